@@ -1,0 +1,101 @@
+/**
+ * How states and rows become JSON and come back the same: unlike event data they have no schema that could restore
+ * a date, so what JSON lacks is written with a mark. `{ "$date": "2026-01-01T00:00:00.000Z" }` is a Date, `$bigint`,
+ * `$map`, `$set`, `$number` (NaN, infinities) and `$undefined` likewise; a user's own key that starts with `$` gets one more `$`.
+ * Whatever this cannot bring back (a function, a class instance, a symbol) is refused with its path.
+ */
+import { InputError } from './error.ts'
+import { depthMax, isPlain, type Json } from './json.ts'
+
+/**
+ * A state or row as JSON.
+ *
+ * @throws InputError `DATA_NOT_JSON`
+ */
+export function encode(what: string, value: unknown): Json {
+  return encodeAt(what, value, '', 0)
+}
+
+/** The state or row that `encode` was given: equal to it, not the same object. */
+export function decode(json: Json): unknown {
+  if (typeof json !== 'object' || json === null) return json
+  if (Array.isArray(json)) return json.map(decode)
+  const keys = Object.keys(json)
+  const only = keys.length === 1 ? keys[0]! : ''
+  const held = (json as Record<string, Json>)[only]
+  if (only.startsWith('$') && !only.startsWith('$$')) return marked(only, held as Json)
+  const copy: Record<string, unknown> = {}
+  for (const key of keys)
+    put(copy, key.startsWith('$$') ? key.slice(1) : key, decode((json as Record<string, Json>)[key]!))
+  return copy
+}
+
+function marked(mark: string, held: Json): unknown {
+  switch (mark) {
+    case '$date':
+      return new Date(held === null ? Number.NaN : (held as string))
+    case '$bigint':
+      return BigInt(held as string)
+    case '$number':
+      return Number(held)
+    case '$undefined':
+      return undefined
+    case '$map':
+      return new Map((held as readonly (readonly [Json, Json])[]).map(([key, value]) => [decode(key), decode(value)]))
+    case '$set':
+      return new Set((held as readonly Json[]).map(decode))
+    default:
+      return { [mark]: decode(held) }
+  }
+}
+
+function encodeAt(what: string, value: unknown, path: string, depth: number): Json {
+  switch (typeof value) {
+    case 'string':
+    case 'boolean':
+      return value
+    case 'number':
+      return Number.isFinite(value) && !Object.is(value, -0)
+        ? value
+        : { $number: Object.is(value, -0) ? '-0' : `${value}` }
+    case 'bigint':
+      return { $bigint: `${value}` }
+    case 'undefined':
+      return { $undefined: true }
+    case 'object':
+      if (value === null) return null
+      if (depth >= depthMax) refuse(what, path, `something nested more than ${depthMax} deep, or a cycle`)
+      return encodeObject(what, value, path, depth)
+    default:
+      return refuse(what, path, `a ${typeof value}`)
+  }
+}
+
+function encodeObject(what: string, value: object, path: string, depth: number): Json {
+  const list = (items: Iterable<unknown>) =>
+    Array.from(items, (item, i) => encodeAt(what, item, `${path}[${i}]`, depth + 1))
+  if (Array.isArray(value)) return list(value)
+  if (value instanceof Date) return { $date: Number.isNaN(value.getTime()) ? null : value.toISOString() }
+  if (value instanceof Map) return { $map: list(value) }
+  if (value instanceof Set) return { $set: list(value) }
+  if (!isPlain(value)) return refuse(what, path, `an instance of ${value.constructor?.name ?? 'unknown class'}`)
+  const copy: Record<string, Json> = {}
+  for (const [key, item] of Object.entries(value)) {
+    if (item === undefined) continue
+    put(
+      copy,
+      key.startsWith('$') ? `$${key}` : key,
+      encodeAt(what, item, path === '' ? key : `${path}.${key}`, depth + 1),
+    )
+  }
+  return copy
+}
+
+function put(target: Record<string, unknown>, key: string, value: unknown): void {
+  if (key !== '__proto__') target[key] = value
+  else Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true })
+}
+
+function refuse(what: string, path: string, found: string): never {
+  throw new InputError('DATA_NOT_JSON', { what, path, found })
+}

@@ -1,0 +1,238 @@
+/**
+ * The words of every error: what happened with its facts, what to do, and whether trying again can help. A message ends
+ * with the place in docs/errors.md that says more. A test holds this list and that page against each other.
+ */
+import { describe, type Issue } from './schema.ts'
+import type { StreamId } from './stream.ts'
+
+interface Entry<Facts> {
+  readonly retryable: boolean
+  readonly what: (facts: Facts) => string
+  readonly remedy: string
+}
+
+const entry = <Facts>(what: (facts: Facts) => string, remedy: string, retryable = false): Entry<Facts> => ({
+  retryable,
+  what,
+  remedy,
+})
+
+const at = ({ aggregate, id }: StreamId) => `${aggregate} ${JSON.stringify(id)}`
+const brief = (value: unknown) => {
+  const text = typeof value === 'string' ? JSON.stringify(value) : String(value)
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text
+}
+
+export const catalogue = {
+  // -- definitions and options
+  DEFINITION_INVALID: entry(
+    (f: { readonly where: string; readonly reason: string }) => `${f.where} cannot work: ${f.reason}`,
+    'Correct the definition.',
+  ),
+  NAME_RESERVED: entry(
+    (f: { readonly where: string; readonly name: string }) =>
+      `${f.where} cannot be named "${f.name}": the word is taken by the API`,
+    'Choose another name.',
+  ),
+  SCHEMA_ASYNC: entry(
+    (f: { readonly where: string }) => `The schema of ${f.where} validates asynchronously`,
+    'Use a synchronous schema, and look things up before the command or after the event.',
+  ),
+  OPTION_INVALID: entry(
+    (f: { readonly option: string; readonly expected: string; readonly found: unknown }) =>
+      `The option ${f.option} must be ${f.expected}, not ${brief(f.found)}`,
+    'Correct the option.',
+  ),
+
+  // -- input
+  AGGREGATE_UNKNOWN: entry(
+    (f: { readonly aggregate: unknown; readonly known: readonly string[] }) =>
+      `There is no aggregate ${brief(f.aggregate)}; this domain has ${f.known.join(', ')}`,
+    'Correct the name, or add the aggregate to domain({ aggregates }).',
+  ),
+  COMMAND_UNKNOWN: entry(
+    (f: { readonly aggregate: string; readonly command: unknown; readonly known: readonly string[] }) =>
+      `${f.aggregate} has no command ${brief(f.command)}; it has ${f.known.join(', ') || 'none'}`,
+    'Correct the name, or add it with .command(name, schema, decide).',
+  ),
+  COMMAND_MALFORMED: entry(
+    (f: { readonly reason: string }) => `This is not a command: ${f.reason}`,
+    'Dispatch { aggregate, id, name, data, commandId?, metadata?, tags? }.',
+  ),
+  COMMAND_INVALID: entry(
+    (f: { readonly aggregate: string; readonly command: string; readonly issues: readonly Issue[] }) =>
+      `The data of ${f.aggregate}.${f.command} is not valid: ${describe(f.issues)}`,
+    'Correct the data; `facts.issues` lists every issue.',
+  ),
+  ID_INVALID: entry(
+    (f: { readonly what: string; readonly id: unknown; readonly reason: string }) =>
+      `${brief(f.id)} cannot be ${f.what}: ${f.reason}`,
+    'Use 1 to 1,024 bytes of any text without null characters.',
+  ),
+  DATA_NOT_JSON: entry(
+    (f: { readonly what: string; readonly path: string; readonly found: string }) =>
+      `${f.what} holds ${f.found}${f.path === '' ? '' : ` at ${f.path}`}, which cannot be stored`,
+    'Store plain data: texts, finite numbers, booleans, null, lists, records and dates.',
+  ),
+  COMMIT_EMPTY: entry(
+    (f: { readonly stream: StreamId }) => `A commit on ${at(f.stream)} has no events`,
+    'Append at least one event.',
+  ),
+  COMMIT_TOO_LARGE: entry(
+    (f: { readonly stream: StreamId; readonly measure: string; readonly size: number; readonly sizeMax: number }) =>
+      `A commit on ${at(f.stream)} has ${f.size} ${f.measure}, and the store takes ${f.sizeMax}`,
+    'Split the command into several, or keep large contents elsewhere and store a reference.',
+  ),
+  RANGE_INVALID: entry(
+    (f: { readonly from: unknown; readonly to: unknown; readonly reason: string }) =>
+      `[${brief(f.from)}, ${brief(f.to)}) is not a range: ${f.reason}`,
+    'Use whole numbers from 0; only the upper bound may be infinite.',
+  ),
+
+  // -- events
+  EVENT_INVALID: entry(
+    (f: { readonly event: string; readonly where: string; readonly issues: readonly Issue[] }) =>
+      `The data of the event ${f.event} ${f.where} does not fit its schema: ${describe(f.issues)}`,
+    'Correct what makes the event; for stored events, add a revision with .revise(schema, lift) instead of changing a schema.',
+  ),
+  EVENT_UNDECLARED: entry(
+    (f: { readonly aggregate: string; readonly event: unknown; readonly known: readonly string[] }) =>
+      `${f.aggregate} has no .on for the event ${brief(f.event)}; it knows ${f.known.join(', ') || 'none'}`,
+    'Declare it with .on(Event, evolve), or .on(Event) if it leaves the state as it is.',
+  ),
+  EVENT_NEWER: entry(
+    (f: { readonly event: string; readonly revision: number; readonly known: number }) =>
+      `The event ${f.event} is stored in revision ${f.revision}, and this program knows ${f.known}`,
+    'Run the version of the program that wrote it, or a newer one.',
+  ),
+  EVENT_LIFT_FAILED: entry(
+    (f: { readonly event: string; readonly revision: number }) =>
+      `The lift of the event ${f.event} to revision ${f.revision} threw`,
+    'Correct the function given to .revise(schema, lift); the cause is attached.',
+  ),
+
+  // -- decisions
+  DECIDE_FAILED: entry(
+    (f: { readonly stream: StreamId; readonly command: string }) =>
+      `The decision of ${f.command} on ${at(f.stream)} threw, and nothing was stored`,
+    'Correct the decide function (a business "no" is returned with reject, not thrown); the cause is attached.',
+  ),
+  EVOLVE_FAILED: entry(
+    (f: { readonly stream: StreamId; readonly command: string; readonly event: string }) =>
+      `The event ${f.event} of ${f.command} could not be applied to ${at(f.stream)}, and nothing was stored`,
+    'Correct the evolve function (it returns a new state and changes nothing in place); the cause is attached.',
+  ),
+  VERDICT_INVALID: entry(
+    (f: { readonly stream: StreamId; readonly command: string; readonly found: string }) =>
+      `The decision of ${f.command} on ${at(f.stream)} returned ${f.found}, and nothing was stored`,
+    'Return an event, a list of events, reject(...) or undefined, synchronously.',
+  ),
+  AGGREGATE_LOAD_FAILED: entry(
+    (f: { readonly stream: StreamId; readonly retryInMs: number }) =>
+      `${at(f.stream)} could not be loaded from its events; the next try is due in ${Math.ceil(f.retryInMs)} ms`,
+    'Mend the cause, which is attached. Other aggregates are not affected.',
+    true,
+  ),
+
+  // -- concurrency and load
+  CONFLICT: entry(
+    (f: { readonly stream: StreamId; readonly tries: number; readonly sequence: number }) =>
+      `${at(f.stream)} was written by others in each of ${f.tries} tries; it is now at sequence ${f.sequence}`,
+    'Try again; if this is common, let one process own the aggregate.',
+    true,
+  ),
+  CHECKPOINT_CONFLICT: entry(
+    (f: { readonly projection: string; readonly expected: number; readonly actual: number }) =>
+      `The checkpoint of ${f.projection} is at ${f.actual}, not at ${f.expected}: another runner moved it`,
+    'Continue from the stored checkpoint.',
+    true,
+  ),
+  OVERLOADED: entry(
+    (f: { readonly queue: string; readonly sizeMax: number }) => `The queue ${f.queue} is full with ${f.sizeMax}`,
+    'Try again later, send less at once, or raise the bound.',
+    true,
+  ),
+  OUTCOME_UNKNOWN: entry(
+    (f: { readonly stream: StreamId; readonly commandId: string }) =>
+      `Whether the command ${f.commandId} on ${at(f.stream)} was stored could not be learnt`,
+    'Send it again with the same commandId: it has one effect.',
+    true,
+  ),
+  ABORTED: entry(
+    (f: { readonly what: string }) => `${f.what} was aborted by its signal before it was done, and had no effect`,
+    'Nothing needs mending.',
+  ),
+  STOPPED: entry(
+    (f: { readonly what: string }) => `${f.what} was refused: the domain is stopped or stopping`,
+    'Start the domain again and repeat.',
+    true,
+  ),
+
+  // -- stores
+  STORE_UNAVAILABLE: entry(
+    (f: { readonly store: string; readonly doing: string }) => `The store ${f.store} failed while ${f.doing}`,
+    'Look at the cause, which is attached, and try again.',
+    true,
+  ),
+  STORE_FULL: entry(
+    (f: { readonly store: string }) => `The store ${f.store} has no space left, and nothing was stored`,
+    'Free some space; the store goes on by itself.',
+    true,
+  ),
+  STORE_READ_ONLY: entry(
+    (f: { readonly store: string }) => `The store ${f.store} cannot be written to`,
+    'Give this process the right to write there, or choose another place.',
+  ),
+  STORE_LOCKED: entry(
+    (f: { readonly store: string; readonly owner: string }) =>
+      `The store ${f.store} is in use by ${f.owner}, and takes one writer`,
+    'Stop the other process, or use a store for several writers (sqlite, postgres).',
+    true,
+  ),
+  STORE_CORRUPT: entry(
+    (f: { readonly store: string; readonly where: string; readonly reason: string }) =>
+      `The store ${f.store} is damaged at ${f.where}: ${f.reason}`,
+    'Restore it from a backup; nothing was changed.',
+  ),
+  STORE_TOO_NEW: entry(
+    (f: { readonly store: string; readonly version: number; readonly known: number }) =>
+      `The store ${f.store} is of version ${f.version}, and this program knows up to ${f.known}`,
+    'Upgrade mneme.',
+  ),
+  STORE_CLOSED: entry((f: { readonly store: string }) => `The store ${f.store} is closed`, 'Open it again.'),
+
+  // -- projections
+  PROJECTION_FAILED: entry(
+    (f: { readonly projection: string; readonly position: number; readonly event: string }) =>
+      `The projection ${f.projection} failed on the event ${f.event} at position ${f.position}, and stands before it`,
+    'Correct its function, then start it again; the cause is attached.',
+  ),
+  PROJECTION_BEHIND: entry(
+    (f: {
+      readonly projection: string
+      readonly position: number
+      readonly atLeast: number
+      readonly waitedMs: number
+    }) => `The projection ${f.projection} was at position ${f.position} after ${f.waitedMs} ms, not at ${f.atLeast}`,
+    'Wait longer (timeoutMs), or look at why it is behind.',
+    true,
+  ),
+  PROJECTION_UNKNOWN: entry(
+    (f: { readonly projection: unknown; readonly known: readonly string[] }) =>
+      `There is no projection ${brief(f.projection)}; this domain has ${f.known.join(', ') || 'none'}`,
+    'Correct the name, or add it to domain({ projections }).',
+  ),
+} as const
+
+export type ErrorCode = keyof typeof catalogue
+/** The facts that errors of a code carry. */
+export type FactsOf<Code extends ErrorCode> = Code extends ErrorCode
+  ? Parameters<(typeof catalogue)[Code]['what']>[0]
+  : never
+
+/** The message in its four parts: what happened, the facts within it, what to do, where to read. */
+export function messageOf<Code extends ErrorCode>(code: Code, facts: FactsOf<Code>, cause?: unknown): string {
+  const { what, remedy } = catalogue[code] as Entry<FactsOf<Code>>
+  const because = cause instanceof Error ? ` (${cause.message})` : ''
+  return `${what(facts)}${because}. ${remedy} [${code}, docs/errors.md#${code.toLowerCase()}]`
+}

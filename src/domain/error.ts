@@ -1,0 +1,104 @@
+/**
+ * Every error that Mneme throws. A class says what kind of trouble it is, `code` says exactly which (match by it, never
+ * by the message), `retryable` whether the same call may succeed later, `facts` the particulars with types. The
+ * catalogue in `error-catalogue.ts` holds the words.
+ */
+import { catalogue, type ErrorCode, type FactsOf, messageOf } from './error-catalogue.ts'
+
+/** The base of all: `if (error instanceof MnemeError && error.retryable) ...` */
+export class MnemeError<Code extends ErrorCode = ErrorCode> extends Error {
+  override readonly name: string = 'MnemeError'
+  /** Stable and documented in docs/errors.md. */
+  readonly code: Code
+  /** Whether the same call may succeed later, without a change. */
+  readonly retryable: boolean
+  /** The particulars: ids, names, numbers. */
+  readonly facts: FactsOf<Code>
+
+  constructor(code: Code, facts: FactsOf<Code>, cause?: unknown) {
+    super(messageOf(code, facts, cause), cause === undefined ? undefined : { cause })
+    this.code = code
+    this.facts = facts
+    this.retryable = catalogue[code].retryable
+  }
+}
+
+/** A definition or an option that cannot work: thrown where it is written, before anything runs. */
+export class DefinitionError extends MnemeError<
+  'DEFINITION_INVALID' | 'NAME_RESERVED' | 'SCHEMA_ASYNC' | 'OPTION_INVALID'
+> {
+  override readonly name = 'DefinitionError'
+}
+
+/** What a caller handed in is not acceptable. Nothing was decided or stored. */
+export class InputError extends MnemeError<
+  | 'AGGREGATE_UNKNOWN'
+  | 'COMMAND_UNKNOWN'
+  | 'COMMAND_MALFORMED'
+  | 'COMMAND_INVALID'
+  | 'ID_INVALID'
+  | 'DATA_NOT_JSON'
+  | 'COMMIT_EMPTY'
+  | 'COMMIT_TOO_LARGE'
+  | 'RANGE_INVALID'
+> {
+  override readonly name = 'InputError'
+}
+
+/** An event is not what its definition says. Nothing was stored, or (on a read) what is stored cannot be understood. */
+export class EventError extends MnemeError<'EVENT_INVALID' | 'EVENT_UNDECLARED' | 'EVENT_NEWER' | 'EVENT_LIFT_FAILED'> {
+  override readonly name = 'EventError'
+}
+
+/** `decide` or `evolve` threw. The command stored nothing and no other command was harmed. */
+export class DecisionError extends MnemeError<'DECIDE_FAILED' | 'EVOLVE_FAILED' | 'VERDICT_INVALID'> {
+  override readonly name = 'DecisionError'
+}
+
+/** An aggregate cannot be brought to life from its events. Its commands fail until that is mended; no other's do. */
+export class LoadError extends MnemeError<'AGGREGATE_LOAD_FAILED'> {
+  override readonly name = 'LoadError'
+}
+
+/** Others kept writing to the stream, or to the checkpoint. */
+export class ConflictError extends MnemeError<'CONFLICT' | 'CHECKPOINT_CONFLICT'> {
+  override readonly name = 'ConflictError'
+}
+
+/** A bounded queue is full. Nothing was done; try again when there is room. */
+export class OverloadError extends MnemeError<'OVERLOADED'> {
+  override readonly name = 'OverloadError'
+}
+
+/** Whether the command was stored could not be learnt. Repeating it with the same command id is safe and tells. */
+export class OutcomeUnknownError extends MnemeError<'OUTCOME_UNKNOWN'> {
+  override readonly name = 'OutcomeUnknownError'
+}
+
+/** The caller gave up, or the domain was stopped, before the command was decided. Nothing was stored. */
+export class CancelledError extends MnemeError<'ABORTED' | 'STOPPED'> {
+  override readonly name = 'CancelledError'
+}
+
+/** A store cannot be opened, read or written. */
+export class StoreError extends MnemeError<
+  | 'STORE_UNAVAILABLE'
+  | 'STORE_FULL'
+  | 'STORE_READ_ONLY'
+  | 'STORE_LOCKED'
+  | 'STORE_CORRUPT'
+  | 'STORE_TOO_NEW'
+  | 'STORE_CLOSED'
+> {
+  override readonly name = 'StoreError'
+}
+
+/** A projection stopped, or has not got as far as was asked in time. */
+export class ProjectionError extends MnemeError<'PROJECTION_FAILED' | 'PROJECTION_BEHIND' | 'PROJECTION_UNKNOWN'> {
+  override readonly name = 'ProjectionError'
+}
+
+/** Whether something is an error of Mneme's with this code; narrows it, so that its facts have types. */
+export function hasCode<const Code extends ErrorCode>(error: unknown, code: Code): error is MnemeError<Code> {
+  return error instanceof MnemeError && error.code === code
+}

@@ -1,0 +1,140 @@
+/**
+ * Kinds of events: a name on disk, the shape it has now, and how every earlier shape is lifted to it. Stored is the
+ * newest schema's input; handed out is its output, for live and for replayed events alike.
+ */
+import { DefinitionError, EventError } from './error.ts'
+import type { Json, JsonObject } from './json.ts'
+import { check, type In, isSchema, type Out, type Schema } from './schema.ts'
+import { checkId, type StreamId } from './stream.ts'
+
+/** Arguments of a call whose data may be left out when an empty object would do. */
+export type Args<Data> = {} extends Data ? [data?: Data] : [data: Data]
+
+/** A fact that has been decided but not stored. */
+export interface NewEvent<Type extends string = string, Data = unknown> {
+  readonly type: Type
+  readonly data: Data
+}
+
+/** A fact with its place in history. */
+export interface RecordedEvent<Type extends string = string, Data = unknown> extends NewEvent<Type, Data> {
+  readonly stream: StreamId
+  /** Place in the stream: 1, 2, 3 ... */
+  readonly sequence: number
+  /** Place in the global log: 1, 2, 3 ... in commit order. */
+  readonly position: number
+  readonly recordedAt: Date
+  readonly metadata: JsonObject
+  readonly tags: readonly string[]
+  /** Which shape of the event's data is stored: 1 for the first. `data` is always of the newest. */
+  readonly revision: number
+  /** The id of the command that made it. */
+  readonly commitId: string
+}
+
+/** One shape of an event's data, and the function that makes it from the shape before. */
+export interface Revision {
+  readonly schema: Schema
+  readonly lift: (previous: any) => unknown
+}
+
+/**
+ * A kind of event. Calling it makes one. `Type` is the name on disk and never changes; the identifier that it is
+ * assigned to may be renamed freely.
+ */
+export interface EventKind<Type extends string, Input, Output> {
+  (...args: Args<Input>): NewEvent<Type, Input>
+  readonly type: Type
+  readonly revisions: readonly Revision[]
+  /** The tags that an event of this kind gets besides its command's. */
+  readonly tagsOf: ((data: any) => readonly string[]) | undefined
+  /** Adds the next shape of this event, and the function that lifts the shape before it. */
+  revise<S extends Schema>(schema: S, lift: (previous: Output) => In<S>): EventKind<Type, In<S>, Out<S>>
+  /** Says which tags such an event gets, from its data (the schema's output). They can be filtered by. */
+  tagged(tags: (data: Output) => readonly string[]): EventKind<Type, Input, Output>
+  /** Whether an event is of this kind; narrows it. */
+  is(event: NewEvent): event is EventOf<EventKind<Type, Input, Output>>
+}
+
+export type AnyEventKind = EventKind<string, any, any>
+/** The data of a kind of event as it is handed out. */
+export type DataOf<Kind> = Kind extends EventKind<string, any, infer Output> ? Output : never
+/** The event as `decide` returns it. */
+export type NewEventOf<Kind> = Kind extends EventKind<infer Type, infer Input, any> ? NewEvent<Type, Input> : never
+/** The event as the store returns it. */
+export type EventOf<Kind> = Kind extends EventKind<infer Type, any, infer Output> ? RecordedEvent<Type, Output> : never
+
+/**
+ * Defines a kind of event.
+ *
+ *     export const Deposited = event('MoneyDeposited', z.object({ amount: z.int().positive() }))
+ *
+ * @throws DefinitionError if the type cannot be a name or the schema is not a Standard Schema
+ */
+export function event<const Type extends string, S extends Schema>(
+  type: Type,
+  schema: S,
+): EventKind<Type, In<S>, Out<S>> {
+  checkId('the type of an event', type)
+  return kind(type, [{ schema: checkSchema(type, schema), lift: (data) => data }], undefined)
+}
+
+function kind(type: string, revisions: readonly Revision[], tagsOf: AnyEventKind['tagsOf']): any {
+  const make = (data: unknown = {}): NewEvent => ({ type, data })
+  return Object.freeze(
+    Object.assign(make, {
+      type,
+      revisions: Object.freeze(revisions),
+      tagsOf,
+      revise: (schema: Schema, lift: Revision['lift']) =>
+        kind(type, [...revisions, { schema: checkSchema(type, schema), lift }], undefined),
+      tagged: (tags: AnyEventKind['tagsOf']) => kind(type, revisions, tags),
+      is: (candidate: NewEvent) => candidate.type === type,
+    }),
+  )
+}
+
+function checkSchema(type: string, schema: unknown): Schema {
+  if (isSchema(schema)) return schema
+  throw new DefinitionError('DEFINITION_INVALID', {
+    where: `The event ${type}`,
+    reason: 'its schema does not speak Standard Schema (zod 3.24+, valibot 1+, arktype 2+ do)',
+  })
+}
+
+/**
+ * Data that is about to be stored, checked against the newest schema: its output.
+ *
+ * @throws EventError `EVENT_INVALID`, DefinitionError `SCHEMA_ASYNC`
+ */
+export function outputOf(kind: AnyEventKind, data: Json): unknown {
+  return run(kind, kind.revisions.length - 1, data, 'as decided')
+}
+
+/**
+ * Data as it was stored, lifted from its revision to the newest: the newest schema's output.
+ *
+ * @throws EventError `EVENT_NEWER`, `EVENT_INVALID`, `EVENT_LIFT_FAILED`
+ */
+export function lift(kind: AnyEventKind, revision: number, data: Json): unknown {
+  const known = kind.revisions.length
+  if (revision > known) throw new EventError('EVENT_NEWER', { event: kind.type, revision, known })
+  let output = run(kind, revision - 1, data, `as stored in revision ${revision}`)
+  for (let next = revision; next < known; next++) {
+    let lifted: unknown
+    try {
+      lifted = kind.revisions[next]!.lift(output)
+    } catch (cause) {
+      throw new EventError('EVENT_LIFT_FAILED', { event: kind.type, revision: next + 1 }, cause)
+    }
+    output = run(kind, next, lifted, `as lifted to revision ${next + 1}`)
+  }
+  return output
+}
+
+function run(kind: AnyEventKind, index: number, data: unknown, where: string): unknown {
+  const checked = check(kind.revisions[index]!.schema, data)
+  if (checked === 'async') throw new DefinitionError('SCHEMA_ASYNC', { where: `the event ${kind.type}` })
+  if ('issues' in checked) throw new EventError('EVENT_INVALID', { event: kind.type, where, issues: checked.issues })
+  return checked.value
+}

@@ -1,0 +1,90 @@
+/**
+ * Group commit: while one batch is in flight, the commits of everybody else gather; when it is done, they go as the next.
+ * Batches so grow by themselves under load, and a lone commit waits for nobody. The kernel sends the commits of all
+ * actors through one; a store may put one before its own writing for those who append to it directly.
+ */
+import { OverloadError } from '../domain/error.ts'
+import type { Commit } from './commit.ts'
+import type { AppendResult } from './store.ts'
+
+/** Bounds of a commit queue. */
+export interface CommitQueueLimits {
+  /** Commits in one batch at most. */
+  readonly batchCommitsMax: number
+  /** The size of a batch at which no further commit joins it, in estimated characters. */
+  readonly batchSizeMax: number
+  /** Commits that may wait; over it `append` rejects with `OVERLOADED`. */
+  readonly waitingMax: number
+}
+
+interface Waiting {
+  readonly commits: readonly Commit[]
+  readonly resolve: (results: readonly AppendResult[]) => void
+  readonly reject: (error: unknown) => void
+}
+
+export class CommitQueue {
+  readonly #write: (commits: readonly Commit[]) => Promise<readonly AppendResult[]>
+  readonly #limits: CommitQueueLimits
+  #waiting: Waiting[] = []
+  #commitsWaiting = 0
+  #busy = false
+
+  constructor(write: (commits: readonly Commit[]) => Promise<readonly AppendResult[]>, limits: CommitQueueLimits) {
+    this.#write = write
+    this.#limits = limits
+  }
+
+  /**
+   * Appends commits with whatever else is waiting; they stay together and in order.
+   *
+   * @throws OverloadError `OVERLOADED`, or whatever writing the batch threw
+   */
+  append(commits: readonly Commit[]): Promise<readonly AppendResult[]> {
+    if (this.#commitsWaiting + commits.length > this.#limits.waitingMax && this.#commitsWaiting > 0) {
+      const facts = { queue: 'waitingMax', sizeMax: this.#limits.waitingMax }
+      return Promise.reject(new OverloadError('OVERLOADED', facts))
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<readonly AppendResult[]>()
+    this.#waiting.push({ commits, resolve, reject })
+    this.#commitsWaiting += commits.length
+    if (!this.#busy) {
+      this.#busy = true
+      queueMicrotask(() => this.#run())
+    }
+    return promise
+  }
+
+  async #run(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const batch = this.#take()
+      const commits = batch.length === 1 ? batch[0]!.commits : batch.flatMap((waiting) => waiting.commits)
+      try {
+        const results = await this.#write(commits)
+        let next = 0
+        for (const { commits, resolve } of batch) resolve(results.slice(next, (next += commits.length)))
+      } catch (error) {
+        for (const { reject } of batch) reject(error)
+      }
+    }
+    this.#busy = false
+  }
+
+  /** The next batch: at least one caller's commits, more up to the bounds. */
+  #take(): readonly Waiting[] {
+    const { batchCommitsMax, batchSizeMax } = this.#limits
+    let count = 0
+    let size = 0
+    let end = 0
+    for (const { commits } of this.#waiting) {
+      for (const commit of commits) size += commit.size
+      count += commits.length
+      if (end > 0 && (count > batchCommitsMax || size > batchSizeMax)) break
+      end++
+    }
+    const batch = this.#waiting.slice(0, end)
+    this.#waiting = this.#waiting.slice(end)
+    for (const { commits } of batch) this.#commitsWaiting -= commits.length
+    return batch
+  }
+}

@@ -1,0 +1,22 @@
+/** Those who want to hear of appends. A listener that throws harms nobody else. */
+
+export class Listeners {
+  readonly #listeners = new Set<() => void>()
+
+  /** @returns a function that ends it */
+  add(listener: () => void): () => void {
+    const own = () => listener()
+    this.#listeners.add(own)
+    return () => this.#listeners.delete(own)
+  }
+
+  notify(): void {
+    for (const listener of this.#listeners) {
+      try {
+        listener()
+      } catch {
+        // A wake-up is a hint; whoever cannot take it polls.
+      }
+    }
+  }
+}

@@ -1,0 +1,81 @@
+/** What the memory store keeps beside the log: snapshots, rows with their checkpoints, and leases. */
+import { ConflictError } from '../../domain/error.ts'
+import { type Json, toJson } from '../../domain/json.ts'
+import type { StreamId } from '../../domain/stream.ts'
+import type { Lease, ProjectionStep, Row, Snapshot } from '../store.ts'
+
+interface ProjectionRows {
+  checkpoint: number
+  readonly rows: Map<string, Json>
+}
+
+export class MemoryDocuments {
+  /** By aggregate and id; oldest first. */
+  readonly #snapshots = new Map<string, Map<string, readonly Snapshot[]>>()
+  readonly #projections = new Map<string, ProjectionRows>()
+  readonly #leases = new Map<string, Lease>()
+
+  saveSnapshot(snapshot: Snapshot, keep: number): void {
+    const { aggregate, id } = snapshot.stream
+    const ofAggregate = this.#snapshots.get(aggregate) ?? new Map<string, readonly Snapshot[]>()
+    this.#snapshots.set(aggregate, ofAggregate)
+    const kept = ofAggregate.get(id) ?? []
+    const others = kept.filter(({ sequence }) => sequence !== snapshot.sequence)
+    const copy = Object.freeze({ ...snapshot, state: toJson('The state', snapshot.state) })
+    ofAggregate.set(id, [...others, copy].sort((a, b) => a.sequence - b.sequence).slice(-keep))
+  }
+
+  loadSnapshot({ aggregate, id }: StreamId, atOrBefore: number): Snapshot | undefined {
+    return this.#snapshots
+      .get(aggregate)
+      ?.get(id)
+      ?.findLast(({ sequence }) => sequence <= atOrBefore)
+  }
+
+  loadCheckpoint(projection: string): number {
+    return this.#projections.get(projection)?.checkpoint ?? 0
+  }
+
+  loadRows(projection: string, keys: readonly string[]): readonly (Json | undefined)[] {
+    const rows = this.#projections.get(projection)?.rows
+    return keys.map((key) => rows?.get(key))
+  }
+
+  listRows(projection: string, { after, limit }: { readonly after?: string; readonly limit: number }): readonly Row[] {
+    const rows = this.#projections.get(projection)?.rows ?? new Map<string, Json>()
+    const keys = [...rows.keys()].filter((key) => after === undefined || key > after).sort()
+    return keys.slice(0, limit).map((key) => ({ key, value: rows.get(key) }))
+  }
+
+  saveStep(projection: string, { from, to, rows }: ProjectionStep): void {
+    const kept = this.#projections.get(projection) ?? { checkpoint: 0, rows: new Map<string, Json>() }
+    if (kept.checkpoint !== from) {
+      throw new ConflictError('CHECKPOINT_CONFLICT', { projection, expected: from, actual: kept.checkpoint })
+    }
+    const copies = rows.map(
+      ({ key, value }) => [key, value === undefined ? value : toJson(`The row ${key}`, value)] as const,
+    )
+    for (const [key, value] of copies) {
+      if (value === undefined) kept.rows.delete(key)
+      else kept.rows.set(key, value)
+    }
+    kept.checkpoint = to
+    this.#projections.set(projection, kept)
+  }
+
+  resetProjection(projection: string): void {
+    this.#projections.delete(projection)
+  }
+
+  acquireLease(name: string, owner: string, durationMs: number, now: number): Lease {
+    const held = this.#leases.get(name)
+    if (held !== undefined && held.owner !== owner && held.expiresAt > now) return held
+    const lease = Object.freeze({ owner, expiresAt: now + durationMs })
+    this.#leases.set(name, lease)
+    return lease
+  }
+
+  releaseLease(name: string, owner: string): void {
+    if (this.#leases.get(name)?.owner === owner) this.#leases.delete(name)
+  }
+}

@@ -1,0 +1,51 @@
+/** What every store does alike when it reads: defaults and checks of the options, filters, and how far a page has looked. */
+import { DefinitionError } from '../domain/error.ts'
+import type { Range } from './range.ts'
+import type { ReadAllOptions, ReadOptions, StoredEvent } from './store.ts'
+
+/** How many events a read gives if it does not say. */
+export const limitDefault = 1000
+
+/**
+ * The options of a read with their defaults. Throws at once if the signal is aborted already.
+ *
+ * @throws DefinitionError `OPTION_INVALID`, or the signal's reason
+ */
+export function readOptions(options: ReadOptions): { readonly limit: number; readonly backward: boolean } {
+  const { limit = limitDefault, direction = 'forward', signal } = options
+  signal?.throwIfAborted()
+  if (limit !== Number.POSITIVE_INFINITY && (!Number.isSafeInteger(limit) || limit < 0)) {
+    throw new DefinitionError('OPTION_INVALID', { option: 'limit', expected: 'a whole number from 0', found: limit })
+  }
+  if (direction !== 'forward' && direction !== 'backward') {
+    throw new DefinitionError('OPTION_INVALID', {
+      option: 'direction',
+      expected: "'forward' or 'backward'",
+      found: direction,
+    })
+  }
+  return { limit, backward: direction === 'backward' }
+}
+
+/** Whether an event meets the filters: one of the types, one of the aggregates, all of the tags. */
+export function matches({ types, aggregates, tags }: ReadAllOptions, event: StoredEvent): boolean {
+  if (types !== undefined && !types.includes(event.type)) return false
+  if (aggregates !== undefined && !aggregates.includes(event.stream.aggregate)) return false
+  return tags === undefined || tags.every((tag) => event.tags.includes(tag))
+}
+
+/**
+ * `Page.examined` for a page of the range, read when the log ended at `head`: where the limit ended it, the last event's
+ * position, else the end of what there was.
+ */
+export function examinedBy(
+  events: readonly StoredEvent[],
+  { from, to }: Range,
+  { limit, backward }: { readonly limit: number; readonly backward: boolean },
+  head: number,
+): number {
+  const last = events.at(-1)
+  if (last !== undefined && events.length >= limit) return last.position
+  if (backward) return limit === 0 ? Math.min(to, head + 1) : from
+  return limit === 0 ? Math.max(from - 1, 0) : Math.max(from - 1, Math.min(to - 1, head), 0)
+}

@@ -1,0 +1,206 @@
+/**
+ * The port: what every store promises. `docs/ARCHITECTURE.md` says why; the conformance kit in `mneme/testing` checks it.
+ *
+ * 1. A commit is stored whole or not at all, and never changes.
+ * 2. Sequences in a stream, and positions in the log, are 1, 2, 3 ... without gaps. A commit's events are adjacent.
+ * 3. No reader ever sees a position before every position below it.
+ * 4. What `append` answered is durable (unless an option with a name that says so weakens it) and readable at once.
+ * 5. The same commit id on the same stream again changes nothing and answers with what was stored.
+ */
+import type { Json, JsonObject } from '../domain/json.ts'
+import type { StreamId } from '../domain/stream.ts'
+import type { Commit } from './commit.ts'
+import type { Range } from './range.ts'
+
+/** An event as it is read: JSON, not yet lifted to its newest revision. */
+export interface StoredEvent {
+  readonly stream: StreamId
+  readonly type: string
+  readonly revision: number
+  readonly data: Json
+  readonly metadata: JsonObject
+  readonly tags: readonly string[]
+  readonly sequence: number
+  readonly position: number
+  /** In milliseconds since 1970. */
+  readonly recordedAt: number
+  readonly commitId: string
+}
+
+/** Where a commit stands: the places of its last event, and how many events it has. */
+export interface Receipt {
+  readonly sequence: number
+  readonly position: number
+  readonly count: number
+}
+
+/**
+ * What became of a commit: stored now, stored earlier under the same id, or not stored because the stream is not as
+ * expected (`sequence` says how far it is).
+ */
+export type AppendResult =
+  | ({ readonly status: 'stored' } & Receipt)
+  | ({ readonly status: 'duplicate' } & Receipt)
+  | { readonly status: 'conflict'; readonly sequence: number }
+
+/** Bounds on what one commit may be. */
+export interface StoreLimits {
+  /** The estimated characters of JSON in a commit (`commit.size`). */
+  readonly commitSizeMax: number
+  readonly commitEventsMax: number
+}
+
+export interface ReadOptions {
+  /** At most so many events, 1,000 by default. 0 gives none. */
+  readonly limit?: number
+  /** 'forward' (the default) or 'backward', newest first. */
+  readonly direction?: 'forward' | 'backward'
+  /** Ends the read with the signal's reason. */
+  readonly signal?: AbortSignal
+}
+
+/** Filters are met by events that are of one of the types, of one of the aggregates, and carry all of the tags. */
+export interface ReadAllOptions extends ReadOptions {
+  readonly types?: readonly string[]
+  readonly aggregates?: readonly string[]
+  readonly tags?: readonly string[]
+}
+
+/** Some events of the global log. The limit applies after the filters. */
+export interface Page {
+  readonly events: readonly StoredEvent[]
+  /**
+   * Every position of the range up to this one (down to this one, if backward) has been examined: a reader goes on
+   * behind it and misses nothing, whatever the filters left out. 0 if nothing was there to examine; for a page that
+   * its limit ended, the last event's position.
+   */
+  readonly examined: number
+}
+
+export interface EventStore {
+  readonly name: string
+  readonly limits: StoreLimits
+
+  /**
+   * Stores commits as one batch: one transaction, one sync. Each succeeds or conflicts by itself, in order, on what the
+   * ones before it left. One rule binds them: once a commit was not stored by this batch (conflict or duplicate), the
+   * later commits to the same stream that expect an exact sequence conflict too, since they were decided on its events.
+   * Their own ids are looked up first all the same. Concurrent calls are safe; a store may gather them.
+   *
+   * @returns one result a commit, in order; `[]` for no commits
+   * @throws InputError `COMMIT_TOO_LARGE` before anything is written
+   * @throws StoreError `STORE_FULL`, `STORE_READ_ONLY`, `STORE_CLOSED`: certainly nothing was stored.
+   *   `STORE_UNAVAILABLE`: it is unknown; appending the same commits again is safe and tells.
+   */
+  append(commits: readonly Commit[]): Promise<readonly AppendResult[]>
+
+  /** Events of a stream with sequences in the range. An unknown stream has none. */
+  readStream(stream: StreamId, range: Range, options?: ReadOptions): Promise<readonly StoredEvent[]>
+
+  /** Events of the global log with positions in the range, filtered. */
+  readAll(range: Range, options?: ReadAllOptions): Promise<Page>
+
+  /** Where the commit with this id stands in the stream, if it is stored. */
+  findCommit(stream: StreamId, commitId: string): Promise<Receipt | undefined>
+
+  /** The last position; 0 if the store is empty. */
+  head(): Promise<number>
+
+  /**
+   * Calls back after appends, as a hint: it may come early, late, once for many, or never (from other processes).
+   *
+   * @returns a function that ends it
+   */
+  onAppend(listener: () => void): () => void
+}
+
+/** An aggregate's state at a sequence. An optimisation, never the truth. */
+export interface Snapshot {
+  readonly stream: StreamId
+  readonly sequence: number
+  /** The revision of the state's shape. */
+  readonly stateRevision: number
+  readonly state: Json
+  /** In milliseconds since 1970. */
+  readonly takenAt: number
+}
+
+export interface SnapshotStore {
+  /** Keeps a snapshot, and the newest `keep` of the stream in all. An older one never replaces a newer one. */
+  saveSnapshot(snapshot: Snapshot, options: { readonly keep: number }): Promise<void>
+  /** The newest snapshot of a stream, or the newest at or before a sequence. */
+  loadSnapshot(stream: StreamId, options?: { readonly atOrBefore?: number }): Promise<Snapshot | undefined>
+}
+
+/** A row of a projection; without a value it is deleted. */
+export interface Row {
+  readonly key: string
+  readonly value: Json | undefined
+}
+
+/** A step of a projection: rows and checkpoint change together, or not at all. */
+export interface ProjectionStep {
+  /** The checkpoint that the step was computed from. */
+  readonly from: number
+  /** The checkpoint after it; not below `from`. */
+  readonly to: number
+  readonly rows: readonly Row[]
+}
+
+export interface ProjectionStore {
+  /** The last position that the projection has handled; 0 before the first. */
+  loadCheckpoint(projection: string): Promise<number>
+  /** The values of rows, in the order of the keys; `undefined` where there is none. */
+  loadRows(projection: string, keys: readonly string[]): Promise<readonly (Json | undefined)[]>
+  /** Rows behind the key `after`, ordered by key in the store's own order; at most `limit`. */
+  listRows(projection: string, page: { readonly after?: string; readonly limit: number }): Promise<readonly Row[]>
+  /** @throws ConflictError `CHECKPOINT_CONFLICT` if the checkpoint is not at `from`; nothing is changed then. */
+  saveStep(projection: string, step: ProjectionStep): Promise<void>
+  /** Forgets the rows and the checkpoint, in one transaction. */
+  resetProjection(projection: string): Promise<void>
+}
+
+/** The right to do something alone, until it expires. */
+export interface Lease {
+  readonly owner: string
+  /** In milliseconds since 1970, by the store's clock. */
+  readonly expiresAt: number
+}
+
+export interface LeaseStore {
+  /**
+   * Takes or renews a lease; it expires `durationMs` from now by the store's clock.
+   *
+   * @returns the lease as it stands: it is the caller's if `owner` is
+   */
+  acquireLease(name: string, owner: string, durationMs: number): Promise<Lease>
+  /** Gives a lease back. Does nothing if it is another's. */
+  releaseLease(name: string, owner: string): Promise<void>
+}
+
+/** A store with all its parts, opened. */
+export interface Store extends EventStore, SnapshotStore, ProjectionStore, LeaseStore {
+  /** Waits for what is under way, then lets go of everything. Calling it again does nothing. */
+  close(): Promise<void>
+}
+
+/** What a store gets when it is opened. */
+export interface OpenOptions {
+  /** Takes warnings: what was found and mended at opening, what failed without harm. */
+  readonly warn: (warning: StoreWarning) => void
+  /** The present time in milliseconds since 1970. */
+  readonly now: () => number
+}
+
+/** Something worth knowing that is no error. */
+export interface StoreWarning {
+  readonly code: 'TORN_TAIL_CUT' | 'INDEX_REBUILT' | 'LOCK_TAKEN_OVER' | 'DURABILITY_WEAKENED'
+  readonly message: string
+}
+
+/** A place and a kind of store, not opened yet: what `start({ store })` takes. */
+export interface StoreFactory {
+  readonly name: string
+  /** @throws StoreError if it cannot be opened, or is not what it should be */
+  open(options: OpenOptions): Promise<Store>
+}
