@@ -23,15 +23,14 @@ export class MnemeError<Code extends ErrorCode = ErrorCode> extends Error {
   }
 }
 
+type DefinitionCode = 'DEFINITION_INVALID' | 'NAME_RESERVED' | 'SCHEMA_ASYNC' | 'OPTION_INVALID'
+
 /** A definition or an option that cannot work: thrown where it is written, before anything runs. */
-export class DefinitionError extends MnemeError<
-  'DEFINITION_INVALID' | 'NAME_RESERVED' | 'SCHEMA_ASYNC' | 'OPTION_INVALID'
-> {
+export class DefinitionError<Code extends DefinitionCode = DefinitionCode> extends MnemeError<Code> {
   override readonly name = 'DefinitionError'
 }
 
-/** What a caller handed in is not acceptable. Nothing was decided or stored. */
-export class InputError extends MnemeError<
+type InputCode =
   | 'AGGREGATE_UNKNOWN'
   | 'COMMAND_UNKNOWN'
   | 'COMMAND_MALFORMED'
@@ -41,47 +40,54 @@ export class InputError extends MnemeError<
   | 'COMMIT_EMPTY'
   | 'COMMIT_TOO_LARGE'
   | 'RANGE_INVALID'
-> {
+
+/** What a caller handed in is not acceptable. Nothing was decided or stored. */
+export class InputError<Code extends InputCode = InputCode> extends MnemeError<Code> {
   override readonly name = 'InputError'
 }
 
+type EventCode = 'EVENT_INVALID' | 'EVENT_UNDECLARED' | 'EVENT_NEWER' | 'EVENT_LIFT_FAILED'
+
 /** An event is not what its definition says. Nothing was stored, or (on a read) what is stored cannot be understood. */
-export class EventError extends MnemeError<'EVENT_INVALID' | 'EVENT_UNDECLARED' | 'EVENT_NEWER' | 'EVENT_LIFT_FAILED'> {
+export class EventError<Code extends EventCode = EventCode> extends MnemeError<Code> {
   override readonly name = 'EventError'
 }
 
+type DecisionCode = 'DECIDE_FAILED' | 'EVOLVE_FAILED' | 'VERDICT_INVALID'
+
 /** `decide` or `evolve` threw. The command stored nothing and no other command was harmed. */
-export class DecisionError extends MnemeError<'DECIDE_FAILED' | 'EVOLVE_FAILED' | 'VERDICT_INVALID'> {
+export class DecisionError<Code extends DecisionCode = DecisionCode> extends MnemeError<Code> {
   override readonly name = 'DecisionError'
 }
 
 /** An aggregate cannot be brought to life from its events. Its commands fail until that is mended; no other's do. */
-export class LoadError extends MnemeError<'AGGREGATE_LOAD_FAILED'> {
+export class LoadError<Code extends 'AGGREGATE_LOAD_FAILED' = 'AGGREGATE_LOAD_FAILED'> extends MnemeError<Code> {
   override readonly name = 'LoadError'
 }
 
+type ConflictCode = 'CONFLICT' | 'CHECKPOINT_CONFLICT'
+
 /** Others kept writing to the stream, or to the checkpoint. */
-export class ConflictError extends MnemeError<'CONFLICT' | 'CHECKPOINT_CONFLICT'> {
+export class ConflictError<Code extends ConflictCode = ConflictCode> extends MnemeError<Code> {
   override readonly name = 'ConflictError'
 }
 
 /** A bounded queue is full. Nothing was done; try again when there is room. */
-export class OverloadError extends MnemeError<'OVERLOADED'> {
+export class OverloadError<Code extends 'OVERLOADED' = 'OVERLOADED'> extends MnemeError<Code> {
   override readonly name = 'OverloadError'
 }
 
 /** Whether the command was stored could not be learnt. Repeating it with the same command id is safe and tells. */
-export class OutcomeUnknownError extends MnemeError<'OUTCOME_UNKNOWN'> {
+export class OutcomeUnknownError<Code extends 'OUTCOME_UNKNOWN' = 'OUTCOME_UNKNOWN'> extends MnemeError<Code> {
   override readonly name = 'OutcomeUnknownError'
 }
 
 /** The caller gave up, or the domain was stopped, before the command was decided. Nothing was stored. */
-export class CancelledError extends MnemeError<'ABORTED' | 'STOPPED'> {
+export class CancelledError<Code extends 'ABORTED' | 'STOPPED' = 'ABORTED' | 'STOPPED'> extends MnemeError<Code> {
   override readonly name = 'CancelledError'
 }
 
-/** A store cannot be opened, read or written. */
-export class StoreError extends MnemeError<
+type StoreCode =
   | 'STORE_UNAVAILABLE'
   | 'STORE_FULL'
   | 'STORE_READ_ONLY'
@@ -89,12 +95,16 @@ export class StoreError extends MnemeError<
   | 'STORE_CORRUPT'
   | 'STORE_TOO_NEW'
   | 'STORE_CLOSED'
-> {
+
+/** A store cannot be opened, read or written. */
+export class StoreError<Code extends StoreCode = StoreCode> extends MnemeError<Code> {
   override readonly name = 'StoreError'
 }
 
+type ProjectionCode = 'PROJECTION_FAILED' | 'PROJECTION_BEHIND' | 'PROJECTION_UNKNOWN'
+
 /** A projection stopped, or has not got as far as was asked in time. */
-export class ProjectionError extends MnemeError<'PROJECTION_FAILED' | 'PROJECTION_BEHIND' | 'PROJECTION_UNKNOWN'> {
+export class ProjectionError<Code extends ProjectionCode = ProjectionCode> extends MnemeError<Code> {
   override readonly name = 'ProjectionError'
 }
 

@@ -62,7 +62,10 @@ export class CommitQueue {
       try {
         const results = await this.#write(commits)
         let next = 0
-        for (const { commits, resolve } of batch) resolve(results.slice(next, (next += commits.length)))
+        for (const { commits, resolve } of batch) {
+          resolve(results.slice(next, next + commits.length))
+          next += commits.length
+        }
       } catch (error) {
         for (const { reject } of batch) reject(error)
       }

@@ -45,10 +45,10 @@ class MemoryLog {
   }
 
   findOrAdd(id: StreamId): Stream {
-    let streams = this.aggregates.get(id.aggregate)
-    if (streams === undefined) this.aggregates.set(id.aggregate, (streams = new Map()))
-    let stream = streams.get(id.id)
-    if (stream === undefined) streams.set(id.id, (stream = { id, events: [], commits: new Map() }))
+    const streams = this.aggregates.get(id.aggregate) ?? new Map<string, Stream>()
+    if (streams.size === 0) this.aggregates.set(id.aggregate, streams)
+    const stream = streams.get(id.id) ?? { id, events: [], commits: new Map() }
+    if (stream.events.length === 0) streams.set(id.id, stream)
     return stream
   }
 }

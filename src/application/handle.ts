@@ -1,0 +1,122 @@
+/**
+ * Makes `bank.account(id)`: a class per aggregate whose prototype has the commands as methods, built once at start, so that
+ * a handle is one small object. The methods that throw a rejection are asynchronous functions of their own, so that the
+ * error's stack names the line that sent the command.
+ */
+import { CommandRejected } from '../domain/command-rejected.ts'
+import { DefinitionError } from '../domain/error.ts'
+import type { AnyRejection } from '../domain/rejection.ts'
+import { checkId, type StreamId } from '../domain/stream.ts'
+import type { Kernel } from '../kernel/kernel.ts'
+import type { Accepted, Outcome } from '../kernel/outcome.ts'
+import type { CommandOptions } from '../kernel/pending-command.ts'
+import { recordedEvent, type Until } from '../kernel/rehydrate.ts'
+import type { At, HistoryOptions } from './running.ts'
+
+const noOptions: CommandOptions = Object.freeze({})
+
+/**
+ * Sends a command and waits for its outcome.
+ *
+ * @throws CommandRejected on a business "no"
+ */
+export async function accept(
+  kernel: Kernel,
+  stream: StreamId,
+  name: string,
+  data: unknown,
+  options: CommandOptions = noOptions,
+): Promise<Accepted<any, any>> {
+  const outcome = await kernel.dispatch(stream, name, data, options)
+  if (outcome.accepted) return outcome
+  throw new CommandRejected(name, stream, outcome.rejection as AnyRejection)
+}
+
+/** Sends a command and waits for its outcome; a rejection is an outcome too. */
+export async function attempt(
+  kernel: Kernel,
+  stream: StreamId,
+  name: string,
+  data: unknown,
+  options: CommandOptions = noOptions,
+): Promise<Outcome> {
+  return kernel.dispatch(stream, name, data, options)
+}
+
+/** A function that makes the handles of one aggregate. */
+export function handlesOf(kernel: Kernel, aggregate: string): (id: string) => object {
+  const type = kernel.typeOf(aggregate)
+
+  class Attempts {
+    readonly stream: StreamId
+    constructor(stream: StreamId) {
+      this.stream = stream
+    }
+  }
+
+  class Handle {
+    readonly #stream: StreamId
+    #attempts: Attempts | undefined
+
+    constructor(stream: StreamId) {
+      this.#stream = stream
+    }
+
+    get id(): string {
+      return this.#stream.id
+    }
+
+    get try(): object {
+      this.#attempts ??= new Attempts(this.#stream)
+      return this.#attempts
+    }
+
+    async state(at: At = {}): Promise<unknown> {
+      const { state } = await kernel.state(this.#stream, untilOf(at))
+      return state
+    }
+
+    async *history({ from = 1, signal }: HistoryOptions = {}): AsyncGenerator<unknown> {
+      checkSequence('from', from)
+      for await (const event of kernel.history(this.#stream, from, signal)) yield recordedEvent(type, event)
+    }
+
+    static streamOf(handle: Handle): StreamId {
+      return handle.#stream
+    }
+  }
+
+  for (const name of type.decisions.keys()) {
+    define(Handle.prototype, name, function (this: Handle, data: unknown = {}, options?: CommandOptions) {
+      return accept(kernel, Handle.streamOf(this), name, data, options)
+    })
+    define(Attempts.prototype, name, function (this: Attempts, data: unknown = {}, options?: CommandOptions) {
+      return attempt(kernel, this.stream, name, data, options)
+    })
+  }
+  return (id) => {
+    checkId(`the id of a ${aggregate}`, id)
+    return new Handle(Object.freeze({ aggregate, id }))
+  }
+}
+
+function define<Self extends object>(
+  prototype: Self,
+  name: string,
+  value: (this: Self, ...args: any[]) => unknown,
+): void {
+  Object.defineProperty(prototype, name, { value, enumerable: true })
+}
+
+function untilOf({ sequence, time }: At): Until {
+  if (sequence !== undefined) checkSequence('sequence', sequence)
+  if (time !== undefined && !(time instanceof Date && Number.isFinite(time.getTime()))) {
+    throw new DefinitionError('OPTION_INVALID', { option: 'time', expected: 'a valid Date', found: time })
+  }
+  return { ...(sequence !== undefined && { sequence }), ...(time !== undefined && { timeMs: time.getTime() }) }
+}
+
+function checkSequence(option: string, found: unknown): void {
+  if (Number.isSafeInteger(found) && (found as number) >= 0) return
+  throw new DefinitionError('OPTION_INVALID', { option, expected: 'a whole number from 0', found })
+}

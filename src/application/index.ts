@@ -1,0 +1,17 @@
+/** Domains and how they are started. */
+export { type Domain, domain } from './domain.ts'
+export type { Logger } from './logger.ts'
+export type {
+  AcceptedBy,
+  At,
+  CommandArgs,
+  CommandOf,
+  Handle,
+  HistoryOptions,
+  Load,
+  Projections,
+  ReadModel,
+  RefusedBy,
+  Running,
+} from './running.ts'
+export type { StartOptions } from './start-options.ts'

@@ -1,0 +1,128 @@
+/** What a started domain looks like to its user: the types that turn definitions into methods. */
+import type { Aggregate, AnyAggregate, Commands } from '../domain/aggregate.ts'
+import type { EventOf } from '../domain/event.ts'
+import type { AnyProjection, RowOf } from '../domain/projection.ts'
+import type { Accepted, Refused } from '../kernel/outcome.ts'
+import type { CommandOptions } from '../kernel/pending-command.ts'
+import type { RunResult, WaitOptions } from '../projection/runner.ts'
+
+/** Arguments of a command: its data (optional where an empty object would do), then options. */
+export type CommandArgs<Data> = {} extends Data
+  ? [data?: Data, options?: CommandOptions]
+  : [data: Data, options?: CommandOptions]
+
+/** A point in a stream's history: the state after this event, or as it was at this time. */
+export interface At {
+  readonly sequence?: number
+  readonly time?: Date
+}
+
+export interface HistoryOptions {
+  /** The first sequence wanted, 1 by default. */
+  readonly from?: number
+  readonly signal?: AbortSignal
+}
+
+/** One aggregate instance: its commands as methods. A handle costs nothing and holds nothing. */
+export type Handle<A> =
+  A extends Aggregate<string, infer State, infer Kinds, infer C extends Commands>
+    ? { readonly [K in keyof C]: (...args: CommandArgs<C[K]['input']>) => Promise<Accepted<State, Kinds>> } & {
+        readonly id: string
+        /** The same commands, answering with the rejection instead of throwing it. */
+        readonly try: {
+          readonly [K in keyof C]: (
+            ...args: CommandArgs<C[K]['input']>
+          ) => Promise<Accepted<State, Kinds> | Refused<C[K]['rejection']>>
+        }
+        /** The state as it is, or as it was. A place behind the end means the end. */
+        state(at?: At): Promise<State>
+        /** The stream's events, oldest first, lifted to their newest shape. */
+        history(options?: HistoryOptions): AsyncIterable<EventOf<Kinds>>
+      }
+    : never
+
+/** The commands of some aggregates, as plain data. */
+export type CommandOf<A> = {
+  [K in keyof A]: A[K] extends Aggregate<infer Name, any, any, infer C extends Commands>
+    ? {
+        [N in keyof C & string]: {
+          readonly aggregate: Name
+          readonly id: string
+          readonly name: N
+        } & CommandOptions &
+          ({} extends C[N]['input'] ? { readonly data?: C[N]['input'] } : { readonly data: C[N]['input'] })
+      }[keyof C & string]
+    : never
+}[keyof A]
+
+type StateOf<A, Name> =
+  A extends Aggregate<infer N, infer State, infer Kinds, any>
+    ? N extends Name
+      ? Accepted<State, Kinds>
+      : never
+    : never
+type RejectionOf<A, Name, CommandName> =
+  A extends Aggregate<infer N, any, any, infer C extends Commands>
+    ? N extends Name
+      ? CommandName extends keyof C
+        ? Refused<C[CommandName]['rejection']>
+        : never
+      : never
+    : never
+
+/** What dispatching a command answers if it is accepted. */
+export type AcceptedBy<A, C> = C extends { readonly aggregate: infer Name } ? StateOf<A[keyof A], Name> : never
+/** What dispatching a command answers if it is rejected. */
+export type RefusedBy<A, C> = C extends { readonly aggregate: infer Name; readonly name: infer CommandName }
+  ? RejectionOf<A[keyof A], Name, CommandName>
+  : never
+
+/** The rows of a projection. */
+export interface ReadModel<Row> {
+  /**
+   * The row with this key, if there is one; with `atLeast` as soon as the projection has handled that position.
+   *
+   * @throws ProjectionError `PROJECTION_BEHIND`, `PROJECTION_FAILED`
+   */
+  get(key: string, wait?: WaitOptions): Promise<Row | undefined>
+}
+
+/** All projections of a running domain. */
+export interface Projections<Name extends PropertyKey> {
+  /**
+   * Handles what is in the log now. For domains started with `projections: 'manual'`.
+   *
+   * @throws ProjectionError `PROJECTION_FAILED`, `PROJECTION_UNKNOWN`
+   */
+  runOnce(name: Name): Promise<RunResult>
+}
+
+/** How busy a domain is. */
+export interface Load {
+  readonly liveAggregates: number
+  readonly commandsInFlight: number
+}
+
+/** A domain that runs on a store. */
+export type Running<A, P> = { readonly [K in keyof A]: (id: string) => Handle<A[K]> } & {
+  readonly [K in keyof P]: ReadModel<RowOf<P[K]>>
+} & {
+  /**
+   * Handles a command given as data.
+   *
+   * @throws CommandRejected on a business "no", InputError on a command that is none
+   */
+  dispatch<const C extends CommandOf<A>>(command: C): Promise<AcceptedBy<A, C>>
+  readonly try: {
+    /** The same, answering with the rejection instead of throwing it. */
+    dispatch<const C extends CommandOf<A>>(command: C): Promise<AcceptedBy<A, C> | RefusedBy<A, C>>
+  }
+  readonly projections: Projections<keyof P>
+  /** How much is in memory and under way. */
+  load(): Load
+  /** Refuses new commands, answers those under way, saves what is due, and closes the stores. Also `await using`. */
+  stop(): Promise<void>
+} & AsyncDisposable
+
+export type Aggregates = Record<string, AnyAggregate>
+export type ProjectionsByName = Record<string, AnyProjection>

@@ -1,0 +1,65 @@
+/** What may be chosen when a domain is started. Everything has a default. */
+import type { AggregateOptions } from '../domain/aggregate.ts'
+import { checkAggregateOptions } from '../domain/aggregate.ts'
+import { DefinitionError } from '../domain/error.ts'
+import type { Environment } from '../kernel/environment.ts'
+import type { KernelLimits } from '../kernel/limits.ts'
+import { memory } from '../store/memory/index.ts'
+import type { StoreFactory } from '../store/store.ts'
+import type { Logger } from './logger.ts'
+
+/** `snapshotEvery`, `stateRevision` and `passivateAfterMs` are defaults for aggregates that do not say themselves. */
+export interface StartOptions extends AggregateOptions {
+  /** Where everything is kept. `memory()` by default, which forgets. */
+  readonly store?: StoreFactory
+  /** Where events and projections are kept, if not in `store`. */
+  readonly events?: StoreFactory
+  /** Where snapshots are kept, if not in `store`. */
+  readonly snapshots?: StoreFactory
+  /** Bounds; each has a default. */
+  readonly limits?: Partial<KernelLimits>
+  /** Whether projections follow the log from the start, or only when they are told to. 'automatic' by default. */
+  readonly projections?: 'automatic' | 'manual'
+  /** How often a projection looks for events without a hint, which matters when other processes write. 1,000 by default. */
+  readonly pollIntervalMs?: number
+  /** Where warnings go: anything with a console's `warn`. The console by default. */
+  readonly log?: Logger
+  /** Time, timers, chance and ids, for tests. */
+  readonly environment?: Partial<Environment>
+}
+
+const known: ReadonlySet<string> = new Set<keyof StartOptions>([
+  ...(['store', 'events', 'snapshots', 'limits', 'projections', 'pollIntervalMs', 'log', 'environment'] as const),
+  ...(['snapshotEvery', 'stateRevision', 'passivateAfterMs'] as const),
+])
+
+/** The options with their defaults where those are plain values. */
+export interface SettledOptions {
+  readonly events: StoreFactory
+  readonly snapshots: StoreFactory
+  readonly projections: 'automatic' | 'manual'
+  readonly pollIntervalMs: number
+}
+
+/** @throws DefinitionError `OPTION_INVALID` */
+export function settle(options: StartOptions): SettledOptions {
+  for (const option of Object.keys(options)) {
+    if (!known.has(option)) refuse(option, `one of ${[...known].join(', ')}`, option)
+  }
+  checkAggregateOptions(options)
+  const { store = memory(), projections = 'automatic', pollIntervalMs = 1000 } = options
+  const { events = store, snapshots = store } = options
+  for (const [option, factory] of Object.entries({ store, events, snapshots })) {
+    if (typeof factory?.open !== 'function') refuse(option, 'a store, such as memory() or sqlite(path)', factory)
+  }
+  if (projections !== 'automatic' && projections !== 'manual')
+    refuse('projections', "'automatic' or 'manual'", projections)
+  if (!Number.isSafeInteger(pollIntervalMs) || pollIntervalMs < 1) {
+    refuse('pollIntervalMs', 'a whole number above 0', pollIntervalMs)
+  }
+  return { events, snapshots, projections, pollIntervalMs }
+}
+
+function refuse(option: string, expected: string, found: unknown): never {
+  throw new DefinitionError('OPTION_INVALID', { option, expected, found })
+}

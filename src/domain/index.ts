@@ -1,0 +1,49 @@
+/** The vocabulary: everything that a domain is described with. */
+export {
+  type Aggregate,
+  type AggregateOptions,
+  type AnyAggregate,
+  aggregate,
+  type Command,
+  type Commands,
+  type Decision,
+  type Fold,
+  type Foreign,
+  type Moment,
+  type Verdict,
+} from './aggregate.ts'
+export { CommandRejected } from './command-rejected.ts'
+export {
+  CancelledError,
+  ConflictError,
+  DecisionError,
+  DefinitionError,
+  EventError,
+  hasCode,
+  InputError,
+  LoadError,
+  MnemeError,
+  OutcomeUnknownError,
+  OverloadError,
+  ProjectionError,
+  StoreError,
+} from './error.ts'
+export type { ErrorCode, FactsOf } from './error-catalogue.ts'
+export {
+  type AnyEventKind,
+  type Args,
+  type DataOf,
+  type EventKind,
+  type EventOf,
+  event,
+  type NewEvent,
+  type NewEventOf,
+  type RecordedEvent,
+  type Revision,
+} from './event.ts'
+export type { Json, JsonObject } from './json.ts'
+export { type AnyProjection, type Projection, projection, type RowOf } from './projection.ts'
+export { type AnyRejection, Rejection, reject } from './rejection.ts'
+export type { In, Issue, Out, Schema } from './schema.ts'
+export type { StandardSchemaV1 } from './standard-schema.ts'
+export type { StreamId } from './stream.ts'

@@ -1,0 +1,10 @@
+/** Mneme: event sourcing for TypeScript with the soul of Erlang/OTP. */
+export * from './application/index.ts'
+export * from './domain/index.ts'
+export type { Environment } from './kernel/environment.ts'
+export type { KernelLimits } from './kernel/limits.ts'
+export type { Accepted, Refused } from './kernel/outcome.ts'
+export type { CommandOptions } from './kernel/pending-command.ts'
+export type { RunResult, WaitOptions } from './projection/runner.ts'
+export * from './store/index.ts'
+export { memory } from './store/memory/index.ts'

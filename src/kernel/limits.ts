@@ -1,0 +1,60 @@
+/** The bounds of the kernel, each with a name and a default: nothing in it grows without end. */
+import { DefinitionError } from '../domain/error.ts'
+
+export interface KernelLimits {
+  /** Live aggregates kept in memory; over it the least recently used idle ones are passivated. */
+  readonly liveAggregatesMax: number
+  /** Commands that one aggregate lets wait; over it callers get `OVERLOADED`. */
+  readonly mailboxMax: number
+  /** Commands of all aggregates that are not answered yet; over it callers get `OVERLOADED`. */
+  readonly commandsInFlightMax: number
+  /** Commits in one batch to the store. */
+  readonly batchCommitsMax: number
+  /** The size at which no further commit joins a batch, in characters of JSON. */
+  readonly batchSizeMax: number
+  /** How often a command is decided anew because others wrote the stream, before its caller gets `CONFLICT`. */
+  readonly conflictTriesMax: number
+  /** How often an append without an answer is repeated before callers get `OUTCOME_UNKNOWN`. */
+  readonly appendTriesMax: number
+  /** How often loading an aggregate is tried at once when the store is unavailable. */
+  readonly loadTriesMax: number
+  /** Snapshots that wait to be saved; over it further ones are left out, which costs time at the next load only. */
+  readonly snapshotsWaitingMax: number
+  /** Snapshots kept of each stream. */
+  readonly snapshotsKept: number
+  /** How long `stop` waits for commands under way before it tells their callers that the outcome is unknown. */
+  readonly stopTimeoutMs: number
+}
+
+export const limitDefaults: KernelLimits = Object.freeze({
+  liveAggregatesMax: 10_000,
+  mailboxMax: 10_000,
+  commandsInFlightMax: 100_000,
+  batchCommitsMax: 5_000,
+  batchSizeMax: 16_000_000,
+  conflictTriesMax: 10,
+  appendTriesMax: 5,
+  loadTriesMax: 3,
+  snapshotsWaitingMax: 1_000,
+  snapshotsKept: 2,
+  stopTimeoutMs: 30_000,
+})
+
+/**
+ * The limits with their defaults.
+ *
+ * @throws DefinitionError `OPTION_INVALID`
+ */
+export function limitsOf(chosen: Partial<KernelLimits>): KernelLimits {
+  for (const [name, found] of Object.entries(chosen)) {
+    if (!(name in limitDefaults)) {
+      const expected = `one of ${Object.keys(limitDefaults).join(', ')}`
+      throw new DefinitionError('OPTION_INVALID', { option: `limits.${name}`, expected, found: name })
+    }
+    if (found !== Number.POSITIVE_INFINITY && !(Number.isSafeInteger(found) && found > 0)) {
+      const expected = 'a whole number above 0, or Infinity'
+      throw new DefinitionError('OPTION_INVALID', { option: `limits.${name}`, expected, found })
+    }
+  }
+  return { ...limitDefaults, ...chosen }
+}

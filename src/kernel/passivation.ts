@@ -1,0 +1,131 @@
+/**
+ * Which live aggregates leave memory, and when: those idle for long enough, and the least recently used ones over a cap.
+ * One timer serves all. Leaving is one synchronous step of an instance for which nothing waits and nothing is under way,
+ * so there is no moment at which a command could be lost.
+ */
+import type { Actor } from './actor.ts'
+import type { Environment } from './environment.ts'
+
+/** The live instances of one aggregate type, from the least to the most recently used. */
+interface Order {
+  readonly afterMs: number
+  oldest: Actor | undefined
+  newest: Actor | undefined
+}
+
+export class Passivation {
+  readonly #environment: Environment
+  readonly #liveMax: number
+  readonly #passivate: (actor: Actor) => void
+  readonly #orders = new Map<unknown, Order>()
+  #live = 0
+  #cancelTimer: (() => void) | undefined
+  #timerDueAt = Number.POSITIVE_INFINITY
+
+  /** @param passivate forgets an instance; called when nothing waits for it */
+  constructor(environment: Environment, liveMax: number, passivate: (actor: Actor) => void) {
+    this.#environment = environment
+    this.#liveMax = liveMax
+    this.#passivate = passivate
+  }
+
+  get live(): number {
+    return this.#live
+  }
+
+  /** Takes in a new instance. */
+  add(actor: Actor, nowMs: number): void {
+    this.#live++
+    this.#append(actor, nowMs)
+    if (this.#live > this.#liveMax) this.#makeRoom()
+  }
+
+  /** Notes that an instance is used: it becomes the last to leave. */
+  touch(actor: Actor, nowMs: number): void {
+    const order = this.#orderOf(actor)
+    if (order.newest === actor) {
+      actor.usedAt = nowMs
+      return
+    }
+    this.#unlink(actor, order)
+    this.#append(actor, nowMs)
+  }
+
+  /** Ends the timer. */
+  stop(): void {
+    this.#cancelTimer?.()
+    this.#cancelTimer = undefined
+    this.#timerDueAt = Number.POSITIVE_INFINITY
+  }
+
+  #orderOf({ type }: Actor): Order {
+    let order = this.#orders.get(type)
+    if (order === undefined) {
+      order = { afterMs: type.passivateAfterMs, oldest: undefined, newest: undefined }
+      this.#orders.set(type, order)
+    }
+    return order
+  }
+
+  #append(actor: Actor, nowMs: number): void {
+    const order = this.#orderOf(actor)
+    actor.usedAt = nowMs
+    actor.older = order.newest
+    actor.newer = undefined
+    if (order.newest === undefined) order.oldest = actor
+    else order.newest.newer = actor
+    order.newest = actor
+    this.#wakeBy(nowMs + order.afterMs)
+  }
+
+  #unlink(actor: Actor, order: Order): void {
+    if (actor.older === undefined) order.oldest = actor.newer
+    else actor.older.newer = actor.newer
+    if (actor.newer === undefined) order.newest = actor.older
+    else actor.newer.older = actor.older
+    actor.older = undefined
+    actor.newer = undefined
+  }
+
+  #remove(actor: Actor, order: Order): void {
+    this.#unlink(actor, order)
+    this.#live--
+    this.#passivate(actor)
+  }
+
+  /** Over the cap: the least recently used of all types that is idle leaves. Busy ones are among the newest anyway. */
+  #makeRoom(): void {
+    let candidate: Actor | undefined
+    for (const { oldest } of this.#orders.values()) {
+      let actor = oldest
+      while (actor !== undefined && !actor.idle) actor = actor.newer
+      if (actor !== undefined && (candidate === undefined || actor.usedAt < candidate.usedAt)) candidate = actor
+    }
+    if (candidate !== undefined) this.#remove(candidate, this.#orderOf(candidate))
+  }
+
+  #wakeBy(dueAt: number): void {
+    if (dueAt >= this.#timerDueAt) return
+    this.#cancelTimer?.()
+    this.#timerDueAt = dueAt
+    // Timers take 31 bits of milliseconds; an early sweep finds nothing and sets the timer anew.
+    const delayMs = Math.min(Math.max(1, dueAt - this.#environment.now()), 2 ** 31 - 1)
+    this.#cancelTimer = this.#environment.after(delayMs, () => this.#sweep(), { background: true })
+  }
+
+  /** Lets go of all that have been idle for long enough, and sets the timer for the next. */
+  #sweep(): void {
+    this.stop()
+    const nowMs = this.#environment.now()
+    for (const order of this.#orders.values()) {
+      let actor = order.oldest
+      while (actor !== undefined && actor.usedAt + order.afterMs <= nowMs) {
+        const { newer } = actor
+        if (actor.idle) this.#remove(actor, order)
+        else this.touch(actor, nowMs)
+        actor = newer
+      }
+      if (order.oldest !== undefined) this.#wakeBy(order.oldest.usedAt + order.afterMs)
+    }
+  }
+}

@@ -1,0 +1,82 @@
+/** A command on its way: checked, not yet answered. Whatever happens, it is answered once, and its place is freed. */
+import type { Decision } from '../domain/aggregate.ts'
+import { CancelledError, OutcomeUnknownError } from '../domain/error.ts'
+import type { JsonObject } from '../domain/json.ts'
+import type { StreamId } from '../domain/stream.ts'
+import type { Outcome } from './outcome.ts'
+
+/** What may be said about a command besides its data. */
+export interface CommandOptions {
+  /** Makes the command exactly-once: a repetition with the same id has no effect and gets the stored answer. */
+  readonly commandId?: string
+  /** Kept with every event of the command: who, why, on behalf of what. JSON. */
+  readonly metadata?: Readonly<Record<string, unknown>>
+  /** Tags that every event of the command gets; the log can be filtered by them. */
+  readonly tags?: readonly string[]
+  /** Ends the wait: with `ABORTED` if nothing was decided yet, else with `OUTCOME_UNKNOWN`. */
+  readonly signal?: AbortSignal
+}
+
+/** The checked parts of a command. */
+export interface CheckedCommand {
+  readonly name: string
+  readonly decision: Decision
+  readonly input: unknown
+  readonly commandId: string
+  /** Whether the caller chose the id, so that it may have been stored before. */
+  readonly repeatable: boolean
+  readonly metadata: JsonObject
+  readonly tags: readonly string[]
+}
+
+export class PendingCommand {
+  readonly command: CheckedCommand
+  /** How often it was decided in vain because others wrote the stream. */
+  conflicts = 0
+  /** Whether its commit may be with the store: from then on an abort leaves the outcome unknown. */
+  sent = false
+  answered = false
+  readonly #resolve: (outcome: Outcome) => void
+  readonly #reject: (error: unknown) => void
+  readonly #release: () => void
+  #unlisten: (() => void) | undefined
+
+  constructor(
+    command: CheckedCommand,
+    resolve: (outcome: Outcome) => void,
+    reject: (error: unknown) => void,
+    release: () => void,
+  ) {
+    this.command = command
+    this.#resolve = resolve
+    this.#reject = reject
+    this.#release = release
+  }
+
+  /** Ends the caller's wait when the signal says so; the command itself goes on if it was sent. */
+  listenTo(signal: AbortSignal, stream: StreamId): void {
+    const abort = () => {
+      const { name, commandId } = this.command
+      if (this.sent) this.fail(new OutcomeUnknownError('OUTCOME_UNKNOWN', { stream, commandId }, signal.reason))
+      else this.fail(new CancelledError('ABORTED', { what: `The command ${name}` }, signal.reason))
+    }
+    signal.addEventListener('abort', abort, { once: true })
+    this.#unlisten = () => signal.removeEventListener('abort', abort)
+  }
+
+  succeed(outcome: Outcome): void {
+    if (this.#answer()) this.#resolve(outcome)
+  }
+
+  fail(error: unknown): void {
+    if (this.#answer()) this.#reject(error)
+  }
+
+  #answer(): boolean {
+    if (this.answered) return false
+    this.answered = true
+    this.#unlisten?.()
+    this.#release()
+    return true
+  }
+}

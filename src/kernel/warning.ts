@@ -1,0 +1,19 @@
+/** What the kernel and the projections report without failing: each has a code that docs/errors.md explains. */
+import type { StoreWarning } from '../store/store.ts'
+
+export interface KernelWarning {
+  readonly code:
+    | 'SNAPSHOT_FAILED'
+    | 'SNAPSHOT_IGNORED'
+    | 'SNAPSHOT_SKIPPED'
+    | 'AGGREGATE_NOT_LOADED'
+    | 'APPEND_REPEATED'
+    | 'PROJECTION_STOPPED'
+  readonly message: string
+  readonly cause?: unknown
+}
+
+export type Warning = KernelWarning | StoreWarning
+
+/** Takes warnings; must not throw. */
+export type Warn = (warning: Warning) => void

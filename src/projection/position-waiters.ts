@@ -1,0 +1,67 @@
+/** Readers that wait until a projection has handled a position: each with a time limit, and told at once if it never will. */
+import { CancelledError, ProjectionError } from '../domain/error.ts'
+import type { Environment } from '../kernel/environment.ts'
+
+interface Waiter {
+  readonly atLeast: number
+  readonly resolve: () => void
+  readonly reject: (error: unknown) => void
+}
+
+export class PositionWaiters {
+  readonly #projection: string
+  readonly #environment: Environment
+  readonly #waiting = new Set<Waiter>()
+  #position = 0
+  #failure: unknown
+
+  constructor(projection: string, environment: Environment) {
+    this.#projection = projection
+    this.#environment = environment
+  }
+
+  /** @throws ProjectionError `PROJECTION_BEHIND`, what `fail` was given, or the signal's reason */
+  wait(atLeast: number, timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
+    if (this.#position >= atLeast) return Promise.resolve()
+    if (this.#failure !== undefined) return Promise.reject(this.#failure)
+    return new Promise((resolve, reject) => {
+      const settle = (end: () => void) => {
+        this.#waiting.delete(waiter)
+        cancel()
+        signal?.removeEventListener('abort', onAbort)
+        end()
+      }
+      const waiter = {
+        atLeast,
+        resolve: () => settle(resolve),
+        reject: (error: unknown) => settle(() => reject(error)),
+      }
+      const onAbort = () => waiter.reject(signal?.reason)
+      const cancel = this.#environment.after(timeoutMs, () => {
+        const facts = { projection: this.#projection, position: this.#position, atLeast, waitedMs: timeoutMs }
+        waiter.reject(new ProjectionError('PROJECTION_BEHIND', facts))
+      })
+      signal?.addEventListener('abort', onAbort, { once: true })
+      this.#waiting.add(waiter)
+    })
+  }
+
+  /** The projection has handled this position. */
+  reach(position: number): void {
+    this.#position = position
+    this.#failure = undefined
+    for (const waiter of this.#waiting) if (waiter.atLeast <= position) waiter.resolve()
+  }
+
+  /** The projection has stopped at an event that it cannot handle. */
+  fail(error: unknown): void {
+    this.#failure = error
+    for (const waiter of this.#waiting) waiter.reject(error)
+  }
+
+  /** The projection is stopped for good. */
+  end(): void {
+    const what = `Waiting for the projection ${this.#projection}`
+    for (const waiter of this.#waiting) waiter.reject(new CancelledError('STOPPED', { what }))
+  }
+}

@@ -1,0 +1,213 @@
+/**
+ * Keeps one projection up with the log: reads the events that it handles in batches, folds them into its rows, and saves
+ * rows and checkpoint in one step. The step moves the checkpoint by compare-and-set, so a second runner cannot double an event.
+ * Woken by the store's hint, with a slow poll behind it. It stops at the first event that cannot be folded, in front of it.
+ */
+import { decode } from '../domain/encoding.ts'
+import { ConflictError, ProjectionError } from '../domain/error.ts'
+import type { AnyProjection } from '../domain/projection.ts'
+import { backOffMs, type Environment, sleep } from '../kernel/environment.ts'
+import type { Warn } from '../kernel/warning.ts'
+import type { EventStore, ProjectionStore, Row, StoredEvent } from '../store/store.ts'
+import { type FoldedRows, foldRows, keyEvents } from './fold-rows.ts'
+import { PositionWaiters } from './position-waiters.ts'
+
+export interface RunnerOptions {
+  readonly projection: AnyProjection
+  readonly store: EventStore & ProjectionStore
+  readonly environment: Environment
+  readonly warn: Warn
+  /** How often to look without a hint. */
+  readonly pollIntervalMs: number
+}
+
+/** Where a run came to. */
+export interface RunResult {
+  /** The last position that the projection has handled. */
+  readonly position: number
+  /** The events that this run folded into rows. */
+  readonly events: number
+}
+
+/** How long a reader waits for a position, and what may end the wait. */
+export interface WaitOptions {
+  /** Wait until the projection has handled this position: `outcome.position` reads your own write. */
+  readonly atLeast?: number
+  /** 5,000 by default; after it `PROJECTION_BEHIND` is thrown. */
+  readonly timeoutMs?: number
+  readonly signal?: AbortSignal
+}
+
+/** Events handled in one step. */
+const batchSize = 1000
+/** Positions that may be passed over without saving the checkpoint, when nothing in them is for this projection. */
+const unsavedMax = 1000
+const retryFirstMs = 50
+const retryMaxMs = 5_000
+export const waitTimeoutMsDefault = 5_000
+
+export class Runner {
+  readonly #projection: AnyProjection
+  readonly #store: EventStore & ProjectionStore
+  readonly #environment: Environment
+  readonly #warn: Warn
+  readonly #pollIntervalMs: number
+  readonly #types: readonly string[]
+  readonly #waiters: PositionWaiters
+  #saved = 0
+  #handled = 0
+  #running: Promise<void> | undefined
+  #stopping = new AbortController()
+  #wake: (() => void) | undefined
+  #hinted = false
+
+  constructor({ projection, store, environment, warn, pollIntervalMs }: RunnerOptions) {
+    this.#projection = projection
+    this.#store = store
+    this.#environment = environment
+    this.#warn = warn
+    this.#pollIntervalMs = pollIntervalMs
+    this.#types = [...projection.folds.keys()]
+    this.#waiters = new PositionWaiters(projection.name, environment)
+  }
+
+  /** Follows the log until `stop`. Starting twice is one start. */
+  start(): void {
+    this.#running ??= this.#follow()
+  }
+
+  /** Ends the run after the step that is under way, and saves how far it came. */
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    this.#wake?.()
+    await this.#running
+    this.#waiters.end()
+  }
+
+  /**
+   * Handles what is in the log now, from the stored checkpoint on. Not to be mixed with `start`.
+   *
+   * @throws ProjectionError `PROJECTION_FAILED`
+   */
+  async runOnce(): Promise<RunResult> {
+    await this.#loadCheckpoint()
+    let events = 0
+    for (;;) {
+      const handled = await this.#step()
+      events += handled
+      if (handled < batchSize) break
+    }
+    await this.#saveCheckpoint()
+    return { position: this.#handled, events }
+  }
+
+  /**
+   * A row, at once or when the projection has come far enough.
+   *
+   * @throws ProjectionError `PROJECTION_BEHIND`, or `PROJECTION_FAILED` if it stands before a bad event
+   */
+  async get(key: string, { atLeast, timeoutMs = waitTimeoutMsDefault, signal }: WaitOptions): Promise<unknown> {
+    signal?.throwIfAborted()
+    if (atLeast !== undefined) await this.#waiters.wait(atLeast, timeoutMs, signal)
+    const [row] = await this.#store.loadRows(this.#projection.name, [key])
+    return row === undefined ? undefined : decode(row)
+  }
+
+  async #follow(): Promise<void> {
+    const { signal } = this.#stopping
+    const unlisten = this.#store.onAppend(() => this.#hint())
+    for (let failures = 0; !signal.aborted; ) {
+      try {
+        await this.#loadCheckpoint()
+        failures = 0
+        await this.#followFrom(signal)
+      } catch (error) {
+        if (error instanceof ProjectionError) break
+        failures++
+        await sleep(this.#environment, backOffMs(this.#environment, failures, retryFirstMs, retryMaxMs), signal)
+      }
+    }
+    unlisten()
+    await this.#saveCheckpoint().catch(() => {})
+  }
+
+  async #followFrom(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      this.#hinted = false
+      if ((await this.#step()) === batchSize) continue
+      if (!this.#hinted) await this.#rest(signal)
+    }
+  }
+
+  #hint(): void {
+    this.#hinted = true
+    this.#wake?.()
+  }
+
+  /** Waits for a hint, for the next poll or for the end. */
+  #rest(signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return Promise.resolve()
+    return new Promise((resolve) => {
+      const cancel = this.#environment.after(this.#pollIntervalMs, () => this.#wake?.(), { background: true })
+      this.#wake = () => {
+        this.#wake = undefined
+        cancel()
+        resolve()
+      }
+    })
+  }
+
+  async #loadCheckpoint(): Promise<void> {
+    this.#saved = await this.#store.loadCheckpoint(this.#projection.name)
+    this.#reach(this.#saved)
+  }
+
+  #reach(position: number): void {
+    this.#handled = position
+    this.#waiters.reach(position)
+  }
+
+  /** Passed-over events need no write each: the checkpoint behind them is saved now and then, and at the end. */
+  async #saveCheckpoint(): Promise<void> {
+    if (this.#handled === this.#saved) return
+    await this.#store.saveStep(this.#projection.name, { from: this.#saved, to: this.#handled, rows: [] })
+    this.#saved = this.#handled
+  }
+
+  /** Handles one batch; says how many events it had. */
+  async #step(): Promise<number> {
+    const range = { from: this.#handled + 1, to: Number.POSITIVE_INFINITY }
+    const page = await this.#store.readAll(range, { types: this.#types, limit: batchSize })
+    const { rows, failure } = await this.#fold(page.events)
+    const position = failure === undefined ? page.examined : failure.facts.position - 1
+    try {
+      await this.#save(rows, position)
+    } catch (error) {
+      // Another runner was faster: its rows are as good as these. Go on from where it is.
+      if (!(error instanceof ConflictError)) throw error
+      await this.#loadCheckpoint()
+      return batchSize
+    }
+    if (failure === undefined) return page.events.length
+    this.#waiters.fail(failure)
+    this.#warn({ code: 'PROJECTION_STOPPED', message: failure.message, cause: failure.cause })
+    throw failure
+  }
+
+  async #fold(events: readonly StoredEvent[]): Promise<FoldedRows> {
+    const batch = keyEvents(this.#projection, events)
+    if (batch.keyed.length === 0) return { rows: [], failure: batch.failure }
+    const values = await this.#store.loadRows(this.#projection.name, batch.keys)
+    const stored = new Map(batch.keys.map((key, i) => [key, values[i]]))
+    const { rows, failure } = foldRows(this.#projection, batch.keyed, stored)
+    return { rows, failure: failure ?? batch.failure }
+  }
+
+  async #save(rows: readonly Row[], position: number): Promise<void> {
+    if (rows.length > 0 || position - this.#saved >= unsavedMax) {
+      await this.#store.saveStep(this.#projection.name, { from: this.#saved, to: position, rows })
+      this.#saved = position
+    }
+    this.#reach(position)
+  }
+}

@@ -1,0 +1,2 @@
+/** The store in memory. */
+export { memory } from './memory-store.ts'
