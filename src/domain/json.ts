@@ -19,25 +19,13 @@ export const depthMax = 500
 /** What a value costs in the estimate of a commit's size: a text its length, everything else this. */
 const sizeOfScalar = 8
 
-/** The copy, and about how many characters of JSON it is. */
-export interface Copied {
-  readonly value: Json
-  readonly size: number
-}
-
 /**
  * A frozen copy of a value as JSON.
  *
  * @throws InputError `DATA_NOT_JSON` with the path of the first thing that JSON cannot hold
  */
 export function toJson(what: string, value: unknown): Json {
-  return new Copy(what).of(value, '', 0)
-}
-
-/** Like `toJson`, with the estimated size. */
-export function measureJson(what: string, value: unknown): Copied {
-  const copy = new Copy(what)
-  return { value: copy.of(value, '', 0), size: copy.size }
+  return new JsonCopier().copy(value, what, '')
 }
 
 /** Whether an object is a mere record: made by a literal (of any realm) or without a prototype. */
@@ -46,15 +34,20 @@ export function isPlain(object: object): boolean {
   return prototype === Object.prototype || prototype === null || Object.getPrototypeOf(prototype) === null
 }
 
-class Copy {
-  readonly #what: string
+/** Copies values as `toJson` does, and sums up about how many characters of JSON they are. */
+export class JsonCopier {
   size = 0
+  #what = ''
+  #name = ''
 
-  constructor(what: string) {
+  /** The copy of a value; an error will call it by `what` and `name`. */
+  copy(value: unknown, what: string, name: string): Json {
     this.#what = what
+    this.#name = name
+    return this.#of(value, '', 0)
   }
 
-  of(value: unknown, path: string, depth: number): Json {
+  #of(value: unknown, path: string, depth: number): Json {
     switch (typeof value) {
       case 'string':
         this.size += value.length + 2
@@ -81,7 +74,7 @@ class Copy {
   #list(list: readonly unknown[], path: string, depth: number): Json {
     this.size += 2
     const copy: Json[] = new Array(list.length)
-    for (let i = 0; i < list.length; i++) copy[i] = this.of(list[i], `${path}[${i}]`, depth + 1)
+    for (let i = 0; i < list.length; i++) copy[i] = this.#of(list[i], `${path}[${i}]`, depth + 1)
     return Object.freeze(copy)
   }
 
@@ -94,7 +87,7 @@ class Copy {
       const value = (object as Record<string, unknown>)[key]
       if (value === undefined) continue
       this.size += key.length + 3
-      const item = this.of(value, path === '' ? key : `${path}.${key}`, depth + 1)
+      const item = this.#of(value, path === '' ? key : `${path}.${key}`, depth + 1)
       if (key === '__proto__') Object.defineProperty(copy, key, { value: item, enumerable: true })
       else copy[key] = item
     }
@@ -106,10 +99,11 @@ class Copy {
     const { toJSON } = object as { toJSON?: unknown }
     const name = object.constructor?.name ?? 'unknown class'
     if (typeof toJSON !== 'function' || ArrayBuffer.isView(object)) return this.#refuse(path, `an instance of ${name}`)
-    return this.of(toJSON.call(object), path, depth + 1)
+    return this.#of(toJSON.call(object), path, depth + 1)
   }
 
   #refuse(path: string, found: string): never {
-    throw new InputError('DATA_NOT_JSON', { what: this.#what, path, found })
+    const what = this.#name === '' ? this.#what : `${this.#what} ${this.#name}`
+    throw new InputError('DATA_NOT_JSON', { what, path, found })
   }
 }

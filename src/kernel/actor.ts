@@ -4,15 +4,14 @@
  * they were decided on events that were not durable yet. Between a round's decision and its answers nothing else
  * happens to the instance, so a conflict undoes the round by forgetting it.
  */
-import type { Moment } from '../domain/aggregate.ts'
 import { ConflictError, InputError, LoadError, MnemeError, OutcomeUnknownError, StoreError } from '../domain/error.ts'
 import type { RecordedEvent } from '../domain/event.ts'
 import type { StreamId } from '../domain/stream.ts'
-import type { Commit } from '../store/commit.ts'
+import { type Commit, repeated } from '../store/commit.ts'
 import type { CommitQueue } from '../store/commit-queue.ts'
 import type { AppendResult, Receipt } from '../store/store.ts'
 import type { AggregateType } from './aggregate-type.ts'
-import { type AppliedEvent, type Decided, decide } from './decide.ts'
+import { type Decided, decide, type RoundMoment } from './decide.ts'
 import { backOffMs, type Environment, sleep } from './environment.ts'
 import type { KernelLimits } from './limits.ts'
 import type { PendingCommand } from './pending-command.ts'
@@ -35,14 +34,9 @@ export interface ActorContext extends Sources {
  */
 type Phase = 'cold' | 'busy' | 'ready' | 'failed'
 
-/** A command of a round, and what was decided: with an error where deciding threw. */
-interface Entry {
-  readonly pending: PendingCommand
-  readonly decided: Decided | { readonly kind: 'failed'; readonly error: unknown }
-}
-
+/** What is decided at once: the commands in order, each with its `decided`, and the commits of those that have one. */
 interface Round {
-  readonly entries: readonly Entry[]
+  readonly commands: readonly PendingCommand[]
   readonly commits: readonly Commit[]
 }
 
@@ -105,7 +99,7 @@ export class Actor {
 
   /** Ends the wait of every caller, with an error that says what is known; for when stopping takes too long. */
   abandon(errorOf: (stream: StreamId, pending: PendingCommand) => unknown): void {
-    const underWay = this.#underWay?.entries.map((entry) => entry.pending) ?? []
+    const underWay = this.#underWay?.commands ?? []
     for (const pending of [...underWay, ...this.#mailbox]) pending.fail(errorOf(this.stream, pending))
   }
 
@@ -155,7 +149,7 @@ export class Actor {
   #round(nowMs: number): void {
     const round = this.#decideAll(nowMs)
     if (round.commits.length === 0) {
-      for (const entry of round.entries) this.#answerUnstored(entry)
+      for (const pending of round.commands) this.#answerUnstored(pending)
       if (this.#mailbox.length > 0) this.#context.schedule(this)
       return
     }
@@ -174,24 +168,23 @@ export class Actor {
     this.#mailbox = waiting.length > limits.batchCommitsMax ? waiting.splice(limits.batchCommitsMax) : []
     const held: PendingCommand[] = []
     const moment = momentOf(environment, nowMs)
-    const entries: Entry[] = []
+    const commands: PendingCommand[] = []
     const commits: Commit[] = []
     let ids: Set<string> | undefined
     let { state, sequence } = this.#standing
     for (const pending of waiting) {
-      const { command } = pending
       if (pending.answered) continue
-      if (command.repeatable) {
+      if (pending.repeatable) {
         ids ??= new Set()
-        if (ids.has(command.commandId)) {
+        if (ids.has(pending.commandId)) {
           held.push(pending)
           continue
         }
-        ids.add(command.commandId)
+        ids.add(pending.commandId)
       }
-      let decided: Entry['decided']
+      let decided: Decided
       try {
-        decided = decide(this.type, this.stream, state, sequence, command, moment, events.limits)
+        decided = decide(this.type, this.stream, state, sequence, pending, moment, events.limits)
       } catch (error) {
         decided = { kind: 'failed', error }
       }
@@ -201,10 +194,11 @@ export class Actor {
         sequence += decided.events.length
       }
       pending.sent = commits.length > 0
-      entries.push({ pending, decided })
+      pending.decided = decided
+      commands.push(pending)
     }
     this.#putBack(held)
-    return { entries, commits }
+    return { commands, commits }
   }
 
   /** The store has answered: each command gets what became of it; from the first that was not stored on, all go again. */
@@ -214,11 +208,11 @@ export class Actor {
     let broken = false
     let actual: number | undefined
     let next = 0
-    for (const entry of round.entries) {
-      const { pending, decided } = entry
+    for (const pending of round.commands) {
+      const decided = pending.decided!
       if (decided.kind !== 'events') {
         if (broken) again.push(pending)
-        else this.#answerUnstored(entry)
+        else this.#answerUnstored(pending)
         continue
       }
       const result = results[next++]!
@@ -226,7 +220,7 @@ export class Actor {
         broken = true
         actual = result.sequence
         if (this.#countConflict(pending, actual)) again.push(pending)
-      } else if (result.status === 'duplicate' && pending.command.repeatable) {
+      } else if (result.status === 'duplicate' && pending.repeatable) {
         broken = true
         if (result.sequence > this.#standing.sequence) actual = result.sequence
         void this.#answerStored(pending, result)
@@ -250,7 +244,9 @@ export class Actor {
   #accept(pending: PendingCommand, { events, state }: Decided & { readonly kind: 'events' }, stored: Receipt): void {
     const first = stored.position - stored.count + 1
     this.#standing = { state, sequence: stored.sequence, position: stored.position }
-    pending.succeed({ accepted: true, ...this.#standing, events: events.map((event, i) => placed(event, first + i)) })
+    for (let i = 0; i < events.length; i++) events[i]!.position = first + i
+    const { sequence, position } = stored
+    pending.succeed({ accepted: true, state, sequence, position, events })
   }
 
   #countConflict(pending: PendingCommand, sequence: number): boolean {
@@ -292,7 +288,7 @@ export class Actor {
       })
       await sleep(environment, backOffMs(environment, tries, retryFirstMs, retryMaxMs))
       try {
-        return this.#settle(round, await queue.append(round.commits))
+        return this.#settle(round, await queue.append(round.commits.map(repeated)))
       } catch (next) {
         // What an earlier try left open, a later refusal does not close.
         if (!isCertain(next)) error = next
@@ -306,12 +302,12 @@ export class Actor {
   #giveUp(round: Round, error: unknown): void {
     const again: PendingCommand[] = []
     let undone = false
-    for (const entry of round.entries) {
-      if (entry.decided.kind === 'events') {
+    for (const pending of round.commands) {
+      if (pending.decided!.kind === 'events') {
         undone = true
-        entry.pending.fail(error)
-      } else if (undone) again.push(entry.pending)
-      else this.#answerUnstored(entry)
+        pending.fail(error)
+      } else if (undone) again.push(pending)
+      else this.#answerUnstored(pending)
     }
     this.#putBack(again)
     this.#becomeReady()
@@ -322,15 +318,14 @@ export class Actor {
     const { stream } = this
     const again: PendingCommand[] = []
     let undone = false
-    for (const entry of round.entries) {
-      const { pending, decided } = entry
-      if (decided.kind !== 'events') {
+    for (const pending of round.commands) {
+      if (pending.decided!.kind !== 'events') {
         if (undone) again.push(pending)
-        else this.#answerUnstored(entry)
+        else this.#answerUnstored(pending)
         continue
       }
       undone = true
-      const { commandId } = pending.command
+      const { commandId } = pending
       const receipt = await this.#context.events.findCommit(stream, commandId).catch(() => undefined)
       if (receipt !== undefined) await this.#answerStored(pending, receipt)
       else pending.fail(new OutcomeUnknownError('OUTCOME_UNKNOWN', { stream, commandId }, cause))
@@ -344,28 +339,18 @@ export class Actor {
   // -- answers -----------------------------------------------------------------------------------------
 
   /** Answers a command that has nothing to store; with an id of the caller's, only if that id is not stored yet. */
-  #answerUnstored(entry: Entry): void {
-    const { pending } = entry
-    if (pending.command.repeatable && this.#standing.sequence > 0) void this.#answerIfNew(entry)
-    else this.#answerNow(entry)
+  #answerUnstored(pending: PendingCommand): void {
+    if (pending.repeatable && this.#standing.sequence > 0) void this.#answerIfNew(pending, this.#standing)
+    else answer(pending, this.#standing)
   }
 
-  #answerNow({ pending, decided }: Entry): void {
-    if (decided.kind === 'failed') pending.fail(decided.error)
-    else if (decided.kind === 'rejected') pending.succeed({ accepted: false, rejection: decided.rejection })
-    else pending.succeed({ accepted: true, ...this.#standing, events: [] })
-  }
-
-  async #answerIfNew(entry: Entry): Promise<void> {
-    const { pending } = entry
-    const { commandId } = pending.command
+  async #answerIfNew(pending: PendingCommand, standing: Standing): Promise<void> {
+    const { commandId } = pending
     const { stream } = this
-    const standing = this.#standing
     try {
       const receipt = await this.#context.events.findCommit(stream, commandId)
-      if (receipt !== undefined) await this.#answerStored(pending, receipt)
-      else if (entry.decided.kind !== 'nothing') this.#answerNow(entry)
-      else pending.succeed({ accepted: true, ...standing, events: [] })
+      if (receipt === undefined) answer(pending, standing)
+      else await this.#answerStored(pending, receipt)
     } catch (cause) {
       pending.fail(new OutcomeUnknownError('OUTCOME_UNKNOWN', { stream, commandId }, cause))
     }
@@ -381,9 +366,17 @@ export class Actor {
       const events: readonly RecordedEvent[] = stored.map((event) => recordedEvent(type, event))
       pending.succeed({ accepted: true, state, sequence, position, events })
     } catch (cause) {
-      pending.fail(new OutcomeUnknownError('OUTCOME_UNKNOWN', { stream, commandId: pending.command.commandId }, cause))
+      pending.fail(new OutcomeUnknownError('OUTCOME_UNKNOWN', { stream, commandId: pending.commandId }, cause))
     }
   }
+}
+
+/** Answers a command that decided no events, on the standing that it was decided on. */
+function answer(pending: PendingCommand, { state, sequence, position }: Standing): void {
+  const decided = pending.decided!
+  if (decided.kind === 'failed') pending.fail(decided.error)
+  else if (decided.kind === 'rejected') pending.succeed({ accepted: false, rejection: decided.rejection })
+  else pending.succeed({ accepted: true, state, sequence, position, events: [] })
 }
 
 /** Whether an error proves that nothing was stored. */
@@ -393,14 +386,10 @@ function isCertain(error: unknown): boolean {
   return error instanceof MnemeError && error.code === 'OVERLOADED'
 }
 
-function placed(event: AppliedEvent, position: number): RecordedEvent {
-  const { stream, type, revision, data, metadata, tags, sequence, recordedAt, commitId } = event
-  return { stream, type, revision, data, metadata, tags, sequence, position, recordedAt, commitId }
-}
-
-function momentOf(environment: Environment, nowMs: number): Moment & { readonly nowMs: number } {
+function momentOf(environment: Environment, nowMs: number): RoundMoment {
   return {
     nowMs,
+    recordedAt: new Date(nowMs),
     get now() {
       return new Date(nowMs)
     },

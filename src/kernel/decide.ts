@@ -4,29 +4,24 @@
  */
 import type { Fold, Moment } from '../domain/aggregate.ts'
 import { DecisionError, EventError, MnemeError } from '../domain/error.ts'
-import { type NewEvent, outputOf } from '../domain/event.ts'
-import { type JsonObject, measureJson } from '../domain/json.ts'
+import { type NewEvent, outputOf, type RecordedEvent } from '../domain/event.ts'
+import { JsonCopier } from '../domain/json.ts'
 import { Rejection } from '../domain/rejection.ts'
 import type { StreamId } from '../domain/stream.ts'
-import { type Commit, type CommitEvent, checkTags, commitEvent, trustedCommit } from '../store/commit.ts'
+import { type Commit, type CommitEvent, checkTags, sizeOfLabels, trustedCommit } from '../store/commit.ts'
 import { checkSize } from '../store/expected.ts'
 import type { StoreLimits } from '../store/store.ts'
 import type { AggregateType } from './aggregate-type.ts'
 import { deepFreeze } from './freeze.ts'
 import type { CheckedCommand } from './pending-command.ts'
 
-/** An event as `evolve` of an aggregate sees it: the position is not known before the event is stored. */
-export interface AppliedEvent {
-  readonly stream: StreamId
-  readonly type: string
-  readonly revision: number
-  /** The newest schema's output. */
-  readonly data: unknown
-  readonly metadata: JsonObject
-  readonly tags: readonly string[]
-  readonly sequence: number
+/** An event that is applied before it is stored: its position is 0 until then. */
+export type AppliedEvent = { position: number } & Omit<RecordedEvent, 'position'>
+
+/** The moment of a round of decisions: every event of the round carries it. */
+export interface RoundMoment extends Moment {
+  readonly nowMs: number
   readonly recordedAt: Date
-  readonly commitId: string
 }
 
 /** What became of a command, before anything is stored. */
@@ -39,6 +34,7 @@ export type Decided =
     }
   | { readonly kind: 'rejected'; readonly rejection: unknown }
   | { readonly kind: 'nothing' }
+  | { readonly kind: 'failed'; readonly error: unknown }
 
 const rejectedOf = (rejection: unknown): Decided => ({ kind: 'rejected', rejection })
 const nothing: Decided = Object.freeze({ kind: 'nothing' })
@@ -54,7 +50,7 @@ export function decide(
   state: unknown,
   sequence: number,
   command: CheckedCommand,
-  moment: Moment & { readonly nowMs: number },
+  moment: RoundMoment,
   limits: StoreLimits,
 ): Decided {
   const verdict = judge(stream, state, command, moment)
@@ -64,33 +60,38 @@ export function decide(
   if (offered.length === 0) return nothing
 
   let next = state
-  let size = 0
-  const stored: CommitEvent[] = []
-  const events: AppliedEvent[] = []
-  for (const event of offered as readonly NewEvent[]) {
+  const copier = new JsonCopier()
+  const { length } = offered
+  const stored: CommitEvent[] = new Array(length)
+  const events: AppliedEvent[] = new Array(length)
+  const { commandId, metadata } = command
+  for (let i = 0; i < length; i++) {
+    const event = offered[i] as NewEvent
     const fold = foldOf(type, stream, command, event)
     const { kind } = fold
-    const copied = measureJson(`The event ${kind.type}`, event.data)
-    const data = outputOf(kind, copied.value)
+    const copy = copier.copy(event.data, 'The event', kind.type)
+    const data = outputOf(kind, copy)
     const tags = kind.tagsOf === undefined ? command.tags : checkTags([...command.tags, ...kind.tagsOf(data)])
+    const revision = kind.revisions.length
     const applied: AppliedEvent = {
-      stream,
       type: kind.type,
-      revision: kind.revisions.length,
       data,
-      metadata: command.metadata,
+      stream,
+      sequence: sequence + i + 1,
+      position: 0,
+      recordedAt: moment.recordedAt,
+      metadata,
       tags,
-      sequence: sequence + events.length + 1,
-      recordedAt: new Date(moment.nowMs),
-      commitId: command.commandId,
+      revision,
+      commitId: commandId,
     }
     next = evolve(fold, next, applied, command)
-    size += copied.size
-    stored.push(commitEvent(kind.type, applied.revision, copied.value, command.metadata, tags))
-    events.push(applied)
+    copier.size += sizeOfLabels(metadata, tags)
+    stored[i] = { type: kind.type, revision, data: copy, metadata, tags }
+    events[i] = applied
   }
-  const { commandId: id } = command
-  const commit = trustedCommit({ stream, expected: sequence, id, recordedAt: moment.nowMs }, stored, size)
+  const place = { expected: sequence, id: commandId, recordedAt: moment.nowMs }
+  const commit = trustedCommit(stream, place, stored, copier.size, !command.repeatable)
   checkSize(commit, limits)
   return { kind: 'events', commit, events, state: next }
 }

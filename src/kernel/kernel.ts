@@ -55,6 +55,8 @@ export class Kernel {
   readonly #context: ActorContext
   readonly #passivation: Passivation
   readonly #snapshotter: Snapshotter
+  readonly #idPrefix: string
+  #idCount = 0
   #due: Actor[] = []
   #turning = false
   #breathedAt = 0
@@ -65,6 +67,7 @@ export class Kernel {
   constructor({ events, snapshots, aggregates, defaults, environment, limits, warn }: KernelOptions) {
     this.#environment = environment
     this.#limits = limits
+    this.#idPrefix = `${environment.newId()}-`
     this.#snapshotter = new Snapshotter(snapshots, environment, limits, warn)
     this.#passivation = new Passivation(environment, limits.liveAggregatesMax, ({ type, stream }) => {
       this.#types.get(type.name)!.live.delete(stream.id)
@@ -181,11 +184,16 @@ export class Kernel {
       name,
       decision,
       input: checked.value,
-      commandId: commandId ?? this.#environment.newId(),
+      commandId: commandId ?? this.#nextCommandId(),
       repeatable: commandId !== undefined,
-      metadata: checkMetadata(options.metadata).value,
+      metadata: checkMetadata(options.metadata),
       tags: checkTags(options.tags),
     }
+  }
+
+  /** Unique without asking for a random number each time: a random part of this kernel's own, and a count. */
+  #nextCommandId(): string {
+    return `${this.#idPrefix}${(this.#idCount++).toString(36)}`
   }
 
   #checkRoom(actor: Actor | undefined): void {
@@ -248,7 +256,7 @@ export class Kernel {
   }
 }
 
-function abandoned(stream: StreamId, { command, sent }: PendingCommand): MnemeError {
-  if (!sent) return new CancelledError('STOPPED', { what: `The command ${command.name}` })
-  return new OutcomeUnknownError('OUTCOME_UNKNOWN', { stream, commandId: command.commandId })
+function abandoned(stream: StreamId, { name, commandId, sent }: PendingCommand): MnemeError {
+  if (!sent) return new CancelledError('STOPPED', { what: `The command ${name}` })
+  return new OutcomeUnknownError('OUTCOME_UNKNOWN', { stream, commandId })
 }

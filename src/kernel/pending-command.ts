@@ -3,6 +3,7 @@ import type { Decision } from '../domain/aggregate.ts'
 import { CancelledError, OutcomeUnknownError } from '../domain/error.ts'
 import type { JsonObject } from '../domain/json.ts'
 import type { StreamId } from '../domain/stream.ts'
+import type { Decided } from './decide.ts'
 import type { Outcome } from './outcome.ts'
 
 /** What may be said about a command besides its data. */
@@ -29,8 +30,16 @@ export interface CheckedCommand {
   readonly tags: readonly string[]
 }
 
-export class PendingCommand {
-  readonly command: CheckedCommand
+export class PendingCommand implements CheckedCommand {
+  readonly name: string
+  readonly decision: Decision
+  readonly input: unknown
+  readonly commandId: string
+  readonly repeatable: boolean
+  readonly metadata: JsonObject
+  readonly tags: readonly string[]
+  /** What was decided in the round that is under way. */
+  decided: Decided | undefined = undefined
   /** How often it was decided in vain because others wrote the stream. */
   conflicts = 0
   /** Whether its commit may be with the store: from then on an abort leaves the outcome unknown. */
@@ -39,7 +48,7 @@ export class PendingCommand {
   readonly #resolve: (outcome: Outcome) => void
   readonly #reject: (error: unknown) => void
   readonly #release: () => void
-  #unlisten: (() => void) | undefined
+  #unlisten: (() => void) | undefined = undefined
 
   constructor(
     command: CheckedCommand,
@@ -47,7 +56,13 @@ export class PendingCommand {
     reject: (error: unknown) => void,
     release: () => void,
   ) {
-    this.command = command
+    this.name = command.name
+    this.decision = command.decision
+    this.input = command.input
+    this.commandId = command.commandId
+    this.repeatable = command.repeatable
+    this.metadata = command.metadata
+    this.tags = command.tags
     this.#resolve = resolve
     this.#reject = reject
     this.#release = release
@@ -56,7 +71,7 @@ export class PendingCommand {
   /** Ends the caller's wait when the signal says so; the command itself goes on if it was sent. */
   listenTo(signal: AbortSignal, stream: StreamId): void {
     const abort = () => {
-      const { name, commandId } = this.command
+      const { name, commandId } = this
       if (this.sent) this.fail(new OutcomeUnknownError('OUTCOME_UNKNOWN', { stream, commandId }, signal.reason))
       else this.fail(new CancelledError('ABORTED', { what: `The command ${name}` }, signal.reason))
     }

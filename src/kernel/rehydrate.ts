@@ -8,7 +8,6 @@ import { lift, type RecordedEvent } from '../domain/event.ts'
 import type { StreamId } from '../domain/stream.ts'
 import type { EventStore, SnapshotStore, StoredEvent } from '../store/store.ts'
 import type { AggregateType } from './aggregate-type.ts'
-import type { AppliedEvent } from './decide.ts'
 import { deepFreeze } from './freeze.ts'
 import type { Warn } from './warning.ts'
 
@@ -91,16 +90,20 @@ function applyStored(type: AggregateType, state: unknown, stored: StoredEvent): 
     })
   }
   const data = lift(fold.kind, stored.revision, stored.data)
-  const event: AppliedEvent = {
-    stream: stored.stream,
+  const { stream, sequence, metadata, tags, revision, commitId } = stored
+  const recordedAt = new Date(stored.recordedAt)
+  // As when it was decided: no aggregate can come to depend on a position.
+  const event = {
     type: stored.type,
-    revision: stored.revision,
     data,
-    metadata: stored.metadata,
-    tags: stored.tags,
-    sequence: stored.sequence,
-    recordedAt: new Date(stored.recordedAt),
-    commitId: stored.commitId,
+    stream,
+    sequence,
+    position: 0,
+    recordedAt,
+    metadata,
+    tags,
+    revision,
+    commitId,
   }
   return fold.evolve(state, data, event)
 }

@@ -3,7 +3,7 @@
  * whether an id is too long or some data is not JSON.
  */
 import { InputError } from '../domain/error.ts'
-import { type Json, type JsonObject, measureJson } from '../domain/json.ts'
+import { type Json, JsonCopier, type JsonObject, toJson } from '../domain/json.ts'
 import { checkId, type StreamId } from '../domain/stream.ts'
 
 /** What must hold of the stream for the commit to be stored: anything, no event yet, some event, or exactly this sequence. */
@@ -38,10 +38,10 @@ export interface OfferedCommit {
   readonly events: readonly OfferedEvent[]
 }
 
-const trusted: unique symbol = Symbol('checked parts')
+const checked: unique symbol = Symbol('checked by commit(...)')
 
-/** A checked commit. Made by `commit`; immutable. */
-export class Commit {
+/** A checked commit. Made by `commit`; immutable. The hidden mark makes it nominal: nothing else fits. */
+export interface Commit {
   readonly stream: StreamId
   readonly expected: Expected
   readonly id: string
@@ -49,34 +49,18 @@ export class Commit {
   readonly events: readonly CommitEvent[]
   /** About how many characters of JSON its events are. */
   readonly size: number
-  /** Makes the class nominal: only what `commit` has checked fits. */
-  readonly #checked = true
+  /** Whether the id was made for this commit and is appended for the first time: no store need look whether it is there. */
+  readonly fresh: boolean
+  readonly [checked]: true
+}
 
-  /** Only for this module: the key proves that the parts were checked. */
-  constructor(
-    key: typeof trusted,
-    offered: Omit<OfferedCommit, 'events'>,
-    events: readonly CommitEvent[],
-    size: number,
-  ) {
-    if (key !== trusted) throw new TypeError('use commit(...) to make a Commit')
-    this.stream = offered.stream
-    this.expected = offered.expected
-    this.id = offered.id
-    this.recordedAt = offered.recordedAt
-    this.events = events
-    this.size = size
-  }
-
-  /** Whether something is a checked commit: for callers without types. */
-  static is(candidate: unknown): candidate is Commit {
-    return typeof candidate === 'object' && candidate !== null && #checked in candidate
-  }
+/** Whether something is a checked commit: for callers without types. */
+export function isCommit(candidate: unknown): candidate is Commit {
+  return typeof candidate === 'object' && candidate !== null && checked in candidate
 }
 
 const noMetadata: JsonObject = Object.freeze({})
 const noTags: readonly string[] = Object.freeze([])
-/** What an event costs in the estimate of a commit's size, besides its contents. */
 const sizeOfEvent = 64
 
 /**
@@ -92,50 +76,52 @@ export function commit(offered: OfferedCommit): Commit {
   checkExpected(offered.expected)
   if (events.length === 0) throw new InputError('COMMIT_EMPTY', { stream })
   let size = 0
-  const checked = events.map((event) => {
+  const copies = events.map((event) => {
     checkId('the type of an event', event.type)
-    const data = measureJson(`The event ${event.type}`, event.data)
+    const copier = new JsonCopier()
+    const data = copier.copy(event.data, 'The event', event.type)
     const metadata = checkMetadata(event.metadata)
     const tags = checkTags(event.tags)
-    size += sizeOfEvent + data.size + metadata.size + tags.join().length
-    return commitEvent(event.type, event.revision ?? 1, data.value, metadata.value, tags)
+    size += copier.size + sizeOfLabels(metadata, tags)
+    return Object.freeze({ type: event.type, revision: event.revision ?? 1, data, metadata, tags })
   })
-  const id = Object.isFrozen(stream) ? stream : Object.freeze({ aggregate: stream.aggregate, id: stream.id })
-  return new Commit(trusted, { ...offered, stream: id }, Object.freeze(checked), size)
+  const id = Object.freeze({ aggregate: stream.aggregate, id: stream.id })
+  return Object.freeze(trustedCommit(id, offered, Object.freeze(copies), size, false))
 }
 
 /**
  * For the kernel, which has checked every part already: no second look.
  *
- * @internal
+ * @param size of the events' contents; see `sizeOfLabels`
  */
 export function trustedCommit(
-  offered: Omit<OfferedCommit, 'events'>,
+  stream: StreamId,
+  { expected, id, recordedAt }: Pick<OfferedCommit, 'expected' | 'id' | 'recordedAt'>,
   events: readonly CommitEvent[],
-  contents: number,
+  size: number,
+  fresh: boolean,
 ): Commit {
-  return new Commit(trusted, offered, events, contents + sizeOfEvent * events.length)
+  return { stream, expected, id, recordedAt, events, size, fresh, [checked]: true }
 }
 
-/** @internal */
-export function commitEvent(
-  type: string,
-  revision: number,
-  data: Json,
-  metadata: JsonObject,
-  tags: readonly string[],
-): CommitEvent {
-  return { type, revision, data, metadata, tags }
+/** The same commit on its way to the store again, after an append whose outcome is not known. */
+export function repeated(commit: Commit): Commit {
+  return { ...commit, fresh: false }
+}
+
+/** What an event costs in the estimate of a commit's size, besides its data. */
+export function sizeOfLabels(metadata: JsonObject, tags: readonly string[]): number {
+  let size = sizeOfEvent
+  if (metadata !== noMetadata) size += JSON.stringify(metadata).length
+  for (const tag of tags) size += tag.length + 3
+  return size
 }
 
 /** Metadata as it is stored; empty if there is none. */
-export function checkMetadata(metadata: Readonly<Record<string, unknown>> | undefined): {
-  readonly value: JsonObject
-  readonly size: number
-} {
-  if (metadata === undefined) return { value: noMetadata, size: 0 }
-  const { value, size } = measureJson('The metadata', metadata)
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { value: value as JsonObject, size }
+export function checkMetadata(metadata: Readonly<Record<string, unknown>> | undefined): JsonObject {
+  if (metadata === undefined) return noMetadata
+  const copy = toJson('The metadata', metadata)
+  if (typeof copy === 'object' && copy !== null && !Array.isArray(copy)) return copy as JsonObject
   throw new InputError('DATA_NOT_JSON', { what: 'The metadata', path: '', found: 'something other than a record' })
 }
 

@@ -7,7 +7,6 @@ import { StoreError } from '../../domain/error.ts'
 import type { StreamId } from '../../domain/stream.ts'
 import type { Commit } from '../commit.ts'
 import { checkSizes, isMet } from '../expected.ts'
-import { Listeners } from '../listeners.ts'
 import { examinedBy, matches, readOptions } from '../page.ts'
 import type { Range } from '../range.ts'
 import type {
@@ -26,32 +25,7 @@ import type {
   StoreLimits,
 } from '../store.ts'
 import { MemoryDocuments } from './memory-documents.ts'
-
-/** What one stream holds: its events, and under each commit id the index of the commit's last event. */
-interface Stream {
-  readonly id: StreamId
-  readonly events: StoredEvent[]
-  readonly commits: Map<string, number>
-}
-
-/** The contents: shared by every store that one factory opens. */
-class MemoryLog {
-  readonly events: StoredEvent[] = []
-  readonly aggregates = new Map<string, Map<string, Stream>>()
-  readonly listeners: Listeners = new Listeners()
-
-  find({ aggregate, id }: StreamId): Stream | undefined {
-    return this.aggregates.get(aggregate)?.get(id)
-  }
-
-  findOrAdd(id: StreamId): Stream {
-    const streams = this.aggregates.get(id.aggregate) ?? new Map<string, Stream>()
-    if (streams.size === 0) this.aggregates.set(id.aggregate, streams)
-    const stream = streams.get(id.id) ?? { id, events: [], commits: new Map() }
-    if (stream.events.length === 0) streams.set(id.id, stream)
-    return stream
-  }
-}
+import { MemoryLog, type MemoryStream } from './memory-log.ts'
 
 const limits: StoreLimits = { commitSizeMax: 8_000_000, commitEventsMax: 10_000 }
 
@@ -72,75 +46,45 @@ class MemoryStore implements Store {
   async append(commits: readonly Commit[]): Promise<readonly AppendResult[]> {
     this.#checkOpen()
     checkSizes(commits, this.limits)
-    const broken = new Set<Stream>()
-    const results = commits.map((commit) => this.#appendOne(commit, broken))
+    const broken = new Set<MemoryStream>()
+    const results: AppendResult[] = []
+    for (const commit of commits) results.push(this.#appendOne(commit, broken))
     if (commits.length > 0) this.#log.listeners.notify()
     return results
   }
 
-  #appendOne(commit: Commit, broken: Set<Stream>): AppendResult {
-    const known = this.#log.find(commit.stream)
-    const sequence = known?.events.length ?? 0
-    const stored = known && receipt(known, commit.id)
-    if (known !== undefined && stored !== undefined) {
-      broken.add(known)
-      return { status: 'duplicate', ...stored }
+  #appendOne(commit: Commit, broken: Set<MemoryStream>): AppendResult {
+    const stream = this.#log.find(commit.stream)
+    const sequence = stream?.sequence ?? 0
+    const stored = commit.fresh ? undefined : stream?.find(commit.id)
+    if (stored === undefined && isMet(commit.expected, sequence, stream !== undefined && broken.has(stream))) {
+      const { sequence, position, count } = this.#log.append(stream, commit)
+      return { status: 'stored', sequence, position, count }
     }
-    if (!isMet(commit.expected, sequence, known !== undefined && broken.has(known))) {
-      broken.add(known ?? this.#log.findOrAdd(commit.stream))
-      return { status: 'conflict', sequence }
-    }
-    const stream = known ?? this.#log.findOrAdd(commit.stream)
-    this.#store(stream, commit)
-    const count = commit.events.length
-    return { status: 'stored', sequence: sequence + count, position: this.#log.events.length, count }
-  }
-
-  #store(stream: Stream, { id: commitId, recordedAt, events }: Commit): void {
-    const log = this.#log.events
-    for (const { type, revision, data, metadata, tags } of events) {
-      const event: StoredEvent = {
-        stream: stream.id,
-        type,
-        revision,
-        data,
-        metadata,
-        tags,
-        sequence: stream.events.length + 1,
-        position: log.length + 1,
-        recordedAt,
-        commitId,
-      }
-      Object.freeze(event)
-      stream.events.push(event)
-      log.push(event)
-    }
-    stream.commits.set(commitId, stream.events.length - 1)
+    broken.add(stream ?? this.#log.findOrAdd(commit.stream))
+    return stored === undefined ? { status: 'conflict', sequence } : { status: 'duplicate', ...stored }
   }
 
   async readStream(stream: StreamId, range: Range, options: ReadOptions = {}): Promise<readonly StoredEvent[]> {
     this.#checkOpen()
-    const { limit, backward } = readOptions(options)
-    return slice(this.#log.find(stream)?.events ?? [], range, limit, backward, () => true)
+    return this.#log.readStream(stream, range, readOptions(options))
   }
 
   async readAll(range: Range, options: ReadAllOptions = {}): Promise<Page> {
     this.#checkOpen()
     const paging = readOptions(options)
-    const log = this.#log.events
-    const events = slice(log, range, paging.limit, paging.backward, (event) => matches(options, event))
-    return { events, examined: examinedBy(events, range, paging, log.length) }
+    const events = this.#log.readAll(range, { ...paging, passes: (event) => matches(options, event) })
+    return { events, examined: examinedBy(events, range, paging, this.#log.head) }
   }
 
   async findCommit(stream: StreamId, commitId: string): Promise<Receipt | undefined> {
     this.#checkOpen()
-    const known = this.#log.find(stream)
-    return known && receipt(known, commitId)
+    return this.#log.find(stream)?.find(commitId)
   }
 
   async head(): Promise<number> {
     this.#checkOpen()
-    return this.#log.events.length
+    return this.#log.head
   }
 
   onAppend(listener: () => void): () => void {
@@ -202,34 +146,6 @@ class MemoryStore implements Store {
   #checkOpen(): void {
     if (this.#closed) throw new StoreError('STORE_CLOSED', { store: this.name })
   }
-}
-
-function receipt({ commits, events }: Stream, commitId: string): Receipt | undefined {
-  const lastIndex = commits.get(commitId)
-  if (lastIndex === undefined) return undefined
-  let first = lastIndex
-  while (first > 0 && events[first - 1]!.commitId === commitId) first--
-  const { sequence, position } = events[lastIndex]!
-  return { sequence, position, count: lastIndex - first + 1 }
-}
-
-/** The events whose place (their index + 1) lies in the range and that pass, in reading order, up to the limit. */
-function slice(
-  events: readonly StoredEvent[],
-  { from, to }: Range,
-  limit: number,
-  backward: boolean,
-  passes: (event: StoredEvent) => boolean,
-): readonly StoredEvent[] {
-  const first = Math.max(from, 1) - 1
-  const end = Math.min(to - 1, events.length)
-  const found: StoredEvent[] = []
-  const step = backward ? -1 : 1
-  for (let i = backward ? end - 1 : first; i >= first && i < end && found.length < limit; i += step) {
-    const event = events[i]!
-    if (passes(event)) found.push(event)
-  }
-  return found
 }
 
 /**

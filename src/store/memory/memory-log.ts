@@ -1,0 +1,147 @@
+/**
+ * The memory store's log: the commits themselves, in order, with the positions and sequences at which they start. Events are
+ * put together when they are read. Commit ids are indexed when somebody first asks a stream for one.
+ */
+import type { StreamId } from '../../domain/stream.ts'
+import type { Commit } from '../commit.ts'
+import { Listeners } from '../listeners.ts'
+import type { Range } from '../range.ts'
+import type { Receipt, StoredEvent } from '../store.ts'
+
+/** A commit in its place: the position and the sequence of its first event. */
+interface Placed {
+  readonly commit: Commit
+  readonly position: number
+  readonly sequence: number
+}
+
+/** How to read: how many at the most, which way, and which. */
+interface Reading {
+  readonly limit: number
+  readonly backward: boolean
+  readonly passes?: (event: StoredEvent) => boolean
+}
+
+/** The commits of one stream. */
+export class MemoryStream {
+  readonly commits: Placed[] = []
+  sequence = 0
+  readonly #byId = new Map<string, Placed>()
+  #indexed = 0
+
+  find(commitId: string): Receipt | undefined {
+    for (; this.#indexed < this.commits.length; this.#indexed++) {
+      const placed = this.commits[this.#indexed]!
+      this.#byId.set(placed.commit.id, placed)
+    }
+    const found = this.#byId.get(commitId)
+    return found && receiptOf(found)
+  }
+}
+
+export class MemoryLog {
+  readonly listeners: Listeners = new Listeners()
+  readonly #commits: Placed[] = []
+  readonly #aggregates = new Map<string, Map<string, MemoryStream>>()
+  /** The last position. */
+  head = 0
+
+  find({ aggregate, id }: StreamId): MemoryStream | undefined {
+    return this.#aggregates.get(aggregate)?.get(id)
+  }
+
+  /** Stores a commit behind all others. */
+  append(known: MemoryStream | undefined, commit: Commit): Receipt {
+    const stream = known ?? this.#add(commit.stream)
+    const placed = { commit, position: this.head + 1, sequence: stream.sequence + 1 }
+    stream.commits.push(placed)
+    this.#commits.push(placed)
+    stream.sequence += commit.events.length
+    this.head += commit.events.length
+    return receiptOf(placed)
+  }
+
+  /** Up to `limit` of the log's events whose positions lie in the range and that pass, in reading order. */
+  readAll(range: Range, reading: Reading): readonly StoredEvent[] {
+    return collect(this.#commits, 'position', range, reading)
+  }
+
+  /** The same of one stream's events, whose sequences lie in the range. */
+  readStream(stream: StreamId, range: Range, reading: Reading): readonly StoredEvent[] {
+    return collect(this.find(stream)?.commits ?? [], 'sequence', range, reading)
+  }
+
+  /** The stream with this id, made without events if there is none. */
+  findOrAdd(id: StreamId): MemoryStream {
+    return this.find(id) ?? this.#add(id)
+  }
+
+  #add({ aggregate, id }: StreamId): MemoryStream {
+    let streams = this.#aggregates.get(aggregate)
+    if (streams === undefined) {
+      streams = new Map()
+      this.#aggregates.set(aggregate, streams)
+    }
+    const stream = new MemoryStream()
+    streams.set(id, stream)
+    return stream
+  }
+}
+
+function receiptOf({ commit: { events }, position, sequence }: Placed): Receipt {
+  const { length: count } = events
+  return { sequence: sequence + count - 1, position: position + count - 1, count }
+}
+
+/** Events whose `place` lies in the range; costs what it looks at, and a binary search. */
+function collect(
+  commits: readonly Placed[],
+  place: 'position' | 'sequence',
+  { from, to }: Range,
+  { limit, backward, passes }: Reading,
+): readonly StoredEvent[] {
+  const found: StoredEvent[] = []
+  const step = backward ? -1 : 1
+  const start = lastStartingAtOrBefore(commits, place, backward ? to - 1 : from)
+  for (let i = Math.max(start, 0); i >= 0 && i < commits.length; i += step) {
+    const placed = commits[i]!
+    const { length } = placed.commit.events
+    for (let j = backward ? length - 1 : 0; j >= 0 && j < length; j += step) {
+      const at = placed[place] + j
+      if (found.length >= limit || (backward ? at < from : at >= to)) return found
+      if (at < from || at >= to) continue
+      const event = storedEvent(placed, j)
+      if (passes === undefined || passes(event)) found.push(event)
+    }
+  }
+  return found
+}
+
+/** The index of the last commit that starts at or before a place; -1 if all start behind it. */
+function lastStartingAtOrBefore(commits: readonly Placed[], place: 'position' | 'sequence', value: number): number {
+  let low = 0
+  let high = commits.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (commits[middle]![place] <= value) low = middle + 1
+    else high = middle
+  }
+  return low - 1
+}
+
+function storedEvent({ commit, position, sequence }: Placed, index: number): StoredEvent {
+  const { type, revision, data, metadata, tags } = commit.events[index]!
+  const { stream, recordedAt, id: commitId } = commit
+  return {
+    stream,
+    type,
+    revision,
+    data,
+    metadata,
+    tags,
+    sequence: sequence + index,
+    position: position + index,
+    recordedAt,
+    commitId,
+  }
+}
