@@ -1,3 +1,4 @@
+/** A bank account: the whole aggregate, with its types inferred end to end. */
 import { z } from 'zod'
 import { aggregate, event, reject } from '../../src/index.ts'
 

@@ -1,6 +1,8 @@
 /**
  * The words of every error: what happened with its facts, what to do, and whether trying again can help. A message ends
  * with the place in docs/errors.md that says more. A test holds this list and that page against each other.
+ *
+ * Tidy: inferred exports because the types of the facts come from the functions that use them.
  */
 import { describe, type Issue } from './schema.ts'
 import type { StreamId } from './stream.ts'

@@ -11,7 +11,7 @@ export interface StreamId {
 }
 
 /** The longest name, id, key or tag, in bytes of UTF-8. */
-export const idBytesMax = 1024
+const idBytesMax = 1024
 
 const encoder = new TextEncoder()
 

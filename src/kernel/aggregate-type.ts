@@ -12,7 +12,7 @@ export interface AggregateType {
 }
 
 /** How long an idle aggregate stays in memory if nobody says. */
-export const passivateAfterMsDefault = 60_000
+const passivateAfterMsDefault = 60_000
 
 /** The definition's own options go before the defaults given at `start`. */
 export function aggregateType(definition: AnyAggregate, defaults: AggregateOptions): AggregateType {

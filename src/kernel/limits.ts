@@ -26,7 +26,7 @@ export interface KernelLimits {
   readonly stopTimeoutMs: number
 }
 
-export const limitDefaults: KernelLimits = Object.freeze({
+const limitDefaults: KernelLimits = Object.freeze({
   liveAggregatesMax: 10_000,
   mailboxMax: 10_000,
   commandsInFlightMax: 100_000,

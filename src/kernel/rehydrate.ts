@@ -37,7 +37,7 @@ export interface Until {
 const pageSize = 1000
 
 /** The state before the first event. */
-export function unborn(type: AggregateType): Standing {
+function unborn(type: AggregateType): Standing {
   return { state: deepFreeze(type.initial()), sequence: 0, position: 0 }
 }
 

@@ -44,7 +44,7 @@ const batchSize = 1000
 const unsavedMax = 1000
 const retryFirstMs = 50
 const retryMaxMs = 5_000
-export const waitTimeoutMsDefault = 5_000
+const waitTimeoutMsDefault = 5_000
 
 export class Runner {
   readonly #projection: AnyProjection

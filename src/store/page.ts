@@ -4,7 +4,7 @@ import type { Range } from './range.ts'
 import type { ReadAllOptions, ReadOptions, StoredEvent } from './store.ts'
 
 /** How many events a read gives if it does not say. */
-export const limitDefault = 1000
+const limitDefault = 1000
 
 /**
  * The options of a read with their defaults. Throws at once if the signal is aborted already.

@@ -1,0 +1,110 @@
+/** The code of docs/guide/running.md, run as tests. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { CommandRejected, hasCode, memory } from '../../src/index.ts'
+import { Bank } from '../bank/bank.ts'
+
+test('commands are methods, and rejections are values or exceptions', async () => {
+  // #region commands
+  await using bank = await Bank.start({ store: memory() })
+  const ada = bank.account('ada')
+
+  await ada.open({ owner: 'Ada' })
+  const { state, sequence, position, events } = await ada.deposit({ amount: 100 })
+
+  const outcome = await ada.try.withdraw({ amount: 500 })
+  if (!outcome.accepted && outcome.rejection.code === 'InsufficientFunds') {
+    console.log(`short by ${outcome.rejection.details.requested - outcome.rejection.details.balance}`)
+  }
+
+  try {
+    await ada.withdraw({ amount: 500 })
+  } catch (error) {
+    if (!(error instanceof CommandRejected)) throw error
+    console.log(error.code, error.details)
+  }
+  // #endregion
+  assert.deepEqual([state.balance, sequence, position, events.length], [100, 2, 2, 1])
+  assert.equal(outcome.accepted, false)
+})
+
+test('a command with an id has one effect', async () => {
+  await using bank = await Bank.start({ store: memory() })
+  await bank.account('ada').open({ owner: 'Ada' })
+  // #region exactly-once
+  const commandId = 'payment-4711'
+  await bank.account('ada').deposit({ amount: 100 }, { commandId })
+  const repeated = await bank.account('ada').deposit({ amount: 100 }, { commandId })
+  console.log(repeated.state.balance) // 100
+  // #endregion
+  assert.equal(repeated.state.balance, 100)
+})
+
+test('a command may be data', async () => {
+  await using bank = await Bank.start({ store: memory() })
+  // #region dispatch
+  await bank.dispatch({
+    aggregate: 'account',
+    id: 'ada',
+    name: 'open',
+    data: { owner: 'Ada' },
+    commandId: 'c-1',
+    metadata: { user: 'u-1' },
+    tags: ['web'],
+  })
+  // #endregion
+  assert.equal((await bank.account('ada').state()).status, 'open')
+})
+
+test('time travel and history read the log', async () => {
+  await using bank = await Bank.start({ store: memory() })
+  const ada = bank.account('ada')
+  await ada.open({ owner: 'Ada' })
+  await ada.deposit({ amount: 100 })
+  // #region time-travel
+  await ada.state() // now
+  await ada.state({ sequence: 1 }) // after the first event
+  await ada.state({ time: new Date('2020-01-01') }) // as it was then
+  for await (const { sequence, type, data } of ada.history()) console.log(sequence, type, data)
+  // #endregion
+  assert.equal((await ada.state({ sequence: 1 })).balance, 0)
+  assert.equal((await ada.state({ time: new Date('2020-01-01') })).status, 'none')
+})
+
+test('read models answer for your own write', async () => {
+  await using bank = await Bank.start({ store: memory() })
+  await bank.account('ada').open({ owner: 'Ada' })
+  // #region read-model
+  const { position } = await bank.account('ada').deposit({ amount: 100 })
+  const row = await bank.balances.get('ada', { atLeast: position, timeoutMs: 1000 })
+  // #endregion
+  assert.equal(row?.balance, 100)
+})
+
+test('errors are told apart by their code', async () => {
+  await using bank = await Bank.start({ store: memory() })
+  // #region errors
+  try {
+    await bank.account('ada').deposit({ amount: -1 })
+  } catch (error) {
+    if (hasCode(error, 'COMMAND_INVALID'))
+      console.log(error.facts.issues) // [{ path: 'amount', message: ... }]
+    else throw error
+  }
+  // #endregion
+  await assert.rejects(bank.account('ada').deposit({ amount: -1 }), { code: 'COMMAND_INVALID', retryable: false })
+})
+
+test('options are given at the start', async () => {
+  const logger = console
+  // #region options
+  await using bank = await Bank.start({
+    store: memory(),
+    snapshotEvery: 100,
+    passivateAfterMs: 5 * 60_000,
+    limits: { liveAggregatesMax: 50_000, mailboxMax: 1_000 },
+    log: logger,
+  })
+  // #endregion
+  assert.deepEqual(bank.load(), { liveAggregates: 0, commandsInFlight: 0 })
+})

@@ -1,0 +1,43 @@
+/** The code of docs/guide/stores.md, run as tests. */
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { commit, foldAll, memory, range } from '../../src/index.ts'
+import { file } from '../../src/store/file/index.ts'
+import { sqlite } from '../../src/store/sqlite/index.ts'
+import { Bank } from '../bank/bank.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'mneme-guide-'))
+after(() => rmSync(folder, { recursive: true, force: true }))
+
+test('events and snapshots may live apart', async () => {
+  const path = join(folder, 'events')
+  // #region apart
+  await using bank = await Bank.start({ events: file(path), snapshots: memory(), snapshotEvery: 10 })
+  // #endregion
+  const { sequence } = await bank.account('ada').open({ owner: 'Ada' })
+  assert.equal(sequence, 1)
+})
+
+test('a store can be used without a domain', async () => {
+  const path = join(folder, 'log.db')
+  // #region port
+  const store = await sqlite(path).open({ warn: console.warn, now: Date.now })
+  const stream = { aggregate: 'account', id: 'ada' }
+  const [result] = await store.append([
+    commit({
+      stream,
+      expected: 'none',
+      id: 'c-1',
+      recordedAt: Date.now(),
+      events: [{ type: 'Opened', data: { owner: 'Ada' } }],
+    }),
+  ])
+  const page = await store.readAll(range(1), { types: ['Opened'], limit: 100 })
+  const count = await foldAll(store, 0, (sum) => sum + 1)
+  await store.close()
+  // #endregion
+  assert.deepEqual([result?.status, page.events.length, count], ['stored', 1, 1])
+})

@@ -1,0 +1,56 @@
+/**
+ * The package as users will get it. `stage` builds it into a folder of its own, so that two runs never meet in `dist`,
+ * and `pack` makes the tarball. Run by itself, this file packs and lets publint and attw look at the result.
+ */
+import { execFileSync, type StdioOptions, spawnSync } from 'node:child_process'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+/** The repository, with a slash at the end. */
+export const root: string = join(import.meta.dirname, '../')
+
+const binary = (name: string): string => join(root, 'node_modules/.bin', name)
+
+/** Compiles `src` into a folder. */
+export function build(outDir: string): void {
+  runOrThrow(binary('tsc'), ['-p', 'tsconfig.build.json', '--outDir', outDir], root)
+}
+
+/** Builds the package into a folder, with the files that go with it, and packs it. Gives the tarball's path. */
+export function pack(folder: string): string {
+  mkdirSync(folder, { recursive: true })
+  for (const file of ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md']) {
+    if (existsSync(join(root, file))) cpSync(join(root, file), join(folder, file))
+  }
+  build(join(folder, 'dist'))
+  const answer = execFileSync('npm', ['pack', '--json', '--ignore-scripts'], { cwd: folder, stdio: quiet })
+  const [packed] = JSON.parse(answer.toString()) as readonly { readonly filename: string }[]
+  return join(folder, packed!.filename)
+}
+
+const quiet: StdioOptions = ['ignore', 'pipe', 'ignore']
+
+function runOrThrow(command: string, args: readonly string[], cwd: string): void {
+  const { status, stdout, stderr } = spawnSync(command, args, { cwd, encoding: 'utf8' })
+  if (status !== 0) throw new Error(`${command} ${args.join(' ')} failed:\n${stdout}${stderr}`)
+}
+
+/** Whether the tools that know how packages break find nothing. Prints what they say. */
+function isSound(tarball: string): boolean {
+  const checks: readonly (readonly [tool: string, args: readonly string[]])[] = [
+    ['publint', ['run', '--strict', tarball]],
+    ['attw', ['--profile', 'esm-only', '--no-emoji', tarball]],
+  ]
+  const results = checks.map(([tool, args]) => spawnSync(binary(tool), args, { stdio: 'inherit' }))
+  return results.every(({ status }) => status === 0)
+}
+
+if (import.meta.main) {
+  const folder = mkdtempSync(join(tmpdir(), 'mneme-package-'))
+  try {
+    if (!isSound(pack(folder))) process.exitCode = 1
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}

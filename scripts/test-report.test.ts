@@ -1,0 +1,93 @@
+/** A run of some test files in a folder of their own, and what it prints. */
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+
+/** Runs tests as `npm test` does, and gives what was printed and the exit code. */
+function runTests(files: Readonly<Record<string, string>>, ...args: readonly string[]) {
+  const folder = mkdtempSync(join(tmpdir(), 'mneme-report-'))
+  try {
+    writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
+    for (const [name, text] of Object.entries(files)) {
+      writeFileSync(
+        join(folder, name),
+        `import assert from 'node:assert/strict'\nimport { describe, test } from 'node:test'\n${text}`,
+      )
+    }
+    // With this variable Node would take the run for a part of the test that starts it, and run nothing.
+    const { NODE_TEST_CONTEXT: _, ...env } = process.env
+    const program = join(import.meta.dirname, 'test.ts')
+    const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...args], {
+      cwd: folder,
+      env,
+      encoding: 'utf8',
+    })
+    return { status, stdout, stderr, lastLine: stdout.trimEnd().split('\n').at(-1) }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+describe('a test run', () => {
+  test('that is good prints a line a file and the totals', () => {
+    const { status, stdout, lastLine } = runTests({ 'a.test.ts': `test('a', () => {})` }, 'a.test.ts')
+    assert.equal(status, 0)
+    assert.match(stdout, /^✔ a\.test\.ts \(1 tests, \d+ ms\)$/m)
+    assert.match(stdout, /^ℹ tests 1$/m)
+    assert.match(stdout, /^ℹ pass 1$/m)
+    assert.equal(lastLine, '1 passed, 0 failed, 0 skipped')
+  })
+
+  test('that fails shows where and why, once in full, and says so by its exit code', () => {
+    const text = `describe('outer', () => {\n  test('inner', () => assert.equal(1, 2))\n})\ntest('good', () => {})`
+    const { status, stdout, lastLine } = runTests({ 'a.test.ts': text }, 'a.test.ts')
+    assert.equal(status, 1)
+    assert.match(stdout, /^✖ inner \(a\.test\.ts:4:3\)\n {4}AssertionError/m)
+    assert.equal(stdout.match(/^ +at .*a\.test\.ts/gm)?.length, 1)
+    assert.match(stdout, /^Failed:\n {2}inner \(a\.test\.ts:4:3\): AssertionError/m)
+    assert.doesNotMatch(stdout, /✖ outer/)
+    assert.equal(lastLine, '1 passed, 1 failed, 0 skipped')
+  })
+
+  test('lists what was skipped, with the reasons', () => {
+    const text = `test('later', { skip: 'no server' }, () => {})\ntest('never', { skip: true }, () => {})`
+    const { status, stdout, lastLine } = runTests({ 'a.test.ts': text }, 'a.test.ts')
+    assert.equal(status, 0)
+    assert.match(stdout, /^Skipped:\n {2}later \(a\.test\.ts:3:1\): no server\n {2}never \(.*\): no reason given$/m)
+    assert.equal(lastLine, '0 passed, 0 failed, 2 skipped')
+  })
+
+  test('counts a file that ends before its tests as failed', () => {
+    const { status, stdout, lastLine } = runTests({ 'a.test.ts': `throw new Error('too early')` }, 'a.test.ts')
+    assert.equal(status, 1)
+    assert.match(stdout, /too early/)
+    assert.equal(lastLine, '0 passed, 1 failed, 0 skipped')
+  })
+
+  test('counts a hook that throws as failed', () => {
+    const text = `import { after } from 'node:test'\ndescribe('a', () => {\n  after(() => assert.fail('late'))\n  test('b', () => {})\n})`
+    const { status, stdout, lastLine } = runTests({ 'a.test.ts': text }, 'a.test.ts')
+    assert.equal(status, 1)
+    assert.match(stdout, /late/)
+    assert.equal(lastLine, '1 passed, 1 failed, 0 skipped')
+  })
+
+  test('shows what tests print', () => {
+    assert.match(runTests({ 'a.test.ts': `test('a', () => console.log('seen'))` }, 'a.test.ts').stdout, /^seen$/m)
+  })
+
+  test('takes a folder or a name to choose by', () => {
+    const files = { 'a.test.ts': `test('one', () => {})\ntest('two', () => assert.fail())` }
+    assert.equal(runTests(files, '.', '--name=one').lastLine, '1 passed, 0 failed, 0 skipped')
+    assert.equal(runTests(files, '.').lastLine, '1 passed, 1 failed, 0 skipped')
+  })
+
+  test('without a test fails', () => {
+    const { status, stderr } = runTests({}, '.')
+    assert.equal(status, 1)
+    assert.match(stderr, /No test was found/)
+  })
+})

@@ -1,0 +1,92 @@
+/**
+ * What a test run prints: a line a file while it goes on, every failure in full where it happens and by name at the
+ * end, the tests that were skipped with their reasons, and the totals, last in the form `3 passed, 0 failed, 1 skipped`.
+ */
+import { relative } from 'node:path'
+import type { TestEvent } from 'node:test/reporters'
+import { inspect } from 'node:util'
+
+/** What is kept of a test that failed or was skipped. */
+interface Noted {
+  readonly name: string
+  readonly place: string
+  readonly text: string
+}
+
+/** Renders the events of `run` from `node:test`. */
+export async function* report(events: AsyncIterable<TestEvent>, root: string = process.cwd()): AsyncGenerator<string> {
+  const failed: Noted[] = []
+  const skipped: Noted[] = []
+  for await (const event of events) {
+    switch (event.type) {
+      case 'test:fail': {
+        const failure = failureOf(event.data, root)
+        if (failure === undefined) break
+        failed.push(failure)
+        yield `✖ ${failure.name} (${failure.place})\n${failure.text.replaceAll(/^/gm, '    ')}\n`
+        break
+      }
+      case 'test:pass': {
+        const { skip } = event.data
+        const reason = typeof skip === 'string' && skip !== '' ? skip : 'no reason given'
+        if (skip !== undefined) skipped.push({ ...noted(event.data, root), text: reason })
+        break
+      }
+      case 'test:stdout':
+      case 'test:stderr':
+        yield event.data.message
+        break
+      case 'test:summary':
+        yield event.data.file === undefined ? closing(event.data, failed, skipped) : fileLine(event.data, root)
+        break
+    }
+  }
+}
+
+type Summary = Extract<TestEvent, { readonly type: 'test:summary' }>['data']
+type Failure = Extract<TestEvent, { readonly type: 'test:fail' }>['data']
+type Located = Pick<Failure, 'name' | 'file' | 'line' | 'column'>
+
+function fileLine({ file = '', counts, duration_ms, success }: Summary, root: string): string {
+  const skips = counts.skipped > 0 ? `, ${counts.skipped} skipped` : ''
+  return `${success ? '✔' : '✖'} ${relative(root, file)} (${counts.tests} tests${skips}, ${Math.round(duration_ms)} ms)\n`
+}
+
+function closing({ counts, duration_ms }: Summary, failed: readonly Noted[], skipped: readonly Noted[]): string {
+  const { tests, suites, passed, cancelled, todo } = counts
+  // A suite whose hook threw is no test, but a run with one must not end with "0 failed".
+  const broken = Math.max(tests - passed - counts.skipped - todo, failed.length)
+  const totals = { tests, suites, pass: passed, fail: broken - cancelled, cancelled, skipped: counts.skipped, todo }
+  return [
+    ...(failed.length > 0 ? ['\nFailed:\n', ...failed.map(brief)] : []),
+    ...(skipped.length > 0 ? ['\nSkipped:\n', ...skipped.map(brief)] : []),
+    '\n',
+    ...Object.entries({ ...totals, duration_ms: Math.round(duration_ms) }).map(([name, n]) => `ℹ ${name} ${n}\n`),
+    `${passed} passed, ${broken} failed, ${counts.skipped} skipped\n`,
+  ].join('')
+}
+
+/** What went wrong, or nothing for a suite that only reports that tests in it failed. */
+function failureOf(data: Failure, root: string): Noted | undefined {
+  const { error } = data.details
+  if ((error as { readonly failureType?: string }).failureType === 'subtestsFailed') return undefined
+  return { ...noted(data, root), text: textOf(error.cause ?? error) }
+}
+
+/** An assertion's message tells all; of other errors, their own fields and causes are worth seeing. */
+function textOf(thrown: unknown): string {
+  if (typeof thrown === 'string') return thrown
+  const isAssertion = thrown instanceof Error && thrown.name === 'AssertionError' && thrown.stack !== undefined
+  return isAssertion ? thrown.stack! : inspect(thrown, { depth: 8 })
+}
+
+function noted({ name, file, line, column }: Located, root: string): Omit<Noted, 'text'> {
+  const path = file === undefined ? '' : relative(root, file)
+  return { name, place: line === undefined ? path : `${path}:${line}:${column}` }
+}
+
+/** Two lines of the text are enough to remember it by; where it happened was printed before. */
+function brief({ name, place, text }: Noted): string {
+  const lines = text.split('\n').filter((line) => line.trim() !== '' && !/^\s+at /.test(line))
+  return `  ${name} (${place}): ${lines.slice(0, 2).join(' ')}\n`
+}

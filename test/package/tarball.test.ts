@@ -1,0 +1,90 @@
+/**
+ * The package as it would be published: packed, unpacked into the project of a user, imported there by every name that
+ * it exports, run, and type-checked with declarations, where a type that cannot be named shows.
+ */
+import assert from 'node:assert/strict'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { pack, root } from '../../scripts/package.ts'
+import { consumer } from './consumer.ts'
+
+const skip = existsSync(join(root, 'src/index.ts')) ? false : 'there is no src/index.ts'
+
+interface Manifest {
+  readonly exports: Readonly<Record<string, string>>
+}
+
+describe('the packed package', { skip }, () => {
+  const folder = mkdtempSync(join(tmpdir(), 'mneme-consumer-'))
+  const project = join(folder, 'project')
+  const installed = join(project, 'node_modules/mneme')
+  const run = (command: string, ...args: readonly string[]): void => {
+    const { status, stdout, stderr } = spawnSync(command, args, { cwd: project, encoding: 'utf8' })
+    assert.equal(status, 0, `${args.join(' ')}:\n${stdout}${stderr}`)
+  }
+  const node = (program: string): void => {
+    writeFileSync(join(project, 'program.mjs'), program)
+    run(process.execPath, 'program.mjs')
+  }
+
+  before(() => {
+    mkdirSync(installed, { recursive: true })
+    execFileSync('tar', ['-xzf', pack(join(folder, 'package')), '-C', installed, '--strip-components=1'])
+    for (const name of ['zod', '@types'])
+      symlinkSync(join(root, 'node_modules', name), join(project, 'node_modules', name))
+    writeFileSync(join(project, 'package.json'), JSON.stringify({ type: 'module', private: true }))
+    writeFileSync(join(project, 'consumer.ts'), consumer)
+  })
+  after(() => rmSync(folder, { recursive: true, force: true }))
+
+  const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Manifest
+  for (const [subpath, target] of Object.entries(exports)) {
+    test(`is imported as ${subpath}`, () => {
+      assert.ok(existsSync(join(installed, target)), `${target} is not in the package`)
+      assert.ok(existsSync(join(installed, target.replace(/\.js$/, '.d.ts'))), `${target} has no types`)
+      node(`
+        const names = Object.keys(await import('mneme${subpath.slice(1)}'))
+        if (names.length === 0) throw new Error('it exports nothing')
+      `)
+    })
+  }
+
+  test('runs a domain', () => {
+    node(`
+      import { run } from './consumer.ts'
+      const found = JSON.stringify(await run())
+      if (found !== '[70,70,70]') throw new Error(found)
+    `)
+  })
+
+  for (const [where, options] of [
+    ['on Node', ['--types', 'node', '--lib', 'es2024,esnext.disposable']],
+    ['in a browser', ['--types', '', '--lib', 'es2024,esnext.disposable,dom']],
+  ] as const) {
+    test(`lets a user ${where} emit declarations without writing a type`, () => {
+      const strictest = [
+        '--strict',
+        '--exactOptionalPropertyTypes',
+        '--noUncheckedIndexedAccess',
+        '--skipLibCheck',
+        'false',
+      ]
+      const emit = ['--declaration', '--emitDeclarationOnly', '--outDir', 'types', '--module', 'nodenext']
+      const tsc = join(root, 'node_modules/.bin/tsc')
+      run(tsc, 'consumer.ts', ...emit, ...strictest, '--target', 'es2024', ...options)
+    })
+  }
+
+  test('holds what a user needs and nothing else', () => {
+    const files = execFileSync('find', ['.', '-type', 'f'], { cwd: installed, encoding: 'utf8' }).trim().split('\n')
+    const strange = files.filter((file) => !/^\.\/(dist\/.*\.(js|d\.ts|sql)|package\.json|[A-Z]+(\.md)?)$/.test(file))
+    assert.deepEqual(strange, [])
+    assert.deepEqual(
+      files.filter((file) => /\.test\b|\.test-d\b/.test(file)),
+      [],
+    )
+  })
+})

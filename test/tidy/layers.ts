@@ -1,0 +1,85 @@
+/**
+ * Which way imports point: domain <- store <- kernel <- projection <- cluster <- application <- the outer ring. Of the
+ * stores, only the port is known to the layers above it; the stores do not know each other. Tests are free, and so is
+ * `testing`, which nothing else may lean on.
+ */
+import { posix } from 'node:path'
+import type { Node } from 'typescript/unstable/ast'
+import { SyntaxKind } from 'typescript/unstable/ast'
+import {
+  isCallExpression,
+  isExportDeclaration,
+  isImportDeclaration,
+  isImportTypeNode,
+  isLiteralTypeNode,
+  isStringLiteral,
+} from 'typescript/unstable/ast/is'
+import { isTest, type Rule } from './rule.ts'
+import { lineOf, type Source, visit } from './source.ts'
+
+const order = ['domain', 'store', 'kernel', 'projection', 'cluster', 'application']
+const outerRing = ['testing', 'telemetry', 'http', 'cli', 'studio']
+const entry = 'src/index.ts'
+
+/** Where a file of `src` belongs. An adapter is one store's folder, as opposed to the port. */
+interface Place {
+  readonly layer: string
+  readonly adapter: string | undefined
+}
+
+export const layers: Rule = {
+  name: 'imports point one way',
+  excuse: 'imports against the direction',
+  appliesTo: (path) => path.startsWith('src/') && !isTest(path),
+  check: (source) =>
+    imports(source).flatMap(({ node, specifier }) => {
+      if (!specifier.startsWith('.')) return []
+      const target = posix.normalize(posix.join(posix.dirname(source.path), specifier))
+      const message = objection(source.path, target)
+      return message === undefined ? [] : [{ line: lineOf(source, node), message }]
+    }),
+}
+
+/** Everything that a file imports, re-exports or names in an `import(...)`, with the node that says so. */
+export function imports({ syntax }: Source): readonly { readonly node: Node; readonly specifier: string }[] {
+  const found: { readonly node: Node; readonly specifier: string }[] = []
+  visit(syntax, (node) => {
+    const specifier = specifierOf(node)
+    if (specifier !== undefined && isStringLiteral(specifier)) found.push({ node, specifier: specifier.text })
+  })
+  return found
+}
+
+function specifierOf(node: Node): Node | undefined {
+  if (isImportDeclaration(node) || isExportDeclaration(node)) return node.moduleSpecifier
+  if (isCallExpression(node) && node.expression.kind === SyntaxKind.ImportKeyword) return node.arguments[0]
+  if (isImportTypeNode(node) && isLiteralTypeNode(node.argument)) return node.argument.literal
+  return undefined
+}
+
+/** Why a file may not import another, if it may not. */
+function objection(from: string, to: string): string | undefined {
+  if (!to.startsWith('src/')) return `imports ${to}, which is not part of the package`
+  if (isTest(to)) return `imports the test ${to}`
+  const [importer, imported] = [placeOf(from), placeOf(to)]
+  if (importer.layer === 'testing') return undefined
+  if (imported.layer === 'testing') return `imports ${to}; only tests may lean on testing`
+  if (rankOf(imported) > rankOf(importer))
+    return `${importer.layer} imports ${to} of ${imported.layer}, which is above it`
+  if (imported.adapter === undefined || imported.adapter === importer.adapter) return undefined
+  if (rankOf(importer) >= order.length) return undefined
+  if (rankOf(importer) === order.length - 1 && imported.adapter === 'memory') return undefined
+  return `imports ${to}; ${importer.adapter ?? importer.layer} may know the port, not the store ${imported.adapter}`
+}
+
+function placeOf(path: string): Place {
+  const [, layer = '', ...rest] = path.split('/')
+  if (path === entry) return { layer: 'application', adapter: undefined }
+  return { layer, adapter: layer === 'store' && rest.length > 1 ? rest[0] : undefined }
+}
+
+/** How far out a place lies. A folder that is not known lies beyond all, so nothing inside may import it. */
+function rankOf({ layer }: Place): number {
+  const rank = order.indexOf(layer)
+  return rank !== -1 ? rank : order.length + (outerRing.includes(layer) ? 0 : 1)
+}

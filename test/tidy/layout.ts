@@ -1,0 +1,65 @@
+/** How the tree as a whole is laid out: names, tests beside the code, decisions numbered, and the manifest and its lock. */
+import { posix } from 'node:path'
+import { isTest, isTypeScript } from './rule.ts'
+
+const word = '[a-z0-9]+(?:-[a-z0-9]+)*'
+const fileName = new RegExp(`^(?:${word}(?:\\.${word})*|README\\.md|Dockerfile)$`)
+const folderName = new RegExp(`^${word}$`)
+const vague = /(^|-)(utils?|helpers?|manager|impl|common|misc|stuff)(-|\.|$)/
+
+/** Paths whose files or folders are not in kebab-case, or say nothing. */
+export function unclearPaths(paths: readonly string[]): readonly string[] {
+  return paths.filter((path) => {
+    const segments = path.split('/')
+    const file = segments.pop()!
+    return !fileName.test(file) || vague.test(file) || segments.some((folder) => !folderName.test(folder))
+  })
+}
+
+/** Folders of `src` that hold code, but no test of it in them or beneath. */
+export function untestedFolders(paths: readonly string[]): readonly string[] {
+  const code = paths.filter((path) => path.startsWith('src/') && isTypeScript(path))
+  const tests = code.filter(isTest)
+  const folders = new Set(code.filter((path) => !isTest(path)).map((path) => posix.dirname(path)))
+  return [...folders].filter((folder) => !tests.some((test) => test.startsWith(`${folder}/`))).sort()
+}
+
+/** What is wrong with the decisions: a gap, a double, a name without its number, one that the index leaves out. */
+export function disorderedDecisions(files: readonly string[], index: string): readonly string[] {
+  const decisions = files.filter((file) => file !== 'README.md').sort()
+  return decisions.flatMap((file, i) => {
+    const number = String(i + 1).padStart(4, '0')
+    const isNamed = new RegExp(`^${number}-${word}\\.md$`).test(file)
+    return [
+      ...(isNamed ? [] : [`${file} should be ${number}-title.md`]),
+      ...(index.includes(`(${file})`) ? [] : [`${file} is not in the index`]),
+    ]
+  })
+}
+
+interface Lock {
+  readonly packages?: Readonly<Record<string, { readonly resolved?: string; readonly link?: boolean }>>
+}
+
+/** Entries of a lock file that are bound to one registry. */
+export function boundEntries(lock: string): readonly string[] {
+  return Object.entries((JSON.parse(lock) as Lock).packages ?? {})
+    .filter(([, { resolved }]) => resolved !== undefined && /^(https?|git|ssh|file):|^\//.test(resolved))
+    .map(([name]) => name)
+}
+
+interface Manifest {
+  readonly dependencies?: Readonly<Record<string, string>>
+  readonly devDependencies?: Readonly<Record<string, string>>
+}
+
+/** Dependencies that a user would have to install, and those of ours without an exact version. */
+export function looseDependencies(manifest: string): readonly string[] {
+  const { dependencies = {}, devDependencies = {} } = JSON.parse(manifest) as Manifest
+  return [
+    ...Object.keys(dependencies).map((name) => `${name} is a dependency at run time`),
+    ...Object.entries(devDependencies)
+      .filter(([, version]) => !/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version))
+      .map(([name, version]) => `${name} ${version} is not an exact version`),
+  ]
+}

@@ -1,0 +1,62 @@
+/** The tree keeps the rules of the house. What each rule catches is shown in the tests beside it. */
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { allTestsRun, clearNames, explicitTypes, noSleep, plainForms, tablesOfContents } from './forms.ts'
+import { layers } from './layers.ts'
+import { boundEntries, disorderedDecisions, looseDependencies, unclearPaths, untestedFolders } from './layout.ts'
+import { injected, neutral, selfContained } from './purity.ts'
+import { findings, isTypeScript, type Rule } from './rule.ts'
+import { fileLength, functionLength } from './size.ts'
+import { parse } from './source.ts'
+import { header, machineTraces, negatives, nothingPutOff } from './texts.ts'
+
+const root = join(import.meta.dirname, '../..')
+const read = (path: string): string => readFileSync(join(root, path), 'utf8')
+
+/** What is tracked or about to be: everything that git does not ignore. */
+const paths = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], { cwd: root })
+  .toString()
+  .split('\0')
+  .filter((path) => path !== '' && existsSync(join(root, path)) && statSync(join(root, path)).isFile())
+const code = paths.filter((path) => /^(src|examples|scripts|bench|test)\//.test(path))
+const sources = parse(Object.fromEntries(code.filter(isTypeScript).map((path) => [path, read(path)])))
+
+/** Fails with a line for each thing found. */
+const holdsNone = (found: readonly string[]): void => assert.ok(found.length === 0, `\n${found.join('\n')}`)
+
+const rules: readonly Rule[] = [
+  ...[layers, neutral, selfContained, injected, fileLength, functionLength, plainForms, tablesOfContents],
+  ...[explicitTypes, allTestsRun, noSleep, clearNames, header, nothingPutOff, negatives],
+]
+
+describe('the tree keeps the rule that', () => {
+  for (const rule of rules) {
+    test(rule.name, () => holdsNone(findings(rule, sources)))
+  }
+
+  test('files are named in kebab-case, by what they are', () => holdsNone(unclearPaths(code)))
+
+  test('every folder with code has a test', () => holdsNone(untestedFolders(paths)))
+
+  test('decisions are numbered without gaps, and the index has them all', () => {
+    const folder = 'docs/decisions/'
+    const files = paths.filter((path) => path.startsWith(folder)).map((path) => path.slice(folder.length))
+    holdsNone(disorderedDecisions(files, read(`${folder}README.md`)))
+  })
+
+  test('nothing names a path or a package registry of one machine', () => {
+    const found = paths
+      .map((path) => ({ path, text: read(path) }))
+      .flatMap((file) => machineTraces(file).map(({ line, message }) => `${file.path}:${line} ${message}`))
+    holdsNone(found)
+  })
+
+  test('the lock file is bound to no registry', () => holdsNone(boundEntries(read('package-lock.json'))))
+
+  test('nothing is needed at run time, and every version is exact', () => {
+    holdsNone(looseDependencies(read('package.json')))
+  })
+})
