@@ -233,7 +233,7 @@ export class Kernel {
     this.#turning = false
     const due = this.#due
     this.#due = []
-    const nowMs = this.#environment.now()
+    const nowMs = Math.floor(this.#environment.now())
     for (const actor of due) {
       actor.scheduled = false
       this.#passivation.touch(actor, nowMs)

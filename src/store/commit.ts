@@ -2,7 +2,7 @@
  * The events that one command produced, checked once and frozen. A store takes nothing else, so no store has to ask again
  * whether an id is too long or some data is not JSON.
  */
-import { InputError } from '../domain/error.ts'
+import { DefinitionError, InputError } from '../domain/error.ts'
 import { type Json, JsonCopier, type JsonObject, toJson } from '../domain/json.ts'
 import { checkId, type StreamId } from '../domain/stream.ts'
 
@@ -66,7 +66,8 @@ const sizeOfEvent = 64
 /**
  * Checks and freezes a commit.
  *
- * @throws InputError `ID_INVALID`, `DATA_NOT_JSON`, `COMMIT_EMPTY`, `RANGE_INVALID` (an expected sequence that is none)
+ * @throws InputError `ID_INVALID`, `DATA_NOT_JSON`, `COMMIT_EMPTY`, `RANGE_INVALID` (an expected sequence that is none);
+ *   DefinitionError `OPTION_INVALID` (a time or a revision that is none)
  */
 export function commit(offered: OfferedCommit): Commit {
   const { stream, events } = offered
@@ -74,10 +75,12 @@ export function commit(offered: OfferedCommit): Commit {
   checkId('the id of a stream', stream.id)
   checkId('the id of a commit', offered.id)
   checkExpected(offered.expected)
+  checkWhole('recordedAt', offered.recordedAt, 0)
   if (events.length === 0) throw new InputError('COMMIT_EMPTY', { stream })
   let size = 0
   const copies = events.map((event) => {
     checkId('the type of an event', event.type)
+    if (event.revision !== undefined) checkWhole('revision', event.revision, 1)
     const copier = new JsonCopier()
     const data = copier.copy(event.data, 'The event', event.type)
     const metadata = checkMetadata(event.metadata)
@@ -130,6 +133,11 @@ export function checkTags(tags: readonly string[] | undefined): readonly string[
   if (tags === undefined || tags.length === 0) return noTags
   for (const tag of tags) checkId('a tag', tag)
   return Object.freeze([...new Set(tags)])
+}
+
+function checkWhole(option: string, found: unknown, min: number): void {
+  if (Number.isSafeInteger(found) && (found as number) >= min) return
+  throw new DefinitionError('OPTION_INVALID', { option, expected: `a whole number from ${min}`, found })
 }
 
 function checkExpected(expected: Expected): void {

@@ -1,0 +1,105 @@
+/**
+ * The two ways to open the database: one that writes (on the writer's thread, it also makes the tables) and one that
+ * only reads (on the caller's). Neither leaves a transaction open between calls.
+ */
+import { statSync } from 'node:fs'
+import { dirname } from 'node:path'
+import type { DatabaseSync } from 'node:sqlite'
+import { codes, Failure, isCode } from './failure.ts'
+import type { Settings } from './options.ts'
+import { hasSchema, makeOrCheckSchema } from './schema.ts'
+
+/** How long a read waits where another process restores the log after a crash. */
+const readWaitMs = 5_000
+const pageSize = 4096
+/** Pages in the write-ahead log from which a commit moves them to the database: larger saves repeated writes. */
+const checkpointPages = 4000
+/** What the write-ahead log is cut to when it is reset. */
+const walSizeMax = 64 * 1024 * 1024
+const cacheSizeWriting = 32 * 1024
+const cacheSizeReading = 16 * 1024
+
+/**
+ * Node's SQLite, loaded without the warning that Node 22 prints for it: `emitWarning` is put aside for just this
+ * synchronous call, and passes on whatever else is said in it.
+ */
+function load(): typeof import('node:sqlite') {
+  const { emitWarning } = process
+  process.emitWarning = (warning: string | Error, ...rest: any[]) => {
+    if (!String(warning).startsWith('SQLite is an experimental feature')) emitWarning(warning, ...rest)
+  }
+  try {
+    return process.getBuiltinModule('node:sqlite')
+  } finally {
+    process.emitWarning = emitWarning
+  }
+}
+
+/** Opens for writing, and makes the tables if there are none. @throws Failure, or what `node:sqlite` throws */
+export function openForWriting(settings: Settings): DatabaseSync {
+  const { path, mayLoseOnPowerFailure, lockWaitMs, fileSizeMax } = settings
+  if (!statSync(dirname(path), { throwIfNoEntry: false })?.isDirectory()) {
+    throw new Failure({ kind: 'no directory', path })
+  }
+  const { DatabaseSync } = load()
+  return retryWhileBusy(lockWaitMs, () => {
+    const database = new DatabaseSync(path, { timeout: 0, enableForeignKeyConstraints: false })
+    try {
+      database.exec(`
+        PRAGMA synchronous = ${mayLoseOnPowerFailure ? 'NORMAL' : 'FULL'};
+        PRAGMA fullfsync = ON;
+        PRAGMA checkpoint_fullfsync = ON;
+        PRAGMA wal_autocheckpoint = ${checkpointPages};
+        PRAGMA journal_size_limit = ${walSizeMax};
+        PRAGMA cache_size = -${cacheSizeWriting};
+      `)
+      if (fileSizeMax !== Infinity) database.exec(`PRAGMA max_page_count = ${Math.floor(fileSizeMax / pageSize)}`)
+      useWriteAheadLog(database)
+      if (!hasSchema(database)) {
+        database.exec('BEGIN IMMEDIATE')
+        makeOrCheckSchema(database)
+        database.exec('COMMIT')
+      }
+      return database
+    } catch (error) {
+      database.close()
+      throw error
+    }
+  })
+}
+
+/** Opens for reading a database that a writer has opened before. */
+export function openForReading(path: string): DatabaseSync {
+  const { DatabaseSync } = load()
+  const database = new DatabaseSync(path, { readOnly: true, timeout: readWaitMs })
+  database.exec(`PRAGMA cache_size = -${cacheSizeReading}`)
+  return database
+}
+
+function useWriteAheadLog(database: DatabaseSync): void {
+  const mode = database.prepare('PRAGMA journal_mode = WAL').get()?.['journal_mode']
+  if (mode === 'wal') return
+  throw new Failure({ kind: 'unexpected', message: `the file system has no write-ahead log (journal mode ${mode})` })
+}
+
+const sleeper = new Int32Array(new SharedArrayBuffer(4))
+
+/**
+ * Does something again, after short waits of random length, as long as another process holds the lock. SQLite's own waiting
+ * would sleep up to 100 ms at a time, and knows no way to wait where it sees a deadlock between openers.
+ *
+ * @throws Failure 'busy' after `waitMs`
+ */
+export function retryWhileBusy<Result>(waitMs: number, attempt: () => Result): Result {
+  const start = performance.now()
+  for (let tries = 1; ; tries++) {
+    try {
+      return attempt()
+    } catch (error) {
+      if (!isCode(error, codes.busy)) throw error
+      const waitedMs = performance.now() - start
+      if (waitedMs >= waitMs) throw new Failure({ kind: 'busy', waitedMs: Math.round(waitedMs) })
+      Atomics.wait(sleeper, 0, 0, Math.random() * Math.min(tries, 10))
+    }
+  }
+}

@@ -1,0 +1,44 @@
+/** Reads what is kept beside the log, on the caller's thread: snapshots, checkpoints and rows. */
+import type { DatabaseSync } from 'node:sqlite'
+import type { Json } from '../../domain/json.ts'
+import type { StreamId } from '../../domain/stream.ts'
+import type { Row, Snapshot } from '../store.ts'
+import { allRows, oneRow, prepareAll, type StatementSet } from './statement-set.ts'
+import { reading } from './statements.ts'
+
+export class DocumentReader {
+  readonly #statements: StatementSet<keyof typeof reading>
+
+  constructor(database: DatabaseSync) {
+    this.#statements = prepareAll(database, reading)
+  }
+
+  loadSnapshot(stream: StreamId, atOrBefore: number): Snapshot | undefined {
+    const bound = Math.min(atOrBefore, Number.MAX_SAFE_INTEGER)
+    const { aggregate, id } = stream
+    const row = oneRow<[number, number, number, string]>(this.#statements.snapshot, aggregate, id, bound)
+    if (row === undefined) return undefined
+    const [sequence, stateRevision, takenAt, state] = row
+    return { stream, sequence, stateRevision, takenAt, state: JSON.parse(state) as Json }
+  }
+
+  loadCheckpoint(projection: string): number {
+    return oneRow<[number]>(this.#statements.checkpoint, projection)?.[0] ?? 0
+  }
+
+  loadRows(projection: string, keys: readonly string[]): readonly (Json | undefined)[] {
+    return keys.map((key) => {
+      const row = oneRow<[string]>(this.#statements.row, projection, key)
+      return row && (JSON.parse(row[0]) as Json)
+    })
+  }
+
+  listRows(projection: string, { after, limit }: { readonly after?: string; readonly limit: number }): readonly Row[] {
+    const count = Math.min(limit, Number.MAX_SAFE_INTEGER)
+    const rows =
+      after === undefined
+        ? allRows<[string, string]>(this.#statements.rowsFromStart, projection, count)
+        : allRows<[string, string]>(this.#statements.rowsBehind, projection, after, count)
+    return rows.map(([key, value]) => ({ key, value: JSON.parse(value) as Json }))
+  }
+}

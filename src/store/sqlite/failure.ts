@@ -1,0 +1,99 @@
+/**
+ * What can go wrong with the database, in a form that crosses from the writer's thread as it is; and the error of the
+ * catalogue that a caller gets for it. The only file that knows SQLite's result codes.
+ */
+import { DefinitionError, StoreError } from '../../domain/error.ts'
+
+/** A failure as plain data. */
+export type FailureFacts =
+  | { readonly kind: 'sqlite'; readonly code: number; readonly message: string }
+  | { readonly kind: 'busy'; readonly waitedMs: number }
+  | { readonly kind: 'too new'; readonly version: number; readonly known: number }
+  | { readonly kind: 'damaged'; readonly where: string; readonly reason: string }
+  | { readonly kind: 'no directory'; readonly path: string }
+  | { readonly kind: 'unexpected'; readonly message: string }
+
+/** A failure that is thrown on the writer's thread. */
+export class Failure extends Error {
+  readonly facts: FailureFacts
+
+  constructor(facts: FailureFacts) {
+    super(facts.kind)
+    this.facts = facts
+  }
+}
+
+/** SQLite's primary result codes; an extended one has more in its upper bits. */
+export const codes = {
+  busy: 5,
+  readOnly: 8,
+  ioError: 10,
+  corrupt: 11,
+  full: 13,
+  cannotOpen: 14,
+  constraintUnique: 2067,
+  notDatabase: 26,
+} as const
+
+/** SQLite's result code of an error that `node:sqlite` threw, with its extension; undefined for any other error. */
+export function codeOf(error: unknown): number | undefined {
+  if (!(error instanceof Error)) return undefined
+  const { errcode } = error as { errcode?: unknown }
+  return typeof errcode === 'number' ? errcode : undefined
+}
+
+/** Whether an error is of a primary result code. */
+export function isCode(error: unknown, primary: number): boolean {
+  const code = codeOf(error)
+  return code !== undefined && (code & 0xff) === primary
+}
+
+/** Any error as plain data. */
+export function factsOf(error: unknown): FailureFacts {
+  if (error instanceof Failure) return error.facts
+  const code = codeOf(error)
+  const message = error instanceof Error ? error.message : String(error)
+  return code === undefined ? { kind: 'unexpected', message } : { kind: 'sqlite', code, message }
+}
+
+/** The catalogue's error for a failure. `doing` completes "failed while ...". */
+export function errorOf(path: string, doing: string, failure: FailureFacts): StoreError | DefinitionError {
+  const store = storeNamed(path)
+  switch (failure.kind) {
+    case 'sqlite':
+      return sqliteError(store, doing, failure.code, failure.message)
+    case 'busy':
+      return new StoreError('STORE_UNAVAILABLE', {
+        store,
+        doing: `${doing}: other processes kept writing for ${failure.waitedMs} ms`,
+      })
+    case 'too new':
+      return new StoreError('STORE_TOO_NEW', { store, version: failure.version, known: failure.known })
+    case 'damaged':
+      return new StoreError('STORE_CORRUPT', { store, where: failure.where, reason: failure.reason })
+    case 'no directory': {
+      const facts = { option: 'path', expected: 'a file in a directory that exists', found: failure.path }
+      return new DefinitionError('OPTION_INVALID', facts)
+    }
+    case 'unexpected':
+      return new StoreError('STORE_UNAVAILABLE', { store, doing }, new Error(failure.message))
+  }
+}
+
+/** How messages call the store. */
+export const storeNamed = (path: string): string => `sqlite (${path})`
+
+function sqliteError(store: string, doing: string, code: number, message: string): StoreError {
+  const cause = new Error(`SQLite: ${message} (${code})`)
+  switch (code & 0xff) {
+    case codes.full:
+      return new StoreError('STORE_FULL', { store }, cause)
+    case codes.readOnly:
+      return new StoreError('STORE_READ_ONLY', { store }, cause)
+    case codes.corrupt:
+    case codes.notDatabase:
+      return new StoreError('STORE_CORRUPT', { store, where: 'its file', reason: message }, cause)
+    default:
+      return new StoreError('STORE_UNAVAILABLE', { store, doing }, cause)
+  }
+}

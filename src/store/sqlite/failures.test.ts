@@ -1,0 +1,174 @@
+/** What goes wrong: each trouble has its code, nothing is half written, and the store goes on when the trouble is over. */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { chmod, mkdir, open, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { test } from 'node:test'
+import type { Worker } from 'node:worker_threads'
+import type { ErrorCode } from '../../domain/error-catalogue.ts'
+import { everything } from '../range.ts'
+import type { StoreWarning } from '../store.ts'
+import { sqlite } from './index.ts'
+import { freshPath, inOtherProcess, openStore, simpleCommit, withDatabase } from './sqlite-test.fixture.ts'
+
+const pageSize = 4096
+const opening = { warn: () => {}, now: () => 0 }
+const withCode = (code: ErrorCode, message = /./) => ({ code, message })
+
+test('a writer thread that dies leaves the outcome unknown, and the next call has a new one', async (context) => {
+  const path = await freshPath(context)
+  const started = once(process, 'worker') as Promise<[Worker]>
+  const store = await openStore(context, path)
+  const [worker] = await started
+  const commits = Array.from({ length: 5000 }, (_, i) => simpleCommit(`c${i}`))
+  const lost = assert.rejects(store.append(commits), withCode('STORE_UNAVAILABLE'))
+  await Promise.resolve()
+  const waiting = store.append([simpleCommit('waiting')])
+  await worker.terminate()
+  await lost
+  assert.equal((await waiting)[0]!.status, 'stored')
+  const results = await store.append(commits)
+  assert.ok(results.every(({ status }) => status !== 'conflict'))
+  const events = await store.readStream(commits[0]!.stream, everything, { limit: Number.POSITIVE_INFINITY })
+  assert.deepEqual(
+    events.map(({ sequence, position }) => [sequence, position]),
+    Array.from({ length: 5001 }, (_, i) => [i + 1, i + 1]),
+  )
+})
+
+test('an idle writer thread that dies is replaced without a word', async (context) => {
+  const started = once(process, 'worker') as Promise<[Worker]>
+  const store = await openStore(context, await freshPath(context))
+  const [worker] = await started
+  await worker.terminate()
+  assert.equal((await store.append([simpleCommit('c')]))[0]!.status, 'stored')
+})
+
+test('a file that is no database is refused', async (context) => {
+  const path = await freshPath(context)
+  await writeFile(path, 'To whom it may concern: '.repeat(1000))
+  await assert.rejects(sqlite(path).open(opening), withCode('STORE_CORRUPT', /not a database/))
+})
+
+test('a file whose pages are damaged is reported where it is read', async (context) => {
+  const path = await freshPath(context)
+  const store = await sqlite(path).open(opening)
+  await store.append([simpleCommit('c')])
+  await store.close()
+  const root = await withDatabase(path, (database) =>
+    database.prepare("SELECT rootpage FROM sqlite_schema WHERE name = 'events'").get(),
+  )
+  const file = await open(path, 'r+')
+  await file.write(Buffer.alloc(pageSize, 0xff), 0, pageSize, (Number(root!['rootpage']) - 1) * pageSize)
+  await file.close()
+  const reopened = await openStore(context, path)
+  await assert.rejects(reopened.readAll(everything), withCode('STORE_CORRUPT'))
+  await assert.rejects(reopened.append([simpleCommit('d')]), withCode('STORE_CORRUPT'))
+})
+
+test('a file of a newer version is refused, and left as it is', async (context) => {
+  const path = await freshPath(context)
+  await (await sqlite(path).open(opening)).close()
+  await withDatabase(path, (database) => database.exec("UPDATE meta SET value = 2 WHERE name = 'schema_version'"))
+  await assert.rejects(sqlite(path).open(opening), {
+    code: 'STORE_TOO_NEW',
+    facts: { store: `sqlite (${path})`, version: 2, known: 1 },
+  })
+})
+
+test('a file that lacks an index or a table is refused with their names', async (context) => {
+  const path = await freshPath(context)
+  await (await sqlite(path).open(opening)).close()
+  await withDatabase(path, (database) => database.exec('DROP INDEX events_by_commit; DROP TABLE leases'))
+  await assert.rejects(sqlite(path).open(opening), withCode('STORE_CORRUPT', /events_by_commit, leases/))
+})
+
+test('tables of the user in the same file are no hindrance', async (context) => {
+  const path = await freshPath(context)
+  await withDatabase(path, (database) => database.exec('CREATE TABLE customers (name TEXT)'))
+  const store = await openStore(context, path)
+  assert.equal((await store.append([simpleCommit('c')]))[0]!.status, 'stored')
+})
+
+test('a full file refuses what is too much and nothing else, and can be read', async (context) => {
+  const store = await openStore(context, await freshPath(context), { fileSizeMax: 300_000 })
+  const large = (id: string) =>
+    simpleCommit(id, {
+      events: [
+        { type: 'Noted', data: 'x'.repeat(150_000) },
+        { type: 'Deposited', data: {} },
+      ],
+    })
+  assert.equal((await store.append([large('first')]))[0]!.status, 'stored')
+  const refused = assert.rejects(store.append([large('second')]), withCode('STORE_FULL'))
+  const beside = await store.append([simpleCommit('small')])
+  await refused
+  assert.deepEqual(beside, [{ status: 'stored', sequence: 3, position: 3, count: 1 }])
+  const { events } = await store.readAll(everything)
+  assert.deepEqual(
+    events.map(({ commitId }) => commitId),
+    ['first', 'first', 'small'],
+  )
+})
+
+test('a file that may not be written is read, and an append says why it cannot be', async (context) => {
+  if (process.getuid?.() !== 0) return context.skip('only the superuser can run a process as somebody else')
+  const path = await freshPath(context)
+  const store = await openStore(context, path)
+  await store.append([simpleCommit('c')])
+  await chmod(dirname(path), 0o755)
+  await chmod(path, 0o444)
+  for (const suffix of ['-wal', '-shm']) await chmod(`${path}${suffix}`, 0o444)
+  const nobody = { uid: 65_534, gid: 65_534 }
+  const job = { do: 'append', name: 'nobody', streams: 1, commits: 2 } as const
+  assert.deepEqual(await inOtherProcess(path, job, nobody), { code: 'STORE_READ_ONLY' })
+  assert.equal(await store.head(), 1)
+})
+
+test('a path in a directory that does not exist is refused by name', async (context) => {
+  const path = join(dirname(await freshPath(context)), 'nowhere', 'log.db')
+  await assert.rejects(sqlite(path).open(opening), withCode('OPTION_INVALID', /a directory that exists/))
+})
+
+test('a path that is a directory is refused', async (context) => {
+  const path = await freshPath(context)
+  await mkdir(path)
+  await assert.rejects(sqlite(path).open(opening), withCode('STORE_UNAVAILABLE', /unable to open/))
+})
+
+test('options that cannot work are refused where they are written', () => {
+  assert.throws(() => sqlite(':memory:'), withCode('OPTION_INVALID', /memory\(\)/))
+  assert.throws(() => sqlite(''), withCode('OPTION_INVALID'))
+  assert.throws(() => sqlite('file:log.db?mode=ro'), withCode('OPTION_INVALID'))
+  assert.throws(() => sqlite('log.db', { lockWaitMs: -1 }), withCode('OPTION_INVALID'))
+  assert.throws(() => sqlite('log.db', { fileSizeMax: 10 }), withCode('OPTION_INVALID'))
+})
+
+test('a write waits for another that is writing, and gives up after lockWaitMs', async (context) => {
+  const path = await freshPath(context)
+  const patient = await openStore(context, path)
+  const impatient = await openStore(context, path, { lockWaitMs: 0 })
+  await withDatabase(path, async (blocker) => {
+    blocker.exec('BEGIN IMMEDIATE')
+    await assert.rejects(
+      impatient.append([simpleCommit('c')]),
+      withCode('STORE_UNAVAILABLE', /other processes kept writing/),
+    )
+    const waiting = patient.append([simpleCommit('c')])
+    await assert.rejects(impatient.append([simpleCommit('d')]), withCode('STORE_UNAVAILABLE'))
+    blocker.exec('ROLLBACK')
+    assert.equal((await waiting)[0]!.status, 'stored')
+  })
+})
+
+test('the weaker durability warns', async (context) => {
+  const warnings: StoreWarning[] = []
+  const store = await openStore(context, await freshPath(context), { mayLoseOnPowerFailure: true }, (warning) =>
+    warnings.push(warning),
+  )
+  await store.append([simpleCommit('c')])
+  assert.deepEqual(
+    warnings.map(({ code }) => code),
+    ['DURABILITY_WEAKENED'],
+  )
+})

@@ -1,0 +1,116 @@
+/**
+ * Runs a group of requests as one transaction: one sync for all of them, which is what makes many callers fast.
+ *
+ * A request that fails takes nobody with it: the transaction is rolled back and each request of the group runs again in
+ * one of its own. Only a failing commit is everybody's: what it left is not known, so nothing is run again.
+ */
+import { statSync } from 'node:fs'
+import type { DatabaseSync } from 'node:sqlite'
+import { retryWhileBusy } from './connection.ts'
+import { DocumentWriter } from './document-writer.ts'
+import { EventAppender } from './event-appender.ts'
+import { codes, type FailureFacts, factsOf } from './failure.ts'
+import type { Settings } from './options.ts'
+import type { Reply, Request } from './protocol.ts'
+import { prepareAll } from './statement-set.ts'
+import { writing } from './statements.ts'
+
+/** The size in bytes at which the write-ahead log is emptied by force, which waits for no reader but asks again soon. */
+const walSizeMax = 64 * 1024 * 1024
+const groupsBetweenLooks = 128
+
+export class GroupTransaction {
+  readonly #database: DatabaseSync
+  readonly #settings: Settings
+  readonly #appender: EventAppender
+  readonly #documents: DocumentWriter
+  #groups = 0
+
+  constructor(database: DatabaseSync, settings: Settings) {
+    const statements = prepareAll(database, writing)
+    this.#database = database
+    this.#settings = settings
+    this.#appender = new EventAppender(database, statements)
+    this.#documents = new DocumentWriter(statements)
+  }
+
+  /** Never throws; the replies say what became of each. */
+  run(requests: readonly Request[]): readonly Reply[] {
+    const answers = this.#try(requests)
+    const replies =
+      'undone' in answers && requests.length > 1 && isOfOneRequest(answers.undone)
+        ? requests.map((request) => repliesOf(this.#try([request]), 1)[0]!)
+        : repliesOf(answers, requests.length)
+    this.#appender.trim()
+    return replies
+  }
+
+  /** Keeps the write-ahead log from growing where readers were always in the way of its reset. */
+  tidy(): void {
+    if (++this.#groups % groupsBetweenLooks !== 0) return
+    const size = statSync(`${this.#settings.path}-wal`, { throwIfNoEntry: false })?.size ?? 0
+    if (size > walSizeMax) this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+  }
+
+  #try(requests: readonly Request[]): Outcome {
+    const database = this.#database
+    let committing = false
+    try {
+      retryWhileBusy(this.#settings.lockWaitMs, () => database.exec('BEGIN IMMEDIATE'))
+      this.#appender.begin()
+      const answers = requests.map((request) => ({ answer: this.#run(request) }))
+      committing = true
+      database.exec('COMMIT')
+      return { replies: answers }
+    } catch (error) {
+      this.#appender.forget()
+      const failure = factsOf(error)
+      this.#rollBack()
+      return committing ? { failed: failure } : { undone: failure }
+    }
+  }
+
+  #run(request: Request): Extract<Reply, { readonly answer: unknown }>['answer'] {
+    switch (request.call) {
+      case 'append':
+        return this.#appender.append(request.commits)
+      case 'saveStep':
+        return this.#documents.saveStep(request)
+      case 'resetProjection':
+        return this.#documents.resetProjection(request)
+      case 'saveSnapshot':
+        return this.#documents.saveSnapshot(request)
+      case 'acquireLease':
+        return this.#documents.acquireLease(request)
+      case 'releaseLease':
+        return this.#documents.releaseLease(request)
+    }
+  }
+
+  /** SQLite has rolled back by itself after some errors. */
+  #rollBack(): void {
+    try {
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
+    } catch {
+      // The error that led here says more; what the transaction wrote is not in the log either way.
+    }
+  }
+}
+
+type Outcome =
+  | { readonly replies: readonly Reply[] }
+  | { readonly undone: FailureFacts }
+  | { readonly failed: FailureFacts }
+
+/** Whether a failure may be one request's alone: running the others again would only repeat what the whole file suffers. */
+function isOfOneRequest(failure: FailureFacts): boolean {
+  if (failure.kind !== 'sqlite') return failure.kind === 'unexpected'
+  const ofAll: readonly number[] = [codes.readOnly, codes.ioError, codes.corrupt, codes.notDatabase]
+  return !ofAll.includes(failure.code & 0xff)
+}
+
+function repliesOf(outcome: Outcome, count: number): readonly Reply[] {
+  if ('replies' in outcome) return outcome.replies
+  const failure = 'undone' in outcome ? outcome.undone : outcome.failed
+  return Array.from({ length: count }, () => ({ failure }))
+}

@@ -1,0 +1,49 @@
+/** What a caller may choose about the SQLite store: checked once, when the factory is made, before anything is opened. */
+import { resolve } from 'node:path'
+import { DefinitionError } from '../../domain/error.ts'
+
+/** Options of `sqlite(path, options)`. All have a default. */
+export interface SqliteOptions {
+  /**
+   * Answers before the data is on the disk (`PRAGMA synchronous = NORMAL`): faster for one caller at a time, and the
+   * last commits before a power failure may be lost, though never torn. A crash of the process alone loses nothing.
+   * Warns with `DURABILITY_WEAKENED`. False by default.
+   */
+  readonly mayLoseOnPowerFailure?: boolean
+  /** How long a write waits for other processes that are writing, in milliseconds; 10,000 by default. */
+  readonly lockWaitMs?: number
+  /** The size in bytes beyond which the file does not grow: `STORE_FULL` then. Unlimited by default. */
+  readonly fileSizeMax?: number
+}
+
+/** The options with their defaults, and the absolute path: what both threads are given. */
+export interface Settings {
+  readonly path: string
+  readonly mayLoseOnPowerFailure: boolean
+  readonly lockWaitMs: number
+  readonly fileSizeMax: number
+}
+
+const lockWaitMsDefault = 10_000
+/** An empty store of this schema has a good 20 pages. */
+const fileSizeMaxLeast = 262_144
+
+/** @throws DefinitionError `OPTION_INVALID` */
+export function settingsOf(path: string, options: SqliteOptions): Settings {
+  const { mayLoseOnPowerFailure = false, lockWaitMs = lockWaitMsDefault, fileSizeMax = Infinity } = options
+  if (typeof path !== 'string' || path === '' || path.includes('\0')) refuse('path', 'the path of a file', path)
+  if (path.startsWith(':memory:')) refuse('path', 'the path of a file (for a store in memory use memory())', path)
+  if (path.startsWith('file:')) refuse('path', 'a plain path, not a URL', path)
+  if (typeof mayLoseOnPowerFailure !== 'boolean') {
+    refuse('mayLoseOnPowerFailure', 'true or false', mayLoseOnPowerFailure)
+  }
+  if (!Number.isFinite(lockWaitMs) || lockWaitMs < 0) refuse('lockWaitMs', 'a time in milliseconds', lockWaitMs)
+  if (typeof fileSizeMax !== 'number' || !(fileSizeMax >= fileSizeMaxLeast)) {
+    refuse('fileSizeMax', `a size of at least ${fileSizeMaxLeast} bytes`, fileSizeMax)
+  }
+  return Object.freeze({ path: resolve(path), mayLoseOnPowerFailure, lockWaitMs, fileSizeMax })
+}
+
+function refuse(option: string, expected: string, found: unknown): never {
+  throw new DefinitionError('OPTION_INVALID', { option, expected, found })
+}

@@ -1,0 +1,74 @@
+/**
+ * Sorted lists of positions that are read from an index a chunk at a time, and can be searched from where one stands: the
+ * parts from which a filtered read is put together. Reading costs what is looked at, never the log.
+ */
+
+/** Positions in reading order. */
+export interface Positions {
+  /** The first position at or behind `from` in reading direction. `from` never goes back. */
+  seek(from: number): number | undefined
+}
+
+/** Up to `count` positions at or behind `from` in reading direction, in order. */
+export type ReadChunk = (from: number, count: number) => readonly number[]
+
+const chunkFirst = 16
+const chunkMax = 1024
+
+/** The positions in one list of an index. Chunks grow while they are used up, so that a rare match stays cheap. */
+export function indexed(read: ReadChunk, backward: boolean): Positions {
+  let chunk: readonly number[] = []
+  let next = 0
+  let size = chunkFirst
+  let ended = false
+  const isBefore = (position: number, from: number) => (backward ? position > from : position < from)
+  return {
+    seek(from) {
+      while (next < chunk.length && isBefore(chunk[next]!, from)) next++
+      if (next === chunk.length && !ended) {
+        chunk = read(from, size)
+        next = 0
+        ended = chunk.length < size
+        size = Math.min(size * 2, chunkMax)
+      }
+      return chunk[next]
+    },
+  }
+}
+
+/** The positions that are in any of the lists. */
+export function union(lists: readonly Positions[], backward: boolean): Positions {
+  return {
+    seek(from) {
+      let first: number | undefined
+      for (const list of lists) {
+        const position = list.seek(from)
+        if (position !== undefined && (first === undefined || (backward ? position > first : position < first))) {
+          first = position
+        }
+      }
+      return first
+    },
+  }
+}
+
+/**
+ * One step towards the next position that is in all of the lists: each in turn may push the candidate on.
+ *
+ * @returns the candidate and whether all agree on it; undefined if there is none
+ */
+export function agree(
+  lists: readonly Positions[],
+  from: number,
+): { readonly position: number; readonly agreed: boolean } | undefined {
+  let position = from
+  let agreed = true
+  for (const list of lists) {
+    const found = list.seek(position)
+    if (found === undefined) return undefined
+    // The first list only says where to begin; a later one that disagrees sends the others after it.
+    if (found !== position && list !== lists[0]) agreed = false
+    position = found
+  }
+  return { position, agreed }
+}

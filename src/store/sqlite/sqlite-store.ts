@@ -1,0 +1,189 @@
+/**
+ * The opened store: writes go to the writer's thread, reads happen here on a connection that cannot write. Because SQLite shows
+ * a transaction to other connections only when it is whole and on the disk, positions become visible in order in every
+ * process, and what `append` answered can be read at once.
+ */
+import type { DatabaseSync } from 'node:sqlite'
+import { setImmediate } from 'node:timers/promises'
+import { ConflictError, StoreError } from '../../domain/error.ts'
+import type { Json } from '../../domain/json.ts'
+import type { StreamId } from '../../domain/stream.ts'
+import type { Commit } from '../commit.ts'
+import { checkSizes } from '../expected.ts'
+import { Listeners } from '../listeners.ts'
+import type { Range } from '../range.ts'
+import type {
+  AppendResult,
+  Lease,
+  OpenOptions,
+  Page,
+  ProjectionStep,
+  ReadAllOptions,
+  ReadOptions,
+  Receipt,
+  Row,
+  Snapshot,
+  Store,
+  StoredEvent,
+  StoreLimits,
+} from '../store.ts'
+import { openForReading } from './connection.ts'
+import { DocumentReader } from './document-reader.ts'
+import { EventReader } from './event-reader.ts'
+import { codeOf, errorOf, factsOf, storeNamed } from './failure.ts'
+import type { Settings } from './options.ts'
+import { packCommits, unpackResults } from './protocol.ts'
+import { Writer } from './writer.ts'
+
+const limits: StoreLimits = Object.freeze({ commitSizeMax: 8_000_000, commitEventsMax: 10_000 })
+
+export class SqliteStore implements Store {
+  readonly name = 'sqlite'
+  readonly limits: StoreLimits = limits
+  readonly #settings: Settings
+  readonly #now: () => number
+  readonly #writer: Writer
+  readonly #database: DatabaseSync
+  readonly #events: EventReader
+  readonly #documents: DocumentReader
+  readonly #listeners = new Listeners()
+  #closing: Promise<void> | undefined
+
+  private constructor(settings: Settings, now: () => number, writer: Writer, database: DatabaseSync) {
+    this.#settings = settings
+    this.#now = now
+    this.#writer = writer
+    this.#database = database
+    this.#documents = new DocumentReader(database)
+    this.#events = new EventReader(database, async () => {
+      await setImmediate()
+      this.#checkOpen()
+    })
+  }
+
+  /** @throws StoreError, DefinitionError */
+  static async open(settings: Settings, { warn, now }: OpenOptions): Promise<SqliteStore> {
+    const writer = new Writer(settings)
+    await writer.open()
+    if (settings.mayLoseOnPowerFailure) {
+      const message = `${storeNamed(settings.path)} answers before the data is on the disk: a power failure may lose the last commits`
+      warn({ code: 'DURABILITY_WEAKENED', message })
+    }
+    try {
+      return new SqliteStore(settings, now, writer, openForReading(settings.path))
+    } catch (error) {
+      await writer.close()
+      throw errorOf(settings.path, 'opening it', factsOf(error))
+    }
+  }
+
+  async append(commits: readonly Commit[]): Promise<readonly AppendResult[]> {
+    this.#checkOpen()
+    checkSizes(commits, this.limits)
+    if (commits.length === 0) return []
+    const size = commits.reduce((sum, commit) => sum + commit.size, 0)
+    const results = unpackResults(await this.#writer.call('append', { commits: packCommits(commits) }, size))
+    if (results.some(({ status }) => status === 'stored')) this.#listeners.notify()
+    return results
+  }
+
+  readStream(stream: StreamId, range: Range, options: ReadOptions = {}): Promise<readonly StoredEvent[]> {
+    return this.#read(() => this.#events.readStream(stream, range, options))
+  }
+
+  readAll(range: Range, options: ReadAllOptions = {}): Promise<Page> {
+    return this.#read(() => this.#events.readAll(range, options))
+  }
+
+  findCommit(stream: StreamId, commitId: string): Promise<Receipt | undefined> {
+    return this.#read(() => this.#events.findCommit(stream, commitId))
+  }
+
+  head(): Promise<number> {
+    return this.#read(() => this.#events.head())
+  }
+
+  onAppend(listener: () => void): () => void {
+    return this.#listeners.add(listener)
+  }
+
+  async saveSnapshot(snapshot: Snapshot, { keep }: { readonly keep: number }): Promise<void> {
+    this.#checkOpen()
+    const { stream, sequence, stateRevision } = snapshot
+    const state = JSON.stringify(snapshot.state)
+    const takenAt = Math.floor(snapshot.takenAt)
+    await this.#writer.call('saveSnapshot', { ...stream, sequence, stateRevision, takenAt, state, keep }, state.length)
+  }
+
+  loadSnapshot(stream: StreamId, options: { readonly atOrBefore?: number } = {}): Promise<Snapshot | undefined> {
+    return this.#read(() => this.#documents.loadSnapshot(stream, options.atOrBefore ?? Number.POSITIVE_INFINITY))
+  }
+
+  loadCheckpoint(projection: string): Promise<number> {
+    return this.#read(() => this.#documents.loadCheckpoint(projection))
+  }
+
+  loadRows(projection: string, keys: readonly string[]): Promise<readonly (Json | undefined)[]> {
+    return this.#read(() => this.#documents.loadRows(projection, keys))
+  }
+
+  listRows(projection: string, page: { readonly after?: string; readonly limit: number }): Promise<readonly Row[]> {
+    return this.#read(() => this.#documents.listRows(projection, page))
+  }
+
+  async saveStep(projection: string, { from, to, rows }: ProjectionStep): Promise<void> {
+    this.#checkOpen()
+    const flat: (string | null)[] = []
+    let size = 0
+    for (const { key, value } of rows) {
+      const text = value === undefined ? null : JSON.stringify(value)
+      flat.push(key, text)
+      size += key.length + (text?.length ?? 0)
+    }
+    const actual = await this.#writer.call('saveStep', { projection, from, to, rows: flat }, size)
+    if (actual !== from) throw new ConflictError('CHECKPOINT_CONFLICT', { projection, expected: from, actual })
+  }
+
+  async resetProjection(projection: string): Promise<void> {
+    this.#checkOpen()
+    await this.#writer.call('resetProjection', { projection }, 0)
+  }
+
+  async acquireLease(name: string, owner: string, durationMs: number): Promise<Lease> {
+    this.#checkOpen()
+    return await this.#writer.call('acquireLease', { name, owner, durationMs, now: this.#now() }, 0)
+  }
+
+  async releaseLease(name: string, owner: string): Promise<void> {
+    this.#checkOpen()
+    await this.#writer.call('releaseLease', { name, owner }, 0)
+  }
+
+  /** The connection that reads is let go first: so the writer's, the last, empties the write-ahead log off this thread. */
+  close(): Promise<void> {
+    this.#closing ??= (async () => {
+      await this.#writer.settled()
+      this.#database.close()
+      await this.#writer.close()
+    })()
+    return this.#closing
+  }
+
+  async #read<Result>(read: () => Result | Promise<Result>): Promise<Result> {
+    this.#checkOpen()
+    try {
+      return await read()
+    } catch (error) {
+      // Only what was changed behind the store's back is not JSON.
+      if (error instanceof SyntaxError) {
+        throw errorOf(this.#settings.path, 'reading', { kind: 'damaged', where: 'a row', reason: error.message })
+      }
+      if (codeOf(error) === undefined) throw error
+      throw errorOf(this.#settings.path, 'reading', factsOf(error))
+    }
+  }
+
+  #checkOpen(): void {
+    if (this.#closing !== undefined) throw new StoreError('STORE_CLOSED', { store: storeNamed(this.#settings.path) })
+  }
+}

@@ -1,0 +1,66 @@
+/** What the tests of the SQLite store share: a fresh file, commits, and other processes. No part of the library. */
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { text } from 'node:stream/consumers'
+import type { TestContext } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { type Commit, commit, type OfferedCommit } from '../commit.ts'
+import type { Store, StoreWarning } from '../store.ts'
+import { type SqliteOptions, sqlite } from './index.ts'
+import type { Job, Outcome } from './other-process.fixture.ts'
+
+/** A path for a store in a directory that goes away with the test. */
+export async function freshPath(context: TestContext): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'mneme-sqlite-'))
+  context.after(() => rm(directory, { recursive: true, force: true }))
+  return join(directory, 'log.db')
+}
+
+/** Opens a store that is closed with the test. */
+export async function openStore(
+  context: TestContext,
+  path: string,
+  options: SqliteOptions = {},
+  warn: (warning: StoreWarning) => void = () => {},
+): Promise<Store> {
+  const store = await sqlite(path, options).open({ warn, now: () => 0 })
+  context.after(() => store.close())
+  return store
+}
+
+/** A commit of one event, by default of stream `account "ada"`; the rest as given. */
+export function simpleCommit(id: string, offered: Partial<OfferedCommit> = {}): Commit {
+  const events = [{ type: 'Deposited', data: { amount: 1 } }]
+  const stream = { aggregate: 'account', id: 'ada' }
+  return commit({ stream, expected: 'any', recordedAt: 0, events, ...offered, id })
+}
+
+/** Does something on a connection to the file that knows nothing of the store. */
+export async function withDatabase<Result>(
+  path: string,
+  use: (database: DatabaseSync) => Result | Promise<Result>,
+): Promise<Result> {
+  const database = new DatabaseSync(path, { timeout: 5_000 })
+  try {
+    return await use(database)
+  } finally {
+    database.close()
+  }
+}
+
+/** Runs a job on the file in a process of its own; all that it prints on stderr is an error. */
+export async function inOtherProcess(path: string, job: Job, options: SpawnOptions = {}): Promise<Outcome> {
+  const child = startOtherProcess(path, job, options)
+  const [output, complaints] = await Promise.all([text(child.stdout!), text(child.stderr!)])
+  if (complaints !== '') throw new Error(complaints)
+  return JSON.parse(output) as Outcome
+}
+
+/** Starts a job on the file in a process of its own. */
+export function startOtherProcess(path: string, job: Job, options: SpawnOptions = {}): ChildProcess {
+  const program = new URL('./other-process.fixture.ts', import.meta.url)
+  return spawn(process.execPath, [fileURLToPath(program), path, JSON.stringify(job)], { ...options, stdio: 'pipe' })
+}

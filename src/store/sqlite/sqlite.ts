@@ -1,0 +1,26 @@
+/**
+ * The embedded default: one file, Node's own SQLite, nothing to install. Several processes may use the file at once.
+ *
+ * Durable before acknowledged (write-ahead log, `synchronous = FULL`, one sync a transaction), and written on a thread of
+ * its own, so that a sync holds up no event loop. Left out: databases in memory (use `memory()`), and waking up for what other
+ * processes append (poll).
+ */
+import type { StoreFactory } from '../store.ts'
+import { type SqliteOptions, settingsOf } from './options.ts'
+import { SqliteStore } from './sqlite-store.ts'
+
+/**
+ * A store in a SQLite file, which is made if it does not exist (its directory must). An open store that is idle does not keep
+ * the process alive.
+ *
+ *     await using bank = await Bank.start({ store: sqlite('bank.db') })
+ *
+ * @throws DefinitionError `OPTION_INVALID`
+ */
+export function sqlite(path: string, options: SqliteOptions = {}): StoreFactory {
+  const settings = settingsOf(path, options)
+  return Object.freeze({
+    name: 'sqlite',
+    open: (openOptions: Parameters<StoreFactory['open']>[0]) => SqliteStore.open(settings, openOptions),
+  })
+}

@@ -1,0 +1,71 @@
+/**
+ * Every statement that the store runs, in one place, so that a test can ask SQLite how it would run each: none may read
+ * a whole table.
+ */
+const event = 'position, stream, sequence, kind, revision, recorded_at, commit_id, data, metadata, tags'
+
+/** What the caller's thread runs. */
+export const reading = {
+  head: 'SELECT max(position) FROM events',
+  streamNumber: 'SELECT number FROM streams WHERE aggregate = ? AND id = ?',
+  streamId: 'SELECT aggregate, id FROM streams WHERE number = ?',
+  kindsBehind: 'SELECT number, aggregate, type FROM kinds WHERE number > ? ORDER BY number',
+  streamForward: `SELECT ${event} FROM events WHERE stream = ? AND sequence >= ? AND sequence < ?
+    ORDER BY sequence LIMIT ?`,
+  streamBackward: `SELECT ${event} FROM events WHERE stream = ? AND sequence >= ? AND sequence < ?
+    ORDER BY sequence DESC LIMIT ?`,
+  allForward: `SELECT ${event} FROM events WHERE position >= ? AND position < ? ORDER BY position LIMIT ?`,
+  allBackward: `SELECT ${event} FROM events WHERE position >= ? AND position < ? ORDER BY position DESC LIMIT ?`,
+  // The plus keeps SQLite from the index over kinds: these look at a few rows in order, whatever their kinds are.
+  kindsForward: `SELECT ${event} FROM events
+    WHERE position >= ? AND position < ? AND +kind IN (SELECT value FROM json_each(?)) ORDER BY position LIMIT ?`,
+  kindsBackward: `SELECT ${event} FROM events
+    WHERE position >= ? AND position < ? AND +kind IN (SELECT value FROM json_each(?)) ORDER BY position DESC LIMIT ?`,
+  one: `SELECT ${event} FROM events WHERE position = ?`,
+  kindForward: `SELECT position FROM events WHERE kind = ? AND position >= ? AND position < ?
+    ORDER BY position LIMIT ?`,
+  kindBackward: `SELECT position FROM events WHERE kind = ? AND position >= ? AND position < ?
+    ORDER BY position DESC LIMIT ?`,
+  tagForward: `SELECT position FROM event_tags WHERE tag = ? AND position >= ? AND position < ?
+    ORDER BY position LIMIT ?`,
+  tagBackward: `SELECT position FROM event_tags WHERE tag = ? AND position >= ? AND position < ?
+    ORDER BY position DESC LIMIT ?`,
+  commit: `SELECT sequence, position, commit_size FROM events
+    WHERE stream = ? AND commit_id = ? AND commit_size IS NOT NULL`,
+  snapshot: `SELECT sequence, state_revision, taken_at, state FROM snapshots
+    WHERE aggregate = ? AND id = ? AND sequence <= ? ORDER BY sequence DESC LIMIT 1`,
+  checkpoint: 'SELECT checkpoint FROM projections WHERE name = ?',
+  row: 'SELECT value FROM projection_rows WHERE projection = ? AND key = ?',
+  rowsFromStart: 'SELECT key, value FROM projection_rows WHERE projection = ? ORDER BY key LIMIT ?',
+  rowsBehind: 'SELECT key, value FROM projection_rows WHERE projection = ? AND key > ? ORDER BY key LIMIT ?',
+} as const
+
+/** What the writer's thread runs. */
+export const writing = {
+  head: reading.head,
+  streamNumber: reading.streamNumber,
+  streamSequence: 'SELECT max(sequence) FROM events WHERE stream = ?',
+  kindNumber: 'SELECT number FROM kinds WHERE aggregate = ? AND type = ?',
+  commit: reading.commit,
+  addStream: 'INSERT INTO streams (aggregate, id) VALUES (?, ?)',
+  addKind: 'INSERT INTO kinds (aggregate, type) VALUES (?, ?)',
+  addEvent: `INSERT INTO events
+    (position, stream, sequence, kind, revision, recorded_at, commit_id, commit_size, data, metadata, tags)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  addTag: 'INSERT INTO event_tags (tag, position) VALUES (?, ?)',
+  saveSnapshot: `INSERT OR REPLACE INTO snapshots (aggregate, id, sequence, state_revision, taken_at, state)
+    VALUES (?, ?, ?, ?, ?, ?)`,
+  dropSnapshots: `DELETE FROM snapshots WHERE aggregate = ?1 AND id = ?2 AND sequence <= (
+    SELECT sequence FROM snapshots WHERE aggregate = ?1 AND id = ?2 ORDER BY sequence DESC LIMIT 1 OFFSET ?3)`,
+  checkpoint: reading.checkpoint,
+  saveCheckpoint: `INSERT INTO projections (name, checkpoint) VALUES (?, ?)
+    ON CONFLICT (name) DO UPDATE SET checkpoint = excluded.checkpoint`,
+  saveRow: `INSERT INTO projection_rows (projection, key, value) VALUES (?, ?, ?)
+    ON CONFLICT (projection, key) DO UPDATE SET value = excluded.value`,
+  dropRow: 'DELETE FROM projection_rows WHERE projection = ? AND key = ?',
+  dropRows: 'DELETE FROM projection_rows WHERE projection = ?',
+  dropProjection: 'DELETE FROM projections WHERE name = ?',
+  lease: 'SELECT owner, expires_at FROM leases WHERE name = ?',
+  saveLease: 'INSERT OR REPLACE INTO leases (name, owner, expires_at) VALUES (?, ?, ?)',
+  dropLease: 'DELETE FROM leases WHERE name = ? AND owner = ?',
+} as const
