@@ -47,6 +47,7 @@ export function isSchema(candidate: unknown): candidate is Schema {
 }
 
 function plain(issue: StandardSchemaV1.Issue): Issue {
-  const segments = (issue.path ?? []).map((segment) => (typeof segment === 'object' ? segment.key : segment))
+  // Not `path.map`: arktype's path is a class of its own, whose map of an empty path has one element.
+  const segments = Array.from(issue.path ?? [], (segment) => (typeof segment === 'object' ? segment.key : segment))
   return { path: segments.map(String).join('.'), message: issue.message }
 }

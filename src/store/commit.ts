@@ -38,10 +38,13 @@ export interface OfferedCommit {
   readonly events: readonly OfferedEvent[]
 }
 
-const checked: unique symbol = Symbol('checked by commit(...)')
-
-/** A checked commit. Made by `commit`; immutable. The hidden mark makes it nominal: nothing else fits. */
-export interface Commit {
+/**
+ * A checked commit. Made by `commit`; immutable. It is a class so that nothing else fits, a copy of one included: what is
+ * copied may have been changed.
+ */
+export class Commit {
+  /** Makes the class nominal for the compiler; there is no such property. */
+  declare protected readonly checked: true
   readonly stream: StreamId
   readonly expected: Expected
   readonly id: string
@@ -51,12 +54,23 @@ export interface Commit {
   readonly size: number
   /** Whether the id was made for this commit and is appended for the first time: no store need look whether it is there. */
   readonly fresh: boolean
-  readonly [checked]: true
-}
 
-/** Whether something is a checked commit: for callers without types. */
-export function isCommit(candidate: unknown): candidate is Commit {
-  return typeof candidate === 'object' && candidate !== null && checked in candidate
+  /** For `commit` and the kernel, which have checked every part. @param size see `sizeOfLabels` */
+  constructor(
+    stream: StreamId,
+    { expected, id, recordedAt }: Pick<OfferedCommit, 'expected' | 'id' | 'recordedAt'>,
+    events: readonly CommitEvent[],
+    size: number,
+    fresh: boolean,
+  ) {
+    this.stream = stream
+    this.expected = expected
+    this.id = id
+    this.recordedAt = recordedAt
+    this.events = events
+    this.size = size
+    this.fresh = fresh
+  }
 }
 
 const noMetadata: JsonObject = Object.freeze({})
@@ -89,27 +103,14 @@ export function commit(offered: OfferedCommit): Commit {
     return Object.freeze({ type: event.type, revision: event.revision ?? 1, data, metadata, tags })
   })
   const id = Object.freeze({ aggregate: stream.aggregate, id: stream.id })
-  return Object.freeze(trustedCommit(id, offered, Object.freeze(copies), size, false))
-}
-
-/**
- * For the kernel, which has checked every part already: no second look.
- *
- * @param size of the events' contents; see `sizeOfLabels`
- */
-export function trustedCommit(
-  stream: StreamId,
-  { expected, id, recordedAt }: Pick<OfferedCommit, 'expected' | 'id' | 'recordedAt'>,
-  events: readonly CommitEvent[],
-  size: number,
-  fresh: boolean,
-): Commit {
-  return { stream, expected, id, recordedAt, events, size, fresh, [checked]: true }
+  const made = new Commit(id, offered, Object.freeze(copies), size, false)
+  Object.freeze(made)
+  return made
 }
 
 /** The same commit on its way to the store again, after an append whose outcome is not known. */
 export function repeated(commit: Commit): Commit {
-  return { ...commit, fresh: false }
+  return new Commit(commit.stream, commit, commit.events, commit.size, false)
 }
 
 /** What an event costs in the estimate of a commit's size, besides its data. */
@@ -131,6 +132,8 @@ export function checkMetadata(metadata: Readonly<Record<string, unknown>> | unde
 /** Tags as they are stored: each once, in the order given. */
 export function checkTags(tags: readonly string[] | undefined): readonly string[] {
   if (tags === undefined || tags.length === 0) return noTags
+  if (!Array.isArray(tags))
+    throw new InputError('ID_INVALID', { what: 'tags', id: tags, reason: 'they are not a list' })
   for (const tag of tags) checkId('a tag', tag)
   return Object.freeze([...new Set(tags)])
 }

@@ -1,6 +1,6 @@
 /** The rule by which a commit is stored or conflicts; the same in every store that decides in this process. */
 import { InputError } from '../domain/error.ts'
-import { type Commit, type Expected, isCommit } from './commit.ts'
+import { Commit, type Expected } from './commit.ts'
 import type { StoreLimits } from './store.ts'
 
 /**
@@ -30,7 +30,7 @@ export function isMet(expected: Expected, sequence: number, broken: boolean): bo
  */
 export function checkSizes(commits: readonly Commit[], limits: StoreLimits): void {
   for (const commit of commits) {
-    if (!isCommit(commit)) throw new TypeError('append takes commits made by commit(...)')
+    if (!(commit instanceof Commit)) throw new TypeError('append takes commits made by commit(...)')
     checkSize(commit, limits)
   }
 }

@@ -71,8 +71,8 @@ export interface Page {
   readonly events: readonly StoredEvent[]
   /**
    * Every position of the range up to this one (down to this one, if backward) has been examined: a reader goes on
-   * behind it and misses nothing, whatever the filters left out. 0 if nothing was there to examine; for a page that
-   * its limit ended, the last event's position.
+   * behind it and misses nothing, whatever the filters left out. For a page that its limit ended it is the last event's
+   * position; else the end of what there was, and `from - 1` (backward: `from`) if there was nothing.
    */
   readonly examined: number
 }
@@ -126,7 +126,7 @@ export interface Snapshot {
 }
 
 export interface SnapshotStore {
-  /** Keeps a snapshot, and the newest `keep` of the stream in all. An older one never replaces a newer one. */
+  /** Keeps a snapshot, and the newest `keep` (1 or more) of the stream in all. An older one never replaces a newer one. */
   saveSnapshot(snapshot: Snapshot, options: { readonly keep: number }): Promise<void>
   /** The newest snapshot of a stream, or the newest at or before a sequence. */
   loadSnapshot(stream: StreamId, options?: { readonly atOrBefore?: number }): Promise<Snapshot | undefined>
@@ -144,6 +144,7 @@ export interface ProjectionStep {
   readonly from: number
   /** The checkpoint after it; not below `from`. */
   readonly to: number
+  /** Of a key that is there twice, the last one counts. */
   readonly rows: readonly Row[]
 }
 

@@ -1,0 +1,63 @@
+/**
+ * What a started domain infers and refuses: commands as methods, rejections as unions, rows.
+ * Compiled, never run: every @ts-expect-error must be an error, and everything else must not.
+ */
+import { z } from 'zod'
+import { Account, Opened } from '../../examples/bank/account.ts'
+import { Balances } from '../../examples/bank/balances.ts'
+import { aggregate } from '../domain/aggregate.ts'
+import { event } from '../domain/event.ts'
+import { domain } from './domain.ts'
+
+type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
+const same = <A, B>(_: Equal<A, B>) => {}
+
+const Pinged = event('Pinged', z.object({}))
+const room = aggregate('room', () => ({ pings: 0 }))
+  .on(Pinged, ({ pings }) => ({ pings: pings + 1 }))
+  .command('ping', z.object({}), () => Pinged())
+
+const world = await domain({ aggregates: { account: Account, room }, projections: { balances: Balances } }).start()
+const account = world.account('ada')
+async function calls() {
+  await account.withdraw({ amount: 1 })
+  await world.room('lobby').ping()
+  // @ts-expect-error no such aggregate
+  world.acount('ada')
+  // @ts-expect-error no such command
+  account.withdrow({ amount: 1 })
+  // @ts-expect-error wrong input
+  account.withdraw({ amount: '1' })
+  // @ts-expect-error missing input
+  account.withdraw()
+
+  const { state, events } = await account.deposit({ amount: 1 })
+  same<typeof state.status, 'none' | 'open'>(true)
+  for (const event of events) if (Opened.is(event)) same<typeof event.data.owner, string>(true)
+  for (const event of events) if (event.type === 'MoneyDeposited') same<typeof event.data.amount, number>(true)
+
+  const outcome = await account.try.withdraw({ amount: 1 })
+  // @ts-expect-error the outcome has to be checked first
+  outcome.state
+  if (outcome.accepted) return outcome.sequence
+  same<typeof outcome.rejection.code, 'NotOpen' | 'InsufficientFunds'>(true)
+  switch (outcome.rejection.code) {
+    case 'InsufficientFunds':
+      return outcome.rejection.details.balance
+    case 'NotOpen':
+      return 0
+    // @ts-expect-error `open` can be rejected with this, `withdraw` cannot
+    case 'AlreadyOpen':
+      return 1
+  }
+}
+
+async function queries() {
+  const row = await world.balances.get('ada')
+  // @ts-expect-error there may be no such row
+  row.balance
+  same<typeof row, { owner: string; balance: number; lastMovement: Date | undefined } | undefined>(true)
+}
+
+void calls
+void queries

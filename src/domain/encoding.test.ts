@@ -1,0 +1,109 @@
+/** States and rows become JSON and come back the same. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { decode, encode } from './encoding.ts'
+import { depthMax } from './json.ts'
+
+const roundTrip = (value: unknown): unknown => decode(JSON.parse(JSON.stringify(encode('X', value))))
+
+const kept: Readonly<Record<string, unknown>> = {
+  'a text': 'text',
+  null: null,
+  'a record': { a: 1, b: { c: [true, null, 'x'] } },
+  'a date': new Date('2026-02-28T12:00:00.123Z'),
+  'an invalid date': new Date(Number.NaN),
+  'a bigint': 12345678901234567890n,
+  NaN: Number.NaN,
+  infinity: Number.POSITIVE_INFINITY,
+  'minus infinity': Number.NEGATIVE_INFINITY,
+  'minus zero': -0,
+  undefined: undefined,
+  'undefined in a list': [1, undefined, 2],
+  'a Map with keys of all kinds': new Map<unknown, unknown>([
+    ['a', 1],
+    [2, new Date(0)],
+    [{ k: 1 }, new Map([[null, new Set([1])]])],
+  ]),
+  'a Set': new Set<unknown>(['a', 1, null, [2]]),
+  'keys that look like marks': { $date: 'not one', $map: [1], $: 0, $$date: 2, $$$x: { $set: [] } },
+  'a record with only one key that looks like a mark': { $date: '2026-01-01T00:00:00.000Z' },
+  'a record with only one key of two dollars': { $$date: 'x' },
+  'an unknown mark': { $unknown: { $bigint: 'x' } },
+  'an empty record and an empty list': [{}, []],
+}
+
+for (const [what, value] of Object.entries(kept)) {
+  test(`${what} comes back the same`, () => {
+    assert.deepEqual(roundTrip(value), value)
+  })
+}
+
+test('a property that is undefined is left out', () => {
+  assert.deepEqual(roundTrip({ a: undefined, b: 1 }), { b: 1 })
+})
+
+test('a key named __proto__ is data', () => {
+  const value = JSON.parse('{"__proto__":{"polluted":true},"b":1}')
+  const copy = roundTrip(value) as { polluted?: boolean }
+  assert.deepEqual(Object.keys(copy), ['__proto__', 'b'])
+  assert.equal(copy.polluted, undefined)
+})
+
+class Money {
+  readonly cents = 5
+}
+
+const refused: Readonly<Record<string, readonly [unknown, string]>> = {
+  'a function': [{ a: { f: () => 1 } }, 'a.f'],
+  'a symbol': [[Symbol('x')], '[0]'],
+  'an instance of a class': [{ list: [new Money()] }, 'list[0]'],
+  'a promise': [Promise.resolve(), ''],
+  'a function in a Map': [{ m: new Map([['k', () => 1]]) }, 'm[0][1]'],
+}
+
+for (const [what, [value, path]] of Object.entries(refused)) {
+  test(`${what} is refused with its path`, () => {
+    assert.throws(
+      () => encode('The state', value),
+      (error: { code?: string; facts?: { path: string } }) => {
+        assert.equal(error.code, 'DATA_NOT_JSON')
+        assert.equal(error.facts?.path, path)
+        return true
+      },
+    )
+  })
+}
+
+test('a cycle and too deep a nesting are refused', () => {
+  const cycle: { self?: unknown } = {}
+  cycle.self = new Map([[1, cycle]])
+  assert.throws(() => encode('X', cycle), { code: 'DATA_NOT_JSON' })
+  const nested = (depth: number): unknown => (depth === 0 ? 1 : [nested(depth - 1)])
+  assert.deepEqual(decode(encode('X', nested(depthMax))), nested(depthMax))
+  assert.throws(() => encode('X', nested(depthMax + 1)), { code: 'DATA_NOT_JSON' })
+})
+
+test('the result is equal, and another object', () => {
+  const state = { list: [1], at: new Date(0) }
+  const copy = decode(encode('X', state)) as typeof state
+  assert.notEqual(copy, state)
+  copy.list.push(2)
+  assert.deepEqual(state.list, [1])
+})
+
+const key = fc.oneof(fc.string(), fc.constantFrom('$date', '$map', '$$', '$bigint', '__proto__', 'toString'))
+const { value } = fc.letrec<{ value: unknown }>((tie) => ({
+  value: fc.oneof(
+    { maxDepth: 4 },
+    fc.oneof(fc.string(), fc.double(), fc.boolean(), fc.constant(null), fc.bigInt(), fc.date({ noInvalidDate: false })),
+    fc.array(tie('value'), { maxLength: 4 }),
+    fc.dictionary(key, tie('value'), { maxKeys: 4, noNullPrototype: true }),
+    fc.array(fc.tuple(tie('value'), tie('value')), { maxLength: 3 }).map((entries) => new Map(entries)),
+    fc.array(tie('value'), { maxLength: 3 }).map((items) => new Set(items)),
+  ),
+}))
+
+test('any state of plain parts comes back the same', () => {
+  fc.assert(fc.property(value, (state) => assert.deepEqual(roundTrip(state), state)))
+})

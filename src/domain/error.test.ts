@@ -1,0 +1,101 @@
+/** Errors: one catalogue, messages of four parts, codes to match by. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { DefinitionError, hasCode, InputError, MnemeError, StoreError } from './error.ts'
+import { catalogue, type ErrorCode, type FactsOf, messageOf } from './error-catalogue.ts'
+
+const stream = { aggregate: 'account', id: 'ada' }
+const issues = [{ path: 'amount', message: 'Too small' }]
+
+/** One set of facts for every code: the compiler sees to it that none is missing. */
+const facts: { readonly [Code in ErrorCode]: FactsOf<Code> } = {
+  DEFINITION_INVALID: { where: 'The aggregate x', reason: 'it has two heads' },
+  NAME_RESERVED: { where: 'A command of x', name: 'try' },
+  SCHEMA_ASYNC: { where: 'the event X' },
+  OPTION_INVALID: { option: 'limit', expected: 'a whole number', found: -1 },
+  AGGREGATE_UNKNOWN: { aggregate: 'acount', known: ['account'] },
+  COMMAND_UNKNOWN: { aggregate: 'account', command: 'withdrow', known: ['withdraw'] },
+  COMMAND_MALFORMED: { reason: 'it has no name' },
+  COMMAND_INVALID: { aggregate: 'account', command: 'deposit', issues },
+  ID_INVALID: { what: 'the id of a stream', id: '', reason: 'it is empty' },
+  DATA_NOT_JSON: { what: 'The event X', path: 'a.b', found: 'a function' },
+  COMMIT_EMPTY: { stream },
+  COMMIT_TOO_LARGE: { stream, measure: 'events', size: 11, sizeMax: 10 },
+  RANGE_INVALID: { from: -1, to: 5, reason: 'it is negative' },
+  EVENT_INVALID: { event: 'X', where: 'as decided', issues },
+  EVENT_UNDECLARED: { aggregate: 'account', event: 'X', known: ['Y'] },
+  EVENT_NEWER: { event: 'X', revision: 3, known: 2 },
+  EVENT_LIFT_FAILED: { event: 'X', revision: 2 },
+  DECIDE_FAILED: { stream, command: 'deposit' },
+  EVOLVE_FAILED: { stream, command: 'deposit', event: 'X' },
+  VERDICT_INVALID: { stream, command: 'deposit', found: 'a promise' },
+  AGGREGATE_LOAD_FAILED: { stream, retryInMs: 99.5 },
+  CONFLICT: { stream, tries: 5, sequence: 9 },
+  CHECKPOINT_CONFLICT: { projection: 'p', expected: 1, actual: 2 },
+  OVERLOADED: { queue: 'waitingMax', sizeMax: 5 },
+  OUTCOME_UNKNOWN: { stream, commandId: 'c' },
+  ABORTED: { what: 'The command deposit' },
+  STOPPED: { what: 'The command deposit' },
+  STORE_UNAVAILABLE: { store: 'sqlite', doing: 'appending' },
+  STORE_FULL: { store: 'sqlite' },
+  STORE_READ_ONLY: { store: 'sqlite' },
+  STORE_LOCKED: { store: 'file', owner: 'process 5' },
+  STORE_CORRUPT: { store: 'file', where: 'line 5', reason: 'the checksum is wrong' },
+  STORE_TOO_NEW: { store: 'file', version: 9, known: 1 },
+  STORE_CLOSED: { store: 'file' },
+  PROJECTION_FAILED: { projection: 'p', position: 5, event: 'X' },
+  PROJECTION_BEHIND: { projection: 'p', position: 5, atLeast: 9, waitedMs: 100 },
+  PROJECTION_UNKNOWN: { projection: 'q', known: ['p'] },
+}
+
+for (const code of Object.keys(catalogue) as ErrorCode[]) {
+  test(`the message of ${code} says what happened, the facts, what to do and where to read`, () => {
+    const { remedy } = catalogue[code]
+    const message = messageOf(code, facts[code])
+    const [before = '', after] = message.split(` [${code}, docs/errors.md#${code.toLowerCase()}]`)
+    assert.equal(after, '', 'it ends with where to read')
+    assert.ok(before.endsWith(`. ${remedy}`), 'before that, what to do')
+    assert.match(remedy, /^[A-Z`].*\.$/)
+    const happened = before.slice(0, -remedy.length - 2)
+    assert.ok(happened.length > 10)
+    assert.doesNotMatch(happened, /undefined|\[object|\.$/)
+    const scalars = Object.values(facts[code]).filter((fact) => typeof fact === 'string' && fact !== '')
+    for (const fact of scalars) assert.ok(happened.includes(fact as string), `it says ${fact}`)
+  })
+}
+
+test('an error carries code, facts, cause and whether to try again', () => {
+  const cause = new Error('disk I/O')
+  const error = new StoreError('STORE_UNAVAILABLE', facts.STORE_UNAVAILABLE, cause)
+  assert.ok(error instanceof MnemeError && error instanceof Error)
+  assert.equal(error.name, 'StoreError')
+  assert.equal(error.code, 'STORE_UNAVAILABLE')
+  assert.equal(error.retryable, true)
+  assert.equal(error.cause, cause)
+  assert.deepEqual(error.facts, { store: 'sqlite', doing: 'appending' })
+  assert.match(error.message, /while appending \(disk I\/O\)\. /)
+  assert.equal(new StoreError('STORE_CLOSED', { store: 'x' }).retryable, false)
+})
+
+test('an error without a cause has none', () => {
+  assert.ok(!('cause' in new StoreError('STORE_CLOSED', { store: 'x' })))
+})
+
+test('hasCode tells codes apart and takes anything', () => {
+  const error: unknown = new InputError('ID_INVALID', facts.ID_INVALID)
+  assert.ok(hasCode(error, 'ID_INVALID'))
+  assert.equal(error.facts.reason, 'it is empty')
+  assert.ok(!hasCode(error, 'CONFLICT'))
+  for (const other of [undefined, null, 'ID_INVALID', { code: 'ID_INVALID' }, new Error('x')])
+    assert.ok(!hasCode(other, 'ID_INVALID'))
+})
+
+test('a long value in a message is shortened', () => {
+  const { message } = new InputError('ID_INVALID', { ...facts.ID_INVALID, id: 'x'.repeat(5000) })
+  assert.ok(message.length < 400)
+})
+
+test('the stack names the line that threw', () => {
+  const { stack } = new DefinitionError('NAME_RESERVED', facts.NAME_RESERVED)
+  assert.match(stack ?? '', /error\.test\.ts/)
+})

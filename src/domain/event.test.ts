@@ -1,0 +1,132 @@
+/** Kinds of events: made by calling, checked by their schema, lifted from every shape they ever had. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { z } from 'zod'
+import { type AnyEventKind, event, lift, outputOf } from './event.ts'
+
+const Deposited = event('MoneyDeposited', z.object({ amount: z.int().positive() }))
+const Pinged = event('Pinged', z.object({}))
+
+const Placed = event('OrderPlaced', z.object({ total: z.number() }))
+  .revise(z.object({ total: z.number(), currency: z.string() }), ({ total }) => ({ total, currency: 'EUR' }))
+  .revise(z.object({ cents: z.int(), currency: z.string() }), ({ total, currency }) => ({
+    cents: total * 100,
+    currency,
+  }))
+
+test('a kind makes events of its type', () => {
+  assert.deepEqual(Deposited({ amount: 5 }), { type: 'MoneyDeposited', data: { amount: 5 } })
+  assert.equal(Deposited.type, 'MoneyDeposited')
+})
+
+test('data may be left out where an empty record would do', () => {
+  assert.deepEqual(Pinged(), { type: 'Pinged', data: {} })
+})
+
+test('a kind recognises its events by their type', () => {
+  assert.ok(Deposited.is(Deposited({ amount: 1 })))
+  assert.ok(!Deposited.is(Pinged()))
+})
+
+test('a kind cannot be changed', () => {
+  assert.throws(() => Object.assign(Deposited, { type: 'Other' }), TypeError)
+  assert.throws(() => (Deposited.revisions as unknown[]).push(1), TypeError)
+})
+
+test('a revision makes a new kind and leaves the old one as it is', () => {
+  const first = event('X', z.object({ a: z.number() }))
+  const second = first.revise(z.object({ b: z.number() }), ({ a }) => ({ b: a }))
+  assert.equal(first.revisions.length, 1)
+  assert.equal(second.revisions.length, 2)
+})
+
+test('events of each revision are lifted through all the later ones', () => {
+  assert.deepEqual(lift(Placed, 1, { total: 3 }), { cents: 300, currency: 'EUR' })
+  assert.deepEqual(lift(Placed, 2, { total: 3, currency: 'USD' }), { cents: 300, currency: 'USD' })
+  assert.deepEqual(lift(Placed, 3, { cents: 5, currency: 'USD' }), { cents: 5, currency: 'USD' })
+})
+
+test('each lift gets the output of the schema before it', () => {
+  const kind = event('X', z.object({ at: z.coerce.date() })).revise(z.object({ year: z.number() }), ({ at }) => ({
+    year: at.getUTCFullYear(),
+  }))
+  assert.deepEqual(lift(kind, 1, { at: '2026-05-05T00:00:00.000Z' }), { year: 2026 })
+})
+
+test('what is handed out is the output of the schema', () => {
+  const kind = event('Joined', z.object({ at: z.coerce.date(), nick: z.string().default('anon') }))
+  const expected = { at: new Date(0), nick: 'anon' }
+  assert.deepEqual(outputOf(kind, { at: '1970-01-01T00:00:00.000Z' }), expected)
+  assert.deepEqual(lift(kind, 1, { at: '1970-01-01T00:00:00.000Z' }), expected)
+})
+
+test('data that does not fit as decided is refused with every issue', () => {
+  assert.throws(
+    () => outputOf(Placed, { cents: 0.5 }),
+    (error: { code?: string; facts?: { issues: readonly { path: string }[] } }) => {
+      assert.equal(error.code, 'EVENT_INVALID')
+      assert.deepEqual(error.facts?.issues.map(({ path }) => path).sort(), ['cents', 'currency'])
+      return true
+    },
+  )
+})
+
+test('stored data that does not fit its revision is refused with the revision', () => {
+  assert.throws(() => lift(Placed, 2, { total: 1 }), { code: 'EVENT_INVALID', message: /as stored in revision 2/ })
+})
+
+test('data that does not fit after a lift is refused with the revision it was lifted to', () => {
+  const lifting = event('X', z.object({ a: z.number() })).revise(z.object({ b: z.int() }), ({ a }) => ({ b: a }))
+  assert.throws(() => lift(lifting, 1, { a: 0.5 }), { code: 'EVENT_INVALID', message: /as lifted to revision 2/ })
+})
+
+test('an event of a newer revision than the program knows is refused', () => {
+  assert.throws(() => lift(Placed, 4, {}), {
+    code: 'EVENT_NEWER',
+    facts: { event: 'OrderPlaced', revision: 4, known: 3 },
+  })
+})
+
+test('a lift that throws is told with its cause', () => {
+  const cause = new Error('no rate')
+  const kind = event('X', z.object({})).revise(z.object({}), () => {
+    throw cause
+  })
+  assert.throws(() => lift(kind, 1, {}), { code: 'EVENT_LIFT_FAILED', facts: { event: 'X', revision: 2 }, cause })
+})
+
+test('an asynchronous schema is refused', () => {
+  const kind = event(
+    'X',
+    z.object({}).refine(async () => true),
+  )
+  assert.throws(() => outputOf(kind, {}), { code: 'SCHEMA_ASYNC' })
+  assert.throws(() => lift(kind, 1, {}), { code: 'SCHEMA_ASYNC' })
+})
+
+test('tags are made from the data that is handed out', () => {
+  const kind = event('X', z.object({ city: z.string().toLowerCase() })).tagged(({ city }) => [`city:${city}`])
+  const output = outputOf(kind as AnyEventKind, { city: 'Graz' })
+  assert.deepEqual(kind.tagsOf?.(output), ['city:graz'])
+  assert.equal(Deposited.tagsOf, undefined)
+})
+
+test('tagging leaves the untagged kind as it is, and a revision asks for new tags', () => {
+  const plain = event('X', z.object({ a: z.string() }))
+  const tagged = plain.tagged(({ a }) => [a])
+  assert.equal(plain.tagsOf, undefined)
+  assert.equal(tagged.revise(z.object({ b: z.string() }), ({ a }) => ({ b: a })).tagsOf, undefined)
+})
+
+for (const type of ['', 'x'.repeat(1025), '\ud800', 'a\0b', 5 as unknown as string]) {
+  test(`${JSON.stringify(type).slice(0, 12)} cannot be the type of an event`, () => {
+    assert.throws(() => event(type, z.object({})), { code: 'ID_INVALID' })
+  })
+}
+
+test('a schema that does not speak Standard Schema is refused', () => {
+  for (const schema of [undefined, null, {}, () => true, { '~standard': {} }]) {
+    assert.throws(() => event('X', schema as never), { code: 'DEFINITION_INVALID', message: /The event X/ })
+  }
+  assert.throws(() => Deposited.revise({} as never, () => ({}) as never), { code: 'DEFINITION_INVALID' })
+})

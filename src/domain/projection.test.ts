@@ -1,0 +1,44 @@
+/** A projection's definition: the same fold, keyed by row. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { z } from 'zod'
+import { event, type RecordedEvent } from './event.ts'
+import { projection } from './projection.ts'
+
+const Raised = event('Raised', z.object({ by: z.int(), team: z.string() }))
+
+const Sums = projection('sums', () => ({ sum: 0 })).on(Raised, (row, { by }) => ({ sum: row.sum + by }))
+
+const stored: RecordedEvent<'Raised', { readonly by: number; readonly team: string }> = {
+  type: 'Raised',
+  ...{ data: { by: 2, team: 'red' }, stream: { aggregate: 'counter', id: 'c1' } },
+  ...{ sequence: 1, position: 1, recordedAt: new Date(0), metadata: {}, tags: [], revision: 1, commitId: 'c' },
+}
+
+test('its parts are plain functions', () => {
+  assert.deepEqual(Sums.initial(), { sum: 0 })
+  assert.deepEqual(Sums.evolve({ sum: 1 }, stored), { sum: 3 })
+})
+
+test('a row is keyed by the stream’s id unless said otherwise', () => {
+  assert.equal(Sums.keyOf(stored), 'c1')
+  assert.equal(Sums.by(({ data }) => data.team).keyOf(stored), 'red')
+  assert.equal(Sums.keyOf(stored), 'c1')
+})
+
+test('an event may belong to no row', () => {
+  assert.equal(Sums.by(() => undefined).keyOf(stored), undefined)
+})
+
+test('an event that it does not know leaves the row as it is', () => {
+  const row = { sum: 1 }
+  assert.equal(Sums.evolve(row, { ...stored, type: 'Other' } as never), row)
+})
+
+test('two .on for one event are refused', () => {
+  assert.throws(() => Sums.on(Raised, (row) => row), { code: 'DEFINITION_INVALID', message: /The projection sums/ })
+})
+
+test('a name that cannot be one is refused', () => {
+  assert.throws(() => projection('', () => 0), { code: 'ID_INVALID' })
+})

@@ -1,0 +1,70 @@
+/**
+ * Numbers by the million: a list that only grows, in blocks of fixed size, so that growing never copies what is there
+ * and a prefix may be written to disk while more is added. No value is ever taken back.
+ */
+
+type Block = Float64Array | Uint32Array | Uint16Array
+
+/** The values of one block. */
+export const blockLength = 65_536
+const shift = 16
+const mask = blockLength - 1
+
+export class Column {
+  readonly #make: () => Block
+  /** The bytes of one value. */
+  readonly bytesEach: number
+  readonly #blocks: Block[] = []
+  #length = 0
+
+  constructor(kind: 'float64' | 'uint32' | 'uint16') {
+    const Values = { float64: Float64Array, uint32: Uint32Array, uint16: Uint16Array }[kind]
+    this.#make = () => new Values(blockLength)
+    this.bytesEach = Values.BYTES_PER_ELEMENT
+  }
+
+  get length(): number {
+    return this.#length
+  }
+
+  get(index: number): number {
+    return this.#blocks[index >>> shift]![index & mask]!
+  }
+
+  set(index: number, value: number): void {
+    this.#blocks[index >>> shift]![index & mask] = value
+  }
+
+  push(value: number): void {
+    const index = this.#length++
+    if ((index & mask) === 0) this.#blocks.push(this.#make())
+    this.#blocks[index >>> shift]![index & mask] = value
+  }
+
+  /** Makes room for values that are then set, or read into `bytesOf`. */
+  extend(length: number): void {
+    this.#length = length
+    while (this.#blocks.length * blockLength < length) this.#blocks.push(this.#make())
+  }
+
+  /** The memory of the first values, block by block. */
+  *bytesOf(length: number): Iterable<Uint8Array> {
+    for (let start = 0; start < length; start += blockLength) {
+      const block = this.#blocks[start >>> shift]!
+      const count = Math.min(blockLength, length - start)
+      yield new Uint8Array(block.buffer, 0, count * block.BYTES_PER_ELEMENT)
+    }
+  }
+
+  /** The last index below `end` whose value is at most the one given, in a column that rises; -1 if there is none. */
+  lastAtMost(value: number, end: number): number {
+    let low = 0
+    let high = end
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2)
+      if (this.get(middle) <= value) low = middle + 1
+      else high = middle
+    }
+    return low - 1
+  }
+}

@@ -1,0 +1,161 @@
+/**
+ * The only way from the file store to a disk: few calls, each one thing that can fail, so that a test can fail the first,
+ * the second, the third. Short reads and writes are the caller's to meet, as they are on a real disk. What is created is
+ * for the owner's eyes only. It knows nothing of logs and lines.
+ */
+import { constants } from 'node:fs'
+import { link, mkdir, open, readdir, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+
+/** An open file. */
+export interface DiskFile {
+  /** Reads into the bytes from a place; fewer than asked for at the end, or by chance. */
+  read(bytes: Uint8Array, position: number): Promise<number>
+  /** Writes at a place; fewer than asked for if the disk is nearly full. */
+  write(bytes: Uint8Array, position: number): Promise<number>
+  truncate(length: number): Promise<void>
+  /** Makes durable what was written, and the file's length. */
+  sync(): Promise<void>
+  status(): Promise<FileStatus>
+  close(): Promise<void>
+}
+
+export interface FileStatus {
+  readonly length: number
+  /** When it was last written, in milliseconds since 1970. */
+  readonly modifiedAt: number
+}
+
+/** `read` and `write` need the file to exist; `create` makes an empty one, whatever was there. */
+export type OpenMode = 'read' | 'write' | 'create'
+
+export interface Disk {
+  kindOf(path: string): Promise<'file' | 'directory' | 'none'>
+  /** With all that is missing above it, durably; does nothing if it is there. */
+  makeDirectory(path: string): Promise<void>
+  list(path: string): Promise<readonly string[]>
+  open(path: string, mode: OpenMode): Promise<DiskFile>
+  /** The text of a small file; `undefined` if there is none. */
+  readText(path: string): Promise<string | undefined>
+  /** Makes a file that appears at once with its whole text; `false`, with nothing changed, if there is one already. */
+  claim(path: string, text: string): Promise<boolean>
+  rename(from: string, to: string): Promise<void>
+  /** Does nothing if there is no such file. */
+  remove(path: string): Promise<void>
+  /** Makes durable which files there are. */
+  syncDirectory(path: string): Promise<void>
+}
+
+const fileMode = 0o600
+const directoryMode = 0o700
+const flags: Readonly<Record<OpenMode, string>> = { read: 'r', write: 'r+', create: 'w+' }
+
+/** The disk of this machine. */
+export const nodeDisk: Disk = Object.freeze({
+  kindOf: async (path: string) => {
+    const found = await orUndefined('ENOENT', stat(path))
+    if (found === undefined) return 'none'
+    return found.isDirectory() ? 'directory' : 'file'
+  },
+  makeDirectory: async (path: string) => {
+    const first = await mkdir(path, { recursive: true, mode: directoryMode })
+    if (first === undefined) return
+    for (let made = path; made.length >= first.length; made = dirname(made)) await syncDirectory(dirname(made))
+  },
+  list: (path: string) => readdir(path),
+  open: openFile,
+  readText: (path: string) => orUndefined('ENOENT', readFile(path, 'utf8')),
+  claim: async (path: string, text: string) => {
+    const whole = `${path}.${crypto.randomUUID()}.new`
+    try {
+      await writeFile(whole, text, { flag: 'wx', mode: fileMode })
+      return (
+        ((await orUndefined(
+          'EEXIST',
+          link(whole, path).then(() => true),
+        )) as true | undefined) ?? false
+      )
+    } finally {
+      await orUndefined('ENOENT', unlink(whole))
+    }
+  },
+  rename,
+  remove: async (path: string) => {
+    await orUndefined('ENOENT', unlink(path))
+  },
+  syncDirectory,
+})
+
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, constants.O_RDONLY)
+  try {
+    await directory.sync()
+  } finally {
+    await directory.close()
+  }
+}
+
+async function openFile(path: string, mode: OpenMode): Promise<DiskFile> {
+  const handle = await open(path, flags[mode], fileMode)
+  return Object.freeze({
+    read: async (bytes: Uint8Array, position: number) =>
+      (await handle.read(bytes, 0, bytes.length, position)).bytesRead,
+    write: async (bytes: Uint8Array, position: number) =>
+      (await handle.write(bytes, 0, bytes.length, position)).bytesWritten,
+    truncate: (length: number) => handle.truncate(length),
+    sync: () => handle.datasync(),
+    status: async () => {
+      const { size, mtimeMs } = await handle.stat()
+      return { length: size, modifiedAt: mtimeMs }
+    },
+    close: () => handle.close(),
+  })
+}
+
+async function orUndefined<Result>(code: string, call: Promise<Result>): Promise<Result | undefined> {
+  try {
+    return await call
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === code) return undefined
+    throw error
+  }
+}
+
+/** Reads until the bytes are full or the file ends; returns how many there were. */
+export async function readFully(file: DiskFile, bytes: Uint8Array, position: number): Promise<number> {
+  let done = 0
+  while (done < bytes.length) {
+    const count = await file.read(done === 0 ? bytes : bytes.subarray(done), position + done)
+    if (count === 0) break
+    done += count
+  }
+  return done
+}
+
+/** Writes all of the bytes; a disk that takes none of them is full. */
+export async function writeFully(file: DiskFile, bytes: Uint8Array, position: number): Promise<void> {
+  for (let done = 0; done < bytes.length; ) {
+    const count = await file.write(done === 0 ? bytes : bytes.subarray(done), position + done)
+    if (count === 0) throw Object.assign(new Error('nothing more could be written'), { code: 'ENOSPC' })
+    done += count
+  }
+}
+
+/** Replaces a file by another content: whoever opens it finds the old or the new, also after a power failure. */
+export async function replaceFile(
+  disk: Disk,
+  directory: string,
+  name: string,
+  write: (file: DiskFile) => Promise<void>,
+): Promise<void> {
+  const unfinished = `${directory}/${name}.new`
+  const file = await disk.open(unfinished, 'create')
+  try {
+    await write(file)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await disk.rename(unfinished, `${directory}/${name}`)
+  await disk.syncDirectory(directory)
+}

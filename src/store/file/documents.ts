@@ -1,0 +1,109 @@
+/** What stands beside the log: snapshots, projections and leases, each with its journal. */
+import type { StreamId } from '../../domain/stream.ts'
+import type { Lease, OpenOptions, ProjectionStep, Snapshot } from '../store.ts'
+import type { CommitIndex } from './commit-index.ts'
+import type { Disk } from './disk.ts'
+import { Journal, type JournalContents, type JournalOptions } from './journal.ts'
+import { Leases } from './leases.ts'
+import { Projections } from './projections.ts'
+import { Snapshots } from './snapshots.ts'
+
+/** Where documents are, and what they are opened with. */
+export interface DocumentsPlace {
+  readonly disk: Disk
+  readonly directory: string
+  readonly journal: JournalOptions
+}
+
+interface Journals {
+  readonly snapshots: Journal
+  readonly projections: Journal
+  readonly leases: Journal
+}
+
+export class Documents {
+  readonly snapshots: Snapshots
+  readonly projections: Projections
+  readonly #leases: Leases
+  readonly #journals: Journals
+
+  private constructor(snapshots: Snapshots, projections: Projections, leases: Leases, journals: Journals) {
+    this.snapshots = snapshots
+    this.projections = projections
+    this.#leases = leases
+    this.#journals = journals
+  }
+
+  /** Opens the journals; what stands in them about events that the log has lost is forgotten. */
+  static async open(place: DocumentsPlace, index: CommitIndex, { warn, now }: OpenOptions): Promise<Documents> {
+    const [snapshots, projections, leases] = [new Snapshots(), new Projections(), new Leases(now)]
+    const opened: Journal[] = []
+    const open = async (name: string, contents: JournalContents) => {
+      const { disk, directory } = place
+      const journal = await Journal.open({ disk, directory, name }, contents, place.journal, (message) =>
+        warn({ code: 'TORN_TAIL_CUT', message }),
+      )
+      opened.push(journal)
+      return journal
+    }
+    try {
+      const journals = {
+        snapshots: await open('snapshots.jsonl', snapshots),
+        projections: await open('projections.jsonl', projections),
+        leases: await open('leases.jsonl', leases),
+      }
+      const documents = new Documents(snapshots, projections, leases, journals)
+      await documents.#forgetLost(index, warn)
+      return documents
+    } catch (error) {
+      await Promise.allSettled(opened.map((journal) => journal.close()))
+      throw error
+    }
+  }
+
+  saveSnapshot(snapshot: Snapshot, keep: number, index: CommitIndex): Promise<void> {
+    const { stream, sequence } = snapshot
+    const { snapshots } = this
+    return this.#journals.snapshots.change(() =>
+      snapshots.save(snapshot, keep, sequence <= lastSequence(index, stream)),
+    )
+  }
+
+  saveStep(projection: string, step: ProjectionStep, index: CommitIndex): Promise<void> {
+    return this.#journals.projections.change(() => this.projections.save(projection, step, index.head))
+  }
+
+  resetProjection(projection: string): Promise<void> {
+    return this.#journals.projections.change(() => this.projections.reset(projection))
+  }
+
+  acquireLease(name: string, owner: string, durationMs: number): Promise<Lease> {
+    return this.#journals.leases.change(() => this.#leases.acquire(name, owner, durationMs))
+  }
+
+  releaseLease(name: string, owner: string): Promise<void> {
+    return this.#journals.leases.change(() => this.#leases.release(name, owner))
+  }
+
+  async close(): Promise<void> {
+    const closed = await Promise.allSettled(Object.values(this.#journals).map((journal) => journal.close()))
+    for (const result of closed) if (result.status === 'rejected') throw result.reason
+  }
+
+  /** A log that was not synced may come back shorter after a power failure than what was worked out from it. */
+  async #forgetLost(index: CommitIndex, warn: OpenOptions['warn']): Promise<void> {
+    const snapshots = this.snapshots.dropLost((stream) => lastSequence(index, stream))
+    const projections = this.projections.dropLost(index.head)
+    if (snapshots > 0) await this.#journals.snapshots.compact()
+    if (projections.length > 0) await this.#journals.projections.compact()
+    const lost = [...(snapshots > 0 ? [`${snapshots} snapshots`] : []), ...projections]
+    if (lost.length === 0) return
+    const message = `The log ends at position ${index.head}; forgotten was what stood ahead of it: ${lost.join(', ')}`
+    warn({ code: 'TORN_TAIL_CUT', message })
+  }
+}
+
+function lastSequence(index: CommitIndex, id: StreamId): number {
+  const stream = index.streams.find(id)
+  return stream === -1 ? 0 : index.lastSequence(stream)
+}

@@ -1,0 +1,68 @@
+/**
+ * A disk for tests that does what the real one does, until a call that is to fail. It counts every call, of files too; the
+ * call with the number given fails before it did anything, after it did everything, or half-way (a write that stops).
+ * Calls can also be made to fail by their kind. Syncs count but are not passed on: no test here pulls the plug, and they take
+ * nearly all of the time.
+ */
+import { type Disk, type DiskFile, nodeDisk } from './disk.ts'
+
+export type FailureMode = 'before' | 'after' | 'half-way'
+
+export class FailingDisk {
+  readonly disk: Disk
+  /** How many calls there were; half-way only writes can fail, so only they count. */
+  calls = 0
+  /** Whether the call that was to fail did. */
+  hasFailed = false
+  readonly #at: number
+  readonly #mode: FailureMode
+  /** Kinds of calls that fail from now on, with the system's error code. */
+  readonly failing = new Map<string, string>()
+
+  constructor(at: number = Number.POSITIVE_INFINITY, mode: FailureMode = 'before') {
+    this.#at = at
+    this.#mode = mode
+    this.disk = this.#wrap({ ...nodeDisk }, (name, result) =>
+      name === 'open' ? this.#wrap({ ...(result as DiskFile) }, (_, plain) => plain) : result,
+    )
+  }
+
+  #wrap<Calls extends Disk | DiskFile>(calls: Calls, finish: (name: string, result: unknown) => unknown): Calls {
+    const wrapped: Record<string, unknown> = {}
+    for (const [name, call] of Object.entries(calls)) {
+      wrapped[name] = async (...parameters: unknown[]) => {
+        const result = await this.#call(name, call as (...parameters: unknown[]) => Promise<unknown>, parameters)
+        return finish(name, result)
+      }
+    }
+    return wrapped as unknown as Calls
+  }
+
+  async #call(
+    name: string,
+    call: (...parameters: unknown[]) => Promise<unknown>,
+    parameters: unknown[],
+  ): Promise<unknown> {
+    const code = this.failing.get(name)
+    if (code !== undefined) throw ioError(code)
+    // A file that failed to close would stay open until the test ends.
+    if (name === 'close') return call(...parameters)
+    const counts = this.#mode !== 'half-way' || name === 'write'
+    if (counts) this.calls++
+    if (name === 'sync' || name === 'syncDirectory') call = async () => undefined
+    if (!counts || this.calls !== this.#at) return call(...parameters)
+    this.hasFailed = true
+    if (this.#mode === 'after') {
+      const result = await call(...parameters)
+      if (name === 'open') await (result as DiskFile).close()
+    }
+    if (this.#mode === 'half-way') {
+      const [bytes, position] = parameters as [Uint8Array, number]
+      await call(bytes.subarray(0, Math.floor(bytes.length / 2)), position)
+      throw ioError('ENOSPC')
+    }
+    throw ioError('EIO')
+  }
+}
+
+const ioError = (code: string): Error => Object.assign(new Error(`${code}: made to fail by the test`), { code })

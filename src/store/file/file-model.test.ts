@@ -1,0 +1,16 @@
+/** The file store answers as the model does. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { storeModel } from '../../testing/model/index.ts'
+import { file } from './index.ts'
+
+storeModel(
+  'file',
+  async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'mneme-file-'))
+    const factory = file(directory, { segmentBytesMax: 1000, mayLoseOnPowerFailure: true })
+    return { factory, cleanUp: () => rm(directory, { recursive: true }) }
+  },
+  { runs: 40 },
+)

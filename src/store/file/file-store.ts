@@ -1,0 +1,181 @@
+/**
+ * The file store, open: the log with its index, and the journals of what stands beside it. It keeps the port's promises
+ * by group commit: whoever appends while a batch is being written is in the next one. The index is saved at closing and
+ * when the log has grown well over it, beside the work and never in its way.
+ */
+import { StoreError } from '../../domain/error.ts'
+import type { Json } from '../../domain/json.ts'
+import type { StreamId } from '../../domain/stream.ts'
+import type { Commit } from '../commit.ts'
+import { CommitQueue } from '../commit-queue.ts'
+import { checkSizes } from '../expected.ts'
+import { Listeners } from '../listeners.ts'
+import type { Range } from '../range.ts'
+import type {
+  AppendResult,
+  Lease,
+  Page,
+  ProjectionStep,
+  ReadAllOptions,
+  ReadOptions,
+  Receipt,
+  Row,
+  Snapshot,
+  Store,
+  StoredEvent,
+  StoreLimits,
+} from '../store.ts'
+import type { CommitIndex } from './commit-index.ts'
+import type { Disk } from './disk.ts'
+import type { Documents } from './documents.ts'
+import { IndexKeeper } from './index-keeper.ts'
+import type { Lock } from './lock.ts'
+import { LogReader } from './log-reader.ts'
+import { LogWriter } from './log-writer.ts'
+import type { Segments } from './segments.ts'
+import { troubleOf } from './trouble.ts'
+
+/** What opening has made: all of it belongs to the store from then on. */
+export interface FileStoreParts {
+  readonly disk: Disk
+  readonly directory: string
+  readonly lock: Lock
+  readonly index: CommitIndex
+  readonly segments: Segments
+  readonly documents: Documents
+  /** How many commits the saved index covers. */
+  readonly commitsIndexed: number
+}
+
+const limits: StoreLimits = { commitSizeMax: 8_000_000, commitEventsMax: 10_000 }
+/** A batch is encoded in one go, so a larger one would hold up timers for longer than some ms. */
+const queueLimits = { batchCommitsMax: 2_000, batchSizeMax: 16_000_000, waitingMax: 100_000 }
+
+export class FileStore implements Store {
+  readonly name = 'file'
+  readonly limits: StoreLimits = limits
+  readonly #directory: string
+  readonly #lock: Lock
+  readonly #index: CommitIndex
+  readonly #segments: Segments
+  readonly #documents: Documents
+  readonly #reader: LogReader
+  readonly #queue: CommitQueue
+  readonly #keeper: IndexKeeper
+  readonly #listeners = new Listeners()
+  /** What `close` waits for. */
+  readonly #underWay = new Set<Promise<unknown>>()
+  #closing: Promise<void> | undefined
+
+  constructor({ disk, directory, lock, index, segments, documents, commitsIndexed }: FileStoreParts) {
+    this.#directory = directory
+    this.#lock = lock
+    this.#index = index
+    this.#segments = segments
+    this.#documents = documents
+    this.#reader = new LogReader(directory, index, segments)
+    const writer = new LogWriter(index, segments, this.#reader)
+    this.#keeper = new IndexKeeper({ disk, directory, index, segments }, commitsIndexed)
+    this.#queue = new CommitQueue(async (commits) => {
+      const results = await writer.write(commits)
+      this.#keeper.grown()
+      this.#listeners.notify()
+      return results
+    }, queueLimits)
+    this.#keeper.grown()
+  }
+
+  append(commits: readonly Commit[]): Promise<readonly AppendResult[]> {
+    return this.#run(async () => {
+      checkSizes(commits, limits)
+      return commits.length === 0 ? [] : this.#queue.append(commits)
+    })
+  }
+
+  readStream(stream: StreamId, range: Range, options: ReadOptions = {}): Promise<readonly StoredEvent[]> {
+    return this.#run(() => this.#reader.readStream(stream, range, options))
+  }
+
+  readAll(range: Range, options: ReadAllOptions = {}): Promise<Page> {
+    return this.#run(() => this.#reader.readAll(range, options))
+  }
+
+  findCommit(stream: StreamId, commitId: string): Promise<Receipt | undefined> {
+    return this.#run(() => this.#reader.findCommit(stream, commitId))
+  }
+
+  head(): Promise<number> {
+    return this.#run(async () => this.#index.head)
+  }
+
+  onAppend(listener: () => void): () => void {
+    return this.#listeners.add(listener)
+  }
+
+  saveSnapshot(snapshot: Snapshot, { keep }: { readonly keep: number }): Promise<void> {
+    return this.#run(() => this.#documents.saveSnapshot(snapshot, keep, this.#index))
+  }
+
+  loadSnapshot(stream: StreamId, options: { readonly atOrBefore?: number } = {}): Promise<Snapshot | undefined> {
+    const { atOrBefore = Number.POSITIVE_INFINITY } = options
+    return this.#run(async () => this.#documents.snapshots.load(stream, atOrBefore))
+  }
+
+  loadCheckpoint(projection: string): Promise<number> {
+    return this.#run(async () => this.#documents.projections.checkpoint(projection))
+  }
+
+  loadRows(projection: string, keys: readonly string[]): Promise<readonly (Json | undefined)[]> {
+    return this.#run(async () => this.#documents.projections.rows(projection, keys))
+  }
+
+  listRows(projection: string, page: { readonly after?: string; readonly limit: number }): Promise<readonly Row[]> {
+    return this.#run(async () => this.#documents.projections.list(projection, page))
+  }
+
+  saveStep(projection: string, step: ProjectionStep): Promise<void> {
+    return this.#run(() => this.#documents.saveStep(projection, step, this.#index))
+  }
+
+  resetProjection(projection: string): Promise<void> {
+    return this.#run(() => this.#documents.resetProjection(projection))
+  }
+
+  acquireLease(name: string, owner: string, durationMs: number): Promise<Lease> {
+    return this.#run(() => this.#documents.acquireLease(name, owner, durationMs))
+  }
+
+  releaseLease(name: string, owner: string): Promise<void> {
+    return this.#run(() => this.#documents.releaseLease(name, owner))
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    await Promise.allSettled(this.#underWay)
+    try {
+      await this.#keeper.close()
+      const closed = await Promise.allSettled([this.#documents.close(), this.#segments.close()])
+      for (const result of closed) if (result.status === 'rejected') throw result.reason
+    } catch (cause) {
+      throw troubleOf(this.#directory, 'closing', cause)
+    } finally {
+      await this.#lock.release()
+    }
+  }
+
+  /** Does something that `close` waits for; refused from then on. */
+  async #run<Result>(call: () => Promise<Result>): Promise<Result> {
+    if (this.#closing !== undefined) throw new StoreError('STORE_CLOSED', { store: this.name })
+    const result = call()
+    this.#underWay.add(result)
+    try {
+      return await result
+    } finally {
+      this.#underWay.delete(result)
+    }
+  }
+}

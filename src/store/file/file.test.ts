@@ -1,0 +1,152 @@
+/** The file store as its users see it: options, the directory, opening and closing. */
+import assert from 'node:assert/strict'
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { hasCode } from '../../domain/error.ts'
+import { nodeDisk } from './disk.ts'
+import { FailingDisk } from './failing-disk.ts'
+import { file } from './index.ts'
+import { commitIds, commitTo, readLog, stream, testPlace } from './test-place.ts'
+
+const openOptions = { now: () => 0, warn: () => {} }
+
+describe('file(path, options)', () => {
+  test('refuses options that cannot work', () => {
+    const refused = [() => file(''), () => file('x', { segmentBytesMax: 0 }), () => file('x', { segmentBytesMax: 1.5 })]
+    for (const call of refused) assert.throws(call, (error) => hasCode(error, 'OPTION_INVALID'))
+  })
+
+  test('makes the directory and all above it, for its owner only', async () => {
+    await using place = await testPlace()
+    const directory = join(place.directory, 'a', 'b')
+    const store = await file(directory).open(openOptions)
+    await store.append([commitTo('x', 'a')])
+    await store.close()
+    assert.equal((await stat(directory)).mode & 0o777, 0o700)
+    for (const name of await readdir(directory)) assert.equal((await stat(join(directory, name))).mode & 0o777, 0o600)
+  })
+
+  test('refuses a path that is a file', async () => {
+    await using place = await testPlace()
+    const path = join(place.directory, 'file')
+    await writeFile(path, '')
+    await assert.rejects(file(path).open(openOptions), (error) => hasCode(error, 'OPTION_INVALID'))
+  })
+})
+
+describe('The log of a file store', () => {
+  test('can be read by a person: a commit is a line that leaves out what is empty', async () => {
+    await using place = await testPlace()
+    const store = await place.open()
+    const events = [
+      { type: 'Opened', data: { owner: 'Ada "A" é' } },
+      { type: 'Paid', data: 5, revision: 2, metadata: { by: 'x' }, tags: ['t'] },
+    ]
+    await store.append([commitTo('ada', 'c1', { events }), commitTo('bob', 'c2')])
+    const [first, second] = (await readFile((await place.segments())[0]!, 'utf8')).split('\n')
+    assert.match(first!, /^[0-9a-f]{8} \{/)
+    assert.deepEqual(JSON.parse(first!.slice(9)), {
+      ...{ position: 1, sequence: 1, recordedAt: 1000, aggregate: 'thing', id: 'ada', commit: 'c1' },
+      events: [
+        { type: 'Opened', revision: 1, data: { owner: 'Ada "A" é' } },
+        { type: 'Paid', revision: 2, data: 5, metadata: { by: 'x' }, tags: ['t'] },
+      ],
+    })
+    assert.equal(JSON.parse(second!.slice(9)).batch, 1)
+  })
+
+  test('gets the commits of many callers in a few writes', async () => {
+    await using place = await testPlace()
+    const counting = new FailingDisk()
+    const store = await place.open({ disk: counting.disk })
+    await store.append([commitTo('x', 'first')])
+    const before = counting.calls
+    await Promise.all(Array.from({ length: 500 }, (_, i) => store.append([commitTo(`s${i}`, `c${i}`)])))
+    assert.ok(counting.calls - before <= 8, `${counting.calls - before} calls`)
+    assert.equal(await store.head(), 501)
+  })
+
+  test('shows a reader nothing that is not durable yet', async () => {
+    await using place = await testPlace()
+    const syncing = Promise.withResolvers<void>()
+    const mayGoOn = Promise.withResolvers<void>()
+    let isHeld = false
+    const open: typeof nodeDisk.open = async (path, mode) => {
+      const opened = await nodeDisk.open(path, mode)
+      const sync = async () => {
+        if (isHeld) {
+          syncing.resolve()
+          await mayGoOn.promise
+        }
+        return opened.sync()
+      }
+      return { ...opened, sync }
+    }
+    const store = await place.open({ disk: { ...nodeDisk, open } })
+    await store.append([commitTo('x', 'a')])
+    isHeld = true
+    const appended = store.append([commitTo('x', 'b')])
+    await syncing.promise
+    assert.equal(await store.head(), 1)
+    assert.deepEqual(commitIds(await readLog(store)), ['a'])
+    assert.equal((await store.readStream(stream('x'), { from: 0, to: 9 })).length, 1)
+    assert.equal(await store.findCommit(stream('x'), 'b'), undefined)
+    isHeld = false
+    mayGoOn.resolve()
+    await appended
+    assert.deepEqual(commitIds(await readLog(store)), ['a', 'b'])
+  })
+})
+
+describe('Opening a file store', () => {
+  test('refuses a newer version of the format', async () => {
+    await using place = await testPlace()
+    await (await place.open()).close()
+    const path = join(place.directory, 'format.json')
+    await writeFile(path, (await readFile(path, 'utf8')).replace('1', '2'))
+    await assert.rejects(place.open(), (error: unknown) => {
+      assert.ok(hasCode(error, 'STORE_TOO_NEW'))
+      assert.deepEqual([error.facts.version, error.facts.known], [2, 1])
+      return true
+    })
+  })
+
+  test('refuses a directory that is something else', async () => {
+    await using place = await testPlace()
+    await writeFile(join(place.directory, 'format.json'), '{}')
+    await assert.rejects(place.open(), (error) => hasCode(error, 'STORE_CORRUPT'))
+  })
+
+  test('gives the lock back when it refuses', async () => {
+    await using place = await testPlace()
+    await writeFile(join(place.directory, 'format.json'), '{}')
+    for (let tries = 0; tries < 2; tries++) {
+      await assert.rejects(place.open(), (error) => hasCode(error, 'STORE_CORRUPT'))
+    }
+  })
+
+  test('warns when a power failure may lose commits', async () => {
+    await using place = await testPlace()
+    await place.open({ mayLoseOnPowerFailure: true })
+    assert.deepEqual(place.warnings, ['DURABILITY_WEAKENED'])
+  })
+})
+
+describe('Closing a file store', () => {
+  test('waits for all that was asked before', async () => {
+    await using place = await testPlace()
+    const store = await place.open()
+    const ids = Array.from({ length: 100 }, (_, i) => `c${i}`)
+    const appended = ids.map((id) => store.append([commitTo('x', id)]))
+    const saved = store.saveStep('p', { from: 0, to: 1, rows: [] })
+    await store.close()
+    assert.equal((await Promise.all(appended)).length, 100)
+    await saved
+    await assert.rejects(store.append([commitTo('x', 'late')]), (error) => hasCode(error, 'STORE_CLOSED'))
+    const again = await place.open()
+    assert.deepEqual(commitIds(await readLog(again)), ids)
+    assert.equal(await again.loadCheckpoint('p'), 1)
+    assert.deepEqual(place.warnings, [])
+  })
+})

@@ -1,0 +1,96 @@
+/** The journals of snapshots, projections and leases. */
+import assert from 'node:assert/strict'
+import { readFile, stat, truncate, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import type { Store } from '../store.ts'
+import { commitTo, stream, type TestPlace, testPlace } from './test-place.ts'
+
+const pathOf = ({ directory }: TestPlace, name: string) => join(directory, `${name}.jsonl`)
+
+/** Steps that each write the same few rows. */
+async function step(store: Store, from: number, to: number): Promise<void> {
+  for (let at = from; at < to; at++) {
+    const rows = [0, 1, 2].map((n) => ({ key: `row ${n}`, value: { at, text: 'é'.repeat(20) } }))
+    await store.saveStep('p', { from: at, to: at + 1, rows: at === 5 ? [{ key: 'gone', value: 1 }] : rows })
+  }
+  await store.saveStep('p', { from: to, to, rows: [{ key: 'gone', value: undefined }] })
+}
+
+describe('A journal', () => {
+  test('is written anew when it has grown well over what is alive in it, and holds the same', async () => {
+    await using place = await testPlace()
+    const first = await place.open({ compactBytesMin: 2000 })
+    await step(first, 0, 200)
+    for (let sequence = 1; sequence <= 100; sequence++) {
+      const snapshot = { stream: stream('a'), sequence, stateRevision: 1, state: 'x'.repeat(100), takenAt: 0 }
+      await first.saveSnapshot(snapshot, { keep: 2 })
+      await first.acquireLease('lease', 'me', 1000)
+    }
+    const rows = await first.listRows('p', { limit: 10 })
+    await first.close()
+    for (const name of ['projections', 'snapshots', 'leases']) assert.ok((await stat(pathOf(place, name))).size < 4000)
+    const second = await place.open()
+    assert.deepEqual(await second.listRows('p', { limit: 10 }), rows)
+    assert.equal(rows.length, 3)
+    assert.equal(await second.loadCheckpoint('p'), 200)
+    assert.equal((await second.loadSnapshot(stream('a')))?.sequence, 100)
+    assert.equal((await second.loadSnapshot(stream('a'), { atOrBefore: 99 }))?.sequence, 99)
+    assert.equal(await second.loadSnapshot(stream('a'), { atOrBefore: 98 }), undefined)
+    assert.equal((await second.acquireLease('lease', 'you', 1000)).owner, 'me')
+  })
+
+  test('that was torn in a step is cut, and rows and checkpoint stand together as before it', async () => {
+    await using place = await testPlace()
+    const first = await place.open()
+    await step(first, 0, 3)
+    await first.saveStep('p', { from: 3, to: 9, rows: [{ key: 'row 0', value: 'last' }] })
+    await first.close()
+    const path = pathOf(place, 'projections')
+    const whole = await readFile(path)
+    const lastLine = whole.lastIndexOf(10, whole.length - 2) + 1
+    for (let length = lastLine; length < whole.length; length++) {
+      await writeFile(path, whole.subarray(0, length))
+      place.warnings.length = 0
+      const store = await place.open()
+      assert.equal(await store.loadCheckpoint('p'), 3)
+      assert.notEqual((await store.loadRows('p', ['row 0']))[0], 'last')
+      assert.equal(place.warnings.includes('TORN_TAIL_CUT'), length > lastLine)
+      await store.close()
+    }
+  })
+
+  test('takes changes at once one after the other', async () => {
+    await using place = await testPlace()
+    const store = await place.open()
+    const steps = Array.from({ length: 20 }, (_, to) => store.saveStep('p', { from: 0, to: to + 1, rows: [] }))
+    const settled = await Promise.allSettled(steps)
+    assert.equal(settled.filter(({ status }) => status === 'fulfilled').length, 1)
+    assert.equal(await store.loadCheckpoint('p'), 1)
+  })
+})
+
+describe('What stands ahead of a log that lost its end', () => {
+  test('is forgotten: a checkpoint with its rows, and a snapshot', async () => {
+    await using place = await testPlace()
+    const first = await place.open({ mayLoseOnPowerFailure: true })
+    for (const id of ['a', 'b', 'c']) await first.append([commitTo('x', id)])
+    await first.saveStep('behind', { from: 0, to: 2, rows: [{ key: 'k', value: 1 }] })
+    await first.saveStep('ahead', { from: 0, to: 3, rows: [{ key: 'k', value: 1 }] })
+    const snapshot = { stream: stream('x'), stateRevision: 1, state: {}, takenAt: 0 }
+    await first.saveSnapshot({ ...snapshot, sequence: 2 }, { keep: 2 })
+    await first.saveSnapshot({ ...snapshot, sequence: 3 }, { keep: 2 })
+    await first.close()
+    const path = (await place.segments())[0]!
+    await truncate(path, (await stat(path)).size - 3)
+    for (let openings = 0; openings < 2; openings++) {
+      const store = await place.open()
+      assert.equal(await store.loadCheckpoint('ahead'), 0)
+      assert.deepEqual(await store.listRows('ahead', { limit: 1 }), [])
+      assert.equal(await store.loadCheckpoint('behind'), 2)
+      assert.equal((await store.loadSnapshot(stream('x')))?.sequence, 2)
+      await store.append([commitTo('x', `d${openings}`)])
+      await store.close()
+    }
+  })
+})

@@ -1,0 +1,219 @@
+/**
+ * A journal of changes to something that lives in memory: one checksummed line a change, written before the change is
+ * made, so that what was answered survives a killed process. It is not synced at each change: after a power failure the
+ * changes up to some moment are there and the ones behind it are not, which is enough for what can be worked out
+ * again from the log. When it has grown well over what is alive in it, it is written anew beside itself and renamed.
+ *
+ * Changes happen one at a time. A change is lines of JSON, so a person can read what became of a row.
+ */
+import { StoreError } from '../../domain/error.ts'
+import { type Disk, type DiskFile, replaceFile, writeFully } from './disk.ts'
+import { LineBuffer, parseLine, visitLines } from './lines.ts'
+import { troubleOf } from './trouble.ts'
+
+/** What a journal keeps: it can be told changes again, and told as few of them. */
+export interface JournalContents {
+  /** Makes a change that was read from the journal. */
+  replay(change: unknown): void
+  /** About how many bytes `changes` would be. */
+  readonly size: number
+  /** The JSON of changes that make all this from nothing. */
+  changes(): Iterable<string>
+}
+
+/** A change that was decided: what to write, and what to do when it is written. */
+export interface Change<Result> {
+  /** Without it nothing is written. */
+  readonly json?: string
+  readonly apply: () => Result
+}
+
+export interface JournalOptions {
+  /** A journal below this is never written anew. */
+  readonly compactBytesMin: number
+}
+
+/** How many times what is alive in it a journal may be. */
+const growthMax = 4
+const compactionBytesAtOnce = 1024 * 1024
+
+export class Journal {
+  readonly #disk: Disk
+  readonly #directory: string
+  readonly #name: string
+  readonly #contents: JournalContents
+  readonly #options: JournalOptions
+  readonly #lines = new LineBuffer()
+  #file: DiskFile
+  #length: number
+  #tail: Promise<unknown> = Promise.resolve()
+  #broken: unknown
+  /** Whether something was written that is not synced. */
+  #isDirty = false
+
+  private constructor(
+    place: { readonly disk: Disk; readonly directory: string; readonly name: string },
+    contents: JournalContents,
+    options: JournalOptions,
+    file: DiskFile,
+    length: number,
+  ) {
+    this.#disk = place.disk
+    this.#directory = place.directory
+    this.#name = place.name
+    this.#contents = contents
+    this.#options = options
+    this.#file = file
+    this.#length = length
+  }
+
+  /**
+   * Opens a journal, or begins one, and tells its contents what is in it. A bad line ends it: it is cut there.
+   *
+   * @param onCut hears where, if so
+   */
+  static async open(
+    place: { readonly disk: Disk; readonly directory: string; readonly name: string },
+    contents: JournalContents,
+    options: JournalOptions,
+    onCut: (where: string) => void,
+  ): Promise<Journal> {
+    const { disk, directory, name } = place
+    const path = `${directory}/${name}`
+    if ((await disk.kindOf(path)) === 'none') await replaceFile(disk, directory, name, async () => undefined)
+    const file = await disk.open(path, 'write')
+    try {
+      const { length } = await file.status()
+      const end = await replayAll(file, length, contents)
+      if (end < length) {
+        await file.truncate(end)
+        onCut(`${path}, byte ${end}: the line does not fit its checksum; ${length - end} bytes were cut`)
+      }
+      return new Journal(place, contents, options, file, end)
+    } catch (error) {
+      await file.close().catch(() => undefined)
+      throw error
+    }
+  }
+
+  /**
+   * Decides on a change when all before it are made, writes it, and makes it. Nothing changes if it cannot be written.
+   *
+   * @throws what `decide` throws; StoreError `STORE_FULL`, `STORE_READ_ONLY`, `STORE_UNAVAILABLE`
+   */
+  change<Result>(decide: () => Change<Result>): Promise<Result> {
+    return this.#next(async () => {
+      const { json, apply } = decide()
+      if (json !== undefined) await this.#write(json)
+      const result = apply()
+      const sizeMax = Math.max(this.#options.compactBytesMin, this.#contents.size * growthMax)
+      if (this.#length > sizeMax) await this.#compact().catch(() => undefined)
+      return result
+    })
+  }
+
+  /** Writes the journal anew from what is in memory, and makes it durable. */
+  compact(): Promise<void> {
+    return this.#next(() => this.#compact())
+  }
+
+  /** When every change before is made, syncs and closes. */
+  close(): Promise<void> {
+    return this.#next(async () => {
+      try {
+        if (this.#isDirty && this.#broken === undefined) await this.#file.sync()
+      } finally {
+        await this.#file.close()
+      }
+    })
+  }
+
+  #next<Result>(step: () => Promise<Result>): Promise<Result> {
+    const result = this.#tail.then(step)
+    this.#tail = result.catch(() => undefined)
+    return result
+  }
+
+  async #write(json: string): Promise<void> {
+    const doing = `writing ${this.#name}`
+    if (this.#broken !== undefined) {
+      const facts = {
+        store: this.#directory,
+        doing: `${doing}, and could not undo it; close the store and open it again`,
+      }
+      throw new StoreError('STORE_UNAVAILABLE', facts, this.#broken)
+    }
+    this.#lines.clear()
+    this.#lines.add(json)
+    const { bytes } = this.#lines
+    this.#isDirty = true
+    try {
+      await writeFully(this.#file, bytes, this.#length)
+    } catch (cause) {
+      await this.#file.truncate(this.#length).catch(() => {
+        this.#broken = cause
+      })
+      throw troubleOf(this.#directory, doing, cause)
+    }
+    this.#length += bytes.length
+  }
+
+  async #compact(): Promise<void> {
+    const path = `${this.#directory}/${this.#name}`
+    const file = await this.#disk.open(`${path}.new`, 'create')
+    let length: number
+    try {
+      length = await this.#writeChanges(file)
+      await file.sync()
+    } catch (error) {
+      await file.close().catch(() => undefined)
+      throw error
+    }
+    try {
+      await this.#disk.rename(`${path}.new`, path)
+    } catch (error) {
+      // Either file may bear the name now, so neither can be written to.
+      this.#broken = error
+      await file.close().catch(() => undefined)
+      throw error
+    }
+    const old = this.#file
+    this.#file = file
+    this.#length = length
+    this.#broken = undefined
+    this.#isDirty = false
+    await old.close().catch(() => undefined)
+    // Until this is done a power failure may bring back the old file: an earlier state, but a whole one.
+    await this.#disk.syncDirectory(this.#directory)
+  }
+
+  /** Returns how many bytes they were. */
+  async #writeChanges(file: DiskFile): Promise<number> {
+    let length = 0
+    const put = async () => {
+      await writeFully(file, this.#lines.bytes, length)
+      length += this.#lines.bytes.length
+      this.#lines.clear()
+    }
+    this.#lines.clear()
+    for (const json of this.#contents.changes()) {
+      this.#lines.add(json)
+      if (this.#lines.bytes.length > compactionBytesAtOnce) await put()
+    }
+    await put()
+    return length
+  }
+}
+
+async function replayAll(file: DiskFile, length: number, contents: JournalContents): Promise<number> {
+  let end = 0
+  let isWhole = true
+  await visitLines(file, { from: 0, to: length }, (line, offset) => {
+    const change = isWhole ? parseLine(line) : undefined
+    isWhole = change !== undefined
+    if (!isWhole) return
+    contents.replay(change)
+    end = offset + line.length
+  })
+  return end
+}

@@ -1,0 +1,80 @@
+/**
+ * Opening a file store, in the order that matters: the directory, the lock, the format, the log, and what stands beside it.
+ * If one of them refuses, what was taken is given back and nothing was changed.
+ */
+import { DefinitionError } from '../../domain/error.ts'
+import type { OpenOptions, Store } from '../store.ts'
+import type { Disk } from './disk.ts'
+import { Documents } from './documents.ts'
+import { FileStore } from './file-store.ts'
+import { checkFormat } from './format.ts'
+import type { JournalOptions } from './journal.ts'
+import { lock } from './lock.ts'
+import { recover } from './recovery.ts'
+import { type SegmentOptions, Segments } from './segments.ts'
+import { troubleOf } from './trouble.ts'
+
+/** Every setting of a file store. */
+export interface FileStoreSettings extends SegmentOptions, JournalOptions {
+  readonly disk: Disk
+  readonly directory: string
+}
+
+/** @throws DefinitionError `OPTION_INVALID`; StoreError of every code but `STORE_CLOSED` */
+export async function openStore(settings: FileStoreSettings, options: OpenOptions): Promise<Store> {
+  const { disk, directory } = settings
+  try {
+    await makeDirectory(disk, directory)
+    const held = await lock(disk, directory)
+    try {
+      if (held.takenOver !== undefined) {
+        const message = `The lock of ${directory} was taken over from ${held.takenOver}, which has ended without closing it`
+        options.warn({ code: 'LOCK_TAKEN_OVER', message })
+      }
+      await checkFormat(disk, directory)
+      return await openParts(settings, options, held)
+    } catch (error) {
+      await held.release().catch(() => undefined)
+      throw error
+    }
+  } catch (cause) {
+    throw troubleOf(directory, 'opening it', cause)
+  }
+}
+
+async function openParts(
+  settings: FileStoreSettings,
+  options: OpenOptions,
+  held: Awaited<ReturnType<typeof lock>>,
+): Promise<Store> {
+  const { disk, directory, compactBytesMin, mayLoseOnPowerFailure } = settings
+  const { warn } = options
+  const { index, segments: list, cut, rebuilt, scanned } = await recover(disk, directory)
+  if (cut !== undefined) warn({ code: 'TORN_TAIL_CUT', message: cut })
+  if (rebuilt !== undefined) {
+    const message = `The index of ${directory} was not used (${rebuilt}) and was made anew from ${scanned} commits`
+    warn({ code: 'INDEX_REBUILT', message })
+  }
+  const segments = new Segments(disk, directory, settings, list)
+  try {
+    await segments.start()
+    const place = { disk, directory, journal: { compactBytesMin } }
+    const documents = await Documents.open(place, index, options)
+    if (mayLoseOnPowerFailure) {
+      const message = `${directory} answers before its commits are on the disk (mayLoseOnPowerFailure): a power failure may lose them`
+      warn({ code: 'DURABILITY_WEAKENED', message })
+    }
+    const commitsIndexed = index.count - scanned
+    return new FileStore({ disk, directory, lock: held, index, segments, documents, commitsIndexed })
+  } catch (error) {
+    await segments.close().catch(() => undefined)
+    throw error
+  }
+}
+
+async function makeDirectory(disk: Disk, directory: string): Promise<void> {
+  if ((await disk.kindOf(directory)) === 'file') {
+    throw new DefinitionError('OPTION_INVALID', { option: 'path', expected: 'a directory', found: directory })
+  }
+  await disk.makeDirectory(directory)
+}

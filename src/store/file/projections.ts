@@ -1,0 +1,161 @@
+/**
+ * The rows and checkpoints of projections in a file store: in memory as JSON, in a journal on disk. A step is one line,
+ * so its rows and its checkpoint are there together or not at all. A step is not synced by itself: after a power failure
+ * a projection stands where it stood some moments before, and goes on from there.
+ */
+import { ConflictError } from '../../domain/error.ts'
+import { type Json, toJson } from '../../domain/json.ts'
+import type { ProjectionStep, Row } from '../store.ts'
+import type { Change, JournalContents } from './journal.ts'
+
+/** A line of the journal: a step, or with `reset` the end of all rows. A row without a value is deleted. */
+interface ProjectionChange {
+  readonly projection: string
+  readonly reset?: true
+  readonly to: number
+  /** Whether the log beside it reached so far then. */
+  readonly local: boolean
+  readonly rows: readonly (readonly [string, Json] | readonly [string])[]
+}
+
+interface Projection {
+  checkpoint: number
+  local: boolean
+  /** JSON by key. */
+  readonly rows: Map<string, string>
+  /** The keys in order; `undefined` if some were added or deleted since. */
+  sorted: readonly string[] | undefined
+}
+
+const rowsOfChangeMax = 1000
+/** What a row costs in a line besides its key and value. */
+const rowOverhead = 6
+
+export class Projections implements JournalContents {
+  readonly #projections = new Map<string, Projection>()
+  #size = 0
+
+  get size(): number {
+    return this.#size
+  }
+
+  *changes(): Iterable<string> {
+    for (const [projection, { checkpoint: to, local, rows }] of this.#projections) {
+      const start = `{"projection":${JSON.stringify(projection)},"to":${to},"local":${local},"rows":[`
+      let listed: string[] = []
+      for (const [key, value] of rows) {
+        listed.push(`[${JSON.stringify(key)},${value}]`)
+        if (listed.length < rowsOfChangeMax) continue
+        yield `${start}${listed.join()}]}`
+        listed = []
+      }
+      yield `${start}${listed.join()}]}`
+    }
+  }
+
+  replay(change: unknown): void {
+    const { projection, reset, to, local, rows } = change as ProjectionChange
+    if (reset) this.#reset(projection)
+    else
+      this.#apply(
+        projection,
+        to,
+        local,
+        rows.map(([key, value]) => [key, textOf(value)] as const),
+      )
+  }
+
+  checkpoint(projection: string): number {
+    return this.#projections.get(projection)?.checkpoint ?? 0
+  }
+
+  rows(projection: string, keys: readonly string[]): readonly (Json | undefined)[] {
+    const rows = this.#projections.get(projection)?.rows
+    return keys.map((key) => parsed(rows?.get(key)))
+  }
+
+  list(projection: string, { after, limit }: { readonly after?: string; readonly limit: number }): readonly Row[] {
+    const found = this.#projections.get(projection)
+    if (found === undefined) return []
+    found.sorted ??= [...found.rows.keys()].sort()
+    const start = after === undefined ? 0 : firstBehind(found.sorted, after)
+    const keys = found.sorted.slice(start, start + limit)
+    return keys.map((key) => ({ key, value: parsed(found.rows.get(key)) }))
+  }
+
+  /**
+   * @param head how far the log beside it reaches
+   * @throws ConflictError `CHECKPOINT_CONFLICT`
+   */
+  save(projection: string, { from, to, rows }: ProjectionStep, head: number): Change<void> {
+    const actual = this.checkpoint(projection)
+    if (actual !== from) throw new ConflictError('CHECKPOINT_CONFLICT', { projection, expected: from, actual })
+    const texts = rows.map(
+      ({ key, value }) => [key, value === undefined ? value : textOf(toJson(`The row ${key}`, value))] as const,
+    )
+    const listed = texts.map(([key, value]) => (value === undefined ? `[${quote(key)}]` : `[${quote(key)},${value}]`))
+    const local = to <= head
+    const json = `{"projection":${quote(projection)},"to":${to},"local":${local},"rows":[${listed.join()}]}`
+    return { json, apply: () => this.#apply(projection, to, local, texts) }
+  }
+
+  reset(projection: string): Change<void> {
+    const apply = () => this.#reset(projection)
+    return this.#projections.has(projection)
+      ? { json: `{"projection":${quote(projection)},"reset":true}`, apply }
+      : { apply }
+  }
+
+  /** Forgets the projections that have handled positions which the log beside it has lost. Returns their names. */
+  dropLost(head: number): readonly string[] {
+    const lost = [...this.#projections].filter(([, { checkpoint, local }]) => local && checkpoint > head)
+    for (const [name] of lost) this.#reset(name)
+    return lost.map(([name]) => name)
+  }
+
+  #apply(name: string, to: number, local: boolean, rows: readonly (readonly [string, string | undefined])[]): void {
+    let projection = this.#projections.get(name)
+    if (projection === undefined) {
+      projection = { checkpoint: 0, local, rows: new Map(), sorted: undefined }
+      this.#projections.set(name, projection)
+    }
+    for (const [key, value] of rows) {
+      const before = projection.rows.get(key)
+      if ((before === undefined) !== (value === undefined)) projection.sorted = undefined
+      this.#size += sizeOf(key, value) - sizeOf(key, before)
+      if (value === undefined) projection.rows.delete(key)
+      else projection.rows.set(key, value)
+    }
+    projection.checkpoint = to
+    projection.local = local
+  }
+
+  #reset(name: string): void {
+    for (const [key, value] of this.#projections.get(name)?.rows ?? []) this.#size -= sizeOf(key, value)
+    this.#projections.delete(name)
+  }
+}
+
+const quote = (text: string): string => JSON.stringify(text)
+const sizeOf = (key: string, value: string | undefined): number =>
+  value === undefined ? 0 : key.length + value.length + rowOverhead
+
+function textOf(value: Json): string
+function textOf(value: Json | undefined): string | undefined
+function textOf(value: Json | undefined): string | undefined {
+  return value === undefined ? undefined : JSON.stringify(value)
+}
+
+const parsed = (text: string | undefined): Json | undefined => (text === undefined ? undefined : JSON.parse(text))
+
+/** The index of the first of the sorted keys behind one. */
+function firstBehind(sorted: readonly string[], after: string): number {
+  let low = 0
+  let high = sorted.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (sorted[middle]! <= after) low = middle + 1
+    else high = middle
+  }
+  return low
+}

@@ -1,0 +1,90 @@
+/**
+ * A commit as one line of the log, and back. The line names things in words, so that a person can read it; what is
+ * empty is left out. `batch` is the first position of the batch that the commit was written in, if it is not its own:
+ * after a power failure it tells an unfinished batch from a damaged log.
+ */
+import type { Json, JsonObject } from '../../domain/json.ts'
+import type { Commit, CommitEvent } from '../commit.ts'
+import type { StoredEvent } from '../store.ts'
+
+/** What a line of the log says. */
+export interface CommitRecord {
+  readonly position: number
+  readonly batch?: number
+  readonly sequence: number
+  readonly recordedAt: number
+  readonly aggregate: string
+  readonly id: string
+  readonly commit: string
+  readonly events: readonly EventRecord[]
+}
+
+interface EventRecord {
+  readonly type: string
+  readonly revision: number
+  readonly data: Json
+  readonly metadata?: JsonObject
+  readonly tags?: readonly string[]
+}
+
+const plainText = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/
+/** `JSON.stringify` for a text that most often needs no escape: a third of its time. */
+const quoted = (text: string): string => (plainText.test(text) ? `"${text}"` : JSON.stringify(text))
+
+/** The JSON of a commit that starts at a place; written by hand since it is the hottest path of the store. */
+export function encodeRecord(commit: Commit, position: number, batch: number, sequence: number): string {
+  const { stream, id, recordedAt, events } = commit
+  let listed = ''
+  for (const event of events) listed += listed === '' ? encodeEvent(event) : `,${encodeEvent(event)}`
+  const ofBatch = batch === position ? '' : `"batch":${batch},`
+  const place = `"position":${position},${ofBatch}"sequence":${sequence},"recordedAt":${JSON.stringify(recordedAt)}`
+  const owner = `"aggregate":${quoted(stream.aggregate)},"id":${quoted(stream.id)},"commit":${quoted(id)}`
+  return `{${place},${owner},"events":[${listed}]}`
+}
+
+function encodeEvent({ type, revision, data, metadata, tags }: CommitEvent): string {
+  let text = `{"type":${quoted(type)},"revision":${revision},"data":${JSON.stringify(data)}`
+  for (const _ in metadata) {
+    text += `,"metadata":${JSON.stringify(metadata)}`
+    break
+  }
+  if (tags.length > 0) text += `,"tags":${JSON.stringify(tags)}`
+  return `${text}}`
+}
+
+/** Whether what a whole line says is a commit. */
+export function isRecord(candidate: unknown): candidate is CommitRecord {
+  const record = candidate as Partial<CommitRecord> | null | undefined
+  return (
+    typeof record === 'object' &&
+    record !== null &&
+    Number.isSafeInteger(record.position) &&
+    Number.isSafeInteger(record.sequence) &&
+    typeof record.aggregate === 'string' &&
+    typeof record.id === 'string' &&
+    typeof record.commit === 'string' &&
+    Array.isArray(record.events) &&
+    record.events.length > 0
+  )
+}
+
+const noMetadata: JsonObject = Object.freeze({})
+const noTags: readonly string[] = Object.freeze([])
+
+/** The events of a commit, oldest first. */
+export function eventsOf(record: CommitRecord): readonly StoredEvent[] {
+  const { position, sequence, recordedAt, commit: commitId } = record
+  const stream = Object.freeze({ aggregate: record.aggregate, id: record.id })
+  return record.events.map(({ type, revision, data, metadata = noMetadata, tags = noTags }, i) => ({
+    stream,
+    type,
+    revision,
+    data,
+    metadata,
+    tags,
+    sequence: sequence + i,
+    position: position + i,
+    recordedAt,
+    commitId,
+  }))
+}

@@ -1,0 +1,201 @@
+/**
+ * The log as files: one long row of bytes, cut into segments that are named after the first position in them. A batch
+ * is one write and one sync at the end of the last; it counts only when both are done. Whatever goes wrong, the file is
+ * cut back to where it was and synced; if that fails too, nobody knows what the disk holds, and nothing more is written
+ * until the store is opened again. What lines say is not known here.
+ */
+import { StoreError } from '../../domain/error.ts'
+import { type Disk, type DiskFile, readFully, writeFully } from './disk.ts'
+import { OpenFiles } from './open-files.ts'
+import { corrupt, troubleOf, unreadable } from './trouble.ts'
+
+/** One file of the log. */
+export interface Segment {
+  readonly name: string
+  /** The position that the first commit in it has. */
+  readonly firstPosition: number
+  /** The byte of the whole log at which it starts. */
+  readonly base: number
+  length: number
+}
+
+export interface SegmentOptions {
+  readonly segmentBytesMax: number
+  readonly mayLoseOnPowerFailure: boolean
+}
+
+const namePattern = /^log-(\d{16})\.jsonl$/
+
+export const segmentName = (firstPosition: number): string => `log-${String(firstPosition).padStart(16, '0')}.jsonl`
+/** The first position in a segment of this name; `undefined` if it is no segment's name. */
+export function firstPositionOf(name: string): number | undefined {
+  const digits = namePattern.exec(name)?.[1]
+  return digits === undefined ? undefined : Number(digits)
+}
+
+export class Segments {
+  readonly #disk: Disk
+  readonly #directory: string
+  readonly #options: SegmentOptions
+  readonly #list: Segment[]
+  readonly #files: OpenFiles
+  /** The last segment, open for writing. */
+  #last: DiskFile | undefined
+  #broken: unknown
+
+  /** @param list the segments that are there, checked, in order */
+  constructor(disk: Disk, directory: string, options: SegmentOptions, list: readonly Segment[]) {
+    this.#disk = disk
+    this.#directory = directory
+    this.#options = options
+    this.#list = [...list]
+    this.#files = new OpenFiles(disk)
+  }
+
+  get list(): readonly Segment[] {
+    return this.#list
+  }
+
+  /** Opens the last segment for writing, and makes sure of what an earlier process may have left unsynced in it. */
+  async start(): Promise<void> {
+    const last = this.#list.at(-1)
+    if (last === undefined) return
+    const path = this.#path(last.name)
+    this.#last = await this.#disk.open(path, 'write')
+    this.#files.keep(path, this.#last)
+    await this.#last.sync()
+    await this.#disk.syncDirectory(this.#directory)
+  }
+
+  /**
+   * Writes a batch behind the log and makes it durable.
+   *
+   * @throws StoreError `STORE_FULL`, `STORE_READ_ONLY`: nothing was stored. `STORE_UNAVAILABLE`
+   */
+  async append(bytes: Uint8Array, firstPosition: number): Promise<void> {
+    if (this.#broken !== undefined) throw this.#brokenError(this.#broken)
+    const { file, segment } = await this.#roomFor(bytes.length, firstPosition)
+    try {
+      await writeFully(file, bytes, segment.length)
+      if (!this.#options.mayLoseOnPowerFailure) await file.sync()
+    } catch (cause) {
+      await this.#cutBack(file, segment.length, cause)
+      throw troubleOf(this.#directory, 'writing a batch; nothing of it was kept', cause)
+    }
+    segment.length += bytes.length
+  }
+
+  /**
+   * Makes durable what `append` did not. Otherwise it must not sync at all: a failure is told to one caller only, and
+   * that must be the batch under way.
+   */
+  async sync(): Promise<void> {
+    if (this.#options.mayLoseOnPowerFailure && this.#broken === undefined) await this.#last?.sync()
+  }
+
+  /** The bytes of the whole log from one place to another. */
+  async read(from: number, to: number): Promise<Buffer> {
+    const bytes = Buffer.allocUnsafe(to - from)
+    let segment = this.#segmentAt(from)
+    for (let next = from; next < to; segment++) {
+      const { name, base, length } = this.#list[segment]!
+      const end = Math.min(to, base + length)
+      await this.#readFrom(name, bytes.subarray(next - from, end - from), next - base)
+      next = end
+    }
+    return bytes
+  }
+
+  async close(): Promise<void> {
+    try {
+      await this.sync()
+    } finally {
+      await this.#files.close()
+    }
+  }
+
+  /** Where in which file a byte of the whole log is, for people. */
+  describe(offset: number): string {
+    const { name, base } = this.#list[this.#segmentAt(offset)]!
+    return `${this.#path(name)}, byte ${offset - base}`
+  }
+
+  async #readFrom(name: string, bytes: Buffer, position: number): Promise<void> {
+    const path = this.#path(name)
+    let count: number
+    try {
+      count = await this.#files.use(path, (file) => readFully(file, bytes, position))
+    } catch (cause) {
+      throw unreadable(this.#directory, `reading ${path}`, cause)
+    }
+    if (count < bytes.length) throw corrupt(this.#directory, path, 'it is shorter than it was')
+  }
+
+  async #roomFor(length: number, firstPosition: number): Promise<{ file: DiskFile; segment: Segment }> {
+    const segment = this.#list.at(-1)
+    const file = this.#last
+    if (segment !== undefined && file !== undefined) {
+      const fits = segment.length + length <= this.#options.segmentBytesMax
+      if (fits || segment.length === 0) return { file, segment }
+    }
+    try {
+      // A later segment tells that the ones before it are whole.
+      if (this.#options.mayLoseOnPowerFailure) await file?.sync()
+      return await this.#roll(firstPosition)
+    } catch (cause) {
+      throw troubleOf(this.#directory, 'starting a segment of the log; nothing was stored', cause)
+    }
+  }
+
+  async #roll(firstPosition: number): Promise<{ file: DiskFile; segment: Segment }> {
+    const before = this.#list.at(-1)
+    const name = segmentName(firstPosition)
+    const path = this.#path(name)
+    const file = await this.#disk.open(path, 'create')
+    try {
+      await this.#disk.syncDirectory(this.#directory)
+    } catch (cause) {
+      // What stays behind is empty, and an empty segment is passed over.
+      await file.close().catch(() => undefined)
+      await this.#disk.remove(path).catch(() => undefined)
+      throw cause
+    }
+    const base = before === undefined ? 0 : before.base + before.length
+    const segment: Segment = { name, firstPosition, base, length: 0 }
+    this.#list.push(segment)
+    if (before !== undefined) this.#files.release(this.#path(before.name))
+    this.#files.keep(path, file)
+    this.#last = file
+    return { file, segment }
+  }
+
+  async #cutBack(file: DiskFile, length: number, cause: unknown): Promise<void> {
+    try {
+      await file.truncate(length)
+      await file.sync()
+    } catch {
+      this.#broken = cause
+      throw this.#brokenError(cause)
+    }
+  }
+
+  #brokenError(cause: unknown): StoreError {
+    const doing = 'writing, and could not undo it; close the store and open it again'
+    return new StoreError('STORE_UNAVAILABLE', { store: this.#directory, doing }, cause)
+  }
+
+  #segmentAt(offset: number): number {
+    let low = 0
+    let high = this.#list.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.#list[middle]!.base <= offset) low = middle + 1
+      else high = middle
+    }
+    return low - 1
+  }
+
+  #path(name: string): string {
+    return `${this.#directory}/${name}`
+  }
+}

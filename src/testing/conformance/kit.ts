@@ -1,0 +1,183 @@
+/**
+ * What every conformance case gets: a store shared by all cases (opening one costs seconds on some stores), names and
+ * streams that no other case uses, fresh places for what needs one, and a clock that stands still until a case moves it.
+ * Also the small words the cases are written in. It knows nothing of any store but the port.
+ */
+import assert from 'node:assert/strict'
+import { setImmediate } from 'node:timers/promises'
+import { hasCode } from '../../domain/error.ts'
+import type { ErrorCode } from '../../domain/error-catalogue.ts'
+import type { StreamId } from '../../domain/stream.ts'
+import { type Commit, commit, type OfferedCommit, type OfferedEvent } from '../../store/commit.ts'
+import type { Receipt, Store, StoredEvent, StoreFactory } from '../../store/store.ts'
+
+/** A fresh place for one store: empty, and used by nobody else. */
+export interface StorePlace {
+  /** Opens the place; the kit closes it and opens it again to see what is left. */
+  readonly factory: StoreFactory
+  /** Removes the place when its cases are over: deletes the file, drops the schema. All its stores are closed by then. */
+  cleanUp?(): Promise<void>
+}
+
+/** Makes a fresh place: called once for the cases that share a store, and once by each case that needs its own. */
+export type MakeStore = () => Promise<StorePlace>
+
+/** What a store can do. Each is `true` unless said otherwise: a store says what it cannot. */
+export interface StoreCapabilities {
+  /** A place that is closed and opened again still holds everything. */
+  readonly survivesReopen?: boolean
+  /** A place can be open several times at once. If not, opening it a second time is refused with `STORE_LOCKED`. */
+  readonly severalWriters?: boolean
+  /** Leases expire by the clock that `open` was given. If not (a server has its own), the kit waits for it. */
+  readonly injectedClock?: boolean
+}
+
+/** A clock for `open({ now })` that moves only when it is told to. */
+export interface ManualClock {
+  readonly now: () => number
+  advance(durationMs: number): void
+}
+
+/** A place of a case's own. Leaving the case closes all its stores and removes it. */
+export interface OwnPlace extends AsyncDisposable {
+  readonly factory: StoreFactory
+  /** Opens it (once more). */
+  open(): Promise<Store>
+}
+
+/** What a case gets. */
+export interface ConformanceKit {
+  /** The store that all cases share: use streams of the case's own, and relative positions. */
+  readonly store: Store
+  readonly capabilities: Required<StoreCapabilities>
+  readonly clock: ManualClock
+  /** A name that no other case uses. */
+  readonly name: (label?: string) => string
+  /** A stream that no other case uses. */
+  readonly stream: (aggregate?: string) => StreamId
+  /** A place that no other case uses. */
+  readonly place: () => Promise<OwnPlace>
+}
+
+/** A behaviour, named by the sentence it is listed under. It throws if the store does not behave so. */
+export type ConformanceCase = (kit: ConformanceKit) => Promise<void>
+
+/** Cases of one subject. */
+export interface ConformanceGroup {
+  readonly title: string
+  /** Left out for stores without this capability. */
+  readonly needs?: keyof StoreCapabilities
+  readonly cases: Readonly<Record<string, ConformanceCase>>
+}
+
+/** A kit before its shared store is open. */
+export interface ConformanceRig {
+  readonly kit: ConformanceKit
+  openShared(): Promise<void>
+  closeShared(): Promise<void>
+}
+
+/** Prepares a kit for one store. */
+export function createRig(makeStore: MakeStore, capabilities: StoreCapabilities): ConformanceRig {
+  const clock = createClock()
+  let names = 0
+  let shared: { readonly place: OwnPlace; readonly store: Store } | undefined
+  const name = (label = 'name') => `${label}-${++names}`
+  const place = async () => ownPlace(await makeStore(), clock)
+  const kit: ConformanceKit = {
+    get store() {
+      assert.ok(shared, 'the shared store is not open')
+      return shared.store
+    },
+    capabilities: { survivesReopen: true, severalWriters: true, injectedClock: true, ...capabilities },
+    clock,
+    name,
+    stream: (aggregate = 'thing') => ({ aggregate, id: name('id') }),
+    place,
+  }
+  return {
+    kit,
+    openShared: async () => {
+      const own = await place()
+      shared = { place: own, store: await own.open() }
+    },
+    closeShared: async () => shared?.place[Symbol.asyncDispose](),
+  }
+}
+
+function createClock(): ManualClock {
+  let present = Date.UTC(2026, 0, 1)
+  return {
+    now: () => present,
+    advance: (durationMs) => {
+      present += durationMs
+    },
+  }
+}
+
+function ownPlace({ factory, cleanUp }: StorePlace, { now }: ManualClock): OwnPlace {
+  const opened: Store[] = []
+  return {
+    factory,
+    open: async () => {
+      const store = await factory.open({ now, warn: () => {} })
+      opened.push(store)
+      return store
+    },
+    [Symbol.asyncDispose]: async () => {
+      for (const store of opened) await store.close()
+      await cleanUp?.()
+    },
+  }
+}
+
+/** Events to offer: `Happened` with their numbers as data. */
+export const events = (count: number, type = 'Happened'): readonly OfferedEvent[] =>
+  Array.from({ length: count }, (_, i) => ({ type, data: { n: i + 1 } }))
+
+let commitIds = 0
+
+/** A commit of one `Happened`, with an id of its own, expecting anything, unless said otherwise. */
+export const commitTo = (stream: StreamId, offered: Partial<OfferedCommit> = {}): Commit =>
+  commit({ stream, expected: 'any', id: `commit-${++commitIds}`, recordedAt: 1000, events: events(1), ...offered })
+
+/** Appends one commit and expects that it is stored. */
+export async function store1(store: Store, one: Commit): Promise<Receipt> {
+  const [result] = await store.append([one])
+  assert.equal(result?.status, 'stored')
+  return result as Receipt
+}
+
+/** Appends a stream of so many events, in one commit. */
+export const grow = (store: Store, stream: StreamId, count: number): Promise<Receipt> =>
+  store1(store, commitTo(stream, { events: events(count) }))
+
+export const everything: { readonly from: number; readonly to: number } = { from: 0, to: Number.POSITIVE_INFINITY }
+
+/** Every event of a stream, however many. */
+export const readWhole = (store: Store, stream: StreamId): Promise<readonly StoredEvent[]> =>
+  store.readStream(stream, everything, { limit: Number.POSITIVE_INFINITY })
+
+/** Every event of the log behind a position. */
+export const readBehind = async (store: Store, position: number): Promise<readonly StoredEvent[]> =>
+  (await store.readAll({ from: position + 1, to: Number.POSITIVE_INFINITY }, { limit: Number.POSITIVE_INFINITY }))
+    .events
+
+export const sequences = (read: readonly StoredEvent[]): readonly number[] => read.map(({ sequence }) => sequence)
+export const positions = (read: readonly StoredEvent[]): readonly number[] => read.map(({ position }) => position)
+
+/** `upTo(3)` is `[1, 2, 3]`, `upTo(5, 4)` is `[4, 5]`. */
+export const upTo = (last: number, first = 1): readonly number[] =>
+  Array.from({ length: Math.max(last - first + 1, 0) }, (_, i) => first + i)
+
+/** Expects a promise to reject with an error of this code. */
+export const rejectsWith = (promise: Promise<unknown>, code: ErrorCode): Promise<void> =>
+  assert.rejects(promise, (error: unknown) => {
+    assert.ok(hasCode(error, code), `expected an error with the code ${code}, got ${error}`)
+    return true
+  })
+
+/** Asks again and again, with room for everything else between, until the answer is yes. The case's timeout bounds it. */
+export async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await setImmediate()
+}

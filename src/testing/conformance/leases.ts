@@ -1,0 +1,127 @@
+/** Leases: one owner at a time, until the lease expires by the store's clock or is given back. */
+import assert from 'node:assert/strict'
+import { type ConformanceGroup, type ConformanceKit, until } from './kit.ts'
+
+const durationMs = 30_000
+
+/** Lets a lease of so long run out: moves the clock, or where the store has its own, waits until another may take it. */
+async function runOut({ store, clock, capabilities }: ConformanceKit, lease: string, next: string): Promise<void> {
+  if (capabilities.injectedClock) clock.advance(durationMs)
+  else await until(async () => (await store.acquireLease(lease, next, durationMs)).owner === next)
+}
+
+/** How long a lease lasts where it has to run out: short if the case has to wait for it. */
+const brief = ({ capabilities }: ConformanceKit) => (capabilities.injectedClock ? durationMs : 50)
+
+export const leases: ConformanceGroup = {
+  title: 'Leases',
+  cases: {
+    'are given to the first who asks': async ({ store, name }) => {
+      assert.equal((await store.acquireLease(name(), 'a', durationMs)).owner, 'a')
+    },
+    'are refused to others while they are held': async ({ store, name }) => {
+      const lease = name()
+      const held = await store.acquireLease(lease, 'a', durationMs)
+      assert.deepEqual({ ...(await store.acquireLease(lease, 'b', durationMs)) }, { ...held })
+      assert.equal((await store.acquireLease(lease, 'a', durationMs)).owner, 'a')
+    },
+    'can be renewed by their owner': async ({ store, name, clock, capabilities }) => {
+      const lease = name()
+      const first = await store.acquireLease(lease, 'a', durationMs)
+      if (capabilities.injectedClock) clock.advance(durationMs - 1)
+      const renewed = await store.acquireLease(lease, 'a', durationMs)
+      assert.equal(renewed.owner, 'a')
+      assert.ok(renewed.expiresAt >= first.expiresAt)
+      if (capabilities.injectedClock) clock.advance(durationMs - 1)
+      assert.equal((await store.acquireLease(lease, 'b', durationMs)).owner, 'a')
+    },
+    'pass to another when they have expired': async (kit) => {
+      const lease = kit.name()
+      await kit.store.acquireLease(lease, 'a', brief(kit))
+      await runOut(kit, lease, 'b')
+      assert.equal((await kit.store.acquireLease(lease, 'b', durationMs)).owner, 'b')
+      assert.equal((await kit.store.acquireLease(lease, 'a', durationMs)).owner, 'b')
+    },
+    'can be taken again by their owner after they expired, if nobody else did': async (kit) => {
+      const lease = kit.name()
+      await kit.store.acquireLease(lease, 'a', brief(kit))
+      if (kit.capabilities.injectedClock) kit.clock.advance(durationMs * 2)
+      assert.equal((await kit.store.acquireLease(lease, 'a', durationMs)).owner, 'a')
+    },
+    'can be given back': async ({ store, name }) => {
+      const lease = name()
+      await store.acquireLease(lease, 'a', durationMs)
+      await store.releaseLease(lease, 'a')
+      assert.equal((await store.acquireLease(lease, 'b', durationMs)).owner, 'b')
+    },
+    'cannot be given back by another': async ({ store, name }) => {
+      const lease = name()
+      await store.acquireLease(lease, 'a', durationMs)
+      await store.releaseLease(lease, 'b')
+      assert.equal((await store.acquireLease(lease, 'b', durationMs)).owner, 'a')
+    },
+    'that nobody has can be given back without harm': async ({ store, name }) => {
+      const lease = name()
+      await store.releaseLease(lease, 'a')
+      assert.equal((await store.acquireLease(lease, 'b', durationMs)).owner, 'b')
+    },
+    'cannot be given back by an owner who has lost them': async (kit) => {
+      const lease = kit.name()
+      await kit.store.acquireLease(lease, 'a', brief(kit))
+      await runOut(kit, lease, 'b')
+      await kit.store.acquireLease(lease, 'b', durationMs)
+      await kit.store.releaseLease(lease, 'a')
+      assert.equal((await kit.store.acquireLease(lease, 'c', durationMs)).owner, 'b')
+    },
+    'of different names do not meet': async ({ store, name }) => {
+      const lease = name()
+      const names = [lease, `${lease} `, `${lease}%`, `${lease}/x`, lease.toUpperCase(), `${lease}日本`]
+      for (const each of names) assert.equal((await store.acquireLease(each, each, durationMs)).owner, each)
+    },
+    'have exactly one owner when many ask at once': async ({ store, name }) => {
+      const lease = name()
+      const owners = Array.from({ length: 10 }, (_, i) => `owner ${i}`)
+      const answers = await Promise.all(owners.map((owner) => store.acquireLease(lease, owner, durationMs)))
+      assert.equal(new Set(answers.map(({ owner }) => owner)).size, 1)
+    },
+  },
+}
+
+export const leaseClock: ConformanceGroup = {
+  title: 'Leases by an injected clock',
+  needs: 'injectedClock',
+  cases: {
+    'expire so long from now': async ({ store, name, clock }) => {
+      const lease = await store.acquireLease(name(), 'a', 1234)
+      assert.equal(lease.expiresAt, clock.now() + 1234)
+    },
+    'are held until just before they expire': async ({ store, name, clock }) => {
+      const lease = name()
+      await store.acquireLease(lease, 'a', 1000)
+      clock.advance(999)
+      assert.equal((await store.acquireLease(lease, 'b', 1000)).owner, 'a')
+    },
+    'are free at the very moment they expire': async ({ store, name, clock }) => {
+      const lease = name()
+      await store.acquireLease(lease, 'a', 1000)
+      clock.advance(1000)
+      assert.equal((await store.acquireLease(lease, 'b', 1000)).owner, 'b')
+    },
+    'are renewed from now, not from when they were taken': async ({ store, name, clock }) => {
+      const lease = name()
+      await store.acquireLease(lease, 'a', 1000)
+      clock.advance(600)
+      assert.equal((await store.acquireLease(lease, 'a', 1000)).expiresAt, clock.now() + 1000)
+      clock.advance(600)
+      assert.equal((await store.acquireLease(lease, 'b', 1000)).owner, 'a')
+    },
+    'that are refused are not prolonged': async ({ store, name, clock }) => {
+      const lease = name()
+      await store.acquireLease(lease, 'a', 1000)
+      clock.advance(500)
+      await store.acquireLease(lease, 'b', 1000)
+      clock.advance(500)
+      assert.equal((await store.acquireLease(lease, 'b', 1000)).owner, 'b')
+    },
+  },
+}

@@ -1,0 +1,253 @@
+/** What projections keep: rows and a checkpoint that change together or not at all, by compare-and-set. */
+import assert from 'node:assert/strict'
+import type { Json } from '../../domain/json.ts'
+import type { Row, Store } from '../../store/store.ts'
+import { type ConformanceGroup, grow, rejectsWith } from './kit.ts'
+
+const row = (key: string, value: Json | undefined = { of: key }): Row => ({ key, value })
+
+/** All rows, page by page. */
+async function listAll(store: Store, projection: string, limit: number): Promise<readonly Row[]> {
+  const all: Row[] = []
+  for (;;) {
+    const after = all.at(-1)?.key
+    const rows = await store.listRows(projection, { limit, ...(after !== undefined && { after }) })
+    assert.ok(rows.length <= limit)
+    if (rows.length === 0) return all
+    assert.ok(!rows.some(({ key }) => key === after), 'a page begins behind the key, not at it')
+    all.push(...rows)
+  }
+}
+
+export const checkpoints: ConformanceGroup = {
+  title: 'Checkpoints',
+  cases: {
+    'are at 0 before the first step': async ({ store, name }) => {
+      assert.equal(await store.loadCheckpoint(name()), 0)
+    },
+    'move to where a step says': async ({ store, name }) => {
+      const of = name()
+      await store.saveStep(of, { from: 0, to: 5, rows: [] })
+      assert.equal(await store.loadCheckpoint(of), 5)
+      await store.saveStep(of, { from: 5, to: 9, rows: [] })
+      assert.equal(await store.loadCheckpoint(of), 9)
+    },
+    'may stay where they are': async ({ store, name }) => {
+      const of = name()
+      await store.saveStep(of, { from: 0, to: 0, rows: [row('a')] })
+      assert.equal(await store.loadCheckpoint(of), 0)
+      await store.saveStep(of, { from: 0, to: 3, rows: [] })
+      await store.saveStep(of, { from: 3, to: 3, rows: [row('b')] })
+      assert.deepEqual(await store.loadRows(of, ['a', 'b']), [{ of: 'a' }, { of: 'b' }])
+    },
+    'may lie anywhere in the log, or past it': async ({ store, name }) => {
+      const of = name()
+      await store.saveStep(of, { from: 0, to: Number.MAX_SAFE_INTEGER, rows: [] })
+      assert.equal(await store.loadCheckpoint(of), Number.MAX_SAFE_INTEGER)
+    },
+    'refuse a step computed from an earlier one': async ({ store, name }) => {
+      const of = name()
+      await store.saveStep(of, { from: 0, to: 5, rows: [] })
+      await rejectsWith(store.saveStep(of, { from: 0, to: 7, rows: [] }), 'CHECKPOINT_CONFLICT')
+      assert.equal(await store.loadCheckpoint(of), 5)
+    },
+    'refuse a step computed from a later one': async ({ store, name }) => {
+      const of = name()
+      await rejectsWith(store.saveStep(of, { from: 3, to: 7, rows: [] }), 'CHECKPOINT_CONFLICT')
+      assert.equal(await store.loadCheckpoint(of), 0)
+    },
+    'say where they are when they refuse': async ({ store, name }) => {
+      const of = name()
+      await store.saveStep(of, { from: 0, to: 5, rows: [] })
+      await assert.rejects(store.saveStep(of, { from: 2, to: 7, rows: [] }), (error: { facts?: unknown }) => {
+        assert.deepEqual(error.facts, { projection: of, expected: 2, actual: 5 })
+        return true
+      })
+    },
+    'cannot be moved back by a second runner': async ({ store, name }) => {
+      const of = name()
+      await store.saveStep(of, { from: 0, to: 10, rows: [row('a', 'first')] })
+      await rejectsWith(store.saveStep(of, { from: 0, to: 4, rows: [row('a', 'second')] }), 'CHECKPOINT_CONFLICT')
+      assert.equal(await store.loadCheckpoint(of), 10)
+      assert.deepEqual(await store.loadRows(of, ['a']), ['first'])
+    },
+    'of one projection are not those of another': async ({ store, name }) => {
+      const of = name()
+      const names = [of, `${of} `, `${of}%`, `${of}/x`, of.toUpperCase()]
+      for (const [i, each] of names.entries()) await store.saveStep(each, { from: 0, to: i + 1, rows: [row('k', i)] })
+      for (const [i, each] of names.entries()) {
+        assert.equal(await store.loadCheckpoint(each), i + 1)
+        assert.deepEqual(await store.loadRows(each, ['k']), [i])
+      }
+    },
+    'have exactly one winner when several runners step at once': async ({ store, name }) => {
+      const of = name()
+      const steps = Array.from({ length: 8 }, (_, i) =>
+        store.saveStep(of, { from: 0, to: i + 1, rows: [row('winner', i + 1)] }),
+      )
+      const settled = await Promise.allSettled(steps)
+      const winners = settled.flatMap(({ status }, i) => (status === 'fulfilled' ? [i + 1] : []))
+      assert.equal(winners.length, 1)
+      assert.equal(await store.loadCheckpoint(of), winners[0])
+      assert.deepEqual(await store.loadRows(of, ['winner']), winners)
+    },
+    'advance step by step while others append': async ({ store, stream, name }) => {
+      const of = name()
+      const appended = Promise.all(Array.from({ length: 20 }, () => grow(store, stream(), 2)))
+      for (let at = 0; at < 20; at++) await store.saveStep(of, { from: at, to: at + 1, rows: [row('n', at + 1)] })
+      await appended
+      assert.equal(await store.loadCheckpoint(of), 20)
+      assert.deepEqual(await store.loadRows(of, ['n']), [20])
+    },
+  },
+}
+
+export const rows: ConformanceGroup = {
+  title: 'Rows',
+  cases: {
+    'of an unknown projection are not there': async ({ store, name }) => {
+      assert.deepEqual(await store.loadRows(name(), ['a', 'b']), [undefined, undefined])
+      assert.deepEqual(await store.listRows(name(), { limit: 10 }), [])
+    },
+    'are loaded in the order of the keys, with gaps where there is none': async ({ store, name }) => {
+      const of = name()
+      await store.saveStep(of, { from: 0, to: 1, rows: ['a', 'b', 'c'].map((key) => row(key)) })
+      const loaded = await store.loadRows(of, ['c', 'x', 'a', 'c'])
+      assert.deepEqual(loaded, [{ of: 'c' }, undefined, { of: 'a' }, { of: 'c' }])
+      assert.deepEqual(await store.loadRows(of, []), [])
+    },
+    'are replaced by a later step': async ({ store, name }) => {
+      const of = name()
+      await store.saveStep(of, { from: 0, to: 1, rows: [row('a', 1), row('b', 1)] })
+      await store.saveStep(of, { from: 1, to: 2, rows: [row('a', 2)] })
+      assert.deepEqual(await store.loadRows(of, ['a', 'b']), [2, 1])
+    },
+    'without a value are deleted': async ({ store, name }) => {
+      const of = name()
+      await store.saveStep(of, { from: 0, to: 1, rows: [row('a'), row('b')] })
+      await store.saveStep(of, {
+        from: 1,
+        to: 2,
+        rows: [
+          { key: 'a', value: undefined },
+          { key: 'never', value: undefined },
+        ],
+      })
+      assert.deepEqual(await store.loadRows(of, ['a', 'b']), [undefined, { of: 'b' }])
+      assert.deepEqual(
+        (await listAll(store, of, 10)).map(({ key }) => key),
+        ['b'],
+      )
+    },
+    'may be null, which is not the same as none': async ({ store, name }) => {
+      const of = name()
+      await store.saveStep(of, { from: 0, to: 1, rows: [row('a', null)] })
+      assert.deepEqual(await store.loadRows(of, ['a', 'b']), [null, undefined])
+    },
+    'come back the same, whatever JSON they are': async ({ store, name }) => {
+      const of = name()
+      const values: Json[] = [0, '', false, [], {}, [null], { $date: 'x', 'a.b': '\0 "q" 日本' }, 'x'.repeat(100_000)]
+      await store.saveStep(of, { from: 0, to: 1, rows: values.map((value, i) => row(`${i}`, value)) })
+      assert.deepEqual(
+        await store.loadRows(
+          of,
+          values.map((_, i) => `${i}`),
+        ),
+        values,
+      )
+    },
+    'may have any key': async ({ store, name }) => {
+      const of = name()
+      const keys = [
+        "it's",
+        '%',
+        '_',
+        '*',
+        '>',
+        'a/b',
+        'a.b',
+        ' ',
+        '__proto__',
+        'constructor',
+        '日本',
+        'x'.repeat(1024),
+        'K',
+        'k',
+      ]
+      await store.saveStep(of, { from: 0, to: 1, rows: keys.map((key) => row(key)) })
+      assert.deepEqual(
+        await store.loadRows(of, keys),
+        keys.map((key) => ({ of: key })),
+      )
+      assert.deepEqual(new Set((await listAll(store, of, 3)).map(({ key }) => key)), new Set(keys))
+    },
+    'of a refused step are not changed': async ({ store, name }) => {
+      const of = name()
+      await store.saveStep(of, { from: 0, to: 5, rows: [row('a', 1)] })
+      const step = { from: 4, to: 6, rows: [row('a', 2), row('b', 2)] }
+      await rejectsWith(store.saveStep(of, step), 'CHECKPOINT_CONFLICT')
+      assert.deepEqual(await store.loadRows(of, ['a', 'b']), [1, undefined])
+    },
+    'cannot be changed by who saved them': async ({ store, name }) => {
+      const of = name()
+      const value = { list: [1] }
+      await store.saveStep(of, { from: 0, to: 1, rows: [row('a', value)] })
+      value.list.push(2)
+      assert.deepEqual(await store.loadRows(of, ['a']), [{ list: [1] }])
+    },
+    'are listed page by page, each once and in one order': async ({ store, name }) => {
+      const of = name()
+      const keys = Array.from({ length: 25 }, (_, i) => `key ${(i * 7) % 25}`)
+      await store.saveStep(of, { from: 0, to: 1, rows: keys.map((key) => row(key)) })
+      const whole = await listAll(store, of, 1000)
+      assert.equal(whole.length, 25)
+      for (const limit of [1, 4, 24, 25, 26]) assert.deepEqual(await listAll(store, of, limit), whole)
+      assert.deepEqual(new Set(whole.map(({ key }) => key)), new Set(keys))
+      for (const { key, value } of whole) assert.deepEqual(value, { of: key })
+    },
+    'are listed behind a key that is not there': async ({ store, name }) => {
+      const of = name()
+      await store.saveStep(of, { from: 0, to: 1, rows: ['a', 'b', 'd'].map((key) => row(key)) })
+      assert.deepEqual(
+        (await store.listRows(of, { after: 'c', limit: 9 })).map(({ key }) => key),
+        ['d'],
+      )
+      assert.deepEqual(await store.listRows(of, { after: 'z', limit: 9 }), [])
+    },
+    'of a large step are all stored': async ({ store, name }) => {
+      const of = name()
+      const many = Array.from({ length: 2000 }, (_, i) => row(`${i}`, i))
+      await store.saveStep(of, { from: 0, to: 2000, rows: many })
+      assert.deepEqual(
+        await store.loadRows(
+          of,
+          many.map(({ key }) => key),
+        ),
+        many.map(({ value }) => value),
+      )
+    },
+    'are forgotten with the checkpoint when the projection is reset': async ({ store, name }) => {
+      const [of, other] = [name(), name()]
+      for (const each of [of, other]) await store.saveStep(each, { from: 0, to: 5, rows: [row('a')] })
+      await store.resetProjection(of)
+      assert.equal(await store.loadCheckpoint(of), 0)
+      assert.deepEqual(await store.loadRows(of, ['a']), [undefined])
+      assert.deepEqual(await store.listRows(of, { limit: 9 }), [])
+      assert.equal(await store.loadCheckpoint(other), 5)
+      assert.deepEqual(await store.loadRows(other, ['a']), [{ of: 'a' }])
+    },
+    'can be built anew after a reset': async ({ store, name }) => {
+      const of = name()
+      await store.saveStep(of, { from: 0, to: 5, rows: [row('a', 'old')] })
+      await store.resetProjection(of)
+      await rejectsWith(store.saveStep(of, { from: 5, to: 6, rows: [] }), 'CHECKPOINT_CONFLICT')
+      await store.saveStep(of, { from: 0, to: 2, rows: [row('a', 'new')] })
+      assert.deepEqual(await store.loadRows(of, ['a']), ['new'])
+    },
+    'of an unknown projection can be reset': async ({ store, name }) => {
+      const of = name()
+      await store.resetProjection(of)
+      assert.equal(await store.loadCheckpoint(of), 0)
+    },
+  },
+}

@@ -1,0 +1,64 @@
+/**
+ * The conformance kit: every promise of the store port as a case, run by `node:test` against any store. A store is done
+ * when this is green. It cannot show durability: whether data outlives a crash of the machine takes a crash.
+ *
+ *     import { storeConformance } from 'mneme/testing'
+ *
+ *     storeConformance('mine', async () => {
+ *       const directory = await mkdtemp(join(tmpdir(), 'mine-'))
+ *       return { factory: mine(directory), cleanUp: () => rm(directory, { recursive: true }) }
+ *     })
+ */
+import { after, before, describe, test } from 'node:test'
+import { batches, commits, expectations, limits } from './append.ts'
+import { prefixes, races, severalWriters } from './concurrency.ts'
+import { immutability, roundTrips } from './data.ts'
+import { brokenChains, duplicates, lookups } from './idempotence.ts'
+import { anyIds, distinctIds } from './ids.ts'
+import { type ConformanceGroup, createRig, type MakeStore, type StoreCapabilities } from './kit.ts'
+import { leaseClock, leases } from './leases.ts'
+import { closing, reopening, wakeUps } from './lifetime.ts'
+import { emptyLog, logPositions } from './positions.ts'
+import { checkpoints, rows } from './projections.ts'
+import { filters, logAborts, logLimits, logRanges, paging } from './read-all.ts'
+import { streamLimits, streamRanges, streamReads } from './read-stream.ts'
+import { singleWriter } from './single-writer.ts'
+import { snapshots } from './snapshots.ts'
+
+/** @internal */
+export const groups: readonly ConformanceGroup[] = [
+  ...[expectations, commits, batches, limits],
+  ...[duplicates, lookups, brokenChains],
+  ...[distinctIds, anyIds, roundTrips, immutability],
+  ...[streamRanges, streamLimits, streamReads],
+  ...[logRanges, logLimits, filters, paging, logAborts],
+  ...[emptyLog, logPositions],
+  ...[races, prefixes, severalWriters],
+  ...[snapshots, checkpoints, rows, leases, leaseClock],
+  ...[wakeUps, closing, reopening],
+]
+
+/** After so long a case counts as hanging. */
+const caseTimeoutMs = 60_000
+
+/**
+ * Declares the cases of the port as tests of one store.
+ *
+ * @param name what the tests are listed under
+ * @param makeStore makes a fresh, empty place; it is called about 20 times, since most cases share one store
+ * @param capabilities what the store cannot do; it is expected to do everything else
+ */
+export function storeConformance(name: string, makeStore: MakeStore, capabilities: StoreCapabilities = {}): void {
+  const { kit, openShared, closeShared } = createRig(makeStore, capabilities)
+  const able = (group: ConformanceGroup) => group.needs === undefined || kit.capabilities[group.needs]
+  const chosen = [...groups.filter(able), ...(kit.capabilities.severalWriters ? [] : [singleWriter])]
+  describe(`The store ${name} keeps the contract`, () => {
+    before(openShared)
+    after(closeShared)
+    for (const { title, cases } of chosen) {
+      describe(title, () => {
+        for (const [sentence, run] of Object.entries(cases)) test(sentence, { timeout: caseTimeoutMs }, () => run(kit))
+      })
+    }
+  })
+}

@@ -1,0 +1,86 @@
+/**
+ * The event store as simply as it can be said: one array, searched from end to end. It is slow and knows nothing of
+ * I/O; what it answers is what the port means. Kept apart from what the real stores share, so that a mistake there shows.
+ */
+import type { StreamId } from '../../domain/stream.ts'
+import type { Commit, Expected } from '../../store/commit.ts'
+import type { Range } from '../../store/range.ts'
+import type { AppendResult, Page, ReadAllOptions, ReadOptions, Receipt, StoredEvent } from '../../store/store.ts'
+
+export class ModelStore {
+  readonly #log: StoredEvent[] = []
+
+  append(commits: readonly Commit[]): readonly AppendResult[] {
+    const broken: StreamId[] = []
+    return commits.map((commit) => {
+      const stored = this.findCommit(commit.stream, commit.id)
+      const sequence = this.sequence(commit.stream)
+      const isBroken = broken.some((stream) => same(stream, commit.stream))
+      if (
+        stored === undefined &&
+        isMet(commit.expected, sequence) &&
+        !(isBroken && typeof commit.expected === 'number')
+      )
+        return { status: 'stored', ...this.#store(commit) }
+      broken.push(commit.stream)
+      return stored === undefined ? { status: 'conflict', sequence } : { status: 'duplicate', ...stored }
+    })
+  }
+
+  #store({ stream, id: commitId, recordedAt, events }: Commit): Receipt {
+    for (const event of events) {
+      const sequence = this.sequence(stream) + 1
+      this.#log.push({ ...event, stream, sequence, position: this.head() + 1, recordedAt, commitId })
+    }
+    return { sequence: this.sequence(stream), position: this.head(), count: events.length }
+  }
+
+  readStream(stream: StreamId, range: Range, options: ReadOptions): readonly StoredEvent[] {
+    const own = this.#log.filter((event) => same(event.stream, stream))
+    const found = own.filter(({ sequence }) => sequence >= range.from && sequence < range.to)
+    return ordered(found, options).slice(0, options.limit ?? 1000)
+  }
+
+  readAll({ from, to }: Range, options: ReadAllOptions): Page {
+    const { limit = 1000, direction, types, aggregates, tags } = options
+    const forward = direction !== 'backward'
+    const events: StoredEvent[] = []
+    let examined = forward ? Math.max(from - 1, 0) : Math.min(to, this.head() + 1)
+    const within = this.#log.filter(({ position }) => position >= from && position < to)
+    for (const event of ordered(within, options)) {
+      if (events.length === limit) return { events, examined }
+      examined = event.position
+      if (types !== undefined && !types.some((type) => type === event.type)) continue
+      if (aggregates !== undefined && !aggregates.some((aggregate) => aggregate === event.stream.aggregate)) continue
+      if (tags?.some((tag) => !event.tags.includes(tag))) continue
+      events.push(event)
+    }
+    return { events, examined: forward || events.length === limit ? examined : from }
+  }
+
+  findCommit(stream: StreamId, commitId: string): Receipt | undefined {
+    const own = this.#log.filter((event) => same(event.stream, stream) && event.commitId === commitId)
+    const last = own.at(-1)
+    return last && { sequence: last.sequence, position: last.position, count: own.length }
+  }
+
+  head(): number {
+    return this.#log.length
+  }
+
+  sequence(stream: StreamId): number {
+    return this.#log.filter((event) => same(event.stream, stream)).length
+  }
+}
+
+const same = (a: StreamId, b: StreamId) => a.aggregate === b.aggregate && a.id === b.id
+
+const ordered = (events: readonly StoredEvent[], { direction }: ReadOptions) =>
+  direction === 'backward' ? events.toReversed() : events
+
+function isMet(expected: Expected, sequence: number): boolean {
+  if (expected === 'any') return true
+  if (expected === 'none') return sequence === 0
+  if (expected === 'exists') return sequence > 0
+  return sequence === expected
+}

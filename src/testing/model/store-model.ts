@@ -1,0 +1,123 @@
+/**
+ * Random command sequences, on a store and on a model that is too simple to be wrong: every answer must be the same. When one
+ * is not, fast-check shrinks the sequence to the shortest that still shows it. It takes one caller at a time; races are the
+ * conformance kit's.
+ *
+ * Tidy: imports a package because drawing and shrinking are fast-check's; whoever runs the model installs it.
+ */
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import fc from 'fast-check'
+import { type Commit, commit } from '../../store/commit.ts'
+import { everything } from '../../store/range.ts'
+import type { Store } from '../../store/store.ts'
+import type { MakeStore, StorePlace } from '../conformance/kit.ts'
+import { ModelStore } from './model-store.ts'
+import { type DrawnCommit, drawStep, type Step } from './steps.ts'
+
+/** How much is tried, and what the store can do. */
+export interface ModelOptions {
+  /** How many sequences; each gets a fresh place. 50 by default. */
+  readonly runs?: number
+  /** How many steps a sequence has at most. 40 by default. */
+  readonly stepsMax?: number
+  /** Repeats the sequences of an earlier failure. */
+  readonly seed?: number
+  /** Whether a place that is closed and opened again still holds everything. `true` by default. */
+  readonly survivesReopen?: boolean
+}
+
+/**
+ * Declares a test that compares a store with the model.
+ *
+ *     storeModel('mine', async () => ({ factory: mine(await freshDirectory()) }))
+ */
+export function storeModel(name: string, makeStore: MakeStore, options: ModelOptions = {}): void {
+  const { runs = 50, stepsMax = 40, seed, survivesReopen = true } = options
+  const sequences = fc.array(drawStep(survivesReopen), { minLength: 1, maxLength: stepsMax, size: 'max' })
+  describe(`The store ${name} beside the model`, () => {
+    test('gives the same answers, whatever is asked in whatever order', async () => {
+      const property = fc.asyncProperty(sequences, async (steps) => play(await makeStore(), steps))
+      await fc.assert(property, { numRuns: runs, ...(seed !== undefined && { seed }) })
+    })
+  })
+}
+
+/**
+ * Plays steps on a fresh place and on the model.
+ *
+ * @throws AssertionError at the first answer that differs
+ * @internal
+ */
+export async function play({ factory, cleanUp }: StorePlace, steps: readonly Step[]): Promise<void> {
+  const open = () => factory.open({ now: () => 0, warn: () => {} })
+  const model = new ModelStore()
+  let store = await open()
+  try {
+    for (const step of steps) {
+      if (step.kind === 'reopen') {
+        await store.close()
+        store = await open()
+      } else {
+        assert.deepEqual(plain(await real(store, model, step)), plain(expected(model, step)))
+      }
+    }
+    const whole = { limit: Number.POSITIVE_INFINITY }
+    assert.deepEqual(plain(await store.readAll(everything, whole)), plain(model.readAll(everything, whole)))
+  } finally {
+    await store.close()
+    await cleanUp?.()
+  }
+}
+
+type Asked = Exclude<Step, { readonly kind: 'reopen' }>
+
+function real(store: Store, model: ModelStore, step: Asked): Promise<unknown> {
+  switch (step.kind) {
+    case 'append':
+      return store.append(commitsOf(model, step.commits))
+    case 'readStream':
+      return store.readStream(step.stream, step.range, step.options)
+    case 'readAll':
+      return store.readAll(step.range, step.options)
+    case 'findCommit':
+      return store.findCommit(step.stream, step.id)
+    case 'head':
+      return store.head()
+  }
+}
+
+function expected(model: ModelStore, step: Asked): unknown {
+  switch (step.kind) {
+    case 'append':
+      return model.append(commitsOf(model, step.commits))
+    case 'readStream':
+      return model.readStream(step.stream, step.range, step.options)
+    case 'readAll':
+      return model.readAll(step.range, step.options)
+    case 'findCommit':
+      return model.findCommit(step.stream, step.id)
+    case 'head':
+      return model.head()
+  }
+}
+
+/** The commits of a batch, with exact expectations that follow from where the model is and from the batch itself. */
+function commitsOf(model: ModelStore, drawn: readonly DrawnCommit[]): readonly Commit[] {
+  const hoped = new Map<string, number>()
+  return drawn.map(({ stream, expected, id, recordedAt, types, tags }) => {
+    const key = JSON.stringify([stream.aggregate, stream.id])
+    const sequence = hoped.get(key) ?? model.sequence(stream)
+    hoped.set(key, sequence + types.length)
+    const events = types.map((type, i) => ({ type, data: { i, of: id }, metadata: { recordedAt }, tags }))
+    return commit({ stream, expected: exact(expected, sequence), id, recordedAt, events })
+  })
+}
+
+function exact(expected: DrawnCommit['expected'], sequence: number): Commit['expected'] {
+  if (typeof expected === 'string') return expected
+  return 'ahead' in expected ? Math.max(sequence + expected.ahead, 0) : expected.sequence
+}
+
+/** An answer without prototypes and frozenness: those are the store's own affair. */
+const plain = (answer: unknown): unknown => structuredClone(answer)

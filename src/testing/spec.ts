@@ -1,0 +1,186 @@
+/**
+ * Given, when, then for an aggregate: no store, no clock, no waiting. It decides with the kernel's own function, so a test
+ * sees what production would: commands are checked by their schemas, events are turned to JSON and back through theirs,
+ * states are frozen, and an event that the aggregate does not know fails. What it leaves out: conflicts, snapshots, tags
+ * and metadata of commands.
+ *
+ *     spec(Account)
+ *       .given(Opened({ owner: 'Ada' }), Deposited({ amount: 100 }))
+ *       .when.withdraw({ amount: 150 })
+ *       .rejects('InsufficientFunds', { balance: 100, requested: 150 })
+ */
+import assert, { AssertionError } from 'node:assert/strict'
+import { inspect } from 'node:util'
+import type { Aggregate, AnyAggregate, Commands } from '../domain/aggregate.ts'
+import { DefinitionError, EventError, InputError } from '../domain/error.ts'
+import { type Args, type NewEvent, type NewEventOf, outputOf } from '../domain/event.ts'
+import { toJson } from '../domain/json.ts'
+import type { AnyRejection, Rejection } from '../domain/rejection.ts'
+import { check } from '../domain/schema.ts'
+import type { StreamId } from '../domain/stream.ts'
+import { aggregateType } from '../kernel/aggregate-type.ts'
+import { type AppliedEvent, type Decided, decide } from '../kernel/decide.ts'
+import { deepFreeze } from '../kernel/freeze.ts'
+import type { CheckedCommand, PendingCommand } from '../kernel/pending-command.ts'
+
+/** The codes of a rejection. */
+export type CodeOf<Rejected> = Rejected extends Rejection<infer Code, any> ? Code : never
+/** The details that come with a code. */
+export type DetailsOf<Rejected, Code> =
+  Rejected extends Rejection<infer Own extends string, infer Details> ? (Own extends Code ? Details : never) : never
+
+/** What is expected of a command. Each method throws an AssertionError if it is not so. */
+export interface Expectation<State, Kinds, Rejected> {
+  /** It was accepted with just these events, in this order. */
+  emits(...events: NewEventOf<Kinds>[]): Expectation<State, Kinds, Rejected>
+  /** It was accepted, and there was nothing to do. */
+  emitsNothing(): Expectation<State, Kinds, Rejected>
+  /** It was rejected with this code, and with these details if they are given. */
+  rejects<Code extends CodeOf<Rejected>>(code: Code, details?: DetailsOf<Rejected, Code>): void
+  /** The state after it. */
+  leaves(state: State): Expectation<State, Kinds, Rejected>
+}
+
+/** A history and a time, on which commands can be tried. Immutable: each method returns a new one. */
+export interface Spec<State, Kinds, Cmds extends Commands> {
+  /** Adds events to the history, recorded at the time that was last set. */
+  given(...events: NewEventOf<Kinds>[]): Spec<State, Kinds, Cmds>
+  /** Sets the time: for the events and the command that follow. The beginning of 1970 by default. */
+  at(now: Date | string): Spec<State, Kinds, Cmds>
+  /** Decides a command. New ids are `id-1`, `id-2` and so on. Input that its schema refuses throws `COMMAND_INVALID`. */
+  readonly when: {
+    readonly [Name in keyof Cmds]: (
+      ...args: Args<Cmds[Name]['input']>
+    ) => Expectation<State, Kinds, Cmds[Name]['rejection']>
+  }
+}
+
+/** The history so far, and what comes of it. */
+interface History {
+  readonly definition: AnyAggregate
+  readonly stream: StreamId
+  readonly state: unknown
+  readonly sequence: number
+  readonly nowMs: number
+}
+
+/** Begins a test of an aggregate, with no history. */
+export function spec<State, Kinds, Cmds extends Commands>(
+  aggregate: Aggregate<string, State, Kinds, Cmds>,
+): Spec<State, Kinds, Cmds> {
+  const definition = aggregate as AnyAggregate
+  const stream = { aggregate: definition.name, id: 'spec' }
+  return specOf({ definition, stream, state: deepFreeze(definition.initial()), sequence: 0, nowMs: 0 }) as any
+}
+
+function specOf(history: History): Spec<unknown, any, Commands> {
+  const names = [...history.definition.decisions.keys()]
+  return Object.freeze({
+    given: (...events: NewEvent[]) => specOf(events.reduce(record, history)),
+    at: (now: Date | string) => specOf({ ...history, nowMs: timeOf(now) }),
+    when: Object.freeze(
+      Object.fromEntries(names.map((name) => [name, (input: unknown = {}) => tried(history, name, input)])),
+    ),
+  })
+}
+
+function timeOf(now: Date | string): number {
+  const nowMs = new Date(now).getTime()
+  if (Number.isNaN(nowMs)) throw new DefinitionError('OPTION_INVALID', { option: 'at', expected: 'a date', found: now })
+  return nowMs
+}
+
+/** An event as a replay would hand it out. */
+function applied({ definition, stream, sequence, nowMs }: History, { type, data }: NewEvent): AppliedEvent {
+  const kind = definition.folds.get(type)?.kind
+  if (kind === undefined) {
+    const facts = { aggregate: definition.name, event: type, known: [...definition.folds.keys()] }
+    throw new EventError('EVENT_UNDECLARED', facts)
+  }
+  const output = outputOf(kind, toJson(`The event ${type}`, data))
+  const place = sequence + 1
+  return {
+    ...{ stream, type, revision: kind.revisions.length, data: output, metadata: {}, tags: kind.tagsOf?.(output) ?? [] },
+    ...{ sequence: place, position: place, recordedAt: new Date(nowMs), commitId: `given-${place}` },
+  }
+}
+
+function record(history: History, given: NewEvent): History {
+  const event = applied(history, given)
+  const { evolve } = history.definition.folds.get(event.type)!
+  const state = deepFreeze(evolve(history.state, event.data, event))
+  return { ...history, state, sequence: event.sequence }
+}
+
+function tried(history: History, name: string, input: unknown): Expectation<unknown, any, AnyRejection> {
+  const { definition, stream, state, sequence, nowMs } = history
+  const decision = definition.decisions.get(name)!
+  const checked = check(decision.schema, input)
+  if (checked === 'async') throw new DefinitionError('SCHEMA_ASYNC', { where: `${definition.name}.${name}` })
+  if ('issues' in checked) {
+    throw new InputError('COMMAND_INVALID', { aggregate: definition.name, command: name, issues: checked.issues })
+  }
+  const command: CheckedCommand = {
+    ...{ name, decision, input: checked.value, commandId: 'spec', repeatable: false, metadata: {}, tags: [] },
+  }
+  let ids = 0
+  const now = new Date(nowMs)
+  const moment = { now, nowMs, recordedAt: now, newId: () => `id-${++ids}` }
+  const limits = { commitSizeMax: Number.POSITIVE_INFINITY, commitEventsMax: Number.POSITIVE_INFINITY }
+  const type = aggregateType(definition, {})
+  const decided = decide(type, stream, state, sequence, command as PendingCommand, moment, limits)
+  return expectationOf(history, `${definition.name}.${name}(${shown(input)})`, decided)
+}
+
+function expectationOf(history: History, command: string, decided: Decided): Expectation<unknown, any, AnyRejection> {
+  const told = `${command} on ${shown(history.state)}`
+  const actual = decided.kind === 'events' ? decided.events.map(({ type, data }) => ({ type, data })) : []
+  const rejection = decided.kind === 'rejected' ? (decided.rejection as AnyRejection) : undefined
+  const emits = (events: readonly NewEvent[], from: Function) => {
+    const expected = events.map((event) => {
+      const { type, data } = applied(history, event)
+      return { type, data }
+    })
+    if (rejection !== undefined) fail(told, describeEvents(expected), describeRejection(rejection), from)
+    compare(told, 'events', actual, expected, from)
+    return expectation
+  }
+  const expectation: Expectation<unknown, any, AnyRejection> = {
+    emits: (...events) => emits(events, expectation.emits),
+    emitsNothing: () => emits([], expectation.emitsNothing),
+    rejects: (code, details) => {
+      if (rejection === undefined) fail(told, `a rejection ${code}`, describeEvents(actual), expectation.rejects)
+      compare(told, 'the code of the rejection', rejection.code, code, expectation.rejects)
+      if (details === undefined) return
+      compare(told, `the details of the rejection ${code}`, rejection.details, details, expectation.rejects)
+    },
+    leaves: (state) => {
+      const left = decided.kind === 'events' ? decided.state : history.state
+      compare(told, 'the state', left, state, expectation.leaves)
+      return expectation
+    },
+  }
+  return Object.freeze(expectation)
+}
+
+const shown = (value: unknown) => inspect(value, { depth: 6, breakLength: 100, sorted: true })
+const describeRejection = ({ code, details }: AnyRejection) =>
+  `a rejection ${code}${details === undefined ? '' : ` with ${shown(details)}`}`
+const describeEvents = (events: readonly object[]) => (events.length === 0 ? 'no events' : `events ${shown(events)}`)
+
+function fail(command: string, expected: string, actual: string, from: Function): never {
+  const message = `${command}\nexpected: ${expected}\nactual:   ${actual}`
+  throw new AssertionError({ message, actual, expected, operator: 'spec', stackStartFn: from })
+}
+
+/** Deep equality, in which the order of keys says nothing; a failure shows both sides and the difference. */
+function compare(command: string, what: string, actual: unknown, expected: unknown, from: Function): void {
+  try {
+    assert.deepEqual(actual, expected)
+  } catch (difference) {
+    if (!(difference instanceof AssertionError)) throw difference
+    const sides = `expected: ${what} ${shown(expected)}\nactual:   ${what} ${shown(actual)}`
+    const message = `${command}\n${sides}\n${difference.message}`
+    throw new AssertionError({ message, actual, expected, operator: 'deepStrictEqual', stackStartFn: from })
+  }
+}
