@@ -19,7 +19,7 @@ import { CommitQueue } from '../store/commit-queue.ts'
 import type { EventStore, SnapshotStore, StoredEvent } from '../store/store.ts'
 import { Actor, type ActorContext } from './actor.ts'
 import { type AggregateType, aggregateType } from './aggregate-type.ts'
-import { type Environment, sleep } from './environment.ts'
+import { type Environment, waitAtMost } from './environment.ts'
 import type { KernelLimits } from './limits.ts'
 import type { Outcome } from './outcome.ts'
 import { Passivation } from './passivation.ts'
@@ -81,7 +81,9 @@ export class Kernel {
       warn,
       environment,
       limits,
-      queue: new CommitQueue((commits) => events.append(commits), {
+      inquiries: new Map(),
+      // One stream's commits come from one actor, a round at a time: no two groups meet in a stream.
+      queue: new CommitQueue((groups) => events.append(groups.length === 1 ? groups[0]! : groups.flat()), {
         batchCommitsMax: limits.batchCommitsMax,
         batchSizeMax: limits.batchSizeMax,
         waitingMax: Number.POSITIVE_INFINITY,
@@ -151,18 +153,19 @@ export class Kernel {
     }
   }
 
-  /** Refuses new commands, waits for those under way (at most `stopTimeoutMs`), and saves the snapshots that are due. */
+  /** Refuses new commands, waits for those under way and for the snapshots that are due, at most `stopTimeoutMs`. */
   async stop(): Promise<void> {
     this.#stopping = true
+    await waitAtMost(this.#environment, this.#limits.stopTimeoutMs, this.#drain())
+    this.#abandonAll()
     this.#passivation.stop()
+  }
+
+  async #drain(): Promise<void> {
     if (this.#inFlight > 0) {
-      const timeout = new AbortController()
-      const quiet = new Promise<void>((resolve) => {
+      await new Promise<void>((resolve) => {
         this.#whenQuiet = resolve
       })
-      await Promise.race([quiet, sleep(this.#environment, this.#limits.stopTimeoutMs, timeout.signal)])
-      timeout.abort()
-      this.#abandonAll()
     }
     await this.#snapshotter.drain()
   }
@@ -220,7 +223,9 @@ export class Kernel {
     this.#due.push(actor)
     if (this.#turning) return
     this.#turning = true
-    if (this.#environment.now() - this.#breathedAt < breathAfterMs) queueMicrotask(this.#turnAll)
+    const sinceBreathMs = this.#environment.now() - this.#breathedAt
+    // A clock that was set back must not keep the event loop waiting until it is where it was.
+    if (sinceBreathMs >= 0 && sinceBreathMs < breathAfterMs) queueMicrotask(this.#turnAll)
     else this.#environment.defer(this.#breatheAndTurn)
   }
 
@@ -253,6 +258,7 @@ export class Kernel {
     for (const { live } of this.#types.values()) {
       for (const actor of live.values()) actor.abandon(abandoned)
     }
+    for (const [pending, stream] of this.#context.inquiries) pending.fail(abandoned(stream, pending))
   }
 }
 

@@ -21,7 +21,8 @@ class HeldWriter {
   #arrived = Promise.withResolvers<void>()
   #stored = 0
 
-  readonly write = (commits: readonly Commit[]): Promise<readonly AppendResult[]> => {
+  readonly write = (groups: readonly (readonly Commit[])[]): Promise<readonly AppendResult[]> => {
+    const commits = groups.flat()
     this.batches.push(commits)
     const { promise, resolve, reject } = Promise.withResolvers<readonly AppendResult[]>()
     const results = commits.map(() => {

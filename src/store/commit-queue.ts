@@ -23,14 +23,20 @@ interface Waiting {
   readonly reject: (error: unknown) => void
 }
 
+/**
+ * Writes the commits of several callers as one batch, and answers one result a commit, in order. Callers know nothing of each
+ * other: the chain rule of `append` binds the commits of one caller only.
+ */
+export type WriteGroups = (groups: readonly (readonly Commit[])[]) => Promise<readonly AppendResult[]>
+
 export class CommitQueue {
-  readonly #write: (commits: readonly Commit[]) => Promise<readonly AppendResult[]>
+  readonly #write: WriteGroups
   readonly #limits: CommitQueueLimits
   #waiting: Waiting[] = []
   #commitsWaiting = 0
   #busy = false
 
-  constructor(write: (commits: readonly Commit[]) => Promise<readonly AppendResult[]>, limits: CommitQueueLimits) {
+  constructor(write: WriteGroups, limits: CommitQueueLimits) {
     this.#write = write
     this.#limits = limits
   }
@@ -58,9 +64,8 @@ export class CommitQueue {
   async #run(): Promise<void> {
     while (this.#waiting.length > 0) {
       const batch = this.#take()
-      const commits = batch.length === 1 ? batch[0]!.commits : batch.flatMap((waiting) => waiting.commits)
       try {
-        const results = await this.#write(commits)
+        const results = await this.#write(batch.map(({ commits }) => commits))
         let next = 0
         for (const { commits, resolve } of batch) {
           resolve(results.slice(next, next + commits.length))

@@ -76,8 +76,8 @@ export class FileStore implements Store {
     this.#reader = new LogReader(directory, index, segments)
     const writer = new LogWriter(index, segments, this.#reader)
     this.#keeper = new IndexKeeper({ disk, directory, index, segments }, commitsIndexed)
-    this.#queue = new CommitQueue(async (commits) => {
-      const results = await writer.write(commits)
+    this.#queue = new CommitQueue(async (groups) => {
+      const results = await writer.write(groups)
       this.#keeper.grown()
       this.#listeners.notify()
       return results

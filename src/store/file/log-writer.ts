@@ -54,9 +54,31 @@ class Batch {
   /** Streams without a number that a commit of the batch expected to be otherwise. Ids hold no null character. */
   readonly brokenUnknown = new Set<string>()
 
+  #hasBroken = false
+
   constructor(head: number) {
     this.head = head
     this.firstPosition = head + 1
+  }
+
+  /** From now on, whoever of this caller expects an exact sequence of the stream was decided on what is not there. */
+  breakStream(stream: number, tentative: Tentative | undefined, sequence: number): void {
+    this.#hasBroken = true
+    if (tentative !== undefined) tentative.broken = true
+    else this.streams.set(stream, new Tentative(sequence, true))
+  }
+
+  breakUnknown(commit: Commit): void {
+    this.#hasBroken = true
+    this.brokenUnknown.add(keyOf(commit))
+  }
+
+  /** The next caller's commits were not decided on this one's. */
+  mendStreams(): void {
+    if (!this.#hasBroken) return
+    this.#hasBroken = false
+    this.brokenUnknown.clear()
+    for (const tentative of this.streams.values()) tentative.broken = false
   }
 }
 
@@ -72,10 +94,21 @@ export class LogWriter {
     this.#reader = reader
   }
 
-  /** Stores a batch. The next one may come when this one is done, well or not. */
-  async write(commits: readonly Commit[]): Promise<readonly AppendResult[]> {
+  /** Stores the commits of several callers as one batch. The next may come when this one is done, well or not. */
+  async write(groups: readonly (readonly Commit[])[]): Promise<readonly AppendResult[]> {
     const batch = new Batch(this.#index.head)
     this.#lines.clear()
+    for (const commits of groups) {
+      await this.#decideGroup(commits, batch)
+      batch.mendStreams()
+    }
+    if (batch.entries.length > 0) await this.#segments.append(this.#lines.bytes, batch.firstPosition)
+    for (const entry of batch.entries) this.#index.add(entry)
+    return batch.results
+  }
+
+  /** Decides one caller's commits, in order. */
+  async #decideGroup(commits: readonly Commit[], batch: Batch): Promise<void> {
     for (const commit of commits) {
       const known = this.#index.streams.find(commit.stream)
       const tentative = known === -1 ? undefined : batch.streams.get(known)
@@ -84,9 +117,6 @@ export class LogWriter {
       const receipt = earlier instanceof Promise ? await earlier : earlier
       batch.results.push(this.#decide(commit, known, batch, tentative, receipt))
     }
-    if (batch.entries.length > 0) await this.#segments.append(this.#lines.bytes, batch.firstPosition)
-    for (const entry of batch.entries) this.#index.add(entry)
-    return batch.results
   }
 
   #storedEarlier({ id, fresh }: Commit, stream: number): Promise<Receipt | undefined> | undefined {
@@ -104,14 +134,14 @@ export class LogWriter {
   ): AppendResult {
     const sequence = tentative?.sequence ?? (known === -1 ? 0 : this.#index.lastSequence(known))
     if (earlier !== undefined) {
-      breakStream(batch, known, tentative, sequence)
+      batch.breakStream(known, tentative, sequence)
       return { status: 'duplicate', sequence: earlier.sequence, position: earlier.position, count: earlier.count }
     }
     const wasBroken = batch.brokenUnknown.size > 0 && batch.brokenUnknown.has(keyOf(commit))
     const broken = wasBroken || tentative?.broken === true
     if (!isMet(commit.expected, sequence, broken)) {
-      if (known === -1) batch.brokenUnknown.add(keyOf(commit))
-      else breakStream(batch, known, tentative, sequence)
+      if (known === -1) batch.breakUnknown(commit)
+      else batch.breakStream(known, tentative, sequence)
       return { status: 'conflict', sequence }
     }
     const stream = known === -1 ? this.#index.streams.findOrAdd(commit.stream) : known
@@ -129,12 +159,6 @@ export class LogWriter {
     batch.head += count
     return { status: 'stored', sequence: sequence + count, position: batch.head, count }
   }
-}
-
-/** From now on, whoever expects an exact sequence of the stream was decided on what is not there. */
-function breakStream(batch: Batch, stream: number, tentative: Tentative | undefined, sequence: number): void {
-  if (tentative !== undefined) tentative.broken = true
-  else batch.streams.set(stream, new Tentative(sequence, true))
 }
 
 const keyOf = ({ stream }: Commit): string => `${stream.aggregate}\0${stream.id}`

@@ -48,6 +48,19 @@ export const races: ConformanceGroup = {
       assert.ok(results.every(({ sequence }) => sequence === 4))
       assert.equal((await readWhole(store, id)).length, 4)
     },
+    'are judged each by itself: one caller who conflicts breaks nobody else’s chain': async ({ store, stream }) => {
+      const id = stream()
+      await grow(store, id, 3)
+      const results = await Promise.all([
+        one(store, id, { expected: 2 }),
+        one(store, id, { expected: 3 }),
+        one(store, id, { expected: 9 }),
+      ])
+      assert.deepEqual(
+        results.map(({ status }) => status),
+        ['conflict', 'stored', 'conflict'],
+      )
+    },
     'that expect no event have exactly one winner': async ({ store, stream }) => {
       const id = stream()
       const results = await Promise.all(many(20, () => one(store, id, { expected: 'none', events: events(2) })))
