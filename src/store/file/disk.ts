@@ -4,7 +4,18 @@
  * for the owner's eyes only. It knows nothing of logs and lines.
  */
 import { constants } from 'node:fs'
-import { link, mkdir, open, readdir, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises'
+import {
+  type FileHandle,
+  link,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  stat,
+  unlink,
+  writeFile,
+} from 'node:fs/promises'
 import { dirname } from 'node:path'
 
 /** An open file. */
@@ -13,6 +24,8 @@ export interface DiskFile {
   read(bytes: Uint8Array, position: number): Promise<number>
   /** Writes at a place; fewer than asked for if the disk is nearly full. */
   write(bytes: Uint8Array, position: number): Promise<number>
+  /** The same; what was written is durable when the call is done. */
+  writeDurably(bytes: Uint8Array, position: number): Promise<number>
   truncate(length: number): Promise<void>
   /** Makes durable what was written, and the file's length. */
   sync(): Promise<void>
@@ -95,20 +108,39 @@ async function syncDirectory(path: string): Promise<void> {
   }
 }
 
+/**
+ * How Linux is told to make each write durable by itself. That is what a write and an `fdatasync` do, in one trip to the
+ * thread pool: a lone commit takes 0.14 ms instead of 0.26. Elsewhere the flag is missing, or (on macOS) promises less.
+ */
+const durableFlag: number | undefined = process.platform === 'linux' ? constants.O_DSYNC : undefined
+
 async function openFile(path: string, mode: OpenMode): Promise<DiskFile> {
   const handle = await open(path, flags[mode], fileMode)
+  let durable: FileHandle | undefined
   return Object.freeze({
     read: async (bytes: Uint8Array, position: number) =>
       (await handle.read(bytes, 0, bytes.length, position)).bytesRead,
     write: async (bytes: Uint8Array, position: number) =>
       (await handle.write(bytes, 0, bytes.length, position)).bytesWritten,
+    writeDurably: async (bytes: Uint8Array, position: number) => {
+      if (durableFlag === undefined) {
+        const { bytesWritten } = await handle.write(bytes, 0, bytes.length, position)
+        await handle.datasync()
+        return bytesWritten
+      }
+      durable ??= await open(path, constants.O_WRONLY | durableFlag)
+      return (await durable.write(bytes, 0, bytes.length, position)).bytesWritten
+    },
     truncate: (length: number) => handle.truncate(length),
     sync: () => handle.datasync(),
     status: async () => {
       const { size, mtimeMs } = await handle.stat()
       return { length: size, modifiedAt: mtimeMs }
     },
-    close: () => handle.close(),
+    close: async () => {
+      await durable?.close()
+      await handle.close()
+    },
   })
 }
 
@@ -132,10 +164,15 @@ export async function readFully(file: DiskFile, bytes: Uint8Array, position: num
   return done
 }
 
-/** Writes all of the bytes; a disk that takes none of them is full. */
-export async function writeFully(file: DiskFile, bytes: Uint8Array, position: number): Promise<void> {
+/** Writes all of the bytes, durably or not; a disk that takes none of them is full. */
+export async function writeFully(
+  file: DiskFile,
+  bytes: Uint8Array,
+  position: number,
+  how: 'write' | 'writeDurably' = 'write',
+): Promise<void> {
   for (let done = 0; done < bytes.length; ) {
-    const count = await file.write(done === 0 ? bytes : bytes.subarray(done), position + done)
+    const count = await file[how](done === 0 ? bytes : bytes.subarray(done), position + done)
     if (count === 0) throw Object.assign(new Error('nothing more could be written'), { code: 'ENOSPC' })
     done += count
   }

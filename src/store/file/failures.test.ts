@@ -4,8 +4,8 @@ import { describe, test } from 'node:test'
 import { hasCode, MnemeError } from '../../domain/error.ts'
 import type { Commit } from '../commit.ts'
 import type { Store } from '../store.ts'
-import { FailingDisk, type FailureMode } from './failing-disk.ts'
-import { commitIds, commitTo, readLog, stream, type TestPlace, testPlace } from './test-place.ts'
+import { FailingDisk, type FailureMode } from './failing-disk.fixture.ts'
+import { commitIds, commitTo, readLog, stream, type TestPlace, testPlace } from './test-place.fixture.ts'
 
 const rejectsWith = (promise: Promise<unknown>, code: Parameters<typeof hasCode>[1]): Promise<void> =>
   assert.rejects(promise, (error: unknown) => {
@@ -135,7 +135,7 @@ describe('A disk that is full', () => {
     const failing = new FailingDisk()
     const store = await place.open({ disk: failing.disk })
     await store.append([commitTo('x', 'a')])
-    failing.failing.set('write', 'ENOSPC')
+    failing.failing.set('write', 'ENOSPC').set('writeDurably', 'ENOSPC')
     await rejectsWith(store.append([commitTo('x', 'b')]), 'STORE_FULL')
     await rejectsWith(store.saveStep('p', { from: 0, to: 1, rows: [] }), 'STORE_FULL')
     assert.deepEqual(commitIds(await readLog(store)), ['a'])
@@ -149,11 +149,11 @@ describe('A disk that is full', () => {
     assert.deepEqual(place.warnings, [])
   })
 
-  test('is told from the sync as well', async () => {
+  test('and cannot make the undoing durable leaves the outcome unknown until the store is opened again', async () => {
     await using place = await testPlace()
     const failing = new FailingDisk()
     const store = await place.open({ disk: failing.disk })
-    failing.failing.set('sync', 'ENOSPC')
+    failing.failing.set('writeDurably', 'ENOSPC').set('sync', 'ENOSPC')
     await rejectsWith(store.append([commitTo('x', 'a')]), 'STORE_UNAVAILABLE')
     failing.failing.clear()
     await rejectsWith(store.append([commitTo('x', 'a')]), 'STORE_UNAVAILABLE')
@@ -170,7 +170,7 @@ describe('A write that cannot be undone', () => {
     const failing = new FailingDisk()
     const store = await place.open({ disk: failing.disk })
     await store.append([commitTo('x', 'a')])
-    failing.failing.set('sync', 'EIO').set('truncate', 'EIO')
+    failing.failing.set('writeDurably', 'EIO').set('truncate', 'EIO')
     await rejectsWith(store.append([commitTo('x', 'b')]), 'STORE_UNAVAILABLE')
     failing.failing.clear()
     await assert.rejects(store.append([commitTo('x', 'c')]), /open it again/)

@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { hasCode } from '../../domain/error.ts'
 import { nodeDisk } from './disk.ts'
-import { FailingDisk } from './failing-disk.ts'
+import { FailingDisk } from './failing-disk.fixture.ts'
 import { file } from './index.ts'
-import { commitIds, commitTo, readLog, stream, testPlace } from './test-place.ts'
+import { commitIds, commitTo, readLog, stream, testPlace } from './test-place.fixture.ts'
 
 const openOptions = { now: () => 0, warn: () => {} }
 
@@ -74,14 +74,15 @@ describe('The log of a file store', () => {
     let isHeld = false
     const open: typeof nodeDisk.open = async (path, mode) => {
       const opened = await nodeDisk.open(path, mode)
-      const sync = async () => {
+      const writeDurably: typeof opened.writeDurably = async (bytes, position) => {
+        const written = await opened.write(bytes, position)
         if (isHeld) {
           syncing.resolve()
           await mayGoOn.promise
         }
-        return opened.sync()
+        return written
       }
-      return { ...opened, sync }
+      return { ...opened, writeDurably }
     }
     const store = await place.open({ disk: { ...nodeDisk, open } })
     await store.append([commitTo('x', 'a')])

@@ -4,7 +4,7 @@ import { copyFile, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import type { Store } from '../store.ts'
-import { commitTo, readLog, stream, type TestPlace, testPlace } from './test-place.ts'
+import { commitTo, readLog, stream, type TestPlace, testPlace } from './test-place.fixture.ts'
 
 const streamCount = 7
 

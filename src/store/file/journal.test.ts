@@ -4,7 +4,7 @@ import { readFile, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import type { Store } from '../store.ts'
-import { commitTo, stream, type TestPlace, testPlace } from './test-place.ts'
+import { commitTo, stream, type TestPlace, testPlace } from './test-place.fixture.ts'
 
 const pathOf = ({ directory }: TestPlace, name: string) => join(directory, `${name}.jsonl`)
 

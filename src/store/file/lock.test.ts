@@ -7,7 +7,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { hasCode } from '../../domain/error.ts'
-import { commitIds, commitTo, readLog, testPlace } from './test-place.ts'
+import { commitIds, commitTo, readLog, testPlace } from './test-place.fixture.ts'
 
 /** Opens a place, says how it went, and stays until it is killed. */
 const program = `

@@ -4,8 +4,8 @@ import { readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { hasCode } from '../../domain/error.ts'
-import { FailingDisk } from './failing-disk.ts'
-import { commitIds, commitTo, readLog, type TestPlace, testPlace } from './test-place.ts'
+import { FailingDisk } from './failing-disk.fixture.ts'
+import { commitIds, commitTo, readLog, type TestPlace, testPlace } from './test-place.fixture.ts'
 
 /** Three commits, each in a batch of its own. */
 async function threeCommits(place: TestPlace, settings = {}): Promise<string> {

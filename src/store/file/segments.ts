@@ -1,6 +1,6 @@
 /**
  * The log as files: one long row of bytes, cut into segments that are named after the first position in them. A batch
- * is one write and one sync at the end of the last; it counts only when both are done. Whatever goes wrong, the file is
+ * is one write at the end of the last, made durable; it counts only when that is done. Whatever goes wrong, the file is
  * cut back to where it was and synced; if that fails too, nobody knows what the disk holds, and nothing more is written
  * until the store is opened again. What lines say is not known here.
  */
@@ -76,8 +76,8 @@ export class Segments {
     if (this.#broken !== undefined) throw this.#brokenError(this.#broken)
     const { file, segment } = await this.#roomFor(bytes.length, firstPosition)
     try {
-      await writeFully(file, bytes, segment.length)
-      if (!this.#options.mayLoseOnPowerFailure) await file.sync()
+      const how = this.#options.mayLoseOnPowerFailure ? 'write' : 'writeDurably'
+      await writeFully(file, bytes, segment.length, how)
     } catch (cause) {
       await this.#cutBack(file, segment.length, cause)
       throw troubleOf(this.#directory, 'writing a batch; nothing of it was kept', cause)

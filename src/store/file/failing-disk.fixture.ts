@@ -1,8 +1,8 @@
 /**
  * A disk for tests that does what the real one does, until a call that is to fail. It counts every call, of files too; the
  * call with the number given fails before it did anything, after it did everything, or half-way (a write that stops).
- * Calls can also be made to fail by their kind. Syncs count but are not passed on: no test here pulls the plug, and they take
- * nearly all of the time.
+ * Calls can also be made to fail by their kind. Syncs count but are not passed on, and durable writes are plain ones: no test here
+ * pulls the plug, and syncs take nearly all of the time.
  */
 import { type Disk, type DiskFile, nodeDisk } from './disk.ts'
 
@@ -23,7 +23,7 @@ export class FailingDisk {
     this.#at = at
     this.#mode = mode
     this.disk = this.#wrap({ ...nodeDisk }, (name, result) =>
-      name === 'open' ? this.#wrap({ ...(result as DiskFile) }, (_, plain) => plain) : result,
+      name === 'open' ? this.#wrap(withPlainWrites(result as DiskFile), (_, plain) => plain) : result,
     )
   }
 
@@ -47,7 +47,7 @@ export class FailingDisk {
     if (code !== undefined) throw ioError(code)
     // A file that failed to close would stay open until the test ends.
     if (name === 'close') return call(...parameters)
-    const counts = this.#mode !== 'half-way' || name === 'write'
+    const counts = this.#mode !== 'half-way' || name === 'write' || name === 'writeDurably'
     if (counts) this.calls++
     if (name === 'sync' || name === 'syncDirectory') call = async () => undefined
     if (!counts || this.calls !== this.#at) return call(...parameters)
@@ -64,5 +64,7 @@ export class FailingDisk {
     throw ioError('EIO')
   }
 }
+
+const withPlainWrites = (file: DiskFile): DiskFile => ({ ...file, writeDurably: file.write })
 
 const ioError = (code: string): Error => Object.assign(new Error(`${code}: made to fail by the test`), { code })
