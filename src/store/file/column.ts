@@ -6,7 +6,7 @@
 type Block = Float64Array | Uint32Array | Uint16Array
 
 /** The values of one block. */
-export const blockLength = 65_536
+const blockLength = 65_536
 const shift = 16
 const mask = blockLength - 1
 

@@ -17,7 +17,7 @@ export class FailingDisk {
   readonly #at: number
   readonly #mode: FailureMode
   /** Kinds of calls that fail from now on, with the system's error code. */
-  readonly failing = new Map<string, string>()
+  readonly failing: Map<string, string> = new Map()
 
   constructor(at: number = Number.POSITIVE_INFINITY, mode: FailureMode = 'before') {
     this.#at = at

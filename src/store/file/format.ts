@@ -10,7 +10,7 @@ import { corrupt } from './trouble.ts'
 const formatName = 'format.json'
 const format = 'mneme file store'
 /** The newest version of the format that this program writes and reads. */
-export const formatVersion = 1
+const formatVersion = 1
 
 /** @throws StoreError `STORE_TOO_NEW`, `STORE_CORRUPT`, or what the disk threw */
 export async function checkFormat(disk: Disk, directory: string): Promise<void> {

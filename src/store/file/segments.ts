@@ -26,7 +26,7 @@ export interface SegmentOptions {
 
 const namePattern = /^log-(\d{16})\.jsonl$/
 
-export const segmentName = (firstPosition: number): string => `log-${String(firstPosition).padStart(16, '0')}.jsonl`
+const segmentName = (firstPosition: number): string => `log-${String(firstPosition).padStart(16, '0')}.jsonl`
 /** The first position in a segment of this name; `undefined` if it is no segment's name. */
 export function firstPositionOf(name: string): number | undefined {
   const digits = namePattern.exec(name)?.[1]

@@ -12,9 +12,9 @@ import type { DatabaseSync } from 'node:sqlite'
 import { Failure } from './failure.ts'
 
 /** The version of these tables. A program refuses a file with a higher one. */
-export const schemaVersion = 1
+const schemaVersion = 1
 /** The version of what is in the columns that hold JSON. */
-export const formatVersion = 1
+const formatVersion = 1
 
 const tables = `
 CREATE TABLE meta (name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;

@@ -1,7 +1,10 @@
 /**
  * Every statement that the store runs, in one place, so that a test can ask SQLite how it would run each: none may read
  * a whole table.
+ *
+ * Tidy: inferred exports because the names of the statements are types that the sets of prepared ones are made from.
  */
+
 const event = 'position, stream, sequence, kind, revision, recorded_at, commit_id, data, metadata, tags'
 
 /** What the caller's thread runs. */

@@ -1,2 +1,2 @@
 /** A model of the event store, and random sequences that compare a store with it. Needs fast-check. */
-export { type ModelOptions, storeModel } from './store-model.ts'
+export { storeModel } from './store-model.ts'
