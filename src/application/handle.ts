@@ -78,7 +78,7 @@ export function handlesOf(kernel: Kernel, aggregate: string): (id: string) => ob
 
     async *history({ from = 1, signal }: HistoryOptions = {}): AsyncGenerator<unknown> {
       checkSequence('from', from)
-      for await (const event of kernel.history(this.#stream, from, signal)) yield recordedEvent(type, event)
+      for await (const event of kernel.history(this.#stream, from, signal)) yield recordedEvent(type.folds, event)
     }
 
     static streamOf(handle: Handle): StreamId {

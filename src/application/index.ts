@@ -6,6 +6,8 @@ export type {
   At,
   CommandArgs,
   CommandOf,
+  EventsOf,
+  EventsOptions,
   Handle,
   HistoryOptions,
   Load,

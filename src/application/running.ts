@@ -5,6 +5,7 @@ import type { AnyProjection, RowOf } from '../domain/projection.ts'
 import type { Accepted, Refused } from '../kernel/outcome.ts'
 import type { CommandOptions } from '../kernel/pending-command.ts'
 import type { RunResult, WaitOptions } from '../projection/runner.ts'
+import type { SubscriptionOptions } from '../projection/subscription.ts'
 
 /** Arguments of a command: its data (optional where an empty object would do), then options. */
 export type CommandArgs<Data> = {} extends Data
@@ -77,6 +78,15 @@ export type RefusedBy<A, C> = C extends { readonly aggregate: infer Name; readon
   ? RejectionOf<A[keyof A], Name, CommandName>
   : never
 
+/** Every event that some aggregates can have. */
+export type EventsOf<A> = A extends Aggregate<string, any, infer Kinds, any> ? EventOf<Kinds> : never
+
+/** Where a subscription starts and what it gives. */
+export interface EventsOptions<Type extends string> extends Omit<SubscriptionOptions, 'types'> {
+  /** Only events of these types. */
+  readonly types?: readonly Type[]
+}
+
 /** The rows of a projection. */
 export interface ReadModel<Row> {
   /**
@@ -118,6 +128,16 @@ export type Running<A, P> = { readonly [K in keyof A]: (id: string) => Handle<A[
     dispatch<const C extends CommandOf<A>>(command: C): Promise<AcceptedBy<A, C> | RefusedBy<A, C>>
   }
   readonly projections: Projections<keyof P>
+  /**
+   * The log from a position on, then live: each event once, in order. It ends with the signal's reason, or when the domain stops.
+   *
+   *     for await (const event of bank.events({ from: lastHandled + 1, types: ['MoneyDeposited'], signal })) ...
+   *
+   * @throws DefinitionError `OPTION_INVALID`
+   */
+  events<Type extends EventsOf<A[keyof A]>['type']>(
+    options?: EventsOptions<Type>,
+  ): AsyncIterable<Extract<EventsOf<A[keyof A]>, { readonly type: Type }>>
   /** How much is in memory and under way. */
   load(): Load
   /** Refuses new commands, answers those under way, saves what is due, and closes the stores. Also `await using`. */

@@ -6,10 +6,13 @@ interface Platform {
   readonly setImmediate?: (callback: () => void) => unknown
 }
 
+/** Timers take 31 bits of milliseconds; over that they would fire at once. */
+const delayMsMax = 2 ** 31 - 1
+
 export const systemEnvironment: Environment = Object.freeze({
   now: () => Date.now(),
   after(delayMs: number, callback: () => void, options?: { readonly background: boolean }) {
-    const timer: unknown = setTimeout(callback, delayMs)
+    const timer: unknown = setTimeout(callback, Math.min(delayMs, delayMsMax))
     if (options?.background) (timer as { unref?: () => void }).unref?.()
     return () => clearTimeout(timer as Parameters<typeof clearTimeout>[0])
   },

@@ -5,20 +5,20 @@
  * happens to the instance, so a conflict undoes the round by forgetting it.
  */
 import { ConflictError, InputError, LoadError, MnemeError, OutcomeUnknownError, StoreError } from '../domain/error.ts'
-import type { RecordedEvent } from '../domain/event.ts'
 import type { StreamId } from '../domain/stream.ts'
 import { type Commit, repeated } from '../store/commit.ts'
 import type { CommitQueue } from '../store/commit-queue.ts'
 import type { AppendResult, Receipt } from '../store/store.ts'
 import type { AggregateType } from './aggregate-type.ts'
+import { type Answering, answerDecided, answerIfNew, answerStored } from './answers.ts'
 import { type Decided, decide, type RoundMoment } from './decide.ts'
 import { backOffMs, type Environment, sleep } from './environment.ts'
 import type { KernelLimits } from './limits.ts'
 import type { PendingCommand } from './pending-command.ts'
-import { catchUp, recordedEvent, rehydrate, type Sources, type Standing } from './rehydrate.ts'
+import { catchUp, rehydrate, type Standing } from './rehydrate.ts'
 
 /** What all actors of a kernel share. */
-export interface ActorContext extends Sources {
+export interface ActorContext extends Answering {
   readonly queue: CommitQueue
   readonly environment: Environment
   readonly limits: KernelLimits
@@ -223,7 +223,7 @@ export class Actor {
       } else if (result.status === 'duplicate' && pending.repeatable) {
         broken = true
         if (result.sequence > this.#standing.sequence) actual = result.sequence
-        void this.#answerStored(pending, result)
+        void answerStored(this.#context, this, pending, result)
       } else {
         this.#accept(pending, decided, result)
       }
@@ -327,7 +327,7 @@ export class Actor {
       undone = true
       const { commandId } = pending
       const receipt = await this.#context.events.findCommit(stream, commandId).catch(() => undefined)
-      if (receipt !== undefined) await this.#answerStored(pending, receipt)
+      if (receipt !== undefined) await answerStored(this.#context, this, pending, receipt)
       else pending.fail(new OutcomeUnknownError('OUTCOME_UNKNOWN', { stream, commandId }, cause))
     }
     this.#putBack(again)
@@ -340,43 +340,9 @@ export class Actor {
 
   /** Answers a command that has nothing to store; with an id of the caller's, only if that id is not stored yet. */
   #answerUnstored(pending: PendingCommand): void {
-    if (pending.repeatable && this.#standing.sequence > 0) void this.#answerIfNew(pending, this.#standing)
-    else answer(pending, this.#standing)
+    if (pending.repeatable) void answerIfNew(this.#context, this, pending, this.#standing)
+    else answerDecided(pending, this.#standing)
   }
-
-  async #answerIfNew(pending: PendingCommand, standing: Standing): Promise<void> {
-    const { commandId } = pending
-    const { stream } = this
-    try {
-      const receipt = await this.#context.events.findCommit(stream, commandId)
-      if (receipt === undefined) answer(pending, standing)
-      else await this.#answerStored(pending, receipt)
-    } catch (cause) {
-      pending.fail(new OutcomeUnknownError('OUTCOME_UNKNOWN', { stream, commandId }, cause))
-    }
-  }
-
-  /** Answers a command that is stored with what was stored: its events, and the state as it was after them. */
-  async #answerStored(pending: PendingCommand, { sequence, position, count }: Receipt): Promise<void> {
-    const { stream, type } = this
-    try {
-      const range = { from: sequence - count + 1, to: sequence + 1 }
-      const stored = await this.#context.events.readStream(stream, range, { limit: count })
-      const { state } = await rehydrate(this.#context, type, stream, { sequence })
-      const events: readonly RecordedEvent[] = stored.map((event) => recordedEvent(type, event))
-      pending.succeed({ accepted: true, state, sequence, position, events })
-    } catch (cause) {
-      pending.fail(new OutcomeUnknownError('OUTCOME_UNKNOWN', { stream, commandId: pending.commandId }, cause))
-    }
-  }
-}
-
-/** Answers a command that decided no events, on the standing that it was decided on. */
-function answer(pending: PendingCommand, { state, sequence, position }: Standing): void {
-  const decided = pending.decided!
-  if (decided.kind === 'failed') pending.fail(decided.error)
-  else if (decided.kind === 'rejected') pending.succeed({ accepted: false, rejection: decided.rejection })
-  else pending.succeed({ accepted: true, state, sequence, position, events: [] })
 }
 
 /** Whether an error proves that nothing was stored. */

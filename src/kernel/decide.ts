@@ -8,7 +8,7 @@ import { type NewEvent, outputOf, type RecordedEvent } from '../domain/event.ts'
 import { JsonCopier } from '../domain/json.ts'
 import { Rejection } from '../domain/rejection.ts'
 import type { StreamId } from '../domain/stream.ts'
-import { type Commit, type CommitEvent, checkTags, sizeOfLabels, trustedCommit } from '../store/commit.ts'
+import { Commit, type CommitEvent, checkTags, sizeOfLabels } from '../store/commit.ts'
 import { checkSize } from '../store/expected.ts'
 import type { StoreLimits } from '../store/store.ts'
 import type { AggregateType } from './aggregate-type.ts'
@@ -91,7 +91,7 @@ export function decide(
     events[i] = applied
   }
   const place = { expected: sequence, id: commandId, recordedAt: moment.nowMs }
-  const commit = trustedCommit(stream, place, stored, copier.size, !command.repeatable)
+  const commit = new Commit(stream, place, stored, copier.size, !command.repeatable)
   checkSize(commit, limits)
   return { kind: 'events', commit, events, state: next }
 }

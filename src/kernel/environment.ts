@@ -33,6 +33,13 @@ export function sleep(environment: Environment, delayMs: number, signal?: AbortS
   })
 }
 
+/** Waits for some work, but no longer than this; what fails is left to the work's own caller. */
+export async function waitAtMost(environment: Environment, timeoutMs: number, work: Promise<unknown>): Promise<void> {
+  const timeout = new AbortController()
+  await Promise.race([work.catch(() => {}), sleep(environment, timeoutMs, timeout.signal)])
+  timeout.abort()
+}
+
 /** A delay that doubles with every try from `firstMs` up to `maxMs`, half of it by chance, so that rivals part. */
 export function backOffMs(environment: Environment, tries: number, firstMs: number, maxMs: number): number {
   const full = Math.min(maxMs, firstMs * 2 ** Math.min(tries, 30))

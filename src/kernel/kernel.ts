@@ -148,7 +148,10 @@ export class Kernel {
       const options = signal === undefined ? {} : { signal }
       const page = await this.#context.events.readStream(stream, { from: next, to: Number.POSITIVE_INFINITY }, options)
       if (page.length === 0) return
-      yield* page
+      for (const event of page) {
+        signal?.throwIfAborted()
+        yield event
+      }
       next = page.at(-1)!.sequence + 1
     }
   }

@@ -22,7 +22,10 @@ export interface KernelLimits {
   readonly snapshotsWaitingMax: number
   /** Snapshots kept of each stream. */
   readonly snapshotsKept: number
-  /** How long `stop` waits for commands under way before it tells their callers that the outcome is unknown. */
+  /**
+   * How long `stop` waits for commands and snapshots under way before it tells the callers that the outcome is unknown, and
+   * then for projections.
+   */
   readonly stopTimeoutMs: number
 }
 
@@ -47,7 +50,7 @@ const limitDefaults: KernelLimits = Object.freeze({
  */
 export function limitsOf(chosen: Partial<KernelLimits>): KernelLimits {
   for (const [name, found] of Object.entries(chosen)) {
-    if (!(name in limitDefaults)) {
+    if (!Object.hasOwn(limitDefaults, name)) {
       const expected = `one of ${Object.keys(limitDefaults).join(', ')}`
       throw new DefinitionError('OPTION_INVALID', { option: `limits.${name}`, expected, found: name })
     }

@@ -13,6 +13,9 @@ interface Order {
   newest: Actor | undefined
 }
 
+/** How soon to look again when there are too many, and none of them is idle. */
+const crowdedMs = 100
+
 export class Passivation {
   readonly #environment: Environment
   readonly #liveMax: number
@@ -37,7 +40,7 @@ export class Passivation {
   add(actor: Actor, nowMs: number): void {
     this.#live++
     this.#append(actor, nowMs)
-    if (this.#live > this.#liveMax) this.#makeRoom()
+    this.#makeRoom()
   }
 
   /** Notes that an instance is used: it becomes the last to leave. */
@@ -93,15 +96,27 @@ export class Passivation {
     this.#passivate(actor)
   }
 
-  /** Over the cap: the least recently used of all types that is idle leaves. Busy ones are among the newest anyway. */
+  /** Over the cap the least recently used that are idle leave. Where all are busy, it is tried again soon. */
   #makeRoom(): void {
+    while (this.#live > this.#liveMax) {
+      const candidate = this.#leastRecentlyUsed()
+      if (candidate === undefined) {
+        this.#wakeBy(this.#environment.now() + crowdedMs)
+        return
+      }
+      this.#remove(candidate, this.#orderOf(candidate))
+    }
+  }
+
+  /** Of all types, the first that is idle. Busy ones are among the newest anyway. */
+  #leastRecentlyUsed(): Actor | undefined {
     let candidate: Actor | undefined
     for (const { oldest } of this.#orders.values()) {
       let actor = oldest
       while (actor !== undefined && !actor.idle) actor = actor.newer
       if (actor !== undefined && (candidate === undefined || actor.usedAt < candidate.usedAt)) candidate = actor
     }
-    if (candidate !== undefined) this.#remove(candidate, this.#orderOf(candidate))
+    return candidate
   }
 
   #wakeBy(dueAt: number): void {
@@ -127,5 +142,6 @@ export class Passivation {
       }
       if (order.oldest !== undefined) this.#wakeBy(order.oldest.usedAt + order.afterMs)
     }
+    this.#makeRoom()
   }
 }

@@ -113,8 +113,8 @@ function applyStored(type: AggregateType, state: unknown, stored: StoredEvent): 
  *
  * @throws EventError
  */
-export function recordedEvent(type: AggregateType, stored: StoredEvent): RecordedEvent {
-  const fold = type.folds.get(stored.type)
+export function recordedEvent(folds: AggregateType['folds'] | undefined, stored: StoredEvent): RecordedEvent {
+  const fold = folds?.get(stored.type)
   const data = fold === undefined ? stored.data : lift(fold.kind, stored.revision, stored.data)
   return { ...stored, data, recordedAt: new Date(stored.recordedAt) }
 }

@@ -4,6 +4,7 @@ import { ProjectionError } from '../domain/error.ts'
 import { lift, type RecordedEvent } from '../domain/event.ts'
 import type { Json } from '../domain/json.ts'
 import type { AnyProjection } from '../domain/projection.ts'
+import { checkId } from '../domain/stream.ts'
 import type { Row, StoredEvent } from '../store/store.ts'
 
 /** An event that belongs to a row. */
@@ -30,6 +31,7 @@ export function keyEvents(projection: AnyProjection, events: readonly StoredEven
       const event: RecordedEvent = { ...stored, data, recordedAt: new Date(stored.recordedAt) }
       const key = projection.keyOf(event)
       if (key === undefined) continue
+      if (!keys.has(key)) checkId('the key of a row', key)
       keys.add(key)
       keyed.push({ event, key })
     } catch (cause) {
@@ -74,7 +76,7 @@ function foldAll(
     try {
       const known = folded.get(key)
       const before = known === undefined ? stored.get(key) : undefined
-      const row = known?.row ?? (before === undefined ? projection.initial() : decode(before))
+      const row = known?.row !== undefined ? known.row : before === undefined ? projection.initial() : decode(before)
       folded.set(key, { row: projection.folds.get(event.type)!.evolve(row, event.data, event), last: index })
     } catch (cause) {
       return { failedAt: index, cause }

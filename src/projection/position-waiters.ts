@@ -62,6 +62,6 @@ export class PositionWaiters {
   /** The projection is stopped for good. */
   end(): void {
     const what = `Waiting for the projection ${this.#projection}`
-    for (const waiter of this.#waiting) waiter.reject(new CancelledError('STOPPED', { what }))
+    this.fail(new CancelledError('STOPPED', { what }))
   }
 }

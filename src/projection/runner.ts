@@ -85,7 +85,7 @@ export class Runner {
   }
 
   /**
-   * Handles what is in the log now, from the stored checkpoint on. Not to be mixed with `start`.
+   * Handles what is in the log now, from the stored checkpoint on.
    *
    * @throws ProjectionError `PROJECTION_FAILED`
    */
@@ -94,8 +94,8 @@ export class Runner {
     let events = 0
     for (;;) {
       const handled = await this.#step()
-      events += handled
-      if (handled < batchSize) break
+      events += handled ?? 0
+      if (handled !== undefined && handled < batchSize) break
     }
     await this.#saveCheckpoint()
     return { position: this.#handled, events }
@@ -134,7 +134,7 @@ export class Runner {
   async #followFrom(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       this.#hinted = false
-      if ((await this.#step()) === batchSize) continue
+      if (((await this.#step()) ?? batchSize) === batchSize) continue
       if (!this.#hinted) await this.#rest(signal)
     }
   }
@@ -169,24 +169,32 @@ export class Runner {
 
   /** Passed-over events need no write each: the checkpoint behind them is saved now and then, and at the end. */
   async #saveCheckpoint(): Promise<void> {
-    if (this.#handled === this.#saved) return
-    await this.#store.saveStep(this.#projection.name, { from: this.#saved, to: this.#handled, rows: [] })
-    this.#saved = this.#handled
+    const [from, to] = [this.#saved, this.#handled]
+    if (from === to) return
+    try {
+      await this.#store.saveStep(this.#projection.name, { from, to, rows: [] })
+      this.#saved = to
+    } catch (error) {
+      // Another runner is further, or will be.
+      if (!(error instanceof ConflictError)) throw error
+    }
   }
 
-  /** Handles one batch; says how many events it had. */
-  async #step(): Promise<number> {
+  /** Handles one batch; says how many events it had, or nothing if another runner was faster. */
+  async #step(): Promise<number | undefined> {
+    // What the rows are computed from is saved against just this checkpoint, whoever moves it meanwhile.
+    const from = this.#saved
     const range = { from: this.#handled + 1, to: Number.POSITIVE_INFINITY }
     const page = await this.#store.readAll(range, { types: this.#types, limit: batchSize })
     const { rows, failure } = await this.#fold(page.events)
     const position = failure === undefined ? page.examined : failure.facts.position - 1
     try {
-      await this.#save(rows, position)
+      await this.#save(from, position, rows, failure !== undefined)
     } catch (error) {
       // Another runner was faster: its rows are as good as these. Go on from where it is.
       if (!(error instanceof ConflictError)) throw error
       await this.#loadCheckpoint()
-      return batchSize
+      return undefined
     }
     if (failure === undefined) return page.events.length
     this.#waiters.fail(failure)
@@ -203,11 +211,11 @@ export class Runner {
     return { rows, failure: failure ?? batch.failure }
   }
 
-  async #save(rows: readonly Row[], position: number): Promise<void> {
-    if (rows.length > 0 || position - this.#saved >= unsavedMax) {
-      await this.#store.saveStep(this.#projection.name, { from: this.#saved, to: position, rows })
-      this.#saved = position
+  async #save(from: number, to: number, rows: readonly Row[], isLast: boolean): Promise<void> {
+    if (rows.length > 0 || to - from >= unsavedMax || (isLast && to > from)) {
+      await this.#store.saveStep(this.#projection.name, { from, to, rows })
+      this.#saved = to
     }
-    this.#reach(position)
+    this.#reach(to)
   }
 }

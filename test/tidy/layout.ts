@@ -3,7 +3,7 @@ import { posix } from 'node:path'
 import { isTest, isTypeScript } from './rule.ts'
 
 const word = '[a-z0-9]+(?:-[a-z0-9]+)*'
-const fileName = new RegExp(`^(?:${word}(?:\\.${word})*|README\\.md|Dockerfile)$`)
+const fileName = new RegExp(`^(?:${word}(?:\\.${word})*|README\\.md|Dockerfile|\\.npmrc)$`)
 const folderName = new RegExp(`^${word}$`)
 const vague = /(^|-)(utils?|helpers?|manager|impl|common|misc|stuff)(-|\.|$)/
 

@@ -1,0 +1,175 @@
+/** What goes into the log beside the data, and how it is looked at later: clock, metadata, tags, time travel, history. */
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { z } from 'zod'
+import { aggregate, domain, event, memory } from '../../src/index.ts'
+import { manualEnvironment } from '../../src/testing/manual-environment.ts'
+import { codesOf, logOf, startVaults, watched } from '../../test/kernel/rig.ts'
+import { systemEnvironment } from './system-environment.ts'
+
+describe('An event', () => {
+  test('is stamped with the time of the injected clock', async () => {
+    const store = memory()
+    const environment = manualEnvironment({ now: '2030-01-01T00:00:00Z' })
+    await using vaults = await startVaults({ store, environment })
+    const { events } = await vaults.vault('a').burst({ count: 2 })
+    for (const { recordedAt } of events) assert.deepEqual(recordedAt, new Date('2030-01-01T00:00:00Z'))
+    await environment.advance(1500)
+    await vaults.vault('a').add({ amount: 1 })
+    assert.deepEqual(
+      (await logOf(store)).map(({ recordedAt }) => new Date(recordedAt).toISOString()),
+      ['2030-01-01T00:00:00.000Z', '2030-01-01T00:00:00.000Z', '2030-01-01T00:00:01.500Z'],
+    )
+  })
+
+  test('carries its command’s metadata and tags, and the tags of its kind', async () => {
+    const store = memory()
+    await using vaults = await startVaults({ store })
+    const metadata = { correlationId: 'c-1', causationId: 'e-7', user: { id: 'ada' } }
+    const { events } = await vaults
+      .vault('a')
+      .add({ amount: 1, note: 'rent' }, { metadata, tags: ['home', 'note:rent', 'home'], commandId: 'pay' })
+    const [stored] = await logOf(store)
+    for (const event of [events[0]!, stored!]) {
+      assert.deepEqual(event.metadata, metadata)
+      assert.deepEqual(event.tags, ['home', 'note:rent'])
+      assert.equal(event.commitId, 'pay')
+    }
+    const opened = await store.open({ now: () => 0, warn: () => {} })
+    const { events: found } = await opened.readAll({ from: 1, to: 9 }, { tags: ['note:rent', 'home'] })
+    assert.equal(found.length, 1)
+  })
+
+  test('keeps its metadata whatever the caller does with it afterwards', async () => {
+    const store = memory()
+    await using vaults = await startVaults({ store })
+    const metadata = { user: 'ada' }
+    const tags = ['red']
+    const answer = vaults.vault('a').add({ amount: 1 }, { metadata, tags })
+    metadata.user = 'eve'
+    tags.push('blue')
+    await answer
+    const [stored] = await logOf(store)
+    assert.deepEqual([stored!.metadata, stored!.tags], [{ user: 'ada' }, ['red']])
+  })
+
+  test('is the same whether it was just made or is read back, also for its fold', async () => {
+    const seen: unknown[] = []
+    const Noted = event('Noted', z.object({ at: z.coerce.date(), n: z.number().default(7) }))
+    const Notes = aggregate('notes', () => ({ n: 0 }))
+      .on(Noted, ({ n }, data, event) => {
+        seen.push({ ...event, data })
+        return { n: n + data.n }
+      })
+      .command('note', z.object({}), (_, __, { now, newId }) => [
+        Noted({ at: now }),
+        Noted({ at: now, n: newId().length }),
+      ])
+    const store = memory()
+    const live = await domain({ aggregates: { notes: Notes } }).start({ store })
+    const { events } = await live.notes('a').note({}, { metadata: { by: 'ada' }, tags: ['x'] })
+    await live.stop()
+    const made = seen.splice(0)
+    await using again = await domain({ aggregates: { notes: Notes } }).start({ store })
+    await again.notes('a').state()
+    assert.deepEqual(seen, made)
+    const history = []
+    for await (const event of again.notes('a').history()) history.push(event)
+    assert.deepEqual(history, events)
+    assert.ok(history[0]!.data.at instanceof Date)
+  })
+})
+
+describe('Time travel', () => {
+  test('gives the state after any event, before the first, and behind the last', async () => {
+    await using vaults = await startVaults()
+    const vault = vaults.vault('a')
+    for (let i = 1; i <= 5; i++) await vault.add({ amount: i })
+    for (let sequence = 0; sequence <= 5; sequence++) {
+      assert.equal((await vault.state({ sequence })).amounts.length, sequence)
+    }
+    assert.equal((await vault.state({ sequence: 99 })).amounts.length, 5)
+    assert.equal((await vault.state()).amounts.length, 5)
+  })
+
+  test('gives the state as it was at a time', async () => {
+    const environment = manualEnvironment({ now: '2030-01-01T00:00:00Z' })
+    await using vaults = await startVaults({ environment, snapshotEvery: 1 })
+    const vault = vaults.vault('a')
+    for (let i = 0; i < 3; i++) {
+      await vault.add({ amount: 1 })
+      await environment.advance(1000)
+    }
+    const at = async (seconds: number) =>
+      (await vault.state({ time: new Date(Date.UTC(2030, 0, 1) + seconds * 1000) })).balance
+    assert.deepEqual(
+      [await at(-1), await at(0), await at(0.999), await at(1), await at(2), await at(50)],
+      [0, 1, 1, 2, 3, 3],
+    )
+  })
+
+  test('of an aggregate that does not exist gives its first state, and keeps nothing in memory', async () => {
+    await using vaults = await startVaults()
+    assert.deepEqual(await vaults.vault('nobody').state(), { balance: 0, amounts: [] })
+    assert.equal(vaults.load().liveAggregates, 0)
+  })
+
+  test('sees at once what another process wrote', async () => {
+    const store = memory()
+    await using left = await startVaults({ store })
+    await using right = await startVaults({ store })
+    await left.vault('a').add({ amount: 1 })
+    await right.vault('a').add({ amount: 2 })
+    assert.deepEqual((await left.vault('a').state()).amounts, [1, 2])
+  })
+})
+
+describe('A history', () => {
+  test('is read page by page from where one likes, and ends', async () => {
+    const watch = watched()
+    await using vaults = await startVaults({ store: watch.store })
+    await vaults.vault('a').burst({ count: 2500 })
+    watch.forget()
+    const sequences: number[] = []
+    for await (const { sequence } of vaults.vault('a').history({ from: 3 })) sequences.push(sequence)
+    assert.deepEqual(
+      sequences,
+      Array.from({ length: 2498 }, (_, i) => i + 3),
+    )
+    assert.ok(watch.count('readStream') <= 4)
+  })
+
+  test('stops when its signal says so', async () => {
+    await using vaults = await startVaults()
+    await vaults.vault('a').burst({ count: 2500 })
+    const controller = new AbortController()
+    let read = 0
+    const reading = (async () => {
+      for await (const _ of vaults.vault('a').history({ signal: controller.signal })) {
+        if (++read === 10) controller.abort(new Error('enough'))
+      }
+    })()
+    await assert.rejects(reading, { message: 'enough' })
+    assert.equal(read, 10)
+  })
+
+  test('of a stopped domain is refused', async () => {
+    const vaults = await startVaults()
+    await vaults.vault('a').add({ amount: 1 })
+    await vaults.stop()
+    assert.deepEqual(
+      await codesOf([vaults.vault('a').state(), vaults.vault('a').history()[Symbol.asyncIterator]().next()]),
+      ['STORE_CLOSED', 'STORE_CLOSED'],
+    )
+  })
+})
+
+test('a timer of the system that was given an infinite time is not due at once', async () => {
+  let early = false
+  const cancel = systemEnvironment.after(Number.POSITIVE_INFINITY, () => {
+    early = true
+  })
+  await new Promise<void>((resolve) => void systemEnvironment.after(1, resolve))
+  cancel()
+  assert.ok(!early)
+})

@@ -1,0 +1,167 @@
+/** Exactly once: a command with an id has one effect and one answer, however often and wherever it is sent. */
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { commit, memory } from '../../src/index.ts'
+import { manualEnvironment } from '../../src/testing/manual-environment.ts'
+import { codesOf, logOf, stands, startVaults, watched } from '../../test/kernel/rig.ts'
+
+const commandId = 'transfer 42'
+
+describe('The same command id', () => {
+  test('sent many times at once has one effect and one answer', async () => {
+    const store = memory()
+    await using vaults = await startVaults({ store })
+    const send = () => vaults.vault('a').add({ amount: 5 }, { commandId })
+    const [first, ...others] = await Promise.all(Array.from({ length: 20 }, send))
+    for (const other of others) assert.deepEqual(other, first)
+    assert.equal((await logOf(store)).length, 1)
+  })
+
+  test('sent again much later gets the first answer, with the state as it was then', async () => {
+    await using vaults = await startVaults()
+    const vault = vaults.vault('a')
+    const first = await vault.burst({ count: 3 }, { commandId })
+    await vault.add({ amount: 100 })
+    assert.deepEqual(await vault.burst({ count: 3 }, { commandId }), first)
+    assert.equal(first.events.length, 3)
+    assert.deepEqual((await vault.state()).amounts, [1, 1, 1, 100])
+  })
+
+  test('after a restart has no second effect', async () => {
+    const store = memory()
+    const before = await startVaults({ store })
+    const first = await before.vault('a').add({ amount: 5 }, { commandId })
+    await before.stop()
+    await using after = await startVaults({ store })
+    assert.deepEqual(await after.vault('a').add({ amount: 5 }, { commandId }), first)
+    assert.equal((await logOf(store)).length, 1)
+  })
+
+  test('after passivation has no second effect', async () => {
+    const environment = manualEnvironment()
+    await using vaults = await startVaults({ environment, passivateAfterMs: 100 })
+    const first = await vaults.vault('a').add({ amount: 5 }, { commandId })
+    await environment.advance(100)
+    assert.equal(vaults.load().liveAggregates, 0)
+    assert.deepEqual(await vaults.vault('a').add({ amount: 5 }, { commandId }), first)
+  })
+
+  test('gets the first answer also when it would be rejected now, has nothing to do now, or fails now', async () => {
+    await using vaults = await startVaults()
+    const vault = vaults.vault('a')
+    const opened = await vault.openOnce({}, { commandId: 'open' })
+    assert.deepEqual(await vault.openOnce({}, { commandId: 'open' }), opened)
+    assert.deepEqual(await vault.openOnce({}, { commandId: 'open' }), opened)
+    assert.deepEqual(await vault.look({}, { commandId: 'open' }), opened)
+    assert.deepEqual(await vault.fail({}, { commandId: 'open' }), opened)
+    assert.deepEqual(await codesOf([vault.openOnce({}, { commandId: 'another' })]), ['Open'])
+  })
+
+  test('that was rejected left nothing behind: it may be accepted later', async () => {
+    await using vaults = await startVaults()
+    const vault = vaults.vault('a')
+    assert.deepEqual(await codesOf([vault.take({ amount: 5 }, { commandId })]), ['TooLittle'])
+    await vault.add({ amount: 5 })
+    await vault.take({ amount: 5 }, { commandId })
+    await vault.take({ amount: 5 }, { commandId })
+    assert.deepEqual((await vault.state()).amounts, [5, -5])
+  })
+
+  test('in a batch between others has no effect, and the others have theirs', async () => {
+    const store = memory()
+    await using vaults = await startVaults({ store })
+    const vault = vaults.vault('a')
+    const first = await vault.add({ amount: 1 }, { commandId })
+    const outcomes = await Promise.all([
+      vault.add({ amount: 2 }),
+      vault.add({ amount: 1 }, { commandId }),
+      vault.add({ amount: 3 }),
+      vault.try.take({ amount: 7 }),
+      vault.add({ amount: 1 }, { commandId }),
+      vault.add({ amount: 4 }, { commandId: 'other' }),
+    ])
+    assert.deepEqual(outcomes[1], first)
+    assert.deepEqual(outcomes[4], first)
+    const { state } = await vault.look()
+    assert.deepEqual(state.amounts.toSorted(), [1, 2, 3, 4, ...(outcomes[3]!.accepted ? [-7] : [])].toSorted())
+    assert.equal((await logOf(store)).length, state.amounts.length)
+  })
+
+  test('on two aggregates is two commands', async () => {
+    await using vaults = await startVaults()
+    await vaults.vault('a').add({ amount: 1 }, { commandId })
+    await vaults.vault('b').add({ amount: 2 }, { commandId })
+    assert.deepEqual((await vaults.vault('b').state()).amounts, [2])
+  })
+
+  test('sent to two kernels at once has one effect and one answer', async () => {
+    const store = memory()
+    await using left = await startVaults({ store })
+    await using right = await startVaults({ store })
+    for (let i = 0; i < 20; i++) {
+      const id = `v${i % 3}`
+      const send = (vaults: typeof left) => vaults.vault(id).add({ amount: i }, { commandId: `c${i}` })
+      const [one, two] = await Promise.all([send(left), send(right)])
+      assert.deepEqual(one, two)
+    }
+    assert.equal((await logOf(store)).length, 20)
+  })
+
+  test('that another kernel has stored is not rejected by one that knows nothing of it yet', async () => {
+    const store = memory()
+    await using left = await startVaults({ store })
+    await using right = await startVaults({ store })
+    await right.vault('a').look()
+    await left.vault('a').add({ amount: 5 })
+    const first = await left.vault('a').take({ amount: 5 }, { commandId })
+    assert.deepEqual(await right.vault('a').take({ amount: 5 }, { commandId }), first)
+  })
+
+  test('whose answer was lost gets the stored answer from the repetition', async () => {
+    const watch = watched()
+    const environment = manualEnvironment()
+    await using vaults = await startVaults({ store: watch.store, environment, limits: { appendTriesMax: 1 } })
+    watch.disturb(({ method }) => (method === 'append' ? 'after' : method === 'findCommit' ? 'before' : undefined))
+    const send = () => vaults.vault('a').add({ amount: 5 }, { commandId })
+    assert.deepEqual(await codesOf([send()]), ['OUTCOME_UNKNOWN'])
+    watch.disturb(() => undefined)
+    const again = await send()
+    assert.equal(again.sequence, 1)
+    assert.deepEqual(again.state.amounts, [5])
+    assert.equal((await logOf(watch.store)).length, 1)
+  })
+
+  test('is looked for in the store only when it may be there: a command without an id costs no look-up', async () => {
+    const watch = watched()
+    await using vaults = await startVaults({ store: watch.store })
+    const vault = vaults.vault('a')
+    await vault.add({ amount: 1 })
+    await vault.try.take({ amount: 2 })
+    await vault.look()
+    assert.equal(watch.count('findCommit'), 0)
+  })
+
+  test('that a direct append used holds for commands too', async () => {
+    const store = memory()
+    const opened = await store.open({ now: () => 0, warn: () => {} })
+    const stream = { aggregate: 'vault', id: 'a' }
+    const events = [{ type: 'Added', data: { amount: 9 } }]
+    await opened.append([commit({ stream, expected: 'none', id: commandId, recordedAt: 0, events })])
+    await using vaults = await startVaults({ store })
+    const outcome = await vaults.vault('a').add({ amount: 5 }, { commandId })
+    assert.deepEqual(outcome.state.amounts, [9])
+  })
+
+  test('waits for the first one in flight and shares its fate', async () => {
+    const watch = watched()
+    await using vaults = await startVaults({ store: watch.store })
+    const gate = Promise.withResolvers<void>()
+    watch.disturb(({ method, number }) => (method === 'append' && number === 1 ? gate.promise : undefined))
+    const first = vaults.vault('a').add({ amount: 5 }, { commandId })
+    assert.equal(await stands(first), 'pending')
+    const second = vaults.vault('a').add({ amount: 5 }, { commandId })
+    assert.equal(await stands(second), 'pending')
+    gate.resolve()
+    assert.deepEqual(await second, await first)
+  })
+})

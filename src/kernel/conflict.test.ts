@@ -1,0 +1,167 @@
+/** What happens when others write the stream: two kernels on one store, and commits appended past the kernel. */
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { ConflictError, commit, memory } from '../../src/index.ts'
+import type { StoreFactory } from '../../src/store/store.ts'
+import { manualEnvironment } from '../../src/testing/manual-environment.ts'
+import { codesOf, logOf, settled, stands, startVaults, until, watched } from '../../test/kernel/rig.ts'
+
+let ids = 0
+
+/** Adds to a vault past every kernel, as another process would. */
+async function addFromOutside(factory: StoreFactory, id: string, amount: number): Promise<void> {
+  const store = await factory.open({ now: () => 0, warn: () => {} })
+  const events = [{ type: 'Added', data: { amount } }]
+  const stream = { aggregate: 'vault', id }
+  await store.append([commit({ stream, expected: 'any', id: `outside-${++ids}`, recordedAt: 0, events })])
+  await store.close()
+}
+
+describe('A conflict', () => {
+  test('is resolved by loading what was missed and deciding again', async () => {
+    const store = memory()
+    const watch = watched(store)
+    await using vaults = await startVaults({ store: watch.store })
+    await vaults.vault('a').add({ amount: 5 })
+    await addFromOutside(store, 'a', 10)
+    watch.forget()
+    const outcome = await vaults
+      .vault('a')
+      .take({ amount: 12 })
+      .catch((error) => error.code)
+    assert.equal(outcome, 'TooLittle', 'a rejection is decided on what the kernel knows')
+    const added = await vaults.vault('a').add({ amount: 1 })
+    assert.equal(added.sequence, 3)
+    assert.deepEqual(added.state, { balance: 16, amounts: [5, 10, 1] })
+    const [reading] = watch.calls.filter(({ method }) => method === 'readStream')
+    assert.deepEqual((reading!.args[1] as { from: number }).from, 2, 'only what was missed is read')
+    await vaults.vault('a').take({ amount: 12 })
+  })
+
+  test('undoes the whole round: a rejection decided on the events that were not stored is decided again', async () => {
+    const store = memory()
+    await using vaults = await startVaults({ store })
+    const vault = vaults.vault('a')
+    await vault.add({ amount: 10 })
+    await addFromOutside(store, 'a', 10)
+    const taken = vault.take({ amount: 10 })
+    const second = vault.take({ amount: 10 })
+    await Promise.all([taken, second])
+    assert.deepEqual((await vault.state()).amounts, [10, 10, -10, -10])
+  })
+
+  test('of the first commit is not followed by the second meeting the right sequence by chance', async () => {
+    const store = memory()
+    const watch = watched(store)
+    await using vaults = await startVaults({ store: watch.store })
+    const vault = vaults.vault('a')
+    await vault.add({ amount: 10 })
+    await addFromOutside(store, 'a', -10)
+    // Decided on 10: the first leaves 0 at sequence 2, and the second expects 2, which is where the outsider left it.
+    const codes = await codesOf([vault.take({ amount: 10 }), vault.openOnce(), vault.add({ amount: 3 })])
+    assert.deepEqual(codes, ['TooLittle', 'Open', 'ok'])
+    assert.deepEqual((await vault.state()).amounts, [10, -10, 3])
+  })
+
+  test('between two kernels loses no update, and every caller gets the truth', async () => {
+    const store = memory()
+    await using left = await startVaults({ store, limits: { conflictTriesMax: 1000 } })
+    await using right = await startVaults({ store, limits: { conflictTriesMax: 1000 } })
+    const callers = Array.from({ length: 16 }, async (_, caller) => {
+      const { vault } = caller % 2 === 0 ? left : right
+      const outcomes = []
+      for (let i = 0; i < 25; i++) outcomes.push(await vault(`v${i % 2}`).add({ amount: caller * 100 + i }))
+      return outcomes
+    })
+    const outcomes = (await Promise.all(callers)).flat()
+    const log = await logOf(store)
+    assert.equal(log.length, 400)
+    for (const { state, sequence, position, events } of outcomes) {
+      const stored = log[position - 1]!
+      assert.equal(stored.sequence, sequence)
+      assert.deepEqual(stored.data, events[0]!.data)
+      assert.deepEqual(events[0]!.position, position)
+      const before = log.filter(({ stream, sequence: at }) => stream.id === stored.stream.id && at <= sequence)
+      assert.deepEqual(
+        state.amounts,
+        before.map(({ data }) => (data as { amount: number }).amount),
+      )
+    }
+  })
+
+  test('that goes on for conflictTriesMax tries is answered with CONFLICT, and nothing is stored', async () => {
+    const store = memory()
+    const watch = watched(store)
+    const environment = manualEnvironment()
+    await using vaults = await startVaults({ store: watch.store, environment, limits: { conflictTriesMax: 4 } })
+    await vaults.vault('a').add({ amount: 1 })
+    watch.forget()
+    // Somebody is faster each time.
+    let amount = 100
+    watch.disturb(({ method }) => (method === 'append' ? addFromOutside(store, 'a', amount++) : undefined))
+    const answer = vaults.vault('a').add({ amount: 2 })
+    const expectation = assert.rejects(answer, (error) => {
+      assert.ok(error instanceof ConflictError)
+      assert.equal(error.code, 'CONFLICT')
+      assert.ok(error.retryable)
+      assert.deepEqual(error.facts, { stream: { aggregate: 'vault', id: 'a' }, tries: 4, sequence: 5 })
+      return true
+    })
+    while ((await stands(answer)) === 'pending') await environment.advance(1000)
+    await expectation
+    assert.equal(watch.count('append'), 4)
+    watch.disturb(() => undefined)
+    const { state } = await vaults.vault('a').add({ amount: 3 })
+    assert.deepEqual(state.amounts, [1, 100, 101, 102, 103, 3])
+  })
+
+  test('with a pause by chance from the second on: the first is decided again at once', async () => {
+    const store = memory()
+    const watch = watched(store)
+    const environment = manualEnvironment()
+    await using vaults = await startVaults({ store: watch.store, environment })
+    await vaults.vault('a').add({ amount: 1 })
+    const timers = environment.timers
+    let rivals = 2
+    watch.disturb(({ method }) => (method === 'append' && rivals-- > 0 ? addFromOutside(store, 'a', 9) : undefined))
+    const answer = vaults.vault('a').add({ amount: 2 })
+    await settled()
+    assert.equal(watch.count('append'), 3)
+    assert.equal(environment.timers, timers + 1)
+    await environment.advance(1000)
+    assert.equal((await answer).sequence, 4)
+  })
+
+  test('of one aggregate harms no other in the same batch', async () => {
+    const store = memory()
+    const watch = watched(store)
+    await using vaults = await startVaults({ store: watch.store })
+    await Promise.all([vaults.vault('a').look(), vaults.vault('b').look()])
+    await addFromOutside(store, 'a', 1)
+    const gate = Promise.withResolvers<void>()
+    watch.disturb(({ method, args }) =>
+      method === 'append' && (args[0] as unknown[]).length === 1 ? gate.promise : undefined,
+    )
+    const a = vaults.vault('a').add({ amount: 2 })
+    const b = vaults.vault('b').add({ amount: 3 })
+    await b
+    assert.equal(await stands(a), 'pending')
+    gate.resolve()
+    assert.equal((await a).sequence, 2)
+  })
+
+  test('while the rival is gone and its events cannot be read loads the aggregate anew', async () => {
+    const store = memory()
+    const watch = watched(store)
+    const environment = manualEnvironment()
+    await using vaults = await startVaults({ store: watch.store, environment })
+    await vaults.vault('a').add({ amount: 1 })
+    await addFromOutside(store, 'a', 2)
+    let failures = 2
+    watch.disturb(({ method }) => (method === 'readStream' && failures-- > 0 ? 'before' : undefined))
+    const answer = vaults.vault('a').add({ amount: 3 })
+    await until('the aggregate waits to load again', () => environment.timers > 1)
+    await environment.advance(1000)
+    assert.deepEqual((await answer).state.amounts, [1, 2, 3])
+  })
+})

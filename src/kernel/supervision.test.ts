@@ -1,0 +1,129 @@
+/** An aggregate that cannot be loaded harms only itself, is tried again later and later, and recovers. */
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { z } from 'zod'
+import { aggregate, commit, domain, EventError, event, LoadError, memory, StoreError } from '../../src/index.ts'
+import type { StoreFactory } from '../../src/store/store.ts'
+import { manualEnvironment } from '../../src/testing/manual-environment.ts'
+import { codesOf, recorder, startVaults, watched } from '../../test/kernel/rig.ts'
+
+/** Stores an event that no command made. */
+async function plant(factory: StoreFactory, type: string, data: unknown, revision = 1): Promise<void> {
+  const store = await factory.open({ now: () => 0, warn: () => {} })
+  const stream = { aggregate: 'vault', id: 'bad' }
+  const events = [{ type, data, revision }]
+  await store.append([commit({ stream, expected: 'any', id: `planted ${type}`, recordedAt: 0, events })])
+  await store.close()
+}
+
+describe('A poison aggregate', () => {
+  const poisons: Record<string, [type: string, data: unknown, cause: string, revision?: number]> = {
+    'with an event that is not declared': ['Unheard', {}, 'EVENT_UNDECLARED'],
+    'with an event whose fold throws': ['Spoiled', {}, 'RangeError'],
+    'with an event whose data does not fit': ['Added', { amount: 'many' }, 'EVENT_INVALID'],
+    'with an event of a newer revision': ['Added', { amount: 1 }, 'EVENT_NEWER', 2],
+  }
+  for (const [what, [type, data, expected, revision]] of Object.entries(poisons)) {
+    test(`${what} gets AGGREGATE_LOAD_FAILED, with a warning, and harms no other`, async () => {
+      const store = memory()
+      await plant(store, type, data, revision)
+      const log = recorder()
+      await using vaults = await startVaults({ store, log })
+      const [bad, ...good] = await Promise.allSettled([
+        vaults.vault('bad').add({ amount: 1 }),
+        vaults.vault('good').add({ amount: 1 }),
+        vaults.vault('fine').add({ amount: 1 }),
+      ])
+      assert.ok(bad.status === 'rejected' && bad.reason instanceof LoadError)
+      const { cause } = bad.reason
+      assert.equal(cause instanceof EventError ? cause.code : (cause as Error).name, expected)
+      assert.ok(good.every(({ status }) => status === 'fulfilled'))
+      assert.deepEqual(log.codes(), ['AGGREGATE_NOT_LOADED'])
+      assert.equal((await vaults.vault('good').add({ amount: 1 })).sequence, 2)
+    })
+  }
+
+  test('with a lift that throws gets AGGREGATE_LOAD_FAILED', async () => {
+    const store = memory()
+    await plant(store, 'Added', { amount: 1 })
+    const Lifted = event('Added', z.object({ amount: z.number() })).revise(z.object({ sum: z.number() }), () => {
+      throw new Error('no lift')
+    })
+    const Vault = aggregate('vault', () => ({}))
+      .on(Lifted)
+      .command('add', z.object({}), () => Lifted({ sum: 1 }))
+    await using vaults = await domain({ aggregates: { vault: Vault } }).start({ store, log: recorder() })
+    const [code] = await codesOf([vaults.vault('bad').add()])
+    assert.equal(code, 'AGGREGATE_LOAD_FAILED')
+    await vaults.vault('good').add()
+  })
+
+  test('is tried again later and later, and answers at once in between', async () => {
+    const watch = watched()
+    await plant(watch.store, 'Unheard', {})
+    const environment = manualEnvironment()
+    const log = recorder()
+    await using vaults = await startVaults({ store: watch.store, environment, log })
+    const delays: number[] = []
+    for (let i = 0; i < 12; i++) {
+      const error: LoadError = await vaults
+        .vault('bad')
+        .look()
+        .then(
+          () => assert.fail('it was loaded'),
+          (error) => error,
+        )
+      assert.ok(error.retryable)
+      delays.push(error.facts.retryInMs)
+      watch.forget()
+      await environment.advance(error.facts.retryInMs / 2)
+      assert.deepEqual(await codesOf([vaults.vault('bad').look()]), ['AGGREGATE_LOAD_FAILED'])
+      assert.equal(watch.calls.length, 0)
+      await environment.advance(error.facts.retryInMs)
+    }
+    assert.ok(delays[0]! >= 50 && delays[0]! <= 100)
+    assert.ok(delays[4]! > delays[0]!)
+    assert.ok(delays.at(-1)! >= 15_000 && delays.at(-1)! <= 30_000)
+    assert.equal(log.messages.length, 12)
+  })
+
+  test('works again when its cause is mended, and its next failure starts from the shortest pause', async () => {
+    const watch = watched()
+    const environment = manualEnvironment()
+    await using vaults = await startVaults({ store: watch.store, environment, passivateAfterMs: 10 ** 9 })
+    const corrupt = new StoreError('STORE_CORRUPT', { store: 'memory', where: 'here', reason: 'bits' })
+    watch.disturb(({ method }) => (method === 'readStream' ? corrupt : undefined))
+    for (let i = 0; i < 5; i++) {
+      assert.deepEqual(await codesOf([vaults.vault('a').add({ amount: 1 })]), ['AGGREGATE_LOAD_FAILED'])
+      await environment.advance(30_000)
+    }
+    watch.disturb(() => undefined)
+    assert.equal((await vaults.vault('a').add({ amount: 1 })).sequence, 1)
+  })
+})
+
+test('a load from a store that is down for a moment is tried again at once, without a word', async () => {
+  const watch = watched()
+  const environment = manualEnvironment()
+  const log = recorder()
+  await using vaults = await startVaults({ store: watch.store, environment, log })
+  watch.disturb(({ method, number }) => (method === 'readStream' && number <= 2 ? 'before' : undefined))
+  const answer = vaults.vault('a').add({ amount: 1 })
+  await environment.advance(1000)
+  assert.equal((await answer).sequence, 1)
+  assert.equal(watch.count('readStream'), 3)
+  assert.deepEqual(log.codes(), [])
+})
+
+test('a log that throws harms nobody', async () => {
+  const store = memory()
+  await plant(store, 'Unheard', {})
+  const log = {
+    warn: () => {
+      throw new Error('the disk of the log is full')
+    },
+  }
+  await using vaults = await startVaults({ store, log })
+  const codes = await codesOf([vaults.vault('bad').look(), vaults.vault('good').look()])
+  assert.deepEqual(codes, ['AGGREGATE_LOAD_FAILED', 'ok'])
+})

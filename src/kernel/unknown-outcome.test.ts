@@ -1,0 +1,161 @@
+/** An append without an answer: the truth is looked for, and where it cannot be had the caller is told just that. */
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { OutcomeUnknownError, StoreError } from '../../src/index.ts'
+import { manualEnvironment } from '../../src/testing/manual-environment.ts'
+import { codesOf, logOf, recorder, settled, stands, startVaults, until, watched } from '../../test/kernel/rig.ts'
+
+/** Moves the clock until a promise has settled. */
+async function pass(environment: ReturnType<typeof manualEnvironment>, promise: Promise<unknown>): Promise<void> {
+  while ((await stands(promise)) === 'pending') await environment.advance(1000)
+}
+
+describe('An append whose answer is lost', () => {
+  for (const fault of ['before', 'after'] as const) {
+    for (const commandId of [undefined, 'c1']) {
+      const name = `${fault} its effect, ${commandId === undefined ? 'without' : 'with'} a command id`
+      test(`${name}, is repeated and the caller gets the truth`, async () => {
+        const watch = watched()
+        const environment = manualEnvironment()
+        const log = recorder()
+        await using vaults = await startVaults({ store: watch.store, environment, log })
+        await vaults.vault('a').add({ amount: 1 })
+        watch.forget()
+        watch.disturb(({ method, number }) => (method === 'append' && number <= 3 ? fault : undefined))
+        const options = commandId === undefined ? {} : { commandId }
+        const answers = [
+          vaults.vault('a').add({ amount: 2 }, options),
+          vaults.vault('a').try.take({ amount: 99 }),
+          vaults.vault('a').add({ amount: 3 }),
+        ] as const
+        await pass(environment, Promise.all(answers))
+        const [two, no, three] = await Promise.all(answers)
+        assert.deepEqual([two.sequence, two.position, two.state.balance], [2, 2, 3])
+        assert.deepEqual(
+          two.events.map(({ position, sequence }) => [position, sequence]),
+          [[2, 2]],
+        )
+        assert.equal(no.accepted, false)
+        assert.deepEqual(three.state.amounts, [1, 2, 3])
+        assert.equal((await logOf(watch.store)).length, 3)
+        assert.deepEqual([...new Set(log.codes())], ['APPEND_REPEATED'])
+      })
+    }
+  }
+
+  test('and after which somebody else wrote is told apart from one that never arrived', async () => {
+    const watch = watched()
+    const environment = manualEnvironment()
+    await using vaults = await startVaults({ store: watch.store, environment })
+    await using other = await startVaults({ store: watch.store })
+    await vaults.vault('a').add({ amount: 1 })
+    for (const fault of ['before', 'after'] as const) {
+      watch.disturb(({ method, args }) => {
+        if (method !== 'append') return undefined
+        const [commit] = args[0] as readonly { readonly id: string }[]
+        return commit!.id === fault ? fault : undefined
+      })
+      const answer = vaults.vault('a').add({ amount: 2 }, { commandId: fault })
+      await settled()
+      await other.vault('a').add({ amount: 3 })
+      watch.disturb(() => undefined)
+      await pass(environment, answer)
+      const { sequence, state } = await answer
+      assert.equal(state.amounts.length, sequence)
+      assert.equal(state.amounts.at(-1), 2)
+    }
+    const { amounts } = await vaults.vault('a').state()
+    assert.deepEqual(amounts, [1, 3, 2, 2, 3])
+  })
+
+  test('is found by its id when repeating it does not help', async () => {
+    const watch = watched()
+    const environment = manualEnvironment()
+    await using vaults = await startVaults({ store: watch.store, environment, limits: { appendTriesMax: 2 } })
+    watch.disturb(({ method }) => (method === 'append' ? 'after' : undefined))
+    const answers = [vaults.vault('a').add({ amount: 1 }), vaults.vault('a').add({ amount: 2 })]
+    await pass(environment, Promise.all(answers))
+    const outcomes = await Promise.all(answers)
+    assert.deepEqual(
+      outcomes.map(({ state, sequence }) => [state.balance, sequence]),
+      [
+        [1, 1],
+        [3, 2],
+      ],
+    )
+    watch.disturb(() => undefined)
+    assert.equal((await vaults.vault('a').add({ amount: 3 })).sequence, 3)
+  })
+
+  test('that cannot be learnt is OUTCOME_UNKNOWN, and the same commandId tells later', async () => {
+    const watch = watched()
+    const environment = manualEnvironment()
+    await using vaults = await startVaults({ store: watch.store, environment })
+    await vaults.vault('a').add({ amount: 1 })
+    for (const fault of ['before', 'after'] as const) {
+      watch.disturb(({ method }) => (method === 'append' ? fault : 'before'))
+      const send = () => vaults.vault('a').add({ amount: 2 }, { commandId: fault })
+      const answer = send()
+      await pass(environment, answer)
+      await assert.rejects(answer, (error) => {
+        assert.ok(error instanceof OutcomeUnknownError)
+        assert.deepEqual(error.facts, { stream: { aggregate: 'vault', id: 'a' }, commandId: fault })
+        assert.ok(error.cause instanceof StoreError)
+        return error.retryable
+      })
+      watch.disturb(() => undefined)
+      const again = await send()
+      assert.equal(again.state.amounts.at(-1), 2)
+      assert.equal(again.events.length, 1)
+    }
+    assert.deepEqual((await vaults.vault('a').state()).amounts, [1, 2, 2])
+  })
+
+  test('leaves no doubt about commands that were waiting behind it: they are decided on what is true', async () => {
+    const watch = watched()
+    const environment = manualEnvironment()
+    await using vaults = await startVaults({ store: watch.store, environment, limits: { appendTriesMax: 1 } })
+    watch.disturb(({ method }) => (method === 'append' ? 'after' : method === 'findCommit' ? 'before' : undefined))
+    const lost = vaults.vault('a').add({ amount: 10 })
+    const looked = vaults.vault('a').look()
+    const taken = vaults.vault('a').try.take({ amount: 11 })
+    assert.deepEqual(await codesOf([lost]), ['OUTCOME_UNKNOWN'])
+    watch.disturb(() => undefined)
+    assert.deepEqual((await looked).state.amounts, [10])
+    const outcome = await taken
+    assert.ok(!outcome.accepted)
+    assert.deepEqual(outcome.rejection.details, { balance: 10 })
+  })
+})
+
+describe('An append that certainly stored nothing', () => {
+  test('is answered with the store’s own error, without a repetition, and the next command works', async () => {
+    const watch = watched()
+    await using vaults = await startVaults({ store: watch.store })
+    await vaults.vault('a').add({ amount: 1 })
+    watch.forget()
+    const full = new StoreError('STORE_FULL', { store: 'memory' })
+    watch.disturb(({ method }) => (method === 'append' ? full : undefined))
+    const add = vaults.vault('a').add({ amount: 10 })
+    const take = vaults.vault('a').try.take({ amount: 12 })
+    assert.deepEqual(await codesOf([add]), ['STORE_FULL'])
+    const outcome = await take
+    assert.ok(!outcome.accepted, 'what was decided on the events that were not stored is decided again')
+    assert.deepEqual(outcome.rejection.details, { balance: 1 })
+    watch.disturb(() => undefined)
+    assert.deepEqual((await vaults.vault('a').add({ amount: 2 })).state.amounts, [1, 2])
+    assert.equal(watch.count('append'), 2)
+  })
+
+  test('after one without an answer does not close the question that the first left open', async () => {
+    const watch = watched()
+    const environment = manualEnvironment()
+    await using vaults = await startVaults({ store: watch.store, environment, limits: { appendTriesMax: 3 } })
+    const full = new StoreError('STORE_FULL', { store: 'memory' })
+    watch.disturb(({ method, number }) => (method !== 'append' ? undefined : number === 1 ? 'after' : full))
+    const answer = vaults.vault('a').add({ amount: 1 })
+    await pass(environment, answer)
+    assert.equal((await answer).sequence, 1)
+    await until('the log holds it', async () => (await logOf(watch.store)).length === 1)
+  })
+})

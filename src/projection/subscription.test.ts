@@ -1,0 +1,210 @@
+/** Subscriptions: from a position on, then live, without a gap or a double at the switch, whatever races it. */
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { z } from 'zod'
+import { systemEnvironment } from '../application/system-environment.ts'
+import { aggregate, domain, event, memory, projection } from '../index.ts'
+import { commit } from '../store/commit.ts'
+import type { StoredEvent } from '../store/store.ts'
+import { type SubscriptionContext, subscribe } from './subscription.ts'
+
+const open = () => memory().open({ warn: () => {}, now: Date.now })
+
+type OpenStore = Awaited<ReturnType<typeof open>>
+
+let made = 0
+const append = (store: OpenStore, aggregate: string, count = 1, tags: readonly string[] = []) =>
+  store.append([
+    commit({
+      stream: { aggregate, id: `s${made % 7}` },
+      expected: 'any',
+      id: `c${++made}`,
+      recordedAt: 0,
+      events: Array.from({ length: count }, () => ({ type: `${aggregate}Happened`, data: made, tags })),
+    }),
+  ])
+
+const context = (store: SubscriptionContext['store'], stopped = new AbortController().signal): SubscriptionContext => ({
+  store,
+  environment: systemEnvironment,
+  pollIntervalMs: 60_000,
+  stopped,
+})
+
+/** The next so many events of a subscription. */
+async function take(events: AsyncGenerator<StoredEvent, void, void>, count: number): Promise<readonly number[]> {
+  const positions: number[] = []
+  while (positions.length < count) {
+    const { value, done } = await events.next()
+    if (done || value === undefined) break
+    positions.push(value.position)
+  }
+  return positions
+}
+
+describe('A subscription', () => {
+  test('gives what is there from a position on, then what comes', async () => {
+    const store = await open()
+    await append(store, 'a', 3)
+    const events = subscribe(context(store), { from: 2 })
+    assert.deepEqual(await take(events, 2), [2, 3])
+    const next = take(events, 2)
+    await append(store, 'a', 2)
+    assert.deepEqual(await next, [4, 5])
+    await events.return()
+  })
+
+  test('from now on gives nothing from before its call', async () => {
+    const store = await open()
+    await append(store, 'a', 3)
+    const events = subscribe(context(store), { from: 'now' })
+    await append(store, 'a', 1)
+    assert.deepEqual(await take(events, 1), [4])
+    await events.return()
+  })
+
+  test('filters by type, aggregate and tag, and goes past what it leaves out', async () => {
+    const store = await open()
+    const byType = subscribe(context(store), { types: ['bHappened'], pageSize: 2 })
+    const byAggregate = subscribe(context(store), { aggregates: ['b'], pageSize: 3 })
+    const byTag = subscribe(context(store), { tags: ['t'] })
+    for (let i = 0; i < 50; i++) await append(store, i % 10 === 0 ? 'b' : 'a', 1, i % 25 === 0 ? ['t'] : [])
+    assert.deepEqual(await take(byType, 5), [1, 11, 21, 31, 41])
+    assert.deepEqual(await take(byAggregate, 5), [1, 11, 21, 31, 41])
+    assert.deepEqual(await take(byTag, 2), [1, 26])
+    for (const events of [byType, byAggregate, byTag]) await events.return()
+  })
+
+  test('reads no page before it is asked for one: a slow reader is not run over', async () => {
+    const store = await open()
+    await append(store, 'a', 100)
+    let reads = 0
+    const counting = new Proxy(store, {
+      get(target, name) {
+        if (name === 'readAll') reads++
+        const value = Reflect.get(target, name)
+        return typeof value === 'function' ? value.bind(target) : value
+      },
+    })
+    const events = subscribe(context(counting), { pageSize: 10 })
+    assert.equal(reads, 0)
+    await take(events, 10)
+    assert.equal(reads, 1)
+    await take(events, 1)
+    assert.equal(reads, 2)
+    await events.return()
+  })
+
+  test('finds by its poll what no hint told of', async () => {
+    const store = await open()
+    const deaf = new Proxy(store, {
+      get(target, name) {
+        if (name === 'onAppend') return () => () => {}
+        const value = Reflect.get(target, name)
+        return typeof value === 'function' ? value.bind(target) : value
+      },
+    })
+    const events = subscribe({ ...context(deaf), pollIntervalMs: 1 }, {})
+    const next = take(events, 1)
+    await append(store, 'a')
+    assert.deepEqual(await next, [1])
+    await events.return()
+  })
+
+  test('ends at once with the reason of its signal, waiting or not', async () => {
+    const store = await open()
+    const controller = new AbortController()
+    const events = subscribe(context(store), { signal: controller.signal })
+    const next = events.next()
+    controller.abort(new Error('enough'))
+    await assert.rejects(next, /enough/)
+    const aborted = subscribe(context(store), { signal: AbortSignal.abort(new Error('too late')) })
+    await assert.rejects(aborted.next(), /too late/)
+  })
+
+  test('refuses what is no position and no page size', async () => {
+    const store = await open()
+    for (const from of [-1, 1.5, Number.NaN, 'soon' as 'now']) {
+      assert.throws(() => subscribe(context(store), { from }), { code: 'OPTION_INVALID' })
+    }
+    assert.throws(() => subscribe(context(store), { pageSize: 0 }), { code: 'OPTION_INVALID' })
+  })
+
+  test('loses and doubles nothing while writers race the switch from catching up to live', async () => {
+    const store = await open()
+    const total = 20_000
+    const writing = Array.from({ length: 8 }, async (_, writer) => {
+      for (let i = 0; i < total / 8; i++) await append(store, writer % 2 === 0 ? 'even' : 'odd')
+    })
+    const whole = Array.from({ length: total }, (_, i) => i + 1)
+    const filtered = async (aggregate: string) => {
+      const events = subscribe(context(store), { aggregates: [aggregate], pageSize: 7 })
+      const positions = await take(events, total / 2)
+      await events.return()
+      return positions
+    }
+    const all = async (pageSize: number) => {
+      const events = subscribe(context(store), { pageSize })
+      const positions = await take(events, total)
+      await events.return()
+      return positions
+    }
+    const [a, b, c, even, odd] = await Promise.all([
+      all(1),
+      all(50),
+      all(1000),
+      filtered('even'),
+      filtered('odd'),
+      ...writing,
+    ])
+    for (const positions of [a, b, c]) assert.deepEqual(positions, whole)
+    assert.deepEqual(
+      [...even, ...odd].sort((x, y) => x - y),
+      whole,
+    )
+  })
+})
+
+describe('bank.events', () => {
+  const Raised = event('Raised', z.object({ at: z.coerce.date() }))
+  const Counter = aggregate('counter', () => ({ count: 0 }))
+    .on(Raised, ({ count }) => ({ count: count + 1 }))
+    .command('raise', z.object({}), (_, __, { now }) => Raised({ at: now }))
+  const Counts = projection('counts', () => 0).on(Raised, (count) => count + 1)
+  const Counting = domain({ aggregates: { counter: Counter }, projections: { counts: Counts } })
+
+  test('gives events with their data as the schema puts it out', async () => {
+    await using counting = await Counting.start()
+    await counting.counter('a').raise()
+    for await (const { type, data, stream } of counting.events({ types: ['Raised'] })) {
+      assert.equal(type, 'Raised')
+      assert.ok(data.at instanceof Date)
+      assert.equal(stream.id, 'a')
+      break
+    }
+  })
+
+  test('ends without an error when the domain stops', async () => {
+    const counting = await Counting.start()
+    const reading = Array.fromAsync(counting.events())
+    await counting.counter('a').raise()
+    await counting.stop()
+    assert.ok((await reading).length <= 1)
+  })
+
+  test('can be left and taken up behind the last position', async () => {
+    await using counting = await Counting.start()
+    for (let i = 0; i < 4; i++) await counting.counter('a').raise()
+    const controller = new AbortController()
+    const seen: number[] = []
+    for await (const { position } of counting.events({ signal: controller.signal })) {
+      seen.push(position)
+      if (position === 2) break
+    }
+    for await (const { position } of counting.events({ from: seen.at(-1)! + 1 })) {
+      seen.push(position)
+      if (position === 4) break
+    }
+    assert.deepEqual(seen, [1, 2, 3, 4])
+  })
+})
