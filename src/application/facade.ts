@@ -1,10 +1,12 @@
 /** A running domain as its user sees it: aggregates and read models by name, and the methods of the whole. */
 import { InputError, ProjectionError } from '../domain/error.ts'
 import type { RecordedEvent } from '../domain/event.ts'
+import { singleKey } from '../domain/projection.ts'
 import { checkId, type StreamId } from '../domain/stream.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import type { CommandOptions } from '../kernel/pending-command.ts'
 import { recordedEvent } from '../kernel/rehydrate.ts'
+import type { Query } from '../projection/find.ts'
 import type { Runner, WaitOptions } from '../projection/runner.ts'
 import { type SubscriptionContext, type SubscriptionOptions, subscribe } from '../projection/subscription.ts'
 import type { StoredEvent } from '../store/store.ts'
@@ -28,15 +30,7 @@ export function facade({ aggregates, kernel, runners, subscriptions, stop: stopA
     return stopped
   }
   const entries = Object.entries(aggregates).map(([key, { name }]) => [key, handlesOf(kernel, name)])
-  const readModels = [...runners].map(([key, runner]) => [
-    key,
-    Object.freeze({
-      async get(rowKey: string, wait: WaitOptions = {}) {
-        checkId('the key of a row', rowKey)
-        return runner.get(rowKey, wait)
-      },
-    }),
-  ])
+  const readModels = [...runners].map(([key, runner]) => [key, readModel(runner)])
   return Object.freeze({
     ...Object.fromEntries(entries),
     ...Object.fromEntries(readModels),
@@ -62,6 +56,26 @@ export function facade({ aggregates, kernel, runners, subscriptions, stop: stopA
     load: () => kernel.load,
     stop,
     [Symbol.asyncDispose]: stop,
+  })
+}
+
+/** How the rows, or the one state, of a projection are read. */
+function readModel(runner: Runner): object {
+  const { projection } = runner
+  if (projection.shape === 'state') {
+    return Object.freeze({
+      async state(wait: WaitOptions = {}) {
+        const state = await runner.get(singleKey, wait)
+        return state === undefined ? projection.initial() : state
+      },
+    })
+  }
+  return Object.freeze({
+    async get(key: string, wait: WaitOptions = {}) {
+      checkId('the key of a row', key)
+      return runner.get(key, wait)
+    },
+    find: (query: Query<Record<string, unknown>> = {}, wait: WaitOptions = {}) => runner.find(query, wait),
   })
 }
 

@@ -14,6 +14,8 @@ export type {
   Projections,
   ReadModel,
   RefusedBy,
+  RowsModel,
   Running,
+  StateModel,
 } from './running.ts'
 export type { StartOptions } from './start-options.ts'

@@ -1,9 +1,10 @@
 /** What a started domain looks like to its user: the types that turn definitions into methods. */
 import type { Aggregate, AnyAggregate, Commands } from '../domain/aggregate.ts'
 import type { EventOf } from '../domain/event.ts'
-import type { AnyProjection, RowOf } from '../domain/projection.ts'
+import type { AnyProjection, Projection } from '../domain/projection.ts'
 import type { Accepted, Refused } from '../kernel/outcome.ts'
 import type { CommandOptions } from '../kernel/pending-command.ts'
+import type { Found, Query } from '../projection/find.ts'
 import type { RunResult, WaitOptions } from '../projection/runner.ts'
 import type { SubscriptionOptions } from '../projection/subscription.ts'
 
@@ -87,14 +88,40 @@ export interface EventsOptions<Type extends string> extends Omit<SubscriptionOpt
   readonly types?: readonly Type[]
 }
 
-/** The rows of a projection. */
-export interface ReadModel<Row> {
+/** The rows of a projection by key, or its one state. */
+export type ReadModel<P> =
+  P extends Projection<string, infer Row, any, infer Shape>
+    ? Shape extends 'state'
+      ? StateModel<Row>
+      : RowsModel<Row>
+    : never
+
+/** A projection that is one state. */
+export interface StateModel<State> {
+  /**
+   * The state, the initial one before the first event; with `atLeast` as soon as the projection has handled that position.
+   *
+   * @throws ProjectionError `PROJECTION_BEHIND`, `PROJECTION_FAILED`
+   */
+  state(wait?: WaitOptions): Promise<State>
+}
+
+/** A projection that is rows. */
+export interface RowsModel<Row> {
   /**
    * The row with this key, if there is one; with `atLeast` as soon as the projection has handled that position.
    *
    * @throws ProjectionError `PROJECTION_BEHIND`, `PROJECTION_FAILED`
    */
   get(key: string, wait?: WaitOptions): Promise<Row | undefined>
+  /**
+   * Rows with their keys: those whose fields are as wanted, in an order. It reads all rows of the projection.
+   *
+   *     await bank.balances.find({ where: { balance: { gte: 100 } }, orderBy: 'balance', direction: 'descending', limit: 10 })
+   *
+   * @throws DefinitionError `OPTION_INVALID`; ProjectionError as `get`
+   */
+  find(query?: Query<Row>, wait?: WaitOptions): Promise<readonly Found<Row>[]>
 }
 
 /** All projections of a running domain. */
@@ -115,7 +142,7 @@ export interface Load {
 
 /** A domain that runs on a store. */
 export type Running<A, P> = { readonly [K in keyof A]: (id: string) => Handle<A[K]> } & {
-  readonly [K in keyof P]: ReadModel<RowOf<P[K]>>
+  readonly [K in keyof P]: ReadModel<P[K]>
 } & {
   /**
    * Handles a command given as data.

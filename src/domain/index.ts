@@ -42,7 +42,7 @@ export {
   type Revision,
 } from './event.ts'
 export type { Json, JsonObject } from './json.ts'
-export { type AnyProjection, type Projection, projection, type RowOf } from './projection.ts'
+export { type AnyProjection, type Projection, type ProjectionShape, projection, type RowOf } from './projection.ts'
 export { type AnyRejection, Rejection, reject } from './rejection.ts'
 export type { In, Issue, Out, Schema } from './schema.ts'
 export type { StandardSchemaV1 } from './standard-schema.ts'

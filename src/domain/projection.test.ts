@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
 import { event, type RecordedEvent } from './event.ts'
-import { projection } from './projection.ts'
+import { projection, singleKey } from './projection.ts'
 
 const Raised = event('Raised', z.object({ by: z.int(), team: z.string() }))
 
@@ -21,13 +21,13 @@ test('its parts are plain functions', () => {
 })
 
 test('a row is keyed by the stream’s id unless said otherwise', () => {
-  assert.equal(Sums.keyOf(stored), 'c1')
-  assert.equal(Sums.by(({ data }) => data.team).keyOf(stored), 'red')
-  assert.equal(Sums.keyOf(stored), 'c1')
+  assert.deepEqual(Sums.keysOf(stored), ['c1'])
+  assert.deepEqual(Sums.by(({ data }) => data.team).keysOf(stored), ['red'])
+  assert.deepEqual(Sums.keysOf(stored), ['c1'])
 })
 
 test('an event may belong to no row', () => {
-  assert.equal(Sums.by(() => undefined).keyOf(stored), undefined)
+  assert.deepEqual(Sums.by(() => undefined).keysOf(stored), [])
 })
 
 test('an event that it does not know leaves the row as it is', () => {
@@ -41,4 +41,20 @@ test('two .on for one event are refused', () => {
 
 test('a name that cannot be one is refused', () => {
   assert.throws(() => projection('', () => 0), { code: 'ID_INVALID' })
+})
+
+test('an event may belong to several rows, to each once', () => {
+  assert.deepEqual(Sums.by(({ data }) => [data.team, 'all', data.team]).keysOf(stored), ['red', 'all'])
+})
+
+test('a projection may be one state for the whole log', () => {
+  const Total = Sums.single()
+  assert.equal(Total.shape, 'state')
+  assert.deepEqual(Total.keysOf(stored), [singleKey])
+  assert.equal(Total.by(() => 'x').shape, 'rows')
+})
+
+test('what has no function where one is needed is refused', () => {
+  assert.throws(() => projection('p', 5 as never), { code: 'DEFINITION_INVALID' })
+  assert.throws(() => projection('p', () => 0).on(Raised, undefined as never), { code: 'DEFINITION_INVALID' })
 })

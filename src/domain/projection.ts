@@ -4,35 +4,47 @@ import { DefinitionError } from './error.ts'
 import type { AnyEventKind, DataOf, EventOf, NewEvent, RecordedEvent } from './event.ts'
 import { checkId } from './stream.ts'
 
+/** Whether a projection has rows by key, or is one state. */
+export type ProjectionShape = 'rows' | 'state'
+
 /** A definition of a projection: immutable and free of I/O. */
-export interface Projection<Name extends string, Row, Kinds> {
+export interface Projection<Name extends string, Row, Kinds, Shape extends ProjectionShape = 'rows'> {
   readonly name: Name
   readonly folds: ReadonlyMap<string, Fold>
 
-  /** Says how a kind of event changes its row. A row that is not there yet starts as the initial one. */
-  on<Kind extends AnyEventKind, Returned extends Row>(
+  /**
+   * Says how a kind of event changes its row. A row that is not there yet starts as the initial one; one for which
+   * `undefined` is returned is deleted.
+   */
+  on<Kind extends AnyEventKind, Returned extends Row | undefined>(
     kind: Kind,
     evolve: (
       row: Row,
       data: DataOf<Kind>,
       event: EventOf<Kind>,
     ) => [Foreign<Returned, Row>] extends [never] ? Returned : `${Foreign<Returned, Row> & string} is not in the row`,
-  ): Projection<Name, Row, Kinds | Kind>
+  ): Projection<Name, Row, Kinds | Kind, Shape>
 
-  /** Chooses the row that an event belongs to, or none by `undefined`. The stream's id by default. */
-  by(key: (event: EventOf<Kinds>) => string | undefined): Projection<Name, Row, Kinds>
+  /** Chooses the row that an event belongs to, several by a list, or none by `undefined`. The stream's id by default. */
+  by(key: (event: EventOf<Kinds>) => string | readonly string[] | undefined): Projection<Name, Row, Kinds>
+  /** Makes it one state for the whole log, instead of rows. */
+  single(): Projection<Name, Row, Kinds, 'state'>
 
   /** A row before its first event. */
   initial(): Row
-  /** A row after an event. */
-  evolve(row: Row, event: EventOf<Kinds>): Row
-  /** The key of the row that an event belongs to. */
-  keyOf(event: RecordedEvent): string | undefined
+  /** A row after an event; `undefined` is a row that is not there: before its first event, or deleted. */
+  evolve(row: Row | undefined, event: EventOf<Kinds>): Row | undefined
+  /** The keys of the rows that an event belongs to, each once. */
+  keysOf(event: RecordedEvent): readonly string[]
+  readonly shape: Shape
 }
 
-export type AnyProjection = Projection<string, any, any>
+export type AnyProjection = Projection<string, any, any, ProjectionShape>
 /** The rows of a projection. */
-export type RowOf<P> = P extends Projection<string, infer Row, any> ? Row : never
+export type RowOf<P> = P extends Projection<string, infer Row, any, any> ? Row : never
+
+/** The key under which a projection of one state keeps it. */
+export const singleKey = 'state'
 
 /**
  * Begins the definition of a projection.
@@ -46,28 +58,43 @@ export function projection<const Name extends string, Row>(
   initial: () => Row,
 ): Projection<Name, Row, never> {
   checkId('the name of a projection', name)
-  return build(name, initial, new Map(), (event) => event.stream.id)
+  if (typeof initial !== 'function') invalid(name, 'its initial row must be a function')
+  return build(name, initial, new Map(), (event) => event.stream.id, 'rows')
 }
+
+type Key = (event: RecordedEvent) => string | readonly string[] | undefined
 
 function build(
   name: string,
   initial: () => any,
   folds: ReadonlyMap<string, Fold>,
-  keyOf: (event: RecordedEvent) => string | undefined,
+  key: Key,
+  shape: ProjectionShape,
 ): any {
   return Object.freeze({
     name,
     initial,
     folds,
-    keyOf,
-    on(kind: AnyEventKind, evolve: Fold['evolve']) {
-      if (folds.has(kind.type)) {
-        const reason = `it has two .on for the event ${kind.type}`
-        throw new DefinitionError('DEFINITION_INVALID', { where: `The projection ${name}`, reason })
-      }
-      return build(name, initial, new Map(folds).set(kind.type, { kind, evolve }), keyOf)
+    shape,
+    keysOf(event: RecordedEvent): readonly string[] {
+      const keys = key(event)
+      if (keys === undefined) return []
+      return typeof keys === 'string' ? [keys] : [...new Set(keys)]
     },
-    by: (next: typeof keyOf) => build(name, initial, folds, next),
-    evolve: (row: unknown, event: NewEvent) => folds.get(event.type)?.evolve(row, event.data, event) ?? row,
+    on(kind: AnyEventKind, evolve: Fold['evolve']) {
+      if (folds.has(kind.type)) invalid(name, `it has two .on for the event ${kind.type}`)
+      if (typeof evolve !== 'function') invalid(name, `its .on for the event ${kind.type} has no function`)
+      return build(name, initial, new Map(folds).set(kind.type, { kind, evolve }), key, shape)
+    },
+    by: (next: Key) => build(name, initial, folds, next, 'rows'),
+    single: () => build(name, initial, folds, () => singleKey, 'state'),
+    evolve(row: unknown, event: NewEvent) {
+      const fold = folds.get(event.type)
+      return fold === undefined ? row : fold.evolve(row === undefined ? initial() : row, event.data, event)
+    },
   })
+}
+
+function invalid(projection: string, reason: string): never {
+  throw new DefinitionError('DEFINITION_INVALID', { where: `The projection ${projection}`, reason })
 }

@@ -93,7 +93,7 @@ export class Actor {
   turn(nowMs: number): void {
     if (this.#mailbox.length === 0 || this.#phase === 'busy') return
     if (this.#phase === 'ready') this.#round(nowMs)
-    else if (this.#failure !== undefined && nowMs < this.#failure.retryAt) this.#refuseAll(nowMs)
+    else if (this.#failure !== undefined && isAhead(this.#failure.retryAt, nowMs)) this.#refuseAll(nowMs)
     else void this.#load()
   }
 
@@ -343,6 +343,11 @@ export class Actor {
     if (pending.repeatable) void answerIfNew(this.#context, this, pending, this.#standing)
     else answerDecided(pending, this.#standing)
   }
+}
+
+/** Whether the end of a pause is still to come; one that is too far off shows that the clock was set back. */
+function isAhead(retryAt: number, nowMs: number): boolean {
+  return nowMs < retryAt && retryAt - nowMs <= failureMaxMs
 }
 
 /** Whether an error proves that nothing was stored. */

@@ -127,6 +127,27 @@ describe('Passivation', () => {
     assert.equal(environment.timers, 0)
   })
 
+  test('by a cap finds those that are idle behind any number that are busy', async () => {
+    const watch = watched()
+    const environment = manualEnvironment()
+    const options = { environment, passivateAfterMs: Number.POSITIVE_INFINITY, limits: { liveAggregatesMax: 110 } }
+    await using vaults = await startVaults({ ...options, store: watch.store })
+    const gate = Promise.withResolvers<void>()
+    watch.disturb(({ method, args }) =>
+      method === 'readStream' && (args[0] as { readonly id: string }).id.startsWith('busy') ? gate.promise : undefined,
+    )
+    const busy = Array.from({ length: 100 }, (_, i) => vaults.vault(`busy${i}`).add({ amount: 1 }))
+    for (let i = 0; i < 10; i++) await vaults.vault(`idle${i}`).look()
+    for (let i = 0; i < 10; i++) await vaults.vault(`late${i}`).look()
+    await environment.advance(1000)
+    assert.equal(vaults.load().liveAggregates, 110)
+    gate.resolve()
+    await Promise.all(busy)
+    watch.forget()
+    await Promise.all(Array.from({ length: 100 }, (_, i) => vaults.vault(`busy${i}`).look()))
+    assert.equal(watch.count('readStream'), 0, 'no busy one was let go')
+  })
+
   test('under a cap of one still answers everybody', async () => {
     await using vaults = await startVaults({ limits: { liveAggregatesMax: 1 } })
     for (let round = 1; round <= 20; round++) {

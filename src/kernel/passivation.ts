@@ -15,6 +15,8 @@ interface Order {
 
 /** How soon to look again when there are too many, and none of them is idle. */
 const crowdedMs = 100
+/** How many busy ones are looked at before giving up for now: a burst of newcomers must not search them all each time. */
+const looksMax = 32
 
 export class Passivation {
   readonly #environment: Environment
@@ -108,13 +110,14 @@ export class Passivation {
     }
   }
 
-  /** Of all types, the first that is idle. Busy ones are among the newest anyway. */
+  /** Of all types, the first that is idle. Busy ones on the way are in use, so they go to the end and are not met again. */
   #leastRecentlyUsed(): Actor | undefined {
+    const nowMs = this.#environment.now()
     let candidate: Actor | undefined
-    for (const { oldest } of this.#orders.values()) {
-      let actor = oldest
-      while (actor !== undefined && !actor.idle) actor = actor.newer
-      if (actor !== undefined && (candidate === undefined || actor.usedAt < candidate.usedAt)) candidate = actor
+    for (const order of this.#orders.values()) {
+      for (let looks = 0; looks < looksMax && order.oldest?.idle === false; looks++) this.touch(order.oldest, nowMs)
+      const { oldest } = order
+      if (oldest?.idle && (candidate === undefined || oldest.usedAt < candidate.usedAt)) candidate = oldest
     }
     return candidate
   }

@@ -102,6 +102,17 @@ describe('A poison aggregate', () => {
   })
 })
 
+test('an aggregate that failed to load is not out of reach for long when the clock is set back', async () => {
+  const watch = watched()
+  const environment = manualEnvironment({ now: '2030-01-01T00:00:00Z' })
+  await using vaults = await startVaults({ store: watch.store, environment })
+  watch.disturb(({ method }) => (method === 'readStream' ? new RangeError('a bad moment') : undefined))
+  assert.deepEqual(await codesOf([vaults.vault('a').look()]), ['AGGREGATE_LOAD_FAILED'])
+  watch.disturb(() => undefined)
+  environment.setClock('2029-01-01T00:00:00Z')
+  await vaults.vault('a').look()
+})
+
 test('a load from a store that is down for a moment is tried again at once, without a word', async () => {
   const watch = watched()
   const environment = manualEnvironment()

@@ -7,10 +7,10 @@ import type { AnyProjection } from '../domain/projection.ts'
 import { checkId } from '../domain/stream.ts'
 import type { Row, StoredEvent } from '../store/store.ts'
 
-/** An event that belongs to a row. */
+/** An event with the keys of the rows that it belongs to. */
 interface Keyed {
   readonly event: RecordedEvent
-  readonly key: string
+  readonly keys: readonly string[]
 }
 
 /** The events of a batch with their rows' keys, up to the first that cannot be read. */
@@ -29,11 +29,12 @@ export function keyEvents(projection: AnyProjection, events: readonly StoredEven
       const { kind } = projection.folds.get(stored.type)!
       const data = lift(kind, stored.revision, stored.data)
       const event: RecordedEvent = { ...stored, data, recordedAt: new Date(stored.recordedAt) }
-      const key = projection.keyOf(event)
-      if (key === undefined) continue
-      if (!keys.has(key)) checkId('the key of a row', key)
-      keys.add(key)
-      keyed.push({ event, key })
+      const own = projection.keysOf(event)
+      for (const key of own) {
+        if (!keys.has(key)) checkId('the key of a row', key)
+        keys.add(key)
+      }
+      keyed.push({ event, keys: own })
     } catch (cause) {
       return { keyed, keys: [...keys], failure: failureAt(projection, stored, cause) }
     }
@@ -72,12 +73,12 @@ function foldAll(
   stored: ReadonlyMap<string, Json | undefined>,
 ): Attempt {
   const folded = new Map<string, { row: unknown; last: number }>()
-  for (const [index, { event, key }] of keyed.entries()) {
+  for (const [index, { event, keys }] of keyed.entries()) {
     try {
-      const known = folded.get(key)
-      const before = known === undefined ? stored.get(key) : undefined
-      const row = known?.row !== undefined ? known.row : before === undefined ? projection.initial() : decode(before)
-      folded.set(key, { row: projection.folds.get(event.type)!.evolve(row, event.data, event), last: index })
+      for (const key of keys) {
+        const row = rowBefore(folded.get(key), stored.get(key))
+        folded.set(key, { row: projection.evolve(row, event), last: index })
+      }
     } catch (cause) {
       return { failedAt: index, cause }
     }
@@ -91,6 +92,12 @@ function foldAll(
     }
   }
   return { failedAt: undefined, rows }
+}
+
+/** What a row's next event starts from: what the batch has made of it, or what is stored. */
+function rowBefore(folded: { readonly row: unknown } | undefined, stored: Json | undefined): unknown {
+  if (folded !== undefined) return folded.row
+  return stored === undefined ? undefined : decode(stored)
 }
 
 function failureAt(

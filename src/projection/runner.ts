@@ -9,6 +9,7 @@ import type { AnyProjection } from '../domain/projection.ts'
 import { backOffMs, type Environment, sleep } from '../kernel/environment.ts'
 import type { Warn } from '../kernel/warning.ts'
 import type { EventStore, ProjectionStore, Row, StoredEvent } from '../store/store.ts'
+import { type Found, findRows, type Query } from './find.ts'
 import { type FoldedRows, foldRows, keyEvents } from './fold-rows.ts'
 import { PositionWaiters } from './position-waiters.ts'
 
@@ -71,6 +72,10 @@ export class Runner {
     this.#waiters = new PositionWaiters(projection.name, environment)
   }
 
+  get projection(): AnyProjection {
+    return this.#projection
+  }
+
   /** Follows the log until `stop`. Starting twice is one start. */
   start(): void {
     this.#running ??= this.#follow()
@@ -106,11 +111,25 @@ export class Runner {
    *
    * @throws ProjectionError `PROJECTION_BEHIND`, or `PROJECTION_FAILED` if it stands before a bad event
    */
-  async get(key: string, { atLeast, timeoutMs = waitTimeoutMsDefault, signal }: WaitOptions): Promise<unknown> {
-    signal?.throwIfAborted()
-    if (atLeast !== undefined) await this.#waiters.wait(atLeast, timeoutMs, signal)
+  async get(key: string, wait: WaitOptions): Promise<unknown> {
+    await this.#reached(wait)
     const [row] = await this.#store.loadRows(this.#projection.name, [key])
     return row === undefined ? undefined : decode(row)
+  }
+
+  /**
+   * Rows that answer a query, likewise.
+   *
+   * @throws DefinitionError `OPTION_INVALID`; ProjectionError
+   */
+  async find(query: Query<Record<string, unknown>>, wait: WaitOptions): Promise<readonly Found<unknown>[]> {
+    await this.#reached(wait)
+    return findRows(this.#store, this.#projection.name, query)
+  }
+
+  async #reached({ atLeast, timeoutMs = waitTimeoutMsDefault, signal }: WaitOptions): Promise<void> {
+    signal?.throwIfAborted()
+    if (atLeast !== undefined) await this.#waiters.wait(atLeast, timeoutMs, signal)
   }
 
   async #follow(): Promise<void> {
