@@ -56,11 +56,13 @@ describe('A conflict', () => {
     await using vaults = await startVaults({ store: watch.store })
     const vault = vaults.vault('a')
     await vault.add({ amount: 10 })
-    await addFromOutside(store, 'a', -10)
-    // Decided on 10: the first leaves 0 at sequence 2, and the second expects 2, which is where the outsider left it.
-    const codes = await codesOf([vault.take({ amount: 10 }), vault.openOnce(), vault.add({ amount: 3 })])
+    await addFromOutside(store, 'a', -4)
+    // Decided on 10: the first would leave 0 at sequence 2, and the last expects 2, which is where the outsider left it.
+    const [taken, opened, last] = [vault.take({ amount: 10 }), vault.openOnce(), vault.add({ amount: 3 })]
+    const codes = await codesOf([taken, opened, last])
     assert.deepEqual(codes, ['TooLittle', 'Open', 'ok'])
-    assert.deepEqual((await vault.state()).amounts, [10, -10, 3])
+    assert.deepEqual((await last).state, { balance: 9, amounts: [10, -4, 3] })
+    assert.deepEqual((await vault.state()).amounts, [10, -4, 3])
   })
 
   test('between two kernels loses no update, and every caller gets the truth', async () => {

@@ -13,7 +13,6 @@ import type { Warn } from './warning.ts'
 
 interface Due {
   readonly type: AggregateType
-  readonly stream: StreamId
   readonly standing: Standing
 }
 
@@ -22,7 +21,8 @@ export class Snapshotter {
   readonly #environment: Environment
   readonly #limits: KernelLimits
   readonly #warn: Warn
-  #waiting: Due[] = []
+  /** The newest snapshot due of each stream; an older one that waits is worth nothing any more. */
+  #waiting = new Map<StreamId, Due>()
   #saving: Promise<void> | undefined
 
   constructor(snapshots: SnapshotStore, environment: Environment, limits: KernelLimits, warn: Warn) {
@@ -36,12 +36,12 @@ export class Snapshotter {
   advanced(type: AggregateType, stream: StreamId, from: number, standing: Standing): void {
     const every = type.snapshotEvery
     if (every === undefined || Math.floor(from / every) === Math.floor(standing.sequence / every)) return
-    if (this.#waiting.length >= this.#limits.snapshotsWaitingMax) {
-      const message = `A snapshot of ${named(stream)} is left out: ${this.#waiting.length} are waiting to be saved`
+    if (this.#waiting.size >= this.#limits.snapshotsWaitingMax && !this.#waiting.has(stream)) {
+      const message = `A snapshot of ${named(stream)} is left out: ${this.#waiting.size} are waiting to be saved`
       this.#warn({ code: 'SNAPSHOT_SKIPPED', message })
       return
     }
-    this.#waiting.push({ type, stream, standing })
+    this.#waiting.set(stream, { type, standing })
     this.#saving ??= this.#saveAll()
   }
 
@@ -51,15 +51,14 @@ export class Snapshotter {
   }
 
   async #saveAll(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      const batch = this.#waiting
-      this.#waiting = []
-      for (const due of batch) await this.#save(due)
+    for (const [stream, due] of this.#waiting) {
+      this.#waiting.delete(stream)
+      await this.#save(stream, due)
     }
     this.#saving = undefined
   }
 
-  async #save({ type, stream, standing: { state, sequence } }: Due): Promise<void> {
+  async #save(stream: StreamId, { type, standing: { state, sequence } }: Due): Promise<void> {
     try {
       const encoded = encode(`The state of ${named(stream)}`, state)
       const takenAt = this.#environment.now()

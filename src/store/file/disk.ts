@@ -138,8 +138,11 @@ async function openFile(path: string, mode: OpenMode): Promise<DiskFile> {
       return { length: size, modifiedAt: mtimeMs }
     },
     close: async () => {
-      await durable?.close()
-      await handle.close()
+      try {
+        await durable?.close()
+      } finally {
+        await handle.close()
+      }
     },
   })
 }

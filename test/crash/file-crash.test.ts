@@ -1,0 +1,18 @@
+/** The file store under `kill -9`: at any moment, and at each call to the disk. */
+import { test } from 'node:test'
+import { runRounds } from './rounds.ts'
+
+test('a file store whose writer is killed loses nothing that was acknowledged and doubles nothing', {
+  timeout: 480_000,
+}, async (context) => {
+  await runRounds(context, 'killed on file', {
+    rounds: 140,
+    placeAt: (path, chance) => ({
+      store: 'file',
+      path,
+      segmentBytesMax: chance.pick([4_000, 16_000, 64_000, 1_000_000]),
+      compactBytesMin: chance.pick([1_000, 20_000]),
+      mayLoseOnPowerFailure: false,
+    }),
+  })
+})

@@ -1,0 +1,44 @@
+/** When a writer is killed: under load, while it opens the store, while it stops, or in the middle of one call to the disk. */
+import type { Chance } from './chance.ts'
+import type { LethalCall, Place } from './writer-protocol.ts'
+
+/** Chosen before the writer begins, and printed if the round fails. */
+export type KillPlan =
+  /** When so many answers were heard. */
+  | { readonly kill: 'under load'; readonly answers: number }
+  /** So long after the writer says that it opens the store. */
+  | { readonly kill: 'opening'; readonly delayMs: number }
+  /** So long after it says that it stops, which it is told to do when so many answers were heard. */
+  | { readonly kill: 'stopping'; readonly answers: number; readonly delayMs: number }
+  /** By itself, at a call to the disk; it is told to stop when so many answers were heard. */
+  | { readonly kill: 'at a call'; readonly answers: number; readonly lethalCall: LethalCall }
+
+const openingMsMax = 60
+const stoppingMsMax = 15
+
+/** Mostly under load, but every kind comes up again and again. */
+export function killPlanOf(chance: Chance, { store }: Place): KillPlan {
+  const kind = chance.fraction()
+  const answers = chance.happens(0.3) ? chance.between(1, 30) : chance.between(30, 700)
+  if (store === 'file' && kind < 0.5) return { kill: 'at a call', answers, lethalCall: lethalCallOf(chance) }
+  if (kind < 0.7) return { kill: 'under load', answers }
+  if (kind < 0.85) return { kill: 'opening', delayMs: chance.fraction() * openingMsMax }
+  return { kill: 'stopping', answers, delayMs: chance.fraction() * stoppingMsMax }
+}
+
+function lethalCallOf(chance: Chance): LethalCall {
+  const done = chance.fraction()
+  const kind = chance.fraction()
+  const all = { of: 'all calls', done } as const
+  if (kind < 0.3) return { ...all, after: 'opening', call: chance.between(1, 80) }
+  if (kind < 0.5) return { ...all, after: 'opening', call: chance.between(80, 500) }
+  if (kind < 0.8) return { of: 'durable writes', done, after: 'opening', call: chance.between(1, 40) }
+  return { ...all, after: 'stopping', call: chance.between(1, 40) }
+}
+
+/** After how many answers the writer is told to stop; never, in the plans that kill it before. */
+export function answersUntilStop(plan: KillPlan): number {
+  if (plan.kill === 'stopping') return plan.answers
+  const stops = plan.kill === 'at a call' && plan.lethalCall.after === 'stopping'
+  return stops ? plan.answers : Number.POSITIVE_INFINITY
+}

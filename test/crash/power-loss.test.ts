@@ -1,0 +1,39 @@
+/** The file store after a power failure: a log cut or holed wherever it is not durable, journals cut anywhere. */
+import { test } from 'node:test'
+import type { Chance } from './chance.ts'
+import type { KillPlan } from './kill-plan.ts'
+import { runRounds } from './rounds.ts'
+import type { Place } from './writer-protocol.ts'
+
+const placeAt = (path: string, chance: Chance): Place => ({
+  store: 'file',
+  path,
+  segmentBytesMax: chance.pick([16_000, 64_000, 1_000_000]),
+  compactBytesMin: chance.pick([1_000, 20_000]),
+  mayLoseOnPowerFailure: false,
+})
+
+const underLoad = (chance: Chance): KillPlan => ({ kill: 'under load', answers: chance.between(1, 400) })
+
+test('a file store that a power failure tore has all that was acknowledged, and goes on', {
+  timeout: 240_000,
+}, async (context) => {
+  await runRounds(context, 'power lost', {
+    rounds: 50,
+    placeAt,
+    planOf: underLoad,
+    powerFails: true,
+  })
+})
+
+test('a file store that may lose on power failure comes back as a prefix of what was told, and goes on', {
+  timeout: 240_000,
+}, async (context) => {
+  await runRounds(context, 'power lost, unsynced', {
+    rounds: 25,
+    placeAt: (path, chance) => ({ ...placeAt(path, chance), mayLoseOnPowerFailure: true }) as Place,
+    planOf: underLoad,
+    powerFails: true,
+    mayLose: true,
+  })
+})

@@ -1,0 +1,9 @@
+/** The SQLite store under `kill -9`, at any moment. */
+import { test } from 'node:test'
+import { runRounds } from './rounds.ts'
+
+test('a SQLite store whose writer is killed loses nothing that was acknowledged and doubles nothing', {
+  timeout: 480_000,
+}, async (context) => {
+  await runRounds(context, 'killed on sqlite', { rounds: 110, placeAt: (path) => ({ store: 'sqlite', path }) })
+})

@@ -1,0 +1,50 @@
+/** Eight writers and five readers that follow the log, in one process, on each store: 100,000 events. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { memory, type Store, type StoreFactory } from '../../src/index.ts'
+import { file } from '../../src/store/file/index.ts'
+import { sqlite } from '../../src/store/sqlite/index.ts'
+import { type Chance, chanceOf, withChance } from '../crash/chance.ts'
+import { within } from '../crash/deadline.ts'
+import { checkRace } from './outcome.ts'
+import { RaceWriter, writerNames } from './race.ts'
+import { follow, tails } from './tail.ts'
+
+const events = 100_000
+const timeoutMs = 200_000
+
+const stores: Record<string, (directory: string) => StoreFactory> = {
+  memory: () => memory(),
+  file: (directory) => file(join(directory, 'log'), { segmentBytesMax: 2_000_000 }),
+  sqlite: (directory) => sqlite(join(directory, 'log.db')),
+}
+
+for (const [name, storeIn] of Object.entries(stores)) {
+  const title = `8 writers and 5 readers on one ${name} store: no gap, no step back, no torn commit, no lost update`
+  test(title, { timeout: timeoutMs + 10_000 }, async (context) => {
+    const directory = await mkdtemp(join(tmpdir(), 'mneme-race-'))
+    context.after(() => rm(directory, { recursive: true, force: true }))
+    const store = await storeIn(directory).open({ warn: () => {}, now: Date.now })
+    try {
+      const describe = async () => `the race was not over, with ${await store.head()} of ${events} events stored`
+      await withChance((chance) => within(timeoutMs, race(store, chance), describe))
+    } finally {
+      await store.close()
+    }
+  })
+}
+
+async function race(store: Store, chance: Chance): Promise<void> {
+  let end: number | undefined
+  const readers = tails.map(async (options) => ({ options, count: await follow(store, options, () => end) }))
+  const share = events / writerNames.length
+  const writing = Promise.all(
+    writerNames.map((writer) => new RaceWriter(store, writer, share, chanceOf(chance.between(0, 2 ** 31))).run()),
+  )
+  // A reader that fails ends the test, and with it the writers.
+  const written = await Promise.race([writing, Promise.all(readers).then(() => writing)])
+  end = await store.head()
+  await checkRace(store, events, written, await Promise.all(readers))
+}

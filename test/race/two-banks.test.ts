@@ -1,0 +1,109 @@
+/**
+ * Domains in several processes on one SQLite file, with many commands to the same few accounts: each command is decided on
+ * the newest events whoever wrote them, and has one effect. Every answer is held against the log.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { type Chance, withChance } from '../crash/chance.ts'
+import { ChildProgram } from '../crash/child-program.ts'
+import { checkWarning, inspect } from '../crash/inspection.ts'
+import { Ledger } from '../crash/ledger.ts'
+import { storeAt } from '../crash/place.ts'
+import type { FromWriter, Place, ToWriter } from '../crash/writer-protocol.ts'
+
+const timeoutMs = 120_000
+const writerProgram = new URL('../crash/bank-writer.ts', import.meta.url)
+const accounts = ['ada', 'bob', 'eve']
+
+/** Banks at work on one file, and what was heard of them. */
+interface Banks {
+  readonly programs: readonly ChildProgram[]
+  readonly ledger: Ledger
+  readonly answersOf: readonly number[]
+  readonly retries: () => number
+  tellAll(message: ToWriter): void
+}
+
+/**
+ * Starts banks in processes of their own.
+ *
+ * @param onAnswer is told after each answer
+ */
+function startBanks(
+  context: TestContext,
+  place: Place,
+  { count, chance }: { readonly count: number; readonly chance: Chance },
+  onAnswer: (banks: Banks) => void,
+): Banks {
+  const ledger = new Ledger()
+  const answersOf = Array.from({ length: count }, () => 0)
+  let retries = 0
+  const hear = (bank: number, said: FromWriter): void => {
+    ledger.hear(said)
+    if (said.say === 'warned') checkWarning(said.message)
+    if (said.say === 'retried') retries++
+    if (said.say !== 'acknowledged' && said.say !== 'rejected') return
+    answersOf[bank]!++
+    onAnswer(banks)
+  }
+  const programs = answersOf.map(
+    (_, bank) => new ChildProgram(writerProgram, (line) => hear(bank, JSON.parse(line)), timeoutMs),
+  )
+  const tellAll = (message: ToWriter) => {
+    for (const program of programs) program.send(message)
+  }
+  const banks: Banks = { programs, ledger, answersOf, retries: () => retries, tellAll }
+  for (const [bank, program] of programs.entries()) {
+    const common = { tell: 'begin', place, callers: 40, accounts, repeat: [], lethalCall: undefined } as const
+    program.send({ ...common, name: `bank ${bank}`, seed: chance.between(0, 2 ** 31) } satisfies ToWriter)
+  }
+  context.after(async () => {
+    for (const program of programs) program.kill()
+    await Promise.allSettled(programs.map(({ ended }) => ended))
+  })
+  return banks
+}
+
+async function freshPlace(context: TestContext): Promise<Place> {
+  const directory = await mkdtemp(join(tmpdir(), 'mneme-race-'))
+  context.after(() => rm(directory, { recursive: true, force: true }))
+  return { store: 'sqlite', path: join(directory, 'bank.db') }
+}
+
+test('two banks on one SQLite file lose no update: the sum is right and each answer was true', {
+  timeout: timeoutMs + 10_000,
+}, async (context) => {
+  const place = await freshPlace(context)
+  await withChance(async (chance) => {
+    let stopped = false
+    const banks = startBanks(context, place, { count: 2, chance }, ({ ledger, answersOf, tellAll }) => {
+      if (stopped || ledger.answers < 10_000 || answersOf.some((answers) => answers < 1_000)) return
+      stopped = true
+      tellAll({ tell: 'stop' })
+    })
+    await Promise.all(banks.programs.map((program) => program.endedWell()))
+    await inspect(storeAt(place), banks.ledger)
+    context.diagnostic(`${banks.answersOf} answers, ${banks.retries()} commands sent again after CONFLICT`)
+  })
+})
+
+test('a bank that is killed takes nothing from the others on its SQLite file, and leaves nothing half done', {
+  timeout: timeoutMs + 10_000,
+}, async (context) => {
+  const place = await freshPlace(context)
+  await withChance(async (chance) => {
+    let killed = 0
+    let stopped = false
+    const banks = startBanks(context, place, { count: 3, chance }, ({ answersOf, programs, tellAll }) => {
+      if (killed < 2 && answersOf[killed]! >= 500) programs[killed++]!.kill()
+      if (stopped || answersOf[2]! < 3_000 || killed < 2) return
+      stopped = true
+      tellAll({ tell: 'stop' })
+    })
+    await Promise.all(banks.programs.slice(0, 2).map(({ ended }) => ended))
+    await banks.programs[2]!.endedWell()
+    await inspect(storeAt(place), banks.ledger)
+  })
+})
