@@ -1,0 +1,44 @@
+/** Everything that can be measured, by id, in the order of the report. */
+import type { Figure, StoreName } from './figure.ts'
+import { measureThroughput, type Throughput } from './rounds.ts'
+import type { Setting } from './setting.ts'
+import { expecting, large, manyAtOnce, oneAtATime } from './workloads/append.ts'
+import { comingAndGoing, crowded, crowdedPlain, hot, owned, shared } from './workloads/commands.ts'
+import { measureEventLoop } from './workloads/event-loop.ts'
+import { measureFolds } from './workloads/fold.ts'
+import { measureLiveMemory } from './workloads/live-memory.ts'
+import { measureLogLength } from './workloads/log-length.ts'
+import { measureOpening } from './workloads/opening.ts'
+import { measureProjection } from './workloads/projection.ts'
+
+/** A workload: one process measures it on one store. */
+export interface Workload {
+  readonly id: string
+  readonly measure: (setting: Setting) => Promise<readonly Figure[]>
+  /** On all of them, if left out. */
+  readonly stores?: readonly StoreName[]
+}
+
+const inRounds = (throughput: Throughput): Workload => ({
+  id: throughput.id,
+  measure: async (setting) => [await measureThroughput(throughput, setting)],
+})
+
+export const workloads: readonly Workload[] = [
+  inRounds(oneAtATime),
+  inRounds(manyAtOnce),
+  inRounds(expecting),
+  inRounds(large),
+  { id: 'W5', measure: measureFolds },
+  inRounds(owned),
+  inRounds(shared),
+  inRounds(crowded),
+  { ...inRounds(crowdedPlain), stores: ['memory'] },
+  inRounds(hot),
+  inRounds(comingAndGoing),
+  { id: 'W7', measure: measureProjection },
+  { id: 'W8', measure: measureLiveMemory },
+  { id: 'W9', measure: measureOpening, stores: ['file', 'sqlite'] },
+  { id: 'W10', measure: measureLogLength },
+  { id: 'loop', measure: measureEventLoop },
+]

@@ -1,0 +1,56 @@
+/** What the figures must be. Each target is a sentence and a test of one figure. */
+import type { Figure } from './figure.ts'
+
+export interface Target {
+  readonly what: string
+  readonly isMet: (figure: Figure) => boolean
+}
+
+const atLeast = (value: number): Target => ({
+  what: `at least ${value.toLocaleString('en')}`,
+  isMet: (figure) => figure.value >= value,
+})
+
+const atMost = (value: number, unit: string): Target => ({
+  what: `at most ${value.toLocaleString('en')} ${unit}`,
+  isMet: (figure) => figure.value <= value,
+})
+
+const ofFloor = (percent: number): Target => ({
+  what: `at least ${percent}% of the floor`,
+  isMet: ({ floor }) => floor !== undefined && floor.ratio * 100 >= percent,
+})
+
+const timesFloor = (times: number): Target => ({
+  what: `at most ${times}x the floor`,
+  isMet: ({ floor }) => floor !== undefined && floor.ratio <= times,
+})
+
+/** By the figure's id and store. */
+const targets: Readonly<Record<string, readonly Target[]>> = {
+  'W1 file': [timesFloor(1.3)],
+  'W1 sqlite': [timesFloor(1.3)],
+  'W5 memory': [atLeast(2_000_000)],
+  'W5 sqlite': [atLeast(250_000)],
+  'W6c memory': [atLeast(200_000)],
+  'W6c-plain memory': [atLeast(400_000)],
+  'W6c file': [atLeast(100_000), ofFloor(60)],
+  'W6c sqlite': [ofFloor(60)],
+  'W7 sqlite': [ofFloor(60)],
+  'W9 file': [atMost(1000, 'ms')],
+  'W9 sqlite': [atMost(100, 'ms')],
+  'loop file': [atMost(10, 'ms')],
+  'loop sqlite': [atMost(10, 'ms')],
+}
+
+/** On every store. */
+const everywhere: Readonly<Record<string, readonly Target[]>> = {
+  W8: [atMost(1024, 'bytes')],
+  'W10-append': [atMost(1.3, 'times')],
+  'W10-log': [atMost(1.3, 'times')],
+  'W10-stream': [atMost(1.3, 'times')],
+}
+
+export function targetsOf({ id, store }: Figure): readonly Target[] {
+  return targets[`${id} ${store}`] ?? everywhere[id] ?? []
+}
