@@ -5,6 +5,7 @@
  * happens to the instance, so a conflict undoes the round by forgetting it.
  */
 import { ConflictError, InputError, LoadError, MnemeError, OutcomeUnknownError, StoreError } from '../domain/error.ts'
+import { JsonCopier } from '../domain/json.ts'
 import type { StreamId } from '../domain/stream.ts'
 import { type Commit, repeated } from '../store/commit.ts'
 import type { CommitQueue } from '../store/commit-queue.ts'
@@ -361,6 +362,7 @@ function momentOf(environment: Environment, nowMs: number): RoundMoment {
   return {
     nowMs,
     recordedAt: new Date(nowMs),
+    copier: new JsonCopier(),
     get now() {
       return new Date(nowMs)
     },

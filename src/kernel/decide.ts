@@ -5,7 +5,7 @@
 import type { Fold, Moment } from '../domain/aggregate.ts'
 import { DecisionError, EventError, MnemeError } from '../domain/error.ts'
 import { type NewEvent, outputOf, type RecordedEvent } from '../domain/event.ts'
-import { JsonCopier } from '../domain/json.ts'
+import type { JsonCopier } from '../domain/json.ts'
 import { Rejection } from '../domain/rejection.ts'
 import type { StreamId } from '../domain/stream.ts'
 import { Commit, type CommitEvent, checkTags, sizeOfLabels } from '../store/commit.ts'
@@ -22,6 +22,8 @@ export type AppliedEvent = { position: number } & Omit<RecordedEvent, 'position'
 export interface RoundMoment extends Moment {
   readonly nowMs: number
   readonly recordedAt: Date
+  /** One for all events of the round. */
+  readonly copier: JsonCopier
 }
 
 /** What became of a command, before anything is stored. */
@@ -60,7 +62,8 @@ export function decide(
   if (offered.length === 0) return nothing
 
   let next = state
-  const copier = new JsonCopier()
+  const { copier } = moment
+  copier.size = 0
   const { length } = offered
   const stored: CommitEvent[] = new Array(length)
   const events: AppliedEvent[] = new Array(length)

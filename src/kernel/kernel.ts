@@ -23,7 +23,7 @@ import { type Environment, waitAtMost } from './environment.ts'
 import type { KernelLimits } from './limits.ts'
 import type { Outcome } from './outcome.ts'
 import { Passivation } from './passivation.ts'
-import { type CheckedCommand, type CommandOptions, PendingCommand } from './pending-command.ts'
+import { type CommandOptions, PendingCommand } from './pending-command.ts'
 import { catchUp, rehydrate, type Standing, type Until } from './rehydrate.ts'
 import { Snapshotter } from './snapshotter.ts'
 import type { Warn } from './warning.ts'
@@ -47,6 +47,8 @@ interface Registered {
 
 /** How long turns go on without letting the event loop serve timers and input. */
 const breathAfterMs = 8
+/** Of a UUID that is 60 random bits: for two commands to meet they must also share the stream and the count. */
+const idPrefixLength = 16
 
 export class Kernel {
   readonly #types = new Map<string, Registered>()
@@ -67,7 +69,7 @@ export class Kernel {
   constructor({ events, snapshots, aggregates, defaults, environment, limits, warn }: KernelOptions) {
     this.#environment = environment
     this.#limits = limits
-    this.#idPrefix = `${environment.newId()}-`
+    this.#idPrefix = `${environment.newId().replaceAll('-', '').slice(0, idPrefixLength)}-`
     this.#snapshotter = new Snapshotter(snapshots, environment, limits, warn)
     this.#passivation = new Passivation(environment, limits.liveAggregatesMax, ({ type, stream }) => {
       this.#types.get(type.name)!.live.delete(stream.id)
@@ -117,20 +119,19 @@ export class Kernel {
   dispatch(stream: StreamId, name: string, data: unknown, options: CommandOptions): Promise<Outcome> {
     const registered = this.#types.get(stream.aggregate)!
     if (this.#stopping) throw new CancelledError('STOPPED', { what: `The command ${name}` })
-    const command = this.#check(registered.type, name, data, options)
+    const pending = this.#check(registered.type, name, data, options)
     const { signal } = options
     if (signal?.aborted) throw new CancelledError('ABORTED', { what: `The command ${name}` }, signal.reason)
     const live = registered.live.get(stream.id)
     this.#checkRoom(live)
     const actor = live ?? new Actor(this.#context, registered.type, stream)
     this.#inFlight++
-    return new Promise((resolve, reject) => {
-      const pending = new PendingCommand(command, resolve, reject, this.#release)
-      if (signal !== undefined) pending.listenTo(signal, stream)
-      actor.post(pending)
-      if (live === undefined) this.#begin(registered, actor)
-      this.#schedule(actor)
-    })
+    const outcome = pending.outcome()
+    if (signal !== undefined) pending.listenTo(signal, stream)
+    actor.post(pending)
+    if (live === undefined) this.#begin(registered, actor)
+    this.#schedule(actor)
+    return outcome
   }
 
   /** The state of an aggregate: as it is now, or as it was at a sequence or a time (both included). */
@@ -173,7 +174,7 @@ export class Kernel {
     await this.#snapshotter.drain()
   }
 
-  #check(type: AggregateType, name: string, data: unknown, options: CommandOptions): CheckedCommand {
+  #check(type: AggregateType, name: string, data: unknown, options: CommandOptions): PendingCommand {
     const decision = type.decisions.get(name)
     if (decision === undefined) {
       const facts = { aggregate: type.name, command: name, known: [...type.decisions.keys()] }
@@ -186,15 +187,18 @@ export class Kernel {
     }
     const { commandId } = options
     if (commandId !== undefined) checkId('a command id', commandId)
-    return {
-      name,
-      decision,
-      input: checked.value,
-      commandId: commandId ?? this.#nextCommandId(),
-      repeatable: commandId !== undefined,
-      metadata: checkMetadata(options.metadata),
-      tags: checkTags(options.tags),
-    }
+    return new PendingCommand(
+      {
+        name,
+        decision,
+        input: checked.value,
+        commandId: commandId ?? this.#nextCommandId(),
+        repeatable: commandId !== undefined,
+        metadata: checkMetadata(options.metadata),
+        tags: checkTags(options.tags),
+      },
+      this.#release,
+    )
   }
 
   /** Unique without asking for a random number each time: a random part of this kernel's own, and a count. */

@@ -45,17 +45,13 @@ export class PendingCommand implements CheckedCommand {
   /** Whether its commit may be with the store: from then on an abort leaves the outcome unknown. */
   sent = false
   answered = false
-  readonly #resolve: (outcome: Outcome) => void
-  readonly #reject: (error: unknown) => void
+  #resolve!: (outcome: Outcome) => void
+  #reject!: (error: unknown) => void
   readonly #release: () => void
   #unlisten: (() => void) | undefined = undefined
 
-  constructor(
-    command: CheckedCommand,
-    resolve: (outcome: Outcome) => void,
-    reject: (error: unknown) => void,
-    release: () => void,
-  ) {
+  /** @param release frees the command's place; called once, when it is answered */
+  constructor(command: CheckedCommand, release: () => void) {
     this.name = command.name
     this.decision = command.decision
     this.input = command.input
@@ -63,9 +59,15 @@ export class PendingCommand implements CheckedCommand {
     this.repeatable = command.repeatable
     this.metadata = command.metadata
     this.tags = command.tags
-    this.#resolve = resolve
-    this.#reject = reject
     this.#release = release
+  }
+
+  /** What the caller waits for. To be called once, before anything can answer. */
+  outcome(): Promise<Outcome> {
+    return new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
   }
 
   /** Ends the caller's wait when the signal says so; the command itself goes on if it was sent. */

@@ -9,6 +9,7 @@ export interface KernelWarning {
     | 'AGGREGATE_NOT_LOADED'
     | 'APPEND_REPEATED'
     | 'PROJECTION_STOPPED'
+    | 'PROJECTION_DELAYED'
   readonly message: string
   readonly cause?: unknown
 }

@@ -296,6 +296,21 @@ describe('Following the log', () => {
     }
   })
 
+  test('says once that a store holds it up, and again only after it went on', async () => {
+    const watch = watched()
+    const environment = manualEnvironment()
+    const log = recorder()
+    await using vaults = await following({ store: watch.store, environment, log })
+    for (let outage = 1; outage <= 2; outage++) {
+      let failures = 4
+      watch.disturb(({ method }) => (method === 'readAll' && failures-- > 0 ? 'before' : undefined))
+      const { position } = await vaults.vault('a').add({ amount: 1 })
+      await environment.advance(60_000)
+      assert.deepEqual(await vaults.totals.get('a', { atLeast: position }), { balance: outage, events: outage })
+    }
+    assert.equal(log.codes().filter((code) => code === 'PROJECTION_DELAYED').length, 2)
+  })
+
   test('by several processes at once doubles nothing', async () => {
     const store = memory()
     const many = await Promise.all([following({ store }), following({ store }), following({ store })])

@@ -12,6 +12,7 @@ import type { EventStore, ProjectionStore, Row, StoredEvent } from '../store/sto
 import { type Found, findRows, type Query } from './find.ts'
 import { type FoldedRows, foldRows, keyEvents } from './fold-rows.ts'
 import { PositionWaiters } from './position-waiters.ts'
+import { Tail } from './tail.ts'
 
 export interface RunnerOptions {
   readonly projection: AnyProjection
@@ -43,6 +44,8 @@ export interface WaitOptions {
 const batchSize = 1000
 /** Positions that may be passed over without saving the checkpoint, when nothing in them is for this projection. */
 const unsavedMax = 1000
+/** Rows remembered from step to step; over it they are forgotten and loaded again. */
+const knownRowsMax = 10_000
 const retryFirstMs = 50
 const retryMaxMs = 5_000
 const waitTimeoutMsDefault = 5_000
@@ -55,12 +58,15 @@ export class Runner {
   readonly #pollIntervalMs: number
   readonly #types: readonly string[]
   readonly #waiters: PositionWaiters
+  /** Rows as they were stored at the checkpoint `#saved`, which its compare-and-set proves to be still the truth. */
+  readonly #known = new Map<string, Row['value']>()
   #saved = 0
   #handled = 0
   #running: Promise<void> | undefined
+  #last: Promise<unknown> = Promise.resolve()
+  /** Of the store, in a row. */
+  #failures = 0
   #stopping = new AbortController()
-  #wake: (() => void) | undefined
-  #hinted = false
 
   constructor({ projection, store, environment, warn, pollIntervalMs }: RunnerOptions) {
     this.#projection = projection
@@ -84,7 +90,6 @@ export class Runner {
   /** Ends the run after the step that is under way, and saves how far it came. */
   async stop(): Promise<void> {
     this.#stopping.abort()
-    this.#wake?.()
     await this.#running
     this.#waiters.end()
   }
@@ -95,14 +100,14 @@ export class Runner {
    * @throws ProjectionError `PROJECTION_FAILED`
    */
   async runOnce(): Promise<RunResult> {
-    await this.#loadCheckpoint()
+    await this.#alone(() => this.#loadCheckpoint())
     let events = 0
     for (;;) {
-      const handled = await this.#step()
+      const handled = await this.#alone(() => this.#step())
       events += handled ?? 0
       if (handled !== undefined && handled < batchSize) break
     }
-    await this.#saveCheckpoint()
+    await this.#alone(() => this.#saveCheckpoint())
     return { position: this.#handled, events }
   }
 
@@ -134,49 +139,42 @@ export class Runner {
 
   async #follow(): Promise<void> {
     const { signal } = this.#stopping
-    const unlisten = this.#store.onAppend(() => this.#hint())
-    for (let failures = 0; !signal.aborted; ) {
+    const tail = new Tail(this.#store, this.#environment, this.#pollIntervalMs)
+    for (this.#failures = 0; !signal.aborted; ) {
       try {
-        await this.#loadCheckpoint()
-        failures = 0
-        await this.#followFrom(signal)
+        await this.#alone(() => this.#loadCheckpoint())
+        await this.#followFrom(tail, signal)
       } catch (error) {
         if (error instanceof ProjectionError) break
-        failures++
-        await sleep(this.#environment, backOffMs(this.#environment, failures, retryFirstMs, retryMaxMs), signal)
+        if (this.#failures++ === 0) {
+          const message = `The projection ${this.#projection.name} is held up, and tries again until it can go on`
+          this.#warn({ code: 'PROJECTION_DELAYED', message, cause: error })
+        }
+        await sleep(this.#environment, backOffMs(this.#environment, this.#failures, retryFirstMs, retryMaxMs), signal)
       }
     }
-    unlisten()
-    await this.#saveCheckpoint().catch(() => {})
+    tail.close()
+    await this.#alone(() => this.#saveCheckpoint()).catch(() => {})
   }
 
-  async #followFrom(signal: AbortSignal): Promise<void> {
+  async #followFrom(tail: Tail, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      this.#hinted = false
-      if (((await this.#step()) ?? batchSize) === batchSize) continue
-      if (!this.#hinted) await this.#rest(signal)
+      tail.mark()
+      const handled = await this.#alone(() => this.#step())
+      this.#failures = 0
+      if (handled !== undefined && handled < batchSize) await tail.wait(signal)
     }
   }
 
-  #hint(): void {
-    this.#hinted = true
-    this.#wake?.()
-  }
-
-  /** Waits for a hint, for the next poll or for the end. */
-  #rest(signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return Promise.resolve()
-    return new Promise((resolve) => {
-      const cancel = this.#environment.after(this.#pollIntervalMs, () => this.#wake?.(), { background: true })
-      this.#wake = () => {
-        this.#wake = undefined
-        cancel()
-        resolve()
-      }
-    })
+  /** One thing at a time: running once beside following must not mix up what they remember. */
+  #alone<Result>(work: () => Promise<Result>): Promise<Result> {
+    const result = this.#last.then(work)
+    this.#last = result.catch(() => {})
+    return result
   }
 
   async #loadCheckpoint(): Promise<void> {
+    this.#known.clear()
     this.#saved = await this.#store.loadCheckpoint(this.#projection.name)
     this.#reach(this.#saved)
   }
@@ -224,17 +222,27 @@ export class Runner {
   async #fold(events: readonly StoredEvent[]): Promise<FoldedRows> {
     const batch = keyEvents(this.#projection, events)
     if (batch.keyed.length === 0) return { rows: [], failure: batch.failure }
-    const values = await this.#store.loadRows(this.#projection.name, batch.keys)
-    const stored = new Map(batch.keys.map((key, i) => [key, values[i]]))
-    const { rows, failure } = foldRows(this.#projection, batch.keyed, stored)
+    const { rows, failure } = foldRows(this.#projection, batch.keyed, await this.#storedRows(batch.keys))
     return { rows, failure: failure ?? batch.failure }
+  }
+
+  /** Rows as they are stored; those of the last steps are remembered. */
+  async #storedRows(keys: readonly string[]): Promise<ReadonlyMap<string, Row['value']>> {
+    const missing = keys.filter((key) => !this.#known.has(key))
+    if (missing.length > 0) {
+      const values = await this.#store.loadRows(this.#projection.name, missing)
+      for (const [i, key] of missing.entries()) this.#known.set(key, values[i])
+    }
+    return this.#known
   }
 
   async #save(from: number, to: number, rows: readonly Row[], isLast: boolean): Promise<void> {
     if (rows.length > 0 || to - from >= unsavedMax || (isLast && to > from)) {
       await this.#store.saveStep(this.#projection.name, { from, to, rows })
       this.#saved = to
+      for (const { key, value } of rows) this.#known.set(key, value)
     }
+    if (this.#known.size > knownRowsMax) this.#known.clear()
     this.#reach(to)
   }
 }

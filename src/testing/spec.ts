@@ -14,14 +14,14 @@ import { inspect } from 'node:util'
 import type { Aggregate, AnyAggregate, Commands } from '../domain/aggregate.ts'
 import { DefinitionError, EventError, InputError } from '../domain/error.ts'
 import { type Args, type NewEvent, type NewEventOf, outputOf } from '../domain/event.ts'
-import { toJson } from '../domain/json.ts'
+import { JsonCopier, toJson } from '../domain/json.ts'
 import type { AnyRejection, Rejection } from '../domain/rejection.ts'
 import { check } from '../domain/schema.ts'
 import type { StreamId } from '../domain/stream.ts'
 import { aggregateType } from '../kernel/aggregate-type.ts'
 import { type AppliedEvent, type Decided, decide } from '../kernel/decide.ts'
 import { deepFreeze } from '../kernel/freeze.ts'
-import type { CheckedCommand, PendingCommand } from '../kernel/pending-command.ts'
+import type { CheckedCommand } from '../kernel/pending-command.ts'
 
 /** The codes of a rejection. */
 export type CodeOf<Rejected> = Rejected extends Rejection<infer Code, any> ? Code : never
@@ -125,10 +125,10 @@ function tried(history: History, name: string, input: unknown): Expectation<unkn
   }
   let ids = 0
   const now = new Date(nowMs)
-  const moment = { now, nowMs, recordedAt: now, newId: () => `id-${++ids}` }
+  const moment = { now, nowMs, recordedAt: now, copier: new JsonCopier(), newId: () => `id-${++ids}` }
   const limits = { commitSizeMax: Number.POSITIVE_INFINITY, commitEventsMax: Number.POSITIVE_INFINITY }
   const type = aggregateType(definition, {})
-  const decided = decide(type, stream, state, sequence, command as PendingCommand, moment, limits)
+  const decided = decide(type, stream, state, sequence, command, moment, limits)
   return expectationOf(history, `${definition.name}.${name}(${shown(input)})`, decided)
 }
 

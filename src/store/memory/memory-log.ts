@@ -51,14 +51,15 @@ export class MemoryLog {
   }
 
   /** Stores a commit behind all others. */
-  append(known: MemoryStream | undefined, commit: Commit): Receipt {
+  append(known: MemoryStream | undefined, commit: Commit): Receipt & { readonly status: 'stored' } {
     const stream = known ?? this.#add(commit.stream)
     const placed = { commit, position: this.head + 1, sequence: stream.sequence + 1 }
     stream.commits.push(placed)
     this.#commits.push(placed)
-    stream.sequence += commit.events.length
-    this.head += commit.events.length
-    return receiptOf(placed)
+    const { length: count } = commit.events
+    stream.sequence += count
+    this.head += count
+    return { status: 'stored', sequence: stream.sequence, position: this.head, count }
   }
 
   /** Up to `limit` of the log's events whose positions lie in the range and that pass, in reading order. */

@@ -58,8 +58,7 @@ class MemoryStore implements Store {
     const sequence = stream?.sequence ?? 0
     const stored = commit.fresh ? undefined : stream?.find(commit.id)
     if (stored === undefined && isMet(commit.expected, sequence, stream !== undefined && broken.has(stream))) {
-      const { sequence, position, count } = this.#log.append(stream, commit)
-      return { status: 'stored', sequence, position, count }
+      return this.#log.append(stream, commit)
     }
     broken.add(stream ?? this.#log.findOrAdd(commit.stream))
     return stored === undefined ? { status: 'conflict', sequence } : { status: 'duplicate', ...stored }
