@@ -51,6 +51,19 @@ test('rows are read by key, by their fields, or as one state', async () => {
   assert.deepEqual(await books.solvent.find({}, wait), [{ key: 'ada', row: { balance: 100 } }])
 })
 
+test('projections are managed by name', async () => {
+  await using books = await Books.start()
+  // #region managing
+  const { state, position, head, lag } = await books.projections.status('movements')
+  console.log(`${state} at ${position} of ${head}, ${lag.ms} ms behind`)
+  await books.projections.pause('movements')
+  await books.projections.resume('movements')
+  await books.projections.stop('movements')
+  await books.projections.start('movements')
+  // #endregion
+  assert.equal((await books.projections.lookup('movements'))?.name, 'movements')
+})
+
 test('the log can be followed', async () => {
   await using books = await Books.start()
   await books.account('ada').open({ owner: 'Ada' })

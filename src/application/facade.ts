@@ -1,5 +1,5 @@
 /** A running domain as its user sees it: aggregates and read models by name, and the methods of the whole. */
-import { InputError, ProjectionError } from '../domain/error.ts'
+import { DefinitionError, InputError, ProjectionError } from '../domain/error.ts'
 import type { RecordedEvent } from '../domain/event.ts'
 import { singleKey } from '../domain/projection.ts'
 import { checkId, type StreamId } from '../domain/stream.ts'
@@ -11,7 +11,7 @@ import type { Runner, WaitOptions } from '../projection/runner.ts'
 import { type SubscriptionContext, type SubscriptionOptions, subscribe } from '../projection/subscription.ts'
 import type { StoredEvent } from '../store/store.ts'
 import { accept, attempt, handlesOf } from './handle.ts'
-import type { Aggregates } from './running.ts'
+import type { Aggregates, Projections, StartAt } from './running.ts'
 
 /** What the methods of a running domain stand on. */
 interface Parts {
@@ -44,18 +44,39 @@ export function facade({ aggregates, kernel, runners, subscriptions, stop: stopA
         return attempt(kernel, stream, name, data, options)
       },
     }),
-    projections: Object.freeze({
-      async runOnce(projection: string) {
-        const runner = runners.get(projection)
-        if (runner === undefined)
-          throw new ProjectionError('PROJECTION_UNKNOWN', { projection, known: [...runners.keys()] })
-        return runner.runOnce()
-      },
-    }),
+    projections: projectionsOf(runners),
     events: (options: SubscriptionOptions = {}) => recorded(aggregates, subscribe(subscriptions, options)),
     load: () => kernel.load,
     stop,
     [Symbol.asyncDispose]: stop,
+  })
+}
+
+/** How projections are managed, by name. */
+function projectionsOf(runners: ReadonlyMap<string, Runner>): Projections<string> {
+  const runnerOf = (projection: unknown): Runner => {
+    const runner = runners.get(projection as string)
+    if (runner !== undefined) return runner
+    throw new ProjectionError('PROJECTION_UNKNOWN', { projection, known: [...runners.keys()] })
+  }
+  return Object.freeze({
+    async start(name: string, { from = 1 }: StartAt = {}) {
+      const runner = runnerOf(name)
+      if (!Number.isSafeInteger(from) || from < 1) {
+        throw new DefinitionError('OPTION_INVALID', { option: 'from', expected: 'a position from 1', found: from })
+      }
+      runner.start(from)
+      return runner.status()
+    },
+    stop: async (name: string) => runnerOf(name).stop(),
+    async lookup(name: string) {
+      const runner = runnerOf(name)
+      return runner.alive ? runner.status() : undefined
+    },
+    pause: async (name: string) => runnerOf(name).pause(),
+    resume: async (name: string) => runnerOf(name).resume(),
+    status: async (name: string) => runnerOf(name).status(),
+    runOnce: async (name: string) => runnerOf(name).runOnce(),
   })
 }
 

@@ -16,6 +16,7 @@ export type {
   RefusedBy,
   RowsModel,
   Running,
+  StartAt,
   StateModel,
 } from './running.ts'
 export type { StartOptions } from './start-options.ts'

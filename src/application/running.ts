@@ -5,7 +5,7 @@ import type { AnyProjection, Projection } from '../domain/projection.ts'
 import type { Accepted, Refused } from '../kernel/outcome.ts'
 import type { CommandOptions } from '../kernel/pending-command.ts'
 import type { Found, Query } from '../projection/find.ts'
-import type { RunResult, WaitOptions } from '../projection/runner.ts'
+import type { ProjectionStatus, RunResult, WaitOptions } from '../projection/runner.ts'
 import type { SubscriptionOptions } from '../projection/subscription.ts'
 
 /** Arguments of a command: its data (optional where an empty object would do), then options. */
@@ -124,12 +124,34 @@ export interface RowsModel<Row> {
   find(query?: Query<Row>, wait?: WaitOptions): Promise<readonly Found<Row>[]>
 }
 
-/** All projections of a running domain. */
+/** Where a projection begins that has no checkpoint yet. */
+export interface StartAt {
+  /** The first position to handle, 1 by default. */
+  readonly from?: number
+}
+
+/**
+ * The projections of a running domain, by their names in `domain({ projections })`. Across processes one of each runs, kept apart by a
+ * lease; the others stand by.
+ *
+ * @throws ProjectionError `PROJECTION_UNKNOWN` from each
+ */
 export interface Projections<Name extends PropertyKey> {
+  /** Follows the log from the checkpoint on. Started twice it is the same run; one that failed begins again. */
+  start(name: Name, at?: StartAt): Promise<ProjectionStatus>
+  /** Ends the run after the step under way and gives the lease back. Ending one that is not started does nothing. */
+  stop(name: Name): Promise<void>
+  /** The status of a projection that is started and neither stopped nor failed. */
+  lookup(name: Name): Promise<ProjectionStatus | undefined>
+  /** Handles nothing until `resume`, and keeps the lease so that no other process does. Rows can be read. */
+  pause(name: Name): Promise<void>
+  resume(name: Name): Promise<void>
+  /** What it does, where it stands, how far it is behind, and why it has failed. */
+  status(name: Name): Promise<ProjectionStatus>
   /**
    * Handles what is in the log now. For domains started with `projections: 'manual'`.
    *
-   * @throws ProjectionError `PROJECTION_FAILED`, `PROJECTION_UNKNOWN`
+   * @throws ProjectionError `PROJECTION_FAILED`
    */
   runOnce(name: Name): Promise<RunResult>
 }

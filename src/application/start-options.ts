@@ -22,6 +22,11 @@ export interface StartOptions extends AggregateOptions {
   readonly projections?: 'automatic' | 'manual'
   /** How often a projection looks for events without a hint, which matters when other processes write. 1,000 by default. */
   readonly pollIntervalMs?: number
+  /**
+   * How long a process that runs a projection may be silent before another takes over, in milliseconds: 10,000 by default. One
+   * that stops is followed at once.
+   */
+  readonly leaseMs?: number
   /** Where warnings go: anything with a console's `warn`. The console by default. */
   readonly log?: Logger
   /** Time, timers, chance and ids, for tests. */
@@ -29,7 +34,17 @@ export interface StartOptions extends AggregateOptions {
 }
 
 const known: ReadonlySet<string> = new Set<keyof StartOptions>([
-  ...(['store', 'events', 'snapshots', 'limits', 'projections', 'pollIntervalMs', 'log', 'environment'] as const),
+  ...([
+    'store',
+    'events',
+    'snapshots',
+    'limits',
+    'projections',
+    'pollIntervalMs',
+    'leaseMs',
+    'log',
+    'environment',
+  ] as const),
   ...(['snapshotEvery', 'stateRevision', 'passivateAfterMs'] as const),
 ])
 
@@ -39,6 +54,7 @@ export interface SettledOptions {
   readonly snapshots: StoreFactory
   readonly projections: 'automatic' | 'manual'
   readonly pollIntervalMs: number
+  readonly leaseMs: number
 }
 
 /** @throws DefinitionError `OPTION_INVALID` */
@@ -47,17 +63,17 @@ export function settle(options: StartOptions): SettledOptions {
     if (!known.has(option)) refuse(option, `one of ${[...known].join(', ')}`, option)
   }
   checkAggregateOptions(options)
-  const { store = memory(), projections = 'automatic', pollIntervalMs = 1000 } = options
+  const { store = memory(), projections = 'automatic', pollIntervalMs = 1000, leaseMs = 10_000 } = options
   const { events = store, snapshots = store } = options
   for (const [option, factory] of Object.entries({ store, events, snapshots })) {
     if (typeof factory?.open !== 'function') refuse(option, 'a store, such as memory() or sqlite(path)', factory)
   }
   if (projections !== 'automatic' && projections !== 'manual')
     refuse('projections', "'automatic' or 'manual'", projections)
-  if (!Number.isSafeInteger(pollIntervalMs) || pollIntervalMs < 1) {
-    refuse('pollIntervalMs', 'a whole number above 0', pollIntervalMs)
+  for (const [option, found] of Object.entries({ pollIntervalMs, leaseMs })) {
+    if (!Number.isSafeInteger(found) || found < 1) refuse(option, 'a whole number above 0', found)
   }
-  return { events, snapshots, projections, pollIntervalMs }
+  return { events, snapshots, projections, pollIntervalMs, leaseMs }
 }
 
 function refuse(option: string, expected: string, found: unknown): never {

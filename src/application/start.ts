@@ -36,10 +36,14 @@ export async function start(
     limits,
     warn,
   })
+  const owner = environment.newId()
   const runners = new Map<string, Runner>()
   for (const [key, projection] of Object.entries<AnyProjection>(projections)) {
-    const { pollIntervalMs } = settled
-    runners.set(key, new Runner({ projection, store: stores.events, environment, warn, pollIntervalMs }))
+    const { pollIntervalMs, leaseMs } = settled
+    runners.set(
+      key,
+      new Runner({ projection, store: stores.events, environment, warn, pollIntervalMs, owner, leaseMs }),
+    )
   }
   if (settled.projections === 'automatic') for (const runner of runners.values()) runner.start()
   const stopRunners = () => Promise.all([...runners.values()].map((runner) => runner.stop()))

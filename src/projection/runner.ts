@@ -1,26 +1,30 @@
 /**
- * Keeps one projection up with the log: reads the events that it handles in batches, folds them into its rows, and saves
- * rows and checkpoint in one step. The step moves the checkpoint by compare-and-set, so a second runner cannot double an event.
- * Woken by the store's hint, with a slow poll behind it. It stops at the first event that cannot be folded, in front of it.
+ * Runs one projection: follows the log from its checkpoint on, woken by the store's hint with a slow poll behind it, as long as
+ * this process leads; stands by otherwise. It stops at the first event that cannot be folded, in front of it, and can
+ * be started again.
  */
 import { decode } from '../domain/encoding.ts'
-import { ConflictError, ProjectionError } from '../domain/error.ts'
+import { ProjectionError } from '../domain/error.ts'
 import type { AnyProjection } from '../domain/projection.ts'
 import { backOffMs, type Environment, sleep } from '../kernel/environment.ts'
 import type { Warn } from '../kernel/warning.ts'
-import type { EventStore, ProjectionStore, Row, StoredEvent } from '../store/store.ts'
+import type { EventStore, LeaseStore, ProjectionStore } from '../store/store.ts'
 import { type Found, findRows, type Query } from './find.ts'
-import { type FoldedRows, foldRows, keyEvents } from './fold-rows.ts'
+import { Leadership } from './leadership.ts'
 import { PositionWaiters } from './position-waiters.ts'
+import { Steps } from './steps.ts'
 import { Tail } from './tail.ts'
 
 export interface RunnerOptions {
   readonly projection: AnyProjection
-  readonly store: EventStore & ProjectionStore
+  readonly store: EventStore & ProjectionStore & LeaseStore
   readonly environment: Environment
   readonly warn: Warn
   /** How often to look without a hint. */
   readonly pollIntervalMs: number
+  /** Unique for each running domain: the holder of the lease. */
+  readonly owner: string
+  readonly leaseMs: number
 }
 
 /** Where a run came to. */
@@ -40,58 +44,107 @@ export interface WaitOptions {
   readonly signal?: AbortSignal
 }
 
-/** Events handled in one step. */
-const batchSize = 1000
-/** Positions that may be passed over without saving the checkpoint, when nothing in them is for this projection. */
-const unsavedMax = 1000
-/** Rows remembered from step to step; over it they are forgotten and loaded again. */
-const knownRowsMax = 10_000
+/**
+ * `running`: follows the log here. `standby`: another process does. `paused`: nobody does until `resume`. `failed`: stands before
+ * an event that it cannot handle. `stopped`: not started.
+ */
+export type ProjectionState = 'running' | 'standby' | 'paused' | 'failed' | 'stopped'
+
+export interface ProjectionStatus {
+  readonly name: string
+  readonly state: ProjectionState
+  /** The last position that is handled. */
+  readonly position: number
+  /** The log's last position. */
+  readonly head: number
+  /** How far it is behind: in positions, and the age of the oldest event not handled, in milliseconds. */
+  readonly lag: { readonly events: number; readonly ms: number }
+  /** Why it has failed. */
+  readonly failure?: ProjectionError
+}
+
 const retryFirstMs = 50
 const retryMaxMs = 5_000
 const waitTimeoutMsDefault = 5_000
 
 export class Runner {
-  readonly #projection: AnyProjection
-  readonly #store: EventStore & ProjectionStore
-  readonly #environment: Environment
-  readonly #warn: Warn
-  readonly #pollIntervalMs: number
-  readonly #types: readonly string[]
+  readonly #options: RunnerOptions
   readonly #waiters: PositionWaiters
-  /** Rows as they were stored at the checkpoint `#saved`, which its compare-and-set proves to be still the truth. */
-  readonly #known = new Map<string, Row['value']>()
-  #saved = 0
-  #handled = 0
+  readonly #steps: Steps
+  readonly #leadership: Leadership
+  #state: ProjectionState = 'stopped'
+  #failure: ProjectionError | undefined
   #running: Promise<void> | undefined
-  #last: Promise<unknown> = Promise.resolve()
+  #stopping = new AbortController()
+  #resume: PromiseWithResolvers<void> | undefined
   /** Of the store, in a row. */
   #failures = 0
-  #stopping = new AbortController()
 
-  constructor({ projection, store, environment, warn, pollIntervalMs }: RunnerOptions) {
-    this.#projection = projection
-    this.#store = store
-    this.#environment = environment
-    this.#warn = warn
-    this.#pollIntervalMs = pollIntervalMs
-    this.#types = [...projection.folds.keys()]
+  constructor(options: RunnerOptions) {
+    const { projection, store, environment, owner, leaseMs } = options
+    this.#options = options
     this.#waiters = new PositionWaiters(projection.name, environment)
+    this.#steps = new Steps(projection, store, (position) => this.#waiters.reach(position))
+    this.#leadership = new Leadership({ store, environment, projection: projection.name, owner, durationMs: leaseMs })
   }
 
   get projection(): AnyProjection {
-    return this.#projection
+    return this.#options.projection
   }
 
-  /** Follows the log until `stop`. Starting twice is one start. */
-  start(): void {
-    this.#running ??= this.#follow()
+  /** Whether it was started and neither stopped nor failed. */
+  get alive(): boolean {
+    return this.#state !== 'stopped' && this.#state !== 'failed'
+  }
+
+  /**
+   * Follows the log until `stop`. Started twice it is the same run.
+   *
+   * @param from the first position to handle, for a projection that has no checkpoint yet
+   */
+  start(from = 1): void {
+    if (this.alive) return
+    this.#state = 'standby'
+    this.#failure = undefined
+    this.#stopping = new AbortController()
+    const { signal } = this.#stopping
+    const before = this.#running
+    this.#running = (async () => {
+      await before
+      await this.#follow(from, signal)
+    })()
   }
 
   /** Ends the run after the step that is under way, and saves how far it came. */
   async stop(): Promise<void> {
     this.#stopping.abort()
+    this.resume()
     await this.#running
+    if (this.#state !== 'failed') this.#state = 'stopped'
     this.#waiters.end()
+  }
+
+  /** Handles nothing until `resume`, and keeps others from doing so. Readers read on. */
+  pause(): void {
+    if (this.alive) this.#resume ??= Promise.withResolvers()
+  }
+
+  resume(): void {
+    this.#resume?.resolve()
+    this.#resume = undefined
+  }
+
+  async status(): Promise<ProjectionStatus> {
+    const { projection, store, environment } = this.#options
+    const head = await store.head()
+    const stored = this.#state === 'running' ? 0 : await store.loadCheckpoint(projection.name)
+    const position = Math.max(this.#steps.position, stored)
+    const range = { from: position + 1, to: position + 2 }
+    const [next] = position < head ? (await store.readAll(range, { limit: 1 })).events : []
+    const ms = next === undefined ? 0 : Math.max(0, environment.now() - next.recordedAt)
+    const status = { name: projection.name, state: this.#state, position, head }
+    const lag = { events: Math.max(0, head - position), ms }
+    return { ...status, lag, ...(this.#failure !== undefined && { failure: this.#failure }) }
   }
 
   /**
@@ -100,15 +153,15 @@ export class Runner {
    * @throws ProjectionError `PROJECTION_FAILED`
    */
   async runOnce(): Promise<RunResult> {
-    await this.#alone(() => this.#loadCheckpoint())
+    await this.#steps.load()
     let events = 0
-    for (;;) {
-      const handled = await this.#alone(() => this.#step())
-      events += handled ?? 0
-      if (handled !== undefined && handled < batchSize) break
+    for (let caughtUp = false; !caughtUp; ) {
+      const step = await this.#orFail(this.#steps.step())
+      events += step.events
+      caughtUp = step.caughtUp
     }
-    await this.#alone(() => this.#saveCheckpoint())
-    return { position: this.#handled, events }
+    await this.#steps.save()
+    return { position: this.#steps.position, events }
   }
 
   /**
@@ -118,7 +171,8 @@ export class Runner {
    */
   async get(key: string, wait: WaitOptions): Promise<unknown> {
     await this.#reached(wait)
-    const [row] = await this.#store.loadRows(this.#projection.name, [key])
+    const { store, projection } = this.#options
+    const [row] = await store.loadRows(projection.name, [key])
     return row === undefined ? undefined : decode(row)
   }
 
@@ -129,120 +183,81 @@ export class Runner {
    */
   async find(query: Query<Record<string, unknown>>, wait: WaitOptions): Promise<readonly Found<unknown>[]> {
     await this.#reached(wait)
-    return findRows(this.#store, this.#projection.name, query)
+    return findRows(this.#options.store, this.#options.projection.name, query)
   }
 
   async #reached({ atLeast, timeoutMs = waitTimeoutMsDefault, signal }: WaitOptions): Promise<void> {
     signal?.throwIfAborted()
-    if (atLeast !== undefined) await this.#waiters.wait(atLeast, timeoutMs, signal)
+    if (atLeast === undefined) return
+    if (this.#running === undefined && this.#steps.position < atLeast) await this.#steps.load()
+    await this.#waiters.wait(atLeast, timeoutMs, signal)
   }
 
-  async #follow(): Promise<void> {
-    const { signal } = this.#stopping
-    const tail = new Tail(this.#store, this.#environment, this.#pollIntervalMs)
-    for (this.#failures = 0; !signal.aborted; ) {
+  // -- following -----------------------------------------------------------------------------------------
+
+  async #follow(from: number, signal: AbortSignal): Promise<void> {
+    const { store, environment, pollIntervalMs } = this.#options
+    const tail = new Tail(store, environment, Math.min(pollIntervalMs, this.#leadership.restMs))
+    for (this.#failures = 0; !signal.aborted && this.#failure === undefined; ) {
       try {
-        await this.#alone(() => this.#loadCheckpoint())
-        await this.#followFrom(tail, signal)
+        await this.#lead(from, tail, signal)
       } catch (error) {
-        if (error instanceof ProjectionError) break
-        if (this.#failures++ === 0) {
-          const message = `The projection ${this.#projection.name} is held up, and tries again until it can go on`
-          this.#warn({ code: 'PROJECTION_DELAYED', message, cause: error })
-        }
-        await sleep(this.#environment, backOffMs(this.#environment, this.#failures, retryFirstMs, retryMaxMs), signal)
+        if (!(error instanceof ProjectionError)) await this.#holdUp(error, signal)
       }
     }
     tail.close()
-    await this.#alone(() => this.#saveCheckpoint()).catch(() => {})
+    if (this.#leadership.held) await this.#steps.save().catch(() => {})
+    await this.#leadership.release().catch(() => {})
   }
 
-  async #followFrom(tail: Tail, signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
+  /** One term: stands by until this process leads, then goes on until it does not any more. */
+  async #lead(from: number, tail: Tail, signal: AbortSignal): Promise<void> {
+    while (!(await this.#leadership.keep())) {
+      this.#state = 'standby'
       tail.mark()
-      const handled = await this.#alone(() => this.#step())
+      await this.#steps.load()
+      await tail.wait(signal)
+      if (signal.aborted) return
+    }
+    await this.#steps.beginBehind(from - 1)
+    while (!signal.aborted && (await this.#leadership.keep())) {
+      if (this.#resume !== undefined) {
+        this.#state = 'paused'
+        await Promise.race([this.#resume.promise, sleep(this.#options.environment, this.#leadership.restMs, signal)])
+        continue
+      }
+      this.#state = 'running'
+      tail.mark()
+      const { caughtUp } = await this.#orFail(this.#steps.step())
       this.#failures = 0
-      if (handled !== undefined && handled < batchSize) await tail.wait(signal)
+      if (caughtUp) await tail.wait(signal)
     }
   }
 
-  /** One thing at a time: running once beside following must not mix up what they remember. */
-  #alone<Result>(work: () => Promise<Result>): Promise<Result> {
-    const result = this.#last.then(work)
-    this.#last = result.catch(() => {})
-    return result
+  /** The store failed: says so once, and waits before the next try. */
+  async #holdUp(cause: unknown, signal: AbortSignal): Promise<void> {
+    const { projection, environment, warn } = this.#options
+    if (this.#failures++ === 0) {
+      const message = `The projection ${projection.name} is held up, and tries again until it can go on`
+      warn({ code: 'PROJECTION_DELAYED', message, cause })
+    }
+    await sleep(environment, backOffMs(environment, this.#failures, retryFirstMs, retryMaxMs), signal)
   }
 
-  async #loadCheckpoint(): Promise<void> {
-    this.#known.clear()
-    this.#saved = await this.#store.loadCheckpoint(this.#projection.name)
-    this.#reach(this.#saved)
-  }
-
-  #reach(position: number): void {
-    this.#handled = position
-    this.#waiters.reach(position)
-  }
-
-  /** Passed-over events need no write each: the checkpoint behind them is saved now and then, and at the end. */
-  async #saveCheckpoint(): Promise<void> {
-    const [from, to] = [this.#saved, this.#handled]
-    if (from === to) return
+  /** A step; if it fails on an event, everybody who waits learns it. */
+  async #orFail<Result>(step: Promise<Result>): Promise<Result> {
     try {
-      await this.#store.saveStep(this.#projection.name, { from, to, rows: [] })
-      this.#saved = to
+      return await step
     } catch (error) {
-      // Another runner is further, or will be.
-      if (!(error instanceof ConflictError)) throw error
+      if (error instanceof ProjectionError) {
+        this.#waiters.fail(error)
+        if (this.alive) {
+          this.#failure = error
+          this.#state = 'failed'
+        }
+        this.#options.warn({ code: 'PROJECTION_STOPPED', message: error.message, cause: error.cause })
+      }
+      throw error
     }
-  }
-
-  /** Handles one batch; says how many events it had, or nothing if another runner was faster. */
-  async #step(): Promise<number | undefined> {
-    // What the rows are computed from is saved against just this checkpoint, whoever moves it meanwhile.
-    const from = this.#saved
-    const range = { from: this.#handled + 1, to: Number.POSITIVE_INFINITY }
-    const page = await this.#store.readAll(range, { types: this.#types, limit: batchSize })
-    const { rows, failure } = await this.#fold(page.events)
-    const position = failure === undefined ? page.examined : failure.facts.position - 1
-    try {
-      await this.#save(from, position, rows, failure !== undefined)
-    } catch (error) {
-      // Another runner was faster: its rows are as good as these. Go on from where it is.
-      if (!(error instanceof ConflictError)) throw error
-      await this.#loadCheckpoint()
-      return undefined
-    }
-    if (failure === undefined) return page.events.length
-    this.#waiters.fail(failure)
-    this.#warn({ code: 'PROJECTION_STOPPED', message: failure.message, cause: failure.cause })
-    throw failure
-  }
-
-  async #fold(events: readonly StoredEvent[]): Promise<FoldedRows> {
-    const batch = keyEvents(this.#projection, events)
-    if (batch.keyed.length === 0) return { rows: [], failure: batch.failure }
-    const { rows, failure } = foldRows(this.#projection, batch.keyed, await this.#storedRows(batch.keys))
-    return { rows, failure: failure ?? batch.failure }
-  }
-
-  /** Rows as they are stored; those of the last steps are remembered. */
-  async #storedRows(keys: readonly string[]): Promise<ReadonlyMap<string, Row['value']>> {
-    const missing = keys.filter((key) => !this.#known.has(key))
-    if (missing.length > 0) {
-      const values = await this.#store.loadRows(this.#projection.name, missing)
-      for (const [i, key] of missing.entries()) this.#known.set(key, values[i])
-    }
-    return this.#known
-  }
-
-  async #save(from: number, to: number, rows: readonly Row[], isLast: boolean): Promise<void> {
-    if (rows.length > 0 || to - from >= unsavedMax || (isLast && to > from)) {
-      await this.#store.saveStep(this.#projection.name, { from, to, rows })
-      this.#saved = to
-      for (const { key, value } of rows) this.#known.set(key, value)
-    }
-    if (this.#known.size > knownRowsMax) this.#known.clear()
-    this.#reach(to)
   }
 }

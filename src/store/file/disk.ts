@@ -3,7 +3,7 @@
  * the second, the third. Short reads and writes are the caller's to meet, as they are on a real disk. What is created is
  * for the owner's eyes only. It knows nothing of logs and lines.
  */
-import { constants } from 'node:fs'
+import { constants, readSync } from 'node:fs'
 import {
   type FileHandle,
   link,
@@ -114,12 +114,20 @@ async function syncDirectory(path: string): Promise<void> {
  */
 const durableFlag: number | undefined = process.platform === 'linux' ? constants.O_DSYNC : undefined
 
+/**
+ * Up to so many bytes are read on the spot. A commit lies nearly always in the page cache, where reading it takes some microseconds; a
+ * trip to the thread pool takes ten times that, and an aggregate is many commits.
+ */
+const readAtOnceMax = 64 * 1024
+
 async function openFile(path: string, mode: OpenMode): Promise<DiskFile> {
   const handle = await open(path, flags[mode], fileMode)
   let durable: FileHandle | undefined
   return Object.freeze({
     read: async (bytes: Uint8Array, position: number) =>
-      (await handle.read(bytes, 0, bytes.length, position)).bytesRead,
+      bytes.length <= readAtOnceMax
+        ? readSync(handle.fd, bytes, 0, bytes.length, position)
+        : (await handle.read(bytes, 0, bytes.length, position)).bytesRead,
     write: async (bytes: Uint8Array, position: number) =>
       (await handle.write(bytes, 0, bytes.length, position)).bytesWritten,
     writeDurably: async (bytes: Uint8Array, position: number) => {

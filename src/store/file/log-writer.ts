@@ -112,15 +112,15 @@ export class LogWriter {
     for (const commit of commits) {
       const known = this.#index.streams.find(commit.stream)
       const tentative = known === -1 ? undefined : batch.streams.get(known)
-      const earlier = tentative?.find(commit.id) ?? this.#storedEarlier(commit, known)
+      const earlier = commit.fresh ? undefined : (tentative?.find(commit.id) ?? this.#storedEarlier(commit, known))
       // An await for each of a thousand commits costs more than all the rest.
       const receipt = earlier instanceof Promise ? await earlier : earlier
       batch.results.push(this.#decide(commit, known, batch, tentative, receipt))
     }
   }
 
-  #storedEarlier({ id, fresh }: Commit, stream: number): Promise<Receipt | undefined> | undefined {
-    const isNew = fresh || stream === -1 || this.#index.candidates(stream, id).length === 0
+  #storedEarlier({ id }: Commit, stream: number): Promise<Receipt | undefined> | undefined {
+    const isNew = stream === -1 || this.#index.candidates(stream, id).length === 0
     return isNew ? undefined : this.#reader.findCommitOf(stream, id)
   }
 
