@@ -1,22 +1,30 @@
-/** A domain: its aggregates and projections as a description, until it is started on a store. */
+/** A domain: its aggregates, projections and reactions as a description, until it is started on a store. */
 import { DefinitionError } from '../domain/error.ts'
-import type { Aggregates, ProjectionsByName, Running } from './running.ts'
+import type { AnyReaction } from '../domain/reaction.ts'
+import {
+  type Aggregates,
+  type ProjectionsByName,
+  type ReactionsByName,
+  type Running,
+  reactionStorageName,
+} from './running.ts'
 import { start } from './start.ts'
 import type { StartOptions } from './start-options.ts'
 
 /** A description of a domain: no I/O until it is started, and it can be started many times. */
-export interface Domain<A, P> {
+export interface Domain<A, P, R = {}> {
   /**
    * Opens the stores and runs the domain on them.
    *
    * @throws DefinitionError `OPTION_INVALID`, StoreError
    */
-  start(options?: StartOptions): Promise<Running<A, P>>
+  start(options?: StartOptions): Promise<Running<A, P, R>>
 }
 
-interface Definition<A, P> {
+interface Definition<A, P, R> {
   readonly aggregates: A
   readonly projections?: P
+  readonly reactions?: R
 }
 
 /** The words that a running domain uses itself, or that every object has. */
@@ -33,27 +41,29 @@ const reserved: ReadonlySet<string> = new Set([
  *
  * @throws DefinitionError on names that are taken or used twice
  */
-export function domain<A extends Aggregates, P extends ProjectionsByName = {}>(
-  definition: Definition<A, P>,
-): Domain<A, P> {
-  const { aggregates, projections = {} as P } = definition
+export function domain<A extends Aggregates, P extends ProjectionsByName = {}, R extends ReactionsByName = {}>(
+  definition: Definition<A, P, R>,
+): Domain<A, P, R> {
+  const { aggregates, projections = {}, reactions = {} } = definition
   const keys = [...Object.keys(aggregates), ...Object.keys(projections)]
   for (const name of keys) {
     if (reserved.has(name)) throw new DefinitionError('NAME_RESERVED', { where: 'A part of the domain', name })
   }
   checkOnce('the key', keys)
-  checkOnce(
-    'the aggregate',
-    Object.values(aggregates).map(({ name }) => name),
-  )
-  checkOnce(
-    'the projection',
-    Object.values(projections).map(({ name }) => name),
-  )
+  checkOnce('the aggregate', namesOf(Object.values(aggregates)))
+  // Both keep their checkpoints in one place.
+  const stored = [
+    ...namesOf(Object.values(projections)),
+    ...Object.values<AnyReaction>(reactions).map(reactionStorageName),
+  ]
+  checkOnce('the projection or reaction', stored)
   return Object.freeze({
-    start: (options: StartOptions = {}) => start(aggregates, projections, options) as Promise<Running<A, P>>,
+    start: (options: StartOptions = {}) =>
+      start({ aggregates, projections, reactions }, options) as Promise<Running<A, P, R>>,
   })
 }
+
+const namesOf = (parts: readonly { readonly name: string }[]): readonly string[] => parts.map(({ name }) => name)
 
 function checkOnce(what: string, names: readonly string[]): void {
   const twice = names.find((name, i) => names.indexOf(name) !== i)

@@ -1,15 +1,17 @@
 /** A running domain as its user sees it: aggregates and read models by name, and the methods of the whole. */
-import { DefinitionError, InputError, ProjectionError } from '../domain/error.ts'
+
+import { DefinitionError, ProjectionError } from '../domain/error.ts'
 import type { RecordedEvent } from '../domain/event.ts'
 import { singleKey } from '../domain/projection.ts'
-import { checkId, type StreamId } from '../domain/stream.ts'
+import { checkId } from '../domain/stream.ts'
 import type { Kernel } from '../kernel/kernel.ts'
-import type { CommandOptions } from '../kernel/pending-command.ts'
 import { recordedEvent } from '../kernel/rehydrate.ts'
 import type { Query } from '../projection/find.ts'
+import type { ReadModelReader } from '../projection/read-model.ts'
 import type { Runner, WaitOptions } from '../projection/runner.ts'
 import { type SubscriptionContext, type SubscriptionOptions, subscribe } from '../projection/subscription.ts'
 import type { StoredEvent } from '../store/store.ts'
+import { addressed } from './addressed.ts'
 import { accept, attempt, handlesOf } from './handle.ts'
 import type { Aggregates, Projections, StartAt } from './running.ts'
 
@@ -18,19 +20,29 @@ interface Parts {
   readonly aggregates: Aggregates
   readonly kernel: Kernel
   readonly runners: ReadonlyMap<string, Runner>
+  readonly readers: ReadonlyMap<string, ReadModelReader>
+  readonly reactions: ReadonlyMap<string, Runner>
   readonly subscriptions: SubscriptionContext
   readonly stop: () => Promise<void>
 }
 
 /** The object that `Running` describes. */
-export function facade({ aggregates, kernel, runners, subscriptions, stop: stopAll }: Parts): object {
+export function facade({
+  aggregates,
+  kernel,
+  runners,
+  readers,
+  reactions,
+  subscriptions,
+  stop: stopAll,
+}: Parts): object {
   let stopped: Promise<void> | undefined
   const stop = () => {
     stopped ??= stopAll()
     return stopped
   }
   const entries = Object.entries(aggregates).map(([key, { name }]) => [key, handlesOf(kernel, name)])
-  const readModels = [...runners].map(([key, runner]) => [key, readModel(runner)])
+  const readModels = [...readers].map(([key, reader]) => [key, readModel(reader)])
   return Object.freeze({
     ...Object.fromEntries(entries),
     ...Object.fromEntries(readModels),
@@ -45,6 +57,7 @@ export function facade({ aggregates, kernel, runners, subscriptions, stop: stopA
       },
     }),
     projections: projectionsOf(runners),
+    reactions: projectionsOf(reactions),
     events: (options: SubscriptionOptions = {}) => recorded(aggregates, subscribe(subscriptions, options)),
     load: () => kernel.load,
     stop,
@@ -81,12 +94,12 @@ function projectionsOf(runners: ReadonlyMap<string, Runner>): Projections<string
 }
 
 /** How the rows, or the one state, of a projection are read. */
-function readModel(runner: Runner): object {
-  const { projection } = runner
+function readModel(reader: ReadModelReader): object {
+  const { projection } = reader
   if (projection.shape === 'state') {
     return Object.freeze({
       async state(wait: WaitOptions = {}) {
-        const state = await runner.get(singleKey, wait)
+        const state = await reader.get(singleKey, wait)
         return state === undefined ? projection.initial() : state
       },
     })
@@ -94,9 +107,9 @@ function readModel(runner: Runner): object {
   return Object.freeze({
     async get(key: string, wait: WaitOptions = {}) {
       checkId('the key of a row', key)
-      return runner.get(key, wait)
+      return reader.get(key, wait)
     },
-    find: (query: Query<Record<string, unknown>> = {}, wait: WaitOptions = {}) => runner.find(query, wait),
+    find: (query: Query<Record<string, unknown>> = {}, wait: WaitOptions = {}) => reader.find(query, wait),
   })
 }
 
@@ -107,23 +120,4 @@ async function* recorded(
 ): AsyncGenerator<RecordedEvent, void, void> {
   const folds = new Map(Object.values(aggregates).map((aggregate) => [aggregate.name, aggregate.folds]))
   for await (const event of stored) yield recordedEvent(folds.get(event.stream.aggregate), event)
-}
-
-/** A command's parts, from plain data of unknown origin. */
-function addressed(
-  kernel: Kernel,
-  command: unknown,
-): { readonly stream: StreamId; readonly name: string; readonly data: unknown; readonly options: CommandOptions } {
-  if (typeof command !== 'object' || command === null) {
-    throw new InputError('COMMAND_MALFORMED', {
-      reason: `it is ${command === null ? 'null' : `of type ${typeof command}`}`,
-    })
-  }
-  const { aggregate, id, name, data = {}, ...options } = command as Record<string, unknown>
-  for (const [part, value] of Object.entries({ aggregate, id, name })) {
-    if (typeof value !== 'string') throw new InputError('COMMAND_MALFORMED', { reason: `its ${part} is not a string` })
-  }
-  kernel.typeOf(aggregate as string)
-  checkId('the id of an aggregate', id)
-  return { stream: Object.freeze({ aggregate: aggregate as string, id }), name: name as string, data, options }
 }

@@ -3,13 +3,14 @@
  * a handle is one small object. The methods that throw a rejection are asynchronous functions of their own, so that the
  * error's stack names the line that sent the command.
  */
+
+import type { CommandOptions } from '../domain/command.ts'
 import { CommandRejected } from '../domain/command-rejected.ts'
 import { DefinitionError } from '../domain/error.ts'
+import type { Accepted, Outcome } from '../domain/outcome.ts'
 import type { AnyRejection } from '../domain/rejection.ts'
 import { checkId, type StreamId } from '../domain/stream.ts'
 import type { Kernel } from '../kernel/kernel.ts'
-import type { Accepted, Outcome } from '../kernel/outcome.ts'
-import type { CommandOptions } from '../kernel/pending-command.ts'
 import { recordedEvent, type Until } from '../kernel/rehydrate.ts'
 import type { At, HistoryOptions } from './running.ts'
 

@@ -2,10 +2,8 @@
 export { type Domain, domain } from './domain.ts'
 export type { Logger } from './logger.ts'
 export type {
-  AcceptedBy,
   At,
   CommandArgs,
-  CommandOf,
   EventsOf,
   EventsOptions,
   Handle,
@@ -13,7 +11,6 @@ export type {
   Load,
   Projections,
   ReadModel,
-  RefusedBy,
   RowsModel,
   Running,
   StartAt,

@@ -1,9 +1,10 @@
 /** What a started domain looks like to its user: the types that turn definitions into methods. */
 import type { Aggregate, AnyAggregate, Commands } from '../domain/aggregate.ts'
+import type { AcceptedBy, CommandOf, CommandOptions, RefusedBy } from '../domain/command.ts'
 import type { EventOf } from '../domain/event.ts'
+import type { Accepted, Refused } from '../domain/outcome.ts'
 import type { AnyProjection, Projection } from '../domain/projection.ts'
-import type { Accepted, Refused } from '../kernel/outcome.ts'
-import type { CommandOptions } from '../kernel/pending-command.ts'
+import type { AnyReaction } from '../domain/reaction.ts'
 import type { Found, Query } from '../projection/find.ts'
 import type { ProjectionStatus, RunResult, WaitOptions } from '../projection/runner.ts'
 import type { SubscriptionOptions } from '../projection/subscription.ts'
@@ -42,42 +43,6 @@ export type Handle<A> =
         history(options?: HistoryOptions): AsyncIterable<EventOf<Kinds>>
       }
     : never
-
-/** The commands of some aggregates, as plain data. */
-export type CommandOf<A> = {
-  [K in keyof A]: A[K] extends Aggregate<infer Name, any, any, infer C extends Commands>
-    ? {
-        [N in keyof C & string]: {
-          readonly aggregate: Name
-          readonly id: string
-          readonly name: N
-        } & CommandOptions &
-          ({} extends C[N]['input'] ? { readonly data?: C[N]['input'] } : { readonly data: C[N]['input'] })
-      }[keyof C & string]
-    : never
-}[keyof A]
-
-type StateOf<A, Name> =
-  A extends Aggregate<infer N, infer State, infer Kinds, any>
-    ? N extends Name
-      ? Accepted<State, Kinds>
-      : never
-    : never
-type RejectionOf<A, Name, CommandName> =
-  A extends Aggregate<infer N, any, any, infer C extends Commands>
-    ? N extends Name
-      ? CommandName extends keyof C
-        ? Refused<C[CommandName]['rejection']>
-        : never
-      : never
-    : never
-
-/** What dispatching a command answers if it is accepted. */
-export type AcceptedBy<A, C> = C extends { readonly aggregate: infer Name } ? StateOf<A[keyof A], Name> : never
-/** What dispatching a command answers if it is rejected. */
-export type RefusedBy<A, C> = C extends { readonly aggregate: infer Name; readonly name: infer CommandName }
-  ? RejectionOf<A[keyof A], Name, CommandName>
-  : never
 
 /** Every event that some aggregates can have. */
 export type EventsOf<A> = A extends Aggregate<string, any, infer Kinds, any> ? EventOf<Kinds> : never
@@ -163,7 +128,7 @@ export interface Load {
 }
 
 /** A domain that runs on a store. */
-export type Running<A, P> = { readonly [K in keyof A]: (id: string) => Handle<A[K]> } & {
+export type Running<A, P, R = {}> = { readonly [K in keyof A]: (id: string) => Handle<A[K]> } & {
   readonly [K in keyof P]: ReadModel<P[K]>
 } & {
   /**
@@ -177,6 +142,8 @@ export type Running<A, P> = { readonly [K in keyof A]: (id: string) => Handle<A[
     dispatch<const C extends CommandOf<A>>(command: C): Promise<AcceptedBy<A, C> | RefusedBy<A, C>>
   }
   readonly projections: Projections<keyof P>
+  /** Managed like projections. */
+  readonly reactions: Projections<keyof R>
   /**
    * The log from a position on, then live: each event once, in order. It ends with the signal's reason, or when the domain stops.
    *
@@ -195,3 +162,7 @@ export type Running<A, P> = { readonly [K in keyof A]: (id: string) => Handle<A[
 
 export type Aggregates = Record<string, AnyAggregate>
 export type ProjectionsByName = Record<string, AnyProjection>
+export type ReactionsByName = Record<string, AnyReaction>
+
+/** The name under which a reaction's checkpoint and timers are stored. */
+export const reactionStorageName = ({ name }: AnyReaction): string => `reaction ${name}`

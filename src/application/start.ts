@@ -1,23 +1,32 @@
 /** Puts the parts together on opened stores, and takes them apart again in the order that loses nothing. */
-import type { AnyProjection } from '../domain/projection.ts'
+import type { Outcome } from '../domain/outcome.ts'
 import { type Environment, waitAtMost } from '../kernel/environment.ts'
 import { Kernel } from '../kernel/kernel.ts'
 import { limitsOf } from '../kernel/limits.ts'
 import type { Warn } from '../kernel/warning.ts'
-import { Runner } from '../projection/runner.ts'
+import { ProjectionSteps } from '../projection/projection-steps.ts'
+import type { PlainCommand } from '../projection/reaction-call.ts'
+import { ReactionSteps } from '../projection/reaction-steps.ts'
+import { ReadModelReader } from '../projection/read-model.ts'
+import { Runner, type RunnerOptions } from '../projection/runner.ts'
 import type { Store } from '../store/store.ts'
+import { addressed } from './addressed.ts'
 import { facade } from './facade.ts'
+import { attempt } from './handle.ts'
 import { warnTo } from './logger.ts'
-import type { Aggregates, ProjectionsByName } from './running.ts'
+import { type Aggregates, type ProjectionsByName, type ReactionsByName, reactionStorageName } from './running.ts'
 import { type StartOptions, settle } from './start-options.ts'
 import { systemEnvironment } from './system-environment.ts'
 
+/** A domain's parts, none left out. */
+export interface SettledDefinition {
+  readonly aggregates: Aggregates
+  readonly projections: ProjectionsByName
+  readonly reactions: ReactionsByName
+}
+
 /** @throws DefinitionError `OPTION_INVALID`, StoreError */
-export async function start(
-  aggregates: Aggregates,
-  projections: ProjectionsByName,
-  options: StartOptions,
-): Promise<object> {
+export async function start(definition: SettledDefinition, options: StartOptions): Promise<object> {
   const settled = settle(options)
   const limits = limitsOf(options.limits ?? {})
   const environment: Environment = { ...systemEnvironment, ...options.environment }
@@ -26,7 +35,7 @@ export async function start(
   const { snapshotEvery, stateRevision, passivateAfterMs } = options
   const kernel = new Kernel({
     ...stores,
-    aggregates: Object.values(aggregates),
+    aggregates: Object.values(definition.aggregates),
     defaults: {
       ...(snapshotEvery !== undefined && { snapshotEvery }),
       ...(stateRevision !== undefined && { stateRevision }),
@@ -36,25 +45,62 @@ export async function start(
     limits,
     warn,
   })
-  const owner = environment.newId()
-  const runners = new Map<string, Runner>()
-  for (const [key, projection] of Object.entries<AnyProjection>(projections)) {
-    const { pollIntervalMs, leaseMs } = settled
-    runners.set(
-      key,
-      new Runner({ projection, store: stores.events, environment, warn, pollIntervalMs, owner, leaseMs }),
-    )
+  const { pollIntervalMs, leaseMs } = settled
+  const shared = { store: stores.events, environment, warn, pollIntervalMs, leaseMs, owner: environment.newId() }
+  const { readers, runners } = projectionRunners(definition.projections, shared)
+  const reactions = reactionRunners(definition.reactions, kernel, shared)
+  if (settled.projections === 'automatic') {
+    for (const runner of [...runners.values(), ...reactions.values()]) runner.start()
   }
-  if (settled.projections === 'automatic') for (const runner of runners.values()) runner.start()
-  const stopRunners = () => Promise.all([...runners.values()].map((runner) => runner.stop()))
   const stopping = new AbortController()
-  const stop = () => {
+  const stop = async () => {
     stopping.abort()
-    return stopAll(kernel, () => waitAtMost(environment, limits.stopTimeoutMs, stopRunners()), stores)
+    const stopAll = (some: ReadonlyMap<string, Runner>) =>
+      waitAtMost(environment, limits.stopTimeoutMs, Promise.all([...some.values()].map((runner) => runner.stop())))
+    try {
+      // Reactions send commands, so they end before the kernel; projections follow until the last event.
+      await stopAll(reactions)
+      await kernel.stop()
+      await stopAll(runners)
+    } finally {
+      await closeStores(stores)
+    }
   }
-  const { pollIntervalMs } = settled
   const subscriptions = { store: stores.events, environment, pollIntervalMs, stopped: stopping.signal }
-  return facade({ aggregates, kernel, runners, subscriptions, stop })
+  const { aggregates } = definition
+  return facade({ aggregates, kernel, runners, readers, reactions, subscriptions, stop })
+}
+
+type Shared = Omit<RunnerOptions, 'name' | 'stepper'> & { readonly store: Store }
+
+function projectionRunners(
+  projections: ProjectionsByName,
+  shared: Shared,
+): { readonly readers: ReadonlyMap<string, ReadModelReader>; readonly runners: ReadonlyMap<string, Runner> } {
+  const runners = new Map<string, Runner>()
+  const readers = new Map<string, ReadModelReader>()
+  for (const [key, projection] of Object.entries(projections)) {
+    const stepper = (onReached: (position: number) => void) => new ProjectionSteps(projection, shared.store, onReached)
+    const runner = new Runner({ ...shared, name: projection.name, stepper })
+    runners.set(key, runner)
+    readers.set(key, new ReadModelReader(projection, shared.store, runner))
+  }
+  return { readers, runners }
+}
+
+function reactionRunners(reactions: ReactionsByName, kernel: Kernel, shared: Shared): ReadonlyMap<string, Runner> {
+  const runners = new Map<string, Runner>()
+  const dispatch = async (command: PlainCommand): Promise<Outcome> => {
+    const { stream, name, data, options } = addressed(kernel, command)
+    return attempt(kernel, stream, name, data, options)
+  }
+  for (const [key, reaction] of Object.entries(reactions)) {
+    const name = reactionStorageName(reaction)
+    const stepper = (onReached: (position: number) => void) =>
+      new ReactionSteps({ ...shared, reaction, name, dispatch }, onReached)
+    runners.set(key, new Runner({ ...shared, name, stepper }))
+  }
+  return runners
 }
 
 interface Stores {
@@ -76,16 +122,11 @@ async function openStores(
   }
 }
 
-/** Projections go on while commands drain, then the stores are closed even if something failed. */
-async function stopAll(kernel: Kernel, stopRunners: () => Promise<void>, { events, snapshots }: Stores): Promise<void> {
+/** Both, even if one cannot be closed. */
+async function closeStores({ events, snapshots }: Stores): Promise<void> {
   try {
-    await kernel.stop()
-    await stopRunners()
+    await events.close()
   } finally {
-    try {
-      await events.close()
-    } finally {
-      if (snapshots !== events) await snapshots.close()
-    }
+    if (snapshots !== events) await snapshots.close()
   }
 }

@@ -25,6 +25,9 @@ const brief = (value: unknown) => {
   return text.length > 80 ? `${text.slice(0, 77)}...` : text
 }
 
+/** A projection by its name, or a reaction, whose stored name says that it is one. */
+const called = (name: string) => (name.startsWith('reaction ') ? `The ${name}` : `The projection ${name}`)
+
 export const catalogue = {
   // -- definitions and options
   DEFINITION_INVALID: entry(
@@ -206,7 +209,7 @@ export const catalogue = {
   // -- projections
   PROJECTION_FAILED: entry(
     (f: { readonly projection: string; readonly position: number; readonly event: string }) =>
-      `The projection ${f.projection} failed on the event ${f.event} at position ${f.position}, and stands before it`,
+      `${called(f.projection)} failed on the event ${f.event} at position ${f.position}, and stands before it`,
     'Correct its function, then start it again; the cause is attached.',
   ),
   PROJECTION_BEHIND: entry(
@@ -215,7 +218,7 @@ export const catalogue = {
       readonly position: number
       readonly atLeast: number
       readonly waitedMs: number
-    }) => `The projection ${f.projection} was at position ${f.position} after ${f.waitedMs} ms, not at ${f.atLeast}`,
+    }) => `${called(f.projection)} was at position ${f.position} after ${f.waitedMs} ms, not at ${f.atLeast}`,
     'Wait longer (timeoutMs), or look at why it is behind.',
     true,
   ),

@@ -12,6 +12,7 @@ export {
   type Moment,
   type Verdict,
 } from './aggregate.ts'
+export type { AcceptedBy, CommandOf, CommandOptions, RefusedBy } from './command.ts'
 export { CommandRejected } from './command-rejected.ts'
 export {
   CancelledError,
@@ -42,7 +43,17 @@ export {
   type Revision,
 } from './event.ts'
 export type { Json, JsonObject } from './json.ts'
+export type { Accepted, Refused } from './outcome.ts'
 export { type AnyProjection, type Projection, type ProjectionShape, projection, type RowOf } from './projection.ts'
+export {
+  type AnyReaction,
+  type Due,
+  type FailurePolicy,
+  type Handling,
+  type Reaction,
+  type ReactionTools,
+  reaction,
+} from './reaction.ts'
 export { type AnyRejection, Rejection, reject } from './rejection.ts'
 export type { In, Issue, Out, Schema } from './schema.ts'
 export type { StandardSchemaV1 } from './standard-schema.ts'

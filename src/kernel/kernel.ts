@@ -4,6 +4,7 @@
  * get their turns in one pass of the microtask queue, and every few milliseconds it lets the event loop breathe.
  */
 import type { AggregateOptions, AnyAggregate } from '../domain/aggregate.ts'
+import type { CommandOptions } from '../domain/command.ts'
 import {
   CancelledError,
   DefinitionError,
@@ -12,6 +13,7 @@ import {
   OutcomeUnknownError,
   OverloadError,
 } from '../domain/error.ts'
+import type { Outcome } from '../domain/outcome.ts'
 import { check } from '../domain/schema.ts'
 import { checkId, type StreamId } from '../domain/stream.ts'
 import { checkMetadata, checkTags } from '../store/commit.ts'
@@ -21,9 +23,8 @@ import { Actor, type ActorContext } from './actor.ts'
 import { type AggregateType, aggregateType } from './aggregate-type.ts'
 import { type Environment, waitAtMost } from './environment.ts'
 import type { KernelLimits } from './limits.ts'
-import type { Outcome } from './outcome.ts'
 import { Passivation } from './passivation.ts'
-import { type CommandOptions, PendingCommand } from './pending-command.ts'
+import { PendingCommand } from './pending-command.ts'
 import { catchUp, rehydrate, type Standing, type Until } from './rehydrate.ts'
 import { Snapshotter } from './snapshotter.ts'
 import type { Warn } from './warning.ts'

@@ -2,21 +2,9 @@
 import type { Decision } from '../domain/aggregate.ts'
 import { CancelledError, OutcomeUnknownError } from '../domain/error.ts'
 import type { JsonObject } from '../domain/json.ts'
+import type { Outcome } from '../domain/outcome.ts'
 import type { StreamId } from '../domain/stream.ts'
 import type { Decided } from './decide.ts'
-import type { Outcome } from './outcome.ts'
-
-/** What may be said about a command besides its data. */
-export interface CommandOptions {
-  /** Makes the command exactly-once: a repetition with the same id has no effect and gets the stored answer. */
-  readonly commandId?: string
-  /** Kept with every event of the command: who, why, on behalf of what. JSON. */
-  readonly metadata?: Readonly<Record<string, unknown>>
-  /** Tags that every event of the command gets; the log can be filtered by them. */
-  readonly tags?: readonly string[]
-  /** Ends the wait: with `ABORTED` if nothing was decided yet, else with `OUTCOME_UNKNOWN`. */
-  readonly signal?: AbortSignal
-}
 
 /** The checked parts of a command. */
 export interface CheckedCommand {

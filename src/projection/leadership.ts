@@ -9,7 +9,8 @@ import type { LeaseStore } from '../store/store.ts'
 export interface LeadershipOptions {
   readonly store: LeaseStore
   readonly environment: Environment
-  readonly projection: string
+  /** Of what is led. */
+  readonly name: string
   /** Unique for each running domain. */
   readonly owner: string
   readonly durationMs: number
@@ -25,10 +26,10 @@ export class Leadership {
   #renewAt = Number.NEGATIVE_INFINITY
   #held = false
 
-  constructor({ store, environment, projection, owner, durationMs }: LeadershipOptions) {
+  constructor({ store, environment, name, owner, durationMs }: LeadershipOptions) {
     this.#store = store
     this.#environment = environment
-    this.#name = `projection ${projection}`
+    this.#name = `projection ${name}`
     this.#owner = owner
     this.#durationMs = durationMs
   }

@@ -1,22 +1,20 @@
 /**
- * Runs one projection: follows the log from its checkpoint on, woken by the store's hint with a slow poll behind it, as long as
+ * Runs one projection or reaction: follows the log from its checkpoint on, woken by the store's hint with a slow poll behind it, as long as
  * this process leads; stands by otherwise. It stops at the first event that cannot be folded, in front of it, and can
  * be started again.
  */
-import { decode } from '../domain/encoding.ts'
 import { ProjectionError } from '../domain/error.ts'
-import type { AnyProjection } from '../domain/projection.ts'
 import { backOffMs, type Environment, sleep } from '../kernel/environment.ts'
 import type { Warn } from '../kernel/warning.ts'
 import type { EventStore, LeaseStore, ProjectionStore } from '../store/store.ts'
-import { type Found, findRows, type Query } from './find.ts'
 import { Leadership } from './leadership.ts'
 import { PositionWaiters } from './position-waiters.ts'
-import { Steps } from './steps.ts'
+import type { Stepper } from './stepper.ts'
 import { Tail } from './tail.ts'
 
 export interface RunnerOptions {
-  readonly projection: AnyProjection
+  /** The name under which checkpoint and lease are stored. */
+  readonly name: string
   readonly store: EventStore & ProjectionStore & LeaseStore
   readonly environment: Environment
   readonly warn: Warn
@@ -25,6 +23,8 @@ export interface RunnerOptions {
   /** Unique for each running domain: the holder of the lease. */
   readonly owner: string
   readonly leaseMs: number
+  /** What is run; it reports each position up to which everything is handled. */
+  readonly stepper: (onReached: (position: number) => void) => Stepper
 }
 
 /** Where a run came to. */
@@ -70,7 +70,7 @@ const waitTimeoutMsDefault = 5_000
 export class Runner {
   readonly #options: RunnerOptions
   readonly #waiters: PositionWaiters
-  readonly #steps: Steps
+  readonly #steps: Stepper
   readonly #leadership: Leadership
   #state: ProjectionState = 'stopped'
   #failure: ProjectionError | undefined
@@ -81,15 +81,11 @@ export class Runner {
   #failures = 0
 
   constructor(options: RunnerOptions) {
-    const { projection, store, environment, owner, leaseMs } = options
+    const { name, store, environment, owner, leaseMs, stepper } = options
     this.#options = options
-    this.#waiters = new PositionWaiters(projection.name, environment)
-    this.#steps = new Steps(projection, store, (position) => this.#waiters.reach(position))
-    this.#leadership = new Leadership({ store, environment, projection: projection.name, owner, durationMs: leaseMs })
-  }
-
-  get projection(): AnyProjection {
-    return this.#options.projection
+    this.#waiters = new PositionWaiters(name, environment)
+    this.#steps = stepper((position) => this.#waiters.reach(position))
+    this.#leadership = new Leadership({ store, environment, name, owner, durationMs: leaseMs })
   }
 
   /** Whether it was started and neither stopped nor failed. */
@@ -135,14 +131,14 @@ export class Runner {
   }
 
   async status(): Promise<ProjectionStatus> {
-    const { projection, store, environment } = this.#options
+    const { name, store, environment } = this.#options
     const head = await store.head()
-    const stored = this.#state === 'running' ? 0 : await store.loadCheckpoint(projection.name)
+    const stored = this.#state === 'running' ? 0 : await store.loadCheckpoint(name)
     const position = Math.max(this.#steps.position, stored)
     const range = { from: position + 1, to: position + 2 }
     const [next] = position < head ? (await store.readAll(range, { limit: 1 })).events : []
     const ms = next === undefined ? 0 : Math.max(0, environment.now() - next.recordedAt)
-    const status = { name: projection.name, state: this.#state, position, head }
+    const status = { name, state: this.#state, position, head }
     const lag = { events: Math.max(0, head - position), ms }
     return { ...status, lag, ...(this.#failure !== undefined && { failure: this.#failure }) }
   }
@@ -156,7 +152,7 @@ export class Runner {
     await this.#steps.load()
     let events = 0
     for (let caughtUp = false; !caughtUp; ) {
-      const step = await this.#orFail(this.#steps.step())
+      const step = await this.#orFail(this.#steps.step(this.#stopping.signal))
       events += step.events
       caughtUp = step.caughtUp
     }
@@ -165,28 +161,11 @@ export class Runner {
   }
 
   /**
-   * A row, at once or when the projection has come far enough.
+   * Waits until a position is handled, if one is asked for.
    *
    * @throws ProjectionError `PROJECTION_BEHIND`, or `PROJECTION_FAILED` if it stands before a bad event
    */
-  async get(key: string, wait: WaitOptions): Promise<unknown> {
-    await this.#reached(wait)
-    const { store, projection } = this.#options
-    const [row] = await store.loadRows(projection.name, [key])
-    return row === undefined ? undefined : decode(row)
-  }
-
-  /**
-   * Rows that answer a query, likewise.
-   *
-   * @throws DefinitionError `OPTION_INVALID`; ProjectionError
-   */
-  async find(query: Query<Record<string, unknown>>, wait: WaitOptions): Promise<readonly Found<unknown>[]> {
-    await this.#reached(wait)
-    return findRows(this.#options.store, this.#options.projection.name, query)
-  }
-
-  async #reached({ atLeast, timeoutMs = waitTimeoutMsDefault, signal }: WaitOptions): Promise<void> {
+  async reached({ atLeast, timeoutMs = waitTimeoutMsDefault, signal }: WaitOptions): Promise<void> {
     signal?.throwIfAborted()
     if (atLeast === undefined) return
     if (this.#running === undefined && this.#steps.position < atLeast) await this.#steps.load()
@@ -228,17 +207,17 @@ export class Runner {
       }
       this.#state = 'running'
       tail.mark()
-      const { caughtUp } = await this.#orFail(this.#steps.step())
+      const { caughtUp, restMs } = await this.#orFail(this.#steps.step(signal))
       this.#failures = 0
-      if (caughtUp) await tail.wait(signal)
+      if (caughtUp) await tail.wait(signal, restMs)
     }
   }
 
   /** The store failed: says so once, and waits before the next try. */
   async #holdUp(cause: unknown, signal: AbortSignal): Promise<void> {
-    const { projection, environment, warn } = this.#options
+    const { name, environment, warn } = this.#options
     if (this.#failures++ === 0) {
-      const message = `The projection ${projection.name} is held up, and tries again until it can go on`
+      const message = `The projection ${name} is held up, and tries again until it can go on`
       warn({ code: 'PROJECTION_DELAYED', message, cause })
     }
     await sleep(environment, backOffMs(environment, this.#failures, retryFirstMs, retryMaxMs), signal)

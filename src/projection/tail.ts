@@ -27,8 +27,8 @@ export class Tail {
     this.#hinted = false
   }
 
-  /** Waits for a hint since `mark`, for the next poll, or for the signal. Never throws. */
-  wait(signal: AbortSignal): Promise<void> {
+  /** Waits for a hint since `mark`, for the next poll (or sooner, if told), or for the signal. Never throws. */
+  wait(signal: AbortSignal, mostMs: number = Number.POSITIVE_INFINITY): Promise<void> {
     if (this.#hinted || signal.aborted) return Promise.resolve()
     return new Promise((resolve) => {
       const wake = () => {
@@ -37,7 +37,7 @@ export class Tail {
         signal.removeEventListener('abort', wake)
         resolve()
       }
-      const cancel = this.#environment.after(this.#pollIntervalMs, wake, { background: true })
+      const cancel = this.#environment.after(Math.min(this.#pollIntervalMs, mostMs), wake, { background: true })
       signal.addEventListener('abort', wake, { once: true })
       this.#wake = wake
     })

@@ -1,5 +1,5 @@
 /** What a caller gets for a command, once it is durable. */
-import type { EventOf } from '../domain/event.ts'
+import type { EventOf } from './event.ts'
 
 /** The command was accepted; whatever it decided is stored. */
 export interface Accepted<State, Kinds> {

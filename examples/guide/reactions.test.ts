@@ -1,0 +1,34 @@
+/** The code of docs/guide/reactions.md, run as tests. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { domain, reaction } from '../../src/index.ts'
+import { Account, Opened, Withdrawn } from '../bank/account.ts'
+
+const aggregates = { account: Account }
+
+// #region welcome
+const Welcome = reaction('welcome gift', aggregates).on(Opened, async ({ stream }, { dispatch }) => {
+  await dispatch({ aggregate: 'account', id: stream.id, name: 'deposit', data: { amount: 10 } })
+})
+// #endregion
+
+// #region schedule
+const Cashback = reaction('cashback', aggregates)
+  .on(Withdrawn, ({ stream, data }, { schedule }) => {
+    const amount = Math.ceil(data.amount / 100)
+    const command = { aggregate: 'account', id: stream.id, name: 'deposit', data: { amount } } as const
+    schedule(command, { afterMs: 24 * 60 * 60 * 1000 }) // or a Date
+  })
+  .onFailure({ retries: 5, firstMs: 200, giveUp: 'stop' })
+// #endregion
+
+test('a reaction acts on events, and is managed by name', async () => {
+  // #region running
+  const Bank = domain({ aggregates, reactions: { welcome: Welcome, cashback: Cashback } })
+  await using bank = await Bank.start()
+  await bank.account('ada').open({ owner: 'Ada' })
+  const { state, lag } = await bank.reactions.status('welcome')
+  // #endregion
+  assert.ok(['running', 'standby'].includes(state) && lag.events >= 0)
+  while ((await bank.account('ada').state()).balance < 10) await new Promise(setImmediate)
+})

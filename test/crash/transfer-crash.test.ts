@@ -1,0 +1,102 @@
+/**
+ * Money moved by a reaction, under fire: the process is killed again and again in the middle of it. Afterwards the total is what it
+ * was, every transfer that was acknowledged has come to its end, each step of it happened once, and each bell rang once.
+ */
+import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import type { Chance } from './chance.ts'
+import { withChance } from './chance.ts'
+import { ChildProgram } from './child-program.ts'
+import { within } from './deadline.ts'
+import { accounts, openingBalance, startBank, type TransferPlace } from './transfer-domain.ts'
+
+const rounds = Number(process.env['MNEME_CRASH_ROUNDS'] ?? 100)
+/** Kills between two looks: the next process begins where the last one died. */
+const killsBetweenLooks = 5
+const childTimeoutMs = 60_000
+const program = new URL('./transfer-runner.ts', import.meta.url)
+
+type Bank = Awaited<ReturnType<typeof startBank>>
+
+/** Lets a process ask for transfers, kills it after some of them, and gives those that were acknowledged. */
+async function killOne(place: TransferPlace, chance: Chance): Promise<readonly string[]> {
+  const asked: string[] = []
+  const enough = chance.between(1, 120)
+  const child = new ChildProgram(
+    program,
+    (line) => {
+      asked.push((JSON.parse(line) as { readonly id: string }).id)
+      if (asked.length === enough) child.kill()
+    },
+    childTimeoutMs,
+  )
+  child.send({ place, seed: chance.between(1, 2 ** 31) })
+  const { signal, complaints } = await child.ended
+  assert.equal(signal, 'SIGKILL', complaints)
+  return asked
+}
+
+/** Waits until nothing is left to do for the reactions. */
+async function settle(bank: Bank): Promise<void> {
+  for (;;) {
+    const some = await Promise.all([bank.reactions.status('moveMoney'), bank.reactions.status('ringLater')])
+    for (const { failure } of some) if (failure !== undefined) throw failure
+    if (some.every(({ lag, state }) => lag.events === 0 && state === 'running')) return
+    await new Promise(setImmediate)
+  }
+}
+
+async function look(place: TransferPlace, asked: ReadonlySet<string>): Promise<void> {
+  const bank = await startBank(place)
+  try {
+    await within(
+      childTimeoutMs,
+      settle(bank),
+      async () => `not settled: ${JSON.stringify(await bank.reactions.status('moveMoney'))}`,
+    )
+    const balances = await Promise.all(accounts.map(async (id) => (await bank.account(id).state()).balance))
+    const total = balances.reduce((sum, balance) => sum + balance, 0)
+    assert.equal(total, accounts.length * openingBalance, 'the total of money is what it was')
+    for (const id of asked) {
+      const { phase } = await bank.transfer(id).state()
+      assert.ok(phase === 'completed' || phase === 'failed', `${id} has come to its end, not to ${phase}`)
+    }
+    await within(childTimeoutMs, everyBellRang(bank, asked), async () => 'a bell has not rung')
+    const { position } = await bank.account('a').deposit({ amount: 1 }, { commandId: `probe ${asked.size}` })
+    assert.equal(
+      (await bank.balances.get('a', { atLeast: position }))?.balance,
+      (await bank.account('a').state()).balance,
+    )
+    await bank.account('a').withdraw({ amount: 1 }, { commandId: `undo ${asked.size}` })
+  } finally {
+    await bank.stop()
+  }
+}
+
+async function everyBellRang(bank: Bank, asked: ReadonlySet<string>): Promise<void> {
+  for (const id of asked) {
+    while ((await bank.bell(id).state()).rung === 0) await new Promise(setImmediate)
+    assert.equal((await bank.bell(id).state()).rung, 1, `the bell of ${id} rang once`)
+  }
+}
+
+for (const store of ['file', 'sqlite'] as const) {
+  test(`money moved on ${store} survives ${rounds} kills`, { timeout: 600_000 }, (context: TestContext) =>
+    withChance(async (chance) => {
+      const directory = await mkdtemp(join(tmpdir(), 'mneme-transfer-'))
+      context.after(() => rm(directory, { recursive: true, force: true }))
+      const place: TransferPlace = { store, path: join(directory, store === 'file' ? 'bank' : 'bank.db') }
+      const unseen = new Set<string>()
+      for (let round = 1; round <= rounds; round++) {
+        for (const id of await killOne(place, chance)) unseen.add(id)
+        if (round % killsBetweenLooks !== 0 && round !== rounds) continue
+        await look(place, unseen)
+        unseen.clear()
+        if (round % 25 === 0) context.diagnostic(`${round} of ${rounds} kills`)
+      }
+    }),
+  )
+}
