@@ -80,7 +80,8 @@ function projectionRunners(
   const runners = new Map<string, Runner>()
   const readers = new Map<string, ReadModelReader>()
   for (const [key, projection] of Object.entries(projections)) {
-    const stepper = (onReached: (position: number) => void) => new ProjectionSteps(projection, shared.store, onReached)
+    const stepper = (onReached: (position: number) => void) =>
+      new ProjectionSteps(projection, shared.store, shared.warn, onReached)
     const runner = new Runner({ ...shared, name: projection.name, stepper })
     runners.set(key, runner)
     readers.set(key, new ReadModelReader(projection, shared.store, runner))

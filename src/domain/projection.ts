@@ -27,6 +27,11 @@ export interface Projection<Name extends string, Row, Kinds, Shape extends Proje
 
   /** Chooses the row that an event belongs to, several by a list, or none by `undefined`. The stream's id by default. */
   by(key: (event: EventOf<Kinds>) => string | readonly string[] | undefined): Projection<Name, Row, Kinds>
+  /**
+   * Says what happens at an event that cannot be folded: 'stop' before it (the default), or 'skip' it with a warning. A fold is
+   * pure, so trying again would not help.
+   */
+  onFailure(policy: { readonly giveUp: 'stop' | 'skip' }): Projection<Name, Row, Kinds, Shape>
   /** Makes it one state for the whole log, instead of rows. */
   single(): Projection<Name, Row, Kinds, 'state'>
 
@@ -37,6 +42,7 @@ export interface Projection<Name extends string, Row, Kinds, Shape extends Proje
   /** The keys of the rows that an event belongs to, each once. */
   keysOf(event: RecordedEvent): readonly string[]
   readonly shape: Shape
+  readonly giveUp: 'stop' | 'skip'
 }
 
 export type AnyProjection = Projection<string, any, any, ProjectionShape>
@@ -59,23 +65,25 @@ export function projection<const Name extends string, Row>(
 ): Projection<Name, Row, never> {
   checkId('the name of a projection', name)
   if (typeof initial !== 'function') invalid(name, 'its initial row must be a function')
-  return build(name, initial, new Map(), (event) => event.stream.id, 'rows')
+  return build({ name, initial, folds: new Map(), key: (event) => event.stream.id, shape: 'rows', giveUp: 'stop' })
 }
 
 type Key = (event: RecordedEvent) => string | readonly string[] | undefined
 
-function build(
-  name: string,
-  initial: () => any,
-  folds: ReadonlyMap<string, Fold>,
-  key: Key,
-  shape: ProjectionShape,
-): any {
+/** What a definition is made of. */
+interface Parts {
+  readonly name: string
+  readonly initial: () => any
+  readonly folds: ReadonlyMap<string, Fold>
+  readonly key: Key
+  readonly shape: ProjectionShape
+  readonly giveUp: 'stop' | 'skip'
+}
+
+function build(parts: Parts): any {
+  const { name, initial, folds, key, shape, giveUp } = parts
   return Object.freeze({
-    name,
-    initial,
-    folds,
-    shape,
+    ...{ name, initial, folds, shape, giveUp },
     keysOf(event: RecordedEvent): readonly string[] {
       const keys = key(event)
       if (keys === undefined) return []
@@ -84,10 +92,17 @@ function build(
     on(kind: AnyEventKind, evolve: Fold['evolve']) {
       if (folds.has(kind.type)) invalid(name, `it has two .on for the event ${kind.type}`)
       if (typeof evolve !== 'function') invalid(name, `its .on for the event ${kind.type} has no function`)
-      return build(name, initial, new Map(folds).set(kind.type, { kind, evolve }), key, shape)
+      return build({ ...parts, folds: new Map(folds).set(kind.type, { kind, evolve }) })
     },
-    by: (next: Key) => build(name, initial, folds, next, 'rows'),
-    single: () => build(name, initial, folds, () => singleKey, 'state'),
+    by: (next: Key) => build({ ...parts, key: next, shape: 'rows' }),
+    single: () => build({ ...parts, key: () => singleKey, shape: 'state' }),
+    onFailure(policy: { readonly giveUp: 'stop' | 'skip' }) {
+      const found = policy?.giveUp
+      if (found !== 'stop' && found !== 'skip') {
+        throw new DefinitionError('OPTION_INVALID', { option: 'giveUp', expected: "'stop' or 'skip'", found })
+      }
+      return build({ ...parts, giveUp: found })
+    },
     evolve(row: unknown, event: NewEvent) {
       const fold = folds.get(event.type)
       return fold === undefined ? row : fold.evolve(row === undefined ? initial() : row, event.data, event)

@@ -10,6 +10,7 @@ export interface KernelWarning {
     | 'APPEND_REPEATED'
     | 'PROJECTION_STOPPED'
     | 'PROJECTION_DELAYED'
+    | 'PROJECTION_SKIPPED'
     | 'REACTION_SKIPPED'
   readonly message: string
   readonly cause?: unknown

@@ -3,6 +3,7 @@
  * checkpoint at once. Steps are taken one at a time, whoever asks for them.
  */
 import type { AnyProjection } from '../domain/projection.ts'
+import type { Warn } from '../kernel/warning.ts'
 import type { EventStore, ProjectionStore, Row, StoredEvent } from '../store/store.ts'
 import { Checkpoint } from './checkpoint.ts'
 import { Exclusive } from './exclusive.ts'
@@ -17,6 +18,7 @@ const knownRowsMax = 10_000
 export class ProjectionSteps implements Stepper {
   readonly #projection: AnyProjection
   readonly #store: EventStore & ProjectionStore
+  readonly #warn: Warn
   readonly #types: readonly string[]
   readonly #checkpoint: Checkpoint
   readonly #exclusive = new Exclusive()
@@ -24,7 +26,13 @@ export class ProjectionSteps implements Stepper {
   readonly #known = new Map<string, Row['value']>()
 
   /** @param onReached told each position up to which everything is handled */
-  constructor(projection: AnyProjection, store: EventStore & ProjectionStore, onReached: (position: number) => void) {
+  constructor(
+    projection: AnyProjection,
+    store: EventStore & ProjectionStore,
+    warn: Warn,
+    onReached: (position: number) => void,
+  ) {
+    this.#warn = warn
     this.#projection = projection
     this.#store = store
     this.#types = [...projection.folds.keys()]
@@ -63,7 +71,8 @@ export class ProjectionSteps implements Stepper {
     const range = { from: this.position + 1, to: Number.POSITIVE_INFINITY }
     const page = await this.#store.readAll(range, { types: this.#types, limit: batchSize })
     const { rows, failure } = await this.#fold(page.events)
-    const position = failure === undefined ? page.examined : failure.facts.position - 1
+    const skips = failure !== undefined && this.#projection.giveUp === 'skip'
+    const position = failure === undefined ? page.examined : failure.facts.position - (skips ? 0 : 1)
     if (!(await this.#checkpoint.advance(position, rows, failure !== undefined))) {
       // Another runner was faster: its rows are as good as these. Go on from where it is.
       await this.#load()
@@ -71,6 +80,11 @@ export class ProjectionSteps implements Stepper {
     }
     for (const { key, value } of rows) this.#known.set(key, value)
     if (this.#known.size > knownRowsMax) this.#known.clear()
+    if (skips) {
+      const message = `The projection ${this.#projection.name} skips ${failure.facts.event} at ${failure.facts.position}`
+      this.#warn({ code: 'PROJECTION_SKIPPED', message, cause: failure.cause })
+      return { events: page.events.filter((event) => event.position < position).length, caughtUp: false }
+    }
     if (failure !== undefined) throw failure
     return { events: page.events.length, caughtUp: page.events.length < batchSize }
   }

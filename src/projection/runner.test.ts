@@ -103,6 +103,20 @@ describe('Running once', () => {
     assert.deepEqual(await mended.picky.get('a'), { sum: 20 })
   })
 
+  test('skips an event that fails, where that is wanted, with a warning', async () => {
+    const store = memory()
+    const log = recorder()
+    const Lenient = Picky.onFailure({ giveUp: 'skip' })
+    const definition = domain({ aggregates: { vault: Vault }, projections: { picky: Lenient } })
+    await using vaults = await definition.start({ store, log, projections: 'manual' })
+    for (const amount of [1, 13, 2, 13, 13, 4]) await vaults.vault('a').add({ amount })
+    assert.deepEqual(await vaults.projections.runOnce('picky'), { position: 6, events: 3 })
+    assert.deepEqual(await vaults.picky.get('a'), { sum: 7 })
+    assert.deepEqual(log.codes(), ['PROJECTION_SKIPPED', 'PROJECTION_SKIPPED', 'PROJECTION_SKIPPED'])
+    assert.equal(await checkpointOf(store, 'picky'), 6)
+    assert.throws(() => Picky.onFailure({ giveUp: 'cry' as never }), { code: 'OPTION_INVALID' })
+  })
+
   test('checkpoints what it passed over before an event that fails', async () => {
     const store = memory()
     await using vaults = await start({ store })
