@@ -37,6 +37,14 @@ describe('A reaction', () => {
     assert.equal(await balanceOf(again, 'ada'), 10)
   })
 
+  test('can be run once after it was stopped', async () => {
+    await using bank = await startWith(Welcome, { projections: 'automatic' })
+    await bank.reactions.stop('welcome')
+    await bank.account('ada').open({ owner: 'Ada' })
+    assert.equal((await bank.reactions.runOnce('welcome')).events, 1)
+    assert.equal(await balanceOf(bank, 'ada'), 10)
+  })
+
   test('follows the log by itself', async () => {
     await using bank = await startWith(Welcome, { projections: 'automatic' })
     for (const id of ['ada', 'bob', 'cy']) await bank.account(id).open({ owner: id })

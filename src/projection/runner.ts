@@ -149,10 +149,12 @@ export class Runner {
    * @throws ProjectionError `PROJECTION_FAILED`
    */
   async runOnce(): Promise<RunResult> {
+    // A run that was stopped has an aborted signal; this is another run.
+    const { signal } = this.alive ? this.#stopping : new AbortController()
     await this.#steps.load()
     let events = 0
     for (let caughtUp = false; !caughtUp; ) {
-      const step = await this.#orFail(this.#steps.step(this.#stopping.signal))
+      const step = await this.#orFail(this.#steps.step(signal))
       events += step.events
       caughtUp = step.caughtUp
     }
