@@ -58,9 +58,11 @@ export async function start(definition: SettledDefinition, options: StartOptions
     const stopAll = (some: ReadonlyMap<string, Runner>) =>
       waitAtMost(environment, limits.stopTimeoutMs, Promise.all([...some.values()].map((runner) => runner.stop())))
     try {
-      // Reactions send commands, so they end before the kernel; projections follow until the last event.
+      // New commands are refused from now on, those of reactions too, whose events are handled again another time. Projections
+      // follow until the last event.
+      const drained = kernel.stop()
       await stopAll(reactions)
-      await kernel.stop()
+      await drained
       await stopAll(runners)
     } finally {
       await closeStores(stores)
