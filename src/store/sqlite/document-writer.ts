@@ -34,7 +34,7 @@ export class DocumentWriter {
   saveSnapshot(snapshot: Calls['saveSnapshot']['request']): null {
     const { aggregate, id, sequence, stateRevision, takenAt, state, keep } = snapshot
     this.#statements.saveSnapshot.run(aggregate, id, sequence, stateRevision, takenAt, state)
-    this.#statements.dropSnapshots.run(aggregate, id, keep)
+    this.#statements.dropSnapshots.run(aggregate, id, aggregate, id, keep)
     return null
   }
 

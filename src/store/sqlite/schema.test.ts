@@ -79,3 +79,8 @@ test('rows of a projection can be asked for in plain SQL', async (context) => {
   )
   assert.equal(sum!['sum'], 7)
 })
+
+test('no statement numbers its parameters: Node 22 cannot bind such ones by position', () => {
+  const numbered = Object.values({ ...reading, ...writing }).filter((statement) => /\?\d/.test(statement))
+  assert.deepEqual(numbered, [])
+})

@@ -58,8 +58,9 @@ export const writing = {
   addTag: 'INSERT INTO event_tags (tag, position) VALUES (?, ?)',
   saveSnapshot: `INSERT OR REPLACE INTO snapshots (aggregate, id, sequence, state_revision, taken_at, state)
     VALUES (?, ?, ?, ?, ?, ?)`,
-  dropSnapshots: `DELETE FROM snapshots WHERE aggregate = ?1 AND id = ?2 AND sequence <= (
-    SELECT sequence FROM snapshots WHERE aggregate = ?1 AND id = ?2 ORDER BY sequence DESC LIMIT 1 OFFSET ?3)`,
+  // No numbered parameters: Node 22 cannot bind them by position.
+  dropSnapshots: `DELETE FROM snapshots WHERE aggregate = ? AND id = ? AND sequence <= (
+    SELECT sequence FROM snapshots WHERE aggregate = ? AND id = ? ORDER BY sequence DESC LIMIT 1 OFFSET ?)`,
   checkpoint: reading.checkpoint,
   saveCheckpoint: `INSERT INTO projections (name, checkpoint) VALUES (?, ?)
     ON CONFLICT (name) DO UPDATE SET checkpoint = excluded.checkpoint`,
