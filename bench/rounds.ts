@@ -75,7 +75,8 @@ export async function measureThroughput(throughput: Throughput, setting: Setting
     const place = makePlace(setting)
     const load = await prepare(place, setting)
     await place.mark()
-    const driven = await drive(load, setting.roundMs)
+    const operationsMax = load.operationsMax ?? setting.operations
+    const driven = await drive({ ...load, ...(operationsMax !== undefined && { operationsMax }) }, setting.roundMs)
     memoryPeakBytes = Math.max(memoryPeakBytes, process.memoryUsage.rss())
     await load.close()
     const floor = await replay(place)

@@ -14,6 +14,8 @@ export interface Setting {
   readonly directory: string
   /** How long a round goes on. */
   readonly roundMs: number
+  /** Operations in a round, where they are to be counted instead of timed: what is compared then does the same work. */
+  readonly operations?: number
   /** Rounds that count; one more goes before them to warm up. */
   readonly rounds: number
   /** What sizes are multiplied by; below 1 in a quick run. */
