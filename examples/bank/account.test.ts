@@ -1,9 +1,10 @@
 /** The account's rules, given, when and then. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { spec } from '../../src/testing/spec.ts'
+import { spec } from '../../src/testing/index.ts'
 import { Account, Deposited, Opened, Withdrawn } from './account.ts'
 
+// #region spec
 const open = spec(Account).given(Opened({ owner: 'Ada' }))
 
 test('a deposit raises the balance', () => {
@@ -26,6 +27,7 @@ test('a withdrawal over the balance is rejected', () => {
     .when.withdraw({ amount: 150 })
     .rejects('InsufficientFunds', { balance: 100, requested: 150 })
 })
+// #endregion
 
 test('an account that is not open takes no money', () => {
   spec(Account).when.deposit({ amount: 1 }).rejects('NotOpen')

@@ -15,7 +15,7 @@ interface Order {
 
 /** How soon to look again when there are too many, and none of them is idle. */
 const crowdedMs = 100
-/** How many busy ones are looked at before giving up for now: a burst of newcomers must not search them all each time. */
+/** How many busy ones are looked at before giving up until the next look: a burst of newcomers must not search them all each time. */
 const looksMax = 32
 
 export class Passivation {

@@ -55,9 +55,9 @@ function everythingIn(pattern: string): string {
 
 describe('on the web platform alone', () => {
   for (const folder of ['domain', 'store', 'store/memory', 'kernel', 'projection', 'application']) {
-    test(`everything in src/${folder} is bundled without a module of Node, and loads`, async (context) => {
+    test(`everything in src/${folder} is bundled without a module of Node, and loads`, async () => {
       const entry = everythingIn(`src/${folder}/*.ts`)
-      if (entry === '') return context.skip(`src/${folder} has no code`)
+      assert.notEqual(entry, '', `src/${folder} has code`)
       const { external, script } = await bundle(entry)
       assert.deepEqual(external, [])
       assert.ok(Object.keys(runBare(script)).length > 0)

@@ -42,7 +42,7 @@ test('decisions with gaps, doubles or strange names are found, and those the ind
 test('paths and registries of one machine are found', () => {
   const slash = '/'
   const wrong = [
-    `see ${slash}work/main/src`,
+    `see ${slash}root/main/src`,
     `cd ${slash}root/.npm`,
     `'${slash}home/ada/mneme'`,
     `${slash}Users/ada/mneme`,
@@ -51,7 +51,7 @@ test('paths and registries of one machine are found', () => {
     `http://npm-${'registry'}.internal:8080/zod`,
   ]
   for (const text of wrong) assert.ok(machineTraces({ path: 'a.md', text }).length > 0, `should be found: ${text}`)
-  const right = ['the work/main folder', 'https://example.org/work/1', 'docs/root/page', '/tmp/bank.db', 'a registry.']
+  const right = ['the root/main folder', 'https://example.org/root/1', 'docs/root/page', '/tmp/bank.db', 'a registry.']
   for (const text of right) assert.deepEqual(machineTraces({ path: 'a.md', text }), [], `should be left alone: ${text}`)
 })
 
