@@ -1,6 +1,7 @@
 /** The results as a page: what was reached, against which floor and target, and what it cost. */
 import { availableParallelism } from 'node:os'
 import { type Figure, type Spread, storeNames } from './figure.ts'
+import { limitOf } from './limit.ts'
 import { targetsOf } from './target.ts'
 
 /** The whole page, in Markdown. */
@@ -8,7 +9,9 @@ export function report(figures: readonly Figure[], failures: readonly string[], 
   const missed = figures.flatMap((figure) =>
     targetsOf(figure)
       .filter((target) => !target.isMet(figure))
-      .map((target) => `- ${figure.id} on ${figure.store}: ${target.what}, is ${shown(figure)}`),
+      .map((target) =>
+        `- ${figure.id} on ${figure.store}: ${target.what}, is ${shown(figure)}. ${limitOf(figure) ?? ''}`.trim(),
+      ),
   )
   const sections = storeNames
     .map((store) => ({ store, own: figures.filter((figure) => figure.store === store) }))
