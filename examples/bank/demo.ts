@@ -36,7 +36,7 @@ async function demo(): Promise<void> {
 
   heading('What is left')
   say(`${await count(bank)} events in ${path}. Run the demo again: it goes on where this run stopped.`)
-  detail('look inside   any SQLite tool: SELECT position, type, data FROM events')
+  detail('look inside   any SQLite tool: SELECT position, type, data FROM event_log')
   detail('try it out    npm run shell')
   detail(`start over    delete ${path} and the files beside it`)
 }
