@@ -162,24 +162,26 @@ export class Actor {
     )
   }
 
-  /** Decides what waits, each on what the one before left. A second command with an id of this round waits for the next. */
+  /**
+   * Decides what waits, each on what the one before left. The round ends before a second command with an id of its own: that
+   * one needs the first one's answer, and whatever came after it must not overtake it.
+   */
   #decideAll(nowMs: number): Round {
     const { environment, events, limits } = this.#context
     const waiting = this.#mailbox
     this.#mailbox = waiting.length > limits.batchCommitsMax ? waiting.splice(limits.batchCommitsMax) : []
-    const held: PendingCommand[] = []
     const moment = momentOf(environment, nowMs)
     const commands: PendingCommand[] = []
     const commits: Commit[] = []
     let ids: Set<string> | undefined
     let { state, sequence } = this.#standing
-    for (const pending of waiting) {
+    for (const [i, pending] of waiting.entries()) {
       if (pending.answered) continue
       if (pending.repeatable) {
         ids ??= new Set()
         if (ids.has(pending.commandId)) {
-          held.push(pending)
-          continue
+          this.#putBack(waiting.slice(i))
+          break
         }
         ids.add(pending.commandId)
       }
@@ -198,7 +200,6 @@ export class Actor {
       pending.decided = decided
       commands.push(pending)
     }
-    this.#putBack(held)
     return { commands, commits }
   }
 

@@ -60,24 +60,9 @@ class ModelVaults {
     return [...this.#vaults.values()].reduce((total, { amounts }) => total + amounts.length, 0)
   }
 
-  /** Commands that are sent at once: in order, but a second one with an id waits until the others are through. */
+  /** Commands that are sent at once are handled in the order in which they came. */
   handle(commands: readonly Sent[]): readonly Answer[] {
-    const seen = new Set<string>()
-    const isSecond = ({ id, commandId }: Sent) => {
-      if (commandId === undefined) return false
-      const key = JSON.stringify([id, commandId])
-      const isKnown = seen.has(key)
-      seen.add(key)
-      return isKnown
-    }
-    const second = commands.map(isSecond)
-    const answers = new Map<number, Answer>()
-    for (const wanted of [false, true]) {
-      for (const [i, command] of commands.entries()) {
-        if (second[i] === wanted) answers.set(i, this.vault(command.id).handle(command))
-      }
-    }
-    return commands.map((_, i) => answers.get(i)!)
+    return commands.map((command) => this.vault(command.id).handle(command))
   }
 }
 
