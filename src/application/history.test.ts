@@ -173,3 +173,26 @@ test('a timer of the system that was given an infinite time is not due at once',
   cancel()
   assert.ok(!early)
 })
+
+test('the state of an instance that is being loaded is the stored one', async () => {
+  const watch = watched()
+  const first = await startVaults({ store: watch.store })
+  await first.vault('a').add({ amount: 3 })
+  await first.stop()
+  const gate = Promise.withResolvers<void>()
+  const loading = Promise.withResolvers<void>()
+  let isHeld = true
+  watch.disturb(({ method }) => {
+    if (method !== 'readStream' || !isHeld) return undefined
+    isHeld = false
+    loading.resolve()
+    return gate.promise
+  })
+  const second = await startVaults({ store: watch.store })
+  const added = second.vault('a').add({ amount: 4 })
+  await loading.promise
+  assert.deepEqual((await second.vault('a').state()).amounts, [3])
+  gate.resolve()
+  assert.deepEqual((await added).state.amounts, [3, 4])
+  await second.stop()
+})

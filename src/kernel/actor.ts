@@ -72,9 +72,10 @@ export class Actor {
     this.stream = stream
   }
 
-  /** The durable state, if it is loaded. */
+  /** The durable state, if it is loaded. An instance that is busy with its first load has none yet. */
   get standing(): Standing | undefined {
-    return this.#phase === 'cold' || this.#phase === 'failed' ? undefined : this.#standing
+    const isLoaded = this.#phase !== 'cold' && this.#phase !== 'failed' && this.#standing !== nothingKnown
+    return isLoaded ? this.#standing : undefined
   }
 
   /** Whether it can be passivated: nothing waits and nothing is under way. */
@@ -263,7 +264,10 @@ export class Actor {
     const { environment } = this.#context
     if (conflicts > 1) await sleep(environment, backOffMs(environment, conflicts, retryFirstMs, retryMaxMs))
     // A store that knows less than was read from it has been replaced: whatever is in memory is worth nothing.
-    if (actual < this.#standing.sequence) return this.#load(false)
+    if (actual < this.#standing.sequence) {
+      this.#standing = nothingKnown
+      return this.#load(false)
+    }
     try {
       this.#standing = await catchUp(this.#context, this.type, this.stream, this.#standing)
       this.#becomeReady()
