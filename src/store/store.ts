@@ -83,7 +83,7 @@ export interface EventStore {
 
   /**
    * Stores commits as one batch: one transaction, one sync. Each succeeds or conflicts by itself, in order, on what the
-   * ones before it left. One rule binds them: once a commit was not stored by this batch (conflict or duplicate), the
+   * ones before it left. One rule binds the commits of one call: once a commit was not stored by this batch (conflict or duplicate), the
    * later commits to the same stream that expect an exact sequence conflict too, since they were decided on its events.
    * Their own ids are looked up first all the same. Concurrent calls are safe; a store may gather them.
    *
