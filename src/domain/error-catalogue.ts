@@ -191,7 +191,7 @@ export const catalogue = {
   STORE_LOCKED: entry(
     (f: { readonly store: string; readonly owner: string }) =>
       `The store ${f.store} is in use by ${f.owner}, and takes one writer`,
-    'Stop the other process, or use a store for several writers (sqlite, postgres).',
+    'Stop the other process, or use a store for several writers (sqlite, postgres, mongodb).',
     true,
   ),
   STORE_CORRUPT: entry(
@@ -204,7 +204,27 @@ export const catalogue = {
       `The store ${f.store} is of version ${f.version}, and this program knows up to ${f.known}`,
     'Upgrade mneme.',
   ),
+  STORE_NOT_MIGRATED: entry(
+    (f: { readonly store: string; readonly reason: string }) => `The store ${f.store} is not ready: ${f.reason}`,
+    'Let `migrate` be true, or have somebody make it ready who may (for PostgreSQL by what `migrationSql` gives).',
+  ),
+  DRIVER_MISSING: entry(
+    (f: { readonly store: string; readonly driver: string }) =>
+      `The store ${f.store} needs the package ${f.driver}, which cannot be loaded`,
+    'Install it, as in `npm install pg` or `npm install mongodb`; the cause is attached.',
+  ),
   STORE_CLOSED: entry((f: { readonly store: string }) => `The store ${f.store} is closed`, 'Open it again.'),
+  SQL_FAILED: entry(
+    (f: { readonly store: string; readonly statement: string; readonly reason: string }) =>
+      `The store ${f.store} did not run ${brief(f.statement)} in a transaction: ${f.reason}`,
+    'Correct the statement or its values; nothing of the transaction is saved unless its work handles this.',
+  ),
+  TRANSACTION_TOO_LONG: entry(
+    (f: { readonly store: string; readonly transactionMsMax: number }) =>
+      `A transaction of the store ${f.store} was not over after ${f.transactionMsMax} ms and was rolled back`,
+    'Let its work wait for nothing but its own queries (an append or a step in the same store waits for it), or raise the limit.',
+    true,
+  ),
 
   // -- projections
   PROJECTION_FAILED: entry(
@@ -221,6 +241,41 @@ export const catalogue = {
     }) => `${called(f.projection)} was at position ${f.position} after ${f.waitedMs} ms, not at ${f.atLeast}`,
     'Wait longer (timeoutMs), or look at why it is behind.',
     true,
+  ),
+  PROJECTION_UNPREPARED: entry(
+    (f: { readonly projection: string }) => `${called(f.projection)} could not be prepared, and does not run`,
+    'Correct its .prepare, then start it again; the cause is attached.',
+  ),
+  PROJECTION_OUTDATED: entry(
+    (f: { readonly projection: string; readonly revision: number; readonly live: number }) =>
+      `${called(f.projection)} is of revision ${f.revision} in this program, and its rows are of revision ${f.live}`,
+    'Run the newer program; this one cannot read or write these rows any more.',
+  ),
+  PROJECTION_ELSEWHERE: entry(
+    (f: { readonly projection: string; readonly doing: string }) =>
+      `${f.doing} is for the process that runs ${called(f.projection)}, and that is another one`,
+    'Do it there, or stop the projection there first.',
+    true,
+  ),
+  REBUILD_RUNNING: entry(
+    (f: { readonly projection: string }) => `${called(f.projection)} is being rebuilt or compared already`,
+    'Wait until that is over; one at a time is enough.',
+    true,
+  ),
+  REBUILD_IMPOSSIBLE: entry(
+    (f: { readonly projection: string }) =>
+      `${called(f.projection)} keeps no rows that could be built anew beside those that serve`,
+    'Define it under a new name with tables of its own, and drop the old one when the new one has caught up.',
+  ),
+  TRANSACTION_MISSING: entry(
+    (f: { readonly projection: string; readonly store: string }) =>
+      `${called(f.projection)} asks for a transaction, and the store ${f.store} has no SQL`,
+    'Use a store with SQL (sqlite, postgres), or write elsewhere so that doing it twice changes nothing.',
+  ),
+  PARKED_UNKNOWN: entry(
+    (f: { readonly projection: string; readonly position: number }) =>
+      `${called(f.projection)} has nothing parked at position ${f.position}`,
+    'List what is parked, and give one of those positions.',
   ),
   PROJECTION_UNKNOWN: entry(
     (f: { readonly projection: unknown; readonly known: readonly string[] }) =>

@@ -95,15 +95,29 @@ type StoreCode =
   | 'STORE_CORRUPT'
   | 'STORE_TOO_NEW'
   | 'STORE_CLOSED'
+  | 'STORE_NOT_MIGRATED'
+  | 'DRIVER_MISSING'
+  | 'SQL_FAILED'
+  | 'TRANSACTION_TOO_LONG'
 
 /** A store cannot be opened, read or written. */
 export class StoreError<Code extends StoreCode = StoreCode> extends MnemeError<Code> {
   override readonly name = 'StoreError'
 }
 
-type ProjectionCode = 'PROJECTION_FAILED' | 'PROJECTION_BEHIND' | 'PROJECTION_UNKNOWN'
+type ProjectionCode =
+  | 'PROJECTION_FAILED'
+  | 'PROJECTION_BEHIND'
+  | 'PROJECTION_UNPREPARED'
+  | 'PROJECTION_OUTDATED'
+  | 'PROJECTION_ELSEWHERE'
+  | 'PROJECTION_UNKNOWN'
+  | 'REBUILD_RUNNING'
+  | 'REBUILD_IMPOSSIBLE'
+  | 'TRANSACTION_MISSING'
+  | 'PARKED_UNKNOWN'
 
-/** A projection stopped, or has not got as far as was asked in time. */
+/** A projection stopped, has not got as far as was asked in time, or cannot do what is asked of it. */
 export class ProjectionError<Code extends ProjectionCode = ProjectionCode> extends MnemeError<Code> {
   override readonly name = 'ProjectionError'
 }

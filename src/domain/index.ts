@@ -12,6 +12,13 @@ export {
   type Moment,
   type Verdict,
 } from './aggregate.ts'
+export {
+  type AnyCodeProjection,
+  type CodeProjection,
+  type HandlerTools,
+  type ProjectionName,
+  projection,
+} from './code-projection.ts'
 export type { AcceptedBy, CommandOf, CommandOptions, RefusedBy } from './command.ts'
 export { CommandRejected } from './command-rejected.ts'
 export {
@@ -42,13 +49,13 @@ export {
   type RecordedEvent,
   type Revision,
 } from './event.ts'
+export type { FailurePolicy, GiveUp } from './failure-policy.ts'
 export type { Json, JsonObject } from './json.ts'
 export type { Accepted, Refused } from './outcome.ts'
-export { type AnyProjection, type Projection, type ProjectionShape, projection, type RowOf } from './projection.ts'
+export type { AnyProjection, Projection, ProjectionShape, RowOf } from './projection.ts'
 export {
   type AnyReaction,
   type Due,
-  type FailurePolicy,
   type Handling,
   type Reaction,
   type ReactionTools,
@@ -56,5 +63,6 @@ export {
 } from './reaction.ts'
 export { type AnyRejection, Rejection, reject } from './rejection.ts'
 export type { In, Issue, Out, Schema } from './schema.ts'
+export type { SqlTransaction, SqlValue } from './sql-transaction.ts'
 export type { StandardSchemaV1 } from './standard-schema.ts'
 export type { StreamId } from './stream.ts'

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
+import { projection } from './code-projection.ts'
 import { event, type RecordedEvent } from './event.ts'
-import { projection, singleKey } from './projection.ts'
+import { singleKey } from './projection.ts'
 
 const Raised = event('Raised', z.object({ by: z.int(), team: z.string() }))
 

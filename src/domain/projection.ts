@@ -2,6 +2,7 @@
 import type { Fold, Foreign } from './aggregate.ts'
 import { DefinitionError } from './error.ts'
 import type { AnyEventKind, DataOf, EventOf, NewEvent, RecordedEvent } from './event.ts'
+import { changedPolicy, type FailurePolicy, policyDefault } from './failure-policy.ts'
 import { checkId } from './stream.ts'
 
 /** Whether a projection has rows by key, or is one state. */
@@ -28,10 +29,15 @@ export interface Projection<Name extends string, Row, Kinds, Shape extends Proje
   /** Chooses the row that an event belongs to, several by a list, or none by `undefined`. The stream's id by default. */
   by(key: (event: EventOf<Kinds>) => string | readonly string[] | undefined): Projection<Name, Row, Kinds>
   /**
-   * Says what happens at an event that cannot be folded: 'stop' before it (the default), or 'skip' it with a warning. A fold is
-   * pure, so trying again would not help.
+   * Says what happens at an event that cannot be folded. By default it is not tried again, since a fold is pure, and the projection
+   * stops before it.
    */
-  onFailure(policy: { readonly giveUp: 'stop' | 'skip' }): Projection<Name, Row, Kinds, Shape>
+  onFailure(policy: FailurePolicy): Projection<Name, Row, Kinds, Shape>
+  /**
+   * Numbers what the rows are: raise it when the functions or the row's shape change. The rows are then built anew beside those
+   * that are there, which serve until the new ones have caught up. 1 by default.
+   */
+  revision(revision: number): Projection<Name, Row, Kinds, Shape>
   /** Makes it one state for the whole log, instead of rows. */
   single(): Projection<Name, Row, Kinds, 'state'>
 
@@ -42,7 +48,8 @@ export interface Projection<Name extends string, Row, Kinds, Shape extends Proje
   /** The keys of the rows that an event belongs to, each once. */
   keysOf(event: RecordedEvent): readonly string[]
   readonly shape: Shape
-  readonly giveUp: 'stop' | 'skip'
+  readonly policy: Required<FailurePolicy>
+  readonly rowRevision: number
 }
 
 export type AnyProjection = Projection<string, any, any, ProjectionShape>
@@ -51,22 +58,6 @@ export type RowOf<P> = P extends Projection<string, infer Row, any, any> ? Row :
 
 /** The key under which a projection of one state keeps it. */
 export const singleKey = 'state'
-
-/**
- * Begins the definition of a projection.
- *
- *     projection('balances', () => ({ balance: 0 }))
- *       .on(Deposited, (row, { amount }) => ({ balance: row.balance + amount }))
- *       .by((event) => event.stream.id)
- */
-export function projection<const Name extends string, Row>(
-  name: Name,
-  initial: () => Row,
-): Projection<Name, Row, never> {
-  checkId('the name of a projection', name)
-  if (typeof initial !== 'function') invalid(name, 'its initial row must be a function')
-  return build({ name, initial, folds: new Map(), key: (event) => event.stream.id, shape: 'rows', giveUp: 'stop' })
-}
 
 type Key = (event: RecordedEvent) => string | readonly string[] | undefined
 
@@ -77,18 +68,24 @@ interface Parts {
   readonly folds: ReadonlyMap<string, Fold>
   readonly key: Key
   readonly shape: ProjectionShape
-  readonly giveUp: 'stop' | 'skip'
+  readonly policy: Required<FailurePolicy>
+  readonly rowRevision: number
+}
+
+/** A projection without events yet. */
+export function projectionOf<Name extends string, Row>(name: Name, initial: () => Row): Projection<Name, Row, never> {
+  checkId('the name of a projection', name)
+  if (typeof initial !== 'function') invalid(name, 'its initial row must be a function')
+  const policy = { ...policyDefault, retries: 0 }
+  const key = (event: RecordedEvent) => event.stream.id
+  return build({ name, initial, folds: new Map(), key, shape: 'rows', policy, rowRevision: 1 })
 }
 
 function build(parts: Parts): any {
-  const { name, initial, folds, key, shape, giveUp } = parts
+  const { name, initial, folds, key, shape, policy, rowRevision } = parts
   return Object.freeze({
-    ...{ name, initial, folds, shape, giveUp },
-    keysOf(event: RecordedEvent): readonly string[] {
-      const keys = key(event)
-      if (keys === undefined) return []
-      return typeof keys === 'string' ? [keys] : [...new Set(keys)]
-    },
+    ...{ name, initial, folds, shape, policy, rowRevision },
+    keysOf: (event: RecordedEvent) => listed(key(event)),
     on(kind: AnyEventKind, evolve: Fold['evolve']) {
       if (folds.has(kind.type)) invalid(name, `it has two .on for the event ${kind.type}`)
       if (typeof evolve !== 'function') invalid(name, `its .on for the event ${kind.type} has no function`)
@@ -96,13 +93,8 @@ function build(parts: Parts): any {
     },
     by: (next: Key) => build({ ...parts, key: next, shape: 'rows' }),
     single: () => build({ ...parts, key: () => singleKey, shape: 'state' }),
-    onFailure(policy: { readonly giveUp: 'stop' | 'skip' }) {
-      const found = policy?.giveUp
-      if (found !== 'stop' && found !== 'skip') {
-        throw new DefinitionError('OPTION_INVALID', { option: 'giveUp', expected: "'stop' or 'skip'", found })
-      }
-      return build({ ...parts, giveUp: found })
-    },
+    onFailure: (changes: FailurePolicy) => build({ ...parts, policy: changedPolicy(policy, changes) }),
+    revision: (next: number) => build({ ...parts, rowRevision: checkedRevision(next) }),
     evolve(row: unknown, event: NewEvent) {
       const fold = folds.get(event.type)
       return fold === undefined ? row : fold.evolve(row === undefined ? initial() : row, event.data, event)
@@ -110,6 +102,17 @@ function build(parts: Parts): any {
   })
 }
 
-function invalid(projection: string, reason: string): never {
+/** Keys as a list, each once. */
+export function listed(keys: ReturnType<Key>): readonly string[] {
+  if (keys === undefined) return []
+  return typeof keys === 'string' ? [keys] : [...new Set(keys)]
+}
+
+function checkedRevision(found: number): number {
+  if (Number.isSafeInteger(found) && found >= 1) return found
+  throw new DefinitionError('OPTION_INVALID', { option: 'revision', expected: 'a whole number from 1', found })
+}
+
+export function invalid(projection: string, reason: string): never {
   throw new DefinitionError('DEFINITION_INVALID', { where: `The projection ${projection}`, reason })
 }

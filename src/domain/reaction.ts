@@ -5,14 +5,15 @@
 import type { AnyAggregate } from './aggregate.ts'
 import type { AcceptedBy, CommandOf, RefusedBy } from './command.ts'
 import { DefinitionError } from './error.ts'
-import type { AnyEventKind, EventOf } from './event.ts'
+import type { AnyEventKind, EventOf, RecordedEvent } from './event.ts'
+import { changedPolicy, type FailurePolicy, policyDefault } from './failure-policy.ts'
 import { checkId } from './stream.ts'
 
 /** When a scheduled command is due: at a time, or so long after the event happened. */
 export type Due = Date | { readonly afterMs: number }
 
 /** What a reaction can do. */
-export interface ReactionTools<A> {
+export interface ReactionTools<A, State = undefined> {
   /**
    * Sends a command and answers with its outcome; a rejection is an outcome too. Its id follows from the reaction, the event and the
    * command's name: a handler that runs again after a crash sends the same command, and gets the same answer. The event's
@@ -24,20 +25,18 @@ export interface ReactionTools<A> {
    * that fails schedules nothing.
    */
   schedule<const C extends CommandOf<A>>(command: C, due: Due): void
+  /** What the reaction remembers under the event's key: the initial state before it was set. */
+  readonly state: State
+  /** Changes it; `undefined` forgets it. It is kept together with the checkpoint, so an event that fails changes nothing. */
+  setState(next: State | undefined): void
   /** Aborted when the domain stops: give up waiting, the event is handled again. */
   readonly signal: AbortSignal
 }
 
-/** What happens when a handler throws. */
-export interface FailurePolicy {
-  /** How often it is tried again: 10 times by default. */
-  readonly retries?: number
-  /** The pause before the first retry; it doubles each time. 100 by default. */
-  readonly firstMs?: number
-  /** The longest pause between retries. 10,000 by default. */
-  readonly maxMs?: number
-  /** And then: 'stop' before the event (the default), or 'skip' it with a warning. */
-  readonly giveUp?: 'stop' | 'skip'
+/** What a reaction remembers: from what, and under which key. */
+export interface Memory {
+  readonly initial: () => unknown
+  readonly key: (event: RecordedEvent) => string
 }
 
 /** How one kind of event is handled. */
@@ -47,27 +46,27 @@ export interface Handling {
 }
 
 /** A definition of a reaction: immutable. */
-export interface Reaction<Name extends string, A> {
+export interface Reaction<Name extends string, A, State = undefined> {
   readonly name: Name
   readonly handlings: ReadonlyMap<string, Handling>
   readonly policy: Required<FailurePolicy>
+  readonly memory: Memory | undefined
+  /**
+   * Gives it a state of its own, one for each key: the stream's id by default. To be said before `on`.
+   *
+   *     reaction('retries', { order: Order }).state(() => ({ tries: 0 }), (event) => event.stream.id)
+   */
+  state<State>(initial: () => State, key?: (event: RecordedEvent) => string): Reaction<Name, A, State>
   /** Says what to do when a kind of event has happened. */
   on<Kind extends AnyEventKind>(
     kind: Kind,
-    handle: (event: EventOf<Kind>, tools: ReactionTools<A>) => Promise<void> | void,
-  ): Reaction<Name, A>
-  /** Says what to do when a handler throws. */
-  onFailure(policy: FailurePolicy): Reaction<Name, A>
+    handle: (event: EventOf<Kind>, tools: ReactionTools<A, State>) => Promise<void> | void,
+  ): Reaction<Name, A, State>
+  /** Says what happens when a handler throws. Events queue behind a parked one of the same stream. */
+  onFailure(policy: FailurePolicy): Reaction<Name, A, State>
 }
 
-export type AnyReaction = Reaction<string, any>
-
-const policyDefault: Required<FailurePolicy> = Object.freeze({
-  retries: 10,
-  firstMs: 100,
-  maxMs: 10_000,
-  giveUp: 'stop',
-})
+export type AnyReaction = Reaction<string, any, any>
 
 /**
  * Begins the definition of a reaction. The aggregates that it sends commands to give those their types.
@@ -81,37 +80,27 @@ export function reaction<
   A extends Record<string, AnyAggregate> = Record<string, AnyAggregate>,
 >(name: Name, _aggregates?: A): Reaction<Name, A> {
   checkId('the name of a reaction', name)
-  return build(name, new Map(), policyDefault)
+  return build({ name, handlings: new Map(), policy: policyDefault, memory: undefined })
 }
 
-function build(name: string, handlings: ReadonlyMap<string, Handling>, policy: Required<FailurePolicy>): any {
+type Parts = Pick<AnyReaction, 'name' | 'handlings' | 'policy' | 'memory'>
+
+function build(parts: Parts): any {
+  const { name, handlings, policy } = parts
   return Object.freeze({
-    name,
-    handlings,
-    policy,
+    ...parts,
+    state(initial: Memory['initial'], key: Memory['key'] = (event) => event.stream.id) {
+      if (typeof initial !== 'function') invalid(name, 'its initial state must be a function')
+      if (typeof key !== 'function') invalid(name, 'the key of its state must be a function')
+      return build({ ...parts, memory: { initial, key } })
+    },
     on(kind: AnyEventKind, handle: Handling['handle']) {
       if (handlings.has(kind.type)) invalid(name, `it has two .on for the event ${kind.type}`)
       if (typeof handle !== 'function') invalid(name, `its .on for the event ${kind.type} has no function`)
-      return build(name, new Map(handlings).set(kind.type, { kind, handle }), policy)
+      return build({ ...parts, handlings: new Map(handlings).set(kind.type, { kind, handle }) })
     },
-    onFailure: (changed: FailurePolicy) => build(name, handlings, checkPolicy({ ...policy, ...changed })),
+    onFailure: (changes: FailurePolicy) => build({ ...parts, policy: changedPolicy(policy, changes) }),
   })
-}
-
-function checkPolicy(policy: Required<FailurePolicy>): Required<FailurePolicy> {
-  for (const option of ['retries', 'firstMs', 'maxMs'] as const) {
-    const found = policy[option]
-    if (Number.isSafeInteger(found) && found >= 0) continue
-    throw new DefinitionError('OPTION_INVALID', { option, expected: 'a whole number from 0', found })
-  }
-  if (policy.giveUp !== 'stop' && policy.giveUp !== 'skip') {
-    throw new DefinitionError('OPTION_INVALID', {
-      option: 'giveUp',
-      expected: "'stop' or 'skip'",
-      found: policy.giveUp,
-    })
-  }
-  return Object.freeze(policy)
 }
 
 function invalid(reaction: string, reason: string): never {

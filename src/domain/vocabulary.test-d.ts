@@ -6,8 +6,8 @@ import { type } from 'arktype'
 import * as v from 'valibot'
 import { z } from 'zod'
 import { aggregate } from './aggregate.ts'
+import { projection } from './code-projection.ts'
 import { type EventOf, event, type NewEventOf } from './event.ts'
-import { projection } from './projection.ts'
 import { reject } from './rejection.ts'
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false

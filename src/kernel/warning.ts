@@ -11,7 +11,9 @@ export interface KernelWarning {
     | 'PROJECTION_STOPPED'
     | 'PROJECTION_DELAYED'
     | 'PROJECTION_SKIPPED'
+    | 'PROJECTION_PARKED'
     | 'REACTION_SKIPPED'
+    | 'REACTION_PARKED'
   readonly message: string
   readonly cause?: unknown
 }

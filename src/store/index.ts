@@ -23,6 +23,7 @@ export {
 } from './range.ts'
 export type {
   AppendResult,
+  Condition,
   EventStore,
   Lease,
   LeaseStore,
@@ -34,8 +35,11 @@ export type {
   ReadOptions,
   Receipt,
   Row,
+  RowPage,
   Snapshot,
   SnapshotStore,
+  SqlTransaction,
+  SqlValue,
   Store,
   StoredEvent,
   StoreFactory,

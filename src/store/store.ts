@@ -8,9 +8,12 @@
  * 5. The same commit id on the same stream again changes nothing and answers with what was stored.
  */
 import type { Json, JsonObject } from '../domain/json.ts'
+import type { SqlTransaction } from '../domain/sql-transaction.ts'
 import type { StreamId } from '../domain/stream.ts'
 import type { Commit } from './commit.ts'
 import type { Range } from './range.ts'
+
+export type { SqlTransaction, SqlValue } from '../domain/sql-transaction.ts'
 
 /** An event as it is read: JSON, not yet lifted to its newest revision. */
 export interface StoredEvent {
@@ -148,15 +151,51 @@ export interface ProjectionStep {
   readonly rows: readonly Row[]
 }
 
+/**
+ * What the field of a row, at the top of its JSON, is to be: one of some values, or a number within bounds that belong to it.
+ * An object counts as within all bounds: numbers that JSON lacks, as infinity, are kept as objects (`domain/encoding.ts`).
+ */
+export type Condition =
+  | { readonly field: string; readonly oneOf: readonly (string | number | boolean)[] }
+  | { readonly field: string; readonly least?: number; readonly most?: number }
+
+/** Which rows of a projection to list. */
+export interface RowPage {
+  /** Only rows behind this key. */
+  readonly after?: string
+  /** Only rows whose keys begin so. */
+  readonly prefix?: string
+  /**
+   * All of them are to be met, by a hint: a store may leave out rows that do not meet them, or give them all the same. It
+   * never leaves out one that does.
+   */
+  readonly where?: readonly Condition[]
+  /** At most so many rows, after the conditions. A page with fewer is the last. */
+  readonly limit: number
+}
+
 export interface ProjectionStore {
   /** The last position that the projection has handled; 0 before the first. */
   loadCheckpoint(projection: string): Promise<number>
   /** The values of rows, in the order of the keys; `undefined` where there is none. */
   loadRows(projection: string, keys: readonly string[]): Promise<readonly (Json | undefined)[]>
-  /** Rows behind the key `after`, ordered by key in the store's own order; at most `limit`. */
-  listRows(projection: string, page: { readonly after?: string; readonly limit: number }): Promise<readonly Row[]>
+  /** Rows ordered by key, in the store's own order; in it, keys that begin alike are neighbours. */
+  listRows(projection: string, page: RowPage): Promise<readonly Row[]>
   /** @throws ConflictError `CHECKPOINT_CONFLICT` if the checkpoint is not at `from`; nothing is changed then. */
   saveStep(projection: string, step: ProjectionStep): Promise<void>
+  /**
+   * Saves a step whose work also writes tables of its own, in one transaction: all of it is there, or nothing. Only stores that
+   * keep rows in a SQL database have it. The checkpoint is compared before `work` is called and is nobody else's to move until
+   * the end; then what `work` returns is saved. The transaction is good until `work` settles.
+   *
+   * @throws ConflictError `CHECKPOINT_CONFLICT`, and `work` is not called; what `work` throws, and nothing is changed;
+   *   StoreError, `STORE_UNAVAILABLE` if it is unknown whether the step was saved
+   */
+  transact?(
+    projection: string,
+    from: number,
+    work: (transaction: SqlTransaction) => Promise<Omit<ProjectionStep, 'from'>>,
+  ): Promise<void>
   /** Forgets the rows and the checkpoint, in one transaction. */
   resetProjection(projection: string): Promise<void>
 }

@@ -12,7 +12,7 @@ export type StoreMethod = 'open' | Exclude<keyof Store, 'name' | 'limits'>
 
 const methods: readonly Exclude<StoreMethod, 'open' | 'onAppend'>[] = [
   ...(['append', 'readStream', 'readAll', 'findCommit', 'head', 'saveSnapshot', 'loadSnapshot'] as const),
-  ...(['loadCheckpoint', 'loadRows', 'listRows', 'saveStep', 'resetProjection'] as const),
+  ...(['loadCheckpoint', 'loadRows', 'listRows', 'saveStep', 'transact', 'resetProjection'] as const),
   ...(['acquireLease', 'releaseLease', 'close'] as const),
 ]
 
@@ -72,8 +72,11 @@ export function faultyStore(factory: StoreFactory, faultOf: (call: StoreCall) =>
         const store = await factory.open(options)
         const faulty: Record<string, unknown> = { name: store.name, limits: store.limits }
         for (const method of methods) {
-          const inner = store[method].bind(store) as (...args: readonly unknown[]) => Promise<unknown>
-          faulty[method] = (...args: readonly unknown[]) => call(method, args, () => inner(...args))
+          const inner = store[method]?.bind(store) as ((...args: readonly unknown[]) => Promise<unknown>) | undefined
+          // A store that has no SQL has no `transact`, and is no other for being faulty.
+          if (inner !== undefined) {
+            faulty[method] = (...args: readonly unknown[]) => call(method, args, () => inner(...args))
+          }
         }
         faulty['onAppend'] = (listener: () => void) =>
           ask('onAppend', [listener]) === undefined ? store.onAppend(listener) : () => {}

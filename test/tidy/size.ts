@@ -56,10 +56,13 @@ function isFunction(node: Node): boolean {
   )
 }
 
-/** Whether a function is the body of `describe(...)`: a list of tests, as long as the file may be. */
+/** What declares groups of tests: of `node:test`, and on stores and servers (`test/stores`, `test/servers`). */
+const groups: ReadonlySet<string> = new Set(['describe', 'suite', 'onEveryStore', 'onServer'])
+
+/** Whether a function is the body of a group: a list of tests, as long as the file may be. */
 function isGroup(parent: Node | undefined): boolean {
   if (parent === undefined || !isCallExpression(parent) || !isIdentifier(parent.expression)) return false
-  return parent.expression.text === 'describe' || parent.expression.text === 'suite'
+  return groups.has(parent.expression.text)
 }
 
 function nameOf(node: Node, parent: Node | undefined): string {

@@ -14,5 +14,5 @@ storeConformance(
       cleanUp: () => rm(directory, { recursive: true }),
     }
   },
-  { severalWriters: false },
+  { severalWriters: false, transactions: false },
 )

@@ -20,6 +20,7 @@ import type {
   ReadOptions,
   Receipt,
   Row,
+  RowPage,
   Snapshot,
   Store,
   StoredEvent,
@@ -129,7 +130,7 @@ export class FileStore implements Store {
     return this.#run(async () => this.#documents.projections.rows(projection, keys))
   }
 
-  listRows(projection: string, page: { readonly after?: string; readonly limit: number }): Promise<readonly Row[]> {
+  listRows(projection: string, page: RowPage): Promise<readonly Row[]> {
     return this.#run(async () => this.#documents.projections.list(projection, page))
   }
 

@@ -5,7 +5,9 @@
  */
 import { ConflictError } from '../../domain/error.ts'
 import { type Json, toJson } from '../../domain/json.ts'
-import type { ProjectionStep, Row } from '../store.ts'
+import { rowPage } from '../row-page.ts'
+import { SortedKeys } from '../sorted-keys.ts'
+import type { ProjectionStep, Row, RowPage } from '../store.ts'
 import type { Change, JournalContents } from './journal.ts'
 
 /** A line of the journal: a step, or with `reset` the end of all rows. A row without a value is deleted. */
@@ -23,8 +25,7 @@ interface Projection {
   local: boolean
   /** JSON by key. */
   readonly rows: Map<string, string>
-  /** The keys in order; `undefined` if some were added or deleted since. */
-  sorted: readonly string[] | undefined
+  readonly keys: SortedKeys
 }
 
 const rowsOfChangeMax = 1000
@@ -74,13 +75,10 @@ export class Projections implements JournalContents {
     return keys.map((key) => parsed(rows?.get(key)))
   }
 
-  list(projection: string, { after, limit }: { readonly after?: string; readonly limit: number }): readonly Row[] {
+  list(projection: string, page: RowPage): readonly Row[] {
     const found = this.#projections.get(projection)
     if (found === undefined) return []
-    found.sorted ??= [...found.rows.keys()].sort()
-    const start = after === undefined ? 0 : firstBehind(found.sorted, after)
-    const keys = found.sorted.slice(start, start + limit)
-    return keys.map((key) => ({ key, value: parsed(found.rows.get(key)) }))
+    return rowPage(found.keys.list(found.rows.keys()), (key) => JSON.parse(found.rows.get(key)!) as Json, page)
   }
 
   /**
@@ -116,15 +114,18 @@ export class Projections implements JournalContents {
   #apply(name: string, to: number, local: boolean, rows: readonly (readonly [string, string | undefined])[]): void {
     let projection = this.#projections.get(name)
     if (projection === undefined) {
-      projection = { checkpoint: 0, local, rows: new Map(), sorted: undefined }
+      projection = { checkpoint: 0, local, rows: new Map(), keys: new SortedKeys() }
       this.#projections.set(name, projection)
     }
     for (const [key, value] of rows) {
       const before = projection.rows.get(key)
-      if ((before === undefined) !== (value === undefined)) projection.sorted = undefined
       this.#size += sizeOf(key, value) - sizeOf(key, before)
-      if (value === undefined) projection.rows.delete(key)
-      else projection.rows.set(key, value)
+      if (value === undefined) {
+        if (projection.rows.delete(key)) projection.keys.delete(key)
+      } else {
+        if (before === undefined) projection.keys.add(key)
+        projection.rows.set(key, value)
+      }
     }
     projection.checkpoint = to
     projection.local = local
@@ -147,15 +148,3 @@ function textOf(value: Json | undefined): string | undefined {
 }
 
 const parsed = (text: string | undefined): Json | undefined => (text === undefined ? undefined : JSON.parse(text))
-
-/** The index of the first of the sorted keys behind one. */
-function firstBehind(sorted: readonly string[], after: string): number {
-  let low = 0
-  let high = sorted.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (sorted[middle]! <= after) low = middle + 1
-    else high = middle
-  }
-  return low
-}

@@ -2,11 +2,14 @@
 import { ConflictError } from '../../domain/error.ts'
 import { type Json, toJson } from '../../domain/json.ts'
 import type { StreamId } from '../../domain/stream.ts'
-import type { Lease, ProjectionStep, Row, Snapshot } from '../store.ts'
+import { rowPage } from '../row-page.ts'
+import { SortedKeys } from '../sorted-keys.ts'
+import type { Lease, ProjectionStep, Row, RowPage, Snapshot } from '../store.ts'
 
 interface ProjectionRows {
   checkpoint: number
   readonly rows: Map<string, Json>
+  readonly keys: SortedKeys
 }
 
 export class MemoryDocuments {
@@ -41,14 +44,14 @@ export class MemoryDocuments {
     return keys.map((key) => rows?.get(key))
   }
 
-  listRows(projection: string, { after, limit }: { readonly after?: string; readonly limit: number }): readonly Row[] {
-    const rows = this.#projections.get(projection)?.rows ?? new Map<string, Json>()
-    const keys = [...rows.keys()].filter((key) => after === undefined || key > after).sort()
-    return keys.slice(0, limit).map((key) => ({ key, value: rows.get(key) }))
+  listRows(projection: string, page: RowPage): readonly Row[] {
+    const found = this.#projections.get(projection)
+    if (found === undefined) return []
+    return rowPage(found.keys.list(found.rows.keys()), (key) => found.rows.get(key)!, page)
   }
 
   saveStep(projection: string, { from, to, rows }: ProjectionStep): void {
-    const kept = this.#projections.get(projection) ?? { checkpoint: 0, rows: new Map<string, Json>() }
+    const kept = this.#projections.get(projection) ?? { checkpoint: 0, rows: new Map(), keys: new SortedKeys() }
     if (kept.checkpoint !== from) {
       throw new ConflictError('CHECKPOINT_CONFLICT', { projection, expected: from, actual: kept.checkpoint })
     }
@@ -56,8 +59,12 @@ export class MemoryDocuments {
       ({ key, value }) => [key, value === undefined ? value : toJson(`The row ${key}`, value)] as const,
     )
     for (const [key, value] of copies) {
-      if (value === undefined) kept.rows.delete(key)
-      else kept.rows.set(key, value)
+      if (value === undefined) {
+        if (kept.rows.delete(key)) kept.keys.delete(key)
+      } else {
+        if (!kept.rows.has(key)) kept.keys.add(key)
+        kept.rows.set(key, value)
+      }
     }
     kept.checkpoint = to
     this.#projections.set(projection, kept)

@@ -18,6 +18,7 @@ import type {
   ReadOptions,
   Receipt,
   Row,
+  RowPage,
   Snapshot,
   Store,
   StoredEvent,
@@ -110,10 +111,7 @@ class MemoryStore implements Store {
     return this.#documents.loadRows(projection, keys)
   }
 
-  async listRows(
-    projection: string,
-    page: { readonly after?: string; readonly limit: number },
-  ): Promise<readonly Row[]> {
+  async listRows(projection: string, page: RowPage): Promise<readonly Row[]> {
     this.#checkOpen()
     return this.#documents.listRows(projection, page)
   }

@@ -82,6 +82,15 @@ function useWriteAheadLog(database: DatabaseSync): void {
   throw new Failure({ kind: 'unexpected', message: `the file system has no write-ahead log (journal mode ${mode})` })
 }
 
+/** Ends a transaction, if there is one: SQLite has rolled back by itself after some errors. */
+export function rollBack(database: DatabaseSync): void {
+  try {
+    if (database.isTransaction) database.exec('ROLLBACK')
+  } catch {
+    // The error that led here says more; what the transaction wrote is not in the log either way.
+  }
+}
+
 const sleeper = new Int32Array(new SharedArrayBuffer(4))
 
 /**

@@ -1,9 +1,9 @@
-/** Reads what is kept beside the log, on the caller's thread: snapshots, checkpoints and rows. */
+/** Reads what is kept beside the log, on the caller's thread: snapshots, checkpoints, and rows by their keys. */
 import type { DatabaseSync } from 'node:sqlite'
 import type { Json } from '../../domain/json.ts'
 import type { StreamId } from '../../domain/stream.ts'
-import type { Row, Snapshot } from '../store.ts'
-import { allRows, oneRow, prepareAll, type StatementSet } from './statement-set.ts'
+import type { Snapshot } from '../store.ts'
+import { oneRow, prepareAll, type StatementSet } from './statement-set.ts'
 import { reading } from './statements.ts'
 
 export class DocumentReader {
@@ -31,14 +31,5 @@ export class DocumentReader {
       const row = oneRow<[string]>(this.#statements.row, projection, key)
       return row && (JSON.parse(row[0]) as Json)
     })
-  }
-
-  listRows(projection: string, { after, limit }: { readonly after?: string; readonly limit: number }): readonly Row[] {
-    const count = Math.min(limit, Number.MAX_SAFE_INTEGER)
-    const rows =
-      after === undefined
-        ? allRows<[string, string]>(this.#statements.rowsFromStart, projection, count)
-        : allRows<[string, string]>(this.#statements.rowsBehind, projection, after, count)
-    return rows.map(([key, value]) => ({ key, value: JSON.parse(value) as Json }))
   }
 }

@@ -10,10 +10,14 @@ export class DocumentWriter {
     this.#statements = statements
   }
 
+  checkpoint(projection: string): number {
+    return oneRow<[number]>(this.#statements.checkpoint, projection)?.[0] ?? 0
+  }
+
   /** Compares the checkpoint before anything is written, so a conflict needs no rollback. */
   saveStep({ projection, from, to, rows }: Calls['saveStep']['request']): number {
-    const { checkpoint, saveCheckpoint, saveRow, dropRow } = this.#statements
-    const actual = oneRow<[number]>(checkpoint, projection)?.[0] ?? 0
+    const { saveCheckpoint, saveRow, dropRow } = this.#statements
+    const actual = this.checkpoint(projection)
     if (actual !== from) return actual
     for (let i = 0; i < rows.length; i += 2) {
       const key = rows[i]!

@@ -11,6 +11,7 @@ export type FailureFacts =
   | { readonly kind: 'too new'; readonly version: number; readonly known: number }
   | { readonly kind: 'damaged'; readonly where: string; readonly reason: string }
   | { readonly kind: 'no directory'; readonly path: string }
+  | { readonly kind: 'sql'; readonly statement: string; readonly reason: string }
   | { readonly kind: 'unexpected'; readonly message: string }
 
 /** A failure that is thrown on the writer's thread. */
@@ -25,6 +26,7 @@ export class Failure extends Error {
 
 /** SQLite's primary result codes; an extended one has more in its upper bits. */
 export const codes = {
+  error: 1,
   busy: 5,
   readOnly: 8,
   ioError: 10,
@@ -56,6 +58,19 @@ export function factsOf(error: unknown): FailureFacts {
   return code === undefined ? { kind: 'unexpected', message } : { kind: 'sqlite', code, message }
 }
 
+/** Trouble of the whole file, whatever statement met it. */
+const troubles: readonly number[] = [
+  ...[codes.readOnly, codes.ioError, codes.corrupt, codes.full, codes.cannotOpen, codes.notDatabase],
+]
+
+/** An error that a caller's own statement met: the statement's fault, unless the file is in trouble. */
+export function factsOfStatement(error: unknown, statement: string): FailureFacts {
+  const facts = factsOf(error)
+  if (facts.kind !== 'sqlite' && facts.kind !== 'unexpected') return facts
+  if (facts.kind === 'sqlite' && troubles.includes(facts.code & 0xff)) return facts
+  return { kind: 'sql', statement, reason: facts.message }
+}
+
 /** The catalogue's error for a failure. `doing` completes "failed while ...". */
 export function errorOf(path: string, doing: string, failure: FailureFacts): StoreError | DefinitionError {
   const store = storeNamed(path)
@@ -75,6 +90,8 @@ export function errorOf(path: string, doing: string, failure: FailureFacts): Sto
       const facts = { option: 'path', expected: 'a file in a directory that exists', found: failure.path }
       return new DefinitionError('OPTION_INVALID', facts)
     }
+    case 'sql':
+      return new StoreError('SQL_FAILED', { store, statement: failure.statement, reason: failure.reason })
     case 'unexpected':
       return new StoreError('STORE_UNAVAILABLE', { store, doing }, new Error(failure.message))
   }

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { chmod, mkdir, open, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import type { Worker } from 'node:worker_threads'
 import type { ErrorCode } from '../../domain/error-catalogue.ts'
 import { everything } from '../range.ts'
@@ -13,6 +14,10 @@ import { freshPath, inOtherProcess, openStore, simpleCommit, withDatabase } from
 
 const pageSize = 4096
 const opening = { warn: () => {}, now: () => 0 }
+async function turns(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn++) await setImmediate()
+}
+
 const withCode = (code: ErrorCode, message = /./) => ({ code, message })
 
 test('a writer thread that dies leaves the outcome unknown, and the next call has a new one', async (context) => {
@@ -34,6 +39,90 @@ test('a writer thread that dies leaves the outcome unknown, and the next call ha
     events.map(({ sequence, position }) => [sequence, position]),
     Array.from({ length: 5001 }, (_, i) => [i + 1, i + 1]),
   )
+})
+
+test('a writer thread that dies in a transaction leaves nothing of it, and the next call has a new one', async (context) => {
+  const path = await freshPath(context)
+  const started = once(process, 'worker') as Promise<[Worker]>
+  const store = await openStore(context, path)
+  const [worker] = await started
+  const late: Promise<unknown>[] = []
+  const refused = store.transact!('p', 0, async (sql) => {
+    await sql.query('CREATE TABLE notes (id INTEGER)')
+    await sql.query('INSERT INTO notes VALUES (1)')
+    late.push(store.append([simpleCommit('waiting')]))
+    const asked = sql.query('INSERT INTO notes VALUES (2)')
+    await worker.terminate()
+    await Promise.allSettled([asked])
+    late.push(assert.rejects(sql.query('INSERT INTO notes VALUES (3)'), withCode('STORE_UNAVAILABLE')))
+    return { to: 1, rows: [{ key: 'k', value: 1 }] }
+  })
+  await assert.rejects(refused, withCode('STORE_UNAVAILABLE', /its thread ended/))
+  await Promise.all(late)
+  assert.equal(await store.head(), 1)
+  assert.equal(await store.loadCheckpoint('p'), 0)
+  assert.deepEqual(await store.loadRows('p', ['k']), [undefined])
+  await store.transact!('p', 0, async (sql) => {
+    await sql.query('CREATE TABLE notes (id INTEGER)')
+    return { to: 1, rows: [] }
+  })
+  assert.equal(await store.loadCheckpoint('p'), 1)
+})
+
+test('a writer thread that dies while its transaction works on something else ends it at once', async (context) => {
+  const started = once(process, 'worker') as Promise<[Worker]>
+  const store = await openStore(context, await freshPath(context))
+  const [worker] = await started
+  const waiting: Promise<unknown>[] = []
+  const refused = store.transact!('p', 0, () => {
+    waiting.push(store.transact!('p', 0, async () => ({ to: 7, rows: [] })))
+    void worker.terminate()
+    return new Promise(() => {})
+  })
+  await assert.rejects(refused, withCode('STORE_UNAVAILABLE', /its thread ended/))
+  await Promise.all(waiting)
+  assert.equal(await store.loadCheckpoint('p'), 7)
+})
+
+test('transactions that are met by the death of the thread at one time or another are whole or not there', async (context) => {
+  const workers: Worker[] = []
+  const onWorker = (worker: Worker) => workers.push(worker)
+  process.on('worker', onWorker)
+  context.after(() => process.off('worker', onWorker))
+  const store = await openStore(context, await freshPath(context))
+  await store.transact!('p', 0, async (sql) => {
+    await sql.query('CREATE TABLE notes (step INTEGER)')
+    return { to: 0, rows: [] }
+  })
+  let met = 0
+  for (let round = 0; round < 40; round++) {
+    const from = await store.loadCheckpoint('p')
+    let death: Promise<unknown> | undefined
+    const transacted = store.transact!('p', from, async (sql) => {
+      for (const step of [from, from, from]) await sql.query('INSERT INTO notes VALUES (?)', [step])
+      // So many turns of the event loop after its last statement: before the step is saved, while, or after.
+      if (round % 2 === 0) death = turns(Math.floor(1.6 ** (round / 2))).then(() => workers.at(-1)!.terminate())
+      return { to: from + 1, rows: [{ key: 'last', value: from }] }
+    })
+    await transacted.catch((error) => {
+      assert.equal(error.code, 'STORE_UNAVAILABLE')
+      met++
+    })
+    await death
+  }
+  assert.ok(met > 0)
+  const rows: unknown[] = []
+  const checkpoint = await store.loadCheckpoint('p')
+  await store.transact!('p', checkpoint, async (sql) => {
+    rows.push(...(await sql.query('SELECT step, count(*) AS count FROM notes GROUP BY step ORDER BY step')))
+    return { to: checkpoint, rows: [] }
+  })
+  assert.ok(checkpoint >= 20)
+  assert.deepEqual(
+    rows,
+    Array.from({ length: checkpoint }, (_, step) => ({ step, count: 3 })),
+  )
+  context.diagnostic(`${met} transactions met a death`)
 })
 
 test('an idle writer thread that dies is replaced without a word', async (context) => {

@@ -6,14 +6,14 @@
  */
 import { statSync } from 'node:fs'
 import type { DatabaseSync } from 'node:sqlite'
-import { retryWhileBusy } from './connection.ts'
+import { retryWhileBusy, rollBack } from './connection.ts'
 import { DocumentWriter } from './document-writer.ts'
 import { EventAppender } from './event-appender.ts'
 import { codes, type FailureFacts, factsOf } from './failure.ts'
 import type { Settings } from './options.ts'
 import type { Reply, Request } from './protocol.ts'
-import { prepareAll } from './statement-set.ts'
-import { writing } from './statements.ts'
+import type { StatementSet } from './statement-set.ts'
+import type { writing } from './statements.ts'
 
 /** The size in bytes at which the write-ahead log is emptied by force, which waits for no reader but asks again soon. */
 const walSizeMax = 64 * 1024 * 1024
@@ -26,8 +26,7 @@ export class GroupTransaction {
   readonly #documents: DocumentWriter
   #groups = 0
 
-  constructor(database: DatabaseSync, settings: Settings) {
-    const statements = prepareAll(database, writing)
+  constructor(database: DatabaseSync, settings: Settings, statements: StatementSet<keyof typeof writing>) {
     this.#database = database
     this.#settings = settings
     this.#appender = new EventAppender(database, statements)
@@ -65,7 +64,7 @@ export class GroupTransaction {
     } catch (error) {
       this.#appender.forget()
       const failure = factsOf(error)
-      this.#rollBack()
+      rollBack(database)
       return committing ? { failed: failure } : { undone: failure }
     }
   }
@@ -84,15 +83,6 @@ export class GroupTransaction {
         return this.#documents.acquireLease(request)
       case 'releaseLease':
         return this.#documents.releaseLease(request)
-    }
-  }
-
-  /** SQLite has rolled back by itself after some errors. */
-  #rollBack(): void {
-    try {
-      if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
-    } catch {
-      // The error that led here says more; what the transaction wrote is not in the log either way.
     }
   }
 }

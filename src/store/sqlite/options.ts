@@ -12,6 +12,11 @@ export interface SqliteOptions {
   readonly mayLoseOnPowerFailure?: boolean
   /** How long a write waits for other processes that are writing, in milliseconds; 10,000 by default. */
   readonly lockWaitMs?: number
+  /**
+   * How long a transaction (`transact`) may be open, in milliseconds; 10,000 by default. It holds up every other write to the file,
+   * so over it, it is rolled back and rejects with `TRANSACTION_TOO_LONG`. A single statement that is running cannot be cut short.
+   */
+  readonly transactionMsMax?: number
   /** The size in bytes beyond which the file does not grow: `STORE_FULL` then. Unlimited by default. */
   readonly fileSizeMax?: number
 }
@@ -21,16 +26,21 @@ export interface Settings {
   readonly path: string
   readonly mayLoseOnPowerFailure: boolean
   readonly lockWaitMs: number
+  readonly transactionMsMax: number
   readonly fileSizeMax: number
 }
 
 const lockWaitMsDefault = 10_000
+const transactionMsMaxDefault = 10_000
+/** What a timer can wait for. */
+const timerMsMax = 2 ** 31 - 1
 /** An empty store of this schema has a good 20 pages. */
 const fileSizeMaxLeast = 262_144
 
 /** @throws DefinitionError `OPTION_INVALID` */
 export function settingsOf(path: string, options: SqliteOptions): Settings {
   const { mayLoseOnPowerFailure = false, lockWaitMs = lockWaitMsDefault, fileSizeMax = Infinity } = options
+  const { transactionMsMax = transactionMsMaxDefault } = options
   if (typeof path !== 'string' || path === '' || path.includes('\0')) refuse('path', 'the path of a file', path)
   if (path.startsWith(':memory:')) refuse('path', 'the path of a file (for a store in memory use memory())', path)
   if (path.startsWith('file:')) refuse('path', 'a plain path, not a URL', path)
@@ -38,10 +48,13 @@ export function settingsOf(path: string, options: SqliteOptions): Settings {
     refuse('mayLoseOnPowerFailure', 'true or false', mayLoseOnPowerFailure)
   }
   if (!Number.isFinite(lockWaitMs) || lockWaitMs < 0) refuse('lockWaitMs', 'a time in milliseconds', lockWaitMs)
+  if (!(transactionMsMax > 0 && transactionMsMax <= timerMsMax)) {
+    refuse('transactionMsMax', 'a time in milliseconds above 0', transactionMsMax)
+  }
   if (typeof fileSizeMax !== 'number' || !(fileSizeMax >= fileSizeMaxLeast)) {
     refuse('fileSizeMax', `a size of at least ${fileSizeMaxLeast} bytes`, fileSizeMax)
   }
-  return Object.freeze({ path: resolve(path), mayLoseOnPowerFailure, lockWaitMs, fileSizeMax })
+  return Object.freeze({ path: resolve(path), mayLoseOnPowerFailure, lockWaitMs, transactionMsMax, fileSizeMax })
 }
 
 function refuse(option: string, expected: string, found: unknown): never {

@@ -3,7 +3,7 @@
  * measured, the structured clone of one flat list costs as little as packing bytes, and needs no unpacking.
  */
 import type { Commit } from '../commit.ts'
-import type { AppendResult } from '../store.ts'
+import type { AppendResult, Row } from '../store.ts'
 import type { FailureFacts } from './failure.ts'
 
 /** Texts and numbers one after the other, in an order that both sides know. */
@@ -59,11 +59,52 @@ export type Request = { readonly [Name in CallName]: { readonly call: Name } & C
 /** What a request came to. */
 export type Reply = { readonly answer: Calls[CallName]['answer'] } | { readonly failure: FailureFacts }
 
-/** To the writer: requests that become one transaction, or the end. */
-export type ToWriter = readonly Request[] | 'close'
+/** A value as it is bound to a parameter or read from a column. */
+export type Bound = string | number | bigint | null | Uint8Array
 
-/** From the writer: first whether it could open the database, then the replies to each group of requests, in order. */
-export type FromWriter = { readonly opened: FailureFacts | 'well' } | { readonly replies: readonly Reply[] }
+/** What a caller's own transaction asks for, and what is answered. */
+export interface TransactionCalls {
+  readonly begin: {
+    readonly request: { readonly projection: string; readonly from: number }
+    /** Where the checkpoint is; anything but `from` means that no transaction was begun. */
+    readonly answer: number
+  }
+  readonly query: {
+    readonly request: { readonly text: string; readonly values: readonly Bound[] }
+    /** The rows' values one after the other. */
+    readonly answer: { readonly columns: readonly string[]; readonly values: readonly Bound[] }
+  }
+  readonly save: {
+    /** `rows` as in `saveStep`. */
+    readonly request: { readonly to: number; readonly rows: readonly (string | null)[] }
+    readonly answer: null
+  }
+  readonly undo: { readonly request: object; readonly answer: null }
+}
+
+export type TransactionCallName = keyof TransactionCalls
+
+/** A request of a transaction with its name. */
+export type TransactionRequest = {
+  readonly [Name in TransactionCallName]: { readonly ask: Name } & TransactionCalls[Name]['request']
+}[TransactionCallName]
+
+/** What a request of a transaction came to. */
+export type TransactionReply =
+  | { readonly answer: TransactionCalls[TransactionCallName]['answer'] }
+  | { readonly failure: FailureFacts }
+
+/** To the writer: requests that become one transaction, requests of a caller's own transaction, or the end. */
+export type ToWriter = readonly Request[] | { readonly asked: readonly TransactionRequest[] } | 'close'
+
+/**
+ * From the writer: first whether it could open the database, then the replies to each group of requests, and to the requests of a
+ * caller's own transaction, in order.
+ */
+export type FromWriter =
+  | { readonly opened: FailureFacts | 'well' }
+  | { readonly replies: readonly Reply[] }
+  | { readonly answered: readonly TransactionReply[] }
 
 /** How many items of the flat list a commit takes before its events, and each event. */
 export const itemsPerCommit = 6
@@ -84,6 +125,18 @@ export function packCommits(commits: readonly Commit[]): Flat {
     }
   }
   return flat
+}
+
+/** Rows as the list key, value, key, value ..., and about how many characters they are. */
+export function packRows(rows: readonly Row[]): { readonly flat: readonly (string | null)[]; readonly size: number } {
+  const flat: (string | null)[] = []
+  let size = 0
+  for (const { key, value } of rows) {
+    const text = value === undefined ? null : JSON.stringify(value)
+    flat.push(key, text)
+    size += key.length + (text?.length ?? 0)
+  }
+  return { flat, size }
 }
 
 /** The results in an answer to `append`. */

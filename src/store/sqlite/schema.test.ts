@@ -3,18 +3,44 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { commit } from '../commit.ts'
 import { freshPath, openStore, simpleCommit, withDatabase } from './sqlite-test.fixture.ts'
-import { reading, writing } from './statements.ts'
+import { reading, rowsText, rowsUpTo, writing } from './statements.ts'
+
+/** Every statement of the store by its name; those over rows in every form that they can have. */
+const statements: Readonly<Record<string, string>> = {
+  ...reading,
+  ...writing,
+  ...Object.fromEntries(
+    [true, false].flatMap((behind) => [
+      [`rowsUpTo ${behind}`, rowsUpTo(behind)],
+      ...([[], ['oneOf'], ['bounds'], ['bounds', 'oneOf', 'oneOf']] as const).map((tests) => [
+        `rowsText ${behind} ${tests}`,
+        rowsText(behind, tests),
+      ]),
+    ]),
+  ),
+}
 
 test('every statement finds its rows by an index or the primary key, in order', async (context) => {
   const path = await freshPath(context)
   await openStore(context, path)
   await withDatabase(path, (database) => {
-    for (const [name, statement] of [...Object.entries(reading), ...Object.entries(writing)]) {
+    for (const [name, statement] of Object.entries(statements)) {
       const steps = database.prepare(`EXPLAIN QUERY PLAN ${statement}`).all()
       for (const { detail } of steps) {
         const allowed = /^SEARCH |^SCAN json_each |SUBQUERY|^USING INDEX .* FOR IN-OPERATOR|CREATE BLOOM FILTER/
         assert.match(String(detail), allowed, `${name}: ${detail}`)
       }
+    }
+  })
+})
+
+test('a page of rows is a range of the primary key on both sides', async (context) => {
+  const path = await freshPath(context)
+  await openStore(context, path)
+  await withDatabase(path, (database) => {
+    for (const [name, statement] of Object.entries(statements).filter(([name]) => name.startsWith('rows'))) {
+      const [{ detail } = {}] = database.prepare(`EXPLAIN QUERY PLAN ${statement}`).all()
+      assert.match(String(detail), /PRIMARY KEY \(projection=\? AND key>\? AND key<\?\)$/, name)
     }
   })
 })
@@ -81,6 +107,6 @@ test('rows of a projection can be asked for in plain SQL', async (context) => {
 })
 
 test('no statement numbers its parameters: Node 22 cannot bind such ones by position', () => {
-  const numbered = Object.values({ ...reading, ...writing }).filter((statement) => /\?\d/.test(statement))
+  const numbered = Object.values(statements).filter((statement) => /\?\d/.test(statement))
   assert.deepEqual(numbered, [])
 })

@@ -87,9 +87,11 @@ const triggers = guarded.flatMap((table) =>
 const ddl = `${tables}${triggers.join('\n')}`
 
 /** The names of all that must be there. */
-const objects: readonly string[] = [...ddl.matchAll(/CREATE (?:UNIQUE )?(?:TABLE|INDEX|TRIGGER|VIEW) (\w+)/g)].map(
-  (match) => match[1]!,
-)
+export const objects: readonly string[] = [
+  ...ddl.matchAll(/CREATE (?:UNIQUE )?(?:TABLE|INDEX|TRIGGER|VIEW) (\w+)/g),
+].map((match) => match[1]!)
+
+export const tableNames: readonly string[] = [...ddl.matchAll(/CREATE TABLE (\w+)/g)].map((match) => match[1]!)
 
 /**
  * Makes the tables where there are none, and otherwise checks that they are all there and of a version that this program

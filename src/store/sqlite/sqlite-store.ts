@@ -22,6 +22,7 @@ import type {
   ReadOptions,
   Receipt,
   Row,
+  RowPage,
   Snapshot,
   Store,
   StoredEvent,
@@ -32,7 +33,9 @@ import { DocumentReader } from './document-reader.ts'
 import { EventReader } from './event-reader.ts'
 import { codeOf, errorOf, factsOf, storeNamed } from './failure.ts'
 import type { Settings } from './options.ts'
-import { packCommits, unpackResults } from './protocol.ts'
+import { packCommits, packRows, unpackResults } from './protocol.ts'
+import { RowPages } from './row-pages.ts'
+import type { TransactionTask } from './transaction.ts'
 import { Writer } from './writer.ts'
 
 const limits: StoreLimits = Object.freeze({ commitSizeMax: 8_000_000, commitEventsMax: 10_000 })
@@ -46,6 +49,7 @@ export class SqliteStore implements Store {
   readonly #database: DatabaseSync
   readonly #events: EventReader
   readonly #documents: DocumentReader
+  readonly #rows: RowPages
   readonly #listeners = new Listeners()
   #closing: Promise<void> | undefined
 
@@ -55,10 +59,12 @@ export class SqliteStore implements Store {
     this.#writer = writer
     this.#database = database
     this.#documents = new DocumentReader(database)
-    this.#events = new EventReader(database, async () => {
+    const breathe = async () => {
       await setImmediate()
       this.#checkOpen()
-    })
+    }
+    this.#events = new EventReader(database, breathe)
+    this.#rows = new RowPages(database, breathe)
   }
 
   /** @throws StoreError, DefinitionError */
@@ -127,21 +133,20 @@ export class SqliteStore implements Store {
     return this.#read(() => this.#documents.loadRows(projection, keys))
   }
 
-  listRows(projection: string, page: { readonly after?: string; readonly limit: number }): Promise<readonly Row[]> {
-    return this.#read(() => this.#documents.listRows(projection, page))
+  listRows(projection: string, page: RowPage): Promise<readonly Row[]> {
+    return this.#read(() => this.#rows.list(projection, page))
   }
 
   async saveStep(projection: string, { from, to, rows }: ProjectionStep): Promise<void> {
     this.#checkOpen()
-    const flat: (string | null)[] = []
-    let size = 0
-    for (const { key, value } of rows) {
-      const text = value === undefined ? null : JSON.stringify(value)
-      flat.push(key, text)
-      size += key.length + (text?.length ?? 0)
-    }
+    const { flat, size } = packRows(rows)
     const actual = await this.#writer.call('saveStep', { projection, from, to, rows: flat }, size)
     if (actual !== from) throw new ConflictError('CHECKPOINT_CONFLICT', { projection, expected: from, actual })
+  }
+
+  async transact(projection: string, from: number, work: TransactionTask['work']): Promise<void> {
+    this.#checkOpen()
+    await this.#writer.transact({ projection, from, work })
   }
 
   async resetProjection(projection: string): Promise<void> {

@@ -8,7 +8,7 @@ import { text } from 'node:stream/consumers'
 import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { type Commit, commit, type OfferedCommit } from '../commit.ts'
-import type { Store, StoreWarning } from '../store.ts'
+import type { SqlTransaction, Store, StoreWarning } from '../store.ts'
 import { type SqliteOptions, sqlite } from './index.ts'
 import type { Job, Outcome } from './other-process.fixture.ts'
 
@@ -63,4 +63,38 @@ export async function inOtherProcess(path: string, job: Job, options: SpawnOptio
 export function startOtherProcess(path: string, job: Job, options: SpawnOptions = {}): ChildProcess {
   const program = new URL('./other-process.fixture.ts', import.meta.url)
   return spawn(process.execPath, [fileURLToPath(program), path, JSON.stringify(job)], { ...options, stdio: 'pipe' })
+}
+
+/** A step that saves nothing. */
+export const done: { readonly to: number; readonly rows: readonly [] } = { to: 0, rows: [] }
+
+type Work = Parameters<NonNullable<Store['transact']>>[2]
+
+/** A store with a table `notes`, and what is done with it. */
+interface Transactions {
+  readonly path: string
+  readonly store: Store
+  /** A transaction from checkpoint 0. */
+  readonly transact: (work: Work) => Promise<void>
+  /** One that saves nothing but what it writes. */
+  readonly inTransaction: <Result>(use: (sql: SqlTransaction) => Promise<Result>) => Promise<Result>
+  readonly notes: () => Promise<readonly unknown[]>
+}
+
+/** Opens a store with a table `notes`, and the way to a transaction on it. */
+export async function openTransactions(context: TestContext, options: SqliteOptions = {}): Promise<Transactions> {
+  const path = await freshPath(context)
+  const store = await openStore(context, path, options)
+  const transact = (work: Work) => store.transact!('p', 0, work)
+  const inTransaction = async <Result>(use: (sql: SqlTransaction) => Promise<Result>): Promise<Result> => {
+    let result: Result | undefined
+    await transact(async (sql) => {
+      result = await use(sql)
+      return done
+    })
+    return result as Result
+  }
+  await inTransaction((sql) => sql.query('CREATE TABLE notes (id INTEGER PRIMARY KEY, note TEXT)'))
+  const notes = () => inTransaction((sql) => sql.query('SELECT id, note FROM notes ORDER BY id'))
+  return { path, store, transact, inTransaction, notes }
 }

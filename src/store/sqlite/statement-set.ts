@@ -18,7 +18,7 @@ export function prepareAll<Name extends string>(
 /** The rows of a query, as the lists that its columns are. The caller knows their types: the tables are STRICT. */
 export function allRows<Row extends readonly unknown[]>(
   statement: StatementSync,
-  ...values: readonly (string | number)[]
+  ...values: readonly (string | number | Uint8Array)[]
 ): readonly Row[] {
   return statement.all(...values) as unknown as readonly Row[]
 }
@@ -26,7 +26,7 @@ export function allRows<Row extends readonly unknown[]>(
 /** The first row of a query. */
 export function oneRow<Row extends readonly unknown[]>(
   statement: StatementSync,
-  ...values: readonly (string | number)[]
+  ...values: readonly (string | number | Uint8Array)[]
 ): Row | undefined {
   return statement.get(...values) as unknown as Row | undefined
 }

@@ -39,9 +39,28 @@ export const reading = {
     WHERE aggregate = ? AND id = ? AND sequence <= ? ORDER BY sequence DESC LIMIT 1`,
   checkpoint: 'SELECT checkpoint FROM projections WHERE name = ?',
   row: 'SELECT value FROM projection_rows WHERE projection = ? AND key = ?',
-  rowsFromStart: 'SELECT key, value FROM projection_rows WHERE projection = ? ORDER BY key LIMIT ?',
-  rowsBehind: 'SELECT key, value FROM projection_rows WHERE projection = ? AND key > ? ORDER BY key LIMIT ?',
 } as const
+
+/** The kinds of conditions on a row that are put to SQLite, each with its parameters in this order. */
+const rowTests = {
+  /** A path and a list in JSON. */
+  oneOf: 'json_extract(value, ?) IN (SELECT value FROM json_each(?))',
+  /** A path, the bounds, the path again. A text is above every number. */
+  bounds: "(json_extract(value, ?) BETWEEN ? AND ? OR json_type(value, ?) = 'object')",
+} as const
+
+export type RowTest = keyof typeof rowTests
+
+const rowRange = (behind: boolean) => `projection = ? AND key ${behind ? '>' : '>='} ? AND key < ?`
+
+/** Rows in a range of keys that pass all of the tests. */
+export const rowsText = (behind: boolean, tests: readonly RowTest[]) =>
+  `SELECT key, value FROM projection_rows
+    WHERE ${[rowRange(behind), ...tests.map((test) => rowTests[test])].join(' AND ')} ORDER BY key LIMIT ?`
+
+/** The key behind so many in a range. */
+export const rowsUpTo = (behind: boolean) =>
+  `SELECT key FROM projection_rows WHERE ${rowRange(behind)} ORDER BY key LIMIT 1 OFFSET ?`
 
 /** What the writer's thread runs. */
 export const writing = {

@@ -5,11 +5,15 @@
  */
 import type { DatabaseSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
+import { CallerTransaction } from './caller-transaction.ts'
 import { openForWriting } from './connection.ts'
+import { DocumentWriter } from './document-writer.ts'
 import { codes, factsOf } from './failure.ts'
 import { GroupTransaction } from './group-transaction.ts'
 import type { Settings } from './options.ts'
-import type { FromWriter, Reply, ToWriter } from './protocol.ts'
+import type { FromWriter, Reply, ToWriter, TransactionReply } from './protocol.ts'
+import { prepareAll } from './statement-set.ts'
+import { writing } from './statements.ts'
 
 const port = parentPort!
 
@@ -18,21 +22,29 @@ function say(message: FromWriter): void {
 }
 
 function serve(database: DatabaseSync, settings: Settings): void {
-  const transactions = new GroupTransaction(database, settings)
+  const statements = prepareAll(database, writing)
+  const groups = new GroupTransaction(database, settings, statements)
+  const callers = new CallerTransaction(database, settings, new DocumentWriter(statements))
   const end = () => {
     database.close()
     port.close()
   }
   port.on('message', (message: ToWriter) => {
     if (message === 'close') return end()
-    const replies = transactions.run(message)
-    say({ replies })
-    if (replies.some(isInputOutputError)) end()
-    else transactions.tidy()
+    if ('asked' in message) {
+      const answered = message.asked.map((request) => callers.run(request))
+      say({ answered })
+      if (answered.some(isInputOutputError) || callers.isStuck) return end()
+    } else {
+      const replies = groups.run(message)
+      say({ replies })
+      if (replies.some(isInputOutputError)) return end()
+    }
+    if (!database.isTransaction) groups.tidy()
   })
 }
 
-function isInputOutputError(reply: Reply): boolean {
+function isInputOutputError(reply: Reply | TransactionReply): boolean {
   return 'failure' in reply && reply.failure.kind === 'sqlite' && (reply.failure.code & 0xff) === codes.ioError
 }
 

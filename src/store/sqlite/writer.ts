@@ -1,7 +1,8 @@
 /**
  * The caller's end of the writer's thread. While one group of requests is being committed, everybody else's gather; when
  * its replies come, they go as the next group. So groups grow by themselves under load, a lone request waits for nobody,
- * and appends, projection steps, snapshots and leases take turns in the order in which they were asked for.
+ * and appends, projection steps, snapshots and leases take turns in the order in which they were asked for. A transaction with
+ * statements of its caller's takes its turn alone.
  *
  * A thread that dies leaves the outcome of the group in its hands unknown: those calls reject with `STORE_UNAVAILABLE`.
  * What was still waiting goes to a new thread. The thread keeps the process alive only while calls are under way.
@@ -11,6 +12,7 @@ import { type MnemeError, OverloadError, StoreError } from '../../domain/error.t
 import { errorOf, type FailureFacts, storeNamed } from './failure.ts'
 import type { Settings } from './options.ts'
 import type { CallName, Calls, FromWriter, Reply, Request, ToWriter } from './protocol.ts'
+import { Transaction, type TransactionTask } from './transaction.ts'
 
 /** How much one group holds: requests, and the characters at which no further request joins. */
 const groupRequestsMax = 2_000
@@ -29,8 +31,10 @@ const threadUrl = new URL(`./writer-thread${import.meta.url.endsWith('.ts') ? '.
 
 export class Writer {
   readonly #settings: Settings
-  #waiting: Call[] = []
+  #waiting: (Call | Transaction)[] = []
   #inFlight: readonly Call[] = []
+  /** The transaction that has the thread for itself. */
+  #open: Transaction | undefined
   #worker: Worker | undefined
   #scheduled = false
   #onOpened: ((failure: MnemeError | undefined) => void) | undefined
@@ -60,18 +64,37 @@ export class Writer {
     request: Calls[Name]['request'],
     size: number,
   ): Promise<Calls[Name]['answer']> {
+    const { promise, resolve, reject } = Promise.withResolvers<Calls[Name]['answer']>()
+    const call = { request: { call: name, ...request } as unknown as Request, size, resolve, reject }
+    return this.#enqueue(call) ?? promise
+  }
+
+  /**
+   * Runs a transaction whose statements are its caller's. When its turn comes it has the thread for itself until it is over.
+   *
+   * @throws ConflictError `CHECKPOINT_CONFLICT`; StoreError; OverloadError `OVERLOADED`; what the work throws
+   */
+  transact(task: TransactionTask): Promise<void> {
+    const transaction = new Transaction(this.#settings, task)
+    return this.#enqueue(transaction) ?? transaction.outcome
+  }
+
+  #enqueue(turn: Call | Transaction): Promise<never> | undefined {
     if (this.#waiting.length >= waitingMax) {
       return Promise.reject(new OverloadError('OVERLOADED', { queue: 'waitingMax', sizeMax: waitingMax }))
     }
-    const { promise, resolve, reject } = Promise.withResolvers<Calls[Name]['answer']>()
-    this.#waiting.push({ request: { call: name, ...request } as unknown as Request, size, resolve, reject })
+    this.#waiting.push(turn)
     this.#schedule()
-    return promise
+    return undefined
+  }
+
+  get #isBusy(): boolean {
+    return this.#inFlight.length > 0 || this.#open !== undefined
   }
 
   /** Waits for what is under way. */
   async settled(): Promise<void> {
-    if (this.#waiting.length + this.#inFlight.length === 0) return
+    if (this.#waiting.length === 0 && !this.#isBusy) return
     await new Promise<void>((resolve) => {
       this.#onIdle = resolve
     })
@@ -90,7 +113,7 @@ export class Writer {
 
   /** Calls made in the same turn go together. */
   #schedule(): void {
-    if (this.#scheduled || this.#inFlight.length > 0) return
+    if (this.#scheduled || this.#isBusy) return
     this.#scheduled = true
     queueMicrotask(() => {
       this.#scheduled = false
@@ -99,28 +122,45 @@ export class Writer {
   }
 
   #send(): void {
-    if (this.#inFlight.length > 0) return
+    if (this.#isBusy) return
     if (this.#waiting.length === 0) {
       this.#worker?.unref()
       this.#onIdle?.()
       return
     }
-    this.#inFlight = this.#take()
     const worker = this.#worker ?? this.#start()
     worker.ref()
-    worker.postMessage(this.#inFlight.map(({ request }) => request) satisfies ToWriter)
+    const post = (message: ToWriter) => worker.postMessage(message)
+    const [first] = this.#waiting
+    if (first instanceof Transaction) this.#hand(first, post)
+    else {
+      this.#inFlight = this.#take()
+      post(this.#inFlight.map(({ request }) => request))
+    }
   }
 
+  /** Gives the thread to a transaction, until it says that it is over. */
+  #hand(transaction: Transaction, post: (message: ToWriter) => void): void {
+    this.#waiting = this.#waiting.slice(1)
+    this.#open = transaction
+    transaction.begin(post, () => {
+      if (this.#open !== transaction) return
+      this.#open = undefined
+      this.#send()
+    })
+  }
+
+  /** The calls up to the next transaction, as many as one group holds. */
   #take(): readonly Call[] {
-    let end = 0
+    const group: Call[] = []
     let size = 0
-    while (end < this.#waiting.length && end < groupRequestsMax) {
-      size += this.#waiting[end]!.size
-      if (end > 0 && size > groupSizeMax) break
-      end++
+    for (const turn of this.#waiting) {
+      if (turn instanceof Transaction || group.length === groupRequestsMax) break
+      size += turn.size
+      if (group.length > 0 && size > groupSizeMax) break
+      group.push(turn)
     }
-    const group = this.#waiting.slice(0, end)
-    this.#waiting = this.#waiting.slice(end)
+    this.#waiting = this.#waiting.slice(group.length)
     return group
   }
 
@@ -131,6 +171,7 @@ export class Writer {
     let cause: unknown
     worker.on('message', (message: FromWriter) => {
       if ('replies' in message) this.#settle(message.replies)
+      else if ('answered' in message) this.#open?.take(message.answered)
       else if (message.opened === 'well') {
         opened = true
         this.#tellOpened(undefined)
@@ -167,7 +208,7 @@ export class Writer {
   #tellOpened(failure: MnemeError | undefined): void {
     this.#onOpened?.(failure)
     this.#onOpened = undefined
-    if (this.#inFlight.length === 0) this.#worker?.unref()
+    if (!this.#isBusy) this.#worker?.unref()
   }
 
   /** The database cannot be opened: nobody is served, and nothing of theirs was written. */
@@ -178,9 +219,12 @@ export class Writer {
     this.#lose(error, [...this.#inFlight, ...waiting])
   }
 
-  #lose(error: MnemeError, calls: readonly Call[]): void {
+  #lose(error: MnemeError, turns: readonly (Call | Transaction)[]): void {
+    const open = this.#open
     this.#inFlight = []
-    for (const { reject } of calls) reject(error)
+    this.#open = undefined
+    for (const turn of turns) turn.reject(error)
+    open?.reject(error)
     this.#send()
   }
 }

@@ -1,18 +1,27 @@
 /**
  * The kit itself: a store that breaks one promise fails the cases of that promise, and stores with fewer capabilities are
- * judged by what they can do. The faults are put in front of the memory store, one method at a time.
+ * judged by what they can do. The faults are put in front of the memory store, one method at a time; those of transactions in
+ * front of the SQLite store.
  */
 import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { StoreError } from '../../domain/error.ts'
+import type { Json } from '../../domain/json.ts'
 import { memory } from '../../store/memory/memory-store.ts'
-import type { Store, StoreFactory } from '../../store/store.ts'
-import { type ConformanceCase, createRig, type StoreCapabilities } from './kit.ts'
+import { isMet } from '../../store/row-page.ts'
+import { sqlite } from '../../store/sqlite/index.ts'
+import type { Condition, Row, RowPage, Store, StoreFactory } from '../../store/store.ts'
+import { type ConformanceCase, createRig, type StorePlace } from './kit.ts'
 import { groups, storeConformance } from './store-conformance.ts'
+import { noTransactions } from './transactions.ts'
 
-/** A memory store, some of whose methods are others. */
-const altered = (alter: (store: Store) => Partial<Store>): StoreFactory => {
-  const inner = memory()
+type Alter = (store: Store) => Partial<Store>
+
+/** A store, some of whose methods are others. */
+const altered = (alter: Alter, inner: StoreFactory = memory()): StoreFactory => {
   return {
     name: 'altered',
     open: async (options) => {
@@ -51,14 +60,16 @@ const locked = (): StoreFactory => {
 }
 
 const find = (sentence: string): ConformanceCase => {
-  const found = groups.flatMap(({ cases }) => Object.entries(cases)).find(([name]) => name === sentence)
+  const found = [...groups, noTransactions]
+    .flatMap(({ cases }) => Object.entries(cases))
+    .find(([name]) => name === sentence)
   assert.ok(found, `there is no case "${sentence}"`)
   return found[1]
 }
 
 /** Runs one case on a store of its own. */
-async function run(sentence: string, factory: StoreFactory, capabilities: StoreCapabilities = {}): Promise<void> {
-  const { kit, openShared, closeShared } = createRig(async () => ({ factory }), capabilities)
+async function run(sentence: string, place: StorePlace): Promise<void> {
+  const { kit, openShared, closeShared } = createRig(async () => place, {})
   await openShared()
   try {
     await find(sentence)(kit)
@@ -67,7 +78,23 @@ async function run(sentence: string, factory: StoreFactory, capabilities: StoreC
   }
 }
 
-const faults: Readonly<Record<string, readonly [string, (store: Store) => Partial<Store>]>> = {
+/** The listing of a store, with other rows, or the rows of another page. */
+const listing = (
+  change: (page: RowPage, list: (page: RowPage) => Promise<readonly Row[]>) => Promise<readonly Row[]>,
+) =>
+  ((store) => ({
+    listRows: (of, page) => change(page, (other) => store.listRows(of, other)),
+  })) satisfies Alter
+
+/** A listing that leaves out what does not pass. */
+const leavingOut = (passes: (row: Row, condition: Condition) => boolean) =>
+  listing(async (page, list) =>
+    (await list(page)).filter((row) => (page.where ?? []).every((condition) => passes(row, condition))),
+  )
+
+const fieldOf = ({ value }: Row, field: string) => (value as Readonly<Record<string, Json>> | null)?.[field]
+
+const faults: Readonly<Record<string, readonly [string, Alter]>> = {
   'forgets a commit': [
     'of many streams stores every commit and answers in order',
     (store) => ({
@@ -114,24 +141,193 @@ const faults: Readonly<Record<string, readonly [string, (store: Store) => Partia
       saveStep: async (of, step) => store.saveStep(of, { ...step, from: await store.loadCheckpoint(of) }),
     }),
   ],
+  'takes a prefix for a pattern': [
+    'are found, and no others',
+    listing(async ({ prefix = '', ...page }, list) => {
+      const pattern = new RegExp(`^${prefix.replaceAll('%', '.*').replaceAll(/[*?+()[\]\\^$|]/g, '\\$&')}`, 'su')
+      return (await list(page)).filter(({ key }) => pattern.test(key))
+    }),
+  ],
+  'takes letters for each other in a prefix': [
+    'are found, and no others',
+    listing(async ({ prefix = '', ...page }, list) =>
+      (await list(page)).filter(({ key }) => key.toLowerCase().startsWith(prefix.toLowerCase())),
+    ),
+  ],
+  'ends a prefix too early': [
+    'are found, and no others',
+    listing(async (page, list) => (await list(page)).filter(({ key }) => key < `${page.prefix ?? ''}\uffff`)),
+  ],
+  'begins a prefix anew on each page': [
+    'are listed behind any key, of theirs or not',
+    listing(({ after, ...page }, list) =>
+      list(page.prefix === undefined && after !== undefined ? { after, ...page } : page),
+    ),
+  ],
+  'looks at the limit before the conditions': [
+    'are counted for the limit after the conditions',
+    listing(async ({ where = [], ...page }, list) =>
+      (await list(page)).filter(({ value }) => where.every((condition) => isMet(condition, value!))),
+    ),
+  ],
+  'compares numbers as texts': [
+    'are not left out where a number has bounds',
+    leavingOut(
+      (row, condition) => 'oneOf' in condition || !(`${fieldOf(row, condition.field)}` < `${condition.least}`),
+    ),
+  ],
+  'compares fractions with an error': [
+    'are not left out where a number is wanted',
+    leavingOut(
+      (row, condition) =>
+        !('oneOf' in condition) || condition.oneOf.some((one) => one === Number(Number(fieldOf(row, 'a')).toFixed(6))),
+    ),
+  ],
+  'leaves out numbers that JSON lacks': [
+    'are not left out where a number that JSON lacks may be within bounds',
+    leavingOut((row, { field }) => typeof fieldOf(row, field) === 'number'),
+  ],
+  'takes a field for a path': [
+    'are found by fields of any name',
+    leavingOut((row, { field }) => fieldOf(row, field.split('.')[0]!) !== undefined),
+  ],
+  'has transactions and says that it has none': ['are not offered', () => ({ transact: async () => {} })],
+}
+
+const transactionFaults: Readonly<Record<string, readonly [string, Alter]>> = {
+  'saves what a work has written that failed': [
+    'are nothing if the work throws, and its error comes as it is',
+    (store) => ({
+      transact: async (of, from, work) => {
+        let failure: { readonly error: unknown } | undefined
+        await store.transact!(of, from, async (sql) => {
+          try {
+            return await work(sql)
+          } catch (error) {
+            failure = { error }
+            return { to: from, rows: [] }
+          }
+        })
+        if (failure !== undefined) throw failure.error
+      },
+    }),
+  ],
+  'hides the error of a work': [
+    'are nothing if the work throws, and its error comes as it is',
+    (store) => ({
+      transact: (...args) =>
+        store.transact!(...args).catch((error) => {
+          throw new RangeError(error.message)
+        }),
+    }),
+  ],
+  'begins at any checkpoint': [
+    'conflict before the work is called, and say where the checkpoint is',
+    (store) => ({ transact: async (of, _, work) => store.transact!(of, await store.loadCheckpoint(of), work) }),
+  ],
+  'calls the work before it compares the checkpoint': [
+    'conflict before the work is called, and say where the checkpoint is',
+    (store) => ({
+      transact: async (of, from, work) => {
+        let step: Awaited<ReturnType<typeof work>> | undefined
+        await store.transact!('another', await store.loadCheckpoint('another'), async (sql) => {
+          step = await work(sql)
+          return { to: 0, rows: [] }
+        })
+        await store.saveStep(of, { from, ...step! })
+      },
+    }),
+  ],
+  'saves tables and rows one after the other': [
+    'at once on one projection have exactly one winner',
+    (store) => ({
+      transact: async (of, from, work) => {
+        let step: Awaited<ReturnType<typeof work>> | undefined
+        await store.transact!(of, from, async (sql) => {
+          step = await work(sql)
+          return { to: from, rows: [] }
+        })
+        await store.saveStep(of, { from, ...step! })
+      },
+    }),
+  ],
+  'takes statements for ever': [
+    'are refused after the end',
+    (store) => ({
+      transact: (of, from, work) =>
+        store.transact!(of, from, (sql) =>
+          work({ query: (text, values) => sql.query<any>(text, values).catch(() => []) }),
+        ),
+    }),
+  ],
+  'forgets failures that nobody awaited': [
+    'that fail and that nobody awaits let nothing be saved',
+    (store) => ({
+      transact: (of, from, work) =>
+        store.transact!(of, from, (sql) =>
+          work({
+            query: (text, values) => {
+              const answer = sql.query<any>(text, values)
+              answer.catch(() => {})
+              return answer
+            },
+          }),
+        ),
+    }),
+  ],
+  'does statements in an order of its own': [
+    'are done in the order in which they were asked for, awaited or not',
+    (store) => ({
+      transact: (of, from, work) =>
+        store.transact!(of, from, (sql) => {
+          let first: Promise<unknown> = Promise.resolve()
+          return work({
+            query: (text, values) => {
+              if (text.startsWith('UPDATE')) return sql.query<any>(text, values)
+              first = first.then(() => sql.query<any>(text, values))
+              return first as Promise<any>
+            },
+          })
+        }),
+    }),
+  ],
+}
+
+const unaltered: Alter = () => ({})
+
+async function expectFound(sentence: string, alter: Alter, makeInner: () => Promise<StorePlace>): Promise<void> {
+  for (const [change, isFound] of [
+    [unaltered, false],
+    [alter, true],
+  ] as const) {
+    const { factory, cleanUp } = await makeInner()
+    const running = run(sentence, { factory: altered(change, factory) })
+    await (isFound ? assert.rejects(running, assert.AssertionError) : running)
+    await cleanUp?.()
+  }
 }
 
 describe('The kit finds a store that', () => {
   for (const [fault, [sentence, alter]] of Object.entries(faults)) {
-    test(fault, async () => {
-      await run(
-        sentence,
-        altered(() => ({})),
-      )
-      await assert.rejects(run(sentence, altered(alter)), assert.AssertionError)
-    })
+    test(fault, () => expectFound(sentence, alter, async () => ({ factory: memory() })))
+  }
+  for (const [fault, [sentence, alter]] of Object.entries(transactionFaults)) {
+    test(fault, () =>
+      expectFound(sentence, alter, async () => {
+        const directory = await mkdtemp(join(tmpdir(), 'mneme-kit-'))
+        return {
+          factory: sqlite(join(directory, 'log.db')),
+          cleanUp: () => rm(directory, { recursive: true }),
+        }
+      }),
+    )
   }
 })
 
-test('no two cases of a group share a sentence, and there are at least 300', () => {
+test('no two cases of a group share a sentence, and there are at least 340', () => {
   const sentences = groups.flatMap(({ title, cases }) => Object.keys(cases).map((sentence) => `${title} ${sentence}`))
   assert.equal(new Set(sentences).size, sentences.length)
-  assert.ok(sentences.length >= 300)
+  assert.ok(sentences.length >= 340)
 })
 
 test('places are cleaned up after their stores are closed', async () => {
@@ -162,5 +358,5 @@ storeConformance(
     const inner = locked()
     return { factory: { name: 'locked', open: ({ warn }) => inner.open({ warn, now: Date.now }) } }
   },
-  { severalWriters: false, injectedClock: false },
+  { severalWriters: false, injectedClock: false, transactions: false },
 )

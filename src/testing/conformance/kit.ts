@@ -30,6 +30,8 @@ export interface StoreCapabilities {
   readonly severalWriters?: boolean
   /** Leases expire by the clock that `open` was given. If not (a server has its own), the kit waits for it. */
   readonly injectedClock?: boolean
+  /** It keeps rows in a SQL database and offers `transact`. If not, it has no such method. */
+  readonly transactions?: boolean
 }
 
 /** A clock for `open({ now })` that moves only when it is told to. */
@@ -77,6 +79,8 @@ export interface ConformanceRig {
   closeShared(): Promise<void>
 }
 
+const everyCapability = { survivesReopen: true, severalWriters: true, injectedClock: true, transactions: true }
+
 /** Prepares a kit for one store. */
 export function createRig(makeStore: MakeStore, capabilities: StoreCapabilities): ConformanceRig {
   const clock = createClock()
@@ -89,7 +93,7 @@ export function createRig(makeStore: MakeStore, capabilities: StoreCapabilities)
       assert.ok(shared, 'the shared store is not open')
       return shared.store
     },
-    capabilities: { survivesReopen: true, severalWriters: true, injectedClock: true, ...capabilities },
+    capabilities: { ...everyCapability, ...capabilities },
     clock,
     name,
     stream: (aggregate = 'thing') => ({ aggregate, id: name('id') }),

@@ -22,8 +22,13 @@ import { emptyLog, logPositions } from './positions.ts'
 import { checkpoints, rows } from './projections.ts'
 import { filters, logAborts, logLimits, logRanges, paging } from './read-all.ts'
 import { streamLimits, streamRanges, streamReads } from './read-stream.ts'
+import { rowConditions } from './row-conditions.ts'
+import { rowPrefixes } from './row-prefixes.ts'
 import { singleWriter } from './single-writer.ts'
 import { snapshots } from './snapshots.ts'
+import { transactionRaces } from './transaction-races.ts'
+import { transactionStatements } from './transaction-statements.ts'
+import { noTransactions, transactions } from './transactions.ts'
 
 /** @internal */
 export const groups: readonly ConformanceGroup[] = [
@@ -34,9 +39,16 @@ export const groups: readonly ConformanceGroup[] = [
   ...[logRanges, logLimits, filters, paging, logAborts],
   ...[emptyLog, logPositions],
   ...[races, prefixes, severalWriters],
-  ...[snapshots, checkpoints, rows, leases, leaseClock],
+  ...[snapshots, checkpoints, rows, rowPrefixes, rowConditions, leases, leaseClock],
+  ...[transactions, transactionStatements, transactionRaces],
   ...[wakeUps, closing, reopening],
 ]
+
+/** What is expected instead of a store that says that it lacks a capability. */
+const without: Readonly<Partial<Record<keyof StoreCapabilities, ConformanceGroup>>> = {
+  severalWriters: singleWriter,
+  transactions: noTransactions,
+}
 
 /** After so long a case counts as hanging. */
 const caseTimeoutMs = 60_000
@@ -50,8 +62,12 @@ const caseTimeoutMs = 60_000
  */
 export function storeConformance(name: string, makeStore: MakeStore, capabilities: StoreCapabilities = {}): void {
   const { kit, openShared, closeShared } = createRig(makeStore, capabilities)
-  const able = (group: ConformanceGroup) => group.needs === undefined || kit.capabilities[group.needs]
-  const chosen = [...groups.filter(able), ...(kit.capabilities.severalWriters ? [] : [singleWriter])]
+  const can = kit.capabilities
+  const lacking = (Object.keys(can) as (keyof StoreCapabilities)[]).filter((capability) => !can[capability])
+  const chosen = [
+    ...groups.filter(({ needs }) => needs === undefined || can[needs]),
+    ...lacking.flatMap((capability) => without[capability] ?? []),
+  ]
   describe(`The store ${name} keeps the contract`, () => {
     before(openShared)
     after(closeShared)

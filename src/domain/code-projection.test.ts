@@ -1,0 +1,58 @@
+/** The definition of a projection as code. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { z } from 'zod'
+import { projection, streamKey } from './code-projection.ts'
+import { event, type RecordedEvent } from './event.ts'
+
+const Paid = event('Paid', z.object({ to: z.string() }))
+const Closed = event('Closed', z.object({}))
+const handler = () => {}
+const Ledger = projection('ledger').handle([Paid, Closed], handler)
+
+const paid: RecordedEvent = {
+  ...{ type: 'Paid', data: { to: 'bob' }, stream: { aggregate: 'account', id: 'ada' } },
+  ...{ sequence: 1, position: 1, recordedAt: new Date(0), metadata: {}, tags: [], revision: 1, commitId: 'c' },
+}
+
+test('its parts are what was said, and nothing that changes', () => {
+  assert.deepEqual([Ledger.name, Ledger.shape, Ledger.handler], ['ledger', 'code', handler])
+  assert.deepEqual([...Ledger.kinds.keys()], ['Paid', 'Closed'])
+  assert.equal(Ledger.preparation, undefined)
+  assert.ok(Object.isFrozen(Ledger))
+  const prepared = Ledger.prepare(handler).onFailure({ retries: 1 })
+  assert.deepEqual([prepared.preparation, prepared.policy.retries], [handler, 1])
+  assert.deepEqual([Ledger.preparation, Ledger.policy.retries], [undefined, 10])
+})
+
+test('events keep their order by stream, or by the keys that it chooses', () => {
+  assert.deepEqual(Ledger.keysOf(paid), ['["account","ada"]'])
+  const keyed = Ledger.by((event) => (event.type === 'Paid' ? [event.data.to, event.data.to, 'all'] : undefined))
+  assert.deepEqual(keyed.keysOf(paid), ['bob', 'all'])
+  assert.deepEqual(keyed.keysOf({ ...paid, type: 'Closed', data: {} }), [])
+})
+
+test('no two streams have one key', () => {
+  const streams = [
+    ['a', 'b'],
+    ['a","b', ''],
+    ['a', 'b","'],
+    ['ab', ''],
+  ] as const
+  const keys = streams.map(([aggregate, id]) => streamKey({ stream: { aggregate, id } }))
+  assert.equal(new Set(keys).size, streams.length)
+})
+
+test('a definition that cannot work is refused where it is written', () => {
+  const named = projection('ledger')
+  const bad: readonly (() => unknown)[] = [
+    () => named.handle([], handler),
+    () => named.handle(Paid as never, handler),
+    () => named.handle([Paid], undefined as never),
+    () => named.handle([Paid, Closed, Paid], handler),
+    () => Ledger.prepare(undefined as never),
+  ]
+  for (const define of bad) assert.throws(define, { code: 'DEFINITION_INVALID', message: /The projection ledger/ })
+  assert.throws(() => projection(''), { code: 'ID_INVALID' })
+  assert.throws(() => Ledger.onFailure({ retries: -1 }), { code: 'OPTION_INVALID' })
+})

@@ -1,0 +1,108 @@
+/**
+ * A read model as code: instead of rows that Mneme keeps, tables of its own, written by a handler. In a store with SQL the handler's
+ * statements and the checkpoint are one transaction, so each event is handled exactly once; elsewhere at least once.
+ */
+import type { AnyEventKind, EventOf, RecordedEvent } from './event.ts'
+import { changedPolicy, type FailurePolicy, policyDefault } from './failure-policy.ts'
+import { invalid, listed, type Projection, projectionOf } from './projection.ts'
+import type { SqlTransaction } from './sql-transaction.ts'
+import { checkId } from './stream.ts'
+
+/** What a handler gets beside its events. */
+export interface HandlerTools {
+  /**
+   * The transaction that also saves the checkpoint. It is over when the handler is. Do not send commands to the domain from within: on
+   * SQLite they would wait for it.
+   *
+   * @throws ProjectionError `TRANSACTION_MISSING` if the store has no SQL: there, write so that doing it twice changes nothing
+   */
+  readonly transaction: SqlTransaction
+  /** Aborted when the domain stops: give up, the events are handled again. */
+  readonly signal: AbortSignal
+}
+
+/** A definition of a projection as code: immutable. */
+export interface CodeProjection<Name extends string, Kinds> {
+  readonly name: Name
+  readonly shape: 'code'
+  /** The kinds of events that it handles, by type. */
+  readonly kinds: ReadonlyMap<string, AnyEventKind>
+  readonly handler: (events: readonly any[], tools: HandlerTools) => Promise<unknown> | unknown
+  readonly preparation: ((tools: HandlerTools) => Promise<unknown> | unknown) | undefined
+  readonly policy: Required<FailurePolicy>
+  /**
+   * What is done each time before it starts, in a transaction of its own: make the tables, if they are not there.
+   *
+   *     .prepare(({ transaction }) => transaction.query('CREATE TABLE IF NOT EXISTS payments (id TEXT PRIMARY KEY, amount INTEGER)'))
+   */
+  prepare(preparation: (tools: HandlerTools) => Promise<unknown> | unknown): CodeProjection<Name, Kinds>
+  /** Chooses the keys that keep events in order behind a parked one: the stream by default. */
+  by(key: (event: EventOf<Kinds>) => string | readonly string[] | undefined): CodeProjection<Name, Kinds>
+  /** Says what happens when the handler throws. */
+  onFailure(policy: FailurePolicy): CodeProjection<Name, Kinds>
+  /** The keys behind which an event waits if one with the same is parked. */
+  keysOf(event: RecordedEvent): readonly string[]
+}
+
+export type AnyCodeProjection = CodeProjection<string, any>
+
+/** A projection that has only its name yet. */
+export interface ProjectionName<Name extends string> {
+  /**
+   * Handles events by code, many at once when there are many, in the order of the log.
+   *
+   *     projection('payments').handle([Paid], async (events, { transaction }) => {
+   *       for (const { data } of events) await transaction.query('INSERT INTO payments VALUES (?, ?)', [data.id, data.amount])
+   *     })
+   */
+  handle<Kind extends AnyEventKind>(
+    kinds: readonly Kind[],
+    handler: (events: readonly EventOf<Kind>[], tools: HandlerTools) => Promise<unknown> | unknown,
+  ): CodeProjection<Name, Kind>
+}
+
+/**
+ * Begins the definition of a projection: of rows with an initial row, of code without one.
+ *
+ *     projection('balances', () => ({ balance: 0 }))
+ *       .on(Deposited, (row, { amount }) => ({ balance: row.balance + amount }))
+ *       .by((event) => event.stream.id)
+ */
+export function projection<const Name extends string, Row>(name: Name, initial: () => Row): Projection<Name, Row, never>
+export function projection<const Name extends string>(name: Name): ProjectionName<Name>
+export function projection(name: string, ...rest: readonly (() => unknown)[]): unknown {
+  if (rest.length > 0) return projectionOf(name, rest[0]!)
+  checkId('the name of a projection', name)
+  return Object.freeze({
+    handle(kinds: readonly AnyEventKind[], handler: AnyCodeProjection['handler']) {
+      if (!Array.isArray(kinds) || kinds.length === 0) invalid(name, 'its .handle needs a list of kinds of events')
+      if (typeof handler !== 'function') invalid(name, 'its .handle has no function')
+      const byType = new Map(kinds.map((kind) => [kind.type, kind]))
+      if (byType.size < kinds.length) invalid(name, 'its .handle has a kind of event twice')
+      return build({ name, kinds: byType, handler, preparation: undefined, policy: policyDefault, key: streamKey })
+    },
+  })
+}
+
+/** What a definition is made of. */
+interface Parts extends Pick<AnyCodeProjection, 'name' | 'kinds' | 'handler' | 'preparation' | 'policy'> {
+  readonly key: (event: RecordedEvent) => string | readonly string[] | undefined
+}
+
+/** The stream as one text: as a list in JSON, so that no two streams are one. */
+export const streamKey = ({ stream }: Pick<RecordedEvent, 'stream'>): string =>
+  JSON.stringify([stream.aggregate, stream.id])
+
+function build(parts: Parts): AnyCodeProjection {
+  const { name, kinds, handler, preparation, policy, key } = parts
+  return Object.freeze({
+    ...{ name, shape: 'code' as const, kinds, handler, preparation, policy },
+    prepare(next: NonNullable<AnyCodeProjection['preparation']>) {
+      if (typeof next !== 'function') invalid(name, 'its .prepare has no function')
+      return build({ ...parts, preparation: next })
+    },
+    by: (next: Parts['key']) => build({ ...parts, key: next }),
+    onFailure: (changes: FailurePolicy) => build({ ...parts, policy: changedPolicy(policy, changes) }),
+    keysOf: (event: RecordedEvent) => listed(key(event)),
+  })
+}

@@ -1,0 +1,37 @@
+/** What a failure policy may say. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { changedPolicy, policyDefault } from './failure-policy.ts'
+
+test('what is not said stays as it was', () => {
+  assert.deepEqual(changedPolicy(policyDefault, {}), policyDefault)
+  const changed = changedPolicy(policyDefault, { giveUp: 'park', firstMs: 0 })
+  assert.deepEqual(changed, { retries: 10, firstMs: 0, maxMs: 10_000, giveUp: 'park' })
+  assert.deepEqual(changedPolicy(changed, { retries: 0 }), { ...changed, retries: 0 })
+  assert.ok(Object.isFrozen(changed))
+})
+
+test('what is no number of times, no time and no way to give up is refused by its name', () => {
+  for (const option of ['retries', 'firstMs', 'maxMs'] as const) {
+    for (const found of [
+      -1,
+      0.5,
+      Number.NaN,
+      Number.POSITIVE_INFINITY,
+      '3' as never,
+      undefined as never,
+      null as never,
+    ]) {
+      assert.throws(
+        () => changedPolicy(policyDefault, { [option]: found }),
+        (error) => {
+          const { code, facts } = error as { readonly code: string; readonly facts: { readonly option: string } }
+          return code === 'OPTION_INVALID' && facts.option === option
+        },
+      )
+    }
+  }
+  for (const giveUp of ['', 'Stop', 'cry', 1, null] as never[]) {
+    assert.throws(() => changedPolicy(policyDefault, { giveUp }), { code: 'OPTION_INVALID' })
+  }
+})

@@ -1,0 +1,49 @@
+/** What happens when a projection or a reaction cannot handle an event. */
+import { DefinitionError } from './error.ts'
+
+/**
+ * What happens in the end: 'stop' before the event; 'skip' it with a warning; or 'park' it: it is kept, and so are later events with the
+ * same key, in their order, while all others flow. What is parked is tried again, or let go, when somebody says so.
+ */
+export type GiveUp = 'stop' | 'skip' | 'park'
+
+export interface FailurePolicy {
+  /** How often it is tried again: 10 times by default, not at all for a fold (it is pure, so trying again hardly helps). */
+  readonly retries?: number
+  /** The pause before the first retry in milliseconds; it doubles each time. 100 by default. */
+  readonly firstMs?: number
+  /** The longest pause between retries in milliseconds. 10,000 by default. */
+  readonly maxMs?: number
+  /** And then: 'stop' by default. */
+  readonly giveUp?: GiveUp
+}
+
+export const policyDefault: Required<FailurePolicy> = Object.freeze({
+  retries: 10,
+  firstMs: 100,
+  maxMs: 10_000,
+  giveUp: 'stop',
+})
+
+/**
+ * A policy with what was changed.
+ *
+ * @throws DefinitionError `OPTION_INVALID`
+ */
+export function changedPolicy(policy: Required<FailurePolicy>, changes: FailurePolicy): Required<FailurePolicy> {
+  const changed = { ...policy, ...changes }
+  for (const option of ['retries', 'firstMs', 'maxMs'] as const) {
+    const found = changed[option]
+    if (Number.isSafeInteger(found) && found >= 0) continue
+    throw new DefinitionError('OPTION_INVALID', { option, expected: 'a whole number from 0', found })
+  }
+  const { giveUp } = changed
+  if (giveUp !== 'stop' && giveUp !== 'skip' && giveUp !== 'park') {
+    throw new DefinitionError('OPTION_INVALID', {
+      option: 'giveUp',
+      expected: "'stop', 'skip' or 'park'",
+      found: giveUp,
+    })
+  }
+  return Object.freeze(changed)
+}

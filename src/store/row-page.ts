@@ -1,0 +1,44 @@
+/**
+ * Pages of rows for a store that has the keys of a projection in memory, in the order of JavaScript's comparison: in it, keys
+ * that begin alike are neighbours, so a page is a search by halves and a walk.
+ */
+import type { Json, JsonObject } from '../domain/json.ts'
+import { firstFrom } from './sorted-keys.ts'
+import type { Condition, Row, RowPage } from './store.ts'
+
+/**
+ * The rows of a page.
+ *
+ * @param keys all keys of the projection, sorted
+ * @param load the value of the row with a key
+ */
+export function rowPage(
+  keys: readonly string[],
+  load: (key: string) => Json,
+  { after, prefix = '', where = [], limit }: RowPage,
+): readonly Row[] {
+  const rows: Row[] = []
+  const start = after === undefined || after < prefix ? firstFrom(keys, prefix) : firstFrom(keys, after)
+  for (let i = start; i < keys.length && rows.length < limit; i++) {
+    const key = keys[i]!
+    if (!key.startsWith(prefix)) break
+    if (key === after) continue
+    const value = load(key)
+    if (where.every((condition) => isMet(condition, value))) rows.push({ key, value })
+  }
+  return rows
+}
+
+/** Whether a row meets a condition. One that is no record, or lacks the field, does not. */
+export function isMet(condition: Condition, value: Json): boolean {
+  const { field } = condition
+  if (!isRecord(value) || !Object.hasOwn(value, field)) return false
+  const found = value[field]!
+  if ('oneOf' in condition) return condition.oneOf.some((one) => one === found)
+  if (typeof found !== 'number') return isRecord(found)
+  const { least = Number.NEGATIVE_INFINITY, most = Number.POSITIVE_INFINITY } = condition
+  return found >= least && found <= most
+}
+
+const isRecord = (value: Json): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -1,0 +1,99 @@
+/**
+ * A transaction with statements of its caller's, on the writer's thread. It is begun as one that writes, so from its beginning to its
+ * end nobody else moves the checkpoint or writes anything. What a request came to is always answered, never thrown.
+ */
+import type { DatabaseSync } from 'node:sqlite'
+import { CallerStatements } from './caller-statements.ts'
+import { retryWhileBusy, rollBack } from './connection.ts'
+import type { DocumentWriter } from './document-writer.ts'
+import { Failure, factsOf, factsOfStatement } from './failure.ts'
+import type { Settings } from './options.ts'
+import type { TransactionCalls, TransactionReply, TransactionRequest } from './protocol.ts'
+import { StoreTables, type Watch } from './store-tables.ts'
+
+interface Open {
+  readonly projection: string
+  readonly from: number
+  readonly watch: Watch
+}
+
+export class CallerTransaction {
+  readonly #database: DatabaseSync
+  readonly #settings: Settings
+  readonly #documents: DocumentWriter
+  readonly #statements: CallerStatements
+  readonly #tables: StoreTables
+  #open: Open | undefined
+
+  constructor(database: DatabaseSync, settings: Settings, documents: DocumentWriter) {
+    this.#database = database
+    this.#settings = settings
+    this.#documents = documents
+    this.#statements = new CallerStatements(database)
+    this.#tables = new StoreTables(database)
+  }
+
+  /** Whether the connection has a transaction that it should not have any more, and is good for nothing. */
+  get isStuck(): boolean {
+    return this.#open === undefined && this.#database.isTransaction
+  }
+
+  run(request: TransactionRequest): TransactionReply {
+    try {
+      switch (request.ask) {
+        case 'begin':
+          return { answer: this.#begin(request) }
+        case 'query':
+          return { answer: this.#query(request) }
+        case 'save':
+          return { answer: this.#save(request) }
+        case 'undo':
+          return { answer: this.#undo() }
+      }
+    } catch (error) {
+      if (request.ask === 'query') return { failure: factsOfStatement(error, request.text) }
+      this.#undo()
+      return { failure: factsOf(error) }
+    }
+  }
+
+  #begin({ projection, from }: TransactionCalls['begin']['request']): number {
+    const database = this.#database
+    retryWhileBusy(this.#settings.lockWaitMs, () => database.exec('BEGIN IMMEDIATE'))
+    const actual = this.#documents.checkpoint(projection)
+    if (actual === from) this.#open = { projection, from, watch: this.#tables.watch() }
+    else rollBack(database)
+    return actual
+  }
+
+  #query(request: TransactionCalls['query']['request']): TransactionCalls['query']['answer'] {
+    this.#checkOpen(request.text)
+    return this.#statements.run(request)
+  }
+
+  #save({ to, rows }: TransactionCalls['save']['request']): null {
+    const { projection, from, watch } = this.#checkOpen('COMMIT')
+    const change = watch.findChange()
+    if (change !== undefined) {
+      throw new Failure({ kind: 'sql', statement: 'COMMIT', reason: `the statements before have changed ${change}` })
+    }
+    watch.end()
+    this.#documents.saveStep({ projection, from, to, rows })
+    this.#database.exec('COMMIT')
+    this.#open = undefined
+    return null
+  }
+
+  #undo(): null {
+    this.#open?.watch.end()
+    this.#open = undefined
+    rollBack(this.#database)
+    return null
+  }
+
+  /** A statement that fails with ROLLBACK as its conflict clause ends the transaction: what came next would be saved by itself. */
+  #checkOpen(statement: string): Open {
+    if (this.#open !== undefined && this.#database.isTransaction) return this.#open
+    throw new Failure({ kind: 'sql', statement, reason: 'a statement before it has rolled back the transaction' })
+  }
+}

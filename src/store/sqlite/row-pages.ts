@@ -1,0 +1,137 @@
+/**
+ * Pages of a projection's rows, on the caller's thread. SQLite compares keys by the bytes of their UTF-8, which is by code
+ * points; in that order the keys that begin alike are neighbours, so a prefix is a range of the primary key. Conditions are
+ * tested by SQLite's JSON functions, on so many rows at a time that the event loop is not held up.
+ *
+ * What a test may say too often is no harm, since conditions are hints; what it must never do is leave out a row that meets
+ * them. So a wanted value goes through the same parser of JSON as the row's, and bounds are a little wider than they are said.
+ */
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import type { Json } from '../../domain/json.ts'
+import type { Condition, Row, RowPage } from '../store.ts'
+import { codes, isCode } from './failure.ts'
+import { StatementCache } from './statement-cache.ts'
+import { allRows, oneRow } from './statement-set.ts'
+import { type RowTest, rowsText, rowsUpTo } from './statements.ts'
+
+/** A condition as SQLite takes it. */
+interface Test {
+  readonly kind: RowTest
+  readonly values: readonly (string | number)[]
+}
+
+/** Where a read begins: at a key, or behind it. */
+interface Start {
+  readonly key: string
+  readonly behind: boolean
+}
+
+/** Rows that are tested, or read, before others may have their turn. */
+const sliceRows = 1000
+const statementsMax = 50
+/** Every text comes before it: SQLite sorts bytes behind texts. */
+const behindAllTexts = new Uint8Array(0)
+const codePointLast = 0x10ffff
+/** Fields whose names stand in JSON as they are; others would have to be escaped in a path. */
+const plainField = /^[^"\\\p{Cc}\p{Surrogate}]+$/u
+
+export class RowPages {
+  readonly #statements: StatementCache<StatementSync>
+  readonly #breathe: () => Promise<void>
+
+  /** @param breathe lets the event loop turn; what it throws ends the read */
+  constructor(database: DatabaseSync, breathe: () => Promise<void>) {
+    this.#breathe = breathe
+    this.#statements = new StatementCache(statementsMax, (text) => {
+      const statement = database.prepare(text)
+      statement.setReturnArrays(true)
+      return statement
+    })
+  }
+
+  async list(projection: string, { after, prefix = '', where = [], limit }: RowPage): Promise<readonly Row[]> {
+    // Half of a surrogate pair is no text to SQLite: such a prefix is looked for among all rows that begin as it does.
+    const begin = /^\P{Surrogate}*/u.exec(prefix)![0]
+    const isRange = begin === prefix
+    const end = endOf(begin)
+    const rows: Row[] = []
+    let tests = where.flatMap((condition) => testOf(condition) ?? [])
+    let start = startOf(begin, after)
+    while (rows.length < limit) {
+      const left = isRange ? Math.min(limit - rows.length, Number.MAX_SAFE_INTEGER) : Number.MAX_SAFE_INTEGER
+      const next = tests.length > 0 || left > sliceRows ? this.#next(projection, start, end) : undefined
+      const found = this.#read(projection, start, next ?? end, tests, left)
+      if (found === undefined) {
+        tests = []
+        continue
+      }
+      for (const [key, value] of found) {
+        if (key.startsWith(prefix)) rows.push({ key, value: JSON.parse(value) as Json })
+      }
+      if (next === undefined) break
+      start = { key: next, behind: false }
+      await this.#breathe()
+    }
+    return rows.length > limit ? rows.slice(0, limit) : rows
+  }
+
+  /** The key with which the next slice begins, if there is one. */
+  #next(projection: string, start: Start, end: string | Uint8Array): string | undefined {
+    const statement = this.#statements.get(rowsUpTo(start.behind))
+    return oneRow<[string]>(statement, projection, start.key, end, sliceRows)?.[0]
+  }
+
+  /** @returns undefined if the rows cannot be tested: a text that is no JSON is found when it is parsed */
+  #read(
+    projection: string,
+    { key, behind }: Start,
+    end: string | Uint8Array,
+    tests: readonly Test[],
+    limit: number,
+  ): readonly [string, string][] | undefined {
+    const statement = this.#statements.get(
+      rowsText(
+        behind,
+        tests.map(({ kind }) => kind),
+      ),
+    )
+    const values = tests.flatMap((test) => test.values)
+    try {
+      return allRows<[string, string]>(statement, projection, key, end, ...values, limit)
+    } catch (error) {
+      if (tests.length > 0 && isCode(error, codes.error)) return undefined
+      throw error
+    }
+  }
+}
+
+/** The first text, or what comes behind all texts, that is behind every text with the prefix. */
+export function endOf(prefix: string): string | Uint8Array {
+  const points = Array.from(prefix, (character) => character.codePointAt(0)!)
+  while (points.at(-1) === codePointLast) points.pop()
+  const last = points.pop()
+  if (last === undefined) return behindAllTexts
+  // Surrogates are no code points of a text.
+  return String.fromCodePoint(...points, last === 0xd7ff ? 0xe000 : last + 1)
+}
+
+function startOf(prefix: string, after: string | undefined): Start {
+  if (after === undefined || Buffer.compare(Buffer.from(after), Buffer.from(prefix)) < 0) {
+    return { key: prefix, behind: false }
+  }
+  return { key: after, behind: true }
+}
+
+function testOf(condition: Condition): Test | undefined {
+  const { field } = condition
+  if (!plainField.test(field)) return undefined
+  const path = `$."${field}"`
+  if ('oneOf' in condition) return { kind: 'oneOf', values: [path, JSON.stringify(condition.oneOf)] }
+  const { least = Number.NEGATIVE_INFINITY, most = Number.POSITIVE_INFINITY } = condition
+  return { kind: 'bounds', values: [path, widened(least, -1), widened(most, 1), path] }
+}
+
+/** A bound moved outwards by more than SQLite, whose reading of a fraction may be off in the last place, can be wrong. */
+function widened(bound: number, sign: 1 | -1): number {
+  return Number.isFinite(bound) ? bound + sign * (Math.abs(bound) * 2 ** -40 + 1e-300) : bound
+}

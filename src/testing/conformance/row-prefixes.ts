@@ -1,0 +1,125 @@
+/** Rows whose keys begin so: those and no others, in the order of all. */
+import assert from 'node:assert/strict'
+import type { ConformanceGroup, ConformanceKit } from './kit.ts'
+import { keysOf, listAll } from './row-listing.ts'
+
+/** Keys that are neighbours in one order or another, or mean something to a pattern. */
+const keys: readonly string[] = [
+  ...['a', 'a ', 'a!', 'a%', 'a_', 'a*', "a'", 'a"', 'a\\', 'a.', 'a/b', 'aa', 'ab', 'abc', 'ab c', 'a1', 'az', 'a~'],
+  ...['A', 'AB', 'Ab', 'aB', 'B', 'b', 'ba', '%', '%a', '_', '_a', '*', '?', '[a]', '^a', ' ', ' a', '\\', '\\a'],
+  ...[
+    'á',
+    'áb',
+    'a\u0301',
+    'ä',
+    'ß',
+    'ss',
+    'ıi',
+    'I',
+    'i',
+    '日',
+    '日本',
+    '日本語',
+    '日来',
+    '\u007f',
+    '\u0080',
+    '\u07ff',
+    '\u0800',
+  ],
+  ...['\ud7ff', '\ud7ffa', '\ue000', '\uffee', '\uffff', '\uffffa', 'a\uffee', 'a\uffff', 'a\uffffb', 'a\uffff\uffff'],
+  ...[
+    '😀',
+    '😀a',
+    '😀😀',
+    '😁',
+    'a😀',
+    'a😀b',
+    'a😁',
+    '\u{10000}',
+    '\u{10ffff}',
+    '\u{10ffff}a',
+    'a\u{10ffff}',
+    'a\u{10ffff}b',
+  ],
+]
+
+/** Saves a row a key; another projection has the same keys, and one whose name is longer, too. */
+async function saveKeys({ store, name }: ConformanceKit): Promise<string> {
+  const of = name()
+  const rows = keys.map((key) => ({ key, value: { of: key } }))
+  for (const each of [of, `${of}a`, name()]) await store.saveStep(each, { from: 0, to: 1, rows })
+  return of
+}
+
+export const rowPrefixes: ConformanceGroup = {
+  title: 'Rows whose keys begin so',
+  cases: {
+    'are found, and no others': async (kit) => {
+      const of = await saveKeys(kit)
+      for (const prefix of ['', ...keys, 'a?', 'x', 'abcd', '日x', '\ufffd']) {
+        const found = keysOf(await kit.store.listRows(of, { prefix, limit: 1000 }))
+        const expected = keys.filter((key) => key.startsWith(prefix))
+        assert.deepEqual([...found].sort(), [...expected].sort(), `prefix ${JSON.stringify(prefix)}`)
+      }
+    },
+    'come in the order in which all rows come': async (kit) => {
+      const of = await saveKeys(kit)
+      const whole = keysOf(await kit.store.listRows(of, { limit: 1000 }))
+      for (const prefix of ['', 'a', 'ab', '日', '😀', '\uffff']) {
+        const found = keysOf(await kit.store.listRows(of, { prefix, limit: 1000 }))
+        assert.deepEqual(
+          found,
+          whole.filter((key) => key.startsWith(prefix)),
+        )
+      }
+    },
+    'are listed page by page': async (kit) => {
+      const of = await saveKeys(kit)
+      for (const prefix of ['', 'a', 'ab', '日', '😀', '\uffff', 'none']) {
+        const whole = await kit.store.listRows(of, { prefix, limit: 1000 })
+        for (const limit of [1, 2, 3, 7, Math.max(whole.length, 1)]) {
+          assert.deepEqual(await listAll(kit.store, of, { prefix, limit }), whole)
+        }
+      }
+    },
+    'are listed behind any key, of theirs or not': async (kit) => {
+      const of = await saveKeys(kit)
+      const whole = keysOf(await kit.store.listRows(of, { limit: 1000 }))
+      for (const prefix of ['a', '日', '\uffff', '😀']) {
+        for (const [place, after] of whole.entries()) {
+          const found = keysOf(await kit.store.listRows(of, { prefix, after, limit: 1000 }))
+          const expected = whole.slice(place + 1).filter((key) => key.startsWith(prefix))
+          assert.deepEqual(found, expected, `prefix ${JSON.stringify(prefix)} behind ${JSON.stringify(after)}`)
+        }
+      }
+    },
+    'are listed with the values that they have': async (kit) => {
+      const of = await saveKeys(kit)
+      for (const { key, value } of await kit.store.listRows(of, { prefix: 'a', limit: 1000 })) {
+        assert.deepEqual(value, { of: key })
+      }
+    },
+    'are none in a page of none': async (kit) => {
+      const of = await saveKeys(kit)
+      assert.deepEqual(await kit.store.listRows(of, { limit: 0 }), [])
+      assert.deepEqual(await kit.store.listRows(of, { prefix: 'a', limit: 0 }), [])
+    },
+    'are those of the present: new ones come, deleted ones go': async ({ store, name }) => {
+      const of = name()
+      const found = async () => keysOf(await store.listRows(of, { prefix: 'a', limit: 9 }))
+      await store.saveStep(of, { from: 0, to: 1, rows: ['a1', 'a3', 'b'].map((key) => ({ key, value: 1 })) })
+      assert.deepEqual(await found(), ['a1', 'a3'])
+      await store.saveStep(of, {
+        from: 1,
+        to: 2,
+        rows: [
+          { key: 'a2', value: 2 },
+          { key: 'a1', value: undefined },
+        ],
+      })
+      assert.deepEqual(await found(), ['a2', 'a3'])
+      await store.resetProjection(of)
+      assert.deepEqual(await found(), [])
+    },
+  },
+}

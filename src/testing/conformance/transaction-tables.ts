@@ -1,0 +1,68 @@
+/**
+ * What cases about transactions share: a projection with a table of its own, and statements of the kind that every database takes:
+ * no parameters, no types but INTEGER and TEXT.
+ */
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import type { SqlTransaction, Store } from '../../store/store.ts'
+import type { ConformanceCase, ConformanceKit } from './kit.ts'
+
+type Transact = NonNullable<Store['transact']>
+type Work = Parameters<Transact>[2]
+
+/** What a case gets besides the kit: a projection, a table of its own that is there and empty, and the way to them. */
+interface Tables extends ConformanceKit {
+  readonly of: string
+  readonly table: string
+  /** `store.transact` on that projection. */
+  readonly transact: (from: number, work: Work) => Promise<void>
+  /** What is in the table by now, as `1 a`, ordered by id. */
+  readonly notes: () => Promise<readonly string[]>
+}
+
+export const transactOn = (store: Store): Transact => {
+  assert.ok(store.transact, 'the store has transact')
+  return store.transact.bind(store)
+}
+
+/** A name for a table that no other case, and no other run on the same database, uses. */
+export const tableName = (name: ConformanceKit['name']): string =>
+  `${name('notes').replaceAll(/[^a-z0-9_]/g, '_')}_${randomUUID().slice(0, 8)}`
+
+export const create = (table: string): string => `CREATE TABLE ${table} (id INTEGER PRIMARY KEY, note TEXT)`
+export const insert = (table: string, id: number, note: string): string =>
+  `INSERT INTO ${table} VALUES (${id}, '${note}')`
+
+export async function read(sql: SqlTransaction, table: string): Promise<readonly string[]> {
+  const rows = await sql.query<{ readonly id: number; readonly note: string }>(
+    `SELECT id, note FROM ${table} ORDER BY id`,
+  )
+  return rows.map(({ id, note }) => `${id} ${note}`)
+}
+
+/** A case about a projection with a table. */
+export const withTable =
+  (run: (tables: Tables) => Promise<void>): ConformanceCase =>
+  async (kit) => {
+    const { store, name } = kit
+    const [of, maker, reader, table] = [name(), name(), name(), tableName(name)]
+    const transact = transactOn(store)
+    await transact(maker, 0, async (sql) => {
+      await sql.query(create(table))
+      return { to: 0, rows: [] }
+    })
+    const notes = async () => {
+      let found: readonly string[] = []
+      await transact(reader, 0, async (transaction) => {
+        found = await read(transaction, table)
+        return { to: 0, rows: [] }
+      })
+      return found
+    }
+    // One by one: a copy of the kit would ask for its getters too early.
+    const own = { of, table, notes, transact: (from: number, work: Work) => transact(of, from, work) }
+    await run(Object.assign(Object.create(kit), own) as Tables)
+  }
+
+/** A step that has nothing to save. */
+export const done: { readonly to: number; readonly rows: readonly [] } = { to: 1, rows: [] }

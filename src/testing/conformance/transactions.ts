@@ -1,0 +1,130 @@
+/** Steps with work of their own in the store's SQL: tables, rows and checkpoint change together or not at all. */
+import assert from 'node:assert/strict'
+import type { SqlTransaction } from '../../store/store.ts'
+import type { ConformanceGroup } from './kit.ts'
+import { create, done, insert, read, tableName, withTable } from './transaction-tables.ts'
+
+export const transactions: ConformanceGroup = {
+  title: 'Transactions',
+  needs: 'transactions',
+  cases: {
+    'are saved with rows and checkpoint': withTable(async ({ store, of, table, transact, notes }) => {
+      await transact(0, async (sql) => {
+        await sql.query(insert(table, 1, 'a'))
+        await sql.query(insert(table, 2, 'b'))
+        return { to: 7, rows: [{ key: 'k', value: { n: 1 } }] }
+      })
+      assert.deepEqual(await notes(), ['1 a', '2 b'])
+      assert.deepEqual(await store.loadRows(of, ['k']), [{ n: 1 }])
+      assert.equal(await store.loadCheckpoint(of), 7)
+    }),
+    'are saved without rows, and rows without them': withTable(async ({ store, of, table, transact, notes }) => {
+      await transact(0, async (sql) => {
+        await sql.query(insert(table, 1, 'a'))
+        return { to: 1, rows: [] }
+      })
+      await transact(1, async () => ({ to: 2, rows: [{ key: 'k', value: null }] }))
+      assert.deepEqual(await notes(), ['1 a'])
+      assert.deepEqual(await store.loadRows(of, ['k']), [null])
+      assert.equal(await store.loadCheckpoint(of), 2)
+    }),
+    'are saved where the checkpoint stays': withTable(async ({ store, of, table, transact, notes }) => {
+      await transact(0, async () => ({ to: 5, rows: [] }))
+      await transact(5, async (sql) => {
+        await sql.query(insert(table, 1, 'a'))
+        return { to: 5, rows: [{ key: 'k', value: 1 }] }
+      })
+      assert.deepEqual(await notes(), ['1 a'])
+      assert.deepEqual(await store.loadRows(of, ['k']), [1])
+      assert.equal(await store.loadCheckpoint(of), 5)
+    }),
+    'replace and delete rows as other steps do': withTable(async ({ store, of, transact }) => {
+      const value = { n: 1 }
+      await store.saveStep(of, { from: 0, to: 1, rows: ['a', 'b'].map((key) => ({ key, value })) })
+      const changes = [
+        { key: 'a', value: undefined },
+        { key: 'b', value: 2 },
+        { key: 'b', value: 3 },
+      ]
+      await transact(1, async () => ({ to: 2, rows: changes }))
+      assert.deepEqual(await store.loadRows(of, ['a', 'b']), [undefined, 3])
+    }),
+    'are seen by nobody else before the end': withTable(async ({ store, of, table, transact, notes }) => {
+      await transact(0, async (sql) => {
+        await sql.query(insert(table, 1, 'a'))
+        assert.equal(await store.loadCheckpoint(of), 0)
+        assert.deepEqual(await store.loadRows(of, ['k']), [undefined])
+        return { to: 3, rows: [{ key: 'k', value: 1 }] }
+      })
+      assert.equal(await store.loadCheckpoint(of), 3)
+      assert.deepEqual(await notes(), ['1 a'])
+    }),
+    'are nothing if the work throws, and its error comes as it is': withTable(
+      async ({ store, of, table, transact, notes }) => {
+        await transact(0, async () => ({ to: 4, rows: [{ key: 'k', value: 'old' }] }))
+        const mine = new RangeError('mine')
+        const refused = transact(4, async (sql) => {
+          await sql.query(insert(table, 1, 'a'))
+          throw mine
+        })
+        await assert.rejects(refused, (error) => error === mine)
+        assert.deepEqual(await notes(), [])
+        assert.equal(await store.loadCheckpoint(of), 4)
+        assert.deepEqual(await store.loadRows(of, ['k']), ['old'])
+      },
+    ),
+    'are nothing if the work throws before it returns a promise': withTable(async ({ store, of, transact }) => {
+      const refused = transact(0, () => {
+        throw new RangeError('mine')
+      })
+      await assert.rejects(refused, RangeError)
+      await transact(0, async () => done)
+      assert.equal(await store.loadCheckpoint(of), 1)
+    }),
+    'can be tried again after the work has thrown': withTable(async ({ table, transact, notes }) => {
+      const work = async (sql: SqlTransaction) => {
+        await sql.query(insert(table, 1, 'a'))
+        return done
+      }
+      await assert.rejects(
+        transact(0, async (transaction) => {
+          await work(transaction)
+          throw new RangeError('mine')
+        }),
+        RangeError,
+      )
+      await transact(0, work)
+      assert.deepEqual(await notes(), ['1 a'])
+    }),
+    'may make tables, which are gone if the work throws': withTable(async ({ name, transact }) => {
+      const table = tableName(name)
+      const make = async (sql: SqlTransaction) => {
+        await sql.query(create(table))
+        await sql.query(insert(table, 1, 'a'))
+        return done
+      }
+      await assert.rejects(
+        transact(0, async (transaction) => {
+          await make(transaction)
+          throw new RangeError('mine')
+        }),
+        RangeError,
+      )
+      await transact(0, make)
+      await transact(1, async (transaction) => {
+        assert.deepEqual(await read(transaction, table), ['1 a'])
+        return { to: 2, rows: [] }
+      })
+    }),
+  },
+}
+
+/** Runs only where a store says that it has no SQL. */
+export const noTransactions: ConformanceGroup = {
+  title: 'Transactions',
+  cases: {
+    'are not offered': async ({ store }) => {
+      assert.equal(store.transact, undefined)
+    },
+  },
+}
