@@ -33,6 +33,9 @@ const reserved: ReadonlySet<string> = new Set([
   ...['dispatch', 'try', 'projections', 'reactions', 'events', 'load', 'stop', 'then', 'toJSON'],
 ])
 
+/** How names begin under which something of Mneme's own is stored. */
+const ownNames: readonly string[] = ['reaction ', 'generations ', 'rebuilt ']
+
 /**
  * Describes a domain.
  *
@@ -57,6 +60,10 @@ export function domain<A extends Aggregates, P extends ProjectionsByName = {}, R
     ...Object.values<AnyReaction>(reactions).map(reactionStorageName),
   ]
   checkOnce('the projection or reaction', stored)
+  for (const name of namesOf(Object.values(projections))) {
+    const isTaken = ownNames.some((own) => name.startsWith(own))
+    if (isTaken) throw new DefinitionError('NAME_RESERVED', { where: 'A projection', name })
+  }
   return Object.freeze({
     start: (options: StartOptions = {}) =>
       start({ aggregates, projections, reactions }, options) as Promise<Running<A, P, R>>,

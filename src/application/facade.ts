@@ -1,28 +1,27 @@
 /** A running domain as its user sees it: aggregates and read models by name, and the methods of the whole. */
 
-import { DefinitionError, ProjectionError } from '../domain/error.ts'
 import type { RecordedEvent } from '../domain/event.ts'
 import { singleKey } from '../domain/projection.ts'
-import { checkId } from '../domain/stream.ts'
+import type { Environment } from '../kernel/environment.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import { recordedEvent } from '../kernel/rehydrate.ts'
 import type { Query } from '../projection/find.ts'
-import type { ReadModelReader } from '../projection/read-model.ts'
-import type { Runner, WaitOptions } from '../projection/runner.ts'
+import type { WaitOptions } from '../projection/runner.ts'
 import { type SubscriptionContext, type SubscriptionOptions, subscribe } from '../projection/subscription.ts'
 import type { StoredEvent } from '../store/store.ts'
 import { addressed } from './addressed.ts'
 import { accept, attempt, handlesOf } from './handle.ts'
-import type { Aggregates, Projections, StartAt } from './running.ts'
+import { type ManagedProjection, management } from './management.ts'
+import type { Aggregates } from './running.ts'
 
 /** What the methods of a running domain stand on. */
 interface Parts {
   readonly aggregates: Aggregates
   readonly kernel: Kernel
-  readonly runners: ReadonlyMap<string, Runner>
-  readonly readers: ReadonlyMap<string, ReadModelReader>
-  readonly reactions: ReadonlyMap<string, Runner>
+  readonly projections: ReadonlyMap<string, ManagedProjection>
+  readonly reactions: ReadonlyMap<string, ManagedProjection>
   readonly subscriptions: SubscriptionContext
+  readonly environment: Environment
   readonly stop: () => Promise<void>
 }
 
@@ -30,10 +29,10 @@ interface Parts {
 export function facade({
   aggregates,
   kernel,
-  runners,
-  readers,
+  projections,
   reactions,
   subscriptions,
+  environment,
   stop: stopAll,
 }: Parts): object {
   let stopped: Promise<void> | undefined
@@ -42,7 +41,7 @@ export function facade({
     return stopped
   }
   const entries = Object.entries(aggregates).map(([key, { name }]) => [key, handlesOf(kernel, name)])
-  const readModels = [...readers].map(([key, reader]) => [key, readModel(reader)])
+  const readModels = [...projections].map(([key, projection]) => [key, readModel(projection)])
   return Object.freeze({
     ...Object.fromEntries(entries),
     ...Object.fromEntries(readModels),
@@ -56,8 +55,8 @@ export function facade({
         return attempt(kernel, stream, name, data, options)
       },
     }),
-    projections: projectionsOf(runners),
-    reactions: projectionsOf(reactions),
+    projections: management(projections, environment),
+    reactions: management(reactions, environment),
     events: (options: SubscriptionOptions = {}) => recorded(aggregates, subscribe(subscriptions, options)),
     load: () => kernel.load,
     stop,
@@ -65,36 +64,9 @@ export function facade({
   })
 }
 
-/** How projections are managed, by name. */
-function projectionsOf(runners: ReadonlyMap<string, Runner>): Projections<string> {
-  const runnerOf = (projection: unknown): Runner => {
-    const runner = runners.get(projection as string)
-    if (runner !== undefined) return runner
-    throw new ProjectionError('PROJECTION_UNKNOWN', { projection, known: [...runners.keys()] })
-  }
-  return Object.freeze({
-    async start(name: string, { from = 1 }: StartAt = {}) {
-      const runner = runnerOf(name)
-      if (!Number.isSafeInteger(from) || from < 1) {
-        throw new DefinitionError('OPTION_INVALID', { option: 'from', expected: 'a position from 1', found: from })
-      }
-      runner.start(from)
-      return runner.status()
-    },
-    stop: async (name: string) => runnerOf(name).stop(),
-    async lookup(name: string) {
-      const runner = runnerOf(name)
-      return runner.alive ? runner.status() : undefined
-    },
-    pause: async (name: string) => runnerOf(name).pause(),
-    resume: async (name: string) => runnerOf(name).resume(),
-    status: async (name: string) => runnerOf(name).status(),
-    runOnce: async (name: string) => runnerOf(name).runOnce(),
-  })
-}
-
-/** How the rows, or the one state, of a projection are read. */
-function readModel(reader: ReadModelReader): object {
+/** How the rows, or the one state, of a projection are read; of one as code, how its own tables are waited for. */
+function readModel({ reader, runner }: ManagedProjection): object {
+  if (reader === undefined) return Object.freeze({ reached: (wait: WaitOptions = {}) => runner.reached(wait) })
   const { projection } = reader
   if (projection.shape === 'state') {
     return Object.freeze({
@@ -105,10 +77,7 @@ function readModel(reader: ReadModelReader): object {
     })
   }
   return Object.freeze({
-    async get(key: string, wait: WaitOptions = {}) {
-      checkId('the key of a row', key)
-      return reader.get(key, wait)
-    },
+    get: (key: string, wait: WaitOptions = {}) => reader.get(key, wait),
     find: (query: Query<Record<string, unknown>> = {}, wait: WaitOptions = {}) => reader.find(query, wait),
   })
 }

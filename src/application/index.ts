@@ -3,14 +3,17 @@ export { type Domain, domain } from './domain.ts'
 export type { Logger } from './logger.ts'
 export type {
   At,
+  CodeModel,
   CommandArgs,
   EventsOf,
   EventsOptions,
   Handle,
   HistoryOptions,
   Load,
+  Managed,
   Projections,
   ReadModel,
+  RebuildOptions,
   RowsModel,
   Running,
   StartAt,

@@ -1,12 +1,18 @@
 /** What a started domain looks like to its user: the types that turn definitions into methods. */
 import type { Aggregate, AnyAggregate, Commands } from '../domain/aggregate.ts'
+import type { AnyCodeProjection, CodeProjection } from '../domain/code-projection.ts'
 import type { AcceptedBy, CommandOf, CommandOptions, RefusedBy } from '../domain/command.ts'
 import type { EventOf } from '../domain/event.ts'
 import type { Accepted, Refused } from '../domain/outcome.ts'
 import type { AnyProjection, Projection } from '../domain/projection.ts'
 import type { AnyReaction } from '../domain/reaction.ts'
+import type { RowComparison } from '../projection/compare-rows.ts'
 import type { Found, Query } from '../projection/find.ts'
+import type { ParkedEvent } from '../projection/parked-events.ts'
+import type { Progress, ProgressOptions, Undertaking } from '../projection/progress.ts'
+import type { CompareOptions } from '../projection/rebuild.ts'
 import type { ProjectionStatus, RunResult, WaitOptions } from '../projection/runner.ts'
+import type { RetryResult } from '../projection/stepper.ts'
 import type { SubscriptionOptions } from '../projection/subscription.ts'
 
 /** Arguments of a command: its data (optional where an empty object would do), then options. */
@@ -59,7 +65,19 @@ export type ReadModel<P> =
     ? Shape extends 'state'
       ? StateModel<Row>
       : RowsModel<Row>
-    : never
+    : P extends CodeProjection<string, any>
+      ? CodeModel
+      : never
+
+/** A projection as code: its tables are its own, so they are read without Mneme. */
+export interface CodeModel {
+  /**
+   * Waits until it has handled a position: then your own write is in the tables.
+   *
+   * @throws ProjectionError `PROJECTION_BEHIND`, `PROJECTION_FAILED`
+   */
+  reached(wait: WaitOptions): Promise<void>
+}
 
 /** A projection that is one state. */
 export interface StateModel<State> {
@@ -80,7 +98,8 @@ export interface RowsModel<Row> {
    */
   get(key: string, wait?: WaitOptions): Promise<Row | undefined>
   /**
-   * Rows with their keys: those whose fields are as wanted, in an order. It reads all rows of the projection.
+   * Rows with their keys: those whose fields are as wanted, in an order. The store leaves out what it can tell; without `where` all
+   * rows of the projection are read.
    *
    *     await bank.balances.find({ where: { balance: { gte: 100 } }, orderBy: 'balance', direction: 'descending', limit: 10 })
    *
@@ -95,13 +114,19 @@ export interface StartAt {
   readonly from?: number
 }
 
+/** How a projection is built anew. */
+export interface RebuildOptions {
+  /** Cancels it: the rows that serve stay as they are. */
+  readonly signal?: AbortSignal
+}
+
 /**
- * The projections of a running domain, by their names in `domain({ projections })`. Across processes one of each runs, kept apart by a
- * lease; the others stand by.
+ * The projections or reactions of a running domain, by their names in `domain({ projections, reactions })`. Across processes one of
+ * each runs, kept apart by a lease; the others stand by.
  *
  * @throws ProjectionError `PROJECTION_UNKNOWN` from each
  */
-export interface Projections<Name extends PropertyKey> {
+export interface Managed<Name extends PropertyKey> {
   /** Follows the log from the checkpoint on. Started twice it is the same run; one that failed begins again. */
   start(name: Name, at?: StartAt): Promise<ProjectionStatus>
   /** Ends the run after the step under way and gives the lease back. Ending one that is not started does nothing. */
@@ -111,7 +136,7 @@ export interface Projections<Name extends PropertyKey> {
   /** Handles nothing until `resume`, and keeps the lease so that no other process does. Rows can be read. */
   pause(name: Name): Promise<void>
   resume(name: Name): Promise<void>
-  /** What it does, where it stands, how far it is behind, and why it has failed. */
+  /** What it does, where it stands, how far it is behind, what is parked, and why it has failed. */
   status(name: Name): Promise<ProjectionStatus>
   /**
    * Handles what is in the log now. For domains started with `projections: 'manual'`.
@@ -119,6 +144,47 @@ export interface Projections<Name extends PropertyKey> {
    * @throws ProjectionError `PROJECTION_FAILED`
    */
   runOnce(name: Name): Promise<RunResult>
+  /**
+   * How far it is, how fast, and how long the rest will take, again and again until it has caught up.
+   *
+   *     for await (const { done, perSecond, remainingMs } of bank.projections.progress('balances')) ...
+   *
+   * @throws ProjectionError why it has failed: then it does not catch up any more; the signal's reason
+   */
+  progress(name: Name, options?: ProgressOptions): AsyncIterable<Progress>
+  /** What is parked, in the order of the log. */
+  parked(name: Name): Promise<readonly ParkedEvent[]>
+  /**
+   * Tries again what is parked, in the order of the log. What fails stays parked, and so does what queues behind it.
+   *
+   * @throws ProjectionError `PROJECTION_ELSEWHERE` in a process that does not run it while another does
+   */
+  retryParked(name: Name): Promise<RetryResult>
+  /**
+   * Lets what is parked at a position go for good. What queues behind it flows after `retryParked`.
+   *
+   * @throws ProjectionError `PARKED_UNKNOWN`, `PROJECTION_ELSEWHERE`
+   */
+  skipParked(name: Name, position: number): Promise<void>
+}
+
+/** Projections, whose rows can also be built anew. */
+export interface Projections<Name extends PropertyKey> extends Managed<Name> {
+  /**
+   * Builds all rows anew from the whole log, beside those that serve, then lets the new ones serve in one step. Await it, or iterate its
+   * progress. Cancelled, failed or killed, it leaves the rows that serve as they are.
+   *
+   *     for await (const { done, remainingMs } of bank.projections.rebuild('balances')) ...
+   *
+   * @throws ProjectionError `REBUILD_RUNNING`, `REBUILD_IMPOSSIBLE` (of a projection as code), `PROJECTION_FAILED`; the signal's reason
+   */
+  rebuild(name: Name, options?: RebuildOptions): Undertaking<RunResult>
+  /**
+   * Builds all rows anew up to where those that serve are, and says which rows differ; then forgets what it built.
+   *
+   * @throws ProjectionError as `rebuild`; the signal's reason
+   */
+  compare(name: Name, options?: CompareOptions): Undertaking<RowComparison>
 }
 
 /** How busy a domain is. */
@@ -143,7 +209,7 @@ export type Running<A, P, R = {}> = { readonly [K in keyof A]: (id: string) => H
   }
   readonly projections: Projections<keyof P>
   /** Managed like projections. */
-  readonly reactions: Projections<keyof R>
+  readonly reactions: Managed<keyof R>
   /**
    * The log from a position on, then live: each event once, in order. It ends with the signal's reason, or when the domain stops.
    *
@@ -161,7 +227,7 @@ export type Running<A, P, R = {}> = { readonly [K in keyof A]: (id: string) => H
 } & AsyncDisposable
 
 export type Aggregates = Record<string, AnyAggregate>
-export type ProjectionsByName = Record<string, AnyProjection>
+export type ProjectionsByName = Record<string, AnyProjection | AnyCodeProjection>
 export type ReactionsByName = Record<string, AnyReaction>
 
 /** The name under which a reaction's checkpoint and timers are stored. */

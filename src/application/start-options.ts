@@ -20,7 +20,7 @@ export interface StartOptions extends AggregateOptions {
   readonly limits?: Partial<KernelLimits>
   /** Whether projections follow the log from the start, or only when they are told to. 'automatic' by default. */
   readonly projections?: 'automatic' | 'manual'
-  /** How often a projection looks for events without a hint, which matters when other processes write. 1,000 by default. */
+  /** How often the log is looked at without a hint, once for all followers, in milliseconds; it matters when other processes write. 1,000 by default. */
   readonly pollIntervalMs?: number
   /**
    * How long a process that runs a projection may be silent before another takes over, in milliseconds: 10,000 by default. One

@@ -1,19 +1,27 @@
 /** Puts the parts together on opened stores, and takes them apart again in the order that loses nothing. */
+import type { AnyCodeProjection } from '../domain/code-projection.ts'
 import type { Outcome } from '../domain/outcome.ts'
+import type { AnyProjection } from '../domain/projection.ts'
 import { type Environment, waitAtMost } from '../kernel/environment.ts'
 import { Kernel } from '../kernel/kernel.ts'
 import { limitsOf } from '../kernel/limits.ts'
 import type { Warn } from '../kernel/warning.ts'
+import { CodeSteps } from '../projection/code-steps.ts'
+import { Generations } from '../projection/generations.ts'
 import { ProjectionSteps } from '../projection/projection-steps.ts'
 import type { PlainCommand } from '../projection/reaction-call.ts'
 import { ReactionSteps } from '../projection/reaction-steps.ts'
 import { ReadModelReader } from '../projection/read-model.ts'
+import { Rebuilder } from '../projection/rebuild.ts'
 import { Runner, type RunnerOptions } from '../projection/runner.ts'
+import type { Lead } from '../projection/stepper.ts'
+import { Tail } from '../projection/tail.ts'
 import type { Store } from '../store/store.ts'
 import { addressed } from './addressed.ts'
 import { facade } from './facade.ts'
 import { attempt } from './handle.ts'
 import { warnTo } from './logger.ts'
+import type { ManagedProjection } from './management.ts'
 import { type Aggregates, type ProjectionsByName, type ReactionsByName, reactionStorageName } from './running.ts'
 import { type StartOptions, settle } from './start-options.ts'
 import { systemEnvironment } from './system-environment.ts'
@@ -46,64 +54,85 @@ export async function start(definition: SettledDefinition, options: StartOptions
     warn,
   })
   const { pollIntervalMs, leaseMs } = settled
-  const shared = { store: stores.events, environment, warn, pollIntervalMs, leaseMs, owner: environment.newId() }
-  const { readers, runners } = projectionRunners(definition.projections, shared)
-  const reactions = reactionRunners(definition.reactions, kernel, shared)
+  const tail = new Tail({ store: stores.events, environment, pollIntervalMs })
+  const owner = environment.newId()
+  const shared = { store: stores.events, tail, environment, warn, pollIntervalMs, leaseMs, owner }
+  const projections = projectionsOf(definition.projections, shared)
+  const reactions = reactionsOf(definition.reactions, kernel, shared)
   if (settled.projections === 'automatic') {
-    for (const runner of [...runners.values(), ...reactions.values()]) runner.start()
+    for (const { runner } of [...projections.values(), ...reactions.values()]) runner.start()
   }
   const stopping = new AbortController()
   const stop = async () => {
     stopping.abort()
-    const stopAll = (some: ReadonlyMap<string, Runner>) =>
-      waitAtMost(environment, limits.stopTimeoutMs, Promise.all([...some.values()].map((runner) => runner.stop())))
+    const stopAll = (some: ReadonlyMap<string, ManagedProjection>) =>
+      waitAtMost(environment, limits.stopTimeoutMs, Promise.all([...some.values()].map(({ runner }) => runner.stop())))
     try {
       // New commands are refused from now on, those of reactions too, whose events are handled again another time. Projections
       // follow until the last event.
       const drained = kernel.stop()
       await stopAll(reactions)
       await drained
-      await stopAll(runners)
+      await stopAll(projections)
     } finally {
       await closeStores(stores)
     }
   }
-  const subscriptions = { store: stores.events, environment, pollIntervalMs, stopped: stopping.signal }
+  const subscriptions = { store: stores.events, tail, stopped: stopping.signal }
   const { aggregates } = definition
-  return facade({ aggregates, kernel, runners, readers, reactions, subscriptions, stop })
+  return facade({ aggregates, kernel, projections, reactions, subscriptions, environment, stop })
 }
 
 type Shared = Omit<RunnerOptions, 'name' | 'stepper'> & { readonly store: Store }
 
-function projectionRunners(
-  projections: ProjectionsByName,
-  shared: Shared,
-): { readonly readers: ReadonlyMap<string, ReadModelReader>; readonly runners: ReadonlyMap<string, Runner> } {
-  const runners = new Map<string, Runner>()
-  const readers = new Map<string, ReadModelReader>()
-  for (const [key, projection] of Object.entries(projections)) {
-    const stepper = (onReached: (position: number) => void) =>
-      new ProjectionSteps(projection, shared.store, shared.warn, onReached)
-    const runner = new Runner({ ...shared, name: projection.name, stepper })
-    runners.set(key, runner)
-    readers.set(key, new ReadModelReader(projection, shared.store, runner))
-  }
-  return { readers, runners }
+function projectionsOf(projections: ProjectionsByName, shared: Shared): ReadonlyMap<string, ManagedProjection> {
+  return new Map(
+    Object.entries(projections).map(([key, projection]) => [
+      key,
+      projection.shape === 'code' ? codeProjection(projection, shared) : rowsProjection(projection, shared),
+    ]),
+  )
 }
 
-function reactionRunners(reactions: ReactionsByName, kernel: Kernel, shared: Shared): ReadonlyMap<string, Runner> {
-  const runners = new Map<string, Runner>()
+function rowsProjection(projection: AnyProjection, shared: Shared): ManagedProjection {
+  const { name, rowRevision } = projection
+  const { store, environment, warn } = shared
+  const generations = new Generations(name, rowRevision, store)
+  const rebuilder = new Rebuilder({ ...shared, projection, generations })
+  let steps: ProjectionSteps | undefined
+  const stepper = (lead: Lead) => {
+    const prepare = (signal: AbortSignal) => rebuilder.bringUp(steps!, signal)
+    steps = new ProjectionSteps({ projection, store, environment, warn, home: generations, prepare, lead })
+    return steps
+  }
+  const runner = new Runner({ ...shared, name, stepper })
+  const reader = new ReadModelReader(projection, store, runner, generations)
+  return { runner, reader, rebuilder, steps: steps! }
+}
+
+function codeProjection(projection: AnyCodeProjection, shared: Shared): ManagedProjection {
+  const { store, environment, warn } = shared
+  const stepper = (lead: Lead) => new CodeSteps({ projection, store, storeName: store.name, environment, warn, lead })
+  return { runner: new Runner({ ...shared, name: projection.name, stepper }) }
+}
+
+function reactionsOf(
+  reactions: ReactionsByName,
+  kernel: Kernel,
+  shared: Shared,
+): ReadonlyMap<string, ManagedProjection> {
   const dispatch = async (command: PlainCommand): Promise<Outcome> => {
     const { stream, name, data, options } = addressed(kernel, command)
     return attempt(kernel, stream, name, data, options)
   }
-  for (const [key, reaction] of Object.entries(reactions)) {
-    const name = reactionStorageName(reaction)
-    const stepper = (onReached: (position: number) => void) =>
-      new ReactionSteps({ ...shared, reaction, name, dispatch }, onReached)
-    runners.set(key, new Runner({ ...shared, name, stepper }))
-  }
-  return runners
+  return new Map(
+    Object.entries(reactions).map(([key, reaction]) => {
+      const name = reactionStorageName(reaction)
+      const stepper = ({ onReached, keepLead }: Lead) =>
+        new ReactionSteps({ ...shared, reaction, name, dispatch, keepLead }, onReached)
+      return [key, { runner: new Runner({ ...shared, name, stepper }) }]
+    }),
+  )
 }
 
 interface Stores {

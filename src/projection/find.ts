@@ -1,12 +1,15 @@
 /**
- * Questions about a projection's rows: which, in which order, how many. Answered over the rows of any store, page by page, so it
- * costs a pass over the projection's rows; only what is wanted is kept. A row by its key is `get`.
+ * Questions about a projection's rows: which, in which order, how many. The store is told what fields have to be, and leaves out what it
+ * can; the rest is decided here, so that every store gives the same answer. Only what is wanted is kept. A row by its
+ * key is `get`.
  */
 import { decode } from '../domain/encoding.ts'
 import { DefinitionError } from '../domain/error.ts'
-import type { ProjectionStore } from '../store/store.ts'
+import type { Condition, ProjectionStore } from '../store/store.ts'
+import { isOwnKey } from './parked-events.ts'
+import { isSame } from './same.ts'
 
-/** What a field may be compared with. Dates compare by time. */
+/** What a field may be compared with. Values of one kind compare with each other; dates by time. */
 export interface Comparison<Value> {
   readonly gt?: Value
   readonly gte?: Value
@@ -56,7 +59,7 @@ export async function findRows(
   }
   const order = orderOf(orderBy, direction === 'ascending' ? 1 : -1)
   let found: Found<unknown>[] = []
-  for await (const { key, row } of allRows(store, projection)) {
+  for await (const { key, row } of allRows(store, projection, conditionsOf(where))) {
     if (!meets(row as Record<string, unknown>, where)) continue
     found.push({ key, row })
     // Keeps what is held within twice what is wanted.
@@ -65,14 +68,45 @@ export async function findRows(
   return found.sort(order).slice(0, limit)
 }
 
-async function* allRows(store: ProjectionStore, projection: string): AsyncGenerator<Found<unknown>> {
+async function* allRows(
+  store: ProjectionStore,
+  projection: string,
+  where: readonly Condition[],
+): AsyncGenerator<Found<unknown>> {
   for (let after: string | undefined; ; ) {
-    const page = await store.listRows(projection, { limit: pageSize, ...(after !== undefined && { after }) })
-    for (const { key, value } of page) if (value !== undefined) yield { key, row: decode(value) }
+    const page = await store.listRows(projection, { where, limit: pageSize, ...(after !== undefined && { after }) })
+    for (const { key, value } of page) {
+      if (value !== undefined && !isOwnKey(key)) yield { key, row: decode(value) }
+    }
     if (page.length < pageSize) return
     after = page.at(-1)!.key
   }
 }
+
+/** What a store can tell: fields that are a text, a number or a boolean, and numbers within bounds. */
+function conditionsOf(where: Where<Record<string, unknown>>): readonly Condition[] {
+  return Object.entries(where).flatMap(([field, wanted]): readonly Condition[] => {
+    // A name that begins so is stored under another.
+    if (field.startsWith('$') || wanted === undefined) return []
+    if (!isComparison(wanted)) return isTellable(wanted) ? [{ field, oneOf: [wanted] }] : []
+    const { gt, gte, lt, lte, in: oneOf } = wanted
+    const least = [gt, gte].filter(isNumber)
+    const most = [lt, lte].filter(isNumber)
+    const bounds = {
+      ...(least.length > 0 && { least: Math.max(...least) }),
+      ...(most.length > 0 && { most: Math.min(...most) }),
+    }
+    return [
+      ...(oneOf?.every(isTellable) ? [{ field, oneOf: oneOf as readonly (string | number | boolean)[] }] : []),
+      ...(least.length + most.length > 0 ? [{ field, ...bounds }] : []),
+    ]
+  })
+}
+
+/** -0 and what is no finite number are stored otherwise. */
+const isNumber = (value: unknown): value is number => Number.isFinite(value) && !Object.is(value, -0)
+const isTellable = (value: unknown): value is string | number | boolean =>
+  typeof value === 'string' || typeof value === 'boolean' || isNumber(value)
 
 function meets(row: Record<string, unknown>, where: Where<Record<string, unknown>>): boolean {
   return Object.entries(where).every(([field, wanted]) => {
@@ -103,30 +137,19 @@ function compares(value: unknown, { gt, gte, lt, lte, not, in: oneOf }: Comparis
   )
 }
 
-/** Equal by contents, as stored. */
-function isSame(a: unknown, b: unknown): boolean {
-  if (Object.is(a, b)) return true
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
-  if (a instanceof Date || b instanceof Date)
-    return a instanceof Date && b instanceof Date && a.getTime() === b.getTime()
-  const keys = Object.keys(a)
-  return (
-    keys.length === Object.keys(b).length &&
-    keys.every((key) => isSame((a as Record<string, unknown>)[key], (b as Record<string, unknown>)[key]))
-  )
-}
-
 /** Below, at or above zero; NaN for what cannot be compared. */
 function difference(a: unknown, b: unknown): number {
-  if (typeof a === 'string' && typeof b === 'string') return a < b ? -1 : a > b ? 1 : 0
-  return (a as number) < (b as number)
-    ? -1
-    : (a as number) > (b as number)
-      ? 1
-      : Number(a) === Number(b)
-        ? 0
-        : Number.NaN
+  const [kind, left, right] = [kindOf(a), comparable(a), comparable(b)]
+  if (kind === undefined || kind !== kindOf(b)) return Number.NaN
+  return left < right ? -1 : left > right ? 1 : left === right ? 0 : Number.NaN
 }
+
+function kindOf(value: unknown): string | undefined {
+  if (value instanceof Date) return 'date'
+  return ['string', 'number', 'bigint', 'boolean'].find((kind) => kind === typeof value)
+}
+
+const comparable = (value: unknown): any => (value instanceof Date ? value.getTime() : value)
 
 function orderOf(field: string | undefined, sign: number): (a: Found<unknown>, b: Found<unknown>) => number {
   const byKey = (a: Found<unknown>, b: Found<unknown>) => difference(a.key, b.key)

@@ -1,51 +1,57 @@
 /** One batch of a projection without I/O: from events and the rows as they are to the rows as they become. */
 import { decode, encode } from '../domain/encoding.ts'
-import { ProjectionError } from '../domain/error.ts'
 import { lift, type RecordedEvent } from '../domain/event.ts'
 import type { Json } from '../domain/json.ts'
 import type { AnyProjection } from '../domain/projection.ts'
-import { checkId } from '../domain/stream.ts'
 import type { Row, StoredEvent } from '../store/store.ts'
+import { checkRowKey } from './parked-events.ts'
 
 /** An event with the keys of the rows that it belongs to. */
-interface Keyed {
+export interface Keyed {
   readonly event: RecordedEvent
   readonly keys: readonly string[]
 }
 
-/** The events of a batch with their rows' keys, up to the first that cannot be read. */
-export interface KeyedBatch {
-  readonly keyed: readonly Keyed[]
-  readonly keys: readonly string[]
-  readonly failure: ProjectionError<'PROJECTION_FAILED'> | undefined
+/** An event that cannot be handled, and why. */
+export interface Failed {
+  readonly event: Pick<StoredEvent, 'position' | 'type' | 'stream'>
+  readonly cause: unknown
 }
 
-/** Lifts events and asks for their rows. */
-export function keyEvents(projection: AnyProjection, events: readonly StoredEvent[]): KeyedBatch {
+/** The events of a batch with their rows' keys, and those that cannot be read. */
+export interface KeyedBatch {
+  readonly keyed: readonly Keyed[]
+  readonly failed: readonly Failed[]
+}
+
+/**
+ * Lifts events and asks for their rows.
+ *
+ * @param untilFailed whether the batch ends before the first event that cannot be read
+ */
+export function keyEvents(projection: AnyProjection, events: readonly StoredEvent[], untilFailed: boolean): KeyedBatch {
   const keyed: Keyed[] = []
-  const keys = new Set<string>()
+  const failed: Failed[] = []
   for (const stored of events) {
     try {
       const { kind } = projection.folds.get(stored.type)!
       const data = lift(kind, stored.revision, stored.data)
       const event: RecordedEvent = { ...stored, data, recordedAt: new Date(stored.recordedAt) }
-      const own = projection.keysOf(event)
-      for (const key of own) {
-        if (!keys.has(key)) checkId('the key of a row', key)
-        keys.add(key)
-      }
-      keyed.push({ event, keys: own })
+      const keys = projection.keysOf(event)
+      keys.forEach(checkRowKey)
+      keyed.push({ event, keys })
     } catch (cause) {
-      return { keyed, keys: [...keys], failure: failureAt(projection, stored, cause) }
+      failed.push({ event: stored, cause })
+      if (untilFailed) break
     }
   }
-  return { keyed, keys: [...keys], failure: undefined }
+  return { keyed, failed }
 }
 
 /** The rows after a batch; where an event fails, the rows after those before it. */
 export interface FoldedRows {
   readonly rows: readonly Row[]
-  readonly failure: ProjectionError<'PROJECTION_FAILED'> | undefined
+  readonly failed: Failed | undefined
 }
 
 /** Folds a batch into its rows, whose stored values are given by key. */
@@ -54,13 +60,65 @@ export function foldRows(
   keyed: readonly Keyed[],
   stored: ReadonlyMap<string, Json | undefined>,
 ): FoldedRows {
-  let failure: FoldedRows['failure']
+  let failed: FoldedRows['failed']
   for (let end = keyed.length; ; ) {
     const attempt = foldAll(projection, keyed.slice(0, end), stored)
-    if (attempt.failedAt === undefined) return { rows: attempt.rows, failure }
+    if (attempt.failedAt === undefined) return { rows: attempt.rows, failed }
     end = attempt.failedAt
-    failure = failureAt(projection, keyed[end]!.event, attempt.cause)
+    failed = { event: keyed[end]!.event, cause: attempt.cause }
   }
+}
+
+/** An event that is left out, and why: it failed, or it queues behind another with the key. */
+export type LeftOut = Keyed & ({ readonly cause: unknown } | { readonly behind: string })
+
+/** The rows after a batch without those that were left out. */
+export interface ParkingFold {
+  readonly rows: readonly Row[]
+  readonly leftOut: readonly LeftOut[]
+}
+
+/**
+ * Folds a batch into its rows, and leaves out what fails together with all that has a key in common with something left out
+ * before it.
+ *
+ * @param blocks whether something is parked already that has a key
+ */
+export function foldParking(
+  projection: AnyProjection,
+  keyed: readonly Keyed[],
+  stored: ReadonlyMap<string, Json | undefined>,
+  blocks: (key: string) => boolean,
+): ParkingFold {
+  const failures = new Map<Keyed, unknown>()
+  for (;;) {
+    const { kept, leftOut } = partition(keyed, failures, blocks)
+    const attempt = foldAll(projection, kept, stored)
+    if (attempt.failedAt === undefined) return { rows: attempt.rows, leftOut }
+    failures.set(kept[attempt.failedAt]!, attempt.cause)
+  }
+}
+
+/** Divides a batch into what can be folded and what has to queue: behind something parked, or behind one that has failed. */
+export function partition(
+  keyed: readonly Keyed[],
+  failures: ReadonlyMap<Keyed, unknown>,
+  blocks: (key: string) => boolean,
+): { readonly kept: readonly Keyed[]; readonly leftOut: readonly LeftOut[] } {
+  const kept: Keyed[] = []
+  const leftOut: LeftOut[] = []
+  const blocked = new Set<string>()
+  for (const each of keyed) {
+    const behind = each.keys.find((key) => blocked.has(key) || blocks(key))
+    if (behind !== undefined) leftOut.push({ ...each, behind })
+    else if (failures.has(each)) leftOut.push({ ...each, cause: failures.get(each) })
+    else {
+      kept.push(each)
+      continue
+    }
+    for (const key of each.keys) blocked.add(key)
+  }
+  return { kept, leftOut }
 }
 
 type Attempt =
@@ -98,12 +156,4 @@ function foldAll(
 function rowBefore(folded: { readonly row: unknown } | undefined, stored: Json | undefined): unknown {
   if (folded !== undefined) return folded.row
   return stored === undefined ? undefined : decode(stored)
-}
-
-function failureAt(
-  { name: projection }: AnyProjection,
-  { position, type: event }: Pick<StoredEvent, 'position' | 'type'>,
-  cause: unknown,
-): ProjectionError<'PROJECTION_FAILED'> {
-  return new ProjectionError('PROJECTION_FAILED', { projection, position, event }, cause)
 }

@@ -9,7 +9,7 @@ import type { LeaseStore } from '../store/store.ts'
 export interface LeadershipOptions {
   readonly store: LeaseStore
   readonly environment: Environment
-  /** Of what is led. */
+  /** The name of the lease. */
   readonly name: string
   /** Unique for each running domain. */
   readonly owner: string
@@ -25,17 +25,23 @@ export class Leadership {
   /** From when on the lease is to be renewed, by this process's clock. */
   #renewAt = Number.NEGATIVE_INFINITY
   #held = false
+  #renewals = 0
 
   constructor({ store, environment, name, owner, durationMs }: LeadershipOptions) {
     this.#store = store
     this.#environment = environment
-    this.#name = `projection ${name}`
+    this.#name = name
     this.#owner = owner
     this.#durationMs = durationMs
   }
 
   get held(): boolean {
     return this.#held
+  }
+
+  /** How often the store was asked. */
+  get renewals(): number {
+    return this.#renewals
   }
 
   /** How long one may rest before asking again. */
@@ -48,6 +54,7 @@ export class Leadership {
     const now = this.#environment.now()
     if (this.#held && now < this.#renewAt) return true
     this.#held = false
+    this.#renewals++
     const lease = await this.#store.acquireLease(this.#name, this.#owner, this.#durationMs)
     this.#held = lease.owner === this.#owner
     this.#renewAt = now + this.#durationMs / 2

@@ -77,7 +77,7 @@ describe('A projection', () => {
     await add(counts)
     await environment.advance(500)
     const lag = { events: 2, ms: 2500 }
-    const stopped = { name: 'sums', state: 'stopped', position: 0, head: 2, lag }
+    const stopped = { name: 'sums', state: 'stopped', position: 0, head: 2, lag, parked: 0 }
     assert.deepEqual(await counts.projections.status('sums'), stopped)
     await counts.projections.runOnce('sums')
     const done = { ...stopped, position: 2, lag: { events: 0, ms: 0 } }

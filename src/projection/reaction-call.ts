@@ -1,10 +1,10 @@
 /**
- * One run of a reaction's handler on one event: what it sends and schedules. Each command's id follows from the reaction, the
+ * One run of a reaction's handler on one event: what it sends, schedules and remembers. Each command's id follows from the reaction, the
  * event's position, the command's name and how often that was sent to the same aggregate before, so a run after a crash
  * sends the same ids, and gets the same answers.
  */
 import type { CommandOptions } from '../domain/command.ts'
-import { CancelledError, DefinitionError, MnemeError } from '../domain/error.ts'
+import { CancelledError, DefinitionError, MnemeError, OutcomeUnknownError, StoreError } from '../domain/error.ts'
 import type { RecordedEvent } from '../domain/event.ts'
 import { toJson } from '../domain/json.ts'
 import type { Outcome } from '../domain/outcome.ts'
@@ -14,6 +14,7 @@ import type { Environment } from '../kernel/environment.ts'
 import type { Warn } from '../kernel/warning.ts'
 import type { EventStore, ProjectionStore, Row } from '../store/store.ts'
 import { type ReactionRows, rejectionKey, rejectionRow, timerKey } from './reaction-rows.ts'
+import type { Lead } from './stepper.ts'
 
 /** A command as plain data. */
 export interface PlainCommand extends CommandOptions {
@@ -34,6 +35,7 @@ export interface ReactionOptions {
   readonly environment: Environment
   readonly warn: Warn
   readonly dispatch: Dispatch
+  readonly keepLead: Lead['keepLead']
 }
 
 /** What a run needs of the steps. */
@@ -41,6 +43,8 @@ interface Means {
   readonly dispatch: Dispatch
   /** Stores a row at once; false if another runner was faster. */
   readonly keep: (row: Row) => Promise<boolean>
+  /** What the reaction remembers under the event's key. */
+  readonly state: unknown
   readonly signal: AbortSignal
 }
 
@@ -52,6 +56,11 @@ class Overtaken extends Error {
 /** Whether an error only means that the event is to be handled later, or by another. */
 export function isForLater(error: unknown): boolean {
   return error instanceof Overtaken || (error instanceof CancelledError && error.code === 'STOPPED')
+}
+
+/** Whether the store, or the way to it, failed, and not the handler: that is waited for, however long it lasts. */
+export function isOutage(error: unknown): boolean {
+  return error instanceof OutcomeUnknownError || (error instanceof StoreError && error.retryable)
 }
 
 /** Whether sending the same command again can never help. */
@@ -66,17 +75,33 @@ export class ReactionCall {
   readonly #means: Means
   readonly #counts = new Map<string, number>()
   readonly timers: Row[] = []
+  #state: unknown
+  #stateChanged = false
 
   constructor(reaction: string, event: RecordedEvent, rows: ReactionRows, means: Means) {
     this.#reaction = reaction
     this.#event = event
     this.#rows = rows
     this.#means = means
+    this.#state = means.state
   }
 
-  tools(): ReactionTools<any> {
+  /** What the handler has made of the state, if it has changed it. */
+  get changedState(): { readonly state: unknown } | undefined {
+    return this.#stateChanged ? { state: this.#state } : undefined
+  }
+
+  tools(): ReactionTools<any, any> {
+    const state = () => this.#state
     return {
       signal: this.#means.signal,
+      get state() {
+        return state()
+      },
+      setState: (next: unknown) => {
+        this.#state = next
+        this.#stateChanged = true
+      },
       dispatch: (command: PlainCommand): Promise<any> => this.#dispatch(command),
       schedule: (command: PlainCommand, due: Due) => this.#schedule(command, due),
     }

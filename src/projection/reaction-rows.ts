@@ -1,7 +1,7 @@
 /**
- * What a reaction keeps beside its checkpoint: commands that wait for their time, and rejections that a handler has acted on. An accepted
- * command is in the log for good; a rejected one left no trace, and a handler that runs again must get the same answer
- * again, or it would take the other way after half of the first.
+ * What a reaction keeps beside its checkpoint: its states, commands that wait for their time, and rejections that a handler has acted on. An
+ * accepted command is in the log for good; a rejected one left no trace, and a handler that runs again must get the same
+ * answer again, or it would take the other way after half of the first.
  */
 import { decode, encode } from '../domain/encoding.ts'
 import type { JsonObject } from '../domain/json.ts'
@@ -18,34 +18,48 @@ export interface Timer {
 const pageSize = 1000
 const timerPrefix = 'timer '
 const rejectionPrefix = 'rejection '
+const statePrefix = 'state '
 
 /** The row of the n-th command that an event has scheduled. */
 export const timerKey = (position: number, n: number): string => `${timerPrefix}${position}:${n}`
 /** The row of the rejection of a command that was sent because of an event. */
 export const rejectionKey = (position: number, command: string): string => `${rejectionPrefix}${position}:${command}`
 
+/** The row of the state that is remembered under a key. */
+export const stateKey = (key: string): string => `${statePrefix}${key}`
+
+/** The position of the event that has scheduled a command. */
+export const positionOfTimer = (key: string): number => Number(key.slice(timerPrefix.length).split(':')[0])
+
+/** A timer whose command waits no more. */
+export const withoutTimer = (key: string): Row => ({ key, value: undefined })
+
 export class ReactionRows {
   readonly timers: Map<string, Timer> = new Map()
   readonly #rejections = new Map<string, Rejection<string, unknown>>()
 
-  /** Forgets all, and reads what is stored. */
+  /** Forgets all, and reads what is stored; states are read one by one when they are wanted. */
   async load(store: ProjectionStore, name: string): Promise<void> {
     this.timers.clear()
     this.#rejections.clear()
-    for (let after: string | undefined; ; ) {
-      const rows = await store.listRows(name, { limit: pageSize, ...(after !== undefined && { after }) })
-      this.apply(rows)
-      if (rows.length < pageSize) return
-      after = rows.at(-1)!.key
+    for (const prefix of [timerPrefix, rejectionPrefix]) {
+      for (let after: string | undefined; ; ) {
+        const rows = await store.listRows(name, { prefix, limit: pageSize, ...(after !== undefined && { after }) })
+        this.apply(rows)
+        if (rows.length < pageSize) break
+        after = rows.at(-1)!.key
+      }
     }
   }
 
-  /** Takes over rows that were saved. */
+  /** Takes over rows that were saved; passes over those that are of other kinds. */
   apply(rows: readonly Row[]): void {
     for (const { key, value } of rows) {
       if (key.startsWith(timerPrefix)) {
         if (value === undefined) this.timers.delete(key)
         else this.timers.set(key, value as unknown as Timer)
+      } else if (!key.startsWith(rejectionPrefix)) {
+        // A state, or something parked.
       } else if (value === undefined) this.#rejections.delete(key)
       else {
         const { code, details } = decode(value) as { readonly code: string; readonly details?: unknown }

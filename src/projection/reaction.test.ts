@@ -4,7 +4,7 @@ import { describe, test } from 'node:test'
 import { Account, Deposited, Opened } from '../../examples/bank/account.ts'
 import { TransferBank } from '../../examples/transfer/bank.ts'
 import { recorder, until, watched } from '../../test/kernel/rig.ts'
-import { domain, memory, type Reaction, reaction, type StartOptions } from '../index.ts'
+import { domain, memory, type Reaction, reaction, type StartOptions, StoreError } from '../index.ts'
 import { manualEnvironment } from '../testing/manual-environment.ts'
 
 const aggregates = { account: Account }
@@ -171,6 +171,27 @@ describe('A handler that throws', () => {
     await bank.reactions.runOnce('welcome')
     assert.deepEqual(log.codes(), ['REACTION_SKIPPED'])
     assert.equal((await bank.reactions.status('welcome')).lag.events, 1)
+  })
+})
+
+describe('A store that fails below a handler', () => {
+  test('is waited for: the event is neither skipped nor held against the handler', async () => {
+    let isDown = true
+    let calls = 0
+    const Patient = reaction('welcome', aggregates)
+      .on(Opened, async ({ stream: { id } }, { dispatch }) => {
+        calls++
+        if (isDown) throw new StoreError('STORE_UNAVAILABLE', { store: 'remote', doing: 'appending' })
+        await dispatch({ aggregate: 'account', id, name: 'deposit', data: { amount: 10 } })
+      })
+      .onFailure({ retries: 0, giveUp: 'skip' })
+    const log = recorder()
+    await using bank = await startWith(Patient, { projections: 'automatic', log })
+    await bank.account('ada').open({ owner: 'Ada' })
+    await until('it was tried again', async () => calls > 2)
+    isDown = false
+    await until('the gift is there', async () => (await balanceOf(bank, 'ada')) === 10)
+    assert.deepEqual(log.codes(), ['PROJECTION_DELAYED'])
   })
 })
 

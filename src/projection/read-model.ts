@@ -3,33 +3,77 @@ import { decode } from '../domain/encoding.ts'
 import type { AnyProjection } from '../domain/projection.ts'
 import type { ProjectionStore } from '../store/store.ts'
 import { type Found, findRows, type Query } from './find.ts'
+import type { Generations } from './generations.ts'
+import { checkRowKey } from './parked-events.ts'
 import type { Runner, WaitOptions } from './runner.ts'
 
 export class ReadModelReader {
   readonly #projection: AnyProjection
   readonly #store: ProjectionStore
   readonly #runner: Runner
+  readonly #generations: Generations
 
-  constructor(projection: AnyProjection, store: ProjectionStore, runner: Runner) {
+  constructor(projection: AnyProjection, store: ProjectionStore, runner: Runner, generations: Generations) {
     this.#projection = projection
     this.#store = store
     this.#runner = runner
+    this.#generations = generations
   }
 
   get projection(): AnyProjection {
     return this.#projection
   }
 
-  /** @throws ProjectionError `PROJECTION_BEHIND`, `PROJECTION_FAILED` */
+  /** @throws InputError `ID_INVALID`; ProjectionError `PROJECTION_BEHIND`, `PROJECTION_FAILED`, `PROJECTION_OUTDATED` */
   async get(key: string, wait: WaitOptions): Promise<unknown> {
-    await this.#runner.reached(wait)
-    const [row] = await this.#store.loadRows(this.#projection.name, [key])
-    return row === undefined ? undefined : decode(row)
+    checkRowKey(key)
+    const rows = await this.#read(
+      wait,
+      (storage) => this.#store.loadRows(storage, [key]),
+      ([row]) => row !== undefined,
+    )
+    return rows[0] === undefined ? undefined : decode(rows[0])
   }
 
-  /** @throws DefinitionError `OPTION_INVALID`; ProjectionError */
-  async find(query: Query<Record<string, unknown>>, wait: WaitOptions): Promise<readonly Found<unknown>[]> {
+  /** @throws DefinitionError `OPTION_INVALID`; ProjectionError as `get` */
+  find(query: Query<Record<string, unknown>>, wait: WaitOptions): Promise<readonly Found<unknown>[]> {
+    return this.#read(
+      wait,
+      (storage) => findRows(this.#store, storage, query),
+      () => false,
+    )
+  }
+
+  /**
+   * Reads from the rows that serve, and again from others if those were replaced meanwhile.
+   *
+   * @param isWhole whether what was read was there for certain, and not half deleted
+   */
+  async #read<Result>(
+    wait: WaitOptions,
+    read: (storage: string) => Promise<Result>,
+    isWhole: (result: Result) => boolean,
+  ): Promise<Result> {
+    for (;;) {
+      await this.#reached(wait)
+      const { storage } = this.#generations.live
+      const result = await read(storage)
+      if (isWhole(result)) return result
+      await this.#generations.load()
+      if (this.#generations.live.storage === storage) return result
+      await this.#runner.refresh()
+    }
+  }
+
+  async #reached(wait: WaitOptions): Promise<void> {
     await this.#runner.reached(wait)
-    return findRows(this.#store, this.#projection.name, query)
+    const { storage } = this.#generations.live
+    // A runner of this process looks by itself which rows serve.
+    if (this.#runner.alive) await this.#generations.loadOnce()
+    else await this.#generations.load()
+    // Only then: it would wait for the step that is under way, and readers do not.
+    if (this.#generations.live.storage !== storage) await this.#runner.refresh()
+    // Rows that serve only since then may be a little behind those before.
+    while (this.#runner.position < (wait.atLeast ?? 0)) await this.#runner.reached(wait)
   }
 }

@@ -76,7 +76,7 @@ describe('Running once', () => {
     await using vaults = await startVaults({ store: watch.store })
     for (let i = 0; i < 5; i++) await vaults.vault(`v${i}`).burst({ count: 900 })
     assert.deepEqual(await vaults.projections.runOnce('totals'), { position: 4500, events: 4500 })
-    assert.equal(watch.count('saveStep'), 5)
+    assert.equal(watch.count('saveStep'), 3)
     assert.deepEqual(await vaults.totals.get('v3'), { balance: 900, events: 900 })
   })
 
@@ -258,7 +258,8 @@ describe('Following the log', () => {
     assert.equal(vaults.load().liveAggregates, 0)
     watch.forget()
     await environment.advance(10_000)
-    assert.equal(watch.count('readAll'), 10)
+    assert.ok(watch.count('head') <= 10, 'once in each interval')
+    assert.ok(watch.count('readAll') <= 3, 'only when the lease is due')
     assert.equal(watch.count('saveStep'), 0)
   })
 

@@ -1,5 +1,5 @@
 /**
- * Runs one projection or reaction: follows the log from its checkpoint on, woken by the store's hint with a slow poll behind it, as long as
+ * Runs one projection or reaction: follows the log from its checkpoint on, woken when it grows, as long as
  * this process leads; stands by otherwise. It stops at the first event that cannot be folded, in front of it, and can
  * be started again.
  */
@@ -8,9 +8,10 @@ import { backOffMs, type Environment, sleep } from '../kernel/environment.ts'
 import type { Warn } from '../kernel/warning.ts'
 import type { EventStore, LeaseStore, ProjectionStore } from '../store/store.ts'
 import { Leadership } from './leadership.ts'
+import type { ParkedEvent } from './parked-events.ts'
 import { PositionWaiters } from './position-waiters.ts'
-import type { Stepper } from './stepper.ts'
-import { Tail } from './tail.ts'
+import type { Lead, RetryResult, Stepper } from './stepper.ts'
+import type { Follower, Tail } from './tail.ts'
 
 export interface RunnerOptions {
   /** The name under which checkpoint and lease are stored. */
@@ -18,13 +19,15 @@ export interface RunnerOptions {
   readonly store: EventStore & ProjectionStore & LeaseStore
   readonly environment: Environment
   readonly warn: Warn
-  /** How often to look without a hint. */
+  /** Tells when the log grows. */
+  readonly tail: Tail
+  /** How often to try to lead while another process does. */
   readonly pollIntervalMs: number
   /** Unique for each running domain: the holder of the lease. */
   readonly owner: string
   readonly leaseMs: number
-  /** What is run; it reports each position up to which everything is handled. */
-  readonly stepper: (onReached: (position: number) => void) => Stepper
+  /** What is run. */
+  readonly stepper: (lead: Lead) => Stepper
 }
 
 /** Where a run came to. */
@@ -45,10 +48,10 @@ export interface WaitOptions {
 }
 
 /**
- * `running`: follows the log here. `standby`: another process does. `paused`: nobody does until `resume`. `failed`: stands before
- * an event that it cannot handle. `stopped`: not started.
+ * `preparing`: brings its rows, or its tables, to this program's revision. `running`: follows the log here. `standby`: another process
+ * does. `paused`: nobody does until `resume`. `failed`: stands before an event that it cannot handle. `stopped`: not started.
  */
-export type ProjectionState = 'running' | 'standby' | 'paused' | 'failed' | 'stopped'
+export type ProjectionState = 'preparing' | 'running' | 'standby' | 'paused' | 'failed' | 'stopped'
 
 export interface ProjectionStatus {
   readonly name: string
@@ -59,6 +62,8 @@ export interface ProjectionStatus {
   readonly head: number
   /** How far it is behind: in positions, and the age of the oldest event not handled, in milliseconds. */
   readonly lag: { readonly events: number; readonly ms: number }
+  /** How many events are parked. */
+  readonly parked: number
   /** Why it has failed. */
   readonly failure?: ProjectionError
 }
@@ -84,8 +89,15 @@ export class Runner {
     const { name, store, environment, owner, leaseMs, stepper } = options
     this.#options = options
     this.#waiters = new PositionWaiters(name, environment)
-    this.#steps = stepper((position) => this.#waiters.reach(position))
-    this.#leadership = new Leadership({ store, environment, name, owner, durationMs: leaseMs })
+    this.#leadership = new Leadership({
+      ...{ store, environment, owner, durationMs: leaseMs },
+      name: `projection ${name}`,
+    })
+    this.#steps = stepper({
+      onReached: (position) => this.#waiters.reach(position),
+      // A single run holds no lease and needs none.
+      keepLead: async () => (!this.alive && !this.#leadership.held) || this.#leadership.keep(),
+    })
   }
 
   /** Whether it was started and neither stopped nor failed. */
@@ -133,12 +145,13 @@ export class Runner {
   async status(): Promise<ProjectionStatus> {
     const { name, store, environment } = this.#options
     const head = await store.head()
-    const stored = this.#state === 'running' ? 0 : await store.loadCheckpoint(name)
-    const position = Math.max(this.#steps.position, stored)
+    await this.#lookIfIdle()
+    const { position } = this.#steps
+    const parked = (await this.#steps.parked()).length
     const range = { from: position + 1, to: position + 2 }
     const [next] = position < head ? (await store.readAll(range, { limit: 1 })).events : []
     const ms = next === undefined ? 0 : Math.max(0, environment.now() - next.recordedAt)
-    const status = { name, state: this.#state, position, head }
+    const status = { name, state: this.#state, position, head, parked }
     const lag = { events: Math.max(0, head - position), ms }
     return { ...status, lag, ...(this.#failure !== undefined && { failure: this.#failure }) }
   }
@@ -151,15 +164,60 @@ export class Runner {
   async runOnce(): Promise<RunResult> {
     // A run that was stopped has an aborted signal; this is another run.
     const { signal } = this.alive ? this.#stopping : new AbortController()
+    if (!this.alive) await this.#orFail(this.#steps.prepare(signal))
     await this.#steps.load()
     let events = 0
     for (let caughtUp = false; !caughtUp; ) {
       const step = await this.#orFail(this.#steps.step(signal))
       events += step.events
-      caughtUp = step.caughtUp
+      caughtUp = step.caughtUp || signal.aborted
     }
     await this.#steps.save()
     return { position: this.#steps.position, events }
+  }
+
+  /** The last position that is handled, as far as this process knows. */
+  get position(): number {
+    return this.#steps.position
+  }
+
+  /** Looks whether other rows serve than before. */
+  refresh(): Promise<void> {
+    return this.#steps.refresh()
+  }
+
+  /** What is parked, in the order of the log. */
+  async parked(): Promise<readonly ParkedEvent[]> {
+    await this.#lookIfIdle()
+    return this.#steps.parked()
+  }
+
+  /** Another process may have gone on where this one does not. */
+  async #lookIfIdle(): Promise<void> {
+    if (this.#state !== 'running' && this.#state !== 'paused' && this.#failure === undefined) await this.#steps.look()
+  }
+
+  /** Tries again what is parked. @throws ProjectionError `PROJECTION_ELSEWHERE` */
+  async retryParked(): Promise<RetryResult> {
+    const signal = this.alive ? this.#stopping.signal : new AbortController().signal
+    return this.#leading('Retrying what is parked', () => this.#steps.retryParked(signal))
+  }
+
+  /** Lets a parked event go for good. @throws ProjectionError `PARKED_UNKNOWN`, `PROJECTION_ELSEWHERE` */
+  async skipParked(position: number): Promise<void> {
+    await this.#leading('Skipping what is parked', () => this.#steps.skipParked(position))
+  }
+
+  /** Does something that only the process may do that leads, or any where none does: what is parked here is known there. */
+  async #leading<Result>(doing: string, work: () => Promise<Result>): Promise<Result> {
+    if (!(await this.#leadership.keep())) {
+      throw new ProjectionError('PROJECTION_ELSEWHERE', { projection: this.#options.name, doing })
+    }
+    try {
+      return await work()
+    } finally {
+      if (!this.alive) await this.#leadership.release().catch(() => {})
+    }
   }
 
   /**
@@ -170,48 +228,54 @@ export class Runner {
   async reached({ atLeast, timeoutMs = waitTimeoutMsDefault, signal }: WaitOptions): Promise<void> {
     signal?.throwIfAborted()
     if (atLeast === undefined) return
-    if (this.#running === undefined && this.#steps.position < atLeast) await this.#steps.load()
+    if (this.#running === undefined && this.#steps.position < atLeast) await this.#steps.look()
     await this.#waiters.wait(atLeast, timeoutMs, signal)
   }
 
   // -- following -----------------------------------------------------------------------------------------
 
   async #follow(from: number, signal: AbortSignal): Promise<void> {
-    const { store, environment, pollIntervalMs } = this.#options
-    const tail = new Tail(store, environment, Math.min(pollIntervalMs, this.#leadership.restMs))
+    const follower = this.#options.tail.follow()
     for (this.#failures = 0; !signal.aborted && this.#failure === undefined; ) {
       try {
-        await this.#lead(from, tail, signal)
+        this.#state = 'preparing'
+        await this.#orFail(this.#steps.prepare(signal))
+        await this.#lead(from, follower, signal)
       } catch (error) {
         if (!(error instanceof ProjectionError)) await this.#holdUp(error, signal)
       }
     }
-    tail.close()
+    follower.close()
     if (this.#leadership.held) await this.#steps.save().catch(() => {})
     await this.#leadership.release().catch(() => {})
   }
 
   /** One term: stands by until this process leads, then goes on until it does not any more. */
-  async #lead(from: number, tail: Tail, signal: AbortSignal): Promise<void> {
+  async #lead(from: number, follower: Follower, signal: AbortSignal): Promise<void> {
+    const { environment, pollIntervalMs } = this.#options
+    const leaseMs = this.#leadership.restMs
+    const examined = () => this.#steps.position
     while (!(await this.#leadership.keep())) {
       this.#state = 'standby'
-      tail.mark()
-      await this.#steps.load()
-      await tail.wait(signal)
+      follower.mark()
+      await this.#orFail(this.#steps.look())
+      await follower.wait(signal, { examined, mostMs: Math.min(pollIntervalMs, leaseMs) })
       if (signal.aborted) return
     }
-    await this.#steps.beginBehind(from - 1)
-    while (!signal.aborted && (await this.#leadership.keep())) {
+    await this.#orFail(this.#steps.beginBehind(from - 1))
+    for (let renewals = this.#leadership.renewals; !signal.aborted && (await this.#leadership.keep()); ) {
+      if (this.#leadership.renewals !== renewals) await this.#orFail(this.#steps.refresh())
+      renewals = this.#leadership.renewals
       if (this.#resume !== undefined) {
         this.#state = 'paused'
-        await Promise.race([this.#resume.promise, sleep(this.#options.environment, this.#leadership.restMs, signal)])
+        await Promise.race([this.#resume.promise, sleep(environment, leaseMs, signal)])
         continue
       }
       this.#state = 'running'
-      tail.mark()
-      const { caughtUp, restMs } = await this.#orFail(this.#steps.step(signal))
+      follower.mark()
+      const { caughtUp, restMs = leaseMs } = await this.#orFail(this.#steps.step(signal))
       this.#failures = 0
-      if (caughtUp) await tail.wait(signal, restMs)
+      if (caughtUp) await follower.wait(signal, { examined, mostMs: Math.min(restMs, leaseMs) })
     }
   }
 

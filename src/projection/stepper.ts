@@ -1,4 +1,5 @@
 /** What a runner drives: something that handles the log step by step behind a checkpoint. Projections and reactions do. */
+import type { ParkedEvent } from './parked-events.ts'
 
 /** What a step came to. */
 export interface StepResult {
@@ -10,11 +11,37 @@ export interface StepResult {
   readonly restMs?: number
 }
 
+/** What became of parked events that were tried again. */
+export interface RetryResult {
+  /** How many were handled. */
+  readonly handled: number
+  /** How many are still parked. */
+  readonly parked: number
+}
+
+/** What a stepper is told by its runner, and may ask of it. */
+export interface Lead {
+  /** To be told each position up to which everything is handled. */
+  readonly onReached: (position: number) => void
+  /** Keeps the lease during work that may be long; false if another process has taken over, who is not to be disturbed. */
+  readonly keepLead: () => Promise<boolean>
+}
+
 export interface Stepper {
   /** The last position that is handled. */
   readonly position: number
+  /**
+   * What has to be done before the log is followed; done by any process, whether it is to run the projection or not.
+   *
+   * @throws ProjectionError `PROJECTION_OUTDATED`
+   */
+  prepare(signal: AbortSignal): Promise<void>
+  /** Looks where the checkpoint is, while another runner moves it. */
+  look(): Promise<void>
   /** Goes to the stored checkpoint. */
   load(): Promise<void>
+  /** Goes there again if something else than this runner may have moved it. */
+  refresh(): Promise<void>
   /** Begins behind a position, if there is no checkpoint yet. */
   beginBehind(position: number): Promise<void>
   /**
@@ -25,4 +52,10 @@ export interface Stepper {
   step(signal: AbortSignal): Promise<StepResult>
   /** Saves the checkpoint behind what was passed over. */
   save(): Promise<void>
+  /** What is parked, in the order of the log. */
+  parked(): Promise<readonly ParkedEvent[]>
+  /** Tries again what is parked, in the order of the log. What fails stays parked, and what queues behind it. */
+  retryParked(signal: AbortSignal): Promise<RetryResult>
+  /** Lets a parked event go for good. @throws ProjectionError `PARKED_UNKNOWN` */
+  skipParked(position: number): Promise<void>
 }

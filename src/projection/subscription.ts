@@ -4,9 +4,8 @@
  * pulls, so a slow one holds one page and nothing piles up.
  */
 import { DefinitionError } from '../domain/error.ts'
-import type { Environment } from '../kernel/environment.ts'
 import type { EventStore, ReadAllOptions, StoredEvent } from '../store/store.ts'
-import { Tail } from './tail.ts'
+import type { Tail } from './tail.ts'
 
 export interface SubscriptionOptions extends Pick<ReadAllOptions, 'types' | 'aggregates' | 'tags' | 'signal'> {
   /** The first position wanted: 1 (the default) for everything, the last one handled + 1 to go on, or 'now'. */
@@ -18,8 +17,7 @@ export interface SubscriptionOptions extends Pick<ReadAllOptions, 'types' | 'agg
 /** What a subscription runs on. `stopped` ends it without an error. */
 export interface SubscriptionContext {
   readonly store: EventStore
-  readonly environment: Environment
-  readonly pollIntervalMs: number
+  readonly tail: Tail
   readonly stopped: AbortSignal
 }
 
@@ -41,28 +39,48 @@ export function subscribe(
 }
 
 async function* follow(
-  { store, environment, pollIntervalMs, stopped }: SubscriptionContext,
+  { store, tail, stopped }: SubscriptionContext,
   start: number | Promise<number>,
   pageSize: number,
   { signal, ...filters }: SubscriptionOptions,
 ): AsyncGenerator<StoredEvent, void, void> {
   const ended = signal === undefined ? stopped : AbortSignal.any([stopped, signal])
-  const tail = new Tail(store, environment, pollIntervalMs)
+  const follower = tail.follow()
   try {
-    for (let next = await start; !ended.aborted; ) {
-      tail.mark()
-      const page = await store.readAll({ from: next, to: Number.POSITIVE_INFINITY }, { ...filters, limit: pageSize })
+    let next = (await untilEnded(start, ended)) ?? 0
+    const examined = () => next - 1
+    while (!ended.aborted) {
+      follower.mark()
+      const range = { from: next, to: Number.POSITIVE_INFINITY }
+      const page = await untilEnded(store.readAll(range, { ...filters, limit: pageSize, signal: ended }), ended)
+      if (page === undefined) break
       for (const event of page.events) {
         if (ended.aborted) break
         yield event
       }
       next = page.examined + 1
-      if (page.events.length < pageSize) await tail.wait(ended)
+      if (page.events.length < pageSize) await follower.wait(ended, { examined })
     }
   } finally {
-    tail.close()
+    follower.close()
   }
   if (!stopped.aborted) signal?.throwIfAborted()
+}
+
+/** What a read gives, or nothing once all is to end: a store that takes its time holds nobody up. */
+async function untilEnded<Result>(read: Result | Promise<Result>, ended: AbortSignal): Promise<Result | undefined> {
+  if (ended.aborted) return undefined
+  const { promise: end, resolve } = Promise.withResolvers<undefined>()
+  const onAbort = () => resolve(undefined)
+  ended.addEventListener('abort', onAbort, { once: true })
+  try {
+    return await Promise.race([read, end])
+  } catch (error) {
+    if (ended.aborted) return undefined
+    throw error
+  } finally {
+    ended.removeEventListener('abort', onAbort)
+  }
 }
 
 function refuse(option: string, expected: string, found: unknown): never {

@@ -1,0 +1,79 @@
+/** How projections and reactions are managed, by name. */
+import { DefinitionError, ProjectionError } from '../domain/error.ts'
+import type { Environment } from '../kernel/environment.ts'
+import { type ProgressOptions, Undertaking, watchProgress } from '../projection/progress.ts'
+import type { ProjectionSteps } from '../projection/projection-steps.ts'
+import type { ReadModelReader } from '../projection/read-model.ts'
+import type { CompareOptions, Rebuilder } from '../projection/rebuild.ts'
+import type { Runner } from '../projection/runner.ts'
+import type { Projections, RebuildOptions, StartAt } from './running.ts'
+
+/** A projection or a reaction of a running domain. Only projections of rows are read, and built anew. */
+export interface ManagedProjection {
+  readonly runner: Runner
+  readonly reader?: ReadModelReader
+  readonly rebuilder?: Rebuilder
+  readonly steps?: ProjectionSteps
+}
+
+/** The methods by which they are managed. */
+export function management(
+  projections: ReadonlyMap<string, ManagedProjection>,
+  environment: Environment,
+): Projections<string> {
+  const named = (projection: unknown): ManagedProjection => {
+    const found = projections.get(projection as string)
+    if (found !== undefined) return found
+    throw new ProjectionError('PROJECTION_UNKNOWN', { projection, known: [...projections.keys()] })
+  }
+  const rebuilt = (name: string): { readonly rebuilder: Rebuilder; readonly steps: ProjectionSteps } => {
+    const { rebuilder, steps } = named(name)
+    if (rebuilder !== undefined && steps !== undefined) return { rebuilder, steps }
+    throw new ProjectionError('REBUILD_IMPOSSIBLE', { projection: name })
+  }
+  return Object.freeze({
+    async start(name: string, { from = 1 }: StartAt = {}) {
+      const { runner } = named(name)
+      checkWhole('from', from, 1, 'a position from 1')
+      runner.start(from)
+      return runner.status()
+    },
+    stop: async (name: string) => named(name).runner.stop(),
+    async lookup(name: string) {
+      const { runner } = named(name)
+      return runner.alive ? runner.status() : undefined
+    },
+    pause: async (name: string) => named(name).runner.pause(),
+    resume: async (name: string) => named(name).runner.resume(),
+    status: async (name: string) => named(name).runner.status(),
+    runOnce: async (name: string) => named(name).runner.runOnce(),
+    progress(name: string, options: ProgressOptions = {}) {
+      const { runner } = named(name)
+      checkWhole('everyMs', options.everyMs ?? 1, 1, 'a whole number above 0')
+      const place = async () => {
+        const status = await runner.status()
+        // It will never catch up.
+        if (status.failure !== undefined) throw status.failure
+        return status
+      }
+      return watchProgress(name, environment, place, options)
+    },
+    rebuild(name: string, { signal }: RebuildOptions = {}) {
+      const { rebuilder, steps } = rebuilt(name)
+      return new Undertaking((onProgress) => rebuilder.rebuild(steps, onProgress, signal))
+    },
+    compare(name: string, options: CompareOptions = {}) {
+      const { rebuilder, steps } = rebuilt(name)
+      checkWhole('limit', options.limit ?? 0, 0, 'a whole number from 0')
+      return new Undertaking((onProgress) => rebuilder.compare(steps, options, onProgress))
+    },
+    parked: async (name: string) => named(name).runner.parked(),
+    retryParked: async (name: string) => named(name).runner.retryParked(),
+    skipParked: async (name: string, position: number) => named(name).runner.skipParked(position),
+  })
+}
+
+function checkWhole(option: string, found: number, least: number, expected: string): void {
+  if (Number.isSafeInteger(found) && found >= least) return
+  throw new DefinitionError('OPTION_INVALID', { option, expected, found })
+}

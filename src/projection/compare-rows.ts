@@ -1,0 +1,78 @@
+/** Two sets of rows of one projection, held against each other. */
+import { decode } from '../domain/encoding.ts'
+import type { Json } from '../domain/json.ts'
+import type { ProjectionStore } from '../store/store.ts'
+import { isOwnKey } from './parked-events.ts'
+import { isSame } from './same.ts'
+
+/** A row that is not the same; `undefined` where it is missing. */
+export interface RowDifference {
+  readonly key: string
+  readonly live: unknown
+  readonly rebuilt: unknown
+}
+
+/** What came of comparing the rows that serve with rows built anew. */
+export interface RowComparison {
+  /** Both sets of rows are as of this position. */
+  readonly position: number
+  /** How many rows serve. */
+  readonly rows: number
+  /** How many rows differ. */
+  readonly differing: number
+  /** The first of them. */
+  readonly differences: readonly RowDifference[]
+}
+
+const pageSize = 1000
+
+/** @throws the signal's reason */
+export async function compareRows(
+  store: ProjectionStore,
+  live: string,
+  rebuilt: string,
+  limit: number,
+  signal: AbortSignal,
+): Promise<Omit<RowComparison, 'position'>> {
+  const differences: RowDifference[] = []
+  let rows = 0
+  let differing = 0
+  const note = (key: string, liveRow: Json | undefined, rebuiltRow: Json | undefined) => {
+    differing++
+    if (differences.length < limit) differences.push({ key, live: decoded(liveRow), rebuilt: decoded(rebuiltRow) })
+  }
+  for await (const page of pagesBeside(store, live, rebuilt, signal)) {
+    for (const [key, own, other] of page) {
+      rows++
+      if (!isSame(own, other)) note(key, own, other)
+    }
+  }
+  // Rows that do not serve at all; those that do were compared already.
+  for await (const page of pagesBeside(store, rebuilt, live, signal)) {
+    for (const [key, own, other] of page) if (other === undefined) note(key, other, own)
+  }
+  return { rows, differing, differences }
+}
+
+type Beside = readonly (readonly [key: string, own: Json | undefined, other: Json | undefined])[]
+
+/** The rows of one storage, page by page, each with that of the same key in another. */
+async function* pagesBeside(
+  store: ProjectionStore,
+  storage: string,
+  other: string,
+  signal: AbortSignal,
+): AsyncGenerator<Beside> {
+  for (let after: string | undefined; ; ) {
+    signal.throwIfAborted()
+    const page = await store.listRows(storage, { limit: pageSize, ...(after !== undefined && { after }) })
+    const rows = page.filter(({ key }) => !isOwnKey(key))
+    const keys = rows.map(({ key }) => key)
+    const others = keys.length === 0 ? [] : await store.loadRows(other, keys)
+    yield rows.map(({ key, value }, i) => [key, value, others[i]])
+    if (page.length < pageSize) return
+    after = page.at(-1)!.key
+  }
+}
+
+const decoded = (row: Json | undefined): unknown => (row === undefined ? undefined : decode(row))

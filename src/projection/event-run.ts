@@ -1,0 +1,173 @@
+/** Some events of a reaction, handled one after the other: what each leaves, until it is saved. */
+import { streamKey } from '../domain/code-projection.ts'
+import { decode, encode } from '../domain/encoding.ts'
+import { ProjectionError } from '../domain/error.ts'
+import { lift, type RecordedEvent } from '../domain/event.ts'
+import type { GiveUp } from '../domain/failure-policy.ts'
+import type { Json } from '../domain/json.ts'
+import { checkId } from '../domain/stream.ts'
+import { backOffMs, sleep } from '../kernel/environment.ts'
+import type { Row, StoredEvent } from '../store/store.ts'
+import { type ParkedEvents, parkedRow, reasonOf } from './parked-events.ts'
+import { isForLater, isOutage, ReactionCall, type ReactionOptions } from './reaction-call.ts'
+import { type ReactionRows, stateKey } from './reaction-rows.ts'
+
+/** What became of an event. */
+export type Handled = 'handled' | 'for later' | ProjectionError
+
+export class EventRun {
+  readonly #options: ReactionOptions
+  readonly #reactionRows: ReactionRows
+  readonly #parked: ParkedEvents | undefined
+  readonly #keep: (row: Row) => Promise<boolean>
+  /** States as the events so far have left them, by the keys of their rows. */
+  readonly #states = new Map<string, Json | undefined>()
+  /** Streams of events that were parked in this run. */
+  readonly #blocked = new Set<string>()
+  /** What is to be saved together with the checkpoint. */
+  readonly rows: Row[] = []
+
+  /**
+   * @param parked what is parked already; without it nothing queues
+   * @param keep stores a row at once; false if another runner was faster
+   */
+  constructor(
+    options: ReactionOptions,
+    rows: ReactionRows,
+    parked: ParkedEvents | undefined,
+    keep: (row: Row) => Promise<boolean>,
+  ) {
+    this.#options = options
+    this.#reactionRows = rows
+    this.#parked = parked
+    this.#keep = keep
+  }
+
+  /** Reads the states that the events will want, all at once. */
+  async loadStates(events: readonly StoredEvent[]): Promise<void> {
+    const { reaction, store, name } = this.#options
+    if (reaction.memory === undefined) return
+    const keys = new Set<string>()
+    for (const stored of events) {
+      const key = this.#stateKeyOf(stored)
+      if (key !== undefined) keys.add(key)
+    }
+    const values = keys.size === 0 ? [] : await store.loadRows(name, [...keys])
+    for (const [i, key] of [...keys].entries()) this.#states.set(key, values[i])
+  }
+
+  /**
+   * Handles an event, again and again if it fails, and in the end as the policy says.
+   *
+   * @throws what the store throws where it is the store that fails
+   */
+  async handle(stored: StoredEvent, signal: AbortSignal): Promise<Handled> {
+    const { reaction, environment } = this.#options
+    const { retries, firstMs, maxMs } = reaction.policy
+    const key = streamKey(stored)
+    if (this.#blocked.has(key) || this.#parked?.blocks(key)) {
+      this.#park(stored, `it queues behind another of the stream ${key}`)
+      return 'handled'
+    }
+    for (let tries = 0; ; tries++) {
+      if (signal.aborted || !(await this.#options.keepLead())) return 'for later'
+      try {
+        await this.#call(stored, signal)
+        return 'handled'
+      } catch (cause) {
+        if (signal.aborted || isForLater(cause)) return 'for later'
+        if (isOutage(cause)) throw cause
+        if (tries >= retries) return this.#giveUp(stored, cause)
+        await sleep(environment, backOffMs(environment, tries, firstMs, maxMs), signal)
+      }
+    }
+  }
+
+  /** Handles an event that was parked; says whether it could be. @throws what the store throws */
+  async attempt(stored: StoredEvent, signal: AbortSignal): Promise<boolean> {
+    try {
+      await this.#call(stored, signal)
+      return true
+    } catch (cause) {
+      if (isOutage(cause)) throw cause
+      if (!signal.aborted && !isForLater(cause)) {
+        warnOf(this.#options, 'park', `${stored.type} at ${stored.position}`, cause)
+      }
+      return false
+    }
+  }
+
+  async #call(stored: StoredEvent, signal: AbortSignal): Promise<void> {
+    const { reaction, dispatch } = this.#options
+    const { kind, handle } = reaction.handlings.get(stored.type)!
+    const data = lift(kind, stored.revision, stored.data)
+    const event: RecordedEvent = { ...stored, data, recordedAt: new Date(stored.recordedAt) }
+    const key = reaction.memory === undefined ? undefined : this.#checkedKey(reaction.memory.key(event))
+    const means = { dispatch, keep: this.#keep, state: this.#stateUnder(key), signal }
+    const call = new ReactionCall(reaction.name, event, this.#reactionRows, means)
+    await handle(event, call.tools())
+    const { changedState } = call
+    if (changedState !== undefined && key !== undefined) {
+      const { state } = changedState
+      const value = state === undefined ? undefined : encode(`The state of the reaction ${reaction.name}`, state)
+      this.#states.set(key, value)
+      this.rows.push({ key, value })
+    }
+    this.rows.push(...call.timers, ...this.#reactionRows.handled(stored.position))
+  }
+
+  #giveUp(stored: StoredEvent, cause: unknown): Handled {
+    const { type, position } = stored
+    const { giveUp } = this.#options.reaction.policy
+    if (giveUp === 'stop') return failureOf(this.#options, position, type, cause)
+    warnOf(this.#options, giveUp, `${type} at ${position}`, cause)
+    if (giveUp === 'park') this.#park(stored, reasonOf(cause))
+    else this.rows.push(...this.#reactionRows.handled(position))
+    return 'handled'
+  }
+
+  #park(stored: StoredEvent, reason: string): void {
+    const key = streamKey(stored)
+    this.#blocked.add(key)
+    this.rows.push(parkedRow(stored, [key], reason, this.#options.environment.now()))
+  }
+
+  /** The state as it was left last; the initial one if there is none. */
+  #stateUnder(key: string | undefined): unknown {
+    const value = key === undefined ? undefined : this.#states.get(key)
+    return value === undefined ? this.#options.reaction.memory?.initial() : decode(value)
+  }
+
+  /** The key of the row that holds an event's state; none for an event that cannot be read, which fails when it is handled. */
+  #stateKeyOf(stored: StoredEvent): string | undefined {
+    const { memory, handlings } = this.#options.reaction
+    try {
+      const data = lift(handlings.get(stored.type)!.kind, stored.revision, stored.data)
+      return this.#checkedKey(memory!.key({ ...stored, data, recordedAt: new Date(stored.recordedAt) }))
+    } catch {
+      return undefined
+    }
+  }
+
+  #checkedKey(key: unknown): string {
+    checkId('the key of a state', key)
+    return stateKey(key)
+  }
+}
+
+/** The error of a reaction that stands before something that it cannot handle. */
+export function failureOf(
+  { reaction }: ReactionOptions,
+  position: number,
+  event: string,
+  cause: unknown,
+): ProjectionError<'PROJECTION_FAILED'> {
+  return new ProjectionError('PROJECTION_FAILED', { projection: `reaction ${reaction.name}`, position, event }, cause)
+}
+
+/** Warns of what is skipped or parked. */
+export function warnOf({ reaction, warn }: ReactionOptions, giveUp: GiveUp, what: string, cause: unknown): void {
+  const parks = giveUp === 'park'
+  const message = `The reaction ${reaction.name} ${parks ? 'parks' : 'skips'} ${what}`
+  warn({ code: parks ? 'REACTION_PARKED' : 'REACTION_SKIPPED', message, cause })
+}

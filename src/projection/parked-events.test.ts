@@ -1,0 +1,92 @@
+/** Parked events as rows: what they block, in which order they are, and what lets them go. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { memory } from '../index.ts'
+import {
+  areParked,
+  checkRowKey,
+  isOwnKey,
+  listParked,
+  ParkedEvents,
+  parkedRow,
+  reasonOf,
+  unparkedRow,
+} from './parked-events.ts'
+
+const at = (position: number) => ({ position, type: 'Put', stream: { aggregate: 'pot', id: 'a' } })
+const open = () => memory().open({ now: () => 0, warn: () => {} })
+
+test('a key is blocked as long as one that has it is parked', () => {
+  const parked = new ParkedEvents()
+  parked.apply([parkedRow(at(2), ['a', 'b'], 'why', 7), parkedRow(at(10), ['b', 'c'], 'why', 7)])
+  const blocked = () => ['a', 'b', 'c', 'd'].filter((key) => parked.blocks(key))
+  assert.deepEqual(blocked(), ['a', 'b', 'c'])
+  parked.apply([unparkedRow(2)])
+  assert.deepEqual(blocked(), ['b', 'c'])
+  parked.apply([unparkedRow(2), unparkedRow(10)])
+  assert.deepEqual(blocked(), [])
+})
+
+test('one that is parked again counts once, with its new keys', () => {
+  const parked = new ParkedEvents()
+  parked.apply([parkedRow(at(2), ['a'], 'why', 7), parkedRow(at(2), ['b'], 'again', 8)])
+  assert.deepEqual([parked.blocks('a'), parked.blocks('b'), parked.all.length], [false, true, 1])
+  parked.apply([unparkedRow(2)])
+  assert.equal(parked.blocks('b'), false)
+})
+
+test('they are in the order of the log, and come back from the store as they were', async () => {
+  const store = await open()
+  const positions = [900_000_000, 2, 10, 1_000_000]
+  const rows = positions.map((position) => parkedRow(at(position), ['a'], 'why', 7))
+  await store.saveStep('p', { from: 0, to: 5, rows: [...rows, { key: 'a', value: 1 }] })
+  const parked = new ParkedEvents()
+  await parked.load(store, 'p')
+  const sorted = [2, 10, 1_000_000, 900_000_000]
+  assert.deepEqual(
+    parked.all.map(({ position }) => position),
+    sorted,
+  )
+  assert.deepEqual(
+    await listParked(store, 'p'),
+    sorted.map((position) => ({ ...at(position), keys: ['a'], reason: 'why', parkedAt: new Date(7) })),
+  )
+  assert.deepEqual([await areParked(store, 'p', [2, 10]), await areParked(store, 'p', [2, 3])], [true, false])
+})
+
+test('more of them than a page are all found', async () => {
+  const store = await open()
+  const rows = Array.from({ length: 2500 }, (_, i) => parkedRow(at(i + 1), [], 'why', 7))
+  await store.saveStep('p', { from: 0, to: 5, rows })
+  assert.equal((await listParked(store, 'p')).length, 2500)
+})
+
+test('scheduled commands wait for their time again, beside what is parked at the same position', () => {
+  const scheduled = { key: 'timer 2:0', dueAt: 99, command: { name: 'pay' } }
+  const parked = new ParkedEvents()
+  parked.apply([parkedRow(at(2), ['a'], 'why', 7), parkedRow(at(2), [], 'never', 8, scheduled)])
+  assert.equal(parked.all.length, 2)
+  const [gone, timer] = parked.timerRows()
+  assert.deepEqual(timer, { key: 'timer 2:0', value: { dueAt: 99, command: { name: 'pay' } } })
+  assert.equal(gone?.value, undefined)
+  assert.equal(parked.rowsWithout(2).length, 2)
+  parked.apply([gone!])
+  assert.deepEqual([parked.all.length, parked.blocks('a')], [1, true])
+})
+
+test('rows of a user are told from those of Mneme', () => {
+  const [{ key }, user] = [unparkedRow(1), ['parked 1', 'a\u0001', ' ', '\u0002']]
+  assert.ok(isOwnKey(key))
+  assert.throws(() => checkRowKey(key), { code: 'ID_INVALID' })
+  for (const each of user) checkRowKey(each)
+  for (const none of ['', undefined, 7]) assert.throws(() => checkRowKey(none), { code: 'ID_INVALID' })
+})
+
+test('a reason is told in words, whatever was thrown', () => {
+  assert.deepEqual([new RangeError('far'), 'text', undefined, null].map(reasonOf), [
+    'RangeError: far',
+    'text',
+    'undefined',
+    'null',
+  ])
+})
