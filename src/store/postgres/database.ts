@@ -1,0 +1,154 @@
+/**
+ * Connections to the database, and the two things that are done with one: a statement, and a transaction. Nothing waits longer
+ * than `timeoutMs`: a connection that gives no answer in time is thrown away, and the next call gets a fresh one. No statement
+ * leaves anything behind in a session, so any connection will do, a pooler's too.
+ */
+import { type Driver, type DriverQuery, isPool, type PostgresClient, type PostgresPool } from './driver.ts'
+import { breaksConnection, isWrongIsolation, Lost, stateOf, TimedOut } from './failure.ts'
+import type { Settings } from './options.ts'
+
+/** A parameter of a statement; a `Buffer` goes in binary form. */
+export type Parameter = string | number | boolean | Buffer | null
+
+/** A row of texts, as they come. */
+export type Row = readonly (string | null)[]
+
+const asText = { getTypeParser: () => (text: unknown) => text }
+const begin = 'BEGIN ISOLATION LEVEL READ COMMITTED'
+const ignore = (): void => {}
+
+/** A transaction that is under way. */
+export interface Transaction {
+  readonly client: PostgresClient
+  query(text: string, values?: readonly Parameter[]): Promise<readonly Row[]>
+}
+
+export class Database {
+  readonly #pool: PostgresPool
+  readonly #isOwn: boolean
+  readonly #timeoutMs: number
+  /** Connections that are to be thrown away. */
+  readonly #broken = new WeakSet<PostgresClient>()
+  /** Whether transactions begin at another isolation unless one says otherwise, as was once seen. */
+  #saysIsolation = false
+
+  constructor(driver: Driver, settings: Settings) {
+    const { connection, poolSize, timeoutMs } = settings
+    this.#timeoutMs = timeoutMs
+    this.#isOwn = typeof connection === 'string' || !isPool(connection)
+    this.#pool =
+      typeof connection !== 'string' && isPool(connection)
+        ? connection
+        : new driver.Pool({ ...configOf(settings), max: poolSize, allowExitOnIdle: true })
+    // Idle connections break when a server restarts; the pool has dropped them by the time it tells.
+    this.#pool.on('error', ignore)
+  }
+
+  /** Runs one statement, a transaction of its own. What the driver throws passes through. */
+  async query(text: string, values: readonly Parameter[] = []): Promise<readonly Row[]> {
+    if (this.#saysIsolation) return this.transaction((transaction) => transaction.query(text, values))
+    try {
+      return await this.#withClient((client) => this.#run(client, text, values))
+    } catch (error) {
+      if (!isWrongIsolation(error)) throw error
+      this.#saysIsolation = true
+      return this.query(text, values)
+    }
+  }
+
+  /** Runs what `work` does as one transaction. It is rolled back if `work` throws. */
+  transaction<Result>(work: (transaction: Transaction) => Promise<Result>): Promise<Result> {
+    return this.#withClient(async (client) => {
+      const query = (text: string, values: readonly Parameter[] = []) => this.#run(client, text, values)
+      await query(begin)
+      let result: Result
+      try {
+        result = await work({ client, query })
+      } catch (error) {
+        if (!this.#broken.has(client)) await query('ROLLBACK').catch(ignore)
+        throw error
+      }
+      await query('COMMIT')
+      return result
+    })
+  }
+
+  async #run(client: PostgresClient, text: string, values: readonly Parameter[]): Promise<readonly Row[]> {
+    const { rows } = await this.send(client, { text, values: values as Parameter[], rowMode: 'array', types: asText })
+    return rows as Row[]
+  }
+
+  /** Sends a statement in the driver's own form, and notes whether its connection is still good. */
+  async send(client: PostgresClient, query: DriverQuery): Promise<{ readonly rows: any[] }> {
+    try {
+      return await within(this.#timeoutMs, client.query(query))
+    } catch (thrown) {
+      const error = ofDriver(thrown)
+      if (breaksConnection(error)) this.#broken.add(client)
+      throw error
+    }
+  }
+
+  /** Lends a connection. One that broke, or has not answered, is thrown away. */
+  async #withClient<Result>(use: (client: PostgresClient) => Promise<Result>): Promise<Result> {
+    const connecting = this.#connect()
+    const client = await within(this.#timeoutMs, connecting).catch((error: unknown) => {
+      connecting.then((late) => this.#giveBack(late), ignore)
+      throw ofDriver(error)
+    })
+    try {
+      return await use(client)
+    } finally {
+      this.#giveBack(client)
+    }
+  }
+
+  /**
+   * A connection that breaks says so to its query as well; unheard it would end the process. So it is heard from the call in which
+   * the pool lends it: the server may greet and dismiss in one packet, and a promise would come after that.
+   */
+  #connect(): Promise<PostgresClient> {
+    const { promise, resolve, reject } = Promise.withResolvers<PostgresClient>()
+    this.#pool.connect((error, client) => {
+      if (client === undefined) return reject(error)
+      client.on('error', ignore)
+      resolve(client)
+    })
+    return promise
+  }
+
+  #giveBack(client: PostgresClient): void {
+    client.off('error', ignore)
+    client.release(this.#broken.has(client))
+  }
+
+  /** Ends the pool, unless it is the caller's. An own pool keeps its listener: connections that are ending may still break. */
+  async close(): Promise<void> {
+    // The time that bounds the wait also keeps the process alive for it: idle connections do not.
+    if (this.#isOwn) await within(this.#timeoutMs, this.#pool.end()).catch(ignore)
+    else this.#pool.off('error', ignore)
+  }
+}
+
+/** What a connection of the store's own is made from. */
+export function configOf({ connection, timeoutMs }: Settings): object {
+  const given = typeof connection === 'string' ? { connectionString: connection } : connection
+  const base = typeof given === 'object' && isPool(given) ? given.options : given
+  return { keepAlive: true, connectionTimeoutMillis: timeoutMs, ...base }
+}
+
+/** An error of the driver's that the server has not sent is one of the connection. */
+const ofDriver = (error: unknown): unknown =>
+  stateOf(error) === undefined && !(error instanceof TimedOut) ? new Lost(error) : error
+
+/** The answer, unless it takes too long. @throws TimedOut */
+export async function within<Result>(timeoutMs: number, answer: Promise<Result>): Promise<Result> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  const timer = setTimeout(() => reject(new TimedOut(timeoutMs)), timeoutMs)
+  try {
+    return await Promise.race([answer, promise])
+  } finally {
+    clearTimeout(timer)
+    answer.catch(ignore)
+  }
+}

@@ -1,0 +1,98 @@
+/**
+ * The functions that save what is kept beside the log, each in one call: steps of projections, snapshots and leases.
+ * `begin_step` and `save_rows` are the two halves of `save_step`, for a step whose work writes tables of its own between them.
+ */
+import { beginWriting, pinnedPlans } from './append-function.ts'
+
+/** @param schema quoted */
+export const documentFunctionsIn = (schema: string): string =>
+  [stepFunctionsIn(schema), snapshotFunctionIn(schema), leaseFunctionIn(schema)].join('')
+
+const stepFunctionsIn = (schema: string): string => `
+CREATE FUNCTION ${schema}.begin_step(durable boolean, lock_wait text, of_projection text, OUT actual bigint)
+LANGUAGE plpgsql ${pinnedPlans} AS $mneme$
+BEGIN
+  ${beginWriting}
+  LOOP
+    SELECT p.checkpoint INTO actual FROM ${schema}.projections p WHERE p.name = of_projection FOR UPDATE;
+    EXIT WHEN FOUND;
+    INSERT INTO ${schema}.projections (name, checkpoint) VALUES (of_projection, 0) ON CONFLICT DO NOTHING;
+  END LOOP;
+END $mneme$;
+CREATE FUNCTION ${schema}.save_rows(of_projection text, reached bigint, keys text[], rows text[], escaped_rows text[])
+RETURNS void LANGUAGE plpgsql ${pinnedPlans} AS $mneme$
+BEGIN
+  IF keys IS NOT NULL THEN
+    DELETE FROM ${schema}.projection_rows r USING unnest(keys, rows, escaped_rows) g (key, value, escaped)
+    WHERE r.projection = of_projection AND r.key = g.key AND g.value IS NULL AND g.escaped IS NULL;
+    INSERT INTO ${schema}.projection_rows (projection, key, value, escaped)
+    SELECT of_projection, g.key, g.value::json, g.escaped FROM unnest(keys, rows, escaped_rows) g (key, value, escaped)
+    WHERE g.value IS NOT NULL OR g.escaped IS NOT NULL
+    ON CONFLICT (projection, key) DO UPDATE SET value = excluded.value, escaped = excluded.escaped;
+  END IF;
+  UPDATE ${schema}.projections p SET checkpoint = reached WHERE p.name = of_projection AND p.checkpoint <> reached;
+END $mneme$;
+CREATE FUNCTION ${schema}.save_step(
+  durable boolean, lock_wait text, of_projection text, computed_from bigint, reached bigint,
+  keys text[], rows text[], escaped_rows text[], OUT actual bigint
+) LANGUAGE plpgsql ${pinnedPlans} AS $mneme$
+BEGIN
+  actual := ${schema}.begin_step(durable, lock_wait, of_projection);
+  IF actual = computed_from THEN
+    PERFORM ${schema}.save_rows(of_projection, reached, keys, rows, escaped_rows);
+  END IF;
+END $mneme$;
+CREATE FUNCTION ${schema}.reset_projection(durable boolean, lock_wait text, of_projection text)
+RETURNS void LANGUAGE plpgsql ${pinnedPlans} AS $mneme$
+BEGIN
+  PERFORM ${schema}.begin_step(durable, lock_wait, of_projection);
+  DELETE FROM ${schema}.projection_rows r WHERE r.projection = of_projection;
+  DELETE FROM ${schema}.projections p WHERE p.name = of_projection;
+END $mneme$;
+`
+
+const snapshotFunctionIn = (schema: string): string => `
+CREATE FUNCTION ${schema}.save_snapshot(
+  durable boolean, lock_wait text, of_aggregate text, of_id text, at bigint, of_revision bigint, taken bigint,
+  saved text, keep integer
+) RETURNS void LANGUAGE plpgsql ${pinnedPlans} AS $mneme$
+BEGIN
+  ${beginWriting}
+  INSERT INTO ${schema}.snapshots (aggregate, id, sequence, state_revision, taken_at, state)
+  VALUES (of_aggregate, of_id, at, of_revision, taken, saved::json)
+  ON CONFLICT (aggregate, id, sequence) DO UPDATE
+  SET state_revision = excluded.state_revision, taken_at = excluded.taken_at, state = excluded.state;
+  DELETE FROM ${schema}.snapshots s WHERE s.aggregate = of_aggregate AND s.id = of_id AND s.sequence <= (
+    SELECT k.sequence FROM ${schema}.snapshots k WHERE k.aggregate = of_aggregate AND k.id = of_id
+    ORDER BY k.sequence DESC OFFSET keep LIMIT 1
+  );
+END $mneme$;
+`
+
+/** By the clock of the server, asked when the row is locked: who waited for it does not judge by the time before. */
+const leaseFunctionIn = (schema: string): string => `
+CREATE FUNCTION ${schema}.acquire_lease(
+  durable boolean, lock_wait text, of_name text, by_owner text, duration bigint, OUT holder text, OUT until bigint
+) LANGUAGE plpgsql ${pinnedPlans} AS $mneme$
+DECLARE
+  present bigint;
+BEGIN
+  ${beginWriting}
+  LOOP
+    SELECT l.owner, l.expires_at INTO holder, until FROM ${schema}.leases l WHERE l.name = of_name FOR UPDATE;
+    present := floor(extract(epoch FROM clock_timestamp()) * 1000);
+    IF FOUND AND holder <> by_owner AND until > present THEN RETURN; END IF;
+    IF FOUND THEN
+      UPDATE ${schema}.leases l SET owner = by_owner, expires_at = present + duration WHERE l.name = of_name;
+    ELSE
+      INSERT INTO ${schema}.leases (name, owner, expires_at) VALUES (of_name, by_owner, present + duration)
+      ON CONFLICT DO NOTHING;
+    END IF;
+    IF FOUND THEN
+      holder := by_owner;
+      until := present + duration;
+      RETURN;
+    END IF;
+  END LOOP;
+END $mneme$;
+`

@@ -1,0 +1,163 @@
+/**
+ * What is kept beside the log: snapshots, rows with their checkpoints, and leases. Each call is one round trip.
+ *
+ * A row's value is in a column of the type `json`, as the text that was saved. Where that text holds what PostgreSQL's own functions
+ * for JSON stumble over (`\u0000`, halves of surrogate pairs), it is in the column `escaped` instead, so that SQL over the
+ * other rows goes on working.
+ */
+import { ConflictError, InputError } from '../../domain/error.ts'
+import type { Json } from '../../domain/json.ts'
+import type { StreamId } from '../../domain/stream.ts'
+import type { Row as DocumentRow, Lease, ProjectionStep, RowPage, Snapshot } from '../store.ts'
+import { lockWaitOf } from './append-function.ts'
+import { isText, texts } from './binary-arrays.ts'
+import type { Parameter, Row } from './database.ts'
+import type { RunQuery } from './event-reader.ts'
+import type { Settings } from './options.ts'
+import { listStatement } from './row-list.ts'
+import { quoted } from './tables.ts'
+
+/** How the documents reach the database. Reading may be repeated, writing may not. */
+export interface Access {
+  readonly read: RunQuery
+  readonly write: RunQuery
+}
+
+/** The statements, by what they are for. @param schema quoted */
+export const documentStatements = (schema: string): Readonly<Record<StatementName, string>> => ({
+  saveSnapshot: `SELECT ${schema}.save_snapshot($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+  loadSnapshot: `SELECT s.sequence, s.state_revision, s.taken_at, s.state FROM ${schema}.snapshots s
+    WHERE s.aggregate = $1 AND s.id = $2 AND s.sequence <= $3 ORDER BY s.sequence DESC LIMIT 1`,
+  loadCheckpoint: `SELECT p.checkpoint FROM ${schema}.projections p WHERE p.name = $1`,
+  loadRows: `SELECT r.key, coalesce(r.value::text, r.escaped) FROM ${schema}.projection_rows r
+    WHERE r.projection = $1 AND r.key = ANY ($2::text[])`,
+  saveStep: `SELECT ${schema}.save_step($1, $2, $3, $4, $5, $6, $7, $8)`,
+  // A process that stops in the middle does not keep the checkpoint from others for longer than it may take for an answer.
+  beginStep: `SELECT ${schema}.begin_step($1, $2, $3), set_config('idle_in_transaction_session_timeout', $4, true)`,
+  saveRows: `SELECT ${schema}.save_rows($1, $2, $3, $4, $5)`,
+  resetProjection: `SELECT ${schema}.reset_projection($1, $2, $3)`,
+  acquireLease: `SELECT l.holder, l.until FROM ${schema}.acquire_lease($1, $2, $3, $4, $5) l`,
+  releaseLease: `DELETE FROM ${schema}.leases l WHERE l.name = $1 AND l.owner = $2`,
+})
+
+type StatementName =
+  | 'saveSnapshot'
+  | 'loadSnapshot'
+  | 'loadCheckpoint'
+  | 'loadRows'
+  | 'saveStep'
+  | 'beginStep'
+  | 'saveRows'
+  | 'resetProjection'
+  | 'acquireLease'
+  | 'releaseLease'
+
+export class Documents {
+  readonly #access: Access
+  readonly #schema: string
+  readonly #statements: Readonly<Record<StatementName, string>>
+  readonly #timeoutMs: number
+  /** The first parameters of every function that writes. */
+  readonly #writing: readonly [durable: boolean, lockWait: string]
+
+  constructor(access: Access, { schema, mayLoseOnPowerFailure, timeoutMs }: Settings) {
+    this.#access = access
+    this.#schema = quoted(schema)
+    this.#timeoutMs = timeoutMs
+    this.#statements = documentStatements(this.#schema)
+    this.#writing = [!mayLoseOnPowerFailure, lockWaitOf(timeoutMs)]
+  }
+
+  async saveSnapshot({ stream, sequence, stateRevision, takenAt, state }: Snapshot, keep: number): Promise<void> {
+    const at = [sequence, stateRevision, Math.floor(takenAt), JSON.stringify(state), Math.min(keep, keepMax)]
+    const values = [...this.#writing, stream.aggregate, stream.id, ...at]
+    await this.#access.write(this.#statements.saveSnapshot, values)
+  }
+
+  async loadSnapshot(stream: StreamId, atOrBefore: number): Promise<Snapshot | undefined> {
+    if (!isText(stream.aggregate) || !isText(stream.id)) return undefined
+    const bound = Math.min(atOrBefore, Number.MAX_SAFE_INTEGER)
+    const [row] = await this.#access.read(this.#statements.loadSnapshot, [stream.aggregate, stream.id, bound])
+    if (row === undefined) return undefined
+    const [sequence, stateRevision, takenAt] = row.slice(0, 3).map(Number) as [number, number, number]
+    return { stream, sequence, stateRevision, takenAt, state: JSON.parse(row[3]!) as Json }
+  }
+
+  async loadCheckpoint(projection: string): Promise<number> {
+    const [row] = await this.#access.read(this.#statements.loadCheckpoint, [projection])
+    return Number(row?.[0] ?? 0)
+  }
+
+  async loadRows(projection: string, keys: readonly string[]): Promise<readonly (Json | undefined)[]> {
+    const known = keys.filter(isText)
+    if (known.length === 0) return keys.map(() => undefined)
+    const rows = await this.#access.read(this.#statements.loadRows, [projection, texts(known)])
+    const values = new Map(rows.map(([key, value]) => [key!, JSON.parse(value!) as Json]))
+    return keys.map((key) => values.get(key))
+  }
+
+  async listRows(projection: string, page: RowPage): Promise<readonly DocumentRow[]> {
+    const { text, values } = listStatement(this.#schema, projection, page)
+    const rows = await this.#access.read(text, values)
+    return rows.map(([key, value]) => ({ key: key!, value: JSON.parse(value!) as Json }))
+  }
+
+  /** @throws ConflictError `CHECKPOINT_CONFLICT` */
+  async saveStep(projection: string, { from, to, rows }: ProjectionStep): Promise<void> {
+    const values = [...this.#writing, projection, from, to, ...rowColumns(rows)]
+    checkCheckpoint(projection, from, await this.#access.write(this.#statements.saveStep, values))
+  }
+
+  /** The first half of a step: locks the checkpoint, and compares it. @throws ConflictError `CHECKPOINT_CONFLICT` */
+  async beginStep(query: RunQuery, projection: string, from: number): Promise<void> {
+    const values = [...this.#writing, projection, `${Math.ceil(this.#timeoutMs)}ms`]
+    checkCheckpoint(projection, from, await query(this.#statements.beginStep, values))
+  }
+
+  /** The second half of a step, in the same transaction. */
+  async endStep(query: RunQuery, projection: string, { to, rows }: Omit<ProjectionStep, 'from'>): Promise<void> {
+    await query(this.#statements.saveRows, [projection, to, ...rowColumns(rows)])
+  }
+
+  async resetProjection(projection: string): Promise<void> {
+    await this.#access.write(this.#statements.resetProjection, [...this.#writing, projection])
+  }
+
+  async acquireLease(name: string, owner: string, durationMs: number): Promise<Lease> {
+    const values = [...this.#writing, name, owner, Math.floor(durationMs)]
+    const [row] = await this.#access.write(this.#statements.acquireLease, values)
+    return { owner: row![0]!, expiresAt: Number(row![1]) }
+  }
+
+  async releaseLease(name: string, owner: string): Promise<void> {
+    await this.#access.write(this.#statements.releaseLease, [name, owner])
+  }
+}
+
+const keepMax = 2_147_483_647
+/** Escapes at which PostgreSQL's functions for JSON give up: the null character, and surrogates, which are escaped only if alone. */
+const troublesome = /\\u(?:0000|d[89a-f])/i
+
+function checkCheckpoint(projection: string, expected: number, [row]: readonly Row[]): void {
+  const actual = Number(row![0])
+  if (actual !== expected) throw new ConflictError('CHECKPOINT_CONFLICT', { projection, expected, actual })
+}
+
+/** Rows as three columns: keys, values, and values that are escaped. Of a key that is there twice, the last one counts. */
+function rowColumns(rows: readonly DocumentRow[]): readonly Parameter[] {
+  if (rows.length === 0) return [null, null, null]
+  const last = new Map(rows.map(({ key, value }) => [key, value]))
+  const keys = [...last.keys()]
+  for (const key of keys) {
+    if (isText(key)) continue
+    const reason = 'it holds a null character or a lone surrogate'
+    throw new InputError('ID_INVALID', { what: 'the key of a row', id: key, reason })
+  }
+  const values = Array.from(last.values(), (value) => (value === undefined ? null : JSON.stringify(value)))
+  const isPlain = (text: string | null) => text === null || !troublesome.test(text)
+  return [
+    texts(keys),
+    texts(values.map((text) => (isPlain(text) ? text : null))),
+    texts(values.map((text) => (isPlain(text) ? null : text))),
+  ]
+}

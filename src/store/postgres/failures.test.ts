@@ -1,0 +1,336 @@
+/** What goes wrong: connections that break, servers that die, hang or refuse, and other people's transactions. */
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { type TestContext, test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import type { Client } from 'pg'
+import { dropSchema, freshSchema, openStore, simpleCommit, withClient } from '../../../test/servers/postgres-place.ts'
+import { findPostgres } from '../../../test/servers/postgres-server.ts'
+import { onServer } from '../../../test/servers/server.ts'
+import { Commit } from '../commit.ts'
+import { everything } from '../range.ts'
+import type { Store } from '../store.ts'
+import { loadDriver } from './driver.ts'
+import { errorOf } from './failure.ts'
+import { type PostgresOptions, postgres } from './index.ts'
+import { quoted } from './tables.ts'
+
+const whole = { limit: Number.POSITIVE_INFINITY }
+const unavailable = { code: 'STORE_UNAVAILABLE', retryable: true }
+
+const waitMsMax = 30_000
+
+async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + waitMsMax
+  while (!(await isSo())) {
+    assert.ok(performance.now() < deadline, `still not so after ${waitMsMax} ms: ${isSo}`)
+    await setImmediate()
+  }
+}
+
+/** Appends until it is known what became of the commit, as the kernel does. */
+async function appendForSure(store: Store, commit: Commit): Promise<void> {
+  await until(async () => {
+    try {
+      const [result] = await store.append([commit])
+      return result!.status !== 'conflict'
+    } catch (error) {
+      assert.equal((error as { code?: string }).code, 'STORE_UNAVAILABLE')
+      return false
+    }
+  })
+}
+
+test('a driver that is not installed is asked for by name', async () => {
+  const missing = loadDriver(() => Promise.reject(new Error("Cannot find package 'pg'")))
+  await assert.rejects(missing, { code: 'DRIVER_MISSING', message: /npm install pg/ })
+})
+
+test('options that cannot work are refused when the factory is made', () => {
+  const url = 'postgres://localhost/x'
+  for (const [connection, options] of [
+    ['localhost', {}],
+    [42, {}],
+    [url, { schema: '' }],
+    [url, { schema: 'pg_mine' }],
+    [url, { schema: 'x'.repeat(51) }],
+    [url, { schema: '$mneme$' }],
+    [url, { poolSize: 0 }],
+    [url, { timeoutMs: 0 }],
+    [url, { listen: 'yes' }],
+    [url, { migrate: 1 }],
+    [url, { mayLoseOnPowerFailure: null }],
+  ] as const) {
+    const make = () => postgres(connection as string, options as PostgresOptions)
+    assert.throws(make, { code: 'OPTION_INVALID' }, JSON.stringify([connection, options]))
+  }
+})
+
+test('errors of the server are told apart by their SQLSTATE', () => {
+  const codeFor = (code: string, doing = 'appending') =>
+    (errorOf('s', doing, Object.assign(new Error('no'), { severity: 'ERROR', code })) as { code?: string }).code
+  assert.equal(codeFor('53100'), 'STORE_FULL')
+  assert.equal(codeFor('25006'), 'STORE_READ_ONLY')
+  assert.equal(codeFor('42501'), 'STORE_READ_ONLY')
+  assert.equal(codeFor('42501', 'reading'), 'STORE_UNAVAILABLE')
+  assert.equal(codeFor('42P01'), 'STORE_CORRUPT')
+  assert.equal(codeFor('XX001', 'reading'), 'STORE_CORRUPT')
+  for (const state of ['57P01', '53300', '40001', '55P03', '08006']) assert.equal(codeFor(state), 'STORE_UNAVAILABLE')
+  const mine = new RangeError('mine')
+  assert.equal(errorOf('s', 'appending', mine), mine)
+})
+
+await onServer('Failures', findPostgres, (server) => {
+  const fresh = (context: TestContext): string => {
+    const schema = freshSchema()
+    context.after(() => dropSchema(server, schema))
+    return schema
+  }
+  /** Ends the server's ends of connections. @returns how many */
+  const terminate = (client: Client, which: string) =>
+    client
+      .query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND ${which}`)
+      .then(({ rowCount }) => rowCount ?? 0)
+  const appending = "query LIKE '%append_batch%' AND wait_event_type = 'Lock'"
+
+  test('a connection that is cut in mid-append leaves the outcome unknown, and the same again tells', async (context) => {
+    const schema = fresh(context)
+    const store = await openStore(context, server, { schema })
+    const batch = [simpleCommit('a'), simpleCommit('b')]
+    await withClient(server, async (holder) => {
+      await holder.query(`BEGIN; SELECT FROM ${quoted(schema)}.head FOR UPDATE`)
+      const lost = assert.rejects(store.append(batch), unavailable)
+      // On another connection: within a transaction, what is going on is seen as it was at first.
+      await withClient(server, (client) => until(async () => (await terminate(client, appending)) > 0))
+      await lost
+      await holder.query('COMMIT')
+    })
+    const results = await store.append(batch)
+    assert.deepEqual(
+      results.map(({ status }) => status),
+      ['stored', 'stored'],
+    )
+    assert.equal(await store.head(), 2)
+  })
+
+  test('idle connections that are cut are replaced without a word', async (context) => {
+    const store = await openStore(context, server, { schema: fresh(context) })
+    await store.append([simpleCommit('a')])
+    await withClient(server, (client) => terminate(client, "backend_type = 'client backend'"))
+    assert.equal(await store.head(), 1)
+    await appendForSure(store, simpleCommit('b'))
+    assert.equal(await store.head(), 2)
+  })
+
+  test('a listener that is cut listens again, and hears of other stores', async (context) => {
+    const schema = fresh(context)
+    const store = await openStore(context, server, { schema })
+    const other = await openStore(context, server, { schema, listen: false })
+    let woken = 0
+    store.onAppend(() => woken++)
+    await other.append([simpleCommit('a')])
+    await until(() => woken === 1)
+    await withClient(server, async (client) => {
+      const listening = `query LIKE 'LISTEN%${schema.replaceAll('"', '""')}%'`
+      assert.equal(await terminate(client, listening), 1)
+      // It counts as a wake-up that it listens again: something may have been missed.
+      await until(() => woken === 2)
+    })
+    await other.append([simpleCommit('b')])
+    await until(() => woken === 3)
+  })
+
+  test('without a listener a store is right all the same, and its own appends wake', async (context) => {
+    const schema = fresh(context)
+    const store = await openStore(context, server, { schema, listen: false })
+    const other = await openStore(context, server, { schema, listen: false })
+    let woken = 0
+    store.onAppend(() => woken++)
+    await other.append([simpleCommit('a')])
+    assert.equal(await store.head(), 1)
+    await store.append([simpleCommit('b')])
+    assert.equal(woken, 1)
+  })
+
+  test('a transaction that clashes with another is tried again', async (context) => {
+    const schema = fresh(context)
+    const store = await openStore(context, server, { schema })
+    const name = quoted(schema)
+    await withClient(server, (client) =>
+      client.query(`CREATE SEQUENCE ${name}.tries;
+        CREATE FUNCTION ${name}.clash() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+          IF nextval('${name.replaceAll("'", "''")}.tries') <= 2 THEN RAISE SQLSTATE '40001'; END IF; RETURN NULL;
+        END $$;
+        CREATE TRIGGER clash AFTER INSERT ON ${name}.events EXECUTE FUNCTION ${name}.clash()`),
+    )
+    assert.deepEqual(await store.append([simpleCommit('a')]), [
+      { status: 'stored', sequence: 1, position: 1, count: 1 },
+    ])
+  })
+
+  test('appends of several stores stand in line at the head: none fails and is done again', async () => {
+    const name = `busy_${Date.now()}`
+    await withClient(server, (client) => client.query(`CREATE DATABASE ${name}`))
+    const url = new URL(server.url)
+    url.pathname = name
+    const stores = await Promise.all([1, 2, 3, 4].map(() => postgres(url.href).open({ warn: () => {}, now: () => 0 })))
+    await Promise.all(
+      stores.map(async (store, s) => {
+        const stream = { aggregate: 'account', id: `a${s}` }
+        for (let i = 0; i < 50; i++) await store.append([simpleCommit(`c${i}`, { stream, expected: i })])
+      }),
+    )
+    const { events } = await stores[0]!.readAll(everything, whole)
+    assert.deepEqual(
+      events.map(({ position }) => position),
+      events.map((_, i) => i + 1),
+    )
+    for (const store of stores) await store.close()
+    await withClient(server, async (client) => {
+      const counted = async () => {
+        const text = 'SELECT xact_commit, xact_rollback, numbackends FROM pg_stat_database WHERE datname = $1'
+        return (await client.query(text, [name])).rows[0]
+      }
+      await until(
+        async () => Number((await counted()).numbackends) === 0 && Number((await counted()).xact_commit) >= 200,
+      )
+      assert.equal((await counted()).xact_rollback, '0')
+      await client.query(`DROP DATABASE ${name} WITH (FORCE)`)
+    })
+  })
+
+  test('an id that was said to be fresh and is not is answered as a repetition', async (context) => {
+    const store = await openStore(context, server, { schema: fresh(context) })
+    const first = simpleCommit('a')
+    const [stored] = await store.append([first])
+    const again = new Commit(first.stream, first, first.events, first.size, true)
+    const other = simpleCommit('b')
+    assert.deepEqual(await store.append([again, other]), [
+      { ...stored!, status: 'duplicate' },
+      { status: 'stored', sequence: 2, position: 2, count: 1 },
+    ])
+  })
+
+  test('a lock that somebody holds for too long is given up, and nothing was stored', async (context) => {
+    const schema = fresh(context)
+    await openStore(context, server, { schema })
+    const store = await openStore(context, server, { schema, timeoutMs: 2000 })
+    await withClient(server, async (client) => {
+      await client.query(`BEGIN; SELECT FROM ${quoted(schema)}.head FOR UPDATE`)
+      await assert.rejects(store.append([simpleCommit('a')]), unavailable)
+      await client.query('ROLLBACK')
+    })
+    assert.equal(await store.head(), 0)
+    assert.equal((await store.append([simpleCommit('a')]))[0]!.status, 'stored')
+  })
+
+  test('a transaction of somebody else that stays open holds up neither appends nor reads', async (context) => {
+    const schema = fresh(context)
+    const store = await openStore(context, server, { schema })
+    await store.append([simpleCommit('a')])
+    await withClient(server, async (idle) => {
+      await idle.query('BEGIN ISOLATION LEVEL REPEATABLE READ')
+      await idle.query(`CREATE TEMPORARY TABLE mine (n int)`)
+      await idle.query(`SELECT count(*) FROM ${quoted(schema)}.events`)
+      await idle.query('SELECT pg_current_xact_id()')
+      for (let i = 0; i < 50; i++) await store.append([simpleCommit(`b${i}`)])
+      const { events, examined } = await store.readAll(everything, whole)
+      assert.equal(events.length, 51)
+      assert.equal(examined, 51)
+      const { rows } = await idle.query(`SELECT count(*) FROM ${quoted(schema)}.events`)
+      assert.equal(rows[0].count, '1')
+      // Nothing that every append looks at grows by versions of rows that cannot be cleaned up meanwhile.
+      const sizes = await idle.query('SELECT pg_relation_size(t) AS size FROM unnest($1::regclass[]) t', [
+        ['head', 'streams', 'kinds'].map((table) => `${quoted(schema)}.${table}`),
+      ])
+      assert.deepEqual(sizes.rows, Array(3).fill({ size: '8192' }))
+    })
+  })
+
+  test('a database that may not be written to says so, and is written to again when it may', async () => {
+    const name = `calm_${Date.now()}`
+    await withClient(server, (client) => client.query(`CREATE DATABASE ${name}`))
+    const url = new URL(server.url)
+    url.pathname = name
+    const store = await postgres(url.href).open({ warn: () => {}, now: () => 0 })
+    await withClient(server, async (client) => {
+      const settle = async (value: string) => {
+        await client.query(`ALTER DATABASE ${name} SET default_transaction_read_only = ${value}`)
+        await terminate(client, `datname = '${name}'`)
+      }
+      await settle('on')
+      assert.equal(await store.head(), 0)
+      await assert.rejects(store.append([simpleCommit('a')]), { code: 'STORE_READ_ONLY' })
+      await settle('off')
+      await appendForSure(store, simpleCommit('a'))
+      assert.equal(await store.head(), 1)
+      await store.close()
+      await client.query(`DROP DATABASE ${name} WITH (FORCE)`)
+    })
+  })
+
+  test('a store that is open and idle does not keep the process alive', async (context) => {
+    const program = `
+      import { postgres } from ${JSON.stringify(import.meta.resolve('./index.ts'))}
+      const store = await postgres(process.argv[1], { schema: process.argv[2] }).open({ warn() {}, now: () => 0 })
+      console.log(await store.head())`
+    const given = ['--input-type=module', '-e', program, server.url, fresh(context)]
+    const { stdout } = await promisify(execFile)(process.execPath, given, { timeout: waitMsMax })
+    assert.equal(stdout, '0\n')
+  })
+
+  const { control } = server
+  const skip = control === undefined && 'this server is somebody else’s'
+
+  test('a server that hangs makes calls fail in time, and they succeed when it goes on', { skip }, async (context) => {
+    const schema = fresh(context)
+    await openStore(context, server, { schema })
+    const store = await openStore(context, server, { schema, timeoutMs: 2000 })
+    await store.append([simpleCommit('a')])
+    control!.pause()
+    try {
+      await assert.rejects(store.head(), { ...unavailable, message: /no answer within 2000 ms/ })
+      await assert.rejects(store.append([simpleCommit('b')]), unavailable)
+      await assert.rejects(store.readAll(everything), unavailable)
+      await assert.rejects(store.saveStep('p', { from: 0, to: 1, rows: [] }), unavailable)
+    } finally {
+      control!.resume()
+    }
+    await appendForSure(store, simpleCommit('b'))
+    await appendForSure(store, simpleCommit('c'))
+    const { events } = await store.readAll(everything)
+    assert.deepEqual(events.map(({ commitId }) => commitId).sort(), ['a', 'b', 'c'])
+  })
+
+  test('a server that is killed under appends has every acknowledged commit, once', { skip }, async (context) => {
+    const schema = fresh(context)
+    const stores = [await openStore(context, server, { schema }), await openStore(context, server, { schema })]
+    const told: string[] = []
+    let isOver = false
+    const writers = Array.from({ length: 8 }, async (_, w) => {
+      const stream = { aggregate: 'account', id: `a${w % 3}` }
+      for (let i = 0; !isOver; i++) {
+        const id = `${w}-${i}`
+        await appendForSure(stores[w % 2]!, simpleCommit(id, { stream }))
+        told.push(id)
+      }
+    })
+    for (let round = 1; round <= 3; round++) {
+      await until(() => told.length > round * 60)
+      await control!.kill()
+      await control!.start()
+    }
+    await until(() => told.length > 300)
+    isOver = true
+    await Promise.all(writers)
+    const { events } = await stores[0]!.readAll(everything, whole)
+    const ids = events.map(({ commitId }) => commitId)
+    assert.deepEqual(
+      events.map(({ position }) => position),
+      ids.map((_, i) => i + 1),
+    )
+    assert.equal(new Set(ids).size, ids.length)
+    assert.deepEqual([...told].sort(), [...ids].sort())
+  })
+})

@@ -1,0 +1,141 @@
+/**
+ * Making the tables, bringing them up to date, and checking them at start. All versions are steps of plain SQL, so that what a
+ * program does by itself, a person can do beforehand. Of several processes that start at once, one makes the tables and
+ * the others wait for it: the lock belongs to the transaction, not to a session, so a pooler is no obstacle.
+ */
+import { StoreError } from '../../domain/error.ts'
+import { appendFunctionIn, judgeFunctionIn, pinnedPlans } from './append-function.ts'
+import type { Database } from './database.ts'
+import { documentFunctionsIn } from './document-functions.ts'
+import { agreedFunctionIn } from './event-statements.ts'
+import { damaged, storeNamed, unfit } from './failure.ts'
+import { checkSchema, type Settings } from './options.ts'
+import { quoted, tablesIn } from './tables.ts'
+
+/** The version of what is in the columns that hold JSON. */
+const formatVersion = 1
+
+/** What each version adds to the one before; the first one makes everything. */
+const versions: readonly ((schema: string, channel: string) => string)[] = [
+  (schema, channel) =>
+    [
+      tablesIn(schema),
+      judgeFunctionIn(schema),
+      appendFunctionIn(schema, channel),
+      agreedFunctionIn(schema, pinnedPlans),
+      documentFunctionsIn(schema),
+      `INSERT INTO ${schema}.meta (name, value) VALUES ('schema_version', 0), ('format_version', ${formatVersion});\n`,
+    ].join(''),
+]
+
+/** The newest version of the tables. A program refuses higher ones. */
+export const schemaVersion: number = versions.length
+
+/** Where notifications of a schema go. */
+export const channelOf = (schema: string): string => `mneme ${schema}`
+
+/**
+ * The SQL that makes the tables, for whoever may do so in a database where the program may not: to be run once, by the owner of
+ * the tables-to-be. The program's own role needs `USAGE` of the schema, `SELECT`, `INSERT`, `UPDATE` and `DELETE` on its
+ * tables, `USAGE` of its sequences and `EXECUTE` of its functions.
+ *
+ *     await writeFile('mneme.sql', migrationSql({ schema: 'shop' }))
+ *
+ * @param options `schema` as in the options of the store; `from` is the version of the tables that are there, 0 (none) by default
+ * @throws DefinitionError `OPTION_INVALID`
+ */
+export function migrationSql(options: { readonly schema?: string; readonly from?: number } = {}): string {
+  const { from = 0 } = options
+  const schema = checkSchema(options.schema)
+  if (!Number.isSafeInteger(from) || from < 0 || from > schemaVersion) {
+    throw unfit('from', `a version from 0 to ${schemaVersion}`, from)
+  }
+  const create = from === 0 ? `CREATE SCHEMA IF NOT EXISTS ${quoted(schema)};\n` : ''
+  return `BEGIN;\n${lockSql}\n${create}${stepsFrom(schema, from)}COMMIT;\n`
+}
+
+/** Held to the end of the transaction by whoever makes or changes tables; the number has no meaning. */
+const lockSql = 'SELECT pg_advisory_xact_lock(5570193308);'
+
+function stepsFrom(schema: string, from: number): string {
+  const name = quoted(schema)
+  const steps = versions.slice(from).map((step) => step(name, channelOf(schema)))
+  return `${steps.join('')}UPDATE ${name}.meta SET value = ${schemaVersion} WHERE name = 'schema_version';\n`
+}
+
+/** The names of all that must be there. */
+const objects: readonly string[] = [
+  ...versions
+    .map((step) => step('s', 'c'))
+    .join('')
+    .matchAll(/CREATE (?:UNIQUE )?(TABLE|INDEX|TRIGGER|VIEW|FUNCTION) (?:s\.)?(\w+)/g),
+].flatMap(([, kind, name]) => (kind === 'TABLE' ? [name!, `${name}_pkey`] : [name!]))
+
+const lookSql = `SELECT current_setting('server_encoding'), n.oid IS NOT NULL, array_to_json(ARRAY(
+  SELECT c.relname FROM pg_class c LEFT JOIN pg_index i ON i.indexrelid = c.oid
+  WHERE c.relnamespace = n.oid AND coalesce(i.indisvalid, true)
+  UNION ALL SELECT p.proname FROM pg_proc p WHERE p.pronamespace = n.oid
+  UNION ALL SELECT t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+    WHERE c.relnamespace = n.oid AND t.tgenabled IN ('O', 'A')
+))::text FROM (SELECT (SELECT oid FROM pg_namespace WHERE nspname = $1)) n (oid)`
+
+/** What is there. */
+interface Found {
+  readonly hasSchema: boolean
+  /** 0 if there are no tables. */
+  readonly version: number
+  readonly objects: ReadonlySet<string>
+}
+
+/**
+ * Checks the tables, and makes them or brings them up to date if that is wanted.
+ *
+ * @throws StoreError `STORE_NOT_MIGRATED`, `STORE_TOO_NEW`, `STORE_CORRUPT`; DefinitionError `OPTION_INVALID`; what the driver throws
+ */
+export async function prepareTables(database: Database, { schema, migrate }: Settings): Promise<void> {
+  let found = await look(database, schema)
+  if (found.version < schemaVersion) {
+    if (!migrate) {
+      const state =
+        found.version === 0 ? 'there are no tables' : `it is of version ${found.version}, not ${schemaVersion}`
+      throw new StoreError('STORE_NOT_MIGRATED', {
+        store: storeNamed(schema),
+        reason: `${state}, and migrate is false`,
+      })
+    }
+    found = await database.transaction(async (transaction) => {
+      await transaction.query(lockSql)
+      const { version, hasSchema } = await look(transaction, schema)
+      if (!hasSchema) await transaction.query(`CREATE SCHEMA ${quoted(schema)}`)
+      if (version < schemaVersion) await transaction.query(stepsFrom(schema, version))
+      return look(transaction, schema)
+    })
+  }
+  const missing = objects.filter((name) => !found.objects.has(name))
+  if (missing.length > 0) throw damaged(schema, `missing: ${missing.join(', ')}`)
+}
+
+/** @throws StoreError, DefinitionError */
+async function look(database: Pick<Database, 'query'>, schema: string): Promise<Found> {
+  const [row] = await database.query(lookSql, [schema])
+  const [encoding, hasSchema, names] = row!
+  if (encoding !== 'UTF8') throw unfit('connection', 'one to a database with the encoding UTF8', encoding)
+  const there = new Set(JSON.parse(names!) as string[])
+  const found = { hasSchema: hasSchema === 't', objects: new Set(objects.filter((name) => there.has(name))) }
+  if (!found.objects.has('meta')) {
+    const foreign = [...found.objects]
+    if (foreign.length > 0) throw damaged(schema, `it holds ${foreign.join(', ')}, but not the table meta`)
+    return { ...found, version: 0 }
+  }
+  const rows = await database.query(`SELECT name, value FROM ${quoted(schema)}.meta`)
+  const versionOf = (name: string): number => Number(rows.find(([each]) => each === name)?.[1] ?? Number.NaN)
+  for (const [name, known] of [
+    ['schema_version', schemaVersion],
+    ['format_version', formatVersion],
+  ] as const) {
+    const version = versionOf(name)
+    if (Number.isNaN(version)) throw damaged(schema, `the table meta has no ${name}`)
+    if (version > known) throw new StoreError('STORE_TOO_NEW', { store: storeNamed(schema), version, known })
+  }
+  return { ...found, version: versionOf('schema_version') }
+}

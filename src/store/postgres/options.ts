@@ -1,0 +1,77 @@
+/** What a caller may choose about the PostgreSQL store: checked once, when the factory is made, before anything is opened. */
+import { DefinitionError } from '../../domain/error.ts'
+import type { PostgresConfig, PostgresPool } from './driver.ts'
+
+/** Options of `postgres(connection, options)`. All have a default. */
+export interface PostgresOptions {
+  /** The schema in which the tables are, `mneme` by default. Several stores may share a database, each in its own. */
+  readonly schema?: string
+  /** How many connections the store opens at most, one to listen left aside; 10 by default. Not with a pool of your own. */
+  readonly poolSize?: number
+  /**
+   * Whether the store has a connection on which it is told of what other processes append, by LISTEN. True by default. Without,
+   * followers see that at their next poll. Set it to false where a connection is not your own for long (PgBouncer in
+   * transaction mode); the store needs nothing else of a session.
+   */
+  readonly listen?: boolean
+  /**
+   * Whether opening makes the tables where there are none, and brings old ones up to date. True by default. With false they
+   * are only checked: whoever may do so makes them beforehand, by what `migrationSql` gives.
+   */
+  readonly migrate?: boolean
+  /** How long the database may take for an answer, in milliseconds, 30,000 by default: `STORE_UNAVAILABLE` then. */
+  readonly timeoutMs?: number
+  /**
+   * Answers before the data is on the disk (`synchronous_commit = off`): faster for one caller at a time, and the last commits
+   * before a crash of the server may be lost, though never torn. Warns with `DURABILITY_WEAKENED`. False by default.
+   */
+  readonly mayLoseOnPowerFailure?: boolean
+}
+
+/** The options with their defaults. */
+export interface Settings {
+  readonly connection: string | PostgresConfig | PostgresPool
+  readonly schema: string
+  readonly poolSize: number
+  readonly listen: boolean
+  readonly migrate: boolean
+  readonly timeoutMs: number
+  readonly mayLoseOnPowerFailure: boolean
+}
+
+const schemaDefault = 'mneme'
+/** The channel of notifications has the schema's name in its own, which takes 63 bytes. */
+const schemaBytesMax = 50
+const poolSizeDefault = 10
+const timeoutMsDefault = 30_000
+
+/** @throws DefinitionError `OPTION_INVALID` */
+export function settingsOf(connection: Settings['connection'], options: PostgresOptions): Settings {
+  const { poolSize = poolSizeDefault, timeoutMs = timeoutMsDefault, mayLoseOnPowerFailure = false } = options
+  const { listen = true, migrate = true } = options
+  if (typeof connection === 'string' ? !/^postgres(ql)?:\/\//.test(connection) : !isRecord(connection)) {
+    refuse('connection', 'a URL (postgres://...), options for a connection, or a Pool of pg', typeof connection)
+  }
+  for (const [option, value] of Object.entries({ listen, migrate, mayLoseOnPowerFailure })) {
+    if (typeof value !== 'boolean') refuse(option, 'true or false', value)
+  }
+  if (!Number.isSafeInteger(poolSize) || poolSize < 1) refuse('poolSize', 'a whole number from 1', poolSize)
+  if (!Number.isFinite(timeoutMs) || timeoutMs < 1) refuse('timeoutMs', 'a time in milliseconds', timeoutMs)
+  const schema = checkSchema(options.schema)
+  return Object.freeze({ connection, schema, poolSize, listen, migrate, timeoutMs, mayLoseOnPowerFailure })
+}
+
+/** @throws DefinitionError `OPTION_INVALID` */
+export function checkSchema(schema: string = schemaDefault): string {
+  const fits = typeof schema === 'string' && schema !== '' && Buffer.byteLength(schema) <= schemaBytesMax
+  if (!fits || /[\0$'\\]/.test(schema) || schema.startsWith('pg_') || !schema.isWellFormed()) {
+    refuse('schema', `a name of 1 to ${schemaBytesMax} bytes, without $, ' and \\, and not pg_...`, schema)
+  }
+  return schema
+}
+
+const isRecord = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value)
+
+function refuse(option: string, expected: string, found: unknown): never {
+  throw new DefinitionError('OPTION_INVALID', { option, expected, found })
+}

@@ -1,0 +1,12 @@
+/** The contract of the port, on the newest PostgreSQL and on what is installed. */
+
+import { place } from '../../../test/servers/postgres-place.ts'
+import { findPostgres, findSystemPostgres } from '../../../test/servers/postgres-server.ts'
+import { onServer } from '../../../test/servers/server.ts'
+import { storeConformance } from '../../testing/conformance/index.ts'
+
+for (const [title, find] of Object.entries({ embedded: findPostgres, installed: findSystemPostgres })) {
+  await onServer(`PostgreSQL, ${title}`, find, (server) => {
+    storeConformance('postgres', async () => place(server), { injectedClock: false })
+  })
+}

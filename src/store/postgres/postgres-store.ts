@@ -1,0 +1,232 @@
+/** The PostgreSQL store: puts its parts together, counts what is under way, and turns what fails into errors of the catalogue. */
+import { StoreError } from '../../domain/error.ts'
+import type { Json } from '../../domain/json.ts'
+import type { StreamId } from '../../domain/stream.ts'
+import type { Commit } from '../commit.ts'
+import { checkSizes } from '../expected.ts'
+import { Listeners } from '../listeners.ts'
+import type { Range } from '../range.ts'
+import type {
+  AppendResult,
+  Lease,
+  OpenOptions,
+  Page,
+  ProjectionStep,
+  ReadAllOptions,
+  ReadOptions,
+  Receipt,
+  Row,
+  RowPage,
+  Snapshot,
+  SqlTransaction,
+  Store,
+  StoredEvent,
+  StoreLimits,
+} from '../store.ts'
+import { Database } from './database.ts'
+import { Documents } from './documents.ts'
+import { type Driver, loadDriver } from './driver.ts'
+import { EventAppender } from './event-appender.ts'
+import { EventReader, type RunQuery } from './event-reader.ts'
+import { errorOf, isClash, isLost, isOfStatement, reading, sqlFailure, storeNamed } from './failure.ts'
+import { Listener } from './listener.ts'
+import { channelOf, prepareTables } from './migration.ts'
+import type { Settings } from './options.ts'
+import { LentTransaction, WorkThrew } from './sql-transaction.ts'
+import { quoted } from './tables.ts'
+
+const limits: StoreLimits = Object.freeze({ commitSizeMax: 8_000_000, commitEventsMax: 10_000 })
+const triesMax = 5
+
+export class PostgresStore implements Store {
+  readonly name = 'postgres'
+  readonly limits: StoreLimits = limits
+  readonly #schema: string
+  readonly #settings: Settings
+  readonly #database: Database
+  readonly #appender: EventAppender
+  readonly #events: EventReader
+  readonly #documents: Documents
+  readonly #listeners = new Listeners()
+  readonly #listener: Listener | undefined
+  readonly #underWay = new Set<Promise<unknown>>()
+  /** The last position that the listeners have been told of. */
+  #announced = 0
+  #closing: Promise<void> | undefined
+
+  private constructor(settings: Settings, database: Database, driver: Driver) {
+    const { schema, listen } = settings
+    this.#schema = schema
+    this.#settings = settings
+    this.#database = database
+    this.#appender = new EventAppender(database, settings)
+    const read: RunQuery = (text, values) => this.#read(text, values)
+    this.#events = new EventReader(read, quoted(schema))
+    this.#documents = new Documents({ read, write: (text, values) => this.#write(text, values) }, settings)
+    if (!listen) return
+    this.#listener = new Listener(driver, settings, channelOf(schema), (position) => this.#announce(position))
+  }
+
+  /** @throws StoreError, DefinitionError */
+  static async open(settings: Settings, { warn }: OpenOptions): Promise<PostgresStore> {
+    const driver = await loadDriver()
+    const database = new Database(driver, settings)
+    const { schema } = settings
+    try {
+      await prepareTables(database, settings)
+    } catch (error) {
+      await database.close()
+      throw errorOf(schema, 'opening it', error)
+    }
+    if (settings.mayLoseOnPowerFailure) {
+      const message = `${storeNamed(schema)} answers before the data is on the disk: a crash of the server may lose the last commits`
+      warn({ code: 'DURABILITY_WEAKENED', message })
+    }
+    const store = new PostgresStore(settings, database, driver)
+    await store.#listener?.connect()
+    return store
+  }
+
+  async append(commits: readonly Commit[]): Promise<readonly AppendResult[]> {
+    this.#checkOpen()
+    checkSizes(commits, this.limits)
+    if (commits.length === 0) return []
+    const results = await this.#counted('appending', () => this.#appender.append(commits))
+    const positions = results.flatMap((result) => (result.status === 'stored' ? [result.position] : []))
+    if (positions.length > 0) this.#announce(positions.at(-1))
+    return results
+  }
+
+  readStream(stream: StreamId, range: Range, options: ReadOptions = {}): Promise<readonly StoredEvent[]> {
+    return this.#counted(reading, () => this.#events.readStream(stream, range, options))
+  }
+
+  readAll(range: Range, options: ReadAllOptions = {}): Promise<Page> {
+    return this.#counted(reading, () => this.#events.readAll(range, options))
+  }
+
+  findCommit(stream: StreamId, commitId: string): Promise<Receipt | undefined> {
+    return this.#counted(reading, () => this.#events.findCommit(stream, commitId))
+  }
+
+  head(): Promise<number> {
+    return this.#counted(reading, () => this.#events.head())
+  }
+
+  onAppend(listener: () => void): () => void {
+    return this.#listeners.add(listener)
+  }
+
+  saveSnapshot(snapshot: Snapshot, { keep }: { readonly keep: number }): Promise<void> {
+    return this.#counted('saving a snapshot', () => this.#documents.saveSnapshot(snapshot, keep))
+  }
+
+  loadSnapshot(stream: StreamId, options: { readonly atOrBefore?: number } = {}): Promise<Snapshot | undefined> {
+    const { atOrBefore = Number.POSITIVE_INFINITY } = options
+    return this.#counted(reading, () => this.#documents.loadSnapshot(stream, atOrBefore))
+  }
+
+  loadCheckpoint(projection: string): Promise<number> {
+    return this.#counted(reading, () => this.#documents.loadCheckpoint(projection))
+  }
+
+  loadRows(projection: string, keys: readonly string[]): Promise<readonly (Json | undefined)[]> {
+    return this.#counted(reading, () => this.#documents.loadRows(projection, keys))
+  }
+
+  listRows(projection: string, page: RowPage): Promise<readonly Row[]> {
+    return this.#counted(reading, () => this.#documents.listRows(projection, page))
+  }
+
+  saveStep(projection: string, step: ProjectionStep): Promise<void> {
+    return this.#counted('saving a step', () => this.#documents.saveStep(projection, step))
+  }
+
+  transact(
+    projection: string,
+    from: number,
+    work: (transaction: SqlTransaction) => Promise<Omit<ProjectionStep, 'from'>>,
+  ): Promise<void> {
+    return this.#counted('saving a step', async () => {
+      try {
+        await this.#database.transaction(async ({ client, query }) => {
+          await this.#documents.beginStep(query, projection, from)
+          const lent = new LentTransaction(this.#database, this.#settings, client)
+          await lent.run(work, (step) => this.#documents.endStep(query, projection, step))
+        })
+      } catch (error) {
+        // What the work has written is checked as late as at the end where its constraints are deferred.
+        throw isOfStatement(error) ? sqlFailure(this.#schema, 'COMMIT', error) : error
+      }
+    })
+  }
+
+  resetProjection(projection: string): Promise<void> {
+    return this.#counted('resetting a projection', () => this.#documents.resetProjection(projection))
+  }
+
+  acquireLease(name: string, owner: string, durationMs: number): Promise<Lease> {
+    return this.#counted('acquiring a lease', () => this.#documents.acquireLease(name, owner, durationMs))
+  }
+
+  releaseLease(name: string, owner: string): Promise<void> {
+    return this.#counted('releasing a lease', () => this.#documents.releaseLease(name, owner))
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= (async () => {
+      await Promise.allSettled(this.#underWay)
+      await this.#listener?.close()
+      await this.#database.close()
+    })()
+    return this.#closing
+  }
+
+  /** Does something that `close` waits for. @throws errors of the catalogue, and what the caller's own code throws */
+  async #counted<Result>(doing: string, act: () => Promise<Result>): Promise<Result> {
+    this.#checkOpen()
+    const acting = act()
+    this.#underWay.add(acting)
+    try {
+      return await acting
+    } catch (error) {
+      throw error instanceof WorkThrew ? error.thrown : errorOf(this.#schema, doing, error)
+    } finally {
+      this.#underWay.delete(acting)
+    }
+  }
+
+  /** Reads, once more if the connection was lost: a server that was started again is met by the second try. */
+  async #read(...[text, values]: Parameters<RunQuery>): ReturnType<RunQuery> {
+    this.#checkOpen()
+    try {
+      return await this.#database.query(text, values)
+    } catch (error) {
+      if (!isLost(error)) throw error
+      this.#checkOpen()
+      return this.#database.query(text, values)
+    }
+  }
+
+  /** Writes, again if another's transaction was in the way. */
+  async #write(...[text, values]: Parameters<RunQuery>): ReturnType<RunQuery> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this.#database.query(text, values)
+      } catch (error) {
+        if (!isClash(error) || tries >= triesMax) throw error
+      }
+    }
+  }
+
+  /** Tells the listeners of what they have not been told yet: a notification also comes for this process's own appends. */
+  #announce(position = Number.NaN): void {
+    if (position <= this.#announced) return
+    if (position > this.#announced) this.#announced = position
+    this.#listeners.notify()
+  }
+
+  #checkOpen(): void {
+    if (this.#closing !== undefined) throw new StoreError('STORE_CLOSED', { store: storeNamed(this.#schema) })
+  }
+}

@@ -1,0 +1,98 @@
+/**
+ * The tables, for people as well as for the store: `SELECT * FROM mneme.event_log` reads like the log.
+ *
+ * - A stream and a pair of aggregate and event type (a kind) have a number, so that a row of the log stays small. What was
+ *   numbered once is never renumbered or removed: readers may keep it.
+ * - Nothing about a stream or the log is counted in a row that would be updated with every append: how far they are is the
+ *   last entry of an index. `streams` and `head` are locked, not written, so no old versions of rows pile up there, however
+ *   long somebody else's transaction keeps them from being cleaned up.
+ * - `commit_size` is set on a commit's first event only. The partial index over those rows makes a commit id unique in
+ *   its stream, costs one entry a commit, and finds the whole commit.
+ * - JSON is in columns of the type `json`, which keep the text as it is: the order of keys, every number, `\u0000`. Metadata
+ *   and tags that are empty are null.
+ * - Every text that is compared or ordered is in the collation "C": by bytes, the same on every server.
+ * - Triggers keep everybody, a person at a prompt included, from changing or deleting what happened, but whoever may drop them.
+ *
+ * Tidy: functions longer than 70 lines because one is the list of the tables.
+ */
+
+/** What is never changed once it is there. */
+const guarded = ['events', 'event_tags', 'streams', 'kinds', 'head'] as const
+
+/** A name as SQL takes it, whatever is in it. */
+export const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`
+
+/** The tables, indexes, triggers and the view, in a schema that is there. @param schema quoted */
+export const tablesIn = (schema: string): string => `
+CREATE TABLE ${schema}.meta (name text COLLATE "C" PRIMARY KEY, value bigint NOT NULL);
+CREATE TABLE ${schema}.head (single boolean PRIMARY KEY DEFAULT true CHECK (single));
+INSERT INTO ${schema}.head DEFAULT VALUES;
+CREATE TABLE ${schema}.streams (
+  number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  aggregate text COLLATE "C" NOT NULL,
+  id text COLLATE "C" NOT NULL
+);
+CREATE UNIQUE INDEX streams_by_id ON ${schema}.streams (aggregate, id);
+CREATE TABLE ${schema}.kinds (
+  number integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  aggregate text COLLATE "C" NOT NULL,
+  type text COLLATE "C" NOT NULL
+);
+CREATE UNIQUE INDEX kinds_by_type ON ${schema}.kinds (aggregate, type);
+CREATE TABLE ${schema}.events (
+  position bigint PRIMARY KEY,
+  stream bigint NOT NULL,
+  sequence bigint NOT NULL,
+  recorded_at bigint NOT NULL,
+  revision bigint NOT NULL,
+  kind integer NOT NULL,
+  commit_size integer,
+  commit_id text COLLATE "C" NOT NULL,
+  data json NOT NULL,
+  metadata json,
+  tags text[] COLLATE "C"
+);
+CREATE UNIQUE INDEX events_by_stream ON ${schema}.events (stream, sequence);
+CREATE UNIQUE INDEX events_by_commit ON ${schema}.events (stream, commit_id) WHERE commit_size IS NOT NULL;
+CREATE INDEX events_by_kind ON ${schema}.events (kind, position);
+CREATE TABLE ${schema}.event_tags (tag text COLLATE "C" NOT NULL, position bigint NOT NULL, PRIMARY KEY (tag, position));
+CREATE TABLE ${schema}.snapshots (
+  aggregate text COLLATE "C" NOT NULL,
+  id text COLLATE "C" NOT NULL,
+  sequence bigint NOT NULL,
+  state_revision bigint NOT NULL,
+  taken_at bigint NOT NULL,
+  state json NOT NULL,
+  PRIMARY KEY (aggregate, id, sequence)
+);
+CREATE TABLE ${schema}.projections (name text COLLATE "C" PRIMARY KEY, checkpoint bigint NOT NULL) WITH (fillfactor = 50);
+CREATE TABLE ${schema}.projection_rows (
+  projection text COLLATE "C" NOT NULL,
+  key text COLLATE "C" NOT NULL,
+  value json,
+  escaped text COLLATE "C",
+  PRIMARY KEY (projection, key),
+  CHECK ((value IS NULL) <> (escaped IS NULL))
+) WITH (fillfactor = 80);
+CREATE TABLE ${schema}.leases (
+  name text COLLATE "C" PRIMARY KEY,
+  owner text COLLATE "C" NOT NULL,
+  expires_at bigint NOT NULL
+) WITH (fillfactor = 50);
+CREATE VIEW ${schema}.event_log AS
+  SELECT e.position, s.aggregate, s.id, e.sequence, k.type, e.revision, e.data, coalesce(e.metadata, '{}') AS metadata,
+    coalesce(e.tags, '{}') AS tags, to_timestamp(e.recorded_at / 1000.0) AS recorded_at, e.commit_id
+  FROM ${schema}.events e
+  JOIN ${schema}.streams s ON s.number = e.stream
+  JOIN ${schema}.kinds k ON k.number = e.kind;
+CREATE FUNCTION ${schema}.forbid_change() RETURNS trigger LANGUAGE plpgsql AS $mneme$
+BEGIN
+  RAISE EXCEPTION 'what happened is never changed or deleted' USING ERRCODE = 'restrict_violation';
+END $mneme$;
+${guarded
+  .map(
+    (table) => `CREATE TRIGGER ${table}_are_kept BEFORE UPDATE OR DELETE OR TRUNCATE ON ${schema}.${table}
+  FOR EACH STATEMENT EXECUTE FUNCTION ${schema}.forbid_change();`,
+  )
+  .join('\n')}
+`
