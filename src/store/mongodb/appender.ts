@@ -1,0 +1,226 @@
+/**
+ * Appends batches, one at a time. A commit is one document whose `_id` follows from the last document of the log and whose
+ * `from` follows from the last one of its stream:
+ *
+ * - **No gap, no overlap.** A document is only ever placed behind a predecessor that a majority has: one that was read with
+ *   majority concern, or written by this process and acknowledged by a majority. Documents never change, so where it ends is
+ *   certain, however long ago it was seen. If the predecessor has a successor already, that one begins at the very same place,
+ *   and the unique index refuses ours. So what is known here may be out of date, but never harmfully: no cache is ever
+ *   invalidated, it is only mended where the server refuses. The same holds for a stream by `{ aggregate, id, from }`.
+ * - **A visible prefix.** A batch is one ordered insert, so its documents come to be in order, each behind its predecessor, and
+ *   stop at the first that collides. What stood before it is stored; the rest is placed again.
+ * - **An unknown outcome** (no answer, no majority in time) forgets all that is known. The same commits appended again are placed
+ *   anew, and those that are stored collide by their ids. A lost insert that reaches the server late is one more writer.
+ *
+ * So the usual batch is one command: streams are known from earlier appends and reads, or new.
+ */
+import { StoreError } from '../../domain/error.ts'
+import type { StreamId } from '../../domain/stream.ts'
+import type { Commit } from '../commit.ts'
+import type { AppendResult } from '../store.ts'
+import { type Entry, keyOf, type Placement, type Plan, type Progress, planBatch } from './batch-plan.ts'
+import {
+  bytesOf,
+  type CommitDocument,
+  type CommitHeader,
+  documentBytesMax,
+  documentOf,
+  headerFields,
+  receiptOf,
+} from './commit-document.ts'
+import { type Database, pause } from './database.ts'
+import { type WriteError, writeErrorOf } from './failure.ts'
+import { byId, collisionOf, indexes } from './indexes.ts'
+import type { LogEnd } from './log-end.ts'
+import type { Settings } from './options.ts'
+import type { Streams } from './streams.ts'
+
+/** How many documents one insert has at most. In bytes it has at most as many as one document may have. */
+const insertCountMax = 1000
+/** How many missed commits are caught up with one by one; behind more the end of the log is asked for. */
+const missedMax = 1000
+/** After so many collisions in a row, others go first. */
+const patientTries = 2
+
+/** Where an insert stopped. */
+interface Stop {
+  readonly placement: Placement
+  readonly error: WriteError
+}
+
+export class Appender {
+  readonly #database: Database
+  readonly #label: string
+  readonly #streams: Streams
+  readonly #end: LogEnd
+  readonly #timeoutMs: number
+  /** The last position as far as it is known. */
+  #head: number | undefined
+
+  constructor(database: Database, streams: Streams, end: LogEnd, settings: Pick<Settings, 'label' | 'timeoutMs'>) {
+    this.#database = database
+    this.#streams = streams
+    this.#end = end
+    this.#label = settings.label
+    this.#timeoutMs = settings.timeoutMs
+  }
+
+  /** Appends the commits of several callers as one batch. Not to be called again before it is done. */
+  async append(callers: readonly (readonly Commit[])[]): Promise<readonly AppendResult[]> {
+    const entries = callers.flatMap((commits, caller) =>
+      commits.map((commit): Entry => ({ commit, caller, key: keyOf(commit.stream) })),
+    )
+    const progress: Progress = { entries, results: [], looked: new Set(), found: new Map(), storedCount: 0 }
+    try {
+      await this.#place(progress)
+      return progress.results
+    } catch (error) {
+      this.#head = undefined
+      this.#streams.forget()
+      throw writeErrorOf(this.#label, 'appending', error, progress.storedCount === 0)
+    }
+  }
+
+  async #place(progress: Progress): Promise<void> {
+    const start = performance.now()
+    for (let collisions = 0; progress.results.length < progress.entries.length; ) {
+      const plan = await this.#clearPlan(progress)
+      const stop = await this.#insert(progress, plan.placements)
+      const end = stop === undefined ? plan.results.length : stop.placement.index - progress.results.length
+      progress.results.push(...plan.results.slice(0, end))
+      if (stop === undefined) return
+      collisions++
+      const waitedMs = performance.now() - start
+      if (waitedMs > this.#timeoutMs) {
+        const doing = `appending: others kept taking its place for ${Math.round(waitedMs)} ms`
+        throw new StoreError('STORE_UNAVAILABLE', { store: this.#label, doing })
+      }
+      if (collisions > patientTries) await pause(collisions)
+      await this.#learn(progress, stop)
+    }
+  }
+
+  /** A plan that rests on what is known, after asking for what is not. */
+  async #clearPlan(progress: Progress): Promise<Plan> {
+    if (this.#head === undefined) this.#head = await this.#end.read()
+    for (;;) {
+      const plan = planBatch(progress, { head: this.#head, sequenceOf: (key) => this.#streams.sequenceOf(key) })
+      if (plan.unclear.length === 0) return plan
+      await this.#look(progress, plan.unclear)
+    }
+  }
+
+  /** Inserts documents in order, as few commands as their size allows. @returns where it stopped, if it did */
+  async #insert(progress: Progress, placements: readonly Placement[]): Promise<Stop | undefined> {
+    for (let next = 0; next < placements.length; ) {
+      const documents = documentsFrom(placements, next)
+      const { count, duplicate } = await this.#database.insert('commits', documents)
+      const stored = duplicate?.index ?? documents.length
+      if (duplicate === undefined && count !== documents.length) {
+        const doing = `appending: the server says that it stored ${count} of ${documents.length}`
+        throw new StoreError('STORE_UNAVAILABLE', { store: this.#label, doing })
+      }
+      for (const placement of placements.slice(next, next + stored)) this.#remember(placement)
+      next += stored
+      progress.storedCount += stored
+      if (duplicate !== undefined) return { placement: placements[next]!, error: duplicate }
+    }
+    return undefined
+  }
+
+  #remember({ entry, position, from }: Placement): void {
+    const { length: count } = entry.commit.events
+    this.#head = position + count - 1
+    this.#end.learn({ _id: position, count })
+    this.#streams.learn(entry.key, from + count - 1)
+  }
+
+  /** Finds out why a document collided: by the index that the server names, else by looking at all that it can be. */
+  async #learn(progress: Progress, { placement, error }: Stop): Promise<void> {
+    const collision = collisionOf(error.keyPattern)
+    if (collision === 'foreign') {
+      const doing = 'appending: an index of somebody else refuses the commit'
+      throw new StoreError('STORE_UNAVAILABLE', { store: this.#label, doing }, new Error(error.errmsg))
+    }
+    const { entry, index } = placement
+    // What was looked at before may have changed since: whoever is to be refused is looked at again.
+    progress.looked.clear()
+    if (collision === undefined || collision === 'position') await this.#catchUp()
+    if (collision === 'position') return
+    // Where one commit of a batch is stored already, a batch is probably repeated, and where one stream was not new, others are not
+    // either: all such are looked at together.
+    const others = progress.entries.slice(index + 1).filter(({ key, commit }) => {
+      return this.#streams.sequenceOf(key) === undefined || (collision !== 'sequence' && !commit.fresh)
+    })
+    await this.#look(progress, [entry, ...others], entry)
+  }
+
+  /** Learns what others have appended behind the known end. */
+  async #catchUp(): Promise<void> {
+    const missed = await this.#database.find<CommitHeader>('commits', {
+      ...{ filter: { _id: { $gt: BigInt(this.#head!) } }, sort: { _id: 1 }, hint: byId },
+      ...{ limit: missedMax, projection: headerFields },
+    })
+    for (const header of missed) this.#streams.learn(keyOf(header), receiptOf(header).sequence)
+    const last = missed.at(-1)
+    if (missed.length === missedMax) this.#head = await this.#end.read()
+    else if (last !== undefined) this.#head = receiptOf(last).position
+  }
+
+  /**
+   * Looks how far the streams of some commits are, and then whether the ids of all that is left for them are stored: in this
+   * order, so that a commit which counts for the sequence is found by its id too.
+   */
+  async #look(progress: Progress, entries: readonly Entry[], collided?: Entry): Promise<void> {
+    const asked = new Set(entries.map(({ key }) => key))
+    const left = progress.entries.slice(progress.results.length).filter(({ key }) => asked.has(key))
+    const lookAt = async ([key, own]: readonly [string, readonly Entry[]]) => {
+      const { stream } = own[0]!.commit
+      const last = await this.#lastOf(stream)
+      const repeated = own.filter((entry) => entry === collided || !entry.commit.fresh)
+      const stored = await this.#findIds(stream, repeated)
+      this.#streams.learn(key, last === undefined ? 0 : receiptOf(last).sequence)
+      for (const entry of own) {
+        const header = stored.get(entry.commit.id)
+        if (header !== undefined) progress.found.set(entry, receiptOf(header))
+        progress.looked.add(entry)
+      }
+    }
+    await Promise.all(
+      Array.from(
+        Map.groupBy(left, ({ key }) => key),
+        lookAt,
+      ),
+    )
+  }
+
+  async #lastOf({ aggregate, id }: StreamId): Promise<CommitHeader | undefined> {
+    const [last] = await this.#database.find<CommitHeader>('commits', {
+      ...{ filter: { aggregate, id }, sort: { from: -1 }, limit: 1, projection: headerFields, hint: indexes.byStream },
+    })
+    return last
+  }
+
+  async #findIds({ aggregate, id }: StreamId, entries: readonly Entry[]): Promise<ReadonlyMap<string, CommitHeader>> {
+    if (entries.length === 0) return new Map()
+    const ids = [...new Set(entries.map(({ commit }) => commit.id))]
+    const headers = await this.#database.find<CommitHeader>('commits', {
+      filter: { aggregate, id, commitId: ids.length === 1 ? ids[0] : { $in: ids } },
+      ...{ projection: headerFields, hint: indexes.byCommit },
+    })
+    return new Map(headers.map((header) => [header.commitId, header]))
+  }
+}
+
+/** The documents of the next insert: as many as it may have. */
+function documentsFrom(placements: readonly Placement[], start: number): readonly CommitDocument<bigint>[] {
+  const documents: CommitDocument<bigint>[] = []
+  let bytes = 0
+  for (const { entry, position, from } of placements.slice(start, start + insertCountMax)) {
+    const document = documentOf(entry.commit, position, from)
+    bytes += bytesOf(document)
+    if (documents.length > 0 && bytes > documentBytesMax) break
+    documents.push(document)
+  }
+  return documents
+}

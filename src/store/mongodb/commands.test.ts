@@ -1,0 +1,169 @@
+/** What the store asks of a server: how many commands a batch takes, and that each of them goes by an index. */
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { type Document, MongoClient } from 'mongodb'
+import { dropDatabase, freshDatabase, opening, simpleCommit } from '../../../test/servers/mongodb-place.ts'
+import { findMongodb } from '../../../test/servers/mongodb-server.ts'
+import { onServer, type TestServer } from '../../../test/servers/server.ts'
+import { everything } from '../range.ts'
+import type { Store } from '../store.ts'
+import { mongodb } from './index.ts'
+
+interface Watched {
+  readonly store: Store
+  readonly client: MongoClient
+  readonly database: string
+  /** The commands that a call sends, without those that only end sessions. */
+  during(call: () => Promise<unknown>): Promise<readonly Document[]>
+}
+
+/** A store on a client that is listened in on. */
+async function watch(context: TestContext, server: TestServer): Promise<Watched> {
+  const database = freshDatabase()
+  // What the client says of writes and reads is not what the store does.
+  const client = new MongoClient(server.url, { monitorCommands: true, w: 0, retryWrites: true, useBigInt64: true })
+  const store = await mongodb(client, { database }).open(opening)
+  context.after(async () => {
+    await store.close()
+    await client.close()
+    await dropDatabase(server, database)
+  })
+  const during = async (call: () => Promise<unknown>) => {
+    const sent: Document[] = []
+    const listener = ({ commandName, command }: { commandName: string; command: Document }) => {
+      if (!['endSessions', 'hello', 'ping'].includes(commandName)) sent.push(command)
+    }
+    client.on('commandStarted', listener)
+    await call()
+    client.off('commandStarted', listener)
+    return sent
+  }
+  return { store, client, database, during }
+}
+
+const namesOf = (commands: readonly Document[]) => commands.map((command) => Object.keys(command)[0])
+const streamOf = (i: number) => ({ aggregate: 'account', id: `a${i}` })
+
+/** How many commands appends take. */
+function appends(server: TestServer): void {
+  test('for one insert a batch, durable on a majority, with nothing before or after it', async (context) => {
+    const { store, during } = await watch(context, server)
+    await store.append([simpleCommit('first')])
+    const fresh = Array.from({ length: 50 }, (_, i) => simpleCommit(`c${i}`, { stream: streamOf(i), expected: 'none' }))
+    const more = Array.from({ length: 50 }, (_, i) => simpleCommit(`d${i}`, { stream: streamOf(i), expected: 1 }))
+    for (const batch of [fresh, more]) {
+      const sent = await during(() => store.append(batch))
+      assert.deepEqual(namesOf(sent), ['insert'])
+      const { documents, ordered, writeConcern, txnNumber } = sent[0]!
+      assert.equal(documents.length, 50)
+      assert.equal(ordered, true)
+      assert.deepEqual({ ...writeConcern }, { w: 'majority', j: true })
+      assert.equal(txnNumber, undefined, 'the driver must not repeat it')
+    }
+  })
+
+  test('for no more than that by callers who append at once', async (context) => {
+    const { store, during } = await watch(context, server)
+    await store.append([simpleCommit('first')])
+    const sent = await during(() =>
+      Promise.all(
+        Array.from({ length: 200 }, (_, i) => store.append([simpleCommit(`c${i}`, { stream: streamOf(i) })])),
+      ),
+    )
+    assert.deepEqual(namesOf(sent), ['insert'])
+  })
+
+  test('for nothing but the insert by who has read the stream before, from its beginning or behind a snapshot', async (context) => {
+    const { store, client, database, during } = await watch(context, server)
+    await store.append([1, 2, 3].map((i) => simpleCommit(`c${i}`)))
+    const other = await mongodb(client, { database }).open(opening)
+    context.after(() => other.close())
+    await other.head()
+    await other.append([simpleCommit('elsewhere', { stream: streamOf(0) })])
+    await other.readStream({ aggregate: 'account', id: 'ada' }, { from: 4, to: Number.POSITIVE_INFINITY })
+    const sent = await during(() => other.append([simpleCommit('c4', { expected: 3 })]))
+    assert.deepEqual(namesOf(sent), ['insert'])
+  })
+
+  test('once more by a writer whom another was ahead of', async (context) => {
+    const { store, client, database, during } = await watch(context, server)
+    await store.append([simpleCommit('first')])
+    const other = await mongodb(client, { database }).open(opening)
+    context.after(() => other.close())
+    await other.append([1, 2, 3].map((i) => simpleCommit(`o${i}`, { stream: streamOf(i) })))
+    const sent = await during(() => store.append([simpleCommit('c', { stream: streamOf(4), expected: 'none' })]))
+    assert.deepEqual(namesOf(sent), ['insert', 'find', 'insert'])
+  })
+}
+
+/** How many commands looking and reading take, and by what they go. */
+function reads(server: TestServer): void {
+  test('for one round of looking by a batch that is stored already', async (context) => {
+    const { store, during } = await watch(context, server)
+    const batch = Array.from({ length: 20 }, (_, i) => simpleCommit(`c${i}`, { stream: streamOf(i % 4) }))
+    await store.append(batch)
+    const sent = await during(() => store.append(batch))
+    // The insert that collides, and for each of the four streams its end and the ids.
+    assert.deepEqual(namesOf(sent), ['insert', ...Array(8).fill('find')])
+  })
+
+  test('for a page of the log by two queries, and by one where there is nothing new', async (context) => {
+    const { store, during } = await watch(context, server)
+    await store.append(Array.from({ length: 30 }, (_, i) => simpleCommit(`c${i}`)))
+    const read = (from: number) => during(() => store.readAll({ from, to: Number.POSITIVE_INFINITY }))
+    assert.deepEqual(namesOf(await read(1)), ['find', 'find'])
+    assert.deepEqual(namesOf(await read(31)), ['find'])
+  })
+
+  test('for reads of what a majority has, each by an index', async (context) => {
+    const { store, client, database, during } = await watch(context, server)
+    const events = [1, 2].map((data) => ({ type: 'Deposited', data, tags: ['gift', 'new'] }))
+    for (let i = 0; i < 40; i++) await store.append([simpleCommit(`c${i}`, { stream: streamOf(i % 5), events })])
+    const sent = await during(() => everyRead(store))
+    assert.ok(sent.length > 20)
+    for (const command of sent.filter(({ find }) => find !== undefined)) {
+      assert.equal(command['readConcern']?.level, 'majority')
+      const { find, filter, sort, limit, skip, hint, projection } = command
+      const explained = { find, filter, sort, limit, skip, hint, projection }
+      const asked = Object.fromEntries(Object.entries(explained).filter(([, value]) => value !== undefined))
+      const { queryPlanner } = await client.db(database).command({ explain: asked, verbosity: 'queryPlanner' })
+      const plan = JSON.stringify(queryPlanner.winningPlan)
+      const said = textOf(asked)
+      assert.match(plan, /IXSCAN|IDHACK|EXPRESS/, said)
+      assert.doesNotMatch(plan, /COLLSCAN/, said)
+    }
+  })
+}
+
+await onServer('MongoDB is asked', findMongodb, (server) => {
+  appends(server)
+  reads(server)
+})
+
+const textOf = (value: unknown): string =>
+  JSON.stringify(value, (_, each) => (typeof each === 'bigint' ? Number(each) : each))
+
+/** Every kind of read that there is, and the reads within writes. */
+async function everyRead(store: Store): Promise<void> {
+  await store.head()
+  for (const direction of ['forward', 'backward'] as const) {
+    await store.readStream(streamOf(1), everything, { direction })
+    await store.readStream(streamOf(1), { from: 4, to: 9 }, { direction })
+    const filters = [{}, { types: ['Deposited'] }, { types: ['A', 'B'] }, { tags: ['gift'] }, { tags: ['gift', 'new'] }]
+    const further = [{ aggregates: ['account'] }, { types: ['A'], aggregates: ['b', 'c'], tags: ['d'] }]
+    for (const filter of [...filters, ...further]) await store.readAll({ from: 4, to: 60 }, { ...filter, direction })
+  }
+  await store.findCommit(streamOf(1), 'c1')
+  await store.append([simpleCommit('c1', { stream: streamOf(1), expected: 3 })])
+  const snapshot = { stream: streamOf(1), stateRevision: 1, state: {}, takenAt: 0 }
+  for (const sequence of [1, 2, 3]) await store.saveSnapshot({ ...snapshot, sequence }, { keep: 1 })
+  await store.loadSnapshot(streamOf(1), { atOrBefore: 2 })
+  await store.saveStep('balances', { from: 0, to: 5, rows: [{ key: 'a', value: 1 }] })
+  await store.loadCheckpoint('balances')
+  await store.loadRows('balances', ['a', 'b'])
+  await store.listRows('balances', { after: 'a', prefix: 'b', limit: 10 })
+  await store.listRows('balances', { limit: 10 })
+  await store.resetProjection('balances')
+  await store.acquireLease('lease', 'a', 60_000)
+  await store.acquireLease('lease', 'b', 60_000)
+}

@@ -1,0 +1,31 @@
+/**
+ * The only place that names the driver: its types for the other files, and the loading of it when a store is opened. It is an
+ * optional peer dependency, so nothing may need it before.
+ *
+ * Tidy: imports a package because the driver is what this store is made for; whoever uses the store installs it.
+ */
+import type { MongoClient, MongoClientOptions } from 'mongodb'
+import { StoreError } from '../../domain/error.ts'
+
+export type {
+  ChangeStream,
+  ClientSession,
+  Db,
+  Document,
+  Filter,
+  MongoClient,
+  MongoClientOptions,
+  Timestamp,
+} from 'mongodb'
+
+/**
+ * A client of the store's own, not connected yet.
+ *
+ * @throws StoreError `DRIVER_MISSING` if the driver is not installed, or whatever the driver has against the URL
+ */
+export async function makeClient(label: string, url: string, options: MongoClientOptions): Promise<MongoClient> {
+  const driver = await import('mongodb').catch((error: unknown) => {
+    throw new StoreError('DRIVER_MISSING', { store: label, driver: 'mongodb' }, error)
+  })
+  return new driver.MongoClient(url, options)
+}

@@ -1,0 +1,40 @@
+/**
+ * Leases by the server's clock, which `hello` tells on every server. It is asked for before the lease is: however long the
+ * way to the server takes, a lease is then taken a little late and kept a little short, never the other way round. Taking it
+ * is one update: of a lease that is the owner's or over, else an insert that collides with the one that is another's.
+ */
+import { StoreError } from '../../domain/error.ts'
+import type { Lease } from '../store.ts'
+import type { Database } from './database.ts'
+import { byId } from './indexes.ts'
+
+/** A lease may be given back between the try to take it and the look at who has it. */
+const triesMax = 10
+
+export class Leases {
+  readonly #database: Database
+  readonly #label: string
+
+  constructor(database: Database, label: string) {
+    this.#database = database
+    this.#label = label
+  }
+
+  async acquire(name: string, owner: string, durationMs: number): Promise<Lease> {
+    for (let tries = 1; tries <= triesMax; tries++) {
+      const now = await this.#database.now()
+      const expiresAt = Math.floor(now + durationMs)
+      const isFree = { _id: name, $or: [{ owner }, { expiresAt: { $lte: BigInt(now) } }] }
+      const u = { $set: { owner, expiresAt: BigInt(expiresAt) } }
+      const { duplicate } = await this.#database.update('leases', [{ q: isFree, u, upsert: true }])
+      if (duplicate === undefined) return { owner, expiresAt }
+      const [held] = await this.#database.find<Lease>('leases', { filter: { _id: name }, hint: byId })
+      if (held !== undefined && held.owner !== owner) return { owner: held.owner, expiresAt: held.expiresAt }
+    }
+    throw new StoreError('STORE_UNAVAILABLE', { store: this.#label, doing: `taking the lease ${name}` })
+  }
+
+  async release(name: string, owner: string): Promise<void> {
+    await this.#database.remove('leases', [{ _id: name, owner }])
+  }
+}

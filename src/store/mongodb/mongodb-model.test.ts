@@ -1,0 +1,17 @@
+/** The MongoDB store answers as the model does, on a replica set and on a single server. */
+
+import { freshPlace } from '../../../test/servers/mongodb-place.ts'
+import { findFerretdb, findMongodb } from '../../../test/servers/mongodb-server.ts'
+import { onServer } from '../../../test/servers/server.ts'
+import { storeModel } from '../../testing/model/index.ts'
+
+// The servers of the tests are slow; a few sequences a run find as much over the days as many in one.
+const options = { runs: 15, stepsMax: 30 }
+
+await onServer('MongoDB beside the model', findMongodb, (server) => {
+  storeModel('mongodb', () => freshPlace(server), options)
+})
+
+await onServer('FerretDB beside the model', findFerretdb, (server) => {
+  storeModel('mongodb', () => freshPlace(server), options)
+})

@@ -1,0 +1,201 @@
+/** The opened store: its parts on one database, appends gathered into batches, and every failure told in the catalogue's words. */
+import { StoreError } from '../../domain/error.ts'
+import type { Json } from '../../domain/json.ts'
+import type { StreamId } from '../../domain/stream.ts'
+import type { Commit } from '../commit.ts'
+import { CommitQueue } from '../commit-queue.ts'
+import { checkSizes } from '../expected.ts'
+import type { Range } from '../range.ts'
+import type {
+  AppendResult,
+  Lease,
+  OpenOptions,
+  Page,
+  ProjectionStep,
+  ReadAllOptions,
+  ReadOptions,
+  Receipt,
+  Row,
+  RowPage,
+  Snapshot,
+  Store,
+  StoredEvent,
+  StoreLimits,
+} from '../store.ts'
+import { Appender } from './appender.ts'
+import { checkBytes } from './commit-document.ts'
+import { Database } from './database.ts'
+import { type MongoClient, makeClient } from './driver.ts'
+import { EventReader } from './event-reader.ts'
+import { readErrorOf, writeErrorOf } from './failure.ts'
+import { makeOrCheckIndexes } from './indexes.ts'
+import { Leases } from './leases.ts'
+import { LogEnd } from './log-end.ts'
+import type { Settings } from './options.ts'
+import { Projections } from './projections.ts'
+import { Snapshots } from './snapshots.ts'
+import { Streams } from './streams.ts'
+import { WakeUp } from './wake-up.ts'
+
+const queueLimits = { batchCommitsMax: 1000, batchSizeMax: 4_000_000, waitingMax: 100_000 }
+
+export class MongodbStore implements Store {
+  readonly name = 'mongodb'
+  readonly limits: StoreLimits
+  readonly #label: string
+  readonly #letGo: () => Promise<void>
+  readonly #queue: CommitQueue
+  readonly #end: LogEnd
+  readonly #events: EventReader
+  readonly #snapshots: Snapshots
+  readonly #projections: Projections
+  readonly #leases: Leases
+  readonly #wakeUp: WakeUp
+  /** Calls under way. */
+  readonly #running = new Set<Promise<unknown>>()
+  #closing: Promise<void> | undefined
+
+  private constructor(settings: Settings, database: Database, letGo: () => Promise<void>, { now }: OpenOptions) {
+    const { label } = settings
+    const streams = new Streams()
+    this.#end = new LogEnd(database)
+    this.limits = settings.limits
+    this.#label = label
+    this.#letGo = letGo
+    const appender = new Appender(database, streams, this.#end, settings)
+    this.#queue = new CommitQueue((callers) => appender.append(callers), queueLimits)
+    this.#events = new EventReader(database, label, streams, this.#end)
+    this.#snapshots = new Snapshots(database, label)
+    this.#projections = new Projections(database, label, now)
+    this.#leases = new Leases(database, label)
+    this.#wakeUp = new WakeUp(database)
+  }
+
+  /** @throws StoreError */
+  static async open(settings: Settings, options: OpenOptions): Promise<MongodbStore> {
+    const { place, label, poolSize, timeoutMs, migrate } = settings
+    let own: MongoClient | undefined
+    try {
+      if (typeof place === 'string') {
+        const waits = { serverSelectionTimeoutMS: timeoutMs, connectTimeoutMS: timeoutMs }
+        own = await makeClient(label, place, { maxPoolSize: poolSize, retryWrites: false, ...waits })
+      }
+      const database = await Database.connect(own ?? (place as MongoClient), settings)
+      await makeOrCheckIndexes(database, label, migrate)
+      return new MongodbStore(settings, database, async () => own?.close(), options)
+    } catch (error) {
+      await own?.close().catch(() => {})
+      throw writeErrorOf(label, 'opening it', error)
+    }
+  }
+
+  async append(commits: readonly Commit[]): Promise<readonly AppendResult[]> {
+    this.#checkOpen()
+    checkSizes(commits, this.limits)
+    for (const commit of commits) checkBytes(commit)
+    if (commits.length === 0) return []
+    const results = await this.#run(() => this.#queue.append(commits))
+    if (results.some(({ status }) => status === 'stored')) this.#wakeUp.notify()
+    return results
+  }
+
+  readStream(stream: StreamId, range: Range, options: ReadOptions = {}): Promise<readonly StoredEvent[]> {
+    return this.#read('reading', () => this.#events.readStream(stream, range, options), options.signal)
+  }
+
+  readAll(range: Range, options: ReadAllOptions = {}): Promise<Page> {
+    return this.#read('reading', () => this.#events.readAll(range, options), options.signal)
+  }
+
+  findCommit(stream: StreamId, commitId: string): Promise<Receipt | undefined> {
+    return this.#read('looking for a commit', () => this.#events.findCommit(stream, commitId))
+  }
+
+  head(): Promise<number> {
+    return this.#read('reading', () => this.#end.read())
+  }
+
+  onAppend(listener: () => void): () => void {
+    return this.#wakeUp.add(listener)
+  }
+
+  saveSnapshot(snapshot: Snapshot, { keep }: { readonly keep: number }): Promise<void> {
+    return this.#write('saving a snapshot', () => this.#snapshots.save(snapshot, keep))
+  }
+
+  loadSnapshot(stream: StreamId, options: { readonly atOrBefore?: number } = {}): Promise<Snapshot | undefined> {
+    const atOrBefore = options.atOrBefore ?? Number.POSITIVE_INFINITY
+    return this.#read('loading a snapshot', () => this.#snapshots.load(stream, atOrBefore))
+  }
+
+  loadCheckpoint(projection: string): Promise<number> {
+    return this.#read('loading a checkpoint', () => this.#projections.loadCheckpoint(projection))
+  }
+
+  loadRows(projection: string, keys: readonly string[]): Promise<readonly (Json | undefined)[]> {
+    return this.#read('loading rows', () => this.#projections.loadRows(projection, keys))
+  }
+
+  listRows(projection: string, page: RowPage): Promise<readonly Row[]> {
+    return this.#read('listing rows', () => this.#projections.listRows(projection, page))
+  }
+
+  saveStep(projection: string, step: ProjectionStep): Promise<void> {
+    return this.#write('saving a step', () => this.#projections.saveStep(projection, step))
+  }
+
+  resetProjection(projection: string): Promise<void> {
+    return this.#write('resetting a projection', () => this.#projections.reset(projection))
+  }
+
+  acquireLease(name: string, owner: string, durationMs: number): Promise<Lease> {
+    return this.#write('taking a lease', () => this.#leases.acquire(name, owner, durationMs))
+  }
+
+  releaseLease(name: string, owner: string): Promise<void> {
+    return this.#write('giving back a lease', () => this.#leases.release(name, owner))
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= (async () => {
+      await this.#wakeUp.close()
+      await Promise.allSettled(this.#running)
+      await this.#letGo()
+    })()
+    return this.#closing
+  }
+
+  async #read<Result>(doing: string, read: () => Promise<Result>, signal?: AbortSignal): Promise<Result> {
+    this.#checkOpen()
+    try {
+      return await this.#run(read)
+    } catch (error) {
+      if (signal?.aborted && error === signal.reason) throw error
+      throw readErrorOf(this.#label, doing, error)
+    }
+  }
+
+  async #write<Result>(doing: string, write: () => Promise<Result>): Promise<Result> {
+    this.#checkOpen()
+    try {
+      return await this.#run(write)
+    } catch (error) {
+      throw writeErrorOf(this.#label, doing, error)
+    }
+  }
+
+  /** Does something that `close` waits for. */
+  async #run<Result>(call: () => Promise<Result>): Promise<Result> {
+    const running = call()
+    this.#running.add(running)
+    try {
+      return await running
+    } finally {
+      this.#running.delete(running)
+    }
+  }
+
+  #checkOpen(): void {
+    if (this.#closing !== undefined) throw new StoreError('STORE_CLOSED', { store: this.#label })
+  }
+}

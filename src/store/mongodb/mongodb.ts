@@ -1,0 +1,30 @@
+/**
+ * The store for those who run MongoDB, or a server that speaks its protocol: one document a commit, written by compare-and-set on
+ * the end of the log, so it takes no transactions and works on a single server and a replica set alike
+ * (`appender.ts` says why no reader ever misses an event). Any number of processes may use it at once.
+ *
+ * A commit is acknowledged when a majority has it in its journal. Projections write their rows ahead into the
+ * checkpoint's document (`step-ahead.ts`): one change is the step, and a process that is killed leaves nothing open.
+ *
+ * Left out: sharded collections (a unique index of theirs must begin with the shard key), and weaker write concerns.
+ */
+import type { StoreFactory } from '../store.ts'
+import type { MongoClient } from './driver.ts'
+import { MongodbStore } from './mongodb-store.ts'
+import { type MongodbOptions, settingsOf } from './options.ts'
+
+/**
+ * A store in MongoDB, at a URL or on a client of the caller's own, which is not closed with the store. It needs the package
+ * `mongodb` 7 (`npm install mongodb`), which is loaded when the store is opened.
+ *
+ *     await using bank = await Bank.start({ store: mongodb('mongodb://localhost/bank') })
+ *
+ * @throws DefinitionError `OPTION_INVALID`
+ */
+export function mongodb(place: string | MongoClient, options: MongodbOptions = {}): StoreFactory {
+  const settings = settingsOf(place, options)
+  return Object.freeze({
+    name: 'mongodb',
+    open: (openOptions: Parameters<StoreFactory['open']>[0]) => MongodbStore.open(settings, openOptions),
+  })
+}

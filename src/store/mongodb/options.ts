@@ -1,0 +1,90 @@
+/** What a caller may choose about the MongoDB store: checked once, when the factory is made, before anything is opened. */
+import { DefinitionError } from '../../domain/error.ts'
+import type { StoreLimits } from '../store.ts'
+import type { MongoClient } from './driver.ts'
+
+/** Options of `mongodb(place, options)`. All have a default. */
+export interface MongodbOptions {
+  /** The database. By default the one that the URL or the client names, and `mneme` where a URL names none. */
+  readonly database?: string
+  /** What the names of the store's collections begin with; `mneme_` by default. */
+  readonly prefix?: string
+  /** How many connections the store opens at most; 10 by default. A client of the caller's own has its own bound. */
+  readonly poolSize?: number
+  /** After so long a call gives up on the server with `STORE_UNAVAILABLE`, in milliseconds; 10,000 by default. */
+  readonly timeoutMs?: number
+  /** Whether opening makes the collections and indexes that are missing, or refuses. True by default. */
+  readonly migrate?: boolean
+}
+
+/** The options with their defaults. */
+export interface Settings {
+  readonly place: string | MongoClient
+  /** How messages call the store; without a password. */
+  readonly label: string
+  readonly database: string | undefined
+  readonly prefix: string
+  readonly poolSize: number
+  readonly timeoutMs: number
+  readonly migrate: boolean
+  readonly limits: StoreLimits
+}
+
+const limits: StoreLimits = Object.freeze({ commitSizeMax: 8_000_000, commitEventsMax: 10_000 })
+const poolSizeDefault = 10
+const poolSizeMax = 1000
+const timeoutMsDefault = 10_000
+const databaseDefault = 'mneme'
+/** How long the name of a database may be, in bytes. */
+const databaseLengthMax = 63
+
+/** @throws DefinitionError `OPTION_INVALID` */
+export function settingsOf(place: string | MongoClient, options: MongodbOptions): Settings {
+  const { prefix = 'mneme_', poolSize = poolSizeDefault, timeoutMs = timeoutMsDefault, migrate = true } = options
+  const database = options.database ?? (typeof place === 'string' ? databaseIn(place) : undefined)
+  if (database !== undefined && !isDatabaseName(database)) {
+    refuse('database', `a name of 1 to ${databaseLengthMax} bytes without any of /\\. "$*<>:|?`, database)
+  }
+  if (typeof prefix !== 'string' || !/^(?!system\.)[\w.-]{0,64}$/.test(prefix)) {
+    refuse('prefix', 'up to 64 letters, digits and characters of _.-', prefix)
+  }
+  if (!Number.isSafeInteger(poolSize) || poolSize < 1 || poolSize > poolSizeMax) {
+    refuse('poolSize', `a whole number from 1 to ${poolSizeMax}`, poolSize)
+  }
+  if (!Number.isFinite(timeoutMs) || timeoutMs <= 0) refuse('timeoutMs', 'a time in milliseconds', timeoutMs)
+  if (typeof migrate !== 'boolean') refuse('migrate', 'true or false', migrate)
+  return Object.freeze({
+    place,
+    label: labelOf(place, database),
+    database,
+    prefix,
+    poolSize,
+    timeoutMs,
+    migrate,
+    limits,
+  })
+}
+
+/** The database that a URL names. @throws DefinitionError */
+function databaseIn(url: string): string {
+  const [, named] =
+    /^mongodb(?:\+srv)?:\/\/[^/?]+(?:\/([^?]*))?/.exec(url) ?? refuse('url', 'mongodb://...', hidden(url))
+  return named === undefined || named === '' ? databaseDefault : decodeURIComponent(named)
+}
+
+function labelOf(place: string | MongoClient, database: string | undefined): string {
+  if (typeof place === 'string') return `mongodb (${hidden(place).replace(/^mongodb(\+srv)?:\/\//, '')}/${database})`
+  if (typeof place?.startSession !== 'function') refuse('url', 'mongodb://... or a MongoClient', String(place))
+  const hosts = place.options.hosts.map(String).join()
+  return `mongodb (${hosts}/${database ?? place.options.dbName})`
+}
+
+/** A URL without its user, password, database and options. */
+const hidden = (url: string): string => String(url).replace(/^([^/]*\/\/)(?:[^/]*@)?([^/?]*).*$/s, '$1$2')
+
+const isDatabaseName = (name: unknown): boolean =>
+  typeof name === 'string' && /^[^/\\. "$*<>:|?\0]+$/.test(name) && Buffer.byteLength(name) <= databaseLengthMax
+
+function refuse(option: string, expected: string, found: unknown): never {
+  throw new DefinitionError('OPTION_INVALID', { option, expected, found })
+}

@@ -1,0 +1,51 @@
+/** Snapshots: a document each, with the state as text. Each has its own place, so an older one never takes a newer one's. */
+import type { StreamId } from '../../domain/stream.ts'
+import type { Snapshot } from '../store.ts'
+import type { Database } from './database.ts'
+import { indexes } from './indexes.ts'
+import { fromText, toText } from './json-text.ts'
+
+interface SnapshotDocument {
+  readonly sequence: number
+  readonly stateRevision: number
+  readonly takenAt: number
+  readonly state: string
+}
+
+export class Snapshots {
+  readonly #database: Database
+  readonly #label: string
+
+  constructor(database: Database, label: string) {
+    this.#database = database
+    this.#label = label
+  }
+
+  async save({ stream, sequence, stateRevision, state, takenAt }: Snapshot, keep: number): Promise<void> {
+    const { aggregate, id } = stream
+    const u = { $set: { stateRevision, takenAt: BigInt(Math.floor(takenAt)), state: toText('The state', state) } }
+    const update = [{ q: { aggregate, id, sequence: BigInt(sequence) }, u, upsert: true }]
+    const { duplicate } = await this.#database.update('snapshots', update)
+    // Two made the same one at once; now it is there, and takes the update.
+    if (duplicate !== undefined) await this.#database.update('snapshots', update)
+    const [superfluous] = await this.#database.find<SnapshotDocument>('snapshots', {
+      ...{ filter: { aggregate, id }, sort: { sequence: -1 }, skip: keep, limit: 1 },
+      ...{ projection: { sequence: 1 }, hint: indexes.bySnapshot },
+    })
+    if (superfluous === undefined) return
+    await this.#database.remove('snapshots', [{ aggregate, id, sequence: { $lte: BigInt(superfluous.sequence) } }])
+  }
+
+  async load(stream: StreamId, atOrBefore: number): Promise<Snapshot | undefined> {
+    const { aggregate, id } = stream
+    const bound = BigInt(Math.min(atOrBefore, Number.MAX_SAFE_INTEGER))
+    const [found] = await this.#database.find<SnapshotDocument>('snapshots', {
+      ...{ filter: { aggregate, id, sequence: { $lte: bound } }, sort: { sequence: -1 }, limit: 1 },
+      hint: indexes.bySnapshot,
+    })
+    if (found === undefined) return undefined
+    const { sequence, stateRevision, takenAt, state } = found
+    const where = `the snapshot of ${aggregate} ${JSON.stringify(id)} at ${sequence}`
+    return { stream, sequence, stateRevision, takenAt, state: fromText(state, this.#label, where) }
+  }
+}
