@@ -75,6 +75,13 @@ describe('a test run', () => {
     assert.equal(lastLine, '1 passed, 1 failed, 0 skipped')
   })
 
+  test('names the servers that tests ran on, each once, at the end', () => {
+    const text = `process.stdout.write('seen\\ntests run on Some Server 5\\n')\ntest('a', () => {})`
+    const { stdout } = runTests({ 'a.test.ts': text, 'b.test.ts': text }, 'a.test.ts', 'b.test.ts')
+    assert.match(stdout, /^Servers:\n {2}Some Server 5\n\n/m)
+    assert.doesNotMatch(stdout, /tests run on/)
+  })
+
   test('shows what tests print', () => {
     assert.match(runTests({ 'a.test.ts': `test('a', () => console.log('seen'))` }, 'a.test.ts').stdout, /^seen$/m)
   })

@@ -1,10 +1,12 @@
 /**
  * What a test run prints: a line a file while it goes on, every failure in full where it happens and by name at the
- * end, the tests that were skipped with their reasons, and the totals, last in the form `3 passed, 0 failed, 1 skipped`.
+ * end, the servers that tests ran on, the tests that were skipped with their reasons, and the totals, last in the form
+ * `3 passed, 0 failed, 1 skipped`.
  */
 import { relative } from 'node:path'
 import type { TestEvent } from 'node:test/reporters'
 import { inspect } from 'node:util'
+import { serverLine } from '../test/servers/server.ts'
 
 /** What is kept of a test that failed or was skipped. */
 interface Noted {
@@ -17,6 +19,7 @@ interface Noted {
 export async function* report(events: AsyncIterable<TestEvent>, root: string = process.cwd()): AsyncGenerator<string> {
   const failed: Noted[] = []
   const skipped: Noted[] = []
+  const servers = new Set<string>()
   for await (const event of events) {
     switch (event.type) {
       case 'test:fail': {
@@ -32,12 +35,21 @@ export async function* report(events: AsyncIterable<TestEvent>, root: string = p
         if (skip !== undefined) skipped.push({ ...noted(event.data, root), text: reason })
         break
       }
-      case 'test:stdout':
+      case 'test:stdout': {
+        // What was written in several parts may come as one.
+        for (const line of event.data.message.split(/(?<=\n)/)) {
+          if (line.startsWith(serverLine)) servers.add(line.slice(serverLine.length).trim())
+          else yield line
+        }
+        break
+      }
       case 'test:stderr':
         yield event.data.message
         break
       case 'test:summary':
-        yield event.data.file === undefined ? closing(event.data, failed, skipped) : fileLine(event.data, root)
+        yield event.data.file === undefined
+          ? closing(event.data, { failed, skipped, servers })
+          : fileLine(event.data, root)
         break
     }
   }
@@ -52,7 +64,14 @@ function fileLine({ file = '', counts, duration_ms, success }: Summary, root: st
   return `${success ? '✔' : '✖'} ${relative(root, file)} (${counts.tests} tests${skips}, ${Math.round(duration_ms)} ms)\n`
 }
 
-function closing({ counts, duration_ms }: Summary, failed: readonly Noted[], skipped: readonly Noted[]): string {
+/** What a run is closed with. */
+interface Gathered {
+  readonly failed: readonly Noted[]
+  readonly skipped: readonly Noted[]
+  readonly servers: ReadonlySet<string>
+}
+
+function closing({ counts, duration_ms }: Summary, { failed, skipped, servers }: Gathered): string {
   const { tests, suites, passed, cancelled, todo } = counts
   // A suite whose hook threw is no test, but a run with one must not end with "0 failed".
   const broken = Math.max(tests - passed - counts.skipped - todo, failed.length)
@@ -60,6 +79,7 @@ function closing({ counts, duration_ms }: Summary, failed: readonly Noted[], ski
   return [
     ...(failed.length > 0 ? ['\nFailed:\n', ...failed.map(brief)] : []),
     ...(skipped.length > 0 ? ['\nSkipped:\n', ...skipped.map(brief)] : []),
+    ...(servers.size > 0 ? ['\nServers:\n', ...[...servers].sort().map((server) => `  ${server}\n`)] : []),
     '\n',
     ...Object.entries({ ...totals, duration_ms: Math.round(duration_ms) }).map(([name, n]) => `ℹ ${name} ${n}\n`),
     `${passed} passed, ${broken} failed, ${counts.skipped} skipped\n`,

@@ -13,16 +13,17 @@ export type KillPlan =
   /** By itself, at a call to the disk; it is told to stop when so many answers were heard. */
   | { readonly kill: 'at a call'; readonly answers: number; readonly lethalCall: LethalCall }
 
-const openingMsMax = 60
+const openingMsMax = { files: 60, server: 300 }
 const stoppingMsMax = 15
 
 /** Mostly under load, but every kind comes up again and again. */
-export function killPlanOf(chance: Chance, { store }: Place): KillPlan {
+export function killPlanOf(chance: Chance, { store, ...place }: Place): KillPlan {
   const kind = chance.fraction()
   const answers = chance.happens(0.3) ? chance.between(1, 30) : chance.between(30, 700)
   if (store === 'file' && kind < 0.5) return { kill: 'at a call', answers, lethalCall: lethalCallOf(chance) }
   if (kind < 0.7) return { kill: 'under load', answers }
-  if (kind < 0.85) return { kill: 'opening', delayMs: chance.fraction() * openingMsMax }
+  const openingMs = 'url' in place ? openingMsMax.server : openingMsMax.files
+  if (kind < 0.85) return { kill: 'opening', delayMs: chance.fraction() * openingMs }
   return { kill: 'stopping', answers, delayMs: chance.fraction() * stoppingMsMax }
 }
 

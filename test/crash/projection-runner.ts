@@ -1,11 +1,12 @@
-/** The program that runs the bank's projection on an SQLite file, deposits all the while, and says where it stands, until it is killed. */
+/** The program that runs the bank's projection, deposits all the while, and says where it stands, until it is killed. */
 import { setTimeout } from 'node:timers/promises'
 import { Bank } from '../../examples/bank/bank.ts'
-import { sqlite } from '../../src/store/sqlite/index.ts'
+import { storeAt } from './place.ts'
 import { listen, say } from './told-program.ts'
+import type { Place } from './writer-protocol.ts'
 
-async function run(path: string, leaseMs: number): Promise<void> {
-  const bank = await Bank.start({ store: sqlite(path), leaseMs, pollIntervalMs: 20, log: { warn: () => {} } })
+async function run(place: Place, leaseMs: number): Promise<void> {
+  const bank = await Bank.start({ store: storeAt(place), leaseMs, pollIntervalMs: 20, log: { warn: () => {} } })
   await bank.account('child').try.open({ owner: 'child' })
   for (;;) {
     await bank.account('child').deposit({ amount: 1 })
@@ -15,4 +16,4 @@ async function run(path: string, leaseMs: number): Promise<void> {
   }
 }
 
-listen(({ path, leaseMs }: { readonly path: string; readonly leaseMs: number }) => void run(path, leaseMs))
+listen(({ place, leaseMs }: { readonly place: Place; readonly leaseMs: number }) => void run(place, leaseMs))

@@ -21,8 +21,10 @@ import type { FromWriter, Place, ToWriter } from './writer-protocol.ts'
 export interface CrashOptions {
   /** How many writers are killed, unless `MNEME_CRASH_ROUNDS` says otherwise. */
   readonly rounds: number
-  /** Where a fresh bank is kept. */
+  /** Where a fresh bank is kept; one in files, at this path. */
   readonly placeAt: (path: string, chance: Chance) => Place
+  /** How many callers a writer has: 20 to 80 by default. */
+  readonly callers?: { readonly least: number; readonly most: number }
   /** `killPlanOf` by default. */
   readonly planOf?: (chance: Chance, place: Place) => KillPlan
   /** Whether the power fails with each kill. Needs a file store. */
@@ -44,6 +46,7 @@ const writerProgram = new URL('./bank-writer.ts', import.meta.url)
 const writerTimeoutMs = 60_000
 const lookTimeoutMs = 60_000
 const roundsBetweenReports = 25
+const callersDefault = { least: 20, most: 80 }
 const accounts = Array.from({ length: 24 }, (_, i) => `account ${i + 1}`)
 
 /** A writer's process, of which nothing is known until it is given to a round. */
@@ -97,9 +100,10 @@ async function runRound(
   const heardBefore = ledger.answers
   bank.roundsLeft--
   try {
-    await killOne(writer, bank, plan, `${round}`, chance)
+    const { least, most } = options.callers ?? callersDefault
+    await killOne(writer, bank, plan, { name: `${round}`, callers: chance.between(least, most) }, chance)
     const answers = ledger.answers - heardBefore
-    if (options.powerFails) losePower(place.path, bank.durable, chance)
+    if (options.powerFails && place.store === 'file') losePower(place.path, bank.durable, chance)
     if (options.powerFails || bank.roundsLeft === 0 || chance.happens(0.7)) await look(bank, options)
     return answers
   } catch (cause) {
@@ -134,7 +138,7 @@ async function killOne(
   writer: Writer,
   { place, ledger, durable }: Bank,
   plan: KillPlan,
-  name: string,
+  { name, callers }: { readonly name: string; readonly callers: number },
   chance: Chance,
 ): Promise<void> {
   const { program } = writer
@@ -157,7 +161,7 @@ async function killOne(
   }
   const lethalCall = plan.kill === 'at a call' ? plan.lethalCall : undefined
   const seed = chance.between(0, 2 ** 31)
-  const [callers, repeat] = [chance.between(20, 80), ledger.unanswered()]
+  const repeat = ledger.unanswered()
   writer.tell({ tell: 'begin', place, name, seed, callers, accounts, repeat, lethalCall })
   const { code, signal, complaints } = await program.ended
   const endedByItself = code === 0 && (toldToStop || plan.kill === 'stopping')

@@ -1,57 +1,87 @@
 /**
  * A projection's runner is killed in the middle of its work, again and again: another process takes over within the lease's
- * time, loses nothing and doubles nothing.
+ * time, loses nothing and doubles nothing. Whatever the killed one held in the store, no more than its lease keeps the next one waiting.
  */
 import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import { Bank } from '../../examples/bank/bank.ts'
-import { sqlite } from '../../src/store/sqlite/index.ts'
+import { onServer } from '../servers/server.ts'
+import { type Chance, withChance } from './chance.ts'
 import { ChildProgram } from './child-program.ts'
+import { storeAt } from './place.ts'
+import { serverKinds, serverPlace } from './server-place.ts'
+import type { Place } from './writer-protocol.ts'
 
-const leaseMs = 300
+const leaseMs = 600
+/** Beyond the lease: the time of a slow machine to start, read and write. A transaction left open would hold for a minute. */
+const patienceMs = 5_000
 const rounds = 5
 const timeoutMs = 60_000
 const program = new URL('./projection-runner.ts', import.meta.url)
 
-/** A process that leads and has handled something since. */
-async function leader(context: TestContext, path: string): Promise<ChildProgram> {
+/** A process that leads and has handled something since; how much, is chance. */
+async function leader(context: TestContext, place: Place, chance: Chance): Promise<ChildProgram> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const enough = chance.between(10, 40)
   let handled = 0
   const child = new ChildProgram(
     program,
     (line) => {
       const { state } = JSON.parse(line) as { readonly state: string }
-      if (state === 'running' && ++handled === 20) resolve()
+      if (state === 'running' && ++handled === enough) resolve()
     },
     timeoutMs,
   )
   child.ended.catch(reject)
   context.after(() => child.kill())
-  child.send({ path, leaseMs })
+  child.send({ place, leaseMs })
   await promise
   return child
 }
 
-test('another process takes over from a runner that is killed', { timeout: 2 * timeoutMs }, async (context) => {
+async function killLeaders(context: TestContext, place: Place, chance: Chance): Promise<void> {
+  let takeovers = 0
+  for (let round = 1; round <= rounds; round++) {
+    const child = await leader(context, place, chance)
+    const options = { leaseMs, pollIntervalMs: 20, log: { warn: () => {} } }
+    const bank = await Bank.start({ store: storeAt(place), ...options })
+    try {
+      await bank.account('ada').try.open({ owner: 'Ada' })
+      while ((await bank.projections.lookup('balances'))?.state === 'preparing') await setImmediate()
+      // On a slow machine the other one may have been silent for longer than its lease; then it does not lead any more.
+      if ((await bank.projections.lookup('balances'))?.state === 'standby') takeovers++
+      child.kill()
+      await child.ended
+      const { position } = await bank.account('ada').deposit({ amount: 1 })
+      const row = await bank.balances.get('ada', { atLeast: position, timeoutMs: leaseMs + patienceMs })
+      assert.equal(row?.balance, round)
+      assert.equal((await bank.projections.lookup('balances'))?.state, 'running')
+      const { balance } = await bank.account('child').state()
+      assert.equal((await bank.balances.get('child'))?.balance, balance)
+    } finally {
+      await bank.stop()
+    }
+  }
+  assert.ok(takeovers > 0, 'one that led was killed')
+}
+
+const title = (where: string): string => `another process takes over in time from a runner that is killed, on ${where}`
+
+test(title('SQLite'), { timeout: 2 * timeoutMs }, async (context) => {
   const directory = await mkdtemp(join(tmpdir(), 'mneme-takeover-'))
   context.after(() => rm(directory, { recursive: true, force: true }))
-  const path = join(directory, 'bank.db')
-  for (let round = 1; round <= rounds; round++) {
-    const child = await leader(context, path)
-    const bank = await Bank.start({ store: sqlite(path), leaseMs, pollIntervalMs: 20, log: { warn: () => {} } })
-    assert.equal((await bank.projections.lookup('balances'))?.state, 'standby')
-    child.kill()
-    await child.ended
-    await bank.account('ada').try.open({ owner: 'Ada' })
-    const { position } = await bank.account('ada').deposit({ amount: 1 })
-    const row = await bank.balances.get('ada', { atLeast: position, timeoutMs: 30_000 })
-    assert.equal(row?.balance, round)
-    assert.equal((await bank.projections.lookup('balances'))?.state, 'running')
-    const { balance } = await bank.account('child').state()
-    assert.equal((await bank.balances.get('child'))?.balance, balance)
-    await bank.stop()
-  }
+  const place: Place = { store: 'sqlite', path: join(directory, 'bank.db') }
+  await withChance((chance) => killLeaders(context, place, chance))
 })
+
+for (const { store, name, find } of serverKinds) {
+  await onServer(name, find, (server) => {
+    test(title(name), { timeout: 2 * timeoutMs }, (context) =>
+      withChance((chance) => killLeaders(context, serverPlace(context, server, store), chance)),
+    )
+  })
+}

@@ -5,8 +5,8 @@ import type { CommandOf } from '../../src/index.ts'
 /** A command to the bank; it always has an id. */
 export type BankCommand = CommandOf<{ readonly account: typeof Account }> & { readonly commandId: string }
 
-/** Where the writer keeps the bank. The sizes are small, so that what happens once a day happens every second. */
-export type Place =
+/** A place in the files of this machine. The sizes are small, so that what happens once a day happens every second. */
+export type FilePlace =
   | { readonly store: 'sqlite'; readonly path: string }
   | {
       readonly store: 'file'
@@ -15,6 +15,16 @@ export type Place =
       readonly compactBytesMin: number
       readonly mayLoseOnPowerFailure: boolean
     }
+
+/** A place on a server. */
+export type ServerPlace = {
+  readonly url: string
+  /** How long the store waits for the server; its default if it is left out. */
+  readonly timeoutMs?: number
+} & ({ readonly store: 'postgres'; readonly schema: string } | { readonly store: 'mongodb'; readonly database: string })
+
+/** Where the writer keeps the bank. */
+export type Place = FilePlace | ServerPlace
 
 /** Where the writer is to end itself by `kill -9`: at one of the calls to the disk that follow a moment. */
 export interface LethalCall {

@@ -34,7 +34,26 @@ export const streams: readonly StreamId[] = Array.from({ length: 12 }, (_, i) =>
 }))
 export const writerNames: readonly string[] = Array.from({ length: 8 }, (_, i) => `writer ${i}`)
 
-const eventsOfCommitMax = 5
+const eventsOfCommitMaxDefault = 5
+
+/** Fills a store quickly before the race, with events that look as if all writers had made them. */
+export async function prefill(store: Store, events: number): Promise<void> {
+  const commitsAtOnce = 500
+  for (let commits: Commit[] = [], left = events, n = 0; left > 0; ) {
+    const of = Math.min(eventsOfCommitMaxDefault, left)
+    const writer = writerNames[n % writerNames.length]!
+    const data = { writer, of, expected: -1, behind: '' }
+    const some = Array.from({ length: of }, (_, index) => {
+      return { type: n % 3 === 0 ? 'Noted' : 'Counted', data: { ...data, index }, tags: [writer] }
+    })
+    const stream = streams[n % streams.length]!
+    commits.push(commit({ stream, expected: 'any', id: `before the race/${n++}`, recordedAt: 0, events: some }))
+    left -= of
+    if (commits.length < commitsAtOnce && left > 0) continue
+    await store.append(commits)
+    commits = []
+  }
+}
 
 /** One thing to append: a commit, or two to one stream of which the second is decided on the first. */
 interface Step {
@@ -48,24 +67,37 @@ export class RaceWriter {
   readonly #store: Store
   readonly #name: string
   readonly #chance: Chance
+  readonly #eventsOfCommitMax: number
   /** How far streams were when this writer last heard of them. */
   readonly #known = new Map<string, number>()
   readonly #written: Written = { eventsOf: {}, conflicts: 0 }
   #left: number
   #steps = 0
 
-  constructor(store: Store, name: string, events: number, chance: Chance) {
+  constructor(
+    store: Store,
+    name: string,
+    events: number,
+    chance: Chance,
+    eventsOfCommitMax: number = eventsOfCommitMaxDefault,
+  ) {
     this.#store = store
     this.#name = name
     this.#left = events
     this.#chance = chance
+    this.#eventsOfCommitMax = eventsOfCommitMax
   }
 
-  /** Appends until all events are stored. */
-  async run(): Promise<Written> {
+  /**
+   * Appends until all events are stored.
+   *
+   * @param rest is waited for in between
+   */
+  async run(rest: () => Promise<unknown> | undefined = () => undefined): Promise<Written> {
     while (this.#left > 0) {
       let steps = this.#newSteps()
       while (steps.length > 0) steps = await this.#append(steps)
+      await rest()
     }
     return this.#written
   }
@@ -77,7 +109,7 @@ export class RaceWriter {
       const counts: number[] = []
       const exact = this.#chance.happens(0.66)
       for (let commits = exact ? this.#chance.between(1, 2) : 1; commits > 0 && this.#left > 0; commits--) {
-        const count = Math.min(this.#chance.between(1, eventsOfCommitMax), this.#left)
+        const count = Math.min(this.#chance.between(1, this.#eventsOfCommitMax), this.#left)
         this.#left -= count
         counts.push(count)
       }

@@ -10,12 +10,14 @@ import { isLast, Witness } from './witness.ts'
 /** Nobody tells a reader of what other processes append, and one that asks all the time takes the processor from them. */
 const pollIntervalMs = 1
 
+export type Filter = Pick<ReadAllOptions, 'types' | 'aggregates' | 'tags'>
+
 /** How a reader reads. */
 export interface TailOptions {
   /** The first position that it wants. */
   readonly from: number
   readonly limit: number
-  readonly filter: Pick<ReadAllOptions, 'types' | 'aggregates' | 'tags'>
+  readonly filter: Filter
 }
 
 /** Five readers that have little in common. */
@@ -28,7 +30,7 @@ export const tails: readonly TailOptions[] = [
 ]
 
 /** Whether a filter lets an event through. */
-function meets({ types, aggregates, tags }: TailOptions['filter'], event: StoredEvent): boolean {
+export function meets({ types, aggregates, tags }: Filter, event: StoredEvent): boolean {
   return (
     (types?.includes(event.type) ?? true) &&
     (aggregates?.includes(event.stream.aggregate) ?? true) &&

@@ -5,9 +5,9 @@ import { memory } from '../../src/index.ts'
 import type { Snapshot } from '../../src/store/store.ts'
 import { manualEnvironment } from '../../src/testing/manual-environment.ts'
 import { codesOf, logOf, recorder, startVaults, watched } from '../kernel/rig.ts'
-import { onEveryStore } from './stores.ts'
+import { onEveryStore } from '../stores/every-store.ts'
 
-onEveryStore('Aggregate', ({ place }) => {
+await onEveryStore('Aggregate', ({ place }) => {
   test('deposits and withdrawals change balance and sequence', async (t) => {
     await using vaults = await startVaults({ store: await place(t) })
     const vault = vaults.vault('a')
@@ -51,7 +51,7 @@ onEveryStore('Aggregate', ({ place }) => {
   })
 })
 
-onEveryStore('Snapshots of an aggregate', ({ place }) => {
+await onEveryStore('Snapshots of an aggregate', ({ place }) => {
   test('an interval of 3 takes snapshots at 3 and 6', async (t) => {
     const watch = watched(await place(t))
     const vaults = await startVaults({ store: watch.store, snapshotEvery: 3 })

@@ -4,19 +4,9 @@ import { test } from 'node:test'
 import { commit, domain } from '../../src/index.ts'
 import type { Snapshot } from '../../src/store/store.ts'
 import { manualEnvironment } from '../../src/testing/manual-environment.ts'
-import {
-  codesOf,
-  logOf,
-  type RunningVaults,
-  recorder,
-  settled,
-  stands,
-  startVaults,
-  until,
-  watched,
-} from '../kernel/rig.ts'
+import { codesOf, logOf, type RunningVaults, recorder, stands, startVaults, until, watched } from '../kernel/rig.ts'
 import { vaultWith } from '../kernel/vault.ts'
-import { onEveryStore } from './stores.ts'
+import { onEveryStore } from '../stores/every-store.ts'
 
 const opening = { now: () => 0, warn: () => {} }
 const streamOf = (id: string) => ({ aggregate: 'vault', id })
@@ -31,7 +21,7 @@ async function addMany(vaults: RunningVaults, callers: number, each: number, ids
   return (await Promise.all(positions)).flat()
 }
 
-onEveryStore('Defects of writing and reading', ({ place }) => {
+await onEveryStore('Defects of writing and reading', ({ place }) => {
   test('defect 1: with eight concurrent appenders a projection handles every event that its checkpoint says', async (t) => {
     await using vaults = await startVaults({ store: await place(t), projections: 'automatic' })
     const positions = await addMany(vaults, 8, 60, 16)
@@ -85,7 +75,7 @@ onEveryStore('Defects of writing and reading', ({ place }) => {
   })
 })
 
-onEveryStore('Defects of the file store', ({ place, severalWriters }) => {
+await onEveryStore('Defects of the file store', ({ place, severalWriters }) => {
   test('defect 9: streams with similar ids do not mix, and concurrent writers never share a position', async (t) => {
     const store = await place(t)
     const vaults = await startVaults({ store })
@@ -124,7 +114,7 @@ onEveryStore('Defects of the file store', ({ place, severalWriters }) => {
   })
 })
 
-onEveryStore('Defects of the actors', ({ place }) => {
+await onEveryStore('Defects of the actors', ({ place }) => {
   test('defect 3: a command that takes its time delays no other aggregate', async (t) => {
     const watch = watched(await place(t))
     const gate = Promise.withResolvers<void>()
@@ -167,7 +157,7 @@ onEveryStore('Defects of the actors', ({ place }) => {
   })
 })
 
-onEveryStore('Defects of projections and snapshots', ({ place }) => {
+await onEveryStore('Defects of projections and snapshots', ({ place }) => {
   test('defect 7: a projection keeps its rows with its checkpoint, in few writes, and an idle poll reads nothing old', async (t) => {
     const watch = watched(await place(t))
     const before = await startVaults({ store: watch.store })
@@ -177,13 +167,13 @@ onEveryStore('Defects of projections and snapshots', ({ place }) => {
     assert.ok(watch.count('saveStep') <= 3)
     watch.forget()
     const environment = manualEnvironment()
-    await using after = await startVaults({ store: watch.store, projections: 'automatic', environment })
+    const options = { environment, projections: 'automatic', leaseMs: 3_600_000 } as const
+    await using after = await startVaults({ ...options, store: watch.store })
     assert.deepEqual(await after.totals.get('v1', { atLeast: 1500 }), { balance: 500, events: 500 })
-    for (let poll = 1; poll <= 5; poll++) {
-      await until('the projection rests', () => environment.timers > 0 && watch.count('readAll') >= poll)
-      await settled()
+    await until('the projection has looked five times', async () => {
       await environment.advance(1000)
-    }
+      return watch.count('head') >= 5
+    })
     for (const { method, args } of watch.calls.filter(({ method }) => method === 'readAll')) {
       assert.deepEqual([method, (args[0] as { readonly from: number }).from], ['readAll', 1501])
     }

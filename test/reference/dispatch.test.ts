@@ -5,9 +5,9 @@ import { Account } from '../../examples/bank/account.ts'
 import { domain } from '../../src/index.ts'
 import { manualEnvironment } from '../../src/testing/manual-environment.ts'
 import { codesOf, logOf, recorder, startVaults, watched } from '../kernel/rig.ts'
-import { onEveryStore } from './stores.ts'
+import { onEveryStore } from '../stores/every-store.ts'
 
-onEveryStore('Dispatch', ({ place }) => {
+await onEveryStore('Dispatch', ({ place }) => {
   test('three commands to one id reach one actor', async (t) => {
     const watch = watched(await place(t))
     await using vaults = await startVaults({ store: watch.store })
@@ -46,7 +46,7 @@ onEveryStore('Dispatch', ({ place }) => {
   })
 })
 
-onEveryStore('Bank account', ({ place }) => {
+await onEveryStore('Bank account', ({ place }) => {
   const Bank = domain({ aggregates: { account: Account } })
 
   test('takes a deposit of 100, pays out 50 of it, and refuses 200 for want of funds', async (t) => {

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { domain, projection } from '../../src/index.ts'
 import { codesOf, recorder, startVaults } from '../kernel/rig.ts'
 import { Added, Taken, Vault } from '../kernel/vault.ts'
-import { onEveryStore } from './stores.ts'
+import { onEveryStore } from '../stores/every-store.ts'
 
 const Picky = projection('picky', () => ({ sum: 0 })).on(Added, ({ sum }, { amount }) => {
   if (amount === 13) throw new RangeError('unlucky')
@@ -15,7 +15,7 @@ const Losses = projection('losses', () => ({ taken: 0 })).on(Taken, ({ taken }, 
 }))
 const Both = domain({ aggregates: { vault: Vault }, projections: { picky: Picky, losses: Losses } })
 
-onEveryStore('Projection', ({ place }) => {
+await onEveryStore('Projection', ({ place }) => {
   test('run once handles the global log and saves the checkpoint', async (t) => {
     await using vaults = await startVaults({ store: await place(t) })
     await vaults.vault('a').burst({ count: 2 })

@@ -1,0 +1,33 @@
+/** The stores on servers when the process that uses them is killed, at any moment. The server lives on, with all that was under way. */
+import { test } from 'node:test'
+import { onServer } from '../servers/server.ts'
+import type { Chance } from './chance.ts'
+import { type KillPlan, killPlanOf } from './kill-plan.ts'
+import { runRounds } from './rounds.ts'
+import { serverKinds, serverPlace } from './server-place.ts'
+import type { Place } from './writer-protocol.ts'
+
+/** The stand-ins for MongoDB search where it seeks, so a log that is looked at again and again is kept short there. */
+const settings = {
+  postgres: { rounds: 100, answersMax: 400, callers: { least: 20, most: 80 } },
+  mongodb: { rounds: 50, answersMax: 30, callers: { least: 3, most: 8 } },
+} as const
+
+function planWithin(answersMax: number): (chance: Chance, place: Place) => KillPlan {
+  return (chance, place) => {
+    const plan = killPlanOf(chance, place)
+    return 'answers' in plan ? { ...plan, answers: Math.min(plan.answers, chance.between(1, answersMax)) } : plan
+  }
+}
+
+for (const { store, name, find } of serverKinds) {
+  await onServer(name, find, (server) => {
+    const { rounds, answersMax, callers } = settings[store]
+    test(`a bank on ${name} that is killed loses nothing that was acknowledged and doubles nothing`, {
+      timeout: 480_000,
+    }, async (context) => {
+      const placeAt = () => serverPlace(context, server, store)
+      await runRounds(context, `killed on ${store}`, { rounds, placeAt, callers, planOf: planWithin(answersMax) })
+    })
+  })
+}

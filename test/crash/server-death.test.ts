@@ -1,0 +1,68 @@
+/**
+ * The server is killed under load and started again, again and again, and is stopped for a while: the bank comes through by itself.
+ * What was answered is true, what was acknowledged is there once, and what could not be answered is told as such.
+ */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { onServer } from '../servers/server.ts'
+import { withChance } from './chance.ts'
+import { type Ordeal, ordeal } from './ordeal.ts'
+import { serverKinds, serverPlace } from './server-place.ts'
+
+const kills = 20
+const killedAfterMsMax = 100
+const answersBetweenKills = 8
+const roundsBetweenLooks = 5
+const pausedMs = 10_000
+/** Shorter than the pause, so that calls are given up. */
+const timeoutMs = 5_000
+
+/** Commands failed, and every failure was one that a caller may be told. */
+function assertFailures({ failures }: Ordeal): void {
+  assert.ok(failures.size > 0, 'commands failed, and were sent again')
+}
+
+const after = (delayMs: number): Promise<void> => {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  setTimeout(resolve, delayMs)
+  return promise
+}
+
+for (const { store, name, find, pace } of serverKinds) {
+  await onServer(name, find, (server) => {
+    const { control } = server
+    const skip = control === undefined && 'this server is somebody else’s'
+
+    test(`a bank survives ${kills} deaths of ${name}`, { skip, timeout: 240_000 }, (context) =>
+      withChance(async (chance) => {
+        const place = serverPlace(context, server, store, { timeoutMs })
+        await ordeal(context, { place, pace, chance }, async (bank) => {
+          for (let round = 1; round <= kills; round++) {
+            await (round % roundsBetweenLooks === 0 ? bank.recovered() : bank.answered(answersBetweenKills))
+            await after(chance.fraction() * killedAfterMsMax)
+            await control!.kill()
+            await control!.start()
+          }
+          await bank.recovered()
+          if (store === 'postgres') assertFailures(bank)
+        })
+      }),
+    )
+
+    test(`a bank waits for ${name} that does not answer`, { skip, timeout: 120_000 }, (context) =>
+      withChance(async (chance) => {
+        const place = serverPlace(context, server, store, { timeoutMs })
+        await ordeal(context, { place, pace, chance }, async (bank) => {
+          await bank.recovered()
+          control!.pause()
+          try {
+            await after(pausedMs)
+          } finally {
+            control!.resume()
+          }
+          await bank.recovered()
+        })
+      }),
+    )
+  })
+}

@@ -1,0 +1,18 @@
+/** The program that saves steps of a projection without a pause, and says which, until it is killed in the middle of one. */
+import { storeAt } from './place.ts'
+import { listen, say } from './told-program.ts'
+import type { Place } from './writer-protocol.ts'
+
+const rowsOfStep = 12
+
+async function run(place: Place, projection: string): Promise<void> {
+  const store = await storeAt(place).open({ warn: () => {}, now: Date.now })
+  for (let from = await store.loadCheckpoint(projection); ; from++) {
+    const to = from + 1
+    say({ saving: to })
+    const rows = Array.from({ length: rowsOfStep }, (_, i) => ({ key: `row ${i}`, value: { step: to } }))
+    await store.saveStep(projection, { from, to, rows })
+  }
+}
+
+listen(({ place, projection }: { readonly place: Place; readonly projection: string }) => void run(place, projection))

@@ -1,0 +1,67 @@
+/** The demos as a user runs them: on every store, twice on those that keep what was stored. */
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, type TestContext, test } from 'node:test'
+import { promisify } from 'node:util'
+import { findMongodb } from '../servers/mongodb-server.ts'
+import { findPostgres } from '../servers/postgres-server.ts'
+import { onServer } from '../servers/server.ts'
+
+const run = promisify(execFile)
+const examples = join(import.meta.dirname, '../../examples')
+const demoTimeoutMs = 120_000
+
+/** Runs an example in a folder of its own, which is removed when the test is over. */
+async function folderFor(context: TestContext): Promise<(program: string, ...args: string[]) => Promise<string>> {
+  const cwd = await mkdtemp(join(tmpdir(), 'mneme-demo-'))
+  context.after(() => rm(cwd, { recursive: true, force: true }))
+  return async (program, ...args) => {
+    const options = { cwd, timeout: demoTimeoutMs }
+    return (await run(process.execPath, [join(examples, program), ...args], options)).stdout
+  }
+}
+
+/** What the demos have to show on a store; the second one only where it is told how much money the transfers leave as it was. */
+function demosOn(store: string, survives: boolean, total?: number): void {
+  test('the bank', async (context) => {
+    const demo = await folderFor(context)
+    const first = await demo('bank/demo.ts', '--store', store)
+    assert.match(first, /rejected: InsufficientFunds, short by 999930/)
+    assert.match(first, /#6 +MoneyDeposited +\{ amount: 10 \} +balance 86/)
+    if (!survives) return
+    assert.match(await demo('bank/demo.ts', '--store', store), /still holds 6 events[\s\S]*balance 172/)
+  })
+
+  if (total === undefined) return
+  test('the transfers, killed on the way', async (context) => {
+    const demo = await folderFor(context)
+    const said = await demo('transfer/demo.ts', '--store', store)
+    assert.match(said, /, and none is in between/)
+    assert.match(said, new RegExp(`^Together ${total}, as at the beginning`, 'm'))
+  })
+}
+
+for (const [store, survives] of [
+  ['memory', false],
+  ['bank.db', true],
+  ['file:bank', true],
+] as const) {
+  describe(`The demos on ${store}`, () => demosOn(store, survives, survives ? 300 : undefined))
+}
+
+// Here both demos share a store, and with it Ada's account.
+await onServer('The demos on PostgreSQL', findPostgres, ({ url }) => demosOn(url, true, 472))
+// Hundreds of transfers take minutes on a stand-in that scans where MongoDB seeks.
+await onServer('The demos on MongoDB', findMongodb, ({ url }) => demosOn(url, true))
+
+test('a store that there is not is explained', async (context) => {
+  const demo = await folderFor(context)
+  await assert.rejects(demo('bank/demo.ts', '--store', 'oracle'), (error: { code?: number; stderr?: string }) => {
+    assert.equal(error.code, 2)
+    assert.match(error.stderr!, /--store takes one of[\s\S]*postgres:\/\//)
+    return true
+  })
+})

@@ -1,0 +1,33 @@
+/**
+ * Processes that write to one database of a server, and processes that follow it, one reader each. The servers that stand in for
+ * MongoDB here search where it seeks, so they get fewer events, in larger commits: what a race shows lies in its collisions, not in its length. A writer
+ * that others outrun for long gets no error for it: how patient a store is, is not what races.
+ */
+import { test } from 'node:test'
+import { withChance } from '../crash/chance.ts'
+import { serverPlace } from '../crash/server-place.ts'
+import { findFerretdb, findMongodb } from '../servers/mongodb-server.ts'
+import { findPostgres } from '../servers/postgres-server.ts'
+import { onServer } from '../servers/server.ts'
+import { raceProcesses } from './process-race.ts'
+
+const timeoutMs = 200_000
+
+const races = [
+  { title: 'PostgreSQL', find: findPostgres, store: 'postgres', events: 200_000, eventsOfCommitMax: 50 },
+  { title: 'MongoDB', find: findMongodb, store: 'mongodb', events: 20_000, eventsOfCommitMax: 100, pageSizeMin: 150 },
+  { title: 'FerretDB', find: findFerretdb, store: 'mongodb', events: 4_000, eventsOfCommitMax: 50, pageSizeMin: 50 },
+] as const
+
+for (const { title, find, store, ...sizes } of races) {
+  await onServer(title, find, (server) => {
+    test('4 processes that write and 5 that follow lose, double, skip and tear nothing', {
+      timeout: timeoutMs + 10_000,
+    }, async (context) => {
+      const options = { ...sizes, writerProcesses: 4, readerProcesses: 5, timeoutMs }
+      await withChance((chance) =>
+        raceProcesses(context, serverPlace(context, server, store, { timeoutMs }), options, chance),
+      )
+    })
+  })
+}

@@ -1,0 +1,314 @@
+/** Projections on every store: how they are managed by name, and that nothing done to one in the middle of its work makes it skip. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
+import { domain, hasCode, projection } from '../../src/index.ts'
+import type { StoreFactory } from '../../src/store/store.ts'
+import { type ManualEnvironment, manualEnvironment } from '../../src/testing/manual-environment.ts'
+import { codesOf, until, watched } from '../kernel/rig.ts'
+import { onEveryStore, testWhere } from '../stores/every-store.ts'
+import { type Folded, foldOf, logFrom, Pot, Put, type RunningRows, rowsOf, startRows, withStore } from './pots.ts'
+
+const stateOf = async (pots: RunningRows) => (await pots.projections.status('rows')).state
+
+/** Longer than any test waits. */
+const longMs = 1e12
+
+await onEveryStore('A projection by its name', ({ place }) => {
+  test('started twice is one run, is looked up while it runs, and not after it was stopped', async (t) => {
+    await using pots = await startRows({ store: await place(t) })
+    assert.equal(await pots.projections.lookup('rows'), undefined)
+    await Promise.all([pots.projections.start('rows'), pots.projections.start('rows')])
+    assert.equal((await pots.projections.lookup('rows'))?.name, 'rows')
+    const { position } = await pots.pot('a').put({ amount: 1 })
+    assert.deepEqual(await rowsOf(pots, position), { a: [1] })
+    await pots.projections.stop('rows')
+    assert.equal(await pots.projections.lookup('rows'), undefined)
+    assert.equal(await stateOf(pots), 'stopped')
+    await pots.projections.stop('rows')
+  })
+
+  test('can be stopped before it was started; one that is unknown can be nothing at all', async (t) => {
+    await using pots = await startRows({ store: await place(t) })
+    await pots.projections.stop('rows')
+    assert.equal(await stateOf(pots), 'stopped')
+    const unknown = pots.projections as unknown as Record<string, (name: string, more?: unknown) => unknown>
+    for (const method of Object.keys(pots.projections)) {
+      await assert.rejects(async () => await unknown[method]!('nobody', 1), { code: 'PROJECTION_UNKNOWN' }, method)
+    }
+  })
+
+  test('handles nothing while it is paused, and everything once it is resumed', async (t) => {
+    await using pots = await startRows({ store: await place(t), projections: 'automatic' })
+    const before = await pots.pot('a').put({ amount: 1 })
+    await rowsOf(pots, before.position)
+    await pots.projections.pause('rows')
+    await until('it rests', async () => {
+      await pots.pot('b').rustle({ times: 1 })
+      return (await stateOf(pots)) === 'paused'
+    })
+    const { position } = await pots.pot('a').put({ amount: 2 })
+    assert.deepEqual(await codesOf([pots.rows.get('a', { atLeast: position, timeoutMs: 1 })]), ['PROJECTION_BEHIND'])
+    assert.deepEqual(await rowsOf(pots), { a: [1] })
+    await pots.projections.resume('rows')
+    assert.deepEqual(await rowsOf(pots, position), { a: [1, 2] })
+  })
+
+  test('can be paused, stopped and started again', async (t) => {
+    await using pots = await startRows({ store: await place(t), projections: 'automatic' })
+    await pots.projections.pause('rows')
+    await pots.projections.stop('rows')
+    await pots.projections.start('rows')
+    const { position } = await pots.pot('a').put({ amount: 1 })
+    assert.deepEqual(await rowsOf(pots, position), { a: [1] })
+  })
+
+  test('advances over what it does not handle, and keeps that over a restart', async (t) => {
+    const store = await place(t)
+    for (let start = 0; start < 2; start++) {
+      await using pots = await startRows({ store, projections: 'automatic' })
+      const { position } = await pots.pot('a').rustle({ times: 7 })
+      await pots.rows.get('a', { atLeast: position })
+    }
+    assert.equal(await withStore(store, (opened) => opened.loadCheckpoint('rows')), 14)
+  })
+
+  test('refuses a step from a checkpoint that is not there, and keeps rows and checkpoint', async (t) => {
+    const store = await place(t)
+    await withStore(store, async (opened) => {
+      await opened.saveStep('rows', { from: 0, to: 5, rows: [{ key: 'a', value: 1 }] })
+      for (const from of [0, 4, 6]) {
+        const late = opened.saveStep('rows', { from, to: 9, rows: [{ key: 'a', value: 2 }] })
+        await assert.rejects(late, { code: 'CHECKPOINT_CONFLICT' })
+      }
+      assert.equal(await opened.loadCheckpoint('rows'), 5)
+      assert.deepEqual(await opened.loadRows('rows', ['a']), [1])
+    })
+  })
+
+  test('is woken by a hint, and finds by its poll what no hint told it', async (t) => {
+    const watch = watched(await place(t))
+    const environment = manualEnvironment()
+    watch.disturb(({ method }) => (method === 'onAppend' ? 'before' : undefined))
+    await using pots = await startRows({ store: watch.store, projections: 'automatic', environment })
+    const { position } = await pots.pot('a').put({ amount: 1 })
+    let found = false
+    const reading = pots.rows.get('a', { atLeast: position, timeoutMs: longMs }).then((row) => {
+      found = true
+      return row
+    })
+    await until('its poll has found it', async () => {
+      await environment.advance(100)
+      return found
+    })
+    assert.deepEqual(await reading, { amounts: [1] })
+  })
+})
+
+/** Puts among much that is not handled: more than one step of both, and the end is passed over too. */
+async function fillLog(pots: RunningRows): Promise<void> {
+  for (let i = 0; i < 30; i++) {
+    await pots.pot('z').rustle({ times: 70 })
+    await pots.pot(`p${i % 20}`).fill({ amounts: Array.from({ length: 70 }, (_, j) => i * 100 + j) })
+  }
+  await pots.pot('z').rustle({ times: 700 })
+}
+
+interface Moment {
+  readonly pots: RunningRows
+  readonly environment: ManualEnvironment
+}
+
+const leaseMs = 1000
+/** Longer than any test moves the clock. */
+
+/** What may be done to a projection at any moment, none of which may make it skip or double anything. */
+const doings: Readonly<Record<string, (moment: Moment) => Promise<unknown>>> = {
+  'its status is asked for': ({ pots }) => pots.projections.status('rows'),
+  'its progress is watched': async ({ pots }) => {
+    for await (const _ of pots.projections.progress('rows')) break
+  },
+  'it is asked what is parked': ({ pots }) => pots.projections.parked('rows'),
+  'it is stopped and started': async ({ pots: { projections } }) => {
+    await projections.stop('rows')
+    await projections.start('rows')
+  },
+  'it is paused and resumed': async ({ pots: { projections } }) => {
+    await projections.pause('rows')
+    await projections.resume('rows')
+  },
+  'it is run once beside': ({ pots }) => pots.projections.runOnce('rows'),
+  'a row is read': ({ pots }) => pots.rows.get('p1', { atLeast: 3000, timeoutMs: longMs }),
+  'its lease is due': async ({ environment }) => environment.setClock(new Date(environment.now() + 0.7 * leaseMs)),
+  'its lease has run out': async ({ environment }) => environment.setClock(new Date(environment.now() + 2 * leaseMs)),
+}
+
+/** Waits until a position is handled, across all stops and starts. */
+async function handled(pots: RunningRows, environment: ManualEnvironment, atLeast: number): Promise<void> {
+  let isHandled = false
+  const wait = (): Promise<void> =>
+    pots.rows.get('p1', { atLeast, timeoutMs: longMs }).then(
+      () => {
+        isHandled = true
+      },
+      (error) => (hasCode(error, 'STOPPED') ? setImmediate().then(wait) : assert.fail(error)),
+    )
+  const waiting = wait()
+  await until('it has caught up', async () => {
+    await environment.advance(100)
+    return isHandled
+  })
+  await waiting
+}
+
+/** Runs a projection over a log, and does something at the n-th call to the store. Says whether there was one. */
+async function disturbed(
+  store: StoreFactory,
+  head: number,
+  n: number,
+  what: string,
+  expected: Folded,
+): Promise<boolean> {
+  const environment = manualEnvironment({ seed: n })
+  const watch = watched(store)
+  const started = Promise.withResolvers<RunningRows>()
+  let done: Promise<unknown> | undefined
+  let calls = 0
+  watch.disturb(({ method }) => {
+    if (done !== undefined || method === 'open' || method === 'close' || ++calls !== n) return undefined
+    done = started.promise.then((pots) => doings[what]!({ pots, environment }))
+    return undefined
+  })
+  await using pots = await startRows({ name: `rows ${what} ${n}`, store: watch.store, environment, leaseMs })
+  await pots.projections.start('rows')
+  started.resolve(pots)
+  await handled(pots, environment, head)
+  const isMet = done !== undefined
+  calls = Number.POSITIVE_INFINITY
+  await done
+  assert.deepEqual(await rowsOf(pots), expected, `with n = ${n}`)
+  return isMet
+}
+
+await onEveryStore('A checkpoint that is saved in the middle of a catch-up', ({ name, place }) => {
+  test('skips and doubles nothing, whatever is done to the projection at whatever moment', async (t) => {
+    const store = await place(t)
+    const filling = await startRows({ store })
+    await fillLog(filling)
+    const { head } = await filling.projections.status('rows')
+    const expected = foldOf(await logFrom(filling, head))
+    await filling.stop()
+    // Every moment where that is cheap, each on a projection of its own over the same log.
+    const stride = name === 'memory' ? 1 : 11
+    for (const [i, what] of Object.keys(doings).entries()) {
+      let n = 1 + (i % stride)
+      while (await disturbed(store, head, n, what, expected)) n += stride
+      assert.ok(n > 8, `only ${n} moments were met when ${what}`)
+    }
+  })
+})
+
+await onEveryStore('Of two runs at once from one checkpoint', ({ place, severalWriters }) => {
+  const testHere = testWhere(severalWriters)
+
+  testHere('none folds onto rows that the other has replaced', async (t) => {
+    const store = await place(t)
+    const watch = watched(store)
+    await using slow = await startRows({ store: watch.store })
+    await using fast = await startRows({ store })
+    for (let i = 1; i <= 3; i++) await fast.pot('a').put({ amount: i })
+    await slow.projections.runOnce('rows')
+    await fast.pot('a').put({ amount: 4 })
+    // While one run is under way, its domain is asked where it stands, and another goes on with its rows.
+    const gate = Promise.withResolvers<void>()
+    let met = false
+    watch.disturb(({ method, number }) => {
+      if (method !== 'readAll' || met) return undefined
+      met = number > 0
+      return gate.promise
+    })
+    const running = slow.projections.runOnce('rows')
+    await until('it reads', () => met)
+    const asked = slow.projections.status('rows')
+    await fast.projections.runOnce('rows')
+    await fast.pot('a').put({ amount: 5 })
+    gate.resolve()
+    await Promise.all([running, asked])
+    await slow.projections.runOnce('rows')
+    assert.deepEqual(await rowsOf(slow), { a: [1, 2, 3, 4, 5] })
+  })
+
+  testHere('none is misled by looking where the checkpoint is', async (t) => {
+    const store = await place(t)
+    const watch = watched(store)
+    await using slow = await startRows({ store: watch.store })
+    await using fast = await startRows({ store })
+    const amounts = Array.from({ length: 1500 }, (_, i) => i)
+    await fast.pot('a').fill({ amounts })
+    // Between two steps of the one, it looks where the checkpoint is, and the other has just moved that.
+    let looking: Promise<unknown> | undefined
+    let moved = false
+    watch.disturb(({ method }) => {
+      if (method === 'saveStep') looking ??= slow.projections.status('rows')
+      if (method !== 'loadCheckpoint' || looking === undefined || moved) return undefined
+      moved = true
+      return fast.projections.runOnce('rows').then(() => fast.pot('a').put({ amount: 9000 }))
+    })
+    await slow.projections.runOnce('rows')
+    await looking
+    assert.ok(moved)
+    await slow.projections.runOnce('rows')
+    assert.deepEqual(await rowsOf(slow), { a: [...amounts, 9000] })
+  })
+})
+
+await onEveryStore('The progress of a projection', ({ place }) => {
+  const amounts = Array.from({ length: 900 }, (_, i) => i)
+
+  test('goes forward only, and ends when all is handled', async (t) => {
+    await using pots = await startRows({ store: await place(t) })
+    for (const id of ['a', 'b', 'c']) await pots.pot(id).fill({ amounts })
+    const progress = pots.projections.progress('rows', { everyMs: 1 })
+    const seen: number[] = []
+    for await (const { position, head, done, remainingMs } of progress) {
+      if (seen.length === 0) await pots.projections.start('rows')
+      seen.push(position)
+      assert.deepEqual([head, done, remainingMs === 0], [2700, position, position === 2700])
+    }
+    assert.deepEqual([seen[0], seen.at(-1)], [0, 2700])
+    assert.deepEqual(
+      seen,
+      [...seen].sort((x, y) => x - y),
+    )
+  })
+
+  test('ends with the failure where there will be none any more', async (t) => {
+    await using pots = await startRows({ store: await place(t), sick: new Set([500]) })
+    await pots.pot('a').fill({ amounts })
+    await pots.projections.start('rows')
+    const watching = Array.fromAsync(pots.projections.progress('rows', { everyMs: 1 }))
+    await assert.rejects(watching, { code: 'PROJECTION_FAILED' })
+  })
+})
+
+await onEveryStore('The rows of a projection', ({ place }) => {
+  test('may be one state, several an event, or deleted, and come back after a restart', async (t) => {
+    const store = await place(t)
+    const Count = projection('count', () => ({ count: 0 }))
+      .on(Put, ({ count }) => ({ count: count + 1 }))
+      .single()
+    const Last = projection('last', () => ({ amount: 0 })).on(Put, (_, { amount }) =>
+      amount === 0 ? undefined : { amount },
+    )
+    const Pots = domain({ aggregates: { pot: Pot }, projections: { count: Count, last: Last } })
+    for (let start = 1; start <= 2; start++) {
+      await using pots = await Pots.start({ store })
+      await pots.pot('a').put({ amount: 7 })
+      await pots.pot('b').put({ amount: 7, keys: ['b', 'c'] })
+      const { position } = await pots.pot('a').put({ amount: 0 })
+      assert.deepEqual(await pots.count.state({ atLeast: position }), { count: 3 * start })
+      assert.equal(await pots.last.get('a', { atLeast: position }), undefined)
+      assert.deepEqual(await pots.last.get('b'), { amount: 7 })
+    }
+  })
+})
