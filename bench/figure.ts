@@ -1,7 +1,7 @@
 /** What measurements say: the shape in which a measuring process hands its figures to the one that reports them. */
 
 /** The stores that are measured. */
-export const storeNames = ['memory', 'file', 'sqlite'] as const
+export const storeNames = ['memory', 'file', 'sqlite', 'postgres', 'mongodb'] as const
 export type StoreName = (typeof storeNames)[number]
 
 /** How much of something there was in the middle and at the edge. */
@@ -21,7 +21,7 @@ export interface Floor {
 }
 
 /** Rates are better high, everything else is better low. */
-export type Unit = 'commands/s' | 'commits/s' | 'events/s' | 'reads/s' | 'ms' | 'bytes' | 'times'
+export type Unit = 'commands/s' | 'commits/s' | 'events/s' | 'reads/s' | 'ms' | 'bytes' | 'times' | '%'
 
 /** One measured number, and what else was seen while measuring it. */
 export interface Figure {

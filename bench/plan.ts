@@ -6,6 +6,7 @@ import { expecting, large, manyAtOnce, oneAtATime } from './workloads/append.ts'
 import { comingAndGoing, crowded, crowdedPlain, hot, owned, shared } from './workloads/commands.ts'
 import { measureEventLoop } from './workloads/event-loop.ts'
 import { measureFolds } from './workloads/fold.ts'
+import { measureIdling } from './workloads/idle.ts'
 import { measureLiveMemory } from './workloads/live-memory.ts'
 import { measureLogLength } from './workloads/log-length.ts'
 import { measureOpening } from './workloads/opening.ts'
@@ -38,7 +39,8 @@ export const workloads: readonly Workload[] = [
   inRounds(comingAndGoing),
   { id: 'W7', measure: measureProjection },
   { id: 'W8', measure: measureLiveMemory },
-  { id: 'W9', measure: measureOpening, stores: ['file', 'sqlite'] },
+  { id: 'W9', measure: measureOpening, stores: ['file', 'sqlite', 'postgres'] },
   { id: 'W10', measure: measureLogLength },
   { id: 'loop', measure: measureEventLoop },
+  { id: 'idle', measure: measureIdling },
 ]

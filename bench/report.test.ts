@@ -18,7 +18,7 @@ const figure: Figure = {
 
 describe('a report', () => {
   test('lists a missed target and shows the floor that was met', () => {
-    const page = report([figure], [], 1)
+    const page = report({ figures: [figure], failures: [], minutes: 1 })
     assert.match(
       page,
       /## Targets that were missed\n\n- W6c on file: at least 100,000, is 90,000 commands\/s\. The processor, not the disk/,
@@ -30,11 +30,26 @@ describe('a report', () => {
   })
 
   test('names what failed, in one line', () => {
-    assert.match(report([], ['W1 on file: no disk\n    at here'], 1), /## What failed\n\n- W1 on file: no disk\n$/)
+    assert.match(
+      report({ figures: [], failures: ['W1 on file: no disk\n    at here'], minutes: 1 }),
+      /## What failed\n\n- W1 on file: no disk\n$/,
+    )
+  })
+
+  test('names the servers, and the stores for which there was none', () => {
+    const page = report({
+      figures: [],
+      failures: [],
+      servers: ['PostgreSQL 18.4'],
+      leftOut: ['mongodb: MNEME_MONGODB_URL names no server'],
+      minutes: 1,
+    })
+    assert.match(page, /Node [\d.]+, PostgreSQL 18\.4, /)
+    assert.match(page, /## What was left out\n\n- mongodb: MNEME_MONGODB_URL names no server\.\n/)
   })
 
   test('says nothing of targets where all are met', () => {
-    assert.doesNotMatch(report([{ ...figure, value: 110_000 }], [], 1), /missed/)
+    assert.doesNotMatch(report({ figures: [{ ...figure, value: 110_000 }], failures: [], minutes: 1 }), /missed/)
   })
 })
 

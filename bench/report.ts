@@ -4,8 +4,19 @@ import { type Figure, type Spread, storeNames } from './figure.ts'
 import { limitOf } from './limit.ts'
 import { targetsOf } from './target.ts'
 
+/** A benchmark that is over. */
+export interface Run {
+  readonly figures: readonly Figure[]
+  readonly failures: readonly string[]
+  /** Stores that were not measured, and why. */
+  readonly leftOut?: readonly string[]
+  /** What the stores ran on that need a server. */
+  readonly servers?: readonly string[]
+  readonly minutes: number
+}
+
 /** The whole page, in Markdown. */
-export function report(figures: readonly Figure[], failures: readonly string[], minutes: number): string {
+export function report({ figures, failures, leftOut = [], servers = [], minutes }: Run): string {
   const missed = figures.flatMap((figure) =>
     targetsOf(figure)
       .filter((target) => !target.isMet(figure))
@@ -20,11 +31,15 @@ export function report(figures: readonly Figure[], failures: readonly string[], 
   return [
     '# Results',
     '',
-    `Written by \`npm run bench\`, not by hand. ${machineLine()} The run took ${minutes.toFixed(1)} minutes.`,
+    `Written by \`npm run bench\`, not by hand. ${machineLine(servers)} The run took ${minutes.toFixed(1)} minutes.`,
     '',
     ...howToRead,
     '',
     ...section('Targets that were missed', missed),
+    ...section(
+      'What was left out',
+      leftOut.map((line) => `- ${line}.`),
+    ),
     ...section(
       'What failed',
       failures.map((failure) => `- ${failure.split('\n')[0]}`),
@@ -41,10 +56,11 @@ const howToRead: readonly string[] = [
   'or busy machine vary by tens of percent from run to run; ratios vary less.',
 ]
 
-/** The machine, without anything that would name it. */
-export function machineLine(): string {
+/** The machine and the servers on it, without anything that would name it. */
+export function machineLine(servers: readonly string[] = []): string {
   const date = new Date().toISOString().slice(0, 10)
-  return `${availableParallelism()} cores, Node ${process.versions.node}, ${process.platform} ${process.arch}, ${date}.`
+  const programs = [`Node ${process.versions.node}`, ...servers, `${process.platform} ${process.arch}`]
+  return `${availableParallelism()} cores, ${programs.join(', ')}, ${date}.`
 }
 
 const section = (title: string, lines: readonly string[]): readonly string[] =>

@@ -80,7 +80,7 @@ export async function measureThroughput(throughput: Throughput, setting: Setting
     memoryPeakBytes = Math.max(memoryPeakBytes, process.memoryUsage.rss())
     await load.close()
     const floor = await replay(place)
-    place.remove()
+    await place.remove()
     globalThis.gc?.()
     if (round === 0) continue
     const value = isLatency ? spreadOf(driven.latenciesMs)!.p50 : (driven.operations * unitsEach) / driven.seconds

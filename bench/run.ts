@@ -6,15 +6,18 @@
  *     npm run bench -- --only W6c,W1 --store sqlite
  *     npm run bench -- --quick
  *     npm run bench -- --only W6c --store memory --profile    (CPU profiles, in .cache/profiles)
+ *
+ * PostgreSQL is started for it (or `MNEME_POSTGRES_URL` names one), MongoDB only used where `MNEME_MONGODB_URL` names one.
  */
 import { fork } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type Figure, type StoreName, storeNames } from './figure.ts'
 import type { Answer, Order } from './measure.ts'
 import { workloads } from './plan.ts'
 import { report } from './report.ts'
+import { startServers } from './servers.ts'
 import type { Setting } from './setting.ts'
 import { targetsOf } from './target.ts'
 
@@ -45,21 +48,28 @@ const failures: string[] = []
 const cache = join(import.meta.dirname, '../.cache')
 mkdirSync(cache, { recursive: true })
 const directory = mkdtempSync(join(cache, 'bench-'))
+const servers = await startServers(stores, basename(directory))
+const leftOut = Object.entries(servers.missing).map(([store, reason]) => `${store}: ${reason}`)
+for (const line of leftOut) process.stdout.write(`${line}, so it is left out\n`)
 try {
-  for (const store of stores) await measureAll(store)
+  for (const store of stores) if (servers.missing[store] === undefined) await measureAll(store)
 } finally {
+  await servers.close()
   rmSync(directory, { recursive: true, force: true })
 }
 
 const minutes = (performance.now() - startedAt) / 60_000
-if (isWhole || values.write) writeFileSync(join(import.meta.dirname, 'results.md'), report(figures, failures, minutes))
-else process.stdout.write(`\n${report(figures, failures, minutes)}`)
+const page = report({ figures, failures, leftOut, servers: Object.values(servers.names), minutes })
+if (isWhole || values.write) writeFileSync(join(import.meta.dirname, 'results.md'), page)
+else process.stdout.write(`\n${page}`)
 if (failures.length > 0) process.exitCode = 1
 
 async function measureAll(store: StoreName): Promise<void> {
+  const url = servers.urls[store]
   const setting: Setting = {
     store,
     directory,
+    ...(url !== undefined && { url }),
     roundMs: quick ? 100 : 600,
     rounds: Number(values.rounds ?? (quick ? 1 : 5)),
     scale: quick ? 0.02 : 1,

@@ -1,17 +1,16 @@
 /** What a measurement is given, and how it opens a store that can be watched. */
-import { mkdirSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
-import { memory, type Store, type StoreFactory } from '../src/index.ts'
-import { file } from '../src/store/file/index.ts'
-import { sqlite } from '../src/store/sqlite/index.ts'
+import type { Store } from '../src/index.ts'
 import type { StoreName } from './figure.ts'
+import { type Location, locate } from './location.ts'
 
 /** Where and how long to measure. */
 export interface Setting {
   readonly store: StoreName
   /** A folder that lasts as long as the whole benchmark. */
   readonly directory: string
+  /** Where the server is, if the store has one. */
+  readonly url?: string
   /** How long a round goes on. */
   readonly roundMs: number
   /** Operations in a round, where they are to be counted instead of timed: what is compared then does the same work. */
@@ -29,11 +28,8 @@ export interface Batch {
 }
 
 /** A place for one store: it can be opened several times, and is watched. */
-export interface Place {
+export interface Place extends Location {
   readonly name: StoreName
-  /** The file store's directory, the SQLite store's file; memory has none. */
-  readonly path: string
-  readonly factory: StoreFactory
   /** The store that was opened last. */
   readonly opened: () => Store
   /** The batches stored since `mark`, in order. */
@@ -42,25 +38,22 @@ export interface Place {
   readonly commitsBefore: () => number
   /** Forgets what was watched: the measured part begins. */
   readonly mark: () => Promise<void>
-  /** Deletes everything. */
-  readonly remove: () => void
 }
 
 let places = 0
 
 /** A new place. With a name it may hold what an earlier measurement put there. */
-export function makePlace({ store, directory }: Setting, name = `${process.pid}-${places++}`): Place {
-  const folder = join(directory, `${store}-${name}`)
-  mkdirSync(folder, { recursive: true })
-  const path = join(folder, store === 'sqlite' ? 'log.db' : 'log')
+export function makePlace(setting: Setting, name = `${process.pid}-${places++}`): Place {
+  const { store } = setting
+  const location = locate(setting, name)
   const batches: Batch[] = []
   let commitsBefore = 0
   let opened: Store | undefined
-  const inner = factoryOf(store, path)
+  const inner = location.factory
   const watch = (batch: Batch) => batches.push(batch)
   return {
+    ...location,
     name: store,
-    path,
     factory: {
       name: inner.name,
       open: async (options) => {
@@ -76,18 +69,12 @@ export function makePlace({ store, directory }: Setting, name = `${process.pid}-
       for (const { commits } of batches) commitsBefore += commits
       batches.length = 0
     },
-    remove: () => rmSync(folder, { recursive: true, force: true }),
   }
 }
 
 /** Opens a store by itself, without a domain. */
 export function openStore(place: Place): Promise<Store> {
   return place.factory.open({ warn: ({ message }) => process.stderr.write(`${message}\n`), now: Date.now })
-}
-
-function factoryOf(name: StoreName, path: string): StoreFactory {
-  if (name === 'memory') return memory()
-  return name === 'file' ? file(path) : sqlite(path)
 }
 
 /**

@@ -30,17 +30,23 @@ const timesFloor = (times: number): Target => ({
 const targets: Readonly<Record<string, readonly Target[]>> = {
   'W1 file': [timesFloor(1.3)],
   'W1 sqlite': [timesFloor(1.3)],
+  'W1 postgres': [timesFloor(1.3)],
   'W5 memory': [atLeast(2_000_000)],
   'W5 sqlite': [atLeast(250_000)],
+  'W5 postgres': [atLeast(120_000)],
   'W6c memory': [atLeast(200_000)],
   'W6c-plain memory': [atLeast(400_000)],
   'W6c file': [atLeast(100_000), ofFloor(60)],
   'W6c sqlite': [ofFloor(60)],
+  'W6c postgres': [ofFloor(60)],
   'W7 sqlite': [ofFloor(60)],
+  'W7 postgres': [ofFloor(60)],
   'W9 file': [atMost(1000, 'ms')],
   'W9 sqlite': [atMost(100, 'ms')],
+  'W9 postgres': [atMost(100, 'ms')],
   'loop file': [atMost(10, 'ms')],
   'loop sqlite': [atMost(10, 'ms')],
+  'loop postgres': [atMost(10, 'ms')],
 }
 
 /** On every store. */
@@ -49,6 +55,8 @@ const everywhere: Readonly<Record<string, readonly Target[]>> = {
   'W10-append': [atMost(1.3, 'times')],
   'W10-log': [atMost(1.3, 'times')],
   'W10-stream': [atMost(1.3, 'times')],
+  'idle-short': [atMost(1, '%')],
+  idle: [atMost(1, '%')],
 }
 
 export function targetsOf({ id, store }: Figure): readonly Target[] {

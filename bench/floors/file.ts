@@ -7,7 +7,7 @@ import { type Replayed, timed } from './replay.ts'
 const lineFeed = 10
 
 /** Writes the measured part of a closed store's log again. */
-export function replayBytes(place: Place): Replayed {
+export async function replayBytes(place: Place): Promise<Replayed> {
   const segments = readdirSync(place.path).filter((name) => name.endsWith('.jsonl') && name.startsWith('log-'))
   const log = Buffer.concat(segments.sort().map((name) => readFileSync(join(place.path, name))))
   let at = behindLines(log, 0, place.commitsBefore())
@@ -18,7 +18,7 @@ export function replayBytes(place: Place): Replayed {
   })
   if (at !== log.length) throw new Error(`The log has ${log.length} bytes, but the batches that were seen have ${at}`)
   const descriptor = openSync(`${place.path}-floor`, 'w')
-  const replayed = timed('the same bytes: one write and fdatasync a batch', place, (index) => {
+  const replayed = await timed('the same bytes: one write and fdatasync a batch', place, (index) => {
     writeSync(descriptor, parts[index]!)
     fdatasyncSync(descriptor)
   })

@@ -58,7 +58,7 @@ export async function replayRows(place: Place): Promise<Replayed> {
   const insertKind = database.prepare('INSERT INTO kinds (number, aggregate, type) VALUES (?, ?, ?)')
   for (const kind of kinds) insertKind.run(...kind)
   insertCommits(place.commitsBefore())
-  const replayed = timed('the same rows: prepared inserts, transactions of the same size', place, (index) =>
+  const replayed = await timed('the same rows: prepared inserts, transactions of the same size', place, (index) =>
     insertCommits(place.batches[index]!.commits),
   )
   database.close()

@@ -1,44 +1,15 @@
 /**
- * The workloads as a user of Emmett writes them, after its documentation. On SQLite all callers share one connection, since
- * with its default, a connection a call, it fails with SQLITE_BUSY. Commands are checked by the same zod schema as ours.
- * What it does not do and ours does: wait for the disk in every case (callers whose transactions overlap on the shared
- * connection are answered before the outermost one commits), and check events against their schemas.
+ * The workloads as a user of Emmett writes them, after its documentation. Commands are checked by the same zod schema as ours.
+ * What it does not do and ours does: wait for the disk in every case (on SQLite, callers whose transactions overlap on the
+ * shared connection are answered before the outermost one commits), and check events against their schemas.
  */
-import {
-  CommandHandler,
-  type Event,
-  type EventStore,
-  getInMemoryEventStore,
-  isExpectedVersionConflictError,
-} from '@event-driven-io/emmett'
-import { getSQLiteEventStore, sqliteConnection } from '@event-driven-io/emmett-sqlite'
+import { CommandHandler, isExpectedVersionConflictError } from '@event-driven-io/emmett'
 import { z } from 'zod'
 import type { Load, Throughput } from '../rounds.ts'
 import type { Place } from '../setting.ts'
-
-type Deposited = Event<'MoneyDeposited', { amount: number }>
-type Opened = Event<'AccountOpened', { owner: string }>
-type Happened = Deposited | Opened
-
-interface State {
-  readonly status: 'none' | 'open'
-  readonly balance: number
-}
-
-const initialState = (): State => ({ status: 'none', balance: 0 })
-
-function evolve(state: State, event: Happened): State {
-  switch (event.type) {
-    case 'AccountOpened':
-      return { ...state, status: 'open' }
-    case 'MoneyDeposited':
-      return { ...state, balance: state.balance + event.data.amount }
-  }
-}
+import { deposited, evolve, type Happened, initialState, opened, openStore, type State } from './emmett-store.ts'
 
 const DepositInput = z.object({ amount: z.int().positive() })
-const deposited = (amount: number): Deposited => ({ type: 'MoneyDeposited', data: { amount } })
-const opened: Opened = { type: 'AccountOpened', data: { owner: 'ada' } }
 
 /** Emmett's own retry, with a first delay of 1 ms where its default is 100 ms. */
 const conflictRetries = 100
@@ -75,18 +46,6 @@ async function persistently<Result>(send: () => Promise<Result>): Promise<Result
   }
 }
 
-interface Opening {
-  readonly store: EventStore
-  readonly close: () => Promise<void>
-}
-
-function openStore({ name, path }: Place): Opening {
-  if (name === 'memory') return { store: getInMemoryEventStore(), close: async () => {} }
-  const connection = sqliteConnection({ fileName: path })
-  const store = getSQLiteEventStore({ fileName: path, connectionOptions: { singleton: true, connection } })
-  return { store: store as unknown as EventStore, close: async () => connection.close() }
-}
-
 function appending(id: string, callers: number, events: number): Throughput {
   return {
     id,
@@ -94,7 +53,7 @@ function appending(id: string, callers: number, events: number): Throughput {
     unit: 'events/s',
     unitsEach: events,
     prepare: async (place) => {
-      const { store, close } = openStore(place)
+      const { store, close } = await openStore(place)
       let streams = 0
       const operation = () => {
         const facts = Array.from({ length: events }, () => deposited(1))
@@ -113,7 +72,7 @@ function depositing(id: string, choose: (caller: number, count: number) => numbe
     what: '',
     unit: 'commands/s',
     prepare: async (place): Promise<Load> => {
-      const { store, close } = openStore(place)
+      const { store, close } = await openStore(place)
       for (let i = 0; i < 100; i++) await handle(store, `account-${i}`, () => opened)
       const operation = (caller: number, count: number) => {
         const { amount } = DepositInput.parse({ amount: 1 })
@@ -139,7 +98,7 @@ export const emmettLoads: readonly Throughput[] = [
 
 /** W5: fills a stream, and gives the seconds of one cold fold at each call. */
 export async function emmettFold(place: Place, events: number): Promise<() => Promise<number>> {
-  const filling = openStore(place)
+  const filling = await openStore(place)
   const stream = 'account-0'
   const facts: Happened[] = [opened, ...Array.from({ length: events - 1 }, () => deposited(1))]
   for (let at = 0; at < facts.length; at += 1000) {

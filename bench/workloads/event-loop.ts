@@ -23,7 +23,7 @@ export async function measureEventLoop(setting: Setting): Promise<readonly Figur
   clearTimeout(timer)
   const memoryPeakBytes = process.memoryUsage.rss()
   await load.close()
-  place.remove()
+  await place.remove()
   const lateness = spreadOf(latenesses)
   return [
     {

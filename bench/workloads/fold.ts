@@ -2,7 +2,8 @@
 
 import { fold, type Store } from '../../src/index.ts'
 import { Bank } from '../bank.ts'
-import { type Figure, median, spreadOf } from '../figure.ts'
+import { type Figure, type Floor, median, spreadOf } from '../figure.ts'
+import { foldBare } from '../floors/postgres-reading.ts'
 import { makePlace, openStore, type Place, type Setting } from '../setting.ts'
 import { accountAt, fill } from './events.ts'
 
@@ -16,8 +17,9 @@ export async function measureFolds(setting: Setting): Promise<readonly Figure[]>
   const filling = await openStore(place)
   await fill(filling, 1, events)
   await filling.close()
+  const floor = place.name === 'postgres' ? () => foldBare(place) : undefined
   const figures = [
-    await figureOf('W5', 'fold a stream of 10,000 events, cold', setting, () => foldCold(place, events)),
+    await figureOf('W5', 'fold a stream of 10,000 events, cold', setting, () => foldCold(place, events), floor),
     await figureOf('W5-kernel', 'the same through `state()`, each event checked by zod', setting, () =>
       rehydrate(place, events),
     ),
@@ -25,7 +27,7 @@ export async function measureFolds(setting: Setting): Promise<readonly Figure[]>
       fromSnapshot(place, events),
     ),
   ]
-  place.remove()
+  await place.remove()
   return figures
 }
 
@@ -73,12 +75,17 @@ async function figureOf(
   what: string,
   { store, rounds, scale }: Setting,
   measure: () => Promise<number>,
+  measureFloor?: () => Promise<number>,
 ): Promise<Figure> {
   const isTime = id === 'W5-snapshot'
   const seconds: number[] = []
+  const floorSeconds: number[] = []
   for (let n = 0; n < rounds * foldsPerRound + 2; n++) {
     const each = await measure()
-    if (n >= 2) seconds.push(each)
+    const bare = await measureFloor?.()
+    if (n < 2) continue
+    seconds.push(each)
+    if (bare !== undefined) floorSeconds.push(bare)
   }
   return {
     id,
@@ -86,7 +93,16 @@ async function figureOf(
     store,
     unit: isTime ? 'ms' : 'events/s',
     value: isTime ? median(seconds) * 1000 : (eventsFull * scale) / median(seconds),
+    floor: measureFloor === undefined ? undefined : floorOf(seconds, floorSeconds, eventsFull * scale),
     latencyMs: spreadOf(seconds.map((each) => each * 1000)),
     memoryPeakBytes: process.memoryUsage.rss(),
+  }
+}
+
+function floorOf(seconds: readonly number[], floorSeconds: readonly number[], events: number): Floor {
+  return {
+    what: 'the same rows, row by row through the driver',
+    value: events / median(floorSeconds),
+    ratio: median(floorSeconds.map((bare, i) => bare / seconds[i]!)),
   }
 }

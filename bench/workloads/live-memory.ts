@@ -33,7 +33,7 @@ export async function measureLiveMemory(setting: Setting): Promise<readonly Figu
   const each = (weigh() - before) / (accounts - atOnce)
   if (bank.load().liveAggregates !== accounts) throw new Error('Not every account is in memory')
   await bank.stop()
-  place.remove()
+  await place.remove()
   const value = each - weighState()
   const what = 'memory of a live, idle account beyond its state'
   return [{ id: 'W8', what, store: setting.store, unit: 'bytes', value, memoryPeakBytes }]

@@ -43,8 +43,8 @@ export async function measureLogLength(setting: Setting): Promise<readonly Figur
   }
   await short.close()
   await long.close()
-  shortPlace.remove()
-  longPlace.remove()
+  await shortPlace.remove()
+  await longPlace.remove()
   return figures
 }
 

@@ -28,7 +28,7 @@ export async function measureProjection(setting: Setting): Promise<readonly Figu
     const rate = events / ((performance.now() - startedAt) / 1000)
     const { user, system } = process.cpuUsage(cpu)
     if (handled !== events) throw new Error(`The projection handled ${handled} events of ${events}`)
-    const bareSeconds = store === 'sqlite' ? await projectBare(place.path) : undefined
+    const bareSeconds = await projectBare(place)
     if (round === 0) continue
     rates.push(rate)
     cpuSeconds += (user + system) / 1e6
@@ -37,7 +37,7 @@ export async function measureProjection(setting: Setting): Promise<readonly Figu
     ratios.push(rate / floors.at(-1)!)
   }
   await bank.stop()
-  place.remove()
+  await place.remove()
   const what = 'reading the same rows and upserting the same documents bare'
   return [
     {
