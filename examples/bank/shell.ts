@@ -1,13 +1,13 @@
-/** `npm run shell`: a prompt with the bank started, to type commands into. Same file as the demo. */
+/** `npm run shell`: a prompt with the bank started, to type commands into. Same store as the demo. */
 import repl from 'node:repl'
-import { sqlite } from '../../src/store/sqlite/index.ts'
+import { chosenStore } from '../store-option.ts'
 import { Bank } from './bank.ts'
 import { say } from './print.ts'
 
-const path = process.argv[2] ?? 'bank.db'
-const bank = await Bank.start({ store: sqlite(path), snapshotEvery: 3 })
+const { factory: store, place } = chosenStore('bank.db')
+const bank = await Bank.start({ store, snapshotEvery: 3 })
 
-say(`The bank is open on ${path}. Try:
+say(`The bank is open on ${place}. Try:
 
   await bank.account('ada').open({ owner: 'Ada' })
   await bank.account('ada').deposit({ amount: 100 })

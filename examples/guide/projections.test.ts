@@ -1,7 +1,11 @@
 /** The code of docs/guide/projections.md, run as tests. */
 import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
-import { domain, projection } from '../../src/index.ts'
+import { domain, memory, projection } from '../../src/index.ts'
+import { sqlite } from '../../src/store/sqlite/index.ts'
 import { Account, Deposited, Opened, Withdrawn } from '../bank/account.ts'
 
 // #region several-rows
@@ -62,6 +66,99 @@ test('projections are managed by name', async () => {
   await books.projections.start('movements')
   // #endregion
   assert.equal((await books.projections.lookup('movements'))?.name, 'movements')
+})
+
+// #region code
+const Payments = projection('payments')
+  .handle([Deposited, Withdrawn], async (events, { transaction }) => {
+    for (const { stream, position, type, data } of events) {
+      const amount = type === 'MoneyDeposited' ? data.amount : -data.amount
+      await transaction.query('INSERT INTO payments VALUES (?, ?, ?)', [position, stream.id, amount])
+    }
+  })
+  .prepare(({ transaction }) =>
+    transaction.query(
+      'CREATE TABLE IF NOT EXISTS payments (position INTEGER PRIMARY KEY, account TEXT, amount INTEGER)',
+    ),
+  )
+// #endregion
+
+test('a projection can be code with tables of its own', async (context) => {
+  const directory = await mkdtemp(join(tmpdir(), 'mneme-guide-'))
+  context.after(() => rm(directory, { recursive: true, force: true }))
+  const path = join(directory, 'bank.db')
+  const Domain = domain({ aggregates: { account: Account }, projections: { payments: Payments } })
+  await using bank = await Domain.start({ store: sqlite(path) })
+  await bank.account('ada').open({ owner: 'Ada' })
+  // #region code-reached
+  const { position } = await bank.account('ada').deposit({ amount: 100 })
+  await bank.payments.reached({ atLeast: position }) // your own write is in the table now
+  // #endregion
+  const { DatabaseSync } = await import('node:sqlite')
+  const database = new DatabaseSync(path, { readOnly: true })
+  const rows = database.prepare('SELECT account, amount FROM payments').all()
+  database.close()
+  assert.deepEqual({ ...rows[0] }, { account: 'ada', amount: 100 })
+})
+
+let isMended = false
+
+// #region park
+const Careful = projection('careful', () => ({ balance: 0 }))
+  .on(Deposited, ({ balance }, { amount }) => {
+    if (amount === 13 && !isMended) throw new RangeError('unlucky')
+    return { balance: balance + amount }
+  })
+  .onFailure({ giveUp: 'park' })
+// #endregion
+
+test('what cannot be handled can be parked', async () => {
+  const Domain = domain({ aggregates: { account: Account }, projections: { careful: Careful } })
+  await using bank = await Domain.start({ log: { warn: () => {} } })
+  await bank.account('ada').open({ owner: 'Ada' })
+  await bank.account('bob').open({ owner: 'Bob' })
+  await bank.account('ada').deposit({ amount: 13 })
+  await bank.account('ada').deposit({ amount: 5 })
+  const { position } = await bank.account('bob').deposit({ amount: 7 })
+  await bank.careful.get('bob', { atLeast: position })
+  // #region parked
+  for (const { position, type, reason } of await bank.projections.parked('careful')) {
+    console.log(`${type} at ${position}: ${reason}`)
+  }
+  isMended = true
+  const { handled } = await bank.projections.retryParked('careful')
+  // #endregion
+  assert.equal(handled, 2)
+  assert.deepEqual(await bank.careful.get('ada'), { balance: 18 })
+})
+
+test('rows can be built anew while the old ones serve', async () => {
+  const store = memory()
+  const start = (doubled: boolean) =>
+    domain({
+      aggregates: { account: Account },
+      projections: {
+        sums: projection('sums', () => ({ sum: 0 }))
+          .on(Deposited, ({ sum }, { amount }) => ({ sum: sum + (doubled ? 2 : 1) * amount }))
+          .revision(doubled ? 2 : 1),
+      },
+    }).start({ store })
+  const before = await start(false)
+  await before.account('ada').open({ owner: 'Ada' })
+  const { position } = await before.account('ada').deposit({ amount: 10 })
+  await before.sums.get('ada', { atLeast: position })
+  await before.stop()
+  await using bank = await start(true)
+  await bank.sums.get('ada', { atLeast: position })
+  // #region rebuild
+  for await (const { done, perSecond, remainingMs } of bank.projections.rebuild('sums')) {
+    console.log(`${done} events, ${perSecond} a second, ${remainingMs} ms to go`)
+  }
+  const { rows, differing } = await bank.projections.compare('sums')
+  console.log(`${differing} of ${rows} rows differ from what the events say`)
+  // #endregion
+  assert.equal(differing, 0)
+  assert.deepEqual(await bank.sums.get('ada'), { sum: 20 })
 })
 
 test('the log can be followed', async () => {

@@ -22,6 +22,27 @@ const Cashback = reaction('cashback', aggregates)
   .onFailure({ retries: 5, firstMs: 200, giveUp: 'stop' })
 // #endregion
 
+// #region state
+const Loyalty = reaction('loyalty', aggregates)
+  .state(() => ({ withdrawals: 0 }))
+  .on(Withdrawn, async ({ stream }, { state, setState, dispatch }) => {
+    const withdrawals = state.withdrawals + 1
+    setState(withdrawals < 3 ? { withdrawals } : undefined) // undefined forgets it
+    if (withdrawals < 3) return
+    await dispatch({ aggregate: 'account', id: stream.id, name: 'deposit', data: { amount: 1 } })
+  })
+// #endregion
+
+test('a reaction can remember', async () => {
+  await using bank = await domain({ aggregates, reactions: { loyalty: Loyalty } }).start({ projections: 'manual' })
+  const ada = bank.account('ada')
+  await ada.open({ owner: 'Ada' })
+  await ada.deposit({ amount: 100 })
+  for (let i = 0; i < 7; i++) await ada.withdraw({ amount: 10 })
+  await bank.reactions.runOnce('loyalty')
+  assert.equal((await ada.state()).balance, 32)
+})
+
 test('a reaction acts on events, and is managed by name', async () => {
   // #region running
   const Bank = domain({ aggregates, reactions: { welcome: Welcome, cashback: Cashback } })

@@ -6,7 +6,12 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { commit, foldAll, memory, range } from '../../src/index.ts'
 import { file } from '../../src/store/file/index.ts'
+import { mongodb } from '../../src/store/mongodb/index.ts'
+import { migrationSql, postgres } from '../../src/store/postgres/index.ts'
 import { sqlite } from '../../src/store/sqlite/index.ts'
+import { findMongodb } from '../../test/servers/mongodb-server.ts'
+import { findPostgres } from '../../test/servers/postgres-server.ts'
+import { onServer } from '../../test/servers/server.ts'
 import { Bank } from '../bank/bank.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'mneme-guide-'))
@@ -40,4 +45,27 @@ test('a store can be used without a domain', async () => {
   await store.close()
   // #endregion
   assert.deepEqual([result?.status, page.events.length, count], ['stored', 1, 1])
+})
+
+await onServer('The guide on PostgreSQL', findPostgres, ({ url }) => {
+  test('a store in a schema', async () => {
+    // #region postgres
+    await using bank = await Bank.start({ store: postgres(url, { schema: 'bank' }) })
+    // #endregion
+    await bank.account('ada').open({ owner: 'Ada' })
+    const { position } = await bank.account('ada').deposit({ amount: 5 })
+    assert.equal((await bank.balances.get('ada', { atLeast: position }))?.balance, 5)
+    assert.match(migrationSql({ schema: 'bank' }), /CREATE TABLE "bank"\.events/)
+  })
+})
+
+await onServer('The guide on MongoDB', findMongodb, ({ url }) => {
+  test('a store in a database', async () => {
+    // #region mongodb
+    await using bank = await Bank.start({ store: mongodb(url, { database: 'bank' }) })
+    // #endregion
+    await bank.account('ada').open({ owner: 'Ada' })
+    const { position } = await bank.account('ada').deposit({ amount: 5 })
+    assert.equal((await bank.balances.get('ada', { atLeast: position }))?.balance, 5)
+  })
 })

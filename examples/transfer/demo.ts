@@ -4,15 +4,16 @@
  */
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { sqlite } from '../../src/store/sqlite/index.ts'
+import { parseArgs } from 'node:util'
 import { detail, heading, say } from '../bank/print.ts'
+import { chosenStore } from '../store-option.ts'
 import { TransferBank } from './bank.ts'
 
-const path = 'transfers.db'
 const owners = ['ada', 'bob', 'cy']
 const openingBalance = 100
 const kills = 5
-const options = { store: sqlite(path), leaseMs: 300, pollIntervalMs: 20, log: { warn: () => {} } }
+const { factory: store, given, place, survives } = chosenStore('transfers.db')
+const options = { store, leaseMs: 300, pollIntervalMs: 20, log: { warn: () => {} } }
 
 /** The process that is killed: opens the accounts, then asks for transfers without end. */
 async function work(run: string): Promise<void> {
@@ -31,7 +32,8 @@ async function work(run: string): Promise<void> {
 
 /** Lets a process work until it has asked for some transfers, then kills it. */
 function kill(run: string, enough: number): Promise<readonly string[]> {
-  const child = spawn(process.execPath, [fileURLToPath(import.meta.url), run], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const args = [fileURLToPath(import.meta.url), run, '--store', given]
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   let said = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     said += text
@@ -42,9 +44,13 @@ function kill(run: string, enough: number): Promise<readonly string[]> {
 
 async function demo(): Promise<void> {
   heading('Money that survives kill -9')
-  say(
-    'Three accounts with 100 each. A process moves money between them, and is killed in the middle of it, five times.',
-  )
+  if (!survives) {
+    say('This one needs a store that is still there when a process is killed: not memory.')
+    process.exitCode = 2
+    return
+  }
+  say(`Three accounts with 100 each, in ${place}.`)
+  say('A process moves money between them, and is killed in the middle of it, five times.')
   const run = Date.now().toString(36)
   const asked: string[] = []
   for (let n = 1; n <= kills; n++) {
@@ -55,10 +61,9 @@ async function demo(): Promise<void> {
 
   heading('The next process brings to an end what was begun')
   await using bank = await TransferBank.start(options)
-  const left = async () => (await bank.reactions.status('moveMoney')).lag.events
-  detail(`events that the reaction has not handled yet: ${await left()}`)
-  while ((await left()) > 0) await new Promise(setImmediate)
-  detail(`a moment later: ${await left()}`)
+  for await (const { position, head } of bank.reactions.progress('moveMoney', { everyMs: 100 })) {
+    detail(`events that the reaction has not handled yet: ${Math.max(0, head - position)}`)
+  }
 
   heading('What became of it')
   const phases = await Promise.all(asked.map(async (id) => (await bank.transfer(id).state()).phase))
@@ -76,4 +81,5 @@ async function demo(): Promise<void> {
   say(`Together ${total}, as at the beginning. Each step of each transfer happened exactly once.`)
 }
 
-await (process.argv[2] === undefined ? demo() : work(process.argv[2]))
+const [run] = parseArgs({ allowPositionals: true, strict: false, options: { store: { type: 'string' } } }).positionals
+await (run === undefined ? demo() : work(run))

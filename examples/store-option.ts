@@ -1,0 +1,77 @@
+/**
+ * `--store`, which every example takes: where it keeps its events. A server's URL may have a password, so it is never shown as it
+ * is.
+ */
+import { parseArgs } from 'node:util'
+import { memory, type StoreFactory } from '../src/index.ts'
+import { file } from '../src/store/file/index.ts'
+import { mongodb } from '../src/store/mongodb/index.ts'
+import { postgres } from '../src/store/postgres/index.ts'
+import { sqlite } from '../src/store/sqlite/index.ts'
+
+export interface ChosenStore {
+  readonly factory: StoreFactory
+  /** What was given, to hand on to another process. */
+  readonly given: string
+  /** What and where it is, for people. */
+  readonly place: string
+  /** Whether it is there after the process has ended. */
+  readonly survives: boolean
+  /** How to look into it, and how to be rid of it. */
+  readonly lookInside: string
+  readonly startOver: string
+}
+
+const usage = `--store takes one of
+  memory                          forgets when the process ends
+  bank.db                         a SQLite file, by its ending .db
+  file:folder                     a folder of readable lines
+  postgres://user@host/database   PostgreSQL (npm install pg)
+  mongodb://host/database         MongoDB (npm install mongodb)
+`
+
+/** The store that the command line names, or else the fallback. Ends the process with an explanation if it names none that there is. */
+export function chosenStore(fallback: string): ChosenStore {
+  try {
+    const { values } = parseArgs({ options: { store: { type: 'string', default: fallback } }, allowPositionals: true })
+    const chosen = storeAt(values.store)
+    if (chosen !== undefined) return chosen
+    process.stderr.write(usage)
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : error}\n${usage}`)
+  }
+  process.exit(2)
+}
+
+function storeAt(given: string): ChosenStore | undefined {
+  const base = { given, survives: true }
+  if (given === 'memory') {
+    const nothing = 'not at all: it is gone with the process'
+    return {
+      ...{ factory: memory(), given, place: 'memory', survives: false },
+      ...{ lookInside: nothing, startOver: 'nothing to do' },
+    }
+  }
+  if (given.startsWith('file:')) {
+    const folder = given.slice('file:'.length)
+    const lookInside = `any text tool: ${folder}/*.log`
+    return { ...base, factory: file(folder), place: `the folder ${folder}`, lookInside, startOver: `delete ${folder}` }
+  }
+  if (/^postgres(ql)?:/.test(given)) {
+    const lookInside = 'psql: SELECT position, type, data FROM mneme.event_log'
+    const place = `PostgreSQL at ${hostOf(given)}, schema mneme`
+    return { ...base, factory: postgres(given), place, lookInside, startOver: 'DROP SCHEMA mneme CASCADE' }
+  }
+  if (/^mongodb(\+srv)?:/.test(given)) {
+    const lookInside = 'mongosh: db.mneme_commits.find()'
+    const place = `MongoDB at ${hostOf(given)}`
+    return { ...base, factory: mongodb(given), place, lookInside, startOver: 'drop the collections mneme_*' }
+  }
+  if (!given.endsWith('.db')) return undefined
+  const lookInside = 'any SQLite tool: SELECT position, type, data FROM event_log'
+  const startOver = `delete ${given} and the files beside it`
+  return { ...base, factory: sqlite(given), place: `the file ${given}`, lookInside, startOver }
+}
+
+/** The host and the database of a URL, without user and password. */
+const hostOf = (url: string): string => url.replace(/^[a-z+]+:\/\/(?:[^/@]*@)?([^?]*).*$/, '$1')
