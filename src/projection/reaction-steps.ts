@@ -26,6 +26,8 @@ import type { RetryResult, Stepper, StepResult } from './stepper.ts'
 
 /** Events handled between two savings of the checkpoint. */
 const batchSize = 100
+/** After so long it is saved all the same: so much is repeated after a crash, and others see how far it is. */
+const stepMsMax = 1000
 
 export class ReactionSteps implements Stepper {
   readonly #options: ReactionOptions
@@ -137,22 +139,34 @@ export class ReactionSteps implements Stepper {
     await run.loadStates(page.events)
     // Who handles events with the states or the remembered rejections of another place sends other commands than the first time.
     if (page.events.length > 0 && !(await this.#checkpoint.isCurrent())) return this.#startOver()
+    const end = environment.now() + stepMsMax
     let failure: ProjectionError | undefined
+    let outage: unknown
+    let isCut = false
     let position = page.examined
     let events = 0
     for (const stored of page.events) {
-      const outcome = await run.handle(stored, signal)
+      const outcome = await run.handle(stored, signal).catch((error: unknown) => {
+        outage = error
+        return 'for later' as const
+      })
       if (outcome !== 'handled') {
         failure = outcome === 'for later' ? undefined : outcome
         position = stored.position - 1
         break
       }
       events++
+      isCut = environment.now() >= end && events < page.events.length
+      if (!isCut) continue
+      position = stored.position
+      break
     }
+    // What was handled is kept, also where the store failed behind it: else a store that fails often would let nothing through.
     if (!(await this.#save(position, run.rows, events > 0 || failure !== undefined))) return this.#startOver()
     if (failure !== undefined) throw failure
+    if (outage !== undefined) throw outage
     const restMs = Math.max(0, this.#rows.nextDueAt - environment.now())
-    return { events, caughtUp: page.events.length < batchSize || signal.aborted, restMs }
+    return { events, caughtUp: (page.events.length < batchSize && !isCut) || signal.aborted, restMs }
   }
 
   /** Another runner was faster: go on from where it is. */

@@ -195,6 +195,28 @@ describe('A store that fails below a handler', () => {
   })
 })
 
+describe('A reaction whose store fails now and then', () => {
+  test('keeps what it has handled, so that in the end all of it is', async () => {
+    const store = memory()
+    const handled: string[] = []
+    let calls = 0
+    const Flaky = reaction('welcome', aggregates).on(Opened, ({ stream: { id } }) => {
+      if (++calls % 4 === 0) throw new StoreError('STORE_UNAVAILABLE', { store: 'remote', doing: 'appending' })
+      handled.push(id)
+    })
+    await using bank = await startWith(Flaky, { store })
+    const ids = Array.from({ length: 10 }, (_, i) => `account ${i}`)
+    for (const id of ids) await bank.account(id).open({ owner: id })
+    for (let isOver = false; !isOver; ) {
+      isOver = await bank.reactions.runOnce('welcome').then(
+        () => true,
+        () => false,
+      )
+    }
+    assert.deepEqual(handled, ids, 'each once: what was handled before a failure is not handled again')
+  })
+})
+
 describe('A scheduled command', () => {
   const Interest = reaction('welcome', aggregates).on(Opened, ({ stream: { id } }, { schedule }) => {
     schedule({ aggregate: 'account', id, name: 'deposit', data: { amount: 1 } }, { afterMs: 60_000 })
