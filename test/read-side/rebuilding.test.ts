@@ -266,8 +266,11 @@ await onEveryStore('With several domains on one store, a rebuild', ({ place, sev
     let isOn = true
     const rebuilds = (async () => {
       let count = 0
-      for (; isOn; count++) {
-        await rebuilding.projections.rebuild('rows')
+      while (isOn) {
+        // One that has just started may be tidying up what it found of a rebuild under way.
+        const refusals = await codesOf([Promise.resolve(rebuilding.projections.rebuild('rows'))])
+        if (refusals[0] === 'ok') count++
+        else assert.deepEqual(refusals, ['REBUILD_RUNNING'])
         await setImmediate()
       }
       return count
