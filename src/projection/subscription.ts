@@ -22,7 +22,7 @@ export interface SubscriptionContext {
 }
 
 /**
- * Events that meet the filters, in the order of their positions, without end. 'now' is the moment of this call.
+ * Events that meet the filters, in the order of their positions, without end. 'now' is the end of the log when the store is asked, by this call.
  *
  * @throws DefinitionError `OPTION_INVALID`; while reading the signal's reason once it is aborted, and what the store throws
  */
