@@ -22,6 +22,7 @@ import {
   refuseUnknown,
   unparkedRow,
 } from './parked-events.ts'
+import { ReadAhead } from './read-ahead.ts'
 import { readEach } from './read-each.ts'
 import type { Lead, RetryResult, Stepper, StepResult } from './stepper.ts'
 
@@ -62,7 +63,7 @@ const batchSize = 1000
 
 export class CodeSteps implements Stepper {
   readonly #options: CodeStepsOptions
-  readonly #types: readonly string[]
+  readonly #pages: ReadAhead
   readonly #checkpoint: Checkpoint
   readonly #parked = new ParkedEvents()
   readonly #exclusive = new Exclusive()
@@ -71,7 +72,7 @@ export class CodeSteps implements Stepper {
 
   constructor(options: CodeStepsOptions) {
     this.#options = options
-    this.#types = [...options.projection.kinds.keys()]
+    this.#pages = new ReadAhead(options.store, [...options.projection.kinds.keys()])
     this.#checkpoint = new Checkpoint(options.projection.name, options.store, options.lead.onReached)
   }
 
@@ -158,9 +159,12 @@ export class CodeSteps implements Stepper {
 
   async #step(signal: AbortSignal): Promise<StepResult> {
     if (this.#isStale) await this.#load()
-    const range = { from: this.position + 1, to: Number.POSITIVE_INFINITY }
-    const page = await this.#options.store.readAll(range, { types: this.#types, limit: batchSize })
-    const handled = { events: page.events.length, caughtUp: page.events.length < batchSize }
+    const page = await this.#pages.read({
+      from: this.position + 1,
+      to: Number.POSITIVE_INFINITY,
+      limit: batchSize,
+    })
+    const handled = { events: page.events.length, caughtUp: page.isLast }
     if (page.events.length === 0) {
       return (await this.#save({ to: page.examined, rows: [] }, false)) ? handled : this.#startOver()
     }

@@ -92,10 +92,7 @@ async function costOfIdling(events: number): Promise<Counts> {
 test('100 projections that have caught up ask once for all where the log ends, and read nothing', async () => {
   const cost = await costOfIdling(1000)
   assert.ok(cost.heads > 0 && cost.heads <= polls, `${cost.heads} looks in ${polls} intervals`)
-  // When its lease is due each of them looks for itself.
-  const leasesDue = Math.ceil((polls * pollIntervalMs) / (leaseMs / 3))
-  assert.ok(cost.pages <= names.length * leasesDue, `${cost.pages} empty pages`)
-  assert.deepEqual([cost.events, cost.writes], [0, 0])
+  assert.deepEqual([cost.pages, cost.events, cost.writes], [0, 0, 0])
   assert.deepEqual(await costOfIdling(100_000), cost, 'a log that is a hundred times as long costs the same')
 })
 

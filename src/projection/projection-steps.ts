@@ -22,6 +22,7 @@ import {
   refuseUnknown,
   unparkedRow,
 } from './parked-events.ts'
+import { ReadAhead } from './read-ahead.ts'
 import { readEach } from './read-each.ts'
 import type { Lead, RetryResult, Stepper, StepResult } from './stepper.ts'
 
@@ -63,7 +64,7 @@ const knownRowsMax = 10_000
 
 export class ProjectionSteps implements Stepper {
   readonly #options: ProjectionStepsOptions
-  readonly #types: readonly string[]
+  readonly #pages: ReadAhead
   readonly #checkpoint: Checkpoint
   readonly #parked = new ParkedEvents()
   readonly #exclusive = new Exclusive()
@@ -77,7 +78,7 @@ export class ProjectionSteps implements Stepper {
 
   constructor(options: ProjectionStepsOptions) {
     this.#options = options
-    this.#types = [...options.projection.folds.keys()]
+    this.#pages = new ReadAhead(options.store, [...options.projection.folds.keys()])
     this.#storage = options.home.live.storage
     this.#checkpoint = new Checkpoint(this.#storage, options.store, options.lead.onReached)
   }
@@ -191,11 +192,10 @@ export class ProjectionSteps implements Stepper {
 
   async #step(signal: AbortSignal, end: number): Promise<StepResult> {
     if (this.#isStale) await this.#load()
-    const range = { from: this.position + 1, to: end }
     const limit = this.#batchSize
-    const page = await this.#options.store.readAll(range, { types: this.#types, limit })
-    const isFull = page.events.length === limit
-    this.#batchSize = isFull ? Math.min(2 * limit, batchSizeMost) : batchSizeLeast
+    const larger = Math.min(2 * limit, batchSizeMost)
+    const page = await this.#pages.read({ from: this.position + 1, to: end, limit }, larger)
+    this.#batchSize = page.events.length === limit ? larger : batchSizeLeast
     const folded = await this.#foldPatiently(page.events, signal)
     if (folded === undefined) return { events: 0, caughtUp: false }
     const { rows, failed, goesOn } = folded
@@ -208,7 +208,7 @@ export class ProjectionSteps implements Stepper {
       return { events: 0, caughtUp: false }
     }
     if (failed !== undefined) this.#report(failed, goesOn, skips)
-    if (!ends) return { events: page.events.length, caughtUp: !isFull }
+    if (!ends) return { events: page.events.length, caughtUp: page.isLast }
     return { events: page.events.filter((event) => event.position < failed.event.position).length, caughtUp: false }
   }
 

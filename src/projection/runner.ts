@@ -80,6 +80,7 @@ export class Runner {
   #state: ProjectionState = 'stopped'
   #failure: ProjectionError | undefined
   #running: Promise<void> | undefined
+  #follower: Follower | undefined
   #stopping = new AbortController()
   #resume: PromiseWithResolvers<void> | undefined
   /** Of the store, in a row. */
@@ -200,7 +201,10 @@ export class Runner {
   /** Tries again what is parked. @throws ProjectionError `PROJECTION_ELSEWHERE` */
   async retryParked(): Promise<RetryResult> {
     const signal = this.alive ? this.#stopping.signal : new AbortController().signal
-    return this.#leading('Retrying what is parked', () => this.#steps.retryParked(signal))
+    const result = await this.#leading('Retrying what is parked', () => this.#steps.retryParked(signal))
+    // What was handled may have scheduled something.
+    this.#follower?.hint()
+    return result
   }
 
   /** Lets a parked event go for good. @throws ProjectionError `PARKED_UNKNOWN`, `PROJECTION_ELSEWHERE` */
@@ -236,6 +240,7 @@ export class Runner {
 
   async #follow(from: number, signal: AbortSignal): Promise<void> {
     const follower = this.#options.tail.follow()
+    this.#follower = follower
     for (this.#failures = 0; !signal.aborted && this.#failure === undefined; ) {
       try {
         this.#state = 'preparing'
@@ -263,19 +268,28 @@ export class Runner {
       if (signal.aborted) return
     }
     await this.#orFail(this.#steps.beginBehind(from - 1))
+    // When there is something to do even if the log does not grow.
+    let dueAt = Number.NEGATIVE_INFINITY
+    let mayHaveGrown = true
     for (let renewals = this.#leadership.renewals; !signal.aborted && (await this.#leadership.keep()); ) {
       if (this.#leadership.renewals !== renewals) await this.#orFail(this.#steps.refresh())
       renewals = this.#leadership.renewals
       if (this.#resume !== undefined) {
         this.#state = 'paused'
+        mayHaveGrown = true
         await Promise.race([this.#resume.promise, sleep(environment, leaseMs, signal)])
         continue
       }
       this.#state = 'running'
-      follower.mark()
-      const { caughtUp, restMs = leaseMs } = await this.#orFail(this.#steps.step(signal))
-      this.#failures = 0
-      if (caughtUp) await follower.wait(signal, { examined, mostMs: Math.min(restMs, leaseMs) })
+      if (mayHaveGrown || environment.now() >= dueAt) {
+        follower.mark()
+        const { caughtUp, restMs = Number.POSITIVE_INFINITY } = await this.#orFail(this.#steps.step(signal))
+        this.#failures = 0
+        mayHaveGrown = !caughtUp
+        dueAt = environment.now() + restMs
+      }
+      const mostMs = Math.min(dueAt - environment.now(), leaseMs)
+      if (!mayHaveGrown && mostMs > 0) mayHaveGrown = await follower.wait(signal, { examined, mostMs })
     }
   }
 

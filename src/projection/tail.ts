@@ -90,10 +90,13 @@ export class Follower {
   constructor({ store, environment }: TailOptions, add: (waiting: Waiting) => () => void) {
     this.#environment = environment
     this.#add = add
-    this.#unlisten = store.onAppend(() => {
-      this.#hinted = true
-      this.#wake?.()
-    })
+    this.#unlisten = store.onAppend(() => this.hint())
+  }
+
+  /** Ends the wait that is going on, or the next one: there may be something to do. */
+  hint(): void {
+    this.#hinted = true
+    this.#wake?.()
   }
 
   /** To be called before reading: what is appended from here on ends the next wait. */
@@ -101,19 +104,25 @@ export class Follower {
     this.#hinted = false
   }
 
-  /** Waits for a hint since `mark`, for a poll that finds more than was looked at, for the time, or for the signal. Never throws. */
-  wait(signal: AbortSignal, { examined, mostMs = Number.POSITIVE_INFINITY }: WaitOptions): Promise<void> {
-    if (this.#hinted || signal.aborted) return Promise.resolve()
+  /**
+   * Waits for a hint since `mark`, for a poll that finds more than was looked at, for the time, or for the signal. Never throws.
+   *
+   * @returns whether the log may have grown; false if the time was over before
+   */
+  wait(signal: AbortSignal, { examined, mostMs = Number.POSITIVE_INFINITY }: WaitOptions): Promise<boolean> {
+    if (this.#hinted || signal.aborted) return Promise.resolve(true)
     return new Promise((resolve) => {
-      const wake = () => {
+      const finish = (mayHaveGrown: boolean) => {
         this.#wake = undefined
         end()
         cancel?.()
         signal.removeEventListener('abort', wake)
-        resolve()
+        resolve(mayHaveGrown)
       }
+      const wake = () => finish(true)
       const end = this.#add({ examined, wake })
-      const cancel = Number.isFinite(mostMs) ? this.#environment.after(mostMs, wake, { background: true }) : undefined
+      const onTime = () => finish(false)
+      const cancel = Number.isFinite(mostMs) ? this.#environment.after(mostMs, onTime, { background: true }) : undefined
       signal.addEventListener('abort', wake, { once: true })
       this.#wake = wake
     })

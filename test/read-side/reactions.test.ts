@@ -215,4 +215,23 @@ await onEveryStore('What a reaction remembers and schedules', ({ place }) => {
     await again.reactions.runOnce('later')
     assert.deepEqual((await again.box('a').state()).amounts, [2])
   })
+
+  test('of an event that was parked and is retried is sent in time, though the log does not grow', async (t) => {
+    const environment = manualEnvironment()
+    let isSick = true
+    const Later = reaction('later', aggregates)
+      .on(Put, ({ stream: { id }, data: { amount } }, { schedule }) => {
+        if (isSick) throw new Error('sick')
+        schedule({ aggregate: 'box', id, name: 'receive', data: { amount, sum: 0 } }, { afterMs: 1000 })
+      })
+      .onFailure({ retries: 0, giveUp: 'park' })
+    const Bank = domain({ aggregates, reactions: { later: Later } })
+    await using bank = await Bank.start({ store: await place(t), environment, log: recorder() })
+    await bank.pot('a').put({ amount: 1 })
+    await until('it is parked', async () => (await bank.reactions.parked('later')).length === 1)
+    isSick = false
+    assert.deepEqual(await bank.reactions.retryParked('later'), { handled: 1, parked: 0 })
+    await environment.advance(1000)
+    await until('it is sent', async () => (await bank.box('a').state()).amounts.length === 1)
+  })
 })
