@@ -1,10 +1,13 @@
 /**
  * Connections to the database, and the two things that are done with one: a statement, and a transaction. Nothing waits longer
- * than `timeoutMs`: a connection that gives no answer in time is thrown away, and the next call gets a fresh one. No statement
- * leaves anything behind in a session, so any connection will do, a pooler's too.
+ * than `timeoutMs`: a connection that gives no answer in time is thrown away, and the next call gets a fresh one.
+ *
+ * Nothing depends on what an earlier statement has left behind in a session, so any connection will do, a pooler's too: statements are
+ * prepared only where it turns out that a connection keeps them.
  */
+import { createHash } from 'node:crypto'
 import { type Driver, type DriverQuery, isPool, type PostgresClient, type PostgresPool } from './driver.ts'
-import { breaksConnection, isWrongIsolation, Lost, stateOf, TimedOut } from './failure.ts'
+import { breaksConnection, isNotPrepared, isWrongIsolation, Lost, stateOf, TimedOut } from './failure.ts'
 import type { Settings } from './options.ts'
 
 /** A parameter of a statement; a `Buffer` goes in binary form. */
@@ -29,6 +32,8 @@ export class Database {
   readonly #timeoutMs: number
   /** Connections that are to be thrown away. */
   readonly #broken = new WeakSet<PostgresClient>()
+  /** The names under which statements are prepared, by their texts. Empty once it was seen that sessions do not keep them. */
+  readonly #names = new Map<string, string>()
   /** Whether transactions begin at another isolation unless one says otherwise, as was once seen. */
   #saysIsolation = false
 
@@ -44,14 +49,22 @@ export class Database {
     this.#pool.on('error', ignore)
   }
 
+  /** From now on the server parses and plans these once a connection, not with every call. */
+  prepare(statements: readonly string[]): void {
+    // By its text: where clients share a session, the same name is the same statement.
+    for (const text of statements) this.#names.set(text, `mneme_${createHash('sha1').update(text).digest('hex')}`)
+  }
+
   /** Runs one statement, a transaction of its own. What the driver throws passes through. */
   async query(text: string, values: readonly Parameter[] = []): Promise<readonly Row[]> {
     if (this.#saysIsolation) return this.transaction((transaction) => transaction.query(text, values))
+    const name = this.#names.get(text)
     try {
-      return await this.#withClient((client) => this.#run(client, text, values))
+      return await this.#withClient((client) => this.#run(client, text, values, name))
     } catch (error) {
-      if (!isWrongIsolation(error)) throw error
-      this.#saysIsolation = true
+      if (name !== undefined && isNotPrepared(error)) this.#names.clear()
+      else if (isWrongIsolation(error)) this.#saysIsolation = true
+      else throw error
       return this.query(text, values)
     }
   }
@@ -73,8 +86,14 @@ export class Database {
     })
   }
 
-  async #run(client: PostgresClient, text: string, values: readonly Parameter[]): Promise<readonly Row[]> {
-    const { rows } = await this.send(client, { text, values: values as Parameter[], rowMode: 'array', types: asText })
+  async #run(
+    client: PostgresClient,
+    text: string,
+    values: readonly Parameter[],
+    name?: string,
+  ): Promise<readonly Row[]> {
+    const query: DriverQuery = { text, values: values as Parameter[], rowMode: 'array', types: asText }
+    const { rows } = await this.send(client, name === undefined ? query : { ...query, name })
     return rows as Row[]
   }
 

@@ -24,7 +24,7 @@ export interface Access {
 }
 
 /** The statements, by what they are for. @param schema quoted */
-export const documentStatements = (schema: string): Readonly<Record<StatementName, string>> => ({
+export const documentStatements = (schema: string): DocumentStatements => ({
   saveSnapshot: `SELECT ${schema}.save_snapshot($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
   loadSnapshot: `SELECT s.sequence, s.state_revision, s.taken_at, s.state FROM ${schema}.snapshots s
     WHERE s.aggregate = $1 AND s.id = $2 AND s.sequence <= $3 ORDER BY s.sequence DESC LIMIT 1`,
@@ -39,6 +39,8 @@ export const documentStatements = (schema: string): Readonly<Record<StatementNam
   acquireLease: `SELECT l.holder, l.until FROM ${schema}.acquire_lease($1, $2, $3, $4, $5) l`,
   releaseLease: `DELETE FROM ${schema}.leases l WHERE l.name = $1 AND l.owner = $2`,
 })
+
+export type DocumentStatements = Readonly<Record<StatementName, string>>
 
 type StatementName =
   | 'saveSnapshot'
@@ -55,16 +57,17 @@ type StatementName =
 export class Documents {
   readonly #access: Access
   readonly #schema: string
-  readonly #statements: Readonly<Record<StatementName, string>>
+  readonly #statements: DocumentStatements
   readonly #timeoutMs: number
   /** The first parameters of every function that writes. */
   readonly #writing: readonly [durable: boolean, lockWait: string]
 
-  constructor(access: Access, { schema, mayLoseOnPowerFailure, timeoutMs }: Settings) {
+  constructor(access: Access, statements: DocumentStatements, settings: Settings) {
+    const { schema, mayLoseOnPowerFailure, timeoutMs } = settings
     this.#access = access
     this.#schema = quoted(schema)
     this.#timeoutMs = timeoutMs
-    this.#statements = documentStatements(this.#schema)
+    this.#statements = statements
     this.#writing = [!mayLoseOnPowerFailure, lockWaitOf(timeoutMs)]
   }
 

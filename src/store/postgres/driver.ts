@@ -42,6 +42,8 @@ export interface PostgresClient {
 /** A statement as the driver takes it. */
 export interface DriverQuery {
   readonly text: string
+  /** Has the statement prepared in the session, under this name. */
+  readonly name?: string
   readonly values?: any[]
   readonly rowMode?: any
   readonly queryMode?: string

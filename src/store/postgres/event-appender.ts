@@ -29,6 +29,7 @@ export class EventAppender {
     const parameters = Array.from({ length: parameterCount }, (_, i) => `$${i + 1}`)
     this.#statement = `SELECT base, sequences, outcomes FROM ${quoted(schema)}.append_batch(${parameters})`
     this.#durable = !mayLoseOnPowerFailure
+    database.prepare([this.#statement])
     this.#lockWait = lockWaitOf(timeoutMs)
     this.#queue = new CommitQueue((groups) => this.#write(groups), queueLimits)
   }

@@ -12,7 +12,8 @@ import type { Page, ReadAllOptions, ReadOptions, Receipt, StoredEvent } from '..
 import { arrayText, isText } from './binary-arrays.ts'
 import type { Parameter, Row } from './database.ts'
 import { type EventPage, type Kind, pageOf } from './event-page.ts'
-import { eventStatements, type Search } from './event-statements.ts'
+import type { EventStatements } from './event-statements.ts'
+import type { Search } from './read-functions.ts'
 
 /** Bounds of a page. An event may be larger than the second, and then has a page of its own. */
 const pageEventsMax = 2000
@@ -41,14 +42,13 @@ interface Sought {
 
 export class EventReader {
   readonly #run: RunQuery
-  readonly #statements: ReturnType<typeof eventStatements>
+  readonly #statements: EventStatements
   /** Numbers are given once and for all, so these never grow stale. */
   readonly #kinds = new Map<number, Kind>()
 
-  /** @param schema quoted */
-  constructor(run: RunQuery, schema: string) {
+  constructor(run: RunQuery, statements: EventStatements) {
     this.#run = run
-    this.#statements = eventStatements(schema)
+    this.#statements = statements
   }
 
   async head(): Promise<number> {
@@ -132,7 +132,7 @@ export class EventReader {
   }
 
   async #ask(search: Search, backward: boolean, values: readonly Parameter[]): Promise<EventPage> {
-    const [row] = await this.#run(this.#statements.page(search, backward), values)
+    const [row] = await this.#run(this.#statements[backward ? 'backward' : 'forward'][search], values)
     return pageOf(row!)
   }
 

@@ -13,6 +13,8 @@ const states = {
   noPrivilege: '42501',
   idleTooLong: '25P03',
   uniqueViolation: '23505',
+  unknownStatement: '26000',
+  statementTaken: '42P05',
   diskFull: '53100',
 } as const
 
@@ -52,6 +54,10 @@ export const isDouble = (error: unknown): boolean => stateOf(error) === states.u
 
 /** Whether a transaction began at another isolation than the functions stand on. */
 export const isWrongIsolation = (error: unknown): boolean => stateOf(error) === wrongIsolation
+
+/** Whether nothing was done, for the session has no statement of this name, or has had one from somebody else. */
+export const isNotPrepared = (error: unknown): boolean =>
+  [states.unknownStatement, states.statementTaken].some((state) => state === stateOf(error))
 
 /** Whether the server ended a transaction in which nothing was asked for too long. */
 export const isIdleTooLong = (error: unknown): boolean => stateOf(error) === states.idleTooLong

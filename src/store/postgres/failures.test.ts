@@ -129,16 +129,46 @@ await onServer('Failures', findPostgres, (server) => {
     const other = await openStore(context, server, { schema, listen: false })
     let woken = 0
     store.onAppend(() => woken++)
-    await other.append([simpleCommit('a')])
+    // It counts as a wake-up that it listens: something may have been missed.
     await until(() => woken === 1)
+    await other.append([simpleCommit('a')])
+    await until(() => woken === 2)
     await withClient(server, async (client) => {
       const listening = `query LIKE 'LISTEN%${schema.replaceAll('"', '""')}%'`
       assert.equal(await terminate(client, listening), 1)
-      // It counts as a wake-up that it listens again: something may have been missed.
-      await until(() => woken === 2)
+      await until(() => woken === 3)
     })
     await other.append([simpleCommit('b')])
-    await until(() => woken === 3)
+    await until(() => woken === 4)
+  })
+
+  test('sessions that forget what was prepared in them, or know the name from others, do for a store', async (context) => {
+    const { Pool } = await import('pg')
+    for (const spoil of [() => 'DISCARD ALL', (name: string) => `PREPARE ${name} AS SELECT 1`]) {
+      const schema = fresh(context)
+      const pool = new Pool({ connectionString: server.url, max: 1 })
+      context.after(() => pool.end())
+      const statements: string[] = []
+      pool.on('connect', (client) => {
+        const query = client.query.bind(client) as (...all: unknown[]) => unknown
+        const spoiling = async (given: { readonly name?: string; readonly text: string }, ...more: unknown[]) => {
+          if (given.name !== undefined) {
+            statements.push(given.name)
+            await query(spoil(given.name))
+          }
+          return query(given, ...more)
+        }
+        Object.assign(client, { query: spoiling })
+      })
+      const store = await postgres(pool, { schema, listen: false }).open({ warn: () => {}, now: Date.now })
+      context.after(() => store.close())
+      for (const id of ['a', 'b', 'c']) {
+        const [result] = await store.append([simpleCommit(id)])
+        assert.equal(result!.status, 'stored')
+      }
+      assert.equal((await store.readAll(everything, whole)).events.length, 3)
+      assert.equal(new Set(statements).size, 1, 'it was tried, seen, and not tried again')
+    }
   })
 
   test('without a listener a store is right all the same, and its own appends wake', async (context) => {

@@ -23,6 +23,7 @@ export class Listener {
   #client: OwnClient | undefined
   #timer: ReturnType<typeof setTimeout> | undefined
   #waitMs = waitMsFirst
+  #started = false
   #closed = false
 
   constructor(driver: Driver, settings: Settings, channel: string, hear: Hear) {
@@ -33,8 +34,14 @@ export class Listener {
     this.#hear = hear
   }
 
-  /** Connects. Failing is no error: it tries again by and by. */
-  async connect(): Promise<void> {
+  /** Listens from now on, once and for all. Failing is no error: it tries again by and by. */
+  start(): void {
+    if (this.#started || this.#closed) return
+    this.#started = true
+    void this.#connect()
+  }
+
+  async #connect(): Promise<void> {
     const client = new this.#driver.Client(this.#config)
     this.#client = client
     client.on('error', () => this.#retry(client))
@@ -55,7 +62,7 @@ export class Listener {
     if (this.#closed || this.#client !== client) return
     this.#client = undefined
     client.end().catch(() => {})
-    this.#timer = setTimeout(() => void this.connect(), this.#waitMs * (0.5 + Math.random()))
+    this.#timer = setTimeout(() => void this.#connect(), this.#waitMs * (0.5 + Math.random()))
     this.#timer.unref()
     this.#waitMs = Math.min(this.#waitMs * 2, waitMsMax)
   }

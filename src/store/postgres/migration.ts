@@ -7,9 +7,9 @@ import { StoreError } from '../../domain/error.ts'
 import { appendFunctionIn, judgeFunctionIn, pinnedPlans } from './append-function.ts'
 import type { Database } from './database.ts'
 import { documentFunctionsIn } from './document-functions.ts'
-import { agreedFunctionIn } from './event-statements.ts'
 import { damaged, storeNamed, unfit } from './failure.ts'
 import { checkSchema, type Settings } from './options.ts'
+import { readFunctionsIn } from './read-functions.ts'
 import { quoted, tablesIn } from './tables.ts'
 
 /** The version of what is in the columns that hold JSON. */
@@ -22,7 +22,7 @@ const versions: readonly ((schema: string, channel: string) => string)[] = [
       tablesIn(schema),
       judgeFunctionIn(schema),
       appendFunctionIn(schema, channel),
-      agreedFunctionIn(schema, pinnedPlans),
+      readFunctionsIn(schema, pinnedPlans),
       documentFunctionsIn(schema),
       `INSERT INTO ${schema}.meta (name, value) VALUES ('schema_version', 0), ('format_version', ${formatVersion});\n`,
     ].join(''),

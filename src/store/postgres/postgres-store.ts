@@ -24,10 +24,11 @@ import type {
   StoreLimits,
 } from '../store.ts'
 import { Database } from './database.ts'
-import { Documents } from './documents.ts'
+import { Documents, documentStatements } from './documents.ts'
 import { type Driver, loadDriver } from './driver.ts'
 import { EventAppender } from './event-appender.ts'
 import { EventReader, type RunQuery } from './event-reader.ts'
+import { eventStatements } from './event-statements.ts'
 import { errorOf, isClash, isLost, isOfStatement, reading, sqlFailure, storeNamed } from './failure.ts'
 import { Listener } from './listener.ts'
 import { channelOf, prepareTables } from './migration.ts'
@@ -61,8 +62,12 @@ export class PostgresStore implements Store {
     this.#database = database
     this.#appender = new EventAppender(database, settings)
     const read: RunQuery = (text, values) => this.#read(text, values)
-    this.#events = new EventReader(read, quoted(schema))
-    this.#documents = new Documents({ read, write: (text, values) => this.#write(text, values) }, settings)
+    const { forward, backward, ...single } = eventStatements(quoted(schema))
+    const ofDocuments = documentStatements(quoted(schema))
+    for (const texts of [forward, backward, single, ofDocuments]) database.prepare(Object.values(texts))
+    this.#events = new EventReader(read, { forward, backward, ...single })
+    const access = { read, write: (...query: Parameters<RunQuery>) => this.#write(...query) }
+    this.#documents = new Documents(access, ofDocuments, settings)
     if (!listen) return
     this.#listener = new Listener(driver, settings, channelOf(schema), (position) => this.#announce(position))
   }
@@ -82,9 +87,7 @@ export class PostgresStore implements Store {
       const message = `${storeNamed(schema)} answers before the data is on the disk: a crash of the server may lose the last commits`
       warn({ code: 'DURABILITY_WEAKENED', message })
     }
-    const store = new PostgresStore(settings, database, driver)
-    await store.#listener?.connect()
-    return store
+    return new PostgresStore(settings, database, driver)
   }
 
   async append(commits: readonly Commit[]): Promise<readonly AppendResult[]> {
@@ -113,7 +116,9 @@ export class PostgresStore implements Store {
     return this.#counted(reading, () => this.#events.head())
   }
 
+  /** The first one has the store listen: nobody else would want to hear. */
   onAppend(listener: () => void): () => void {
+    this.#listener?.start()
     return this.#listeners.add(listener)
   }
 

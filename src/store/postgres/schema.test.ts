@@ -46,6 +46,9 @@ await onServer('The tables', findPostgres, (server) => {
     assert.equal(await a.head(), 1)
     assert.equal(await b.head(), 0)
     let woken = 0
+    const { promise: listening, resolve } = Promise.withResolvers<void>()
+    b.onAppend(resolve)
+    await listening
     b.onAppend(() => woken++)
     await a.append([simpleCommit('d')])
     await b.append([simpleCommit('c')])
@@ -218,8 +221,15 @@ await onServer('The tables', findPostgres, (server) => {
     const store = await postgres({ ...config, application_name: 'bank' }, { schema }).open(opening)
     context.after(() => store.close())
     assert.equal(await store.head(), 0)
-    const { rows } = await sql("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'bank'")
-    assert.equal(rows[0].count, '2')
+    const connections = async () => {
+      const { rows } = await sql("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'bank'")
+      return Number(rows[0].count)
+    }
+    assert.equal(await connections(), 1)
+    const { promise: listening, resolve } = Promise.withResolvers<void>()
+    store.onAppend(resolve)
+    await listening
+    assert.equal(await connections(), 2, 'who wants to hear of what others append gets a connection for it')
   })
 
   test('of a database in another encoding are refused', async (context) => {
