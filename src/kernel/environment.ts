@@ -19,8 +19,13 @@ export interface Environment {
   newId(): string
 }
 
-/** Waits; an aborted signal ends the wait at once, without an error. */
-export function sleep(environment: Environment, delayMs: number, signal?: AbortSignal): Promise<void> {
+/** Waits; an aborted signal ends the wait at once, without an error. Without `background` it keeps the process alive. */
+export function sleep(
+  environment: Environment,
+  delayMs: number,
+  signal?: AbortSignal,
+  options: { readonly background: boolean } = { background: false },
+): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted) return resolve()
     const finish = () => {
@@ -28,7 +33,7 @@ export function sleep(environment: Environment, delayMs: number, signal?: AbortS
       signal?.removeEventListener('abort', finish)
       resolve()
     }
-    const cancel = environment.after(delayMs, finish)
+    const cancel = environment.after(delayMs, finish, options)
     signal?.addEventListener('abort', finish, { once: true })
   })
 }

@@ -1,6 +1,7 @@
 /** What projections cost that have caught up and have nothing to do: a look at the end of the log, however long that is. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { until } from '../../test/kernel/rig.ts'
 import { Added, Vault } from '../../test/kernel/vault.ts'
 import { domain, memory, projection } from '../index.ts'
 import { commit } from '../store/commit.ts'
@@ -26,13 +27,15 @@ interface Counts {
   pages: number
   events: number
   writes: number
+  leases: number
+  checkpoints: number
 }
 
-/** A store that counts what reading the log and writing rows cost, and gives no hints. */
-function counted(inner: StoreFactory, counts: Counts): StoreFactory {
+/** A store that counts what reading the log, writing rows and taking leases cost, and gives hints only where that is said. */
+function counted(inner: StoreFactory, counts: Counts, hints = false): StoreFactory {
   const open: StoreFactory['open'] = async (options) => {
     const store: Store = await inner.open(options)
-    const { head, readAll, saveStep } = store
+    const { head, readAll, saveStep, acquireLease, loadCheckpoint } = store
     store.head = () => {
       counts.heads++
       return head.call(store)
@@ -47,7 +50,15 @@ function counted(inner: StoreFactory, counts: Counts): StoreFactory {
       counts.writes++
       return saveStep.apply(store, args)
     }
-    store.onAppend = () => () => {}
+    store.acquireLease = (...args) => {
+      counts.leases++
+      return acquireLease.apply(store, args)
+    }
+    store.loadCheckpoint = (...args) => {
+      counts.checkpoints++
+      return loadCheckpoint.apply(store, args)
+    }
+    if (!hints) store.onAppend = () => () => {}
     return store
   }
   return { name: inner.name, open }
@@ -64,7 +75,7 @@ async function fill(factory: StoreFactory, events: number, each = 1000): Promise
   await store.close()
 }
 
-const none: Counts = { heads: 0, pages: 0, events: 0, writes: 0 }
+const none: Counts = { heads: 0, pages: 0, events: 0, writes: 0, leases: 0, checkpoints: 0 }
 
 /** Projections that stand at the end of such a log, and what they ask for from now on. Hints are lost on their way to them. */
 async function idling(events: number) {
@@ -103,4 +114,28 @@ test('an event that no hint told of wakes all whom it concerns, at the next look
   assert.equal(counts.events, names.length)
   for (const name of names) assert.deepEqual((await idlers.projections.status(name)).position, 1001)
   await idlers.stop()
+})
+
+test('who stands by asks for the leases at intervals, whatever is appended, and looks only for those who wait', async () => {
+  const counts = { ...none }
+  const inner = memory()
+  await fill(inner, 1000)
+  const environment = manualEnvironment()
+  const options = { environment, leaseMs, pollIntervalMs, projections: 'manual' } as const
+  const leading = await Idlers.start({ ...options, store: inner })
+  const standby = await Idlers.start({ ...options, store: counted(inner, counts, true) })
+  for (const idlers of [leading, standby]) for (const name of names) await idlers.projections.start(name)
+  const stateOf = async (idlers: typeof leading) => (await idlers.projections.status(names[0]!)).state
+  await until('one leads, the other does not', async () => (await stateOf(standby)) === 'standby')
+  await environment.advance(pollIntervalMs)
+  Object.assign(counts, none)
+  for (let events = 11; events < 16; events++) await fill(inner, events, 1)
+  assert.deepEqual([counts.leases, counts.checkpoints, counts.pages], [0, 0, 0], 'what is appended is not its business')
+  await environment.advance(3 * pollIntervalMs)
+  assert.deepEqual([counts.leases, counts.checkpoints, counts.pages], [3 * names.length, 0, 0])
+  const { position } = await leading.vault('a').add({ amount: 7 })
+  assert.equal(await standby['sum0']!.get('a', { atLeast: position }), 7)
+  assert.ok(counts.checkpoints > 0 && counts.checkpoints < 10, `${counts.checkpoints} looks for one who waits`)
+  await leading.stop()
+  await standby.stop()
 })

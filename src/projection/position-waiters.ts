@@ -20,6 +20,10 @@ export class PositionWaiters {
     this.#environment = environment
   }
 
+  get someoneWaits(): boolean {
+    return this.#waiting.size > 0
+  }
+
   /** @throws ProjectionError `PROJECTION_BEHIND`, what `fail` was given, or the signal's reason */
   wait(atLeast: number, timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
     if (this.#position >= atLeast) return Promise.resolve()

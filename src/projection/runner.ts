@@ -81,6 +81,8 @@ export class Runner {
   #failure: ProjectionError | undefined
   #running: Promise<void> | undefined
   #follower: Follower | undefined
+  /** Aborted when somebody begins to wait for a position, and at the end. */
+  #asked = new AbortController()
   #stopping = new AbortController()
   #resume: PromiseWithResolvers<void> | undefined
   /** Of the store, in a row. */
@@ -127,6 +129,7 @@ export class Runner {
   /** Ends the run after the step that is under way, and saves how far it came. */
   async stop(): Promise<void> {
     this.#stopping.abort()
+    this.#asked.abort()
     this.resume()
     await this.#running
     if (this.#state !== 'failed') this.#state = 'stopped'
@@ -233,7 +236,9 @@ export class Runner {
     signal?.throwIfAborted()
     if (atLeast === undefined) return
     if (this.#running === undefined && this.#steps.position < atLeast) await this.#steps.look()
-    await this.#waiters.wait(atLeast, timeoutMs, signal)
+    const reached = this.#waiters.wait(atLeast, timeoutMs, signal)
+    this.#asked.abort()
+    await reached
   }
 
   // -- following -----------------------------------------------------------------------------------------
@@ -262,9 +267,7 @@ export class Runner {
     const examined = () => this.#steps.position
     while (!(await this.#leadership.keep())) {
       this.#state = 'standby'
-      follower.mark()
-      await this.#orFail(this.#steps.look())
-      await follower.wait(signal, { examined, mostMs: Math.min(pollIntervalMs, leaseMs) })
+      await this.#standBy(follower, Math.min(pollIntervalMs, leaseMs), signal)
       if (signal.aborted) return
     }
     await this.#orFail(this.#steps.beginBehind(from - 1))
@@ -290,6 +293,22 @@ export class Runner {
       }
       const mostMs = Math.min(dueAt - environment.now(), leaseMs)
       if (!mayHaveGrown && mostMs > 0) mayHaveGrown = await follower.wait(signal, { examined, mostMs })
+    }
+  }
+
+  /** Lets time pass until it may be this process's turn, and looks how far the other one is, as often as it goes on, if anybody waits for that. */
+  async #standBy(follower: Follower, restMs: number, signal: AbortSignal): Promise<void> {
+    const { environment } = this.#options
+    const end = environment.now() + restMs
+    for (let mostMs = restMs; mostMs > 0 && !signal.aborted; mostMs = end - environment.now()) {
+      if (this.#waiters.someoneWaits) {
+        follower.mark()
+        await this.#orFail(this.#steps.look())
+        await follower.wait(signal, { examined: () => this.#steps.position, mostMs })
+      } else {
+        this.#asked = new AbortController()
+        await sleep(environment, mostMs, this.#asked.signal, { background: true })
+      }
     }
   }
 

@@ -69,7 +69,10 @@ BEGIN
 END $mneme$;
 `
 
-/** By the clock of the server, asked when the row is locked: who waited for it does not judge by the time before. */
+/**
+ * By the clock of the server, asked when the row is locked: who waited for it does not judge by the time before. A first look without a
+ * lock tells those who stand by, again and again, that it is another's; a lock would be a write.
+ */
 const leaseFunctionIn = (schema: string): string => `
 CREATE FUNCTION ${schema}.acquire_lease(
   durable boolean, lock_wait text, of_name text, by_owner text, duration bigint, OUT holder text, OUT until bigint
@@ -77,6 +80,8 @@ CREATE FUNCTION ${schema}.acquire_lease(
 DECLARE
   present bigint;
 BEGIN
+  SELECT l.owner, l.expires_at INTO holder, until FROM ${schema}.leases l WHERE l.name = of_name;
+  IF FOUND AND holder <> by_owner AND until > floor(extract(epoch FROM clock_timestamp()) * 1000) THEN RETURN; END IF;
   ${beginWriting}
   LOOP
     SELECT l.owner, l.expires_at INTO holder, until FROM ${schema}.leases l WHERE l.name = of_name FOR UPDATE;
