@@ -3,13 +3,13 @@
  * pair it with rows of another place. Positions that were passed over are saved now and then, not one by one.
  */
 import { ConflictError } from '../domain/error.ts'
-import type { ProjectionStep, ProjectionStore, Row, SqlTransaction } from '../store/store.ts'
+import type { ProjectionStore, Row, SqlTransaction } from '../store/store.ts'
 
 /** Positions that may be passed over without saving. */
 const unsavedMax = 1000
 
-/** What a step leaves, given the transaction in which it is saved. */
-export type Work = (transaction: SqlTransaction) => Promise<Omit<ProjectionStep, 'from'>>
+/** What is done in a step, given the transaction in which it is saved if there is one. */
+export type Work = (transaction: SqlTransaction | undefined) => Promise<void>
 
 export class Checkpoint {
   readonly #store: ProjectionStore
@@ -28,23 +28,24 @@ export class Checkpoint {
     this.#onReached = onReached
   }
 
+  /** Under which it is stored. */
+  get name(): string {
+    return this.#name
+  }
+
   /** The last position that is handled, saved or not. */
   get position(): number {
     return this.#handled
   }
 
-  /** Goes to where it is stored, under another name if there is one. */
-  async load(name: string = this.#name): Promise<void> {
-    const saved = await this.#store.loadCheckpoint(name)
+  /** Goes to where it is stored, and under which name. */
+  goTo(name: string, position: number): void {
     this.#name = name
-    this.#saved = saved
-    this.#reach(saved)
+    this.#saved = position
+    this.#reach(position)
   }
 
-  /**
-   * Whether it is stored where this runner has left it. What was read of the rows before belongs to it then: they
-   * change together.
-   */
+  /** Whether it is stored where it was left here. */
   async isCurrent(): Promise<boolean> {
     return (await this.#store.loadCheckpoint(this.#name)) === this.#saved
   }
@@ -57,35 +58,26 @@ export class Checkpoint {
   /**
    * Moves on, with rows that change in the same step; without rows only when enough has gathered, or at once.
    *
-   * @returns false if another runner was faster, and nothing was saved: `load` says where it is
+   * @returns false if another runner was faster, and nothing was saved
    */
-  async advance(to: number, rows: readonly Row[], atOnce: boolean): Promise<boolean> {
+  advance(to: number, rows: readonly Row[], atOnce: boolean): Promise<boolean> {
     const from = this.#saved
-    if (rows.length > 0 || to - from >= unsavedMax || (atOnce && to > from)) {
-      if (!(await winning(this.#store.saveStep(this.#name, { from, to, rows })))) return false
-      this.#saved = to
-    }
-    if (to > this.#handled) this.#reach(to)
-    return true
+    const isDue = rows.length > 0 || to - from >= unsavedMax || (atOnce && to > from)
+    return this.#arrive(to, isDue ? this.#store.saveStep(this.#name, { from, to, rows }) : undefined)
   }
 
   /**
-   * Moves on with what some work writes in the same transaction.
+   * Moves on with rows, and with what some work writes in the same transaction.
    *
    * @returns false if another runner was faster, and nothing was saved
    * @throws what the work throws, and nothing was saved
    */
-  async advanceBy(work: Work): Promise<boolean> {
-    let to = this.#saved
-    const noting: Work = async (transaction) => {
-      const step = await work(transaction)
-      to = step.to
-      return step
-    }
-    if (!(await winning(this.#store.transact!(this.#name, this.#saved, noting)))) return false
-    this.#saved = to
-    if (to > this.#handled) this.#reach(to)
-    return true
+  advanceWith(to: number, rows: readonly Row[], work: Work): Promise<boolean> {
+    const saving = this.#store.transact!(this.#name, this.#saved, async (transaction) => {
+      await work(transaction)
+      return { to, rows }
+    })
+    return this.#arrive(to, saving)
   }
 
   /** Saves what was passed over. If another runner is further, or will be, that is as good. */
@@ -93,18 +85,20 @@ export class Checkpoint {
     await this.advance(this.#handled, [], true)
   }
 
+  async #arrive(to: number, saving: Promise<void> | undefined): Promise<boolean> {
+    try {
+      await saving
+    } catch (error) {
+      if (error instanceof ConflictError && error.code === 'CHECKPOINT_CONFLICT') return false
+      throw error
+    }
+    if (saving !== undefined) this.#saved = to
+    if (to > this.#handled) this.#reach(to)
+    return true
+  }
+
   #reach(position: number): void {
     this.#handled = position
     this.#onReached(position)
-  }
-}
-
-async function winning(saving: Promise<void>): Promise<boolean> {
-  try {
-    await saving
-    return true
-  } catch (error) {
-    if (error instanceof ConflictError && error.code === 'CHECKPOINT_CONFLICT') return false
-    throw error
   }
 }

@@ -3,7 +3,6 @@ import { streamKey } from '../domain/code-projection.ts'
 import { decode, encode } from '../domain/encoding.ts'
 import { ProjectionError } from '../domain/error.ts'
 import { lift, type RecordedEvent } from '../domain/event.ts'
-import type { GiveUp } from '../domain/failure-policy.ts'
 import type { Json } from '../domain/json.ts'
 import { checkId } from '../domain/stream.ts'
 import { backOffMs, sleep } from '../kernel/environment.ts'
@@ -11,9 +10,6 @@ import type { Row, StoredEvent } from '../store/store.ts'
 import { type ParkedEvents, parkedRow, reasonOf } from './parked-events.ts'
 import { isForLater, isOutage, ReactionCall, type ReactionOptions } from './reaction-call.ts'
 import { type ReactionRows, stateKey } from './reaction-rows.ts'
-
-/** What became of an event. */
-export type Handled = 'handled' | 'for later' | ProjectionError
 
 export class EventRun {
   readonly #options: ReactionOptions
@@ -26,6 +22,8 @@ export class EventRun {
   readonly #blocked = new Set<string>()
   /** What is to be saved together with the checkpoint. */
   readonly rows: Row[] = []
+  /** Whether another runner was found to be faster. */
+  isOvertaken: boolean = false
 
   /**
    * @param parked what is parked already; without it nothing queues
@@ -40,7 +38,11 @@ export class EventRun {
     this.#options = options
     this.#reactionRows = rows
     this.#parked = parked
-    this.#keep = keep
+    this.#keep = async (row) => {
+      const isKept = await keep(row)
+      this.isOvertaken ||= !isKept
+      return isKept
+    }
   }
 
   /** Reads the states that the events will want, all at once. */
@@ -59,25 +61,29 @@ export class EventRun {
   /**
    * Handles an event, again and again if it fails, and in the end as the policy says.
    *
-   * @throws what the store throws where it is the store that fails
+   * @returns false if it is to be handled later, or by another
+   * @throws ProjectionError `PROJECTION_FAILED`; what the store throws where it is the store that fails
    */
-  async handle(stored: StoredEvent, signal: AbortSignal): Promise<Handled> {
+  async handle(stored: StoredEvent, signal: AbortSignal): Promise<boolean> {
     const { reaction, environment } = this.#options
     const { retries, firstMs, maxMs } = reaction.policy
     const key = streamKey(stored)
     if (this.#blocked.has(key) || this.#parked?.blocks(key)) {
       this.#park(stored, `it queues behind another of the stream ${key}`)
-      return 'handled'
+      return true
     }
     for (let tries = 0; ; tries++) {
-      if (signal.aborted || !(await this.#options.keepLead())) return 'for later'
+      if (signal.aborted || !(await this.#options.keepLead())) return false
       try {
         await this.#call(stored, signal)
-        return 'handled'
+        return true
       } catch (cause) {
-        if (signal.aborted || isForLater(cause)) return 'for later'
+        if (signal.aborted || isForLater(cause)) return false
         if (isOutage(cause)) throw cause
-        if (tries >= retries) return this.#giveUp(stored, cause)
+        if (tries >= retries) {
+          this.#giveUp(stored, cause)
+          return true
+        }
         await sleep(environment, backOffMs(environment, tries, firstMs, maxMs), signal)
       }
     }
@@ -99,13 +105,11 @@ export class EventRun {
 
   async #call(stored: StoredEvent, signal: AbortSignal): Promise<void> {
     const { reaction, dispatch } = this.#options
-    const { kind, handle } = reaction.handlings.get(stored.type)!
-    const data = lift(kind, stored.revision, stored.data)
-    const event: RecordedEvent = { ...stored, data, recordedAt: new Date(stored.recordedAt) }
+    const event = this.#lifted(stored)
     const key = reaction.memory === undefined ? undefined : this.#checkedKey(reaction.memory.key(event))
     const means = { dispatch, keep: this.#keep, state: this.#stateUnder(key), signal }
     const call = new ReactionCall(reaction.name, event, this.#reactionRows, means)
-    await handle(event, call.tools())
+    await reaction.handlings.get(stored.type)!.handle(event, call.tools())
     const { changedState } = call
     if (changedState !== undefined && key !== undefined) {
       const { state } = changedState
@@ -116,14 +120,13 @@ export class EventRun {
     this.rows.push(...call.timers, ...this.#reactionRows.handled(stored.position))
   }
 
-  #giveUp(stored: StoredEvent, cause: unknown): Handled {
+  #giveUp(stored: StoredEvent, cause: unknown): void {
     const { type, position } = stored
     const { giveUp } = this.#options.reaction.policy
-    if (giveUp === 'stop') return failureOf(this.#options, position, type, cause)
+    if (giveUp === 'stop') throw failureOf(this.#options, position, type, cause)
     warnOf(this.#options, giveUp, `${type} at ${position}`, cause)
     if (giveUp === 'park') this.#park(stored, reasonOf(cause))
     else this.rows.push(...this.#reactionRows.handled(position))
-    return 'handled'
   }
 
   #park(stored: StoredEvent, reason: string): void {
@@ -140,13 +143,16 @@ export class EventRun {
 
   /** The key of the row that holds an event's state; none for an event that cannot be read, which fails when it is handled. */
   #stateKeyOf(stored: StoredEvent): string | undefined {
-    const { memory, handlings } = this.#options.reaction
     try {
-      const data = lift(handlings.get(stored.type)!.kind, stored.revision, stored.data)
-      return this.#checkedKey(memory!.key({ ...stored, data, recordedAt: new Date(stored.recordedAt) }))
+      return this.#checkedKey(this.#options.reaction.memory!.key(this.#lifted(stored)))
     } catch {
       return undefined
     }
+  }
+
+  #lifted(stored: StoredEvent): RecordedEvent {
+    const { kind } = this.#options.reaction.handlings.get(stored.type)!
+    return { ...stored, data: lift(kind, stored.revision, stored.data), recordedAt: new Date(stored.recordedAt) }
   }
 
   #checkedKey(key: unknown): string {
@@ -166,8 +172,12 @@ export function failureOf(
 }
 
 /** Warns of what is skipped or parked. */
-export function warnOf({ reaction, warn }: ReactionOptions, giveUp: GiveUp, what: string, cause: unknown): void {
-  const parks = giveUp === 'park'
-  const message = `The reaction ${reaction.name} ${parks ? 'parks' : 'skips'} ${what}`
-  warn({ code: parks ? 'REACTION_PARKED' : 'REACTION_SKIPPED', message, cause })
+export function warnOf(
+  { reaction, warn }: ReactionOptions,
+  giveUp: 'skip' | 'park',
+  what: string,
+  cause: unknown,
+): void {
+  const code = giveUp === 'park' ? 'REACTION_PARKED' : 'REACTION_SKIPPED'
+  warn({ code, message: `The reaction ${reaction.name} ${giveUp}s ${what}`, cause })
 }

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
-import { logOf, until } from '../../test/kernel/rig.ts'
-import { aggregate, domain, event, memory, reaction } from '../index.ts'
+import { logOf, recorder, until } from '../../test/kernel/rig.ts'
+import { aggregate, domain, event, memory, reaction, reject } from '../index.ts'
 import type { StoreFactory } from '../store/store.ts'
 import { faultyStore } from '../testing/faulty-store.ts'
 
@@ -64,4 +64,24 @@ test('a reaction that was overtaken does not handle events with states of a late
   )
   await first.process.stop()
   await second.process.stop()
+})
+
+test('a reaction that learns by a rejection that it was overtaken goes on from where the other one is', async () => {
+  const store = memory()
+  const Refused = aggregate('refused', () => ({})).command('ask', z.object({}), () => reject('NO', {}))
+  const Asking = reaction('asking', { refused: Refused }).on(Counted, async ({ stream: { id } }, { dispatch }) => {
+    await dispatch({ aggregate: 'refused', id, name: 'ask', data: {} })
+  })
+  const Asked = domain({ aggregates: { counter: Counter, refused: Refused }, reactions: { asking: Asking } })
+  const options = { projections: 'manual', log: recorder() } as const
+  await using first = await Asked.start({ ...options, store })
+  await first.counter('a').count()
+  const goOn = async () => {
+    await first.reactions.runOnce('asking')
+    await first.counter('a').count()
+  }
+  // Its first write is the rejection.
+  const slow = faultyStore(store, ({ method, number }) => (method === 'saveStep' && number === 1 ? goOn() : undefined))
+  await using second = await Asked.start({ ...options, store: slow })
+  assert.deepEqual(await second.reactions.runOnce('asking'), { position: 2, events: 1 })
 })

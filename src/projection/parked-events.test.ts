@@ -31,8 +31,9 @@ test('one that is parked again counts once, with its new keys', () => {
   const parked = new ParkedEvents()
   parked.apply([parkedRow(at(2), ['a'], 'why', 7), parkedRow(at(2), ['b'], 'again', 8)])
   assert.deepEqual([parked.blocks('a'), parked.blocks('b'), parked.all.length], [false, true, 1])
+  assert.ok(parked.holds(2))
   parked.apply([unparkedRow(2)])
-  assert.equal(parked.blocks('b'), false)
+  assert.deepEqual([parked.blocks('b'), parked.holds(2)], [false, false])
 })
 
 test('they are in the order of the log, and come back from the store as they were', async () => {

@@ -3,7 +3,7 @@
  * rows of the projection or reaction, so they change together with its checkpoint. Their keys begin with a mark that no
  * row of a user's has.
  */
-import { InputError, ProjectionError } from '../domain/error.ts'
+import { InputError } from '../domain/error.ts'
 import type { Json, JsonObject } from '../domain/json.ts'
 import { checkId, type StreamId } from '../domain/stream.ts'
 import type { ProjectionStore, Row, StoredEvent } from '../store/store.ts'
@@ -62,6 +62,11 @@ export class ParkedEvents {
   /** Whether an event with such a key has to queue. */
   blocks(key: string): boolean {
     return this.#blocked.has(key)
+  }
+
+  /** Whether the event at a position is parked. */
+  holds(position: number): boolean {
+    return this.#parked.has(parkedKey(position))
   }
 
   /** In the order of the log. */
@@ -170,7 +175,5 @@ function parkedOf(value: Json): StoredParkedEvent {
 export const reasonOf = (cause: unknown): string =>
   cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause)
 
-/** @throws ProjectionError `PARKED_UNKNOWN` */
-export function refuseUnknown(projection: string, position: number): never {
-  throw new ProjectionError('PARKED_UNKNOWN', { projection, position })
-}
+/** Why something is parked that has not failed itself. */
+export const behindKey = (key: string): string => `it queues behind another with the key ${key}`

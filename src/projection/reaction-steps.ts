@@ -3,22 +3,12 @@
  * other. What it keeps changes together with its checkpoint. A crash in between repeats what was not saved yet; the ids of
  * the commands, which follow from the event's position and the command's name, make the repetition harmless.
  */
-import type { ProjectionError } from '../domain/error.ts'
+import { ProjectionError } from '../domain/error.ts'
 import type { JsonObject } from '../domain/json.ts'
-import type { Row } from '../store/store.ts'
-import { Checkpoint } from './checkpoint.ts'
+import type { Page, Row } from '../store/store.ts'
 import { EventRun, failureOf, warnOf } from './event-run.ts'
-import { Exclusive } from './exclusive.ts'
-import {
-  areParked,
-  listParked,
-  type ParkedEvent,
-  ParkedEvents,
-  parkedRow,
-  reasonOf,
-  refuseUnknown,
-  unparkedRow,
-} from './parked-events.ts'
+import { areParked, type ParkedEvent, type ParkedEvents, parkedRow, reasonOf, unparkedRow } from './parked-events.ts'
+import { Place } from './place.ts'
 import { isHopeless, type PlainCommand, type ReactionOptions } from './reaction-call.ts'
 import { positionOfTimer, ReactionRows, withoutTimer } from './reaction-rows.ts'
 import { readEach } from './read-each.ts'
@@ -29,174 +19,117 @@ const batchSize = 100
 /** After so long it is saved all the same: so much is repeated after a crash, and others see how far it is. */
 const stepMsMax = 1000
 
+/** How far the events of a page were handled. */
+interface Advance {
+  /** How many of them. */
+  readonly events: number
+  /** The last position up to which nothing is left. */
+  readonly position: number
+  /** Whether there may be more of them. */
+  readonly isCut: boolean
+  /** What was thrown by the event behind, or by the store. */
+  readonly thrown?: unknown
+}
+
 export class ReactionSteps implements Stepper {
   readonly #options: ReactionOptions
   readonly #types: readonly string[]
-  readonly #checkpoint: Checkpoint
-  readonly #exclusive = new Exclusive()
-  /** Whether what is known here may not be what is stored beside the checkpoint: it is then read before the next step. */
-  #isStale = false
   readonly #rows = new ReactionRows()
-  readonly #parked = new ParkedEvents()
-  /** Rows are saved one at a time, also where a handler does several things at once. */
-  readonly #saving = new Exclusive()
+  readonly #place: Place
 
   /** @param onReached told each position up to which everything is handled */
   constructor(options: ReactionOptions, onReached: (position: number) => void) {
+    const { name, store, keepLead, reaction } = options
     this.#options = options
-    this.#types = [...options.reaction.handlings.keys()]
-    this.#checkpoint = new Checkpoint(options.name, options.store, onReached)
+    this.#types = [...reaction.handlings.keys()]
+    this.#place = new Place({ name, store, lead: { onReached, keepLead }, rows: this.#rows })
   }
 
+  // What is the same for every stepper.
+  readonly look = (): Promise<void> => this.#place.look()
+  readonly load = (): Promise<void> => this.#place.load()
+  readonly refresh = (): Promise<void> => this.#place.refresh()
+  readonly beginBehind = (position: number): Promise<void> => this.#place.beginBehind(position)
+  readonly save = (): Promise<void> => this.#place.flush()
+  readonly parked = (): Promise<readonly ParkedEvent[]> => this.#place.listParked()
+
   get position(): number {
-    return this.#checkpoint.position
+    return this.#place.position
   }
 
   async prepare(): Promise<void> {}
 
-  async refresh(): Promise<void> {}
-
-  look(): Promise<void> {
-    return this.#exclusive.run(() => {
-      this.#isStale = true
-      return this.#checkpoint.load()
-    })
-  }
-
-  load(): Promise<void> {
-    return this.#exclusive.run(() => this.#load())
-  }
-
-  beginBehind(position: number): Promise<void> {
-    return this.#exclusive.run(async () => {
-      await this.#load()
-      await this.#checkpoint.beginBehind(position)
-    })
-  }
-
-  save(): Promise<void> {
-    return this.#exclusive.run(() => this.#checkpoint.flush())
-  }
-
   step(signal: AbortSignal): Promise<StepResult> {
-    return this.#exclusive.run(() => this.#step(signal))
-  }
-
-  parked(): Promise<readonly ParkedEvent[]> {
-    return listParked(this.#options.store, this.#options.name)
+    return this.#place.step(() => this.#step(signal))
   }
 
   retryParked(signal: AbortSignal): Promise<RetryResult> {
-    return this.#exclusive.run(() => this.#retryParked(signal))
+    return this.#place.retryParked(signal, {
+      size: 1,
+      attempt: async ([one], blocks) =>
+        one!.command !== undefined || one!.keys.some(blocks) || this.#retry(one!.position, signal),
+      // A scheduled command waits for its time again, which has come.
+      finish: () => this.#place.save(this.position, this.#place.parked.timerRows()),
+    })
   }
 
   skipParked(position: number): Promise<void> {
-    return this.#exclusive.run(async () => {
-      for (let saved = false; !saved; ) {
-        await this.#reload()
-        const rows = this.#parked.rowsWithout(position)
-        if (rows.length === 0) refuseUnknown(this.#options.name, position)
-        saved = await this.#save(this.position, [...rows, ...this.#rows.handled(position)], true)
-      }
-    })
+    return this.#place.skipParked(position, () => this.#rows.handled(position))
   }
 
-  // -- one at a time -------------------------------------------------------------------------------------
+  // -- events ------------------------------------------------------------------------------------------------
 
-  async #load(): Promise<void> {
-    this.#isStale = true
-    const { store, name } = this.#options
-    await this.#checkpoint.load()
-    await this.#rows.load(store, name)
-    await this.#parked.load(store, name)
-    this.#isStale = false
-  }
-
-  /** Goes to the stored checkpoint, which is brought to where this runner is: nobody sees it go back over what it has passed. */
-  async #reload(): Promise<void> {
-    await this.#checkpoint.flush()
-    await this.#load()
-  }
-
-  /** Saves rows, and how far the log is handled; false if another runner was faster. */
-  #save(position: number, rows: readonly Row[], atOnce: boolean): Promise<boolean> {
-    return this.#saving.run(async () => {
-      if (!(await this.#checkpoint.advance(position, rows, atOnce))) return false
-      this.#rows.apply(rows)
-      this.#parked.apply(rows)
-      return true
-    })
-  }
-
-  async #step(signal: AbortSignal): Promise<StepResult> {
+  async #step(signal: AbortSignal): Promise<StepResult | undefined> {
     const { store, environment } = this.#options
-    if (this.#isStale) await this.#load()
-    const before = this.position
-    if (!(await this.#fireTimers(signal))) return this.#startOver()
-    const range = { from: before + 1, to: Number.POSITIVE_INFINITY }
+    if (!(await this.#fireTimers(signal))) return undefined
+    const range = { from: this.position + 1, to: Number.POSITIVE_INFINITY }
     const page = await store.readAll(range, { types: this.#types, limit: batchSize })
-    const run = new EventRun(this.#options, this.#rows, this.#parked, (row) => this.#save(this.position, [row], true))
+    const run = this.#run(this.#place.parked)
     await run.loadStates(page.events)
     // Who handles events with the states or the remembered rejections of another place sends other commands than the first time.
-    if (page.events.length > 0 && !(await this.#checkpoint.isCurrent())) return this.#startOver()
-    const end = environment.now() + stepMsMax
-    let failure: ProjectionError | undefined
-    let outage: unknown
-    let isCut = false
-    let position = page.examined
-    let events = 0
-    for (const stored of page.events) {
-      const outcome = await run.handle(stored, signal).catch((error: unknown) => {
-        outage = error
-        return 'for later' as const
-      })
-      if (outcome !== 'handled') {
-        failure = outcome === 'for later' ? undefined : outcome
-        position = stored.position - 1
-        break
-      }
-      events++
-      isCut = environment.now() >= end && events < page.events.length
-      if (!isCut) continue
-      position = stored.position
-      break
-    }
+    if (page.events.length > 0 && !(await this.#place.isCurrent())) return undefined
+    const { events, position, isCut, thrown } = await this.#handle(run, page, signal)
     // What was handled is kept, also where the store failed behind it: else a store that fails often would let nothing through.
-    if (!(await this.#save(position, run.rows, events > 0 || failure !== undefined))) return this.#startOver()
-    if (failure !== undefined) throw failure
-    if (outage !== undefined) throw outage
+    const saved =
+      thrown instanceof ProjectionError
+        ? await this.#place.saveAtStop(position, run.rows)
+        : await this.#place.save(position, run.rows, events > 0)
+    if (!saved || run.isOvertaken) return undefined
+    if (thrown !== undefined) throw thrown
     const restMs = Math.max(0, this.#rows.nextDueAt - environment.now())
     return { events, caughtUp: (page.events.length < batchSize && !isCut) || signal.aborted, restMs }
   }
 
-  /** Another runner was faster: go on from where it is. */
-  async #startOver(): Promise<StepResult> {
-    await this.#load()
-    return { events: 0, caughtUp: false }
+  /** Handles events until one is not handled, or the time of a step is over. */
+  async #handle(run: EventRun, { events, examined }: Page, signal: AbortSignal): Promise<Advance> {
+    const { environment } = this.#options
+    const end = environment.now() + stepMsMax
+    for (const [i, { position }] of events.entries()) {
+      try {
+        if (!(await run.handle(events[i]!, signal))) return { events: i, position: position - 1, isCut: false }
+      } catch (thrown) {
+        return { events: i, position: position - 1, isCut: false, thrown }
+      }
+      const isLast = i === events.length - 1
+      if (!isLast && environment.now() >= end) return { events: i + 1, position, isCut: true }
+    }
+    return { events: events.length, position: examined, isCut: false }
   }
 
-  async #retryParked(signal: AbortSignal): Promise<RetryResult> {
-    await this.#reload()
-    const before = this.#parked.all
-    const blocked = new Set<string>()
-    for (const { position, keys, command } of before) {
-      if (signal.aborted || !(await this.#options.keepLead())) break
-      if (command !== undefined || keys.some((key) => blocked.has(key))) {
-        for (const key of keys) blocked.add(key)
-        continue
-      }
-      const [stored] = await readEach(this.#options.store, [position])
-      const run = new EventRun(this.#options, this.#rows, undefined, (row) => this.#save(this.position, [row], true))
-      await run.loadStates([stored!])
-      if (!(await areParked(this.#options.store, this.#options.name, [position]))) return this.#retryParked(signal)
-      if (!(await run.attempt(stored!, signal))) for (const key of keys) blocked.add(key)
-      else if (!(await this.#save(this.position, [unparkedRow(position), ...run.rows], true)))
-        return this.#retryParked(signal)
-    }
-    // A scheduled command waits for its time again, which has come.
-    await this.#save(this.position, this.#parked.timerRows(), true)
-    const parked = this.#parked.all.length
-    return { handled: before.length - parked, parked }
+  /** Handles a parked event once more; false if another runner was faster. */
+  async #retry(position: number, signal: AbortSignal): Promise<boolean> {
+    const { store } = this.#options
+    const [stored] = await readEach(store, [position])
+    const run = this.#run(undefined)
+    await run.loadStates([stored!])
+    if (!(await areParked(store, this.#place.storage, [position]))) return false
+    if (!(await run.attempt(stored!, signal))) return !run.isOvertaken
+    return this.#place.save(this.position, [unparkedRow(position), ...run.rows])
+  }
+
+  /** @param parked what is parked already; without it nothing queues */
+  #run(parked: ParkedEvents | undefined): EventRun {
+    return new EventRun(this.#options, this.#rows, parked, (row) => this.#place.save(this.position, [row]))
   }
 
   // -- scheduled commands ------------------------------------------------------------------------------------
@@ -208,7 +141,7 @@ export class ReactionSteps implements Stepper {
     for (const [key, { command }] of due) {
       if (signal.aborted) return true
       const rows = await this.#fire(key, command as unknown as PlainCommand)
-      if (!(await this.#save(this.position, [withoutTimer(key), ...rows], true))) return false
+      if (!(await this.#place.save(this.position, [withoutTimer(key), ...rows]))) return false
     }
     return true
   }
