@@ -1,7 +1,8 @@
 /**
  * A way to a server that breaks: a proxy on the loopback that cuts each connection at a byte of its choice, on the way to the server
  * (which then has part of a request, or all of it and nobody to answer) or on the way back (so that an answer is lost or torn).
- * What was passed on before the cut arrives.
+ * What was passed on before the cut arrives. It may also lead to another server from some moment on, as the address of a
+ * cluster does.
  */
 import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
@@ -12,19 +13,25 @@ export interface Cut {
   readonly behindBytes: number
 }
 
+interface Target {
+  readonly host: string
+  readonly port: number
+}
+
 export class CuttingProxy {
   /** The server's URL, by this way. */
   readonly url: string
   readonly #server: Server
-  readonly #target: { readonly host: string; readonly port: number }
+  #target: Target
   readonly #connections = new Set<Connection>()
   /** Asked once for each connection; it lasts where there is no cut. */
   cutOf: () => Cut | undefined = () => undefined
+  #accepted = 0
   #cuts = 0
 
   private constructor(server: Server, target: URL) {
     this.#server = server
-    this.#target = { host: target.hostname, port: Number(target.port) }
+    this.#target = targetOf(target)
     const { port } = server.address() as { port: number }
     const url = new URL(target)
     url.hostname = '127.0.0.1'
@@ -37,7 +44,18 @@ export class CuttingProxy {
   static async before(url: string): Promise<CuttingProxy> {
     const server = createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1')
     await once(server, 'listening')
+    server.unref()
     return new CuttingProxy(server, new URL(url))
+  }
+
+  /** Lets it lead to another server from now on; connections that there are stay with theirs. */
+  leadTo(url: string): void {
+    this.#target = targetOf(new URL(url))
+  }
+
+  /** How many connections it has accepted. */
+  get accepted(): number {
+    return this.#accepted
   }
 
   /** How many connections it has cut. */
@@ -57,6 +75,7 @@ export class CuttingProxy {
   }
 
   #accept(client: Socket): void {
+    this.#accepted++
     const server = connect({ ...this.#target, allowHalfOpen: true })
     const connection = new Connection(client, server, this.cutOf(), (wasCut) => {
       this.#connections.delete(connection)
@@ -65,6 +84,8 @@ export class CuttingProxy {
     this.#connections.add(connection)
   }
 }
+
+const targetOf = ({ hostname, port }: URL): Target => ({ host: hostname, port: Number(port) })
 
 /** Two sockets, and what is passed on from one to the other. */
 class Connection {

@@ -3,11 +3,30 @@
  * than `timeoutMs`: a connection that gives no answer in time is thrown away, and the next call gets a fresh one.
  *
  * Nothing depends on what an earlier statement has left behind in a session, so any connection will do, a pooler's too: statements are
- * prepared only where it turns out that a connection keeps them.
+ * prepared only until it turns out that a session does not keep them.
+ *
+ * Where a standby may take over, an address can lead to one that is not the primary yet, or no longer. What such a server tells
+ * may be old, so nothing is read there: a connection is asked once, before it is used, what it leads to.
  */
 import { createHash } from 'node:crypto'
-import { type Driver, type DriverQuery, isPool, type PostgresClient, type PostgresPool } from './driver.ts'
-import { breaksConnection, isNotPrepared, isWrongIsolation, Lost, stateOf, TimedOut } from './failure.ts'
+import {
+  type Driver,
+  type DriverQuery,
+  isPool,
+  type PostgresClient,
+  type PostgresPool,
+  type ServerNotice,
+} from './driver.ts'
+import {
+  breaksConnection,
+  isAsOfStandby,
+  isNotPrepared,
+  isReadOnly,
+  isWrongIsolation,
+  Lost,
+  stateOf,
+  TimedOut,
+} from './failure.ts'
 import type { Settings } from './options.ts'
 
 /** A parameter of a statement; a `Buffer` goes in binary form. */
@@ -18,6 +37,11 @@ export type Row = readonly (string | null)[]
 
 const asText = { getTypeParser: () => (text: unknown) => text }
 const begin = 'BEGIN ISOLATION LEVEL READ COMMITTED'
+const askForRecovery = 'SELECT pg_is_in_recovery()'
+/** Where in the server a commit stops waiting for its standby, though it is not there. The words for it are in the server's language. */
+const endOfWait = 'SyncRepWaitForLSN'
+/** After so long a connection on which nothing is said is tried: else one to a host that is gone would be taken for good for hours. */
+const keepAliveInitialDelayMillis = 10_000
 const ignore = (): void => {}
 
 /** A transaction that is under way. */
@@ -32,6 +56,8 @@ export class Database {
   readonly #timeoutMs: number
   /** Connections that are to be thrown away. */
   readonly #broken = new WeakSet<PostgresClient>()
+  /** Connections that lead to a primary. A primary never becomes a standby without closing them. */
+  readonly #leading = new WeakSet<PostgresClient>()
   /** The names under which statements are prepared, by their texts. Empty once it was seen that sessions do not keep them. */
   readonly #names = new Map<string, string>()
   /** Whether transactions begin at another isolation unless one says otherwise, as was once seen. */
@@ -78,7 +104,7 @@ export class Database {
       try {
         result = await work({ client, query })
       } catch (error) {
-        if (!this.#broken.has(client)) await query('ROLLBACK').catch(ignore)
+        if (!this.#broken.has(client) || isReadOnly(error)) await query('ROLLBACK').catch(ignore)
         throw error
       }
       await query('COMMIT')
@@ -99,12 +125,22 @@ export class Database {
 
   /** Sends a statement in the driver's own form, and notes whether its connection is still good. */
   async send(client: PostgresClient, query: DriverQuery): Promise<{ readonly rows: any[] }> {
+    let wasWaitCancelled = false
+    const hear = ({ routine }: ServerNotice): void => {
+      wasWaitCancelled ||= routine === endOfWait
+    }
+    client.on('notice', hear)
     try {
-      return await within(this.#timeoutMs, client.query(query))
+      const answer = await within(this.#timeoutMs, client.query(query))
+      if (wasWaitCancelled)
+        throw new Error('the commit may be on the primary only: its wait for the standby was cancelled')
+      return answer
     } catch (thrown) {
       const error = ofDriver(thrown)
       if (breaksConnection(error)) this.#broken.add(client)
       throw error
+    } finally {
+      client.off('notice', hear)
     }
   }
 
@@ -116,10 +152,26 @@ export class Database {
       throw ofDriver(error)
     })
     try {
+      if (!this.#leading.has(client)) await this.#ask(client)
       return await use(client)
+    } catch (error) {
+      // A pooler may lead one connection to several servers.
+      if (isAsOfStandby(error)) await this.#ask(client)
+      throw error
     } finally {
       this.#giveBack(client)
     }
+  }
+
+  /** Asks what a connection leads to. @throws Lost if it is a standby */
+  async #ask(client: PostgresClient): Promise<void> {
+    const [row] = await this.#run(client, askForRecovery, [])
+    if (row![0] !== 't') {
+      this.#leading.add(client)
+      return
+    }
+    this.#broken.add(client)
+    throw new Lost(new Error('the server is a standby, which may be behind and takes no writes'))
   }
 
   /**
@@ -127,13 +179,14 @@ export class Database {
    * the pool lends it: the server may greet and dismiss in one packet, and a promise would come after that.
    */
   #connect(): Promise<PostgresClient> {
-    const { promise, resolve, reject } = Promise.withResolvers<PostgresClient>()
-    this.#pool.connect((error, client) => {
-      if (client === undefined) return reject(error)
-      client.on('error', ignore)
-      resolve(client)
+    // The driver throws at once where it finds no way to connect: a certificate's file that is not there.
+    return new Promise((resolve, reject) => {
+      this.#pool.connect((error, client) => {
+        if (client === undefined) return reject(error)
+        client.on('error', ignore)
+        resolve(client)
+      })
     })
-    return promise
   }
 
   #giveBack(client: PostgresClient): void {
@@ -153,7 +206,7 @@ export class Database {
 export function configOf({ connection, timeoutMs }: Settings): object {
   const given = typeof connection === 'string' ? { connectionString: connection } : connection
   const base = typeof given === 'object' && isPool(given) ? given.options : given
-  return { keepAlive: true, connectionTimeoutMillis: timeoutMs, ...base }
+  return { keepAlive: true, keepAliveInitialDelayMillis, connectionTimeoutMillis: timeoutMs, ...base }
 }
 
 /** An error of the driver's that the server has not sent is one of the connection. */

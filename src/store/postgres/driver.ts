@@ -36,7 +36,15 @@ export interface PostgresClient {
   query(query: DriverQuery): Promise<{ readonly rows: any[] }>
   release(destroy?: boolean): void
   on(event: 'error', listener: (error: Error) => void): unknown
+  on(event: 'notice', listener: (notice: ServerNotice) => void): unknown
   off(event: 'error', listener: (error: Error) => void): unknown
+  off(event: 'notice', listener: (notice: ServerNotice) => void): unknown
+}
+
+/** What the server says beside an answer. */
+export interface ServerNotice {
+  /** The function of the server's that says it. */
+  readonly routine?: string | undefined
 }
 
 /** A statement as the driver takes it. */

@@ -56,9 +56,15 @@ export class EventReader {
     return Number(row![0])
   }
 
+  /**
+   * A commit that is there is acknowledged by whoever asks. Where its own transaction ended before the standby had it, it is visible
+   * all the same, so it is asked for once more in a way that waits for the standby.
+   */
   async findCommit({ aggregate, id }: StreamId, commitId: string): Promise<Receipt | undefined> {
     if (![aggregate, id, commitId].every(isText)) return undefined
-    const [row] = await this.#run(this.#statements.commit, [aggregate, id, commitId])
+    const values = [aggregate, id, commitId]
+    if ((await this.#run(this.#statements.commit, values)).length === 0) return undefined
+    const [row] = await this.#run(this.#statements.durableCommit, values)
     if (row === undefined) return undefined
     const [sequence, position, count] = row.map(Number) as [number, number, number]
     return { sequence: sequence + count - 1, position: position + count - 1, count }

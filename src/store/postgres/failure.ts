@@ -55,6 +55,12 @@ export const isDouble = (error: unknown): boolean => stateOf(error) === states.u
 /** Whether a transaction began at another isolation than the functions stand on. */
 export const isWrongIsolation = (error: unknown): boolean => stateOf(error) === wrongIsolation
 
+/** Whether a statement would have written where nothing may be written. */
+export const isReadOnly = (error: unknown): boolean => stateOf(error) === states.readOnly
+
+/** Whether a standby would say so: it takes no writes, and may not have yet what is on the primary. */
+export const isAsOfStandby = (error: unknown): boolean => isReadOnly(error) || damageStates.has(stateOf(error) ?? '')
+
 /** Whether nothing was done, for the session has no statement of this name, or has had one from somebody else. */
 export const isNotPrepared = (error: unknown): boolean =>
   [states.unknownStatement, states.statementTaken].some((state) => state === stateOf(error))

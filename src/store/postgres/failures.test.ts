@@ -310,6 +310,17 @@ await onServer('Failures', findPostgres, (server) => {
     assert.equal(stdout, '0\n')
   })
 
+  test('a store that is closed as soon as it listens lets the process end', async (context) => {
+    const program = `
+      import { postgres } from ${JSON.stringify(import.meta.resolve('./index.ts'))}
+      const options = { schema: process.argv[2], timeoutMs: ${10 * waitMsMax} }
+      const store = await postgres(process.argv[1], options).open({ warn() {}, now: () => 0 })
+      store.onAppend(() => {})
+      await store.close()`
+    const given = ['--input-type=module', '-e', program, server.url, fresh(context)]
+    await promisify(execFile)(process.execPath, given, { timeout: waitMsMax })
+  })
+
   const { control } = server
   const skip = control === undefined && 'this server is somebody else’s'
 

@@ -42,13 +42,15 @@ export class Listener {
   }
 
   async #connect(): Promise<void> {
-    const client = new this.#driver.Client(this.#config)
+    const client = this.#makeClient()
+    if (client === undefined) return this.#retry(client)
     this.#client = client
     client.on('error', () => this.#retry(client))
     client.on('end', () => this.#retry(client))
     client.on('notification', ({ payload }) => this.#hear(Number(payload)))
     try {
-      await within(this.#timeoutMs, client.connect())
+      // Bounded by the driver's own time: where this is closed meanwhile, the driver never says what became of it.
+      await client.connect()
       await within(this.#timeoutMs, client.query(`LISTEN "${this.#channel.replaceAll('"', '""')}"`))
       client.unref()
       this.#waitMs = waitMsFirst
@@ -58,10 +60,19 @@ export class Listener {
     }
   }
 
-  #retry(client: OwnClient): void {
+  /** The driver throws where it finds no way to connect: a certificate's file that is not there, for the moment. */
+  #makeClient(): OwnClient | undefined {
+    try {
+      return new this.#driver.Client(this.#config)
+    } catch {
+      return undefined
+    }
+  }
+
+  #retry(client: OwnClient | undefined): void {
     if (this.#closed || this.#client !== client) return
     this.#client = undefined
-    client.end().catch(() => {})
+    client?.end().catch(() => {})
     this.#timer = setTimeout(() => void this.#connect(), this.#waitMs * (0.5 + Math.random()))
     this.#timer.unref()
     this.#waitMs = Math.min(this.#waitMs * 2, waitMsMax)

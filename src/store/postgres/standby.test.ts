@@ -1,0 +1,105 @@
+/** A server with a standby: what an address that leads to the wrong one of them does, and a commit that no longer waits for it. */
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
+import { findPostgresPair } from '../../../test/servers/postgres-pair.ts'
+import { freshSchema, openStore, simpleCommit, withClient } from '../../../test/servers/postgres-place.ts'
+import { onServer } from '../../../test/servers/server.ts'
+import { everything } from '../range.ts'
+import type { Store } from '../store.ts'
+
+const isOfStandby = { code: 'STORE_UNAVAILABLE', retryable: true, message: /the server is a standby/ }
+const waitMsMax = 30_000
+
+/** Waits for the first answer that is no error. */
+async function untilItAnswers<Result>(ask: () => Promise<Result>): Promise<Result> {
+  const deadline = performance.now() + waitMsMax
+  for (;;) {
+    try {
+      return await ask()
+    } catch (error) {
+      if (performance.now() > deadline) throw error
+      await setImmediate()
+    }
+  }
+}
+
+await onServer('Standbys', findPostgresPair, (pair) => {
+  const open = (context: TestContext): Promise<Store> => openStore(context, pair, { schema: freshSchema() })
+
+  test('a store is not opened on a standby', async (context) => {
+    const schema = freshSchema()
+    await openStore(context, pair, { schema })
+    await assert.rejects(openStore(context, pair.standby, { schema }), isOfStandby)
+  })
+
+  test('nothing is read from a standby or written to it, and a store goes on when it is led back', async (context) => {
+    const store = await open(context)
+    await store.append([simpleCommit('a')])
+    pair.address.leadTo(pair.standby.url)
+    pair.address.cutAll()
+    try {
+      await assert.rejects(store.append([simpleCommit('b')]), { code: 'STORE_UNAVAILABLE' })
+      await assert.rejects(store.append([simpleCommit('b')]), isOfStandby)
+      await assert.rejects(store.head(), isOfStandby)
+      await assert.rejects(store.readAll(everything), isOfStandby)
+      await assert.rejects(store.findCommit({ aggregate: 'account', id: 'ada' }, 'a'), isOfStandby)
+      await assert.rejects(store.saveStep('p', { from: 0, to: 1, rows: [] }), isOfStandby)
+      await assert.rejects(store.acquireLease('l', 'me', 1000), isOfStandby)
+    } finally {
+      pair.address.leadTo(pair.primary.url)
+    }
+    assert.equal(await store.head(), 1)
+    const [result] = await store.append([simpleCommit('b')])
+    assert.deepEqual(result, { status: 'stored', sequence: 2, position: 2, count: 1 })
+  })
+
+  const receipt = { sequence: 2, position: 2, count: 1 }
+  const append = async (store: Store) => (await store.append([simpleCommit('b')]))[0]!
+  const look = (store: Store) => store.findCommit({ aggregate: 'account', id: 'ada' }, 'b')
+  for (const [how, ask] of [
+    ['pg_cancel_backend', append],
+    ['pg_cancel_backend', look],
+    ['pg_terminate_backend', append],
+    ['pg_terminate_backend', look],
+  ] as const) {
+    const title = `a commit whose wait for the standby is ended by ${how} is not acknowledged before it is there, by ${ask.name}`
+    test(title, async (context) => {
+      const store = await open(context)
+      await store.append([simpleCommit('a')])
+      pair.standby.pause()
+      try {
+        const refused = assert.rejects(store.append([simpleCommit('b')]), { code: 'STORE_UNAVAILABLE' })
+        await pair.commitsWait()
+        await withClient(pair.primary, (client) =>
+          client.query(`SELECT ${how}(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'`),
+        )
+        await refused
+        let isAnswered = false
+        const answer = ask(store).finally(() => {
+          isAnswered = true
+        })
+        await pair.commitsWait()
+        assert.equal(isAnswered, false)
+        pair.standby.resume()
+        assert.deepEqual({ status: 'duplicate', ...(await answer) }, { status: 'duplicate', ...receipt })
+      } finally {
+        pair.standby.resume()
+      }
+    })
+  }
+
+  test('a commit that no standby has comes to be acknowledged by the standby that takes over', async (context) => {
+    const store = await open(context)
+    await store.append([simpleCommit('a')])
+    await pair.losePrimary()
+    pair.address.leadTo(pair.standby.url)
+    await pair.promote()
+    const answer = untilItAnswers(() => store.append([simpleCommit('b')]))
+    await pair.commitsWait()
+    await pair.addStandby()
+    const [result] = await answer
+    assert.deepEqual([result!.status === 'conflict', result!.sequence], [false, 2])
+    assert.equal(await store.head(), 2)
+  })
+})

@@ -1,0 +1,59 @@
+/**
+ * The primary is lost under load, with its disk, and its standby takes its place, again and again; the new primary has no standby at
+ * first, so that its commits wait. The bank comes through by itself: what was acknowledged was on both.
+ */
+import { test } from 'node:test'
+import { findPostgresPair, type PostgresPair } from '../servers/postgres-pair.ts'
+import { onServer } from '../servers/server.ts'
+import { withChance } from './chance.ts'
+import { type Ordeal, ordeal } from './ordeal.ts'
+import type { ServerPlace } from './writer-protocol.ts'
+
+const rounds = 4
+/** So many connections reach the standby before it becomes the primary, where clients are led there so early. */
+const earlyConnections = 30
+/** About what a standby takes to start, so that some calls are given up and others are not. */
+const timeoutMs = 2_000
+
+/** Ways to lose a primary. */
+const losses: Readonly<Record<string, (pair: PostgresPair, bank: Ordeal) => Promise<void>>> = {
+  'in mid-commit': async (pair) => {
+    await pair.losePrimary()
+    pair.address.leadTo(pair.standby.url)
+  },
+  'and clients are led to the standby before it takes over': async (pair, bank) => {
+    await pair.losePrimary()
+    pair.address.leadTo(pair.standby.url)
+    const enough = pair.address.accepted + earlyConnections
+    await bank.until(() => pair.address.accepted >= enough, `${earlyConnections} connections to the standby`)
+  },
+  // What was sent to it and not written is lost too, so this tells whether an acknowledgement has waited for its disk.
+  'while its standby is down': async (pair) => {
+    await pair.standby.kill()
+    await pair.commitsWait()
+    await pair.losePrimary()
+    await pair.standby.start()
+    pair.address.leadTo(pair.standby.url)
+  },
+}
+
+await onServer('A standby that takes over', findPostgresPair, (pair) => {
+  for (const [how, lose] of Object.entries(losses)) {
+    test(`a bank survives ${rounds} times that the primary is lost ${how}`, { timeout: 240_000 }, (context) =>
+      withChance(async (chance) => {
+        const place: ServerPlace = { store: 'postgres', url: pair.url, schema: `bank-${chance.seed}`, timeoutMs }
+        await ordeal(context, { place, pace: { callers: 16, backlogMax: 200 }, chance }, async (bank) => {
+          for (let round = 1; round <= rounds; round++) {
+            await bank.recovered()
+            await bank.answered(chance.between(1, 30))
+            await lose(pair, bank)
+            await pair.promote()
+            await pair.commitsWait()
+            await pair.addStandby()
+          }
+          await bank.recovered()
+        })
+      }),
+    )
+  }
+})
