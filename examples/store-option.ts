@@ -22,7 +22,8 @@ export interface ChosenStore {
   readonly startOver: string
 }
 
-const usage = `--store takes one of
+/** What `--store` takes, for people. */
+export const storeUsage = `--store takes one of
   memory                          forgets when the process ends
   bank.db                         a SQLite file, by its ending .db
   file:folder                     a folder of readable lines
@@ -30,15 +31,20 @@ const usage = `--store takes one of
   mongodb://host/database         MongoDB (npm install mongodb)
 `
 
-/** The store that the command line names, or else the fallback. Ends the process with an explanation if it names none that there is. */
-export function chosenStore(fallback: string): ChosenStore {
+/**
+ * The store that the command line names, or else the fallback. Ends the process with an explanation if it names none that there is.
+ *
+ * @param args what is left of the command line, for a program with options of its own
+ */
+export function chosenStore(fallback: string, args: readonly string[] = process.argv.slice(2)): ChosenStore {
   try {
-    const { values } = parseArgs({ options: { store: { type: 'string', default: fallback } }, allowPositionals: true })
+    const options = { store: { type: 'string', default: fallback } } as const
+    const { values } = parseArgs({ args: [...args], options, allowPositionals: true })
     const chosen = storeAt(values.store)
     if (chosen !== undefined) return chosen
-    process.stderr.write(usage)
+    process.stderr.write(storeUsage)
   } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : error}\n${usage}`)
+    process.stderr.write(`${error instanceof Error ? error.message : error}\n${storeUsage}`)
   }
   process.exit(2)
 }

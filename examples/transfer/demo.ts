@@ -4,15 +4,16 @@
  */
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
 import { detail, heading, say } from '../bank/print.ts'
 import { chosenStore } from '../store-option.ts'
 import { TransferBank } from './bank.ts'
+import { chosenOptions } from './options.ts'
 
 const owners = ['ada', 'bob', 'cy']
 const openingBalance = 100
 const kills = 5
-const { factory: store, given, place, survives } = chosenStore('transfers.db')
+const { run, transfers, storeArgs } = chosenOptions()
+const { factory: store, given, place, survives } = chosenStore('transfers.db', storeArgs)
 const options = { store, leaseMs: 300, pollIntervalMs: 20, log: { warn: () => {} } }
 
 /** The process that is killed: opens the accounts, then asks for transfers without end. */
@@ -51,10 +52,11 @@ async function demo(): Promise<void> {
   }
   say(`Three accounts with 100 each, in ${place}.`)
   say('A process moves money between them, and is killed in the middle of it, five times.')
-  const run = Date.now().toString(36)
+  const today = Date.now().toString(36)
   const asked: string[] = []
   for (let n = 1; n <= kills; n++) {
-    const ids = await kill(`${run}.${n}`, 40 + 20 * n)
+    // Each works for longer than the one before: 3, 4, 5, 6 and 7 parts of 25.
+    const ids = await kill(`${today}.${n}`, Math.ceil((transfers * (2 + n)) / 25))
     asked.push(...ids)
     detail(`kill ${n}: the process had asked for ${ids.length} transfers`)
   }
@@ -71,7 +73,9 @@ async function demo(): Promise<void> {
   say(
     `Of ${asked.length} transfers that were acknowledged, ${count('completed')} are completed and ${count('failed')} have failed`,
   )
-  say('(too little money, or nobody there to take it: then it went back), and none is in between.')
+  const between = asked.length - count('completed') - count('failed')
+  const left = between === 0 ? 'none is' : `${between} are`
+  say(`(too little money, or nobody there to take it: then it went back), and ${left} in between.`)
   let total = 0
   for (const id of owners) {
     const { balance } = await bank.account(id).state()
@@ -81,5 +85,4 @@ async function demo(): Promise<void> {
   say(`Together ${total}, as at the beginning. Each step of each transfer happened exactly once.`)
 }
 
-const [run] = parseArgs({ allowPositionals: true, strict: false, options: { store: { type: 'string' } } }).positionals
 await (run === undefined ? demo() : work(run))

@@ -25,6 +25,8 @@ export interface CrashOptions {
   readonly placeAt: (path: string, chance: Chance) => Place
   /** How many callers a writer has: 20 to 80 by default. */
   readonly callers?: { readonly least: number; readonly most: number }
+  /** How many accounts a bank has: 24 by default. Each costs a few questions in every round. */
+  readonly accounts?: number
   /** `killPlanOf` by default. */
   readonly planOf?: (chance: Chance, place: Place) => KillPlan
   /** Whether the power fails with each kill. Needs a file store. */
@@ -47,7 +49,7 @@ const writerTimeoutMs = 60_000
 const lookTimeoutMs = 60_000
 const roundsBetweenReports = 25
 const callersDefault = { least: 20, most: 80 }
-const accounts = Array.from({ length: 24 }, (_, i) => `account ${i + 1}`)
+const accountsDefault = 24
 
 /** A writer's process, of which nothing is known until it is given to a round. */
 class Writer {
@@ -101,7 +103,8 @@ async function runRound(
   bank.roundsLeft--
   try {
     const { least, most } = options.callers ?? callersDefault
-    await killOne(writer, bank, plan, { name: `${round}`, callers: chance.between(least, most) }, chance)
+    const accounts = Array.from({ length: options.accounts ?? accountsDefault }, (_, i) => `account ${i + 1}`)
+    await killOne(writer, bank, plan, { name: `${round}`, callers: chance.between(least, most), accounts }, chance)
     const answers = ledger.answers - heardBefore
     if (options.powerFails && place.store === 'file') losePower(place.path, bank.durable, chance)
     if (options.powerFails || bank.roundsLeft === 0 || chance.happens(0.7)) await look(bank, options)
@@ -138,7 +141,11 @@ async function killOne(
   writer: Writer,
   { place, ledger, durable }: Bank,
   plan: KillPlan,
-  { name, callers }: { readonly name: string; readonly callers: number },
+  {
+    name,
+    callers,
+    accounts,
+  }: { readonly name: string; readonly callers: number; readonly accounts: readonly string[] },
   chance: Chance,
 ): Promise<void> {
   const { program } = writer

@@ -7,10 +7,15 @@ import { runRounds } from './rounds.ts'
 import { serverKinds, serverPlace } from './server-place.ts'
 import type { Place } from './writer-protocol.ts'
 
-/** The stand-ins for MongoDB search where it seeks, so a log that is looked at again and again is kept short there. */
+const rounds = 100
+
+/**
+ * The stand-ins for MongoDB search where it seeks, so a log that is looked at again and again is kept short there. What a round costs is
+ * the looking: each account of the bank is loaded by each writer, and looked at in five ways after it.
+ */
 const settings = {
-  postgres: { rounds: 100, answersMax: 400, callers: { least: 20, most: 80 } },
-  mongodb: { rounds: 50, answersMax: 30, callers: { least: 3, most: 8 } },
+  postgres: { answersMax: 400, callers: { least: 20, most: 80 } },
+  mongodb: { answersMax: 30, callers: { least: 3, most: 8 }, accounts: 6 },
 } as const
 
 function planWithin(answersMax: number): (chance: Chance, place: Place) => KillPlan {
@@ -22,12 +27,12 @@ function planWithin(answersMax: number): (chance: Chance, place: Place) => KillP
 
 for (const { store, name, find } of serverKinds) {
   await onServer(name, find, (server) => {
-    const { rounds, answersMax, callers } = settings[store]
+    const { answersMax, ...sizes } = settings[store]
     test(`a bank on ${name} that is killed loses nothing that was acknowledged and doubles nothing`, {
       timeout: 480_000,
     }, async (context) => {
       const placeAt = () => serverPlace(context, server, store)
-      await runRounds(context, `killed on ${store}`, { rounds, placeAt, callers, planOf: planWithin(answersMax) })
+      await runRounds(context, `killed on ${store}`, { rounds, placeAt, ...sizes, planOf: planWithin(answersMax) })
     })
   })
 }

@@ -24,8 +24,14 @@ async function folderFor(context: TestContext): Promise<(program: string, ...arg
   }
 }
 
-/** What the demos have to show on a store; the second one only where it is told how much money the transfers leave as it was. */
-function demosOn(store: string, survives: boolean, total?: number): void {
+/** How the demo of the transfers is run on a store: what it is told, and how much money it has to leave as it was. */
+interface Transfers {
+  readonly options?: readonly string[]
+  readonly total: number
+}
+
+/** What the demos have to show on a store; the second one only where it can be shown. */
+function demosOn(store: string, survives: boolean, transfers?: Transfers): void {
   test('the bank', async (context) => {
     const demo = await folderFor(context)
     const first = await demo('bank/demo.ts', '--store', store)
@@ -35,10 +41,11 @@ function demosOn(store: string, survives: boolean, total?: number): void {
     assert.match(await demo('bank/demo.ts', '--store', store), /still holds 6 events[\s\S]*balance 172/)
   })
 
-  if (total === undefined) return
+  if (transfers === undefined) return
+  const { options = [], total } = transfers
   test('the transfers, killed on the way', async (context) => {
     const demo = await folderFor(context)
-    const said = await demo('transfer/demo.ts', '--store', store)
+    const said = await demo('transfer/demo.ts', '--store', store, ...options)
     assert.match(said, /, and none is in between/)
     assert.match(said, new RegExp(`^Together ${total}, as at the beginning`, 'm'))
   })
@@ -49,13 +56,29 @@ for (const [store, survives] of [
   ['bank.db', true],
   ['file:bank', true],
 ] as const) {
-  describe(`The demos on ${store}`, () => demosOn(store, survives, survives ? 300 : undefined))
+  describe(`The demos on ${store}`, () => demosOn(store, survives, survives ? { total: 300 } : undefined))
 }
 
 // Here both demos share a store, and with it Ada's account.
-await onServer('The demos on PostgreSQL', findPostgres, ({ url }) => demosOn(url, true, 472))
+await onServer('The demos on PostgreSQL', findPostgres, ({ url }) => demosOn(url, true, { total: 472 }))
 // Hundreds of transfers take minutes on a stand-in that scans where MongoDB seeks.
-await onServer('The demos on MongoDB', findMongodb, ({ url }) => demosOn(url, true))
+const few = ['--transfers', '100']
+await onServer('The demos on MongoDB', findMongodb, ({ url }) => demosOn(url, true, { options: few, total: 472 }))
+
+test('the demo of the transfers says what it can be told', async (context) => {
+  const demo = await folderFor(context)
+  assert.match(
+    await demo('transfer/demo.ts', '--help'),
+    /--transfers takes[\s\S]*500 by default[\s\S]*--store takes one of/,
+  )
+  for (const wrong of [
+    ['--transfers', '4'],
+    ['--transfers', 'many'],
+    ['--kills', '3'],
+  ]) {
+    await assert.rejects(demo('transfer/demo.ts', ...wrong), { code: 2 })
+  }
+})
 
 test('a store that there is not is explained', async (context) => {
   const demo = await folderFor(context)

@@ -37,10 +37,14 @@ export const writerNames: readonly string[] = Array.from({ length: 8 }, (_, i) =
 const eventsOfCommitMaxDefault = 5
 
 /** Fills a store quickly before the race, with events that look as if all writers had made them. */
-export async function prefill(store: Store, events: number): Promise<void> {
+export async function prefill(
+  store: Store,
+  events: number,
+  eventsOfCommit: number = eventsOfCommitMaxDefault,
+): Promise<void> {
   const commitsAtOnce = 500
   for (let commits: Commit[] = [], left = events, n = 0; left > 0; ) {
-    const of = Math.min(eventsOfCommitMaxDefault, left)
+    const of = Math.min(eventsOfCommit, left)
     const writer = writerNames[n % writerNames.length]!
     const data = { writer, of, expected: -1, behind: '' }
     const some = Array.from({ length: of }, (_, index) => {

@@ -7,7 +7,11 @@ import { setTimeout } from 'node:timers/promises'
 import type { ReadAllOptions, Store, StoredEvent } from '../../src/index.ts'
 import { isLast, Witness } from './witness.ts'
 
-/** Nobody tells a reader of what other processes append, and one that asks all the time takes the processor from them. */
+/**
+ * Nobody tells a reader of what other processes append, and one that asks all the time takes the processor from them: so it waits for
+ * some times as long as it was answered in.
+ */
+const pollPauses = 4
 const pollIntervalMs = 1
 
 export type Filter = Pick<ReadAllOptions, 'types' | 'aggregates' | 'tags'>
@@ -53,7 +57,9 @@ export async function follow(store: Store, options: TailOptions, end: () => numb
   let last: StoredEvent | undefined
   for (;;) {
     const wanted = end()
+    const start = performance.now()
     const page = await store.readAll({ from: examined + 1, to: Number.POSITIVE_INFINITY }, { ...filter, limit })
+    const answeredInMs = performance.now() - start
     for (const event of page.events) {
       assert.ok(event.position > (last?.position ?? from - 1), `no step back, at ${event.position} in ${view}`)
       assert.ok(meets(filter, event), `the filter holds, at ${event.position} in ${view}`)
@@ -76,7 +82,7 @@ export async function follow(store: Store, options: TailOptions, end: () => numb
       examined = page.examined
     }
     if (wanted !== undefined && examined >= wanted) return count
-    if (page.events.length === 0) await setTimeout(pollIntervalMs)
+    if (page.events.length === 0) await setTimeout(Math.max(pollIntervalMs, pollPauses * answeredInMs))
   }
 }
 

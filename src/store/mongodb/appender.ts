@@ -12,13 +12,14 @@
  * - **An unknown outcome** (no answer, no majority in time) forgets all that is known. The same commits appended again are placed
  *   anew, and those that are stored collide by their ids. A lost insert that reaches the server late is one more writer.
  *
- * So the usual batch is one command: streams are known from earlier appends and reads, or new.
+ * So the usual batch is one command: streams are known from earlier appends and reads, or new. Where several processes append
+ * without cease they take turns (`courtesy.ts`), and one that cannot keep up asks for one (`turn.ts`).
  */
 import { StoreError } from '../../domain/error.ts'
 import type { StreamId } from '../../domain/stream.ts'
 import type { Commit } from '../commit.ts'
 import type { AppendResult } from '../store.ts'
-import { type Entry, keyOf, type Placement, type Plan, type Progress, planBatch } from './batch-plan.ts'
+import { type Entry, idKeyOf, keyOf, type Placement, type Plan, type Progress, planBatch } from './batch-plan.ts'
 import {
   bytesOf,
   type CommitDocument,
@@ -28,24 +29,37 @@ import {
   headerFields,
   receiptOf,
 } from './commit-document.ts'
-import { type Database, pause } from './database.ts'
+import { Courtesy } from './courtesy.ts'
+import { type Database, pause, rest } from './database.ts'
 import { type WriteError, writeErrorOf } from './failure.ts'
 import { byId, collisionOf, indexes } from './indexes.ts'
 import type { LogEnd } from './log-end.ts'
 import type { Settings } from './options.ts'
 import type { Streams } from './streams.ts'
+import type { Turn } from './turn.ts'
 
 /** How many documents one insert has at most. In bytes it has at most as many as one document may have. */
 const insertCountMax = 1000
 /** How many missed commits are caught up with one by one; behind more the end of the log is asked for. */
 const missedMax = 1000
-/** After so many collisions in a row, others go first. */
-const patientTries = 2
+/** Whom others have overtaken for so long takes the turn. */
+const patientMs = 300
+/** How long others are let go first at most, and how often it is looked whether they have. */
+const turnMsMax = 2000
+const turnPollMs = 20
 
 /** Where an insert stopped. */
 interface Stop {
   readonly placement: Placement
   readonly error: WriteError
+}
+
+/** What an appender works with. */
+export interface AppenderParts {
+  readonly database: Database
+  readonly streams: Streams
+  readonly end: LogEnd
+  readonly turn: Turn
 }
 
 export class Appender {
@@ -54,15 +68,21 @@ export class Appender {
   readonly #streams: Streams
   readonly #end: LogEnd
   readonly #timeoutMs: number
+  readonly #turn: Turn
+  readonly #courtesy = new Courtesy()
   /** The last position as far as it is known. */
   #head: number | undefined
 
-  constructor(database: Database, streams: Streams, end: LogEnd, settings: Pick<Settings, 'label' | 'timeoutMs'>) {
+  constructor(
+    { database, streams, end, turn }: AppenderParts,
+    { label, timeoutMs }: Pick<Settings, 'label' | 'timeoutMs'>,
+  ) {
     this.#database = database
+    this.#turn = turn
     this.#streams = streams
     this.#end = end
-    this.#label = settings.label
-    this.#timeoutMs = settings.timeoutMs
+    this.#label = label
+    this.#timeoutMs = timeoutMs
   }
 
   /** Appends the commits of several callers as one batch. Not to be called again before it is done. */
@@ -78,25 +98,44 @@ export class Appender {
       this.#head = undefined
       this.#streams.forget()
       throw writeErrorOf(this.#label, 'appending', error, progress.storedCount === 0)
+    } finally {
+      void this.#turn.give()
     }
   }
 
   async #place(progress: Progress): Promise<void> {
+    await this.#letOthersGoFirst(performance.now())
     const start = performance.now()
     for (let collisions = 0; progress.results.length < progress.entries.length; ) {
       const plan = await this.#clearPlan(progress)
       const stop = await this.#insert(progress, plan.placements)
       const end = stop === undefined ? plan.results.length : stop.placement.index - progress.results.length
       progress.results.push(...plan.results.slice(0, end))
-      if (stop === undefined) return
+      if (stop === undefined) {
+        this.#courtesy.won(performance.now())
+        return
+      }
       collisions++
       const waitedMs = performance.now() - start
       if (waitedMs > this.#timeoutMs) {
         const doing = `appending: others kept taking its place for ${Math.round(waitedMs)} ms`
         throw new StoreError('STORE_UNAVAILABLE', { store: this.#label, doing })
       }
-      if (collisions > patientTries) await pause(collisions)
-      await this.#learn(progress, stop)
+      if (waitedMs > patientMs && !(await this.#turn.take())) await pause(collisions)
+      // What is learnt is out of date soon: nothing is waited for between this and the next insert.
+      await this.#learn(progress, stop, collisions)
+    }
+  }
+
+  /** Rests where others are about, and as long as one of them has the turn. */
+  async #letOthersGoFirst(start: number): Promise<void> {
+    const restMs = this.#courtesy.restMs(start)
+    if (restMs > 0) await rest(restMs)
+    // Nobody waits for this look: it counts for the next batch.
+    if (this.#courtesy.shouldLook(start)) void this.#turn.look()
+    while (this.#turn.isOthers && performance.now() - start < turnMsMax) {
+      await rest(turnPollMs)
+      await this.#turn.look()
     }
   }
 
@@ -136,17 +175,24 @@ export class Appender {
   }
 
   /** Finds out why a document collided: by the index that the server names, else by looking at all that it can be. */
-  async #learn(progress: Progress, { placement, error }: Stop): Promise<void> {
+  async #learn(progress: Progress, { placement, error }: Stop, collisions: number): Promise<void> {
     const collision = collisionOf(error.keyPattern)
     if (collision === 'foreign') {
       const doing = 'appending: an index of somebody else refuses the commit'
       throw new StoreError('STORE_UNAVAILABLE', { store: this.#label, doing }, new Error(error.errmsg))
     }
     const { entry, index } = placement
+    const now = performance.now()
+    const isBehind = (collision === undefined || collision === 'position') && (await this.#catchUp(progress))
+    // Where no index is named and the place was taken, that is reason enough: what else there is shows at a place that is free.
+    if (collision === 'position' || isBehind) {
+      this.#courtesy.lost(now)
+      // What is there is not to be seen before a majority has it.
+      if (!isBehind) await pause(collisions)
+      return
+    }
     // What was looked at before may have changed since: whoever is to be refused is looked at again.
     progress.looked.clear()
-    if (collision === undefined || collision === 'position') await this.#catchUp()
-    if (collision === 'position') return
     // Where one commit of a batch is stored already, a batch is probably repeated, and where one stream was not new, others are not
     // either: all such are looked at together.
     const others = progress.entries.slice(index + 1).filter(({ key, commit }) => {
@@ -155,16 +201,30 @@ export class Appender {
     await this.#look(progress, [entry, ...others], entry)
   }
 
-  /** Learns what others have appended behind the known end. */
-  async #catchUp(): Promise<void> {
+  /**
+   * Learns what others have appended behind the known end, every commit of it: so what was looked at before need not be looked at
+   * again.
+   *
+   * @returns whether they have
+   */
+  async #catchUp(progress: Progress): Promise<boolean> {
     const missed = await this.#database.find<CommitHeader>('commits', {
       ...{ filter: { _id: { $gt: BigInt(this.#head!) } }, sort: { _id: 1 }, hint: byId },
       ...{ limit: missedMax, projection: headerFields },
     })
-    for (const header of missed) this.#streams.learn(keyOf(header), receiptOf(header).sequence)
+    const left = new Map(progress.entries.slice(progress.results.length).map((entry) => [idKeyOf(entry), entry]))
+    for (const header of missed) {
+      const key = keyOf(header)
+      this.#streams.learn(key, receiptOf(header).sequence)
+      const entry = left.get(idKeyOf({ key, commit: { id: header.commitId } }))
+      if (entry !== undefined) progress.found.set(entry, receiptOf(header))
+    }
     const last = missed.at(-1)
-    if (missed.length === missedMax) this.#head = await this.#end.read()
-    else if (last !== undefined) this.#head = receiptOf(last).position
+    if (missed.length === missedMax) {
+      progress.looked.clear()
+      this.#head = await this.#end.read()
+    } else if (last !== undefined) this.#head = receiptOf(last).position
+    return last !== undefined
   }
 
   /**

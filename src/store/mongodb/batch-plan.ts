@@ -17,6 +17,10 @@ export interface Entry {
 /** A stream as a key of a map: no id holds a null character, so no two streams meet. */
 export const keyOf = ({ aggregate, id }: StreamId): string => `${aggregate}\0${id}`
 
+/** A commit id of a stream as a key of a map. */
+export const idKeyOf = ({ key, commit }: { readonly key: string; readonly commit: Pick<Commit, 'id'> }): string =>
+  `${key}\0${commit.id}`
+
 /** What one batch has learnt and done so far. */
 export interface Progress {
   readonly entries: readonly Entry[]
@@ -112,6 +116,5 @@ function store(draft: Draft, entry: Entry, head: number, sequence: number): Appe
 }
 
 const receiptIn = ({ sequence, position, count }: Receipt): Receipt => ({ sequence, position, count })
-const idKeyOf = ({ key, commit }: Entry): string => `${key}\0${commit.id}`
 const chainOf = ({ key, caller }: Entry): string => `${caller}\0${key}`
 const isBroken = ({ broken }: Draft, entry: Entry): boolean => broken.has(chainOf(entry))

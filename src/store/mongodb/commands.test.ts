@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { type Document, MongoClient } from 'mongodb'
-import { dropDatabase, freshDatabase, opening, simpleCommit } from '../../../test/servers/mongodb-place.ts'
+import { interceptedClient } from '../../../test/servers/mongodb-clients.ts'
+import { dropDatabase, freshDatabase, opening, openStore, simpleCommit } from '../../../test/servers/mongodb-place.ts'
 import { findMongodb } from '../../../test/servers/mongodb-server.ts'
 import { onServer, type TestServer } from '../../../test/servers/server.ts'
 import { everything } from '../range.ts'
@@ -84,8 +85,11 @@ function appends(server: TestServer): void {
     const sent = await during(() => other.append([simpleCommit('c4', { expected: 3 })]))
     assert.deepEqual(namesOf(sent), ['insert'])
   })
+}
 
-  test('once more by a writer whom another was ahead of', async (context) => {
+/** How many commands a batch takes that others get in the way of. */
+function collisions(server: TestServer): void {
+  test('for one question more by a writer whom another was ahead of', async (context) => {
     const { store, client, database, during } = await watch(context, server)
     await store.append([simpleCommit('first')])
     const other = await mongodb(client, { database }).open(opening)
@@ -93,6 +97,33 @@ function appends(server: TestServer): void {
     await other.append([1, 2, 3].map((i) => simpleCommit(`o${i}`, { stream: streamOf(i) })))
     const sent = await during(() => store.append([simpleCommit('c', { stream: streamOf(4), expected: 'none' })]))
     assert.deepEqual(namesOf(sent), ['insert', 'find', 'insert'])
+  })
+
+  test('for one look at what is refused, however often others are ahead', async (context) => {
+    const { client, database, during } = await watch(context, server)
+    const other = await openStore(context, server, { database })
+    let inserts = 0
+    const overtaken = interceptedClient(client, async (command, send) => {
+      if ('insert' in command && ++inserts === 3) await other.append([simpleCommit('o2', { stream: streamOf(2) })])
+      return send()
+    })
+    const store = await mongodb(overtaken, { database }).open(opening)
+    context.after(() => store.close())
+    await store.append([simpleCommit('first')])
+    await other.append([simpleCommit('o1')])
+    const batch = [
+      simpleCommit('new', { stream: streamOf(1), expected: 'none' }),
+      simpleCommit('late', { expected: 1 }),
+    ]
+    const sent = await during(async () => {
+      const results = await store.append(batch)
+      assert.deepEqual(results, [
+        { status: 'stored', sequence: 1, position: 4, count: 1 },
+        { status: 'conflict', sequence: 2 },
+      ])
+    })
+    const [catchUp, look] = ['find', ['find', 'find']]
+    assert.deepEqual(namesOf(sent), ['insert', catchUp, ...look, 'insert', catchUp, 'insert'])
   })
 }
 
@@ -107,12 +138,21 @@ function reads(server: TestServer): void {
     assert.deepEqual(namesOf(sent), ['insert', ...Array(8).fill('find')])
   })
 
-  test('for a page of the log by two queries, and by one where there is nothing new', async (context) => {
+  test('for a page of the log by one query, and by two where it is filtered', async (context) => {
     const { store, during } = await watch(context, server)
     await store.append(Array.from({ length: 30 }, (_, i) => simpleCommit(`c${i}`)))
-    const read = (from: number) => during(() => store.readAll({ from, to: Number.POSITIVE_INFINITY }))
-    assert.deepEqual(namesOf(await read(1)), ['find', 'find'])
-    assert.deepEqual(namesOf(await read(31)), ['find'])
+    const read = (from: number, filter: object = {}) =>
+      during(() => store.readAll({ from, to: Number.POSITIVE_INFINITY }, filter))
+    for (const from of [1, 31]) assert.deepEqual(namesOf(await read(from)), ['find'])
+    assert.deepEqual(namesOf(await read(1, { types: ['Deposited'] })), ['find', 'find'])
+    assert.deepEqual(namesOf(await read(31, { types: ['Deposited'] })), ['find'])
+  })
+
+  test('for a row by two queries, and once more for several, which have to be of one step', async (context) => {
+    const { store, during } = await watch(context, server)
+    await store.saveStep('balances', { from: 0, to: 5, rows: [{ key: 'a', value: 1 }] })
+    assert.deepEqual(namesOf(await during(() => store.loadRows('balances', ['a']))), ['find', 'find'])
+    assert.deepEqual(namesOf(await during(() => store.loadRows('balances', ['a', 'b']))), ['find', 'find', 'find'])
   })
 
   test('for reads of what a majority has, each by an index', async (context) => {
@@ -137,6 +177,7 @@ function reads(server: TestServer): void {
 
 await onServer('MongoDB is asked', findMongodb, (server) => {
   appends(server)
+  collisions(server)
   reads(server)
 })
 

@@ -12,7 +12,7 @@ import { isDuplicate, NoAnswer, type WriteError, WriteRefused } from './failure.
 
 export type CollectionName = 'meta' | 'commits' | 'snapshots' | 'projections' | 'rows' | 'step_parts' | 'leases'
 
-/** What to find. Every query says which index it goes by. */
+/** What to find. Every query says which index it goes by, so that no plan of the server's is ever worse. */
 export interface Query {
   readonly filter: Document
   readonly hint: Readonly<Record<string, 1>>
@@ -102,6 +102,13 @@ export class Database {
     return this.#inSession((session) => this.#find<Found>(collection, query, session, signal))
   }
 
+  /** The document with an `_id`, if a majority has it. Without a hint: with one, servers leave their shortest way to it. */
+  async get<Found>(collection: CollectionName, _id: unknown, signal?: AbortSignal): Promise<Found | undefined> {
+    const query = { filter: { _id }, limit: 1 }
+    const [found] = await this.#inSession((session) => this.#find<Found>(collection, query, session, signal))
+    return found
+  }
+
   /** Inserts documents in their order, up to the first that collides. */
   insert(collection: CollectionName, documents: readonly object[]): Promise<Written> {
     return this.#write({ insert: this.nameOf(collection), documents, ordered: true })
@@ -135,7 +142,7 @@ export class Database {
 
   #find<Found>(
     collection: CollectionName,
-    { filter, projection, ...query }: Query,
+    { filter, projection, ...query }: Omit<Query, 'hint'>,
     session: ClientSession | undefined,
     wanted: AbortSignal | undefined,
   ): Promise<readonly Found[]> {
@@ -208,6 +215,6 @@ async function within<Result>(
 const pauseMsMax = 50
 
 /** Lets others go first, longer with each try and never twice the same. */
-export function pause(tries: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, Math.random() * Math.min(2 ** tries, pauseMsMax)))
-}
+export const pause = (tries: number): Promise<void> => rest(Math.random() * Math.min(2 ** tries, pauseMsMax))
+
+export const rest = (forMs: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, forMs))

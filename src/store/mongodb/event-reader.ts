@@ -1,7 +1,10 @@
 /**
- * Reads the log and streams: commits whole, events by the piece. A read asks where the log ends first and looks no further, so
- * a filter that goes by several parts of an index at different moments cannot pass over what was appended meanwhile; what it
- * asks next sees at least as much, on whatever server (see `database.ts`). Pages are bounded, and no cursor stays open.
+ * Reads the log and streams: commits whole, events by the piece. Pages are bounded, and no cursor stays open.
+ *
+ * A page of the log itself, forward, is one question: no commit is there before the one that it stands behind, so what a walk in
+ * their order comes upon is all that there is up to where it ends. Any other read asks where the log ends first and looks no further, so a filter that goes
+ * by several parts of an index at different moments cannot pass over what was appended meanwhile; what it asks next sees at
+ * least as much, on whatever server (see `database.ts`).
  */
 import type { StreamId } from '../../domain/stream.ts'
 import { examinedBy, matches, readOptions } from '../page.ts'
@@ -83,30 +86,34 @@ export class EventReader {
 
   async readAll(range: Range, options: ReadAllOptions): Promise<Page> {
     const { limit, backward } = readOptions(options)
+    const course = courseOf(options)
+    const [from, to] = [Math.max(range.from, 1), Math.min(range.to, Number.MAX_SAFE_INTEGER)]
+    const reading = { from, to, limit, backward, signal: options.signal }
+    if (course.isDense && !backward) {
+      const events = await this.#read(course, reading)
+      return { events, examined: examinedBy(events, range, reading, events.at(-1)?.position ?? from - 1) }
+    }
     const head = await this.#end.read(options.signal)
-    const to = Math.min(range.to, head + 1)
     const isVain = options.types?.length === 0 || options.aggregates?.length === 0
-    const reading = { from: Math.max(range.from, 1), to, limit, backward, signal: options.signal }
-    const events = isVain ? [] : await this.#read(courseOf(options), reading)
-    return { events, examined: examinedBy(events, range, { limit, backward }, head) }
+    const events = isVain ? [] : await this.#read(course, { ...reading, to: Math.min(to, head + 1) })
+    return { events, examined: examinedBy(events, range, reading, head) }
   }
 
   /** The events of a range: those of the commits that begin in it, and of the one that reaches into it from before. */
   async #read(course: Course, reading: Reading): Promise<readonly StoredEvent[]> {
     const { from, to, limit, backward } = reading
     if (from >= to || limit === 0) return []
-    const [before, within] = await Promise.all([
-      this.#reachingInto(course, reading),
-      this.#beginningIn(course, reading),
-    ])
-    const commits = backward ? [...within, ...before] : [...before, ...within]
+    const commits = await this.#commits(course, reading)
     const events: StoredEvent[] = []
+    let last: CommitDocument | undefined
     for (const { document, events: own } of commits) {
+      if (events.length >= limit) break
       for (const event of own) events.push(event)
-      if (events.length < limit) continue
-      events.length = limit
-      if (course.place === '_id' && !backward) this.#end.learn(document, events.at(-1)!.position + 1)
-      break
+      if (own.length > 0) last = document
+    }
+    if (events.length > limit) events.length = limit
+    if (last !== undefined && course.place === '_id' && !backward) {
+      this.#end.learn(last, events.at(-1)!.position + 1)
     }
     const newest = (backward ? commits[0] : commits.at(-1))?.document
     if (newest !== undefined && course.place === 'from') {
@@ -115,14 +122,26 @@ export class EventReader {
     return events
   }
 
+  /** The commits of a range in reading order, at least as many as the limit asks for. */
+  async #commits(course: Course, reading: Reading): Promise<readonly Found[]> {
+    const { from, limit, backward } = reading
+    let [before, within] = await Promise.all([this.#reachingInto(course, reading), this.#beginningIn(course, reading)])
+    const isWhole = !backward || within.reduce((count, { events }) => count + events.length, 0) < limit
+    const first = (backward ? within.at(-1) : within[0])?.document[course.place] ?? from
+    // Of a range that began behind the end, the commit that reaches into it may have come between the two looks.
+    if (course.isDense && isWhole && before.length === 0 && first > from) {
+      before = await this.#reachingInto(course, reading)
+    }
+    return backward ? [...within, ...before] : [...before, ...within]
+  }
+
   /** The commit that begins before a range and ends in it, if there is one. */
   async #reachingInto(course: Course, reading: Reading): Promise<readonly Found[]> {
     const { from, signal } = reading
     const begin = this.#knownBegin(course, from) ?? (await this.#findBegin(course, from, signal))
     if (begin === 0) return []
-    const query = { filter: { _id: BigInt(begin) }, hint: byId }
-    const documents = await this.#database.find<CommitDocument>('commits', query, signal)
-    return documents.map((document) => this.#open(document, course, reading))
+    const document = await this.#database.get<CommitDocument>('commits', BigInt(begin), signal)
+    return document === undefined ? [] : [this.#open(document, course, reading)]
   }
 
   #knownBegin({ place, base }: Course, from: number): number | undefined {

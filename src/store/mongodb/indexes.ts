@@ -109,15 +109,14 @@ export async function makeOrCheckIndexes(database: Database, label: string, migr
 
 /** Reads the versions; the first majority read of all, which tells whether the server has such. */
 async function readMeta(database: Database): Promise<Meta | undefined> {
-  const read = () => database.find<Meta>('meta', { filter: { _id: 'schema' }, hint: byId })
-  const found = await read().catch((error: unknown) => {
-    if (isMissingCollection(error)) return []
+  const read = () => database.get<Meta>('meta', 'schema')
+  return read().catch((error: unknown) => {
+    if (isMissingCollection(error)) return undefined
     // In a replica set, what a majority lacks may be undone, and must not be built on.
     if (!refusesMajorityReads(error) || database.isReplicated) throw error
     database.readLocally()
     return read()
   })
-  return found[0]
 }
 
 function checkVersions(store: string, meta: Meta | undefined): void {

@@ -6,7 +6,6 @@
 import { StoreError } from '../../domain/error.ts'
 import type { Lease } from '../store.ts'
 import type { Database } from './database.ts'
-import { byId } from './indexes.ts'
 
 /** A lease may be given back between the try to take it and the look at who has it. */
 const triesMax = 10
@@ -28,10 +27,17 @@ export class Leases {
       const u = { $set: { owner, expiresAt: BigInt(expiresAt) } }
       const { duplicate } = await this.#database.update('leases', [{ q: isFree, u, upsert: true }])
       if (duplicate === undefined) return { owner, expiresAt }
-      const [held] = await this.#database.find<Lease>('leases', { filter: { _id: name }, hint: byId })
+      const held = await this.#database.get<Lease>('leases', name)
       if (held !== undefined && held.owner !== owner) return { owner: held.owner, expiresAt: held.expiresAt }
     }
     throw new StoreError('STORE_UNAVAILABLE', { store: this.#label, doing: `taking the lease ${name}` })
+  }
+
+  /** Who has a lease, if somebody has. */
+  async holder(name: string): Promise<string | undefined> {
+    const held = await this.#database.get<Lease>('leases', name)
+    if (held === undefined || held.expiresAt <= (await this.#database.now())) return undefined
+    return held.owner
   }
 
   async release(name: string, owner: string): Promise<void> {

@@ -35,6 +35,7 @@ import type { Settings } from './options.ts'
 import { Projections } from './projections.ts'
 import { Snapshots } from './snapshots.ts'
 import { Streams } from './streams.ts'
+import { Turn } from './turn.ts'
 import { WakeUp } from './wake-up.ts'
 
 const queueLimits = { batchCommitsMax: 1000, batchSizeMax: 4_000_000, waitingMax: 100_000 }
@@ -62,12 +63,12 @@ export class MongodbStore implements Store {
     this.limits = settings.limits
     this.#label = label
     this.#letGo = letGo
-    const appender = new Appender(database, streams, this.#end, settings)
+    this.#leases = new Leases(database, label)
+    const appender = new Appender({ database, streams, end: this.#end, turn: new Turn(this.#leases) }, settings)
     this.#queue = new CommitQueue((callers) => appender.append(callers), queueLimits)
     this.#events = new EventReader(database, label, streams, this.#end)
     this.#snapshots = new Snapshots(database, label)
     this.#projections = new Projections(database, label, now)
-    this.#leases = new Leases(database, label)
     this.#wakeUp = new WakeUp(database)
   }
 

@@ -1,6 +1,5 @@
 /** The document of a projection: its checkpoint, the number of its step, and what is pending. */
 import type { Database } from './database.ts'
-import { byId } from './indexes.ts'
 import type { RowText } from './row-documents.ts'
 
 export interface ProjectionDocument {
@@ -17,6 +16,5 @@ export type Pending = { readonly rows: readonly RowText[] } | { readonly token: 
 
 /** The document of a projection, if it has made a step. */
 export async function findProjection(database: Database, projection: string): Promise<ProjectionDocument | undefined> {
-  const [found] = await database.find<ProjectionDocument>('projections', { filter: { _id: projection }, hint: byId })
-  return found
+  return database.get<ProjectionDocument>('projections', projection)
 }

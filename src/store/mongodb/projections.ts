@@ -38,7 +38,9 @@ export class Projections {
 
   async loadRows(projection: string, keys: readonly string[]): Promise<readonly (Json | undefined)[]> {
     if (keys.length === 0) return []
-    return this.#look(projection, async (floor) => {
+    // A row is one document, so one alone is as of one step whenever it is read.
+    const looks = keys.length === 1 ? 1 : looksMax
+    return this.#look(projection, looks, async (floor) => {
       const found = new Map((await this.#rows.find(projection, keys)).map((row) => [row.key, row]))
       return keys.map((key) => {
         const { at = 0, value } = found.get(key) ?? {}
@@ -48,7 +50,7 @@ export class Projections {
   }
 
   listRows(projection: string, page: RowPage): Promise<readonly Row[]> {
-    return this.#look(projection, (floor) => this.#rows.list(projection, page, floor))
+    return this.#look(projection, looksMax, (floor) => this.#rows.list(projection, page, floor))
   }
 
   /** @throws ConflictError `CHECKPOINT_CONFLICT` */
@@ -93,11 +95,11 @@ export class Projections {
   }
 
   /** Reads rows as of one step: none of its own is missing, and none of a later one is there. */
-  async #look<Result>(projection: string, read: (floor: number) => Promise<Result>): Promise<Result> {
+  async #look<Result>(projection: string, looks: number, read: (floor: number) => Promise<Result>): Promise<Result> {
     let known = await this.#ahead.settled(projection)
-    for (let looks = 1; ; looks++) {
+    for (let look = 1; ; look++) {
       const result = await read(known?.floor ?? 0)
-      if (looks === looksMax) return result
+      if (look === looks) return result
       const after = await this.#ahead.settled(projection)
       if (after?.step === known?.step) return result
       known = after
