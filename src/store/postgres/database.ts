@@ -56,6 +56,8 @@ export class Database {
   readonly #timeoutMs: number
   /** Connections that are to be thrown away. */
   readonly #broken = new WeakSet<PostgresClient>()
+  /** Connections on which the server has said that it did not wait for its standby. */
+  readonly #unsure = new WeakSet<PostgresClient>()
   /** Connections that lead to a primary. A primary never becomes a standby without closing them. */
   readonly #leading = new WeakSet<PostgresClient>()
   /** The names under which statements are prepared, by their texts. Empty once it was seen that sessions do not keep them. */
@@ -125,22 +127,16 @@ export class Database {
 
   /** Sends a statement in the driver's own form, and notes whether its connection is still good. */
   async send(client: PostgresClient, query: DriverQuery): Promise<{ readonly rows: any[] }> {
-    let wasWaitCancelled = false
-    const hear = ({ routine }: ServerNotice): void => {
-      wasWaitCancelled ||= routine === endOfWait
-    }
-    client.on('notice', hear)
     try {
       const answer = await within(this.#timeoutMs, client.query(query))
-      if (wasWaitCancelled)
+      if (this.#unsure.has(client)) {
         throw new Error('the commit may be on the primary only: its wait for the standby was cancelled')
+      }
       return answer
     } catch (thrown) {
       const error = ofDriver(thrown)
       if (breaksConnection(error)) this.#broken.add(client)
       throw error
-    } finally {
-      client.off('notice', hear)
     }
   }
 
@@ -151,6 +147,10 @@ export class Database {
       connecting.then((late) => this.#giveBack(late), ignore)
       throw ofDriver(error)
     })
+    const hear = ({ routine }: ServerNotice): void => {
+      if (routine === endOfWait) this.#unsure.add(client)
+    }
+    client.on('notice', hear)
     try {
       if (!this.#leading.has(client)) await this.#ask(client)
       return await use(client)
@@ -159,6 +159,7 @@ export class Database {
       if (isAsOfStandby(error)) await this.#ask(client)
       throw error
     } finally {
+      client.off('notice', hear)
       this.#giveBack(client)
     }
   }
