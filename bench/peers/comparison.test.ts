@@ -24,6 +24,8 @@ describe('the page of a comparison', () => {
     assert.match(page, /\| W6c \| postgres \| {2}\| {2}\| 20,000 \| {2}\| {2}\|/)
     assert.match(page, /\| postgres \| our W6a at least 6x Castore's W6a \| 10x \| yes \|/)
     assert.match(page, /\| postgres \| our W6c at least 30x Emmett's W6b \| 20x \| \*\*no\*\* \|/)
+    assert.match(page, /^- On postgres, our W7 at least 100x Emmett's W7: That would be more/m)
+    assert.doesNotMatch(page, /^- On postgres, our W6c/m)
     assert.doesNotMatch(page, /\| sqlite \|/)
   })
 
@@ -39,7 +41,7 @@ describe('the page of a comparison', () => {
     const answers: Run['answers'] = (_, workload) => (workload === 'W7' ? { value: 1000, failed: 0 } : undefined)
     const page = report({ stores: ['sqlite'], answers, packages: [], servers: [], leftOut: [] })
     assert.deepEqual(page.match(/^\| (W\w+) /gm), ['| W7 '])
-    assert.deepEqual(page.match(/our W\w+ at least/g), ['our W7 at least'])
+    assert.deepEqual(page.match(/\| our W\w+ at least/g), ['| our W7 at least'])
   })
 
   test('tells how many commands had to be sent again', () => {
