@@ -6,7 +6,7 @@ const transfersDefault = 500
 /** One for each process that is killed. */
 const transfersMin = 5
 
-export const usage: string = `npm run demo:transfer -- [--transfers COUNT] [--store STORE]
+const usage = `npm run demo:transfer -- [--transfers COUNT] [--store STORE]
 
 --transfers takes a whole number from ${transfersMin}: how many transfers are asked for before the last kill, ${transfersDefault} by default.
 Fewer are enough on a store that is slow or far away.
