@@ -28,6 +28,13 @@ const brief = (value: unknown) => {
 /** A projection by its name, or a reaction, whose stored name says that it is one. */
 const called = (name: string) => (name.startsWith('reaction ') ? `The ${name}` : `The projection ${name}`)
 
+/** Where a checkpoint is. */
+interface CheckpointFacts {
+  readonly position: number
+  readonly term: number
+}
+const placed = ({ position, term }: CheckpointFacts) => `position ${position} in term ${term}`
+
 export const catalogue = {
   // -- definitions and options
   DEFINITION_INVALID: entry(
@@ -139,6 +146,14 @@ export const catalogue = {
     true,
   ),
 
+  COMMAND_ID_REUSED: entry(
+    (f: { readonly stream: StreamId; readonly commandId: string; readonly command: string; readonly stored: string }) =>
+      `The command id ${brief(f.commandId)} on ${at(f.stream)} is that of ${
+        f.stored === f.command ? `${f.stored} with other data` : f.stored
+      }, which is stored; ${f.command} was not decided`,
+    'Give every command an id of its own; repeat a command with its id only as it was.',
+  ),
+
   // -- concurrency and load
   CONFLICT: entry(
     (f: { readonly stream: StreamId; readonly tries: number; readonly sequence: number }) =>
@@ -147,8 +162,8 @@ export const catalogue = {
     true,
   ),
   CHECKPOINT_CONFLICT: entry(
-    (f: { readonly projection: string; readonly expected: number; readonly actual: number }) =>
-      `The checkpoint of ${f.projection} is at ${f.actual}, not at ${f.expected}: another runner moved it`,
+    (f: { readonly projection: string; readonly expected: CheckpointFacts; readonly actual: CheckpointFacts }) =>
+      `The checkpoint of ${f.projection} is at ${placed(f.actual)}, not at ${placed(f.expected)}: another runner moved it`,
     'Continue from the stored checkpoint.',
     true,
   ),
@@ -198,6 +213,13 @@ export const catalogue = {
     (f: { readonly store: string; readonly where: string; readonly reason: string }) =>
       `The store ${f.store} is damaged at ${f.where}: ${f.reason}`,
     'Restore it from a backup; nothing was changed.',
+  ),
+  LOG_REPLACED: entry(
+    (f: { readonly store: string; readonly position: number; readonly head: number }) =>
+      f.position > f.head
+        ? `The log of the store ${f.store} ends at position ${f.head}, and position ${f.position} was read from it before`
+        : `The log of the store ${f.store} holds another event at position ${f.position} than was read there before`,
+    'It was replaced by an older copy or lost its end in a failover: rebuild what was made from it, and read from a position of this log.',
   ),
   STORE_TOO_NEW: entry(
     (f: { readonly store: string; readonly version: number; readonly known: number }) =>

@@ -27,6 +27,13 @@ export interface OfferedEvent {
   readonly tags?: readonly string[]
 }
 
+/** Which command a commit was made for, so that a repetition can be told from another command with the same id. */
+export interface CommandMark {
+  readonly name: string
+  /** Of the command's data: a whole number below 2^53, another one for other data. */
+  readonly digest: number
+}
+
 /** A commit as a caller offers it. */
 export interface OfferedCommit {
   readonly stream: StreamId
@@ -36,6 +43,7 @@ export interface OfferedCommit {
   /** When it was decided, in milliseconds since 1970. */
   readonly recordedAt: number
   readonly events: readonly OfferedEvent[]
+  readonly command?: CommandMark
 }
 
 /**
@@ -52,13 +60,22 @@ export class Commit {
   readonly events: readonly CommitEvent[]
   /** About how many characters of JSON its events are. */
   readonly size: number
-  /** Whether the id was made for this commit and is appended for the first time: no store need look whether it is there. */
+  readonly command: CommandMark | undefined
+  /**
+   * Whether the id was made for this commit and is appended for the first time. A hint: a store may then look for the id only if
+   * its own index of ids objects. One id is one commit all the same.
+   */
   readonly fresh: boolean
 
   /** For `commit` and the kernel, which have checked every part. @param size see `sizeOfLabels` */
   constructor(
     stream: StreamId,
-    { expected, id, recordedAt }: Pick<OfferedCommit, 'expected' | 'id' | 'recordedAt'>,
+    {
+      expected,
+      id,
+      recordedAt,
+      command,
+    }: Omit<OfferedCommit, 'stream' | 'events' | 'command'> & { readonly command?: CommandMark | undefined },
     events: readonly CommitEvent[],
     size: number,
     fresh: boolean,
@@ -69,6 +86,7 @@ export class Commit {
     this.recordedAt = recordedAt
     this.events = events
     this.size = size
+    this.command = command
     this.fresh = fresh
   }
 }
@@ -103,12 +121,12 @@ export function commit(offered: OfferedCommit): Commit {
     return Object.freeze({ type: event.type, revision: event.revision ?? 1, data, metadata, tags })
   })
   const id = Object.freeze({ aggregate: stream.aggregate, id: stream.id })
-  const made = new Commit(id, offered, Object.freeze(copies), size, false)
+  const made = new Commit(id, { ...offered, ...checkedCommand(offered.command) }, Object.freeze(copies), size, false)
   Object.freeze(made)
   return made
 }
 
-/** The same commit on its way to the store again, after an append whose outcome is not known. */
+/** The same commit on its way to the store again, after an append whose outcome is unknown. */
 export function repeated(commit: Commit): Commit {
   return new Commit(commit.stream, commit, commit.events, commit.size, false)
 }
@@ -141,6 +159,13 @@ export function checkTags(tags: readonly string[] | undefined): readonly string[
 function checkWhole(option: string, found: unknown, min: number): void {
   if (Number.isSafeInteger(found) && (found as number) >= min) return
   throw new DefinitionError('OPTION_INVALID', { option, expected: `a whole number from ${min}`, found })
+}
+
+function checkedCommand(command: CommandMark | undefined): { readonly command?: CommandMark } {
+  if (command === undefined) return {}
+  checkId('the name of a command', command.name)
+  checkWhole('digest', command.digest, 0)
+  return { command: Object.freeze({ name: command.name, digest: command.digest }) }
 }
 
 function checkExpected(expected: Expected): void {

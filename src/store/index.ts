@@ -1,5 +1,6 @@
 /** The port: what a store promises, for those who use one directly and those who write one. */
 export {
+  type CommandMark,
   type Commit,
   type CommitEvent,
   commit,
@@ -22,11 +23,15 @@ export {
   range,
 } from './range.ts'
 export type {
+  AppendOptions,
   AppendResult,
+  Checkpoint,
+  CheckpointPlace,
   Condition,
   EventStore,
   Lease,
   LeaseStore,
+  LogPlace,
   OpenOptions,
   Page,
   ProjectionStep,
@@ -45,4 +50,5 @@ export type {
   StoreFactory,
   StoreLimits,
   StoreWarning,
+  StreamEnd,
 } from './store.ts'

@@ -1,7 +1,7 @@
 /** What every store does alike when it reads: defaults and checks of the options, filters, and how far a page has looked. */
-import { DefinitionError } from '../domain/error.ts'
+import { DefinitionError, StoreError } from '../domain/error.ts'
 import type { Range } from './range.ts'
-import type { ReadAllOptions, ReadOptions, StoredEvent } from './store.ts'
+import type { LogPlace, ReadAllOptions, ReadOptions, StoredEvent } from './store.ts'
 
 /** How many events a read gives if it does not say. */
 const limitDefault = 1000
@@ -48,4 +48,23 @@ export function examinedBy(
   if (last !== undefined && events.length >= limit) return last.position
   if (backward) return limit === 0 ? Math.min(to, head + 1) : from
   return limit === 0 ? Math.max(from - 1, 0) : Math.max(from - 1, Math.min(to - 1, head), 0)
+}
+
+/** The log that a place is looked for in. */
+interface ReadLog {
+  readonly store: string
+  readonly head: number
+  /** Of the event at the position of the place; 0 if there is none. */
+  readonly checksum: number
+}
+
+/**
+ * Refuses to read behind a place that is not in the log: the log is then not the one that the reader knows.
+ *
+ * @throws StoreError `LOG_REPLACED`
+ */
+export function checkBehind({ position, checksum }: LogPlace, log: ReadLog): void {
+  if (position === 0) return
+  const isThere = position <= log.head && (checksum === undefined || checksum === log.checksum)
+  if (!isThere) throw new StoreError('LOG_REPLACED', { store: log.store, position, head: log.head })
 }

@@ -10,7 +10,7 @@
 import type { Json, JsonObject } from '../domain/json.ts'
 import type { SqlTransaction } from '../domain/sql-transaction.ts'
 import type { StreamId } from '../domain/stream.ts'
-import type { Commit } from './commit.ts'
+import type { CommandMark, Commit } from './commit.ts'
 import type { Range } from './range.ts'
 
 export type { SqlTransaction, SqlValue } from '../domain/sql-transaction.ts'
@@ -28,6 +28,11 @@ export interface StoredEvent {
   /** In milliseconds since 1970. */
   readonly recordedAt: number
   readonly commitId: string
+  /**
+   * A whole number that tells this event from every other: the same each time it is read, another one for another event at this
+   * place. A durable store keeps it with the event, over all that is stored of it, and checks it at every read.
+   */
+  readonly checksum: number
 }
 
 /** Where a commit stands: the places of its last event, and how many events it has. */
@@ -35,16 +40,40 @@ export interface Receipt {
   readonly sequence: number
   readonly position: number
   readonly count: number
+  /** Of its last event. */
+  readonly checksum: number
+  /** Which command it was stored for, if the commit said so. */
+  readonly command?: CommandMark
+}
+
+/** The end of a stream. */
+export interface StreamEnd {
+  /** The last sequence; 0 if the stream has no event. */
+  readonly sequence: number
+  /** Of the event there; 0 if there is none. */
+  readonly checksum: number
+}
+
+/** A place in the log that can be recognised. Every stored event is one. */
+export interface LogPlace {
+  readonly position: number
+  /** Of the event at the position. Without it only the position is compared. */
+  readonly checksum?: number
 }
 
 /**
  * What became of a commit: stored now, stored earlier under the same id, or not stored because the stream is not as
- * expected (`sequence` says how far it is).
+ * expected (`sequence` says how far it is) or is reserved for another writer.
  */
 export type AppendResult =
   | ({ readonly status: 'stored' } & Receipt)
   | ({ readonly status: 'duplicate' } & Receipt)
-  | { readonly status: 'conflict'; readonly sequence: number }
+  | { readonly status: 'conflict'; readonly sequence: number; readonly reserved?: boolean }
+
+export interface AppendOptions {
+  /** Who appends, so that it may write to streams that are reserved for it. */
+  readonly writer?: string
+}
 
 /** Bounds on what one commit may be. */
 export interface StoreLimits {
@@ -67,6 +96,11 @@ export interface ReadAllOptions extends ReadOptions {
   readonly types?: readonly string[]
   readonly aggregates?: readonly string[]
   readonly tags?: readonly string[]
+  /**
+   * A place that the reader has been at: is it not in the log as the reader knows it, the read fails instead of going on in
+   * another log. Position 0 is in every log.
+   */
+  readonly behind?: LogPlace
 }
 
 /** Some events of the global log. The limit applies after the filters. */
@@ -78,33 +112,57 @@ export interface Page {
    * position; else the end of what there was, and `from - 1` (backward: `from`) if there was nothing.
    */
   readonly examined: number
+  /** Of the event at `examined`, filtered or not; 0 if there is none. Together they are a place to read on behind. */
+  readonly checksum: number
 }
 
 export interface EventStore {
   readonly name: string
   readonly limits: StoreLimits
+  /** Whether nobody else can write while it is open: what its owner knows of a stream's end is then true. */
+  readonly singleWriter: boolean
 
   /**
    * Stores commits as one batch: one transaction, one sync. Each succeeds or conflicts by itself, in order, on what the
    * ones before it left. One rule binds the commits of one call: once a commit was not stored by this batch (conflict or duplicate), the
    * later commits to the same stream that expect an exact sequence conflict too, since they were decided on its events.
-   * Their own ids are looked up first all the same. Concurrent calls are safe; a store may gather them.
+   * Their own ids are looked up first all the same. Concurrent calls are safe; a store may gather them. A commit to a stream that
+   * is reserved for another writer (`reserve`) conflicts as well.
    *
    * @returns one result a commit, in order; `[]` for no commits
    * @throws InputError `COMMIT_TOO_LARGE` before anything is written
    * @throws StoreError `STORE_FULL`, `STORE_READ_ONLY`, `STORE_CLOSED`: certainly nothing was stored.
    *   `STORE_UNAVAILABLE`: it is unknown; appending the same commits again is safe and tells.
    */
-  append(commits: readonly Commit[]): Promise<readonly AppendResult[]>
+  append(commits: readonly Commit[], options?: AppendOptions): Promise<readonly AppendResult[]>
 
   /** Events of a stream with sequences in the range. An unknown stream has none. */
   readStream(stream: StreamId, range: Range, options?: ReadOptions): Promise<readonly StoredEvent[]>
 
-  /** Events of the global log with positions in the range, filtered. */
+  /**
+   * Events of the global log with positions in the range, filtered.
+   *
+   * @throws StoreError `LOG_REPLACED` if `behind` is not a place of this log
+   */
   readAll(range: Range, options?: ReadAllOptions): Promise<Page>
 
   /** Where the commit with this id stands in the stream, if it is stored. */
   findCommit(stream: StreamId, commitId: string): Promise<Receipt | undefined>
+
+  /**
+   * Where streams end, in the order asked for. Every commit that was acknowledged before the call counts, by whatever process: an
+   * answer that is based on a stream's state is true if the stream still ends where that state does.
+   */
+  streamEnds(streams: readonly StreamId[]): Promise<readonly StreamEnd[]>
+
+  /**
+   * Reserves streams for a writer, so that others' appends to them conflict until it has appended or the time is over, by the
+   * store's clock. It makes sure that a writer who keeps losing gets its turn; the expectation of a commit alone decides what is
+   * stored. Repeating it renews it; the writer's next append to a stream that stores something ends it.
+   *
+   * @returns for each stream whether it is reserved for this writer now
+   */
+  reserve(streams: readonly StreamId[], writer: string, durationMs: number): Promise<readonly boolean[]>
 
   /** The last position; 0 if the store is empty. */
   head(): Promise<number>
@@ -123,6 +181,10 @@ export interface Snapshot {
   readonly sequence: number
   /** The revision of the state's shape. */
   readonly stateRevision: number
+  /** Of the event at the sequence: a snapshot of another log has another one. */
+  readonly checksum: number
+  /** Tells the functions that made the state from others. */
+  readonly fingerprint: string
   readonly state: Json
   /** In milliseconds since 1970. */
   readonly takenAt: number
@@ -141,12 +203,25 @@ export interface Row {
   readonly value: Json | undefined
 }
 
+/** How far a projection is, as far as a save compares it. */
+export interface CheckpointPlace {
+  /** The last position that it has handled; 0 before the first. */
+  readonly position: number
+  /** Raised by whoever takes the projection over, so that nothing is saved any more by the one who ran it before. */
+  readonly term: number
+}
+
+export interface Checkpoint extends CheckpointPlace {
+  /** What is kept with it. No store looks into it. */
+  readonly note: JsonObject
+}
+
 /** A step of a projection: rows and checkpoint change together, or not at all. */
 export interface ProjectionStep {
   /** The checkpoint that the step was computed from. */
-  readonly from: number
-  /** The checkpoint after it; not below `from`. */
-  readonly to: number
+  readonly from: CheckpointPlace
+  /** The checkpoint after it: neither its position nor its term is below `from`. */
+  readonly to: Checkpoint
   /** Of a key that is there twice, the last one counts. */
   readonly rows: readonly Row[]
 }
@@ -175,13 +250,17 @@ export interface RowPage {
 }
 
 export interface ProjectionStore {
-  /** The last position that the projection has handled; 0 before the first. */
-  loadCheckpoint(projection: string): Promise<number>
+  /** Where the projection is: at position 0 in term 0, with nothing noted, before its first step. */
+  loadCheckpoint(projection: string): Promise<Checkpoint>
   /** The values of rows, in the order of the keys; `undefined` where there is none. */
   loadRows(projection: string, keys: readonly string[]): Promise<readonly (Json | undefined)[]>
   /** Rows ordered by key, in the store's own order; in it, keys that begin alike are neighbours. */
   listRows(projection: string, page: RowPage): Promise<readonly Row[]>
-  /** @throws ConflictError `CHECKPOINT_CONFLICT` if the checkpoint is not at `from`; nothing is changed then. */
+  /**
+   * Saves a step, also one that moves nothing. The checkpoint's position and its term are compared.
+   *
+   * @throws ConflictError `CHECKPOINT_CONFLICT` if the checkpoint is not at `from`; nothing is changed then
+   */
   saveStep(projection: string, step: ProjectionStep): Promise<void>
   /**
    * Saves a step whose work also writes tables of its own, in one transaction: all of it is there, or nothing. Only stores that
@@ -193,7 +272,7 @@ export interface ProjectionStore {
    */
   transact?(
     projection: string,
-    from: number,
+    from: CheckpointPlace,
     work: (transaction: SqlTransaction) => Promise<Omit<ProjectionStep, 'from'>>,
   ): Promise<void>
   /** Forgets the rows and the checkpoint, in one transaction. */

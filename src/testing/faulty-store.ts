@@ -8,10 +8,20 @@ import { StoreError } from '../domain/error.ts'
 import type { OpenOptions, Store, StoreFactory } from '../store/store.ts'
 
 /** A method of a store that can fail. */
-export type StoreMethod = 'open' | Exclude<keyof Store, 'name' | 'limits'>
+export type StoreMethod = 'open' | Exclude<keyof Store, 'name' | 'limits' | 'singleWriter'>
 
 const methods: readonly Exclude<StoreMethod, 'open' | 'onAppend'>[] = [
-  ...(['append', 'readStream', 'readAll', 'findCommit', 'head', 'saveSnapshot', 'loadSnapshot'] as const),
+  ...([
+    'append',
+    'readStream',
+    'readAll',
+    'findCommit',
+    'streamEnds',
+    'reserve',
+    'head',
+    'saveSnapshot',
+    'loadSnapshot',
+  ] as const),
   ...(['loadCheckpoint', 'loadRows', 'listRows', 'saveStep', 'transact', 'resetProjection'] as const),
   ...(['acquireLease', 'releaseLease', 'close'] as const),
 ]
@@ -70,7 +80,8 @@ export function faultyStore(factory: StoreFactory, faultOf: (call: StoreCall) =>
     open: (options: OpenOptions) =>
       call('open', [options], async () => {
         const store = await factory.open(options)
-        const faulty: Record<string, unknown> = { name: store.name, limits: store.limits }
+        const { name, limits, singleWriter } = store
+        const faulty: Record<string, unknown> = { name, limits, singleWriter }
         for (const method of methods) {
           const inner = store[method]?.bind(store) as ((...args: readonly unknown[]) => Promise<unknown>) | undefined
           // A store that has no SQL has no `transact`, and is no other for being faulty.

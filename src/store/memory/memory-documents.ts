@@ -1,16 +1,18 @@
 /** What the memory store keeps beside the log: snapshots, rows with their checkpoints, and leases. */
-import { ConflictError } from '../../domain/error.ts'
-import { type Json, toJson } from '../../domain/json.ts'
+import { type Json, type JsonObject, toJson } from '../../domain/json.ts'
 import type { StreamId } from '../../domain/stream.ts'
+import { checkCheckpoint, noCheckpoint } from '../checkpoint.ts'
 import { rowPage } from '../row-page.ts'
 import { SortedKeys } from '../sorted-keys.ts'
-import type { Lease, ProjectionStep, Row, RowPage, Snapshot } from '../store.ts'
+import type { Checkpoint, Lease, ProjectionStep, Row, RowPage, Snapshot } from '../store.ts'
 
 interface ProjectionRows {
-  checkpoint: number
+  checkpoint: Checkpoint
   readonly rows: Map<string, Json>
   readonly keys: SortedKeys
 }
+
+const emptyRows = (): ProjectionRows => ({ checkpoint: noCheckpoint, rows: new Map(), keys: new SortedKeys() })
 
 export class MemoryDocuments {
   /** By aggregate and id; oldest first. */
@@ -35,8 +37,8 @@ export class MemoryDocuments {
       ?.findLast(({ sequence }) => sequence <= atOrBefore)
   }
 
-  loadCheckpoint(projection: string): number {
-    return this.#projections.get(projection)?.checkpoint ?? 0
+  loadCheckpoint(projection: string): Checkpoint {
+    return this.#projections.get(projection)?.checkpoint ?? noCheckpoint
   }
 
   loadRows(projection: string, keys: readonly string[]): readonly (Json | undefined)[] {
@@ -51,10 +53,9 @@ export class MemoryDocuments {
   }
 
   saveStep(projection: string, { from, to, rows }: ProjectionStep): void {
-    const kept = this.#projections.get(projection) ?? { checkpoint: 0, rows: new Map(), keys: new SortedKeys() }
-    if (kept.checkpoint !== from) {
-      throw new ConflictError('CHECKPOINT_CONFLICT', { projection, expected: from, actual: kept.checkpoint })
-    }
+    const kept = this.#projections.get(projection) ?? emptyRows()
+    checkCheckpoint(projection, from, kept.checkpoint)
+    const checkpoint = Object.freeze({ ...to, note: toJson('The note of a checkpoint', to.note) as JsonObject })
     const copies = rows.map(
       ({ key, value }) => [key, value === undefined ? value : toJson(`The row ${key}`, value)] as const,
     )
@@ -66,7 +67,7 @@ export class MemoryDocuments {
         kept.rows.set(key, value)
       }
     }
-    kept.checkpoint = to
+    kept.checkpoint = checkpoint
     this.#projections.set(projection, kept)
   }
 

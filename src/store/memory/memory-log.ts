@@ -1,18 +1,20 @@
 /**
  * The memory store's log: the commits themselves, in order, with the positions and sequences at which they start. Events are
- * put together when they are read. Commit ids are indexed when somebody first asks a stream for one.
+ * put together when they are read.
  */
 import type { StreamId } from '../../domain/stream.ts'
 import type { Commit } from '../commit.ts'
 import { Listeners } from '../listeners.ts'
 import type { Range } from '../range.ts'
-import type { Receipt, StoredEvent } from '../store.ts'
+import type { Receipt, StoredEvent, StreamEnd } from '../store.ts'
 
 /** A commit in its place: the position and the sequence of its first event. */
 interface Placed {
   readonly commit: Commit
   readonly position: number
   readonly sequence: number
+  /** Of all its events. Memory is not damaged, so it need only tell one commit from another. */
+  readonly checksum: number
 }
 
 /** How to read: how many at the most, which way, and which. */
@@ -27,15 +29,16 @@ export class MemoryStream {
   readonly commits: Placed[] = []
   sequence = 0
   readonly #byId = new Map<string, Placed>()
-  #indexed = 0
 
   find(commitId: string): Receipt | undefined {
-    for (; this.#indexed < this.commits.length; this.#indexed++) {
-      const placed = this.commits[this.#indexed]!
-      this.#byId.set(placed.commit.id, placed)
-    }
     const found = this.#byId.get(commitId)
     return found && receiptOf(found)
+  }
+
+  add(placed: Placed): void {
+    this.commits.push(placed)
+    this.#byId.set(placed.commit.id, placed)
+    this.sequence += placed.commit.events.length
   }
 }
 
@@ -53,13 +56,26 @@ export class MemoryLog {
   /** Stores a commit behind all others. */
   append(known: MemoryStream | undefined, commit: Commit): Receipt & { readonly status: 'stored' } {
     const stream = known ?? this.#add(commit.stream)
-    const placed = { commit, position: this.head + 1, sequence: stream.sequence + 1 }
-    stream.commits.push(placed)
+    const checksum = mark(commit.id, commit.recordedAt)
+    const placed = { commit, position: this.head + 1, sequence: stream.sequence + 1, checksum }
+    stream.add(placed)
     this.#commits.push(placed)
     const { length: count } = commit.events
-    stream.sequence += count
     this.head += count
-    return { status: 'stored', sequence: stream.sequence, position: this.head, count }
+    const { command } = commit
+    const receipt = { sequence: stream.sequence, position: this.head, count, checksum }
+    return { status: 'stored', ...receipt, ...(command !== undefined && { command }) }
+  }
+
+  /** Of the event at a position; 0 if there is none. */
+  checksumAt(position: number): number {
+    if (position < 1 || position > this.head) return 0
+    return this.#commits[lastStartingAtOrBefore(this.#commits, 'position', position)]!.checksum
+  }
+
+  endOf(stream: StreamId): StreamEnd {
+    const found = this.find(stream)
+    return { sequence: found?.sequence ?? 0, checksum: found?.commits.at(-1)?.checksum ?? 0 }
   }
 
   /** Up to `limit` of the log's events whose positions lie in the range and that pass, in reading order. */
@@ -89,9 +105,17 @@ export class MemoryLog {
   }
 }
 
-function receiptOf({ commit: { events }, position, sequence }: Placed): Receipt {
+function receiptOf({ commit: { events, command }, position, sequence, checksum }: Placed): Receipt {
   const { length: count } = events
-  return { sequence: sequence + count - 1, position: position + count - 1, count }
+  const receipt = { sequence: sequence + count - 1, position: position + count - 1, count, checksum }
+  return command === undefined ? receipt : { ...receipt, command }
+}
+
+/** A number below 2^32 out of what no two commits of a log have in common. */
+function mark(id: string, recordedAt: number): number {
+  let hash = recordedAt | 0
+  for (let i = 0; i < id.length; i++) hash = Math.imul(hash ^ id.charCodeAt(i), 0x01000193)
+  return hash >>> 0
 }
 
 /** Events whose `place` lies in the range; costs what it looks at, and a binary search. */
@@ -130,7 +154,7 @@ function lastStartingAtOrBefore(commits: readonly Placed[], place: 'position' | 
   return low - 1
 }
 
-function storedEvent({ commit, position, sequence }: Placed, index: number): StoredEvent {
+function storedEvent({ commit, position, sequence, checksum }: Placed, index: number): StoredEvent {
   const { type, revision, data, metadata, tags } = commit.events[index]!
   const { stream, recordedAt, id: commitId } = commit
   return {
@@ -144,5 +168,6 @@ function storedEvent({ commit, position, sequence }: Placed, index: number): Sto
     position: position + index,
     recordedAt,
     commitId,
+    checksum,
   }
 }

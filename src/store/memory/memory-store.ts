@@ -7,10 +7,13 @@ import { StoreError } from '../../domain/error.ts'
 import type { StreamId } from '../../domain/stream.ts'
 import type { Commit } from '../commit.ts'
 import { checkSizes, isMet } from '../expected.ts'
-import { examinedBy, matches, readOptions } from '../page.ts'
+import { checkBehind, examinedBy, matches, readOptions } from '../page.ts'
 import type { Range } from '../range.ts'
+import { Reservations } from '../reservations.ts'
 import type {
+  AppendOptions,
   AppendResult,
+  Checkpoint,
   Lease,
   Page,
   ProjectionStep,
@@ -24,45 +27,67 @@ import type {
   StoredEvent,
   StoreFactory,
   StoreLimits,
+  StreamEnd,
 } from '../store.ts'
 import { MemoryDocuments } from './memory-documents.ts'
 import { MemoryLog, type MemoryStream } from './memory-log.ts'
 
 const limits: StoreLimits = { commitSizeMax: 8_000_000, commitEventsMax: 10_000 }
 
+/** What all openings of a factory share. */
+interface MemoryData {
+  readonly log: MemoryLog
+  readonly documents: MemoryDocuments
+  readonly reservations: Reservations
+}
+
 class MemoryStore implements Store {
   readonly name = 'memory'
   readonly limits: StoreLimits = limits
+  /** A factory may be opened several times, by domains that share its data. */
+  readonly singleWriter = false
   readonly #log: MemoryLog
   readonly #documents: MemoryDocuments
+  readonly #reservations: Reservations
   readonly #now: () => number
   #closed = false
 
-  constructor(log: MemoryLog, documents: MemoryDocuments, now: () => number) {
+  constructor({ log, documents, reservations }: MemoryData, now: () => number) {
     this.#log = log
     this.#documents = documents
+    this.#reservations = reservations
     this.#now = now
   }
 
-  async append(commits: readonly Commit[]): Promise<readonly AppendResult[]> {
+  async append(commits: readonly Commit[], { writer }: AppendOptions = {}): Promise<readonly AppendResult[]> {
     this.#checkOpen()
     checkSizes(commits, this.limits)
     const broken = new Set<MemoryStream>()
+    const reserved = this.#reservations.begin(writer, this.#now())
     const results: AppendResult[] = []
-    for (const commit of commits) results.push(this.#appendOne(commit, broken))
+    for (const commit of commits) results.push(this.#appendOne(commit, broken, reserved(commit.stream)))
+    this.#reservations.end(
+      writer,
+      commits.filter((_, i) => results[i]!.status === 'stored'),
+    )
     if (commits.length > 0) this.#log.listeners.notify()
     return results
   }
 
-  #appendOne(commit: Commit, broken: Set<MemoryStream>): AppendResult {
+  #appendOne(commit: Commit, broken: Set<MemoryStream>, isReserved: boolean): AppendResult {
     const stream = this.#log.find(commit.stream)
     const sequence = stream?.sequence ?? 0
-    const stored = commit.fresh ? undefined : stream?.find(commit.id)
-    if (stored === undefined && isMet(commit.expected, sequence, stream !== undefined && broken.has(stream))) {
+    const stored = stream?.find(commit.id)
+    if (
+      stored === undefined &&
+      !isReserved &&
+      isMet(commit.expected, sequence, stream !== undefined && broken.has(stream))
+    ) {
       return this.#log.append(stream, commit)
     }
     broken.add(stream ?? this.#log.findOrAdd(commit.stream))
-    return stored === undefined ? { status: 'conflict', sequence } : { status: 'duplicate', ...stored }
+    if (stored !== undefined) return { status: 'duplicate', ...stored }
+    return { status: 'conflict', sequence, ...(isReserved && { reserved: true }) }
   }
 
   async readStream(stream: StreamId, range: Range, options: ReadOptions = {}): Promise<readonly StoredEvent[]> {
@@ -73,13 +98,28 @@ class MemoryStore implements Store {
   async readAll(range: Range, options: ReadAllOptions = {}): Promise<Page> {
     this.#checkOpen()
     const paging = readOptions(options)
+    const { behind } = options
+    const { name: store } = this
+    const { head } = this.#log
+    if (behind !== undefined) checkBehind(behind, { store, head, checksum: this.#log.checksumAt(behind.position) })
     const events = this.#log.readAll(range, { ...paging, passes: (event) => matches(options, event) })
-    return { events, examined: examinedBy(events, range, paging, this.#log.head) }
+    const examined = examinedBy(events, range, paging, head)
+    return { events, examined, checksum: this.#log.checksumAt(examined) }
   }
 
   async findCommit(stream: StreamId, commitId: string): Promise<Receipt | undefined> {
     this.#checkOpen()
     return this.#log.find(stream)?.find(commitId)
+  }
+
+  async streamEnds(streams: readonly StreamId[]): Promise<readonly StreamEnd[]> {
+    this.#checkOpen()
+    return streams.map((stream) => this.#log.endOf(stream))
+  }
+
+  async reserve(streams: readonly StreamId[], writer: string, durationMs: number): Promise<readonly boolean[]> {
+    this.#checkOpen()
+    return this.#reservations.reserve(streams, writer, { durationMs, now: this.#now() })
   }
 
   async head(): Promise<number> {
@@ -101,7 +141,7 @@ class MemoryStore implements Store {
     return this.#documents.loadSnapshot(stream, options.atOrBefore ?? Number.POSITIVE_INFINITY)
   }
 
-  async loadCheckpoint(projection: string): Promise<number> {
+  async loadCheckpoint(projection: string): Promise<Checkpoint> {
     this.#checkOpen()
     return this.#documents.loadCheckpoint(projection)
   }
@@ -151,10 +191,9 @@ class MemoryStore implements Store {
  *     await using bank = await Bank.start({ store: memory() })
  */
 export function memory(): StoreFactory {
-  const log = new MemoryLog()
-  const documents = new MemoryDocuments()
+  const data = { log: new MemoryLog(), documents: new MemoryDocuments(), reservations: new Reservations() }
   return {
     name: 'memory',
-    open: async ({ now }) => new MemoryStore(log, documents, now),
+    open: async ({ now }) => new MemoryStore(data, now),
   }
 }

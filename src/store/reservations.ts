@@ -1,0 +1,54 @@
+/**
+ * Which streams are reserved for which writer, for a store that has this in memory. There are few at a time: one for each stream
+ * that several writers fight for. What has run out is dropped when it is met.
+ */
+import type { StreamId } from '../domain/stream.ts'
+
+interface Reservation {
+  readonly writer: string
+  readonly expiresAt: number
+}
+
+export class Reservations {
+  /** By aggregate and id, as JSON of the pair. */
+  readonly #held = new Map<string, Reservation>()
+
+  /** @returns for each stream whether it is the writer's now; `durationMs` and `now` are in milliseconds */
+  reserve(
+    streams: readonly StreamId[],
+    writer: string,
+    { durationMs, now }: { readonly durationMs: number; readonly now: number },
+  ): readonly boolean[] {
+    return streams.map((stream) => {
+      const key = keyOf(stream)
+      if (this.#isOthers(key, writer, now)) return false
+      this.#held.set(key, { writer, expiresAt: now + durationMs })
+      return true
+    })
+  }
+
+  /** What a batch asks: whether a stream is reserved for another than who appends. */
+  begin(writer: string | undefined, now: number): (stream: StreamId) => boolean {
+    if (this.#held.size === 0) return () => false
+    return (stream) => this.#isOthers(keyOf(stream), writer, now)
+  }
+
+  /** Ends the writer's reservations of the streams that it has written to. */
+  end(writer: string | undefined, stored: readonly { readonly stream: StreamId }[]): void {
+    if (this.#held.size === 0) return
+    for (const { stream } of stored) {
+      const key = keyOf(stream)
+      if (this.#held.get(key)?.writer === writer) this.#held.delete(key)
+    }
+  }
+
+  #isOthers(key: string, writer: string | undefined, now: number): boolean {
+    const held = this.#held.get(key)
+    if (held === undefined || held.writer === writer) return false
+    if (held.expiresAt > now) return true
+    this.#held.delete(key)
+    return false
+  }
+}
+
+const keyOf = ({ aggregate, id }: StreamId): string => JSON.stringify([aggregate, id])
