@@ -58,7 +58,16 @@ async function rehydrate(place: Place, events: number): Promise<number> {
 async function fromSnapshot(place: Place, events: number): Promise<number> {
   const store = await openStore(place)
   const state = { status: 'open', balance: events - 6 }
-  const snapshot = { stream: accountAt(0), sequence: events - 5, stateRevision: 1, state, takenAt: Date.now() }
+  const [end] = await store.readStream(accountAt(0), { from: events - 5, to: events - 4 })
+  const snapshot = {
+    stream: accountAt(0),
+    sequence: events - 5,
+    stateRevision: 1,
+    checksum: end!.checksum,
+    fingerprint: '',
+    state,
+    takenAt: Date.now(),
+  }
   await store.saveSnapshot(snapshot, { keep: 1 })
   await store.close()
   const bank = await Bank.start({ store: place.factory, projections: 'manual', snapshotEvery: 1000 })

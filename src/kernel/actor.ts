@@ -41,7 +41,7 @@ interface Round {
   readonly commits: readonly Commit[]
 }
 
-const nothingKnown: Standing = Object.freeze({ state: undefined, sequence: 0, position: 0 })
+const nothingKnown: Standing = Object.freeze({ state: undefined, sequence: 0, position: 0, checksum: 0 })
 
 const failureFirstMs = 100
 const failureMaxMs = 30_000
@@ -246,7 +246,7 @@ export class Actor {
 
   #accept(pending: PendingCommand, { events, state }: Decided & { readonly kind: 'events' }, stored: Receipt): void {
     const first = stored.position - stored.count + 1
-    this.#standing = { state, sequence: stored.sequence, position: stored.position }
+    this.#standing = { state, sequence: stored.sequence, position: stored.position, checksum: stored.checksum }
     for (let i = 0; i < events.length; i++) events[i]!.position = first + i
     const { sequence, position } = stored
     pending.succeed({ accepted: true, state, sequence, position, events })

@@ -17,6 +17,8 @@ export interface Standing {
   readonly sequence: number
   /** Of the event at `sequence`; 0 if there is none. */
   readonly position: number
+  /** Of the same event. */
+  readonly checksum: number
 }
 
 /** What rehydration reads from. */
@@ -38,7 +40,7 @@ const pageSize = 1000
 
 /** The state before the first event. */
 function unborn(type: AggregateType): Standing {
-  return { state: deepFreeze(type.initial()), sequence: 0, position: 0 }
+  return { state: deepFreeze(type.initial()), sequence: 0, position: 0, checksum: 0 }
 }
 
 /**
@@ -67,16 +69,17 @@ export async function catchUp(
   until: Until = {},
 ): Promise<Standing> {
   const { sequence: last = Number.POSITIVE_INFINITY, timeMs = Number.POSITIVE_INFINITY } = until
-  let { state, sequence, position } = known
+  let { state, sequence, position, checksum } = known
   for (;;) {
     const page = await events.readStream(stream, { from: sequence + 1, to: last + 1 }, { limit: pageSize })
     for (const event of page) {
-      if (event.recordedAt > timeMs) return { state: deepFreeze(state), sequence, position }
+      if (event.recordedAt > timeMs) return { state: deepFreeze(state), sequence, position, checksum }
       state = applyStored(type, state, event)
       sequence = event.sequence
       position = event.position
+      checksum = event.checksum
     }
-    if (page.length < pageSize) return { state: deepFreeze(state), sequence, position }
+    if (page.length < pageSize) return { state: deepFreeze(state), sequence, position, checksum }
   }
 }
 
@@ -116,7 +119,8 @@ function applyStored(type: AggregateType, state: unknown, stored: StoredEvent): 
 export function recordedEvent(folds: AggregateType['folds'] | undefined, stored: StoredEvent): RecordedEvent {
   const fold = folds?.get(stored.type)
   const data = fold === undefined ? stored.data : lift(fold.kind, stored.revision, stored.data)
-  return { ...stored, data, recordedAt: new Date(stored.recordedAt) }
+  const { checksum: _, ...event } = stored
+  return { ...event, data, recordedAt: new Date(stored.recordedAt) }
 }
 
 async function fromSnapshot(
@@ -137,7 +141,12 @@ async function fromSnapshot(
       return ignore(`is of state revision ${stateRevision}, not ${type.stateRevision}`)
     const [witness] = await events.readStream(stream, { from: sequence, to: sequence + 1 }, { limit: 1 })
     if (witness === undefined) return ignore(`is at sequence ${sequence}, where the stream has no event`)
-    return { state: deepFreeze(decode(snapshot.state)), sequence, position: witness.position }
+    return {
+      state: deepFreeze(decode(snapshot.state)),
+      sequence,
+      position: witness.position,
+      checksum: witness.checksum,
+    }
   } catch (cause) {
     return ignore('could not be read', cause)
   }

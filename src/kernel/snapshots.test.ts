@@ -130,7 +130,15 @@ describe('A snapshot', () => {
       await before.vault('a').burst({ count: 4 })
       await before.stop()
       const wrong = { balance: -1, amounts: [] }
-      const snapshot = spoil({ stream, sequence: 4, stateRevision: 1, state: wrong, takenAt: 0 })
+      const snapshot = spoil({
+        stream,
+        sequence: 4,
+        stateRevision: 1,
+        checksum: 1,
+        fingerprint: '',
+        state: wrong,
+        takenAt: 0,
+      })
       await withStore(watch, (store) => store.saveSnapshot(snapshot, { keep: 2 }))
       const log = recorder()
       await using after = await startVaults({ store: watch.store, snapshotEvery: 100, log })

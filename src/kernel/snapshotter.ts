@@ -58,11 +58,19 @@ export class Snapshotter {
     this.#saving = undefined
   }
 
-  async #save(stream: StreamId, { type, standing: { state, sequence } }: Due): Promise<void> {
+  async #save(stream: StreamId, { type, standing: { state, sequence, checksum } }: Due): Promise<void> {
     try {
       const encoded = encode(`The state of ${named(stream)}`, state)
       const takenAt = this.#environment.now()
-      const snapshot = { stream, sequence, stateRevision: type.stateRevision, state: encoded, takenAt }
+      const snapshot = {
+        stream,
+        sequence,
+        stateRevision: type.stateRevision,
+        checksum,
+        fingerprint: '',
+        state: encoded,
+        takenAt,
+      }
       await this.#snapshots.saveSnapshot(snapshot, { keep: this.#limits.snapshotsKept })
     } catch (cause) {
       this.#warn({ code: 'SNAPSHOT_FAILED', message: `The snapshot of ${named(stream)} was not saved`, cause })

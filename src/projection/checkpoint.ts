@@ -3,7 +3,8 @@
  * pair it with rows of another place. Positions that were passed over are saved now and then, not one by one.
  */
 import { ConflictError } from '../domain/error.ts'
-import type { ProjectionStore, Row, SqlTransaction } from '../store/store.ts'
+import { noCheckpoint } from '../store/checkpoint.ts'
+import type { ProjectionStore, Row, SqlTransaction, Checkpoint as StoredCheckpoint } from '../store/store.ts'
 
 /** Positions that may be passed over without saving. */
 const unsavedMax = 1000
@@ -15,7 +16,7 @@ export class Checkpoint {
   readonly #store: ProjectionStore
   readonly #onReached: (position: number) => void
   #name: string
-  #saved = 0
+  #saved: StoredCheckpoint = noCheckpoint
   #handled = 0
 
   /**
@@ -39,20 +40,21 @@ export class Checkpoint {
   }
 
   /** Goes to where it is stored, and under which name. */
-  goTo(name: string, position: number): void {
+  goTo(name: string, stored: StoredCheckpoint): void {
     this.#name = name
-    this.#saved = position
-    this.#reach(position)
+    this.#saved = stored
+    this.#reach(stored.position)
   }
 
   /** Whether it is stored where it was left here. */
   async isCurrent(): Promise<boolean> {
-    return (await this.#store.loadCheckpoint(this.#name)) === this.#saved
+    const { position, term } = await this.#store.loadCheckpoint(this.#name)
+    return position === this.#saved.position && term === this.#saved.term
   }
 
   /** Begins behind a position, if it is at the beginning. */
   async beginBehind(position: number): Promise<void> {
-    if (this.#saved === 0 && position > this.#handled) await this.advance(position, [], true)
+    if (this.#saved.position === 0 && position > this.#handled) await this.advance(position, [], true)
   }
 
   /**
@@ -62,8 +64,9 @@ export class Checkpoint {
    */
   advance(to: number, rows: readonly Row[], atOnce: boolean): Promise<boolean> {
     const from = this.#saved
-    const isDue = rows.length > 0 || to - from >= unsavedMax || (atOnce && to > from)
-    return this.#arrive(to, isDue ? this.#store.saveStep(this.#name, { from, to, rows }) : undefined)
+    const isDue = rows.length > 0 || to - from.position >= unsavedMax || (atOnce && to > from.position)
+    const next = { ...from, position: to }
+    return this.#arrive(next, isDue ? this.#store.saveStep(this.#name, { from, to: next, rows }) : undefined)
   }
 
   /**
@@ -73,11 +76,12 @@ export class Checkpoint {
    * @throws what the work throws, and nothing was saved
    */
   advanceWith(to: number, rows: readonly Row[], work: Work): Promise<boolean> {
+    const next = { ...this.#saved, position: to }
     const saving = this.#store.transact!(this.#name, this.#saved, async (transaction) => {
       await work(transaction)
-      return { to, rows }
+      return { to: next, rows }
     })
-    return this.#arrive(to, saving)
+    return this.#arrive(next, saving)
   }
 
   /** Saves what was passed over. If another runner is further, or will be, that is as good. */
@@ -85,7 +89,7 @@ export class Checkpoint {
     await this.advance(this.#handled, [], true)
   }
 
-  async #arrive(to: number, saving: Promise<void> | undefined): Promise<boolean> {
+  async #arrive(to: StoredCheckpoint, saving: Promise<void> | undefined): Promise<boolean> {
     try {
       await saving
     } catch (error) {
@@ -93,7 +97,7 @@ export class Checkpoint {
       throw error
     }
     if (saving !== undefined) this.#saved = to
-    if (to > this.#handled) this.#reach(to)
+    if (to.position > this.#handled) this.#reach(to.position)
     return true
   }
 

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Json, memory } from '../index.ts'
+import { at } from '../testing/checkpoint-at.ts'
 import { compareRows } from './compare-rows.ts'
 import { parkedRow } from './parked-events.ts'
 
@@ -13,7 +14,7 @@ async function comparing(live: Rows, rebuilt: Rows) {
   const parked = parkedRow({ position: 1, type: 'Put', stream: { aggregate: 'a', id: 'a' } }, ['a'], 'why', 0)
   for (const [name, all] of Object.entries({ live, rebuilt })) {
     const rows = Object.entries(all).map(([key, value]) => ({ key, value }))
-    await store.saveStep(name, { from: 0, to: 1, rows: name === 'live' ? [...rows, parked] : rows })
+    await store.saveStep(name, { from: at(0), to: at(1), rows: name === 'live' ? [...rows, parked] : rows })
   }
   return (limit = 100, signal = never) => compareRows(store, 'live', 'rebuilt', limit, signal)
 }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { memory } from '../index.ts'
 import type { Store } from '../store/store.ts'
+import { at } from '../testing/checkpoint-at.ts'
 import { Generations, retiredAt } from './generations.ts'
 
 const open = () => memory().open({ now: () => 0, warn: () => {} })
@@ -31,13 +32,13 @@ test('a build serves once it is finished, for everybody who looks', async () => 
 test('rows that served are deleted, and nobody can write there any more', async () => {
   const store = await open()
   const rows = Array.from({ length: 2500 }, (_, i) => ({ key: `k${i}`, value: i }))
-  await store.saveStep('p', { from: 0, to: 9, rows })
+  await store.saveStep('p', { from: at(0), to: at(9), rows })
   const generations = of(store)
   await generations.finish(await generations.begin('x', false))
   await generations.tidy()
   assert.deepEqual(await store.listRows('p', { limit: 10 }), [])
-  assert.equal(await store.loadCheckpoint('p'), retiredAt)
-  const late = store.saveStep('p', { from: 9, to: 10, rows: [] })
+  assert.equal((await store.loadCheckpoint('p')).position, retiredAt)
+  const late = store.saveStep('p', { from: at(9), to: at(10), rows: [] })
   await assert.rejects(late, { code: 'CHECKPOINT_CONFLICT' })
   assert.equal(generations.hasLeftovers, false)
 })
@@ -70,7 +71,7 @@ test('what is given up is removed', async () => {
   const store = await open()
   const generations = of(store)
   const { storage } = await generations.begin('x', false)
-  await store.saveStep(storage, { from: 0, to: 3, rows: [{ key: 'a', value: 1 }] })
+  await store.saveStep(storage, { from: at(0), to: at(3), rows: [{ key: 'a', value: 1 }] })
   await generations.abandon()
   await generations.tidy()
   assert.deepEqual([await store.listRows(storage, { limit: 1 }), generations.live.storage], [[], 'p'])

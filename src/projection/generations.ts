@@ -8,6 +8,7 @@
  */
 import { ConflictError, ProjectionError } from '../domain/error.ts'
 import type { JsonObject } from '../domain/json.ts'
+import { noCheckpoint } from '../store/checkpoint.ts'
 import type { ProjectionStore, Row } from '../store/store.ts'
 
 /** Rows of one build. */
@@ -79,7 +80,7 @@ export class Generations {
    */
   async load(): Promise<void> {
     // The version first: a record that is newer than its version only makes the next change conflict.
-    const version = await this.#store.loadCheckpoint(this.#recordName)
+    const { position: version } = await this.#store.loadCheckpoint(this.#recordName)
     if (version !== this.#version) {
       const [stored] = await this.#store.loadRows(this.#recordName, [recordKey])
       this.#record = stored as unknown as Record
@@ -145,11 +146,11 @@ export class Generations {
   }
 
   async #retire(storage: string): Promise<void> {
-    for (let from = 0; from !== retiredAt; ) {
-      from = await this.#store.loadCheckpoint(storage)
+    for (let isRetired = false; !isRetired; ) {
+      const from = await this.#store.loadCheckpoint(storage)
       try {
-        await this.#store.saveStep(storage, { from, to: retiredAt, rows: [] })
-        from = retiredAt
+        await this.#store.saveStep(storage, { from, to: { ...from, position: retiredAt }, rows: [] })
+        isRetired = true
       } catch (error) {
         if (!(error instanceof ConflictError)) throw error
       }
@@ -158,7 +159,8 @@ export class Generations {
       rows = await this.#store.listRows(storage, { limit: pageSize })
       if (rows.length === 0) return
       const gone = rows.map(({ key }) => ({ key, value: undefined }))
-      await this.#store.saveStep(storage, { from: retiredAt, to: retiredAt, rows: gone })
+      const at = await this.#store.loadCheckpoint(storage)
+      await this.#store.saveStep(storage, { from: at, to: at, rows: gone })
     }
   }
 
@@ -166,7 +168,8 @@ export class Generations {
     const from = this.#version
     const to = from === 0 ? firstVersion : from + 1
     const rows = [{ key: recordKey, value: next as unknown as JsonObject }]
-    await this.#store.saveStep(this.#recordName, { from, to, rows })
+    const at = (position: number) => ({ ...noCheckpoint, position })
+    await this.#store.saveStep(this.#recordName, { from: at(from), to: at(to), rows })
     this.#version = to
     this.#record = next
   }

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { memory } from '../index.ts'
+import { at } from '../testing/checkpoint-at.ts'
 import {
   areParked,
   checkRowKey,
@@ -13,12 +14,12 @@ import {
   unparkedRow,
 } from './parked-events.ts'
 
-const at = (position: number) => ({ position, type: 'Put', stream: { aggregate: 'pot', id: 'a' } })
+const eventAt = (position: number) => ({ position, type: 'Put', stream: { aggregate: 'pot', id: 'a' } })
 const open = () => memory().open({ now: () => 0, warn: () => {} })
 
 test('a key is blocked as long as one that has it is parked', () => {
   const parked = new ParkedEvents()
-  parked.apply([parkedRow(at(2), ['a', 'b'], 'why', 7), parkedRow(at(10), ['b', 'c'], 'why', 7)])
+  parked.apply([parkedRow(eventAt(2), ['a', 'b'], 'why', 7), parkedRow(eventAt(10), ['b', 'c'], 'why', 7)])
   const blocked = () => ['a', 'b', 'c', 'd'].filter((key) => parked.blocks(key))
   assert.deepEqual(blocked(), ['a', 'b', 'c'])
   parked.apply([unparkedRow(2)])
@@ -29,7 +30,7 @@ test('a key is blocked as long as one that has it is parked', () => {
 
 test('one that is parked again counts once, with its new keys', () => {
   const parked = new ParkedEvents()
-  parked.apply([parkedRow(at(2), ['a'], 'why', 7), parkedRow(at(2), ['b'], 'again', 8)])
+  parked.apply([parkedRow(eventAt(2), ['a'], 'why', 7), parkedRow(eventAt(2), ['b'], 'again', 8)])
   assert.deepEqual([parked.blocks('a'), parked.blocks('b'), parked.all.length], [false, true, 1])
   assert.ok(parked.holds(2))
   parked.apply([unparkedRow(2)])
@@ -39,8 +40,8 @@ test('one that is parked again counts once, with its new keys', () => {
 test('they are in the order of the log, and come back from the store as they were', async () => {
   const store = await open()
   const positions = [900_000_000, 2, 10, 1_000_000]
-  const rows = positions.map((position) => parkedRow(at(position), ['a'], 'why', 7))
-  await store.saveStep('p', { from: 0, to: 5, rows: [...rows, { key: 'a', value: 1 }] })
+  const rows = positions.map((position) => parkedRow(eventAt(position), ['a'], 'why', 7))
+  await store.saveStep('p', { from: at(0), to: at(5), rows: [...rows, { key: 'a', value: 1 }] })
   const parked = new ParkedEvents()
   await parked.load(store, 'p')
   const sorted = [2, 10, 1_000_000, 900_000_000]
@@ -57,15 +58,15 @@ test('they are in the order of the log, and come back from the store as they wer
 
 test('more of them than a page are all found', async () => {
   const store = await open()
-  const rows = Array.from({ length: 2500 }, (_, i) => parkedRow(at(i + 1), [], 'why', 7))
-  await store.saveStep('p', { from: 0, to: 5, rows })
+  const rows = Array.from({ length: 2500 }, (_, i) => parkedRow(eventAt(i + 1), [], 'why', 7))
+  await store.saveStep('p', { from: at(0), to: at(5), rows })
   assert.equal((await listParked(store, 'p')).length, 2500)
 })
 
 test('scheduled commands wait for their time again, beside what is parked at the same position', () => {
   const scheduled = { key: 'timer 2:0', dueAt: 99, command: { name: 'pay' } }
   const parked = new ParkedEvents()
-  parked.apply([parkedRow(at(2), ['a'], 'why', 7), parkedRow(at(2), [], 'never', 8, scheduled)])
+  parked.apply([parkedRow(eventAt(2), ['a'], 'why', 7), parkedRow(eventAt(2), [], 'never', 8, scheduled)])
   assert.equal(parked.all.length, 2)
   const [gone, timer] = parked.timerRows()
   assert.deepEqual(timer, { key: 'timer 2:0', value: { dueAt: 99, command: { name: 'pay' } } })

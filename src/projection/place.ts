@@ -252,8 +252,8 @@ export class Place {
     for (let before: string | undefined; ; ) {
       await this.#home.load()
       const { storage } = this.#home.live
-      const position = await store.loadCheckpoint(storage)
-      if (position !== retiredAt) return this.#checkpoint.goTo(storage, position)
+      const stored = await store.loadCheckpoint(storage)
+      if (stored.position !== retiredAt) return this.#checkpoint.goTo(storage, stored)
       // Retired between the two looks: other rows serve now.
       this.#home.onRetired?.()
       if (before === storage) {

@@ -105,7 +105,7 @@ export class Rebuilder {
       const { steps, generation } = await this.#begin(false)
       const tell = this.#telling(onProgress)
       const catchUp = (end: number) => this.#catchUp(steps, lease, signal, tell, end)
-      const checkpoint = () => store.loadCheckpoint(generations.live.storage)
+      const checkpoint = async () => (await store.loadCheckpoint(generations.live.storage)).position
       try {
         await catchUp((await checkpoint()) + 1)
         return await live.hold(async () => {

@@ -11,9 +11,9 @@ import { Added, Taken, Vault } from '../../test/kernel/vault.ts'
 /** The checkpoint that a store holds. */
 async function checkpointOf(factory: StoreFactory, name: string): Promise<number> {
   const store = await factory.open({ now: () => 0, warn: () => {} })
-  const checkpoint = await store.loadCheckpoint(name)
+  const { position } = await store.loadCheckpoint(name)
   await store.close()
-  return checkpoint
+  return position
 }
 
 /** Rows that take no amount of 13. */

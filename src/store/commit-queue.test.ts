@@ -27,7 +27,7 @@ class HeldWriter {
     const { promise, resolve, reject } = Promise.withResolvers<readonly AppendResult[]>()
     const results = commits.map(() => {
       const sequence = ++this.#stored
-      return { status: 'stored', sequence, position: sequence, count: 1 } as const
+      return { status: 'stored', sequence, position: sequence, count: 1, checksum: 0 } as const
     })
     this.#pending.push({ answer: () => resolve(results), fail: reject })
     this.#arrived.resolve()

@@ -6,7 +6,7 @@ import type { StoredEvent } from './store.ts'
 
 const at = (position: number, more: Partial<StoredEvent> = {}): StoredEvent => ({
   ...{ stream: { aggregate: 'a', id: 'b' }, type: 'T', revision: 1, data: {}, metadata: {}, tags: [] },
-  ...{ sequence: position, position, recordedAt: 0, commitId: 'c' },
+  ...{ sequence: position, position, recordedAt: 0, commitId: 'c', checksum: position },
   ...more,
 })
 const infinity = Number.POSITIVE_INFINITY

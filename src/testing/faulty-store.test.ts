@@ -7,6 +7,7 @@ import { type TestContext, test } from 'node:test'
 import { memory } from '../store/memory/memory-store.ts'
 import { sqlite } from '../store/sqlite/index.ts'
 import type { Store } from '../store/store.ts'
+import { at } from './checkpoint-at.ts'
 import { type Fault, faultyStore, type StoreCall } from './faulty-store.ts'
 
 const opening = { now: () => 0, warn: () => {} }
@@ -29,7 +30,7 @@ async function open(
   return { store, calls }
 }
 
-const step = async () => ({ to: 1, rows: [{ key: 'k', value: 1 }] })
+const step = async () => ({ to: at(1), rows: [{ key: 'k', value: 1 }] })
 
 test('a store without SQL has no transactions, faulty or not', async () => {
   const store = await faultyStore(memory(), () => undefined).open(opening)
@@ -39,27 +40,27 @@ test('a store without SQL has no transactions, faulty or not', async () => {
 
 test('a transaction passes where no fault is asked for, and is numbered', async (context) => {
   const { store, calls } = await open(context, () => undefined)
-  await store.transact!('p', 0, step)
-  assert.equal(await store.loadCheckpoint('p'), 1)
+  await store.transact!('p', at(0), step)
+  assert.equal((await store.loadCheckpoint('p')).position, 1)
   const call = calls.find(({ method }) => method === 'transact')
-  assert.deepEqual([call?.number, call?.args], [1, ['p', 0, step]])
+  assert.deepEqual([call?.number, call?.args], [1, ['p', at(0), step]])
 })
 
 test('a transaction fails before its effect, after it, or with an error that is given', async (context) => {
   let fault: Fault | undefined = 'before'
   const { store } = await open(context, () => fault)
-  await assert.rejects(store.transact!('p', 0, step), { code: 'STORE_UNAVAILABLE' })
+  await assert.rejects(store.transact!('p', at(0), step), { code: 'STORE_UNAVAILABLE' })
   fault = new RangeError('mine')
-  await assert.rejects(store.transact!('p', 0, step), RangeError)
-  assert.equal(await store.loadCheckpoint('p'), 0)
+  await assert.rejects(store.transact!('p', at(0), step), RangeError)
+  assert.equal((await store.loadCheckpoint('p')).position, 0)
   fault = 'after'
-  await assert.rejects(store.transact!('p', 0, step), { code: 'STORE_UNAVAILABLE' })
-  assert.equal(await store.loadCheckpoint('p'), 1)
+  await assert.rejects(store.transact!('p', at(0), step), { code: 'STORE_UNAVAILABLE' })
+  assert.equal((await store.loadCheckpoint('p')).position, 1)
   const gate = Promise.withResolvers<void>()
   fault = gate.promise
-  const hanging = store.transact!('p', 1, async () => ({ to: 2, rows: [] }))
-  assert.equal(await store.loadCheckpoint('p'), 1)
+  const hanging = store.transact!('p', at(1), async () => ({ to: at(2), rows: [] }))
+  assert.equal((await store.loadCheckpoint('p')).position, 1)
   gate.resolve()
   await hanging
-  assert.equal(await store.loadCheckpoint('p'), 2)
+  assert.equal((await store.loadCheckpoint('p')).position, 2)
 })

@@ -110,7 +110,7 @@ async function checkSnapshots(
  */
 async function checkRowsSoFar(bank: RunningBank, store: Store): Promise<void> {
   for (;;) {
-    const checkpoint = await store.loadCheckpoint('balances')
+    const { position: checkpoint } = await store.loadCheckpoint('balances')
     const events = await readLog(store)
     assert.ok(
       checkpoint <= events.length,
@@ -119,7 +119,7 @@ async function checkRowsSoFar(bank: RunningBank, store: Store): Promise<void> {
     try {
       return await checkRows(bank, store, events.slice(0, checkpoint))
     } catch (error) {
-      if ((await store.loadCheckpoint('balances')) === checkpoint) throw error
+      if ((await store.loadCheckpoint('balances')).position === checkpoint) throw error
     }
   }
 }
@@ -132,7 +132,9 @@ export async function checkRows(
 ): Promise<void> {
   const expected = new Map<string, BalanceRow>()
   for (const event of events) {
-    const recorded = { ...event, recordedAt: new Date(event.recordedAt) } as Parameters<typeof Balances.evolve>[1]
+    const recorded = { ...event, recordedAt: new Date(event.recordedAt) } as unknown as Parameters<
+      typeof Balances.evolve
+    >[1]
     const { id } = event.stream
     expected.set(id, Balances.evolve(expected.get(id), recorded)!)
   }

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import type { Store } from '../../src/index.ts'
+import { at } from '../../src/testing/checkpoint-at.ts'
 import { onServer } from '../servers/server.ts'
 import { type Chance, withChance } from './chance.ts'
 import { ChildProgram } from './child-program.ts'
@@ -74,11 +75,11 @@ async function killSavers(context: TestContext, place: Place, chance: Chance): P
 /** Saves a step that changes nothing but the checkpoint, behind wherever the other one has come to, as a runner does. */
 async function takeOver(store: Store, saving: number): Promise<void> {
   for (;;) {
-    const from = await store.loadCheckpoint(projection)
+    const { position: from } = await store.loadCheckpoint(projection)
     assert.ok(from === saving - 1 || from === saving, `the step ${saving} was begun last, and ${from} is saved`)
     const value = { step: from }
     try {
-      return await store.saveStep(projection, { from, to: from, rows: [{ key: 'row 0', value }] })
+      return await store.saveStep(projection, { from: at(from), to: at(from), rows: [{ key: 'row 0', value }] })
     } catch (error) {
       // What the killed one had asked for may come about after it.
       assert.equal((error as { code?: string }).code, 'CHECKPOINT_CONFLICT')

@@ -1,4 +1,5 @@
 /** The program that saves steps of a projection without a pause, and says which, until it is killed in the middle of one. */
+import { at } from '../../src/testing/checkpoint-at.ts'
 import { storeAt } from './place.ts'
 import { listen, say } from './told-program.ts'
 import type { Place } from './writer-protocol.ts'
@@ -7,11 +8,11 @@ const rowsOfStep = 12
 
 async function run(place: Place, projection: string): Promise<void> {
   const store = await storeAt(place).open({ warn: () => {}, now: Date.now })
-  for (let from = await store.loadCheckpoint(projection); ; from++) {
-    const to = from + 1
+  for (let { position } = await store.loadCheckpoint(projection); ; position++) {
+    const to = position + 1
     say({ saving: to })
     const rows = Array.from({ length: rowsOfStep }, (_, i) => ({ key: `row ${i}`, value: { step: to } }))
-    await store.saveStep(projection, { from, to, rows })
+    await store.saveStep(projection, { from: at(position), to: at(to), rows })
   }
 }
 

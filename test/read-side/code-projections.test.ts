@@ -10,6 +10,7 @@ import {
   type StartOptions,
 } from '../../src/index.ts'
 import type { StoreFactory } from '../../src/store/store.ts'
+import { at } from '../../src/testing/checkpoint-at.ts'
 import { faultyStore } from '../../src/testing/faulty-store.ts'
 import { manualEnvironment } from '../../src/testing/manual-environment.ts'
 import { codesOf, recorder, settled, until } from '../kernel/rig.ts'
@@ -182,10 +183,10 @@ await onEveryStore('A projection as code', ({ place }) => {
 async function tableOf(store: StoreFactory, table: string): Promise<readonly number[]> {
   let amounts: readonly number[] = []
   await withStore(store, (opened) =>
-    opened.transact!(`reader of ${table}`, 0, async (transaction) => {
+    opened.transact!(`reader of ${table}`, at(0), async (transaction) => {
       const found = await transaction.query<{ amount: number }>(`SELECT amount FROM ${table} ORDER BY position, twice`)
       amounts = found.map(({ amount }) => Number(amount))
-      return { to: 0, rows: [] }
+      return { to: at(0), rows: [] }
     }),
   )
   return amounts

@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { domain, hasCode, projection } from '../../src/index.ts'
 import type { StoreFactory } from '../../src/store/store.ts'
+import { at } from '../../src/testing/checkpoint-at.ts'
 import { type ManualEnvironment, manualEnvironment } from '../../src/testing/manual-environment.ts'
 import { codesOf, until, watched } from '../kernel/rig.ts'
 import { onEveryStore, testWhere } from '../stores/every-store.ts'
@@ -76,12 +77,12 @@ await onEveryStore('A projection by its name', ({ place }) => {
   test('refuses a step from a checkpoint that is not there, and keeps rows and checkpoint', async (t) => {
     const store = await place(t)
     await withStore(store, async (opened) => {
-      await opened.saveStep('rows', { from: 0, to: 5, rows: [{ key: 'a', value: 1 }] })
+      await opened.saveStep('rows', { from: at(0), to: at(5), rows: [{ key: 'a', value: 1 }] })
       for (const from of [0, 4, 6]) {
-        const late = opened.saveStep('rows', { from, to: 9, rows: [{ key: 'a', value: 2 }] })
+        const late = opened.saveStep('rows', { from: at(from), to: at(9), rows: [{ key: 'a', value: 2 }] })
         await assert.rejects(late, { code: 'CHECKPOINT_CONFLICT' })
       }
-      assert.equal(await opened.loadCheckpoint('rows'), 5)
+      assert.equal((await opened.loadCheckpoint('rows')).position, 5)
       assert.deepEqual(await opened.loadRows('rows', ['a']), [1])
     })
   })

@@ -191,7 +191,7 @@ await onEveryStore('Defects of projections and snapshots', ({ place }) => {
 
   test('defect 8: an older snapshot does not replace a newer one', async (t) => {
     const store = await (await place(t)).open(opening)
-    const snapshot = { stream: streamOf('a'), stateRevision: 1, takenAt: 0 }
+    const snapshot = { stream: streamOf('a'), stateRevision: 1, checksum: 1, fingerprint: 'f', takenAt: 0 }
     await store.saveSnapshot({ ...snapshot, sequence: 6, state: 'new' }, { keep: 1 })
     await store.saveSnapshot({ ...snapshot, sequence: 3, state: 'old' }, { keep: 1 })
     assert.equal((await store.loadSnapshot(streamOf('a')))?.state, 'new')

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { setImmediate } from 'node:timers/promises'
 import type { StreamId } from '../../domain/stream.ts'
 import type { AppendResult, ReadAllOptions, Store, StoredEvent } from '../../store/store.ts'
+import { at } from '../checkpoint-at.ts'
 import {
   type ConformanceGroup,
   commitTo,
@@ -225,10 +226,10 @@ export const severalWriters: ConformanceGroup = {
     'shares checkpoints and leases': async ({ place }) => {
       await using own = await place()
       const [a, b] = [await own.open(), await own.open()]
-      await a.saveStep('p', { from: 0, to: 4, rows: [{ key: 'k', value: 1 }] })
-      assert.equal(await b.loadCheckpoint('p'), 4)
+      await a.saveStep('p', { from: at(0), to: at(4), rows: [{ key: 'k', value: 1 }] })
+      assert.equal((await b.loadCheckpoint('p')).position, 4)
       assert.deepEqual(await b.loadRows('p', ['k']), [1])
-      await assert.rejects(b.saveStep('p', { from: 0, to: 5, rows: [] }))
+      await assert.rejects(b.saveStep('p', { from: at(0), to: at(5), rows: [] }))
       await a.acquireLease('l', 'a', 60_000)
       assert.equal((await b.acquireLease('l', 'b', 60_000)).owner, 'a')
     },

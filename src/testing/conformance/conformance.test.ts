@@ -14,6 +14,7 @@ import { memory } from '../../store/memory/memory-store.ts'
 import { isMet } from '../../store/row-page.ts'
 import { sqlite } from '../../store/sqlite/index.ts'
 import type { Condition, Row, RowPage, Store, StoreFactory } from '../../store/store.ts'
+import { at } from '../checkpoint-at.ts'
 import { type ConformanceCase, createRig, type StorePlace } from './kit.ts'
 import { groups, storeConformance } from './store-conformance.ts'
 import { noTransactions } from './transactions.ts'
@@ -205,7 +206,7 @@ const transactionFaults: Readonly<Record<string, readonly [string, Alter]>> = {
             return await work(sql)
           } catch (error) {
             failure = { error }
-            return { to: from, rows: [] }
+            return { to: { ...from, note: {} }, rows: [] }
           }
         })
         if (failure !== undefined) throw failure.error
@@ -232,7 +233,7 @@ const transactionFaults: Readonly<Record<string, readonly [string, Alter]>> = {
         let step: Awaited<ReturnType<typeof work>> | undefined
         await store.transact!('another', await store.loadCheckpoint('another'), async (sql) => {
           step = await work(sql)
-          return { to: 0, rows: [] }
+          return { to: at(0), rows: [] }
         })
         await store.saveStep(of, { from, ...step! })
       },
@@ -245,7 +246,7 @@ const transactionFaults: Readonly<Record<string, readonly [string, Alter]>> = {
         let step: Awaited<ReturnType<typeof work>> | undefined
         await store.transact!(of, from, async (sql) => {
           step = await work(sql)
-          return { to: from, rows: [] }
+          return { to: { ...from, note: {} }, rows: [] }
         })
         await store.saveStep(of, { from, ...step! })
       },

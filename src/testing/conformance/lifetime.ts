@@ -1,6 +1,7 @@
 /** A store's life: what it says of itself, wake-ups, closing, and what is there when the place is opened again. */
 import assert from 'node:assert/strict'
 import type { Store } from '../../store/store.ts'
+import { at } from '../checkpoint-at.ts'
 import {
   type ConformanceGroup,
   commitTo,
@@ -71,17 +72,27 @@ const calls: Readonly<Record<string, (store: Store) => Promise<unknown>>> = {
   readStream: (store) => store.readStream({ aggregate: 'a', id: 'b' }, everything),
   readAll: (store) => store.readAll(everything),
   findCommit: (store) => store.findCommit({ aggregate: 'a', id: 'b' }, 'c'),
+  streamEnds: (store) => store.streamEnds([{ aggregate: 'a', id: 'b' }]),
+  reserve: (store) => store.reserve([{ aggregate: 'a', id: 'b' }], 'w', 1000),
   head: (store) => store.head(),
   saveSnapshot: (store) =>
     store.saveSnapshot(
-      { stream: { aggregate: 'a', id: 'b' }, sequence: 1, stateRevision: 1, state: {}, takenAt: 0 },
+      {
+        stream: { aggregate: 'a', id: 'b' },
+        sequence: 1,
+        stateRevision: 1,
+        checksum: 1,
+        fingerprint: 'f',
+        state: {},
+        takenAt: 0,
+      },
       { keep: 1 },
     ),
   loadSnapshot: (store) => store.loadSnapshot({ aggregate: 'a', id: 'b' }),
   loadCheckpoint: (store) => store.loadCheckpoint('p'),
   loadRows: (store) => store.loadRows('p', ['k']),
   listRows: (store) => store.listRows('p', { limit: 1 }),
-  saveStep: (store) => store.saveStep('p', { from: 0, to: 1, rows: [] }),
+  saveStep: (store) => store.saveStep('p', { from: at(0), to: at(1), rows: [] }),
   resetProjection: (store) => store.resetProjection('p'),
   acquireLease: (store) => store.acquireLease('l', 'a', 1000),
   releaseLease: (store) => store.releaseLease('l', 'a'),
@@ -203,7 +214,15 @@ export const reopening: ConformanceGroup = {
       await using own = await place()
       const id = stream()
       const first = await own.open()
-      const saved = { stream: id, sequence: 4, stateRevision: 2, state: { a: ['\0'] }, takenAt: 5 }
+      const saved = {
+        stream: id,
+        sequence: 4,
+        stateRevision: 2,
+        checksum: 2 ** 40,
+        fingerprint: 'f',
+        state: { a: ['\0'] },
+        takenAt: 5,
+      }
       await first.saveSnapshot({ ...saved, sequence: 2 }, { keep: 2 })
       await first.saveSnapshot(saved, { keep: 2 })
       await first.close()
@@ -216,28 +235,28 @@ export const reopening: ConformanceGroup = {
       await using own = await place()
       const first = await own.open()
       await first.saveStep('p', {
-        from: 0,
-        to: 7,
+        from: at(0),
+        to: at(7),
         rows: [
           { key: 'a', value: { n: 1 } },
           { key: 'b', value: null },
         ],
       })
       await first.saveStep('p', {
-        from: 7,
-        to: 9,
+        from: at(7),
+        to: at(9),
         rows: [
           { key: 'c', value: 2 },
           { key: 'a', value: undefined },
         ],
       })
-      await first.saveStep('q', { from: 0, to: 3, rows: [{ key: 'a', value: 1 }] })
+      await first.saveStep('q', { from: at(0), to: at(3), rows: [{ key: 'a', value: 1 }] })
       await first.resetProjection('q')
       await first.close()
       const second = await own.open()
-      assert.equal(await second.loadCheckpoint('p'), 9)
+      assert.equal((await second.loadCheckpoint('p')).position, 9)
       assert.deepEqual(await second.loadRows('p', ['a', 'b', 'c']), [undefined, null, 2])
-      assert.equal(await second.loadCheckpoint('q'), 0)
+      assert.equal((await second.loadCheckpoint('q')).position, 0)
       assert.deepEqual(await second.listRows('q', { limit: 5 }), [])
     },
     'is empty if it was': async ({ place }) => {

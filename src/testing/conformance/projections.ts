@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import type { Json } from '../../domain/json.ts'
 import type { Row, Store } from '../../store/store.ts'
+import { at } from '../checkpoint-at.ts'
 import { type ConformanceGroup, grow, rejectsWith } from './kit.ts'
 
 const row = (key: string, value: Json | undefined = { of: key }): Row => ({ key, value })
@@ -27,76 +28,81 @@ export const checkpoints: ConformanceGroup = {
     },
     'move to where a step says': async ({ store, name }) => {
       const of = name()
-      await store.saveStep(of, { from: 0, to: 5, rows: [] })
-      assert.equal(await store.loadCheckpoint(of), 5)
-      await store.saveStep(of, { from: 5, to: 9, rows: [] })
-      assert.equal(await store.loadCheckpoint(of), 9)
+      await store.saveStep(of, { from: at(0), to: at(5), rows: [] })
+      assert.equal((await store.loadCheckpoint(of)).position, 5)
+      await store.saveStep(of, { from: at(5), to: at(9), rows: [] })
+      assert.equal((await store.loadCheckpoint(of)).position, 9)
     },
     'may stay where they are': async ({ store, name }) => {
       const of = name()
-      await store.saveStep(of, { from: 0, to: 0, rows: [row('a')] })
-      assert.equal(await store.loadCheckpoint(of), 0)
-      await store.saveStep(of, { from: 0, to: 3, rows: [] })
-      await store.saveStep(of, { from: 3, to: 3, rows: [row('b')] })
+      await store.saveStep(of, { from: at(0), to: at(0), rows: [row('a')] })
+      assert.equal((await store.loadCheckpoint(of)).position, 0)
+      await store.saveStep(of, { from: at(0), to: at(3), rows: [] })
+      await store.saveStep(of, { from: at(3), to: at(3), rows: [row('b')] })
       assert.deepEqual(await store.loadRows(of, ['a', 'b']), [{ of: 'a' }, { of: 'b' }])
     },
     'may lie anywhere in the log, or past it': async ({ store, name }) => {
       const of = name()
-      await store.saveStep(of, { from: 0, to: Number.MAX_SAFE_INTEGER, rows: [] })
-      assert.equal(await store.loadCheckpoint(of), Number.MAX_SAFE_INTEGER)
+      await store.saveStep(of, { from: at(0), to: at(Number.MAX_SAFE_INTEGER), rows: [] })
+      assert.equal((await store.loadCheckpoint(of)).position, Number.MAX_SAFE_INTEGER)
     },
     'refuse a step computed from an earlier one': async ({ store, name }) => {
       const of = name()
-      await store.saveStep(of, { from: 0, to: 5, rows: [] })
-      await rejectsWith(store.saveStep(of, { from: 0, to: 7, rows: [] }), 'CHECKPOINT_CONFLICT')
-      assert.equal(await store.loadCheckpoint(of), 5)
+      await store.saveStep(of, { from: at(0), to: at(5), rows: [] })
+      await rejectsWith(store.saveStep(of, { from: at(0), to: at(7), rows: [] }), 'CHECKPOINT_CONFLICT')
+      assert.equal((await store.loadCheckpoint(of)).position, 5)
     },
     'refuse a step computed from a later one': async ({ store, name }) => {
       const of = name()
-      await rejectsWith(store.saveStep(of, { from: 3, to: 7, rows: [] }), 'CHECKPOINT_CONFLICT')
-      assert.equal(await store.loadCheckpoint(of), 0)
+      await rejectsWith(store.saveStep(of, { from: at(3), to: at(7), rows: [] }), 'CHECKPOINT_CONFLICT')
+      assert.equal((await store.loadCheckpoint(of)).position, 0)
     },
     'say where they are when they refuse': async ({ store, name }) => {
       const of = name()
-      await store.saveStep(of, { from: 0, to: 5, rows: [] })
-      await assert.rejects(store.saveStep(of, { from: 2, to: 7, rows: [] }), (error: { facts?: unknown }) => {
+      await store.saveStep(of, { from: at(0), to: at(5), rows: [] })
+      await assert.rejects(store.saveStep(of, { from: at(2), to: at(7), rows: [] }), (error: { facts?: unknown }) => {
         assert.deepEqual(error.facts, { projection: of, expected: 2, actual: 5 })
         return true
       })
     },
     'cannot be moved back by a second runner': async ({ store, name }) => {
       const of = name()
-      await store.saveStep(of, { from: 0, to: 10, rows: [row('a', 'first')] })
-      await rejectsWith(store.saveStep(of, { from: 0, to: 4, rows: [row('a', 'second')] }), 'CHECKPOINT_CONFLICT')
-      assert.equal(await store.loadCheckpoint(of), 10)
+      await store.saveStep(of, { from: at(0), to: at(10), rows: [row('a', 'first')] })
+      await rejectsWith(
+        store.saveStep(of, { from: at(0), to: at(4), rows: [row('a', 'second')] }),
+        'CHECKPOINT_CONFLICT',
+      )
+      assert.equal((await store.loadCheckpoint(of)).position, 10)
       assert.deepEqual(await store.loadRows(of, ['a']), ['first'])
     },
     'of one projection are not those of another': async ({ store, name }) => {
       const of = name()
       const names = [of, `${of} `, `${of}%`, `${of}/x`, of.toUpperCase()]
-      for (const [i, each] of names.entries()) await store.saveStep(each, { from: 0, to: i + 1, rows: [row('k', i)] })
+      for (const [i, each] of names.entries())
+        await store.saveStep(each, { from: at(0), to: at(i + 1), rows: [row('k', i)] })
       for (const [i, each] of names.entries()) {
-        assert.equal(await store.loadCheckpoint(each), i + 1)
+        assert.equal((await store.loadCheckpoint(each)).position, i + 1)
         assert.deepEqual(await store.loadRows(each, ['k']), [i])
       }
     },
     'have exactly one winner when several runners step at once': async ({ store, name }) => {
       const of = name()
       const steps = Array.from({ length: 8 }, (_, i) =>
-        store.saveStep(of, { from: 0, to: i + 1, rows: [row('winner', i + 1)] }),
+        store.saveStep(of, { from: at(0), to: at(i + 1), rows: [row('winner', i + 1)] }),
       )
       const settled = await Promise.allSettled(steps)
       const winners = settled.flatMap(({ status }, i) => (status === 'fulfilled' ? [i + 1] : []))
       assert.equal(winners.length, 1)
-      assert.equal(await store.loadCheckpoint(of), winners[0])
+      assert.equal((await store.loadCheckpoint(of)).position, winners[0])
       assert.deepEqual(await store.loadRows(of, ['winner']), winners)
     },
     'advance step by step while others append': async ({ store, stream, name }) => {
       const of = name()
       const appended = Promise.all(Array.from({ length: 20 }, () => grow(store, stream(), 2)))
-      for (let at = 0; at < 20; at++) await store.saveStep(of, { from: at, to: at + 1, rows: [row('n', at + 1)] })
+      for (let from = 0; from < 20; from++)
+        await store.saveStep(of, { from: at(from), to: at(from + 1), rows: [row('n', from + 1)] })
       await appended
-      assert.equal(await store.loadCheckpoint(of), 20)
+      assert.equal((await store.loadCheckpoint(of)).position, 20)
       assert.deepEqual(await store.loadRows(of, ['n']), [20])
     },
   },
@@ -111,23 +117,23 @@ export const rows: ConformanceGroup = {
     },
     'are loaded in the order of the keys, with gaps where there is none': async ({ store, name }) => {
       const of = name()
-      await store.saveStep(of, { from: 0, to: 1, rows: ['a', 'b', 'c'].map((key) => row(key)) })
+      await store.saveStep(of, { from: at(0), to: at(1), rows: ['a', 'b', 'c'].map((key) => row(key)) })
       const loaded = await store.loadRows(of, ['c', 'x', 'a', 'c'])
       assert.deepEqual(loaded, [{ of: 'c' }, undefined, { of: 'a' }, { of: 'c' }])
       assert.deepEqual(await store.loadRows(of, []), [])
     },
     'are replaced by a later step': async ({ store, name }) => {
       const of = name()
-      await store.saveStep(of, { from: 0, to: 1, rows: [row('a', 1), row('b', 1)] })
-      await store.saveStep(of, { from: 1, to: 2, rows: [row('a', 2)] })
+      await store.saveStep(of, { from: at(0), to: at(1), rows: [row('a', 1), row('b', 1)] })
+      await store.saveStep(of, { from: at(1), to: at(2), rows: [row('a', 2)] })
       assert.deepEqual(await store.loadRows(of, ['a', 'b']), [2, 1])
     },
     'without a value are deleted': async ({ store, name }) => {
       const of = name()
-      await store.saveStep(of, { from: 0, to: 1, rows: [row('a'), row('b')] })
+      await store.saveStep(of, { from: at(0), to: at(1), rows: [row('a'), row('b')] })
       await store.saveStep(of, {
-        from: 1,
-        to: 2,
+        from: at(1),
+        to: at(2),
         rows: [
           { key: 'a', value: undefined },
           { key: 'never', value: undefined },
@@ -141,13 +147,13 @@ export const rows: ConformanceGroup = {
     },
     'may be null, which is not the same as none': async ({ store, name }) => {
       const of = name()
-      await store.saveStep(of, { from: 0, to: 1, rows: [row('a', null)] })
+      await store.saveStep(of, { from: at(0), to: at(1), rows: [row('a', null)] })
       assert.deepEqual(await store.loadRows(of, ['a', 'b']), [null, undefined])
     },
     'come back the same, whatever JSON they are': async ({ store, name }) => {
       const of = name()
       const values: Json[] = [0, '', false, [], {}, [null], { $date: 'x', 'a.b': '\0 "q" 日本' }, 'x'.repeat(100_000)]
-      await store.saveStep(of, { from: 0, to: 1, rows: values.map((value, i) => row(`${i}`, value)) })
+      await store.saveStep(of, { from: at(0), to: at(1), rows: values.map((value, i) => row(`${i}`, value)) })
       assert.deepEqual(
         await store.loadRows(
           of,
@@ -174,7 +180,7 @@ export const rows: ConformanceGroup = {
         'K',
         'k',
       ]
-      await store.saveStep(of, { from: 0, to: 1, rows: keys.map((key) => row(key)) })
+      await store.saveStep(of, { from: at(0), to: at(1), rows: keys.map((key) => row(key)) })
       assert.deepEqual(
         await store.loadRows(of, keys),
         keys.map((key) => ({ of: key })),
@@ -183,22 +189,22 @@ export const rows: ConformanceGroup = {
     },
     'of a refused step are not changed': async ({ store, name }) => {
       const of = name()
-      await store.saveStep(of, { from: 0, to: 5, rows: [row('a', 1)] })
-      const step = { from: 4, to: 6, rows: [row('a', 2), row('b', 2)] }
+      await store.saveStep(of, { from: at(0), to: at(5), rows: [row('a', 1)] })
+      const step = { from: at(4), to: at(6), rows: [row('a', 2), row('b', 2)] }
       await rejectsWith(store.saveStep(of, step), 'CHECKPOINT_CONFLICT')
       assert.deepEqual(await store.loadRows(of, ['a', 'b']), [1, undefined])
     },
     'cannot be changed by who saved them': async ({ store, name }) => {
       const of = name()
       const value = { list: [1] }
-      await store.saveStep(of, { from: 0, to: 1, rows: [row('a', value)] })
+      await store.saveStep(of, { from: at(0), to: at(1), rows: [row('a', value)] })
       value.list.push(2)
       assert.deepEqual(await store.loadRows(of, ['a']), [{ list: [1] }])
     },
     'are listed page by page, each once and in one order': async ({ store, name }) => {
       const of = name()
       const keys = Array.from({ length: 25 }, (_, i) => `key ${(i * 7) % 25}`)
-      await store.saveStep(of, { from: 0, to: 1, rows: keys.map((key) => row(key)) })
+      await store.saveStep(of, { from: at(0), to: at(1), rows: keys.map((key) => row(key)) })
       const whole = await listAll(store, of, 1000)
       assert.equal(whole.length, 25)
       for (const limit of [1, 4, 24, 25, 26]) assert.deepEqual(await listAll(store, of, limit), whole)
@@ -207,7 +213,7 @@ export const rows: ConformanceGroup = {
     },
     'are listed behind a key that is not there': async ({ store, name }) => {
       const of = name()
-      await store.saveStep(of, { from: 0, to: 1, rows: ['a', 'b', 'd'].map((key) => row(key)) })
+      await store.saveStep(of, { from: at(0), to: at(1), rows: ['a', 'b', 'd'].map((key) => row(key)) })
       assert.deepEqual(
         (await store.listRows(of, { after: 'c', limit: 9 })).map(({ key }) => key),
         ['d'],
@@ -217,7 +223,7 @@ export const rows: ConformanceGroup = {
     'of a large step are all stored': async ({ store, name }) => {
       const of = name()
       const many = Array.from({ length: 2000 }, (_, i) => row(`${i}`, i))
-      await store.saveStep(of, { from: 0, to: 2000, rows: many })
+      await store.saveStep(of, { from: at(0), to: at(2000), rows: many })
       assert.deepEqual(
         await store.loadRows(
           of,
@@ -228,26 +234,26 @@ export const rows: ConformanceGroup = {
     },
     'are forgotten with the checkpoint when the projection is reset': async ({ store, name }) => {
       const [of, other] = [name(), name()]
-      for (const each of [of, other]) await store.saveStep(each, { from: 0, to: 5, rows: [row('a')] })
+      for (const each of [of, other]) await store.saveStep(each, { from: at(0), to: at(5), rows: [row('a')] })
       await store.resetProjection(of)
-      assert.equal(await store.loadCheckpoint(of), 0)
+      assert.equal((await store.loadCheckpoint(of)).position, 0)
       assert.deepEqual(await store.loadRows(of, ['a']), [undefined])
       assert.deepEqual(await store.listRows(of, { limit: 9 }), [])
-      assert.equal(await store.loadCheckpoint(other), 5)
+      assert.equal((await store.loadCheckpoint(other)).position, 5)
       assert.deepEqual(await store.loadRows(other, ['a']), [{ of: 'a' }])
     },
     'can be built anew after a reset': async ({ store, name }) => {
       const of = name()
-      await store.saveStep(of, { from: 0, to: 5, rows: [row('a', 'old')] })
+      await store.saveStep(of, { from: at(0), to: at(5), rows: [row('a', 'old')] })
       await store.resetProjection(of)
-      await rejectsWith(store.saveStep(of, { from: 5, to: 6, rows: [] }), 'CHECKPOINT_CONFLICT')
-      await store.saveStep(of, { from: 0, to: 2, rows: [row('a', 'new')] })
+      await rejectsWith(store.saveStep(of, { from: at(5), to: at(6), rows: [] }), 'CHECKPOINT_CONFLICT')
+      await store.saveStep(of, { from: at(0), to: at(2), rows: [row('a', 'new')] })
       assert.deepEqual(await store.loadRows(of, ['a']), ['new'])
     },
     'of an unknown projection can be reset': async ({ store, name }) => {
       const of = name()
       await store.resetProjection(of)
-      assert.equal(await store.loadCheckpoint(of), 0)
+      assert.equal((await store.loadCheckpoint(of)).position, 0)
     },
   },
 }

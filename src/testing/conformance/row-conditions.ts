@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict'
 import type { Json } from '../../domain/json.ts'
 import type { Condition, Store } from '../../store/store.ts'
+import { at } from '../checkpoint-at.ts'
 import { type ConformanceGroup, type ConformanceKit, upTo } from './kit.ts'
 import { keysOf, listAll } from './row-listing.ts'
 
@@ -22,7 +23,7 @@ function meets(value: Json | undefined, condition: Condition): boolean {
 /** Saves a row a value, under keys in order. */
 async function saveValues({ store, name }: ConformanceKit, values: readonly Json[]): Promise<string> {
   const of = name()
-  await store.saveStep(of, { from: 0, to: 1, rows: values.map((value, i) => ({ key: `${1000 + i}`, value })) })
+  await store.saveStep(of, { from: at(0), to: at(1), rows: values.map((value, i) => ({ key: `${1000 + i}`, value })) })
   return of
 }
 
@@ -244,7 +245,7 @@ export const rowConditions: ConformanceGroup = {
     'are found among those whose keys begin so, page by page': async ({ store, name }) => {
       const of = name()
       const rows = upTo(60).map((n) => ({ key: `${n % 3 === 0 ? 'a' : 'b'}${n}`, value: { even: n % 2 === 0 } }))
-      await store.saveStep(of, { from: 0, to: 1, rows })
+      await store.saveStep(of, { from: at(0), to: at(1), rows })
       const where = [{ field: 'even', oneOf: [true] }]
       const wanted = rows.filter(({ key, value }) => key.startsWith('a') && value.even)
       for (const limit of [1, 3, 10, 100]) {
@@ -258,7 +259,7 @@ export const rowConditions: ConformanceGroup = {
     'are found among many': async ({ store, name }) => {
       const of = name()
       const rows = upTo(5000).map((n) => ({ key: `${n}`, value: { n, rare: n % 1250 === 0 } }))
-      await store.saveStep(of, { from: 0, to: 1, rows })
+      await store.saveStep(of, { from: at(0), to: at(1), rows })
       const found = await listAll(store, of, { where: [{ field: 'rare', oneOf: [true] }], limit: 1000 })
       const keysFound = new Set(keysOf(found))
       for (const key of ['1250', '2500', '3750', '5000']) assert.ok(keysFound.has(key), `${key} was left out`)

@@ -1,5 +1,6 @@
 /** Rows whose keys begin so: those and no others, in the order of all. */
 import assert from 'node:assert/strict'
+import { at } from '../checkpoint-at.ts'
 import type { ConformanceGroup, ConformanceKit } from './kit.ts'
 import { keysOf, listAll } from './row-listing.ts'
 
@@ -47,7 +48,7 @@ const keys: readonly string[] = [
 async function saveKeys({ store, name }: ConformanceKit): Promise<string> {
   const of = name()
   const rows = keys.map((key) => ({ key, value: { of: key } }))
-  for (const each of [of, `${of}a`, name()]) await store.saveStep(each, { from: 0, to: 1, rows })
+  for (const each of [of, `${of}a`, name()]) await store.saveStep(each, { from: at(0), to: at(1), rows })
   return of
 }
 
@@ -107,11 +108,11 @@ export const rowPrefixes: ConformanceGroup = {
     'are those of the present: new ones come, deleted ones go': async ({ store, name }) => {
       const of = name()
       const found = async () => keysOf(await store.listRows(of, { prefix: 'a', limit: 9 }))
-      await store.saveStep(of, { from: 0, to: 1, rows: ['a1', 'a3', 'b'].map((key) => ({ key, value: 1 })) })
+      await store.saveStep(of, { from: at(0), to: at(1), rows: ['a1', 'a3', 'b'].map((key) => ({ key, value: 1 })) })
       assert.deepEqual(await found(), ['a1', 'a3'])
       await store.saveStep(of, {
-        from: 1,
-        to: 2,
+        from: at(1),
+        to: at(2),
         rows: [
           { key: 'a2', value: 2 },
           { key: 'a1', value: undefined },

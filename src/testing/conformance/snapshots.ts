@@ -5,7 +5,15 @@ import type { Snapshot } from '../../store/store.ts'
 import { type ConformanceGroup, grow, readWhole } from './kit.ts'
 
 const snapshot = (stream: StreamId, sequence: number, more: Partial<Snapshot> = {}): Snapshot => ({
-  ...{ stream, sequence, stateRevision: 1, state: { balance: sequence }, takenAt: 1000 + sequence },
+  ...{
+    stream,
+    sequence,
+    stateRevision: 1,
+    checksum: 7,
+    fingerprint: 'f',
+    state: { balance: sequence },
+    takenAt: 1000 + sequence,
+  },
   ...more,
 })
 

@@ -1,5 +1,6 @@
 /** Transactions beside others, and beside appends: one winner for a checkpoint, and nobody held up for good. */
 import assert from 'node:assert/strict'
+import { at } from '../checkpoint-at.ts'
 import { type ConformanceGroup, grow, positions, readBehind, rejectsWith, upTo } from './kit.ts'
 import { create, done, insert, tableName, transactOn, withTable } from './transaction-tables.ts'
 
@@ -9,21 +10,25 @@ export const transactionRaces: ConformanceGroup = {
   cases: {
     'conflict before the work is called, and say where the checkpoint is': withTable(
       async ({ store, of, transact }) => {
-        await store.saveStep(of, { from: 0, to: 5, rows: [] })
+        await store.saveStep(of, { from: at(0), to: at(5), rows: [] })
         for (const from of [0, 4, 6]) {
           let called = false
           const refused = transact(from, async () => {
             called = true
-            return { to: from + 1, rows: [] }
+            return { to: at(from + 1), rows: [] }
           })
           await rejectsWith(refused, 'CHECKPOINT_CONFLICT')
           await assert.rejects(refused, (error: { facts?: unknown }) => {
-            assert.deepEqual(error.facts, { projection: of, expected: from, actual: 5 })
+            assert.deepEqual(error.facts, {
+              projection: of,
+              expected: { position: from, term: 0 },
+              actual: { position: 5, term: 0 },
+            })
             return true
           })
           assert.equal(called, false)
         }
-        assert.equal(await store.loadCheckpoint(of), 5)
+        assert.equal((await store.loadCheckpoint(of)).position, 5)
       },
     ),
     'at once on one projection have exactly one winner': withTable(async ({ store, of, table, transact, notes }) => {
@@ -32,7 +37,7 @@ export const transactionRaces: ConformanceGroup = {
           transact(0, async (sql) => {
             await sql.query(insert(table, id, 'a'))
             await sql.query(`UPDATE ${table} SET note = 'mine' WHERE id = ${id}`)
-            return { to: id, rows: [{ key: 'winner', value: id }] }
+            return { to: at(id), rows: [{ key: 'winner', value: id }] }
           }),
         ),
       )
@@ -42,22 +47,22 @@ export const transactionRaces: ConformanceGroup = {
         if (result.status === 'rejected') await rejectsWith(Promise.reject(result.reason), 'CHECKPOINT_CONFLICT')
       }
       assert.deepEqual(await notes(), [`${winners[0]} mine`])
-      assert.equal(await store.loadCheckpoint(of), winners[0])
+      assert.equal((await store.loadCheckpoint(of)).position, winners[0])
       assert.deepEqual(await store.loadRows(of, ['winner']), winners)
     }),
     'beside plain steps on one projection have exactly one winner': withTable(
       async ({ store, of, table, transact, notes }) => {
         const settled = await Promise.allSettled([
-          store.saveStep(of, { from: 0, to: 1, rows: [{ key: 'k', value: 1 }] }),
+          store.saveStep(of, { from: at(0), to: at(1), rows: [{ key: 'k', value: 1 }] }),
           transact(0, async (sql) => {
             await sql.query(insert(table, 2, 'a'))
-            return { to: 2, rows: [{ key: 'k', value: 2 }] }
+            return { to: at(2), rows: [{ key: 'k', value: 2 }] }
           }),
-          store.saveStep(of, { from: 0, to: 3, rows: [{ key: 'k', value: 3 }] }),
+          store.saveStep(of, { from: at(0), to: at(3), rows: [{ key: 'k', value: 3 }] }),
         ])
         const winners = settled.flatMap(({ status }, i) => (status === 'fulfilled' ? [i + 1] : []))
         assert.equal(winners.length, 1)
-        assert.equal(await store.loadCheckpoint(of), winners[0])
+        assert.equal((await store.loadCheckpoint(of)).position, winners[0])
         assert.deepEqual(await store.loadRows(of, ['k']), winners)
         assert.deepEqual(await notes(), winners[0] === 2 ? ['2 a'] : [])
       },
@@ -66,28 +71,28 @@ export const transactionRaces: ConformanceGroup = {
       const names = upTo(5).map(() => name())
       await Promise.all(
         names.map((of, i) =>
-          transactOn(store)(of, 0, async (sql) => {
+          transactOn(store)(of, at(0), async (sql) => {
             await sql.query(insert(table, i, 'a'))
             return done
           }),
         ),
       )
       assert.equal((await notes()).length, 5)
-      for (const of of names) assert.equal(await store.loadCheckpoint(of), 1)
+      for (const of of names) assert.equal((await store.loadCheckpoint(of)).position, 1)
     }),
     'one after the other count every step once': withTable(async ({ store, of, table, transact, notes }) => {
       await transact(0, async (sql) => {
         await sql.query(insert(table, 0, '1'))
         return done
       })
-      for (const at of upTo(20)) {
-        await transact(at, async (sql) => {
+      for (const from of upTo(20)) {
+        await transact(from, async (sql) => {
           await sql.query(`UPDATE ${table} SET id = id + 1`)
-          return { to: at + 1, rows: [] }
+          return { to: at(from + 1), rows: [] }
         })
       }
       assert.deepEqual(await notes(), ['20 1'])
-      assert.equal(await store.loadCheckpoint(of), 21)
+      assert.equal((await store.loadCheckpoint(of)).position, 21)
     }),
     'hold up no append for good, and no reader sees a gap meanwhile': withTable(
       async ({ store, stream, of, table, transact, notes }) => {
@@ -107,19 +112,19 @@ export const transactionRaces: ConformanceGroup = {
         await Promise.all(appended)
         assert.deepEqual(positions(await readBehind(store, base)), upTo(base + 40, base + 1))
         assert.equal((await notes()).length, 10)
-        assert.equal(await store.loadCheckpoint(of), 1)
+        assert.equal((await store.loadCheckpoint(of)).position, 1)
       },
     ),
     'are forgotten by a reset as other steps are, but for their tables': withTable(
       async ({ store, of, table, transact, notes }) => {
         await transact(0, async (sql) => {
           await sql.query(insert(table, 1, 'a'))
-          return { to: 5, rows: [{ key: 'k', value: 1 }] }
+          return { to: at(5), rows: [{ key: 'k', value: 1 }] }
         })
         await store.resetProjection(of)
         assert.deepEqual(await store.loadRows(of, ['k']), [undefined])
         await transact(0, async () => done)
-        assert.equal(await store.loadCheckpoint(of), 1)
+        assert.equal((await store.loadCheckpoint(of)).position, 1)
         assert.deepEqual(await notes(), ['1 a'])
       },
     ),
@@ -128,7 +133,7 @@ export const transactionRaces: ConformanceGroup = {
       const store = await own.open()
       const table = tableName(name)
       const begun = Promise.withResolvers<void>()
-      const transacted = transactOn(store)('p', 0, async (sql) => {
+      const transacted = transactOn(store)('p', at(0), async (sql) => {
         begun.resolve()
         await sql.query(create(table))
         await sql.query(insert(table, 1, 'a'))
@@ -137,7 +142,7 @@ export const transactionRaces: ConformanceGroup = {
       await begun.promise
       await Promise.all([store.close(), transacted])
       await rejectsWith(
-        transactOn(store)('p', 1, async () => ({ to: 2, rows: [] })),
+        transactOn(store)('p', at(1), async () => ({ to: at(2), rows: [] })),
         'STORE_CLOSED',
       )
     },

@@ -1,6 +1,7 @@
 /** Statements within a transaction: what they give, in which order they are done, and what becomes of those that fail. */
 import assert from 'node:assert/strict'
 import type { SqlTransaction } from '../../store/store.ts'
+import { at } from '../checkpoint-at.ts'
 import { type ConformanceGroup, rejectsWith, upTo } from './kit.ts'
 import { done, insert, read, withTable } from './transaction-tables.ts'
 
@@ -85,12 +86,12 @@ export const transactionStatements: ConformanceGroup = {
           const refused = transact(0, async (sql) => {
             await sql.query(insert(table, 1, 'a'))
             await sql.query(statement)
-            return { to: 1, rows: [{ key: 'k', value: 1 }] }
+            return { to: at(1), rows: [{ key: 'k', value: 1 }] }
           })
           await rejectsWith(refused, 'SQL_FAILED')
         }
         assert.deepEqual(await notes(), [])
-        assert.equal(await store.loadCheckpoint(of), 0)
+        assert.equal((await store.loadCheckpoint(of)).position, 0)
         assert.deepEqual(await store.loadRows(of, ['k']), [undefined])
       },
     ),
@@ -103,7 +104,7 @@ export const transactionStatements: ConformanceGroup = {
         })
         await rejectsWith(refused, 'SQL_FAILED')
         assert.deepEqual(await notes(), [])
-        assert.equal(await store.loadCheckpoint(of), 0)
+        assert.equal((await store.loadCheckpoint(of)).position, 0)
       },
     ),
     // Some databases go on after a failed statement, some give up the whole transaction.
@@ -113,14 +114,14 @@ export const transactionStatements: ConformanceGroup = {
           await sql.query(insert(table, 1, 'a'))
           await sql.query(insert(table, 1, 'again')).catch(() => {})
           await sql.query(insert(table, 2, 'b')).catch(() => {})
-          return { to: 9, rows: [{ key: 'k', value: 1 }] }
+          return { to: at(9), rows: [{ key: 'k', value: 1 }] }
         }).then(
           () => 'saved',
           () => 'refused',
         )
         const saved = outcome === 'saved'
         assert.deepEqual(await notes(), saved ? ['1 a', '2 b'] : [])
-        assert.equal(await store.loadCheckpoint(of), saved ? 9 : 0)
+        assert.equal((await store.loadCheckpoint(of)).position, saved ? 9 : 0)
         assert.deepEqual(await store.loadRows(of, ['k']), [saved ? 1 : undefined])
       },
     ),

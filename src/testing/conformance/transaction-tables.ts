@@ -4,7 +4,8 @@
  */
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import type { SqlTransaction, Store } from '../../store/store.ts'
+import type { Checkpoint, SqlTransaction, Store } from '../../store/store.ts'
+import { at } from '../checkpoint-at.ts'
 import type { ConformanceCase, ConformanceKit } from './kit.ts'
 
 type Transact = NonNullable<Store['transact']>
@@ -47,22 +48,22 @@ export const withTable =
     const { store, name } = kit
     const [of, maker, reader, table] = [name(), name(), name(), tableName(name)]
     const transact = transactOn(store)
-    await transact(maker, 0, async (sql) => {
+    await transact(maker, at(0), async (sql) => {
       await sql.query(create(table))
-      return { to: 0, rows: [] }
+      return { to: at(0), rows: [] }
     })
     const notes = async () => {
       let found: readonly string[] = []
-      await transact(reader, 0, async (transaction) => {
+      await transact(reader, at(0), async (transaction) => {
         found = await read(transaction, table)
-        return { to: 0, rows: [] }
+        return { to: at(0), rows: [] }
       })
       return found
     }
     // One by one: a copy of the kit would ask for its getters too early.
-    const own = { of, table, notes, transact: (from: number, work: Work) => transact(of, from, work) }
+    const own = { of, table, notes, transact: (from: number, work: Work) => transact(of, at(from), work) }
     await run(Object.assign(Object.create(kit), own) as Tables)
   }
 
 /** A step that has nothing to save. */
-export const done: { readonly to: number; readonly rows: readonly [] } = { to: 1, rows: [] }
+export const done: { readonly to: Checkpoint; readonly rows: readonly [] } = { to: at(1), rows: [] }

@@ -1,6 +1,7 @@
 /** Steps with work of their own in the store's SQL: tables, rows and checkpoint change together or not at all. */
 import assert from 'node:assert/strict'
 import type { SqlTransaction } from '../../store/store.ts'
+import { at } from '../checkpoint-at.ts'
 import type { ConformanceGroup } from './kit.ts'
 import { create, done, insert, read, tableName, withTable } from './transaction-tables.ts'
 
@@ -12,56 +13,56 @@ export const transactions: ConformanceGroup = {
       await transact(0, async (sql) => {
         await sql.query(insert(table, 1, 'a'))
         await sql.query(insert(table, 2, 'b'))
-        return { to: 7, rows: [{ key: 'k', value: { n: 1 } }] }
+        return { to: at(7), rows: [{ key: 'k', value: { n: 1 } }] }
       })
       assert.deepEqual(await notes(), ['1 a', '2 b'])
       assert.deepEqual(await store.loadRows(of, ['k']), [{ n: 1 }])
-      assert.equal(await store.loadCheckpoint(of), 7)
+      assert.equal((await store.loadCheckpoint(of)).position, 7)
     }),
     'are saved without rows, and rows without them': withTable(async ({ store, of, table, transact, notes }) => {
       await transact(0, async (sql) => {
         await sql.query(insert(table, 1, 'a'))
-        return { to: 1, rows: [] }
+        return { to: at(1), rows: [] }
       })
-      await transact(1, async () => ({ to: 2, rows: [{ key: 'k', value: null }] }))
+      await transact(1, async () => ({ to: at(2), rows: [{ key: 'k', value: null }] }))
       assert.deepEqual(await notes(), ['1 a'])
       assert.deepEqual(await store.loadRows(of, ['k']), [null])
-      assert.equal(await store.loadCheckpoint(of), 2)
+      assert.equal((await store.loadCheckpoint(of)).position, 2)
     }),
     'are saved where the checkpoint stays': withTable(async ({ store, of, table, transact, notes }) => {
-      await transact(0, async () => ({ to: 5, rows: [] }))
+      await transact(0, async () => ({ to: at(5), rows: [] }))
       await transact(5, async (sql) => {
         await sql.query(insert(table, 1, 'a'))
-        return { to: 5, rows: [{ key: 'k', value: 1 }] }
+        return { to: at(5), rows: [{ key: 'k', value: 1 }] }
       })
       assert.deepEqual(await notes(), ['1 a'])
       assert.deepEqual(await store.loadRows(of, ['k']), [1])
-      assert.equal(await store.loadCheckpoint(of), 5)
+      assert.equal((await store.loadCheckpoint(of)).position, 5)
     }),
     'replace and delete rows as other steps do': withTable(async ({ store, of, transact }) => {
       const value = { n: 1 }
-      await store.saveStep(of, { from: 0, to: 1, rows: ['a', 'b'].map((key) => ({ key, value })) })
+      await store.saveStep(of, { from: at(0), to: at(1), rows: ['a', 'b'].map((key) => ({ key, value })) })
       const changes = [
         { key: 'a', value: undefined },
         { key: 'b', value: 2 },
         { key: 'b', value: 3 },
       ]
-      await transact(1, async () => ({ to: 2, rows: changes }))
+      await transact(1, async () => ({ to: at(2), rows: changes }))
       assert.deepEqual(await store.loadRows(of, ['a', 'b']), [undefined, 3])
     }),
     'are seen by nobody else before the end': withTable(async ({ store, of, table, transact, notes }) => {
       await transact(0, async (sql) => {
         await sql.query(insert(table, 1, 'a'))
-        assert.equal(await store.loadCheckpoint(of), 0)
+        assert.equal((await store.loadCheckpoint(of)).position, 0)
         assert.deepEqual(await store.loadRows(of, ['k']), [undefined])
-        return { to: 3, rows: [{ key: 'k', value: 1 }] }
+        return { to: at(3), rows: [{ key: 'k', value: 1 }] }
       })
-      assert.equal(await store.loadCheckpoint(of), 3)
+      assert.equal((await store.loadCheckpoint(of)).position, 3)
       assert.deepEqual(await notes(), ['1 a'])
     }),
     'are nothing if the work throws, and its error comes as it is': withTable(
       async ({ store, of, table, transact, notes }) => {
-        await transact(0, async () => ({ to: 4, rows: [{ key: 'k', value: 'old' }] }))
+        await transact(0, async () => ({ to: at(4), rows: [{ key: 'k', value: 'old' }] }))
         const mine = new RangeError('mine')
         const refused = transact(4, async (sql) => {
           await sql.query(insert(table, 1, 'a'))
@@ -69,7 +70,7 @@ export const transactions: ConformanceGroup = {
         })
         await assert.rejects(refused, (error) => error === mine)
         assert.deepEqual(await notes(), [])
-        assert.equal(await store.loadCheckpoint(of), 4)
+        assert.equal((await store.loadCheckpoint(of)).position, 4)
         assert.deepEqual(await store.loadRows(of, ['k']), ['old'])
       },
     ),
@@ -79,7 +80,7 @@ export const transactions: ConformanceGroup = {
       })
       await assert.rejects(refused, RangeError)
       await transact(0, async () => done)
-      assert.equal(await store.loadCheckpoint(of), 1)
+      assert.equal((await store.loadCheckpoint(of)).position, 1)
     }),
     'can be tried again after the work has thrown': withTable(async ({ table, transact, notes }) => {
       const work = async (sql: SqlTransaction) => {
@@ -113,7 +114,7 @@ export const transactions: ConformanceGroup = {
       await transact(0, make)
       await transact(1, async (transaction) => {
         assert.deepEqual(await read(transaction, table), ['1 a'])
-        return { to: 2, rows: [] }
+        return { to: at(2), rows: [] }
       })
     }),
   },

@@ -30,9 +30,9 @@ export class ModelStore {
   #store({ stream, id: commitId, recordedAt, events }: Commit): Receipt {
     for (const event of events) {
       const sequence = this.sequence(stream) + 1
-      this.#log.push({ ...event, stream, sequence, position: this.head() + 1, recordedAt, commitId })
+      this.#log.push({ ...event, stream, sequence, position: this.head() + 1, recordedAt, commitId, checksum: 0 })
     }
-    return { sequence: this.sequence(stream), position: this.head(), count: events.length }
+    return { sequence: this.sequence(stream), position: this.head(), count: events.length, checksum: 0 }
   }
 
   readStream(stream: StreamId, range: Range, options: ReadOptions): readonly StoredEvent[] {
@@ -48,20 +48,20 @@ export class ModelStore {
     let examined = forward ? Math.max(from - 1, 0) : Math.min(to, this.head() + 1)
     const within = this.#log.filter(({ position }) => position >= from && position < to)
     for (const event of ordered(within, options)) {
-      if (events.length === limit) return { events, examined }
+      if (events.length === limit) return { events, examined, checksum: 0 }
       examined = event.position
       if (types !== undefined && !types.some((type) => type === event.type)) continue
       if (aggregates !== undefined && !aggregates.some((aggregate) => aggregate === event.stream.aggregate)) continue
       if (tags?.some((tag) => !event.tags.includes(tag))) continue
       events.push(event)
     }
-    return { events, examined: forward || events.length === limit ? examined : from }
+    return { events, examined: forward || events.length === limit ? examined : from, checksum: 0 }
   }
 
   findCommit(stream: StreamId, commitId: string): Receipt | undefined {
     const own = this.#log.filter((event) => same(event.stream, stream) && event.commitId === commitId)
     const last = own.at(-1)
-    return last && { sequence: last.sequence, position: last.position, count: own.length }
+    return last && { sequence: last.sequence, position: last.position, count: own.length, checksum: 0 }
   }
 
   head(): number {

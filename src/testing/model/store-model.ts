@@ -119,5 +119,6 @@ function exact(expected: DrawnCommit['expected'], sequence: number): Commit['exp
   return 'ahead' in expected ? Math.max(sequence + expected.ahead, 0) : expected.sequence
 }
 
-/** An answer without prototypes and frozenness: those are the store's own affair. */
-const plain = (answer: unknown): unknown => structuredClone(answer)
+/** An answer without prototypes, frozenness and checksums: those are the store's own affair. */
+const plain = (answer: unknown): unknown =>
+  answer === undefined ? answer : JSON.parse(JSON.stringify(answer, (key, value) => (key === 'checksum' ? 0 : value)))
