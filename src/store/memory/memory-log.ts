@@ -56,7 +56,7 @@ export class MemoryLog {
   /** Stores a commit behind all others. */
   append(known: MemoryStream | undefined, commit: Commit): Receipt & { readonly status: 'stored' } {
     const stream = known ?? this.#add(commit.stream)
-    const checksum = mark(commit.id, commit.recordedAt)
+    const checksum = mark(commit, stream.sequence + 1)
     const placed = { commit, position: this.head + 1, sequence: stream.sequence + 1, checksum }
     stream.add(placed)
     this.#commits.push(placed)
@@ -111,10 +111,13 @@ function receiptOf({ commit: { events, command }, position, sequence, checksum }
   return command === undefined ? receipt : { ...receipt, command }
 }
 
-/** A number below 2^32 out of what no two commits of a log have in common. */
-function mark(id: string, recordedAt: number): number {
-  let hash = recordedAt | 0
-  for (let i = 0; i < id.length; i++) hash = Math.imul(hash ^ id.charCodeAt(i), 0x01000193)
+/** A number below 2^32 out of what no two commits have in common (FNV-1a). */
+function mark({ stream, id, recordedAt }: Commit, sequence: number): number {
+  let hash = 0x811c9dc5 ^ recordedAt ^ Math.imul(sequence, 0x9e3779b1)
+  for (const text of [stream.aggregate, stream.id, id]) {
+    for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
+    hash = Math.imul(hash ^ text.length, 0x01000193)
+  }
   return hash >>> 0
 }
 

@@ -115,9 +115,9 @@ export const lookups: ConformanceGroup = {
     'finds where it stands': async ({ store, stream }) => {
       const id = stream()
       await grow(store, id, 2)
-      const { sequence, position, count } = await store1(store, commitTo(id, { id: 'c', events: events(3) }))
+      const { sequence, position, count, checksum } = await store1(store, commitTo(id, { id: 'c', events: events(3) }))
       await grow(store, id, 2)
-      assert.deepEqual(await store.findCommit(id, 'c'), { sequence, position, count })
+      assert.deepEqual(await store.findCommit(id, 'c'), { sequence, position, count, checksum })
     },
     'finds none on a stream that does not exist': async ({ store, stream }) => {
       assert.equal(await store.findCommit(stream(), 'c'), undefined)

@@ -191,13 +191,13 @@ export const reopening: ConformanceGroup = {
       const id = stream()
       const first = await own.open()
       await grow(first, id, 1)
-      const { sequence, position, count } = await store1(first, commitTo(id, { id: 'c', events: events(2) }))
+      const { sequence, position, count, checksum } = await store1(first, commitTo(id, { id: 'c', events: events(2) }))
       await grow(first, id, 1)
       await first.close()
       const second = await own.open()
-      assert.deepEqual(await second.findCommit(id, 'c'), { sequence, position, count })
+      assert.deepEqual(await second.findCommit(id, 'c'), { sequence, position, count, checksum })
       const [again] = await second.append([commitTo(id, { id: 'c' })])
-      assert.deepEqual(again, { status: 'duplicate', sequence, position, count })
+      assert.deepEqual(again, { status: 'duplicate', sequence, position, count, checksum })
       assert.equal(await second.head(), 4)
     },
     'holds the appends that were under way when it was closed': async ({ place, stream }) => {

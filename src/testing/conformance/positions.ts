@@ -1,6 +1,7 @@
 /** The global log is 1, 2, 3 ... in the order of commits, on a store of the case's own or behind where the shared one ends. */
 import assert from 'node:assert/strict'
 import {
+  bare,
   type ConformanceGroup,
   commitTo,
   events,
@@ -22,8 +23,12 @@ export const emptyLog: ConformanceGroup = {
       const store = await own.open()
       assert.equal(await store.head(), 0)
       for (const direction of ['forward', 'backward'] as const) {
-        assert.deepEqual(await store.readAll(everything, { direction }), { events: [], examined: 0 })
-        assert.deepEqual(await store.readAll(everything, { direction, types: ['A'] }), { events: [], examined: 0 })
+        assert.deepEqual(await store.readAll(everything, { direction }), { events: [], examined: 0, checksum: 0 })
+        assert.deepEqual(await store.readAll(everything, { direction, types: ['A'] }), {
+          events: [],
+          examined: 0,
+          checksum: 0,
+        })
       }
       assert.equal((await store.readAll(everything, { limit: 0 })).examined, 0)
       assert.equal(await store.findCommit({ aggregate: 'a', id: 'b' }, 'c'), undefined)
@@ -33,7 +38,7 @@ export const emptyLog: ConformanceGroup = {
       const store = await own.open()
       const conflict = commitTo(stream(), { expected: 'exists' })
       const [, first] = await store.append([conflict, commitTo(stream())])
-      assert.deepEqual(first, { status: 'stored', sequence: 1, position: 1, count: 1 })
+      assert.deepEqual(bare(first), { status: 'stored', sequence: 1, position: 1, count: 1 })
       assert.equal(await store.head(), 1)
       const page = await store.readAll(everything)
       assert.deepEqual(positions(page.events), [1])
@@ -76,7 +81,7 @@ export const logPositions: ConformanceGroup = {
         commitTo(stream(), { expected: 8, events: events(5) }),
         commitTo(stream()),
       ])
-      assert.deepEqual(results[2], { status: 'stored', sequence: 1, position: base + 2, count: 1 })
+      assert.deepEqual(bare(results[2]), { status: 'stored', sequence: 1, position: base + 2, count: 1 })
     },
     'are not used up by a duplicate': async ({ store, stream }) => {
       const id = stream()

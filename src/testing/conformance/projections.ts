@@ -24,7 +24,7 @@ export const checkpoints: ConformanceGroup = {
   title: 'Checkpoints',
   cases: {
     'are at 0 before the first step': async ({ store, name }) => {
-      assert.equal(await store.loadCheckpoint(name()), 0)
+      assert.deepEqual(await store.loadCheckpoint(name()), at(0))
     },
     'move to where a step says': async ({ store, name }) => {
       const of = name()
@@ -61,9 +61,32 @@ export const checkpoints: ConformanceGroup = {
       const of = name()
       await store.saveStep(of, { from: at(0), to: at(5), rows: [] })
       await assert.rejects(store.saveStep(of, { from: at(2), to: at(7), rows: [] }), (error: { facts?: unknown }) => {
-        assert.deepEqual(error.facts, { projection: of, expected: 2, actual: 5 })
+        assert.deepEqual(error.facts, {
+          projection: of,
+          expected: { position: 2, term: 0 },
+          actual: { position: 5, term: 0 },
+        })
         return true
       })
+    },
+    'keep the term and the note of a step, and nothing of the note before': async ({ store, name }) => {
+      const of = name()
+      await store.saveStep(of, { from: at(0), to: at(3, 1, { a: 'é', b: [1, null] }), rows: [] })
+      assert.deepEqual(await store.loadCheckpoint(of), at(3, 1, { a: 'é', b: [1, null] }))
+      await store.saveStep(of, { from: at(3, 1), to: at(3, 2, { c: 1 }), rows: [] })
+      assert.deepEqual(await store.loadCheckpoint(of), at(3, 2, { c: 1 }))
+    },
+    'refuse a step of an earlier term, also one that moves nothing': async ({ store, name }) => {
+      const of = name()
+      await store.saveStep(of, { from: at(0), to: at(3, 1), rows: [row('a', 'first')] })
+      await store.saveStep(of, { from: at(3, 1), to: at(3, 2), rows: [] })
+      for (const to of [at(3, 1), at(4, 1), at(3, 2), at(4, 2)]) {
+        const late = store.saveStep(of, { from: at(3, 1), to, rows: [row('a', 'late')] })
+        await rejectsWith(late, 'CHECKPOINT_CONFLICT')
+      }
+      assert.deepEqual(await store.loadRows(of, ['a']), ['first'])
+      await store.saveStep(of, { from: at(3, 2), to: at(3, 2), rows: [row('a', 'second')] })
+      assert.deepEqual(await store.loadRows(of, ['a']), ['second'])
     },
     'cannot be moved back by a second runner': async ({ store, name }) => {
       const of = name()

@@ -22,6 +22,8 @@ import { emptyLog, logPositions } from './positions.ts'
 import { checkpoints, rows } from './projections.ts'
 import { filters, logAborts, logLimits, logRanges, paging } from './read-all.ts'
 import { streamLimits, streamRanges, streamReads } from './read-stream.ts'
+import { checksumsOfEvents, commandMarks, placesInTheLog, streamEnds, streamEndsOfOthers } from './recognition.ts'
+import { reservations } from './reservations.ts'
 import { rowConditions } from './row-conditions.ts'
 import { rowPrefixes } from './row-prefixes.ts'
 import { singleWriter } from './single-writer.ts'
@@ -38,7 +40,8 @@ export const groups: readonly ConformanceGroup[] = [
   ...[streamRanges, streamLimits, streamReads],
   ...[logRanges, logLimits, filters, paging, logAborts],
   ...[emptyLog, logPositions],
-  ...[races, prefixes, severalWriters],
+  ...[checksumsOfEvents, placesInTheLog, streamEnds, streamEndsOfOthers, commandMarks],
+  ...[races, prefixes, severalWriters, reservations],
   ...[snapshots, checkpoints, rows, rowPrefixes, rowConditions, leases, leaseClock],
   ...[transactions, transactionStatements, transactionRaces],
   ...[wakeUps, closing, reopening],

@@ -31,6 +31,18 @@ export const transactionRaces: ConformanceGroup = {
         assert.equal((await store.loadCheckpoint(of)).position, 5)
       },
     ),
+    'of an earlier term conflict before the work is called': withTable(async ({ store, of }) => {
+      await store.saveStep(of, { from: at(0), to: at(5, 2), rows: [] })
+      let called = false
+      const refused = transactOn(store)(of, at(5, 1), async () => {
+        called = true
+        return { to: at(6, 1), rows: [] }
+      })
+      await rejectsWith(refused, 'CHECKPOINT_CONFLICT')
+      assert.equal(called, false)
+      await transactOn(store)(of, at(5, 2), async () => ({ to: at(5, 2, { kept: 'so' }), rows: [] }))
+      assert.deepEqual(await store.loadCheckpoint(of), at(5, 2, { kept: 'so' }))
+    }),
     'at once on one projection have exactly one winner': withTable(async ({ store, of, table, transact, notes }) => {
       const settled = await Promise.allSettled(
         upTo(6).map((id) =>
