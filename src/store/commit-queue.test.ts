@@ -50,7 +50,20 @@ test('a lone commit goes at once', async () => {
   const writer = new HeldWriter()
   const appended = new CommitQueue(writer.write, limits).append([one()])
   ;(await writer.next()).answer()
-  assert.deepEqual(await appended, [{ status: 'stored', sequence: 1, position: 1, count: 1 }])
+  assert.deepEqual(await appended, [{ status: 'stored', sequence: 1, position: 1, count: 1, checksum: 0 }])
+})
+
+test('each caller goes with its writer', async () => {
+  const seen: unknown[] = []
+  const writer = new HeldWriter()
+  const queue = new CommitQueue((groups, writers) => {
+    seen.push(writers)
+    return writer.write(groups)
+  }, limits)
+  const appended = Promise.all([queue.append([one()], { writer: 'a' }), queue.append([one()]), queue.append([], {})])
+  ;(await writer.next()).answer()
+  await appended
+  assert.deepEqual(seen, [['a', undefined, undefined]])
 })
 
 test('commits of the same turn go as one batch', async () => {

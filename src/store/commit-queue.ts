@@ -5,7 +5,7 @@
  */
 import { OverloadError } from '../domain/error.ts'
 import type { Commit } from './commit.ts'
-import type { AppendResult } from './store.ts'
+import type { AppendOptions, AppendResult } from './store.ts'
 
 /** Bounds of a commit queue. */
 export interface CommitQueueLimits {
@@ -19,6 +19,7 @@ export interface CommitQueueLimits {
 
 interface Waiting {
   readonly commits: readonly Commit[]
+  readonly writer: string | undefined
   readonly resolve: (results: readonly AppendResult[]) => void
   readonly reject: (error: unknown) => void
 }
@@ -26,8 +27,13 @@ interface Waiting {
 /**
  * Writes the commits of several callers as one batch, and answers one result a commit, in order. Callers know nothing of each
  * other: the chain rule of `append` binds the commits of one caller only.
+ *
+ * @param writers who appends each group, so far as its caller said so
  */
-export type WriteGroups = (groups: readonly (readonly Commit[])[]) => Promise<readonly AppendResult[]>
+export type WriteGroups = (
+  groups: readonly (readonly Commit[])[],
+  writers: readonly (string | undefined)[],
+) => Promise<readonly AppendResult[]>
 
 export class CommitQueue {
   readonly #write: WriteGroups
@@ -46,13 +52,13 @@ export class CommitQueue {
    *
    * @throws OverloadError `OVERLOADED`, or whatever writing the batch threw
    */
-  append(commits: readonly Commit[]): Promise<readonly AppendResult[]> {
+  append(commits: readonly Commit[], { writer }: AppendOptions = {}): Promise<readonly AppendResult[]> {
     if (this.#commitsWaiting + commits.length > this.#limits.waitingMax && this.#commitsWaiting > 0) {
       const facts = { queue: 'waitingMax', sizeMax: this.#limits.waitingMax }
       return Promise.reject(new OverloadError('OVERLOADED', facts))
     }
     const { promise, resolve, reject } = Promise.withResolvers<readonly AppendResult[]>()
-    this.#waiting.push({ commits, resolve, reject })
+    this.#waiting.push({ commits, writer, resolve, reject })
     this.#commitsWaiting += commits.length
     if (!this.#busy) {
       this.#busy = true
@@ -65,7 +71,9 @@ export class CommitQueue {
     while (this.#waiting.length > 0) {
       const batch = this.#take()
       try {
-        const results = await this.#write(batch.map(({ commits }) => commits))
+        const groups = batch.map(({ commits }) => commits)
+        const writers = batch.map(({ writer }) => writer)
+        const results = await this.#write(groups, writers)
         let next = 0
         for (const { commits, resolve } of batch) {
           resolve(results.slice(next, next + commits.length))
