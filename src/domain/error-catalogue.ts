@@ -226,6 +226,11 @@ export const catalogue = {
       `The store ${f.store} is of version ${f.version}, and this program knows up to ${f.known}`,
     'Upgrade mneme.',
   ),
+  STORE_TOO_OLD: entry(
+    (f: { readonly store: string; readonly version: number; readonly known: number }) =>
+      `The store ${f.store} is of version ${f.version}, and this program reads and writes version ${f.known} only`,
+    'Open it with the version of mneme that wrote it, and copy its events into a new store; nothing was changed.',
+  ),
   STORE_NOT_MIGRATED: entry(
     (f: { readonly store: string; readonly reason: string }) => `The store ${f.store} is not ready: ${f.reason}`,
     'Let `migrate` be true, or have somebody make it ready who may (for PostgreSQL by what `migrationSql` gives).',

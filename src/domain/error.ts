@@ -96,6 +96,7 @@ type StoreCode =
   | 'STORE_CORRUPT'
   | 'LOG_REPLACED'
   | 'STORE_TOO_NEW'
+  | 'STORE_TOO_OLD'
   | 'STORE_CLOSED'
   | 'STORE_NOT_MIGRATED'
   | 'DRIVER_MISSING'
