@@ -51,7 +51,7 @@ test('they are in the order of the log, and come back from the store as they wer
   )
   assert.deepEqual(
     await listParked(store, 'p'),
-    sorted.map((position) => ({ ...at(position), keys: ['a'], reason: 'why', parkedAt: new Date(7) })),
+    sorted.map((position) => ({ ...eventAt(position), keys: ['a'], reason: 'why', parkedAt: new Date(7) })),
   )
   assert.deepEqual([await areParked(store, 'p', [2, 10]), await areParked(store, 'p', [2, 3])], [true, false])
 })

@@ -97,7 +97,7 @@ export class ReactionSteps implements Stepper {
     if (!saved || run.isOvertaken) return undefined
     if (thrown !== undefined) throw thrown
     const restMs = Math.max(0, this.#rows.nextDueAt - environment.now())
-    return { events, caughtUp: (page.events.length < batchSize && !isCut) || signal.aborted, restMs }
+    return { events, caughtUp: (page.isLast && !isCut) || signal.aborted, restMs }
   }
 
   /** Handles events until one is not handled, or the time of a step is over. */

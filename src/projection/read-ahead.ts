@@ -38,16 +38,15 @@ export class ReadAhead {
     const ahead = this.#ahead
     this.#ahead = undefined
     const isAhead = ahead?.from === from && ahead.to === to && ahead.limit === limit
-    const { events, examined } = await (isAhead ? ahead.page : this.#ask(wanted))
-    const isFull = events.length === limit
-    if (isFull && examined + 1 < to) {
+    const { events, examined, isLast } = await (isAhead ? ahead.page : this.#ask(wanted))
+    if (!isLast && examined + 1 < to) {
       const next = { from: examined + 1, to, limit: limitNext }
       const page = this.#ask(next)
       // Whoever comes for it learns of a failure; nobody may come.
       page.catch(() => {})
       this.#ahead = { ...next, page }
     }
-    return { events, examined, isLast: !isFull && !isAhead }
+    return { events, examined, isLast: isLast && !isAhead }
   }
 
   #ask({ from, to, limit }: Wanted): Promise<Page> {

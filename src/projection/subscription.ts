@@ -59,7 +59,7 @@ async function* follow(
         yield event
       }
       next = page.examined + 1
-      if (page.events.length < pageSize) await follower.wait(ended, { examined })
+      if (page.isLast) await follower.wait(ended, { examined })
     }
   } finally {
     follower.close()

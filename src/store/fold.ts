@@ -48,9 +48,9 @@ export async function foldAll<State>(
   const { range = everything, pageSize = pageSizeDefault, ...filters } = options
   let state = initial
   for (let from = range.from; from < range.to; ) {
-    const { events, examined } = await store.readAll({ from, to: range.to }, { ...filters, limit: pageSize })
+    const { events, examined, isLast } = await store.readAll({ from, to: range.to }, { ...filters, limit: pageSize })
     for (const event of events) state = step(state, event)
-    if (events.length < pageSize) break
+    if (isLast) break
     from = examined + 1
   }
   return state

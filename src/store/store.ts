@@ -114,6 +114,11 @@ export interface Page {
   readonly examined: number
   /** Of the event at `examined`, filtered or not; 0 if there is none. Together they are a place to read on behind. */
   readonly checksum: number
+  /**
+   * Whether there was nothing more in the range when it was read. A page may be smaller than its limit and still not be the
+   * last: a store cuts pages that would be too large, or would take too long to find. `false` where that is unknown.
+   */
+  readonly isLast: boolean
 }
 
 export interface EventStore {
@@ -136,7 +141,7 @@ export interface EventStore {
    */
   append(commits: readonly Commit[], options?: AppendOptions): Promise<readonly AppendResult[]>
 
-  /** Events of a stream with sequences in the range. An unknown stream has none. */
+  /** Events of a stream with sequences in the range. An unknown stream has none. Fewer than the limit are all that there are. */
   readStream(stream: StreamId, range: Range, options?: ReadOptions): Promise<readonly StoredEvent[]>
 
   /**

@@ -104,7 +104,7 @@ class MemoryStore implements Store {
     if (behind !== undefined) checkBehind(behind, { store, head, checksum: this.#log.checksumAt(behind.position) })
     const events = this.#log.readAll(range, { ...paging, passes: (event) => matches(options, event) })
     const examined = examinedBy(events, range, paging, head)
-    return { events, examined, checksum: this.#log.checksumAt(examined) }
+    return { events, examined, checksum: this.#log.checksumAt(examined), isLast: events.length < paging.limit }
   }
 
   async findCommit(stream: StreamId, commitId: string): Promise<Receipt | undefined> {

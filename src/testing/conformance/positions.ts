@@ -23,11 +23,17 @@ export const emptyLog: ConformanceGroup = {
       const store = await own.open()
       assert.equal(await store.head(), 0)
       for (const direction of ['forward', 'backward'] as const) {
-        assert.deepEqual(await store.readAll(everything, { direction }), { events: [], examined: 0, checksum: 0 })
+        assert.deepEqual(await store.readAll(everything, { direction }), {
+          events: [],
+          examined: 0,
+          checksum: 0,
+          isLast: true,
+        })
         assert.deepEqual(await store.readAll(everything, { direction, types: ['A'] }), {
           events: [],
           examined: 0,
           checksum: 0,
+          isLast: true,
         })
       }
       assert.equal((await store.readAll(everything, { limit: 0 })).examined, 0)

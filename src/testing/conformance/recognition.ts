@@ -105,7 +105,7 @@ export const placesInTheLog: ConformanceGroup = {
         { from: examined + 1, to: Number.POSITIVE_INFINITY },
         { behind: { position: examined, checksum } },
       )
-      assert.deepEqual(page, { events: [], examined, checksum })
+      assert.deepEqual(page, { events: [], examined, checksum, isLast: true })
     },
   },
 }

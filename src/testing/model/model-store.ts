@@ -48,14 +48,19 @@ export class ModelStore {
     let examined = forward ? Math.max(from - 1, 0) : Math.min(to, this.head() + 1)
     const within = this.#log.filter(({ position }) => position >= from && position < to)
     for (const event of ordered(within, options)) {
-      if (events.length === limit) return { events, examined, checksum: 0 }
+      if (events.length === limit) return { events, examined, checksum: 0, isLast: false }
       examined = event.position
       if (types !== undefined && !types.some((type) => type === event.type)) continue
       if (aggregates !== undefined && !aggregates.some((aggregate) => aggregate === event.stream.aggregate)) continue
       if (tags?.some((tag) => !event.tags.includes(tag))) continue
       events.push(event)
     }
-    return { events, examined: forward || events.length === limit ? examined : from, checksum: 0 }
+    return {
+      events,
+      examined: forward || events.length === limit ? examined : from,
+      checksum: 0,
+      isLast: events.length < limit,
+    }
   }
 
   findCommit(stream: StreamId, commitId: string): Receipt | undefined {

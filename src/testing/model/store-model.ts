@@ -119,6 +119,8 @@ function exact(expected: DrawnCommit['expected'], sequence: number): Commit['exp
   return 'ahead' in expected ? Math.max(sequence + expected.ahead, 0) : expected.sequence
 }
 
-/** An answer without prototypes, frozenness and checksums: those are the store's own affair. */
+/** An answer without prototypes, frozenness, checksums and guesses at the end: those are the store's own affair. */
 const plain = (answer: unknown): unknown =>
-  answer === undefined ? answer : JSON.parse(JSON.stringify(answer, (key, value) => (key === 'checksum' ? 0 : value)))
+  answer === undefined
+    ? answer
+    : JSON.parse(JSON.stringify(answer, (key, value) => (key === 'checksum' || key === 'isLast' ? 0 : value)))
