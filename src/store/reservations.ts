@@ -13,6 +13,10 @@ export class Reservations {
   /** By aggregate and id, as JSON of the pair. */
   readonly #held = new Map<string, Reservation>()
 
+  get isEmpty(): boolean {
+    return this.#held.size === 0
+  }
+
   /** @returns for each stream whether it is the writer's now; `durationMs` and `now` are in milliseconds */
   reserve(
     streams: readonly StreamId[],

@@ -30,7 +30,7 @@ function fill(commits: readonly { readonly stream: number; readonly events: numb
     sequences.set(stream, sequence + events - 1)
     plain.push({ stream, sequence, position, events, commitId: `c${i}` })
     position += events
-    index.add({ stream, length: 10 + (i % 7), events, commitId: `c${i}` })
+    index.add({ stream, length: 10 + (i % 7), events, commitId: `c${i}`, checksum: i })
   }
   return [index, plain]
 }
@@ -70,7 +70,7 @@ describe('The index of commits', () => {
   test('finds an early commit of a long stream in few steps, beyond the first block of its columns', () => {
     const index = new CommitIndex(7)
     const stream = index.streams.findOrAdd({ aggregate: 'a', id: 'long' })
-    for (let i = 0; i < 200_000; i++) index.add({ stream, length: 10, events: 1, commitId: `c${i}` })
+    for (let i = 0; i < 200_000; i++) index.add({ stream, length: 10, events: 1, commitId: `c${i}`, checksum: i })
     for (let sequence = 1; sequence <= 200_000; sequence += 997) {
       assert.equal(index.commitOf(stream, sequence), sequence - 1)
     }

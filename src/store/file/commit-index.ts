@@ -1,10 +1,12 @@
 /**
- * Where each durable commit lies in the log: typed columns, one row a commit, about 60 bytes. A commit knows the one before
+ * Where each durable commit lies in the log: typed columns, one row a commit, about 64 bytes. A commit knows the one before
  * it in its stream and one far before it (a skip pointer), so any sequence of a stream is found in a logarithm of steps.
- * Commit ids are kept as two hashes; a candidate is compared with its line in the log, so a match is exact.
+ * Commit ids are kept as two hashes; a candidate is compared with its line in the log, so a match is exact. The checksum of
+ * each line is kept too: a line that is whole but is not the one that was written there does not pass for it.
  *
  * Some columns follow from others (`previous`, `far`, `depth`, `sequence`) and are worked out anew when it is loaded.
  */
+import type { StreamEnd } from '../store.ts'
 import { Column } from './column.ts'
 import { HashTable, hashOf } from './hash-table.ts'
 import { StreamTable } from './stream-table.ts'
@@ -16,6 +18,8 @@ export interface IndexEntry {
   readonly length: number
   readonly events: number
   readonly commitId: string
+  /** Of its line. */
+  readonly checksum: number
 }
 
 export class CommitIndex {
@@ -28,6 +32,7 @@ export class CommitIndex {
   readonly stream: Column = new Column('uint32')
   readonly hash: Column = new Column('uint32')
   readonly check: Column = new Column('uint32')
+  readonly checksum: Column = new Column('uint32')
   /** Commits plus 1; 0 is none. `far` of a stream's first commit is itself. */
   readonly #previous: Column = new Column('uint32')
   readonly #far: Column = new Column('uint32')
@@ -59,7 +64,7 @@ export class CommitIndex {
     return this.#end
   }
 
-  add({ stream, length, events, commitId }: IndexEntry): void {
+  add({ stream, length, events, commitId, checksum }: IndexEntry): void {
     const commit = this.count
     this.position.push(this.#head + 1)
     this.offset.push(this.#end)
@@ -67,6 +72,7 @@ export class CommitIndex {
     const hash = this.#hash(stream, commitId)
     this.hash.push(hash)
     this.check.push(this.#check(commitId))
+    this.checksum.push(checksum)
     const sequence = this.lastSequence(stream) + 1
     this.#head += events
     this.#end += length
@@ -133,6 +139,18 @@ export class CommitIndex {
     return this.position.lastAtMost(position, this.count)
   }
 
+  /** Of the commit that holds a position; 0 if there is no such position. */
+  checksumAt(position: number): number {
+    return position < 1 || position > this.#head ? 0 : this.checksum.get(this.commitAt(position))
+  }
+
+  /** Where a stream ends; `stream` is -1 for one that is not known. */
+  endOf(stream: number): StreamEnd {
+    const last = stream === -1 ? -1 : this.lastCommit(stream)
+    if (last === -1) return noEnd
+    return { sequence: this.sequence(last) + this.events(last) - 1, checksum: this.checksum.get(last) }
+  }
+
   /** Commits of a stream that may have an id: nearly always none or the one. */
   candidates(stream: number, commitId: string): readonly number[] {
     const hash = this.#hash(stream, commitId)
@@ -172,4 +190,5 @@ export class CommitIndex {
   }
 }
 
+const noEnd: StreamEnd = Object.freeze({ sequence: 0, checksum: 0 })
 const none: readonly number[] = Object.freeze([])

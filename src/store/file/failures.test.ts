@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { hasCode, MnemeError } from '../../domain/error.ts'
+import { at } from '../../testing/checkpoint-at.ts'
 import type { Commit } from '../commit.ts'
 import type { Store } from '../store.ts'
 import { FailingDisk, type FailureMode } from './failing-disk.fixture.ts'
-import { commitIds, commitTo, readLog, stream, type TestPlace, testPlace } from './test-place.fixture.ts'
+import { commitIds, commitTo, readLog, snapshotOf, stream, type TestPlace, testPlace } from './test-place.fixture.ts'
 
 const rejectsWith = (promise: Promise<unknown>, code: Parameters<typeof hasCode>[1]): Promise<void> =>
   assert.rejects(promise, (error: unknown) => {
@@ -52,14 +53,14 @@ async function work(store: Store, told: Told, round: number): Promise<void> {
     const ids = [`${round}-${i}-a`, `${round}-${i}-b`]
     await Promise.all(ids.map((id, n) => offer(store, told, [commitTo(`s${n}`, id), commitTo('hot', `${id}-hot`)])))
     const to = round * 100 + i + 1
-    const from = await store.loadCheckpoint('p')
+    const { position, term } = await store.loadCheckpoint('p')
     const rows = [
       { key: 'to', value: to },
       { key: `row ${i % 2}`, value: 'x'.repeat(300) },
     ]
     told.checkpointMax = to
-    if (await succeeds(store.saveStep('p', { from, to, rows }))) told.checkpoint = to
-    const snapshot = { stream: stream('hot'), sequence: to, stateRevision: 1, state: { to }, takenAt: 0 }
+    if (await succeeds(store.saveStep('p', { from: { position, term }, to: at(to), rows }))) told.checkpoint = to
+    const snapshot = snapshotOf(stream('hot'), to, { to })
     told.snapshotMax = to
     if (await succeeds(store.saveSnapshot(snapshot, { keep: 2 }))) told.snapshot = to
   }
@@ -99,7 +100,7 @@ async function check(place: TestPlace, told: Told, where: string): Promise<void>
     const read = await store.readStream(stream(id), { from: 0, to: Number.POSITIVE_INFINITY })
     assert.equal(read.length, sequence, where)
   }
-  const checkpoint = await store.loadCheckpoint('p')
+  const { position: checkpoint } = await store.loadCheckpoint('p')
   assert.ok(checkpoint >= told.checkpoint && checkpoint <= told.checkpointMax, `${where}: checkpoint ${checkpoint}`)
   assert.equal((await store.loadRows('p', ['to']))[0] ?? 0, checkpoint, where)
   const snapshot = (await store.loadSnapshot(stream('hot')))?.sequence ?? 0
@@ -112,17 +113,17 @@ async function check(place: TestPlace, told: Told, where: string): Promise<void>
 describe('When one call to the disk fails', () => {
   for (const mode of ['before', 'after', 'half-way'] satisfies FailureMode[]) {
     test(`${mode} its effect, whichever it is, what was acknowledged is there once and nothing else`, async () => {
-      for (let at = 1; ; at++) {
+      for (let call = 1; ; call++) {
         await using place = await testPlace()
-        const failing = new FailingDisk(at, mode)
+        const failing = new FailingDisk(call, mode)
         const told: Told = {
           ...{ stored: new Set(), certainlyNot: new Set() },
           ...{ checkpoint: 0, checkpointMax: 0, snapshot: 0, snapshotMax: 0 },
         }
         await run(place, failing, told)
-        await check(place, told, `call ${at} failed ${mode}`)
+        await check(place, told, `call ${call} failed ${mode}`)
         if (failing.hasFailed) continue
-        assert.ok(at > 20, `only ${at} calls`)
+        assert.ok(call > 20, `only ${call} calls`)
         break
       }
     })
@@ -137,12 +138,12 @@ describe('A disk that is full', () => {
     await store.append([commitTo('x', 'a')])
     failing.failing.set('write', 'ENOSPC').set('writeDurably', 'ENOSPC')
     await rejectsWith(store.append([commitTo('x', 'b')]), 'STORE_FULL')
-    await rejectsWith(store.saveStep('p', { from: 0, to: 1, rows: [] }), 'STORE_FULL')
+    await rejectsWith(store.saveStep('p', { from: at(0), to: at(1), rows: [] }), 'STORE_FULL')
     assert.deepEqual(commitIds(await readLog(store)), ['a'])
     failing.failing.clear()
     const [result] = await store.append([commitTo('x', 'b', { expected: 1 })])
-    assert.deepEqual(result, { status: 'stored', sequence: 2, position: 2, count: 1 })
-    await store.saveStep('p', { from: 0, to: 1, rows: [] })
+    assert.deepEqual(result, { ...result, status: 'stored', sequence: 2, position: 2, count: 1 })
+    await store.saveStep('p', { from: at(0), to: at(1), rows: [] })
     await store.close()
     const again = await place.open()
     assert.deepEqual(commitIds(await readLog(again)), ['a', 'b'])

@@ -11,8 +11,11 @@ import { CommitQueue } from '../commit-queue.ts'
 import { checkSizes } from '../expected.ts'
 import { Listeners } from '../listeners.ts'
 import type { Range } from '../range.ts'
+import { Reservations } from '../reservations.ts'
 import type {
+  AppendOptions,
   AppendResult,
+  Checkpoint,
   Lease,
   Page,
   ProjectionStep,
@@ -25,6 +28,7 @@ import type {
   Store,
   StoredEvent,
   StoreLimits,
+  StreamEnd,
 } from '../store.ts'
 import type { CommitIndex } from './commit-index.ts'
 import type { Disk } from './disk.ts'
@@ -40,12 +44,15 @@ import { troubleOf } from './trouble.ts'
 export interface FileStoreParts {
   readonly disk: Disk
   readonly directory: string
+  /** The id of the log. */
+  readonly log: string
   readonly lock: Lock
   readonly index: CommitIndex
   readonly segments: Segments
   readonly documents: Documents
   /** How many commits the saved index covers. */
   readonly commitsIndexed: number
+  readonly now: () => number
 }
 
 const limits: StoreLimits = { commitSizeMax: 8_000_000, commitEventsMax: 10_000 }
@@ -55,6 +62,7 @@ const queueLimits = { batchCommitsMax: 2_000, batchSizeMax: 16_000_000, waitingM
 export class FileStore implements Store {
   readonly name = 'file'
   readonly limits: StoreLimits = limits
+  readonly singleWriter = true
   readonly #directory: string
   readonly #lock: Lock
   readonly #index: CommitIndex
@@ -63,22 +71,26 @@ export class FileStore implements Store {
   readonly #reader: LogReader
   readonly #queue: CommitQueue
   readonly #keeper: IndexKeeper
+  /** In memory: nobody else writes while the store is open, and what is reserved ends with whoever had it open. */
+  readonly #reservations = new Reservations()
+  readonly #now: () => number
   readonly #listeners = new Listeners()
   /** What `close` waits for. */
   readonly #underWay = new Set<Promise<unknown>>()
   #closing: Promise<void> | undefined
 
-  constructor({ disk, directory, lock, index, segments, documents, commitsIndexed }: FileStoreParts) {
+  constructor({ disk, directory, log, lock, index, segments, documents, commitsIndexed, now }: FileStoreParts) {
     this.#directory = directory
     this.#lock = lock
     this.#index = index
     this.#segments = segments
     this.#documents = documents
+    this.#now = now
     this.#reader = new LogReader(directory, index, segments)
-    const writer = new LogWriter(index, segments, this.#reader)
-    this.#keeper = new IndexKeeper({ disk, directory, index, segments }, commitsIndexed)
-    this.#queue = new CommitQueue(async (groups) => {
-      const results = await writer.write(groups)
+    const writer = new LogWriter({ index, segments, reader: this.#reader, reservations: this.#reservations, now })
+    this.#keeper = new IndexKeeper({ disk, directory, index, segments, log }, commitsIndexed)
+    this.#queue = new CommitQueue(async (groups, writers) => {
+      const results = await writer.write(groups, writers)
       this.#keeper.grown()
       this.#listeners.notify()
       return results
@@ -86,10 +98,10 @@ export class FileStore implements Store {
     this.#keeper.grown()
   }
 
-  append(commits: readonly Commit[]): Promise<readonly AppendResult[]> {
+  append(commits: readonly Commit[], options: AppendOptions = {}): Promise<readonly AppendResult[]> {
     return this.#run(async () => {
       checkSizes(commits, limits)
-      return commits.length === 0 ? [] : this.#queue.append(commits)
+      return commits.length === 0 ? [] : this.#queue.append(commits, options)
     })
   }
 
@@ -103,6 +115,14 @@ export class FileStore implements Store {
 
   findCommit(stream: StreamId, commitId: string): Promise<Receipt | undefined> {
     return this.#run(() => this.#reader.findCommit(stream, commitId))
+  }
+
+  streamEnds(streams: readonly StreamId[]): Promise<readonly StreamEnd[]> {
+    return this.#run(async () => streams.map((stream) => this.#index.endOf(this.#index.streams.find(stream))))
+  }
+
+  reserve(streams: readonly StreamId[], writer: string, durationMs: number): Promise<readonly boolean[]> {
+    return this.#run(async () => this.#reservations.reserve(streams, writer, { durationMs, now: this.#now() }))
   }
 
   head(): Promise<number> {
@@ -122,7 +142,7 @@ export class FileStore implements Store {
     return this.#run(async () => this.#documents.snapshots.load(stream, atOrBefore))
   }
 
-  loadCheckpoint(projection: string): Promise<number> {
+  loadCheckpoint(projection: string): Promise<Checkpoint> {
     return this.#run(async () => this.#documents.projections.checkpoint(projection))
   }
 

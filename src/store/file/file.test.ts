@@ -4,6 +4,8 @@ import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { hasCode } from '../../domain/error.ts'
+import { at } from '../../testing/checkpoint-at.ts'
+import { Commit } from '../commit.ts'
 import { nodeDisk } from './disk.ts'
 import { FailingDisk } from './failing-disk.fixture.ts'
 import { file } from './index.ts'
@@ -56,6 +58,31 @@ describe('The log of a file store', () => {
     assert.equal(JSON.parse(second!.slice(9)).batch, 1)
   })
 
+  test('names the command that a commit was stored for', async () => {
+    await using place = await testPlace()
+    const store = await place.open()
+    await store.append([commitTo('ada', 'c1', { command: { name: 'deposit', digest: 7 } })])
+    const [line] = (await readFile((await place.segments())[0]!, 'utf8')).split('\n')
+    const { command, digest } = JSON.parse(line!.slice(9))
+    assert.deepEqual({ command, digest }, { command: 'deposit', digest: 7 })
+  })
+
+  test('takes one id for one commit, also where the id is said to be fresh', async () => {
+    await using place = await testPlace()
+    const fresh = (id: string) => {
+      const { stream: of, events, size, ...rest } = commitTo('x', id)
+      return new Commit(of, rest, events, size, true)
+    }
+    const first = await place.open()
+    const [stored, again] = await first.append([fresh('a'), fresh('a')])
+    assert.deepEqual([stored?.status, again?.status], ['stored', 'duplicate'])
+    assert.equal((await first.append([fresh('a')]))[0]?.status, 'duplicate')
+    await first.close()
+    const second = await place.open()
+    assert.equal((await second.append([fresh('a')]))[0]?.status, 'duplicate')
+    assert.deepEqual(commitIds(await readLog(second)), ['a'])
+  })
+
   test('gets the commits of many callers in a few writes', async () => {
     await using place = await testPlace()
     const counting = new FailingDisk()
@@ -105,12 +132,28 @@ describe('Opening a file store', () => {
     await using place = await testPlace()
     await (await place.open()).close()
     const path = join(place.directory, 'format.json')
-    await writeFile(path, (await readFile(path, 'utf8')).replace('1', '2'))
+    await writeFile(path, (await readFile(path, 'utf8')).replace('2', '3'))
     await assert.rejects(place.open(), (error: unknown) => {
       assert.ok(hasCode(error, 'STORE_TOO_NEW'))
-      assert.deepEqual([error.facts.version, error.facts.known], [2, 1])
+      assert.deepEqual([error.facts.version, error.facts.known], [3, 2])
       return true
     })
+  })
+
+  test('refuses an older version of the format, and changes nothing', async () => {
+    await using place = await testPlace()
+    await (await place.open()).close()
+    const path = join(place.directory, 'format.json')
+    await writeFile(path, '{"format":"mneme file store","version":1}\n')
+    const before = await readdir(place.directory)
+    await assert.rejects(place.open(), (error: unknown) => {
+      assert.ok(hasCode(error, 'STORE_TOO_OLD'), String(error))
+      assert.deepEqual([error.facts.version, error.facts.known], [1, 2])
+      return true
+    })
+    const withoutLocks = (names: readonly string[]) => names.filter((name) => !name.startsWith('lock-')).sort()
+    assert.deepEqual(withoutLocks(await readdir(place.directory)), withoutLocks(before))
+    assert.equal(await readFile(path, 'utf8'), '{"format":"mneme file store","version":1}\n')
   })
 
   test('refuses a directory that is something else', async () => {
@@ -140,14 +183,14 @@ describe('Closing a file store', () => {
     const store = await place.open()
     const ids = Array.from({ length: 100 }, (_, i) => `c${i}`)
     const appended = ids.map((id) => store.append([commitTo('x', id)]))
-    const saved = store.saveStep('p', { from: 0, to: 1, rows: [] })
+    const saved = store.saveStep('p', { from: at(0), to: at(1), rows: [] })
     await store.close()
     assert.equal((await Promise.all(appended)).length, 100)
     await saved
     await assert.rejects(store.append([commitTo('x', 'late')]), (error) => hasCode(error, 'STORE_CLOSED'))
     const again = await place.open()
     assert.deepEqual(commitIds(await readLog(again)), ids)
-    assert.equal(await again.loadCheckpoint('p'), 1)
+    assert.equal((await again.loadCheckpoint('p')).position, 1)
     assert.deepEqual(place.warnings, [])
   })
 })

@@ -9,32 +9,48 @@ import { corrupt } from './trouble.ts'
 
 const formatName = 'format.json'
 const format = 'mneme file store'
-/** The newest version of the format that this program writes and reads. */
-const formatVersion = 1
+/** The version of the format that this program writes and reads. */
+const formatVersion = 2
 
-/** @throws StoreError `STORE_TOO_NEW`, `STORE_CORRUPT`, or what the disk threw */
-export async function checkFormat(disk: Disk, directory: string): Promise<void> {
+/**
+ * Reads the format, or writes it into a new store.
+ *
+ * @returns the id of the log, which tells it from every other
+ * @throws StoreError `STORE_TOO_NEW`, `STORE_TOO_OLD`, `STORE_CORRUPT`, or what the disk threw
+ */
+export async function checkFormat(disk: Disk, directory: string): Promise<string> {
   const text = await disk.readText(`${directory}/${formatName}`)
   if (text === undefined) return create(disk, directory)
   const found = parse(text)
   if (found?.format !== format || !Number.isSafeInteger(found.version)) {
     throw corrupt(directory, `${directory}/${formatName}`, 'it does not say that this is a file store of mneme')
   }
-  if (found.version > formatVersion) {
-    throw new StoreError('STORE_TOO_NEW', { store: directory, version: found.version, known: formatVersion })
+  if (found.version !== formatVersion) {
+    const facts = { store: directory, version: found.version, known: formatVersion }
+    throw new StoreError(found.version > formatVersion ? 'STORE_TOO_NEW' : 'STORE_TOO_OLD', facts)
   }
+  if (typeof found.log === 'string') return found.log
+  throw corrupt(directory, `${directory}/${formatName}`, 'it does not say which log this is')
 }
 
-async function create(disk: Disk, directory: string): Promise<void> {
+async function create(disk: Disk, directory: string): Promise<string> {
   const segment = (await disk.list(directory)).find((name) => firstPositionOf(name) !== undefined)
   if (segment !== undefined) {
     throw corrupt(directory, `${directory}/${formatName}`, `it is missing, though there is a log (${segment})`)
   }
-  const text = `${JSON.stringify({ format, version: formatVersion })}\n`
+  const log = crypto.randomUUID()
+  const text = `${JSON.stringify({ format, version: formatVersion, log })}\n`
   await replaceFile(disk, directory, formatName, (file) => writeFully(file, Buffer.from(text), 0))
+  return log
 }
 
-function parse(text: string): { readonly format: unknown; readonly version: number } | undefined {
+interface Format {
+  readonly format: unknown
+  readonly version: number
+  readonly log: unknown
+}
+
+function parse(text: string): Format | null | undefined {
   try {
     return JSON.parse(text)
   } catch {

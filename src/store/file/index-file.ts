@@ -10,7 +10,7 @@ import { type Disk, type DiskFile, readFully, replaceFile, writeFully } from './
 
 export const indexName = 'index.bin'
 const kind = 'mneme file index'
-const version = 1
+const version = 2
 const headerBytesMax = 64 * 1024 * 1024
 /** Tells a machine with the other order of bytes, whose columns would mean something else. */
 const byteOrder = new Uint8Array(new Uint32Array([0x01020304]).buffer)[0]!
@@ -27,6 +27,8 @@ interface Header {
   readonly kind: string
   readonly version: number
   readonly byteOrder: number
+  /** The id of the log that it is of. */
+  readonly log: string
   readonly seed: number
   readonly commits: number
   readonly streams: number
@@ -44,8 +46,8 @@ export interface LoadedIndex {
 
 /** The columns that are kept, with their lengths; the others follow from them. */
 function columnsOf(index: CommitIndex, header: Header): readonly (readonly [Column, number])[] {
-  const { position, offset, stream, hash, check, streams } = index
-  const ofCommits = [position, offset, stream, hash, check].map((column) => [column, header.commits] as const)
+  const { position, offset, stream, hash, check, checksum, streams } = index
+  const ofCommits = [position, offset, stream, hash, check, checksum].map((column) => [column, header.commits] as const)
   const ofStreams = [streams.aggregate, streams.hash, streams.idStart].map(
     (column) => [column, header.streams] as const,
   )
@@ -53,10 +55,10 @@ function columnsOf(index: CommitIndex, header: Header): readonly (readonly [Colu
 }
 
 /** What an index is at this moment: it may grow on while this is written. */
-export function freeze(index: CommitIndex, segments: readonly IndexedSegment[]): Header {
+export function freeze(index: CommitIndex, log: string, segments: readonly IndexedSegment[]): Header {
   const { seed, count: commits, head, end, streams } = index
   const names = { characters: streams.characters.length, aggregates: [...streams.aggregates] }
-  return { kind, version, byteOrder, seed, commits, streams: streams.count, ...names, head, end, segments }
+  return { kind, version, byteOrder, log, seed, commits, streams: streams.count, ...names, head, end, segments }
 }
 
 /** Writes an index as it was when its header was made. */
@@ -78,8 +80,8 @@ export async function saveIndex(disk: Disk, directory: string, index: CommitInde
   })
 }
 
-/** The saved index; `undefined` if there is none that can be understood. */
-export async function loadIndex(disk: Disk, directory: string): Promise<LoadedIndex | undefined> {
+/** The saved index of a log; `undefined` if there is none that can be understood. */
+export async function loadIndex(disk: Disk, directory: string, log: string): Promise<LoadedIndex | undefined> {
   let file: DiskFile
   try {
     file = await disk.open(`${directory}/${indexName}`, 'read')
@@ -88,16 +90,16 @@ export async function loadIndex(disk: Disk, directory: string): Promise<LoadedIn
     throw error
   }
   try {
-    return await readIndex(file)
+    return await readIndex(file, log)
   } finally {
     await file.close()
   }
 }
 
-async function readIndex(file: DiskFile): Promise<LoadedIndex | undefined> {
+async function readIndex(file: DiskFile, log: string): Promise<LoadedIndex | undefined> {
   const line = await readHeader(file)
   const header = line && parseHeader(line)
-  if (header === undefined) return undefined
+  if (header === undefined || header.log !== log) return undefined
   const index = new CommitIndex(header.seed)
   const columns = columnsOf(index, header)
   let position = line!.length

@@ -15,6 +15,7 @@ export class IndexKeeper {
   readonly #directory: string
   readonly #index: CommitIndex
   readonly #segments: Segments
+  readonly #log: string
   #commitsSaved: number
   #saving: Promise<void> | undefined
 
@@ -25,6 +26,7 @@ export class IndexKeeper {
       readonly directory: string
       readonly index: CommitIndex
       readonly segments: Segments
+      readonly log: string
     },
     commitsSaved: number,
   ) {
@@ -32,6 +34,7 @@ export class IndexKeeper {
     this.#directory = place.directory
     this.#index = place.index
     this.#segments = place.segments
+    this.#log = place.log
     this.#commitsSaved = commitsSaved
   }
 
@@ -55,7 +58,7 @@ export class IndexKeeper {
       // What the index covers must not be lost behind its back.
       const { count } = this.#index
       const segments = this.#segments.list.filter(({ length }) => length > 0).map((segment) => ({ ...segment }))
-      const header = freeze(this.#index, [])
+      const header = freeze(this.#index, this.#log, [])
       await this.#segments.sync()
       await saveIndex(this.#disk, this.#directory, this.#index, { ...header, segments: await this.#statuses(segments) })
       this.#commitsSaved = count

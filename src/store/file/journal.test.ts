@@ -3,18 +3,23 @@ import assert from 'node:assert/strict'
 import { readFile, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { at } from '../../testing/checkpoint-at.ts'
 import type { Store } from '../store.ts'
-import { commitTo, stream, type TestPlace, testPlace } from './test-place.fixture.ts'
+import { commitTo, snapshotOf, stream, type TestPlace, testPlace } from './test-place.fixture.ts'
 
 const pathOf = ({ directory }: TestPlace, name: string) => join(directory, `${name}.jsonl`)
 
 /** Steps that each write the same few rows. */
 async function step(store: Store, from: number, to: number): Promise<void> {
-  for (let at = from; at < to; at++) {
-    const rows = [0, 1, 2].map((n) => ({ key: `row ${n}`, value: { at, text: 'é'.repeat(20) } }))
-    await store.saveStep('p', { from: at, to: at + 1, rows: at === 5 ? [{ key: 'gone', value: 1 }] : rows })
+  for (let step = from; step < to; step++) {
+    const rows = [0, 1, 2].map((n) => ({ key: `row ${n}`, value: { at: step, text: 'é'.repeat(20) } }))
+    await store.saveStep('p', {
+      from: at(step),
+      to: at(step + 1),
+      rows: step === 5 ? [{ key: 'gone', value: 1 }] : rows,
+    })
   }
-  await store.saveStep('p', { from: to, to, rows: [{ key: 'gone', value: undefined }] })
+  await store.saveStep('p', { from: at(to), to: at(to), rows: [{ key: 'gone', value: undefined }] })
 }
 
 describe('A journal', () => {
@@ -23,7 +28,7 @@ describe('A journal', () => {
     const first = await place.open({ compactBytesMin: 2000 })
     await step(first, 0, 200)
     for (let sequence = 1; sequence <= 100; sequence++) {
-      const snapshot = { stream: stream('a'), sequence, stateRevision: 1, state: 'x'.repeat(100), takenAt: 0 }
+      const snapshot = snapshotOf(stream('a'), sequence, 'x'.repeat(100))
       await first.saveSnapshot(snapshot, { keep: 2 })
       await first.acquireLease('lease', 'me', 1000)
     }
@@ -33,7 +38,7 @@ describe('A journal', () => {
     const second = await place.open()
     assert.deepEqual(await second.listRows('p', { limit: 10 }), rows)
     assert.equal(rows.length, 3)
-    assert.equal(await second.loadCheckpoint('p'), 200)
+    assert.equal((await second.loadCheckpoint('p')).position, 200)
     assert.equal((await second.loadSnapshot(stream('a')))?.sequence, 100)
     assert.equal((await second.loadSnapshot(stream('a'), { atOrBefore: 99 }))?.sequence, 99)
     assert.equal(await second.loadSnapshot(stream('a'), { atOrBefore: 98 }), undefined)
@@ -44,7 +49,7 @@ describe('A journal', () => {
     await using place = await testPlace()
     const first = await place.open()
     await step(first, 0, 3)
-    await first.saveStep('p', { from: 3, to: 9, rows: [{ key: 'row 0', value: 'last' }] })
+    await first.saveStep('p', { from: at(3), to: at(9), rows: [{ key: 'row 0', value: 'last' }] })
     await first.close()
     const path = pathOf(place, 'projections')
     const whole = await readFile(path)
@@ -53,7 +58,7 @@ describe('A journal', () => {
       await writeFile(path, whole.subarray(0, length))
       place.warnings.length = 0
       const store = await place.open()
-      assert.equal(await store.loadCheckpoint('p'), 3)
+      assert.equal((await store.loadCheckpoint('p')).position, 3)
       assert.notEqual((await store.loadRows('p', ['row 0']))[0], 'last')
       assert.equal(place.warnings.includes('TORN_TAIL_CUT'), length > lastLine)
       await store.close()
@@ -63,10 +68,10 @@ describe('A journal', () => {
   test('takes changes at once one after the other', async () => {
     await using place = await testPlace()
     const store = await place.open()
-    const steps = Array.from({ length: 20 }, (_, to) => store.saveStep('p', { from: 0, to: to + 1, rows: [] }))
+    const steps = Array.from({ length: 20 }, (_, to) => store.saveStep('p', { from: at(0), to: at(to + 1), rows: [] }))
     const settled = await Promise.allSettled(steps)
     assert.equal(settled.filter(({ status }) => status === 'fulfilled').length, 1)
-    assert.equal(await store.loadCheckpoint('p'), 1)
+    assert.equal((await store.loadCheckpoint('p')).position, 1)
   })
 })
 
@@ -75,19 +80,18 @@ describe('What stands ahead of a log that lost its end', () => {
     await using place = await testPlace()
     const first = await place.open({ mayLoseOnPowerFailure: true })
     for (const id of ['a', 'b', 'c']) await first.append([commitTo('x', id)])
-    await first.saveStep('behind', { from: 0, to: 2, rows: [{ key: 'k', value: 1 }] })
-    await first.saveStep('ahead', { from: 0, to: 3, rows: [{ key: 'k', value: 1 }] })
-    const snapshot = { stream: stream('x'), stateRevision: 1, state: {}, takenAt: 0 }
-    await first.saveSnapshot({ ...snapshot, sequence: 2 }, { keep: 2 })
-    await first.saveSnapshot({ ...snapshot, sequence: 3 }, { keep: 2 })
+    await first.saveStep('behind', { from: at(0), to: at(2), rows: [{ key: 'k', value: 1 }] })
+    await first.saveStep('ahead', { from: at(0), to: at(3), rows: [{ key: 'k', value: 1 }] })
+    await first.saveSnapshot(snapshotOf(stream('x'), 2), { keep: 2 })
+    await first.saveSnapshot(snapshotOf(stream('x'), 3), { keep: 2 })
     await first.close()
     const path = (await place.segments())[0]!
     await truncate(path, (await stat(path)).size - 3)
     for (let openings = 0; openings < 2; openings++) {
       const store = await place.open()
-      assert.equal(await store.loadCheckpoint('ahead'), 0)
+      assert.equal((await store.loadCheckpoint('ahead')).position, 0)
       assert.deepEqual(await store.listRows('ahead', { limit: 1 }), [])
-      assert.equal(await store.loadCheckpoint('behind'), 2)
+      assert.equal((await store.loadCheckpoint('behind')).position, 2)
       assert.equal((await store.loadSnapshot(stream('x')))?.sequence, 2)
       await store.append([commitTo('x', `d${openings}`)])
       await store.close()

@@ -18,6 +18,8 @@ const bufferBytesKept = 8 * 1024 * 1024
 export class LineBuffer {
   #bytes: Buffer = Buffer.allocUnsafe(64 * 1024)
   #length = 0
+  /** The checksum of the line that was added last. */
+  checksum = 0
 
   /** Adds a line and returns its length in bytes. */
   add(json: string): number {
@@ -27,6 +29,7 @@ export class LineBuffer {
     const bytes = this.#bytes
     const end = start + prefixBytes + bytes.write(json, start + prefixBytes)
     let checksum = crc32(bytes.subarray(start + prefixBytes, end))
+    this.checksum = checksum
     for (let i = start + 7; i >= start; i--) {
       bytes[i] = digits[checksum & 15]!
       checksum >>>= 4
@@ -69,6 +72,11 @@ export function parseLine(line: Buffer): unknown {
   } catch {
     return undefined
   }
+}
+
+/** The checksum that a line bears; to be asked of a line that `parseLine` has found whole. */
+export function checksumOf(line: Buffer): number {
+  return Number.parseInt(line.toString('latin1', 0, prefixBytes - 1), 16)
 }
 
 const chunkBytes = 1024 * 1024

@@ -4,12 +4,12 @@
  * event loop; each piece asks the signal.
  */
 import type { StreamId } from '../../domain/stream.ts'
-import { examinedBy, matches, readOptions } from '../page.ts'
+import { checkBehind, examinedBy, matches, readOptions } from '../page.ts'
 import type { Range } from '../range.ts'
 import type { Page, ReadAllOptions, ReadOptions, Receipt, StoredEvent } from '../store.ts'
 import type { CommitIndex } from './commit-index.ts'
-import { parseLine } from './lines.ts'
-import { type CommitRecord, eventsOf, isRecord } from './record.ts'
+import { checksumOf, parseLine } from './lines.ts'
+import { type CommitRecord, eventsOf, isRecord, markOf } from './record.ts'
 import type { Segments } from './segments.ts'
 import { corrupt } from './trouble.ts'
 
@@ -20,6 +20,12 @@ const extentBytesMin = 16 * 1024
 /** Bytes between two commits of a stream that are read along rather than asked for twice. */
 const gapBytesMax = 8 * 1024
 const readsAtOnceMax = 8
+
+/** A commit as it was read, with the checksum of its line. */
+interface ReadRecord {
+  readonly record: CommitRecord
+  readonly checksum: number
+}
 
 /** Commits whose lines are read in one piece. */
 interface Extent {
@@ -55,21 +61,26 @@ export class LogReader {
     }
     const records = await this.#records(commits.reverse(), options.signal)
     const events = records
-      .flatMap((record) => eventsOf(record))
+      .flatMap(({ record, checksum }) => eventsOf(record, checksum))
       .filter(({ sequence }) => sequence >= first && sequence <= last)
     return backward ? events.reverse() : events
   }
 
   async readAll(range: Range, options: ReadAllOptions): Promise<Page> {
     const paging = readOptions(options)
-    const head = this.#index.head
+    const { head } = this.#index
+    const { behind } = options
+    if (behind !== undefined) {
+      checkBehind(behind, { store: this.#store, head, checksum: this.#index.checksumAt(behind.position) })
+    }
     const first = Math.max(range.from, 1)
     const last = Math.min(range.to - 1, head)
     const events: StoredEvent[] = []
     if (first <= last && paging.limit > 0) {
       await this.#gather(events, { first, last }, paging, options)
     }
-    return { events, examined: examinedBy(events, range, paging, head) }
+    const examined = examinedBy(events, range, paging, head)
+    return { events, examined, checksum: this.#index.checksumAt(examined) }
   }
 
   async findCommit(id: StreamId, commitId: string): Promise<Receipt | undefined> {
@@ -80,11 +91,13 @@ export class LogReader {
   /** Like `findCommit`, for a stream's number. Without a candidate nothing is read. */
   async findCommitOf(stream: number, commitId: string): Promise<Receipt | undefined> {
     for (const commit of this.#index.candidates(stream, commitId)) {
-      const [record] = await this.#records([commit], undefined)
-      if (record!.commit !== commitId) continue
-      const count = this.#index.events(commit)
-      const [sequence, position] = [this.#index.sequence(commit), this.#index.position.get(commit)]
-      return { sequence: sequence + count - 1, position: position + count - 1, count }
+      const [found] = await this.#records([commit], undefined)
+      const { record, checksum } = found!
+      if (record.commit !== commitId) continue
+      const { length: count } = record.events
+      const receipt = { sequence: record.sequence + count - 1, position: record.position + count - 1, count, checksum }
+      const command = markOf(record)
+      return command === undefined ? receipt : { ...receipt, command }
     }
     return undefined
   }
@@ -114,7 +127,7 @@ export class LogReader {
       }
       const records = await this.#records(backward ? commits.reverse() : commits, options.signal)
       const found = records
-        .flatMap((record) => eventsOf(record))
+        .flatMap(({ record, checksum }) => eventsOf(record, checksum))
         .filter((event) => event.position >= first && event.position <= last && matches(options, event))
       if (backward) found.reverse()
       for (const event of found) if (events.length < limit) events.push(event)
@@ -127,9 +140,9 @@ export class LogReader {
   }
 
   /** What the lines of commits say, in order. The commits rise. */
-  async #records(commits: readonly number[], signal: AbortSignal | undefined): Promise<readonly CommitRecord[]> {
+  async #records(commits: readonly number[], signal: AbortSignal | undefined): Promise<readonly ReadRecord[]> {
     const extents = [...this.#extents(commits)]
-    const records: CommitRecord[] = []
+    const records: ReadRecord[] = []
     for (let next = 0; next < extents.length; next += readsAtOnceMax) {
       signal?.throwIfAborted()
       const some = extents.slice(next, next + readsAtOnceMax)
@@ -159,11 +172,24 @@ export class LogReader {
     if (gathered.length > 0) yield { commits: gathered, from, to }
   }
 
-  #record(commit: number, bytes: Buffer, from: number): CommitRecord {
-    const start = this.#index.offset.get(commit)
-    const record = parseLine(bytes.subarray(start - from, this.#index.lineEnd(commit) - from))
-    if (isRecord(record) && record.position === this.#index.position.get(commit)) return record
+  #record(commit: number, bytes: Buffer, from: number): ReadRecord {
+    const index = this.#index
+    const start = index.offset.get(commit)
+    const line = bytes.subarray(start - from, index.lineEnd(commit) - from)
+    const record = parseLine(line)
+    const checksum = index.checksum.get(commit)
+    if (isRecord(record) && checksumOf(line) === checksum && this.#isAt(record, commit)) return { record, checksum }
     const where = this.#segments.describe(start)
     throw corrupt(this.#store, where, 'the line does not fit its checksum, or is not the one that was written there')
+  }
+
+  /** Whether a line says that it is where the index has it: what is read has no gap then, as the index has none. */
+  #isAt({ position, sequence, events }: CommitRecord, commit: number): boolean {
+    const index = this.#index
+    return (
+      position === index.position.get(commit) &&
+      sequence === index.sequence(commit) &&
+      events.length === index.events(commit)
+    )
   }
 }

@@ -3,8 +3,10 @@
  * sees what a power failure could take away. Batches come one at a time. What the batch itself changes is kept aside
  * until it is durable, and forgotten if it is not.
  */
+import type { StreamId } from '../../domain/stream.ts'
 import type { Commit } from '../commit.ts'
 import { isMet } from '../expected.ts'
+import type { Reservations } from '../reservations.ts'
 import type { AppendResult, Receipt } from '../store.ts'
 import type { CommitIndex, IndexEntry } from './commit-index.ts'
 import { LineBuffer } from './lines.ts'
@@ -74,7 +76,7 @@ class Batch {
   }
 
   /** The next caller's commits were not decided on this one's. */
-  mendStreams(): void {
+  startGroup(): void {
     if (!this.#hasBroken) return
     this.#hasBroken = false
     this.brokenUnknown.clear()
@@ -82,40 +84,94 @@ class Batch {
   }
 }
 
+/** What a commit meets. */
+interface Standing {
+  /** The stream's number; -1 if it has none yet. */
+  readonly known: number
+  readonly tentative: Tentative | undefined
+  /** The commit with its id, if there is one. */
+  readonly earlier: Receipt | undefined
+  /** Whether the stream is reserved for another writer. */
+  readonly reserved: boolean
+}
+
+type IsReserved = (stream: StreamId) => boolean
+
+export interface LogWriterParts {
+  readonly index: CommitIndex
+  readonly segments: Segments
+  readonly reader: LogReader
+  readonly reservations: Reservations
+  readonly now: () => number
+}
+
 export class LogWriter {
   readonly #index: CommitIndex
   readonly #segments: Segments
   readonly #reader: LogReader
+  readonly #reservations: Reservations
+  readonly #now: () => number
   readonly #lines = new LineBuffer()
 
-  constructor(index: CommitIndex, segments: Segments, reader: LogReader) {
+  constructor({ index, segments, reader, reservations, now }: LogWriterParts) {
     this.#index = index
     this.#segments = segments
     this.#reader = reader
+    this.#reservations = reservations
+    this.#now = now
   }
 
-  /** Stores the commits of several callers as one batch. The next may come when this one is done, well or not. */
-  async write(groups: readonly (readonly Commit[])[]): Promise<readonly AppendResult[]> {
+  /**
+   * Stores the commits of several callers as one batch. The next may come when this one is done, well or not.
+   *
+   * @param writers who appends each group
+   */
+  async write(
+    groups: readonly (readonly Commit[])[],
+    writers: readonly (string | undefined)[],
+  ): Promise<readonly AppendResult[]> {
     const batch = new Batch(this.#index.head)
     this.#lines.clear()
-    for (const commits of groups) {
-      await this.#decideGroup(commits, batch)
-      batch.mendStreams()
+    for (const [i, commits] of groups.entries()) {
+      await this.#decideGroup(commits, batch, this.#isReserved(writers[i]))
+      batch.startGroup()
     }
     if (batch.entries.length > 0) await this.#segments.append(this.#lines.bytes, batch.firstPosition)
     for (const entry of batch.entries) this.#index.add(entry)
+    if (!this.#reservations.isEmpty) this.#endReservations(groups, writers, batch.results)
     return batch.results
   }
 
   /** Decides one caller's commits, in order. */
-  async #decideGroup(commits: readonly Commit[], batch: Batch): Promise<void> {
+  async #decideGroup(commits: readonly Commit[], batch: Batch, isReserved: IsReserved | undefined): Promise<void> {
     for (const commit of commits) {
       const known = this.#index.streams.find(commit.stream)
       const tentative = known === -1 ? undefined : batch.streams.get(known)
-      const earlier = commit.fresh ? undefined : (tentative?.find(commit.id) ?? this.#storedEarlier(commit, known))
+      const earlier = tentative?.find(commit.id) ?? this.#storedEarlier(commit, known)
       // An await for each of a thousand commits costs more than all the rest.
       const receipt = earlier instanceof Promise ? await earlier : earlier
-      batch.results.push(this.#decide(commit, known, batch, tentative, receipt))
+      const reserved = isReserved?.(commit.stream) === true
+      batch.results.push(this.#decide(commit, { known, tentative, earlier: receipt, reserved }, batch))
+    }
+  }
+
+  #isReserved(writer: string | undefined): IsReserved | undefined {
+    return this.#reservations.isEmpty ? undefined : this.#reservations.begin(writer, this.#now())
+  }
+
+  #endReservations(
+    groups: readonly (readonly Commit[])[],
+    writers: readonly (string | undefined)[],
+    results: readonly AppendResult[],
+  ): void {
+    let next = 0
+    for (const [i, commits] of groups.entries()) {
+      const first = next
+      next += commits.length
+      this.#reservations.end(
+        writers[i],
+        commits.filter((_, n) => results[first + n]!.status === 'stored'),
+      )
     }
   }
 
@@ -124,25 +180,18 @@ export class LogWriter {
     return isNew ? undefined : this.#reader.findCommitOf(stream, id)
   }
 
-  /** @param known the stream's number; -1 if it has none yet */
-  #decide(
-    commit: Commit,
-    known: number,
-    batch: Batch,
-    tentative: Tentative | undefined,
-    earlier: Receipt | undefined,
-  ): AppendResult {
+  #decide(commit: Commit, { known, tentative, earlier, reserved }: Standing, batch: Batch): AppendResult {
     const sequence = tentative?.sequence ?? (known === -1 ? 0 : this.#index.lastSequence(known))
     if (earlier !== undefined) {
       batch.breakStream(known, tentative, sequence)
-      return { status: 'duplicate', sequence: earlier.sequence, position: earlier.position, count: earlier.count }
+      return { ...earlier, status: 'duplicate' }
     }
     const wasBroken = batch.brokenUnknown.size > 0 && batch.brokenUnknown.has(keyOf(commit))
     const broken = wasBroken || tentative?.broken === true
-    if (!isMet(commit.expected, sequence, broken)) {
+    if (reserved || !isMet(commit.expected, sequence, broken)) {
       if (known === -1) batch.breakUnknown(commit)
       else batch.breakStream(known, tentative, sequence)
-      return { status: 'conflict', sequence }
+      return reserved ? { status: 'conflict', sequence, reserved } : { status: 'conflict', sequence }
     }
     const stream = known === -1 ? this.#index.streams.findOrAdd(commit.stream) : known
     const stored = this.#accept(commit, batch, stream, sequence)
@@ -155,9 +204,13 @@ export class LogWriter {
   #accept(commit: Commit, batch: Batch, stream: number, sequence: number): Stored {
     const count = commit.events.length
     const json = encodeRecord(commit, batch.head + 1, batch.firstPosition, sequence + 1)
-    batch.entries.push({ stream, length: this.#lines.add(json), events: count, commitId: commit.id })
+    const length = this.#lines.add(json)
+    const { checksum } = this.#lines
+    batch.entries.push({ stream, length, events: count, commitId: commit.id, checksum })
     batch.head += count
-    return { status: 'stored', sequence: sequence + count, position: batch.head, count }
+    const { command } = commit
+    const stored: Stored = { status: 'stored', sequence: sequence + count, position: batch.head, count, checksum }
+    return command === undefined ? stored : { ...stored, command }
   }
 }
 

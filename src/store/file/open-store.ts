@@ -9,7 +9,7 @@ import { Documents } from './documents.ts'
 import { FileStore } from './file-store.ts'
 import { checkFormat } from './format.ts'
 import type { JournalOptions } from './journal.ts'
-import { lock } from './lock.ts'
+import { type Lock, lock } from './lock.ts'
 import { recover } from './recovery.ts'
 import { type SegmentOptions, Segments } from './segments.ts'
 import { troubleOf } from './trouble.ts'
@@ -31,8 +31,8 @@ export async function openStore(settings: FileStoreSettings, options: OpenOption
         const message = `The lock of ${directory} was taken over from ${held.takenOver}, which has ended without closing it`
         options.warn({ code: 'LOCK_TAKEN_OVER', message })
       }
-      await checkFormat(disk, directory)
-      return await openParts(settings, options, held)
+      const log = await checkFormat(disk, directory)
+      return await openParts(settings, options, { lock: held, log })
     } catch (error) {
       await held.release().catch(() => undefined)
       throw error
@@ -45,11 +45,11 @@ export async function openStore(settings: FileStoreSettings, options: OpenOption
 async function openParts(
   settings: FileStoreSettings,
   options: OpenOptions,
-  held: Awaited<ReturnType<typeof lock>>,
+  { lock, log }: { readonly lock: Lock; readonly log: string },
 ): Promise<Store> {
   const { disk, directory, compactBytesMin, mayLoseOnPowerFailure } = settings
-  const { warn } = options
-  const { index, segments: list, cut, rebuilt, scanned } = await recover(disk, directory)
+  const { warn, now } = options
+  const { index, segments: list, cut, rebuilt, scanned } = await recover(disk, directory, log)
   if (cut !== undefined) warn({ code: 'TORN_TAIL_CUT', message: cut })
   if (rebuilt !== undefined) {
     const message = `The index of ${directory} was not used (${rebuilt}) and was made anew from ${scanned} commits`
@@ -65,7 +65,7 @@ async function openParts(
       warn({ code: 'DURABILITY_WEAKENED', message })
     }
     const commitsIndexed = index.count - scanned
-    return new FileStore({ disk, directory, lock: held, index, segments, documents, commitsIndexed })
+    return new FileStore({ disk, directory, log, lock, index, segments, documents, commitsIndexed, now })
   } catch (error) {
     await segments.close().catch(() => undefined)
     throw error

@@ -3,25 +3,28 @@
  * so its rows and its checkpoint are there together or not at all. A step is not synced by itself: after a power failure
  * a projection stands where it stood some moments before, and goes on from there.
  */
-import { ConflictError } from '../../domain/error.ts'
-import { type Json, toJson } from '../../domain/json.ts'
+import { type Json, type JsonObject, toJson } from '../../domain/json.ts'
+import { checkCheckpoint, noCheckpoint } from '../checkpoint.ts'
 import { rowPage } from '../row-page.ts'
 import { SortedKeys } from '../sorted-keys.ts'
-import type { ProjectionStep, Row, RowPage } from '../store.ts'
+import type { Checkpoint, ProjectionStep, Row, RowPage } from '../store.ts'
 import type { Change, JournalContents } from './journal.ts'
 
 /** A line of the journal: a step, or with `reset` the end of all rows. A row without a value is deleted. */
 interface ProjectionChange {
   readonly projection: string
   readonly reset?: true
-  readonly to: number
+  /** The checkpoint after it. */
+  readonly position: number
+  readonly term: number
+  readonly note: JsonObject
   /** Whether the log beside it reached so far then. */
   readonly local: boolean
   readonly rows: readonly (readonly [string, Json] | readonly [string])[]
 }
 
 interface Projection {
-  checkpoint: number
+  checkpoint: Checkpoint
   local: boolean
   /** JSON by key. */
   readonly rows: Map<string, string>
@@ -41,8 +44,8 @@ export class Projections implements JournalContents {
   }
 
   *changes(): Iterable<string> {
-    for (const [projection, { checkpoint: to, local, rows }] of this.#projections) {
-      const start = `{"projection":${JSON.stringify(projection)},"to":${to},"local":${local},"rows":[`
+    for (const [projection, { checkpoint, local, rows }] of this.#projections) {
+      const start = startOf(projection, checkpoint, local)
       let listed: string[] = []
       for (const [key, value] of rows) {
         listed.push(`[${JSON.stringify(key)},${value}]`)
@@ -55,19 +58,17 @@ export class Projections implements JournalContents {
   }
 
   replay(change: unknown): void {
-    const { projection, reset, to, local, rows } = change as ProjectionChange
-    if (reset) this.#reset(projection)
-    else
-      this.#apply(
-        projection,
-        to,
-        local,
-        rows.map(([key, value]) => [key, textOf(value)] as const),
-      )
+    const { projection, reset, position, term, note, local, rows } = change as ProjectionChange
+    if (reset) {
+      this.#reset(projection)
+      return
+    }
+    const texts = rows.map(([key, value]) => [key, textOf(value)] as const)
+    this.#apply(projection, Object.freeze({ position, term, note }), local, texts)
   }
 
-  checkpoint(projection: string): number {
-    return this.#projections.get(projection)?.checkpoint ?? 0
+  checkpoint(projection: string): Checkpoint {
+    return this.#projections.get(projection)?.checkpoint ?? noCheckpoint
   }
 
   rows(projection: string, keys: readonly string[]): readonly (Json | undefined)[] {
@@ -86,15 +87,20 @@ export class Projections implements JournalContents {
    * @throws ConflictError `CHECKPOINT_CONFLICT`
    */
   save(projection: string, { from, to, rows }: ProjectionStep, head: number): Change<void> {
-    const actual = this.checkpoint(projection)
-    if (actual !== from) throw new ConflictError('CHECKPOINT_CONFLICT', { projection, expected: from, actual })
+    checkCheckpoint(projection, from, this.checkpoint(projection))
+    const { position, term } = to
+    const checkpoint = Object.freeze({
+      position,
+      term,
+      note: toJson('The note of a checkpoint', to.note) as JsonObject,
+    })
     const texts = rows.map(
       ({ key, value }) => [key, value === undefined ? value : textOf(toJson(`The row ${key}`, value))] as const,
     )
     const listed = texts.map(([key, value]) => (value === undefined ? `[${quote(key)}]` : `[${quote(key)},${value}]`))
-    const local = to <= head
-    const json = `{"projection":${quote(projection)},"to":${to},"local":${local},"rows":[${listed.join()}]}`
-    return { json, apply: () => this.#apply(projection, to, local, texts) }
+    const local = position <= head
+    const json = `${startOf(projection, checkpoint, local)}${listed.join()}]}`
+    return { json, apply: () => this.#apply(projection, checkpoint, local, texts) }
   }
 
   reset(projection: string): Change<void> {
@@ -106,15 +112,20 @@ export class Projections implements JournalContents {
 
   /** Forgets the projections that have handled positions which the log beside it has lost. Returns their names. */
   dropLost(head: number): readonly string[] {
-    const lost = [...this.#projections].filter(([, { checkpoint, local }]) => local && checkpoint > head)
+    const lost = [...this.#projections].filter(([, { checkpoint, local }]) => local && checkpoint.position > head)
     for (const [name] of lost) this.#reset(name)
     return lost.map(([name]) => name)
   }
 
-  #apply(name: string, to: number, local: boolean, rows: readonly (readonly [string, string | undefined])[]): void {
+  #apply(
+    name: string,
+    checkpoint: Checkpoint,
+    local: boolean,
+    rows: readonly (readonly [string, string | undefined])[],
+  ): void {
     let projection = this.#projections.get(name)
     if (projection === undefined) {
-      projection = { checkpoint: 0, local, rows: new Map(), keys: new SortedKeys() }
+      projection = { checkpoint, local, rows: new Map(), keys: new SortedKeys() }
       this.#projections.set(name, projection)
     }
     for (const [key, value] of rows) {
@@ -127,7 +138,7 @@ export class Projections implements JournalContents {
         projection.rows.set(key, value)
       }
     }
-    projection.checkpoint = to
+    projection.checkpoint = checkpoint
     projection.local = local
   }
 
@@ -135,6 +146,12 @@ export class Projections implements JournalContents {
     for (const [key, value] of this.#projections.get(name)?.rows ?? []) this.#size -= sizeOf(key, value)
     this.#projections.delete(name)
   }
+}
+
+/** A line up to its rows. */
+function startOf(projection: string, { position, term, note }: Checkpoint, local: boolean): string {
+  const place = `"position":${position},"term":${term},"note":${JSON.stringify(note)}`
+  return `{"projection":${quote(projection)},${place},"local":${local},"rows":[`
 }
 
 const quote = (text: string): string => JSON.stringify(text)

@@ -4,7 +4,7 @@
  * after a power failure it tells an unfinished batch from a damaged log.
  */
 import type { Json, JsonObject } from '../../domain/json.ts'
-import type { Commit, CommitEvent } from '../commit.ts'
+import type { CommandMark, Commit, CommitEvent } from '../commit.ts'
 import type { StoredEvent } from '../store.ts'
 
 /** What a line of the log says. */
@@ -16,6 +16,8 @@ export interface CommitRecord {
   readonly aggregate: string
   readonly id: string
   readonly commit: string
+  readonly command?: string
+  readonly digest?: number
   readonly events: readonly EventRecord[]
 }
 
@@ -33,13 +35,14 @@ const quoted = (text: string): string => (plainText.test(text) ? `"${text}"` : J
 
 /** The JSON of a commit that starts at a place; written by hand since it is the hottest path of the store. */
 export function encodeRecord(commit: Commit, position: number, batch: number, sequence: number): string {
-  const { stream, id, recordedAt, events } = commit
+  const { stream, id, recordedAt, events, command } = commit
   let listed = ''
   for (const event of events) listed += listed === '' ? encodeEvent(event) : `,${encodeEvent(event)}`
   const ofBatch = batch === position ? '' : `"batch":${batch},`
   const place = `"position":${position},${ofBatch}"sequence":${sequence},"recordedAt":${JSON.stringify(recordedAt)}`
   const owner = `"aggregate":${quoted(stream.aggregate)},"id":${quoted(stream.id)},"commit":${quoted(id)}`
-  return `{${place},${owner},"events":[${listed}]}`
+  const mark = command === undefined ? '' : `"command":${quoted(command.name)},"digest":${command.digest},`
+  return `{${place},${owner},${mark}"events":[${listed}]}`
 }
 
 function encodeEvent({ type, revision, data, metadata, tags }: CommitEvent): string {
@@ -71,8 +74,13 @@ export function isRecord(candidate: unknown): candidate is CommitRecord {
 const noMetadata: JsonObject = Object.freeze({})
 const noTags: readonly string[] = Object.freeze([])
 
-/** The events of a commit, oldest first. */
-export function eventsOf(record: CommitRecord): readonly StoredEvent[] {
+/** Which command a commit was stored for, if it said so. */
+export function markOf({ command: name, digest }: CommitRecord): CommandMark | undefined {
+  return name === undefined || digest === undefined ? undefined : { name, digest }
+}
+
+/** The events of a commit, oldest first; they share the checksum of its line. */
+export function eventsOf(record: CommitRecord, checksum: number): readonly StoredEvent[] {
   const { position, sequence, recordedAt, commit: commitId } = record
   const stream = Object.freeze({ aggregate: record.aggregate, id: record.id })
   return record.events.map(({ type, revision, data, metadata = noMetadata, tags = noTags }, i) => ({
@@ -86,5 +94,6 @@ export function eventsOf(record: CommitRecord): readonly StoredEvent[] {
     position: position + i,
     recordedAt,
     commitId,
+    checksum,
   }))
 }

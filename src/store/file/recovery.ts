@@ -11,7 +11,7 @@ import { randomInt } from 'node:crypto'
 import { CommitIndex } from './commit-index.ts'
 import type { Disk, DiskFile } from './disk.ts'
 import { type IndexedSegment, indexName, loadIndex } from './index-file.ts'
-import { parseLine, visitLines } from './lines.ts'
+import { checksumOf, parseLine, visitLines } from './lines.ts'
 import { type CommitRecord, isRecord } from './record.ts'
 import { firstPositionOf, type Segment } from './segments.ts'
 import { corrupt } from './trouble.ts'
@@ -31,9 +31,9 @@ interface FoundSegment extends IndexedSegment {
 }
 
 /** @throws StoreError `STORE_CORRUPT`, or what the disk threw */
-export async function recover(disk: Disk, directory: string): Promise<Recovered> {
+export async function recover(disk: Disk, directory: string, log: string): Promise<Recovered> {
   const found = await findSegments(disk, directory)
-  const loaded = await loadIndex(disk, directory)
+  const loaded = await loadIndex(disk, directory, log)
   const reason = loaded === undefined ? 'it is missing or unreadable' : unfitting(directory, loaded.segments, found)
   const fits = loaded !== undefined && reason === undefined && (await endsLikeLog(disk, directory, loaded.index, found))
   const index = fits ? loaded.index : new CommitIndex(randomInt(0x7fffffff))
@@ -116,7 +116,7 @@ async function endsLikeLog(
         await visitLines(file, range, (line) => {
           const record = parseLine(line)
           fits = isRecord(record) && record.position === index.position.get(commit)
-          fits &&= (record as CommitRecord).sequence === index.sequence(commit)
+          fits &&= checksumOf(line) === index.checksum.get(commit)
         })
         return fits
       } finally {
@@ -181,14 +181,14 @@ class Scan {
       number++
       const record = parseLine(line)
       const where = `${path}, line ${number} (byte ${offset})`
-      if (damage === undefined && isRecord(record)) this.#add(record, line.length, where)
+      if (damage === undefined && isRecord(record)) this.#add(record, line, where)
       else if (damage === undefined) damage = damageOf(line, offset, where)
       else if (record !== undefined) this.#checkSameBatch(damage, record, isLast)
     })
     return damage
   }
 
-  #add(record: CommitRecord, length: number, where: string): void {
+  #add(record: CommitRecord, line: Buffer, where: string): void {
     const index = this.#index
     if (record.position !== index.head + 1) {
       throw corrupt(this.#directory, where, `it has position ${record.position}, and ${index.head + 1} is next`)
@@ -198,7 +198,8 @@ class Scan {
     if (record.sequence !== next) {
       throw corrupt(this.#directory, where, `it has sequence ${record.sequence}, and ${next} is next in its stream`)
     }
-    index.add({ stream, length, events: record.events.length, commitId: record.commit })
+    const { events, commit: commitId } = record
+    index.add({ stream, length: line.length, events: events.length, commitId, checksum: checksumOf(line) })
   }
 
   #checkSameBatch({ hasHole, where, reason }: Damage, record: unknown, isLast: boolean): void {

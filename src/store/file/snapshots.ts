@@ -13,6 +13,8 @@ interface SnapshotChange {
   readonly id: string
   readonly sequence: number
   readonly stateRevision: number
+  readonly checksum: number
+  readonly fingerprint: string
   readonly takenAt: number
   /** Whether the log beside it had that sequence then. */
   readonly local: boolean
@@ -48,11 +50,11 @@ export class Snapshots implements JournalContents {
 
   /** @param local whether the log beside it has the snapshot's sequence */
   save(snapshot: Snapshot, keep: number, local: boolean): Change<void> {
-    const { stream, sequence, stateRevision, takenAt } = snapshot
+    const { stream, sequence, stateRevision, checksum, fingerprint, takenAt } = snapshot
     const state = toJson('The state', snapshot.state)
     const change: SnapshotChange = {
       ...{ aggregate: stream.aggregate, id: stream.id },
-      ...{ sequence, stateRevision, takenAt, local, keep, state },
+      ...{ sequence, stateRevision, checksum, fingerprint, takenAt, local, keep, state },
     }
     const json = JSON.stringify(change)
     const kept = this.#with(stream, { sequence, local, json }, keep)
@@ -62,8 +64,8 @@ export class Snapshots implements JournalContents {
   load(stream: StreamId, atOrBefore: number): Snapshot | undefined {
     const found = this.#of(stream).findLast(({ sequence }) => sequence <= atOrBefore)
     if (found === undefined) return undefined
-    const { aggregate, id, sequence, stateRevision, takenAt, state } = JSON.parse(found.json)
-    return { stream: { aggregate, id }, sequence, stateRevision, state, takenAt }
+    const { aggregate, id, sequence, stateRevision, checksum, fingerprint, takenAt, state } = JSON.parse(found.json)
+    return { stream: { aggregate, id }, sequence, stateRevision, checksum, fingerprint, state, takenAt }
   }
 
   /** Drops the snapshots of events that the log beside it has lost. Returns how many. */

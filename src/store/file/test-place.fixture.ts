@@ -2,10 +2,11 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Json } from '../../domain/json.ts'
 import type { StreamId } from '../../domain/stream.ts'
 import { type Commit, commit, type OfferedCommit } from '../commit.ts'
 import { everything } from '../range.ts'
-import type { Store, StoredEvent, StoreWarning } from '../store.ts'
+import type { Snapshot, Store, StoredEvent, StoreWarning } from '../store.ts'
 import { nodeDisk } from './disk.ts'
 import { type FileStoreSettings, openStore } from './open-store.ts'
 
@@ -55,6 +56,11 @@ export const commitTo = (id: string, commitId: string, offered: Partial<OfferedC
     ...{ events: [{ type: 'Happened', data: { of: commitId } }] },
     ...offered,
   })
+
+export const snapshotOf = (of: StreamId, sequence: number, state: Json = {}): Snapshot => ({
+  ...{ stream: of, sequence, state, takenAt: 0 },
+  ...{ stateRevision: 1, checksum: sequence, fingerprint: 'f' },
+})
 
 /** The whole log. */
 export async function readLog(store: Store): Promise<readonly StoredEvent[]> {
