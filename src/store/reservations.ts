@@ -1,6 +1,6 @@
 /**
  * Which streams are reserved for which writer, for a store that has this in memory. There are few at a time: one for each stream
- * that several writers fight for. What has run out is dropped when it is met.
+ * that several writers fight for. What has run out is dropped when it is met, or when it is the oldest.
  */
 import type { StreamId } from '../domain/stream.ts'
 
@@ -9,8 +9,11 @@ interface Reservation {
   readonly expiresAt: number
 }
 
+/** What lies further ahead than anybody may ask for is of a clock that has gone back since, and is over. */
+const aheadMsMax = 60_000
+
 export class Reservations {
-  /** By aggregate and id, as JSON of the pair. */
+  /** By aggregate and id, as JSON of the pair; the last renewed at the end. */
   readonly #held = new Map<string, Reservation>()
 
   get isEmpty(): boolean {
@@ -26,6 +29,7 @@ export class Reservations {
     return streams.map((stream) => {
       const key = keyOf(stream)
       if (this.#isOthers(key, writer, now)) return false
+      this.#held.delete(key)
       this.#held.set(key, { writer, expiresAt: now + durationMs })
       return true
     })
@@ -33,6 +37,7 @@ export class Reservations {
 
   /** What a batch asks: whether a stream is reserved for another than who appends. */
   begin(writer: string | undefined, now: number): (stream: StreamId) => boolean {
+    this.#dropOldest(now)
     if (this.#held.size === 0) return () => false
     return (stream) => this.#isOthers(keyOf(stream), writer, now)
   }
@@ -49,10 +54,18 @@ export class Reservations {
   #isOthers(key: string, writer: string | undefined, now: number): boolean {
     const held = this.#held.get(key)
     if (held === undefined || held.writer === writer) return false
-    if (held.expiresAt > now) return true
+    if (!isOver(held, now)) return true
     this.#held.delete(key)
     return false
   }
+
+  #dropOldest(now: number): void {
+    for (const [key, held] of this.#held) {
+      if (!isOver(held, now)) return
+      this.#held.delete(key)
+    }
+  }
 }
 
+const isOver = ({ expiresAt }: Reservation, now: number): boolean => expiresAt <= now || expiresAt > now + aheadMsMax
 const keyOf = ({ aggregate, id }: StreamId): string => JSON.stringify([aggregate, id])

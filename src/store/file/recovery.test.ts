@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { crc32 } from 'node:zlib'
 import { hasCode } from '../../domain/error.ts'
 import { FailingDisk } from './failing-disk.fixture.ts'
 import { commitIds, commitTo, readLog, type TestPlace, testPlace } from './test-place.fixture.ts'
@@ -102,6 +103,16 @@ describe('Damage before the end', () => {
     await refusesAsCorrupt(place, /log-0000000000000001\.jsonl, line 2 /, /checksum/, /backup/)
     await refusesAsCorrupt(place)
     assert.equal((await readFile(path)).compare(bytes), 0)
+  })
+
+  test('that makes another whole line out of one is found by the read', async () => {
+    await using place = await testPlace()
+    const path = await threeCommits(place)
+    const store = await place.open()
+    const [first, second, third] = (await readFile(path, 'utf8')).split('\n')
+    const other = second!.slice(9).replace('"b"', '"B"')
+    await writeFile(path, [first, `${crc32(other).toString(16).padStart(8, '0')} ${other}`, third, ''].join('\n'))
+    await assert.rejects(readLog(store), (error) => hasCode(error, 'STORE_CORRUPT'))
   })
 
   test('is refused in a segment that is not the last, at its end too', async () => {
