@@ -80,7 +80,7 @@ export class LogReader {
       await this.#gather(events, { first, last }, paging, options)
     }
     const examined = examinedBy(events, range, paging, head)
-    return { events, examined, checksum: this.#index.checksumAt(examined) }
+    return { events, examined, checksum: this.#index.checksumAt(examined), isLast: events.length < paging.limit }
   }
 
   async findCommit(id: StreamId, commitId: string): Promise<Receipt | undefined> {
