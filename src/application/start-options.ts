@@ -27,6 +27,12 @@ export interface StartOptions extends AggregateOptions {
    * that stops is followed at once.
    */
   readonly leaseMs?: number
+  /**
+   * Lets rejections, "nothing to do" and errors of `decide` be answered from what this process remembers, without a look whether another
+   * process has written the stream since. That saves a question to the store, and the answer may be wrong: a withdrawal is rejected
+   * though another process has stored a deposit. `false` by default.
+   */
+  readonly mayAnswerFromStaleState?: boolean
   /** Where warnings go: anything with a console's `warn`. The console by default. */
   readonly log?: Logger
   /** Time, timers, chance and ids, for tests. */
@@ -42,6 +48,7 @@ const known: ReadonlySet<string> = new Set<keyof StartOptions>([
     'projections',
     'pollIntervalMs',
     'leaseMs',
+    'mayAnswerFromStaleState',
     'log',
     'environment',
   ] as const),
@@ -55,6 +62,7 @@ export interface SettledOptions {
   readonly projections: 'automatic' | 'manual'
   readonly pollIntervalMs: number
   readonly leaseMs: number
+  readonly mayAnswerFromStaleState: boolean
 }
 
 /** @throws DefinitionError `OPTION_INVALID` */
@@ -70,10 +78,13 @@ export function settle(options: StartOptions): SettledOptions {
   }
   if (projections !== 'automatic' && projections !== 'manual')
     refuse('projections', "'automatic' or 'manual'", projections)
+  const { mayAnswerFromStaleState = false } = options
+  if (typeof mayAnswerFromStaleState !== 'boolean')
+    refuse('mayAnswerFromStaleState', 'a boolean', mayAnswerFromStaleState)
   for (const [option, found] of Object.entries({ pollIntervalMs, leaseMs })) {
     if (!Number.isSafeInteger(found) || found < 1) refuse(option, 'a whole number above 0', found)
   }
-  return { events, snapshots, projections, pollIntervalMs, leaseMs }
+  return { events, snapshots, projections, pollIntervalMs, leaseMs, mayAnswerFromStaleState }
 }
 
 function refuse(option: string, expected: string, found: unknown): never {

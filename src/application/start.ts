@@ -52,6 +52,7 @@ export async function start(definition: SettledDefinition, options: StartOptions
     environment,
     limits,
     warn,
+    mayAnswerFromStaleState: settled.mayAnswerFromStaleState,
   })
   const { pollIntervalMs, leaseMs } = settled
   const tail = new Tail({ store: stores.events, environment, pollIntervalMs })

@@ -1,28 +1,36 @@
 /**
  * One aggregate instance at work. It takes all waiting commands at once, decides each on the state that the one before
- * left, sends the commits as one, and answers only when they are durable: also the commands that decided nothing, if
- * they were decided on events that were not durable yet. Between a round's decision and its answers nothing else
- * happens to the instance, so a conflict undoes the round by forgetting it.
+ * left, sends the commits as one, and answers only when they are durable. Commands that store nothing are answered only when it
+ * is certain that the state they were decided on is the newest: because a commit of the same round was stored on it, or because a
+ * look at the stream's end says so. Between a round's decision and its answers nothing else happens to the instance, so a
+ * conflict undoes the round by forgetting it.
  */
-import { ConflictError, InputError, LoadError, MnemeError, OutcomeUnknownError, StoreError } from '../domain/error.ts'
-import { JsonCopier } from '../domain/json.ts'
+import { ConflictError, LoadError, MnemeError, OutcomeUnknownError } from '../domain/error.ts'
 import type { StreamId } from '../domain/stream.ts'
-import { type Commit, repeated } from '../store/commit.ts'
+import { repeated } from '../store/commit.ts'
 import type { CommitQueue } from '../store/commit-queue.ts'
-import type { AppendResult, Receipt } from '../store/store.ts'
+import type { AppendResult, StreamEnd } from '../store/store.ts'
 import type { AggregateType } from './aggregate-type.ts'
-import { type Answering, answerDecided, answerIfNew, answerStored } from './answers.ts'
-import { type Decided, decide, type RoundMoment } from './decide.ts'
+import { type Answering, answerDecided, answerIfNew, answerStored, type StoredCommand } from './answers.ts'
+import { isCertain } from './certainty.ts'
 import { backOffMs, type Environment, sleep } from './environment.ts'
 import type { KernelLimits } from './limits.ts'
+import type { Looks } from './looks.ts'
 import type { PendingCommand } from './pending-command.ts'
-import { catchUp, rehydrate, type Standing } from './rehydrate.ts'
+import { catchUp, rehydrate, type Standing, StreamReplaced } from './rehydrate.ts'
+import { type AcceptedCommand, Round } from './round.ts'
+import type { Turns } from './turns.ts'
 
 /** What all actors of a kernel share. */
 export interface ActorContext extends Answering {
   readonly queue: CommitQueue
   readonly environment: Environment
   readonly limits: KernelLimits
+  /** Nothing if nobody else can write, or if answers may be stale: then no answer is confirmed by a look. */
+  readonly looks: Looks | undefined
+  readonly turns: Turns
+  /** Who appends, as far as the store is told. */
+  readonly writer: string
   /** Asks for a turn of the actor, soon. */
   readonly schedule: (actor: Actor) => void
   /** Told after a round: the instance moved on from a sequence to the standing that it has now. */
@@ -35,10 +43,10 @@ export interface ActorContext extends Answering {
  */
 type Phase = 'cold' | 'busy' | 'ready' | 'failed'
 
-/** What is decided at once: the commands in order, each with its `decided`, and the commits of those that have one. */
-interface Round {
-  readonly commands: readonly PendingCommand[]
-  readonly commits: readonly Commit[]
+/** How a round was lost: how often its first command has lost by now, and whether another writer has the stream reserved. */
+interface Loss {
+  readonly conflicts: number
+  readonly reserved: boolean
 }
 
 const nothingKnown: Standing = Object.freeze({ state: undefined, sequence: 0, position: 0, checksum: 0 })
@@ -47,6 +55,8 @@ const failureFirstMs = 100
 const failureMaxMs = 30_000
 const retryFirstMs = 5
 const retryMaxMs = 1_000
+/** After so many lost rounds an instance asks for its turn instead of trying its luck. */
+const lossesBeforeTurn = 2
 
 export class Actor {
   readonly type: AggregateType
@@ -63,6 +73,8 @@ export class Actor {
   #phase: Phase = 'cold'
   #mailbox: PendingCommand[] = []
   #underWay: Round | undefined = undefined
+  /** Whether the stream is reserved for this process. */
+  #hasTurn = false
   #failures = 0
   #failure: { readonly cause: unknown; readonly retryAt: number } | undefined = undefined
 
@@ -80,7 +92,7 @@ export class Actor {
 
   /** Whether it can be passivated: nothing waits and nothing is under way. */
   get idle(): boolean {
-    return this.#mailbox.length === 0 && this.#phase !== 'busy'
+    return this.#mailbox.length === 0 && this.#phase !== 'busy' && !this.scheduled
   }
 
   get waiting(): number {
@@ -91,12 +103,19 @@ export class Actor {
     this.#mailbox.push(pending)
   }
 
-  /** Does what can be done now: load, or decide all that waits. */
+  /** Takes over a newer state that somebody has read, if it has nothing under way; what is of a replaced log is forgotten. */
+  learn(standing: Standing | 'replaced'): void {
+    if (this.#phase !== 'ready') return
+    if (standing === 'replaced') this.#forget()
+    else if (standing.sequence > this.#standing.sequence) this.#standing = standing
+  }
+
+  /** Does what can be done now: load, or decide all that waits. Never throws. */
   turn(nowMs: number): void {
     if (this.#mailbox.length === 0 || this.#phase === 'busy') return
-    if (this.#phase === 'ready') this.#round(nowMs)
+    if (this.#phase === 'ready') this.#begin(nowMs)
     else if (this.#failure !== undefined && isAhead(this.#failure.retryAt, nowMs)) this.#refuseAll(nowMs)
-    else void this.#load()
+    else this.#guard(this.#load())
   }
 
   /** Ends the wait of every caller, with an error that says what is known; for when stopping takes too long. */
@@ -107,12 +126,12 @@ export class Actor {
 
   // -- loading ---------------------------------------------------------------------------------------
 
-  async #load(useSnapshots = true): Promise<void> {
+  async #load(): Promise<void> {
     this.#phase = 'busy'
     const { environment, limits, warn } = this.#context
     for (let tries = 1; ; tries++) {
       try {
-        this.#standing = await rehydrate(this.#context, this.type, this.stream, {}, useSnapshots)
+        this.#standing = await rehydrate(this.#context, this.type, this.stream)
         this.#failures = 0
         this.#failure = undefined
         return this.#becomeReady()
@@ -125,8 +144,7 @@ export class Actor {
         const delayMs = backOffMs(environment, this.#failures++, failureFirstMs, failureMaxMs)
         this.#failure = { cause, retryAt: environment.now() + delayMs }
         this.#phase = 'failed'
-        const { aggregate, id } = this.stream
-        warn({ code: 'AGGREGATE_NOT_LOADED', message: `${aggregate} ${JSON.stringify(id)} could not be loaded`, cause })
+        warn({ code: 'AGGREGATE_NOT_LOADED', message: `${this.#name} could not be loaded`, cause })
         return this.#refuseAll(environment.now())
       }
     }
@@ -144,97 +162,115 @@ export class Actor {
     this.#phase = 'ready'
     this.#underWay = undefined
     if (this.#mailbox.length > 0) this.#context.schedule(this)
+    else this.#giveTurnBack()
   }
 
-  // -- a round: decide, write, answer ------------------------------------------------------------------
+  /** Nothing is known any more: the next command loads what is stored. */
+  #forget(): void {
+    this.#standing = nothingKnown
+    this.#phase = 'cold'
+    this.#underWay = undefined
+    this.#giveTurnBack()
+    if (this.#mailbox.length > 0) this.#context.schedule(this)
+  }
 
-  #round(nowMs: number): void {
-    const round = this.#decideAll(nowMs)
-    if (round.commits.length === 0) {
-      for (const pending of round.commands) this.#answerUnstored(pending)
-      if (this.#mailbox.length > 0) this.#context.schedule(this)
-      return
-    }
+  #giveTurnBack(): void {
+    if (this.#hasTurn) this.#context.turns.giveBack(this.stream)
+    this.#hasTurn = false
+  }
+
+  // -- a round: decide, write or look, answer ----------------------------------------------------------
+
+  #begin(nowMs: number): void {
+    const { environment, events, limits, looks } = this.#context
+    const waiting = this.#mailbox.splice(0, limits.batchCommitsMax)
+    const { type, stream } = this
+    const standing = this.#standing
+    const round = new Round(waiting, { type, stream, standing, environment, limits: events.limits, nowMs })
+    if (waiting.length > 0) this.#mailbox = [...waiting, ...this.#mailbox]
     this.#phase = 'busy'
     this.#underWay = round
-    this.#context.queue.append(round.commits).then(
-      (results) => this.#settle(round, results),
-      (error) => this.#retry(round, error),
-    )
+    if (round.commits.length > 0) this.#guard(this.#append(round))
+    else if (looks !== undefined && round.commands.length > 0) this.#guard(this.#confirm(round, looks))
+    else {
+      for (const pending of round.commands) this.#answerUnstored(pending)
+      this.#becomeReady()
+    }
   }
 
-  /**
-   * Decides what waits, each on what the one before left. The round ends before a second command with an id of its own: that
-   * one needs the first one's answer, and whatever came after it must not overtake it.
-   */
-  #decideAll(nowMs: number): Round {
-    const { environment, events, limits } = this.#context
-    const waiting = this.#mailbox
-    this.#mailbox = waiting.length > limits.batchCommitsMax ? waiting.splice(limits.batchCommitsMax) : []
-    const moment = momentOf(environment, nowMs)
-    const commands: PendingCommand[] = []
-    const commits: Commit[] = []
-    let ids: Set<string> | undefined
-    let { state, sequence } = this.#standing
-    for (const [i, pending] of waiting.entries()) {
-      if (pending.answered) continue
-      if (pending.repeatable) {
-        ids ??= new Set()
-        if (ids.has(pending.commandId)) {
-          this.#putBack(waiting.slice(i))
-          break
-        }
-        ids.add(pending.commandId)
-      }
-      let decided: Decided
-      try {
-        decided = decide(this.type, this.stream, state, sequence, pending, moment, events.limits)
-      } catch (error) {
-        decided = { kind: 'failed', error }
-      }
-      if (decided.kind === 'events') {
-        commits.push(decided.commit)
-        state = decided.state
-        sequence += decided.events.length
-      }
-      pending.sent = commits.length > 0
-      pending.decided = decided
-      commands.push(pending)
+  /** Nothing is to be stored: answers if the stream ends where the state does, else decides again. */
+  async #confirm(round: Round, looks: Looks): Promise<void> {
+    const end = await this.#look(looks).catch((error: unknown) => ({ error }))
+    if ('error' in end) {
+      for (const pending of round.commands) this.#failUnconfirmed(pending, end.error)
+      return this.#becomeReady()
     }
-    return { commands, commits }
+    const { sequence, checksum } = this.#standing
+    if (end.sequence === sequence && end.checksum === checksum) {
+      for (const pending of round.commands) this.#answerUnstored(pending)
+      this.#giveTurnBack()
+      return this.#becomeReady()
+    }
+    const again = round.commands.filter((pending) => this.#countConflict(pending, end.sequence))
+    this.#putBack(again)
+    await this.#refresh({ conflicts: again[0]?.conflicts ?? 0, reserved: false })
+  }
+
+  async #look(looks: Looks): Promise<StreamEnd> {
+    const { environment, limits } = this.#context
+    for (let tries = 1; ; tries++) {
+      try {
+        return await looks.end(this.stream)
+      } catch (error) {
+        const again = error instanceof MnemeError && error.retryable && tries < limits.loadTriesMax
+        if (!again) throw error
+        await sleep(environment, backOffMs(environment, tries, retryFirstMs, retryMaxMs))
+      }
+    }
+  }
+
+  async #append(round: Round): Promise<void> {
+    const { queue, writer } = this.#context
+    let results: readonly AppendResult[]
+    try {
+      results = await queue.append(round.commits, { writer })
+    } catch (error) {
+      return this.#repeat(round, error)
+    }
+    return this.#settle(round, results)
   }
 
   /** The store has answered: each command gets what became of it; from the first that was not stored on, all go again. */
-  #settle(round: Round, results: readonly AppendResult[]): void {
+  async #settle(round: Round, results: readonly AppendResult[]): Promise<void> {
     const from = this.#standing.sequence
-    const again: PendingCommand[] = []
-    let broken = false
-    let actual: number | undefined
+    const { accepted, confirmed, duplicates, conflicts, undone } = round.settle(results)
     let next = 0
-    for (const pending of round.commands) {
-      const decided = pending.decided!
-      if (decided.kind !== 'events') {
-        if (broken) again.push(pending)
-        else this.#answerUnstored(pending)
-        continue
-      }
-      const result = results[next++]!
-      if (result.status === 'conflict') {
-        broken = true
-        actual = result.sequence
-        if (this.#countConflict(pending, actual)) again.push(pending)
-      } else if (result.status === 'duplicate' && pending.repeatable) {
-        broken = true
-        if (result.sequence > this.#standing.sequence) actual = result.sequence
-        void answerStored(this.#context, this, pending, result)
-      } else {
-        this.#accept(pending, decided, result)
-      }
+    for (const [i, stored] of accepted.entries()) {
+      for (; confirmed[next]?.after === i; next++) this.#answerUnstored(confirmed[next]!.pending)
+      this.#accept(stored)
     }
-    this.#putBack(again)
+    for (; next < confirmed.length; next++) this.#answerUnstored(confirmed[next]!.pending)
+    if (accepted.length > 0) this.#hasTurn = false
+    const again = new Set(undone)
+    for (const { pending, sequence, reserved } of conflicts) {
+      if (reserved || this.#countConflict(pending, sequence)) again.add(pending)
+    }
+    this.#putBack(round.commands.filter((pending) => again.has(pending)))
     if (this.#standing.sequence > from) this.#context.advanced(this, from)
-    if (actual === undefined || actual === this.#standing.sequence) this.#becomeReady()
-    else void this.#refresh(actual, again[0]?.conflicts ?? 0)
+    if (duplicates.length > 0) void answerStored(this.#context, this, duplicates, this.#standing)
+    if (duplicates.length + conflicts.length === 0) return this.#becomeReady()
+    const reserved = conflicts[0]?.reserved ?? false
+    await this.#refresh({ conflicts: conflicts[0]?.pending.conflicts ?? 0, reserved })
+  }
+
+  #accept({ pending, decided, receipt }: AcceptedCommand): void {
+    const { sequence, position, count, checksum } = receipt
+    const { state } = decided
+    this.#standing = { state, sequence, position, checksum }
+    const first = position - count + 1
+    // New objects: user code may have kept those that were applied.
+    const events = decided.events.map((event, i) => ({ ...event, position: first + i }))
+    pending.succeed({ accepted: true, state, sequence, position, events })
   }
 
   /** Commands that were decided on what was not stored wait again, before those that came later. */
@@ -244,14 +280,6 @@ export class Actor {
     this.#mailbox = [...again, ...this.#mailbox]
   }
 
-  #accept(pending: PendingCommand, { events, state }: Decided & { readonly kind: 'events' }, stored: Receipt): void {
-    const first = stored.position - stored.count + 1
-    this.#standing = { state, sequence: stored.sequence, position: stored.position, checksum: stored.checksum }
-    for (let i = 0; i < events.length; i++) events[i]!.position = first + i
-    const { sequence, position } = stored
-    pending.succeed({ accepted: true, state, sequence, position, events })
-  }
-
   #countConflict(pending: PendingCommand, sequence: number): boolean {
     pending.conflicts++
     if (pending.conflicts < this.#context.limits.conflictTriesMax) return true
@@ -259,19 +287,21 @@ export class Actor {
     return false
   }
 
-  /** Others wrote the stream: load what was missed, after a pause by chance if it goes on. */
-  async #refresh(actual: number, conflicts: number): Promise<void> {
-    const { environment } = this.#context
-    if (conflicts > 1) await sleep(environment, backOffMs(environment, conflicts, retryFirstMs, retryMaxMs))
-    // A store that knows less than was read from it has been replaced: whatever is in memory is worth nothing.
-    if (actual < this.#standing.sequence) {
-      this.#standing = nothingKnown
-      return this.#load(false)
+  /** Others wrote the stream: loads what was missed. Who has lost several times waits for its turn first. */
+  async #refresh({ conflicts, reserved }: Loss): Promise<void> {
+    const { turns, environment } = this.#context
+    const isWanted = () => this.#mailbox.some(({ answered }) => !answered)
+    try {
+      if (reserved || conflicts >= lossesBeforeTurn) this.#hasTurn = await turns.take(this.stream, isWanted)
+    } catch {
+      // The store is not there; the load behind this says so, and tries again.
+      await sleep(environment, backOffMs(environment, conflicts, retryFirstMs, retryMaxMs))
     }
     try {
       this.#standing = await catchUp(this.#context, this.type, this.stream, this.#standing)
       this.#becomeReady()
-    } catch {
+    } catch (error) {
+      if (error instanceof StreamReplaced) this.#standing = nothingKnown
       await this.#load()
     }
   }
@@ -282,64 +312,47 @@ export class Actor {
    * An append failed. If nothing was stored for certain, its callers are told; else it is appended again, which the
    * commit ids make harmless, until the store says what is true.
    */
-  async #retry(round: Round, first: unknown): Promise<void> {
-    const { environment, limits, queue, warn } = this.#context
+  async #repeat(round: Round, first: unknown): Promise<void> {
+    const { environment, limits, queue, warn, writer } = this.#context
     let error = first
     for (let tries = 1; !isCertain(error) && tries < limits.appendTriesMax; tries++) {
-      const { aggregate, id } = this.stream
-      warn({
-        code: 'APPEND_REPEATED',
-        message: `An append to ${aggregate} ${JSON.stringify(id)} is repeated`,
-        cause: error,
-      })
+      warn({ code: 'APPEND_REPEATED', message: `An append to ${this.#name} is repeated`, cause: error })
       await sleep(environment, backOffMs(environment, tries, retryFirstMs, retryMaxMs))
+      let results: readonly AppendResult[]
       try {
-        return this.#settle(round, await queue.append(round.commits.map(repeated)))
+        results = await queue.append(round.commits.map(repeated), { writer })
       } catch (next) {
-        // What an earlier try left open, a later refusal does not close.
+        // An earlier attempt may have succeeded; a later refusal proves nothing about it.
         if (!isCertain(next)) error = next
+        continue
       }
+      return this.#settle(round, results)
     }
     if (isCertain(error)) return this.#giveUp(round, error)
     await this.#lookUp(round, error)
   }
 
-  /** Nothing was stored: the callers of commits get the error; who was decided on their events is decided again. */
+  /** Nothing was stored: the callers of commits get the error; the others are decided again. */
   #giveUp(round: Round, error: unknown): void {
-    const again: PendingCommand[] = []
-    let undone = false
-    for (const pending of round.commands) {
-      if (pending.decided!.kind === 'events') {
-        undone = true
-        pending.fail(error)
-      } else if (undone) again.push(pending)
-      else this.#answerUnstored(pending)
-    }
-    this.#putBack(again)
+    for (const pending of round.commands) if (pending.decided!.kind === 'events') pending.fail(error)
+    this.#putBack(round.commands.filter(({ answered }) => !answered))
     this.#becomeReady()
   }
 
   /** Looks for every commit of a round by its id. One that is not there may still arrive, so its caller is told just that. */
   async #lookUp(round: Round, cause: unknown): Promise<void> {
     const { stream } = this
-    const again: PendingCommand[] = []
-    let undone = false
+    const found: StoredCommand[] = []
     for (const pending of round.commands) {
-      if (pending.decided!.kind !== 'events') {
-        if (undone) again.push(pending)
-        else this.#answerUnstored(pending)
-        continue
-      }
-      undone = true
+      if (pending.decided!.kind !== 'events') continue
       const { commandId } = pending
       const receipt = await this.#context.events.findCommit(stream, commandId).catch(() => undefined)
-      if (receipt !== undefined) await answerStored(this.#context, this, pending, receipt)
-      else pending.fail(new OutcomeUnknownError('OUTCOME_UNKNOWN', { stream, commandId }, cause))
+      if (receipt === undefined) pending.fail(new OutcomeUnknownError('OUTCOME_UNKNOWN', { stream, commandId }, cause))
+      else found.push({ pending, receipt })
     }
-    this.#putBack(again)
-    this.#underWay = undefined
-    this.#phase = 'cold'
-    if (this.#mailbox.length > 0) this.#context.schedule(this)
+    if (found.length > 0) void answerStored(this.#context, this, found, this.#standing)
+    this.#putBack(round.commands.filter(({ decided, answered }) => decided!.kind !== 'events' && !answered))
+    this.#forget()
   }
 
   // -- answers -----------------------------------------------------------------------------------------
@@ -349,28 +362,36 @@ export class Actor {
     if (pending.repeatable) void answerIfNew(this.#context, this, pending, this.#standing)
     else answerDecided(pending, this.#standing)
   }
+
+  /** What it was decided on could not be confirmed. A command with an id of the caller's may have been stored long ago. */
+  #failUnconfirmed(pending: PendingCommand, cause: unknown): void {
+    const { stream } = this
+    const { repeatable, commandId } = pending
+    pending.fail(repeatable ? new OutcomeUnknownError('OUTCOME_UNKNOWN', { stream, commandId }, cause) : cause)
+  }
+
+  /** Sees to it that nothing that is thrown leaves a caller without an answer: what is under way is given up and loaded again. */
+  #guard(work: Promise<void>): void {
+    work.catch((cause: unknown) => {
+      const { stream } = this
+      const { warn } = this.#context
+      warn({ code: 'AGGREGATE_RESET', message: `${this.#name} failed unexpectedly and is loaded again`, cause })
+      const commands = this.#underWay?.commands ?? this.#mailbox.splice(0)
+      for (const pending of commands) {
+        const { commandId } = pending
+        pending.fail(new OutcomeUnknownError('OUTCOME_UNKNOWN', { stream, commandId }, cause))
+      }
+      this.#forget()
+    })
+  }
+
+  get #name(): string {
+    const { aggregate, id } = this.stream
+    return `${aggregate} ${JSON.stringify(id)}`
+  }
 }
 
 /** Whether the end of a pause is still to come; one that is too far off shows that the clock was set back. */
 function isAhead(retryAt: number, nowMs: number): boolean {
   return nowMs < retryAt && retryAt - nowMs <= failureMaxMs
-}
-
-/** Whether an error proves that nothing was stored. */
-function isCertain(error: unknown): boolean {
-  if (error instanceof InputError) return true
-  if (error instanceof StoreError) return error.code !== 'STORE_UNAVAILABLE'
-  return error instanceof MnemeError && error.code === 'OVERLOADED'
-}
-
-function momentOf(environment: Environment, nowMs: number): RoundMoment {
-  return {
-    nowMs,
-    recordedAt: new Date(nowMs),
-    copier: new JsonCopier(),
-    get now() {
-      return new Date(nowMs)
-    },
-    newId: () => environment.newId(),
-  }
 }

@@ -1,5 +1,7 @@
 /** An aggregate's definition with its options settled, as the kernel runs it. */
+
 import type { AggregateOptions, AnyAggregate, Decision, Fold } from '../domain/aggregate.ts'
+import { digestOf } from './digest.ts'
 
 export interface AggregateType {
   readonly name: string
@@ -8,6 +10,8 @@ export interface AggregateType {
   readonly initial: () => unknown
   readonly snapshotEvery: number | undefined
   readonly stateRevision: number
+  /** Of the functions that make the state: a snapshot that other functions have made is not gone on from. */
+  readonly fingerprint: string
   readonly passivateAfterMs: number
 }
 
@@ -24,6 +28,17 @@ export function aggregateType(definition: AnyAggregate, defaults: AggregateOptio
     initial: definition.initial,
     snapshotEvery: options.snapshotEvery,
     stateRevision: options.stateRevision ?? 1,
+    fingerprint: fingerprintOf(definition),
     passivateAfterMs: options.passivateAfterMs ?? passivateAfterMsDefault,
   }
+}
+
+/** The same for the same source text. What functions refer to outside of themselves is not in it: for that there is `stateRevision`. */
+function fingerprintOf({ initial, folds }: AnyAggregate): string {
+  const sources = [...folds.values()].map(({ kind, evolve }) => [
+    kind.type,
+    String(evolve),
+    ...kind.revisions.map(({ lift }) => String(lift)),
+  ])
+  return digestOf([String(initial), ...sources.sort(([a], [b]) => (a! < b! ? -1 : 1))]).toString(36)
 }

@@ -46,15 +46,39 @@ describe('The same command id', () => {
     assert.deepEqual(await vaults.vault('a').add({ amount: 5 }, { commandId }), first)
   })
 
-  test('gets the first answer also when it would be rejected now, has nothing to do now, or fails now', async () => {
+  test('gets the first answer also when it would be rejected now', async () => {
     await using vaults = await startVaults()
     const vault = vaults.vault('a')
     const opened = await vault.openOnce({}, { commandId: 'open' })
     assert.deepEqual(await vault.openOnce({}, { commandId: 'open' }), opened)
     assert.deepEqual(await vault.openOnce({}, { commandId: 'open' }), opened)
-    assert.deepEqual(await vault.look({}, { commandId: 'open' }), opened)
-    assert.deepEqual(await vault.fail({}, { commandId: 'open' }), opened)
     assert.deepEqual(await codesOf([vault.openOnce({}, { commandId: 'another' })]), ['Open'])
+  })
+
+  test('of another command, or of other data, is refused, whatever the other would have come to', async () => {
+    const store = memory()
+    const before = await startVaults({ store })
+    await before.vault('a').add({ amount: 100 }, { commandId })
+    const attempts = (vault: ReturnType<typeof before.vault>) => [
+      vault.take({ amount: 70 }, { commandId }),
+      vault.add({ amount: 101 }, { commandId }),
+      vault.take({ amount: 1000 }, { commandId }),
+      vault.look({}, { commandId }),
+      vault.fail({}, { commandId }),
+    ]
+    const refused = Array.from({ length: 5 }, () => 'COMMAND_ID_REUSED')
+    assert.deepEqual(await codesOf(attempts(before.vault('a'))), refused)
+    await before.stop()
+    await using after = await startVaults({ store })
+    assert.deepEqual(await codesOf(attempts(after.vault('a'))), refused)
+    assert.deepEqual(await codesOf([after.vault('a').add({ amount: 100 }, { commandId })]), ['ok'])
+    assert.equal((await logOf(store)).length, 1)
+  })
+
+  test('may be used for each aggregate once', async () => {
+    await using vaults = await startVaults()
+    const all = ['a', 'b'].map((id, i) => vaults.vault(id).add({ amount: i }, { commandId }))
+    assert.deepEqual(await codesOf(all), ['ok', 'ok'])
   })
 
   test('that was rejected left nothing behind: it may be accepted later', async () => {
@@ -163,5 +187,49 @@ describe('The same command id', () => {
     assert.equal(await stands(second), 'pending')
     gate.resolve()
     assert.deepEqual(await second, await first)
+  })
+})
+
+describe('The id of a command whose caller gave none', () => {
+  const idsOf = async (vaults: Awaited<ReturnType<typeof startVaults>>, count: number) => {
+    const outcomes = await Promise.all(Array.from({ length: count }, () => vaults.vault('a').add({ amount: 1 })))
+    return outcomes.map(({ events }) => events[0]!.commitId)
+  }
+
+  test('cannot be guessed from the ids before it', async () => {
+    await using vaults = await startVaults()
+    const ids = await idsOf(vaults, 200)
+    assert.equal(new Set(ids.map((id) => id.slice(0, 12))).size, ids.length, 'no two have a beginning in common')
+  })
+
+  test('cannot be chosen by a caller', async () => {
+    await using vaults = await startVaults()
+    const [id] = await idsOf(vaults, 1)
+    for (const commandId of ['~', '~1', `${id}0`, id!.slice(0, -1), '~reaction:1:add']) {
+      await assert.rejects(vaults.vault('a').add({ amount: 1 }, { commandId }), { code: 'ID_INVALID' })
+    }
+  })
+
+  test('can be used by a caller to repeat that command, in another process too, and for nothing else', async () => {
+    const store = memory()
+    await using left = await startVaults({ store })
+    await using right = await startVaults({ store })
+    const first = await left.vault('a').add({ amount: 5 })
+    const commandId = first.events[0]!.commitId
+    assert.deepEqual(await right.vault('a').add({ amount: 5 }, { commandId }), first)
+    assert.deepEqual(await codesOf([right.vault('a').add({ amount: 6 }, { commandId })]), ['COMMAND_ID_REUSED'])
+    assert.equal((await logOf(store)).length, 1)
+  })
+
+  test('is one commit, also where two kernels make the same ids', async () => {
+    const store = memory()
+    const environment = { newId: () => '11111111-1111-4111-8111-111111111111' }
+    await using left = await startVaults({ store, environment })
+    await using right = await startVaults({ store, environment })
+    const first = await left.vault('a').add({ amount: 5 })
+    assert.deepEqual(await codesOf([right.vault('a').take({ amount: 5 })]), ['COMMAND_ID_REUSED'])
+    assert.deepEqual(await right.vault('a').add({ amount: 5 }), first)
+    assert.deepEqual((await right.vault('a').state()).amounts, [5])
+    assert.equal((await logOf(store)).length, 1)
   })
 })

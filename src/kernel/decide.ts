@@ -15,9 +15,6 @@ import type { AggregateType } from './aggregate-type.ts'
 import { deepFreeze } from './freeze.ts'
 import type { CheckedCommand } from './pending-command.ts'
 
-/** An event that is applied before it is stored: its position is 0 until then. */
-export type AppliedEvent = { position: number } & Omit<RecordedEvent, 'position'>
-
 /** The moment of a round of decisions: every event of the round carries it. */
 export interface RoundMoment extends Moment {
   readonly nowMs: number
@@ -31,7 +28,8 @@ export type Decided =
   | {
       readonly kind: 'events'
       readonly commit: Commit
-      readonly events: readonly AppliedEvent[]
+      /** As they were applied, before they are stored: at position 0. */
+      readonly events: readonly RecordedEvent[]
       readonly state: unknown
     }
   | { readonly kind: 'rejected'; readonly rejection: unknown }
@@ -66,7 +64,7 @@ export function decide(
   copier.size = 0
   const { length } = offered
   const stored: CommitEvent[] = new Array(length)
-  const events: AppliedEvent[] = new Array(length)
+  const events: RecordedEvent[] = new Array(length)
   const { commandId, metadata } = command
   for (let i = 0; i < length; i++) {
     const event = offered[i] as NewEvent
@@ -76,7 +74,7 @@ export function decide(
     const data = outputOf(kind, copy)
     const tags = kind.tagsOf === undefined ? command.tags : checkTags([...command.tags, ...kind.tagsOf(data)])
     const revision = kind.revisions.length
-    const applied: AppliedEvent = {
+    const applied: RecordedEvent = {
       type: kind.type,
       data,
       stream,
@@ -93,7 +91,7 @@ export function decide(
     stored[i] = { type: kind.type, revision, data: copy, metadata, tags }
     events[i] = applied
   }
-  const place = { expected: sequence, id: commandId, recordedAt: moment.nowMs }
+  const place = { expected: sequence, id: commandId, recordedAt: moment.nowMs, command: command.mark }
   const commit = new Commit(stream, place, stored, copier.size, !command.repeatable)
   checkSize(commit, limits)
   return { kind: 'events', commit, events, state: next }
@@ -122,7 +120,7 @@ function foldOf(type: AggregateType, stream: StreamId, command: CheckedCommand, 
   throw new EventError('EVENT_UNDECLARED', facts)
 }
 
-function evolve({ evolve }: Fold, state: unknown, event: AppliedEvent, command: CheckedCommand): unknown {
+function evolve({ evolve }: Fold, state: unknown, event: RecordedEvent, command: CheckedCommand): unknown {
   try {
     return deepFreeze(evolve(state, event.data, event))
   } catch (cause) {

@@ -15,18 +15,23 @@ import {
 } from '../domain/error.ts'
 import type { Outcome } from '../domain/outcome.ts'
 import { check } from '../domain/schema.ts'
-import { checkId, type StreamId } from '../domain/stream.ts'
+import type { StreamId } from '../domain/stream.ts'
 import { checkMetadata, checkTags } from '../store/commit.ts'
 import { CommitQueue } from '../store/commit-queue.ts'
 import type { EventStore, SnapshotStore, StoredEvent } from '../store/store.ts'
 import { Actor, type ActorContext } from './actor.ts'
 import { type AggregateType, aggregateType } from './aggregate-type.ts'
+import { Breath } from './breath.ts'
+import { checkCallersId, newCommandId } from './command-id.ts'
+import { digestOf } from './digest.ts'
 import { type Environment, waitAtMost } from './environment.ts'
 import type { KernelLimits } from './limits.ts'
+import { Looks } from './looks.ts'
 import { Passivation } from './passivation.ts'
 import { PendingCommand } from './pending-command.ts'
-import { catchUp, rehydrate, type Standing, type Until } from './rehydrate.ts'
+import { catchUp, rehydrate, type Standing, StreamReplaced, type Until } from './rehydrate.ts'
 import { Snapshotter } from './snapshotter.ts'
+import { Turns } from './turns.ts'
 import type { Warn } from './warning.ts'
 
 export interface KernelOptions {
@@ -38,6 +43,13 @@ export interface KernelOptions {
   readonly environment: Environment
   readonly limits: KernelLimits
   readonly warn: Warn
+  /** Whether an answer that stores nothing may be based on a state that another process has left behind. */
+  readonly mayAnswerFromStaleState: boolean
+}
+
+export interface DispatchOptions extends CommandOptions {
+  /** Whether the id follows from what causes the command (`derivedCommandId`), and is no caller's. */
+  readonly isDerived?: boolean
 }
 
 /** An aggregate type with its live instances by id. */
@@ -46,11 +58,6 @@ interface Registered {
   readonly live: Map<string, Actor>
 }
 
-/** How long turns go on without letting the event loop serve timers and input. */
-const breathAfterMs = 8
-/** Of a UUID that is 60 random bits: for two commands to meet they must also share the stream and the count. */
-const idPrefixLength = 16
-
 export class Kernel {
   readonly #types = new Map<string, Registered>()
   readonly #environment: Environment
@@ -58,19 +65,18 @@ export class Kernel {
   readonly #context: ActorContext
   readonly #passivation: Passivation
   readonly #snapshotter: Snapshotter
-  readonly #idPrefix: string
-  #idCount = 0
   #due: Actor[] = []
   #turning = false
-  #breathedAt = 0
+  readonly #breath: Breath
   #inFlight = 0
   #stopping = false
   #whenQuiet: (() => void) | undefined
 
-  constructor({ events, snapshots, aggregates, defaults, environment, limits, warn }: KernelOptions) {
+  constructor(options: KernelOptions) {
+    const { events, snapshots, aggregates, defaults, environment, limits, warn } = options
     this.#environment = environment
     this.#limits = limits
-    this.#idPrefix = `${environment.newId().replaceAll('-', '').slice(0, idPrefixLength)}-`
+    this.#breath = new Breath(environment)
     this.#snapshotter = new Snapshotter(snapshots, environment, limits, warn)
     this.#passivation = new Passivation(environment, limits.liveAggregatesMax, ({ type, stream }) => {
       this.#types.get(type.name)!.live.delete(stream.id)
@@ -78,6 +84,9 @@ export class Kernel {
     for (const definition of aggregates) {
       this.#types.set(definition.name, { type: aggregateType(definition, defaults), live: new Map() })
     }
+    const writer = environment.newId()
+    const needsNoLook = events.singleWriter || options.mayAnswerFromStaleState
+    const looks = needsNoLook ? undefined : new Looks(events, limits.batchCommitsMax)
     this.#context = {
       events,
       snapshots,
@@ -85,8 +94,12 @@ export class Kernel {
       environment,
       limits,
       inquiries: new Map(),
+      ignoredSnapshots: new Set(),
+      writer,
+      looks,
+      turns: new Turns(events, environment, writer),
       // One stream's commits come from one actor, a round at a time: no two groups meet in a stream.
-      queue: new CommitQueue((groups) => events.append(groups.length === 1 ? groups[0]! : groups.flat()), {
+      queue: new CommitQueue((groups) => events.append(groups.length === 1 ? groups[0]! : groups.flat(), { writer }), {
         batchCommitsMax: limits.batchCommitsMax,
         batchSizeMax: limits.batchSizeMax,
         waitingMax: Number.POSITIVE_INFINITY,
@@ -117,11 +130,12 @@ export class Kernel {
    *
    * @param stream checked already
    */
-  dispatch(stream: StreamId, name: string, data: unknown, options: CommandOptions): Promise<Outcome> {
+  dispatch(stream: StreamId, name: string, data: unknown, options: DispatchOptions): Promise<Outcome> {
     const registered = this.#types.get(stream.aggregate)!
     if (this.#stopping) throw new CancelledError('STOPPED', { what: `The command ${name}` })
     const pending = this.#check(registered.type, name, data, options)
     const { signal } = options
+    checkSignal(signal)
     if (signal?.aborted) throw new CancelledError('ABORTED', { what: `The command ${name}` }, signal.reason)
     const live = registered.live.get(stream.id)
     this.#checkRoom(live)
@@ -135,22 +149,38 @@ export class Kernel {
     return outcome
   }
 
-  /** The state of an aggregate: as it is now, or as it was at a sequence or a time (both included). */
+  /** The state of an aggregate: as it is now, or as it was at a sequence or a time. */
   async state(stream: StreamId, until: Until): Promise<Standing> {
     const { type, live } = this.#types.get(stream.aggregate)!
-    const standing = live.get(stream.id)?.standing
+    const actor = live.get(stream.id)
+    const standing = actor?.standing
     const current = until.sequence === undefined && until.timeMs === undefined
-    if (current && standing !== undefined) return catchUp(this.#context, type, stream, standing)
-    return rehydrate(this.#context, type, stream, until)
+    if (!current || standing === undefined) return rehydrate(this.#context, type, stream, until)
+    const { events, looks } = this.#context
+    if (events.singleWriter) return standing
+    // Whatever may be said of answers: who asks for the state wants the one that is stored.
+    const end = await (looks?.end(stream) ?? events.streamEnds([stream]).then(([only]) => only!))
+    if (end.sequence === standing.sequence && end.checksum === standing.checksum) return standing
+    try {
+      const newer = await catchUp(this.#context, type, stream, standing)
+      actor!.learn(newer)
+      return newer
+    } catch (error) {
+      if (!(error instanceof StreamReplaced)) throw error
+      actor!.learn('replaced')
+      return rehydrate(this.#context, type, stream)
+    }
   }
 
   /** The events of a stream from the store, page by page, oldest first. */
   async *history(stream: StreamId, from: number, signal: AbortSignal | undefined): AsyncGenerator<StoredEvent> {
+    const breath = new Breath(this.#environment)
     for (let next = from; ; ) {
       const options = signal === undefined ? {} : { signal }
       const page = await this.#context.events.readStream(stream, { from: next, to: Number.POSITIVE_INFINITY }, options)
       if (page.length === 0) return
       for (const event of page) {
+        await breath.pause()
         signal?.throwIfAborted()
         yield event
       }
@@ -175,7 +205,7 @@ export class Kernel {
     await this.#snapshotter.drain()
   }
 
-  #check(type: AggregateType, name: string, data: unknown, options: CommandOptions): PendingCommand {
+  #check(type: AggregateType, name: string, data: unknown, { isDerived, ...options }: DispatchOptions): PendingCommand {
     const decision = type.decisions.get(name)
     if (decision === undefined) {
       const facts = { aggregate: type.name, command: name, known: [...type.decisions.keys()] }
@@ -187,24 +217,20 @@ export class Kernel {
       throw new InputError('COMMAND_INVALID', { aggregate: type.name, command: name, issues: checked.issues })
     }
     const { commandId } = options
-    if (commandId !== undefined) checkId('a command id', commandId)
+    if (commandId !== undefined && !isDerived) checkCallersId(commandId)
     return new PendingCommand(
       {
         name,
         decision,
         input: checked.value,
-        commandId: commandId ?? this.#nextCommandId(),
+        commandId: commandId ?? newCommandId(this.#environment),
         repeatable: commandId !== undefined,
+        mark: { name, digest: digestOf(data) },
         metadata: checkMetadata(options.metadata),
         tags: checkTags(options.tags),
       },
       this.#release,
     )
-  }
-
-  /** Unique without asking for a random number each time: a random part of this kernel's own, and a count. */
-  #nextCommandId(): string {
-    return `${this.#idPrefix}${(this.#idCount++).toString(36)}`
   }
 
   #checkRoom(actor: Actor | undefined): void {
@@ -231,23 +257,23 @@ export class Kernel {
     this.#due.push(actor)
     if (this.#turning) return
     this.#turning = true
-    const sinceBreathMs = this.#environment.now() - this.#breathedAt
-    // A clock that was set back must not keep the event loop waiting until it is where it was.
-    if (sinceBreathMs >= 0 && sinceBreathMs < breathAfterMs) queueMicrotask(this.#turnAll)
-    else this.#environment.defer(this.#breatheAndTurn)
+    if (this.#breath.isDue) void this.#breath.pause().then(this.#turnAll)
+    else queueMicrotask(this.#turnAll)
   }
 
-  readonly #breatheAndTurn = (): void => {
-    this.#breathedAt = this.#environment.now()
-    this.#turnAll()
-  }
-
+  /** Gives each instance that is due its turn; when that has taken its time, the rest after the event loop has turned. */
   readonly #turnAll = (): void => {
     this.#turning = false
     const due = this.#due
     this.#due = []
     const nowMs = Math.floor(this.#environment.now())
-    for (const actor of due) {
+    for (const [i, actor] of due.entries()) {
+      if (i % 8 === 7 && this.#breath.isDue) {
+        this.#due = due.slice(i).concat(this.#due)
+        this.#turning = true
+        void this.#breath.pause().then(this.#turnAll)
+        return
+      }
       actor.scheduled = false
       this.#passivation.touch(actor, nowMs)
       actor.turn(nowMs)
@@ -268,6 +294,12 @@ export class Kernel {
     }
     for (const [pending, stream] of this.#context.inquiries) pending.fail(abandoned(stream, pending))
   }
+}
+
+/** @throws InputError `COMMAND_MALFORMED` for something that only looks like a signal: it would be listened to in vain */
+function checkSignal(signal: unknown): void {
+  if (signal === undefined || signal instanceof AbortSignal) return
+  throw new InputError('COMMAND_MALFORMED', { reason: 'its signal is not an AbortSignal' })
 }
 
 function abandoned(stream: StreamId, { name, commandId, sent }: PendingCommand): MnemeError {

@@ -48,6 +48,8 @@ export class Passivation {
   /** Notes that an instance is used: it becomes the last to leave. */
   touch(actor: Actor, nowMs: number): void {
     const order = this.#orderOf(actor)
+    // An instance that has left memory since its turn was due belongs to no order any more.
+    if (actor.older === undefined && order.oldest !== actor) return
     if (order.newest === actor) {
       actor.usedAt = nowMs
       return

@@ -4,6 +4,7 @@ import { CancelledError, OutcomeUnknownError } from '../domain/error.ts'
 import type { JsonObject } from '../domain/json.ts'
 import type { Outcome } from '../domain/outcome.ts'
 import type { StreamId } from '../domain/stream.ts'
+import type { CommandMark } from '../store/commit.ts'
 import type { Decided } from './decide.ts'
 
 /** The checked parts of a command. */
@@ -14,6 +15,8 @@ export interface CheckedCommand {
   readonly commandId: string
   /** Whether the caller chose the id, so that it may have been stored before. */
   readonly repeatable: boolean
+  /** Kept with the commit, so that another command with this id is told from a repetition. */
+  readonly mark: CommandMark
   readonly metadata: JsonObject
   readonly tags: readonly string[]
 }
@@ -24,6 +27,7 @@ export class PendingCommand implements CheckedCommand {
   readonly input: unknown
   readonly commandId: string
   readonly repeatable: boolean
+  readonly mark: CommandMark
   readonly metadata: JsonObject
   readonly tags: readonly string[]
   /** What was decided in the round that is under way. */
@@ -45,6 +49,7 @@ export class PendingCommand implements CheckedCommand {
     this.input = command.input
     this.commandId = command.commandId
     this.repeatable = command.repeatable
+    this.mark = command.mark
     this.metadata = command.metadata
     this.tags = command.tags
     this.#release = release

@@ -1,6 +1,7 @@
 /**
- * From events back to a state: the newest good snapshot, then the events behind it. A snapshot that is outdated, unreadable or
- * ahead of its stream is reported and left out; the log is the truth.
+ * From events back to a state: the newest good snapshot, then the events behind it. A snapshot that is outdated, unreadable, of
+ * another log or of other functions is left out; the log is the truth. Long streams are read in pieces between which the event
+ * loop turns.
  */
 import { decode } from '../domain/encoding.ts'
 import { EventError } from '../domain/error.ts'
@@ -8,6 +9,8 @@ import { lift, type RecordedEvent } from '../domain/event.ts'
 import type { StreamId } from '../domain/stream.ts'
 import type { EventStore, SnapshotStore, StoredEvent } from '../store/store.ts'
 import type { AggregateType } from './aggregate-type.ts'
+import { Breath } from './breath.ts'
+import type { Environment } from './environment.ts'
 import { deepFreeze } from './freeze.ts'
 import type { Warn } from './warning.ts'
 
@@ -25,21 +28,32 @@ export interface Standing {
 export interface Sources {
   readonly events: EventStore
   readonly snapshots: SnapshotStore
+  readonly environment: Environment
   readonly warn: Warn
+  /** The types of which a snapshot was ignored already: one warning for each is enough. */
+  readonly ignoredSnapshots: Set<AggregateType>
 }
 
-/** How far a state goes: to a sequence (included), to a time (included), or to the end. */
+/** How far a state goes: to a sequence (included), to a time, or to the end. */
 export interface Until {
   readonly sequence?: number
-  /** In milliseconds since 1970. */
+  /**
+   * In milliseconds since 1970: the longest beginning of the stream whose last event was not recorded later. Clocks jump, so an
+   * event within it may have been recorded later than the time.
+   */
   readonly timeMs?: number
+}
+
+/** The stream does not hold the event that a known state ends with: the log was replaced. */
+export class StreamReplaced extends Error {
+  override readonly name = 'StreamReplaced'
 }
 
 /** Events read at once. */
 const pageSize = 1000
 
 /** The state before the first event. */
-function unborn(type: AggregateType): Standing {
+export function unborn(type: AggregateType): Standing {
   return { state: deepFreeze(type.initial()), sequence: 0, position: 0, checksum: 0 }
 }
 
@@ -53,34 +67,60 @@ export async function rehydrate(
   type: AggregateType,
   stream: StreamId,
   until: Until = {},
-  useSnapshots = true,
 ): Promise<Standing> {
-  const usable = useSnapshots && type.snapshotEvery !== undefined && until.timeMs === undefined
+  const usable = type.snapshotEvery !== undefined && until.timeMs === undefined
   const snapshot = usable ? await fromSnapshot(sources, type, stream, until.sequence) : undefined
-  return catchUp(sources, type, stream, snapshot ?? unborn(type), until)
+  if (snapshot !== undefined) {
+    try {
+      return await catchUp(sources, type, stream, snapshot, until)
+    } catch (cause) {
+      if (cause instanceof StreamReplaced)
+        ignore(sources, type, stream, 'does not belong to the events that are stored')
+      else ignore(sources, type, stream, 'cannot be gone on from', cause)
+    }
+  }
+  return catchUp(sources, type, stream, unborn(type), until)
 }
 
-/** The state after the events that follow a known one. */
+/**
+ * The state after the events that follow a known one.
+ *
+ * @param onEvent told each event with the standing after it, for those who want what lies between
+ * @throws StreamReplaced if the known one is not of this stream
+ */
 export async function catchUp(
-  { events }: Pick<Sources, 'events'>,
+  { events, environment }: Pick<Sources, 'events' | 'environment'>,
   type: AggregateType,
   stream: StreamId,
   known: Standing,
   until: Until = {},
+  onEvent: (event: StoredEvent, standing: Standing) => void = () => {},
 ): Promise<Standing> {
-  const { sequence: last = Number.POSITIVE_INFINITY, timeMs = Number.POSITIVE_INFINITY } = until
-  let { state, sequence, position, checksum } = known
-  for (;;) {
-    const page = await events.readStream(stream, { from: sequence + 1, to: last + 1 }, { limit: pageSize })
-    for (const event of page) {
-      if (event.recordedAt > timeMs) return { state: deepFreeze(state), sequence, position, checksum }
-      state = applyStored(type, state, event)
-      sequence = event.sequence
-      position = event.position
-      checksum = event.checksum
+  const { sequence: last = Number.POSITIVE_INFINITY, timeMs } = until
+  const breath = new Breath(environment)
+  let standing = known
+  let chosen = known
+  // The event that is known is read again, and shows whether it is still the same log.
+  for (let from = Math.max(known.sequence, 1); ; from = standing.sequence + 1) {
+    const page = await events.readStream(stream, { from, to: last + 1 }, { limit: pageSize })
+    const isFirst = from === known.sequence
+    if (isFirst && page[0]?.checksum !== known.checksum) throw new StreamReplaced()
+    if (isFirst) standing = { ...known, position: page[0]!.position }
+    for (let i = isFirst ? 1 : 0; i < page.length; i++) {
+      if (i % 64 === 0) await breath.pause()
+      const event = page[i]!
+      const { sequence, position, checksum } = event
+      standing = { state: applyStored(type, standing.state, event), sequence, position, checksum }
+      onEvent(event, standing)
+      if (timeMs !== undefined && event.recordedAt <= timeMs) chosen = frozen(standing)
     }
-    if (page.length < pageSize) return { state: deepFreeze(state), sequence, position, checksum }
+    if (page.length < pageSize) return timeMs === undefined ? frozen(standing) : chosen
   }
+}
+
+function frozen(standing: Standing): Standing {
+  deepFreeze(standing.state)
+  return standing
 }
 
 function applyStored(type: AggregateType, state: unknown, stored: StoredEvent): unknown {
@@ -124,30 +164,35 @@ export function recordedEvent(folds: AggregateType['folds'] | undefined, stored:
 }
 
 async function fromSnapshot(
-  { events, snapshots, warn }: Sources,
+  sources: Sources,
   type: AggregateType,
   stream: StreamId,
   atOrBefore: number | undefined,
 ): Promise<Standing | undefined> {
-  const ignore = (reason: string, cause?: unknown): undefined => {
-    const message = `The snapshot of ${stream.aggregate} ${JSON.stringify(stream.id)} ${reason}; its events are replayed`
-    warn({ code: 'SNAPSHOT_IGNORED', message, cause })
-  }
   try {
-    const snapshot = await snapshots.loadSnapshot(stream, atOrBefore === undefined ? {} : { atOrBefore })
+    const snapshot = await sources.snapshots.loadSnapshot(stream, atOrBefore === undefined ? {} : { atOrBefore })
     if (snapshot === undefined) return undefined
-    const { sequence, stateRevision } = snapshot
+    const { sequence, stateRevision, fingerprint, checksum } = snapshot
     if (stateRevision !== type.stateRevision)
-      return ignore(`is of state revision ${stateRevision}, not ${type.stateRevision}`)
-    const [witness] = await events.readStream(stream, { from: sequence, to: sequence + 1 }, { limit: 1 })
-    if (witness === undefined) return ignore(`is at sequence ${sequence}, where the stream has no event`)
-    return {
-      state: deepFreeze(decode(snapshot.state)),
-      sequence,
-      position: witness.position,
-      checksum: witness.checksum,
-    }
+      return ignore(sources, type, stream, `is of state revision ${stateRevision}, not ${type.stateRevision}`)
+    if (fingerprint !== type.fingerprint) return ignore(sources, type, stream, 'was made by other functions')
+    // Its position comes with the event, which is read again to see that it is the same log.
+    return { state: deepFreeze(decode(snapshot.state)), sequence, position: 0, checksum }
   } catch (cause) {
-    return ignore('could not be read', cause)
+    return ignore(sources, type, stream, 'could not be read', cause)
   }
+}
+
+/** Says once for a type of aggregate that a snapshot is left out; the next one replaces it. */
+function ignore(
+  { warn, ignoredSnapshots }: Sources,
+  type: AggregateType,
+  { aggregate, id }: StreamId,
+  reason: string,
+  cause?: unknown,
+): undefined {
+  if (ignoredSnapshots.has(type)) return
+  ignoredSnapshots.add(type)
+  const message = `The snapshot of ${aggregate} ${JSON.stringify(id)} ${reason}; its events are replayed. Other snapshots of ${aggregate} may be left out as well, without a further warning`
+  warn({ code: 'SNAPSHOT_IGNORED', message, cause })
 }

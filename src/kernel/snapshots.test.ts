@@ -62,10 +62,7 @@ describe('A snapshot', () => {
     await using after = await startVaults({ store: watch.store, snapshotEvery: 100 })
     assert.equal((await after.vault('a').add({ amount: 1 })).state.balance, 2_502)
     const ranges = watch.calls.filter(({ method }) => method === 'readStream').map(({ args }) => args[1])
-    assert.deepEqual(ranges, [
-      { from: 2_500, to: 2_501 },
-      { from: 2_501, to: Number.POSITIVE_INFINITY },
-    ])
+    assert.deepEqual(ranges, [{ from: 2_500, to: Number.POSITIVE_INFINITY }])
   })
 
   test('is saved behind the answer: a store of snapshots that hangs delays no command', async () => {
@@ -243,8 +240,5 @@ test('the state at a sequence uses the newest snapshot at or before it', async (
   watch.forget()
   assert.equal((await vaults.vault('a').state({ sequence: 24 })).balance, 24)
   const ranges = watch.calls.filter(({ method }) => method === 'readStream').map(({ args }) => args[1])
-  assert.deepEqual(ranges, [
-    { from: 20, to: 21 },
-    { from: 21, to: 25 },
-  ])
+  assert.deepEqual(ranges, [{ from: 20, to: 25 }])
 })

@@ -67,7 +67,7 @@ export class Snapshotter {
         sequence,
         stateRevision: type.stateRevision,
         checksum,
-        fingerprint: '',
+        fingerprint: type.fingerprint,
         state: encoded,
         takenAt,
       }

@@ -8,6 +8,7 @@ export interface KernelWarning {
     | 'SNAPSHOT_SKIPPED'
     | 'AGGREGATE_NOT_LOADED'
     | 'APPEND_REPEATED'
+    | 'AGGREGATE_RESET'
     | 'PROJECTION_STOPPED'
     | 'PROJECTION_DELAYED'
     | 'PROJECTION_SKIPPED'

@@ -13,13 +13,13 @@ import assert, { AssertionError } from 'node:assert/strict'
 import { inspect } from 'node:util'
 import type { Aggregate, AnyAggregate, Commands } from '../domain/aggregate.ts'
 import { DefinitionError, EventError, InputError } from '../domain/error.ts'
-import { type Args, type NewEvent, type NewEventOf, outputOf } from '../domain/event.ts'
+import { type Args, type NewEvent, type NewEventOf, outputOf, type RecordedEvent } from '../domain/event.ts'
 import { JsonCopier, toJson } from '../domain/json.ts'
 import type { AnyRejection, Rejection } from '../domain/rejection.ts'
 import { check } from '../domain/schema.ts'
 import type { StreamId } from '../domain/stream.ts'
 import { aggregateType } from '../kernel/aggregate-type.ts'
-import { type AppliedEvent, type Decided, decide } from '../kernel/decide.ts'
+import { type Decided, decide } from '../kernel/decide.ts'
 import { deepFreeze } from '../kernel/freeze.ts'
 import type { CheckedCommand } from '../kernel/pending-command.ts'
 
@@ -91,7 +91,7 @@ function timeOf(now: Date | string): number {
 }
 
 /** An event as a replay would hand it out. */
-function applied({ definition, stream, sequence, nowMs }: History, { type, data }: NewEvent): AppliedEvent {
+function applied({ definition, stream, sequence, nowMs }: History, { type, data }: NewEvent): RecordedEvent {
   const kind = definition.folds.get(type)?.kind
   if (kind === undefined) {
     const facts = { aggregate: definition.name, event: type, known: [...definition.folds.keys()] }
@@ -121,7 +121,8 @@ function tried(history: History, name: string, input: unknown): Expectation<unkn
     throw new InputError('COMMAND_INVALID', { aggregate: definition.name, command: name, issues: checked.issues })
   }
   const command: CheckedCommand = {
-    ...{ name, decision, input: checked.value, commandId: 'spec', repeatable: false, metadata: {}, tags: [] },
+    ...{ name, decision, input: checked.value, commandId: 'spec', repeatable: false },
+    ...{ mark: { name, digest: 0 }, metadata: {}, tags: [] },
   }
   let ids = 0
   const now = new Date(nowMs)

@@ -32,17 +32,18 @@ const sum = (amounts: readonly number[]) => amounts.reduce((total, amount) => to
 /** A vault as a list. */
 class ModelVault {
   amounts: readonly number[] = []
-  readonly stored = new Map<string, Answer>()
+  readonly stored = new Map<string, { readonly of: string; readonly answer: Answer }>()
 
   handle({ name, amount, commandId }: Sent): Answer {
     const known = commandId === undefined ? undefined : this.stored.get(commandId)
-    if (known !== undefined) return known
+    const of = `${name} ${amount}`
+    if (known !== undefined) return known.of === of ? known.answer : { failed: 'COMMAND_ID_REUSED' }
     if (name === 'fail') return { failed: 'DECIDE_FAILED' }
     if (name === 'take' && amount > sum(this.amounts)) return { rejected: sum(this.amounts) }
     const made = { add: [amount], take: [-amount], burst: Array<number>(amount).fill(1), look: [] }[name]
     this.amounts = [...this.amounts, ...made]
     const answer = { amounts: this.amounts, sequence: this.amounts.length, events: made.length }
-    if (made.length > 0 && commandId !== undefined) this.stored.set(commandId, answer)
+    if (made.length > 0 && commandId !== undefined) this.stored.set(commandId, { of, answer })
     return answer
   }
 }

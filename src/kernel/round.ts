@@ -1,0 +1,146 @@
+/**
+ * What an instance decides at once: the waiting commands in order, each on the state that the one before left, and the commits of those
+ * that have events. Once the store has answered, a round says what becomes of each command.
+ */
+import { JsonCopier } from '../domain/json.ts'
+import type { StreamId } from '../domain/stream.ts'
+import type { Commit } from '../store/commit.ts'
+import type { AppendResult, StoreLimits } from '../store/store.ts'
+import type { AggregateType } from './aggregate-type.ts'
+import type { StoredCommand } from './answers.ts'
+import { Breath } from './breath.ts'
+import { type Decided, decide, type RoundMoment } from './decide.ts'
+import type { Environment } from './environment.ts'
+import type { PendingCommand } from './pending-command.ts'
+import type { Standing } from './rehydrate.ts'
+
+/** What a round is decided with. */
+export interface RoundOptions {
+  readonly type: AggregateType
+  readonly stream: StreamId
+  readonly standing: Standing
+  readonly environment: Environment
+  readonly limits: StoreLimits
+  readonly nowMs: number
+}
+
+/** A command that a round has stored. */
+export interface AcceptedCommand extends StoredCommand {
+  readonly decided: Decided & { readonly kind: 'events' }
+}
+
+/** What becomes of the commands of a round. */
+export interface Settled {
+  /** Commands that were stored by this round, in order. */
+  readonly accepted: readonly AcceptedCommand[]
+  /**
+   * Commands that store nothing, and whose answers are true: each was decided on a state that the log was in when the batch was
+   * stored. `after` is how many commands of `accepted` come before it.
+   */
+  readonly confirmed: readonly { readonly pending: PendingCommand; readonly after: number }[]
+  /** Commands whose ids were stored before. */
+  readonly duplicates: readonly StoredCommand[]
+  /** Commands that conflicted, with how far the stream is. */
+  readonly conflicts: readonly {
+    readonly pending: PendingCommand
+    readonly sequence: number
+    readonly reserved: boolean
+  }[]
+  /** Commands that were decided on what was not stored, or on what may have been left behind. */
+  readonly undone: readonly PendingCommand[]
+}
+
+export class Round {
+  readonly commands: readonly PendingCommand[]
+  readonly commits: readonly Commit[]
+
+  /**
+   * Decides what waits. It ends early when it has taken its time, and before a second command with an id that is in it already:
+   * that one needs the first one's answer, and what came after it must not overtake it.
+   *
+   * @param waiting the commands; what is not decided stays in it
+   */
+  constructor(waiting: PendingCommand[], options: RoundOptions) {
+    const { type, stream, standing, environment, limits, nowMs } = options
+    const breath = new Breath(environment)
+    const moment = momentOf(environment, nowMs)
+    const commands: PendingCommand[] = []
+    const commits: Commit[] = []
+    const ids = new Set<string>()
+    let { state, sequence } = standing
+    let taken = 0
+    for (const pending of waiting) {
+      if (taken % 8 === 7 && breath.isDue) break
+      if (!pending.answered) {
+        if (pending.repeatable && ids.has(pending.commandId)) break
+        ids.add(pending.commandId)
+        let decided: Decided
+        try {
+          decided = decide(type, stream, state, sequence, pending, moment, limits)
+        } catch (error) {
+          decided = { kind: 'failed', error }
+        }
+        if (decided.kind === 'events') {
+          commits.push(decided.commit)
+          state = decided.state
+          sequence += decided.events.length
+        }
+        pending.sent = commits.length > 0
+        pending.decided = decided
+        commands.push(pending)
+      }
+      taken++
+    }
+    waiting.splice(0, taken)
+    this.commands = commands
+    this.commits = commits
+  }
+
+  /** What becomes of each command, by what became of the commits. */
+  settle(results: readonly AppendResult[]): Settled {
+    const accepted: Settled['accepted'][number][] = []
+    const confirmed: Settled['confirmed'][number][] = []
+    const duplicates: StoredCommand[] = []
+    const conflicts: Settled['conflicts'][number][] = []
+    const undone: PendingCommand[] = []
+    /** Those before the first commit: their answers are true if that one is stored. */
+    let unfenced: PendingCommand[] = []
+    let isBroken = false
+    let next = 0
+    for (const pending of this.commands) {
+      const decided = pending.decided!
+      if (decided.kind !== 'events') {
+        if (isBroken) undone.push(pending)
+        else if (accepted.length === 0) unfenced.push(pending)
+        else confirmed.push({ pending, after: accepted.length })
+        continue
+      }
+      const result = results[next++]!
+      if (result.status === 'stored' && !isBroken) {
+        for (const before of unfenced) confirmed.push({ pending: before, after: 0 })
+        unfenced = []
+        accepted.push({ pending, decided, receipt: result })
+        continue
+      }
+      isBroken = true
+      if (result.status !== 'conflict') duplicates.push({ pending, receipt: result })
+      else {
+        const { sequence, reserved = false } = result
+        conflicts.push({ pending, sequence, reserved })
+      }
+    }
+    return { accepted, confirmed, duplicates, conflicts, undone: [...unfenced, ...undone] }
+  }
+}
+
+function momentOf(environment: Environment, nowMs: number): RoundMoment {
+  return {
+    nowMs,
+    recordedAt: new Date(nowMs),
+    copier: new JsonCopier(),
+    get now() {
+      return new Date(nowMs)
+    },
+    newId: () => environment.newId(),
+  }
+}

@@ -1,0 +1,80 @@
+/**
+ * Turns at streams that several processes write to. Who has lost a stream's races asks the store to reserve it; until the reservation
+ * is used or its time is over, everybody else's appends there conflict, and they ask for their turn too. So each process gets
+ * its share, and each turn takes all commands that wait. Instances that wait for a turn are asked for together.
+ */
+import type { StreamId } from '../domain/stream.ts'
+import type { EventStore } from '../store/store.ts'
+import { type Environment, sleep } from './environment.ts'
+
+interface Waiting {
+  readonly stream: StreamId
+  /** Whether a command still waits for it. */
+  readonly isWanted: () => boolean
+  readonly resolve: (isReserved: boolean) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** How long a stream stays reserved for one who does not use it. A process that is killed holds up the others for so long. */
+const durationMs = 1_000
+/** Between two questions: about this long, by chance, so that no process is always the first to ask. */
+const pauseMs = 4
+
+export class Turns {
+  readonly #store: Pick<EventStore, 'reserve'>
+  readonly #environment: Environment
+  readonly #writer: string
+  #waiting: Waiting[] = []
+  #isAsking = false
+
+  constructor(store: Pick<EventStore, 'reserve'>, environment: Environment, writer: string) {
+    this.#store = store
+    this.#environment = environment
+    this.#writer = writer
+  }
+
+  /**
+   * Waits until a stream is reserved for this process.
+   *
+   * @returns false if nobody wants it any more
+   * @throws what the store throws
+   */
+  take(stream: StreamId, isWanted: () => boolean): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ stream, isWanted, resolve, reject })
+      if (this.#isAsking) return
+      this.#isAsking = true
+      queueMicrotask(() => void this.#ask())
+    })
+  }
+
+  /** Gives a stream back that was not written to. If that fails, its time runs out by itself. */
+  giveBack(stream: StreamId): void {
+    this.#store.reserve([stream], this.#writer, 0).catch(() => {})
+  }
+
+  async #ask(): Promise<void> {
+    const environment = this.#environment
+    for (;;) {
+      const asked = this.#waiting
+      this.#waiting = []
+      try {
+        const reserved = await this.#store.reserve(
+          asked.map(({ stream }) => stream),
+          this.#writer,
+          durationMs,
+        )
+        for (const [i, each] of asked.entries()) {
+          if (reserved[i]!) each.resolve(true)
+          else if (each.isWanted()) this.#waiting.push(each)
+          else each.resolve(false)
+        }
+      } catch (error) {
+        for (const { reject } of asked) reject(error)
+      }
+      if (this.#waiting.length === 0) break
+      await sleep(environment, pauseMs * (0.5 + environment.random()))
+    }
+    this.#isAsking = false
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * Every answer is true: whatever a process remembers of an aggregate, it answers on the state that is stored. Two domains on one store
+ * stand for two processes; all calls are made one after the other, so each has exactly one right answer.
+ */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { z } from 'zod'
+import { aggregate, domain, event, reject, type StartOptions } from '../../src/index.ts'
+import { onEveryStore } from '../stores/every-store.ts'
+import { recorder } from './rig.ts'
+
+const Deposited = event('Deposited', z.object({ amount: z.int() }))
+const Withdrawn = event('Withdrawn', z.object({ amount: z.int() }))
+const Ordered = event('Ordered', z.object({}))
+const Cancelled = event('Cancelled', z.object({}))
+const amount = z.object({ amount: z.int() })
+
+const Account = aggregate('account', () => ({ balance: 0, order: 'none' as 'none' | 'open' | 'cancelled' }))
+  .on(Deposited, (state, { amount }) => ({ ...state, balance: state.balance + amount }))
+  .on(Withdrawn, (state, { amount }) => ({ ...state, balance: state.balance - amount }))
+  .on(Ordered, (state) => ({ ...state, order: 'open' }))
+  .on(Cancelled, (state) => ({ ...state, order: 'cancelled' }))
+  .command('deposit', amount, (_, { amount }) => Deposited({ amount }))
+  .command('withdraw', amount, ({ balance }, { amount }) =>
+    amount > balance ? reject('InsufficientFunds', { balance }) : Withdrawn({ amount }),
+  )
+  .command('order', z.object({}), () => Ordered())
+  .command('cancel', z.object({}), ({ order }) => (order === 'open' ? Cancelled() : undefined))
+  .command('audit', z.object({}), ({ balance }): undefined => {
+    if (balance < 0) throw new RangeError(`the balance is ${balance}`)
+  })
+  .command('expect', amount, ({ balance }, { amount }): undefined => {
+    if (balance !== amount) throw new RangeError(`the balance is ${balance}, not ${amount}`)
+  })
+
+const Bank = domain({ aggregates: { account: Account } })
+
+await onEveryStore('Every answer is true', ({ place, severalWriters }) => {
+  if (!severalWriters) return
+  const start = (options: StartOptions) => Bank.start({ projections: 'manual', log: recorder(), ...options })
+
+  test('a rejection is decided on what another process has stored', async (t) => {
+    const store = await place(t)
+    await using a = await start({ store })
+    await using b = await start({ store })
+    await a.account('ada').deposit({ amount: 10 })
+    for (let round = 0; round < 20; round++) {
+      await b.account('ada').deposit({ amount: 100 })
+      assert.equal((await a.account('ada').withdraw({ amount: 100 })).state.balance, 10)
+      const refused = await b.account('ada').try.withdraw({ amount: 50 })
+      assert.deepEqual(refused.accepted || refused.rejection.details, { balance: 10 })
+    }
+  })
+
+  test('"nothing to do" is decided on what another process has stored', async (t) => {
+    const store = await place(t)
+    await using a = await start({ store })
+    await using b = await start({ store })
+    assert.deepEqual((await a.account('ada').cancel()).events, [])
+    await b.account('ada').order()
+    assert.equal((await a.account('ada').cancel()).state.order, 'cancelled')
+    await b.account('ada').order()
+    const cancelled = await a.account('ada').cancel({}, { commandId: 'cancel' })
+    assert.equal(cancelled.state.order, 'cancelled')
+    assert.deepEqual(await b.account('ada').cancel({}, { commandId: 'cancel' }), cancelled)
+  })
+
+  test('an error of decide is decided on what another process has stored', async (t) => {
+    const store = await place(t)
+    await using a = await start({ store })
+    await using b = await start({ store })
+    await a.account('ada').expect({ amount: 0 })
+    await b.account('ada').deposit({ amount: 5 })
+    await assert.rejects(a.account('ada').expect({ amount: 0 }), { code: 'DECIDE_FAILED' })
+    await a.account('ada').expect({ amount: 5 })
+  })
+
+  test('the state is the one that is stored, and refreshes the live instance', async (t) => {
+    const store = await place(t)
+    await using a = await start({ store })
+    await using b = await start({ store })
+    await a.account('ada').deposit({ amount: 1 })
+    await b.account('ada').deposit({ amount: 2 })
+    assert.equal((await a.account('ada').state()).balance, 3)
+    assert.equal((await a.account('ada').withdraw({ amount: 3 })).state.balance, 0)
+    assert.equal((await b.account('ada').state()).balance, 0)
+  })
+
+  test('answers of commands that are sent together are those of some order of them', async (t) => {
+    const store = await place(t)
+    await using a = await start({ store })
+    await using b = await start({ store })
+    await a.account('ada').deposit({ amount: 10 })
+    await b.account('ada').withdraw({ amount: 10 })
+    // The first three are decided on 10, which is gone: none of them may be answered from it.
+    const { account } = a
+    const sent = [
+      account('ada').try.withdraw({ amount: 11 }),
+      account('ada').try.withdraw({ amount: 10 }),
+      account('ada').try.withdraw({ amount: 1 }),
+      account('ada').try.deposit({ amount: 4 }),
+      account('ada').try.withdraw({ amount: 5 }),
+      account('ada').try.withdraw({ amount: 4 }),
+    ]
+    const answers = (await Promise.all(sent)).map((outcome) =>
+      outcome.accepted ? outcome.state.balance : outcome.rejection.details,
+    )
+    assert.deepEqual(answers, [{ balance: 0 }, { balance: 0 }, { balance: 0 }, 4, { balance: 4 }, 0])
+  })
+
+  test('only an option that says so lets them be stale', async (t) => {
+    const store = await place(t)
+    await using a = await start({ store, mayAnswerFromStaleState: true })
+    await using b = await start({ store })
+    await a.account('ada').deposit({ amount: 1 })
+    await b.account('ada').deposit({ amount: 100 })
+    assert.equal((await a.account('ada').try.withdraw({ amount: 50 })).accepted, false)
+    assert.equal((await a.account('ada').state()).balance, 101)
+    assert.equal((await a.account('ada').try.withdraw({ amount: 50 })).accepted, true)
+  })
+})
