@@ -10,7 +10,7 @@ import { DefinitionError } from '../domain/error.ts'
 import type { Accepted, Outcome } from '../domain/outcome.ts'
 import type { AnyRejection } from '../domain/rejection.ts'
 import { checkId, type StreamId } from '../domain/stream.ts'
-import type { Kernel } from '../kernel/kernel.ts'
+import type { DispatchOptions, Kernel } from '../kernel/kernel.ts'
 import { recordedEvent, type Until } from '../kernel/rehydrate.ts'
 import type { At, HistoryOptions } from './running.ts'
 
@@ -39,7 +39,7 @@ export async function attempt(
   stream: StreamId,
   name: string,
   data: unknown,
-  options: CommandOptions = noOptions,
+  options: DispatchOptions = noOptions,
 ): Promise<Outcome> {
   return kernel.dispatch(stream, name, data, options)
 }

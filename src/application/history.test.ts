@@ -108,6 +108,28 @@ describe('Time travel', () => {
     )
   })
 
+  test('at a time is the longest beginning of the stream whose last event was not recorded later', async () => {
+    const environment = manualEnvironment({ now: '2030-01-01T00:00:10Z' })
+    await using vaults = await startVaults({ environment })
+    const vault = vaults.vault('a')
+    // The clock jumps an hour ahead, and comes back.
+    for (const time of [
+      '2030-01-01T00:00:10Z',
+      '2030-01-01T01:00:10Z',
+      '2030-01-01T00:00:20Z',
+      '2030-01-01T00:00:30Z',
+    ]) {
+      environment.setClock(time)
+      await vault.add({ amount: 1 })
+    }
+    const at = async (time: string) => (await vault.state({ time: new Date(`2030-01-01T${time}Z`) })).balance
+    assert.deepEqual(
+      [await at('00:00:09'), await at('00:00:10'), await at('00:00:19'), await at('00:00:20'), await at('00:00:29')],
+      [0, 1, 1, 3, 3],
+    )
+    assert.deepEqual([await at('00:00:30'), await at('00:30:00'), await at('01:00:10')], [4, 4, 4])
+  })
+
   test('of an aggregate that does not exist gives its first state, and keeps nothing in memory', async () => {
     await using vaults = await startVaults()
     assert.deepEqual(await vaults.vault('nobody').state(), { balance: 0, amounts: [] })

@@ -2,6 +2,7 @@
 import type { AnyCodeProjection } from '../domain/code-projection.ts'
 import type { Outcome } from '../domain/outcome.ts'
 import type { AnyProjection } from '../domain/projection.ts'
+import { derivedCommandId } from '../kernel/command-id.ts'
 import { type Environment, waitAtMost } from '../kernel/environment.ts'
 import { Kernel } from '../kernel/kernel.ts'
 import { limitsOf } from '../kernel/limits.ts'
@@ -122,15 +123,19 @@ function reactionsOf(
   kernel: Kernel,
   shared: Shared,
 ): ReadonlyMap<string, ManagedProjection> {
-  const dispatch = async (command: PlainCommand): Promise<Outcome> => {
-    const { stream, name, data, options } = addressed(kernel, command)
-    return attempt(kernel, stream, name, data, options)
+  const dispatchOf = (reaction: string) => {
+    const ownIds = derivedCommandId(`${reaction}:`)
+    return async (command: PlainCommand): Promise<Outcome> => {
+      const { stream, name, data, options } = addressed(kernel, command)
+      const isDerived = options.commandId?.startsWith(ownIds) === true
+      return attempt(kernel, stream, name, data, { ...options, isDerived })
+    }
   }
   return new Map(
     Object.entries(reactions).map(([key, reaction]) => {
       const name = reactionStorageName(reaction)
       const stepper = ({ onReached, keepLead }: Lead) =>
-        new ReactionSteps({ ...shared, reaction, name, dispatch, keepLead }, onReached)
+        new ReactionSteps({ ...shared, reaction, name, dispatch: dispatchOf(reaction.name), keepLead }, onReached)
       return [key, { runner: new Runner({ ...shared, name, stepper }) }]
     }),
   )

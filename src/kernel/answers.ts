@@ -120,8 +120,8 @@ function accept({ pending, receipt }: StoredCommand, { state }: Standing, events
 
 /** Whether another command is stored under the id; the caller is told so. */
 function refuseReuse(stream: StreamId, pending: PendingCommand, { command: stored }: Receipt): boolean {
-  const { commandId, mark } = pending
-  if (stored === undefined || (stored.name === mark.name && stored.digest === mark.digest)) return false
+  const { commandId, mark, isDerived } = pending
+  if (stored === undefined || isDerived || (stored.name === mark.name && stored.digest === mark.digest)) return false
   const facts = { stream, commandId, command: mark.name, stored: stored.name }
   pending.fail(new InputError('COMMAND_ID_REUSED', facts))
   return true

@@ -205,7 +205,7 @@ export class Kernel {
     await this.#snapshotter.drain()
   }
 
-  #check(type: AggregateType, name: string, data: unknown, { isDerived, ...options }: DispatchOptions): PendingCommand {
+  #check(type: AggregateType, name: string, data: unknown, options: DispatchOptions): PendingCommand {
     const decision = type.decisions.get(name)
     if (decision === undefined) {
       const facts = { aggregate: type.name, command: name, known: [...type.decisions.keys()] }
@@ -216,7 +216,7 @@ export class Kernel {
     if ('issues' in checked) {
       throw new InputError('COMMAND_INVALID', { aggregate: type.name, command: name, issues: checked.issues })
     }
-    const { commandId } = options
+    const { commandId, isDerived = false } = options
     if (commandId !== undefined && !isDerived) checkCallersId(commandId)
     return new PendingCommand(
       {
@@ -226,6 +226,7 @@ export class Kernel {
         commandId: commandId ?? newCommandId(this.#environment),
         repeatable: commandId !== undefined,
         mark: { name, digest: digestOf(data) },
+        isDerived,
         metadata: checkMetadata(options.metadata),
         tags: checkTags(options.tags),
       },

@@ -17,6 +17,8 @@ export interface CheckedCommand {
   readonly repeatable: boolean
   /** Kept with the commit, so that another command with this id is told from a repetition. */
   readonly mark: CommandMark
+  /** Whether the id follows from what causes the command: then it is the same command, whatever its data is this time. */
+  readonly isDerived: boolean
   readonly metadata: JsonObject
   readonly tags: readonly string[]
 }
@@ -28,6 +30,7 @@ export class PendingCommand implements CheckedCommand {
   readonly commandId: string
   readonly repeatable: boolean
   readonly mark: CommandMark
+  readonly isDerived: boolean
   readonly metadata: JsonObject
   readonly tags: readonly string[]
   /** What was decided in the round that is under way. */
@@ -50,6 +53,7 @@ export class PendingCommand implements CheckedCommand {
     this.commandId = command.commandId
     this.repeatable = command.repeatable
     this.mark = command.mark
+    this.isDerived = command.isDerived
     this.metadata = command.metadata
     this.tags = command.tags
     this.#release = release

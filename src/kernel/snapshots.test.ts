@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { domain, memory, type StartOptions } from '../../src/index.ts'
+import { commit, domain, memory, type StartOptions } from '../../src/index.ts'
 import type { Snapshot, Store } from '../../src/store/store.ts'
 import { codesOf, recorder, stands, startVaults, until, watched } from '../../test/kernel/rig.ts'
 import { vaultWith } from '../../test/kernel/vault.ts'
@@ -14,6 +14,14 @@ const snapshotsOf = (calls: ReturnType<typeof watched>['calls']) =>
 /** Vaults whose states have a revision. */
 const startRevision = (stateRevision: number, options: StartOptions) =>
   domain({ aggregates: { vault: vaultWith({ snapshotEvery: 3, stateRevision }) } }).start(options)
+
+/** Adds 1 to a vault past the kernel. */
+const addBehind = (watch: ReturnType<typeof watched>, id: string) =>
+  withStore(watch, (store) => {
+    const events = [{ type: 'Added', data: { amount: 1 } }]
+    const place = { stream: { aggregate: 'vault', id }, expected: 'any', id: 'behind', recordedAt: 0 } as const
+    return store.append([commit({ ...place, events })])
+  })
 
 /** Does something with a store, opened for just that. */
 async function withStore<T>(watch: ReturnType<typeof watched>, work: (store: Store) => Promise<T>): Promise<T> {
@@ -115,31 +123,44 @@ describe('A snapshot', () => {
     assert.deepEqual(log.codes(), [])
   })
 
-  const spoiled: Record<string, (snapshot: Snapshot) => Snapshot> = {
+  /** A vault of four events whose snapshot is as it should be, but for what is spoiled. */
+  async function spoiled(spoil: (snapshot: Snapshot) => Snapshot): Promise<ReturnType<typeof watched>> {
+    const watch = watched()
+    const before = await startVaults({ store: watch.store, snapshotEvery: 4 })
+    for (const id of ['a', 'b']) await before.vault(id).burst({ count: 4 })
+    await before.stop()
+    for (const { method, args } of [...watch.calls]) {
+      if (method !== 'saveSnapshot') continue
+      const snapshot = spoil({ ...(args[0] as Snapshot), state: { balance: -1, amounts: [] } })
+      await withStore(watch, (store) => store.saveSnapshot(snapshot, { keep: 2 }))
+    }
+    return watch
+  }
+
+  test('that is as it should be is gone on from', async () => {
+    const { store } = await spoiled((snapshot) => snapshot)
+    await using vaults = await startVaults({ store, snapshotEvery: 100 })
+    assert.deepEqual((await vaults.vault('a').add({ amount: 1 })).state, { balance: 0, amounts: [1] })
+  })
+
+  for (const [what, spoil] of Object.entries<(snapshot: Snapshot) => Snapshot>({
     'of another state revision': (snapshot) => ({ ...snapshot, stateRevision: 2 }),
+    'of other functions': (snapshot) => ({ ...snapshot, fingerprint: 'other' }),
+    'of another log': (snapshot) => ({ ...snapshot, checksum: snapshot.checksum + 1 }),
     'ahead of its stream': (snapshot) => ({ ...snapshot, sequence: 9 }),
     'that cannot be read': (snapshot) => ({ ...snapshot, state: { $bigint: 'no number' } }),
-  }
-  for (const [what, spoil] of Object.entries(spoiled)) {
-    test(`${what} is ignored with a warning, and the stream is replayed`, async () => {
-      const watch = watched()
-      const before = await startVaults({ store: watch.store })
-      await before.vault('a').burst({ count: 4 })
-      await before.stop()
-      const wrong = { balance: -1, amounts: [] }
-      const snapshot = spoil({
-        stream,
-        sequence: 4,
-        stateRevision: 1,
-        checksum: 1,
-        fingerprint: '',
-        state: wrong,
-        takenAt: 0,
-      })
-      await withStore(watch, (store) => store.saveSnapshot(snapshot, { keep: 2 }))
+    'of a shape that the functions throw on': (snapshot) => ({ ...snapshot, state: { balance: 4 } }),
+  })) {
+    test(`${what} is ignored with one warning for its aggregates, and the streams are replayed`, async () => {
+      const watch = await spoiled(spoil)
+      const { store } = watch
       const log = recorder()
-      await using after = await startVaults({ store: watch.store, snapshotEvery: 100, log })
-      assert.deepEqual((await after.vault('a').add({ amount: 1 })).state, { balance: 5, amounts: [1, 1, 1, 1, 1] })
+      await using vaults = await startVaults({ store, snapshotEvery: 100, log })
+      await Promise.all(['a', 'b'].map((id) => addBehind(watch, id)))
+      for (const id of ['a', 'b']) {
+        const { state } = await vaults.vault(id).add({ amount: 1 })
+        assert.deepEqual(state, { balance: 6, amounts: [1, 1, 1, 1, 1, 1] })
+      }
       assert.deepEqual(log.codes(), ['SNAPSHOT_IGNORED'])
     })
   }

@@ -10,6 +10,7 @@ import { toJson } from '../domain/json.ts'
 import type { Outcome } from '../domain/outcome.ts'
 import type { AnyReaction, Due, ReactionTools } from '../domain/reaction.ts'
 import { Rejection } from '../domain/rejection.ts'
+import { derivedCommandId } from '../kernel/command-id.ts'
 import type { Environment } from '../kernel/environment.ts'
 import type { Warn } from '../kernel/warning.ts'
 import type { EventStore, ProjectionStore, Row } from '../store/store.ts'
@@ -138,7 +139,8 @@ export class ReactionCall {
     const { commitId, position, metadata: inherited } = this.#event
     const { correlationId = commitId } = inherited
     const metadata = { correlationId, causationId: commitId, ...command.metadata }
-    return { commandId: `${this.#reaction}:${position}:${named}`, ...command, metadata }
+    const commandId = derivedCommandId(`${this.#reaction}:${position}:${named}`)
+    return { commandId, ...command, metadata }
   }
 
   #dueAt(due: Due): number {

@@ -62,7 +62,7 @@ describe('A reaction', () => {
     )
     assert.deepEqual(gifts[0]?.metadata, { correlationId: 'order 7', causationId: 'c-1' })
     assert.deepEqual(gifts[1]?.metadata, { correlationId: 'c-2', causationId: 'c-2' })
-    assert.equal(gifts[0]?.commitId, 'welcome:1:deposit')
+    assert.equal(gifts[0]?.commitId, '~welcome:1:deposit')
   })
 
   test('that dies before its checkpoint is saved does nothing twice', async () => {

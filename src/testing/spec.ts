@@ -122,7 +122,7 @@ function tried(history: History, name: string, input: unknown): Expectation<unkn
   }
   const command: CheckedCommand = {
     ...{ name, decision, input: checked.value, commandId: 'spec', repeatable: false },
-    ...{ mark: { name, digest: 0 }, metadata: {}, tags: [] },
+    ...{ mark: { name, digest: 0 }, isDerived: false, metadata: {}, tags: [] },
   }
   let ids = 0
   const now = new Date(nowMs)
