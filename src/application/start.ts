@@ -134,8 +134,8 @@ function reactionsOf(
   return new Map(
     Object.entries(reactions).map(([key, reaction]) => {
       const name = reactionStorageName(reaction)
-      const stepper = ({ onReached, keepLead }: Lead) =>
-        new ReactionSteps({ ...shared, reaction, name, dispatch: dispatchOf(reaction.name), keepLead }, onReached)
+      const dispatch = dispatchOf(reaction.name)
+      const stepper = (lead: Lead) => new ReactionSteps({ ...shared, reaction, name, dispatch, lead })
       return [key, { runner: new Runner({ ...shared, name, stepper }) }]
     }),
   )

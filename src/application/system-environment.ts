@@ -11,6 +11,7 @@ const delayMsMax = 2 ** 31 - 1
 
 export const systemEnvironment: Environment = Object.freeze({
   now: () => Date.now(),
+  elapsed: () => performance.now(),
   after(delayMs: number, callback: () => void, options?: { readonly background: boolean }) {
     const timer: unknown = setTimeout(callback, Math.min(delayMs, delayMsMax))
     if (options?.background) (timer as { unref?: () => void }).unref?.()

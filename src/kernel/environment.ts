@@ -6,6 +6,8 @@
 export interface Environment {
   /** The present time in milliseconds since 1970. Events carry it. */
   now(): number
+  /** Milliseconds since some moment, by a clock that nobody sets: it only goes forward. For how long something takes, or is held. */
+  elapsed(): number
   /**
    * Calls back once, after so many milliseconds. Returns a function that cancels it. A timer in the background does not keep
    * a process alive that has nothing else to do.

@@ -1,10 +1,11 @@
 /**
- * How far something has handled the log, and what is stored with it. It moves by compare-and-set, so that nobody can move it back or
- * pair it with rows of another place. Positions that were passed over are saved now and then, not one by one.
+ * How far something has handled the log, and what is stored with it. It moves by compare-and-set on the position and on the term, which
+ * whoever takes over raises: so nobody can save anything any more who was overtaken, not even what moves nothing. Positions that were
+ * passed over are saved now and then, not one by one.
  */
 import { ConflictError } from '../domain/error.ts'
 import { noCheckpoint } from '../store/checkpoint.ts'
-import type { ProjectionStore, Row, SqlTransaction, Checkpoint as StoredCheckpoint } from '../store/store.ts'
+import type { LogPlace, ProjectionStore, Row, SqlTransaction, Checkpoint as StoredCheckpoint } from '../store/store.ts'
 
 /** Positions that may be passed over without saving. */
 const unsavedMax = 1000
@@ -12,12 +13,18 @@ const unsavedMax = 1000
 /** What is done in a step, given the transaction in which it is saved if there is one. */
 export type Work = (transaction: SqlTransaction | undefined) => Promise<void>
 
+/**
+ * When a step is saved: `soon` lets positions without rows wait until there are more of them; `durably` makes it last through a power
+ * failure, where other steps may be done again.
+ */
+export type When = 'soon' | 'now' | 'durably'
+
 export class Checkpoint {
   readonly #store: ProjectionStore
   readonly #onReached: (position: number) => void
   #name: string
   #saved: StoredCheckpoint = noCheckpoint
-  #handled = 0
+  #handled: LogPlace = placeOf(noCheckpoint)
 
   /**
    * @param name under which it is stored
@@ -34,39 +41,55 @@ export class Checkpoint {
     return this.#name
   }
 
-  /** The last position that is handled, saved or not. */
-  get position(): number {
+  /** The last place that is handled, saved or not. */
+  get place(): LogPlace {
     return this.#handled
   }
 
-  /** Goes to where it is stored, and under which name. */
+  /** Goes to where it is stored, and under which name. It stays ahead of that only if nobody else has moved it. */
   goTo(name: string, stored: StoredCheckpoint): void {
+    const isMoved = !this.isAt(name, stored)
     this.#name = name
     this.#saved = stored
-    this.#reach(stored.position)
+    if (isMoved) this.#reach(placeOf(stored))
+  }
+
+  /** Whether it is stored where it was left here. */
+  isAt(name: string, { position, term }: StoredCheckpoint): boolean {
+    return name === this.#name && position === this.#saved.position && term === this.#saved.term
   }
 
   /** Whether it is stored where it was left here. */
   async isCurrent(): Promise<boolean> {
-    const { position, term } = await this.#store.loadCheckpoint(this.#name)
-    return position === this.#saved.position && term === this.#saved.term
-  }
-
-  /** Begins behind a position, if it is at the beginning. */
-  async beginBehind(position: number): Promise<void> {
-    if (this.#saved.position === 0 && position > this.#handled) await this.advance(position, [], true)
+    return this.isAt(this.#name, await this.#store.loadCheckpoint(this.#name))
   }
 
   /**
-   * Moves on, with rows that change in the same step; without rows only when enough has gathered, or at once.
+   * Raises the term: from here on nobody saves anything who was at work before. What was passed over is saved with it.
+   *
+   * @returns false if somebody else has moved it since it was looked at
+   */
+  raise(): Promise<boolean> {
+    return this.#save({ ...this.#at(this.#handled), term: this.#saved.term + 1 }, [])
+  }
+
+  /** Begins behind a place, if it is at the beginning. */
+  async beginBehind(place: LogPlace): Promise<void> {
+    if (this.#saved.position === 0 && place.position > this.#handled.position) await this.advance(place, [], 'now')
+  }
+
+  /**
+   * Moves on, with rows that change in the same step.
    *
    * @returns false if another runner was faster, and nothing was saved
    */
-  advance(to: number, rows: readonly Row[], atOnce: boolean): Promise<boolean> {
-    const from = this.#saved
-    const isDue = rows.length > 0 || to - from.position >= unsavedMax || (atOnce && to > from.position)
-    const next = { ...from, position: to }
-    return this.#arrive(next, isDue ? this.#store.saveStep(this.#name, { from, to: next, rows }) : undefined)
+  advance(to: LogPlace, rows: readonly Row[], when: When): Promise<boolean> {
+    const passed = to.position - this.#saved.position
+    if (rows.length > 0 || passed >= unsavedMax || (when !== 'soon' && passed > 0)) {
+      return this.#save(this.#at(to), rows, when)
+    }
+    if (to.position > this.#handled.position) this.#reach(to)
+    return Promise.resolve(true)
   }
 
   /**
@@ -75,8 +98,8 @@ export class Checkpoint {
    * @returns false if another runner was faster, and nothing was saved
    * @throws what the work throws, and nothing was saved
    */
-  advanceWith(to: number, rows: readonly Row[], work: Work): Promise<boolean> {
-    const next = { ...this.#saved, position: to }
+  advanceWith(to: LogPlace, rows: readonly Row[], work: Work): Promise<boolean> {
+    const next = this.#at(to)
     const saving = this.#store.transact!(this.#name, this.#saved, async (transaction) => {
       await work(transaction)
       return { to: next, rows }
@@ -86,23 +109,38 @@ export class Checkpoint {
 
   /** Saves what was passed over. If another runner is further, or will be, that is as good. */
   async flush(): Promise<void> {
-    await this.advance(this.#handled, [], true)
+    await this.advance(this.#handled, [], 'now')
   }
 
-  async #arrive(to: StoredCheckpoint, saving: Promise<void> | undefined): Promise<boolean> {
+  #at({ position, checksum }: LogPlace): StoredCheckpoint {
+    const { checksum: _, ...note } = this.#saved.note
+    return { ...this.#saved, position, note: checksum === undefined ? note : { ...note, checksum } }
+  }
+
+  #save(to: StoredCheckpoint, rows: readonly Row[], when: When = 'durably'): Promise<boolean> {
+    const mayBeLost = when !== 'durably'
+    return this.#arrive(to, this.#store.saveStep(this.#name, { from: this.#saved, to, rows, mayBeLost }))
+  }
+
+  async #arrive(to: StoredCheckpoint, saving: Promise<void>): Promise<boolean> {
     try {
       await saving
     } catch (error) {
       if (error instanceof ConflictError && error.code === 'CHECKPOINT_CONFLICT') return false
       throw error
     }
-    if (saving !== undefined) this.#saved = to
-    if (to.position > this.#handled) this.#reach(to.position)
+    this.#saved = to
+    if (to.position > this.#handled.position) this.#reach(placeOf(to))
     return true
   }
 
-  #reach(position: number): void {
-    this.#handled = position
+  #reach({ position, checksum }: LogPlace): void {
+    this.#handled = checksum === undefined ? { position } : { position, checksum }
     this.#onReached(position)
   }
+}
+
+/** Where a stored checkpoint is in the log. */
+function placeOf({ position, note: { checksum } }: StoredCheckpoint): LogPlace {
+  return typeof checksum === 'number' ? { position, checksum } : { position }
 }

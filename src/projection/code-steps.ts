@@ -9,8 +9,8 @@ import { lift, type RecordedEvent } from '../domain/event.ts'
 import type { SqlTransaction } from '../domain/sql-transaction.ts'
 import { backOffMs, type Environment, sleep } from '../kernel/environment.ts'
 import type { Warn } from '../kernel/warning.ts'
-import type { EventStore, ProjectionStore, Row, StoredEvent } from '../store/store.ts'
-import { areParked, behindKey, type ParkedEvent, parkedRow, reasonOf, unparkedRow } from './parked-events.ts'
+import type { EventStore, LogPlace, ProjectionStore, Row, StoredEvent } from '../store/store.ts'
+import { behindKey, type ParkedEvent, parkedRow, reasonOf, unparkedRow } from './parked-events.ts'
 import { Place } from './place.ts'
 import { ReadAhead } from './read-ahead.ts'
 import { readEach } from './read-each.ts'
@@ -33,11 +33,6 @@ class HandlerFailed extends Error {
   constructor(cause: unknown) {
     super('the handler failed', { cause })
   }
-}
-
-/** Another process has done it. */
-class Overtaken extends Error {
-  override readonly name = 'Overtaken'
 }
 
 /** What is done with the tools of a handler. */
@@ -63,12 +58,12 @@ export class CodeSteps implements Stepper {
 
   // What is the same for every stepper.
   readonly look = (): Promise<void> => this.#place.look()
-  readonly load = (): Promise<void> => this.#place.load()
+  readonly takeOver = (): Promise<void> => this.#place.takeOver()
   readonly refresh = (): Promise<void> => this.#place.refresh()
   readonly beginBehind = (position: number): Promise<void> => this.#place.beginBehind(position)
   readonly save = (): Promise<void> => this.#place.flush()
   readonly parked = (): Promise<readonly ParkedEvent[]> => this.#place.listParked()
-  readonly skipParked = (position: number): Promise<void> => this.#place.skipParked(position)
+  readonly skipParked = (position: number): Promise<boolean> => this.#place.skipParked(position)
 
   get position(): number {
     return this.#place.position
@@ -77,8 +72,8 @@ export class CodeSteps implements Stepper {
   async prepare(signal: AbortSignal): Promise<void> {
     const { preparation, name: projection } = this.#options.projection
     if (preparation === undefined) return
-    await this.#place.fromStored(async () => {
-      const saved = await this.#saveWith(preparation, this.position, [], signal)
+    await this.#place.atStored(async () => {
+      const saved = await this.#saveWith(preparation, this.#place.here, [], signal)
       if (saved instanceof HandlerFailed)
         throw new ProjectionError('PROJECTION_UNPREPARED', { projection }, saved.cause)
       return saved || undefined
@@ -89,7 +84,7 @@ export class CodeSteps implements Stepper {
     return this.#place.step(() => this.#step(signal))
   }
 
-  retryParked(signal: AbortSignal): Promise<RetryResult> {
+  retryParked(signal: AbortSignal): Promise<RetryResult | undefined> {
     return this.#place.retryParked(signal, {
       size: 1,
       attempt: async ([one], blocks) => one!.keys.some(blocks) || (await this.#retry(one!.position, signal)) !== false,
@@ -99,10 +94,10 @@ export class CodeSteps implements Stepper {
   // -- steps ---------------------------------------------------------------------------------------------
 
   async #step(signal: AbortSignal): Promise<StepResult | undefined> {
-    const wanted = { from: this.position + 1, to: Number.POSITIVE_INFINITY, limit: batchSize }
+    const wanted = { behind: this.#place.here, to: Number.POSITIVE_INFINITY, limit: batchSize }
     const { events, examined, isLast } = await this.#pages.read(wanted)
     const handled = { events: events.length, caughtUp: isLast }
-    if (events.length === 0) return (await this.#place.save(examined, [], false)) ? handled : undefined
+    if (events.length === 0) return (await this.#place.save(examined, [], 'soon')) ? handled : undefined
     const saved = await this.#handleAll(events, examined, signal)
     if (!(saved instanceof HandlerFailed)) return saved ? handled : undefined
     if (events.length === 1) {
@@ -110,14 +105,14 @@ export class CodeSteps implements Stepper {
     }
     for (const [i, event] of events.entries()) {
       if (signal.aborted || !(await this.#options.lead.keepLead())) return { events: i, caughtUp: false }
-      const to = i === events.length - 1 ? examined : event.position
+      const to = i === events.length - 1 ? examined : event
       if (!(await this.#handleOne(event, to, signal))) return undefined
     }
     return handled
   }
 
   /** Handles a batch at once, but for what queues behind something parked. */
-  async #handleAll(stored: readonly StoredEvent[], to: number, signal: AbortSignal): Promise<Saved> {
+  async #handleAll(stored: readonly StoredEvent[], to: LogPlace, signal: AbortSignal): Promise<Saved> {
     const { projection, environment } = this.#options
     const events: RecordedEvent[] = []
     const queued: Row[] = []
@@ -147,26 +142,26 @@ export class CodeSteps implements Stepper {
    * @returns false if another runner was faster
    * @throws ProjectionError `PROJECTION_FAILED`
    */
-  async #handleOne(stored: StoredEvent, to: number, signal: AbortSignal, failed?: HandlerFailed): Promise<boolean> {
+  async #handleOne(stored: StoredEvent, to: LogPlace, signal: AbortSignal, failed?: HandlerFailed): Promise<boolean> {
     const { environment, projection } = this.#options
     const { retries, firstMs, maxMs } = projection.policy
     for (let tries = 0; ; tries++) {
       const saved = (tries === 0 && failed) || (await this.#handleAll([stored], to, signal))
       if (!(saved instanceof HandlerFailed)) return saved
       // A domain that stops is no failure of the event: it is handled again another time.
-      if (signal.aborted) return this.#place.save(stored.position - 1, [])
+      if (signal.aborted) return this.#place.save(this.#place.here, [])
       if (tries >= retries) return this.#giveUp(stored, to, saved.cause)
       await sleep(environment, backOffMs(environment, tries, firstMs, maxMs), signal)
     }
   }
 
   /** @returns false if another runner was faster */
-  async #giveUp(stored: StoredEvent, to: number, cause: unknown): Promise<boolean> {
+  async #giveUp(stored: StoredEvent, to: LogPlace, cause: unknown): Promise<boolean> {
     const { projection, warn, environment } = this.#options
     const { name, policy } = projection
     const { type, position } = stored
     if (policy.giveUp === 'stop') {
-      if (!(await this.#place.saveAtStop(position - 1, []))) return false
+      if (!(await this.#place.saveBefore(position, []))) return false
       throw new ProjectionError('PROJECTION_FAILED', { projection: name, position, event: type }, cause)
     }
     const parks = policy.giveUp === 'park'
@@ -179,35 +174,19 @@ export class CodeSteps implements Stepper {
 
   async #retry(position: number, signal: AbortSignal): Promise<Saved> {
     const { store, projection } = this.#options
-    const [stored] = await readEach(store, [position])
-    const rows = [unparkedRow(position)]
-    if (stored === undefined) return this.#place.save(this.position, rows)
-    const handle: Work = (tools) => projection.handler([this.#lifted(stored)], tools)
-    const isStill = () => areParked(store, this.#place.storage, [position])
-    return this.#saveWith(handle, this.position, rows, signal, isStill)
+    const { here } = this.#place
+    const [stored] = await readEach(store, [position], here)
+    const handle: Work = (tools) => projection.handler([this.#lifted(stored!)], tools)
+    return this.#saveWith(handle, here, [unparkedRow(position)], signal)
   }
 
   // -- the handler ------------------------------------------------------------------------------------------
 
-  /**
-   * Does the handler's work and saves the checkpoint.
-   *
-   * @param isDue asked before the work, in the transaction if there is one
-   */
-  async #saveWith(
-    work: Work,
-    to: number,
-    rows: readonly Row[],
-    signal: AbortSignal,
-    isDue: () => Promise<boolean> = async () => true,
-  ): Promise<Saved> {
+  /** Does the handler's work and saves the checkpoint. */
+  async #saveWith(work: Work, to: LogPlace, rows: readonly Row[], signal: AbortSignal): Promise<Saved> {
     try {
-      return await this.#place.saveWith(to, rows, async (transaction) => {
-        if (!(await isDue())) throw new Overtaken()
-        await this.#call(work, signal, transaction)
-      })
+      return await this.#place.saveWith(to, rows, (transaction) => this.#call(work, signal, transaction))
     } catch (error) {
-      if (error instanceof Overtaken) return false
       if (error instanceof HandlerFailed) return error
       throw error
     }

@@ -73,7 +73,7 @@ export class EventRun {
       return true
     }
     for (let tries = 0; ; tries++) {
-      if (signal.aborted || !(await this.#options.keepLead())) return false
+      if (signal.aborted || !(await this.#options.lead.keepLead())) return false
       try {
         await this.#call(stored, signal)
         return true

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
-import { logOf, recorder, until } from '../../test/kernel/rig.ts'
+import { logOf, recorder, until, withoutLeases } from '../../test/kernel/rig.ts'
 import { aggregate, domain, event, memory, reaction, reject } from '../index.ts'
 import type { StoreFactory } from '../store/store.ts'
 import { faultyStore } from '../testing/faulty-store.ts'
@@ -46,7 +46,7 @@ async function slow(store: StoreFactory) {
 }
 
 test('a reaction that was overtaken does not handle events with states of a later place', async () => {
-  const store = memory()
+  const store = withoutLeases(memory())
   await using writer = await start(store)
   for (let i = 0; i < 2; i++) await writer.counter('a').count()
   const first = await slow(store)
@@ -67,7 +67,7 @@ test('a reaction that was overtaken does not handle events with states of a late
 })
 
 test('a reaction that learns by a rejection that it was overtaken goes on from where the other one is', async () => {
-  const store = memory()
+  const store = withoutLeases(memory())
   const Refused = aggregate('refused', () => ({})).command('ask', z.object({}), () => reject('NO', {}))
   const Asking = reaction('asking', { refused: Refused }).on(Counted, async ({ stream: { id } }, { dispatch }) => {
     await dispatch({ aggregate: 'refused', id, name: 'ask', data: {} })

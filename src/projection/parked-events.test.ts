@@ -3,16 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { memory } from '../index.ts'
 import { at } from '../testing/checkpoint-at.ts'
-import {
-  areParked,
-  checkRowKey,
-  isOwnKey,
-  listParked,
-  ParkedEvents,
-  parkedRow,
-  reasonOf,
-  unparkedRow,
-} from './parked-events.ts'
+import { checkRowKey, isOwnKey, listParked, ParkedEvents, parkedRow, reasonOf, unparkedRow } from './parked-events.ts'
 
 const eventAt = (position: number) => ({ position, type: 'Put', stream: { aggregate: 'pot', id: 'a' } })
 const open = () => memory().open({ now: () => 0, warn: () => {} })
@@ -53,7 +44,6 @@ test('they are in the order of the log, and come back from the store as they wer
     await listParked(store, 'p'),
     sorted.map((position) => ({ ...eventAt(position), keys: ['a'], reason: 'why', parkedAt: new Date(7) })),
   )
-  assert.deepEqual([await areParked(store, 'p', [2, 10]), await areParked(store, 'p', [2, 3])], [true, false])
 })
 
 test('more of them than a page are all found', async () => {

@@ -130,14 +130,6 @@ async function* parkedRows(store: ProjectionStore, name: string): AsyncGenerator
   }
 }
 
-/**
- * Whether all of these are parked still. Retrying moves no checkpoint, so its compare-and-set does not show that another process has retried
- * them too: whoever retries looks once more after it has read what it starts from.
- */
-export async function areParked(store: ProjectionStore, name: string, positions: readonly number[]): Promise<boolean> {
-  return (await store.loadRows(name, positions.map(parkedKey))).every((row) => row !== undefined)
-}
-
 /** The row that parks an event, or with `what` a command that it had scheduled. */
 export function parkedRow(
   { position, type, stream }: Pick<StoredEvent, 'position' | 'type' | 'stream'>,

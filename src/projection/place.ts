@@ -3,8 +3,8 @@
  * change together, and are in use by one thing at a time, whoever asks. Each stepper has one, and tells only how it handles events.
  */
 import { ProjectionError, StoreError } from '../domain/error.ts'
-import type { EventStore, ProjectionStore, Row } from '../store/store.ts'
-import { Checkpoint, type Work } from './checkpoint.ts'
+import type { EventStore, LogPlace, ProjectionStore, Row } from '../store/store.ts'
+import { Checkpoint, type When, type Work } from './checkpoint.ts'
 import { Exclusive } from './exclusive.ts'
 import { retiredAt } from './generations.ts'
 import { listParked, type ParkedEvent, ParkedEvents } from './parked-events.ts'
@@ -47,8 +47,8 @@ export interface Retry {
    * @param blocks whether one that failed before them has a key
    */
   readonly attempt: (parked: readonly ParkedEvent[], blocks: (key: string) => boolean) => Promise<boolean>
-  /** Done when all were tried. */
-  readonly finish?: () => Promise<unknown>
+  /** Done when all were tried; gives false if another runner was faster. */
+  readonly finish?: () => Promise<boolean>
 }
 
 export class Place {
@@ -59,7 +59,7 @@ export class Place {
   readonly #exclusive = new Exclusive()
   /** Rows are saved one at a time, also where a handler does several things at once. */
   readonly #saving = new Exclusive()
-  /** Whether what is known here may not be what is stored: it is then read before the next step. */
+  /** Whether somebody else may have changed what is known here, or may still do so: it is then taken over before the next step. */
   #isStale = true
   readonly parked: ParkedEvents = new ParkedEvents()
 
@@ -73,7 +73,12 @@ export class Place {
 
   /** The last position that is handled. */
   get position(): number {
-    return this.#checkpoint.position
+    return this.here.position
+  }
+
+  /** The same as a place in the log. */
+  get here(): LogPlace {
+    return this.#checkpoint.place
   }
 
   /** The name under which the rows and the checkpoint are stored. */
@@ -84,27 +89,21 @@ export class Place {
   // -- one at a time, as a stepper is asked (`stepper.ts`); none is called within another -------------------
 
   look(): Promise<void> {
-    return this.#exclusive.run(() => {
-      this.#isStale = true
-      return this.#find()
-    })
+    return this.#exclusive.run(() => this.#look())
   }
 
-  load(): Promise<void> {
-    return this.#exclusive.run(() => this.#load())
+  takeOver(): Promise<void> {
+    return this.#exclusive.run(() => this.#takeOver())
   }
 
   refresh(): Promise<void> {
-    return this.#exclusive.run(async () => {
-      await this.#home.load()
-      if (this.#home.live.storage !== this.storage) await this.#load()
-    })
+    return this.#exclusive.run(() => this.#refresh())
   }
 
   beginBehind(position: number): Promise<void> {
     return this.#exclusive.run(async () => {
-      await this.#load()
-      await this.#checkpoint.beginBehind(position)
+      await this.#takeOverIfStale()
+      if (position > this.position) await this.#checkpoint.beginBehind(await this.placeAt(position))
     })
   }
 
@@ -113,61 +112,66 @@ export class Place {
     return this.#exclusive.run(() => this.#checkpoint.flush())
   }
 
-  /** Does some work while nothing else is done, then goes to the checkpoint. */
+  /** Does some work while nothing else is done, after which other rows may serve. */
   hold<Result>(work: () => Promise<Result>): Promise<Result> {
     return this.#exclusive.run(async () => {
       const result = await work()
-      await this.#reload()
+      await this.#refresh()
       return result
     })
   }
 
-  /** @param work gives nothing if another runner was faster, whose step is as good: the next one goes on from there */
+  /** @param work gives nothing if another runner was faster, whose step is as good */
   step(work: () => Promise<StepResult | undefined>): Promise<StepResult> {
     return this.#exclusive.run(async () => {
-      if (this.#isStale) await this.#load()
-      const result = await work()
-      if (result !== undefined) return result
-      await this.#load()
-      return { events: 0, caughtUp: false }
+      await this.#takeOverIfStale()
+      return (await work()) ?? this.#overtaken({ events: 0, caughtUp: false })
     })
   }
 
-  /** Does some work from the stored checkpoint on; again as long as it gives nothing, since another runner was faster. */
-  fromStored<Result>(work: () => Promise<Result | undefined>): Promise<Result> {
+  /** Does some work at the stored checkpoint, whose ever turn it is; again if that moved meanwhile, and the work gave nothing. */
+  atStored<Result>(work: () => Promise<Result | undefined>): Promise<Result> {
     return this.#exclusive.run(async () => {
       for (;;) {
-        await this.#reload()
+        await this.#look()
         const result = await work()
         if (result !== undefined) return result
       }
     })
   }
 
-  retryParked(signal: AbortSignal, { size, attempt, finish }: Retry): Promise<RetryResult> {
-    return this.fromStored(async () => {
+  /** Gives nothing if another runner was faster. */
+  retryParked(signal: AbortSignal, { size, attempt, finish }: Retry): Promise<RetryResult | undefined> {
+    return this.#exclusive.run(async () => {
+      await this.#takeOverIfStale()
       const before = this.parked.all
       const blocked = new Set<string>()
       for (let start = 0; start < before.length; start += size) {
-        if (signal.aborted || !(await this.#options.lead.keepLead())) break
+        if (signal.aborted) break
         const some = before.slice(start, start + size)
-        if (!(await attempt(some, (key) => blocked.has(key)))) return undefined
+        const isDone = (await this.#options.lead.keepLead()) && (await attempt(some, (key) => blocked.has(key)))
+        if (!isDone) return this.#overtaken(undefined)
         for (const { position, keys } of some) {
           if (this.parked.holds(position)) for (const key of keys) blocked.add(key)
         }
       }
-      await finish?.()
+      if (finish !== undefined && !(await finish())) return this.#overtaken(undefined)
       const parked = this.parked.all.length
       return { handled: before.length - parked, parked }
     })
   }
 
-  /** @param rowsWith what changes with what is parked */
-  async skipParked(position: number, rowsWith: () => readonly Row[] = () => []): Promise<void> {
-    await this.fromStored(async () => {
+  /**
+   * Gives false if another runner was faster.
+   *
+   * @param rowsWith what changes with what is parked
+   */
+  skipParked(position: number, rowsWith: () => readonly Row[] = () => []): Promise<boolean> {
+    return this.#exclusive.run(async () => {
+      await this.#takeOverIfStale()
       const rows = this.parked.rowsWithout(position)
       if (rows.length === 0) throw new ProjectionError('PARKED_UNKNOWN', { projection: this.#options.name, position })
-      return (await this.save(this.position, [...rows, ...rowsWith()])) || undefined
+      return (await this.save(this.here, [...rows, ...rowsWith()])) || this.#overtaken(false)
     })
   }
 
@@ -184,13 +188,9 @@ export class Place {
 
   // -- within a step -------------------------------------------------------------------------------------
 
-  /**
-   * Saves rows, and how far the log is handled; false if another runner was faster.
-   *
-   * @param atOnce false if positions without rows may wait until there are more of them
-   */
-  save(position: number, rows: readonly Row[], atOnce: boolean = true): Promise<boolean> {
-    return this.#change(rows, () => this.#checkpoint.advance(position, rows, atOnce))
+  /** Saves rows, and how far the log is handled; false if another runner was faster. */
+  save(to: LogPlace, rows: readonly Row[], when: When = 'now'): Promise<boolean> {
+    return this.#change(rows, () => this.#checkpoint.advance(to, rows, when))
   }
 
   /**
@@ -199,22 +199,32 @@ export class Place {
    * @returns false if another runner was faster
    * @throws what the work throws, and nothing was saved
    */
-  async saveWith(position: number, rows: readonly Row[], work: Work): Promise<boolean> {
+  async saveWith(to: LogPlace, rows: readonly Row[], work: Work): Promise<boolean> {
     if (this.#options.store.transact !== undefined) {
-      return this.#change(rows, () => this.#checkpoint.advanceWith(position, rows, work))
+      return this.#change(rows, () => this.#checkpoint.advanceWith(to, rows, work))
     }
+    if (!(await this.isCurrent())) return false
     await work(undefined)
-    return this.save(position, rows)
+    return this.save(to, rows)
   }
 
-  /** Saves where this runner is to stop; false if another was faster, who may have passed what this one stops at. */
-  async saveAtStop(position: number, rows: readonly Row[]): Promise<boolean> {
-    return (await this.save(position, rows)) && this.isCurrent()
+  /** Saves where this runner is to stop, before a position; false if another was faster, who may have passed what this one stops at. */
+  async saveBefore(position: number, rows: readonly Row[]): Promise<boolean> {
+    return (await this.save(await this.placeAt(position - 1), rows)) && this.isCurrent()
   }
 
   /** Whether nobody else has moved the checkpoint. What was read of the rows before belongs to it then. */
   isCurrent(): Promise<boolean> {
     return this.#checkpoint.isCurrent()
+  }
+
+  /** A position with the checksum of the event there. @throws StoreError `LOG_REPLACED` if the log does not reach so far */
+  async placeAt(position: number): Promise<LogPlace> {
+    if (position === this.position) return this.here
+    if (position === 0) return { position }
+    const { store } = this.#options
+    const { events } = await store.readAll({ from: position, to: position + 1 }, { limit: 1, behind: { position } })
+    return { position, checksum: events[0]!.checksum }
   }
 
   // -- what is known -------------------------------------------------------------------------------------
@@ -233,27 +243,48 @@ export class Place {
     })
   }
 
-  async #load(): Promise<void> {
+  /** Another runner was faster: nothing that is known here counts any more. */
+  #overtaken<Result>(result: Result): Result {
     this.#isStale = true
-    await this.#find()
+    this.#options.lead.onOvertaken()
+    return result
+  }
+
+  async #takeOverIfStale(): Promise<void> {
+    if (this.#isStale) await this.#takeOver()
+  }
+
+  /** Makes the stored checkpoint this runner's own, and reads what is beside it: in this order, so that nobody changes it after the read. */
+  async #takeOver(): Promise<void> {
+    this.#isStale = true
+    do await this.#find()
+    while (!(await this.#checkpoint.raise()))
     for (const known of this.#known) await known.load(this.#options.store, this.storage)
     this.#isStale = false
   }
 
-  /** Goes to the stored checkpoint, which is brought to where this runner is: nobody sees it go back over what it has passed. */
-  async #reload(): Promise<void> {
-    await this.#checkpoint.flush()
-    await this.#load()
+  /** Finds out where the checkpoint is, and whether it is this runner's still. */
+  async #look(): Promise<void> {
+    if (!(await this.#find())) this.#isStale = true
   }
 
-  /** Finds out where the checkpoint is. */
-  async #find(): Promise<void> {
+  async #refresh(): Promise<void> {
+    await this.#home.load()
+    if (this.#home.live.storage !== this.storage) await this.#look()
+  }
+
+  /** Goes to the stored checkpoint; says whether it was here already. */
+  async #find(): Promise<boolean> {
     const { store } = this.#options
     for (let before: string | undefined; ; ) {
       await this.#home.load()
       const { storage } = this.#home.live
       const stored = await store.loadCheckpoint(storage)
-      if (stored.position !== retiredAt) return this.#checkpoint.goTo(storage, stored)
+      if (stored.position !== retiredAt) {
+        const isHere = this.#checkpoint.isAt(storage, stored)
+        this.#checkpoint.goTo(storage, stored)
+        return isHere
+      }
       // Retired between the two looks: other rows serve now.
       this.#home.onRetired?.()
       if (before === storage) {

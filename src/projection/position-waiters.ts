@@ -50,6 +50,11 @@ export class PositionWaiters {
     })
   }
 
+  /** The projection is run again. */
+  begin(): void {
+    this.#failure = undefined
+  }
+
   /** The projection has handled this position. */
   reach(position: number): void {
     this.#position = position

@@ -9,7 +9,7 @@ import { backOffMs, type Environment, sleep } from '../kernel/environment.ts'
 import type { Warn } from '../kernel/warning.ts'
 import type { EventStore, ProjectionStore, Row, StoredEvent } from '../store/store.ts'
 import { type Failed, foldParking, foldRows, type Keyed, keyEvents, type LeftOut, partition } from './fold-rows.ts'
-import { areParked, behindKey, type ParkedEvent, parkedRow, reasonOf, unparkedRow } from './parked-events.ts'
+import { behindKey, type ParkedEvent, parkedRow, reasonOf, unparkedRow } from './parked-events.ts'
 import { type Home, Place } from './place.ts'
 import { ReadAhead } from './read-ahead.ts'
 import { readEach } from './read-each.ts'
@@ -56,12 +56,12 @@ export class ProjectionSteps implements Stepper {
 
   // What is the same for every stepper.
   readonly look = (): Promise<void> => this.#place.look()
-  readonly load = (): Promise<void> => this.#place.load()
+  readonly takeOver = (): Promise<void> => this.#place.takeOver()
   readonly refresh = (): Promise<void> => this.#place.refresh()
   readonly beginBehind = (position: number): Promise<void> => this.#place.beginBehind(position)
   readonly save = (): Promise<void> => this.#place.flush()
   readonly parked = (): Promise<readonly ParkedEvent[]> => this.#place.listParked()
-  readonly skipParked = (position: number): Promise<void> => this.#place.skipParked(position)
+  readonly skipParked = (position: number): Promise<boolean> => this.#place.skipParked(position)
 
   get position(): number {
     return this.#place.position
@@ -76,11 +76,11 @@ export class ProjectionSteps implements Stepper {
     return this.#place.step(() => this.#step(signal, end))
   }
 
-  retryParked(signal: AbortSignal): Promise<RetryResult> {
+  retryParked(signal: AbortSignal): Promise<RetryResult | undefined> {
     return this.#place.retryParked(signal, { size: retrySize, attempt: (some, blocks) => this.#retry(some, blocks) })
   }
 
-  /** Does some work while no step is taken, then goes to the checkpoint. */
+  /** Does some work while no step is taken, after which other rows may serve. */
   hold<Result>(work: () => Promise<Result>): Promise<Result> {
     return this.#place.hold(work)
   }
@@ -91,34 +91,35 @@ export class ProjectionSteps implements Stepper {
     const { giveUp } = this.#options.projection.policy
     const limit = this.#batchSize
     const larger = Math.min(2 * limit, batchSizeMost)
-    const { events, examined, isLast } = await this.#pages.read({ from: this.position + 1, to: end, limit }, larger)
+    const { events, examined, isLast } = await this.#pages.read({ behind: this.#place.here, to: end, limit }, larger)
     this.#batchSize = events.length === limit ? larger : batchSizeLeast
     const folded = await this.#foldPatiently(events, signal)
     if (folded === undefined) return { events: 0, caughtUp: false }
     const { rows, failed } = folded
     if (failed === undefined || giveUp === 'park') {
-      if (!(await this.#place.save(examined, rows, false))) return undefined
+      if (!(await this.#place.save(examined, rows, 'soon'))) return undefined
       if (failed !== undefined) this.#warn('park', failed)
       return { events: events.length, caughtUp: isLast }
     }
     const { type, position } = failed.event
     if (giveUp === 'stop') {
-      if (!(await this.#place.saveAtStop(position - 1, rows))) return undefined
+      if (!(await this.#place.saveBefore(position, rows))) return undefined
       const facts = { projection: this.#options.projection.name, position, event: type }
       throw new ProjectionError('PROJECTION_FAILED', facts, failed.cause)
     }
-    if (!(await this.#place.save(position, rows))) return undefined
+    const index = events.findIndex((event) => event.position === position)
+    if (!(await this.#place.save(events[index]!, rows))) return undefined
     this.#warn('skip', failed)
-    return { events: events.filter((event) => event.position < position).length, caughtUp: false }
+    return { events: index, caughtUp: false }
   }
 
   async #retry(parked: readonly ParkedEvent[], blocks: (key: string) => boolean): Promise<boolean> {
-    const { store } = this.#options
+    const { here } = this.#place
     const positions = parked.map(({ position }) => position)
-    const { rows, failed } = await this.#foldParking(await readEach(store, positions), blocks)
-    if (!(await areParked(store, this.#place.storage, positions))) return false
+    const events = await readEach(this.#options.store, positions, here)
+    const { rows, failed } = await this.#foldParking(events, blocks)
     // Of a key that is there twice the last one counts: what fails again is parked again.
-    if (!(await this.#place.save(this.position, [...positions.map(unparkedRow), ...rows]))) return false
+    if (!(await this.#place.save(here, [...positions.map(unparkedRow), ...rows]))) return false
     if (failed !== undefined) this.#warn('park', failed)
     return true
   }

@@ -36,7 +36,7 @@ export interface ReactionOptions {
   readonly environment: Environment
   readonly warn: Warn
   readonly dispatch: Dispatch
-  readonly keepLead: Lead['keepLead']
+  readonly lead: Lead
 }
 
 /** What a run needs of the steps. */

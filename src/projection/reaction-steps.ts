@@ -5,9 +5,9 @@
  */
 import { ProjectionError } from '../domain/error.ts'
 import type { JsonObject } from '../domain/json.ts'
-import type { Page, Row } from '../store/store.ts'
+import type { LogPlace, Page, Row } from '../store/store.ts'
 import { EventRun, failureOf, warnOf } from './event-run.ts'
-import { areParked, type ParkedEvent, type ParkedEvents, parkedRow, reasonOf, unparkedRow } from './parked-events.ts'
+import { type ParkedEvent, type ParkedEvents, parkedRow, reasonOf, unparkedRow } from './parked-events.ts'
 import { Place } from './place.ts'
 import { isHopeless, type PlainCommand, type ReactionOptions } from './reaction-call.ts'
 import { positionOfTimer, ReactionRows, withoutTimer } from './reaction-rows.ts'
@@ -23,8 +23,8 @@ const stepMsMax = 1000
 interface Advance {
   /** How many of them. */
   readonly events: number
-  /** The last position up to which nothing is left. */
-  readonly position: number
+  /** The last place up to which nothing is left. */
+  readonly to: LogPlace
   /** Whether there may be more of them. */
   readonly isCut: boolean
   /** What was thrown by the event behind, or by the store. */
@@ -37,17 +37,16 @@ export class ReactionSteps implements Stepper {
   readonly #rows = new ReactionRows()
   readonly #place: Place
 
-  /** @param onReached told each position up to which everything is handled */
-  constructor(options: ReactionOptions, onReached: (position: number) => void) {
-    const { name, store, keepLead, reaction } = options
+  constructor(options: ReactionOptions) {
+    const { name, store, lead, reaction } = options
     this.#options = options
     this.#types = [...reaction.handlings.keys()]
-    this.#place = new Place({ name, store, lead: { onReached, keepLead }, rows: this.#rows })
+    this.#place = new Place({ name, store, lead, rows: this.#rows })
   }
 
   // What is the same for every stepper.
   readonly look = (): Promise<void> => this.#place.look()
-  readonly load = (): Promise<void> => this.#place.load()
+  readonly takeOver = (): Promise<void> => this.#place.takeOver()
   readonly refresh = (): Promise<void> => this.#place.refresh()
   readonly beginBehind = (position: number): Promise<void> => this.#place.beginBehind(position)
   readonly save = (): Promise<void> => this.#place.flush()
@@ -63,17 +62,17 @@ export class ReactionSteps implements Stepper {
     return this.#place.step(() => this.#step(signal))
   }
 
-  retryParked(signal: AbortSignal): Promise<RetryResult> {
+  retryParked(signal: AbortSignal): Promise<RetryResult | undefined> {
     return this.#place.retryParked(signal, {
       size: 1,
       attempt: async ([one], blocks) =>
         one!.command !== undefined || one!.keys.some(blocks) || this.#retry(one!.position, signal),
       // A scheduled command waits for its time again, which has come.
-      finish: () => this.#place.save(this.position, this.#place.parked.timerRows()),
+      finish: () => this.#place.save(this.#place.here, this.#place.parked.timerRows()),
     })
   }
 
-  skipParked(position: number): Promise<void> {
+  skipParked(position: number): Promise<boolean> {
     return this.#place.skipParked(position, () => this.#rows.handled(position))
   }
 
@@ -82,18 +81,19 @@ export class ReactionSteps implements Stepper {
   async #step(signal: AbortSignal): Promise<StepResult | undefined> {
     const { store, environment } = this.#options
     if (!(await this.#fireTimers(signal))) return undefined
-    const range = { from: this.position + 1, to: Number.POSITIVE_INFINITY }
-    const page = await store.readAll(range, { types: this.#types, limit: batchSize })
+    const { here } = this.#place
+    const range = { from: here.position + 1, to: Number.POSITIVE_INFINITY }
+    const page = await store.readAll(range, { types: this.#types, limit: batchSize, behind: here })
     const run = this.#run(this.#place.parked)
     await run.loadStates(page.events)
-    // Who handles events with the states or the remembered rejections of another place sends other commands than the first time.
+    // Who handles events with the states or the remembered answers of another place sends other commands than the first time.
     if (page.events.length > 0 && !(await this.#place.isCurrent())) return undefined
-    const { events, position, isCut, thrown } = await this.#handle(run, page, signal)
+    const { events, to, isCut, thrown } = await this.#handle(run, page, signal)
     // What was handled is kept, also where the store failed behind it: else a store that fails often would let nothing through.
     const saved =
       thrown instanceof ProjectionError
-        ? await this.#place.saveAtStop(position, run.rows)
-        : await this.#place.save(position, run.rows, events > 0)
+        ? await this.#place.saveBefore(page.events[events]!.position, run.rows)
+        : await this.#place.save(to, run.rows, events > 0 ? 'now' : 'soon')
     if (!saved || run.isOvertaken) return undefined
     if (thrown !== undefined) throw thrown
     const restMs = Math.max(0, this.#rows.nextDueAt - environment.now())
@@ -101,35 +101,40 @@ export class ReactionSteps implements Stepper {
   }
 
   /** Handles events until one is not handled, or the time of a step is over. */
-  async #handle(run: EventRun, { events, examined }: Page, signal: AbortSignal): Promise<Advance> {
+  async #handle(run: EventRun, { events, examined, checksum }: Page, signal: AbortSignal): Promise<Advance> {
     const { environment } = this.#options
-    const end = environment.now() + stepMsMax
-    for (const [i, { position }] of events.entries()) {
+    const end = environment.elapsed() + stepMsMax
+    let to = this.#place.here
+    for (const [i, event] of events.entries()) {
       try {
-        if (!(await run.handle(events[i]!, signal))) return { events: i, position: position - 1, isCut: false }
+        if (!(await run.handle(event, signal))) return { events: i, to, isCut: false }
       } catch (thrown) {
-        return { events: i, position: position - 1, isCut: false, thrown }
+        return { events: i, to, isCut: false, thrown }
       }
+      to = event
       const isLast = i === events.length - 1
-      if (!isLast && environment.now() >= end) return { events: i + 1, position, isCut: true }
+      if (!isLast && environment.elapsed() >= end) return { events: i + 1, to, isCut: true }
     }
-    return { events: events.length, position: examined, isCut: false }
+    const isBehind = examined > to.position
+    return { events: events.length, to: isBehind ? { position: examined, checksum } : to, isCut: false }
   }
 
   /** Handles a parked event once more; false if another runner was faster. */
   async #retry(position: number, signal: AbortSignal): Promise<boolean> {
-    const { store } = this.#options
-    const [stored] = await readEach(store, [position])
+    const { here } = this.#place
+    const [stored] = await readEach(this.#options.store, [position], here)
     const run = this.#run(undefined)
     await run.loadStates([stored!])
-    if (!(await areParked(store, this.#place.storage, [position]))) return false
+    if (!(await this.#place.isCurrent())) return false
     if (!(await run.attempt(stored!, signal))) return !run.isOvertaken
-    return this.#place.save(this.position, [unparkedRow(position), ...run.rows])
+    return this.#place.save(here, [unparkedRow(position), ...run.rows])
   }
 
   /** @param parked what is parked already; without it nothing queues */
   #run(parked: ParkedEvents | undefined): EventRun {
-    return new EventRun(this.#options, this.#rows, parked, (row) => this.#place.save(this.position, [row]))
+    return new EventRun(this.#options, this.#rows, parked, (row) =>
+      this.#place.save(this.#place.here, [row], 'durably'),
+    )
   }
 
   // -- scheduled commands ------------------------------------------------------------------------------------
@@ -141,7 +146,7 @@ export class ReactionSteps implements Stepper {
     for (const [key, { command }] of due) {
       if (signal.aborted) return true
       const rows = await this.#fire(key, command as unknown as PlainCommand)
-      if (!(await this.#place.save(this.position, [withoutTimer(key), ...rows]))) return false
+      if (!(await this.#place.save(this.#place.here, [withoutTimer(key), ...rows]))) return false
     }
     return true
   }
@@ -159,7 +164,7 @@ export class ReactionSteps implements Stepper {
       if (giveUp === 'stop') throw failureOf(this.#options, this.position, what, cause)
       warnOf(this.#options, giveUp, what, cause)
       if (giveUp === 'skip') return []
-      const [event] = await readEach(store, [positionOfTimer(key)])
+      const [event] = await readEach(store, [positionOfTimer(key)], this.#place.here)
       const { dueAt } = this.#rows.timers.get(key)!
       const scheduled = { key, dueAt, command: command as unknown as JsonObject }
       return [parkedRow(event!, [], reasonOf(cause), environment.now(), scheduled)]

@@ -6,6 +6,7 @@ import { commit } from '../store/commit.ts'
 import { ReadAhead } from './read-ahead.ts'
 
 const endless = Number.POSITIVE_INFINITY
+const beginning = { position: 0 }
 
 /** A log with so many events, and a reader of it. */
 async function reading(events: number) {
@@ -18,7 +19,10 @@ async function reading(events: number) {
     await store.append([commit({ stream, expected: 'any', id: `c${appended++}`, recordedAt: 0, events: batch })])
   }
   await append(events)
-  return { watch, append, pages: new ReadAhead(store, ['Happened']) }
+  const all = await store.readAll({ from: 1, to: endless })
+  const at = (position: number) => ({ position, checksum: all.events[position - 1]!.checksum })
+  watch.forget()
+  return { watch, append, at, pages: new ReadAhead(store, ['Happened']) }
 }
 
 const positions = ({ events }: { readonly events: readonly { readonly position: number }[] }) =>
@@ -26,54 +30,54 @@ const positions = ({ events }: { readonly events: readonly { readonly position: 
 
 describe('Reading ahead', () => {
   test('the next page is asked for while there is more, and is the one that is wanted next', async () => {
-    const { watch, pages } = await reading(5)
-    const first = await pages.read({ from: 1, to: endless, limit: 2 })
+    const { watch, at, pages } = await reading(5)
+    const first = await pages.read({ behind: beginning, to: endless, limit: 2 })
     assert.deepEqual([positions(first), first.isLast, watch.count('readAll')], [[1, 2], false, 2])
-    const second = await pages.read({ from: 3, to: endless, limit: 2 })
+    const second = await pages.read({ behind: at(2), to: endless, limit: 2 })
     assert.deepEqual([positions(second), second.isLast, watch.count('readAll')], [[3, 4], false, 3])
   })
 
   test('at the end only what is wanted is asked for', async () => {
     const { watch, pages } = await reading(1)
-    const page = await pages.read({ from: 1, to: endless, limit: 2 })
-    assert.deepEqual([positions(page), page.examined, page.isLast], [[1], 1, true])
+    const page = await pages.read({ behind: beginning, to: endless, limit: 2 })
+    assert.deepEqual([positions(page), page.examined.position, page.isLast], [[1], 1, true])
     assert.equal(watch.count('readAll'), 1)
-    const full = await pages.read({ from: 1, to: 2, limit: 1 })
+    const full = await pages.read({ behind: beginning, to: 2, limit: 1 })
     assert.deepEqual([positions(full), watch.count('readAll')], [[1], 2])
   })
 
   test('a page that was read ahead does not pass for the end: events may have come since', async () => {
-    const { append, pages } = await reading(3)
-    await pages.read({ from: 1, to: endless, limit: 2 })
+    const { append, at, pages } = await reading(3)
+    await pages.read({ behind: beginning, to: endless, limit: 2 })
     await append(1)
-    const ahead = await pages.read({ from: 3, to: endless, limit: 2 })
+    const ahead = await pages.read({ behind: at(2), to: endless, limit: 2 })
     assert.equal(ahead.isLast, false)
-    const next = await pages.read({ from: ahead.examined + 1, to: endless, limit: 2 })
+    const next = await pages.read({ behind: ahead.examined, to: endless, limit: 2 })
     assert.deepEqual([...positions(ahead), ...positions(next)], [3, 4])
     assert.equal(next.isLast, true)
   })
 
   test('who goes on elsewhere, or wants more at once, is not given what was read ahead', async () => {
-    const { pages } = await reading(9)
-    await pages.read({ from: 1, to: endless, limit: 2 })
-    assert.deepEqual(positions(await pages.read({ from: 2, to: endless, limit: 2 })), [2, 3])
-    assert.deepEqual(positions(await pages.read({ from: 4, to: endless, limit: 3 })), [4, 5, 6])
-    assert.deepEqual(positions(await pages.read({ from: 7, to: 8, limit: 3 })), [7])
+    const { at, pages } = await reading(9)
+    await pages.read({ behind: beginning, to: endless, limit: 2 })
+    assert.deepEqual(positions(await pages.read({ behind: at(1), to: endless, limit: 2 })), [2, 3])
+    assert.deepEqual(positions(await pages.read({ behind: at(3), to: endless, limit: 3 })), [4, 5, 6])
+    assert.deepEqual(positions(await pages.read({ behind: at(6), to: 8, limit: 3 })), [7])
   })
 
   test('of a size that is announced, the next page is as large', async () => {
-    const { watch, pages } = await reading(9)
-    await pages.read({ from: 1, to: endless, limit: 2 }, 4)
-    const page = await pages.read({ from: 3, to: endless, limit: 4 })
+    const { watch, at, pages } = await reading(9)
+    await pages.read({ behind: beginning, to: endless, limit: 2 }, 4)
+    const page = await pages.read({ behind: at(2), to: endless, limit: 4 })
     assert.deepEqual([positions(page), watch.count('readAll')], [[3, 4, 5, 6], 3])
   })
 
   test('what fails ahead fails for the one who comes for it, once, and for nobody else', async () => {
-    const { watch, pages } = await reading(4)
+    const { watch, at, pages } = await reading(4)
     let reads = 0
     watch.disturb(({ method }) => (method === 'readAll' && ++reads === 2 ? 'before' : undefined))
-    await pages.read({ from: 1, to: endless, limit: 2 })
-    await assert.rejects(pages.read({ from: 3, to: endless, limit: 2 }))
-    assert.deepEqual(positions(await pages.read({ from: 3, to: endless, limit: 2 })), [3, 4])
+    await pages.read({ behind: beginning, to: endless, limit: 2 })
+    await assert.rejects(pages.read({ behind: at(2), to: endless, limit: 2 }))
+    assert.deepEqual(positions(await pages.read({ behind: at(2), to: endless, limit: 2 })), [3, 4])
   })
 })

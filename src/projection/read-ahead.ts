@@ -2,12 +2,12 @@
  * Reads the log page by page for one who goes through it, and while a page is being handled already the next: store and handler are
  * both at work while there is much to catch up on. At the tail nothing is read that was not asked for.
  */
-import type { EventStore, Page, StoredEvent } from '../store/store.ts'
+import type { EventStore, LogPlace, Page, StoredEvent } from '../store/store.ts'
 
 /** Which events are wanted. */
 interface Wanted {
-  /** The first position. */
-  readonly from: number
+  /** The place behind which they are. */
+  readonly behind: LogPlace
   /** The position behind the last one. */
   readonly to: number
   /** Events of a page. */
@@ -16,8 +16,8 @@ interface Wanted {
 
 export interface PageRead {
   readonly events: readonly StoredEvent[]
-  /** The last position up to which there are no more events than these. */
-  readonly examined: number
+  /** The last place up to which there are no more events than these. */
+  readonly examined: LogPlace
   /** Whether there was nothing more when it was asked for. A page that was read ahead does not know what came since. */
   readonly isLast: boolean
 }
@@ -32,15 +32,20 @@ export class ReadAhead {
     this.#types = types
   }
 
-  /** @param limitNext events of the page that follows, if this one is full */
+  /**
+   * @param limitNext events of the page that follows, if this one is full
+   * @throws StoreError `LOG_REPLACED`
+   */
   async read(wanted: Wanted, limitNext: number = wanted.limit): Promise<PageRead> {
-    const { from, to, limit } = wanted
+    const { behind, to, limit } = wanted
     const ahead = this.#ahead
     this.#ahead = undefined
-    const isAhead = ahead?.from === from && ahead.to === to && ahead.limit === limit
-    const { events, examined, isLast } = await (isAhead ? ahead.page : this.#ask(wanted))
-    if (!isLast && examined + 1 < to) {
-      const next = { from: examined + 1, to, limit: limitNext }
+    const isAhead = ahead !== undefined && isSame(ahead.behind, behind) && ahead.to === to && ahead.limit === limit
+    const { events, examined: position, checksum, isLast } = await (isAhead ? ahead.page : this.#ask(wanted))
+    // Nothing was looked at.
+    const examined = position <= behind.position ? behind : { position, checksum }
+    if (!isLast && position + 1 < to) {
+      const next = { behind: examined, to, limit: limitNext }
       const page = this.#ask(next)
       // Whoever comes for it learns of a failure; nobody may come.
       page.catch(() => {})
@@ -49,7 +54,9 @@ export class ReadAhead {
     return { events, examined, isLast: isLast && !isAhead }
   }
 
-  #ask({ from, to, limit }: Wanted): Promise<Page> {
-    return this.#store.readAll({ from, to }, { types: this.#types, limit })
+  #ask({ behind, to, limit }: Wanted): Promise<Page> {
+    return this.#store.readAll({ from: behind.position + 1, to }, { types: this.#types, limit, behind })
   }
 }
+
+const isSame = (a: LogPlace, b: LogPlace): boolean => a.position === b.position && a.checksum === b.checksum

@@ -37,6 +37,12 @@ type OnProgress = (progress: Progress) => void
 /** How far something is. */
 type Place = Pick<Progress, 'position' | 'head'>
 
+/** Rows that are being built, and what builds them. */
+interface Build {
+  readonly steps: ProjectionSteps
+  readonly generation: Generation
+}
+
 const never = new AbortController().signal
 const limitDefault = 100
 /** How often rows are compared anew because another process went on with them. */
@@ -102,7 +108,7 @@ export class Rebuilder {
     const { store, generations, projection } = this.#options
     await this.#broughtUp
     return this.#exclusively(async (lease) => {
-      const { steps, generation } = await this.#begin(false)
+      const { steps, generation } = await this.#begin(false, lease)
       const tell = this.#telling(onProgress)
       const catchUp = (end: number) => this.#catchUp(steps, lease, signal, tell, end)
       const checkpoint = async () => (await store.loadCheckpoint(generations.live.storage)).position
@@ -134,7 +140,7 @@ export class Rebuilder {
   #build(live: ProjectionSteps, signal: AbortSignal, mayGoOn: boolean, onProgress: OnProgress): Promise<RunResult> {
     const { generations } = this.#options
     return this.#exclusively(async (lease) => {
-      const { steps, generation } = await this.#begin(mayGoOn)
+      const { steps, generation } = await this.#begin(mayGoOn, lease)
       const tell = this.#telling(onProgress)
       const catchUp = () => this.#catchUp(steps, lease, signal, tell, Number.POSITIVE_INFINITY)
       try {
@@ -154,7 +160,7 @@ export class Rebuilder {
     })
   }
 
-  async #begin(mayGoOn: boolean): Promise<{ readonly steps: ProjectionSteps; readonly generation: Generation }> {
+  async #begin(mayGoOn: boolean, lease: Leadership): Promise<Build> {
     const { generations, environment, projection, store, warn } = this.#options
     const generation = await generations.begin(environment.newId(), mayGoOn)
     const onRetired = () => this.#refuse()
@@ -162,9 +168,9 @@ export class Rebuilder {
       ...{ projection, store, environment, warn },
       home: { live: generation, load: async () => {}, onRetired },
       prepare: async () => {},
-      lead: { onReached: () => {}, keepLead: async () => true },
+      lead: { onReached: () => {}, keepLead: async () => true, onOvertaken: () => lease.doubt() },
     })
-    await steps.load()
+    await steps.takeOver()
     return { steps, generation }
   }
 

@@ -7,6 +7,7 @@ import { ProjectionError } from '../domain/error.ts'
 import { backOffMs, type Environment, sleep } from '../kernel/environment.ts'
 import type { Warn } from '../kernel/warning.ts'
 import type { EventStore, LeaseStore, ProjectionStore } from '../store/store.ts'
+import { Exclusive } from './exclusive.ts'
 import { Leadership } from './leadership.ts'
 import type { ParkedEvent } from './parked-events.ts'
 import { PositionWaiters } from './position-waiters.ts'
@@ -77,6 +78,12 @@ export class Runner {
   readonly #waiters: PositionWaiters
   readonly #steps: Stepper
   readonly #leadership: Leadership
+  /** Single runs, one after the other. */
+  readonly #single = new Exclusive()
+  /** Who leads in this process besides the run that follows the log. */
+  #guests = 0
+  /** The time of leading in which the steps took over. */
+  #tenure = 0
   #state: ProjectionState = 'stopped'
   #failure: ProjectionError | undefined
   #running: Promise<void> | undefined
@@ -98,8 +105,8 @@ export class Runner {
     })
     this.#steps = stepper({
       onReached: (position) => this.#waiters.reach(position),
-      // A single run holds no lease and needs none.
-      keepLead: async () => (!this.alive && !this.#leadership.held) || this.#leadership.keep(),
+      keepLead: async () => (await this.#leadership.keep()) && this.#leadership.tenure === this.#tenure,
+      onOvertaken: () => this.#leadership.doubt(),
     })
   }
 
@@ -117,6 +124,7 @@ export class Runner {
     if (this.alive) return
     this.#state = 'standby'
     this.#failure = undefined
+    this.#waiters.begin()
     this.#stopping = new AbortController()
     const { signal } = this.#stopping
     const before = this.#running
@@ -161,20 +169,41 @@ export class Runner {
   }
 
   /**
-   * Handles what is in the log now, from the stored checkpoint on.
+   * Handles what is in the log now, from the stored checkpoint on; waits for another process that does so already.
    *
-   * @throws ProjectionError `PROJECTION_FAILED`
+   * @throws ProjectionError `PROJECTION_FAILED`; `PROJECTION_ELSEWHERE` if the other one comes no further for longer than a lease
    */
-  async runOnce(): Promise<RunResult> {
-    // A run that was stopped has an aborted signal; this is another run.
-    const { signal } = this.alive ? this.#stopping : new AbortController()
-    if (!this.alive) await this.#orFail(this.#steps.prepare(signal))
-    await this.#steps.load()
+  runOnce(): Promise<RunResult> {
+    return this.#single.run(async () => {
+      // A run that was stopped has an aborted signal; this is another run.
+      const { signal } = this.alive ? this.#stopping : new AbortController()
+      if (!this.alive) {
+        this.#waiters.begin()
+        await this.#orFail(this.#steps.prepare(signal))
+      }
+      return this.#asGuest(() => this.#catchUp(signal))
+    })
+  }
+
+  async #catchUp(signal: AbortSignal): Promise<RunResult> {
+    const { store, leaseMs, environment } = this.#options
     let events = 0
-    for (let caughtUp = false; !caughtUp; ) {
-      const step = await this.#orFail(this.#steps.step(signal))
-      events += step.events
-      caughtUp = step.caughtUp || signal.aborted
+    let end: number | undefined
+    let seen = { position: -1, at: 0 }
+    for (let caughtUp = false; !caughtUp && !signal.aborted; ) {
+      if (await this.#orFail(this.#takeLead())) {
+        const step = await this.#orFail(this.#steps.step(signal))
+        events += step.events
+        caughtUp = step.caughtUp
+        continue
+      }
+      end ??= await store.head()
+      await this.#steps.look()
+      const { position } = this.#steps
+      if (position >= end) return { position, events }
+      if (position > seen.position) seen = { position, at: environment.elapsed() }
+      if (environment.elapsed() - seen.at > leaseMs + this.#askAgainMs) this.#refuse('Running it once')
+      await sleep(environment, this.#askAgainMs, signal)
     }
     await this.#steps.save()
     return { position: this.#steps.position, events }
@@ -212,19 +241,49 @@ export class Runner {
 
   /** Lets a parked event go for good. @throws ProjectionError `PARKED_UNKNOWN`, `PROJECTION_ELSEWHERE` */
   async skipParked(position: number): Promise<void> {
-    await this.#leading('Skipping what is parked', () => this.#steps.skipParked(position))
+    const skip = async () => (await this.#steps.skipParked(position)) || undefined
+    await this.#leading('Skipping what is parked', skip)
   }
 
-  /** Does something that only the process may do that leads, or any where none does: what is parked here is known there. */
-  async #leading<Result>(doing: string, work: () => Promise<Result>): Promise<Result> {
-    if (!(await this.#leadership.keep())) {
-      throw new ProjectionError('PROJECTION_ELSEWHERE', { projection: this.#options.name, doing })
-    }
+  /** Does something that only the process may do that leads, or any where none does: again if it gives nothing, for being overtaken. */
+  #leading<Result>(doing: string, work: () => Promise<Result | undefined>): Promise<Result> {
+    return this.#asGuest(async () => {
+      for (;;) {
+        if (!(await this.#takeLead())) this.#refuse(doing)
+        const result = await work()
+        if (result !== undefined) return result
+      }
+    })
+  }
+
+  /** Does something that takes the lease, and gives it back if nobody else here leads. */
+  async #asGuest<Result>(work: () => Promise<Result>): Promise<Result> {
+    this.#guests++
     try {
       return await work()
     } finally {
-      if (!this.alive) await this.#leadership.release().catch(() => {})
+      this.#guests--
+      if (!this.alive && this.#guests === 0) await this.#leadership.release().catch(() => {})
     }
+  }
+
+  /** Takes the lease, and takes over where somebody else may have had it meanwhile; says whether this process leads. */
+  async #takeLead(): Promise<boolean> {
+    if (!(await this.#leadership.keep())) return false
+    const { tenure } = this.#leadership
+    if (tenure === this.#tenure) return true
+    await this.#steps.takeOver()
+    this.#tenure = tenure
+    return true
+  }
+
+  #refuse(doing: string): never {
+    throw new ProjectionError('PROJECTION_ELSEWHERE', { projection: this.#options.name, doing })
+  }
+
+  /** How soon to ask for the lease again while another process has it. */
+  get #askAgainMs(): number {
+    return Math.min(this.#options.pollIntervalMs, this.#leadership.restMs)
   }
 
   /**
@@ -260,21 +319,21 @@ export class Runner {
     await this.#leadership.release().catch(() => {})
   }
 
-  /** One term: stands by until this process leads, then goes on until it does not any more. */
+  /** Stands by until this process leads, then goes on until it does not any more. */
   async #lead(from: number, follower: Follower, signal: AbortSignal): Promise<void> {
-    const { environment, pollIntervalMs } = this.#options
+    const { environment } = this.#options
     const leaseMs = this.#leadership.restMs
     const examined = () => this.#steps.position
-    while (!(await this.#leadership.keep())) {
+    while (!(await this.#orFail(this.#takeLead()))) {
       this.#state = 'standby'
-      await this.#standBy(follower, Math.min(pollIntervalMs, leaseMs), signal)
+      await this.#standBy(follower, this.#askAgainMs, signal)
       if (signal.aborted) return
     }
     await this.#orFail(this.#steps.beginBehind(from - 1))
     // When there is something to do even if the log does not grow.
     let dueAt = Number.NEGATIVE_INFINITY
     let mayHaveGrown = true
-    for (let renewals = this.#leadership.renewals; !signal.aborted && (await this.#leadership.keep()); ) {
+    for (let renewals = this.#leadership.renewals; !signal.aborted && (await this.#orFail(this.#takeLead())); ) {
       if (this.#leadership.renewals !== renewals) await this.#orFail(this.#steps.refresh())
       renewals = this.#leadership.renewals
       if (this.#resume !== undefined) {
@@ -284,23 +343,26 @@ export class Runner {
         continue
       }
       this.#state = 'running'
-      if (mayHaveGrown || environment.now() >= dueAt) {
+      if (mayHaveGrown || environment.elapsed() >= dueAt) {
         follower.mark()
         const { caughtUp, restMs = Number.POSITIVE_INFINITY } = await this.#orFail(this.#steps.step(signal))
         this.#failures = 0
         mayHaveGrown = !caughtUp
-        dueAt = environment.now() + restMs
+        dueAt = environment.elapsed() + restMs
       }
-      const mostMs = Math.min(dueAt - environment.now(), leaseMs)
-      if (!mayHaveGrown && mostMs > 0) mayHaveGrown = await follower.wait(signal, { examined, mostMs })
+      const mostMs = Math.min(dueAt - environment.elapsed(), leaseMs)
+      if (mayHaveGrown || mostMs <= 0) continue
+      mayHaveGrown = await follower.wait(signal, { examined, mostMs })
+      // Nothing happens: those who look from elsewhere see how far this is.
+      if (!mayHaveGrown) await this.#steps.save()
     }
   }
 
   /** Lets time pass until it may be this process's turn, and looks how far the other one is, as often as it goes on, if anybody waits for that. */
   async #standBy(follower: Follower, restMs: number, signal: AbortSignal): Promise<void> {
     const { environment } = this.#options
-    const end = environment.now() + restMs
-    for (let mostMs = restMs; mostMs > 0 && !signal.aborted; mostMs = end - environment.now()) {
+    const end = environment.elapsed() + restMs
+    for (let mostMs = restMs; mostMs > 0 && !signal.aborted; mostMs = end - environment.elapsed()) {
       if (this.#waiters.someoneWaits) {
         follower.mark()
         await this.#orFail(this.#steps.look())

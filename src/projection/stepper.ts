@@ -23,8 +23,10 @@ export interface RetryResult {
 export interface Lead {
   /** To be told each position up to which everything is handled. */
   readonly onReached: (position: number) => void
-  /** Keeps the lease during work that may be long; false if another process has taken over, who is not to be disturbed. */
+  /** Keeps the lease during work that may be long; false if another process has, or may have taken over, who is not to be disturbed. */
   readonly keepLead: () => Promise<boolean>
+  /** To be told when another process turns out to have taken over. */
+  readonly onOvertaken: () => void
 }
 
 export interface Stepper {
@@ -38,9 +40,9 @@ export interface Stepper {
   prepare(signal: AbortSignal): Promise<void>
   /** Looks where the checkpoint is, while another runner moves it. */
   look(): Promise<void>
-  /** Goes to the stored checkpoint. */
-  load(): Promise<void>
-  /** Goes there again if something else than this runner may have moved it. */
+  /** Makes the stored checkpoint this runner's: nobody who was at work before saves anything from here on. */
+  takeOver(): Promise<void>
+  /** Finds out whether other rows serve than before. */
   refresh(): Promise<void>
   /** Begins behind a position, if there is no checkpoint yet. */
   beginBehind(position: number): Promise<void>
@@ -54,8 +56,11 @@ export interface Stepper {
   save(): Promise<void>
   /** What is parked, in the order of the log. */
   parked(): Promise<readonly ParkedEvent[]>
-  /** Tries again what is parked, in the order of the log. What fails stays parked, and what queues behind it. */
-  retryParked(signal: AbortSignal): Promise<RetryResult>
-  /** Lets a parked event go for good. @throws ProjectionError `PARKED_UNKNOWN` */
-  skipParked(position: number): Promise<void>
+  /**
+   * Tries again what is parked, in the order of the log. What fails stays parked, and what queues behind it. Gives nothing if another
+   * runner was faster.
+   */
+  retryParked(signal: AbortSignal): Promise<RetryResult | undefined>
+  /** Lets a parked event go for good; gives false if another runner was faster. @throws ProjectionError `PARKED_UNKNOWN` */
+  skipParked(position: number): Promise<boolean>
 }

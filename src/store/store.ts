@@ -225,10 +225,15 @@ export interface Checkpoint extends CheckpointPlace {
 export interface ProjectionStep {
   /** The checkpoint that the step was computed from. */
   readonly from: CheckpointPlace
-  /** The checkpoint after it: neither its position nor its term is below `from`. */
+  /** The checkpoint after it. Its term is not below that of `from`, nor its position, unless the term rises. */
   readonly to: Checkpoint
   /** Of a key that is there twice, the last one counts. */
   readonly rows: readonly Row[]
+  /**
+   * Whether a power failure may take it back, with all steps of the projection behind it: what it did can be done again. Else it
+   * is durable when `saveStep` resolves.
+   */
+  readonly mayBeLost?: boolean
 }
 
 /**
@@ -262,7 +267,7 @@ export interface ProjectionStore {
   /** Rows ordered by key, in the store's own order; in it, keys that begin alike are neighbours. */
   listRows(projection: string, page: RowPage): Promise<readonly Row[]>
   /**
-   * Saves a step, also one that moves nothing. The checkpoint's position and its term are compared.
+   * Saves a step, also one that moves nothing, durably unless the step says otherwise. The checkpoint's position and its term are compared.
    *
    * @throws ConflictError `CHECKPOINT_CONFLICT` if the checkpoint is not at `from`; nothing is changed then
    */
@@ -278,7 +283,7 @@ export interface ProjectionStore {
   transact?(
     projection: string,
     from: CheckpointPlace,
-    work: (transaction: SqlTransaction) => Promise<Omit<ProjectionStep, 'from'>>,
+    work: (transaction: SqlTransaction) => Promise<Pick<ProjectionStep, 'to' | 'rows'>>,
   ): Promise<void>
   /** Forgets the rows and the checkpoint, in one transaction. */
   resetProjection(projection: string): Promise<void>

@@ -45,7 +45,7 @@ interface Timer {
  */
 export function manualEnvironment(options: ManualEnvironmentOptions = {}): ManualEnvironment {
   let clockMs = timeOf(options.now ?? '2026-01-01T00:00:00Z')
-  // Timers follow a time of their own, which no setting of the clock disturbs.
+  // Timers, and what is measured, follow a time of their own, which no setting of the clock disturbs.
   let elapsedMs = 0
   let ids = 0
   let deferred = 0
@@ -58,6 +58,7 @@ export function manualEnvironment(options: ManualEnvironmentOptions = {}): Manua
 
   return Object.freeze({
     now: () => clockMs,
+    elapsed: () => elapsedMs,
     after(delayMs: number, callback: () => void) {
       const timer = { dueAt: elapsedMs + Math.max(delayMs, 0), callback }
       timers.add(timer)

@@ -72,6 +72,23 @@ export function watched(inner: StoreFactory = memory()): Watched {
   }
 }
 
+/** A store whose leases cannot be trusted: everybody gets each. What keeps two from doing harm at once is then something else. */
+export function withoutLeases(factory: StoreFactory): StoreFactory {
+  return {
+    name: factory.name,
+    open: async (options) => {
+      const store = await factory.open(options)
+      return new Proxy(store, {
+        get(target, name) {
+          if (name === 'acquireLease') return async (_: string, owner: string) => ({ owner, expiresAt: 0 })
+          const value = Reflect.get(target, name)
+          return typeof value === 'function' ? value.bind(target) : value
+        },
+      })
+    },
+  }
+}
+
 /** Everything in a store, in order of position. */
 export async function logOf(store: StoreFactory): Promise<readonly StoredEvent[]> {
   const opened = await store.open({ now: () => 0, warn: () => {} })

@@ -77,7 +77,7 @@ await onEveryStore('A projection as code', ({ place }) => {
       await pots.coded.reached({ atLeast: position })
     }
     assert.deepEqual(calls, [[0], [1], [2]])
-    assert.equal(await withStore(store, (opened) => opened.loadCheckpoint('coded')), 18)
+    assert.equal(await withStore(store, async (opened) => (await opened.loadCheckpoint('coded')).position), 18)
   })
 
   test('whose handler throws is tried again as often as the policy says, and then stops before that event', async (t) => {
