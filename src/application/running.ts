@@ -139,9 +139,9 @@ export interface Managed<Name extends PropertyKey> {
   /** What it does, where it stands, how far it is behind, what is parked, and why it has failed. */
   status(name: Name): Promise<ProjectionStatus>
   /**
-   * Handles what is in the log now. For domains started with `projections: 'manual'`.
+   * Handles what is in the log now. For domains started with `projections: 'manual'`. While another process does so it is waited for.
    *
-   * @throws ProjectionError `PROJECTION_FAILED`
+   * @throws ProjectionError `PROJECTION_FAILED`; `PROJECTION_ELSEWHERE` if another process leads and comes no further for longer than `leaseMs`
    */
   runOnce(name: Name): Promise<RunResult>
   /**

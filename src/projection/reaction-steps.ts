@@ -107,9 +107,9 @@ export class ReactionSteps implements Stepper {
     let to = this.#place.here
     for (const [i, event] of events.entries()) {
       try {
-        if (!(await run.handle(event, signal))) return { events: i, to, isCut: false }
+        if (!(await run.handle(event, signal))) return { events: i, to, isCut: true }
       } catch (thrown) {
-        return { events: i, to, isCut: false, thrown }
+        return { events: i, to, isCut: true, thrown }
       }
       to = event
       const isLast = i === events.length - 1

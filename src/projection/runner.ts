@@ -333,9 +333,12 @@ export class Runner {
     // When there is something to do even if the log does not grow.
     let dueAt = Number.NEGATIVE_INFINITY
     let mayHaveGrown = true
-    for (let renewals = this.#leadership.renewals; !signal.aborted && (await this.#orFail(this.#takeLead())); ) {
+    let { renewals, tenure } = this.#leadership
+    while (!signal.aborted && (await this.#orFail(this.#takeLead()))) {
       if (this.#leadership.renewals !== renewals) await this.#orFail(this.#steps.refresh())
-      renewals = this.#leadership.renewals
+      // Somebody else was at work here: what there is to do, and when, is not what it was.
+      if (this.#leadership.tenure !== tenure) mayHaveGrown = true
+      ;({ renewals, tenure } = this.#leadership)
       if (this.#resume !== undefined) {
         this.#state = 'paused'
         mayHaveGrown = true
