@@ -11,7 +11,7 @@ import type { Found, Query } from '../projection/find.ts'
 import type { ParkedEvent } from '../projection/parked-events.ts'
 import type { Progress, ProgressOptions, Undertaking } from '../projection/progress.ts'
 import type { CompareOptions } from '../projection/rebuild.ts'
-import type { ProjectionStatus, RunResult, WaitOptions } from '../projection/runner.ts'
+import type { ProjectionStatus, RunResult, WaitOptions } from '../projection/status.ts'
 import type { RetryResult } from '../projection/stepper.ts'
 import type { SubscriptionOptions } from '../projection/subscription.ts'
 

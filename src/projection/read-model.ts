@@ -5,7 +5,8 @@ import type { ProjectionStore } from '../store/store.ts'
 import { type Found, findRows, type Query } from './find.ts'
 import type { Generations } from './generations.ts'
 import { checkRowKey } from './parked-events.ts'
-import type { Runner, WaitOptions } from './runner.ts'
+import type { Runner } from './runner.ts'
+import type { WaitOptions } from './status.ts'
 
 export class ReadModelReader {
   readonly #projection: AnyProjection

@@ -13,7 +13,7 @@ import type { Generation, Generations } from './generations.ts'
 import { Leadership } from './leadership.ts'
 import { type Progress, progressMeter } from './progress.ts'
 import { ProjectionSteps } from './projection-steps.ts'
-import type { RunResult } from './runner.ts'
+import type { RunResult } from './status.ts'
 
 export interface RebuilderOptions {
   readonly projection: AnyProjection
