@@ -8,7 +8,7 @@ import { recordedEvent } from '../kernel/rehydrate.ts'
 import type { Query } from '../projection/find.ts'
 import type { WaitOptions } from '../projection/status.ts'
 import { type SubscriptionContext, type SubscriptionOptions, subscribe } from '../projection/subscription.ts'
-import type { StoredEvent } from '../store/store.ts'
+import type { LogPlace, StoredEvent } from '../store/store.ts'
 import { addressed } from './addressed.ts'
 import { accept, attempt, handlesOf } from './handle.ts'
 import { type ManagedProjection, management } from './management.ts'
@@ -86,7 +86,9 @@ function readModel({ reader, runner }: ManagedProjection): object {
 async function* recorded(
   aggregates: Aggregates,
   stored: AsyncGenerator<StoredEvent, void, void>,
-): AsyncGenerator<RecordedEvent, void, void> {
+): AsyncGenerator<RecordedEvent & Required<LogPlace>, void, void> {
   const folds = new Map(Object.values(aggregates).map((aggregate) => [aggregate.name, aggregate.folds]))
-  for await (const event of stored) yield recordedEvent(folds.get(event.stream.aggregate), event)
+  for await (const event of stored) {
+    yield { ...recordedEvent(folds.get(event.stream.aggregate), event), checksum: event.checksum }
+  }
 }

@@ -14,6 +14,7 @@ import type { CompareOptions } from '../projection/rebuild.ts'
 import type { ProjectionStatus, RunResult, WaitOptions } from '../projection/status.ts'
 import type { RetryResult } from '../projection/stepper.ts'
 import type { SubscriptionOptions } from '../projection/subscription.ts'
+import type { LogPlace } from '../store/store.ts'
 
 /** Arguments of a command: its data (optional where an empty object would do), then options. */
 export type CommandArgs<Data> = {} extends Data
@@ -215,11 +216,13 @@ export type Running<A, P, R = {}> = { readonly [K in keyof A]: (id: string) => H
    *
    *     for await (const event of bank.events({ from: lastHandled + 1, types: ['MoneyDeposited'], signal })) ...
    *
-   * @throws DefinitionError `OPTION_INVALID`
+   * Each event is a place to go on behind later: `events({ after: lastHandled })`.
+   *
+   * @throws DefinitionError `OPTION_INVALID`; while iterating StoreError `LOG_REPLACED` if the log does not hold what was read before
    */
   events<Type extends EventsOf<A[keyof A]>['type']>(
     options?: EventsOptions<Type>,
-  ): AsyncIterable<Extract<EventsOf<A[keyof A]>, { readonly type: Type }>>
+  ): AsyncIterable<Extract<EventsOf<A[keyof A]>, { readonly type: Type }> & Required<LogPlace>>
   /** How much is in memory and under way. */
   load(): Load
   /** Refuses new commands, answers those under way, saves what is due, and closes the stores. Also `await using`. */

@@ -173,4 +173,76 @@ describe('bank.events', () => {
     }
     assert.deepEqual(seen, [1, 2, 3, 4])
   })
+
+  test('goes on behind an event that was handled', async () => {
+    await using counting = await Counting.start()
+    for (let i = 0; i < 4; i++) await counting.counter('a').raise()
+    const controller = new AbortController()
+    const [first, second] = await takeEvents(counting.events({ signal: controller.signal }), 2)
+    assert.deepEqual((await takeEvents(counting.events({ after: second! }), 1))[0]?.position, 3)
+    const { position, checksum } = first!
+    assert.deepEqual((await takeEvents(counting.events({ after: { position, checksum } }), 1))[0]?.position, 2)
+  })
+
+  test('refuses to go on behind what is not in the log', async () => {
+    await using counting = await Counting.start()
+    for (let i = 0; i < 3; i++) await counting.counter('a').raise()
+    const [, second] = await takeEvents(counting.events(), 2)
+    const { position, checksum } = second!
+    for (const options of [
+      { after: { position, checksum: checksum + 1 } },
+      { after: { position: 4 } },
+      { after: { position: 1000, checksum } },
+      { from: 5 },
+      { from: 1000 },
+    ]) {
+      await assert.rejects(takeEvents(counting.events(options), 1), { code: 'LOG_REPLACED' })
+    }
+    for (const options of [{ after: {} }, { after: null }, { after: 2 }, { after: second!, from: 3 }]) {
+      assert.throws(() => counting.events(options as never), { code: 'OPTION_INVALID' })
+    }
+  })
+})
+
+async function takeEvents<Event>(events: AsyncIterable<Event>, count: number): Promise<readonly Event[]> {
+  const taken: Event[] = []
+  for await (const event of events) {
+    taken.push(event)
+    if (taken.length === count) break
+  }
+  return taken
+}
+
+describe('A log that went back', () => {
+  /** A store that is another one from some moment on, as after a failover or a restored backup. */
+  async function replaceable(counts: readonly number[]): Promise<{ readonly store: OpenStore; replace(): void }> {
+    const logs = await Promise.all(counts.map(() => open()))
+    for (const [i, log] of logs.entries()) for (let n = 0; n < counts[i]!; n++) await append(log, 'a')
+    let current = 0
+    const store = new Proxy(logs[0]!, {
+      get: (_, key) => {
+        const log = logs[current]!
+        const value = log[key as keyof OpenStore]
+        return typeof value === 'function' ? value.bind(log) : value
+      },
+    })
+    return { store, replace: () => current++ }
+  }
+
+  for (const [what, count] of [
+    ['is shorter', 3],
+    ['is as long', 8],
+    ['is longer by now', 12],
+  ] as const) {
+    test(`and ${what} ends a subscription with an error, whether it reads or waits`, async () => {
+      const { store, replace } = await replaceable([8, count])
+      const events = subscribe(context(store, 1), { types: ['aHappened'] })
+      assert.deepEqual(await take(events, 8), [1, 2, 3, 4, 5, 6, 7, 8])
+      const next = events.next()
+      replace()
+      // A log of the same length is noticed when it grows.
+      if (count === 8) await append(store, 'a')
+      await assert.rejects(next, { code: 'LOG_REPLACED' })
+    })
+  }
 })

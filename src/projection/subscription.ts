@@ -1,15 +1,20 @@
 /**
  * A subscription: the log from a position on, then live. There is no switch between the two that could lose or double an
- * event: it is one loop that reads behind the last position it has examined and waits only when there is nothing left. The reader
- * pulls, so a slow one holds one page and nothing piles up.
+ * event: it is one loop that reads behind the last place it has examined and waits only when there is nothing left. The reader
+ * pulls, so a slow one holds one page and nothing piles up. A log that is not the one that was read before is refused, not gone on with.
  */
 import { DefinitionError } from '../domain/error.ts'
-import type { EventStore, ReadAllOptions, StoredEvent } from '../store/store.ts'
+import type { EventStore, LogPlace, ReadAllOptions, StoredEvent } from '../store/store.ts'
 import type { Tail } from './tail.ts'
 
 export interface SubscriptionOptions extends Pick<ReadAllOptions, 'types' | 'aggregates' | 'tags' | 'signal'> {
   /** The first position wanted: 1 (the default) for everything, the last one handled + 1 to go on, or 'now'. */
   readonly from?: number | 'now'
+  /**
+   * Instead of `from`: goes on behind an event that was handled, which may be given whole. Its checksum shows whether the log is still the
+   * one that it was read from.
+   */
+  readonly after?: LogPlace
   /** Events read at once, 1,000 by default. */
   readonly pageSize?: number
 }
@@ -24,41 +29,46 @@ export interface SubscriptionContext {
 /**
  * Events that meet the filters, in the order of their positions, without end. 'now' is the end of the log when the store is asked, by this call.
  *
- * @throws DefinitionError `OPTION_INVALID`; while reading the signal's reason once it is aborted, and what the store throws
+ * @throws DefinitionError `OPTION_INVALID`; while reading StoreError `LOG_REPLACED` if the place is not in the log, the signal's reason once it is
+ *   aborted, and what the store throws
  */
 export function subscribe(
   context: SubscriptionContext,
-  { from = 1, pageSize = 1000, ...options }: SubscriptionOptions,
+  { from, after, pageSize = 1000, ...options }: SubscriptionOptions,
 ): AsyncGenerator<StoredEvent, void, void> {
-  if (from !== 'now' && !(Number.isSafeInteger(from) && from >= 0)) refuse('from', "a position or 'now'", from)
+  if (from !== undefined && after !== undefined) refuse('after', 'nothing beside from', after)
+  if (from !== undefined && from !== 'now' && !isWhole(from)) refuse('from', "a position or 'now'", from)
+  if (after !== undefined && !isPlace(after)) refuse('after', 'an event, or its { position, checksum }', after)
   if (!Number.isSafeInteger(pageSize) || pageSize < 1) refuse('pageSize', 'a whole number above 0', pageSize)
-  if (from !== 'now') return follow(context, from, pageSize, options)
-  const start = context.store.head().then((head) => head + 1)
+  const behind = after ?? { position: Math.max(0, (from === undefined || from === 'now' ? 1 : from) - 1) }
+  if (from !== 'now') return follow(context, behind, pageSize, options)
+  const start = context.store.head().then((position) => ({ position }))
   start.catch(() => {})
   return follow(context, start, pageSize, options)
 }
 
 async function* follow(
   { store, tail, stopped }: SubscriptionContext,
-  start: number | Promise<number>,
+  start: LogPlace | Promise<LogPlace>,
   pageSize: number,
-  { signal, ...filters }: SubscriptionOptions,
+  { signal, ...filters }: Omit<SubscriptionOptions, 'from' | 'after' | 'pageSize'>,
 ): AsyncGenerator<StoredEvent, void, void> {
   const ended = signal === undefined ? stopped : AbortSignal.any([stopped, signal])
   const follower = tail.follow()
   try {
-    let next = (await untilEnded(start, ended)) ?? 0
-    const examined = () => next - 1
+    let behind = (await untilEnded(start, ended)) ?? { position: 0 }
+    const examined = () => behind.position
     while (!ended.aborted) {
       follower.mark()
-      const range = { from: next, to: Number.POSITIVE_INFINITY }
-      const page = await untilEnded(store.readAll(range, { ...filters, limit: pageSize, signal: ended }), ended)
+      const range = { from: behind.position + 1, to: Number.POSITIVE_INFINITY }
+      const options = { ...filters, behind, limit: pageSize, signal: ended }
+      const page = await untilEnded(store.readAll(range, options), ended)
       if (page === undefined) break
       for (const event of page.events) {
         if (ended.aborted) break
         yield event
       }
-      next = page.examined + 1
+      behind = { position: page.examined, checksum: page.checksum }
       if (page.isLast) await follower.wait(ended, { examined })
     }
   } finally {
@@ -81,6 +91,13 @@ async function untilEnded<Result>(read: Result | Promise<Result>, ended: AbortSi
   } finally {
     ended.removeEventListener('abort', onAbort)
   }
+}
+
+const isWhole = (found: unknown): boolean => Number.isSafeInteger(found) && (found as number) >= 0
+
+const isPlace = (found: unknown): found is LogPlace => {
+  const { position, checksum } = (found ?? {}) as Partial<LogPlace>
+  return isWhole(position) && (checksum === undefined || isWhole(checksum))
 }
 
 function refuse(option: string, expected: string, found: unknown): never {

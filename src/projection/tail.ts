@@ -1,6 +1,6 @@
 /**
  * Waiting for the log to grow. The store's hint wakes all who follow the log; where a hint may be lost a slow poll backs it up, which asks
- * where the log ends, once for all followers of a domain, and wakes those that have not come so far. So followers that have
+ * where the log ends, once for all followers of a domain, and wakes those that have not come so far, or further than that. So followers that have
  * nothing to do cost one small question in each interval, however many they are and however long the log is.
  */
 import type { Environment } from '../kernel/environment.ts'
@@ -64,7 +64,7 @@ export class Tail {
       const end = await this.#end()
       if (isCancelled) return
       this.#pollLater()
-      for (const { examined, wake } of this.#waiting) if (examined() < end) wake()
+      for (const { examined, wake } of this.#waiting) if (examined() !== end) wake()
     }
   }
 
