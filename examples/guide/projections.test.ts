@@ -165,15 +165,15 @@ test('the log can be followed', async () => {
   await using books = await Books.start()
   await books.account('ada').open({ owner: 'Ada' })
   await books.account('ada').deposit({ amount: 100 })
-  let seen = 0
+  let seen = { position: 0, checksum: 0 }
   // #region events
   const controller = new AbortController()
   const deposits = books.events({ from: 1, types: ['MoneyDeposited'], signal: controller.signal })
-  for await (const { position, stream, data } of deposits) {
+  for await (const { position, checksum, stream, data } of deposits) {
     console.log(position, stream.id, data.amount)
-    seen = position // keep it, and go on with `from: seen + 1` another time
-    if (seen >= 2) break
+    seen = { position, checksum } // keep it, and go on with `after: seen` another time
+    if (position >= 2) break
   }
   // #endregion
-  assert.equal(seen, 2)
+  assert.equal(seen.position, 2)
 })
