@@ -7,6 +7,7 @@
  * Some columns follow from others (`previous`, `far`, `depth`, `sequence`) and are worked out anew when it is loaded.
  */
 import type { StreamEnd } from '../store.ts'
+import type { Breather } from './breather.ts'
 import { Column } from './column.ts'
 import { HashTable, hashOf } from './hash-table.ts'
 import { StreamTable } from './stream-table.ts'
@@ -81,7 +82,7 @@ export class CommitIndex {
   }
 
   /** After the columns were read from disk. */
-  restore(head: number, end: number): void {
+  async restore(head: number, end: number, breather: Breather): Promise<void> {
     const count = this.count
     this.#head = head
     this.#end = end
@@ -91,6 +92,7 @@ export class CommitIndex {
       const last = this.lastCommit(stream)
       this.#link(commit, stream, last === -1 ? 1 : this.sequence(last) + this.events(last))
       this.#table.add(this.hash.get(commit), commit)
+      if (commit % 4096 === 0 && breather.isDue) await breather.rest()
     }
   }
 

@@ -39,6 +39,7 @@ import { LogReader } from './log-reader.ts'
 import { LogWriter } from './log-writer.ts'
 import type { Segments } from './segments.ts'
 import { troubleOf } from './trouble.ts'
+import { unmarkUnsynced } from './unsynced.ts'
 
 /** What opening has made: all of it belongs to the store from then on. */
 export interface FileStoreParts {
@@ -52,6 +53,8 @@ export interface FileStoreParts {
   readonly documents: Documents
   /** How many commits the saved index covers. */
   readonly commitsIndexed: number
+  /** Whether the log is marked as not synced, until it is closed. */
+  readonly syncsAtClosing: boolean
   readonly now: () => number
 }
 
@@ -63,6 +66,7 @@ export class FileStore implements Store {
   readonly name = 'file'
   readonly limits: StoreLimits = limits
   readonly singleWriter = true
+  readonly #disk: Disk
   readonly #directory: string
   readonly #lock: Lock
   readonly #index: CommitIndex
@@ -74,12 +78,16 @@ export class FileStore implements Store {
   /** In memory: nobody else writes while the store is open, and what is reserved ends with whoever had it open. */
   readonly #reservations = new Reservations()
   readonly #now: () => number
+  readonly #syncsAtClosing: boolean
   readonly #listeners = new Listeners()
   /** What `close` waits for. */
   readonly #underWay = new Set<Promise<unknown>>()
   #closing: Promise<void> | undefined
 
-  constructor({ disk, directory, log, lock, index, segments, documents, commitsIndexed, now }: FileStoreParts) {
+  constructor({ disk, directory, log, lock, index, segments, documents, ...rest }: FileStoreParts) {
+    const { commitsIndexed, syncsAtClosing, now } = rest
+    this.#disk = disk
+    this.#syncsAtClosing = syncsAtClosing
     this.#directory = directory
     this.#lock = lock
     this.#index = index
@@ -181,6 +189,7 @@ export class FileStore implements Store {
       await this.#keeper.close()
       const closed = await Promise.allSettled([this.#documents.close(), this.#segments.close()])
       for (const result of closed) if (result.status === 'rejected') throw result.reason
+      if (this.#syncsAtClosing) await unmarkUnsynced(this.#disk, this.#directory)
     } catch (cause) {
       throw troubleOf(this.#directory, 'closing', cause)
     } finally {

@@ -4,6 +4,7 @@
  * and the log is read instead. The log decides; see `recovery.ts` for what of the log is checked against it.
  */
 import { crc32 } from 'node:zlib'
+import type { Breather } from './breather.ts'
 import type { Column } from './column.ts'
 import { CommitIndex } from './commit-index.ts'
 import { type Disk, type DiskFile, readFully, replaceFile, writeFully } from './disk.ts'
@@ -81,7 +82,12 @@ export async function saveIndex(disk: Disk, directory: string, index: CommitInde
 }
 
 /** The saved index of a log; `undefined` if there is none that can be understood. */
-export async function loadIndex(disk: Disk, directory: string, log: string): Promise<LoadedIndex | undefined> {
+export async function loadIndex(
+  disk: Disk,
+  directory: string,
+  log: string,
+  breather: Breather,
+): Promise<LoadedIndex | undefined> {
   let file: DiskFile
   try {
     file = await disk.open(`${directory}/${indexName}`, 'read')
@@ -90,13 +96,13 @@ export async function loadIndex(disk: Disk, directory: string, log: string): Pro
     throw error
   }
   try {
-    return await readIndex(file, log)
+    return await readIndex(file, log, breather)
   } finally {
     await file.close()
   }
 }
 
-async function readIndex(file: DiskFile, log: string): Promise<LoadedIndex | undefined> {
+async function readIndex(file: DiskFile, log: string, breather: Breather): Promise<LoadedIndex | undefined> {
   const line = await readHeader(file)
   const header = line && parseHeader(line)
   if (header === undefined || header.log !== log) return undefined
@@ -117,8 +123,8 @@ async function readIndex(file: DiskFile, log: string): Promise<LoadedIndex | und
   }
   const trailer = Buffer.alloc(4)
   if ((await readFully(file, trailer, position)) < 4 || trailer.readUInt32LE() !== checksum) return undefined
-  index.streams.restore(header.aggregates)
-  index.restore(header.head, header.end)
+  await index.streams.restore(header.aggregates, breather)
+  await index.restore(header.head, header.end, breather)
   return { index, segments: header.segments }
 }
 

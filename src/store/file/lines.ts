@@ -4,6 +4,7 @@
  * The checksum finds accidents; it is no defence against somebody who edits the file on purpose.
  */
 import { crc32 } from 'node:zlib'
+import { Breather } from './breather.ts'
 import { type DiskFile, readFully } from './disk.ts'
 
 const lineFeed = 10
@@ -86,6 +87,7 @@ export async function visitLines(
   file: DiskFile,
   { from, to }: { readonly from: number; readonly to: number },
   visit: (line: Buffer, offset: number) => void,
+  breather: Breather = new Breather(),
 ): Promise<void> {
   let rest: Buffer = Buffer.alloc(0)
   let offset = from
@@ -100,6 +102,7 @@ export async function visitLines(
     for (let end = bytes.indexOf(lineFeed); end !== -1; end = bytes.indexOf(lineFeed, start)) {
       visit(bytes.subarray(start, end + 1), offset + start)
       start = end + 1
+      if (breather.isDue) await breather.rest()
     }
     rest = bytes.subarray(start)
     offset += start

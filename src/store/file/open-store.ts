@@ -13,6 +13,7 @@ import { type Lock, lock } from './lock.ts'
 import { recover } from './recovery.ts'
 import { type SegmentOptions, Segments } from './segments.ts'
 import { troubleOf } from './trouble.ts'
+import { markUnsynced, unmarkUnsynced } from './unsynced.ts'
 
 /** Every setting of a file store. */
 export interface FileStoreSettings extends SegmentOptions, JournalOptions {
@@ -49,7 +50,7 @@ async function openParts(
 ): Promise<Store> {
   const { disk, directory, compactBytesMin, mayLoseOnPowerFailure } = settings
   const { warn, now } = options
-  const { index, segments: list, cut, rebuilt, scanned } = await recover(disk, directory, log)
+  const { index, segments: list, cut, rebuilt, scanned, wasUnsynced } = await recover(disk, directory, log)
   if (cut !== undefined) warn({ code: 'TORN_TAIL_CUT', message: cut })
   if (rebuilt !== undefined) {
     const message = `The index of ${directory} was not used (${rebuilt}) and was made anew from ${scanned} commits`
@@ -60,12 +61,17 @@ async function openParts(
     await segments.start()
     const place = { disk, directory, journal: { compactBytesMin } }
     const documents = await Documents.open(place, index, options)
+    if (mayLoseOnPowerFailure) await markUnsynced(disk, directory, index.end)
+    else if (wasUnsynced) await unmarkUnsynced(disk, directory)
     if (mayLoseOnPowerFailure) {
       const message = `${directory} answers before its commits are on the disk (mayLoseOnPowerFailure): a power failure may lose them`
       warn({ code: 'DURABILITY_WEAKENED', message })
     }
     const commitsIndexed = index.count - scanned
-    return new FileStore({ disk, directory, log, lock, index, segments, documents, commitsIndexed, now })
+    return new FileStore({
+      ...{ disk, directory, log, lock, index, segments, documents, commitsIndexed, now },
+      syncsAtClosing: mayLoseOnPowerFailure,
+    })
   } catch (error) {
     await segments.close().catch(() => undefined)
     throw error

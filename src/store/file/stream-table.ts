@@ -3,6 +3,7 @@
  * compared exactly; a million streams cost some 40 MB and no objects. Numbers are given in order and never taken back.
  */
 import type { StreamId } from '../../domain/stream.ts'
+import type { Breather } from './breather.ts'
 import { Column } from './column.ts'
 import { HashTable, hashOf } from './hash-table.ts'
 
@@ -54,10 +55,13 @@ export class StreamTable {
   }
 
   /** After the columns were read from disk. */
-  restore(aggregates: readonly string[]): void {
+  async restore(aggregates: readonly string[], breather: Breather): Promise<void> {
     for (const aggregate of aggregates) this.#addAggregate(aggregate)
     this.#table.reserve(this.count)
-    for (let stream = 0; stream < this.count; stream++) this.#table.add(this.hash.get(stream), stream)
+    for (let stream = 0; stream < this.count; stream++) {
+      this.#table.add(this.hash.get(stream), stream)
+      if (stream % 4096 === 0 && breather.isDue) await breather.rest()
+    }
   }
 
   #addAggregate(aggregate: string): number {

@@ -14,6 +14,7 @@ export interface TestPlace extends AsyncDisposable {
   readonly directory: string
   /** What stores warned of, in order. */
   readonly warnings: StoreWarning['code'][]
+  readonly messages: string[]
   open(settings?: Partial<FileStoreSettings>): Promise<Store>
   /** The paths of the log's segments. */
   segments(): Promise<readonly string[]>
@@ -23,16 +24,19 @@ export interface TestPlace extends AsyncDisposable {
 export async function testPlace(): Promise<TestPlace> {
   const directory = await mkdtemp(join(tmpdir(), 'mneme-file-'))
   const warnings: StoreWarning['code'][] = []
+  const messages: string[] = []
+  const warn = ({ code, message }: StoreWarning) => {
+    warnings.push(code)
+    messages.push(message)
+  }
   const opened: Store[] = []
   return {
     directory,
     warnings,
+    messages,
     open: async (settings = {}) => {
       const standard = { disk: nodeDisk, directory, segmentBytesMax: 1024 * 1024, mayLoseOnPowerFailure: false }
-      const store = await openStore(
-        { ...standard, compactBytesMin: 1024 * 1024, ...settings },
-        { now: () => 0, warn: ({ code }) => warnings.push(code) },
-      )
+      const store = await openStore({ ...standard, compactBytesMin: 1024 * 1024, ...settings }, { now: () => 0, warn })
       opened.push(store)
       return store
     },
