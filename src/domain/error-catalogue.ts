@@ -199,13 +199,28 @@ export const catalogue = {
     'Free some space; the store goes on by itself.',
     true,
   ),
+  NOT_STORED: entry(
+    (f: { readonly store: string; readonly doing: string }) =>
+      `The store ${f.store} failed while ${f.doing}, and nothing was stored`,
+    'Look at the cause, which is attached, and try again.',
+    true,
+  ),
+  STORE_HALTED: entry(
+    (f: { readonly store: string; readonly reason: string }) =>
+      `The store ${f.store} stores nothing more until it is opened again: ${f.reason}`,
+    'Close it, look at the cause and at its files, and open it again.',
+  ),
   STORE_READ_ONLY: entry(
     (f: { readonly store: string }) => `The store ${f.store} cannot be written to`,
     'Give this process the right to write there, or choose another place.',
   ),
   STORE_LOCKED: entry(
-    (f: { readonly store: string; readonly owner: string }) =>
-      `The store ${f.store} is in use by ${f.owner}, and takes one writer`,
+    (f: { readonly store: string; readonly owner: string; readonly doubt?: string }) =>
+      `The store ${f.store} is in use by ${f.owner}, and takes one writer${
+        f.doubt === undefined
+          ? ''
+          : `; whether that process still runs cannot be told from here, so it counts as running. If it has certainly ended, remove ${f.doubt}`
+      }`,
     'Stop the other process, or use a store for several writers (sqlite, postgres, mongodb).',
     true,
   ),

@@ -40,6 +40,8 @@ const facts: { readonly [Code in ErrorCode]: FactsOf<Code> } = {
   STOPPED: { what: 'The command deposit' },
   STORE_UNAVAILABLE: { store: 'sqlite', doing: 'appending' },
   STORE_FULL: { store: 'sqlite' },
+  NOT_STORED: { store: 'file', doing: 'writing a batch' },
+  STORE_HALTED: { store: 'file', reason: 'its lock is gone' },
   STORE_READ_ONLY: { store: 'sqlite' },
   STORE_LOCKED: { store: 'file', owner: 'process 5' },
   STORE_CORRUPT: { store: 'file', where: 'line 5', reason: 'the checksum is wrong' },

@@ -91,6 +91,8 @@ export class CancelledError<Code extends 'ABORTED' | 'STOPPED' = 'ABORTED' | 'ST
 type StoreCode =
   | 'STORE_UNAVAILABLE'
   | 'STORE_FULL'
+  | 'NOT_STORED'
+  | 'STORE_HALTED'
   | 'STORE_READ_ONLY'
   | 'STORE_LOCKED'
   | 'STORE_CORRUPT'

@@ -3,19 +3,8 @@
  * the second, the third. Short reads and writes are the caller's to meet, as they are on a real disk. What is created is
  * for the owner's eyes only. It knows nothing of logs and lines.
  */
-import { constants, readSync } from 'node:fs'
-import {
-  type FileHandle,
-  link,
-  mkdir,
-  open,
-  readdir,
-  readFile,
-  rename,
-  stat,
-  unlink,
-  writeFile,
-} from 'node:fs/promises'
+import { constants, readSync, type Stats, statSync } from 'node:fs'
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat, statfs, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
 /** An open file. */
@@ -30,6 +19,8 @@ export interface DiskFile {
   /** Makes durable what was written, and the file's length. */
   sync(): Promise<void>
   status(): Promise<FileStatus>
+  /** What tells it from every other file that is there, whatever path it has. */
+  identity(): Promise<string>
   close(): Promise<void>
 }
 
@@ -50,8 +41,16 @@ export interface Disk {
   open(path: string, mode: OpenMode): Promise<DiskFile>
   /** The text of a small file; `undefined` if there is none. */
   readText(path: string): Promise<string | undefined>
-  /** Makes a file that appears at once with its whole text; `false`, with nothing changed, if there is one already. */
-  claim(path: string, text: string): Promise<boolean>
+  /** Makes a folder, to be filled and renamed. */
+  makeTree(path: string): Promise<void>
+  /** Renames a folder that is not empty; `false`, with nothing changed, if there is one of the new name already. */
+  renameNew(from: string, to: string): Promise<boolean>
+  /** Removes a folder and what is in it; does nothing if it is not there. */
+  removeTree(path: string): Promise<void>
+  /** Whether the file system of a path is one that only one kernel can have mounted, and that has one place for a file. */
+  isLocal(path: string): Promise<boolean>
+  /** What tells the file at a path from every other that is there; `undefined` if there is none. */
+  identityOf(path: string): Promise<string | undefined>
   rename(from: string, to: string): Promise<void>
   /** Does nothing if there is no such file. */
   remove(path: string): Promise<void>
@@ -62,6 +61,14 @@ export interface Disk {
 const fileMode = 0o600
 const directoryMode = 0o700
 const flags: Readonly<Record<OpenMode, string>> = { read: 'r', write: 'r+', create: 'w+' }
+
+/** By the numbers of Linux: ext, XFS, Btrfs, F2FS, ZFS, bcachefs, JFS, ReiserFS, FAT, exFAT, NTFS, tmpfs, ramfs, overlay. */
+const localFileSystems: ReadonlySet<number> = new Set([
+  ...[0xef53, 0x58465342, 0x9123683e, 0xf2f52010, 0x2fc12fc1, 0xca451a4e, 0x3153464a],
+  ...[0x52654973, 0x4d44, 0x2011bab0, 0x7366746e, 0x01021994, 0x858458f6, 0x794c7630],
+])
+
+const identity = ({ dev, ino }: Stats): string => `${dev} ${ino}`
 
 /** The disk of this machine. */
 export const nodeDisk: Disk = Object.freeze({
@@ -78,19 +85,24 @@ export const nodeDisk: Disk = Object.freeze({
   list: (path: string) => readdir(path),
   open: openFile,
   readText: (path: string) => orUndefined('ENOENT', readFile(path, 'utf8')),
-  claim: async (path: string, text: string) => {
-    const whole = `${path}.${crypto.randomUUID()}.new`
+  makeTree: async (path: string) => {
+    await mkdir(path, { mode: directoryMode })
+  },
+  renameNew: async (from: string, to: string) => {
     try {
-      await writeFile(whole, text, { flag: 'wx', mode: fileMode })
-      return (
-        ((await orUndefined(
-          'EEXIST',
-          link(whole, path).then(() => true),
-        )) as true | undefined) ?? false
-      )
-    } finally {
-      await orUndefined('ENOENT', unlink(whole))
+      await rename(from, to)
+      return true
+    } catch (error) {
+      // Linux and macOS say that it is not empty; Windows, that it may not.
+      if (await orUndefined('ENOENT', stat(to))) return false
+      throw error
     }
+  },
+  removeTree: (path: string) => rm(path, { recursive: true, force: true }),
+  isLocal: async (path: string) => localFileSystems.has((await statfs(path)).type >>> 0),
+  identityOf: async (path: string) => {
+    const found = statSync(path, { throwIfNoEntry: false })
+    return found === undefined ? undefined : identity(found)
   },
   rename,
   remove: async (path: string) => {
@@ -145,6 +157,7 @@ async function openFile(path: string, mode: OpenMode): Promise<DiskFile> {
       const { size, mtimeMs } = await handle.stat()
       return { length: size, modifiedAt: mtimeMs }
     },
+    identity: async () => identity(await handle.stat()),
     close: async () => {
       try {
         await durable?.close()

@@ -5,6 +5,7 @@ import type { CommitIndex } from './commit-index.ts'
 import type { Disk } from './disk.ts'
 import { Journal, type JournalContents, type JournalOptions } from './journal.ts'
 import { Leases } from './leases.ts'
+import type { Lock } from './lock.ts'
 import { Projections } from './projections.ts'
 import { Snapshots } from './snapshots.ts'
 
@@ -12,6 +13,7 @@ import { Snapshots } from './snapshots.ts'
 export interface DocumentsPlace {
   readonly disk: Disk
   readonly directory: string
+  readonly lock: Lock
   readonly journal: JournalOptions
 }
 
@@ -36,11 +38,11 @@ export class Documents {
 
   /** Opens the journals; what stands in them about events that the log has lost is forgotten. */
   static async open(place: DocumentsPlace, index: CommitIndex, { warn, now }: OpenOptions): Promise<Documents> {
-    const [snapshots, projections, leases] = [new Snapshots(), new Projections(), new Leases(now)]
+    const [snapshots, projections, leases] = [new Snapshots(), new Projections(), new Leases(place.lock.token, now)]
     const opened: Journal[] = []
     const open = async (name: string, contents: JournalContents) => {
-      const { disk, directory } = place
-      const journal = await Journal.open({ disk, directory, name }, contents, place.journal, (message) =>
+      const { disk, directory, lock } = place
+      const journal = await Journal.open({ disk, directory, lock, name }, contents, place.journal, (message) =>
         warn({ code: 'TORN_TAIL_CUT', message }),
       )
       opened.push(journal)
@@ -54,6 +56,7 @@ export class Documents {
       }
       const documents = new Documents(snapshots, projections, leases, journals)
       await documents.#forgetLost(index, warn)
+      await documents.#endLeases(place.lock.takenOver?.token)
       return documents
     } catch (error) {
       await Promise.allSettled(opened.map((journal) => journal.close()))
@@ -88,6 +91,12 @@ export class Documents {
   async close(): Promise<void> {
     const closed = await Promise.allSettled(Object.values(this.#journals).map((journal) => journal.close()))
     for (const result of closed) if (result.status === 'rejected') throw result.reason
+  }
+
+  /** Ends the leases of a process that has ended: it cannot use them any more, and nobody need wait. */
+  async #endLeases(lock: string | undefined): Promise<void> {
+    if (lock === undefined) return
+    for (const [name, owner] of this.#leases.heldUnder(lock)) await this.releaseLease(name, owner)
   }
 
   /** A log that was not synced may come back shorter after a power failure than what was worked out from it. */

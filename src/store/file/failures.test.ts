@@ -25,7 +25,7 @@ interface Told {
   snapshotMax: number
 }
 
-const certain = new Set<unknown>(['STORE_FULL', 'STORE_READ_ONLY', 'STORE_CLOSED'])
+const certain = new Set<unknown>(['STORE_FULL', 'STORE_READ_ONLY', 'STORE_CLOSED', 'NOT_STORED', 'STORE_HALTED'])
 
 async function offer(store: Store, told: Told, commits: readonly Commit[]): Promise<void> {
   try {
@@ -157,7 +157,7 @@ describe('A disk that is full', () => {
     failing.failing.set('writeDurably', 'ENOSPC').set('sync', 'ENOSPC')
     await rejectsWith(store.append([commitTo('x', 'a')]), 'STORE_UNAVAILABLE')
     failing.failing.clear()
-    await rejectsWith(store.append([commitTo('x', 'a')]), 'STORE_UNAVAILABLE')
+    await rejectsWith(store.append([commitTo('x', 'a')]), 'STORE_HALTED')
     await store.close()
     const again = await place.open()
     assert.equal((await again.append([commitTo('x', 'a')])).length, 1)
@@ -189,7 +189,7 @@ describe('A place that cannot be written to', () => {
     test(`is refused at opening with STORE_READ_ONLY (${code})`, async () => {
       await using place = await testPlace()
       const failing = new FailingDisk()
-      for (const call of ['claim', 'write', 'rename', 'remove']) failing.failing.set(call, code)
+      for (const call of ['makeTree', 'write', 'rename', 'remove']) failing.failing.set(call, code)
       await rejectsWith(place.open({ disk: failing.disk }), 'STORE_READ_ONLY')
     })
   }

@@ -95,7 +95,14 @@ export class FileStore implements Store {
     this.#documents = documents
     this.#now = now
     this.#reader = new LogReader(directory, index, segments)
-    const writer = new LogWriter({ index, segments, reader: this.#reader, reservations: this.#reservations, now })
+    const writer = new LogWriter({
+      store: directory,
+      index,
+      segments,
+      reader: this.#reader,
+      reservations: this.#reservations,
+      now,
+    })
     this.#keeper = new IndexKeeper({ disk, directory, index, segments, log }, commitsIndexed)
     this.#queue = new CommitQueue(async (groups, writers) => {
       const results = await writer.write(groups, writers)
@@ -189,7 +196,7 @@ export class FileStore implements Store {
       await this.#keeper.close()
       const closed = await Promise.allSettled([this.#documents.close(), this.#segments.close()])
       for (const result of closed) if (result.status === 'rejected') throw result.reason
-      if (this.#syncsAtClosing) await unmarkUnsynced(this.#disk, this.#directory)
+      if (this.#syncsAtClosing && (await this.#segments.mayWrite())) await unmarkUnsynced(this.#disk, this.#directory)
     } catch (cause) {
       throw troubleOf(this.#directory, 'closing', cause)
     } finally {

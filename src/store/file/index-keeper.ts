@@ -54,6 +54,7 @@ export class IndexKeeper {
   }
 
   async #save(): Promise<void> {
+    if (!(await this.#segments.mayWrite())) return
     try {
       // What the index covers must not be lost behind its back.
       const { count } = this.#index

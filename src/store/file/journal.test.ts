@@ -1,6 +1,6 @@
 /** The journals of snapshots, projections and leases. */
 import assert from 'node:assert/strict'
-import { readFile, stat, truncate, writeFile } from 'node:fs/promises'
+import { readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { at } from '../../testing/checkpoint-at.ts'
@@ -87,6 +87,7 @@ describe('What stands ahead of a log that lost its end', () => {
     await first.close()
     const path = (await place.segments())[0]!
     await truncate(path, (await stat(path)).size - 3)
+    await rm(join(place.directory, 'index.bin'))
     for (let openings = 0; openings < 2; openings++) {
       const store = await place.open()
       assert.equal((await store.loadCheckpoint('ahead')).position, 0)

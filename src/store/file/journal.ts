@@ -8,7 +8,9 @@
  */
 import { StoreError } from '../../domain/error.ts'
 import { type Disk, type DiskFile, replaceFile, writeFully } from './disk.ts'
+import { checkInPlace, type HeldFile, hold } from './in-place.ts'
 import { LineBuffer, parseLine, visitLines } from './lines.ts'
+import type { Lock } from './lock.ts'
 import { troubleOf } from './trouble.ts'
 
 /** What a journal keeps: it can be told changes again, and told as few of them. */
@@ -28,6 +30,13 @@ export interface Change<Result> {
   readonly apply: () => Result
 }
 
+export interface JournalPlace {
+  readonly disk: Disk
+  readonly directory: string
+  readonly name: string
+  readonly lock: Pick<Lock, 'check'>
+}
+
 export interface JournalOptions {
   /** A journal below this is never written anew. */
   readonly compactBytesMin: number
@@ -44,26 +53,29 @@ export class Journal {
   readonly #contents: JournalContents
   readonly #options: JournalOptions
   readonly #lines = new LineBuffer()
-  #file: DiskFile
+  readonly #lock: Pick<Lock, 'check'>
+  #held: HeldFile
   #length: number
   #tail: Promise<unknown> = Promise.resolve()
-  #broken: unknown
+  /** Why nothing more is written. */
+  #halted: StoreError | undefined
   /** Whether something was written that is not synced. */
   #isDirty = false
 
   private constructor(
-    place: { readonly disk: Disk; readonly directory: string; readonly name: string },
+    place: JournalPlace,
     contents: JournalContents,
     options: JournalOptions,
-    file: DiskFile,
+    held: HeldFile,
     length: number,
   ) {
     this.#disk = place.disk
+    this.#lock = place.lock
     this.#directory = place.directory
     this.#name = place.name
     this.#contents = contents
     this.#options = options
-    this.#file = file
+    this.#held = held
     this.#length = length
   }
 
@@ -73,7 +85,7 @@ export class Journal {
    * @param onCut hears where, if so
    */
   static async open(
-    place: { readonly disk: Disk; readonly directory: string; readonly name: string },
+    place: JournalPlace,
     contents: JournalContents,
     options: JournalOptions,
     onCut: (where: string) => void,
@@ -89,7 +101,7 @@ export class Journal {
         await file.truncate(end)
         onCut(`${path}, byte ${end}: the line does not fit its checksum; ${length - end} bytes were cut`)
       }
-      return new Journal(place, contents, options, file, end)
+      return new Journal(place, contents, options, await hold(path, file), end)
     } catch (error) {
       await file.close().catch(() => undefined)
       throw error
@@ -99,7 +111,7 @@ export class Journal {
   /**
    * Decides on a change when all before it are made, writes it, and makes it. Nothing changes if it cannot be written.
    *
-   * @throws what `decide` throws; StoreError `STORE_FULL`, `STORE_READ_ONLY`, `STORE_UNAVAILABLE`
+   * @throws what `decide` throws; StoreError `STORE_FULL`, `STORE_READ_ONLY`, `STORE_HALTED`, `STORE_UNAVAILABLE`
    */
   change<Result>(decide: () => Change<Result>): Promise<Result> {
     return this.#next(async () => {
@@ -121,9 +133,9 @@ export class Journal {
   close(): Promise<void> {
     return this.#next(async () => {
       try {
-        if (this.#isDirty && this.#broken === undefined) await this.#file.sync()
+        if (this.#isDirty && this.#halted === undefined) await this.#held.file.sync()
       } finally {
-        await this.#file.close()
+        await this.#held.file.close()
       }
     })
   }
@@ -135,34 +147,32 @@ export class Journal {
   }
 
   async #write(json: string): Promise<void> {
-    const doing = `writing ${this.#name}`
-    if (this.#broken !== undefined) {
-      const facts = {
-        store: this.#directory,
-        doing: `${doing}, and could not undo it; close the store and open it again`,
-      }
-      throw new StoreError('STORE_UNAVAILABLE', facts, this.#broken)
-    }
+    if (this.#halted !== undefined) throw this.#halted
+    await this.#lock.check()
     this.#lines.clear()
     this.#lines.add(json)
     const { bytes } = this.#lines
     this.#isDirty = true
     try {
-      await writeFully(this.#file, bytes, this.#length)
+      await writeFully(this.#held.file, bytes, this.#length)
     } catch (cause) {
-      await this.#file.truncate(this.#length).catch(() => {
-        this.#broken = cause
-      })
-      throw troubleOf(this.#directory, doing, cause)
+      await this.#held.file
+        .truncate(this.#length)
+        .catch(() => this.#halt('a write failed and could not be undone', cause))
+      throw troubleOf(this.#directory, `writing ${this.#name}`, cause)
     }
+    await checkInPlace(this.#disk, this.#directory, this.#held)
     this.#length += bytes.length
   }
 
   async #compact(): Promise<void> {
+    await this.#lock.check()
     const path = `${this.#directory}/${this.#name}`
     const file = await this.#disk.open(`${path}.new`, 'create')
+    let held: HeldFile
     let length: number
     try {
+      held = await hold(path, file)
       length = await this.#writeChanges(file)
       await file.sync()
     } catch (error) {
@@ -173,18 +183,23 @@ export class Journal {
       await this.#disk.rename(`${path}.new`, path)
     } catch (error) {
       // Either file may bear the name now, so neither can be written to.
-      this.#broken = error
+      this.#halt('renaming it failed', error)
       await file.close().catch(() => undefined)
       throw error
     }
-    const old = this.#file
-    this.#file = file
+    const old = this.#held.file
+    this.#held = held
     this.#length = length
-    this.#broken = undefined
+    this.#halted = undefined
     this.#isDirty = false
     await old.close().catch(() => undefined)
     // Until this is done a power failure may bring back the old file: an earlier state, but a whole one.
     await this.#disk.syncDirectory(this.#directory)
+  }
+
+  #halt(what: string, cause: unknown): void {
+    const reason = `${this.#directory}/${this.#name} cannot be written any more: ${what}`
+    this.#halted = new StoreError('STORE_HALTED', { store: this.#directory, reason }, cause)
   }
 
   /** Returns how many bytes they were. */

@@ -1,4 +1,7 @@
-/** The leases of a file store: in memory, in a journal on disk. An expired one is forgotten when the journal is written anew. */
+/**
+ * The leases of a file store: in memory, in a journal on disk. An expired one is forgotten when the journal is written again. Each
+ * names the lock under which it was taken: if the process that had the lock has ended for certain, so have its leases.
+ */
 import type { Lease } from '../store.ts'
 import type { Change, JournalContents } from './journal.ts'
 
@@ -7,17 +10,28 @@ interface LeaseChange {
   readonly lease: string
   readonly owner?: string
   readonly expiresAt?: number
+  readonly durationMs?: number
+  /** The token of the lock. */
+  readonly lock?: string
+}
+
+interface Held extends Lease {
+  readonly durationMs: number
+  readonly lock: string
 }
 
 /** About what a line costs besides the names in it. */
-const lineOverhead = 60
+const lineOverhead = 130
 
 export class Leases implements JournalContents {
-  readonly #leases = new Map<string, Lease>()
+  readonly #leases = new Map<string, Held>()
+  readonly #lock: string
   readonly #now: () => number
   #size = 0
 
-  constructor(now: () => number) {
+  /** @param lock the token of the lock that the store has */
+  constructor(lock: string, now: () => number) {
+    this.#lock = lock
     this.#now = now
   }
 
@@ -27,27 +41,27 @@ export class Leases implements JournalContents {
 
   *changes(): Iterable<string> {
     const now = this.#now()
-    for (const [lease, { owner, expiresAt }] of [...this.#leases]) {
-      if (expiresAt > now) yield JSON.stringify({ lease, owner, expiresAt } satisfies LeaseChange)
-      else this.#put(lease, undefined)
+    for (const [lease, held] of [...this.#leases]) {
+      if (isOver(held, now)) this.#put(lease, undefined)
+      else yield JSON.stringify({ lease, ...held } satisfies LeaseChange)
     }
   }
 
   replay(change: unknown): void {
-    const { lease, owner, expiresAt } = change as LeaseChange
-    this.#put(lease, owner === undefined || expiresAt === undefined ? undefined : Object.freeze({ owner, expiresAt }))
+    const { lease, owner, ...rest } = change as LeaseChange
+    this.#put(lease, owner === undefined ? undefined : { owner, ...(rest as Omit<Held, 'owner'>) })
   }
 
   acquire(name: string, owner: string, durationMs: number): Change<Lease> {
     const now = this.#now()
     const held = this.#leases.get(name)
-    if (held !== undefined && held.owner !== owner && held.expiresAt > now) return { apply: () => held }
-    const lease: Lease = Object.freeze({ owner, expiresAt: now + durationMs })
+    if (held !== undefined && held.owner !== owner && !isOver(held, now)) return { apply: () => leaseOf(held) }
+    const taken: Held = { owner, expiresAt: now + durationMs, durationMs, lock: this.#lock }
     const apply = () => {
-      this.#put(name, lease)
-      return lease
+      this.#put(name, taken)
+      return leaseOf(taken)
     }
-    return { json: JSON.stringify({ lease: name, ...lease } satisfies LeaseChange), apply }
+    return { json: JSON.stringify({ lease: name, ...taken } satisfies LeaseChange), apply }
   }
 
   release(name: string, owner: string): Change<void> {
@@ -55,7 +69,12 @@ export class Leases implements JournalContents {
     return { json: JSON.stringify({ lease: name } satisfies LeaseChange), apply: () => this.#put(name, undefined) }
   }
 
-  #put(name: string, lease: Lease | undefined): void {
+  /** Who still has a lease that was taken under a lock. */
+  heldUnder(lock: string): readonly (readonly [name: string, owner: string])[] {
+    return [...this.#leases].filter(([, held]) => held.lock === lock).map(([name, { owner }]) => [name, owner])
+  }
+
+  #put(name: string, lease: Held | undefined): void {
     const before = this.#leases.get(name)
     if (before !== undefined) this.#size -= name.length + before.owner.length + lineOverhead
     if (lease === undefined) this.#leases.delete(name)
@@ -63,3 +82,8 @@ export class Leases implements JournalContents {
     if (lease !== undefined) this.#size += name.length + lease.owner.length + lineOverhead
   }
 }
+
+const leaseOf = ({ owner, expiresAt }: Held): Lease => Object.freeze({ owner, expiresAt })
+/** What lies further ahead than it lasts is of a clock that has gone back since. */
+const isOver = ({ expiresAt, durationMs }: Held, now: number): boolean =>
+  expiresAt <= now || expiresAt > now + durationMs

@@ -3,6 +3,7 @@
  * sees what a power failure could take away. Batches come one at a time. What the batch itself changes is kept aside
  * until it is durable, and forgotten if it is not.
  */
+import { MnemeError } from '../../domain/error.ts'
 import type { StreamId } from '../../domain/stream.ts'
 import type { Commit } from '../commit.ts'
 import { isMet } from '../expected.ts'
@@ -13,6 +14,7 @@ import { LineBuffer } from './lines.ts'
 import type { LogReader } from './log-reader.ts'
 import { encodeRecord } from './record.ts'
 import type { Segments } from './segments.ts'
+import { notStored } from './trouble.ts'
 
 type Stored = Extract<AppendResult, { readonly status: 'stored' }>
 
@@ -98,6 +100,7 @@ interface Standing {
 type IsReserved = (stream: StreamId) => boolean
 
 export interface LogWriterParts {
+  readonly store: string
   readonly index: CommitIndex
   readonly segments: Segments
   readonly reader: LogReader
@@ -106,6 +109,7 @@ export interface LogWriterParts {
 }
 
 export class LogWriter {
+  readonly #store: string
   readonly #index: CommitIndex
   readonly #segments: Segments
   readonly #reader: LogReader
@@ -113,7 +117,8 @@ export class LogWriter {
   readonly #now: () => number
   readonly #lines = new LineBuffer()
 
-  constructor({ index, segments, reader, reservations, now }: LogWriterParts) {
+  constructor({ store, index, segments, reader, reservations, now }: LogWriterParts) {
+    this.#store = store
     this.#index = index
     this.#segments = segments
     this.#reader = reader
@@ -132,9 +137,13 @@ export class LogWriter {
   ): Promise<readonly AppendResult[]> {
     const batch = new Batch(this.#index.head)
     this.#lines.clear()
-    for (const [i, commits] of groups.entries()) {
-      await this.#decideGroup(commits, batch, this.#isReserved(writers[i]))
-      batch.startGroup()
+    try {
+      for (const [i, commits] of groups.entries()) {
+        await this.#decideGroup(commits, batch, this.#isReserved(writers[i]))
+        batch.startGroup()
+      }
+    } catch (cause) {
+      throw cause instanceof MnemeError ? notStored(this.#store, 'looking for earlier commits', cause) : cause
     }
     if (batch.entries.length > 0) await this.#segments.append(this.#lines.bytes, batch.firstPosition)
     for (const entry of batch.entries) this.#index.add(entry)

@@ -29,7 +29,7 @@ export async function openStore(settings: FileStoreSettings, options: OpenOption
     const held = await lock(disk, directory)
     try {
       if (held.takenOver !== undefined) {
-        const message = `The lock of ${directory} was taken over from ${held.takenOver}, which has ended without closing it`
+        const message = `The lock of ${directory} was taken over from ${held.takenOver.owner}, which has ended without closing it`
         options.warn({ code: 'LOCK_TAKEN_OVER', message })
       }
       const log = await checkFormat(disk, directory)
@@ -56,10 +56,10 @@ async function openParts(
     const message = `The index of ${directory} was not used (${rebuilt}) and was made anew from ${scanned} commits`
     warn({ code: 'INDEX_REBUILT', message })
   }
-  const segments = new Segments(disk, directory, settings, list)
+  const segments = new Segments({ disk, directory, lock }, settings, list)
   try {
     await segments.start()
-    const place = { disk, directory, journal: { compactBytesMin } }
+    const place = { disk, directory, lock, journal: { compactBytesMin } }
     const documents = await Documents.open(place, index, options)
     if (mayLoseOnPowerFailure) await markUnsynced(disk, directory, index.end)
     else if (wasUnsynced) await unmarkUnsynced(disk, directory)

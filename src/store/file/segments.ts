@@ -6,8 +6,10 @@
  */
 import { StoreError } from '../../domain/error.ts'
 import { type Disk, type DiskFile, readFully, writeFully } from './disk.ts'
+import { checkInPlace, type HeldFile, hold } from './in-place.ts'
+import type { Lock } from './lock.ts'
 import { OpenFiles } from './open-files.ts'
-import { corrupt, troubleOf, unreadable } from './trouble.ts'
+import { corrupt, notStored, unreadable } from './trouble.ts'
 
 /** One file of the log. */
 export interface Segment {
@@ -17,6 +19,12 @@ export interface Segment {
   /** The byte of the whole log at which it starts. */
   readonly base: number
   length: number
+}
+
+/** Where a batch goes. */
+interface Room {
+  readonly held: HeldFile
+  readonly segment: Segment
 }
 
 export interface SegmentOptions {
@@ -39,14 +47,21 @@ export class Segments {
   readonly #options: SegmentOptions
   readonly #list: Segment[]
   readonly #files: OpenFiles
+  readonly #lock: Pick<Lock, 'check'>
   /** The last segment, open for writing. */
-  #last: DiskFile | undefined
-  #broken: unknown
+  #last: HeldFile | undefined
+  /** Why nothing more is written. */
+  #halted: StoreError | undefined
 
   /** @param list the segments that are there, checked, in order */
-  constructor(disk: Disk, directory: string, options: SegmentOptions, list: readonly Segment[]) {
+  constructor(
+    { disk, directory, lock }: { readonly disk: Disk; readonly directory: string; readonly lock: Pick<Lock, 'check'> },
+    options: SegmentOptions,
+    list: readonly Segment[],
+  ) {
     this.#disk = disk
     this.#directory = directory
+    this.#lock = lock
     this.#options = options
     this.#list = [...list]
     this.#files = new OpenFiles(disk)
@@ -61,28 +76,43 @@ export class Segments {
     const last = this.#list.at(-1)
     if (last === undefined) return
     const path = this.#path(last.name)
-    this.#last = await this.#disk.open(path, 'write')
-    this.#files.keep(path, this.#last)
-    await this.#last.sync()
+    const file = await this.#disk.open(path, 'write')
+    this.#files.keep(path, file)
+    this.#last = await hold(path, file)
+    await file.sync()
     await this.#disk.syncDirectory(this.#directory)
   }
 
   /**
    * Writes a batch behind the log and makes it durable.
    *
-   * @throws StoreError `STORE_FULL`, `STORE_READ_ONLY`: nothing was stored. `STORE_UNAVAILABLE`
+   * @throws StoreError `STORE_FULL`, `STORE_READ_ONLY`, `NOT_STORED`, `STORE_HALTED`: nothing was stored. `STORE_UNAVAILABLE`
    */
   async append(bytes: Uint8Array, firstPosition: number): Promise<void> {
-    if (this.#broken !== undefined) throw this.#brokenError(this.#broken)
-    const { file, segment } = await this.#roomFor(bytes.length, firstPosition)
+    await this.check()
+    const { held, segment } = await this.#roomFor(bytes.length, firstPosition)
     try {
       const how = this.#options.mayLoseOnPowerFailure ? 'write' : 'writeDurably'
-      await writeFully(file, bytes, segment.length, how)
+      await writeFully(held.file, bytes, segment.length, how)
     } catch (cause) {
-      await this.#cutBack(file, segment.length, cause)
-      throw troubleOf(this.#directory, 'writing a batch; nothing of it was kept', cause)
+      await this.#cutBack(held.file, segment.length, cause)
+      throw notStored(this.#directory, 'writing a batch', cause)
     }
+    await this.#unlessHalted('writing a batch', () => checkInPlace(this.#disk, this.#directory, held))
     segment.length += bytes.length
+  }
+
+  /** @throws StoreError `STORE_HALTED` if nothing may be written any more */
+  async check(): Promise<void> {
+    if (this.#halted === undefined) await this.#lock.check().catch((error) => this.#halt(error))
+    if (this.#halted !== undefined) throw this.#halted
+  }
+
+  async mayWrite(): Promise<boolean> {
+    return this.check().then(
+      () => true,
+      () => false,
+    )
   }
 
   /**
@@ -90,7 +120,7 @@ export class Segments {
    * that must be the batch under way.
    */
   async sync(): Promise<void> {
-    if (this.#options.mayLoseOnPowerFailure && this.#broken === undefined) await this.#last?.sync()
+    if (this.#options.mayLoseOnPowerFailure && this.#halted === undefined) await this.#last?.file.sync()
   }
 
   /** The bytes of the whole log from one place to another. */
@@ -131,28 +161,30 @@ export class Segments {
     if (count < bytes.length) throw corrupt(this.#directory, path, 'it is shorter than it was')
   }
 
-  async #roomFor(length: number, firstPosition: number): Promise<{ file: DiskFile; segment: Segment }> {
+  async #roomFor(length: number, firstPosition: number): Promise<Room> {
     const segment = this.#list.at(-1)
-    const file = this.#last
-    if (segment !== undefined && file !== undefined) {
+    const held = this.#last
+    if (segment !== undefined && held !== undefined) {
       const fits = segment.length + length <= this.#options.segmentBytesMax
-      if (fits || segment.length === 0) return { file, segment }
+      if (fits || segment.length === 0) return { held, segment }
     }
     try {
       // A later segment tells that the ones before it are whole.
-      if (this.#options.mayLoseOnPowerFailure) await file?.sync()
+      if (this.#options.mayLoseOnPowerFailure) await held?.file.sync()
       return await this.#roll(firstPosition)
     } catch (cause) {
-      throw troubleOf(this.#directory, 'starting a segment of the log; nothing was stored', cause)
+      throw notStored(this.#directory, 'starting a segment of the log', cause)
     }
   }
 
-  async #roll(firstPosition: number): Promise<{ file: DiskFile; segment: Segment }> {
+  async #roll(firstPosition: number): Promise<Room> {
     const before = this.#list.at(-1)
     const name = segmentName(firstPosition)
     const path = this.#path(name)
     const file = await this.#disk.open(path, 'create')
+    let held: HeldFile
     try {
+      held = await hold(path, file)
       await this.#disk.syncDirectory(this.#directory)
     } catch (cause) {
       // What stays behind is empty, and an empty segment is passed over.
@@ -165,8 +197,8 @@ export class Segments {
     this.#list.push(segment)
     if (before !== undefined) this.#files.release(this.#path(before.name))
     this.#files.keep(path, file)
-    this.#last = file
-    return { file, segment }
+    this.#last = held
+    return { held, segment }
   }
 
   async #cutBack(file: DiskFile, length: number, cause: unknown): Promise<void> {
@@ -174,13 +206,28 @@ export class Segments {
       await file.truncate(length)
       await file.sync()
     } catch {
-      this.#broken = cause
-      throw this.#brokenError(cause)
+      const { name } = this.#list.at(-1)!
+      const reason = `writing to ${this.#path(name)} failed and could not be undone`
+      this.#halt(new StoreError('STORE_HALTED', { store: this.#directory, reason }, cause))
+      throw this.#unknown('writing a batch, and could not undo it', cause)
     }
   }
 
-  #brokenError(cause: unknown): StoreError {
-    const doing = 'writing, and could not undo it; close the store and open it again'
+  /** Does something to what was written; if that shows that the store is halted, it is unknown what became of it. */
+  async #unlessHalted(doing: string, check: () => Promise<void>): Promise<void> {
+    try {
+      await check()
+    } catch (cause) {
+      this.#halt(cause as StoreError)
+      throw this.#unknown(doing, cause)
+    }
+  }
+
+  #halt(reason: StoreError): void {
+    this.#halted = reason
+  }
+
+  #unknown(doing: string, cause: unknown): StoreError {
     return new StoreError('STORE_UNAVAILABLE', { store: this.#directory, doing }, cause)
   }
 

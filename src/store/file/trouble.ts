@@ -13,6 +13,12 @@ export function troubleOf(store: string, doing: string, cause: unknown): MnemeEr
   return new StoreError('STORE_UNAVAILABLE', { store, doing }, cause)
 }
 
+/** For an append of which certainly nothing is there. */
+export function notStored(store: string, doing: string, cause: unknown): MnemeError {
+  const error = troubleOf(store, doing, cause)
+  return error.code === 'STORE_UNAVAILABLE' ? new StoreError('NOT_STORED', { store, doing }, cause) : error
+}
+
 /** For a read that failed: whether there is room does not matter then. */
 export function unreadable(store: string, doing: string, cause: unknown): MnemeError {
   return cause instanceof MnemeError ? cause : new StoreError('STORE_UNAVAILABLE', { store, doing }, cause)
