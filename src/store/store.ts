@@ -136,7 +136,7 @@ export interface EventStore {
    *
    * @returns one result a commit, in order; `[]` for no commits
    * @throws InputError `COMMIT_TOO_LARGE` before anything is written
-   * @throws StoreError `STORE_FULL`, `STORE_READ_ONLY`, `STORE_CLOSED`: certainly nothing was stored.
+   * @throws StoreError `STORE_FULL`, `STORE_READ_ONLY`, `STORE_HALTED`, `STORE_CLOSED`, `NOT_STORED`: certainly nothing was stored.
    *   `STORE_UNAVAILABLE`: it is unknown; appending the same commits again is safe and tells.
    */
   append(commits: readonly Commit[], options?: AppendOptions): Promise<readonly AppendResult[]>
