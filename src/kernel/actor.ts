@@ -6,6 +6,7 @@
  * conflict undoes the round by forgetting it.
  */
 import { ConflictError, LoadError, MnemeError, OutcomeUnknownError } from '../domain/error.ts'
+import type { RecordedEvent } from '../domain/event.ts'
 import type { StreamId } from '../domain/stream.ts'
 import { repeated } from '../store/commit.ts'
 import type { CommitQueue } from '../store/commit-queue.ts'
@@ -183,7 +184,8 @@ export class Actor {
 
   #begin(nowMs: number): void {
     const { environment, events, limits, looks } = this.#context
-    const waiting = this.#mailbox.splice(0, limits.batchCommitsMax)
+    const waiting = this.#mailbox
+    this.#mailbox = waiting.length > limits.batchCommitsMax ? waiting.splice(limits.batchCommitsMax) : []
     const { type, stream } = this
     const standing = this.#standing
     const round = new Round(waiting, { type, stream, standing, environment, limits: events.limits, nowMs })
@@ -269,7 +271,7 @@ export class Actor {
     this.#standing = { state, sequence, position, checksum }
     const first = position - count + 1
     // New objects: user code may have kept those that were applied.
-    const events = decided.events.map((event, i) => ({ ...event, position: first + i }))
+    const events = decided.events.map((event, i) => placed(event, first + i))
     pending.succeed({ accepted: true, state, sequence, position, events })
   }
 
@@ -389,6 +391,12 @@ export class Actor {
     const { aggregate, id } = this.stream
     return `${aggregate} ${JSON.stringify(id)}`
   }
+}
+
+/** An event that is stored now. */
+function placed(event: RecordedEvent, position: number): RecordedEvent {
+  const { type, data, stream, sequence, recordedAt, metadata, tags, revision, commitId } = event
+  return { type, data, stream, sequence, position, recordedAt, metadata, tags, revision, commitId }
 }
 
 /** Whether the end of a pause is still to come; one that is too far off shows that the clock was set back. */

@@ -5,116 +5,106 @@
  *
  * Two lanes of 32 bits are mixed as in cyrb53; that two given commands with one id meet by chance has odds of 1 in 10^15. It
  * guards against mistakes, not against a caller who looks for two inputs with one number: both would be that caller's own commands.
+ * It is on the way of every command, so the lanes are two variables of this module and nothing is allocated.
  */
 import { depthMax } from '../domain/json.ts'
 
 const kinds = { nothing: 1, boolean: 2, number: 3, text: 4, list: 5, record: 6, entries: 7, other: 8 } as const
+const firstA = 0xdeadbeef | 0
+const firstB = 0x41c6ce57
+
+let a = firstA
+let b = firstB
 
 /** Of any value; below 2^53. It never throws: what cannot be read counts as nothing. */
 export function digestOf(value: unknown): number {
-  const lanes = new Lanes()
+  a = firstA
+  b = firstB
   try {
-    add(lanes, value, 0)
+    add(value, 0)
   } catch {
     // A getter or a proxy of the caller's has thrown; the schema will say what is wrong with it.
-    lanes.mix(kinds.nothing)
+    mix(kinds.nothing)
   }
-  return lanes.number()
+  mix(0)
+  return (a >>> 0) + (b & 0x1fffff) * 2 ** 32
 }
 
-class Lanes {
-  #a = 0xdeadbeef
-  #b = 0x41c6ce57
-
-  mix(value: number): void {
-    this.#a = Math.imul(this.#a ^ value, 0x9e3779b1)
-    this.#b = Math.imul(this.#b ^ value, 0x5f356495)
-    this.#a ^= this.#a >>> 15
-    this.#b ^= this.#b >>> 13
-  }
-
-  text(text: string): void {
-    this.mix(kinds.text)
-    for (let i = 0; i < text.length; i++) this.mix(text.charCodeAt(i))
-    this.mix(text.length)
-  }
-
-  /** Adds what others have come to, whatever their order. */
-  join(parts: readonly Lanes[]): void {
-    let a = 0
-    let b = 0
-    for (const part of parts) {
-      a = (a + part.#a) | 0
-      b = (b + part.#b) | 0
-    }
-    this.mix(a)
-    this.mix(b)
-  }
-
-  number(): number {
-    this.mix(0)
-    return (this.#a >>> 0) + (this.#b & 0x1fffff) * 2 ** 32
-  }
+function mix(value: number): void {
+  a = Math.imul(a ^ value, 0x9e3779b1)
+  b = Math.imul(b ^ value, 0x5f356495)
+  a ^= a >>> 15
+  b ^= b >>> 13
 }
 
-function add(lanes: Lanes, value: unknown, depth: number): void {
+function addText(text: string): void {
+  mix(kinds.text)
+  for (let i = 0; i < text.length; i++) mix(text.charCodeAt(i))
+  mix(text.length)
+}
+
+function add(value: unknown, depth: number): void {
   switch (typeof value) {
     case 'string':
-      lanes.text(value)
+      addText(value)
       break
     case 'number':
-      addNumber(lanes, value)
+      mix(kinds.number)
+      if ((value | 0) === value) mix(value)
+      else addText(String(value))
       break
     case 'boolean':
-      lanes.mix(kinds.boolean)
-      lanes.mix(value ? 1 : 0)
+      mix(kinds.boolean)
+      mix(value ? 1 : 0)
       break
     case 'object':
-      if (value === null || depth >= depthMax) lanes.mix(kinds.nothing)
-      else addObject(lanes, value, depth + 1)
+      if (value === null || depth >= depthMax) mix(kinds.nothing)
+      else addObject(value, depth + 1)
       break
     case 'undefined':
-      lanes.mix(kinds.nothing)
+      mix(kinds.nothing)
       break
     default:
-      lanes.mix(kinds.other)
-      lanes.text(String(value))
+      mix(kinds.other)
+      addText(String(value))
   }
 }
 
-function addNumber(lanes: Lanes, value: number): void {
-  lanes.mix(kinds.number)
-  if ((value | 0) === value) lanes.mix(value)
-  else lanes.text(String(value))
-}
-
-function addObject(lanes: Lanes, value: object, depth: number): void {
+function addObject(value: object, depth: number): void {
   const { toJSON } = value as { readonly toJSON?: unknown }
   if (Array.isArray(value)) {
-    lanes.mix(kinds.list)
-    for (let i = 0; i < value.length; i++) add(lanes, value[i], depth)
-    lanes.mix(value.length)
+    mix(kinds.list)
+    for (let i = 0; i < value.length; i++) add(value[i], depth)
+    mix(value.length)
   } else if (typeof toJSON === 'function') {
-    add(lanes, toJSON.call(value), depth)
+    add(toJSON.call(value), depth)
   } else if (value instanceof Map || value instanceof Set) {
-    lanes.mix(kinds.entries)
-    for (const entry of value) add(lanes, entry, depth)
-    lanes.mix(value.size)
+    mix(kinds.entries)
+    for (const entry of value) add(entry, depth)
+    mix(value.size)
   } else {
-    addRecord(lanes, value as Readonly<Record<string, unknown>>, depth)
+    addRecord(value as Readonly<Record<string, unknown>>, depth)
   }
 }
 
-function addRecord(lanes: Lanes, record: Readonly<Record<string, unknown>>, depth: number): void {
-  lanes.mix(kinds.record)
-  const parts: Lanes[] = []
+/** Each property is mixed by itself, and what they come to is added up: so their order does not matter. */
+function addRecord(record: Readonly<Record<string, unknown>>, depth: number): void {
+  mix(kinds.record)
+  const [beforeA, beforeB] = [a, b]
+  let sumA = 0
+  let sumB = 0
   for (const key of Object.keys(record)) {
     const item = record[key]
     if (item === undefined) continue
-    const part = new Lanes()
-    part.text(key)
-    add(part, item, depth)
-    parts.push(part)
+    a = firstA
+    b = firstB
+    addText(key)
+    add(item, depth)
+    sumA = (sumA + a) | 0
+    sumB = (sumB + b) | 0
   }
-  lanes.join(parts)
+  a = beforeA
+  b = beforeB
+  mix(sumA)
+  mix(sumB)
 }

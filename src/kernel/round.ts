@@ -66,14 +66,17 @@ export class Round {
     const moment = momentOf(environment, nowMs)
     const commands: PendingCommand[] = []
     const commits: Commit[] = []
-    const ids = new Set<string>()
+    let ids: Set<string> | undefined
     let { state, sequence } = standing
     let taken = 0
     for (const pending of waiting) {
       if (taken % 8 === 7 && breath.isDue) break
       if (!pending.answered) {
-        if (pending.repeatable && ids.has(pending.commandId)) break
-        ids.add(pending.commandId)
+        if (pending.repeatable) {
+          ids ??= new Set()
+          if (ids.has(pending.commandId)) break
+          ids.add(pending.commandId)
+        }
         let decided: Decided
         try {
           decided = decide(type, stream, state, sequence, pending, moment, limits)
@@ -91,7 +94,8 @@ export class Round {
       }
       taken++
     }
-    waiting.splice(0, taken)
+    if (taken === waiting.length) waiting.length = 0
+    else waiting.splice(0, taken)
     this.commands = commands
     this.commits = commits
   }

@@ -28,17 +28,30 @@ interface Reading {
 export class MemoryStream {
   readonly commits: Placed[] = []
   sequence = 0
-  readonly #byId = new Map<string, Placed>()
+  /** Of its names. */
+  readonly hash: number
+  /** By the hash of their ids; the few that share one are searched. */
+  readonly #byHash = new Map<number, Placed | Placed[]>()
 
-  find(commitId: string): Receipt | undefined {
-    const found = this.#byId.get(commitId)
-    return found && receiptOf(found)
+  constructor(hash: number) {
+    this.hash = hash
   }
 
-  add(placed: Placed): void {
+  /** @param hash of the id */
+  find(commitId: string, hash: number = hashOf(commitId)): Receipt | undefined {
+    const found = this.#byHash.get(hash)
+    if (found === undefined) return undefined
+    const placed = Array.isArray(found) ? found.find(({ commit }) => commit.id === commitId) : found
+    return placed?.commit.id === commitId ? receiptOf(placed) : undefined
+  }
+
+  add(placed: Placed, hash: number): void {
     this.commits.push(placed)
-    this.#byId.set(placed.commit.id, placed)
     this.sequence += placed.commit.events.length
+    const alike = this.#byHash.get(hash)
+    if (alike === undefined) this.#byHash.set(hash, placed)
+    else if (Array.isArray(alike)) alike.push(placed)
+    else this.#byHash.set(hash, [alike, placed])
   }
 }
 
@@ -54,11 +67,11 @@ export class MemoryLog {
   }
 
   /** Stores a commit behind all others. */
-  append(known: MemoryStream | undefined, commit: Commit): Receipt & { readonly status: 'stored' } {
+  append(known: MemoryStream | undefined, commit: Commit, hash: number): Receipt & { readonly status: 'stored' } {
     const stream = known ?? this.#add(commit.stream)
-    const checksum = mark(commit, stream.sequence + 1)
+    const checksum = mark(stream, commit.recordedAt, hash)
     const placed = { commit, position: this.head + 1, sequence: stream.sequence + 1, checksum }
-    stream.add(placed)
+    stream.add(placed, hash)
     this.#commits.push(placed)
     const { length: count } = commit.events
     this.head += count
@@ -99,7 +112,7 @@ export class MemoryLog {
       streams = new Map()
       this.#aggregates.set(aggregate, streams)
     }
-    const stream = new MemoryStream()
+    const stream = new MemoryStream(hashOf(aggregate) ^ hashOf(id))
     streams.set(id, stream)
     return stream
   }
@@ -111,14 +124,17 @@ function receiptOf({ commit: { events, command }, position, sequence, checksum }
   return command === undefined ? receipt : { ...receipt, command }
 }
 
-/** A number below 2^32 out of what no two commits have in common (FNV-1a). */
-function mark({ stream, id, recordedAt }: Commit, sequence: number): number {
-  let hash = 0x811c9dc5 ^ recordedAt ^ Math.imul(sequence, 0x9e3779b1)
-  for (const text of [stream.aggregate, stream.id, id]) {
-    for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
-    hash = Math.imul(hash ^ text.length, 0x01000193)
-  }
-  return hash >>> 0
+/** A small number out of what no two commits have in common. @param hash of the commit's id */
+function mark({ hash: ofStream, sequence }: MemoryStream, recordedAt: number, hash: number): number {
+  const mixed = Math.imul(hash ^ Math.imul(ofStream, 0x9e3779b1) ^ recordedAt, 0x85ebca6b)
+  return (mixed ^ Math.imul(sequence + 1, 0xc2b2ae35)) & 0x3fffffff
+}
+
+/** FNV-1a, cut to what a small integer holds. */
+export function hashOf(text: string): number {
+  let hash = 0x811c9dc5
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
+  return hash & 0x3fffffff
 }
 
 /** Events whose `place` lies in the range; costs what it looks at, and a binary search. */

@@ -30,7 +30,7 @@ import type {
   StreamEnd,
 } from '../store.ts'
 import { MemoryDocuments } from './memory-documents.ts'
-import { MemoryLog, type MemoryStream } from './memory-log.ts'
+import { hashOf, MemoryLog, type MemoryStream } from './memory-log.ts'
 
 const limits: StoreLimits = { commitSizeMax: 8_000_000, commitEventsMax: 10_000 }
 
@@ -77,13 +77,14 @@ class MemoryStore implements Store {
   #appendOne(commit: Commit, broken: Set<MemoryStream>, isReserved: boolean): AppendResult {
     const stream = this.#log.find(commit.stream)
     const sequence = stream?.sequence ?? 0
-    const stored = stream?.find(commit.id)
+    const hash = hashOf(commit.id)
+    const stored = stream?.find(commit.id, hash)
     if (
       stored === undefined &&
       !isReserved &&
       isMet(commit.expected, sequence, stream !== undefined && broken.has(stream))
     ) {
-      return this.#log.append(stream, commit)
+      return this.#log.append(stream, commit, hash)
     }
     broken.add(stream ?? this.#log.findOrAdd(commit.stream))
     if (stored !== undefined) return { status: 'duplicate', ...stored }
