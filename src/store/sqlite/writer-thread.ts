@@ -17,6 +17,9 @@ import { writing } from './statements.ts'
 
 const port = parentPort!
 
+/** Ends the thread, not the process. Deno's port cannot be closed. What was said before still arrives. */
+const leave = () => process.exit()
+
 function say(message: FromWriter): void {
   port.postMessage(message)
 }
@@ -27,7 +30,7 @@ function serve(database: DatabaseSync, settings: Settings): void {
   const callers = new CallerTransaction(database, settings, new DocumentWriter(statements))
   const end = () => {
     database.close()
-    port.close()
+    leave()
   }
   port.on('message', (message: ToWriter) => {
     if (message === 'close') return end()
@@ -55,7 +58,7 @@ function start(settings: Settings): void {
     serve(database, settings)
   } catch (error) {
     say({ opened: factsOf(error) })
-    port.close()
+    leave()
     return
   }
   say({ opened: 'well' })

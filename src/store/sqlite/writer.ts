@@ -13,6 +13,7 @@ import { errorOf, type FailureFacts, storeNamed } from './failure.ts'
 import type { Settings } from './options.ts'
 import type { CallName, Calls, FromWriter, Reply, Request, ToWriter } from './protocol.ts'
 import { Transaction, type TransactionTask } from './transaction.ts'
+import { writerProgram } from './writer-program.ts'
 
 /** How much one group holds: requests, and the characters at which no further request joins. */
 const groupRequestsMax = 2_000
@@ -26,8 +27,6 @@ interface Call {
   readonly resolve: (answer: any) => void
   readonly reject: (error: unknown) => void
 }
-
-const threadUrl = new URL(`./writer-thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url)
 
 export class Writer {
   readonly #settings: Settings
@@ -165,7 +164,10 @@ export class Writer {
   }
 
   #start(): Worker {
-    const worker = new Worker(threadUrl, { name: 'mneme sqlite writer', workerData: this.#settings, execArgv: [] })
+    const worker = new Worker(writerProgram, {
+      ...{ name: 'mneme sqlite writer', workerData: this.#settings, execArgv: [] },
+      eval: typeof writerProgram === 'string',
+    })
     let opened = false
     let failed: MnemeError | undefined
     let cause: unknown
