@@ -18,7 +18,7 @@ export function addressed(
       reason: `it is ${command === null ? 'null' : `of type ${typeof command}`}`,
     })
   }
-  const { aggregate, id, name, data = {}, ...options } = command as Record<string, unknown>
+  const { aggregate, id, name, data, ...options } = command as Record<string, unknown>
   for (const [part, value] of Object.entries({ aggregate, id, name })) {
     if (typeof value !== 'string') throw new InputError('COMMAND_MALFORMED', { reason: `its ${part} is not a string` })
   }

@@ -88,10 +88,10 @@ export function handlesOf(kernel: Kernel, aggregate: string): (id: string) => ob
   }
 
   for (const name of type.decisions.keys()) {
-    define(Handle.prototype, name, function (this: Handle, data: unknown = {}, options?: CommandOptions) {
+    define(Handle.prototype, name, function (this: Handle, data: unknown, options?: CommandOptions) {
       return accept(kernel, Handle.streamOf(this), name, data, options)
     })
-    define(Attempts.prototype, name, function (this: Attempts, data: unknown = {}, options?: CommandOptions) {
+    define(Attempts.prototype, name, function (this: Attempts, data: unknown, options?: CommandOptions) {
       return attempt(kernel, this.stream, name, data, options)
     })
   }

@@ -4,6 +4,7 @@
  */
 import { DefinitionError } from './error.ts'
 import type { AnyEventKind, DataOf, EventOf, NewEvent, NewEventOf } from './event.ts'
+import type { JsonObject } from './json.ts'
 import type { AnyRejection } from './rejection.ts'
 import { type In, isSchema, type Out, type Schema } from './schema.ts'
 import { checkId } from './stream.ts'
@@ -14,6 +15,12 @@ export interface Moment {
   readonly now: Date
   /** A new unique id. */
   newId(): string
+  /** The id of the command: the caller's, or one that was made for it. The command's events carry it. */
+  readonly commandId: string
+  /** What the caller has said about the command: who, why, on behalf of what. Empty if nothing. */
+  readonly metadata: JsonObject
+  /** The tags of the command. */
+  readonly tags: readonly string[]
 }
 
 /** What a decision may answer: one fact, several, none, or a reason why not. */

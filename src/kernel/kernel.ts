@@ -14,7 +14,7 @@ import {
   OverloadError,
 } from '../domain/error.ts'
 import type { Outcome } from '../domain/outcome.ts'
-import { check } from '../domain/schema.ts'
+import { checkInput } from '../domain/schema.ts'
 import { checkId, type StreamId } from '../domain/stream.ts'
 import { checkMetadata, checkTags } from '../store/commit.ts'
 import { CommitQueue } from '../store/commit-queue.ts'
@@ -181,7 +181,7 @@ export class Kernel {
       const facts = { aggregate: type.name, command: name, known: [...type.decisions.keys()] }
       throw new InputError('COMMAND_UNKNOWN', facts)
     }
-    const checked = check(decision.schema, data)
+    const checked = checkInput(decision.schema, data)
     if (checked === 'async') throw new DefinitionError('SCHEMA_ASYNC', { where: `the command ${type.name}.${name}` })
     if ('issues' in checked) {
       throw new InputError('COMMAND_INVALID', { aggregate: type.name, command: name, issues: checked.issues })

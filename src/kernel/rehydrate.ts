@@ -8,6 +8,7 @@ import { lift, type RecordedEvent } from '../domain/event.ts'
 import type { StreamId } from '../domain/stream.ts'
 import type { EventStore, SnapshotStore, StoredEvent } from '../store/store.ts'
 import type { AggregateType } from './aggregate-type.ts'
+import { evolved } from './evolved.ts'
 import { deepFreeze } from './freeze.ts'
 import type { Warn } from './warning.ts'
 
@@ -105,7 +106,7 @@ function applyStored(type: AggregateType, state: unknown, stored: StoredEvent): 
     revision,
     commitId,
   }
-  return fold.evolve(state, data, event)
+  return evolved(fold, state, event)
 }
 
 /**
