@@ -204,6 +204,11 @@ export const catalogue = {
       `The store ${f.store} is of version ${f.version}, and this program knows up to ${f.known}`,
     'Upgrade mneme.',
   ),
+  STORE_NAMES_TAKEN: entry(
+    (f: { readonly store: string; readonly names: readonly string[] }) =>
+      `The store ${f.store} would have names that something else has there: ${f.names.join(', ')}`,
+    'Choose other names for the tables of the store (`prefix` for sqlite, `schema` for postgres), or another place; nothing was changed.',
+  ),
   STORE_NOT_MIGRATED: entry(
     (f: { readonly store: string; readonly reason: string }) => `The store ${f.store} is not ready: ${f.reason}`,
     'Let `migrate` be true, or have somebody make it ready who may (for PostgreSQL by what `migrationSql` gives).',

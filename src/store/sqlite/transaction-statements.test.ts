@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { SqlValue } from '../store.ts'
-import { objects } from './schema.ts'
+import { schemaIn } from './schema.ts'
 import { done, openTransactions, simpleCommit, withDatabase } from './sqlite-test.fixture.ts'
 
 const failed = (message: RegExp) => ({ name: 'StoreError', code: 'SQL_FAILED', message })
@@ -189,7 +189,7 @@ test('the tables of the store can be read, and named in columns of others', asyn
     await sql.query('ALTER TABLE totals ADD COLUMN snapshots TEXT')
     await sql.query('DROP TABLE totals')
   })
-  assert.ok(objects.includes('events_by_kind'))
+  assert.ok(schemaIn('').objects.includes('events_by_kind'))
 })
 
 test('many statements of many texts are run, and long results come whole', async (context) => {

@@ -13,7 +13,7 @@ import { GroupTransaction } from './group-transaction.ts'
 import type { Settings } from './options.ts'
 import type { FromWriter, Reply, ToWriter, TransactionReply } from './protocol.ts'
 import { prepareAll } from './statement-set.ts'
-import { writing } from './statements.ts'
+import { writingIn } from './statements.ts'
 
 const port = parentPort!
 
@@ -25,7 +25,7 @@ function say(message: FromWriter): void {
 }
 
 function serve(database: DatabaseSync, settings: Settings): void {
-  const statements = prepareAll(database, writing)
+  const statements = prepareAll(database, writingIn(settings.prefix))
   const groups = new GroupTransaction(database, settings, statements)
   const callers = new CallerTransaction(database, settings, new DocumentWriter(statements))
   const end = () => {
