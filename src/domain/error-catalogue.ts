@@ -44,8 +44,10 @@ export const catalogue = {
     'Use a synchronous schema, and look things up before the command or after the event.',
   ),
   OPTION_INVALID: entry(
-    (f: { readonly option: string; readonly expected: string; readonly found: unknown }) =>
-      `The option ${f.option} must be ${f.expected}, not ${brief(f.found)}`,
+    (f: { readonly option: string; readonly expected: string; readonly found: unknown; readonly nearest?: string }) =>
+      f.nearest === undefined
+        ? `The option ${f.option} must be ${f.expected}, not ${brief(f.found)}`
+        : `There is no option ${f.option} (did you mean ${f.nearest}?); it must be ${f.expected}`,
     'Correct the option.',
   ),
 

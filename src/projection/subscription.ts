@@ -3,7 +3,7 @@
  * event: it is one loop that reads behind the last position it has examined and waits only when there is nothing left. The reader
  * pulls, so a slow one holds one page and nothing piles up.
  */
-import { DefinitionError } from '../domain/error.ts'
+import { checkKeys, checkOption, checkSignal, checkWhole } from '../domain/options.ts'
 import type { EventStore, ReadAllOptions, StoredEvent } from '../store/store.ts'
 import type { Tail } from './tail.ts'
 
@@ -28,10 +28,21 @@ export interface SubscriptionContext {
  */
 export function subscribe(
   context: SubscriptionContext,
-  { from = 1, pageSize = 1000, ...options }: SubscriptionOptions,
+  given: SubscriptionOptions,
 ): AsyncGenerator<StoredEvent, void, void> {
-  if (from !== 'now' && !(Number.isSafeInteger(from) && from >= 0)) refuse('from', "a position or 'now'", from)
-  if (!Number.isSafeInteger(pageSize) || pageSize < 1) refuse('pageSize', 'a whole number above 0', pageSize)
+  checkKeys('events(options)', given, ['from', 'types', 'aggregates', 'tags', 'pageSize', 'signal'])
+  const { from = 1, pageSize = 1000, ...options } = given
+  checkOption(
+    'from',
+    from,
+    (found) => found === 'now' || (Number.isSafeInteger(found) && found >= 0),
+    "a position or 'now'",
+  )
+  checkWhole('pageSize', pageSize, 1)
+  for (const filter of ['types', 'aggregates', 'tags'] as const) {
+    checkOption(filter, options[filter], isListOfTexts, 'a list of texts')
+  }
+  checkSignal(options.signal)
   if (from !== 'now') return follow(context, from, pageSize, options)
   const start = context.store.head().then((head) => head + 1)
   start.catch(() => {})
@@ -83,6 +94,4 @@ async function untilEnded<Result>(read: Result | Promise<Result>, ended: AbortSi
   }
 }
 
-function refuse(option: string, expected: string, found: unknown): never {
-  throw new DefinitionError('OPTION_INVALID', { option, expected, found })
-}
+const isListOfTexts = (found: unknown): boolean => Array.isArray(found) && found.every((one) => typeof one === 'string')

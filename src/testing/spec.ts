@@ -15,6 +15,7 @@ import type { CommandOptions, MayBeLeftOut } from '../domain/command.ts'
 import { DefinitionError, EventError, InputError } from '../domain/error.ts'
 import { type NewEvent, type NewEventOf, outputOf } from '../domain/event.ts'
 import { JsonCopier, toJson } from '../domain/json.ts'
+import { checkKeys } from '../domain/options.ts'
 import type { AnyRejection, Rejection } from '../domain/rejection.ts'
 import { checkInput } from '../domain/schema.ts'
 import type { StreamId } from '../domain/stream.ts'
@@ -125,8 +126,10 @@ function tried(
   history: History,
   name: string,
   input: unknown,
-  { commandId = 'spec', metadata, tags }: SpecOptions = {},
+  options: SpecOptions = {},
 ): Expectation<unknown, any, AnyRejection> {
+  checkKeys(`the options of ${name}`, options, ['commandId', 'metadata', 'tags'])
+  const { commandId = 'spec', metadata, tags } = options
   const { definition, stream, state, sequence, nowMs } = history
   const decision = definition.decisions.get(name)!
   const checked = checkInput(decision.schema, input)

@@ -3,7 +3,9 @@
  * program does by itself, a person can do beforehand. Of several processes that start at once, one makes the tables and
  * the others wait for it: the lock belongs to the transaction, not to a session, so a pooler is no obstacle.
  */
+
 import { StoreError } from '../../domain/error.ts'
+import { checkKeys } from '../../domain/options.ts'
 import { appendFunctionIn, judgeFunctionIn, pinnedPlans } from './append-function.ts'
 import type { Database } from './database.ts'
 import { documentFunctionsIn } from './document-functions.ts'
@@ -45,6 +47,7 @@ export const channelOf = (schema: string): string => `mneme ${schema}`
  * @throws DefinitionError `OPTION_INVALID`
  */
 export function migrationSql(options: { readonly schema?: string; readonly from?: number } = {}): string {
+  checkKeys('migrationSql(options)', options, ['schema', 'from'])
   const { from = 0 } = options
   const schema = checkSchema(options.schema)
   if (!Number.isSafeInteger(from) || from < 0 || from > schemaVersion) {

@@ -1,6 +1,7 @@
 /** What a caller may choose about the SQLite store: checked once, when the factory is made, before anything is opened. */
 import { resolve } from 'node:path'
 import { DefinitionError } from '../../domain/error.ts'
+import { checkKeys } from '../../domain/options.ts'
 
 /** Options of `sqlite(path, options)`. All have a default. */
 export interface SqliteOptions {
@@ -45,8 +46,16 @@ const timerMsMax = 2 ** 31 - 1
 /** An empty store of this schema has a good 20 pages. */
 const fileSizeMaxLeast = 262_144
 
+const known: readonly (keyof SqliteOptions)[] = [
+  'mayLoseOnPowerFailure',
+  'lockWaitMs',
+  'transactionMsMax',
+  'fileSizeMax',
+]
+
 /** @throws DefinitionError `OPTION_INVALID` */
 export function settingsOf(path: string, options: SqliteOptions): Settings {
+  checkKeys('sqlite(path, options)', options, known)
   const { mayLoseOnPowerFailure = false, lockWaitMs = lockWaitMsDefault, fileSizeMax = Infinity } = options
   const { transactionMsMax = transactionMsMaxDefault, prefix = '' } = options
   if (typeof path !== 'string' || path === '' || path.includes('\0')) refuse('path', 'the path of a file', path)
