@@ -54,6 +54,29 @@ test('values that SQL has not are refused by name', async (context) => {
   }
 })
 
+test('bytes whose buffer was handed to another thread are refused, and the next transaction goes on', async (context) => {
+  const { inTransaction, notes } = await openTransactions(context)
+  for (const bytes of [new Uint8Array(8), Buffer.from(new ArrayBuffer(8)), new Uint8Array(0)]) {
+    structuredClone(bytes, { transfer: [bytes.buffer] })
+    await assert.rejects(
+      inTransaction((sql) => sql.query('SELECT ?', [bytes])),
+      failed(/buffer was handed over/),
+    )
+  }
+  await inTransaction((sql) => sql.query("INSERT INTO notes VALUES (1, 'a')"))
+  assert.equal((await notes()).length, 1)
+})
+
+test('bytes are taken as they are when the statement is asked for', async (context) => {
+  const { inTransaction } = await openTransactions(context)
+  await inTransaction(async (sql) => {
+    const bytes = Buffer.from('abc')
+    const asked = sql.query('SELECT hex(?) AS hex', [bytes])
+    bytes.fill(0)
+    assert.deepEqual(await asked, [{ hex: '616263' }])
+  })
+})
+
 test('as many values are needed as there are parameters', async (context) => {
   const { inTransaction, notes } = await openTransactions(context)
   for (const values of [[], [1], [1, 'a', 'b']]) {
