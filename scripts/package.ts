@@ -3,18 +3,35 @@
  * and `pack` makes the tarball. Run by itself, this file packs and lets publint and attw look at the result.
  */
 import { execFileSync, type StdioOptions, spawnSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { buildSync } from 'esbuild'
 
 /** The repository, with a slash at the end. */
 export const root: string = join(import.meta.dirname, '../')
 
 const binary = (name: string): string => join(root, 'node_modules/.bin', name)
 
-/** Compiles `src` into a folder. */
+/** Compiles `src` into a folder, and puts the text of each thread's program where it is started from. */
 export function build(outDir: string): void {
   runOrThrow(binary('tsc'), ['-p', 'tsconfig.build.json', '--outDir', outDir], root)
+  const folder = join(outDir, 'store/sqlite')
+  const program = programText(join(folder, 'writer-thread.js'))
+  writeFileSync(join(folder, 'writer-program.js'), `export const writerProgram = ${JSON.stringify(program)};\n`)
+}
+
+/**
+ * A program with all that it imports, as one text that runs as a module and as a script: no platform agrees with another on which
+ * of the two a thread's text is. So what it takes from the platform it asks for by a function that both have.
+ */
+export function programText(entry: string): string {
+  const { outputFiles } = buildSync({
+    ...{ entryPoints: [entry], bundle: true, write: false, platform: 'node', format: 'cjs', target: 'es2024' },
+    banner: { js: `'use strict';{const require=(name)=>process.getBuiltinModule(name);` },
+    footer: { js: '}' },
+  })
+  return outputFiles[0]!.text
 }
 
 /** Builds the package into a folder, with the files that go with it, and packs it. Gives the tarball's path. */

@@ -16,12 +16,20 @@ const Pinged = event('Pinged', z.object({}))
 const room = aggregate('room', () => ({ pings: 0 }))
   .on(Pinged, ({ pings }) => ({ pings: pings + 1 }))
   .command('ping', z.object({}), () => Pinged())
+  .command('greet', z.object({ name: z.string() }).optional(), (_, input): undefined => {
+    same<typeof input, { name: string } | undefined>(true)
+  })
 
 const world = await domain({ aggregates: { account: Account, room }, projections: { balances: Balances } }).start()
 const account = world.account('ada')
 async function calls() {
   await account.withdraw({ amount: 1 })
   await world.room('lobby').ping()
+  await world.room('lobby').greet()
+  await world.room('lobby').greet({ name: 'Ada' }, { tags: ['web'] })
+  await world.dispatch({ aggregate: 'room', id: 'lobby', name: 'greet' })
+  // @ts-expect-error missing input
+  await world.dispatch({ aggregate: 'account', id: 'ada', name: 'withdraw' })
   // @ts-expect-error no such aggregate
   world.acount('ada')
   // @ts-expect-error no such command

@@ -1,5 +1,6 @@
 /** A domain: its aggregates, projections and reactions as a description, until it is started on a store. */
 import { DefinitionError } from '../domain/error.ts'
+import { checkKeys, checkOption } from '../domain/options.ts'
 import type { AnyReaction } from '../domain/reaction.ts'
 import {
   type Aggregates,
@@ -47,7 +48,11 @@ const ownNames: readonly string[] = ['reaction ', 'generations ', 'rebuilt ']
 export function domain<A extends Aggregates, P extends ProjectionsByName = {}, R extends ReactionsByName = {}>(
   definition: Definition<A, P, R>,
 ): Domain<A, P, R> {
+  checkKeys('domain(definition)', definition, ['aggregates', 'projections', 'reactions'])
   const { aggregates, projections = {}, reactions = {} } = definition
+  checkParts('aggregate', aggregates, ({ folds, decisions }) => folds instanceof Map && decisions instanceof Map)
+  checkParts('projection', projections, ({ shape }) => typeof shape === 'string')
+  checkParts('reaction', reactions, ({ handlings }) => handlings instanceof Map)
   const keys = [...Object.keys(aggregates), ...Object.keys(projections)]
   for (const name of keys) {
     if (reserved.has(name)) throw new DefinitionError('NAME_RESERVED', { where: 'A part of the domain', name })
@@ -68,6 +73,16 @@ export function domain<A extends Aggregates, P extends ProjectionsByName = {}, R
     start: (options: StartOptions = {}) =>
       start({ aggregates, projections, reactions }, options) as Promise<Running<A, P, R>>,
   })
+}
+
+/** Refuses what is no definition, as an import of a module that imports this one gives. */
+function checkParts(kind: string, parts: unknown, isPart: (part: any) => boolean): void {
+  checkOption(`${kind}s`, parts, (found) => typeof found === 'object' && found !== null, `a record of ${kind}s`)
+  for (const [key, part] of Object.entries(parts as object)) {
+    if (typeof part === 'object' && part !== null && isPart(part)) continue
+    const found = part === undefined ? 'undefined (do two modules import each other?)' : `of type ${typeof part}`
+    throw new DefinitionError('DEFINITION_INVALID', { where: 'The domain', reason: `its ${kind} ${key} is ${found}` })
+  }
 }
 
 const namesOf = (parts: readonly { readonly name: string }[]): readonly string[] => parts.map(({ name }) => name)

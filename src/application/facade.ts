@@ -1,6 +1,7 @@
 /** A running domain as its user sees it: aggregates and read models by name, and the methods of the whole. */
 
 import type { RecordedEvent } from '../domain/event.ts'
+import { checkKeys, checkOption, checkSignal, checkWhole } from '../domain/options.ts'
 import { singleKey } from '../domain/projection.ts'
 import type { Environment } from '../kernel/environment.ts'
 import type { Kernel } from '../kernel/kernel.ts'
@@ -66,20 +67,31 @@ export function facade({
 
 /** How the rows, or the one state, of a projection are read; of one as code, how its own tables are waited for. */
 function readModel({ reader, runner }: ManagedProjection): object {
-  if (reader === undefined) return Object.freeze({ reached: (wait: WaitOptions = {}) => runner.reached(wait) })
+  if (reader === undefined)
+    return Object.freeze({ reached: async (wait: WaitOptions) => runner.reached(checkWait(wait)) })
   const { projection } = reader
   if (projection.shape === 'state') {
     return Object.freeze({
-      async state(wait: WaitOptions = {}) {
-        const state = await reader.get(singleKey, wait)
+      async state(wait?: WaitOptions) {
+        const state = await reader.get(singleKey, checkWait(wait))
         return state === undefined ? projection.initial() : state
       },
     })
   }
   return Object.freeze({
-    get: (key: string, wait: WaitOptions = {}) => reader.get(key, wait),
-    find: (query: Query<Record<string, unknown>> = {}, wait: WaitOptions = {}) => reader.find(query, wait),
+    get: async (key: string, wait?: WaitOptions) => reader.get(key, checkWait(wait)),
+    find: async (query: Query<Record<string, unknown>> = {}, wait?: WaitOptions) => reader.find(query, checkWait(wait)),
   })
+}
+
+/** @throws DefinitionError `OPTION_INVALID` */
+function checkWait(wait: WaitOptions = {}): WaitOptions {
+  checkKeys('how to wait', wait, ['atLeast', 'timeoutMs', 'signal'])
+  const { atLeast, timeoutMs, signal } = wait
+  checkWhole('atLeast', atLeast, 0)
+  checkOption('timeoutMs', timeoutMs, (found) => typeof found === 'number' && found >= 0, 'a time in milliseconds')
+  checkSignal(signal)
+  return wait
 }
 
 /** Events as they are handed out: lifted where an aggregate of the domain knows them, else as they are stored. */

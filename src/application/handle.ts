@@ -6,8 +6,9 @@
 
 import type { CommandOptions } from '../domain/command.ts'
 import { CommandRejected } from '../domain/command-rejected.ts'
-import { DefinitionError } from '../domain/error.ts'
+import { checkKeys, checkOption, checkSignal, checkWhole } from '../domain/options.ts'
 import type { Accepted, Outcome } from '../domain/outcome.ts'
+import { commandOptions } from '../domain/plain-command.ts'
 import type { AnyRejection } from '../domain/rejection.ts'
 import { checkId, type StreamId } from '../domain/stream.ts'
 import type { DispatchOptions, Kernel } from '../kernel/kernel.ts'
@@ -44,6 +45,23 @@ export async function attempt(
   return kernel.dispatch(stream, name, data, options)
 }
 
+/** Sends a command in one of the two ways, with options that are checked first if there are any. */
+function withOptions(
+  send: typeof accept | typeof attempt,
+  kernel: Kernel,
+  stream: StreamId,
+  name: string,
+  data: unknown,
+  options: CommandOptions | undefined,
+): Promise<Outcome> {
+  if (options === undefined) return send(kernel, stream, name, data)
+  return (async () => {
+    checkKeys(`the options of ${name}`, options, commandOptions)
+    checkSignal(options.signal)
+    return send(kernel, stream, name, data, options)
+  })()
+}
+
 /** A function that makes the handles of one aggregate. */
 export function handlesOf(kernel: Kernel, aggregate: string): (id: string) => object {
   const type = kernel.typeOf(aggregate)
@@ -77,8 +95,11 @@ export function handlesOf(kernel: Kernel, aggregate: string): (id: string) => ob
       return state
     }
 
-    async *history({ from = 1, signal }: HistoryOptions = {}): AsyncGenerator<unknown> {
-      checkSequence('from', from)
+    async *history(options: HistoryOptions = {}): AsyncGenerator<unknown> {
+      checkKeys('history(options)', options, ['from', 'signal'])
+      const { from = 1, signal } = options
+      checkWhole('from', from, 0)
+      checkSignal(signal)
       for await (const event of kernel.history(this.#stream, from, signal)) yield recordedEvent(type.folds, event)
     }
 
@@ -88,11 +109,11 @@ export function handlesOf(kernel: Kernel, aggregate: string): (id: string) => ob
   }
 
   for (const name of type.decisions.keys()) {
-    define(Handle.prototype, name, function (this: Handle, data: unknown = {}, options?: CommandOptions) {
-      return accept(kernel, Handle.streamOf(this), name, data, options)
+    define(Handle.prototype, name, function (this: Handle, data: unknown, options?: CommandOptions) {
+      return withOptions(accept, kernel, Handle.streamOf(this), name, data, options)
     })
-    define(Attempts.prototype, name, function (this: Attempts, data: unknown = {}, options?: CommandOptions) {
-      return attempt(kernel, this.stream, name, data, options)
+    define(Attempts.prototype, name, function (this: Attempts, data: unknown, options?: CommandOptions) {
+      return withOptions(attempt, kernel, this.stream, name, data, options)
     })
   }
   return (id) => {
@@ -109,15 +130,10 @@ function define<Self extends object>(
   Object.defineProperty(prototype, name, { value, enumerable: true })
 }
 
-function untilOf({ sequence, time }: At): Until {
-  if (sequence !== undefined) checkSequence('sequence', sequence)
-  if (time !== undefined && !(time instanceof Date && Number.isFinite(time.getTime()))) {
-    throw new DefinitionError('OPTION_INVALID', { option: 'time', expected: 'a valid Date', found: time })
-  }
+function untilOf(at: At): Until {
+  checkKeys('state(at)', at, ['sequence', 'time'])
+  const { sequence, time } = at
+  checkWhole('sequence', sequence, 0)
+  checkOption('time', time, (found) => found instanceof Date && Number.isFinite(found.getTime()), 'a valid Date')
   return { ...(sequence !== undefined && { sequence }), ...(time !== undefined && { timeMs: time.getTime() }) }
-}
-
-function checkSequence(option: string, found: unknown): void {
-  if (Number.isSafeInteger(found) && (found as number) >= 0) return
-  throw new DefinitionError('OPTION_INVALID', { option, expected: 'a whole number from 0', found })
 }

@@ -1,5 +1,6 @@
 /** How projections and reactions are managed, by name. */
-import { DefinitionError, ProjectionError } from '../domain/error.ts'
+import { ProjectionError } from '../domain/error.ts'
+import { checkKeys, checkSignal, checkWhole } from '../domain/options.ts'
 import type { Environment } from '../kernel/environment.ts'
 import { type ProgressOptions, Undertaking, watchProgress } from '../projection/progress.ts'
 import type { ProjectionSteps } from '../projection/projection-steps.ts'
@@ -32,9 +33,11 @@ export function management(
     throw new ProjectionError('REBUILD_IMPOSSIBLE', { projection: name })
   }
   return Object.freeze({
-    async start(name: string, { from = 1 }: StartAt = {}) {
+    async start(name: string, at: StartAt = {}) {
       const { runner } = named(name)
-      checkWhole('from', from, 1, 'a position from 1')
+      checkKeys('start(name, at)', at, ['from'])
+      const { from = 1 } = at
+      checkWhole('from', from, 1)
       runner.start(from)
       return runner.status()
     },
@@ -49,7 +52,9 @@ export function management(
     runOnce: async (name: string) => named(name).runner.runOnce(),
     progress(name: string, options: ProgressOptions = {}) {
       const { runner } = named(name)
-      checkWhole('everyMs', options.everyMs ?? 1, 1, 'a whole number above 0')
+      checkKeys('progress(name, options)', options, ['everyMs', 'signal'])
+      checkWhole('everyMs', options.everyMs, 1)
+      checkSignal(options.signal)
       const place = async () => {
         const status = await runner.status()
         // It will never catch up.
@@ -58,22 +63,22 @@ export function management(
       }
       return watchProgress(name, environment, place, options)
     },
-    rebuild(name: string, { signal }: RebuildOptions = {}) {
+    rebuild(name: string, options: RebuildOptions = {}) {
       const { rebuilder, steps } = rebuilt(name)
+      checkKeys('rebuild(name, options)', options, ['signal'])
+      const { signal } = options
+      checkSignal(signal)
       return new Undertaking((onProgress) => rebuilder.rebuild(steps, onProgress, signal))
     },
     compare(name: string, options: CompareOptions = {}) {
       const { rebuilder, steps } = rebuilt(name)
-      checkWhole('limit', options.limit ?? 0, 0, 'a whole number from 0')
+      checkKeys('compare(name, options)', options, ['limit', 'signal'])
+      checkWhole('limit', options.limit, 0)
+      checkSignal(options.signal)
       return new Undertaking((onProgress) => rebuilder.compare(steps, options, onProgress))
     },
     parked: async (name: string) => named(name).runner.parked(),
     retryParked: async (name: string) => named(name).runner.retryParked(),
     skipParked: async (name: string, position: number) => named(name).runner.skipParked(position),
   })
-}
-
-function checkWhole(option: string, found: number, least: number, expected: string): void {
-  if (Number.isSafeInteger(found) && found >= least) return
-  throw new DefinitionError('OPTION_INVALID', { option, expected, found })
 }

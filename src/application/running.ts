@@ -1,7 +1,7 @@
 /** What a started domain looks like to its user: the types that turn definitions into methods. */
 import type { Aggregate, AnyAggregate, Commands } from '../domain/aggregate.ts'
 import type { AnyCodeProjection, CodeProjection } from '../domain/code-projection.ts'
-import type { AcceptedBy, CommandOf, CommandOptions, RefusedBy } from '../domain/command.ts'
+import type { AcceptedBy, CommandOf, CommandOptions, MayBeLeftOut, RefusedBy } from '../domain/command.ts'
 import type { EventOf } from '../domain/event.ts'
 import type { Accepted, Refused } from '../domain/outcome.ts'
 import type { AnyProjection, Projection } from '../domain/projection.ts'
@@ -16,10 +16,9 @@ import type { RetryResult } from '../projection/stepper.ts'
 import type { SubscriptionOptions } from '../projection/subscription.ts'
 import type { LogPlace } from '../store/store.ts'
 
-/** Arguments of a command: its data (optional where an empty object would do), then options. */
-export type CommandArgs<Data> = {} extends Data
-  ? [data?: Data, options?: CommandOptions]
-  : [data: Data, options?: CommandOptions]
+/** Arguments of a command: its data (optional where an empty record would do, or none), then options. */
+export type CommandArgs<Data> =
+  MayBeLeftOut<Data> extends true ? [data?: Data, options?: CommandOptions] : [data: Data, options?: CommandOptions]
 
 /** A point in a stream's history: the state after this event, or as it was at this time. */
 export interface At {

@@ -1,7 +1,8 @@
 /** What may be chosen when a domain is started. Everything has a default. */
 import type { AggregateOptions } from '../domain/aggregate.ts'
-import { checkAggregateOptions } from '../domain/aggregate.ts'
+import { aggregateOptions, checkAggregateOptions } from '../domain/aggregate.ts'
 import { DefinitionError } from '../domain/error.ts'
+import { checkKeys, checkOption } from '../domain/options.ts'
 import type { Environment } from '../kernel/environment.ts'
 import type { KernelLimits } from '../kernel/limits.ts'
 import { memory } from '../store/memory/index.ts'
@@ -39,7 +40,7 @@ export interface StartOptions extends AggregateOptions {
   readonly environment?: Partial<Environment>
 }
 
-const known: ReadonlySet<string> = new Set<keyof StartOptions>([
+const known: readonly (keyof StartOptions)[] = [
   ...([
     'store',
     'events',
@@ -52,8 +53,9 @@ const known: ReadonlySet<string> = new Set<keyof StartOptions>([
     'log',
     'environment',
   ] as const),
-  ...(['snapshotEvery', 'stateRevision', 'passivateAfterMs'] as const),
-])
+  ...aggregateOptions,
+]
+const environmentParts: readonly (keyof Environment)[] = ['now', 'after', 'defer', 'random', 'newId']
 
 /** The options with their defaults where those are plain values. */
 export interface SettledOptions {
@@ -67,9 +69,9 @@ export interface SettledOptions {
 
 /** @throws DefinitionError `OPTION_INVALID` */
 export function settle(options: StartOptions): SettledOptions {
-  for (const option of Object.keys(options)) {
-    if (!known.has(option)) refuse(option, `one of ${[...known].join(', ')}`, option)
-  }
+  checkKeys('start(options)', options, known)
+  checkEnvironment(options.environment)
+  checkOption('log', options.log, (log) => typeof log?.warn === 'function', 'a console, or anything with its warn')
   checkAggregateOptions(options)
   const { store = memory(), projections = 'automatic', pollIntervalMs = 1000, leaseMs = 10_000 } = options
   const { events = store, snapshots = store } = options
@@ -85,6 +87,14 @@ export function settle(options: StartOptions): SettledOptions {
     if (!Number.isSafeInteger(found) || found < 1) refuse(option, 'a whole number above 0', found)
   }
   return { events, snapshots, projections, pollIntervalMs, leaseMs, mayAnswerFromStaleState }
+}
+
+/** An environment may be another domain's, or a test's with methods of its own. */
+function checkEnvironment(environment: Partial<Environment> = {}): void {
+  checkOption('environment', environment, (found) => typeof found === 'object' && found !== null, 'an environment')
+  for (const part of environmentParts) {
+    checkOption(`environment.${part}`, environment[part], (found) => typeof found === 'function', 'a function')
+  }
 }
 
 function refuse(option: string, expected: string, found: unknown): never {

@@ -9,7 +9,7 @@ import { reject } from './rejection.ts'
 const Raised = event('Raised', z.object({ by: z.int() }))
 const Noted = event('Noted', z.object({}))
 const input = z.object({ by: z.int() })
-const moment = { now: new Date(0), newId: () => 'id' }
+const moment = { now: new Date(0), newId: () => 'id', commandId: 'c-1', metadata: {}, tags: [] }
 
 const Counter = aggregate('counter', () => ({ count: 0 }))
   .on(Raised, (state, { by }) => ({ count: state.count + by }))

@@ -4,6 +4,8 @@
  */
 import { DefinitionError } from './error.ts'
 import type { AnyEventKind, DataOf, EventOf, NewEvent, NewEventOf } from './event.ts'
+import type { JsonObject } from './json.ts'
+import { checkKeys } from './options.ts'
 import type { AnyRejection } from './rejection.ts'
 import { type In, isSchema, type Out, type Schema } from './schema.ts'
 import { checkId } from './stream.ts'
@@ -14,6 +16,12 @@ export interface Moment {
   readonly now: Date
   /** A new unique id. */
   newId(): string
+  /** The id of the command: the caller's, or one that was made for it. The command's events carry it. */
+  readonly commandId: string
+  /** What the caller has said about the command: who, why, on behalf of what. Empty if nothing. */
+  readonly metadata: JsonObject
+  /** The tags of the command. */
+  readonly tags: readonly string[]
 }
 
 /** What a decision may answer: one fact, several, none, or a reason why not. */
@@ -41,6 +49,13 @@ export interface AggregateOptions {
   /** How long an idle instance stays in memory, in milliseconds. */
   readonly passivateAfterMs?: number
 }
+
+/** @internal */
+export const aggregateOptions: readonly (keyof AggregateOptions)[] = [
+  'snapshotEvery',
+  'stateRevision',
+  'passivateAfterMs',
+]
 
 /** How one kind of event changes the state, as the kernel sees it. */
 export interface Fold {
@@ -107,6 +122,7 @@ export function aggregate<const Name extends string, State>(
   options: AggregateOptions = {},
 ): Aggregate<Name, State, never, {}> {
   checkId('the name of an aggregate', name)
+  checkKeys(`aggregate(${JSON.stringify(name)}, initial, options)`, options, aggregateOptions)
   checkAggregateOptions(options)
   if (typeof initial !== 'function') invalid(name, 'its initial state must be a function')
   return build(name, initial, options, new Map(), new Map())
@@ -164,7 +180,7 @@ function build(
  * @throws DefinitionError `OPTION_INVALID`
  */
 export function checkAggregateOptions(options: AggregateOptions): void {
-  for (const option of ['snapshotEvery', 'stateRevision', 'passivateAfterMs'] as const) {
+  for (const option of aggregateOptions) {
     const found = options[option]
     if (found === undefined || (Number.isSafeInteger(found) && found > 0)) continue
     if (option === 'passivateAfterMs' && found === Infinity) continue

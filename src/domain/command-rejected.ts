@@ -1,9 +1,14 @@
 /** A business "no" for those who prefer an exception: what `account.withdraw(...)` throws and `account.try.withdraw(...)` returns. */
+import { brand } from './brand.ts'
 import type { Rejection } from './rejection.ts'
 import type { StreamId } from './stream.ts'
 
 /** A command was rejected; nothing is stored. `code` and `details` are those given to `reject`. */
 export class CommandRejected<Code extends string = string, Details = unknown> extends Error {
+  static {
+    brand(CommandRejected, 'CommandRejected')
+  }
+
   override readonly name = 'CommandRejected'
   readonly code: Code
   readonly details: Details

@@ -14,6 +14,9 @@ export interface CommandOptions {
   readonly signal?: AbortSignal
 }
 
+/** Whether data may be left out of a command: where an empty record would do, or none at all. */
+export type MayBeLeftOut<Data> = {} extends Data ? true : undefined extends Data ? true : false
+
 /** The commands of some aggregates, as plain data. */
 export type CommandOf<A> = {
   [K in keyof A]: A[K] extends Aggregate<infer Name, any, any, infer C extends Commands>
@@ -23,7 +26,9 @@ export type CommandOf<A> = {
           readonly id: string
           readonly name: N
         } & CommandOptions &
-          ({} extends C[N]['input'] ? { readonly data?: C[N]['input'] } : { readonly data: C[N]['input'] })
+          (MayBeLeftOut<C[N]['input']> extends true
+            ? { readonly data?: C[N]['input'] }
+            : { readonly data: C[N]['input'] })
       }[keyof C & string]
     : never
 }[keyof A]

@@ -51,8 +51,10 @@ export const catalogue = {
     'Use a synchronous schema, and look things up before the command or after the event.',
   ),
   OPTION_INVALID: entry(
-    (f: { readonly option: string; readonly expected: string; readonly found: unknown }) =>
-      `The option ${f.option} must be ${f.expected}, not ${brief(f.found)}`,
+    (f: { readonly option: string; readonly expected: string; readonly found: unknown; readonly nearest?: string }) =>
+      f.nearest === undefined
+        ? `The option ${f.option} must be ${f.expected}, not ${brief(f.found)}`
+        : `There is no option ${f.option} (did you mean ${f.nearest}?); it must be ${f.expected}`,
     'Correct the option.',
   ),
 
@@ -245,6 +247,11 @@ export const catalogue = {
     (f: { readonly store: string; readonly version: number; readonly known: number }) =>
       `The store ${f.store} is of version ${f.version}, and this program reads and writes version ${f.known} only`,
     'Open it with the version of mneme that wrote it, and copy its events into a new store; nothing was changed.',
+  ),
+  STORE_NAMES_TAKEN: entry(
+    (f: { readonly store: string; readonly names: readonly string[] }) =>
+      `The store ${f.store} would have names that something else has there: ${f.names.join(', ')}`,
+    'Choose other names for the tables of the store (`prefix` for sqlite, `schema` for postgres), or another place; nothing was changed.',
   ),
   STORE_NOT_MIGRATED: entry(
     (f: { readonly store: string; readonly reason: string }) => `The store ${f.store} is not ready: ${f.reason}`,

@@ -47,6 +47,7 @@ const facts: { readonly [Code in ErrorCode]: FactsOf<Code> } = {
   STORE_CORRUPT: { store: 'file', where: 'line 5', reason: 'the checksum is wrong' },
   STORE_TOO_NEW: { store: 'file', version: 9, known: 1 },
   STORE_TOO_OLD: { store: 'file', version: 1, known: 2 },
+  STORE_NAMES_TAKEN: { store: 'sqlite', names: ['events', 'leases'] },
   STORE_NOT_MIGRATED: { store: 'postgres', reason: 'it has no tables' },
   DRIVER_MISSING: { store: 'postgres', driver: 'pg' },
   STORE_CLOSED: { store: 'file' },

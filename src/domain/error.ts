@@ -3,10 +3,15 @@
  * by the message), `retryable` whether the same call may succeed later, `facts` the particulars with types. The
  * catalogue in `error-catalogue.ts` holds the words.
  */
+import { brand } from './brand.ts'
 import { catalogue, type ErrorCode, type FactsOf, messageOf } from './error-catalogue.ts'
 
 /** The base of all: `if (error instanceof MnemeError && error.retryable) ...` */
 export class MnemeError<Code extends ErrorCode = ErrorCode> extends Error {
+  static {
+    brand(MnemeError, 'MnemeError')
+  }
+
   override readonly name: string = 'MnemeError'
   /** Stable and documented in docs/errors.md. */
   readonly code: Code
@@ -27,6 +32,10 @@ type DefinitionCode = 'DEFINITION_INVALID' | 'NAME_RESERVED' | 'SCHEMA_ASYNC' | 
 
 /** A definition or an option that cannot work: thrown where it is written, before anything runs. */
 export class DefinitionError<Code extends DefinitionCode = DefinitionCode> extends MnemeError<Code> {
+  static {
+    brand(DefinitionError, 'DefinitionError')
+  }
+
   override readonly name = 'DefinitionError'
 }
 
@@ -44,6 +53,10 @@ type InputCode =
 
 /** What a caller handed in is not acceptable. Nothing was decided or stored. */
 export class InputError<Code extends InputCode = InputCode> extends MnemeError<Code> {
+  static {
+    brand(InputError, 'InputError')
+  }
+
   override readonly name = 'InputError'
 }
 
@@ -51,6 +64,10 @@ type EventCode = 'EVENT_INVALID' | 'EVENT_UNDECLARED' | 'EVENT_NEWER' | 'EVENT_L
 
 /** An event is not what its definition says. Nothing was stored, or (on a read) what is stored cannot be understood. */
 export class EventError<Code extends EventCode = EventCode> extends MnemeError<Code> {
+  static {
+    brand(EventError, 'EventError')
+  }
+
   override readonly name = 'EventError'
 }
 
@@ -58,11 +75,19 @@ type DecisionCode = 'DECIDE_FAILED' | 'EVOLVE_FAILED' | 'VERDICT_INVALID'
 
 /** `decide` or `evolve` threw. The command stored nothing and no other command was harmed. */
 export class DecisionError<Code extends DecisionCode = DecisionCode> extends MnemeError<Code> {
+  static {
+    brand(DecisionError, 'DecisionError')
+  }
+
   override readonly name = 'DecisionError'
 }
 
 /** An aggregate cannot be brought to life from its events. Its commands fail until that is mended; no other's do. */
 export class LoadError<Code extends 'AGGREGATE_LOAD_FAILED' = 'AGGREGATE_LOAD_FAILED'> extends MnemeError<Code> {
+  static {
+    brand(LoadError, 'LoadError')
+  }
+
   override readonly name = 'LoadError'
 }
 
@@ -70,21 +95,37 @@ type ConflictCode = 'CONFLICT' | 'CHECKPOINT_CONFLICT'
 
 /** Others kept writing to the stream, or to the checkpoint. */
 export class ConflictError<Code extends ConflictCode = ConflictCode> extends MnemeError<Code> {
+  static {
+    brand(ConflictError, 'ConflictError')
+  }
+
   override readonly name = 'ConflictError'
 }
 
 /** A bounded queue is full. Nothing was done; try again when there is room. */
 export class OverloadError<Code extends 'OVERLOADED' = 'OVERLOADED'> extends MnemeError<Code> {
+  static {
+    brand(OverloadError, 'OverloadError')
+  }
+
   override readonly name = 'OverloadError'
 }
 
 /** Whether the command was stored could not be learnt. Repeating it with the same command id is safe and tells. */
 export class OutcomeUnknownError<Code extends 'OUTCOME_UNKNOWN' = 'OUTCOME_UNKNOWN'> extends MnemeError<Code> {
+  static {
+    brand(OutcomeUnknownError, 'OutcomeUnknownError')
+  }
+
   override readonly name = 'OutcomeUnknownError'
 }
 
 /** The caller gave up, or the domain was stopped, before the command was decided. Nothing was stored. */
 export class CancelledError<Code extends 'ABORTED' | 'STOPPED' = 'ABORTED' | 'STOPPED'> extends MnemeError<Code> {
+  static {
+    brand(CancelledError, 'CancelledError')
+  }
+
   override readonly name = 'CancelledError'
 }
 
@@ -99,6 +140,7 @@ type StoreCode =
   | 'LOG_REPLACED'
   | 'STORE_TOO_NEW'
   | 'STORE_TOO_OLD'
+  | 'STORE_NAMES_TAKEN'
   | 'STORE_CLOSED'
   | 'STORE_NOT_MIGRATED'
   | 'DRIVER_MISSING'
@@ -107,6 +149,10 @@ type StoreCode =
 
 /** A store cannot be opened, read or written. */
 export class StoreError<Code extends StoreCode = StoreCode> extends MnemeError<Code> {
+  static {
+    brand(StoreError, 'StoreError')
+  }
+
   override readonly name = 'StoreError'
 }
 
@@ -124,6 +170,10 @@ type ProjectionCode =
 
 /** A projection stopped, has not got as far as was asked in time, or cannot do what is asked of it. */
 export class ProjectionError<Code extends ProjectionCode = ProjectionCode> extends MnemeError<Code> {
+  static {
+    brand(ProjectionError, 'ProjectionError')
+  }
+
   override readonly name = 'ProjectionError'
 }
 

@@ -3,6 +3,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
 import { type AnyEventKind, event, lift, outputOf } from './event.ts'
+import { toJson } from './json.ts'
+
+const asDecided = (kind: AnyEventKind, data: unknown) => outputOf(kind, toJson('The event', data), data)
 
 const Deposited = event('MoneyDeposited', z.object({ amount: z.int().positive() }))
 const Pinged = event('Pinged', z.object({}))
@@ -56,13 +59,13 @@ test('each lift gets the output of the schema before it', () => {
 test('what is handed out is the output of the schema', () => {
   const kind = event('Joined', z.object({ at: z.coerce.date(), nick: z.string().default('anon') }))
   const expected = { at: new Date(0), nick: 'anon' }
-  assert.deepEqual(outputOf(kind, { at: '1970-01-01T00:00:00.000Z' }), expected)
+  assert.deepEqual(asDecided(kind, { at: '1970-01-01T00:00:00.000Z' }), expected)
   assert.deepEqual(lift(kind, 1, { at: '1970-01-01T00:00:00.000Z' }), expected)
 })
 
 test('data that does not fit as decided is refused with every issue', () => {
   assert.throws(
-    () => outputOf(Placed, { cents: 0.5 }),
+    () => asDecided(Placed, { cents: 0.5 }),
     (error: { code?: string; facts?: { issues: readonly { path: string }[] } }) => {
       assert.equal(error.code, 'EVENT_INVALID')
       assert.deepEqual(error.facts?.issues.map(({ path }) => path).sort(), ['cents', 'currency'])
@@ -100,22 +103,38 @@ test('an asynchronous schema is refused', () => {
     'X',
     z.object({}).refine(async () => true),
   )
-  assert.throws(() => outputOf(kind, {}), { code: 'SCHEMA_ASYNC' })
+  assert.throws(() => asDecided(kind, {}), { code: 'SCHEMA_ASYNC' })
   assert.throws(() => lift(kind, 1, {}), { code: 'SCHEMA_ASYNC' })
 })
 
 test('tags are made from the data that is handed out', () => {
   const kind = event('X', z.object({ city: z.string().toLowerCase() })).tagged(({ city }) => [`city:${city}`])
-  const output = outputOf(kind as AnyEventKind, { city: 'Graz' })
+  const output = asDecided(kind, { city: 'Graz' })
   assert.deepEqual(kind.tagsOf?.(output), ['city:graz'])
   assert.equal(Deposited.tagsOf, undefined)
 })
 
-test('tagging leaves the untagged kind as it is, and a revision asks for new tags', () => {
+test('tagging leaves the untagged kind as it is', () => {
   const plain = event('X', z.object({ a: z.string() }))
-  const tagged = plain.tagged(({ a }) => [a])
+  plain.tagged(({ a }) => [a])
   assert.equal(plain.tagsOf, undefined)
-  assert.equal(tagged.revise(z.object({ b: z.string() }), ({ a }) => ({ b: a })).tagsOf, undefined)
+})
+
+test('a revision keeps the tags that were said before it', () => {
+  const kind = event('X', z.object({ a: z.string() }))
+    .tagged(({ a }) => [`a:${a}`])
+    .revise(z.object({ a: z.string(), b: z.string() }), ({ a }) => ({ a, b: '' }))
+    .revise(z.object({ a: z.string(), c: z.string() }), ({ a }) => ({ a, c: '' }))
+  assert.deepEqual(kind.tagsOf?.({ a: 'x', c: 'y' }), ['a:x'])
+})
+
+test('a date whose schema does not take it as text is refused with what to do', () => {
+  const kind = event('Shipped', z.object({ at: z.date() }))
+  assert.throws(() => asDecided(kind, { at: new Date(0) }), {
+    code: 'EVENT_INVALID',
+    message: /stored and a Date is a text \(z\.coerce\.date\(\) takes that/,
+  })
+  assert.throws(() => asDecided(kind, { at: 'never' }), { code: 'EVENT_INVALID', message: /as decided/ })
 })
 
 for (const type of ['', 'x'.repeat(1025), '\ud800', 'a\0b', 5 as unknown as string]) {

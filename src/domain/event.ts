@@ -4,7 +4,7 @@
  */
 import { DefinitionError, EventError } from './error.ts'
 import type { Json, JsonObject } from './json.ts'
-import { check, type In, isSchema, type Out, type Schema } from './schema.ts'
+import { type Checked, check, type In, isSchema, type Out, type Schema } from './schema.ts'
 import { checkId, type StreamId } from './stream.ts'
 
 /** Arguments of a call whose data may be left out when an empty object would do. */
@@ -42,16 +42,22 @@ export interface Revision {
  * A kind of event. Calling it makes one. `Type` is the name on disk and never changes; the identifier that it is
  * assigned to may be renamed freely.
  */
-export interface EventKind<Type extends string, Input, Output> {
+export interface EventKind<Type extends string, Input, Output, TaggedBy = unknown> {
   (...args: Args<Input>): NewEvent<Type, Input>
   readonly type: Type
   readonly revisions: readonly Revision[]
   /** The tags that an event of this kind gets besides its command's. */
   readonly tagsOf: ((data: any) => readonly string[]) | undefined
-  /** Adds the next shape of this event, and the function that lifts the shape before it. */
-  revise<S extends Schema>(schema: S, lift: (previous: Output) => In<S>): EventKind<Type, In<S>, Out<S>>
-  /** Says which tags such an event gets, from its data (the schema's output). They can be filtered by. */
-  tagged(tags: (data: Output) => readonly string[]): EventKind<Type, Input, Output>
+  /**
+   * Adds the next shape of this event, and the function that lifts the shape before it. Tags stay as they were said; where they are
+   * made from what the next shape does not have, say `tagged` behind `revise`.
+   */
+  revise<S extends Schema>(
+    schema: S & ([Out<S>] extends [TaggedBy] ? unknown : 'its tags are made from the shape before: say .tagged last'),
+    lift: (previous: Output) => In<S>,
+  ): EventKind<Type, In<S>, Out<S>, TaggedBy>
+  /** Says which tags such an event gets, from its data (the newest schema's output). They can be filtered by. */
+  tagged(tags: (data: Output) => readonly string[]): EventKind<Type, Input, Output, Output>
   /** Whether an event is of this kind; narrows it. */
   is(event: NewEvent): event is EventOf<EventKind<Type, Input, Output>>
 }
@@ -87,7 +93,7 @@ function kind(type: string, revisions: readonly Revision[], tagsOf: AnyEventKind
       revisions: Object.freeze(revisions),
       tagsOf,
       revise: (schema: Schema, lift: Revision['lift']) =>
-        kind(type, [...revisions, { schema: checkSchema(type, schema), lift }], undefined),
+        kind(type, [...revisions, { schema: checkSchema(type, schema), lift }], tagsOf),
       tagged: (tags: AnyEventKind['tagsOf']) => kind(type, revisions, tags),
       is: (candidate: NewEvent) => candidate.type === type,
     }),
@@ -105,10 +111,23 @@ function checkSchema(type: string, schema: unknown): Schema {
 /**
  * Data that is about to be stored, checked against the newest schema: its output.
  *
+ * @param data as it is stored
+ * @param given as it was decided, before it was made JSON
  * @throws EventError `EVENT_INVALID`, DefinitionError `SCHEMA_ASYNC`
  */
-export function outputOf(kind: AnyEventKind, data: Json): unknown {
-  return run(kind, kind.revisions.length - 1, data, 'as decided')
+export function outputOf(kind: AnyEventKind, data: Json, given: unknown): unknown {
+  const newest = kind.revisions.length - 1
+  const checked = check(kind.revisions[newest]!.schema, data)
+  if (checked !== 'async' && 'value' in checked) return checked.value
+  return refuse(kind, checked, isOnlyGood(kind, given) ? notAsJson : 'as decided')
+}
+
+/** Why data that is valid as it was decided is not valid as it would be stored: `z.date()` takes no text. */
+const notAsJson = 'as JSON, in which it is stored and a Date is a text (z.coerce.date() takes that, z.date() does not),'
+
+function isOnlyGood(kind: AnyEventKind, given: unknown): boolean {
+  const checked = check(kind.revisions.at(-1)!.schema, given)
+  return checked !== 'async' && 'value' in checked
 }
 
 /**
@@ -134,7 +153,10 @@ export function lift(kind: AnyEventKind, revision: number, data: Json): unknown 
 
 function run(kind: AnyEventKind, index: number, data: unknown, where: string): unknown {
   const checked = check(kind.revisions[index]!.schema, data)
+  return checked !== 'async' && 'value' in checked ? checked.value : refuse(kind, checked, where)
+}
+
+function refuse(kind: AnyEventKind, checked: Exclude<Checked, { readonly value: unknown }>, where: string): never {
   if (checked === 'async') throw new DefinitionError('SCHEMA_ASYNC', { where: `the event ${kind.type}` })
-  if ('issues' in checked) throw new EventError('EVENT_INVALID', { event: kind.type, where, issues: checked.issues })
-  return checked.value
+  throw new EventError('EVENT_INVALID', { event: kind.type, where, issues: checked.issues })
 }

@@ -1,5 +1,6 @@
 /** What happens when a projection or a reaction cannot handle an event. */
 import { DefinitionError } from './error.ts'
+import { checkKeys } from './options.ts'
 
 /**
  * What happens in the end: 'stop' before the event; 'skip' it with a warning; or 'park' it: it is kept, and so are later events with the
@@ -31,6 +32,7 @@ export const policyDefault: Required<FailurePolicy> = Object.freeze({
  * @throws DefinitionError `OPTION_INVALID`
  */
 export function changedPolicy(policy: Required<FailurePolicy>, changes: FailurePolicy): Required<FailurePolicy> {
+  checkKeys('onFailure(policy)', changes, ['retries', 'firstMs', 'maxMs', 'giveUp'])
   const changed = { ...policy, ...changes }
   for (const option of ['retries', 'firstMs', 'maxMs'] as const) {
     const found = changed[option]

@@ -1,13 +1,19 @@
 /** A business "no". It is a value: `decide` returns it, nothing throws it, and its code and details are typed at the caller. */
+import { brand } from './brand.ts'
 
 /** An expected outcome that is not a fact: a code, and details where the caller needs them. */
 export class Rejection<const Code extends string, Details = undefined> {
+  static {
+    brand(Rejection, 'Rejection')
+  }
+
   readonly code: Code
   readonly details: Details
 
   constructor(code: Code, details: Details) {
     this.code = code
     this.details = details
+    Object.freeze(this)
   }
 }
 

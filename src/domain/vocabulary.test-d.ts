@@ -8,6 +8,7 @@ import { z } from 'zod'
 import { aggregate } from './aggregate.ts'
 import { projection } from './code-projection.ts'
 import { type EventOf, event, type NewEventOf } from './event.ts'
+import type { JsonObject } from './json.ts'
 import { reject } from './rejection.ts'
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
@@ -47,6 +48,15 @@ event('OrderPlaced', z.object({ total: z.number() }))
   // @ts-expect-error the lifted shape lacks the currency
   .revise(z.object({ total: z.number(), currency: z.string() }), ({ total }) => ({ total }))
 
+// -- tags: kept by a revision that still has what they are made from --------------------------------
+const Tagged = event('Tagged', z.object({ city: z.string() })).tagged(({ city }) => [city])
+Tagged.revise(z.object({ city: z.string(), zip: z.string() }), ({ city }) => ({ city, zip: '' }))
+// @ts-expect-error the tags are made from a city
+Tagged.revise(z.object({ zip: z.string() }), () => ({ zip: '' }))
+Tagged.tagged(() => [])
+  .revise(z.object({ city: z.string(), zip: z.string() }), ({ city }) => ({ city, zip: '' }))
+  .tagged(({ zip }) => [zip])
+
 // -- aggregate: state, data and decisions are inferred --------------------------------------------
 type Room = { members: string[]; status: 'empty' | 'full' }
 const base = aggregate('room', (): Room => ({ members: [], status: 'empty' }))
@@ -60,8 +70,9 @@ const room = base
   })
   .on(Left, (state) => ({ ...state, members: [], status: 'empty' }))
   .on(Pinged)
-  .command('join', z.object({ nick: z.string() }), (state, input, { now }) => {
+  .command('join', z.object({ nick: z.string() }), (state, input, { now, commandId, metadata, tags }) => {
     same<typeof input, { nick: string }>(true)
+    same<[typeof commandId, typeof metadata, typeof tags], [string, JsonObject, readonly string[]]>(true)
     if (state.members.includes(input.nick)) return reject('Taken', { nick: input.nick })
     if (state.members.length > 9) return reject('Full')
     return [Joined({ at: now, nick: input.nick }), Pinged()]

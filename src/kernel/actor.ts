@@ -6,20 +6,27 @@
  * conflict undoes the round by forgetting it.
  */
 import { ConflictError, LoadError, MnemeError, OutcomeUnknownError } from '../domain/error.ts'
-import type { RecordedEvent } from '../domain/event.ts'
 import type { StreamId } from '../domain/stream.ts'
 import { repeated } from '../store/commit.ts'
 import type { CommitQueue } from '../store/commit-queue.ts'
 import type { AppendResult, StreamEnd } from '../store/store.ts'
 import type { AggregateType } from './aggregate-type.ts'
-import { type Answering, answerDecided, answerIfNew, answerStored, type StoredCommand } from './answers.ts'
+import {
+  type AcceptedCommand,
+  type Answering,
+  answerAccepted,
+  answerDecided,
+  answerIfNew,
+  answerStored,
+  type StoredCommand,
+} from './answers.ts'
 import { isCertain } from './certainty.ts'
 import { backOffMs, type Environment, sleep } from './environment.ts'
 import type { KernelLimits } from './limits.ts'
 import type { Looks } from './looks.ts'
 import type { PendingCommand } from './pending-command.ts'
 import { catchUp, rehydrate, type Standing, StreamReplaced } from './rehydrate.ts'
-import { type AcceptedCommand, Round } from './round.ts'
+import { Round } from './round.ts'
 import type { Turns } from './turns.ts'
 
 /** What all actors of a kernel share. */
@@ -265,14 +272,10 @@ export class Actor {
     await this.#refresh({ conflicts: conflicts[0]?.pending.conflicts ?? 0, reserved })
   }
 
-  #accept({ pending, decided, receipt }: AcceptedCommand): void {
-    const { sequence, position, count, checksum } = receipt
-    const { state } = decided
-    this.#standing = { state, sequence, position, checksum }
-    const first = position - count + 1
-    // New objects: user code may have kept those that were applied.
-    const events = decided.events.map((event, i) => placed(event, first + i))
-    pending.succeed({ accepted: true, state, sequence, position, events })
+  #accept(accepted: AcceptedCommand): void {
+    const { sequence, position, checksum } = accepted.receipt
+    this.#standing = { state: accepted.decided.state, sequence, position, checksum }
+    answerAccepted(accepted)
   }
 
   /** Commands that were decided on what was not stored wait again, before those that came later. */
@@ -391,12 +394,6 @@ export class Actor {
     const { aggregate, id } = this.stream
     return `${aggregate} ${JSON.stringify(id)}`
   }
-}
-
-/** An event that is stored now. */
-function placed(event: RecordedEvent, position: number): RecordedEvent {
-  const { type, data, stream, sequence, recordedAt, metadata, tags, revision, commitId } = event
-  return { type, data, stream, sequence, position, recordedAt, metadata, tags, revision, commitId }
 }
 
 /** Whether the end of a pause is still to come; one that is too far off shows that the clock was set back. */

@@ -7,6 +7,7 @@ import type { RecordedEvent } from '../domain/event.ts'
 import type { StreamId } from '../domain/stream.ts'
 import type { Receipt } from '../store/store.ts'
 import type { AggregateType } from './aggregate-type.ts'
+import type { Decided } from './decide.ts'
 import { deepFreeze } from './freeze.ts'
 import type { PendingCommand } from './pending-command.ts'
 import { catchUp, recordedEvent, rehydrate, type Sources, type Standing } from './rehydrate.ts'
@@ -27,6 +28,24 @@ interface Addressee {
 export interface StoredCommand {
   readonly pending: PendingCommand
   readonly receipt: Receipt
+}
+
+/** A command that is stored now, as it was decided. */
+export interface AcceptedCommand extends StoredCommand {
+  readonly decided: Decided & { readonly kind: 'events' }
+}
+
+/** Answers a command that is stored now. Its events are new objects: user code may have kept those that were applied. */
+export function answerAccepted({ pending, decided, receipt }: AcceptedCommand): void {
+  const { sequence, position, count } = receipt
+  const first = position - count + 1
+  const events = decided.events.map((event, i) => placed(event, first + i))
+  pending.succeed({ accepted: true, state: decided.state, sequence, position, events })
+}
+
+function placed(event: RecordedEvent, position: number): RecordedEvent {
+  const { type, data, stream, sequence, recordedAt, metadata, tags, revision, commitId } = event
+  return { type, data, stream, sequence, position, recordedAt, metadata, tags, revision, commitId }
 }
 
 /** Answers a command that decided no events, on the standing that it was decided on. */

@@ -4,19 +4,20 @@
  */
 import type { Fold, Moment } from '../domain/aggregate.ts'
 import { DecisionError, EventError, MnemeError } from '../domain/error.ts'
-import { type NewEvent, outputOf, type RecordedEvent } from '../domain/event.ts'
-import type { JsonCopier } from '../domain/json.ts'
+import { type AnyEventKind, type NewEvent, outputOf, type RecordedEvent } from '../domain/event.ts'
+import type { JsonCopier, JsonObject } from '../domain/json.ts'
 import { Rejection } from '../domain/rejection.ts'
 import type { StreamId } from '../domain/stream.ts'
 import { Commit, type CommitEvent, checkTags, sizeOfLabels } from '../store/commit.ts'
 import { checkSize } from '../store/expected.ts'
 import type { StoreLimits } from '../store/store.ts'
 import type { AggregateType } from './aggregate-type.ts'
+import { evolved } from './evolved.ts'
 import { deepFreeze } from './freeze.ts'
 import type { CheckedCommand } from './pending-command.ts'
 
 /** The moment of a round of decisions: every event of the round carries it. */
-export interface RoundMoment extends Moment {
+export interface RoundMoment extends Pick<Moment, 'now' | 'newId'> {
   readonly nowMs: number
   readonly recordedAt: Date
   /** One for all events of the round. */
@@ -35,6 +36,37 @@ export type Decided =
   | { readonly kind: 'rejected'; readonly rejection: unknown }
   | { readonly kind: 'nothing' }
   | { readonly kind: 'failed'; readonly error: unknown }
+
+/** What one decision may know: nothing in it can be changed, and nothing of the round can be reached. */
+class DecisionMoment implements Moment {
+  readonly #round: RoundMoment
+  readonly #command: CheckedCommand
+
+  constructor(round: RoundMoment, command: CheckedCommand) {
+    this.#round = round
+    this.#command = command
+  }
+
+  get now(): Date {
+    return new Date(this.#round.nowMs)
+  }
+
+  get newId(): () => string {
+    return this.#round.newId
+  }
+
+  get commandId(): string {
+    return this.#command.commandId
+  }
+
+  get metadata(): JsonObject {
+    return this.#command.metadata
+  }
+
+  get tags(): readonly string[] {
+    return this.#command.tags
+  }
+}
 
 const rejectedOf = (rejection: unknown): Decided => ({ kind: 'rejected', rejection })
 const nothing: Decided = Object.freeze({ kind: 'nothing' })
@@ -71,8 +103,8 @@ export function decide(
     const fold = foldOf(type, stream, command, event)
     const { kind } = fold
     const copy = copier.copy(event.data, 'The event', kind.type)
-    const data = outputOf(kind, copy)
-    const tags = kind.tagsOf === undefined ? command.tags : checkTags([...command.tags, ...kind.tagsOf(data)])
+    const data = outputOf(kind, copy, event.data)
+    const tags = kind.tagsOf === undefined ? command.tags : tagsOf(kind, data, command)
     const revision = kind.revisions.length
     const applied: RecordedEvent = {
       type: kind.type,
@@ -97,10 +129,10 @@ export function decide(
   return { kind: 'events', commit, events, state: next }
 }
 
-function judge(stream: StreamId, state: unknown, command: CheckedCommand, moment: Moment): unknown {
+function judge(stream: StreamId, state: unknown, command: CheckedCommand, moment: RoundMoment): unknown {
   let verdict: unknown
   try {
-    verdict = command.decision.decide(state, command.input, moment)
+    verdict = command.decision.decide(state, command.input, new DecisionMoment(moment, command))
   } catch (cause) {
     throw new DecisionError('DECIDE_FAILED', { stream, command: command.name }, cause)
   }
@@ -120,9 +152,20 @@ function foldOf(type: AggregateType, stream: StreamId, command: CheckedCommand, 
   throw new EventError('EVENT_UNDECLARED', facts)
 }
 
-function evolve({ evolve }: Fold, state: unknown, event: RecordedEvent, command: CheckedCommand): unknown {
+function tagsOf(kind: AnyEventKind, data: unknown, command: CheckedCommand): readonly string[] {
   try {
-    return deepFreeze(evolve(state, event.data, event))
+    return checkTags([...command.tags, ...kind.tagsOf!(data)])
+  } catch (cause) {
+    if (cause instanceof MnemeError) throw cause
+    const message = `its tags cannot be made: ${cause instanceof Error ? cause.message : cause}`
+    const facts = { event: kind.type, where: 'as decided', issues: [{ path: '', message }] }
+    throw new EventError('EVENT_INVALID', facts, cause)
+  }
+}
+
+function evolve(fold: Fold, state: unknown, event: RecordedEvent, command: CheckedCommand): unknown {
+  try {
+    return deepFreeze(evolved(fold, state, event))
   } catch (cause) {
     if (cause instanceof MnemeError) throw cause
     throw new DecisionError('EVOLVE_FAILED', { stream: event.stream, command: command.name, event: event.type }, cause)

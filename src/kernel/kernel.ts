@@ -14,7 +14,7 @@ import {
   OverloadError,
 } from '../domain/error.ts'
 import type { Outcome } from '../domain/outcome.ts'
-import { check } from '../domain/schema.ts'
+import { checkInput } from '../domain/schema.ts'
 import type { StreamId } from '../domain/stream.ts'
 import { checkMetadata, checkTags } from '../store/commit.ts'
 import { CommitQueue } from '../store/commit-queue.ts'
@@ -135,14 +135,14 @@ export class Kernel {
     if (this.#stopping) throw new CancelledError('STOPPED', { what: `The command ${name}` })
     const pending = this.#check(registered.type, name, data, options)
     const { signal } = options
-    checkSignal(signal)
     if (signal?.aborted) throw new CancelledError('ABORTED', { what: `The command ${name}` }, signal.reason)
     const live = registered.live.get(stream.id)
     this.#checkRoom(live)
     const actor = live ?? new Actor(this.#context, registered.type, stream)
-    this.#inFlight++
     const outcome = pending.outcome()
     if (signal !== undefined) pending.listenTo(signal, stream)
+    // From here on nothing throws: a place that is taken is freed by the answer.
+    this.#inFlight++
     actor.post(pending)
     if (live === undefined) this.#begin(registered, actor)
     this.#schedule(actor)
@@ -211,7 +211,7 @@ export class Kernel {
       const facts = { aggregate: type.name, command: name, known: [...type.decisions.keys()] }
       throw new InputError('COMMAND_UNKNOWN', facts)
     }
-    const checked = check(decision.schema, data)
+    const checked = checkInput(decision.schema, data)
     if (checked === 'async') throw new DefinitionError('SCHEMA_ASYNC', { where: `the command ${type.name}.${name}` })
     if ('issues' in checked) {
       throw new InputError('COMMAND_INVALID', { aggregate: type.name, command: name, issues: checked.issues })
@@ -295,12 +295,6 @@ export class Kernel {
     }
     for (const [pending, stream] of this.#context.inquiries) pending.fail(abandoned(stream, pending))
   }
-}
-
-/** @throws InputError `COMMAND_MALFORMED` for something that only looks like a signal: it would be listened to in vain */
-function checkSignal(signal: unknown): void {
-  if (signal === undefined || signal instanceof AbortSignal) return
-  throw new InputError('COMMAND_MALFORMED', { reason: 'its signal is not an AbortSignal' })
 }
 
 function abandoned(stream: StreamId, { name, commandId, sent }: PendingCommand): MnemeError {

@@ -1,5 +1,6 @@
 /** The bounds of the kernel, each with a name and a default: nothing in it grows without end. */
 import { DefinitionError } from '../domain/error.ts'
+import { checkKeys } from '../domain/options.ts'
 
 export interface KernelLimits {
   /** Live aggregates kept in memory; over it the least recently used idle ones are passivated. */
@@ -49,11 +50,8 @@ const limitDefaults: KernelLimits = Object.freeze({
  * @throws DefinitionError `OPTION_INVALID`
  */
 export function limitsOf(chosen: Partial<KernelLimits>): KernelLimits {
+  checkKeys('limits', chosen, Object.keys(limitDefaults))
   for (const [name, found] of Object.entries(chosen)) {
-    if (!Object.hasOwn(limitDefaults, name)) {
-      const expected = `one of ${Object.keys(limitDefaults).join(', ')}`
-      throw new DefinitionError('OPTION_INVALID', { option: `limits.${name}`, expected, found: name })
-    }
     if (found !== Number.POSITIVE_INFINITY && !(Number.isSafeInteger(found) && found > 0)) {
       const expected = 'a whole number above 0, or Infinity'
       throw new DefinitionError('OPTION_INVALID', { option: `limits.${name}`, expected, found })

@@ -11,6 +11,7 @@ import type { EventStore, SnapshotStore, StoredEvent } from '../store/store.ts'
 import type { AggregateType } from './aggregate-type.ts'
 import { Breath } from './breath.ts'
 import type { Environment } from './environment.ts'
+import { evolved } from './evolved.ts'
 import { deepFreeze } from './freeze.ts'
 import type { Warn } from './warning.ts'
 
@@ -148,7 +149,7 @@ function applyStored(type: AggregateType, state: unknown, stored: StoredEvent): 
     revision,
     commitId,
   }
-  return fold.evolve(state, data, event)
+  return evolved(fold, state, event)
 }
 
 /**

@@ -7,7 +7,7 @@ import type { StreamId } from '../domain/stream.ts'
 import type { Commit } from '../store/commit.ts'
 import type { AppendResult, StoreLimits } from '../store/store.ts'
 import type { AggregateType } from './aggregate-type.ts'
-import type { StoredCommand } from './answers.ts'
+import type { AcceptedCommand, StoredCommand } from './answers.ts'
 import { Breath } from './breath.ts'
 import { type Decided, decide, type RoundMoment } from './decide.ts'
 import type { Environment } from './environment.ts'
@@ -22,11 +22,6 @@ export interface RoundOptions {
   readonly environment: Environment
   readonly limits: StoreLimits
   readonly nowMs: number
-}
-
-/** A command that a round has stored. */
-export interface AcceptedCommand extends StoredCommand {
-  readonly decided: Decided & { readonly kind: 'events' }
 }
 
 /** What becomes of the commands of a round. */

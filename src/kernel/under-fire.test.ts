@@ -37,7 +37,7 @@ describe('What is thrown', () => {
       for (let i = 0; i < 10; i++) {
         await assert.rejects(vaults.dispatch({ ...command, signal } as never), { code: 'COMMAND_MALFORMED' })
         await assert.rejects(vaults.vault('a').add({ amount: 1 }, { signal: signal as never }), {
-          code: 'COMMAND_MALFORMED',
+          code: 'OPTION_INVALID',
         })
       }
     }

@@ -4,7 +4,7 @@
  * key is `get`.
  */
 import { decode } from '../domain/encoding.ts'
-import { DefinitionError } from '../domain/error.ts'
+import { checkKeys, checkOption } from '../domain/options.ts'
 import type { Condition, ProjectionStore } from '../store/store.ts'
 import { isOwnKey } from './parked-events.ts'
 import { isSame } from './same.ts'
@@ -49,14 +49,8 @@ export async function findRows(
   projection: string,
   query: Query<Record<string, unknown>>,
 ): Promise<readonly Found<unknown>[]> {
+  checkQuery(query)
   const { where = {}, orderBy, direction = 'ascending', limit = limitDefault } = query
-  if (limit !== Number.POSITIVE_INFINITY && (!Number.isSafeInteger(limit) || limit < 0)) {
-    throw new DefinitionError('OPTION_INVALID', { option: 'limit', expected: 'a whole number from 0', found: limit })
-  }
-  if (direction !== 'ascending' && direction !== 'descending') {
-    const expected = "'ascending' or 'descending'"
-    throw new DefinitionError('OPTION_INVALID', { option: 'direction', expected, found: direction })
-  }
   const order = orderOf(orderBy, direction === 'ascending' ? 1 : -1)
   let found: Found<unknown>[] = []
   for await (const { key, row } of allRows(store, projection, conditionsOf(where))) {
@@ -66,6 +60,32 @@ export async function findRows(
     if (found.length > 2 * limit + pageSize) found = found.sort(order).slice(0, limit)
   }
   return found.sort(order).slice(0, limit)
+}
+
+function checkQuery(query: Query<Record<string, unknown>>): void {
+  checkKeys('find(query)', query, ['where', 'orderBy', 'direction', 'limit'])
+  const { where, orderBy, direction, limit } = query
+  const isRecord = (found: unknown) => typeof found === 'object' && found !== null && !Array.isArray(found)
+  checkOption('where', where, isRecord, 'a record of fields')
+  checkOption('orderBy', orderBy, (found) => typeof found === 'string', 'the name of a field')
+  const directions = ['ascending', 'descending']
+  checkOption('direction', direction, (found) => directions.includes(found), "'ascending' or 'descending'")
+  checkOption(
+    'limit',
+    limit,
+    (found) => found === Infinity || (Number.isSafeInteger(found) && found >= 0),
+    'a whole number from 0',
+  )
+  for (const [field, wanted] of Object.entries(where ?? {})) checkComparison(field, wanted)
+}
+
+/** What has an operator among its keys was meant as a comparison: another key in it is a misspelt operator. */
+function checkComparison(field: string, wanted: unknown): void {
+  if (typeof wanted !== 'object' || wanted === null) return
+  const keys = Object.keys(wanted)
+  if (keys.some((key) => operators.has(key))) checkKeys(`where.${field}`, wanted, [...operators])
+  const { in: oneOf } = wanted as { readonly in?: unknown }
+  if (isComparison(wanted)) checkOption(`where.${field}.in`, oneOf, Array.isArray, 'a list of values')
 }
 
 async function* allRows(

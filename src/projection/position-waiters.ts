@@ -28,6 +28,7 @@ export class PositionWaiters {
   wait(atLeast: number, timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
     if (this.#position >= atLeast) return Promise.resolve()
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
+    if (signal?.aborted) return Promise.reject(signal.reason)
     return new Promise((resolve, reject) => {
       const settle = (end: () => void) => {
         this.#waiting.delete(waiter)

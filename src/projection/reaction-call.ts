@@ -3,11 +3,12 @@
  * event's position, the command's name and how often that was sent to the same aggregate before, so a run after a crash
  * sends the same ids, and gets the same answers.
  */
-import type { CommandOptions } from '../domain/command.ts'
 import { CancelledError, DefinitionError, MnemeError, OutcomeUnknownError, StoreError } from '../domain/error.ts'
 import type { RecordedEvent } from '../domain/event.ts'
 import { toJson } from '../domain/json.ts'
+import { checkKeys } from '../domain/options.ts'
 import type { Outcome } from '../domain/outcome.ts'
+import { checkPlainCommand, type PlainCommand } from '../domain/plain-command.ts'
 import type { AnyReaction, Due, ReactionTools } from '../domain/reaction.ts'
 import { Rejection } from '../domain/rejection.ts'
 import { derivedCommandId } from '../kernel/command-id.ts'
@@ -16,14 +17,6 @@ import type { Warn } from '../kernel/warning.ts'
 import type { EventStore, ProjectionStore, Row } from '../store/store.ts'
 import { type ReactionRows, rejectionKey, rejectionRow, timerKey } from './reaction-rows.ts'
 import type { Lead } from './stepper.ts'
-
-/** A command as plain data. */
-export interface PlainCommand extends CommandOptions {
-  readonly aggregate: string
-  readonly id: string
-  readonly name: string
-  readonly data?: unknown
-}
 
 /** Sends a command; a rejection is an outcome too. */
 export type Dispatch = (command: PlainCommand) => Promise<Outcome>
@@ -136,6 +129,7 @@ export class ReactionCall {
 
   /** With the id that makes it happen once, and where it comes from. */
   #complete(command: PlainCommand, named: string): PlainCommand {
+    checkPlainCommand(command)
     const { commitId, position, metadata: inherited } = this.#event
     const { correlationId = commitId } = inherited
     const metadata = { correlationId, causationId: commitId, ...command.metadata }
@@ -144,6 +138,7 @@ export class ReactionCall {
   }
 
   #dueAt(due: Due): number {
+    if (!(due instanceof Date)) checkKeys('when it is due', due, ['afterMs'])
     const at = due instanceof Date ? due.getTime() : this.#event.recordedAt.getTime() + (due?.afterMs ?? Number.NaN)
     if (Number.isFinite(at)) return at
     throw new DefinitionError('OPTION_INVALID', { option: 'due', expected: 'a Date or { afterMs }', found: due })

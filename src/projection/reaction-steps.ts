@@ -5,11 +5,12 @@
  */
 import { ProjectionError } from '../domain/error.ts'
 import type { JsonObject } from '../domain/json.ts'
+import type { PlainCommand } from '../domain/plain-command.ts'
 import type { LogPlace, Page, Row } from '../store/store.ts'
 import { EventRun, failureOf, warnOf } from './event-run.ts'
 import { type ParkedEvent, type ParkedEvents, parkedRow, reasonOf, unparkedRow } from './parked-events.ts'
 import { Place } from './place.ts'
-import { isHopeless, type PlainCommand, type ReactionOptions } from './reaction-call.ts'
+import { isHopeless, type ReactionOptions } from './reaction-call.ts'
 import { positionOfTimer, ReactionRows, withoutTimer } from './reaction-rows.ts'
 import { readEach } from './read-each.ts'
 import type { RetryResult, Stepper, StepResult } from './stepper.ts'

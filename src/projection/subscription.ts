@@ -3,7 +3,7 @@
  * event: it is one loop that reads behind the last place it has examined and waits only when there is nothing left. The reader
  * pulls, so a slow one holds one page and nothing piles up. A log that is not the one that was read before is refused, not gone on with.
  */
-import { DefinitionError } from '../domain/error.ts'
+import { checkKeys, checkOption, checkSignal, checkWhole } from '../domain/options.ts'
 import type { EventStore, LogPlace, ReadAllOptions, StoredEvent } from '../store/store.ts'
 import type { Tail } from './tail.ts'
 
@@ -34,12 +34,28 @@ export interface SubscriptionContext {
  */
 export function subscribe(
   context: SubscriptionContext,
-  { from, after, pageSize = 1000, ...options }: SubscriptionOptions,
+  given: SubscriptionOptions,
 ): AsyncGenerator<StoredEvent, void, void> {
-  if (from !== undefined && after !== undefined) refuse('after', 'nothing beside from', after)
-  if (from !== undefined && from !== 'now' && !isWhole(from)) refuse('from', "a position or 'now'", from)
-  if (after !== undefined && !isPlace(after)) refuse('after', 'an event, or its { position, checksum }', after)
-  if (!Number.isSafeInteger(pageSize) || pageSize < 1) refuse('pageSize', 'a whole number above 0', pageSize)
+  checkKeys('events(options)', given, ['from', 'after', 'types', 'aggregates', 'tags', 'pageSize', 'signal'])
+  const { from, after, pageSize = 1000, ...options } = given
+  checkOption(
+    'from',
+    from,
+    (found) => found === undefined || found === 'now' || (Number.isSafeInteger(found) && found >= 0),
+    "a position or 'now'",
+  )
+  checkOption(
+    'after',
+    after,
+    (found) => found === undefined || isPlace(found),
+    'an event, or its { position, checksum }',
+  )
+  if (after !== undefined) checkOption('after', from, (found) => found === undefined, 'nothing beside from')
+  checkWhole('pageSize', pageSize, 1)
+  for (const filter of ['types', 'aggregates', 'tags'] as const) {
+    checkOption(filter, options[filter], isListOfTexts, 'a list of texts')
+  }
+  checkSignal(options.signal)
   const behind = after ?? { position: Math.max(0, (from === undefined || from === 'now' ? 1 : from) - 1) }
   if (from !== 'now') return follow(context, behind, pageSize, options)
   const start = context.store.head().then((position) => ({ position }))
@@ -100,6 +116,4 @@ const isPlace = (found: unknown): found is LogPlace => {
   return isWhole(position) && (checksum === undefined || isWhole(checksum))
 }
 
-function refuse(option: string, expected: string, found: unknown): never {
-  throw new DefinitionError('OPTION_INVALID', { option, expected, found })
-}
+const isListOfTexts = (found: unknown): boolean => Array.isArray(found) && found.every((one) => typeof one === 'string')

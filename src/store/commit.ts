@@ -2,6 +2,7 @@
  * The events that one command produced, checked once and frozen. A store takes nothing else, so no store has to ask again
  * whether an id is too long or some data is not JSON.
  */
+import { brand } from '../domain/brand.ts'
 import { DefinitionError, InputError } from '../domain/error.ts'
 import { type Json, JsonCopier, type JsonObject, toJson } from '../domain/json.ts'
 import { checkId, type StreamId } from '../domain/stream.ts'
@@ -51,6 +52,11 @@ export interface OfferedCommit {
  * copied may have been changed.
  */
 export class Commit {
+  static {
+    // With a number, since a store reads its parts: it is raised when they change.
+    brand(Commit, 'Commit 1')
+  }
+
   /** Makes the class nominal for the compiler; there is no such property. */
   declare protected readonly checked: true
   readonly stream: StreamId
@@ -149,9 +155,10 @@ export function checkMetadata(metadata: Readonly<Record<string, unknown>> | unde
 
 /** Tags as they are stored: each once, in the order given. */
 export function checkTags(tags: readonly string[] | undefined): readonly string[] {
-  if (tags === undefined || tags.length === 0) return noTags
+  if (tags === undefined) return noTags
   if (!Array.isArray(tags))
     throw new InputError('ID_INVALID', { what: 'tags', id: tags, reason: 'they are not a list' })
+  if (tags.length === 0) return noTags
   for (const tag of tags) checkId('a tag', tag)
   return Object.freeze([...new Set(tags)])
 }

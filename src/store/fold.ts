@@ -1,4 +1,5 @@
 /** Reading from end to end, page by page: the cost of memory is one page. Events appended meanwhile are seen too. */
+import { checkKeys } from '../domain/options.ts'
 import type { StreamId } from '../domain/stream.ts'
 import { everything, type Range } from './range.ts'
 import type { EventStore, ReadAllOptions, StoredEvent } from './store.ts'
@@ -22,6 +23,7 @@ export async function fold<State>(
   step: (state: State, event: StoredEvent) => State,
   options: FoldOptions = {},
 ): Promise<State> {
+  checkKeys('fold(..., options)', options, ['range', 'pageSize', 'signal'])
   const { range = everything, pageSize = pageSizeDefault, signal } = options
   let state = initial
   for (let from = range.from; from < range.to; ) {
@@ -45,6 +47,7 @@ export async function foldAll<State>(
   step: (state: State, event: StoredEvent) => State,
   options: FoldAllOptions = {},
 ): Promise<State> {
+  checkKeys('foldAll(..., options)', options, ['range', 'pageSize', 'signal', 'types', 'aggregates', 'tags'])
   const { range = everything, pageSize = pageSizeDefault, ...filters } = options
   let state = initial
   for (let from = range.from; from < range.to; ) {

@@ -5,6 +5,7 @@
  */
 import { systemEnvironment } from '../application/system-environment.ts'
 import { DefinitionError } from '../domain/error.ts'
+import { checkKeys } from '../domain/options.ts'
 import type { Environment } from '../kernel/environment.ts'
 
 /** Where a manual environment begins. */
@@ -44,6 +45,7 @@ interface Timer {
  *     assert.equal(bank.load().liveAggregates, 0)
  */
 export function manualEnvironment(options: ManualEnvironmentOptions = {}): ManualEnvironment {
+  checkKeys('manualEnvironment(options)', options, ['now', 'seed'])
   let clockMs = timeOf(options.now ?? '2026-01-01T00:00:00Z')
   // Timers, and what is measured, follow a time of their own, which no setting of the clock disturbs.
   let elapsedMs = 0

@@ -1,8 +1,7 @@
 /**
  * Given, when, then for an aggregate: no store, no clock, no waiting. It decides with the kernel's own function, so a test
  * sees what production would: commands are checked by their schemas, events are turned to JSON and back through theirs,
- * states are frozen, and an event that the aggregate does not know fails. What it leaves out: conflicts, snapshots, tags
- * and metadata of commands.
+ * states are frozen, and an event that the aggregate does not know fails. What it leaves out: conflicts and snapshots.
  *
  *     spec(Account)
  *       .given(Opened({ owner: 'Ada' }), Deposited({ amount: 100 }))
@@ -12,16 +11,20 @@
 import assert, { AssertionError } from 'node:assert/strict'
 import { inspect } from 'node:util'
 import type { Aggregate, AnyAggregate, Commands } from '../domain/aggregate.ts'
+import type { CommandOptions, MayBeLeftOut } from '../domain/command.ts'
 import { DefinitionError, EventError, InputError } from '../domain/error.ts'
-import { type Args, type NewEvent, type NewEventOf, outputOf, type RecordedEvent } from '../domain/event.ts'
+import { type NewEvent, type NewEventOf, outputOf, type RecordedEvent } from '../domain/event.ts'
 import { JsonCopier, toJson } from '../domain/json.ts'
+import { checkKeys } from '../domain/options.ts'
 import type { AnyRejection, Rejection } from '../domain/rejection.ts'
-import { check } from '../domain/schema.ts'
+import { checkInput } from '../domain/schema.ts'
 import type { StreamId } from '../domain/stream.ts'
 import { aggregateType } from '../kernel/aggregate-type.ts'
 import { type Decided, decide } from '../kernel/decide.ts'
+import { evolved } from '../kernel/evolved.ts'
 import { deepFreeze } from '../kernel/freeze.ts'
 import type { CheckedCommand } from '../kernel/pending-command.ts'
+import { checkMetadata, checkTags } from '../store/commit.ts'
 
 /** The codes of a rejection. */
 export type CodeOf<Rejected> = Rejected extends Rejection<infer Code, any> ? Code : never
@@ -41,16 +44,21 @@ export interface Expectation<State, Kinds, Rejected> {
   leaves(state: State): Expectation<State, Kinds, Rejected>
 }
 
+/** What a test may say of a command besides its data: its id (`spec` if it says nothing), its metadata and tags. */
+export type SpecOptions = Omit<CommandOptions, 'signal'>
+
 /** A history and a time, on which commands can be tried. Immutable: each method returns a new one. */
 export interface Spec<State, Kinds, Cmds extends Commands> {
   /** Adds events to the history, recorded at the time that was last set. */
   given(...events: NewEventOf<Kinds>[]): Spec<State, Kinds, Cmds>
   /** Sets the time: for the events and the command that follow. The beginning of 1970 by default. */
   at(now: Date | string): Spec<State, Kinds, Cmds>
-  /** Decides a command. New ids are `id-1`, `id-2` and so on. Input that its schema refuses throws `COMMAND_INVALID`. */
+  /** Decides a command, with options as a caller may give them. New ids are `id-1`, `id-2` and so on. Input that its schema refuses throws `COMMAND_INVALID`. */
   readonly when: {
     readonly [Name in keyof Cmds]: (
-      ...args: Args<Cmds[Name]['input']>
+      ...args: MayBeLeftOut<Cmds[Name]['input']> extends true
+        ? [data?: Cmds[Name]['input'], options?: SpecOptions]
+        : [data: Cmds[Name]['input'], options?: SpecOptions]
     ) => Expectation<State, Kinds, Cmds[Name]['rejection']>
   }
 }
@@ -79,7 +87,9 @@ function specOf(history: History): Spec<unknown, any, Commands> {
     given: (...events: NewEvent[]) => specOf(events.reduce(record, history)),
     at: (now: Date | string) => specOf({ ...history, nowMs: timeOf(now) }),
     when: Object.freeze(
-      Object.fromEntries(names.map((name) => [name, (input: unknown = {}) => tried(history, name, input)])),
+      Object.fromEntries(
+        names.map((name) => [name, (input: unknown, options?: SpecOptions) => tried(history, name, input, options)]),
+      ),
     ),
   })
 }
@@ -97,7 +107,7 @@ function applied({ definition, stream, sequence, nowMs }: History, { type, data 
     const facts = { aggregate: definition.name, event: type, known: [...definition.folds.keys()] }
     throw new EventError('EVENT_UNDECLARED', facts)
   }
-  const output = outputOf(kind, toJson(`The event ${type}`, data))
+  const output = outputOf(kind, toJson(`The event ${type}`, data), data)
   const place = sequence + 1
   return {
     ...{ stream, type, revision: kind.revisions.length, data: output, metadata: {}, tags: kind.tagsOf?.(output) ?? [] },
@@ -107,22 +117,29 @@ function applied({ definition, stream, sequence, nowMs }: History, { type, data 
 
 function record(history: History, given: NewEvent): History {
   const event = applied(history, given)
-  const { evolve } = history.definition.folds.get(event.type)!
-  const state = deepFreeze(evolve(history.state, event.data, event))
+  const fold = history.definition.folds.get(event.type)!
+  const state = deepFreeze(evolved(fold, history.state, event))
   return { ...history, state, sequence: event.sequence }
 }
 
-function tried(history: History, name: string, input: unknown): Expectation<unknown, any, AnyRejection> {
+function tried(
+  history: History,
+  name: string,
+  input: unknown,
+  options: SpecOptions = {},
+): Expectation<unknown, any, AnyRejection> {
+  checkKeys(`the options of ${name}`, options, ['commandId', 'metadata', 'tags'])
+  const { commandId = 'spec', metadata, tags } = options
   const { definition, stream, state, sequence, nowMs } = history
   const decision = definition.decisions.get(name)!
-  const checked = check(decision.schema, input)
+  const checked = checkInput(decision.schema, input)
   if (checked === 'async') throw new DefinitionError('SCHEMA_ASYNC', { where: `${definition.name}.${name}` })
   if ('issues' in checked) {
     throw new InputError('COMMAND_INVALID', { aggregate: definition.name, command: name, issues: checked.issues })
   }
   const command: CheckedCommand = {
-    ...{ name, decision, input: checked.value, commandId: 'spec', repeatable: false },
-    ...{ mark: { name, digest: 0 }, isDerived: false, metadata: {}, tags: [] },
+    ...{ name, decision, input: checked.value, commandId, repeatable: false, isDerived: false },
+    ...{ mark: { name, digest: 0 }, metadata: checkMetadata(metadata), tags: checkTags(tags) },
   }
   let ids = 0
   const now = new Date(nowMs)

@@ -4,12 +4,23 @@
  */
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { build } from 'esbuild'
 import { pack, root } from '../../scripts/package.ts'
 import { consumer } from './consumer.ts'
+import { sqliteProgram } from './sqlite-program.ts'
 
 const skip = existsSync(join(root, 'src/index.ts')) ? false : 'there is no src/index.ts'
 
@@ -59,6 +70,21 @@ describe('the packed package', { skip }, () => {
       if (found !== '[70,70,70]') throw new Error(found)
     `)
   })
+
+  for (const format of ['esm', 'cjs'] as const) {
+    test(`keeps a SQLite store from a single bundled file (${format})`, async () => {
+      const alone = mkdtempSync(join(folder, 'bundle-'))
+      const program = join(alone, format === 'esm' ? 'program.mjs' : 'program.cjs')
+      await build({
+        stdin: { contents: sqliteProgram, resolveDir: project, loader: 'ts' },
+        ...{ bundle: true, minify: true, platform: 'node', target: 'node22', format },
+        ...{ outfile: program, logLevel: 'silent' },
+      })
+      assert.deepEqual(readdirSync(alone), [basename(program)])
+      const { stdout, stderr } = spawnSync(process.execPath, [program, join(alone, 'bank.db')], { encoding: 'utf8' })
+      assert.deepEqual([stdout, stderr.slice(-1000)], ['[70,[{"name":"Ada"}]]\n', ''])
+    })
+  }
 
   for (const [where, options] of [
     ['on Node', ['--types', 'node', '--lib', 'es2024,esnext.disposable']],

@@ -4,6 +4,7 @@
  */
 import { resolve } from 'node:path'
 import { DefinitionError } from '../../domain/error.ts'
+import { checkKeys } from '../../domain/options.ts'
 import type { StoreFactory } from '../store.ts'
 import { nodeDisk } from './disk.ts'
 import { openStore } from './open-store.ts'
@@ -30,6 +31,7 @@ const compactBytesMin = 1024 * 1024
  * @throws DefinitionError `OPTION_INVALID`
  */
 export function file(path: string, options: FileOptions = {}): StoreFactory {
+  checkKeys('file(path, options)', options, ['segmentBytesMax', 'mayLoseOnPowerFailure'])
   const { segmentBytesMax = segmentBytesDefault, mayLoseOnPowerFailure = false } = options
   if (typeof path !== 'string' || path === '') {
     throw new DefinitionError('OPTION_INVALID', { option: 'path', expected: 'the path of a directory', found: path })

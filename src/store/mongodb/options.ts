@@ -1,5 +1,6 @@
 /** What a caller may choose about the MongoDB store: checked once, when the factory is made, before anything is opened. */
 import { DefinitionError } from '../../domain/error.ts'
+import { checkKeys } from '../../domain/options.ts'
 import type { StoreLimits } from '../store.ts'
 import type { MongoClient } from './driver.ts'
 
@@ -38,8 +39,11 @@ const databaseDefault = 'mneme'
 /** How long the name of a database may be, in bytes. */
 const databaseLengthMax = 63
 
+const known: readonly (keyof MongodbOptions)[] = ['database', 'prefix', 'poolSize', 'timeoutMs', 'migrate']
+
 /** @throws DefinitionError `OPTION_INVALID` */
 export function settingsOf(place: string | MongoClient, options: MongodbOptions): Settings {
+  checkKeys('mongodb(place, options)', options, known)
   const { prefix = 'mneme_', poolSize = poolSizeDefault, timeoutMs = timeoutMsDefault, migrate = true } = options
   const database = options.database ?? (typeof place === 'string' ? databaseIn(place) : undefined)
   if (database !== undefined && !isDatabaseName(database)) {

@@ -3,7 +3,9 @@
  * program does by itself, a person can do beforehand. Of several processes that start at once, one makes the tables and
  * the others wait for it: the lock belongs to the transaction, not to a session, so a pooler is no obstacle.
  */
+
 import { StoreError } from '../../domain/error.ts'
+import { checkKeys } from '../../domain/options.ts'
 import { appendFunctionIn, judgeFunctionIn, pinnedPlans } from './append-function.ts'
 import type { Database } from './database.ts'
 import { documentFunctionsIn } from './document-functions.ts'
@@ -45,6 +47,7 @@ export const channelOf = (schema: string): string => `mneme ${schema}`
  * @throws DefinitionError `OPTION_INVALID`
  */
 export function migrationSql(options: { readonly schema?: string; readonly from?: number } = {}): string {
+  checkKeys('migrationSql(options)', options, ['schema', 'from'])
   const { from = 0 } = options
   const schema = checkSchema(options.schema)
   if (!Number.isSafeInteger(from) || from < 0 || from > schemaVersion) {
@@ -122,12 +125,12 @@ async function look(database: Pick<Database, 'query'>, schema: string): Promise<
   if (encoding !== 'UTF8') throw unfit('connection', 'one to a database with the encoding UTF8', encoding)
   const there = new Set(JSON.parse(names!) as string[])
   const found = { hasSchema: hasSchema === 't', objects: new Set(objects.filter((name) => there.has(name))) }
-  if (!found.objects.has('meta')) {
-    const foreign = [...found.objects]
-    if (foreign.length > 0) throw damaged(schema, `it holds ${foreign.join(', ')}, but not the table meta`)
-    return { ...found, version: 0 }
+  if (found.objects.size === 0) return { ...found, version: 0 }
+  const rows = found.objects.has('meta') ? await versionsIn(database, schema) : []
+  // What says nothing of a version and is not even whole was never made by a store.
+  if (rows.length === 0 && found.objects.size < objects.length) {
+    throw new StoreError('STORE_NAMES_TAKEN', { store: storeNamed(schema), names: [...found.objects] })
   }
-  const rows = await database.query(`SELECT name, value FROM ${quoted(schema)}.meta`)
   const versionOf = (name: string): number => Number(rows.find(([each]) => each === name)?.[1] ?? Number.NaN)
   for (const [name, known] of [
     ['schema_version', schemaVersion],
@@ -138,4 +141,15 @@ async function look(database: Pick<Database, 'query'>, schema: string): Promise<
     if (version > known) throw new StoreError('STORE_TOO_NEW', { store: storeNamed(schema), version, known })
   }
   return { ...found, version: versionOf('schema_version') }
+}
+
+/** What the table of versions says; nothing if it is somebody else's. */
+async function versionsIn(
+  database: Pick<Database, 'query'>,
+  schema: string,
+): Promise<readonly (readonly (string | null)[])[]> {
+  const columns = `SELECT FROM pg_attribute WHERE attrelid = to_regclass($1) AND attname IN ('name', 'value') HAVING count(*) = 2`
+  const table = `${quoted(schema)}.meta`
+  if ((await database.query(columns, [table])).length === 0) return []
+  return database.query(`SELECT name, value FROM ${table} WHERE name IN ('schema_version', 'format_version')`)
 }

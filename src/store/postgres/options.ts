@@ -1,5 +1,6 @@
 /** What a caller may choose about the PostgreSQL store: checked once, when the factory is made, before anything is opened. */
 import { DefinitionError } from '../../domain/error.ts'
+import { checkKeys } from '../../domain/options.ts'
 import type { PostgresConfig, PostgresPool } from './driver.ts'
 
 /** Options of `postgres(connection, options)`. All have a default. */
@@ -45,8 +46,18 @@ const schemaBytesMax = 50
 const poolSizeDefault = 10
 const timeoutMsDefault = 30_000
 
+const known: readonly (keyof PostgresOptions)[] = [
+  'schema',
+  'poolSize',
+  'listen',
+  'migrate',
+  'timeoutMs',
+  'mayLoseOnPowerFailure',
+]
+
 /** @throws DefinitionError `OPTION_INVALID` */
 export function settingsOf(connection: Settings['connection'], options: PostgresOptions): Settings {
+  checkKeys('postgres(connection, options)', options, known)
   const { poolSize = poolSizeDefault, timeoutMs = timeoutMsDefault, mayLoseOnPowerFailure = false } = options
   const { listen = true, migrate = true } = options
   if (typeof connection === 'string' ? !/^postgres(ql)?:\/\//.test(connection) : !isRecord(connection)) {

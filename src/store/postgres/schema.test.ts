@@ -102,12 +102,18 @@ await onServer('The tables', findPostgres, (server) => {
   })
 
   test('of another program are not touched', async (context) => {
-    const schema = own(context)
-    await sql(`CREATE SCHEMA ${quoted(schema)}; CREATE TABLE ${quoted(schema)}.events (mine text)`)
-    await assert.rejects(postgres(server.url, { schema }).open(opening), {
-      code: 'STORE_CORRUPT',
-      message: /holds events/,
-    })
+    for (const [table, columns] of [
+      ['events', 'mine text'],
+      ['meta', 'mine text'],
+      ['meta', 'name text, value text'],
+    ] as const) {
+      const schema = own(context)
+      await sql(`CREATE SCHEMA ${quoted(schema)}; CREATE TABLE ${quoted(schema)}.${table} (${columns})`)
+      await assert.rejects(postgres(server.url, { schema }).open(opening), {
+        ...{ code: 'STORE_NAMES_TAKEN', retryable: false },
+        message: new RegExp(`something else has there: ${table}`),
+      })
+    }
   })
 
   test('serve a role that may use them, and may make nothing', async (context) => {

@@ -11,7 +11,7 @@ import type { Database } from './database.ts'
 import type { PostgresClient } from './driver.ts'
 import { errorOf, isIdleTooLong, isOfStatement, Lost, sqlFailure, stateOf, storeNamed } from './failure.ts'
 import type { Settings } from './options.ts'
-import { parserOf } from './sql-values.ts'
+import { boundOf, parserOf } from './sql-values.ts'
 
 /** What the work threw, on its way to the caller as it is. */
 export class WorkThrew extends Error {
@@ -76,7 +76,8 @@ export class LentTransaction {
     try {
       const query: SqlTransaction['query'] = (text, values = []) => {
         if (this.#isOver) return Promise.reject(sqlFailure(this.#schema, text, 'the transaction is over'))
-        const answer = this.#asked.then(() => this.#query(text, values))
+        const taken = this.#taken(text, values)
+        const answer = this.#asked.then(() => this.#query(text, taken))
         this.#asked = answer.catch(() => {})
         return answer as Promise<any>
       }
@@ -89,9 +90,19 @@ export class LentTransaction {
     }
   }
 
-  async #query(text: string, values: readonly SqlValue[]): Promise<readonly unknown[]> {
+  /** The values as they are when they are given, or why the statement is refused. */
+  #taken(text: string, values: readonly SqlValue[]): readonly unknown[] | StoreError {
+    try {
+      return values.map(boundOf)
+    } catch (error) {
+      return sqlFailure(this.#schema, text, error)
+    }
+  }
+
+  async #query(text: string, values: readonly unknown[] | StoreError): Promise<readonly unknown[]> {
     const refused = (because: unknown) => sqlFailure(this.#schema, text, because)
     try {
+      if (values instanceof StoreError) throw values
       if (typeof text !== 'string' || text.trim() === '') throw refused('it is no statement')
       if (ending.test(text)) throw refused('only the store ends a transaction; use savepoints')
       const query = { text, values: [...values], queryMode: 'extended', types: { getTypeParser: parserOf } }

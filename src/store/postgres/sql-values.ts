@@ -1,8 +1,33 @@
 /**
- * What a caller gets of PostgreSQL's values, whatever the driver is set up to do elsewhere: `bigint` is a number where that is exact,
+ * What the driver is given of a caller's values, and what a caller gets of PostgreSQL's values, whatever the driver is set up to do elsewhere: `bigint` is a number where that is exact,
  * else a bigint; a timestamp is a `Date`, `bytea` bytes; every other type is its text, `numeric`, `date`, `json` and arrays among them.
  */
+import { copyOfBytes } from '../sql-bytes.ts'
 import type { SqlValue } from '../store.ts'
+
+/**
+ * A value as it is now, of a kind that the driver can send: what throws while it writes a message leaves the connection in the middle of
+ * it. Lists become arrays.
+ *
+ * @throws TypeError
+ */
+export function boundOf(value: unknown): unknown {
+  switch (typeof value) {
+    case 'string':
+    case 'number':
+    case 'bigint':
+    case 'boolean':
+      return value
+    default:
+      if (value === null) return value
+      if (Array.isArray(value)) return Array.from(value, boundOf)
+      if (value instanceof Uint8Array) return Buffer.from(copyOfBytes(value).buffer)
+      if (value instanceof Date && !Number.isNaN(value.getTime())) return new Date(value)
+      throw new TypeError(
+        `${value instanceof Date ? 'an invalid date' : `a value of type ${typeof value}`} is none of SQL`,
+      )
+  }
+}
 
 /** The numbers by which PostgreSQL calls its types. */
 const types = {

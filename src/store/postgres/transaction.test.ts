@@ -63,6 +63,51 @@ await onServer('Transactions', findPostgres, (server) => {
     })
   })
 
+  test('refuse values that are none of SQL, and the next one goes on', async (context) => {
+    const { store, table, notes } = await open(context)
+    const [detached, detachedBuffer] = [new Uint8Array(8), Buffer.from(new ArrayBuffer(8))]
+    structuredClone([], { transfer: [detached.buffer, detachedBuffer.buffer] })
+    const strange: Record<string, unknown> = {
+      ...{ detached, detachedBuffer, listed: [detached], symbol: Symbol('s'), code: () => 1, nothing: undefined },
+      ...{
+        date: new Date('never'),
+        record: { a: 1 },
+        own: {
+          toPostgres: () => {
+            throw new Error('mine')
+          },
+        },
+      },
+    }
+    for (const [what, value] of Object.entries(strange)) {
+      const refused = transact(store, 'p', 0, async (sql) => {
+        await sql.query(`INSERT INTO ${table} VALUES (1)`)
+        await sql.query('SELECT $1::bytea', [value as never])
+        return { to: 1, rows: [] }
+      })
+      await assert.rejects(refused, { code: 'SQL_FAILED', message: /none of SQL|buffer was handed over/ }, what)
+    }
+    assert.deepEqual(await notes(), [])
+    await transact(store, 'p', 0, async (sql) => {
+      await sql.query(`INSERT INTO ${table} VALUES (1)`)
+      return { to: 1, rows: [] }
+    })
+    assert.deepEqual(await notes(), [1])
+  })
+
+  test('take values as they are when a statement is asked for', async (context) => {
+    const { store } = await open(context)
+    await transact(store, 'p', 0, async (sql) => {
+      const [bytes, date] = [Buffer.from('abc'), new Date('2026-02-03T00:00:00Z')]
+      const text = 'SELECT encode($1::bytea, $2) AS hex, $3::timestamptz AS at, $4::int[] AS list'
+      const asked = sql.query(text, [bytes, 'hex', date, [1, 2] as never])
+      bytes.fill(0)
+      date.setFullYear(1999)
+      assert.deepEqual(await asked, [{ hex: '616263', at: new Date('2026-02-03T00:00:00Z'), list: '{1,2}' }])
+      return { to: 1, rows: [] }
+    })
+  })
+
   test('cannot be ended or split by a statement of the work', async (context) => {
     const { store, table, notes } = await open(context)
     for (const statement of [

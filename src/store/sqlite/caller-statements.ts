@@ -5,7 +5,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { Failure } from './failure.ts'
 import type { Bound, TransactionCalls } from './protocol.ts'
-import { objects } from './schema.ts'
+import type { Schema } from './schema.ts'
 import { readable } from './sql-values.ts'
 import { StatementCache } from './statement-cache.ts'
 
@@ -25,10 +25,12 @@ const allowed: ReadonlySet<string> = new Set([
 
 export class CallerStatements {
   readonly #database: DatabaseSync
+  readonly #schema: Schema
   readonly #statements: StatementCache<Prepared>
 
-  constructor(database: DatabaseSync) {
+  constructor(database: DatabaseSync, schema: Schema) {
     this.#database = database
+    this.#schema = schema
     this.#statements = new StatementCache(statementsMax, (text) => this.#prepare(text))
   }
 
@@ -46,7 +48,10 @@ export class CallerStatements {
     const verb = verbOf(text)
     if (!allowed.has(verb)) throw refused(text, `a transaction takes ${[...allowed].join(', ')} statements`)
     // A table that is dropped and made again in the same words would look as if nothing had happened.
-    if (verb === 'DROP' && (text.match(/\w+/g) ?? []).some((name) => objects.includes(name.toLowerCase()))) {
+    if (
+      verb === 'DROP' &&
+      (text.match(/\w+/g) ?? []).some((name) => this.#schema.objects.includes(name.toLowerCase()))
+    ) {
       throw refused(text, 'it names something of the store')
     }
     const statement = this.#database.prepare(text)

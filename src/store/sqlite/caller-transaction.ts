@@ -9,6 +9,7 @@ import type { DocumentWriter } from './document-writer.ts'
 import { Failure, factsOf, factsOfStatement } from './failure.ts'
 import type { Settings } from './options.ts'
 import type { TransactionCalls, TransactionReply, TransactionRequest } from './protocol.ts'
+import { schemaIn } from './schema.ts'
 import { StoreTables, type Watch } from './store-tables.ts'
 
 interface Open {
@@ -29,8 +30,9 @@ export class CallerTransaction {
     this.#database = database
     this.#settings = settings
     this.#documents = documents
-    this.#statements = new CallerStatements(database)
-    this.#tables = new StoreTables(database)
+    const schema = schemaIn(settings.prefix)
+    this.#statements = new CallerStatements(database, schema)
+    this.#tables = new StoreTables(database, schema)
   }
 
   /** Whether the connection has a transaction that it should not have any more, and is good for nothing. */

@@ -7,7 +7,7 @@ import { dirname } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { codes, Failure, isCode } from './failure.ts'
 import type { Settings } from './options.ts'
-import { hasSchema, makeOrCheckSchema } from './schema.ts'
+import { hasSchema, makeOrCheckSchema, schemaIn } from './schema.ts'
 
 /** How long a read waits where another process restores the log after a crash. */
 const readWaitMs = 5_000
@@ -42,6 +42,7 @@ export function openForWriting(settings: Settings): DatabaseSync {
     throw new Failure({ kind: 'no directory', path })
   }
   const { DatabaseSync } = load()
+  const schema = schemaIn(settings.prefix)
   return retryWhileBusy(lockWaitMs, () => {
     const database = new DatabaseSync(path, { timeout: 0, enableForeignKeyConstraints: false })
     try {
@@ -55,9 +56,9 @@ export function openForWriting(settings: Settings): DatabaseSync {
       `)
       if (fileSizeMax !== Infinity) database.exec(`PRAGMA max_page_count = ${Math.floor(fileSizeMax / pageSize)}`)
       useWriteAheadLog(database)
-      if (!hasSchema(database)) {
+      if (!hasSchema(database, schema)) {
         database.exec('BEGIN IMMEDIATE')
-        makeOrCheckSchema(database)
+        makeOrCheckSchema(database, schema)
         database.exec('COMMIT')
       }
       return database

@@ -4,13 +4,13 @@ import type { Json } from '../../domain/json.ts'
 import type { StreamId } from '../../domain/stream.ts'
 import type { Snapshot } from '../store.ts'
 import { oneRow, prepareAll, type StatementSet } from './statement-set.ts'
-import { reading } from './statements.ts'
+import { type ReadingName, readingIn } from './statements.ts'
 
 export class DocumentReader {
-  readonly #statements: StatementSet<keyof typeof reading>
+  readonly #statements: StatementSet<ReadingName>
 
-  constructor(database: DatabaseSync) {
-    this.#statements = prepareAll(database, reading)
+  constructor(database: DatabaseSync, prefix: string) {
+    this.#statements = prepareAll(database, readingIn(prefix))
   }
 
   loadSnapshot(stream: StreamId, atOrBefore: number): Snapshot | undefined {

@@ -1,12 +1,12 @@
 /** Saves what is kept beside the log, on the writer's thread, inside a transaction that somebody else begins and ends. */
 import type { Calls } from './protocol.ts'
 import { oneRow, type StatementSet } from './statement-set.ts'
-import type { writing } from './statements.ts'
+import type { WritingName } from './statements.ts'
 
 export class DocumentWriter {
-  readonly #statements: StatementSet<keyof typeof writing>
+  readonly #statements: StatementSet<WritingName>
 
-  constructor(statements: StatementSet<keyof typeof writing>) {
+  constructor(statements: StatementSet<WritingName>) {
     this.#statements = statements
   }
 

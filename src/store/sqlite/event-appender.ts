@@ -13,7 +13,7 @@ import { isMet } from '../expected.ts'
 import { codeOf, codes } from './failure.ts'
 import { type Flat, itemsPerCommit, itemsPerEvent, statusNumbers } from './protocol.ts'
 import { oneRow, prepareAll, type StatementSet } from './statement-set.ts'
-import type { writing } from './statements.ts'
+import type { WritingName } from './statements.ts'
 
 /** A stream as far as it is known; without a number it has no event and no row yet. */
 interface Stream {
@@ -36,7 +36,7 @@ interface PackedCommit {
 const streamsMax = 100_000
 
 export class EventAppender {
-  readonly #statements: StatementSet<keyof typeof writing>
+  readonly #statements: StatementSet<WritingName>
   readonly #streams = new Map<string, Map<string, Stream>>()
   readonly #kinds = new Map<string, Map<string, number>>()
   readonly #dataVersion: () => number
@@ -44,7 +44,7 @@ export class EventAppender {
   #versionSeen = -1
   #head = 0
 
-  constructor(database: DatabaseSync, statements: StatementSet<keyof typeof writing>) {
+  constructor(database: DatabaseSync, statements: StatementSet<WritingName>) {
     this.#statements = statements
     const { dataVersion } = prepareAll(database, { dataVersion: 'PRAGMA data_version' })
     this.#dataVersion = () => oneRow<[number]>(dataVersion)![0]

@@ -11,7 +11,7 @@ import type { Range } from '../range.ts'
 import type { Page, ReadAllOptions, ReadOptions, Receipt, StoredEvent } from '../store.ts'
 import { agree, indexed, type Positions, union } from './positions.ts'
 import { allRows, oneRow, prepareAll, type StatementSet } from './statement-set.ts'
-import { reading } from './statements.ts'
+import { type ReadingName, readingIn } from './statements.ts'
 
 /** Rows read at once: so many at first, then as many as have about so many characters. */
 const rowsFirst = 200
@@ -55,7 +55,7 @@ const noMetadata: JsonObject = Object.freeze({})
 const noTags: readonly string[] = Object.freeze([])
 
 export class EventReader {
-  readonly #statements: StatementSet<keyof typeof reading>
+  readonly #statements: StatementSet<ReadingName>
   readonly #pause: () => Promise<void>
   /** Numbers are given once and for all, so these never grow stale. */
   readonly #streams = new Map<number, StreamId>()
@@ -63,8 +63,8 @@ export class EventReader {
   #kindLast = 0
 
   /** @param pause lets the event loop turn, and throws if the store was closed meanwhile */
-  constructor(database: DatabaseSync, pause: () => Promise<void>) {
-    this.#statements = prepareAll(database, reading)
+  constructor(database: DatabaseSync, prefix: string, pause: () => Promise<void>) {
+    this.#statements = prepareAll(database, readingIn(prefix))
     this.#pause = pause
   }
 

@@ -13,7 +13,7 @@ import { codes, type FailureFacts, factsOf } from './failure.ts'
 import type { Settings } from './options.ts'
 import type { Reply, Request } from './protocol.ts'
 import type { StatementSet } from './statement-set.ts'
-import type { writing } from './statements.ts'
+import type { WritingName } from './statements.ts'
 
 /** The size in bytes at which the write-ahead log is emptied by force, which waits for no reader but asks again soon. */
 const walSizeMax = 64 * 1024 * 1024
@@ -26,7 +26,7 @@ export class GroupTransaction {
   readonly #documents: DocumentWriter
   #groups = 0
 
-  constructor(database: DatabaseSync, settings: Settings, statements: StatementSet<keyof typeof writing>) {
+  constructor(database: DatabaseSync, settings: Settings, statements: StatementSet<WritingName>) {
     this.#database = database
     this.#settings = settings
     this.#appender = new EventAppender(database, statements)

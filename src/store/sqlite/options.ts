@@ -1,6 +1,7 @@
 /** What a caller may choose about the SQLite store: checked once, when the factory is made, before anything is opened. */
 import { resolve } from 'node:path'
 import { DefinitionError } from '../../domain/error.ts'
+import { checkKeys } from '../../domain/options.ts'
 
 /** Options of `sqlite(path, options)`. All have a default. */
 export interface SqliteOptions {
@@ -10,6 +11,11 @@ export interface SqliteOptions {
    * Warns with `DURABILITY_WEAKENED`. False by default.
    */
   readonly mayLoseOnPowerFailure?: boolean
+  /**
+   * What the names of the store's tables begin with; nothing by default. Several stores may share a file, each with its own, and with
+   * tables of yours that have the same names.
+   */
+  readonly prefix?: string
   /** How long a write waits for other processes that are writing, in milliseconds; 10,000 by default. */
   readonly lockWaitMs?: number
   /**
@@ -24,6 +30,7 @@ export interface SqliteOptions {
 /** The options with their defaults, and the absolute path: what both threads are given. */
 export interface Settings {
   readonly path: string
+  readonly prefix: string
   readonly mayLoseOnPowerFailure: boolean
   readonly lockWaitMs: number
   readonly transactionMsMax: number
@@ -32,18 +39,31 @@ export interface Settings {
 
 const lockWaitMsDefault = 10_000
 const transactionMsMaxDefault = 10_000
+/** What needs no quotes in SQL, in one case because SQLite takes no notice of it. */
+const prefixForm = /^(?!sqlite_)(?:[a-z_][a-z0-9_]{0,49})?$/
 /** What a timer can wait for. */
 const timerMsMax = 2 ** 31 - 1
 /** An empty store of this schema has a good 20 pages. */
 const fileSizeMaxLeast = 262_144
 
+const known: readonly (keyof SqliteOptions)[] = [
+  'mayLoseOnPowerFailure',
+  'lockWaitMs',
+  'transactionMsMax',
+  'fileSizeMax',
+]
+
 /** @throws DefinitionError `OPTION_INVALID` */
 export function settingsOf(path: string, options: SqliteOptions): Settings {
+  checkKeys('sqlite(path, options)', options, known)
   const { mayLoseOnPowerFailure = false, lockWaitMs = lockWaitMsDefault, fileSizeMax = Infinity } = options
-  const { transactionMsMax = transactionMsMaxDefault } = options
+  const { transactionMsMax = transactionMsMaxDefault, prefix = '' } = options
   if (typeof path !== 'string' || path === '' || path.includes('\0')) refuse('path', 'the path of a file', path)
   if (path.startsWith(':memory:')) refuse('path', 'the path of a file (for a store in memory use memory())', path)
   if (path.startsWith('file:')) refuse('path', 'a plain path, not a URL', path)
+  if (typeof prefix !== 'string' || !prefixForm.test(prefix)) {
+    refuse('prefix', 'up to 50 of a-z, 0-9 and _, not a digit first, and not sqlite_...', prefix)
+  }
   if (typeof mayLoseOnPowerFailure !== 'boolean') {
     refuse('mayLoseOnPowerFailure', 'true or false', mayLoseOnPowerFailure)
   }
@@ -54,7 +74,14 @@ export function settingsOf(path: string, options: SqliteOptions): Settings {
   if (typeof fileSizeMax !== 'number' || !(fileSizeMax >= fileSizeMaxLeast)) {
     refuse('fileSizeMax', `a size of at least ${fileSizeMaxLeast} bytes`, fileSizeMax)
   }
-  return Object.freeze({ path: resolve(path), mayLoseOnPowerFailure, lockWaitMs, transactionMsMax, fileSizeMax })
+  return Object.freeze({
+    path: resolve(path),
+    prefix,
+    mayLoseOnPowerFailure,
+    lockWaitMs,
+    transactionMsMax,
+    fileSizeMax,
+  })
 }
 
 function refuse(option: string, expected: string, found: unknown): never {

@@ -37,10 +37,12 @@ const plainField = /^[^"\\\p{Cc}\p{Surrogate}]+$/u
 
 export class RowPages {
   readonly #statements: StatementCache<StatementSync>
+  readonly #prefix: string
   readonly #breathe: () => Promise<void>
 
   /** @param breathe lets the event loop turn; what it throws ends the read */
-  constructor(database: DatabaseSync, breathe: () => Promise<void>) {
+  constructor(database: DatabaseSync, prefix: string, breathe: () => Promise<void>) {
+    this.#prefix = prefix
     this.#breathe = breathe
     this.#statements = new StatementCache(statementsMax, (text) => {
       const statement = database.prepare(text)
@@ -77,7 +79,7 @@ export class RowPages {
 
   /** The key with which the next slice begins, if there is one. */
   #next(projection: string, start: Start, end: string | Uint8Array): string | undefined {
-    const statement = this.#statements.get(rowsUpTo(start.behind))
+    const statement = this.#statements.get(rowsUpTo(this.#prefix, start.behind))
     return oneRow<[string]>(statement, projection, start.key, end, sliceRows)?.[0]
   }
 
@@ -91,6 +93,7 @@ export class RowPages {
   ): readonly [string, string][] | undefined {
     const statement = this.#statements.get(
       rowsText(
+        this.#prefix,
         behind,
         tests.map(({ kind }) => kind),
       ),

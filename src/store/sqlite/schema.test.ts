@@ -3,18 +3,18 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { commit } from '../commit.ts'
 import { freshPath, openStore, simpleCommit, withDatabase } from './sqlite-test.fixture.ts'
-import { reading, rowsText, rowsUpTo, writing } from './statements.ts'
+import { readingIn, rowsText, rowsUpTo, writingIn } from './statements.ts'
 
 /** Every statement of the store by its name; those over rows in every form that they can have. */
 const statements: Readonly<Record<string, string>> = {
-  ...reading,
-  ...writing,
+  ...readingIn(''),
+  ...writingIn(''),
   ...Object.fromEntries(
     [true, false].flatMap((behind) => [
-      [`rowsUpTo ${behind}`, rowsUpTo(behind)],
+      [`rowsUpTo ${behind}`, rowsUpTo('', behind)],
       ...([[], ['oneOf'], ['bounds'], ['bounds', 'oneOf', 'oneOf']] as const).map((tests) => [
         `rowsText ${behind} ${tests}`,
-        rowsText(behind, tests),
+        rowsText('', behind, tests),
       ]),
     ]),
   ),

@@ -1,5 +1,6 @@
 /**
- * The tables, for people as well as for the store: `SELECT * FROM event_log` reads like the log.
+ * The tables, for people as well as for the store: `SELECT * FROM event_log` reads like the log. All names begin with the prefix that the
+ * store was given, so that they can live beside somebody else's.
  *
  * - A stream and a pair of aggregate and event type (a kind) have a number, so that a row of the log stays small. What
  *   was numbered once is never renumbered or removed: readers may keep it.
@@ -9,32 +10,32 @@
  *   someone who drops them, or who writes REPLACE without `PRAGMA recursive_triggers`.
  */
 import type { DatabaseSync } from 'node:sqlite'
-import { Failure } from './failure.ts'
+import { codes, Failure, isCode } from './failure.ts'
 
 /** The version of these tables. A program refuses a file with a higher one. */
 const schemaVersion = 1
 /** The version of what is in the columns that hold JSON. */
 const formatVersion = 1
 
-const tables = `
-CREATE TABLE meta (name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;
-CREATE TABLE streams (
+const tablesIn = (prefix: string): string => `
+CREATE TABLE ${prefix}meta (name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE ${prefix}streams (
   number INTEGER PRIMARY KEY,
   aggregate TEXT NOT NULL,
   id TEXT NOT NULL,
   UNIQUE (aggregate, id)
 ) STRICT;
-CREATE TABLE kinds (
+CREATE TABLE ${prefix}kinds (
   number INTEGER PRIMARY KEY,
   aggregate TEXT NOT NULL,
   type TEXT NOT NULL,
   UNIQUE (aggregate, type)
 ) STRICT;
-CREATE TABLE events (
+CREATE TABLE ${prefix}events (
   position INTEGER PRIMARY KEY,
-  stream INTEGER NOT NULL REFERENCES streams (number),
+  stream INTEGER NOT NULL REFERENCES ${prefix}streams (number),
   sequence INTEGER NOT NULL,
-  kind INTEGER NOT NULL REFERENCES kinds (number),
+  kind INTEGER NOT NULL REFERENCES ${prefix}kinds (number),
   revision INTEGER NOT NULL,
   recorded_at INTEGER NOT NULL,
   commit_id TEXT NOT NULL,
@@ -43,15 +44,15 @@ CREATE TABLE events (
   metadata TEXT NOT NULL,
   tags TEXT NOT NULL
 ) STRICT;
-CREATE UNIQUE INDEX events_by_stream ON events (stream, sequence);
-CREATE UNIQUE INDEX events_by_commit ON events (stream, commit_id) WHERE commit_size IS NOT NULL;
-CREATE INDEX events_by_kind ON events (kind);
-CREATE TABLE event_tags (
+CREATE UNIQUE INDEX ${prefix}events_by_stream ON ${prefix}events (stream, sequence);
+CREATE UNIQUE INDEX ${prefix}events_by_commit ON ${prefix}events (stream, commit_id) WHERE commit_size IS NOT NULL;
+CREATE INDEX ${prefix}events_by_kind ON ${prefix}events (kind);
+CREATE TABLE ${prefix}event_tags (
   tag TEXT NOT NULL,
-  position INTEGER NOT NULL REFERENCES events (position),
+  position INTEGER NOT NULL REFERENCES ${prefix}events (position),
   PRIMARY KEY (tag, position)
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE snapshots (
+CREATE TABLE ${prefix}snapshots (
   aggregate TEXT NOT NULL,
   id TEXT NOT NULL,
   sequence INTEGER NOT NULL,
@@ -60,38 +61,48 @@ CREATE TABLE snapshots (
   state TEXT NOT NULL,
   PRIMARY KEY (aggregate, id, sequence)
 ) STRICT;
-CREATE TABLE projections (name TEXT PRIMARY KEY, checkpoint INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-CREATE TABLE projection_rows (
+CREATE TABLE ${prefix}projections (name TEXT PRIMARY KEY, checkpoint INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE ${prefix}projection_rows (
   projection TEXT NOT NULL,
   key TEXT NOT NULL,
   value TEXT NOT NULL,
   PRIMARY KEY (projection, key)
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE leases (name TEXT PRIMARY KEY, owner TEXT NOT NULL, expires_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-CREATE VIEW event_log AS
+CREATE TABLE ${prefix}leases (name TEXT PRIMARY KEY, owner TEXT NOT NULL, expires_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE VIEW ${prefix}event_log AS
   SELECT e.position, s.aggregate, s.id, e.sequence, k.type, e.revision, e.data, e.metadata, e.tags,
     strftime('%Y-%m-%dT%H:%M:%fZ', e.recorded_at / 1000.0, 'unixepoch') AS recorded_at, e.commit_id
-  FROM events e JOIN streams s ON s.number = e.stream JOIN kinds k ON k.number = e.kind;
+  FROM ${prefix}events e JOIN ${prefix}streams s ON s.number = e.stream JOIN ${prefix}kinds k ON k.number = e.kind;
 `
 
 const guarded = ['events', 'event_tags', 'streams', 'kinds'] as const
 
-const triggers = guarded.flatMap((table) =>
-  ['UPDATE', 'DELETE'].map(
-    (change) =>
-      `CREATE TRIGGER ${table}_forbid_${change.toLowerCase()} BEFORE ${change} ON ${table}
-       BEGIN SELECT RAISE(ABORT, 'what happened is never changed or deleted'); END;`,
-  ),
-)
+const triggersIn = (prefix: string): readonly string[] =>
+  guarded.flatMap((name) =>
+    ['UPDATE', 'DELETE'].map(
+      (change) =>
+        `CREATE TRIGGER ${prefix}${name}_forbid_${change.toLowerCase()} BEFORE ${change} ON ${prefix}${name}
+         BEGIN SELECT RAISE(ABORT, 'what happened is never changed or deleted'); END;`,
+    ),
+  )
 
-const ddl = `${tables}${triggers.join('\n')}`
+/** What there is in a file for one prefix. */
+export interface Schema {
+  /** Makes all of it. */
+  readonly ddl: string
+  /** The names of all that must be there. */
+  readonly objects: readonly string[]
+  readonly tableNames: readonly string[]
+  /** The table of versions. */
+  readonly meta: string
+}
 
-/** The names of all that must be there. */
-export const objects: readonly string[] = [
-  ...ddl.matchAll(/CREATE (?:UNIQUE )?(?:TABLE|INDEX|TRIGGER|VIEW) (\w+)/g),
-].map((match) => match[1]!)
-
-export const tableNames: readonly string[] = [...ddl.matchAll(/CREATE TABLE (\w+)/g)].map((match) => match[1]!)
+export function schemaIn(prefix: string): Schema {
+  const ddl = `${tablesIn(prefix)}${triggersIn(prefix).join('\n')}`
+  const namesOf = (made: RegExp) => [...ddl.matchAll(made)].map((match) => match[1]!)
+  const objects = namesOf(/CREATE (?:UNIQUE )?(?:TABLE|INDEX|TRIGGER|VIEW) (\w+)/g)
+  return { ddl, objects, tableNames: namesOf(/CREATE TABLE (\w+)/g), meta: `${prefix}meta` }
+}
 
 /**
  * Makes the tables where there are none, and otherwise checks that they are all there and of a version that this program
@@ -99,45 +110,60 @@ export const tableNames: readonly string[] = [...ddl.matchAll(/CREATE TABLE (\w+
  *
  * @throws Failure
  */
-export function makeOrCheckSchema(database: DatabaseSync): void {
-  const found = existing(database)
+export function makeOrCheckSchema(database: DatabaseSync, schema: Schema): void {
+  const found = existing(database, schema)
   if (found.size === 0) {
-    database.exec(ddl)
-    const insert = database.prepare('INSERT INTO meta (name, value) VALUES (?, ?)')
+    database.exec(schema.ddl)
+    const insert = database.prepare(`INSERT INTO ${schema.meta} (name, value) VALUES (?, ?)`)
     insert.run('schema_version', BigInt(schemaVersion))
     insert.run('format_version', BigInt(formatVersion))
-  } else checkSchema(database, found)
+  } else checkSchema(database, schema, found)
 }
 
 /** Whether the tables are there and need no making: then opening needs no write. */
-export function hasSchema(database: DatabaseSync): boolean {
-  const found = existing(database)
+export function hasSchema(database: DatabaseSync, schema: Schema): boolean {
+  const found = existing(database, schema)
   if (found.size === 0) return false
-  checkSchema(database, found)
+  checkSchema(database, schema, found)
   return true
 }
 
-function existing(database: DatabaseSync): ReadonlySet<string> {
+/** What there is under the store's names, which are none but the store's in whatever case. */
+function existing(database: DatabaseSync, { objects }: Schema): ReadonlySet<string> {
   const rows = database.prepare('SELECT name FROM sqlite_schema').all() as unknown as { readonly name: string }[]
-  const names = new Set(rows.map(({ name }) => name))
+  const names = new Set(rows.map(({ name }) => name.toLowerCase()))
   return new Set(objects.filter((name) => names.has(name)))
 }
 
-function checkSchema(database: DatabaseSync, found: ReadonlySet<string>): void {
-  if (found.has('meta')) {
-    for (const [name, known] of [
-      ['schema_version', schemaVersion],
-      ['format_version', formatVersion],
-    ] as const) {
-      const row = database.prepare('SELECT value FROM meta WHERE name = ?').get(name)
-      const version = Number(row?.['value'] ?? Number.NaN)
-      if (version > known) throw new Failure({ kind: 'too new', version, known })
-      if (version !== known) throw new Failure({ kind: 'damaged', where: 'meta', reason: `it has no ${name}` })
+function checkSchema(database: DatabaseSync, schema: Schema, found: ReadonlySet<string>): void {
+  const versions = versionsIn(database, schema)
+  const missing = schema.objects.filter((name) => !found.has(name))
+  // What says nothing of a version and is not even whole was never made by a store.
+  if (versions.size === 0 && missing.length > 0) throw new Failure({ kind: 'taken', names: [...found] })
+  for (const [name, known] of [
+    ['schema_version', schemaVersion],
+    ['format_version', formatVersion],
+  ] as const) {
+    const version = versions.get(name)
+    if (version === undefined) throw new Failure({ kind: 'damaged', where: schema.meta, reason: `it has no ${name}` })
+    if (version > known) throw new Failure({ kind: 'too new', version, known })
+    if (version !== known) {
+      throw new Failure({ kind: 'damaged', where: schema.meta, reason: `its ${name} is ${version}` })
     }
   }
-  const missing = objects.filter((name) => !found.has(name))
   if (missing.length > 0) {
-    const reason = `missing: ${missing.join(', ')} (or the file belongs to another program)`
-    throw new Failure({ kind: 'damaged', where: 'its schema', reason })
+    throw new Failure({ kind: 'damaged', where: 'its schema', reason: `missing: ${missing.join(', ')}` })
+  }
+}
+
+/** The versions that the file says it has; none if there is no such table, or it is somebody else's. */
+function versionsIn(database: DatabaseSync, { meta }: Schema): ReadonlyMap<string, number> {
+  try {
+    const rows = database.prepare(`SELECT name, value FROM ${meta} WHERE name IN ('schema_version', 'format_version')`)
+    return new Map(rows.all().map((row) => [String(row['name']), Number(row['value'])]))
+  } catch (error) {
+    // There is no such table or no such column.
+    if (isCode(error, codes.error)) return new Map()
+    throw error
   }
 }

@@ -3,6 +3,7 @@
  * JavaScript would be REAL, and show as "5.0" in a text), true and false as 1 and 0, a date as its ISO text in UTC, which is
  * what SQLite's own date functions take. Whole numbers come back as numbers, or as bigints where a number would not be exact.
  */
+import { copyOfBytes } from '../sql-bytes.ts'
 import type { SqlValue } from '../store.ts'
 import type { Bound, TransactionCalls } from './protocol.ts'
 
@@ -20,7 +21,8 @@ export function boundOf(value: SqlValue): Bound {
     case 'boolean':
       return value ? 1n : 0n
     default:
-      if (value === null || value instanceof Uint8Array) return value
+      if (value === null) return value
+      if (value instanceof Uint8Array) return copyOfBytes(value)
       if (value instanceof Date && !Number.isNaN(value.getTime())) return value.toISOString()
       throw new TypeError(
         `${value instanceof Date ? 'an invalid date' : `a value of type ${typeof value}`} is none of SQL`,

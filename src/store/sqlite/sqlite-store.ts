@@ -58,13 +58,13 @@ export class SqliteStore implements Store {
     this.#now = now
     this.#writer = writer
     this.#database = database
-    this.#documents = new DocumentReader(database)
+    this.#documents = new DocumentReader(database, settings.prefix)
     const breathe = async () => {
       await setImmediate()
       this.#checkOpen()
     }
-    this.#events = new EventReader(database, breathe)
-    this.#rows = new RowPages(database, breathe)
+    this.#events = new EventReader(database, settings.prefix, breathe)
+    this.#rows = new RowPages(database, settings.prefix, breathe)
   }
 
   /** @throws StoreError, DefinitionError */

@@ -4,7 +4,7 @@
  * definition in the file has changed. It is looked at once, before anything is saved: what was done is then undone with all the rest.
  */
 import type { DatabaseSync } from 'node:sqlite'
-import { objects, tableNames } from './schema.ts'
+import type { Schema } from './schema.ts'
 import { allRows, oneRow, prepareAll, type StatementSet } from './statement-set.ts'
 
 /** What is watched while a transaction is open. */
@@ -17,11 +17,13 @@ export interface Watch {
 
 export class StoreTables {
   readonly #database: DatabaseSync
+  readonly #schema: Schema
   readonly #statements: StatementSet<'version' | 'definitions' | 'passing'>
 
-  constructor(database: DatabaseSync) {
+  constructor(database: DatabaseSync, schema: Schema) {
     this.#database = database
-    const names = objects.map((name) => `'${name}'`).join()
+    this.#schema = schema
+    const names = schema.objects.map((name) => `'${name}'`).join()
     this.#statements = prepareAll(database, {
       version: 'PRAGMA schema_version',
       definitions: `SELECT type, name, tbl_name, sql FROM sqlite_schema
@@ -34,7 +36,7 @@ export class StoreTables {
   watch(): Watch {
     const version = this.#version()
     const definitions = this.#definitions()
-    let sessions = tableNames.map((table) => ({ table, session: this.#database.createSession({ table }) }))
+    let sessions = this.#schema.tableNames.map((table) => ({ table, session: this.#database.createSession({ table }) }))
     return {
       findChange: () => {
         const changed = sessions.find(({ session }) => session.changeset().length > 0)

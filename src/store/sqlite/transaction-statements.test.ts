@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { SqlValue } from '../store.ts'
-import { objects } from './schema.ts'
+import { schemaIn } from './schema.ts'
 import { done, openTransactions, simpleCommit, withDatabase } from './sqlite-test.fixture.ts'
 
 const failed = (message: RegExp) => ({ name: 'StoreError', code: 'SQL_FAILED', message })
@@ -52,6 +52,29 @@ test('values that SQL has not are refused by name', async (context) => {
       failed(/none of SQL|no value of SQL|64 bits/),
     )
   }
+})
+
+test('bytes whose buffer was handed to another thread are refused, and the next transaction goes on', async (context) => {
+  const { inTransaction, notes } = await openTransactions(context)
+  for (const bytes of [new Uint8Array(8), Buffer.from(new ArrayBuffer(8)), new Uint8Array(0)]) {
+    structuredClone(bytes, { transfer: [bytes.buffer] })
+    await assert.rejects(
+      inTransaction((sql) => sql.query('SELECT ?', [bytes])),
+      failed(/buffer was handed over/),
+    )
+  }
+  await inTransaction((sql) => sql.query("INSERT INTO notes VALUES (1, 'a')"))
+  assert.equal((await notes()).length, 1)
+})
+
+test('bytes are taken as they are when the statement is asked for', async (context) => {
+  const { inTransaction } = await openTransactions(context)
+  await inTransaction(async (sql) => {
+    const bytes = Buffer.from('abc')
+    const asked = sql.query('SELECT hex(?) AS hex', [bytes])
+    bytes.fill(0)
+    assert.deepEqual(await asked, [{ hex: '616263' }])
+  })
 })
 
 test('as many values are needed as there are parameters', async (context) => {
@@ -189,7 +212,7 @@ test('the tables of the store can be read, and named in columns of others', asyn
     await sql.query('ALTER TABLE totals ADD COLUMN snapshots TEXT')
     await sql.query('DROP TABLE totals')
   })
-  assert.ok(objects.includes('events_by_kind'))
+  assert.ok(schemaIn('').objects.includes('events_by_kind'))
 })
 
 test('many statements of many texts are run, and long results come whole', async (context) => {

@@ -134,11 +134,15 @@ export class Transaction {
     try {
       step = await this.#work()
     } catch (error) {
-      // Whatever comes of it: the thread does not go on with an open transaction.
-      await this.#ask('undo', {}, 'undoing a transaction').catch(() => {})
+      await this.#undo()
       throw error
     }
     await this.#ask('save', step, 'saving a step of a projection')
+  }
+
+  /** Whatever comes of it: the thread does not go on with an open transaction. */
+  async #undo(): Promise<void> {
+    await this.#ask('undo', {}, 'undoing a transaction').catch(() => {})
   }
 
   /** Has the work done, within its time. */
@@ -225,6 +229,13 @@ export class Transaction {
   #send(): void {
     const asked = this.#unsent
     this.#unsent = []
-    if (asked.length > 0) this.#post?.({ asked })
+    if (asked.length === 0) return
+    try {
+      this.#post?.({ asked })
+    } catch (error) {
+      // What cannot be said to another thread was not said: no reply will come.
+      for (const { reject } of this.#asked.splice(-asked.length)) reject(this.#refused('', (error as Error).message))
+      if (asked.some(({ ask }) => ask === 'save')) void this.#undo()
+    }
   }
 }

@@ -13,21 +13,24 @@ import { GroupTransaction } from './group-transaction.ts'
 import type { Settings } from './options.ts'
 import type { FromWriter, Reply, ToWriter, TransactionReply } from './protocol.ts'
 import { prepareAll } from './statement-set.ts'
-import { writing } from './statements.ts'
+import { writingIn } from './statements.ts'
 
 const port = parentPort!
+
+/** Ends the thread, not the process. Deno's port cannot be closed. What was said before still arrives. */
+const leave = () => process.exit()
 
 function say(message: FromWriter): void {
   port.postMessage(message)
 }
 
 function serve(database: DatabaseSync, settings: Settings): void {
-  const statements = prepareAll(database, writing)
+  const statements = prepareAll(database, writingIn(settings.prefix))
   const groups = new GroupTransaction(database, settings, statements)
   const callers = new CallerTransaction(database, settings, new DocumentWriter(statements))
   const end = () => {
     database.close()
-    port.close()
+    leave()
   }
   port.on('message', (message: ToWriter) => {
     if (message === 'close') return end()
@@ -55,7 +58,7 @@ function start(settings: Settings): void {
     serve(database, settings)
   } catch (error) {
     say({ opened: factsOf(error) })
-    port.close()
+    leave()
     return
   }
   say({ opened: 'well' })

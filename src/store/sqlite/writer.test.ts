@@ -52,6 +52,30 @@ test('what is asked for at once is done in order, and a refusal is only its own'
   assert.deepEqual(await store.loadSnapshot(stream), snapshot)
 })
 
+test('what cannot be told to another thread is refused, and the others are served', async (context) => {
+  const store = await openStore(context, await freshPath(context))
+  const odd = Symbol('s') as never
+  const codes = await Promise.all(
+    [
+      store.append([simpleCommit('first')]),
+      store.releaseLease('lead', odd),
+      store.saveStep('balances', { from: 0, to: odd, rows: [] }),
+      store.append([simpleCommit('second')]),
+      store.transact!('names', 0, async () => ({ to: odd, rows: [] })),
+      store.transact!('names', odd, async () => ({ to: 1, rows: [] })),
+      store.append([simpleCommit('third')]),
+    ].map((call) =>
+      (call as Promise<unknown>).then(
+        () => 'done',
+        ({ code }) => code,
+      ),
+    ),
+  )
+  const [data, sql] = ['DATA_NOT_JSON', 'SQL_FAILED']
+  assert.deepEqual(codes, ['done', data, data, 'done', sql, sql, 'done'])
+  assert.equal(await store.head(), 3)
+})
+
 test('more requests than may wait are refused at once, and the others are served', async (context) => {
   const store = await openStore(context, await freshPath(context))
   const waiting = Array.from({ length: 100_000 }, () => store.releaseLease('nobody', 'has it'))

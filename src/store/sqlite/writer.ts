@@ -8,11 +8,12 @@
  * What was still waiting goes to a new thread. The thread keeps the process alive only while calls are under way.
  */
 import { Worker } from 'node:worker_threads'
-import { type MnemeError, OverloadError, StoreError } from '../../domain/error.ts'
+import { InputError, type MnemeError, OverloadError, StoreError } from '../../domain/error.ts'
 import { errorOf, type FailureFacts, storeNamed } from './failure.ts'
 import type { Settings } from './options.ts'
 import type { CallName, Calls, FromWriter, Reply, Request, ToWriter } from './protocol.ts'
 import { Transaction, type TransactionTask } from './transaction.ts'
+import { writerProgram } from './writer-program.ts'
 
 /** How much one group holds: requests, and the characters at which no further request joins. */
 const groupRequestsMax = 2_000
@@ -26,8 +27,6 @@ interface Call {
   readonly resolve: (answer: any) => void
   readonly reject: (error: unknown) => void
 }
-
-const threadUrl = new URL(`./writer-thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url)
 
 export class Writer {
   readonly #settings: Settings
@@ -133,9 +132,24 @@ export class Writer {
     const post = (message: ToWriter) => worker.postMessage(message)
     const [first] = this.#waiting
     if (first instanceof Transaction) this.#hand(first, post)
-    else {
-      this.#inFlight = this.#take()
-      post(this.#inFlight.map(({ request }) => request))
+    else this.#sendGroup(this.#take(), post)
+  }
+
+  /** What cannot be said to another thread, such as a symbol, is its own call's failure and nobody else's. */
+  #sendGroup(group: readonly Call[], post: (message: ToWriter) => void): void {
+    this.#inFlight = group
+    try {
+      post(group.map(({ request }) => request))
+    } catch {
+      this.#inFlight = []
+      const sayable = group.filter((call) => {
+        const reason = unsayable(call.request)
+        if (reason === undefined) return true
+        call.reject(new InputError('DATA_NOT_JSON', { what: 'A request', path: '', found: reason }))
+        return false
+      })
+      this.#waiting = [...sayable, ...this.#waiting]
+      this.#send()
     }
   }
 
@@ -165,7 +179,10 @@ export class Writer {
   }
 
   #start(): Worker {
-    const worker = new Worker(threadUrl, { name: 'mneme sqlite writer', workerData: this.#settings, execArgv: [] })
+    const worker = new Worker(writerProgram, {
+      ...{ name: 'mneme sqlite writer', workerData: this.#settings, execArgv: [] },
+      eval: typeof writerProgram === 'string',
+    })
     let opened = false
     let failed: MnemeError | undefined
     let cause: unknown
@@ -236,6 +253,16 @@ const doing: { readonly [Name in CallName]: string } = {
   saveSnapshot: 'saving a snapshot',
   acquireLease: 'acquiring a lease',
   releaseLease: 'releasing a lease',
+}
+
+/** Why something cannot go to another thread; undefined if it can. */
+function unsayable(request: Request): string | undefined {
+  try {
+    structuredClone(request)
+    return undefined
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
 }
 
 function unavailable(path: string, doing: string, cause: unknown): StoreError {

@@ -7,6 +7,7 @@ import assert from 'node:assert/strict'
 import { setImmediate } from 'node:timers/promises'
 import { hasCode } from '../../domain/error.ts'
 import type { ErrorCode } from '../../domain/error-catalogue.ts'
+import { checkKeys } from '../../domain/options.ts'
 import type { StreamId } from '../../domain/stream.ts'
 import { type Commit, commit, type OfferedCommit, type OfferedEvent } from '../../store/commit.ts'
 import type { Receipt, Store, StoredEvent, StoreFactory } from '../../store/store.ts'
@@ -83,6 +84,7 @@ const everyCapability = { survivesReopen: true, severalWriters: true, injectedCl
 
 /** Prepares a kit for one store. */
 export function createRig(makeStore: MakeStore, capabilities: StoreCapabilities): ConformanceRig {
+  checkKeys('storeConformance(name, makeStore, capabilities)', capabilities, Object.keys(everyCapability))
   const clock = createClock()
   let names = 0
   let shared: { readonly place: OwnPlace; readonly store: Store } | undefined

@@ -1,0 +1,84 @@
+/**
+ * Options by their names: one that there is not is refused, with the nearest that there is. A misspelt option that is passed over
+ * leaves its writer with another behaviour than was asked for, and nobody notices.
+ */
+import { DefinitionError } from './error.ts'
+
+/**
+ * Refuses options that are not a record, or have a key that is not known.
+ *
+ * @param what whose options they are, such as `history(options)`
+ * @param given nothing is as good as an empty record
+ * @throws DefinitionError `OPTION_INVALID`
+ */
+export function checkKeys(what: string, given: unknown, known: readonly string[]): void {
+  if (given === undefined) return
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    throw new DefinitionError('OPTION_INVALID', { option: what, expected: 'a record of options', found: given })
+  }
+  for (const option of Object.keys(given)) {
+    if (known.includes(option)) continue
+    const nearest = nearestOf(option, known)
+    const expected = known.length === 0 ? `left out: ${what} has no options` : `${listOf(known)}, in ${what}`
+    const facts = { option, expected, found: option, ...(nearest !== undefined && { nearest }) }
+    throw new DefinitionError('OPTION_INVALID', facts)
+  }
+}
+
+/** Refuses an option that is there and not as it should be. @throws DefinitionError `OPTION_INVALID` */
+export function checkOption(option: string, found: unknown, isGood: (found: any) => boolean, expected: string): void {
+  if (found === undefined || isGood(found)) return
+  throw new DefinitionError('OPTION_INVALID', { option, expected, found })
+}
+
+/** @throws DefinitionError `OPTION_INVALID` */
+export function checkWhole(option: string, found: unknown, least: number): void {
+  checkOption(
+    option,
+    found,
+    (number) => Number.isSafeInteger(number) && number >= least,
+    `a whole number from ${least}`,
+  )
+}
+
+/** @throws DefinitionError `OPTION_INVALID` */
+export function checkSignal(signal: unknown): void {
+  checkOption('signal', signal, isSignal, 'an AbortSignal')
+}
+
+/** Whether something is an `AbortSignal`, of this realm or another. Nothing that was parsed from JSON is. */
+export function isSignal(candidate: unknown): candidate is AbortSignal {
+  if (typeof candidate !== 'object' || candidate === null) return false
+  if (candidate instanceof AbortSignal) return true
+  const { addEventListener, [Symbol.toStringTag]: tag } = candidate as Partial<AbortSignal> & { [tag: symbol]: unknown }
+  return tag === 'AbortSignal' && typeof addEventListener === 'function'
+}
+
+/** Names in a sentence: `one of a, b`. */
+export const listOf = (known: readonly string[]): string => `one of ${known.join(', ')}`
+
+/** The known name that another one was probably meant to be: at most a third of it is mistyped. */
+export function nearestOf(name: string, known: readonly string[]): string | undefined {
+  let nearest: { readonly name: string; readonly distance: number } | undefined
+  for (const candidate of known) {
+    const distance = distanceOf(name.toLowerCase(), candidate.toLowerCase())
+    const isNear = distance <= Math.ceil(candidate.length / 3)
+    if (isNear && (nearest === undefined || distance < nearest.distance)) nearest = { name: candidate, distance }
+  }
+  return nearest?.name
+}
+
+/** How many letters have to be changed, added or left out to make one text of another; at most the longer one's. */
+function distanceOf(a: string, b: string): number {
+  if (Math.abs(a.length - b.length) > b.length) return a.length
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const changed = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)
+      next[j] = Math.min(changed, row[j]! + 1, next[j - 1]! + 1)
+    }
+    row = next
+  }
+  return row[b.length]!
+}

@@ -1,0 +1,42 @@
+/** Commands as plain data of unknown origin: the parts that there are, and that each is what it should be. */
+import type { CommandOptions } from './command.ts'
+import { InputError } from './error.ts'
+import { isSignal, listOf, nearestOf } from './options.ts'
+
+/** A command as plain data. */
+export interface PlainCommand extends CommandOptions {
+  readonly aggregate: string
+  readonly id: string
+  readonly name: string
+  readonly data?: unknown
+}
+
+/** What may be said about a command besides its data. */
+export const commandOptions: readonly (keyof CommandOptions)[] = ['commandId', 'metadata', 'tags', 'signal']
+const parts: readonly string[] = ['aggregate', 'id', 'name', 'data', ...commandOptions]
+
+/**
+ * Refuses what is no command. Whether there is such an aggregate and command is not looked at, nor what its ids and its data are.
+ *
+ * @throws InputError `COMMAND_MALFORMED`
+ */
+export function checkPlainCommand(command: unknown): asserts command is PlainCommand {
+  if (typeof command !== 'object' || command === null) {
+    malformed(`it is ${command === null ? 'null' : `of type ${typeof command}`}`)
+  }
+  for (const part of Object.keys(command)) {
+    if (parts.includes(part)) continue
+    const nearest = nearestOf(part, parts)
+    const instead = nearest === undefined ? `it has ${listOf(parts)}` : `did you mean ${nearest}?`
+    malformed(`a command has no part ${JSON.stringify(part.slice(0, 40))} (${instead})`)
+  }
+  const { aggregate, id, name, signal } = command as Record<string, unknown>
+  if (typeof aggregate !== 'string') malformed('its aggregate is not a string')
+  if (typeof id !== 'string') malformed('its id is not a string')
+  if (typeof name !== 'string') malformed('its name is not a string')
+  if (signal !== undefined && !isSignal(signal)) malformed('its signal is not an AbortSignal')
+}
+
+function malformed(reason: string): never {
+  throw new InputError('COMMAND_MALFORMED', { reason })
+}

@@ -1,0 +1,38 @@
+/** The program of the SQLite store's thread, as the one text that the build makes of it. */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { Worker } from 'node:worker_threads'
+import { programText, root } from '../../scripts/package.ts'
+import { settingsOf } from '../../src/store/sqlite/options.ts'
+
+const program = programText(join(root, 'src/store/sqlite/writer-thread.ts'))
+
+/** Deno's port has these, but they throw or are not there. */
+const withoutEndings = `
+  const { parentPort } = process.getBuiltinModule('node:worker_threads')
+  for (const name of ['close', 'off', 'removeListener', 'removeAllListeners']) parentPort[name] = undefined
+`
+
+for (const [what, path, first] of [
+  ['is told to', 'log.db', { opened: 'well' }],
+  ['cannot open its file', 'nowhere/log.db', undefined],
+] as const) {
+  test(`the thread ends where it ${what}, on a platform whose port cannot be closed`, async (context) => {
+    const folder = mkdtempSync(join(tmpdir(), 'mneme-thread-'))
+    context.after(() => rmSync(folder, { recursive: true, force: true }))
+    const workerData = settingsOf(join(folder, path), {})
+    const worker = new Worker(`${withoutEndings}\n${program}`, { eval: true, workerData })
+    const ended = once(worker, 'exit')
+    const [said] = await once(worker, 'message')
+    if (first === undefined) assert.deepEqual(said.opened.kind, 'no directory')
+    else {
+      assert.deepEqual(said, first)
+      worker.postMessage('close')
+    }
+    assert.deepEqual(await ended, [0])
+  })
+}
