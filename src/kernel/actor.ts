@@ -51,12 +51,6 @@ export interface ActorContext extends Answering {
  */
 type Phase = 'cold' | 'busy' | 'ready' | 'failed'
 
-/** How a round was lost: how often its first command has lost by now, and whether another writer has the stream reserved. */
-interface Loss {
-  readonly conflicts: number
-  readonly reserved: boolean
-}
-
 const nothingKnown: Standing = Object.freeze({ state: undefined, sequence: 0, position: 0, checksum: 0 })
 
 const failureFirstMs = 100
@@ -222,7 +216,7 @@ export class Actor {
     }
     const again = round.commands.filter((pending) => this.#countConflict(pending, end.sequence))
     this.#putBack(again)
-    await this.#refresh({ conflicts: again[0]?.conflicts ?? 0, reserved: false })
+    await this.#refresh(again[0]?.conflicts ?? 0, false)
   }
 
   async #look(looks: Looks): Promise<StreamEnd> {
@@ -268,8 +262,7 @@ export class Actor {
     if (this.#standing.sequence > from) this.#context.advanced(this, from)
     if (duplicates.length > 0) void answerStored(this.#context, this, duplicates, this.#standing)
     if (duplicates.length + conflicts.length === 0) return this.#becomeReady()
-    const reserved = conflicts[0]?.reserved ?? false
-    await this.#refresh({ conflicts: conflicts[0]?.pending.conflicts ?? 0, reserved })
+    await this.#refresh(conflicts[0]?.pending.conflicts ?? 0, conflicts[0]?.reserved ?? false)
   }
 
   #accept(accepted: AcceptedCommand): void {
@@ -292,8 +285,8 @@ export class Actor {
     return false
   }
 
-  /** Others wrote the stream: loads what was missed. Who has lost several times waits for its turn first. */
-  async #refresh({ conflicts, reserved }: Loss): Promise<void> {
+  /** Others wrote the stream: loads what was missed. Who has lost often, or to a reservation, waits for its turn first. */
+  async #refresh(conflicts: number, reserved: boolean): Promise<void> {
     const { turns, environment } = this.#context
     const isWanted = () => this.#mailbox.some(({ answered }) => !answered)
     try {
