@@ -1,22 +1,30 @@
 /**
  * The function that appends a batch: one call, one transaction, one round trip, one sync.
  *
- * 1. Kinds that are new get their numbers.
- * 2. The streams are locked, always in the same order, so that two batches cannot wait for each other in a circle. What is
- *    read after that is what the locks protect: at `read committed` each statement sees what was committed before it.
+ * 1. Kinds that are new get their numbers, then streams that are new theirs, each in the order of their names; then the streams are
+ *    locked in the order of their numbers. Who waits for a name holds nothing but names before it, and who waits for a lock
+ *    nothing but names and lower locks: no two batches wait for each other in a circle.
+ * 2. What is read after that is what the locks protect: at `read committed` each statement sees what was committed before it.
  * 3. The batch is judged. Usually every commit is met and none is a repetition; one look says so, for all at once. Else
  *    each commit is judged in order, by the rule of `expected.ts`, and the ones that are not met are left out.
  * 4. The head is locked, last of all, and only now are positions given. It stays locked until the transaction has ended, so
  *    the next to get positions comes after these have become visible: no reader ever sees one before all below it.
  * 5. The events are inserted as a set, and a notification goes out with the commit.
  *
+ * Nearly always nothing is reserved, which one look at an empty table tells.
+ *
  * The planner's choices are pinned: a plan that was made when the tables were small is used when they are large.
  *
  * Tidy: functions longer than 70 lines because one is a function in SQL, which is best read in one piece.
  */
+import { placedIn } from './checksum.ts'
 
-/** What a batch may find out: the codes of `outcomes`, in which four numbers stand for a commit. */
-export const outcome = { stored: 0, duplicate: 1, conflict: 2, duplicateInBatch: 3 } as const
+/** What a batch may find out: the codes of `outcomes`, in which so many numbers stand for a commit. */
+export const outcome = { stored: 0, duplicate: 1, conflict: 2, duplicateInBatch: 3, reserved: 4 } as const
+export const outcomeWidth = 7
+
+/** An expiry that lies further ahead is one of a clock that has gone back since. */
+const reservationMsMax = 60_000
 
 /** `read committed` is what the function stands on; this is how it says that it is run otherwise. */
 export const wrongIsolation = 'MN001'
@@ -27,6 +35,9 @@ export const needs = { anything: -1, someEvent: -2, aLook: -3 } as const
 /** How an expectation is written that is not an exact sequence. */
 export const expectations = { any: -1, none: -2, exists: -3 } as const
 
+/** How a commit without a command is written. */
+export const noDigest = -1
+
 const steps = `enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan SET jit = off`
 
 /** Says before a function that plans are not left to what the tables look like at first. */
@@ -34,7 +45,7 @@ export const pinnedPlans: string = `SET ${steps}`
 
 /**
  * The start of every function that writes: durable whatever the defaults of the database are (a stricter setting stays),
- * and never waiting for a lock without end. `durable` and `lock_wait` are parameters of each.
+ * heard of if the wait for a standby is cut short, and never waiting for a lock without end. `durable` and `lock_wait` are parameters of each.
  */
 export const beginWriting: string = `
   IF current_setting('transaction_isolation') <> 'read committed' THEN
@@ -45,51 +56,89 @@ export const beginWriting: string = `
   ELSIF current_setting('synchronous_commit') NOT IN ('on', 'remote_apply') THEN
     PERFORM set_config('synchronous_commit', 'on', true);
   END IF;
+  IF current_setting('client_min_messages') = 'error' THEN
+    PERFORM set_config('client_min_messages', 'warning', true);
+  END IF;
   PERFORM set_config('lock_timeout', lock_wait, true);`
+
+/** The present time of the server's clock, also where the transaction has waited since it began. */
+export const presentIn: string = 'floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint'
+
+/** Whether a reservation `r` is still one at the time `present`. */
+export const isReservedIn: string = `r.expires_at > present AND r.expires_at <= present + ${reservationMsMax}`
 
 /** Of the two that wait for a lock, the server gives up first: then it is certain that nothing was written. */
 export const lockWaitOf = (timeoutMs: number): string => `${Math.ceil(timeoutMs * 0.9)}ms`
 
+/** What the function takes, in order. Commits, streams, kinds and writers are told by their places in the lists, from 1. */
+const batchParameters = {
+  durable: 'boolean',
+  lock_wait: 'text',
+  notifies: 'boolean',
+  careful: 'boolean',
+  aggregates: 'text[]',
+  ids: 'text[]',
+  needed: 'bigint[]',
+  creates: 'boolean[]',
+  kind_aggregates: 'text[]',
+  kind_types: 'text[]',
+  writers: 'text[]',
+  commit_writers: 'integer[]',
+  commit_streams: 'integer[]',
+  commit_chains: 'integer[]',
+  commit_expected: 'bigint[]',
+  commit_ids: 'text[]',
+  commit_times: 'bigint[]',
+  commit_sizes: 'integer[]',
+  commit_same: 'integer[]',
+  commit_offsets: 'bigint[]',
+  commit_before: 'bigint[]',
+  commit_hashes: 'integer[]',
+  commit_commands: 'text[]',
+  commit_digests: 'bigint[]',
+  repeatable: 'integer[]',
+  event_commits: 'integer[]',
+  event_places: 'integer[]',
+  event_kinds: 'integer[]',
+  event_revisions: 'bigint[]',
+  event_sizes: 'integer[]',
+  event_hashes: 'integer[]',
+  event_data: 'text[]',
+  event_metadata: 'text[]',
+  event_tag_lists: 'text[]',
+  tag_events: 'integer[]',
+  tags: 'text[]',
+} as const
+
+export type BatchParameter = keyof typeof batchParameters
+
+export const batchParameterNames: readonly BatchParameter[] = Object.keys(batchParameters) as BatchParameter[]
+
+/** What it answers. */
+const batchAnswer = { base: 'bigint', sequences: 'bigint[]', outcomes: 'bigint[]', commands: 'json' } as const
+
+const answerNames = Object.keys(batchAnswer)
+const declared = (prefix: string, parameters: Readonly<Record<string, string>>): readonly string[] =>
+  Object.entries(parameters).map(([name, type]) => `${prefix}${name} ${type}`)
+const marks = batchParameterNames.map((_, i) => `$${i + 1}`)
+
+/** The call. @param schema quoted */
+export const batchCall = (schema: string): string => `SELECT ${answerNames} FROM ${schema}.append_batch(${marks})`
+
+/** The call where transactions do not begin as the function needs them. @param schema quoted */
+export const batchCallAlone = (schema: string): string =>
+  `CALL ${schema}.append_batch_alone(${marks}, ${answerNames.map(() => 'NULL')})`
+
 /** @param schema quoted @param channel where notifications go */
 export const appendFunctionIn = (schema: string, channel: string): string => `
 CREATE FUNCTION ${schema}.append_batch(
-  durable boolean,
-  lock_wait text,
-  careful boolean,
-  aggregates text[],
-  ids text[],
-  needed bigint[],
-  creates boolean[],
-  kind_aggregates text[],
-  kind_types text[],
-  commit_streams integer[],
-  commit_chains integer[],
-  commit_expected bigint[],
-  commit_ids text[],
-  commit_times bigint[],
-  commit_sizes integer[],
-  commit_same integer[],
-  commit_offsets bigint[],
-  commit_before bigint[],
-  repeatable integer[],
-  event_commits integer[],
-  event_places integer[],
-  event_kinds integer[],
-  event_revisions bigint[],
-  event_data text[],
-  event_metadata text[],
-  event_tag_lists text[],
-  tag_events integer[],
-  tags text[],
-  OUT base bigint,
-  OUT sequences bigint[],
-  OUT outcomes bigint[]
+  ${[...declared('', batchParameters), ...declared('OUT ', batchAnswer)].join(', ')}
 ) LANGUAGE plpgsql ${pinnedPlans} AS $mneme$
 DECLARE
   kind_numbers integer[];
   numbers bigint[];
-  missing integer;
-  added integer;
+  reserving boolean := false;
+  present bigint;
   total bigint := coalesce(cardinality(event_commits), 0);
 BEGIN
   ${beginWriting}
@@ -100,20 +149,14 @@ BEGIN
   IF array_position(kind_numbers, NULL) IS NOT NULL THEN
     INSERT INTO ${schema}.kinds (aggregate, type)
     SELECT g.aggregate, g.type FROM unnest(kind_aggregates, kind_types) WITH ORDINALITY g (aggregate, type, i)
-    WHERE kind_numbers[g.i] IS NULL ORDER BY g.i
+    WHERE kind_numbers[g.i] IS NULL ORDER BY g.aggregate COLLATE "C", g.type COLLATE "C"
     ON CONFLICT DO NOTHING;
     SELECT array_agg(k.number ORDER BY g.i) INTO kind_numbers
     FROM unnest(kind_aggregates, kind_types) WITH ORDINALITY g (aggregate, type, i)
     JOIN ${schema}.kinds k ON k.aggregate = g.aggregate AND k.type = g.type;
   END IF;
 
-  SELECT array_agg(l.number ORDER BY l.i) INTO numbers FROM (
-    SELECT g.i, s.number FROM unnest(aggregates, ids) WITH ORDINALITY g (aggregate, id, i)
-    JOIN ${schema}.streams s ON s.aggregate = g.aggregate AND s.id = g.id
-    ORDER BY s.number FOR UPDATE OF s
-  ) l;
-  missing := cardinality(ids) - coalesce(cardinality(numbers), 0);
-  IF missing > 0 THEN
+  IF creates IS NOT NULL THEN
     INSERT INTO ${schema}.streams (aggregate, id)
     SELECT g.aggregate, g.id FROM unnest(aggregates, ids, creates) WITH ORDINALITY g (aggregate, id, creates, i)
     WHERE g.creates AND NOT EXISTS (
@@ -121,13 +164,13 @@ BEGIN
     )
     ORDER BY g.i
     ON CONFLICT DO NOTHING;
-    GET DIAGNOSTICS added = ROW_COUNT;
-    IF added < missing THEN
-      -- Some are not to be made, or were made by another meanwhile: those are to be locked as well.
-      PERFORM FROM unnest(aggregates, ids) g (aggregate, id)
-      JOIN ${schema}.streams s ON s.aggregate = g.aggregate AND s.id = g.id
-      ORDER BY s.number FOR UPDATE OF s;
-    END IF;
+  END IF;
+  SELECT array_agg(l.number ORDER BY l.i) INTO numbers FROM (
+    SELECT g.i, s.number FROM unnest(aggregates, ids) WITH ORDINALITY g (aggregate, id, i)
+    JOIN ${schema}.streams s ON s.aggregate = g.aggregate AND s.id = g.id
+    ORDER BY s.number FOR UPDATE OF s
+  ) l;
+  IF cardinality(numbers) IS DISTINCT FROM cardinality(ids) THEN
     SELECT array_agg(s.number ORDER BY g.i) INTO numbers
     FROM unnest(aggregates, ids) WITH ORDINALITY g (aggregate, id, i)
     LEFT JOIN ${schema}.streams s ON s.aggregate = g.aggregate AND s.id = g.id;
@@ -138,7 +181,18 @@ BEGIN
   ), 0) ORDER BY n.i) INTO sequences
   FROM unnest(numbers) WITH ORDINALITY n (number, i);
 
-  IF careful OR EXISTS (
+  IF EXISTS (SELECT FROM ${schema}.reservations) THEN
+    present := ${presentIn};
+    DELETE FROM ${schema}.reservations d USING (
+      SELECT r.aggregate, r.id FROM ${schema}.reservations r WHERE NOT (${isReservedIn}) FOR UPDATE SKIP LOCKED
+    ) o WHERE d.aggregate = o.aggregate AND d.id = o.id;
+    reserving := EXISTS (
+      SELECT FROM unnest(aggregates, ids) g (aggregate, id)
+      JOIN ${schema}.reservations r ON r.aggregate = g.aggregate AND r.id = g.id
+    );
+  END IF;
+
+  IF careful OR reserving OR EXISTS (
     SELECT FROM unnest(needed, sequences) g (need, sequence)
     WHERE NOT (g.need = g.sequence OR g.need = ${needs.anything} OR (g.need = ${needs.someEvent} AND g.sequence > 0))
   ) OR (repeatable IS NOT NULL AND EXISTS (
@@ -147,9 +201,9 @@ BEGIN
       AND e.commit_size IS NOT NULL
     WHERE sequences[commit_streams[c.i]] > 0
   )) THEN
-    SELECT * INTO commit_offsets, commit_before, total, outcomes
-    FROM ${schema}.judge_commits(numbers, sequences, commit_streams, commit_chains, commit_expected, commit_ids,
-      commit_sizes, commit_same);
+    SELECT * INTO commit_offsets, commit_before, total, outcomes, commands
+    FROM ${schema}.judge_commits(aggregates, ids, numbers, sequences, writers, commit_writers, commit_streams,
+      commit_chains, commit_expected, commit_ids, commit_sizes, commit_same, reserving);
     IF total = 0 THEN RETURN; END IF;
   END IF;
 
@@ -158,22 +212,56 @@ BEGIN
     RAISE EXCEPTION 'the table head has no row' USING ERRCODE = 'data_corrupted';
   END IF;
   SELECT coalesce((SELECT e.position FROM ${schema}.events e ORDER BY e.position DESC LIMIT 1), 0) INTO base;
-  INSERT INTO ${schema}.events (position, stream, sequence, recorded_at, kind, revision, commit_size, commit_id, data,
-    metadata, tags)
-  SELECT base + commit_before[e.commit] + e.place, numbers[commit_streams[e.commit]],
-    sequences[commit_streams[e.commit]] + commit_offsets[e.commit] + e.place, commit_times[e.commit],
-    kind_numbers[e.kind], e.revision, CASE e.place WHEN 1 THEN commit_sizes[e.commit] END, commit_ids[e.commit],
+  INSERT INTO ${schema}.events (position, stream, sequence, recorded_at, kind, revision, size, checksum, commit_size,
+    commit_checksum, command_digest, commit_id, command, data, metadata, tags)
+  SELECT e.position, e.stream, e.sequence, commit_times[e.commit], kind_numbers[e.kind], e.revision, e.size,
+    ${placedIn('e.hash', 'e.sequence', 'e.position')},
+    CASE e.place WHEN 1 THEN commit_sizes[e.commit] END,
+    CASE e.place WHEN 1 THEN ${placedIn('commit_hashes[e.commit]', 'e.sequence', 'e.position')} END,
+    CASE e.place WHEN 1 THEN nullif(commit_digests[e.commit], ${noDigest}) END,
+    commit_ids[e.commit],
+    CASE e.place WHEN 1 THEN commit_commands[e.commit] END,
     e.data::json, e.metadata::json, e.tags::text[]
-  FROM unnest(event_commits, event_places, event_kinds, event_revisions, event_data, event_metadata, event_tag_lists)
-    AS e (commit, place, kind, revision, data, metadata, tags)
-  WHERE commit_before[e.commit] IS NOT NULL;
+  FROM (
+    SELECT g.*, base + commit_before[g.commit] + g.place AS position, numbers[commit_streams[g.commit]] AS stream,
+      sequences[commit_streams[g.commit]] + commit_offsets[g.commit] + g.place AS sequence
+    FROM unnest(event_commits, event_places, event_kinds, event_revisions, event_sizes, event_hashes, event_data,
+      event_metadata, event_tag_lists) AS g (commit, place, kind, revision, size, hash, data, metadata, tags)
+    WHERE commit_before[g.commit] IS NOT NULL
+  ) e;
   IF tags IS NOT NULL THEN
     INSERT INTO ${schema}.event_tags (tag, position)
     SELECT t.tag, base + commit_before[event_commits[t.event]] + event_places[t.event]
     FROM unnest(tag_events, tags) t (event, tag)
     WHERE commit_before[event_commits[t.event]] IS NOT NULL;
   END IF;
-  PERFORM pg_notify('${channel}', (base + total)::text);
+  IF reserving THEN
+    DELETE FROM ${schema}.reservations d USING (
+      SELECT r.aggregate, r.id FROM unnest(commit_streams, commit_before) WITH ORDINALITY c (stream, before, i)
+      JOIN ${schema}.reservations r ON r.aggregate = aggregates[c.stream] AND r.id = ids[c.stream]
+        AND r.writer = writers[coalesce(commit_writers[c.i], 1)]
+      WHERE c.before IS NOT NULL FOR UPDATE OF r SKIP LOCKED
+    ) o WHERE d.aggregate = o.aggregate AND d.id = o.id;
+  END IF;
+  IF notifies THEN PERFORM pg_notify('${channel}', (base + total)::text); END IF;
+END $mneme$;
+`
+
+/**
+ * The same at the isolation that it stands on, where transactions do not begin so. A call still is one message and one transaction: no
+ * client that stops between two messages keeps the head to itself.
+ *
+ * @param schema quoted
+ */
+export const appendProcedureIn = (schema: string): string => `
+CREATE PROCEDURE ${schema}.append_batch_alone(
+  ${[...declared('', batchParameters), ...declared('INOUT ', batchAnswer)].join(', ')}
+) LANGUAGE plpgsql AS $mneme$
+BEGIN
+  COMMIT;
+  SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+  SELECT ${answerNames.map((name) => `a.${name}`)} INTO ${answerNames}
+  FROM ${schema}.append_batch(${batchParameterNames}) a;
 END $mneme$;
 `
 
@@ -186,69 +274,94 @@ END $mneme$;
  */
 export const judgeFunctionIn = (schema: string): string => `
 CREATE FUNCTION ${schema}.judge_commits(
+  aggregates text[],
+  ids text[],
   numbers bigint[],
   sequences bigint[],
+  writers text[],
+  commit_writers integer[],
   commit_streams integer[],
   commit_chains integer[],
   commit_expected bigint[],
   commit_ids text[],
   commit_sizes integer[],
   commit_same integer[],
+  reserving boolean,
   OUT offsets bigint[],
   OUT before bigint[],
   OUT total bigint,
-  OUT outcomes bigint[]
+  OUT outcomes bigint[],
+  OUT commands json
 ) LANGUAGE plpgsql ${pinnedPlans} AS $mneme$
 DECLARE
   count integer := cardinality(commit_streams);
   lasts bigint[] := sequences;
   broken boolean[] := array_fill(false, ARRAY[count]);
   statuses integer[] := array_fill(NULL::integer, ARRAY[count]);
+  present bigint := ${presentIn};
+  at integer;
   s integer;
   expected bigint;
   status integer;
   stored record;
+  names text[] := array_fill(NULL::text, ARRAY[count]);
 BEGIN
   offsets := array_fill(NULL::bigint, ARRAY[count]);
   before := array_fill(NULL::bigint, ARRAY[count]);
-  outcomes := array_fill(0::bigint, ARRAY[4 * count]);
+  outcomes := array_fill(0::bigint, ARRAY[${outcomeWidth} * count]);
   total := 0;
   FOR c IN 1 .. count LOOP
     s := commit_streams[c];
+    at := ${outcomeWidth} * (c - 1) + 1;
     expected := commit_expected[c];
-    IF commit_same[c] > 0 AND statuses[commit_same[c]] <> ${outcome.conflict} THEN
+    IF commit_same[c] > 0 AND statuses[commit_same[c]] NOT IN (${outcome.conflict}, ${outcome.reserved}) THEN
       status := ${outcome.duplicateInBatch};
     ELSE
-      SELECT e.sequence, e.position, e.commit_size INTO stored FROM ${schema}.events e
+      SELECT e.sequence, e.position, e.commit_size, e.commit_checksum, e.command, e.command_digest, (
+        SELECT l.checksum FROM ${schema}.events l WHERE l.position = e.position + e.commit_size - 1
+      ) AS last_checksum INTO stored FROM ${schema}.events e
       WHERE e.stream = numbers[s] AND e.commit_id = commit_ids[c] AND e.commit_size IS NOT NULL;
-      status := CASE
-        WHEN FOUND THEN ${outcome.duplicate}
-        WHEN expected = ${expectations.any} THEN ${outcome.stored}
-        WHEN expected = ${expectations.none} AND lasts[s] = 0 THEN ${outcome.stored}
-        WHEN expected = ${expectations.exists} AND lasts[s] > 0 THEN ${outcome.stored}
-        WHEN expected = lasts[s] AND NOT broken[commit_chains[c]] THEN ${outcome.stored}
-        ELSE ${outcome.conflict} END;
+      IF FOUND THEN
+        status := ${outcome.duplicate};
+      ELSIF reserving AND EXISTS (
+        SELECT FROM ${schema}.reservations r WHERE r.aggregate = aggregates[s] AND r.id = ids[s]
+        AND r.writer IS DISTINCT FROM writers[coalesce(commit_writers[c], 1)] AND ${isReservedIn}
+      ) THEN
+        status := ${outcome.reserved};
+      ELSE
+        status := CASE
+          WHEN expected = ${expectations.any} THEN ${outcome.stored}
+          WHEN expected = ${expectations.none} AND lasts[s] = 0 THEN ${outcome.stored}
+          WHEN expected = ${expectations.exists} AND lasts[s] > 0 THEN ${outcome.stored}
+          WHEN expected = lasts[s] AND NOT broken[commit_chains[c]] THEN ${outcome.stored}
+          ELSE ${outcome.conflict} END;
+      END IF;
     END IF;
     statuses[c] := status;
-    outcomes[4 * c - 3] := status;
+    outcomes[at] := status;
     IF status = ${outcome.stored} THEN
       offsets[c] := lasts[s] - sequences[s];
       before[c] := total;
       lasts[s] := lasts[s] + commit_sizes[c];
       total := total + commit_sizes[c];
-      outcomes[4 * c - 2] := lasts[s];
-      outcomes[4 * c - 1] := total;
-      outcomes[4 * c] := commit_sizes[c];
+      outcomes[at + 1] := lasts[s];
+      outcomes[at + 2] := total;
+      outcomes[at + 3] := commit_sizes[c];
     ELSE
       broken[commit_chains[c]] := true;
-      IF status = ${outcome.conflict} THEN
-        outcomes[4 * c - 2] := lasts[s];
+      IF status IN (${outcome.conflict}, ${outcome.reserved}) THEN
+        outcomes[at + 1] := lasts[s];
       ELSIF status = ${outcome.duplicate} THEN
-        outcomes[4 * c - 2] := stored.sequence + stored.commit_size - 1;
-        outcomes[4 * c - 1] := stored.position + stored.commit_size - 1;
-        outcomes[4 * c] := stored.commit_size;
+        outcomes[at + 1] := stored.sequence + stored.commit_size - 1;
+        outcomes[at + 2] := stored.position + stored.commit_size - 1;
+        outcomes[at + 3] := stored.commit_size;
+        outcomes[at + 4] := coalesce(stored.last_checksum, 0);
+        outcomes[at + 5] := coalesce(stored.commit_checksum, 0);
+        outcomes[at + 6] := coalesce(stored.command_digest, ${noDigest});
+        names[c] := stored.command;
       END IF;
     END IF;
   END LOOP;
+  commands := array_to_json(names);
 END $mneme$;
 `

@@ -4,18 +4,40 @@
  * every commit of it is to be stored, and where each commit will be then.
  */
 import type { Commit, Expected } from '../commit.ts'
-import type { AppendResult } from '../store.ts'
-import { expectations, needs, outcome } from './append-function.ts'
-import { arrayText, bigints, booleans, integers, numbersOf, texts } from './binary-arrays.ts'
+import type { AppendResult, Receipt } from '../store.ts'
+import {
+  type BatchParameter,
+  batchParameterNames,
+  expectations,
+  needs,
+  noDigest,
+  outcome,
+  outcomeWidth,
+} from './append-function.ts'
+import { arrayText, bigints, booleans, integers, listOf, numbersOf, texts } from './binary-arrays.ts'
+import { hashOfCommit, hashOfEvent, hashOfStream, placed, unsigned } from './checksum.ts'
 import type { Parameter, Row } from './database.ts'
+import { type ReceiptRow, receiptOf } from './receipt.ts'
 
 /** Commits that one caller has appended by one call. */
 export type Group = readonly Commit[]
+
+/** What is said of a whole batch. */
+export interface BatchOrders {
+  readonly durable: boolean
+  readonly lockWait: string
+  /** Whether others are told. */
+  readonly notifies: boolean
+  /** Whether every commit is to be judged by itself. */
+  readonly careful: boolean
+}
 
 /** A stream as the batch sees it. */
 interface StreamPart {
   readonly aggregate: string
   readonly id: string
+  /** Where the hashes of its events begin. */
+  readonly hash: number
   /** Where it stands among the streams of the batch, from 1; given when all are known and sorted. */
   place: number
   /** What the stream must be for every commit of the batch to be stored. */
@@ -39,13 +61,26 @@ export class Batch {
   readonly #same: number[] = []
   readonly #offsets: number[] = []
   readonly #before: number[] = []
+  readonly #events = new EventColumns()
+  /** The hash of each commit's last event. */
+  readonly #lastHashes: number[] = []
+  /** The writers, and which one each commit is of, from 1; none if it is 0. */
+  readonly #writers: string[] = []
+  readonly #writerPlaces: number[] = []
+  readonly #schema: string
   #total = 0
 
-  constructor(groups: readonly Group[]) {
+  /**
+   * @param writers who appends each group, so far as is known
+   * @param schema for what is found to be damaged
+   */
+  constructor(groups: readonly Group[], writers: readonly (string | undefined)[], schema: string) {
+    this.#schema = schema
     this.commits = groups.flat()
     const known = new Map<string, Map<string, StreamPart>>()
     let chains = 0
     for (const [group, commits] of groups.entries()) {
+      const writer = this.#placeOf(writers[group])
       for (const commit of commits) {
         const stream = this.#streamOf(commit, known)
         if (stream.group !== group) {
@@ -53,10 +88,17 @@ export class Batch {
           stream.chain = ++chains
         }
         this.#add(commit, stream)
+        this.#writerPlaces.push(writer)
       }
     }
     this.#streams.sort((a, b) => compare(a.aggregate, b.aggregate) || compare(a.id, b.id))
     for (const [i, stream] of this.#streams.entries()) stream.place = i + 1
+  }
+
+  #placeOf(writer: string | undefined): number {
+    if (writer === undefined) return 0
+    const known = this.#writers.indexOf(writer)
+    return known < 0 ? this.#writers.push(writer) : known + 1
   }
 
   #streamOf({ stream: { aggregate, id } }: Commit, known: Map<string, Map<string, StreamPart>>): StreamPart {
@@ -68,14 +110,15 @@ export class Batch {
     let stream = ofAggregate.get(id)
     if (stream === undefined) {
       const at = { place: 0, need: needs.anything, creates: false, added: 0, chain: 0, group: -1 }
-      stream = { aggregate, id, ids: new Map(), ...at }
+      stream = { aggregate, id, hash: hashOfStream({ aggregate, id }), ids: new Map(), ...at }
       ofAggregate.set(id, stream)
       this.#streams.push(stream)
     }
     return stream
   }
 
-  #add({ expected, id, events }: Commit, stream: StreamPart): void {
+  #add(commit: Commit, stream: StreamPart): void {
+    const { expected, id, events } = commit
     const same = stream.ids.get(id) ?? 0
     stream.need = same > 0 ? needs.aLook : needOf(expected, stream)
     stream.creates ||= expected === 'any' || expected === 'none' || expected === 0
@@ -87,63 +130,120 @@ export class Batch {
     stream.ids.set(id, this.#byStream.length)
     stream.added += events.length
     this.#total += events.length
+    this.#lastHashes.push(this.#events.add(commit, this.#byStream.length, stream.hash))
   }
 
-  /** The parameters of the function, from the third on. @param careful whether every commit is to be judged by itself */
-  parameters(careful: boolean): readonly Parameter[] {
-    const { commits } = this
-    const streams = this.#streams
-    const repeatable = commits.flatMap(({ fresh }, i) => (fresh ? [] : [i + 1]))
-    const events = new EventColumns()
-    for (const [i, commit] of commits.entries()) events.add(commit, i + 1)
-    return [
+  /** The parameters of the function. */
+  parameters({ durable, lockWait, notifies, careful }: BatchOrders): readonly Parameter[] {
+    const parameters: Readonly<Record<BatchParameter, Parameter>> = {
+      durable,
+      lock_wait: lockWait,
+      notifies,
       careful,
-      texts(streams.map(({ aggregate }) => aggregate)),
-      texts(streams.map(({ id }) => id)),
-      bigints(streams.map(({ need }) => need)),
-      booleans(streams.map(({ creates }) => creates)),
-      ...events.kinds(),
-      integers(this.#byStream.map(({ place }) => place)),
-      integers(this.#chains),
-      bigints(commits.map(({ expected }) => (typeof expected === 'number' ? expected : expectations[expected]))),
-      texts(commits.map(({ id }) => id)),
-      bigints(commits.map(({ recordedAt }) => recordedAt)),
-      integers(commits.map(({ events: { length } }) => length)),
-      integers(this.#same),
-      bigints(this.#offsets),
-      bigints(this.#before),
-      repeatable.length === 0 ? null : integers(repeatable),
-      ...events.columns(),
-    ]
+      ...this.#streamColumns(),
+      ...this.#events.kinds(),
+      ...this.#writerColumns(),
+      ...this.#commitColumns(),
+      ...this.#events.columns(),
+    }
+    return batchParameterNames.map((name) => parameters[name])
   }
 
-  /** What became of each commit, by the function's answer. */
-  results([base, sequences, outcomes]: Row): readonly AppendResult[] {
+  #streamColumns() {
+    const streams = this.#streams
+    return {
+      aggregates: texts(streams.map(({ aggregate }) => aggregate)),
+      ids: texts(streams.map(({ id }) => id)),
+      needed: bigints(streams.map(({ need }) => need)),
+      creates: streams.some(({ creates }) => creates) ? booleans(streams.map(({ creates }) => creates)) : null,
+    }
+  }
+
+  /** Where all commits are of one writer, or of none, that need not be said of each. */
+  #writerColumns() {
+    const [first] = this.#writerPlaces
+    const isOne = this.#writerPlaces.every((place) => place === first)
+    return {
+      writers: this.#writers.length === 0 ? null : texts(this.#writers),
+      commit_writers: isOne ? null : integers(this.#writerPlaces),
+    }
+  }
+
+  #commitColumns() {
+    const { commits } = this
+    const repeatable = commits.flatMap(({ fresh }, i) => (fresh ? [] : [i + 1]))
+    const hasCommands = commits.some(({ command }) => command !== undefined)
+    return {
+      commit_streams: integers(this.#byStream.map(({ place }) => place)),
+      commit_chains: integers(this.#chains),
+      commit_expected: bigints(
+        commits.map(({ expected }) => (typeof expected === 'number' ? expected : expectations[expected])),
+      ),
+      commit_ids: texts(commits.map(({ id }) => id)),
+      commit_times: bigints(commits.map(({ recordedAt }) => recordedAt)),
+      commit_sizes: integers(commits.map(({ events: { length } }) => length)),
+      commit_same: integers(this.#same),
+      commit_offsets: bigints(this.#offsets),
+      commit_before: bigints(this.#before),
+      commit_hashes: integers(
+        commits.map(({ id, events, command }, i) => hashOfCommit(this.#byStream[i]!.hash, id, events.length, command)),
+      ),
+      commit_commands: hasCommands ? texts(commits.map(({ command }) => command?.name ?? null)) : null,
+      commit_digests: hasCommands ? bigints(commits.map(({ command }) => command?.digest ?? noDigest)) : null,
+      repeatable: repeatable.length === 0 ? null : integers(repeatable),
+    }
+  }
+
+  /**
+   * What became of each commit, by the function's answer.
+   *
+   * @throws StoreError `STORE_CORRUPT` if what is stored of a repeated commit is damaged
+   */
+  results([base, sequences, outcomes, commands]: Row): readonly AppendResult[] {
     const positionBefore = Number(base ?? 0)
-    if (outcomes !== null) return this.#judged(numbersOf(outcomes!), positionBefore)
+    if (outcomes !== null) return this.#judged(numbersOf(outcomes!), listOf(commands!), positionBefore)
     const starts = numbersOf(sequences!)
-    return this.commits.map(({ events: { length: count } }, i) => {
-      const sequence = starts[this.#byStream[i]!.place - 1]! + this.#offsets[i]! + count
-      return { status: 'stored', sequence, position: positionBefore + this.#before[i]! + count, count }
+    return this.commits.map((_, i) => {
+      const sequence = starts[this.#byStream[i]!.place - 1]! + this.#offsets[i]!
+      return this.#stored(i, sequence, positionBefore + this.#before[i]!)
     })
   }
 
-  #judged(outcomes: readonly number[], positionBefore: number): readonly AppendResult[] {
+  #stored(index: number, sequenceBefore: number, positionBefore: number): AppendResult {
+    const {
+      events: { length: count },
+      command,
+    } = this.commits[index]!
+    const sequence = sequenceBefore + count
+    const position = positionBefore + count
+    const checksum = unsigned(placed(this.#lastHashes[index]!, sequence, position))
+    const receipt: Receipt = { sequence, position, count, checksum }
+    return command === undefined ? { status: 'stored', ...receipt } : { status: 'stored', ...receipt, command }
+  }
+
+  #judged(
+    outcomes: readonly number[],
+    commands: readonly (string | null)[],
+    positionBefore: number,
+  ): readonly AppendResult[] {
     const results: AppendResult[] = []
-    for (let i = 0; i < this.commits.length; i++) {
-      const [code, sequence, position, count] = outcomes.slice(4 * i, 4 * i + 4) as [number, number, number, number]
+    for (const [i, { stream, id, events }] of this.commits.entries()) {
+      const at = outcomeWidth * i
+      const [code, sequence, position] = outcomes.slice(at, at + 3) as [number, number, number]
       switch (code) {
         case outcome.stored:
-          results.push({ status: 'stored', sequence, position: positionBefore + position, count })
+          results.push(this.#stored(i, sequence - events.length, positionBefore + position - events.length))
           break
-        case outcome.duplicate:
-          results.push({ status: 'duplicate', sequence, position, count })
+        case outcome.duplicate: {
+          const row = [...outcomes.slice(at + 1, at + outcomeWidth), commands[i]] as unknown as ReceiptRow
+          results.push({ status: 'duplicate', ...receiptOf(this.#schema, stream, id, row) })
           break
+        }
         case outcome.duplicateInBatch:
           results.push({ ...results[this.#same[i]! - 1]!, status: 'duplicate' } as AppendResult)
           break
         default:
-          results.push({ status: 'conflict', sequence })
+          results.push({ status: 'conflict', sequence, ...(code === outcome.reserved && { reserved: true }) })
       }
     }
     return results
@@ -159,27 +259,39 @@ class EventColumns {
   readonly #places: number[] = []
   readonly #kinds: number[] = []
   readonly #revisions: number[] = []
+  readonly #sizes: number[] = []
+  readonly #hashes: number[] = []
   readonly #data: string[] = []
   readonly #metadata: (string | null)[] = []
   readonly #tagLists: (string | null)[] = []
   readonly #tagEvents: number[] = []
   readonly #tags: string[] = []
 
-  add({ stream: { aggregate }, events }: Commit, commit: number): void {
+  /** Adds the events of a commit. @param ofStream `hashOfStream` @returns the hash of the last one */
+  add({ stream: { aggregate }, id: commitId, recordedAt, events }: Commit, commit: number, ofStream: number): number {
+    let hash = 0
     for (const [i, { type, revision, data, metadata, tags }] of events.entries()) {
+      const text = JSON.stringify(data)
+      const noted = JSON.stringify(metadata)
+      const isNoted = noted !== '{}'
+      const tagList = tags.length === 0 ? null : arrayText(tags)
+      const texts = { metadata: isNoted ? noted : '', data: text }
+      hash = hashOfEvent(ofStream, { commitId, recordedAt, type, revision, tags, ...texts })
       this.#commits.push(commit)
       this.#places.push(i + 1)
       this.#kinds.push(this.#kindOf(aggregate, type))
       this.#revisions.push(revision)
-      this.#data.push(JSON.stringify(data))
-      const noted = JSON.stringify(metadata)
-      this.#metadata.push(noted === '{}' ? null : noted)
-      this.#tagLists.push(tags.length === 0 ? null : arrayText(tags))
+      this.#sizes.push(text.length + texts.metadata.length + (tagList?.length ?? 0))
+      this.#hashes.push(hash)
+      this.#data.push(text)
+      this.#metadata.push(isNoted ? noted : null)
+      this.#tagLists.push(tagList)
       for (const tag of tags) {
         this.#tagEvents.push(this.#commits.length)
         this.#tags.push(tag)
       }
     }
+    return hash
   }
 
   #kindOf(aggregate: string, type: string): number {
@@ -198,22 +310,25 @@ class EventColumns {
     return place
   }
 
-  kinds(): readonly Parameter[] {
-    return [texts(this.#kindAggregates), texts(this.#kindTypes)]
+  kinds() {
+    return { kind_aggregates: texts(this.#kindAggregates), kind_types: texts(this.#kindTypes) }
   }
 
-  columns(): readonly Parameter[] {
-    return [
-      integers(this.#commits),
-      integers(this.#places),
-      integers(this.#kinds),
-      bigints(this.#revisions),
-      texts(this.#data),
-      texts(this.#metadata),
-      texts(this.#tagLists),
-      this.#tags.length === 0 ? null : integers(this.#tagEvents),
-      this.#tags.length === 0 ? null : texts(this.#tags),
-    ]
+  columns() {
+    const hasTags = this.#tags.length > 0
+    return {
+      event_commits: integers(this.#commits),
+      event_places: integers(this.#places),
+      event_kinds: integers(this.#kinds),
+      event_revisions: bigints(this.#revisions),
+      event_sizes: integers(this.#sizes),
+      event_hashes: integers(this.#hashes),
+      event_data: texts(this.#data),
+      event_metadata: texts(this.#metadata),
+      event_tag_lists: texts(this.#tagLists),
+      tag_events: hasTags ? integers(this.#tagEvents) : null,
+      tags: hasTags ? texts(this.#tags) : null,
+    }
   }
 }
 

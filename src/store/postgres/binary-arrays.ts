@@ -84,5 +84,9 @@ export function numbersOf(text: string): readonly number[] {
   return JSON.parse(`[${text.slice(1, -1)}]`) as readonly number[]
 }
 
+/** The texts in an array as JSON; none where there is no array. */
+export const listOf = (json: string | null): readonly (string | null)[] =>
+  json === null ? [] : (JSON.parse(json) as readonly (string | null)[])
+
 /** Whether a text can be one in the database, which knows no null character and nothing that UTF-8 does not. */
 export const isText = (text: string): boolean => !text.includes('\0') && text.isWellFormed()

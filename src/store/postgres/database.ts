@@ -62,6 +62,8 @@ export class Database {
   readonly #leading = new WeakSet<PostgresClient>()
   /** The names under which statements are prepared, by their texts. Empty once it was seen that sessions do not keep them. */
   readonly #names = new Map<string, string>()
+  /** What does the work of a statement where transactions begin at another isolation. */
+  readonly #replacements = new Map<string, string>()
   /** Whether transactions begin at another isolation unless one says otherwise, as was once seen. */
   #saysIsolation = false
 
@@ -83,17 +85,35 @@ export class Database {
     for (const text of statements) this.#names.set(text, `mneme_${createHash('sha1').update(text).digest('hex')}`)
   }
 
+  /** A statement that is run instead of another where transactions begin at an isolation that the other cannot stand on. */
+  replaceWhereIsolated(text: string, replacement: string): void {
+    this.#replacements.set(text, replacement)
+    this.prepare([replacement])
+  }
+
   /** Runs one statement, a transaction of its own. What the driver throws passes through. */
   async query(text: string, values: readonly Parameter[] = []): Promise<readonly Row[]> {
-    if (this.#saysIsolation) return this.transaction((transaction) => transaction.query(text, values))
+    if (!this.#saysIsolation) {
+      try {
+        return await this.#alone(text, values)
+      } catch (error) {
+        if (!isWrongIsolation(error)) throw error
+        this.#saysIsolation = true
+      }
+    }
+    const replacement = this.#replacements.get(text)
+    if (replacement !== undefined) return this.#alone(replacement, values)
+    return this.transaction((transaction) => transaction.query(text, values))
+  }
+
+  async #alone(text: string, values: readonly Parameter[]): Promise<readonly Row[]> {
     const name = this.#names.get(text)
     try {
       return await this.#withClient((client) => this.#run(client, text, values, name))
     } catch (error) {
-      if (name !== undefined && isNotPrepared(error)) this.#names.clear()
-      else if (isWrongIsolation(error)) this.#saysIsolation = true
-      else throw error
-      return this.query(text, values)
+      if (name === undefined || !isNotPrepared(error)) throw error
+      this.#names.clear()
+      return this.#alone(text, values)
     }
   }
 

@@ -9,18 +9,20 @@ export const documentFunctionsIn = (schema: string): string =>
   [stepFunctionsIn(schema), snapshotFunctionIn(schema), leaseFunctionIn(schema)].join('')
 
 const stepFunctionsIn = (schema: string): string => `
-CREATE FUNCTION ${schema}.begin_step(durable boolean, lock_wait text, of_projection text, OUT actual bigint)
-LANGUAGE plpgsql ${pinnedPlans} AS $mneme$
+CREATE FUNCTION ${schema}.begin_step(
+  durable boolean, lock_wait text, of_projection text, OUT actual bigint, OUT actual_term bigint
+) LANGUAGE plpgsql ${pinnedPlans} AS $mneme$
 BEGIN
   ${beginWriting}
   LOOP
-    SELECT p.checkpoint INTO actual FROM ${schema}.projections p WHERE p.name = of_projection FOR UPDATE;
+    SELECT p.position, p.term INTO actual, actual_term FROM ${schema}.projections p WHERE p.name = of_projection FOR UPDATE;
     EXIT WHEN FOUND;
-    INSERT INTO ${schema}.projections (name, checkpoint) VALUES (of_projection, 0) ON CONFLICT DO NOTHING;
+    INSERT INTO ${schema}.projections (name, position, term, note) VALUES (of_projection, 0, 0, '{}') ON CONFLICT DO NOTHING;
   END LOOP;
 END $mneme$;
-CREATE FUNCTION ${schema}.save_rows(of_projection text, reached bigint, keys text[], rows text[], escaped_rows text[])
-RETURNS void LANGUAGE plpgsql ${pinnedPlans} AS $mneme$
+CREATE FUNCTION ${schema}.save_rows(
+  of_projection text, reached bigint, reached_term bigint, noted text, keys text[], rows text[], escaped_rows text[]
+) RETURNS void LANGUAGE plpgsql ${pinnedPlans} AS $mneme$
 BEGIN
   IF keys IS NOT NULL THEN
     DELETE FROM ${schema}.projection_rows r USING unnest(keys, rows, escaped_rows) g (key, value, escaped)
@@ -30,16 +32,17 @@ BEGIN
     WHERE g.value IS NOT NULL OR g.escaped IS NOT NULL
     ON CONFLICT (projection, key) DO UPDATE SET value = excluded.value, escaped = excluded.escaped;
   END IF;
-  UPDATE ${schema}.projections p SET checkpoint = reached WHERE p.name = of_projection AND p.checkpoint <> reached;
+  UPDATE ${schema}.projections p SET position = reached, term = reached_term, note = noted::json
+  WHERE p.name = of_projection AND (p.position <> reached OR p.term <> reached_term OR p.note::text <> noted);
 END $mneme$;
 CREATE FUNCTION ${schema}.save_step(
-  durable boolean, lock_wait text, of_projection text, computed_from bigint, reached bigint,
-  keys text[], rows text[], escaped_rows text[], OUT actual bigint
+  durable boolean, lock_wait text, of_projection text, computed_from bigint, computed_in bigint, reached bigint,
+  reached_term bigint, noted text, keys text[], rows text[], escaped_rows text[], OUT actual bigint, OUT actual_term bigint
 ) LANGUAGE plpgsql ${pinnedPlans} AS $mneme$
 BEGIN
-  actual := ${schema}.begin_step(durable, lock_wait, of_projection);
-  IF actual = computed_from THEN
-    PERFORM ${schema}.save_rows(of_projection, reached, keys, rows, escaped_rows);
+  SELECT b.actual, b.actual_term INTO actual, actual_term FROM ${schema}.begin_step(durable, lock_wait, of_projection) b;
+  IF actual = computed_from AND actual_term = computed_in THEN
+    PERFORM ${schema}.save_rows(of_projection, reached, reached_term, noted, keys, rows, escaped_rows);
   END IF;
 END $mneme$;
 CREATE FUNCTION ${schema}.reset_projection(durable boolean, lock_wait text, of_projection text)
@@ -54,14 +57,15 @@ END $mneme$;
 const snapshotFunctionIn = (schema: string): string => `
 CREATE FUNCTION ${schema}.save_snapshot(
   durable boolean, lock_wait text, of_aggregate text, of_id text, at bigint, of_revision bigint, taken bigint,
-  saved text, keep integer
+  of_event bigint, of_functions text, saved text, keep integer
 ) RETURNS void LANGUAGE plpgsql ${pinnedPlans} AS $mneme$
 BEGIN
   ${beginWriting}
-  INSERT INTO ${schema}.snapshots (aggregate, id, sequence, state_revision, taken_at, state)
-  VALUES (of_aggregate, of_id, at, of_revision, taken, saved::json)
+  INSERT INTO ${schema}.snapshots (aggregate, id, sequence, state_revision, taken_at, checksum, fingerprint, state)
+  VALUES (of_aggregate, of_id, at, of_revision, taken, of_event, of_functions, saved::json)
   ON CONFLICT (aggregate, id, sequence) DO UPDATE
-  SET state_revision = excluded.state_revision, taken_at = excluded.taken_at, state = excluded.state;
+  SET state_revision = excluded.state_revision, taken_at = excluded.taken_at, checksum = excluded.checksum,
+    fingerprint = excluded.fingerprint, state = excluded.state;
   DELETE FROM ${schema}.snapshots s WHERE s.aggregate = of_aggregate AND s.id = of_id AND s.sequence <= (
     SELECT k.sequence FROM ${schema}.snapshots k WHERE k.aggregate = of_aggregate AND k.id = of_id
     ORDER BY k.sequence DESC OFFSET keep LIMIT 1

@@ -5,10 +5,19 @@
  * for JSON stumble over (`\u0000`, halves of surrogate pairs), it is in the column `escaped` instead, so that SQL over the
  * other rows goes on working.
  */
-import { ConflictError, InputError } from '../../domain/error.ts'
-import type { Json } from '../../domain/json.ts'
+import { InputError } from '../../domain/error.ts'
+import type { Json, JsonObject } from '../../domain/json.ts'
 import type { StreamId } from '../../domain/stream.ts'
-import type { Row as DocumentRow, Lease, ProjectionStep, RowPage, Snapshot } from '../store.ts'
+import { checkCheckpoint, noCheckpoint } from '../checkpoint.ts'
+import type {
+  Checkpoint,
+  CheckpointPlace,
+  Row as DocumentRow,
+  Lease,
+  ProjectionStep,
+  RowPage,
+  Snapshot,
+} from '../store.ts'
 import { lockWaitOf } from './append-function.ts'
 import { isText, texts } from './binary-arrays.ts'
 import type { Parameter, Row } from './database.ts'
@@ -25,16 +34,17 @@ export interface Access {
 
 /** The statements, by what they are for. @param schema quoted */
 export const documentStatements = (schema: string): DocumentStatements => ({
-  saveSnapshot: `SELECT ${schema}.save_snapshot($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-  loadSnapshot: `SELECT s.sequence, s.state_revision, s.taken_at, s.state FROM ${schema}.snapshots s
+  saveSnapshot: `SELECT ${schema}.save_snapshot($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+  loadSnapshot: `SELECT s.sequence, s.state_revision, s.taken_at, s.checksum, s.fingerprint, s.state FROM ${schema}.snapshots s
     WHERE s.aggregate = $1 AND s.id = $2 AND s.sequence <= $3 ORDER BY s.sequence DESC LIMIT 1`,
-  loadCheckpoint: `SELECT p.checkpoint FROM ${schema}.projections p WHERE p.name = $1`,
+  loadCheckpoint: `SELECT p.position, p.term, p.note FROM ${schema}.projections p WHERE p.name = $1`,
   loadRows: `SELECT r.key, coalesce(r.value::text, r.escaped) FROM ${schema}.projection_rows r
     WHERE r.projection = $1 AND r.key = ANY ($2::text[])`,
-  saveStep: `SELECT ${schema}.save_step($1, $2, $3, $4, $5, $6, $7, $8)`,
+  saveStep: `SELECT s.actual, s.actual_term FROM ${schema}.save_step($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) s`,
   // A process that stops in the middle does not keep the checkpoint from others for longer than it may take for an answer.
-  beginStep: `SELECT ${schema}.begin_step($1, $2, $3), set_config('idle_in_transaction_session_timeout', $4, true)`,
-  saveRows: `SELECT ${schema}.save_rows($1, $2, $3, $4, $5)`,
+  beginStep: `SELECT b.actual, b.actual_term, set_config('idle_in_transaction_session_timeout', $4, true)
+    FROM ${schema}.begin_step($1, $2, $3) b`,
+  saveRows: `SELECT ${schema}.save_rows($1, $2, $3, $4, $5, $6, $7)`,
   resetProjection: `SELECT ${schema}.reset_projection($1, $2, $3)`,
   acquireLease: `SELECT l.holder, l.until FROM ${schema}.acquire_lease($1, $2, $3, $4, $5) l`,
   releaseLease: `DELETE FROM ${schema}.leases l WHERE l.name = $1 AND l.owner = $2`,
@@ -71,9 +81,11 @@ export class Documents {
     this.#writing = [!mayLoseOnPowerFailure, lockWaitOf(timeoutMs)]
   }
 
-  async saveSnapshot({ stream, sequence, stateRevision, takenAt, state }: Snapshot, keep: number): Promise<void> {
-    const at = [sequence, stateRevision, Math.floor(takenAt), JSON.stringify(state), Math.min(keep, keepMax)]
-    const values = [...this.#writing, stream.aggregate, stream.id, ...at]
+  async saveSnapshot(snapshot: Snapshot, keep: number): Promise<void> {
+    const { stream, sequence, stateRevision, takenAt, checksum, fingerprint, state } = snapshot
+    const at = [sequence, stateRevision, Math.floor(takenAt), checksum, fingerprint]
+    const saved = [JSON.stringify(state), Math.min(keep, keepMax)]
+    const values = [...this.#writing, stream.aggregate, stream.id, ...at, ...saved]
     await this.#access.write(this.#statements.saveSnapshot, values)
   }
 
@@ -82,13 +94,15 @@ export class Documents {
     const bound = Math.min(atOrBefore, Number.MAX_SAFE_INTEGER)
     const [row] = await this.#access.read(this.#statements.loadSnapshot, [stream.aggregate, stream.id, bound])
     if (row === undefined) return undefined
-    const [sequence, stateRevision, takenAt] = row.slice(0, 3).map(Number) as [number, number, number]
-    return { stream, sequence, stateRevision, takenAt, state: JSON.parse(row[3]!) as Json }
+    const [sequence, stateRevision, takenAt, checksum] = row.slice(0, 4).map(Number) as [number, number, number, number]
+    const [fingerprint, state] = row.slice(4) as [string, string]
+    return { stream, sequence, stateRevision, takenAt, checksum, fingerprint, state: JSON.parse(state) as Json }
   }
 
-  async loadCheckpoint(projection: string): Promise<number> {
+  async loadCheckpoint(projection: string): Promise<Checkpoint> {
     const [row] = await this.#access.read(this.#statements.loadCheckpoint, [projection])
-    return Number(row?.[0] ?? 0)
+    if (row === undefined) return noCheckpoint
+    return { ...placeOf(row), note: JSON.parse(row[2]!) as JsonObject }
   }
 
   async loadRows(projection: string, keys: readonly string[]): Promise<readonly (Json | undefined)[]> {
@@ -107,19 +121,22 @@ export class Documents {
 
   /** @throws ConflictError `CHECKPOINT_CONFLICT` */
   async saveStep(projection: string, { from, to, rows }: ProjectionStep): Promise<void> {
-    const values = [...this.#writing, projection, from, to, ...rowColumns(rows)]
-    checkCheckpoint(projection, from, await this.#access.write(this.#statements.saveStep, values))
+    const places = [from.position, from.term, ...checkpointColumns(to)]
+    const values = [...this.#writing, projection, ...places, ...rowColumns(rows)]
+    const [row] = await this.#access.write(this.#statements.saveStep, values)
+    checkCheckpoint(projection, from, placeOf(row!))
   }
 
   /** The first half of a step: locks the checkpoint, and compares it. @throws ConflictError `CHECKPOINT_CONFLICT` */
-  async beginStep(query: RunQuery, projection: string, from: number): Promise<void> {
+  async beginStep(query: RunQuery, projection: string, from: CheckpointPlace): Promise<void> {
     const values = [...this.#writing, projection, `${Math.ceil(this.#timeoutMs)}ms`]
-    checkCheckpoint(projection, from, await query(this.#statements.beginStep, values))
+    const [row] = await query(this.#statements.beginStep, values)
+    checkCheckpoint(projection, from, placeOf(row!))
   }
 
   /** The second half of a step, in the same transaction. */
   async endStep(query: RunQuery, projection: string, { to, rows }: Omit<ProjectionStep, 'from'>): Promise<void> {
-    await query(this.#statements.saveRows, [projection, to, ...rowColumns(rows)])
+    await query(this.#statements.saveRows, [projection, ...checkpointColumns(to), ...rowColumns(rows)])
   }
 
   async resetProjection(projection: string): Promise<void> {
@@ -141,10 +158,13 @@ const keepMax = 2_147_483_647
 /** Escapes at which PostgreSQL's functions for JSON give up: the null character, and surrogates, which are escaped only if alone. */
 const troublesome = /\\u(?:0000|d[89a-f])/i
 
-function checkCheckpoint(projection: string, expected: number, [row]: readonly Row[]): void {
-  const actual = Number(row![0])
-  if (actual !== expected) throw new ConflictError('CHECKPOINT_CONFLICT', { projection, expected, actual })
-}
+const placeOf = ([position, term]: Row): CheckpointPlace => ({ position: Number(position), term: Number(term) })
+
+const checkpointColumns = ({ position, term, note }: Checkpoint): readonly Parameter[] => [
+  position,
+  term,
+  JSON.stringify(note),
+]
 
 /** Rows as three columns: keys, values, and values that are escaped. Of a key that is there twice, the last one counts. */
 function rowColumns(rows: readonly DocumentRow[]): readonly Parameter[] {

@@ -6,18 +6,27 @@
  * common; from there it goes by the indexes over kinds and tags. So it costs what it finds, and never the log.
  */
 import type { StreamId } from '../../domain/stream.ts'
-import { examinedBy, readOptions } from '../page.ts'
+import { checkBehind, examinedBy, readOptions } from '../page.ts'
 import type { Range } from '../range.ts'
 import type { Page, ReadAllOptions, ReadOptions, Receipt, StoredEvent } from '../store.ts'
+import { lockWaitOf } from './append-function.ts'
 import { arrayText, isText } from './binary-arrays.ts'
+import { unsigned } from './checksum.ts'
 import type { Parameter, Row } from './database.ts'
-import { type EventPage, type Kind, pageOf } from './event-page.ts'
+import { Damage, type EventPage, type Kind, pageOf } from './event-page.ts'
 import type { EventStatements } from './event-statements.ts'
+import { damagedAt, storeNamed } from './failure.ts'
+import type { Settings } from './options.ts'
+import { lookedAt, type Part } from './part.ts'
 import type { Search } from './read-functions.ts'
+import { type ReceiptRow, receiptOf } from './receipt.ts'
 
 /** Bounds of a page. An event may be larger than the second, and then has a page of its own. */
 const pageEventsMax = 2000
 const pageCharactersMax = 2_000_000
+/** Bounds of a read of the log: after so much it is cut, and its reader goes on from there. */
+const readCharactersMax = 16_000_000
+const unfinishedMax = 20
 /** Where at least every so many-th event matches, looking at each is cheaper than going by the indexes. */
 const scanFactor = 3
 const scanMin = 300
@@ -30,25 +39,38 @@ interface Progress {
   readonly limit: number
   readonly backward: boolean
   readonly signal: AbortSignal | undefined
+  /** What each event is to meet. */
+  readonly filters: ReadAllOptions
+  /** What the first page has told of the log. */
+  log: EventPage | undefined
+  /** How many events to ask for at once: fewer where they turned out to be too large for a page. */
+  countMax: number
   from: number
   to: number
+  /** Characters that were read, and statements that ended before they had looked at all they were to look at. */
+  characters: number
+  unfinished: number
 }
 
 /** What to look for, and the parameters that say so. */
 interface Sought {
   readonly search: Search
   readonly values: readonly Parameter[]
+  /** Whether every place is looked at, or only those that an index names. */
+  readonly window?: number
 }
 
 export class EventReader {
   readonly #run: RunQuery
   readonly #statements: EventStatements
+  readonly #settings: Settings
   /** Numbers are given once and for all, so these never grow stale. */
   readonly #kinds = new Map<number, Kind>()
 
-  constructor(run: RunQuery, statements: EventStatements) {
+  constructor(run: RunQuery, statements: EventStatements, settings: Settings) {
     this.#run = run
     this.#statements = statements
+    this.#settings = settings
   }
 
   async head(): Promise<number> {
@@ -60,86 +82,124 @@ export class EventReader {
    * A commit that is there is acknowledged by whoever asks. Where its own transaction ended before the standby had it, it is visible
    * all the same, so it is asked for once more in a way that waits for the standby.
    */
-  async findCommit({ aggregate, id }: StreamId, commitId: string): Promise<Receipt | undefined> {
+  async findCommit(stream: StreamId, commitId: string): Promise<Receipt | undefined> {
+    const { aggregate, id } = stream
     if (![aggregate, id, commitId].every(isText)) return undefined
     const values = [aggregate, id, commitId]
     if ((await this.#run(this.#statements.commit, values)).length === 0) return undefined
-    const [row] = await this.#run(this.#statements.durableCommit, values)
+    const { schema, timeoutMs, mayLoseOnPowerFailure } = this.#settings
+    const writing = [!mayLoseOnPowerFailure, lockWaitOf(timeoutMs)]
+    const [row] = await this.#run(this.#statements.durableCommit, [...writing, ...values])
     if (row === undefined) return undefined
-    const [sequence, position, count] = row.map(Number) as [number, number, number]
-    return { sequence: sequence + count - 1, position: position + count - 1, count }
+    const found = [...row.slice(0, -1).map(Number), row.at(-1)] as unknown as ReceiptRow
+    return receiptOf(schema, stream, commitId, found)
   }
 
   async readStream(stream: StreamId, range: Range, options: ReadOptions): Promise<readonly StoredEvent[]> {
     const { limit, backward } = readOptions(options)
     if (!isText(stream.aggregate) || !isText(stream.id)) return []
-    const { from, to } = bounds(range)
-    const progress: Progress = { events: [], from, to, limit, backward, signal: options.signal }
+    const progress = beginning(range, limit, backward, options)
     const own: StreamId = Object.freeze({ aggregate: stream.aggregate, id: stream.id })
     const sought = { search: 'stream' as const, values: [own.aggregate, own.id] }
     while (isUnderWay(progress)) {
-      if ((await this.#readPage(progress, sought, 'sequence', own)).isLast) break
+      if (await this.#readPage(progress, sought, { behind: 0, stream: own })) break
     }
     return progress.events
   }
 
   async readAll(range: Range, options: ReadAllOptions): Promise<Page> {
     const { limit, backward } = readOptions(options)
-    const { from, to } = bounds(range)
-    const progress: Progress = { events: [], from, to, limit, backward, signal: options.signal }
+    const behind = options.behind?.position ?? 0
+    const progress = beginning(range, limit, backward, options)
     const wide = wideSearch(options)
-    let sought = wide
-    let head: number | undefined
-    if (wide.search !== 'any') {
+    if (wide.search !== 'any' && isUnderWay(progress)) {
       const window = Math.max(Math.min(limit, pageEventsMax) * scanFactor, scanMin)
-      sought = { search: 'near', values: [...filterValues(options), window] }
-      while (isUnderWay(progress)) {
-        const { from, to } = progress
-        const page = await this.#readPage(progress, sought, 'position')
-        head ??= page.head
-        progress.to = Math.min(progress.to, head + 1)
-        if (!page.isLast) continue
-        if (backward) progress.to = Math.max(from, Math.min(to, head + 1) - window)
-        else progress.from = from + window
-        break
-      }
+      const near: Sought = { search: 'near', values: [...filterValues(options), window], window }
+      while (isUnderWay(progress) && !isEnough(progress)) if (await this.#readPage(progress, near, { behind })) break
     }
-    while (isUnderWay(progress)) {
-      const page = await this.#readPage(progress, wide, 'position')
-      head ??= page.head
-      progress.to = Math.min(progress.to, head + 1)
-      if (page.isLast) break
+    let isLast = false
+    while (!isLast && isUnderWay(progress) && !isEnough(progress)) {
+      isLast = await this.#readPage(progress, wide, { behind })
     }
-    const { events } = progress
-    return { events, examined: examinedBy(events, range, { limit, backward }, head ?? (await this.head())) }
+    return this.#finish(progress, range, options, isLast)
   }
 
-  /** Reads the next page of a read, and moves it on. `isLast` says that nothing is left where the statement looked. */
+  /** Puts a page together: how far it has looked, and what is there. @throws StoreError `LOG_REPLACED` */
+  async #finish(progress: Progress, range: Range, options: ReadAllOptions, isDone: boolean): Promise<Page> {
+    const { events, limit, backward, log, from, to } = progress
+    const { behind } = options
+    const { head, checksum: known = 0 } =
+      log === undefined ? await this.#checksumAt(behind?.position ?? 0) : { head: log.last, checksum: log.behind }
+    if (behind !== undefined) {
+      checkBehind(behind, { store: storeNamed(this.#settings.schema), head, checksum: known })
+    }
+    const isCut = !isDone && isUnderWay(progress)
+    const examined = isCut ? (backward ? to : from - 1) : examinedBy(events, range, { limit, backward }, head)
+    const checksum = await this.#checksumOf(examined, head, events, range, log)
+    return { events, examined, checksum, isLast: !isCut && events.length < limit }
+  }
+
+  async #checksumOf(
+    examined: number,
+    head: number,
+    events: readonly StoredEvent[],
+    { from, to }: Range,
+    log: EventPage | undefined,
+  ): Promise<number> {
+    if (examined < 1 || examined > head) return 0
+    const last = events.at(-1)
+    if (last?.position === examined) return last.checksum
+    const isEnd = log !== undefined && (examined === Math.min(to - 1, head) || examined === from)
+    const checksum = isEnd ? log.end : (await this.#checksumAt(examined)).checksum
+    if (checksum === undefined) throw this.#damage(`position ${examined}`, 'it is not there')
+    return checksum
+  }
+
+  async #checksumAt(position: number): Promise<{ readonly head: number; readonly checksum: number | undefined }> {
+    const [row] = await this.#run(this.#statements.checksum, [position])
+    const [head, checksum] = row!
+    return { head: Number(head), checksum: checksum === null ? undefined : unsigned(Number(checksum)) }
+  }
+
+  /** Reads the next page of a read, and moves it on. @returns whether nothing is left where the statement looked */
   async #readPage(
     progress: Progress,
-    { search, values }: Sought,
-    place: 'sequence' | 'position',
-    stream?: StreamId,
-  ): Promise<{ readonly head: number; readonly isLast: boolean }> {
+    sought: Sought,
+    { behind, stream }: { readonly behind: number; readonly stream?: StreamId },
+  ): Promise<boolean> {
     progress.signal?.throwIfAborted()
-    const { events, backward } = progress
-    const count = Math.min(progress.limit - events.length, pageEventsMax)
-    const page = await this.#ask(search, backward, [progress.from, progress.to, count, pageCharactersMax, ...values])
+    const { events, backward, from, to } = progress
+    const { search } = sought
+    const count = Math.min(progress.limit - events.length, progress.countMax)
+    const wanted = progress.log === undefined ? behind : 0
+    const values = [from, to, count, pageCharactersMax, wanted, ...sought.values]
+    const [row] = await this.#run(this.#statements[backward ? 'backward' : 'forward'][search], values)
     progress.signal?.throwIfAborted()
-    if (page.kinds.some((kind) => !this.#kinds.has(kind))) await this.#learnKinds()
-    const read = page.events((number) => this.#kinds.get(number)!, stream)
-    for (const event of read) events.push(event)
-    const last = read.at(-1)
-    if (last !== undefined) {
-      if (backward) progress.to = last[place]
-      else progress.from = last[place] + 1
+    const where = stream === undefined ? 'position' : `${stream.aggregate} ${JSON.stringify(stream.id)}, sequence`
+    try {
+      const page = pageOf(row!)
+      if (page.kinds.some((kind) => !this.#kinds.has(kind))) await this.#learnKinds()
+      const read = page.events((number) => this.#kinds.get(number), stream)
+      const part: Part = { from, to, backward, count, search, window: sought.window }
+      const looked = lookedAt(part, page, read, progress.filters)
+      for (const event of read) events.push(event)
+      progress.log ??= page
+      if (stream === undefined) progress.to = Math.min(progress.to, progress.log.last + 1)
+      if (backward) progress.to = Math.min(progress.to, looked.next)
+      else progress.from = looked.next
+      progress.characters += page.characters
+      if (page.next !== undefined) progress.unfinished++
+      const isCut = read.length < page.found
+      progress.countMax = isCut ? Math.min(2 * read.length, pageEventsMax) : pageEventsMax
+      return looked.isLast
+    } catch (error) {
+      if (!(error instanceof Damage)) throw error
+      throw this.#damage(error.position === undefined ? where : `${where} ${error.position}`, error.message)
     }
-    return { head: page.head, isLast: read.length === page.found && page.found < count }
   }
 
-  async #ask(search: Search, backward: boolean, values: readonly Parameter[]): Promise<EventPage> {
-    const [row] = await this.#run(this.#statements[backward ? 'backward' : 'forward'][search], values)
-    return pageOf(row!)
+  #damage(where: string, reason: string): Error {
+    return damagedAt(this.#settings.schema, where, reason)
   }
 
   async #learnKinds(): Promise<void> {
@@ -149,10 +209,20 @@ export class EventReader {
   }
 }
 
+function beginning(range: Range, limit: number, backward: boolean, options: ReadAllOptions): Progress {
+  const { from, to } = bounds(range)
+  const { signal } = options
+  const bounded = { countMax: pageEventsMax, from, to, characters: 0, unfinished: 0 }
+  return { events: [], limit, backward, signal, filters: options, log: undefined, ...bounded }
+}
+
 /** The bounds of a range as the database can take them; positions and sequences begin at 1. */
 const bounds = ({ from, to }: Range): Range => ({ from: Math.max(from, 1), to: Math.min(to, Number.MAX_SAFE_INTEGER) })
 
 const isUnderWay = ({ events, limit, from, to }: Progress): boolean => events.length < limit && from < to
+
+const isEnough = ({ characters, unfinished }: Progress): boolean =>
+  characters >= readCharactersMax || unfinished >= unfinishedMax
 
 /** What no text in the database can be, nothing is. */
 const arrayOrNull = (values: readonly string[] | undefined): string | null =>

@@ -1,11 +1,13 @@
 /** The statements that read the log: pages by the functions of `read-functions.ts`, and what is small enough to be asked as it is. */
-import { headIn, pageCall, type Search, searches } from './read-functions.ts'
+import { checksumIn, commitIn, headIn, pageCall, type Search, searches } from './read-functions.ts'
 
 export interface EventStatements {
   /** By what is looked for. */
   readonly forward: Readonly<Record<Search, string>>
   readonly backward: Readonly<Record<Search, string>>
   readonly head: string
+  /** The checksum of the event at a position. */
+  readonly checksum: string
   readonly commit: string
   /** The same, answered when all that is visible of its stream is as durable as the database promises. */
   readonly durableCommit: string
@@ -18,16 +20,13 @@ export function eventStatements(schema: string): EventStatements {
     const named = searches.map((search) => [search, pageCall(schema, search, backward)])
     return Object.fromEntries(named) as Record<Search, string>
   }
-  const commit = (lock: string) => `SELECT e.sequence, e.position, e.commit_size FROM ${schema}.events e
-    WHERE e.stream = (SELECT s.number FROM ${schema}.streams s WHERE s.aggregate = $1 AND s.id = $2 ${lock})
-    AND e.commit_id = $3 AND e.commit_size IS NOT NULL`
   return {
     forward: calls(false),
     backward: calls(true),
     head: `SELECT ${headIn(schema)}`,
-    commit: commit(''),
-    // Who has locked a row is a transaction that is to be committed, behind all that were before it.
-    durableCommit: commit('FOR SHARE'),
+    checksum: `SELECT ${headIn(schema)}, (${checksumIn(schema, '$1')})`,
+    commit: commitIn(schema, '$1', '$2', '$3'),
+    durableCommit: `SELECT * FROM ${schema}.durable_commit($1, $2, $3, $4, $5)`,
     kinds: `SELECT k.number, k.aggregate, k.type FROM ${schema}.kinds k`,
   }
 }

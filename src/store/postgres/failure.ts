@@ -12,10 +12,12 @@ const states = {
   deadlock: '40P01',
   noPrivilege: '42501',
   idleTooLong: '25P03',
+  lockNotAvailable: '55P03',
   uniqueViolation: '23505',
   unknownStatement: '26000',
   statementTaken: '42P05',
   diskFull: '53100',
+  limitExceeded: '54000',
 } as const
 
 /** A schema, table, function or column that is not there or not what it should be; data that cannot be read. */
@@ -51,6 +53,12 @@ export const isClash = (error: unknown): boolean =>
 
 /** Whether a commit id or a position was there already. */
 export const isDouble = (error: unknown): boolean => stateOf(error) === states.uniqueViolation
+
+/** Whether something of the server's, such as its queue of notifications, has no room for more. */
+export const isFull = (error: unknown): boolean => stateOf(error) === states.limitExceeded
+
+/** Whether a lock was waited for as long as it may be. */
+export const isLockTimeout = (error: unknown): boolean => stateOf(error) === states.lockNotAvailable
 
 /** Whether a transaction began at another isolation than the functions stand on. */
 export const isWrongIsolation = (error: unknown): boolean => stateOf(error) === wrongIsolation
@@ -121,6 +129,10 @@ export const reading = 'reading'
 /** The error of a database whose tables cannot be used as they are. */
 export const damaged = (schema: string, reason: string): StoreError =>
   new StoreError('STORE_CORRUPT', { store: storeNamed(schema), where: 'its schema', reason })
+
+/** The error of something in the log that is not what was stored, or is not there. */
+export const damagedAt = (schema: string, where: string, reason: string): StoreError =>
+  new StoreError('STORE_CORRUPT', { store: storeNamed(schema), where, reason })
 
 /** The error of a database that the options do not fit. */
 export const unfit = (option: string, expected: string, found: unknown): DefinitionError =>

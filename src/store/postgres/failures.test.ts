@@ -8,6 +8,7 @@ import type { Client } from 'pg'
 import { dropSchema, freshSchema, openStore, simpleCommit, withClient } from '../../../test/servers/postgres-place.ts'
 import { findPostgres } from '../../../test/servers/postgres-server.ts'
 import { onServer } from '../../../test/servers/server.ts'
+import { at } from '../../testing/checkpoint-at.ts'
 import { Commit } from '../commit.ts'
 import { everything } from '../range.ts'
 import type { Store } from '../store.ts'
@@ -194,9 +195,8 @@ await onServer('Failures', findPostgres, (server) => {
         END $$;
         CREATE TRIGGER clash AFTER INSERT ON ${name}.events EXECUTE FUNCTION ${name}.clash()`),
     )
-    assert.deepEqual(await store.append([simpleCommit('a')]), [
-      { status: 'stored', sequence: 1, position: 1, count: 1 },
-    ])
+    const [result] = await store.append([simpleCommit('a')])
+    assert.deepEqual([result?.status, result?.sequence], ['stored', 1])
   })
 
   test('appends of several stores stand in line at the head: none fails and is done again', async () => {
@@ -236,10 +236,9 @@ await onServer('Failures', findPostgres, (server) => {
     const [stored] = await store.append([first])
     const again = new Commit(first.stream, first, first.events, first.size, true)
     const other = simpleCommit('b')
-    assert.deepEqual(await store.append([again, other]), [
-      { ...stored!, status: 'duplicate' },
-      { status: 'stored', sequence: 2, position: 2, count: 1 },
-    ])
+    const [repeated, next] = await store.append([again, other])
+    assert.deepEqual(repeated, { ...stored!, status: 'duplicate' })
+    assert.deepEqual([next?.status, next?.sequence], ['stored', 2])
   })
 
   test('a lock that somebody holds for too long is given up, and nothing was stored', async (context) => {
@@ -334,7 +333,7 @@ await onServer('Failures', findPostgres, (server) => {
       await assert.rejects(store.head(), { ...unavailable, message: /no answer within 2000 ms/ })
       await assert.rejects(store.append([simpleCommit('b')]), unavailable)
       await assert.rejects(store.readAll(everything), unavailable)
-      await assert.rejects(store.saveStep('p', { from: 0, to: 1, rows: [] }), unavailable)
+      await assert.rejects(store.saveStep('p', { from: at(0), to: at(1), rows: [] }), unavailable)
     } finally {
       control!.resume()
     }

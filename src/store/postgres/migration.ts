@@ -6,16 +6,20 @@
 
 import { StoreError } from '../../domain/error.ts'
 import { checkKeys } from '../../domain/options.ts'
-import { appendFunctionIn, judgeFunctionIn, pinnedPlans } from './append-function.ts'
+import { appendFunctionIn, appendProcedureIn, judgeFunctionIn, pinnedPlans } from './append-function.ts'
 import type { Database } from './database.ts'
 import { documentFunctionsIn } from './document-functions.ts'
 import { damaged, storeNamed, unfit } from './failure.ts'
 import { checkSchema, type Settings } from './options.ts'
 import { readFunctionsIn } from './read-functions.ts'
+import { streamFunctionsIn } from './stream-functions.ts'
 import { quoted, tablesIn } from './tables.ts'
 
-/** The version of what is in the columns that hold JSON. */
-const formatVersion = 1
+/** The version of what is in the columns. Another one is not read. */
+const formatVersion = 2
+
+/** The version of the tables that the first step makes. */
+const versionFirst = 2
 
 /** What each version adds to the one before; the first one makes everything. */
 const versions: readonly ((schema: string, channel: string) => string)[] = [
@@ -24,6 +28,8 @@ const versions: readonly ((schema: string, channel: string) => string)[] = [
       tablesIn(schema),
       judgeFunctionIn(schema),
       appendFunctionIn(schema, channel),
+      appendProcedureIn(schema),
+      streamFunctionsIn(schema),
       readFunctionsIn(schema, pinnedPlans),
       documentFunctionsIn(schema),
       `INSERT INTO ${schema}.meta (name, value) VALUES ('schema_version', 0), ('format_version', ${formatVersion});\n`,
@@ -31,7 +37,7 @@ const versions: readonly ((schema: string, channel: string) => string)[] = [
 ]
 
 /** The newest version of the tables. A program refuses higher ones. */
-export const schemaVersion: number = versions.length
+export const schemaVersion: number = versionFirst + versions.length - 1
 
 /** Where notifications of a schema go. */
 export const channelOf = (schema: string): string => `mneme ${schema}`
@@ -50,8 +56,8 @@ export function migrationSql(options: { readonly schema?: string; readonly from?
   checkKeys('migrationSql(options)', options, ['schema', 'from'])
   const { from = 0 } = options
   const schema = checkSchema(options.schema)
-  if (!Number.isSafeInteger(from) || from < 0 || from > schemaVersion) {
-    throw unfit('from', `a version from 0 to ${schemaVersion}`, from)
+  if (!Number.isSafeInteger(from) || (from !== 0 && from < versionFirst) || from > schemaVersion) {
+    throw unfit('from', `0, or a version from ${versionFirst} to ${schemaVersion}`, from)
   }
   const create = from === 0 ? `CREATE SCHEMA IF NOT EXISTS ${quoted(schema)};\n` : ''
   return `BEGIN;\n${lockSql}\n${create}${stepsFrom(schema, from)}COMMIT;\n`
@@ -62,7 +68,7 @@ const lockSql = 'SELECT pg_advisory_xact_lock(5570193308);'
 
 function stepsFrom(schema: string, from: number): string {
   const name = quoted(schema)
-  const steps = versions.slice(from).map((step) => step(name, channelOf(schema)))
+  const steps = versions.slice(Math.max(from - versionFirst + 1, 0)).map((step) => step(name, channelOf(schema)))
   return `${steps.join('')}UPDATE ${name}.meta SET value = ${schemaVersion} WHERE name = 'schema_version';\n`
 }
 
@@ -71,7 +77,7 @@ const objects: readonly string[] = [
   ...versions
     .map((step) => step('s', 'c'))
     .join('')
-    .matchAll(/CREATE (?:UNIQUE )?(TABLE|INDEX|TRIGGER|VIEW|FUNCTION) (?:s\.)?(\w+)/g),
+    .matchAll(/CREATE (?:UNIQUE )?(TABLE|INDEX|TRIGGER|VIEW|FUNCTION|PROCEDURE) (?:s\.)?(\w+)/g),
 ].flatMap(([, kind, name]) => (kind === 'TABLE' ? [name!, `${name}_pkey`] : [name!]))
 
 const lookSql = `SELECT current_setting('server_encoding'), n.oid IS NOT NULL, array_to_json(ARRAY(
@@ -93,7 +99,7 @@ interface Found {
 /**
  * Checks the tables, and makes them or brings them up to date if that is wanted.
  *
- * @throws StoreError `STORE_NOT_MIGRATED`, `STORE_TOO_NEW`, `STORE_CORRUPT`; DefinitionError `OPTION_INVALID`; what the driver throws
+ * @throws StoreError `STORE_NOT_MIGRATED`, `STORE_TOO_NEW`, `STORE_TOO_OLD`, `STORE_CORRUPT`; DefinitionError `OPTION_INVALID`; what the driver throws
  */
 export async function prepareTables(database: Database, { schema, migrate }: Settings): Promise<void> {
   let found = await look(database, schema)
@@ -139,6 +145,10 @@ async function look(database: Pick<Database, 'query'>, schema: string): Promise<
     const version = versionOf(name)
     if (Number.isNaN(version)) throw damaged(schema, `the table meta has no ${name}`)
     if (version > known) throw new StoreError('STORE_TOO_NEW', { store: storeNamed(schema), version, known })
+  }
+  const version = versionOf('format_version')
+  if (version < formatVersion) {
+    throw new StoreError('STORE_TOO_OLD', { store: storeNamed(schema), version, known: formatVersion })
   }
   return { ...found, version: versionOf('schema_version') }
 }

@@ -7,7 +7,10 @@ import { checkSizes } from '../expected.ts'
 import { Listeners } from '../listeners.ts'
 import type { Range } from '../range.ts'
 import type {
+  AppendOptions,
   AppendResult,
+  Checkpoint,
+  CheckpointPlace,
   Lease,
   OpenOptions,
   Page,
@@ -22,6 +25,7 @@ import type {
   Store,
   StoredEvent,
   StoreLimits,
+  StreamEnd,
 } from '../store.ts'
 import { Database } from './database.ts'
 import { Documents, documentStatements } from './documents.ts'
@@ -34,6 +38,7 @@ import { Listener } from './listener.ts'
 import { channelOf, prepareTables } from './migration.ts'
 import type { Settings } from './options.ts'
 import { LentTransaction, WorkThrew } from './sql-transaction.ts'
+import { Streams, streamStatements } from './streams.ts'
 import { quoted } from './tables.ts'
 
 const limits: StoreLimits = Object.freeze({ commitSizeMax: 8_000_000, commitEventsMax: 10_000 })
@@ -42,11 +47,13 @@ const triesMax = 5
 export class PostgresStore implements Store {
   readonly name = 'postgres'
   readonly limits: StoreLimits = limits
+  readonly singleWriter = false
   readonly #schema: string
   readonly #settings: Settings
   readonly #database: Database
   readonly #appender: EventAppender
   readonly #events: EventReader
+  readonly #streams: Streams
   readonly #documents: Documents
   readonly #listeners = new Listeners()
   readonly #listener: Listener | undefined
@@ -64,9 +71,11 @@ export class PostgresStore implements Store {
     const read: RunQuery = (text, values) => this.#read(text, values)
     const { forward, backward, ...single } = eventStatements(quoted(schema))
     const ofDocuments = documentStatements(quoted(schema))
-    for (const texts of [forward, backward, single, ofDocuments]) database.prepare(Object.values(texts))
-    this.#events = new EventReader(read, { forward, backward, ...single })
+    const ofStreams = streamStatements(quoted(schema))
+    for (const texts of [forward, backward, single, ofStreams, ofDocuments]) database.prepare(Object.values(texts))
+    this.#events = new EventReader(read, { forward, backward, ...single }, settings)
     const access = { read, write: (...query: Parameters<RunQuery>) => this.#write(...query) }
+    this.#streams = new Streams(access, ofStreams)
     this.#documents = new Documents(access, ofDocuments, settings)
     if (!listen) return
     this.#listener = new Listener(driver, settings, channelOf(schema), (position) => this.#announce(position))
@@ -90,11 +99,11 @@ export class PostgresStore implements Store {
     return new PostgresStore(settings, database, driver)
   }
 
-  async append(commits: readonly Commit[]): Promise<readonly AppendResult[]> {
+  async append(commits: readonly Commit[], options: AppendOptions = {}): Promise<readonly AppendResult[]> {
     this.#checkOpen()
     checkSizes(commits, this.limits)
     if (commits.length === 0) return []
-    const results = await this.#counted('appending', () => this.#appender.append(commits))
+    const results = await this.#counted('appending', () => this.#appender.append(commits, options))
     const positions = results.flatMap((result) => (result.status === 'stored' ? [result.position] : []))
     if (positions.length > 0) this.#announce(positions.at(-1))
     return results
@@ -110,6 +119,14 @@ export class PostgresStore implements Store {
 
   findCommit(stream: StreamId, commitId: string): Promise<Receipt | undefined> {
     return this.#counted(reading, () => this.#events.findCommit(stream, commitId))
+  }
+
+  streamEnds(streams: readonly StreamId[]): Promise<readonly StreamEnd[]> {
+    return this.#counted(reading, () => this.#streams.ends(streams))
+  }
+
+  reserve(streams: readonly StreamId[], writer: string, durationMs: number): Promise<readonly boolean[]> {
+    return this.#counted('reserving streams', () => this.#streams.reserve(streams, writer, durationMs))
   }
 
   head(): Promise<number> {
@@ -131,7 +148,7 @@ export class PostgresStore implements Store {
     return this.#counted(reading, () => this.#documents.loadSnapshot(stream, atOrBefore))
   }
 
-  loadCheckpoint(projection: string): Promise<number> {
+  loadCheckpoint(projection: string): Promise<Checkpoint> {
     return this.#counted(reading, () => this.#documents.loadCheckpoint(projection))
   }
 
@@ -149,7 +166,7 @@ export class PostgresStore implements Store {
 
   transact(
     projection: string,
-    from: number,
+    from: CheckpointPlace,
     work: (transaction: SqlTransaction) => Promise<Omit<ProjectionStep, 'from'>>,
   ): Promise<void> {
     return this.#counted('saving a step', async () => {

@@ -6,12 +6,17 @@
  * They are functions for the sake of their plans: these are made once a session, not with every call, which would take several times as
  * long as reading a few events does; and they are pinned, so one that was made when the tables were small is used when they are large.
  *
- * The first parameters are always the same: `$1` and `$2` the bounds, `$3` the number of events, `$4` the characters.
+ * The first parameters are always the same: `$1` and `$2` the bounds, `$3` the number of events, `$4` the characters, `$5` a position
+ * whose checksum is wanted as well (0: none).
+ *
+ * What is there is told together with what should be: a page says where the log or the stream ends, how much it has looked at, and
+ * which places the indexes have named, so that its reader can see that no row is missing.
  */
+import { beginWriting, noDigest } from './append-function.ts'
 
-const range = ['bigint', 'bigint', 'bigint', 'bigint']
+const range = ['bigint', 'bigint', 'bigint', 'bigint', 'bigint']
 
-/** Which events a function looks for, and what it takes behind the first four parameters. */
+/** Which events a function looks for, and what it takes behind the first five parameters. */
 const parametersOf = {
   /** One stream's: its aggregate and id. */
   stream: ['text', 'text'],
@@ -47,93 +52,213 @@ export function pageCall(schema: string, search: Search, backward: boolean): str
  * @param pinnedPlans what is said before each, so that its plans are pinned
  */
 export function readFunctionsIn(schema: string, pinnedPlans: string): string {
-  const functions = [agreedFunctionIn(schema, pinnedPlans)]
+  const functions = [agreedFunctionIn(schema, pinnedPlans), durableCommitFunctionIn(schema, pinnedPlans)]
   for (const search of searches) {
     for (const backward of [false, true]) functions.push(pageFunctionIn(schema, search, backward, pinnedPlans))
   }
   return functions.join('')
 }
 
-const pageFunctionIn = (schema: string, search: Search, backward: boolean, pinnedPlans: string): string => `
+/** The columns of a page, in order. */
+const pageColumns = {
+  /** How many events were found; more than there are in the page, if they did not all fit. */
+  page_found: 'bigint',
+  /** How many were looked for at the most. */
+  page_wanted: 'bigint',
+  /** The place to go on from, where looking ended before there was nothing left to look at; else null. */
+  page_next: 'bigint',
+  /** Where the log ends, or for a stream the stream. */
+  page_last: 'bigint',
+  /** How many events there are in the part of the range that was looked at; null where that is not counted. */
+  page_looked: 'bigint',
+  /** The checksum of the last place of the range. */
+  page_end: 'integer',
+  /** The checksum at the position that was asked for. */
+  page_behind: 'integer',
+  page_positions: 'bigint[]',
+  page_sequences: 'bigint[]',
+  page_kinds: 'integer[]',
+  page_revisions: 'bigint[]',
+  page_times: 'bigint[]',
+  page_checksums: 'integer[]',
+  page_commit_ids: 'json',
+  page_ids: 'json',
+  page_data: 'text',
+  page_metadata: 'text',
+  page_tags: 'text',
+} as const
+
+/** What is found out before the page is read, in variables of the function. */
+function beginningOf(schema: string, search: Search, backward: boolean): { declared: string; done: string } {
+  if (search === 'stream' || search === 'any' || search === 'tag') return { declared: '', done: '' }
+  const kinds = `kinds integer[] := ARRAY(SELECT k.number FROM ${schema}.kinds k
+    WHERE ($6 IS NULL OR k.type = ANY ($6)) AND ($7 IS NULL OR k.aggregate = ANY ($7)));`
+  if (search === 'near') return { declared: kinds, done: '' }
+  // Each kind's index is asked for as many places as there are to be in all.
+  if (search === 'kinds') {
+    const some = `greatest(${kindPlacesMax} / greatest(cardinality(kinds), 1), 1)`
+    return { declared: `${kinds} wanted bigint := least($3, ${some});`, done: '' }
+  }
+  return {
+    declared: `${kinds} agreed bigint[]; next_place bigint;`,
+    done: `SELECT a.places, a.next_place INTO agreed, next_place FROM ${schema}.agreed_places(
+      $8, CASE WHEN $6 IS NOT NULL OR $7 IS NOT NULL THEN kinds END, $1, $2, $3, ${backward}) a;`,
+  }
+}
+
+const pageFunctionIn = (schema: string, search: Search, backward: boolean, pinnedPlans: string): string => {
+  const { declared, done } = beginningOf(schema, search, backward)
+  return `
 CREATE FUNCTION ${schema}.${nameOf(search, backward)}(${parametersIn(search)})
-RETURNS TABLE (
-  page_found bigint, page_head bigint, page_positions bigint[], page_sequences bigint[], page_kinds integer[],
-  page_revisions bigint[], page_times bigint[], page_commit_ids json, page_ids json, page_data text, page_metadata text,
-  page_tags text
-) LANGUAGE plpgsql STABLE ${pinnedPlans} SET enable_bitmapscan = off SET enable_sort = off AS $mneme$
+RETURNS TABLE (${Object.entries(pageColumns).map(([name, type]) => `${name} ${type}`)})
+LANGUAGE plpgsql STABLE ${pinnedPlans} SET enable_bitmapscan = off SET enable_sort = off AS $mneme$
+DECLARE
+  ${declared}
 BEGIN
+  ${done}
   RETURN QUERY ${pageStatement(schema, search, backward)};
 END $mneme$;
 `
+}
+
+/** Entries of the indexes over kinds that are read for a page at most, one a kind left aside. */
+const kindPlacesMax = 20_000
+/** Places that an index has led over and that are counted at most. */
+const countedMax = 5_000
+/** Entries that are read at most to see where indexes agree, before it is told how far they are. */
+const agreeingStepsMax = 10_000
 
 const columns =
-  'e.position, e.stream, e.sequence, e.kind, e.revision, e.recorded_at, e.commit_id, e.data, e.metadata, e.tags'
+  'e.position, e.stream, e.sequence, e.kind, e.revision, e.recorded_at, e.checksum, e.commit_id, e.size, e.data, e.metadata, e.tags'
 
 /** The last position. An entry of the index, however long the log. */
 export const headIn = (schema: string): string =>
   `coalesce((SELECT h.position FROM ${schema}.events h ORDER BY h.position DESC LIMIT 1), 0)`
 
+/** The checksum of the event at a position; null if there is none. */
+export const checksumIn = (schema: string, position: string): string =>
+  `SELECT c.checksum FROM ${schema}.events c WHERE c.position = ${position}`
+
+/** What is noted of a commit, as `ReceiptRow` takes it. */
+export const commitIn = (schema: string, aggregate: string, id: string, commitId: string, lock: string = ''): string =>
+  `SELECT e.sequence + e.commit_size - 1, e.position + e.commit_size - 1, e.commit_size, coalesce((
+      ${checksumIn(schema, 'e.position + e.commit_size - 1')}
+    ), 0), coalesce(e.commit_checksum, 0), coalesce(e.command_digest, ${noDigest}), e.command
+    FROM ${schema}.events e
+    WHERE e.stream = (SELECT s.number FROM ${schema}.streams s WHERE s.aggregate = ${aggregate} AND s.id = ${id} ${lock})
+    AND e.commit_id = ${commitId} AND e.commit_size IS NOT NULL`
+
+/** Who has locked a row is a transaction that is to be committed, behind all that were before it. */
+const durableCommitFunctionIn = (schema: string, pinnedPlans: string): string => `
+CREATE FUNCTION ${schema}.durable_commit(durable boolean, lock_wait text, of_aggregate text, of_id text, of_commit text)
+RETURNS TABLE (
+  last_sequence bigint, last_position bigint, event_count integer, last_checksum integer, own_checksum integer,
+  own_digest bigint, own_command text
+) LANGUAGE plpgsql ${pinnedPlans} AS $mneme$
+BEGIN
+  ${beginWriting}
+  RETURN QUERY ${commitIn(schema, 'of_aggregate', 'of_id', 'of_commit', 'FOR SHARE')};
+END $mneme$;
+`
+
 /** What a function does. Of its own columns none is called like a table's: that would be ambiguous. */
 function pageStatement(schema: string, search: Search, backward: boolean): string {
   const ofStream = search === 'stream'
-  return `SELECT max(matching), ${ofStream ? '0::bigint' : headIn(schema)}, array_agg(position), array_agg(sequence), array_agg(kind),
-    array_agg(revision), array_agg(recorded_at), json_agg(commit_id), ${ofStream ? 'NULL::json' : 'json_agg(id)'},
-    string_agg(data, ','),
-    CASE WHEN count(metadata) > 0 THEN string_agg(coalesce(metadata::text, '0'), ',') END,
-    CASE WHEN count(tags) > 0 THEN string_agg(coalesce(to_json(tags)::text, '0'), ',') END
+  const place = ofStream ? 'sequence' : 'position'
+  // Data is fetched and unpacked only for what is in the page: until then it is passed on as it lies in the table.
+  return `SELECT a.found, ${wantedIn(search)}, ${search === 'agreed' ? 'next_place' : 'NULL::bigint'}, a.last,
+    ${lookedIn(schema, search, backward)},
+    ${ofStream ? 'NULL::integer' : endIn(schema, backward)},
+    ${ofStream ? 'NULL::integer' : `CASE WHEN $5 > 0 THEN (${checksumIn(schema, '$5')}) END`},
+    a.positions, a.sequences, a.kinds, a.revisions, a.times, a.checksums, a.commit_ids, a.ids, a.data, a.metadata, a.tags
   FROM (
-    SELECT *, count(*) OVER () AS matching,
-      sum(octet_length(data)) OVER (ROWS UNBOUNDED PRECEDING) - octet_length(data) AS characters_before
+    SELECT coalesce(max(matching), 0) AS found, count(*) AS given, ${ofStream ? lastIn(schema) : headIn(schema)} AS last,
+      ${backward ? 'min' : 'max'}(position) AS final,
+      array_agg(position) AS positions, array_agg(sequence) AS sequences, array_agg(kind) AS kinds,
+      array_agg(revision) AS revisions, array_agg(recorded_at) AS times, array_agg(checksum) AS checksums,
+      json_agg(commit_id) AS commit_ids,
+      ${ofStream ? 'NULL::json' : `json_agg((SELECT s.id FROM ${schema}.streams s WHERE s.number = stream))`} AS ids,
+      string_agg(data::text, E',\n') AS data,
+      CASE WHEN count(metadata) > 0 THEN string_agg(coalesce(metadata::text, '0'), E',\n') END AS metadata,
+      CASE WHEN count(tags) > 0 THEN string_agg(coalesce(to_json(tags)::text, '0'), ',') END AS tags
     FROM (
-      SELECT e.position, e.sequence, e.kind, e.revision, e.recorded_at, e.commit_id, e.data::text AS data, e.metadata, e.tags
-        ${ofStream ? '' : `, (SELECT s.id FROM ${schema}.streams s WHERE s.number = e.stream) AS id`}
-      FROM (${searchStatement(schema, search, backward)}) e
-      ORDER BY e.${ofStream ? 'sequence' : 'position'} ${backward ? 'DESC' : 'ASC'}
-    ) ordered
-  ) sized
-  WHERE characters_before < $4::bigint`
+      SELECT *, count(*) OVER () AS matching,
+        coalesce(sum(size) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS characters_before
+      FROM (
+        SELECT ${columns} FROM (${searchStatement(schema, search, backward)}) e
+        ORDER BY e.${place} ${backward ? 'DESC' : 'ASC'}
+      ) ordered
+    ) sized
+    WHERE characters_before < $4
+  ) a`
 }
 
-/** Rows of the log, in order and no more than wanted. */
+/** The last sequence of the stream that is asked for. */
+const lastIn = (schema: string): string => `coalesce((SELECT l.sequence FROM ${schema}.events l
+  WHERE l.stream = (SELECT s.number FROM ${schema}.streams s WHERE s.aggregate = $6 AND s.id = $7)
+  ORDER BY l.sequence DESC LIMIT 1), 0)`
+
+/** The checksum of the last place that a read of the whole range examines. */
+const endIn = (schema: string, backward: boolean): string =>
+  `(${checksumIn(schema, backward ? '$1' : 'least($2 - 1, a.last)')})`
+
+/**
+ * Where every place held what is wanted there is nothing to count. Where an index leads over many places at once they are not
+ * counted, which would cost what it saves.
+ */
+function lookedIn(schema: string, search: Search, backward: boolean): string {
+  if (search === 'stream' || search === 'any') return 'NULL::bigint'
+  const isCut = `a.given < a.found OR a.found >= ${wantedIn(search)}`
+  const end = 'least($2, a.last + 1)'
+  const rest = {
+    near: backward ? `greatest($1, ${end} - $9)` : `least(${end}, $1 + $9)`,
+    agreed: backward ? 'coalesce(next_place + 1, $1)' : `coalesce(next_place, ${end})`,
+  }
+  const unlimited = search === 'near' || search === 'agreed' ? rest[search] : backward ? '$1' : end
+  const cut = backward ? 'a.final' : 'a.final + 1'
+  const reached = `CASE WHEN ${isCut} THEN ${cut} ELSE ${unlimited} END`
+  const [low, high] = backward ? [reached, end] : ['$1', reached]
+  const isCounted = search === 'near' ? '' : `WHEN ${high} - ${low} > ${countedMax} THEN NULL`
+  return `CASE WHEN a.given = ${high} - ${low} THEN a.given ${isCounted} ELSE (
+      SELECT count(*) FROM ${schema}.events n WHERE n.position >= ${low} AND n.position < ${high}
+    ) END`
+}
+
+/** How many events a function looks for: what it was asked for, where it has no bound of its own. */
+const wantedIn = (search: Search): string => (search === 'kinds' ? 'wanted' : '$3')
+
+/** Rows of the log, in order and no more than wanted. Of a place that an index names and that is not there, only the position. */
 function searchStatement(schema: string, search: Search, backward: boolean): string {
   const way = backward ? 'DESC' : 'ASC'
-  const inRange = (name: string) => `${name}.position >= $1::bigint AND ${name}.position < $2::bigint`
-  const kinds = `ARRAY(SELECT k.number FROM ${schema}.kinds k
-    WHERE ($5::text[] IS NULL OR k.type = ANY ($5::text[])) AND ($6::text[] IS NULL OR k.aggregate = ANY ($6::text[])))`
+  const inRange = (name: string) => `${name}.position >= $1 AND ${name}.position < $2`
   // The limit keeps the planner from joining otherwise than one by one, by the key, whatever it takes the tables for.
-  const at = (positions: string) => `SELECT ${columns} FROM (${positions}) p CROSS JOIN LATERAL (
-      SELECT * FROM ${schema}.events o WHERE o.position = p.position LIMIT 1
-    ) e`
+  const at = (positions: string) => `SELECT p.position, ${columns.replace('e.position, ', '')} FROM (${positions}) p
+    LEFT JOIN LATERAL (SELECT * FROM ${schema}.events o WHERE o.position = p.position LIMIT 1) e ON true`
   switch (search) {
-    case 'stream': {
-      const stream = `(SELECT s.number FROM ${schema}.streams s WHERE s.aggregate = $5 AND s.id = $6)`
-      const last = `coalesce((SELECT l.sequence FROM ${schema}.events l WHERE l.stream = ${stream}
-        ORDER BY l.sequence DESC LIMIT 1), 0)`
+    case 'stream':
       return `SELECT ${columns} FROM ${schema}.events e
-        WHERE e.stream = ${stream} AND ${densely('e.sequence', '$3', last, backward)}
-        ORDER BY e.sequence ${way} LIMIT $3::bigint`
-    }
+        WHERE e.stream = (SELECT s.number FROM ${schema}.streams s WHERE s.aggregate = $6 AND s.id = $7)
+        AND ${densely('e.sequence', '$3', lastIn(schema), backward)}
+        ORDER BY e.sequence ${way} LIMIT $3`
     case 'any':
       return `SELECT ${columns} FROM ${schema}.events e WHERE ${densely('e.position', '$3', headIn(schema), backward)}
-        ORDER BY e.position ${way} LIMIT $3::bigint`
+        ORDER BY e.position ${way} LIMIT $3`
     case 'near': {
-      const bounds = densely('e.position', '$8', headIn(schema), backward)
+      const bounds = densely('e.position', '$9', headIn(schema), backward)
       // The sum keeps the planner from going by the index over kinds, which does not give them in order.
-      return `SELECT ${columns} FROM ${schema}.events e WHERE ${bounds} AND e.kind + 0 = ANY (${kinds})
-        AND ($7::text[] IS NULL OR e.tags @> $7::text[]) ORDER BY e.position ${way} LIMIT $3::bigint`
+      return `SELECT ${columns} FROM ${schema}.events e WHERE ${bounds} AND e.kind + 0 = ANY (kinds)
+        AND ($8 IS NULL OR e.tags @> $8) ORDER BY e.position ${way} LIMIT $3`
     }
     case 'kinds':
-      return at(`SELECT f.position FROM unnest(${kinds}) k (number) CROSS JOIN LATERAL (
+      return at(`SELECT f.position FROM unnest(kinds) k (number) CROSS JOIN LATERAL (
           SELECT i.position FROM ${schema}.events i WHERE i.kind = k.number AND ${inRange('i')}
-          ORDER BY i.position ${way} LIMIT $3::bigint
-        ) f ORDER BY f.position ${way} LIMIT $3::bigint`)
+          ORDER BY i.position ${way} LIMIT wanted
+        ) f ORDER BY f.position ${way} LIMIT wanted`)
     case 'tag':
-      return at(`SELECT t.position FROM ${schema}.event_tags t WHERE t.tag = $5::text AND ${inRange('t')}
-        ORDER BY t.position ${way} LIMIT $3::bigint`)
+      return at(`SELECT t.position FROM ${schema}.event_tags t WHERE t.tag = $6 AND ${inRange('t')}
+        ORDER BY t.position ${way} LIMIT $3`)
     case 'agreed':
-      return at(`SELECT a.position FROM ${schema}.agreed_positions($7::text[],
-        CASE WHEN $5::text[] IS NOT NULL OR $6::text[] IS NOT NULL THEN ${kinds} END,
-        $1::bigint, $2::bigint, $3::bigint, ${backward}) a (position)`)
+      return at('SELECT u.position FROM unnest(agreed) u (position)')
   }
 }
 
@@ -142,31 +267,36 @@ function searchStatement(schema: string, search: Search, backward: boolean): str
  * give; but a planner that knows nothing of the table yet cannot take it for a wish to sort all that lies behind.
  */
 function densely(place: string, count: string, last: string, backward: boolean): string {
-  const end = `least($2::bigint, ${last} + 1)`
+  const end = `least($2, ${last} + 1)`
   return backward
-    ? `${place} >= greatest($1::bigint, ${end} - ${count}::bigint) AND ${place} < ${end}`
-    : `${place} >= $1::bigint AND ${place} < least($2::bigint, $1::bigint + ${count}::bigint)`
+    ? `${place} >= greatest($1, ${end} - ${count}) AND ${place} < ${end}`
+    : `${place} >= $1 AND ${place} < least($2, $1 + ${count})`
 }
 
 /**
  * The function that finds what several indexes agree on: each list in turn pushes the candidate on to its own next position, so
- * the rarest of them sets the pace, and the cost is what is looked at, never the log.
+ * the rarest of them sets the pace, and the cost is what is looked at, never the log. Where they hardly ever agree, it ends
+ * after so many looks and tells the place from which to go on.
  */
 const agreedFunctionIn = (schema: string, pinnedPlans: string): string => `
-CREATE FUNCTION ${schema}.agreed_positions(
-  wanted_tags text[], wanted_kinds integer[], low bigint, high bigint, count bigint, backward boolean
-) RETURNS SETOF bigint LANGUAGE plpgsql STABLE ${pinnedPlans} AS $mneme$
+CREATE FUNCTION ${schema}.agreed_places(
+  wanted_tags text[], wanted_kinds integer[], low bigint, high bigint, count bigint, backward boolean,
+  OUT places bigint[], OUT next_place bigint
+) LANGUAGE plpgsql STABLE ${pinnedPlans} AS $mneme$
 DECLARE
   candidate bigint := CASE WHEN backward THEN high - 1 ELSE low END;
   agreeing integer := 0;
   lists integer := coalesce(cardinality(wanted_tags), 0) + CASE WHEN wanted_kinds IS NULL THEN 0 ELSE 1 END;
   list integer := 0;
+  looks integer := 0;
   given bigint := 0;
   found_at bigint;
 BEGIN
+  places := '{}';
   WHILE given < count AND candidate >= low AND candidate < high LOOP
     list := list % lists + 1;
     IF list > coalesce(cardinality(wanted_tags), 0) THEN
+      looks := looks + cardinality(wanted_kinds);
       IF backward THEN
         SELECT max(f.position) INTO found_at FROM unnest(wanted_kinds) k (number) CROSS JOIN LATERAL (
           SELECT e.position FROM ${schema}.events e WHERE e.kind = k.number AND e.position <= candidate
@@ -178,12 +308,15 @@ BEGIN
           ORDER BY e.position LIMIT 1
         ) f;
       END IF;
-    ELSIF backward THEN
-      SELECT t.position INTO found_at FROM ${schema}.event_tags t
-      WHERE t.tag = wanted_tags[list] AND t.position <= candidate ORDER BY t.position DESC LIMIT 1;
     ELSE
-      SELECT t.position INTO found_at FROM ${schema}.event_tags t
-      WHERE t.tag = wanted_tags[list] AND t.position >= candidate ORDER BY t.position LIMIT 1;
+      looks := looks + 1;
+      IF backward THEN
+        SELECT t.position INTO found_at FROM ${schema}.event_tags t
+        WHERE t.tag = wanted_tags[list] AND t.position <= candidate ORDER BY t.position DESC LIMIT 1;
+      ELSE
+        SELECT t.position INTO found_at FROM ${schema}.event_tags t
+        WHERE t.tag = wanted_tags[list] AND t.position >= candidate ORDER BY t.position LIMIT 1;
+      END IF;
     END IF;
     EXIT WHEN found_at IS NULL OR found_at < low OR found_at >= high;
     IF found_at = candidate THEN
@@ -193,10 +326,14 @@ BEGIN
       agreeing := 1;
     END IF;
     IF agreeing = lists THEN
-      RETURN NEXT candidate;
+      places := places || candidate;
       given := given + 1;
       agreeing := 0;
       candidate := candidate + CASE WHEN backward THEN -1 ELSE 1 END;
+    END IF;
+    IF looks >= ${agreeingStepsMax} AND given < count AND candidate >= low AND candidate < high THEN
+      next_place := candidate;
+      EXIT;
     END IF;
   END LOOP;
 END $mneme$;

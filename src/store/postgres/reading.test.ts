@@ -106,8 +106,8 @@ await onServer('Reading', findPostgres, (server) => {
       const read = async () => {
         for (const search of ['any', 'stream', 'near'] as const) {
           const most = Number.MAX_SAFE_INTEGER
-          await client.query(forward[search], [10_000, most, 100, 1_000_000, ...own[search]])
-          await client.query(backward[search], [1, 10_000, 100, 1_000_000, ...own[search]])
+          await client.query(forward[search], [10_000, most, 100, 1_000_000, 0, ...own[search]])
+          await client.query(backward[search], [1, 10_000, 100, 1_000_000, 0, ...own[search]])
         }
       }
       await read()
@@ -170,8 +170,8 @@ await onServer('Reading', findPostgres, (server) => {
     await fill(store, 20_000)
     await withClient(server, async (client) => {
       await client.query(`
-        INSERT INTO ${name}.snapshots SELECT 'a', i::text, 1, 1, 1, '{}' FROM generate_series(1, 5000) i;
-        INSERT INTO ${name}.projections SELECT 'p' || i, 1 FROM generate_series(1, 5000) i;
+        INSERT INTO ${name}.snapshots SELECT 'a', i::text, 1, 1, 1, 1, '', '{}' FROM generate_series(1, 5000) i;
+        INSERT INTO ${name}.projections SELECT 'p' || i, 1, 0, '{}' FROM generate_series(1, 5000) i;
         INSERT INTO ${name}.projection_rows SELECT 'p' || i % 50, 'k' || i, '{"a":1}' FROM generate_series(1, 20000) i;
         INSERT INTO ${name}.leases SELECT 'l' || i, 'o', 1 FROM generate_series(1, 5000) i`)
       for (const table of [
@@ -199,9 +199,9 @@ await onServer('Reading', findPostgres, (server) => {
       if (plans === undefined) return context.skip('this server has no auto_explain')
       const select = documentStatements(name)
       for (const [text, values] of pages(name)) await client.query(text, [...values])
-      await client.query(select.saveStep, [true, '1s', 'p', 0, 1, '{a,b}', ['{}', null], [null, null]])
+      await client.query(select.saveStep, [true, '1s', 'p', 0, 0, 1, 0, '{}', '{a,b}', ['{}', null], [null, null]])
       await client.query(select.resetProjection, [true, '1s', 'p'])
-      await client.query(select.saveSnapshot, [true, '1s', 'a', 'i', 1, 1, 1, '{}', 2])
+      await client.query(select.saveSnapshot, [true, '1s', 'a', 'i', 1, 1, 1, 1, '', '{}', 2])
       await client.query(select.acquireLease, [true, '1s', 'l', 'me', 1])
       const parameters = await batchParameters()
       await client.query(`SELECT ${name}.append_batch(${parameters.map((_, i) => `$${i + 1}`)})`, [...parameters])
@@ -222,7 +222,8 @@ async function batchParameters(): Promise<readonly unknown[]> {
     simpleCommit('x', { stream, expected: 99 }),
     simpleCommit('y', { events, stream: { aggregate: 'new', id: 'new' } }),
   ]
-  return [true, '1s', ...new Batch([commits]).parameters(false)]
+  const orders = { durable: true, lockWait: '1s', notifies: true, careful: false }
+  return new Batch([commits], ['me'], 's').parameters(orders)
 }
 
 /** The plans of what runs within functions, as they come; undefined where the server cannot tell. */
@@ -262,7 +263,7 @@ function pages(schema: string): readonly (readonly [text: string, values: readon
       [5, 300],
     ] as const) {
       for (const limit of [1, 2000]) {
-        const start = [from, to, limit, 1_000_000]
+        const start = [from, to, limit, 1_000_000, 5]
         found.push([calls.stream, [...start, 'aggregate0', '1']])
         found.push([calls.any, start])
         found.push([calls.tag, [...start, 'often']])

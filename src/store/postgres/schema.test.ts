@@ -5,6 +5,7 @@ import { Pool } from 'pg'
 import { dropSchema, freshSchema, openStore, simpleCommit, withClient } from '../../../test/servers/postgres-place.ts'
 import { findPostgres } from '../../../test/servers/postgres-server.ts'
 import { onServer } from '../../../test/servers/server.ts'
+import { at } from '../../testing/checkpoint-at.ts'
 import { commit } from '../commit.ts'
 import { everything } from '../range.ts'
 import { migrationSql, type PostgresPool, postgres } from './index.ts'
@@ -32,7 +33,7 @@ await onServer('The tables', findPostgres, (server) => {
     )
     const { rows } = await sql(`SELECT name, value FROM ${quoted(schema)}.meta ORDER BY name`)
     assert.deepEqual(rows, [
-      { name: 'format_version', value: '1' },
+      { name: 'format_version', value: '2' },
       { name: 'schema_version', value: `${schemaVersion}` },
     ])
   })
@@ -85,6 +86,18 @@ await onServer('The tables', findPostgres, (server) => {
     })
   })
 
+  test('of an older format are refused, and left as they are', async (context) => {
+    const schema = own(context)
+    await (await postgres(server.url, { schema }).open(opening)).close()
+    await sql(`UPDATE ${quoted(schema)}.meta SET value = 1`)
+    await assert.rejects(postgres(server.url, { schema }).open(opening), {
+      code: 'STORE_TOO_OLD',
+      facts: { store: `postgres (schema ${schema})`, version: 1, known: 2 },
+    })
+    const { rows } = await sql(`SELECT DISTINCT value FROM ${quoted(schema)}.meta`)
+    assert.deepEqual(rows, [{ value: '1' }])
+  })
+
   test('without an index, a trigger or a function are refused with its name', async (context) => {
     for (const [drop, name] of [
       ['DROP INDEX @.events_by_commit', 'events_by_commit'],
@@ -129,9 +142,17 @@ await onServer('The tables', findPostgres, (server) => {
     url.username = role
     const store = await openStore(context, { url: url.href }, { schema })
     assert.equal((await store.append([simpleCommit('c', { expected: 'none' })]))[0]!.status, 'stored')
-    await store.saveStep('p', { from: 0, to: 1, rows: [{ key: 'k', value: 1 }] })
+    await store.saveStep('p', { from: at(0), to: at(1), rows: [{ key: 'k', value: 1 }] })
     await store.saveSnapshot(
-      { stream: { aggregate: 'a', id: 'i' }, sequence: 1, stateRevision: 1, state: {}, takenAt: 0 },
+      {
+        stream: { aggregate: 'a', id: 'i' },
+        sequence: 1,
+        stateRevision: 1,
+        checksum: 1,
+        fingerprint: '',
+        state: {},
+        takenAt: 0,
+      },
       { keep: 1 },
     )
     assert.equal((await store.acquireLease('l', 'me', 1000)).owner, 'me')
@@ -201,7 +222,7 @@ await onServer('The tables', findPostgres, (server) => {
       { key: 'eve', value: { balance: 5, note: '\0' } },
       { key: 'bob', value: { balance: 3 } },
     ]
-    await store.saveStep('balances', { from: 0, to: 3, rows })
+    await store.saveStep('balances', { from: at(0), to: at(3), rows })
     const found = await sql(`SELECT sum((value ->> 'balance')::int) AS sum FROM ${quoted(schema)}.projection_rows`)
     assert.equal(found.rows[0].sum, '10')
     assert.deepEqual(await store.loadRows('balances', ['eve']), [{ balance: 5, note: '\0' }])

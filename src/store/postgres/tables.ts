@@ -6,8 +6,10 @@
  * - Nothing about a stream or the log is counted in a row that would be updated with every append: how far they are is the
  *   last entry of an index. `streams` and `head` are locked, not written, so no old versions of rows pile up there, however
  *   long somebody else's transaction keeps them from being cleaned up.
- * - `commit_size` is set on a commit's first event only. The partial index over those rows makes a commit id unique in
- *   its stream, costs one entry a commit, and finds the whole commit.
+ * - `commit_size`, `commit_checksum` and the command are set on a commit's first event only. The partial index over those rows makes a
+ *   commit id unique in its stream, costs one entry a commit, and finds the whole commit.
+ * - `checksum` is of the event, `commit_checksum` of what else is noted of its commit (`checksum.ts`). `size` is about how many
+ *   characters are read with an event; nobody has to fetch its data to learn that.
  * - JSON is in columns of the type `json`, which keep the text as it is: the order of keys, every number, `\u0000`. Metadata
  *   and tags that are empty are null.
  * - Every text that is compared or ordered is in the collation "C": by bytes, the same on every server.
@@ -45,9 +47,14 @@ CREATE TABLE ${schema}.events (
   sequence bigint NOT NULL,
   recorded_at bigint NOT NULL,
   revision bigint NOT NULL,
+  command_digest bigint,
   kind integer NOT NULL,
+  size integer NOT NULL,
+  checksum integer NOT NULL,
   commit_size integer,
+  commit_checksum integer,
   commit_id text COLLATE "C" NOT NULL,
+  command text COLLATE "C",
   data json NOT NULL,
   metadata json,
   tags text[] COLLATE "C"
@@ -62,10 +69,17 @@ CREATE TABLE ${schema}.snapshots (
   sequence bigint NOT NULL,
   state_revision bigint NOT NULL,
   taken_at bigint NOT NULL,
+  checksum bigint NOT NULL,
+  fingerprint text COLLATE "C" NOT NULL,
   state json NOT NULL,
   PRIMARY KEY (aggregate, id, sequence)
 );
-CREATE TABLE ${schema}.projections (name text COLLATE "C" PRIMARY KEY, checkpoint bigint NOT NULL) WITH (fillfactor = 50);
+CREATE TABLE ${schema}.projections (
+  name text COLLATE "C" PRIMARY KEY,
+  position bigint NOT NULL,
+  term bigint NOT NULL,
+  note json NOT NULL
+) WITH (fillfactor = 50);
 CREATE TABLE ${schema}.projection_rows (
   projection text COLLATE "C" NOT NULL,
   key text COLLATE "C" NOT NULL,
@@ -79,9 +93,17 @@ CREATE TABLE ${schema}.leases (
   owner text COLLATE "C" NOT NULL,
   expires_at bigint NOT NULL
 ) WITH (fillfactor = 50);
+CREATE TABLE ${schema}.reservations (
+  aggregate text COLLATE "C" NOT NULL,
+  id text COLLATE "C" NOT NULL,
+  writer text COLLATE "C" NOT NULL,
+  expires_at bigint NOT NULL,
+  PRIMARY KEY (aggregate, id)
+);
 CREATE VIEW ${schema}.event_log AS
   SELECT e.position, s.aggregate, s.id, e.sequence, k.type, e.revision, e.data, coalesce(e.metadata, '{}') AS metadata,
-    coalesce(e.tags, '{}') AS tags, to_timestamp(e.recorded_at / 1000.0) AS recorded_at, e.commit_id
+    coalesce(e.tags, '{}') AS tags, to_timestamp(e.recorded_at / 1000.0) AS recorded_at, e.commit_id,
+    e.command
   FROM ${schema}.events e
   JOIN ${schema}.streams s ON s.number = e.stream
   JOIN ${schema}.kinds k ON k.number = e.kind;

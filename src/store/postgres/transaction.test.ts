@@ -5,6 +5,7 @@ import { setImmediate } from 'node:timers/promises'
 import { dropSchema, freshSchema, openStore, simpleCommit, withClient } from '../../../test/servers/postgres-place.ts'
 import { findPostgres } from '../../../test/servers/postgres-server.ts'
 import { onServer } from '../../../test/servers/server.ts'
+import { at } from '../../testing/checkpoint-at.ts'
 import type { SqlTransaction, Store } from '../store.ts'
 import { quoted } from './tables.ts'
 
@@ -48,7 +49,7 @@ await onServer('Transactions', findPostgres, (server) => {
       new Uint8Array([0, 255]),
       new Date('2026-02-03T04:05:06.789Z'),
     ] as const
-    await transact(store, 'p', 0, async (sql) => {
+    await transact(store, 'p', at(0), async (sql) => {
       const text = `SELECT $1::text AS text, $2::float8 AS double, $3::bigint AS big, $4::boolean AS yes, $5::int AS none,
         $6::bytea AS bytes, $7::timestamptz AS at, 7::bigint AS small, '2026-02-03'::date AS day, 'infinity'::timestamptz AS never,
         1.10::numeric AS exact, '{"a": 1}'::json AS json, timestamp '2026-02-03 04:05:06' AS plain`
@@ -59,7 +60,7 @@ await onServer('Transactions', findPostgres, (server) => {
           plain: new Date('2026-02-03T04:05:06Z'),
         },
       ])
-      return { to: 1, rows: [] }
+      return { to: at(1), rows: [] }
     })
   })
 
@@ -123,45 +124,45 @@ await onServer('Transactions', findPostgres, (server) => {
       `SELECT 1; COMMIT`,
       'DO $$ BEGIN COMMIT; END $$',
     ]) {
-      const refused = transact(store, 'p', 0, async (sql) => {
+      const refused = transact(store, 'p', at(0), async (sql) => {
         await sql.query(`INSERT INTO ${table} VALUES (1)`)
         await sql.query(statement).catch(() => {})
-        return { to: 1, rows: [] }
+        return { to: at(1), rows: [] }
       })
       await assert.rejects(refused, { code: 'SQL_FAILED' }, statement)
     }
     assert.deepEqual(await notes(), [])
-    assert.equal(await store.loadCheckpoint('p'), 0)
+    assert.deepEqual(await store.loadCheckpoint('p'), at(0))
   })
 
   test('may go back to a savepoint after a statement that failed', async (context) => {
     const { store, table, notes } = await open(context)
-    await transact(store, 'p', 0, async (sql) => {
+    await transact(store, 'p', at(0), async (sql) => {
       await sql.query(`INSERT INTO ${table} VALUES (1)`)
       await sql.query('SAVEPOINT before')
       await assert.rejects(sql.query(`INSERT INTO ${table} VALUES (1)`), { code: 'SQL_FAILED' })
       await sql.query('ROLLBACK TO SAVEPOINT before')
       await sql.query(`INSERT INTO ${table} VALUES (2)`)
-      return { to: 1, rows: [] }
+      return { to: at(1), rows: [] }
     })
     assert.deepEqual(await notes(), [1, 2])
-    assert.equal(await store.loadCheckpoint('p'), 1)
+    assert.deepEqual(await store.loadCheckpoint('p'), at(1))
   })
 
   test('of two at once the second waits, and then conflicts without calling its work', async (context) => {
     const { store, table, notes } = await open(context)
     const [entered, proceed] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
-    const first = transact(store, 'p', 0, async (sql) => {
+    const first = transact(store, 'p', at(0), async (sql) => {
       entered.resolve()
       await sql.query(`INSERT INTO ${table} VALUES (1)`)
       await proceed.promise
-      return { to: 1, rows: [] }
+      return { to: at(1), rows: [] }
     })
     await entered.promise
     let called = false
-    const second = transact(store, 'p', 0, async () => {
+    const second = transact(store, 'p', at(0), async () => {
       called = true
-      return { to: 2, rows: [] }
+      return { to: at(2), rows: [] }
     })
     const refused = assert.rejects(second, { code: 'CHECKPOINT_CONFLICT' })
     await withClient(server, (client) =>
@@ -182,53 +183,53 @@ await onServer('Transactions', findPostgres, (server) => {
     const { store, table, notes } = await open(context, { timeoutMs: 2000 })
     const never = Promise.withResolvers<never>()
     let kept: SqlTransaction | undefined
-    const lost = transact(store, 'p', 0, async (sql) => {
+    const lost = transact(store, 'p', at(0), async (sql) => {
       kept = sql
       await sql.query(`INSERT INTO ${table} VALUES (1)`)
       return never.promise
     })
     await assert.rejects(lost, { code: 'TRANSACTION_TOO_LONG', message: /not over after 2000 ms/ })
     await assert.rejects(kept!.query('SELECT 1'), { code: 'SQL_FAILED' })
-    await transact(store, 'p', 0, async (sql) => {
+    await transact(store, 'p', at(0), async (sql) => {
       await sql.query(`INSERT INTO ${table} VALUES (2)`)
-      return { to: 1, rows: [] }
+      return { to: at(1), rows: [] }
     })
     assert.deepEqual(await notes(), [2])
   })
 
   test('whose connection is cut save nothing, or all', async (context) => {
     const { store, table, notes } = await open(context)
-    const cut = transact(store, 'p', 0, async (sql) => {
+    const cut = transact(store, 'p', at(0), async (sql) => {
       await sql.query(`INSERT INTO ${table} VALUES (1)`)
       await withClient(server, (client) =>
         client.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state = 'idle in transaction'"),
       )
       await sql.query(`INSERT INTO ${table} VALUES (2)`)
-      return { to: 1, rows: [] }
+      return { to: at(1), rows: [] }
     })
     await assert.rejects(cut, { code: 'STORE_UNAVAILABLE' })
     assert.deepEqual(await notes(), [])
-    assert.equal(await store.loadCheckpoint('p'), 0)
+    assert.deepEqual(await store.loadCheckpoint('p'), at(0))
   })
 
   test('fail where a constraint is checked at the end only', async (context) => {
     const { store, table, notes } = await open(context)
-    const refused = transact(store, 'p', 0, async (sql) => {
+    const refused = transact(store, 'p', at(0), async (sql) => {
       await sql.query(`ALTER TABLE ${table} ADD COLUMN of int REFERENCES ${table} (id) DEFERRABLE INITIALLY DEFERRED`)
       await sql.query(`INSERT INTO ${table} VALUES (1, 'a', 7)`)
-      return { to: 1, rows: [] }
+      return { to: at(1), rows: [] }
     })
     await assert.rejects(refused, { code: 'SQL_FAILED', message: /COMMIT.*foreign key/ })
     assert.deepEqual(await notes(), [])
-    assert.equal(await store.loadCheckpoint('p'), 0)
+    assert.deepEqual(await store.loadCheckpoint('p'), at(0))
   })
 
   test('may append to the same store meanwhile', async (context) => {
     const { store, table } = await open(context)
-    await transact(store, 'p', 0, async (sql) => {
+    await transact(store, 'p', at(0), async (sql) => {
       await sql.query(`INSERT INTO ${table} VALUES (1)`)
       await store.append([simpleCommit('c')])
-      return { to: 1, rows: [] }
+      return { to: at(1), rows: [] }
     })
     assert.equal(await store.head(), 1)
   })

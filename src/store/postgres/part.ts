@@ -1,0 +1,74 @@
+/**
+ * What a statement says that it has looked at, held against what it gives: places follow one another where every place was looked
+ * at, what indexes name is there, and what was found is what was looked for.
+ */
+import { matches } from '../page.ts'
+import type { ReadAllOptions, StoredEvent } from '../store.ts'
+import { Damage, type EventPage } from './event-page.ts'
+import type { Search } from './read-functions.ts'
+
+/** The part of a read that a statement was to look at. */
+export interface Part {
+  readonly from: number
+  readonly to: number
+  readonly backward: boolean
+  /** How many events were asked for. */
+  readonly count: number
+  readonly search: Search
+  /** How many places were to be looked at. */
+  readonly window: number | undefined
+}
+
+/** How far a statement has looked. */
+export interface Looked {
+  /** Where to go on: the next place, or if backward the one above it. */
+  readonly next: number
+  /** Whether nothing is left where the statement was to look. */
+  readonly isLast: boolean
+}
+
+/** @throws Damage if a row is missing, or one was found that should not have been */
+export function lookedAt(part: Part, page: EventPage, read: readonly StoredEvent[], filters: ReadAllOptions): Looked {
+  const { backward, search } = part
+  const place = search === 'stream' ? 'sequence' : 'position'
+  const last = read.at(-1)?.[place]
+  const isCut = read.length < page.found
+  const isFull = page.found >= page.wanted
+  const end = Math.min(part.to, page.last + 1)
+  if (search === 'stream' || search === 'any') checkDense(part, page, read, place)
+  for (const event of read) {
+    if (!matches(filters, event)) throw new Damage('it is not what its indexes say', event.position)
+  }
+  if (last !== undefined && (isCut || isFull)) {
+    checkCount(page, backward ? last : part.from, backward ? end : last + 1)
+    return { next: backward ? last : last + 1, isLast: false }
+  }
+  const { window = Number.POSITIVE_INFINITY } = part
+  const next = backward
+    ? Math.max(part.from, end - window, page.next === undefined ? 0 : page.next + 1)
+    : Math.min(end, part.from + window, page.next ?? Number.POSITIVE_INFINITY)
+  checkCount(page, backward ? next : part.from, backward ? end : next)
+  return { next: backward ? next : Math.max(next, part.from), isLast: page.next === undefined }
+}
+
+/** Every place was asked for, so each is followed by the next one, up to where it ends or the page is full. */
+function checkDense(
+  { from, to, backward, count }: Part,
+  { found, last }: EventPage,
+  read: readonly StoredEvent[],
+  place: 'sequence' | 'position',
+): void {
+  const end = Math.min(to, last + 1)
+  const there = Math.max(Math.min(end - from, count), 0)
+  for (const [i, event] of read.entries()) {
+    const expected = backward ? end - 1 - i : from + i
+    if (event[place] !== expected) throw new Damage('it is not there', expected)
+  }
+  if (found < there) throw new Damage('it is not there', backward ? end - 1 - read.length : from + read.length)
+}
+
+/** Where the events were counted there are as many as places. */
+function checkCount({ looked }: EventPage, low: number, high: number): void {
+  if (looked === undefined || looked >= high - low) return
+  throw new Damage(`an event from ${low} to ${high - 1} is not there`)
+}

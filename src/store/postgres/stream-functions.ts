@@ -1,0 +1,51 @@
+/**
+ * The functions that ask and say something about many streams at once: where they end, and for whom they are reserved.
+ *
+ * Where streams end is read on the primary by the snapshot of the statement that calls the function, which is taken when the question
+ * has arrived: what was acknowledged before it was asked is in there. Reservations are for fairness only: who would have to wait for
+ * one longer than a moment does not get it, and none is worth a sync.
+ */
+import { beginWriting, isReservedIn, pinnedPlans, presentIn } from './append-function.ts'
+
+const lockWait = '200ms'
+
+/** @param schema quoted */
+export const streamFunctionsIn = (schema: string): string => `
+CREATE FUNCTION ${schema}.stream_ends(aggregates text[], ids text[], OUT sequences bigint[], OUT checksums integer[])
+LANGUAGE plpgsql STABLE ${pinnedPlans} AS $mneme$
+BEGIN
+  SELECT array_agg(coalesce(l.sequence, 0) ORDER BY g.i), array_agg(coalesce(l.checksum, 0) ORDER BY g.i)
+  INTO sequences, checksums
+  FROM unnest(aggregates, ids) WITH ORDINALITY g (aggregate, id, i)
+  LEFT JOIN ${schema}.streams s ON s.aggregate = g.aggregate AND s.id = g.id
+  LEFT JOIN LATERAL (
+    SELECT e.sequence, e.checksum FROM ${schema}.events e WHERE e.stream = s.number ORDER BY e.sequence DESC LIMIT 1
+  ) l ON true;
+END $mneme$;
+CREATE FUNCTION ${schema}.reserve_streams(aggregates text[], ids text[], by_writer text, duration bigint, OUT given boolean[])
+LANGUAGE plpgsql ${pinnedPlans} AS $mneme$
+DECLARE
+  durable boolean := false;
+  lock_wait text := '${lockWait}';
+  present bigint;
+BEGIN
+  ${beginWriting}
+  present := ${presentIn};
+  DELETE FROM ${schema}.reservations d USING (
+    SELECT r.aggregate, r.id FROM ${schema}.reservations r WHERE NOT (${isReservedIn}) FOR UPDATE SKIP LOCKED
+  ) o WHERE d.aggregate = o.aggregate AND d.id = o.id;
+  INSERT INTO ${schema}.reservations AS r (aggregate, id, writer, expires_at)
+  SELECT g.aggregate, g.id, by_writer, present + duration
+  FROM (SELECT DISTINCT u.aggregate COLLATE "C" AS aggregate, u.id COLLATE "C" AS id FROM unnest(aggregates, ids) u (aggregate, id)) g
+  WHERE NOT EXISTS (
+    SELECT FROM ${schema}.reservations r
+    WHERE r.aggregate = g.aggregate AND r.id = g.id AND r.writer <> by_writer AND ${isReservedIn}
+  )
+  ORDER BY g.aggregate, g.id
+  ON CONFLICT (aggregate, id) DO UPDATE SET writer = excluded.writer, expires_at = excluded.expires_at
+  WHERE r.writer = excluded.writer OR NOT (${isReservedIn});
+  SELECT array_agg(r.writer IS NOT DISTINCT FROM by_writer ORDER BY g.i) INTO given
+  FROM unnest(aggregates, ids) WITH ORDINALITY g (aggregate, id, i)
+  LEFT JOIN ${schema}.reservations r ON r.aggregate = g.aggregate AND r.id = g.id;
+END $mneme$;
+`
