@@ -45,8 +45,8 @@ export async function projectInPostgres(place: Place): Promise<number> {
   const save = `INSERT INTO ${target.schema}.projection_rows (projection, key, value)
     SELECT 'balances', d.key, d.value::json FROM unnest($1::text[], $2::text[]) d (key, value)
     ON CONFLICT (projection, key) DO UPDATE SET value = excluded.value`
-  const move = `INSERT INTO ${target.schema}.projections (name, checkpoint) VALUES ('balances', $1)
-    ON CONFLICT (name) DO UPDATE SET checkpoint = excluded.checkpoint`
+  const move = `INSERT INTO ${target.schema}.projections (name, position, term, note) VALUES ('balances', $1, 0, '{}')
+    ON CONFLICT (name) DO UPDATE SET position = excluded.position`
   const startedAt = performance.now()
   for (let checkpoint = 0; ; ) {
     const events = await source.rows('read', read, [checkpoint])

@@ -27,9 +27,14 @@ const columns: readonly Column[] = [
   { name: 'recorded_at', type: 'bigint' },
   { name: 'kind', type: 'integer' },
   { name: 'revision', type: 'bigint' },
-  // Only a commit's first event has it; the others are sent a zero.
+  // Only a commit's first event has these; the others are sent a zero.
   { name: 'commit_size', type: 'integer', stored: 'nullif(e.commit_size, 0)' },
+  { name: 'commit_checksum', type: 'integer', stored: 'nullif(e.commit_checksum, 0)' },
+  { name: 'command_digest', type: 'bigint', stored: 'nullif(e.command_digest, 0)' },
+  { name: 'size', type: 'integer' },
+  { name: 'checksum', type: 'integer' },
   { name: 'commit_id', type: 'text' },
+  { name: 'command', type: 'text' },
   { name: 'data', type: 'text', stored: 'e.data::json' },
   { name: 'metadata', type: 'text', stored: 'e.metadata::json' },
   { name: 'tags', type: 'text', stored: 'e.tags::text[]' },
