@@ -81,31 +81,31 @@ await onServer('Transactions', findPostgres, (server) => {
       },
     }
     for (const [what, value] of Object.entries(strange)) {
-      const refused = transact(store, 'p', 0, async (sql) => {
+      const refused = transact(store, 'p', at(0), async (sql) => {
         await sql.query(`INSERT INTO ${table} VALUES (1)`)
         await sql.query('SELECT $1::bytea', [value as never])
-        return { to: 1, rows: [] }
+        return { to: at(1), rows: [] }
       })
       await assert.rejects(refused, { code: 'SQL_FAILED', message: /none of SQL|buffer was handed over/ }, what)
     }
     assert.deepEqual(await notes(), [])
-    await transact(store, 'p', 0, async (sql) => {
+    await transact(store, 'p', at(0), async (sql) => {
       await sql.query(`INSERT INTO ${table} VALUES (1)`)
-      return { to: 1, rows: [] }
+      return { to: at(1), rows: [] }
     })
     assert.deepEqual(await notes(), [1])
   })
 
   test('take values as they are when a statement is asked for', async (context) => {
     const { store } = await open(context)
-    await transact(store, 'p', 0, async (sql) => {
+    await transact(store, 'p', at(0), async (sql) => {
       const [bytes, date] = [Buffer.from('abc'), new Date('2026-02-03T00:00:00Z')]
       const text = 'SELECT encode($1::bytea, $2) AS hex, $3::timestamptz AS at, $4::int[] AS list'
       const asked = sql.query(text, [bytes, 'hex', date, [1, 2] as never])
       bytes.fill(0)
       date.setFullYear(1999)
       assert.deepEqual(await asked, [{ hex: '616263', at: new Date('2026-02-03T00:00:00Z'), list: '{1,2}' }])
-      return { to: 1, rows: [] }
+      return { to: at(1), rows: [] }
     })
   })
 
