@@ -4,13 +4,14 @@
  */
 import type { StreamId } from '../domain/stream.ts'
 
-interface Reservation {
+/** Whose a stream is, and until when: in milliseconds since 1970. */
+export interface Reservation {
   readonly writer: string
   readonly expiresAt: number
 }
 
 /** What lies further ahead than anybody may ask for is of a clock that has gone back since, and is over. */
-const aheadMsMax = 60_000
+export const aheadMsMax: number = 60_000
 
 export class Reservations {
   /** By aggregate and id, as JSON of the pair; the last renewed at the end. */
@@ -67,5 +68,6 @@ export class Reservations {
   }
 }
 
-const isOver = ({ expiresAt }: Reservation, now: number): boolean => expiresAt <= now || expiresAt > now + aheadMsMax
+export const isOver = ({ expiresAt }: Reservation, now: number): boolean =>
+  expiresAt <= now || expiresAt > now + aheadMsMax
 const keyOf = ({ aggregate, id }: StreamId): string => JSON.stringify([aggregate, id])

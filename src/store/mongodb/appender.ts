@@ -6,42 +6,45 @@
  *   majority concern, or written by this process and acknowledged by a majority. Documents never change, so where it ends is
  *   certain, however long ago it was seen. If the predecessor has a successor already, that one begins at the very same place,
  *   and the unique index refuses ours. So what is known here may be out of date, but never harmfully: no cache is ever
- *   invalidated, it is only mended where the server refuses. The same holds for a stream by `{ aggregate, id, from }`.
+ *   invalidated, it is only brought up to date where the server refuses. The same holds for a stream by `{ aggregate, id, from }`.
  * - **A visible prefix.** A batch is one ordered insert, so its documents come to be in order, each behind its predecessor, and
  *   stop at the first that collides. What stood before it is stored; the rest is placed again.
  * - **An unknown outcome** (no answer, no majority in time) forgets all that is known. The same commits appended again are placed
- *   anew, and those that are stored collide by their ids. A lost insert that reaches the server late is one more writer.
+ *   behind the end, and those that are stored collide by their ids. A lost insert that reaches the server late is one more writer.
  *
- * So the usual batch is one command: streams are known from earlier appends and reads, or new. Where several processes append
+ * So the usual batch is one command: streams are known from earlier appends and reads, or new. After a pause, and once in a while,
+ * it is preceded by a look at what others have appended and reserved (`reserved-streams.ts`). Where several processes append
  * without cease they take turns (`courtesy.ts`), and one that cannot keep up asks for one (`turn.ts`).
  */
 import { StoreError } from '../../domain/error.ts'
 import type { StreamId } from '../../domain/stream.ts'
 import type { Commit } from '../commit.ts'
 import type { AppendResult } from '../store.ts'
-import { type Entry, idKeyOf, keyOf, type Placement, type Plan, type Progress, planBatch } from './batch-plan.ts'
+import { type Entry, idKeyOf, type Placement, type Plan, type Progress, planBatch } from './batch-plan.ts'
 import {
   bytesOf,
   type CommitDocument,
   type CommitHeader,
+  checkHeaders,
   documentBytesMax,
   documentOf,
   headerFields,
   receiptOf,
+  WrittenCommit,
 } from './commit-document.ts'
 import { Courtesy } from './courtesy.ts'
 import { type Database, pause, rest } from './database.ts'
 import { type WriteError, writeErrorOf } from './failure.ts'
-import { byId, collisionOf, indexes } from './indexes.ts'
+import { collisionOf, indexes } from './indexes.ts'
 import type { LogEnd } from './log-end.ts'
 import type { Settings } from './options.ts'
-import type { Streams } from './streams.ts'
+import type { ReservedStreams } from './reserved-streams.ts'
+import { lastOf, noEnd } from './stream-ends.ts'
+import { keyOf, type Streams } from './streams.ts'
 import type { Turn } from './turn.ts'
 
 /** How many documents one insert has at most. In bytes it has at most as many as one document may have. */
 const insertCountMax = 1000
-/** How many missed commits are caught up with one by one; behind more the end of the log is asked for. */
-const missedMax = 1000
 /** Whom others have overtaken for so long takes the turn. */
 const patientMs = 300
 /** How long others are let go first at most, and how often it is looked whether they have. */
@@ -60,6 +63,7 @@ export interface AppenderParts {
   readonly streams: Streams
   readonly end: LogEnd
   readonly turn: Turn
+  readonly reserved: ReservedStreams
 }
 
 export class Appender {
@@ -68,35 +72,45 @@ export class Appender {
   readonly #streams: Streams
   readonly #end: LogEnd
   readonly #timeoutMs: number
+  readonly #lookMs: number
   readonly #turn: Turn
+  readonly #reserved: ReservedStreams
   readonly #courtesy = new Courtesy()
-  /** The last position as far as it is known. */
-  #head: number | undefined
 
   constructor(
-    { database, streams, end, turn }: AppenderParts,
-    { label, timeoutMs }: Pick<Settings, 'label' | 'timeoutMs'>,
+    { database, streams, end, turn, reserved }: AppenderParts,
+    { label, timeoutMs, lookMs }: Pick<Settings, 'label' | 'timeoutMs' | 'lookMs'>,
   ) {
     this.#database = database
     this.#turn = turn
+    this.#reserved = reserved
     this.#streams = streams
     this.#end = end
     this.#label = label
     this.#timeoutMs = timeoutMs
+    this.#lookMs = lookMs
   }
 
   /** Appends the commits of several callers as one batch. Not to be called again before it is done. */
-  async append(callers: readonly (readonly Commit[])[]): Promise<readonly AppendResult[]> {
+  async append(
+    callers: readonly (readonly Commit[])[],
+    writers: readonly (string | undefined)[],
+  ): Promise<readonly AppendResult[]> {
     const entries = callers.flatMap((commits, caller) =>
-      commits.map((commit): Entry => ({ commit, caller, key: keyOf(commit.stream) })),
+      commits.map((commit): Entry => {
+        const written = new WrittenCommit(commit)
+        return { commit, written, caller, writer: writers[caller], key: keyOf(commit.stream) }
+      }),
     )
-    const progress: Progress = { entries, results: [], looked: new Set(), found: new Map(), storedCount: 0 }
+    const progress: Progress = {
+      ...{ entries, results: [], looked: new Set(), found: new Map(), reserved: new Set(), storedCount: 0, head: 0 },
+    }
     try {
       await this.#place(progress)
+      await this.#reserved.end(entries.filter((_, i) => progress.results[i]!.status === 'stored'))
       return progress.results
     } catch (error) {
-      this.#head = undefined
-      this.#streams.forget()
+      this.#end.forget()
       throw writeErrorOf(this.#label, 'appending', error, progress.storedCount === 0)
     } finally {
       void this.#turn.give()
@@ -141,9 +155,15 @@ export class Appender {
 
   /** A plan that rests on what is known, after asking for what is not. */
   async #clearPlan(progress: Progress): Promise<Plan> {
-    if (this.#head === undefined) this.#head = await this.#end.read()
+    const [reserved, end] = await Promise.all([
+      this.#reserved.ofOthers(progress.entries.slice(progress.results.length)),
+      this.#end.recentlyFollowed(this.#lookMs),
+    ])
+    progress.reserved = reserved
+    if (end.head !== progress.head) progress.looked.clear()
+    progress.head = end.head
     for (;;) {
-      const plan = planBatch(progress, { head: this.#head, sequenceOf: (key) => this.#streams.sequenceOf(key) })
+      const plan = planBatch(progress, { end, sequenceOf: (key) => this.#streams.sequenceOf(key) })
       if (plan.unclear.length === 0) return plan
       await this.#look(progress, plan.unclear)
     }
@@ -151,6 +171,7 @@ export class Appender {
 
   /** Inserts documents in order, as few commands as their size allows. @returns where it stopped, if it did */
   async #insert(progress: Progress, placements: readonly Placement[]): Promise<Stop | undefined> {
+    const { era } = this.#streams
     for (let next = 0; next < placements.length; ) {
       const documents = documentsFrom(placements, next)
       const { count, duplicate } = await this.#database.insert('commits', documents)
@@ -159,19 +180,15 @@ export class Appender {
         const doing = `appending: the server says that it stored ${count} of ${documents.length}`
         throw new StoreError('STORE_UNAVAILABLE', { store: this.#label, doing })
       }
-      for (const placement of placements.slice(next, next + stored)) this.#remember(placement)
+      for (const { header } of placements.slice(next, next + stored)) {
+        this.#end.add(header, era)
+        progress.head = receiptOf(header).position
+      }
       next += stored
       progress.storedCount += stored
       if (duplicate !== undefined) return { placement: placements[next]!, error: duplicate }
     }
     return undefined
-  }
-
-  #remember({ entry, position, from }: Placement): void {
-    const { length: count } = entry.commit.events
-    this.#head = position + count - 1
-    this.#end.learn({ _id: position, count })
-    this.#streams.learn(entry.key, from + count - 1)
   }
 
   /** Finds out why a document collided: by the index that the server names, else by looking at all that it can be. */
@@ -208,23 +225,17 @@ export class Appender {
    * @returns whether they have
    */
   async #catchUp(progress: Progress): Promise<boolean> {
-    const missed = await this.#database.find<CommitHeader>('commits', {
-      ...{ filter: { _id: { $gt: BigInt(this.#head!) } }, sort: { _id: 1 }, hint: byId },
-      ...{ limit: missedMax, projection: headerFields },
-    })
+    const start = this.#end.followed?.head
+    const { head, missed, hasJumped } = await this.#end.follow({ latest: false })
+    const isBehind = head > progress.head
     const left = new Map(progress.entries.slice(progress.results.length).map((entry) => [idKeyOf(entry), entry]))
     for (const header of missed) {
-      const key = keyOf(header)
-      this.#streams.learn(key, receiptOf(header).sequence)
-      const entry = left.get(idKeyOf({ key, commit: { id: header.commitId } }))
+      const entry = left.get(idKeyOf({ key: keyOf(header), commit: { id: header.commitId } }))
       if (entry !== undefined) progress.found.set(entry, receiptOf(header))
     }
-    const last = missed.at(-1)
-    if (missed.length === missedMax) {
-      progress.looked.clear()
-      this.#head = await this.#end.read()
-    } else if (last !== undefined) this.#head = receiptOf(last).position
-    return last !== undefined
+    // Else some of it was followed by somebody else, or by nobody: then the next plan looks again.
+    if (!hasJumped && start === progress.head) progress.head = head
+    return isBehind
   }
 
   /**
@@ -234,12 +245,13 @@ export class Appender {
   async #look(progress: Progress, entries: readonly Entry[], collided?: Entry): Promise<void> {
     const asked = new Set(entries.map(({ key }) => key))
     const left = progress.entries.slice(progress.results.length).filter(({ key }) => asked.has(key))
+    const { era } = this.#streams
     const lookAt = async ([key, own]: readonly [string, readonly Entry[]]) => {
       const { stream } = own[0]!.commit
-      const last = await this.#lastOf(stream)
+      const last = await lastOf(this.#database, this.#label, stream)
       const repeated = own.filter((entry) => entry === collided || !entry.commit.fresh)
       const stored = await this.#findIds(stream, repeated)
-      this.#streams.learn(key, last === undefined ? 0 : receiptOf(last).sequence)
+      this.#streams.learnEnd(key, last === undefined ? noEnd : receiptOf(last), era)
       for (const entry of own) {
         const header = stored.get(entry.commit.id)
         if (header !== undefined) progress.found.set(entry, receiptOf(header))
@@ -254,13 +266,6 @@ export class Appender {
     )
   }
 
-  async #lastOf({ aggregate, id }: StreamId): Promise<CommitHeader | undefined> {
-    const [last] = await this.#database.find<CommitHeader>('commits', {
-      ...{ filter: { aggregate, id }, sort: { from: -1 }, limit: 1, projection: headerFields, hint: indexes.byStream },
-    })
-    return last
-  }
-
   async #findIds({ aggregate, id }: StreamId, entries: readonly Entry[]): Promise<ReadonlyMap<string, CommitHeader>> {
     if (entries.length === 0) return new Map()
     const ids = [...new Set(entries.map(({ commit }) => commit.id))]
@@ -268,7 +273,7 @@ export class Appender {
       filter: { aggregate, id, commitId: ids.length === 1 ? ids[0] : { $in: ids } },
       ...{ projection: headerFields, hint: indexes.byCommit },
     })
-    return new Map(headers.map((header) => [header.commitId, header]))
+    return new Map(checkHeaders(headers, this.#label).map((header) => [header.commitId, header]))
   }
 }
 
@@ -276,11 +281,10 @@ export class Appender {
 function documentsFrom(placements: readonly Placement[], start: number): readonly CommitDocument<bigint>[] {
   const documents: CommitDocument<bigint>[] = []
   let bytes = 0
-  for (const { entry, position, from } of placements.slice(start, start + insertCountMax)) {
-    const document = documentOf(entry.commit, position, from)
-    bytes += bytesOf(document)
+  for (const { entry, header } of placements.slice(start, start + insertCountMax)) {
+    bytes += bytesOf(entry.written)
     if (documents.length > 0 && bytes > documentBytesMax) break
-    documents.push(document)
+    documents.push(documentOf(header, entry.written.content))
   }
   return documents
 }

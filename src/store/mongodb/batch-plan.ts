@@ -2,20 +2,21 @@
  * Where the commits of a batch go, worked out before anything is sent: pure, from what is known of the log. What is known may
  * be out of date; that shows when the server refuses a document, and then the rest is worked out again.
  */
-import type { StreamId } from '../../domain/stream.ts'
 import type { Commit } from '../commit.ts'
 import { isMet } from '../expected.ts'
 import type { AppendResult, Receipt } from '../store.ts'
+import { type CommitHeader, receiptOf, type WrittenCommit } from './commit-document.ts'
+import { type End, placeBehind } from './log-end.ts'
 
 /** A commit of the batch. The chain rule binds those of one caller. */
 export interface Entry {
   readonly commit: Commit
+  readonly written: WrittenCommit
   readonly caller: number
+  /** Who appends it, if its caller said so. */
+  readonly writer?: string | undefined
   readonly key: string
 }
-
-/** A stream as a key of a map: no id holds a null character, so no two streams meet. */
-export const keyOf = ({ aggregate, id }: StreamId): string => `${aggregate}\0${id}`
 
 /** A commit id of a stream as a key of a map. */
 export const idKeyOf = ({ key, commit }: { readonly key: string; readonly commit: Pick<Commit, 'id'> }): string =>
@@ -30,13 +31,17 @@ export interface Progress {
   readonly looked: Set<Entry>
   /** Those of them that are stored already. */
   readonly found: Map<Entry, Receipt>
+  /** Entries whose streams are reserved for other writers. */
+  reserved: ReadonlySet<Entry>
   /** How many commits it has stored. */
   storedCount: number
+  /** Up to where it has seen the log: of what lies behind, nothing that was looked at need be true any more. */
+  head: number
 }
 
 /** Where the log ends, and streams as far as they are known. */
 export interface Known {
-  readonly head: number
+  readonly end: End
   readonly sequenceOf: (key: string) => number | undefined
 }
 
@@ -45,8 +50,7 @@ export interface Placement {
   /** Its place in the batch. */
   readonly index: number
   readonly entry: Entry
-  readonly position: number
-  readonly from: number
+  readonly header: CommitHeader
 }
 
 export interface Plan {
@@ -59,7 +63,7 @@ export interface Plan {
 
 /** What a plan supposes as it goes along. */
 interface Draft {
-  head: number
+  end: End
   readonly sequences: Map<string, number>
   /** By stream and commit id: what this batch stores. */
   readonly stored: Map<string, Receipt>
@@ -68,7 +72,7 @@ interface Draft {
 }
 
 export function planBatch(progress: Progress, known: Known): Plan {
-  const draft = draftOf(progress, known.head)
+  const draft = draftOf(progress, known.end)
   const placements: Placement[] = []
   const results: AppendResult[] = []
   const unclear: Entry[] = []
@@ -77,16 +81,22 @@ export function planBatch(progress: Progress, known: Known): Plan {
     const { commit, key } = entry
     const stored = draft.stored.get(idKeyOf(entry)) ?? progress.found.get(entry)
     const sequence = draft.sequences.get(key) ?? known.sequenceOf(key) ?? supposed(commit)
+    const isReserved = progress.reserved.has(entry)
     const isRefused =
-      stored !== undefined || sequence === undefined || !isMet(commit.expected, sequence, isBroken(draft, entry))
+      stored !== undefined ||
+      sequence === undefined ||
+      isReserved ||
+      !isMet(commit.expected, sequence, isBroken(draft, entry))
     if (!isRefused) {
-      placements.push({ index, entry, position: draft.head + 1, from: sequence + 1 })
-      results.push(store(draft, entry, draft.head, sequence))
+      const header = entry.written.headerAt({ ...placeBehind(draft.end), from: sequence + 1 })
+      placements.push({ index, entry, header })
+      results.push(store(draft, entry, header))
     } else if (stored === undefined && (sequence === undefined || !progress.looked.has(entry))) {
       unclear.push(entry)
     } else {
       draft.broken.add(chainOf(entry))
-      results.push(stored ? { status: 'duplicate', ...stored } : { status: 'conflict', sequence: sequence! })
+      if (stored !== undefined) results.push({ status: 'duplicate', ...stored })
+      else results.push({ status: 'conflict', sequence: sequence!, ...(isReserved && { reserved: true }) })
     }
   }
   return { placements, results, unclear }
@@ -96,8 +106,8 @@ export function planBatch(progress: Progress, known: Known): Plan {
 const supposed = ({ expected }: Commit): number | undefined => (isMet(expected, 0, false) ? 0 : undefined)
 
 /** What the commits that are done leave to the rest. */
-function draftOf({ entries, results }: Progress, head: number): Draft {
-  const draft: Draft = { head, sequences: new Map(), stored: new Map(), broken: new Set() }
+function draftOf({ entries, results }: Progress, end: End): Draft {
+  const draft: Draft = { end, sequences: new Map(), stored: new Map(), broken: new Set() }
   for (const [index, result] of results.entries()) {
     const entry = entries[index]!
     if (result.status === 'stored') draft.stored.set(idKeyOf(entry), receiptIn(result))
@@ -106,15 +116,14 @@ function draftOf({ entries, results }: Progress, head: number): Draft {
   return draft
 }
 
-function store(draft: Draft, entry: Entry, head: number, sequence: number): AppendResult {
-  const { length: count } = entry.commit.events
-  const receipt: Receipt = { sequence: sequence + count, position: head + count, count }
-  draft.head = receipt.position
+function store(draft: Draft, entry: Entry, header: CommitHeader): AppendResult {
+  const receipt = receiptOf(header)
+  draft.end = { head: receipt.position, commit: header }
   draft.sequences.set(entry.key, receipt.sequence)
   draft.stored.set(idKeyOf(entry), receipt)
   return { status: 'stored', ...receipt }
 }
 
-const receiptIn = ({ sequence, position, count }: Receipt): Receipt => ({ sequence, position, count })
+const receiptIn = ({ status: _, ...receipt }: AppendResult & Receipt): Receipt => receipt
 const chainOf = ({ key, caller }: Entry): string => `${caller}\0${key}`
 const isBroken = ({ broken }: Draft, entry: Entry): boolean => broken.has(chainOf(entry))

@@ -7,10 +7,18 @@
  * go on with the next part of a bulk after a write concern failed, and send a write again before anybody has looked. All that
  * the URL or the user's client says of write concern, read preference and number types is overruled.
  */
-import type { ClientSession, Db, Document, Filter, MongoClient, Timestamp } from './driver.ts'
+import type { ClientSession, Db, Document, Filter, FindCursor, MongoClient, Timestamp } from './driver.ts'
 import { isDuplicate, NoAnswer, type WriteError, WriteRefused } from './failure.ts'
 
-export type CollectionName = 'meta' | 'commits' | 'snapshots' | 'projections' | 'rows' | 'step_parts' | 'leases'
+export type CollectionName =
+  | 'meta'
+  | 'commits'
+  | 'snapshots'
+  | 'projections'
+  | 'rows'
+  | 'step_parts'
+  | 'leases'
+  | 'reservations'
 
 /** What to find. Every query says which index it goes by, so that no plan of the server's is ever worse. */
 export interface Query {
@@ -26,6 +34,13 @@ export interface Update {
   readonly q: Document
   readonly u: Document
   readonly upsert?: boolean
+}
+
+/** Documents from the beginning of a query on, as many as one answer of the server holds. */
+export interface Portion<Found> {
+  readonly documents: readonly Found[]
+  /** Whether the query has no more. */
+  readonly isAll: boolean
 }
 
 /** What became of an ordered write: how many of its parts were done, and the duplicate key at which it stopped. */
@@ -48,10 +63,14 @@ interface WriteReply {
   readonly writeErrors?: readonly WriteError[]
 }
 
+type ReadLevel = 'majority' | 'local' | 'linearizable'
+
 const durable = { w: 'majority', j: true } as const
 const reading = {
   readPreference: 'primary',
   ...{ promoteLongs: true, promoteValues: true, useBigInt64: false, raw: false },
+  // Bytes that are no text come as another text: who reads them finds that the checksum is wrong.
+  enableUtf8Validation: false,
 } as const
 
 export class Database {
@@ -63,7 +82,7 @@ export class Database {
   readonly #timeoutMs: number
   readonly #sessions: boolean
   /** 'local' only on a single server, which has nothing to undo. */
-  #readConcern: 'majority' | 'local' = 'majority'
+  #readConcern: Exclude<ReadLevel, 'linearizable'> = 'majority'
   /** The time of the last operation that was seen. */
   #seen: Timestamp | undefined
 
@@ -102,6 +121,49 @@ export class Database {
     return this.#inSession((session) => this.#find<Found>(collection, query, session, signal))
   }
 
+  /**
+   * Documents as of now: no write that was acknowledged before is missing, even if the server has been deposed and does not know it
+   * yet. In a replica set this takes the time that a write takes.
+   */
+  findLatest<Found>(collection: CollectionName, query: Query): Promise<readonly Found[]> {
+    // Without a session of the store's: what is read so is later than all that was seen, and may not be asked for with a time.
+    return this.isReplicated
+      ? this.#find<Found>(collection, query, undefined, undefined, 'linearizable')
+      : this.find(collection, query)
+  }
+
+  /** As many documents as the server puts into one answer, which is bounded in bytes: 16 MiB, or one document. */
+  findSome<Found>(collection: CollectionName, query: Query, signal?: AbortSignal): Promise<Portion<Found>> {
+    return this.#inSession((session) =>
+      within(this.#timeoutMs, signal, async (until) => {
+        const cursor = this.#cursor(collection, query, session, this.#readConcern, until)
+        try {
+          const first = await cursor.next()
+          if (first === null) return { documents: [], isAll: true }
+          const documents = [first, ...cursor.readBufferedDocuments()] as unknown as readonly Found[]
+          return { documents, isAll: cursor.id === undefined || cursor.id.isZero() }
+        } finally {
+          await cursor.close()
+        }
+      }),
+    )
+  }
+
+  /** How many documents a filter finds, by an index. */
+  async count(
+    collection: CollectionName,
+    { filter, hint }: Pick<Query, 'filter' | 'hint'>,
+    signal?: AbortSignal,
+  ): Promise<number> {
+    const command = { count: this.nameOf(collection), query: filter, hint, readConcern: { level: this.#readConcern } }
+    const { n } = await this.#inSession((session) =>
+      within(this.#timeoutMs, signal, (until) =>
+        this.#db.command(command, { ...reading, signal: until, ...(session && { session }) }),
+      ),
+    )
+    return n
+  }
+
   /** The document with an `_id`, if a majority has it. Without a hint: with one, servers leave their shortest way to it. */
   async get<Found>(collection: CollectionName, _id: unknown, signal?: AbortSignal): Promise<Found | undefined> {
     const query = { filter: { _id }, limit: 1 }
@@ -117,6 +179,16 @@ export class Database {
   /** Updates in their order, up to the first that collides. */
   update(collection: CollectionName, updates: readonly Update[]): Promise<Written> {
     return this.#write({ update: this.nameOf(collection), updates, ordered: true })
+  }
+
+  /** Updates each by itself. @returns for each whether it was done; if not, it collided */
+  async updateEach(collection: CollectionName, updates: readonly Update[]): Promise<readonly boolean[]> {
+    const reply = await this.#send({ update: this.nameOf(collection), updates, ordered: false })
+    const { writeErrors = [] } = reply as WriteReply
+    const other = writeErrors.find((error) => !isDuplicate(error))
+    if (other !== undefined) throw new WriteRefused(other)
+    const collided = new Set(writeErrors.map(({ index }) => index))
+    return updates.map((_, index) => !collided.has(index))
   }
 
   remove(collection: CollectionName, filters: readonly Document[]): Promise<Written> {
@@ -142,16 +214,29 @@ export class Database {
 
   #find<Found>(
     collection: CollectionName,
-    { filter, projection, ...query }: Omit<Query, 'hint'>,
+    query: Omit<Query, 'hint'>,
     session: ClientSession | undefined,
     wanted: AbortSignal | undefined,
+    level: ReadLevel = this.#readConcern,
   ): Promise<readonly Found[]> {
     return within(this.#timeoutMs, wanted, (signal) => {
-      const options = { ...reading, ...query, ...(projection && { projection }), ...(session && { session }), signal }
-      const all = this.#db.collection(this.nameOf(collection))
-      const found = all.find(filter as Filter<Document>, { ...options, readConcern: { level: this.#readConcern } })
-      return found.toArray() as unknown as Promise<readonly Found[]>
+      const cursor = this.#cursor(collection, query, session, level, signal)
+      return cursor.toArray() as unknown as Promise<readonly Found[]>
     })
+  }
+
+  #cursor(
+    collection: CollectionName,
+    { filter, projection, ...query }: Omit<Query, 'hint'>,
+    session: ClientSession | undefined,
+    level: ReadLevel,
+    signal: AbortSignal,
+  ): FindCursor {
+    const options = { ...reading, ...query, ...(projection && { projection }), ...(session && { session }), signal }
+    const all = this.#db.collection(this.nameOf(collection))
+    // All that is asked for in one answer, if it fits. A server does not go on for somebody who has given up.
+    const bounds = { ...(query.limit && { batchSize: query.limit }), maxTimeMS: Math.ceil(this.#timeoutMs) }
+    return all.find(filter as Filter<Document>, { ...options, ...bounds, readConcern: { level } })
   }
 
   async #write(command: Document): Promise<Written> {

@@ -13,6 +13,7 @@ export type {
   Db,
   Document,
   Filter,
+  FindCursor,
   MongoClient,
   MongoClientOptions,
   Timestamp,

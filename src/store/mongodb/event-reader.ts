@@ -2,218 +2,195 @@
  * Reads the log and streams: commits whole, events by the piece. Pages are bounded, and no cursor stays open.
  *
  * A page of the log itself, forward, is one question: no commit is there before the one that it stands behind, so what a walk in
- * their order comes upon is all that there is up to where it ends. Any other read asks where the log ends first and looks no further, so a filter that goes
- * by several parts of an index at different moments cannot pass over what was appended meanwhile; what it asks next sees at
- * least as much, on whatever server (see `database.ts`).
+ * their order comes upon is all that there is up to where it ends. Each commit names the checksum of the one before it, so the
+ * first one also tells whether the reader goes on in the log that it knows. Any other read asks where the log ends first and looks no
+ * further, so a filter that goes by several parts of an index at different moments cannot pass over what was appended meanwhile; what
+ * it asks next sees at least as much, on whatever server (see `database.ts`). What an index leaves out is counted, where that is
+ * not too much: a read does not pass over commits that are missing.
  */
+import { StoreError } from '../../domain/error.ts'
 import type { StreamId } from '../../domain/stream.ts'
-import { examinedBy, matches, readOptions } from '../page.ts'
+import { checkBehind, examinedBy, readOptions } from '../page.ts'
 import type { Range } from '../range.ts'
-import type { Page, ReadAllOptions, ReadOptions, Receipt, StoredEvent } from '../store.ts'
-import { keyOf } from './batch-plan.ts'
-import { type CommitDocument, type CommitHeader, eventsOf, headerFields, receiptOf } from './commit-document.ts'
+import type { LogPlace, Page, ReadAllOptions, ReadOptions, Receipt, StoredEvent } from '../store.ts'
+import { type CommitHeader, checkHeaders, headerFields, receiptOf } from './commit-document.ts'
+import { CommitPages, type CommitPortion, type Found, type Reading } from './commit-pages.ts'
+import { type Course, courseOfLog, courseOfStream } from './course.ts'
 import type { Database, Query } from './database.ts'
-import type { Document } from './driver.ts'
 import { byId, indexes } from './indexes.ts'
-import type { LogEnd } from './log-end.ts'
-import type { Streams } from './streams.ts'
+import type { End, LogEnd } from './log-end.ts'
+import { noEnd } from './stream-ends.ts'
+import { keyOf, type Streams } from './streams.ts'
 
-/** How many commits one query brings at most. */
-const pageMax = 1000
-/** So many alternatives a filter by index has at most; with more, all is read and filtered here. */
-const alternativesMax = 100
+/** Over so many positions the commits are counted. */
+const countedMax = 10_000
 
-/** Which commits a read goes over, and by which place. */
-interface Course {
-  readonly place: '_id' | 'from'
-  /** What all of them have, whatever the range. */
-  readonly base: Document
-  /** What the index narrows them down to. */
-  readonly filter: Document
-  readonly hint: Query['hint']
-  /** The index that has all places of the base, whatever the filter. */
-  readonly whole: Query['hint']
-  /** Without a filter every place of a range is met, so a limit is a bound of the range too. */
-  readonly isDense: boolean
-  readonly passes: (event: StoredEvent) => boolean
-}
-
-/** A commit and those of its events that are asked for, in reading order. */
-interface Found {
-  readonly document: CommitDocument
-  readonly events: readonly StoredEvent[]
-}
-
-/** A read with its bounds worked out. */
-interface Reading {
-  readonly from: number
-  readonly to: number
-  readonly limit: number
-  readonly backward: boolean
-  readonly signal: AbortSignal | undefined
-}
+const nothing: CommitPortion = Object.freeze({ commits: [] })
 
 export class EventReader {
   readonly #database: Database
   readonly #label: string
   readonly #streams: Streams
   readonly #end: LogEnd
+  readonly #pages: CommitPages
 
   constructor(database: Database, label: string, streams: Streams, end: LogEnd) {
     this.#database = database
     this.#label = label
     this.#streams = streams
     this.#end = end
+    this.#pages = new CommitPages(database, label, streams, end)
   }
 
   async findCommit({ aggregate, id }: StreamId, commitId: string): Promise<Receipt | undefined> {
-    const [header] = await this.#database.find<CommitHeader>('commits', {
+    const found = await this.#database.find<CommitHeader>('commits', {
       ...{ filter: { aggregate, id, commitId }, limit: 1, projection: headerFields, hint: indexes.byCommit },
     })
+    const [header] = checkHeaders(found, this.#label)
     return header && receiptOf(header)
   }
 
-  readStream(stream: StreamId, range: Range, options: ReadOptions): Promise<readonly StoredEvent[]> {
+  async readStream(stream: StreamId, range: Range, options: ReadOptions): Promise<readonly StoredEvent[]> {
     const { limit, backward } = readOptions(options)
-    const base = { aggregate: stream.aggregate, id: stream.id }
-    const course: Course = {
-      ...{ place: 'from', base, filter: {}, hint: indexes.byStream, whole: indexes.byStream },
-      ...{ isDense: true, passes: () => true },
-    }
-    const to = Math.min(range.to, Number.MAX_SAFE_INTEGER)
-    return this.#read(course, { from: Math.max(range.from, 1), to, limit, backward, signal: options.signal })
+    const [from, to] = [Math.max(range.from, 1), Math.min(range.to, Number.MAX_SAFE_INTEGER)]
+    if (from >= to || limit === 0) return []
+    const { era } = this.#streams
+    const { commits } = await this.#pages.read(courseOfStream(stream), {
+      ...{ from, to, limit, backward, signal: options.signal },
+    })
+    const newest = (backward ? commits[0] : commits.at(-1))?.document
+    const { sequence, checksum } = newest === undefined ? noEnd : receiptOf(newest)
+    // Whether the range went on behind the newest: a commit that follows it would have been met.
+    const isOpen = range.to > to && (backward || sequence + 1 < from + limit)
+    const isEnd = isOpen && (newest !== undefined || from === 1)
+    if (isEnd) this.#streams.learnEnd(keyOf(stream), { sequence, checksum }, era)
+    else if (newest !== undefined) this.#streams.learn(keyOf(stream), sequence)
+    return eventsIn(commits, limit)
   }
 
-  async readAll(range: Range, options: ReadAllOptions): Promise<Page> {
+  readAll(range: Range, options: ReadAllOptions): Promise<Page> {
     const { limit, backward } = readOptions(options)
-    const course = courseOf(options)
     const [from, to] = [Math.max(range.from, 1), Math.min(range.to, Number.MAX_SAFE_INTEGER)]
     const reading = { from, to, limit, backward, signal: options.signal }
-    if (course.isDense && !backward) {
-      const events = await this.#read(course, reading)
-      return { events, examined: examinedBy(events, range, reading, events.at(-1)?.position ?? from - 1) }
-    }
-    const head = await this.#end.read(options.signal)
+    const course = courseOfLog(options)
+    const isWalk = course.isDense && !backward && limit > 0 && from < to
+    if (isWalk) return this.#walk(course, reading, range, options.behind)
     const isVain = options.types?.length === 0 || options.aggregates?.length === 0
-    const events = isVain ? [] : await this.#read(course, { ...reading, to: Math.min(to, head + 1) })
-    return { events, examined: examinedBy(events, range, reading, head) }
+    return this.#search(course, isVain ? { ...reading, limit: 0 } : reading, { range, limit, behind: options.behind })
   }
 
-  /** The events of a range: those of the commits that begin in it, and of the one that reaches into it from before. */
-  async #read(course: Course, reading: Reading): Promise<readonly StoredEvent[]> {
-    const { from, to, limit, backward } = reading
-    if (from >= to || limit === 0) return []
-    const commits = await this.#commits(course, reading)
-    const events: StoredEvent[] = []
-    let last: CommitDocument | undefined
-    for (const { document, events: own } of commits) {
-      if (events.length >= limit) break
-      for (const event of own) events.push(event)
-      if (own.length > 0) last = document
+  /** A page of the log itself, forward. */
+  async #walk(course: Course, reading: Reading, range: Range, behind: LogPlace | undefined): Promise<Page> {
+    const { from, limit } = reading
+    const [{ commits, cutAt }, elsewhere] = await Promise.all([
+      this.#pages.read(course, reading),
+      behind === undefined || behind.position === from - 1 ? undefined : this.#commitAt(behind.position, reading),
+    ])
+    const first = commits[0]?.document
+    const before = first === undefined ? await this.#checksumAt(from - 1, reading) : checksumBefore(first, from)
+    if (behind !== undefined) await this.#check(behind, behind.position === from - 1 ? before : elsewhere?.checksum)
+    const events = eventsIn(commits, limit)
+    const last = events.at(-1)
+    if (last !== undefined) {
+      const own = commits.findLast(({ document }) => document._id <= last.position)!
+      this.#end.learn(own.document, last.position + 1)
     }
-    if (events.length > limit) events.length = limit
-    if (last !== undefined && course.place === '_id' && !backward) {
-      this.#end.learn(last, events.at(-1)!.position + 1)
-    }
-    const newest = (backward ? commits[0] : commits.at(-1))?.document
-    if (newest !== undefined && course.place === 'from') {
-      this.#streams.learn(keyOf(newest), receiptOf(newest).sequence)
-    }
-    return events
+    const examined = examinedBy(events, range, reading, last?.position ?? from - 1)
+    const isLast = events.length < limit && cutAt === undefined
+    return { events, examined, checksum: last?.checksum ?? before ?? 0, isLast }
   }
 
-  /** The commits of a range in reading order, at least as many as the limit asks for. */
-  async #commits(course: Course, reading: Reading): Promise<readonly Found[]> {
-    const { from, limit, backward } = reading
-    let [before, within] = await Promise.all([this.#reachingInto(course, reading), this.#beginningIn(course, reading)])
-    const isWhole = !backward || within.reduce((count, { events }) => count + events.length, 0) < limit
-    const first = (backward ? within.at(-1) : within[0])?.document[course.place] ?? from
-    // Of a range that began behind the end, the commit that reaches into it may have come between the two looks.
-    if (course.isDense && isWhole && before.length === 0 && first > from) {
-      before = await this.#reachingInto(course, reading)
-    }
-    return backward ? [...within, ...before] : [...before, ...within]
+  /** Any other page: filtered, backward, or of nothing. */
+  async #search(
+    course: Course,
+    reading: Reading,
+    { range, limit, behind }: { readonly range: Range; readonly limit: number; readonly behind: LogPlace | undefined },
+  ): Promise<Page> {
+    const end = await this.#end.read(reading.signal)
+    const bounded = { ...reading, to: Math.min(reading.to, end.head + 1) }
+    const isEmpty = bounded.limit === 0 || bounded.from >= bounded.to
+    const [{ commits, cutAt }, known, isCounted] = await Promise.all([
+      isEmpty ? nothing : this.#pages.read(course, bounded),
+      behind && this.#commitAt(behind.position, reading),
+      isEmpty || this.#count(bounded, end.commit),
+    ])
+    if (behind !== undefined) await this.#check(behind, known?.checksum)
+    const events = eventsIn(commits, limit)
+    const last = events.at(-1)
+    const isLast = events.length < limit && cutAt === undefined
+    if (!isCounted && !isLast) await this.#count(bounded, commits.at(-1)?.document)
+    const examined = cutAt ?? examinedBy(events, range, { limit, backward: reading.backward }, end.head)
+    const place = { position: examined, ...(last?.position === examined ? last : undefined) }
+    return { events, examined, checksum: await this.#checksumOf(place, end, reading), isLast }
   }
 
-  /** The commit that begins before a range and ends in it, if there is one. */
-  async #reachingInto(course: Course, reading: Reading): Promise<readonly Found[]> {
-    const { from, signal } = reading
-    const begin = this.#knownBegin(course, from) ?? (await this.#findBegin(course, from, signal))
-    if (begin === 0) return []
-    const document = await this.#database.get<CommitDocument>('commits', BigInt(begin), signal)
-    return document === undefined ? [] : [this.#open(document, course, reading)]
+  /**
+   * Counts the commits from a position up to one, if they are not too many and are read forward.
+   *
+   * @returns whether it did
+   * @throws StoreError `STORE_CORRUPT` if some are missing
+   */
+  async #count({ from, to, backward, signal }: Reading, last: CommitHeader | undefined): Promise<boolean> {
+    if (backward || last === undefined || last._id < from || last._id - from >= countedMax) return false
+    const filter = { _id: { $gte: BigInt(from), $lte: BigInt(last._id) } }
+    const [before, count] = await Promise.all([
+      this.#commitAt(from - 1, { signal }),
+      this.#database.count('commits', { filter, hint: byId }, signal),
+    ])
+    const expected = last.number - (before?.number ?? 0)
+    if (count === expected && (before !== undefined || from === 1)) return true
+    const where = `positions ${from} to ${Math.min(last._id + last.count, to) - 1}`
+    const reason = `of ${expected} commits there are ${count}`
+    throw new StoreError('STORE_CORRUPT', { store: this.#label, where, reason })
   }
 
-  #knownBegin({ place, base }: Course, from: number): number | undefined {
-    if (place === '_id') return this.#end.reachingInto(from)
-    return from <= 1 || this.#streams.sequenceOf(keyOf(base as StreamId)) === from - 1 ? 0 : undefined
+  /** @throws StoreError `LOG_REPLACED` */
+  async #check(behind: LogPlace, found: number | undefined): Promise<void> {
+    if (behind.position === 0) return
+    if (found !== undefined && (behind.checksum ?? found) === found) return
+    const { head } = await this.#end.read()
+    checkBehind(behind, { store: this.#label, head, checksum: found ?? 0 })
   }
 
-  async #findBegin({ place, base, whole }: Course, from: number, signal: AbortSignal | undefined): Promise<number> {
-    const query: Query = {
-      ...{ filter: { ...base, [place]: { $lt: BigInt(from) } }, sort: { [place]: -1 }, limit: 1 },
-      ...{ projection: headerFields, hint: whole },
-    }
-    const [header] = await this.#database.find<CommitHeader>('commits', query, signal)
-    if (header === undefined) return 0
-    if (place === 'from') this.#streams.learn(keyOf(header), receiptOf(header).sequence)
-    return header[place] + header.count > from ? header._id : 0
+  async #checksumOf(
+    { position, checksum }: { readonly position: number; readonly checksum?: number },
+    { head, commit }: End,
+    reading: Reading,
+  ): Promise<number> {
+    if (checksum !== undefined) return checksum
+    if (position > head) return 0
+    if (position === head) return commit?.checksum ?? 0
+    return (await this.#checksumAt(position, reading)) ?? 0
   }
 
-  /** The commits that begin in a range, as far as they are needed, by pages. */
-  async #beginningIn(course: Course, reading: Reading): Promise<readonly Found[]> {
-    const { place, base, filter, hint, isDense } = course
-    const { limit, backward, signal } = reading
-    let { from, to } = reading
-    if (isDense && !backward) to = Math.min(to, from + limit)
-    const found: Found[] = []
-    for (let count = 0; from < to && count < limit; ) {
-      const query: Query = {
-        filter: { ...base, ...filter, [place]: { $gte: BigInt(from), $lt: BigInt(to) } },
-        ...{ sort: { [place]: backward ? -1 : 1 }, limit: Math.min(limit - count, pageMax), hint },
-      }
-      const page = await this.#database.find<CommitDocument>('commits', query, signal)
-      for (const document of page) {
-        const commit = this.#open(document, course, reading)
-        // A commit may have all that its filter asks for, but not in one event.
-        count += commit.events.length
-        found.push(commit)
-      }
-      if (page.length < query.limit!) break
-      const last = page.at(-1)!
-      if (backward) to = last[place]
-      else from = last[place] + 1
-    }
-    return found
+  async #checksumAt(position: number, reading: Pick<Reading, 'signal'>): Promise<number | undefined> {
+    return (await this.#commitAt(position, reading))?.checksum
   }
 
-  #open(document: CommitDocument, { place, passes }: Course, { from, to, backward }: Reading): Found {
-    const start = Math.max(from - document[place], 0)
-    const end = Math.min(to - document[place], document.count)
-    const passing = eventsOf(document, this.#label).slice(start, end).filter(passes)
-    return { document, events: backward ? passing.reverse() : passing }
+  /** The commit that has an event at a position. */
+  async #commitAt(position: number, { signal }: Pick<Reading, 'signal'>): Promise<CommitHeader | undefined> {
+    if (position < 1) return undefined
+    const begin = this.#end.reachingInto(position)
+    const _id = begin === undefined ? { $lte: BigInt(position) } : BigInt(begin === 0 ? position : begin)
+    const query: Query = { filter: { _id }, sort: { _id: -1 }, limit: 1, projection: headerFields, hint: byId }
+    const [header] = checkHeaders(await this.#database.find<CommitHeader>('commits', query, signal), this.#label)
+    return header !== undefined && header._id + header.count > position ? header : undefined
   }
 }
 
-/** A course over the log by the index that narrows it down most: that of the tags, of the types, of the aggregates. */
-function courseOf(options: ReadAllOptions): Course {
-  const [tag, ...furtherTags] = options.tags ?? []
-  const types = fewOf(options.types)
-  const aggregates = fewOf(options.aggregates)
-  const filter: Document = {
-    ...(tag !== undefined && { tags: tag }),
-    ...(furtherTags.length > 0 && { $and: furtherTags.map((tags) => ({ tags })) }),
-    ...(types && { types }),
-    ...(aggregates && { aggregate: aggregates }),
-  }
-  const narrowed = (tag && indexes.byTag) || (types && indexes.byType) || (aggregates && indexes.byAggregate)
-  const isDense = tag === undefined && options.types === undefined && options.aggregates === undefined
-  const passes = (event: StoredEvent) => matches(options, event)
-  return { place: '_id', base: {}, filter, hint: narrowed || byId, whole: byId, isDense, passes }
+/** The checksum of the event before a position at or in a commit; undefined if there is none. */
+function checksumBefore({ _id, previous, checksum }: CommitHeader, position: number): number | undefined {
+  if (position === 1) return undefined
+  return _id === position ? previous : checksum
 }
 
-/** What a field is to be among several values; undefined if it may be anything, or if they are too many for an index. */
-function fewOf(values: readonly string[] | undefined): string | { readonly $in: readonly string[] } | undefined {
-  if (values === undefined || values.length > alternativesMax) return undefined
-  return values.length === 1 ? values[0] : { $in: values }
+/** The events of commits, as many as are asked for. */
+function eventsIn(commits: readonly Found[], limit: number): readonly StoredEvent[] {
+  const events: StoredEvent[] = []
+  for (const { events: own } of commits) {
+    if (events.length >= limit) break
+    for (const event of own) events.push(event)
+  }
+  if (events.length > limit) events.length = limit
+  return events
 }

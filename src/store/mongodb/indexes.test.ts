@@ -67,17 +67,23 @@ function foundIndexes(server: TestServer): void {
     await openStore(context, server, { database })
   })
 
-  test('a newer database is refused', async (context) => {
+  test('a newer database is refused, and an older one, which is left as it is', async (context) => {
     const { database } = await openStore(context, server)
     const client = await openClient(context, server)
-    await client
-      .db(database)
-      .collection<{ _id: string }>('mneme_meta')
-      .updateOne({ _id: 'schema' }, { $set: { schema: 2 } })
-    await assert.rejects(mongodb(server.url, { database }).open(opening), {
-      code: 'STORE_TOO_NEW',
-      facts: { store: `mongodb (${new URL(server.url).host}/${database})`, version: 2, known: 1 },
-    })
+    const db = client.db(database)
+    await db.collection('mneme_commits').dropIndex('by_stream')
+    for (const [schema, code] of [
+      [3, 'STORE_TOO_NEW'],
+      [1, 'STORE_TOO_OLD'],
+      ['x', 'STORE_CORRUPT'],
+    ] as const) {
+      await db.collection<{ _id: string }>('mneme_meta').updateOne({ _id: 'schema' }, { $set: { schema } })
+      await assert.rejects(mongodb(server.url, { database }).open(opening), { code })
+    }
+    assert.equal(
+      (await db.collection('mneme_commits').indexes()).some(({ name }) => name === 'by_stream'),
+      false,
+    )
   })
 
   test('two prefixes in one database are two stores', async (context) => {

@@ -7,8 +7,8 @@ import { formatVersion } from './commit-document.ts'
 import { type CollectionName, type Database, pause } from './database.ts'
 import { isMadeByOthers, isMissingCollection, refusesMajorityReads } from './failure.ts'
 
-/** The version of collections and indexes. A program refuses a database with a higher one. */
-const schemaVersion = 1
+/** The version of collections and indexes. A program refuses a database with any other one. */
+const schemaVersion = 2
 
 type Key = Readonly<Record<string, 1>>
 
@@ -58,7 +58,7 @@ const wanted: readonly Index[] = [
 ]
 const indexed: readonly CollectionName[] = [...new Set(wanted.map(({ collection }) => collection))]
 /** Those without an index of their own; made all the same, so that nothing depends on who writes there first. */
-const plain: readonly CollectionName[] = ['projections', 'leases', 'meta']
+const plain: readonly CollectionName[] = ['projections', 'leases', 'reservations', 'meta']
 
 /** Of what a unique violation of the commits can be: a place in the log, a place in a stream, a commit id. */
 export type Collision = 'position' | 'sequence' | 'commit'
@@ -91,7 +91,7 @@ const triesMax = 5
 /**
  * Makes what is missing, if it may, and checks that all is there. Any number of processes may do so at once.
  *
- * @throws StoreError `STORE_NOT_MIGRATED`, `STORE_TOO_NEW`, `STORE_CORRUPT`
+ * @throws StoreError `STORE_NOT_MIGRATED`, `STORE_TOO_NEW`, `STORE_TOO_OLD`, `STORE_CORRUPT`
  */
 export async function makeOrCheckIndexes(database: Database, label: string, migrate: boolean): Promise<void> {
   const known = await readMeta(database)
@@ -125,8 +125,9 @@ function checkVersions(store: string, meta: Meta | undefined): void {
     [meta.schema, schemaVersion],
     [meta.format, formatVersion],
   ] as const) {
-    if (version > known) throw new StoreError('STORE_TOO_NEW', { store, version, known })
     if (version === known) continue
+    const isVersion = Number.isSafeInteger(version) && version > 0
+    if (isVersion) throw new StoreError(version > known ? 'STORE_TOO_NEW' : 'STORE_TOO_OLD', { store, version, known })
     throw new StoreError('STORE_CORRUPT', { store, where: 'its versions', reason: `${version} is none` })
   }
 }

@@ -7,7 +7,9 @@ import { CommitQueue } from '../commit-queue.ts'
 import { checkSizes } from '../expected.ts'
 import type { Range } from '../range.ts'
 import type {
+  AppendOptions,
   AppendResult,
+  Checkpoint,
   Lease,
   OpenOptions,
   Page,
@@ -21,6 +23,7 @@ import type {
   Store,
   StoredEvent,
   StoreLimits,
+  StreamEnd,
 } from '../store.ts'
 import { Appender } from './appender.ts'
 import { checkBytes } from './commit-document.ts'
@@ -33,7 +36,9 @@ import { Leases } from './leases.ts'
 import { LogEnd } from './log-end.ts'
 import type { Settings } from './options.ts'
 import { Projections } from './projections.ts'
+import { ReservedStreams } from './reserved-streams.ts'
 import { Snapshots } from './snapshots.ts'
+import { StreamEnds } from './stream-ends.ts'
 import { Streams } from './streams.ts'
 import { Turn } from './turn.ts'
 import { WakeUp } from './wake-up.ts'
@@ -43,11 +48,14 @@ const queueLimits = { batchCommitsMax: 1000, batchSizeMax: 4_000_000, waitingMax
 export class MongodbStore implements Store {
   readonly name = 'mongodb'
   readonly limits: StoreLimits
+  readonly singleWriter = false
   readonly #label: string
   readonly #letGo: () => Promise<void>
   readonly #queue: CommitQueue
   readonly #end: LogEnd
   readonly #events: EventReader
+  readonly #streamEnds: StreamEnds
+  readonly #reserved: ReservedStreams
   readonly #snapshots: Snapshots
   readonly #projections: Projections
   readonly #leases: Leases
@@ -59,13 +67,16 @@ export class MongodbStore implements Store {
   private constructor(settings: Settings, database: Database, letGo: () => Promise<void>, { now }: OpenOptions) {
     const { label } = settings
     const streams = new Streams()
-    this.#end = new LogEnd(database)
+    this.#end = new LogEnd(database, label, streams)
+    this.#streamEnds = new StreamEnds(database, label, streams, this.#end)
+    this.#reserved = new ReservedStreams(database, settings.lookMs)
     this.limits = settings.limits
     this.#label = label
     this.#letGo = letGo
     this.#leases = new Leases(database, label)
-    const appender = new Appender({ database, streams, end: this.#end, turn: new Turn(this.#leases) }, settings)
-    this.#queue = new CommitQueue((callers) => appender.append(callers), queueLimits)
+    const parts = { database, streams, end: this.#end, reserved: this.#reserved, turn: new Turn(this.#leases) }
+    const appender = new Appender(parts, settings)
+    this.#queue = new CommitQueue((callers, writers) => appender.append(callers, writers), queueLimits)
     this.#events = new EventReader(database, label, streams, this.#end)
     this.#snapshots = new Snapshots(database, label)
     this.#projections = new Projections(database, label, now)
@@ -83,19 +94,21 @@ export class MongodbStore implements Store {
       }
       const database = await Database.connect(own ?? (place as MongoClient), settings)
       await makeOrCheckIndexes(database, label, migrate)
-      return new MongodbStore(settings, database, async () => own?.close(), options)
+      const store = new MongodbStore(settings, database, async () => own?.close(), options)
+      await store.#end.read()
+      return store
     } catch (error) {
       await own?.close().catch(() => {})
       throw writeErrorOf(label, 'opening it', error)
     }
   }
 
-  async append(commits: readonly Commit[]): Promise<readonly AppendResult[]> {
+  async append(commits: readonly Commit[], options: AppendOptions = {}): Promise<readonly AppendResult[]> {
     this.#checkOpen()
     checkSizes(commits, this.limits)
     for (const commit of commits) checkBytes(commit)
     if (commits.length === 0) return []
-    const results = await this.#run(() => this.#queue.append(commits))
+    const results = await this.#run(() => this.#queue.append(commits, options))
     if (results.some(({ status }) => status === 'stored')) this.#wakeUp.notify()
     return results
   }
@@ -112,8 +125,16 @@ export class MongodbStore implements Store {
     return this.#read('looking for a commit', () => this.#events.findCommit(stream, commitId))
   }
 
+  streamEnds(streams: readonly StreamId[]): Promise<readonly StreamEnd[]> {
+    return this.#read('looking where streams end', () => this.#streamEnds.of(streams))
+  }
+
+  reserve(streams: readonly StreamId[], writer: string, durationMs: number): Promise<readonly boolean[]> {
+    return this.#write('reserving streams', () => this.#reserved.reserve(streams, writer, durationMs))
+  }
+
   head(): Promise<number> {
-    return this.#read('reading', () => this.#end.read())
+    return this.#read('reading', async () => (await this.#end.read()).head)
   }
 
   onAppend(listener: () => void): () => void {
@@ -129,7 +150,7 @@ export class MongodbStore implements Store {
     return this.#read('loading a snapshot', () => this.#snapshots.load(stream, atOrBefore))
   }
 
-  loadCheckpoint(projection: string): Promise<number> {
+  loadCheckpoint(projection: string): Promise<Checkpoint> {
     return this.#read('loading a checkpoint', () => this.#projections.loadCheckpoint(projection))
   }
 

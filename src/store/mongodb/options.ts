@@ -29,6 +29,8 @@ export interface Settings {
   readonly timeoutMs: number
   readonly migrate: boolean
   readonly limits: StoreLimits
+  /** For how long an appender takes to be true what it saw of reservations, and of the log where nobody was met there. */
+  readonly lookMs: number
 }
 
 const limits: StoreLimits = Object.freeze({ commitSizeMax: 8_000_000, commitEventsMax: 10_000 })
@@ -36,6 +38,7 @@ const poolSizeDefault = 10
 const poolSizeMax = 1000
 const timeoutMsDefault = 10_000
 const databaseDefault = 'mneme'
+const lookMsDefault = 50
 /** How long the name of a database may be, in bytes. */
 const databaseLengthMax = 63
 
@@ -66,6 +69,7 @@ export function settingsOf(place: string | MongoClient, options: MongodbOptions)
     timeoutMs,
     migrate,
     limits,
+    lookMs: lookMsDefault,
   })
 }
 

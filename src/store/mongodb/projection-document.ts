@@ -1,10 +1,16 @@
 /** The document of a projection: its checkpoint, the number of its step, and what is pending. */
+import { noCheckpoint } from '../checkpoint.ts'
+import type { Checkpoint } from '../store.ts'
 import type { Database } from './database.ts'
+import { fromText } from './json-text.ts'
 import type { RowText } from './row-documents.ts'
 
 export interface ProjectionDocument {
   readonly _id: string
   readonly checkpoint: number
+  readonly term: number
+  /** As JSON. */
+  readonly note: string
   readonly step: number
   readonly floor?: number
   /** Rows of the last step that are not among the others yet. */
@@ -17,4 +23,11 @@ export type Pending = { readonly rows: readonly RowText[] } | { readonly token: 
 /** The document of a projection, if it has made a step. */
 export async function findProjection(database: Database, projection: string): Promise<ProjectionDocument | undefined> {
   return database.get<ProjectionDocument>('projections', projection)
+}
+
+/** The checkpoint of a projection; before its first step it is where all begin. */
+export function checkpointOf(known: ProjectionDocument | undefined, store: string): Checkpoint {
+  if (known === undefined) return noCheckpoint
+  const { _id, checkpoint: position, term, note } = known
+  return { position, term, note: fromText(note, store, `the checkpoint of ${_id}`) }
 }

@@ -1,18 +1,19 @@
 /**
- * Checkpoints and rows. A projection has one document, `{ _id: name, checkpoint, step }`, and each of its rows another. `step` counts
+ * Checkpoints and rows. A projection has one document, `{ _id: name, checkpoint, term, note, step }`, and each of its rows another. `step` counts
  * the steps; `floor` is the step that reset the projection: rows that were written up to it are gone, whether or not they have
  * been removed yet, so that a reset is the change of one document however many rows there are.
  *
  * Rows and checkpoint change together by being written ahead (`step-ahead.ts`), on a replica set too: a transaction would stay open
  * on the server for a minute when its process is killed, and nobody could take the projection over until then.
  */
-import { ConflictError, StoreError } from '../../domain/error.ts'
+import { StoreError } from '../../domain/error.ts'
 import type { Json } from '../../domain/json.ts'
-import type { ProjectionStep, Row, RowPage } from '../store.ts'
+import { checkCheckpoint, noCheckpoint } from '../checkpoint.ts'
+import type { Checkpoint, ProjectionStep, Row, RowPage } from '../store.ts'
 import { type Database, pause } from './database.ts'
-import { findProjection } from './projection-document.ts'
+import { checkpointOf, findProjection } from './projection-document.ts'
 import { RowDocuments, rowTexts } from './row-documents.ts'
-import { StepAhead } from './step-ahead.ts'
+import { checkpointFields, StepAhead } from './step-ahead.ts'
 
 /** After so many looks at rows that somebody keeps changing, the last look is given. */
 const looksMax = 5
@@ -32,8 +33,8 @@ export class Projections {
     this.#ahead = new StepAhead(database, label, now)
   }
 
-  async loadCheckpoint(projection: string): Promise<number> {
-    return (await findProjection(this.#database, projection))?.checkpoint ?? 0
+  async loadCheckpoint(projection: string): Promise<Checkpoint> {
+    return checkpointOf(await findProjection(this.#database, projection), this.#label)
   }
 
   async loadRows(projection: string, keys: readonly string[]): Promise<readonly (Json | undefined)[]> {
@@ -58,8 +59,7 @@ export class Projections {
     const texts = rowTexts(rows)
     for (let tries = 1; tries <= triesMax; tries++) {
       if (await this.#ahead.save(projection, { from, to, rows: texts })) return
-      const actual = await this.loadCheckpoint(projection)
-      if (actual !== from) throw new ConflictError('CHECKPOINT_CONFLICT', { projection, expected: from, actual })
+      checkCheckpoint(projection, from, await this.loadCheckpoint(projection))
       // Somebody was ahead whose step no majority has yet, or whose step stayed where it was.
       await pause(tries)
     }
@@ -72,7 +72,10 @@ export class Projections {
       const known = await findProjection(this.#database, projection)
       if (known === undefined) return
       const step = known.step + 1
-      const u = { $set: { checkpoint: 0n, step: BigInt(step), floor: BigInt(step) }, $unset: { pending: '' } }
+      const u = {
+        $set: { ...checkpointFields(noCheckpoint), step: BigInt(step), floor: BigInt(step) },
+        $unset: { pending: '' },
+      }
       const { count } = await this.#database.update('projections', [
         { q: { _id: projection, step: BigInt(known.step) }, u },
       ])

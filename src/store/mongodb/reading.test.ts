@@ -26,7 +26,13 @@ const reads: Readonly<Record<string, Read>> = {
 function holdingFinds(url: string, hold: (ask: () => Promise<unknown>) => Promise<unknown>): MongoClient {
   const heldCursor = (cursor: FindCursor): FindCursor => {
     const toArray = cursor.toArray.bind(cursor)
-    return Object.assign(cursor, { toArray: () => hold(toArray) })
+    const next = cursor.next.bind(cursor)
+    const whole = () => {
+      // It goes on by `next`, which is not another question.
+      cursor.next = next
+      return toArray()
+    }
+    return Object.assign(cursor, { toArray: () => hold(whole), next: () => hold(next) })
   }
   const heldCollection = (log: Collection): Collection => {
     const find = log.find.bind(log)

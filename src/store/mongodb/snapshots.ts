@@ -8,6 +8,8 @@ import { fromText, toText } from './json-text.ts'
 interface SnapshotDocument {
   readonly sequence: number
   readonly stateRevision: number
+  readonly checksum: number
+  readonly fingerprint: string
   readonly takenAt: number
   readonly state: string
 }
@@ -21,9 +23,14 @@ export class Snapshots {
     this.#label = label
   }
 
-  async save({ stream, sequence, stateRevision, state, takenAt }: Snapshot, keep: number): Promise<void> {
+  async save(snapshot: Snapshot, keep: number): Promise<void> {
+    const { stream, sequence, stateRevision, checksum, fingerprint, state, takenAt } = snapshot
     const { aggregate, id } = stream
-    const u = { $set: { stateRevision, takenAt: BigInt(Math.floor(takenAt)), state: toText('The state', state) } }
+    const $set = {
+      ...{ stateRevision, checksum: BigInt(checksum), fingerprint, takenAt: BigInt(Math.floor(takenAt)) },
+      state: toText('The state', state),
+    }
+    const u = { $set }
     const update = [{ q: { aggregate, id, sequence: BigInt(sequence) }, u, upsert: true }]
     const { duplicate } = await this.#database.update('snapshots', update)
     // Two made the same one at once; now it is there, and takes the update.
@@ -44,8 +51,9 @@ export class Snapshots {
       hint: indexes.bySnapshot,
     })
     if (found === undefined) return undefined
-    const { sequence, stateRevision, takenAt, state } = found
+    const { sequence, stateRevision, checksum, fingerprint, takenAt, state } = found
     const where = `the snapshot of ${aggregate} ${JSON.stringify(id)} at ${sequence}`
-    return { stream, sequence, stateRevision, takenAt, state: fromText(state, this.#label, where) }
+    const value = fromText(state, this.#label, where)
+    return { stream, sequence, stateRevision, checksum, fingerprint, takenAt, state: value }
   }
 }

@@ -10,9 +10,11 @@
  */
 import { randomUUID } from 'node:crypto'
 import { StoreError } from '../../domain/error.ts'
+import type { Checkpoint, CheckpointPlace } from '../store.ts'
 import { type Database, pause, type Update } from './database.ts'
 import type { Document } from './driver.ts'
 import { indexes } from './indexes.ts'
+import { toText } from './json-text.ts'
 import { findProjection, type Pending, type ProjectionDocument } from './projection-document.ts'
 import { bytesOfRows, chunksOf, type RowText } from './row-documents.ts'
 
@@ -29,6 +31,11 @@ interface Part {
   readonly rows: readonly RowText[]
 }
 
+/** A checkpoint as the fields of a document. @throws InputError `DATA_NOT_JSON` if its note is too large for one */
+export const checkpointFields = ({ position, term, note }: Checkpoint): Document => ({
+  ...{ checkpoint: BigInt(position), term: BigInt(term), note: toText('The note of a checkpoint', note) },
+})
+
 export class StepAhead {
   readonly #database: Database
   readonly #label: string
@@ -43,16 +50,16 @@ export class StepAhead {
   /** Moves the checkpoint from where a step begins, with the rows. @returns false, and nothing is changed, if it is elsewhere */
   async save(
     projection: string,
-    { from, to, rows }: { from: number; to: number; rows: readonly RowText[] },
+    { from, to, rows }: { from: CheckpointPlace; to: Checkpoint; rows: readonly RowText[] },
   ): Promise<boolean> {
     const known = await this.settled(projection)
-    if ((known?.checkpoint ?? 0) !== from) return false
+    if ((known?.checkpoint ?? 0) !== from.position || (known?.term ?? 0) !== from.term) return false
     const step = (known?.step ?? 0) + 1
     const pending = await this.#writeAhead(projection, step, rows)
-    const next = { checkpoint: BigInt(to), step: BigInt(step), ...(pending && { pending }) }
+    const next = { ...checkpointFields(to), step: BigInt(step), ...(pending && { pending }) }
     if (!(await this.#move(projection, known, next))) return false
     // The step is saved. If its rows cannot be put in their places now, whoever comes next does so.
-    if (pending !== undefined) await this.#settle({ _id: projection, checkpoint: to, step, pending }).catch(() => {})
+    if (pending !== undefined) await this.#settle({ _id: projection, step, pending }).catch(() => {})
     return true
   }
 
@@ -95,7 +102,11 @@ export class StepAhead {
     return { token, parts: chunks.length }
   }
 
-  async #settle({ _id: projection, step, pending }: ProjectionDocument): Promise<void> {
+  async #settle({
+    _id: projection,
+    step,
+    pending,
+  }: Pick<ProjectionDocument, '_id' | 'step' | 'pending'>): Promise<void> {
     const rows = await this.#pendingRows(projection, pending!)
     // Some parts are gone: somebody else has settled the step.
     if (rows === undefined) return

@@ -8,12 +8,13 @@ import { dyingClient } from '../../../test/servers/mongodb-clients.ts'
 import { openClient, opening, openStore } from '../../../test/servers/mongodb-place.ts'
 import { findFerretdb, findMongodb } from '../../../test/servers/mongodb-server.ts'
 import { onServer, type TestServer } from '../../../test/servers/server.ts'
+import { at } from '../../testing/checkpoint-at.ts'
 import type { ProjectionStep, Row, Store } from '../store.ts'
 import { mongodb } from './index.ts'
 
 const row = (key: string, value: Row['value']): Row => ({ key, value })
-const first: ProjectionStep = { from: 0, to: 5, rows: [row('a', 1), row('b', 1), row('c', 1)] }
-const second: ProjectionStep = { from: 5, to: 9, rows: [row('a', 2), row('b', undefined), row('d', 2)] }
+const first: ProjectionStep = { from: at(0), to: at(5), rows: [row('a', 1), row('b', 1), row('c', 1)] }
+const second: ProjectionStep = { from: at(5), to: at(9), rows: [row('a', 2), row('b', undefined), row('d', 2)] }
 const keys = ['a', 'b', 'c', 'd']
 
 async function stateOf(store: Store): Promise<unknown> {
@@ -22,7 +23,7 @@ async function stateOf(store: Store): Promise<unknown> {
     listed.map(({ value }) => value),
     (await store.loadRows('p', keys)).filter((value) => value !== undefined),
   )
-  return [await store.loadCheckpoint('p'), await store.loadRows('p', keys)]
+  return [(await store.loadCheckpoint('p')).position, await store.loadRows('p', keys)]
 }
 
 const before = [5, [1, 1, 1, undefined]]
@@ -61,7 +62,7 @@ function stepsHold(server: TestServer): void {
   test('a step too large for one document is saved whole, by all of those who try only once', async (context) => {
     const store = await openStore(context, server, { timeoutMs: 60_000 })
     const rows = Array.from({ length: 12 }, (_, i) => row(`k${i}`, 'x'.repeat(1_000_000)))
-    const saved = await Promise.allSettled([1, 2].map((to) => store.saveStep('p', { from: 0, to, rows })))
+    const saved = await Promise.allSettled([1, 2].map((to) => store.saveStep('p', { from: at(0), to: at(to), rows })))
     assert.equal(saved.filter(({ status }) => status === 'fulfilled').length, 1)
     const loaded = await store.loadRows(
       'p',
@@ -74,9 +75,9 @@ function stepsHold(server: TestServer): void {
 
   test('a row that no document can hold is refused before anything is saved', async (context) => {
     const store = await openStore(context, server)
-    const step = { from: 0, to: 1, rows: [row('small', 1), row('large', 'x'.repeat(15_000_001))] }
+    const step = { from: at(0), to: at(1), rows: [row('small', 1), row('large', 'x'.repeat(15_000_001))] }
     await assert.rejects(store.saveStep('p', step), { code: 'DATA_NOT_JSON' })
-    assert.equal(await store.loadCheckpoint('p'), 0)
+    assert.deepEqual(await store.loadCheckpoint('p'), at(0))
     assert.deepEqual(await store.loadRows('p', ['small']), [undefined])
   })
 }
