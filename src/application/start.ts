@@ -5,6 +5,7 @@ import type { PlainCommand } from '../domain/plain-command.ts'
 import type { AnyProjection } from '../domain/projection.ts'
 import { derivedCommandId } from '../kernel/command-id.ts'
 import { type Environment, waitAtMost } from '../kernel/environment.ts'
+import type { Fence } from '../kernel/fence.ts'
 import { Kernel } from '../kernel/kernel.ts'
 import { limitsOf } from '../kernel/limits.ts'
 import type { Warn } from '../kernel/warning.ts'
@@ -123,19 +124,21 @@ function reactionsOf(
   kernel: Kernel,
   shared: Shared,
 ): ReadonlyMap<string, ManagedProjection> {
+  const stateAt = async (aggregate: string, id: string, sequence: number) =>
+    (await kernel.state({ aggregate, id }, { sequence })).state
   const dispatchOf = (reaction: string) => {
     const ownIds = derivedCommandId(`${reaction}:`)
-    return async (command: PlainCommand): Promise<Outcome> => {
+    return async (command: PlainCommand, fence: Fence): Promise<Outcome> => {
       const { stream, name, data, options } = addressed(kernel, command)
       const isDerived = options.commandId?.startsWith(ownIds) === true
-      return attempt(kernel, stream, name, data, { ...options, isDerived })
+      return attempt(kernel, stream, name, data, { ...options, isDerived, fence })
     }
   }
   return new Map(
     Object.entries(reactions).map(([key, reaction]) => {
       const name = reactionStorageName(reaction)
       const dispatch = dispatchOf(reaction.name)
-      const stepper = (lead: Lead) => new ReactionSteps({ ...shared, reaction, name, dispatch, lead })
+      const stepper = (lead: Lead) => new ReactionSteps({ ...shared, reaction, name, dispatch, stateAt, lead })
       return [key, { runner: new Runner({ ...shared, name, stepper }) }]
     }),
   )

@@ -321,6 +321,11 @@ export const catalogue = {
       `${called(f.projection)} asks for a transaction, and the store ${f.store} has no SQL`,
     'Use a store with SQL (sqlite, postgres), or write elsewhere so that doing it twice changes nothing.',
   ),
+  HANDLER_OVER: entry(
+    (f: { readonly reaction: string; readonly position: number }) =>
+      `The handler of the reaction ${f.reaction} has returned, and the event at position ${f.position} counts as handled`,
+    'Await whatever a handler starts before it returns; this command was not sent.',
+  ),
   PARKED_UNKNOWN: entry(
     (f: { readonly projection: string; readonly position: number }) =>
       `${called(f.projection)} has nothing parked at position ${f.position}`,

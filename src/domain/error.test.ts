@@ -61,6 +61,7 @@ const facts: { readonly [Code in ErrorCode]: FactsOf<Code> } = {
   REBUILD_RUNNING: { projection: 'p' },
   REBUILD_IMPOSSIBLE: { projection: 'p' },
   TRANSACTION_MISSING: { projection: 'p', store: 'memory' },
+  HANDLER_OVER: { reaction: 'welcome', position: 7 },
   PARKED_UNKNOWN: { projection: 'p', position: 5 },
   PROJECTION_UNKNOWN: { projection: 'q', known: ['p'] },
 }

@@ -166,6 +166,7 @@ type ProjectionCode =
   | 'REBUILD_RUNNING'
   | 'REBUILD_IMPOSSIBLE'
   | 'TRANSACTION_MISSING'
+  | 'HANDLER_OVER'
   | 'PARKED_UNKNOWN'
 
 /** A projection stopped, has not got as far as was asked in time, or cannot do what is asked of it. */

@@ -21,7 +21,8 @@ import {
   type StoredCommand,
 } from './answers.ts'
 import { isCertain } from './certainty.ts'
-import { backOffMs, type Environment, sleep } from './environment.ts'
+import { backOffMs, type Environment, isAhead, sleep } from './environment.ts'
+import { isHeldUp, passFences } from './fence.ts'
 import type { KernelLimits } from './limits.ts'
 import type { Looks } from './looks.ts'
 import type { PendingCommand } from './pending-command.ts'
@@ -115,9 +116,11 @@ export class Actor {
   /** Does what can be done now: load, or decide all that waits. Never throws. */
   turn(nowMs: number): void {
     if (this.#mailbox.length === 0 || this.#phase === 'busy') return
-    if (this.#phase === 'ready') this.#begin(nowMs)
-    else if (this.#failure !== undefined && isAhead(this.#failure.retryAt, nowMs)) this.#refuseAll(nowMs)
-    else this.#guard(this.#load())
+    const { retryAt = nowMs } = this.#failure ?? {}
+    if (this.#phase !== 'ready' && isAhead(retryAt, nowMs, failureMaxMs)) this.#refuseAll(nowMs)
+    else if (this.#phase !== 'ready') this.#guard(this.#load())
+    else if (this.#mailbox.some(isHeldUp)) this.#guard(this.#passFences())
+    else this.#decide(nowMs)
   }
 
   /** Ends the wait of every caller, with an error that says what is known; for when stopping takes too long. */
@@ -183,14 +186,19 @@ export class Actor {
 
   // -- a round: decide, write or look, answer ----------------------------------------------------------
 
-  #begin(nowMs: number): void {
+  async #passFences(): Promise<void> {
+    this.#phase = 'busy'
+    await passFences(this.#mailbox.slice(0, this.#context.limits.batchCommitsMax))
+    this.#decide(Math.floor(this.#context.environment.now()))
+  }
+
+  #decide(nowMs: number): void {
     const { environment, events, limits, looks } = this.#context
     const waiting = this.#mailbox
     this.#mailbox = waiting.length > limits.batchCommitsMax ? waiting.splice(limits.batchCommitsMax) : []
     const { type, stream } = this
-    const standing = this.#standing
-    const round = new Round(waiting, { type, stream, standing, environment, limits: events.limits, nowMs })
-    if (waiting.length > 0) this.#mailbox = [...waiting, ...this.#mailbox]
+    const round = new Round(waiting, this.#standing, { type, stream, environment, limits: events.limits, nowMs })
+    this.#putBack(waiting)
     this.#phase = 'busy'
     this.#underWay = round
     if (round.commits.length > 0) this.#guard(this.#append(round))
@@ -274,7 +282,7 @@ export class Actor {
   /** Commands that were decided on what was not stored wait again, before those that came later. */
   #putBack(again: readonly PendingCommand[]): void {
     if (again.length === 0) return
-    for (const pending of again) pending.sent = false
+    for (const pending of again) pending.beginAgain()
     this.#mailbox = [...again, ...this.#mailbox]
   }
 
@@ -371,13 +379,12 @@ export class Actor {
   /** Sees to it that nothing that is thrown leaves a caller without an answer: what is under way is given up and loaded again. */
   #guard(work: Promise<void>): void {
     work.catch((cause: unknown) => {
-      const { stream } = this
-      const { warn } = this.#context
-      warn({ code: 'AGGREGATE_RESET', message: `${this.#name} failed unexpectedly and is loaded again`, cause })
+      const message = `${this.#name} failed unexpectedly and is loaded again`
+      this.#context.warn({ code: 'AGGREGATE_RESET', message, cause })
       const commands = this.#underWay?.commands ?? this.#mailbox.splice(0)
       for (const pending of commands) {
-        const { commandId } = pending
-        pending.fail(new OutcomeUnknownError('OUTCOME_UNKNOWN', { stream, commandId }, cause))
+        const facts = { stream: this.stream, commandId: pending.commandId }
+        pending.fail(new OutcomeUnknownError('OUTCOME_UNKNOWN', facts, cause))
       }
       this.#forget()
     })
@@ -387,9 +394,4 @@ export class Actor {
     const { aggregate, id } = this.stream
     return `${aggregate} ${JSON.stringify(id)}`
   }
-}
-
-/** Whether the end of a pause is still to come; one that is too far off shows that the clock was set back. */
-function isAhead(retryAt: number, nowMs: number): boolean {
-  return nowMs < retryAt && retryAt - nowMs <= failureMaxMs
 }

@@ -52,3 +52,8 @@ export function backOffMs(environment: Environment, tries: number, firstMs: numb
   const full = Math.min(maxMs, firstMs * 2 ** Math.min(tries, 30))
   return full / 2 + (full / 2) * environment.random()
 }
+
+/** Whether a moment is still to come; one that is further off than it can be shows that the clock was set back. */
+export function isAhead(momentMs: number, nowMs: number, mostMs: number): boolean {
+  return nowMs < momentMs && momentMs - nowMs <= mostMs
+}

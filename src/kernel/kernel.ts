@@ -25,6 +25,7 @@ import { Breath } from './breath.ts'
 import { checkCallersId, newCommandId } from './command-id.ts'
 import { digestOf } from './digest.ts'
 import { type Environment, waitAtMost } from './environment.ts'
+import type { Fence } from './fence.ts'
 import type { KernelLimits } from './limits.ts'
 import { Looks } from './looks.ts'
 import { Passivation } from './passivation.ts'
@@ -50,6 +51,7 @@ export interface KernelOptions {
 export interface DispatchOptions extends CommandOptions {
   /** Whether the id follows from what causes the command (`derivedCommandId`), and is no caller's. */
   readonly isDerived?: boolean
+  readonly fence?: Fence
 }
 
 /** An aggregate type with its live instances by id. */
@@ -227,6 +229,7 @@ export class Kernel {
         repeatable: commandId !== undefined,
         mark: { name, digest: digestOf(data) },
         isDerived,
+        fence: options.fence,
         metadata: checkMetadata(options.metadata),
         tags: checkTags(options.tags),
       },

@@ -6,6 +6,7 @@ import type { Outcome } from '../domain/outcome.ts'
 import type { StreamId } from '../domain/stream.ts'
 import type { CommandMark } from '../store/commit.ts'
 import type { Decided } from './decide.ts'
+import type { Fence } from './fence.ts'
 
 /** The checked parts of a command. */
 export interface CheckedCommand {
@@ -19,6 +20,7 @@ export interface CheckedCommand {
   readonly mark: CommandMark
   /** Whether the id follows from what causes the command: then it is the same command, whatever its data is this time. */
   readonly isDerived: boolean
+  readonly fence?: Fence | undefined
   readonly metadata: JsonObject
   readonly tags: readonly string[]
 }
@@ -31,8 +33,11 @@ export class PendingCommand implements CheckedCommand {
   readonly repeatable: boolean
   readonly mark: CommandMark
   readonly isDerived: boolean
+  readonly fence: Fence | undefined
   readonly metadata: JsonObject
   readonly tags: readonly string[]
+  /** Whether it may be decided on the state that is known: its fence was asked since that was loaded. */
+  isClear: boolean
   /** What was decided in the round that is under way. */
   decided: Decided | undefined = undefined
   /** How often it was decided in vain because others wrote the stream. */
@@ -54,6 +59,8 @@ export class PendingCommand implements CheckedCommand {
     this.repeatable = command.repeatable
     this.mark = command.mark
     this.isDerived = command.isDerived
+    this.fence = command.fence
+    this.isClear = command.fence === undefined
     this.metadata = command.metadata
     this.tags = command.tags
     this.#release = release
@@ -76,6 +83,12 @@ export class PendingCommand implements CheckedCommand {
     }
     signal.addEventListener('abort', abort, { once: true })
     this.#unlisten = () => signal.removeEventListener('abort', abort)
+  }
+
+  /** It is to be decided again, or for the first time on another state. */
+  beginAgain(): void {
+    this.sent = false
+    this.isClear = this.fence === undefined
   }
 
   succeed(outcome: Outcome): void {

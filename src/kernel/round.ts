@@ -18,7 +18,6 @@ import type { Standing } from './rehydrate.ts'
 export interface RoundOptions {
   readonly type: AggregateType
   readonly stream: StreamId
-  readonly standing: Standing
   readonly environment: Environment
   readonly limits: StoreLimits
   readonly nowMs: number
@@ -50,13 +49,14 @@ export class Round {
   readonly commits: readonly Commit[]
 
   /**
-   * Decides what waits. It ends early when it has taken its time, and before a second command with an id that is in it already:
-   * that one needs the first one's answer, and what came after it must not overtake it.
+   * Decides what waits. It ends early when it has taken its time, before a command whose fence is to be asked, and before a second
+   * command with an id that is in it already: that one needs the first one's answer, and what came after it must not overtake it.
    *
    * @param waiting the commands; what is not decided stays in it
+   * @param standing the durable state
    */
-  constructor(waiting: PendingCommand[], options: RoundOptions) {
-    const { type, stream, standing, environment, limits, nowMs } = options
+  constructor(waiting: PendingCommand[], standing: Standing, options: RoundOptions) {
+    const { type, stream, environment, limits, nowMs } = options
     const breath = new Breath(environment)
     const moment = momentOf(environment, nowMs)
     const commands: PendingCommand[] = []
@@ -67,6 +67,7 @@ export class Round {
     for (const pending of waiting) {
       if (taken % 8 === 7 && breath.isDue) break
       if (!pending.answered) {
+        if (!pending.isClear) break
         if (pending.repeatable) {
           ids ??= new Set()
           if (ids.has(pending.commandId)) break

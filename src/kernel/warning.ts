@@ -15,6 +15,7 @@ export interface KernelWarning {
     | 'PROJECTION_PARKED'
     | 'REACTION_SKIPPED'
     | 'REACTION_PARKED'
+    | 'REACTION_COMMAND_REFUSED'
   readonly message: string
   readonly cause?: unknown
 }

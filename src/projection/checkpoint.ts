@@ -59,9 +59,9 @@ export class Checkpoint {
     return name === this.#name && position === this.#saved.position && term === this.#saved.term
   }
 
-  /** Whether it is stored where it was left here. */
+  /** Whether nobody has taken it over since it was. */
   async isCurrent(): Promise<boolean> {
-    return this.isAt(this.#name, await this.#store.loadCheckpoint(this.#name))
+    return (await this.#store.loadCheckpoint(this.#name)).term === this.#saved.term
   }
 
   /**

@@ -4,18 +4,20 @@ import { decode, encode } from '../domain/encoding.ts'
 import { ProjectionError } from '../domain/error.ts'
 import { lift, type RecordedEvent } from '../domain/event.ts'
 import type { Json } from '../domain/json.ts'
+import type { PlainCommand } from '../domain/plain-command.ts'
+import { Rejection } from '../domain/rejection.ts'
 import { checkId } from '../domain/stream.ts'
 import { backOffMs, sleep } from '../kernel/environment.ts'
 import type { Row, StoredEvent } from '../store/store.ts'
 import { type ParkedEvents, parkedRow, reasonOf } from './parked-events.ts'
-import { isForLater, isOutage, ReactionCall, type ReactionOptions } from './reaction-call.ts'
+import { isForLater, isOutage, type Means, Overtaken, ReactionCall, type ReactionOptions } from './reaction-call.ts'
 import { type ReactionRows, stateKey } from './reaction-rows.ts'
 
 export class EventRun {
   readonly #options: ReactionOptions
   readonly #reactionRows: ReactionRows
   readonly #parked: ParkedEvents | undefined
-  readonly #keep: (row: Row) => Promise<boolean>
+  readonly #means: Pick<Means, 'keep' | 'fence'>
   /** States as the events so far have left them, by the keys of their rows. */
   readonly #states = new Map<string, Json | undefined>()
   /** Streams of events that were parked in this run. */
@@ -27,22 +29,17 @@ export class EventRun {
 
   /**
    * @param parked what is parked already; without it nothing queues
-   * @param keep stores a row at once; false if another runner was faster
    */
   constructor(
     options: ReactionOptions,
     rows: ReactionRows,
     parked: ParkedEvents | undefined,
-    keep: (row: Row) => Promise<boolean>,
+    means: Pick<Means, 'keep' | 'fence'>,
   ) {
     this.#options = options
     this.#reactionRows = rows
     this.#parked = parked
-    this.#keep = async (row) => {
-      const isKept = await keep(row)
-      this.isOvertaken ||= !isKept
-      return isKept
-    }
+    this.#means = means
   }
 
   /** Reads the states that the events will want, all at once. */
@@ -104,12 +101,19 @@ export class EventRun {
   }
 
   async #call(stored: StoredEvent, signal: AbortSignal): Promise<void> {
-    const { reaction, dispatch } = this.#options
+    const { reaction, dispatch, stateAt } = this.#options
     const event = this.#lifted(stored)
     const key = reaction.memory === undefined ? undefined : this.#checkedKey(reaction.memory.key(event))
-    const means = { dispatch, keep: this.#keep, state: this.#stateUnder(key), signal }
+    const onRefused = (command: PlainCommand, why: unknown) => warnOfRefused(this.#options, command, why)
+    const { keep, fence } = this.#means
+    const means = { dispatch, stateAt, keep, fence, onRefused, state: this.#stateUnder(key), signal }
     const call = new ReactionCall(reaction.name, event, this.#reactionRows, means)
-    await reaction.handlings.get(stored.type)!.handle(event, call.tools())
+    try {
+      await call.run(reaction.handlings.get(stored.type)!.handle)
+    } catch (error) {
+      if (error instanceof Overtaken) this.isOvertaken = true
+      throw error
+    }
     const { changedState } = call
     if (changedState !== undefined && key !== undefined) {
       const { state } = changedState
@@ -180,4 +184,15 @@ export function warnOf(
 ): void {
   const code = giveUp === 'park' ? 'REACTION_PARKED' : 'REACTION_SKIPPED'
   warn({ code, message: `The reaction ${reaction.name} ${giveUp}s ${what}`, cause })
+}
+
+/** Warns of a command that was not accepted, and that no handler asks about. */
+export function warnOfRefused(
+  { reaction, warn }: ReactionOptions,
+  { name, aggregate, id }: PlainCommand,
+  why: unknown,
+): void {
+  const reason = why instanceof Rejection ? `: ${why.code}` : ''
+  const message = `The command ${name} of the reaction ${reaction.name} on ${aggregate} ${JSON.stringify(id)} was refused${reason}`
+  warn({ code: 'REACTION_COMMAND_REFUSED', message, ...(why instanceof Error && { cause: why }) })
 }

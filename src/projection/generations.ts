@@ -149,7 +149,11 @@ export class Generations {
     for (let isRetired = false; !isRetired; ) {
       const from = await this.#store.loadCheckpoint(storage)
       try {
-        await this.#store.saveStep(storage, { from, to: { ...from, position: retiredAt }, rows: [] })
+        await this.#store.saveStep(storage, {
+          from,
+          to: { ...from, position: retiredAt, term: from.term + 1 },
+          rows: [],
+        })
         isRetired = true
       } catch (error) {
         if (!(error instanceof ConflictError)) throw error

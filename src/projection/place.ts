@@ -213,7 +213,7 @@ export class Place {
     return (await this.save(await this.placeAt(position - 1), rows)) && this.isCurrent()
   }
 
-  /** Whether nobody else has moved the checkpoint. What was read of the rows before belongs to it then. */
+  /** Whether nobody else has taken the checkpoint over. What was read of the rows before belongs to it then. */
   isCurrent(): Promise<boolean> {
     return this.#checkpoint.isCurrent()
   }

@@ -3,23 +3,35 @@
  * event's position, the command's name and how often that was sent to the same aggregate before, so a run after a crash
  * sends the same ids, and gets the same answers.
  */
-import { CancelledError, DefinitionError, MnemeError, OutcomeUnknownError, StoreError } from '../domain/error.ts'
+import {
+  CancelledError,
+  DefinitionError,
+  MnemeError,
+  OutcomeUnknownError,
+  ProjectionError,
+  StoreError,
+} from '../domain/error.ts'
 import type { RecordedEvent } from '../domain/event.ts'
 import { toJson } from '../domain/json.ts'
 import { checkKeys } from '../domain/options.ts'
 import type { Outcome } from '../domain/outcome.ts'
 import { checkPlainCommand, type PlainCommand } from '../domain/plain-command.ts'
-import type { AnyReaction, Due, ReactionTools } from '../domain/reaction.ts'
-import { Rejection } from '../domain/rejection.ts'
+import type { AnyReaction, Due, Handling, ReactionTools } from '../domain/reaction.ts'
 import { derivedCommandId } from '../kernel/command-id.ts'
 import type { Environment } from '../kernel/environment.ts'
+import type { Fence } from '../kernel/fence.ts'
 import type { Warn } from '../kernel/warning.ts'
 import type { EventStore, ProjectionStore, Row } from '../store/store.ts'
-import { type ReactionRows, rejectionKey, rejectionRow, timerKey } from './reaction-rows.ts'
+import { Answer } from './answer.ts'
+import { answerKey, answerRow, type ReactionRows, timerKey } from './reaction-rows.ts'
 import type { Lead } from './stepper.ts'
 
-/** Sends a command; a rejection is an outcome too. */
-export type Dispatch = (command: PlainCommand) => Promise<Outcome>
+/**
+ * Sends a command; a rejection is an outcome too.
+ *
+ * @param fence asked before each decision; what it throws is thrown
+ */
+export type Dispatch = (command: PlainCommand, fence: Fence) => Promise<Outcome>
 
 export interface ReactionOptions {
   readonly reaction: AnyReaction
@@ -29,21 +41,32 @@ export interface ReactionOptions {
   readonly environment: Environment
   readonly warn: Warn
   readonly dispatch: Dispatch
+  /** The state of an aggregate as it was at a sequence. */
+  readonly stateAt: (aggregate: string, id: string, sequence: number) => Promise<unknown>
   readonly lead: Lead
 }
 
 /** What a run needs of the steps. */
-interface Means {
-  readonly dispatch: Dispatch
-  /** Stores a row at once; false if another runner was faster. */
+export interface Means extends Pick<ReactionOptions, 'dispatch' | 'stateAt'> {
+  /** Stores a row at once, durably; false if another runner was faster. */
   readonly keep: (row: Row) => Promise<boolean>
+  /** @throws Overtaken */
+  readonly fence: Fence
+  /** Told of a command that was not accepted, and that nobody asks about. */
+  readonly onRefused: (command: PlainCommand, why: unknown) => void
   /** What the reaction remembers under the event's key. */
   readonly state: unknown
   readonly signal: AbortSignal
 }
 
+/** A command that a handler has sent, and what becomes of it. */
+interface Sent {
+  readonly command: PlainCommand
+  readonly answer: Answer<Outcome>
+}
+
 /** Another runner has taken over: this run must not go on. */
-class Overtaken extends Error {
+export class Overtaken extends Error {
   override readonly name = 'Overtaken'
 }
 
@@ -68,9 +91,14 @@ export class ReactionCall {
   readonly #rows: ReactionRows
   readonly #means: Means
   readonly #counts = new Map<string, number>()
+  readonly #sent: Sent[] = []
+  readonly #unsettled = new Set<Promise<unknown>>()
   readonly timers: Row[] = []
   #state: unknown
   #stateChanged = false
+  /** What says that the event is to be handled later, or by another. */
+  #cutShort: { readonly error: unknown } | undefined
+  #isOver = false
 
   constructor(reaction: string, event: RecordedEvent, rows: ReactionRows, means: Means) {
     this.#reaction = reaction
@@ -85,7 +113,36 @@ export class ReactionCall {
     return this.#stateChanged ? { state: this.#state } : undefined
   }
 
-  tools(): ReactionTools<any, any> {
+  /**
+   * Runs the handler, and waits for every command that it has sent, whether or not it waits itself. A command that was rejected and
+   * that nobody asked about is reported.
+   *
+   * @throws what the handler throws; the failure of a command that it did not wait for; what says that it is to run later, or elsewhere,
+   *   also if the handler has kept that to itself
+   */
+  async run(handle: Handling['handle']): Promise<void> {
+    let failed: { readonly error: unknown } | undefined
+    try {
+      await handle(this.#event, this.#tools())
+    } catch (error) {
+      failed = { error }
+    }
+    const seen = new Set(this.#sent.filter(({ answer }) => answer.isSettled && answer.isAwaited))
+    while (this.#unsettled.size > 0) await Promise.allSettled(this.#unsettled)
+    this.#isOver = true
+    if (this.#cutShort !== undefined) throw this.#cutShort.error
+    if (failed !== undefined) throw failed.error
+    const rejected: (readonly [PlainCommand, unknown])[] = []
+    for (const sent of this.#sent) {
+      if (seen.has(sent)) continue
+      const { isAwaited } = sent.answer
+      const outcome = await sent.answer
+      if (!outcome.accepted && !isAwaited) rejected.push([sent.command, outcome.rejection])
+    }
+    for (const [command, rejection] of rejected) this.#means.onRefused(command, rejection)
+  }
+
+  #tools(): ReactionTools<any, any> {
     const state = () => this.#state
     return {
       signal: this.#means.signal,
@@ -93,24 +150,58 @@ export class ReactionCall {
         return state()
       },
       setState: (next: unknown) => {
+        this.#checkTurn()
         this.#state = next
         this.#stateChanged = true
       },
-      dispatch: (command: PlainCommand): Promise<any> => this.#dispatch(command),
-      schedule: (command: PlainCommand, due: Due) => this.#schedule(command, due),
+      dispatch: (command: PlainCommand): Promise<any> => this.#send(command),
+      schedule: (command: PlainCommand, due: Due) => {
+        this.#checkTurn()
+        this.#schedule(command, due)
+      },
     }
   }
 
+  #send(command: PlainCommand): Answer<Outcome> {
+    const work = this.#dispatch(command).catch((error: unknown) => {
+      if (isForLater(error)) this.#cutShort ??= { error }
+      throw error
+    })
+    const answer = Answer.of(work, (settled) => {
+      this.#unsettled.delete(settled)
+      if (this.#isOver && !settled.isAwaited) this.#means.onRefused(command, this.#over)
+    })
+    if (this.#isOver) return answer
+    this.#unsettled.add(answer)
+    this.#sent.push({ command, answer })
+    return answer
+  }
+
   async #dispatch(command: PlainCommand): Promise<Outcome> {
+    this.#checkTurn()
+    const { dispatch, fence, keep, stateAt, signal } = this.#means
     const named = this.#nameOf(command, '')
     const { aggregate, id } = command
-    const key = rejectionKey(this.#event.position, JSON.stringify([aggregate, id, named]))
-    const known = this.#rows.rejection(key)
-    if (known !== undefined) return { accepted: false, rejection: known }
-    const outcome = await this.#means.dispatch({ ...this.#complete(command, named), signal: this.#means.signal })
-    if (outcome.accepted || !(outcome.rejection instanceof Rejection)) return outcome
-    if (!(await this.#means.keep(rejectionRow(key, outcome.rejection)))) throw new Overtaken()
+    const key = answerKey(this.#event.position, JSON.stringify([aggregate, id, named]))
+    const known = this.#rows.answer(key)
+    if (known !== undefined) {
+      if ('rejection' in known) return { accepted: false, rejection: known.rejection }
+      return { accepted: true, state: await stateAt(aggregate, id, known.sequence), ...known, events: [] }
+    }
+    const outcome = await dispatch({ ...this.#complete(command, named), signal }, fence)
+    const row = answerRow(key, outcome)
+    if (row !== undefined && !(await keep(row))) throw new Overtaken()
     return outcome
+  }
+
+  /** A handler that was overtaken stops at the next thing that it does; one that has returned does nothing more. */
+  #checkTurn(): void {
+    if (this.#cutShort !== undefined) throw this.#cutShort.error
+    if (this.#isOver) throw this.#over
+  }
+
+  get #over(): ProjectionError {
+    return new ProjectionError('HANDLER_OVER', { reaction: this.#reaction, position: this.#event.position })
   }
 
   #schedule(command: PlainCommand, due: Due): void {

@@ -1,12 +1,18 @@
 /**
- * What a reaction keeps beside its checkpoint: its states, commands that wait for their time, and rejections that a handler has acted on. An
- * accepted command is in the log for good; a rejected one left no trace, and a handler that runs again must get the same
- * answer again, or it would take the other way after half of the first.
+ * What a reaction keeps beside its checkpoint: its states, commands that wait for their time, and answers that a handler has acted on. A
+ * command that made events is in the log for good; one that was rejected, or had nothing to do, left no trace, and a handler that runs
+ * again must get the same answer again, or it would take the other way after half of the first.
  */
 import { decode, encode } from '../domain/encoding.ts'
 import type { JsonObject } from '../domain/json.ts'
+import type { Outcome } from '../domain/outcome.ts'
 import { Rejection } from '../domain/rejection.ts'
 import type { ProjectionStore, Row } from '../store/store.ts'
+
+/** An answer that left no trace in the log: a rejection, or where the stream was when there was nothing to do. */
+export type Remembered =
+  | { readonly rejection: Rejection<string, unknown> }
+  | { readonly sequence: number; readonly position: number }
 
 /** A command that waits for its time, as it is stored. */
 export interface Timer {
@@ -17,13 +23,13 @@ export interface Timer {
 
 const pageSize = 1000
 const timerPrefix = 'timer '
-const rejectionPrefix = 'rejection '
+const answerPrefix = 'answer '
 const statePrefix = 'state '
 
 /** The row of the n-th command that an event has scheduled. */
 export const timerKey = (position: number, n: number): string => `${timerPrefix}${position}:${n}`
-/** The row of the rejection of a command that was sent because of an event. */
-export const rejectionKey = (position: number, command: string): string => `${rejectionPrefix}${position}:${command}`
+/** The row of the answer to a command that was sent because of an event. */
+export const answerKey = (position: number, command: string): string => `${answerPrefix}${position}:${command}`
 
 /** The row of the state that is remembered under a key. */
 export const stateKey = (key: string): string => `${statePrefix}${key}`
@@ -36,13 +42,13 @@ export const withoutTimer = (key: string): Row => ({ key, value: undefined })
 
 export class ReactionRows {
   readonly timers: Map<string, Timer> = new Map()
-  readonly #rejections = new Map<string, Rejection<string, unknown>>()
+  readonly #answers = new Map<string, Remembered>()
 
   /** Forgets all, and reads what is stored; states are read one by one when they are wanted. */
   async load(store: ProjectionStore, name: string): Promise<void> {
     this.timers.clear()
-    this.#rejections.clear()
-    for (const prefix of [timerPrefix, rejectionPrefix]) {
+    this.#answers.clear()
+    for (const prefix of [timerPrefix, answerPrefix]) {
       for (let after: string | undefined; ; ) {
         const rows = await store.listRows(name, { prefix, limit: pageSize, ...(after !== undefined && { after }) })
         this.apply(rows)
@@ -58,26 +64,22 @@ export class ReactionRows {
       if (key.startsWith(timerPrefix)) {
         if (value === undefined) this.timers.delete(key)
         else this.timers.set(key, value as unknown as Timer)
-      } else if (!key.startsWith(rejectionPrefix)) {
+      } else if (!key.startsWith(answerPrefix)) {
         // A state, or something parked.
-      } else if (value === undefined) this.#rejections.delete(key)
-      else {
-        const { code, details } = decode(value) as { readonly code: string; readonly details?: unknown }
-        this.#rejections.set(key, new Rejection(code, details))
-      }
+      } else if (value === undefined) this.#answers.delete(key)
+      else this.#answers.set(key, rememberedOf(decode(value) as StoredAnswer))
     }
   }
 
-  rejection(key: string): Rejection<string, unknown> | undefined {
-    return this.#rejections.get(key)
+  /** What a command was answered, if that is not in the log. */
+  answer(key: string): Remembered | undefined {
+    return this.#answers.get(key)
   }
 
   /** The rows that are worth nothing any more once an event is handled. */
   handled(position: number): readonly Row[] {
-    const prefix = rejectionKey(position, '')
-    return [...this.#rejections.keys()]
-      .filter((key) => key.startsWith(prefix))
-      .map((key) => ({ key, value: undefined }))
+    const prefix = answerKey(position, '')
+    return [...this.#answers.keys()].filter((key) => key.startsWith(prefix)).map((key) => ({ key, value: undefined }))
   }
 
   /** When the first timer is due; infinite if none waits. */
@@ -88,7 +90,25 @@ export class ReactionRows {
   }
 }
 
-/** @throws InputError `DATA_NOT_JSON` if the details cannot be kept */
-export function rejectionRow(key: string, { code, details }: Rejection<string, unknown>): Row {
+type StoredAnswer =
+  | { readonly code: string; readonly details?: unknown }
+  | { readonly sequence: number; readonly position: number }
+
+function rememberedOf(stored: StoredAnswer): Remembered {
+  return 'code' in stored ? { rejection: new Rejection(stored.code, stored.details) } : stored
+}
+
+/**
+ * The row that keeps an answer; none for one that is in the log, or is worth nothing.
+ *
+ * @throws InputError `DATA_NOT_JSON` if the details of a rejection cannot be kept
+ */
+export function answerRow(key: string, outcome: Outcome): Row | undefined {
+  if (outcome.accepted) {
+    const { sequence, position, events } = outcome
+    return events.length > 0 ? undefined : { key, value: { sequence, position } }
+  }
+  if (!(outcome.rejection instanceof Rejection)) return undefined
+  const { code, details } = outcome.rejection
   return { key, value: encode(`The rejection ${code}`, { code, details }) }
 }

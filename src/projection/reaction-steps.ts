@@ -7,10 +7,10 @@ import { ProjectionError } from '../domain/error.ts'
 import type { JsonObject } from '../domain/json.ts'
 import type { PlainCommand } from '../domain/plain-command.ts'
 import type { LogPlace, Page, Row } from '../store/store.ts'
-import { EventRun, failureOf, warnOf } from './event-run.ts'
+import { EventRun, failureOf, warnOf, warnOfRefused } from './event-run.ts'
 import { type ParkedEvent, type ParkedEvents, parkedRow, reasonOf, unparkedRow } from './parked-events.ts'
 import { Place } from './place.ts'
-import { isHopeless, type ReactionOptions } from './reaction-call.ts'
+import { isHopeless, Overtaken, type ReactionOptions } from './reaction-call.ts'
 import { positionOfTimer, ReactionRows, withoutTimer } from './reaction-rows.ts'
 import { readEach } from './read-each.ts'
 import type { RetryResult, Stepper, StepResult } from './stepper.ts'
@@ -133,9 +133,13 @@ export class ReactionSteps implements Stepper {
 
   /** @param parked what is parked already; without it nothing queues */
   #run(parked: ParkedEvents | undefined): EventRun {
-    return new EventRun(this.#options, this.#rows, parked, (row) =>
-      this.#place.save(this.#place.here, [row], 'durably'),
-    )
+    const keep = (row: Row) => this.#place.save(this.#place.here, [row], 'durably')
+    return new EventRun(this.#options, this.#rows, parked, { keep, fence: this.#fence })
+  }
+
+  /** Nothing is decided any more for a runner that was overtaken. */
+  readonly #fence = async (): Promise<void> => {
+    if (!(await this.#place.isCurrent())) throw new Overtaken()
   }
 
   // -- scheduled commands ------------------------------------------------------------------------------------
@@ -147,18 +151,24 @@ export class ReactionSteps implements Stepper {
     for (const [key, { command }] of due) {
       if (signal.aborted) return true
       const rows = await this.#fire(key, command as unknown as PlainCommand)
-      if (!(await this.#place.save(this.#place.here, [withoutTimer(key), ...rows]))) return false
+      if (rows === undefined || !(await this.#place.save(this.#place.here, [withoutTimer(key), ...rows]))) return false
     }
     return true
   }
 
-  /** Sends a scheduled command. One that can never be sent is treated like an event that can never be handled. */
-  async #fire(key: string, command: PlainCommand): Promise<readonly Row[]> {
+  /**
+   * Sends a scheduled command. One that can never be sent is treated like an event that can never be handled.
+   *
+   * @returns the rows that it leaves; nothing if another runner was faster
+   */
+  async #fire(key: string, command: PlainCommand): Promise<readonly Row[] | undefined> {
     const { reaction, dispatch, store, environment } = this.#options
     try {
-      await dispatch(command)
+      const outcome = await dispatch(command, this.#fence)
+      if (!outcome.accepted) warnOfRefused(this.#options, command, outcome.rejection)
       return []
     } catch (cause) {
+      if (cause instanceof Overtaken) return undefined
       if (!isHopeless(cause)) throw cause
       const what = `the scheduled command ${command.name} on ${command.aggregate} ${JSON.stringify(command.id)}`
       const { giveUp } = reaction.policy

@@ -1,0 +1,273 @@
+/** What a takeover in the middle of a handler must not do: to rows, to tables of code, to what is parked, and to a reaction's two ways. */
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { z } from 'zod'
+import {
+  aggregate,
+  type Domain,
+  domain,
+  event,
+  projection,
+  type Reaction,
+  type Running,
+  reaction,
+  reject,
+} from '../../src/index.ts'
+import type { StoreFactory } from '../../src/store/store.ts'
+import { at } from '../../src/testing/checkpoint-at.ts'
+import { manualEnvironment } from '../../src/testing/manual-environment.ts'
+import { recorder } from '../kernel/rig.ts'
+import { onEveryStore, testWhere } from '../stores/every-store.ts'
+import { checkRows, foldOf, logFrom, Pot, Put, startRows, withStore } from './pots.ts'
+import { tryTakeovers } from './takeovers.ts'
+
+const quiet = () => ({ projections: 'manual', log: recorder() }) as const
+
+// -- an order that is paid, or fails: never both -------------------------------------------------------------
+
+const amount = z.object({ amount: z.int().positive() })
+const Deposited = event('Deposited', amount)
+const Withdrawn = event('Withdrawn', amount)
+const Purse = aggregate('purse', () => ({ balance: 0 }))
+  .on(Deposited, ({ balance }, { amount }) => ({ balance: balance + amount }))
+  .on(Withdrawn, ({ balance }, { amount }) => ({ balance: balance - amount }))
+  .command('deposit', amount, (_, data) => Deposited(data))
+  .command('withdraw', amount, ({ balance }, data) =>
+    balance < data.amount ? reject('TooLittle', { balance }) : Withdrawn(data),
+  )
+  /** Takes what is there; if nothing is, there is nothing to do. */
+  .command('sweep', z.object({}), ({ balance }) => (balance === 0 ? undefined : Withdrawn({ amount: balance })))
+
+const Placed = event('Placed', amount)
+const Paid = event('Paid', z.object({ nth: z.int() }))
+const Failed = event('Failed', z.object({ nth: z.int() }))
+const Reminded = event('Reminded', z.object({}))
+const nth = z.object({ nth: z.int() })
+const Order = aggregate('order', () => ({}))
+  .on(Placed)
+  .on(Paid)
+  .on(Failed)
+  .on(Reminded)
+  .command('place', amount, (_, data) => Placed(data))
+  .command('pay', nth, (_, data) => Paid(data))
+  .command('fail', nth, (_, data) => Failed(data))
+  .command('remind', z.object({}), () => Reminded({}))
+
+const aggregates = { purse: Purse, order: Order }
+type Paying = Reaction<'paying', typeof aggregates, { readonly seen: number }>
+type Shop = Running<typeof aggregates, {}, { paying: Paying }>
+type Shops = Domain<typeof aggregates, {}, { paying: Paying }>
+
+/** Takes the money, says what came of it, counts what it has seen, and reminds of it once. */
+const payingBy = (take: 'withdraw' | 'sweep'): Shops =>
+  domain({
+    aggregates,
+    reactions: {
+      paying: reaction('paying', aggregates)
+        .state(
+          () => ({ seen: 0 }),
+          () => 'all',
+        )
+        .on(Placed, async ({ stream: { id }, data }, { dispatch, schedule, state, setState }) => {
+          const seen = state.seen + 1
+          setState({ seen })
+          const command = take === 'sweep' ? { name: 'sweep' as const } : { name: 'withdraw' as const, data }
+          const taken = await dispatch({ aggregate: 'purse', id: 'p', ...command })
+          const isPaid = taken.accepted && taken.events.length > 0
+          await dispatch({ aggregate: 'order', id, name: isPaid ? 'pay' : 'fail', data: { nth: seen } })
+          schedule({ aggregate: 'order', id, name: 'remind' }, { afterMs: 1000 })
+        }),
+    },
+  })
+
+const historyOf = async (shop: Shop, id: string) => (await Array.fromAsync(shop.order(id).history())).slice(1)
+
+/** Money taken because of orders, by the commands of the reaction. */
+async function takenFor(shop: Shop, reaction: string): Promise<number> {
+  const events = await Array.fromAsync(shop.purse('p').history())
+  return events.filter(({ type, commitId }) => type === 'Withdrawn' && commitId.startsWith(reaction)).length
+}
+
+/** Two orders, of which at most one can be paid; two, since the second starts from the state that the first has left. */
+async function checkOrders(shop: Shop, place: string): Promise<void> {
+  let paid = 0
+  for (const [i, id] of ['o1', 'o2'].entries()) {
+    const history = await historyOf(shop, id)
+    const ways = history.filter(({ type }) => type !== 'Reminded')
+    assert.equal(ways.length, 1, `one way for ${id}, ${place}`)
+    assert.deepEqual(ways[0]!.data, { nth: i + 1 }, `no update of the state is lost, ${place}`)
+    assert.equal(history.length, 2, `one reminder of ${id}, ${place}`)
+    if (ways[0]!.type === 'Paid') paid++
+  }
+  assert.equal(await takenFor(shop, '~paying:'), paid, `what was taken was paid for, ${place}`)
+}
+
+await onEveryStore('A takeover at any wait', ({ place, severalWriters, transactions }) => {
+  const testHere = testWhere(severalWriters)
+
+  for (const take of ['withdraw', 'sweep'] as const) {
+    for (const world of ['is emptied meanwhile', 'is filled meanwhile'] as const) {
+      testHere(`of a reaction that does ${take} from a purse that ${world} takes one way only`, async (t) => {
+        const Shops = payingBy(take)
+        const gates = await tryTakeovers(async () => {
+          const [store, environment] = [await place(t), manualEnvironment()]
+          const start = (on: StoreFactory) => Shops.start({ store: on, environment, ...quiet() })
+          const runAll = async (shop: Shop) => {
+            await shop.reactions.runOnce('paying')
+            await environment.advance(1000)
+            await shop.reactions.runOnce('paying')
+          }
+          {
+            await using shop = await start(store)
+            if (world === 'is emptied meanwhile') await shop.purse('p').deposit({ amount: 10 })
+            for (const id of ['o1', 'o2']) await shop.order(id).place({ amount: 10 })
+          }
+          return {
+            store,
+            begin: async (gate) => {
+              const shop = await start(gate)
+              return { run: () => runAll(shop), [Symbol.asyncDispose]: () => shop.stop() }
+            },
+            takeOver: async (unleased) => {
+              await using shop = await start(unleased)
+              const { balance } = await shop.purse('p').state()
+              if (world === 'is filled meanwhile') await shop.purse('p').deposit({ amount: 10 })
+              else if (balance > 0) await shop.purse('p').withdraw({ amount: balance })
+              await shop.reactions.runOnce('paying')
+              // And back again, so that the first one would get the answer that the second did not.
+              if (world === 'is emptied meanwhile') await shop.purse('p').deposit({ amount: 10 })
+              else await shop.purse('p').sweep()
+            },
+            check: async (unleased, where) => {
+              await using shop = await start(unleased)
+              await environment.advance(1000)
+              await shop.reactions.runOnce('paying')
+              await checkOrders(shop, where)
+            },
+          }
+        })
+        assert.ok(gates > 10, `there were ${gates} gates`)
+      })
+    }
+  }
+
+  for (const retries of ['while it runs', 'while it retries what is parked'] as const) {
+    testHere(`of a projection ${retries} loses, doubles and swaps nothing`, async (t) => {
+      const gates = await tryTakeovers(async () => {
+        const [store, sick] = [await place(t), new Set([2])]
+        const start = (on: StoreFactory) => startRows({ store: on, sick, policy: { giveUp: 'park' } })
+        {
+          await using pots = await start(store)
+          await pots.pot('a').fill({ amounts: [1, 2, 3] })
+          await pots.pot('b').put({ amount: 10, keys: ['b', 'c'] })
+          if (retries === 'while it retries what is parked') {
+            await pots.projections.runOnce('rows')
+            sick.clear()
+          }
+        }
+        return {
+          store,
+          begin: async (gate) => {
+            const pots = await start(gate)
+            const run = async () => {
+              await pots.projections.runOnce('rows')
+              sick.clear()
+              await pots.projections.retryParked('rows')
+            }
+            return { run, [Symbol.asyncDispose]: () => pots.stop() }
+          },
+          takeOver: async (unleased) => {
+            await using pots = await start(unleased)
+            await pots.pot('a').put({ amount: 4 })
+            await pots.projections.runOnce('rows')
+            sick.clear()
+            await pots.projections.retryParked('rows')
+            await pots.pot('a').put({ amount: 5 })
+          },
+          check: async (unleased, where) => {
+            await using pots = await start(unleased)
+            await pots.projections.runOnce('rows')
+            await pots.projections.retryParked('rows')
+            assert.deepEqual(await pots.projections.parked('rows'), [], where)
+            await checkRows(pots)
+          },
+        }
+      })
+      assert.ok(gates > 5, `there were ${gates} gates`)
+    })
+  }
+
+  testHere('of a projection as code keeps the order of each key, and doubles nothing in a transaction', async (t) => {
+    const gates = await tryTakeovers(async () => {
+      const [store, sick] = [await place(t), new Set([2])]
+      const table = `seen_${randomUUID().replaceAll('-', '')}`
+      /** What the handler has seen, in a store without transactions. */
+      const seen: { readonly pot: string; readonly amount: number }[] = []
+      let inserted = 0
+      const Seeing = projection('seeing')
+        .handle([Put], async (events, tools) => {
+          const found = events.find(({ data }) => sick.has(data.amount))
+          if (found !== undefined) throw new RangeError(`sick of ${found.data.amount}`)
+          for (const { stream, data } of events) {
+            const { amount } = data
+            if (!transactions) seen.push({ pot: stream.id, amount })
+            else await tools.transaction.query(`INSERT INTO ${table} VALUES (${++inserted}, '${stream.id}', ${amount})`)
+          }
+        })
+        .onFailure({ retries: 0, giveUp: 'park' })
+        .prepare(async (tools) => {
+          if (!transactions) return
+          await tools.transaction.query(`CREATE TABLE IF NOT EXISTS ${table} (nth INTEGER, pot TEXT, amount INTEGER)`)
+        })
+      const inTable = (on: StoreFactory) =>
+        withStore(on, async (opened) => {
+          let rows: readonly { readonly pot: string; readonly amount: number }[] = []
+          await opened.transact!(`reader ${table}`, at(0), async (transaction) => {
+            rows = await transaction.query(`SELECT pot, amount FROM ${table} ORDER BY nth`)
+            return { to: at(0), rows: [] }
+          })
+          return rows
+        })
+      const Pots = domain({ aggregates: { pot: Pot }, projections: { seeing: Seeing } })
+      const start = (on: StoreFactory) => Pots.start({ store: on, ...quiet() })
+      {
+        await using pots = await start(store)
+        await pots.pot('a').fill({ amounts: [1, 2, 3] })
+        await pots.pot('b').put({ amount: 10 })
+      }
+      return {
+        store,
+        begin: async (gate) => {
+          const pots = await start(gate)
+          const run = async () => {
+            await pots.projections.runOnce('seeing')
+            sick.clear()
+            await pots.projections.retryParked('seeing')
+          }
+          return { run, [Symbol.asyncDispose]: () => pots.stop() }
+        },
+        takeOver: async (unleased) => {
+          await using pots = await start(unleased)
+          await pots.projections.runOnce('seeing')
+          sick.clear()
+          await pots.projections.retryParked('seeing')
+          await pots.pot('a').put({ amount: 4 })
+        },
+        check: async (unleased, where) => {
+          await using pots = await start(unleased)
+          await pots.projections.runOnce('seeing')
+          await pots.projections.retryParked('seeing')
+          assert.deepEqual(await pots.projections.parked('seeing'), [], where)
+          const { head } = await pots.projections.status('seeing')
+          const wanted = foldOf(await logFrom(pots, head))
+          for (const [id, amounts] of Object.entries(wanted)) {
+            const found = (transactions ? await inTable(store) : seen).filter(({ pot }) => pot === id)
+            const inOrder = found.map(({ amount }) => amount)
+            assert.deepEqual(transactions ? inOrder : [...new Set(inOrder)], amounts, `${id} is in order, ${where}`)
+          }
+        },
+      }
+    })
+    assert.ok(gates > 5, `there were ${gates} gates`)
+  })
+})
