@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { at } from '../../testing/checkpoint-at.ts'
 import type { Store } from '../store.ts'
+import { nodeDisk } from './disk.ts'
 import { commitTo, snapshotOf, stream, type TestPlace, testPlace } from './test-place.fixture.ts'
 
 const pathOf = ({ directory }: TestPlace, name: string) => join(directory, `${name}.jsonl`)
@@ -63,6 +64,50 @@ describe('A journal', () => {
       assert.equal(place.warnings.includes('TORN_TAIL_CUT'), length > lastLine)
       await store.close()
     }
+  })
+
+  test('is synced before a step is answered that must last, and not at one that may be lost', async () => {
+    await using place = await testPlace()
+    let synced: readonly string[] = []
+    const open: typeof nodeDisk.open = async (path, mode) => {
+      const file = await nodeDisk.open(path, mode)
+      const sync = async () => {
+        await file.sync()
+        synced = [...synced, path]
+      }
+      return { ...file, sync }
+    }
+    const disk = { ...nodeDisk, open }
+    for (const [mayLoseOnPowerFailure, mayBeLost, isSynced] of [
+      [false, undefined, true],
+      [false, false, true],
+      [false, true, false],
+      [true, false, false],
+    ] as const) {
+      const store = await place.open({ disk, mayLoseOnPowerFailure })
+      const from = await store.loadCheckpoint('p')
+      synced = []
+      await store.saveStep('p', { from, to: from, rows: [], ...(mayBeLost !== undefined && { mayBeLost }) })
+      assert.deepEqual(synced, isSynced ? [pathOf(place, 'projections')] : [])
+      await store.close()
+    }
+  })
+
+  test('that could not be synced takes nothing more', async () => {
+    await using place = await testPlace()
+    let isBroken = false
+    const open: typeof nodeDisk.open = async (path, mode) => {
+      const file = await nodeDisk.open(path, mode)
+      const sync = () => (isBroken ? Promise.reject(new Error('no')) : file.sync())
+      return { ...file, sync }
+    }
+    const store = await place.open({ disk: { ...nodeDisk, open } })
+    isBroken = true
+    const step = { from: at(0), to: at(1), rows: [] }
+    await assert.rejects(store.saveStep('p', step), { code: 'STORE_UNAVAILABLE' })
+    isBroken = false
+    await assert.rejects(store.saveStep('p', step), { code: 'STORE_HALTED' })
+    await store.close()
   })
 
   test('takes changes at once one after the other', async () => {

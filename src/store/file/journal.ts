@@ -1,7 +1,7 @@
 /**
  * A journal of changes to something that lives in memory: one checksummed line a change, written before the change is
- * made, so that what was answered survives a killed process. It is not synced at each change: after a power failure the
- * changes up to some moment are there and the ones behind it are not, which is enough for what can be worked out
+ * made, so that what was answered survives a killed process. It is synced only at changes that have to last: after a power failure the
+ * changes up to one behind the last of those are there and the others are not, which is enough for what can be worked out
  * again from the log. When it has grown well over what is alive in it, it is written anew beside itself and renamed.
  *
  * Changes happen one at a time. A change is lines of JSON, so a person can read what became of a row.
@@ -27,6 +27,8 @@ export interface JournalContents {
 export interface Change<Result> {
   /** Without it nothing is written. */
   readonly json?: string
+  /** Whether a power failure must not take it back. */
+  readonly isDurable?: boolean
   readonly apply: () => Result
 }
 
@@ -40,6 +42,8 @@ export interface JournalPlace {
 export interface JournalOptions {
   /** A journal below this is never written anew. */
   readonly compactBytesMin: number
+  /** Then nothing has to last. */
+  readonly mayLoseOnPowerFailure: boolean
 }
 
 /** How many times what is alive in it a journal may be. */
@@ -59,6 +63,8 @@ export class Journal {
   #tail: Promise<unknown> = Promise.resolve()
   /** Why nothing more is written. */
   #halted: StoreError | undefined
+  /** Whether it was renamed, and the directory is not synced. */
+  #isRenamed = false
   /** Whether something was written that is not synced. */
   #isDirty = false
 
@@ -115,8 +121,9 @@ export class Journal {
    */
   change<Result>(decide: () => Change<Result>): Promise<Result> {
     return this.#next(async () => {
-      const { json, apply } = decide()
+      const { json, isDurable = false, apply } = decide()
       if (json !== undefined) await this.#write(json)
+      if (isDurable && !this.#options.mayLoseOnPowerFailure) await this.#sync()
       const result = apply()
       const sizeMax = Math.max(this.#options.compactBytesMin, this.#contents.size * growthMax)
       if (this.#length > sizeMax) await this.#compact().catch(() => undefined)
@@ -165,6 +172,17 @@ export class Journal {
     this.#length += bytes.length
   }
 
+  async #sync(): Promise<void> {
+    try {
+      await this.#held.file.sync()
+      this.#isDirty = false
+      if (this.#isRenamed) await this.#syncName()
+    } catch (cause) {
+      this.#halt('it could not be synced', cause)
+      throw troubleOf(this.#directory, `syncing ${this.#name}`, cause)
+    }
+  }
+
   async #compact(): Promise<void> {
     await this.#lock.check()
     const path = `${this.#directory}/${this.#name}`
@@ -194,7 +212,13 @@ export class Journal {
     this.#isDirty = false
     await old.close().catch(() => undefined)
     // Until this is done a power failure may bring back the old file: an earlier state, but a whole one.
+    this.#isRenamed = true
+    await this.#syncName()
+  }
+
+  async #syncName(): Promise<void> {
     await this.#disk.syncDirectory(this.#directory)
+    this.#isRenamed = false
   }
 
   #halt(what: string, cause: unknown): void {

@@ -1,7 +1,7 @@
 /**
  * The rows and checkpoints of projections in a file store: in memory as JSON, in a journal on disk. A step is one line,
- * so its rows and its checkpoint are there together or not at all. A step is not synced by itself: after a power failure
- * a projection stands where it stood some moments before, and goes on from there.
+ * so its rows and its checkpoint are there together or not at all. A step that may be lost is not synced by itself: after a power
+ * failure a projection stands where it stood some moments before, and goes on from there.
  */
 import { type Json, type JsonObject, toJson } from '../../domain/json.ts'
 import { checkCheckpoint, noCheckpoint } from '../checkpoint.ts'
@@ -86,7 +86,7 @@ export class Projections implements JournalContents {
    * @param head how far the log beside it reaches
    * @throws ConflictError `CHECKPOINT_CONFLICT`
    */
-  save(projection: string, { from, to, rows }: ProjectionStep, head: number): Change<void> {
+  save(projection: string, { from, to, rows, mayBeLost = false }: ProjectionStep, head: number): Change<void> {
     checkCheckpoint(projection, from, this.checkpoint(projection))
     const { position, term } = to
     const checkpoint = Object.freeze({
@@ -100,7 +100,7 @@ export class Projections implements JournalContents {
     const listed = texts.map(([key, value]) => (value === undefined ? `[${quote(key)}]` : `[${quote(key)},${value}]`))
     const local = position <= head
     const json = `${startOf(projection, checkpoint, local)}${listed.join()}]}`
-    return { json, apply: () => this.#apply(projection, checkpoint, local, texts) }
+    return { json, isDurable: !mayBeLost, apply: () => this.#apply(projection, checkpoint, local, texts) }
   }
 
   reset(projection: string): Change<void> {
