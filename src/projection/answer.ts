@@ -1,4 +1,8 @@
-/** The answer to a command that a handler sends: a promise that knows whether anybody asks what became of it. */
+/**
+ * The answer to a command that a handler sends: a promise that knows whether anybody asks what became of it.
+ *
+ * Tidy: inferred exports because what says what follows from it is named by a symbol.
+ */
 
 export class Answer<Value> extends Promise<Value> {
   isAwaited: boolean = false

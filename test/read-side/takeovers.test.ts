@@ -18,7 +18,7 @@ import { at } from '../../src/testing/checkpoint-at.ts'
 import { manualEnvironment } from '../../src/testing/manual-environment.ts'
 import { recorder } from '../kernel/rig.ts'
 import { onEveryStore, testWhere } from '../stores/every-store.ts'
-import { checkRows, foldOf, logFrom, Pot, Put, startRows, withStore } from './pots.ts'
+import { checkRows, foldOf, logFrom, Pot, Put, type Sick, startRows, withStore } from './pots.ts'
 import { tryTakeovers } from './takeovers.ts'
 
 const quiet = () => ({ projections: 'manual', log: recorder() }) as const
@@ -100,6 +100,46 @@ async function checkOrders(shop: Shop, place: string): Promise<void> {
     if (ways[0]!.type === 'Paid') paid++
   }
   assert.equal(await takenFor(shop, '~paying:'), paid, `what was taken was paid for, ${place}`)
+}
+
+interface Seen {
+  readonly pot: string
+  readonly amount: number
+}
+
+/** A projection as code that keeps what it has seen: in a table where it has the transaction, else here. */
+function seeing(sick: Sick, transactions: boolean) {
+  const table = `seen_${randomUUID().replaceAll('-', '')}`
+  /** What the handler has seen, in a store without transactions. */
+  const seen: Seen[] = []
+  let inserted = 0
+  const Seeing = projection('seeing')
+    .handle([Put], async (events, tools) => {
+      const found = events.find(({ data }) => sick.has(data.amount))
+      if (found !== undefined) throw new RangeError(`sick of ${found.data.amount}`)
+      for (const { stream, data } of events) {
+        const { amount } = data
+        if (!transactions) seen.push({ pot: stream.id, amount })
+        else await tools.transaction.query(`INSERT INTO ${table} VALUES (${++inserted}, '${stream.id}', ${amount})`)
+      }
+    })
+    .onFailure({ retries: 0, giveUp: 'park' })
+    .prepare(async (tools) => {
+      if (!transactions) return
+      await tools.transaction.query(`CREATE TABLE IF NOT EXISTS ${table} (nth INTEGER, pot TEXT, amount INTEGER)`)
+    })
+  const found = async (on: StoreFactory): Promise<readonly Seen[]> => {
+    if (!transactions) return seen
+    return withStore(on, async (opened) => {
+      let rows: readonly Seen[] = []
+      await opened.transact!(`reader ${table}`, at(0), async (transaction) => {
+        rows = await transaction.query(`SELECT pot, amount FROM ${table} ORDER BY nth`)
+        return { to: at(0), rows: [] }
+      })
+      return rows
+    })
+  }
+  return { Seeing, found }
 }
 
 await onEveryStore('A takeover at any wait', ({ place, severalWriters, transactions }) => {
@@ -200,34 +240,7 @@ await onEveryStore('A takeover at any wait', ({ place, severalWriters, transacti
   testHere('of a projection as code keeps the order of each key, and doubles nothing in a transaction', async (t) => {
     const gates = await tryTakeovers(async () => {
       const [store, sick] = [await place(t), new Set([2])]
-      const table = `seen_${randomUUID().replaceAll('-', '')}`
-      /** What the handler has seen, in a store without transactions. */
-      const seen: { readonly pot: string; readonly amount: number }[] = []
-      let inserted = 0
-      const Seeing = projection('seeing')
-        .handle([Put], async (events, tools) => {
-          const found = events.find(({ data }) => sick.has(data.amount))
-          if (found !== undefined) throw new RangeError(`sick of ${found.data.amount}`)
-          for (const { stream, data } of events) {
-            const { amount } = data
-            if (!transactions) seen.push({ pot: stream.id, amount })
-            else await tools.transaction.query(`INSERT INTO ${table} VALUES (${++inserted}, '${stream.id}', ${amount})`)
-          }
-        })
-        .onFailure({ retries: 0, giveUp: 'park' })
-        .prepare(async (tools) => {
-          if (!transactions) return
-          await tools.transaction.query(`CREATE TABLE IF NOT EXISTS ${table} (nth INTEGER, pot TEXT, amount INTEGER)`)
-        })
-      const inTable = (on: StoreFactory) =>
-        withStore(on, async (opened) => {
-          let rows: readonly { readonly pot: string; readonly amount: number }[] = []
-          await opened.transact!(`reader ${table}`, at(0), async (transaction) => {
-            rows = await transaction.query(`SELECT pot, amount FROM ${table} ORDER BY nth`)
-            return { to: at(0), rows: [] }
-          })
-          return rows
-        })
+      const { Seeing, found } = seeing(sick, transactions)
       const Pots = domain({ aggregates: { pot: Pot }, projections: { seeing: Seeing } })
       const start = (on: StoreFactory) => Pots.start({ store: on, ...quiet() })
       {
@@ -261,8 +274,7 @@ await onEveryStore('A takeover at any wait', ({ place, severalWriters, transacti
           const { head } = await pots.projections.status('seeing')
           const wanted = foldOf(await logFrom(pots, head))
           for (const [id, amounts] of Object.entries(wanted)) {
-            const found = (transactions ? await inTable(store) : seen).filter(({ pot }) => pot === id)
-            const inOrder = found.map(({ amount }) => amount)
+            const inOrder = (await found(store)).filter(({ pot }) => pot === id).map(({ amount }) => amount)
             assert.deepEqual(transactions ? inOrder : [...new Set(inOrder)], amounts, `${id} is in order, ${where}`)
           }
         },
