@@ -238,7 +238,6 @@ await onEveryStore('A handler that asks for a transaction', ({ place, transactio
     const store = await place(t)
     const writer = await startWith(noting().coded, { store })
     await writer.pot('a').fill({ amounts: [1, 2, 3] })
-    const environment = manualEnvironment()
     for (const [first, fault] of [
       [1, 'before'],
       [3, 'after'],
@@ -256,14 +255,13 @@ await onEveryStore('A handler that asks for a transaction', ({ place, transactio
         // What is killed here is followed by another, on the same tables.
         const sick = new Set([2])
         const policy = { retries: 0, giveUp: 'park' } as const
-        const options = { environment, leaseMs: 500 }
+        // The lease of the dead one runs out soon.
+        const options = { leaseMs: 100, pollIntervalMs: 5 }
         const dead = await startWith(writing(name, sick, policy), { ...options, store: faulty }).catch(() => undefined)
         await dead?.projections.runOnce('coded').catch(() => {})
         sick.clear()
         await dead?.projections.retryParked('coded').catch(() => {})
         await dead?.stop().catch(() => {})
-        // The dead one's lease runs out.
-        await environment.advance(20_000)
         await using follower = await startWith(writing(name, sick, policy), { ...options, store })
         await follower.projections.runOnce('coded')
         await until('what is parked is retried', async () => {
