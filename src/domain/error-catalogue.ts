@@ -344,9 +344,14 @@ export type FactsOf<Code extends ErrorCode> = Code extends ErrorCode
   ? Parameters<(typeof catalogue)[Code]['what']>[0]
   : never
 
+/** What happened is told at this length at the most, in characters: input of any size may be in it. */
+const lengthMax = 1_000
+const cut = (text: string): string =>
+  text.length > lengthMax ? `${text.slice(0, lengthMax - 3).toWellFormed()}...` : text
+
 /** The message in its four parts: what happened, the facts within it, what to do, where to read. */
 export function messageOf<Code extends ErrorCode>(code: Code, facts: FactsOf<Code>, cause?: unknown): string {
   const { what, remedy } = catalogue[code] as Entry<FactsOf<Code>>
-  const because = cause instanceof Error ? ` (${cause.message})` : ''
-  return `${what(facts)}${because}. ${remedy} [${code}, docs/errors.md#${code.toLowerCase()}]`
+  const because = cause instanceof Error ? ` (${cut(cause.message)})` : ''
+  return `${cut(what(facts))}${because}. ${remedy} [${code}, docs/errors.md#${code.toLowerCase()}]`
 }

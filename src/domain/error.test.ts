@@ -117,3 +117,17 @@ test('the stack names the line that threw', () => {
   const { stack } = new DefinitionError('NAME_RESERVED', facts.NAME_RESERVED)
   assert.match(stack ?? '', /error\.test\.ts/)
 })
+
+test('a message is short, however large the input or the cause', () => {
+  const huge = 'x'.repeat(1_000_000)
+  const many = Array.from({ length: 50_000 }, (_, i) => ({ path: `items.${i}`, message: 'Too small' }))
+  const errors = [
+    new InputError('COMMAND_INVALID', { aggregate: 'a', command: 'c', issues: many }),
+    new InputError('COMMAND_INVALID', { aggregate: 'a', command: 'c', issues: [{ path: huge, message: huge }] }),
+    new InputError('DATA_NOT_JSON', { what: 'The event', path: huge, found: 'NaN' }),
+    new InputError('ID_INVALID', { what: 'an id', id: huge, reason: huge }),
+    new MnemeError('STORE_UNAVAILABLE', { store: 's', doing: 'appending' }, new Error(huge)),
+  ]
+  for (const { message, code } of errors) assert.ok(message.length < 3_000, `${code}: ${message.length}`)
+  assert.match(errors[0]!.message, /items\.9: Too small; and 49990 more/)
+})

@@ -37,6 +37,10 @@ export function isPlain(object: object): boolean {
 /** Copies values as `toJson` does, and sums up about how many characters of JSON they are. */
 export class JsonCopier {
   size = 0
+  /** Over this the copy is given up, so that no work is done on what is too large anyway. */
+  sizeMax: number = Number.POSITIVE_INFINITY
+  /** What is thrown then. */
+  tooLarge: (size: number) => Error = (size) => new RangeError(`more than ${size} characters of JSON`)
   #what = ''
   #name = ''
 
@@ -64,6 +68,7 @@ export class JsonCopier {
           this.size += sizeOfScalar
           return null
         }
+        if (this.size > this.sizeMax) throw this.tooLarge(this.size)
         if (depth >= depthMax) this.#refuse(path, `something nested more than ${depthMax} deep, or a cycle`)
         return Array.isArray(value) ? this.#list(value, path, depth) : this.#object(value, path, depth)
       default:

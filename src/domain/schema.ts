@@ -52,9 +52,14 @@ export function checkInput(schema: Schema, data: unknown): Checked {
   return check(schema, {})
 }
 
+/** Issues that are listed in one line; the error's facts have them all. */
+const listedMax = 10
+
 /** Says issues in one line: `amount: Too small; owner: Required`. */
 export function describe(issues: readonly Issue[]): string {
-  return issues.map(({ path, message }) => (path ? `${path}: ${message}` : message)).join('; ')
+  const listed = issues.slice(0, listedMax).map(({ path, message }) => (path ? `${path}: ${message}` : message))
+  const more = issues.length - listed.length
+  return more > 0 ? `${listed.join('; ')}; and ${more} more` : listed.join('; ')
 }
 
 /** Whether something can be used as a schema at all. */

@@ -9,7 +9,7 @@ import type { JsonCopier, JsonObject } from '../domain/json.ts'
 import { Rejection } from '../domain/rejection.ts'
 import type { StreamId } from '../domain/stream.ts'
 import { Commit, type CommitEvent, checkTags, sizeOfLabels } from '../store/commit.ts'
-import { checkSize } from '../store/expected.ts'
+import { checkEventCount, checkSize, tooLarge } from '../store/expected.ts'
 import type { StoreLimits } from '../store/store.ts'
 import type { AggregateType } from './aggregate-type.ts'
 import { evolved } from './evolved.ts'
@@ -92,9 +92,12 @@ export function decide(
   if (offered.length === 0) return nothing
 
   let next = state
+  const { length } = offered
+  checkEventCount(stream, length, limits)
   const { copier } = moment
   copier.size = 0
-  const { length } = offered
+  copier.sizeMax = limits.commitSizeMax
+  copier.tooLarge = (size) => tooLarge(stream, size, limits)
   const stored: CommitEvent[] = new Array(length)
   const events: RecordedEvent[] = new Array(length)
   const { commandId, metadata } = command

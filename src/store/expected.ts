@@ -1,5 +1,6 @@
 /** The rule by which a commit is stored or conflicts; the same in every store that decides in this process. */
 import { InputError } from '../domain/error.ts'
+import type { StreamId } from '../domain/stream.ts'
 import { Commit, type Expected } from './commit.ts'
 import type { StoreLimits } from './store.ts'
 
@@ -36,12 +37,17 @@ export function checkSizes(commits: readonly Commit[], limits: StoreLimits): voi
 }
 
 /** @throws InputError `COMMIT_TOO_LARGE` */
-export function checkSize({ stream, events, size }: Commit, { commitSizeMax, commitEventsMax }: StoreLimits): void {
-  if (events.length > commitEventsMax) {
-    const facts = { stream, measure: 'events', size: events.length, sizeMax: commitEventsMax }
-    throw new InputError('COMMIT_TOO_LARGE', facts)
-  }
-  if (size > commitSizeMax) {
-    throw new InputError('COMMIT_TOO_LARGE', { stream, measure: 'characters', size, sizeMax: commitSizeMax })
-  }
+export function checkSize({ stream, events, size }: Commit, limits: StoreLimits): void {
+  checkEventCount(stream, events.length, limits)
+  if (size > limits.commitSizeMax) throw tooLarge(stream, size, limits)
+}
+
+/** @throws InputError `COMMIT_TOO_LARGE` */
+export function checkEventCount(stream: StreamId, count: number, { commitEventsMax }: StoreLimits): void {
+  if (count <= commitEventsMax) return
+  throw new InputError('COMMIT_TOO_LARGE', { stream, measure: 'events', size: count, sizeMax: commitEventsMax })
+}
+
+export function tooLarge(stream: StreamId, size: number, { commitSizeMax }: StoreLimits): InputError {
+  return new InputError('COMMIT_TOO_LARGE', { stream, measure: 'characters', size, sizeMax: commitSizeMax })
 }
