@@ -21,6 +21,10 @@ export class Breather {
     return now() - this.#since > turnMsMax
   }
 
+  throwIfAborted(): void {
+    this.#signal?.throwIfAborted()
+  }
+
   /** @throws the signal's reason, if it is aborted by then */
   async rest(): Promise<void> {
     await new Promise<void>((resolve) => nextTurn(resolve))

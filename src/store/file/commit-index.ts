@@ -157,12 +157,12 @@ export class CommitIndex {
   candidates(stream: number, commitId: string): readonly number[] {
     const hash = this.#hash(stream, commitId)
     let found = none
-    for (let place = this.#table.first(hash); ; place = this.#table.next(place)) {
-      const commit = this.#table.at(place)
-      if (commit === -1) return found
+    this.#table.seek(hash)
+    for (let commit = this.#table.next(); commit !== -1; commit = this.#table.next()) {
       if (this.hash.get(commit) !== hash || this.stream.get(commit) !== stream) continue
       if (this.check.get(commit) === this.#check(commitId)) found = [...found, commit]
     }
+    return found
   }
 
   #link(commit: number, stream: number, sequence: number): void {

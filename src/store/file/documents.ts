@@ -101,15 +101,22 @@ export class Documents {
 
   /** A log that was not synced may come back shorter after a power failure than what was worked out from it. */
   async #forgetLost(index: CommitIndex, warn: OpenOptions['warn']): Promise<void> {
-    const snapshots = this.snapshots.dropLost((stream) => lastSequence(index, stream))
+    const snapshots = await this.snapshots.dropLost((stream) => lastSequence(index, stream))
     const projections = this.projections.dropLost(index.head)
     if (snapshots > 0) await this.#journals.snapshots.compact()
     if (projections.length > 0) await this.#journals.projections.compact()
     const lost = [...(snapshots > 0 ? [`${snapshots} snapshots`] : []), ...projections]
     if (lost.length === 0) return
-    const message = `The log ends at position ${index.head}; forgotten was what stood ahead of it: ${lost.join(', ')}`
+    const message = `The log ends at position ${index.head}; forgotten was what stood ahead of it: ${named(lost)}`
     warn({ code: 'TORN_TAIL_CUT', message })
   }
+}
+
+const namedMax = 20
+
+function named(names: readonly string[]): string {
+  const more = names.length - namedMax
+  return more > 0 ? `${names.slice(0, namedMax).join(', ')}, and ${more} more` : names.join(', ')
 }
 
 function lastSequence(index: CommitIndex, id: StreamId): number {

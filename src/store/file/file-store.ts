@@ -30,6 +30,7 @@ import type {
   StoreLimits,
   StreamEnd,
 } from '../store.ts'
+import { Breather } from './breather.ts'
 import type { CommitIndex } from './commit-index.ts'
 import type { Disk } from './disk.ts'
 import type { Documents } from './documents.ts'
@@ -60,6 +61,7 @@ export interface FileStoreParts {
 
 const limits: StoreLimits = { commitSizeMax: 8_000_000, commitEventsMax: 10_000 }
 /** A batch is encoded in one go, so a larger one would hold up timers for longer than some ms. */
+const endsAtOnce = 256
 const queueLimits = { batchCommitsMax: 2_000, batchSizeMax: 16_000_000, waitingMax: 100_000 }
 
 export class FileStore implements Store {
@@ -133,7 +135,15 @@ export class FileStore implements Store {
   }
 
   streamEnds(streams: readonly StreamId[]): Promise<readonly StreamEnd[]> {
-    return this.#run(async () => streams.map((stream) => this.#index.endOf(this.#index.streams.find(stream))))
+    return this.#run(async () => {
+      const breather = new Breather()
+      const ends: StreamEnd[] = []
+      for (const [i, stream] of streams.entries()) {
+        if (i % endsAtOnce === 0 && breather.isDue) await breather.rest()
+        ends.push(this.#index.endOf(this.#index.streams.find(stream)))
+      }
+      return ends
+    })
   }
 
   reserve(streams: readonly StreamId[], writer: string, durationMs: number): Promise<readonly boolean[]> {
@@ -162,11 +172,11 @@ export class FileStore implements Store {
   }
 
   loadRows(projection: string, keys: readonly string[]): Promise<readonly (Json | undefined)[]> {
-    return this.#run(async () => this.#documents.projections.rows(projection, keys))
+    return this.#run(() => this.#documents.projections.rows(projection, keys))
   }
 
   listRows(projection: string, page: RowPage): Promise<readonly Row[]> {
-    return this.#run(async () => this.#documents.projections.list(projection, page))
+    return this.#run(() => this.#documents.projections.list(projection, page))
   }
 
   saveStep(projection: string, step: ProjectionStep): Promise<void> {

@@ -97,6 +97,23 @@ describe('The log of a file store', () => {
     assert.equal(await store.head(), 501)
   })
 
+  test('lets one caller’s conflict bind nobody else in the same batch', async () => {
+    await using place = await testPlace()
+    const store = await place.open()
+    await store.append([commitTo('known', 'first')])
+    const [unknown, known, other] = await Promise.all([
+      store.append([commitTo('x', 'a', { expected: 5 }), commitTo('x', 'b'), commitTo('x', 'c', { expected: 1 })]),
+      store.append([commitTo('known', 'd', { expected: 5 }), commitTo('known', 'e', { expected: 1 })]),
+      store.append([commitTo('x', 'f', { expected: 1 }), commitTo('known', 'g', { expected: 1 })]),
+    ])
+    const statuses = [unknown, known, other].map((results) => results.map(({ status }) => status))
+    assert.deepEqual(statuses, [
+      ['conflict', 'stored', 'conflict'],
+      ['conflict', 'conflict'],
+      ['stored', 'stored'],
+    ])
+  })
+
   test('shows a reader nothing that is not durable yet', async () => {
     await using place = await testPlace()
     const syncing = Promise.withResolvers<void>()

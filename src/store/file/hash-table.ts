@@ -1,48 +1,94 @@
 /**
  * Finds numbers (of streams, of commits) by a hash: open addressing with linear probing in one typed array, at most half
  * full. It holds no keys; whoever asks compares the candidates. Nothing is ever removed.
+ *
+ * When it is half full a larger array is begun, and each addition moves a few numbers over, so that no addition takes long however
+ * large the table is. Until all have moved, a search looks at both.
  */
+
+/** Moves at least twice as fast as what is added could fill the larger array. */
+const slotsMovedEach = 8
 
 export class HashTable {
   /** A number plus 1; 0 is free. */
   #slots: Uint32Array = new Uint32Array(1024)
   #mask = 1023
   #count = 0
+  /** The smaller array whose numbers are moving over, and how many of its slots have been looked at. */
+  #old: Uint32Array | undefined
+  #moved = 0
   readonly #hashOf: (value: number) => number
+  /** Where the search under way is. */
+  #place = 0
+  #hash = 0
+  #isInOld = false
 
-  /** @param hashOf the hash under which a number was added, asked when the table grows */
+  /** @param hashOf the hash under which a number was added, asked when it moves */
   constructor(hashOf: (value: number) => number) {
     this.#hashOf = hashOf
   }
 
-  /** Where the search for a hash starts. */
-  first(hash: number): number {
-    return hash & this.#mask
+  /** Begins a search, which ends the one before it: `next` gives the numbers that may have been added under the hash. */
+  seek(hash: number): void {
+    this.#hash = hash
+    this.#place = hash & this.#mask
+    this.#isInOld = false
   }
 
-  /** The number at a place of the search; -1 ends it. */
-  at(place: number): number {
-    return this.#slots[place]! - 1
-  }
-
-  next(place: number): number {
-    return (place + 1) & this.#mask
+  /** The next number of the search; -1 ends it. */
+  next(): number {
+    if (!this.#isInOld) {
+      const slot = this.#slots[this.#place]!
+      this.#place = (this.#place + 1) & this.#mask
+      if (slot !== 0) return slot - 1
+      if (this.#old === undefined) return -1
+      this.#isInOld = true
+      this.#place = this.#hash & (this.#old.length - 1)
+    }
+    return this.#nextOld(this.#old!)
   }
 
   add(hash: number, value: number): void {
-    if (++this.#count * 2 > this.#slots.length) this.reserve(this.#count)
+    if (this.#old !== undefined) this.#move(this.#old, slotsMovedEach)
+    if (++this.#count * 2 > this.#slots.length) this.#grow()
     this.#put(hash, value)
   }
 
-  /** Makes room for so many numbers at once. */
+  /** Makes room for so many numbers at once, as long as there are none. */
   reserve(count: number): void {
-    let length = this.#slots.length
+    if (this.#count > 0) return
+    let { length } = this.#slots
     while (length < count * 2) length *= 2
-    if (length === this.#slots.length) return
-    const old = this.#slots
     this.#slots = new Uint32Array(length)
     this.#mask = length - 1
-    for (const slot of old) if (slot !== 0) this.#put(this.#hashOf(slot - 1), slot - 1)
+  }
+
+  #nextOld(old: Uint32Array): number {
+    for (;;) {
+      const place = this.#place
+      const slot = old[place]!
+      if (slot === 0) return -1
+      this.#place = (place + 1) & (old.length - 1)
+      // What has moved was found in the new array.
+      if (place >= this.#moved) return slot - 1
+    }
+  }
+
+  #grow(): void {
+    if (this.#old !== undefined) this.#move(this.#old, this.#old.length)
+    this.#old = this.#slots
+    this.#moved = 0
+    this.#slots = new Uint32Array(this.#old.length * 2)
+    this.#mask = this.#slots.length - 1
+  }
+
+  #move(old: Uint32Array, count: number): void {
+    const end = Math.min(this.#moved + count, old.length)
+    for (; this.#moved < end; this.#moved++) {
+      const slot = old[this.#moved]!
+      if (slot !== 0) this.#put(this.#hashOf(slot - 1), slot - 1)
+    }
+    if (end === old.length) this.#old = undefined
   }
 
   #put(hash: number, value: number): void {

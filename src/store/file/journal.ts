@@ -119,9 +119,9 @@ export class Journal {
    *
    * @throws what `decide` throws; StoreError `STORE_FULL`, `STORE_READ_ONLY`, `STORE_HALTED`, `STORE_UNAVAILABLE`
    */
-  change<Result>(decide: () => Change<Result>): Promise<Result> {
+  change<Result>(decide: () => Change<Result> | Promise<Change<Result>>): Promise<Result> {
     return this.#next(async () => {
-      const { json, isDurable = false, apply } = decide()
+      const { json, isDurable = false, apply } = await decide()
       if (json !== undefined) await this.#write(json)
       if (isDurable && !this.#options.mayLoseOnPowerFailure) await this.#sync()
       const result = apply()

@@ -59,11 +59,16 @@ export class LineBuffer {
   }
 }
 
-/** What a line (with its line feed) says, if its checksum fits; else `undefined`. */
-export function parseLine(line: Buffer): unknown {
+/**
+ * What a line (with its line feed) says, if its checksum fits; else `undefined`.
+ *
+ * @param expected the checksum that it is to have, if that is known
+ */
+export function parseLine(line: Buffer, expected?: number): unknown {
   const end = line.length - 1
   if (end < prefixBytes || line[end] !== lineFeed || line[prefixBytes - 1] !== space) return undefined
   let checksum = crc32(line.subarray(prefixBytes, end))
+  if (expected !== undefined && checksum !== expected) return undefined
   for (let i = 7; i >= 0; i--) {
     if (line[i] !== digits[checksum & 15]) return undefined
     checksum >>>= 4

@@ -7,9 +7,10 @@ import type { StreamId } from '../../domain/stream.ts'
 import { checkBehind, examinedBy, matches, readOptions } from '../page.ts'
 import type { Range } from '../range.ts'
 import type { Page, ReadAllOptions, ReadOptions, Receipt, StoredEvent } from '../store.ts'
+import { Breather } from './breather.ts'
 import type { CommitIndex } from './commit-index.ts'
-import { checksumOf, parseLine } from './lines.ts'
-import { type CommitRecord, eventsOf, isRecord, markOf } from './record.ts'
+import { parseLine } from './lines.ts'
+import { type CommitRecord, eachEvent, isRecord, markOf } from './record.ts'
 import type { Segments } from './segments.ts'
 import { corrupt } from './trouble.ts'
 
@@ -20,12 +21,31 @@ const extentBytesMin = 16 * 1024
 /** Bytes between two commits of a stream that are read along rather than asked for twice. */
 const gapBytesMax = 8 * 1024
 const readsAtOnceMax = 8
+/** A page ends when so much has been read, whatever its limit: all of it may be in memory at once. */
+const pageBytesMax = 32 * 1024 * 1024
+/** What is read between two looks at the clock. */
+const bytesAtOnce = 4 * 1024
+/** Steps in the index between two looks at the clock. */
+const commitsAtOnce = 1024
 
-/** A commit as it was read, with the checksum of its line. */
-interface ReadRecord {
-  readonly record: CommitRecord
-  readonly checksum: number
+/** From one sequence or position to another, both included. */
+interface Span {
+  readonly first: number
+  readonly last: number
 }
+
+interface Paging {
+  readonly limit: number
+  readonly backward: boolean
+}
+
+/** The events of a page, and how far was looked if that was not to the end. */
+interface Gathered {
+  readonly events: StoredEvent[]
+  cutAt: number | undefined
+}
+
+type Take = (event: StoredEvent) => void
 
 /** Commits whose lines are read in one piece. */
 interface Extent {
@@ -54,15 +74,13 @@ export class LogReader {
     if (last < first || limit === 0) return []
     if (backward) first = Math.max(first, last - limit + 1)
     else last = Math.min(last, first + limit - 1)
-    const commits: number[] = []
-    for (let commit = this.#index.commitOf(stream, last); commit !== -1; commit = this.#index.previous(commit)) {
-      commits.push(commit)
-      if (this.#index.sequence(commit) <= first) break
+    const breather = new Breather(options.signal)
+    const commits = await this.#commitsOf(stream, { first, last }, breather)
+    const events: StoredEvent[] = []
+    const take = (event: StoredEvent) => {
+      if (event.sequence >= first && event.sequence <= last) events.push(event)
     }
-    const records = await this.#records(commits.reverse(), options.signal)
-    const events = records
-      .flatMap(({ record, checksum }) => eventsOf(record, checksum))
-      .filter(({ sequence }) => sequence >= first && sequence <= last)
+    await this.#visit(commits, breather, take)
     return backward ? events.reverse() : events
   }
 
@@ -73,14 +91,13 @@ export class LogReader {
     if (behind !== undefined) {
       checkBehind(behind, { store: this.#store, head, checksum: this.#index.checksumAt(behind.position) })
     }
-    const first = Math.max(range.from, 1)
-    const last = Math.min(range.to - 1, head)
-    const events: StoredEvent[] = []
-    if (first <= last && paging.limit > 0) {
-      await this.#gather(events, { first, last }, paging, options)
-    }
-    const examined = examinedBy(events, range, paging, head)
-    return { events, examined, checksum: this.#index.checksumAt(examined), isLast: events.length < paging.limit }
+    const span = { first: Math.max(range.from, 1), last: Math.min(range.to - 1, head) }
+    const gathered: Gathered = { events: [], cutAt: undefined }
+    if (span.first <= span.last && paging.limit > 0) await this.#gather(gathered, span, paging, options)
+    const { events, cutAt } = gathered
+    const examined = cutAt ?? examinedBy(events, range, paging, head)
+    const isLast = cutAt === undefined && events.length < paging.limit
+    return { events, examined, checksum: this.#index.checksumAt(examined), isLast }
   }
 
   async findCommit(id: StreamId, commitId: string): Promise<Receipt | undefined> {
@@ -91,68 +108,101 @@ export class LogReader {
   /** Like `findCommit`, for a stream's number. Without a candidate nothing is read. */
   async findCommitOf(stream: number, commitId: string): Promise<Receipt | undefined> {
     for (const commit of this.#index.candidates(stream, commitId)) {
-      const [found] = await this.#records([commit], undefined)
-      const { record, checksum } = found!
-      if (record.commit !== commitId) continue
-      const { length: count } = record.events
-      const receipt = { sequence: record.sequence + count - 1, position: record.position + count - 1, count, checksum }
-      const command = markOf(record)
-      return command === undefined ? receipt : { ...receipt, command }
+      const start = this.#index.offset.get(commit)
+      const line = await this.#segments.read(start, this.#index.lineEnd(commit))
+      const checksum = this.#index.checksum.get(commit)
+      const record = this.#record(commit, line, checksum)
+      if (record.commit === commitId) return receiptOf(record, checksum)
     }
     return undefined
   }
 
-  /** Adds the events between two positions that pass the filters, in reading order, up to the limit. */
-  async #gather(
-    events: StoredEvent[],
-    { first, last }: { readonly first: number; readonly last: number },
-    { limit, backward }: { readonly limit: number; readonly backward: boolean },
-    options: ReadAllOptions,
-  ): Promise<void> {
+  /** The commits of a stream that hold its events from one sequence to another; they rise. */
+  async #commitsOf(stream: number, { first, last }: Span, breather: Breather): Promise<readonly number[]> {
+    const commits: number[] = []
+    for (let commit = this.#index.commitOf(stream, last); commit !== -1; commit = this.#index.previous(commit)) {
+      commits.push(commit)
+      if (this.#index.sequence(commit) <= first) break
+      if (commits.length % commitsAtOnce === 0 && breather.isDue) await breather.rest()
+    }
+    return commits.reverse()
+  }
+
+  /** Adds the events between two positions that pass the filters, in reading order, up to the limit or until it is enough. */
+  async #gather(gathered: Gathered, span: Span, paging: Paging, options: ReadAllOptions): Promise<void> {
+    const { limit, backward } = paging
+    const { events } = gathered
     const index = this.#index
-    const [low, high] = [index.commitAt(first), index.commitAt(last)]
-    const ofAggregates = options.aggregates && this.#aggregateNumbers(options.aggregates)
+    const [low, high] = [index.commitAt(span.first), index.commitAt(span.last)]
+    const breather = new Breather(options.signal)
+    const isWanted = this.#wanted(options)
     const allPass = options.types === undefined && options.tags === undefined
+    const takesAll = allPass && options.aggregates === undefined
     let bytesMax = allPass ? extentBytesMax : extentBytesMin
+    let bytesRead = 0
     for (let next = backward ? high : low; next >= low && next <= high && events.length < limit; ) {
+      if (bytesRead > pageBytesMax) {
+        gathered.cutAt = backward ? index.position.get(next + 1) : index.position.get(next) - 1
+        return
+      }
       const commits: number[] = []
-      let [bytes, most] = [0, 0]
+      let [bytes, most, looked] = [0, 0, 0]
       for (; next >= low && next <= high && bytes < bytesMax; next += backward ? -1 : 1) {
+        if (++looked % commitsAtOnce === 0 && breather.isDue) await breather.rest()
         if (events.length + (allPass ? most : 0) >= limit) break
-        if (ofAggregates?.has(index.streams.aggregate.get(index.stream.get(next))) === false) continue
+        if (!isWanted(next)) continue
         commits.push(next)
         bytes += index.lineEnd(next) - index.offset.get(next)
         const position = index.position.get(next)
-        most += Math.min(position + index.events(next) - 1, last) - Math.max(position, first) + 1
+        most += Math.min(position + index.events(next) - 1, span.last) - Math.max(position, span.first) + 1
       }
-      const records = await this.#records(backward ? commits.reverse() : commits, options.signal)
-      const found = records
-        .flatMap(({ record, checksum }) => eventsOf(record, checksum))
-        .filter((event) => event.position >= first && event.position <= last && matches(options, event))
-      if (backward) found.reverse()
-      for (const event of found) if (events.length < limit) events.push(event)
+      const found: StoredEvent[] = backward ? [] : events
+      await this.#visit(backward ? commits.reverse() : commits, breather, (event) => {
+        const isInside = event.position >= span.first && event.position <= span.last
+        if (isInside && (backward || found.length < limit) && (takesAll || matches(options, event))) found.push(event)
+      })
+      if (backward) for (const event of found.reverse()) if (events.length < limit) events.push(event)
+      bytesRead += bytes
       bytesMax = Math.min(bytesMax * 2, extentBytesMax)
     }
   }
 
-  #aggregateNumbers(aggregates: readonly string[]): ReadonlySet<number | undefined> {
-    return new Set(aggregates.map((aggregate) => this.#index.streams.aggregateNumber(aggregate)))
+  /** Whether a commit is of one of the aggregates that are asked for: the index knows. */
+  #wanted({ aggregates }: ReadAllOptions): (commit: number) => boolean {
+    if (aggregates === undefined) return () => true
+    const { stream, streams } = this.#index
+    const numbers = new Set(aggregates.map((aggregate) => streams.aggregateNumber(aggregate)))
+    return (commit) => numbers.has(streams.aggregate.get(stream.get(commit)))
   }
 
-  /** What the lines of commits say, in order. The commits rise. */
-  async #records(commits: readonly number[], signal: AbortSignal | undefined): Promise<readonly ReadRecord[]> {
-    const extents = [...this.#extents(commits)]
-    const records: ReadRecord[] = []
-    for (let next = 0; next < extents.length; next += readsAtOnceMax) {
-      signal?.throwIfAborted()
-      const some = extents.slice(next, next + readsAtOnceMax)
-      const read = await Promise.all(some.map(({ from, to }) => this.#segments.read(from, to)))
-      for (const [i, { commits, from }] of some.entries()) {
-        for (const commit of commits) records.push(this.#record(commit, read[i]!, from))
+  /** Reads commits, which rise, and gives their events in order. */
+  async #visit(commits: readonly number[], breather: Breather, take: Take): Promise<void> {
+    breather.throwIfAborted()
+    let waiting: Extent[] = []
+    for (const extent of this.#extents(commits)) {
+      if (waiting.push(extent) < readsAtOnceMax) continue
+      await this.#visitExtents(waiting, breather, take)
+      waiting = []
+    }
+    await this.#visitExtents(waiting, breather, take)
+  }
+
+  async #visitExtents(extents: readonly Extent[], breather: Breather, take: Take): Promise<void> {
+    const index = this.#index
+    const read = await Promise.all(extents.map(({ from, to }) => this.#segments.read(from, to)))
+    breather.throwIfAborted()
+    let lookedAt = 0
+    for (const [i, { commits, from }] of extents.entries()) {
+      const bytes = read[i]!
+      for (const commit of commits) {
+        const [start, end] = [index.offset.get(commit), index.lineEnd(commit)]
+        const checksum = index.checksum.get(commit)
+        eachEvent(this.#record(commit, bytes.subarray(start - from, end - from), checksum), checksum, take)
+        if (end - lookedAt < bytesAtOnce) continue
+        lookedAt = end
+        if (breather.isDue) await breather.rest()
       }
     }
-    signal?.throwIfAborted()
-    return records
   }
 
   *#extents(commits: readonly number[]): Iterable<Extent> {
@@ -172,24 +222,18 @@ export class LogReader {
     if (gathered.length > 0) yield { commits: gathered, from, to }
   }
 
-  #record(commit: number, bytes: Buffer, from: number): ReadRecord {
-    const index = this.#index
-    const start = index.offset.get(commit)
-    const line = bytes.subarray(start - from, index.lineEnd(commit) - from)
-    const record = parseLine(line)
-    const checksum = index.checksum.get(commit)
-    if (isRecord(record) && checksumOf(line) === checksum && this.#isAt(record, commit)) return { record, checksum }
-    const where = this.#segments.describe(start)
+  /** What the line of a commit says. With its checksum the line is the one that was written there, so it needs no more proof. */
+  #record(commit: number, line: Buffer, checksum: number): CommitRecord {
+    const record = parseLine(line, checksum)
+    if (isRecord(record) && record.position === this.#index.position.get(commit)) return record
+    const where = this.#segments.describe(this.#index.offset.get(commit))
     throw corrupt(this.#store, where, 'the line does not fit its checksum, or is not the one that was written there')
   }
+}
 
-  /** Whether a line says that it is where the index has it: what is read has no gap then, as the index has none. */
-  #isAt({ position, sequence, events }: CommitRecord, commit: number): boolean {
-    const index = this.#index
-    return (
-      position === index.position.get(commit) &&
-      sequence === index.sequence(commit) &&
-      events.length === index.events(commit)
-    )
-  }
+function receiptOf(record: CommitRecord, checksum: number): Receipt {
+  const { length: count } = record.events
+  const receipt = { sequence: record.sequence + count - 1, position: record.position + count - 1, count, checksum }
+  const command = markOf(record)
+  return command === undefined ? receipt : { ...receipt, command }
 }

@@ -9,12 +9,17 @@ import type { Commit } from '../commit.ts'
 import { isMet } from '../expected.ts'
 import type { Reservations } from '../reservations.ts'
 import type { AppendResult, Receipt } from '../store.ts'
+import { Breather } from './breather.ts'
 import type { CommitIndex, IndexEntry } from './commit-index.ts'
 import { LineBuffer } from './lines.ts'
 import type { LogReader } from './log-reader.ts'
-import { encodeRecord } from './record.ts'
+import { encodeEvents, encodeRecord } from './record.ts'
 import type { Segments } from './segments.ts'
 import { notStored } from './trouble.ts'
+
+/** Commits between two looks at the clock, unless one is larger than so many characters. */
+const commitsAtOnce = 64
+const sizeAtOnceMax = 64 * 1024
 
 type Stored = Extract<AppendResult, { readonly status: 'stored' }>
 
@@ -58,7 +63,8 @@ class Batch {
   /** Streams without a number that a commit of the batch expected to be otherwise. Ids hold no null character. */
   readonly brokenUnknown = new Set<string>()
 
-  #hasBroken = false
+  /** Those that are broken for the group under way. */
+  #broken: Tentative[] = []
 
   constructor(head: number) {
     this.head = head
@@ -67,22 +73,32 @@ class Batch {
 
   /** From now on, whoever of this caller expects an exact sequence of the stream was decided on what is not there. */
   breakStream(stream: number, tentative: Tentative | undefined, sequence: number): void {
-    this.#hasBroken = true
-    if (tentative !== undefined) tentative.broken = true
-    else this.streams.set(stream, new Tentative(sequence, true))
+    if (tentative === undefined) {
+      this.open(stream, sequence, true)
+    } else {
+      tentative.broken = true
+      this.#broken.push(tentative)
+    }
+  }
+
+  /** Keeps from now on what the batch makes of a stream. */
+  open(stream: number, sequence: number, broken: boolean): Tentative {
+    const opened = new Tentative(sequence, broken)
+    this.streams.set(stream, opened)
+    if (broken) this.#broken.push(opened)
+    return opened
   }
 
   breakUnknown(commit: Commit): void {
-    this.#hasBroken = true
     this.brokenUnknown.add(keyOf(commit))
   }
 
   /** The next caller's commits were not decided on this one's. */
   startGroup(): void {
-    if (!this.#hasBroken) return
-    this.#hasBroken = false
-    this.brokenUnknown.clear()
-    for (const tentative of this.streams.values()) tentative.broken = false
+    if (this.brokenUnknown.size > 0) this.brokenUnknown.clear()
+    if (this.#broken.length === 0) return
+    for (const tentative of this.#broken) tentative.broken = false
+    this.#broken = []
   }
 }
 
@@ -95,6 +111,16 @@ interface Standing {
   readonly earlier: Receipt | undefined
   /** Whether the stream is reserved for another writer. */
   readonly reserved: boolean
+  /** Its events, encoded, if they are so many that this took a while. */
+  readonly listed: string | undefined
+}
+
+/** Where a commit is to be, and its events, if they are encoded. */
+interface Accepted {
+  readonly stream: number
+  /** The stream's last sequence before it. */
+  readonly sequence: number
+  readonly listed: string | undefined
 }
 
 type IsReserved = (stream: StreamId) => boolean
@@ -136,31 +162,44 @@ export class LogWriter {
     writers: readonly (string | undefined)[],
   ): Promise<readonly AppendResult[]> {
     const batch = new Batch(this.#index.head)
+    const breather = new Breather()
     this.#lines.clear()
     try {
       for (const [i, commits] of groups.entries()) {
-        await this.#decideGroup(commits, batch, this.#isReserved(writers[i]))
+        await this.#decideGroup(commits, batch, breather, this.#isReserved(writers[i]))
         batch.startGroup()
       }
     } catch (cause) {
       throw cause instanceof MnemeError ? notStored(this.#store, 'looking for earlier commits', cause) : cause
     }
     if (batch.entries.length > 0) await this.#segments.append(this.#lines.bytes, batch.firstPosition)
-    for (const entry of batch.entries) this.#index.add(entry)
+    let added = 0
+    for (const entry of batch.entries) {
+      this.#index.add(entry)
+      if (++added % commitsAtOnce === 0 && breather.isDue) await breather.rest()
+    }
     if (!this.#reservations.isEmpty) this.#endReservations(groups, writers, batch.results)
     return batch.results
   }
 
   /** Decides one caller's commits, in order. */
-  async #decideGroup(commits: readonly Commit[], batch: Batch, isReserved: IsReserved | undefined): Promise<void> {
+  async #decideGroup(
+    commits: readonly Commit[],
+    batch: Batch,
+    breather: Breather,
+    isReserved: IsReserved | undefined,
+  ): Promise<void> {
     for (const commit of commits) {
+      const isLarge = commit.size > sizeAtOnceMax
+      if ((isLarge || batch.results.length % commitsAtOnce === 0) && breather.isDue) await breather.rest()
+      const listed = isLarge ? await encodeEvents(commit.events, breather) : undefined
       const known = this.#index.streams.find(commit.stream)
       const tentative = known === -1 ? undefined : batch.streams.get(known)
       const earlier = tentative?.find(commit.id) ?? this.#storedEarlier(commit, known)
       // An await for each of a thousand commits costs more than all the rest.
       const receipt = earlier instanceof Promise ? await earlier : earlier
       const reserved = isReserved?.(commit.stream) === true
-      batch.results.push(this.#decide(commit, { known, tentative, earlier: receipt, reserved }, batch))
+      batch.results.push(this.#decide(commit, { known, tentative, earlier: receipt, reserved, listed }, batch))
     }
   }
 
@@ -189,7 +228,8 @@ export class LogWriter {
     return isNew ? undefined : this.#reader.findCommitOf(stream, id)
   }
 
-  #decide(commit: Commit, { known, tentative, earlier, reserved }: Standing, batch: Batch): AppendResult {
+  #decide(commit: Commit, standing: Standing, batch: Batch): AppendResult {
+    const { known, tentative, earlier, reserved } = standing
     const sequence = tentative?.sequence ?? (known === -1 ? 0 : this.#index.lastSequence(known))
     if (earlier !== undefined) {
       batch.breakStream(known, tentative, sequence)
@@ -203,16 +243,16 @@ export class LogWriter {
       return reserved ? { status: 'conflict', sequence, reserved } : { status: 'conflict', sequence }
     }
     const stream = known === -1 ? this.#index.streams.findOrAdd(commit.stream) : known
-    const stored = this.#accept(commit, batch, stream, sequence)
-    const left = tentative ?? new Tentative(sequence, broken)
-    if (tentative === undefined) batch.streams.set(stream, left)
+    const stored = this.#accept(commit, batch, { stream, sequence, listed: standing.listed })
+    const left = tentative ?? batch.open(stream, sequence, broken)
     left.add(commit.id, stored)
     return stored
   }
 
-  #accept(commit: Commit, batch: Batch, stream: number, sequence: number): Stored {
+  #accept(commit: Commit, batch: Batch, { stream, sequence, listed }: Accepted): Stored {
     const count = commit.events.length
-    const json = encodeRecord(commit, batch.head + 1, batch.firstPosition, sequence + 1)
+    const place = { position: batch.head + 1, batch: batch.firstPosition, sequence: sequence + 1 }
+    const json = encodeRecord(commit, place, listed)
     const length = this.#lines.add(json)
     const { checksum } = this.#lines
     batch.entries.push({ stream, length, events: count, commitId: commit.id, checksum })

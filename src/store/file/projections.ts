@@ -5,10 +5,10 @@
  */
 import { type Json, type JsonObject, toJson } from '../../domain/json.ts'
 import { checkCheckpoint, noCheckpoint } from '../checkpoint.ts'
-import { rowPage } from '../row-page.ts'
-import { SortedKeys } from '../sorted-keys.ts'
 import type { Checkpoint, ProjectionStep, Row, RowPage } from '../store.ts'
+import { Breather } from './breather.ts'
 import type { Change, JournalContents } from './journal.ts'
+import { Rows } from './rows.ts'
 
 /** A line of the journal: a step, or with `reset` the end of all rows. A row without a value is deleted. */
 interface ProjectionChange {
@@ -26,14 +26,10 @@ interface ProjectionChange {
 interface Projection {
   checkpoint: Checkpoint
   local: boolean
-  /** JSON by key. */
-  readonly rows: Map<string, string>
-  readonly keys: SortedKeys
+  readonly rows: Rows
 }
 
 const rowsOfChangeMax = 1000
-/** What a row costs in a line besides its key and value. */
-const rowOverhead = 6
 
 export class Projections implements JournalContents {
   readonly #projections = new Map<string, Projection>()
@@ -47,8 +43,8 @@ export class Projections implements JournalContents {
     for (const [projection, { checkpoint, local, rows }] of this.#projections) {
       const start = startOf(projection, checkpoint, local)
       let listed: string[] = []
-      for (const [key, value] of rows) {
-        listed.push(`[${JSON.stringify(key)},${value}]`)
+      for (const [key, text] of rows.entries()) {
+        listed.push(`[${quote(key)},${text}]`)
         if (listed.length < rowsOfChangeMax) continue
         yield `${start}${listed.join()}]}`
         listed = []
@@ -63,7 +59,7 @@ export class Projections implements JournalContents {
       this.#reset(projection)
       return
     }
-    const texts = rows.map(([key, value]) => [key, textOf(value)] as const)
+    const texts = rows.map(([key, value]) => [key, value === undefined ? value : JSON.stringify(value)] as const)
     this.#apply(projection, Object.freeze({ position, term, note }), local, texts)
   }
 
@@ -71,33 +67,43 @@ export class Projections implements JournalContents {
     return this.#projections.get(projection)?.checkpoint ?? noCheckpoint
   }
 
-  rows(projection: string, keys: readonly string[]): readonly (Json | undefined)[] {
+  async rows(projection: string, keys: readonly string[]): Promise<readonly (Json | undefined)[]> {
     const rows = this.#projections.get(projection)?.rows
-    return keys.map((key) => parsed(rows?.get(key)))
+    const breather = new Breather()
+    const values: (Json | undefined)[] = []
+    for (const key of keys) {
+      if (breather.isDue) await breather.rest()
+      values.push(rows?.get(key))
+    }
+    return values
   }
 
-  list(projection: string, page: RowPage): readonly Row[] {
-    const found = this.#projections.get(projection)
-    if (found === undefined) return []
-    return rowPage(found.keys.list(found.rows.keys()), (key) => JSON.parse(found.rows.get(key)!) as Json, page)
+  async list(projection: string, page: RowPage): Promise<readonly Row[]> {
+    return this.#projections.get(projection)?.rows.list(page) ?? []
   }
 
   /**
    * @param head how far the log beside it reaches
    * @throws ConflictError `CHECKPOINT_CONFLICT`
    */
-  save(projection: string, { from, to, rows, mayBeLost = false }: ProjectionStep, head: number): Change<void> {
+  async save(
+    projection: string,
+    { from, to, rows, mayBeLost = false }: ProjectionStep,
+    head: number,
+  ): Promise<Change<void>> {
     checkCheckpoint(projection, from, this.checkpoint(projection))
     const { position, term } = to
-    const checkpoint = Object.freeze({
-      position,
-      term,
-      note: toJson('The note of a checkpoint', to.note) as JsonObject,
-    })
-    const texts = rows.map(
-      ({ key, value }) => [key, value === undefined ? value : textOf(toJson(`The row ${key}`, value))] as const,
-    )
-    const listed = texts.map(([key, value]) => (value === undefined ? `[${quote(key)}]` : `[${quote(key)},${value}]`))
+    const note = toJson('The note of a checkpoint', to.note) as JsonObject
+    const checkpoint = Object.freeze({ position, term, note })
+    const breather = new Breather()
+    const texts: (readonly [string, string | undefined])[] = []
+    const listed: string[] = []
+    for (const { key, value } of rows) {
+      if (breather.isDue) await breather.rest()
+      const text = value === undefined ? value : JSON.stringify(toJson(`The row ${key}`, value))
+      texts.push([key, text])
+      listed.push(text === undefined ? `[${quote(key)}]` : `[${quote(key)},${text}]`)
+    }
     const local = position <= head
     const json = `${startOf(projection, checkpoint, local)}${listed.join()}]}`
     return { json, isDurable: !mayBeLost, apply: () => this.#apply(projection, checkpoint, local, texts) }
@@ -121,29 +127,23 @@ export class Projections implements JournalContents {
     name: string,
     checkpoint: Checkpoint,
     local: boolean,
-    rows: readonly (readonly [string, string | undefined])[],
+    changed: readonly (readonly [string, string | undefined])[],
   ): void {
     let projection = this.#projections.get(name)
     if (projection === undefined) {
-      projection = { checkpoint, local, rows: new Map(), keys: new SortedKeys() }
+      projection = { checkpoint, local, rows: new Rows() }
       this.#projections.set(name, projection)
     }
-    for (const [key, value] of rows) {
-      const before = projection.rows.get(key)
-      this.#size += sizeOf(key, value) - sizeOf(key, before)
-      if (value === undefined) {
-        if (projection.rows.delete(key)) projection.keys.delete(key)
-      } else {
-        if (before === undefined) projection.keys.add(key)
-        projection.rows.set(key, value)
-      }
-    }
+    const { rows } = projection
+    this.#size -= rows.size
+    for (const [key, text] of changed) rows.set(key, text)
+    this.#size += rows.size
     projection.checkpoint = checkpoint
     projection.local = local
   }
 
   #reset(name: string): void {
-    for (const [key, value] of this.#projections.get(name)?.rows ?? []) this.#size -= sizeOf(key, value)
+    this.#size -= this.#projections.get(name)?.rows.size ?? 0
     this.#projections.delete(name)
   }
 }
@@ -155,13 +155,3 @@ function startOf(projection: string, { position, term, note }: Checkpoint, local
 }
 
 const quote = (text: string): string => JSON.stringify(text)
-const sizeOf = (key: string, value: string | undefined): number =>
-  value === undefined ? 0 : key.length + value.length + rowOverhead
-
-function textOf(value: Json): string
-function textOf(value: Json | undefined): string | undefined
-function textOf(value: Json | undefined): string | undefined {
-  return value === undefined ? undefined : JSON.stringify(value)
-}
-
-const parsed = (text: string | undefined): Json | undefined => (text === undefined ? undefined : JSON.parse(text))

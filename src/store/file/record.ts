@@ -6,6 +6,7 @@
 import type { Json, JsonObject } from '../../domain/json.ts'
 import type { CommandMark, Commit, CommitEvent } from '../commit.ts'
 import type { StoredEvent } from '../store.ts'
+import type { Breather } from './breather.ts'
 
 /** What a line of the log says. */
 export interface CommitRecord {
@@ -33,16 +34,45 @@ const plainText = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/
 /** `JSON.stringify` for a text that most often needs no escape: a third of its time. */
 const quoted = (text: string): string => (plainText.test(text) ? `"${text}"` : JSON.stringify(text))
 
-/** The JSON of a commit that starts at a place; written by hand since it is the hottest path of the store. */
-export function encodeRecord(commit: Commit, position: number, batch: number, sequence: number): string {
-  const { stream, id, recordedAt, events, command } = commit
-  let listed = ''
-  for (const event of events) listed += listed === '' ? encodeEvent(event) : `,${encodeEvent(event)}`
+/** Where a commit starts. */
+export interface RecordPlace {
+  readonly position: number
+  /** The first position of its batch. */
+  readonly batch: number
+  readonly sequence: number
+}
+
+/**
+ * The JSON of a commit at a place; written by hand since it is the hottest path of the store.
+ *
+ * @param listed what `encodeEvents` made of its events
+ */
+export function encodeRecord(
+  { stream, id, recordedAt, events, command }: Commit,
+  { position, batch, sequence }: RecordPlace,
+  listed: string = encodeAtOnce(events),
+): string {
   const ofBatch = batch === position ? '' : `"batch":${batch},`
   const place = `"position":${position},${ofBatch}"sequence":${sequence},"recordedAt":${JSON.stringify(recordedAt)}`
   const owner = `"aggregate":${quoted(stream.aggregate)},"id":${quoted(stream.id)},"commit":${quoted(id)}`
   const mark = command === undefined ? '' : `"command":${quoted(command.name)},"digest":${command.digest},`
   return `{${place},${owner},${mark}"events":[${listed}]}`
+}
+
+function encodeAtOnce(events: readonly CommitEvent[]): string {
+  let listed = ''
+  for (const event of events) listed += listed === '' ? encodeEvent(event) : `,${encodeEvent(event)}`
+  return listed
+}
+
+/** The events of a large commit, in pieces between which the event loop turns. */
+export async function encodeEvents(events: readonly CommitEvent[], breather: Breather): Promise<string> {
+  let listed = ''
+  for (const event of events) {
+    if (breather.isDue) await breather.rest()
+    listed += listed === '' ? encodeEvent(event) : `,${encodeEvent(event)}`
+  }
+  return listed
 }
 
 function encodeEvent({ type, revision, data, metadata, tags }: CommitEvent): string {
@@ -79,21 +109,24 @@ export function markOf({ command: name, digest }: CommitRecord): CommandMark | u
   return name === undefined || digest === undefined ? undefined : { name, digest }
 }
 
-/** The events of a commit, oldest first; they share the checksum of its line. */
-export function eventsOf(record: CommitRecord, checksum: number): readonly StoredEvent[] {
-  const { position, sequence, recordedAt, commit: commitId } = record
+/** Gives the events of a commit, oldest first; they share the checksum of its line. */
+export function eachEvent(record: CommitRecord, checksum: number, take: (event: StoredEvent) => void): void {
+  const { position, sequence, recordedAt, commit: commitId, events } = record
   const stream = Object.freeze({ aggregate: record.aggregate, id: record.id })
-  return record.events.map(({ type, revision, data, metadata = noMetadata, tags = noTags }, i) => ({
-    stream,
-    type,
-    revision,
-    data,
-    metadata,
-    tags,
-    sequence: sequence + i,
-    position: position + i,
-    recordedAt,
-    commitId,
-    checksum,
-  }))
+  for (let i = 0; i < events.length; i++) {
+    const { type, revision, data, metadata = noMetadata, tags = noTags } = events[i]!
+    take({
+      stream,
+      type,
+      revision,
+      data,
+      metadata,
+      tags,
+      sequence: sequence + i,
+      position: position + i,
+      recordedAt,
+      commitId,
+      checksum,
+    })
+  }
 }

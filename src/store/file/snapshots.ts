@@ -5,6 +5,8 @@
 import { toJson } from '../../domain/json.ts'
 import type { StreamId } from '../../domain/stream.ts'
 import type { Snapshot } from '../store.ts'
+import { Breather } from './breather.ts'
+import { GrowingMap } from './growing-map.ts'
 import type { Change, JournalContents } from './journal.ts'
 
 /** A line of the journal. */
@@ -30,7 +32,7 @@ interface Kept {
 
 export class Snapshots implements JournalContents {
   /** By aggregate and id; oldest first. */
-  readonly #kept = new Map<string, Map<string, readonly Kept[]>>()
+  readonly #kept = new Map<string, GrowingMap<readonly Kept[]>>()
   #size = 0
 
   get size(): number {
@@ -38,8 +40,7 @@ export class Snapshots implements JournalContents {
   }
 
   *changes(): Iterable<string> {
-    for (const streams of this.#kept.values())
-      for (const kept of streams.values()) for (const { json } of kept) yield json
+    for (const streams of this.#kept.values()) for (const [, kept] of streams.entries()) for (const { json } of kept) yield json
   }
 
   replay(change: unknown): void {
@@ -69,14 +70,16 @@ export class Snapshots implements JournalContents {
   }
 
   /** Drops the snapshots of events that the log beside it has lost. Returns how many. */
-  dropLost(lastSequence: (stream: StreamId) => number): number {
+  async dropLost(lastSequence: (stream: StreamId) => number): Promise<number> {
+    const breather = new Breather()
     let count = 0
     for (const [aggregate, streams] of this.#kept) {
-      for (const [id, kept] of streams) {
+      for (const [id, kept] of streams.entries()) {
         const last = lastSequence({ aggregate, id })
         const left = kept.filter(({ sequence, local }) => !local || sequence <= last)
         count += kept.length - left.length
         if (left.length < kept.length) this.#put({ aggregate, id }, left)
+        if (breather.isDue) await breather.rest()
       }
     }
     return count
@@ -94,7 +97,7 @@ export class Snapshots implements JournalContents {
   }
 
   #put({ aggregate, id }: StreamId, kept: readonly Kept[]): void {
-    const streams = this.#kept.get(aggregate) ?? new Map<string, readonly Kept[]>()
+    const streams = this.#kept.get(aggregate) ?? new GrowingMap<readonly Kept[]>()
     this.#kept.set(aggregate, streams)
     this.#size += sizeOf(kept) - sizeOf(streams.get(id) ?? none)
     if (kept.length === 0) streams.delete(id)

@@ -76,12 +76,12 @@ export class StreamTable {
 
   #find(aggregate: number, id: string, hash: number): number {
     const table = this.#table
-    for (let place = table.first(hash); ; place = table.next(place)) {
-      const stream = table.at(place)
-      if (stream === -1) return -1
+    table.seek(hash)
+    for (let stream = table.next(); stream !== -1; stream = table.next()) {
       if (this.hash.get(stream) === hash && this.aggregate.get(stream) === aggregate && this.#hasId(stream, id))
         return stream
     }
+    return -1
   }
 
   #hasId(stream: number, id: string): boolean {
