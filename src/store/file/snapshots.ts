@@ -40,7 +40,8 @@ export class Snapshots implements JournalContents {
   }
 
   *changes(): Iterable<string> {
-    for (const streams of this.#kept.values()) for (const [, kept] of streams.entries()) for (const { json } of kept) yield json
+    for (const streams of this.#kept.values())
+      for (const [, kept] of streams.entries()) for (const { json } of kept) yield json
   }
 
   replay(change: unknown): void {
