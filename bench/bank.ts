@@ -7,6 +7,8 @@ import { aggregate, domain, event, reject, type StandardSchemaV1, type StartOpti
 export interface Teller {
   open(id: string): Promise<unknown>
   deposit(id: string): Promise<unknown>
+  /** A withdrawal that is rejected. */
+  overdraw(id: string): Promise<unknown>
   stop(): Promise<void>
 }
 
@@ -19,6 +21,7 @@ export async function zodTeller(options: StartOptions): Promise<Teller> {
   return {
     open: (id) => bank.account(id).open({ owner: id }),
     deposit: (id) => bank.account(id).deposit({ amount: 1 }),
+    overdraw: (id) => bank.account(id).try.withdraw({ amount: 1_000_000 }),
     stop: () => bank.stop(),
   }
 }
@@ -46,8 +49,8 @@ const PlainAccount = aggregate('account', (): State => ({ status: 'none', balanc
     status === 'open' ? Deposited({ amount }) : reject('NotOpen'),
   )
 
-/** Starts the bank without a validator. */
-export async function plainTeller(options: StartOptions): Promise<Teller> {
+/** Starts the bank without a validator, which takes deposits only. */
+export async function plainTeller(options: StartOptions): Promise<Omit<Teller, 'overdraw'>> {
   const bank = await domain({ aggregates: { account: PlainAccount } }).start(options)
   return {
     open: (id) => bank.account(id).open({ owner: id }),

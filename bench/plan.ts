@@ -3,7 +3,16 @@ import type { Figure, StoreName } from './figure.ts'
 import { measureThroughput, type Throughput } from './rounds.ts'
 import type { Setting } from './setting.ts'
 import { expecting, large, manyAtOnce, oneAtATime } from './workloads/append.ts'
-import { comingAndGoing, crowded, crowdedPlain, hot, owned, shared } from './workloads/commands.ts'
+import {
+  comingAndGoing,
+  crowded,
+  crowdedPlain,
+  hot,
+  owned,
+  rejected,
+  rejectedCrowded,
+  shared,
+} from './workloads/commands.ts'
 import { measureEventLoop } from './workloads/event-loop.ts'
 import { measureFolds } from './workloads/fold.ts'
 import { measureIdling } from './workloads/idle.ts'
@@ -41,6 +50,8 @@ export const workloads: readonly Workload[] = [
   { id: 'W8', measure: measureLiveMemory },
   { id: 'W9', measure: measureOpening, stores: ['file', 'sqlite', 'postgres'] },
   { id: 'W10', measure: measureLogLength },
+  inRounds(rejected),
+  inRounds(rejectedCrowded),
   { id: 'loop', measure: measureEventLoop },
   { id: 'idle', measure: measureIdling },
 ]

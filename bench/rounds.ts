@@ -3,7 +3,7 @@
  * round warms up and does not count.
  */
 import { type Figure, median, spreadOf, type Unit } from './figure.ts'
-import { replay } from './floors/replay.ts'
+import { type Replayed, replay } from './floors/replay.ts'
 import { makePlace, type Place, type Setting } from './setting.ts'
 
 /** A load that is ready to run. */
@@ -57,11 +57,13 @@ export interface Throughput {
   /** Whether the figure is the median time of an operation rather than the rate. */
   readonly isLatency?: boolean
   readonly prepare: (place: Place, setting: Setting) => Promise<Load>
+  /** Another load to measure beside it; what the store was given, replayed bare, if left out. */
+  readonly beside?: { readonly what: string; readonly prepare: Throughput['prepare'] }
 }
 
 /** Runs the rounds and their floors. */
 export async function measureThroughput(throughput: Throughput, setting: Setting): Promise<Figure> {
-  const { id, what, unit, unitsEach = 1, isLatency = false, prepare } = throughput
+  const { id, what, unit, unitsEach = 1, isLatency = false, prepare, beside } = throughput
   const values: number[] = []
   const floors: number[] = []
   const ratios: number[] = []
@@ -79,7 +81,7 @@ export async function measureThroughput(throughput: Throughput, setting: Setting
     const driven = await drive({ ...load, ...(operationsMax !== undefined && { operationsMax }) }, setting.roundMs)
     memoryPeakBytes = Math.max(memoryPeakBytes, process.memoryUsage.rss())
     await load.close()
-    const floor = await replay(place)
+    const floor = beside === undefined ? await replay(place) : await besides(beside, setting)
     await place.remove()
     globalThis.gc?.()
     if (round === 0) continue
@@ -106,4 +108,14 @@ export async function measureThroughput(throughput: Throughput, setting: Setting
     cpuSecondsPer100k: (cpuSeconds / operations) * 100_000,
     memoryPeakBytes,
   }
+}
+
+/** A round of another load, on a place of its own, as a floor. */
+async function besides({ what, prepare }: NonNullable<Throughput['beside']>, setting: Setting): Promise<Replayed> {
+  const place = makePlace(setting)
+  const load = await prepare(place, setting)
+  const { operations, seconds, latenciesMs } = await drive(load, setting.roundMs)
+  await load.close()
+  await place.remove()
+  return { what, commits: operations, seconds, latenciesMs }
 }

@@ -10,7 +10,7 @@ interface Shape {
   readonly callers: number
   /** Which account a caller uses. */
   readonly choose: (caller: number, count: number) => number
-  readonly start?: (options: StartOptions) => Promise<Teller>
+  readonly start?: (options: StartOptions) => Promise<Omit<Teller, 'overdraw'>>
   readonly options?: StartOptions
   readonly operationsMax?: number
 }
@@ -63,6 +63,33 @@ export const comingAndGoing: Throughput = commands(
   },
 )
 
+/** W11: commands that are rejected, each confirmed by a look at the stream's end, beside as many that are stored. */
+export const rejected: Throughput = rejections('W11', 50)
+/** W11 with 1,000 callers. */
+export const rejectedCrowded: Throughput = rejections('W11-crowd', 1000)
+
+function rejections(id: string, callers: number): Throughput {
+  const shape: Shape = { accounts, callers, choose: byChance(accounts) }
+  return {
+    id,
+    what: `rejected withdrawals on 100 accounts at random, ${callers.toLocaleString('en')} callers`,
+    unit: 'commands/s',
+    async prepare(place) {
+      const teller = await zodTeller({ store: place.factory })
+      const ids = await openAll(teller, accounts)
+      return {
+        callers,
+        operation: () => teller.overdraw(ids[shape.choose(0, 0)]!),
+        close: () => teller.stop(),
+      }
+    },
+    beside: {
+      what: 'deposits by as many callers',
+      prepare: (place, { scale }) => loadOf(shape, place, scale),
+    },
+  }
+}
+
 /** A load of W6c, for what is measured beside it. */
 export const crowdedLoad = (place: Place): Promise<Load> => loadOf(crowd, place, 1)
 
@@ -73,12 +100,17 @@ function commands(id: string, what: string, shape: Shape): Throughput {
 async function loadOf(shape: Shape, place: Place, scale: number): Promise<Load> {
   const { accounts, callers, choose, start = zodTeller, options = {}, operationsMax } = shape
   const teller = await start({ store: place.factory, ...options })
-  const ids = Array.from({ length: accounts }, (_, i) => `account-${i}`)
-  await Promise.all(ids.map((id) => teller.open(id)))
+  const ids = await openAll(teller, accounts)
   return {
     callers,
     operation: (caller, count) => teller.deposit(ids[choose(caller, count)]!),
     close: () => teller.stop(),
     ...(operationsMax !== undefined && { operationsMax: operationsMax * scale }),
   }
+}
+
+async function openAll(teller: Pick<Teller, 'open'>, accounts: number): Promise<readonly string[]> {
+  const ids = Array.from({ length: accounts }, (_, i) => `account-${i}`)
+  await Promise.all(ids.map((id) => teller.open(id)))
+  return ids
 }
