@@ -2,7 +2,7 @@
 import { decode } from '../domain/encoding.ts'
 import type { Json } from '../domain/json.ts'
 import type { ProjectionStore } from '../store/store.ts'
-import { isOwnKey } from './parked-events.ts'
+import { isOwnKey, userKey } from './row-key.ts'
 import { isSame } from './same.ts'
 
 /** A row that is not the same; `undefined` where it is missing. */
@@ -39,7 +39,8 @@ export async function compareRows(
   let differing = 0
   const note = (key: string, liveRow: Json | undefined, rebuiltRow: Json | undefined) => {
     differing++
-    if (differences.length < limit) differences.push({ key, live: decoded(liveRow), rebuilt: decoded(rebuiltRow) })
+    if (differences.length < limit)
+      differences.push({ key: userKey(key), live: decoded(liveRow), rebuilt: decoded(rebuiltRow) })
   }
   for await (const page of pagesBeside(store, live, rebuilt, signal)) {
     for (const [key, own, other] of page) {

@@ -6,7 +6,7 @@
 import { decode } from '../domain/encoding.ts'
 import { checkKeys, checkOption } from '../domain/options.ts'
 import type { Condition, ProjectionStore } from '../store/store.ts'
-import { isOwnKey } from './parked-events.ts'
+import { isOwnKey, userKey } from './row-key.ts'
 import { isSame } from './same.ts'
 
 /** What a field may be compared with. Values of one kind compare with each other; dates by time. */
@@ -96,7 +96,7 @@ async function* allRows(
   for (let after: string | undefined; ; ) {
     const page = await store.listRows(projection, { where, limit: pageSize, ...(after !== undefined && { after }) })
     for (const { key, value } of page) {
-      if (value !== undefined && !isOwnKey(key)) yield { key, row: decode(value) }
+      if (value !== undefined && !isOwnKey(key)) yield { key: userKey(key), row: decode(value) }
     }
     if (page.length < pageSize) return
     after = page.at(-1)!.key

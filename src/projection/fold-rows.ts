@@ -4,7 +4,7 @@ import { lift, type RecordedEvent } from '../domain/event.ts'
 import type { Json } from '../domain/json.ts'
 import type { AnyProjection } from '../domain/projection.ts'
 import type { Row, StoredEvent } from '../store/store.ts'
-import { checkRowKey } from './parked-events.ts'
+import { checkRowKey, storedKey } from './row-key.ts'
 
 /** An event with the keys of the rows that it belongs to. */
 export interface Keyed {
@@ -54,7 +54,7 @@ export interface FoldedRows {
   readonly failed: Failed | undefined
 }
 
-/** Folds a batch into its rows, whose stored values are given by key. */
+/** Folds a batch into its rows, whose stored values are given by the keys under which they are stored. */
 export function foldRows(
   projection: AnyProjection,
   keyed: readonly Keyed[],
@@ -134,7 +134,7 @@ function foldAll(
   for (const [index, { event, keys }] of keyed.entries()) {
     try {
       for (const key of keys) {
-        const row = rowBefore(folded.get(key), stored.get(key))
+        const row = rowBefore(folded.get(key), stored.get(storedKey(key)))
         folded.set(key, { row: projection.evolve(row, event), last: index })
       }
     } catch (cause) {
@@ -144,7 +144,8 @@ function foldAll(
   const rows: Row[] = []
   for (const [key, { row, last }] of folded) {
     try {
-      rows.push({ key, value: row === undefined ? undefined : encode(`The row ${key} of ${projection.name}`, row) })
+      const value = row === undefined ? undefined : encode(`The row ${key} of ${projection.name}`, row)
+      rows.push({ key: storedKey(key), value })
     } catch (cause) {
       return { failedAt: last, cause }
     }

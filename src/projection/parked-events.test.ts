@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { memory } from '../index.ts'
 import { at } from '../testing/checkpoint-at.ts'
-import { checkRowKey, isOwnKey, listParked, ParkedEvents, parkedRow, reasonOf, unparkedRow } from './parked-events.ts'
+import { listParked, ParkedEvents, parkedRow, reasonOf, unparkedRow } from './parked-events.ts'
+import { checkRowKey, isOwnKey, storedKey, userKey } from './row-key.ts'
 
 const eventAt = (position: number) => ({ position, type: 'Put', stream: { aggregate: 'pot', id: 'a' } })
 const open = () => memory().open({ now: () => 0, warn: () => {} })
@@ -66,11 +67,16 @@ test('scheduled commands wait for their time again, beside what is parked at the
   assert.deepEqual([parked.all.length, parked.blocks('a')], [1, true])
 })
 
-test('rows of a user are told from those of Mneme', () => {
-  const [{ key }, user] = [unparkedRow(1), ['parked 1', 'a\u0001', ' ', '\u0002']]
-  assert.ok(isOwnKey(key))
-  assert.throws(() => checkRowKey(key), { code: 'ID_INVALID' })
-  for (const each of user) checkRowKey(each)
+test('every key of a user is told from those of Mneme, and comes back as it was', () => {
+  const { key: own } = unparkedRow(1)
+  assert.ok(isOwnKey(own))
+  const keys = ['parked 1', 'a\u0001', ' ', '\u0002', '\u0001', '\u0001\u0001', '\u0001\u0001x', own, storedKey(own)]
+  for (const key of keys) {
+    checkRowKey(key)
+    assert.ok(!isOwnKey(storedKey(key)), key)
+    assert.equal(userKey(storedKey(key)), key)
+  }
+  assert.equal(new Set(keys.map(storedKey)).size, keys.length)
   for (const none of ['', undefined, 7]) assert.throws(() => checkRowKey(none), { code: 'ID_INVALID' })
 })
 

@@ -1,12 +1,11 @@
 /**
  * Events that could not be handled and were put aside, and those that queue behind them because they have a key in common. They are
- * rows of the projection or reaction, so they change together with its checkpoint. Their keys begin with a mark that no
- * row of a user's has.
+ * rows of the projection or reaction, so they change together with its checkpoint. Their keys begin with a mark (`row-key.ts`).
  */
-import { InputError } from '../domain/error.ts'
 import type { Json, JsonObject } from '../domain/json.ts'
-import { checkId, type StreamId } from '../domain/stream.ts'
+import type { StreamId } from '../domain/stream.ts'
 import type { ProjectionStore, Row, StoredEvent } from '../store/store.ts'
+import { ownMark } from './row-key.ts'
 
 /** An event that is parked, or a command that it had scheduled. */
 export interface ParkedEvent {
@@ -27,25 +26,9 @@ interface StoredParkedEvent extends ParkedEvent {
   readonly dueAt?: number
 }
 
-/** What begins the keys of rows that are not the user's. */
-const ownMark = '\u0001'
 const parkedPrefix = `${ownMark}parked `
 const pageSize = 1000
 const digits = 16
-
-/** Whether a row is one of the projection's own, not of its user's. */
-export const isOwnKey = (key: string): boolean => key.startsWith(ownMark)
-
-/** @throws InputError `ID_INVALID` for what is no key, or one of the projection's own */
-export function checkRowKey(key: unknown): asserts key is string {
-  checkId('the key of a row', key)
-  if (!isOwnKey(key)) return
-  throw new InputError('ID_INVALID', {
-    what: 'the key of a row',
-    id: key,
-    reason: 'it begins with the character U+0001',
-  })
-}
 
 export class ParkedEvents {
   readonly #parked = new Map<string, StoredParkedEvent>()

@@ -14,6 +14,7 @@ import { type Home, Place } from './place.ts'
 import { ReadAhead } from './read-ahead.ts'
 import { readEach } from './read-each.ts'
 import { RememberedRows } from './remembered-rows.ts'
+import { storedKey } from './row-key.ts'
 import type { Lead, RetryResult, Stepper, StepResult } from './stepper.ts'
 
 export interface ProjectionStepsOptions {
@@ -175,7 +176,7 @@ export class ProjectionSteps implements Stepper {
   }
 
   #storedRows(keyed: readonly Keyed[]): Promise<ReadonlyMap<string, Json | undefined>> {
-    const keys = keyed.flatMap((each) => each.keys)
+    const keys = keyed.flatMap((each) => each.keys.map(storedKey))
     return this.#rows.valuesOf(keys, this.#options.store, this.#place.storage)
   }
 }

@@ -4,7 +4,7 @@ import type { AnyProjection } from '../domain/projection.ts'
 import type { ProjectionStore } from '../store/store.ts'
 import { type Found, findRows, type Query } from './find.ts'
 import type { Generations } from './generations.ts'
-import { checkRowKey } from './parked-events.ts'
+import { checkRowKey, storedKey } from './row-key.ts'
 import type { Runner } from './runner.ts'
 import type { WaitOptions } from './status.ts'
 
@@ -30,7 +30,7 @@ export class ReadModelReader {
     checkRowKey(key)
     const rows = await this.#read(
       wait,
-      (storage) => this.#store.loadRows(storage, [key]),
+      (storage) => this.#store.loadRows(storage, [storedKey(key)]),
       ([row]) => row !== undefined,
     )
     return rows[0] === undefined ? undefined : decode(rows[0])

@@ -4,7 +4,7 @@
  */
 import type { Json } from '../domain/json.ts'
 import type { ProjectionStore, Row } from '../store/store.ts'
-import { isOwnKey } from './parked-events.ts'
+import { isOwnKey } from './row-key.ts'
 
 /** Rows that are remembered from step to step. */
 const rowsMax = 10_000

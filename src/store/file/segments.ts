@@ -195,9 +195,9 @@ export class Segments {
     const base = before === undefined ? 0 : before.base + before.length
     const segment: Segment = { name, firstPosition, base, length: 0 }
     this.#list.push(segment)
-    if (before !== undefined) this.#files.release(this.#path(before.name))
     this.#files.keep(path, file)
     this.#last = held
+    if (before !== undefined) await this.#files.release(this.#path(before.name))
     return { held, segment }
   }
 
