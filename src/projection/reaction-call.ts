@@ -12,7 +12,7 @@ import {
   StoreError,
 } from '../domain/error.ts'
 import type { RecordedEvent } from '../domain/event.ts'
-import { toJson } from '../domain/json.ts'
+import { type JsonObject, toJson } from '../domain/json.ts'
 import { checkKeys } from '../domain/options.ts'
 import type { Outcome } from '../domain/outcome.ts'
 import { checkPlainCommand, type PlainCommand } from '../domain/plain-command.ts'
@@ -23,8 +23,9 @@ import type { Fence } from '../kernel/fence.ts'
 import type { Warn } from '../kernel/warning.ts'
 import type { EventStore, ProjectionStore, Row } from '../store/store.ts'
 import { Answer } from './answer.ts'
-import { answerKey, answerRow, type ReactionRows, timerKey } from './reaction-rows.ts'
+import { answerKey, answerRow, type ReactionRows } from './reaction-rows.ts'
 import type { Lead } from './stepper.ts'
+import { momentOf, timerRow } from './timers.ts'
 
 /**
  * Sends a command; a rejection is an outcome too.
@@ -205,9 +206,10 @@ export class ReactionCall {
   }
 
   #schedule(command: PlainCommand, due: Due): void {
-    const timer = { dueAt: this.#dueAt(due), command: this.#complete(command, this.#nameOf(command, 'scheduled ')) }
-    const key = timerKey(this.#event.position, this.timers.length)
-    this.timers.push({ key, value: toJson('The scheduled command', timer) })
+    const dueAt = this.#dueAt(due)
+    const complete = toJson('The scheduled command', this.#complete(command, this.#nameOf(command, 'scheduled ')))
+    const timer = { dueAt, command: complete as JsonObject }
+    this.timers.push(timerRow(timer, this.#event.position, this.timers.length))
   }
 
   /** The command's name, with a number from the second one to the same aggregate on. */
@@ -231,7 +233,7 @@ export class ReactionCall {
   #dueAt(due: Due): number {
     if (!(due instanceof Date)) checkKeys('when it is due', due, ['afterMs'])
     const at = due instanceof Date ? due.getTime() : this.#event.recordedAt.getTime() + (due?.afterMs ?? Number.NaN)
-    if (Number.isFinite(at)) return at
+    if (Number.isFinite(at)) return momentOf(at)
     throw new DefinitionError('OPTION_INVALID', { option: 'due', expected: 'a Date or { afterMs }', found: due })
   }
 }

@@ -4,89 +4,69 @@
  * again must get the same answer again, or it would take the other way after half of the first.
  */
 import { decode, encode } from '../domain/encoding.ts'
-import type { JsonObject } from '../domain/json.ts'
 import type { Outcome } from '../domain/outcome.ts'
 import { Rejection } from '../domain/rejection.ts'
 import type { ProjectionStore, Row } from '../store/store.ts'
+import { Timers } from './timers.ts'
 
 /** An answer that left no trace in the log: a rejection, or where the stream was when there was nothing to do. */
 export type Remembered =
   | { readonly rejection: Rejection<string, unknown> }
   | { readonly sequence: number; readonly position: number }
 
-/** A command that waits for its time, as it is stored. */
-export interface Timer {
-  /** In milliseconds since 1970. */
-  readonly dueAt: number
-  readonly command: JsonObject
-}
-
 const pageSize = 1000
-const timerPrefix = 'timer '
 const answerPrefix = 'answer '
 const statePrefix = 'state '
 
-/** The row of the n-th command that an event has scheduled. */
-export const timerKey = (position: number, n: number): string => `${timerPrefix}${position}:${n}`
 /** The row of the answer to a command that was sent because of an event. */
 export const answerKey = (position: number, command: string): string => `${answerPrefix}${position}:${command}`
 
 /** The row of the state that is remembered under a key. */
 export const stateKey = (key: string): string => `${statePrefix}${key}`
 
-/** The position of the event that has scheduled a command. */
-export const positionOfTimer = (key: string): number => Number(key.slice(timerPrefix.length).split(':')[0])
-
-/** A timer whose command waits no more. */
-export const withoutTimer = (key: string): Row => ({ key, value: undefined })
+/** The position of the event because of which a command was sent. */
+const positionOfAnswer = (key: string): number => Number(key.slice(answerPrefix.length).split(':')[0])
 
 export class ReactionRows {
-  readonly timers: Map<string, Timer> = new Map()
-  readonly #answers = new Map<string, Remembered>()
+  readonly timers: Timers = new Timers()
+  /** By the position of the event, then by the key of the row. */
+  readonly #answers = new Map<number, Map<string, Remembered>>()
 
-  /** Forgets all, and reads what is stored; states are read one by one when they are wanted. */
+  /** Forgets all, and reads what is stored; states and timers are read when they are wanted. */
   async load(store: ProjectionStore, name: string): Promise<void> {
-    this.timers.clear()
+    this.timers.load(store, name)
     this.#answers.clear()
-    for (const prefix of [timerPrefix, answerPrefix]) {
-      for (let after: string | undefined; ; ) {
-        const rows = await store.listRows(name, { prefix, limit: pageSize, ...(after !== undefined && { after }) })
-        this.apply(rows)
-        if (rows.length < pageSize) break
-        after = rows.at(-1)!.key
-      }
+    for (let after: string | undefined; ; ) {
+      const page = { prefix: answerPrefix, limit: pageSize, ...(after !== undefined && { after }) }
+      const rows = await store.listRows(name, page)
+      this.apply(rows)
+      if (rows.length < pageSize) return
+      after = rows.at(-1)!.key
     }
   }
 
   /** Takes over rows that were saved; passes over those that are of other kinds. */
   apply(rows: readonly Row[]): void {
+    this.timers.apply(rows)
     for (const { key, value } of rows) {
-      if (key.startsWith(timerPrefix)) {
-        if (value === undefined) this.timers.delete(key)
-        else this.timers.set(key, value as unknown as Timer)
-      } else if (!key.startsWith(answerPrefix)) {
-        // A state, or something parked.
-      } else if (value === undefined) this.#answers.delete(key)
-      else this.#answers.set(key, rememberedOf(decode(value) as StoredAnswer))
+      if (!key.startsWith(answerPrefix)) continue
+      const position = positionOfAnswer(key)
+      const answers = this.#answers.get(position) ?? new Map<string, Remembered>()
+      if (value === undefined) answers.delete(key)
+      else answers.set(key, rememberedOf(decode(value) as StoredAnswer))
+      if (answers.size > 0) this.#answers.set(position, answers)
+      else this.#answers.delete(position)
     }
   }
 
   /** What a command was answered, if that is not in the log. */
   answer(key: string): Remembered | undefined {
-    return this.#answers.get(key)
+    return this.#answers.get(positionOfAnswer(key))?.get(key)
   }
 
   /** The rows that are worth nothing any more once an event is handled. */
   handled(position: number): readonly Row[] {
-    const prefix = answerKey(position, '')
-    return [...this.#answers.keys()].filter((key) => key.startsWith(prefix)).map((key) => ({ key, value: undefined }))
-  }
-
-  /** When the first timer is due; infinite if none waits. */
-  get nextDueAt(): number {
-    let dueAt = Number.POSITIVE_INFINITY
-    for (const timer of this.timers.values()) dueAt = Math.min(dueAt, timer.dueAt)
-    return dueAt
+    return Array.from(this.#answers.get(position)?.keys() ?? [], (key) => ({ key, value: undefined }))
   }
 }
 

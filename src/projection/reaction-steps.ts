@@ -4,16 +4,16 @@
  * the commands, which follow from the event's position and the command's name, make the repetition harmless.
  */
 import { ProjectionError } from '../domain/error.ts'
-import type { JsonObject } from '../domain/json.ts'
 import type { PlainCommand } from '../domain/plain-command.ts'
 import type { LogPlace, Page, Row } from '../store/store.ts'
 import { EventRun, failureOf, warnOf, warnOfRefused } from './event-run.ts'
 import { type ParkedEvent, type ParkedEvents, parkedRow, reasonOf, unparkedRow } from './parked-events.ts'
 import { Place } from './place.ts'
 import { isHopeless, Overtaken, type ReactionOptions } from './reaction-call.ts'
-import { positionOfTimer, ReactionRows, withoutTimer } from './reaction-rows.ts'
+import { ReactionRows } from './reaction-rows.ts'
 import { readEach } from './read-each.ts'
 import type { RetryResult, Stepper, StepResult } from './stepper.ts'
+import { positionOfTimer, type WaitingTimer } from './timers.ts'
 
 /** Events handled between two savings of the checkpoint. */
 const batchSize = 100
@@ -31,6 +31,9 @@ interface Advance {
   /** What was thrown by the event behind, or by the store. */
   readonly thrown?: unknown
 }
+
+/** Which of the commands that were due were sent: all, or some since the time of a step was over or another runner was faster. */
+type Fired = 'all' | 'some' | 'overtaken'
 
 export class ReactionSteps implements Stepper {
   readonly #options: ReactionOptions
@@ -80,8 +83,9 @@ export class ReactionSteps implements Stepper {
   // -- events ------------------------------------------------------------------------------------------------
 
   async #step(signal: AbortSignal): Promise<StepResult | undefined> {
-    const { store, environment } = this.#options
-    if (!(await this.#fireTimers(signal))) return undefined
+    const { store } = this.#options
+    const fired = await this.#fireTimers(signal)
+    if (fired === 'overtaken') return undefined
     const { here } = this.#place
     const range = { from: here.position + 1, to: Number.POSITIVE_INFINITY }
     const page = await store.readAll(range, { types: this.#types, limit: batchSize, behind: here })
@@ -97,8 +101,14 @@ export class ReactionSteps implements Stepper {
         : await this.#place.save(to, run.rows, events > 0 ? 'now' : 'soon')
     if (!saved || run.isOvertaken) return undefined
     if (thrown !== undefined) throw thrown
-    const restMs = Math.max(0, this.#rows.nextDueAt - environment.now())
-    return { events, caughtUp: (page.isLast && !isCut) || signal.aborted, restMs }
+    const isOver = page.isLast && !isCut && fired === 'all'
+    return { events, caughtUp: isOver || signal.aborted, restMs: await this.#restMs() }
+  }
+
+  /** When the next scheduled command is due, in milliseconds from now. */
+  async #restMs(): Promise<number> {
+    const next = await this.#rows.timers.first()
+    return Math.max(0, (next?.dueAt ?? Number.POSITIVE_INFINITY) - this.#options.environment.now())
   }
 
   /** Handles events until one is not handled, or the time of a step is over. */
@@ -144,16 +154,21 @@ export class ReactionSteps implements Stepper {
 
   // -- scheduled commands ------------------------------------------------------------------------------------
 
-  /** Sends what is due, in the order in which it is due; says whether this runner is still the one. */
-  async #fireTimers(signal: AbortSignal): Promise<boolean> {
-    const now = this.#options.environment.now()
-    const due = [...this.#rows.timers].filter(([, { dueAt }]) => dueAt <= now).sort(([, a], [, b]) => a.dueAt - b.dueAt)
-    for (const [key, { command }] of due) {
-      if (signal.aborted) return true
-      const rows = await this.#fire(key, command as unknown as PlainCommand)
-      if (rows === undefined || !(await this.#place.save(this.#place.here, [withoutTimer(key), ...rows]))) return false
+  /** Sends what is due, in the order in which it is due, for as long as a step may last. */
+  async #fireTimers(signal: AbortSignal): Promise<Fired> {
+    const { environment } = this.#options
+    const { timers } = this.#rows
+    const now = environment.now()
+    const end = environment.elapsed() + stepMsMax
+    for (;;) {
+      const next = await timers.first()
+      if (next === undefined || next.dueAt > now) return 'all'
+      if (signal.aborted || environment.elapsed() >= end) return 'some'
+      const rows = await this.#fire(next)
+      if (rows === undefined) return 'overtaken'
+      if (!(await this.#place.save(this.#place.here, [{ key: next.key, value: undefined }, ...rows])))
+        return 'overtaken'
     }
-    return true
   }
 
   /**
@@ -161,8 +176,9 @@ export class ReactionSteps implements Stepper {
    *
    * @returns the rows that it leaves; nothing if another runner was faster
    */
-  async #fire(key: string, command: PlainCommand): Promise<readonly Row[] | undefined> {
+  async #fire(timer: WaitingTimer): Promise<readonly Row[] | undefined> {
     const { reaction, dispatch, store, environment } = this.#options
+    const command = timer.command as unknown as PlainCommand
     try {
       const outcome = await dispatch(command, this.#fence)
       if (!outcome.accepted) warnOfRefused(this.#options, command, outcome.rejection)
@@ -175,10 +191,8 @@ export class ReactionSteps implements Stepper {
       if (giveUp === 'stop') throw failureOf(this.#options, this.position, what, cause)
       warnOf(this.#options, giveUp, what, cause)
       if (giveUp === 'skip') return []
-      const [event] = await readEach(store, [positionOfTimer(key)], this.#place.here)
-      const { dueAt } = this.#rows.timers.get(key)!
-      const scheduled = { key, dueAt, command: command as unknown as JsonObject }
-      return [parkedRow(event!, [], reasonOf(cause), environment.now(), scheduled)]
+      const [event] = await readEach(store, [positionOfTimer(timer.key)], this.#place.here)
+      return [parkedRow(event!, [], reasonOf(cause), environment.now(), timer)]
     }
   }
 }

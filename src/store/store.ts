@@ -264,7 +264,10 @@ export interface ProjectionStore {
   loadCheckpoint(projection: string): Promise<Checkpoint>
   /** The values of rows, in the order of the keys; `undefined` where there is none. */
   loadRows(projection: string, keys: readonly string[]): Promise<readonly (Json | undefined)[]>
-  /** Rows ordered by key, in the store's own order; in it, keys that begin alike are neighbours. */
+  /**
+   * Rows ordered by key, in the store's own order; in it, keys that begin alike are neighbours, and keys of ASCII characters alone come in
+   * the order of their bytes.
+   */
   listRows(projection: string, page: RowPage): Promise<readonly Row[]>
   /**
    * Saves a step, also one that moves nothing, durably unless the step says otherwise. The checkpoint's position and its term are compared.

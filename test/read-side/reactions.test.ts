@@ -55,16 +55,17 @@ await onEveryStore('A reaction', ({ place }) => {
   })
 
   test('stops before an event whose handler throws, and remembers and schedules nothing of it', async (t) => {
-    const { begin, sick, store } = await start(t, { sick: new Set([2]) })
+    const { begin, sick, store, environment } = await start(t, { sick: new Set([2]) })
     const bank = await begin()
     await fill(bank, 'a', [1, 2, 3])
     await assert.rejects(bank.reactions.runOnce('delivery'), { code: 'PROJECTION_FAILED' })
     assert.equal((await bank.reactions.status('delivery')).position, 1)
     await bank.stop()
+    const dueAt = String(environment.now() + laterMs).padStart(16, '0')
     const keys = await storedUnder(store, 'reaction delivery')
     assert.deepEqual(
       keys.filter((key) => key.startsWith('timer') || key.startsWith('state')),
-      ['state a', 'timer 1:0'],
+      ['state a', `timer ${dueAt} 0000000000000001:000000`],
     )
     sick.clear()
     await using again = await begin()

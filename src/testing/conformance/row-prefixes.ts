@@ -52,6 +52,8 @@ async function saveKeys({ store, name }: ConformanceKit): Promise<string> {
   return of
 }
 
+const isAscii = (key: string): boolean => [...key].every((character) => character <= '\u007f')
+
 export const rowPrefixes: ConformanceGroup = {
   title: 'Rows whose keys begin so',
   cases: {
@@ -73,6 +75,26 @@ export const rowPrefixes: ConformanceGroup = {
           whole.filter((key) => key.startsWith(prefix)),
         )
       }
+    },
+    'come in the order of their bytes where they are ASCII': async (kit) => {
+      const of = await saveKeys(kit)
+      for (const prefix of ['', 'a']) {
+        const found = keysOf(await kit.store.listRows(of, { prefix, limit: 1000 })).filter(isAscii)
+        assert.deepEqual(found, [...found].sort(), `prefix ${JSON.stringify(prefix)}`)
+        assert.ok(found.length > 10)
+      }
+    },
+    'come in the order of the numbers that their keys hold in a fixed width': async ({ store, name }) => {
+      const of = name()
+      const numbers = Array.from({ length: 300 }, (_, i) => ((i * 7919) % 300) ** 6)
+      const keyOf = (number: number) => `due ${String(number).padStart(16, '0')} x:1`
+      const rows = numbers.map((number) => ({ key: keyOf(number), value: number }))
+      await store.saveStep(of, { from: at(0), to: at(1), rows: [...rows, { key: 'dud', value: 0 }] })
+      const found = await listAll(store, of, { prefix: 'due ', limit: 70 })
+      assert.deepEqual(
+        found.map(({ value }) => value),
+        [...numbers].sort((a, b) => a - b),
+      )
     },
     'are listed page by page': async (kit) => {
       const of = await saveKeys(kit)
