@@ -2,10 +2,11 @@
 import { streamKey } from '../domain/code-projection.ts'
 import { decode, encode } from '../domain/encoding.ts'
 import { ProjectionError } from '../domain/error.ts'
-import { lift, type RecordedEvent } from '../domain/event.ts'
+import type { RecordedEvent } from '../domain/event.ts'
 import type { Json } from '../domain/json.ts'
 import { checkId } from '../domain/stream.ts'
 import { backOffMs, sleep } from '../kernel/environment.ts'
+import { eventOf } from '../kernel/rehydrate.ts'
 import type { Row, StoredEvent } from '../store/store.ts'
 import { type ParkedEvents, parkedRow, reasonOf } from './parked-events.ts'
 import { isForLater, isOutage, ReactionCall, type ReactionOptions } from './reaction-call.ts'
@@ -104,12 +105,12 @@ export class EventRun {
   }
 
   async #call(stored: StoredEvent, signal: AbortSignal): Promise<void> {
-    const { reaction, dispatch } = this.#options
+    const { reaction, kinds, dispatch } = this.#options
     const event = this.#lifted(stored)
     const key = reaction.memory === undefined ? undefined : this.#checkedKey(reaction.memory.key(event))
     const means = { dispatch, keep: this.#keep, state: this.#stateUnder(key), signal }
     const call = new ReactionCall(reaction.name, event, this.#reactionRows, means)
-    await reaction.handlings.get(stored.type)!.handle(event, call.tools())
+    await kinds.of(stored)!.handle(event, call.tools())
     const { changedState } = call
     if (changedState !== undefined && key !== undefined) {
       const { state } = changedState
@@ -151,8 +152,7 @@ export class EventRun {
   }
 
   #lifted(stored: StoredEvent): RecordedEvent {
-    const { kind } = this.#options.reaction.handlings.get(stored.type)!
-    return { ...stored, data: lift(kind, stored.revision, stored.data), recordedAt: new Date(stored.recordedAt) }
+    return eventOf(this.#options.kinds.of(stored)!.kind, stored)
   }
 
   #checkedKey(key: unknown): string {

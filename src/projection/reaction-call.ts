@@ -5,11 +5,12 @@
  */
 import { CancelledError, DefinitionError, MnemeError, OutcomeUnknownError, StoreError } from '../domain/error.ts'
 import type { RecordedEvent } from '../domain/event.ts'
+import type { HandledKinds } from '../domain/handled-kinds.ts'
 import { toJson } from '../domain/json.ts'
 import { checkKeys } from '../domain/options.ts'
 import type { Outcome } from '../domain/outcome.ts'
 import { checkPlainCommand, type PlainCommand } from '../domain/plain-command.ts'
-import type { AnyReaction, Due, ReactionTools } from '../domain/reaction.ts'
+import type { AnyReaction, Due, Handling, ReactionTools } from '../domain/reaction.ts'
 import { Rejection } from '../domain/rejection.ts'
 import type { Environment } from '../kernel/environment.ts'
 import type { Warn } from '../kernel/warning.ts'
@@ -22,6 +23,7 @@ export type Dispatch = (command: PlainCommand) => Promise<Outcome>
 
 export interface ReactionOptions {
   readonly reaction: AnyReaction
+  readonly kinds: HandledKinds<Handling>
   /** The name under which checkpoint and rows are stored. */
   readonly name: string
   readonly store: EventStore & ProjectionStore

@@ -34,15 +34,13 @@ interface Advance {
 
 export class ReactionSteps implements Stepper {
   readonly #options: ReactionOptions
-  readonly #types: readonly string[]
   readonly #rows = new ReactionRows()
   readonly #place: Place
 
   /** @param onReached told each position up to which everything is handled */
   constructor(options: ReactionOptions, onReached: (position: number) => void) {
-    const { name, store, keepLead, reaction } = options
+    const { name, store, keepLead } = options
     this.#options = options
-    this.#types = [...reaction.handlings.keys()]
     this.#place = new Place({ name, store, lead: { onReached, keepLead }, rows: this.#rows })
   }
 
@@ -81,10 +79,11 @@ export class ReactionSteps implements Stepper {
   // -- events ------------------------------------------------------------------------------------------------
 
   async #step(signal: AbortSignal): Promise<StepResult | undefined> {
-    const { store, environment } = this.#options
+    const { store, kinds, environment } = this.#options
     if (!(await this.#fireTimers(signal))) return undefined
     const range = { from: this.position + 1, to: Number.POSITIVE_INFINITY }
-    const page = await store.readAll(range, { types: this.#types, limit: batchSize })
+    const read = await store.readAll(range, { ...kinds.filters, limit: batchSize })
+    const page = { ...read, events: kinds.among(read.events) }
     const run = this.#run(this.#place.parked)
     await run.loadStates(page.events)
     // Who handles events with the states or the remembered rejections of another place sends other commands than the first time.
@@ -98,7 +97,7 @@ export class ReactionSteps implements Stepper {
     if (!saved || run.isOvertaken) return undefined
     if (thrown !== undefined) throw thrown
     const restMs = Math.max(0, this.#rows.nextDueAt - environment.now())
-    return { events, caughtUp: (page.events.length < batchSize && !isCut) || signal.aborted, restMs }
+    return { events, caughtUp: (read.events.length < batchSize && !isCut) || signal.aborted, restMs }
   }
 
   /** Handles events until one is not handled, or the time of a step is over. */

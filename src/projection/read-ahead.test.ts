@@ -18,7 +18,8 @@ async function reading(events: number) {
     await store.append([commit({ stream, expected: 'any', id: `c${appended++}`, recordedAt: 0, events: batch })])
   }
   await append(events)
-  return { watch, append, pages: new ReadAhead(store, ['Happened']) }
+  const kinds = { filters: { types: ['Happened'], aggregates: ['a'] }, among: <Event>(all: readonly Event[]) => all }
+  return { watch, append, pages: new ReadAhead(store, kinds) }
 }
 
 const positions = ({ events }: { readonly events: readonly { readonly position: number }[] }) =>
