@@ -1,7 +1,6 @@
 /** What 100 projections cost that have caught up and have nothing to do, on a short log and on a long one. */
 import { setTimeout } from 'node:timers/promises'
-import { Account } from '../../examples/bank/account.ts'
-import { Balances } from '../../examples/bank/balances.ts'
+import { Account, Deposited, Opened } from '../../examples/bank/account.ts'
 import { domain, projection } from '../../src/index.ts'
 import type { Figure } from '../figure.ts'
 import { makePlace, openStore, type Setting } from '../setting.ts'
@@ -13,14 +12,12 @@ const watchMsFull = 20_000
 const watchMsLeast = 2_000
 const settleMs = 1_000
 
-const [deposited, opened] = [Balances.folds.get('MoneyDeposited')!.kind, Balances.folds.get('AccountOpened')!.kind]
-
 const Idlers = domain({
   aggregates: { account: Account },
   projections: Object.fromEntries(
     names.map((name) => {
       const counting = projection(name, () => 0)
-      return [name, counting.on(deposited, (count) => count + 1).on(opened, (count) => count + 1)]
+      return [name, counting.on(Deposited, (count) => count + 1).on(Opened, (count) => count + 1)]
     }),
   ),
 })

@@ -1,5 +1,7 @@
 /** A domain: its aggregates, projections and reactions as a description, until it is started on a store. */
+import type { AnyAggregate } from '../domain/aggregate.ts'
 import { DefinitionError } from '../domain/error.ts'
+import { HandledKinds } from '../domain/handled-kinds.ts'
 import { checkKeys, checkOption } from '../domain/options.ts'
 import type { AnyReaction } from '../domain/reaction.ts'
 import {
@@ -9,7 +11,7 @@ import {
   type Running,
   reactionStorageName,
 } from './running.ts'
-import { start } from './start.ts'
+import { type SettledDefinition, start } from './start.ts'
 import type { StartOptions } from './start-options.ts'
 
 /** A description of a domain: no I/O until it is started, and it can be started many times. */
@@ -69,10 +71,47 @@ export function domain<A extends Aggregates, P extends ProjectionsByName = {}, R
     const isTaken = ownNames.some((own) => name.startsWith(own))
     if (isTaken) throw new DefinitionError('NAME_RESERVED', { where: 'A projection', name })
   }
+  const kinds = handledKinds(definition)
+  for (const { name, folds } of Object.values<AnyAggregate>(aggregates)) {
+    for (const { kind } of folds.values()) kind.family.declaredBy(name)
+  }
   return Object.freeze({
     start: (options: StartOptions = {}) =>
-      start({ aggregates, projections, reactions }, options) as Promise<Running<A, P, R>>,
+      start({ aggregates, projections, reactions, kinds }, options) as Promise<Running<A, P, R>>,
   })
+}
+
+/** Which events each projection and each reaction handles. */
+function handledKinds({
+  aggregates,
+  projections = {},
+  reactions = {},
+}: Definition<Aggregates, ProjectionsByName, ReactionsByName>): SettledDefinition['kinds'] {
+  const declaring = Object.values(aggregates)
+  return {
+    rows: new Map(
+      Object.values(projections)
+        .filter((projection) => projection.shape !== 'code')
+        .map((projection) => [
+          projection,
+          new HandledKinds(`The projection ${projection.name}`, projection.folds.values(), declaring),
+        ]),
+    ),
+    code: new Map(
+      Object.values(projections)
+        .filter((projection) => projection.shape === 'code')
+        .map((projection) => {
+          const handlers = projection.kinds.map((kind) => ({ kind }))
+          return [projection, new HandledKinds(`The projection ${projection.name}`, handlers, declaring)]
+        }),
+    ),
+    reactions: new Map(
+      Object.values(reactions).map((reaction) => [
+        reaction,
+        new HandledKinds(`The reaction ${reaction.name}`, reaction.handlings.values(), declaring),
+      ]),
+    ),
+  }
 }
 
 /** Refuses what is no definition, as an import of a module that imports this one gives. */

@@ -1,15 +1,19 @@
 /** Puts the parts together on opened stores, and takes them apart again in the order that loses nothing. */
+import type { Fold } from '../domain/aggregate.ts'
 import type { AnyCodeProjection } from '../domain/code-projection.ts'
+import type { AnyEventKind } from '../domain/event.ts'
+import type { HandledKinds } from '../domain/handled-kinds.ts'
 import type { Outcome } from '../domain/outcome.ts'
 import type { PlainCommand } from '../domain/plain-command.ts'
 import type { AnyProjection } from '../domain/projection.ts'
+import type { AnyReaction, Handling } from '../domain/reaction.ts'
 import { derivedCommandId } from '../kernel/command-id.ts'
 import { type Environment, waitAtMost } from '../kernel/environment.ts'
 import type { Fence } from '../kernel/fence.ts'
 import { Kernel } from '../kernel/kernel.ts'
 import { limitsOf } from '../kernel/limits.ts'
 import type { Warn } from '../kernel/warning.ts'
-import { CodeSteps } from '../projection/code-steps.ts'
+import { CodeSteps, type CodeStepsOptions } from '../projection/code-steps.ts'
 import { Generations } from '../projection/generations.ts'
 import { ProjectionSteps } from '../projection/projection-steps.ts'
 import { ReactionSteps } from '../projection/reaction-steps.ts'
@@ -33,6 +37,12 @@ export interface SettledDefinition {
   readonly aggregates: Aggregates
   readonly projections: ProjectionsByName
   readonly reactions: ReactionsByName
+  /** Which events each of them handles. */
+  readonly kinds: {
+    readonly rows: ReadonlyMap<AnyProjection, HandledKinds<Fold>>
+    readonly code: ReadonlyMap<AnyCodeProjection, HandledKinds<{ readonly kind: AnyEventKind }>>
+    readonly reactions: ReadonlyMap<AnyReaction, HandledKinds<Handling>>
+  }
 }
 
 /** @throws DefinitionError `OPTION_INVALID`, StoreError */
@@ -60,8 +70,8 @@ export async function start(definition: SettledDefinition, options: StartOptions
   const tail = new Tail({ store: stores.events, environment, pollIntervalMs })
   const owner = environment.newId()
   const shared = { store: stores.events, tail, environment, warn, pollIntervalMs, leaseMs, owner }
-  const projections = projectionsOf(definition.projections, shared)
-  const reactions = reactionsOf(definition.reactions, kernel, shared)
+  const projections = projectionsOf(definition, shared)
+  const reactions = reactionsOf(definition, kernel, shared)
   if (settled.projections === 'automatic') {
     for (const { runner } of [...projections.values(), ...reactions.values()]) runner.start()
   }
@@ -88,24 +98,29 @@ export async function start(definition: SettledDefinition, options: StartOptions
 
 type Shared = Omit<RunnerOptions, 'name' | 'stepper'> & { readonly store: Store }
 
-function projectionsOf(projections: ProjectionsByName, shared: Shared): ReadonlyMap<string, ManagedProjection> {
+function projectionsOf(
+  { projections, kinds }: SettledDefinition,
+  shared: Shared,
+): ReadonlyMap<string, ManagedProjection> {
   return new Map(
     Object.entries(projections).map(([key, projection]) => [
       key,
-      projection.shape === 'code' ? codeProjection(projection, shared) : rowsProjection(projection, shared),
+      projection.shape === 'code'
+        ? codeProjection(projection, kinds.code.get(projection)!, shared)
+        : rowsProjection(projection, kinds.rows.get(projection)!, shared),
     ]),
   )
 }
 
-function rowsProjection(projection: AnyProjection, shared: Shared): ManagedProjection {
+function rowsProjection(projection: AnyProjection, kinds: HandledKinds<Fold>, shared: Shared): ManagedProjection {
   const { name, rowRevision } = projection
   const { store, environment, warn } = shared
   const generations = new Generations(name, rowRevision, store)
-  const rebuilder = new Rebuilder({ ...shared, projection, generations })
+  const rebuilder = new Rebuilder({ ...shared, projection, kinds, generations })
   let steps: ProjectionSteps | undefined
   const stepper = (lead: Lead) => {
     const prepare = (signal: AbortSignal) => rebuilder.bringUp(steps!, signal)
-    steps = new ProjectionSteps({ projection, store, environment, warn, home: generations, prepare, lead })
+    steps = new ProjectionSteps({ projection, kinds, store, environment, warn, home: generations, prepare, lead })
     return steps
   }
   const runner = new Runner({ ...shared, name, stepper })
@@ -113,14 +128,19 @@ function rowsProjection(projection: AnyProjection, shared: Shared): ManagedProje
   return { runner, reader, rebuilder, steps: steps! }
 }
 
-function codeProjection(projection: AnyCodeProjection, shared: Shared): ManagedProjection {
+function codeProjection(
+  projection: AnyCodeProjection,
+  kinds: CodeStepsOptions['kinds'],
+  shared: Shared,
+): ManagedProjection {
   const { store, environment, warn } = shared
-  const stepper = (lead: Lead) => new CodeSteps({ projection, store, storeName: store.name, environment, warn, lead })
+  const stepper = (lead: Lead) =>
+    new CodeSteps({ projection, kinds, store, storeName: store.name, environment, warn, lead })
   return { runner: new Runner({ ...shared, name: projection.name, stepper }) }
 }
 
 function reactionsOf(
-  reactions: ReactionsByName,
+  { reactions, kinds: handled }: SettledDefinition,
   kernel: Kernel,
   shared: Shared,
 ): ReadonlyMap<string, ManagedProjection> {
@@ -137,8 +157,9 @@ function reactionsOf(
   return new Map(
     Object.entries(reactions).map(([key, reaction]) => {
       const name = reactionStorageName(reaction)
+      const kinds = handled.reactions.get(reaction)!
       const dispatch = dispatchOf(reaction.name)
-      const stepper = (lead: Lead) => new ReactionSteps({ ...shared, reaction, name, dispatch, stateAt, lead })
+      const stepper = (lead: Lead) => new ReactionSteps({ ...shared, reaction, kinds, name, dispatch, stateAt, lead })
       return [key, { runner: new Runner({ ...shared, name, stepper }) }]
     }),
   )

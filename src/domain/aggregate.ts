@@ -148,7 +148,9 @@ function build(
     decisions,
     initial,
     on(kind: AnyEventKind, evolve: Fold['evolve'] = (state) => state) {
-      if (folds.has(kind.type)) invalid(name, `it has two .on for the event ${kind.type}`)
+      const same = folds.get(kind.type)?.kind.family
+      if (same !== undefined)
+        invalid(name, `it has two ${same === kind.family ? '.on for' : 'kinds of'} the event ${kind.type}`)
       return build(name, initial, options, new Map(folds).set(kind.type, { kind, evolve }), decisions)
     },
     command(command: string, schema: Schema, decide: Decision['decide']) {

@@ -17,7 +17,7 @@ const paid: RecordedEvent = {
 
 test('its parts are what was said, and nothing that changes', () => {
   assert.deepEqual([Ledger.name, Ledger.shape, Ledger.handler], ['ledger', 'code', handler])
-  assert.deepEqual([...Ledger.kinds.keys()], ['Paid', 'Closed'])
+  assert.deepEqual(Ledger.kinds, [Paid, Closed])
   assert.equal(Ledger.preparation, undefined)
   assert.ok(Object.isFrozen(Ledger))
   const prepared = Ledger.prepare(handler).onFailure({ retries: 1 })

@@ -25,8 +25,8 @@ export interface HandlerTools {
 export interface CodeProjection<Name extends string, Kinds> {
   readonly name: Name
   readonly shape: 'code'
-  /** The kinds of events that it handles, by type. */
-  readonly kinds: ReadonlyMap<string, AnyEventKind>
+  /** The kinds of events that it handles. */
+  readonly kinds: readonly AnyEventKind[]
   readonly handler: (events: readonly any[], tools: HandlerTools) => Promise<unknown> | unknown
   readonly preparation: ((tools: HandlerTools) => Promise<unknown> | unknown) | undefined
   readonly policy: Required<FailurePolicy>
@@ -77,9 +77,16 @@ export function projection(name: string, ...rest: readonly (() => unknown)[]): u
     handle(kinds: readonly AnyEventKind[], handler: AnyCodeProjection['handler']) {
       if (!Array.isArray(kinds) || kinds.length === 0) invalid(name, 'its .handle needs a list of kinds of events')
       if (typeof handler !== 'function') invalid(name, 'its .handle has no function')
-      const byType = new Map(kinds.map((kind) => [kind.type, kind]))
-      if (byType.size < kinds.length) invalid(name, 'its .handle has a kind of event twice')
-      return build({ name, kinds: byType, handler, preparation: undefined, policy: policyDefault, key: streamKey })
+      const families = new Set(kinds.map(({ family }) => family))
+      if (families.size < kinds.length) invalid(name, 'its .handle has a kind of event twice')
+      return build({
+        name,
+        kinds: Object.freeze([...kinds]),
+        handler,
+        preparation: undefined,
+        policy: policyDefault,
+        key: streamKey,
+      })
     },
   })
 }

@@ -32,6 +32,18 @@ export interface RecordedEvent<Type extends string = string, Data = unknown> ext
   readonly commitId: string
 }
 
+/**
+ * What a kind and all that was made of it by `revise` and `tagged` have in common. Two kinds may have one type, in different
+ * aggregates: an event of the log is of the kind that its aggregate declares.
+ */
+export interface Family {
+  readonly type: string
+  /** Told by each domain which of its aggregates declare the kind, by their names. */
+  readonly declaredBy: (aggregate: string) => void
+  /** Whether an event is of this family, as far as that can be known. */
+  readonly includes: (event: NewEvent) => boolean
+}
+
 /** One shape of an event's data, and the function that makes it from the shape before. */
 export interface Revision {
   readonly schema: Schema
@@ -45,6 +57,7 @@ export interface Revision {
 export interface EventKind<Type extends string, Input, Output, TaggedBy = unknown> {
   (...args: Args<Input>): NewEvent<Type, Input>
   readonly type: Type
+  readonly family: Family
   readonly revisions: readonly Revision[]
   /** The tags that an event of this kind gets besides its command's. */
   readonly tagsOf: ((data: any) => readonly string[]) | undefined
@@ -58,7 +71,10 @@ export interface EventKind<Type extends string, Input, Output, TaggedBy = unknow
   ): EventKind<Type, In<S>, Out<S>, TaggedBy>
   /** Says which tags such an event gets, from its data (the newest schema's output). They can be filtered by. */
   tagged(tags: (data: Output) => readonly string[]): EventKind<Type, Input, Output, Output>
-  /** Whether an event is of this kind; narrows it. */
+  /**
+   * Whether an event is of this kind, in any of its shapes; narrows it. One of the log is if a domain in this process has an aggregate of
+   * the event's that declares the kind; where none does, and for an event that was written by hand, the type alone decides.
+   */
   is(event: NewEvent): event is EventOf<EventKind<Type, Input, Output>>
 }
 
@@ -82,22 +98,69 @@ export function event<const Type extends string, S extends Schema>(
   schema: S,
 ): EventKind<Type, In<S>, Out<S>> {
   checkId('the type of an event', type)
-  return kind(type, [{ schema: checkSchema(type, schema), lift: (data) => data }], undefined)
+  return kind(familyOf(type), [{ schema: checkSchema(type, schema), lift: (data) => data }], undefined)
 }
 
-function kind(type: string, revisions: readonly Revision[], tagsOf: AnyEventKind['tagsOf']): any {
-  const make = (data: unknown = {}): NewEvent => ({ type, data })
+function kind(family: Family, revisions: readonly Revision[], tagsOf: AnyEventKind['tagsOf']): any {
+  const { type } = family
+  const make = (data: unknown = {}): NewEvent => {
+    const made = { type, data }
+    new Claim(made, family)
+    return made
+  }
   return Object.freeze(
     Object.assign(make, {
       type,
+      family,
       revisions: Object.freeze(revisions),
       tagsOf,
       revise: (schema: Schema, lift: Revision['lift']) =>
-        kind(type, [...revisions, { schema: checkSchema(type, schema), lift }], tagsOf),
-      tagged: (tags: AnyEventKind['tagsOf']) => kind(type, revisions, tags),
-      is: (candidate: NewEvent) => candidate.type === type,
+        kind(family, [...revisions, Object.freeze({ schema: checkSchema(type, schema), lift })], tagsOf),
+      tagged: (tags: AnyEventKind['tagsOf']) => kind(family, revisions, tags),
+      is: family.includes,
     }),
   )
+}
+
+/** Gives back the object that it is to be, so that fields of a class that extends it are added to that. */
+class Another {
+  constructor(object: object) {
+    // biome-ignore lint/correctness/noConstructorReturn: that is what it is for
+    return object
+  }
+}
+
+/** A private field of any object: neither copied, nor compared, nor seen by anybody else. */
+class Claim extends Another {
+  readonly #family: Family
+
+  constructor(event: object, family: Family) {
+    super(event)
+    this.#family = family
+  }
+
+  static of(event: object): Family | undefined {
+    return #family in event ? event.#family : undefined
+  }
+}
+
+/** The family of the kind that has made an event; undefined of one that none has made, or that was copied. */
+export const makerOf = (event: object): Family | undefined => Claim.of(event)
+
+function familyOf(type: string): Family {
+  const aggregates = new Set<string>()
+  const family: Family = Object.freeze({
+    type,
+    declaredBy: (aggregate: string) => void aggregates.add(aggregate),
+    includes(event: NewEvent) {
+      if (event.type !== type) return false
+      const maker = makerOf(event)
+      if (maker !== undefined) return maker === family
+      const { stream } = event as Partial<RecordedEvent>
+      return stream === undefined || aggregates.size === 0 || aggregates.has(stream.aggregate)
+    },
+  })
+  return family
 }
 
 function checkSchema(type: string, schema: unknown): Schema {

@@ -44,6 +44,7 @@ export {
   type EventKind,
   type EventOf,
   event,
+  type Family,
   type NewEvent,
   type NewEventOf,
   type RecordedEvent,

@@ -1,7 +1,7 @@
 /** A read model as the same fold that an aggregate is, keyed by row instead of by stream. Pure; it runs on any store. */
 import type { Fold, Foreign } from './aggregate.ts'
 import { DefinitionError } from './error.ts'
-import type { AnyEventKind, DataOf, EventOf, NewEvent, RecordedEvent } from './event.ts'
+import type { AnyEventKind, DataOf, EventOf, Family, NewEvent, RecordedEvent } from './event.ts'
 import { changedPolicy, type FailurePolicy, policyDefault } from './failure-policy.ts'
 import { checkId } from './stream.ts'
 
@@ -11,11 +11,13 @@ export type ProjectionShape = 'rows' | 'state'
 /** A definition of a projection: immutable and free of I/O. */
 export interface Projection<Name extends string, Row, Kinds, Shape extends ProjectionShape = 'rows'> {
   readonly name: Name
-  readonly folds: ReadonlyMap<string, Fold>
+  /** How each kind of event is folded. */
+  readonly folds: ReadonlyMap<Family, Fold>
 
   /**
    * Says how a kind of event changes its row. A row that is not there yet starts as the initial one; one for which
-   * `undefined` is returned is deleted.
+   * `undefined` is returned is deleted. The events of the kind are those of the aggregates that declare it, also where others have one
+   * of the same type.
    */
   on<Kind extends AnyEventKind, Returned extends Row | undefined>(
     kind: Kind,
@@ -65,7 +67,7 @@ type Key = (event: RecordedEvent) => string | readonly string[] | undefined
 interface Parts {
   readonly name: string
   readonly initial: () => any
-  readonly folds: ReadonlyMap<string, Fold>
+  readonly folds: ReadonlyMap<Family, Fold>
   readonly key: Key
   readonly shape: ProjectionShape
   readonly policy: Required<FailurePolicy>
@@ -87,19 +89,24 @@ function build(parts: Parts): any {
     ...{ name, initial, folds, shape, policy, rowRevision },
     keysOf: (event: RecordedEvent) => listed(key(event)),
     on(kind: AnyEventKind, evolve: Fold['evolve']) {
-      if (folds.has(kind.type)) invalid(name, `it has two .on for the event ${kind.type}`)
+      if (folds.has(kind.family)) invalid(name, `it has two .on for the event ${kind.type}`)
       if (typeof evolve !== 'function') invalid(name, `its .on for the event ${kind.type} has no function`)
-      return build({ ...parts, folds: new Map(folds).set(kind.type, { kind, evolve }) })
+      return build({ ...parts, folds: new Map(folds).set(kind.family, { kind, evolve }) })
     },
     by: (next: Key) => build({ ...parts, key: next, shape: 'rows' }),
     single: () => build({ ...parts, key: () => singleKey, shape: 'state' }),
     onFailure: (changes: FailurePolicy) => build({ ...parts, policy: changedPolicy(policy, changes) }),
     revision: (next: number) => build({ ...parts, rowRevision: checkedRevision(next) }),
     evolve(row: unknown, event: NewEvent) {
-      const fold = folds.get(event.type)
+      const fold = foldOf(folds, event)
       return fold === undefined ? row : fold.evolve(row === undefined ? initial() : row, event.data, event)
     },
   })
+}
+
+function foldOf(folds: ReadonlyMap<Family, Fold>, event: NewEvent): Fold | undefined {
+  for (const [family, fold] of folds) if (family.includes(event)) return fold
+  return undefined
 }
 
 /** Keys as a list, each once. */

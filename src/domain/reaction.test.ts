@@ -15,7 +15,10 @@ const paid: RecordedEvent = {
 test('its parts are what was said, and nothing that changes', () => {
   const Plain = reaction('plain')
   const handling = Plain.on(Paid, () => {}).on(Closed, () => {})
-  assert.deepEqual([...handling.handlings.keys()], ['Paid', 'Closed'])
+  assert.deepEqual(
+    [...handling.handlings.keys()].map(({ type }) => type),
+    ['Paid', 'Closed'],
+  )
   assert.deepEqual([Plain.handlings.size, Plain.memory, Plain.policy.giveUp], [0, undefined, 'stop'])
   assert.equal(handling.onFailure({ giveUp: 'park' }).policy.giveUp, 'park')
   assert.equal(handling.policy.giveUp, 'stop')

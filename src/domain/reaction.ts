@@ -5,7 +5,7 @@
 import type { AnyAggregate } from './aggregate.ts'
 import type { AcceptedBy, CommandOf, RefusedBy } from './command.ts'
 import { DefinitionError } from './error.ts'
-import type { AnyEventKind, EventOf, RecordedEvent } from './event.ts'
+import type { AnyEventKind, EventOf, Family, RecordedEvent } from './event.ts'
 import { changedPolicy, type FailurePolicy, policyDefault } from './failure-policy.ts'
 import { checkId } from './stream.ts'
 
@@ -48,7 +48,7 @@ export interface Handling {
 /** A definition of a reaction: immutable. */
 export interface Reaction<Name extends string, A, State = undefined> {
   readonly name: Name
-  readonly handlings: ReadonlyMap<string, Handling>
+  readonly handlings: ReadonlyMap<Family, Handling>
   readonly policy: Required<FailurePolicy>
   readonly memory: Memory | undefined
   /**
@@ -57,7 +57,7 @@ export interface Reaction<Name extends string, A, State = undefined> {
    *     reaction('retries', { order: Order }).state(() => ({ tries: 0 }), (event) => event.stream.id)
    */
   state<State>(initial: () => State, key?: (event: RecordedEvent) => string): Reaction<Name, A, State>
-  /** Says what to do when a kind of event has happened. */
+  /** Says what to do when a kind of event has happened, in an aggregate that declares it. */
   on<Kind extends AnyEventKind>(
     kind: Kind,
     handle: (event: EventOf<Kind>, tools: ReactionTools<A, State>) => Promise<void> | void,
@@ -95,9 +95,9 @@ function build(parts: Parts): any {
       return build({ ...parts, memory: { initial, key } })
     },
     on(kind: AnyEventKind, handle: Handling['handle']) {
-      if (handlings.has(kind.type)) invalid(name, `it has two .on for the event ${kind.type}`)
+      if (handlings.has(kind.family)) invalid(name, `it has two .on for the event ${kind.type}`)
       if (typeof handle !== 'function') invalid(name, `its .on for the event ${kind.type} has no function`)
-      return build({ ...parts, handlings: new Map(handlings).set(kind.type, { kind, handle }) })
+      return build({ ...parts, handlings: new Map(handlings).set(kind.family, { kind, handle }) })
     },
     onFailure: (changes: FailurePolicy) => build({ ...parts, policy: changedPolicy(policy, changes) }),
   })

@@ -4,7 +4,7 @@
  */
 import type { Fold, Moment } from '../domain/aggregate.ts'
 import { DecisionError, EventError, MnemeError } from '../domain/error.ts'
-import { type AnyEventKind, type NewEvent, outputOf, type RecordedEvent } from '../domain/event.ts'
+import { type AnyEventKind, makerOf, type NewEvent, outputOf, type RecordedEvent } from '../domain/event.ts'
 import type { JsonCopier, JsonObject } from '../domain/json.ts'
 import { Rejection } from '../domain/rejection.ts'
 import type { StreamId } from '../domain/stream.ts'
@@ -150,8 +150,10 @@ function foldOf(type: AggregateType, stream: StreamId, command: CheckedCommand, 
     throw new DecisionError('VERDICT_INVALID', { stream, command: command.name, found })
   }
   const fold = type.folds.get(offered.type)
-  if (fold !== undefined) return fold
-  const facts = { aggregate: type.name, event: offered.type, known: [...type.folds.keys()] }
+  const maker = makerOf(offered)
+  if (fold !== undefined && (maker === undefined || maker === fold.kind.family)) return fold
+  const named = fold === undefined ? offered.type : `${offered.type} of another kind than its own`
+  const facts = { aggregate: type.name, event: named, known: [...type.folds.keys()] }
   throw new EventError('EVENT_UNDECLARED', facts)
 }
 

@@ -5,7 +5,7 @@
  */
 import { decode } from '../domain/encoding.ts'
 import { EventError } from '../domain/error.ts'
-import { lift, type RecordedEvent } from '../domain/event.ts'
+import { type AnyEventKind, lift, type RecordedEvent } from '../domain/event.ts'
 import type { StreamId } from '../domain/stream.ts'
 import type { EventStore, SnapshotStore, StoredEvent } from '../store/store.ts'
 import type { AggregateType } from './aggregate-type.ts'
@@ -158,8 +158,12 @@ function applyStored(type: AggregateType, state: unknown, stored: StoredEvent): 
  * @throws EventError
  */
 export function recordedEvent(folds: AggregateType['folds'] | undefined, stored: StoredEvent): RecordedEvent {
-  const fold = folds?.get(stored.type)
-  const data = fold === undefined ? stored.data : lift(fold.kind, stored.revision, stored.data)
+  return eventOf(folds?.get(stored.type)?.kind, stored)
+}
+
+/** The same for one of a kind; without a kind its data is as it is stored. */
+export function eventOf(kind: AnyEventKind | undefined, stored: StoredEvent): RecordedEvent {
+  const data = kind === undefined ? stored.data : lift(kind, stored.revision, stored.data)
   const { checksum: _, ...event } = stored
   return { ...event, data, recordedAt: new Date(stored.recordedAt) }
 }

@@ -5,9 +5,11 @@
  */
 import type { AnyCodeProjection, HandlerTools } from '../domain/code-projection.ts'
 import { ProjectionError, StoreError } from '../domain/error.ts'
-import { lift, type RecordedEvent } from '../domain/event.ts'
+import type { AnyEventKind, RecordedEvent } from '../domain/event.ts'
+import type { HandledKinds } from '../domain/handled-kinds.ts'
 import type { SqlTransaction } from '../domain/sql-transaction.ts'
 import { backOffMs, type Environment, sleep } from '../kernel/environment.ts'
+import { eventOf } from '../kernel/rehydrate.ts'
 import type { Warn } from '../kernel/warning.ts'
 import type { EventStore, LogPlace, ProjectionStore, Row, StoredEvent } from '../store/store.ts'
 import { behindKey, type ParkedEvent, parkedRow, reasonOf, unparkedRow } from './parked-events.ts'
@@ -18,6 +20,7 @@ import type { Lead, RetryResult, Stepper, StepResult } from './stepper.ts'
 
 export interface CodeStepsOptions {
   readonly projection: AnyCodeProjection
+  readonly kinds: HandledKinds<{ readonly kind: AnyEventKind }>
   readonly store: EventStore & ProjectionStore
   /** What the store is called. */
   readonly storeName: string
@@ -50,9 +53,9 @@ export class CodeSteps implements Stepper {
   readonly #place: Place
 
   constructor(options: CodeStepsOptions) {
-    const { projection, store, lead } = options
+    const { projection, kinds, store, lead } = options
     this.#options = options
-    this.#pages = new ReadAhead(store, [...projection.kinds.keys()])
+    this.#pages = new ReadAhead(store, kinds)
     this.#place = new Place({ name: projection.name, store, lead })
   }
 
@@ -210,8 +213,7 @@ export class CodeSteps implements Stepper {
   }
 
   #lifted(stored: StoredEvent): RecordedEvent {
-    const kind = this.#options.projection.kinds.get(stored.type)!
-    return { ...stored, data: lift(kind, stored.revision, stored.data), recordedAt: new Date(stored.recordedAt) }
+    return eventOf(this.#options.kinds.of(stored)!.kind, stored)
   }
 
   /** The keys of an event; none if it cannot be read. */

@@ -2,12 +2,13 @@
 import { streamKey } from '../domain/code-projection.ts'
 import { decode, encode } from '../domain/encoding.ts'
 import { ProjectionError } from '../domain/error.ts'
-import { lift, type RecordedEvent } from '../domain/event.ts'
+import type { RecordedEvent } from '../domain/event.ts'
 import type { Json } from '../domain/json.ts'
 import type { PlainCommand } from '../domain/plain-command.ts'
 import { Rejection } from '../domain/rejection.ts'
 import { checkId } from '../domain/stream.ts'
 import { backOffMs, sleep } from '../kernel/environment.ts'
+import { eventOf } from '../kernel/rehydrate.ts'
 import type { Row, StoredEvent } from '../store/store.ts'
 import { type ParkedEvents, parkedRow, reasonOf } from './parked-events.ts'
 import { isForLater, isOutage, type Means, Overtaken, ReactionCall, type ReactionOptions } from './reaction-call.ts'
@@ -101,7 +102,7 @@ export class EventRun {
   }
 
   async #call(stored: StoredEvent, signal: AbortSignal): Promise<void> {
-    const { reaction, dispatch, stateAt } = this.#options
+    const { reaction, kinds, dispatch, stateAt } = this.#options
     const event = this.#lifted(stored)
     const key = reaction.memory === undefined ? undefined : this.#checkedKey(reaction.memory.key(event))
     const onRefused = (command: PlainCommand, why: unknown) => warnOfRefused(this.#options, command, why)
@@ -109,7 +110,7 @@ export class EventRun {
     const means = { dispatch, stateAt, keep, fence, onRefused, state: this.#stateUnder(key), signal }
     const call = new ReactionCall(reaction.name, event, this.#reactionRows, means)
     try {
-      await call.run(reaction.handlings.get(stored.type)!.handle)
+      await call.run(kinds.of(stored)!.handle)
     } catch (error) {
       if (error instanceof Overtaken) this.isOvertaken = true
       throw error
@@ -155,8 +156,7 @@ export class EventRun {
   }
 
   #lifted(stored: StoredEvent): RecordedEvent {
-    const { kind } = this.#options.reaction.handlings.get(stored.type)!
-    return { ...stored, data: lift(kind, stored.revision, stored.data), recordedAt: new Date(stored.recordedAt) }
+    return eventOf(this.#options.kinds.of(stored)!.kind, stored)
   }
 
   #checkedKey(key: unknown): string {

@@ -1,14 +1,18 @@
 /** One batch of a projection without I/O: from events and the rows as they are to the rows as they become. */
+import type { Fold } from '../domain/aggregate.ts'
 import { decode, encode } from '../domain/encoding.ts'
-import { lift, type RecordedEvent } from '../domain/event.ts'
+import type { RecordedEvent } from '../domain/event.ts'
+import type { HandledKinds } from '../domain/handled-kinds.ts'
 import type { Json } from '../domain/json.ts'
 import type { AnyProjection } from '../domain/projection.ts'
+import { eventOf } from '../kernel/rehydrate.ts'
 import type { Row, StoredEvent } from '../store/store.ts'
 import { checkRowKey, storedKey } from './row-key.ts'
 
 /** An event with the keys of the rows that it belongs to. */
 export interface Keyed {
   readonly event: RecordedEvent
+  readonly fold: Fold
   readonly keys: readonly string[]
 }
 
@@ -29,17 +33,21 @@ export interface KeyedBatch {
  *
  * @param untilFailed whether the batch ends before the first event that cannot be read
  */
-export function keyEvents(projection: AnyProjection, events: readonly StoredEvent[], untilFailed: boolean): KeyedBatch {
+export function keyEvents(
+  projection: AnyProjection,
+  kinds: HandledKinds<Fold>,
+  events: readonly StoredEvent[],
+  untilFailed: boolean,
+): KeyedBatch {
   const keyed: Keyed[] = []
   const failed: Failed[] = []
   for (const stored of events) {
     try {
-      const { kind } = projection.folds.get(stored.type)!
-      const data = lift(kind, stored.revision, stored.data)
-      const event: RecordedEvent = { ...stored, data, recordedAt: new Date(stored.recordedAt) }
+      const fold = kinds.of(stored)!
+      const event = eventOf(fold.kind, stored)
       const keys = projection.keysOf(event)
       keys.forEach(checkRowKey)
-      keyed.push({ event, keys })
+      keyed.push({ event, fold, keys })
     } catch (cause) {
       failed.push({ event: stored, cause })
       if (untilFailed) break
@@ -131,11 +139,12 @@ function foldAll(
   stored: ReadonlyMap<string, Json | undefined>,
 ): Attempt {
   const folded = new Map<string, { row: unknown; last: number }>()
-  for (const [index, { event, keys }] of keyed.entries()) {
+  for (const [index, { event, fold, keys }] of keyed.entries()) {
     try {
       for (const key of keys) {
         const row = rowBefore(folded.get(key), stored.get(storedKey(key)))
-        folded.set(key, { row: projection.evolve(row, event), last: index })
+        const before = row === undefined ? projection.initial() : row
+        folded.set(key, { row: fold.evolve(before, event.data, event), last: index })
       }
     } catch (cause) {
       return { failedAt: index, cause }

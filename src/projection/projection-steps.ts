@@ -2,7 +2,9 @@
  * How a projection goes forward: a step reads the next events that it handles, folds them into their rows, and saves rows and
  * checkpoint at once.
  */
+import type { Fold } from '../domain/aggregate.ts'
 import { ProjectionError } from '../domain/error.ts'
+import type { HandledKinds } from '../domain/handled-kinds.ts'
 import type { Json } from '../domain/json.ts'
 import type { AnyProjection } from '../domain/projection.ts'
 import { backOffMs, type Environment, sleep } from '../kernel/environment.ts'
@@ -19,6 +21,7 @@ import type { Lead, RetryResult, Stepper, StepResult } from './stepper.ts'
 
 export interface ProjectionStepsOptions {
   readonly projection: AnyProjection
+  readonly kinds: HandledKinds<Fold>
   readonly store: EventStore & ProjectionStore
   readonly environment: Environment
   readonly warn: Warn
@@ -49,9 +52,9 @@ export class ProjectionSteps implements Stepper {
   #batchSize = batchSizeLeast
 
   constructor(options: ProjectionStepsOptions) {
-    const { projection, store, home, lead } = options
+    const { projection, kinds, store, home, lead } = options
     this.#options = options
-    this.#pages = new ReadAhead(store, [...projection.folds.keys()])
+    this.#pages = new ReadAhead(store, kinds)
     this.#place = new Place({ name: projection.name, store, lead, home, rows: this.#rows })
   }
 
@@ -149,8 +152,8 @@ export class ProjectionSteps implements Stepper {
 
   /** Folds up to the first event that fails; what has to queue behind something parked earlier does so. */
   async #fold(events: readonly StoredEvent[], blocks: (key: string) => boolean): Promise<Folded> {
-    const { projection } = this.#options
-    const { keyed, failed } = keyEvents(projection, events, true)
+    const { projection, kinds } = this.#options
+    const { keyed, failed } = keyEvents(projection, kinds, events, true)
     const { kept, leftOut } = partition(keyed, new Map(), blocks)
     const folded = foldRows(projection, kept, await this.#storedRows(kept))
     const failure = folded.failed ?? failed[0]
@@ -160,8 +163,8 @@ export class ProjectionSteps implements Stepper {
 
   /** Folds all but what fails and what has to queue. */
   async #foldParking(events: readonly StoredEvent[], blocks: (key: string) => boolean): Promise<Folded> {
-    const { projection } = this.#options
-    const { keyed, failed } = keyEvents(projection, events, false)
+    const { projection, kinds } = this.#options
+    const { keyed, failed } = keyEvents(projection, kinds, events, false)
     const { rows, leftOut } = foldParking(projection, keyed, await this.#storedRows(keyed), blocks)
     const unread = failed.map((each) => ({ ...each, keys: [] }))
     const failures = [...failed, ...leftOut.filter((each) => 'cause' in each)]

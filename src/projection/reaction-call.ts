@@ -12,6 +12,7 @@ import {
   StoreError,
 } from '../domain/error.ts'
 import type { RecordedEvent } from '../domain/event.ts'
+import type { HandledKinds } from '../domain/handled-kinds.ts'
 import { type JsonObject, toJson } from '../domain/json.ts'
 import { checkKeys } from '../domain/options.ts'
 import type { Outcome } from '../domain/outcome.ts'
@@ -36,6 +37,7 @@ export type Dispatch = (command: PlainCommand, fence: Fence) => Promise<Outcome>
 
 export interface ReactionOptions {
   readonly reaction: AnyReaction
+  readonly kinds: HandledKinds<Handling>
   /** The name under which checkpoint and rows are stored. */
   readonly name: string
   readonly store: EventStore & ProjectionStore

@@ -37,14 +37,12 @@ type Fired = 'all' | 'some' | 'overtaken'
 
 export class ReactionSteps implements Stepper {
   readonly #options: ReactionOptions
-  readonly #types: readonly string[]
   readonly #rows = new ReactionRows()
   readonly #place: Place
 
   constructor(options: ReactionOptions) {
-    const { name, store, lead, reaction } = options
+    const { name, store, lead } = options
     this.#options = options
-    this.#types = [...reaction.handlings.keys()]
     this.#place = new Place({ name, store, lead, rows: this.#rows })
   }
 
@@ -83,12 +81,13 @@ export class ReactionSteps implements Stepper {
   // -- events ------------------------------------------------------------------------------------------------
 
   async #step(signal: AbortSignal): Promise<StepResult | undefined> {
-    const { store } = this.#options
+    const { store, kinds } = this.#options
     const fired = await this.#fireTimers(signal)
     if (fired === 'overtaken') return undefined
     const { here } = this.#place
     const range = { from: here.position + 1, to: Number.POSITIVE_INFINITY }
-    const page = await store.readAll(range, { types: this.#types, limit: batchSize, behind: here })
+    const read = await store.readAll(range, { ...kinds.filters, limit: batchSize, behind: here })
+    const page = { ...read, events: kinds.among(read.events) }
     const run = this.#run(this.#place.parked)
     await run.loadStates(page.events)
     // Who handles events with the states or the remembered answers of another place sends other commands than the first time.

@@ -22,7 +22,8 @@ async function reading(events: number) {
   const all = await store.readAll({ from: 1, to: endless })
   const at = (position: number) => ({ position, checksum: all.events[position - 1]!.checksum })
   watch.forget()
-  return { watch, append, at, pages: new ReadAhead(store, ['Happened']) }
+  const kinds = { filters: { types: ['Happened'], aggregates: ['a'] }, among: <Event>(all: readonly Event[]) => all }
+  return { watch, append, at, pages: new ReadAhead(store, kinds) }
 }
 
 const positions = ({ events }: { readonly events: readonly { readonly position: number }[] }) =>

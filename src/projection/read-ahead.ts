@@ -2,6 +2,7 @@
  * Reads the log page by page for one who goes through it, and while a page is being handled already the next: store and handler are
  * both at work while there is much to catch up on. At the tail nothing is read that was not asked for.
  */
+import type { HandledKinds } from '../domain/handled-kinds.ts'
 import type { EventStore, LogPlace, Page, StoredEvent } from '../store/store.ts'
 
 /** Which events are wanted. */
@@ -14,6 +15,9 @@ interface Wanted {
   readonly limit: number
 }
 
+/** Which kinds of events are wanted. */
+type Kinds = Pick<HandledKinds<never>, 'filters' | 'among'>
+
 export interface PageRead {
   readonly events: readonly StoredEvent[]
   /** The last place up to which there are no more events than these. */
@@ -24,12 +28,12 @@ export interface PageRead {
 
 export class ReadAhead {
   readonly #store: Pick<EventStore, 'readAll'>
-  readonly #types: readonly string[]
+  readonly #kinds: Kinds
   #ahead: (Wanted & { readonly page: Promise<Page> }) | undefined
 
-  constructor(store: Pick<EventStore, 'readAll'>, types: readonly string[]) {
+  constructor(store: Pick<EventStore, 'readAll'>, kinds: Kinds) {
     this.#store = store
-    this.#types = types
+    this.#kinds = kinds
   }
 
   /**
@@ -51,11 +55,11 @@ export class ReadAhead {
       page.catch(() => {})
       this.#ahead = { ...next, page }
     }
-    return { events, examined, isLast: isLast && !isAhead }
+    return { events: this.#kinds.among(events), examined, isLast: isLast && !isAhead }
   }
 
   #ask({ behind, to, limit }: Wanted): Promise<Page> {
-    return this.#store.readAll({ from: behind.position + 1, to }, { types: this.#types, limit, behind })
+    return this.#store.readAll({ from: behind.position + 1, to }, { ...this.#kinds.filters, limit, behind })
   }
 }
 

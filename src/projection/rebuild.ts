@@ -3,7 +3,9 @@
  * leaves those that serve as they are. A lease keeps a second rebuilder away, and where that lease is lost, the record of the
  * generations lets only the last one who began switch.
  */
+import type { Fold } from '../domain/aggregate.ts'
 import { ConflictError, ProjectionError } from '../domain/error.ts'
+import type { HandledKinds } from '../domain/handled-kinds.ts'
 import type { AnyProjection } from '../domain/projection.ts'
 import { type Environment, sleep } from '../kernel/environment.ts'
 import type { Warn } from '../kernel/warning.ts'
@@ -17,6 +19,7 @@ import type { RunResult } from './status.ts'
 
 export interface RebuilderOptions {
   readonly projection: AnyProjection
+  readonly kinds: HandledKinds<Fold>
   readonly store: EventStore & ProjectionStore & LeaseStore
   readonly environment: Environment
   readonly warn: Warn
@@ -161,11 +164,11 @@ export class Rebuilder {
   }
 
   async #begin(mayGoOn: boolean, lease: Leadership): Promise<Build> {
-    const { generations, environment, projection, store, warn } = this.#options
+    const { generations, environment, projection, kinds, store, warn } = this.#options
     const generation = await generations.begin(environment.newId(), mayGoOn)
     const onRetired = () => this.#refuse()
     const steps = new ProjectionSteps({
-      ...{ projection, store, environment, warn },
+      ...{ projection, kinds, store, environment, warn },
       home: { live: generation, load: async () => {}, onRetired },
       prepare: async () => {},
       lead: { onReached: () => {}, keepLead: async () => true, onOvertaken: () => lease.doubt() },

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
-import { domain, event, memory, ProjectionError, projection, type StartOptions } from '../../src/index.ts'
+import { domain, memory, ProjectionError, projection, type StartOptions } from '../../src/index.ts'
 import type { StoreFactory } from '../../src/store/store.ts'
 import { manualEnvironment } from '../../src/testing/manual-environment.ts'
 import { codesOf, recorder, settled, stands, startVaults, until, watched } from '../../test/kernel/rig.ts'
@@ -167,7 +167,7 @@ describe('Running once', () => {
   }
 
   test('stops before an event that cannot be read any more', async () => {
-    const Strict = event('Added', z.object({ amount: z.number().max(5) }))
+    const Strict = Added.revise(z.object({ amount: z.number().max(5) }), (before) => before)
     const Rows = projection('rows', () => ({ sum: 0 })).on(Strict, ({ sum }, { amount }) => ({ sum: sum + amount }))
     await using vaults = await domain({ aggregates: { vault: Vault }, projections: { rows: Rows } }).start({
       projections: 'manual',

@@ -147,7 +147,7 @@ async function checkRows(
   const handled = await handledBy(warehouse, name, log)
   const expected = new Map<string, StockRow>()
   for (const event of handled) {
-    if (!definition.folds.has(event.type)) continue
+    if (![...definition.folds.keys()].some((family) => family.includes(event))) continue
     for (const key of definition.keysOf(event)) {
       const row = definition.evolve(expected.get(key), event as Parameters<typeof definition.evolve>[1])
       if (row === undefined) expected.delete(key)
