@@ -25,7 +25,7 @@ export async function projectInSqlite(log: string): Promise<number> {
   const load = target.prepare("SELECT value FROM projection_rows WHERE projection = 'balances' AND key = ?")
   const save = target.prepare(`INSERT INTO projection_rows (projection, key, value) VALUES ('balances', ?, ?)
     ON CONFLICT (projection, key) DO UPDATE SET value = excluded.value`)
-  const move = target.prepare(`INSERT INTO projections (name, checkpoint) VALUES ('balances', ?)
+  const move = target.prepare(`INSERT INTO projections (name, checkpoint, term, note) VALUES ('balances', ?, 1, '{}')
     ON CONFLICT (name) DO UPDATE SET checkpoint = excluded.checkpoint`)
   const startedAt = performance.now()
   for (let checkpoint = 0; ; ) {

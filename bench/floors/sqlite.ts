@@ -9,7 +9,9 @@ import { type Replayed, timed } from './replay.ts'
 
 type Values = readonly SQLInputValue[]
 
-const columns = 'position, stream, sequence, kind, revision, recorded_at, commit_id, commit_size, data, metadata, tags'
+const columns = `position, stream, sequence, kind, revision, recorded_at, checksum, size, commit_id, commit_size, command, command_digest,
+  data, metadata, tags`
+const commitSizeAt = 9
 
 /** Makes an empty store at a path; the floor's own connection comes after it. */
 export async function makeSchema(path: string): Promise<void> {
@@ -34,19 +36,22 @@ export async function replayRows(place: Place): Promise<Replayed> {
     statement.setReturnArrays(true)
     return statement.all() as unknown as readonly Values[]
   }
-  const streams = rowsOf('SELECT number, aggregate, id FROM streams ORDER BY number')
+  const streams = rowsOf('SELECT number, aggregate, id, sequence, checksum FROM streams ORDER BY number')
   const kinds = rowsOf('SELECT number, aggregate, type FROM kinds ORDER BY number')
   const events = rowsOf(`SELECT ${columns} FROM events ORDER BY position`)
   source.close()
   const database = connect(`${place.path}-floor`)
-  const insertStream = database.prepare('INSERT INTO streams (number, aggregate, id) VALUES (?, ?, ?)')
-  const insertEvent = database.prepare(`INSERT INTO events (${columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+  const insertStream = database.prepare(
+    'INSERT INTO streams (number, aggregate, id, sequence, checksum) VALUES (?, ?, ?, ?, ?)',
+  )
+  const insertEvent = database.prepare(`INSERT INTO events (${columns}) 
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
   let streamNext = 0
   let eventNext = 0
   const insertCommits = (commits: number) => {
     database.exec('BEGIN IMMEDIATE')
     for (let left = commits; left > 0 && eventNext < events.length; left--) {
-      const count = events[eventNext]![7] as number
+      const count = events[eventNext]![commitSizeAt] as number
       for (const end = eventNext + count; eventNext < end; eventNext++) {
         const event = events[eventNext]!
         while (streamNext < (event[1] as number)) insertStream.run(...streams[streamNext++]!)

@@ -3,9 +3,10 @@
  * end nobody else moves the checkpoint or writes anything. What a request came to is always answered, never thrown.
  */
 import type { DatabaseSync } from 'node:sqlite'
+import type { CheckpointPlace } from '../store.ts'
 import { CallerStatements } from './caller-statements.ts'
 import { retryWhileBusy, rollBack } from './connection.ts'
-import type { DocumentWriter } from './document-writer.ts'
+import { type DocumentWriter, isSamePlace } from './document-writer.ts'
 import { Failure, factsOf, factsOfStatement } from './failure.ts'
 import type { Settings } from './options.ts'
 import type { TransactionCalls, TransactionReply, TransactionRequest } from './protocol.ts'
@@ -14,7 +15,7 @@ import { StoreTables, type Watch } from './store-tables.ts'
 
 interface Open {
   readonly projection: string
-  readonly from: number
+  readonly from: CheckpointPlace
   readonly watch: Watch
 }
 
@@ -59,11 +60,11 @@ export class CallerTransaction {
     }
   }
 
-  #begin({ projection, from }: TransactionCalls['begin']['request']): number {
+  #begin({ projection, from }: TransactionCalls['begin']['request']): CheckpointPlace {
     const database = this.#database
     retryWhileBusy(this.#settings.lockWaitMs, () => database.exec('BEGIN IMMEDIATE'))
     const actual = this.#documents.checkpoint(projection)
-    if (actual === from) this.#open = { projection, from, watch: this.#tables.watch() }
+    if (isSamePlace(actual, from)) this.#open = { projection, from, watch: this.#tables.watch() }
     else rollBack(database)
     return actual
   }

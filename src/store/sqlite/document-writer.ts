@@ -1,7 +1,11 @@
 /** Saves what is kept beside the log, on the writer's thread, inside a transaction that somebody else begins and ends. */
+import type { CheckpointPlace } from '../store.ts'
 import type { Calls } from './protocol.ts'
 import { oneRow, type StatementSet } from './statement-set.ts'
 import type { WritingName } from './statements.ts'
+
+/** How far what two callers take for now may be apart, since they ask before it is their turn. */
+const clockMsOff = 60_000
 
 export class DocumentWriter {
   readonly #statements: StatementSet<WritingName>
@@ -10,22 +14,23 @@ export class DocumentWriter {
     this.#statements = statements
   }
 
-  checkpoint(projection: string): number {
-    return oneRow<[number]>(this.#statements.checkpoint, projection)?.[0] ?? 0
+  checkpoint(projection: string): CheckpointPlace {
+    const [position, term] = oneRow<[number, number]>(this.#statements.checkpoint, projection) ?? [0, 0]
+    return { position, term }
   }
 
   /** Compares the checkpoint before anything is written, so a conflict needs no rollback. */
-  saveStep({ projection, from, to, rows }: Calls['saveStep']['request']): number {
+  saveStep({ projection, from, to, rows }: Calls['saveStep']['request']): CheckpointPlace {
     const { saveCheckpoint, saveRow, dropRow } = this.#statements
     const actual = this.checkpoint(projection)
-    if (actual !== from) return actual
+    if (!isSamePlace(actual, from)) return actual
     for (let i = 0; i < rows.length; i += 2) {
       const key = rows[i]!
       const value = rows[i + 1]!
       if (value === null) dropRow.run(projection, key)
       else saveRow.run(projection, key, value)
     }
-    saveCheckpoint.run(projection, to)
+    saveCheckpoint.run(projection, to.position, to.term, to.note)
     return actual
   }
 
@@ -36,17 +41,20 @@ export class DocumentWriter {
   }
 
   saveSnapshot(snapshot: Calls['saveSnapshot']['request']): null {
-    const { aggregate, id, sequence, stateRevision, takenAt, state, keep } = snapshot
-    this.#statements.saveSnapshot.run(aggregate, id, sequence, stateRevision, takenAt, state)
+    const { aggregate, id, sequence, stateRevision, checksum, fingerprint, takenAt, state, keep } = snapshot
+    const { saveSnapshot } = this.#statements
+    saveSnapshot.run(aggregate, id, sequence, stateRevision, checksum, fingerprint, takenAt, state)
     this.#statements.dropSnapshots.run(aggregate, id, aggregate, id, keep)
     return null
   }
 
+  /** A lease that lasts longer than it was taken for was taken by a clock that was ahead: nobody waits for that. */
   acquireLease({ name, owner, durationMs, now }: Calls['acquireLease']['request']): Calls['acquireLease']['answer'] {
-    const [heldBy, heldUntil] = oneRow<[string, number]>(this.#statements.lease, name) ?? [owner, 0]
-    if (heldBy !== owner && heldUntil > now) return { owner: heldBy, expiresAt: heldUntil }
+    const [heldBy, heldUntil, heldMs] = oneRow<[string, number, number]>(this.#statements.lease, name) ?? [owner, 0, 0]
+    const isHeld = heldUntil > now && heldUntil <= now + heldMs + clockMsOff
+    if (heldBy !== owner && isHeld) return { owner: heldBy, expiresAt: heldUntil }
     const expiresAt = Math.floor(now + durationMs)
-    this.#statements.saveLease.run(name, owner, expiresAt)
+    this.#statements.saveLease.run(name, owner, expiresAt, Math.ceil(durationMs))
     return { owner, expiresAt }
   }
 
@@ -54,4 +62,9 @@ export class DocumentWriter {
     this.#statements.dropLease.run(name, owner)
     return null
   }
+}
+
+/** Whether a checkpoint is where a step was computed from. */
+export function isSamePlace(a: CheckpointPlace, b: CheckpointPlace): boolean {
+  return a.position === b.position && a.term === b.term
 }

@@ -2,23 +2,45 @@
  * Appends commits, on the writer's thread, inside a transaction that somebody else begins and ends. It remembers how far
  * streams are, so that the usual commit is one insert an event and no query; what it remembers is forgotten as soon as
  * another connection has changed the database (`PRAGMA data_version`, asked inside the transaction, when nobody else
- * can change it any more) and after every rollback.
+ * can change it any more) and after every rollback. Where streams and the log end is written once a transaction.
  *
  * A repeated commit id is found by the unique index: a commit's first event carries it, and is refused before the commit
  * has written anything.
  */
 import type { DatabaseSync } from 'node:sqlite'
+import type { StreamId } from '../../domain/stream.ts'
 import type { Expected } from '../commit.ts'
 import { isMet } from '../expected.ts'
-import { codeOf, codes } from './failure.ts'
+import type { StoredEvent } from '../store.ts'
+import { checksumOf, checksumOfCommit, seedOfStream, seedOfType } from './checksum.ts'
+import {
+  type CommitRow,
+  commitOf,
+  damagedEnd,
+  damagedEvent,
+  type EventRow,
+  eventOf,
+  type KnownStream,
+  type KnownType,
+} from './event-row.ts'
+import { codeOf, codes, Failure } from './failure.ts'
 import { type Flat, itemsPerCommit, itemsPerEvent, statusNumbers } from './protocol.ts'
+import type { Appending, ReservationBook } from './reservation-book.ts'
 import { oneRow, prepareAll, type StatementSet } from './statement-set.ts'
 import type { WritingName } from './statements.ts'
 
-/** A stream as far as it is known; without a number it has no event and no row yet. */
-interface Stream {
-  number: number | undefined
+/** A stream as far as it is known. */
+interface Stream extends KnownStream {
+  readonly number: number
   sequence: number
+  checksum: number
+  sizeMax: number
+  /** Whether its row is not written yet, or not as it is now. */
+  state: 'new' | 'changed' | 'saved'
+}
+
+interface Kind extends KnownType {
+  readonly number: number
 }
 
 /** A commit within the flat list. */
@@ -29,6 +51,8 @@ interface PackedCommit {
   readonly commitId: string
   readonly recordedAt: number
   readonly count: number
+  readonly command: string | null
+  readonly digest: number | null
   /** Where its events begin. */
   readonly at: number
 }
@@ -37,124 +61,168 @@ const streamsMax = 100_000
 
 export class EventAppender {
   readonly #statements: StatementSet<WritingName>
+  readonly #reservations: ReservationBook
   readonly #streams = new Map<string, Map<string, Stream>>()
-  readonly #kinds = new Map<string, Map<string, number>>()
+  readonly #unsaved = new Set<Stream>()
+  readonly #kinds = new Map<string, Map<string, Kind>>()
   readonly #dataVersion: () => number
   #streamCount = 0
   #versionSeen = -1
   #head = 0
+  #headSaved = 0
+  #sizeMax = 0
+  #streamLast = 0
 
-  constructor(database: DatabaseSync, statements: StatementSet<WritingName>) {
+  constructor(database: DatabaseSync, statements: StatementSet<WritingName>, reservations: ReservationBook) {
     this.#statements = statements
+    this.#reservations = reservations
     const { dataVersion } = prepareAll(database, { dataVersion: 'PRAGMA data_version' })
     this.#dataVersion = () => oneRow<[number]>(dataVersion)![0]
   }
 
-  /** To be called first in each transaction. */
+  /** To be called first in each transaction. @throws Failure if the log does not end where it says that it does */
   begin(): void {
     const version = this.#dataVersion()
     if (version === this.#versionSeen) return
     this.forget()
+    const [last, head, sizeMax] = oneRow<[number | null, number, number]>(this.#statements.head) ?? [null, -1, 0]
+    if ((last ?? 0) !== head) throw damagedEnd(last, head)
     this.#versionSeen = version
-    this.#head = oneRow<[number | null]>(this.#statements.head)?.[0] ?? 0
+    this.#head = head
+    this.#headSaved = head
+    this.#sizeMax = sizeMax
+    this.#streamLast = oneRow<[number | null]>(this.#statements.lastStream)?.[0] ?? 0
+  }
+
+  /** To be called last in each transaction: writes where the log and its streams end. */
+  end(): void {
+    const { addStream, saveStream, saveHead } = this.#statements
+    if (this.#head === this.#headSaved) return
+    for (const stream of this.#unsaved) {
+      const { id, number, sequence, checksum, sizeMax } = stream
+      if (stream.state === 'new') addStream.run(number, id.aggregate, id.id, sequence, checksum, sizeMax)
+      else saveStream.run(sequence, checksum, sizeMax, number)
+      stream.state = 'saved'
+    }
+    this.#unsaved.clear()
+    saveHead.run(this.#head, this.#sizeMax)
+    this.#headSaved = this.#head
   }
 
   /** Drops what is remembered: after a rollback it may never have been. */
   forget(): void {
     this.#versionSeen = -1
     this.#streams.clear()
+    this.#unsaved.clear()
     this.#kinds.clear()
     this.#streamCount = 0
   }
 
-  /** @returns four numbers a commit: status, sequence, position and count */
-  append(flat: Flat): readonly number[] {
-    const answers: number[] = []
+  /** @returns so many items a commit as `unpackResults` takes */
+  append(flat: Flat, appending: Appending): Flat {
+    const answer: (string | number | null)[] = []
     const broken = new Set<Stream>()
     for (let at = 0; at < flat.length; ) {
       const commit = commitAt(flat, at)
-      this.#appendOne(flat, commit, broken, answers)
+      this.#appendOne(flat, commit, { broken, answer, appending })
       at = commit.at + commit.count * itemsPerEvent
     }
-    return answers
+    return answer
   }
 
-  #appendOne(flat: Flat, commit: PackedCommit, broken: Set<Stream>, answers: number[]): void {
+  #appendOne(
+    flat: Flat,
+    commit: PackedCommit,
+    {
+      broken,
+      answer,
+      appending,
+    }: { readonly broken: Set<Stream>; readonly answer: (string | number | null)[]; readonly appending: Appending },
+  ): void {
     const stream = this.#stream(commit.aggregate, commit.id)
-    if (isMet(commit.expected, stream.sequence, broken.has(stream))) {
+    const isReserved = this.#reservations.isOthers(stream.id, appending)
+    if (!isReserved && isMet(commit.expected, stream.sequence, broken.has(stream))) {
       if (this.#insert(flat, commit, stream)) {
-        answers.push(statusNumbers.stored, stream.sequence, this.#head, commit.count)
+        this.#reservations.end(stream.id)
+        answer.push(statusNumbers.stored, stream.sequence, this.#head, commit.count, stream.checksum, null, null)
         return
       }
     }
     broken.add(stream)
-    const found =
-      stream.number === undefined
-        ? undefined
-        : oneRow<[number, number, number]>(this.#statements.commit, stream.number, commit.commitId)
-    if (found === undefined) answers.push(statusNumbers.conflict, stream.sequence, 0, 0)
+    const found = this.#stored(stream, commit.commitId)
+    if (found !== undefined) answer.push(statusNumbers.duplicate, ...found)
     else {
-      const [sequence, position, count] = found
-      answers.push(statusNumbers.duplicate, sequence + count - 1, position + count - 1, count)
+      answer.push(isReserved ? statusNumbers.reserved : statusNumbers.conflict, stream.sequence, 0, 0, 0, null, null)
     }
   }
 
   /** @returns false, having written nothing, if the commit is stored already */
   #insert(flat: Flat, commit: PackedCommit, stream: Stream): boolean {
-    const { aggregate, commitId, recordedAt, count } = commit
-    if (stream.number === undefined) {
-      stream.number = Number(this.#statements.addStream.run(aggregate, commit.id).lastInsertRowid)
-    }
+    const { commitId, recordedAt, count, command, digest } = commit
     for (let place = 0; place < count; place++) {
       const at = commit.at + place * itemsPerEvent
-      const [type, revision, data, metadata, tags] = flat.slice(at, at + itemsPerEvent) as [
-        string,
-        number,
-        string,
-        string,
-        string,
-      ]
-      const kind = this.#kind(aggregate, type)
+      const kind = this.#kind(commit.aggregate, flat[at] as string)
+      const revision = flat[at + 1] as number
+      const data = flat[at + 2] as string
+      const metadata = flat[at + 3] as string | null
+      const tags = flat[at + 4] as string | null
       const position = this.#head + 1
       const sequence = stream.sequence + 1
-      const size = place === 0 ? count : null
+      const checksum = checksumOf({
+        ...{ streamSeed: stream.seed, typeSeed: kind.seed, position, sequence, revision, recordedAt },
+        ...{ commitId, data, metadata, tags },
+      })
+      const ofFirst = place === 0
+      const commitChecksum = ofFirst ? checksumOfCommit(checksum, { count, command, digest }) : null
+      const { addEvent, addTag } = this.#statements
       try {
-        this.#statements.addEvent.run(
-          position,
-          stream.number,
-          sequence,
-          kind,
-          revision,
-          recordedAt,
-          commitId,
-          size,
-          data,
-          metadata,
-          tags,
+        addEvent.run(
+          ...[position, stream.number, sequence, kind.number, revision, recordedAt, checksum, commitId],
+          ...[data, metadata, tags],
+          ...(ofFirst ? [count, command, digest, commitChecksum] : [null, null, null, null]),
         )
       } catch (error) {
-        if (place === 0 && codeOf(error) === codes.constraintUnique && this.#isStored(stream.number, commitId))
-          return false
+        const isRepeated = ofFirst && codeOf(error) === codes.constraintUnique
+        if (isRepeated && this.#stored(stream, commitId) !== undefined) return false
         throw error
       }
-      if (tags !== '[]') for (const tag of JSON.parse(tags)) this.#statements.addTag.run(tag, position)
+      if (tags !== null) for (const tag of JSON.parse(tags)) addTag.run(tag, position)
       this.#head = position
       stream.sequence = sequence
+      stream.checksum = checksum
+      stream.sizeMax = Math.max(stream.sizeMax, data.length + (metadata?.length ?? 0) + (tags?.length ?? 0))
     }
+    this.#sizeMax = Math.max(this.#sizeMax, stream.sizeMax)
+    if (stream.state === 'saved') stream.state = 'changed'
+    this.#unsaved.add(stream)
     return true
   }
 
-  #isStored(stream: number, commitId: string): boolean {
-    return oneRow(this.#statements.commit, stream, commitId) !== undefined
+  /** What a commit's answer says behind its status, if the commit is stored. */
+  #stored(stream: Stream, commitId: string): readonly (string | number | null)[] | undefined {
+    const first = oneRow<CommitRow>(this.#statements.commit, stream.number, commitId)
+    if (first === undefined) return undefined
+    const event = this.#check(first, stream)
+    const { sequence, position } = event
+    const { count, command } = commitOf(first)
+    const end = position + count - 1
+    const { checksum } = count === 1 ? event : this.#check(oneRow<EventRow>(this.#statements.one, end), stream, end)
+    return [sequence + count - 1, end, count, checksum, command?.name ?? null, command?.digest ?? null]
+  }
+
+  /** The event of a row, which is to be one of the stream. */
+  #check(row: EventRow | undefined, stream: Stream, position = row?.[0]): StoredEvent {
+    if (row === undefined || row[1] !== stream.number) throw damagedEvent(position, 'it is not there')
+    const type = oneRow<[string]>(this.#statements.kindType, row[3])?.[0]
+    if (typeof type !== 'string') throw damagedEvent(position, 'its kind is unknown')
+    return eventOf(row, stream, { type, seed: seedOfType(type) })
   }
 
   #stream(aggregate: string, id: string): Stream {
     let streams = this.#streams.get(aggregate)
     const known = streams?.get(id)
     if (known !== undefined) return known
-    const number = oneRow<[number]>(this.#statements.streamNumber, aggregate, id)?.[0]
-    const sequence = number === undefined ? 0 : oneRow<[number | null]>(this.#statements.streamSequence, number)?.[0]
-    const stream: Stream = { number, sequence: sequence ?? 0 }
+    const stream = this.#load({ aggregate, id })
     if (streams === undefined) {
       streams = new Map()
       this.#streams.set(aggregate, streams)
@@ -164,19 +232,35 @@ export class EventAppender {
     return stream
   }
 
-  #kind(aggregate: string, type: string): number {
+  #load(id: StreamId): Stream {
+    const seed = seedOfStream(id)
+    const row = oneRow<[number, number, number, number]>(this.#statements.stream, id.aggregate, id.id)
+    if (row === undefined) {
+      return { id, seed, number: ++this.#streamLast, sequence: 0, checksum: 0, sizeMax: 0, state: 'new' }
+    }
+    const [number, sequence, checksum, sizeMax] = row
+    const last = oneRow<[number | null]>(this.#statements.lastSequence, number)?.[0]
+    if (last !== sequence) {
+      const reason = `its last event is ${last ?? 'none'}, and not ${sequence}`
+      throw new Failure({ kind: 'damaged', where: `stream ${JSON.stringify(id)}`, reason })
+    }
+    return { id, seed, number, sequence, checksum, sizeMax, state: 'saved' }
+  }
+
+  #kind(aggregate: string, type: string): Kind {
     let kinds = this.#kinds.get(aggregate)
     const known = kinds?.get(type)
     if (known !== undefined) return known
     const number =
       oneRow<[number]>(this.#statements.kindNumber, aggregate, type)?.[0] ??
       Number(this.#statements.addKind.run(aggregate, type).lastInsertRowid)
+    const kind = { number, type, seed: seedOfType(type) }
     if (kinds === undefined) {
       kinds = new Map()
       this.#kinds.set(aggregate, kinds)
     }
-    kinds.set(type, number)
-    return number
+    kinds.set(type, kind)
+    return kind
   }
 
   /** Bounds what is remembered. Called between transactions, so that nothing in use is dropped. */
@@ -186,13 +270,9 @@ export class EventAppender {
 }
 
 function commitAt(flat: Flat, at: number): PackedCommit {
-  const [aggregate, id, expected, commitId, recordedAt, count] = flat.slice(at, at + itemsPerCommit) as [
-    string,
-    string,
-    Expected,
-    string,
-    number,
-    number,
-  ]
-  return { aggregate, id, expected, commitId, recordedAt, count, at: at + itemsPerCommit }
+  const [aggregate, id, expected, commitId, recordedAt, count, command, digest] = flat.slice(
+    at,
+    at + itemsPerCommit,
+  ) as unknown as [string, string, Expected, string, number, number, string | null, number | null]
+  return { aggregate, id, expected, commitId, recordedAt, count, command, digest, at: at + itemsPerCommit }
 }

@@ -9,6 +9,7 @@ export type FailureFacts =
   | { readonly kind: 'sqlite'; readonly code: number; readonly message: string }
   | { readonly kind: 'busy'; readonly waitedMs: number }
   | { readonly kind: 'too new'; readonly version: number; readonly known: number }
+  | { readonly kind: 'too old'; readonly version: number; readonly known: number }
   /** Somebody else's tables or the like have names of the store's. */
   | { readonly kind: 'taken'; readonly names: readonly string[] }
   | { readonly kind: 'damaged'; readonly where: string; readonly reason: string }
@@ -86,6 +87,8 @@ export function errorOf(path: string, doing: string, failure: FailureFacts): Sto
       })
     case 'too new':
       return new StoreError('STORE_TOO_NEW', { store, version: failure.version, known: failure.known })
+    case 'too old':
+      return new StoreError('STORE_TOO_OLD', { store, version: failure.version, known: failure.known })
     case 'taken':
       return new StoreError('STORE_NAMES_TAKEN', { store, names: failure.names })
     case 'damaged':

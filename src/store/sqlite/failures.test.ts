@@ -1,7 +1,7 @@
 /** What goes wrong: each trouble has its code, nothing is half written, and the store goes on when the trouble is over. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { chmod, mkdir, open, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, open, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
@@ -10,7 +10,7 @@ import type { ErrorCode } from '../../domain/error-catalogue.ts'
 import { everything } from '../range.ts'
 import type { StoreWarning } from '../store.ts'
 import { sqlite } from './index.ts'
-import { freshPath, inOtherProcess, openStore, simpleCommit, withDatabase } from './sqlite-test.fixture.ts'
+import { at, freshPath, inOtherProcess, openStore, simpleCommit, withDatabase } from './sqlite-test.fixture.ts'
 
 const pageSize = 4096
 const opening = { warn: () => {}, now: () => 0 }
@@ -47,7 +47,7 @@ test('a writer thread that dies in a transaction leaves nothing of it, and the n
   const store = await openStore(context, path)
   const [worker] = await started
   const late: Promise<unknown>[] = []
-  const refused = store.transact!('p', 0, async (sql) => {
+  const refused = store.transact!('p', at(0), async (sql) => {
     await sql.query('CREATE TABLE notes (id INTEGER)')
     await sql.query('INSERT INTO notes VALUES (1)')
     late.push(store.append([simpleCommit('waiting')]))
@@ -55,18 +55,18 @@ test('a writer thread that dies in a transaction leaves nothing of it, and the n
     await worker.terminate()
     await Promise.allSettled([asked])
     late.push(assert.rejects(sql.query('INSERT INTO notes VALUES (3)'), withCode('STORE_UNAVAILABLE')))
-    return { to: 1, rows: [{ key: 'k', value: 1 }] }
+    return { to: at(1), rows: [{ key: 'k', value: 1 }] }
   })
   await assert.rejects(refused, withCode('STORE_UNAVAILABLE', /its thread ended/))
   await Promise.all(late)
   assert.equal(await store.head(), 1)
-  assert.equal(await store.loadCheckpoint('p'), 0)
+  assert.deepEqual(await store.loadCheckpoint('p'), at(0))
   assert.deepEqual(await store.loadRows('p', ['k']), [undefined])
-  await store.transact!('p', 0, async (sql) => {
+  await store.transact!('p', at(0), async (sql) => {
     await sql.query('CREATE TABLE notes (id INTEGER)')
-    return { to: 1, rows: [] }
+    return { to: at(1), rows: [] }
   })
-  assert.equal(await store.loadCheckpoint('p'), 1)
+  assert.deepEqual(await store.loadCheckpoint('p'), at(1))
 })
 
 test('a writer thread that dies while its transaction works on something else ends it at once', async (context) => {
@@ -74,14 +74,14 @@ test('a writer thread that dies while its transaction works on something else en
   const store = await openStore(context, await freshPath(context))
   const [worker] = await started
   const waiting: Promise<unknown>[] = []
-  const refused = store.transact!('p', 0, () => {
-    waiting.push(store.transact!('p', 0, async () => ({ to: 7, rows: [] })))
+  const refused = store.transact!('p', at(0), () => {
+    waiting.push(store.transact!('p', at(0), async () => ({ to: at(7), rows: [] })))
     void worker.terminate()
     return new Promise(() => {})
   })
   await assert.rejects(refused, withCode('STORE_UNAVAILABLE', /its thread ended/))
   await Promise.all(waiting)
-  assert.equal(await store.loadCheckpoint('p'), 7)
+  assert.deepEqual(await store.loadCheckpoint('p'), at(7))
 })
 
 test('transactions that are met by the death of the thread at one time or another are whole or not there', async (context) => {
@@ -90,19 +90,19 @@ test('transactions that are met by the death of the thread at one time or anothe
   process.on('worker', onWorker)
   context.after(() => process.off('worker', onWorker))
   const store = await openStore(context, await freshPath(context))
-  await store.transact!('p', 0, async (sql) => {
+  await store.transact!('p', at(0), async (sql) => {
     await sql.query('CREATE TABLE notes (step INTEGER)')
-    return { to: 0, rows: [] }
+    return { to: at(0), rows: [] }
   })
   let met = 0
   for (let round = 0; round < 40; round++) {
-    const from = await store.loadCheckpoint('p')
+    const { position: from } = await store.loadCheckpoint('p')
     let death: Promise<unknown> | undefined
-    const transacted = store.transact!('p', from, async (sql) => {
+    const transacted = store.transact!('p', at(from), async (sql) => {
       for (const step of [from, from, from]) await sql.query('INSERT INTO notes VALUES (?)', [step])
       // So many turns of the event loop after its last statement: before the step is saved, while, or after.
       if (round % 2 === 0) death = turns(Math.floor(1.6 ** (round / 2))).then(() => workers.at(-1)!.terminate())
-      return { to: from + 1, rows: [{ key: 'last', value: from }] }
+      return { to: at(from + 1), rows: [{ key: 'last', value: from }] }
     })
     await transacted.catch((error) => {
       assert.equal(error.code, 'STORE_UNAVAILABLE')
@@ -112,10 +112,10 @@ test('transactions that are met by the death of the thread at one time or anothe
   }
   assert.ok(met > 0)
   const rows: unknown[] = []
-  const checkpoint = await store.loadCheckpoint('p')
-  await store.transact!('p', checkpoint, async (sql) => {
+  const { position: checkpoint } = await store.loadCheckpoint('p')
+  await store.transact!('p', at(checkpoint), async (sql) => {
     rows.push(...(await sql.query('SELECT step, count(*) AS count FROM notes GROUP BY step ORDER BY step')))
-    return { to: checkpoint, rows: [] }
+    return { to: at(checkpoint), rows: [] }
   })
   assert.ok(checkpoint >= 20)
   assert.deepEqual(
@@ -155,15 +155,22 @@ test('a file whose pages are damaged is reported where it is read', async (conte
   await assert.rejects(reopened.append([simpleCommit('d')]), withCode('STORE_CORRUPT'))
 })
 
-test('a file of a newer version is refused, and left as it is', async (context) => {
-  const path = await freshPath(context)
-  await (await sqlite(path).open(opening)).close()
-  await withDatabase(path, (database) => database.exec("UPDATE meta SET value = 2 WHERE name = 'schema_version'"))
-  await assert.rejects(sqlite(path).open(opening), {
-    code: 'STORE_TOO_NEW',
-    facts: { store: `sqlite (${path})`, version: 2, known: 1 },
+for (const [version, age, code] of [
+  [1, 'older', 'STORE_TOO_OLD'],
+  [3, 'newer', 'STORE_TOO_NEW'],
+] as const) {
+  test(`a file of an ${age} version is refused, and left as it is`.replace('an n', 'a n'), async (context) => {
+    const path = await freshPath(context)
+    await (await sqlite(path).open(opening)).close()
+    await withDatabase(path, (database) =>
+      database.exec(`UPDATE meta SET value = ${version} WHERE name = 'schema_version'`),
+    )
+    const before = await readFile(path)
+    const facts = { store: `sqlite (${path})`, version, known: 2 }
+    await assert.rejects(sqlite(path).open(opening), { code, facts })
+    assert.ok(before.equals(await readFile(path)))
   })
-})
+}
 
 test('a file that lacks an index or a table is refused with their names', async (context) => {
   const path = await freshPath(context)
@@ -192,7 +199,7 @@ test('a full file refuses what is too much and nothing else, and can be read', a
   const refused = assert.rejects(store.append([large('second')]), withCode('STORE_FULL'))
   const beside = await store.append([simpleCommit('small')])
   await refused
-  assert.deepEqual(beside, [{ status: 'stored', sequence: 3, position: 3, count: 1 }])
+  assert.partialDeepStrictEqual(beside, [{ status: 'stored', sequence: 3, position: 3, count: 1 }])
   const { events } = await store.readAll(everything)
   assert.deepEqual(
     events.map(({ commitId }) => commitId),

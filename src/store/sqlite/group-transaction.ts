@@ -12,6 +12,7 @@ import { EventAppender } from './event-appender.ts'
 import { codes, type FailureFacts, factsOf } from './failure.ts'
 import type { Settings } from './options.ts'
 import type { Reply, Request } from './protocol.ts'
+import { ReservationBook } from './reservation-book.ts'
 import type { StatementSet } from './statement-set.ts'
 import type { WritingName } from './statements.ts'
 
@@ -22,6 +23,7 @@ const groupsBetweenLooks = 128
 export class GroupTransaction {
   readonly #database: DatabaseSync
   readonly #settings: Settings
+  readonly #reservations: ReservationBook
   readonly #appender: EventAppender
   readonly #documents: DocumentWriter
   #groups = 0
@@ -29,7 +31,8 @@ export class GroupTransaction {
   constructor(database: DatabaseSync, settings: Settings, statements: StatementSet<WritingName>) {
     this.#database = database
     this.#settings = settings
-    this.#appender = new EventAppender(database, statements)
+    this.#reservations = new ReservationBook(statements)
+    this.#appender = new EventAppender(database, statements, this.#reservations)
     this.#documents = new DocumentWriter(statements)
   }
 
@@ -57,7 +60,9 @@ export class GroupTransaction {
     try {
       retryWhileBusy(this.#settings.lockWaitMs, () => database.exec('BEGIN IMMEDIATE'))
       this.#appender.begin()
+      this.#reservations.begin(nowOf(requests))
       const answers = requests.map((request) => ({ answer: this.#run(request) }))
+      this.#appender.end()
       committing = true
       database.exec('COMMIT')
       return { replies: answers }
@@ -72,7 +77,9 @@ export class GroupTransaction {
   #run(request: Request): Extract<Reply, { readonly answer: unknown }>['answer'] {
     switch (request.call) {
       case 'append':
-        return this.#appender.append(request.commits)
+        return this.#appender.append(request.commits, request)
+      case 'reserve':
+        return this.#reservations.reserve(request)
       case 'saveStep':
         return this.#documents.saveStep(request)
       case 'resetProjection':
@@ -85,6 +92,11 @@ export class GroupTransaction {
         return this.#documents.releaseLease(request)
     }
   }
+}
+
+/** The time at which the last of them was asked; 0 if none says. */
+function nowOf(requests: readonly Request[]): number {
+  return requests.reduce((latest, request) => ('now' in request ? Math.max(latest, request.now) : latest), 0)
 }
 
 type Outcome =

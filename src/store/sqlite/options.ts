@@ -48,6 +48,7 @@ const fileSizeMaxLeast = 262_144
 
 const known: readonly (keyof SqliteOptions)[] = [
   'mayLoseOnPowerFailure',
+  'prefix',
   'lockWaitMs',
   'transactionMsMax',
   'fileSizeMax',

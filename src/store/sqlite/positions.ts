@@ -15,22 +15,27 @@ export type ReadChunk = (from: number, count: number) => readonly number[]
 const chunkFirst = 16
 const chunkMax = 1024
 
-/** The positions in one list of an index. Chunks grow while they are used up, so that a rare match stays cheap. */
+/** The positions in one list of an index. Chunks grow while they are used up, so that a rare match, or a far one, stays cheap. */
 export function indexed(read: ReadChunk, backward: boolean): Positions {
   let chunk: readonly number[] = []
   let next = 0
+  let used = 0
   let size = chunkFirst
   let ended = false
   const isBefore = (position: number, from: number) => (backward ? position > from : position < from)
   return {
     seek(from) {
+      const last = chunk.at(-1)
+      if (last !== undefined && isBefore(last, from)) next = chunk.length
       while (next < chunk.length && isBefore(chunk[next]!, from)) next++
       if (next === chunk.length && !ended) {
+        if (chunk.length > 0) size = used * 4 >= chunk.length ? Math.min(size * 2, chunkMax) : chunkFirst
         chunk = read(from, size)
         next = 0
+        used = 0
         ended = chunk.length < size
-        size = Math.min(size * 2, chunkMax)
       }
+      used++
       return chunk[next]
     },
   }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { everything } from '../range.ts'
 import { sqlite } from './index.ts'
-import { done, freshPath, openStore, simpleCommit, withDatabase } from './sqlite-test.fixture.ts'
+import { at, done, freshPath, openStore, simpleCommit, withDatabase } from './sqlite-test.fixture.ts'
 
 const opening = { warn: () => {}, now: () => 0 }
 const stream = { aggregate: 'account', id: 'ada' }
@@ -41,27 +41,30 @@ describe('A prefix', () => {
     const values = [1, 2]
     for (const [i, store] of stores.entries()) {
       const value = values[i]!
-      await store.saveSnapshot({ stream, sequence: value, stateRevision: 1, state: value, takenAt: 0 }, { keep: 1 })
-      await store.saveStep('balances', { from: 0, to: value, rows: [{ key: 'ada', value }] })
+      await store.saveSnapshot(
+        { stream, sequence: value, stateRevision: 1, checksum: 1, fingerprint: 'f', state: value, takenAt: 0 },
+        { keep: 1 },
+      )
+      await store.saveStep('balances', { from: at(0), to: at(value), rows: [{ key: 'ada', value }] })
       assert.equal((await store.acquireLease('balances', `owner ${value}`, 1000)).owner, `owner ${value}`)
     }
     for (const [i, store] of stores.entries()) {
       const value = values[i]!
       assert.equal((await store.loadSnapshot(stream))!.state, value)
-      assert.equal(await store.loadCheckpoint('balances'), value)
+      assert.deepEqual(await store.loadCheckpoint('balances'), at(value))
       assert.deepEqual(await store.loadRows('balances', ['ada']), [value])
       assert.deepEqual(await store.listRows('balances', { limit: 9, where: [{ field: 'x', oneOf: [1] }] }), [])
       assert.equal((await store.listRows('balances', { limit: 9 })).length, 1)
     }
     await stores[0]!.resetProjection('balances')
-    assert.equal(await stores[1]!.loadCheckpoint('balances'), 2)
+    assert.deepEqual(await stores[1]!.loadCheckpoint('balances'), at(2))
   })
 
   test('is part of what a transaction may not touch', async (context) => {
     const path = await freshPath(context)
     const store = await openStore(context, path, { prefix: 'one_' })
     const running = (text: string) =>
-      store.transact!('p', 0, async (sql) => {
+      store.transact!('p', at(0), async (sql) => {
         await sql.query(text)
         return done
       })

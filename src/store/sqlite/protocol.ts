@@ -3,25 +3,43 @@
  * measured, the structured clone of one flat list costs as little as packing bytes, and needs no unpacking.
  */
 import type { Commit } from '../commit.ts'
-import type { AppendResult, Row } from '../store.ts'
+import type { AppendResult, Checkpoint, CheckpointPlace, Row } from '../store.ts'
 import type { FailureFacts } from './failure.ts'
 
 /** Texts and numbers one after the other, in an order that both sides know. */
-export type Flat = readonly (string | number)[]
+export type Flat = readonly (string | number | null)[]
+
+/** A checkpoint whose note is JSON. */
+export interface PackedCheckpoint extends CheckpointPlace {
+  readonly note: string
+}
 
 /** What can be asked of the writer, and what it answers. */
 export interface Calls {
-  readonly append: { readonly request: { readonly commits: Flat }; readonly answer: readonly number[] }
+  readonly append: {
+    readonly request: { readonly commits: Flat; readonly writer: string | null; readonly now: number }
+    readonly answer: Flat
+  }
+  readonly reserve: {
+    /** `streams` is aggregate, id, aggregate, id ... */
+    readonly request: {
+      readonly streams: readonly string[]
+      readonly writer: string
+      readonly durationMs: number
+      readonly now: number
+    }
+    readonly answer: readonly boolean[]
+  }
   readonly saveStep: {
     /** `rows` is key, value, key, value ...; a value of null deletes. */
     readonly request: {
       readonly projection: string
-      readonly from: number
-      readonly to: number
+      readonly from: CheckpointPlace
+      readonly to: PackedCheckpoint
       readonly rows: readonly (string | null)[]
     }
     /** Where the checkpoint was; anything but `from` means that nothing was changed. */
-    readonly answer: number
+    readonly answer: CheckpointPlace
   }
   readonly resetProjection: { readonly request: { readonly projection: string }; readonly answer: null }
   readonly saveSnapshot: {
@@ -30,6 +48,8 @@ export interface Calls {
       readonly id: string
       readonly sequence: number
       readonly stateRevision: number
+      readonly checksum: number
+      readonly fingerprint: string
       readonly takenAt: number
       readonly state: string
       readonly keep: number
@@ -65,9 +85,9 @@ export type Bound = string | number | bigint | null | Uint8Array
 /** What a caller's own transaction asks for, and what is answered. */
 export interface TransactionCalls {
   readonly begin: {
-    readonly request: { readonly projection: string; readonly from: number }
+    readonly request: { readonly projection: string; readonly from: CheckpointPlace }
     /** Where the checkpoint is; anything but `from` means that no transaction was begun. */
-    readonly answer: number
+    readonly answer: CheckpointPlace
   }
   readonly query: {
     readonly request: { readonly text: string; readonly values: readonly Bound[] }
@@ -76,7 +96,7 @@ export interface TransactionCalls {
   }
   readonly save: {
     /** `rows` as in `saveStep`. */
-    readonly request: { readonly to: number; readonly rows: readonly (string | null)[] }
+    readonly request: { readonly to: PackedCheckpoint; readonly rows: readonly (string | null)[] }
     readonly answer: null
   }
   readonly undo: { readonly request: object; readonly answer: null }
@@ -107,21 +127,25 @@ export type FromWriter =
   | { readonly answered: readonly TransactionReply[] }
 
 /** How many items of the flat list a commit takes before its events, and each event. */
-export const itemsPerCommit = 6
+export const itemsPerCommit = 8
 export const itemsPerEvent = 5
 
-const statuses = ['stored', 'duplicate', 'conflict'] as const
-/** The numbers that stand for the statuses in an answer, four numbers a commit. */
-export const statusNumbers = { stored: 0, duplicate: 1, conflict: 2 } as const
+const statuses = ['stored', 'duplicate', 'conflict', 'reserved'] as const
+/** The numbers that stand for the statuses in an answer. */
+export const statusNumbers = { stored: 0, duplicate: 1, conflict: 2, reserved: 3 } as const
+/** How many items an answer has a commit: status, sequence, position, count, checksum, and of a duplicate its command and digest. */
+const itemsPerAnswer = 7
 
 /** Commits as a flat list. The JSON is written here: the other thread could only do it after a deep clone. */
 export function packCommits(commits: readonly Commit[]): Flat {
-  const flat: (string | number)[] = []
-  for (const { stream, expected, id, recordedAt, events } of commits) {
+  const flat: (string | number | null)[] = []
+  for (const { stream, expected, id, recordedAt, events, command } of commits) {
     flat.push(stream.aggregate, stream.id, expected, id, Math.floor(recordedAt), events.length)
+    flat.push(command?.name ?? null, command?.digest ?? null)
     for (const { type, revision, data, metadata, tags } of events) {
-      flat.push(type, revision, JSON.stringify(data), JSON.stringify(metadata))
-      flat.push(tags.length === 0 ? '[]' : JSON.stringify(tags))
+      const noted = JSON.stringify(metadata)
+      flat.push(type, revision, JSON.stringify(data), noted === '{}' ? null : noted)
+      flat.push(tags.length === 0 ? null : JSON.stringify(tags))
     }
   }
   return flat
@@ -139,14 +163,30 @@ export function packRows(rows: readonly Row[]): { readonly flat: readonly (strin
   return { flat, size }
 }
 
+export function packCheckpoint({ position, term, note }: Checkpoint): PackedCheckpoint {
+  return { position, term, note: JSON.stringify(note) }
+}
+
+/** Only what a save compares. */
+export function placeOf({ position, term }: CheckpointPlace): CheckpointPlace {
+  return { position, term }
+}
+
 /** The results in an answer to `append`. */
-export function unpackResults(numbers: readonly number[]): readonly AppendResult[] {
-  const results: AppendResult[] = []
-  for (let i = 0; i < numbers.length; i += 4) {
-    const status = statuses[numbers[i]!]!
-    const sequence = numbers[i + 1]!
-    if (status === 'conflict') results.push({ status, sequence })
-    else results.push({ status, sequence, position: numbers[i + 2]!, count: numbers[i + 3]! })
-  }
-  return results
+export function unpackResults(answer: Flat, commits: readonly Commit[]): readonly AppendResult[] {
+  return commits.map((commit, i) => resultOf(commit, answer.slice(i * itemsPerAnswer, (i + 1) * itemsPerAnswer)))
+}
+
+function resultOf(commit: Commit, items: Flat): AppendResult {
+  const [number, sequence, position, count, checksum] = items as readonly number[] as [
+    ...[number, number, number, number, number],
+  ]
+  const status = statuses[number]!
+  if (status === 'conflict') return { status, sequence }
+  if (status === 'reserved') return { status: 'conflict', sequence, reserved: true }
+  const [name, digest] = items.slice(5) as [string | null, number | null]
+  const { command } = commit
+  const mark =
+    status === 'stored' ? command && { command } : name !== null && digest !== null && { command: { name, digest } }
+  return { status, sequence, position, count, checksum, ...mark }
 }

@@ -9,6 +9,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { Json } from '../../domain/json.ts'
 import type { Condition, Row, RowPage } from '../store.ts'
+import type { Breather } from './breather.ts'
 import { codes, isCode } from './failure.ts'
 import { StatementCache } from './statement-cache.ts'
 import { allRows, oneRow } from './statement-set.ts'
@@ -38,12 +39,11 @@ const plainField = /^[^"\\\p{Cc}\p{Surrogate}]+$/u
 export class RowPages {
   readonly #statements: StatementCache<StatementSync>
   readonly #prefix: string
-  readonly #breathe: () => Promise<void>
+  readonly #breather: Breather
 
-  /** @param breathe lets the event loop turn; what it throws ends the read */
-  constructor(database: DatabaseSync, prefix: string, breathe: () => Promise<void>) {
+  constructor(database: DatabaseSync, prefix: string, breather: Breather) {
     this.#prefix = prefix
-    this.#breathe = breathe
+    this.#breather = breather
     this.#statements = new StatementCache(statementsMax, (text) => {
       const statement = database.prepare(text)
       statement.setReturnArrays(true)
@@ -72,7 +72,7 @@ export class RowPages {
       }
       if (next === undefined) break
       start = { key: next, behind: false }
-      await this.#breathe()
+      if (this.#breather.isDue) await this.#breather.breathe()
     }
     return rows.length > limit ? rows.slice(0, limit) : rows
   }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { commit } from '../commit.ts'
-import { freshPath, openStore, simpleCommit, withDatabase } from './sqlite-test.fixture.ts'
+import { at, freshPath, openStore, simpleCommit, withDatabase } from './sqlite-test.fixture.ts'
 import { readingIn, rowsText, rowsUpTo, writingIn } from './statements.ts'
 
 /** Every statement of the store by its name; those over rows in every form that they can have. */
@@ -56,6 +56,7 @@ test('what happened cannot be changed or deleted in plain SQL', async (context) 
       "UPDATE event_tags SET tag = 'theft'",
       'DELETE FROM event_tags',
       "UPDATE streams SET id = 'eve'",
+      'DELETE FROM streams',
       "UPDATE kinds SET type = 'Stolen'",
     ]) {
       assert.throws(() => database.exec(change), /never changed or deleted|constraint/, change)
@@ -99,7 +100,7 @@ test('the log reads well in plain SQL', async (context) => {
 test('rows of a projection can be asked for in plain SQL', async (context) => {
   const path = await freshPath(context)
   const store = await openStore(context, path)
-  await store.saveStep('balances', { from: 0, to: 3, rows: [{ key: 'ada', value: { balance: 7 } }] })
+  await store.saveStep('balances', { from: at(0), to: at(3), rows: [{ key: 'ada', value: { balance: 7 } }] })
   const sum = await withDatabase(path, (database) =>
     database.prepare("SELECT sum(value ->> 'balance') AS sum FROM projection_rows WHERE projection = 'balances'").get(),
   )

@@ -4,7 +4,10 @@
  *
  * - A stream and a pair of aggregate and event type (a kind) have a number, so that a row of the log stays small. What
  *   was numbered once is never renumbered or removed: readers may keep it.
- * - `commit_size` is set on a commit's first event only. The partial index over those rows makes a commit id unique in
+ * - A stream's row says where it ends (its last sequence, and the checksum of the event there), and `log` where the log does: each
+ *   reader knows what it has to find, and notices what is missing. They also say how large events are, so that large ones are not
+ *   read many at a time.
+ * - `commit_size`, and which command it was for, are set on a commit's first event only. The partial index over those rows makes a commit id unique in
  *   its stream, costs one entry a commit, and finds the whole commit.
  * - Triggers keep everybody, a person at a prompt included, from changing or deleting what happened. They cannot stop
  *   someone who drops them, or who writes REPLACE without `PRAGMA recursive_triggers`.
@@ -12,17 +15,25 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { codes, Failure, isCode } from './failure.ts'
 
-/** The version of these tables. A program refuses a file with a higher one. */
-const schemaVersion = 1
+/** The version of these tables. A program refuses a file with another one. */
+const schemaVersion = 2
 /** The version of what is in the columns that hold JSON. */
-const formatVersion = 1
+const formatVersion = 2
 
-const tablesIn = (prefix: string): string => `
+const logIn = (prefix: string): string => `
 CREATE TABLE ${prefix}meta (name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE ${prefix}log (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  head INTEGER NOT NULL,
+  size_max INTEGER NOT NULL
+) STRICT;
 CREATE TABLE ${prefix}streams (
   number INTEGER PRIMARY KEY,
   aggregate TEXT NOT NULL,
   id TEXT NOT NULL,
+  sequence INTEGER NOT NULL,
+  checksum INTEGER NOT NULL,
+  size_max INTEGER NOT NULL,
   UNIQUE (aggregate, id)
 ) STRICT;
 CREATE TABLE ${prefix}kinds (
@@ -38,11 +49,15 @@ CREATE TABLE ${prefix}events (
   kind INTEGER NOT NULL REFERENCES ${prefix}kinds (number),
   revision INTEGER NOT NULL,
   recorded_at INTEGER NOT NULL,
+  checksum INTEGER NOT NULL,
   commit_id TEXT NOT NULL,
   commit_size INTEGER,
+  command TEXT,
+  command_digest INTEGER,
+  commit_checksum INTEGER,
   data TEXT NOT NULL,
-  metadata TEXT NOT NULL,
-  tags TEXT NOT NULL
+  metadata TEXT,
+  tags TEXT
 ) STRICT;
 CREATE UNIQUE INDEX ${prefix}events_by_stream ON ${prefix}events (stream, sequence);
 CREATE UNIQUE INDEX ${prefix}events_by_commit ON ${prefix}events (stream, commit_id) WHERE commit_size IS NOT NULL;
@@ -52,25 +67,52 @@ CREATE TABLE ${prefix}event_tags (
   position INTEGER NOT NULL REFERENCES ${prefix}events (position),
   PRIMARY KEY (tag, position)
 ) STRICT, WITHOUT ROWID;
+`
+
+const documentsIn = (prefix: string): string => `
 CREATE TABLE ${prefix}snapshots (
   aggregate TEXT NOT NULL,
   id TEXT NOT NULL,
   sequence INTEGER NOT NULL,
   state_revision INTEGER NOT NULL,
+  checksum INTEGER NOT NULL,
+  fingerprint TEXT NOT NULL,
   taken_at INTEGER NOT NULL,
   state TEXT NOT NULL,
   PRIMARY KEY (aggregate, id, sequence)
 ) STRICT;
-CREATE TABLE ${prefix}projections (name TEXT PRIMARY KEY, checkpoint INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE ${prefix}projections (
+  name TEXT PRIMARY KEY,
+  checkpoint INTEGER NOT NULL,
+  term INTEGER NOT NULL,
+  note TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 CREATE TABLE ${prefix}projection_rows (
   projection TEXT NOT NULL,
   key TEXT NOT NULL,
   value TEXT NOT NULL,
   PRIMARY KEY (projection, key)
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE ${prefix}leases (name TEXT PRIMARY KEY, owner TEXT NOT NULL, expires_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE ${prefix}leases (
+  name TEXT PRIMARY KEY,
+  owner TEXT NOT NULL,
+  expires_at INTEGER NOT NULL,
+  duration_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE ${prefix}reservations (
+  aggregate TEXT NOT NULL,
+  id TEXT NOT NULL,
+  writer TEXT NOT NULL,
+  expires_at INTEGER NOT NULL,
+  PRIMARY KEY (aggregate, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX ${prefix}reservations_by_end ON ${prefix}reservations (expires_at);
+`
+
+const viewsIn = (prefix: string): string => `
 CREATE VIEW ${prefix}event_log AS
-  SELECT e.position, s.aggregate, s.id, e.sequence, k.type, e.revision, e.data, e.metadata, e.tags,
+  SELECT e.position, s.aggregate, s.id, e.sequence, k.type, e.revision, e.data,
+    coalesce(e.metadata, '{}') AS metadata, coalesce(e.tags, '[]') AS tags,
     strftime('%Y-%m-%dT%H:%M:%fZ', e.recorded_at / 1000.0, 'unixepoch') AS recorded_at, e.commit_id
   FROM ${prefix}events e JOIN ${prefix}streams s ON s.number = e.stream JOIN ${prefix}kinds k ON k.number = e.kind;
 `
@@ -81,7 +123,8 @@ const triggersIn = (prefix: string): readonly string[] =>
   guarded.flatMap((name) =>
     ['UPDATE', 'DELETE'].map(
       (change) =>
-        `CREATE TRIGGER ${prefix}${name}_forbid_${change.toLowerCase()} BEFORE ${change} ON ${prefix}${name}
+        `CREATE TRIGGER ${prefix}${name}_forbid_${change.toLowerCase()}
+         BEFORE ${change}${change === 'UPDATE' && name === 'streams' ? ' OF number, aggregate, id' : ''} ON ${prefix}${name}
          BEGIN SELECT RAISE(ABORT, 'what happened is never changed or deleted'); END;`,
     ),
   )
@@ -95,13 +138,15 @@ export interface Schema {
   readonly tableNames: readonly string[]
   /** The table of versions. */
   readonly meta: string
+  /** The table that says where the log ends. */
+  readonly log: string
 }
 
 export function schemaIn(prefix: string): Schema {
-  const ddl = `${tablesIn(prefix)}${triggersIn(prefix).join('\n')}`
+  const ddl = `${logIn(prefix)}${documentsIn(prefix)}${viewsIn(prefix)}${triggersIn(prefix).join('\n')}`
   const namesOf = (made: RegExp) => [...ddl.matchAll(made)].map((match) => match[1]!)
   const objects = namesOf(/CREATE (?:UNIQUE )?(?:TABLE|INDEX|TRIGGER|VIEW) (\w+)/g)
-  return { ddl, objects, tableNames: namesOf(/CREATE TABLE (\w+)/g), meta: `${prefix}meta` }
+  return { ddl, objects, tableNames: namesOf(/CREATE TABLE (\w+)/g), meta: `${prefix}meta`, log: `${prefix}log` }
 }
 
 /**
@@ -117,6 +162,7 @@ export function makeOrCheckSchema(database: DatabaseSync, schema: Schema): void 
     const insert = database.prepare(`INSERT INTO ${schema.meta} (name, value) VALUES (?, ?)`)
     insert.run('schema_version', BigInt(schemaVersion))
     insert.run('format_version', BigInt(formatVersion))
+    database.exec(`INSERT INTO ${schema.log} (id, head, size_max) VALUES (1, 0, 0)`)
   } else checkSchema(database, schema, found)
 }
 
@@ -147,6 +193,7 @@ function checkSchema(database: DatabaseSync, schema: Schema, found: ReadonlySet<
     const version = versions.get(name)
     if (version === undefined) throw new Failure({ kind: 'damaged', where: schema.meta, reason: `it has no ${name}` })
     if (version > known) throw new Failure({ kind: 'too new', version, known })
+    if (version >= 1 && version < known) throw new Failure({ kind: 'too old', version, known })
     if (version !== known) {
       throw new Failure({ kind: 'damaged', where: schema.meta, reason: `its ${name} is ${version}` })
     }

@@ -4,16 +4,19 @@
  * process, and what `append` answered can be read at once.
  */
 import type { DatabaseSync } from 'node:sqlite'
-import { setImmediate } from 'node:timers/promises'
-import { ConflictError, StoreError } from '../../domain/error.ts'
+import { StoreError } from '../../domain/error.ts'
 import type { Json } from '../../domain/json.ts'
 import type { StreamId } from '../../domain/stream.ts'
+import { checkCheckpoint } from '../checkpoint.ts'
 import type { Commit } from '../commit.ts'
 import { checkSizes } from '../expected.ts'
 import { Listeners } from '../listeners.ts'
 import type { Range } from '../range.ts'
 import type {
+  AppendOptions,
   AppendResult,
+  Checkpoint,
+  CheckpointPlace,
   Lease,
   OpenOptions,
   Page,
@@ -27,13 +30,15 @@ import type {
   Store,
   StoredEvent,
   StoreLimits,
+  StreamEnd,
 } from '../store.ts'
+import { Breather } from './breather.ts'
 import { openForReading } from './connection.ts'
 import { DocumentReader } from './document-reader.ts'
 import { EventReader } from './event-reader.ts'
-import { codeOf, errorOf, factsOf, storeNamed } from './failure.ts'
+import { codeOf, errorOf, Failure, factsOf, storeNamed } from './failure.ts'
 import type { Settings } from './options.ts'
-import { packCommits, packRows, unpackResults } from './protocol.ts'
+import { packCheckpoint, packCommits, packRows, placeOf, unpackResults } from './protocol.ts'
 import { RowPages } from './row-pages.ts'
 import type { TransactionTask } from './transaction.ts'
 import { Writer } from './writer.ts'
@@ -43,10 +48,12 @@ const limits: StoreLimits = Object.freeze({ commitSizeMax: 8_000_000, commitEven
 export class SqliteStore implements Store {
   readonly name = 'sqlite'
   readonly limits: StoreLimits = limits
+  readonly singleWriter = false
   readonly #settings: Settings
   readonly #now: () => number
   readonly #writer: Writer
   readonly #database: DatabaseSync
+  readonly #breather: Breather
   readonly #events: EventReader
   readonly #documents: DocumentReader
   readonly #rows: RowPages
@@ -58,13 +65,10 @@ export class SqliteStore implements Store {
     this.#now = now
     this.#writer = writer
     this.#database = database
+    this.#breather = new Breather(() => this.#checkOpen())
     this.#documents = new DocumentReader(database, settings.prefix)
-    const breathe = async () => {
-      await setImmediate()
-      this.#checkOpen()
-    }
-    this.#events = new EventReader(database, settings.prefix, breathe)
-    this.#rows = new RowPages(database, settings.prefix, breathe)
+    this.#events = new EventReader(database, settings, this.#breather)
+    this.#rows = new RowPages(database, settings.prefix, this.#breather)
   }
 
   /** @throws StoreError, DefinitionError */
@@ -83,26 +87,38 @@ export class SqliteStore implements Store {
     }
   }
 
-  async append(commits: readonly Commit[]): Promise<readonly AppendResult[]> {
+  async append(commits: readonly Commit[], { writer }: AppendOptions = {}): Promise<readonly AppendResult[]> {
     this.#checkOpen()
     checkSizes(commits, this.limits)
     if (commits.length === 0) return []
     const size = commits.reduce((sum, commit) => sum + commit.size, 0)
-    const results = unpackResults(await this.#writer.call('append', { commits: packCommits(commits) }, size))
+    const request = { commits: packCommits(commits), writer: writer ?? null, now: this.#now() }
+    const results = unpackResults(await this.#writer.call('append', request, size), commits)
     if (results.some(({ status }) => status === 'stored')) this.#listeners.notify()
     return results
   }
 
   readStream(stream: StreamId, range: Range, options: ReadOptions = {}): Promise<readonly StoredEvent[]> {
-    return this.#read(() => this.#events.readStream(stream, range, options))
+    return this.#read(() => this.#events.readStream(stream, range, options), options.signal)
   }
 
   readAll(range: Range, options: ReadAllOptions = {}): Promise<Page> {
-    return this.#read(() => this.#events.readAll(range, options))
+    return this.#read(() => this.#events.readAll(range, options), options.signal)
   }
 
   findCommit(stream: StreamId, commitId: string): Promise<Receipt | undefined> {
     return this.#read(() => this.#events.findCommit(stream, commitId))
+  }
+
+  streamEnds(streams: readonly StreamId[]): Promise<readonly StreamEnd[]> {
+    return this.#read(() => this.#events.streamEnds(streams))
+  }
+
+  async reserve(streams: readonly StreamId[], writer: string, durationMs: number): Promise<readonly boolean[]> {
+    this.#checkOpen()
+    if (streams.length === 0) return []
+    const flat = streams.flatMap(({ aggregate, id }) => [aggregate, id])
+    return await this.#writer.call('reserve', { streams: flat, writer, durationMs, now: this.#now() }, 0)
   }
 
   head(): Promise<number> {
@@ -115,17 +131,19 @@ export class SqliteStore implements Store {
 
   async saveSnapshot(snapshot: Snapshot, { keep }: { readonly keep: number }): Promise<void> {
     this.#checkOpen()
-    const { stream, sequence, stateRevision } = snapshot
+    const { stream, sequence, stateRevision, checksum, fingerprint } = snapshot
     const state = JSON.stringify(snapshot.state)
     const takenAt = Math.floor(snapshot.takenAt)
-    await this.#writer.call('saveSnapshot', { ...stream, sequence, stateRevision, takenAt, state, keep }, state.length)
+    const { aggregate, id } = stream
+    const request = { aggregate, id, sequence, stateRevision, checksum, fingerprint, takenAt, state, keep }
+    await this.#writer.call('saveSnapshot', request, state.length)
   }
 
   loadSnapshot(stream: StreamId, options: { readonly atOrBefore?: number } = {}): Promise<Snapshot | undefined> {
     return this.#read(() => this.#documents.loadSnapshot(stream, options.atOrBefore ?? Number.POSITIVE_INFINITY))
   }
 
-  loadCheckpoint(projection: string): Promise<number> {
+  loadCheckpoint(projection: string): Promise<Checkpoint> {
     return this.#read(() => this.#documents.loadCheckpoint(projection))
   }
 
@@ -140,11 +158,11 @@ export class SqliteStore implements Store {
   async saveStep(projection: string, { from, to, rows }: ProjectionStep): Promise<void> {
     this.#checkOpen()
     const { flat, size } = packRows(rows)
-    const actual = await this.#writer.call('saveStep', { projection, from, to, rows: flat }, size)
-    if (actual !== from) throw new ConflictError('CHECKPOINT_CONFLICT', { projection, expected: from, actual })
+    const request = { projection, from: placeOf(from), to: packCheckpoint(to), rows: flat }
+    checkCheckpoint(projection, from, await this.#writer.call('saveStep', request, size))
   }
 
-  async transact(projection: string, from: number, work: TransactionTask['work']): Promise<void> {
+  async transact(projection: string, from: CheckpointPlace, work: TransactionTask['work']): Promise<void> {
     this.#checkOpen()
     await this.#writer.transact({ projection, from, work })
   }
@@ -174,21 +192,30 @@ export class SqliteStore implements Store {
     return this.#closing
   }
 
-  async #read<Result>(read: () => Result | Promise<Result>): Promise<Result> {
+  async #read<Result>(read: () => Result | Promise<Result>, signal?: AbortSignal): Promise<Result> {
     this.#checkOpen()
     try {
+      if (this.#breather.isDue) await this.#breather.breathe(signal)
       return await read()
     } catch (error) {
-      // Only what was changed behind the store's back is not JSON.
-      if (error instanceof SyntaxError) {
-        throw errorOf(this.#settings.path, 'reading', { kind: 'damaged', where: 'a row', reason: error.message })
-      }
-      if (codeOf(error) === undefined) throw error
-      throw errorOf(this.#settings.path, 'reading', factsOf(error))
+      throw this.#readingError(error)
     }
+  }
+
+  #readingError(error: unknown): unknown {
+    const { path } = this.#settings
+    if (error instanceof Failure || codeOf(error) !== undefined) return errorOf(path, 'reading', factsOf(error))
+    // What is not JSON, or no number that can be, was not written by the store.
+    const isDamage = error instanceof SyntaxError || isOutOfRange(error)
+    return isDamage ? errorOf(path, 'reading', { kind: 'damaged', where: 'a row', reason: error.message }) : error
   }
 
   #checkOpen(): void {
     if (this.#closing !== undefined) throw new StoreError('STORE_CLOSED', { store: storeNamed(this.#settings.path) })
   }
+}
+
+/** Whether `node:sqlite` has met a whole number that JavaScript cannot hold. */
+function isOutOfRange(error: unknown): error is Error {
+  return error instanceof Error && (error as { code?: unknown }).code === 'ERR_OUT_OF_RANGE'
 }

@@ -5,25 +5,51 @@
  * Tidy: inferred exports because the names of the statements are types that the sets of prepared ones are made from.
  */
 
-const event = 'position, stream, sequence, kind, revision, recorded_at, commit_id, data, metadata, tags'
+const labels = 'position, stream, sequence, kind, revision, recorded_at, checksum, commit_id'
+/** The columns of an event, and of a commit's first event. */
+const event = `${labels}, data, metadata, tags`
+const first = `${event}, commit_size, command, command_digest, commit_checksum`
+
+/** How rows of events are read: with all of their JSON, or without that of large ones; then the first parameter says what is large. */
+export type Weight = 'whole' | 'light'
+
+function eventsIn(prefix: string, weight: Weight): string {
+  if (weight === 'whole') return `SELECT ${event} FROM ${prefix}events`
+  const json = ['data', 'metadata', 'tags']
+  const size = json.map((column) => `ifnull(octet_length(${column}), 0)`).join(' + ')
+  const columns = json.map((column) => `CASE WHEN small THEN ${column} END`)
+  return `SELECT ${labels}, ${columns.join()} FROM (SELECT *, ${size} < ? AS small FROM ${prefix}events)`
+}
+
+/** The statements that read many events at a time. */
+const batchesIn = (prefix: string, weight: Weight) => {
+  const events = eventsIn(prefix, weight)
+  return {
+    streamForward: `${events} WHERE stream = ? AND sequence >= ? AND sequence < ? ORDER BY sequence LIMIT ?`,
+    streamBackward: `${events} WHERE stream = ? AND sequence >= ? AND sequence < ? ORDER BY sequence DESC LIMIT ?`,
+    allForward: `${events} WHERE position >= ? AND position < ? ORDER BY position LIMIT ?`,
+    allBackward: `${events} WHERE position >= ? AND position < ? ORDER BY position DESC LIMIT ?`,
+    // The plus keeps SQLite from the index over kinds: these look at a few rows in order, whatever their kinds are.
+    kindsForward: `${events} WHERE position >= ? AND position < ? AND +kind IN (SELECT value FROM json_each(?))
+      ORDER BY position LIMIT ?`,
+    kindsBackward: `${events} WHERE position >= ? AND position < ? AND +kind IN (SELECT value FROM json_each(?))
+      ORDER BY position DESC LIMIT ?`,
+  }
+}
+
+export const lightIn = (prefix: string) => batchesIn(prefix, 'light')
+
+export type BatchName = keyof ReturnType<typeof lightIn>
 
 /** What the caller's thread runs. */
 export const readingIn = (prefix: string) => ({
-  head: `SELECT max(position) FROM ${prefix}events`,
-  streamNumber: `SELECT number FROM ${prefix}streams WHERE aggregate = ? AND id = ?`,
+  ...batchesIn(prefix, 'whole'),
+  head: `SELECT (SELECT max(position) FROM ${prefix}events), head, size_max FROM ${prefix}log WHERE id = 1`,
+  stream: `SELECT number, sequence, checksum, size_max FROM ${prefix}streams WHERE aggregate = ? AND id = ?`,
   streamId: `SELECT aggregate, id FROM ${prefix}streams WHERE number = ?`,
   kindsBehind: `SELECT number, aggregate, type FROM ${prefix}kinds WHERE number > ? ORDER BY number`,
-  streamForward: `SELECT ${event} FROM ${prefix}events WHERE stream = ? AND sequence >= ? AND sequence < ?
-    ORDER BY sequence LIMIT ?`,
-  streamBackward: `SELECT ${event} FROM ${prefix}events WHERE stream = ? AND sequence >= ? AND sequence < ?
-    ORDER BY sequence DESC LIMIT ?`,
-  allForward: `SELECT ${event} FROM ${prefix}events WHERE position >= ? AND position < ? ORDER BY position LIMIT ?`,
-  allBackward: `SELECT ${event} FROM ${prefix}events WHERE position >= ? AND position < ? ORDER BY position DESC LIMIT ?`,
-  // The plus keeps SQLite from the index over kinds: these look at a few rows in order, whatever their kinds are.
-  kindsForward: `SELECT ${event} FROM ${prefix}events
-    WHERE position >= ? AND position < ? AND +kind IN (SELECT value FROM json_each(?)) ORDER BY position LIMIT ?`,
-  kindsBackward: `SELECT ${event} FROM ${prefix}events
-    WHERE position >= ? AND position < ? AND +kind IN (SELECT value FROM json_each(?)) ORDER BY position DESC LIMIT ?`,
+  count: `SELECT count(*) FROM ${prefix}events WHERE position >= ? AND position < ?`,
+  checksum: `SELECT checksum FROM ${prefix}events WHERE position = ?`,
   one: `SELECT ${event} FROM ${prefix}events WHERE position = ?`,
   kindForward: `SELECT position FROM ${prefix}events WHERE kind = ? AND position >= ? AND position < ?
     ORDER BY position LIMIT ?`,
@@ -33,11 +59,11 @@ export const readingIn = (prefix: string) => ({
     ORDER BY position LIMIT ?`,
   tagBackward: `SELECT position FROM ${prefix}event_tags WHERE tag = ? AND position >= ? AND position < ?
     ORDER BY position DESC LIMIT ?`,
-  commit: `SELECT sequence, position, commit_size FROM ${prefix}events
+  commit: `SELECT ${first} FROM ${prefix}events
     WHERE stream = ? AND commit_id = ? AND commit_size IS NOT NULL`,
-  snapshot: `SELECT sequence, state_revision, taken_at, state FROM ${prefix}snapshots
+  snapshot: `SELECT sequence, state_revision, checksum, fingerprint, taken_at, state FROM ${prefix}snapshots
     WHERE aggregate = ? AND id = ? AND sequence <= ? ORDER BY sequence DESC LIMIT 1`,
-  checkpoint: `SELECT checkpoint FROM ${prefix}projections WHERE name = ?`,
+  checkpoint: `SELECT checkpoint, term, note FROM ${prefix}projections WHERE name = ?`,
   row: `SELECT value FROM ${prefix}projection_rows WHERE projection = ? AND key = ?`,
 })
 
@@ -66,32 +92,40 @@ export const rowsUpTo = (prefix: string, behind: boolean) =>
 
 /** What the writer's thread runs. */
 export const writingIn = (prefix: string) => {
-  const { head, streamNumber, commit, checkpoint } = readingIn(prefix)
+  const { head, stream, one, commit, checkpoint } = readingIn(prefix)
   return {
-    ...{ head, streamNumber, commit, checkpoint },
-    streamSequence: `SELECT max(sequence) FROM ${prefix}events WHERE stream = ?`,
+    ...{ head, stream, one, commit, checkpoint },
+    saveHead: `UPDATE ${prefix}log SET head = ?, size_max = ? WHERE id = 1`,
+    lastStream: `SELECT max(number) FROM ${prefix}streams`,
+    lastSequence: `SELECT max(sequence) FROM ${prefix}events WHERE stream = ?`,
     kindNumber: `SELECT number FROM ${prefix}kinds WHERE aggregate = ? AND type = ?`,
-    addStream: `INSERT INTO ${prefix}streams (aggregate, id) VALUES (?, ?)`,
+    kindType: `SELECT type FROM ${prefix}kinds WHERE number = ?`,
+    addStream: `INSERT INTO ${prefix}streams (number, aggregate, id, sequence, checksum, size_max) VALUES (?, ?, ?, ?, ?, ?)`,
+    saveStream: `UPDATE ${prefix}streams SET sequence = ?, checksum = ?, size_max = ? WHERE number = ?`,
     addKind: `INSERT INTO ${prefix}kinds (aggregate, type) VALUES (?, ?)`,
     addEvent: `INSERT INTO ${prefix}events
-    (position, stream, sequence, kind, revision, recorded_at, commit_id, commit_size, data, metadata, tags)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    (${first}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     addTag: `INSERT INTO ${prefix}event_tags (tag, position) VALUES (?, ?)`,
-    saveSnapshot: `INSERT OR REPLACE INTO ${prefix}snapshots (aggregate, id, sequence, state_revision, taken_at, state)
-    VALUES (?, ?, ?, ?, ?, ?)`,
+    saveSnapshot: `INSERT OR REPLACE INTO ${prefix}snapshots
+    (aggregate, id, sequence, state_revision, checksum, fingerprint, taken_at, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
     // No numbered parameters: Node 22 cannot bind them by position.
     dropSnapshots: `DELETE FROM ${prefix}snapshots WHERE aggregate = ? AND id = ? AND sequence <= (
     SELECT sequence FROM ${prefix}snapshots WHERE aggregate = ? AND id = ? ORDER BY sequence DESC LIMIT 1 OFFSET ?)`,
-    saveCheckpoint: `INSERT INTO ${prefix}projections (name, checkpoint) VALUES (?, ?)
-    ON CONFLICT (name) DO UPDATE SET checkpoint = excluded.checkpoint`,
+    saveCheckpoint: `INSERT INTO ${prefix}projections (name, checkpoint, term, note) VALUES (?, ?, ?, ?)
+    ON CONFLICT (name) DO UPDATE SET checkpoint = excluded.checkpoint, term = excluded.term, note = excluded.note`,
     saveRow: `INSERT INTO ${prefix}projection_rows (projection, key, value) VALUES (?, ?, ?)
     ON CONFLICT (projection, key) DO UPDATE SET value = excluded.value`,
     dropRow: `DELETE FROM ${prefix}projection_rows WHERE projection = ? AND key = ?`,
     dropRows: `DELETE FROM ${prefix}projection_rows WHERE projection = ?`,
     dropProjection: `DELETE FROM ${prefix}projections WHERE name = ?`,
-    lease: `SELECT owner, expires_at FROM ${prefix}leases WHERE name = ?`,
-    saveLease: `INSERT OR REPLACE INTO ${prefix}leases (name, owner, expires_at) VALUES (?, ?, ?)`,
+    lease: `SELECT owner, expires_at, duration_ms FROM ${prefix}leases WHERE name = ?`,
+    saveLease: `INSERT OR REPLACE INTO ${prefix}leases (name, owner, expires_at, duration_ms) VALUES (?, ?, ?, ?)`,
     dropLease: `DELETE FROM ${prefix}leases WHERE name = ? AND owner = ?`,
+    isReserved: `SELECT 1 FROM ${prefix}reservations WHERE expires_at > 0 LIMIT 1`,
+    reservation: `SELECT writer, expires_at FROM ${prefix}reservations WHERE aggregate = ? AND id = ?`,
+    saveReservation: `INSERT OR REPLACE INTO ${prefix}reservations (aggregate, id, writer, expires_at) VALUES (?, ?, ?, ?)`,
+    dropReservationsUntil: `DELETE FROM ${prefix}reservations WHERE expires_at <= ?`,
+    dropReservation: `DELETE FROM ${prefix}reservations WHERE aggregate = ? AND id = ?`,
   }
 }
 

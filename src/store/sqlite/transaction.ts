@@ -6,13 +6,16 @@
  * A query that fails is its caller's to handle. One that fails without anybody listening makes the transaction fail: else a
  * statement that was lost would be saved as done. Everybody else's writes wait meanwhile, so there is a limit of time.
  */
-import { ConflictError, type MnemeError, StoreError } from '../../domain/error.ts'
-import type { ProjectionStep, SqlTransaction, SqlValue } from '../store.ts'
+import { type MnemeError, StoreError } from '../../domain/error.ts'
+import { checkCheckpoint } from '../checkpoint.ts'
+import type { CheckpointPlace, ProjectionStep, SqlTransaction, SqlValue } from '../store.ts'
 import { errorOf, storeNamed } from './failure.ts'
 import type { Settings } from './options.ts'
 import {
   type Bound,
+  packCheckpoint,
   packRows,
+  placeOf,
   type ToWriter,
   type TransactionCallName,
   type TransactionCalls,
@@ -24,8 +27,8 @@ import { boundOf, rowsOf } from './sql-values.ts'
 /** What a transaction is to do. */
 export interface TransactionTask {
   readonly projection: string
-  readonly from: number
-  readonly work: (transaction: SqlTransaction) => Promise<Omit<ProjectionStep, 'from'>>
+  readonly from: CheckpointPlace
+  readonly work: (transaction: SqlTransaction) => Promise<Pick<ProjectionStep, 'to' | 'rows'>>
 }
 
 /** Requests that go in one message. */
@@ -128,8 +131,8 @@ export class Transaction {
 
   async #run(): Promise<void> {
     const { projection, from } = this.#task
-    const actual = await this.#ask('begin', { projection, from }, 'beginning a transaction')
-    if (actual !== from) throw new ConflictError('CHECKPOINT_CONFLICT', { projection, expected: from, actual })
+    const actual = await this.#ask('begin', { projection, from: placeOf(from) }, 'beginning a transaction')
+    checkCheckpoint(projection, from, actual)
     let step: TransactionCalls['save']['request']
     try {
       step = await this.#work()
@@ -159,7 +162,7 @@ export class Transaction {
       await Promise.race([this.#interruption.promise, this.#answered()])
       const lost = this.#failures.find(({ answer }) => !answer.isHeard)
       if (lost !== undefined) throw lost.error
-      return { to, rows: packRows(rows).flat }
+      return { to: packCheckpoint(to), rows: packRows(rows).flat }
     } finally {
       clearTimeout(expired)
       this.#end()

@@ -248,6 +248,7 @@ export class Writer {
 
 const doing: { readonly [Name in CallName]: string } = {
   append: 'appending',
+  reserve: 'reserving streams',
   saveStep: 'saving a step of a projection',
   resetProjection: 'resetting a projection',
   saveSnapshot: 'saving a snapshot',

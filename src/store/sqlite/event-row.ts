@@ -1,0 +1,110 @@
+/**
+ * A row of the log, and the event that it is. Each row is compared with its checksum, so that one that was damaged is never taken for
+ * what happened. Metadata and tags that are empty are not stored: most events have none.
+ */
+import type { Json, JsonObject } from '../../domain/json.ts'
+import type { StreamId } from '../../domain/stream.ts'
+import type { Receipt, StoredEvent } from '../store.ts'
+import { checksumOf, checksumOfCommit } from './checksum.ts'
+import { Failure } from './failure.ts'
+
+/** As the statements give it. The tables are STRICT, but a damaged row may hold anything. */
+export type EventRow = readonly [
+  position: number,
+  stream: number,
+  sequence: number,
+  kind: number,
+  revision: number,
+  recordedAt: number,
+  checksum: number,
+  commitId: string,
+  /** Null if it is too large to be read with others. */
+  data: string | null,
+  metadata: string | null,
+  tags: string | null,
+  ...more: readonly (string | number | null)[],
+]
+
+/** The row of a commit's first event, with what is kept once for the whole commit. */
+export type CommitRow = readonly [
+  ...labels: readonly [number, number, number, number, number, number, number, string],
+  ...json: readonly [string | null, string | null, string | null],
+  commitSize: number,
+  command: string | null,
+  commandDigest: number | null,
+  commitChecksum: number,
+]
+
+/** A stream and an event type, with what a checksum begins with. */
+export interface KnownStream {
+  readonly id: StreamId
+  readonly seed: number
+}
+export interface KnownType {
+  readonly type: string
+  readonly seed: number
+}
+
+const noMetadata: JsonObject = Object.freeze({})
+const noTags: readonly string[] = Object.freeze([])
+
+/** @throws Failure if the row is not as it was stored */
+export function eventOf(row: EventRow, { id, seed: streamSeed }: KnownStream, kind: KnownType): StoredEvent {
+  const [position, , sequence, , revision, recordedAt, checksum, commitId, data, metadata, tags] = row
+  const isWhole =
+    typeof commitId === 'string' &&
+    typeof data === 'string' &&
+    (metadata === null || typeof metadata === 'string') &&
+    (tags === null || typeof tags === 'string') &&
+    checksum ===
+      checksumOf({
+        ...{ streamSeed, typeSeed: kind.seed, position, sequence, revision, recordedAt },
+        ...{ commitId, data, metadata, tags },
+      })
+  if (!isWhole) throw damagedEvent(position, 'its checksum is another')
+  return {
+    stream: id,
+    type: kind.type,
+    revision,
+    data: JSON.parse(data) as Json,
+    metadata: metadata === null ? noMetadata : (JSON.parse(metadata) as JsonObject),
+    tags: tags === null ? noTags : (JSON.parse(tags) as readonly string[]),
+    sequence,
+    position,
+    recordedAt,
+    commitId,
+    checksum,
+  }
+}
+
+/**
+ * What is kept once for a commit.
+ *
+ * @throws Failure if it is not as it was stored
+ */
+export function commitOf(row: CommitRow): Pick<Receipt, 'count' | 'command'> {
+  const [position, , , , , , first, , , , , count, command, digest, checksum] = row
+  const isWhole = typeof count === 'number' && (command === null || typeof command === 'string')
+  if (!isWhole || checksum !== checksumOfCommit(first, { count, command, digest })) {
+    throw damagedEvent(position, 'the checksum of its commit is another')
+  }
+  return command === null || digest === null ? { count } : { count, command: { name: command, digest } }
+}
+
+/** How many characters of JSON a row has. */
+export function sizeOf(row: EventRow): number {
+  return (row[8]?.length ?? 0) + (row[9]?.length ?? 0) + (row[10]?.length ?? 0)
+}
+
+export function damagedEvent(position: unknown, reason: string): Failure {
+  return new Failure({ kind: 'damaged', where: `the event at position ${position}`, reason })
+}
+
+/** A log whose last event is not the one that was stored last. */
+export function damagedEnd(last: unknown, head: unknown): Failure {
+  return new Failure({
+    kind: 'damaged',
+    where: 'the end of the log',
+    reason: `it is at ${last ?? 0}, and not at ${head}`,
+  })
+}

@@ -1,0 +1,46 @@
+/** Gets events from rows, on the caller's thread: one at a time by their positions, or many at a time, but only so many as are light. */
+import type { DatabaseSync } from 'node:sqlite'
+import type { StreamId } from '../../domain/stream.ts'
+import type { StoredEvent } from '../store.ts'
+import { damagedEvent, type EventRow, eventOf } from './event-row.ts'
+import type { Names } from './names.ts'
+import { allRows, oneRow, prepareAll, type StatementSet } from './statement-set.ts'
+import { type BatchName, lightIn, type ReadingName, readingIn } from './statements.ts'
+
+/** Characters of JSON from which on an event is not read with others, where there are such ones. */
+const sizeLight = 10_000
+
+export class EventSource {
+  readonly names: Names
+  readonly #whole: StatementSet<ReadingName>
+  readonly #light: StatementSet<BatchName>
+
+  constructor(database: DatabaseSync, prefix: string, names: Names) {
+    this.names = names
+    this.#whole = prepareAll(database, readingIn(prefix))
+    this.#light = prepareAll(database, lightIn(prefix))
+  }
+
+  /** Rows of a statement, in which large ones lack their JSON. @param sizeMax of the largest event that may be met */
+  rows(name: BatchName, sizeMax: number, ...values: readonly (string | number)[]): readonly EventRow[] {
+    if (sizeMax <= sizeLight) return allRows<EventRow>(this.#whole[name], ...values)
+    return allRows<EventRow>(this.#light[name], sizeLight, ...values)
+  }
+
+  /** @throws Failure if it is not there */
+  rowAt(position: number): EventRow {
+    const row = oneRow<EventRow>(this.#whole.one, position)
+    if (row === undefined) throw damagedEvent(position, 'it is not there')
+    return row
+  }
+
+  at(position: number, stream?: StreamId): StoredEvent {
+    return this.of(this.rowAt(position), stream)
+  }
+
+  /** @throws Failure if the row is not as it was stored, or not of the stream */
+  of(row: EventRow, expected?: StreamId): StoredEvent {
+    const stream = this.names.stream(row[1], expected)
+    return eventOf(row, stream, this.names.kind(row[3], stream.id.aggregate))
+  }
+}

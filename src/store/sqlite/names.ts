@@ -1,0 +1,97 @@
+/**
+ * What the numbers in the rows of the log stand for, on the caller's thread: streams and kinds. Numbers are given once and for all, so
+ * what is remembered never grows stale.
+ */
+import type { DatabaseSync } from 'node:sqlite'
+import type { StreamId } from '../../domain/stream.ts'
+import type { ReadAllOptions } from '../store.ts'
+import { seedOfStream, seedOfType } from './checksum.ts'
+import type { KnownStream, KnownType } from './event-row.ts'
+import { Failure } from './failure.ts'
+import { allRows, oneRow, prepareAll, type StatementSet } from './statement-set.ts'
+import { type ReadingName, readingIn } from './statements.ts'
+
+interface Kind extends KnownType {
+  readonly aggregate: string
+}
+
+/** A stream's row: its number, and where it ends. */
+export interface StreamRow {
+  readonly number: number
+  readonly sequence: number
+  readonly checksum: number
+  /** Of its largest event, in characters of JSON. */
+  readonly sizeMax: number
+}
+
+const streamsMax = 100_000
+
+export class Names {
+  readonly #statements: StatementSet<ReadingName>
+  readonly #streams = new Map<number, KnownStream>()
+  readonly #kinds = new Map<number, Kind>()
+  #kindLast = 0
+
+  constructor(database: DatabaseSync, prefix: string) {
+    this.#statements = prepareAll(database, readingIn(prefix))
+  }
+
+  /** The row of a stream as it is now; undefined if it has no event. */
+  row({ aggregate, id }: StreamId): StreamRow | undefined {
+    const row = oneRow<[number, number, number, number]>(this.#statements.stream, aggregate, id)
+    return row && { number: row[0], sequence: row[1], checksum: row[2], sizeMax: row[3] }
+  }
+
+  /** @throws Failure if there is no such stream, or it is not the one that is expected */
+  stream(number: number, expected?: StreamId): KnownStream {
+    const stream = this.#streams.get(number) ?? this.#learnStream(number)
+    if (expected === undefined || isSame(expected, stream.id)) return stream
+    throw damaged(`stream ${number}`, `it is ${JSON.stringify(stream.id)}, and not ${JSON.stringify(expected)}`)
+  }
+
+  /** @throws Failure if there is no such kind, or it is not of the aggregate */
+  kind(number: number, aggregate: string): KnownType {
+    if (!this.#kinds.has(number)) this.#learnKinds()
+    const found = this.#kinds.get(number)
+    if (found?.aggregate === aggregate) return found
+    throw damaged(`kind ${number}`, found === undefined ? 'it is not there' : `it is not one of ${aggregate}`)
+  }
+
+  /** The numbers of the kinds that the filters let through; undefined if they let all through. */
+  kinds({ types, aggregates }: ReadAllOptions): readonly number[] | undefined {
+    if (types === undefined && aggregates === undefined) return undefined
+    this.#learnKinds()
+    return [...this.#kinds]
+      .filter(([, kind]) => types === undefined || types.includes(kind.type))
+      .filter(([, kind]) => aggregates === undefined || aggregates.includes(kind.aggregate))
+      .map(([number]) => number)
+  }
+
+  #learnKinds(): void {
+    const rows = allRows<[number, string, string]>(this.#statements.kindsBehind, this.#kindLast)
+    for (const [number, aggregate, type] of rows) {
+      if (number !== this.#kindLast + 1 || typeof type !== 'string')
+        throw damaged(`kind ${this.#kindLast + 1}`, 'it is not there')
+      this.#kinds.set(number, { aggregate, type, seed: seedOfType(type) })
+      this.#kindLast = number
+    }
+  }
+
+  #learnStream(number: number): KnownStream {
+    if (this.#streams.size >= streamsMax) this.#streams.clear()
+    const row = oneRow<[string, string]>(this.#statements.streamId, number)
+    if (typeof row?.[0] !== 'string' || typeof row[1] !== 'string') throw damaged(`stream ${number}`, 'it is not there')
+    const id: StreamId = Object.freeze({ aggregate: row[0], id: row[1] })
+    const stream = { id, seed: seedOfStream(id) }
+    this.#streams.set(number, stream)
+    return stream
+  }
+}
+
+function isSame(a: StreamId, b: StreamId): boolean {
+  return a.aggregate === b.aggregate && a.id === b.id
+}
+
+function damaged(where: string, reason: string): Failure {
+  return new Failure({ kind: 'damaged', where, reason })
+}
