@@ -140,7 +140,7 @@ export function checkHeaders<Header extends CommitHeader>(
   return headers
 }
 
-export const damaged = ({ _id }: Pick<CommitHeader, '_id'>, store: string, reason: string): StoreError =>
+const damaged = ({ _id }: Pick<CommitHeader, '_id'>, store: string, reason: string): StoreError =>
   new StoreError('STORE_CORRUPT', { store, where: `the commit at position ${_id}`, reason })
 
 function eventTextOf({ type, revision, data, metadata, tags }: CommitEvent): EventText {

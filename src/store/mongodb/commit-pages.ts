@@ -124,10 +124,9 @@ export class CommitPages {
 
   /** The commits that begin in a range, as far as they are needed. */
   async #beginningIn(course: Course, reading: Reading): Promise<CommitPortion> {
-    const { place, isDense, isExact } = course
+    const { place, isExact } = course
     const { limit, backward } = reading
     let { from, to } = reading
-    if (isDense && !backward) to = Math.min(to, from + limit)
     const commits: Found[] = []
     let [count, size, statements] = [0, 0, 0]
     for (let window = isExact ? Number.POSITIVE_INFINITY : windowMin; from < to && count < limit; ) {
@@ -135,7 +134,8 @@ export class CommitPages {
         return { commits, cutAt: backward ? await this.#firstFrom(to, reading) : from - 1 }
       }
       const part = backward ? { from: Math.max(from, to - window), to } : { from, to: Math.min(to, from + window) }
-      const portion = await this.#portion(course, reading, part, isExact ? limit - count : portionMax)
+      const wanted = isExact ? Math.ceil((limit - count) / this.#end.eventsPerCommit) : portionMax
+      const portion = await this.#portion(course, reading, part, wanted)
       for (const commit of portion.commits) {
         commits.push(commit)
         count += commit.events.length

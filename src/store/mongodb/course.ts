@@ -18,7 +18,7 @@ export interface Course {
   readonly hint: Query['hint']
   /** The index that has all places of the base, whatever the filter. */
   readonly whole: Query['hint']
-  /** Without a filter every place of a range is met, so a limit is a bound of the range too. */
+  /** Without a filter every place of a range is met, up to its end. */
   readonly isDense: boolean
   /** Whether every commit that the server examines has an event that passes. */
   readonly isExact: boolean

@@ -181,14 +181,16 @@ export class Database {
     return this.#write({ update: this.nameOf(collection), updates, ordered: true })
   }
 
-  /** Updates each by itself. @returns for each whether it was done; if not, it collided */
+  /** Updates each by itself, one command for each that collides. @returns for each whether it was done */
   async updateEach(collection: CollectionName, updates: readonly Update[]): Promise<readonly boolean[]> {
-    const reply = await this.#send({ update: this.nameOf(collection), updates, ordered: false })
-    const { writeErrors = [] } = reply as WriteReply
-    const other = writeErrors.find((error) => !isDuplicate(error))
-    if (other !== undefined) throw new WriteRefused(other)
-    const collided = new Set(writeErrors.map(({ index }) => index))
-    return updates.map((_, index) => !collided.has(index))
+    const done: boolean[] = []
+    while (done.length < updates.length) {
+      const { duplicate } = await this.update(collection, updates.slice(done.length))
+      const count = duplicate?.index ?? updates.length - done.length
+      for (let i = 0; i < count; i++) done.push(true)
+      if (duplicate !== undefined) done.push(false)
+    }
+    return done
   }
 
   remove(collection: CollectionName, filters: readonly Document[]): Promise<Written> {
@@ -209,7 +211,7 @@ export class Database {
 
   /** The client's own handle of a collection, for what watches it. */
   watched(collection: CollectionName): ReturnType<Db['collection']> {
-    return this.#db.collection(this.nameOf(collection))
+    return this.#db.collection(this.nameOf(collection), { readPreference: 'primary' })
   }
 
   #find<Found>(

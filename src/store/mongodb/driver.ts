@@ -20,7 +20,7 @@ export type {
 } from 'mongodb'
 
 /**
- * A client of the store's own, not connected yet.
+ * A client of the store's own, not connected yet. It connects to the primary, whatever the URL says: there it reads and writes.
  *
  * @throws StoreError `DRIVER_MISSING` if the driver is not installed, or whatever the driver has against the URL
  */
@@ -28,5 +28,10 @@ export async function makeClient(label: string, url: string, options: MongoClien
   const driver = await import('mongodb').catch((error: unknown) => {
     throw new StoreError('DRIVER_MISSING', { store: label, driver: 'mongodb' }, error)
   })
-  return new driver.MongoClient(url, options)
+  // As an object, and without tags: a name would be put together with the maximal staleness of the URL, which no primary has.
+  return new driver.MongoClient(url, {
+    ...options,
+    readPreference: driver.ReadPreference.primary,
+    readPreferenceTags: [],
+  })
 }

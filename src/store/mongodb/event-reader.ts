@@ -60,12 +60,13 @@ export class EventReader {
     })
     const newest = (backward ? commits[0] : commits.at(-1))?.document
     const { sequence, checksum } = newest === undefined ? noEnd : receiptOf(newest)
-    // Whether the range went on behind the newest: a commit that follows it would have been met.
-    const isOpen = range.to > to && (backward || sequence + 1 < from + limit)
+    const events = eventsIn(commits, limit)
+    // Whether a commit behind the newest would have been met.
+    const isOpen = range.to > to && (backward || events.length < limit)
     const isEnd = isOpen && (newest !== undefined || from === 1)
     if (isEnd) this.#streams.learnEnd(keyOf(stream), { sequence, checksum }, era)
     else if (newest !== undefined) this.#streams.learn(keyOf(stream), sequence)
-    return eventsIn(commits, limit)
+    return events
   }
 
   readAll(range: Range, options: ReadAllOptions): Promise<Page> {

@@ -6,6 +6,7 @@
 import { StoreError } from '../../domain/error.ts'
 import type { Lease } from '../store.ts'
 import type { Database } from './database.ts'
+import { checkFields, text, whole } from './fields.ts'
 
 /** A lease may be given back between the try to take it and the look at who has it. */
 const triesMax = 10
@@ -27,7 +28,7 @@ export class Leases {
       const u = { $set: { owner, expiresAt: BigInt(expiresAt) } }
       const { duplicate } = await this.#database.update('leases', [{ q: isFree, u, upsert: true }])
       if (duplicate === undefined) return { owner, expiresAt }
-      const held = await this.#database.get<Lease>('leases', name)
+      const held = await this.#find(name)
       if (held !== undefined && held.owner !== owner) return { owner: held.owner, expiresAt: held.expiresAt }
     }
     throw new StoreError('STORE_UNAVAILABLE', { store: this.#label, doing: `taking the lease ${name}` })
@@ -35,9 +36,15 @@ export class Leases {
 
   /** Who has a lease, if somebody has. */
   async holder(name: string): Promise<string | undefined> {
-    const held = await this.#database.get<Lease>('leases', name)
+    const held = await this.#find(name)
     if (held === undefined || held.expiresAt <= (await this.#database.now())) return undefined
     return held.owner
+  }
+
+  async #find(name: string): Promise<Lease | undefined> {
+    const held = await this.#database.get<Lease>('leases', name)
+    const where = `the lease ${JSON.stringify(name)}`
+    return held && checkFields(held, { owner: text, expiresAt: whole }, { store: this.#label, where })
   }
 
   async release(name: string, owner: string): Promise<void> {

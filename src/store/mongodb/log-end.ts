@@ -81,6 +81,12 @@ export class LogEnd {
     return this.#followed
   }
 
+  /** How many events a commit has, on average. */
+  get eventsPerCommit(): number {
+    const { head, commit } = this.#followed ?? {}
+    return head === undefined || commit === undefined ? 1 : head / commit.number
+  }
+
   /** Up to where the log was followed a moment ago, or now. So a log that was replaced by an older one is not written on for long. */
   async recentlyFollowed(withinMs: number): Promise<End> {
     const isRecent = performance.now() - this.#followedAt <= withinMs

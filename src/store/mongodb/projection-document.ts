@@ -2,6 +2,7 @@
 import { noCheckpoint } from '../checkpoint.ts'
 import type { Checkpoint } from '../store.ts'
 import type { Database } from './database.ts'
+import { checkFields, type FieldCheck, listOf, optional, record, text, whole } from './fields.ts'
 import { fromText } from './json-text.ts'
 import type { RowText } from './row-documents.ts'
 
@@ -20,9 +21,22 @@ export interface ProjectionDocument {
 /** Rows that are saved, but not where rows are kept: here, or in so many parts under a token. */
 export type Pending = { readonly rows: readonly RowText[] } | { readonly token: string; readonly parts: number }
 
-/** The document of a projection, if it has made a step. */
-export async function findProjection(database: Database, projection: string): Promise<ProjectionDocument | undefined> {
-  return database.get<ProjectionDocument>('projections', projection)
+const rowText = record({ key: text, value: (value) => value === null || text(value) })
+const fields: Readonly<Record<string, FieldCheck>> = {
+  ...{ checkpoint: whole, term: whole, note: text, step: whole, floor: optional(whole) },
+  pending: optional(
+    (value) => record({ rows: listOf(rowText) })(value) || record({ token: text, parts: whole })(value),
+  ),
+}
+
+/** The document of a projection, if it has made a step. @throws StoreError `STORE_CORRUPT` */
+export async function findProjection(
+  database: Database,
+  store: string,
+  projection: string,
+): Promise<ProjectionDocument | undefined> {
+  const found = await database.get<ProjectionDocument>('projections', projection)
+  return found && checkFields(found, fields, { store, where: `the checkpoint of ${projection}` })
 }
 
 /** The checkpoint of a projection; before its first step it is where all begin. */

@@ -34,7 +34,7 @@ export class Projections {
   }
 
   async loadCheckpoint(projection: string): Promise<Checkpoint> {
-    return checkpointOf(await findProjection(this.#database, projection), this.#label)
+    return checkpointOf(await findProjection(this.#database, this.#label, projection), this.#label)
   }
 
   async loadRows(projection: string, keys: readonly string[]): Promise<readonly (Json | undefined)[]> {
@@ -69,7 +69,7 @@ export class Projections {
   /** The change of one document; what is left of the rows is removed afterwards, now or at the next reset. */
   async reset(projection: string): Promise<void> {
     for (let tries = 1; tries <= triesMax; tries++) {
-      const known = await findProjection(this.#database, projection)
+      const known = await findProjection(this.#database, this.#label, projection)
       if (known === undefined) return
       const step = known.step + 1
       const u = {

@@ -67,13 +67,17 @@ export class ReservedStreams {
     if (keys.length === 0) return []
     const now = Math.floor(await this.#database.now())
     const expiresAt = BigInt(now + Math.min(Math.ceil(this.#lookMs + durationMs), aheadMsMax))
-    const updates = keys.map((key) => ({
+    const ids = keys.map(idOf)
+    const held = await this.#find({ _id: { $in: ids } }, ids.length)
+    const others = new Set(held.filter((each) => each.writer !== writer && !isOver(each, now)).map(({ _id }) => _id))
+    const free = keys.filter((key) => !others.has(idOf(key)))
+    const updates = free.map((key) => ({
       ...{ q: { _id: idOf(key), $or: [{ writer }, ...overAt(now)] }, u: { $set: { writer, expiresAt } } },
       upsert: true,
     }))
     const isMine = await this.#database.updateEach('reservations', updates)
     this.#forget()
-    const mine = new Set(keys.filter((_, i) => isMine[i]))
+    const mine = new Set(free.filter((_, i) => isMine[i]))
     if (mine.size > 0) await rest(this.#lookMs)
     return streams.map((stream) => mine.has(keyOf(stream)))
   }

@@ -7,6 +7,7 @@ import { isMet } from '../row-page.ts'
 import type { Row, RowPage } from '../store.ts'
 import type { Database } from './database.ts'
 import type { Document } from './driver.ts'
+import { checkFields, type FieldCheck, optional, text, whole } from './fields.ts'
 import { indexes } from './indexes.ts'
 import { fromText, toText } from './json-text.ts'
 
@@ -16,6 +17,8 @@ export interface RowDocument {
   readonly at: number
   readonly value?: string
 }
+
+const fields: Readonly<Record<string, FieldCheck>> = { key: text, at: whole, value: optional(text) }
 
 /** A row that a step writes; without a value it is deleted. */
 export interface RowText {
@@ -77,7 +80,7 @@ export class RowDocuments {
     for (let start = 0; start < wanted.length; start += pageMax) {
       const some = wanted.slice(start, start + pageMax)
       const filter = { projection, key: some.length === 1 ? some[0] : { $in: some } }
-      found.push(...(await this.#database.find<RowDocument>('rows', { filter, hint: indexes.byRow })))
+      found.push(...this.#checked(await this.#database.find<RowDocument>('rows', { filter, hint: indexes.byRow })))
     }
     return found
   }
@@ -95,7 +98,7 @@ export class RowDocuments {
         filter: { projection, ...keysFrom(after, prefix), value: { $exists: true }, at: { $gt: BigInt(floor) } },
         ...{ sort: { key: 1 }, limit: count, hint: indexes.byRow },
       })
-      for (const { key, value } of documents) {
+      for (const { key, value } of this.#checked(documents)) {
         const row = { key, value: this.parse(projection, key, value!) }
         if (!key.startsWith(prefix) || !where.every((condition) => isMet(condition, row.value))) continue
         rows.push(row)
@@ -105,6 +108,14 @@ export class RowDocuments {
       after = documents.at(-1)!.key
     }
     return rows
+  }
+
+  #checked(documents: readonly RowDocument[]): readonly RowDocument[] {
+    for (const document of documents) {
+      const where = `the row ${JSON.stringify(document.key)} of ${document.projection}`
+      checkFields(document, fields, { store: this.#label, where })
+    }
+    return documents
   }
 
   parse(projection: string, key: string, text: string): Json {

@@ -2,6 +2,7 @@
 import type { StreamId } from '../../domain/stream.ts'
 import type { Snapshot } from '../store.ts'
 import type { Database } from './database.ts'
+import { checkFields, type FieldCheck, text, whole } from './fields.ts'
 import { indexes } from './indexes.ts'
 import { fromText, toText } from './json-text.ts'
 
@@ -12,6 +13,10 @@ interface SnapshotDocument {
   readonly fingerprint: string
   readonly takenAt: number
   readonly state: string
+}
+
+const fields: Readonly<Record<string, FieldCheck>> = {
+  ...{ sequence: whole, stateRevision: whole, checksum: whole, fingerprint: text, takenAt: whole, state: text },
 }
 
 export class Snapshots {
@@ -53,6 +58,7 @@ export class Snapshots {
     if (found === undefined) return undefined
     const { sequence, stateRevision, checksum, fingerprint, takenAt, state } = found
     const where = `the snapshot of ${aggregate} ${JSON.stringify(id)} at ${sequence}`
+    checkFields(found, fields, { store: this.#label, where })
     const value = fromText(state, this.#label, where)
     return { stream, sequence, stateRevision, checksum, fingerprint, takenAt, state: value }
   }

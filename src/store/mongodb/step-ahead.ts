@@ -66,7 +66,7 @@ export class StepAhead {
   /** The projection's document, with nothing pending. */
   async settled(projection: string): Promise<ProjectionDocument | undefined> {
     for (let tries = 1; tries <= triesMax; tries++) {
-      const known = await findProjection(this.#database, projection)
+      const known = await findProjection(this.#database, this.#label, projection)
       if (known?.pending === undefined) return known
       await this.#settle(known)
       if (tries > 1) await pause(tries)
