@@ -2,7 +2,7 @@
 import type { Environment } from './environment.ts'
 
 /** How long work goes on without letting the event loop turn. */
-export const breathAfterMs = 8
+const breathAfterMs = 8
 
 export class Breath {
   readonly #environment: Environment

@@ -54,7 +54,7 @@ export class StreamReplaced extends Error {
 const pageSize = 1000
 
 /** The state before the first event. */
-export function unborn(type: AggregateType): Standing {
+function unborn(type: AggregateType): Standing {
   return { state: deepFreeze(type.initial()), sequence: 0, position: 0, checksum: 0 }
 }
 

@@ -11,7 +11,7 @@ export function checkCheckpoint(projection: string, expected: CheckpointPlace, a
   throw checkpointConflict(projection, expected, actual)
 }
 
-export function checkpointConflict(
+function checkpointConflict(
   projection: string,
   { position, term }: CheckpointPlace,
   actual: CheckpointPlace,
