@@ -19,6 +19,7 @@ import { checkId, type StreamId } from '../domain/stream.ts'
 import { checkMetadata, checkTags } from '../store/commit.ts'
 import { CommitQueue } from '../store/commit-queue.ts'
 import type { EventStore, SnapshotStore, StoredEvent } from '../store/store.ts'
+import { soon } from '../store/timers.ts'
 import { Actor, type ActorContext } from './actor.ts'
 import { type AggregateType, aggregateType } from './aggregate-type.ts'
 import { type Environment, waitAtMost } from './environment.ts'
@@ -233,7 +234,7 @@ export class Kernel {
     this.#turning = true
     const sinceBreathMs = this.#environment.now() - this.#breathedAt
     // A clock that was set back must not keep the event loop waiting until it is where it was.
-    if (sinceBreathMs >= 0 && sinceBreathMs < breathAfterMs) queueMicrotask(this.#turnAll)
+    if (sinceBreathMs >= 0 && sinceBreathMs < breathAfterMs) soon(this.#turnAll)
     else this.#environment.defer(this.#breatheAndTurn)
   }
 

@@ -4,7 +4,6 @@
  * process, and what `append` answered can be read at once.
  */
 import type { DatabaseSync } from 'node:sqlite'
-import { setImmediate } from 'node:timers/promises'
 import { ConflictError, StoreError } from '../../domain/error.ts'
 import type { Json } from '../../domain/json.ts'
 import type { StreamId } from '../../domain/stream.ts'
@@ -28,6 +27,7 @@ import type {
   StoredEvent,
   StoreLimits,
 } from '../store.ts'
+import { turn } from '../timers.ts'
 import { openForReading } from './connection.ts'
 import { DocumentReader } from './document-reader.ts'
 import { EventReader } from './event-reader.ts'
@@ -60,7 +60,7 @@ export class SqliteStore implements Store {
     this.#database = database
     this.#documents = new DocumentReader(database, settings.prefix)
     const breathe = async () => {
-      await setImmediate()
+      await turn()
       this.#checkOpen()
     }
     this.#events = new EventReader(database, settings.prefix, breathe)
