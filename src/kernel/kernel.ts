@@ -19,6 +19,7 @@ import type { StreamId } from '../domain/stream.ts'
 import { checkMetadata, checkTags } from '../store/commit.ts'
 import { CommitQueue } from '../store/commit-queue.ts'
 import type { EventStore, SnapshotStore, StoredEvent } from '../store/store.ts'
+import { soon } from '../store/timers.ts'
 import { Actor, type ActorContext } from './actor.ts'
 import { type AggregateType, aggregateType } from './aggregate-type.ts'
 import { Breath } from './breath.ts'
@@ -262,7 +263,7 @@ export class Kernel {
     if (this.#turning) return
     this.#turning = true
     if (this.#breath.isDue) void this.#breath.pause().then(this.#turnAll)
-    else queueMicrotask(this.#turnAll)
+    else soon(this.#turnAll)
   }
 
   /** Gives each instance that is due its turn; when that has taken its time, the rest after the event loop has turned. */

@@ -5,6 +5,7 @@
  */
 import type { StreamId } from '../domain/stream.ts'
 import type { EventStore, StreamEnd } from '../store/store.ts'
+import { soon } from '../store/timers.ts'
 
 interface Waiting {
   readonly stream: StreamId
@@ -30,7 +31,7 @@ export class Looks {
       this.#waiting.push({ stream, resolve, reject })
       if (this.#isAsking) return
       this.#isAsking = true
-      queueMicrotask(() => void this.#ask())
+      soon(() => void this.#ask())
     })
   }
 

@@ -5,6 +5,7 @@
  */
 import type { StreamId } from '../domain/stream.ts'
 import type { EventStore } from '../store/store.ts'
+import { soon } from '../store/timers.ts'
 import { type Environment, sleep } from './environment.ts'
 
 interface Waiting {
@@ -44,7 +45,7 @@ export class Turns {
       this.#waiting.push({ stream, isWanted, resolve, reject })
       if (this.#isAsking) return
       this.#isAsking = true
-      queueMicrotask(() => void this.#ask())
+      soon(() => void this.#ask())
     })
   }
 

@@ -6,6 +6,7 @@
 import { OverloadError } from '../domain/error.ts'
 import type { Commit } from './commit.ts'
 import type { AppendOptions, AppendResult } from './store.ts'
+import { soon } from './timers.ts'
 
 /** Bounds of a commit queue. */
 export interface CommitQueueLimits {
@@ -62,7 +63,7 @@ export class CommitQueue {
     this.#commitsWaiting += commits.length
     if (!this.#busy) {
       this.#busy = true
-      queueMicrotask(() => this.#run())
+      soon(() => this.#run())
     }
     return promise
   }

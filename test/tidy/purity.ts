@@ -69,6 +69,29 @@ export const injected: Rule = {
   },
 }
 
+const timerNames: ReadonlySet<string> = new Set([
+  ...['setTimeout', 'setInterval', 'setImmediate', 'clearTimeout', 'clearInterval', 'clearImmediate'],
+  ...['queueMicrotask', 'performance'],
+])
+
+export const heldTimers: Rule = {
+  name: 'what is shipped takes timers from store/timers.ts, where nobody who fakes those of the platform can reach them',
+  excuse: 'uses the platform',
+  appliesTo: (path) => /^src\/(?!testing\/)(?!.*\.fixture\.ts$)/.test(path) && !isTest(path),
+  check: (source) => {
+    const own = bindings(source)
+    const found: Violation[] = imports(source)
+      .filter(({ specifier }) => /^node:(timers|perf_hooks)/.test(specifier))
+      .map(({ node, specifier }) => ({ line: lineOf(source, node), message: `imports ${specifier}` }))
+    visit(source.syntax, (node, ancestors) => {
+      if (!isIdentifier(node) || !timerNames.has(node.text) || own.has(node.text)) return
+      if (isMereName(node, ancestors[0])) return
+      found.push({ line: lineOf(source, node), message: `uses ${node.text}` })
+    })
+    return found
+  },
+}
+
 /** The forbidden global that a node uses. */
 function globalOf(node: Node, parent: Node | undefined): string | undefined {
   if (isPropertyAccessExpression(node) && isIdentifier(node.expression)) {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { allTestsRun, clearNames, explicitTypes, noSleep, plainForms, tablesOfContents } from './forms.ts'
 import { layers } from './layers.ts'
-import { injected, neutral, selfContained } from './purity.ts'
+import { heldTimers, injected, neutral, selfContained } from './purity.ts'
 import { findings, isExcused, type Rule } from './rule.ts'
 import { fileLength, fileLinesMax, functionLength, functionLinesMax } from './size.ts'
 import { headerOf, parseOne } from './source.ts'
@@ -106,6 +106,19 @@ describe('purity', () => {
         ...['// setTimeout(f)', `'process.exit()'`, 'const { setTimeout } = timers; setTimeout(f, 1)'],
       ],
     )
+  })
+
+  test('a timer of the platform is found in what is shipped', () => {
+    distinguishes(
+      heldTimers,
+      'src/store/file/lock.ts',
+      [
+        ...['setTimeout(f, 1)', 'globalThis.setImmediate ?? setImmediate', 'queueMicrotask(f)', 'performance.now()'],
+        ...[`import { setImmediate } from 'node:timers/promises'`, `import { performance } from 'node:perf_hooks'`],
+      ],
+      [`import { setTimeout } from '../timers.ts'; setTimeout(f)`, 'Date.now()', 'startTimer(f, 1)'],
+    )
+    assert.deepEqual(find(heldTimers, 'src/store/file/lock.test.ts', 'setTimeout(f, 1)'), [])
   })
 
   test('an outer folder may have a clock', () => {

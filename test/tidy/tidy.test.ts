@@ -7,7 +7,7 @@ import { describe, test } from 'node:test'
 import { allTestsRun, clearNames, explicitTypes, noSleep, plainForms, tablesOfContents } from './forms.ts'
 import { layers } from './layers.ts'
 import { boundEntries, disorderedDecisions, looseDependencies, unclearPaths, untestedFolders } from './layout.ts'
-import { injected, neutral, selfContained } from './purity.ts'
+import { heldTimers, injected, neutral, selfContained } from './purity.ts'
 import { findings, isTypeScript, type Rule } from './rule.ts'
 import { fileLength, functionLength } from './size.ts'
 import { parse } from './source.ts'
@@ -28,7 +28,7 @@ const sources = parse(Object.fromEntries(code.filter(isTypeScript).map((path) =>
 const holdsNone = (found: readonly string[]): void => assert.ok(found.length === 0, `\n${found.join('\n')}`)
 
 const rules: readonly Rule[] = [
-  ...[layers, neutral, selfContained, injected, fileLength, functionLength, plainForms, tablesOfContents],
+  ...[layers, neutral, selfContained, injected, heldTimers, fileLength, functionLength, plainForms, tablesOfContents],
   ...[explicitTypes, allTestsRun, noSleep, clearNames, header, nothingPutOff, negatives],
 ]
 

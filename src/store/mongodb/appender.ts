@@ -20,6 +20,7 @@ import { StoreError } from '../../domain/error.ts'
 import type { StreamId } from '../../domain/stream.ts'
 import type { Commit } from '../commit.ts'
 import type { AppendResult } from '../store.ts'
+import { elapsedMs, rest } from '../timers.ts'
 import { type Entry, idKeyOf, type Placement, type Plan, type Progress, planBatch } from './batch-plan.ts'
 import {
   bytesOf,
@@ -33,7 +34,7 @@ import {
   WrittenCommit,
 } from './commit-document.ts'
 import { Courtesy } from './courtesy.ts'
-import { type Database, pause, rest } from './database.ts'
+import { type Database, pause } from './database.ts'
 import { type WriteError, writeErrorOf } from './failure.ts'
 import { collisionOf, indexes } from './indexes.ts'
 import type { LogEnd } from './log-end.ts'
@@ -118,19 +119,19 @@ export class Appender {
   }
 
   async #place(progress: Progress): Promise<void> {
-    await this.#letOthersGoFirst(performance.now())
-    const start = performance.now()
+    await this.#letOthersGoFirst(elapsedMs())
+    const start = elapsedMs()
     for (let collisions = 0; progress.results.length < progress.entries.length; ) {
       const plan = await this.#clearPlan(progress)
       const stop = await this.#insert(progress, plan.placements)
       const end = stop === undefined ? plan.results.length : stop.placement.index - progress.results.length
       progress.results.push(...plan.results.slice(0, end))
       if (stop === undefined) {
-        this.#courtesy.won(performance.now())
+        this.#courtesy.won(elapsedMs())
         return
       }
       collisions++
-      const waitedMs = performance.now() - start
+      const waitedMs = elapsedMs() - start
       if (waitedMs > this.#timeoutMs) {
         const doing = `appending: others kept taking its place for ${Math.round(waitedMs)} ms`
         throw new StoreError('STORE_UNAVAILABLE', { store: this.#label, doing })
@@ -147,7 +148,7 @@ export class Appender {
     if (restMs > 0) await rest(restMs)
     // Nobody waits for this look: it counts for the next batch.
     if (this.#courtesy.shouldLook(start)) void this.#turn.look()
-    while (this.#turn.isOthers && performance.now() - start < turnMsMax) {
+    while (this.#turn.isOthers && elapsedMs() - start < turnMsMax) {
       await rest(turnPollMs)
       await this.#turn.look()
     }
@@ -199,7 +200,7 @@ export class Appender {
       throw new StoreError('STORE_UNAVAILABLE', { store: this.#label, doing }, new Error(error.errmsg))
     }
     const { entry, index } = placement
-    const now = performance.now()
+    const now = elapsedMs()
     const isBehind = (collision === undefined || collision === 'position') && (await this.#catchUp(progress))
     // Where no index is named and the place was taken, that is reason enough: what else there is shows at a place that is free.
     if (collision === 'position' || isBehind) {

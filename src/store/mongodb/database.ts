@@ -7,6 +7,8 @@
  * go on with the next part of a bulk after a write concern failed, and send a write again before anybody has looked. All that
  * the URL or the user's client says of write concern, read preference and number types is overruled.
  */
+
+import { rest, startTimer, stopTimer } from '../timers.ts'
 import type { ClientSession, Db, Document, Filter, FindCursor, MongoClient, Timestamp } from './driver.ts'
 import { isDuplicate, NoAnswer, type WriteError, WriteRefused } from './failure.ts'
 
@@ -288,13 +290,13 @@ async function within<Result>(
     reject(reason)
     ending.abort(reason)
   }
-  const timer = setTimeout(() => end(new NoAnswer(timeoutMs)), timeoutMs)
+  const timer = startTimer(() => end(new NoAnswer(timeoutMs)), timeoutMs)
   const onUnwanted = () => end(wanted?.reason)
   wanted?.addEventListener('abort', onUnwanted)
   try {
     return await Promise.race([use(ending.signal), ended])
   } finally {
-    clearTimeout(timer)
+    stopTimer(timer)
     wanted?.removeEventListener('abort', onUnwanted)
   }
 }
@@ -303,5 +305,3 @@ const pauseMsMax = 50
 
 /** Lets others go first, longer with each try and never twice the same. */
 export const pause = (tries: number): Promise<void> => rest(Math.random() * Math.min(2 ** tries, pauseMsMax))
-
-export const rest = (forMs: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, forMs))

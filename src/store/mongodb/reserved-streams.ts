@@ -6,10 +6,12 @@
  * second. Between the look and the insert a stream may still be reserved: reservations only say whose turn it is, and what is stored
  * depends on what each commit expects.
  */
+
 import type { StreamId } from '../../domain/stream.ts'
 import { aheadMsMax, isOver, type Reservation } from '../reservations.ts'
+import { rest } from '../timers.ts'
 import type { Entry } from './batch-plan.ts'
-import { type Database, rest } from './database.ts'
+import type { Database } from './database.ts'
 import { byId } from './indexes.ts'
 import { keyOf } from './streams.ts'
 

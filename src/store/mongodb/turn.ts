@@ -4,6 +4,7 @@
  * waiting, appends all the same, and nothing but the time that others wait rests on it.
  */
 import { randomUUID } from 'node:crypto'
+import { elapsedMs } from '../timers.ts'
 import type { Leases } from './leases.ts'
 
 /** No other lease begins with this character. */
@@ -29,7 +30,7 @@ export class Turn {
 
   /** Takes it, or keeps it for longer; says whether nobody else has it. */
   async take(): Promise<boolean> {
-    const now = performance.now()
+    const now = elapsedMs()
     if (this.#takenAt !== undefined && now - this.#takenAt < leaseMs / 2) return true
     const held = await this.#leases.acquire(leaseName, this.#owner, leaseMs).catch(() => undefined)
     this.#takenAt = held?.owner === this.#owner ? now : undefined

@@ -4,6 +4,7 @@
  * after a while, and until then those who wait poll, as they do anyway.
  */
 import { Listeners } from '../listeners.ts'
+import { startTimer, stopTimer, type Timer } from '../timers.ts'
 import type { Database } from './database.ts'
 import type { ChangeStream } from './driver.ts'
 
@@ -17,7 +18,7 @@ export class WakeUp {
   readonly #reopenMs: number
   #count = 0
   #stream: ChangeStream | undefined
-  #timer: NodeJS.Timeout | undefined
+  #timer: Timer | undefined
   #closed = false
 
   constructor(database: Database, reopenMs: number = reopenMsDefault) {
@@ -61,14 +62,14 @@ export class WakeUp {
   async #reopen(stream: ChangeStream): Promise<void> {
     if (this.#stream !== stream) return
     this.#stream = undefined
-    clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => this.#watch(), this.#reopenMs)
-    this.#timer.unref()
+    stopTimer(this.#timer)
+    this.#timer = startTimer(() => this.#watch(), this.#reopenMs)
+    this.#timer.unref?.()
     await stream.close().catch(() => {})
   }
 
   async #stop(): Promise<void> {
-    clearTimeout(this.#timer)
+    stopTimer(this.#timer)
     const stream = this.#stream
     this.#stream = undefined
     await stream?.close().catch(() => {})

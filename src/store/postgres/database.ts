@@ -9,6 +9,7 @@
  * may be old, so nothing is read there: a connection is asked once, before it is used, what it leads to.
  */
 import { createHash } from 'node:crypto'
+import { startTimer, stopTimer } from '../timers.ts'
 import {
   type Driver,
   type DriverQuery,
@@ -237,11 +238,11 @@ const ofDriver = (error: unknown): unknown =>
 /** The answer, unless it takes too long. @throws TimedOut */
 export async function within<Result>(timeoutMs: number, answer: Promise<Result>): Promise<Result> {
   const { promise, reject } = Promise.withResolvers<never>()
-  const timer = setTimeout(() => reject(new TimedOut(timeoutMs)), timeoutMs)
+  const timer = startTimer(() => reject(new TimedOut(timeoutMs)), timeoutMs)
   try {
     return await Promise.race([answer, promise])
   } finally {
-    clearTimeout(timer)
+    stopTimer(timer)
     answer.catch(ignore)
   }
 }

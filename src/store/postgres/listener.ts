@@ -3,6 +3,8 @@
  * since something may have been missed meanwhile, it counts as a notification when it stands again. Nothing depends on it:
  * whoever is not woken polls.
  */
+
+import { startTimer, stopTimer, type Timer } from '../timers.ts'
 import { configOf, within } from './database.ts'
 import type { Driver, OwnClient } from './driver.ts'
 import type { Settings } from './options.ts'
@@ -21,7 +23,7 @@ export class Listener {
   readonly #channel: string
   readonly #hear: Hear
   #client: OwnClient | undefined
-  #timer: ReturnType<typeof setTimeout> | undefined
+  #timer: Timer | undefined
   #waitMs = waitMsFirst
   #started = false
   #closed = false
@@ -73,14 +75,14 @@ export class Listener {
     if (this.#closed || this.#client !== client) return
     this.#client = undefined
     client?.end().catch(() => {})
-    this.#timer = setTimeout(() => void this.#connect(), this.#waitMs * (0.5 + Math.random()))
-    this.#timer.unref()
+    this.#timer = startTimer(() => void this.#connect(), this.#waitMs * (0.5 + Math.random()))
+    this.#timer.unref?.()
     this.#waitMs = Math.min(this.#waitMs * 2, waitMsMax)
   }
 
   async close(): Promise<void> {
     this.#closed = true
-    clearTimeout(this.#timer)
+    stopTimer(this.#timer)
     if (this.#client !== undefined) await within(closeMsMax, this.#client.end()).catch(() => {})
   }
 }

@@ -2,8 +2,7 @@
  * Lets the event loop turn while much is read. SQLite answers at once, so a caller who reads page after page would never let anything
  * else happen: what was read since the loop last turned counts, whoever read it and in however many calls.
  */
-import { setImmediate } from 'node:timers'
-import { setImmediate as turn } from 'node:timers/promises'
+import { defer, elapsedMs, turn } from '../timers.ts'
 
 const breathAfterMs = 8
 
@@ -19,10 +18,10 @@ export class Breather {
 
   /** Whether it is time to let others have their turn. */
   get isDue(): boolean {
-    const now = performance.now()
+    const now = elapsedMs()
     if (this.#since !== undefined) return now - this.#since >= breathAfterMs
     this.#since = now
-    setImmediate(() => {
+    defer(() => {
       this.#since = undefined
     })
     return false

@@ -5,6 +5,7 @@
 import { statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
+import { elapsedMs } from '../timers.ts'
 import { codes, Failure, isCode } from './failure.ts'
 import type { Settings } from './options.ts'
 import { hasSchema, makeOrCheckSchema, schemaIn } from './schema.ts'
@@ -101,13 +102,13 @@ const sleeper = new Int32Array(new SharedArrayBuffer(4))
  * @throws Failure 'busy' after `waitMs`
  */
 export function retryWhileBusy<Result>(waitMs: number, attempt: () => Result): Result {
-  const start = performance.now()
+  const start = elapsedMs()
   for (let tries = 1; ; tries++) {
     try {
       return attempt()
     } catch (error) {
       if (!isCode(error, codes.busy)) throw error
-      const waitedMs = performance.now() - start
+      const waitedMs = elapsedMs() - start
       if (waitedMs >= waitMs) throw new Failure({ kind: 'busy', waitedMs: Math.round(waitedMs) })
       Atomics.wait(sleeper, 0, 0, Math.random() * Math.min(tries, 10))
     }

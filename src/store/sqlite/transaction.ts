@@ -9,6 +9,7 @@
 import { type MnemeError, StoreError } from '../../domain/error.ts'
 import { checkCheckpoint } from '../checkpoint.ts'
 import type { CheckpointPlace, ProjectionStep, SqlTransaction, SqlValue } from '../store.ts'
+import { soon, startTimer, stopTimer } from '../timers.ts'
 import { errorOf, storeNamed } from './failure.ts'
 import type { Settings } from './options.ts'
 import {
@@ -151,7 +152,7 @@ export class Transaction {
   /** Has the work done, within its time. */
   async #work(): Promise<TransactionCalls['save']['request']> {
     const { path, transactionMsMax } = this.#settings
-    const expired = setTimeout(() => {
+    const expired = startTimer(() => {
       this.#interrupt(new StoreError('TRANSACTION_TOO_LONG', { store: storeNamed(path), transactionMsMax }))
     }, transactionMsMax)
     const query = (text: string, values: readonly SqlValue[] = []) => this.#query(text, values)
@@ -164,7 +165,7 @@ export class Transaction {
       if (lost !== undefined) throw lost.error
       return { to: packCheckpoint(to), rows: packRows(rows).flat }
     } finally {
-      clearTimeout(expired)
+      stopTimer(expired)
       this.#end()
     }
   }
@@ -223,7 +224,7 @@ export class Transaction {
     const { promise, resolve, reject } = Promise.withResolvers<TransactionCalls[Name]['answer']>()
     this.#asked.push({ resolve, reject, doing })
     this.#unsent.push({ ask: name, ...request } as unknown as TransactionRequest)
-    if (this.#unsent.length === 1) queueMicrotask(() => this.#send())
+    if (this.#unsent.length === 1) soon(() => this.#send())
     else if (this.#unsent.length === messageRequestsMax) this.#send()
     return promise
   }

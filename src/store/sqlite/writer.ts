@@ -9,6 +9,7 @@
  */
 import { Worker } from 'node:worker_threads'
 import { InputError, type MnemeError, OverloadError, StoreError } from '../../domain/error.ts'
+import { soon } from '../timers.ts'
 import { errorOf, type FailureFacts, storeNamed } from './failure.ts'
 import type { Settings } from './options.ts'
 import type { CallName, Calls, FromWriter, Reply, Request, ToWriter } from './protocol.ts'
@@ -114,7 +115,7 @@ export class Writer {
   #schedule(): void {
     if (this.#scheduled || this.#isBusy) return
     this.#scheduled = true
-    queueMicrotask(() => {
+    soon(() => {
       this.#scheduled = false
       this.#send()
     })
