@@ -287,6 +287,11 @@ export const catalogue = {
       readonly position: number
       readonly atLeast: number
       readonly waitedMs: number
+      readonly retrying?: {
+        readonly event?: { readonly position: number; readonly type: string }
+        readonly attempts?: number
+        readonly nextAt?: Date
+      }
     }) => `${called(f.projection)} was at position ${f.position} after ${f.waitedMs} ms, not at ${f.atLeast}`,
     'Wait longer (timeoutMs), or look at why it is behind.',
     true,

@@ -4,14 +4,16 @@
  * together they are handled one by one, so that only the one that cannot be handled is held against the projection.
  */
 import type { AnyCodeProjection, HandlerTools } from '../domain/code-projection.ts'
-import { ProjectionError, StoreError } from '../domain/error.ts'
+import { ProjectionError } from '../domain/error.ts'
 import type { AnyEventKind, RecordedEvent } from '../domain/event.ts'
 import type { HandledKinds } from '../domain/handled-kinds.ts'
 import type { SqlTransaction } from '../domain/sql-transaction.ts'
-import { backOffMs, type Environment, sleep } from '../kernel/environment.ts'
+import type { Environment } from '../kernel/environment.ts'
 import { eventOf } from '../kernel/rehydrate.ts'
 import type { Warn } from '../kernel/warning.ts'
 import type { EventStore, LogPlace, ProjectionStore, Row, StoredEvent } from '../store/store.ts'
+import { isOfStore } from './blame.ts'
+import { beforeNewer, refuseNewer } from './newer-events.ts'
 import { behindKey, type ParkedEvent, parkedRow, reasonOf, unparkedRow } from './parked-events.ts'
 import { Place } from './place.ts'
 import { ReadAhead } from './read-ahead.ts'
@@ -98,7 +100,7 @@ export class CodeSteps implements Stepper {
 
   async #step(signal: AbortSignal): Promise<StepResult | undefined> {
     const wanted = { behind: this.#place.here, to: Number.POSITIVE_INFINITY, limit: batchSize }
-    const { events, examined, isLast } = await this.#pages.read(wanted)
+    const { events, examined, isLast } = beforeNewer(await this.#pages.read(wanted), this.#kindOf)
     const handled = { events: events.length, caughtUp: isLast }
     if (events.length === 0) return (await this.#place.save(examined, [], 'soon')) ? handled : undefined
     const saved = await this.#handleAll(events, examined, signal)
@@ -146,15 +148,16 @@ export class CodeSteps implements Stepper {
    * @throws ProjectionError `PROJECTION_FAILED`
    */
   async #handleOne(stored: StoredEvent, to: LogPlace, signal: AbortSignal, failed?: HandlerFailed): Promise<boolean> {
-    const { environment, projection } = this.#options
-    const { retries, firstMs, maxMs } = projection.policy
+    const { projection, lead } = this.#options
+    const { policy } = projection
     for (let tries = 0; ; tries++) {
       const saved = (tries === 0 && failed) || (await this.#handleAll([stored], to, signal))
       if (!(saved instanceof HandlerFailed)) return saved
       // A domain that stops is no failure of the event: it is handled again another time.
-      if (signal.aborted) return this.#place.save(this.#place.here, [])
-      if (tries >= retries) return this.#giveUp(stored, to, saved.cause)
-      await sleep(environment, backOffMs(environment, tries, firstMs, maxMs), signal)
+      if (signal.aborted) return true
+      if (tries >= policy.retries) return this.#giveUp(stored, to, saved.cause)
+      await lead.tries.again(stored, tries, saved.cause, policy, signal)
+      if (!(await lead.keepLead())) return false
     }
   }
 
@@ -179,6 +182,7 @@ export class CodeSteps implements Stepper {
     const { store, projection } = this.#options
     const { here } = this.#place
     const [stored] = await readEach(store, [position], here)
+    refuseNewer([stored!], this.#kindOf)
     const handle: Work = (tools) => projection.handler([this.#lifted(stored!)], tools)
     return this.#saveWith(handle, here, [unparkedRow(position)], signal)
   }
@@ -191,7 +195,9 @@ export class CodeSteps implements Stepper {
       return await this.#place.saveWith(to, rows, (transaction) => this.#call(work, signal, transaction))
     } catch (error) {
       if (error instanceof HandlerFailed) return error
-      throw error
+      // What the transaction refuses at its end, or for taking too long, is the handler's doing.
+      if (isOfStore(error)) throw error
+      return new HandlerFailed(error)
     }
   }
 
@@ -207,13 +213,15 @@ export class CodeSteps implements Stepper {
     try {
       await work(tools)
     } catch (cause) {
-      if (cause instanceof StoreError && cause.code === 'STORE_UNAVAILABLE') throw cause
+      if (isOfStore(cause)) throw cause
       throw new HandlerFailed(cause)
     }
   }
 
+  readonly #kindOf = (event: StoredEvent): AnyEventKind | undefined => this.#options.kinds.of(event)?.kind
+
   #lifted(stored: StoredEvent): RecordedEvent {
-    return eventOf(this.#options.kinds.of(stored)!.kind, stored)
+    return eventOf(this.#kindOf(stored)!, stored)
   }
 
   /** The keys of an event; none if it cannot be read. */

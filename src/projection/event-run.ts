@@ -7,11 +7,11 @@ import type { Json } from '../domain/json.ts'
 import type { PlainCommand } from '../domain/plain-command.ts'
 import { Rejection } from '../domain/rejection.ts'
 import { checkId } from '../domain/stream.ts'
-import { backOffMs, sleep } from '../kernel/environment.ts'
 import { eventOf } from '../kernel/rehydrate.ts'
 import type { Row, StoredEvent } from '../store/store.ts'
+import { isForLater, isNewer, isOutage, Overtaken } from './blame.ts'
 import { type ParkedEvents, parkedRow, reasonOf } from './parked-events.ts'
-import { isForLater, isOutage, type Means, Overtaken, ReactionCall, type ReactionOptions } from './reaction-call.ts'
+import { type Means, ReactionCall, type ReactionOptions } from './reaction-call.ts'
 import { type ReactionRows, stateKey } from './reaction-rows.ts'
 
 export class EventRun {
@@ -63,26 +63,26 @@ export class EventRun {
    * @throws ProjectionError `PROJECTION_FAILED`; what the store throws where it is the store that fails
    */
   async handle(stored: StoredEvent, signal: AbortSignal): Promise<boolean> {
-    const { reaction, environment } = this.#options
-    const { retries, firstMs, maxMs } = reaction.policy
+    const { reaction, lead } = this.#options
+    const { policy } = reaction
     const key = streamKey(stored)
     if (this.#blocked.has(key) || this.#parked?.blocks(key)) {
       this.#park(stored, `it queues behind another of the stream ${key}`)
       return true
     }
     for (let tries = 0; ; tries++) {
-      if (signal.aborted || !(await this.#options.lead.keepLead())) return false
+      if (signal.aborted || !(await lead.keepLead())) return false
       try {
         await this.#call(stored, signal)
         return true
       } catch (cause) {
         if (signal.aborted || isForLater(cause)) return false
-        if (isOutage(cause)) throw cause
-        if (tries >= retries) {
+        if (isOutage(cause) || isNewer(cause)) throw cause
+        if (tries >= policy.retries) {
           this.#giveUp(stored, cause)
           return true
         }
-        await sleep(environment, backOffMs(environment, tries, firstMs, maxMs), signal)
+        await lead.tries.again(stored, tries, cause, policy, signal)
       }
     }
   }
@@ -93,7 +93,7 @@ export class EventRun {
       await this.#call(stored, signal)
       return true
     } catch (cause) {
-      if (isOutage(cause)) throw cause
+      if (isOutage(cause) || isNewer(cause)) throw cause
       if (!signal.aborted && !isForLater(cause)) {
         warnOf(this.#options, 'park', `${stored.type} at ${stored.position}`, cause)
       }

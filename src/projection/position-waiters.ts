@@ -1,6 +1,7 @@
 /** Readers that wait until a projection has handled a position: each with a time limit, and told at once if it never will. */
 import { CancelledError, ProjectionError } from '../domain/error.ts'
 import type { Environment } from '../kernel/environment.ts'
+import type { Retrying } from './tries.ts'
 
 interface Waiter {
   readonly atLeast: number
@@ -11,13 +12,16 @@ interface Waiter {
 export class PositionWaiters {
   readonly #projection: string
   readonly #environment: Environment
+  readonly #why: () => Retrying | undefined
   readonly #waiting = new Set<Waiter>()
   #position = 0
   #failure: unknown
 
-  constructor(projection: string, environment: Environment) {
+  /** @param why what holds the projection up at present */
+  constructor(projection: string, environment: Environment, why: () => Retrying | undefined) {
     this.#projection = projection
     this.#environment = environment
+    this.#why = why
   }
 
   get someoneWaits(): boolean {
@@ -44,7 +48,9 @@ export class PositionWaiters {
       const onAbort = () => waiter.reject(signal?.reason)
       const cancel = this.#environment.after(timeoutMs, () => {
         const facts = { projection: this.#projection, position: this.#position, atLeast, waitedMs: timeoutMs }
-        waiter.reject(new ProjectionError('PROJECTION_BEHIND', facts))
+        const { error, ...retrying } = this.#why() ?? {}
+        const known = error === undefined ? facts : { ...facts, retrying }
+        waiter.reject(new ProjectionError('PROJECTION_BEHIND', known, error))
       })
       signal?.addEventListener('abort', onAbort, { once: true })
       this.#waiting.add(waiter)

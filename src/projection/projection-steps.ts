@@ -4,13 +4,15 @@
  */
 import type { Fold } from '../domain/aggregate.ts'
 import { ProjectionError } from '../domain/error.ts'
+import type { AnyEventKind } from '../domain/event.ts'
 import type { HandledKinds } from '../domain/handled-kinds.ts'
 import type { Json } from '../domain/json.ts'
 import type { AnyProjection } from '../domain/projection.ts'
-import { backOffMs, type Environment, sleep } from '../kernel/environment.ts'
+import type { Environment } from '../kernel/environment.ts'
 import type { Warn } from '../kernel/warning.ts'
 import type { EventStore, ProjectionStore, Row, StoredEvent } from '../store/store.ts'
 import { type Failed, foldParking, foldRows, type Keyed, keyEvents, type LeftOut, partition } from './fold-rows.ts'
+import { beforeNewer, refuseNewer } from './newer-events.ts'
 import { behindKey, type ParkedEvent, parkedRow, reasonOf, unparkedRow } from './parked-events.ts'
 import { type Home, Place } from './place.ts'
 import { ReadAhead } from './read-ahead.ts'
@@ -95,8 +97,9 @@ export class ProjectionSteps implements Stepper {
     const { giveUp } = this.#options.projection.policy
     const limit = this.#batchSize
     const larger = Math.min(2 * limit, batchSizeMost)
-    const { events, examined, isLast } = await this.#pages.read({ behind: this.#place.here, to: end, limit }, larger)
-    this.#batchSize = events.length === limit ? larger : batchSizeLeast
+    const page = await this.#pages.read({ behind: this.#place.here, to: end, limit }, larger)
+    const { events, examined, isLast } = beforeNewer(page, this.#kindOf)
+    this.#batchSize = page.events.length === limit ? larger : batchSizeLeast
     const folded = await this.#foldPatiently(events, signal)
     if (folded === undefined) return { events: 0, caughtUp: false }
     const { rows, failed } = folded
@@ -121,6 +124,7 @@ export class ProjectionSteps implements Stepper {
     const { here } = this.#place
     const positions = parked.map(({ position }) => position)
     const events = await readEach(this.#options.store, positions, here)
+    refuseNewer(events, this.#kindOf)
     const { rows, failed } = await this.#foldParking(events, blocks)
     // Of a key that is there twice the last one counts: what fails again is parked again.
     if (!(await this.#place.save(here, [...positions.map(unparkedRow), ...rows]))) return false
@@ -134,19 +138,21 @@ export class ProjectionSteps implements Stepper {
     warn({ code, message: `The projection ${projection.name} ${giveUp}s ${type} at ${position}`, cause })
   }
 
+  readonly #kindOf = (event: StoredEvent): AnyEventKind | undefined => this.#options.kinds.of(event)?.kind
+
   // -- folding -------------------------------------------------------------------------------------------
 
   /** Folds a batch, and where it fails again as often as the policy says; gives nothing if it is told to end before that. */
   async #foldPatiently(events: readonly StoredEvent[], signal: AbortSignal): Promise<Folded | undefined> {
-    const { environment, projection } = this.#options
-    const { retries, firstMs, maxMs, giveUp } = projection.policy
+    const { projection, lead } = this.#options
+    const { policy } = projection
     const blocks = (key: string) => this.#place.parked.blocks(key)
     for (let tries = 0; ; tries++) {
-      const folded = await (giveUp === 'park' ? this.#foldParking(events, blocks) : this.#fold(events, blocks))
-      if (folded.failed === undefined || tries >= retries) return folded
-      await sleep(environment, backOffMs(environment, tries, firstMs, maxMs), signal)
+      const folded = await (policy.giveUp === 'park' ? this.#foldParking(events, blocks) : this.#fold(events, blocks))
+      if (folded.failed === undefined || tries >= policy.retries) return folded
+      await lead.tries.again(folded.failed.event, tries, folded.failed.cause, policy, signal)
       // A domain that stops is no failure of the event: it is handled again another time.
-      if (signal.aborted) return undefined
+      if (signal.aborted || !(await lead.keepLead())) return undefined
     }
   }
 

@@ -3,14 +3,7 @@
  * event's position, the command's name and how often that was sent to the same aggregate before, so a run after a crash
  * sends the same ids, and gets the same answers.
  */
-import {
-  CancelledError,
-  DefinitionError,
-  MnemeError,
-  OutcomeUnknownError,
-  ProjectionError,
-  StoreError,
-} from '../domain/error.ts'
+import { DefinitionError, ProjectionError } from '../domain/error.ts'
 import type { RecordedEvent } from '../domain/event.ts'
 import type { HandledKinds } from '../domain/handled-kinds.ts'
 import { type JsonObject, toJson } from '../domain/json.ts'
@@ -24,6 +17,7 @@ import type { Fence } from '../kernel/fence.ts'
 import type { Warn } from '../kernel/warning.ts'
 import type { EventStore, ProjectionStore, Row } from '../store/store.ts'
 import { Answer } from './answer.ts'
+import { isForLater, Overtaken } from './blame.ts'
 import { answerKey, answerRow, type ReactionRows } from './reaction-rows.ts'
 import type { Lead } from './stepper.ts'
 import { momentOf, timerRow } from './timers.ts'
@@ -66,26 +60,6 @@ export interface Means extends Pick<ReactionOptions, 'dispatch' | 'stateAt'> {
 interface Sent {
   readonly command: PlainCommand
   readonly answer: Answer<Outcome>
-}
-
-/** Another runner has taken over: this run must not go on. */
-export class Overtaken extends Error {
-  override readonly name = 'Overtaken'
-}
-
-/** Whether an error only means that the event is to be handled later, or by another. */
-export function isForLater(error: unknown): boolean {
-  return error instanceof Overtaken || (error instanceof CancelledError && error.code === 'STOPPED')
-}
-
-/** Whether the store, or the way to it, failed, and not the handler: that is waited for, however long it lasts. */
-export function isOutage(error: unknown): boolean {
-  return error instanceof OutcomeUnknownError || (error instanceof StoreError && error.retryable)
-}
-
-/** Whether sending the same command again can never help. */
-export function isHopeless(error: unknown): boolean {
-  return error instanceof MnemeError && !error.retryable && !isForLater(error)
 }
 
 export class ReactionCall {

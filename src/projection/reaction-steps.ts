@@ -4,12 +4,15 @@
  * the commands, which follow from the event's position and the command's name, make the repetition harmless.
  */
 import { ProjectionError } from '../domain/error.ts'
+import type { AnyEventKind } from '../domain/event.ts'
 import type { PlainCommand } from '../domain/plain-command.ts'
-import type { LogPlace, Page, Row } from '../store/store.ts'
+import type { LogPlace, Row, StoredEvent } from '../store/store.ts'
+import { isHopeless, Overtaken } from './blame.ts'
 import { EventRun, failureOf, warnOf, warnOfRefused } from './event-run.ts'
+import { beforeNewer, type Looked, refuseNewer } from './newer-events.ts'
 import { type ParkedEvent, type ParkedEvents, parkedRow, reasonOf, unparkedRow } from './parked-events.ts'
 import { Place } from './place.ts'
-import { isHopeless, Overtaken, type ReactionOptions } from './reaction-call.ts'
+import type { ReactionOptions } from './reaction-call.ts'
 import { ReactionRows } from './reaction-rows.ts'
 import { readEach } from './read-each.ts'
 import type { RetryResult, Stepper, StepResult } from './stepper.ts'
@@ -87,7 +90,8 @@ export class ReactionSteps implements Stepper {
     const { here } = this.#place
     const range = { from: here.position + 1, to: Number.POSITIVE_INFINITY }
     const read = await store.readAll(range, { ...kinds.filters, limit: batchSize, behind: here })
-    const page = { ...read, events: kinds.among(read.events) }
+    const examined = read.examined > here.position ? { position: read.examined, checksum: read.checksum } : here
+    const page = beforeNewer({ events: kinds.among(read.events), examined, isLast: read.isLast }, this.#kindOf)
     const run = this.#run(this.#place.parked)
     await run.loadStates(page.events)
     // Who handles events with the states or the remembered answers of another place sends other commands than the first time.
@@ -111,7 +115,7 @@ export class ReactionSteps implements Stepper {
   }
 
   /** Handles events until one is not handled, or the time of a step is over. */
-  async #handle(run: EventRun, { events, examined, checksum }: Page, signal: AbortSignal): Promise<Advance> {
+  async #handle(run: EventRun, { events, examined }: Looked, signal: AbortSignal): Promise<Advance> {
     const { environment } = this.#options
     const end = environment.elapsed() + stepMsMax
     let to = this.#place.here
@@ -125,20 +129,22 @@ export class ReactionSteps implements Stepper {
       const isLast = i === events.length - 1
       if (!isLast && environment.elapsed() >= end) return { events: i + 1, to, isCut: true }
     }
-    const isBehind = examined > to.position
-    return { events: events.length, to: isBehind ? { position: examined, checksum } : to, isCut: false }
+    return { events: events.length, to: examined, isCut: false }
   }
 
   /** Handles a parked event once more; false if another runner was faster. */
   async #retry(position: number, signal: AbortSignal): Promise<boolean> {
     const { here } = this.#place
     const [stored] = await readEach(this.#options.store, [position], here)
+    refuseNewer([stored!], this.#kindOf)
     const run = this.#run(undefined)
     await run.loadStates([stored!])
     if (!(await this.#place.isCurrent())) return false
     if (!(await run.attempt(stored!, signal))) return !run.isOvertaken
     return this.#place.save(here, [unparkedRow(position), ...run.rows])
   }
+
+  readonly #kindOf = (event: StoredEvent): AnyEventKind | undefined => this.#options.kinds.of(event)?.kind
 
   /** @param parked what is parked already; without it nothing queues */
   #run(parked: ParkedEvents | undefined): EventRun {

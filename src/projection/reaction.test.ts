@@ -169,7 +169,7 @@ describe('A handler that throws', () => {
     await using bank = await startWith(definition.onFailure({ retries: 1, firstMs: 1, giveUp: 'skip' }), { log })
     await bank.account('ada').open({ owner: 'Ada' })
     await bank.reactions.runOnce('welcome')
-    assert.deepEqual(log.codes(), ['REACTION_SKIPPED'])
+    assert.deepEqual(log.codes(), ['REACTION_RETRIED', 'REACTION_SKIPPED'])
     assert.equal((await bank.reactions.status('welcome')).lag.events, 1)
   })
 })

@@ -10,12 +10,14 @@ import type { AnyProjection } from '../domain/projection.ts'
 import { type Environment, sleep } from '../kernel/environment.ts'
 import type { Warn } from '../kernel/warning.ts'
 import type { EventStore, LeaseStore, ProjectionStore } from '../store/store.ts'
+import { isNewer } from './blame.ts'
 import { compareRows, type RowComparison } from './compare-rows.ts'
 import type { Generation, Generations } from './generations.ts'
 import { Leadership } from './leadership.ts'
 import { type Progress, progressMeter } from './progress.ts'
 import { ProjectionSteps } from './projection-steps.ts'
 import type { RunResult } from './status.ts'
+import { Tries } from './tries.ts'
 
 export interface RebuilderOptions {
   readonly projection: AnyProjection
@@ -156,8 +158,10 @@ export class Rebuilder {
         await generations.tidy().catch(ignoreBusy)
         return { position: steps.position, events }
       } catch (error) {
-        // What a domain that stops has built so far is gone on with by the next one, what another has taken over by that one.
-        if (!(mayGoOn && (signal.aborted || isBusy(error)))) await this.#clear(generation).catch(() => {})
+        // What a domain that stops has built so far is gone on with by the next one, what another has taken over by that one, and
+        // where an event is newer by a newer program.
+        if (!(mayGoOn && (signal.aborted || isBusy(error) || isNewer(error))))
+          await this.#clear(generation).catch(() => {})
         throw error
       }
     })
@@ -167,11 +171,12 @@ export class Rebuilder {
     const { generations, environment, projection, kinds, store, warn } = this.#options
     const generation = await generations.begin(environment.newId(), mayGoOn)
     const onRetired = () => this.#refuse()
+    const tries = new Tries({ called: `projection ${projection.name}, being built anew,`, environment, warn })
     const steps = new ProjectionSteps({
       ...{ projection, kinds, store, environment, warn },
       home: { live: generation, load: async () => {}, onRetired },
       prepare: async () => {},
-      lead: { onReached: () => {}, keepLead: async () => true, onOvertaken: () => lease.doubt() },
+      lead: { onReached: () => {}, keepLead: () => lease.keep(), onOvertaken: () => lease.doubt(), tries },
     })
     await steps.takeOver()
     return { steps, generation }

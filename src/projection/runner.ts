@@ -7,6 +7,7 @@ import { ProjectionError } from '../domain/error.ts'
 import { backOffMs, type Environment, sleep } from '../kernel/environment.ts'
 import type { Warn } from '../kernel/warning.ts'
 import type { EventStore, LeaseStore, ProjectionStore } from '../store/store.ts'
+import { isNewer } from './blame.ts'
 import { Exclusive } from './exclusive.ts'
 import { Leadership } from './leadership.ts'
 import type { ParkedEvent } from './parked-events.ts'
@@ -14,6 +15,7 @@ import { PositionWaiters } from './position-waiters.ts'
 import type { ProjectionState, ProjectionStatus, RunResult, WaitOptions } from './status.ts'
 import type { Lead, RetryResult, Stepper } from './stepper.ts'
 import type { Follower, Tail } from './tail.ts'
+import { Tries } from './tries.ts'
 
 export interface RunnerOptions {
   /** The name under which checkpoint and lease are stored. */
@@ -55,21 +57,29 @@ export class Runner {
   #asked = new AbortController()
   #stopping = new AbortController()
   #resume: PromiseWithResolvers<void> | undefined
+  readonly #tries: Tries
   /** Of the store, in a row. */
   #failures = 0
+  /** Before which position this program has stood back, and how often. */
+  #stoodBack = { position: -1, times: 0 }
 
   constructor(options: RunnerOptions) {
-    const { name, store, environment, owner, leaseMs, stepper } = options
+    const { name, store, environment, owner, leaseMs, stepper, warn } = options
     this.#options = options
-    this.#waiters = new PositionWaiters(name, environment)
+    this.#tries = new Tries({ called: name.startsWith('reaction ') ? name : `projection ${name}`, environment, warn })
+    this.#waiters = new PositionWaiters(name, environment, () => this.#tries.current)
     this.#leadership = new Leadership({
       ...{ store, environment, owner, durationMs: leaseMs },
       name: `projection ${name}`,
     })
     this.#steps = stepper({
-      onReached: (position) => this.#waiters.reach(position),
+      onReached: (position) => {
+        this.#tries.reached(position)
+        this.#waiters.reach(position)
+      },
       keepLead: async () => (await this.#leadership.keep()) && this.#leadership.tenure === this.#tenure,
       onOvertaken: () => this.#leadership.doubt(),
+      tries: this.#tries,
     })
   }
 
@@ -104,6 +114,7 @@ export class Runner {
     this.resume()
     await this.#running
     if (this.#state !== 'failed') this.#state = 'stopped'
+    this.#tries.clear()
     this.#waiters.end()
   }
 
@@ -128,7 +139,9 @@ export class Runner {
     const ms = next === undefined ? 0 : Math.max(0, environment.now() - next.recordedAt)
     const status = { name, state: this.#state, position, head, parked }
     const lag = { events: Math.max(0, head - position), ms }
-    return { ...status, lag, ...(this.#failure !== undefined && { failure: this.#failure }) }
+    const failure = this.#failure
+    const retrying = this.#tries.current
+    return { ...status, lag, ...(retrying !== undefined && { retrying }), ...(failure !== undefined && { failure }) }
   }
 
   /**
@@ -274,7 +287,8 @@ export class Runner {
         await this.#orFail(this.#steps.prepare(signal))
         await this.#lead(from, follower, signal)
       } catch (error) {
-        if (!(error instanceof ProjectionError)) await this.#holdUp(error, signal)
+        if (isNewer(error)) await this.#standBack(error, follower, signal)
+        else if (!(error instanceof ProjectionError)) await this.#holdUp(error, signal)
       }
     }
     follower.close()
@@ -289,6 +303,7 @@ export class Runner {
     const examined = () => this.#steps.position
     while (!(await this.#orFail(this.#takeLead()))) {
       this.#state = 'standby'
+      this.#tries.clear()
       await this.#standBy(follower, this.#askAgainMs, signal)
       if (signal.aborted) return
     }
@@ -313,6 +328,7 @@ export class Runner {
         follower.mark()
         const { caughtUp, restMs = Number.POSITIVE_INFINITY } = await this.#orFail(this.#steps.step(signal))
         this.#failures = 0
+        this.#tries.storeIsBack()
         mayHaveGrown = !caughtUp
         dueAt = environment.elapsed() + restMs
       }
@@ -342,12 +358,21 @@ export class Runner {
 
   /** The store failed: says so once, and waits before the next try. */
   async #holdUp(cause: unknown, signal: AbortSignal): Promise<void> {
-    const { name, environment, warn } = this.#options
-    if (this.#failures++ === 0) {
-      const message = `The projection ${name} is held up, and tries again until it can go on`
-      warn({ code: 'PROJECTION_DELAYED', message, cause })
-    }
-    await sleep(environment, backOffMs(environment, this.#failures, retryFirstMs, retryMaxMs), signal)
+    const tries = this.#failures++
+    const waitMs = backOffMs(this.#options.environment, tries + 1, retryFirstMs, retryMaxMs)
+    await this.#tries.storeAgain(tries, cause, waitMs, signal)
+  }
+
+  /** An event is newer than this program: says so once, gives the lease back, and does not ask for it for a while. */
+  async #standBack(cause: unknown, follower: Follower, signal: AbortSignal): Promise<void> {
+    const { leaseMs } = this.#options
+    const { position } = this.#steps
+    const times = position === this.#stoodBack.position ? this.#stoodBack.times : 0
+    this.#stoodBack = { position, times: times + 1 }
+    this.#state = 'outdated'
+    this.#tries.standBack(times, cause, leaseMs)
+    await this.#leadership.release().catch(() => {})
+    await this.#standBy(follower, leaseMs, signal)
   }
 
   /** A step; if it fails on an event, everybody who waits learns it. */
@@ -357,6 +382,7 @@ export class Runner {
     } catch (error) {
       if (error instanceof ProjectionError) {
         this.#waiters.fail(error)
+        this.#tries.clear()
         if (this.alive) {
           this.#failure = error
           this.#state = 'failed'

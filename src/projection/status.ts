@@ -1,5 +1,6 @@
 /** What can be said of a projection or reaction that runs, and how one waits for it. */
 import type { ProjectionError } from '../domain/error.ts'
+import type { Retrying } from './tries.ts'
 
 /** Where a run came to. */
 export interface RunResult {
@@ -20,9 +21,10 @@ export interface WaitOptions {
 
 /**
  * `preparing`: brings its rows, or its tables, to this program's revision. `running`: follows the log here. `standby`: another process
- * does. `paused`: nobody does until `resume`. `failed`: stands before an event that it cannot handle. `stopped`: not started.
+ * does. `paused`: nobody does until `resume`. `outdated`: stands before an event that is newer than this program, and leaves it to a newer one.
+ * `failed`: stands before an event that it cannot handle. `stopped`: not started.
  */
-export type ProjectionState = 'preparing' | 'running' | 'standby' | 'paused' | 'failed' | 'stopped'
+export type ProjectionState = 'preparing' | 'running' | 'standby' | 'paused' | 'outdated' | 'failed' | 'stopped'
 
 export interface ProjectionStatus {
   readonly name: string
@@ -35,6 +37,8 @@ export interface ProjectionStatus {
   readonly lag: { readonly events: number; readonly ms: number }
   /** How many events are parked. */
   readonly parked: number
+  /** What fails at present and is tried again: an event, or the store. */
+  readonly retrying?: Retrying
   /** Why it has failed. */
   readonly failure?: ProjectionError
 }

@@ -1,5 +1,6 @@
 /** What a runner drives: something that handles the log step by step behind a checkpoint. Projections and reactions do. */
 import type { ParkedEvent } from './parked-events.ts'
+import type { Tries } from './tries.ts'
 
 /** What a step came to. */
 export interface StepResult {
@@ -27,6 +28,8 @@ export interface Lead {
   readonly keepLead: () => Promise<boolean>
   /** To be told when another process turns out to have taken over. */
   readonly onOvertaken: () => void
+  /** What is tried again. */
+  readonly tries: Tries
 }
 
 export interface Stepper {
@@ -49,7 +52,8 @@ export interface Stepper {
   /**
    * Handles what comes next. An aborted signal lets it end early.
    *
-   * @throws ProjectionError on an event that cannot be handled, standing before it
+   * @throws ProjectionError on an event that cannot be handled, standing before it; EventError `EVENT_NEWER` before one that is newer
+   *   than this program
    */
   step(signal: AbortSignal): Promise<StepResult>
   /** Saves the checkpoint behind what was passed over. */

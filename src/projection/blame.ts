@@ -1,0 +1,44 @@
+/**
+ * Whose failure it is when something fails below a projection or a reaction. Only what is known to be the store's, or the domain's, is waited
+ * for however long it lasts; everything else is the event's, and the policy says what becomes of that.
+ */
+import { CancelledError, hasCode, MnemeError } from '../domain/error.ts'
+import type { ErrorCode } from '../domain/error-catalogue.ts'
+
+/** Another runner has taken over: who was overtaken must not go on. */
+export class Overtaken extends Error {
+  override readonly name = 'Overtaken'
+}
+
+/** Failures of a store; what its SQL or its transactions refuse is not among them. */
+const ofStores: ReadonlySet<ErrorCode> = new Set([
+  ...(['STORE_UNAVAILABLE', 'STORE_FULL', 'STORE_READ_ONLY', 'STORE_LOCKED', 'STORE_CORRUPT', 'STORE_CLOSED'] as const),
+  ...(['STORE_HALTED', 'STORE_TOO_NEW', 'STORE_NOT_MIGRATED', 'LOG_REPLACED'] as const),
+])
+/** Failures that pass by themselves, and of which no handler is guilty. */
+const passing: ReadonlySet<ErrorCode> = new Set([
+  ...(['STORE_UNAVAILABLE', 'STORE_FULL', 'STORE_LOCKED', 'OUTCOME_UNKNOWN', 'OVERLOADED', 'CONFLICT'] as const),
+])
+
+/** Whether an error is known to be the store's. */
+export const isOfStore = (error: unknown): boolean => error instanceof MnemeError && ofStores.has(error.code)
+
+/** Whether the store, the way to it, or a domain under load failed: that is waited for, however long it lasts. */
+export function isOutage(error: unknown): boolean {
+  if (hasCode(error, 'AGGREGATE_LOAD_FAILED')) return isOutage(error.cause)
+  return error instanceof MnemeError && passing.has(error.code)
+}
+
+/** Whether an event, or an aggregate's, is newer than this program: that is for a newer one to handle. */
+export function isNewer(error: unknown): boolean {
+  if (hasCode(error, 'AGGREGATE_LOAD_FAILED')) return isNewer(error.cause)
+  return hasCode(error, 'EVENT_NEWER')
+}
+
+/** Whether an error only means that the event is to be handled later, or by another. */
+export const isForLater = (error: unknown): boolean =>
+  error instanceof Overtaken || (error instanceof CancelledError && error.code === 'STOPPED')
+
+/** Whether sending the same command again can never help. */
+export const isHopeless = (error: unknown): boolean =>
+  error instanceof MnemeError && !error.retryable && !isForLater(error)

@@ -1,0 +1,95 @@
+/** What failed and is tried again: said at its first failure, and shown until it is over. */
+import type { FailurePolicy } from '../domain/failure-policy.ts'
+import { backOffMs, type Environment, sleep } from '../kernel/environment.ts'
+import type { Warn, Warning } from '../kernel/warning.ts'
+import type { StoredEvent } from '../store/store.ts'
+
+/** Something that failed and is tried again. */
+export interface Retrying {
+  /** The event that could not be handled; without it, it is the store that fails. */
+  readonly event?: { readonly position: number; readonly type: string }
+  /** How often it has failed by now. */
+  readonly attempts: number
+  readonly nextAt: Date
+  readonly error: unknown
+}
+
+export interface TriesOptions {
+  /** The projection or reaction, as it is called in a sentence. */
+  readonly called: string
+  readonly environment: Environment
+  readonly warn: Warn
+}
+
+type Event = Pick<StoredEvent, 'position' | 'type'>
+
+export class Tries {
+  readonly #options: TriesOptions
+  readonly #events = new Map<number, Retrying>()
+  #store: Retrying | undefined
+
+  constructor(options: TriesOptions) {
+    this.#options = options
+  }
+
+  /** What is tried again at present: the store, or the first event. */
+  get current(): Retrying | undefined {
+    return this.#store ?? this.#events.get(Math.min(...this.#events.keys()))
+  }
+
+  /** An event has failed so often before, and now once more: waits before the next try, as long as the policy says. */
+  async again(
+    { position, type }: Event,
+    tries: number,
+    error: unknown,
+    policy: Required<FailurePolicy>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { called, environment } = this.#options
+    const waitMs = backOffMs(environment, tries, policy.firstMs, policy.maxMs)
+    this.#events.set(position, { event: { position, type }, ...this.#next(tries, error, waitMs) })
+    const code = called.startsWith('reaction') ? 'REACTION_RETRIED' : 'PROJECTION_RETRIED'
+    const what = `could not handle ${type} at ${position}, and tries it again (${policy.retries} times at most)`
+    if (tries === 0) this.#warn(code, what, error)
+    await sleep(environment, waitMs, signal)
+  }
+
+  /** The store has failed so often before, and now once more: waits before the next try. */
+  async storeAgain(tries: number, error: unknown, waitMs: number, signal: AbortSignal): Promise<void> {
+    this.#store = this.#next(tries, error, waitMs)
+    if (tries === 0) this.#warn('PROJECTION_DELAYED', 'is held up, and tries again until it can go on', error)
+    await sleep(this.#options.environment, waitMs, signal)
+  }
+
+  /** An event, or an aggregate's behind it, is newer than this program, which looks again after a while. */
+  standBack(tries: number, error: unknown, waitMs: number): void {
+    this.#store = this.#next(tries, error, waitMs)
+    if (tries > 0) return
+    this.#warn('PROJECTION_STOOD_BACK', 'leaves an event that is newer than this program to a newer one', error)
+  }
+
+  /** Everything up to a position is handled. */
+  reached(position: number): void {
+    for (const each of this.#events.keys()) if (each <= position) this.#events.delete(each)
+  }
+
+  /** The store answers again. */
+  storeIsBack(): void {
+    this.#store = undefined
+  }
+
+  /** Nothing is tried any more. */
+  clear(): void {
+    this.#events.clear()
+    this.#store = undefined
+  }
+
+  #next(tries: number, error: unknown, waitMs: number): Retrying {
+    return { attempts: tries + 1, nextAt: new Date(this.#options.environment.now() + waitMs), error }
+  }
+
+  #warn(code: Warning['code'], what: string, cause: unknown): void {
+    const { called, warn } = this.#options
+    warn({ code, message: `The ${called} ${what}`, cause })
+  }
+}
