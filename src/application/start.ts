@@ -91,7 +91,7 @@ export async function start(definition: SettledDefinition, options: StartOptions
       await closeStores(stores)
     }
   }
-  const subscriptions = { store: stores.events, tail, stopped: stopping.signal }
+  const subscriptions = { store: stores.events, tail, environment, stopped: stopping.signal }
   const { aggregates } = definition
   return facade({ aggregates, kernel, projections, reactions, subscriptions, environment, stop })
 }
@@ -124,7 +124,7 @@ function rowsProjection(projection: AnyProjection, kinds: HandledKinds<Fold>, sh
     return steps
   }
   const runner = new Runner({ ...shared, name, stepper })
-  const reader = new ReadModelReader(projection, store, runner, generations)
+  const reader = new ReadModelReader({ projection, store, runner, generations, environment })
   return { runner, reader, rebuilder, steps: steps! }
 }
 

@@ -5,25 +5,28 @@ import type { Environment } from './environment.ts'
 const breathAfterMs = 8
 
 export class Breath {
-  readonly #environment: Environment
+  readonly #environment: Pick<Environment, 'elapsed' | 'defer'>
+  readonly #signal: AbortSignal | undefined
   #since: number
 
-  constructor(environment: Environment) {
+  /** @param signal may end the work at each pause */
+  constructor(environment: Pick<Environment, 'elapsed' | 'defer'>, signal?: AbortSignal) {
     this.#environment = environment
-    this.#since = environment.now()
+    this.#signal = signal
+    this.#since = environment.elapsed()
   }
 
   /** Whether it has gone on for long enough. */
   get isDue(): boolean {
-    const elapsedMs = this.#environment.now() - this.#since
-    // A clock that was set back must not keep the event loop waiting until it is where it was.
-    return elapsedMs >= breathAfterMs || elapsedMs < 0
+    return this.#environment.elapsed() - this.#since >= breathAfterMs
   }
 
-  /** Lets the event loop turn, if that is due. */
+  /** Lets the event loop turn, if that is due. @throws the signal's reason, if it is aborted */
   async pause(): Promise<void> {
+    this.#signal?.throwIfAborted()
     if (!this.isDue) return
     await new Promise<void>((resolve) => this.#environment.defer(resolve))
-    this.#since = this.#environment.now()
+    this.#since = this.#environment.elapsed()
+    this.#signal?.throwIfAborted()
   }
 }

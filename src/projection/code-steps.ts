@@ -8,6 +8,7 @@ import { ProjectionError } from '../domain/error.ts'
 import type { AnyEventKind, RecordedEvent } from '../domain/event.ts'
 import type { HandledKinds } from '../domain/handled-kinds.ts'
 import type { SqlTransaction } from '../domain/sql-transaction.ts'
+import { Breath } from '../kernel/breath.ts'
 import type { Environment } from '../kernel/environment.ts'
 import { eventOf } from '../kernel/rehydrate.ts'
 import type { Warn } from '../kernel/warning.ts'
@@ -55,10 +56,10 @@ export class CodeSteps implements Stepper {
   readonly #place: Place
 
   constructor(options: CodeStepsOptions) {
-    const { projection, kinds, store, lead } = options
+    const { projection, kinds, store, environment, lead } = options
     this.#options = options
     this.#pages = new ReadAhead(store, kinds)
-    this.#place = new Place({ name: projection.name, store, lead })
+    this.#place = new Place({ name: projection.name, store, environment, lead })
   }
 
   // What is the same for every stepper.
@@ -122,8 +123,10 @@ export class CodeSteps implements Stepper {
     const events: RecordedEvent[] = []
     const queued: Row[] = []
     const waiting = new Set<string>()
+    const breath = new Breath(environment)
     try {
       for (const each of stored) {
+        if (breath.isDue) await breath.pause()
         const event = this.#lifted(each)
         const keys = projection.keysOf(event)
         const behind = keys.find((key) => waiting.has(key) || this.#place.parked.blocks(key))

@@ -1,13 +1,14 @@
 /** Two sets of rows held against each other. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { systemEnvironment } from '../application/system-environment.ts'
 import { type Json, memory } from '../index.ts'
+import { Breath } from '../kernel/breath.ts'
 import { at } from '../testing/checkpoint-at.ts'
 import { compareRows } from './compare-rows.ts'
 import { parkedRow } from './parked-events.ts'
 
 type Rows = Readonly<Record<string, Json>>
-const never = new AbortController().signal
 
 async function comparing(live: Rows, rebuilt: Rows) {
   const store = await memory().open({ now: () => 0, warn: () => {} })
@@ -16,7 +17,7 @@ async function comparing(live: Rows, rebuilt: Rows) {
     const rows = Object.entries(all).map(([key, value]) => ({ key, value }))
     await store.saveStep(name, { from: at(0), to: at(1), rows: name === 'live' ? [...rows, parked] : rows })
   }
-  return (limit = 100, signal = never) => compareRows(store, 'live', 'rebuilt', limit, signal)
+  return (limit = 100, breath = new Breath(systemEnvironment)) => compareRows(store, 'live', 'rebuilt', limit, breath)
 }
 
 test('what differs, what is on one side only, and what is the same are told apart', async () => {
@@ -49,5 +50,5 @@ test('dates are told as dates', async () => {
 
 test('it ends with the reason of its signal', async () => {
   const compare = await comparing({ a: 1 }, {})
-  await assert.rejects(compare(1, AbortSignal.abort(new Error('enough'))), /enough/)
+  await assert.rejects(compare(1, new Breath(systemEnvironment, AbortSignal.abort(new Error('enough')))), /enough/)
 })

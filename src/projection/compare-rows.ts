@@ -1,6 +1,7 @@
 /** Two sets of rows of one projection, held against each other. */
 import { decode } from '../domain/encoding.ts'
 import type { Json } from '../domain/json.ts'
+import type { Breath } from '../kernel/breath.ts'
 import type { ProjectionStore } from '../store/store.ts'
 import { isOwnKey, userKey } from './row-key.ts'
 import { isSame } from './same.ts'
@@ -26,13 +27,13 @@ export interface RowComparison {
 
 const pageSize = 1000
 
-/** @throws the signal's reason */
+/** @throws the reason of the breath's signal */
 export async function compareRows(
   store: ProjectionStore,
   live: string,
   rebuilt: string,
   limit: number,
-  signal: AbortSignal,
+  breath: Breath,
 ): Promise<Omit<RowComparison, 'position'>> {
   const differences: RowDifference[] = []
   let rows = 0
@@ -42,15 +43,19 @@ export async function compareRows(
     if (differences.length < limit)
       differences.push({ key: userKey(key), live: decoded(liveRow), rebuilt: decoded(rebuiltRow) })
   }
-  for await (const page of pagesBeside(store, live, rebuilt, signal)) {
+  for await (const page of pagesBeside(store, live, rebuilt, breath)) {
     for (const [key, own, other] of page) {
+      if (breath.isDue) await breath.pause()
       rows++
       if (!isSame(own, other)) note(key, own, other)
     }
   }
   // Rows that do not serve at all; those that do were compared already.
-  for await (const page of pagesBeside(store, rebuilt, live, signal)) {
-    for (const [key, own, other] of page) if (other === undefined) note(key, other, own)
+  for await (const page of pagesBeside(store, rebuilt, live, breath)) {
+    for (const [key, own, other] of page) {
+      if (breath.isDue) await breath.pause()
+      if (other === undefined) note(key, other, own)
+    }
   }
   return { rows, differing, differences }
 }
@@ -62,10 +67,10 @@ async function* pagesBeside(
   store: ProjectionStore,
   storage: string,
   other: string,
-  signal: AbortSignal,
+  breath: Breath,
 ): AsyncGenerator<Beside> {
   for (let after: string | undefined; ; ) {
-    signal.throwIfAborted()
+    await breath.pause()
     const page = await store.listRows(storage, { limit: pageSize, ...(after !== undefined && { after }) })
     const rows = page.filter(({ key }) => !isOwnKey(key))
     const keys = rows.map(({ key }) => key)

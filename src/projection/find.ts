@@ -1,13 +1,15 @@
 /**
  * Questions about a projection's rows: which, in which order, how many. The store is told what fields have to be, and leaves out what it
- * can; the rest is decided here, so that every store gives the same answer. Only what is wanted is kept. A row by its
- * key is `get`.
+ * can; the rest is decided here, so that every store gives the same answer. Only what is wanted is kept, and the event loop turns
+ * between pieces. A row by its key is `get`.
  */
 import { decode } from '../domain/encoding.ts'
 import { checkKeys, checkOption } from '../domain/options.ts'
-import type { Condition, ProjectionStore } from '../store/store.ts'
+import type { Breath } from '../kernel/breath.ts'
+import type { Condition, ProjectionStore, Row } from '../store/store.ts'
 import { isOwnKey, userKey } from './row-key.ts'
 import { isSame } from './same.ts'
+import { sortInPieces } from './sort-in-pieces.ts'
 
 /** What a field may be compared with. Values of one kind compare with each other; dates by time. */
 export interface Comparison<Value> {
@@ -43,23 +45,30 @@ const limitDefault = 100
 /** Rows read at once. */
 const pageSize = 1000
 
-/** @throws DefinitionError `OPTION_INVALID` */
+/** @throws DefinitionError `OPTION_INVALID`; the reason of the breath's signal */
 export async function findRows(
   store: ProjectionStore,
   projection: string,
   query: Query<Record<string, unknown>>,
+  breath: Breath,
 ): Promise<readonly Found<unknown>[]> {
   checkQuery(query)
   const { where = {}, orderBy, direction = 'ascending', limit = limitDefault } = query
   const order = orderOf(orderBy, direction === 'ascending' ? 1 : -1)
+  const first = async (some: readonly Found<unknown>[]) => (await sortInPieces(some, order, breath)).slice(0, limit)
   let found: Found<unknown>[] = []
-  for await (const { key, row } of allRows(store, projection, conditionsOf(where))) {
-    if (!meets(row as Record<string, unknown>, where)) continue
-    found.push({ key, row })
+  for await (const page of pagesOf(store, projection, conditionsOf(where))) {
+    await breath.pause()
+    for (const { key, value } of page) {
+      if (breath.isDue) await breath.pause()
+      if (value === undefined || isOwnKey(key)) continue
+      const row = decode(value)
+      if (meets(row as Record<string, unknown>, where)) found.push({ key: userKey(key), row })
+    }
     // Keeps what is held within twice what is wanted.
-    if (found.length > 2 * limit + pageSize) found = found.sort(order).slice(0, limit)
+    if (found.length > 2 * limit + pageSize) found = await first(found)
   }
-  return found.sort(order).slice(0, limit)
+  return first(found)
 }
 
 function checkQuery(query: Query<Record<string, unknown>>): void {
@@ -88,16 +97,14 @@ function checkComparison(field: string, wanted: unknown): void {
   if (isComparison(wanted)) checkOption(`where.${field}.in`, oneOf, Array.isArray, 'a list of values')
 }
 
-async function* allRows(
+async function* pagesOf(
   store: ProjectionStore,
   projection: string,
   where: readonly Condition[],
-): AsyncGenerator<Found<unknown>> {
+): AsyncGenerator<readonly Row[]> {
   for (let after: string | undefined; ; ) {
     const page = await store.listRows(projection, { where, limit: pageSize, ...(after !== undefined && { after }) })
-    for (const { key, value } of page) {
-      if (value !== undefined && !isOwnKey(key)) yield { key: userKey(key), row: decode(value) }
-    }
+    yield page
     if (page.length < pageSize) return
     after = page.at(-1)!.key
   }

@@ -1,10 +1,14 @@
-/** One batch of a projection without I/O: from events and the rows as they are to the rows as they become. */
+/**
+ * One batch of a projection without I/O: from events and the rows as they are to the rows as they become. The event loop turns between
+ * events, and the breath's signal ends it with its reason.
+ */
 import type { Fold } from '../domain/aggregate.ts'
 import { decode, encode } from '../domain/encoding.ts'
 import type { RecordedEvent } from '../domain/event.ts'
 import type { HandledKinds } from '../domain/handled-kinds.ts'
 import type { Json } from '../domain/json.ts'
 import type { AnyProjection } from '../domain/projection.ts'
+import type { Breath } from '../kernel/breath.ts'
 import { eventOf } from '../kernel/rehydrate.ts'
 import type { Row, StoredEvent } from '../store/store.ts'
 import { checkRowKey, storedKey } from './row-key.ts'
@@ -33,15 +37,17 @@ export interface KeyedBatch {
  *
  * @param untilFailed whether the batch ends before the first event that cannot be read
  */
-export function keyEvents(
+export async function keyEvents(
   projection: AnyProjection,
   kinds: HandledKinds<Fold>,
   events: readonly StoredEvent[],
   untilFailed: boolean,
-): KeyedBatch {
+  breath: Breath,
+): Promise<KeyedBatch> {
   const keyed: Keyed[] = []
   const failed: Failed[] = []
   for (const stored of events) {
+    if (breath.isDue) await breath.pause()
     try {
       const fold = kinds.of(stored)!
       const event = eventOf(fold.kind, stored)
@@ -63,14 +69,15 @@ export interface FoldedRows {
 }
 
 /** Folds a batch into its rows, whose stored values are given by the keys under which they are stored. */
-export function foldRows(
+export async function foldRows(
   projection: AnyProjection,
   keyed: readonly Keyed[],
   stored: ReadonlyMap<string, Json | undefined>,
-): FoldedRows {
+  breath: Breath,
+): Promise<FoldedRows> {
   let failed: FoldedRows['failed']
   for (let end = keyed.length; ; ) {
-    const attempt = foldAll(projection, keyed.slice(0, end), stored)
+    const attempt = await foldAll(projection, keyed.slice(0, end), stored, breath)
     if (attempt.failedAt === undefined) return { rows: attempt.rows, failed }
     end = attempt.failedAt
     failed = { event: keyed[end]!.event, cause: attempt.cause }
@@ -92,16 +99,17 @@ export interface ParkingFold {
  *
  * @param blocks whether something is parked already that has a key
  */
-export function foldParking(
+export async function foldParking(
   projection: AnyProjection,
   keyed: readonly Keyed[],
   stored: ReadonlyMap<string, Json | undefined>,
   blocks: (key: string) => boolean,
-): ParkingFold {
+  breath: Breath,
+): Promise<ParkingFold> {
   const failures = new Map<Keyed, unknown>()
   for (;;) {
     const { kept, leftOut } = partition(keyed, failures, blocks)
-    const attempt = foldAll(projection, kept, stored)
+    const attempt = await foldAll(projection, kept, stored, breath)
     if (attempt.failedAt === undefined) return { rows: attempt.rows, leftOut }
     failures.set(kept[attempt.failedAt]!, attempt.cause)
   }
@@ -133,13 +141,15 @@ type Attempt =
   | { readonly failedAt: undefined; readonly rows: readonly Row[] }
   | { readonly failedAt: number; readonly cause: unknown }
 
-function foldAll(
+async function foldAll(
   projection: AnyProjection,
   keyed: readonly Keyed[],
   stored: ReadonlyMap<string, Json | undefined>,
-): Attempt {
+  breath: Breath,
+): Promise<Attempt> {
   const folded = new Map<string, { row: unknown; last: number }>()
   for (const [index, { event, fold, keys }] of keyed.entries()) {
+    if (breath.isDue) await breath.pause()
     try {
       for (const key of keys) {
         const row = rowBefore(folded.get(key), stored.get(storedKey(key)))
@@ -152,6 +162,7 @@ function foldAll(
   }
   const rows: Row[] = []
   for (const [key, { row, last }] of folded) {
+    if (breath.isDue) await breath.pause()
     try {
       const value = row === undefined ? undefined : encode(`The row ${key} of ${projection.name}`, row)
       rows.push({ key: storedKey(key), value })

@@ -1,11 +1,14 @@
 /** Which rows serve: begun, finished, given up, by one process and by two that know different things. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { systemEnvironment } from '../application/system-environment.ts'
 import { memory } from '../index.ts'
+import { Breath } from '../kernel/breath.ts'
 import type { Store } from '../store/store.ts'
 import { at } from '../testing/checkpoint-at.ts'
 import { Generations, retiredAt } from './generations.ts'
 
+const breath = new Breath(systemEnvironment)
 const open = () => memory().open({ now: () => 0, warn: () => {} })
 const of = (store: Store, revision = 1) => new Generations('p', revision, store)
 
@@ -35,7 +38,7 @@ test('rows that served are deleted, and nobody can write there any more', async 
   await store.saveStep('p', { from: at(0), to: at(9), rows })
   const generations = of(store)
   await generations.finish(await generations.begin('x', false))
-  await generations.tidy()
+  await generations.tidy(breath)
   assert.deepEqual(await store.listRows('p', { limit: 10 }), [])
   assert.equal((await store.loadCheckpoint('p')).position, retiredAt)
   const late = store.saveStep('p', { from: at(9), to: at(10), rows: [] })
@@ -73,7 +76,7 @@ test('what is given up is removed', async () => {
   const { storage } = await generations.begin('x', false)
   await store.saveStep(storage, { from: at(0), to: at(3), rows: [{ key: 'a', value: 1 }] })
   await generations.abandon()
-  await generations.tidy()
+  await generations.tidy(breath)
   assert.deepEqual([await store.listRows(storage, { limit: 1 }), generations.live.storage], [[], 'p'])
   assert.equal(generations.hasLeftovers, false)
 })

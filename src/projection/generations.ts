@@ -8,6 +8,7 @@
  */
 import { ConflictError, ProjectionError } from '../domain/error.ts'
 import type { JsonObject } from '../domain/json.ts'
+import type { Breath } from '../kernel/breath.ts'
 import { noCheckpoint } from '../store/checkpoint.ts'
 import type { ProjectionStore, Row } from '../store/store.ts'
 
@@ -138,14 +139,18 @@ export class Generations {
     if (building !== undefined) await this.#change({ live, retired: [...retired, building.storage] })
   }
 
-  /** Deletes the rows that are retired. What a crash leaves of them is deleted another time. */
-  async tidy(): Promise<void> {
+  /**
+   * Deletes the rows that are retired. What a crash leaves of them is deleted another time.
+   *
+   * @param breath its signal ends it early, with its reason; the rest is left for another time
+   */
+  async tidy(breath: Breath): Promise<void> {
     const { retired } = this.#record
-    for (const storage of retired) await this.#retire(storage)
+    for (const storage of retired) await this.#retire(storage, breath)
     if (retired.length > 0) await this.#change({ ...this.#record, retired: [] })
   }
 
-  async #retire(storage: string): Promise<void> {
+  async #retire(storage: string, breath: Breath): Promise<void> {
     for (let isRetired = false; !isRetired; ) {
       const from = await this.#store.loadCheckpoint(storage)
       try {
@@ -160,6 +165,7 @@ export class Generations {
       }
     }
     for (let rows: readonly Row[]; ; ) {
+      await breath.pause()
       rows = await this.#store.listRows(storage, { limit: pageSize })
       if (rows.length === 0) return
       const gone = rows.map(({ key }) => ({ key, value: undefined }))

@@ -4,8 +4,10 @@
  */
 import type { Json, JsonObject } from '../domain/json.ts'
 import type { StreamId } from '../domain/stream.ts'
+import type { Breath } from '../kernel/breath.ts'
 import type { ProjectionStore, Row, StoredEvent } from '../store/store.ts'
 import { ownMark } from './row-key.ts'
+import { sortInPieces } from './sort-in-pieces.ts'
 
 /** An event that is parked, or a command that it had scheduled. */
 export interface ParkedEvent {
@@ -31,15 +33,22 @@ const pageSize = 1000
 const digits = 16
 
 export class ParkedEvents {
-  readonly #parked = new Map<string, StoredParkedEvent>()
+  /** By position, then by the keys of their rows. */
+  readonly #parked = new Map<number, Map<string, StoredParkedEvent>>()
   /** How many parked events have a key. */
   readonly #blocked = new Map<string, number>()
+  #size = 0
 
   /** Forgets all, and reads what is stored. */
-  async load(store: ProjectionStore, name: string): Promise<void> {
+  async load(store: ProjectionStore, name: string, breath: Breath): Promise<void> {
     this.#parked.clear()
     this.#blocked.clear()
-    for await (const row of parkedRows(store, name)) this.apply([row])
+    this.#size = 0
+    for await (const row of parkedRows(store, name, breath)) this.apply([row])
+  }
+
+  get size(): number {
+    return this.#size
   }
 
   /** Whether an event with such a key has to queue. */
@@ -49,37 +58,44 @@ export class ParkedEvents {
 
   /** Whether the event at a position is parked. */
   holds(position: number): boolean {
-    return this.#parked.has(parkedKey(position))
+    return this.#parked.get(position)?.has(parkedKey(position)) === true
   }
 
   /** In the order of the log. */
-  get all(): readonly ParkedEvent[] {
-    return [...this.#parked.values()].sort((a, b) => a.position - b.position)
+  all(breath: Breath): Promise<readonly ParkedEvent[]> {
+    const all: ParkedEvent[] = []
+    for (const there of this.#parked.values()) all.push(...there.values())
+    return sortInPieces(all, (a, b) => a.position - b.position, breath)
   }
 
   /** Takes over rows that were saved; passes over those that are of other kinds. */
   apply(rows: readonly Row[]): void {
     for (const { key, value } of rows) {
       if (!key.startsWith(parkedPrefix)) continue
-      const before = this.#parked.get(key)
-      for (const each of before?.keys ?? []) this.#count(each, -1)
-      if (value === undefined) this.#parked.delete(key)
+      const position = positionOf(key)
+      const there = this.#parked.get(position) ?? new Map<string, StoredParkedEvent>()
+      this.#size -= there.size
+      for (const each of there.get(key)?.keys ?? []) this.#count(each, -1)
+      if (value === undefined) there.delete(key)
       else {
         const parked = parkedOf(value)
-        this.#parked.set(key, parked)
+        there.set(key, parked)
         for (const each of parked.keys) this.#count(each, 1)
       }
+      this.#size += there.size
+      if (there.size > 0) this.#parked.set(position, there)
+      else this.#parked.delete(position)
     }
   }
 
   /** The rows that let what is parked at a position go. */
   rowsWithout(position: number): readonly Row[] {
-    return [...this.#parked].filter(([, parked]) => parked.position === position).map(([key]) => withoutValue(key))
+    return Array.from(this.#parked.get(position)?.keys() ?? [], withoutValue)
   }
 
-  /** The rows that let scheduled commands that are parked wait for their time again. */
-  timerRows(): readonly Row[] {
-    return [...this.#parked].flatMap(([key, { position, command, dueAt }]) =>
+  /** The rows that let the scheduled commands that are parked at a position wait for their time again. */
+  timerRows(position: number): readonly Row[] {
+    return [...(this.#parked.get(position) ?? [])].flatMap(([key, { command, dueAt }]) =>
       command === undefined
         ? []
         : [withoutValue(key), { key: key.slice(parkedKey(position).length + 1), value: { dueAt: dueAt!, command } }],
@@ -93,21 +109,29 @@ export class ParkedEvents {
   }
 }
 
-/** What is parked, as it is stored now. */
-export async function listParked(store: ProjectionStore, name: string): Promise<readonly ParkedEvent[]> {
+/** What is parked, as it is stored now, in the order of the log. */
+export async function listParked(
+  store: ProjectionStore,
+  name: string,
+  breath: Breath,
+): Promise<readonly ParkedEvent[]> {
   const parked: ParkedEvent[] = []
-  for await (const { value } of parkedRows(store, name)) {
+  for await (const { value } of parkedRows(store, name, breath)) {
     const { dueAt: _, ...rest } = parkedOf(value!)
     parked.push(rest)
   }
-  return parked.sort((a, b) => a.position - b.position)
+  return parked
 }
 
-async function* parkedRows(store: ProjectionStore, name: string): AsyncGenerator<Row> {
+/** In the order of the log, which their keys have. */
+async function* parkedRows(store: ProjectionStore, name: string, breath: Breath): AsyncGenerator<Row> {
   for (let after: string | undefined; ; ) {
     const page = { prefix: parkedPrefix, limit: pageSize, ...(after !== undefined && { after }) }
     const rows = await store.listRows(name, page)
-    yield* rows
+    for (const row of rows) {
+      if (breath.isDue) await breath.pause()
+      yield row
+    }
     if (rows.length < pageSize) return
     after = rows.at(-1)!.key
   }
@@ -138,6 +162,7 @@ interface Scheduled {
 /** The row that parks nothing at a position any more. */
 export const unparkedRow = (position: number): Row => withoutValue(parkedKey(position))
 
+const positionOf = (key: string): number => Number(key.slice(parkedPrefix.length).split(' ')[0])
 const parkedKey = (position: number): string => `${parkedPrefix}${String(position).padStart(digits, '0')}`
 const withoutValue = (key: string): Row => ({ key, value: undefined })
 

@@ -3,6 +3,8 @@
  * change together, and are in use by one thing at a time, whoever asks. Each stepper has one, and tells only how it handles events.
  */
 import { ProjectionError, StoreError } from '../domain/error.ts'
+import { Breath } from '../kernel/breath.ts'
+import type { Environment } from '../kernel/environment.ts'
 import type { EventStore, LogPlace, ProjectionStore, Row } from '../store/store.ts'
 import { Checkpoint, type When, type Work } from './checkpoint.ts'
 import { Exclusive } from './exclusive.ts'
@@ -22,7 +24,7 @@ export interface Home {
 /** What is known of rows beside a checkpoint. */
 export interface KnownRows {
   /** Forgets all, and reads what is stored: now, or when it is wanted. */
-  load(store: ProjectionStore, storage: string): Promise<void> | void
+  load(store: ProjectionStore, storage: string, breath: Breath): Promise<void> | void
   /** Takes over rows that were saved; passes over those that are of other kinds. */
   apply(rows: readonly Row[]): void
 }
@@ -31,6 +33,7 @@ export interface PlaceOptions {
   /** What the projection or reaction is called, and is stored under if it has no home that says otherwise. */
   readonly name: string
   readonly store: EventStore & ProjectionStore
+  readonly environment: Environment
   readonly lead: Lead
   readonly home?: Home
   /** What it keeps besides what is parked. */
@@ -47,8 +50,6 @@ export interface Retry {
    * @param blocks whether one that failed before them has a key
    */
   readonly attempt: (parked: readonly ParkedEvent[], blocks: (key: string) => boolean) => Promise<boolean>
-  /** Done when all were tried; gives false if another runner was faster. */
-  readonly finish?: () => Promise<boolean>
 }
 
 export class Place {
@@ -141,12 +142,14 @@ export class Place {
   }
 
   /** Gives nothing if another runner was faster. */
-  retryParked(signal: AbortSignal, { size, attempt, finish }: Retry): Promise<RetryResult | undefined> {
+  retryParked(signal: AbortSignal, { size, attempt }: Retry): Promise<RetryResult | undefined> {
     return this.#exclusive.run(async () => {
       await this.#takeOverIfStale()
-      const before = this.parked.all
+      const breath = new Breath(this.#options.environment)
+      const before = await this.parked.all(breath)
       const blocked = new Set<string>()
       for (let start = 0; start < before.length; start += size) {
+        await breath.pause()
         if (signal.aborted) break
         const some = before.slice(start, start + size)
         const isDone = (await this.#options.lead.keepLead()) && (await attempt(some, (key) => blocked.has(key)))
@@ -155,8 +158,7 @@ export class Place {
           if (this.parked.holds(position)) for (const key of keys) blocked.add(key)
         }
       }
-      if (finish !== undefined && !(await finish())) return this.#overtaken(undefined)
-      const parked = this.parked.all.length
+      const parked = this.parked.size
       return { handled: before.length - parked, parked }
     })
   }
@@ -181,7 +183,7 @@ export class Place {
   async listParked(): Promise<readonly ParkedEvent[]> {
     for (;;) {
       const { storage } = this
-      const parked = await listParked(this.#options.store, storage)
+      const parked = await listParked(this.#options.store, storage, new Breath(this.#options.environment))
       if (storage === this.storage) return parked
     }
   }
@@ -259,7 +261,8 @@ export class Place {
     this.#isStale = true
     do await this.#find()
     while (!(await this.#checkpoint.raise()))
-    for (const known of this.#known) await known.load(this.#options.store, this.storage)
+    const breath = new Breath(this.#options.environment)
+    for (const known of this.#known) await known.load(this.#options.store, this.storage, breath)
     this.#isStale = false
   }
 

@@ -1,6 +1,11 @@
-/** Readers that wait until a projection has handled a position: each with a time limit, and told at once if it never will. */
+/**
+ * Readers that wait until a projection has handled a position: each with a time limit, and told at once if it never will. They are kept by
+ * position, so that those who wait for later ones cost nothing; many who are told at once are told in pieces.
+ */
 import { CancelledError, ProjectionError } from '../domain/error.ts'
+import { Breath } from '../kernel/breath.ts'
 import type { Environment } from '../kernel/environment.ts'
+import { firstFrom } from '../store/sorted-keys.ts'
 import type { Retrying } from './tries.ts'
 
 interface Waiter {
@@ -13,7 +18,12 @@ export class PositionWaiters {
   readonly #projection: string
   readonly #environment: Environment
   readonly #why: () => Retrying | undefined
-  readonly #waiting = new Set<Waiter>()
+  /** By the position that they wait for. */
+  readonly #waiting = new Map<number, Set<Waiter>>()
+  /** The positions that somebody waits for, ascending. */
+  readonly #positions: number[] = []
+  /** What ends the waits that are over, in order. */
+  #over: (() => void)[] = []
   #position = 0
   #failure: unknown
 
@@ -25,17 +35,16 @@ export class PositionWaiters {
   }
 
   get someoneWaits(): boolean {
-    return this.#waiting.size > 0
+    return this.#positions.length > 0
   }
 
   /** @throws ProjectionError `PROJECTION_BEHIND`, what `fail` was given, or the signal's reason */
   wait(atLeast: number, timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
     if (this.#position >= atLeast) return Promise.resolve()
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
-    if (signal?.aborted) return Promise.reject(signal.reason)
     return new Promise((resolve, reject) => {
       const settle = (end: () => void) => {
-        this.#waiting.delete(waiter)
+        this.#remove(waiter)
         cancel()
         signal?.removeEventListener('abort', onAbort)
         end()
@@ -47,13 +56,15 @@ export class PositionWaiters {
       }
       const onAbort = () => waiter.reject(signal?.reason)
       const cancel = this.#environment.after(timeoutMs, () => {
+        // It may be over, and about to be told.
+        if (this.#position >= atLeast) return waiter.resolve()
         const facts = { projection: this.#projection, position: this.#position, atLeast, waitedMs: timeoutMs }
         const { error, ...retrying } = this.#why() ?? {}
         const known = error === undefined ? facts : { ...facts, retrying }
         waiter.reject(new ProjectionError('PROJECTION_BEHIND', known, error))
       })
       signal?.addEventListener('abort', onAbort, { once: true })
-      this.#waiting.add(waiter)
+      this.#add(waiter)
     })
   }
 
@@ -66,18 +77,64 @@ export class PositionWaiters {
   reach(position: number): void {
     this.#position = position
     this.#failure = undefined
-    for (const waiter of this.#waiting) if (waiter.atLeast <= position) waiter.resolve()
+    if (this.#positions.length > 0 && this.#positions[0]! <= position) this.#endUpTo(position, ({ resolve }) => resolve)
   }
 
   /** The projection has stopped at an event that it cannot handle. */
   fail(error: unknown): void {
     this.#failure = error
-    for (const waiter of this.#waiting) waiter.reject(error)
+    this.#endUpTo(
+      Number.POSITIVE_INFINITY,
+      ({ reject }) =>
+        () =>
+          reject(error),
+    )
   }
 
   /** The projection is stopped for good. */
   end(): void {
     const what = `Waiting for the projection ${this.#projection}`
     this.fail(new CancelledError('STOPPED', { what }))
+  }
+
+  // -- who waits ------------------------------------------------------------------------------------------
+
+  #add(waiter: Waiter): void {
+    const { atLeast } = waiter
+    const there = this.#waiting.get(atLeast)
+    if (there !== undefined) {
+      there.add(waiter)
+      return
+    }
+    this.#waiting.set(atLeast, new Set([waiter]))
+    this.#positions.splice(firstFrom(this.#positions, atLeast), 0, atLeast)
+  }
+
+  #remove(waiter: Waiter): void {
+    const { atLeast } = waiter
+    const there = this.#waiting.get(atLeast)
+    if (there?.delete(waiter) !== true || there.size > 0) return
+    this.#waiting.delete(atLeast)
+    this.#positions.splice(firstFrom(this.#positions, atLeast), 1)
+  }
+
+  /** Ends the waits for positions up to one. */
+  #endUpTo(position: number, ending: (waiter: Waiter) => () => void): void {
+    const isIdle = this.#over.length === 0
+    const firstLater = this.#positions.findIndex((each) => each > position)
+    for (const each of this.#positions.splice(0, firstLater === -1 ? this.#positions.length : firstLater)) {
+      for (const waiter of this.#waiting.get(each)!) this.#over.push(ending(waiter))
+      this.#waiting.delete(each)
+    }
+    if (isIdle) void this.#tell()
+  }
+
+  async #tell(): Promise<void> {
+    const breath = new Breath(this.#environment)
+    for (let next = 0; next < this.#over.length; next++) {
+      if (breath.isDue) await breath.pause()
+      this.#over[next]!()
+    }
+    this.#over = []
   }
 }

@@ -8,6 +8,7 @@ import type { AnyEventKind } from '../domain/event.ts'
 import type { HandledKinds } from '../domain/handled-kinds.ts'
 import type { Json } from '../domain/json.ts'
 import type { AnyProjection } from '../domain/projection.ts'
+import { Breath } from '../kernel/breath.ts'
 import type { Environment } from '../kernel/environment.ts'
 import type { Warn } from '../kernel/warning.ts'
 import type { EventStore, ProjectionStore, Row, StoredEvent } from '../store/store.ts'
@@ -54,10 +55,10 @@ export class ProjectionSteps implements Stepper {
   #batchSize = batchSizeLeast
 
   constructor(options: ProjectionStepsOptions) {
-    const { projection, kinds, store, home, lead } = options
+    const { projection, kinds, store, environment, home, lead } = options
     this.#options = options
     this.#pages = new ReadAhead(store, kinds)
-    this.#place = new Place({ name: projection.name, store, lead, home, rows: this.#rows })
+    this.#place = new Place({ name: projection.name, store, environment, lead, home, rows: this.#rows })
   }
 
   // What is the same for every stepper.
@@ -83,7 +84,10 @@ export class ProjectionSteps implements Stepper {
   }
 
   retryParked(signal: AbortSignal): Promise<RetryResult | undefined> {
-    return this.#place.retryParked(signal, { size: retrySize, attempt: (some, blocks) => this.#retry(some, blocks) })
+    // What a domain that stops has not tried stays parked.
+    const attempt = async (some: readonly ParkedEvent[], blocks: (key: string) => boolean) =>
+      (await untilAborted(signal, this.#retry(some, blocks, signal))) ?? true
+    return this.#place.retryParked(signal, { size: retrySize, attempt })
   }
 
   /** Does some work while no step is taken, after which other rows may serve. */
@@ -100,7 +104,7 @@ export class ProjectionSteps implements Stepper {
     const page = await this.#pages.read({ behind: this.#place.here, to: end, limit }, larger)
     const { events, examined, isLast } = beforeNewer(page, this.#kindOf)
     this.#batchSize = page.events.length === limit ? larger : batchSizeLeast
-    const folded = await this.#foldPatiently(events, signal)
+    const folded = await untilAborted(signal, this.#foldPatiently(events, signal))
     if (folded === undefined) return { events: 0, caughtUp: false }
     const { rows, failed } = folded
     if (failed === undefined || giveUp === 'park') {
@@ -120,12 +124,16 @@ export class ProjectionSteps implements Stepper {
     return { events: index, caughtUp: false }
   }
 
-  async #retry(parked: readonly ParkedEvent[], blocks: (key: string) => boolean): Promise<boolean> {
+  async #retry(
+    parked: readonly ParkedEvent[],
+    blocks: (key: string) => boolean,
+    signal: AbortSignal,
+  ): Promise<boolean> {
     const { here } = this.#place
     const positions = parked.map(({ position }) => position)
     const events = await readEach(this.#options.store, positions, here)
     refuseNewer(events, this.#kindOf)
-    const { rows, failed } = await this.#foldParking(events, blocks)
+    const { rows, failed } = await this.#foldParking(events, blocks, new Breath(this.#options.environment, signal))
     // Of a key that is there twice the last one counts: what fails again is parked again.
     if (!(await this.#place.save(here, [...positions.map(unparkedRow), ...rows]))) return false
     if (failed !== undefined) this.#warn('park', failed)
@@ -144,11 +152,14 @@ export class ProjectionSteps implements Stepper {
 
   /** Folds a batch, and where it fails again as often as the policy says; gives nothing if it is told to end before that. */
   async #foldPatiently(events: readonly StoredEvent[], signal: AbortSignal): Promise<Folded | undefined> {
-    const { projection, lead } = this.#options
+    const { projection, environment, lead } = this.#options
     const { policy } = projection
     const blocks = (key: string) => this.#place.parked.blocks(key)
+    const breath = new Breath(environment, signal)
     for (let tries = 0; ; tries++) {
-      const folded = await (policy.giveUp === 'park' ? this.#foldParking(events, blocks) : this.#fold(events, blocks))
+      const folded = await (policy.giveUp === 'park'
+        ? this.#foldParking(events, blocks, breath)
+        : this.#fold(events, blocks, breath))
       if (folded.failed === undefined || tries >= policy.retries) return folded
       await lead.tries.again(folded.failed.event, tries, folded.failed.cause, policy, signal)
       // A domain that stops is no failure of the event: it is handled again another time.
@@ -157,21 +168,25 @@ export class ProjectionSteps implements Stepper {
   }
 
   /** Folds up to the first event that fails; what has to queue behind something parked earlier does so. */
-  async #fold(events: readonly StoredEvent[], blocks: (key: string) => boolean): Promise<Folded> {
+  async #fold(events: readonly StoredEvent[], blocks: (key: string) => boolean, breath: Breath): Promise<Folded> {
     const { projection, kinds } = this.#options
-    const { keyed, failed } = keyEvents(projection, kinds, events, true)
+    const { keyed, failed } = await keyEvents(projection, kinds, events, true, breath)
     const { kept, leftOut } = partition(keyed, new Map(), blocks)
-    const folded = foldRows(projection, kept, await this.#storedRows(kept))
+    const folded = await foldRows(projection, kept, await this.#storedRows(kept), breath)
     const failure = folded.failed ?? failed[0]
     const queued = leftOut.filter(({ event }) => failure === undefined || event.position < failure.event.position)
     return { rows: [...folded.rows, ...this.#parkedRows(queued)], failed: failure }
   }
 
   /** Folds all but what fails and what has to queue. */
-  async #foldParking(events: readonly StoredEvent[], blocks: (key: string) => boolean): Promise<Folded> {
+  async #foldParking(
+    events: readonly StoredEvent[],
+    blocks: (key: string) => boolean,
+    breath: Breath,
+  ): Promise<Folded> {
     const { projection, kinds } = this.#options
-    const { keyed, failed } = keyEvents(projection, kinds, events, false)
-    const { rows, leftOut } = foldParking(projection, keyed, await this.#storedRows(keyed), blocks)
+    const { keyed, failed } = await keyEvents(projection, kinds, events, false, breath)
+    const { rows, leftOut } = await foldParking(projection, keyed, await this.#storedRows(keyed), blocks, breath)
     const unread = failed.map((each) => ({ ...each, keys: [] }))
     const failures = [...failed, ...leftOut.filter((each) => 'cause' in each)]
     return { rows: [...rows, ...this.#parkedRows([...unread, ...leftOut])], failed: failures[0] }
@@ -187,5 +202,15 @@ export class ProjectionSteps implements Stepper {
   #storedRows(keyed: readonly Keyed[]): Promise<ReadonlyMap<string, Json | undefined>> {
     const keys = keyed.flatMap((each) => each.keys.map(storedKey))
     return this.#rows.valuesOf(keys, this.#options.store, this.#place.storage)
+  }
+}
+
+/** What some work gives; nothing if it was ended by the signal. */
+async function untilAborted<Result>(signal: AbortSignal, work: Promise<Result>): Promise<Result | undefined> {
+  try {
+    return await work
+  } catch (error) {
+    if (signal.aborted && error === signal.reason) return undefined
+    throw error
   }
 }

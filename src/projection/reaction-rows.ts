@@ -6,6 +6,7 @@
 import { decode, encode } from '../domain/encoding.ts'
 import type { Outcome } from '../domain/outcome.ts'
 import { Rejection } from '../domain/rejection.ts'
+import type { Breath } from '../kernel/breath.ts'
 import type { ProjectionStore, Row } from '../store/store.ts'
 import { Timers } from './timers.ts'
 
@@ -33,13 +34,14 @@ export class ReactionRows {
   readonly #answers = new Map<number, Map<string, Remembered>>()
 
   /** Forgets all, and reads what is stored; states and timers are read when they are wanted. */
-  async load(store: ProjectionStore, name: string): Promise<void> {
+  async load(store: ProjectionStore, name: string, breath: Breath): Promise<void> {
     this.timers.load(store, name)
     this.#answers.clear()
     for (let after: string | undefined; ; ) {
       const page = { prefix: answerPrefix, limit: pageSize, ...(after !== undefined && { after }) }
       const rows = await store.listRows(name, page)
       this.apply(rows)
+      await breath.pause()
       if (rows.length < pageSize) return
       after = rows.at(-1)!.key
     }

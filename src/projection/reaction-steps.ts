@@ -6,6 +6,7 @@
 import { ProjectionError } from '../domain/error.ts'
 import type { AnyEventKind } from '../domain/event.ts'
 import type { PlainCommand } from '../domain/plain-command.ts'
+import { Breath } from '../kernel/breath.ts'
 import type { LogPlace, Row, StoredEvent } from '../store/store.ts'
 import { isHopeless, Overtaken } from './blame.ts'
 import { EventRun, failureOf, warnOf, warnOfRefused } from './event-run.ts'
@@ -42,11 +43,13 @@ export class ReactionSteps implements Stepper {
   readonly #options: ReactionOptions
   readonly #rows = new ReactionRows()
   readonly #place: Place
+  readonly #breath: Breath
 
   constructor(options: ReactionOptions) {
-    const { name, store, lead } = options
+    const { name, store, environment, lead } = options
     this.#options = options
-    this.#place = new Place({ name, store, lead, rows: this.#rows })
+    this.#breath = new Breath(environment)
+    this.#place = new Place({ name, store, environment, lead, rows: this.#rows })
   }
 
   // What is the same for every stepper.
@@ -70,10 +73,12 @@ export class ReactionSteps implements Stepper {
   retryParked(signal: AbortSignal): Promise<RetryResult | undefined> {
     return this.#place.retryParked(signal, {
       size: 1,
-      attempt: async ([one], blocks) =>
-        one!.command !== undefined || one!.keys.some(blocks) || this.#retry(one!.position, signal),
-      // A scheduled command waits for its time again, which has come.
-      finish: () => this.#place.save(this.#place.here, this.#place.parked.timerRows()),
+      attempt: async ([one], blocks) => {
+        const { position, command, keys } = one!
+        if (command === undefined) return keys.some(blocks) || this.#retry(position, signal)
+        // A scheduled command waits for its time again, which has come.
+        return this.#place.save(this.#place.here, this.#place.parked.timerRows(position))
+      },
     })
   }
 
@@ -120,6 +125,7 @@ export class ReactionSteps implements Stepper {
     const end = environment.elapsed() + stepMsMax
     let to = this.#place.here
     for (const [i, event] of events.entries()) {
+      await this.#breath.pause()
       try {
         if (!(await run.handle(event, signal))) return { events: i, to, isCut: true }
       } catch (thrown) {
@@ -169,6 +175,7 @@ export class ReactionSteps implements Stepper {
       const next = await timers.first()
       if (next === undefined || next.dueAt > now) return 'all'
       if (signal.aborted || environment.elapsed() >= end) return 'some'
+      await this.#breath.pause()
       const rows = await this.#fire(next)
       if (rows === undefined) return 'overtaken'
       if (!(await this.#place.save(this.#place.here, [{ key: next.key, value: undefined }, ...rows])))

@@ -1,6 +1,8 @@
 /** Reading the rows of a projection, at once or when its runner has come far enough. */
 import { decode } from '../domain/encoding.ts'
 import type { AnyProjection } from '../domain/projection.ts'
+import { Breath } from '../kernel/breath.ts'
+import type { Environment } from '../kernel/environment.ts'
 import type { ProjectionStore } from '../store/store.ts'
 import { type Found, findRows, type Query } from './find.ts'
 import type { Generations } from './generations.ts'
@@ -8,17 +10,27 @@ import { checkRowKey, storedKey } from './row-key.ts'
 import type { Runner } from './runner.ts'
 import type { WaitOptions } from './status.ts'
 
+export interface ReadModelOptions {
+  readonly projection: AnyProjection
+  readonly store: ProjectionStore
+  readonly runner: Runner
+  readonly generations: Generations
+  readonly environment: Environment
+}
+
 export class ReadModelReader {
   readonly #projection: AnyProjection
   readonly #store: ProjectionStore
   readonly #runner: Runner
   readonly #generations: Generations
+  readonly #environment: Environment
 
-  constructor(projection: AnyProjection, store: ProjectionStore, runner: Runner, generations: Generations) {
+  constructor({ projection, store, runner, generations, environment }: ReadModelOptions) {
     this.#projection = projection
     this.#store = store
     this.#runner = runner
     this.#generations = generations
+    this.#environment = environment
   }
 
   get projection(): AnyProjection {
@@ -36,11 +48,11 @@ export class ReadModelReader {
     return rows[0] === undefined ? undefined : decode(rows[0])
   }
 
-  /** @throws DefinitionError `OPTION_INVALID`; ProjectionError as `get` */
+  /** @throws DefinitionError `OPTION_INVALID`; ProjectionError as `get`; the signal's reason */
   find(query: Query<Record<string, unknown>>, wait: WaitOptions): Promise<readonly Found<unknown>[]> {
     return this.#read(
       wait,
-      (storage) => findRows(this.#store, storage, query),
+      (storage) => findRows(this.#store, storage, query, new Breath(this.#environment, wait.signal)),
       () => false,
     )
   }

@@ -7,6 +7,7 @@ import type { Fold } from '../domain/aggregate.ts'
 import { ConflictError, ProjectionError } from '../domain/error.ts'
 import type { HandledKinds } from '../domain/handled-kinds.ts'
 import type { AnyProjection } from '../domain/projection.ts'
+import { Breath } from '../kernel/breath.ts'
 import { type Environment, sleep } from '../kernel/environment.ts'
 import type { Warn } from '../kernel/warning.ts'
 import type { EventStore, LeaseStore, ProjectionStore } from '../store/store.ts'
@@ -50,6 +51,8 @@ interface Build {
 
 const never = new AbortController().signal
 const limitDefault = 100
+/** How long rows that do not serve are still removed when all is to end. */
+const cleaningMsMax = 1000
 /** How often rows are compared anew because another process went on with them. */
 const comparisonsMax = 20
 
@@ -87,7 +90,8 @@ export class Rebuilder {
         await generations.load()
       }
     }
-    if (generations.hasLeftovers && !signal.aborted) await this.#exclusively(() => this.#clear()).catch(ignoreBusy)
+    if (!generations.hasLeftovers || signal.aborted) return
+    await this.#exclusively(() => this.#cleaning(signal, (breath) => this.#clear(breath))).catch(ignoreBusy)
   }
 
   /**
@@ -111,6 +115,7 @@ export class Rebuilder {
     onProgress: OnProgress,
   ): Promise<RowComparison> {
     const { store, generations, projection } = this.#options
+    const breath = this.#breath(signal)
     await this.#broughtUp
     return this.#exclusively(async (lease) => {
       const { steps, generation } = await this.#begin(false, lease)
@@ -124,7 +129,7 @@ export class Rebuilder {
             const position = await checkpoint()
             await catchUp(position + 1)
             await steps.save()
-            const found = await compareRows(store, generations.live.storage, generation.storage, limit, signal)
+            const found = await compareRows(store, generations.live.storage, generation.storage, limit, breath)
             if ((await checkpoint()) === position) return { position, ...found }
             if (tries >= comparisonsMax) {
               throw new ProjectionError('PROJECTION_ELSEWHERE', {
@@ -135,7 +140,7 @@ export class Rebuilder {
           }
         })
       } finally {
-        await this.#clear(generation).catch(() => {})
+        await this.#giveUp(generation, signal)
       }
     })
   }
@@ -155,13 +160,12 @@ export class Rebuilder {
           await steps.save()
           await generations.finish(generation)
         })
-        await generations.tidy().catch(ignoreBusy)
+        await this.#cleaning(signal, (breath) => generations.tidy(breath)).catch(ignoreBusy)
         return { position: steps.position, events }
       } catch (error) {
         // What a domain that stops has built so far is gone on with by the next one, what another has taken over by that one, and
         // where an event is newer by a newer program.
-        if (!(mayGoOn && (signal.aborted || isBusy(error) || isNewer(error))))
-          await this.#clear(generation).catch(() => {})
+        if (!(mayGoOn && (signal.aborted || isBusy(error) || isNewer(error)))) await this.#giveUp(generation, signal)
         throw error
       }
     })
@@ -191,9 +195,10 @@ export class Rebuilder {
     end: number,
   ): Promise<number> {
     const { store } = this.#options
+    const breath = this.#breath(signal)
     let events = 0
     for (let caughtUp = false; !caughtUp; ) {
-      signal.throwIfAborted()
+      await breath.pause()
       if (!(await lease.keep())) this.#refuse()
       tell({ position: steps.position, head: Math.min(end - 1, await store.head()) })
       const step = await steps.step(signal, end)
@@ -211,13 +216,41 @@ export class Rebuilder {
     return (place) => onProgress(measure(place))
   }
 
+  #breath(signal: AbortSignal): Breath {
+    return new Breath(this.#options.environment, signal)
+  }
+
+  async #giveUp(generation: Generation, signal: AbortSignal): Promise<void> {
+    await this.#cleaning(signal, (breath) => this.#clear(breath, generation)).catch(() => {})
+  }
+
+  /** Does what may be left for another time: it ends a moment after the signal says so. */
+  async #cleaning(signal: AbortSignal, work: (breath: Breath) => Promise<void>): Promise<void> {
+    const { environment } = this.#options
+    const isOver = new AbortController()
+    let cancel = () => {}
+    const onAbort = () => {
+      cancel = environment.after(cleaningMsMax, () => isOver.abort(), { background: true })
+    }
+    if (signal.aborted) onAbort()
+    signal.addEventListener('abort', onAbort, { once: true })
+    try {
+      await work(this.#breath(isOver.signal))
+    } catch (error) {
+      if (!isOver.signal.aborted) throw error
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+      cancel()
+    }
+  }
+
   /** Gives up what is being built, and removes it; if that is said, only this build: another that began since is left in peace. */
-  async #clear(only?: Generation): Promise<void> {
+  async #clear(breath: Breath, only?: Generation): Promise<void> {
     const { generations } = this.#options
     await generations.load()
     if (only !== undefined && !generations.isBuilding(only)) return
     await generations.abandon()
-    await generations.tidy()
+    await generations.tidy(breath)
   }
 
   /** @throws ProjectionError `REBUILD_RUNNING` if another does something of the kind */

@@ -4,6 +4,7 @@
  * be started again.
  */
 import { ProjectionError } from '../domain/error.ts'
+import { Breath } from '../kernel/breath.ts'
 import { backOffMs, type Environment, sleep } from '../kernel/environment.ts'
 import type { Warn } from '../kernel/warning.ts'
 import type { EventStore, LeaseStore, ProjectionStore } from '../store/store.ts'
@@ -43,6 +44,7 @@ export class Runner {
   readonly #waiters: PositionWaiters
   readonly #steps: Stepper
   readonly #leadership: Leadership
+  readonly #breath: Breath
   /** Single runs, one after the other. */
   readonly #single = new Exclusive()
   /** Who leads in this process besides the run that follows the log. */
@@ -66,6 +68,7 @@ export class Runner {
   constructor(options: RunnerOptions) {
     const { name, store, environment, owner, leaseMs, stepper, warn } = options
     this.#options = options
+    this.#breath = new Breath(environment)
     this.#tries = new Tries({ called: name.startsWith('reaction ') ? name : `projection ${name}`, environment, warn })
     this.#waiters = new PositionWaiters(name, environment, () => this.#tries.current)
     this.#leadership = new Leadership({
@@ -171,6 +174,7 @@ export class Runner {
         const step = await this.#orFail(this.#steps.step(signal))
         events += step.events
         caughtUp = step.caughtUp
+        await this.#breath.pause()
         continue
       }
       end ??= await store.head()
@@ -329,6 +333,7 @@ export class Runner {
         const { caughtUp, restMs = Number.POSITIVE_INFINITY } = await this.#orFail(this.#steps.step(signal))
         this.#failures = 0
         this.#tries.storeIsBack()
+        await this.#breath.pause()
         mayHaveGrown = !caughtUp
         dueAt = environment.elapsed() + restMs
       }

@@ -28,6 +28,7 @@ const append = (store: OpenStore, aggregate: string, count = 1, tags: readonly s
 const context = (store: SubscriptionContext['store'], pollIntervalMs = 60_000): SubscriptionContext => ({
   store,
   tail: new Tail({ store, environment: systemEnvironment, pollIntervalMs }),
+  environment: systemEnvironment,
   stopped: new AbortController().signal,
 })
 

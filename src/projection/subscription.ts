@@ -4,6 +4,8 @@
  * pulls, so a slow one holds one page and nothing piles up. A log that is not the one that was read before is refused, not gone on with.
  */
 import { checkKeys, checkOption, checkSignal, checkWhole } from '../domain/options.ts'
+import { Breath } from '../kernel/breath.ts'
+import type { Environment } from '../kernel/environment.ts'
 import type { EventStore, LogPlace, ReadAllOptions, StoredEvent } from '../store/store.ts'
 import type { Tail } from './tail.ts'
 
@@ -23,6 +25,7 @@ export interface SubscriptionOptions extends Pick<ReadAllOptions, 'types' | 'agg
 export interface SubscriptionContext {
   readonly store: EventStore
   readonly tail: Tail
+  readonly environment: Environment
   readonly stopped: AbortSignal
 }
 
@@ -64,13 +67,14 @@ export function subscribe(
 }
 
 async function* follow(
-  { store, tail, stopped }: SubscriptionContext,
+  { store, tail, environment, stopped }: SubscriptionContext,
   start: LogPlace | Promise<LogPlace>,
   pageSize: number,
   { signal, ...filters }: Omit<SubscriptionOptions, 'from' | 'after' | 'pageSize'>,
 ): AsyncGenerator<StoredEvent, void, void> {
   const ended = signal === undefined ? stopped : AbortSignal.any([stopped, signal])
   const follower = tail.follow()
+  const breath = new Breath(environment)
   try {
     let behind = (await untilEnded(start, ended)) ?? { position: 0 }
     const examined = () => behind.position
@@ -80,7 +84,9 @@ async function* follow(
       const options = { ...filters, behind, limit: pageSize, signal: ended }
       const page = await untilEnded(store.readAll(range, options), ended)
       if (page === undefined) break
+      await breath.pause()
       for (const event of page.events) {
+        if (breath.isDue) await breath.pause()
         if (ended.aborted) break
         yield event
       }

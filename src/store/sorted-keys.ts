@@ -59,7 +59,7 @@ function merged(many: readonly string[], few: readonly string[]): readonly strin
 }
 
 /** Where the first of the sorted keys is that does not come before one. */
-export function firstFrom(sorted: readonly string[], key: string): number {
+export function firstFrom<Key extends string | number>(sorted: readonly Key[], key: Key): number {
   let low = 0
   let high = sorted.length
   while (low < high) {
