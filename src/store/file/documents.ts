@@ -13,6 +13,8 @@ import { Snapshots } from './snapshots.ts'
 export interface DocumentsPlace {
   readonly disk: Disk
   readonly directory: string
+  /** The id of the log. */
+  readonly log: string
   readonly lock: Lock
   readonly journal: JournalOptions
 }
@@ -41,8 +43,8 @@ export class Documents {
     const [snapshots, projections, leases] = [new Snapshots(), new Projections(), new Leases(place.lock.token, now)]
     const opened: Journal[] = []
     const open = async (name: string, contents: JournalContents) => {
-      const { disk, directory, lock } = place
-      const journal = await Journal.open({ disk, directory, lock, name }, contents, place.journal, (message) =>
+      const { disk, directory, log, lock } = place
+      const journal = await Journal.open({ disk, directory, log, lock, name }, contents, place.journal, (message) =>
         warn({ code: 'TORN_TAIL_CUT', message }),
       )
       opened.push(journal)
@@ -50,8 +52,9 @@ export class Documents {
     }
     try {
       const journals = {
-        snapshots: await open('snapshots.jsonl', snapshots),
+        // The first, since it is refused where it is damaged, and nothing is to be changed then.
         projections: await open('projections.jsonl', projections),
+        snapshots: await open('snapshots.jsonl', snapshots),
         leases: await open('leases.jsonl', leases),
       }
       const documents = new Documents(snapshots, projections, leases, journals)

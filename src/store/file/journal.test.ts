@@ -1,8 +1,9 @@
 /** The journals of snapshots, projections and leases. */
 import assert from 'node:assert/strict'
-import { readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { copyFile, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { hasCode } from '../../domain/error.ts'
 import { at } from '../../testing/checkpoint-at.ts'
 import type { Store } from '../store.ts'
 import { nodeDisk } from './disk.ts'
@@ -108,6 +109,54 @@ describe('A journal', () => {
     isBroken = false
     await assert.rejects(store.saveStep('p', step), { code: 'STORE_HALTED' })
     await store.close()
+  })
+
+  test('of rows that is damaged in a finished line is refused, and one that is only a help is cut there', async () => {
+    const flipped = (line: string): string => line.replace(/}$/, ')')
+    const damages: Readonly<Record<string, (lines: readonly string[]) => readonly string[]>> = {
+      'a flipped bit': ([first, second, ...rest]) => [first!, flipped(second!), ...rest],
+      'a flipped bit in the last line': (lines) => [...lines.slice(0, -2), flipped(lines.at(-2)!), ''],
+      'a line that is gone': ([first, , ...rest]) => [first!, ...rest],
+      'a line twice': ([first, ...rest]) => [first!, first!, ...rest],
+      'no first line': ([, ...rest]) => rest,
+    }
+    for (const [how, damage] of Object.entries(damages)) {
+      await using place = await testPlace()
+      const first = await place.open()
+      await step(first, 0, 5)
+      for (let n = 1; n < 5; n++) await first.saveSnapshot(snapshotOf(stream('p'), n), { keep: 9 })
+      await first.close()
+      const [rows, snapshots] = [pathOf(place, 'projections'), pathOf(place, 'snapshots')]
+      for (const path of [rows, snapshots]) {
+        await writeFile(path, damage((await readFile(path, 'utf8')).split('\n')).join('\n'))
+      }
+      const damaged = await Promise.all([rows, snapshots].map((path) => readFile(path, 'utf8')))
+      await assert.rejects(place.open(), (error: unknown) => {
+        assert.ok(hasCode(error, 'STORE_CORRUPT'), how)
+        assert.match(error.message, /projections\.jsonl.*remove the file/)
+        return true
+      })
+      assert.deepEqual(await Promise.all([rows, snapshots].map((path) => readFile(path, 'utf8'))), damaged, how)
+      await rm(rows)
+      const second = await place.open()
+      assert.deepEqual(await second.loadCheckpoint('p'), at(0))
+      assert.ok(place.warnings.includes('TORN_TAIL_CUT'), how)
+    }
+  })
+
+  test('of another store, or of other things, is refused', async () => {
+    await using place = await testPlace()
+    await using other = await testPlace()
+    for (const one of [place, other]) {
+      const store = await one.open()
+      await step(store, 0, 3)
+      await store.acquireLease('l', 'me', 1000)
+      await store.close()
+    }
+    for (const from of [pathOf(other, 'projections'), pathOf(place, 'leases')]) {
+      await copyFile(from, pathOf(place, 'projections'))
+      await assert.rejects(place.open(), (error) => hasCode(error, 'STORE_CORRUPT'))
+    }
   })
 
   test('takes changes at once one after the other', async () => {

@@ -4,14 +4,18 @@
  * changes up to one behind the last of those are there and the others are not, which is enough for what can be worked out
  * again from the log. When it has grown well over what is alive in it, it is written anew beside itself and renamed.
  *
+ * The checksum of a line goes on from that of the line before it, and the first from the name of the journal and the id of the log: a line that is
+ * missing, or is of another place or journal, is noticed.
+ *
  * Changes happen one at a time. A change is lines of JSON, so a person can read what became of a row.
  */
+import { crc32 } from 'node:zlib'
 import { StoreError } from '../../domain/error.ts'
 import { type Disk, type DiskFile, replaceFile, writeFully } from './disk.ts'
 import { checkInPlace, type HeldFile, hold } from './in-place.ts'
-import { LineBuffer, parseLine, visitLines } from './lines.ts'
+import { checksumOf, LineBuffer, parseLine, visitLines } from './lines.ts'
 import type { Lock } from './lock.ts'
-import { troubleOf } from './trouble.ts'
+import { corrupt, troubleOf } from './trouble.ts'
 
 /** What a journal keeps: it can be told changes again, and told as few of them. */
 export interface JournalContents {
@@ -19,6 +23,8 @@ export interface JournalContents {
   replay(change: unknown): void
   /** About how many bytes `changes` would be. */
   readonly size: number
+  /** What has to be done before a damaged journal can be gone without; `undefined` if its end is cut like an unfinished one. */
+  readonly remedy: string | undefined
   /** The JSON of changes that make all this from nothing. */
   changes(): Iterable<string>
 }
@@ -36,6 +42,8 @@ export interface JournalPlace {
   readonly disk: Disk
   readonly directory: string
   readonly name: string
+  /** The id of the log that it stands beside. */
+  readonly log: string
   readonly lock: Pick<Lock, 'check'>
 }
 
@@ -57,6 +65,10 @@ export class Journal {
   readonly #contents: JournalContents
   readonly #options: JournalOptions
   readonly #lines = new LineBuffer()
+  /** What the first line goes on from. */
+  readonly #seed: number
+  /** What the next line goes on from. */
+  #checksum: number
   readonly #lock: Pick<Lock, 'check'>
   #held: HeldFile
   #length: number
@@ -73,8 +85,10 @@ export class Journal {
     contents: JournalContents,
     options: JournalOptions,
     held: HeldFile,
-    length: number,
+    { length, checksum }: { readonly length: number; readonly checksum: number },
   ) {
+    this.#seed = seedOf(place)
+    this.#checksum = checksum
     this.#disk = place.disk
     this.#lock = place.lock
     this.#directory = place.directory
@@ -86,9 +100,10 @@ export class Journal {
   }
 
   /**
-   * Opens a journal, or begins one, and tells its contents what is in it. A bad line ends it: it is cut there.
+   * Opens a journal, or begins one, and tells its contents what is in it. A line that is unfinished ends it: it is cut there.
    *
    * @param onCut hears where, if so
+   * @throws StoreError `STORE_CORRUPT` for a line that was finished and is damaged, unless the contents can do without
    */
   static async open(
     place: JournalPlace,
@@ -102,12 +117,15 @@ export class Journal {
     const file = await disk.open(path, 'write')
     try {
       const { length } = await file.status()
-      const end = await replayAll(file, length, contents)
+      const { end, checksum, isDamaged } = await replayAll(file, { length, seed: seedOf(place) }, contents)
       if (end < length) {
+        const reason = 'the line does not fit its checksum, or not behind the one before it'
+        const where = `${path}, byte ${end}`
+        if (isDamaged && contents.remedy !== undefined) throw corrupt(directory, where, `${reason}; ${contents.remedy}`)
         await file.truncate(end)
-        onCut(`${path}, byte ${end}: the line does not fit its checksum; ${length - end} bytes were cut`)
+        onCut(`${where}: ${reason}; ${length - end} bytes were cut`)
       }
-      return new Journal(place, contents, options, await hold(path, file), end)
+      return new Journal(place, contents, options, await hold(path, file), { length: end, checksum })
     } catch (error) {
       await file.close().catch(() => undefined)
       throw error
@@ -157,8 +175,8 @@ export class Journal {
     if (this.#halted !== undefined) throw this.#halted
     await this.#lock.check()
     this.#lines.clear()
-    this.#lines.add(json)
-    const { bytes } = this.#lines
+    this.#lines.add(json, this.#checksum)
+    const { bytes, checksum } = this.#lines
     this.#isDirty = true
     try {
       await writeFully(this.#held.file, bytes, this.#length)
@@ -170,6 +188,7 @@ export class Journal {
     }
     await checkInPlace(this.#disk, this.#directory, this.#held)
     this.#length += bytes.length
+    this.#checksum = checksum
   }
 
   async #sync(): Promise<void> {
@@ -188,10 +207,10 @@ export class Journal {
     const path = `${this.#directory}/${this.#name}`
     const file = await this.#disk.open(`${path}.new`, 'create')
     let held: HeldFile
-    let length: number
+    let written: { readonly length: number; readonly checksum: number }
     try {
       held = await hold(path, file)
-      length = await this.#writeChanges(file)
+      written = await this.#writeChanges(file)
       await file.sync()
     } catch (error) {
       await file.close().catch(() => undefined)
@@ -207,7 +226,8 @@ export class Journal {
     }
     const old = this.#held.file
     this.#held = held
-    this.#length = length
+    this.#length = written.length
+    this.#checksum = written.checksum
     this.#halted = undefined
     this.#isDirty = false
     await old.close().catch(() => undefined)
@@ -226,9 +246,10 @@ export class Journal {
     this.#halted = new StoreError('STORE_HALTED', { store: this.#directory, reason }, cause)
   }
 
-  /** Returns how many bytes they were. */
-  async #writeChanges(file: DiskFile): Promise<number> {
+  /** Returns how many bytes they were, and what the next line goes on from. */
+  async #writeChanges(file: DiskFile): Promise<{ readonly length: number; readonly checksum: number }> {
     let length = 0
+    let checksum = this.#seed
     const put = async () => {
       await writeFully(file, this.#lines.bytes, length)
       length += this.#lines.bytes.length
@@ -236,23 +257,50 @@ export class Journal {
     }
     this.#lines.clear()
     for (const json of this.#contents.changes()) {
-      this.#lines.add(json)
+      this.#lines.add(json, checksum)
+      checksum = this.#lines.checksum
       if (this.#lines.bytes.length > compactionBytesAtOnce) await put()
     }
     await put()
-    return length
+    return { length, checksum }
   }
 }
 
-async function replayAll(file: DiskFile, length: number, contents: JournalContents): Promise<number> {
-  let end = 0
-  let isWhole = true
-  await visitLines(file, { from: 0, to: length }, (line, offset) => {
-    const change = isWhole ? parseLine(line) : undefined
-    isWhole = change !== undefined
-    if (!isWhole) return
-    contents.replay(change)
-    end = offset + line.length
-  })
-  return end
+interface Replayed {
+  /** Where the last good line ends. */
+  readonly end: number
+  readonly checksum: number
+  /** Whether the line there was finished: no killed process and no power failure leaves such a line. */
+  readonly isDamaged: boolean
 }
+
+async function replayAll(
+  file: DiskFile,
+  { length, seed }: { readonly length: number; readonly seed: number },
+  contents: JournalContents,
+): Promise<Replayed> {
+  let [end, checksum, isWhole, isDamaged] = [0, seed, true, false]
+  await visitLines(file, { from: 0, to: length }, (line, offset) => {
+    if (!isWhole) return
+    const change = parseLine(line, undefined, checksum)
+    isWhole = change !== undefined && isReplayed(contents, change)
+    if (isWhole) {
+      checksum = checksumOf(line)
+      end = offset + line.length
+    } else isDamaged = line.at(-1) === lineFeed && !line.includes(0)
+  })
+  return { end, checksum, isDamaged }
+}
+
+/** A line that fits its checksum and is no change was written by a person. */
+function isReplayed(contents: JournalContents, change: unknown): boolean {
+  try {
+    contents.replay(change)
+    return true
+  } catch {
+    return false
+  }
+}
+
+const lineFeed = 10
+const seedOf = ({ log, name }: JournalPlace): number => crc32(`${log} ${name}`)

@@ -35,6 +35,8 @@ export class Leases implements JournalContents {
     this.#now = now
   }
 
+  readonly remedy = undefined
+
   get size(): number {
     return this.#size
   }

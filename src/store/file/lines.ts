@@ -22,14 +22,18 @@ export class LineBuffer {
   /** The checksum of the line that was added last. */
   checksum = 0
 
-  /** Adds a line and returns its length in bytes. */
-  add(json: string): number {
+  /**
+   * Adds a line and returns its length in bytes.
+   *
+   * @param seed the checksum that it goes on from, so that the line fits behind one other only
+   */
+  add(json: string, seed: number = 0): number {
     const start = this.#length
     // A code unit of UTF-16 is at most three bytes of UTF-8.
     this.#reserve(start + json.length * 3 + prefixBytes + 1)
     const bytes = this.#bytes
     const end = start + prefixBytes + bytes.write(json, start + prefixBytes)
-    let checksum = crc32(bytes.subarray(start + prefixBytes, end))
+    let checksum = crc32(bytes.subarray(start + prefixBytes, end), seed)
     this.checksum = checksum
     for (let i = start + 7; i >= start; i--) {
       bytes[i] = digits[checksum & 15]!
@@ -63,11 +67,12 @@ export class LineBuffer {
  * What a line (with its line feed) says, if its checksum fits; else `undefined`.
  *
  * @param expected the checksum that it is to have, if that is known
+ * @param seed the checksum that it goes on from
  */
-export function parseLine(line: Buffer, expected?: number): unknown {
+export function parseLine(line: Buffer, expected?: number, seed: number = 0): unknown {
   const end = line.length - 1
   if (end < prefixBytes || line[end] !== lineFeed || line[prefixBytes - 1] !== space) return undefined
-  let checksum = crc32(line.subarray(prefixBytes, end))
+  let checksum = crc32(line.subarray(prefixBytes, end), seed)
   if (expected !== undefined && checksum !== expected) return undefined
   for (let i = 7; i >= 0; i--) {
     if (line[i] !== digits[checksum & 15]) return undefined

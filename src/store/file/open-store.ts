@@ -59,7 +59,7 @@ async function openParts(
   const segments = new Segments({ disk, directory, lock }, settings, list)
   try {
     await segments.start()
-    const place = { disk, directory, lock, journal: { compactBytesMin, mayLoseOnPowerFailure } }
+    const place = { disk, directory, log, lock, journal: { compactBytesMin, mayLoseOnPowerFailure } }
     const documents = await Documents.open(place, index, options)
     if (mayLoseOnPowerFailure) await markUnsynced(disk, directory, index.end)
     else if (wasUnsynced) await unmarkUnsynced(disk, directory)

@@ -35,6 +35,9 @@ export class Projections implements JournalContents {
   readonly #projections = new Map<string, Projection>()
   #size = 0
 
+  /** What a reaction has sent, and timers, stand in it: to forget a part of that is for a person to decide. */
+  readonly remedy = 'remove the file to begin with all projections and reactions from the start'
+
   get size(): number {
     return this.#size
   }

@@ -101,6 +101,20 @@ export function isRecord(candidate: unknown): candidate is CommitRecord {
   )
 }
 
+/** Whether all of a commit is as it was written: a person may have edited the line, and its checksum. */
+export function isWhole({ recordedAt, events, command, digest }: CommitRecord): boolean {
+  if (!Number.isFinite(recordedAt)) return false
+  if (command !== undefined && (typeof command !== 'string' || !Number.isSafeInteger(digest))) return false
+  return events.every(
+    (event) =>
+      typeof event?.type === 'string' &&
+      Number.isSafeInteger(event.revision) &&
+      event.data !== undefined &&
+      (event.metadata === undefined || (typeof event.metadata === 'object' && event.metadata !== null)) &&
+      (event.tags === undefined || Array.isArray(event.tags)),
+  )
+}
+
 const noMetadata: JsonObject = Object.freeze({})
 const noTags: readonly string[] = Object.freeze([])
 

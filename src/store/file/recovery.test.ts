@@ -96,6 +96,24 @@ describe('Damage before the end', () => {
     assert.equal((await readFile(path)).compare(bytes), 0)
   })
 
+  test('is refused where a line fits its checksum and is no commit', async () => {
+    await using place = await testPlace()
+    const path = await threeCommits(place)
+    await removeIndex(place)
+    const [first, second, ...rest] = (await readFile(path, 'utf8')).split('\n')
+    for (const events of [
+      '[null]',
+      '[{"type":5}]',
+      '[{"type":"T","revision":1}]',
+      '[{"type":"T","revision":1,"data":1,"tags":1}]',
+    ]) {
+      const json = second!.slice(9).replace(/"events":.*$/, `"events":${events}}`)
+      const line = `${crc32(json).toString(16).padStart(8, '0')} ${json}`
+      await writeFile(path, [first, line, ...rest].join('\n'))
+      await refusesAsCorrupt(place, /line 2 /, /no commit/)
+    }
+  })
+
   test('that makes another whole line out of one is found by the read', async () => {
     await using place = await testPlace()
     const path = await threeCommits(place)

@@ -13,7 +13,7 @@ import type { Breather } from './breather.ts'
 import type { CommitIndex } from './commit-index.ts'
 import type { Disk, DiskFile } from './disk.ts'
 import { checksumOf, parseLine, visitLines } from './lines.ts'
-import { type CommitRecord, isRecord } from './record.ts'
+import { type CommitRecord, isRecord, isWhole } from './record.ts'
 import type { Segment } from './segments.ts'
 import { corrupt } from './trouble.ts'
 
@@ -98,6 +98,7 @@ export class Scan {
 
   #add(record: CommitRecord, line: Buffer, where: string): void {
     const index = this.#index
+    if (!isWhole(record)) throw corrupt(this.#directory, where, 'the line fits its checksum, and is no commit')
     if (record.position !== index.head + 1) {
       throw corrupt(this.#directory, where, `it has position ${record.position}, and ${index.head + 1} is next`)
     }

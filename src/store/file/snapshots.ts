@@ -35,6 +35,8 @@ export class Snapshots implements JournalContents {
   readonly #kept = new Map<string, GrowingMap<readonly Kept[]>>()
   #size = 0
 
+  readonly remedy = undefined
+
   get size(): number {
     return this.#size
   }
