@@ -326,7 +326,7 @@ export interface OpenOptions {
 
 /** Something worth knowing that is no error. */
 export interface StoreWarning {
-  readonly code: 'TORN_TAIL_CUT' | 'INDEX_REBUILT' | 'LOCK_TAKEN_OVER' | 'DURABILITY_WEAKENED'
+  readonly code: 'TORN_TAIL_CUT' | 'INDEX_REBUILT' | 'LOCK_TAKEN_OVER' | 'DURABILITY_WEAKENED' | 'NOT_LISTENING'
   readonly message: string
 }
 

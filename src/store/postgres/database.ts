@@ -10,14 +10,7 @@
  */
 import { createHash } from 'node:crypto'
 import { startTimer, stopTimer } from '../timers.ts'
-import {
-  type Driver,
-  type DriverQuery,
-  isPool,
-  type PostgresClient,
-  type PostgresPool,
-  type ServerNotice,
-} from './driver.ts'
+import type { DriverQuery, PostgresClient, PostgresPool, ServerNotice } from './driver.ts'
 import {
   breaksConnection,
   isAsOfStandby,
@@ -28,7 +21,6 @@ import {
   stateOf,
   TimedOut,
 } from './failure.ts'
-import type { Settings } from './options.ts'
 
 /** A parameter of a statement; a `Buffer` goes in binary form. */
 export type Parameter = string | number | boolean | Buffer | null
@@ -41,8 +33,8 @@ const begin = 'BEGIN ISOLATION LEVEL READ COMMITTED'
 const askForRecovery = 'SELECT pg_is_in_recovery()'
 /** Where in the server a commit stops waiting for its standby, though it is not there. The words for it are in the server's language. */
 const endOfWait = 'SyncRepWaitForLSN'
-/** After so long a connection on which nothing is said is tried: else one to a host that is gone would be taken for good for hours. */
-const keepAliveInitialDelayMillis = 10_000
+/** Forgets whatever a session has. */
+const discard = 'DISCARD ALL'
 const ignore = (): void => {}
 
 /** A transaction that is under way. */
@@ -53,8 +45,8 @@ export interface Transaction {
 
 export class Database {
   readonly #pool: PostgresPool
-  readonly #isOwn: boolean
   readonly #timeoutMs: number
+  readonly #discards: boolean
   /** Connections that are to be thrown away. */
   readonly #broken = new WeakSet<PostgresClient>()
   /** Connections on which the server has said that it did not wait for its standby. */
@@ -68,16 +60,11 @@ export class Database {
   /** Whether transactions begin at another isolation unless one says otherwise, as was once seen. */
   #saysIsolation = false
 
-  constructor(driver: Driver, settings: Settings) {
-    const { connection, poolSize, timeoutMs } = settings
+  /** @param after whether what a loan of a connection has left behind in its session is discarded */
+  constructor(pool: PostgresPool, timeoutMs: number, after: 'keep' | 'discard' = 'keep') {
+    this.#pool = pool
     this.#timeoutMs = timeoutMs
-    this.#isOwn = typeof connection === 'string' || !isPool(connection)
-    this.#pool =
-      typeof connection !== 'string' && isPool(connection)
-        ? connection
-        : new driver.Pool({ ...configOf(settings), max: poolSize, allowExitOnIdle: true })
-    // Idle connections break when a server restarts; the pool has dropped them by the time it tells.
-    this.#pool.on('error', ignore)
+    this.#discards = after === 'discard'
   }
 
   /** From now on the server parses and plans these once a connection, not with every call. */
@@ -181,7 +168,8 @@ export class Database {
       throw error
     } finally {
       client.off('notice', hear)
-      this.#giveBack(client)
+      // Nobody waits for it.
+      void this.#giveBack(client)
     }
   }
 
@@ -211,24 +199,13 @@ export class Database {
     })
   }
 
-  #giveBack(client: PostgresClient): void {
+  async #giveBack(client: PostgresClient): Promise<void> {
+    if (this.#discards && !this.#broken.has(client)) {
+      await this.#run(client, discard, []).catch(() => this.#broken.add(client))
+    }
     client.off('error', ignore)
     client.release(this.#broken.has(client))
   }
-
-  /** Ends the pool, unless it is the caller's. An own pool keeps its listener: connections that are ending may still break. */
-  async close(): Promise<void> {
-    // The time that bounds the wait also keeps the process alive for it: idle connections do not.
-    if (this.#isOwn) await within(this.#timeoutMs, this.#pool.end()).catch(ignore)
-    else this.#pool.off('error', ignore)
-  }
-}
-
-/** What a connection of the store's own is made from. */
-export function configOf({ connection, timeoutMs }: Settings): object {
-  const given = typeof connection === 'string' ? { connectionString: connection } : connection
-  const base = typeof given === 'object' && isPool(given) ? given.options : given
-  return { keepAlive: true, keepAliveInitialDelayMillis, connectionTimeoutMillis: timeoutMs, ...base }
 }
 
 /** An error of the driver's that the server has not sent is one of the connection. */

@@ -58,6 +58,12 @@ export interface DriverQuery {
   readonly types?: any
 }
 
+/** What was said on a channel. */
+export interface Notification {
+  readonly channel: string
+  readonly payload?: string | undefined
+}
+
 /** A connection of its own, as the driver makes it. */
 export interface OwnClient {
   connect(): Promise<unknown>
@@ -66,7 +72,7 @@ export interface OwnClient {
   unref(): void
   on(event: 'error', listener: (error: Error) => void): unknown
   on(event: 'end', listener: () => void): unknown
-  on(event: 'notification', listener: (message: { readonly payload?: string | undefined }) => void): unknown
+  on(event: 'notification', listener: (message: Notification) => void): unknown
 }
 
 /** The driver. */

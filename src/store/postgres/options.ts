@@ -7,7 +7,10 @@ import type { PostgresConfig, PostgresPool } from './driver.ts'
 export interface PostgresOptions {
   /** The schema in which the tables are, `mneme` by default. Several stores may share a database, each in its own. */
   readonly schema?: string
-  /** How many connections the store opens at most, one to listen left aside; 10 by default. Not with a pool of your own. */
+  /**
+   * How many connections commands and reads have at most; 10 by default. Not with a pool of your own. Steps of projections that write
+   * tables have others, half as many at most, and one listens.
+   */
   readonly poolSize?: number
   /**
    * Whether the store has a connection on which it is told of what other processes append, by LISTEN. True by default. Without,

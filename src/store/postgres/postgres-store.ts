@@ -25,16 +25,18 @@ import type {
   Store,
   StoredEvent,
   StoreLimits,
+  StoreWarning,
   StreamEnd,
 } from '../store.ts'
-import { Database } from './database.ts'
+import { Connections } from './connections.ts'
+import type { Database } from './database.ts'
 import { Documents, documentStatements } from './documents.ts'
-import { type Driver, loadDriver } from './driver.ts'
+import { loadDriver } from './driver.ts'
 import { EventAppender } from './event-appender.ts'
 import { EventReader, type RunQuery } from './event-reader.ts'
 import { eventStatements } from './event-statements.ts'
 import { errorOf, isClash, isLost, isOfStatement, reading, sqlFailure, storeNamed } from './failure.ts'
-import { Listener } from './listener.ts'
+import type { Hearer } from './listener.ts'
 import { channelOf, prepareTables } from './migration.ts'
 import type { Settings } from './options.ts'
 import { LentTransaction, WorkThrew } from './sql-transaction.ts'
@@ -50,22 +52,24 @@ export class PostgresStore implements Store {
   readonly singleWriter = false
   readonly #schema: string
   readonly #settings: Settings
+  readonly #connections: Connections
   readonly #database: Database
   readonly #appender: EventAppender
   readonly #events: EventReader
   readonly #streams: Streams
   readonly #documents: Documents
   readonly #listeners = new Listeners()
-  readonly #listener: Listener | undefined
+  readonly #hearer: Hearer
   readonly #underWay = new Set<Promise<unknown>>()
   /** The last position that the listeners have been told of. */
   #announced = 0
   #closing: Promise<void> | undefined
 
-  private constructor(settings: Settings, database: Database, driver: Driver) {
-    const { schema, listen } = settings
+  private constructor(settings: Settings, connections: Connections, database: Database, warn: OpenOptions['warn']) {
+    const { schema } = settings
     this.#schema = schema
     this.#settings = settings
+    this.#connections = connections
     this.#database = database
     this.#appender = new EventAppender(database, settings)
     const read: RunQuery = (text, values) => this.#read(text, values)
@@ -77,26 +81,29 @@ export class PostgresStore implements Store {
     const access = { read, write: (...query: Parameters<RunQuery>) => this.#write(...query) }
     this.#streams = new Streams(access, ofStreams)
     this.#documents = new Documents(access, ofDocuments, settings)
-    if (!listen) return
-    this.#listener = new Listener(driver, settings, channelOf(schema), (position) => this.#announce(position))
+    this.#hearer = {
+      channel: channelOf(schema),
+      hear: (position) => this.#announce(position),
+      fail: (error) => warn(notListening(schema, error)),
+    }
   }
 
   /** @throws StoreError, DefinitionError */
   static async open(settings: Settings, { warn }: OpenOptions): Promise<PostgresStore> {
-    const driver = await loadDriver()
-    const database = new Database(driver, settings)
+    const connections = Connections.of(await loadDriver(), settings)
+    const database = connections.forCommands(settings)
     const { schema } = settings
     try {
       await prepareTables(database, settings)
     } catch (error) {
-      await database.close()
+      await connections.close(settings)
       throw errorOf(schema, 'opening it', error)
     }
     if (settings.mayLoseOnPowerFailure) {
       const message = `${storeNamed(schema)} answers before the data is on the disk: a crash of the server may lose the last commits`
       warn({ code: 'DURABILITY_WEAKENED', message })
     }
-    return new PostgresStore(settings, database, driver)
+    return new PostgresStore(settings, connections, database, warn)
   }
 
   async append(commits: readonly Commit[], options: AppendOptions = {}): Promise<readonly AppendResult[]> {
@@ -114,7 +121,7 @@ export class PostgresStore implements Store {
   }
 
   readAll(range: Range, options: ReadAllOptions = {}): Promise<Page> {
-    return this.#counted(reading, () => this.#events.readAll(range, options))
+    return this.#inTurn(reading, () => this.#events.readAll(range, options))
   }
 
   findCommit(stream: StreamId, commitId: string): Promise<Receipt | undefined> {
@@ -135,7 +142,7 @@ export class PostgresStore implements Store {
 
   /** The first one has the store listen: nobody else would want to hear. */
   onAppend(listener: () => void): () => void {
-    this.#listener?.start()
+    if (this.#settings.listen) this.#connections.listener(this.#settings).add(this.#hearer)
     return this.#listeners.add(listener)
   }
 
@@ -153,15 +160,15 @@ export class PostgresStore implements Store {
   }
 
   loadRows(projection: string, keys: readonly string[]): Promise<readonly (Json | undefined)[]> {
-    return this.#counted(reading, () => this.#documents.loadRows(projection, keys))
+    return this.#inTurn(reading, () => this.#documents.loadRows(projection, keys))
   }
 
   listRows(projection: string, page: RowPage): Promise<readonly Row[]> {
-    return this.#counted(reading, () => this.#documents.listRows(projection, page))
+    return this.#inTurn(reading, () => this.#documents.listRows(projection, page))
   }
 
   saveStep(projection: string, step: ProjectionStep): Promise<void> {
-    return this.#counted('saving a step', () => this.#documents.saveStep(projection, step))
+    return this.#inTurn('saving a step', () => this.#documents.saveStep(projection, step))
   }
 
   transact(
@@ -171,10 +178,13 @@ export class PostgresStore implements Store {
   ): Promise<void> {
     return this.#counted('saving a step', async () => {
       try {
-        await this.#database.transaction(async ({ client, query }) => {
-          await this.#documents.beginStep(query, projection, from)
-          const lent = new LentTransaction(this.#database, this.#settings, client)
-          await lent.run(work, (step) => this.#documents.endStep(query, projection, step))
+        await this.#connections.stepping.take(async () => {
+          const database = this.#connections.forSteps(this.#settings)
+          await database.transaction(async ({ client, query }) => {
+            await this.#documents.beginStep(query, projection, from)
+            const lent = new LentTransaction(database, this.#settings, client)
+            await lent.run(work, (step) => this.#documents.endStep(query, projection, step))
+          })
         })
       } catch (error) {
         // What the work has written is checked as late as at the end where its constraints are deferred.
@@ -198,8 +208,8 @@ export class PostgresStore implements Store {
   close(): Promise<void> {
     this.#closing ??= (async () => {
       await Promise.allSettled(this.#underWay)
-      await this.#listener?.close()
-      await this.#database.close()
+      if (this.#settings.listen) this.#connections.listener(this.#settings).remove(this.#hearer)
+      await this.#connections.close(this.#settings)
     })()
     return this.#closing
   }
@@ -216,6 +226,11 @@ export class PostgresStore implements Store {
     } finally {
       this.#underWay.delete(acting)
     }
+  }
+
+  /** Does something that no command waits for, when it is its turn. */
+  #inTurn<Result>(doing: string, act: () => Promise<Result>): Promise<Result> {
+    return this.#counted(doing, () => this.#connections.reading.take(act))
   }
 
   /** Reads, once more if the connection was lost: a server that was started again is met by the second try. */
@@ -251,4 +266,10 @@ export class PostgresStore implements Store {
   #checkOpen(): void {
     if (this.#closing !== undefined) throw new StoreError('STORE_CLOSED', { store: storeNamed(this.#schema) })
   }
+}
+
+function notListening(schema: string, error: unknown): StoreWarning {
+  const reason = error instanceof Error ? error.message : String(error)
+  const message = `${storeNamed(schema)} does not hear of what other processes append: ${reason}. It goes on trying; followers poll meanwhile`
+  return { code: 'NOT_LISTENING', message }
 }
