@@ -1,4 +1,5 @@
 /** So many at once; everybody else waits in line, for as long as it takes. */
+
 export class Turns {
   #free: number
   readonly #waiting: (() => void)[] = []
