@@ -54,6 +54,7 @@ export interface Bare {
 /** Connects to a place's server. @param path the schema, if it is not the place's */
 export async function connectBare(place: Place, path = place.path): Promise<Bare> {
   const client = await connect(place.url)
+  await client.query("SET mneme.writing = 'on'")
   const types = { getTypeParser: () => (text: unknown) => text }
   return {
     client,

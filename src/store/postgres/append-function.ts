@@ -43,6 +43,12 @@ const steps = `enable_seqscan = off SET enable_hashjoin = off SET enable_mergejo
 /** Says before a function that plans are not left to what the tables look like at first. */
 export const pinnedPlans: string = `SET ${steps}`
 
+/** The setting by which the tables know that the store writes to them, and nobody else. */
+export const writingSetting = 'mneme.writing'
+
+/** The same, before a function that writes. It lasts as long as the function does. */
+export const writingPlans: string = `${pinnedPlans} SET ${writingSetting} = 'on'`
+
 /**
  * The start of every function that writes: durable whatever the defaults of the database are (a stricter setting stays),
  * heard of if the wait for a standby is cut short, and never waiting for a lock without end. `durable` and `lock_wait` are parameters of each.
@@ -133,7 +139,7 @@ export const batchCallAlone = (schema: string): string =>
 export const appendFunctionIn = (schema: string, channel: string): string => `
 CREATE FUNCTION ${schema}.append_batch(
   ${[...declared('', batchParameters), ...declared('OUT ', batchAnswer)].join(', ')}
-) LANGUAGE plpgsql ${pinnedPlans} AS $mneme$
+) LANGUAGE plpgsql ${writingPlans} AS $mneme$
 DECLARE
   kind_numbers integer[];
   numbers bigint[];

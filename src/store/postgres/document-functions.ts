@@ -1,8 +1,9 @@
 /**
  * The functions that save what is kept beside the log, each in one call: steps of projections, snapshots and leases.
- * `begin_step` and `save_rows` are the two halves of `save_step`, for a step whose work writes tables of its own between them.
+ * `begin_step` and `end_step` are the two halves of `save_step`, for a step whose work writes tables of its own between them, and may
+ * have changed any setting.
  */
-import { beginWriting, pinnedPlans } from './append-function.ts'
+import { beginWriting, writingPlans } from './append-function.ts'
 
 /** @param schema quoted */
 export const documentFunctionsIn = (schema: string): string =>
@@ -11,7 +12,7 @@ export const documentFunctionsIn = (schema: string): string =>
 const stepFunctionsIn = (schema: string): string => `
 CREATE FUNCTION ${schema}.begin_step(
   durable boolean, lock_wait text, of_projection text, OUT actual bigint, OUT actual_term bigint
-) LANGUAGE plpgsql ${pinnedPlans} AS $mneme$
+) LANGUAGE plpgsql ${writingPlans} AS $mneme$
 BEGIN
   ${beginWriting}
   LOOP
@@ -22,7 +23,7 @@ BEGIN
 END $mneme$;
 CREATE FUNCTION ${schema}.save_rows(
   of_projection text, reached bigint, reached_term bigint, noted text, keys text[], rows text[], escaped_rows text[]
-) RETURNS void LANGUAGE plpgsql ${pinnedPlans} AS $mneme$
+) RETURNS void LANGUAGE plpgsql ${writingPlans} AS $mneme$
 BEGIN
   IF keys IS NOT NULL THEN
     DELETE FROM ${schema}.projection_rows r USING unnest(keys, rows, escaped_rows) g (key, value, escaped)
@@ -35,10 +36,21 @@ BEGIN
   UPDATE ${schema}.projections p SET position = reached, term = reached_term, note = noted::json
   WHERE p.name = of_projection AND (p.position <> reached OR p.term <> reached_term OR p.note::text <> noted);
 END $mneme$;
+CREATE FUNCTION ${schema}.end_step(
+  durable boolean, lock_wait text, of_projection text, reached bigint, reached_term bigint, noted text, keys text[],
+  rows text[], escaped_rows text[]
+) RETURNS void LANGUAGE plpgsql ${writingPlans} AS $mneme$
+BEGIN
+  ${beginWriting}
+  IF current_setting('client_encoding') <> 'UTF8' THEN
+    RAISE EXCEPTION 'client_encoding must be UTF8, not %', current_setting('client_encoding');
+  END IF;
+  PERFORM ${schema}.save_rows(of_projection, reached, reached_term, noted, keys, rows, escaped_rows);
+END $mneme$;
 CREATE FUNCTION ${schema}.save_step(
   durable boolean, lock_wait text, of_projection text, computed_from bigint, computed_in bigint, reached bigint,
   reached_term bigint, noted text, keys text[], rows text[], escaped_rows text[], OUT actual bigint, OUT actual_term bigint
-) LANGUAGE plpgsql ${pinnedPlans} AS $mneme$
+) LANGUAGE plpgsql ${writingPlans} AS $mneme$
 BEGIN
   SELECT b.actual, b.actual_term INTO actual, actual_term FROM ${schema}.begin_step(durable, lock_wait, of_projection) b;
   IF actual = computed_from AND actual_term = computed_in THEN
@@ -46,7 +58,7 @@ BEGIN
   END IF;
 END $mneme$;
 CREATE FUNCTION ${schema}.reset_projection(durable boolean, lock_wait text, of_projection text)
-RETURNS void LANGUAGE plpgsql ${pinnedPlans} AS $mneme$
+RETURNS void LANGUAGE plpgsql ${writingPlans} AS $mneme$
 BEGIN
   PERFORM ${schema}.begin_step(durable, lock_wait, of_projection);
   DELETE FROM ${schema}.projection_rows r WHERE r.projection = of_projection;
@@ -58,7 +70,7 @@ const snapshotFunctionIn = (schema: string): string => `
 CREATE FUNCTION ${schema}.save_snapshot(
   durable boolean, lock_wait text, of_aggregate text, of_id text, at bigint, of_revision bigint, taken bigint,
   of_event bigint, of_functions text, saved text, keep integer
-) RETURNS void LANGUAGE plpgsql ${pinnedPlans} AS $mneme$
+) RETURNS void LANGUAGE plpgsql ${writingPlans} AS $mneme$
 BEGIN
   ${beginWriting}
   INSERT INTO ${schema}.snapshots (aggregate, id, sequence, state_revision, taken_at, checksum, fingerprint, state)
@@ -80,7 +92,7 @@ END $mneme$;
 const leaseFunctionIn = (schema: string): string => `
 CREATE FUNCTION ${schema}.acquire_lease(
   durable boolean, lock_wait text, of_name text, by_owner text, duration bigint, OUT holder text, OUT until bigint
-) LANGUAGE plpgsql ${pinnedPlans} AS $mneme$
+) LANGUAGE plpgsql ${writingPlans} AS $mneme$
 DECLARE
   present bigint;
 BEGIN
@@ -103,5 +115,9 @@ BEGIN
       RETURN;
     END IF;
   END LOOP;
+END $mneme$;
+CREATE FUNCTION ${schema}.release_lease(of_name text, by_owner text) RETURNS void LANGUAGE plpgsql ${writingPlans} AS $mneme$
+BEGIN
+  DELETE FROM ${schema}.leases l WHERE l.name = of_name AND l.owner = by_owner;
 END $mneme$;
 `

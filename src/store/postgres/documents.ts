@@ -32,6 +32,16 @@ export interface Access {
   readonly write: RunQuery
 }
 
+/**
+ * Settings of a step with work of its own. A process that stops in the middle does not keep the checkpoint from others for longer than
+ * it may take for an answer, nor does a statement. What is read comes as `sql-values.ts` takes it.
+ */
+const stepSettings = `set_config('idle_in_transaction_session_timeout', $4, true), CASE
+    WHEN current_setting('statement_timeout') = '0' OR current_setting('statement_timeout')::interval > $2::interval
+    THEN set_config('statement_timeout', $2, true) END,
+  set_config('DateStyle', 'ISO', true), set_config('IntervalStyle', 'postgres', true),
+  set_config('bytea_output', 'hex', true), set_config('extra_float_digits', '1', true)`
+
 /** The statements, by what they are for. @param schema quoted */
 export const documentStatements = (schema: string): DocumentStatements => ({
   saveSnapshot: `SELECT ${schema}.save_snapshot($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
@@ -41,13 +51,11 @@ export const documentStatements = (schema: string): DocumentStatements => ({
   loadRows: `SELECT r.key, coalesce(r.value::text, r.escaped) FROM ${schema}.projection_rows r
     WHERE r.projection = $1 AND r.key = ANY ($2::text[])`,
   saveStep: `SELECT s.actual, s.actual_term FROM ${schema}.save_step($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) s`,
-  // A process that stops in the middle does not keep the checkpoint from others for longer than it may take for an answer.
-  beginStep: `SELECT b.actual, b.actual_term, set_config('idle_in_transaction_session_timeout', $4, true)
-    FROM ${schema}.begin_step($1, $2, $3) b`,
-  saveRows: `SELECT ${schema}.save_rows($1, $2, $3, $4, $5, $6, $7)`,
+  beginStep: `SELECT b.actual, b.actual_term, ${stepSettings} FROM ${schema}.begin_step($1, $2, $3) b`,
+  endStep: `SELECT ${schema}.end_step($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
   resetProjection: `SELECT ${schema}.reset_projection($1, $2, $3)`,
   acquireLease: `SELECT l.holder, l.until FROM ${schema}.acquire_lease($1, $2, $3, $4, $5) l`,
-  releaseLease: `DELETE FROM ${schema}.leases l WHERE l.name = $1 AND l.owner = $2`,
+  releaseLease: `SELECT ${schema}.release_lease($1, $2)`,
 })
 
 export type DocumentStatements = Readonly<Record<StatementName, string>>
@@ -59,7 +67,7 @@ type StatementName =
   | 'loadRows'
   | 'saveStep'
   | 'beginStep'
-  | 'saveRows'
+  | 'endStep'
   | 'resetProjection'
   | 'acquireLease'
   | 'releaseLease'
@@ -136,7 +144,7 @@ export class Documents {
 
   /** The second half of a step, in the same transaction. */
   async endStep(query: RunQuery, projection: string, { to, rows }: Omit<ProjectionStep, 'from'>): Promise<void> {
-    await query(this.#statements.saveRows, [projection, ...checkpointColumns(to), ...rowColumns(rows)])
+    await query(this.#statements.endStep, [...this.#writing, projection, ...checkpointColumns(to), ...rowColumns(rows)])
   }
 
   async resetProjection(projection: string): Promise<void> {

@@ -12,6 +12,7 @@ const states = {
   deadlock: '40P01',
   noPrivilege: '42501',
   idleTooLong: '25P03',
+  transactionTooLong: '25P04',
   lockNotAvailable: '55P03',
   uniqueViolation: '23505',
   unknownStatement: '26000',
@@ -73,25 +74,25 @@ export const isAsOfStandby = (error: unknown): boolean => isReadOnly(error) || d
 export const isNotPrepared = (error: unknown): boolean =>
   [states.unknownStatement, states.statementTaken].some((state) => state === stateOf(error))
 
-/** Whether the server ended a transaction in which nothing was asked for too long. */
-export const isIdleTooLong = (error: unknown): boolean => stateOf(error) === states.idleTooLong
+/** Whether the server ended a transaction in which nothing was asked for too long, or which took too long. */
+export const isTooLong = (error: unknown): boolean =>
+  [states.idleTooLong, states.transactionTooLong].some((state) => state === stateOf(error))
 
-/** Whether a statement was refused for what it says, and neither the server, the connection nor another transaction is to blame. */
-export function isOfStatement(error: unknown): boolean {
+/**
+ * Whether a failure in the midst of somebody's work is known to be the store's: the connection broke, the server is stopping, its disk is
+ * full or broken. Everything else that a statement may fail with is what it says, and what it meets: the work's own.
+ */
+export function isOfStore(error: unknown): boolean {
+  if (error instanceof Lost || error instanceof TimedOut) return true
   const state = stateOf(error)
-  return (
-    state !== undefined &&
-    state !== states.readOnly &&
-    state !== states.idleTooLong &&
-    /^(0[A-Z]|2[1-8BDF]|3[48B]|42|44|P0)/.test(state)
-  )
+  return state !== undefined && /^(08|57P|58|53100|53300|XX00[12])/.test(state)
 }
 
 /** Whether a connection is no longer good after an error: it broke, or leads to a server that stops or cannot be written to. */
 export function breaksConnection(error: unknown): boolean {
   if (error instanceof Lost || error instanceof TimedOut) return true
   const state = stateOf(error)
-  return state !== undefined && (state === states.readOnly || state === states.idleTooLong || /^(08|57P)/.test(state))
+  return state !== undefined && (state === states.readOnly || isTooLong(error) || /^(08|57P)/.test(state))
 }
 
 /** Whether a connection broke before there was an answer; a time that ran out is not meant. */

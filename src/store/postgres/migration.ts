@@ -6,7 +6,7 @@
 
 import { StoreError } from '../../domain/error.ts'
 import { checkKeys } from '../../domain/options.ts'
-import { appendFunctionIn, appendProcedureIn, judgeFunctionIn, pinnedPlans } from './append-function.ts'
+import { appendFunctionIn, appendProcedureIn, judgeFunctionIn, pinnedPlans, writingSetting } from './append-function.ts'
 import type { Database } from './database.ts'
 import { documentFunctionsIn } from './document-functions.ts'
 import { damaged, storeNamed, unfit } from './failure.ts'
@@ -63,8 +63,8 @@ export function migrationSql(options: { readonly schema?: string; readonly from?
   return `BEGIN;\n${lockSql}\n${create}${stepsFrom(schema, from)}COMMIT;\n`
 }
 
-/** Held to the end of the transaction by whoever makes or changes tables; the number has no meaning. */
-const lockSql = 'SELECT pg_advisory_xact_lock(5570193308);'
+/** Held to the end of the transaction by whoever makes or changes tables; the number has no meaning. The tables take it for the store. */
+const lockSql = `SELECT pg_advisory_xact_lock(5570193308); SET LOCAL ${writingSetting} = 'on';`
 
 function stepsFrom(schema: string, from: number): string {
   const name = quoted(schema)

@@ -35,7 +35,7 @@ import { loadDriver } from './driver.ts'
 import { EventAppender } from './event-appender.ts'
 import { EventReader, type RunQuery } from './event-reader.ts'
 import { eventStatements } from './event-statements.ts'
-import { errorOf, isClash, isLost, isOfStatement, reading, sqlFailure, storeNamed } from './failure.ts'
+import { errorOf, isClash, isLost, reading, storeNamed } from './failure.ts'
 import type { Hearer } from './listener.ts'
 import { channelOf, prepareTables } from './migration.ts'
 import type { Settings } from './options.ts'
@@ -176,21 +176,22 @@ export class PostgresStore implements Store {
     from: CheckpointPlace,
     work: (transaction: SqlTransaction) => Promise<Omit<ProjectionStep, 'from'>>,
   ): Promise<void> {
-    return this.#counted('saving a step', async () => {
-      try {
-        await this.#connections.stepping.take(async () => {
-          const database = this.#connections.forSteps(this.#settings)
+    return this.#counted('saving a step', () =>
+      this.#connections.stepping.take(async () => {
+        const database = this.#connections.forSteps(this.#settings)
+        let lent: LentTransaction | undefined
+        try {
           await database.transaction(async ({ client, query }) => {
             await this.#documents.beginStep(query, projection, from)
-            const lent = new LentTransaction(database, this.#settings, client)
+            lent = new LentTransaction(database, this.#settings, client)
             await lent.run(work, (step) => this.#documents.endStep(query, projection, step))
           })
-        })
-      } catch (error) {
-        // What the work has written is checked as late as at the end where its constraints are deferred.
-        throw isOfStatement(error) ? sqlFailure(this.#schema, 'COMMIT', error) : error
-      }
-    })
+        } catch (error) {
+          // What the work has written is checked as late as at the end where its constraints are deferred.
+          throw lent === undefined ? error : lent.failureOf('COMMIT', error)
+        }
+      }),
+    )
   }
 
   resetProjection(projection: string): Promise<void> {

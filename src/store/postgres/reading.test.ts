@@ -169,7 +169,7 @@ await onServer('Reading', findPostgres, (server) => {
     const name = quoted(schema)
     await fill(store, 20_000)
     await withClient(server, async (client) => {
-      await client.query(`
+      await client.query(`SET mneme.writing = 'on';
         INSERT INTO ${name}.snapshots SELECT 'a', i::text, 1, 1, 1, 1, '', '{}' FROM generate_series(1, 5000) i;
         INSERT INTO ${name}.projections SELECT 'p' || i, 1, 0, '{}' FROM generate_series(1, 5000) i;
         INSERT INTO ${name}.projection_rows SELECT 'p' || i % 50, 'k' || i, '{"a":1}' FROM generate_series(1, 20000) i;

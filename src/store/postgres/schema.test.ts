@@ -79,7 +79,7 @@ await onServer('The tables', findPostgres, (server) => {
   test('of a newer version are refused, and left as they are', async (context) => {
     const schema = own(context)
     await (await postgres(server.url, { schema }).open(opening)).close()
-    await sql(`UPDATE ${quoted(schema)}.meta SET value = 99 WHERE name = 'schema_version'`)
+    await sql(`SET mneme.writing = 'on'; UPDATE ${quoted(schema)}.meta SET value = 99 WHERE name = 'schema_version'`)
     await assert.rejects(postgres(server.url, { schema }).open(opening), {
       code: 'STORE_TOO_NEW',
       facts: { store: `postgres (schema ${schema})`, version: 99, known: schemaVersion },
@@ -89,7 +89,7 @@ await onServer('The tables', findPostgres, (server) => {
   test('of an older format are refused, and left as they are', async (context) => {
     const schema = own(context)
     await (await postgres(server.url, { schema }).open(opening)).close()
-    await sql(`UPDATE ${quoted(schema)}.meta SET value = 1`)
+    await sql(`SET mneme.writing = 'on'; UPDATE ${quoted(schema)}.meta SET value = 1`)
     await assert.rejects(postgres(server.url, { schema }).open(opening), {
       code: 'STORE_TOO_OLD',
       facts: { store: `postgres (schema ${schema})`, version: 1, known: 2 },

@@ -3,13 +3,14 @@
  * done in the order in which they were asked for, and those that nobody has awaited are done before the end. In PostgreSQL a
  * statement that fails makes the whole transaction fail, unless it goes back to a savepoint.
  *
- * The work cannot end the transaction by itself: a statement is one statement, and not one of those.
+ * The work cannot end the transaction by itself: a statement is one statement, and not one of those. What fails is the work's failure,
+ * at its statements and at the end, unless it is known to be the store's; and then it is the store's, whatever the work makes of it.
  */
 import { StoreError } from '../../domain/error.ts'
 import type { ProjectionStep, SqlTransaction, SqlValue } from '../store.ts'
 import type { Database } from './database.ts'
 import type { PostgresClient } from './driver.ts'
-import { errorOf, isIdleTooLong, isOfStatement, Lost, sqlFailure, stateOf, storeNamed } from './failure.ts'
+import { errorOf, isOfStore, isTooLong, Lost, sqlFailure, stateOf, storeNamed } from './failure.ts'
 import type { Settings } from './options.ts'
 import { boundOf, parserOf } from './sql-values.ts'
 
@@ -39,6 +40,10 @@ export class LentTransaction {
   #asked: Promise<unknown> = Promise.resolve()
   /** The first statement that failed, and whether it never reached the transaction. */
   #failure: { readonly error: unknown; readonly isUnknownToServer: boolean } | undefined
+  /** What made the transaction fail that is not the work's. */
+  #ofStore: unknown
+  /** What ended the connection. */
+  #ended: unknown
   #isOver = false
 
   constructor(database: Pick<Database, 'send'>, { schema, timeoutMs }: Settings, client: PostgresClient) {
@@ -56,8 +61,10 @@ export class LentTransaction {
    *   what ended the transaction from outside
    */
   async run(work: Work, save: (step: Omit<ProjectionStep, 'from'>) => Promise<void>): Promise<void> {
-    const onLost = (error: Error) =>
-      this.#lost.reject(this.#known(stateOf(error) === undefined ? new Lost(error) : error))
+    const onLost = (error: Error) => {
+      this.#ended ??= stateOf(error) === undefined ? new Lost(error) : error
+      this.#lost.reject(this.#known(this.#ended))
+    }
     this.#client.on('error', onLost)
     try {
       const step = await this.#work(work)
@@ -65,11 +72,18 @@ export class LentTransaction {
       try {
         await save(step)
       } catch (error) {
-        throw this.#failure === undefined ? error : this.#failure.error
+        throw this.#failure === undefined ? this.failureOf('saving the step', error) : this.#failure.error
       }
+    } catch (error) {
+      throw this.#ofStore ?? error
     } finally {
       this.#client.off('error', onLost)
     }
+  }
+
+  /** The failure of a statement behind the work's own: what the work has done shows there. */
+  failureOf(statement: string, error: unknown): unknown {
+    return stateOf(error) === undefined || isOfStore(error) ? error : sqlFailure(this.#schema, statement, error)
   }
 
   async #work(work: Work): Promise<Omit<ProjectionStep, 'from'>> {
@@ -109,16 +123,17 @@ export class LentTransaction {
       const { rows } = await this.#database.send(this.#client, query)
       return rows
     } catch (error) {
-      const isOfServer = isOfStatement(error)
-      const known = isOfServer ? refused(error) : this.#known(error)
-      this.#failure ??= { error: known, isUnknownToServer: !isOfServer }
-      throw known
+      const known = isOfStore(error) || isTooLong(error) ? this.#known(this.#ended ?? error) : error
+      const failure = stateOf(known) === undefined ? known : refused(known)
+      if (isOfStore(error) && !isTooLong(this.#ended)) this.#ofStore ??= failure
+      this.#failure ??= { error: failure, isUnknownToServer: stateOf(error) === undefined }
+      throw failure
     }
   }
 
   /** What ended the transaction from outside, as an error of the catalogue. */
   #known(error: unknown): unknown {
-    if (!isIdleTooLong(error)) return errorOf(this.#schema, 'saving a step', error)
+    if (!isTooLong(error)) return errorOf(this.#schema, 'saving a step', error)
     const facts = { store: storeNamed(this.#schema), transactionMsMax: this.#timeoutMs }
     return new StoreError('TRANSACTION_TOO_LONG', facts, error)
   }

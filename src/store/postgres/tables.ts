@@ -13,12 +13,18 @@
  * - JSON is in columns of the type `json`, which keep the text as it is: the order of keys, every number, `\u0000`. Metadata
  *   and tags that are empty are null.
  * - Every text that is compared or ordered is in the collation "C": by bytes, the same on every server.
- * - Triggers keep everybody, a person at a prompt included, from changing or deleting what happened, but whoever may drop them.
+ * - Triggers keep everybody, a person at a prompt included, from changing or deleting what happened, but whoever may drop them. Others
+ *   keep everybody from writing to any of the tables by mistake, handlers of projections above all.
  *
  * Tidy: functions longer than 70 lines because one is the list of the tables.
  */
 
-/** What is never changed once it is there. */
+import { writingSetting } from './append-function.ts'
+
+/** What only the store writes. Of people too, who may say that they mean it: `SET mneme.writing = 'on'`. */
+const own = ['meta', 'snapshots', 'projections', 'projection_rows', 'leases', 'reservations'] as const
+
+/** What is never changed once it is there, by nobody. */
 const guarded = ['events', 'event_tags', 'streams', 'kinds', 'head'] as const
 
 /** A name as SQL takes it, whatever is in it. */
@@ -107,6 +113,20 @@ CREATE VIEW ${schema}.event_log AS
   FROM ${schema}.events e
   JOIN ${schema}.streams s ON s.number = e.stream
   JOIN ${schema}.kinds k ON k.number = e.kind;
+CREATE FUNCTION ${schema}.forbid_writing() RETURNS trigger LANGUAGE plpgsql AS $mneme$
+BEGIN
+  RAISE EXCEPTION 'only the store writes its own tables' USING ERRCODE = 'restrict_violation';
+END $mneme$;
+${[
+  ...guarded.map((table) => [table, 'INSERT']),
+  ...own.map((table) => [table, 'INSERT OR UPDATE OR DELETE OR TRUNCATE']),
+]
+  .map(
+    ([table, what]) => `CREATE TRIGGER ${table}_are_own BEFORE ${what} ON ${schema}.${table}
+  FOR EACH STATEMENT WHEN (current_setting('${writingSetting}', true) IS DISTINCT FROM 'on')
+  EXECUTE FUNCTION ${schema}.forbid_writing();`,
+  )
+  .join('\n')}
 CREATE FUNCTION ${schema}.forbid_change() RETURNS trigger LANGUAGE plpgsql AS $mneme$
 BEGIN
   RAISE EXCEPTION 'what happened is never changed or deleted' USING ERRCODE = 'restrict_violation';

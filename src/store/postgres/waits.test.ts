@@ -86,7 +86,9 @@ await onServer('Waiting', findPostgres, (server) => {
     const [one, other] = [await openStore(context, database), await openStore(context, database)]
     const typed = (types: readonly string[]) => types.map((type) => ({ type, data: {} }))
     await withClient(database, async (holder) => {
-      await holder.query("BEGIN; INSERT INTO mneme.kinds (aggregate, type) VALUES ('account', 'Middle')")
+      await holder.query(
+        "SET mneme.writing = 'on'; BEGIN; INSERT INTO mneme.kinds (aggregate, type) VALUES ('account', 'Middle')",
+      )
       const a = one.append([simpleCommit('a', { events: typed(['First', 'Middle', 'Third']) })])
       const stream = { aggregate: 'account', id: 'bob' }
       const b = other.append([simpleCommit('b', { stream, events: typed(['Third', 'Middle', 'First']) })])
@@ -103,7 +105,9 @@ await onServer('Waiting', findPostgres, (server) => {
     const to = (id: string, commit: string) => simpleCommit(commit, { stream: { aggregate: 'account', id } })
     await third!.append([to('start', 's')])
     await withClient(database, async (holder) => {
-      await holder.query("BEGIN; INSERT INTO mneme.streams (aggregate, id) VALUES ('account', 'm')")
+      await holder.query(
+        "SET mneme.writing = 'on'; BEGIN; INSERT INTO mneme.streams (aggregate, id) VALUES ('account', 'm')",
+      )
       // It has made `a`, waits for `m`, and will find `z` there, which it has not seen.
       const b = one!.append([to('a', 'b1'), to('m', 'b2'), to('z', 'b3')])
       await until(async () => (await waiting(holder)) === 1)
