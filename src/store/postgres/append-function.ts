@@ -46,8 +46,8 @@ export const pinnedPlans: string = `SET ${steps}`
 /** The setting by which the tables know that the store writes to them, and nobody else. */
 export const writingSetting = 'mneme.writing'
 
-/** The same, before a function that writes. It lasts as long as the function does. */
-export const writingPlans: string = `${pinnedPlans} SET ${writingSetting} = 'on'`
+/** From here to the end of the transaction it is the store that writes, or not. */
+export const writingIn = (value: 'on' | 'off'): string => `PERFORM set_config('${writingSetting}', '${value}', true);`
 
 /**
  * The start of every function that writes: durable whatever the defaults of the database are (a stricter setting stays),
@@ -65,7 +65,8 @@ export const beginWriting: string = `
   IF current_setting('client_min_messages') = 'error' THEN
     PERFORM set_config('client_min_messages', 'warning', true);
   END IF;
-  PERFORM set_config('lock_timeout', lock_wait, true);`
+  PERFORM set_config('lock_timeout', lock_wait, true);
+  ${writingIn('on')}`
 
 /** The present time of the server's clock, also where the transaction has waited since it began. */
 export const presentIn: string = 'floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint'
@@ -139,7 +140,7 @@ export const batchCallAlone = (schema: string): string =>
 export const appendFunctionIn = (schema: string, channel: string): string => `
 CREATE FUNCTION ${schema}.append_batch(
   ${[...declared('', batchParameters), ...declared('OUT ', batchAnswer)].join(', ')}
-) LANGUAGE plpgsql ${writingPlans} AS $mneme$
+) LANGUAGE plpgsql ${pinnedPlans} AS $mneme$
 DECLARE
   kind_numbers integer[];
   numbers bigint[];

@@ -3,16 +3,16 @@
  * `begin_step` and `end_step` are the two halves of `save_step`, for a step whose work writes tables of its own between them, and may
  * have changed any setting.
  */
-import { beginWriting, writingPlans } from './append-function.ts'
+import { beginWriting, pinnedPlans, writingIn } from './append-function.ts'
 
 /** @param schema quoted */
 export const documentFunctionsIn = (schema: string): string =>
   [stepFunctionsIn(schema), snapshotFunctionIn(schema), leaseFunctionIn(schema)].join('')
 
 const stepFunctionsIn = (schema: string): string => `
-CREATE FUNCTION ${schema}.begin_step(
+CREATE FUNCTION ${schema}.lock_step(
   durable boolean, lock_wait text, of_projection text, OUT actual bigint, OUT actual_term bigint
-) LANGUAGE plpgsql ${writingPlans} AS $mneme$
+) LANGUAGE plpgsql ${pinnedPlans} AS $mneme$
 BEGIN
   ${beginWriting}
   LOOP
@@ -21,9 +21,16 @@ BEGIN
     INSERT INTO ${schema}.projections (name, position, term, note) VALUES (of_projection, 0, 0, '{}') ON CONFLICT DO NOTHING;
   END LOOP;
 END $mneme$;
+CREATE FUNCTION ${schema}.begin_step(
+  durable boolean, lock_wait text, of_projection text, OUT actual bigint, OUT actual_term bigint
+) LANGUAGE plpgsql ${pinnedPlans} AS $mneme$
+BEGIN
+  SELECT l.actual, l.actual_term INTO actual, actual_term FROM ${schema}.lock_step(durable, lock_wait, of_projection) l;
+  ${writingIn('off')}
+END $mneme$;
 CREATE FUNCTION ${schema}.save_rows(
   of_projection text, reached bigint, reached_term bigint, noted text, keys text[], rows text[], escaped_rows text[]
-) RETURNS void LANGUAGE plpgsql ${writingPlans} AS $mneme$
+) RETURNS void LANGUAGE plpgsql ${pinnedPlans} AS $mneme$
 BEGIN
   IF keys IS NOT NULL THEN
     DELETE FROM ${schema}.projection_rows r USING unnest(keys, rows, escaped_rows) g (key, value, escaped)
@@ -39,7 +46,7 @@ END $mneme$;
 CREATE FUNCTION ${schema}.end_step(
   durable boolean, lock_wait text, of_projection text, reached bigint, reached_term bigint, noted text, keys text[],
   rows text[], escaped_rows text[]
-) RETURNS void LANGUAGE plpgsql ${writingPlans} AS $mneme$
+) RETURNS void LANGUAGE plpgsql ${pinnedPlans} AS $mneme$
 BEGIN
   ${beginWriting}
   IF current_setting('client_encoding') <> 'UTF8' THEN
@@ -50,17 +57,17 @@ END $mneme$;
 CREATE FUNCTION ${schema}.save_step(
   durable boolean, lock_wait text, of_projection text, computed_from bigint, computed_in bigint, reached bigint,
   reached_term bigint, noted text, keys text[], rows text[], escaped_rows text[], OUT actual bigint, OUT actual_term bigint
-) LANGUAGE plpgsql ${writingPlans} AS $mneme$
+) LANGUAGE plpgsql ${pinnedPlans} AS $mneme$
 BEGIN
-  SELECT b.actual, b.actual_term INTO actual, actual_term FROM ${schema}.begin_step(durable, lock_wait, of_projection) b;
+  SELECT b.actual, b.actual_term INTO actual, actual_term FROM ${schema}.lock_step(durable, lock_wait, of_projection) b;
   IF actual = computed_from AND actual_term = computed_in THEN
     PERFORM ${schema}.save_rows(of_projection, reached, reached_term, noted, keys, rows, escaped_rows);
   END IF;
 END $mneme$;
 CREATE FUNCTION ${schema}.reset_projection(durable boolean, lock_wait text, of_projection text)
-RETURNS void LANGUAGE plpgsql ${writingPlans} AS $mneme$
+RETURNS void LANGUAGE plpgsql ${pinnedPlans} AS $mneme$
 BEGIN
-  PERFORM ${schema}.begin_step(durable, lock_wait, of_projection);
+  PERFORM ${schema}.lock_step(durable, lock_wait, of_projection);
   DELETE FROM ${schema}.projection_rows r WHERE r.projection = of_projection;
   DELETE FROM ${schema}.projections p WHERE p.name = of_projection;
 END $mneme$;
@@ -70,7 +77,7 @@ const snapshotFunctionIn = (schema: string): string => `
 CREATE FUNCTION ${schema}.save_snapshot(
   durable boolean, lock_wait text, of_aggregate text, of_id text, at bigint, of_revision bigint, taken bigint,
   of_event bigint, of_functions text, saved text, keep integer
-) RETURNS void LANGUAGE plpgsql ${writingPlans} AS $mneme$
+) RETURNS void LANGUAGE plpgsql ${pinnedPlans} AS $mneme$
 BEGIN
   ${beginWriting}
   INSERT INTO ${schema}.snapshots (aggregate, id, sequence, state_revision, taken_at, checksum, fingerprint, state)
@@ -92,7 +99,7 @@ END $mneme$;
 const leaseFunctionIn = (schema: string): string => `
 CREATE FUNCTION ${schema}.acquire_lease(
   durable boolean, lock_wait text, of_name text, by_owner text, duration bigint, OUT holder text, OUT until bigint
-) LANGUAGE plpgsql ${writingPlans} AS $mneme$
+) LANGUAGE plpgsql ${pinnedPlans} AS $mneme$
 DECLARE
   present bigint;
 BEGIN
@@ -116,8 +123,9 @@ BEGIN
     END IF;
   END LOOP;
 END $mneme$;
-CREATE FUNCTION ${schema}.release_lease(of_name text, by_owner text) RETURNS void LANGUAGE plpgsql ${writingPlans} AS $mneme$
+CREATE FUNCTION ${schema}.release_lease(of_name text, by_owner text) RETURNS void LANGUAGE plpgsql ${pinnedPlans} AS $mneme$
 BEGIN
+  ${writingIn('on')}
   DELETE FROM ${schema}.leases l WHERE l.name = of_name AND l.owner = by_owner;
 END $mneme$;
 `

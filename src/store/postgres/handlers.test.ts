@@ -153,6 +153,7 @@ await onServer('Handlers', findPostgres, (server) => {
     test(`an event whose handler ${what} is tried again and parked, and the next one handled`, async (context) => {
       const schema = freshSchema()
       context.after(() => dropSchema(server, schema))
+      await openStore(context, server, { schema })
       const handled: number[] = []
       let tries = 0
       const coded = projection('coded')
@@ -166,7 +167,7 @@ await onServer('Handlers', findPostgres, (server) => {
           }
         })
         .onFailure({ retries: 1, firstMs: 1, giveUp: 'park' })
-      const store = postgres(server.url, { schema, timeoutMs: 1000 })
+      const store = postgres(server.url, { schema, timeoutMs: 2000 })
       const log = { warn: () => {}, error: () => {}, info: () => {}, debug: () => {} }
       await using pots = await domain({ aggregates: { pot: Pot }, projections: { coded } }).start({ store, log })
       await pots.pot('a').put({ amount: 1 })

@@ -5,7 +5,7 @@
  * has arrived: what was acknowledged before it was asked is in there. Reservations are for fairness only: who would have to wait for
  * one longer than a moment does not get it, and none is worth a sync.
  */
-import { beginWriting, isReservedIn, pinnedPlans, presentIn, writingPlans } from './append-function.ts'
+import { beginWriting, isReservedIn, pinnedPlans, presentIn } from './append-function.ts'
 
 const lockWait = '200ms'
 
@@ -23,7 +23,7 @@ BEGIN
   ) l ON true;
 END $mneme$;
 CREATE FUNCTION ${schema}.reserve_streams(aggregates text[], ids text[], by_writer text, duration bigint, OUT given boolean[])
-LANGUAGE plpgsql ${writingPlans} AS $mneme$
+LANGUAGE plpgsql ${pinnedPlans} AS $mneme$
 DECLARE
   durable boolean := false;
   lock_wait text := '${lockWait}';
