@@ -22,6 +22,7 @@ import { Rebuilder } from '../projection/rebuild.ts'
 import { Runner, type RunnerOptions } from '../projection/runner.ts'
 import type { Lead } from '../projection/stepper.ts'
 import { Tail } from '../projection/tail.ts'
+import { checkRuntime } from '../store/runtime.ts'
 import type { Store } from '../store/store.ts'
 import { addressed } from './addressed.ts'
 import { facade } from './facade.ts'
@@ -45,8 +46,9 @@ export interface SettledDefinition {
   }
 }
 
-/** @throws DefinitionError `OPTION_INVALID`, StoreError */
+/** @throws DefinitionError `OPTION_INVALID`, `RUNTIME_UNSUPPORTED`; StoreError */
 export async function start(definition: SettledDefinition, options: StartOptions): Promise<object> {
+  checkRuntime()
   const settled = settle(options)
   const limits = limitsOf(options.limits ?? {})
   const environment: Environment = { ...systemEnvironment, ...options.environment }

@@ -57,6 +57,11 @@ export const catalogue = {
         : `There is no option ${f.option} (did you mean ${f.nearest}?); it must be ${f.expected}`,
     'Correct the option.',
   ),
+  RUNTIME_UNSUPPORTED: entry(
+    (f: { readonly what: string; readonly needs: string; readonly found: string }) =>
+      `${f.what} needs ${f.needs}, which ${f.found} does not have`,
+    'Run the program on Node 22.18 or newer.',
+  ),
 
   // -- input
   AGGREGATE_UNKNOWN: entry(

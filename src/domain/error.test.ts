@@ -13,6 +13,7 @@ const facts: { readonly [Code in ErrorCode]: FactsOf<Code> } = {
   NAME_RESERVED: { where: 'A command of x', name: 'try' },
   SCHEMA_ASYNC: { where: 'the event X' },
   OPTION_INVALID: { option: 'limit', expected: 'a whole number', found: -1 },
+  RUNTIME_UNSUPPORTED: { what: 'The store sqlite', needs: 'node:sqlite', found: 'Node 20.20.2' },
   AGGREGATE_UNKNOWN: { aggregate: 'acount', known: ['account'] },
   COMMAND_UNKNOWN: { aggregate: 'account', command: 'withdrow', known: ['withdraw'] },
   COMMAND_MALFORMED: { reason: 'it has no name' },

@@ -28,9 +28,9 @@ export class MnemeError<Code extends ErrorCode = ErrorCode> extends Error {
   }
 }
 
-type DefinitionCode = 'DEFINITION_INVALID' | 'NAME_RESERVED' | 'SCHEMA_ASYNC' | 'OPTION_INVALID'
+type DefinitionCode = 'DEFINITION_INVALID' | 'NAME_RESERVED' | 'SCHEMA_ASYNC' | 'OPTION_INVALID' | 'RUNTIME_UNSUPPORTED'
 
-/** A definition or an option that cannot work: thrown where it is written, before anything runs. */
+/** A definition, an option or a platform that cannot work: thrown where it is written, before anything runs. */
 export class DefinitionError<Code extends DefinitionCode = DefinitionCode> extends MnemeError<Code> {
   static {
     brand(DefinitionError, 'DefinitionError')

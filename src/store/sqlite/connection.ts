@@ -30,10 +30,17 @@ function load(): typeof import('node:sqlite') {
     if (!String(warning).startsWith('SQLite is an experimental feature')) emitWarning(warning, ...rest)
   }
   try {
-    return process.getBuiltinModule('node:sqlite')
+    const sqlite = process.getBuiltinModule?.('node:sqlite') as typeof import('node:sqlite') | undefined
+    if (sqlite === undefined) throw new Failure({ kind: 'no sqlite' })
+    return sqlite
   } finally {
     process.emitWarning = emitWarning
   }
+}
+
+/** @throws Failure if the platform has no SQLite */
+export function checkSqlite(): void {
+  load()
 }
 
 /** Opens for writing, and makes the tables if there are none. @throws Failure, or what `node:sqlite` throws */

@@ -3,6 +3,7 @@
  * catalogue that a caller gets for it. The only file that knows SQLite's result codes.
  */
 import { DefinitionError, StoreError } from '../../domain/error.ts'
+import { runtimeName } from '../runtime.ts'
 
 /** A failure as plain data. */
 export type FailureFacts =
@@ -13,6 +14,7 @@ export type FailureFacts =
   /** Somebody else's tables or the like have names of the store's. */
   | { readonly kind: 'taken'; readonly names: readonly string[] }
   | { readonly kind: 'damaged'; readonly where: string; readonly reason: string }
+  | { readonly kind: 'no sqlite' }
   | { readonly kind: 'no directory'; readonly path: string }
   | { readonly kind: 'sql'; readonly statement: string; readonly reason: string }
   | { readonly kind: 'unexpected'; readonly message: string }
@@ -93,6 +95,10 @@ export function errorOf(path: string, doing: string, failure: FailureFacts): Sto
       return new StoreError('STORE_NAMES_TAKEN', { store, names: failure.names })
     case 'damaged':
       return new StoreError('STORE_CORRUPT', { store, where: failure.where, reason: failure.reason })
+    case 'no sqlite': {
+      const facts = { what: 'The store sqlite', needs: 'node:sqlite', found: runtimeName() }
+      return new DefinitionError('RUNTIME_UNSUPPORTED', facts)
+    }
     case 'no directory': {
       const facts = { option: 'path', expected: 'a file in a directory that exists', found: failure.path }
       return new DefinitionError('OPTION_INVALID', facts)

@@ -4,7 +4,7 @@
  * process, and what `append` answered can be read at once.
  */
 import type { DatabaseSync } from 'node:sqlite'
-import { StoreError } from '../../domain/error.ts'
+import { DefinitionError, StoreError } from '../../domain/error.ts'
 import type { Json } from '../../domain/json.ts'
 import type { StreamId } from '../../domain/stream.ts'
 import { checkCheckpoint } from '../checkpoint.ts'
@@ -12,6 +12,7 @@ import type { Commit } from '../commit.ts'
 import { checkSizes } from '../expected.ts'
 import { Listeners } from '../listeners.ts'
 import type { Range } from '../range.ts'
+import { checkRuntime } from '../runtime.ts'
 import type {
   AppendOptions,
   AppendResult,
@@ -33,7 +34,7 @@ import type {
   StreamEnd,
 } from '../store.ts'
 import { Breather } from './breather.ts'
-import { openForReading } from './connection.ts'
+import { checkSqlite, openForReading } from './connection.ts'
 import { DocumentReader } from './document-reader.ts'
 import { EventReader } from './event-reader.ts'
 import { codeOf, errorOf, Failure, factsOf, storeNamed } from './failure.ts'
@@ -73,6 +74,12 @@ export class SqliteStore implements Store {
 
   /** @throws StoreError, DefinitionError */
   static async open(settings: Settings, { warn, now }: OpenOptions): Promise<SqliteStore> {
+    try {
+      checkRuntime()
+      checkSqlite()
+    } catch (error) {
+      throw error instanceof DefinitionError ? error : errorOf(settings.path, 'opening it', factsOf(error))
+    }
     const writer = new Writer(settings)
     await writer.open()
     if (settings.mayLoseOnPowerFailure) {
