@@ -1,20 +1,53 @@
-/** Where warnings go: any object with a console's or pino's `warn`. */
+/**
+ * Where warnings go. Loggers do not agree on what comes first: pino and its like take the facts and then the message, all others the
+ * message first, and a console prints whatever it is given. What caused a warning must be seen with each of them.
+ */
 import type { Warn, Warning } from '../kernel/warning.ts'
 
-/** A console, a pino logger, or anything else with `warn(message, facts)`. */
+/**
+ * A console; a pino or bunyan logger, which is called as `warn({ err, code, ... }, message)`; or anything else, which is called as
+ * `warn(message, { code, cause, ... })`.
+ */
 export interface Logger {
-  warn(message: string, facts?: unknown): void
+  warn(message: string, facts?: unknown): unknown
 }
 
-/** Gives warnings to a logger, with code and cause; a logger that throws harms nobody. */
+type Style = 'console' | 'facts first' | 'message first'
+
+/** Gives warnings to a logger, with code and cause; a logger that throws or rejects harms nobody. */
 export function warnTo(logger: Logger): Warn {
-  return ({ code, message, ...facts }: Warning) => {
+  const style = styleOf(logger)
+  return (warning: Warning) => {
     try {
-      const text = `${message} [${code}, docs/errors.md#${code.toLowerCase()}]`
-      if ('cause' in facts && facts.cause !== undefined) logger.warn(text, facts.cause)
-      else logger.warn(text)
+      const told = logger.warn(...(spoken(warning, style) as [message: string, facts: unknown]))
+      if (told instanceof Promise) told.catch(() => {})
     } catch {
       // There is nobody left to tell.
     }
+  }
+}
+
+/** Told by methods that only these have. A console in whose place something else stands is still called like one. */
+function styleOf(logger: Logger): Style {
+  const has = (...methods: readonly string[]) =>
+    methods.every((method) => typeof (logger as unknown as Record<string, unknown>)[method] === 'function')
+  if (has('bindings', 'child') || has('addSerializers', 'child')) return 'facts first'
+  return has('groupEnd', 'table') ? 'console' : 'message first'
+}
+
+function spoken({ message, code, cause, ...facts }: Warning & { readonly cause?: unknown }, style: Style): unknown[] {
+  const hasCause = cause !== undefined
+  const place = `[${code}, docs/errors.md#${code.toLowerCase()}]`
+  // A logger may make JSON of the facts, and an error is nothing in JSON.
+  const isSaid = style === 'console' || !(cause instanceof Error) || message.includes(cause.message)
+  const text = isSaid ? `${message} ${place}` : `${message} (${cause.message}) ${place}`
+  switch (style) {
+    case 'console':
+      // With more than one argument a console takes the first as a format.
+      return hasCause ? [text.replaceAll('%', '%%'), cause] : [text]
+    case 'facts first':
+      return [{ ...(hasCause && { err: cause }), code, ...facts }, text]
+    case 'message first':
+      return [text, { code, ...(hasCause && { cause }), ...facts }]
   }
 }

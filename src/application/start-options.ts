@@ -34,7 +34,7 @@ export interface StartOptions extends AggregateOptions {
    * though another process has stored a deposit. `false` by default.
    */
   readonly mayAnswerFromStaleState?: boolean
-  /** Where warnings go: anything with a console's `warn`. The console by default. */
+  /** Where warnings go: a console, a pino logger, or anything with a `warn`. The console by default. */
   readonly log?: Logger
   /** Time, timers, chance and ids, for tests. */
   readonly environment?: Partial<Environment>

@@ -1,0 +1,81 @@
+/** Loggers: each is called its own way, with the code, and none loses the cause. */
+import assert from 'node:assert/strict'
+import { Console } from 'node:console'
+import { Writable } from 'node:stream'
+import { describe, test } from 'node:test'
+import type { Warning } from '../kernel/warning.ts'
+import { type Logger, warnTo } from './logger.ts'
+
+const cause = new RangeError('disk full')
+const saved = { code: 'SNAPSHOT_FAILED', message: 'The snapshot of pot "100%d" was not saved', cause } as const
+const place = '[SNAPSHOT_FAILED, docs/errors.md#snapshot_failed]'
+
+/** What a logger with these other methods is called with. */
+function calledWith(methods: readonly string[], warning: Warning): readonly unknown[] {
+  const calls: unknown[][] = []
+  const logger = { warn: (...given: unknown[]) => calls.push(given) } as Logger
+  warnTo(Object.assign(logger, Object.fromEntries(methods.map((name) => [name, () => {}]))))(warning)
+  assert.equal(calls.length, 1)
+  return calls[0]!
+}
+
+describe('A warning', () => {
+  const pino = ['bindings', 'child', 'info', 'error', 'fatal']
+  const bunyan = ['addSerializers', 'child', 'info']
+  for (const [name, methods] of Object.entries({ pino, bunyan })) {
+    test(`is told to ${name} with the facts first, where the error is serialized`, () => {
+      assert.deepEqual(calledWith(methods, saved), [
+        { err: cause, code: saved.code },
+        `${saved.message} (disk full) ${place}`,
+      ])
+    })
+  }
+
+  test('has its other facts as fields', () => {
+    const warning = { ...saved, projection: 'balances', position: 7 }
+    const fields = { code: saved.code, projection: 'balances', position: 7 }
+    assert.deepEqual(calledWith(pino, warning)[0], { err: cause, ...fields })
+    assert.deepEqual(calledWith([], warning)[1], { cause, ...fields })
+  })
+
+  test('without a cause has none', () => {
+    const { cause: _, ...warning } = saved
+    const text = `${warning.message} ${place}`
+    assert.deepEqual(calledWith(pino, warning), [{ code: warning.code }, text])
+    assert.deepEqual(calledWith([], warning), [text, { code: warning.code }])
+    assert.deepEqual(calledWith(['table', 'groupEnd'], warning), [text])
+  })
+
+  test('says its cause within the message where facts may become JSON, once', () => {
+    const [text, facts] = calledWith(['child', 'info'], saved)
+    assert.equal(text, `${saved.message} (disk full) ${place}`)
+    assert.deepEqual(facts, { code: saved.code, cause })
+    const said = { ...saved, message: 'It stopped: disk full' }
+    assert.equal(calledWith([], said)[0], `It stopped: disk full ${place}`)
+  })
+
+  test('is printed by a console as it is, with the stack of its cause', () => {
+    let printed = ''
+    const stderr = new Writable({
+      write: (chunk, _, done) => {
+        printed += chunk
+        done()
+      },
+    })
+    warnTo(new Console(stderr, stderr))(saved)
+    assert.ok(printed.startsWith(`${saved.message} ${place} RangeError: disk full\n    at `), printed)
+  })
+
+  test('harms nobody where the logger throws or rejects', async (context) => {
+    const unhandled = context.mock.fn()
+    process.on('unhandledRejection', unhandled)
+    context.after(() => process.off('unhandledRejection', unhandled))
+    const failing = () => {
+      throw new Error('no log')
+    }
+    warnTo({ warn: failing })(saved)
+    warnTo({ warn: async () => failing() })(saved)
+    await new Promise((resolve) => setImmediate(resolve))
+    assert.equal(unhandled.mock.callCount(), 0)
+  })
+})
