@@ -1,13 +1,13 @@
 /** The environment of a real process: its clock, timers and randomness, from what every JavaScript platform has. */
 import type { Environment } from '../kernel/environment.ts'
-import { defer, startTimer, stopTimer } from '../store/timers.ts'
+import { defer, elapsedMs, startTimer, stopTimer } from '../store/timers.ts'
 
 /** Timers take 31 bits of milliseconds; over that they would fire at once. */
 const delayMsMax = 2 ** 31 - 1
 
 export const systemEnvironment: Environment = Object.freeze({
   now: () => Date.now(),
-  elapsed: () => performance.now(),
+  elapsed: elapsedMs,
   after(delayMs: number, callback: () => void, options?: { readonly background: boolean }) {
     const timer = startTimer(callback, Math.min(delayMs, delayMsMax))
     if (options?.background) timer.unref?.()

@@ -7,6 +7,7 @@
  * is known, which shows whether the log is still the same.
  */
 import { StoreError } from '../../domain/error.ts'
+import { elapsedMs } from '../timers.ts'
 import { type CommitHeader, type CommitPlace, checkHeaders, headerFields, receiptOf } from './commit-document.ts'
 import type { Database, Query } from './database.ts'
 import { byId } from './indexes.ts'
@@ -89,7 +90,7 @@ export class LogEnd {
 
   /** Up to where the log was followed a moment ago, or now. So a log that was replaced by an older one is not written on for long. */
   async recentlyFollowed(withinMs: number): Promise<End> {
-    const isRecent = performance.now() - this.#followedAt <= withinMs
+    const isRecent = elapsedMs() - this.#followedAt <= withinMs
     if (this.#followed === undefined || !isRecent) await this.follow({ latest: false })
     return this.#followed ?? this.recentlyFollowed(withinMs)
   }
@@ -103,7 +104,7 @@ export class LogEnd {
    */
   async follow({ latest }: { readonly latest: boolean }): Promise<Followed> {
     const { era } = this.#streams
-    const start = performance.now()
+    const start = elapsedMs()
     const find = (query: Query) => this.#database[latest ? 'findLatest' : 'find']<CommitHeader>('commits', query)
     if (this.#followed === undefined) return this.#jump(find)
     const { head, commit } = this.#followed
@@ -161,7 +162,7 @@ export class LogEnd {
 
   async #jump(find: (query: Query) => Promise<readonly CommitHeader[]>): Promise<Followed> {
     this.#followed = undefined
-    this.#followedAt = performance.now()
+    this.#followedAt = elapsedMs()
     const { head } = await this.#read(find)
     return { head, missed: [], hasJumped: true }
   }

@@ -9,7 +9,7 @@
 
 import type { StreamId } from '../../domain/stream.ts'
 import { aheadMsMax, isOver, type Reservation } from '../reservations.ts'
-import { rest } from '../timers.ts'
+import { elapsedMs, rest } from '../timers.ts'
 import type { Entry } from './batch-plan.ts'
 import type { Database } from './database.ts'
 import { byId } from './indexes.ts'
@@ -45,7 +45,7 @@ export class ReservedStreams {
       const held = this.#held.get(idOf(key))
       return held !== undefined && held.writer !== writer
     }
-    if (performance.now() - this.#lookedAt <= this.#lookMs && (this.#held.size === 0 || !entries.some(isOthers)))
+    if (elapsedMs() - this.#lookedAt <= this.#lookMs && (this.#held.size === 0 || !entries.some(isOthers)))
       return new Set()
     await this.#look(entries)
     return new Set(entries.filter(isOthers))
@@ -93,7 +93,7 @@ export class ReservedStreams {
   }
 
   async #look(entries: readonly Entry[]): Promise<void> {
-    const start = performance.now()
+    const start = elapsedMs()
     const listed = await this.#find({}, listedMax)
     const isWhole = listed.length < listedMax
     const ids = [...new Set(entries.map(({ key }) => idOf(key)))]
