@@ -13,14 +13,14 @@ const format = 'mneme file store'
 const formatVersion = 2
 
 /**
- * Reads the format, or writes it into a new store.
+ * Reads the format. That needs no lock: the file never changes.
  *
- * @returns the id of the log, which tells it from every other
+ * @returns the id of the log, which tells it from every other; `undefined` if there is no store yet
  * @throws StoreError `STORE_TOO_NEW`, `STORE_TOO_OLD`, `STORE_CORRUPT`, or what the disk threw
  */
-export async function checkFormat(disk: Disk, directory: string): Promise<string> {
+export async function readFormat(disk: Disk, directory: string): Promise<string | undefined> {
   const text = await disk.readText(`${directory}/${formatName}`)
-  if (text === undefined) return create(disk, directory)
+  if (text === undefined) return undefined
   const found = parse(text)
   if (found?.format !== format || !Number.isSafeInteger(found.version)) {
     throw corrupt(directory, `${directory}/${formatName}`, 'it does not say that this is a file store of mneme')
@@ -33,15 +33,19 @@ export async function checkFormat(disk: Disk, directory: string): Promise<string
   throw corrupt(directory, `${directory}/${formatName}`, 'it does not say which log this is')
 }
 
-async function create(disk: Disk, directory: string): Promise<string> {
+/** Reads the format, or writes it into a new store, for whoever has the lock. Returns the id of the log. */
+export async function readOrMakeFormat(disk: Disk, directory: string): Promise<string> {
+  const log = await readFormat(disk, directory)
+  if (log !== undefined) return log
+
   const segment = (await disk.list(directory)).find((name) => firstPositionOf(name) !== undefined)
   if (segment !== undefined) {
     throw corrupt(directory, `${directory}/${formatName}`, `it is missing, though there is a log (${segment})`)
   }
-  const log = crypto.randomUUID()
-  const text = `${JSON.stringify({ format, version: formatVersion, log })}\n`
+  const made = crypto.randomUUID()
+  const text = `${JSON.stringify({ format, version: formatVersion, log: made })}\n`
   await replaceFile(disk, directory, formatName, (file) => writeFully(file, Buffer.from(text), 0))
-  return log
+  return made
 }
 
 interface Format {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
@@ -21,7 +21,9 @@ const owner = { host: hostname(), ...{ boot: null, namespaces: null, startTick: 
 async function leave(directory: string, number: number, content: object | string): Promise<string> {
   const path = join(directory, `lock-00000000${number}`)
   await mkdir(path)
-  await writeFile(join(path, 'owner.json'), typeof content === 'string' ? content : JSON.stringify(content))
+  const folder = await nodeDisk.identityOf(path)
+  const text = typeof content === 'string' ? content : JSON.stringify({ ...content, folder })
+  await writeFile(join(path, 'owner.json'), text)
   return path
 }
 
@@ -222,6 +224,21 @@ describe('A lock in doubt', () => {
       assert.deepEqual(place.warnings, [])
     })
   }
+})
+
+describe('A copy of a store that is open', () => {
+  test('is nobody’s: its lock is of the other one', async () => {
+    await using place = await testPlace()
+    await using copy = await testPlace()
+    const first = await place.open()
+    await first.append([commitTo('x', 'a')])
+    await cp(place.directory, copy.directory, { recursive: true, filter: (path) => !path.endsWith('.socket') })
+    const second = await copy.open()
+    assert.deepEqual(commitIds(await readLog(second)), ['a'])
+    await assert.rejects(copy.open(), (error) => hasCode(error, 'STORE_LOCKED'))
+    await first.append([commitTo('x', 'b')])
+    assert.deepEqual(copy.warnings, ['INDEX_REBUILT'])
+  })
 })
 
 describe('An owner whose lock was removed', () => {

@@ -18,6 +18,8 @@ import { troubleOf } from './trouble.ts'
 interface Owner extends ProcessIdentity {
   /** Tells this lock from another of the same process. */
   readonly token: string
+  /** What tells the folder of the lock from every other: it is another one in a copy of the store. */
+  readonly folder: string
 }
 
 /** A lock as it was found. */
@@ -111,7 +113,10 @@ async function isHighest(disk: Disk, directory: string, own: number): Promise<bo
   return once.at(-1) === own && again.at(-1) === own
 }
 
-/** A lock and its owner's life; `undefined` for one that a power failure left without its content: nobody runs who made it. */
+/**
+ * A lock and its owner's life. That of a copy binds nobody: what it says is of the store that was copied. `undefined` for one that a
+ * power failure left without its content: nobody runs who made it.
+ */
 async function findLock(disk: Disk, directory: string, path: string): Promise<FoundLock | undefined> {
   const text = (await disk.readText(`${path}/${ownerName}`)) ?? ''
   if (/^\0*$/.test(text)) return undefined
@@ -119,6 +124,8 @@ async function findLock(disk: Disk, directory: string, path: string): Promise<Fo
   if ((await disk.kindOf(`${path}/${releasedName}`)) !== 'none') return { path, owner, life: 'released' }
   if (owner === undefined) return { path, owner, life: 'unknown' }
   const isLocal = () => disk.isLocal(directory)
+  const isCopy = (await isLocal()) && owner.folder !== (await disk.identityOf(path))
+  if (isCopy) return { path, owner, life: 'released' }
   const askSocket = () => ask(`${path}/${socketName}`)
   return { path, owner, life: await lifeOf(owner, { isLocal, askSocket }) }
 }
@@ -127,7 +134,10 @@ function parsed(text: string): Owner | undefined {
   try {
     const found = JSON.parse(text) as Partial<Owner> | null
     const isOwner =
-      Number.isSafeInteger(found?.pid) && typeof found?.host === 'string' && typeof found.token === 'string'
+      Number.isSafeInteger(found?.pid) &&
+      typeof found?.host === 'string' &&
+      typeof found.token === 'string' &&
+      typeof found.folder === 'string'
     return isOwner ? (found as Owner) : undefined
   } catch {
     return undefined
@@ -152,9 +162,10 @@ async function claim(disk: Disk, path: string): Promise<Held | undefined> {
   let socket: LifeSocket | undefined
   try {
     await disk.makeTree(made)
+    const folder = (await disk.identityOf(made)) ?? ''
     const file = await disk.open(`${made}/${ownerName}`, 'create')
     try {
-      await writeFully(file, Buffer.from(`${JSON.stringify({ ...thisProcess(), token } satisfies Owner)}\n`), 0)
+      await writeFully(file, Buffer.from(`${JSON.stringify({ ...thisProcess(), token, folder } satisfies Owner)}\n`), 0)
     } finally {
       await file.close()
     }

@@ -7,7 +7,7 @@ import type { OpenOptions, Store } from '../store.ts'
 import type { Disk } from './disk.ts'
 import { Documents } from './documents.ts'
 import { FileStore } from './file-store.ts'
-import { checkFormat } from './format.ts'
+import { readFormat, readOrMakeFormat } from './format.ts'
 import type { JournalOptions } from './journal.ts'
 import { type Lock, lock } from './lock.ts'
 import { recover } from './recovery.ts'
@@ -26,13 +26,15 @@ export async function openStore(settings: FileStoreSettings, options: OpenOption
   const { disk, directory } = settings
   try {
     await makeDirectory(disk, directory)
+    // What another version has made is left as it is, its lock too.
+    await readFormat(disk, directory)
     const held = await lock(disk, directory)
     try {
       if (held.takenOver !== undefined) {
         const message = `The lock of ${directory} was taken over from ${held.takenOver.owner}, which has ended without closing it`
         options.warn({ code: 'LOCK_TAKEN_OVER', message })
       }
-      const log = await checkFormat(disk, directory)
+      const log = await readOrMakeFormat(disk, directory)
       return await openParts(settings, options, { lock: held, log })
     } catch (error) {
       await held.release().catch(() => undefined)
