@@ -2,7 +2,7 @@
  * Lets the event loop turn in the midst of long work, every few milliseconds, and asks the signal then. Work over what users may
  * make as large as they like asks `isDue` between its pieces, and rests if it is.
  */
-import { elapsedMs, turn } from '../timers.ts'
+import { defer, elapsedMs, turn } from '../timers.ts'
 
 const turnMsMax = 8
 
@@ -27,5 +27,24 @@ export class Breather {
     await turn()
     this.#signal?.throwIfAborted()
     this.#since = elapsedMs()
+  }
+}
+
+/**
+ * The same over many calls. Most of what a store is asked it has in memory, so a caller who asks again and again would never let anything
+ * else happen: what was asked since the loop last turned counts, whoever asked it.
+ */
+export class Pace {
+  /** When something was asked first since the event loop last turned; undefined if nothing was. */
+  #since: number | undefined
+
+  get isDue(): boolean {
+    const now = elapsedMs()
+    if (this.#since !== undefined) return now - this.#since > turnMsMax
+    this.#since = now
+    defer(() => {
+      this.#since = undefined
+    })
+    return false
   }
 }

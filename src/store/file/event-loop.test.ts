@@ -107,6 +107,29 @@ describe('The event loop turns', () => {
     await turnsOften(30, () => store.listRows('p', { where, limit: 1 }))
   })
 
+  test('while a caller asks for little, again and again', async () => {
+    await using place = await testPlace()
+    const store = await place.open()
+    await store.append(upTo(100).map((n) => commitTo('x', `c${n}`)))
+    await store.saveStep('p', { from: at(0), to: at(1), rows: rowsOf(10) })
+    const questions: (() => Promise<unknown>)[] = [
+      () => store.readAll({ from: 5, to: 8 }),
+      () => store.readStream(stream('x'), { from: 5, to: 8 }),
+      () => store.findCommit(stream('x'), 'c7'),
+      () => store.streamEnds([stream('x')]),
+      () => store.head(),
+      () => store.loadSnapshot(stream('x')),
+      () => store.loadCheckpoint('p'),
+      () => store.loadRows('p', ['row 1']),
+      () => store.listRows('p', { limit: 1 }),
+    ]
+    for (const ask of questions) {
+      await turnsOften(10, async () => {
+        for (let times = 0; times < 200; times++) await ask()
+      })
+    }
+  })
+
   test('while a store is opened, with its index and without', async () => {
     await using place = await testPlace()
     const first = await place.open()

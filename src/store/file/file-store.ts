@@ -30,7 +30,8 @@ import type {
   StoreLimits,
   StreamEnd,
 } from '../store.ts'
-import { Breather } from './breather.ts'
+import { turn } from '../timers.ts'
+import { Breather, Pace } from './breather.ts'
 import type { CommitIndex } from './commit-index.ts'
 import type { Disk } from './disk.ts'
 import type { Documents } from './documents.ts'
@@ -81,6 +82,7 @@ export class FileStore implements Store {
   readonly #reservations = new Reservations()
   readonly #now: () => number
   readonly #syncsAtClosing: boolean
+  readonly #pace = new Pace()
   readonly #listeners = new Listeners()
   /** What `close` waits for. */
   readonly #underWay = new Set<Promise<unknown>>()
@@ -123,19 +125,19 @@ export class FileStore implements Store {
   }
 
   readStream(stream: StreamId, range: Range, options: ReadOptions = {}): Promise<readonly StoredEvent[]> {
-    return this.#run(() => this.#reader.readStream(stream, range, options))
+    return this.#read(() => this.#reader.readStream(stream, range, options))
   }
 
   readAll(range: Range, options: ReadAllOptions = {}): Promise<Page> {
-    return this.#run(() => this.#reader.readAll(range, options))
+    return this.#read(() => this.#reader.readAll(range, options))
   }
 
   findCommit(stream: StreamId, commitId: string): Promise<Receipt | undefined> {
-    return this.#run(() => this.#reader.findCommit(stream, commitId))
+    return this.#read(() => this.#reader.findCommit(stream, commitId))
   }
 
   streamEnds(streams: readonly StreamId[]): Promise<readonly StreamEnd[]> {
-    return this.#run(async () => {
+    return this.#read(async () => {
       const breather = new Breather()
       const ends: StreamEnd[] = []
       for (const [i, stream] of streams.entries()) {
@@ -151,7 +153,7 @@ export class FileStore implements Store {
   }
 
   head(): Promise<number> {
-    return this.#run(async () => this.#index.head)
+    return this.#read(async () => this.#index.head)
   }
 
   onAppend(listener: () => void): () => void {
@@ -164,19 +166,19 @@ export class FileStore implements Store {
 
   loadSnapshot(stream: StreamId, options: { readonly atOrBefore?: number } = {}): Promise<Snapshot | undefined> {
     const { atOrBefore = Number.POSITIVE_INFINITY } = options
-    return this.#run(async () => this.#documents.snapshots.load(stream, atOrBefore))
+    return this.#read(async () => this.#documents.snapshots.load(stream, atOrBefore))
   }
 
   loadCheckpoint(projection: string): Promise<Checkpoint> {
-    return this.#run(async () => this.#documents.projections.checkpoint(projection))
+    return this.#read(async () => this.#documents.projections.checkpoint(projection))
   }
 
   loadRows(projection: string, keys: readonly string[]): Promise<readonly (Json | undefined)[]> {
-    return this.#run(() => this.#documents.projections.rows(projection, keys))
+    return this.#read(() => this.#documents.projections.rows(projection, keys))
   }
 
   listRows(projection: string, page: RowPage): Promise<readonly Row[]> {
-    return this.#run(() => this.#documents.projections.list(projection, page))
+    return this.#read(() => this.#documents.projections.list(projection, page))
   }
 
   saveStep(projection: string, step: ProjectionStep): Promise<void> {
@@ -212,6 +214,14 @@ export class FileStore implements Store {
     } finally {
       await this.#lock.release()
     }
+  }
+
+  /** Reads something; the event loop turns before it, if it has not for long. */
+  #read<Result>(read: () => Promise<Result>): Promise<Result> {
+    return this.#run(async () => {
+      if (this.#pace.isDue) await turn()
+      return read()
+    })
   }
 
   /** Does something that `close` waits for; refused from then on. */
