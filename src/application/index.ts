@@ -14,6 +14,7 @@ export type {
   Projections,
   ReadModel,
   RebuildOptions,
+  ResetOptions,
   RowsModel,
   Running,
   StartAt,

@@ -1,13 +1,13 @@
 /** How projections and reactions are managed, by name. */
 import { ProjectionError } from '../domain/error.ts'
-import { checkKeys, checkSignal, checkWhole } from '../domain/options.ts'
+import { checkKeys, checkOption, checkSignal, checkWhole } from '../domain/options.ts'
 import type { Environment } from '../kernel/environment.ts'
 import { type ProgressOptions, Undertaking, watchProgress } from '../projection/progress.ts'
 import type { ProjectionSteps } from '../projection/projection-steps.ts'
 import type { ReadModelReader } from '../projection/read-model.ts'
 import type { CompareOptions, Rebuilder } from '../projection/rebuild.ts'
 import type { Runner } from '../projection/runner.ts'
-import type { Projections, RebuildOptions, StartAt } from './running.ts'
+import type { Projections, RebuildOptions, ResetOptions, StartAt } from './running.ts'
 
 /** A projection or a reaction of a running domain. Only projections of rows are read, and built anew. */
 export interface ManagedProjection {
@@ -80,5 +80,13 @@ export function management(
     parked: async (name: string) => named(name).runner.parked(),
     retryParked: async (name: string) => named(name).runner.retryParked(),
     skipParked: async (name: string, position: number) => named(name).runner.skipParked(position),
+    async reset(name: string, options: ResetOptions) {
+      const { runner } = named(name)
+      checkKeys('reset(name, options)', options, ['from', 'keep'])
+      const { from, keep = false } = options ?? {}
+      checkWhole('from', from ?? null, 1)
+      checkOption('keep', keep, (found) => typeof found === 'boolean', 'true or false')
+      await runner.reset(from - 1, keep)
+    },
   })
 }

@@ -114,6 +114,16 @@ export interface StartAt {
   readonly from?: number
 }
 
+/** Where a projection or reaction begins again. */
+export interface ResetOptions {
+  /** The first position to handle: 1 handles all of the log again. */
+  readonly from: number
+  /**
+   * Keeps what belongs to events before `from`: states, rows, scheduled commands, and what is parked. Nothing by default.
+   */
+  readonly keep?: boolean
+}
+
 /** How a projection is built anew. */
 export interface RebuildOptions {
   /** Cancels it: the rows that serve stay as they are. */
@@ -166,6 +176,15 @@ export interface Managed<Name extends PropertyKey> {
    * @throws ProjectionError `PARKED_UNKNOWN`, `PROJECTION_ELSEWHERE`
    */
   skipParked(name: Name, position: number): Promise<void>
+  /**
+   * Begins at a position again, wherever that is, and forgets what is stored beside the checkpoint: for a log that was replaced by an older
+   * copy, where nothing else can tell what is still true. Then `start` it. Rows are better built anew by `rebuild`, which lets the old ones serve.
+   *
+   *     await bank.reactions.reset('welcome', { from: head + 1, keep: true })
+   *
+   * @throws ProjectionError `PROJECTION_ELSEWHERE`; StoreError `LOG_REPLACED` if the log does not reach to the position before
+   */
+  reset(name: Name, options: ResetOptions): Promise<void>
 }
 
 /** Projections, whose rows can also be built anew. */

@@ -2,7 +2,7 @@
  * Whose failure it is when something fails below a projection or a reaction. Only what is known to be the store's, or the domain's, is waited
  * for however long it lasts; everything else is the event's, and the policy says what becomes of that.
  */
-import { CancelledError, hasCode, MnemeError } from '../domain/error.ts'
+import { CancelledError, hasCode, MnemeError, ProjectionError } from '../domain/error.ts'
 import type { ErrorCode } from '../domain/error-catalogue.ts'
 
 /** Another runner has taken over: who was overtaken must not go on. */
@@ -42,3 +42,7 @@ export const isForLater = (error: unknown): boolean =>
 /** Whether sending the same command again can never help. */
 export const isHopeless = (error: unknown): boolean =>
   error instanceof MnemeError && !error.retryable && !isForLater(error)
+
+/** Whether it does not pass by itself, so that a run ends. */
+export const isFinal = (error: unknown): error is MnemeError =>
+  error instanceof ProjectionError || hasCode(error, 'LOG_REPLACED')

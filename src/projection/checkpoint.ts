@@ -73,6 +73,17 @@ export class Checkpoint {
     return this.#save({ ...this.#at(this.#handled), term: this.#saved.term + 1 }, [])
   }
 
+  /**
+   * Goes anywhere, back too, in a new term.
+   *
+   * @returns false if somebody else has moved it
+   */
+  async goAnywhere(to: LogPlace): Promise<boolean> {
+    if (!(await this.#save({ ...this.#at(to), term: this.#saved.term + 1 }, []))) return false
+    this.#reach(to)
+    return true
+  }
+
   /** Begins behind a place, if it is at the beginning. */
   async beginBehind(place: LogPlace): Promise<void> {
     if (this.#saved.position === 0 && place.position > this.#handled.position) await this.advance(place, [], 'now')

@@ -15,10 +15,11 @@ import type { Warn } from '../kernel/warning.ts'
 import type { EventStore, LogPlace, ProjectionStore, Row, StoredEvent } from '../store/store.ts'
 import { isOfStore } from './blame.ts'
 import { beforeNewer, refuseNewer } from './newer-events.ts'
-import { behindKey, type ParkedEvent, parkedRow, reasonOf, unparkedRow } from './parked-events.ts'
+import { behindKey, isParkedUpTo, type ParkedEvent, parkedRow, reasonOf, unparkedRow } from './parked-events.ts'
 import { Place } from './place.ts'
 import { ReadAhead } from './read-ahead.ts'
 import { readEach } from './read-each.ts'
+import { isOwnKey } from './row-key.ts'
 import type { Lead, RetryResult, Stepper, StepResult } from './stepper.ts'
 
 export interface CodeStepsOptions {
@@ -70,9 +71,15 @@ export class CodeSteps implements Stepper {
   readonly save = (): Promise<void> => this.#place.flush()
   readonly parked = (): Promise<readonly ParkedEvent[]> => this.#place.listParked()
   readonly skipParked = (position: number): Promise<boolean> => this.#place.skipParked(position)
+  readonly reset = (position: number, keep: boolean): Promise<boolean> =>
+    this.#place.reset(position, (key) => keep && (!isOwnKey(key) || isParkedUpTo(key, position)))
 
   get position(): number {
     return this.#place.position
+  }
+
+  get place(): LogPlace {
+    return this.#place.here
   }
 
   async prepare(signal: AbortSignal): Promise<void> {

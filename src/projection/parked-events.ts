@@ -159,6 +159,10 @@ interface Scheduled {
   readonly command: JsonObject
 }
 
+/** Whether a row parks something at a position, or before. */
+export const isParkedUpTo = (key: string, position: number): boolean =>
+  key.startsWith(parkedPrefix) && Number(key.slice(parkedPrefix.length, parkedPrefix.length + digits)) <= position
+
 /** The row that parks nothing at a position any more. */
 export const unparkedRow = (position: number): Row => withoutValue(parkedKey(position))
 

@@ -2,7 +2,7 @@
  * Where a projection or reaction is in the log: its checkpoint, and what is known here of the rows beside it. Both are read together,
  * change together, and are in use by one thing at a time, whoever asks. Each stepper has one, and tells only how it handles events.
  */
-import { ProjectionError, StoreError } from '../domain/error.ts'
+import { hasCode, ProjectionError, StoreError } from '../domain/error.ts'
 import { Breath } from '../kernel/breath.ts'
 import type { Environment } from '../kernel/environment.ts'
 import type { EventStore, LogPlace, ProjectionStore, Row } from '../store/store.ts'
@@ -51,6 +51,9 @@ export interface Retry {
    */
   readonly attempt: (parked: readonly ParkedEvent[], blocks: (key: string) => boolean) => Promise<boolean>
 }
+
+/** Rows forgotten in one step. */
+const resetSize = 1000
 
 export class Place {
   readonly #options: PlaceOptions
@@ -124,9 +127,19 @@ export class Place {
 
   /** @param work gives nothing if another runner was faster, whose step is as good */
   step(work: () => Promise<StepResult | undefined>): Promise<StepResult> {
+    const nothing = { events: 0, caughtUp: false }
     return this.#exclusive.run(async () => {
       await this.#takeOverIfStale()
-      return (await work()) ?? this.#overtaken({ events: 0, caughtUp: false })
+      try {
+        return (await work()) ?? this.#overtaken(nothing)
+      } catch (error) {
+        if (!hasCode(error, 'LOG_REPLACED')) throw error
+        // Where log and checkpoint went back together, all is well from the stored one on.
+        const { here } = this
+        await this.#takeOver()
+        if (this.here === here) throw error
+        return nothing
+      }
     })
   }
 
@@ -177,6 +190,28 @@ export class Place {
     })
   }
 
+  /**
+   * Forgets rows, and goes on behind a position, wherever that is. Gives false if another runner was faster.
+   *
+   * @param isKept which rows stay, by their keys
+   */
+  reset(position: number, isKept: (key: string) => boolean): Promise<boolean> {
+    return this.#exclusive.run(async () => {
+      await this.#takeOverIfStale()
+      const to = await this.#placeInLog(position)
+      const { store } = this.#options
+      for (let after: string | undefined; ; ) {
+        const rows = await store.listRows(this.storage, { limit: resetSize, ...(after !== undefined && { after }) })
+        const gone = rows.filter(({ key }) => !isKept(key)).map(({ key }) => ({ key, value: undefined }))
+        if (!(await this.save(this.here, gone))) return this.#overtaken(false)
+        if (rows.length < resetSize) break
+        after = rows.at(-1)!.key
+      }
+      this.#isStale = true
+      return (await this.#checkpoint.goAnywhere(to)) || this.#overtaken(false)
+    })
+  }
+
   // -- at any time ---------------------------------------------------------------------------------------
 
   /** What is parked as it is stored: also while a step takes its time, since that is when somebody asks. */
@@ -222,7 +257,10 @@ export class Place {
 
   /** A position with the checksum of the event there. @throws StoreError `LOG_REPLACED` if the log does not reach so far */
   async placeAt(position: number): Promise<LogPlace> {
-    if (position === this.position) return this.here
+    return position === this.position ? this.here : this.#placeInLog(position)
+  }
+
+  async #placeInLog(position: number): Promise<LogPlace> {
     if (position === 0) return { position }
     const { store } = this.#options
     const { events } = await store.readAll({ from: position, to: position + 1 }, { limit: 1, behind: { position } })

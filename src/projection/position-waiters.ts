@@ -34,6 +34,11 @@ export class PositionWaiters {
     this.#why = why
   }
 
+  /** Why nobody waits any more; until it is run again, or has moved. */
+  get failure(): unknown {
+    return this.#failure
+  }
+
   get someoneWaits(): boolean {
     return this.#positions.length > 0
   }

@@ -11,15 +11,15 @@ import type { AnyProjection } from '../domain/projection.ts'
 import { Breath } from '../kernel/breath.ts'
 import type { Environment } from '../kernel/environment.ts'
 import type { Warn } from '../kernel/warning.ts'
-import type { EventStore, ProjectionStore, Row, StoredEvent } from '../store/store.ts'
+import type { EventStore, LogPlace, ProjectionStore, Row, StoredEvent } from '../store/store.ts'
 import { type Failed, foldParking, foldRows, type Keyed, keyEvents, type LeftOut, partition } from './fold-rows.ts'
 import { beforeNewer, refuseNewer } from './newer-events.ts'
-import { behindKey, type ParkedEvent, parkedRow, reasonOf, unparkedRow } from './parked-events.ts'
+import { behindKey, isParkedUpTo, type ParkedEvent, parkedRow, reasonOf, unparkedRow } from './parked-events.ts'
 import { type Home, Place } from './place.ts'
 import { ReadAhead } from './read-ahead.ts'
 import { readEach } from './read-each.ts'
 import { RememberedRows } from './remembered-rows.ts'
-import { storedKey } from './row-key.ts'
+import { isOwnKey, storedKey } from './row-key.ts'
 import type { Lead, RetryResult, Stepper, StepResult } from './stepper.ts'
 
 export interface ProjectionStepsOptions {
@@ -69,9 +69,15 @@ export class ProjectionSteps implements Stepper {
   readonly save = (): Promise<void> => this.#place.flush()
   readonly parked = (): Promise<readonly ParkedEvent[]> => this.#place.listParked()
   readonly skipParked = (position: number): Promise<boolean> => this.#place.skipParked(position)
+  readonly reset = (position: number, keep: boolean): Promise<boolean> =>
+    this.#place.reset(position, (key) => keep && (!isOwnKey(key) || isParkedUpTo(key, position)))
 
   get position(): number {
     return this.#place.position
+  }
+
+  get place(): LogPlace {
+    return this.#place.here
   }
 
   prepare(signal: AbortSignal): Promise<void> {

@@ -22,6 +22,9 @@ const statePrefix = 'state '
 /** The row of the answer to a command that was sent because of an event. */
 export const answerKey = (position: number, command: string): string => `${answerPrefix}${position}:${command}`
 
+/** Whether a row holds a state. */
+export const isState = (key: string): boolean => key.startsWith(statePrefix)
+
 /** The row of the state that is remembered under a key. */
 export const stateKey = (key: string): string => `${statePrefix}${key}`
 

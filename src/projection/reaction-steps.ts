@@ -11,13 +11,13 @@ import type { LogPlace, Row, StoredEvent } from '../store/store.ts'
 import { isHopeless, Overtaken } from './blame.ts'
 import { EventRun, failureOf, warnOf, warnOfRefused } from './event-run.ts'
 import { beforeNewer, type Looked, refuseNewer } from './newer-events.ts'
-import { type ParkedEvent, type ParkedEvents, parkedRow, reasonOf, unparkedRow } from './parked-events.ts'
+import { isParkedUpTo, type ParkedEvent, type ParkedEvents, parkedRow, reasonOf, unparkedRow } from './parked-events.ts'
 import { Place } from './place.ts'
 import type { ReactionOptions } from './reaction-call.ts'
-import { ReactionRows } from './reaction-rows.ts'
+import { isState, ReactionRows } from './reaction-rows.ts'
 import { readEach } from './read-each.ts'
 import type { RetryResult, Stepper, StepResult } from './stepper.ts'
-import { positionOfTimer, type WaitingTimer } from './timers.ts'
+import { isTimerUpTo, positionOfTimer, type WaitingTimer } from './timers.ts'
 
 /** Events handled between two savings of the checkpoint. */
 const batchSize = 100
@@ -64,6 +64,10 @@ export class ReactionSteps implements Stepper {
     return this.#place.position
   }
 
+  get place(): LogPlace {
+    return this.#place.here
+  }
+
   async prepare(): Promise<void> {}
 
   step(signal: AbortSignal): Promise<StepResult> {
@@ -84,6 +88,11 @@ export class ReactionSteps implements Stepper {
 
   skipParked(position: number): Promise<boolean> {
     return this.#place.skipParked(position, () => this.#rows.handled(position))
+  }
+
+  reset(position: number, keep: boolean): Promise<boolean> {
+    const isKept = (key: string) => isState(key) || isTimerUpTo(key, position) || isParkedUpTo(key, position)
+    return this.#place.reset(position, keep ? isKept : () => false)
   }
 
   // -- events ------------------------------------------------------------------------------------------------

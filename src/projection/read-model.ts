@@ -69,6 +69,7 @@ export class ReadModelReader {
   ): Promise<Result> {
     for (;;) {
       await this.#reached(wait)
+      if (this.#runner.replaced !== undefined) throw this.#runner.replaced
       const { storage } = this.#generations.live
       const result = await read(storage)
       if (isWhole(result)) return result

@@ -4,7 +4,7 @@
  * generations lets only the last one who began switch.
  */
 import type { Fold } from '../domain/aggregate.ts'
-import { ConflictError, ProjectionError } from '../domain/error.ts'
+import { ConflictError, hasCode, ProjectionError } from '../domain/error.ts'
 import type { HandledKinds } from '../domain/handled-kinds.ts'
 import type { AnyProjection } from '../domain/projection.ts'
 import { Breath } from '../kernel/breath.ts'
@@ -80,13 +80,16 @@ export class Rebuilder {
   async #bringUp(live: ProjectionSteps, signal: AbortSignal): Promise<void> {
     const { generations, environment, leaseMs } = this.#options
     await generations.load()
-    while (generations.isBehind && !signal.aborted) {
+    for (let mayBeReplaced = true; generations.isBehind && !signal.aborted; ) {
       try {
         await this.#build(live, signal, true, () => {})
       } catch (error) {
         if (signal.aborted) return
-        if (!isBusy(error)) throw error
-        await sleep(environment, leaseMs / 3, signal)
+        // What had been built of a log that is gone was given up.
+        const isReplaced = mayBeReplaced && hasCode(error, 'LOG_REPLACED')
+        if (isReplaced) mayBeReplaced = false
+        else if (isBusy(error)) await sleep(environment, leaseMs / 3, signal)
+        else throw error
         await generations.load()
       }
     }

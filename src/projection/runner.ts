@@ -3,17 +3,24 @@
  * this process leads; stands by otherwise. It stops at the first event that cannot be folded, in front of it, and can
  * be started again.
  */
-import { ProjectionError } from '../domain/error.ts'
+import { hasCode, type MnemeError } from '../domain/error.ts'
 import { Breath } from '../kernel/breath.ts'
 import { backOffMs, type Environment, sleep } from '../kernel/environment.ts'
 import type { Warn } from '../kernel/warning.ts'
 import type { EventStore, LeaseStore, ProjectionStore } from '../store/store.ts'
-import { isNewer } from './blame.ts'
+import { isFinal, isNewer } from './blame.ts'
 import { Exclusive } from './exclusive.ts'
-import { Leadership } from './leadership.ts'
+import { Leader } from './leader.ts'
 import type { ParkedEvent } from './parked-events.ts'
 import { PositionWaiters } from './position-waiters.ts'
-import type { ProjectionState, ProjectionStatus, RunResult, WaitOptions } from './status.ts'
+import {
+  lagOf,
+  nextBehind,
+  type ProjectionState,
+  type ProjectionStatus,
+  type RunResult,
+  type WaitOptions,
+} from './status.ts'
 import type { Lead, RetryResult, Stepper } from './stepper.ts'
 import type { Follower, Tail } from './tail.ts'
 import { Tries } from './tries.ts'
@@ -43,16 +50,12 @@ export class Runner {
   readonly #options: RunnerOptions
   readonly #waiters: PositionWaiters
   readonly #steps: Stepper
-  readonly #leadership: Leadership
+  readonly #leader: Leader
   readonly #breath: Breath
   /** Single runs, one after the other. */
   readonly #single = new Exclusive()
-  /** Who leads in this process besides the run that follows the log. */
-  #guests = 0
-  /** The time of leading in which the steps took over. */
-  #tenure = 0
   #state: ProjectionState = 'stopped'
-  #failure: ProjectionError | undefined
+  #failure: MnemeError | undefined
   #running: Promise<void> | undefined
   #follower: Follower | undefined
   /** Aborted when somebody begins to wait for a position, and at the end. */
@@ -71,17 +74,18 @@ export class Runner {
     this.#breath = new Breath(environment)
     this.#tries = new Tries({ called: name.startsWith('reaction ') ? name : `projection ${name}`, environment, warn })
     this.#waiters = new PositionWaiters(name, environment, () => this.#tries.current)
-    this.#leadership = new Leadership({
-      ...{ store, environment, owner, durationMs: leaseMs },
-      name: `projection ${name}`,
+    this.#leader = new Leader({
+      ...{ name, store, environment, owner, durationMs: leaseMs },
+      takeOver: () => this.#steps.takeOver(),
+      isFollowed: () => this.alive,
     })
     this.#steps = stepper({
       onReached: (position) => {
         this.#tries.reached(position)
         this.#waiters.reach(position)
       },
-      keepLead: async () => (await this.#leadership.keep()) && this.#leadership.tenure === this.#tenure,
-      onOvertaken: () => this.#leadership.doubt(),
+      keepLead: () => this.#leader.keep(),
+      onOvertaken: () => this.#leader.doubt(),
       tries: this.#tries,
     })
   }
@@ -133,18 +137,17 @@ export class Runner {
 
   async status(): Promise<ProjectionStatus> {
     const { name, store, environment } = this.#options
-    const head = await store.head()
     await this.#lookIfIdle()
-    const { position } = this.#steps
+    const { place } = this.#steps
+    const { head, lag, replaced } = await lagOf(store, place, environment.now())
     const parked = (await this.#steps.parked()).length
-    const range = { from: position + 1, to: position + 2 }
-    const [next] = position < head ? (await store.readAll(range, { limit: 1 })).events : []
-    const ms = next === undefined ? 0 : Math.max(0, environment.now() - next.recordedAt)
-    const status = { name, state: this.#state, position, head, parked }
-    const lag = { events: Math.max(0, head - position), ms }
-    const failure = this.#failure
+    const failure = this.#failure ?? replaced
     const retrying = this.#tries.current
-    return { ...status, lag, ...(retrying !== undefined && { retrying }), ...(failure !== undefined && { failure }) }
+    return {
+      ...{ name, state: this.#state, position: place.position, head, lag, parked },
+      ...(retrying !== undefined && { retrying }),
+      ...(failure !== undefined && { failure }),
+    }
   }
 
   /**
@@ -160,7 +163,7 @@ export class Runner {
         this.#waiters.begin()
         await this.#orFail(this.#steps.prepare(signal))
       }
-      return this.#asGuest(() => this.#catchUp(signal))
+      return this.#leader.asGuest(() => this.#catchUp(signal))
     })
   }
 
@@ -170,7 +173,7 @@ export class Runner {
     let end: number | undefined
     let seen = { position: -1, at: 0 }
     for (let caughtUp = false; !caughtUp && !signal.aborted; ) {
-      if (await this.#orFail(this.#takeLead())) {
+      if (await this.#orFail(this.#leader.take())) {
         const step = await this.#orFail(this.#steps.step(signal))
         events += step.events
         caughtUp = step.caughtUp
@@ -182,7 +185,7 @@ export class Runner {
       const { position } = this.#steps
       if (position >= end) return { position, events }
       if (position > seen.position) seen = { position, at: environment.elapsed() }
-      if (environment.elapsed() - seen.at > leaseMs + this.#askAgainMs) this.#refuse('Running it once')
+      if (environment.elapsed() - seen.at > leaseMs + this.#askAgainMs) this.#leader.refuse('Running it once')
       await sleep(environment, this.#askAgainMs, signal)
     }
     await this.#steps.save()
@@ -213,7 +216,7 @@ export class Runner {
   /** Tries again what is parked. @throws ProjectionError `PROJECTION_ELSEWHERE` */
   async retryParked(): Promise<RetryResult> {
     const signal = this.alive ? this.#stopping.signal : new AbortController().signal
-    const result = await this.#leading('Retrying what is parked', () => this.#steps.retryParked(signal))
+    const result = await this.#leader.lead('Retrying what is parked', () => this.#steps.retryParked(signal))
     // What was handled may have scheduled something.
     this.#follower?.hint()
     return result
@@ -222,62 +225,56 @@ export class Runner {
   /** Lets a parked event go for good. @throws ProjectionError `PARKED_UNKNOWN`, `PROJECTION_ELSEWHERE` */
   async skipParked(position: number): Promise<void> {
     const skip = async () => (await this.#steps.skipParked(position)) || undefined
-    await this.#leading('Skipping what is parked', skip)
+    await this.#leader.lead('Skipping what is parked', skip)
   }
 
-  /** Does something that only the process may do that leads, or any where none does: again if it gives nothing, for being overtaken. */
-  #leading<Result>(doing: string, work: () => Promise<Result | undefined>): Promise<Result> {
-    return this.#asGuest(async () => {
-      for (;;) {
-        if (!(await this.#takeLead())) this.#refuse(doing)
-        const result = await work()
-        if (result !== undefined) return result
-      }
-    })
-  }
-
-  /** Does something that takes the lease, and gives it back if nobody else here leads. */
-  async #asGuest<Result>(work: () => Promise<Result>): Promise<Result> {
-    this.#guests++
-    try {
-      return await work()
-    } finally {
-      this.#guests--
-      if (!this.alive && this.#guests === 0) await this.#leadership.release().catch(() => {})
-    }
-  }
-
-  /** Takes the lease, and takes over where somebody else may have had it meanwhile; says whether this process leads. */
-  async #takeLead(): Promise<boolean> {
-    if (!(await this.#leadership.keep())) return false
-    const { tenure } = this.#leadership
-    if (tenure === this.#tenure) return true
-    await this.#steps.takeOver()
-    this.#tenure = tenure
-    return true
-  }
-
-  #refuse(doing: string): never {
-    throw new ProjectionError('PROJECTION_ELSEWHERE', { projection: this.#options.name, doing })
+  /**
+   * Begins behind a position again, wherever that is.
+   *
+   * @throws ProjectionError `PROJECTION_ELSEWHERE`, StoreError `LOG_REPLACED` if the log does not reach so far
+   */
+  async reset(position: number, keep: boolean): Promise<void> {
+    await this.#leader.lead('Resetting it', async () => (await this.#steps.reset(position, keep)) || undefined)
+    this.#waiters.begin()
+    this.#follower?.hint()
   }
 
   /** How soon to ask for the lease again while another process has it. */
   get #askAgainMs(): number {
-    return Math.min(this.#options.pollIntervalMs, this.#leadership.restMs)
+    return Math.min(this.#options.pollIntervalMs, this.#leader.restMs)
   }
 
   /**
    * Waits until a position is handled, if one is asked for.
    *
-   * @throws ProjectionError `PROJECTION_BEHIND`, or `PROJECTION_FAILED` if it stands before a bad event
+   * @throws ProjectionError `PROJECTION_BEHIND`, or `PROJECTION_FAILED` if it stands before a bad event; StoreError `LOG_REPLACED`
    */
   async reached({ atLeast, timeoutMs = waitTimeoutMsDefault, signal }: WaitOptions): Promise<void> {
     signal?.throwIfAborted()
     if (atLeast === undefined) return
     if (this.#running === undefined && this.#steps.position < atLeast) await this.#steps.look()
+    const isThere = this.#steps.position >= atLeast
     const reached = this.#waiters.wait(atLeast, timeoutMs, signal)
     this.#asked.abort()
     await reached
+    // One who has just come there has read the log. Else the position may be of a log that is not there any more.
+    if (isThere || this.#state !== 'running') await this.#checkPlace()
+  }
+
+  /** Why nothing is read any more of what was handled: the log that it was handled from was replaced. */
+  get replaced(): MnemeError | undefined {
+    return hasCode(this.#waiters.failure, 'LOG_REPLACED') ? this.#waiters.failure : undefined
+  }
+
+  /** @throws StoreError `LOG_REPLACED` if what is handled is not of the log that is there */
+  async #checkPlace(): Promise<void> {
+    try {
+      await nextBehind(this.#options.store, this.#steps.place)
+    } catch (error) {
+      // The run is to notice it too.
+      if (hasCode(error, 'LOG_REPLACED')) this.#follower?.hint()
+      throw error
+    }
   }
 
   // -- following -----------------------------------------------------------------------------------------
@@ -288,39 +285,39 @@ export class Runner {
     for (this.#failures = 0; !signal.aborted && this.#failure === undefined; ) {
       try {
         this.#state = 'preparing'
-        await this.#orFail(this.#steps.prepare(signal))
+        await this.#steps.prepare(signal)
         await this.#lead(from, follower, signal)
       } catch (error) {
         if (isNewer(error)) await this.#standBack(error, follower, signal)
-        else if (!(error instanceof ProjectionError)) await this.#holdUp(error, signal)
+        else if (isFinal(error)) this.#fail(error)
+        else await this.#holdUp(error, signal)
       }
     }
     follower.close()
-    if (this.#leadership.held) await this.#steps.save().catch(() => {})
-    await this.#leadership.release().catch(() => {})
+    await this.#leader.release(() => this.#steps.save())
   }
 
   /** Stands by until this process leads, then goes on until it does not any more. */
   async #lead(from: number, follower: Follower, signal: AbortSignal): Promise<void> {
     const { environment } = this.#options
-    const leaseMs = this.#leadership.restMs
+    const leaseMs = this.#leader.restMs
     const examined = () => this.#steps.position
-    while (!(await this.#orFail(this.#takeLead()))) {
+    while (!(await this.#leader.take())) {
       this.#state = 'standby'
       this.#tries.clear()
       await this.#standBy(follower, this.#askAgainMs, signal)
       if (signal.aborted) return
     }
-    await this.#orFail(this.#steps.beginBehind(from - 1))
+    await this.#steps.beginBehind(from - 1)
     // When there is something to do even if the log does not grow.
     let dueAt = Number.NEGATIVE_INFINITY
     let mayHaveGrown = true
-    let { renewals, tenure } = this.#leadership
-    while (!signal.aborted && (await this.#orFail(this.#takeLead()))) {
-      if (this.#leadership.renewals !== renewals) await this.#orFail(this.#steps.refresh())
+    let { renewals, tenure } = this.#leader
+    while (!signal.aborted && (await this.#leader.take())) {
+      if (this.#leader.renewals !== renewals) await this.#steps.refresh()
       // Somebody else was at work here: what there is to do, and when, is not what it was.
-      if (this.#leadership.tenure !== tenure) mayHaveGrown = true
-      ;({ renewals, tenure } = this.#leadership)
+      if (this.#leader.tenure !== tenure) mayHaveGrown = true
+      ;({ renewals, tenure } = this.#leader)
       if (this.#resume !== undefined) {
         this.#state = 'paused'
         mayHaveGrown = true
@@ -330,7 +327,7 @@ export class Runner {
       this.#state = 'running'
       if (mayHaveGrown || environment.elapsed() >= dueAt) {
         follower.mark()
-        const { caughtUp, restMs = Number.POSITIVE_INFINITY } = await this.#orFail(this.#steps.step(signal))
+        const { caughtUp, restMs = Number.POSITIVE_INFINITY } = await this.#steps.step(signal)
         this.#failures = 0
         this.#tries.storeIsBack()
         await this.#breath.pause()
@@ -352,7 +349,7 @@ export class Runner {
     for (let mostMs = restMs; mostMs > 0 && !signal.aborted; mostMs = end - environment.elapsed()) {
       if (this.#waiters.someoneWaits) {
         follower.mark()
-        await this.#orFail(this.#steps.look())
+        await this.#steps.look()
         await follower.wait(signal, { examined: () => this.#steps.position, mostMs })
       } else {
         this.#asked = new AbortController()
@@ -376,25 +373,28 @@ export class Runner {
     this.#stoodBack = { position, times: times + 1 }
     this.#state = 'outdated'
     this.#tries.standBack(times, cause, leaseMs)
-    await this.#leadership.release().catch(() => {})
+    await this.#leader.release()
     await this.#standBy(follower, leaseMs, signal)
   }
 
-  /** A step; if it fails on an event, everybody who waits learns it. */
-  async #orFail<Result>(step: Promise<Result>): Promise<Result> {
+  /** Something that is done once; if it fails for good, everybody who waits learns it. */
+  async #orFail<Result>(work: Promise<Result>): Promise<Result> {
     try {
-      return await step
+      return await work
     } catch (error) {
-      if (error instanceof ProjectionError) {
-        this.#waiters.fail(error)
-        this.#tries.clear()
-        if (this.alive) {
-          this.#failure = error
-          this.#state = 'failed'
-        }
-        this.#options.warn({ code: 'PROJECTION_STOPPED', message: error.message, cause: error.cause })
-      }
+      if (isFinal(error)) this.#fail(error)
       throw error
     }
+  }
+
+  #fail(error: MnemeError): void {
+    if (this.#failure === error) return
+    this.#waiters.fail(error)
+    this.#tries.clear()
+    if (this.alive) {
+      this.#failure = error
+      this.#state = 'failed'
+    }
+    this.#options.warn({ code: 'PROJECTION_STOPPED', message: error.message, cause: error.cause })
   }
 }

@@ -1,5 +1,6 @@
 /** What can be said of a projection or reaction that runs, and how one waits for it. */
-import type { ProjectionError } from '../domain/error.ts'
+import { hasCode, type MnemeError } from '../domain/error.ts'
+import type { EventStore, LogPlace, StoredEvent } from '../store/store.ts'
 import type { Retrying } from './tries.ts'
 
 /** Where a run came to. */
@@ -33,12 +34,39 @@ export interface ProjectionStatus {
   readonly position: number
   /** The log's last position. */
   readonly head: number
-  /** How far it is behind: in positions, and the age of the oldest event not handled, in milliseconds. */
+  /**
+   * How far it is behind: in positions, and the age of the oldest event not handled, in milliseconds. The whole log where that is not the
+   * one that was handled.
+   */
   readonly lag: { readonly events: number; readonly ms: number }
   /** How many events are parked. */
   readonly parked: number
   /** What fails at present and is tried again: an event, or the store. */
   readonly retrying?: Retrying
   /** Why it has failed. */
-  readonly failure?: ProjectionError
+  readonly failure?: MnemeError
+}
+
+/** How far something is behind. */
+interface Lag extends Pick<ProjectionStatus, 'head' | 'lag'> {
+  /** If the log is another one than was handled: what says so. */
+  readonly replaced?: MnemeError
+}
+
+/** How far a place is behind the end of the log. */
+export async function lagOf(store: EventStore, place: LogPlace, now: number): Promise<Lag> {
+  const head = await store.head()
+  const ageOf = (event: StoredEvent | undefined) => (event === undefined ? 0 : Math.max(0, now - event.recordedAt))
+  try {
+    return { head, lag: { events: Math.max(0, head - place.position), ms: ageOf(await nextBehind(store, place)) } }
+  } catch (error) {
+    if (!hasCode(error, 'LOG_REPLACED')) throw error
+    return { head, lag: { events: head, ms: ageOf(await nextBehind(store, { position: 0 })) }, replaced: error }
+  }
+}
+
+/** The event behind a place, if there is one. @throws StoreError `LOG_REPLACED` if the place is not of this log */
+export async function nextBehind(store: EventStore, place: LogPlace): Promise<StoredEvent | undefined> {
+  const range = { from: place.position + 1, to: place.position + 2 }
+  return (await store.readAll(range, { limit: 1, behind: place })).events[0]
 }

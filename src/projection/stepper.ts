@@ -1,4 +1,5 @@
 /** What a runner drives: something that handles the log step by step behind a checkpoint. Projections and reactions do. */
+import type { LogPlace } from '../store/store.ts'
 import type { ParkedEvent } from './parked-events.ts'
 import type { Tries } from './tries.ts'
 
@@ -35,6 +36,8 @@ export interface Lead {
 export interface Stepper {
   /** The last position that is handled. */
   readonly position: number
+  /** The same as a place in the log. */
+  readonly place: LogPlace
   /**
    * What has to be done before the log is followed; done by any process, whether it is to run the projection or not.
    *
@@ -67,4 +70,11 @@ export interface Stepper {
   retryParked(signal: AbortSignal): Promise<RetryResult | undefined>
   /** Lets a parked event go for good; gives false if another runner was faster. @throws ProjectionError `PARKED_UNKNOWN` */
   skipParked(position: number): Promise<boolean>
+  /**
+   * Forgets what is stored beside the checkpoint, and goes on behind a position, wherever that is; gives false if another runner was faster.
+   *
+   * @param keep keeps what belongs to what was handled up to the position
+   * @throws StoreError `LOG_REPLACED` if the log does not reach so far
+   */
+  reset(position: number, keep: boolean): Promise<boolean>
 }

@@ -41,6 +41,10 @@ export function timerRow(timer: Timer, position: number, n: number): Row {
 /** The position of the event that has scheduled a command. */
 export const positionOfTimer = (key: string): number => Number(key.slice(prefix.length + digits + 1).split(':')[0])
 
+/** Whether a row is that of a command which an event up to a position has scheduled. */
+export const isTimerUpTo = (key: string, position: number): boolean =>
+  key.startsWith(prefix) && positionOfTimer(key) <= position
+
 export class Timers {
   /** The keys in the window, in order. */
   readonly #keys: string[] = []

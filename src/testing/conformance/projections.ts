@@ -76,6 +76,20 @@ export const checkpoints: ConformanceGroup = {
       await store.saveStep(of, { from: at(3, 1), to: at(3, 2, { c: 1 }), rows: [] })
       assert.deepEqual(await store.loadCheckpoint(of), at(3, 2, { c: 1 }))
     },
+    'go back where a step begins another term': async ({ store, name }) => {
+      const of = name()
+      await store.saveStep(of, { from: at(0), to: at(5), rows: [row('a')] })
+      await store.saveStep(of, { from: at(5), to: at(2, 1), rows: [row('b')] })
+      assert.deepEqual(await store.loadCheckpoint(of), at(2, 1))
+      assert.deepEqual(await store.loadRows(of, ['a', 'b']), [{ of: 'a' }, { of: 'b' }])
+    },
+    'are kept, whether or not a power failure may take a step back': async ({ store, name }) => {
+      const of = name()
+      await store.saveStep(of, { from: at(0), to: at(1), rows: [row('a')], mayBeLost: true })
+      await store.saveStep(of, { from: at(1), to: at(2), rows: [row('b')], mayBeLost: false })
+      assert.equal((await store.loadCheckpoint(of)).position, 2)
+      assert.deepEqual(await store.loadRows(of, ['a', 'b']), [{ of: 'a' }, { of: 'b' }])
+    },
     'refuse a step of an earlier term, also one that moves nothing': async ({ store, name }) => {
       const of = name()
       await store.saveStep(of, { from: at(0), to: at(3, 1), rows: [row('a', 'first')] })
