@@ -80,13 +80,14 @@ export function management(
     parked: async (name: string) => named(name).runner.parked(),
     retryParked: async (name: string) => named(name).runner.retryParked(),
     skipParked: async (name: string, position: number) => named(name).runner.skipParked(position),
-    async reset(name: string, options: ResetOptions) {
-      const { runner } = named(name)
-      checkKeys('reset(name, options)', options, ['from', 'keep'])
-      const { from, keep = false } = options ?? {}
-      checkWhole('from', from ?? null, 1)
-      checkOption('keep', keep, (found) => typeof found === 'boolean', 'true or false')
-      await runner.reset(from - 1, keep)
-    },
+    reset: async (name: string, options: ResetOptions) => reset(named(name).runner, options),
   })
+}
+
+async function reset(runner: Runner, options: ResetOptions): Promise<void> {
+  checkKeys('reset(name, options)', options, ['from', 'keep'])
+  const { from, keep = false } = options ?? {}
+  checkWhole('from', from ?? null, 1)
+  checkOption('keep', keep, (found) => typeof found === 'boolean', 'true or false')
+  await runner.reset(from - 1, keep)
 }
