@@ -31,7 +31,7 @@ describe('Batches', () => {
 
   test('commands that come while a batch is in flight become the next batch', async () => {
     const watch = watched()
-    await using vaults = await startVaults({ store: watch.store })
+    await using vaults = await startVaults({ store: watch.store, environment: manualEnvironment() })
     await vaults.vault('a').look()
     const gate = Promise.withResolvers<void>()
     watch.disturb(({ method, number }) => (method === 'append' && number === 1 ? gate.promise : undefined))
@@ -49,7 +49,8 @@ describe('Batches', () => {
 
   test('commits of all aggregates go to the store as one batch', async () => {
     const watch = watched()
-    await using vaults = await startVaults({ store: watch.store })
+    // Its clock stands still, so that no turn has taken its time.
+    await using vaults = await startVaults({ store: watch.store, environment: manualEnvironment() })
     const ids = Array.from({ length: 20 }, (_, i) => `v${i}`)
     await Promise.all(ids.map((id) => vaults.vault(id).look()))
     await Promise.all(ids.flatMap((id) => [vaults.vault(id).add({ amount: 1 }), vaults.vault(id).add({ amount: 2 })]))
