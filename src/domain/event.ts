@@ -4,6 +4,7 @@
  */
 import { DefinitionError, EventError } from './error.ts'
 import type { Json, JsonObject } from './json.ts'
+import { Another } from './private-mark.ts'
 import { type Checked, check, type In, isSchema, type Out, type Schema } from './schema.ts'
 import { checkId, type StreamId } from './stream.ts'
 
@@ -122,15 +123,7 @@ function kind(family: Family, revisions: readonly Revision[], tagsOf: AnyEventKi
   )
 }
 
-/** Gives back the object that it is to be, so that fields of a class that extends it are added to that. */
-class Another {
-  constructor(object: object) {
-    // biome-ignore lint/correctness/noConstructorReturn: that is what it is for
-    return object
-  }
-}
-
-/** A private field of any object: neither copied, nor compared, nor seen by anybody else. */
+/** In an event that a kind has made. */
 class Claim extends Another {
   readonly #family: Family
 

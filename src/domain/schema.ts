@@ -35,23 +35,6 @@ export function check(schema: Schema, value: unknown): Checked {
   return result.issues ? { issues: result.issues.map(plain) } : (result as { value: unknown })
 }
 
-/** Schemas of commands that do not take `undefined`: an empty record stands for data that was left out. */
-const takesNoUndefined = new WeakSet<Schema>()
-
-/**
- * Runs the schema of a command on its data. Where data is left out, the schema may say so itself (`optional`, `default`); if it does not, it
- * gets an empty record.
- */
-export function checkInput(schema: Schema, data: unknown): Checked {
-  if (data !== undefined) return check(schema, data)
-  if (!takesNoUndefined.has(schema)) {
-    const checked = check(schema, undefined)
-    if (checked === 'async' || 'value' in checked) return checked
-    takesNoUndefined.add(schema)
-  }
-  return check(schema, {})
-}
-
 /** Issues that are listed in one line; the error's facts have them all. */
 const listedMax = 10
 

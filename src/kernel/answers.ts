@@ -6,6 +6,7 @@ import { InputError, OutcomeUnknownError } from '../domain/error.ts'
 import type { RecordedEvent } from '../domain/event.ts'
 import type { StreamId } from '../domain/stream.ts'
 import type { Receipt } from '../store/store.ts'
+import { acceptedEvents } from './accepted-events.ts'
 import type { AggregateType } from './aggregate-type.ts'
 import type { Decided } from './decide.ts'
 import { deepFreeze } from './freeze.ts'
@@ -35,17 +36,11 @@ export interface AcceptedCommand extends StoredCommand {
   readonly decided: Decided & { readonly kind: 'events' }
 }
 
-/** Answers a command that is stored now. Its events are new objects: user code may have kept those that were applied. */
+/** Answers a command that is stored now. */
 export function answerAccepted({ pending, decided, receipt }: AcceptedCommand): void {
-  const { sequence, position, count } = receipt
-  const first = position - count + 1
-  const events = decided.events.map((event, i) => placed(event, first + i))
+  const { sequence, position } = receipt
+  const events = acceptedEvents(decided.commit, decided.data, receipt)
   pending.succeed({ accepted: true, state: decided.state, sequence, position, events })
-}
-
-function placed(event: RecordedEvent, position: number): RecordedEvent {
-  const { type, data, stream, sequence, recordedAt, metadata, tags, revision, commitId } = event
-  return { type, data, stream, sequence, position, recordedAt, metadata, tags, revision, commitId }
 }
 
 /** Answers a command that decided no events, on the standing that it was decided on. */

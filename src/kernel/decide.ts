@@ -13,7 +13,7 @@ import { checkEventCount, checkSize, tooLarge } from '../store/expected.ts'
 import type { StoreLimits } from '../store/store.ts'
 import type { AggregateType } from './aggregate-type.ts'
 import { evolved } from './evolved.ts'
-import { deepFreeze } from './freeze.ts'
+import { deepFreeze, freezeParts } from './freeze.ts'
 import type { CheckedCommand } from './pending-command.ts'
 
 /** The moment of a round of decisions: every event of the round carries it. */
@@ -29,8 +29,8 @@ export type Decided =
   | {
       readonly kind: 'events'
       readonly commit: Commit
-      /** As they were applied, before they are stored: at position 0. */
-      readonly events: readonly RecordedEvent[]
+      /** Of each event the data as it is handed out. */
+      readonly data: readonly unknown[]
       readonly state: unknown
     }
   | { readonly kind: 'rejected'; readonly rejection: unknown }
@@ -99,7 +99,7 @@ export function decide(
   copier.sizeMax = limits.commitSizeMax
   copier.tooLarge = (size) => tooLarge(stream, size, limits)
   const stored: CommitEvent[] = new Array(length)
-  const events: RecordedEvent[] = new Array(length)
+  const outputs: unknown[] = new Array(length)
   const { commandId, metadata } = command
   for (let i = 0; i < length; i++) {
     const event = offered[i] as NewEvent
@@ -107,8 +107,11 @@ export function decide(
     const { kind } = fold
     const copy = copier.copy(event.data, 'The event', kind.type)
     const data = outputOf(kind, copy, event.data)
+    // Before anybody sees it: what the caller is told is what was stored.
+    freezeParts(data)
     const tags = kind.tagsOf === undefined ? command.tags : tagsOf(kind, data, command)
     const revision = kind.revisions.length
+    // As when it is read again: no aggregate can come to depend on a position.
     const applied: RecordedEvent = {
       type: kind.type,
       data,
@@ -121,15 +124,15 @@ export function decide(
       revision,
       commitId: commandId,
     }
-    next = evolve(fold, next, applied, command)
+    next = evolve(fold, next, applied, command, moment)
     copier.size += sizeOfLabels(metadata, tags)
     stored[i] = { type: kind.type, revision, data: copy, metadata, tags }
-    events[i] = applied
+    outputs[i] = data
   }
   const place = { expected: sequence, id: commandId, recordedAt: moment.nowMs, command: command.mark }
   const commit = new Commit(stream, place, stored, copier.size, !command.repeatable)
   checkSize(commit, limits)
-  return { kind: 'events', commit, events, state: next }
+  return { kind: 'events', commit, data: outputs, state: next }
 }
 
 function judge(stream: StreamId, state: unknown, command: CheckedCommand, moment: RoundMoment): unknown {
@@ -168,9 +171,21 @@ function tagsOf(kind: AnyEventKind, data: unknown, command: CheckedCommand): rea
   }
 }
 
-function evolve(fold: Fold, state: unknown, event: RecordedEvent, command: CheckedCommand): unknown {
+function evolve(
+  fold: Fold,
+  state: unknown,
+  event: RecordedEvent,
+  command: CheckedCommand,
+  { recordedAt, nowMs }: RoundMoment,
+): unknown {
   try {
-    return deepFreeze(evolved(fold, state, event))
+    const next = deepFreeze(evolved(fold, state, event))
+    // All events of the round have this one; freezing it would cost more than all the rest.
+    if (recordedAt.getTime() !== nowMs) {
+      Date.prototype.setTime.call(recordedAt, nowMs)
+      throw new TypeError(`its .on for ${event.type} changed the event's recordedAt in place`)
+    }
+    return next
   } catch (cause) {
     if (cause instanceof MnemeError) throw cause
     throw new DecisionError('EVOLVE_FAILED', { stream: event.stream, command: command.name, event: event.type }, cause)

@@ -5,6 +5,7 @@
  */
 import type { AggregateOptions, AnyAggregate } from '../domain/aggregate.ts'
 import type { CommandOptions } from '../domain/command.ts'
+import { checkInput } from '../domain/command-input.ts'
 import {
   CancelledError,
   DefinitionError,
@@ -14,7 +15,6 @@ import {
   OverloadError,
 } from '../domain/error.ts'
 import type { Outcome } from '../domain/outcome.ts'
-import { checkInput } from '../domain/schema.ts'
 import type { StreamId } from '../domain/stream.ts'
 import { checkMetadata, checkTags } from '../store/commit.ts'
 import { CommitQueue } from '../store/commit-queue.ts'
@@ -214,7 +214,7 @@ export class Kernel {
       const facts = { aggregate: type.name, command: name, known: [...type.decisions.keys()] }
       throw new InputError('COMMAND_UNKNOWN', facts)
     }
-    const checked = checkInput(decision.schema, data)
+    const checked = checkInput('The data of a command', decision.schema, data)
     if (checked === 'async') throw new DefinitionError('SCHEMA_ASYNC', { where: `the command ${type.name}.${name}` })
     if ('issues' in checked) {
       throw new InputError('COMMAND_INVALID', { aggregate: type.name, command: name, issues: checked.issues })

@@ -82,7 +82,7 @@ export class Round {
         if (decided.kind === 'events') {
           commits.push(decided.commit)
           state = decided.state
-          sequence += decided.events.length
+          sequence += decided.data.length
         }
         pending.sent = commits.length > 0
         pending.decided = decided

@@ -12,12 +12,12 @@ import assert, { AssertionError } from 'node:assert/strict'
 import { inspect } from 'node:util'
 import type { Aggregate, AnyAggregate, Commands } from '../domain/aggregate.ts'
 import type { CommandOptions, MayBeLeftOut } from '../domain/command.ts'
+import { checkInput } from '../domain/command-input.ts'
 import { DefinitionError, EventError, InputError } from '../domain/error.ts'
 import { type NewEvent, type NewEventOf, outputOf, type RecordedEvent } from '../domain/event.ts'
 import { JsonCopier, toJson } from '../domain/json.ts'
 import { checkKeys } from '../domain/options.ts'
 import type { AnyRejection, Rejection } from '../domain/rejection.ts'
-import { checkInput } from '../domain/schema.ts'
 import type { StreamId } from '../domain/stream.ts'
 import { aggregateType } from '../kernel/aggregate-type.ts'
 import { type Decided, decide } from '../kernel/decide.ts'
@@ -111,7 +111,7 @@ function applied({ definition, stream, sequence, nowMs }: History, { type, data 
   const place = sequence + 1
   return {
     ...{ stream, type, revision: kind.revisions.length, data: output, metadata: {}, tags: kind.tagsOf?.(output) ?? [] },
-    ...{ sequence: place, position: place, recordedAt: new Date(nowMs), commitId: `given-${place}` },
+    ...{ sequence: place, position: 0, recordedAt: new Date(nowMs), commitId: `given-${place}` },
   }
 }
 
@@ -132,7 +132,7 @@ function tried(
   const { commandId = 'spec', metadata, tags } = options
   const { definition, stream, state, sequence, nowMs } = history
   const decision = definition.decisions.get(name)!
-  const checked = checkInput(decision.schema, input)
+  const checked = checkInput('The data of a command', decision.schema, input)
   if (checked === 'async') throw new DefinitionError('SCHEMA_ASYNC', { where: `${definition.name}.${name}` })
   if ('issues' in checked) {
     throw new InputError('COMMAND_INVALID', { aggregate: definition.name, command: name, issues: checked.issues })
@@ -152,7 +152,8 @@ function tried(
 
 function expectationOf(history: History, command: string, decided: Decided): Expectation<unknown, any, AnyRejection> {
   const told = `${command} on ${shown(history.state)}`
-  const actual = decided.kind === 'events' ? decided.events.map(({ type, data }) => ({ type, data })) : []
+  const actual =
+    decided.kind === 'events' ? decided.commit.events.map(({ type }, i) => ({ type, data: decided.data[i] })) : []
   const rejection = decided.kind === 'rejected' ? (decided.rejection as AnyRejection) : undefined
   const emits = (events: readonly NewEvent[], from: Function) => {
     const expected = events.map((event) => {

@@ -1,0 +1,23 @@
+/** The data of a command, on its way from the caller to the decision. */
+import { ownCopy } from './own-copy.ts'
+import { type Checked, check, type Schema } from './schema.ts'
+
+/** Schemas of commands that do not take `undefined`: an empty record stands for data that was left out. */
+const takesNoUndefined = new WeakSet<Schema>()
+
+/**
+ * Runs the schema of a command on a copy of its data, so that nothing of what is handed on is the caller's. Where data is left out, the
+ * schema may say so itself (`optional`, `default`); if it does not, it gets an empty record.
+ *
+ * @param what the data, for messages
+ * @throws InputError `DATA_NOT_JSON` for what is nested without end
+ */
+export function checkInput(what: string, schema: Schema, data: unknown): Checked {
+  if (data !== undefined) return check(schema, ownCopy(what, data))
+  if (!takesNoUndefined.has(schema)) {
+    const checked = check(schema, undefined)
+    if (checked === 'async' || 'value' in checked) return checked
+    takesNoUndefined.add(schema)
+  }
+  return check(schema, {})
+}

@@ -1,0 +1,57 @@
+/**
+ * A copy of data that a caller has given, which nobody else can change any more. A validator may hand on what it was given, and a decision
+ * is taken later than the call, perhaps more than once.
+ *
+ * Records, lists, maps, sets, dates and bytes are copied. Anything else (an instance of a class, a function) is handed on as it
+ * is: only who has made it can copy it.
+ */
+import { InputError } from './error.ts'
+import { depthMax, isPlain } from './json.ts'
+
+/**
+ * The copy.
+ *
+ * @param what the data, for messages
+ * @throws InputError `DATA_NOT_JSON` for what is nested without end
+ */
+export function ownCopy(what: string, value: unknown, depth = 0): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  if (depth >= depthMax) {
+    const found = `something nested more than ${depthMax} deep, or a cycle`
+    throw new InputError('DATA_NOT_JSON', { what, path: '', found })
+  }
+  if (Array.isArray(value)) {
+    const copy = value.slice()
+    for (let i = 0; i < copy.length; i++) {
+      if (typeof copy[i] === 'object') copy[i] = ownCopy(what, copy[i], depth + 1)
+    }
+    return copy
+  }
+  return isPlain(value) ? recordCopy(what, value, depth) : specialCopy(what, value, depth)
+}
+
+function recordCopy(what: string, record: object, depth: number): unknown {
+  const copy = { ...record } as Record<string, unknown>
+  for (const key in copy) {
+    const item = copy[key]
+    if (typeof item === 'object' && item !== null) copy[key] = ownCopy(what, item, depth + 1)
+  }
+  return copy
+}
+
+const bytes = Object.getPrototypeOf(Uint8Array.prototype) as Uint8Array
+
+function specialCopy(what: string, value: object, depth: number): unknown {
+  const copyOf = (item: unknown) => ownCopy(what, item, depth + 1)
+  switch (Object.getPrototypeOf(value)) {
+    case Date.prototype:
+      return new Date((value as Date).getTime())
+    case Map.prototype:
+      return new Map(Array.from(value as Map<unknown, unknown>, ([key, item]) => [copyOf(key), copyOf(item)]))
+    case Set.prototype:
+      return new Set(Array.from(value as Set<unknown>, copyOf))
+    default:
+      // `slice` of a Buffer's own would be a view of the same bytes.
+      return ArrayBuffer.isView(value) && !(value instanceof DataView) ? bytes.slice.call(value) : value
+  }
+}
