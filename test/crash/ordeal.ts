@@ -48,7 +48,7 @@ const truthful: ReadonlySet<string> = new Set([
 
 /** What the bank may warn of. */
 const expectedWarnings =
-  /\[(APPEND_REPEATED|AGGREGATE_NOT_LOADED|PROJECTION_DELAYED|SNAPSHOT_FAILED|SNAPSHOT_SKIPPED|SNAPSHOT_IGNORED),/
+  /\[(APPEND_REPEATED|AGGREGATE_NOT_LOADED|PROJECTION_DELAYED|SNAPSHOT_FAILED|SNAPSHOT_SKIPPED|SNAPSHOT_IGNORED|NOT_LISTENING),/
 
 /**
  * Lets a bank work while `torment` runs, then ends its work and looks at everything.

@@ -40,10 +40,11 @@ await onEveryStore('Defects of writing and reading', ({ place }) => {
     watch.forget()
     await vaults.vault('v7').look()
     for (const { method, args } of watch.calls) {
-      assert.equal(method, 'readStream')
-      assert.deepEqual(args[0], streamOf('v7'))
+      // Where the stream ends is looked at before a command is told that there is nothing to do.
+      assert.ok(method === 'readStream' || method === 'streamEnds')
+      assert.deepEqual(method === 'readStream' ? args[0] : (args[0] as unknown[])[0], streamOf('v7'))
     }
-    assert.ok(watch.calls.length <= 1)
+    assert.ok(watch.calls.length <= 2)
   })
 
   test('defect 4: a caller of a slow command gets its answer, and the id works afterwards', async (t) => {
@@ -177,7 +178,7 @@ await onEveryStore('Defects of projections and snapshots', ({ place }) => {
     for (const { method, args } of watch.calls.filter(({ method }) => method === 'readAll')) {
       assert.deepEqual([method, (args[0] as { readonly from: number }).from], ['readAll', 1501])
     }
-    assert.equal(watch.count('saveStep'), 0)
+    assert.equal(watch.count('saveStep'), 1, 'only the term is raised, once')
   })
 
   test('defect 8: a commit that jumps over a multiple takes a snapshot', async (t) => {

@@ -2,7 +2,7 @@
  * Lets the event loop turn while much is read. SQLite answers at once, so a caller who reads page after page would never let anything
  * else happen: what was read since the loop last turned counts, whoever read it and in however many calls.
  */
-import { defer, elapsedMs, turn } from '../timers.ts'
+import { defer, turn } from '../timers.ts'
 
 const breathAfterMs = 8
 
@@ -18,7 +18,7 @@ export class Breather {
 
   /** Whether it is time to let others have their turn. */
   get isDue(): boolean {
-    const now = elapsedMs()
+    const now = performance.now()
     if (this.#since !== undefined) return now - this.#since >= breathAfterMs
     this.#since = now
     defer(() => {
