@@ -3,9 +3,9 @@
  * and `pack` makes the tarball. Run by itself, this file packs and lets publint and attw look at the result.
  */
 import { execFileSync, type StdioOptions, spawnSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { buildSync } from 'esbuild'
 
 /** The repository, with a slash at the end. */
@@ -28,6 +28,8 @@ export function build(outDir: string): void {
 export function programText(entry: string): string {
   const { outputFiles } = buildSync({
     ...{ entryPoints: [entry], bundle: true, write: false, platform: 'node', format: 'cjs', target: 'es2024' },
+    // The same wherever it is made: it names the files that it took in, and would ask a tsconfig.json above them.
+    ...{ absWorkingDir: dirname(entry), tsconfigRaw: {} },
     banner: { js: `'use strict';{const require=(name)=>process.getBuiltinModule(name);` },
     footer: { js: '}' },
   })
@@ -37,8 +39,11 @@ export function programText(entry: string): string {
 /** Builds the package into a folder, with the files that go with it, and packs it. Gives the tarball's path. */
 export function pack(folder: string): string {
   mkdirSync(folder, { recursive: true })
-  for (const file of ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md']) {
-    if (existsSync(join(root, file))) cpSync(join(root, file), join(folder, file))
+  const { files } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    readonly files: readonly string[]
+  }
+  for (const file of ['package.json', 'README.md', 'LICENSE', ...files]) {
+    if (file !== 'dist') cpSync(join(root, file), join(folder, file), { recursive: true })
   }
   build(join(folder, 'dist'))
   const answer = execFileSync('npm', ['pack', '--json', '--ignore-scripts'], { cwd: folder, stdio: quiet })

@@ -103,14 +103,4 @@ describe('the packed package', { skip }, () => {
       run(tsc, 'consumer.ts', ...emit, ...strictest, '--target', 'es2024', ...options)
     })
   }
-
-  test('holds what a user needs and nothing else', () => {
-    const files = execFileSync('find', ['.', '-type', 'f'], { cwd: installed, encoding: 'utf8' }).trim().split('\n')
-    const strange = files.filter((file) => !/^\.\/(dist\/.*\.(js|d\.ts|sql)|package\.json|[A-Z]+(\.md)?)$/.test(file))
-    assert.deepEqual(strange, [])
-    assert.deepEqual(
-      files.filter((file) => /\.test\b|\.test-d\b/.test(file)),
-      [],
-    )
-  })
 })
