@@ -12,7 +12,7 @@ import { onServer } from '../servers/server.ts'
 
 const run = promisify(execFile)
 const examples = join(import.meta.dirname, '../../examples')
-const demoTimeoutMs = 120_000
+const demoTimeoutMs = 500_000
 
 /** Runs an example in a folder of its own, which is removed when the test is over. */
 async function folderFor(context: TestContext): Promise<(program: string, ...args: string[]) => Promise<string>> {
