@@ -1,6 +1,8 @@
 /**
  * Lets the event loop turn while much is read. SQLite answers at once, so a caller who reads page after page would never let anything
  * else happen: what was read since the loop last turned counts, whoever read it and in however many calls.
+ *
+ * Tidy: uses the platform because tests hurry the time that reads seem to take; nobody waits for this clock.
  */
 import { defer, turn } from '../timers.ts'
 
