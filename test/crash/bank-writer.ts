@@ -29,6 +29,8 @@ async function begin({ place, lethalCall, name, seed, callers, accounts, repeat 
     store: storeAt(place, lethal.disk),
     snapshotEvery: 5,
     passivateAfterMs: 50,
+    // Whoever follows a killed one waits for its lease.
+    leaseMs: 300,
     log: { warn: (message) => say({ say: 'warned', message }) },
   })
   stop = async () => {
