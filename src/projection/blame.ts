@@ -45,4 +45,4 @@ export const isHopeless = (error: unknown): boolean =>
 
 /** Whether it does not pass by itself, so that a run ends. */
 export const isFinal = (error: unknown): error is MnemeError =>
-  error instanceof ProjectionError || hasCode(error, 'LOG_REPLACED')
+  (error instanceof ProjectionError && !error.retryable) || hasCode(error, 'LOG_REPLACED')

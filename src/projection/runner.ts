@@ -13,6 +13,7 @@ import { Exclusive } from './exclusive.ts'
 import { Leader } from './leader.ts'
 import type { ParkedEvent } from './parked-events.ts'
 import { PositionWaiters } from './position-waiters.ts'
+import { runThrough } from './single-run.ts'
 import {
   lagOf,
   nextBehind,
@@ -139,7 +140,7 @@ export class Runner {
     const { name, store, environment } = this.#options
     await this.#lookIfIdle()
     const { place } = this.#steps
-    const { head, lag, replaced } = await lagOf(store, place, environment.now())
+    const { head, lag, replaced } = await lagOf(store, place, environment.now(), this.alive)
     const parked = (await this.#steps.parked()).length
     const failure = this.#failure ?? replaced
     const retrying = this.#tries.current
@@ -163,33 +164,11 @@ export class Runner {
         this.#waiters.begin()
         await this.#orFail(this.#steps.prepare(signal))
       }
-      return this.#leader.asGuest(() => this.#catchUp(signal))
+      const { store, environment, leaseMs } = this.#options
+      const parts = { breath: this.#breath, leader: this.#leader, steps: this.#steps, askAgainMs: this.#askAgainMs }
+      const run = () => this.#orFail(runThrough({ store, environment, leaseMs, ...parts }, signal))
+      return this.#leader.asGuest(run)
     })
-  }
-
-  async #catchUp(signal: AbortSignal): Promise<RunResult> {
-    const { store, leaseMs, environment } = this.#options
-    let events = 0
-    let end: number | undefined
-    let seen = { position: -1, at: 0 }
-    for (let caughtUp = false; !caughtUp && !signal.aborted; ) {
-      if (await this.#orFail(this.#leader.take())) {
-        const step = await this.#orFail(this.#steps.step(signal))
-        events += step.events
-        caughtUp = step.caughtUp
-        await this.#breath.pause()
-        continue
-      }
-      end ??= await store.head()
-      await this.#steps.look()
-      const { position } = this.#steps
-      if (position >= end) return { position, events }
-      if (position > seen.position) seen = { position, at: environment.elapsed() }
-      if (environment.elapsed() - seen.at > leaseMs + this.#askAgainMs) this.#leader.refuse('Running it once')
-      await sleep(environment, this.#askAgainMs, signal)
-    }
-    await this.#steps.save()
-    return { position: this.#steps.position, events }
   }
 
   /** The last position that is handled, as far as this process knows. */
@@ -365,16 +344,19 @@ export class Runner {
     await this.#tries.storeAgain(tries, cause, waitMs, signal)
   }
 
-  /** An event is newer than this program: says so once, gives the lease back, and does not ask for it for a while. */
+  /** An event is newer than this program: says so once, gives the lease back, and asks for it when a newer one has gone on. */
   async #standBack(cause: unknown, follower: Follower, signal: AbortSignal): Promise<void> {
     const { leaseMs } = this.#options
     const { position } = this.#steps
-    const times = position === this.#stoodBack.position ? this.#stoodBack.times : 0
-    this.#stoodBack = { position, times: times + 1 }
+    const isPreparing = this.#state === 'preparing'
+    if (position !== this.#stoodBack.position) this.#stoodBack = { position, times: 0 }
     this.#state = 'outdated'
-    this.#tries.standBack(times, cause, leaseMs)
-    await this.#leader.release()
-    await this.#standBy(follower, leaseMs, signal)
+    do {
+      this.#tries.standBack(this.#stoodBack.times++, cause, leaseMs)
+      await this.#leader.release()
+      await this.#standBy(follower, leaseMs, signal)
+      await this.#steps.look()
+    } while (!isPreparing && !signal.aborted && this.#steps.position === position)
   }
 
   /** Something that is done once; if it fails for good, everybody who waits learns it. */

@@ -53,9 +53,14 @@ interface Lag extends Pick<ProjectionStatus, 'head' | 'lag'> {
   readonly replaced?: MnemeError
 }
 
-/** How far a place is behind the end of the log. */
-export async function lagOf(store: EventStore, place: LogPlace, now: number): Promise<Lag> {
+/**
+ * How far a place is behind the end of the log.
+ *
+ * @param isFollowed whether somebody follows the log from there, and notices if it is replaced: at its end nothing is read then
+ */
+export async function lagOf(store: EventStore, place: LogPlace, now: number, isFollowed: boolean): Promise<Lag> {
   const head = await store.head()
+  if (isFollowed && place.position === head) return { head, lag: { events: 0, ms: 0 } }
   const ageOf = (event: StoredEvent | undefined) => (event === undefined ? 0 : Math.max(0, now - event.recordedAt))
   try {
     return { head, lag: { events: Math.max(0, head - place.position), ms: ageOf(await nextBehind(store, place)) } }

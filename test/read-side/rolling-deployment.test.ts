@@ -21,7 +21,7 @@ const Book = aggregate('book', () => ({ notes: [] as readonly number[] }))
   .on(Noted, ({ notes }, { feet }) => ({ notes: [...notes, feet] }))
   .command('note', z.object({ feet: z.number() }), (_, data) => Noted(data))
 
-const options = { pollIntervalMs: 5, leaseMs: 200 } as const
+const options = { pollIntervalMs: 5, leaseMs: 1000 } as const
 type Options = Pick<StartOptions, 'store' | 'log' | 'projections'>
 
 /** The program as it was. */
