@@ -23,9 +23,11 @@ export async function projectInSqlite(log: string): Promise<number> {
     WHERE e.position > ? ORDER BY e.position LIMIT ${pageSize}`)
   read.setReturnArrays(true)
   const load = target.prepare("SELECT value FROM projection_rows WHERE projection = 'balances' AND key = ?")
-  const save = target.prepare(`INSERT INTO projection_rows (projection, key, value) VALUES ('balances', ?, ?)
+  const save =
+    target.prepare(`INSERT INTO projection_rows (projection, key, value, checksum) VALUES ('balances', ?, ?, 0)
     ON CONFLICT (projection, key) DO UPDATE SET value = excluded.value`)
-  const move = target.prepare(`INSERT INTO projections (name, checkpoint, term, note) VALUES ('balances', ?, 1, '{}')
+  const move =
+    target.prepare(`INSERT INTO projections (name, checkpoint, term, note, checksum) VALUES ('balances', ?, 1, '{}', 0)
     ON CONFLICT (name) DO UPDATE SET checkpoint = excluded.checkpoint`)
   const startedAt = performance.now()
   for (let checkpoint = 0; ; ) {

@@ -9,9 +9,9 @@ import { type Replayed, timed } from './replay.ts'
 
 type Values = readonly SQLInputValue[]
 
-const columns = `position, stream, sequence, kind, revision, recorded_at, checksum, size, commit_id, commit_size, command, command_digest,
-  data, metadata, tags`
-const commitSizeAt = 9
+const columns = `position, sequence, kind, recorded_at, checksum, commit_id, data, metadata, tags, stream,
+  commit_size, command, command_digest, commit_checksum`
+const [streamAt, commitSizeAt] = [9, 10]
 
 /** Makes an empty store at a path; the floor's own connection comes after it. */
 export async function makeSchema(path: string): Promise<void> {
@@ -36,16 +36,16 @@ export async function replayRows(place: Place): Promise<Replayed> {
     statement.setReturnArrays(true)
     return statement.all() as unknown as readonly Values[]
   }
-  const streams = rowsOf('SELECT number, aggregate, id, sequence, checksum FROM streams ORDER BY number')
-  const kinds = rowsOf('SELECT number, aggregate, type FROM kinds ORDER BY number')
+  const streams = rowsOf('SELECT number, aggregate, id, sequence, checksum, size_max FROM streams ORDER BY number')
+  const kinds = rowsOf('SELECT number, aggregate, type, revision, checksum FROM kinds ORDER BY number')
   const events = rowsOf(`SELECT ${columns} FROM events ORDER BY position`)
   source.close()
   const database = connect(`${place.path}-floor`)
   const insertStream = database.prepare(
-    'INSERT INTO streams (number, aggregate, id, sequence, checksum) VALUES (?, ?, ?, ?, ?)',
+    'INSERT INTO streams (number, aggregate, id, sequence, checksum, size_max) VALUES (?, ?, ?, ?, ?, ?)',
   )
   const insertEvent = database.prepare(`INSERT INTO events (${columns}) 
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
   let streamNext = 0
   let eventNext = 0
   const insertCommits = (commits: number) => {
@@ -54,13 +54,15 @@ export async function replayRows(place: Place): Promise<Replayed> {
       const count = events[eventNext]![commitSizeAt] as number
       for (const end = eventNext + count; eventNext < end; eventNext++) {
         const event = events[eventNext]!
-        while (streamNext < (event[1] as number)) insertStream.run(...streams[streamNext++]!)
+        while (streamNext < (event[streamAt] as number)) insertStream.run(...streams[streamNext++]!)
         insertEvent.run(...event)
       }
     }
     database.exec('COMMIT')
   }
-  const insertKind = database.prepare('INSERT INTO kinds (number, aggregate, type) VALUES (?, ?, ?)')
+  const insertKind = database.prepare(
+    'INSERT INTO kinds (number, aggregate, type, revision, checksum) VALUES (?, ?, ?, ?, ?)',
+  )
   for (const kind of kinds) insertKind.run(...kind)
   insertCommits(place.commitsBefore())
   const replayed = await timed('the same rows: prepared inserts, transactions of the same size', place, (index) =>

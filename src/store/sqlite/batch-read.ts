@@ -1,8 +1,7 @@
 /** Reads events many rows at a time, as they follow each other in a stream or in the log. */
-import type { StreamId } from '../../domain/stream.ts'
 import type { Range } from '../range.ts'
 import type { Breather } from './breather.ts'
-import { damagedEvent, type EventRow, sizeOf } from './event-row.ts'
+import { damagedEvent, type EventRow, type KnownStream, sizeOf } from './event-row.ts'
 import type { EventSource } from './event-source.ts'
 import type { Progress } from './progress.ts'
 
@@ -19,7 +18,7 @@ interface Rows {
   readonly read: (range: Range, count: number) => readonly EventRow[]
   /** Whether every place of the range has a row. */
   readonly isWhole: boolean
-  readonly stream?: StreamId
+  readonly stream?: KnownStream
 }
 
 /**
@@ -30,6 +29,7 @@ interface Rows {
 export async function readBatches(progress: Progress, range: Range, rows: Rows): Promise<void> {
   const { limit, backward, signal } = progress.reading
   const { source, breather, place, isWhole, stream } = rows
+  const column = place === 'position' ? 0 : 1
   let { from, to } = range
   let size = rowsFirst
   while (from < to && progress.events.length < limit) {
@@ -39,12 +39,10 @@ export async function readBatches(progress: Progress, range: Range, rows: Rows):
     let taken = 0
     for (const row of read) {
       if (progress.characters - characters >= charactersAtOnce) break
-      const isLarge = row[8] === null
-      const whole = isLarge ? source.rowAt(row[0]) : row
-      const event = source.of(whole, stream)
-      const at = event[place]
+      const at = row[column]
       if (isWhole && at !== (backward ? to - 1 : from)) throw missing(place, backward ? to - 1 : from)
-      progress.add(event, sizeOf(whole))
+      const whole = row[6] === null ? source.rowAt(row[0]) : row
+      progress.add(source.of(whole, stream), sizeOf(whole))
       taken++
       if (backward) to = at
       else from = at + 1

@@ -1,10 +1,8 @@
 /**
  * Lets the event loop turn while much is read. SQLite answers at once, so a caller who reads page after page would never let anything
  * else happen: what was read since the loop last turned counts, whoever read it and in however many calls.
- *
- * Tidy: uses the platform because tests hurry the time that reads seem to take; nobody waits for this clock.
  */
-import { defer, turn } from '../timers.ts'
+import { defer, elapsedMs, turn } from '../timers.ts'
 
 const breathAfterMs = 8
 
@@ -20,7 +18,7 @@ export class Breather {
 
   /** Whether it is time to let others have their turn. */
   get isDue(): boolean {
-    const now = performance.now()
+    const now = elapsedMs()
     if (this.#since !== undefined) return now - this.#since >= breathAfterMs
     this.#since = now
     defer(() => {

@@ -8,66 +8,54 @@
  */
 import { crc32 } from 'node:zlib'
 import type { StreamId } from '../../domain/stream.ts'
+import type { EventRow } from './event-row.ts'
 
-/** What the checksum of an event is over, besides its stream and type. */
-export interface ChecksumParts {
-  /** Of the stream and of the type. */
-  readonly streamSeed: number
-  readonly typeSeed: number
-  readonly position: number
-  readonly sequence: number
-  readonly revision: number
-  readonly recordedAt: number
-  readonly commitId: string
-  readonly data: string
-  readonly metadata: string | null
-  readonly tags: string | null
+/** What a checksum begins with: a stream's, or a type's with its revision. */
+interface Seeded {
+  readonly seed: number
 }
 
 /** From so many characters on, the native function is faster. */
 const longText = 400
 const [factorA, factorB] = [0x01000193, 0x85ebca6b]
+const high = 0x1_0000_0000
 const nothing = 0x6e6f7065
 
-export function checksumOf(parts: ChecksumParts): number {
-  let sum = withNumber(parts.streamSeed, parts.typeSeed)
-  sum = withNumber(sum, parts.position)
-  sum = withNumber(sum, parts.sequence)
-  sum = withNumber(sum, parts.revision)
-  sum = withNumber(sum, parts.recordedAt)
-  sum = withText(sum, parts.commitId)
-  sum = withText(sum, parts.data)
-  sum = parts.metadata === null ? withNumber(sum, nothing) : withText(sum, parts.metadata)
-  return finish(parts.tags === null ? withNumber(sum, nothing) : withText(sum, parts.tags))
+/** Of an event of the stream and the kind, over its row but for the checksum there. */
+export function checksumOf(row: EventRow, stream: Seeded, kind: Seeded): number {
+  const [position, sequence, , recordedAt, , commitId, data, metadata, tags] = row
+  let sum = mix(Math.imul(stream.seed, factorA) ^ kind.seed, position)
+  sum = mix(sum, recordedAt)
+  // What is above 32 bits of a time is a small number, and of a position nearly always 0.
+  sum = mix(sum, sequence ^ ((recordedAt / high) << 20) ^ ((position / high) << 8))
+  sum = withText(withText(sum, commitId), data!)
+  if (metadata !== null) sum = withText(sum, metadata)
+  return finish(tags === null ? sum ^ nothing : withText(sum, tags))
 }
 
 export const seedOfStream = ({ aggregate, id }: StreamId): number => withText(withText(1, aggregate), id)
 
-export const seedOfType = (type: string): number => withText(2, type)
+export const seedOfKind = (type: string, revision: number): number => mix(withText(2, type), revision)
 
-/** Of a commit that begins with an event of this checksum: how many events it has, and which command it was for. */
-export function checksumOfCommit(
-  first: number,
-  {
-    count,
-    command,
-    digest,
-  }: { readonly count: number; readonly command: string | null; readonly digest: number | null },
-): number {
-  const sum = withNumber(withNumber(first, count), digest ?? nothing)
-  return finish(command === null ? withNumber(sum, nothing) : withText(sum, command))
+/** Of what else is stored, over all values of its row. */
+export function checksumOfValues(...values: readonly (string | number | null)[]): number {
+  let sum = 3
+  for (const value of values) {
+    if (value === null) sum = mix(sum, nothing)
+    else sum = typeof value === 'string' ? withText(sum, value) : mix(mix(sum, value), value / high)
+  }
+  return finish(sum)
 }
 
-/** A whole number of up to 53 bits. */
-function withNumber(sum: number, number: number): number {
-  const low = Math.imul(sum ^ number, factorA)
-  const mixed = Math.imul(low ^ (low >>> 15) ^ Math.floor(number / 0x1_0000_0000), factorB)
-  return mixed ^ (mixed >>> 13)
+/** The lowest 32 bits of a number. */
+function mix(sum: number, number: number): number {
+  const mixed = Math.imul(sum ^ number, factorB)
+  return mixed ^ (mixed >>> 15)
 }
 
 function withText(sum: number, text: string): number {
   const { length } = text
-  if (length >= longText) return withNumber(withNumber(sum, length), crc32(text))
+  if (length >= longText) return mix(mix(sum, length), crc32(text))
   let a = sum ^ length
   let b = ~sum
   let i = 0
@@ -76,11 +64,9 @@ function withText(sum: number, text: string): number {
     b = Math.imul(b ^ (text.charCodeAt(i + 2) | (text.charCodeAt(i + 3) << 16)), factorB)
   }
   for (; i < length; i++) a = Math.imul(a ^ text.charCodeAt(i), factorA)
-  const mixed = Math.imul(a ^ (a >>> 15), factorB) ^ b
-  return mixed ^ (mixed >>> 16)
+  return mix(a, b)
 }
 
 function finish(sum: number): number {
-  const mixed = Math.imul(sum ^ (sum >>> 16), factorB)
-  return (mixed ^ (mixed >>> 13)) >>> 0
+  return mix(sum ^ (sum >>> 16), 0) >>> 0
 }

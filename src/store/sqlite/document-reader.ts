@@ -1,44 +1,49 @@
 /** Reads what is kept beside the log, on the caller's thread: snapshots, checkpoints, and rows by their keys. */
 import type { DatabaseSync } from 'node:sqlite'
-import type { Json, JsonObject } from '../../domain/json.ts'
+import type { Json } from '../../domain/json.ts'
 import type { StreamId } from '../../domain/stream.ts'
-import { noCheckpoint } from '../checkpoint.ts'
 import type { Checkpoint, Snapshot } from '../store.ts'
+import type { Breather } from './breather.ts'
+import {
+  type CheckpointRow,
+  checkpointOf,
+  rowValueOf,
+  type SnapshotRow,
+  snapshotOf,
+  type ValueRow,
+} from './document-rows.ts'
 import { oneRow, prepareAll, type StatementSet } from './statement-set.ts'
 import { type ReadingName, readingIn } from './statements.ts'
 
+/** Keys between two looks at the clock. */
+const keysBetween = 100
+
 export class DocumentReader {
   readonly #statements: StatementSet<ReadingName>
+  readonly #breather: Breather
 
-  constructor(database: DatabaseSync, prefix: string) {
+  constructor(database: DatabaseSync, prefix: string, breather: Breather) {
     this.#statements = prepareAll(database, readingIn(prefix))
+    this.#breather = breather
   }
 
   loadSnapshot(stream: StreamId, atOrBefore: number): Snapshot | undefined {
     const bound = Math.min(atOrBefore, Number.MAX_SAFE_INTEGER)
-    const { aggregate, id } = stream
-    const row = oneRow<[number, number, number, string, number, string]>(
-      this.#statements.snapshot,
-      aggregate,
-      id,
-      bound,
-    )
-    if (row === undefined) return undefined
-    const [sequence, stateRevision, checksum, fingerprint, takenAt, state] = row
-    return { stream, sequence, stateRevision, checksum, fingerprint, takenAt, state: JSON.parse(state) as Json }
+    const row = oneRow<SnapshotRow>(this.#statements.snapshot, stream.aggregate, stream.id, bound)
+    return row && snapshotOf(stream, row)
   }
 
   loadCheckpoint(projection: string): Checkpoint {
-    const row = oneRow<[number, number, string]>(this.#statements.checkpoint, projection)
-    if (row === undefined) return noCheckpoint
-    const [position, term, note] = row
-    return { position, term, note: JSON.parse(note) as JsonObject }
+    return checkpointOf(projection, oneRow<CheckpointRow>(this.#statements.checkpoint, projection))
   }
 
-  loadRows(projection: string, keys: readonly string[]): readonly (Json | undefined)[] {
-    return keys.map((key) => {
-      const row = oneRow<[string]>(this.#statements.row, projection, key)
-      return row && (JSON.parse(row[0]) as Json)
-    })
+  async loadRows(projection: string, keys: readonly string[]): Promise<readonly (Json | undefined)[]> {
+    const values: (Json | undefined)[] = []
+    for (const key of keys) {
+      const row = oneRow<ValueRow>(this.#statements.row, projection, key)
+      values.push(row && rowValueOf(projection, key, row))
+      if (values.length % keysBetween === 0 && this.#breather.isDue) await this.#breather.breathe()
+    }
+    return values
   }
 }

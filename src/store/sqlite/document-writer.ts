@@ -1,5 +1,7 @@
 /** Saves what is kept beside the log, on the writer's thread, inside a transaction that somebody else begins and ends. */
 import type { CheckpointPlace } from '../store.ts'
+import { checksumOfValues } from './checksum.ts'
+import { type CheckpointRow, checkpointOf } from './document-rows.ts'
 import type { Calls } from './protocol.ts'
 import { oneRow, type StatementSet } from './statement-set.ts'
 import type { WritingName } from './statements.ts'
@@ -15,8 +17,7 @@ export class DocumentWriter {
   }
 
   checkpoint(projection: string): CheckpointPlace {
-    const [position, term] = oneRow<[number, number]>(this.#statements.checkpoint, projection) ?? [0, 0]
-    return { position, term }
+    return checkpointOf(projection, oneRow<CheckpointRow>(this.#statements.checkpoint, projection))
   }
 
   /** Compares the checkpoint before anything is written, so a conflict needs no rollback. */
@@ -28,9 +29,10 @@ export class DocumentWriter {
       const key = rows[i]!
       const value = rows[i + 1]!
       if (value === null) dropRow.run(projection, key)
-      else saveRow.run(projection, key, value)
+      else saveRow.run(projection, key, value, checksumOfValues(projection, key, value))
     }
-    saveCheckpoint.run(projection, to.position, to.term, to.note)
+    const { position, term, note } = to
+    saveCheckpoint.run(projection, position, term, note, checksumOfValues(projection, position, term, note))
     return actual
   }
 
@@ -43,7 +45,8 @@ export class DocumentWriter {
   saveSnapshot(snapshot: Calls['saveSnapshot']['request']): null {
     const { aggregate, id, sequence, stateRevision, checksum, fingerprint, takenAt, state, keep } = snapshot
     const { saveSnapshot } = this.#statements
-    saveSnapshot.run(aggregate, id, sequence, stateRevision, checksum, fingerprint, takenAt, state)
+    const values = [aggregate, id, sequence, stateRevision, checksum, fingerprint, takenAt, state] as const
+    saveSnapshot.run(...values, checksumOfValues(...values))
     this.#statements.dropSnapshots.run(aggregate, id, aggregate, id, keep)
     return null
   }

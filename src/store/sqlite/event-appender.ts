@@ -12,7 +12,7 @@ import type { StreamId } from '../../domain/stream.ts'
 import type { Expected } from '../commit.ts'
 import { isMet } from '../expected.ts'
 import type { StoredEvent } from '../store.ts'
-import { checksumOf, checksumOfCommit, seedOfStream, seedOfType } from './checksum.ts'
+import { checksumOf, checksumOfValues, seedOfKind, seedOfStream } from './checksum.ts'
 import {
   type CommitRow,
   commitOf,
@@ -20,8 +20,10 @@ import {
   damagedEvent,
   type EventRow,
   eventOf,
+  type KnownKind,
   type KnownStream,
-  type KnownType,
+  type LogRow,
+  noLog,
 } from './event-row.ts'
 import { codeOf, codes, Failure } from './failure.ts'
 import { type Flat, itemsPerCommit, itemsPerEvent, statusNumbers } from './protocol.ts'
@@ -31,7 +33,6 @@ import type { WritingName } from './statements.ts'
 
 /** A stream as far as it is known. */
 interface Stream extends KnownStream {
-  readonly number: number
   sequence: number
   checksum: number
   sizeMax: number
@@ -39,7 +40,7 @@ interface Stream extends KnownStream {
   state: 'new' | 'changed' | 'saved'
 }
 
-interface Kind extends KnownType {
+interface Kind extends KnownKind {
   readonly number: number
 }
 
@@ -57,6 +58,20 @@ interface PackedCommit {
   readonly at: number
 }
 
+interface PackedEvent {
+  readonly kind: Kind
+  readonly data: string
+  readonly metadata: string | null
+  readonly tags: string | null
+}
+
+/** A caller's commits on their way: the streams where one was not stored, and what is answered. */
+interface Batch {
+  readonly broken: Set<Stream>
+  readonly answer: (string | number | null)[]
+  readonly appending: Appending
+}
+
 const streamsMax = 100_000
 
 export class EventAppender {
@@ -64,7 +79,7 @@ export class EventAppender {
   readonly #reservations: ReservationBook
   readonly #streams = new Map<string, Map<string, Stream>>()
   readonly #unsaved = new Set<Stream>()
-  readonly #kinds = new Map<string, Map<string, Kind>>()
+  readonly #kinds = new Map<string, Kind[]>()
   readonly #dataVersion: () => number
   #streamCount = 0
   #versionSeen = -1
@@ -72,6 +87,8 @@ export class EventAppender {
   #headSaved = 0
   #sizeMax = 0
   #streamLast = 0
+  #kindLast = 0
+  #kindsSaved = 0
 
   constructor(database: DatabaseSync, statements: StatementSet<WritingName>, reservations: ReservationBook) {
     this.#statements = statements
@@ -85,19 +102,21 @@ export class EventAppender {
     const version = this.#dataVersion()
     if (version === this.#versionSeen) return
     this.forget()
-    const [last, head, sizeMax] = oneRow<[number | null, number, number]>(this.#statements.head) ?? [null, -1, 0]
+    const [last, head, sizeMax, kinds] = oneRow<LogRow>(this.#statements.head) ?? noLog
     if ((last ?? 0) !== head) throw damagedEnd(last, head)
     this.#versionSeen = version
     this.#head = head
     this.#headSaved = head
     this.#sizeMax = sizeMax
+    this.#kindLast = kinds
+    this.#kindsSaved = kinds
     this.#streamLast = oneRow<[number | null]>(this.#statements.lastStream)?.[0] ?? 0
   }
 
   /** To be called last in each transaction: writes where the log and its streams end. */
   end(): void {
     const { addStream, saveStream, saveHead } = this.#statements
-    if (this.#head === this.#headSaved) return
+    if (this.#head === this.#headSaved && this.#kindLast === this.#kindsSaved) return
     for (const stream of this.#unsaved) {
       const { id, number, sequence, checksum, sizeMax } = stream
       if (stream.state === 'new') addStream.run(number, id.aggregate, id.id, sequence, checksum, sizeMax)
@@ -105,8 +124,9 @@ export class EventAppender {
       stream.state = 'saved'
     }
     this.#unsaved.clear()
-    saveHead.run(this.#head, this.#sizeMax)
+    saveHead.run(this.#head, this.#sizeMax, this.#kindLast)
     this.#headSaved = this.#head
+    this.#kindsSaved = this.#kindLast
   }
 
   /** Drops what is remembered: after a rollback it may never have been. */
@@ -130,23 +150,14 @@ export class EventAppender {
     return answer
   }
 
-  #appendOne(
-    flat: Flat,
-    commit: PackedCommit,
-    {
-      broken,
-      answer,
-      appending,
-    }: { readonly broken: Set<Stream>; readonly answer: (string | number | null)[]; readonly appending: Appending },
-  ): void {
+  #appendOne(flat: Flat, commit: PackedCommit, { broken, answer, appending }: Batch): void {
     const stream = this.#stream(commit.aggregate, commit.id)
     const isReserved = this.#reservations.isOthers(stream.id, appending)
-    if (!isReserved && isMet(commit.expected, stream.sequence, broken.has(stream))) {
-      if (this.#insert(flat, commit, stream)) {
-        this.#reservations.end(stream.id)
-        answer.push(statusNumbers.stored, stream.sequence, this.#head, commit.count, stream.checksum, null, null)
-        return
-      }
+    const isWanted = !isReserved && isMet(commit.expected, stream.sequence, broken.has(stream))
+    if (isWanted && this.#insert(flat, commit, stream)) {
+      this.#reservations.end(stream.id)
+      answer.push(statusNumbers.stored, stream.sequence, this.#head, commit.count, stream.checksum, null, null)
+      return
     }
     broken.add(stream)
     const found = this.#stored(stream, commit.commitId)
@@ -158,44 +169,62 @@ export class EventAppender {
 
   /** @returns false, having written nothing, if the commit is stored already */
   #insert(flat: Flat, commit: PackedCommit, stream: Stream): boolean {
-    const { commitId, recordedAt, count, command, digest } = commit
-    for (let place = 0; place < count; place++) {
+    for (let place = 0; place < commit.count; place++) {
       const at = commit.at + place * itemsPerEvent
-      const kind = this.#kind(commit.aggregate, flat[at] as string)
-      const revision = flat[at + 1] as number
-      const data = flat[at + 2] as string
-      const metadata = flat[at + 3] as string | null
       const tags = flat[at + 4] as string | null
-      const position = this.#head + 1
-      const sequence = stream.sequence + 1
-      const checksum = checksumOf({
-        ...{ streamSeed: stream.seed, typeSeed: kind.seed, position, sequence, revision, recordedAt },
-        ...{ commitId, data, metadata, tags },
+      const size = this.#insertEvent(commit, place === 0, stream, {
+        kind: this.#kind(commit.aggregate, flat[at] as string, flat[at + 1] as number),
+        data: flat[at + 2] as string,
+        metadata: flat[at + 3] as string | null,
+        tags,
       })
-      const ofFirst = place === 0
-      const commitChecksum = ofFirst ? checksumOfCommit(checksum, { count, command, digest }) : null
-      const { addEvent, addTag } = this.#statements
-      try {
-        addEvent.run(
-          ...[position, stream.number, sequence, kind.number, revision, recordedAt, checksum, commitId],
-          ...[data, metadata, tags],
-          ...(ofFirst ? [count, command, digest, commitChecksum] : [null, null, null, null]),
-        )
-      } catch (error) {
-        const isRepeated = ofFirst && codeOf(error) === codes.constraintUnique
-        if (isRepeated && this.#stored(stream, commitId) !== undefined) return false
-        throw error
-      }
-      if (tags !== null) for (const tag of JSON.parse(tags)) addTag.run(tag, position)
-      this.#head = position
-      stream.sequence = sequence
-      stream.checksum = checksum
-      stream.sizeMax = Math.max(stream.sizeMax, data.length + (metadata?.length ?? 0) + (tags?.length ?? 0))
+      if (size === undefined) return false
+      if (tags !== null) for (const tag of JSON.parse(tags)) this.#statements.addTag.run(tag, this.#head)
+      if (size > stream.sizeMax) stream.sizeMax = size
     }
-    this.#sizeMax = Math.max(this.#sizeMax, stream.sizeMax)
+    if (stream.sizeMax > this.#sizeMax) this.#sizeMax = stream.sizeMax
     if (stream.state === 'saved') stream.state = 'changed'
     this.#unsaved.add(stream)
     return true
+  }
+
+  /** @returns how many characters of JSON it has; undefined, with nothing written, if its commit is stored already */
+  #insertEvent(
+    { commitId, recordedAt, count, command, digest }: PackedCommit,
+    isFirst: boolean,
+    stream: Stream,
+    { kind, data, metadata, tags }: PackedEvent,
+  ): number | undefined {
+    const position = this.#head + 1
+    const sequence = stream.sequence + 1
+    const row: EventRow = [position, sequence, kind.number, recordedAt, 0, commitId, data, metadata, tags]
+    const checksum = checksumOf(row, stream, kind)
+    try {
+      this.#statements.addEvent.run(
+        position,
+        sequence,
+        kind.number,
+        recordedAt,
+        checksum,
+        commitId,
+        data,
+        metadata,
+        tags,
+        stream.number,
+        isFirst ? count : null,
+        isFirst ? command : null,
+        isFirst ? digest : null,
+        isFirst ? checksumOfValues(checksum, count, command, digest) : null,
+      )
+    } catch (error) {
+      const isRepeated = isFirst && codeOf(error) === codes.constraintUnique
+      if (isRepeated && this.#stored(stream, commitId) !== undefined) return undefined
+      throw error
+    }
+    this.#head = position
+    stream.sequence = sequence
+    stream.checksum = checksum
+    return data.length + (metadata?.length ?? 0) + (tags?.length ?? 0)
   }
 
   /** What a commit's answer says behind its status, if the commit is stored. */
@@ -212,10 +241,10 @@ export class EventAppender {
 
   /** The event of a row, which is to be one of the stream. */
   #check(row: EventRow | undefined, stream: Stream, position = row?.[0]): StoredEvent {
-    if (row === undefined || row[1] !== stream.number) throw damagedEvent(position, 'it is not there')
-    const type = oneRow<[string]>(this.#statements.kindType, row[3])?.[0]
-    if (typeof type !== 'string') throw damagedEvent(position, 'its kind is unknown')
-    return eventOf(row, stream, { type, seed: seedOfType(type) })
+    if (row === undefined || row[9] !== stream.number) throw damagedEvent(position, 'it is not there')
+    const [type, revision] = oneRow<[string, number]>(this.#statements.kind, row[2]) ?? []
+    if (typeof type !== 'string' || revision === undefined) throw damagedEvent(position, 'its kind is unknown')
+    return eventOf(row, stream, { type, revision, seed: seedOfKind(type, revision) })
   }
 
   #stream(aggregate: string, id: string): Stream {
@@ -247,19 +276,22 @@ export class EventAppender {
     return { id, seed, number, sequence, checksum, sizeMax, state: 'saved' }
   }
 
-  #kind(aggregate: string, type: string): Kind {
+  #kind(aggregate: string, type: string, revision: number): Kind {
     let kinds = this.#kinds.get(aggregate)
-    const known = kinds?.get(type)
-    if (known !== undefined) return known
-    const number =
-      oneRow<[number]>(this.#statements.kindNumber, aggregate, type)?.[0] ??
-      Number(this.#statements.addKind.run(aggregate, type).lastInsertRowid)
-    const kind = { number, type, seed: seedOfType(type) }
     if (kinds === undefined) {
-      kinds = new Map()
+      kinds = []
       this.#kinds.set(aggregate, kinds)
     }
-    kinds.set(type, kind)
+    const known = kinds.find((kind) => kind.type === type && kind.revision === revision)
+    if (known !== undefined) return known
+    let number = oneRow<[number]>(this.#statements.kindNumber, aggregate, type, revision)?.[0]
+    if (number === undefined) {
+      number = ++this.#kindLast
+      const checksum = checksumOfValues(number, aggregate, type, revision)
+      this.#statements.addKind.run(number, aggregate, type, revision, checksum)
+    }
+    const kind = { number, type, revision, seed: seedOfKind(type, revision) }
+    kinds.push(kind)
     return kind
   }
 
@@ -270,9 +302,15 @@ export class EventAppender {
 }
 
 function commitAt(flat: Flat, at: number): PackedCommit {
-  const [aggregate, id, expected, commitId, recordedAt, count, command, digest] = flat.slice(
-    at,
-    at + itemsPerCommit,
-  ) as unknown as [string, string, Expected, string, number, number, string | null, number | null]
-  return { aggregate, id, expected, commitId, recordedAt, count, command, digest, at: at + itemsPerCommit }
+  return {
+    aggregate: flat[at] as string,
+    id: flat[at + 1] as string,
+    expected: flat[at + 2] as Expected,
+    commitId: flat[at + 3] as string,
+    recordedAt: flat[at + 4] as number,
+    count: flat[at + 5] as number,
+    command: flat[at + 6] as string | null,
+    digest: flat[at + 7] as number | null,
+    at: at + itemsPerCommit,
+  }
 }

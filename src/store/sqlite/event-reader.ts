@@ -11,7 +11,7 @@ import type { Range } from '../range.ts'
 import type { LogPlace, Page, ReadAllOptions, ReadOptions, Receipt, StoredEvent, StreamEnd } from '../store.ts'
 import { readBatches } from './batch-read.ts'
 import type { Breather } from './breather.ts'
-import { type CommitRow, commitOf, damagedEnd, damagedEvent } from './event-row.ts'
+import { type CommitRow, commitOf, damagedEnd, damagedEvent, type LogRow, noLog } from './event-row.ts'
 import { EventSource } from './event-source.ts'
 import { storeNamed } from './failure.ts'
 import { IndexRead } from './index-read.ts'
@@ -57,10 +57,11 @@ export class EventReader {
     const number = this.#names.row(stream)?.number
     const first = number && oneRow<CommitRow>(this.#statements.commit, number, commitId)
     if (first === undefined || first === 0) return undefined
-    const { sequence, position, checksum } = this.#source.of(first, stream)
+    const known = this.#names.stream(number!, stream)
+    const { sequence, position, checksum } = this.#source.of(first, known)
     const { count, ...mark } = commitOf(first)
     const end = position + count - 1
-    const last = count === 1 ? checksum : this.#source.at(end, stream).checksum
+    const last = count === 1 ? checksum : this.#source.of(this.#source.rowAt(end), known).checksum
     return { sequence: sequence + count - 1, position: end, count, checksum: last, ...mark }
   }
 
@@ -87,7 +88,8 @@ export class EventReader {
     const progress = new Progress({ ...own, limit, backward, signal: options.signal, charactersMax: Infinity })
     const name = backward ? 'streamBackward' : 'streamForward'
     await readBatches(progress, own, {
-      ...{ source: this.#source, breather: this.#breather, place: 'sequence', isWhole: true, stream },
+      ...{ source: this.#source, breather: this.#breather, place: 'sequence', isWhole: true },
+      stream: this.#names.stream(number, stream),
       read: ({ from, to }, count) => this.#source.rows(name, sizeMax, number, from, to, count),
     })
     const { events } = progress
@@ -98,12 +100,12 @@ export class EventReader {
 
   async readAll(range: Range, options: ReadAllOptions): Promise<Page> {
     const { limit, backward } = readOptions(options)
-    const { head, sizeMax } = this.#end()
+    const { head, sizeMax, kinds: kindCount } = this.#end()
     if (options.behind !== undefined) this.#checkBehind(options.behind, head)
     const own = { from: Math.max(range.from, 1), to: Math.min(range.to, head + 1) }
     const charactersMax = pageCharactersMax
     const progress = new Progress({ ...own, limit, backward, signal: options.signal, charactersMax })
-    const kinds = this.#names.kinds(options)
+    const kinds = this.#names.kinds(options, kindCount)
     if (options.tags !== undefined && options.tags.length > 0) {
       await this.#byIndex.read(progress, own, kinds, options)
     } else if (kinds === undefined) await this.#readAny(progress, own, sizeMax)
@@ -115,10 +117,10 @@ export class EventReader {
     return { events, examined, checksum: this.#checksumAt(examined, events.at(-1), head), isLast }
   }
 
-  /** Where the log ends, and how large its largest event is. @throws Failure if its last event is not there */
-  #end(): { readonly head: number; readonly sizeMax: number } {
-    const [last, head, sizeMax] = oneRow<[number | null, number, number]>(this.#statements.head) ?? [null, -1, 0]
-    if ((last ?? 0) === head) return { head, sizeMax }
+  /** What the log's own row says. @throws Failure if its last event is not there */
+  #end(): { readonly head: number; readonly sizeMax: number; readonly kinds: number } {
+    const [last, head, sizeMax, kinds] = oneRow<LogRow>(this.#statements.head) ?? noLog
+    if ((last ?? 0) === head) return { head, sizeMax, kinds }
     throw damagedEnd(last, head)
   }
 
@@ -163,15 +165,19 @@ export class EventReader {
       ...{ source: this.#source, breather: this.#breather, place: 'position', isWhole: false },
       read: (part, count) => this.#source.rows(name, sizeMax, part.from, part.to, list, count),
     })
-    this.#checkWhole(near)
+    this.#checkWhole(progress, near)
     if (progress.isFull) return
     await this.#byIndex.read(progress, backward ? { from, to: near.from } : { from: near.to, to }, kinds, options)
   }
 
-  /** @throws Failure if an event of the range is missing */
-  #checkWhole({ from, to }: Range): void {
-    const count = from < to ? oneRow<[number]>(this.#statements.count, from, to)![0] : 0
-    if (count < to - from) throw damagedEvent(`${from} to ${to - 1}`, `there are only ${count}`)
+  /** Whether no event is missing where it was looked. If all matched, each is there. @throws Failure */
+  #checkWhole({ events, next, reading: { limit, backward } }: Progress, { from, to }: Range): void {
+    const end = next !== undefined || events.length >= limit ? events.at(-1)!.position : backward ? from : to - 1
+    const looked = backward ? { from: end, to } : { from, to: end + 1 }
+    const expected = looked.to - looked.from
+    if (expected <= events.length) return
+    const count = oneRow<[number]>(this.#statements.count, looked.from, looked.to)![0]
+    if (count < expected) throw damagedEvent(`${looked.from} to ${looked.to - 1}`, `there are only ${count}`)
   }
 
   /** All of it sees the same state of the log. */

@@ -5,16 +5,14 @@
 import type { Json, JsonObject } from '../../domain/json.ts'
 import type { StreamId } from '../../domain/stream.ts'
 import type { Receipt, StoredEvent } from '../store.ts'
-import { checksumOf, checksumOfCommit } from './checksum.ts'
+import { checksumOf, checksumOfValues } from './checksum.ts'
 import { Failure } from './failure.ts'
 
 /** As the statements give it. The tables are STRICT, but a damaged row may hold anything. */
 export type EventRow = readonly [
   position: number,
-  stream: number,
   sequence: number,
   kind: number,
-  revision: number,
   recordedAt: number,
   checksum: number,
   commitId: string,
@@ -22,26 +20,36 @@ export type EventRow = readonly [
   data: string | null,
   metadata: string | null,
   tags: string | null,
+  /** Not read with all events of a stream. */
+  stream?: number,
   ...more: readonly (string | number | null)[],
 ]
 
 /** The row of a commit's first event, with what is kept once for the whole commit. */
 export type CommitRow = readonly [
-  ...labels: readonly [number, number, number, number, number, number, number, string],
+  ...labels: readonly [number, number, number, number, number, string],
   ...json: readonly [string | null, string | null, string | null],
+  stream: number,
   commitSize: number,
   command: string | null,
   commandDigest: number | null,
   commitChecksum: number,
 ]
 
-/** A stream and an event type, with what a checksum begins with. */
+/** Where the log ends by its table, by its own row, its largest event, and how many kinds there are. */
+export type LogRow = readonly [last: number | null, head: number, sizeMax: number, kinds: number]
+
+export const noLog: LogRow = [null, -1, 0, 0]
+
+/** A stream, and an event type in a revision, with what a checksum begins with. */
 export interface KnownStream {
+  readonly number: number
   readonly id: StreamId
   readonly seed: number
 }
-export interface KnownType {
+export interface KnownKind {
   readonly type: string
+  readonly revision: number
   readonly seed: number
 }
 
@@ -49,23 +57,19 @@ const noMetadata: JsonObject = Object.freeze({})
 const noTags: readonly string[] = Object.freeze([])
 
 /** @throws Failure if the row is not as it was stored */
-export function eventOf(row: EventRow, { id, seed: streamSeed }: KnownStream, kind: KnownType): StoredEvent {
-  const [position, , sequence, , revision, recordedAt, checksum, commitId, data, metadata, tags] = row
+export function eventOf(row: EventRow, stream: KnownStream, kind: KnownKind): StoredEvent {
+  const [position, sequence, , recordedAt, checksum, commitId, data, metadata, tags] = row
   const isWhole =
     typeof commitId === 'string' &&
     typeof data === 'string' &&
     (metadata === null || typeof metadata === 'string') &&
     (tags === null || typeof tags === 'string') &&
-    checksum ===
-      checksumOf({
-        ...{ streamSeed, typeSeed: kind.seed, position, sequence, revision, recordedAt },
-        ...{ commitId, data, metadata, tags },
-      })
+    checksum === checksumOf(row, stream, kind)
   if (!isWhole) throw damagedEvent(position, 'its checksum is another')
   return {
-    stream: id,
+    stream: stream.id,
     type: kind.type,
-    revision,
+    revision: kind.revision,
     data: JSON.parse(data) as Json,
     metadata: metadata === null ? noMetadata : (JSON.parse(metadata) as JsonObject),
     tags: tags === null ? noTags : (JSON.parse(tags) as readonly string[]),
@@ -83,9 +87,9 @@ export function eventOf(row: EventRow, { id, seed: streamSeed }: KnownStream, ki
  * @throws Failure if it is not as it was stored
  */
 export function commitOf(row: CommitRow): Pick<Receipt, 'count' | 'command'> {
-  const [position, , , , , , first, , , , , count, command, digest, checksum] = row
+  const [position, , , , first, , , , , , count, command, digest, checksum] = row
   const isWhole = typeof count === 'number' && (command === null || typeof command === 'string')
-  if (!isWhole || checksum !== checksumOfCommit(first, { count, command, digest })) {
+  if (!isWhole || checksum !== checksumOfValues(first, count, command, digest)) {
     throw damagedEvent(position, 'the checksum of its commit is another')
   }
   return command === null || digest === null ? { count } : { count, command: { name: command, digest } }
@@ -93,7 +97,11 @@ export function commitOf(row: CommitRow): Pick<Receipt, 'count' | 'command'> {
 
 /** How many characters of JSON a row has. */
 export function sizeOf(row: EventRow): number {
-  return (row[8]?.length ?? 0) + (row[9]?.length ?? 0) + (row[10]?.length ?? 0)
+  return (row[6]?.length ?? 0) + (row[7]?.length ?? 0) + (row[8]?.length ?? 0)
+}
+
+export function damaged(where: string, reason: string): Failure {
+  return new Failure({ kind: 'damaged', where, reason })
 }
 
 export function damagedEvent(position: unknown, reason: string): Failure {

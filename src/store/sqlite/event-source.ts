@@ -1,8 +1,7 @@
 /** Gets events from rows, on the caller's thread: one at a time by their positions, or many at a time, but only so many as are light. */
 import type { DatabaseSync } from 'node:sqlite'
-import type { StreamId } from '../../domain/stream.ts'
 import type { StoredEvent } from '../store.ts'
-import { damagedEvent, type EventRow, eventOf } from './event-row.ts'
+import { damagedEvent, type EventRow, eventOf, type KnownStream } from './event-row.ts'
 import type { Names } from './names.ts'
 import { allRows, oneRow, prepareAll, type StatementSet } from './statement-set.ts'
 import { type BatchName, lightIn, type ReadingName, readingIn } from './statements.ts'
@@ -34,13 +33,16 @@ export class EventSource {
     return row
   }
 
-  at(position: number, stream?: StreamId): StoredEvent {
-    return this.of(this.rowAt(position), stream)
+  at(position: number): StoredEvent {
+    return this.of(this.rowAt(position))
   }
 
-  /** @throws Failure if the row is not as it was stored, or not of the stream */
-  of(row: EventRow, expected?: StreamId): StoredEvent {
-    const stream = this.names.stream(row[1], expected)
-    return eventOf(row, stream, this.names.kind(row[3], stream.id.aggregate))
+  /** @throws Failure if the row is not as it was stored, or not of the stream that is expected */
+  of(row: EventRow, expected?: KnownStream): StoredEvent {
+    const stream = expected ?? this.names.stream(row[9]!)
+    if (row[9] !== undefined && row[9] !== stream.number) {
+      throw damagedEvent(row[0], `it is not of stream ${JSON.stringify(stream.id)}`)
+    }
+    return eventOf(row, stream, this.names.kind(row[2], stream.id.aggregate))
   }
 }

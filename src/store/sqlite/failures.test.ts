@@ -7,10 +7,11 @@ import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import type { Worker } from 'node:worker_threads'
 import type { ErrorCode } from '../../domain/error-catalogue.ts'
+import { at } from '../../testing/checkpoint-at.ts'
 import { everything } from '../range.ts'
 import type { StoreWarning } from '../store.ts'
 import { sqlite } from './index.ts'
-import { at, freshPath, inOtherProcess, openStore, simpleCommit, withDatabase } from './sqlite-test.fixture.ts'
+import { freshPath, inOtherProcess, openStore, simpleCommit, withDatabase } from './sqlite-test.fixture.ts'
 
 const pageSize = 4096
 const opening = { warn: () => {}, now: () => 0 }

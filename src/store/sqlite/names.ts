@@ -5,13 +5,12 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { StreamId } from '../../domain/stream.ts'
 import type { ReadAllOptions } from '../store.ts'
-import { seedOfStream, seedOfType } from './checksum.ts'
-import type { KnownStream, KnownType } from './event-row.ts'
-import { Failure } from './failure.ts'
+import { checksumOfValues, seedOfKind, seedOfStream } from './checksum.ts'
+import { damaged, type KnownKind, type KnownStream } from './event-row.ts'
 import { allRows, oneRow, prepareAll, type StatementSet } from './statement-set.ts'
 import { type ReadingName, readingIn } from './statements.ts'
 
-interface Kind extends KnownType {
+interface Kind extends KnownKind {
   readonly aggregate: string
 }
 
@@ -30,6 +29,8 @@ export class Names {
   readonly #statements: StatementSet<ReadingName>
   readonly #streams = new Map<number, KnownStream>()
   readonly #kinds = new Map<number, Kind>()
+  /** One text for each aggregate: those that are the same one need not be compared. */
+  readonly #aggregates = new Map<string, string>()
   #kindLast = 0
 
   constructor(database: DatabaseSync, prefix: string) {
@@ -50,17 +51,25 @@ export class Names {
   }
 
   /** @throws Failure if there is no such kind, or it is not of the aggregate */
-  kind(number: number, aggregate: string): KnownType {
-    if (!this.#kinds.has(number)) this.#learnKinds()
-    const found = this.#kinds.get(number)
+  kind(number: number, aggregate: string): KnownKind {
+    let found = this.#kinds.get(number)
+    if (found === undefined) {
+      this.#learnKinds()
+      found = this.#kinds.get(number)
+    }
     if (found?.aggregate === aggregate) return found
     throw damaged(`kind ${number}`, found === undefined ? 'it is not there' : `it is not one of ${aggregate}`)
   }
 
-  /** The numbers of the kinds that the filters let through; undefined if they let all through. */
-  kinds({ types, aggregates }: ReadAllOptions): readonly number[] | undefined {
+  /**
+   * The numbers of the kinds that the filters let through; undefined if they let all through.
+   *
+   * @param count how many kinds there are by now
+   */
+  kinds({ types, aggregates }: ReadAllOptions, count: number): readonly number[] | undefined {
     if (types === undefined && aggregates === undefined) return undefined
-    this.#learnKinds()
+    if (this.#kindLast < count) this.#learnKinds()
+    if (this.#kindLast < count) throw damaged('the kinds', `there are ${this.#kindLast}, and not ${count}`)
     return [...this.#kinds]
       .filter(([, kind]) => types === undefined || types.includes(kind.type))
       .filter(([, kind]) => aggregates === undefined || aggregates.includes(kind.aggregate))
@@ -68,21 +77,33 @@ export class Names {
   }
 
   #learnKinds(): void {
-    const rows = allRows<[number, string, string]>(this.#statements.kindsBehind, this.#kindLast)
-    for (const [number, aggregate, type] of rows) {
-      if (number !== this.#kindLast + 1 || typeof type !== 'string')
-        throw damaged(`kind ${this.#kindLast + 1}`, 'it is not there')
-      this.#kinds.set(number, { aggregate, type, seed: seedOfType(type) })
+    const rows = allRows<[number, string, string, number, number]>(this.#statements.kindsBehind, this.#kindLast)
+    for (const [number, aggregate, type, revision, checksum] of rows) {
+      if (number !== this.#kindLast + 1 || checksum !== checksumOfValues(number, aggregate, type, revision)) {
+        throw damaged(`kind ${this.#kindLast + 1}`, 'it is not there, or not as it was stored')
+      }
+      this.#kinds.set(number, {
+        aggregate: this.#aggregate(aggregate),
+        type,
+        revision,
+        seed: seedOfKind(type, revision),
+      })
       this.#kindLast = number
     }
+  }
+
+  #aggregate(text: string): string {
+    const known = this.#aggregates.get(text)
+    if (known === undefined) this.#aggregates.set(text, text)
+    return known ?? text
   }
 
   #learnStream(number: number): KnownStream {
     if (this.#streams.size >= streamsMax) this.#streams.clear()
     const row = oneRow<[string, string]>(this.#statements.streamId, number)
     if (typeof row?.[0] !== 'string' || typeof row[1] !== 'string') throw damaged(`stream ${number}`, 'it is not there')
-    const id: StreamId = Object.freeze({ aggregate: row[0], id: row[1] })
-    const stream = { id, seed: seedOfStream(id) }
+    const id: StreamId = Object.freeze({ aggregate: this.#aggregate(row[0]), id: row[1] })
+    const stream = { number, id, seed: seedOfStream(id) }
     this.#streams.set(number, stream)
     return stream
   }
@@ -90,8 +111,4 @@ export class Names {
 
 function isSame(a: StreamId, b: StreamId): boolean {
   return a.aggregate === b.aggregate && a.id === b.id
-}
-
-function damaged(where: string, reason: string): Failure {
-  return new Failure({ kind: 'damaged', where, reason })
 }

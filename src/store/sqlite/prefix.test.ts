@@ -1,9 +1,10 @@
 /** Names of tables: a store may share a file with tables of others, with other stores too, and touches none but its own. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { at } from '../../testing/checkpoint-at.ts'
 import { everything } from '../range.ts'
 import { sqlite } from './index.ts'
-import { at, done, freshPath, openStore, simpleCommit, withDatabase } from './sqlite-test.fixture.ts'
+import { done, freshPath, openStore, simpleCommit, withDatabase } from './sqlite-test.fixture.ts'
 
 const opening = { warn: () => {}, now: () => 0 }
 const stream = { aggregate: 'account', id: 'ada' }

@@ -2,6 +2,7 @@
  * What the caller's thread and the writer's thread say to each other. A request is flat lists of texts and numbers:
  * measured, the structured clone of one flat list costs as little as packing bytes, and needs no unpacking.
  */
+import type { JsonObject } from '../../domain/json.ts'
 import type { Commit } from '../commit.ts'
 import type { AppendResult, Checkpoint, CheckpointPlace, Row } from '../store.ts'
 import type { FailureFacts } from './failure.ts'
@@ -143,12 +144,16 @@ export function packCommits(commits: readonly Commit[]): Flat {
     flat.push(stream.aggregate, stream.id, expected, id, Math.floor(recordedAt), events.length)
     flat.push(command?.name ?? null, command?.digest ?? null)
     for (const { type, revision, data, metadata, tags } of events) {
-      const noted = JSON.stringify(metadata)
-      flat.push(type, revision, JSON.stringify(data), noted === '{}' ? null : noted)
+      flat.push(type, revision, JSON.stringify(data), isEmpty(metadata) ? null : JSON.stringify(metadata))
       flat.push(tags.length === 0 ? null : JSON.stringify(tags))
     }
   }
   return flat
+}
+
+function isEmpty(record: JsonObject): boolean {
+  for (const _ in record) return false
+  return true
 }
 
 /** Rows as the list key, value, key, value ..., and about how many characters they are. */

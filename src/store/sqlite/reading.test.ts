@@ -7,7 +7,7 @@ import { matches } from '../page.ts'
 import { everything } from '../range.ts'
 import type { ReadAllOptions, Store } from '../store.ts'
 import { agree, indexed, type Positions, union } from './positions.ts'
-import { freshPath, hurryTime, openStore, simpleCommit, turnsWhile } from './sqlite-test.fixture.ts'
+import { freshPath, openStore, simpleCommit } from './sqlite-test.fixture.ts'
 
 /** Numbers that look random and are the same in every run. */
 function numbers(seed: number): (below: number) => number {
@@ -55,53 +55,6 @@ test('filtered reads give what looking at every event gives, from anywhere and b
     const page = await store.readAll({ from, to }, options)
     assert.deepEqual(page.events, expected, JSON.stringify({ from, to, options }))
   }
-})
-
-test('a long read lets the event loop turn, and ends when it is aborted', async (context) => {
-  const store = await openStore(context, await freshPath(context))
-  await fill(store, 3000)
-  hurryTime(context, 10)
-  const controller = new AbortController()
-  setImmediate(() => controller.abort(new Error('enough')))
-  const options = { limit: Number.POSITIVE_INFINITY }
-  await assert.rejects(store.readAll(everything, { ...options, signal: controller.signal }), /enough/)
-  const turns = await turnsWhile(async () => {
-    assert.equal((await store.readAll(everything, options)).events.length, 3000)
-  })
-  assert.ok(turns >= 2, `${turns} turns`)
-})
-
-test('many short reads in a row let the event loop turn too, and an abort ends them', async (context) => {
-  const store = await openStore(context, await freshPath(context))
-  await fill(store, 100)
-  const stream = { aggregate: 'aggregate0', id: '1' }
-  hurryTime(context, 3)
-  const turns = await turnsWhile(async () => {
-    for (let i = 0; i < 50; i++) {
-      await store.readStream(stream, everything)
-      await store.readAll({ from: i, to: i + 2 })
-      await store.streamEnds([stream])
-      await store.findCommit(stream, 'c1')
-      await store.loadRows('p', ['k'])
-    }
-  })
-  assert.ok(turns >= 30, `${turns} turns`)
-  const controller = new AbortController()
-  setImmediate(() => controller.abort(new Error('enough')))
-  const endless = async () => {
-    for (;;) await store.readStream(stream, everything, { signal: controller.signal })
-  }
-  await assert.rejects(endless(), /enough/)
-})
-
-test('a store that is closed in the middle of a read says so', async (context) => {
-  const store = await openStore(context, await freshPath(context))
-  await fill(store, 3000)
-  hurryTime(context, 10)
-  const read = store.readAll(everything, { limit: Number.POSITIVE_INFINITY })
-  const refused = assert.rejects(read, { code: 'STORE_CLOSED' })
-  await store.close()
-  await refused
 })
 
 test('the write-ahead log stays bounded however much is appended', async (context) => {

@@ -1,9 +1,10 @@
 /** Pages of rows: the range of a prefix, what is put to SQLite as a condition, and that a long look lets others run. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { at } from '../../testing/checkpoint-at.ts'
 import type { Condition, Store } from '../store.ts'
 import { endOf } from './row-pages.ts'
-import { at, freshPath, hurryTime, openStore, turnsWhile, withDatabase } from './sqlite-test.fixture.ts'
+import { freshPath, openStore, withDatabase } from './sqlite-test.fixture.ts'
 import { StatementCache } from './statement-cache.ts'
 
 const bytesOf = (text: string | Uint8Array) => (typeof text === 'string' ? Buffer.from(text) : undefined)
@@ -67,23 +68,6 @@ test('half of a surrogate pair is a prefix too', async (context) => {
   assert.deepEqual(await listed({ prefix: 'a\ud83d', limit: 1 }), ['a😀'])
   assert.deepEqual(await listed({ prefix: 'a\ud834' }), ['a𝄞'])
   assert.deepEqual(await listed({ prefix: '\ud83d' }), [])
-})
-
-test('a look at many rows lets the event loop turn, and stops when the store is closed', async (context) => {
-  const store = await openStore(context, await freshPath(context))
-  await save(
-    store,
-    Array.from({ length: 20_000 }, (_, n) => ({ n })),
-  )
-  hurryTime(context, 10)
-  const turns = await turnsWhile(async () => {
-    assert.deepEqual(await found(store, [{ field: 'n', oneOf: [19_999] }]), [{ n: 19_999 }])
-    assert.equal((await found(store, [])).length, 20_000)
-  })
-  assert.ok(turns >= 10, `${turns} turns`)
-  const refused = assert.rejects(found(store, [{ field: 'n', oneOf: [-1] }]), { code: 'STORE_CLOSED' })
-  await store.close()
-  await refused
 })
 
 test('a row that is no JSON is reported as damage, condition or not', async (context) => {

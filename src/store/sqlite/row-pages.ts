@@ -7,9 +7,9 @@
  * them. So a wanted value goes through the same parser of JSON as the row's, and bounds are a little wider than they are said.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import type { Json } from '../../domain/json.ts'
 import type { Condition, Row, RowPage } from '../store.ts'
 import type { Breather } from './breather.ts'
+import { rowValueOf, type ValueRow } from './document-rows.ts'
 import { codes, isCode } from './failure.ts'
 import { StatementCache } from './statement-cache.ts'
 import { allRows, oneRow } from './statement-set.ts'
@@ -67,8 +67,8 @@ export class RowPages {
         tests = []
         continue
       }
-      for (const [key, value] of found) {
-        if (key.startsWith(prefix)) rows.push({ key, value: JSON.parse(value) as Json })
+      for (const [key, ...value] of found) {
+        if (key.startsWith(prefix)) rows.push({ key, value: rowValueOf(projection, key, value) })
       }
       if (next === undefined) break
       start = { key: next, behind: false }
@@ -90,7 +90,7 @@ export class RowPages {
     end: string | Uint8Array,
     tests: readonly Test[],
     limit: number,
-  ): readonly [string, string][] | undefined {
+  ): readonly (readonly [string, ...ValueRow])[] | undefined {
     const statement = this.#statements.get(
       rowsText(
         this.#prefix,
@@ -100,7 +100,7 @@ export class RowPages {
     )
     const values = tests.flatMap((test) => test.values)
     try {
-      return allRows<[string, string]>(statement, projection, key, end, ...values, limit)
+      return allRows<readonly [string, ...ValueRow]>(statement, projection, key, end, ...values, limit)
     } catch (error) {
       if (tests.length > 0 && isCode(error, codes.error)) return undefined
       throw error

@@ -1,8 +1,9 @@
 /** The tables: what people can ask of them, what nobody can do to them, and that no statement reads a whole one. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { at } from '../../testing/checkpoint-at.ts'
 import { commit } from '../commit.ts'
-import { at, freshPath, openStore, simpleCommit, withDatabase } from './sqlite-test.fixture.ts'
+import { freshPath, openStore, simpleCommit, withDatabase } from './sqlite-test.fixture.ts'
 import { readingIn, rowsText, rowsUpTo, writingIn } from './statements.ts'
 
 /** Every statement of the store by its name; those over rows in every form that they can have. */

@@ -2,7 +2,7 @@
  * The tables, for people as well as for the store: `SELECT * FROM event_log` reads like the log. All names begin with the prefix that the
  * store was given, so that they can live beside somebody else's.
  *
- * - A stream and a pair of aggregate and event type (a kind) have a number, so that a row of the log stays small. What
+ * - A stream, and an aggregate's event type in a revision (a kind), have a number, so that a row of the log stays small. What
  *   was numbered once is never renumbered or removed: readers may keep it.
  * - A stream's row says where it ends (its last sequence, and the checksum of the event there), and `log` where the log does: each
  *   reader knows what it has to find, and notices what is missing. They also say how large events are, so that large ones are not
@@ -25,7 +25,8 @@ CREATE TABLE ${prefix}meta (name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, W
 CREATE TABLE ${prefix}log (
   id INTEGER PRIMARY KEY CHECK (id = 1),
   head INTEGER NOT NULL,
-  size_max INTEGER NOT NULL
+  size_max INTEGER NOT NULL,
+  kinds INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE ${prefix}streams (
   number INTEGER PRIMARY KEY,
@@ -40,24 +41,25 @@ CREATE TABLE ${prefix}kinds (
   number INTEGER PRIMARY KEY,
   aggregate TEXT NOT NULL,
   type TEXT NOT NULL,
-  UNIQUE (aggregate, type)
+  revision INTEGER NOT NULL,
+  checksum INTEGER NOT NULL,
+  UNIQUE (aggregate, type, revision)
 ) STRICT;
 CREATE TABLE ${prefix}events (
   position INTEGER PRIMARY KEY,
-  stream INTEGER NOT NULL REFERENCES ${prefix}streams (number),
   sequence INTEGER NOT NULL,
   kind INTEGER NOT NULL REFERENCES ${prefix}kinds (number),
-  revision INTEGER NOT NULL,
   recorded_at INTEGER NOT NULL,
   checksum INTEGER NOT NULL,
   commit_id TEXT NOT NULL,
+  data TEXT NOT NULL,
+  metadata TEXT,
+  tags TEXT,
+  stream INTEGER NOT NULL REFERENCES ${prefix}streams (number),
   commit_size INTEGER,
   command TEXT,
   command_digest INTEGER,
-  commit_checksum INTEGER,
-  data TEXT NOT NULL,
-  metadata TEXT,
-  tags TEXT
+  commit_checksum INTEGER
 ) STRICT;
 CREATE UNIQUE INDEX ${prefix}events_by_stream ON ${prefix}events (stream, sequence);
 CREATE UNIQUE INDEX ${prefix}events_by_commit ON ${prefix}events (stream, commit_id) WHERE commit_size IS NOT NULL;
@@ -75,22 +77,25 @@ CREATE TABLE ${prefix}snapshots (
   id TEXT NOT NULL,
   sequence INTEGER NOT NULL,
   state_revision INTEGER NOT NULL,
-  checksum INTEGER NOT NULL,
+  event_checksum INTEGER NOT NULL,
   fingerprint TEXT NOT NULL,
   taken_at INTEGER NOT NULL,
   state TEXT NOT NULL,
+  checksum INTEGER NOT NULL,
   PRIMARY KEY (aggregate, id, sequence)
 ) STRICT;
 CREATE TABLE ${prefix}projections (
   name TEXT PRIMARY KEY,
   checkpoint INTEGER NOT NULL,
   term INTEGER NOT NULL,
-  note TEXT NOT NULL
+  note TEXT NOT NULL,
+  checksum INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE ${prefix}projection_rows (
   projection TEXT NOT NULL,
   key TEXT NOT NULL,
   value TEXT NOT NULL,
+  checksum INTEGER NOT NULL,
   PRIMARY KEY (projection, key)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE ${prefix}leases (
@@ -111,7 +116,7 @@ CREATE INDEX ${prefix}reservations_by_end ON ${prefix}reservations (expires_at);
 
 const viewsIn = (prefix: string): string => `
 CREATE VIEW ${prefix}event_log AS
-  SELECT e.position, s.aggregate, s.id, e.sequence, k.type, e.revision, e.data,
+  SELECT e.position, s.aggregate, s.id, e.sequence, k.type, k.revision, e.data,
     coalesce(e.metadata, '{}') AS metadata, coalesce(e.tags, '[]') AS tags,
     strftime('%Y-%m-%dT%H:%M:%fZ', e.recorded_at / 1000.0, 'unixepoch') AS recorded_at, e.commit_id
   FROM ${prefix}events e JOIN ${prefix}streams s ON s.number = e.stream JOIN ${prefix}kinds k ON k.number = e.kind;
@@ -162,7 +167,7 @@ export function makeOrCheckSchema(database: DatabaseSync, schema: Schema): void 
     const insert = database.prepare(`INSERT INTO ${schema.meta} (name, value) VALUES (?, ?)`)
     insert.run('schema_version', BigInt(schemaVersion))
     insert.run('format_version', BigInt(formatVersion))
-    database.exec(`INSERT INTO ${schema.log} (id, head, size_max) VALUES (1, 0, 0)`)
+    database.exec(`INSERT INTO ${schema.log} (id, head, size_max, kinds) VALUES (1, 0, 0, 0)`)
   } else checkSchema(database, schema, found)
 }
 

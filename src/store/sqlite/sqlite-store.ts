@@ -67,7 +67,7 @@ export class SqliteStore implements Store {
     this.#writer = writer
     this.#database = database
     this.#breather = new Breather(() => this.#checkOpen())
-    this.#documents = new DocumentReader(database, settings.prefix)
+    this.#documents = new DocumentReader(database, settings.prefix, this.#breather)
     this.#events = new EventReader(database, settings, this.#breather)
     this.#rows = new RowPages(database, settings.prefix, this.#breather)
   }

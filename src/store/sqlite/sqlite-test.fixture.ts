@@ -7,6 +7,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { text } from 'node:stream/consumers'
 import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { noCheckpoint } from '../checkpoint.ts'
 import { type Commit, commit, type OfferedCommit } from '../commit.ts'
 import type { Checkpoint, SqlTransaction, Store, StoreWarning } from '../store.ts'
 import { type SqliteOptions, sqlite } from './index.ts'
@@ -65,34 +66,8 @@ export function startOtherProcess(path: string, job: Job, options: SpawnOptions 
   return spawn(process.execPath, [fileURLToPath(program), path, JSON.stringify(job)], { ...options, stdio: 'pipe' })
 }
 
-/** Makes time fly for what measures it: each look at the clock is so many milliseconds behind the one before. */
-export function hurryTime(context: TestContext, eachMs: number): void {
-  let now = performance.now()
-  context.mock.method(performance, 'now', () => {
-    now += eachMs
-    return now
-  })
-}
-
-/** Counts the turns of the event loop while something is done. */
-export async function turnsWhile(work: () => Promise<unknown>): Promise<number> {
-  let turns = 0
-  let isDone = false
-  const count = () => {
-    turns++
-    if (!isDone) setImmediate(count)
-  }
-  setImmediate(count)
-  await work()
-  isDone = true
-  return turns
-}
-
-/** Where a projection is. */
-export const at = (position: number, term = 0): Checkpoint => ({ position, term, note: {} })
-
 /** A step that saves nothing. */
-export const done: { readonly to: Checkpoint; readonly rows: readonly [] } = { to: at(0), rows: [] }
+export const done: { readonly to: Checkpoint; readonly rows: readonly [] } = { to: noCheckpoint, rows: [] }
 
 type Work = Parameters<NonNullable<Store['transact']>>[2]
 
@@ -111,7 +86,7 @@ interface Transactions {
 export async function openTransactions(context: TestContext, options: SqliteOptions = {}): Promise<Transactions> {
   const path = await freshPath(context)
   const store = await openStore(context, path, options)
-  const transact = (work: Work) => store.transact!('p', at(0), work)
+  const transact = (work: Work) => store.transact!('p', noCheckpoint, work)
   const inTransaction = async <Result>(use: (sql: SqlTransaction) => Promise<Result>): Promise<Result> => {
     let result: Result | undefined
     await transact(async (sql) => {

@@ -5,28 +5,29 @@
  * Tidy: inferred exports because the names of the statements are types that the sets of prepared ones are made from.
  */
 
-const labels = 'position, stream, sequence, kind, revision, recorded_at, checksum, commit_id'
+const labels = 'position, sequence, kind, recorded_at, checksum, commit_id'
 /** The columns of an event, and of a commit's first event. */
-const event = `${labels}, data, metadata, tags`
+const event = `${labels}, data, metadata, tags, stream`
 const first = `${event}, commit_size, command, command_digest, commit_checksum`
 
 /** How rows of events are read: with all of their JSON, or without that of large ones; then the first parameter says what is large. */
 export type Weight = 'whole' | 'light'
 
 function eventsIn(prefix: string, weight: Weight): string {
-  if (weight === 'whole') return `SELECT ${event} FROM ${prefix}events`
   const json = ['data', 'metadata', 'tags']
+  if (weight === 'whole') return `SELECT ${labels}, ${json} FROM ${prefix}events`
   const size = json.map((column) => `ifnull(octet_length(${column}), 0)`).join(' + ')
   const columns = json.map((column) => `CASE WHEN small THEN ${column} END`)
-  return `SELECT ${labels}, ${columns.join()} FROM (SELECT *, ${size} < ? AS small FROM ${prefix}events)`
+  return `SELECT ${labels}, ${columns} FROM (SELECT *, ${size} < ? AS small FROM ${prefix}events)`
 }
 
 /** The statements that read many events at a time. */
 const batchesIn = (prefix: string, weight: Weight) => {
-  const events = eventsIn(prefix, weight)
+  const ofStream = eventsIn(prefix, weight)
+  const events = ofStream.replace(' FROM ', ', stream FROM ')
   return {
-    streamForward: `${events} WHERE stream = ? AND sequence >= ? AND sequence < ? ORDER BY sequence LIMIT ?`,
-    streamBackward: `${events} WHERE stream = ? AND sequence >= ? AND sequence < ? ORDER BY sequence DESC LIMIT ?`,
+    streamForward: `${ofStream} WHERE stream = ? AND sequence >= ? AND sequence < ? ORDER BY sequence LIMIT ?`,
+    streamBackward: `${ofStream} WHERE stream = ? AND sequence >= ? AND sequence < ? ORDER BY sequence DESC LIMIT ?`,
     allForward: `${events} WHERE position >= ? AND position < ? ORDER BY position LIMIT ?`,
     allBackward: `${events} WHERE position >= ? AND position < ? ORDER BY position DESC LIMIT ?`,
     // The plus keeps SQLite from the index over kinds: these look at a few rows in order, whatever their kinds are.
@@ -44,10 +45,10 @@ export type BatchName = keyof ReturnType<typeof lightIn>
 /** What the caller's thread runs. */
 export const readingIn = (prefix: string) => ({
   ...batchesIn(prefix, 'whole'),
-  head: `SELECT (SELECT max(position) FROM ${prefix}events), head, size_max FROM ${prefix}log WHERE id = 1`,
+  head: `SELECT (SELECT max(position) FROM ${prefix}events), head, size_max, kinds FROM ${prefix}log WHERE id = 1`,
   stream: `SELECT number, sequence, checksum, size_max FROM ${prefix}streams WHERE aggregate = ? AND id = ?`,
   streamId: `SELECT aggregate, id FROM ${prefix}streams WHERE number = ?`,
-  kindsBehind: `SELECT number, aggregate, type FROM ${prefix}kinds WHERE number > ? ORDER BY number`,
+  kindsBehind: `SELECT number, aggregate, type, revision, checksum FROM ${prefix}kinds WHERE number > ? ORDER BY number`,
   count: `SELECT count(*) FROM ${prefix}events WHERE position >= ? AND position < ?`,
   checksum: `SELECT checksum FROM ${prefix}events WHERE position = ?`,
   one: `SELECT ${event} FROM ${prefix}events WHERE position = ?`,
@@ -61,10 +62,11 @@ export const readingIn = (prefix: string) => ({
     ORDER BY position DESC LIMIT ?`,
   commit: `SELECT ${first} FROM ${prefix}events
     WHERE stream = ? AND commit_id = ? AND commit_size IS NOT NULL`,
-  snapshot: `SELECT sequence, state_revision, checksum, fingerprint, taken_at, state FROM ${prefix}snapshots
+  snapshot: `SELECT sequence, state_revision, event_checksum, fingerprint, taken_at, state, checksum
+    FROM ${prefix}snapshots
     WHERE aggregate = ? AND id = ? AND sequence <= ? ORDER BY sequence DESC LIMIT 1`,
-  checkpoint: `SELECT checkpoint, term, note FROM ${prefix}projections WHERE name = ?`,
-  row: `SELECT value FROM ${prefix}projection_rows WHERE projection = ? AND key = ?`,
+  checkpoint: `SELECT checkpoint, term, note, checksum FROM ${prefix}projections WHERE name = ?`,
+  row: `SELECT value, checksum FROM ${prefix}projection_rows WHERE projection = ? AND key = ?`,
 })
 
 export type ReadingName = keyof ReturnType<typeof readingIn>
@@ -83,7 +85,7 @@ const rowRange = (behind: boolean) => `projection = ? AND key ${behind ? '>' : '
 
 /** Rows in a range of keys that pass all of the tests. */
 export const rowsText = (prefix: string, behind: boolean, tests: readonly RowTest[]) =>
-  `SELECT key, value FROM ${prefix}projection_rows
+  `SELECT key, value, checksum FROM ${prefix}projection_rows
     WHERE ${[rowRange(behind), ...tests.map((test) => rowTests[test])].join(' AND ')} ORDER BY key LIMIT ?`
 
 /** The key behind so many in a range. */
@@ -95,26 +97,29 @@ export const writingIn = (prefix: string) => {
   const { head, stream, one, commit, checkpoint } = readingIn(prefix)
   return {
     ...{ head, stream, one, commit, checkpoint },
-    saveHead: `UPDATE ${prefix}log SET head = ?, size_max = ? WHERE id = 1`,
+    saveHead: `UPDATE ${prefix}log SET head = ?, size_max = ?, kinds = ? WHERE id = 1`,
     lastStream: `SELECT max(number) FROM ${prefix}streams`,
     lastSequence: `SELECT max(sequence) FROM ${prefix}events WHERE stream = ?`,
-    kindNumber: `SELECT number FROM ${prefix}kinds WHERE aggregate = ? AND type = ?`,
-    kindType: `SELECT type FROM ${prefix}kinds WHERE number = ?`,
+    kindNumber: `SELECT number FROM ${prefix}kinds WHERE aggregate = ? AND type = ? AND revision = ?`,
+    kind: `SELECT type, revision FROM ${prefix}kinds WHERE number = ?`,
     addStream: `INSERT INTO ${prefix}streams (number, aggregate, id, sequence, checksum, size_max) VALUES (?, ?, ?, ?, ?, ?)`,
     saveStream: `UPDATE ${prefix}streams SET sequence = ?, checksum = ?, size_max = ? WHERE number = ?`,
-    addKind: `INSERT INTO ${prefix}kinds (aggregate, type) VALUES (?, ?)`,
+    addKind: `INSERT INTO ${prefix}kinds (number, aggregate, type, revision, checksum)
+    VALUES (?, ?, ?, ?, ?)`,
     addEvent: `INSERT INTO ${prefix}events
-    (${first}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    (${first}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     addTag: `INSERT INTO ${prefix}event_tags (tag, position) VALUES (?, ?)`,
     saveSnapshot: `INSERT OR REPLACE INTO ${prefix}snapshots
-    (aggregate, id, sequence, state_revision, checksum, fingerprint, taken_at, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+    (aggregate, id, sequence, state_revision, event_checksum, fingerprint, taken_at, state, checksum)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     // No numbered parameters: Node 22 cannot bind them by position.
     dropSnapshots: `DELETE FROM ${prefix}snapshots WHERE aggregate = ? AND id = ? AND sequence <= (
     SELECT sequence FROM ${prefix}snapshots WHERE aggregate = ? AND id = ? ORDER BY sequence DESC LIMIT 1 OFFSET ?)`,
-    saveCheckpoint: `INSERT INTO ${prefix}projections (name, checkpoint, term, note) VALUES (?, ?, ?, ?)
-    ON CONFLICT (name) DO UPDATE SET checkpoint = excluded.checkpoint, term = excluded.term, note = excluded.note`,
-    saveRow: `INSERT INTO ${prefix}projection_rows (projection, key, value) VALUES (?, ?, ?)
-    ON CONFLICT (projection, key) DO UPDATE SET value = excluded.value`,
+    saveCheckpoint: `INSERT INTO ${prefix}projections (name, checkpoint, term, note, checksum) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (name) DO UPDATE SET checkpoint = excluded.checkpoint, term = excluded.term, note = excluded.note,
+      checksum = excluded.checksum`,
+    saveRow: `INSERT INTO ${prefix}projection_rows (projection, key, value, checksum) VALUES (?, ?, ?, ?)
+    ON CONFLICT (projection, key) DO UPDATE SET value = excluded.value, checksum = excluded.checksum`,
     dropRow: `DELETE FROM ${prefix}projection_rows WHERE projection = ? AND key = ?`,
     dropRows: `DELETE FROM ${prefix}projection_rows WHERE projection = ?`,
     dropProjection: `DELETE FROM ${prefix}projections WHERE name = ?`,

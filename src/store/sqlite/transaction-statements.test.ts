@@ -1,9 +1,10 @@
 /** Statements of a transaction: their values, what is refused, and that the tables of the store stay as they are. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { at } from '../../testing/checkpoint-at.ts'
 import type { SqlValue } from '../store.ts'
 import { schemaIn } from './schema.ts'
-import { at, done, openTransactions, simpleCommit, withDatabase } from './sqlite-test.fixture.ts'
+import { done, openTransactions, simpleCommit, withDatabase } from './sqlite-test.fixture.ts'
 
 const failed = (message: RegExp) => ({ name: 'StoreError', code: 'SQL_FAILED', message })
 
@@ -166,19 +167,19 @@ test('the tables of the store cannot be changed, by whatever means', async (cont
     })
   const before = await everything()
   for (const texts of [
-    ["INSERT INTO events VALUES (2, 1, 2, 1, 1, 0, 7, 'x', 1, NULL, NULL, 7, '{}', NULL, NULL)"],
+    ["INSERT INTO events VALUES (2, 2, 1, 0, 7, 'x', '{}', NULL, NULL, 1, 1, NULL, NULL, 7)"],
     ["INSERT INTO streams VALUES (9, 'a', 'b', 1, 7, 9)"],
     ['UPDATE streams SET sequence = 7'],
     ['UPDATE log SET head = 1000'],
     ["INSERT INTO reservations VALUES ('account', 'ada', 'me', 9)"],
-    ["INSERT INTO kinds (aggregate, type) VALUES ('a', 'b')"],
+    ["INSERT INTO kinds VALUES (9, 'a', 'b', 1, 7)"],
     ["INSERT INTO event_tags VALUES ('x', 1)"],
     ["INSERT OR REPLACE INTO meta VALUES ('schema_version', 7)"],
     ["UPDATE projections SET checkpoint = 9 WHERE name = 'other'"],
     ['DELETE FROM projection_rows'],
-    ["WITH x AS (SELECT 'other' AS name) INSERT INTO projections SELECT name || '!', 1, 1, '{}' FROM x"],
+    ["WITH x AS (SELECT 'other' AS name) INSERT INTO projections SELECT name || '!', 1, 1, '{}', 7 FROM x"],
     ['DELETE FROM leases'],
-    ["INSERT INTO snapshots VALUES ('a', 'b', 1, 1, 1, 'f', 1, '{}')"],
+    ["INSERT INTO snapshots VALUES ('a', 'b', 1, 1, 1, 'f', 1, '{}', 7)"],
     ['CREATE TRIGGER mine AFTER INSERT ON notes BEGIN DELETE FROM leases; END', "INSERT INTO notes VALUES (1, 'a')"],
     ['CREATE TRIGGER mine AFTER INSERT ON events BEGIN DELETE FROM notes; END'],
     ['CREATE INDEX mine ON events (recorded_at)'],

@@ -1,8 +1,9 @@
 /** Transactions with statements of their callers': what becomes of them, and how long they may take. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { at } from '../../testing/checkpoint-at.ts'
 import type { SqlTransaction, Store } from '../store.ts'
-import { at, done, freshPath, openStore, openTransactions, simpleCommit, withDatabase } from './sqlite-test.fixture.ts'
+import { done, freshPath, openStore, openTransactions, simpleCommit, withDatabase } from './sqlite-test.fixture.ts'
 
 const failed = (message: RegExp) => ({ name: 'StoreError', code: 'SQL_FAILED', message })
 

@@ -1,8 +1,9 @@
 /** The one writer: everybody's requests share its transactions, in order, within a bound. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { at } from '../../testing/checkpoint-at.ts'
 import { everything } from '../range.ts'
-import { at, freshPath, openStore, simpleCommit } from './sqlite-test.fixture.ts'
+import { freshPath, openStore, simpleCommit } from './sqlite-test.fixture.ts'
 
 const stream = { aggregate: 'account', id: 'ada' }
 
