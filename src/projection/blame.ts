@@ -12,12 +12,20 @@ export class Overtaken extends Error {
 
 /** Failures of a store; what its SQL or its transactions refuse is not among them. */
 const ofStores: ReadonlySet<ErrorCode> = new Set([
-  ...(['STORE_UNAVAILABLE', 'STORE_FULL', 'STORE_READ_ONLY', 'STORE_LOCKED', 'STORE_CORRUPT', 'STORE_CLOSED'] as const),
-  ...(['STORE_HALTED', 'STORE_TOO_NEW', 'STORE_NOT_MIGRATED', 'LOG_REPLACED'] as const),
+  ...(['STORE_UNAVAILABLE', 'NOT_STORED', 'STORE_FULL', 'STORE_READ_ONLY', 'STORE_LOCKED', 'STORE_CLOSED'] as const),
+  ...(['STORE_CORRUPT', 'STORE_HALTED', 'STORE_TOO_NEW', 'STORE_NOT_MIGRATED', 'LOG_REPLACED'] as const),
 ])
 /** Failures that pass by themselves, and of which no handler is guilty. */
 const passing: ReadonlySet<ErrorCode> = new Set([
-  ...(['STORE_UNAVAILABLE', 'STORE_FULL', 'STORE_LOCKED', 'OUTCOME_UNKNOWN', 'OVERLOADED', 'CONFLICT'] as const),
+  ...([
+    'STORE_UNAVAILABLE',
+    'NOT_STORED',
+    'STORE_FULL',
+    'STORE_LOCKED',
+    'OUTCOME_UNKNOWN',
+    'OVERLOADED',
+    'CONFLICT',
+  ] as const),
 ])
 
 /** Whether an error is known to be the store's. */

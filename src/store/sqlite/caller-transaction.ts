@@ -7,7 +7,8 @@ import type { CheckpointPlace } from '../store.ts'
 import { CallerStatements } from './caller-statements.ts'
 import { retryWhileBusy, rollBack } from './connection.ts'
 import { type DocumentWriter, isSamePlace } from './document-writer.ts'
-import { Failure, factsOf, factsOfStatement } from './failure.ts'
+import { Failure, factsOf, factsOfStatement, movedWords } from './failure.ts'
+import type { FilesInPlace } from './files-in-place.ts'
 import type { Settings } from './options.ts'
 import type { TransactionCalls, TransactionReply, TransactionRequest } from './protocol.ts'
 import { schemaIn } from './schema.ts'
@@ -22,14 +23,16 @@ interface Open {
 export class CallerTransaction {
   readonly #database: DatabaseSync
   readonly #settings: Settings
+  readonly #files: FilesInPlace
   readonly #documents: DocumentWriter
   readonly #statements: CallerStatements
   readonly #tables: StoreTables
   #open: Open | undefined
 
-  constructor(database: DatabaseSync, settings: Settings, documents: DocumentWriter) {
+  constructor(database: DatabaseSync, settings: Settings, files: FilesInPlace, documents: DocumentWriter) {
     this.#database = database
     this.#settings = settings
+    this.#files = files
     this.#documents = documents
     const schema = schemaIn(settings.prefix)
     this.#statements = new CallerStatements(database, schema)
@@ -63,6 +66,7 @@ export class CallerTransaction {
   #begin({ projection, from }: TransactionCalls['begin']['request']): CheckpointPlace {
     const database = this.#database
     retryWhileBusy(this.#settings.lockWaitMs, () => database.exec('BEGIN IMMEDIATE'))
+    this.#files.check()
     const actual = this.#documents.checkpoint(projection)
     if (isSamePlace(actual, from)) this.#open = { projection, from, watch: this.#tables.watch() }
     else rollBack(database)
@@ -82,8 +86,11 @@ export class CallerTransaction {
     }
     watch.end()
     this.#documents.saveStep({ projection, from, to, rows })
+    this.#files.check()
     this.#database.exec('COMMIT')
     this.#open = undefined
+    const moved = this.#files.findMoved()
+    if (moved !== undefined) throw new Error(movedWords(moved))
     return null
   }
 

@@ -2,7 +2,7 @@
  * What can go wrong with the database, in a form that crosses from the writer's thread as it is; and the error of the
  * catalogue that a caller gets for it. The only file that knows SQLite's result codes.
  */
-import { DefinitionError, StoreError } from '../../domain/error.ts'
+import { DefinitionError, hasCode, type MnemeError, StoreError } from '../../domain/error.ts'
 import { runtimeName } from '../runtime.ts'
 
 /** A failure as plain data. */
@@ -15,6 +15,8 @@ export type FailureFacts =
   | { readonly kind: 'taken'; readonly names: readonly string[] }
   | { readonly kind: 'damaged'; readonly where: string; readonly reason: string }
   | { readonly kind: 'no sqlite' }
+  /** A file was deleted or replaced while it was open. */
+  | { readonly kind: 'moved'; readonly file: string }
   | { readonly kind: 'no directory'; readonly path: string }
   | { readonly kind: 'sql'; readonly statement: string; readonly reason: string }
   | { readonly kind: 'unexpected'; readonly message: string }
@@ -95,6 +97,8 @@ export function errorOf(path: string, doing: string, failure: FailureFacts): Sto
       return new StoreError('STORE_NAMES_TAKEN', { store, names: failure.names })
     case 'damaged':
       return new StoreError('STORE_CORRUPT', { store, where: failure.where, reason: failure.reason })
+    case 'moved':
+      return new StoreError('STORE_HALTED', { store, reason: movedWords(failure.file) })
     case 'no sqlite': {
       const facts = { what: 'The store sqlite', needs: 'node:sqlite', found: runtimeName() }
       return new DefinitionError('RUNTIME_UNSUPPORTED', facts)
@@ -109,6 +113,15 @@ export function errorOf(path: string, doing: string, failure: FailureFacts): Sto
       return new StoreError('STORE_UNAVAILABLE', { store, doing }, new Error(failure.message))
   }
 }
+
+/** The error for an append that failed before anything of it was stored. */
+export function notStored<Code extends MnemeError>(error: Code): Code | StoreError {
+  if (!hasCode(error, 'STORE_UNAVAILABLE')) return error
+  return new StoreError('NOT_STORED', error.facts, error.cause)
+}
+
+export const movedWords = (file: string): string =>
+  `${file} was deleted or replaced while it was open, or cannot be looked for`
 
 /** How messages call the store. */
 export const storeNamed = (path: string): string => `sqlite (${path})`

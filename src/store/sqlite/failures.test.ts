@@ -241,7 +241,7 @@ test('options that cannot work are refused where they are written', () => {
   assert.throws(() => sqlite('log.db', { fileSizeMax: 10 }), withCode('OPTION_INVALID'))
 })
 
-test('a write waits for another that is writing, and gives up after lockWaitMs', async (context) => {
+test('a write waits for another that is writing, and gives up after lockWaitMs with nothing stored', async (context) => {
   const path = await freshPath(context)
   const patient = await openStore(context, path)
   const impatient = await openStore(context, path, { lockWaitMs: 0 })
@@ -249,10 +249,11 @@ test('a write waits for another that is writing, and gives up after lockWaitMs',
     blocker.exec('BEGIN IMMEDIATE')
     await assert.rejects(
       impatient.append([simpleCommit('c')]),
-      withCode('STORE_UNAVAILABLE', /other processes kept writing/),
+      withCode('NOT_STORED', /other processes kept writing.*nothing was stored/),
     )
     const waiting = patient.append([simpleCommit('c')])
-    await assert.rejects(impatient.append([simpleCommit('d')]), withCode('STORE_UNAVAILABLE'))
+    await assert.rejects(impatient.append([simpleCommit('d')]), withCode('NOT_STORED'))
+    await assert.rejects(impatient.acquireLease('l', 'me', 1), withCode('STORE_UNAVAILABLE'))
     blocker.exec('ROLLBACK')
     assert.equal((await waiting)[0]!.status, 'stored')
   })

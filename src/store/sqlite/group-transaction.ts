@@ -2,14 +2,16 @@
  * Runs a group of requests as one transaction: one sync for all of them, which is what makes many callers fast.
  *
  * A request that fails takes nobody with it: the transaction is rolled back and each request of the group runs again in
- * one of its own. Only a failing commit is everybody's: what it left is not known, so nothing is run again.
+ * one of its own. Only a failing commit is everybody's: what it left is not known, so nothing is run again. Nor is it known if the
+ * files were deleted or replaced while it was made; before it, that is noticed in time.
  */
 import { statSync } from 'node:fs'
 import type { DatabaseSync } from 'node:sqlite'
 import { retryWhileBusy, rollBack } from './connection.ts'
 import { DocumentWriter } from './document-writer.ts'
 import { EventAppender } from './event-appender.ts'
-import { codes, type FailureFacts, factsOf } from './failure.ts'
+import { codes, type FailureFacts, factsOf, movedWords } from './failure.ts'
+import type { FilesInPlace } from './files-in-place.ts'
 import type { Settings } from './options.ts'
 import type { Reply, Request } from './protocol.ts'
 import { ReservationBook } from './reservation-book.ts'
@@ -23,14 +25,16 @@ const groupsBetweenLooks = 128
 export class GroupTransaction {
   readonly #database: DatabaseSync
   readonly #settings: Settings
+  readonly #files: FilesInPlace
   readonly #reservations: ReservationBook
   readonly #appender: EventAppender
   readonly #documents: DocumentWriter
   #groups = 0
 
-  constructor(database: DatabaseSync, settings: Settings, statements: StatementSet<WritingName>) {
+  constructor(database: DatabaseSync, settings: Settings, files: FilesInPlace, statements: StatementSet<WritingName>) {
     this.#database = database
     this.#settings = settings
+    this.#files = files
     this.#reservations = new ReservationBook(statements)
     this.#appender = new EventAppender(database, statements, this.#reservations)
     this.#documents = new DocumentWriter(statements)
@@ -63,8 +67,11 @@ export class GroupTransaction {
       this.#reservations.begin(nowOf(requests))
       const answers = requests.map((request) => ({ answer: this.#run(request) }))
       this.#appender.end()
+      this.#files.check()
       committing = true
       database.exec('COMMIT')
+      const moved = this.#files.findMoved()
+      if (moved !== undefined) throw new Error(movedWords(moved))
       return { replies: answers }
     } catch (error) {
       this.#appender.forget()
@@ -113,6 +120,7 @@ function isOfOneRequest(failure: FailureFacts): boolean {
 
 function repliesOf(outcome: Outcome, count: number): readonly Reply[] {
   if ('replies' in outcome) return outcome.replies
-  const failure = 'undone' in outcome ? outcome.undone : outcome.failed
-  return Array.from({ length: count }, () => ({ failure }))
+  const isUndone = 'undone' in outcome
+  const failure = isUndone ? outcome.undone : outcome.failed
+  return Array.from({ length: count }, () => ({ failure, isUndone }))
 }

@@ -6,6 +6,8 @@ import type { JsonObject } from '../../domain/json.ts'
 import type { Commit } from '../commit.ts'
 import type { AppendResult, Checkpoint, CheckpointPlace, Row } from '../store.ts'
 import type { FailureFacts } from './failure.ts'
+import type { Identities } from './files-in-place.ts'
+import type { Settings } from './options.ts'
 
 /** Texts and numbers one after the other, in an order that both sides know. */
 export type Flat = readonly (string | number | null)[]
@@ -78,7 +80,13 @@ export type CallName = keyof Calls
 export type Request = { readonly [Name in CallName]: { readonly call: Name } & Calls[Name]['request'] }[CallName]
 
 /** What a request came to. */
-export type Reply = { readonly answer: Calls[CallName]['answer'] } | { readonly failure: FailureFacts }
+export type Reply =
+  | { readonly answer: Calls[CallName]['answer'] }
+  | {
+      readonly failure: FailureFacts
+      /** Whether certainly nothing of it is stored. */
+      readonly isUndone: boolean
+    }
 
 /** A value as it is bound to a parameter or read from a column. */
 export type Bound = string | number | bigint | null | Uint8Array
@@ -115,6 +123,13 @@ export type TransactionReply =
   | { readonly answer: TransactionCalls[TransactionCallName]['answer'] }
   | { readonly failure: FailureFacts }
 
+/** What the writer's thread is started with. */
+export interface WriterData {
+  readonly settings: Settings
+  /** Of the files, if a thread before it has had them open. */
+  readonly identities: Identities | undefined
+}
+
 /** To the writer: requests that become one transaction, requests of a caller's own transaction, or the end. */
 export type ToWriter = readonly Request[] | { readonly asked: readonly TransactionRequest[] } | 'close'
 
@@ -123,7 +138,7 @@ export type ToWriter = readonly Request[] | { readonly asked: readonly Transacti
  * caller's own transaction, in order.
  */
 export type FromWriter =
-  | { readonly opened: FailureFacts | 'well' }
+  | { readonly opened: FailureFacts | Identities }
   | { readonly replies: readonly Reply[] }
   | { readonly answered: readonly TransactionReply[] }
 

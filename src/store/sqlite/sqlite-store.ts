@@ -38,6 +38,7 @@ import { checkSqlite, openForReading } from './connection.ts'
 import { DocumentReader } from './document-reader.ts'
 import { EventReader } from './event-reader.ts'
 import { codeOf, errorOf, Failure, factsOf, storeNamed } from './failure.ts'
+import { FilesInPlace } from './files-in-place.ts'
 import type { Settings } from './options.ts'
 import { packCheckpoint, packCommits, packRows, placeOf, unpackResults } from './protocol.ts'
 import { RowPages } from './row-pages.ts'
@@ -55,17 +56,25 @@ export class SqliteStore implements Store {
   readonly #writer: Writer
   readonly #database: DatabaseSync
   readonly #breather: Breather
+  readonly #files: FilesInPlace
   readonly #events: EventReader
   readonly #documents: DocumentReader
   readonly #rows: RowPages
   readonly #listeners = new Listeners()
   #closing: Promise<void> | undefined
 
-  private constructor(settings: Settings, now: () => number, writer: Writer, database: DatabaseSync) {
+  private constructor(
+    settings: Settings,
+    now: () => number,
+    writer: Writer,
+    database: DatabaseSync,
+    files: FilesInPlace,
+  ) {
     this.#settings = settings
     this.#now = now
     this.#writer = writer
     this.#database = database
+    this.#files = files
     this.#breather = new Breather(() => this.#checkOpen())
     this.#documents = new DocumentReader(database, settings.prefix, this.#breather)
     this.#events = new EventReader(database, settings, this.#breather)
@@ -81,13 +90,16 @@ export class SqliteStore implements Store {
       throw error instanceof DefinitionError ? error : errorOf(settings.path, 'opening it', factsOf(error))
     }
     const writer = new Writer(settings)
-    await writer.open()
+    const files = new FilesInPlace(settings.path, await writer.open())
     if (settings.mayLoseOnPowerFailure) {
       const message = `${storeNamed(settings.path)} answers before the data is on the disk: a power failure may lose the last commits`
       warn({ code: 'DURABILITY_WEAKENED', message })
     }
     try {
-      return new SqliteStore(settings, now, writer, openForReading(settings.path))
+      const database = openForReading(settings.path)
+      // What reads is the same file that is written.
+      files.check()
+      return new SqliteStore(settings, now, writer, database, files)
     } catch (error) {
       await writer.close()
       throw errorOf(settings.path, 'opening it', factsOf(error))
@@ -114,11 +126,11 @@ export class SqliteStore implements Store {
   }
 
   findCommit(stream: StreamId, commitId: string): Promise<Receipt | undefined> {
-    return this.#read(() => this.#events.findCommit(stream, commitId))
+    return this.#readInPlace(() => this.#events.findCommit(stream, commitId))
   }
 
   streamEnds(streams: readonly StreamId[]): Promise<readonly StreamEnd[]> {
-    return this.#read(() => this.#events.streamEnds(streams))
+    return this.#readInPlace(() => this.#events.streamEnds(streams))
   }
 
   async reserve(streams: readonly StreamId[], writer: string, durationMs: number): Promise<readonly boolean[]> {
@@ -207,6 +219,15 @@ export class SqliteStore implements Store {
     } catch (error) {
       throw this.#readingError(error)
     }
+  }
+
+  /** What is true of the log that others have, and not only of one that was deleted or replaced. */
+  #readInPlace<Result>(read: () => Result | Promise<Result>): Promise<Result> {
+    return this.#read(async () => {
+      const result = await read()
+      this.#files.check()
+      return result
+    })
   }
 
   #readingError(error: unknown): unknown {

@@ -9,9 +9,10 @@ import { CallerTransaction } from './caller-transaction.ts'
 import { openForWriting } from './connection.ts'
 import { DocumentWriter } from './document-writer.ts'
 import { codes, factsOf } from './failure.ts'
+import { FilesInPlace } from './files-in-place.ts'
 import { GroupTransaction } from './group-transaction.ts'
 import type { Settings } from './options.ts'
-import type { FromWriter, Reply, ToWriter, TransactionReply } from './protocol.ts'
+import type { FromWriter, Reply, ToWriter, TransactionReply, WriterData } from './protocol.ts'
 import { prepareAll } from './statement-set.ts'
 import { writingIn } from './statements.ts'
 
@@ -24,10 +25,10 @@ function say(message: FromWriter): void {
   port.postMessage(message)
 }
 
-function serve(database: DatabaseSync, settings: Settings): void {
+function serve(database: DatabaseSync, settings: Settings, files: FilesInPlace): void {
   const statements = prepareAll(database, writingIn(settings.prefix))
-  const groups = new GroupTransaction(database, settings, statements)
-  const callers = new CallerTransaction(database, settings, new DocumentWriter(statements))
+  const groups = new GroupTransaction(database, settings, files, statements)
+  const callers = new CallerTransaction(database, settings, files, new DocumentWriter(statements))
   const end = () => {
     database.close()
     leave()
@@ -51,17 +52,21 @@ function isInputOutputError(reply: Reply | TransactionReply): boolean {
   return 'failure' in reply && reply.failure.kind === 'sqlite' && (reply.failure.code & 0xff) === codes.ioError
 }
 
-function start(settings: Settings): void {
-  let database: DatabaseSync
+/** A thread that comes after another opens the same files, or none: those that are gone are not made a second time. */
+function start({ settings, identities }: WriterData): void {
+  let files: FilesInPlace
   try {
-    database = openForWriting(settings)
-    serve(database, settings)
+    if (identities !== undefined) new FilesInPlace(settings.path, identities).check()
+    const database = openForWriting(settings)
+    files = new FilesInPlace(settings.path, identities)
+    files.check()
+    serve(database, settings, files)
   } catch (error) {
     say({ opened: factsOf(error) })
     leave()
     return
   }
-  say({ opened: 'well' })
+  say({ opened: files.identities })
 }
 
-start(workerData as Settings)
+start(workerData as WriterData)

@@ -10,9 +10,10 @@
 import { Worker } from 'node:worker_threads'
 import { InputError, type MnemeError, OverloadError, StoreError } from '../../domain/error.ts'
 import { soon } from '../timers.ts'
-import { errorOf, type FailureFacts, storeNamed } from './failure.ts'
+import { errorOf, notStored, storeNamed } from './failure.ts'
+import type { Identities } from './files-in-place.ts'
 import type { Settings } from './options.ts'
-import type { CallName, Calls, FromWriter, Reply, Request, ToWriter } from './protocol.ts'
+import type { CallName, Calls, FromWriter, Reply, Request, ToWriter, WriterData } from './protocol.ts'
 import { Transaction, type TransactionTask } from './transaction.ts'
 import { writerProgram } from './writer-program.ts'
 
@@ -36,6 +37,7 @@ export class Writer {
   /** The transaction that has the thread for itself. */
   #open: Transaction | undefined
   #worker: Worker | undefined
+  #identities: Identities | undefined
   #scheduled = false
   #onOpened: ((failure: MnemeError | undefined) => void) | undefined
   #onIdle: (() => void) | undefined
@@ -44,13 +46,14 @@ export class Writer {
     this.#settings = settings
   }
 
-  /** Starts the thread; it makes or checks the database. @throws StoreError, DefinitionError */
-  async open(): Promise<void> {
+  /** Starts the thread; it makes or checks the database. @returns what its files are. @throws StoreError, DefinitionError */
+  async open(): Promise<Identities> {
     const failure = await new Promise<MnemeError | undefined>((resolve) => {
       this.#onOpened = resolve
       this.#start().ref()
     })
     if (failure !== undefined) throw failure
+    return this.#identities!
   }
 
   /**
@@ -180,8 +183,9 @@ export class Writer {
   }
 
   #start(): Worker {
+    const workerData: WriterData = { settings: this.#settings, identities: this.#identities }
     const worker = new Worker(writerProgram, {
-      ...{ name: 'mneme sqlite writer', workerData: this.#settings, execArgv: [] },
+      ...{ name: 'mneme sqlite writer', workerData, execArgv: [] },
       eval: typeof writerProgram === 'string',
     })
     let opened = false
@@ -190,8 +194,9 @@ export class Writer {
     worker.on('message', (message: FromWriter) => {
       if ('replies' in message) this.#settle(message.replies)
       else if ('answered' in message) this.#open?.take(message.answered)
-      else if (message.opened === 'well') {
+      else if (!('kind' in message.opened)) {
         opened = true
+        this.#identities = message.opened
         this.#tellOpened(undefined)
       } else failed = errorOf(this.#settings.path, 'opening it', message.opened)
     })
@@ -214,13 +219,14 @@ export class Writer {
     group.forEach(({ request, resolve, reject }, i) => {
       const reply = replies[i]!
       if ('answer' in reply) resolve(reply.answer)
-      else reject(this.#error(request, reply.failure))
+      else reject(this.#error(request, reply))
     })
     this.#send()
   }
 
-  #error(request: Request, failure: FailureFacts): MnemeError {
-    return errorOf(this.#settings.path, doing[request.call], failure)
+  #error({ call }: Request, { failure, isUndone }: Extract<Reply, { readonly failure: unknown }>): MnemeError {
+    const error = errorOf(this.#settings.path, doing[call], failure)
+    return call === 'append' && isUndone ? notStored(error) : error
   }
 
   #tellOpened(failure: MnemeError | undefined): void {
@@ -234,7 +240,12 @@ export class Writer {
     this.#tellOpened(error)
     const waiting = this.#waiting
     this.#waiting = []
-    this.#lose(error, [...this.#inFlight, ...waiting])
+    const turns = [...this.#inFlight, ...waiting]
+    this.#inFlight = []
+    for (const turn of turns) {
+      turn.reject('request' in turn && turn.request.call === 'append' ? notStored(error) : error)
+    }
+    this.#lose(error, [])
   }
 
   #lose(error: MnemeError, turns: readonly (Call | Transaction)[]): void {
