@@ -10,6 +10,7 @@
  */
 import { createHash } from 'node:crypto'
 import { startTimer, stopTimer } from '../timers.ts'
+import { cancelStatement } from './cancel.ts'
 import type { DriverQuery, PostgresClient, PostgresPool, ServerNotice } from './driver.ts'
 import {
   breaksConnection,
@@ -36,6 +37,12 @@ const endOfWait = 'SyncRepWaitForLSN'
 /** Forgets whatever a session has. */
 const discard = 'DISCARD ALL'
 const ignore = (): void => {}
+
+/**
+ * What becomes of a statement that has given no answer in time. One that writes is left alone: it may be a commit that waits for its standby,
+ * and is to become visible only when it is there.
+ */
+type WhenLate = 'cancel' | 'leave'
 
 /** A transaction that is under way. */
 export interface Transaction {
@@ -80,28 +87,35 @@ export class Database {
   }
 
   /** Runs one statement, a transaction of its own. What the driver throws passes through. */
-  async query(text: string, values: readonly Parameter[] = []): Promise<readonly Row[]> {
+  async query(text: string, values: readonly Parameter[] = [], late: WhenLate = 'leave'): Promise<readonly Row[]> {
     if (!this.#saysIsolation) {
       try {
-        return await this.#alone(text, values)
+        return await this.#alone(text, values, late)
       } catch (error) {
         if (!isWrongIsolation(error)) throw error
         this.#saysIsolation = true
       }
     }
     const replacement = this.#replacements.get(text)
-    if (replacement !== undefined) return this.#alone(replacement, values)
+    if (replacement !== undefined) return this.#alone(replacement, values, late)
     return this.transaction((transaction) => transaction.query(text, values))
   }
 
-  async #alone(text: string, values: readonly Parameter[]): Promise<readonly Row[]> {
+  async #alone(text: string, values: readonly Parameter[], late: WhenLate): Promise<readonly Row[]> {
     const name = this.#names.get(text)
     try {
-      return await this.#withClient((client) => this.#run(client, text, values, name))
+      return await this.#withClient(async (client) => {
+        try {
+          return await this.#run(client, text, values, name)
+        } catch (error) {
+          if (late === 'cancel' && error instanceof TimedOut) cancelStatement(client, this.#timeoutMs)
+          throw error
+        }
+      })
     } catch (error) {
       if (name === undefined || !isNotPrepared(error)) throw error
       this.#names.clear()
-      return this.#alone(text, values)
+      return this.#alone(text, values, late)
     }
   }
 

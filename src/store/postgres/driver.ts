@@ -39,6 +39,11 @@ export interface PostgresClient {
   on(event: 'notice', listener: (notice: ServerNotice) => void): unknown
   off(event: 'error', listener: (error: Error) => void): unknown
   off(event: 'notice', listener: (notice: ServerNotice) => void): unknown
+  /** Where it leads to, and by what the server knows whoever wants its statement cancelled. */
+  readonly host?: string
+  readonly port?: number
+  readonly processID?: number | null
+  readonly secretKey?: number | null
 }
 
 /** What the server says beside an answer. */

@@ -238,11 +238,11 @@ export class PostgresStore implements Store {
   async #read(...[text, values]: Parameters<RunQuery>): ReturnType<RunQuery> {
     this.#checkOpen()
     try {
-      return await this.#database.query(text, values)
+      return await this.#database.query(text, values, 'cancel')
     } catch (error) {
       if (!isLost(error)) throw error
       this.#checkOpen()
-      return this.#database.query(text, values)
+      return this.#database.query(text, values, 'cancel')
     }
   }
 
