@@ -205,6 +205,7 @@ describe('A lock in doubt', () => {
     'another container, on files that other machines may have too': [{ ...thisProcess(), ...elsewhere }, shared],
     'another container, whose socket is gone': [{ ...thisProcess(), ...elsewhere }, nodeDisk],
     'another machine, where the system tells nothing': [{ ...owner, pid: nobody, host: 'other' }, nodeDisk],
+    'this machine, where Linux tells nothing': [{ ...owner, pid: nobody }, nodeDisk],
     'nobody who can be read': ['{"pid":', nodeDisk],
   }
   for (const [whose, [content, disk]] of Object.entries(doubts)) {
