@@ -12,7 +12,7 @@ import { parseArgs } from 'node:util'
 import { report } from './test-report.ts'
 
 /** A file that takes longer hangs. */
-const fileTimeoutMs = 1_800_000
+const fileTimeoutMs = 1_200_000
 const everywhere = ['{src,test,scripts,examples,bench}/**/*.test.ts']
 
 const { values, positionals } = parseArgs({

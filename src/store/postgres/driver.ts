@@ -39,7 +39,7 @@ export interface PostgresClient {
   on(event: 'notice', listener: (notice: ServerNotice) => void): unknown
   off(event: 'error', listener: (error: Error) => void): unknown
   off(event: 'notice', listener: (notice: ServerNotice) => void): unknown
-  /** Where it leads to, and by what the server knows whoever wants its statement cancelled. */
+  /** Where it leads to, and what proves to the server that a request to cancel is from here. */
   readonly host?: string
   readonly port?: number
   readonly processID?: number | null
