@@ -310,6 +310,13 @@ export const catalogue = {
       `${called(f.projection)} is of revision ${f.revision} in this program, and its rows are of revision ${f.live}`,
     'Run the newer program; this one cannot read or write these rows any more.',
   ),
+  PROJECTION_CHANGED: entry(
+    (f: { readonly projection: string; readonly missing: readonly string[]; readonly added: readonly string[] }) =>
+      `${called(f.projection)} was run before by a program that handles other events${
+        f.missing.length > 0 ? `; this one does not handle ${cut(f.missing.join(', '))}` : ''
+      }${f.added.length > 0 ? `; only this one handles ${cut(f.added.join(', '))}, and there are earlier ones` : ''}`,
+    'Raise the revision of rows, or say by reset where to go on. If it is of another service, give this one a name of its own.',
+  ),
   PROJECTION_ELSEWHERE: entry(
     (f: { readonly projection: string; readonly doing: string }) =>
       `${f.doing} is for the process that runs ${called(f.projection)}, and that is another one`,

@@ -57,6 +57,7 @@ const facts: { readonly [Code in ErrorCode]: FactsOf<Code> } = {
   PROJECTION_FAILED: { projection: 'p', position: 5, event: 'X' },
   PROJECTION_BEHIND: { projection: 'p', position: 5, atLeast: 9, waitedMs: 100 },
   PROJECTION_UNPREPARED: { projection: 'p' },
+  PROJECTION_CHANGED: { projection: 'p', missing: ['a B'], added: ['a C', 'a D'] },
   PROJECTION_OUTDATED: { projection: 'p', revision: 1, live: 2 },
   PROJECTION_ELSEWHERE: { projection: 'p', doing: 'Retrying' },
   REBUILD_RUNNING: { projection: 'p' },

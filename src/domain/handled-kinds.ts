@@ -49,6 +49,13 @@ export class HandledKinds<H extends Handler> {
     this.#handlers.set(aggregate, byType.set(handler.kind.type, handler))
   }
 
+  /** What handles which events: by the aggregate, once for each kind. */
+  entries(): readonly (readonly [aggregate: string, handler: H])[] {
+    return [...this.#handlers].flatMap(([aggregate, byType]) =>
+      Array.from(byType.values(), (handler) => [aggregate, handler] as const),
+    )
+  }
+
   /** What handles an event; undefined if it is not handled. */
   of({ type, stream }: Placed): H | undefined {
     return this.#handlers.get(stream.aggregate)?.get(type)

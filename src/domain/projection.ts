@@ -49,6 +49,8 @@ export interface Projection<Name extends string, Row, Kinds, Shape extends Proje
   evolve(row: Row | undefined, event: EventOf<Kinds>): Row | undefined
   /** The keys of the rows that an event belongs to, each once. */
   keysOf(event: RecordedEvent): readonly string[]
+  /** What chooses the rows: the function that `by` was given. */
+  readonly key: unknown
   readonly shape: Shape
   readonly policy: Required<FailurePolicy>
   readonly rowRevision: number
@@ -86,7 +88,7 @@ export function projectionOf<Name extends string, Row>(name: Name, initial: () =
 function build(parts: Parts): any {
   const { name, initial, folds, key, shape, policy, rowRevision } = parts
   return Object.freeze({
-    ...{ name, initial, folds, shape, policy, rowRevision },
+    ...{ name, initial, folds, key, shape, policy, rowRevision },
     keysOf: (event: RecordedEvent) => listed(key(event)),
     on(kind: AnyEventKind, evolve: Fold['evolve']) {
       if (folds.has(kind.family)) invalid(name, `it has two .on for the event ${kind.type}`)

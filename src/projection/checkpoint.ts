@@ -41,6 +41,11 @@ export class Checkpoint {
     return this.#name
   }
 
+  /** Rises whenever somebody takes over. */
+  get term(): number {
+    return this.#saved.term
+  }
+
   /** The last place that is handled, saved or not. */
   get place(): LogPlace {
     return this.#handled
@@ -67,10 +72,11 @@ export class Checkpoint {
   /**
    * Raises the term: from here on nobody saves anything who was at work before. What was passed over is saved with it.
    *
+   * @param rows that change with it
    * @returns false if somebody else has moved it since it was looked at
    */
-  raise(): Promise<boolean> {
-    return this.#save({ ...this.#at(this.#handled), term: this.#saved.term + 1 }, [])
+  raise(rows: readonly Row[]): Promise<boolean> {
+    return this.#save({ ...this.#at(this.#handled), term: this.#saved.term + 1 }, rows)
   }
 
   /**

@@ -19,6 +19,7 @@ import { behindKey, isParkedUpTo, type ParkedEvent, parkedRow, reasonOf, unparke
 import { Place } from './place.ts'
 import { ReadAhead } from './read-ahead.ts'
 import { readEach } from './read-each.ts'
+import { Recognition } from './recognition.ts'
 import { isOwnKey } from './row-key.ts'
 import type { Lead, RetryResult, Stepper, StepResult } from './stepper.ts'
 
@@ -57,15 +58,21 @@ export class CodeSteps implements Stepper {
   readonly #place: Place
 
   constructor(options: CodeStepsOptions) {
-    const { projection, kinds, store, environment, lead } = options
+    const { projection, kinds, store, environment, warn, lead } = options
     this.#options = options
     this.#pages = new ReadAhead(store, kinds)
-    this.#place = new Place({ name: projection.name, store, environment, lead })
+    const recognition = new Recognition({
+      ...{ name: projection.name, kinds, store, warn },
+      functionsOf: () => [projection.handler],
+      coverage: 'whole',
+    })
+    this.#place = new Place({ name: projection.name, store, environment, lead, recognition })
   }
 
   // What is the same for every stepper.
   readonly look = (): Promise<void> => this.#place.look()
   readonly takeOver = (): Promise<void> => this.#place.takeOver()
+  readonly adopt = (): Promise<void> => this.#place.adopt()
   readonly refresh = (): Promise<void> => this.#place.refresh()
   readonly beginBehind = (position: number): Promise<void> => this.#place.beginBehind(position)
   readonly save = (): Promise<void> => this.#place.flush()

@@ -48,11 +48,11 @@ export class Leader {
   }
 
   /** Takes the lease, and takes over where somebody else may have had it meanwhile; says whether this process leads. */
-  async take(): Promise<boolean> {
+  async take(takeOver: () => Promise<void> = this.#options.takeOver): Promise<boolean> {
     if (!(await this.#leadership.keep())) return false
     const { tenure } = this.#leadership
     if (tenure === this.#tenure) return true
-    await this.#options.takeOver()
+    await takeOver()
     this.#tenure = tenure
     return true
   }
@@ -69,11 +69,19 @@ export class Leader {
     await this.#leadership.release().catch(() => {})
   }
 
-  /** Does something that only the process may do that leads, or any where none does: again if it gives nothing, for being overtaken. */
-  lead<Result>(doing: string, work: () => Promise<Result | undefined>): Promise<Result> {
+  /**
+   * Does something that only the process may do that leads, or any where none does: again if it gives nothing, for being overtaken.
+   *
+   * @param takeOver how it takes over, if not as always
+   */
+  lead<Result>(
+    doing: string,
+    work: () => Promise<Result | undefined>,
+    takeOver?: () => Promise<void>,
+  ): Promise<Result> {
     return this.asGuest(async () => {
       for (;;) {
-        if (!(await this.take())) this.refuse(doing)
+        if (!(await this.take(takeOver))) this.refuse(doing)
         const result = await work()
         if (result !== undefined) return result
       }

@@ -10,6 +10,7 @@ import { Checkpoint, type When, type Work } from './checkpoint.ts'
 import { Exclusive } from './exclusive.ts'
 import { retiredAt } from './generations.ts'
 import { listParked, type ParkedEvent, ParkedEvents } from './parked-events.ts'
+import type { Recognition } from './recognition.ts'
 import type { Lead, RetryResult, StepResult } from './stepper.ts'
 
 /** Where checkpoint and rows are. It may change while a projection runs. */
@@ -19,6 +20,8 @@ export interface Home {
   load(): Promise<void>
   /** Told that the rows do not serve any more; throws if there are no others. */
   onRetired?(): void
+  /** Whether the rows are of an older revision, and are to be replaced. */
+  readonly isBehind?: boolean
 }
 
 /** What is known of rows beside a checkpoint. */
@@ -36,6 +39,7 @@ export interface PlaceOptions {
   readonly environment: Environment
   readonly lead: Lead
   readonly home?: Home
+  readonly recognition: Recognition
   /** What it keeps besides what is parked. */
   readonly rows?: KnownRows
 }
@@ -65,6 +69,8 @@ export class Place {
   readonly #saving = new Exclusive()
   /** Whether somebody else may have changed what is known here, or may still do so: it is then taken over before the next step. */
   #isStale = true
+  /** Whose work is stored was looked at last under this name, in this term. */
+  #recognised = { storage: '', term: 0 }
   readonly parked: ParkedEvents = new ParkedEvents()
 
   constructor(options: PlaceOptions) {
@@ -98,6 +104,10 @@ export class Place {
 
   takeOver(): Promise<void> {
     return this.#exclusive.run(() => this.#takeOver())
+  }
+
+  adopt(): Promise<void> {
+    return this.#exclusive.run(() => this.#takeOver('any'))
   }
 
   refresh(): Promise<void> {
@@ -197,12 +207,13 @@ export class Place {
    */
   reset(position: number, isKept: (key: string) => boolean): Promise<boolean> {
     return this.#exclusive.run(async () => {
-      await this.#takeOverIfStale()
+      if (this.#isStale) await this.#takeOver('any')
+      const { key: own } = this.#options.recognition.row
       const to = await this.#placeInLog(position)
       const { store } = this.#options
       for (let after: string | undefined; ; ) {
         const rows = await store.listRows(this.storage, { limit: resetSize, ...(after !== undefined && { after }) })
-        const gone = rows.filter(({ key }) => !isKept(key)).map(({ key }) => ({ key, value: undefined }))
+        const gone = rows.filter(({ key }) => key !== own && !isKept(key)).map(({ key }) => ({ key, value: undefined }))
         if (!(await this.save(this.here, gone))) return this.#overtaken(false)
         if (rows.length < resetSize) break
         after = rows.at(-1)!.key
@@ -295,10 +306,13 @@ export class Place {
   }
 
   /** Makes the stored checkpoint this runner's own, and reads what is beside it: in this order, so that nobody changes it after the read. */
-  async #takeOver(): Promise<void> {
+  async #takeOver(what: 'known' | 'any' = 'known'): Promise<void> {
     this.#isStale = true
-    do await this.#find()
-    while (!(await this.#checkpoint.raise()))
+    do {
+      await this.#find()
+      if (what === 'known') await this.#recognise()
+    } while (!(await this.#checkpoint.raise([this.#options.recognition.row])))
+    this.#recognised = { storage: this.storage, term: this.#checkpoint.term }
     const breath = new Breath(this.#options.environment)
     for (const known of this.#known) await known.load(this.#options.store, this.storage, breath)
     this.#isStale = false
@@ -307,6 +321,22 @@ export class Place {
   /** Finds out where the checkpoint is, and whether it is this runner's still. */
   async #look(): Promise<void> {
     if (!(await this.#find())) this.#isStale = true
+    await this.#recognise()
+  }
+
+  /**
+   * Looks whose work it is that is stored, once for each time that somebody took it over.
+   *
+   * @throws ProjectionError `PROJECTION_CHANGED`
+   */
+  async #recognise(): Promise<void> {
+    const { storage } = this
+    const { term } = this.#checkpoint
+    if (this.#home.isBehind === true || term === 0) return
+    if (storage === this.#recognised.storage && term === this.#recognised.term) return
+    const { recognition, environment } = this.#options
+    await recognition.check(storage, this.position, new Breath(environment))
+    this.#recognised = { storage, term }
   }
 
   async #refresh(): Promise<void> {

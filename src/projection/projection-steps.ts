@@ -18,6 +18,7 @@ import { behindKey, isParkedUpTo, type ParkedEvent, parkedRow, reasonOf, unparke
 import { type Home, Place } from './place.ts'
 import { ReadAhead } from './read-ahead.ts'
 import { readEach } from './read-each.ts'
+import { Recognition } from './recognition.ts'
 import { RememberedRows } from './remembered-rows.ts'
 import { isOwnKey, storedKey } from './row-key.ts'
 import type { Lead, RetryResult, Stepper, StepResult } from './stepper.ts'
@@ -55,15 +56,21 @@ export class ProjectionSteps implements Stepper {
   #batchSize = batchSizeLeast
 
   constructor(options: ProjectionStepsOptions) {
-    const { projection, kinds, store, environment, home, lead } = options
+    const { projection, kinds, store, environment, warn, home, lead } = options
     this.#options = options
     this.#pages = new ReadAhead(store, kinds)
-    this.#place = new Place({ name: projection.name, store, environment, lead, home, rows: this.#rows })
+    const recognition = new Recognition({
+      ...{ name: projection.name, kinds, store, warn },
+      functionsOf: ({ evolve }) => [projection.initial, projection.key, evolve],
+      coverage: 'whole',
+    })
+    this.#place = new Place({ name: projection.name, store, environment, lead, home, recognition, rows: this.#rows })
   }
 
   // What is the same for every stepper.
   readonly look = (): Promise<void> => this.#place.look()
   readonly takeOver = (): Promise<void> => this.#place.takeOver()
+  readonly adopt = (): Promise<void> => this.#place.adopt()
   readonly refresh = (): Promise<void> => this.#place.refresh()
   readonly beginBehind = (position: number): Promise<void> => this.#place.beginBehind(position)
   readonly save = (): Promise<void> => this.#place.flush()

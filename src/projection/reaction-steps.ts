@@ -16,6 +16,7 @@ import { Place } from './place.ts'
 import type { ReactionOptions } from './reaction-call.ts'
 import { isState, ReactionRows } from './reaction-rows.ts'
 import { readEach } from './read-each.ts'
+import { Recognition } from './recognition.ts'
 import type { RetryResult, Stepper, StepResult } from './stepper.ts'
 import { isTimerUpTo, positionOfTimer, type WaitingTimer } from './timers.ts'
 
@@ -46,15 +47,21 @@ export class ReactionSteps implements Stepper {
   readonly #breath: Breath
 
   constructor(options: ReactionOptions) {
-    const { name, store, environment, lead } = options
+    const { name, reaction, kinds, store, environment, warn, lead } = options
     this.#options = options
     this.#breath = new Breath(environment)
-    this.#place = new Place({ name, store, environment, lead, rows: this.#rows })
+    const recognition = new Recognition({
+      ...{ name, kinds, store, warn },
+      functionsOf: ({ handle }) => [reaction.memory?.initial, reaction.memory?.key, handle],
+      coverage: 'onward',
+    })
+    this.#place = new Place({ name, store, environment, lead, recognition, rows: this.#rows })
   }
 
   // What is the same for every stepper.
   readonly look = (): Promise<void> => this.#place.look()
   readonly takeOver = (): Promise<void> => this.#place.takeOver()
+  readonly adopt = (): Promise<void> => this.#place.adopt()
   readonly refresh = (): Promise<void> => this.#place.refresh()
   readonly beginBehind = (position: number): Promise<void> => this.#place.beginBehind(position)
   readonly save = (): Promise<void> => this.#place.flush()

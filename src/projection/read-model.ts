@@ -24,6 +24,8 @@ export class ReadModelReader {
   readonly #runner: Runner
   readonly #generations: Generations
   readonly #environment: Environment
+  /** Whether these are known to be rows that this program's definition can have made; a run finds out by itself. */
+  #isRecognised = false
 
   constructor({ projection, store, runner, generations, environment }: ReadModelOptions) {
     this.#projection = projection
@@ -37,7 +39,9 @@ export class ReadModelReader {
     return this.#projection
   }
 
-  /** @throws InputError `ID_INVALID`; ProjectionError `PROJECTION_BEHIND`, `PROJECTION_FAILED`, `PROJECTION_OUTDATED` */
+  /**
+   * @throws InputError `ID_INVALID`; ProjectionError `PROJECTION_BEHIND`, `PROJECTION_FAILED`, `PROJECTION_OUTDATED`, `PROJECTION_CHANGED`
+   */
   async get(key: string, wait: WaitOptions): Promise<unknown> {
     checkRowKey(key)
     const rows = await this.#read(
@@ -69,7 +73,7 @@ export class ReadModelReader {
   ): Promise<Result> {
     for (;;) {
       await this.#reached(wait)
-      if (this.#runner.replaced !== undefined) throw this.#runner.replaced
+      if (this.#runner.unreadable !== undefined) throw this.#runner.unreadable
       const { storage } = this.#generations.live
       const result = await read(storage)
       if (isWhole(result)) return result
@@ -85,6 +89,8 @@ export class ReadModelReader {
     // A runner of this process looks by itself which rows serve.
     if (this.#runner.alive) await this.#generations.loadOnce()
     else await this.#generations.load()
+    if (!this.#runner.alive && !this.#isRecognised) await this.#runner.look()
+    this.#isRecognised = true
     // Only then: it would wait for the step that is under way, and readers do not.
     if (this.#generations.live.storage !== storage) await this.#runner.refresh()
     // Rows that serve only since then may be a little behind those before.

@@ -138,11 +138,11 @@ export class Runner {
 
   async status(): Promise<ProjectionStatus> {
     const { name, store, environment } = this.#options
-    await this.#lookIfIdle()
+    const unfit = await this.#lookIfIdle().then(() => undefined, givenIfFinal)
     const { place } = this.#steps
     const { head, lag, replaced } = await lagOf(store, place, environment.now(), this.alive)
     const parked = (await this.#steps.parked()).length
-    const failure = this.#failure ?? replaced
+    const failure = this.#failure ?? unfit ?? replaced
     const retrying = this.#tries.current
     return {
       ...{ name, state: this.#state, position: place.position, head, lag, parked },
@@ -213,7 +213,8 @@ export class Runner {
    * @throws ProjectionError `PROJECTION_ELSEWHERE`, StoreError `LOG_REPLACED` if the log does not reach so far
    */
   async reset(position: number, keep: boolean): Promise<void> {
-    await this.#leader.lead('Resetting it', async () => (await this.#steps.reset(position, keep)) || undefined)
+    const work = async () => (await this.#steps.reset(position, keep)) || undefined
+    await this.#leader.lead('Resetting it', work, () => this.#steps.adopt())
     this.#waiters.begin()
     this.#follower?.hint()
   }
@@ -240,9 +241,15 @@ export class Runner {
     if (isThere || this.#state !== 'running') await this.#checkPlace()
   }
 
-  /** Why nothing is read any more of what was handled: the log that it was handled from was replaced. */
-  get replaced(): MnemeError | undefined {
-    return hasCode(this.#waiters.failure, 'LOG_REPLACED') ? this.#waiters.failure : undefined
+  /** Why nothing is read of what was handled: the log that it was handled from was replaced, or another definition handled it. */
+  get unreadable(): MnemeError | undefined {
+    const { failure } = this.#waiters
+    return hasCode(failure, 'LOG_REPLACED') || hasCode(failure, 'PROJECTION_CHANGED') ? failure : undefined
+  }
+
+  /** Looks how far another process is, and whose work is stored. @throws ProjectionError `PROJECTION_CHANGED`, `PROJECTION_OUTDATED` */
+  look(): Promise<void> {
+    return this.#steps.look()
   }
 
   /** @throws StoreError `LOG_REPLACED` if what is handled is not of the log that is there */
@@ -281,9 +288,11 @@ export class Runner {
     const { environment } = this.#options
     const leaseMs = this.#leader.restMs
     const examined = () => this.#steps.position
-    while (!(await this.#leader.take())) {
+    for (let asked = 1; !(await this.#leader.take()); asked++) {
       this.#state = 'standby'
       this.#tries.clear()
+      // Whose work it is, the one that leads says a moment after it has got the lease.
+      if (asked <= 2) await this.#steps.look()
       await this.#standBy(follower, this.#askAgainMs, signal)
       if (signal.aborted) return
     }
@@ -379,4 +388,10 @@ export class Runner {
     }
     this.#options.warn({ code: 'PROJECTION_STOPPED', message: error.message, cause: error.cause })
   }
+}
+
+/** A failure that does not pass by itself is an answer; others are thrown. */
+function givenIfFinal(error: unknown): MnemeError {
+  if (isFinal(error)) return error
+  throw error
 }

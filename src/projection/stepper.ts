@@ -46,8 +46,14 @@ export interface Stepper {
   prepare(signal: AbortSignal): Promise<void>
   /** Looks where the checkpoint is, while another runner moves it. */
   look(): Promise<void>
-  /** Makes the stored checkpoint this runner's: nobody who was at work before saves anything from here on. */
+  /**
+   * Makes the stored checkpoint this runner's: nobody who was at work before saves anything from here on.
+   *
+   * @throws ProjectionError `PROJECTION_CHANGED` if what is stored was made by a definition that this one cannot go on for
+   */
   takeOver(): Promise<void>
+  /** The same, whatever definition it was: what is stored is forgotten next. */
+  adopt(): Promise<void>
   /** Finds out whether other rows serve than before. */
   refresh(): Promise<void>
   /** Begins behind a position, if there is no checkpoint yet. */

@@ -66,6 +66,9 @@ function newProgram(policy: FailurePolicy, start: Options, seen: number[] = []) 
 
 type Old = Awaited<ReturnType<typeof oldProgram>>
 
+/** That the functions differ is no wonder here. */
+const codesBut = (log: ReturnType<typeof recorder>) => log.codes().filter((code) => code !== 'PROJECTION_DIFFERS')
+
 const statesOf = async (program: Old) => [
   (await program.projections.status('rows')).state,
   (await program.projections.status('code')).state,
@@ -97,8 +100,8 @@ await onEveryStore('An event that is newer than a program', ({ place, severalWri
       await until('its reaction has handled it', async () => (await recent.book('b').state()).notes.length === 2)
       assert.deepEqual((await recent.book('b').state()).notes, [3, 6])
       assert.deepEqual([seenByOld, seenByNew], [[3], [6]])
-      assert.deepEqual(new Set(log.codes()), new Set(['PROJECTION_STOOD_BACK']))
-      assert.equal(log.codes().length, 3)
+      assert.deepEqual(new Set(codesBut(log)), new Set(['PROJECTION_STOOD_BACK']))
+      assert.equal(codesBut(log).length, 3)
     })
   }
 
@@ -117,7 +120,7 @@ await onEveryStore('An event that is newer than a program', ({ place, severalWri
     })
     const attemptsOf = async () => (await old.projections.status('rows')).retrying?.attempts ?? 0
     await until('it has looked again', async () => (await attemptsOf()) > 1)
-    assert.equal(log.codes().filter((code) => code === 'PROJECTION_STOOD_BACK').length, 3, 'it is said once of each')
+    assert.equal(codesBut(log).filter((code) => code === 'PROJECTION_STOOD_BACK').length, 3, 'it is said once of each')
     await old.stop()
     await using recent = await newProgram(policy, { store, log: recorder() })
     assert.deepEqual((await recent.rows.get('s', { atLeast: 1 }))?.feet, [6])
@@ -139,7 +142,7 @@ await onEveryStore('An event that is newer than a program', ({ place, severalWri
       'EVENT_NEWER',
       'EVENT_NEWER',
     ])
-    assert.deepEqual(log.codes(), [])
+    assert.deepEqual(codesBut(log), [])
   })
 
   test('that a newer program has parked stays parked', async (t) => {
@@ -200,6 +203,6 @@ await onEveryStore('An event that is newer than a program', ({ place, severalWri
     const stateOf = async () => (await old.reactions.status('measuring')).state
     await until('the old one stands back', async () => (await stateOf()) === 'outdated')
     await until('the new one has its turn', async () => (await recent.reactions.runOnce('measuring')).events > 0)
-    assert.ok(!log.codes().includes('REACTION_SKIPPED'))
+    assert.ok(!codesBut(log).includes('REACTION_SKIPPED'))
   })
 })

@@ -1,0 +1,201 @@
+/**
+ * A projection or reaction that handles other events than the program before it did, under the same name and revision: somebody forgot to
+ * raise the revision, or two services use one name in one store. Either is found out before anything wrong is done or read.
+ */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { z } from 'zod'
+import {
+  type AnyEventKind,
+  aggregate,
+  domain,
+  event,
+  projection,
+  reaction,
+  type StartOptions,
+} from '../../src/index.ts'
+import { codesOf, recorder, until } from '../kernel/rig.ts'
+import { onEveryStore, testWhere } from '../stores/every-store.ts'
+
+const Bought = event('Bought', z.object({ amount: z.number() }))
+const Sold = event('Sold', z.object({ amount: z.number() }))
+const Lent = event('Lent', z.object({ amount: z.number() }))
+const Noted = event('Noted', z.object({ text: z.string() }))
+
+const amount = z.object({ amount: z.number() })
+const Share = aggregate('share', () => ({}))
+  .on(Bought)
+  .on(Sold)
+  .on(Lent)
+  .command('buy', amount, (_, data) => Bought(data))
+  .command('sell', amount, (_, data) => Sold(data))
+  .command('lend', amount, (_, data) => Lent(data))
+const Note = aggregate('note', () => ({ texts: [] as readonly string[] }))
+  .on(Noted, ({ texts }, { text }) => ({ texts: [...texts, text] }))
+  .command('write', z.object({ text: z.string() }), (_, data) => Noted(data))
+
+interface Program extends Pick<StartOptions, 'store' | 'log' | 'projections'> {
+  readonly kinds: readonly AnyEventKind[]
+  readonly revision?: number
+  /** Another one makes other functions of it. */
+  readonly sign?: string
+}
+
+type Fold = (row: { readonly seen: readonly string[] }, amount: number, type: string) => { readonly seen: string[] }
+const plus: Fold = ({ seen }, amount, type) => ({ seen: [...seen, `${type} ${amount}`] })
+
+/** Rows, code and a reaction that do the same: they list the events of some kinds. */
+function program({ kinds, revision = 1, sign = '', ...start }: Program) {
+  const seen: string[] = []
+  let rows = projection('rows', () => ({ seen: [] as readonly string[] })) as any
+  let noting = reaction('noting', { note: Note }) as any
+  // Two functions whose texts differ, since that is what is compared.
+  const fold = sign === '' ? (row: any, data: any, e: any) => plus(row, data.amount, e.type) : foldWithSign(sign)
+  const write = sign === '' ? (e: any, tools: any) => note(e, tools, '') : noteWithSign(sign)
+  for (const kind of kinds) {
+    rows = rows.on(kind, fold)
+    noting = noting.on(kind, write)
+  }
+  const code = projection('code').handle(kinds, (events: readonly any[]) => {
+    seen.push(...events.map(({ type, data }) => `${type} ${data.amount}`))
+  })
+  const projections = { rows: rows.single().revision(revision), code }
+  const all = domain({ aggregates: { share: Share, note: Note }, projections, reactions: { noting } })
+  const options = { projections: 'manual', log: recorder(), leaseMs: 1000, pollIntervalMs: 5, ...start } as const
+  return all
+    .start(options)
+    .then((running: any) => Object.assign(Object.create(running), { seen, recorded: options.log }))
+}
+
+const note = (e: any, { dispatch }: any, sign: string) =>
+  dispatch({ aggregate: 'note', id: 'n', name: 'write', data: { text: `${sign}${e.type} ${e.data.amount}` } })
+const foldWithSign = (sign: string) => (row: any, data: any, e: any) => plus(row, data.amount, sign + e.type)
+const noteWithSign = (sign: string) => (e: any, tools: any) => note(e, tools, sign)
+
+const names = [
+  ['projections', 'rows'],
+  ['projections', 'code'],
+  ['reactions', 'noting'],
+] as const
+
+const runAll = (running: any) => codesOf(names.map(([side, name]) => running[side].runOnce(name)))
+const statesOf = async (running: any) =>
+  (await Promise.all(names.map(([side, name]) => running[side].status(name)))).map(({ state }) => state)
+const rowsOf = async (running: any) => (await running.rows.state())?.seen
+const notesOf = async (running: any) => (await running.note('n').state()).texts
+const failureOf = async (running: any, name: 'rows' | 'code') =>
+  (await running.projections.status(name)).failure as { code?: string; message?: string } | undefined
+
+await onEveryStore('A definition that was changed without a new revision', ({ place, severalWriters }) => {
+  const testHere = testWhere(severalWriters)
+
+  /** The program as it was, when it has handled two events. */
+  async function before(t: any, kinds: readonly AnyEventKind[]) {
+    const store = await place(t)
+    const old = await program({ store, kinds })
+    await old.share('s').buy({ amount: 1 })
+    await old.share('s').sell({ amount: 2 })
+    assert.deepEqual(await runAll(old), ['ok', 'ok', 'ok'])
+    await old.stop()
+    return store
+  }
+
+  test('is refused where it handles events that happened before; a new revision, or a rebuild, makes whole rows', async (t) => {
+    const store = await before(t, [Bought])
+    const changed = await program({ store, kinds: [Bought, Sold] })
+    await changed.share('s').sell({ amount: 3 })
+    // Before anything has run, the rows are not read either.
+    assert.deepEqual(await codesOf([changed.rows.state()]), ['PROJECTION_CHANGED'])
+    assert.deepEqual(await runAll(changed), ['PROJECTION_CHANGED', 'PROJECTION_CHANGED', 'ok'])
+    const failure = await failureOf(changed, 'rows')
+    assert.equal(failure?.code, 'PROJECTION_CHANGED')
+    assert.match(failure?.message ?? '', /only this one handles share Sold/)
+    assert.deepEqual(changed.seen, [], 'the code saw nothing')
+    await changed.stop()
+    const raised = await program({ store, kinds: [Bought, Sold], revision: 2 })
+    assert.equal((await runAll(raised))[0], 'ok')
+    assert.deepEqual(await rowsOf(raised), ['Bought 1', 'Sold 2', 'Sold 3'])
+    await raised.stop()
+    const rebuilt = await program({ store, kinds: [Bought, Sold, Noted], revision: 2 })
+    assert.equal((await runAll(rebuilt))[0], 'PROJECTION_CHANGED')
+    await rebuilt.projections.rebuild('rows')
+    assert.equal((await rowsOf(rebuilt)).length, 5, 'with the two that the reaction has noted')
+    await rebuilt.stop()
+  })
+
+  test('goes on where the events that it handles now have never happened', async (t) => {
+    const store = await before(t, [Bought])
+    await using changed = await program({ store, kinds: [Bought, Lent] })
+    await changed.share('s').lend({ amount: 3 })
+    assert.deepEqual(await runAll(changed), ['ok', 'ok', 'ok'])
+    assert.deepEqual(await rowsOf(changed), ['Bought 1', 'Lent 3'])
+    assert.deepEqual(changed.seen, ['Lent 3'])
+    assert.deepEqual(await notesOf(changed), ['Bought 1', 'Lent 3'])
+    assert.deepEqual(changed.recorded.codes(), [])
+  })
+
+  test('is refused where it does not handle any more what was handled; reset says where to go on', async (t) => {
+    const store = await before(t, [Bought, Sold])
+    await using changed = await program({ store, kinds: [Sold] })
+    const { position } = await changed.share('s').buy({ amount: 3 })
+    await changed.share('s').sell({ amount: 4 })
+    assert.deepEqual(await runAll(changed), ['PROJECTION_CHANGED', 'PROJECTION_CHANGED', 'PROJECTION_CHANGED'])
+    assert.match((await failureOf(changed, 'code'))?.message ?? '', /does not handle share Bought\./)
+    await changed.projections.reset('code', { from: 1 })
+    await changed.reactions.reset('noting', { from: position, keep: true })
+    assert.deepEqual((await runAll(changed)).slice(1), ['ok', 'ok'])
+    assert.deepEqual(changed.seen, ['Sold 2', 'Sold 4'])
+    assert.deepEqual(await notesOf(changed), ['Bought 1', 'Sold 2', 'Sold 4'])
+    await changed.projections.rebuild('rows')
+    assert.deepEqual(await rowsOf(changed), ['Sold 2', 'Sold 4'])
+  })
+
+  test('and only in its functions is said, and goes on', async (t) => {
+    const store = await before(t, [Bought])
+    await using changed = await program({ store, kinds: [Bought], sign: '-' })
+    await changed.share('s').buy({ amount: 3 })
+    assert.deepEqual(await runAll(changed), ['ok', 'ok', 'ok'])
+    assert.deepEqual(await rowsOf(changed), ['Bought 1', '-Bought 3'])
+    assert.deepEqual(
+      changed.recorded.codes(),
+      ['PROJECTION_DIFFERS', 'PROJECTION_DIFFERS'],
+      'of rows and of the reaction',
+    )
+  })
+
+  testHere('is another service of the same names: the second is told, and the first goes on undisturbed', async (t) => {
+    const store = await place(t)
+    await using first = await program({ store, kinds: [Bought], projections: 'automatic' })
+    await first.share('s').buy({ amount: 1 })
+    await until('the first one leads', async () => (await statesOf(first)).every((state) => state === 'running'))
+    await until('it has noted', async () => (await notesOf(first)).length === 1)
+    await using second = await program({ store, kinds: [Sold], projections: 'automatic' })
+    await until('the second one has ended', async () => (await statesOf(second)).every((state) => state === 'failed'))
+    assert.deepEqual(second.recorded.codes(), ['PROJECTION_STOPPED', 'PROJECTION_STOPPED', 'PROJECTION_STOPPED'])
+    await second.share('s').sell({ amount: 2 })
+    const { position } = await first.share('s').buy({ amount: 3 })
+    assert.deepEqual((await first.rows.state({ atLeast: position }))?.seen, ['Bought 1', 'Bought 3'])
+    assert.deepEqual(await codesOf([second.rows.state(), second.rows.state({ atLeast: 1 })]), [
+      'PROJECTION_CHANGED',
+      'PROJECTION_CHANGED',
+    ])
+    assert.deepEqual(await statesOf(first), ['running', 'running', 'running'])
+    await until('it has noted that too', async () => (await notesOf(first)).length === 2)
+    // When the first one has ended, the second does not take its rows over.
+    await first.stop()
+    await second.projections.start('rows')
+    await until('it has ended again', async () => (await statesOf(second)).every((state) => state === 'failed'))
+    assert.deepEqual(second.seen, [])
+    assert.deepEqual(await notesOf(second), ['Bought 1', 'Bought 3'])
+  })
+
+  testHere('is told of while it stands by for a program with other functions', async (t) => {
+    const store = await place(t)
+    await using first = await program({ store, kinds: [Bought], projections: 'automatic' })
+    await until('the first one leads', async () => (await statesOf(first)).every((state) => state === 'running'))
+    await using second = await program({ store, kinds: [Bought], sign: '-', projections: 'automatic' })
+    const isSaid = () => second.recorded.codes().filter((code: string) => code === 'PROJECTION_DIFFERS').length >= 2
+    await until('it is said', isSaid)
+    assert.deepEqual(await statesOf(second), ['standby', 'standby', 'standby'])
+  })
+})
