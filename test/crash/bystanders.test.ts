@@ -15,7 +15,7 @@ import { OrdealBank } from './ordeal-domain.ts'
 import { storeAt } from './place.ts'
 import { placeBy, serverPlace, withPostgres } from './server-place.ts'
 
-const timeoutMs = 60_000
+const timeoutMs = 300_000
 const rounds = 5
 /** Longer than the test, so that nothing but a wake-up makes anybody look. */
 const never = 600_000

@@ -29,7 +29,7 @@ function cutBehind(chance: Chance): number {
 for (const { store, name, find, pace } of serverKinds) {
   await onServer(name, find, (server) => {
     for (const way of ['to the server', 'to the client'] as const) {
-      test(`connections to ${name} that are cut anywhere on the way ${way}`, { timeout: 240_000 }, (context) =>
+      test(`connections to ${name} that are cut anywhere on the way ${way}`, { timeout: 1_100_000 }, (context) =>
         withChance(async (chance) => {
           const direct = serverPlace(context, server, store)
           const proxy = await CuttingProxy.before(server.url)
@@ -48,7 +48,7 @@ for (const { store, name, find, pace } of serverKinds) {
       )
     }
 
-    test(`connections to ${name} that are all cut at once`, { timeout: 240_000 }, (context) =>
+    test(`connections to ${name} that are all cut at once`, { timeout: 1_100_000 }, (context) =>
       withChance(async (chance) => {
         const direct = serverPlace(context, server, store)
         const proxy = await CuttingProxy.before(server.url)
@@ -67,7 +67,7 @@ for (const { store, name, find, pace } of serverKinds) {
 
     if (store !== 'postgres') return
 
-    test('connections that PostgreSQL ends in the middle of their work', { timeout: 240_000 }, (context) =>
+    test('connections that PostgreSQL ends in the middle of their work', { timeout: 1_100_000 }, (context) =>
       withChance(async (chance) => {
         const direct = serverPlace(context, server, store)
         const application = `ordeal-${chance.seed}`

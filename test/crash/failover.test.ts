@@ -39,7 +39,7 @@ const losses: Readonly<Record<string, (pair: PostgresPair, bank: Ordeal) => Prom
 
 await onServer('A standby that takes over', findPostgresPair, (pair) => {
   for (const [how, lose] of Object.entries(losses)) {
-    test(`a bank survives ${rounds} times that the primary is lost ${how}`, { timeout: 240_000 }, (context) =>
+    test(`a bank survives ${rounds} times that the primary is lost ${how}`, { timeout: 1_100_000 }, (context) =>
       withChance(async (chance) => {
         const place: ServerPlace = { store: 'postgres', url: pair.url, schema: `bank-${chance.seed}`, timeoutMs }
         await ordeal(context, { place, pace: { callers: 16, backlogMax: 200 }, chance }, async (bank) => {

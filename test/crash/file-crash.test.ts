@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { runRounds } from './rounds.ts'
 
 test('a file store whose writer is killed loses nothing that was acknowledged and doubles nothing', {
-  timeout: 480_000,
+  timeout: 1_100_000,
 }, async (context) => {
   await runRounds(context, 'killed on file', {
     rounds: 140,

@@ -35,7 +35,7 @@ export interface Pace {
 
 const accounts: readonly string[] = Array.from({ length: 8 }, (_, i) => `account ${i + 1}`)
 /** After so long without progress a bank has not recovered by itself. */
-const recoveryMsMax = 60_000
+const recoveryMsMax = 300_000
 const pauseMs = 20
 const answersOfProgress = 20
 /** How many warnings a failure tells. */

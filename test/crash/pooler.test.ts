@@ -34,7 +34,7 @@ await onServer('A pooler with a pair behind it', findPooledPair, ({ url, pair })
 
   test(
     `a bank survives the end of ${sessionsEnded} sessions in the middle of their work`,
-    { timeout: 240_000 },
+    { timeout: 1_100_000 },
     (context) =>
       withChance((chance) =>
         ordeal(context, { place: placeOf(chance.seed), pace, chance }, async (bank) => {
@@ -54,7 +54,7 @@ await onServer('A pooler with a pair behind it', findPooledPair, ({ url, pair })
       ),
   )
 
-  test(`a bank survives ${failovers} failovers behind it`, { timeout: 240_000 }, (context) =>
+  test(`a bank survives ${failovers} failovers behind it`, { timeout: 1_100_000 }, (context) =>
     withChance((chance) =>
       ordeal(context, { place: placeOf(chance.seed), pace, chance }, async (bank) => {
         for (let round = 1; round <= failovers; round++) {

@@ -16,7 +16,7 @@ const placeAt = (path: string, chance: Chance): Place => ({
 const underLoad = (chance: Chance): KillPlan => ({ kill: 'under load', answers: chance.between(1, 400) })
 
 test('a file store that a power failure tore has all that was acknowledged, and goes on', {
-  timeout: 240_000,
+  timeout: 1_100_000,
 }, async (context) => {
   await runRounds(context, 'power lost', {
     rounds: 50,
@@ -27,7 +27,7 @@ test('a file store that a power failure tore has all that was acknowledged, and 
 })
 
 test('a file store that may lose on power failure comes back as a prefix of what was told, and goes on', {
-  timeout: 240_000,
+  timeout: 1_100_000,
 }, async (context) => {
   await runRounds(context, 'power lost, unsynced', {
     rounds: 25,

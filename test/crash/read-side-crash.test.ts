@@ -15,7 +15,7 @@ import { inspectWarehouse } from './warehouse-inspection.ts'
 import type { FromRunner, ToRunner } from './warehouse-runner.ts'
 
 const rounds = Number(process.env['MNEME_CRASH_ROUNDS'] ?? 100)
-const runnerTimeoutMs = 60_000
+const runnerTimeoutMs = 300_000
 const program = new URL('./warehouse-runner.ts', import.meta.url)
 const roundsOfOneMax = 10
 
@@ -118,7 +118,7 @@ async function look(warehouse: Warehouse, round: number, totals: Totals): Promis
 }
 
 for (const store of ['file', 'sqlite'] as const) {
-  test(`what follows the log on ${store} survives ${rounds} kills`, { timeout: 480_000 }, (context) =>
+  test(`what follows the log on ${store} survives ${rounds} kills`, { timeout: 1_100_000 }, (context) =>
     withChance(async (chance) => {
       const { killedWhileBuilding, parked } = await runRounds(context, store, chance)
       if (rounds < 100) return

@@ -17,9 +17,9 @@ import type { FromRunner, ToRunner } from './warehouse-runner.ts'
 
 const leaseMs = 500
 /** Beyond the lease: the time of a slow machine. */
-const patienceMs = 5_000
+const patienceMs = 30_000
 const rounds = 10
-const timeoutMs = 60_000
+const timeoutMs = 300_000
 /** Between what the leader says and its end: so that what it has just begun is under way. */
 const killDelayMsMax = 20
 const program = new URL('./warehouse-runner.ts', import.meta.url)

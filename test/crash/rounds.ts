@@ -45,8 +45,8 @@ interface Bank {
 }
 
 const writerProgram = new URL('./bank-writer.ts', import.meta.url)
-const writerTimeoutMs = 60_000
-const lookTimeoutMs = 60_000
+const writerTimeoutMs = 300_000
+const lookTimeoutMs = 300_000
 const roundsBetweenReports = 25
 const callersDefault = { least: 20, most: 80 }
 const accountsDefault = 24

@@ -29,7 +29,7 @@ for (const { store, name, find } of serverKinds) {
   await onServer(name, find, (server) => {
     const { answersMax, ...sizes } = settings[store]
     test(`a bank on ${name} that is killed loses nothing that was acknowledged and doubles nothing`, {
-      timeout: 1_500_000,
+      timeout: 1_100_000,
     }, async (context) => {
       const placeAt = () => serverPlace(context, server, store)
       await runRounds(context, `killed on ${store}`, { rounds, placeAt, ...sizes, planOf: planWithin(answersMax) })

@@ -33,7 +33,7 @@ for (const { store, name, find, pace } of serverKinds) {
     const { control } = server
     const skip = control === undefined && 'this server is somebody else’s'
 
-    test(`a bank survives ${kills} deaths of ${name}`, { skip, timeout: 240_000 }, (context) =>
+    test(`a bank survives ${kills} deaths of ${name}`, { skip, timeout: 1_100_000 }, (context) =>
       withChance(async (chance) => {
         const place = serverPlace(context, server, store, { timeoutMs })
         await ordeal(context, { place, pace, chance }, async (bank) => {
@@ -49,7 +49,7 @@ for (const { store, name, find, pace } of serverKinds) {
       }),
     )
 
-    test(`a bank waits for ${name} that does not answer`, { skip, timeout: 120_000 }, (context) =>
+    test(`a bank waits for ${name} that does not answer`, { skip, timeout: 1_100_000 }, (context) =>
       withChance(async (chance) => {
         const place = serverPlace(context, server, store, { timeoutMs })
         await ordeal(context, { place, pace, chance }, async (bank) => {

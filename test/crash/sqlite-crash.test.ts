@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { runRounds } from './rounds.ts'
 
 test('a SQLite store whose writer is killed loses nothing that was acknowledged and doubles nothing', {
-  timeout: 1_500_000,
+  timeout: 1_100_000,
 }, async (context) => {
   await runRounds(context, 'killed on sqlite', { rounds: 110, placeAt: (path) => ({ store: 'sqlite', path }) })
 })

@@ -18,9 +18,9 @@ import { serverKinds, serverPlace } from './server-place.ts'
 import type { Place } from './writer-protocol.ts'
 
 const rounds = 10
-const timeoutMs = 60_000
+const timeoutMs = 300_000
 /** A lease is seldom shorter than this, and a transaction that is left open lasts a minute. */
-const holdUpMsMax = 3_000
+const holdUpMsMax = 20_000
 const projection = 'balances'
 const program = new URL('./step-saver.ts', import.meta.url)
 

@@ -18,9 +18,9 @@ import type { Place } from './writer-protocol.ts'
 
 const leaseMs = 600
 /** Beyond the lease: the time of a slow machine to start, read and write. A transaction left open would hold for a minute. */
-const patienceMs = 5_000
+const patienceMs = 30_000
 const rounds = 5
-const timeoutMs = 60_000
+const timeoutMs = 300_000
 const program = new URL('./projection-runner.ts', import.meta.url)
 
 /** A process that leads and has handled something since; how much, is chance. */

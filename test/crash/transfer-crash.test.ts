@@ -16,7 +16,7 @@ import { accounts, openingBalance, startBank, type TransferPlace } from './trans
 const rounds = Number(process.env['MNEME_CRASH_ROUNDS'] ?? 100)
 /** Kills between two looks: the next process begins where the last one died. */
 const killsBetweenLooks = 5
-const childTimeoutMs = 60_000
+const childTimeoutMs = 300_000
 const program = new URL('./transfer-runner.ts', import.meta.url)
 
 type Bank = Awaited<ReturnType<typeof startBank>>
@@ -84,7 +84,7 @@ async function everyBellRang(bank: Bank, asked: ReadonlySet<string>): Promise<vo
 }
 
 for (const store of ['file', 'sqlite'] as const) {
-  test(`money moved on ${store} survives ${rounds} kills`, { timeout: 600_000 }, (context: TestContext) =>
+  test(`money moved on ${store} survives ${rounds} kills`, { timeout: 1_100_000 }, (context: TestContext) =>
     withChance(async (chance) => {
       const directory = await mkdtemp(join(tmpdir(), 'mneme-transfer-'))
       context.after(() => rm(directory, { recursive: true, force: true }))

@@ -42,7 +42,7 @@ interface Found {
 
 type Log = readonly RecordedEvent<string, any>[]
 
-const patienceMs = 60_000
+const patienceMs = 300_000
 const rowsMax = 1000
 const pollMs = 5
 

@@ -103,7 +103,7 @@ export async function logOf(store: StoreFactory): Promise<readonly StoredEvent[]
   }
 }
 
-const patienceMs = 20_000
+const patienceMs = 120_000
 
 /** Waits until something is so; fails with its name if it does not come about. */
 export async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {

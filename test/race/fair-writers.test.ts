@@ -14,7 +14,7 @@ const program = new URL('./fair-writer.ts', import.meta.url)
 const processes = 4
 const callers = 4
 const forMs = 8_000
-const timeoutMs = 60_000
+const timeoutMs = 300_000
 /** The part of an even share that everybody gets at least. Left alone, the first one takes all but a hundredth. */
 const leastPart = 0.1
 /** How long an append may wait: a store gives up after that. */

@@ -16,7 +16,7 @@ import { onServer } from '../servers/server.ts'
 import type { FromHotBank, ToHotBank } from './hot-bank.ts'
 
 const program = new URL('./hot-bank.ts', import.meta.url)
-const timeoutMs = 300_000
+const timeoutMs = 1_000_000
 const processes = 3
 
 /** How much each process has to do at the least, and all of them together at the most until then. */

@@ -9,7 +9,7 @@ import { file } from '../../src/store/file/index.ts'
 import { ChildProgram } from '../crash/child-program.ts'
 import type { FromHolder } from './lock-holder.ts'
 
-const timeoutMs = 30_000
+const timeoutMs = 300_000
 const holderProgram = new URL('./lock-holder.ts', import.meta.url)
 
 async function freshPath(context: TestContext): Promise<string> {

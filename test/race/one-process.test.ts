@@ -13,7 +13,7 @@ import { RaceWriter, writerNames } from './race.ts'
 import { follow, tails } from './tail.ts'
 
 const events = 100_000
-const timeoutMs = 200_000
+const timeoutMs = 1_000_000
 
 const stores: Record<string, (directory: string) => StoreFactory> = {
   memory: () => memory(),

@@ -11,7 +11,7 @@ import { findPostgres } from '../servers/postgres-server.ts'
 import { onServer } from '../servers/server.ts'
 import { raceProcesses } from './process-race.ts'
 
-const timeoutMs = 200_000
+const timeoutMs = 1_000_000
 
 const races = [
   { title: 'PostgreSQL', find: findPostgres, store: 'postgres', events: 200_000, eventsOfCommitMax: 50 },

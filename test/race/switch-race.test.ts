@@ -22,7 +22,7 @@ import { onEveryStore } from '../stores/every-store.ts'
 import { prefill, type RaceData, RaceWriter, writerNames } from './race.ts'
 import { meets } from './tail.ts'
 
-const timeoutMs = 200_000
+const timeoutMs = 1_000_000
 
 /** How it is raced on a store. */
 interface Course {

@@ -17,7 +17,7 @@ import { nameOf } from './postgres-server.ts'
 import type { FindServer, TestServer } from './server.ts'
 
 const pollMs = 20
-const waitMsMax = 30_000
+const waitMsMax = 120_000
 
 const settings = {
   synchronous_standby_names: '*',

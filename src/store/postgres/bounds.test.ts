@@ -13,7 +13,7 @@ import { eventStatements } from './event-statements.ts'
 import { postgres } from './index.ts'
 import { quoted } from './tables.ts'
 
-const waitMsMax = 30_000
+const waitMsMax = 120_000
 const stream = { aggregate: 'account', id: 'ada' }
 
 async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {

@@ -20,7 +20,7 @@ import { quoted } from './tables.ts'
 const whole = { limit: Number.POSITIVE_INFINITY }
 const unavailable = { code: 'STORE_UNAVAILABLE', retryable: true }
 
-const waitMsMax = 30_000
+const waitMsMax = 120_000
 
 async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = performance.now() + waitMsMax

@@ -15,7 +15,7 @@ import type { SqlTransaction, Store } from '../store.ts'
 import { postgres } from './index.ts'
 import { quoted } from './tables.ts'
 
-const waitMsMax = 30_000
+const waitMsMax = 120_000
 
 const raise = (state: string) => `DO $$ BEGIN RAISE EXCEPTION 'raised' USING ERRCODE = '${state}'; END $$`
 /** Every kind of state that a statement may fail with while server and connection are well. */

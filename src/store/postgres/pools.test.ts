@@ -15,7 +15,7 @@ import { everything } from '../range.ts'
 import type { SqlTransaction, Store, StoreWarning } from '../store.ts'
 import { postgres } from './index.ts'
 
-const waitMsMax = 30_000
+const waitMsMax = 120_000
 
 async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = performance.now() + waitMsMax

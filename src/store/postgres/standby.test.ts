@@ -10,7 +10,7 @@ import { everything } from '../range.ts'
 import type { Store } from '../store.ts'
 
 const isOfStandby = { code: 'STORE_UNAVAILABLE', retryable: true, message: /the server is a standby/ }
-const waitMsMax = 30_000
+const waitMsMax = 120_000
 
 /** Waits for the first answer that is no error. */
 async function untilItAnswers<Result>(ask: () => Promise<Result>): Promise<Result> {

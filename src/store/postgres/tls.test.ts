@@ -10,7 +10,7 @@ import { everything } from '../range.ts'
 import type { Store } from '../store.ts'
 import { postgres } from './index.ts'
 
-const waitMsMax = 30_000
+const waitMsMax = 120_000
 
 await onServer('TLS', findTlsPostgres, (server) => {
   const { root, strangeRoot } = server

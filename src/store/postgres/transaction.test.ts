@@ -9,7 +9,7 @@ import { at } from '../../testing/checkpoint-at.ts'
 import type { SqlTransaction, Store } from '../store.ts'
 import { quoted } from './tables.ts'
 
-const waitMsMax = 30_000
+const waitMsMax = 120_000
 
 async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = performance.now() + waitMsMax

@@ -11,7 +11,7 @@ import { type FindServer, onServer, type TestServer } from '../../../test/server
 import { everything } from '../range.ts'
 import { postgres } from './index.ts'
 
-const waitMsMax = 30_000
+const waitMsMax = 120_000
 
 async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = performance.now() + waitMsMax
