@@ -114,6 +114,11 @@ export const catalogue = {
       `The data of the event ${f.event} ${f.where} does not fit its schema: ${describe(f.issues)}`,
     'Correct what makes the event; for stored events, add a revision with .revise(schema, lift) instead of changing a schema.',
   ),
+  SCHEMA_UNSTABLE: entry(
+    (f: { readonly event: string; readonly path: string }) =>
+      `The schema or the lift of the event ${f.event} gives something else each time for the same data${f.path === '' ? '' : `, at ${f.path}`}`,
+    'Choose such values in the decision, by its `now` and `newId()`, and store them in the event.',
+  ),
   EVENT_UNDECLARED: entry(
     (f: { readonly aggregate: string; readonly event: unknown; readonly known: readonly string[] }) =>
       `${f.aggregate} has no .on for the event ${brief(f.event)}; it knows ${f.known.join(', ') || 'none'}`,

@@ -26,6 +26,7 @@ const facts: { readonly [Code in ErrorCode]: FactsOf<Code> } = {
   COMMAND_ID_REUSED: { stream, commandId: 'c', command: 'deposit', stored: 'withdraw' },
   LOG_REPLACED: { store: 'sqlite', position: 9, head: 5 },
   EVENT_INVALID: { event: 'X', where: 'as decided', issues },
+  SCHEMA_UNSTABLE: { event: 'X', path: 'id' },
   EVENT_UNDECLARED: { aggregate: 'account', event: 'X', known: ['Y'] },
   EVENT_NEWER: { event: 'X', revision: 3, known: 2 },
   EVENT_LIFT_FAILED: { event: 'X', revision: 2 },

@@ -1,6 +1,6 @@
 /**
  * How Mneme uses a validator: synchronously, with all issues collected and turned into plain `{ path, message }`.
- * What is stored is the schema's input; what is handed out is its output.
+ * What is stored of an event is what its schema takes (`stored-form.ts`); what is handed out is the schema's output.
  */
 import type { StandardSchemaV1 } from './standard-schema.ts'
 

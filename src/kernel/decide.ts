@@ -4,9 +4,10 @@
  */
 import type { Fold, Moment } from '../domain/aggregate.ts'
 import { DecisionError, EventError, MnemeError } from '../domain/error.ts'
-import { type AnyEventKind, makerOf, type NewEvent, outputOf, type RecordedEvent } from '../domain/event.ts'
+import { type AnyEventKind, makerOf, type NewEvent, type RecordedEvent } from '../domain/event.ts'
 import type { JsonCopier, JsonObject } from '../domain/json.ts'
 import { Rejection } from '../domain/rejection.ts'
+import { storedForm } from '../domain/stored-form.ts'
 import type { StreamId } from '../domain/stream.ts'
 import { Commit, type CommitEvent, checkTags, sizeOfLabels } from '../store/commit.ts'
 import { checkEventCount, checkSize, tooLarge } from '../store/expected.ts'
@@ -105,8 +106,7 @@ export function decide(
     const event = offered[i] as NewEvent
     const fold = foldOf(type, stream, command, event)
     const { kind } = fold
-    const copy = copier.copy(event.data, 'The event', kind.type)
-    const data = outputOf(kind, copy, event.data)
+    const { stored: copy, output: data } = storedForm(kind, event.data, copier)
     // Before anybody sees it: what the caller is told is what was stored.
     freezeParts(data)
     const tags = kind.tagsOf === undefined ? command.tags : tagsOf(kind, data, command)

@@ -14,10 +14,11 @@ import type { Aggregate, AnyAggregate, Commands } from '../domain/aggregate.ts'
 import type { CommandOptions, MayBeLeftOut } from '../domain/command.ts'
 import { checkInput } from '../domain/command-input.ts'
 import { DefinitionError, EventError, InputError } from '../domain/error.ts'
-import { type NewEvent, type NewEventOf, outputOf, type RecordedEvent } from '../domain/event.ts'
-import { JsonCopier, toJson } from '../domain/json.ts'
+import type { NewEvent, NewEventOf, RecordedEvent } from '../domain/event.ts'
+import { JsonCopier } from '../domain/json.ts'
 import { checkKeys } from '../domain/options.ts'
 import type { AnyRejection, Rejection } from '../domain/rejection.ts'
+import { storedForm } from '../domain/stored-form.ts'
 import type { StreamId } from '../domain/stream.ts'
 import { aggregateType } from '../kernel/aggregate-type.ts'
 import { type Decided, decide } from '../kernel/decide.ts'
@@ -107,7 +108,7 @@ function applied({ definition, stream, sequence, nowMs }: History, { type, data 
     const facts = { aggregate: definition.name, event: type, known: [...definition.folds.keys()] }
     throw new EventError('EVENT_UNDECLARED', facts)
   }
-  const output = outputOf(kind, toJson(`The event ${type}`, data), data)
+  const { output } = storedForm(kind, data, new JsonCopier())
   const place = sequence + 1
   return {
     ...{ stream, type, revision: kind.revisions.length, data: output, metadata: {}, tags: kind.tagsOf?.(output) ?? [] },
