@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { commit, foldAll, memory, range } from '../../src/index.ts'
+import { commit, foldAll, follow, memory, range } from '../../src/index.ts'
 import { file } from '../../src/store/file/index.ts'
 import { mongodb } from '../../src/store/mongodb/index.ts'
 import { migrationSql, postgres } from '../../src/store/postgres/index.ts'
@@ -45,6 +45,32 @@ test('a store can be used without a domain', async () => {
   await store.close()
   // #endregion
   assert.deepEqual([result?.status, page.events.length, count], ['stored', 1, 1])
+})
+
+test('a store can be followed without a domain', async () => {
+  const store = await memory().open({ warn: console.warn, now: Date.now })
+  const stream = { aggregate: 'account', id: 'ada' }
+  const open = (id: string) =>
+    commit({ stream, expected: 'any', id, recordedAt: Date.now(), events: [{ type: 'Opened', data: { id } }] })
+  await store.append([open('c-1')])
+  const seen: number[] = []
+  const controller = new AbortController()
+  const { signal } = controller
+  const handle = async ({ position }: { readonly position: number }) => {
+    seen.push(position)
+    if (position === 1) await store.append([open('c-2')])
+    else controller.abort()
+  }
+  const following = (async () => {
+    // #region follow
+    for await (const event of follow(store, { types: ['Opened'], signal })) {
+      await handle(event)
+    }
+    // #endregion
+  })()
+  await assert.rejects(following, { name: 'AbortError' })
+  await store.close()
+  assert.deepEqual(seen, [1, 2])
 })
 
 await onServer('The guide on PostgreSQL', findPostgres, ({ url }) => {

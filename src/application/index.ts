@@ -1,5 +1,6 @@
 /** Domains and how they are started. */
 export { type Domain, domain } from './domain.ts'
+export { type FollowOptions, follow } from './follow.ts'
 export type { Logger } from './logger.ts'
 export type {
   At,

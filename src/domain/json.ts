@@ -28,6 +28,32 @@ export function toJson(what: string, value: unknown): Json {
   return new JsonCopier().copy(value, what, '')
 }
 
+/**
+ * Refuses what `toJson` refuses, without a copy: for what a store writes as text at once.
+ *
+ * @throws InputError `DATA_NOT_JSON`
+ */
+export function checkJson(what: string, value: unknown): void {
+  if (!isMereJson(value, 0)) toJson(what, value)
+}
+
+/** Whether a value is JSON as it is. Where it is not so plain, `toJson` may still make JSON of it. */
+function isMereJson(value: unknown, depth: number): boolean {
+  if (typeof value === 'string' || typeof value === 'boolean' || value === null) return true
+  if (typeof value === 'number') return Number.isFinite(value)
+  if (typeof value !== 'object' || depth >= depthMax) return false
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) if (!isMereJson(value[i], depth + 1)) return false
+    return true
+  }
+  if (!isPlain(value) || 'toJSON' in value) return false
+  for (const key of Object.keys(value)) {
+    const item = (value as Readonly<Record<string, unknown>>)[key]
+    if (item !== undefined && !isMereJson(item, depth + 1)) return false
+  }
+  return true
+}
+
 /** Whether an object is a mere record: made by a literal (of any realm) or without a prototype. */
 export function isPlain(object: object): boolean {
   const prototype = Object.getPrototypeOf(object)

@@ -22,16 +22,16 @@ const encoder = new TextEncoder()
  *
  * @throws InputError `ID_INVALID`
  */
-export function checkId(what: string, id: unknown): asserts id is string {
-  const reason = reasonAgainst(id)
+export function checkId(what: string, id: unknown, bytesMax: number = idBytesMax): asserts id is string {
+  const reason = reasonAgainst(id, bytesMax)
   if (reason !== undefined) throw new InputError('ID_INVALID', { what, id, reason })
 }
 
-function reasonAgainst(id: unknown): string | undefined {
+function reasonAgainst(id: unknown, bytesMax: number): string | undefined {
   if (typeof id !== 'string') return `it is of type ${typeof id}, not a string`
   if (id.length === 0) return 'it is empty'
-  if (id.length * 3 > idBytesMax && (id.length > idBytesMax || encoder.encode(id).length > idBytesMax))
-    return `it is longer than ${idBytesMax} bytes of UTF-8`
+  if (id.length * 3 > bytesMax && (id.length > bytesMax || encoder.encode(id).length > bytesMax))
+    return `it is longer than ${bytesMax} bytes of UTF-8`
   if (!id.isWellFormed()) return 'it holds a lone surrogate'
   if (id.includes('\0')) return 'it holds a null character'
   return undefined

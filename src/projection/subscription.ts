@@ -21,9 +21,14 @@ export interface SubscriptionOptions extends Pick<ReadAllOptions, 'types' | 'agg
   readonly pageSize?: number
 }
 
+/** The names of its options. */
+export const subscriptionKeys: readonly (keyof SubscriptionOptions)[] = [
+  ...(['from', 'after', 'types', 'aggregates', 'tags', 'pageSize', 'signal'] as const),
+]
+
 /** What a subscription runs on. `stopped` ends it without an error. */
 export interface SubscriptionContext {
-  readonly store: EventStore
+  readonly store: Pick<EventStore, 'readAll' | 'head' | 'onAppend'>
   readonly tail: Tail
   readonly environment: Environment
   readonly stopped: AbortSignal
@@ -39,7 +44,7 @@ export function subscribe(
   context: SubscriptionContext,
   given: SubscriptionOptions,
 ): AsyncGenerator<StoredEvent, void, void> {
-  checkKeys('events(options)', given, ['from', 'after', 'types', 'aggregates', 'tags', 'pageSize', 'signal'])
+  checkKeys('events(options)', given, subscriptionKeys)
   const { from, after, pageSize = 1000, ...options } = given
   checkOption(
     'from',

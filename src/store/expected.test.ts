@@ -48,5 +48,5 @@ test('a commit of exactly the limits is taken, one beyond is not', () => {
 test('what commit has not made is refused', () => {
   const limits = { commitSizeMax: 1000, commitEventsMax: 3 }
   for (const forged of [undefined, {}, JSON.parse(JSON.stringify(made(1, '')))])
-    assert.throws(() => checkSizes([forged as Commit], limits), TypeError)
+    assert.throws(() => checkSizes([forged as Commit], limits), { code: 'OPTION_INVALID' })
 })

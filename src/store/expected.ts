@@ -1,5 +1,5 @@
 /** The rule by which a commit is stored or conflicts; the same in every store that decides in this process. */
-import { InputError } from '../domain/error.ts'
+import { DefinitionError, InputError } from '../domain/error.ts'
 import type { StreamId } from '../domain/stream.ts'
 import { Commit, type Expected } from './commit.ts'
 import type { StoreLimits } from './store.ts'
@@ -27,13 +27,21 @@ export function isMet(expected: Expected, sequence: number, broken: boolean): bo
 /**
  * Refuses a batch that holds a commit over the store's limits, or something that `commit` has not made.
  *
- * @throws InputError `COMMIT_TOO_LARGE`; TypeError
+ * @throws InputError `COMMIT_TOO_LARGE`; DefinitionError `OPTION_INVALID`
  */
 export function checkSizes(commits: readonly Commit[], limits: StoreLimits): void {
   for (const commit of commits) {
-    if (!(commit instanceof Commit)) throw new TypeError('append takes commits made by commit(...)')
+    if (!(commit instanceof Commit)) throw notMade(commit)
     checkSize(commit, limits)
   }
+}
+
+function notMade(found: unknown): DefinitionError {
+  return new DefinitionError('OPTION_INVALID', {
+    option: 'commits',
+    expected: 'a list of what commit(...) made',
+    found,
+  })
 }
 
 /** @throws InputError `COMMIT_TOO_LARGE` */

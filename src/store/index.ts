@@ -1,4 +1,5 @@
 /** The port: what a store promises, for those who use one directly and those who write one. */
+export { checkedFactory } from './checked-store.ts'
 export {
   type CommandMark,
   type Commit,

@@ -72,16 +72,6 @@ test('a read is forward, of 1,000 events, unless it says otherwise', () => {
   assert.equal(readOptions({ limit: infinity }).limit, infinity)
 })
 
-for (const limit of [-1, 0.5, Number.NaN, -infinity, '5' as unknown as number, null as unknown as number]) {
-  test(`the limit ${String(limit)} is refused`, () => {
-    assert.throws(() => readOptions({ limit }), { code: 'OPTION_INVALID', message: /option limit/ })
-  })
-}
-
-test('a direction that there is not is refused', () => {
-  assert.throws(() => readOptions({ direction: 'up' as 'forward' }), { code: 'OPTION_INVALID', message: /direction/ })
-})
-
 test('a signal that is aborted already throws its reason', () => {
   const reason = new Error('enough')
   assert.throws(() => readOptions({ signal: AbortSignal.abort(reason) }), reason)

@@ -1,29 +1,15 @@
-/** What every store does alike when it reads: defaults and checks of the options, filters, and how far a page has looked. */
-import { DefinitionError, StoreError } from '../domain/error.ts'
+/** What every store does alike when it reads: defaults of the options, filters, and how far a page has looked. */
+import { StoreError } from '../domain/error.ts'
 import type { Range } from './range.ts'
 import type { LogPlace, ReadAllOptions, ReadOptions, StoredEvent } from './store.ts'
 
 /** How many events a read gives if it does not say. */
 const limitDefault = 1000
 
-/**
- * The options of a read with their defaults. Throws at once if the signal is aborted already.
- *
- * @throws DefinitionError `OPTION_INVALID`, or the signal's reason
- */
+/** The options of a read with their defaults. @throws the signal's reason if it is aborted already */
 export function readOptions(options: ReadOptions): { readonly limit: number; readonly backward: boolean } {
   const { limit = limitDefault, direction = 'forward', signal } = options
   signal?.throwIfAborted()
-  if (limit !== Number.POSITIVE_INFINITY && (!Number.isSafeInteger(limit) || limit < 0)) {
-    throw new DefinitionError('OPTION_INVALID', { option: 'limit', expected: 'a whole number from 0', found: limit })
-  }
-  if (direction !== 'forward' && direction !== 'backward') {
-    throw new DefinitionError('OPTION_INVALID', {
-      option: 'direction',
-      expected: "'forward' or 'backward'",
-      found: direction,
-    })
-  }
   return { limit, backward: direction === 'backward' }
 }
 

@@ -19,13 +19,18 @@ export const everything: Range = Object.freeze({ from: 0, to: Number.POSITIVE_IN
  * @throws InputError `RANGE_INVALID` if `from` is negative, infinite or not whole, or `to` is not whole or infinite
  */
 export function range(from: number, to: number = Number.POSITIVE_INFINITY): Range {
+  checkRange({ from, to })
+  return Object.freeze({ from, to: Math.max(from, to) })
+}
+
+/** @throws InputError `RANGE_INVALID` */
+export function checkRange({ from, to }: Range): void {
   const refuse = (reason: string): never => {
     throw new InputError('RANGE_INVALID', { from, to, reason })
   }
   if (!Number.isSafeInteger(from) || from < 0) refuse('the lower bound must be a whole number from 0')
   if (to !== Number.POSITIVE_INFINITY && !Number.isSafeInteger(to))
     refuse('the upper bound must be a whole number or infinite')
-  return Object.freeze({ from, to: Math.max(from, to) })
 }
 
 export const isEmpty = ({ from, to }: Range): boolean => from >= to

@@ -165,6 +165,7 @@ export interface EventStore {
    * store's clock. It makes sure that a writer who keeps losing gets its turn; the expectation of a commit alone decides what is
    * stored. Repeating it renews it; the writer's next append to a stream that stores something ends it.
    *
+   * @param durationMs 60,000 at most
    * @returns for each stream whether it is reserved for this writer now
    */
   reserve(streams: readonly StreamId[], writer: string, durationMs: number): Promise<readonly boolean[]>
@@ -173,7 +174,8 @@ export interface EventStore {
   head(): Promise<number>
 
   /**
-   * Calls back after appends, as a hint: it may come early, late, once for many, or never (from other processes).
+   * Calls back after appends, as a hint: it may come early, late, once for many, or never (from other processes). Who waits for one asks for
+   * it before reading, else it is lost; `follow` does so.
    *
    * @returns a function that ends it
    */

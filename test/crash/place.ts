@@ -1,4 +1,5 @@
 /** From a place to the store in it: the ordinary one, or, for files, one on a disk that the caller gives. */
+import { checkedFactory } from '../../src/store/checked-store.ts'
 import { type Disk, nodeDisk } from '../../src/store/file/disk.ts'
 import { openStore } from '../../src/store/file/open-store.ts'
 import { mongodb } from '../../src/store/mongodb/index.ts'
@@ -19,7 +20,7 @@ export function storeAt(place: Place, disk: Disk = nodeDisk): StoreFactory {
     case 'file': {
       const { path: directory, segmentBytesMax, compactBytesMin, mayLoseOnPowerFailure } = place
       const settings = { disk, directory, segmentBytesMax, compactBytesMin, mayLoseOnPowerFailure }
-      return { name: 'file', open: (options) => openStore(settings, options) }
+      return checkedFactory({ name: 'file', open: (options) => openStore(settings, options) })
     }
   }
 }

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import { MongoClient } from 'mongodb'
+import { checkedFactory } from '../../src/store/checked-store.ts'
 import { type Commit, commit, type OfferedCommit } from '../../src/store/commit.ts'
 import { type MongodbOptions, mongodb } from '../../src/store/mongodb/index.ts'
 import { MongodbStore } from '../../src/store/mongodb/mongodb-store.ts'
@@ -33,7 +34,7 @@ export async function freshPlace(server: TestServer): Promise<StorePlace> {
     limits: { commitSizeMax: 300_000, commitEventsMax: 2000 },
   }
   return {
-    factory: { name: 'mongodb', open: (options) => MongodbStore.open(settings, options) },
+    factory: checkedFactory({ name: 'mongodb', open: (options) => MongodbStore.open(settings, options) }),
     cleanUp: () => dropDatabase(server, database),
   }
 }

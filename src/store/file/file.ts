@@ -5,6 +5,7 @@
 import { resolve } from 'node:path'
 import { DefinitionError } from '../../domain/error.ts'
 import { checkKeys } from '../../domain/options.ts'
+import { checkedFactory } from '../checked-store.ts'
 import type { StoreFactory } from '../store.ts'
 import { nodeDisk } from './disk.ts'
 import { openStore } from './open-store.ts'
@@ -46,5 +47,5 @@ export function file(path: string, options: FileOptions = {}): StoreFactory {
   }
   // Resolved now: the process may change its directory before it opens the store.
   const settings = { disk: nodeDisk, directory: resolve(path), segmentBytesMax, mayLoseOnPowerFailure, compactBytesMin }
-  return Object.freeze({ name: 'file', open: (open) => openStore(settings, open) } satisfies StoreFactory)
+  return checkedFactory({ name: 'file', open: (open) => openStore(settings, open) })
 }

@@ -3,10 +3,10 @@
  * arrays and maps, and does everything synchronously behind its promises. The data belongs to the factory, so a domain
  * that is stopped and started again on the same one finds it.
  */
-import { StoreError } from '../../domain/error.ts'
 import type { StreamId } from '../../domain/stream.ts'
+import { checkedFactory } from '../checked-store.ts'
 import type { Commit } from '../commit.ts'
-import { checkSizes, isMet } from '../expected.ts'
+import { isMet } from '../expected.ts'
 import { checkBehind, examinedBy, matches, readOptions } from '../page.ts'
 import type { Range } from '../range.ts'
 import { Reservations } from '../reservations.ts'
@@ -50,7 +50,6 @@ class MemoryStore implements Store {
   readonly #documents: MemoryDocuments
   readonly #reservations: Reservations
   readonly #now: () => number
-  #closed = false
 
   constructor({ log, documents, reservations }: MemoryData, now: () => number) {
     this.#log = log
@@ -60,8 +59,6 @@ class MemoryStore implements Store {
   }
 
   async append(commits: readonly Commit[], { writer }: AppendOptions = {}): Promise<readonly AppendResult[]> {
-    this.#checkOpen()
-    checkSizes(commits, this.limits)
     const broken = new Set<MemoryStream>()
     const reserved = this.#reservations.begin(writer, this.#now())
     const results: AppendResult[] = []
@@ -92,12 +89,10 @@ class MemoryStore implements Store {
   }
 
   async readStream(stream: StreamId, range: Range, options: ReadOptions = {}): Promise<readonly StoredEvent[]> {
-    this.#checkOpen()
     return this.#log.readStream(stream, range, readOptions(options))
   }
 
   async readAll(range: Range, options: ReadAllOptions = {}): Promise<Page> {
-    this.#checkOpen()
     const paging = readOptions(options)
     const { behind } = options
     const { name: store } = this
@@ -109,22 +104,18 @@ class MemoryStore implements Store {
   }
 
   async findCommit(stream: StreamId, commitId: string): Promise<Receipt | undefined> {
-    this.#checkOpen()
     return this.#log.find(stream)?.find(commitId)
   }
 
   async streamEnds(streams: readonly StreamId[]): Promise<readonly StreamEnd[]> {
-    this.#checkOpen()
     return streams.map((stream) => this.#log.endOf(stream))
   }
 
   async reserve(streams: readonly StreamId[], writer: string, durationMs: number): Promise<readonly boolean[]> {
-    this.#checkOpen()
     return this.#reservations.reserve(streams, writer, { durationMs, now: this.#now() })
   }
 
   async head(): Promise<number> {
-    this.#checkOpen()
     return this.#log.head
   }
 
@@ -133,57 +124,42 @@ class MemoryStore implements Store {
   }
 
   async saveSnapshot(snapshot: Snapshot, { keep }: { readonly keep: number }): Promise<void> {
-    this.#checkOpen()
     this.#documents.saveSnapshot(snapshot, keep)
   }
 
   async loadSnapshot(stream: StreamId, options: { readonly atOrBefore?: number } = {}): Promise<Snapshot | undefined> {
-    this.#checkOpen()
     return this.#documents.loadSnapshot(stream, options.atOrBefore ?? Number.POSITIVE_INFINITY)
   }
 
   async loadCheckpoint(projection: string): Promise<Checkpoint> {
-    this.#checkOpen()
     return this.#documents.loadCheckpoint(projection)
   }
 
   async loadRows(projection: string, keys: readonly string[]): Promise<readonly Row['value'][]> {
-    this.#checkOpen()
     return this.#documents.loadRows(projection, keys)
   }
 
   async listRows(projection: string, page: RowPage): Promise<readonly Row[]> {
-    this.#checkOpen()
     return this.#documents.listRows(projection, page)
   }
 
   async saveStep(projection: string, step: ProjectionStep): Promise<void> {
-    this.#checkOpen()
     this.#documents.saveStep(projection, step)
   }
 
   async resetProjection(projection: string): Promise<void> {
-    this.#checkOpen()
     this.#documents.resetProjection(projection)
   }
 
   async acquireLease(name: string, owner: string, durationMs: number): Promise<Lease> {
-    this.#checkOpen()
     return this.#documents.acquireLease(name, owner, durationMs, this.#now())
   }
 
   async releaseLease(name: string, owner: string): Promise<void> {
-    this.#checkOpen()
     this.#documents.releaseLease(name, owner)
   }
 
-  async close(): Promise<void> {
-    this.#closed = true
-  }
-
-  #checkOpen(): void {
-    if (this.#closed) throw new StoreError('STORE_CLOSED', { store: this.name })
-  }
+  async close(): Promise<void> {}
 }
 
 /**
@@ -193,8 +169,5 @@ class MemoryStore implements Store {
  */
 export function memory(): StoreFactory {
   const data = { log: new MemoryLog(), documents: new MemoryDocuments(), reservations: new Reservations() }
-  return {
-    name: 'memory',
-    open: async ({ now }) => new MemoryStore(data, now),
-  }
+  return checkedFactory({ name: 'memory', open: async ({ now }) => new MemoryStore(data, now) })
 }

@@ -1,10 +1,8 @@
 /** The opened store: its parts on one database, appends gathered into batches, and every failure told in the catalogue's words. */
-import { StoreError } from '../../domain/error.ts'
 import type { Json } from '../../domain/json.ts'
 import type { StreamId } from '../../domain/stream.ts'
 import type { Commit } from '../commit.ts'
 import { CommitQueue } from '../commit-queue.ts'
-import { checkSizes } from '../expected.ts'
 import type { Range } from '../range.ts'
 import type {
   AppendOptions,
@@ -104,8 +102,6 @@ export class MongodbStore implements Store {
   }
 
   async append(commits: readonly Commit[], options: AppendOptions = {}): Promise<readonly AppendResult[]> {
-    this.#checkOpen()
-    checkSizes(commits, this.limits)
     for (const commit of commits) checkBytes(commit)
     if (commits.length === 0) return []
     const results = await this.#run(() => this.#queue.append(commits, options))
@@ -188,7 +184,6 @@ export class MongodbStore implements Store {
   }
 
   async #read<Result>(doing: string, read: () => Promise<Result>, signal?: AbortSignal): Promise<Result> {
-    this.#checkOpen()
     try {
       return await this.#run(read)
     } catch (error) {
@@ -198,7 +193,6 @@ export class MongodbStore implements Store {
   }
 
   async #write<Result>(doing: string, write: () => Promise<Result>): Promise<Result> {
-    this.#checkOpen()
     try {
       return await this.#run(write)
     } catch (error) {
@@ -215,9 +209,5 @@ export class MongodbStore implements Store {
     } finally {
       this.#running.delete(running)
     }
-  }
-
-  #checkOpen(): void {
-    if (this.#closing !== undefined) throw new StoreError('STORE_CLOSED', { store: this.#label })
   }
 }

@@ -8,6 +8,7 @@
  *
  * Left out: sharded collections (a unique index of theirs must begin with the shard key), and weaker write concerns.
  */
+import { checkedFactory } from '../checked-store.ts'
 import type { StoreFactory } from '../store.ts'
 import type { MongoClient } from './driver.ts'
 import { MongodbStore } from './mongodb-store.ts'
@@ -23,8 +24,5 @@ import { type MongodbOptions, settingsOf } from './options.ts'
  */
 export function mongodb(place: string | MongoClient, options: MongodbOptions = {}): StoreFactory {
   const settings = settingsOf(place, options)
-  return Object.freeze({
-    name: 'mongodb',
-    open: (openOptions: Parameters<StoreFactory['open']>[0]) => MongodbStore.open(settings, openOptions),
-  })
+  return checkedFactory({ name: 'mongodb', open: (openOptions) => MongodbStore.open(settings, openOptions) })
 }

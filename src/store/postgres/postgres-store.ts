@@ -3,7 +3,6 @@ import { StoreError } from '../../domain/error.ts'
 import type { Json } from '../../domain/json.ts'
 import type { StreamId } from '../../domain/stream.ts'
 import type { Commit } from '../commit.ts'
-import { checkSizes } from '../expected.ts'
 import { Listeners } from '../listeners.ts'
 import type { Range } from '../range.ts'
 import type {
@@ -108,7 +107,6 @@ export class PostgresStore implements Store {
 
   async append(commits: readonly Commit[], options: AppendOptions = {}): Promise<readonly AppendResult[]> {
     this.#checkOpen()
-    checkSizes(commits, this.limits)
     if (commits.length === 0) return []
     const results = await this.#counted('appending', () => this.#appender.append(commits, options))
     const positions = results.flatMap((result) => (result.status === 'stored' ? [result.position] : []))

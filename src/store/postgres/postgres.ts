@@ -4,6 +4,7 @@
  * Durable before acknowledged, one round trip and one sync a batch, positions without gaps in the order in which they become
  * visible. Left out: sharding the log over several heads, and anything that needs a session to stay one's own.
  */
+import { checkedFactory } from '../checked-store.ts'
 import type { StoreFactory } from '../store.ts'
 import type { PostgresConfig, PostgresPool } from './driver.ts'
 import { type PostgresOptions, settingsOf } from './options.ts'
@@ -23,8 +24,5 @@ export function postgres(
   options: PostgresOptions = {},
 ): StoreFactory {
   const settings = settingsOf(connection, options)
-  return Object.freeze({
-    name: 'postgres',
-    open: (openOptions: Parameters<StoreFactory['open']>[0]) => PostgresStore.open(settings, openOptions),
-  })
+  return checkedFactory({ name: 'postgres', open: (openOptions) => PostgresStore.open(settings, openOptions) })
 }

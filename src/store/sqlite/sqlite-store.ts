@@ -9,7 +9,6 @@ import type { Json } from '../../domain/json.ts'
 import type { StreamId } from '../../domain/stream.ts'
 import { checkCheckpoint } from '../checkpoint.ts'
 import type { Commit } from '../commit.ts'
-import { checkSizes } from '../expected.ts'
 import { Listeners } from '../listeners.ts'
 import type { Range } from '../range.ts'
 import { checkRuntime } from '../runtime.ts'
@@ -107,8 +106,6 @@ export class SqliteStore implements Store {
   }
 
   async append(commits: readonly Commit[], { writer }: AppendOptions = {}): Promise<readonly AppendResult[]> {
-    this.#checkOpen()
-    checkSizes(commits, this.limits)
     if (commits.length === 0) return []
     const size = commits.reduce((sum, commit) => sum + commit.size, 0)
     const request = { commits: packCommits(commits), writer: writer ?? null, now: this.#now() }
@@ -134,7 +131,6 @@ export class SqliteStore implements Store {
   }
 
   async reserve(streams: readonly StreamId[], writer: string, durationMs: number): Promise<readonly boolean[]> {
-    this.#checkOpen()
     if (streams.length === 0) return []
     const flat = streams.flatMap(({ aggregate, id }) => [aggregate, id])
     return await this.#writer.call('reserve', { streams: flat, writer, durationMs, now: this.#now() }, 0)
@@ -149,7 +145,6 @@ export class SqliteStore implements Store {
   }
 
   async saveSnapshot(snapshot: Snapshot, { keep }: { readonly keep: number }): Promise<void> {
-    this.#checkOpen()
     const { stream, sequence, stateRevision, checksum, fingerprint } = snapshot
     const state = JSON.stringify(snapshot.state)
     const takenAt = Math.floor(snapshot.takenAt)
@@ -175,29 +170,24 @@ export class SqliteStore implements Store {
   }
 
   async saveStep(projection: string, { from, to, rows }: ProjectionStep): Promise<void> {
-    this.#checkOpen()
     const { flat, size } = packRows(rows)
     const request = { projection, from: placeOf(from), to: packCheckpoint(to), rows: flat }
     checkCheckpoint(projection, from, await this.#writer.call('saveStep', request, size))
   }
 
   async transact(projection: string, from: CheckpointPlace, work: TransactionTask['work']): Promise<void> {
-    this.#checkOpen()
     await this.#writer.transact({ projection, from, work })
   }
 
   async resetProjection(projection: string): Promise<void> {
-    this.#checkOpen()
     await this.#writer.call('resetProjection', { projection }, 0)
   }
 
   async acquireLease(name: string, owner: string, durationMs: number): Promise<Lease> {
-    this.#checkOpen()
     return await this.#writer.call('acquireLease', { name, owner, durationMs, now: this.#now() }, 0)
   }
 
   async releaseLease(name: string, owner: string): Promise<void> {
-    this.#checkOpen()
     await this.#writer.call('releaseLease', { name, owner }, 0)
   }
 

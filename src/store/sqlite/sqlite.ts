@@ -11,6 +11,7 @@
  *
  * Left out: databases in memory (use `memory()`), and waking up for what other processes append (poll).
  */
+import { checkedFactory } from '../checked-store.ts'
 import type { StoreFactory } from '../store.ts'
 import { type SqliteOptions, settingsOf } from './options.ts'
 import { SqliteStore } from './sqlite-store.ts'
@@ -25,8 +26,5 @@ import { SqliteStore } from './sqlite-store.ts'
  */
 export function sqlite(path: string, options: SqliteOptions = {}): StoreFactory {
   const settings = settingsOf(path, options)
-  return Object.freeze({
-    name: 'sqlite',
-    open: (openOptions: Parameters<StoreFactory['open']>[0]) => SqliteStore.open(settings, openOptions),
-  })
+  return checkedFactory({ name: 'sqlite', open: (openOptions) => SqliteStore.open(settings, openOptions) })
 }

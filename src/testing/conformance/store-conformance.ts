@@ -11,6 +11,7 @@
  */
 import { after, before, describe, test } from 'node:test'
 import { batches, commits, expectations, limits } from './append.ts'
+import { argumentNumbers, argumentOptions, argumentSteps, argumentTexts, argumentTransactions } from './arguments.ts'
 import { prefixes, races, severalWriters } from './concurrency.ts'
 import { immutability, roundTrips } from './data.ts'
 import { brokenChains, duplicates, lookups } from './idempotence.ts'
@@ -44,6 +45,7 @@ export const groups: readonly ConformanceGroup[] = [
   ...[races, prefixes, severalWriters, reservations],
   ...[snapshots, checkpoints, rows, rowPrefixes, rowConditions, leases, leaseClock],
   ...[transactions, transactionStatements, transactionRaces],
+  ...[argumentTexts, argumentNumbers, argumentSteps, argumentOptions, argumentTransactions],
   ...[wakeUps, closing, reopening],
 ]
 

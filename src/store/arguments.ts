@@ -1,0 +1,260 @@
+/**
+ * What may be given to a store. A caller's mistake has a code of its own, the same on every store, before any of them has seen it: what one
+ * database reads as another text, and the next one takes for damage or for a failure that may pass, gets to none.
+ */
+import { InputError } from '../domain/error.ts'
+import { checkJson, isPlain } from '../domain/json.ts'
+import { checkKeys, checkOption, checkSignal } from '../domain/options.ts'
+import { checkId, type StreamId } from '../domain/stream.ts'
+import { checkRange, type Range } from './range.ts'
+import { aheadMsMax } from './reservations.ts'
+import type {
+  AppendOptions,
+  CheckpointPlace,
+  LogPlace,
+  ProjectionStep,
+  ReadAllOptions,
+  ReadOptions,
+  Row,
+  RowPage,
+  Snapshot,
+} from './store.ts'
+
+/** The longest name, in bytes of UTF-8: an id, and what the library puts before it. */
+const nameBytesMax = 1280
+/** The longest key of a row: the library makes some of JSON of three ids, each character of which may become six. */
+const keyBytesMax = 20_480
+/** The longest lease: a year. */
+const leaseMsMax = 31_536_000_000
+
+const readKeys = ['limit', 'direction', 'signal'] as const
+const readAllKeys = [...readKeys, 'types', 'aggregates', 'tags', 'behind'] as const
+
+const isWhole = (found: unknown, least: number): found is number =>
+  Number.isSafeInteger(found) && (found as number) >= least
+const isRecord = (found: unknown): found is object => typeof found === 'object' && found !== null
+
+/** @throws InputError `ID_INVALID` */
+export function checkStream(stream: StreamId): void {
+  if (!isRecord(stream)) {
+    throw new InputError('ID_INVALID', { what: 'a stream', id: stream, reason: 'it is not { aggregate, id }' })
+  }
+  checkId('the name of an aggregate', stream.aggregate)
+  checkId('the id of a stream', stream.id)
+}
+
+/** @throws InputError `ID_INVALID`; DefinitionError `OPTION_INVALID` */
+export function checkStreams(streams: readonly StreamId[]): void {
+  checkList('streams', streams)
+  for (const stream of streams) checkStream(stream)
+}
+
+/** @throws InputError `ID_INVALID` */
+function checkName(what: string, name: string): void {
+  checkId(what, name, nameBytesMax)
+}
+
+function checkKey(what: string, key: string): void {
+  checkId(what, key, keyBytesMax)
+}
+
+/** @throws InputError `ID_INVALID`; DefinitionError `OPTION_INVALID` */
+export function checkAppendOptions(options: AppendOptions | undefined): void {
+  if (options === undefined) return
+  checkKeys('append(commits, options)', options, ['writer'])
+  if (options.writer !== undefined) checkName('a writer', options.writer)
+}
+
+/** @throws InputError `RANGE_INVALID`; DefinitionError `OPTION_INVALID` */
+export function checkRead(range: Range, options: ReadOptions | undefined): void {
+  checkBounds(range)
+  if (options === undefined) return
+  checkKeys('readStream(stream, range, options)', options, readKeys)
+  checkReadOptions(options)
+}
+
+/** @throws InputError `RANGE_INVALID`, `ID_INVALID`; DefinitionError `OPTION_INVALID` */
+export function checkReadAll(range: Range, options: ReadAllOptions | undefined): void {
+  checkBounds(range)
+  if (options === undefined) return
+  checkKeys('readAll(range, options)', options, readAllKeys)
+  checkReadOptions(options)
+  const { types, aggregates, tags, behind } = options
+  if (types !== undefined) checkTexts('types', 'the type of an event', types)
+  if (aggregates !== undefined) checkTexts('aggregates', 'the name of an aggregate', aggregates)
+  if (tags !== undefined) checkTexts('tags', 'a tag', tags)
+  checkOption('behind', behind, isPlace, '{ position, checksum? }, both whole numbers from 0')
+}
+
+/** @throws InputError `ID_INVALID`; DefinitionError `OPTION_INVALID` */
+export function checkReserve(streams: readonly StreamId[], writer: string, durationMs: number): void {
+  checkStreams(streams)
+  checkName('a writer', writer)
+  checkDuration(durationMs, aheadMsMax)
+}
+
+/** @throws InputError `ID_INVALID`; DefinitionError `OPTION_INVALID` */
+export function checkLease(name: string, owner: string, durationMs: number): void {
+  checkLeaseOwner(name, owner)
+  checkDuration(durationMs, leaseMsMax)
+}
+
+/** @throws InputError `ID_INVALID` */
+export function checkLeaseOwner(name: string, owner: string): void {
+  checkName('the name of a lease', name)
+  checkName('the owner of a lease', owner)
+}
+
+/** @throws InputError `ID_INVALID`, `DATA_NOT_JSON`; DefinitionError `OPTION_INVALID` */
+export function checkSnapshot(snapshot: Snapshot, options: { readonly keep: number }): void {
+  checkKeys('saveSnapshot(snapshot, options)', options, ['keep'])
+  need('keep', options?.keep, (keep) => isWhole(keep, 1), 'a whole number from 1')
+  need('snapshot', snapshot, isRecord, 'a snapshot')
+  checkStream(snapshot.stream)
+  need('sequence', snapshot.sequence, (found) => isWhole(found, 0), 'a whole number from 0')
+  need('stateRevision', snapshot.stateRevision, (found) => isWhole(found, 0), 'a whole number from 0')
+  need('checksum', snapshot.checksum, (found) => isWhole(found, 0), 'a whole number from 0')
+  need('takenAt', snapshot.takenAt, (found) => isWhole(found, 0), 'a time in whole milliseconds since 1970')
+  need('fingerprint', snapshot.fingerprint, isText, 'a text without null characters and lone surrogates')
+  checkJson('The state', snapshot.state)
+}
+
+/** @throws InputError `ID_INVALID`; DefinitionError `OPTION_INVALID` */
+export function checkLoadSnapshot(stream: StreamId, options: { readonly atOrBefore?: number } | undefined): void {
+  checkStream(stream)
+  checkKeys('loadSnapshot(stream, options)', options, ['atOrBefore'])
+  checkOption('atOrBefore', options?.atOrBefore, isLimit, 'a whole number from 0, or infinite')
+}
+
+/** @throws InputError `ID_INVALID`; DefinitionError `OPTION_INVALID` */
+export function checkLoadRows(projection: string, keys: readonly string[]): void {
+  checkProjection(projection)
+  checkList('keys', keys)
+  for (const key of keys) checkKey('the key of a row', key)
+}
+
+/** @throws InputError `ID_INVALID`; DefinitionError `OPTION_INVALID` */
+export function checkListRows(projection: string, page: RowPage): void {
+  checkProjection(projection)
+  checkKeys('listRows(projection, page)', page, ['after', 'prefix', 'where', 'limit'])
+  const { after, prefix, where, limit } = page ?? {}
+  need('limit', limit, (found) => isWhole(found, 0), 'a whole number from 0')
+  if (after !== undefined) checkKey('the key of a row', after)
+  if (prefix !== undefined && prefix !== '') checkKey('the beginning of a key', prefix)
+  checkOption('where', where, (found) => Array.isArray(found) && found.every(isCondition), 'a list of conditions')
+}
+
+/** @throws InputError `ID_INVALID` */
+export function checkProjection(projection: string): void {
+  checkName('the name of a projection', projection)
+}
+
+/** @throws InputError `ID_INVALID`, `RANGE_INVALID`, `DATA_NOT_JSON`; DefinitionError `OPTION_INVALID` */
+export function checkStep(projection: string, step: ProjectionStep): void {
+  checkProjection(projection)
+  need('step', step, isRecord, '{ from, to, rows }')
+  checkPlace('from', step.from)
+  checkOption('mayBeLost', step.mayBeLost, (found) => typeof found === 'boolean', 'true or false')
+  checkStepEnd(step.from, step)
+}
+
+/** A step whose beginning was checked before. @throws InputError; DefinitionError `OPTION_INVALID` */
+export function checkStepEnd(from: CheckpointPlace, step: Omit<ProjectionStep, 'from'>): void {
+  need('step', step, isRecord, '{ to, rows }')
+  const { to, rows } = step
+  checkPlace('to', to)
+  checkForward(from, to)
+  if (!isRecord(to.note) || !isPlain(to.note)) {
+    throw new InputError('DATA_NOT_JSON', {
+      what: 'The note of a checkpoint',
+      path: '',
+      found: 'something other than a record',
+    })
+  }
+  checkJson('The note of a checkpoint', to.note)
+  checkList('rows', rows)
+  for (const row of rows) checkRow(row)
+}
+
+/** A step may go back only where it begins another term. @throws InputError `RANGE_INVALID` */
+function checkForward(from: CheckpointPlace, to: CheckpointPlace): void {
+  if (to.term < from.term) {
+    throw new InputError('RANGE_INVALID', {
+      from: from.term,
+      to: to.term,
+      reason: 'a step does not go back to an earlier term',
+    })
+  }
+  if (to.term > from.term || to.position >= from.position) return
+  const reason = 'a step does not go back within a term'
+  throw new InputError('RANGE_INVALID', { from: from.position, to: to.position, reason })
+}
+
+/** @throws InputError `RANGE_INVALID`; DefinitionError `OPTION_INVALID` */
+export function checkPlace(option: 'from' | 'to', place: CheckpointPlace): void {
+  need(option, place, isRecord, '{ position, term }')
+  const { position, term } = place
+  if (isWhole(position, 0) && isWhole(term, 0)) return
+  const reason = 'a checkpoint has a position and a term, which are whole numbers from 0'
+  throw new InputError('RANGE_INVALID', { from: position, to: term, reason })
+}
+
+/** @throws DefinitionError `OPTION_INVALID` */
+export function checkFunction(option: string, found: unknown): void {
+  need(option, found, (each) => typeof each === 'function', 'a function')
+}
+
+/** @throws DefinitionError `OPTION_INVALID` */
+export function checkList(option: string, found: unknown): void {
+  need(option, found, Array.isArray, 'a list')
+}
+
+function checkRow(row: Row): void {
+  need('rows', row, isRecord, 'a list of { key, value }')
+  checkKey('the key of a row', row.key)
+  if (row.value !== undefined) checkJson(`The row ${row.key}`, row.value)
+}
+
+function checkBounds(range: Range): void {
+  if (isRecord(range)) checkRange(range)
+  else throw new InputError('RANGE_INVALID', { from: range, to: range, reason: 'it is not { from, to }' })
+}
+
+function checkReadOptions({ limit, direction, signal }: ReadOptions): void {
+  checkOption('limit', limit, isLimit, 'a whole number from 0, or infinite')
+  checkOption('direction', direction, isDirection, "'forward' or 'backward'")
+  checkSignal(signal)
+}
+
+function checkTexts(option: string, what: string, texts: readonly string[]): void {
+  checkList(option, texts)
+  for (const text of texts) checkId(what, text)
+}
+
+function checkDuration(durationMs: number, most: number): void {
+  const isDuration = (found: unknown) => typeof found === 'number' && found > 0 && found <= most
+  need('durationMs', durationMs, isDuration, `a time in milliseconds above 0, ${most} at most`)
+}
+
+/** As `checkOption`, of what may not be left out. */
+function need(option: string, found: unknown, isGood: (found: unknown) => boolean, expected: string): void {
+  checkOption(option, found === undefined ? null : found, isGood, expected)
+}
+
+const isLimit = (found: unknown): boolean => found === Number.POSITIVE_INFINITY || isWhole(found, 0)
+const isDirection = (found: unknown): boolean => found === 'forward' || found === 'backward'
+const isText = (found: unknown): boolean => typeof found === 'string' && found.isWellFormed() && !found.includes('\0')
+
+const isPlace = (found: unknown): boolean => {
+  const { position, checksum } = (found ?? {}) as Partial<LogPlace>
+  return isWhole(position, 0) && (checksum === undefined || isWhole(checksum, 0))
+}
+
+function isCondition(found: unknown): boolean {
+  if (!isRecord(found)) return false
+  const { field, oneOf, least, most } = found as { readonly field?: unknown } & Readonly<Record<string, unknown>>
+  if (typeof field !== 'string') return false
+  if (oneOf !== undefined)
+    return Array.isArray(oneOf) && oneOf.every((one) => ['string', 'number', 'boolean'].includes(typeof one))
+  return [least, most].every((bound) => bound === undefined || (typeof bound === 'number' && !Number.isNaN(bound)))
+}

@@ -1,0 +1,284 @@
+/**
+ * The door of every store: looks at each argument before the store sees it (`arguments.ts`), and turns away who comes after it was closed. So a
+ * store need not ask whether an id is one or a range makes sense, and the same mistake has the same code on all of them. It costs a store's
+ * call no promise and no copy.
+ */
+import { StoreError } from '../domain/error.ts'
+import type { Json } from '../domain/json.ts'
+import type { SqlTransaction } from '../domain/sql-transaction.ts'
+import { checkId, type StreamId } from '../domain/stream.ts'
+import {
+  checkAppendOptions,
+  checkFunction,
+  checkLease,
+  checkLeaseOwner,
+  checkList,
+  checkListRows,
+  checkLoadRows,
+  checkLoadSnapshot,
+  checkPlace,
+  checkProjection,
+  checkRead,
+  checkReadAll,
+  checkReserve,
+  checkSnapshot,
+  checkStep,
+  checkStepEnd,
+  checkStream,
+  checkStreams,
+} from './arguments.ts'
+import type { Commit } from './commit.ts'
+import { checkSizes } from './expected.ts'
+import type { Range } from './range.ts'
+import type {
+  AppendOptions,
+  AppendResult,
+  Checkpoint,
+  CheckpointPlace,
+  Lease,
+  Page,
+  ProjectionStep,
+  ReadAllOptions,
+  ReadOptions,
+  Receipt,
+  Row,
+  RowPage,
+  Snapshot,
+  Store,
+  StoredEvent,
+  StoreFactory,
+  StoreLimits,
+  StreamEnd,
+} from './store.ts'
+
+class CheckedStore implements Store {
+  readonly name: string
+  readonly limits: StoreLimits
+  readonly singleWriter: boolean
+  readonly #store: Store
+  #closing: Promise<void> | undefined
+
+  constructor(store: Store) {
+    this.name = store.name
+    this.limits = store.limits
+    this.singleWriter = store.singleWriter
+    this.#store = store
+  }
+
+  append(commits: readonly Commit[], options?: AppendOptions): Promise<readonly AppendResult[]> {
+    try {
+      this.checkOpen()
+      checkList('commits', commits)
+      checkSizes(commits, this.limits)
+      checkAppendOptions(options)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    return this.#store.append(commits, options)
+  }
+
+  readStream(stream: StreamId, range: Range, options?: ReadOptions): Promise<readonly StoredEvent[]> {
+    try {
+      this.checkOpen()
+      checkStream(stream)
+      checkRead(range, options)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    return this.#store.readStream(stream, range, options)
+  }
+
+  readAll(range: Range, options?: ReadAllOptions): Promise<Page> {
+    try {
+      this.checkOpen()
+      checkReadAll(range, options)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    return this.#store.readAll(range, options)
+  }
+
+  findCommit(stream: StreamId, commitId: string): Promise<Receipt | undefined> {
+    try {
+      this.checkOpen()
+      checkStream(stream)
+      checkId('the id of a commit', commitId)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    return this.#store.findCommit(stream, commitId)
+  }
+
+  streamEnds(streams: readonly StreamId[]): Promise<readonly StreamEnd[]> {
+    try {
+      this.checkOpen()
+      checkStreams(streams)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    return this.#store.streamEnds(streams)
+  }
+
+  reserve(streams: readonly StreamId[], writer: string, durationMs: number): Promise<readonly boolean[]> {
+    try {
+      this.checkOpen()
+      checkReserve(streams, writer, durationMs)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    return this.#store.reserve(streams, writer, durationMs)
+  }
+
+  head(): Promise<number> {
+    try {
+      this.checkOpen()
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    return this.#store.head()
+  }
+
+  saveSnapshot(snapshot: Snapshot, options: { readonly keep: number }): Promise<void> {
+    try {
+      this.checkOpen()
+      checkSnapshot(snapshot, options)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    return this.#store.saveSnapshot(snapshot, options)
+  }
+
+  loadSnapshot(stream: StreamId, options?: { readonly atOrBefore?: number }): Promise<Snapshot | undefined> {
+    try {
+      this.checkOpen()
+      checkLoadSnapshot(stream, options)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    return this.#store.loadSnapshot(stream, options)
+  }
+
+  loadCheckpoint(projection: string): Promise<Checkpoint> {
+    try {
+      this.checkOpen()
+      checkProjection(projection)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    return this.#store.loadCheckpoint(projection)
+  }
+
+  loadRows(projection: string, keys: readonly string[]): Promise<readonly (Json | undefined)[]> {
+    try {
+      this.checkOpen()
+      checkLoadRows(projection, keys)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    return this.#store.loadRows(projection, keys)
+  }
+
+  listRows(projection: string, page: RowPage): Promise<readonly Row[]> {
+    try {
+      this.checkOpen()
+      checkListRows(projection, page)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    return this.#store.listRows(projection, page)
+  }
+
+  saveStep(projection: string, step: ProjectionStep): Promise<void> {
+    try {
+      this.checkOpen()
+      checkStep(projection, step)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    return this.#store.saveStep(projection, step)
+  }
+
+  resetProjection(projection: string): Promise<void> {
+    try {
+      this.checkOpen()
+      checkProjection(projection)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    return this.#store.resetProjection(projection)
+  }
+
+  acquireLease(name: string, owner: string, durationMs: number): Promise<Lease> {
+    try {
+      this.checkOpen()
+      checkLease(name, owner, durationMs)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    return this.#store.acquireLease(name, owner, durationMs)
+  }
+
+  releaseLease(name: string, owner: string): Promise<void> {
+    try {
+      this.checkOpen()
+      checkLeaseOwner(name, owner)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    return this.#store.releaseLease(name, owner)
+  }
+
+  onAppend(listener: () => void): () => void {
+    checkFunction('listener', listener)
+    return this.#closing === undefined ? this.#store.onAppend(listener) : () => {}
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#store.close()
+    return this.#closing
+  }
+
+  /** For the class below. */
+  protected checkOpen(): void {
+    if (this.#closing !== undefined) throw new StoreError('STORE_CLOSED', { store: this.name })
+  }
+}
+
+type Work = (transaction: SqlTransaction) => Promise<Omit<ProjectionStep, 'from'>>
+
+/** One that keeps its rows in a SQL database: no other has `transact` at all. */
+class CheckedSqlStore extends CheckedStore {
+  readonly #transact: NonNullable<Store['transact']>
+
+  constructor(store: Store, transact: NonNullable<Store['transact']>) {
+    super(store)
+    this.#transact = transact
+  }
+
+  transact(projection: string, from: CheckpointPlace, work: Work): Promise<void> {
+    try {
+      this.checkOpen()
+      checkProjection(projection)
+      checkPlace('from', from)
+      checkFunction('work', work)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    // What the work returns is looked at within the transaction, which is rolled back if that is a mistake.
+    return this.#transact(projection, from, async (transaction) => {
+      const step = await work(transaction)
+      checkStepEnd(from, step)
+      return step
+    })
+  }
+}
+
+/** A store behind its door. */
+function checkedStore(store: Store): Store {
+  const { transact } = store
+  return transact === undefined ? new CheckedStore(store) : new CheckedSqlStore(store, transact.bind(store))
+}
+
+/** A factory whose stores are behind their doors. */
+export const checkedFactory = ({ name, open }: StoreFactory): StoreFactory =>
+  Object.freeze({ name, open: async (options) => checkedStore(await open(options)) } satisfies StoreFactory)
