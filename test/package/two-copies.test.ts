@@ -90,7 +90,7 @@ describe('Two copies of the package', () => {
       const events = [{ type: 'X', data: {} }]
       const commit = other.commit({ stream, expected: 'none', id: 'c-1', recordedAt: 0, events })
       assert.equal((await store.append([commit as own.Commit]))[0]!.status, 'stored')
-      await assert.rejects(store.append([{ ...commit } as own.Commit]), TypeError)
+      await assert.rejects(store.append([{ ...commit } as own.Commit]), { code: 'OPTION_INVALID' })
       await store.close()
     })
   }

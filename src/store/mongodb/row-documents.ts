@@ -100,7 +100,7 @@ export class RowDocuments {
       })
       for (const { key, value } of this.#checked(documents)) {
         const row = { key, value: this.parse(projection, key, value!) }
-        if (!key.startsWith(prefix) || !where.every((condition) => isMet(condition, row.value))) continue
+        if (!where.every((condition) => isMet(condition, row.value))) continue
         rows.push(row)
         if (rows.length >= limit) break
       }
@@ -138,12 +138,10 @@ export class RowDocuments {
 
 /** The condition on keys behind one, and with a beginning. Texts are compared by their bytes, so those are neighbours. */
 function keysFrom(after: string | undefined, prefix: string): Document {
-  // A half character has no bytes; what begins with it is sorted out by the caller.
-  const whole = prefix.isWellFormed() ? prefix : prefix.slice(0, -1)
-  const end = successorOf(whole)
+  const end = successorOf(prefix)
   const bounds = {
     ...(after !== undefined && { $gt: after }),
-    ...(whole !== '' && { $gte: whole }),
+    ...(prefix !== '' && { $gte: prefix }),
     ...(end !== undefined && { $lt: end }),
   }
   return Object.keys(bounds).length === 0 ? {} : { key: bounds }

@@ -59,17 +59,6 @@ test('a field whose name a path cannot hold is no reason to leave anything out',
   }
 })
 
-test('half of a surrogate pair is a prefix too', async (context) => {
-  const store = await openStore(context, await freshPath(context))
-  const keys = ['a', 'a😀', 'a😁', 'a\u{1f680}', 'a\uffff', 'a𝄞', 'b']
-  await store.saveStep('p', { from: at(0), to: at(1), rows: keys.map((key) => ({ key, value: 1 })) })
-  const listed = async (page: object) => (await store.listRows('p', { limit: 9, ...page })).map(({ key }) => key).sort()
-  assert.deepEqual(await listed({ prefix: 'a\ud83d' }), ['a😀', 'a😁', 'a\u{1f680}'].sort())
-  assert.deepEqual(await listed({ prefix: 'a\ud83d', limit: 1 }), ['a😀'])
-  assert.deepEqual(await listed({ prefix: 'a\ud834' }), ['a𝄞'])
-  assert.deepEqual(await listed({ prefix: '\ud83d' }), [])
-})
-
 test('a row that is no JSON is reported as damage, condition or not', async (context) => {
   const path = await freshPath(context)
   const store = await openStore(context, path)

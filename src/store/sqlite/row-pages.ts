@@ -52,15 +52,12 @@ export class RowPages {
   }
 
   async list(projection: string, { after, prefix = '', where = [], limit }: RowPage): Promise<readonly Row[]> {
-    // Half of a surrogate pair is no text to SQLite: such a prefix is looked for among all rows that begin as it does.
-    const begin = /^\P{Surrogate}*/u.exec(prefix)![0]
-    const isRange = begin === prefix
-    const end = endOf(begin)
+    const end = endOf(prefix)
     const rows: Row[] = []
     let tests = where.flatMap((condition) => testOf(condition) ?? [])
-    let start = startOf(begin, after)
+    let start = startOf(prefix, after)
     while (rows.length < limit) {
-      const left = isRange ? Math.min(limit - rows.length, Number.MAX_SAFE_INTEGER) : Number.MAX_SAFE_INTEGER
+      const left = limit - rows.length
       const next = tests.length > 0 || left > sliceRows ? this.#next(projection, start, end) : undefined
       const found = this.#read(projection, start, next ?? end, tests, left)
       if (found === undefined) {
@@ -68,7 +65,7 @@ export class RowPages {
         continue
       }
       for (const [key, ...value] of found) {
-        if (key.startsWith(prefix)) rows.push({ key, value: rowValueOf(projection, key, value) })
+        rows.push({ key, value: rowValueOf(projection, key, value) })
       }
       if (next === undefined) break
       start = { key: next, behind: false }

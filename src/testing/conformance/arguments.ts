@@ -97,6 +97,11 @@ export const argumentTexts: ConformanceGroup = {
   title: 'A text that no id can be',
   cases: {
     'is refused as an id, a name, a key and a filter': ({ store }) => refused(store, 'ID_INVALID', ids, noTexts),
+    'is refused as the beginning of keys, which only may be empty': ({ store }) => {
+      const prefixes = { listRows: (of: Store, prefix: never) => of.listRows('p', { prefix, limit: 1 }) }
+      const none = noTexts.filter((text) => text !== '')
+      return refused(store, 'ID_INVALID', prefixes, none)
+    },
     'is refused as a stream': ({ store }) =>
       refused(store, 'ID_INVALID', streams, [undefined, null, 'a', {}, { aggregate: 'a' }]),
     'never gives another stream’s data': async ({ store, name }) => {
