@@ -1,6 +1,8 @@
 /** W5: folding one stream of 10,000 events into state, cold: by the store's port alone, and as the kernel does it. */
 
+import { Account } from '../../examples/bank/account.ts'
 import { fold, type Store } from '../../src/index.ts'
+import { aggregateType } from '../../src/kernel/aggregate-type.ts'
 import { Bank } from '../bank.ts'
 import { type Figure, type Floor, median, spreadOf } from '../figure.ts'
 import { foldBare } from '../floors/postgres-reading.ts'
@@ -64,7 +66,7 @@ async function fromSnapshot(place: Place, events: number): Promise<number> {
     sequence: events - 5,
     stateRevision: 1,
     checksum: end!.checksum,
-    fingerprint: '',
+    fingerprint: aggregateType(Account, {}).fingerprint,
     state,
     takenAt: Date.now(),
   }

@@ -281,7 +281,7 @@ export const catalogue = {
   TRANSACTION_TOO_LONG: entry(
     (f: { readonly store: string; readonly transactionMsMax: number }) =>
       `A transaction of the store ${f.store} was not over after ${f.transactionMsMax} ms and was rolled back`,
-    'Let its work wait for nothing but its own queries (an append or a step in the same store waits for it), or raise the limit.',
+    'Let its work wait for nothing but its own queries, or raise the limit.',
     true,
   ),
 
