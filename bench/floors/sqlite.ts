@@ -36,13 +36,15 @@ export async function replayRows(place: Place): Promise<Replayed> {
     statement.setReturnArrays(true)
     return statement.all() as unknown as readonly Values[]
   }
-  const streams = rowsOf('SELECT number, aggregate, id, sequence, checksum, size_max FROM streams ORDER BY number')
+  const streams = rowsOf(
+    'SELECT number, aggregate, id, sequence, checksum, size_max, own_checksum FROM streams ORDER BY number',
+  )
   const kinds = rowsOf('SELECT number, aggregate, type, revision, checksum FROM kinds ORDER BY number')
   const events = rowsOf(`SELECT ${columns} FROM events ORDER BY position`)
   source.close()
   const database = connect(`${place.path}-floor`)
   const insertStream = database.prepare(
-    'INSERT INTO streams (number, aggregate, id, sequence, checksum, size_max) VALUES (?, ?, ?, ?, ?, ?)',
+    'INSERT INTO streams (number, aggregate, id, sequence, checksum, size_max, own_checksum) VALUES (?, ?, ?, ?, ?, ?, ?)',
   )
   const insertEvent = database.prepare(`INSERT INTO events (${columns}) 
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)

@@ -41,6 +41,8 @@ export async function readBatches(progress: Progress, range: Range, rows: Rows):
       if (progress.characters - characters >= charactersAtOnce) break
       const at = row[column]
       if (isWhole && at !== (backward ? to - 1 : from)) throw missing(place, backward ? to - 1 : from)
+      // Rows of a damaged file may be in any order, which would never come to an end.
+      if (!(at >= from && at < to)) throw damagedEvent(`${place} ${at}`, 'it is not where it belongs')
       const whole = row[6] === null ? source.rowAt(row[0]) : row
       progress.add(source.of(whole, stream), sizeOf(whole))
       taken++

@@ -15,6 +15,14 @@ interface Seeded {
   readonly seed: number
 }
 
+/** A stream's row: its number, and where it ends. */
+interface SummedStream extends Seeded {
+  readonly number: number
+  readonly sequence: number
+  readonly checksum: number
+  readonly sizeMax: number
+}
+
 /** From so many characters on, the native function is faster. */
 const longText = 400
 const [factorA, factorB] = [0x01000193, 0x85ebca6b]
@@ -31,6 +39,11 @@ export function checksumOf(row: EventRow, stream: Seeded, kind: Seeded): number 
   sum = withText(withText(sum, commitId), data!)
   if (metadata !== null) sum = withText(sum, metadata)
   return finish(tags === null ? sum ^ nothing : withText(sum, tags))
+}
+
+/** Of a stream's row. */
+export function checksumOfStream({ seed, number, sequence, checksum, sizeMax }: SummedStream): number {
+  return finish(mix(mix(mix(mix(seed, number), sequence), checksum), sizeMax))
 }
 
 export const seedOfStream = ({ aggregate, id }: StreamId): number => withText(withText(1, aggregate), id)

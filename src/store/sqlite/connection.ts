@@ -9,6 +9,7 @@ import { elapsedMs } from '../timers.ts'
 import { codes, Failure, isCode } from './failure.ts'
 import type { Settings } from './options.ts'
 import { hasSchema, makeOrCheckSchema, schemaIn } from './schema.ts'
+import { checkWhole } from './whole-file.ts'
 
 /** How long a read waits where another process restores the log after a crash. */
 const readWaitMs = 5_000
@@ -52,6 +53,7 @@ export function openForWriting(settings: Settings): DatabaseSync {
   const { DatabaseSync } = load()
   const schema = schemaIn(settings.prefix)
   return retryWhileBusy(lockWaitMs, () => {
+    const isChecked = checkUnchanged(settings)
     const database = new DatabaseSync(path, { timeout: 0, enableForeignKeyConstraints: false })
     try {
       database.exec(`
@@ -68,13 +70,34 @@ export function openForWriting(settings: Settings): DatabaseSync {
         database.exec('BEGIN IMMEDIATE')
         makeOrCheckSchema(database, schema)
         database.exec('COMMIT')
-      }
+      } else if (!isChecked) checkWhole(database, settings.prefix)
       return database
     } catch (error) {
       database.close()
       throw error
     }
   })
+}
+
+/**
+ * Looks at a file before anything could change it: whoever closes it last moves what is in its write-ahead log, and a file that is
+ * refused stays as it is.
+ *
+ * @returns whether there was anything to look at
+ * @throws Failure, or what `node:sqlite` throws
+ */
+function checkUnchanged({ path, prefix }: Settings): boolean {
+  const sizeOf = (file: string) => statSync(file, { throwIfNoEntry: false })?.size ?? 0
+  if (sizeOf(path) === 0 || sizeOf(`${path}-wal`) === 0) return false
+  const { DatabaseSync } = load()
+  const database = new DatabaseSync(path, { readOnly: true, timeout: 0 })
+  try {
+    if (!hasSchema(database, schemaIn(prefix))) return false
+    checkWhole(database, prefix)
+    return true
+  } finally {
+    database.close()
+  }
 }
 
 /** Opens for reading a database that a writer has opened before. */

@@ -12,7 +12,7 @@ import type { StreamId } from '../../domain/stream.ts'
 import type { Expected } from '../commit.ts'
 import { isMet } from '../expected.ts'
 import type { StoredEvent } from '../store.ts'
-import { checksumOf, checksumOfValues, seedOfKind, seedOfStream } from './checksum.ts'
+import { checksumOf, checksumOfStream, checksumOfValues, seedOfKind, seedOfStream } from './checksum.ts'
 import {
   type CommitRow,
   commitOf,
@@ -24,6 +24,8 @@ import {
   type KnownStream,
   type LogRow,
   noLog,
+  placeOfStream,
+  type StreamRow,
 } from './event-row.ts'
 import { codeOf, codes, Failure } from './failure.ts'
 import { type Flat, itemsPerCommit, itemsPerEvent, statusNumbers } from './protocol.ts'
@@ -119,8 +121,9 @@ export class EventAppender {
     if (this.#head === this.#headSaved && this.#kindLast === this.#kindsSaved) return
     for (const stream of this.#unsaved) {
       const { id, number, sequence, checksum, sizeMax } = stream
-      if (stream.state === 'new') addStream.run(number, id.aggregate, id.id, sequence, checksum, sizeMax)
-      else saveStream.run(sequence, checksum, sizeMax, number)
+      const own = checksumOfStream(stream)
+      if (stream.state === 'new') addStream.run(number, id.aggregate, id.id, sequence, checksum, sizeMax, own)
+      else saveStream.run(sequence, checksum, sizeMax, own, number)
       stream.state = 'saved'
     }
     this.#unsaved.clear()
@@ -262,18 +265,19 @@ export class EventAppender {
   }
 
   #load(id: StreamId): Stream {
-    const seed = seedOfStream(id)
-    const row = oneRow<[number, number, number, number]>(this.#statements.stream, id.aggregate, id.id)
+    const row = oneRow<StreamRow>(this.#statements.stream, id.aggregate, id.id)
     if (row === undefined) {
+      const seed = seedOfStream(id)
       return { id, seed, number: ++this.#streamLast, sequence: 0, checksum: 0, sizeMax: 0, state: 'new' }
     }
-    const [number, sequence, checksum, sizeMax] = row
+    const place = placeOfStream(id, row)
+    const { number, sequence } = place
     const last = oneRow<[number | null]>(this.#statements.lastSequence, number)?.[0]
     if (last !== sequence) {
       const reason = `its last event is ${last ?? 'none'}, and not ${sequence}`
       throw new Failure({ kind: 'damaged', where: `stream ${JSON.stringify(id)}`, reason })
     }
-    return { id, seed, number, sequence, checksum, sizeMax, state: 'saved' }
+    return { id, ...place, state: 'saved' }
   }
 
   #kind(aggregate: string, type: string, revision: number): Kind {

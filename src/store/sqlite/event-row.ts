@@ -5,7 +5,7 @@
 import type { Json, JsonObject } from '../../domain/json.ts'
 import type { StreamId } from '../../domain/stream.ts'
 import type { Receipt, StoredEvent } from '../store.ts'
-import { checksumOf, checksumOfValues } from './checksum.ts'
+import { checksumOf, checksumOfStream, checksumOfValues, seedOfStream } from './checksum.ts'
 import { Failure } from './failure.ts'
 
 /** As the statements give it. The tables are STRICT, but a damaged row may hold anything. */
@@ -40,6 +40,26 @@ export type CommitRow = readonly [
 export type LogRow = readonly [last: number | null, head: number, sizeMax: number, kinds: number]
 
 export const noLog: LogRow = [null, -1, 0, 0]
+
+/** The row of a stream, as it is found by its id. */
+export type StreamRow = readonly [number: number, sequence: number, checksum: number, sizeMax: number, own: number]
+
+/** What a stream's row says: its number, and where it ends. */
+export interface StreamPlace {
+  readonly number: number
+  readonly sequence: number
+  readonly checksum: number
+  /** Of its largest event, in characters of JSON. */
+  readonly sizeMax: number
+}
+
+/** @throws Failure if the row is not as it was stored */
+export function placeOfStream(id: StreamId, row: StreamRow): StreamPlace & { readonly seed: number } {
+  const [number, sequence, checksum, sizeMax, own] = row
+  const place = { seed: seedOfStream(id), number, sequence, checksum, sizeMax }
+  if (own === checksumOfStream(place)) return place
+  throw damaged(`the stream ${JSON.stringify(id)}`, 'the checksum of its row is another')
+}
 
 /** A stream, and an event type in a revision, with what a checksum begins with. */
 export interface KnownStream {

@@ -1,7 +1,7 @@
 /** What goes wrong: each trouble has its code, nothing is half written, and the store goes on when the trouble is over. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { chmod, mkdir, open, readFile, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, mkdir, open, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
@@ -140,7 +140,7 @@ test('a file that is no database is refused', async (context) => {
   await assert.rejects(sqlite(path).open(opening), withCode('STORE_CORRUPT', /not a database/))
 })
 
-test('a file whose pages are damaged is reported where it is read', async (context) => {
+test('a file whose pages are damaged is refused at opening, and reported where it is read if that comes later', async (context) => {
   const path = await freshPath(context)
   const store = await sqlite(path).open(opening)
   await store.append([simpleCommit('c')])
@@ -148,12 +148,12 @@ test('a file whose pages are damaged is reported where it is read', async (conte
   const root = await withDatabase(path, (database) =>
     database.prepare("SELECT rootpage FROM sqlite_schema WHERE name = 'events'").get(),
   )
+  const reopened = await openStore(context, path)
   const file = await open(path, 'r+')
   await file.write(Buffer.alloc(pageSize, 0xff), 0, pageSize, (Number(root!['rootpage']) - 1) * pageSize)
   await file.close()
-  const reopened = await openStore(context, path)
   await assert.rejects(reopened.readAll(everything), withCode('STORE_CORRUPT'))
-  await assert.rejects(reopened.append([simpleCommit('d')]), withCode('STORE_CORRUPT'))
+  await assert.rejects(sqlite(path).open(opening), withCode('STORE_CORRUPT'))
 })
 
 for (const [version, age, code] of [
@@ -172,6 +172,18 @@ for (const [version, age, code] of [
     assert.ok(before.equals(await readFile(path)))
   })
 }
+
+test('a file that a killed process left with its write-ahead log is left as it is when it is refused', async (context) => {
+  const [path, copy] = [await freshPath(context), await freshPath(context)]
+  const store = await openStore(context, path)
+  await store.append([simpleCommit('c')])
+  await withDatabase(path, (database) => database.exec("UPDATE meta SET value = 3 WHERE name = 'schema_version'"))
+  for (const suffix of ['', '-wal']) await copyFile(`${path}${suffix}`, `${copy}${suffix}`)
+  await assert.rejects(sqlite(copy).open(opening), withCode('STORE_TOO_NEW'))
+  for (const suffix of ['', '-wal']) {
+    assert.ok((await readFile(`${path}${suffix}`)).equals(await readFile(`${copy}${suffix}`)), suffix)
+  }
+})
 
 test('a file that lacks an index or a table is refused with their names', async (context) => {
   const path = await freshPath(context)

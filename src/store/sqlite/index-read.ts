@@ -51,6 +51,7 @@ export class IndexRead {
       const candidate = agree(lists, next)
       if (candidate === undefined) return
       const { position, agreed } = candidate
+      if (backward ? position > next : position < next) throw damagedEvent(position, 'an index has it in another place')
       if (agreed) this.#take(progress, position, options)
       next = agreed ? position + (backward ? -1 : 1) : position
       if (steps % stepsBetween === 0 && this.#breather.isDue) await this.#breather.breathe(signal)

@@ -6,21 +6,19 @@ import type { DatabaseSync } from 'node:sqlite'
 import type { StreamId } from '../../domain/stream.ts'
 import type { ReadAllOptions } from '../store.ts'
 import { checksumOfValues, seedOfKind, seedOfStream } from './checksum.ts'
-import { damaged, type KnownKind, type KnownStream } from './event-row.ts'
+import {
+  damaged,
+  type KnownKind,
+  type KnownStream,
+  placeOfStream,
+  type StreamPlace,
+  type StreamRow,
+} from './event-row.ts'
 import { allRows, oneRow, prepareAll, type StatementSet } from './statement-set.ts'
 import { type ReadingName, readingIn } from './statements.ts'
 
 interface Kind extends KnownKind {
   readonly aggregate: string
-}
-
-/** A stream's row: its number, and where it ends. */
-export interface StreamRow {
-  readonly number: number
-  readonly sequence: number
-  readonly checksum: number
-  /** Of its largest event, in characters of JSON. */
-  readonly sizeMax: number
 }
 
 const streamsMax = 100_000
@@ -38,9 +36,9 @@ export class Names {
   }
 
   /** The row of a stream as it is now; undefined if it has no event. */
-  row({ aggregate, id }: StreamId): StreamRow | undefined {
-    const row = oneRow<[number, number, number, number]>(this.#statements.stream, aggregate, id)
-    return row && { number: row[0], sequence: row[1], checksum: row[2], sizeMax: row[3] }
+  row(id: StreamId): StreamPlace | undefined {
+    const row = oneRow<StreamRow>(this.#statements.stream, id.aggregate, id.id)
+    return row && placeOfStream(id, row)
   }
 
   /** @throws Failure if there is no such stream, or it is not the one that is expected */

@@ -35,6 +35,7 @@ CREATE TABLE ${prefix}streams (
   sequence INTEGER NOT NULL,
   checksum INTEGER NOT NULL,
   size_max INTEGER NOT NULL,
+  own_checksum INTEGER NOT NULL,
   UNIQUE (aggregate, id)
 ) STRICT;
 CREATE TABLE ${prefix}kinds (
@@ -182,8 +183,17 @@ export function hasSchema(database: DatabaseSync, schema: Schema): boolean {
 /** What there is under the store's names, which are none but the store's in whatever case. */
 function existing(database: DatabaseSync, { objects }: Schema): ReadonlySet<string> {
   const rows = database.prepare('SELECT name FROM sqlite_schema').all() as unknown as { readonly name: string }[]
+  if (rows.length === 0) checkEmpty(database)
   const names = new Set(rows.map(({ name }) => name.toLowerCase()))
   return new Set(objects.filter((name) => names.has(name)))
+}
+
+/** A file without a table holds nothing, or what it held is not in its schema any more. @throws Failure */
+function checkEmpty(database: DatabaseSync): void {
+  const numberOf = (pragma: string) => Number(Object.values(database.prepare(`PRAGMA ${pragma}`).get() ?? {})[0])
+  const used = numberOf('page_count') - numberOf('freelist_count')
+  if (used <= 1) return
+  throw new Failure({ kind: 'damaged', where: 'its schema', reason: `it has no table, and ${used} pages are in use` })
 }
 
 function checkSchema(database: DatabaseSync, schema: Schema, found: ReadonlySet<string>): void {

@@ -46,7 +46,7 @@ export type BatchName = keyof ReturnType<typeof lightIn>
 export const readingIn = (prefix: string) => ({
   ...batchesIn(prefix, 'whole'),
   head: `SELECT (SELECT max(position) FROM ${prefix}events), head, size_max, kinds FROM ${prefix}log WHERE id = 1`,
-  stream: `SELECT number, sequence, checksum, size_max FROM ${prefix}streams WHERE aggregate = ? AND id = ?`,
+  stream: `SELECT number, sequence, checksum, size_max, own_checksum FROM ${prefix}streams WHERE aggregate = ? AND id = ?`,
   streamId: `SELECT aggregate, id FROM ${prefix}streams WHERE number = ?`,
   kindsBehind: `SELECT number, aggregate, type, revision, checksum FROM ${prefix}kinds WHERE number > ? ORDER BY number`,
   count: `SELECT count(*) FROM ${prefix}events WHERE position >= ? AND position < ?`,
@@ -92,6 +92,15 @@ export const rowsText = (prefix: string, behind: boolean, tests: readonly RowTes
 export const rowsUpTo = (prefix: string, behind: boolean) =>
   `SELECT key FROM ${prefix}projection_rows WHERE ${rowRange(behind)} ORDER BY key LIMIT 1 OFFSET ?`
 
+/** What goes through a whole file, when it is opened. */
+export const checkingIn = (prefix: string) => ({
+  streams: `SELECT aggregate, id, number, sequence, checksum, size_max, own_checksum FROM ${prefix}streams`,
+  events: `SELECT ${event} FROM ${prefix}events WHERE position > ? ORDER BY position LIMIT ?`,
+  // The other way round is noticed when the event is read.
+  untagged: `SELECT e.position FROM ${prefix}events e, json_each(e.tags) t
+    WHERE NOT EXISTS (SELECT 1 FROM ${prefix}event_tags x WHERE x.tag = t.value AND x.position = e.position) LIMIT 1`,
+})
+
 /** What the writer's thread runs. */
 export const writingIn = (prefix: string) => {
   const { head, stream, one, commit, checkpoint } = readingIn(prefix)
@@ -102,8 +111,9 @@ export const writingIn = (prefix: string) => {
     lastSequence: `SELECT max(sequence) FROM ${prefix}events WHERE stream = ?`,
     kindNumber: `SELECT number FROM ${prefix}kinds WHERE aggregate = ? AND type = ? AND revision = ?`,
     kind: `SELECT type, revision FROM ${prefix}kinds WHERE number = ?`,
-    addStream: `INSERT INTO ${prefix}streams (number, aggregate, id, sequence, checksum, size_max) VALUES (?, ?, ?, ?, ?, ?)`,
-    saveStream: `UPDATE ${prefix}streams SET sequence = ?, checksum = ?, size_max = ? WHERE number = ?`,
+    addStream: `INSERT INTO ${prefix}streams 
+    (number, aggregate, id, sequence, checksum, size_max, own_checksum) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+    saveStream: `UPDATE ${prefix}streams SET sequence = ?, checksum = ?, size_max = ?, own_checksum = ? WHERE number = ?`,
     addKind: `INSERT INTO ${prefix}kinds (number, aggregate, type, revision, checksum)
     VALUES (?, ?, ?, ?, ?)`,
     addEvent: `INSERT INTO ${prefix}events

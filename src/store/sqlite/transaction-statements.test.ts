@@ -168,7 +168,7 @@ test('the tables of the store cannot be changed, by whatever means', async (cont
   const before = await everything()
   for (const texts of [
     ["INSERT INTO events VALUES (2, 2, 1, 0, 7, 'x', '{}', NULL, NULL, 1, 1, NULL, NULL, 7)"],
-    ["INSERT INTO streams VALUES (9, 'a', 'b', 1, 7, 9)"],
+    ["INSERT INTO streams VALUES (9, 'a', 'b', 1, 7, 9, 7)"],
     ['UPDATE streams SET sequence = 7'],
     ['UPDATE log SET head = 1000'],
     ["INSERT INTO reservations VALUES ('account', 'ada', 'me', 9)"],
