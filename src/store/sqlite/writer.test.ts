@@ -3,6 +3,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { at } from '../../testing/checkpoint-at.ts'
 import { everything } from '../range.ts'
+import { settingsOf } from './options.ts'
+import { SqliteStore } from './sqlite-store.ts'
 import { freshPath, openStore, simpleCommit } from './sqlite-test.fixture.ts'
 
 const stream = { aggregate: 'account', id: 'ada' }
@@ -62,7 +64,9 @@ test('what is asked for at once is done in order, and a refusal is only its own'
 })
 
 test('what cannot be told to another thread is refused, and the others are served', async (context) => {
-  const store = await openStore(context, await freshPath(context))
+  // The store within the one that looks at its arguments first.
+  const store = await SqliteStore.open(settingsOf(await freshPath(context), {}), { warn: () => {}, now: () => 0 })
+  context.after(() => store.close())
   const odd = Symbol('s') as never
   const codes = await Promise.all(
     [
