@@ -33,6 +33,35 @@ const Loyalty = reaction('loyalty', aggregates)
   })
 // #endregion
 
+// #region concurrency
+const Audit = reaction('audit', aggregates, { concurrency: 10 }).on(Withdrawn, async ({ stream, data }, { signal }) => {
+  await tellAuditor(`${stream.id}: ${data.amount}`, signal)
+})
+// #endregion
+
+/** Somebody far away. */
+const told = new Set<string>()
+async function tellAuditor(line: string, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted()
+  await new Promise(setImmediate)
+  told.add(line)
+}
+
+test('a reaction can handle several events at once', async () => {
+  await using bank = await domain({ aggregates, reactions: { audit: Audit } }).start({ projections: 'manual' })
+  for (const id of ['ada', 'bob']) {
+    await bank.account(id).open({ owner: id })
+    await bank.account(id).deposit({ amount: 100 })
+    for (const amount of [1, 2]) await bank.account(id).withdraw({ amount })
+  }
+  await bank.reactions.runOnce('audit')
+  assert.deepEqual(
+    [...told].filter((line) => line.startsWith('ada')),
+    ['ada: 1', 'ada: 2'],
+  )
+  assert.equal(told.size, 4)
+})
+
 test('a reaction can remember', async () => {
   await using bank = await domain({ aggregates, reactions: { loyalty: Loyalty } }).start({ projections: 'manual' })
   const ada = bank.account('ada')

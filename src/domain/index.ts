@@ -59,6 +59,7 @@ export {
   type Due,
   type Handling,
   type Reaction,
+  type ReactionOptions,
   type ReactionTools,
   reaction,
 } from './reaction.ts'

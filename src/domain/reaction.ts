@@ -7,7 +7,10 @@ import type { AcceptedBy, CommandOf, RefusedBy } from './command.ts'
 import { DefinitionError } from './error.ts'
 import type { AnyEventKind, EventOf, Family, RecordedEvent } from './event.ts'
 import { changedPolicy, type FailurePolicy, policyDefault } from './failure-policy.ts'
+import { checkKeys, checkOption } from './options.ts'
 import { checkId } from './stream.ts'
+
+const concurrencyMax = 1000
 
 /** When a scheduled command is due: at a time, or so long after the event happened. */
 export type Due = Date | { readonly afterMs: number }
@@ -29,7 +32,10 @@ export interface ReactionTools<A, State = undefined> {
   readonly state: State
   /** Changes it; `undefined` forgets it. It is kept together with the checkpoint, so an event that fails changes nothing. */
   setState(next: State | undefined): void
-  /** Aborted when the domain stops: give up waiting, the event is handled again. */
+  /**
+   * Aborted when the domain stops, another process has taken over, or an event before this one cannot be handled now: give up
+   * waiting, the event is handled again.
+   */
   readonly signal: AbortSignal
 }
 
@@ -37,6 +43,15 @@ export interface ReactionTools<A, State = undefined> {
 export interface Memory {
   readonly initial: () => unknown
   readonly key: (event: RecordedEvent) => string
+}
+
+/** How a reaction is run. */
+export interface ReactionOptions {
+  /**
+   * How many events are handled at once: 1 by default, so all of them in the order of the log. With more, events with one key are still
+   * handled in their order: those of one stream, or those that share a state, if the reaction has states.
+   */
+  readonly concurrency?: number
 }
 
 /** How one kind of event is handled. */
@@ -51,6 +66,8 @@ export interface Reaction<Name extends string, A, State = undefined> {
   readonly handlings: ReadonlyMap<Family, Handling>
   readonly policy: Required<FailurePolicy>
   readonly memory: Memory | undefined
+  /** How many events are handled at once. */
+  readonly concurrency: number
   /**
    * Gives it a state of its own, one for each key: the stream's id by default. To be said before `on`.
    *
@@ -62,7 +79,7 @@ export interface Reaction<Name extends string, A, State = undefined> {
     kind: Kind,
     handle: (event: EventOf<Kind>, tools: ReactionTools<A, State>) => Promise<void> | void,
   ): Reaction<Name, A, State>
-  /** Says what happens when a handler throws. Events queue behind a parked one of the same stream. */
+  /** Says what happens when a handler throws. Events queue behind a parked one with the same key: that of its state, or its stream. */
   onFailure(policy: FailurePolicy): Reaction<Name, A, State>
 }
 
@@ -74,16 +91,22 @@ export type AnyReaction = Reaction<string, any, any>
  *     reaction('welcome', { account: Account }).on(Opened, async ({ stream }, { dispatch }) => {
  *       await dispatch({ aggregate: 'account', id: stream.id, name: 'deposit', data: { amount: 10 } })
  *     })
+ *
+ * @throws DefinitionError `OPTION_INVALID`
  */
 export function reaction<
   const Name extends string,
   A extends Record<string, AnyAggregate> = Record<string, AnyAggregate>,
->(name: Name, _aggregates?: A): Reaction<Name, A> {
+>(name: Name, _aggregates?: A, options: ReactionOptions = {}): Reaction<Name, A> {
   checkId('the name of a reaction', name)
-  return build({ name, handlings: new Map(), policy: policyDefault, memory: undefined })
+  checkKeys(`reaction(${JSON.stringify(name)}, aggregates, options)`, options, ['concurrency'])
+  const { concurrency = 1 } = options
+  const isGood = (found: number) => Number.isSafeInteger(found) && found >= 1 && found <= concurrencyMax
+  checkOption('concurrency', concurrency, isGood, `a whole number from 1 to ${concurrencyMax}`)
+  return build({ name, handlings: new Map(), policy: policyDefault, memory: undefined, concurrency })
 }
 
-type Parts = Pick<AnyReaction, 'name' | 'handlings' | 'policy' | 'memory'>
+type Parts = Pick<AnyReaction, 'name' | 'handlings' | 'policy' | 'memory' | 'concurrency'>
 
 function build(parts: Parts): any {
   const { name, handlings, policy } = parts

@@ -1,173 +1,205 @@
-/** Some events of a reaction, handled one after the other: what each leaves, until it is saved. */
+/** One event that a reaction handles: as often as it takes, and what that leaves, until it is saved. */
 import { streamKey } from '../domain/code-projection.ts'
 import { decode, encode } from '../domain/encoding.ts'
 import { ProjectionError } from '../domain/error.ts'
 import type { RecordedEvent } from '../domain/event.ts'
-import type { Json } from '../domain/json.ts'
 import type { PlainCommand } from '../domain/plain-command.ts'
 import { Rejection } from '../domain/rejection.ts'
 import { checkId } from '../domain/stream.ts'
 import { eventOf } from '../kernel/rehydrate.ts'
 import type { Row, StoredEvent } from '../store/store.ts'
 import { isForLater, isNewer, isOutage, Overtaken } from './blame.ts'
-import { type ParkedEvents, parkedRow, reasonOf } from './parked-events.ts'
-import { type Means, ReactionCall, type ReactionOptions } from './reaction-call.ts'
+import type { Keys } from './lanes.ts'
+import { parkedRow, reasonOf } from './parked-events.ts'
+import { type Means, ReactionCall, type ReactionStepsOptions } from './reaction-call.ts'
 import { type ReactionRows, stateKey } from './reaction-rows.ts'
+import type { ReactionStates } from './reaction-states.ts'
+
+/** What the runs of a reaction share. */
+export interface RunContext extends Pick<Means, 'fence'> {
+  /** As for a handler. @param isCut asked when it is the row's turn: if so it is not stored */
+  readonly keep: (row: Row, isCut: () => boolean) => Promise<boolean>
+  readonly options: ReactionStepsOptions
+  readonly rows: ReactionRows
+  readonly states: ReactionStates
+}
+
+/**
+ * How a run ended. `later`: the event is to be handled another time, or by another. `overtaken`: another runner was found to be faster.
+ * `thrown`: the reaction has to stop before it, or the store fails.
+ */
+export type RunEnd = 'done' | 'later' | 'overtaken' | { readonly thrown: unknown }
 
 export class EventRun {
-  readonly #options: ReactionOptions
-  readonly #reactionRows: ReactionRows
-  readonly #parked: ParkedEvents | undefined
-  readonly #means: Pick<Means, 'keep' | 'fence'>
-  /** States as the events so far have left them, by the keys of their rows. */
-  readonly #states = new Map<string, Json | undefined>()
-  /** Streams of events that were parked in this run. */
-  readonly #blocked = new Set<string>()
+  readonly stored: StoredEvent
+  /** Events with one key are handled one after the other, and queue behind one that is parked. */
+  readonly keys: Keys
+  /** The key of the row that holds the event's state; none for an event that cannot be read, which fails when it is handled. */
+  readonly stateKey: string | undefined
+  readonly #context: RunContext
+  readonly #ending = new AbortController()
+  #isCut = false
+  #rows: readonly Row[] = []
+  #isParked = false
+
+  constructor(context: RunContext, stored: StoredEvent) {
+    this.#context = context
+    this.stored = stored
+    const stream = streamKey(stored)
+    const key = this.#userKey()
+    this.stateKey = key === undefined ? undefined : stateKey(key)
+    // One that cannot be read stands in the way of all of its stream.
+    this.keys = key === undefined ? { holds: [stream], waitsFor: [stream] } : { holds: [key], waitsFor: [key, stream] }
+  }
+
   /** What is to be saved together with the checkpoint. */
-  readonly rows: Row[] = []
-  /** Whether another runner was found to be faster. */
-  isOvertaken: boolean = false
-
-  /**
-   * @param parked what is parked already; without it nothing queues
-   */
-  constructor(
-    options: ReactionOptions,
-    rows: ReactionRows,
-    parked: ParkedEvents | undefined,
-    means: Pick<Means, 'keep' | 'fence'>,
-  ) {
-    this.#options = options
-    this.#reactionRows = rows
-    this.#parked = parked
-    this.#means = means
+  get rows(): readonly Row[] {
+    return this.#rows
   }
 
-  /** Reads the states that the events will want, all at once. */
-  async loadStates(events: readonly StoredEvent[]): Promise<void> {
-    const { reaction, store, name } = this.#options
-    if (reaction.memory === undefined) return
-    const keys = new Set<string>()
-    for (const stored of events) {
-      const key = this.#stateKeyOf(stored)
-      if (key !== undefined) keys.add(key)
-    }
-    const values = keys.size === 0 ? [] : await store.loadRows(name, [...keys])
-    for (const [i, key] of [...keys].entries()) this.#states.set(key, values[i])
+  get isParked(): boolean {
+    return this.#isParked
   }
 
-  /**
-   * Handles an event, again and again if it fails, and in the end as the policy says.
-   *
-   * @returns false if it is to be handled later, or by another
-   * @throws ProjectionError `PROJECTION_FAILED`; what the store throws where it is the store that fails
-   */
-  async handle(stored: StoredEvent, signal: AbortSignal): Promise<boolean> {
-    const { reaction, lead } = this.#options
-    const { policy } = reaction
-    const key = streamKey(stored)
-    if (this.#blocked.has(key) || this.#parked?.blocks(key)) {
-      this.#park(stored, `it queues behind another of the stream ${key}`)
-      return true
-    }
-    for (let tries = 0; ; tries++) {
-      if (signal.aborted || !(await lead.keepLead())) return false
-      try {
-        await this.#call(stored, signal)
-        return true
-      } catch (cause) {
-        if (signal.aborted || isForLater(cause)) return false
-        if (isOutage(cause) || isNewer(cause)) throw cause
-        if (tries >= policy.retries) {
-          this.#giveUp(stored, cause)
-          return true
-        }
-        await lead.tries.again(stored, tries, cause, policy, signal)
+  /** Ends it: nothing that it does from here on has an effect. */
+  cut(): void {
+    this.#isCut = true
+    this.#ending.abort()
+  }
+
+  /** Puts the event aside. */
+  park(reason: string): void {
+    this.#isParked = true
+    this.#rows = [parkedRow(this.stored, this.keys.holds, reason, this.#context.options.environment.now())]
+  }
+
+  /** Handles the event, again and again if it fails, and in the end as the policy says. Never throws. */
+  handle(signal: AbortSignal): Promise<RunEnd> {
+    return this.#until(signal, async () => {
+      const { reaction, lead } = this.#context.options
+      const { policy } = reaction
+      for (let tries = 0; ; tries++) {
+        if (this.#ending.signal.aborted || !(await lead.keepLead())) return 'later'
+        const end = await this.#try()
+        if (typeof end === 'string' || isOutage(end.thrown) || isNewer(end.thrown)) return end
+        if (tries >= policy.retries) return this.#giveUp(end.thrown)
+        await lead.tries.again(this.stored, tries, end.thrown, policy, this.#ending.signal)
       }
+    })
+  }
+
+  /** Handles an event that was parked, once: it stays so if it fails. @throws what the store throws */
+  async attempt(signal: AbortSignal): Promise<'done' | 'failed' | 'overtaken'> {
+    const end = await this.#until(signal, () => this.#try())
+    if (end === 'later') return 'failed'
+    if (typeof end === 'string') return end
+    if (isOutage(end.thrown) || isNewer(end.thrown)) throw end.thrown
+    warnOf(this.#context.options, 'park', this.#called, end.thrown)
+    return 'failed'
+  }
+
+  async #until(signal: AbortSignal, work: () => Promise<RunEnd>): Promise<RunEnd> {
+    if (signal.aborted) return 'later'
+    const end = () => this.#ending.abort(signal.reason)
+    signal.addEventListener('abort', end, { once: true })
+    try {
+      return await work()
+    } catch (thrown) {
+      return { thrown }
+    } finally {
+      signal.removeEventListener('abort', end)
     }
   }
 
-  /** Handles an event that was parked; says whether it could be. @throws what the store throws */
-  async attempt(stored: StoredEvent, signal: AbortSignal): Promise<boolean> {
+  async #try(): Promise<RunEnd> {
     try {
-      await this.#call(stored, signal)
-      return true
+      this.#rows = await this.#call()
+      return 'done'
     } catch (cause) {
-      if (isOutage(cause) || isNewer(cause)) throw cause
-      if (!signal.aborted && !isForLater(cause)) {
-        warnOf(this.#options, 'park', `${stored.type} at ${stored.position}`, cause)
-      }
-      return false
+      if (cause instanceof Overtaken && !this.#isCut) return 'overtaken'
+      if (this.#ending.signal.aborted || isForLater(cause)) return 'later'
+      return { thrown: cause }
     }
   }
 
-  async #call(stored: StoredEvent, signal: AbortSignal): Promise<void> {
-    const { reaction, kinds, dispatch, stateAt } = this.#options
-    const event = this.#lifted(stored)
-    const key = reaction.memory === undefined ? undefined : this.#checkedKey(reaction.memory.key(event))
-    const onRefused = (command: PlainCommand, why: unknown) => warnOfRefused(this.#options, command, why)
-    const { keep, fence } = this.#means
-    const means = { dispatch, stateAt, keep, fence, onRefused, state: this.#stateUnder(key), signal }
-    const call = new ReactionCall(reaction.name, event, this.#reactionRows, means)
-    try {
-      await call.run(kinds.of(stored)!.handle)
-    } catch (error) {
-      if (error instanceof Overtaken) this.isOvertaken = true
-      throw error
-    }
+  async #call(): Promise<readonly Row[]> {
+    const { options, rows, states } = this.#context
+    const { reaction, kinds, dispatch, stateAt } = options
+    const event = this.#lifted()
+    const key = reaction.memory === undefined ? undefined : checkedStateKey(reaction.memory.key(event))
+    const before = key === undefined ? undefined : states.get(key)
+    const state = before === undefined ? reaction.memory?.initial() : decode(before)
+    const onRefused = (command: PlainCommand, why: unknown) => warnOfRefused(options, command, why)
+    const means = { dispatch, stateAt, onRefused, state, ...this.#guarded, signal: this.#ending.signal }
+    const call = new ReactionCall(reaction.name, event, rows, means)
+    await call.run(kinds.of(this.stored)!.handle)
+    const left: Row[] = []
     const { changedState } = call
     if (changedState !== undefined && key !== undefined) {
-      const { state } = changedState
-      const value = state === undefined ? undefined : encode(`The state of the reaction ${reaction.name}`, state)
-      this.#states.set(key, value)
-      this.rows.push({ key, value })
+      const { state: after } = changedState
+      const value = after === undefined ? undefined : encode(`The state of the reaction ${reaction.name}`, after)
+      states.set(key, value)
+      left.push({ key, value })
     }
-    this.rows.push(...call.timers, ...this.#reactionRows.handled(stored.position))
+    return [...left, ...call.timers, ...rows.handled(this.stored.position)]
   }
 
-  #giveUp(stored: StoredEvent, cause: unknown): void {
-    const { type, position } = stored
-    const { giveUp } = this.#options.reaction.policy
-    if (giveUp === 'stop') throw failureOf(this.#options, position, type, cause)
-    warnOf(this.#options, giveUp, `${type} at ${position}`, cause)
-    if (giveUp === 'park') this.#park(stored, reasonOf(cause))
-    else this.rows.push(...this.#reactionRows.handled(position))
+  /** Nothing has an effect any more once it is cut. */
+  get #guarded(): Pick<Means, 'keep' | 'fence'> {
+    const { keep, fence } = this.#context
+    const check = () => {
+      if (this.#isCut) throw new Overtaken()
+    }
+    return {
+      keep: (row) => keep(row, () => this.#isCut),
+      fence: async () => {
+        check()
+        await fence()
+        check()
+      },
+    }
   }
 
-  #park(stored: StoredEvent, reason: string): void {
-    const key = streamKey(stored)
-    this.#blocked.add(key)
-    this.rows.push(parkedRow(stored, [key], reason, this.#options.environment.now()))
+  #giveUp(cause: unknown): RunEnd {
+    const { options, rows } = this.#context
+    const { type, position } = this.stored
+    const { giveUp } = options.reaction.policy
+    if (giveUp === 'stop') return { thrown: failureOf(options, position, type, cause) }
+    warnOf(options, giveUp, this.#called, cause)
+    if (giveUp === 'park') this.park(reasonOf(cause))
+    else this.#rows = rows.handled(position)
+    return 'done'
   }
 
-  /** The state as it was left last; the initial one if there is none. */
-  #stateUnder(key: string | undefined): unknown {
-    const value = key === undefined ? undefined : this.#states.get(key)
-    return value === undefined ? this.#options.reaction.memory?.initial() : decode(value)
+  get #called(): string {
+    return `${this.stored.type} at ${this.stored.position}`
   }
 
-  /** The key of the row that holds an event's state; none for an event that cannot be read, which fails when it is handled. */
-  #stateKeyOf(stored: StoredEvent): string | undefined {
+  #lifted(): RecordedEvent {
+    return eventOf(this.#context.options.kinds.of(this.stored)!.kind, this.stored)
+  }
+
+  #userKey(): string | undefined {
+    const { memory } = this.#context.options.reaction
+    if (memory === undefined) return undefined
     try {
-      return this.#checkedKey(this.#options.reaction.memory!.key(this.#lifted(stored)))
+      const key = memory.key(this.#lifted())
+      checkedStateKey(key)
+      return key
     } catch {
       return undefined
     }
   }
+}
 
-  #lifted(stored: StoredEvent): RecordedEvent {
-    return eventOf(this.#options.kinds.of(stored)!.kind, stored)
-  }
-
-  #checkedKey(key: unknown): string {
-    checkId('the key of a state', key)
-    return stateKey(key)
-  }
+function checkedStateKey(key: unknown): string {
+  checkId('the key of a state', key)
+  return stateKey(key)
 }
 
 /** The error of a reaction that stands before something that it cannot handle. */
 export function failureOf(
-  { reaction }: ReactionOptions,
+  { reaction }: ReactionStepsOptions,
   position: number,
   event: string,
   cause: unknown,
@@ -177,7 +209,7 @@ export function failureOf(
 
 /** Warns of what is skipped or parked. */
 export function warnOf(
-  { reaction, warn }: ReactionOptions,
+  { reaction, warn }: ReactionStepsOptions,
   giveUp: 'skip' | 'park',
   what: string,
   cause: unknown,
@@ -188,7 +220,7 @@ export function warnOf(
 
 /** Warns of a command that was not accepted, and that no handler asks about. */
 export function warnOfRefused(
-  { reaction, warn }: ReactionOptions,
+  { reaction, warn }: ReactionStepsOptions,
   { name, aggregate, id }: PlainCommand,
   why: unknown,
 ): void {

@@ -10,6 +10,8 @@ export interface LeaderOptions extends Omit<LeadershipOptions, 'name'> {
   readonly name: string
   /** Makes the stored checkpoint this process's own. */
   readonly takeOver: () => Promise<void>
+  /** Waits for what is under way. */
+  readonly finish: () => Promise<void>
   /** Whether a run follows the log here: it keeps the lease. */
   readonly isFollowed: () => boolean
 }
@@ -62,8 +64,9 @@ export class Leader {
     this.#leadership.doubt()
   }
 
-  /** Gives the lease back, if this process has it. @param before done first */
+  /** Waits for what is under way, and gives the lease back, if this process has it. @param before done first then */
   async release(before: () => Promise<void> = async () => {}): Promise<void> {
+    await this.#options.finish().catch(() => {})
     if (!this.#leadership.held) return
     await before().catch(() => {})
     await this.#leadership.release().catch(() => {})

@@ -4,57 +4,13 @@
  */
 import { hasCode, ProjectionError, StoreError } from '../domain/error.ts'
 import { Breath } from '../kernel/breath.ts'
-import type { Environment } from '../kernel/environment.ts'
-import type { EventStore, LogPlace, ProjectionStore, Row } from '../store/store.ts'
+import type { LogPlace, Row } from '../store/store.ts'
 import { Checkpoint, type When, type Work } from './checkpoint.ts'
 import { Exclusive } from './exclusive.ts'
 import { retiredAt } from './generations.ts'
 import { listParked, type ParkedEvent, ParkedEvents } from './parked-events.ts'
-import type { Recognition } from './recognition.ts'
-import type { Lead, RetryResult, StepResult } from './stepper.ts'
-
-/** Where checkpoint and rows are. It may change while a projection runs. */
-export interface Home {
-  readonly live: { readonly storage: string }
-  /** Finds out. */
-  load(): Promise<void>
-  /** Told that the rows do not serve any more; throws if there are no others. */
-  onRetired?(): void
-  /** Whether the rows are of an older revision, and are to be replaced. */
-  readonly isBehind?: boolean
-}
-
-/** What is known of rows beside a checkpoint. */
-export interface KnownRows {
-  /** Forgets all, and reads what is stored: now, or when it is wanted. */
-  load(store: ProjectionStore, storage: string, breath: Breath): Promise<void> | void
-  /** Takes over rows that were saved; passes over those that are of other kinds. */
-  apply(rows: readonly Row[]): void
-}
-
-export interface PlaceOptions {
-  /** What the projection or reaction is called, and is stored under if it has no home that says otherwise. */
-  readonly name: string
-  readonly store: EventStore & ProjectionStore
-  readonly environment: Environment
-  readonly lead: Lead
-  readonly home?: Home
-  readonly recognition: Recognition
-  /** What it keeps besides what is parked. */
-  readonly rows?: KnownRows
-}
-
-/** How what is parked is tried again. */
-export interface Retry {
-  /** How many at once. */
-  readonly size: number
-  /**
-   * Handles some, and saves what became of them; gives false if another runner was faster.
-   *
-   * @param blocks whether one that failed before them has a key
-   */
-  readonly attempt: (parked: readonly ParkedEvent[], blocks: (key: string) => boolean) => Promise<boolean>
-}
+import type { Home, KnownRows, PlaceOptions, Retry } from './place-options.ts'
+import type { RetryResult, StepResult } from './stepper.ts'
 
 /** Rows forgotten in one step. */
 const resetSize = 1000
@@ -121,9 +77,21 @@ export class Place {
     })
   }
 
-  /** Saves the checkpoint behind what was passed over. */
+  /** Waits for what is under way. */
+  end(): Promise<void> {
+    return this.#exclusive.run(async () => {
+      if (this.#isStale) await this.#options.underWay?.giveUp()
+      else if (!(await this.#finish())) this.#overtaken(undefined)
+    })
+  }
+
+  /** Saves what is done of what is under way, and the checkpoint behind what was passed over. */
   flush(): Promise<void> {
-    return this.#exclusive.run(() => this.#checkpoint.flush())
+    return this.#exclusive.run(async () => {
+      const { underWay } = this.#options
+      if (underWay !== undefined && !this.#isStale && !(await underWay.save())) return this.#overtaken(undefined)
+      await this.#checkpoint.flush()
+    })
   }
 
   /** Does some work while nothing else is done, after which other rows may serve. */
@@ -168,6 +136,7 @@ export class Place {
   retryParked(signal: AbortSignal, { size, attempt }: Retry): Promise<RetryResult | undefined> {
     return this.#exclusive.run(async () => {
       await this.#takeOverIfStale()
+      if (!(await this.#finish())) return this.#overtaken(undefined)
       const breath = new Breath(this.#options.environment)
       const before = await this.parked.all(breath)
       const blocked = new Set<string>()
@@ -194,9 +163,10 @@ export class Place {
   skipParked(position: number, rowsWith: () => readonly Row[] = () => []): Promise<boolean> {
     return this.#exclusive.run(async () => {
       await this.#takeOverIfStale()
+      if (!(await this.#finish())) return this.#overtaken(false)
       const rows = this.parked.rowsWithout(position)
       if (rows.length === 0) throw new ProjectionError('PARKED_UNKNOWN', { projection: this.#options.name, position })
-      return (await this.save(this.here, [...rows, ...rowsWith()])) || this.#overtaken(false)
+      return (await this.keep([...rows, ...rowsWith()])) || this.#overtaken(false)
     })
   }
 
@@ -208,10 +178,13 @@ export class Place {
   reset(position: number, isKept: (key: string) => boolean): Promise<boolean> {
     return this.#exclusive.run(async () => {
       if (this.#isStale) await this.#takeOver('any')
+      await this.#options.underWay?.giveUp()
       const { key: own } = this.#options.recognition.row
       const to = await this.#placeInLog(position)
-      const { store } = this.#options
+      const { store, environment } = this.#options
+      const breath = new Breath(environment)
       for (let after: string | undefined; ; ) {
+        await breath.pause()
         const rows = await store.listRows(this.storage, { limit: resetSize, ...(after !== undefined && { after }) })
         const gone = rows.filter(({ key }) => key !== own && !isKept(key)).map(({ key }) => ({ key, value: undefined }))
         if (!(await this.save(this.here, gone))) return this.#overtaken(false)
@@ -239,6 +212,15 @@ export class Place {
   /** Saves rows, and how far the log is handled; false if another runner was faster. */
   save(to: LogPlace, rows: readonly Row[], when: When = 'now'): Promise<boolean> {
     return this.#change(rows, () => this.#checkpoint.advance(to, rows, when))
+  }
+
+  /**
+   * Saves rows, and goes no further; false if another runner was faster.
+   *
+   * @param isCut asked when it is their turn: if so they are not saved
+   */
+  keep(rows: readonly Row[], when: When = 'now', isCut: () => boolean = () => false): Promise<boolean> {
+    return this.#change(rows, async () => !isCut() && (await this.#checkpoint.advance(this.here, rows, when)))
   }
 
   /**
@@ -294,6 +276,10 @@ export class Place {
     })
   }
 
+  async #finish(): Promise<boolean> {
+    return (await this.#options.underWay?.finish()) ?? true
+  }
+
   /** Another runner was faster: nothing that is known here counts any more. */
   #overtaken<Result>(result: Result): Result {
     this.#isStale = true
@@ -308,6 +294,7 @@ export class Place {
   /** Makes the stored checkpoint this runner's own, and reads what is beside it: in this order, so that nobody changes it after the read. */
   async #takeOver(what: 'known' | 'any' = 'known'): Promise<void> {
     this.#isStale = true
+    await this.#options.underWay?.giveUp()
     do {
       await this.#find()
       if (what === 'known') await this.#recognise()
@@ -353,6 +340,8 @@ export class Place {
       const stored = await store.loadCheckpoint(storage)
       if (stored.position !== retiredAt) {
         const isHere = this.#checkpoint.isAt(storage, stored)
+        // It belongs to the checkpoint that was here, and would pass for the other runner's from here on.
+        if (!isHere) this.#options.underWay?.cut()
         this.#checkpoint.goTo(storage, stored)
         return isHere
       }

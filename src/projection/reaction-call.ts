@@ -20,6 +20,7 @@ import { Answer } from './answer.ts'
 import { isForLater, Overtaken } from './blame.ts'
 import { answerKey, answerRow, type ReactionRows } from './reaction-rows.ts'
 import type { Lead } from './stepper.ts'
+import type { Tail } from './tail.ts'
 import { momentOf, timerRow } from './timers.ts'
 
 /**
@@ -29,13 +30,15 @@ import { momentOf, timerRow } from './timers.ts'
  */
 export type Dispatch = (command: PlainCommand, fence: Fence) => Promise<Outcome>
 
-export interface ReactionOptions {
+export interface ReactionStepsOptions {
   readonly reaction: AnyReaction
   readonly kinds: HandledKinds<Handling>
   /** The name under which checkpoint and rows are stored. */
   readonly name: string
   readonly store: EventStore & ProjectionStore
   readonly environment: Environment
+  /** Tells when the log grows. */
+  readonly tail: Tail
   readonly warn: Warn
   readonly dispatch: Dispatch
   /** The state of an aggregate as it was at a sequence. */
@@ -44,7 +47,7 @@ export interface ReactionOptions {
 }
 
 /** What a run needs of the steps. */
-export interface Means extends Pick<ReactionOptions, 'dispatch' | 'stateAt'> {
+export interface Means extends Pick<ReactionStepsOptions, 'dispatch' | 'stateAt'> {
   /** Stores a row at once, durably; false if another runner was faster. */
   readonly keep: (row: Row) => Promise<boolean>
   /** @throws Overtaken */

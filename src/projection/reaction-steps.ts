@@ -1,52 +1,62 @@
 /**
- * How a reaction goes forward: a step sends the scheduled commands that are due, then handles the next events one after the
- * other. What it keeps changes together with its checkpoint. A crash in between repeats what was not saved yet; the ids of
+ * How a reaction goes forward: a step sends the scheduled commands that are due, then handles the next events, several at once if that is
+ * wanted. What it keeps changes together with its checkpoint. A crash in between repeats what was not saved yet; the ids of
  * the commands, which follow from the event's position and the command's name, make the repetition harmless.
+ *
+ * A step ends after a while though events are still under way: they go on, and the next step saves what they leave. So the lease is kept
+ * and scheduled commands are sent, however long a handler takes.
  */
 import { ProjectionError } from '../domain/error.ts'
 import type { AnyEventKind } from '../domain/event.ts'
 import type { PlainCommand } from '../domain/plain-command.ts'
 import { Breath } from '../kernel/breath.ts'
 import type { LogPlace, Row, StoredEvent } from '../store/store.ts'
+import { Bell } from './bell.ts'
 import { isHopeless, Overtaken } from './blame.ts'
-import { EventRun, failureOf, warnOf, warnOfRefused } from './event-run.ts'
-import { beforeNewer, type Looked, refuseNewer } from './newer-events.ts'
-import { isParkedUpTo, type ParkedEvent, type ParkedEvents, parkedRow, reasonOf, unparkedRow } from './parked-events.ts'
+import { EventFlow } from './event-flow.ts'
+import { EventRun, failureOf, type RunContext, warnOf, warnOfRefused } from './event-run.ts'
+import { Growth } from './growth.ts'
+import { beforeNewer, refuseNewer } from './newer-events.ts'
+import { isParkedUpTo, type ParkedEvent, parkedRow, reasonOf, unparkedRow } from './parked-events.ts'
 import { Place } from './place.ts'
-import type { ReactionOptions } from './reaction-call.ts'
+import type { UnderWay } from './place-options.ts'
+import type { ReactionStepsOptions } from './reaction-call.ts'
 import { isState, ReactionRows } from './reaction-rows.ts'
+import { ReactionStates } from './reaction-states.ts'
 import { readEach } from './read-each.ts'
 import { Recognition } from './recognition.ts'
 import type { RetryResult, Stepper, StepResult } from './stepper.ts'
 import { isTimerUpTo, positionOfTimer, type WaitingTimer } from './timers.ts'
 
-/** Events handled between two savings of the checkpoint. */
+/** Events that are read at once, and handled between two savings of the checkpoint. */
 const batchSize = 100
 /** After so long it is saved all the same: so much is repeated after a crash, and others see how far it is. */
 const stepMsMax = 1000
 
-/** How far the events of a page were handled. */
-interface Advance {
-  /** How many of them. */
+/** What the events of a step came to. */
+interface Handled {
+  /** How many were saved. */
   readonly events: number
-  /** The last place up to which nothing is left. */
-  readonly to: LogPlace
-  /** Whether there may be more of them. */
-  readonly isCut: boolean
-  /** What was thrown by the event behind, or by the store. */
-  readonly thrown?: unknown
+  /** Whether nothing is left of what was in the log. */
+  readonly isOver: boolean
 }
 
 /** Which of the commands that were due were sent: all, or some since the time of a step was over or another runner was faster. */
 type Fired = 'all' | 'some' | 'overtaken'
 
 export class ReactionSteps implements Stepper {
-  readonly #options: ReactionOptions
+  readonly #options: ReactionStepsOptions
   readonly #rows = new ReactionRows()
   readonly #place: Place
+  readonly #context: RunContext
+  readonly #flow: EventFlow
   readonly #breath: Breath
+  /** Rings when there may be something to do within a step. */
+  readonly #bell = new Bell()
+  /** The last place that was read, if something behind the checkpoint was. */
+  #read: LogPlace | undefined
 
-  constructor(options: ReactionOptions) {
+  constructor(options: ReactionStepsOptions) {
     const { name, reaction, kinds, store, environment, warn, lead } = options
     this.#options = options
     this.#breath = new Breath(environment)
@@ -55,7 +65,18 @@ export class ReactionSteps implements Stepper {
       functionsOf: ({ handle }) => [reaction.memory?.initial, reaction.memory?.key, handle],
       coverage: 'onward',
     })
-    this.#place = new Place({ name, store, environment, lead, recognition, rows: this.#rows })
+    const underWay = this.#underWay
+    this.#place = new Place({ name, store, environment, lead, recognition, rows: this.#rows, underWay })
+    this.#context = {
+      ...{ options, rows: this.#rows, states: new ReactionStates(), fence: this.#fence },
+      keep: (row, isCut) => this.#place.keep([row], 'durably', isCut),
+    }
+    this.#flow = new EventFlow({
+      ...{ context: this.#context, parked: this.#place.parked, concurrency: reaction.concurrency },
+      breath: this.#breath,
+      loadStates: (keys) => store.loadRows(name, keys),
+      onEnd: () => this.#bell.ring(),
+    })
   }
 
   // What is the same for every stepper.
@@ -65,6 +86,7 @@ export class ReactionSteps implements Stepper {
   readonly refresh = (): Promise<void> => this.#place.refresh()
   readonly beginBehind = (position: number): Promise<void> => this.#place.beginBehind(position)
   readonly save = (): Promise<void> => this.#place.flush()
+  readonly end = (): Promise<void> => this.#place.end()
   readonly parked = (): Promise<readonly ParkedEvent[]> => this.#place.listParked()
 
   get position(): number {
@@ -88,7 +110,7 @@ export class ReactionSteps implements Stepper {
         const { position, command, keys } = one!
         if (command === undefined) return keys.some(blocks) || this.#retry(position, signal)
         // A scheduled command waits for its time again, which has come.
-        return this.#place.save(this.#place.here, this.#place.parked.timerRows(position))
+        return this.#place.keep(this.#place.parked.timerRows(position))
       },
     })
   }
@@ -102,31 +124,14 @@ export class ReactionSteps implements Stepper {
     return this.#place.reset(position, keep ? isKept : () => false)
   }
 
-  // -- events ------------------------------------------------------------------------------------------------
-
   async #step(signal: AbortSignal): Promise<StepResult | undefined> {
-    const { store, kinds } = this.#options
     const fired = await this.#fireTimers(signal)
     if (fired === 'overtaken') return undefined
-    const { here } = this.#place
-    const range = { from: here.position + 1, to: Number.POSITIVE_INFINITY }
-    const read = await store.readAll(range, { ...kinds.filters, limit: batchSize, behind: here })
-    const examined = read.examined > here.position ? { position: read.examined, checksum: read.checksum } : here
-    const page = beforeNewer({ events: kinds.among(read.events), examined, isLast: read.isLast }, this.#kindOf)
-    const run = this.#run(this.#place.parked)
-    await run.loadStates(page.events)
-    // Who handles events with the states or the remembered answers of another place sends other commands than the first time.
-    if (page.events.length > 0 && !(await this.#place.isCurrent())) return undefined
-    const { events, to, isCut, thrown } = await this.#handle(run, page, signal)
-    // What was handled is kept, also where the store failed behind it: else a store that fails often would let nothing through.
-    const saved =
-      thrown instanceof ProjectionError
-        ? await this.#place.saveBefore(page.events[events]!.position, run.rows)
-        : await this.#place.save(to, run.rows, events > 0 ? 'now' : 'soon')
-    if (!saved || run.isOvertaken) return undefined
-    if (thrown !== undefined) throw thrown
-    const isOver = page.isLast && !isCut && fired === 'all'
-    return { events, caughtUp: isOver || signal.aborted, restMs: await this.#restMs() }
+    const dueMs = fired === 'all' ? await this.#restMs() : Number.POSITIVE_INFINITY
+    const handled = await this.#handle(signal, Math.min(stepMsMax, dueMs))
+    if (handled === undefined) return undefined
+    const { events, isOver } = handled
+    return { events, caughtUp: (isOver && fired === 'all') || signal.aborted, restMs: await this.#restMs() }
   }
 
   /** When the next scheduled command is due, in milliseconds from now. */
@@ -135,44 +140,152 @@ export class ReactionSteps implements Stepper {
     return Math.max(0, (next?.dueAt ?? Number.POSITIVE_INFINITY) - this.#options.environment.now())
   }
 
-  /** Handles events until one is not handled, or the time of a step is over. */
-  async #handle(run: EventRun, { events, examined }: Looked, signal: AbortSignal): Promise<Advance> {
-    const { environment } = this.#options
-    const end = environment.elapsed() + stepMsMax
-    let to = this.#place.here
-    for (const [i, event] of events.entries()) {
-      await this.#breath.pause()
-      try {
-        if (!(await run.handle(event, signal))) return { events: i, to, isCut: true }
-      } catch (thrown) {
-        return { events: i, to, isCut: true, thrown }
+  // -- events ------------------------------------------------------------------------------------------------
+
+  /** Handles events until nothing is left, or the time is over; what is under way then goes on. */
+  async #handle(signal: AbortSignal, mostMs: number): Promise<Handled | undefined> {
+    const { environment, tail, reaction } = this.#options
+    const end = environment.elapsed() + mostMs
+    const ring = () => this.#bell.ring()
+    const cancel = environment.after(mostMs, ring, { background: true })
+    signal.addEventListener('abort', ring, { once: true })
+    // One at a time, nothing could begin while another is under way.
+    const growth = reaction.concurrency > 1 ? new Growth(tail, ring) : undefined
+    let events = 0
+    let isAtEnd = false
+    try {
+      // However soon a scheduled command is due, something begins.
+      for (let isOver = signal.aborted; ; isOver = signal.aborted || environment.elapsed() >= end) {
+        await this.#breath.pause()
+        if (this.#flow.doneCount >= batchSize) {
+          const saved = await this.#saveDone()
+          if (saved === undefined) return undefined
+          events += saved
+        }
+        if (growth?.hasGrown) isAtEnd = false
+        if (!isOver && !isAtEnd && this.#flow.room > 0) {
+          growth?.mark()
+          const read = await this.#readMore()
+          if (read === undefined) return undefined
+          isAtEnd = read.isAtEnd
+        }
+        if (!isOver) this.#flow.begin(signal)
+        const mayRead = !isOver && !isAtEnd && this.#flow.room > 0
+        if (mayRead) continue
+        if (!this.#flow.isBusy || (isOver && !signal.aborted)) break
+        if (this.#flow.room > 0) growth?.watch(() => this.#readUpTo.position)
+        await this.#bell.wait()
       }
-      to = event
-      const isLast = i === events.length - 1
-      if (!isLast && environment.elapsed() >= end) return { events: i + 1, to, isCut: true }
+      const saved = await this.#saveDone()
+      const isOver = isAtEnd && this.#flow.size === 0
+      if (saved === undefined || !(await this.#end())) return undefined
+      return { events: events + saved, isOver }
+    } finally {
+      cancel()
+      signal.removeEventListener('abort', ring)
+      growth?.close()
     }
-    return { events: events.length, to: examined, isCut: false }
+  }
+
+  get #readUpTo(): LogPlace {
+    const { here } = this.#place
+    return this.#read !== undefined && this.#read.position > here.position ? this.#read : here
+  }
+
+  /** Takes the next events on; gives nothing if another runner was faster. If the store fails, what is under way goes on all the same. */
+  async #readMore(): Promise<{ readonly isAtEnd: boolean } | undefined> {
+    const { store, kinds } = this.#options
+    const behind = this.#readUpTo
+    try {
+      const range = { from: behind.position + 1, to: Number.POSITIVE_INFINITY }
+      const limit = Math.min(batchSize, this.#flow.room)
+      const read = await store.readAll(range, { ...kinds.filters, limit, behind })
+      const examined = read.examined > behind.position ? { position: read.examined, checksum: read.checksum } : behind
+      const page = beforeNewer({ events: kinds.among(read.events), examined, isLast: read.isLast }, this.#kindOf)
+      // Who handles events with the states or the remembered answers of another place sends other commands than the first time.
+      if (!(await this.#flow.add(page.events, () => this.#place.isCurrent()))) return undefined
+      this.#read = page.examined
+      return { isAtEnd: page.isLast }
+    } catch (error) {
+      // What was handled is kept: else a store that fails often would let nothing through.
+      if ((await this.#saveDone()) === undefined) return undefined
+      throw error
+    }
+  }
+
+  /** Saves what is done, as far as all before it is; gives how many events that were, or nothing if another runner was faster. */
+  async #saveDone(): Promise<number | undefined> {
+    const { count, last, rows } = this.#flow.done()
+    const saved = await this.#place.save(this.#doneUpTo(count, last), rows, count > 0 ? 'now' : 'soon')
+    if (!saved || this.#flow.isOvertaken) return undefined
+    this.#flow.saved(count)
+    return count
+  }
+
+  /**
+   * Goes back to the place where the flow has ended, if it has: what is behind is read again.
+   *
+   * @returns false if another runner was faster
+   * @throws what has ended it
+   */
+  async #end(): Promise<boolean> {
+    const { end } = this.#flow
+    if (end === undefined) return true
+    const isStop = end.thrown instanceof ProjectionError
+    if (isStop && !(await this.#place.saveBefore(end.event.position, []))) return false
+    this.#forget()
+    if ('thrown' in end) throw end.thrown
+    return true
+  }
+
+  /** The last place up to which nothing is left, if so many events are done. */
+  #doneUpTo(count: number, last: LogPlace | undefined): LogPlace {
+    const to = last ?? this.#place.here
+    const isAll = count === this.#flow.size
+    return isAll && this.#read !== undefined && this.#read.position > to.position ? this.#read : to
+  }
+
+  readonly #underWay: UnderWay = {
+    save: async () => (await this.#saveDone()) !== undefined,
+    finish: async () => {
+      await this.#flow.idle()
+      const isCurrent = (await this.#saveDone()) !== undefined
+      // What was not begun is read again.
+      this.#forget()
+      return isCurrent
+    },
+    cut: () => this.#flow.cut(),
+    giveUp: async () => {
+      await this.#flow.giveUp()
+      this.#forget()
+    },
+  }
+
+  #forget(): void {
+    this.#flow.clear()
+    this.#read = undefined
   }
 
   /** Handles a parked event once more; false if another runner was faster. */
   async #retry(position: number, signal: AbortSignal): Promise<boolean> {
-    const { here } = this.#place
-    const [stored] = await readEach(this.#options.store, [position], here)
+    const { store, name } = this.#options
+    const [stored] = await readEach(store, [position], this.#place.here)
     refuseNewer([stored!], this.#kindOf)
-    const run = this.#run(undefined)
-    await run.loadStates([stored!])
-    if (!(await this.#place.isCurrent())) return false
-    if (!(await run.attempt(stored!, signal))) return !run.isOvertaken
-    return this.#place.save(here, [unparkedRow(position), ...run.rows])
+    const run = new EventRun(this.#context, stored!)
+    const keys = run.stateKey === undefined ? [] : [run.stateKey]
+    const { states } = this.#context
+    await states.use(keys, (some) => store.loadRows(name, some))
+    try {
+      if (!(await this.#place.isCurrent())) return false
+      const end = await run.attempt(signal)
+      if (end !== 'done') return end !== 'overtaken'
+      return await this.#place.keep([unparkedRow(position), ...run.rows])
+    } finally {
+      for (const key of keys) states.release(key)
+    }
   }
 
   readonly #kindOf = (event: StoredEvent): AnyEventKind | undefined => this.#options.kinds.of(event)?.kind
-
-  /** @param parked what is parked already; without it nothing queues */
-  #run(parked: ParkedEvents | undefined): EventRun {
-    const keep = (row: Row) => this.#place.save(this.#place.here, [row], 'durably')
-    return new EventRun(this.#options, this.#rows, parked, { keep, fence: this.#fence })
-  }
 
   /** Nothing is decided any more for a runner that was overtaken. */
   readonly #fence = async (): Promise<void> => {
@@ -194,8 +307,7 @@ export class ReactionSteps implements Stepper {
       await this.#breath.pause()
       const rows = await this.#fire(next)
       if (rows === undefined) return 'overtaken'
-      if (!(await this.#place.save(this.#place.here, [{ key: next.key, value: undefined }, ...rows])))
-        return 'overtaken'
+      if (!(await this.#place.keep([{ key: next.key, value: undefined }, ...rows]))) return 'overtaken'
     }
   }
 

@@ -78,6 +78,7 @@ export class Runner {
     this.#leader = new Leader({
       ...{ name, store, environment, owner, durationMs: leaseMs },
       takeOver: () => this.#steps.takeOver(),
+      finish: async () => this.#steps.end?.(),
       isFollowed: () => this.alive,
     })
     this.#steps = stepper({
@@ -287,7 +288,6 @@ export class Runner {
   async #lead(from: number, follower: Follower, signal: AbortSignal): Promise<void> {
     const { environment } = this.#options
     const leaseMs = this.#leader.restMs
-    const examined = () => this.#steps.position
     for (let asked = 1; !(await this.#leader.take()); asked++) {
       this.#state = 'standby'
       this.#tries.clear()
@@ -309,6 +309,8 @@ export class Runner {
       if (this.#resume !== undefined) {
         this.#state = 'paused'
         mayHaveGrown = true
+        // What was under way may be done by now.
+        await this.#steps.save()
         await Promise.race([this.#resume.promise, sleep(environment, leaseMs, signal)])
         continue
       }
@@ -324,7 +326,7 @@ export class Runner {
       }
       const mostMs = Math.min(dueAt - environment.elapsed(), leaseMs)
       if (mayHaveGrown || mostMs <= 0) continue
-      mayHaveGrown = await follower.wait(signal, { examined, mostMs })
+      mayHaveGrown = await follower.wait(signal, { examined: () => this.#steps.position, mostMs })
       // Nothing happens: those who look from elsewhere see how far this is.
       if (!mayHaveGrown) await this.#steps.save()
     }

@@ -65,7 +65,9 @@ export interface Stepper {
    *   than this program
    */
   step(signal: AbortSignal): Promise<StepResult>
-  /** Saves the checkpoint behind what was passed over. */
+  /** Waits for what steps have left under way, if they do, and saves what came of it. */
+  end?(): Promise<void>
+  /** Saves what is done of what is under way, and the checkpoint behind what was passed over. */
   save(): Promise<void>
   /** What is parked, in the order of the log. */
   parked(): Promise<readonly ParkedEvent[]>

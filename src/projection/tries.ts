@@ -68,6 +68,11 @@ export class Tries {
     this.#warn('PROJECTION_STOOD_BACK', 'leaves an event that is newer than this program to a newer one', error)
   }
 
+  /** The event at a position is not tried any more. */
+  over(position: number): void {
+    this.#events.delete(position)
+  }
+
   /** Everything up to a position is handled. */
   reached(position: number): void {
     for (const each of this.#events.keys()) if (each <= position) this.#events.delete(each)

@@ -128,9 +128,9 @@ export interface Tally {
   readonly sum: number
 }
 
-/** Remembers something of each shelf, sends commands because of each event, and rings a bell later for some. */
+/** Remembers something of each shelf, sends commands because of each event, and rings a bell later for some; for several shelves at once. */
 const followUpOf = (isHealed: boolean) =>
-  reaction('follow up', { note: Note, bell: Bell })
+  reaction('follow up', { note: Note, bell: Bell }, { concurrency: 4 })
     .state((): Tally => ({ count: 0, sum: 0 }))
     .on(Put, async ({ data, position, stream: { id } }, { state, setState, dispatch, schedule }) => {
       const next = { count: state.count + 1, sum: state.sum + data.amount }
