@@ -138,7 +138,7 @@ export function checkListRows(projection: string, page: RowPage): void {
   checkProjection(projection)
   checkKeys('listRows(projection, page)', page, ['after', 'prefix', 'where', 'limit'])
   const { after, prefix, where, limit } = page ?? {}
-  need('limit', limit, (found) => isWhole(found, 0), 'a whole number from 0')
+  need('limit', limit, isLimit, 'a whole number from 0, or infinite')
   if (after !== undefined) checkKey('the key of a row', after)
   if (prefix !== undefined && prefix !== '') checkKey('the beginning of a key', prefix)
   checkOption('where', where, (found) => Array.isArray(found) && found.every(isCondition), 'a list of conditions')

@@ -257,7 +257,7 @@ export interface RowPage {
    * never leaves out one that does.
    */
   readonly where?: readonly Condition[]
-  /** At most so many rows, after the conditions. A page with fewer is the last. */
+  /** At most so many rows, after the conditions; infinite for all. A page with fewer is the last. */
   readonly limit: number
 }
 

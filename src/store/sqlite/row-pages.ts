@@ -57,7 +57,7 @@ export class RowPages {
     let tests = where.flatMap((condition) => testOf(condition) ?? [])
     let start = startOf(prefix, after)
     while (rows.length < limit) {
-      const left = limit - rows.length
+      const left = Math.min(limit - rows.length, Number.MAX_SAFE_INTEGER)
       const next = tests.length > 0 || left > sliceRows ? this.#next(projection, start, end) : undefined
       const found = this.#read(projection, start, next ?? end, tests, left)
       if (found === undefined) {

@@ -32,6 +32,7 @@ import { snapshots } from './snapshots.ts'
 import { transactionRaces } from './transaction-races.ts'
 import { transactionStatements } from './transaction-statements.ts'
 import { noTransactions, transactions } from './transactions.ts'
+import { unusualArguments } from './unusual-arguments.ts'
 
 /** @internal */
 export const groups: readonly ConformanceGroup[] = [
@@ -45,7 +46,7 @@ export const groups: readonly ConformanceGroup[] = [
   ...[races, prefixes, severalWriters, reservations],
   ...[snapshots, checkpoints, rows, rowPrefixes, rowConditions, leases, leaseClock],
   ...[transactions, transactionStatements, transactionRaces],
-  ...[argumentTexts, argumentNumbers, argumentSteps, argumentOptions, argumentTransactions],
+  ...[argumentTexts, argumentNumbers, argumentSteps, argumentOptions, argumentTransactions, unusualArguments],
   ...[wakeUps, closing, reopening],
 ]
 
