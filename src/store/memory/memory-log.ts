@@ -76,8 +76,11 @@ export class MemoryLog {
     const { length: count } = commit.events
     this.head += count
     const { command } = commit
-    const receipt = { sequence: stream.sequence, position: this.head, count, checksum }
-    return { status: 'stored', ...receipt, ...(command !== undefined && { command }) }
+    const { sequence } = stream
+    const { head: position } = this
+    return command === undefined
+      ? { status: 'stored', sequence, position, count, checksum }
+      : { status: 'stored', sequence, position, count, checksum, command }
   }
 
   /** Of the event at a position; 0 if there is none. */

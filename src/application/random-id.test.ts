@@ -1,0 +1,20 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { randomId } from './random-id.ts'
+
+const count = 5000
+
+test('random ids are UUIDs of version 4, each another one', () => {
+  const ids = Array.from({ length: count }, randomId)
+  for (const id of ids) assert.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
+  assert.equal(new Set(ids).size, count)
+})
+
+test('all of their other digits are random', () => {
+  const ids = Array.from({ length: count }, randomId)
+  const fixed = { 8: 1, 13: 1, 14: 1, 18: 1, 19: 4, 23: 1 } as Readonly<Record<number, number>>
+  for (let place = 0; place < 36; place++) {
+    const found = new Set(ids.map((id) => id[place]))
+    assert.equal(found.size, fixed[place] ?? 16, `at ${place}`)
+  }
+})
