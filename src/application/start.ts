@@ -8,7 +8,7 @@ import type { PlainCommand } from '../domain/plain-command.ts'
 import type { AnyProjection } from '../domain/projection.ts'
 import type { AnyReaction, Handling } from '../domain/reaction.ts'
 import { derivedCommandId } from '../kernel/command-id.ts'
-import { type Environment, waitAtMost } from '../kernel/environment.ts'
+import type { Environment } from '../kernel/environment.ts'
 import type { Fence } from '../kernel/fence.ts'
 import { Kernel } from '../kernel/kernel.ts'
 import { limitsOf } from '../kernel/limits.ts'
@@ -31,6 +31,7 @@ import { warnTo } from './logger.ts'
 import type { ManagedProjection } from './management.ts'
 import { type Aggregates, type ProjectionsByName, type ReactionsByName, reactionStorageName } from './running.ts'
 import { type StartOptions, settle } from './start-options.ts'
+import { type Stores, stopDomain } from './stop.ts'
 import { systemEnvironment } from './system-environment.ts'
 
 /** A domain's parts, none left out. */
@@ -78,20 +79,11 @@ export async function start(definition: SettledDefinition, options: StartOptions
     for (const { runner } of [...projections.values(), ...reactions.values()]) runner.start()
   }
   const stopping = new AbortController()
-  const stop = async () => {
+  const runners = (some: ReadonlyMap<string, ManagedProjection>) => [...some.values()].map(({ runner }) => runner)
+  const stop = () => {
     stopping.abort()
-    const stopAll = (some: ReadonlyMap<string, ManagedProjection>) =>
-      waitAtMost(environment, limits.stopTimeoutMs, Promise.all([...some.values()].map(({ runner }) => runner.stop())))
-    try {
-      // New commands are refused from now on, those of reactions too, whose events are handled again another time. Projections
-      // follow until the last event.
-      const drained = kernel.stop()
-      await stopAll(reactions)
-      await drained
-      await stopAll(projections)
-    } finally {
-      await closeStores(stores)
-    }
+    const followers = { reactions: runners(reactions), projections: runners(projections) }
+    return stopDomain({ kernel, ...followers, stores, environment, stopTimeoutMs: limits.stopTimeoutMs, warn })
   }
   const subscriptions = { store: stores.events, tail, environment, stopped: stopping.signal }
   const { aggregates } = definition
@@ -167,11 +159,6 @@ function reactionsOf(
   )
 }
 
-interface Stores {
-  readonly events: Store
-  readonly snapshots: Store
-}
-
 async function openStores(
   { events, snapshots }: ReturnType<typeof settle>,
   options: { readonly warn: Warn; readonly now: () => number },
@@ -183,14 +170,5 @@ async function openStores(
   } catch (error) {
     await eventStore.close()
     throw error
-  }
-}
-
-/** Both, even if one cannot be closed. */
-async function closeStores({ events, snapshots }: Stores): Promise<void> {
-  try {
-    await events.close()
-  } finally {
-    if (snapshots !== events) await snapshots.close()
   }
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { CancelledError, OutcomeUnknownError, OverloadError } from '../../src/index.ts'
 import { manualEnvironment } from '../../src/testing/manual-environment.ts'
-import { codesOf, logOf, settled, stands, startVaults, watched } from '../../test/kernel/rig.ts'
+import { codesOf, logOf, recorder, settled, stands, startVaults, watched } from '../../test/kernel/rig.ts'
 
 describe('Overload', () => {
   test('of one aggregate is answered with OVERLOADED at once, and is over when the mailbox is empty', async () => {
@@ -259,9 +259,68 @@ describe('Stopping', () => {
     await vaults.vault('a').add({ amount: 1 })
     await settled()
     const stopped = vaults.stop()
-    await environment.advance(5000)
-    await environment.advance(5000)
+    await environment.advance(4999)
+    assert.equal(await stands(stopped), 'pending')
+    await environment.advance(1)
     await stopped
+    assert.equal(environment.timers, 0)
+  })
+
+  test('ends in one limit where commands and projections both hang', async () => {
+    const watch = watched()
+    const [environment, log] = [manualEnvironment(), recorder()]
+    const options = { projections: 'automatic', limits: { stopTimeoutMs: 5000 }, log } as const
+    const vaults = await startVaults({ store: watch.store, environment, ...options })
+    await settled()
+    const never = new Promise<void>(() => {})
+    watch.disturb(({ method }) => (method === 'readAll' ? never : undefined))
+    await vaults.vault('a').add({ amount: 1 })
+    await settled()
+    watch.disturb(({ method }) => (['append', 'readAll'].includes(method) ? never : undefined))
+    const codes = codesOf([vaults.vault('a').add({ amount: 1 })])
+    await settled()
+    const stopped = vaults.stop()
+    await environment.advance(4999)
+    assert.equal(await stands(stopped), 'pending')
+    await environment.advance(1)
+    await stopped
+    assert.deepEqual([await codes, log.codes()], [['OUTCOME_UNKNOWN'], []])
+    assert.equal(environment.timers, 0)
+  })
+
+  test('does not wait for a store that cannot be closed longer than what is left of the limit', async () => {
+    const watch = watched()
+    const [environment, log] = [manualEnvironment(), recorder()]
+    const vaults = await startVaults({ store: watch.store, environment, limits: { stopTimeoutMs: 5000 }, log })
+    const closing = Promise.withResolvers<void>()
+    watch.disturb(({ method }) => (method === 'close' ? closing.promise : undefined))
+    const stopped = vaults.stop()
+    await environment.advance(4999)
+    assert.equal(await stands(stopped), 'pending')
+    await environment.advance(1)
+    await stopped
+    assert.deepEqual(log.codes(), ['STORE_NOT_CLOSED'])
+    closing.reject(new Error('no more'))
+    await settled()
+    assert.deepEqual(log.codes(), ['STORE_NOT_CLOSED', 'STORE_NOT_CLOSED'])
+  })
+
+  test('gives a store a second to close where commands have taken the whole limit', async () => {
+    const watch = watched()
+    const [environment, log] = [manualEnvironment(), recorder()]
+    const vaults = await startVaults({ store: watch.store, environment, limits: { stopTimeoutMs: 5000 }, log })
+    await vaults.vault('a').look()
+    const closing = Promise.withResolvers<void>()
+    const never = new Promise<void>(() => {})
+    watch.disturb(({ method }) => (method === 'close' ? closing.promise : method === 'append' ? never : undefined))
+    const codes = codesOf([vaults.vault('a').add({ amount: 1 })])
+    await settled()
+    const stopped = vaults.stop()
+    await environment.advance(5999)
+    assert.equal(await stands(stopped), 'pending')
+    closing.resolve()
+    await stopped
+    assert.deepEqual([await codes, log.codes()], [['OUTCOME_UNKNOWN'], []])
   })
 
   test('twice is stopping once, and commands after it get STOPPED', async () => {

@@ -9,6 +9,7 @@ export interface KernelWarning {
     | 'AGGREGATE_NOT_LOADED'
     | 'APPEND_REPEATED'
     | 'AGGREGATE_RESET'
+    | 'STORE_NOT_CLOSED'
     | 'PROJECTION_STOPPED'
     | 'PROJECTION_DELAYED'
     | 'PROJECTION_STOOD_BACK'
