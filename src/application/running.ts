@@ -230,7 +230,8 @@ export type Running<A, P, R = {}> = { readonly [K in keyof A]: (id: string) => H
   /** Managed like projections. */
   readonly reactions: Managed<keyof R>
   /**
-   * The log from a position on, then live: each event once, in order. It ends with the signal's reason, or when the domain stops.
+   * The log from a position on, then live: each event once, in order. It ends with the signal's reason, or when the domain stops. While it
+   * is waited for, the process is kept alive.
    *
    *     for await (const event of bank.events({ from: lastHandled + 1, types: ['MoneyDeposited'], signal })) ...
    *

@@ -1,7 +1,7 @@
 /**
  * A subscription: the log from a position on, then live. There is no switch between the two that could lose or double an
  * event: it is one loop that reads behind the last place it has examined and waits only when there is nothing left. The reader
- * pulls, so a slow one holds one page and nothing piles up. A log that is not the one that was read before is refused, not gone on with.
+ * pulls, so a slow one holds one page and nothing piles up; while it waits for events, the process is kept alive. A log that is not the one that was read before is refused, not gone on with.
  */
 import { checkKeys, checkOption, checkSignal, checkWhole } from '../domain/options.ts'
 import { Breath } from '../kernel/breath.ts'
@@ -96,12 +96,29 @@ async function* follow(
         yield event
       }
       behind = { position: page.examined, checksum: page.checksum }
-      if (page.isLast) await follower.wait(ended, { examined })
+      if (page.isLast) await keepAlive(environment, follower.wait(ended, { examined }))
     }
   } finally {
     follower.close()
   }
   if (!stopped.aborted) signal?.throwIfAborted()
+}
+
+/** Of the order of a day; it begins again then. */
+const aliveMs = 86_400_000
+
+/** A reader that waits for events has something to do, though there may be nothing else: the process goes on for it. */
+async function keepAlive(environment: Environment, wait: Promise<unknown>): Promise<void> {
+  let cancel = () => {}
+  const hold = () => {
+    cancel = environment.after(aliveMs, hold)
+  }
+  hold()
+  try {
+    await wait
+  } finally {
+    cancel()
+  }
 }
 
 /** What a read gives, or nothing once all is to end: a store that takes its time holds nobody up. */

@@ -1,0 +1,31 @@
+/** A process that only follows the log goes on for as long as it does, and no longer. */
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { test } from 'node:test'
+import { sqlite } from '../../src/store/sqlite/index.ts'
+import { startRows } from './pots.ts'
+
+test('a subscription keeps its process alive while it waits, and not when it was left', async (context) => {
+  const folder = await mkdtemp(join(tmpdir(), 'mneme-kept-alive-'))
+  context.after(() => rm(folder, { recursive: true, force: true }))
+  const path = join(folder, 'log.db')
+  await using pots = await startRows({ store: sqlite(path) })
+  await pots.pot('a').put({ amount: 1 })
+  const program = join(import.meta.dirname, 'follower.ts')
+  const child = spawn(process.execPath, [program, path, '3'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  context.after(() => child.kill())
+  const ended = once(child, 'exit')
+  const heard: number[] = []
+  for await (const line of createInterface({ input: child.stdout })) {
+    heard.push(Number(line))
+    // It has nothing left to read now; what comes next is stored only when it may have ended long since.
+    if (heard.length < 3) await pots.pot('a').put({ amount: 1 })
+  }
+  assert.deepEqual(heard, [1, 2, 3])
+  assert.deepEqual(await ended, [0, null])
+})
