@@ -80,14 +80,22 @@ export function management(
     parked: async (name: string) => named(name).runner.parked(),
     retryParked: async (name: string) => named(name).runner.retryParked(),
     skipParked: async (name: string, position: number) => named(name).runner.skipParked(position),
-    reset: async (name: string, options: ResetOptions) => reset(named(name).runner, options),
+    reset: async (name: string, options: ResetOptions) => reset(named(name), options),
   })
 }
 
-async function reset(runner: Runner, options: ResetOptions): Promise<void> {
+async function reset({ runner, rebuilder }: ManagedProjection, options: ResetOptions): Promise<void> {
   checkKeys('reset(name, options)', options, ['from', 'keep'])
   const { from, keep = false } = options ?? {}
   checkWhole('from', from ?? null, 1)
+  if (rebuilder !== undefined) {
+    checkOption(
+      'from',
+      from,
+      (found) => found === 1,
+      '1 for a projection with rows, which all of its events make; or use rebuild(name)',
+    )
+  }
   checkOption('keep', keep, (found) => typeof found === 'boolean', 'true or false')
   await runner.reset(from - 1, keep)
 }

@@ -71,6 +71,11 @@ export interface ProjectionName<Name extends string> {
 export function projection<const Name extends string, Row>(name: Name, initial: () => Row): Projection<Name, Row, never>
 export function projection<const Name extends string>(name: Name): ProjectionName<Name>
 export function projection(name: string, ...rest: readonly (() => unknown)[]): unknown {
+  if (rest.length > 1)
+    invalid(
+      String(name),
+      'it is given more than a name and an initial row: the rest follows by methods, such as .revision(2)',
+    )
   if (rest.length > 0) return projectionOf(name, rest[0]!)
   checkId('the name of a projection', name)
   return Object.freeze({

@@ -356,7 +356,7 @@ export const catalogue = {
   PROJECTION_UNKNOWN: entry(
     (f: { readonly projection: unknown; readonly known: readonly string[] }) =>
       `There is no projection ${brief(f.projection)}; this domain has ${f.known.join(', ') || 'none'}`,
-    'Correct the name, or add it to domain({ projections }).',
+    'Correct the name, or add it to the domain; `projections` manages projections, and `reactions` reactions.',
   ),
 } as const
 

@@ -1,7 +1,7 @@
 /** Errors: one catalogue, messages of four parts, codes to match by. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { DefinitionError, hasCode, InputError, MnemeError, StoreError } from './error.ts'
+import { DefinitionError, EventError, hasCode, InputError, LoadError, MnemeError, StoreError } from './error.ts'
 import { catalogue, type ErrorCode, type FactsOf, messageOf } from './error-catalogue.ts'
 
 const stream = { aggregate: 'account', id: 'ada' }
@@ -133,4 +133,21 @@ test('a message is short, however large the input or the cause', () => {
   ]
   for (const { message, code } of errors) assert.ok(message.length < 3_000, `${code}: ${message.length}`)
   assert.match(errors[0]!.message, /items\.9: Too small; and 49990 more/)
+})
+
+test('an error as JSON says all but its stack, and why', () => {
+  const cause = new RangeError('too far')
+  const error = new LoadError('AGGREGATE_LOAD_FAILED', { stream, retryInMs: 1 }, cause)
+  const { name, code, message, retryable, facts } = error
+  assert.deepEqual(JSON.parse(JSON.stringify({ error })), {
+    error: { name, code, message, retryable, facts, cause: 'RangeError: too far' },
+  })
+  assert.match(message, /could not be loaded/)
+})
+
+test('an aggregate whose events are newer than the program is not to be tried again by it', () => {
+  const newer = new EventError('EVENT_NEWER', { event: 'X', revision: 3, known: 2 })
+  const facts = { stream, retryInMs: 1 }
+  assert.equal(new LoadError('AGGREGATE_LOAD_FAILED', facts, newer).retryable, false)
+  assert.equal(new LoadError('AGGREGATE_LOAD_FAILED', facts, new Error('odd')).retryable, true)
 })

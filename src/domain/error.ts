@@ -24,9 +24,20 @@ export class MnemeError<Code extends ErrorCode = ErrorCode> extends Error {
     super(messageOf(code, facts, cause), cause === undefined ? undefined : { cause })
     this.code = code
     this.facts = facts
-    this.retryable = catalogue[code].retryable
+    this.retryable = catalogue[code].retryable && passes(code, cause)
+  }
+
+  /** What `JSON.stringify` makes of it: all but the stack. */
+  toJSON(): Record<string, unknown> {
+    const { name, code, message, retryable, facts, cause } = this
+    const why = cause instanceof Error && !('toJSON' in cause) ? `${cause.name}: ${cause.message}` : cause
+    return { name, code, message, retryable, facts, ...(cause !== undefined && { cause: why }) }
   }
 }
+
+/** Events that are newer than this program stay so for as long as it runs. */
+const passes = (code: ErrorCode, cause: unknown): boolean =>
+  code !== 'AGGREGATE_LOAD_FAILED' || !(cause instanceof MnemeError) || cause.code !== 'EVENT_NEWER'
 
 type DefinitionCode = 'DEFINITION_INVALID' | 'NAME_RESERVED' | 'SCHEMA_ASYNC' | 'OPTION_INVALID' | 'RUNTIME_UNSUPPORTED'
 

@@ -59,3 +59,8 @@ test('what has no function where one is needed is refused', () => {
   assert.throws(() => projection('p', 5 as never), { code: 'DEFINITION_INVALID' })
   assert.throws(() => projection('p', () => 0).on(Raised, undefined as never), { code: 'DEFINITION_INVALID' })
 })
+
+test('options, which it takes by methods, are not passed over in silence', () => {
+  const given = projection as unknown as (...parts: readonly unknown[]) => unknown
+  assert.throws(() => given('p', () => 0, { revision: 2 }), { code: 'DEFINITION_INVALID', message: /\.revision\(2\)/ })
+})

@@ -146,6 +146,8 @@ await onEveryStore('A definition that was changed without a new revision', ({ pl
     assert.deepEqual((await runAll(changed)).slice(1), ['ok', 'ok'])
     assert.deepEqual(changed.seen, ['Sold 2', 'Sold 4'])
     assert.deepEqual(await notesOf(changed), ['Bought 1', 'Sold 2', 'Sold 4'])
+    // Rows are made by all of their events.
+    assert.deepEqual(await codesOf([changed.projections.reset('rows', { from: 2 })]), ['OPTION_INVALID'])
     await changed.projections.rebuild('rows')
     assert.deepEqual(await rowsOf(changed), ['Sold 2', 'Sold 4'])
   })
