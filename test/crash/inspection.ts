@@ -7,6 +7,7 @@ import assert from 'node:assert/strict'
 import { Balances } from '../../examples/bank/balances.ts'
 import { Bank } from '../../examples/bank/bank.ts'
 import { everything, type Store, type StoredEvent, type StoreFactory } from '../../src/index.ts'
+import { isOwnKey } from '../../src/projection/row-key.ts'
 import type { AccountSoFar, Ledger } from './ledger.ts'
 import type { BankCommand } from './writer-protocol.ts'
 
@@ -138,7 +139,8 @@ export async function checkRows(
     const { id } = event.stream
     expected.set(id, Balances.evolve(expected.get(id), recorded)!)
   }
-  const listed = await store.listRows('balances', { limit: Number.POSITIVE_INFINITY })
+  const stored = await store.listRows('balances', { limit: Number.MAX_SAFE_INTEGER })
+  const listed = stored.filter(({ key }) => !isOwnKey(key))
   assert.deepEqual(listed.map(({ key }) => key).sort(), [...expected.keys()].sort(), 'there is a row for each account')
   for (const [id, row] of expected) {
     const { lastMovement, ...rest } = row

@@ -245,7 +245,7 @@ async function checkReaction(store: Store, log: Log): Promise<void> {
   assert.deepEqual(noted.sort(), notes.sort(), 'each command happened once')
   const rung = of('Rung').map(({ stream, data }) => `${stream.id} ${data.position}`)
   assert.deepEqual(rung.sort(), bells.sort(), 'each timer fired once')
-  const stored = await store.listRows('reaction follow up', { limit: Number.POSITIVE_INFINITY })
+  const stored = await store.listRows('reaction follow up', { limit: Number.MAX_SAFE_INTEGER })
   // It also says whose work it is.
   const rows = stored.filter(({ key }) => key !== `${ownMark}handles`)
   const found = new Map(rows.map(({ key, value }) => [key, value]))

@@ -67,7 +67,8 @@ await onEveryStore('An event that cannot be folded', ({ place }) => {
       await environment.advance(100)
       return (await statusOf(pots)).lag.events === 0
     })
-    assert.deepEqual([await rowsOf(pots), log.codes()], [{ a: [1, 2, 3] }, ['PROJECTION_RETRIED']])
+    // It is said again where the clock has outrun the store, and the lease with it.
+    assert.deepEqual([await rowsOf(pots), new Set(log.codes())], [{ a: [1, 2, 3] }, new Set(['PROJECTION_RETRIED'])])
   })
 
   test('is skipped with a warning, and nothing else with it', async (t) => {
