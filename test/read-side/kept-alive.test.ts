@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { sqlite } from '../../src/store/sqlite/index.ts'
 import { startRows } from './pots.ts'
 
@@ -16,7 +17,7 @@ test('a subscription keeps its process alive while it waits, and not when it was
   const path = join(folder, 'log.db')
   await using pots = await startRows({ store: sqlite(path) })
   await pots.pot('a').put({ amount: 1 })
-  const program = join(import.meta.dirname, 'follower.ts')
+  const program = fileURLToPath(new URL('./follower.ts', import.meta.url))
   const child = spawn(process.execPath, [program, path, '3'], { stdio: ['ignore', 'pipe', 'inherit'] })
   context.after(() => child.kill())
   const ended = once(child, 'exit')
