@@ -4,7 +4,7 @@
  */
 import { hasCode, ProjectionError, StoreError } from '../domain/error.ts'
 import { Breath } from '../kernel/breath.ts'
-import type { LogPlace, Row } from '../store/store.ts'
+import type { LogPlace, Row, Checkpoint as StoredCheckpoint } from '../store/store.ts'
 import { Checkpoint, type When, type Work } from './checkpoint.ts'
 import { Exclusive } from './exclusive.ts'
 import { retiredAt } from './generations.ts'
@@ -295,10 +295,9 @@ export class Place {
   async #takeOver(what: 'known' | 'any' = 'known'): Promise<void> {
     this.#isStale = true
     await this.#options.underWay?.giveUp()
-    do {
-      await this.#find()
-      if (what === 'known') await this.#recognise()
-    } while (!(await this.#checkpoint.raise([this.#options.recognition.row])))
+    // Even if it was looked at in this term: who had it may have passed over what this program is to handle.
+    do await this.#find(what === 'known' ? 'again' : 'never')
+    while (!(await this.#checkpoint.raise([this.#options.recognition.row])))
     this.#recognised = { storage: this.storage, term: this.#checkpoint.term }
     const breath = new Breath(this.#options.environment)
     for (const known of this.#known) await known.load(this.#options.store, this.storage, breath)
@@ -307,23 +306,22 @@ export class Place {
 
   /** Finds out where the checkpoint is, and whether it is this runner's still. */
   async #look(): Promise<void> {
-    if (!(await this.#find())) this.#isStale = true
-    await this.#recognise()
+    if (!(await this.#find('once'))) this.#isStale = true
   }
 
   /**
-   * Looks whose work it is that is stored, once for each time that somebody took it over.
+   * Looks whose work it is that is stored: once for each time that somebody took it over, or again.
    *
    * @throws ProjectionError `PROJECTION_CHANGED`
    */
-  async #recognise(): Promise<void> {
-    const { storage } = this
-    const { term } = this.#checkpoint
+  async #recognise(storage: string, { term, position }: StoredCheckpoint, when: 'once' | 'again'): Promise<void> {
     if (this.#home.isBehind === true || term === 0) return
-    if (storage === this.#recognised.storage && term === this.#recognised.term) return
+    const isKnown = storage === this.#recognised.storage && term === this.#recognised.term
+    if (isKnown && when === 'once') return
     const { recognition, environment } = this.#options
-    await recognition.check(storage, this.position, new Breath(environment))
-    this.#recognised = { storage, term }
+    const isSettled = await recognition.check(storage, position, new Breath(environment))
+    // What this program handles and the other one does not may happen at any time: it is looked at again then.
+    if (isSettled) this.#recognised = { storage, term }
   }
 
   async #refresh(): Promise<void> {
@@ -331,8 +329,13 @@ export class Place {
     if (this.#home.live.storage !== this.storage) await this.#look()
   }
 
-  /** Goes to the stored checkpoint; says whether it was here already. */
-  async #find(): Promise<boolean> {
+  /**
+   * Goes to the stored checkpoint; says whether it was here already.
+   *
+   * @param recognise whether to look whose it is, before anybody learns how far it is
+   * @throws ProjectionError `PROJECTION_CHANGED`
+   */
+  async #find(recognise: 'once' | 'again' | 'never'): Promise<boolean> {
     const { store } = this.#options
     for (let before: string | undefined; ; ) {
       await this.#home.load()
@@ -342,6 +345,7 @@ export class Place {
         const isHere = this.#checkpoint.isAt(storage, stored)
         // It belongs to the checkpoint that was here, and would pass for the other runner's from here on.
         if (!isHere) this.#options.underWay?.cut()
+        if (recognise !== 'never') await this.#recognise(storage, stored, recognise)
         this.#checkpoint.goTo(storage, stored)
         return isHere
       }

@@ -58,14 +58,15 @@ export class Recognition<H extends { readonly kind: AnyEventKind } = any> {
   }
 
   /**
-   * Looks whose work is stored under a name, and whether this program can go on with it.
+   * Looks whose work is stored under a name, and whether this program can go on with it. Says whether that is certain for as long as the
+   * same program is at work: not where it passes over what this one is to handle.
    *
    * @param position up to which it is handled
    * @throws ProjectionError `PROJECTION_CHANGED` if it cannot
    */
-  async check(storage: string, position: number, breath: Breath): Promise<void> {
+  async check(storage: string, position: number, breath: Breath): Promise<boolean> {
     const [row] = await this.#options.store.loadRows(storage, [key])
-    if (row === undefined) return
+    if (row === undefined) return true
     const stored = row as Handled
     const missing = Object.keys(stored).filter((event) => !(event in this.#own))
     const gained = Object.keys(this.#own).filter((event) => !(event in stored))
@@ -75,6 +76,7 @@ export class Recognition<H extends { readonly kind: AnyEventKind } = any> {
       throw new ProjectionError('PROJECTION_CHANGED', { projection: this.#options.name, ...facts })
     }
     if (Object.keys(stored).some((event) => stored[event] !== this.#own[event])) this.#warnOfFunctions()
+    return gained.length === 0 || this.#options.coverage === 'onward'
   }
 
   /** Those of some kinds of events that have happened up to a position, and should have been handled. */

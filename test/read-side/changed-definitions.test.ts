@@ -191,6 +191,23 @@ await onEveryStore('A definition that was changed without a new revision', ({ pl
     assert.deepEqual(await notesOf(second), ['Bought 1', 'Bought 3'])
   })
 
+  testHere('is found out while it stands by for a program that passes over what it is to handle', async (t) => {
+    const store = await place(t)
+    await using first = await program({ store, kinds: [Bought], projections: 'automatic' })
+    await first.share('s').buy({ amount: 1 })
+    await until('the first one leads', async () => (await statesOf(first)).every((state) => state === 'running'))
+    await using second = await program({ store, kinds: [Bought, Sold], projections: 'automatic' })
+    await until('the second stands by', async () => (await statesOf(second)).every((state) => state === 'standby'))
+    const { position } = await second.share('s').sell({ amount: 2 })
+    await first.rows.state({ atLeast: position })
+    assert.deepEqual(await codesOf([second.rows.state({ atLeast: position })]), ['PROJECTION_CHANGED'])
+    await first.code.reached({ atLeast: position })
+    await first.stop()
+    const both = async () => (await statesOf(second)).slice(0, 2).every((state) => state === 'failed')
+    await until('neither goes on behind what was passed over', both)
+    assert.deepEqual(second.seen, [])
+  })
+
   testHere('is told of while it stands by for a program with other functions', async (t) => {
     const store = await place(t)
     await using first = await program({ store, kinds: [Bought], projections: 'automatic' })
