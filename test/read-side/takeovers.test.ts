@@ -146,7 +146,9 @@ function seeing(sick: Sick, transactions: boolean) {
   return { Seeing, found }
 }
 
-await onEveryStore('A takeover at any wait', ({ place, severalWriters, transactions }) => {
+await onEveryStore('A takeover at any wait', ({ name, place, severalWriters, transactions }) => {
+  /** Each trial opens the store several times: in memory every wait is tried, elsewhere some of them. */
+  const stride = name === 'memory' ? 1 : 4
   const testHere = testWhere(severalWriters)
 
   const all = (['withdraw', 'sweep'] as const).flatMap((take) =>
@@ -154,8 +156,11 @@ await onEveryStore('A takeover at any wait', ({ place, severalWriters, transacti
       (['one after the other', 'both at once'] as const).map((together) => ({ take, world, together })),
     ),
   )
-  // Each of these takes long on a server.
-  const chosen = all.filter(({ world, together }) => together !== 'both at once' || world === 'is emptied meanwhile')
+  const emptied = all.filter(({ world, together }) => together !== 'both at once' || world === 'is emptied meanwhile')
+  const chosen =
+    name === 'memory'
+      ? emptied
+      : emptied.filter(({ take, together }) => take === 'sweep' && together === 'both at once')
   for (const { take, world, together } of chosen) {
     testHere(
       `of a reaction that does ${take}, ${together}, from a purse that ${world} takes one way only`,
@@ -197,7 +202,7 @@ await onEveryStore('A takeover at any wait', ({ place, severalWriters, transacti
               await checkOrders(shop, where, together)
             },
           }
-        })
+        }, stride)
         assert.ok(gates > 10, `there were ${gates} gates`)
       },
     )
@@ -244,7 +249,7 @@ await onEveryStore('A takeover at any wait', ({ place, severalWriters, transacti
             await checkRows(pots)
           },
         }
-      })
+      }, stride)
       assert.ok(gates > 5, `there were ${gates} gates`)
     })
   }
@@ -291,7 +296,7 @@ await onEveryStore('A takeover at any wait', ({ place, severalWriters, transacti
           }
         },
       }
-    })
+    }, stride)
     assert.ok(gates > 5, `there were ${gates} gates`)
   })
 })
