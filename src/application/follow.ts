@@ -1,6 +1,6 @@
 /**
- * Following a store that is used without a domain: its events from a place on, then those that come. Whoever does so by hand reads, finds
- * nothing, then asks for hints (`onAppend`), and what was appended between the two wakes nobody. Here the hints are listened to before
+ * Following a store that is used without a domain: its events from a place on, then those that come. A reader that first finds
+ * nothing and then asks for hints (`onAppend`) is not woken by an append between the two. Here the hints are listened to before
  * the first read, one that comes during a read ends the next wait, and a slow poll finds what no hint told of.
  */
 import { checkKeys, checkOption } from '../domain/options.ts'
@@ -15,8 +15,8 @@ export interface FollowOptions extends SubscriptionOptions {
 }
 
 /**
- * Events of a store that meet the filters, in the order of their positions, without end: each once, none left out. The reader pulls. A wait does
- * not keep the process alive. To go on later, keep the last event, or its position and checksum: `{ after: event }`.
+ * Events of a store that meet the filters, in the order of their positions, without end: each once, none left out. The reader pulls. While it
+ * waits for events, the process is kept alive. To go on later, keep the last event, or its position and checksum: `{ after: event }`.
  *
  *     for await (const event of follow(store, { types: ['Opened'], signal })) console.log(event.position, event.data)
  *

@@ -117,7 +117,7 @@ export class ProjectionSteps implements Stepper {
     const larger = Math.min(2 * limit, batchSizeMost)
     const page = await this.#pages.read({ behind: this.#place.here, to: end, limit }, larger)
     const { events, examined, isLast } = beforeNewer(page, this.#kindOf)
-    this.#batchSize = page.events.length === limit ? larger : batchSizeLeast
+    this.#batchSize = page.events.length >= limit ? larger : batchSizeLeast
     const folded = await untilAborted(signal, this.#foldPatiently(events, signal))
     if (folded === undefined) return { events: 0, caughtUp: false }
     const { rows, failed } = folded

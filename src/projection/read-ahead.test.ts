@@ -14,9 +14,10 @@ async function reading(events: number) {
   const store = await watch.store.open({ now: () => 0, warn: () => {} })
   let appended = 0
   const append = async (count: number) => {
-    const batch = Array.from({ length: count }, () => ({ type: 'Happened', data: {} }))
     const stream = { aggregate: 'a', id: '1' }
-    await store.append([commit({ stream, expected: 'any', id: `c${appended++}`, recordedAt: 0, events: batch })])
+    const events = [{ type: 'Happened', data: {} }]
+    const next = () => commit({ stream, expected: 'any', id: `c${appended++}`, recordedAt: 0, events })
+    await store.append(Array.from({ length: count }, next))
   }
   await append(events)
   const all = await store.readAll({ from: 1, to: endless })

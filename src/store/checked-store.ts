@@ -1,7 +1,7 @@
 /**
- * The door of every store: looks at each argument before the store sees it (`arguments.ts`), and turns away who comes after it was closed. So a
+ * The door of every store: looks at each argument before the store sees it (`arguments.ts`), and refuses calls after it was closed. So a
  * store need not ask whether an id is one or a range makes sense, and the same mistake has the same code on all of them. It costs a store's
- * call no promise and no copy.
+ * call no promise and no copy, but for pages of the log: those that would cut a commit in two are completed here (`whole-page.ts`).
  */
 import { StoreError } from '../domain/error.ts'
 import type { Json } from '../domain/json.ts'
@@ -50,6 +50,7 @@ import type {
   StoreLimits,
   StreamEnd,
 } from './store.ts'
+import { readWholePage } from './whole-page.ts'
 
 class CheckedStore implements Store {
   readonly name: string
@@ -95,7 +96,7 @@ class CheckedStore implements Store {
     } catch (error) {
       return Promise.reject(error)
     }
-    return this.#store.readAll(range, options)
+    return readWholePage(this.#store, range, options)
   }
 
   findCommit(stream: StreamId, commitId: string): Promise<Receipt | undefined> {

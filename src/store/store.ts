@@ -83,7 +83,7 @@ export interface StoreLimits {
 }
 
 export interface ReadOptions {
-  /** At most so many events, 1,000 by default. 0 gives none. */
+  /** At most so many events, 1,000 by default. 0 gives none. A page of the log goes on to the end of the commit that it is in. */
   readonly limit?: number
   /** 'forward' (the default) or 'backward', newest first. */
   readonly direction?: 'forward' | 'backward'
@@ -103,13 +103,16 @@ export interface ReadAllOptions extends ReadOptions {
   readonly behind?: LogPlace
 }
 
-/** Some events of the global log. The limit applies after the filters. */
+/**
+ * Some events of the global log. The limit applies after the filters. A page cuts no commit in two: where its limit is met within one, it goes on
+ * to the end of that commit, so it may hold a few events more. Only the bounds of the range cut.
+ */
 export interface Page {
   readonly events: readonly StoredEvent[]
   /**
    * Every position of the range up to this one (down to this one, if backward) has been examined: a reader goes on
    * behind it and misses nothing, whatever the filters left out. For a page that its limit ended it is the last event's
-   * position; else the end of what there was, and `from - 1` (backward: `from`) if there was nothing.
+   * position, or the end of its commit; else the end of what there was, and `from - 1` (backward: `from`) if there was nothing.
    */
   readonly examined: number
   /** Of the event at `examined`, filtered or not; 0 if there is none. Together they are a place to read on behind. */
@@ -174,8 +177,8 @@ export interface EventStore {
   head(): Promise<number>
 
   /**
-   * Calls back after appends, as a hint: it may come early, late, once for many, or never (from other processes). Who waits for one asks for
-   * it before reading, else it is lost; `follow` does so.
+   * Calls back after appends, as a hint: it may come early, late, once for many, or never (from other processes). Ask for it before
+   * reading, else one may be lost; `follow` does so.
    *
    * @returns a function that ends it
    */

@@ -118,7 +118,8 @@ export const logLimits: ConformanceGroup = {
     'applies after the filter, backward': reading(1, infinity, { types: ['A'], limit: 2, ...backward }, [9, 7], 7),
     'is 1,000 if none is given': async ({ store, stream }) => {
       const base = await store.head()
-      await grow(store, stream(), 1001)
+      for (const id of [stream(), stream()]) await grow(store, id, 500)
+      await grow(store, stream(), 1)
       const page = await store.readAll({ from: base + 1, to: infinity })
       assert.equal(page.events.length, 1000)
       assert.equal(page.examined, base + 1000)
@@ -128,6 +129,92 @@ export const logLimits: ConformanceGroup = {
     },
     'that is a fraction is refused': async ({ store }) => {
       await rejectsWith(store.readAll(everything, { limit: 0.5 }), 'OPTION_INVALID')
+    },
+  },
+}
+
+/** Three commits behind a base: of A B A, of B B, of A. */
+async function threeCommits({ store, stream }: ConformanceKit): Promise<number> {
+  const base = await store.head()
+  for (const types of [['A', 'B', 'A'], ['B', 'B'], ['A']]) {
+    await store1(store, commitTo(stream(), { events: types.map((type) => ({ type, data: {} })) }))
+  }
+  return base
+}
+
+/** The pages of three commits, each as the positions of its events, how far it has examined, and whether that is the place it names. */
+async function pagesOf(
+  kit: ConformanceKit,
+  options: ReadAllOptions,
+): Promise<readonly (readonly [number[], number])[]> {
+  const { store } = kit
+  const base = await threeCommits(kit)
+  const isBackward = options.direction === 'backward'
+  const pages: (readonly [number[], number])[] = []
+  for (let [from, to, isLast] = [base + 1, base + 7, false]; !isLast && from < to; ) {
+    const page = await store.readAll({ from, to }, options)
+    const [there] = (await store.readAll({ from: page.examined, to: page.examined + 1 })).events
+    assert.equal(page.checksum, there?.checksum)
+    pages.push([positions(page.events).map((position) => position - base), page.examined - base])
+    if (isBackward) to = page.examined
+    else from = page.examined + 1
+    isLast = page.isLast
+  }
+  return pages
+}
+
+export const wholeCommits: ConformanceGroup = {
+  title: 'A page of the log and the commits in it',
+  cases: {
+    'goes on to the end of a commit where its limit is met within': async (kit) => {
+      const whole = [[[1, 2, 3], 3] as const, [[4, 5], 5] as const, [[6], 6] as const]
+      for (const limit of [1, 2]) {
+        assert.deepEqual((await pagesOf(kit, { limit })).slice(0, 3), whole.slice(0, 3), `limit ${limit}`)
+      }
+    },
+    'ends where its limit is met at the end of a commit': async (kit) => {
+      const [first] = await pagesOf(kit, { limit: 3 })
+      assert.deepEqual(first, [[1, 2, 3], 3])
+    },
+    'goes on to its first event if it is read backward': async (kit) => {
+      const pages = await pagesOf(kit, { limit: 1, ...backward })
+      assert.deepEqual(pages, [
+        [[6], 6],
+        [[5, 4], 4],
+        [[3, 2, 1], 1],
+      ])
+    },
+    'has those events of it that pass the filters': async (kit) => {
+      const [first] = await pagesOf(kit, { limit: 1, types: ['A'] })
+      assert.deepEqual(first, [[1, 3], 3])
+      const [newest, next] = await pagesOf(kit, { limit: 1, types: ['B'], ...backward })
+      assert.deepEqual(
+        [newest, next],
+        [
+          [[5, 4], 4],
+          [[2], 1],
+        ],
+      )
+    },
+    'ends where the range ends, also within a commit': async (kit) => {
+      const { store } = kit
+      const base = await threeCommits(kit)
+      const read = async (from: number, to: number, options: ReadAllOptions) => {
+        const page = await store.readAll({ from: base + from, to: base + to }, options)
+        return [positions(page.events).map((position) => position - base), page.examined - base]
+      }
+      assert.deepEqual(await read(1, 3, { limit: 1 }), [[1, 2], 2])
+      assert.deepEqual(await read(2, 3, { limit: 1 }), [[2], 2])
+      assert.deepEqual(await read(2, 7, { limit: 1, ...backward, types: ['B'] }), [[5, 4], 4])
+      assert.deepEqual(await read(2, 4, { limit: 1, ...backward }), [[3, 2], 2])
+    },
+    'has a whole commit, however many events it has': async ({ store, stream }) => {
+      const base = await store.head()
+      for (const count of [2, 300, 2]) await grow(store, stream(), count)
+      const page = await store.readAll({ from: base + 1, to: infinity }, { limit: 5 })
+      assert.deepEqual([page.events.length, page.examined - base, page.isLast], [302, 302, false])
+      const older = await store.readAll({ from: base + 1, to: infinity }, { limit: 5, ...backward })
+      assert.deepEqual([older.events.length, older.examined - base, older.isLast], [302, 3, false])
     },
   },
 }

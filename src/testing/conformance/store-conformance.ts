@@ -21,7 +21,7 @@ import { leaseClock, leases } from './leases.ts'
 import { closing, reopening, wakeUps } from './lifetime.ts'
 import { emptyLog, logPositions } from './positions.ts'
 import { checkpoints, rows } from './projections.ts'
-import { filters, logAborts, logLimits, logRanges, paging } from './read-all.ts'
+import { filters, logAborts, logLimits, logRanges, paging, wholeCommits } from './read-all.ts'
 import { streamLimits, streamRanges, streamReads } from './read-stream.ts'
 import { checksumsOfEvents, commandMarks, placesInTheLog, streamEnds, streamEndsOfOthers } from './recognition.ts'
 import { reservations } from './reservations.ts'
@@ -40,7 +40,7 @@ export const groups: readonly ConformanceGroup[] = [
   ...[duplicates, lookups, brokenChains],
   ...[distinctIds, anyIds, roundTrips, immutability],
   ...[streamRanges, streamLimits, streamReads],
-  ...[logRanges, logLimits, filters, paging, logAborts],
+  ...[logRanges, logLimits, filters, paging, wholeCommits, logAborts],
   ...[emptyLog, logPositions],
   ...[checksumsOfEvents, placesInTheLog, streamEnds, streamEndsOfOthers, commandMarks],
   ...[races, prefixes, severalWriters, reservations],

@@ -48,7 +48,9 @@ export class ModelStore {
     let examined = forward ? Math.max(from - 1, 0) : Math.min(to, this.head() + 1)
     const within = this.#log.filter(({ position }) => position >= from && position < to)
     for (const event of ordered(within, options)) {
-      if (events.length === limit) return { events, examined, checksum: 0, isLast: false }
+      const last = events.at(-1)
+      const isWithin = last !== undefined && last.commitId === event.commitId && same(last.stream, event.stream)
+      if (events.length >= limit && !isWithin) return { events, examined, checksum: 0, isLast: false }
       examined = event.position
       if (types !== undefined && !types.some((type) => type === event.type)) continue
       if (aggregates !== undefined && !aggregates.some((aggregate) => aggregate === event.stream.aggregate)) continue
@@ -57,7 +59,7 @@ export class ModelStore {
     }
     return {
       events,
-      examined: forward || events.length === limit ? examined : from,
+      examined: forward || events.length >= limit ? examined : from,
       checksum: 0,
       isLast: events.length < limit,
     }
