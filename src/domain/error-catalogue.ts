@@ -120,9 +120,17 @@ export const catalogue = {
     'Choose such values in the decision, by its `now` and `newId()`, and store them in the event.',
   ),
   EVENT_UNDECLARED: entry(
-    (f: { readonly aggregate: string; readonly event: unknown; readonly known: readonly string[] }) =>
-      `${f.aggregate} has no .on for the event ${brief(f.event)}; it knows ${f.known.join(', ') || 'none'}`,
-    'Declare it with .on(Event, evolve), or .on(Event) if it leaves the state as it is.',
+    (f: {
+      readonly aggregate: string
+      readonly event: unknown
+      readonly known: readonly string[]
+      readonly stream?: StreamId
+      readonly sequence?: number
+    }) =>
+      `${f.aggregate} has no .on for the event ${brief(f.event)}${
+        f.stream === undefined ? '' : `, which is stored at sequence ${f.sequence} of ${at(f.stream)}`
+      }; it knows ${f.known.join(', ') || 'none'}`,
+    'Declare it with .on(Event, evolve), or .on(Event) if it leaves the state as it is; if a newer program stores it, run that one.',
   ),
   EVENT_NEWER: entry(
     (f: { readonly event: string; readonly revision: number; readonly known: number }) =>

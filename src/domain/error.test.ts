@@ -27,7 +27,7 @@ const facts: { readonly [Code in ErrorCode]: FactsOf<Code> } = {
   LOG_REPLACED: { store: 'sqlite', position: 9, head: 5 },
   EVENT_INVALID: { event: 'X', where: 'as decided', issues },
   SCHEMA_UNSTABLE: { event: 'X', path: 'id' },
-  EVENT_UNDECLARED: { aggregate: 'account', event: 'X', known: ['Y'] },
+  EVENT_UNDECLARED: { aggregate: 'account', event: 'X', known: ['Y'], stream, sequence: 3 },
   EVENT_NEWER: { event: 'X', revision: 3, known: 2 },
   EVENT_LIFT_FAILED: { event: 'X', revision: 2 },
   DECIDE_FAILED: { stream, command: 'deposit' },

@@ -35,9 +35,10 @@ export class MnemeError<Code extends ErrorCode = ErrorCode> extends Error {
   }
 }
 
-/** Events that are newer than this program stay so for as long as it runs. */
+/** Events that are newer than this program, or of a kind that it does not declare, stay so for as long as it runs. */
 const passes = (code: ErrorCode, cause: unknown): boolean =>
-  code !== 'AGGREGATE_LOAD_FAILED' || !(cause instanceof MnemeError) || cause.code !== 'EVENT_NEWER'
+  code !== 'AGGREGATE_LOAD_FAILED' || !(cause instanceof MnemeError) || !lasting.has(cause.code)
+const lasting: ReadonlySet<ErrorCode> = new Set(['EVENT_NEWER', 'EVENT_UNDECLARED'])
 
 type DefinitionCode = 'DEFINITION_INVALID' | 'NAME_RESERVED' | 'SCHEMA_ASYNC' | 'OPTION_INVALID' | 'RUNTIME_UNSUPPORTED'
 

@@ -127,11 +127,9 @@ function frozen(standing: Standing): Standing {
 function applyStored(type: AggregateType, state: unknown, stored: StoredEvent): unknown {
   const fold = type.folds.get(stored.type)
   if (fold === undefined) {
-    throw new EventError('EVENT_UNDECLARED', {
-      aggregate: type.name,
-      event: stored.type,
-      known: [...type.folds.keys()],
-    })
+    const { type: event, stream, sequence } = stored
+    const facts = { aggregate: type.name, event, known: [...type.folds.keys()], stream, sequence }
+    throw new EventError('EVENT_UNDECLARED', facts)
   }
   const data = lift(fold.kind, stored.revision, stored.data)
   const { stream, sequence, metadata, tags, revision, commitId } = stored

@@ -73,7 +73,7 @@ describe('A poison aggregate', () => {
           () => assert.fail('it was loaded'),
           (error) => error,
         )
-      assert.ok(error.retryable)
+      assert.ok(!error.retryable, 'a kind of event that is not declared stays so')
       delays.push(error.facts.retryInMs)
       watch.forget()
       await environment.advance(error.facts.retryInMs / 2)

@@ -37,10 +37,22 @@ export function isOutage(error: unknown): boolean {
   return error instanceof MnemeError && passing.has(error.code)
 }
 
-/** Whether an event, or an aggregate's, is newer than this program: that is for a newer one to handle. */
+/** Causes of causes that are looked at: more than anybody has. */
+const causesMax = 20
+
+/**
+ * Whether an event, or an aggregate's, is newer than this program: that is for a newer one to handle. So is one of a kind that this program
+ * does not declare: a newer one may have stored it. What a handler throws because of that means the same.
+ */
 export function isNewer(error: unknown): boolean {
-  if (hasCode(error, 'AGGREGATE_LOAD_FAILED')) return isNewer(error.cause)
-  return hasCode(error, 'EVENT_NEWER')
+  let each = error
+  for (let depth = 0; each instanceof Error && depth < causesMax; depth++) {
+    if (hasCode(each, 'EVENT_NEWER')) return true
+    // One that is not stored was decided here, which is a fault of this program.
+    if (hasCode(each, 'EVENT_UNDECLARED')) return each.facts.sequence !== undefined
+    each = each.cause
+  }
+  return false
 }
 
 /** Whether an error only means that the event is to be handled later, or by another. */

@@ -13,7 +13,7 @@ import type { Environment } from '../kernel/environment.ts'
 import { eventOf } from '../kernel/rehydrate.ts'
 import type { Warn } from '../kernel/warning.ts'
 import type { EventStore, LogPlace, ProjectionStore, Row, StoredEvent } from '../store/store.ts'
-import { isOfStore } from './blame.ts'
+import { isNewer, isOfStore } from './blame.ts'
 import { beforeNewer, refuseNewer } from './newer-events.ts'
 import { behindKey, isParkedUpTo, type ParkedEvent, parkedRow, reasonOf, unparkedRow } from './parked-events.ts'
 import { Place } from './place.ts'
@@ -172,6 +172,7 @@ export class CodeSteps implements Stepper {
       if (!(saved instanceof HandlerFailed)) return saved
       // A domain that stops is no failure of the event: it is handled again another time.
       if (signal.aborted) return true
+      if (isNewer(saved.cause)) throw saved.cause
       if (tries >= policy.retries) return this.#giveUp(stored, to, saved.cause)
       await lead.tries.again(stored, tries, saved.cause, policy, signal)
       if (!(await lead.keepLead())) return false
@@ -201,7 +202,9 @@ export class CodeSteps implements Stepper {
     const [stored] = await readEach(store, [position], here)
     refuseNewer([stored!], this.#kindOf)
     const handle: Work = (tools) => projection.handler([this.#lifted(stored!)], tools)
-    return this.#saveWith(handle, here, [unparkedRow(position)], signal)
+    const saved = await this.#saveWith(handle, here, [unparkedRow(position)], signal)
+    if (saved instanceof HandlerFailed && isNewer(saved.cause)) throw saved.cause
+    return saved
   }
 
   // -- the handler ------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ import type { Fence } from '../kernel/fence.ts'
 import type { Warn } from '../kernel/warning.ts'
 import type { EventStore, ProjectionStore, Row } from '../store/store.ts'
 import { Answer } from './answer.ts'
-import { isForLater, Overtaken } from './blame.ts'
+import { isForLater, isNewer, Overtaken } from './blame.ts'
 import { answerKey, answerRow, type ReactionRows } from './reaction-rows.ts'
 import type { Lead } from './stepper.ts'
 import type { Tail } from './tail.ts'
@@ -144,7 +144,7 @@ export class ReactionCall {
 
   #send(command: PlainCommand): Answer<Outcome> {
     const work = this.#dispatch(command).catch((error: unknown) => {
-      if (isForLater(error)) this.#cutShort ??= { error }
+      if (isForLater(error) || isNewer(error)) this.#cutShort ??= { error }
       throw error
     })
     const answer = Answer.of(work, (settled) => {
