@@ -1,7 +1,18 @@
 /** The code of docs/guide/running.md, run as tests. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { CommandRejected, hasCode, memory } from '../../src/index.ts'
+import {
+  type CommandOf,
+  CommandRejected,
+  type EventsOf,
+  type Handle,
+  hasCode,
+  memory,
+  type RowOf,
+  type Running,
+} from '../../src/index.ts'
+import type { Account } from '../bank/account.ts'
+import type { Balances } from '../bank/balances.ts'
 import { Bank } from '../bank/bank.ts'
 
 test('commands are methods, and rejections are values or exceptions', async () => {
@@ -54,6 +65,16 @@ test('a command may be data', async () => {
   })
   // #endregion
   assert.equal((await bank.account('ada').state()).status, 'open')
+  // #region try-dispatch
+  const answer = await bank.try.dispatch({
+    aggregate: 'account',
+    id: 'ada',
+    name: 'withdraw',
+    data: { amount: 500 },
+  })
+  if (!answer.accepted) console.log(answer.rejection.code) // InsufficientFunds
+  // #endregion
+  assert.ok(!answer.accepted && answer.rejection.code === 'InsufficientFunds')
 })
 
 test('time travel and history read the log', async () => {
@@ -79,6 +100,33 @@ test('read models answer for your own write', async () => {
   const row = await bank.balances.get('ada', { atLeast: position, timeoutMs: 1000 })
   // #endregion
   assert.equal(row?.balance, 100)
+})
+
+// #region types
+type RunningBank = Running<{ account: typeof Account }, { balances: typeof Balances }>
+type BankCommand = CommandOf<{ account: typeof Account }>
+type BankEvent = EventsOf<typeof Account>
+type AnAccount = Handle<typeof Account>
+type Balance = RowOf<typeof Balances>
+
+async function receive(bank: RunningBank, message: unknown): Promise<boolean> {
+  const { accepted } = await bank.try.dispatch(message as BankCommand) // checked when it runs
+  return accepted
+}
+// #endregion
+
+test('the types of a running domain have names', async () => {
+  await using bank: Awaited<ReturnType<typeof Bank.start>> = await Bank.start({ store: memory() })
+  const message = { aggregate: 'account', id: 'ada', name: 'open', data: { owner: 'Ada' } }
+  assert.equal(await receive(bank, message), true)
+  assert.equal(await receive(bank, message), false)
+  await assert.rejects(receive(bank, { ...message, id: 5 }), { code: 'COMMAND_MALFORMED' })
+  const ada: AnAccount = bank.account('ada')
+  const types: BankEvent['type'][] = []
+  for await (const { type } of ada.history()) types.push(type)
+  assert.deepEqual(types, ['AccountOpened'])
+  const row: Balance | undefined = await bank.balances.get('ada', { atLeast: 1 })
+  assert.equal(row?.owner, 'Ada')
 })
 
 test('errors are told apart by their code', async () => {

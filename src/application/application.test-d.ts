@@ -6,7 +6,9 @@ import { z } from 'zod'
 import { Account, Opened } from '../../examples/bank/account.ts'
 import { Balances } from '../../examples/bank/balances.ts'
 import { aggregate } from '../domain/aggregate.ts'
+import { projection } from '../domain/code-projection.ts'
 import { event } from '../domain/event.ts'
+import type { Found } from '../projection/find.ts'
 import { domain } from './domain.ts'
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
@@ -67,5 +69,40 @@ async function queries() {
   same<typeof row, { owner: string; balance: number; lastMovement: Date | undefined } | undefined>(true)
 }
 
+interface Kept {
+  readonly total: number
+  readonly note: string | null
+  readonly since?: Date
+  readonly address: { readonly city: string }
+  readonly result: 'pending' | { readonly score: number }
+  readonly tags: readonly string[]
+}
+const Kinds = projection(
+  'kinds',
+  (): Kept => ({ total: 0, note: null, address: { city: '' }, result: 'pending', tags: [] }),
+).on(Pinged, (row) => row)
+const kept = await domain({ aggregates: { room }, projections: { kinds: Kinds } }).start()
+
+async function finding() {
+  const found = await kept.kinds.find({
+    where: { total: { gte: 1, lt: 3 }, note: null, tags: ['a'], since: new Date() },
+  })
+  same<typeof found, readonly Found<Kept>[]>(true)
+  await kept.kinds.find({ where: { address: { city: 'Rome' }, note: { not: 'a' }, since: { lt: new Date() } } })
+  await kept.kinds.find({ where: { result: { in: [{ score: 3 }, 'pending'] } } })
+  await kept.kinds.find({ where: { result: 'pending' } })
+  // @ts-expect-error no such operator
+  await kept.kinds.find({ where: { total: { $gt: 3 } } })
+  // @ts-expect-error no such operator
+  await kept.kinds.find({ where: { total: { greater: 3 } } })
+  // @ts-expect-error not the field's type
+  await kept.kinds.find({ where: { total: { gt: '3' } } })
+  // @ts-expect-error what may be simple is compared with a record by `in`
+  await kept.kinds.find({ where: { result: { score: 3 } } })
+  // @ts-expect-error no such field
+  await kept.kinds.find({ where: { sum: 3 } })
+}
+
 void calls
 void queries
+void finding

@@ -49,6 +49,21 @@ describe('A command', () => {
     })
   }
 
+  test('with a text as its tags is told how a list is written', async () => {
+    await using vaults = await startVaults()
+    const message = /^"red" cannot be tags: they are a list, such as \["red"\]/
+    for (const answer of [
+      vaults.dispatch({ ...good, tags: 'red' } as never),
+      vaults.vault('a').add({ amount: 1 }, { tags: 'red' as never }),
+    ]) {
+      await assert.rejects(answer, { code: 'ID_INVALID', message })
+    }
+    await assert.rejects(async () => vaults.events({ tags: 'red' as never }), { message: /a list, such as \["red"\]/ })
+    await assert.rejects(async () => vaults.events({ types: 'Added' as never }), {
+      message: /The option types must be a list, such as \["Added"\], not "Added"/,
+    })
+  })
+
   test('with several things wrong is told of all of them', async () => {
     const Strict = aggregate('strict', () => ({})).command(
       'fill',

@@ -149,7 +149,12 @@ describe('Tags of a kind', () => {
     const throwing = tagged(() => {
       throw new RangeError('no tags')
     })
-    for (const Notes of [throwing, tagged(() => undefined as never), tagged(() => 7 as never)]) {
+    for (const Notes of [
+      throwing,
+      tagged(() => undefined as never),
+      tagged(() => 7 as never),
+      tagged(() => 'web' as never),
+    ]) {
       await using running = await domain({ aggregates: { notes: Notes } }).start({ store })
       await assert.rejects(running.notes('a').note(), { code: 'EVENT_INVALID', message: /its tags cannot be made/ })
     }

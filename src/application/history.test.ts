@@ -184,6 +184,21 @@ describe('A history', () => {
       ['STORE_CLOSED', 'STORE_CLOSED'],
     )
   })
+
+  test('of a stopped domain is refused with a message that says so, which a store that was closed by hand does not say', async () => {
+    const snapshots = memory()
+    const vaults = await startVaults({ snapshots })
+    await vaults.vault('a').add({ amount: 1 })
+    await vaults.stop()
+    const says = async (refused: Promise<unknown>, expected: RegExp) =>
+      assert.rejects(refused, { code: 'STORE_CLOSED', message: expected })
+    await says(vaults.vault('a').state(), /is closed, since its domain was stopped\. /)
+    await says(vaults.vault('a').history()[Symbol.asyncIterator]().next(), /its domain was stopped/)
+    await says(vaults.totals.get('a'), /its domain was stopped/)
+    const store = await memory().open({ warn: () => {}, now: () => 0 })
+    await store.close()
+    await says(store.head(), /is closed\. /)
+  })
 })
 
 test('a timer of the system that was given an infinite time is not due at once', async () => {

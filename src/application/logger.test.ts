@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { Console } from 'node:console'
 import { Writable } from 'node:stream'
 import { describe, test } from 'node:test'
+import { EventError, ProjectionError } from '../domain/error.ts'
 import type { Warning } from '../kernel/warning.ts'
 import { type Logger, warnTo } from './logger.ts'
 
@@ -52,6 +53,19 @@ describe('A warning', () => {
     assert.deepEqual(facts, { code: saved.code, cause })
     const said = { ...saved, message: 'It stopped: disk full' }
     assert.equal(calledWith([], said)[0], `It stopped: disk full ${place}`)
+  })
+
+  test('that tells of an error of Mneme has one code at its end, its own, and says the code of the error before', () => {
+    const invalid = new EventError('EVENT_INVALID', { event: 'Paid', where: 'as stored', issues: [] })
+    const failed = new ProjectionError('PROJECTION_FAILED', { projection: 'p', position: 7, event: 'Paid' }, invalid)
+    const stopped = { code: 'PROJECTION_STOPPED', message: failed.message, cause: invalid } as const
+    const retried = { code: 'PROJECTION_RETRIED', message: 'It tries again', cause: invalid } as const
+    for (const methods of [pino, [], ['table', 'groupEnd']]) {
+      const said = calledWith(methods, stopped).find((part) => typeof part === 'string')!
+      assert.match(said, /^PROJECTION_FAILED: .*[^\]] \[PROJECTION_STOPPED, docs\/errors\.md#projection_stopped\]$/)
+    }
+    const text = calledWith([], retried)[0] as string
+    assert.match(text, /^It tries again \(EVENT_INVALID: [^[]+\) \[PROJECTION_RETRIED, docs\/errors\.md#\w+\]$/)
   })
 
   test('is printed by a console as it is, with the stack of its cause', () => {

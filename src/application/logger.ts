@@ -40,7 +40,8 @@ function spoken({ message, code, cause, ...facts }: Warning & { readonly cause?:
   const place = `[${code}, docs/errors.md#${code.toLowerCase()}]`
   // A logger may make JSON of the facts, and an error is nothing in JSON.
   const isSaid = style === 'console' || !(cause instanceof Error) || message.includes(cause.message)
-  const text = isSaid ? `${message} ${place}` : `${message} (${cause.message}) ${place}`
+  const whole = codeFirst(message)
+  const text = isSaid ? `${whole} ${place}` : `${whole} (${codeFirst(cause.message)}) ${place}`
   switch (style) {
     case 'console':
       // With more than one argument a console takes the first as a format.
@@ -51,3 +52,6 @@ function spoken({ message, code, cause, ...facts }: Warning & { readonly cause?:
       return [text, { code, ...(hasCause && { cause }), ...facts }]
   }
 }
+
+/** The message of an error of Mneme ends with its code, and so does the text of a warning: the error's goes to the front. */
+const codeFirst = (message: string): string => message.replace(/^(.*) \[([A-Z_]+), docs\/errors\.md#\w+\]$/s, '$2: $1')

@@ -12,7 +12,6 @@ import type { Environment } from '../kernel/environment.ts'
 import type { Fence } from '../kernel/fence.ts'
 import { Kernel } from '../kernel/kernel.ts'
 import { limitsOf } from '../kernel/limits.ts'
-import type { Warn } from '../kernel/warning.ts'
 import { CodeSteps, type CodeStepsOptions } from '../projection/code-steps.ts'
 import { Generations } from '../projection/generations.ts'
 import { ProjectionSteps } from '../projection/projection-steps.ts'
@@ -23,7 +22,7 @@ import { Runner, type RunnerOptions } from '../projection/runner.ts'
 import type { Lead } from '../projection/stepper.ts'
 import { Tail } from '../projection/tail.ts'
 import { checkRuntime } from '../store/runtime.ts'
-import type { Store } from '../store/store.ts'
+import type { OpenOptions, Store } from '../store/store.ts'
 import { addressed } from './addressed.ts'
 import { facade } from './facade.ts'
 import { attempt } from './handle.ts'
@@ -54,7 +53,7 @@ export async function start(definition: SettledDefinition, options: StartOptions
   const limits = limitsOf(options.limits ?? {})
   const environment: Environment = { ...systemEnvironment, ...options.environment }
   const warn = warnTo(options.log ?? console)
-  const stores = await openStores(settled, { warn, now: environment.now })
+  const stores = await openStores(settled, { warn, now: environment.now, openedBy: 'domain' })
   const { snapshotEvery, stateRevision, passivateAfterMs } = options
   const kernel = new Kernel({
     ...stores,
@@ -159,10 +158,7 @@ function reactionsOf(
   )
 }
 
-async function openStores(
-  { events, snapshots }: ReturnType<typeof settle>,
-  options: { readonly warn: Warn; readonly now: () => number },
-): Promise<Stores> {
+async function openStores({ events, snapshots }: ReturnType<typeof settle>, options: OpenOptions): Promise<Stores> {
   const eventStore = await events.open(options)
   if (snapshots === events) return { events: eventStore, snapshots: eventStore }
   try {

@@ -280,7 +280,11 @@ export const catalogue = {
       `The store ${f.store} needs the package ${f.driver}, which cannot be loaded`,
     'Install it, as in `npm install pg` or `npm install mongodb`; the cause is attached.',
   ),
-  STORE_CLOSED: entry((f: { readonly store: string }) => `The store ${f.store} is closed`, 'Open it again.'),
+  STORE_CLOSED: entry(
+    (f: { readonly store: string; readonly because?: string }) =>
+      `The store ${f.store} is closed${f.because === undefined ? '' : `, since ${f.because}`}`,
+    'Open it again; a domain is started again.',
+  ),
   SQL_FAILED: entry(
     (f: { readonly store: string; readonly statement: string; readonly reason: string }) =>
       `The store ${f.store} did not run ${brief(f.statement)} in a transaction: ${f.reason}`,

@@ -52,7 +52,7 @@ const facts: { readonly [Code in ErrorCode]: FactsOf<Code> } = {
   STORE_NAMES_TAKEN: { store: 'sqlite', names: ['events', 'leases'] },
   STORE_NOT_MIGRATED: { store: 'postgres', reason: 'it has no tables' },
   DRIVER_MISSING: { store: 'postgres', driver: 'pg' },
-  STORE_CLOSED: { store: 'file' },
+  STORE_CLOSED: { store: 'file', because: 'its domain was stopped' },
   SQL_FAILED: { store: 'sqlite', statement: 'SELECT 1', reason: 'it has no rows' },
   TRANSACTION_TOO_LONG: { store: 'sqlite', transactionMsMax: 500 },
   PROJECTION_FAILED: { projection: 'p', position: 5, event: 'X' },

@@ -54,6 +54,12 @@ export function isSignal(candidate: unknown): candidate is AbortSignal {
   return tag === 'AbortSignal' && typeof addEventListener === 'function'
 }
 
+/** What a list must be, told to somebody who has given something else: a text was probably meant as its one entry. */
+export function listExpected(found: unknown, entries = ''): string {
+  if (typeof found !== 'string') return entries === '' ? 'a list' : `a list of ${entries}`
+  return `a list, such as ${JSON.stringify([found.slice(0, 40).toWellFormed()])}`
+}
+
 /** Names in a sentence: `one of a, b`. */
 export const listOf = (known: readonly string[]): string => `one of ${known.join(', ')}`
 

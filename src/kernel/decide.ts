@@ -6,6 +6,7 @@ import type { Fold, Moment } from '../domain/aggregate.ts'
 import { DecisionError, EventError, MnemeError } from '../domain/error.ts'
 import { type AnyEventKind, makerOf, type NewEvent, type RecordedEvent } from '../domain/event.ts'
 import type { JsonCopier, JsonObject } from '../domain/json.ts'
+import { listExpected } from '../domain/options.ts'
 import { Rejection } from '../domain/rejection.ts'
 import { storedForm } from '../domain/stored-form.ts'
 import type { StreamId } from '../domain/stream.ts'
@@ -162,7 +163,9 @@ function foldOf(type: AggregateType, stream: StreamId, command: CheckedCommand, 
 
 function tagsOf(kind: AnyEventKind, data: unknown, command: CheckedCommand): readonly string[] {
   try {
-    return checkTags([...command.tags, ...kind.tagsOf!(data)])
+    const own: unknown = kind.tagsOf!(data)
+    if (!Array.isArray(own)) throw new TypeError(`they are ${listExpected(own, 'texts')}`)
+    return checkTags([...command.tags, ...own])
   } catch (cause) {
     if (cause instanceof MnemeError) throw cause
     const message = `its tags cannot be made: ${cause instanceof Error ? cause.message : cause}`

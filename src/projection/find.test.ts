@@ -123,4 +123,82 @@ describe('find', () => {
     await assert.rejects(running.owners.find({ direction: 'up' as never }), { code: 'OPTION_INVALID' })
     await running.stop()
   })
+
+  describe('refuses what is probably a misspelt operator', () => {
+    type Kept = {
+      total: number
+      name: string
+      since: Date | undefined
+      address: { city: string; less?: number }
+      result: 'pending' | { score: number }
+      range: { greater: number } | undefined
+      extra?: number
+    }
+    const Kinds = projection(
+      'kinds',
+      (): Kept => ({
+        ...{ total: 0, name: '', since: undefined, address: { city: '' }, result: 'pending', range: undefined },
+      }),
+    )
+      .on(Moved, (row, { amount, to }, { recordedAt }) => ({
+        ...{ total: amount, name: to, since: recordedAt, address: { city: to } },
+        ...{ result: { score: amount }, range: { greater: amount }, extra: row.total },
+      }))
+      .by((event) => event.data.from)
+    const started = async () => {
+      const running = await domain({ aggregates: { ledger: Ledger }, projections: { kinds: Kinds } }).start()
+      const { position } = await running.ledger('main').move({ from: 'ada', to: 'bob', amount: 5 })
+      return { running, find: (where: object) => running.kinds.find({ where } as never, { atLeast: position }) }
+    }
+
+    const mistaken: Record<string, [where: object, option: string, nearest?: string]> = {
+      'of a number, as MongoDB writes it': [{ total: { $gt: 3 } }, '$gt', 'gt'],
+      'of a number, in another word': [{ total: { greater: 3 } }, 'greater', 'gt'],
+      'of a number, that no library has': [{ total: { bigger: 3 } }, 'bigger'],
+      'of a number, as a list of bounds would be': [{ total: { min: 1, max: 3 } }, 'min', 'gte'],
+      'of a text': [{ name: { startsWith: 'b' } }, 'startsWith'],
+      'of a field that is not there at first': [{ since: { $gte: new Date() } }, '$gte', 'gte'],
+      'of a field that is not there at first, in another word': [
+        { since: { less_than: new Date() } },
+        'less_than',
+        'lt',
+      ],
+      'of a field that only some rows have': [{ extra: { $lt: 3 } }, '$lt', 'lt'],
+      'within not': [{ total: { not: { $in: [1] } } }, '$in', 'in'],
+      'beside one that there is': [{ total: { gte: 1, $lt: 3 } }, '$lt', 'lt'],
+      'left out': [{ total: {} }, 'where.total'],
+      'with a record as its bound': [{ total: { gt: { value: 3 } } }, 'where.total.gt'],
+      'with a list as its bound': [{ total: { lte: [3] } }, 'where.total.lte'],
+    }
+    for (const [what, [where, option, nearest]] of Object.entries(mistaken)) {
+      test(what, async () => {
+        const { running, find } = await started()
+        await assert.rejects(find(where), (error: any) => {
+          assert.equal(error.code, 'OPTION_INVALID')
+          assert.deepEqual([error.facts.option, error.facts.nearest], [option, nearest])
+          if (!option.startsWith('where.total.')) assert.match(error.message, /gt, gte, lt, lte, not, in/)
+          return true
+        })
+        await running.stop()
+      })
+    }
+
+    test('before it waits for a position, and where there are no rows', async () => {
+      const { running } = await started()
+      const where = { total: { $gt: 3 } } as never
+      await assert.rejects(running.kinds.find({ where }, { atLeast: 10_000 }), { code: 'OPTION_INVALID' })
+      await running.stop()
+    })
+
+    test('and lets a record be equal to a field that holds records', async () => {
+      const { running, find } = await started()
+      const count = async (where: object) => (await find(where)).length
+      assert.equal(await count({ address: { city: 'bob' } }), 1)
+      assert.equal(await count({ address: { city: 'bob', less: 1 } }), 0)
+      assert.equal(await count({ address: { not: { city: 'bob' } } }), 0)
+      assert.equal(await count({ result: { in: [{ score: 5 }] } }), 1)
+      assert.equal(await count({ range: { in: [{ greater: 5 }] } }), 1)
+      await running.stop()
+    })
+  })
 })

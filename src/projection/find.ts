@@ -7,6 +7,7 @@ import { decode } from '../domain/encoding.ts'
 import { checkKeys, checkOption } from '../domain/options.ts'
 import type { Breath } from '../kernel/breath.ts'
 import type { Condition, ProjectionStore, Row } from '../store/store.ts'
+import { checkWanted, operators } from './find-operators.ts'
 import { isOwnKey, userKey } from './row-key.ts'
 import { isSame } from './same.ts'
 import { sortInPieces } from './sort-in-pieces.ts'
@@ -21,9 +22,26 @@ export interface Comparison<Value> {
   readonly in?: readonly Value[]
 }
 
-/** Fields of a row with the value that they must have, or a comparison. All of them must hold. */
+type Simple = string | number | bigint | boolean | Date
+
+/** What a field may be equal to. A record only where the field is never simple: else it could be a misspelt comparison. */
+type Equal<Value> = [Extract<Value, Simple>] extends [never] ? Value : WithoutRecords<Value>
+type WithoutRecords<Value> = Value extends
+  | Simple
+  | null
+  | undefined
+  | readonly unknown[]
+  | ReadonlyMap<unknown, unknown>
+  | ReadonlySet<unknown>
+  ? Value
+  : never
+
+/**
+ * Fields of a row with the value that they must have, or a comparison. All of them must hold. A field that may be a record or something
+ * simple is compared with a record by `{ in: [record] }`.
+ */
 export type Where<Row> = {
-  readonly [Field in keyof Row]?: Row[Field] | Comparison<Exclude<Row[Field], undefined>>
+  readonly [Field in keyof Row]?: Equal<Row[Field]> | Comparison<Exclude<Row[Field], undefined>>
 }
 
 export interface Query<Row> {
@@ -45,19 +63,21 @@ const limitDefault = 100
 /** Rows read at once. */
 const pageSize = 1000
 
-/** @throws DefinitionError `OPTION_INVALID`; the reason of the breath's signal */
+/**
+ * @param storage the name under which the rows are stored
+ * @throws the reason of the breath's signal
+ */
 export async function findRows(
   store: ProjectionStore,
-  projection: string,
+  storage: string,
   query: Query<Record<string, unknown>>,
   breath: Breath,
 ): Promise<readonly Found<unknown>[]> {
-  checkQuery(query)
   const { where = {}, orderBy, direction = 'ascending', limit = limitDefault } = query
   const order = orderOf(orderBy, direction === 'ascending' ? 1 : -1)
   const first = async (some: readonly Found<unknown>[]) => (await sortInPieces(some, order, breath)).slice(0, limit)
   let found: Found<unknown>[] = []
-  for await (const page of pagesOf(store, projection, conditionsOf(where))) {
+  for await (const page of pagesOf(store, storage, conditionsOf(where))) {
     await breath.pause()
     for (const { key, value } of page) {
       if (breath.isDue) await breath.pause()
@@ -71,7 +91,13 @@ export async function findRows(
   return first(found)
 }
 
-function checkQuery(query: Query<Record<string, unknown>>): void {
+/**
+ * Refuses a question that makes no sense.
+ *
+ * @param initial the row before its first event, which shows what fields are simple
+ * @throws DefinitionError `OPTION_INVALID`
+ */
+export function checkQuery(query: Query<Record<string, unknown>>, initial: unknown): void {
   checkKeys('find(query)', query, ['where', 'orderBy', 'direction', 'limit'])
   const { where, orderBy, direction, limit } = query
   const isRecord = (found: unknown) => typeof found === 'object' && found !== null && !Array.isArray(found)
@@ -85,25 +111,19 @@ function checkQuery(query: Query<Record<string, unknown>>): void {
     (found) => found === Infinity || (Number.isSafeInteger(found) && found >= 0),
     'a whole number from 0',
   )
-  for (const [field, wanted] of Object.entries(where ?? {})) checkComparison(field, wanted)
-}
-
-/** What has an operator among its keys was meant as a comparison: another key in it is a misspelt operator. */
-function checkComparison(field: string, wanted: unknown): void {
-  if (typeof wanted !== 'object' || wanted === null) return
-  const keys = Object.keys(wanted)
-  if (keys.some((key) => operators.has(key))) checkKeys(`where.${field}`, wanted, [...operators])
-  const { in: oneOf } = wanted as { readonly in?: unknown }
-  if (isComparison(wanted)) checkOption(`where.${field}.in`, oneOf, Array.isArray, 'a list of values')
+  const fields = (initial ?? {}) as Readonly<Record<string, unknown>>
+  for (const [field, wanted] of Object.entries(where ?? {})) {
+    checkWanted(`where.${field}`, wanted, Object.hasOwn(fields, field) ? fields[field] : undefined)
+  }
 }
 
 async function* pagesOf(
   store: ProjectionStore,
-  projection: string,
+  storage: string,
   where: readonly Condition[],
 ): AsyncGenerator<readonly Row[]> {
   for (let after: string | undefined; ; ) {
-    const page = await store.listRows(projection, { where, limit: pageSize, ...(after !== undefined && { after }) })
+    const page = await store.listRows(storage, { where, limit: pageSize, ...(after !== undefined && { after }) })
     yield page
     if (page.length < pageSize) return
     after = page.at(-1)!.key
@@ -143,12 +163,10 @@ function meets(row: Record<string, unknown>, where: Where<Record<string, unknown
   })
 }
 
-const operators: ReadonlySet<string> = new Set(['gt', 'gte', 'lt', 'lte', 'not', 'in'])
-
 function isComparison(wanted: unknown): wanted is Comparison<unknown> {
   if (typeof wanted !== 'object' || wanted === null || Array.isArray(wanted) || wanted instanceof Date) return false
   const keys = Object.keys(wanted)
-  return keys.length > 0 && keys.every((key) => operators.has(key))
+  return keys.length > 0 && keys.every((key) => operators.includes(key))
 }
 
 function compares(value: unknown, { gt, gte, lt, lte, not, in: oneOf }: Comparison<unknown>): boolean {

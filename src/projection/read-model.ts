@@ -4,7 +4,7 @@ import type { AnyProjection } from '../domain/projection.ts'
 import { Breath } from '../kernel/breath.ts'
 import type { Environment } from '../kernel/environment.ts'
 import type { ProjectionStore } from '../store/store.ts'
-import { type Found, findRows, type Query } from './find.ts'
+import { checkQuery, type Found, findRows, type Query } from './find.ts'
 import type { Generations } from './generations.ts'
 import { checkRowKey, storedKey } from './row-key.ts'
 import type { Runner } from './runner.ts'
@@ -53,7 +53,8 @@ export class ReadModelReader {
   }
 
   /** @throws DefinitionError `OPTION_INVALID`; ProjectionError as `get`; the signal's reason */
-  find(query: Query<Record<string, unknown>>, wait: WaitOptions): Promise<readonly Found<unknown>[]> {
+  async find(query: Query<Record<string, unknown>>, wait: WaitOptions): Promise<readonly Found<unknown>[]> {
+    checkQuery(query, this.#projection.initial())
     return this.#read(
       wait,
       (storage) => findRows(this.#store, storage, query, new Breath(this.#environment, wait.signal)),

@@ -3,7 +3,7 @@
  * event: it is one loop that reads behind the last place it has examined and waits only when there is nothing left. The reader
  * pulls, so a slow one holds one page and nothing piles up; while it waits for events, the process is kept alive. A log that is not the one that was read before is refused, not gone on with.
  */
-import { checkKeys, checkOption, checkSignal, checkWhole } from '../domain/options.ts'
+import { checkKeys, checkOption, checkSignal, checkWhole, listExpected } from '../domain/options.ts'
 import { Breath } from '../kernel/breath.ts'
 import type { Environment } from '../kernel/environment.ts'
 import type { EventStore, LogPlace, ReadAllOptions, StoredEvent } from '../store/store.ts'
@@ -61,7 +61,7 @@ export function subscribe(
   if (after !== undefined) checkOption('after', from, (found) => found === undefined, 'nothing beside from')
   checkWhole('pageSize', pageSize, 1)
   for (const filter of ['types', 'aggregates', 'tags'] as const) {
-    checkOption(filter, options[filter], isListOfTexts, 'a list of texts')
+    checkOption(filter, options[filter], isListOfTexts, listExpected(options[filter], 'texts'))
   }
   checkSignal(options.signal)
   const behind = after ?? { position: Math.max(0, (from === undefined || from === 'now' ? 1 : from) - 1) }

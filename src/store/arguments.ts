@@ -4,7 +4,7 @@
  */
 import { InputError } from '../domain/error.ts'
 import { checkJson, isPlain } from '../domain/json.ts'
-import { checkKeys, checkOption, checkSignal } from '../domain/options.ts'
+import { checkKeys, checkOption, checkSignal, listExpected } from '../domain/options.ts'
 import { checkId, type StreamId } from '../domain/stream.ts'
 import { checkRange, type Range } from './range.ts'
 import { aheadMsMax } from './reservations.ts'
@@ -141,7 +141,7 @@ export function checkListRows(projection: string, page: RowPage): void {
   need('limit', limit, isLimit, 'a whole number from 0, or infinite')
   if (after !== undefined) checkKey('the key of a row', after)
   if (prefix !== undefined && prefix !== '') checkKey('the beginning of a key', prefix)
-  checkOption('where', where, (found) => Array.isArray(found) && found.every(isCondition), 'a list of conditions')
+  checkOption('where', where, (found) => Array.isArray(found) && found.every(isCondition), conditions)
 }
 
 /** @throws InputError `ID_INVALID` */
@@ -206,7 +206,7 @@ export function checkFunction(option: string, found: unknown): void {
 
 /** @throws DefinitionError `OPTION_INVALID` */
 export function checkList(option: string, found: unknown): void {
-  need(option, found, Array.isArray, 'a list')
+  need(option, found, Array.isArray, listExpected(found))
 }
 
 function checkRow(row: Row): void {
@@ -245,6 +245,9 @@ const isLimit = (found: unknown): boolean => found === Number.POSITIVE_INFINITY 
 const isDirection = (found: unknown): boolean => found === 'forward' || found === 'backward'
 const isText = (found: unknown): boolean => typeof found === 'string' && found.isWellFormed() && !found.includes('\0')
 
+/** What `where` takes. */
+const conditions = 'a list of conditions, each { field, oneOf } or { field, least, most }'
+
 const isPlace = (found: unknown): boolean => {
   const { position, checksum } = (found ?? {}) as Partial<LogPlace>
   return isWhole(position, 0) && (checksum === undefined || isWhole(checksum, 0))
@@ -252,8 +255,8 @@ const isPlace = (found: unknown): boolean => {
 
 function isCondition(found: unknown): boolean {
   if (!isRecord(found)) return false
-  const { field, oneOf, least, most } = found as { readonly field?: unknown } & Readonly<Record<string, unknown>>
-  if (typeof field !== 'string') return false
+  const { field, oneOf, least, most, ...others } = found as { readonly field?: unknown } & Record<string, unknown>
+  if (typeof field !== 'string' || Object.keys(others).length > 0) return false
   if (oneOf !== undefined)
     return Array.isArray(oneOf) && oneOf.every((one) => ['string', 'number', 'boolean'].includes(typeof one))
   return [least, most].every((bound) => bound === undefined || (typeof bound === 'number' && !Number.isNaN(bound)))

@@ -36,6 +36,7 @@ import type {
   Checkpoint,
   CheckpointPlace,
   Lease,
+  OpenOptions,
   Page,
   ProjectionStep,
   ReadAllOptions,
@@ -57,13 +58,15 @@ class CheckedStore implements Store {
   readonly limits: StoreLimits
   readonly singleWriter: boolean
   readonly #store: Store
+  readonly #openedBy: OpenOptions['openedBy']
   #closing: Promise<void> | undefined
 
-  constructor(store: Store) {
+  constructor(store: Store, { openedBy }: OpenOptions) {
     this.name = store.name
     this.limits = store.limits
     this.singleWriter = store.singleWriter
     this.#store = store
+    this.#openedBy = openedBy
   }
 
   append(commits: readonly Commit[], options?: AppendOptions): Promise<readonly AppendResult[]> {
@@ -241,7 +244,9 @@ class CheckedStore implements Store {
 
   /** For the class below. */
   protected checkOpen(): void {
-    if (this.#closing !== undefined) throw new StoreError('STORE_CLOSED', { store: this.name })
+    if (this.#closing === undefined) return
+    const because = this.#openedBy === 'domain' && { because: 'its domain was stopped' }
+    throw new StoreError('STORE_CLOSED', { store: this.name, ...because })
   }
 }
 
@@ -251,8 +256,8 @@ type Work = (transaction: SqlTransaction) => Promise<Omit<ProjectionStep, 'from'
 class CheckedSqlStore extends CheckedStore {
   readonly #transact: NonNullable<Store['transact']>
 
-  constructor(store: Store, transact: NonNullable<Store['transact']>) {
-    super(store)
+  constructor(store: Store, options: OpenOptions, transact: NonNullable<Store['transact']>) {
+    super(store, options)
     this.#transact = transact
   }
 
@@ -275,11 +280,12 @@ class CheckedSqlStore extends CheckedStore {
 }
 
 /** A store behind its door. */
-function checkedStore(store: Store): Store {
+function checkedStore(store: Store, options: OpenOptions): Store {
   const { transact } = store
-  return transact === undefined ? new CheckedStore(store) : new CheckedSqlStore(store, transact.bind(store))
+  if (transact === undefined) return new CheckedStore(store, options)
+  return new CheckedSqlStore(store, options, transact.bind(store))
 }
 
 /** A factory whose stores are behind their doors. */
 export const checkedFactory = ({ name, open }: StoreFactory): StoreFactory =>
-  Object.freeze({ name, open: async (options) => checkedStore(await open(options)) } satisfies StoreFactory)
+  Object.freeze({ name, open: async (options) => checkedStore(await open(options), options) } satisfies StoreFactory)

@@ -5,6 +5,7 @@
 import { brand } from '../domain/brand.ts'
 import { DefinitionError, InputError } from '../domain/error.ts'
 import { type Json, JsonCopier, type JsonObject, toJson } from '../domain/json.ts'
+import { listExpected } from '../domain/options.ts'
 import { checkId, type StreamId } from '../domain/stream.ts'
 
 /** What must hold of the stream for the commit to be stored: anything, no event yet, some event, or exactly this sequence. */
@@ -156,8 +157,9 @@ export function checkMetadata(metadata: Readonly<Record<string, unknown>> | unde
 /** Tags as they are stored: each once, in the order given. */
 export function checkTags(tags: readonly string[] | undefined): readonly string[] {
   if (tags === undefined) return noTags
-  if (!Array.isArray(tags))
-    throw new InputError('ID_INVALID', { what: 'tags', id: tags, reason: 'they are not a list' })
+  if (!Array.isArray(tags)) {
+    throw new InputError('ID_INVALID', { what: 'tags', id: tags, reason: `they are ${listExpected(tags, 'texts')}` })
+  }
   if (tags.length === 0) return noTags
   for (const tag of tags) checkId('a tag', tag)
   return Object.freeze([...new Set(tags)])

@@ -327,6 +327,8 @@ export interface OpenOptions {
   readonly warn: (warning: StoreWarning) => void
   /** The present time in milliseconds since 1970. */
   readonly now: () => number
+  /** Who closes it again, if that is a domain: an error after that says that the domain was stopped. */
+  readonly openedBy?: 'domain'
 }
 
 /** Something worth knowing that is no error. */

@@ -8,6 +8,17 @@ import { root } from '../../scripts/package.ts'
 
 const read = (file: string) => readFileSync(join(root, file), 'utf8')
 
+/** The anchors that a page's headings have. */
+const anchorsOf = (page: string): ReadonlySet<string> =>
+  new Set(
+    [...page.replaceAll(/```.*?```/gs, '').matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
+      heading!
+        .toLowerCase()
+        .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+        .replaceAll(' ', '-'),
+    ),
+  )
+
 describe('the documentation', () => {
   for (const page of pages) {
     test(`${page} shows code as its files have it (npm run docs brings it up to date)`, () => {
@@ -22,6 +33,18 @@ describe('the documentation', () => {
       const links = [...read(page).matchAll(/\]\((?!https?:)([^)#\s]*)#?[^)]*\)/g)].map(([, target]) => target!)
       const broken = links.filter((target) => target !== '' && !existsSync(join(root, dirname(page), target)))
       assert.deepEqual(broken, [])
+    })
+
+    test(`${page} links only to headings that are there`, () => {
+      const links = [...read(page).matchAll(/\]\((?!https?:)([^)#\s]*)#([^)]+)\)/g)]
+      const broken = links.filter(([, target, anchor]) => {
+        const other = target === '' ? page : join(dirname(page), target!)
+        return other.endsWith('.md') && !anchorsOf(read(other)).has(anchor!)
+      })
+      assert.deepEqual(
+        broken.map(([link]) => link),
+        [],
+      )
     })
   }
 })

@@ -310,6 +310,7 @@ export const argumentOptions: ConformanceGroup = {
         [{}],
         [{ field: 5, oneOf: [1] }],
         [{ field: 'a', oneOf: 5 }],
+        [{ field: 'a', gt: 5 }],
       ])
       await refused(store, 'OPTION_INVALID', { append: lists.append }, [[undefined], [{}], [{ ...commitTo(stream) }]])
     },
