@@ -7,14 +7,13 @@ import type { Outcome } from '../domain/outcome.ts'
 import type { PlainCommand } from '../domain/plain-command.ts'
 import type { AnyProjection } from '../domain/projection.ts'
 import type { AnyReaction, Handling } from '../domain/reaction.ts'
-import { derivedCommandId } from '../kernel/command-id.ts'
 import type { Environment } from '../kernel/environment.ts'
-import type { Fence } from '../kernel/fence.ts'
 import { Kernel } from '../kernel/kernel.ts'
 import { limitsOf } from '../kernel/limits.ts'
 import { CodeSteps, type CodeStepsOptions } from '../projection/code-steps.ts'
 import { Generations } from '../projection/generations.ts'
 import { ProjectionSteps } from '../projection/projection-steps.ts'
+import type { Sending } from '../projection/reaction-call.ts'
 import { ReactionSteps } from '../projection/reaction-steps.ts'
 import { ReadModelReader } from '../projection/read-model.ts'
 import { Rebuilder } from '../projection/rebuild.ts'
@@ -139,19 +138,14 @@ function reactionsOf(
 ): ReadonlyMap<string, ManagedProjection> {
   const stateAt = async (aggregate: string, id: string, sequence: number) =>
     (await kernel.state({ aggregate, id }, { sequence })).state
-  const dispatchOf = (reaction: string) => {
-    const ownIds = derivedCommandId(`${reaction}:`)
-    return async (command: PlainCommand, fence: Fence): Promise<Outcome> => {
-      const { stream, name, data, options } = addressed(kernel, command)
-      const isDerived = options.commandId?.startsWith(ownIds) === true
-      return attempt(kernel, stream, name, data, { ...options, isDerived, fence })
-    }
+  const dispatch = async (command: PlainCommand, sending: Sending): Promise<Outcome> => {
+    const { stream, name, data, options } = addressed(kernel, command)
+    return attempt(kernel, stream, name, data, { ...options, ...sending })
   }
   return new Map(
     Object.entries(reactions).map(([key, reaction]) => {
       const name = reactionStorageName(reaction)
       const kinds = handled.reactions.get(reaction)!
-      const dispatch = dispatchOf(reaction.name)
       const stepper = (lead: Lead) => new ReactionSteps({ ...shared, reaction, kinds, name, dispatch, stateAt, lead })
       return [key, { runner: new Runner({ ...shared, name, stepper }) }]
     }),

@@ -135,7 +135,7 @@ function accept({ pending, receipt }: StoredCommand, { state }: Standing, events
 /** Whether another command is stored under the id; the caller is told so. */
 function refuseReuse(stream: StreamId, pending: PendingCommand, { command: stored }: Receipt): boolean {
   const { commandId, mark, isDerived } = pending
-  if (stored === undefined || isDerived || (stored.name === mark.name && stored.digest === mark.digest)) return false
+  if (stored === undefined || (stored.name === mark.name && (isDerived || stored.digest === mark.digest))) return false
   const facts = { stream, commandId, command: mark.name, stored: stored.name }
   pending.fail(new InputError('COMMAND_ID_REUSED', facts))
   return true

@@ -50,8 +50,8 @@ export interface KernelOptions {
 }
 
 export interface DispatchOptions extends CommandOptions {
-  /** Whether the id follows from what causes the command (`derivedCommandId`), and is no caller's. */
-  readonly isDerived?: boolean
+  /** An id that follows from what causes the command (`derivedCommandId`), in place of a caller's. */
+  readonly derivedId?: string | undefined
   readonly fence?: Fence
 }
 
@@ -219,8 +219,8 @@ export class Kernel {
     if ('issues' in checked) {
       throw new InputError('COMMAND_INVALID', { aggregate: type.name, command: name, issues: checked.issues })
     }
-    const { commandId, isDerived = false } = options
-    if (commandId !== undefined && !isDerived) checkCallersId(commandId)
+    const { derivedId, commandId = derivedId } = options
+    if (options.commandId !== undefined) checkCallersId(options.commandId)
     return new PendingCommand(
       {
         name,
@@ -229,7 +229,7 @@ export class Kernel {
         commandId: commandId ?? newCommandId(this.#environment),
         repeatable: commandId !== undefined,
         mark: { name, digest: digestOf(data) },
-        isDerived,
+        isDerived: options.commandId === undefined && derivedId !== undefined,
         fence: options.fence,
         metadata: checkMetadata(options.metadata),
         tags: checkTags(options.tags),

@@ -8,6 +8,7 @@ import type { Breath } from '../kernel/breath.ts'
 import type { ProjectionStore, Row, StoredEvent } from '../store/store.ts'
 import { ownMark } from './row-key.ts'
 import { sortInPieces } from './sort-in-pieces.ts'
+import type { Timer, WaitingTimer } from './timers.ts'
 
 /** An event that is parked, or a command that it had scheduled. */
 export interface ParkedEvent {
@@ -25,7 +26,7 @@ export interface ParkedEvent {
 
 /** With what it takes to schedule its command again. */
 interface StoredParkedEvent extends ParkedEvent {
-  readonly dueAt?: number
+  readonly timer?: Timer
 }
 
 const parkedPrefix = `${ownMark}parked `
@@ -95,10 +96,10 @@ export class ParkedEvents {
 
   /** The rows that let the scheduled commands that are parked at a position wait for their time again. */
   timerRows(position: number): readonly Row[] {
-    return [...(this.#parked.get(position) ?? [])].flatMap(([key, { command, dueAt }]) =>
-      command === undefined
+    return [...(this.#parked.get(position) ?? [])].flatMap(([key, { timer }]) =>
+      timer === undefined
         ? []
-        : [withoutValue(key), { key: key.slice(parkedKey(position).length + 1), value: { dueAt: dueAt!, command } }],
+        : [withoutValue(key), { key: key.slice(parkedKey(position).length + 1), value: { ...timer } }],
     )
   }
 
@@ -117,7 +118,7 @@ export async function listParked(
 ): Promise<readonly ParkedEvent[]> {
   const parked: ParkedEvent[] = []
   for await (const { value } of parkedRows(store, name, breath)) {
-    const { dueAt: _, ...rest } = parkedOf(value!)
+    const { timer: _, ...rest } = parkedOf(value!)
     parked.push(rest)
   }
   return parked
@@ -143,20 +144,14 @@ export function parkedRow(
   keys: readonly string[],
   reason: string,
   parkedAt: number,
-  scheduled?: Scheduled,
+  scheduled?: WaitingTimer,
 ): Row {
   const key = parkedKey(position) + (scheduled === undefined ? '' : ` ${scheduled.key}`)
   const { aggregate, id } = stream
   const value = { position, type, stream: { aggregate, id }, keys: [...keys], reason, parkedAt }
   if (scheduled === undefined) return { key, value }
-  return { key, value: { ...value, command: scheduled.command, dueAt: scheduled.dueAt } }
-}
-
-/** A scheduled command that is parked, with the row that it was kept in. */
-interface Scheduled {
-  readonly key: string
-  readonly dueAt: number
-  readonly command: JsonObject
+  const { key: _, ...timer } = scheduled
+  return { key, value: { ...value, command: timer.command, timer: { ...timer } } }
 }
 
 /** Whether a row parks something at a position, or before. */

@@ -7,11 +7,11 @@ import { DefinitionError, ProjectionError } from '../domain/error.ts'
 import type { RecordedEvent } from '../domain/event.ts'
 import type { HandledKinds } from '../domain/handled-kinds.ts'
 import { type JsonObject, toJson } from '../domain/json.ts'
-import { checkKeys } from '../domain/options.ts'
+import { checkKeys, checkOption } from '../domain/options.ts'
 import type { Outcome } from '../domain/outcome.ts'
 import { checkPlainCommand, type PlainCommand } from '../domain/plain-command.ts'
 import type { AnyReaction, Due, Handling, ReactionTools } from '../domain/reaction.ts'
-import { derivedCommandId } from '../kernel/command-id.ts'
+import { type CommandCause, checkCallersId, derivedCommandId } from '../kernel/command-id.ts'
 import type { Environment } from '../kernel/environment.ts'
 import type { Fence } from '../kernel/fence.ts'
 import type { Warn } from '../kernel/warning.ts'
@@ -23,12 +23,23 @@ import type { Lead } from './stepper.ts'
 import type { Tail } from './tail.ts'
 import { momentOf, timerRow } from './timers.ts'
 
-/**
- * Sends a command; a rejection is an outcome too.
- *
- * @param fence asked before each decision; what it throws is thrown
- */
-export type Dispatch = (command: PlainCommand, fence: Fence) => Promise<Outcome>
+/** How a command of a reaction is sent. */
+export interface Sending {
+  /** Asked before each decision; what it throws is thrown. */
+  readonly fence: Fence
+  /** Its id, if the command has none that the handler has given it. */
+  readonly derivedId?: string | undefined
+}
+
+/** Sends a command; a rejection is an outcome too. */
+export type Dispatch = (command: PlainCommand, sending: Sending) => Promise<Outcome>
+
+/** A command as it is sent, and the id that makes it happen once. */
+interface Complete {
+  readonly command: PlainCommand
+  /** Left out where the handler has given an id. */
+  readonly derivedId?: string
+}
 
 export interface ReactionStepsOptions {
   readonly reaction: AnyReaction
@@ -160,15 +171,16 @@ export class ReactionCall {
   async #dispatch(command: PlainCommand): Promise<Outcome> {
     this.#checkTurn()
     const { dispatch, fence, keep, stateAt, signal } = this.#means
-    const named = this.#nameOf(command, '')
-    const { aggregate, id } = command
-    const key = answerKey(this.#event.position, JSON.stringify([aggregate, id, named]))
+    const nth = this.#count(command, 'sent')
+    const { aggregate, id, name } = command
+    const key = answerKey(this.#event.position, JSON.stringify([aggregate, id, name, nth]))
     const known = this.#rows.answer(key)
     if (known !== undefined) {
       if ('rejection' in known) return { accepted: false, rejection: known.rejection }
       return { accepted: true, state: await stateAt(aggregate, id, known.sequence), ...known, events: [] }
     }
-    const outcome = await dispatch({ ...this.#complete(command, named), signal }, fence)
+    const { command: complete, derivedId } = this.#complete(command, nth, 'sent')
+    const outcome = await dispatch({ ...complete, signal }, { fence, derivedId })
     const row = answerRow(key, outcome)
     if (row !== undefined && !(await keep(row))) throw new Overtaken()
     return outcome
@@ -186,33 +198,48 @@ export class ReactionCall {
 
   #schedule(command: PlainCommand, due: Due): void {
     const dueAt = this.#dueAt(due)
-    const complete = toJson('The scheduled command', this.#complete(command, this.#nameOf(command, 'scheduled ')))
-    const timer = { dueAt, command: complete as JsonObject }
+    const { command: complete, ...id } = this.#complete(command, this.#count(command, 'scheduled'), 'scheduled')
+    const timer = { dueAt, command: toJson('The scheduled command', complete) as JsonObject, ...id }
     this.timers.push(timerRow(timer, this.#event.position, this.timers.length))
   }
 
-  /** The command's name, with a number from the second one to the same aggregate on. */
-  #nameOf({ aggregate, id, name }: PlainCommand, how: string): string {
+  /** The how manyth command of this name it is to the same aggregate. */
+  #count({ aggregate, id, name }: PlainCommand, how: CommandCause['how']): number {
     const what = JSON.stringify([how, aggregate, id, name])
-    const count = (this.#counts.get(what) ?? 0) + 1
-    this.#counts.set(what, count)
-    return count === 1 ? `${how}${name}` : `${how}${name} ${count}`
+    const nth = (this.#counts.get(what) ?? 0) + 1
+    this.#counts.set(what, nth)
+    return nth
   }
 
-  /** With the id that makes it happen once, and where it comes from. */
-  #complete(command: PlainCommand, named: string): PlainCommand {
+  /** With where it comes from. */
+  #complete(command: PlainCommand, nth: number, how: CommandCause['how']): Complete {
     checkPlainCommand(command)
     const { commitId, position, metadata: inherited } = this.#event
     const { correlationId = commitId } = inherited
-    const metadata = { correlationId, causationId: commitId, ...command.metadata }
-    const commandId = derivedCommandId(`${this.#reaction}:${position}:${named}`)
-    return { commandId, ...command, metadata }
+    const complete = { ...command, metadata: { correlationId, causationId: commitId, ...command.metadata } }
+    if (command.commandId === undefined) {
+      const cause = { reaction: this.#reaction, position, command: command.name, nth, how }
+      return { command: complete, derivedId: derivedCommandId(cause) }
+    }
+    checkCallersId(command.commandId)
+    return { command: complete }
   }
 
   #dueAt(due: Due): number {
-    if (!(due instanceof Date)) checkKeys('when it is due', due, ['afterMs'])
-    const at = due instanceof Date ? due.getTime() : this.#event.recordedAt.getTime() + (due?.afterMs ?? Number.NaN)
-    if (Number.isFinite(at)) return momentOf(at)
-    throw new DefinitionError('OPTION_INVALID', { option: 'due', expected: 'a Date or { afterMs }', found: due })
+    if (due instanceof Date) {
+      checkOption('due', due, () => Number.isFinite(due.getTime()), 'a valid Date or { afterMs }')
+      return momentOf(due.getTime())
+    }
+    if (typeof due !== 'object' || due === null) {
+      const expected = 'a Date or { afterMs: milliseconds }, in schedule(command, due)'
+      throw new DefinitionError('OPTION_INVALID', { option: 'due', expected, found: due })
+    }
+    checkKeys('schedule(command, due)', due, ['afterMs'])
+    const { afterMs } = due
+    if (!Number.isFinite(afterMs)) {
+      const expected = 'a finite number of milliseconds, in schedule(command, { afterMs })'
+      throw new DefinitionError('OPTION_INVALID', { option: 'afterMs', expected, found: afterMs })
+    }
+    return momentOf(this.#event.recordedAt.getTime() + afterMs)
   }
 }

@@ -320,7 +320,7 @@ export class ReactionSteps implements Stepper {
     const { reaction, dispatch, store, environment } = this.#options
     const command = timer.command as unknown as PlainCommand
     try {
-      const outcome = await dispatch(command, this.#fence)
+      const outcome = await dispatch(command, { fence: this.#fence, derivedId: timer.derivedId })
       if (!outcome.accepted) warnOfRefused(this.#options, command, outcome.rejection)
       return []
     } catch (cause) {

@@ -74,14 +74,8 @@ function counting(factory: StoreFactory) {
 async function withTimers(factory: StoreFactory, count: number, firstDueAt: number): Promise<void> {
   const store = await factory.open({ now: () => 0, warn: () => {} })
   const rows = Array.from({ length: count }, (_, i) => {
-    const command = {
-      aggregate: 'clock',
-      id: 'old',
-      name: 'ring',
-      data: { afterMs: i },
-      commandId: `~ringing:1:old ${i}`,
-    }
-    return timerRow({ dueAt: firstDueAt + i, command }, 1, i)
+    const command = { aggregate: 'clock', id: 'old', name: 'ring', data: { afterMs: i } }
+    return timerRow({ dueAt: firstDueAt + i, command, derivedId: `~ringing:1:old ${i}` }, 1, i)
   })
   await store.saveStep('reaction ringing', { from: at(0), to: at(0), rows })
   await store.close()
@@ -210,6 +204,38 @@ describe('Scheduled commands', () => {
     await second.reactions.runOnce('failing')
     assert.equal((await second.reactions.parked('failing')).length, 1, 'it was tried again, and is parked again')
   })
+})
+
+test('a time that is none is refused at once, with what is wrong and what is expected', async () => {
+  const told: unknown[] = []
+  const times = [5, null, undefined, 'tomorrow', {}, { afterMs: Number.NaN }, { afterMs: '5' }, new Date(Number.NaN)]
+  const Misled = reaction('misled', { clock: Clock }).on(Asked, ({ stream: { id } }, { schedule }) => {
+    for (const due of times) {
+      try {
+        schedule({ aggregate: 'clock', id, name: 'ring', data: { afterMs: 0 } }, due as never)
+        told.push('nothing')
+      } catch (error) {
+        told.push((error as Error).message.replace(/\. Correct the option.*/, ''))
+      }
+    }
+  })
+  await using clocks = await domain({ aggregates: { clock: Clock }, reactions: { misled: Misled } }).start({
+    projections: 'manual',
+  })
+  await clocks.clock('a').ask({ afterMs: [] })
+  await clocks.reactions.runOnce('misled')
+  const due = 'The option due must be a Date or { afterMs: milliseconds }, in schedule(command, due), not'
+  const afterMs = 'The option afterMs must be a finite number of milliseconds, in schedule(command, { afterMs }), not'
+  assert.deepEqual(told, [
+    `${due} 5`,
+    `${due} null`,
+    `${due} undefined`,
+    `${due} "tomorrow"`,
+    `${afterMs} undefined`,
+    `${afterMs} NaN`,
+    `${afterMs} "5"`,
+    'The option due must be a valid Date or { afterMs }, not Invalid Date',
+  ])
 })
 
 test('the key of a timer says when it is due and who scheduled it, in the order of the bytes', () => {

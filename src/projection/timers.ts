@@ -14,6 +14,8 @@ export interface Timer {
   /** In whole milliseconds since 1970. */
   readonly dueAt: number
   readonly command: JsonObject
+  /** The id that the command is sent with; left out where the handler has given it one. */
+  readonly derivedId?: string
 }
 
 /** With the key of its row. */
@@ -35,7 +37,7 @@ export const momentOf = (time: number): number => Math.min(Math.max(Math.ceil(ti
 /** The row of the n-th command that an event has scheduled. Rows are in the order in which they are due, then in which they were scheduled. */
 export function timerRow(timer: Timer, position: number, n: number): Row {
   const key = `${prefix}${padded(timer.dueAt, digits)} ${padded(position, digits)}:${padded(n, digitsOfNumber)}`
-  return { key, value: { dueAt: timer.dueAt, command: timer.command } }
+  return { key, value: { ...timer } }
 }
 
 /** The position of the event that has scheduled a command. */
