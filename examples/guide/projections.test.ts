@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import { domain, memory, projection } from '../../src/index.ts'
 import { sqlite } from '../../src/store/sqlite/index.ts'
@@ -84,9 +85,11 @@ const Payments = projection('payments')
 // #endregion
 
 test('a projection can be code with tables of its own', async (context) => {
+  // #region temporary
   const directory = await mkdtemp(join(tmpdir(), 'mneme-guide-'))
   context.after(() => rm(directory, { recursive: true, force: true }))
   const path = join(directory, 'bank.db')
+  // #endregion
   const Domain = domain({ aggregates: { account: Account }, projections: { payments: Payments } })
   await using bank = await Domain.start({ store: sqlite(path) })
   await bank.account('ada').open({ owner: 'Ada' })
@@ -94,10 +97,11 @@ test('a projection can be code with tables of its own', async (context) => {
   const { position } = await bank.account('ada').deposit({ amount: 100 })
   await bank.payments.reached({ atLeast: position }) // your own write is in the table now
   // #endregion
-  const { DatabaseSync } = await import('node:sqlite')
+  // #region code-read
   const database = new DatabaseSync(path, { readOnly: true })
   const rows = database.prepare('SELECT account, amount FROM payments').all()
   database.close()
+  // #endregion
   assert.deepEqual({ ...rows[0] }, { account: 'ada', amount: 100 })
 })
 

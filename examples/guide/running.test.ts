@@ -129,6 +129,23 @@ test('the types of a running domain have names', async () => {
   assert.equal(row?.owner, 'Ada')
 })
 
+test('a program that only follows the log keeps itself alive', async () => {
+  const before = process.listeners('SIGTERM')
+  // #region worker
+  const worker = await Bank.start({ store: memory() })
+  const alive = setInterval(() => {}, 60_000)
+  process.once('SIGTERM', () => {
+    clearInterval(alive)
+    void worker.stop()
+  })
+  // #endregion
+  const [added] = process.listeners('SIGTERM').filter((listener) => !before.includes(listener))
+  process.off('SIGTERM', added!)
+  added!('SIGTERM')
+  await worker.stop()
+  await assert.rejects(worker.account('ada').open({ owner: 'Ada' }), { code: 'STOPPED' })
+})
+
 test('errors are told apart by their code', async () => {
   await using bank = await Bank.start({ store: memory() })
   // #region errors
