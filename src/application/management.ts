@@ -9,7 +9,7 @@ import type { CompareOptions, Rebuilder } from '../projection/rebuild.ts'
 import type { Runner } from '../projection/runner.ts'
 import type { Projections, RebuildOptions, ResetOptions, StartAt } from './running.ts'
 
-/** A projection or a reaction of a running domain. Only projections of rows are read, and built anew. */
+/** A projection or a reaction of a running domain. Only projections of rows are read, and built again. */
 export interface ManagedProjection {
   readonly runner: Runner
   readonly reader?: ReadModelReader

@@ -124,7 +124,7 @@ export interface ResetOptions {
   readonly keep?: boolean
 }
 
-/** How a projection is built anew. */
+/** How a projection is built again. */
 export interface RebuildOptions {
   /** Cancels it: the rows that serve stay as they are. */
   readonly signal?: AbortSignal
@@ -178,7 +178,7 @@ export interface Managed<Name extends PropertyKey> {
   skipParked(name: Name, position: number): Promise<void>
   /**
    * Begins at a position again, wherever that is, and forgets what is stored beside the checkpoint: for a log that was replaced by an older
-   * copy, where nothing else can tell what is still true. Then `start` it. Rows are better built anew by `rebuild`, which lets the old ones serve.
+   * copy, where nothing else can tell what is still true. Then `start` it. Rows are better built again by `rebuild`, which lets the old ones serve.
    *
    *     await bank.reactions.reset('welcome', { from: head + 1, keep: true })
    *
@@ -187,10 +187,10 @@ export interface Managed<Name extends PropertyKey> {
   reset(name: Name, options: ResetOptions): Promise<void>
 }
 
-/** Projections, whose rows can also be built anew. */
+/** Projections, whose rows can also be built again. */
 export interface Projections<Name extends PropertyKey> extends Managed<Name> {
   /**
-   * Builds all rows anew from the whole log, beside those that serve, then lets the new ones serve in one step. Await it, or iterate its
+   * Builds all rows again from the whole log, beside those that serve, then lets the new ones serve in one step. Await it, or iterate its
    * progress. Cancelled, failed or killed, it leaves the rows that serve as they are.
    *
    *     for await (const { done, remainingMs } of bank.projections.rebuild('balances')) ...
@@ -199,7 +199,7 @@ export interface Projections<Name extends PropertyKey> extends Managed<Name> {
    */
   rebuild(name: Name, options?: RebuildOptions): Undertaking<RunResult>
   /**
-   * Builds all rows anew up to where those that serve are, and says which rows differ; then forgets what it built.
+   * Builds all rows again up to where those that serve are, and says which rows differ; then forgets what it built.
    *
    * @throws ProjectionError as `rebuild`; the signal's reason
    */

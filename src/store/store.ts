@@ -323,7 +323,7 @@ export interface Store extends EventStore, SnapshotStore, ProjectionStore, Lease
 
 /** What a store gets when it is opened. */
 export interface OpenOptions {
-  /** Takes warnings: what was found and mended at opening, what failed without harm. */
+  /** Takes warnings: what was found and repaired at opening, what failed without harm. */
   readonly warn: (warning: StoreWarning) => void
   /** The present time in milliseconds since 1970. */
   readonly now: () => number

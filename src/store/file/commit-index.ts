@@ -4,7 +4,7 @@
  * Commit ids are kept as two hashes; a candidate is compared with its line in the log, so a match is exact. The checksum of
  * each line is kept too: a line that is whole but is not the one that was written there does not pass for it.
  *
- * Some columns follow from others (`previous`, `far`, `depth`, `sequence`) and are worked out anew when it is loaded.
+ * Some columns follow from others (`previous`, `far`, `depth`, `sequence`) and are worked out again when it is loaded.
  */
 import type { StreamEnd } from '../store.ts'
 import type { Breather } from './breather.ts'

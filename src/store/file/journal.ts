@@ -2,7 +2,7 @@
  * A journal of changes to something that lives in memory: one checksummed line a change, written before the change is
  * made, so that what was answered survives a killed process. It is synced only at changes that have to last: after a power failure the
  * changes up to one behind the last of those are there and the others are not, which is enough for what can be worked out
- * again from the log. When it has grown well over what is alive in it, it is written anew beside itself and renamed.
+ * again from the log. When it has grown well over what is alive in it, it is written again beside itself and renamed.
  *
  * The checksum of a line goes on from that of the line before it, and the first from the name of the journal and the id of the log: a line that is
  * missing, or is of another place or journal, is noticed.
@@ -48,7 +48,7 @@ export interface JournalPlace {
 }
 
 export interface JournalOptions {
-  /** A journal below this is never written anew. */
+  /** A journal below this is never written again. */
   readonly compactBytesMin: number
   /** Then nothing has to last. */
   readonly mayLoseOnPowerFailure: boolean
@@ -149,7 +149,7 @@ export class Journal {
     })
   }
 
-  /** Writes the journal anew from what is in memory, and makes it durable. */
+  /** Writes the journal again from what is in memory, and makes it durable. */
   compact(): Promise<void> {
     return this.#next(() => this.#compact())
   }

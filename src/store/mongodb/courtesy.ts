@@ -53,7 +53,7 @@ export class Courtesy {
    */
   shouldLook(now: number): boolean {
     const everyMs = now - this.#metAt > aloneAfterMs ? lookEveryMs.alone : lookEveryMs.amongOthers
-    // After a pause, in which anybody could go first, the time begins anew.
+    // After a pause, in which anybody could go first, the time begins again.
     if (now - this.#wonAt > everyMs) this.#lookedAt = now
     if (now - this.#lookedAt < everyMs) return false
     this.#lookedAt = now
