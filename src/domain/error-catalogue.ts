@@ -299,8 +299,15 @@ export const catalogue = {
 
   // -- projections
   PROJECTION_FAILED: entry(
-    (f: { readonly projection: string; readonly position: number; readonly event: string }) =>
-      `${called(f.projection)} failed on the event ${f.event} at position ${f.position}, and stands before it`,
+    (f: {
+      readonly projection: string
+      readonly position: number
+      readonly event: string
+      readonly command?: string
+    }) =>
+      `${called(f.projection)} failed on ${
+        f.command === undefined ? '' : `${f.command}, which was scheduled because of `
+      }the event ${f.event} at position ${f.position}, and stands before it`,
     'Correct its function, then start it again; the cause is attached.',
   ),
   PROJECTION_BEHIND: entry(

@@ -4,10 +4,26 @@
  */
 import { CancelledError, hasCode, MnemeError, ProjectionError } from '../domain/error.ts'
 import type { ErrorCode } from '../domain/error-catalogue.ts'
+import type { ProjectionStore } from '../store/store.ts'
+import type { WaitingTimer } from './timers.ts'
 
 /** Another runner has taken over: who was overtaken must not go on. */
 export class Overtaken extends Error {
   override readonly name = 'Overtaken'
+}
+
+/** A scheduled command that is left to a newer program; the cause says why this one does not send it. */
+export class LeftToNewer extends Error {
+  override readonly name = 'LeftToNewer'
+  readonly timer: WaitingTimer
+  /** Whether only a newer program can send it; else this one says after a while what becomes of it. */
+  readonly isCertain: boolean
+
+  constructor(timer: WaitingTimer, cause: unknown, isCertain: boolean) {
+    super('a newer program may send it', { cause })
+    this.timer = timer
+    this.isCertain = isCertain
+  }
 }
 
 /** Failures of a store; what its SQL or its transactions refuse is not among them. */
@@ -47,7 +63,7 @@ const causesMax = 20
 export function isNewer(error: unknown): boolean {
   let each = error
   for (let depth = 0; each instanceof Error && depth < causesMax; depth++) {
-    if (hasCode(each, 'EVENT_NEWER')) return true
+    if (hasCode(each, 'EVENT_NEWER') || each instanceof LeftToNewer) return true
     // One that is not stored was decided here, which is a fault of this program.
     if (hasCode(each, 'EVENT_UNDECLARED')) return each.facts.sequence !== undefined
     each = each.cause
@@ -59,10 +75,26 @@ export function isNewer(error: unknown): boolean {
 export const isForLater = (error: unknown): boolean =>
   error instanceof Overtaken || (error instanceof CancelledError && error.code === 'STOPPED')
 
-/** Whether sending the same command again can never help. */
-export const isHopeless = (error: unknown): boolean =>
-  error instanceof MnemeError && !error.retryable && !isForLater(error)
+/** What says that a command is none of this program's, or is not as this program expects it. */
+const unfit: ReadonlySet<ErrorCode> = new Set([
+  ...(['AGGREGATE_UNKNOWN', 'COMMAND_UNKNOWN', 'COMMAND_MALFORMED', 'COMMAND_INVALID'] as const),
+])
+
+/** Whether a command that was stored does not fit this program: a newer one may have scheduled it, or an older one. */
+export const isUnfit = (error: unknown): boolean => error instanceof MnemeError && unfit.has(error.code)
 
 /** Whether it does not pass by itself, so that a run ends. */
 export const isFinal = (error: unknown): error is MnemeError =>
   (error instanceof ProjectionError && !error.retryable) || hasCode(error, 'LOG_REPLACED')
+
+/** A failure that does not pass by itself is an answer; others are thrown. */
+export function givenIfFinal(error: unknown): MnemeError {
+  if (isFinal(error)) return error
+  throw error
+}
+
+/** Whether what this program leaves to a newer one is still there, as far as can be told from what is stored under a name. */
+export async function isStillLeft(left: unknown, store: ProjectionStore, name: string): Promise<boolean> {
+  if (!(left instanceof LeftToNewer)) return true
+  return left.isCertain && (await store.loadRows(name, [left.timer.key]))[0] !== undefined
+}

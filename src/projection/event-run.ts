@@ -162,12 +162,11 @@ export class EventRun {
 
   #giveUp(cause: unknown): RunEnd {
     const { options, rows } = this.#context
-    const { type, position } = this.stored
     const { giveUp } = options.reaction.policy
-    if (giveUp === 'stop') return { thrown: failureOf(options, position, type, cause) }
+    if (giveUp === 'stop') return { thrown: failureOf(options, this.stored, cause) }
     warnOf(options, giveUp, this.#called, cause)
     if (giveUp === 'park') this.park(reasonOf(cause))
-    else this.#rows = rows.handled(position)
+    else this.#rows = rows.handled(this.stored.position)
     return 'done'
   }
 
@@ -197,14 +196,15 @@ function checkedStateKey(key: unknown): string {
   return stateKey(key)
 }
 
-/** The error of a reaction that stands before something that it cannot handle. */
+/** The error of a reaction that stands before an event that it cannot handle, or a command that the event has scheduled. */
 export function failureOf(
   { reaction }: ReactionStepsOptions,
-  position: number,
-  event: string,
+  { position, type: event }: Pick<StoredEvent, 'position' | 'type'>,
   cause: unknown,
+  command?: string,
 ): ProjectionError<'PROJECTION_FAILED'> {
-  return new ProjectionError('PROJECTION_FAILED', { projection: `reaction ${reaction.name}`, position, event }, cause)
+  const facts = { projection: `reaction ${reaction.name}`, position, event, ...(command !== undefined && { command }) }
+  return new ProjectionError('PROJECTION_FAILED', facts, cause)
 }
 
 /** Warns of what is skipped or parked. */

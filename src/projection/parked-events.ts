@@ -20,7 +20,7 @@ export interface ParkedEvent {
   /** Why it is parked: what was thrown, or behind which key it queues. */
   readonly reason: string
   readonly parkedAt: Date
-  /** The scheduled command that can never be sent, if it is not the event itself that is parked. */
+  /** The scheduled command that could not be sent, if it is not the event itself that is parked. */
   readonly command?: JsonObject
 }
 
@@ -150,7 +150,7 @@ export function parkedRow(
   const { aggregate, id } = stream
   const value = { position, type, stream: { aggregate, id }, keys: [...keys], reason, parkedAt }
   if (scheduled === undefined) return { key, value }
-  const { key: _, ...timer } = scheduled
+  const { key: _, tries: __, ...timer } = scheduled
   return { key, value: { ...value, command: timer.command, timer: { ...timer } } }
 }
 

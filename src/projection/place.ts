@@ -28,6 +28,9 @@ export class Place {
   /** Whose work is stored was looked at last under this name, in this term. */
   #recognised = { storage: '', term: 0 }
   readonly parked: ParkedEvents = new ParkedEvents()
+  /** The last term of this runner's, and how often it found that there was another's in between. */
+  #ownTerm = 0
+  #othersLed = 0
 
   constructor(options: PlaceOptions) {
     const { name, store, lead, home, rows } = options
@@ -45,6 +48,11 @@ export class Place {
   /** The same as a place in the log. */
   get here(): LogPlace {
     return this.#checkpoint.place
+  }
+
+  /** A number that is another one when somebody else has led. */
+  get othersLed(): number {
+    return this.#othersLed
   }
 
   /** The name under which the rows and the checkpoint are stored. */
@@ -298,7 +306,10 @@ export class Place {
     // Even if it was looked at in this term: who had it may have passed over what this program is to handle.
     do await this.#find(what === 'known' ? 'again' : 'never')
     while (!(await this.#checkpoint.raise([this.#options.recognition.row])))
-    this.#recognised = { storage: this.storage, term: this.#checkpoint.term }
+    const { term } = this.#checkpoint
+    if (term !== this.#ownTerm + 1) this.#othersLed++
+    this.#ownTerm = term
+    this.#recognised = { storage: this.storage, term }
     const breath = new Breath(this.#options.environment)
     for (const known of this.#known) await known.load(this.#options.store, this.storage, breath)
     this.#isStale = false

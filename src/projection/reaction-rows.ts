@@ -33,11 +33,18 @@ const positionOfAnswer = (key: string): number => Number(key.slice(answerPrefix.
 
 export class ReactionRows {
   readonly timers: Timers = new Timers()
+  readonly #onLoad: () => void
   /** By the position of the event, then by the key of the row. */
   readonly #answers = new Map<number, Map<string, Remembered>>()
 
+  /** @param onLoad told when all is forgotten that was known */
+  constructor(onLoad: () => void) {
+    this.#onLoad = onLoad
+  }
+
   /** Forgets all, and reads what is stored; states and timers are read when they are wanted. */
   async load(store: ProjectionStore, name: string, breath: Breath): Promise<void> {
+    this.#onLoad()
     this.timers.load(store, name)
     this.#answers.clear()
     for (let after: string | undefined; ; ) {

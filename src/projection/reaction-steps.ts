@@ -8,16 +8,16 @@
  */
 import { ProjectionError } from '../domain/error.ts'
 import type { AnyEventKind } from '../domain/event.ts'
-import type { PlainCommand } from '../domain/plain-command.ts'
 import { Breath } from '../kernel/breath.ts'
-import type { LogPlace, Row, StoredEvent } from '../store/store.ts'
+import type { LogPlace, StoredEvent } from '../store/store.ts'
 import { Bell } from './bell.ts'
-import { isHopeless, Overtaken } from './blame.ts'
+import { Overtaken } from './blame.ts'
+import { DueCommands } from './due-commands.ts'
 import { EventFlow } from './event-flow.ts'
-import { EventRun, failureOf, type RunContext, warnOf, warnOfRefused } from './event-run.ts'
+import { EventRun, type RunContext } from './event-run.ts'
 import { Growth } from './growth.ts'
 import { beforeNewer, refuseNewer } from './newer-events.ts'
-import { isParkedUpTo, type ParkedEvent, parkedRow, reasonOf, unparkedRow } from './parked-events.ts'
+import { isParkedUpTo, type ParkedEvent, unparkedRow } from './parked-events.ts'
 import { Place } from './place.ts'
 import type { UnderWay } from './place-options.ts'
 import type { ReactionStepsOptions } from './reaction-call.ts'
@@ -26,7 +26,7 @@ import { ReactionStates } from './reaction-states.ts'
 import { readEach } from './read-each.ts'
 import { Recognition } from './recognition.ts'
 import type { RetryResult, Stepper, StepResult } from './stepper.ts'
-import { isTimerUpTo, positionOfTimer, type WaitingTimer } from './timers.ts'
+import { isTimerUpTo } from './timers.ts'
 
 /** Events that are read at once, and handled between two savings of the checkpoint. */
 const batchSize = 100
@@ -41,15 +41,13 @@ interface Handled {
   readonly isOver: boolean
 }
 
-/** Which of the commands that were due were sent: all, or some since the time of a step was over or another runner was faster. */
-type Fired = 'all' | 'some' | 'overtaken'
-
 export class ReactionSteps implements Stepper {
   readonly #options: ReactionStepsOptions
-  readonly #rows = new ReactionRows()
+  readonly #rows: ReactionRows
   readonly #place: Place
   readonly #context: RunContext
   readonly #flow: EventFlow
+  readonly #due: DueCommands
   readonly #breath: Breath
   /** Rings when there may be something to do within a step. */
   readonly #bell = new Bell()
@@ -60,6 +58,7 @@ export class ReactionSteps implements Stepper {
     const { name, reaction, kinds, store, environment, warn, lead } = options
     this.#options = options
     this.#breath = new Breath(environment)
+    this.#rows = new ReactionRows(() => lead.tries.commandsOver())
     const recognition = new Recognition({
       ...{ name, kinds, store, warn },
       functionsOf: ({ handle }) => [reaction.memory?.initial, reaction.memory?.key, handle],
@@ -77,6 +76,8 @@ export class ReactionSteps implements Stepper {
       loadStates: (keys) => store.loadRows(name, keys),
       onEnd: () => this.#bell.ring(),
     })
+    const { timers } = this.#rows
+    this.#due = new DueCommands({ options, timers, place: this.#place, fence: this.#fence, breath: this.#breath })
   }
 
   // What is the same for every stepper.
@@ -125,19 +126,13 @@ export class ReactionSteps implements Stepper {
   }
 
   async #step(signal: AbortSignal): Promise<StepResult | undefined> {
-    const fired = await this.#fireTimers(signal)
+    const fired = await this.#due.fire(signal, stepMsMax)
     if (fired === 'overtaken') return undefined
-    const dueMs = fired === 'all' ? await this.#restMs() : Number.POSITIVE_INFINITY
+    const dueMs = fired === 'all' ? await this.#due.restMs() : Number.POSITIVE_INFINITY
     const handled = await this.#handle(signal, Math.min(stepMsMax, dueMs))
     if (handled === undefined) return undefined
     const { events, isOver } = handled
-    return { events, caughtUp: (isOver && fired === 'all') || signal.aborted, restMs: await this.#restMs() }
-  }
-
-  /** When the next scheduled command is due, in milliseconds from now. */
-  async #restMs(): Promise<number> {
-    const next = await this.#rows.timers.first()
-    return Math.max(0, (next?.dueAt ?? Number.POSITIVE_INFINITY) - this.#options.environment.now())
+    return { events, caughtUp: (isOver && fired === 'all') || signal.aborted, restMs: await this.#due.restMs() }
   }
 
   // -- events ------------------------------------------------------------------------------------------------
@@ -290,49 +285,5 @@ export class ReactionSteps implements Stepper {
   /** Nothing is decided any more for a runner that was overtaken. */
   readonly #fence = async (): Promise<void> => {
     if (!(await this.#place.isCurrent())) throw new Overtaken()
-  }
-
-  // -- scheduled commands ------------------------------------------------------------------------------------
-
-  /** Sends what is due, in the order in which it is due, for as long as a step may last. */
-  async #fireTimers(signal: AbortSignal): Promise<Fired> {
-    const { environment } = this.#options
-    const { timers } = this.#rows
-    const now = environment.now()
-    const end = environment.elapsed() + stepMsMax
-    for (;;) {
-      const next = await timers.first()
-      if (next === undefined || next.dueAt > now) return 'all'
-      if (signal.aborted || environment.elapsed() >= end) return 'some'
-      await this.#breath.pause()
-      const rows = await this.#fire(next)
-      if (rows === undefined) return 'overtaken'
-      if (!(await this.#place.keep([{ key: next.key, value: undefined }, ...rows]))) return 'overtaken'
-    }
-  }
-
-  /**
-   * Sends a scheduled command. One that can never be sent is treated like an event that can never be handled.
-   *
-   * @returns the rows that it leaves; nothing if another runner was faster
-   */
-  async #fire(timer: WaitingTimer): Promise<readonly Row[] | undefined> {
-    const { reaction, dispatch, store, environment } = this.#options
-    const command = timer.command as unknown as PlainCommand
-    try {
-      const outcome = await dispatch(command, { fence: this.#fence, derivedId: timer.derivedId })
-      if (!outcome.accepted) warnOfRefused(this.#options, command, outcome.rejection)
-      return []
-    } catch (cause) {
-      if (cause instanceof Overtaken) return undefined
-      if (!isHopeless(cause)) throw cause
-      const what = `the scheduled command ${command.name} on ${command.aggregate} ${JSON.stringify(command.id)}`
-      const { giveUp } = reaction.policy
-      if (giveUp === 'stop') throw failureOf(this.#options, this.position, what, cause)
-      warnOf(this.#options, giveUp, what, cause)
-      if (giveUp === 'skip') return []
-      const [event] = await readEach(store, [positionOfTimer(timer.key)], this.#place.here)
-      return [parkedRow(event!, [], reasonOf(cause), environment.now(), timer)]
-    }
   }
 }

@@ -8,7 +8,7 @@ import { Breath } from '../kernel/breath.ts'
 import { backOffMs, type Environment, sleep } from '../kernel/environment.ts'
 import type { Warn } from '../kernel/warning.ts'
 import type { EventStore, LeaseStore, ProjectionStore } from '../store/store.ts'
-import { isFinal, isNewer } from './blame.ts'
+import { givenIfFinal, isFinal, isNewer, isStillLeft, LeftToNewer } from './blame.ts'
 import { Exclusive } from './exclusive.ts'
 import { Leader } from './leader.ts'
 import type { ParkedEvent } from './parked-events.ts'
@@ -66,8 +66,8 @@ export class Runner {
   readonly #tries: Tries
   /** Of the store, in a row. */
   #failures = 0
-  /** Before which position this program has stood back, and how often. */
-  #stoodBack = { position: -1, times: 0 }
+  /** Before what this program has stood back (behind a position, or a scheduled command), and how often. */
+  #stoodBack: { readonly before: number | string; times: number } = { before: -1, times: 0 }
 
   constructor(options: RunnerOptions) {
     const { name, store, environment, owner, leaseMs, stepper, warn } = options
@@ -355,19 +355,26 @@ export class Runner {
     await this.#tries.storeAgain(tries, cause, waitMs, signal)
   }
 
-  /** An event is newer than this program: says so once, gives the lease back, and asks for it when a newer one has gone on. */
+  /** Something is newer than this program: says so once, gives the lease back, and asks for it when a newer one has gone on. */
   async #standBack(cause: unknown, follower: Follower, signal: AbortSignal): Promise<void> {
-    const { leaseMs } = this.#options
+    const { leaseMs, store, name } = this.#options
     const { position } = this.#steps
     const isPreparing = this.#state === 'preparing'
-    if (position !== this.#stoodBack.position) this.#stoodBack = { position, times: 0 }
+    const before = cause instanceof LeftToNewer ? cause.timer.key : position
+    if (before !== this.#stoodBack.before) this.#stoodBack = { before, times: 0 }
     this.#state = 'outdated'
-    do {
-      this.#tries.standBack(this.#stoodBack.times++, cause, leaseMs)
-      await this.#leader.release()
-      await this.#standBy(follower, leaseMs, signal)
-      await this.#steps.look()
-    } while (!isPreparing && !signal.aborted && this.#steps.position === position)
+    const stays = async () => this.#steps.position === position && (await isStillLeft(cause, store, name))
+    try {
+      do {
+        this.#tries.standBack(this.#stoodBack.times++, cause, leaseMs)
+        await this.#leader.release()
+        await this.#standBy(follower, leaseMs, signal)
+        await this.#steps.look()
+      } while (!isPreparing && !signal.aborted && (await stays()))
+    } catch (error) {
+      if (isFinal(error)) this.#fail(error)
+      else await this.#holdUp(error, signal)
+    }
   }
 
   /** Something that is done once; if it fails for good, everybody who waits learns it. */
@@ -376,7 +383,7 @@ export class Runner {
       return await work
     } catch (error) {
       if (isFinal(error)) this.#fail(error)
-      throw error
+      throw error instanceof LeftToNewer ? error.cause : error
     }
   }
 
@@ -390,10 +397,4 @@ export class Runner {
     }
     this.#options.warn({ code: 'PROJECTION_STOPPED', message: error.message, cause: error.cause })
   }
-}
-
-/** A failure that does not pass by itself is an answer; others are thrown. */
-function givenIfFinal(error: unknown): MnemeError {
-  if (isFinal(error)) return error
-  throw error
 }

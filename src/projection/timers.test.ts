@@ -182,7 +182,7 @@ describe('Scheduled commands', () => {
         schedule({ aggregate: 'clock', id, name: 'fail', data: {} }, { afterMs: afterMs[0]! })
         schedule({ aggregate: 'clock', id, name: 'ring', data: { afterMs: 1 } }, { afterMs: afterMs[0]! + 1 })
       })
-      .onFailure({ giveUp: 'park' })
+      .onFailure({ giveUp: 'park', retries: 0 })
     const store = memory()
     const begun = () =>
       domain({ aggregates: { clock: Clock }, reactions: { failing: Failing } }).start({

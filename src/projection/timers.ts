@@ -6,6 +6,7 @@
  * while the window is being filled.
  */
 import type { JsonObject } from '../domain/json.ts'
+import type { PlainCommand } from '../domain/plain-command.ts'
 import { firstFrom } from '../store/sorted-keys.ts'
 import type { ProjectionStore, Row } from '../store/store.ts'
 
@@ -16,6 +17,8 @@ export interface Timer {
   readonly command: JsonObject
   /** The id that the command is sent with; left out where the handler has given it one. */
   readonly derivedId?: string
+  /** How often it has failed; left out for one that has not. */
+  readonly tries?: number
 }
 
 /** With the key of its row. */
@@ -40,12 +43,28 @@ export function timerRow(timer: Timer, position: number, n: number): Row {
   return { key, value: { ...timer } }
 }
 
+/** The row of a command that has failed so often, and is sent again when it is due at a time. */
+export function laterRow({ key, command, derivedId }: WaitingTimer, dueAt: number, tries: number): Row {
+  const moment = momentOf(dueAt)
+  const value = { dueAt: moment, command, ...(derivedId !== undefined && { derivedId }), ...(tries > 0 && { tries }) }
+  return { key: `${prefix}${padded(moment, digits)} ${nameOfTimer(key)}`, value }
+}
+
+/** Tells a command from all others that were scheduled, whenever it is due. */
+export const nameOfTimer = (key: string): string => key.slice(prefix.length + digits + 1)
+
 /** The position of the event that has scheduled a command. */
-export const positionOfTimer = (key: string): number => Number(key.slice(prefix.length + digits + 1).split(':')[0])
+export const positionOfTimer = (key: string): number => Number(nameOfTimer(key).split(':')[0])
 
 /** Whether a row is that of a command which an event up to a position has scheduled. */
 export const isTimerUpTo = (key: string, position: number): boolean =>
   key.startsWith(prefix) && positionOfTimer(key) <= position
+
+/** A scheduled command, as it is called in a sentence. */
+export function calledTimer({ command }: Timer): string {
+  const { name, aggregate, id } = command as unknown as PlainCommand
+  return `the scheduled command ${name} on ${aggregate} ${JSON.stringify(id)}`
+}
 
 export class Timers {
   /** The keys in the window, in order. */

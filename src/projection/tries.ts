@@ -1,13 +1,18 @@
 /** What failed and is tried again: said at its first failure, and shown until it is over. */
 import type { FailurePolicy } from '../domain/failure-policy.ts'
+import type { PlainCommand } from '../domain/plain-command.ts'
 import { backOffMs, type Environment, sleep } from '../kernel/environment.ts'
 import type { Warn, Warning } from '../kernel/warning.ts'
 import type { StoredEvent } from '../store/store.ts'
+import { LeftToNewer } from './blame.ts'
+import { calledTimer, nameOfTimer, positionOfTimer, type WaitingTimer } from './timers.ts'
 
 /** Something that failed and is tried again. */
 export interface Retrying {
-  /** The event that could not be handled; without it, it is the store that fails. */
+  /** The event that could not be handled; without it and a command, it is the store that fails, or something is newer than this program. */
   readonly event?: { readonly position: number; readonly type: string }
+  /** The scheduled command that could not be sent, and the position of the event that has scheduled it. */
+  readonly command?: Pick<PlainCommand, 'aggregate' | 'id' | 'name'> & { readonly position: number }
   /** How often it has failed by now. */
   readonly attempts: number
   readonly nextAt: Date
@@ -26,15 +31,18 @@ type Event = Pick<StoredEvent, 'position' | 'type'>
 export class Tries {
   readonly #options: TriesOptions
   readonly #events = new Map<number, Retrying>()
+  /** By what tells them from all others that were scheduled. */
+  readonly #commands = new Map<string, Retrying>()
   #store: Retrying | undefined
 
   constructor(options: TriesOptions) {
     this.#options = options
   }
 
-  /** What is tried again at present: the store, or the first event. */
+  /** What is tried again at present: the store, the first event, or a scheduled command. */
   get current(): Retrying | undefined {
-    return this.#store ?? this.#events.get(Math.min(...this.#events.keys()))
+    const event = this.#events.get(Math.min(...this.#events.keys()))
+    return this.#store ?? event ?? this.#commands.values().next().value
   }
 
   /** An event has failed so often before, and now once more: waits before the next try, as long as the policy says. */
@@ -61,11 +69,36 @@ export class Tries {
     await sleep(this.#options.environment, waitMs, signal)
   }
 
-  /** An event, or an aggregate's behind it, is newer than this program, which looks again after a while. */
+  /** A scheduled command has failed so often before, and now once more: it is sent again after a while. */
+  sendAgain(timer: WaitingTimer, tries: number, error: unknown, policy: Required<FailurePolicy>, waitMs: number): void {
+    this.#commands.set(nameOfTimer(timer.key), { command: addressOf(timer), ...this.#next(tries, error, waitMs) })
+    const what = `could not send ${calledTimer(timer)}, and sends it again (${policy.retries} times at most)`
+    if (tries === 0) this.#warn('REACTION_RETRIED', what, error)
+  }
+
+  /** A scheduled command is not tried any more. */
+  commandOver({ key }: WaitingTimer): void {
+    this.#commands.delete(nameOfTimer(key))
+  }
+
+  /** Nothing is known of scheduled commands any more. */
+  commandsOver(): void {
+    this.#commands.clear()
+  }
+
+  /** An event, or an aggregate's behind it, is newer than this program, or a scheduled command may be. It looks again after a while. */
   standBack(tries: number, error: unknown, waitMs: number): void {
-    this.#store = this.#next(tries, error, waitMs)
+    const isCommand = error instanceof LeftToNewer
+    const reason = isCommand ? error.cause : error
+    this.#store = {
+      ...(isCommand && { command: addressOf(error.timer) }),
+      ...this.#next(tries, reason, waitMs),
+    }
     if (tries > 0) return
-    this.#warn('PROJECTION_STOOD_BACK', 'leaves an event that is newer than this program to a newer one', error)
+    const what = isCommand
+      ? `leaves ${calledTimer(error.timer)} to a newer program`
+      : 'leaves an event that is newer than this program to a newer one'
+    this.#warn('PROJECTION_STOOD_BACK', what, reason)
   }
 
   /** The event at a position is not tried any more. */
@@ -86,6 +119,7 @@ export class Tries {
   /** Nothing is tried any more. */
   clear(): void {
     this.#events.clear()
+    this.#commands.clear()
     this.#store = undefined
   }
 
@@ -97,4 +131,10 @@ export class Tries {
     const { called, warn } = this.#options
     warn({ code, message: `The ${called} ${what}`, cause })
   }
+}
+
+/** What a scheduled command is for, and where it comes from. */
+function addressOf({ key, command }: WaitingTimer): NonNullable<Retrying['command']> {
+  const { aggregate, id, name } = command as unknown as PlainCommand
+  return { aggregate, id, name, position: positionOfTimer(key) }
 }
