@@ -194,7 +194,7 @@ await onEveryStore('What a reaction remembers and schedules', ({ place }) => {
         const name = isMended ? 'receive' : ('nothing' as 'receive')
         schedule({ aggregate: 'box', id, name, data: { amount, sum: 0 } }, { afterMs: 1000 })
       })
-      .onFailure({ giveUp: 'park' })
+      .onFailure({ retries: 0, giveUp: 'park' })
     const Bank = domain({ aggregates, reactions: { later: Later } })
     const begin = () => Bank.start({ store, environment, log, projections: 'manual' })
     const bank = await begin()
@@ -204,6 +204,11 @@ await onEveryStore('What a reaction remembers and schedules', ({ place }) => {
     await bank.pot('a').put({ amount: 2 })
     await bank.reactions.runOnce('later')
     await environment.advance(1000)
+    assert.deepEqual(
+      await codesOf([bank.reactions.runOnce('later')]),
+      ['COMMAND_UNKNOWN'],
+      'a newer program has its turn',
+    )
     await bank.reactions.runOnce('later')
     const [parked, ...more] = await bank.reactions.parked('later')
     assert.deepEqual([parked?.position, parked?.keys, parked?.command?.['name'], more], [1, [], 'nothing', []])
@@ -211,6 +216,7 @@ await onEveryStore('What a reaction remembers and schedules', ({ place }) => {
     await bank.stop()
     await using again = await begin()
     await again.reactions.retryParked('later')
+    assert.deepEqual(await codesOf([again.reactions.runOnce('later')]), ['COMMAND_UNKNOWN'])
     await again.reactions.runOnce('later')
     assert.deepEqual((await again.reactions.parked('later')).length, 1, 'it still cannot be sent')
     await again.reactions.skipParked('later', 1)
