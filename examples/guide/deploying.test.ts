@@ -222,6 +222,7 @@ test('a scheduled command is sent by the program that runs when it is due, throu
   await old.reactions.runOnce('reminding')
   await environment.advance(1000)
   await using renamed = await start('nudge')
+  assert.equal(await codeOf(renamed.reactions.runOnce('reminding')), 'COMMAND_UNKNOWN')
   assert.equal(await codeOf(renamed.reactions.runOnce('reminding')), 'PROJECTION_FAILED because of COMMAND_UNKNOWN')
   assert.equal((await old.order('x').history({ from: 2 })[Symbol.asyncIterator]().next()).done, true)
   await using back = await start('remind')
