@@ -70,7 +70,7 @@ describe('A handler that runs again', () => {
     await bank.question('q').ask()
     await bank.reactions.runOnce('asking')
     const opened = await store.open({ now: () => 0, warn: () => {} })
-    assert.deepEqual(await opened.listRows('reaction asking', { prefix: 'answer ', limit: 10 }), [])
+    assert.deepEqual((await opened.listRows('reaction asking', { prefix: 'answer ', limit: 10 })).rows, [])
   })
 })
 

@@ -4,6 +4,7 @@ import type { Json } from '../domain/json.ts'
 import type { Breath } from '../kernel/breath.ts'
 import type { ProjectionStore } from '../store/store.ts'
 import { isOwnKey, userKey } from './row-key.ts'
+import { rowPages } from './row-pages.ts'
 import { isSame } from './same.ts'
 
 /** A row that is not the same; `undefined` where it is missing. */
@@ -69,15 +70,12 @@ async function* pagesBeside(
   other: string,
   breath: Breath,
 ): AsyncGenerator<Beside> {
-  for (let after: string | undefined; ; ) {
+  for await (const page of rowPages(store, storage, { limit: pageSize })) {
     await breath.pause()
-    const page = await store.listRows(storage, { limit: pageSize, ...(after !== undefined && { after }) })
     const rows = page.filter(({ key }) => !isOwnKey(key))
     const keys = rows.map(({ key }) => key)
     const others = keys.length === 0 ? [] : await store.loadRows(other, keys)
     yield rows.map(({ key, value }, i) => [key, value, others[i]])
-    if (page.length < pageSize) return
-    after = page.at(-1)!.key
   }
 }
 

@@ -6,9 +6,10 @@
 import { decode } from '../domain/encoding.ts'
 import { checkKeys, checkOption } from '../domain/options.ts'
 import type { Breath } from '../kernel/breath.ts'
-import type { Condition, ProjectionStore, Row } from '../store/store.ts'
+import type { Condition, ProjectionStore } from '../store/store.ts'
 import { checkWanted, operators } from './find-operators.ts'
 import { isOwnKey, userKey } from './row-key.ts'
+import { rowPages } from './row-pages.ts'
 import { isSame } from './same.ts'
 import { sortInPieces } from './sort-in-pieces.ts'
 
@@ -77,7 +78,7 @@ export async function findRows(
   const order = orderOf(orderBy, direction === 'ascending' ? 1 : -1)
   const first = async (some: readonly Found<unknown>[]) => (await sortInPieces(some, order, breath)).slice(0, limit)
   let found: Found<unknown>[] = []
-  for await (const page of pagesOf(store, storage, conditionsOf(where))) {
+  for await (const page of rowPages(store, storage, { where: conditionsOf(where), limit: pageSize })) {
     await breath.pause()
     for (const { key, value } of page) {
       if (breath.isDue) await breath.pause()
@@ -114,19 +115,6 @@ export function checkQuery(query: Query<Record<string, unknown>>, initial: unkno
   const fields = (initial ?? {}) as Readonly<Record<string, unknown>>
   for (const [field, wanted] of Object.entries(where ?? {})) {
     checkWanted(`where.${field}`, wanted, Object.hasOwn(fields, field) ? fields[field] : undefined)
-  }
-}
-
-async function* pagesOf(
-  store: ProjectionStore,
-  storage: string,
-  where: readonly Condition[],
-): AsyncGenerator<readonly Row[]> {
-  for (let after: string | undefined; ; ) {
-    const page = await store.listRows(storage, { where, limit: pageSize, ...(after !== undefined && { after }) })
-    yield page
-    if (page.length < pageSize) return
-    after = page.at(-1)!.key
   }
 }
 

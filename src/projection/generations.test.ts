@@ -39,7 +39,7 @@ test('rows that served are deleted, and nobody can write there any more', async 
   const generations = of(store)
   await generations.finish(await generations.begin('x', false))
   await generations.tidy(breath)
-  assert.deepEqual(await store.listRows('p', { limit: 10 }), [])
+  assert.deepEqual((await store.listRows('p', { limit: 10 })).rows, [])
   assert.equal((await store.loadCheckpoint('p')).position, retiredAt)
   const late = store.saveStep('p', { from: at(9), to: at(10), rows: [] })
   await assert.rejects(late, { code: 'CHECKPOINT_CONFLICT' })
@@ -77,7 +77,7 @@ test('what is given up is removed', async () => {
   await store.saveStep(storage, { from: at(0), to: at(3), rows: [{ key: 'a', value: 1 }] })
   await generations.abandon()
   await generations.tidy(breath)
-  assert.deepEqual([await store.listRows(storage, { limit: 1 }), generations.live.storage], [[], 'p'])
+  assert.deepEqual([(await store.listRows(storage, { limit: 1 })).rows, generations.live.storage], [[], 'p'])
   assert.equal(generations.hasLeftovers, false)
 })
 

@@ -10,7 +10,8 @@ import { ConflictError, ProjectionError } from '../domain/error.ts'
 import type { JsonObject } from '../domain/json.ts'
 import type { Breath } from '../kernel/breath.ts'
 import { noCheckpoint } from '../store/checkpoint.ts'
-import type { ProjectionStore, Row } from '../store/store.ts'
+import type { ProjectionStore } from '../store/store.ts'
+import { rowPages } from './row-pages.ts'
 
 /** Rows of one build. */
 export interface Generation {
@@ -164,10 +165,9 @@ export class Generations {
         if (!(error instanceof ConflictError)) throw error
       }
     }
-    for (let rows: readonly Row[]; ; ) {
+    for await (const rows of rowPages(this.#store, storage, { limit: pageSize })) {
       await breath.pause()
-      rows = await this.#store.listRows(storage, { limit: pageSize })
-      if (rows.length === 0) return
+      if (rows.length === 0) continue
       const gone = rows.map(({ key }) => ({ key, value: undefined }))
       const at = await this.#store.loadCheckpoint(storage)
       await this.#store.saveStep(storage, { from: at, to: at, rows: gone })

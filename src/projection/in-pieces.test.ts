@@ -61,8 +61,9 @@ function slowRows(count: number, pass: (ms: number) => void): ProjectionStore {
   const byKey = new Map(rows.map(({ key, value }) => [key, value]))
   return {
     listRows: async (_: string, { after = '', limit }: { readonly after?: string; readonly limit: number }) => {
-      const start = rows.findIndex(({ key }) => key > after)
-      return start === -1 ? [] : rows.slice(start, start + limit)
+      const page = rows.filter(({ key }) => key > after).slice(0, limit)
+      const last = page.at(-1)?.key
+      return last === undefined || last === rows.at(-1)?.key ? { rows: page } : { rows: page, next: last }
     },
     loadRows: async (_: string, keys: readonly string[]) => keys.map((key) => byKey.get(key)),
   } as unknown as ProjectionStore
@@ -286,11 +287,11 @@ test('rows that do not serve any more are deleted in pieces, and the rest is lef
     controller.signal,
   )
   await assert.rejects(generations.tidy(aborting), /enough/)
-  const left = (await store.listRows('p', { limit: 5000 })).length
+  const left = (await store.listRows('p', { limit: 5000 })).rows.length
   assert.ok(left > 0 && left < 3500, `${left} are left`)
   assert.ok(generations.hasLeftovers)
   await generations.tidy(breath)
-  assert.deepEqual([await store.listRows('p', { limit: 1 }), generations.hasLeftovers], [[], false])
+  assert.deepEqual([(await store.listRows('p', { limit: 1 })).rows, generations.hasLeftovers], [[], false])
 })
 
 describe('Many who wait for positions', () => {

@@ -7,6 +7,7 @@ import type { StreamId } from '../domain/stream.ts'
 import type { Breath } from '../kernel/breath.ts'
 import type { ProjectionStore, Row, StoredEvent } from '../store/store.ts'
 import { ownMark } from './row-key.ts'
+import { rowPages } from './row-pages.ts'
 import { sortInPieces } from './sort-in-pieces.ts'
 import type { Timer, WaitingTimer } from './timers.ts'
 
@@ -126,15 +127,11 @@ export async function listParked(
 
 /** In the order of the log, which their keys have. */
 async function* parkedRows(store: ProjectionStore, name: string, breath: Breath): AsyncGenerator<Row> {
-  for (let after: string | undefined; ; ) {
-    const page = { prefix: parkedPrefix, limit: pageSize, ...(after !== undefined && { after }) }
-    const rows = await store.listRows(name, page)
+  for await (const rows of rowPages(store, name, { prefix: parkedPrefix, limit: pageSize })) {
     for (const row of rows) {
       if (breath.isDue) await breath.pause()
       yield row
     }
-    if (rows.length < pageSize) return
-    after = rows.at(-1)!.key
   }
 }
 

@@ -10,6 +10,7 @@ import { Exclusive } from './exclusive.ts'
 import { retiredAt } from './generations.ts'
 import { listParked, type ParkedEvent, ParkedEvents } from './parked-events.ts'
 import type { Home, KnownRows, PlaceOptions, Retry } from './place-options.ts'
+import { rowPages } from './row-pages.ts'
 import type { RetryResult, StepResult } from './stepper.ts'
 
 /** Rows forgotten in one step. */
@@ -191,13 +192,10 @@ export class Place {
       const to = await this.#placeInLog(position)
       const { store, environment } = this.#options
       const breath = new Breath(environment)
-      for (let after: string | undefined; ; ) {
+      for await (const rows of rowPages(store, this.storage, { limit: resetSize })) {
         await breath.pause()
-        const rows = await store.listRows(this.storage, { limit: resetSize, ...(after !== undefined && { after }) })
         const gone = rows.filter(({ key }) => key !== own && !isKept(key)).map(({ key }) => ({ key, value: undefined }))
         if (!(await this.save(this.here, gone))) return this.#overtaken(false)
-        if (rows.length < resetSize) break
-        after = rows.at(-1)!.key
       }
       this.#isStale = true
       return (await this.#checkpoint.goAnywhere(to)) || this.#overtaken(false)

@@ -8,6 +8,7 @@ import type { Outcome } from '../domain/outcome.ts'
 import { Rejection } from '../domain/rejection.ts'
 import type { Breath } from '../kernel/breath.ts'
 import type { ProjectionStore, Row } from '../store/store.ts'
+import { rowPages } from './row-pages.ts'
 import { Timers } from './timers.ts'
 
 /** An answer that left no trace in the log: a rejection, or where the stream was when there was nothing to do. */
@@ -47,13 +48,9 @@ export class ReactionRows {
     this.#onLoad()
     this.timers.load(store, name)
     this.#answers.clear()
-    for (let after: string | undefined; ; ) {
-      const page = { prefix: answerPrefix, limit: pageSize, ...(after !== undefined && { after }) }
-      const rows = await store.listRows(name, page)
+    for await (const rows of rowPages(store, name, { prefix: answerPrefix, limit: pageSize })) {
       this.apply(rows)
       await breath.pause()
-      if (rows.length < pageSize) return
-      after = rows.at(-1)!.key
     }
   }
 

@@ -100,7 +100,7 @@ describe('A reaction', () => {
     assert.deepEqual(ways, [refused, refused])
     assert.equal(await balanceOf(again, 'ada'), 100)
     const store = await watch.store.open({ now: () => 0, warn: () => {} })
-    const answers = await store.listRows('reaction welcome', { prefix: 'answer ', limit: 10 })
+    const { rows: answers } = await store.listRows('reaction welcome', { prefix: 'answer ', limit: 10 })
     assert.deepEqual(answers, [], 'what is handled is forgotten')
     await store.close()
   })

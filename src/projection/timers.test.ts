@@ -58,10 +58,10 @@ function counting(factory: StoreFactory) {
           if (typeof value !== 'function') return value
           if (name !== 'listRows') return value.bind(target)
           return async (...args: Parameters<ProjectionStore['listRows']>) => {
-            const rows = await target.listRows(...args)
-            seen.rows += rows.length
+            const page = await target.listRows(...args)
+            seen.rows += page.rows.length
             seen.pages.add(args[1].prefix)
-            return rows
+            return page
           }
         },
       })

@@ -8,7 +8,7 @@
 import type { JsonObject } from '../domain/json.ts'
 import type { PlainCommand } from '../domain/plain-command.ts'
 import { firstFrom } from '../store/sorted-keys.ts'
-import type { ProjectionStore, Row } from '../store/store.ts'
+import type { ProjectionStore, Row, RowPage } from '../store/store.ts'
 
 /** A command that waits for its time, as it is stored. */
 export interface Timer {
@@ -74,7 +74,7 @@ export class Timers {
   #end = prefix
   /** Whether nothing is stored behind the window. */
   #isAll = true
-  #list: (after: string) => Promise<readonly Row[]> = async () => []
+  #list: (after: string) => Promise<RowPage> = async () => ({ rows: [] })
 
   /** Forgets all, and goes on with what is stored. */
   load(store: ProjectionStore, storage: string): void {
@@ -87,7 +87,7 @@ export class Timers {
 
   /** The one that is due first; of several at the same time the one that was scheduled first. */
   async first(): Promise<WaitingTimer | undefined> {
-    if (this.#keys.length === 0 && !this.#isAll) await this.#fill()
+    while (this.#keys.length === 0 && !this.#isAll) await this.#fill()
     const key = this.#keys[0]
     return key === undefined ? undefined : { key, ...this.#timers.get(key)! }
   }
@@ -102,9 +102,9 @@ export class Timers {
   }
 
   async #fill(): Promise<void> {
-    const rows = await this.#list(this.#end)
-    this.#isAll = rows.length < pageSize
-    this.#end = rows.at(-1)?.key ?? this.#end
+    const { rows, next } = await this.#list(this.#end)
+    this.#isAll = next === undefined
+    this.#end = next ?? rows.at(-1)?.key ?? this.#end
     for (const { key, value } of rows) this.#add(key, value as unknown as Timer)
   }
 

@@ -16,7 +16,7 @@ import type {
   ReadAllOptions,
   ReadOptions,
   Row,
-  RowPage,
+  RowQuery,
   Snapshot,
 } from './store.ts'
 
@@ -134,11 +134,11 @@ export function checkLoadRows(projection: string, keys: readonly string[]): void
 }
 
 /** @throws InputError `ID_INVALID`; DefinitionError `OPTION_INVALID` */
-export function checkListRows(projection: string, page: RowPage): void {
+export function checkListRows(projection: string, query: RowQuery): void {
   checkProjection(projection)
-  checkKeys('listRows(projection, page)', page, ['after', 'prefix', 'where', 'limit'])
-  const { after, prefix, where, limit } = page ?? {}
-  need('limit', limit, isLimit, 'a whole number from 0, or infinite')
+  checkKeys('listRows(projection, query)', query, ['after', 'prefix', 'where', 'limit'])
+  const { after, prefix, where, limit } = query ?? {}
+  need('limit', limit, (found) => found !== 0 && isLimit(found), 'a whole number from 1, or infinite')
   if (after !== undefined) checkKey('the key of a row', after)
   if (prefix !== undefined && prefix !== '') checkKey('the beginning of a key', prefix)
   checkOption('where', where, (found) => Array.isArray(found) && found.every(isCondition), conditions)

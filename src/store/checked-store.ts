@@ -42,8 +42,8 @@ import type {
   ReadAllOptions,
   ReadOptions,
   Receipt,
-  Row,
   RowPage,
+  RowQuery,
   Snapshot,
   Store,
   StoredEvent,
@@ -182,14 +182,14 @@ class CheckedStore implements Store {
     return this.#store.loadRows(projection, keys)
   }
 
-  listRows(projection: string, page: RowPage): Promise<readonly Row[]> {
+  listRows(projection: string, query: RowQuery): Promise<RowPage> {
     try {
       this.checkOpen()
-      checkListRows(projection, page)
+      checkListRows(projection, query)
     } catch (error) {
       return Promise.reject(error)
     }
-    return this.#store.listRows(projection, page)
+    return this.#store.listRows(projection, query)
   }
 
   saveStep(projection: string, step: ProjectionStep): Promise<void> {

@@ -41,7 +41,7 @@ export type {
   ReadOptions,
   Receipt,
   Row,
-  RowPage,
+  RowQuery,
   Snapshot,
   SnapshotStore,
   SqlTransaction,

@@ -4,10 +4,14 @@
  */
 import type { Json, JsonObject } from '../domain/json.ts'
 import { firstFrom } from './sorted-keys.ts'
-import type { Condition, Row, RowPage } from './store.ts'
+import type { Condition, Row, RowPage, RowQuery } from './store.ts'
+
+/** Bounds of a page of rows, on every store: how many are looked at, and how many characters of JSON, about, it holds. */
+export const rowsLookedAtMax = 10_000
+export const rowCharactersMax = 8_000_000
 
 /**
- * The rows of a page.
+ * A page. Its rows are in memory already, so however large they are they cost nothing.
  *
  * @param keys all keys of the projection, sorted
  * @param load the value of the row with a key
@@ -15,18 +19,19 @@ import type { Condition, Row, RowPage } from './store.ts'
 export function rowPage(
   keys: readonly string[],
   load: (key: string) => Json,
-  { after, prefix = '', where = [], limit }: RowPage,
-): readonly Row[] {
+  { after, prefix = '', where = [], limit }: RowQuery,
+): RowPage {
   const rows: Row[] = []
   const start = after === undefined || after < prefix ? firstFrom(keys, prefix) : firstFrom(keys, after)
-  for (let i = start; i < keys.length && rows.length < limit; i++) {
+  for (let i = start; i < keys.length; i++) {
     const key = keys[i]!
     if (!key.startsWith(prefix)) break
     if (key === after) continue
+    if (rows.length >= limit || i - start >= rowsLookedAtMax) return { rows, next: keys[i - 1]! }
     const value = load(key)
     if (where.every((condition) => isMet(condition, value))) rows.push({ key, value })
   }
-  return rows
+  return { rows }
 }
 
 /** Whether a row meets a condition. One that is no record, or lacks the field, does not. */

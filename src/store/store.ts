@@ -250,7 +250,7 @@ export type Condition =
   | { readonly field: string; readonly least?: number; readonly most?: number }
 
 /** Which rows of a projection to list. */
-export interface RowPage {
+export interface RowQuery {
   /** Only rows behind this key. */
   readonly after?: string
   /** Only rows whose keys begin so. */
@@ -260,8 +260,18 @@ export interface RowPage {
    * never leaves out one that does.
    */
   readonly where?: readonly Condition[]
-  /** At most so many rows, after the conditions; infinite for all. A page with fewer is the last. */
+  /** At most so many rows, after the conditions; from 1, or infinite. */
   readonly limit: number
+}
+
+/**
+ * Some rows in order. A page may have fewer rows than its limit, even none, and not be the last: a store ends it where its rows are large, or
+ * where it has looked at many of which few meet the conditions. So no page costs more than so much, whatever the rows are.
+ */
+export interface RowPage {
+  readonly rows: readonly Row[]
+  /** Behind which key the next page begins, which is none of the page's own if it looked further. Nothing if no row is left. */
+  readonly next?: string
 }
 
 export interface ProjectionStore {
@@ -273,7 +283,7 @@ export interface ProjectionStore {
    * Rows ordered by key, in the store's own order; in it, keys that begin alike are neighbours, and keys of ASCII characters alone come in
    * the order of their bytes.
    */
-  listRows(projection: string, page: RowPage): Promise<readonly Row[]>
+  listRows(projection: string, query: RowQuery): Promise<RowPage>
   /**
    * Saves a step, also one that moves nothing, durably unless the step says otherwise. The checkpoint's position and its term are compared.
    *

@@ -8,6 +8,7 @@ import { Balances } from '../../examples/bank/balances.ts'
 import { Bank } from '../../examples/bank/bank.ts'
 import { everything, type Store, type StoredEvent, type StoreFactory } from '../../src/index.ts'
 import { isOwnKey } from '../../src/projection/row-key.ts'
+import { listAll } from '../../src/testing/conformance/row-listing.ts'
 import type { AccountSoFar, Ledger } from './ledger.ts'
 import type { BankCommand } from './writer-protocol.ts'
 
@@ -139,7 +140,7 @@ export async function checkRows(
     const { id } = event.stream
     expected.set(id, Balances.evolve(expected.get(id), recorded)!)
   }
-  const stored = await store.listRows('balances', { limit: Number.MAX_SAFE_INTEGER })
+  const stored = await listAll(store, 'balances', { limit: 1000 })
   const listed = stored.filter(({ key }) => !isOwnKey(key))
   assert.deepEqual(listed.map(({ key }) => key).sort(), [...expected.keys()].sort(), 'there is a row for each account')
   for (const [id, row] of expected) {

@@ -41,7 +41,7 @@ async function killInStep(saver: ChildProgram, heard: { saving: number }, place:
 
 /** The step that every row is of. */
 async function stepOfRows(store: Store): Promise<number> {
-  const rows = await store.listRows(projection, { limit: 1000 })
+  const { rows } = await store.listRows(projection, { limit: 1000 })
   const steps = new Set(rows.map(({ value }) => (value as { readonly step: number }).step))
   assert.equal(steps.size, 1, `the rows are all of one step, not of ${[...steps]}`)
   return [...steps][0]!

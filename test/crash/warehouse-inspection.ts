@@ -8,6 +8,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { setTimeout } from 'node:timers/promises'
 import { everything, type RecordedEvent, type Store, type StoreFactory } from '../../src/index.ts'
 import { ownMark } from '../../src/projection/row-key.ts'
+import { listAll } from '../../src/testing/conformance/row-listing.ts'
 import { within } from './deadline.ts'
 import { checkWarning } from './inspection.ts'
 import {
@@ -216,7 +217,7 @@ async function checkAll(warehouse: Warehouse, store: Store, place: WarehousePlac
 
 /** Nothing waits for its time any more, and as many bells have rung. What a bell leaves is in the log a moment before its row is gone. */
 async function haveAllRung(store: Store): Promise<boolean> {
-  const waiting = await store.listRows('reaction follow up', { prefix: 'timer ', limit: 1 })
+  const { rows: waiting } = await store.listRows('reaction follow up', { prefix: 'timer ', limit: 1 })
   if (waiting.length > 0) return false
   const count = async (type: string) => {
     const { events } = await store.readAll(everything, { types: [type], limit: Number.POSITIVE_INFINITY })
@@ -245,7 +246,7 @@ async function checkReaction(store: Store, log: Log): Promise<void> {
   assert.deepEqual(noted.sort(), notes.sort(), 'each command happened once')
   const rung = of('Rung').map(({ stream, data }) => `${stream.id} ${data.position}`)
   assert.deepEqual(rung.sort(), bells.sort(), 'each timer fired once')
-  const stored = await store.listRows('reaction follow up', { limit: Number.MAX_SAFE_INTEGER })
+  const stored = await listAll(store, 'reaction follow up', { limit: 1000 })
   // It also says whose work it is.
   const rows = stored.filter(({ key }) => key !== `${ownMark}handles`)
   const found = new Map(rows.map(({ key, value }) => [key, value]))

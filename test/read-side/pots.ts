@@ -138,5 +138,5 @@ export async function checkRows(running: RunningRows, change?: (amount: number) 
 
 /** What a store holds besides the log for a name: for stores that nobody else has open. */
 export function storedUnder(factory: StoreFactory, name: string): Promise<readonly string[]> {
-  return withStore(factory, async (store) => (await store.listRows(name, { limit: 1000 })).map(({ key }) => key))
+  return withStore(factory, async (store) => (await store.listRows(name, { limit: 1000 })).rows.map(({ key }) => key))
 }

@@ -144,7 +144,7 @@ await onEveryStore('Where the log went back', ({ place }) => {
     assert.deepEqual(seen, [7])
     const rest = await splice.store.open({ now: () => 0, warn: () => {} })
     const keys = async (prefix: string) =>
-      (await rest.listRows('reaction sending', { prefix, limit: 10 })).map(({ value }) => value)
+      (await rest.listRows('reaction sending', { prefix, limit: 10 })).rows.map(({ value }) => value)
     // Its state is that of all that it has seen; the timers of what is gone are gone.
     assert.deepEqual(await keys('state '), [1 + 2 + 3 + 4 + 7])
     assert.equal((await keys('timer ')).length, 3)

@@ -76,7 +76,7 @@ async function logOf(store: Store): Promise<Log> {
 /** Rows and checkpoint are those of one and the same step, and a snapshot is as it was taken. */
 async function checkDocuments(store: Store): Promise<void> {
   const { position: step, term } = await store.loadCheckpoint('p')
-  const rows = await store.listRows('p', { limit: 1000 })
+  const { rows } = await store.listRows('p', { limit: 1000 })
   const only = Array.from({ length: step }, (_, n) => ({ key: `only ${n}`, value: n }))
   const last = step === 0 ? [] : [0, 1, 2].map((i) => ({ key: `row ${i}`, value: { n: step - 1, i } }))
   const expected = [...only, ...last].sort((a, b) => (a.key < b.key ? -1 : 1))

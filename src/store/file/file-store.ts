@@ -21,8 +21,8 @@ import type {
   ReadAllOptions,
   ReadOptions,
   Receipt,
-  Row,
   RowPage,
+  RowQuery,
   Snapshot,
   Store,
   StoredEvent,
@@ -173,8 +173,8 @@ export class FileStore implements Store {
     return this.#read(() => this.#documents.projections.rows(projection, keys))
   }
 
-  listRows(projection: string, page: RowPage): Promise<readonly Row[]> {
-    return this.#read(() => this.#documents.projections.list(projection, page))
+  listRows(projection: string, query: RowQuery): Promise<RowPage> {
+    return this.#read(() => this.#documents.projections.list(projection, query))
   }
 
   saveStep(projection: string, step: ProjectionStep): Promise<void> {

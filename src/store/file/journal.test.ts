@@ -34,11 +34,11 @@ describe('A journal', () => {
       await first.saveSnapshot(snapshot, { keep: 2 })
       await first.acquireLease('lease', 'me', 1000)
     }
-    const rows = await first.listRows('p', { limit: 10 })
+    const { rows } = await first.listRows('p', { limit: 10 })
     await first.close()
     for (const name of ['projections', 'snapshots', 'leases']) assert.ok((await stat(pathOf(place, name))).size < 4000)
     const second = await place.open()
-    assert.deepEqual(await second.listRows('p', { limit: 10 }), rows)
+    assert.deepEqual((await second.listRows('p', { limit: 10 })).rows, rows)
     assert.equal(rows.length, 3)
     assert.equal((await second.loadCheckpoint('p')).position, 200)
     assert.equal((await second.loadSnapshot(stream('a')))?.sequence, 100)
@@ -185,7 +185,7 @@ describe('What stands ahead of a log that lost its end', () => {
     for (let openings = 0; openings < 2; openings++) {
       const store = await place.open()
       assert.equal((await store.loadCheckpoint('ahead')).position, 0)
-      assert.deepEqual(await store.listRows('ahead', { limit: 1 }), [])
+      assert.deepEqual((await store.listRows('ahead', { limit: 1 })).rows, [])
       assert.equal((await store.loadCheckpoint('behind')).position, 2)
       assert.equal((await store.loadSnapshot(stream('x')))?.sequence, 2)
       await store.append([commitTo('x', `d${openings}`)])

@@ -1,6 +1,7 @@
 /** A page of the log ends when much has been read, whatever its limit, and reading on behind it misses nothing. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { expectBoundedPages, expectFoundFarBehind } from '../../testing/conformance/row-listing.ts'
 import type { ReadAllOptions, Store } from '../store.ts'
 import { commitIds, commitTo, testPlace } from './test-place.fixture.ts'
 
@@ -32,4 +33,14 @@ test('a large page is cut, forward and backward, filtered or not', async () => {
   assert.deepEqual(await pagesOf(store, { direction: 'backward' }), [ids.slice(2).reverse(), ids.slice(0, 2).reverse()])
   assert.deepEqual(await pagesOf(store, { types: ['Late'] }), [[], ['g', 'h']])
   assert.deepEqual(await pagesOf(store, { types: ['None'], direction: 'backward' }), [[], []])
+})
+
+test('a page of large rows is cut too', async () => {
+  await using place = await testPlace()
+  await expectBoundedPages(await place.open({ mayLoseOnPowerFailure: true }), 10_000_000)
+})
+
+test('a page ends where it has looked at many rows', async () => {
+  await using place = await testPlace()
+  await expectFoundFarBehind(await place.open({ mayLoseOnPowerFailure: true }))
 })

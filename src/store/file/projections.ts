@@ -5,7 +5,7 @@
  */
 import { type Json, type JsonObject, toJson } from '../../domain/json.ts'
 import { checkCheckpoint, noCheckpoint } from '../checkpoint.ts'
-import type { Checkpoint, ProjectionStep, Row, RowPage } from '../store.ts'
+import type { Checkpoint, ProjectionStep, RowPage, RowQuery } from '../store.ts'
 import { Breather } from './breather.ts'
 import type { Change, JournalContents } from './journal.ts'
 import { Rows } from './rows.ts'
@@ -81,8 +81,8 @@ export class Projections implements JournalContents {
     return values
   }
 
-  async list(projection: string, page: RowPage): Promise<readonly Row[]> {
-    return this.#projections.get(projection)?.rows.list(page) ?? []
+  async list(projection: string, query: RowQuery): Promise<RowPage> {
+    return this.#projections.get(projection)?.rows.list(query) ?? { rows: [] }
   }
 
   /**

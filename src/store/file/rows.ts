@@ -3,8 +3,8 @@
  * pieces between which the event loop turns, and kept so from then on.
  */
 import type { Json } from '../../domain/json.ts'
-import { isMet } from '../row-page.ts'
-import type { Row, RowPage } from '../store.ts'
+import { isMet, rowCharactersMax, rowsLookedAtMax } from '../row-page.ts'
+import type { Row, RowPage, RowQuery } from '../store.ts'
 import { Breather } from './breather.ts'
 import { GrowingMap } from './growing-map.ts'
 import { OrderedKeys } from './ordered-keys.ts'
@@ -45,24 +45,33 @@ export class Rows {
   }
 
   /** The rows of a page. While it is long in the making, rows that change may be told as before or as after. */
-  async list({ after, prefix = '', where = [], limit }: RowPage): Promise<readonly Row[]> {
+  async list({ after, prefix = '', where = [], limit }: RowQuery): Promise<RowPage> {
     const breather = new Breather()
     const keys = await this.#ordered(breather)
     const rows: Row[] = []
     let from = after === undefined || after < prefix ? prefix : `${after}\0`
-    while (rows.length < limit) {
+    let last = ''
+    let [characters, lookedAt] = [0, 0]
+    for (;;) {
       const some = keys.from(from, keysAtOnce)
       for (const key of some) {
-        if (rows.length >= limit || !key.startsWith(prefix)) return rows
-        const value = this.get(key)
-        if (value !== undefined && where.every((condition) => isMet(condition, value))) rows.push({ key, value })
+        if (!key.startsWith(prefix)) return { rows }
+        const isFull = rows.length >= limit || characters >= rowCharactersMax || lookedAt >= rowsLookedAtMax
+        if (isFull) return { rows, next: last }
+        const text = this.#texts.get(key)
+        last = key
+        lookedAt++
+        if (text === undefined) continue
+        const value = JSON.parse(text) as Json
+        if (!where.every((condition) => isMet(condition, value))) continue
+        rows.push({ key, value })
+        characters += text.length
       }
-      if (some.length < keysAtOnce) break
+      if (some.length < keysAtOnce) return { rows }
       // The next text in this order.
-      from = `${some.at(-1)!}\0`
+      from = `${last}\0`
       if (breather.isDue) await breather.rest()
     }
-    return rows
   }
 
   async #ordered(breather: Breather): Promise<OrderedKeys> {

@@ -4,7 +4,7 @@ import type { StreamId } from '../../domain/stream.ts'
 import { checkCheckpoint, noCheckpoint } from '../checkpoint.ts'
 import { rowPage } from '../row-page.ts'
 import { SortedKeys } from '../sorted-keys.ts'
-import type { Checkpoint, Lease, ProjectionStep, Row, RowPage, Snapshot } from '../store.ts'
+import type { Checkpoint, Lease, ProjectionStep, RowPage, RowQuery, Snapshot } from '../store.ts'
 
 interface ProjectionRows {
   checkpoint: Checkpoint
@@ -46,10 +46,10 @@ export class MemoryDocuments {
     return keys.map((key) => rows?.get(key))
   }
 
-  listRows(projection: string, page: RowPage): readonly Row[] {
+  listRows(projection: string, query: RowQuery): RowPage {
     const found = this.#projections.get(projection)
-    if (found === undefined) return []
-    return rowPage(found.keys.list(found.rows.keys()), (key) => found.rows.get(key)!, page)
+    if (found === undefined) return { rows: [] }
+    return rowPage(found.keys.list(found.rows.keys()), (key) => found.rows.get(key)!, query)
   }
 
   saveStep(projection: string, { from, to, rows }: ProjectionStep): void {

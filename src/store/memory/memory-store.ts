@@ -22,6 +22,7 @@ import type {
   Receipt,
   Row,
   RowPage,
+  RowQuery,
   Snapshot,
   Store,
   StoredEvent,
@@ -139,8 +140,8 @@ class MemoryStore implements Store {
     return this.#documents.loadRows(projection, keys)
   }
 
-  async listRows(projection: string, page: RowPage): Promise<readonly Row[]> {
-    return this.#documents.listRows(projection, page)
+  async listRows(projection: string, query: RowQuery): Promise<RowPage> {
+    return this.#documents.listRows(projection, query)
   }
 
   async saveStep(projection: string, step: ProjectionStep): Promise<void> {

@@ -156,7 +156,7 @@ function damagedDocuments(server: TestServer): void {
       ],
       mneme_rows: [
         [{ value: '{' }, { value: 5 }, { at: 'x' }],
-        async () => [await store.loadRows('p', ['a']), await store.listRows('p', { limit: 5 })],
+        async () => [await store.loadRows('p', ['a']), (await store.listRows('p', { limit: 5 })).rows],
       ],
       mneme_snapshots: [
         [

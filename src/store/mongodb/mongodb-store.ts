@@ -15,8 +15,8 @@ import type {
   ReadAllOptions,
   ReadOptions,
   Receipt,
-  Row,
   RowPage,
+  RowQuery,
   Snapshot,
   Store,
   StoredEvent,
@@ -154,8 +154,8 @@ export class MongodbStore implements Store {
     return this.#read('loading rows', () => this.#projections.loadRows(projection, keys))
   }
 
-  listRows(projection: string, page: RowPage): Promise<readonly Row[]> {
-    return this.#read('listing rows', () => this.#projections.listRows(projection, page))
+  listRows(projection: string, query: RowQuery): Promise<RowPage> {
+    return this.#read('listing rows', () => this.#projections.listRows(projection, query))
   }
 
   saveStep(projection: string, step: ProjectionStep): Promise<void> {

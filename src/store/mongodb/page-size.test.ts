@@ -8,6 +8,7 @@ import { type Document, MongoClient } from 'mongodb'
 import { dropDatabase, freshDatabase, opening, openStore, simpleCommit } from '../../../test/servers/mongodb-place.ts'
 import { findMongodb } from '../../../test/servers/mongodb-server.ts'
 import { onServer, type TestServer } from '../../../test/servers/server.ts'
+import { expectBoundedPages } from '../../testing/conformance/row-listing.ts'
 import type { Page, ReadAllOptions, Store } from '../store.ts'
 import { mongodb } from './index.ts'
 
@@ -54,6 +55,13 @@ function bySize(server: TestServer): void {
     }
     // A stream's page has all that is asked for all the same.
     assert.equal((await store.readStream(streamOf(1), { from: 0, to: 100 })).length, count / 5)
+  })
+}
+
+function byRowSize(server: TestServer): void {
+  test('a page of large rows ends before its limit', async (context) => {
+    // What one answer of the server holds beyond the bound at most: 16 MiB.
+    await expectBoundedPages(await openStore(context, server, patient), 8_000_000 + 17_000_000)
   })
 }
 
@@ -108,5 +116,6 @@ function byStatement(server: TestServer): void {
 
 await onServer('The size of a page on MongoDB', findMongodb, (server) => {
   bySize(server)
+  byRowSize(server)
   byStatement(server)
 })

@@ -9,7 +9,7 @@
 import { StoreError } from '../../domain/error.ts'
 import type { Json } from '../../domain/json.ts'
 import { checkCheckpoint, noCheckpoint } from '../checkpoint.ts'
-import type { Checkpoint, ProjectionStep, Row, RowPage } from '../store.ts'
+import type { Checkpoint, ProjectionStep, RowPage, RowQuery } from '../store.ts'
 import { type Database, pause } from './database.ts'
 import { checkpointOf, findProjection } from './projection-document.ts'
 import { RowDocuments, rowTexts } from './row-documents.ts'
@@ -50,8 +50,8 @@ export class Projections {
     })
   }
 
-  listRows(projection: string, page: RowPage): Promise<readonly Row[]> {
-    return this.#look(projection, looksMax, (floor) => this.#rows.list(projection, page, floor))
+  listRows(projection: string, query: RowQuery): Promise<RowPage> {
+    return this.#look(projection, looksMax, (floor) => this.#rows.list(projection, query, floor))
   }
 
   /** @throws ConflictError `CHECKPOINT_CONFLICT` */

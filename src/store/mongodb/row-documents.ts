@@ -3,8 +3,8 @@
  * deleted row stays for a while as one without a value (see `step-ahead.ts`).
  */
 import type { Json } from '../../domain/json.ts'
-import { isMet } from '../row-page.ts'
-import type { Row, RowPage } from '../store.ts'
+import { isMet, rowCharactersMax, rowsLookedAtMax } from '../row-page.ts'
+import type { Row, RowPage, RowQuery } from '../store.ts'
 import type { Database } from './database.ts'
 import type { Document } from './driver.ts'
 import { checkFields, type FieldCheck, optional, text, whole } from './fields.ts'
@@ -89,25 +89,34 @@ export class RowDocuments {
    * A page of the rows that were written behind a step, which is the one that reset the projection. Conditions are checked here, on
    * as many rows at once as a query may bring.
    */
-  async list(projection: string, page: RowPage, floor: number): Promise<readonly Row[]> {
-    const { prefix = '', where = [], limit } = page
+  async list(
+    projection: string,
+    { after: start, prefix = '', where = [], limit }: RowQuery,
+    floor: number,
+  ): Promise<RowPage> {
     const rows: Row[] = []
-    for (let { after } = page; rows.length < limit; ) {
-      const count = Math.min(where.length > 0 ? pageMax : limit - rows.length, pageMax)
-      const documents = await this.#database.find<RowDocument>('rows', {
+    let after = start
+    let [characters, lookedAt] = [0, 0]
+    while (characters < rowCharactersMax && lookedAt < rowsLookedAtMax) {
+      // One more tells whether there is another page.
+      const count = Math.min(where.length > 0 ? pageMax : limit - rows.length, pageMax) + 1
+      const portion = await this.#database.findSome<RowDocument>('rows', {
         filter: { projection, ...keysFrom(after, prefix), value: { $exists: true }, at: { $gt: BigInt(floor) } },
         ...{ sort: { key: 1 }, limit: count, hint: indexes.byRow },
       })
-      for (const { key, value } of this.#checked(documents)) {
+      for (const { key, value } of this.#checked(portion.documents)) {
+        if (rows.length >= limit) return { rows, next: after! }
+        after = key
+        lookedAt++
         const row = { key, value: this.parse(projection, key, value!) }
         if (!where.every((condition) => isMet(condition, row.value))) continue
         rows.push(row)
-        if (rows.length >= limit) break
+        characters += value!.length
       }
-      if (documents.length < count) break
-      after = documents.at(-1)!.key
+      if (portion.isAll && portion.documents.length < count) return { rows }
+      if (rows.length >= limit) break
     }
-    return rows
+    return { rows, next: after! }
   }
 
   #checked(documents: readonly RowDocument[]): readonly RowDocument[] {

@@ -18,7 +18,7 @@ const second: ProjectionStep = { from: at(5), to: at(9), rows: [row('a', 2), row
 const keys = ['a', 'b', 'c', 'd']
 
 async function stateOf(store: Store): Promise<unknown> {
-  const listed = await store.listRows('p', { limit: 10 })
+  const { rows: listed } = await store.listRows('p', { limit: 10 })
   assert.deepEqual(
     listed.map(({ value }) => value),
     (await store.loadRows('p', keys)).filter((value) => value !== undefined),

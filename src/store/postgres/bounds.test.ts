@@ -7,6 +7,7 @@ import type { Client } from 'pg'
 import { dropSchema, freshSchema, openStore, simpleCommit, withClient } from '../../../test/servers/postgres-place.ts'
 import { findPostgres } from '../../../test/servers/postgres-server.ts'
 import { onServer } from '../../../test/servers/server.ts'
+import { expectBoundedPages, expectFoundFarBehind } from '../../testing/conformance/row-listing.ts'
 import { everything } from '../range.ts'
 import type { LogPlace, ReadAllOptions, Store } from '../store.ts'
 import { eventStatements } from './event-statements.ts'
@@ -53,6 +54,16 @@ await onServer('Bounds', findPostgres, (server) => {
       await store.append([simpleCommit(`c${i}`, { stream, events })])
     }
   }
+
+  test('a page of large rows ends before its limit', async (context) => {
+    const { store } = await open(context)
+    await expectBoundedPages(store, 10_000_000)
+  })
+
+  test('a page ends where it has looked at many rows', async (context) => {
+    const { store } = await open(context)
+    await expectFoundFarBehind(store)
+  })
 
   test('large events are fetched once, not once for each page before theirs', async (context) => {
     const { schema, store } = await open(context)

@@ -16,6 +16,7 @@ import type {
   Lease,
   ProjectionStep,
   RowPage,
+  RowQuery,
   Snapshot,
 } from '../store.ts'
 import { lockWaitOf } from './append-function.ts'
@@ -23,7 +24,7 @@ import { isText, texts } from './binary-arrays.ts'
 import type { Parameter, Row } from './database.ts'
 import type { RunQuery } from './event-reader.ts'
 import type { Settings } from './options.ts'
-import { listStatement } from './row-list.ts'
+import { listStatement, pageOf } from './row-list.ts'
 import { quoted } from './tables.ts'
 
 /** How the documents reach the database. Reading may be repeated, writing may not. */
@@ -121,10 +122,9 @@ export class Documents {
     return keys.map((key) => values.get(key))
   }
 
-  async listRows(projection: string, page: RowPage): Promise<readonly DocumentRow[]> {
-    const { text, values } = listStatement(this.#schema, projection, page)
-    const rows = await this.#access.read(text, values)
-    return rows.map(([key, value]) => ({ key: key!, value: JSON.parse(value!) as Json }))
+  async listRows(projection: string, query: RowQuery): Promise<RowPage> {
+    const { text, values } = listStatement(this.#schema, projection, query)
+    return pageOf(await this.#access.read(text, values), query)
   }
 
   /** @throws ConflictError `CHECKPOINT_CONFLICT` */

@@ -17,8 +17,8 @@ import type {
   ReadAllOptions,
   ReadOptions,
   Receipt,
-  Row,
   RowPage,
+  RowQuery,
   Snapshot,
   SqlTransaction,
   Store,
@@ -161,8 +161,8 @@ export class PostgresStore implements Store {
     return this.#inTurn(reading, () => this.#documents.loadRows(projection, keys))
   }
 
-  listRows(projection: string, page: RowPage): Promise<readonly Row[]> {
-    return this.#inTurn(reading, () => this.#documents.listRows(projection, page))
+  listRows(projection: string, query: RowQuery): Promise<RowPage> {
+    return this.#inTurn(reading, () => this.#documents.listRows(projection, query))
   }
 
   saveStep(projection: string, step: ProjectionStep): Promise<void> {

@@ -202,7 +202,8 @@ async function ask(
       if (got !== undefined && !isMissing && !isSame(got.answer, truth.get(name))) blame(name)
     }
     const listed = await said(() => store.listRows('p', unlimited))
-    for (const { key, value } of listed?.answer ?? []) if (!isSame(value, truth.get(`the row ${key}`))) blame('rows')
+    for (const { key, value } of listed?.answer.rows ?? [])
+      if (!isSame(value, truth.get(`the row ${key}`))) blame('rows')
     const appended = await said(() => store.append([simpleCommit('new')]))
     if (appended !== undefined) {
       const read = await said(() => store.readStream({ aggregate: 'account', id: 'ada' }, everything))

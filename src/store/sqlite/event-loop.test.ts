@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
+import { listAll } from '../../testing/conformance/row-listing.ts'
 import { commit } from '../commit.ts'
 import { everything } from '../range.ts'
 import type { Store } from '../store.ts'
@@ -75,7 +76,7 @@ for (const [name, read] of Object.entries(longReads)) {
 test('a look at many rows lets the event loop turn, and ends when the store is closed', async (context) => {
   const store = await filled(context)
   const listed = (where: Parameters<Store['listRows']>[1]['where']) =>
-    store.listRows('p', { ...unlimited, ...(where && { where }) })
+    listAll(store, 'p', { ...unlimited, ...(where && { where }) })
   await turnsOften(4, async () => {
     assert.deepEqual(await listed([{ field: 'n', oneOf: [rowCount - 1] }]), [
       { key: `${rowCount - 1}`, value: { n: rowCount - 1 } },

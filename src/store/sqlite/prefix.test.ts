@@ -54,8 +54,8 @@ describe('A prefix', () => {
       assert.equal((await store.loadSnapshot(stream))!.state, value)
       assert.deepEqual(await store.loadCheckpoint('balances'), at(value))
       assert.deepEqual(await store.loadRows('balances', ['ada']), [value])
-      assert.deepEqual(await store.listRows('balances', { limit: 9, where: [{ field: 'x', oneOf: [1] }] }), [])
-      assert.equal((await store.listRows('balances', { limit: 9 })).length, 1)
+      assert.deepEqual((await store.listRows('balances', { limit: 9, where: [{ field: 'x', oneOf: [1] }] })).rows, [])
+      assert.equal((await store.listRows('balances', { limit: 9 })).rows.length, 1)
     }
     await stores[0]!.resetProjection('balances')
     assert.deepEqual(await stores[1]!.loadCheckpoint('balances'), at(2))

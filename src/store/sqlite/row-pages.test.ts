@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { at } from '../../testing/checkpoint-at.ts'
+import { expectBoundedPages, expectFoundFarBehind } from '../../testing/conformance/row-listing.ts'
 import type { Condition, Store } from '../store.ts'
 import { endOf } from './row-pages.ts'
 import { freshPath, openStore, withDatabase } from './sqlite-test.fixture.ts'
@@ -35,7 +36,7 @@ async function save(store: Store, values: readonly unknown[]): Promise<void> {
 }
 
 const found = async (store: Store, where: readonly Condition[], limit = 100_000) =>
-  (await store.listRows('p', { where, limit })).map(({ value }) => value)
+  (await store.listRows('p', { where, limit })).rows.map(({ value }) => value)
 
 test('SQLite leaves out what does not meet a condition', async (context) => {
   const store = await openStore(context, await freshPath(context))
@@ -78,4 +79,12 @@ test('statements are prepared once, and only so many are kept', () => {
   for (const text of ['a', 'b', 'a', 'c', 'a', 'd', 'a', 'b']) assert.equal(cache.get(text), text.toUpperCase())
   assert.deepEqual(prepared, ['a', 'b', 'c', 'd', 'b'])
   assert.equal(cache.size, 3)
+})
+
+test('a page of large rows ends before its limit', async (context) => {
+  await expectBoundedPages(await openStore(context, await freshPath(context)), 10_000_000)
+})
+
+test('a page ends where it has looked at many rows', async (context) => {
+  await expectFoundFarBehind(await openStore(context, await freshPath(context)))
 })

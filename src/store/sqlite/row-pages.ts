@@ -7,13 +7,14 @@
  * them. So a wanted value goes through the same parser of JSON as the row's, and bounds are a little wider than they are said.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import type { Condition, Row, RowPage } from '../store.ts'
+import { rowCharactersMax, rowsLookedAtMax } from '../row-page.ts'
+import type { Condition, Row, RowPage, RowQuery } from '../store.ts'
 import type { Breather } from './breather.ts'
 import { rowValueOf, type ValueRow } from './document-rows.ts'
 import { codes, isCode } from './failure.ts'
 import { StatementCache } from './statement-cache.ts'
-import { allRows, oneRow } from './statement-set.ts'
-import { type RowTest, rowsText, rowsUpTo } from './statements.ts'
+import { allRows } from './statement-set.ts'
+import { type RowTest, rowSizesText, rowsText } from './statements.ts'
 
 /** A condition as SQLite takes it. */
 interface Test {
@@ -27,8 +28,19 @@ interface Start {
   readonly behind: boolean
 }
 
-/** Rows that are tested, or read, before others may have their turn. */
+/** Neighbours that are looked at together. */
+interface Slice {
+  /** The last one's key, if there is any. */
+  readonly last: string | undefined
+  readonly count: number
+  readonly bytes: number
+  /** Whether no row comes behind them. */
+  readonly isLast: boolean
+}
+
+/** Rows that are tested, or read, before others may have their turn: so many, or so many bytes and one more. */
 const sliceRows = 1000
+const sliceBytesMax = 1_000_000
 const statementsMax = 50
 /** Every text comes before it: SQLite sorts bytes behind texts. */
 const behindAllTexts = new Uint8Array(0)
@@ -51,40 +63,51 @@ export class RowPages {
     })
   }
 
-  async list(projection: string, { after, prefix = '', where = [], limit }: RowPage): Promise<readonly Row[]> {
+  async list(projection: string, { after, prefix = '', where = [], limit }: RowQuery): Promise<RowPage> {
     const end = endOf(prefix)
     const rows: Row[] = []
     let tests = where.flatMap((condition) => testOf(condition) ?? [])
     let start = startOf(prefix, after)
-    while (rows.length < limit) {
-      const left = Math.min(limit - rows.length, Number.MAX_SAFE_INTEGER)
-      const next = tests.length > 0 || left > sliceRows ? this.#next(projection, start, end) : undefined
-      const found = this.#read(projection, start, next ?? end, tests, left)
+    let [lookedAt, bytes] = [0, 0]
+    for (;;) {
+      const wanted = Math.min(limit - rows.length, sliceRows)
+      const slice = this.#slice(projection, start, end, tests.length > 0 ? sliceRows : wanted)
+      if (slice.last === undefined) return { rows }
+      // One more tells whether there is another page.
+      const found = this.#read(projection, start, slice.last, tests, wanted + 1)
       if (found === undefined) {
         tests = []
         continue
       }
-      for (const [key, ...value] of found) {
+      for (const [key, ...value] of found.slice(0, wanted)) {
         rows.push({ key, value: rowValueOf(projection, key, value) })
       }
-      if (next === undefined) break
-      start = { key: next, behind: false }
+      if (found.length > wanted) return { rows, next: rows.at(-1)!.key }
+      if (slice.isLast) return { rows }
+      lookedAt += slice.count
+      bytes += slice.bytes
+      if (rows.length >= limit || lookedAt >= rowsLookedAtMax || bytes >= rowCharactersMax) {
+        return { rows, next: slice.last }
+      }
+      start = { key: slice.last, behind: true }
       if (this.#breather.isDue) await this.#breather.breathe()
     }
-    return rows.length > limit ? rows.slice(0, limit) : rows
   }
 
-  /** The key with which the next slice begins, if there is one. */
-  #next(projection: string, start: Start, end: string | Uint8Array): string | undefined {
-    const statement = this.#statements.get(rowsUpTo(this.#prefix, start.behind))
-    return oneRow<[string]>(statement, projection, start.key, end, sliceRows)?.[0]
+  /** The next few rows: so many at the most, and so many bytes. */
+  #slice(projection: string, { key, behind }: Start, end: string | Uint8Array, countMax: number): Slice {
+    const statement = this.#statements.get(rowSizesText(this.#prefix, behind))
+    const sizes = allRows<[key: string, bytes: number]>(statement, projection, key, end, countMax)
+    let [count, bytes] = [0, 0]
+    while (count < sizes.length && bytes < sliceBytesMax) bytes += sizes[count++]![1]
+    return { last: sizes[count - 1]?.[0], count, bytes, isLast: count === sizes.length && count < countMax }
   }
 
   /** @returns undefined if the rows cannot be tested: a text that is no JSON is found when it is parsed */
   #read(
     projection: string,
     { key, behind }: Start,
-    end: string | Uint8Array,
+    last: string,
     tests: readonly Test[],
     limit: number,
   ): readonly (readonly [string, ...ValueRow])[] | undefined {
@@ -97,7 +120,7 @@ export class RowPages {
     )
     const values = tests.flatMap((test) => test.values)
     try {
-      return allRows<readonly [string, ...ValueRow]>(statement, projection, key, end, ...values, limit)
+      return allRows<readonly [string, ...ValueRow]>(statement, projection, key, last, ...values, limit)
     } catch (error) {
       if (tests.length > 0 && isCode(error, codes.error)) return undefined
       throw error

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { at } from '../../testing/checkpoint-at.ts'
 import { commit } from '../commit.ts'
 import { freshPath, openStore, simpleCommit, withDatabase } from './sqlite-test.fixture.ts'
-import { readingIn, rowsText, rowsUpTo, writingIn } from './statements.ts'
+import { readingIn, rowSizesText, rowsText, writingIn } from './statements.ts'
 
 /** Every statement of the store by its name; those over rows in every form that they can have. */
 const statements: Readonly<Record<string, string>> = {
@@ -12,7 +12,7 @@ const statements: Readonly<Record<string, string>> = {
   ...writingIn(''),
   ...Object.fromEntries(
     [true, false].flatMap((behind) => [
-      [`rowsUpTo ${behind}`, rowsUpTo('', behind)],
+      [`rowSizes ${behind}`, rowSizesText('', behind)],
       ...([[], ['oneOf'], ['bounds'], ['bounds', 'oneOf', 'oneOf']] as const).map((tests) => [
         `rowsText ${behind} ${tests}`,
         rowsText('', behind, tests),

@@ -24,8 +24,8 @@ import type {
   ReadAllOptions,
   ReadOptions,
   Receipt,
-  Row,
   RowPage,
+  RowQuery,
   Snapshot,
   Store,
   StoredEvent,
@@ -165,8 +165,8 @@ export class SqliteStore implements Store {
     return this.#read(() => this.#documents.loadRows(projection, keys))
   }
 
-  listRows(projection: string, page: RowPage): Promise<readonly Row[]> {
-    return this.#read(() => this.#rows.list(projection, page))
+  listRows(projection: string, query: RowQuery): Promise<RowPage> {
+    return this.#read(() => this.#rows.list(projection, query))
   }
 
   async saveStep(projection: string, { from, to, rows }: ProjectionStep): Promise<void> {

@@ -81,16 +81,17 @@ const rowTests = {
 
 export type RowTest = keyof typeof rowTests
 
-const rowRange = (behind: boolean) => `projection = ? AND key ${behind ? '>' : '>='} ? AND key < ?`
+const rowsFrom = (behind: boolean) => `projection = ? AND key ${behind ? '>' : '>='} ?`
 
-/** Rows in a range of keys that pass all of the tests. */
+/** Rows up to a key that pass all of the tests. */
 export const rowsText = (prefix: string, behind: boolean, tests: readonly RowTest[]) =>
   `SELECT key, value, checksum FROM ${prefix}projection_rows
-    WHERE ${[rowRange(behind), ...tests.map((test) => rowTests[test])].join(' AND ')} ORDER BY key LIMIT ?`
+    WHERE ${[rowsFrom(behind), 'key <= ?', ...tests.map((test) => rowTests[test])].join(' AND ')} ORDER BY key LIMIT ?`
 
-/** The key behind so many in a range. */
-export const rowsUpTo = (prefix: string, behind: boolean) =>
-  `SELECT key FROM ${prefix}projection_rows WHERE ${rowRange(behind)} ORDER BY key LIMIT 1 OFFSET ?`
+/** The keys before one, with the sizes of the rows, for which these need not be read. */
+export const rowSizesText = (prefix: string, behind: boolean) =>
+  `SELECT key, octet_length(value) FROM ${prefix}projection_rows
+    WHERE ${rowsFrom(behind)} AND key < ? ORDER BY key LIMIT ?`
 
 /** What goes through a whole file, when it is opened. */
 export const checkingIn = (prefix: string) => ({

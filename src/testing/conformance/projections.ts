@@ -1,24 +1,12 @@
 /** What projections keep: rows and a checkpoint that change together or not at all, by compare-and-set. */
 import assert from 'node:assert/strict'
 import type { Json } from '../../domain/json.ts'
-import type { Row, Store } from '../../store/store.ts'
+import type { Row } from '../../store/store.ts'
 import { at } from '../checkpoint-at.ts'
 import { type ConformanceGroup, grow, rejectsWith } from './kit.ts'
+import { listAll } from './row-listing.ts'
 
 const row = (key: string, value: Json | undefined = { of: key }): Row => ({ key, value })
-
-/** All rows, page by page. */
-async function listAll(store: Store, projection: string, limit: number): Promise<readonly Row[]> {
-  const all: Row[] = []
-  for (;;) {
-    const after = all.at(-1)?.key
-    const rows = await store.listRows(projection, { limit, ...(after !== undefined && { after }) })
-    assert.ok(rows.length <= limit)
-    if (rows.length === 0) return all
-    assert.ok(!rows.some(({ key }) => key === after), 'a page begins behind the key, not at it')
-    all.push(...rows)
-  }
-}
 
 export const checkpoints: ConformanceGroup = {
   title: 'Checkpoints',
@@ -150,7 +138,7 @@ export const rows: ConformanceGroup = {
   cases: {
     'of an unknown projection are not there': async ({ store, name }) => {
       assert.deepEqual(await store.loadRows(name(), ['a', 'b']), [undefined, undefined])
-      assert.deepEqual(await store.listRows(name(), { limit: 10 }), [])
+      assert.deepEqual((await store.listRows(name(), { limit: 10 })).rows, [])
     },
     'are loaded in the order of the keys, with gaps where there is none': async ({ store, name }) => {
       const of = name()
@@ -178,7 +166,7 @@ export const rows: ConformanceGroup = {
       })
       assert.deepEqual(await store.loadRows(of, ['a', 'b']), [undefined, { of: 'b' }])
       assert.deepEqual(
-        (await listAll(store, of, 10)).map(({ key }) => key),
+        (await listAll(store, of, { limit: 10 })).map(({ key }) => key),
         ['b'],
       )
     },
@@ -222,7 +210,7 @@ export const rows: ConformanceGroup = {
         await store.loadRows(of, keys),
         keys.map((key) => ({ of: key })),
       )
-      assert.deepEqual(new Set((await listAll(store, of, 3)).map(({ key }) => key)), new Set(keys))
+      assert.deepEqual(new Set((await listAll(store, of, { limit: 3 })).map(({ key }) => key)), new Set(keys))
     },
     'of a refused step are not changed': async ({ store, name }) => {
       const of = name()
@@ -242,9 +230,9 @@ export const rows: ConformanceGroup = {
       const of = name()
       const keys = Array.from({ length: 25 }, (_, i) => `key ${(i * 7) % 25}`)
       await store.saveStep(of, { from: at(0), to: at(1), rows: keys.map((key) => row(key)) })
-      const whole = await listAll(store, of, 1000)
+      const whole = await listAll(store, of, { limit: 1000 })
       assert.equal(whole.length, 25)
-      for (const limit of [1, 4, 24, 25, 26]) assert.deepEqual(await listAll(store, of, limit), whole)
+      for (const limit of [1, 4, 24, 25, 26]) assert.deepEqual(await listAll(store, of, { limit: limit }), whole)
       assert.deepEqual(new Set(whole.map(({ key }) => key)), new Set(keys))
       for (const { key, value } of whole) assert.deepEqual(value, { of: key })
     },
@@ -252,10 +240,10 @@ export const rows: ConformanceGroup = {
       const of = name()
       await store.saveStep(of, { from: at(0), to: at(1), rows: ['a', 'b', 'd'].map((key) => row(key)) })
       assert.deepEqual(
-        (await store.listRows(of, { after: 'c', limit: 9 })).map(({ key }) => key),
+        (await store.listRows(of, { after: 'c', limit: 9 })).rows.map(({ key }) => key),
         ['d'],
       )
-      assert.deepEqual(await store.listRows(of, { after: 'z', limit: 9 }), [])
+      assert.deepEqual((await store.listRows(of, { after: 'z', limit: 9 })).rows, [])
     },
     'of a large step are all stored': async ({ store, name }) => {
       const of = name()
@@ -275,7 +263,7 @@ export const rows: ConformanceGroup = {
       await store.resetProjection(of)
       assert.equal((await store.loadCheckpoint(of)).position, 0)
       assert.deepEqual(await store.loadRows(of, ['a']), [undefined])
-      assert.deepEqual(await store.listRows(of, { limit: 9 }), [])
+      assert.deepEqual((await store.listRows(of, { limit: 9 })).rows, [])
       assert.equal((await store.loadCheckpoint(other)).position, 5)
       assert.deepEqual(await store.loadRows(other, ['a']), [{ of: 'a' }])
     },

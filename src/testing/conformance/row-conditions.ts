@@ -29,7 +29,7 @@ async function saveValues({ store, name }: ConformanceKit, values: readonly Json
 
 /** Expects that no row is left out that meets the conditions, whatever the pages; that rows come once, in order, unchanged. */
 async function expectAll(store: Store, of: string, where: readonly Condition[], limits = [1000]): Promise<void> {
-  const whole = await store.listRows(of, { limit: 1000 })
+  const { rows: whole } = await store.listRows(of, { limit: 1000 })
   const wanted = whole.filter(({ value }) => where.every((condition) => meets(value, condition)))
   for (const limit of limits) {
     const found = await listAll(store, of, { where, limit })

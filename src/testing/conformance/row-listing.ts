@@ -1,17 +1,62 @@
 /** Rows page by page, as the cases about pages read them. */
 import assert from 'node:assert/strict'
-import type { Row, RowPage, Store } from '../../store/store.ts'
+import type { Row, RowQuery, Store } from '../../store/store.ts'
+import { at } from '../checkpoint-at.ts'
 
-/** All rows, page by page: a page with fewer rows than its limit is the last. */
-export async function listAll(store: Store, projection: string, page: RowPage): Promise<readonly Row[]> {
+/** All rows, page by page. */
+export async function listAll(store: Store, projection: string, query: RowQuery): Promise<readonly Row[]> {
   const all: Row[] = []
-  for (let next = page; ; ) {
-    const rows = await store.listRows(projection, next)
-    assert.ok(rows.length <= page.limit)
+  for (let after = query.after; ; ) {
+    const { rows, next } = await store.listRows(projection, { ...query, ...(after !== undefined && { after }) })
+    assert.ok(rows.length <= query.limit)
+    assert.ok(!rows.some(({ key }) => key === after), 'a page begins behind the key, not at it')
     all.push(...rows)
-    if (rows.length < page.limit) return all
-    next = { ...page, after: rows.at(-1)!.key }
+    if (next === undefined) return all
+    assert.notEqual(next, after, 'each page gets on')
+    after = next
   }
 }
 
 export const keysOf = (rows: readonly Row[]): readonly string[] => rows.map(({ key }) => key)
+
+/**
+ * Expects that large rows, and rows that do not meet a condition, come in pages of a bounded size; for stores that do not have them in memory.
+ *
+ * @param charactersMax how many characters a page has at the most
+ */
+export async function expectBoundedPages(store: Store, charactersMax: number): Promise<void> {
+  const text = 'x'.repeat(1_000_000)
+  const keys = Array.from({ length: 40 }, (_, i) => `${100 + i}`)
+  for (const [step, some] of [keys.slice(0, 20), keys.slice(20)].entries()) {
+    const rows = some.map((key) => ({ key, value: { text, isOdd: Number(key) % 2 === 1 } }))
+    await store.saveStep('large', { from: at(step), to: at(step + 1), rows })
+  }
+  for (const where of [undefined, [{ field: 'isOdd', oneOf: [true] }], [{ field: 'text', oneOf: ['y'] }]] as const) {
+    const found = new Set<string>()
+    let pages = 0
+    for (let after: string | undefined; ; pages++) {
+      const query = { limit: 1000, ...(where && { where }), ...(after !== undefined && { after }) }
+      const { rows, next } = await store.listRows('large', query)
+      assert.ok(JSON.stringify(rows).length <= charactersMax, `${rows.length} rows in a page`)
+      for (const { key } of rows) found.add(key)
+      if (next === undefined) break
+      after = next
+    }
+    for (const key of keys)
+      if (where === undefined || (where[0].field === 'isOdd' && Number(key) % 2 === 1)) assert.ok(found.has(key))
+    if (where === undefined) assert.ok(pages > 0, 'more than one page')
+  }
+}
+
+/** Expects that rows that meet a condition are found behind more rows than a page looks at, and that a page ends before it has found any. */
+export async function expectFoundFarBehind(store: Store): Promise<void> {
+  const rows = Array.from({ length: 10_500 }, (_, n) => ({ key: `${100_000 + n}`, value: { n, isRare: n > 10_400 } }))
+  await store.saveStep('many', { from: at(0), to: at(1), rows })
+  const wanted = rows.filter(({ value }) => value.isRare).map(({ key }) => key)
+  for (const where of [[{ field: 'isRare', oneOf: [true] }], [{ field: 'n', least: 10_401 }]]) {
+    const found = keysOf(await listAll(store, 'many', { where, limit: 30 }))
+    assert.deepEqual(found.slice(-wanted.length), wanted)
+    assert.deepEqual((await store.listRows('many', { where, limit: 30 })).rows, [])
+  }
+  assert.equal((await listAll(store, 'many', { limit: 1000 })).length, rows.length)
+}

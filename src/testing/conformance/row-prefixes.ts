@@ -60,16 +60,16 @@ export const rowPrefixes: ConformanceGroup = {
     'are found, and no others': async (kit) => {
       const of = await saveKeys(kit)
       for (const prefix of ['', ...keys, 'a?', 'x', 'abcd', '日x', '\ufffd']) {
-        const found = keysOf(await kit.store.listRows(of, { prefix, limit: 1000 }))
+        const found = keysOf((await kit.store.listRows(of, { prefix, limit: 1000 })).rows)
         const expected = keys.filter((key) => key.startsWith(prefix))
         assert.deepEqual([...found].sort(), [...expected].sort(), `prefix ${JSON.stringify(prefix)}`)
       }
     },
     'come in the order in which all rows come': async (kit) => {
       const of = await saveKeys(kit)
-      const whole = keysOf(await kit.store.listRows(of, { limit: 1000 }))
+      const whole = keysOf((await kit.store.listRows(of, { limit: 1000 })).rows)
       for (const prefix of ['', 'a', 'ab', '日', '😀', '\uffff']) {
-        const found = keysOf(await kit.store.listRows(of, { prefix, limit: 1000 }))
+        const found = keysOf((await kit.store.listRows(of, { prefix, limit: 1000 })).rows)
         assert.deepEqual(
           found,
           whole.filter((key) => key.startsWith(prefix)),
@@ -79,7 +79,7 @@ export const rowPrefixes: ConformanceGroup = {
     'come in the order of their bytes where they are ASCII': async (kit) => {
       const of = await saveKeys(kit)
       for (const prefix of ['', 'a']) {
-        const found = keysOf(await kit.store.listRows(of, { prefix, limit: 1000 })).filter(isAscii)
+        const found = keysOf((await kit.store.listRows(of, { prefix, limit: 1000 })).rows).filter(isAscii)
         assert.deepEqual(found, [...found].sort(), `prefix ${JSON.stringify(prefix)}`)
         assert.ok(found.length > 10)
       }
@@ -99,7 +99,7 @@ export const rowPrefixes: ConformanceGroup = {
     'are listed page by page': async (kit) => {
       const of = await saveKeys(kit)
       for (const prefix of ['', 'a', 'ab', '日', '😀', '\uffff', 'none']) {
-        const whole = await kit.store.listRows(of, { prefix, limit: 1000 })
+        const { rows: whole } = await kit.store.listRows(of, { prefix, limit: 1000 })
         for (const limit of [1, 2, 3, 7, Math.max(whole.length, 1)]) {
           assert.deepEqual(await listAll(kit.store, of, { prefix, limit }), whole)
         }
@@ -107,10 +107,10 @@ export const rowPrefixes: ConformanceGroup = {
     },
     'are listed behind any key, of theirs or not': async (kit) => {
       const of = await saveKeys(kit)
-      const whole = keysOf(await kit.store.listRows(of, { limit: 1000 }))
+      const whole = keysOf((await kit.store.listRows(of, { limit: 1000 })).rows)
       for (const prefix of ['a', '日', '\uffff', '😀']) {
         for (const [place, after] of whole.entries()) {
-          const found = keysOf(await kit.store.listRows(of, { prefix, after, limit: 1000 }))
+          const found = keysOf((await kit.store.listRows(of, { prefix, after, limit: 1000 })).rows)
           const expected = whole.slice(place + 1).filter((key) => key.startsWith(prefix))
           assert.deepEqual(found, expected, `prefix ${JSON.stringify(prefix)} behind ${JSON.stringify(after)}`)
         }
@@ -118,18 +118,13 @@ export const rowPrefixes: ConformanceGroup = {
     },
     'are listed with the values that they have': async (kit) => {
       const of = await saveKeys(kit)
-      for (const { key, value } of await kit.store.listRows(of, { prefix: 'a', limit: 1000 })) {
+      for (const { key, value } of (await kit.store.listRows(of, { prefix: 'a', limit: 1000 })).rows) {
         assert.deepEqual(value, { of: key })
       }
     },
-    'are none in a page of none': async (kit) => {
-      const of = await saveKeys(kit)
-      assert.deepEqual(await kit.store.listRows(of, { limit: 0 }), [])
-      assert.deepEqual(await kit.store.listRows(of, { prefix: 'a', limit: 0 }), [])
-    },
     'are those of the present: new ones come, deleted ones go': async ({ store, name }) => {
       const of = name()
-      const found = async () => keysOf(await store.listRows(of, { prefix: 'a', limit: 9 }))
+      const found = async () => keysOf((await store.listRows(of, { prefix: 'a', limit: 9 })).rows)
       await store.saveStep(of, { from: at(0), to: at(1), rows: ['a1', 'a3', 'b'].map((key) => ({ key, value: 1 })) })
       assert.deepEqual(await found(), ['a1', 'a3'])
       await store.saveStep(of, {
