@@ -167,14 +167,13 @@ export class CodeSteps implements Stepper {
   async #handleOne(stored: StoredEvent, to: LogPlace, signal: AbortSignal, failed?: HandlerFailed): Promise<boolean> {
     const { projection, lead } = this.#options
     const { policy } = projection
-    for (let tries = 0; ; tries++) {
-      const saved = (tries === 0 && failed) || (await this.#handleAll([stored], to, signal))
+    for (let before = failed; ; before = undefined) {
+      const saved = before ?? (await this.#handleAll([stored], to, signal))
       if (!(saved instanceof HandlerFailed)) return saved
       // A domain that stops is no failure of the event: it is handled again another time.
       if (signal.aborted) return true
       if (isNewer(saved.cause)) throw saved.cause
-      if (tries >= policy.retries) return this.#giveUp(stored, to, saved.cause)
-      await lead.tries.again(stored, tries, saved.cause, policy, signal)
+      if (!(await lead.tries.again(stored, saved.cause, policy, signal))) return this.#giveUp(stored, to, saved.cause)
       if (!(await lead.keepLead())) return false
     }
   }
@@ -222,7 +221,7 @@ export class CodeSteps implements Stepper {
   }
 
   async #call(work: Work, signal: AbortSignal, transaction: SqlTransaction | undefined): Promise<void> {
-    const { projection, storeName: store } = this.#options
+    const { projection, storeName: store, lead } = this.#options
     const tools: HandlerTools = {
       signal,
       get transaction() {
@@ -231,7 +230,7 @@ export class CodeSteps implements Stepper {
       },
     }
     try {
-      await work(tools)
+      await lead.during(async () => work(tools))
     } catch (cause) {
       if (isOfStore(cause)) throw cause
       throw new HandlerFailed(cause)

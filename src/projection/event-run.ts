@@ -78,12 +78,12 @@ export class EventRun {
     return this.#until(signal, async () => {
       const { reaction, lead } = this.#context.options
       const { policy } = reaction
-      for (let tries = 0; ; tries++) {
+      for (;;) {
         if (this.#ending.signal.aborted || !(await lead.keepLead())) return 'later'
         const end = await this.#try()
         if (typeof end === 'string' || isOutage(end.thrown) || isNewer(end.thrown)) return end
-        if (tries >= policy.retries) return this.#giveUp(end.thrown)
-        await lead.tries.again(this.stored, tries, end.thrown, policy, this.#ending.signal)
+        const mayTry = await lead.tries.again(this.stored, end.thrown, policy, this.#ending.signal)
+        if (!mayTry) return this.#giveUp(end.thrown)
       }
     })
   }
@@ -124,7 +124,7 @@ export class EventRun {
 
   async #call(): Promise<readonly Row[]> {
     const { options, rows, states } = this.#context
-    const { reaction, kinds, dispatch, stateAt } = options
+    const { reaction, kinds, dispatch, stateAt, lead } = options
     const event = this.#lifted()
     const key = reaction.memory === undefined ? undefined : checkedStateKey(reaction.memory.key(event))
     const before = key === undefined ? undefined : states.get(key)
@@ -132,7 +132,7 @@ export class EventRun {
     const onRefused = (command: PlainCommand, why: unknown) => warnOfRefused(options, command, why)
     const means = { dispatch, stateAt, onRefused, state, ...this.#guarded, signal: this.#ending.signal }
     const call = new ReactionCall(reaction.name, event, rows, means)
-    await call.run(kinds.of(this.stored)!.handle)
+    await lead.during(() => call.run(kinds.of(this.stored)!.handle))
     const left: Row[] = []
     const { changedState } = call
     if (changedState !== undefined && key !== undefined) {

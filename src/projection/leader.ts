@@ -49,6 +49,11 @@ export class Leader {
     return (await this.#leadership.keep()) && this.#leadership.tenure === this.#tenure
   }
 
+  /** Does some work, and keeps the lease for as long as that takes. */
+  during<Result>(work: () => Promise<Result>): Promise<Result> {
+    return this.#leadership.during(work)
+  }
+
   /** Takes the lease, and takes over where somebody else may have had it meanwhile; says whether this process leads. */
   async take(takeOver: () => Promise<void> = this.#options.takeOver): Promise<boolean> {
     if (!(await this.#leadership.keep())) return false
@@ -67,8 +72,7 @@ export class Leader {
   /** Waits for what is under way, and gives the lease back, if this process has it. @param before done first then */
   async release(before: () => Promise<void> = async () => {}): Promise<void> {
     await this.#options.finish().catch(() => {})
-    if (!this.#leadership.held) return
-    await before().catch(() => {})
+    if (this.#leadership.held) await before().catch(() => {})
     await this.#leadership.release().catch(() => {})
   }
 

@@ -170,12 +170,13 @@ export class ProjectionSteps implements Stepper {
     const { policy } = projection
     const blocks = (key: string) => this.#place.parked.blocks(key)
     const breath = new Breath(environment, signal)
-    for (let tries = 0; ; tries++) {
+    for (;;) {
       const folded = await (policy.giveUp === 'park'
         ? this.#foldParking(events, blocks, breath)
         : this.#fold(events, blocks, breath))
-      if (folded.failed === undefined || tries >= policy.retries) return folded
-      await lead.tries.again(folded.failed.event, tries, folded.failed.cause, policy, signal)
+      if (folded.failed === undefined) return folded
+      const { event, cause } = folded.failed
+      if (!(await lead.tries.again(event, cause, policy, signal))) return folded
       // A domain that stops is no failure of the event: it is handled again another time.
       if (signal.aborted || !(await lead.keepLead())) return undefined
     }
@@ -183,10 +184,11 @@ export class ProjectionSteps implements Stepper {
 
   /** Folds up to the first event that fails; what has to queue behind something parked earlier does so. */
   async #fold(events: readonly StoredEvent[], blocks: (key: string) => boolean, breath: Breath): Promise<Folded> {
-    const { projection, kinds } = this.#options
-    const { keyed, failed } = await keyEvents(projection, kinds, events, true, breath)
+    const { projection, kinds, lead } = this.#options
+    const { keyed, failed } = await lead.during(() => keyEvents(projection, kinds, events, true, breath))
     const { kept, leftOut } = partition(keyed, new Map(), blocks)
-    const folded = await foldRows(projection, kept, await this.#storedRows(kept), breath)
+    const stored = await this.#storedRows(kept)
+    const folded = await lead.during(() => foldRows(projection, kept, stored, breath))
     const failure = folded.failed ?? failed[0]
     const queued = leftOut.filter(({ event }) => failure === undefined || event.position < failure.event.position)
     return { rows: [...folded.rows, ...this.#parkedRows(queued)], failed: failure }
@@ -198,9 +200,10 @@ export class ProjectionSteps implements Stepper {
     blocks: (key: string) => boolean,
     breath: Breath,
   ): Promise<Folded> {
-    const { projection, kinds } = this.#options
-    const { keyed, failed } = await keyEvents(projection, kinds, events, false, breath)
-    const { rows, leftOut } = await foldParking(projection, keyed, await this.#storedRows(keyed), blocks, breath)
+    const { projection, kinds, lead } = this.#options
+    const { keyed, failed } = await lead.during(() => keyEvents(projection, kinds, events, false, breath))
+    const stored = await this.#storedRows(keyed)
+    const { rows, leftOut } = await lead.during(() => foldParking(projection, keyed, stored, blocks, breath))
     const unread = failed.map((each) => ({ ...each, keys: [] }))
     const failures = [...failed, ...leftOut.filter((each) => 'cause' in each)]
     return { rows: [...rows, ...this.#parkedRows([...unread, ...leftOut])], failed: failures[0] }

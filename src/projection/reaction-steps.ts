@@ -140,9 +140,14 @@ export class ReactionSteps implements Stepper {
   /** Handles events until nothing is left, or the time is over; what is under way then goes on. */
   async #handle(signal: AbortSignal, mostMs: number): Promise<Handled | undefined> {
     const { environment, tail, reaction } = this.#options
-    const end = environment.elapsed() + mostMs
     const ring = () => this.#bell.ring()
-    const cancel = environment.after(mostMs, ring, { background: true })
+    let isTimeOver = mostMs <= 0
+    // Its clock may say a moment less than the time for which it was set. There is only one: that it has rung is what counts.
+    const onTime = () => {
+      isTimeOver = true
+      ring()
+    }
+    const cancel = environment.after(mostMs, onTime, { background: true })
     signal.addEventListener('abort', ring, { once: true })
     // One at a time, nothing could begin while another is under way.
     const growth = reaction.concurrency > 1 ? new Growth(tail, ring) : undefined
@@ -150,7 +155,7 @@ export class ReactionSteps implements Stepper {
     let isAtEnd = false
     try {
       // However soon a scheduled command is due, something begins.
-      for (let isOver = signal.aborted; ; isOver = signal.aborted || environment.elapsed() >= end) {
+      for (let isOver = signal.aborted; ; isOver = signal.aborted || isTimeOver) {
         await this.#breath.pause()
         if (this.#flow.doneCount >= batchSize) {
           const saved = await this.#saveDone()

@@ -18,6 +18,7 @@ import { Leadership } from './leadership.ts'
 import { type Progress, progressMeter } from './progress.ts'
 import { ProjectionSteps } from './projection-steps.ts'
 import type { RunResult } from './status.ts'
+import type { Lead } from './stepper.ts'
 import { Tries } from './tries.ts'
 
 export interface RebuilderOptions {
@@ -178,12 +179,13 @@ export class Rebuilder {
     const { generations, environment, projection, kinds, store, warn } = this.#options
     const generation = await generations.begin(environment.newId(), mayGoOn)
     const onRetired = () => this.#refuse()
-    const tries = new Tries({ called: `projection ${projection.name}, being built anew,`, environment, warn })
+    const during: Lead['during'] = (work) => lease.during(work)
+    const tries = new Tries({ called: `projection ${projection.name}, being built anew,`, environment, warn, during })
     const steps = new ProjectionSteps({
       ...{ projection, kinds, store, environment, warn },
       home: { live: generation, load: async () => {}, onRetired },
       prepare: async () => {},
-      lead: { onReached: () => {}, keepLead: () => lease.keep(), onOvertaken: () => lease.doubt(), tries },
+      lead: { onReached: () => {}, keepLead: () => lease.keep(), during, onOvertaken: () => lease.doubt(), tries },
     })
     await steps.takeOver()
     return { steps, generation }

@@ -1,7 +1,6 @@
 /**
- * Runs one projection or reaction: follows the log from its checkpoint on, woken when it grows, as long as
- * this process leads; stands by otherwise. It stops at the first event that cannot be folded, in front of it, and can
- * be started again.
+ * Runs one projection or reaction: follows the log from its checkpoint on, woken when it grows, as long as this process leads; stands
+ * by otherwise. It stops before the first event that cannot be handled, and can be started again.
  */
 import { hasCode, type MnemeError } from '../domain/error.ts'
 import { Breath } from '../kernel/breath.ts'
@@ -24,7 +23,7 @@ import {
 } from './status.ts'
 import type { Lead, RetryResult, Stepper } from './stepper.ts'
 import type { Follower, Tail } from './tail.ts'
-import { Tries } from './tries.ts'
+import { calledOf, Tries } from './tries.ts'
 
 export interface RunnerOptions {
   /** The name under which checkpoint and lease are stored. */
@@ -73,7 +72,8 @@ export class Runner {
     const { name, store, environment, owner, leaseMs, stepper, warn } = options
     this.#options = options
     this.#breath = new Breath(environment)
-    this.#tries = new Tries({ called: name.startsWith('reaction ') ? name : `projection ${name}`, environment, warn })
+    const during: Lead['during'] = (work) => this.#leader.during(work)
+    this.#tries = new Tries({ called: calledOf(name), environment, warn, during })
     this.#waiters = new PositionWaiters(name, environment, () => this.#tries.current)
     this.#leader = new Leader({
       ...{ name, store, environment, owner, durationMs: leaseMs },
@@ -88,7 +88,7 @@ export class Runner {
       },
       keepLead: () => this.#leader.keep(),
       onOvertaken: () => this.#leader.doubt(),
-      tries: this.#tries,
+      ...{ during, tries: this.#tries },
     })
   }
 
@@ -290,7 +290,7 @@ export class Runner {
     const leaseMs = this.#leader.restMs
     for (let asked = 1; !(await this.#leader.take()); asked++) {
       this.#state = 'standby'
-      this.#tries.clear()
+      this.#tries.rest()
       // Whose work it is, the one that leads says a moment after it has got the lease.
       if (asked <= 2) await this.#steps.look()
       await this.#standBy(follower, this.#askAgainMs, signal)

@@ -27,6 +27,8 @@ export interface Lead {
   readonly onReached: (position: number) => void
   /** Keeps the lease during work that may be long; false if another process has, or may have taken over, who is not to be disturbed. */
   readonly keepLead: () => Promise<boolean>
+  /** Does work that may wait, or take long, and keeps the lease meanwhile. */
+  readonly during: <Result>(work: () => Promise<Result>) => Promise<Result>
   /** To be told when another process turns out to have taken over. */
   readonly onOvertaken: () => void
   /** What is tried again. */

@@ -24,7 +24,12 @@ export interface TriesOptions {
   readonly called: string
   readonly environment: Environment
   readonly warn: Warn
+  /** Keeps the lease during a pause. */
+  readonly during: (pause: () => Promise<void>) => Promise<void>
 }
+
+/** A projection or reaction by its name, as it is called in a sentence. */
+export const calledOf = (name: string): string => (name.startsWith('reaction ') ? name : `projection ${name}`)
 
 type Event = Pick<StoredEvent, 'position' | 'type'>
 
@@ -33,6 +38,8 @@ export class Tries {
   readonly #events = new Map<number, Retrying>()
   /** By what tells them from all others that were scheduled. */
   readonly #commands = new Map<string, Retrying>()
+  /** How often events have failed, by position: also while another process leads. */
+  readonly #failures = new Map<number, number>()
   #store: Retrying | undefined
 
   constructor(options: TriesOptions) {
@@ -45,21 +52,28 @@ export class Tries {
     return this.#store ?? event ?? this.#commands.values().next().value
   }
 
-  /** An event has failed so often before, and now once more: waits before the next try, as long as the policy says. */
+  /**
+   * An event has failed: waits before the next try, as long as the policy says.
+   *
+   * @returns false at once if it has failed so often that it is not tried again
+   */
   async again(
     { position, type }: Event,
-    tries: number,
     error: unknown,
     policy: Required<FailurePolicy>,
     signal: AbortSignal,
-  ): Promise<void> {
-    const { called, environment } = this.#options
+  ): Promise<boolean> {
+    const { called, environment, during } = this.#options
+    const tries = this.#failures.get(position) ?? 0
+    if (tries >= policy.retries) return false
+    this.#failures.set(position, tries + 1)
     const waitMs = backOffMs(environment, tries, policy.firstMs, policy.maxMs)
     this.#events.set(position, { event: { position, type }, ...this.#next(tries, error, waitMs) })
     const code = called.startsWith('reaction') ? 'REACTION_RETRIED' : 'PROJECTION_RETRIED'
     const what = `could not handle ${type} at ${position}, and tries it again (${policy.retries} times at most)`
     if (tries === 0) this.#warn(code, what, error)
-    await sleep(environment, waitMs, signal)
+    await during(() => sleep(environment, waitMs, signal))
+    return true
   }
 
   /** The store has failed so often before, and now once more: waits before the next try. */
@@ -104,11 +118,12 @@ export class Tries {
   /** The event at a position is not tried any more. */
   over(position: number): void {
     this.#events.delete(position)
+    this.#failures.delete(position)
   }
 
   /** Everything up to a position is handled. */
   reached(position: number): void {
-    for (const each of this.#events.keys()) if (each <= position) this.#events.delete(each)
+    for (const each of this.#failures.keys()) if (each <= position) this.over(each)
   }
 
   /** The store answers again. */
@@ -116,11 +131,17 @@ export class Tries {
     this.#store = undefined
   }
 
-  /** Nothing is tried any more. */
-  clear(): void {
+  /** Nothing is tried here for now: another process leads. It counts on if that comes back. */
+  rest(): void {
     this.#events.clear()
     this.#commands.clear()
     this.#store = undefined
+  }
+
+  /** Nothing is tried any more. */
+  clear(): void {
+    this.rest()
+    this.#failures.clear()
   }
 
   #next(tries: number, error: unknown, waitMs: number): Retrying {
