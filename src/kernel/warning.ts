@@ -20,6 +20,7 @@ export interface KernelWarning {
     | 'REACTION_RETRIED'
     | 'REACTION_SKIPPED'
     | 'REACTION_PARKED'
+    | 'REACTION_PASSED_OVER'
     | 'REACTION_COMMAND_REFUSED'
   readonly message: string
   readonly cause?: unknown

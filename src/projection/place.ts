@@ -8,13 +8,14 @@ import type { LogPlace, Row, Checkpoint as StoredCheckpoint } from '../store/sto
 import { Checkpoint, type When, type Work } from './checkpoint.ts'
 import { Exclusive } from './exclusive.ts'
 import { retiredAt } from './generations.ts'
-import { listParked, type ParkedEvent, ParkedEvents } from './parked-events.ts'
+import { listParked, type ParkedEvent, ParkedEvents, parkedRow } from './parked-events.ts'
 import type { Home, KnownRows, PlaceOptions, Retry } from './place-options.ts'
 import { rowPages } from './row-pages.ts'
 import type { RetryResult, StepResult } from './stepper.ts'
 
 /** Rows forgotten in one step. */
 const resetSize = 1000
+const passedOverReason = 'a program that does not handle it has passed over it'
 
 export class Place {
   readonly #options: PlaceOptions
@@ -32,6 +33,7 @@ export class Place {
   /** The last term of this runner's, and how often it found that there was another's in between. */
   #ownTerm = 0
   #othersLed = 0
+  #passedOver: number[] = []
 
   constructor(options: PlaceOptions) {
     const { name, store, lead, home, rows } = options
@@ -49,6 +51,11 @@ export class Place {
   /** The same as a place in the log. */
   get here(): LogPlace {
     return this.#checkpoint.place
+  }
+
+  /** Positions of parked events that a program of before has passed over; who handles one takes it out. */
+  get passedOver(): number[] {
+    return this.#passedOver
   }
 
   /** A number that is another one when somebody else has led. */
@@ -303,7 +310,10 @@ export class Place {
     await this.#options.underWay?.giveUp()
     // Even if it was looked at in this term: who had it may have passed over what this program is to handle.
     do await this.#find(what === 'known' ? 'again' : 'never')
-    while (!(await this.#checkpoint.raise([this.#options.recognition.row])))
+    while (
+      (what === 'known' && !(await this.#parkPassedOver())) ||
+      !(await this.#checkpoint.raise(this.#options.recognition.rows))
+    )
     const { term } = this.#checkpoint
     if (term !== this.#ownTerm + 1) this.#othersLed++
     this.#ownTerm = term
@@ -323,14 +333,30 @@ export class Place {
    *
    * @throws ProjectionError `PROJECTION_CHANGED`
    */
-  async #recognise(storage: string, { term, position }: StoredCheckpoint, when: 'once' | 'again'): Promise<void> {
+  async #recognise(storage: string, stored: StoredCheckpoint, when: 'once' | 'again'): Promise<void> {
+    const { term } = stored
     if (this.#home.isBehind === true || term === 0) return
     const isKnown = storage === this.#recognised.storage && term === this.#recognised.term
     if (isKnown && when === 'once') return
     const { recognition, environment } = this.#options
-    const isSettled = await recognition.check(storage, position, new Breath(environment))
-    // What this program handles and the other one does not may happen at any time: it is looked at again then.
-    if (isSettled) this.#recognised = { storage, term }
+    if (await recognition.check(storage, stored, new Breath(environment))) this.#recognised = { storage, term }
+  }
+
+  /**
+   * Puts aside what the program before has passed over, to be handled in this term.
+   *
+   * @returns false if another runner was faster
+   */
+  async #parkPassedOver(): Promise<boolean> {
+    const { recognition, environment } = this.#options
+    this.#passedOver = []
+    for await (const events of recognition.passedOver(this.position, new Breath(environment))) {
+      if (events.length === 0) continue
+      const rows = events.map((event) => parkedRow(event, [], passedOverReason, environment.now()))
+      if (!(await this.#checkpoint.advance(this.here, rows, 'durably'))) return false
+      this.#passedOver.push(...events.map(({ position }) => position))
+    }
+    return true
   }
 
   async #refresh(): Promise<void> {

@@ -49,6 +49,8 @@ export class ReactionSteps implements Stepper {
   readonly #flow: EventFlow
   readonly #due: DueCommands
   readonly #breath: Breath
+  /** What was passed over and has been told. */
+  #warnedOf: readonly number[] = []
   /** Rings when there may be something to do within a step. */
   readonly #bell = new Bell()
   /** The last place that was read, if something behind the checkpoint was. */
@@ -126,6 +128,7 @@ export class ReactionSteps implements Stepper {
   }
 
   async #step(signal: AbortSignal): Promise<StepResult | undefined> {
+    if (!(await this.#handlePassedOver(signal))) return undefined
     const fired = await this.#due.fire(signal, stepMsMax)
     if (fired === 'overtaken') return undefined
     const dueMs = fired === 'all' ? await this.#due.restMs() : Number.POSITIVE_INFINITY
@@ -264,6 +267,26 @@ export class ReactionSteps implements Stepper {
   #forget(): void {
     this.#flow.clear()
     this.#read = undefined
+  }
+
+  /** Handles what a program of before has passed over; what fails stays parked. False if another runner was faster. */
+  async #handlePassedOver(signal: AbortSignal): Promise<boolean> {
+    const { passedOver, parked } = this.#place
+    if (passedOver.length === 0) return true
+    const { environment, warn, name } = this.#options
+    const end = environment.elapsed() + stepMsMax
+    if (this.#warnedOf !== passedOver) {
+      this.#warnedOf = passedOver
+      const count = passedOver.length === 1 ? 'One event' : `${passedOver.length} events`
+      const message = `${count} that the ${name} handles: passed over by a program that does not handle such events, and handled now`
+      warn({ code: 'REACTION_PASSED_OVER', message })
+    }
+    while (passedOver.length > 0 && !signal.aborted && environment.elapsed() < end) {
+      const [position] = passedOver
+      if (parked.holds(position!) && !(await this.#retry(position!, signal))) return false
+      passedOver.shift()
+    }
+    return true
   }
 
   /** Handles a parked event once more; false if another runner was faster. */

@@ -2,15 +2,18 @@
  * Whose work it is that is stored beside a checkpoint. Whoever takes a projection or a reaction over leaves a row there that says which
  * events it handles, and a fingerprint of the functions that handle them. The next one compares. So a definition that was changed without
  * a new revision is found out, and so are two services that use one name in one store.
+ *
+ * A reaction may handle one more kind of event from now on. While a program still leads that does not handle it, one that does leaves a row
+ * that says since when: what was passed over from there on is put aside when it takes over, and then handled.
  */
-import { ProjectionError } from '../domain/error.ts'
+import { hasCode, ProjectionError } from '../domain/error.ts'
 import type { AnyEventKind } from '../domain/event.ts'
 import type { HandledKinds } from '../domain/handled-kinds.ts'
 import type { JsonObject } from '../domain/json.ts'
 import type { Breath } from '../kernel/breath.ts'
 import { digestOf } from '../kernel/digest.ts'
 import type { Warn } from '../kernel/warning.ts'
-import type { EventStore, ProjectionStore, Row } from '../store/store.ts'
+import type { Checkpoint, EventStore, ProjectionStore, Row, StoredEvent } from '../store/store.ts'
 import { ownMark } from './row-key.ts'
 
 export interface RecognitionOptions<H extends { readonly kind: AnyEventKind }> {
@@ -20,7 +23,7 @@ export interface RecognitionOptions<H extends { readonly kind: AnyEventKind }> {
   readonly functionsOf: (handler: H) => readonly unknown[]
   /**
    * What a kind of event means that is handled now and was not before. `whole`: all of its events should have been handled, the earlier
-   * ones too. `onward`: it is handled from now on.
+   * ones too. `onward`: it is handled from the time on at which a program first came that handles it.
    */
   readonly coverage: 'whole' | 'onward'
   readonly store: EventStore & ProjectionStore
@@ -30,7 +33,11 @@ export interface RecognitionOptions<H extends { readonly kind: AnyEventKind }> {
 /** Fingerprints of functions, by the kinds of events that they handle. */
 type Handled = Readonly<Record<string, number>>
 
+/** Behind which position events are waited for, by their kinds. */
+type Awaited = Readonly<Record<string, number>>
+
 const key = `${ownMark}handles`
+const awaitedKey = `${ownMark}awaits`
 const pageSize = 100
 
 /** A kind of event of one aggregate, as one text. */
@@ -40,6 +47,11 @@ const readable = (events: readonly string[]): readonly string[] => events.map((e
 export class Recognition<H extends { readonly kind: AnyEventKind } = any> {
   readonly #options: RecognitionOptions<H>
   readonly #own: Handled
+  /** Where the log ended when this program began; nothing if that could not be told. */
+  readonly #begun: Promise<number | undefined>
+  /** By this program's own knowledge, and as it is stored. */
+  #since: Awaited = {}
+  #awaited: Awaited = {}
   #hasWarned = false
 
   constructor(options: RecognitionOptions<H>) {
@@ -50,56 +62,111 @@ export class Recognition<H extends { readonly kind: AnyEventKind } = any> {
       return [named(aggregate, handler.kind.type), digestOf([functions, lifts])] as const
     })
     this.#own = Object.fromEntries(entries)
+    const { coverage, store } = options
+    this.#begun = coverage === 'onward' ? store.head().catch(() => undefined) : Promise.resolve(undefined)
   }
 
-  /** What is left for the next one. */
+  /** What a program handles, for the next one. */
   get row(): Row {
     return { key, value: this.#own as JsonObject }
   }
 
+  /** What a program leaves that takes over. */
+  get rows(): readonly Row[] {
+    const own = this.row
+    const events = Object.keys(this.#awaited)
+    if (events.length === 0) return [own]
+    const others = events
+      .filter((event) => !(event in this.#own))
+      .map((event) => [event, this.#awaited[event]!] as const)
+    return [own, { key: awaitedKey, value: others.length === 0 ? undefined : Object.fromEntries(others) }]
+  }
+
   /**
    * Looks whose work is stored under a name, and whether this program can go on with it. Says whether that is certain for as long as the
-   * same program is at work: not where it passes over what this one is to handle.
+   * same program is at work: not where it passes over what this one is to handle, which may happen at any time.
    *
-   * @param position up to which it is handled
+   * @param stored the checkpoint beside it
    * @throws ProjectionError `PROJECTION_CHANGED` if it cannot
    */
-  async check(storage: string, position: number, breath: Breath): Promise<boolean> {
-    const [row] = await this.#options.store.loadRows(storage, [key])
+  async check(storage: string, stored: Checkpoint, breath: Breath): Promise<boolean> {
+    const { position } = stored
+    const [row, awaited = {}] = await this.#options.store.loadRows(storage, [key, awaitedKey])
+    this.#awaited = awaited as Awaited
     if (row === undefined) return true
-    const stored = row as Handled
-    const missing = Object.keys(stored).filter((event) => !(event in this.#own))
-    const gained = Object.keys(this.#own).filter((event) => !(event in stored))
-    const added = await this.#passedOver(gained, position, breath)
+    const handled = row as Handled
+    const missing = Object.keys(handled).filter((event) => !(event in this.#own))
+    const gained = Object.keys(this.#own).filter((event) => !(event in handled))
+    const added = await this.#missed(gained, position, breath)
     if (missing.length > 0 || added.length > 0) {
       const facts = { missing: readable(missing), added: readable(added) }
       throw new ProjectionError('PROJECTION_CHANGED', { projection: this.#options.name, ...facts })
     }
-    if (Object.keys(stored).some((event) => stored[event] !== this.#own[event])) this.#warnOfFunctions()
-    return gained.length === 0 || this.#options.coverage === 'onward'
+    if (Object.keys(handled).some((event) => handled[event] !== this.#own[event])) this.#warnOfFunctions()
+    return gained.length === 0 || (this.#options.coverage === 'onward' && this.#await(storage, stored, gained))
+  }
+
+  /** Events up to a position that this program handles, that came when there was such a program, and that another one has passed over. */
+  async *passedOver(position: number, breath: Breath): AsyncGenerator<readonly StoredEvent[]> {
+    const events = Object.keys(this.#awaited).filter((event) => event in this.#own)
+    const since = Math.min(...events.map((event) => this.#awaited[event]!))
+    for await (const page of this.#pagesOf(events, since + 1, position, breath)) {
+      yield page.filter((event) => event.position > this.#awaited[named(event.stream.aggregate, event.type)]!)
+    }
+  }
+
+  /**
+   * From now on the events of these kinds are waited for, if nobody has waited for them earlier: a row beside the checkpoint says so, which is
+   * another runner's. Says whether it is there. If the checkpoint has moved meanwhile, the row is left at the next look.
+   */
+  async #await(storage: string, stored: Checkpoint, gained: readonly string[]): Promise<boolean> {
+    const { position } = stored
+    const begun = (await this.#begun) ?? position
+    this.#since = Object.fromEntries(gained.map((event) => [event, this.#since[event] ?? Math.min(begun, position)]))
+    const isEarlier = (event: string) => this.#since[event]! < (this.#awaited[event] ?? Number.POSITIVE_INFINITY)
+    const earlier = gained.filter(isEarlier)
+    if (earlier.length === 0) return true
+    this.#awaited = { ...this.#awaited, ...Object.fromEntries(earlier.map((event) => [event, this.#since[event]!])) }
+    const rows = [{ key: awaitedKey, value: this.#awaited as JsonObject }]
+    try {
+      await this.#options.store.saveStep(storage, { from: stored, to: stored, rows })
+    } catch (error) {
+      if (!hasCode(error, 'CHECKPOINT_CONFLICT')) throw error
+    }
+    return false
   }
 
   /** Those of some kinds of events that have happened up to a position, and should have been handled. */
-  async #passedOver(events: readonly string[], position: number, breath: Breath): Promise<readonly string[]> {
-    const { coverage, kinds, store } = this.#options
-    if (coverage === 'onward' || events.length === 0) return []
-    const gained = new Set(events)
-    const handled = kinds.entries().filter(([aggregate, { kind }]) => gained.has(named(aggregate, kind.type)))
+  async #missed(events: readonly string[], position: number, breath: Breath): Promise<readonly string[]> {
+    if (this.#options.coverage === 'onward') return []
+    for await (const page of this.#pagesOf(events, 1, position, breath)) {
+      if (page.length > 0) return [...new Set(page.map(({ stream, type }) => named(stream.aggregate, type)))]
+    }
+    return []
+  }
+
+  /** Events of some kinds, from one position up to another. */
+  async *#pagesOf(
+    events: readonly string[],
+    first: number,
+    last: number,
+    breath: Breath,
+  ): AsyncGenerator<readonly StoredEvent[]> {
+    if (events.length === 0) return
+    const { kinds, store } = this.#options
+    const wanted = new Set(events)
+    const handled = kinds.entries().filter(([aggregate, { kind }]) => wanted.has(named(aggregate, kind.type)))
     const filters = {
       aggregates: [...new Set(handled.map(([aggregate]) => aggregate))],
       types: [...new Set(handled.map(([, { kind }]) => kind.type))],
     }
-    for (let from = 1; from <= position; ) {
+    for (let from = first; from <= last; ) {
       await breath.pause()
-      const page = await store.readAll({ from, to: position + 1 }, { ...filters, limit: pageSize })
-      const found = page.events
-        .map(({ stream, type }) => named(stream.aggregate, type))
-        .filter((event) => gained.has(event))
-      if (found.length > 0) return [...new Set(found)]
-      if (page.isLast) break
+      const page = await store.readAll({ from, to: last + 1 }, { ...filters, limit: pageSize })
+      yield page.events.filter(({ stream, type }) => wanted.has(named(stream.aggregate, type)))
+      if (page.isLast) return
       from = page.examined + 1
     }
-    return []
   }
 
   #warnOfFunctions(): void {

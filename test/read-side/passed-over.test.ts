@@ -1,0 +1,148 @@
+/**
+ * A reaction that handles one more kind of event, while a program that does not handle it still leads: what that one passes over is not
+ * lost. It is handled once the other program leads, from the time on at which such a program first came.
+ */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { z } from 'zod'
+import { type AnyEventKind, aggregate, domain, event, memory, reaction, type StoreFactory } from '../../src/index.ts'
+import { faultyStore } from '../../src/testing/index.ts'
+import { recorder } from '../kernel/rig.ts'
+import { onEveryStore, testWhere } from '../stores/every-store.ts'
+
+const Bought = event('Bought', z.object({ amount: z.number() }))
+const Sold = event('Sold', z.object({ amount: z.number() }))
+const Noted = event('Noted', z.object({ text: z.string() }))
+
+const amount = z.object({ amount: z.number() })
+const Share = aggregate('share', () => ({}))
+  .on(Bought)
+  .on(Sold)
+  .command('buy', amount, (_, data) => Bought(data))
+  .command('sell', amount, (_, data) => Sold(data))
+const Note = aggregate('note', () => ({ texts: [] as readonly string[] }))
+  .on(Noted, ({ texts }, { text }) => ({ texts: [...texts, text] }))
+  .command('write', z.object({ text: z.string() }), (_, data) => Noted(data))
+
+/** A program whose reaction notes the events of some kinds. */
+async function program(store: StoreFactory, ...kinds: readonly AnyEventKind[]) {
+  let noting = reaction('noting', { note: Note }) as any
+  for (const kind of kinds) {
+    noting = noting.on(kind, (e: any, { dispatch }: any) =>
+      dispatch({ aggregate: 'note', id: 'n', name: 'write', data: { text: `${e.type} ${e.data.amount}` } }),
+    )
+  }
+  const log = recorder()
+  const options = { store, log, projections: 'manual', leaseMs: 60_000, pollIntervalMs: 5 } as const
+  const running: any = await domain({ aggregates: { share: Share, note: Note }, reactions: { noting } }).start(options)
+  return {
+    share: running.share('s'),
+    run: () => running.reactions.runOnce('noting'),
+    /** What a process does that stands by: it looks at what the one that leads has left. */
+    standBy: () => running.reactions.status('noting'),
+    notes: async () => (await running.note('n').state()).texts as readonly string[],
+    parked: () => running.reactions.parked('noting') as Promise<readonly unknown[]>,
+    retry: () => running.reactions.retryParked('noting'),
+    codes: () => log.codes() as readonly string[],
+    stop: () => running.stop(),
+  }
+}
+
+await onEveryStore('What a program of before passes over in a reaction', ({ place, severalWriters }) => {
+  const testHere = testWhere(severalWriters)
+
+  testHere('is handled by the one that handles such events, when it leads; what came before it is not', async (t) => {
+    const store = await place(t)
+    const old = await program(store, Bought)
+    await old.share.sell({ amount: 1 })
+    await old.run()
+    const next = await program(store, Bought, Sold)
+    await next.standBy()
+    await next.share.sell({ amount: 2 })
+    await old.share.buy({ amount: 3 })
+    await old.run()
+    await next.standBy()
+    await next.share.sell({ amount: 4 })
+    await old.run()
+    assert.deepEqual(await old.notes(), ['Bought 3'])
+    await next.run()
+    assert.deepEqual(await next.notes(), ['Bought 3', 'Sold 2', 'Sold 4'])
+    assert.deepEqual([await next.parked(), next.codes()], [[], ['REACTION_PASSED_OVER']])
+    await next.share.sell({ amount: 5 })
+    await next.run()
+    await next.run()
+    assert.deepEqual((await next.notes()).slice(3), ['Sold 5'])
+    for (const each of [old, next]) await each.stop()
+  })
+
+  testHere('is handled by a later process too, if the first that would have handled it never led', async (t) => {
+    const store = await place(t)
+    const old = await program(store, Bought)
+    await old.share.buy({ amount: 1 })
+    await old.run()
+    const first = await program(store, Bought, Sold)
+    await first.standBy()
+    await first.share.sell({ amount: 2 })
+    await first.stop()
+    await old.share.buy({ amount: 3 })
+    await old.run()
+    await old.stop()
+    const again = await program(store, Bought)
+    await again.share.sell({ amount: 4 })
+    await again.run()
+    await again.stop()
+    const second = await program(store, Bought, Sold)
+    await second.run()
+    assert.deepEqual(await second.notes(), ['Bought 1', 'Bought 3', 'Sold 2', 'Sold 4'])
+    await second.stop()
+  })
+
+  testHere('counts from the start of the program, though others led on before it first looked', async (t) => {
+    const store = await place(t)
+    const old = await program(store, Bought)
+    await old.share.buy({ amount: 1 })
+    await old.run()
+    const next = await program(store, Bought, Sold)
+    await next.share.sell({ amount: 2 })
+    await old.run()
+    await next.run()
+    assert.deepEqual(await next.notes(), ['Bought 1', 'Sold 2'])
+    for (const each of [old, next]) await each.stop()
+  })
+})
+
+test('what was passed over is handled once, wherever the process ends that takes over', async () => {
+  for (const fault of ['before', 'after'] as const) {
+    for (let n = 1, isDone = false; !isDone; n++) {
+      const store = memory()
+      const old = await program(store, Bought)
+      await old.share.buy({ amount: 1 })
+      await old.run()
+      const early = await program(store, Bought, Sold)
+      await early.standBy()
+      await early.stop()
+      const next = await program(
+        faultyStore(store, ({ method, number }) => (method === 'saveStep' && number >= n ? fault : undefined)),
+        Bought,
+        Sold,
+      )
+      await next.share.sell({ amount: 2 })
+      await next.share.sell({ amount: 3 })
+      await old.run()
+      isDone = await next.run().then(
+        () => true,
+        () => false,
+      )
+      await next.stop()
+      const last = await program(store, Bought, Sold)
+      await last.run()
+      // Where the process ended between taking over and handling, what was passed over is still parked.
+      await last.retry()
+      const notes = await last.notes()
+      assert.deepEqual([...notes].sort(), ['Bought 1', 'Sold 2', 'Sold 3'], `${fault} ${n}: ${notes}`)
+      assert.deepEqual(await last.parked(), [])
+      for (const each of [old, last]) await each.stop()
+      assert.ok(n < 50)
+    }
+  }
+})
