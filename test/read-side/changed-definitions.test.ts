@@ -34,7 +34,7 @@ const Note = aggregate('note', () => ({ texts: [] as readonly string[] }))
   .on(Noted, ({ texts }, { text }) => ({ texts: [...texts, text] }))
   .command('write', z.object({ text: z.string() }), (_, data) => Noted(data))
 
-interface Program extends Pick<StartOptions, 'store' | 'log' | 'projections'> {
+interface Program extends Pick<StartOptions, 'store' | 'log' | 'projections' | 'leaseMs'> {
   readonly kinds: readonly AnyEventKind[]
   readonly revision?: number
   /** Another one makes other functions of it. */
@@ -210,9 +210,9 @@ await onEveryStore('A definition that was changed without a new revision', ({ pl
 
   testHere('is told of while it stands by for a program with other functions', async (t) => {
     const store = await place(t)
-    await using first = await program({ store, kinds: [Bought], projections: 'automatic' })
+    await using first = await program({ store, kinds: [Bought], projections: 'automatic', leaseMs: 60_000 })
     await until('the first one leads', async () => (await statesOf(first)).every((state) => state === 'running'))
-    await using second = await program({ store, kinds: [Bought], sign: '-', projections: 'automatic' })
+    await using second = await program({ store, kinds: [Bought], sign: '-', projections: 'automatic', leaseMs: 60_000 })
     const isSaid = () => second.recorded.codes().filter((code: string) => code === 'PROJECTION_DIFFERS').length >= 2
     await until('it is said', isSaid)
     assert.deepEqual(await statesOf(second), ['standby', 'standby', 'standby'])
