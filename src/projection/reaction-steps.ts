@@ -273,7 +273,9 @@ export class ReactionSteps implements Stepper {
   async #handlePassedOver(signal: AbortSignal): Promise<boolean> {
     const { passedOver, parked } = this.#place
     if (passedOver.length === 0) return true
-    const { environment, warn, name } = this.#options
+    // Events with one key are handled one after the other, so nothing may be under way.
+    if (!(await this.#underWay.finish())) return false
+    const { environment, warn, name, lead } = this.#options
     const end = environment.elapsed() + stepMsMax
     if (this.#warnedOf !== passedOver) {
       this.#warnedOf = passedOver
@@ -282,6 +284,7 @@ export class ReactionSteps implements Stepper {
       warn({ code: 'REACTION_PASSED_OVER', message })
     }
     while (passedOver.length > 0 && !signal.aborted && environment.elapsed() < end) {
+      if (!(await lead.keepLead())) return false
       const [position] = passedOver
       if (parked.holds(position!) && !(await this.#retry(position!, signal))) return false
       passedOver.shift()

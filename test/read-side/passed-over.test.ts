@@ -6,8 +6,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
 import { type AnyEventKind, aggregate, domain, event, memory, reaction, type StoreFactory } from '../../src/index.ts'
-import { faultyStore } from '../../src/testing/index.ts'
-import { recorder } from '../kernel/rig.ts'
+import { faultyStore, manualEnvironment } from '../../src/testing/index.ts'
+import { recorder, settled, until } from '../kernel/rig.ts'
 import { onEveryStore, testWhere } from '../stores/every-store.ts'
 
 const Bought = event('Bought', z.object({ amount: z.number() }))
@@ -48,6 +48,14 @@ async function program(store: StoreFactory, ...kinds: readonly AnyEventKind[]) {
   }
 }
 
+/** A program that leads, and does not handle what is sold. */
+async function begun(store: StoreFactory) {
+  const old = await program(store, Bought)
+  await old.share.buy({ amount: 1 })
+  await old.run()
+  return old
+}
+
 await onEveryStore('What a program of before passes over in a reaction', ({ place, severalWriters }) => {
   const testHere = testWhere(severalWriters)
 
@@ -77,9 +85,7 @@ await onEveryStore('What a program of before passes over in a reaction', ({ plac
 
   testHere('is handled by a later process too, if the first that would have handled it never led', async (t) => {
     const store = await place(t)
-    const old = await program(store, Bought)
-    await old.share.buy({ amount: 1 })
-    await old.run()
+    const old = await begun(store)
     const first = await program(store, Bought, Sold)
     await first.standBy()
     await first.share.sell({ amount: 2 })
@@ -99,9 +105,7 @@ await onEveryStore('What a program of before passes over in a reaction', ({ plac
 
   testHere('counts from the start of the program, though others led on before it first looked', async (t) => {
     const store = await place(t)
-    const old = await program(store, Bought)
-    await old.share.buy({ amount: 1 })
-    await old.run()
+    const old = await begun(store)
     const next = await program(store, Bought, Sold)
     await next.share.sell({ amount: 2 })
     await old.run()
@@ -115,9 +119,7 @@ test('what was passed over is handled once, wherever the process ends that takes
   for (const fault of ['before', 'after'] as const) {
     for (let n = 1, isDone = false; !isDone; n++) {
       const store = memory()
-      const old = await program(store, Bought)
-      await old.share.buy({ amount: 1 })
-      await old.run()
+      const old = await begun(store)
       const early = await program(store, Bought, Sold)
       await early.standBy()
       await early.stop()
@@ -145,4 +147,41 @@ test('what was passed over is handled once, wherever the process ends that takes
       assert.ok(n < 50)
     }
   }
+})
+
+test('what was passed over is not handled beside another event, however long either takes', async () => {
+  const store = memory()
+  const old = await begun(store)
+  const environment = manualEnvironment()
+  const gate = Promise.withResolvers<void>()
+  const handled: string[] = []
+  const noting = reaction('noting', { note: Note })
+    .on(Bought, async () => {
+      handled.push('buying')
+      await gate.promise
+      handled.push('bought')
+    })
+    // Each takes longer than a step may.
+    .on(Sold, async ({ data }) => {
+      await environment.advance(1_500)
+      handled.push(`sold ${data.amount}`)
+    })
+  const options = { store, environment, log: recorder(), projections: 'manual', leaseMs: 60_000 } as const
+  const next = await domain({ aggregates: { share: Share, note: Note }, reactions: { noting } }).start(options)
+  await next.reactions.status('noting')
+  for (const amount of [2, 3]) await next.share('s').sell({ amount })
+  await old.run()
+  await old.stop()
+  await next.share('s').buy({ amount: 4 })
+  const running = next.reactions.runOnce('noting')
+  await until('the next event is under way', () => handled.includes('buying'))
+  for (let step = 0; step < 5; step++) {
+    await environment.advance(1_500)
+    await settled()
+  }
+  assert.deepEqual(handled, ['sold 2', 'buying'])
+  gate.resolve()
+  await running
+  assert.deepEqual([handled, await next.reactions.parked('noting')], [['sold 2', 'buying', 'bought', 'sold 3'], []])
+  await next.stop()
 })
