@@ -354,7 +354,7 @@ export const catalogue = {
   ),
   REBUILD_IMPOSSIBLE: entry(
     (f: { readonly projection: string }) =>
-      `${called(f.projection)} keeps no rows that could be built anew beside those that serve`,
+      `${called(f.projection)} keeps no rows that could be built again beside those that serve`,
     'Define it under a new name with tables of its own, and drop the old one when the new one has caught up.',
   ),
   TRANSACTION_MISSING: entry(

@@ -180,7 +180,7 @@ export class Rebuilder {
     const generation = await generations.begin(environment.newId(), mayGoOn)
     const onRetired = () => this.#refuse()
     const during: Lead['during'] = (work) => lease.during(work)
-    const tries = new Tries({ called: `projection ${projection.name}, being built anew,`, environment, warn, during })
+    const tries = new Tries({ called: `projection ${projection.name}, being built again,`, environment, warn, during })
     const steps = new ProjectionSteps({
       ...{ projection, kinds, store, environment, warn },
       home: { live: generation, load: async () => {}, onRetired },

@@ -1,7 +1,8 @@
 /**
  * A subscription: the log from a position on, then live. There is no switch between the two that could lose or double an
  * event: it is one loop that reads behind the last place it has examined and waits only when there is nothing left. The reader
- * pulls, so a slow one holds one page and nothing piles up; while it waits for events, the process is kept alive. A log that is not the one that was read before is refused, not gone on with.
+ * pulls, so a slow one holds one page and nothing piles up; while it waits for events, the process is kept alive. A log that is
+ * not the one that was read before is refused, not gone on with.
  */
 import { checkKeys, checkOption, checkSignal, checkWhole, listExpected } from '../domain/options.ts'
 import { Breath } from '../kernel/breath.ts'
