@@ -12,13 +12,18 @@ interface ProjectionRows {
   readonly keys: SortedKeys
 }
 
+interface HeldLease {
+  readonly lease: Lease
+  readonly durationMs: number
+}
+
 const emptyRows = (): ProjectionRows => ({ checkpoint: noCheckpoint, rows: new Map(), keys: new SortedKeys() })
 
 export class MemoryDocuments {
   /** By aggregate and id; oldest first. */
   readonly #snapshots = new Map<string, Map<string, readonly Snapshot[]>>()
   readonly #projections = new Map<string, ProjectionRows>()
-  readonly #leases = new Map<string, Lease>()
+  readonly #leases = new Map<string, HeldLease>()
 
   saveSnapshot(snapshot: Snapshot, keep: number): void {
     const { aggregate, id } = snapshot.stream
@@ -77,13 +82,15 @@ export class MemoryDocuments {
 
   acquireLease(name: string, owner: string, durationMs: number, now: number): Lease {
     const held = this.#leases.get(name)
-    if (held !== undefined && held.owner !== owner && held.expiresAt > now) return held
+    // What lies further ahead than it lasts is of a clock that has gone back since.
+    const isHeld = held !== undefined && held.lease.expiresAt > now && held.lease.expiresAt <= now + held.durationMs
+    if (isHeld && held.lease.owner !== owner) return held.lease
     const lease = Object.freeze({ owner, expiresAt: now + durationMs })
-    this.#leases.set(name, lease)
+    this.#leases.set(name, { lease, durationMs })
     return lease
   }
 
   releaseLease(name: string, owner: string): void {
-    if (this.#leases.get(name)?.owner === owner) this.#leases.delete(name)
+    if (this.#leases.get(name)?.lease.owner === owner) this.#leases.delete(name)
   }
 }

@@ -169,7 +169,7 @@ function damagedDocuments(server: TestServer): void {
         ],
         () => store.loadSnapshot(stream),
       ],
-      mneme_leases: [[{ owner: 5 }, { expiresAt: 'x' }], () => store.acquireLease('l', 'b', 1000)],
+      mneme_leases: [[{ owner: 5 }, { expiresAt: 'x' }, { takenAt: 'x' }], () => store.acquireLease('l', 'b', 1000)],
     }
     for (const [name, [changes, read]] of Object.entries(damagesOf)) {
       const documents = db.collection<Document>(name)

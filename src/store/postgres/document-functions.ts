@@ -3,7 +3,7 @@
  * `begin_step` and `end_step` are the two halves of `save_step`, for a step whose work writes tables of its own between them, and may
  * have changed any setting.
  */
-import { beginWriting, pinnedPlans, writingIn } from './append-function.ts'
+import { beginWriting, pinnedPlans, presentIn, writingIn } from './append-function.ts'
 
 /** @param schema quoted */
 export const documentFunctionsIn = (schema: string): string =>
@@ -94,26 +94,31 @@ END $mneme$;
 
 /**
  * By the clock of the server, asked when the row is locked: who waited for it does not judge by the time before. A first look without a
- * lock tells those who stand by, again and again, that it is another's; a lock would be a write.
+ * lock tells those who stand by, again and again, that it is another's; a lock would be a write. A lease that has longer to go than it
+ * was taken for is of a clock that was ahead (another server's, before a failover), and nobody waits for that.
  */
+const isHeldIn = 'until > present AND until <= present + lasting'
 const leaseFunctionIn = (schema: string): string => `
 CREATE FUNCTION ${schema}.acquire_lease(
   durable boolean, lock_wait text, of_name text, by_owner text, duration bigint, OUT holder text, OUT until bigint
 ) LANGUAGE plpgsql ${pinnedPlans} AS $mneme$
 DECLARE
-  present bigint;
+  present bigint := ${presentIn};
+  lasting bigint;
 BEGIN
-  SELECT l.owner, l.expires_at INTO holder, until FROM ${schema}.leases l WHERE l.name = of_name;
-  IF FOUND AND holder <> by_owner AND until > floor(extract(epoch FROM clock_timestamp()) * 1000) THEN RETURN; END IF;
+  SELECT l.owner, l.expires_at, l.duration_ms INTO holder, until, lasting FROM ${schema}.leases l WHERE l.name = of_name;
+  IF FOUND AND holder <> by_owner AND ${isHeldIn} THEN RETURN; END IF;
   ${beginWriting}
   LOOP
-    SELECT l.owner, l.expires_at INTO holder, until FROM ${schema}.leases l WHERE l.name = of_name FOR UPDATE;
-    present := floor(extract(epoch FROM clock_timestamp()) * 1000);
-    IF FOUND AND holder <> by_owner AND until > present THEN RETURN; END IF;
+    SELECT l.owner, l.expires_at, l.duration_ms INTO holder, until, lasting FROM ${schema}.leases l
+    WHERE l.name = of_name FOR UPDATE;
+    present := ${presentIn};
+    IF FOUND AND holder <> by_owner AND ${isHeldIn} THEN RETURN; END IF;
     IF FOUND THEN
-      UPDATE ${schema}.leases l SET owner = by_owner, expires_at = present + duration WHERE l.name = of_name;
+      UPDATE ${schema}.leases l SET owner = by_owner, expires_at = present + duration, duration_ms = duration
+      WHERE l.name = of_name;
     ELSE
-      INSERT INTO ${schema}.leases (name, owner, expires_at) VALUES (of_name, by_owner, present + duration)
+      INSERT INTO ${schema}.leases (name, owner, expires_at, duration_ms) VALUES (of_name, by_owner, present + duration, duration)
       ON CONFLICT DO NOTHING;
     END IF;
     IF FOUND THEN

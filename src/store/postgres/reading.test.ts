@@ -173,7 +173,7 @@ await onServer('Reading', findPostgres, (server) => {
         INSERT INTO ${name}.snapshots SELECT 'a', i::text, 1, 1, 1, 1, '', '{}' FROM generate_series(1, 5000) i;
         INSERT INTO ${name}.projections SELECT 'p' || i, 1, 0, '{}' FROM generate_series(1, 5000) i;
         INSERT INTO ${name}.projection_rows SELECT 'p' || i % 50, 'k' || i, '{"a":1}' FROM generate_series(1, 20000) i;
-        INSERT INTO ${name}.leases SELECT 'l' || i, 'o', 1 FROM generate_series(1, 5000) i`)
+        INSERT INTO ${name}.leases SELECT 'l' || i, 'o', 1, 1 FROM generate_series(1, 5000) i`)
       for (const table of [
         'events',
         'event_tags',

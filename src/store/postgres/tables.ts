@@ -97,7 +97,8 @@ CREATE TABLE ${schema}.projection_rows (
 CREATE TABLE ${schema}.leases (
   name text COLLATE "C" PRIMARY KEY,
   owner text COLLATE "C" NOT NULL,
-  expires_at bigint NOT NULL
+  expires_at bigint NOT NULL,
+  duration_ms bigint NOT NULL
 ) WITH (fillfactor = 50);
 CREATE TABLE ${schema}.reservations (
   aggregate text COLLATE "C" NOT NULL,

@@ -115,6 +115,16 @@ export const leaseClock: ConformanceGroup = {
       clock.advance(600)
       assert.equal((await store.acquireLease(lease, 'b', 1000)).owner, 'a')
     },
+    'taken by a clock that was ahead hold nobody up when it has been put right': async ({ store, name, clock }) => {
+      const lease = name()
+      const aheadMs = 3_600_000
+      clock.advance(aheadMs)
+      await store.acquireLease(lease, 'a', 1000)
+      clock.advance(-aheadMs)
+      assert.equal((await store.acquireLease(lease, 'b', 1000)).owner, 'b')
+      clock.advance(999)
+      assert.equal((await store.acquireLease(lease, 'a', 1000)).owner, 'b')
+    },
     'that are refused are not prolonged': async ({ store, name, clock }) => {
       const lease = name()
       await store.acquireLease(lease, 'a', 1000)
