@@ -4,6 +4,7 @@
  *
  * Tidy: inferred exports because the types of the facts come from the functions that use them.
  */
+import { at, brief, type CheckpointFacts, called, placed, untilLedBy } from './error-words.ts'
 import { describe, type Issue } from './schema.ts'
 import type { StreamId } from './stream.ts'
 
@@ -18,22 +19,6 @@ const entry = <Facts>(what: (facts: Facts) => string, remedy: string, retryable 
   what,
   remedy,
 })
-
-const at = ({ aggregate, id }: StreamId) => `${aggregate} ${JSON.stringify(id)}`
-const brief = (value: unknown) => {
-  const text = typeof value === 'string' ? JSON.stringify(value) : String(value)
-  return text.length > 80 ? `${text.slice(0, 77)}...` : text
-}
-
-/** A projection by its name, or a reaction, whose stored name says that it is one. */
-const called = (name: string) => (name.startsWith('reaction ') ? `The ${name}` : `The projection ${name}`)
-
-/** Where a checkpoint is. */
-interface CheckpointFacts {
-  readonly position: number
-  readonly term: number
-}
-const placed = ({ position, term }: CheckpointFacts) => `position ${position} in term ${term}`
 
 export const catalogue = {
   // -- definitions and options
@@ -321,7 +306,9 @@ export const catalogue = {
         readonly attempts?: number
         readonly nextAt?: Date
       }
-    }) => `${called(f.projection)} was at position ${f.position} after ${f.waitedMs} ms, not at ${f.atLeast}`,
+      readonly leader?: { readonly until: Date }
+    }) =>
+      `${called(f.projection)} was at position ${f.position} after ${f.waitedMs} ms, not at ${f.atLeast}${untilLedBy(f.leader)}`,
     'Wait longer (timeoutMs), or look at why it is behind.',
     true,
   ),

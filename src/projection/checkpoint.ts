@@ -4,6 +4,7 @@
  * passed over are saved now and then, not one by one.
  */
 import { ConflictError } from '../domain/error.ts'
+import type { JsonObject } from '../domain/json.ts'
 import { noCheckpoint } from '../store/checkpoint.ts'
 import type { LogPlace, ProjectionStore, Row, SqlTransaction, Checkpoint as StoredCheckpoint } from '../store/store.ts'
 
@@ -18,6 +19,18 @@ export type Work = (transaction: SqlTransaction | undefined) => Promise<void>
  * failure, where other steps may be done again.
  */
 export type When = 'soon' | 'now' | 'durably'
+
+/** Rows that a reset has left to be deleted: all, or those of what comes behind the checkpoint. */
+export type Forgetting = 'all' | 'behind'
+
+/** What is kept with a checkpoint. */
+interface Note {
+  /** Of the commit at its position. */
+  readonly checksum?: number
+  /** The position behind which it began: nothing up to there was ever handled. */
+  readonly began?: number
+  readonly forgetting?: Forgetting
+}
 
 export class Checkpoint {
   readonly #store: ProjectionStore
@@ -51,6 +64,11 @@ export class Checkpoint {
     return this.#handled
   }
 
+  /** What a reset has left to be deleted. */
+  get forgetting(): Forgetting | undefined {
+    return (this.#saved.note as Note).forgetting
+  }
+
   /** Goes to where it is stored, and under which name. It stays ahead of that only if nobody else has moved it. */
   goTo(name: string, stored: StoredCheckpoint): void {
     const isMoved = !this.isAt(name, stored)
@@ -80,19 +98,27 @@ export class Checkpoint {
   }
 
   /**
-   * Goes anywhere, back too, in a new term.
+   * Goes anywhere, back too, in a new term. Rows that are forgotten by that are deleted after it; that they are to be is saved with it.
    *
+   * @param rows that change with it
    * @returns false if somebody else has moved it
    */
-  async goAnywhere(to: LogPlace): Promise<boolean> {
-    if (!(await this.#save({ ...this.#at(to), term: this.#saved.term + 1 }, []))) return false
+  async goAnywhere(to: LogPlace, forgetting: Forgetting, rows: readonly Row[]): Promise<boolean> {
+    const began = forgetting === 'all' ? to.position : Math.min(beganOf(this.#saved), to.position)
+    if (!(await this.#save({ ...this.#at(to, { began, forgetting }), term: this.#saved.term + 1 }, rows))) return false
     this.#reach(to)
     return true
   }
 
+  /** All that was to be forgotten is deleted; false if somebody else has moved it. */
+  forgotten(): Promise<boolean> {
+    return this.#save(this.#at(this.#handled, { forgetting: undefined }), [])
+  }
+
   /** Begins behind a place, if it is at the beginning. */
   async beginBehind(place: LogPlace): Promise<void> {
-    if (this.#saved.position === 0 && place.position > this.#handled.position) await this.advance(place, [], 'now')
+    if (this.#saved.position > 0 || place.position <= this.#handled.position) return
+    await this.#save(this.#at(place, { began: place.position }), [], 'now')
   }
 
   /**
@@ -129,9 +155,18 @@ export class Checkpoint {
     await this.advance(this.#handled, [], 'now')
   }
 
-  #at({ position, checksum }: LogPlace): StoredCheckpoint {
-    const { checksum: _, ...note } = this.#saved.note
-    return { ...this.#saved, position, note: checksum === undefined ? note : { ...note, checksum } }
+  #at(
+    { position, checksum }: LogPlace,
+    change: { readonly [Key in keyof Note]?: Note[Key] | undefined } = {},
+  ): StoredCheckpoint {
+    const { checksum: _, began, forgetting, ...others } = { ...this.#saved.note, ...change }
+    const note: JsonObject = {
+      ...others,
+      ...(checksum !== undefined && { checksum }),
+      ...(began !== undefined && began !== 0 && { began }),
+      ...(forgetting !== undefined && { forgetting }),
+    }
+    return { ...this.#saved, position, note }
   }
 
   #save(to: StoredCheckpoint, rows: readonly Row[], when: When = 'durably'): Promise<boolean> {
@@ -156,6 +191,9 @@ export class Checkpoint {
     this.#onReached(position)
   }
 }
+
+/** The position behind which a stored checkpoint began. */
+export const beganOf = ({ note }: StoredCheckpoint): number => (note as Note).began ?? 0
 
 /** Where a stored checkpoint is in the log. */
 function placeOf({ position, note: { checksum } }: StoredCheckpoint): LogPlace {

@@ -20,7 +20,6 @@ import { Place } from './place.ts'
 import { ReadAhead } from './read-ahead.ts'
 import { readEach } from './read-each.ts'
 import { Recognition } from './recognition.ts'
-import { isOwnKey } from './row-key.ts'
 import type { Lead, RetryResult, Stepper, StepResult } from './stepper.ts'
 
 export interface CodeStepsOptions {
@@ -66,20 +65,18 @@ export class CodeSteps implements Stepper {
       functionsOf: () => [projection.handler],
       coverage: 'whole',
     })
-    this.#place = new Place({ name: projection.name, store, environment, lead, recognition })
+    this.#place = new Place({ name: projection.name, store, environment, lead, recognition, isKept: isParkedUpTo })
   }
 
   // What is the same for every stepper.
   readonly look = (): Promise<void> => this.#place.look()
   readonly takeOver = (): Promise<void> => this.#place.takeOver()
-  readonly adopt = (): Promise<void> => this.#place.adopt()
   readonly refresh = (): Promise<void> => this.#place.refresh()
   readonly beginBehind = (position: number): Promise<void> => this.#place.beginBehind(position)
   readonly save = (): Promise<void> => this.#place.flush()
   readonly parked = (): Promise<readonly ParkedEvent[]> => this.#place.listParked()
   readonly skipParked = (position: number): Promise<boolean> => this.#place.skipParked(position)
-  readonly reset = (position: number, keep: boolean): Promise<boolean> =>
-    this.#place.reset(position, (key) => keep && (!isOwnKey(key) || isParkedUpTo(key, position)))
+  readonly reset = (position: number, keep: boolean): Promise<boolean> => this.#place.reset(position, keep)
 
   get position(): number {
     return this.#place.position

@@ -297,7 +297,7 @@ test('rows that do not serve any more are deleted in pieces, and the rest is lef
 describe('Many who wait for positions', () => {
   test('are told in pieces, in the order in which they began to wait for each', async () => {
     const { time, environment } = slowTime(0.01)
-    const waiters = new PositionWaiters('p', environment, () => undefined)
+    const waiters = new PositionWaiters('p', environment, () => ({ retrying: undefined, othersUntil: undefined }))
     const told: number[] = []
     const waits = Array.from({ length: 5000 }, (_, i) =>
       waiters.wait((i * 7) % 100, 60_000, undefined).then(() => told.push((i * 7) % 100)),
@@ -317,7 +317,7 @@ describe('Many who wait for positions', () => {
 
   test('are told what ended their wait: the position, the time, the signal, or the end', async () => {
     const environment = manualEnvironment()
-    const waiters = new PositionWaiters('p', environment, () => undefined)
+    const waiters = new PositionWaiters('p', environment, () => ({ retrying: undefined, othersUntil: undefined }))
     const controller = new AbortController()
     const wait = (atLeast: number, timeoutMs = 60_000, signal?: AbortSignal) => waiters.wait(atLeast, timeoutMs, signal)
     const waits = [wait(7), wait(5), wait(5, 10), wait(9), wait(7, 60_000, controller.signal), wait(6)]

@@ -39,6 +39,11 @@ export class Leader {
     return this.#leadership.tenure
   }
 
+  /** Until when another process leads, if it did when this one asked last. */
+  get othersUntil(): number | undefined {
+    return this.#leadership.othersUntil
+  }
+
   /** How long one may rest before asking for the lease again. */
   get restMs(): number {
     return this.#leadership.restMs

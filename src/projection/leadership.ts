@@ -28,6 +28,7 @@ export class Leadership {
   #renewals = 0
   #tenure = 0
   #asking: Promise<boolean> | undefined
+  #othersUntil: number | undefined
   /** How much is under way that the lease is kept for. */
   #underWay = 0
   /** There is one timer at most, however much is under way; it is left alone when that is over, and finds nothing to do then. */
@@ -49,6 +50,11 @@ export class Leadership {
   /** Another number after each time at which somebody else may have had the lease. */
   get tenure(): number {
     return this.#tenure
+  }
+
+  /** Until when another has the lease, in milliseconds since 1970 by the store's clock, if it had it when the store was asked last. */
+  get othersUntil(): number | undefined {
+    return this.#othersUntil
   }
 
   /** How long one may rest before asking again. */
@@ -103,6 +109,7 @@ export class Leadership {
       this.#held = environment.elapsed() < this.#heldUntil
       throw error
     }
+    this.#othersUntil = lease.owner === owner ? undefined : lease.expiresAt
     if (lease.owner !== owner) {
       this.#lose()
       return false

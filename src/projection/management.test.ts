@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
 import { until } from '../../test/kernel/rig.ts'
-import { aggregate, domain, event, memory, projection, type StartOptions } from '../index.ts'
+import { aggregate, domain, event, hasCode, memory, projection, type StartOptions } from '../index.ts'
 import { manualEnvironment } from '../testing/manual-environment.ts'
 
 const Added = event('Added', z.object({ amount: z.int() }))
@@ -156,12 +156,19 @@ describe('Of several domains on one store', () => {
     const store = memory()
     const environment = manualEnvironment()
     const opened = await store.open({ now: environment.now, warn: () => {} })
-    await opened.acquireLease('projection sums', 'somebody who was killed', 10_000)
+    const leased = await opened.acquireLease('projection sums', 'somebody who was killed', 10_000)
     await using counts = await follow({ store, environment, pollIntervalMs: 1000 })
     const atLeast = await add(counts, 4)
     await environment.advance(9_000)
     assert.equal(await state(counts), 'standby')
     assert.equal(await counts.sums.get('a'), undefined)
+    // Who waits learns what for.
+    const waiting = counts.sums.get('a', { atLeast, timeoutMs: 500 }).catch((error: unknown) => error)
+    await environment.advance(500)
+    const error = await waiting
+    assert.ok(hasCode(error, 'PROJECTION_BEHIND'))
+    assert.deepEqual(error.facts.leader, { until: new Date(leased.expiresAt) })
+    assert.match(error.message, /another process has its lease until \d{4}-/)
     await environment.advance(5_000)
     assert.equal(await state(counts), 'running')
     assert.deepEqual(await counts.sums.get('a', { atLeast }), { sum: 4, events: 1 })

@@ -33,6 +33,8 @@ export interface PlaceOptions {
   readonly lead: Lead
   readonly home?: Home
   readonly recognition: Recognition
+  /** Which rows belong to what was handled up to a position, by their keys; a reset may keep those. */
+  readonly isKept: (key: string, position: number) => boolean
   /** What it keeps besides what is parked. */
   readonly rows?: KnownRows
   readonly underWay?: UnderWay

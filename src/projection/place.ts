@@ -7,14 +7,12 @@ import { Breath } from '../kernel/breath.ts'
 import type { LogPlace, Row, Checkpoint as StoredCheckpoint } from '../store/store.ts'
 import { Checkpoint, type When, type Work } from './checkpoint.ts'
 import { Exclusive } from './exclusive.ts'
+import { deleteForgotten } from './forgetting.ts'
 import { retiredAt } from './generations.ts'
 import { listParked, type ParkedEvent, ParkedEvents, parkedRow } from './parked-events.ts'
 import type { Home, KnownRows, PlaceOptions, Retry } from './place-options.ts'
-import { rowPages } from './row-pages.ts'
 import type { RetryResult, StepResult } from './stepper.ts'
 
-/** Rows forgotten in one step. */
-const resetSize = 1000
 const passedOverReason = 'a program that does not handle it has passed over it'
 
 export class Place {
@@ -75,11 +73,9 @@ export class Place {
   }
 
   takeOver(): Promise<void> {
-    return this.#exclusive.run(() => this.#takeOver())
-  }
-
-  adopt(): Promise<void> {
-    return this.#exclusive.run(() => this.#takeOver('any'))
+    return this.#exclusive.run(async () => {
+      await this.#takeOver()
+    })
   }
 
   refresh(): Promise<void> {
@@ -88,7 +84,7 @@ export class Place {
 
   beginBehind(position: number): Promise<void> {
     return this.#exclusive.run(async () => {
-      await this.#takeOverIfStale()
+      if (!(await this.#takeOverIfStale())) return
       if (position > this.position) await this.#checkpoint.beginBehind(await this.placeAt(position))
     })
   }
@@ -123,7 +119,7 @@ export class Place {
   step(work: () => Promise<StepResult | undefined>): Promise<StepResult> {
     const nothing = { events: 0, caughtUp: false }
     return this.#exclusive.run(async () => {
-      await this.#takeOverIfStale()
+      if (!(await this.#takeOverIfStale())) return nothing
       try {
         return (await work()) ?? this.#overtaken(nothing)
       } catch (error) {
@@ -151,8 +147,7 @@ export class Place {
   /** Gives nothing if another runner was faster. */
   retryParked(signal: AbortSignal, { size, attempt }: Retry): Promise<RetryResult | undefined> {
     return this.#exclusive.run(async () => {
-      await this.#takeOverIfStale()
-      if (!(await this.#finish())) return this.#overtaken(undefined)
+      if (!((await this.#takeOverIfStale()) && (await this.#finish()))) return this.#overtaken(undefined)
       const breath = new Breath(this.#options.environment)
       const before = await this.parked.all(breath)
       const blocked = new Set<string>()
@@ -178,8 +173,7 @@ export class Place {
    */
   skipParked(position: number, rowsWith: () => readonly Row[] = () => []): Promise<boolean> {
     return this.#exclusive.run(async () => {
-      await this.#takeOverIfStale()
-      if (!(await this.#finish())) return this.#overtaken(false)
+      if (!((await this.#takeOverIfStale()) && (await this.#finish()))) return this.#overtaken(false)
       const rows = this.parked.rowsWithout(position)
       if (rows.length === 0) throw new ProjectionError('PARKED_UNKNOWN', { projection: this.#options.name, position })
       return (await this.keep([...rows, ...rowsWith()])) || this.#overtaken(false)
@@ -189,23 +183,21 @@ export class Place {
   /**
    * Forgets rows, and goes on behind a position, wherever that is. Gives false if another runner was faster.
    *
-   * @param isKept which rows stay, by their keys
+   * One step moves the checkpoint, and says which rows are forgotten; they are deleted behind it, by another process if this one ends.
+   *
+   * @param keep whether what belongs to what was handled up to there stays
    */
-  reset(position: number, isKept: (key: string) => boolean): Promise<boolean> {
+  reset(position: number, keep: boolean): Promise<boolean> {
     return this.#exclusive.run(async () => {
-      if (this.#isStale) await this.#takeOver('any')
-      await this.#options.underWay?.giveUp()
-      const { key: own } = this.#options.recognition.row
-      const to = await this.#placeInLog(position)
-      const { store, environment } = this.#options
-      const breath = new Breath(environment)
-      for await (const rows of rowPages(store, this.storage, { limit: resetSize })) {
-        await breath.pause()
-        const gone = rows.filter(({ key }) => key !== own && !isKept(key)).map(({ key }) => ({ key, value: undefined }))
-        if (!(await this.save(this.here, gone))) return this.#overtaken(false)
-      }
       this.#isStale = true
-      return (await this.#checkpoint.goAnywhere(to)) || this.#overtaken(false)
+      await this.#options.underWay?.giveUp()
+      await this.#find('never') // whose work it is that is forgotten does not matter
+      const to = await this.#placeInLog(position)
+      const { environment, recognition } = this.#options
+      const go = () => this.#checkpoint.goAnywhere(to, keep ? 'behind' : 'all', recognition.newRows)
+      if (!((await this.#forget(new Breath(environment))) && (await go()))) return this.#overtaken(false)
+      await this.#takeOver()
+      return true
     })
   }
 
@@ -300,27 +292,39 @@ export class Place {
     return result
   }
 
-  async #takeOverIfStale(): Promise<void> {
-    if (this.#isStale) await this.#takeOver()
+  async #takeOverIfStale(): Promise<boolean> {
+    return !this.#isStale || this.#takeOver()
   }
 
-  /** Makes the stored checkpoint this runner's own, and reads what is beside it: in this order, so that nobody changes it after the read. */
-  async #takeOver(what: 'known' | 'any' = 'known'): Promise<void> {
+  /**
+   * Makes the stored checkpoint this runner's own, and reads what is beside it: in this order, so that nobody changes it after the read.
+   *
+   * @returns false if another runner has taken it over meanwhile
+   */
+  async #takeOver(): Promise<boolean> {
+    const { recognition, environment, store } = this.#options
+    const breath = new Breath(environment)
     this.#isStale = true
     await this.#options.underWay?.giveUp()
-    // Even if it was looked at in this term: who had it may have passed over what this program is to handle.
-    do await this.#find(what === 'known' ? 'again' : 'never')
-    while (
-      (what === 'known' && !(await this.#parkPassedOver())) ||
-      !(await this.#checkpoint.raise(this.#options.recognition.rows))
-    )
+    do {
+      // Even if it was looked at in this term: who had it may have passed over what this program is to handle.
+      await this.#find('again')
+      if (!(await this.#forget(breath))) return this.#overtaken(false)
+    } while (!((await this.#parkPassedOver(breath)) && (await this.#checkpoint.raise(recognition.rows))))
     const { term } = this.#checkpoint
     if (term !== this.#ownTerm + 1) this.#othersLed++
     this.#ownTerm = term
     this.#recognised = { storage: this.storage, term }
-    const breath = new Breath(this.#options.environment)
-    for (const known of this.#known) await known.load(this.#options.store, this.storage, breath)
+    for (const known of this.#known) await known.load(store, this.storage, breath)
     this.#isStale = false
+    return true
+  }
+
+  /** Deletes what a reset has left to be deleted, if it has; false if another runner was faster. */
+  async #forget(breath: Breath): Promise<boolean> {
+    if (this.#checkpoint.forgetting === undefined) return true
+    const { store, lead, isKept } = this.#options
+    return lead.during(() => deleteForgotten(this.#checkpoint, store, isKept, breath))
   }
 
   /** Finds out where the checkpoint is, and whether it is this runner's still. */
@@ -347,10 +351,10 @@ export class Place {
    *
    * @returns false if another runner was faster
    */
-  async #parkPassedOver(): Promise<boolean> {
+  async #parkPassedOver(breath: Breath): Promise<boolean> {
     const { recognition, environment } = this.#options
     this.#passedOver = []
-    for await (const events of recognition.passedOver(this.position, new Breath(environment))) {
+    for await (const events of recognition.passedOver(this.position, breath)) {
       if (events.length === 0) continue
       const rows = events.map((event) => parkedRow(event, [], passedOverReason, environment.now()))
       if (!(await this.#checkpoint.advance(this.here, rows, 'durably'))) return false

@@ -8,6 +8,14 @@ import type { Environment } from '../kernel/environment.ts'
 import { firstFrom } from '../store/sorted-keys.ts'
 import type { Retrying } from './tries.ts'
 
+/** What holds a projection up, as far as this process knows. */
+export interface HeldUp {
+  /** What is tried again. */
+  readonly retrying: Retrying | undefined
+  /** Until when another process has the lease. */
+  readonly othersUntil: number | undefined
+}
+
 interface Waiter {
   readonly atLeast: number
   readonly resolve: () => void
@@ -17,7 +25,7 @@ interface Waiter {
 export class PositionWaiters {
   readonly #projection: string
   readonly #environment: Environment
-  readonly #why: () => Retrying | undefined
+  readonly #why: () => HeldUp
   /** By the position that they wait for. */
   readonly #waiting = new Map<number, Set<Waiter>>()
   /** The positions that somebody waits for, ascending. */
@@ -28,7 +36,7 @@ export class PositionWaiters {
   #failure: unknown
 
   /** @param why what holds the projection up at present */
-  constructor(projection: string, environment: Environment, why: () => Retrying | undefined) {
+  constructor(projection: string, environment: Environment, why: () => HeldUp) {
     this.#projection = projection
     this.#environment = environment
     this.#why = why
@@ -63,10 +71,7 @@ export class PositionWaiters {
       const cancel = this.#environment.after(timeoutMs, () => {
         // It may be over, and about to be told.
         if (this.#position >= atLeast) return waiter.resolve()
-        const facts = { projection: this.#projection, position: this.#position, atLeast, waitedMs: timeoutMs }
-        const { error, ...retrying } = this.#why() ?? {}
-        const known = error === undefined ? facts : { ...facts, retrying }
-        waiter.reject(new ProjectionError('PROJECTION_BEHIND', known, error))
+        waiter.reject(this.#behind(atLeast, timeoutMs))
       })
       signal?.addEventListener('abort', onAbort, { once: true })
       this.#add(waiter)
@@ -100,6 +105,16 @@ export class PositionWaiters {
   end(): void {
     const what = `Waiting for the projection ${this.#projection}`
     this.fail(new CancelledError('STOPPED', { what }))
+  }
+
+  #behind(atLeast: number, waitedMs: number): ProjectionError {
+    const { retrying: { error, ...retrying } = {}, othersUntil } = this.#why()
+    const facts = {
+      ...{ projection: this.#projection, position: this.#position, atLeast, waitedMs },
+      ...(error !== undefined && { retrying }),
+      ...(othersUntil !== undefined && { leader: { until: new Date(othersUntil) } }),
+    }
+    return new ProjectionError('PROJECTION_BEHIND', facts, error)
   }
 
   // -- who waits ------------------------------------------------------------------------------------------

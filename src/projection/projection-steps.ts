@@ -21,7 +21,7 @@ import { ReadAhead } from './read-ahead.ts'
 import { readEach } from './read-each.ts'
 import { Recognition } from './recognition.ts'
 import { RememberedRows } from './remembered-rows.ts'
-import { isOwnKey, storedKey } from './row-key.ts'
+import { storedKey } from './row-key.ts'
 import type { Lead, RetryResult, Stepper, StepResult } from './stepper.ts'
 
 export interface ProjectionStepsOptions {
@@ -54,6 +54,7 @@ export class ProjectionSteps implements Stepper {
   readonly #pages: ReadAhead
   readonly #rows = new RememberedRows()
   readonly #place: Place
+  readonly #recognition: Recognition
   #batchSize = batchSizeLeast
 
   constructor(options: ProjectionStepsOptions) {
@@ -65,20 +66,21 @@ export class ProjectionSteps implements Stepper {
       functionsOf: ({ evolve }) => [projection.initial, projection.key, evolve],
       coverage: 'whole',
     })
-    this.#place = new Place({ name: projection.name, store, environment, lead, home, recognition, rows: this.#rows })
+    const { name } = projection
+    const rows = this.#rows
+    this.#recognition = recognition
+    this.#place = new Place({ name, store, environment, lead, home, recognition, isKept: isParkedUpTo, rows })
   }
 
   // What is the same for every stepper.
   readonly look = (): Promise<void> => this.#place.look()
   readonly takeOver = (): Promise<void> => this.#place.takeOver()
-  readonly adopt = (): Promise<void> => this.#place.adopt()
   readonly refresh = (): Promise<void> => this.#place.refresh()
   readonly beginBehind = (position: number): Promise<void> => this.#place.beginBehind(position)
   readonly save = (): Promise<void> => this.#place.flush()
   readonly parked = (): Promise<readonly ParkedEvent[]> => this.#place.listParked()
   readonly skipParked = (position: number): Promise<boolean> => this.#place.skipParked(position)
-  readonly reset = (position: number, keep: boolean): Promise<boolean> =>
-    this.#place.reset(position, (key) => keep && (!isOwnKey(key) || isParkedUpTo(key, position)))
+  readonly reset = (position: number, keep: boolean): Promise<boolean> => this.#place.reset(position, keep)
 
   get position(): number {
     return this.#place.position
@@ -102,6 +104,11 @@ export class ProjectionSteps implements Stepper {
     const attempt = async (some: readonly ParkedEvent[], blocks: (key: string) => boolean) =>
       (await untilAborted(signal, this.#retry(some, blocks, signal))) ?? true
     return this.#place.retryParked(signal, { size: retrySize, attempt })
+  }
+
+  /** Whether what is stored was made by these very functions; or there is nothing yet. */
+  isOwn(): Promise<boolean> {
+    return this.#recognition.isOwn(this.#place.storage)
   }
 
   /** Does some work while no step is taken, after which other rows may serve. */

@@ -67,7 +67,9 @@ export class ReactionSteps implements Stepper {
       coverage: 'onward',
     })
     const underWay = this.#underWay
-    this.#place = new Place({ name, store, environment, lead, recognition, rows: this.#rows, underWay })
+    const isKept = (key: string, position: number) =>
+      isState(key) || isTimerUpTo(key, position) || isParkedUpTo(key, position)
+    this.#place = new Place({ name, store, environment, lead, recognition, isKept, rows: this.#rows, underWay })
     this.#context = {
       ...{ options, rows: this.#rows, states: new ReactionStates(), fence: this.#fence },
       keep: (row, isCut) => this.#place.keep([row], 'durably', isCut),
@@ -85,7 +87,6 @@ export class ReactionSteps implements Stepper {
   // What is the same for every stepper.
   readonly look = (): Promise<void> => this.#place.look()
   readonly takeOver = (): Promise<void> => this.#place.takeOver()
-  readonly adopt = (): Promise<void> => this.#place.adopt()
   readonly refresh = (): Promise<void> => this.#place.refresh()
   readonly beginBehind = (position: number): Promise<void> => this.#place.beginBehind(position)
   readonly save = (): Promise<void> => this.#place.flush()
@@ -123,8 +124,7 @@ export class ReactionSteps implements Stepper {
   }
 
   reset(position: number, keep: boolean): Promise<boolean> {
-    const isKept = (key: string) => isState(key) || isTimerUpTo(key, position) || isParkedUpTo(key, position)
-    return this.#place.reset(position, keep ? isKept : () => false)
+    return this.#place.reset(position, keep)
   }
 
   async #step(signal: AbortSignal): Promise<StepResult | undefined> {

@@ -175,20 +175,32 @@ export class Rebuilder {
     })
   }
 
+  /**
+   * Begins to build, or goes on with what was built by the very functions of this program. Another program of the same revision may have
+   * been at work, and corrected since: no row of what it built has ever served.
+   */
   async #begin(mayGoOn: boolean, lease: Leadership): Promise<Build> {
-    const { generations, environment, projection, kinds, store, warn } = this.#options
-    const generation = await generations.begin(environment.newId(), mayGoOn)
+    const { generations, environment } = this.#options
+    const begin = async (goesOn: boolean): Promise<Build> => {
+      const generation = await generations.begin(environment.newId(), goesOn)
+      return { steps: this.#stepsFor(generation, lease), generation }
+    }
+    const build = await begin(mayGoOn)
+    const isOwn = !mayGoOn || (await build.steps.isOwn())
+    return isOwn ? build : begin(false)
+  }
+
+  #stepsFor(live: Generation, lease: Leadership): ProjectionSteps {
+    const { environment, projection, kinds, store, warn } = this.#options
     const onRetired = () => this.#refuse()
     const during: Lead['during'] = (work) => lease.during(work)
     const tries = new Tries({ called: `projection ${projection.name}, being built again,`, environment, warn, during })
-    const steps = new ProjectionSteps({
+    return new ProjectionSteps({
       ...{ projection, kinds, store, environment, warn },
-      home: { live: generation, load: async () => {}, onRetired },
+      home: { live, load: async () => {}, onRetired },
       prepare: async () => {},
       lead: { onReached: () => {}, keepLead: () => lease.keep(), during, onOvertaken: () => lease.doubt(), tries },
     })
-    await steps.takeOver()
-    return { steps, generation }
   }
 
   /** Takes steps until nothing is left below the end; returns how many events were handled. */

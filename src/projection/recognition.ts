@@ -14,6 +14,7 @@ import type { Breath } from '../kernel/breath.ts'
 import { digestOf } from '../kernel/digest.ts'
 import type { Warn } from '../kernel/warning.ts'
 import type { Checkpoint, EventStore, ProjectionStore, Row, StoredEvent } from '../store/store.ts'
+import { beganOf } from './checkpoint.ts'
 import { ownMark } from './row-key.ts'
 
 export interface RecognitionOptions<H extends { readonly kind: AnyEventKind }> {
@@ -39,6 +40,9 @@ type Awaited = Readonly<Record<string, number>>
 const key = `${ownMark}handles`
 const awaitedKey = `${ownMark}awaits`
 const pageSize = 100
+
+/** Whether a row says what a program handles, or waits for. */
+export const isRecognition = (stored: string): boolean => stored === key || stored === awaitedKey
 
 /** A kind of event of one aggregate, as one text. */
 const named = (aggregate: string, type: string): string => `${aggregate}\n${type}`
@@ -66,14 +70,17 @@ export class Recognition<H extends { readonly kind: AnyEventKind } = any> {
     this.#begun = coverage === 'onward' ? store.head().catch(() => undefined) : Promise.resolve(undefined)
   }
 
-  /** What a program handles, for the next one. */
-  get row(): Row {
-    return { key, value: this.#own as JsonObject }
+  /** What a program leaves that begins, with nothing of the one before. */
+  get newRows(): readonly Row[] {
+    return [
+      { key, value: this.#own as JsonObject },
+      { key: awaitedKey, value: undefined },
+    ]
   }
 
   /** What a program leaves that takes over. */
   get rows(): readonly Row[] {
-    const own = this.row
+    const own = { key, value: this.#own as JsonObject }
     const events = Object.keys(this.#awaited)
     if (events.length === 0) return [own]
     const others = events
@@ -90,20 +97,28 @@ export class Recognition<H extends { readonly kind: AnyEventKind } = any> {
    * @throws ProjectionError `PROJECTION_CHANGED` if it cannot
    */
   async check(storage: string, stored: Checkpoint, breath: Breath): Promise<boolean> {
-    const { position } = stored
     const [row, awaited = {}] = await this.#options.store.loadRows(storage, [key, awaitedKey])
     this.#awaited = awaited as Awaited
     if (row === undefined) return true
     const handled = row as Handled
     const missing = Object.keys(handled).filter((event) => !(event in this.#own))
     const gained = Object.keys(this.#own).filter((event) => !(event in handled))
-    const added = await this.#missed(gained, position, breath)
+    const added = await this.#missed(gained, stored, breath)
     if (missing.length > 0 || added.length > 0) {
       const facts = { missing: readable(missing), added: readable(added) }
       throw new ProjectionError('PROJECTION_CHANGED', { projection: this.#options.name, ...facts })
     }
     if (Object.keys(handled).some((event) => handled[event] !== this.#own[event])) this.#warnOfFunctions()
     return gained.length === 0 || (this.#options.coverage === 'onward' && this.#await(storage, stored, gained))
+  }
+
+  /** Whether what is stored under a name was made by this very program, as far as its functions tell; or by nobody yet. */
+  async isOwn(storage: string): Promise<boolean> {
+    const [row] = await this.#options.store.loadRows(storage, [key])
+    const handled = row as Handled | undefined
+    const events = Object.keys(handled ?? this.#own)
+    const isSame = (event: string) => handled === undefined || handled[event] === this.#own[event]
+    return events.length === Object.keys(this.#own).length && events.every(isSame)
   }
 
   /** Events up to a position that this program handles, that came when there was such a program, and that another one has passed over. */
@@ -136,10 +151,10 @@ export class Recognition<H extends { readonly kind: AnyEventKind } = any> {
     return false
   }
 
-  /** Those of some kinds of events that have happened up to a position, and should have been handled. */
-  async #missed(events: readonly string[], position: number, breath: Breath): Promise<readonly string[]> {
+  /** Those of some kinds of events that have happened up to a checkpoint, and should have been handled. */
+  async #missed(events: readonly string[], stored: Checkpoint, breath: Breath): Promise<readonly string[]> {
     if (this.#options.coverage === 'onward') return []
-    for await (const page of this.#pagesOf(events, 1, position, breath)) {
+    for await (const page of this.#pagesOf(events, beganOf(stored) + 1, stored.position, breath)) {
       if (page.length > 0) return [...new Set(page.map(({ stream, type }) => named(stream.aggregate, type)))]
     }
     return []

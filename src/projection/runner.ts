@@ -74,7 +74,8 @@ export class Runner {
     this.#breath = new Breath(environment)
     const during: Lead['during'] = (work) => this.#leader.during(work)
     this.#tries = new Tries({ called: calledOf(name), environment, warn, during })
-    this.#waiters = new PositionWaiters(name, environment, () => this.#tries.current)
+    const heldUp = () => ({ retrying: this.#tries.current, othersUntil: this.#leader.othersUntil })
+    this.#waiters = new PositionWaiters(name, environment, heldUp)
     this.#leader = new Leader({
       ...{ name, store, environment, owner, durationMs: leaseMs },
       takeOver: () => this.#steps.takeOver(),
@@ -87,8 +88,7 @@ export class Runner {
         this.#waiters.reach(position)
       },
       keepLead: () => this.#leader.keep(),
-      onOvertaken: () => this.#leader.doubt(),
-      ...{ during, tries: this.#tries },
+      ...{ onOvertaken: () => this.#leader.doubt(), during, tries: this.#tries },
     })
   }
 
@@ -215,7 +215,7 @@ export class Runner {
    */
   async reset(position: number, keep: boolean): Promise<void> {
     const work = async () => (await this.#steps.reset(position, keep)) || undefined
-    await this.#leader.lead('Resetting it', work, () => this.#steps.adopt())
+    await this.#leader.lead('Resetting it', work, async () => {}) // it takes over by itself
     this.#waiters.begin()
     this.#follower?.hint()
   }

@@ -54,8 +54,6 @@ export interface Stepper {
    * @throws ProjectionError `PROJECTION_CHANGED` if what is stored was made by a definition that this one cannot go on for
    */
   takeOver(): Promise<void>
-  /** The same, whatever definition it was: what is stored is forgotten next. */
-  adopt(): Promise<void>
   /** Finds out whether other rows serve than before. */
   refresh(): Promise<void>
   /** Begins behind a position, if there is no checkpoint yet. */
@@ -81,7 +79,8 @@ export interface Stepper {
   /** Lets a parked event go for good; gives false if another runner was faster. @throws ProjectionError `PARKED_UNKNOWN` */
   skipParked(position: number): Promise<boolean>
   /**
-   * Forgets what is stored beside the checkpoint, and goes on behind a position, wherever that is; gives false if another runner was faster.
+   * Forgets what is stored beside the checkpoint, whatever definition made it, and goes on behind a position, wherever that is; gives false
+   * if another runner was faster.
    *
    * @param keep keeps what belongs to what was handled up to the position
    * @throws StoreError `LOG_REPLACED` if the log does not reach so far

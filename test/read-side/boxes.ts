@@ -2,6 +2,7 @@
  * A reaction for the read side's tests: each amount that is put into a pot is sent to the box of the same name, now and once more
  * later, with the sum of the pot so far, which the reaction remembers. A box keeps all that it gets in order.
  */
+import assert from 'node:assert/strict'
 import { z } from 'zod'
 import {
   aggregate,
@@ -14,7 +15,10 @@ import {
   reaction,
   reject,
 } from '../../src/index.ts'
-import { Pot, Put, type Sick } from './pots.ts'
+import type { StoredEvent } from '../../src/store/store.ts'
+import type { ManualEnvironment } from '../../src/testing/index.ts'
+import { inTime } from './every-call.ts'
+import { foldOf, Pot, Put, type Sick } from './pots.ts'
 
 const delivery = z.object({ amount: z.int(), sum: z.int() })
 const Received = event('Received', delivery)
@@ -62,3 +66,28 @@ export type RunningDelivery = Running<typeof aggregates, {}, { delivery: Deliver
 
 export const deliveryDomain = (options: DeliveryOptions = {}): DeliveryDomain =>
   domain({ aggregates, reactions: { delivery: deliveryWith(options) } })
+
+/** Holds the boxes of the pots `a` and `b` against the log: each amount once and in order, with the sum of that time. */
+export async function checkBoxes(running: RunningDelivery): Promise<void> {
+  const log = await Array.fromAsync(running.pot('a').history(), (event) => event as unknown as StoredEvent)
+  const amounts = foldOf(log)['a']!
+  const sums = amounts.map((_, i) => amounts.slice(0, i + 1).reduce((sum, amount) => sum + amount))
+  for (const id of ['a', 'b']) {
+    assert.deepEqual(await running.box(id).state(), { amounts, sums })
+    const { amounts: afterwards } = await running.box(`${id} later`).state()
+    assert.deepEqual(
+      [...afterwards].sort((x, y) => x - y),
+      amounts.map((amount) => amount + later),
+    )
+  }
+}
+
+/** Lets the reaction handle all there is, and all that it schedules. */
+export async function deliverAll(running: RunningDelivery, environment: ManualEnvironment): Promise<void> {
+  for (let i = 0; i < 3; i++) {
+    // Where a dead process has the lease, a run waits until it is over.
+    await inTime(environment, running.reactions.runOnce('delivery'))
+    await environment.advance(2 * laterMs)
+  }
+  await inTime(environment, running.reactions.runOnce('delivery'))
+}

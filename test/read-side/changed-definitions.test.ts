@@ -134,6 +134,28 @@ await onEveryStore('A definition that was changed without a new revision', ({ pl
     assert.deepEqual(changed.recorded.codes(), [])
   })
 
+  test('goes on where those events happened only before it began', async (t) => {
+    const store = await place(t)
+    const old = await program({ store, kinds: [Bought] })
+    await old.share('s').lend({ amount: 1 })
+    const { position } = await old.share('s').sell({ amount: 2 })
+    for (const name of ['rows', 'code']) await old.projections.start(name, { from: position + 1 })
+    const bought = await old.share('s').buy({ amount: 3 })
+    await old.code.reached({ atLeast: bought.position })
+    assert.deepEqual((await old.rows.state({ atLeast: bought.position })).seen, ['Bought 3'])
+    await old.stop()
+    await using changed = await program({ store, kinds: [Bought, Sold] })
+    await changed.share('s').sell({ amount: 4 })
+    assert.deepEqual((await runAll(changed)).slice(0, 2), ['ok', 'ok'])
+    assert.deepEqual(await rowsOf(changed), ['Bought 3', 'Sold 4'])
+    assert.deepEqual(changed.seen, ['Sold 4'])
+    await changed.projections.reset('code', { from: bought.position })
+    await changed.stop()
+    await using again = await program({ store, kinds: [Bought, Sold, Lent] })
+    assert.deepEqual((await runAll(again)).slice(0, 2), ['ok', 'ok'])
+    assert.deepEqual(again.seen, ['Bought 3', 'Sold 4'])
+  })
+
   test('is refused where it does not handle any more what was handled; reset says where to go on', async (t) => {
     const store = await before(t, [Bought, Sold])
     await using changed = await program({ store, kinds: [Sold] })

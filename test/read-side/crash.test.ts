@@ -1,80 +1,15 @@
 /**
- * The n-th call to the store fails, before or after it had its effect, for every n until a run passes without meeting its fault: once so
- * that the process goes on, and once so that it is dead from there on and another follows. Whatever happens between a
- * handler and its checkpoint, nothing may be lost, doubled, swapped or torn.
+ * Each call to the store fails once (`every-call.ts`). Whatever happens between a handler and its checkpoint, nothing may be lost, doubled,
+ * swapped or torn.
  */
 import assert from 'node:assert/strict'
-import { describe, type TestContext, test } from 'node:test'
-import { domain, memory, projection } from '../../src/index.ts'
+import { describe } from 'node:test'
+import { domain, projection } from '../../src/index.ts'
 import type { StoreFactory } from '../../src/store/store.ts'
-import { faultyStore } from '../../src/testing/faulty-store.ts'
-import { type ManualEnvironment, manualEnvironment } from '../../src/testing/manual-environment.ts'
-import { logOf, recorder, stands } from '../kernel/rig.ts'
-import { deliveryDomain, later, laterMs, type RunningDelivery } from './boxes.ts'
+import { logOf, recorder } from '../kernel/rig.ts'
+import { checkBoxes, deliverAll, deliveryDomain, type RunningDelivery } from './boxes.ts'
+import { everyCall, inTime, pass, quiet, starting } from './every-call.ts'
 import { checkRows, foldOf, Pot, Put, type RunningRows, rowsOf, startRows, withStore } from './pots.ts'
-
-type Faults = Readonly<Record<'fault', 'before' | 'after'> & Record<'dies', boolean>>
-
-const kinds: readonly Faults[] = (['before', 'after'] as const).flatMap((fault) =>
-  [false, true].map((dies) => ({ fault, dies })),
-)
-
-interface Run {
-  /** Where the faults are. */
-  readonly faulty: StoreFactory
-  /** The same store without faults. */
-  readonly plain: StoreFactory
-  readonly environment: ManualEnvironment
-  /** Tells the runs apart. */
-  readonly name: string
-}
-
-/** Declares a test that lets every call fail, by every kind of fault. */
-function everyCall(what: string, least: number, run: (run: Run) => Promise<void>): void {
-  for (const { fault, dies } of kinds) {
-    const how = dies ? 'and is followed by another process' : 'and goes on'
-    test(`${what} when a call fails ${fault} its effect ${how}`, async (t: TestContext) => {
-      let isMet = true
-      let n = 1
-      for (; isMet; n++) {
-        isMet = false
-        const plain = memory()
-        const faulty = faultyStore(plain, ({ total, method }) => {
-          if (method === 'close' || total < n) return undefined
-          isMet = true
-          return total === n ? fault : dies ? 'before' : undefined
-        })
-        const name = `n = ${n}`
-        try {
-          await run({ faulty, plain, environment: manualEnvironment({ seed: n }), name })
-        } catch (cause) {
-          throw new Error(`with ${name}`, { cause })
-        }
-      }
-      t.diagnostic(`${n - 1} runs`)
-      assert.ok(n > least, `only ${n} calls were made`)
-    })
-  }
-}
-
-/** Lets so much time pass that everything that can go on has gone on, and a lease has run out. */
-async function pass(environment: ManualEnvironment): Promise<void> {
-  for (let turn = 0; turn < 7; turn++) await environment.advance(2000)
-}
-
-/** Lets time pass until something is over: commands that fail wait for the clock. */
-async function inTime(environment: ManualEnvironment, work: Promise<unknown>): Promise<void> {
-  for (let turn = 0; (await stands(work)) === 'pending'; turn++) {
-    assert.ok(turn < 500, 'it never ends')
-    await environment.advance(500)
-  }
-  await work
-}
-
-const quiet = (error: unknown) => assert.ok(!(error instanceof assert.AssertionError), String(error))
-
-/** Starts a domain that may fail to; `undefined` if it is dead before it lives. */
-const starting = <Domain>(start: () => Promise<Domain>): Promise<Domain | undefined> => start().catch(() => undefined)
 
 describe('The rows of a projection equal the fold of the log', () => {
   everyCall('though it is interrupted', 20, async ({ faulty, plain, environment }) => {
@@ -201,29 +136,6 @@ describe('A reaction sends each command once, each scheduled one once, and remem
   const putAll = async (writer: RunningDelivery, round: number) => {
     for (const id of ['a', 'b']) await writer.pot(id).fill({ amounts: [10 * round + 1, 10 * round + 2] })
   }
-  const checkBoxes = async (writer: RunningDelivery) => {
-    const expected = foldOf(await Array.fromAsync(writer.pot('a').history(), asStored))
-    for (const id of ['a', 'b']) {
-      const amounts = expected['a']!
-      const sums = amounts.map((_, i) => amounts.slice(0, i + 1).reduce((sum, amount) => sum + amount))
-      assert.deepEqual(await writer.box(id).state(), { amounts, sums })
-      const { amounts: afterwards } = await writer.box(`${id} later`).state()
-      assert.deepEqual(
-        [...afterwards].sort((x, y) => x - y),
-        amounts.map((amount) => amount + later),
-      )
-    }
-  }
-  const asStored = (event: unknown) => event as Parameters<typeof foldOf>[0][number]
-  const finish = async (writer: RunningDelivery, environment: ManualEnvironment) => {
-    for (let i = 0; i < 3; i++) {
-      // Where the dead process has the lease, a run waits until it is over.
-      await inTime(environment, writer.reactions.runOnce('delivery'))
-      await environment.advance(2 * laterMs)
-    }
-    await inTime(environment, writer.reactions.runOnce('delivery'))
-  }
-
   everyCall('though it is interrupted', 40, async ({ faulty, plain, environment }) => {
     const options = { environment, log: recorder() }
     await using writer = await deliveryDomain().start({ ...options, store: plain, projections: 'manual' })
@@ -233,7 +145,7 @@ describe('A reaction sends each command once, each scheduled one once, and remem
       await pass(environment)
     }
     await running?.stop().catch(quiet)
-    await finish(writer, environment)
+    await deliverAll(writer, environment)
     await checkBoxes(writer)
   })
 
@@ -251,10 +163,10 @@ describe('A reaction sends each command once, each scheduled one once, and remem
     }
     sick.clear()
     await running?.stop().catch(quiet)
-    await finish(writer, environment)
+    await deliverAll(writer, environment)
     await writer.reactions.retryParked('delivery')
     assert.deepEqual(await writer.reactions.parked('delivery'), [])
-    await finish(writer, environment)
+    await deliverAll(writer, environment)
     await checkBoxes(writer)
   })
 })

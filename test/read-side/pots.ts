@@ -21,7 +21,7 @@ import { recorder } from '../kernel/rig.ts'
 /** An amount that came in; it belongs to the rows of its keys, or else to that of its pot. */
 export const Put = event('Put', z.object({ amount: z.int(), keys: z.array(z.string()).optional() }))
 /** What no projection here handles. */
-const Rustled = event('Rustled', z.object({}))
+export const Rustled = event('Rustled', z.object({}))
 
 const put = z.object({ amount: z.int(), keys: z.array(z.string()).optional() })
 
