@@ -4,6 +4,7 @@ import type { RecordedEvent } from '../domain/event.ts'
 import { checkKeys, checkOption, checkSignal, checkWhole } from '../domain/options.ts'
 import { singleKey } from '../domain/projection.ts'
 import type { Environment } from '../kernel/environment.ts'
+import { freezeParts } from '../kernel/freeze.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import { recordedEvent } from '../kernel/rehydrate.ts'
 import type { Query } from '../projection/find.ts'
@@ -74,7 +75,7 @@ function readModel({ reader, runner }: ManagedProjection): object {
     return Object.freeze({
       async state(wait?: WaitOptions) {
         const state = await reader.get(singleKey, checkWait(wait))
-        return state === undefined ? projection.initial() : state
+        return state === undefined ? freezeParts(projection.initial()).value : state
       },
     })
   }

@@ -1,4 +1,5 @@
 /** The data of a command, on its way from the caller to the decision. */
+import { difference } from './difference.ts'
 import { ownCopy } from './own-copy.ts'
 import { type Checked, check, type Schema } from './schema.ts'
 
@@ -6,8 +7,8 @@ import { type Checked, check, type Schema } from './schema.ts'
 const takesNoUndefined = new WeakSet<Schema>()
 
 /**
- * Runs the schema of a command on a copy of its data, so that nothing of what is handed on is the caller's. Where data is left out, the
- * schema may say so itself (`optional`, `default`); if it does not, it gets an empty record.
+ * Runs the schema of a command on a copy of its data, so that nothing of what is handed on is the caller's. Where data
+ * is left out, the schema may say so itself (`optional`, `default`); if it does not, it gets an empty record.
  *
  * @param what the data, for messages
  * @throws InputError `DATA_NOT_JSON` for what is nested without end
@@ -20,4 +21,17 @@ export function checkInput(what: string, schema: Schema, data: unknown): Checked
     takesNoUndefined.add(schema)
   }
   return check(schema, {})
+}
+
+/**
+ * A command's data as it is told from that of another command: where it was left out, an empty record, if the schema
+ * makes the same of both.
+ *
+ * @param input what the schema has made of the data
+ */
+export function commandData(schema: Schema, data: unknown, input: unknown): unknown {
+  if (data !== undefined || takesNoUndefined.has(schema)) return data === undefined ? {} : data
+  const empty = check(schema, {})
+  const isSame = empty !== 'async' && 'value' in empty && difference(empty.value, input) === undefined
+  return isSame ? {} : undefined
 }

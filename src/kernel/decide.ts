@@ -7,6 +7,7 @@ import { DecisionError, EventError, MnemeError } from '../domain/error.ts'
 import { type AnyEventKind, makerOf, type NewEvent, type RecordedEvent } from '../domain/event.ts'
 import type { JsonCopier, JsonObject } from '../domain/json.ts'
 import { listExpected } from '../domain/options.ts'
+import { ownCopy } from '../domain/own-copy.ts'
 import { Rejection } from '../domain/rejection.ts'
 import { storedForm } from '../domain/stored-form.ts'
 import type { StreamId } from '../domain/stream.ts'
@@ -107,9 +108,9 @@ export function decide(
     const event = offered[i] as NewEvent
     const fold = foldOf(type, stream, command, event)
     const { kind } = fold
-    const { stored: copy, output: data } = storedForm(kind, event.data, copier)
+    const { stored: copy, output } = storedForm(kind, event.data, copier)
     // Before anybody sees it: what the caller is told is what was stored.
-    freezeParts(data)
+    const data = freezeParts(output).value
     const tags = kind.tagsOf === undefined ? command.tags : tagsOf(kind, data, command)
     const revision = kind.revisions.length
     // As when it is read again: no aggregate can come to depend on a position.
@@ -139,7 +140,9 @@ export function decide(
 function judge(stream: StreamId, state: unknown, command: CheckedCommand, moment: RoundMoment): unknown {
   let verdict: unknown
   try {
-    verdict = command.decision.decide(state, command.input, new DecisionMoment(moment, command))
+    // It may be decided again, on the same input. What cannot be frozen in it (bytes) is copied for each run.
+    const input = command.isInputOpen ? ownCopy('The data of a command', command.input) : command.input
+    verdict = command.decision.decide(state, input, new DecisionMoment(moment, command))
   } catch (cause) {
     throw new DecisionError('DECIDE_FAILED', { stream, command: command.name }, cause)
   }

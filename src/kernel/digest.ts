@@ -1,13 +1,16 @@
 /**
- * A number that tells the data of one command from that of another, so that an id that is used for two commands is noticed. It is
- * computed from what the caller gave, before any schema has filled in a default. Data that is the same JSON has the same number: the
- * order of keys does not matter, a date is its text, what is `undefined` is not there.
+ * A number that tells the data of one command from that of another, so that an id that is used for two commands is
+ * noticed. It is computed from what the caller gave, before any schema has filled in a default: so it stays the same
+ * where a new version of the program adds an optional field. Data that is the same JSON has the same number: the order
+ * of keys does not matter, a date is its text, -0 is 0, and a key whose value is `undefined` is not there. Data that is
+ * left out counts as what stands for it (`commandData`).
  *
- * Two lanes of 32 bits are mixed as in cyrb53; that two given commands with one id meet by chance has odds of 1 in 10^15. It
- * guards against mistakes, not against a caller who looks for two inputs with one number: both would be that caller's own commands.
- * It is on the way of every command, so the lanes are two variables of this module and nothing is allocated.
+ * Two lanes of 32 bits are mixed as in cyrb53; that two given commands with one id meet by chance has odds of 1 in
+ * 10^15. It guards against mistakes, not against a caller who looks for two inputs with one number: both would be that
+ * caller's own commands. It is on the way of every command, so the lanes are two variables of this module and nothing
+ * is allocated.
  */
-import { depthMax } from '../domain/json.ts'
+import { depthMax, isPlain } from '../domain/json.ts'
 
 const kinds = { nothing: 1, boolean: 2, number: 3, text: 4, list: 5, record: 6, entries: 7, other: 8 } as const
 const firstA = 0xdeadbeef | 0
@@ -83,6 +86,8 @@ function addObject(value: object, depth: number): void {
     for (const entry of value) add(entry, depth)
     mix(value.size)
   } else {
+    // What tells one from another may be in private: a pattern, a boxed number.
+    if (!isPlain(value)) addText(String(value))
     addRecord(value as Readonly<Record<string, unknown>>, depth)
   }
 }

@@ -1,11 +1,13 @@
 /**
- * States are frozen as they come out of `evolve`: the live aggregate's own state is handed to callers and to `decide`, and
- * an `evolve` that changes its argument in place is found out at once instead of spoiling what was stored.
+ * States are frozen as they come out of `evolve`: the live aggregate's own state is handed to callers and to `decide`,
+ * and an `evolve` that changes its argument in place is found out at once instead of spoiling what was stored.
  *
- * Freezing goes as deep as the state does: records and lists are frozen, also within what somebody has frozen already, and the methods
- * that change a Map, a Set or a Date throw. What cannot be kept from being changed (an instance of a class may keep
- * anything in private) is no part of a state. What was frozen here is marked, so that what a state has in common with the one
- * before is not walked through again. Decision 0005 says what else was considered.
+ * Freezing goes as deep as the state does: records and lists are frozen, also within what somebody has frozen already,
+ * and the methods that change a Map, a Set or a Date throw. Where somebody has frozen one of these, which leaves it as
+ * changeable as it was, a guarded copy takes its place. What cannot be kept from being changed (an instance of a class
+ * may keep anything in private) is no part of a state. Not looked at are properties that are added to a list, and those
+ * with a symbol as their key: that would cost more than all the rest. What was frozen here is marked, so that what a
+ * state has in common with the one before is not walked through again. Decision 0005 says what else was considered.
  */
 import { depthMax, isPlain } from '../domain/json.ts'
 import { Another } from '../domain/private-mark.ts'
@@ -20,57 +22,155 @@ class Frozen extends Another {
 }
 
 /**
- * Freezes a state.
+ * Freezes a state, and gives it back; where something in it has to be replaced, a copy with the replacement.
  *
  * @throws TypeError for what cannot be kept from being changed, with its path
  */
 export function deepFreeze<State>(state: State): State {
-  if (isPart(state) && !guard(state, 0)) throw new TypeError(objection(state))
-  return state
+  const { value, isWhole } = freezeParts(state, true)
+  if (!isWhole) throw new TypeError(objection(value as object))
+  return value
 }
 
-/** Freezes what can be frozen in a value that somebody's schema has made, and leaves the rest as it is. */
-export function freezeParts(value: unknown): void {
-  if (isPart(value)) guard(value, 0)
+/** A value that was frozen as far as that can be done. */
+export interface FrozenParts<Value> {
+  readonly value: Value
+  /** Whether nothing in it can be changed. */
+  readonly isWhole: boolean
+}
+
+/**
+ * The same for a value that somebody's schema has made; what cannot be frozen is left as it is.
+ *
+ * @param marks whether what was frozen is marked: it is worth it where the same parts are frozen again and again
+ */
+export function freezeParts<Value>(value: Value, marks = false): FrozenParts<Value> {
+  if (!isPart(value)) return { value, isWhole: true }
+  isMarking = marks
+  isOpen = false
+  copies = undefined
+  const kept = guarded(value, 0) as Value
+  return { value: kept, isWhole: !isOpen }
 }
 
 const isPart = (value: unknown): value is object =>
   (typeof value === 'object' && value !== null) || typeof value === 'function'
 
-/** Freezes an object and all in it; gives false if something in it cannot be. */
-function guard(object: object, depth: number): boolean {
-  if (Frozen.has(object)) return true
-  if (depth >= depthMax || typeof object === 'function') return false
-  let isWhole = true
-  if (Array.isArray(object)) {
-    Object.freeze(object)
-    for (const item of object) if (isPart(item) && !guard(item, depth + 1)) isWhole = false
-  } else if (isPlain(object)) {
-    Object.freeze(object)
-    for (const key in object) {
-      const item = (object as Record<string, unknown>)[key]
-      if (isPart(item) && !guard(item, depth + 1)) isWhole = false
-    }
-  } else isWhole = guardSpecial(object, depth)
-  if (isWhole) new Frozen(object)
-  return isWhole
+// Of the walk that is under way: variables of the module, since it is on the way of every command.
+let isMarking = false
+/** Whether something was found that cannot be frozen. */
+let isOpen = false
+/** What stands for objects that had to be copied: an object that is there twice stays one. */
+let copies: Map<object, object> | undefined
+
+/** Freezes an object and all in it. */
+function guarded(object: object, depth: number): object {
+  if (Frozen.has(object)) return object
+  if (depth >= depthMax || typeof object === 'function') return open(object)
+  const copy = copies?.get(object)
+  if (copy !== undefined) return copy
+  const wasOpen = isOpen
+  isOpen = false
+  const kept = guardedParts(object, depth)
+  if (kept !== object) remember(object, kept)
+  if (isMarking && !isOpen && (depth > 0 || isLong(kept)) && !Frozen.has(kept)) new Frozen(kept)
+  isOpen ||= wasOpen
+  return kept
 }
 
-function guardSpecial(object: object, depth: number): boolean {
-  const changing = changingMethods.find(({ of }) => Object.getPrototypeOf(object) === of.prototype)
-  if (changing === undefined) return false
-  if (!Object.isFrozen(object)) {
-    for (const method of changing.methods) Object.defineProperty(object, method, changing.refusal)
-    Object.freeze(object)
+/** The outermost record is another one after each event: a mark would cost more than it saves. */
+const isLong = (object: object): boolean => Array.isArray(object) && object.length > 16
+
+function open(object: object): object {
+  isOpen = true
+  return object
+}
+
+function remember(object: object, copy: object): void {
+  copies ??= new Map()
+  copies.set(object, copy)
+}
+
+function guardedParts(object: object, depth: number): object {
+  if (Array.isArray(object)) return guardedList(object, depth)
+  return isPlain(object) ? guardedRecord(object as Fields, depth) : guardedSpecial(object, depth)
+}
+
+type Fields = Readonly<Record<string, unknown>>
+
+function guardedList(list: readonly unknown[], depth: number): object {
+  Object.freeze(list)
+  let copy: unknown[] | undefined
+  for (let i = 0; i < list.length; i++) {
+    const item = list[i]
+    if (!isPart(item)) continue
+    const kept = guarded(item, depth + 1)
+    if (kept === item) continue
+    copy ??= list.slice()
+    copy[i] = kept
   }
-  let isWhole = true
-  if (object instanceof Map || object instanceof Set) {
+  return copy === undefined ? list : Object.freeze(copy)
+}
+
+function guardedRecord(record: Fields, depth: number): object {
+  Object.freeze(record)
+  let replaced: PropertyDescriptorMap | undefined
+  for (const key in record) {
+    const item = record[key]
+    if (!isPart(item)) continue
+    const kept = guarded(item, depth + 1)
+    if (kept === item) continue
+    replaced ??= Object.getOwnPropertyDescriptors(record)
+    // Defined, since the key may be `__proto__`.
+    Object.defineProperty(replaced, key, { value: { value: kept, enumerable: true }, enumerable: true })
+  }
+  if (replaced === undefined) return record
+  return Object.freeze(Object.create(Object.getPrototypeOf(record), replaced))
+}
+
+/**
+ * A Map, a Set or a Date is given methods that throw. One that somebody has frozen or sealed cannot be given any, and
+ * its contents can still be changed: a copy takes its place. So it does if something in it has to be replaced.
+ */
+function guardedSpecial(object: object, depth: number): object {
+  const changing = changingOf(object)
+  if (changing === undefined || hasMore(object)) return open(object)
+  let isSame = Object.isExtensible(object) && Object.getOwnPropertyNames(object).length === 0
+  const part = (item: unknown): unknown => {
+    if (!isPart(item)) return item
+    const kept = guarded(item, depth + 1)
+    if (kept !== item) isSame = false
+    return kept
+  }
+  const isMap = object instanceof Map
+  if (isMap || object instanceof Set) {
     for (const [key, item] of object.entries()) {
-      if (isPart(key) && !guard(key, depth + 1)) isWhole = false
-      if (isPart(item) && !guard(item, depth + 1)) isWhole = false
+      part(key)
+      if (isMap) part(item)
     }
   }
-  return isWhole
+  const kept = isSame ? object : copyOf(object, part)
+  for (const method of changing.methods) Object.defineProperty(kept, method, changing.refusal)
+  // Marked in any case: one that is frozen and not marked is somebody else's.
+  if (!isOpen) new Frozen(kept)
+  return Object.freeze(kept)
+}
+
+function copyOf(object: object, part: (item: unknown) => unknown): object {
+  if (object instanceof Map) return new Map(Array.from(object, ([key, item]) => [part(key), part(item)]))
+  return object instanceof Set ? new Set(Array.from(object, part)) : new Date((object as Date).getTime())
+}
+
+const changingOf = (object: object): Changing | undefined =>
+  changingMethods.find(({ of }) => Object.getPrototypeOf(object) === of.prototype)
+
+/**
+ * Whether it has properties of its own, other than the methods that somebody else (immer) has put in the way of
+ * changes.
+ */
+function hasMore(object: object): boolean {
+  const own = Reflect.ownKeys(object)
+  return own.length > 0 && own.some((key) => !changingMethods.some(({ methods }) => methods.includes(key as string)))
 }
 
 interface Changing {
@@ -121,11 +221,10 @@ function offender(value: unknown, path: string, depth: number): Offender | undef
     const found = offender(item, key.startsWith('[') || path === '' ? path + key : `${path}.${key}`, depth + 1)
     if (found !== undefined) return found
   }
-  const isGood =
-    Array.isArray(value) ||
-    isPlain(value) ||
-    changingMethods.some(({ of }) => Object.getPrototypeOf(value) === of.prototype)
-  return isGood ? undefined : { path, found: `an instance of ${value.constructor?.name ?? 'an unknown class'}` }
+  if (Array.isArray(value) || isPlain(value)) return undefined
+  const name = value.constructor?.name ?? 'an unknown class'
+  if (changingOf(value) === undefined) return { path, found: `an instance of ${name}` }
+  return hasMore(value) ? { path, found: `a ${name} with properties of its own` } : undefined
 }
 
 function partsOf(object: object): readonly (readonly [key: string, item: unknown])[] {

@@ -5,7 +5,7 @@
  */
 import type { AggregateOptions, AnyAggregate } from '../domain/aggregate.ts'
 import type { CommandOptions } from '../domain/command.ts'
-import { checkInput } from '../domain/command-input.ts'
+import { checkInput, commandData } from '../domain/command-input.ts'
 import {
   CancelledError,
   DefinitionError,
@@ -27,6 +27,7 @@ import { checkCallersId, newCommandId } from './command-id.ts'
 import { digestOf } from './digest.ts'
 import { type Environment, waitAtMost } from './environment.ts'
 import type { Fence } from './fence.ts'
+import { freezeParts } from './freeze.ts'
 import type { KernelLimits } from './limits.ts'
 import { Looks } from './looks.ts'
 import { Passivation } from './passivation.ts'
@@ -219,16 +220,18 @@ export class Kernel {
     if ('issues' in checked) {
       throw new InputError('COMMAND_INVALID', { aggregate: type.name, command: name, issues: checked.issues })
     }
+    const input = freezeParts(checked.value)
     const { derivedId, commandId = derivedId } = options
     if (options.commandId !== undefined) checkCallersId(options.commandId)
     return new PendingCommand(
       {
         name,
         decision,
-        input: checked.value,
+        input: input.value,
+        isInputOpen: !input.isWhole,
         commandId: commandId ?? newCommandId(this.#environment),
         repeatable: commandId !== undefined,
-        mark: { name, digest: digestOf(data) },
+        mark: { name, digest: digestOf(commandData(decision.schema, data, checked.value)) },
         isDerived: options.commandId === undefined && derivedId !== undefined,
         fence: options.fence,
         metadata: checkMetadata(options.metadata),

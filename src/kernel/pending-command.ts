@@ -13,6 +13,8 @@ export interface CheckedCommand {
   readonly name: string
   readonly decision: Decision
   readonly input: unknown
+  /** Whether something in the input cannot be frozen. */
+  readonly isInputOpen: boolean
   readonly commandId: string
   /** Whether the caller chose the id, so that it may have been stored before. */
   readonly repeatable: boolean
@@ -29,6 +31,7 @@ export class PendingCommand implements CheckedCommand {
   readonly name: string
   readonly decision: Decision
   readonly input: unknown
+  readonly isInputOpen: boolean
   readonly commandId: string
   readonly repeatable: boolean
   readonly mark: CommandMark
@@ -55,6 +58,7 @@ export class PendingCommand implements CheckedCommand {
     this.name = command.name
     this.decision = command.decision
     this.input = command.input
+    this.isInputOpen = command.isInputOpen
     this.commandId = command.commandId
     this.repeatable = command.repeatable
     this.mark = command.mark

@@ -120,8 +120,8 @@ export async function catchUp(
 }
 
 function frozen(standing: Standing): Standing {
-  deepFreeze(standing.state)
-  return standing
+  const state = deepFreeze(standing.state)
+  return state === standing.state ? standing : { ...standing, state }
 }
 
 function applyStored(type: AggregateType, state: unknown, stored: StoredEvent): unknown {

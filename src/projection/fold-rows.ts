@@ -1,6 +1,9 @@
 /**
- * One batch of a projection without I/O: from events and the rows as they are to the rows as they become. The event loop turns between
- * events, and the breath's signal ends it with its reason.
+ * One batch of a projection without I/O: from events and the rows as they are to the rows as they become. The event
+ * loop turns between events, and the breath's signal ends it with its reason.
+ *
+ * Rows are frozen as states are (decision 0005), and so is an event that belongs to several rows. The initial row may be
+ * one object for all: a fold that changes one of these in place fails at that event.
  */
 import type { Fold } from '../domain/aggregate.ts'
 import { decode, encode } from '../domain/encoding.ts'
@@ -9,6 +12,7 @@ import type { HandledKinds } from '../domain/handled-kinds.ts'
 import type { Json } from '../domain/json.ts'
 import type { AnyProjection } from '../domain/projection.ts'
 import type { Breath } from '../kernel/breath.ts'
+import { freezeParts } from '../kernel/freeze.ts'
 import { eventOf } from '../kernel/rehydrate.ts'
 import type { Row, StoredEvent } from '../store/store.ts'
 import { checkRowKey, storedKey } from './row-key.ts'
@@ -52,6 +56,8 @@ export async function keyEvents(
       const fold = kinds.of(stored)!
       const event = eventOf(fold.kind, stored)
       const keys = projection.keysOf(event)
+      if (keys.length > 1) freezeEvent(event)
+      checkMoment(event, stored.recordedAt)
       keys.forEach(checkRowKey)
       keyed.push({ event, fold, keys })
     } catch (cause) {
@@ -60,6 +66,21 @@ export async function keyEvents(
     }
   }
   return { keyed, failed }
+}
+
+/** For an event that several rows see. Its date is looked at instead: freezing one would cost more than all the rest. */
+function freezeEvent(event: RecordedEvent): void {
+  const data = freezeParts(event.data).value
+  if (data !== event.data) (event as { data: unknown }).data = data
+  const { stream, tags, metadata } = Object.freeze(event)
+  for (const part of [stream, tags, metadata]) freezeParts(part)
+}
+
+/** @throws TypeError if somebody has changed the event's date */
+function checkMoment({ type, recordedAt }: RecordedEvent, nowMs: number): void {
+  if (recordedAt.getTime() === nowMs) return
+  Date.prototype.setTime.call(recordedAt, nowMs)
+  throw new TypeError(`a function for ${type} changed the event's recordedAt in place`)
 }
 
 /** The rows after a batch; where an event fails, the rows after those before it. */
@@ -94,8 +115,8 @@ export interface ParkingFold {
 }
 
 /**
- * Folds a batch into its rows, and leaves out what fails together with all that has a key in common with something left out
- * before it.
+ * Folds a batch into its rows, and leaves out what fails together with all that has a key in common with something left
+ * out before it.
  *
  * @param blocks whether something is parked already that has a key
  */
@@ -115,7 +136,10 @@ export async function foldParking(
   }
 }
 
-/** Divides a batch into what can be folded and what has to queue: behind something parked, or behind one that has failed. */
+/**
+ * Divides a batch into what can be folded and what has to queue: behind something parked, or behind one that has
+ * failed.
+ */
 export function partition(
   keyed: readonly Keyed[],
   failures: ReadonlyMap<Keyed, unknown>,
@@ -153,8 +177,11 @@ async function foldAll(
     try {
       for (const key of keys) {
         const row = rowBefore(folded.get(key), stored.get(storedKey(key)))
-        const before = row === undefined ? projection.initial() : row
-        folded.set(key, { row: fold.evolve(before, event.data, event), last: index })
+        const before = freezeParts(row === undefined ? projection.initial() : row, true).value
+        const moment = event.recordedAt.getTime()
+        const after = fold.evolve(before, event.data, event)
+        checkMoment(event, moment)
+        folded.set(key, { row: after, last: index })
       }
     } catch (cause) {
       return { failedAt: index, cause }

@@ -23,7 +23,7 @@ import type { StreamId } from '../domain/stream.ts'
 import { aggregateType } from '../kernel/aggregate-type.ts'
 import { type Decided, decide } from '../kernel/decide.ts'
 import { evolved } from '../kernel/evolved.ts'
-import { deepFreeze } from '../kernel/freeze.ts'
+import { deepFreeze, freezeParts } from '../kernel/freeze.ts'
 import type { CheckedCommand } from '../kernel/pending-command.ts'
 import { checkMetadata, checkTags } from '../store/commit.ts'
 
@@ -108,7 +108,7 @@ function applied({ definition, stream, sequence, nowMs }: History, { type, data 
     const facts = { aggregate: definition.name, event: type, known: [...definition.folds.keys()] }
     throw new EventError('EVENT_UNDECLARED', facts)
   }
-  const { output } = storedForm(kind, data, new JsonCopier())
+  const output = freezeParts(storedForm(kind, data, new JsonCopier()).output).value
   const place = sequence + 1
   return {
     ...{ stream, type, revision: kind.revisions.length, data: output, metadata: {}, tags: kind.tagsOf?.(output) ?? [] },
@@ -126,20 +126,21 @@ function record(history: History, given: NewEvent): History {
 function tried(
   history: History,
   name: string,
-  input: unknown,
+  given: unknown,
   options: SpecOptions = {},
 ): Expectation<unknown, any, AnyRejection> {
   checkKeys(`the options of ${name}`, options, ['commandId', 'metadata', 'tags'])
   const { commandId = 'spec', metadata, tags } = options
   const { definition, stream, state, sequence, nowMs } = history
   const decision = definition.decisions.get(name)!
-  const checked = checkInput('The data of a command', decision.schema, input)
+  const checked = checkInput('The data of a command', decision.schema, given)
   if (checked === 'async') throw new DefinitionError('SCHEMA_ASYNC', { where: `${definition.name}.${name}` })
   if ('issues' in checked) {
     throw new InputError('COMMAND_INVALID', { aggregate: definition.name, command: name, issues: checked.issues })
   }
+  const { value: input, isWhole } = freezeParts(checked.value)
   const command: CheckedCommand = {
-    ...{ name, decision, input: checked.value, commandId, repeatable: false, isDerived: false },
+    ...{ name, decision, input, isInputOpen: !isWhole, commandId, repeatable: false, isDerived: false },
     ...{ mark: { name, digest: 0 }, metadata: checkMetadata(metadata), tags: checkTags(tags) },
   }
   let ids = 0
@@ -148,7 +149,7 @@ function tried(
   const limits = { commitSizeMax: Number.POSITIVE_INFINITY, commitEventsMax: Number.POSITIVE_INFINITY }
   const type = aggregateType(definition, {})
   const decided = decide(type, stream, state, sequence, command, moment, limits)
-  return expectationOf(history, `${definition.name}.${name}(${shown(input)})`, decided)
+  return expectationOf(history, `${definition.name}.${name}(${shown(given)})`, decided)
 }
 
 function expectationOf(history: History, command: string, decided: Decided): Expectation<unknown, any, AnyRejection> {
