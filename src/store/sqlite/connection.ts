@@ -5,10 +5,12 @@
 import { statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
+import { pathToFileURL } from 'node:url'
 import { elapsedMs } from '../timers.ts'
+import { type CutLog, checkLog, endIn, noteMayLose } from './cut-check.ts'
 import { codes, Failure, isCode } from './failure.ts'
 import type { Settings } from './options.ts'
-import { hasSchema, makeOrCheckSchema, schemaIn } from './schema.ts'
+import { hasSchema, makeOrCheckSchema, type Schema, schemaIn } from './schema.ts'
 import { checkWhole } from './whole-file.ts'
 
 /** How long a read waits where another process restores the log after a crash. */
@@ -45,7 +47,10 @@ export function checkSqlite(): void {
 }
 
 /** Opens for writing, and makes the tables if there are none. @throws Failure, or what `node:sqlite` throws */
-export function openForWriting(settings: Settings): DatabaseSync {
+export function openForWriting(settings: Settings): {
+  readonly database: DatabaseSync
+  readonly cut: CutLog | undefined
+} {
   const { path, mayLoseOnPowerFailure, lockWaitMs, fileSizeMax } = settings
   if (!statSync(dirname(path), { throwIfNoEntry: false })?.isDirectory()) {
     throw new Failure({ kind: 'no directory', path })
@@ -53,11 +58,11 @@ export function openForWriting(settings: Settings): DatabaseSync {
   const { DatabaseSync } = load()
   const schema = schemaIn(settings.prefix)
   return retryWhileBusy(lockWaitMs, () => {
-    const isChecked = checkUnchanged(settings)
+    const { isChecked, cut } = checkUnchanged(settings)
     const database = new DatabaseSync(path, { timeout: 0, enableForeignKeyConstraints: false })
     try {
       database.exec(`
-        PRAGMA synchronous = ${mayLoseOnPowerFailure ? 'NORMAL' : 'FULL'};
+        PRAGMA synchronous = FULL;
         PRAGMA fullfsync = ON;
         PRAGMA checkpoint_fullfsync = ON;
         PRAGMA wal_autocheckpoint = ${checkpointPages};
@@ -71,7 +76,11 @@ export function openForWriting(settings: Settings): DatabaseSync {
         makeOrCheckSchema(database, schema)
         database.exec('COMMIT')
       } else if (!isChecked) checkWhole(database, settings.prefix)
-      return database
+      if (mayLoseOnPowerFailure) noteMayLose(database, schema)
+      // What was cut is told once: the log begins again.
+      if (cut !== undefined) database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+      if (mayLoseOnPowerFailure) database.exec('PRAGMA synchronous = NORMAL')
+      return { database, cut }
     } catch (error) {
       database.close()
       throw error
@@ -83,20 +92,43 @@ export function openForWriting(settings: Settings): DatabaseSync {
  * Looks at a file before anything could change it: whoever closes it last moves what is in its write-ahead log, and a file that is
  * refused stays as it is.
  *
- * @returns whether there was anything to look at
+ * @returns whether there was anything to look at, and what its write-ahead log lacks
  * @throws Failure, or what `node:sqlite` throws
  */
-function checkUnchanged({ path, prefix }: Settings): boolean {
+function checkUnchanged({ path, prefix }: Settings): {
+  readonly isChecked: boolean
+  readonly cut?: CutLog | undefined
+} {
   const sizeOf = (file: string) => statSync(file, { throwIfNoEntry: false })?.size ?? 0
-  if (sizeOf(path) === 0 || sizeOf(`${path}-wal`) === 0) return false
+  if (sizeOf(path) === 0 || sizeOf(`${path}-wal`) === 0) return { isChecked: false }
   const { DatabaseSync } = load()
+  const schema = schemaIn(prefix)
+  // Asked first: it never is ahead of what the log tells.
+  const moved = positionWithoutLog(path, schema)
   const database = new DatabaseSync(path, { readOnly: true, timeout: 0 })
   try {
-    if (!hasSchema(database, schemaIn(prefix))) return false
-    checkWhole(database, prefix)
-    return true
+    const isChecked = hasSchema(database, schema)
+    const cut = checkLog(database, { path, schema: isChecked ? schema : undefined, moved })
+    if (isChecked) checkWhole(database, prefix)
+    return { isChecked, cut }
   } finally {
     database.close()
+  }
+}
+
+/** Where the log of events ends by what has been moved to the file already; undefined if it does not say. */
+function positionWithoutLog(path: string, schema: Schema): number | undefined {
+  const { DatabaseSync } = load()
+  try {
+    const database = new DatabaseSync(`${pathToFileURL(path).href}?immutable=1`, { readOnly: true })
+    try {
+      return endIn(database, schema)
+    } finally {
+      database.close()
+    }
+  } catch {
+    // Without its write-ahead log it need not be a whole database.
+    return undefined
   }
 }
 

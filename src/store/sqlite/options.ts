@@ -8,7 +8,9 @@ export interface SqliteOptions {
   /**
    * Answers before the data is on the disk (`PRAGMA synchronous = NORMAL`): faster for one caller at a time, and the
    * last commits before a power failure may be lost, though never torn. A crash of the process alone loses nothing.
-   * Warns with `DURABILITY_WEAKENED`. False by default.
+   * Warns with `DURABILITY_WEAKENED`. False by default. The store always opens after a power failure, with what is whole up to some
+   * commit, and `TORN_TAIL_CUT` says what can be told of the rest. Commits of which nothing came to the disk cannot be counted; who knows one of
+   * them by its place in the log gets `LOG_REPLACED`.
    */
   readonly mayLoseOnPowerFailure?: boolean
   /**

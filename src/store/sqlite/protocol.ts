@@ -5,6 +5,7 @@
 import type { JsonObject } from '../../domain/json.ts'
 import type { Commit } from '../commit.ts'
 import type { AppendResult, Checkpoint, CheckpointPlace, Row } from '../store.ts'
+import type { CutLog } from './cut-check.ts'
 import type { FailureFacts } from './failure.ts'
 import type { Identities } from './files-in-place.ts'
 import type { Settings } from './options.ts'
@@ -134,10 +135,11 @@ export interface WriterData {
 export type ToWriter = readonly Request[] | { readonly asked: readonly TransactionRequest[] } | 'close'
 
 /**
- * From the writer: first whether it could open the database, then the replies to each group of requests, and to the requests of a
- * caller's own transaction, in order.
+ * From the writer: first what the write-ahead log lacks, if it does, and whether it could open the database, then the replies to each
+ * group of requests, and to the requests of a caller's own transaction, in order.
  */
 export type FromWriter =
+  | { readonly cut: CutLog }
   | { readonly opened: FailureFacts | Identities }
   | { readonly replies: readonly Reply[] }
   | { readonly answered: readonly TransactionReply[] }

@@ -34,6 +34,7 @@ import type {
 } from '../store.ts'
 import { Breather } from './breather.ts'
 import { checkSqlite, openForReading } from './connection.ts'
+import { type CutLog, cutWords } from './cut-check.ts'
 import { DocumentReader } from './document-reader.ts'
 import { EventReader } from './event-reader.ts'
 import { codeOf, errorOf, Failure, factsOf, storeNamed } from './failure.ts'
@@ -88,7 +89,8 @@ export class SqliteStore implements Store {
     } catch (error) {
       throw error instanceof DefinitionError ? error : errorOf(settings.path, 'opening it', factsOf(error))
     }
-    const writer = new Writer(settings)
+    const onCut = (cut: CutLog) => warn({ code: 'TORN_TAIL_CUT', message: cutWords(settings.path, cut) })
+    const writer = new Writer(settings, onCut)
     const files = new FilesInPlace(settings.path, await writer.open())
     if (settings.mayLoseOnPowerFailure) {
       const message = `${storeNamed(settings.path)} answers before the data is on the disk: a power failure may lose the last commits`

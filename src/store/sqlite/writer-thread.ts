@@ -57,7 +57,8 @@ function start({ settings, identities }: WriterData): void {
   let files: FilesInPlace
   try {
     if (identities !== undefined) new FilesInPlace(settings.path, identities).check()
-    const database = openForWriting(settings)
+    const { database, cut } = openForWriting(settings)
+    if (cut !== undefined) say({ cut })
     files = new FilesInPlace(settings.path, identities)
     files.check()
     serve(database, settings, files)

@@ -10,6 +10,7 @@
 import { Worker } from 'node:worker_threads'
 import { InputError, type MnemeError, OverloadError, StoreError } from '../../domain/error.ts'
 import { soon } from '../timers.ts'
+import type { CutLog } from './cut-check.ts'
 import { errorOf, notStored, storeNamed } from './failure.ts'
 import type { Identities } from './files-in-place.ts'
 import type { Settings } from './options.ts'
@@ -32,6 +33,7 @@ interface Call {
 
 export class Writer {
   readonly #settings: Settings
+  readonly #onCut: (cut: CutLog) => void
   #waiting: (Call | Transaction)[] = []
   #inFlight: readonly Call[] = []
   /** The transaction that has the thread for itself. */
@@ -42,8 +44,9 @@ export class Writer {
   #onOpened: ((failure: MnemeError | undefined) => void) | undefined
   #onIdle: (() => void) | undefined
 
-  constructor(settings: Settings) {
+  constructor(settings: Settings, onCut: (cut: CutLog) => void) {
     this.#settings = settings
+    this.#onCut = onCut
   }
 
   /** Starts the thread; it makes or checks the database. @returns what its files are. @throws StoreError, DefinitionError */
@@ -192,7 +195,8 @@ export class Writer {
     let failed: MnemeError | undefined
     let cause: unknown
     worker.on('message', (message: FromWriter) => {
-      if ('replies' in message) this.#settle(message.replies)
+      if ('cut' in message) this.#onCut(message.cut)
+      else if ('replies' in message) this.#settle(message.replies)
       else if ('answered' in message) this.#open?.take(message.answered)
       else if (!('kind' in message.opened)) {
         opened = true
