@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { randomId } from './random-id.ts'
+import { randomCommandId, randomId } from './random-id.ts'
 
 const count = 5000
 
@@ -17,4 +17,25 @@ test('all of their other digits are random', () => {
     const found = new Set(ids.map((id) => id[place]))
     assert.equal(found.size, fixed[place] ?? 16, `at ${place}`)
   }
+})
+
+test('the ids of commands are the random bytes that the platform gives, as base64 for URLs', (t) => {
+  const given: Buffer[] = []
+  const fill = crypto.getRandomValues.bind(crypto)
+  t.mock.method(crypto, 'getRandomValues', (array: Uint8Array) => {
+    fill(array)
+    given.push(Buffer.from(array))
+    return array
+  })
+  const ids = Array.from({ length: count }, randomCommandId)
+  assert.equal(new Set(ids).size, count)
+  const made = new Set(ids)
+  const bytes = Buffer.concat(given)
+  for (let start = 0; start + 16 <= bytes.length; start += 16) {
+    const id = `~${bytes.subarray(start, start + 16).toString('base64url')}`
+    made.delete(id)
+  }
+  // The first ones may be of bytes that were drawn before.
+  assert.ok(made.size < 512)
+  for (const id of ids) assert.match(id, /^~[\w-]{22}$/)
 })

@@ -55,7 +55,7 @@ const known: readonly (keyof StartOptions)[] = [
   ] as const),
   ...aggregateOptions,
 ]
-const environmentParts: readonly (keyof Environment)[] = ['now', 'after', 'defer', 'random', 'newId']
+const environmentParts: readonly (keyof Environment)[] = ['now', 'after', 'defer', 'random', 'newId', 'newCommandId']
 
 /** The options with their defaults where those are plain values. */
 export interface SettledOptions {

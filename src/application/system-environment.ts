@@ -1,7 +1,7 @@
 /** The environment of a real process: its clock, timers and randomness, from what every JavaScript platform has. */
 import type { Environment } from '../kernel/environment.ts'
 import { defer, elapsedMs, startTimer, stopTimer } from '../store/timers.ts'
-import { randomId } from './random-id.ts'
+import { randomCommandId, randomId } from './random-id.ts'
 
 /** Timers take 31 bits of milliseconds; over that they would fire at once. */
 const delayMsMax = 2 ** 31 - 1
@@ -17,4 +17,5 @@ export const systemEnvironment: Environment = Object.freeze({
   defer: (callback: () => void) => void defer(callback),
   random: () => Math.random(),
   newId: randomId,
+  newCommandId: randomCommandId,
 })

@@ -223,7 +223,7 @@ describe('The id of a command whose caller gave none', () => {
 
   test('is one commit, also where two kernels make the same ids', async () => {
     const store = memory()
-    const environment = { newId: () => '11111111-1111-4111-8111-111111111111' }
+    const environment = { newCommandId: () => `~${'1'.repeat(22)}` }
     await using left = await startVaults({ store, environment })
     await using right = await startVaults({ store, environment })
     const first = await left.vault('a').add({ amount: 5 })

@@ -5,15 +5,11 @@
 import { InputError } from '../domain/error.ts'
 import { checkId } from '../domain/stream.ts'
 import { digestOf } from './digest.ts'
-import type { Environment } from './environment.ts'
 
 /** What an id begins with that was not chosen by a caller. */
 const ownMark = '~'
-/** A command's own id: 122 random bits. */
-const ownId = /^~[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
-
-/** A new id for a command whose caller gave none. */
-export const newCommandId = (environment: Environment): string => `${ownMark}${environment.newId()}`
+/** A command's own id (`Environment.newCommandId`). */
+const ownId = /^~[\w-]{22}$/
 
 /** What causes a command of a reaction: enough to tell it from each other one to the same aggregate. */
 export interface CommandCause {

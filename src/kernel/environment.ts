@@ -19,6 +19,8 @@ export interface Environment {
   random(): number
   /** A new unique id. */
   newId(): string
+  /** A new id for a command, which nobody can guess: `~` and 22 letters, digits, `-` or `_`. */
+  newCommandId(): string
 }
 
 /** Waits; an aborted signal ends the wait at once, without an error. Without `background` it keeps the process alive. */

@@ -23,7 +23,7 @@ import { soon } from '../store/timers.ts'
 import { Actor, type ActorContext } from './actor.ts'
 import { type AggregateType, aggregateType } from './aggregate-type.ts'
 import { Breath } from './breath.ts'
-import { checkCallersId, newCommandId } from './command-id.ts'
+import { checkCallersId } from './command-id.ts'
 import { digestOf } from './digest.ts'
 import { type Environment, waitAtMost } from './environment.ts'
 import type { Fence } from './fence.ts'
@@ -229,7 +229,7 @@ export class Kernel {
         decision,
         input: input.value,
         isInputOpen: !input.isWhole,
-        commandId: commandId ?? newCommandId(this.#environment),
+        commandId: commandId ?? this.#environment.newCommandId(),
         repeatable: commandId !== undefined,
         mark: { name, digest: digestOf(commandData(decision.schema, data, checked.value)) },
         isDerived: options.commandId === undefined && derivedId !== undefined,

@@ -77,6 +77,7 @@ export function manualEnvironment(options: ManualEnvironmentOptions = {}): Manua
     },
     random: randomFrom(options.seed ?? 1),
     newId: () => `id-${++ids}`,
+    newCommandId: () => `~${String(++ids).padStart(22, '0')}`,
     async advance(durationMs: number) {
       if (!(durationMs >= 0)) refuse('durationMs', 'a time in milliseconds', durationMs)
       const end = elapsedMs + durationMs

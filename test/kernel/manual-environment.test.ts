@@ -69,6 +69,7 @@ describe('A manual environment', () => {
     assert.notDeepEqual(drawn, draw(other!))
     for (const number of drawn) assert.ok(number >= 0 && number < 1)
     assert.deepEqual([one!.newId(), one!.newId(), same!.newId()], ['id-1', 'id-2', 'id-1'])
+    assert.equal(same!.newCommandId(), `~${'2'.padStart(22, '0')}`)
   })
 
   test('can have its clock set, which moves no timer', async () => {
