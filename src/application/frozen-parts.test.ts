@@ -80,6 +80,18 @@ describe('A state with', () => {
     })
   }
 
+  test('a proxy of a record cannot be changed, neither through the proxy nor in what is behind it', async () => {
+    const behind = { n: 1, deep: { n: 1 } }
+    await using running = await start(keeping(() => new Proxy(behind, {})))
+    const { state } = (await running.box('a').keep({})) as { state: any }
+    for (const record of [state, state.deep, behind, behind.deep]) {
+      assert.throws(() => {
+        record.n++
+      }, TypeError)
+    }
+    assert.deepEqual({ ...state }, { n: 1, deep: { n: 1 } })
+  })
+
   test('a frozen map is told as before, and keeps what else there is in it the same objects', async () => {
     const shared = { n: 1 }
     const map = Object.freeze(new Map([['a', shared]]))
@@ -112,6 +124,10 @@ describe('A state with', () => {
     ],
     'a frozen instance of a class': [Object.freeze(new Cache()), /part, which is an instance of Cache/],
     'an instance that freezes itself': [new Sealed(), /part, which is an instance of Sealed/],
+    'a buffer': [Buffer.from('abc'), /part, which is an instance of Buffer/],
+    'numbers in a typed array': [new Float64Array(2), /part, which is an instance of Float64Array/],
+    'a view of bytes': [new DataView(new ArrayBuffer(2)), /part, which is an instance of DataView/],
+    'a buffer as the key of a map': [new Map([[Buffer.from('abc'), 1]]), /part\[0\], which is an instance of Buffer/],
   }
   for (const [what, [part, objection]] of Object.entries(refused)) {
     test(`${what} is refused, with its path`, async () => {

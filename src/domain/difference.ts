@@ -1,4 +1,7 @@
-/** Where two values differ by their contents: what a schema gives, compared with what it was given or with what it gave before. */
+/**
+ * Where two values differ by their contents: what a schema gives, compared with what it was given or with what it gave
+ * before.
+ */
 import { depthMax, isPlain, type Json, type JsonObject } from './json.ts'
 
 type Fields = Readonly<Record<string, unknown>>
@@ -32,56 +35,85 @@ export function difference(a: unknown, b: unknown, path = '', depth = 0): string
 /** The path of a property. */
 export const pathOf = (path: string, key: string): string => (path === '' ? key : `${path}.${key}`)
 
-/** Whether a text is taken for a date. */
-type DateTest = (date: Date, text: string) => boolean
-
-/** It names its moment in UTC: without a zone it would be another moment elsewhere. */
-const isMoment: DateTest = (date, text) => text.endsWith('Z') && Date.parse(text) === date.getTime()
-
-/** For what was stored by `isMoment`; reading a date costs more than all the rest. */
-export const anyText: DateTest = () => true
-
 /**
- * Whether some data is the JSON of a value: nothing is added, left out or changed. It is on the way of every event, so it allocates
- * nothing.
+ * The moment that a text names in UTC: without a zone it would be another moment elsewhere. NaN if it names none. Texts
+ * as they are stored are read here, since `Date.parse` costs more than all the rest of an event.
  */
-export function isItsJson(value: unknown, json: Json, isDate: DateTest = isMoment): boolean {
-  if (value === json) return true
-  if (typeof value !== 'object' || value === null) return false
-  if (value instanceof Date) return typeof json === 'string' && isDate(value, json)
-  if (typeof json !== 'object' || json === null) return false
-  if (Array.isArray(value)) return Array.isArray(json) && isItsList(value, json, isDate)
-  return !Array.isArray(json) && isPlain(value) && isItsRecord(value as Fields, json as JsonObject, isDate)
+export function momentOf(text: string): number {
+  if (!text.endsWith('Z')) return Number.NaN
+  const quick = text.length === 24 ? isoMoment(text) : Number.NaN
+  return Number.isNaN(quick) ? Date.parse(text) : quick
 }
 
-function isItsList(list: readonly unknown[], json: readonly Json[], isDate: DateTest): boolean {
+/** Of `2026-01-01T00:00:00.000Z`, from year 1 on; NaN for what looks otherwise. */
+function isoMoment(text: string): number {
+  const isIso =
+    text.charCodeAt(4) === 45 &&
+    text.charCodeAt(7) === 45 &&
+    text.charCodeAt(10) === 84 &&
+    text.charCodeAt(13) === 58 &&
+    text.charCodeAt(16) === 58 &&
+    text.charCodeAt(19) === 46
+  if (!isIso) return Number.NaN
+  const year = two(text, 0) * 100 + two(text, 2)
+  const month = two(text, 5)
+  const day = two(text, 8)
+  const hour = two(text, 11)
+  const minute = two(text, 14)
+  const second = two(text, 17)
+  const ms = two(text, 20) * 10 + (two(text, 21) % 10)
+  // A day that not every month has is left to `Date.parse`.
+  const isDay = year > 0 && month > 0 && month <= 12 && day > 0 && (day <= 28 || (day <= 30 && month !== 2))
+  return isDay && hour < 24 && minute < 60 && second < 60
+    ? ((daysTo(year, month, day) * 24 + hour) * 60 + minute) * 60_000 + second * 1000 + ms
+    : Number.NaN
+}
+
+/** Two digits; NaN if they are none. */
+function two(text: string, at: number): number {
+  const tens = text.charCodeAt(at) - 48
+  const ones = text.charCodeAt(at + 1) - 48
+  return tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9 ? tens * 10 + ones : Number.NaN
+}
+
+/** Days since 1970. The year begins in March here, so that the day that not every year has is its last. */
+function daysTo(year: number, month: number, day: number): number {
+  const y = month > 2 ? year : year - 1
+  const era = Math.floor(y / 400)
+  const dayOfYear = Math.floor((153 * (month > 2 ? month - 3 : month + 9) + 2) / 5) + day - 1
+  const yearOfEra = y - era * 400
+  return era * 146_097 + yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear - 719_468
+}
+
+/**
+ * Whether some data is the JSON of a value: nothing is added, left out or changed. It is on the way of every event, so
+ * it allocates nothing.
+ */
+export function isItsJson(value: unknown, json: Json): boolean {
+  if (value === json) return true
+  if (typeof value !== 'object' || value === null) return false
+  if (value instanceof Date) return typeof json === 'string' && momentOf(json) === value.getTime()
+  if (typeof json !== 'object' || json === null) return false
+  if (Array.isArray(value)) return Array.isArray(json) && isItsList(value, json)
+  return !Array.isArray(json) && isPlain(value) && isItsRecord(value as Fields, json as JsonObject)
+}
+
+function isItsList(list: readonly unknown[], json: readonly Json[]): boolean {
   const { length } = list
   if (json.length !== length) return false
-  for (let i = 0; i < length; i++) if (list[i] !== json[i] && !isItsJson(list[i], json[i]!, isDate)) return false
+  for (let i = 0; i < length; i++) if (list[i] !== json[i] && !isItsJson(list[i], json[i]!)) return false
   return true
 }
 
-function isItsRecord(record: Fields, json: JsonObject, isDate: DateTest): boolean {
+function isItsRecord(record: Fields, json: JsonObject): boolean {
   let count = 0
   for (const key in record) {
     const item = record[key]
     if (item === undefined) continue
     const own = json[key]!
-    if (item !== own && (typeof item !== 'object' || !isItsJson(item, own, isDate))) return false
+    if (item !== own && (typeof item !== 'object' || !isItsJson(item, own))) return false
     count++
   }
   for (const _ in json) count--
   return count === 0
-}
-
-/** Whether all that a value is can be seen from outside: a function or an instance of a class may hold more. What has a `toJSON` says it all by that. */
-export function isTransparent(value: unknown, depth = 0): boolean {
-  if (typeof value === 'function') return false
-  if (typeof value !== 'object' || value === null || value instanceof Date) return true
-  if (depth >= depthMax) return false
-  if (value instanceof Map || value instanceof Set) return isTransparent([...value], depth + 1)
-  if (typeof (value as { readonly toJSON?: unknown }).toJSON === 'function') return true
-  return (
-    (Array.isArray(value) || isPlain(value)) && Object.values(value).every((item) => isTransparent(item, depth + 1))
-  )
 }

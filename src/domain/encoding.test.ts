@@ -59,6 +59,13 @@ const refused: Readonly<Record<string, readonly [unknown, string]>> = {
   'a symbol': [[Symbol('x')], '[0]'],
   'an instance of a class': [{ list: [new Money()] }, 'list[0]'],
   'a promise': [Promise.resolve(), ''],
+  bytes: [{ list: [new Uint8Array(2)] }, 'list[0]'],
+  'a buffer': [{ a: Buffer.from('abc') }, 'a'],
+  'numbers in a typed array': [new Map([['a', new Float64Array(2)]]), '[0][1]'],
+  'a view of bytes': [new DataView(new ArrayBuffer(2)), ''],
+  'an instance of a class that extends Map': [{ a: new (class Cache extends Map {})() }, 'a'],
+  'an instance of a class that extends Date': [[new (class Days extends Date {})()], '[0]'],
+  'a set with properties of its own': [{ a: Object.assign(new Set(), { name: 'x' }) }, 'a'],
   'a function in a Map': [{ m: new Map([['k', () => 1]]) }, 'm[0][1]'],
 }
 

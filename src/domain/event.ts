@@ -1,14 +1,15 @@
 /**
- * Kinds of events: a name on disk, the shape it has now, and how every earlier shape is lifted to it. Stored is what
- * the newest schema takes (`stored-form.ts`); handed out is its output, for live and for replayed events alike.
+ * Kinds of events: a name on disk, the shape it has now, and how every earlier shape is lifted to it. Stored is
+ * the newest schema's output (`stored-form.ts`), and handed out is the same, for live and for replayed events alike.
  */
 import { awaitAnotherMoment } from './another-moment.ts'
 import { changesOf } from './changes.ts'
-import { anyText, difference, isItsJson } from './difference.ts'
+import { difference } from './difference.ts'
 import { DefinitionError, EventError } from './error.ts'
 import { checkData } from './event-data.ts'
 import type { Json, JsonObject } from './json.ts'
 import { Another } from './private-mark.ts'
+import { isRead, type Read, reread } from './reread.ts'
 import { type Checked, check, type In, isSchema, type Out, type Schema } from './schema.ts'
 import { checkId, type StreamId } from './stream.ts'
 
@@ -38,8 +39,8 @@ export interface RecordedEvent<Type extends string = string, Data = unknown> ext
 }
 
 /**
- * What a kind and all that was made of it by `revise` and `tagged` have in common. Two kinds may have one type, in different
- * aggregates: an event of the log is of the kind that its aggregate declares.
+ * What a kind and all that was made of it by `revise` and `tagged` have in common. Two kinds may have one type, in
+ * different aggregates: an event of the log is of the kind that its aggregate declares.
  */
 export interface Family {
   readonly type: string
@@ -67,8 +68,8 @@ export interface EventKind<Type extends string, Input, Output, TaggedBy = unknow
   /** The tags that an event of this kind gets besides its command's. */
   readonly tagsOf: ((data: any) => readonly string[]) | undefined
   /**
-   * Adds the next shape of this event, and the function that lifts the shape before it. Tags stay as they were said; where they are
-   * made from what the next shape does not have, say `tagged` behind `revise`.
+   * Adds the next shape of this event, and the function that lifts the shape before it. Tags stay as they were said;
+   * where they are made from what the next shape does not have, say `tagged` behind `revise`.
    */
   revise<S extends Schema>(
     schema: S & ([Out<S>] extends [TaggedBy] ? unknown : 'its tags are made from the shape before: say .tagged last'),
@@ -77,8 +78,9 @@ export interface EventKind<Type extends string, Input, Output, TaggedBy = unknow
   /** Says which tags such an event gets, from its data (the newest schema's output). They can be filtered by. */
   tagged(tags: (data: Output) => readonly string[]): EventKind<Type, Input, Output, Output>
   /**
-   * Whether an event is of this kind, in any of its shapes; narrows it. One of the log is if a domain in this process has an aggregate of
-   * the event's that declares the kind; where none does, and for an event that was written by hand, the type alone decides.
+   * Whether an event is of this kind, in any of its shapes; narrows it. One of the log is if a domain in this process
+   * has an aggregate of the event's that declares the kind; where none does, and for an event that was written by hand,
+   * the type alone decides.
    */
   is(event: NewEvent): event is EventOf<EventKind<Type, Input, Output>>
 }
@@ -193,27 +195,32 @@ function isOnlyGood(kind: AnyEventKind, given: unknown): boolean {
 /**
  * Data as it was stored, lifted from its revision to the newest: the newest schema's output.
  *
- * Where the outcome is more than what is stored (an older revision, a default that the schema did not have when the event was stored),
- * it is made twice: a lift that makes up a new id each time gives every reader another event.
+ * Data of the newest revision is the output that was stored. Where the outcome is more than what is stored (an older
+ * revision, a default that the schema did not have when the event was stored), it is made twice: a lift that makes up a
+ * new id each time gives every reader another event.
  *
  * @throws EventError `EVENT_NEWER`, `EVENT_INVALID`, `EVENT_LIFT_FAILED`, `SCHEMA_UNSTABLE`
  */
 export function lift(kind: AnyEventKind, revision: number, data: Json): unknown {
   const known = kind.revisions.length
   if (revision > known) throw new EventError('EVENT_NEWER', { event: kind.type, revision, known })
-  const output = lifted(kind, revision, data)
-  if (revision === known && isItsJson(output, data, anyText)) return output
+  const { value, isMore } = read(kind, revision, data)
+  if (revision === known && !isMore) return value
+  const output = lifted(kind, revision, value)
   const seen = seenBy(kind.revisions[known - 1]!)
   const way = `${revision} ${changesOf(data, output)}`
   const isFirst = !seen.has(way) && seen.size < waitsMax
   if (isFirst) awaitAnotherMoment()
-  const path = difference(output, lifted(kind, revision, data))
+  const path = difference(output, lifted(kind, revision, read(kind, revision, data).value))
   if (path !== undefined) throw new EventError('SCHEMA_UNSTABLE', { event: kind.type, path })
   if (isFirst) seen.add(way)
   return output
 }
 
-/** A lift that reads the clock gives the same twice within a millisecond: the first event that is changed in some way waits for another one. */
+/**
+ * A lift that reads the clock gives the same twice within a millisecond: the first event that is changed in some way
+ * waits for another one.
+ */
 const seenWays = new WeakMap<Revision, Set<string>>()
 const waitsMax = 32
 
@@ -223,8 +230,13 @@ function seenBy(newest: Revision): Set<string> {
   return seen
 }
 
-function lifted(kind: AnyEventKind, revision: number, data: Json): unknown {
-  let output = run(kind, revision - 1, data, `as stored in revision ${revision}`)
+function read(kind: AnyEventKind, revision: number, data: Json): Read {
+  const found = reread(kind.revisions[revision - 1]!.schema, data)
+  return isRead(found) ? found : refuse(kind, found, `as stored in revision ${revision}`)
+}
+
+function lifted(kind: AnyEventKind, revision: number, read: unknown): unknown {
+  let output = read
   for (let next = revision; next < kind.revisions.length; next++) {
     let lifted: unknown
     try {

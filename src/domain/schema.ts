@@ -1,14 +1,14 @@
 /**
  * How Mneme uses a validator: synchronously, with all issues collected and turned into plain `{ path, message }`.
- * What is stored of an event is what its schema takes (`stored-form.ts`); what is handed out is the schema's output.
+ * What is stored of an event, and handed out, is the schema's output (`stored-form.ts`).
  */
 import type { StandardSchemaV1 } from './standard-schema.ts'
 
 /** Any validator that speaks Standard Schema: zod, valibot, arktype, Effect Schema and others. */
 export type Schema = StandardSchemaV1<any, any>
-/** What goes into a schema: the type that is stored. */
+/** What goes into a schema: the type that a decision gives. */
 export type In<S extends Schema> = StandardSchemaV1.InferInput<S>
-/** What comes out of a schema: the type that is handed out. */
+/** What comes out of a schema: the type that is stored, as JSON, and handed out. */
 export type Out<S extends Schema> = StandardSchemaV1.InferOutput<S>
 
 /** One thing that is wrong with some data, e.g. `{ path: 'address.zip', message: 'Too small' }`. */

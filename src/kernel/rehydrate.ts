@@ -6,6 +6,7 @@
 import { decode } from '../domain/encoding.ts'
 import { EventError } from '../domain/error.ts'
 import { type AnyEventKind, lift, type RecordedEvent } from '../domain/event.ts'
+import { unmarked } from '../domain/reread.ts'
 import type { StreamId } from '../domain/stream.ts'
 import type { EventStore, SnapshotStore, StoredEvent } from '../store/store.ts'
 import type { AggregateType } from './aggregate-type.ts'
@@ -161,7 +162,7 @@ export function recordedEvent(folds: AggregateType['folds'] | undefined, stored:
 
 /** The same for one of a kind; without a kind its data is as it is stored. */
 export function eventOf(kind: AnyEventKind | undefined, stored: StoredEvent): RecordedEvent {
-  const data = kind === undefined ? stored.data : lift(kind, stored.revision, stored.data)
+  const data = kind === undefined ? unmarked(stored.data) : lift(kind, stored.revision, stored.data)
   const { checksum: _, ...event } = stored
   return { ...event, data, recordedAt: new Date(stored.recordedAt) }
 }
