@@ -10,7 +10,7 @@ import { elapsedMs } from '../timers.ts'
 import { type CutLog, checkLog, endIn, noteMayLose } from './cut-check.ts'
 import { codes, Failure, isCode } from './failure.ts'
 import type { Settings } from './options.ts'
-import { hasSchema, makeOrCheckSchema, type Schema, schemaIn } from './schema.ts'
+import { hasSchema, keepIndexesTwice, makeOrCheckSchema, type Schema, schemaIn } from './schema.ts'
 import { checkWhole } from './whole-file.ts'
 
 /** How long a read waits where another process restores the log after a crash. */
@@ -76,6 +76,11 @@ export function openForWriting(settings: Settings): {
         makeOrCheckSchema(database, schema)
         database.exec('COMMIT')
       } else if (!isChecked) checkWhole(database, settings.prefix)
+      if (settings.keepIndexesTwice) {
+        database.exec('BEGIN IMMEDIATE')
+        keepIndexesTwice(database, settings.prefix)
+        database.exec('COMMIT')
+      }
       if (mayLoseOnPowerFailure) noteMayLose(database, schema)
       // What was cut is told once: the log begins again.
       if (cut !== undefined) database.exec('PRAGMA wal_checkpoint(TRUNCATE)')

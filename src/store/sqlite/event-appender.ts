@@ -23,6 +23,8 @@ import {
   type KnownKind,
   type KnownStream,
   type LogRow,
+  lostCommit,
+  lostStream,
   noLog,
   placeOfStream,
   type StreamRow,
@@ -30,6 +32,7 @@ import {
 import { codeOf, codes, Failure } from './failure.ts'
 import { type Flat, itemsPerCommit, itemsPerEvent, statusNumbers } from './protocol.ts'
 import type { Appending, ReservationBook } from './reservation-book.ts'
+import { type SecondIndexes, secondIndexesOf } from './second-indexes.ts'
 import { oneRow, prepareAll, type StatementSet } from './statement-set.ts'
 import type { WritingName } from './statements.ts'
 
@@ -78,6 +81,7 @@ const streamsMax = 100_000
 
 export class EventAppender {
   readonly #statements: StatementSet<WritingName>
+  readonly #second: SecondIndexes
   readonly #reservations: ReservationBook
   readonly #streams = new Map<string, Map<string, Stream>>()
   readonly #unsaved = new Set<Stream>()
@@ -92,8 +96,14 @@ export class EventAppender {
   #kindLast = 0
   #kindsSaved = 0
 
-  constructor(database: DatabaseSync, statements: StatementSet<WritingName>, reservations: ReservationBook) {
+  constructor(
+    database: DatabaseSync,
+    prefix: string,
+    statements: StatementSet<WritingName>,
+    reservations: ReservationBook,
+  ) {
     this.#statements = statements
+    this.#second = secondIndexesOf(database, prefix)
     this.#reservations = reservations
     const { dataVersion } = prepareAll(database, { dataVersion: 'PRAGMA data_version' })
     this.#dataVersion = () => oneRow<[number]>(dataVersion)![0]
@@ -220,9 +230,9 @@ export class EventAppender {
         isFirst ? checksumOfValues(checksum, count, command, digest) : null,
       )
     } catch (error) {
-      const isRepeated = isFirst && codeOf(error) === codes.constraintUnique
-      if (isRepeated && this.#stored(stream, commitId) !== undefined) return undefined
-      throw error
+      if (codeOf(error) !== codes.constraintUnique) throw error
+      if (isFirst && this.#stored(stream, commitId) !== undefined) return undefined
+      throw damagedEvent(position, 'an index has it already')
     }
     this.#head = position
     stream.sequence = sequence
@@ -233,7 +243,10 @@ export class EventAppender {
   /** What a commit's answer says behind its status, if the commit is stored. */
   #stored(stream: Stream, commitId: string): readonly (string | number | null)[] | undefined {
     const first = oneRow<CommitRow>(this.#statements.commit, stream.number, commitId)
+    const isMissed = first === undefined && this.#second !== undefined
+    if (isMissed && oneRow(this.#second.commit, stream.number, commitId) !== undefined) throw lostCommit(commitId)
     if (first === undefined) return undefined
+    if (first[5] !== commitId) throw lostCommit(commitId)
     const event = this.#check(first, stream)
     const { sequence, position } = event
     const { count, command } = commitOf(first)
@@ -267,6 +280,7 @@ export class EventAppender {
   #load(id: StreamId): Stream {
     const row = oneRow<StreamRow>(this.#statements.stream, id.aggregate, id.id)
     if (row === undefined) {
+      if (oneRow(this.#statements.streamAgain, id.aggregate, id.id) !== undefined) throw lostStream(id)
       const seed = seedOfStream(id)
       return { id, seed, number: ++this.#streamLast, sequence: 0, checksum: 0, sizeMax: 0, state: 'new' }
     }

@@ -11,13 +11,14 @@ import type { Range } from '../range.ts'
 import type { LogPlace, Page, ReadAllOptions, ReadOptions, Receipt, StoredEvent, StreamEnd } from '../store.ts'
 import { readBatches } from './batch-read.ts'
 import type { Breather } from './breather.ts'
-import { type CommitRow, commitOf, damagedEnd, damagedEvent, type LogRow, noLog } from './event-row.ts'
+import { type CommitRow, commitOf, damagedEnd, damagedEvent, type LogRow, lostCommit, noLog } from './event-row.ts'
 import { EventSource } from './event-source.ts'
 import { storeNamed } from './failure.ts'
 import { IndexRead } from './index-read.ts'
 import { Names } from './names.ts'
 import type { Settings } from './options.ts'
 import { Progress } from './progress.ts'
+import { type SecondIndexes, secondIndexesOf } from './second-indexes.ts'
 import { oneRow, prepareAll, type StatementSet } from './statement-set.ts'
 import { type ReadingName, readingIn } from './statements.ts'
 
@@ -34,6 +35,7 @@ export class EventReader {
   readonly #store: string
   readonly #database: DatabaseSync
   readonly #statements: StatementSet<ReadingName>
+  readonly #second: SecondIndexes
   readonly #names: Names
   readonly #source: EventSource
   readonly #byIndex: IndexRead
@@ -43,6 +45,7 @@ export class EventReader {
     this.#store = storeNamed(path)
     this.#database = database
     this.#statements = prepareAll(database, readingIn(prefix))
+    this.#second = secondIndexesOf(database, prefix)
     this.#names = new Names(database, prefix)
     this.#source = new EventSource(database, prefix, this.#names)
     this.#byIndex = new IndexRead(database, prefix, this.#source, breather)
@@ -55,9 +58,13 @@ export class EventReader {
 
   findCommit(stream: StreamId, commitId: string): Receipt | undefined {
     const number = this.#names.row(stream)?.number
-    const first = number && oneRow<CommitRow>(this.#statements.commit, number, commitId)
-    if (first === undefined || first === 0) return undefined
-    const known = this.#names.stream(number!, stream)
+    if (number === undefined) return undefined
+    const first = oneRow<CommitRow>(this.#statements.commit, number, commitId)
+    const isMissed = first === undefined && this.#second !== undefined
+    if (isMissed && oneRow(this.#second.commit, number, commitId) !== undefined) throw lostCommit(commitId)
+    if (first === undefined) return undefined
+    if (first[5] !== commitId) throw lostCommit(commitId)
+    const known = this.#names.stream(number, stream)
     const { sequence, position, checksum } = this.#source.of(first, known)
     const { count, ...mark } = commitOf(first)
     const end = position + count - 1
@@ -165,19 +172,22 @@ export class EventReader {
       ...{ source: this.#source, breather: this.#breather, place: 'position', isWhole: false },
       read: (part, count) => this.#source.rows(name, sizeMax, part.from, part.to, list, count),
     })
-    this.#checkWhole(progress, near)
+    this.#checkWhole(progress, near, list)
     if (progress.isFull) return
     await this.#byIndex.read(progress, backward ? { from, to: near.from } : { from: near.to, to }, kinds, options)
   }
 
-  /** Whether no event is missing where it was looked. If all matched, each is there. @throws Failure */
-  #checkWhole({ events, next, reading: { limit, backward } }: Progress, { from, to }: Range): void {
+  /** Whether no event is missing where it was looked, or passed over. If all matched, each is there. @throws Failure */
+  #checkWhole({ events, next, reading: { limit, backward } }: Progress, { from, to }: Range, kinds: string): void {
     const end = next !== undefined || events.length >= limit ? events.at(-1)!.position : backward ? from : to - 1
     const looked = backward ? { from: end, to } : { from, to: end + 1 }
     const expected = looked.to - looked.from
     if (expected <= events.length) return
     const count = oneRow<[number]>(this.#statements.count, looked.from, looked.to)![0]
-    if (count < expected) throw damagedEvent(`${looked.from} to ${looked.to - 1}`, `there are only ${count}`)
+    const place = `${looked.from} to ${looked.to - 1}`
+    if (count < expected) throw damagedEvent(place, `there are only ${count}`)
+    const named = oneRow<[number]>(this.#statements.countOfKinds, kinds, looked.from, looked.to)![0]
+    if (named !== events.length) throw damagedEvent(place, `${events.length} match, and ${named} by an index`)
   }
 
   /** All of it sees the same state of the log. */

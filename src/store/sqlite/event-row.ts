@@ -128,6 +128,16 @@ export function damagedEvent(position: unknown, reason: string): Failure {
   return new Failure({ kind: 'damaged', where: `the event at position ${position}`, reason })
 }
 
+/** A stream that only one of two indexes has. */
+export function lostStream(id: StreamId): Failure {
+  return damaged(`the stream ${JSON.stringify(id)}`, 'an index lacks it, and another has it')
+}
+
+/** A commit that only one of two indexes has, or that an index has under another id. */
+export function lostCommit(commitId: string): Failure {
+  return damaged(`the commit ${JSON.stringify(commitId)}`, 'an index lacks it, or has another under its id')
+}
+
 /** A log whose last event is not the one that was stored last. */
 export function damagedEnd(last: unknown, head: unknown): Failure {
   return new Failure({

@@ -36,7 +36,7 @@ export class GroupTransaction {
     this.#settings = settings
     this.#files = files
     this.#reservations = new ReservationBook(statements)
-    this.#appender = new EventAppender(database, statements, this.#reservations)
+    this.#appender = new EventAppender(database, settings.prefix, statements, this.#reservations)
     this.#documents = new DocumentWriter(statements)
   }
 

@@ -1,13 +1,14 @@
 /** Reads the events whose positions the indexes of tags and kinds agree on, and looks at so many entries of them at the most. */
-import type { DatabaseSync } from 'node:sqlite'
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { matches } from '../page.ts'
 import type { Range } from '../range.ts'
 import type { ReadAllOptions } from '../store.ts'
 import type { Breather } from './breather.ts'
-import { damagedEvent, sizeOf } from './event-row.ts'
+import { damaged, damagedEvent, sizeOf } from './event-row.ts'
 import type { EventSource } from './event-source.ts'
 import { agree, indexed, type Positions, union } from './positions.ts'
 import type { Progress } from './progress.ts'
+import { type SecondIndexes, secondIndexesOf } from './second-indexes.ts'
 import { allRows, prepareAll, type StatementSet } from './statement-set.ts'
 import { type ReadingName, readingIn } from './statements.ts'
 
@@ -18,11 +19,13 @@ const stepsBetween = 100
 
 export class IndexRead {
   readonly #statements: StatementSet<ReadingName>
+  readonly #second: SecondIndexes
   readonly #source: EventSource
   readonly #breather: Breather
 
   constructor(database: DatabaseSync, prefix: string, source: EventSource, breather: Breather) {
     this.#statements = prepareAll(database, readingIn(prefix))
+    this.#second = secondIndexesOf(database, prefix)
     this.#source = source
     this.#breather = breather
   }
@@ -72,13 +75,23 @@ export class IndexRead {
     backward: boolean,
     examine: (count: number) => void,
   ): Positions {
-    const statement = this.#statements[`${index}${backward ? 'Backward' : 'Forward'}`]
-    return indexed((at, count) => {
+    const name = `${index}${backward ? 'Backward' : 'Forward'}` as const
+    const read = (statement: StatementSync, at: number, count: number) => {
       const rows = backward
         ? allRows<[number]>(statement, key, from, at + 1, count)
         : allRows<[number]>(statement, key, at, to, count)
-      examine(rows.length)
       return rows.map(([position]) => position)
+    }
+    return indexed((at, count) => {
+      const positions = read(this.#statements[name], at, count)
+      if (this.#second !== undefined && !isSame(positions, read(this.#second[name], at, count))) {
+        throw damaged(`an index of a ${index}`, 'it lacks what another has')
+      }
+      examine(positions.length)
+      return positions
     }, backward)
   }
 }
+
+const isSame = (some: readonly number[], others: readonly number[]): boolean =>
+  some.length === others.length && some.every((position, i) => position === others[i])

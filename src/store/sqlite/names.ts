@@ -10,6 +10,7 @@ import {
   damaged,
   type KnownKind,
   type KnownStream,
+  lostStream,
   placeOfStream,
   type StreamPlace,
   type StreamRow,
@@ -38,7 +39,9 @@ export class Names {
   /** The row of a stream as it is now; undefined if it has no event. */
   row(id: StreamId): StreamPlace | undefined {
     const row = oneRow<StreamRow>(this.#statements.stream, id.aggregate, id.id)
-    return row && placeOfStream(id, row)
+    if (row !== undefined) return placeOfStream(id, row)
+    if (oneRow(this.#statements.streamAgain, id.aggregate, id.id) !== undefined) throw lostStream(id)
+    return undefined
   }
 
   /** @throws Failure if there is no such stream, or it is not the one that is expected */

@@ -9,6 +9,9 @@
  *   read many at a time.
  * - `commit_size`, and which command it was for, are set on a commit's first event only. The partial index over those rows makes a commit id unique in
  *   its stream, costs one entry a commit, and finds the whole commit.
+ * - What is not found by an index is not there, or the index has lost it, and SQLite has no checksums that would tell. So streams have two
+ *   indexes, and nothing is said to be missing that only one of them lacks. Commits, kinds and tags have two if the store is told to keep them
+ *   (`keepIndexesTwice`), since that makes each write slower.
  * - Triggers keep everybody, a person at a prompt included, from changing or deleting what happened. They cannot stop
  *   someone who drops them, or who writes REPLACE without `PRAGMA recursive_triggers`.
  */
@@ -65,11 +68,18 @@ CREATE TABLE ${prefix}events (
 CREATE UNIQUE INDEX ${prefix}events_by_stream ON ${prefix}events (stream, sequence);
 CREATE UNIQUE INDEX ${prefix}events_by_commit ON ${prefix}events (stream, commit_id) WHERE commit_size IS NOT NULL;
 CREATE INDEX ${prefix}events_by_kind ON ${prefix}events (kind);
+CREATE UNIQUE INDEX ${prefix}streams_again ON ${prefix}streams (aggregate, id);
 CREATE TABLE ${prefix}event_tags (
   tag TEXT NOT NULL,
   position INTEGER NOT NULL REFERENCES ${prefix}events (position),
   PRIMARY KEY (tag, position)
 ) STRICT, WITHOUT ROWID;
+`
+
+const twiceIn = (prefix: string): string => `
+CREATE UNIQUE INDEX ${prefix}events_by_commit_again ON ${prefix}events (stream, commit_id) WHERE commit_size IS NOT NULL;
+CREATE INDEX ${prefix}events_by_kind_again ON ${prefix}events (kind);
+CREATE INDEX ${prefix}event_tags_again ON ${prefix}event_tags (tag, position);
 `
 
 const documentsIn = (prefix: string): string => `
@@ -178,6 +188,20 @@ export function hasSchema(database: DatabaseSync, schema: Schema): boolean {
   if (found.size === 0) return false
   checkSchema(database, schema, found)
   return true
+}
+
+/** Makes the second indexes if they are not there. The caller has begun a transaction that writes. */
+export function keepIndexesTwice(database: DatabaseSync, prefix: string): void {
+  if (!hasIndexesTwice(database, prefix)) database.exec(twiceIn(prefix))
+}
+
+/** Whether the indexes of commits, kinds and tags are kept twice in this file. */
+export function hasIndexesTwice(database: DatabaseSync, prefix: string): boolean {
+  const names = ['events_by_commit_again', 'events_by_kind_again', 'event_tags_again'].map(
+    (name) => `'${prefix}${name}'`,
+  )
+  const row = database.prepare(`SELECT count(*) AS n FROM sqlite_schema WHERE type = 'index' AND name IN (${names})`)
+  return Number(row.get()!['n']) === names.length
 }
 
 /** What there is under the store's names, which are none but the store's in whatever case. */

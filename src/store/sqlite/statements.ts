@@ -42,26 +42,44 @@ export const lightIn = (prefix: string) => batchesIn(prefix, 'light')
 
 export type BatchName = keyof ReturnType<typeof lightIn>
 
+const kindsBy = (prefix: string, index: string) => `SELECT position FROM ${prefix}events INDEXED BY ${prefix}${index}
+  WHERE kind = ? AND position >= ? AND position < ? ORDER BY position`
+const tagsBy = (prefix: string, index: string) => `SELECT position FROM ${prefix}event_tags INDEXED BY ${index}
+  WHERE tag = ? AND position >= ? AND position < ? ORDER BY position`
+const commitBy = (prefix: string, index: string, columns: string) =>
+  `SELECT ${columns} FROM ${prefix}events INDEXED BY ${prefix}${index}
+    WHERE stream = ? AND commit_id = ? AND commit_size IS NOT NULL`
+
+/** What either thread asks the second indexes, where they are kept. */
+export const twiceIn = (prefix: string) => ({
+  kindForward: `${kindsBy(prefix, 'events_by_kind_again')} LIMIT ?`,
+  kindBackward: `${kindsBy(prefix, 'events_by_kind_again')} DESC LIMIT ?`,
+  tagForward: `${tagsBy(prefix, `${prefix}event_tags_again`)} LIMIT ?`,
+  tagBackward: `${tagsBy(prefix, `${prefix}event_tags_again`)} DESC LIMIT ?`,
+  commit: commitBy(prefix, 'events_by_commit_again', 'position'),
+})
+
+export type TwiceName = keyof ReturnType<typeof twiceIn>
+
 /** What the caller's thread runs. */
 export const readingIn = (prefix: string) => ({
   ...batchesIn(prefix, 'whole'),
   head: `SELECT (SELECT max(position) FROM ${prefix}events), head, size_max, kinds FROM ${prefix}log WHERE id = 1`,
-  stream: `SELECT number, sequence, checksum, size_max, own_checksum FROM ${prefix}streams WHERE aggregate = ? AND id = ?`,
+  stream: `SELECT number, sequence, checksum, size_max, own_checksum
+    FROM ${prefix}streams INDEXED BY sqlite_autoindex_${prefix}streams_1 WHERE aggregate = ? AND id = ?`,
+  streamAgain: `SELECT number FROM ${prefix}streams INDEXED BY ${prefix}streams_again WHERE aggregate = ? AND id = ?`,
   streamId: `SELECT aggregate, id FROM ${prefix}streams WHERE number = ?`,
   kindsBehind: `SELECT number, aggregate, type, revision, checksum FROM ${prefix}kinds WHERE number > ? ORDER BY number`,
   count: `SELECT count(*) FROM ${prefix}events WHERE position >= ? AND position < ?`,
   checksum: `SELECT checksum FROM ${prefix}events WHERE position = ?`,
   one: `SELECT ${event} FROM ${prefix}events WHERE position = ?`,
-  kindForward: `SELECT position FROM ${prefix}events WHERE kind = ? AND position >= ? AND position < ?
-    ORDER BY position LIMIT ?`,
-  kindBackward: `SELECT position FROM ${prefix}events WHERE kind = ? AND position >= ? AND position < ?
-    ORDER BY position DESC LIMIT ?`,
-  tagForward: `SELECT position FROM ${prefix}event_tags WHERE tag = ? AND position >= ? AND position < ?
-    ORDER BY position LIMIT ?`,
-  tagBackward: `SELECT position FROM ${prefix}event_tags WHERE tag = ? AND position >= ? AND position < ?
-    ORDER BY position DESC LIMIT ?`,
-  commit: `SELECT ${first} FROM ${prefix}events
-    WHERE stream = ? AND commit_id = ? AND commit_size IS NOT NULL`,
+  countOfKinds: `SELECT count(*) FROM ${prefix}events INDEXED BY ${prefix}events_by_kind
+    WHERE kind IN (SELECT value FROM json_each(?)) AND position >= ? AND position < ?`,
+  kindForward: `${kindsBy(prefix, 'events_by_kind')} LIMIT ?`,
+  kindBackward: `${kindsBy(prefix, 'events_by_kind')} DESC LIMIT ?`,
+  tagForward: `${tagsBy(prefix, `sqlite_autoindex_${prefix}event_tags_1`)} LIMIT ?`,
+  tagBackward: `${tagsBy(prefix, `sqlite_autoindex_${prefix}event_tags_1`)} DESC LIMIT ?`,
+  commit: commitBy(prefix, 'events_by_commit', first),
   snapshot: `SELECT sequence, state_revision, event_checksum, fingerprint, taken_at, state, checksum
     FROM ${prefix}snapshots
     WHERE aggregate = ? AND id = ? AND sequence <= ? ORDER BY sequence DESC LIMIT 1`,
@@ -104,9 +122,9 @@ export const checkingIn = (prefix: string) => ({
 
 /** What the writer's thread runs. */
 export const writingIn = (prefix: string) => {
-  const { head, stream, one, commit, checkpoint } = readingIn(prefix)
+  const { head, stream, streamAgain, one, commit, checkpoint } = readingIn(prefix)
   return {
-    ...{ head, stream, one, commit, checkpoint },
+    ...{ head, stream, streamAgain, one, commit, checkpoint },
     saveHead: `UPDATE ${prefix}log SET head = ?, size_max = ?, kinds = ? WHERE id = 1`,
     lastStream: `SELECT max(number) FROM ${prefix}streams`,
     lastSequence: `SELECT max(sequence) FROM ${prefix}events WHERE stream = ?`,
