@@ -39,6 +39,11 @@ export class Leader {
     return this.#leadership.tenure
   }
 
+  /** Whether this process leads, and nobody else can. */
+  get isSafe(): boolean {
+    return this.#leadership.isSafe
+  }
+
   /** Until when another process leads, if it did when this one asked last. */
   get othersUntil(): number | undefined {
     return this.#leadership.othersUntil

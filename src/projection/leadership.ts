@@ -42,6 +42,11 @@ export class Leadership {
     return this.#held
   }
 
+  /** Whether nobody else can have the lease now. */
+  get isSafe(): boolean {
+    return this.#held && this.#options.environment.elapsed() < this.#heldUntil
+  }
+
   /** How often the store was asked. */
   get renewals(): number {
     return this.#renewals

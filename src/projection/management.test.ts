@@ -174,6 +174,28 @@ describe('Of several domains on one store', () => {
     assert.deepEqual(await counts.sums.get('a', { atLeast }), { sum: 4, events: 1 })
   })
 
+  test('none reads rows as of a position that they were at before another has reset them', async () => {
+    const store = memory()
+    await using first = await follow({ store })
+    await until('the first runs', async () => (await state(first)) === 'running')
+    await using second = await follow({ store })
+    await using reader = await start({ store })
+    const atLeast = await add(first, 3)
+    for (const each of [second, reader]) {
+      assert.deepEqual(await each.sums.get('a', { atLeast }), { sum: 3, events: 1 })
+    }
+    await first.projections.pause('sums')
+    await first.projections.reset('sums', { from: 1 })
+    for (const each of [first, second, reader]) {
+      await assert.rejects(each.sums.get('a', { atLeast, timeoutMs: 1 }), { code: 'PROJECTION_BEHIND' })
+      await assert.rejects(each.sums.find({}, { atLeast, timeoutMs: 1 }), { code: 'PROJECTION_BEHIND' })
+    }
+    await first.projections.resume('sums')
+    for (const each of [first, second]) {
+      assert.deepEqual(await each.sums.get('a', { atLeast }), { sum: 3, events: 1 })
+    }
+  })
+
   test('a paused one keeps the others from going on', async () => {
     const store = memory()
     const environment = manualEnvironment()

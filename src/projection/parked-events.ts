@@ -25,9 +25,11 @@ export interface ParkedEvent {
   readonly command?: JsonObject
 }
 
-/** With what it takes to schedule its command again. */
+/** With what it takes to schedule its command again, or to handle it for the first time. */
 interface StoredParkedEvent extends ParkedEvent {
   readonly timer?: Timer
+  /** A program that does not handle it has passed it over: it was never tried. */
+  readonly isPassedOver?: true
 }
 
 const parkedPrefix = `${ownMark}parked `
@@ -39,12 +41,15 @@ export class ParkedEvents {
   readonly #parked = new Map<number, Map<string, StoredParkedEvent>>()
   /** How many parked events have a key. */
   readonly #blocked = new Map<string, number>()
+  /** The positions of those that were never tried, in the order in which they came. */
+  readonly #passedOver = new Set<number>()
   #size = 0
 
   /** Forgets all, and reads what is stored. */
   async load(store: ProjectionStore, name: string, breath: Breath): Promise<void> {
     this.#parked.clear()
     this.#blocked.clear()
+    this.#passedOver.clear()
     this.#size = 0
     for await (const row of parkedRows(store, name, breath)) this.apply([row])
   }
@@ -63,6 +68,11 @@ export class ParkedEvents {
     return this.#parked.get(position)?.has(parkedKey(position)) === true
   }
 
+  /** The events that were never tried, in the order of the log. */
+  *passedOver(): Iterable<ParkedEvent> {
+    for (const position of this.#passedOver) yield this.#parked.get(position)!.get(parkedKey(position))!
+  }
+
   /** In the order of the log. */
   all(breath: Breath): Promise<readonly ParkedEvent[]> {
     const all: ParkedEvent[] = []
@@ -78,9 +88,11 @@ export class ParkedEvents {
       const there = this.#parked.get(position) ?? new Map<string, StoredParkedEvent>()
       this.#size -= there.size
       for (const each of there.get(key)?.keys ?? []) this.#count(each, -1)
+      if (key === parkedKey(position)) this.#passedOver.delete(position)
       if (value === undefined) there.delete(key)
       else {
         const parked = parkedOf(value)
+        if (parked.isPassedOver) this.#passedOver.add(position)
         there.set(key, parked)
         for (const each of parked.keys) this.#count(each, 1)
       }
@@ -119,7 +131,7 @@ export async function listParked(
 ): Promise<readonly ParkedEvent[]> {
   const parked: ParkedEvent[] = []
   for await (const { value } of parkedRows(store, name, breath)) {
-    const { timer: _, ...rest } = parkedOf(value!)
+    const { timer: _, isPassedOver: __, ...rest } = parkedOf(value!)
     parked.push(rest)
   }
   return parked
@@ -149,6 +161,12 @@ export function parkedRow(
   if (scheduled === undefined) return { key, value }
   const { key: _, tries: __, ...timer } = scheduled
   return { key, value: { ...value, command: timer.command, timer: { ...timer } } }
+}
+
+/** The row that parks an event which a program has passed over that does not handle it. */
+export function passedOverRow(event: StoredEvent, parkedAt: number): Row {
+  const { key, value } = parkedRow(event, [], 'a program that does not handle it has passed over it', parkedAt)
+  return { key, value: { ...(value as JsonObject), isPassedOver: true } }
 }
 
 /** Whether a row parks something at a position, or before. */

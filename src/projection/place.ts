@@ -9,11 +9,9 @@ import { Checkpoint, type When, type Work } from './checkpoint.ts'
 import { Exclusive } from './exclusive.ts'
 import { deleteForgotten } from './forgetting.ts'
 import { retiredAt } from './generations.ts'
-import { listParked, type ParkedEvent, ParkedEvents, parkedRow } from './parked-events.ts'
+import { listParked, type ParkedEvent, ParkedEvents, passedOverRow } from './parked-events.ts'
 import type { Home, KnownRows, PlaceOptions, Retry } from './place-options.ts'
 import type { RetryResult, StepResult } from './stepper.ts'
-
-const passedOverReason = 'a program that does not handle it has passed over it'
 
 export class Place {
   readonly #options: PlaceOptions
@@ -31,7 +29,6 @@ export class Place {
   /** The last term of this runner's, and how often it found that there was another's in between. */
   #ownTerm = 0
   #othersLed = 0
-  #passedOver: number[] = []
 
   constructor(options: PlaceOptions) {
     const { name, store, lead, home, rows } = options
@@ -49,11 +46,6 @@ export class Place {
   /** The same as a place in the log. */
   get here(): LogPlace {
     return this.#checkpoint.place
-  }
-
-  /** Positions of parked events that a program of before has passed over; who handles one takes it out. */
-  get passedOver(): number[] {
-    return this.#passedOver
   }
 
   /** A number that is another one when somebody else has led. */
@@ -347,18 +339,16 @@ export class Place {
   }
 
   /**
-   * Puts aside what the program before has passed over, to be handled in this term.
+   * Puts aside what the program before has passed over, to be handled first.
    *
    * @returns false if another runner was faster
    */
   async #parkPassedOver(breath: Breath): Promise<boolean> {
     const { recognition, environment } = this.#options
-    this.#passedOver = []
     for await (const events of recognition.passedOver(this.position, breath)) {
       if (events.length === 0) continue
-      const rows = events.map((event) => parkedRow(event, [], passedOverReason, environment.now()))
+      const rows = events.map((event) => passedOverRow(event, environment.now()))
       if (!(await this.#checkpoint.advance(this.here, rows, 'durably'))) return false
-      this.#passedOver.push(...events.map(({ position }) => position))
     }
     return true
   }

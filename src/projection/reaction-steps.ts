@@ -17,7 +17,7 @@ import { EventFlow } from './event-flow.ts'
 import { EventRun, type RunContext } from './event-run.ts'
 import { Growth } from './growth.ts'
 import { beforeNewer, refuseNewer } from './newer-events.ts'
-import { isParkedUpTo, type ParkedEvent, unparkedRow } from './parked-events.ts'
+import { behindKey, isParkedUpTo, type ParkedEvent, unparkedRow } from './parked-events.ts'
 import { Place } from './place.ts'
 import type { UnderWay } from './place-options.ts'
 import type { ReactionStepsOptions } from './reaction-call.ts'
@@ -49,8 +49,8 @@ export class ReactionSteps implements Stepper {
   readonly #flow: EventFlow
   readonly #due: DueCommands
   readonly #breath: Breath
-  /** What was passed over and has been told. */
-  #warnedOf: readonly number[] = []
+  /** How often others had led when what was passed over was told last. */
+  #warnedIn: number | undefined
   /** Rings when there may be something to do within a step. */
   readonly #bell = new Bell()
   /** The last place that was read, if something behind the checkpoint was. */
@@ -112,7 +112,8 @@ export class ReactionSteps implements Stepper {
       size: 1,
       attempt: async ([one], blocks) => {
         const { position, command, keys } = one!
-        if (command === undefined) return keys.some(blocks) || this.#retry(position, signal)
+        if (command === undefined)
+          return keys.some(blocks) || this.#handleParked(position, (run) => run.attempt(signal))
         // A scheduled command waits for its time again, which has come.
         return this.#place.keep(this.#place.parked.timerRows(position))
       },
@@ -128,9 +129,11 @@ export class ReactionSteps implements Stepper {
   }
 
   async #step(signal: AbortSignal): Promise<StepResult | undefined> {
-    if (!(await this.#handlePassedOver(signal))) return undefined
     const fired = await this.#due.fire(signal, stepMsMax)
     if (fired === 'overtaken') return undefined
+    const passedOver = await this.#handlePassedOver(signal)
+    if (passedOver === 'overtaken') return undefined
+    if (passedOver === 'some') return { events: 0, caughtUp: signal.aborted }
     const dueMs = fired === 'all' ? await this.#due.restMs() : Number.POSITIVE_INFINITY
     const handled = await this.#handle(signal, Math.min(stepMsMax, dueMs))
     if (handled === undefined) return undefined
@@ -269,31 +272,61 @@ export class ReactionSteps implements Stepper {
     this.#read = undefined
   }
 
-  /** Handles what a program of before has passed over; what fails stays parked. False if another runner was faster. */
-  async #handlePassedOver(signal: AbortSignal): Promise<boolean> {
-    const { passedOver, parked } = this.#place
-    if (passedOver.length === 0) return true
-    // Events with one key are handled one after the other, so nothing may be under way.
-    if (!(await this.#underWay.finish())) return false
-    const { environment, warn, name, lead } = this.#options
+  /**
+   * Handles what a program of before has passed over, as the policy says, and nothing behind it meanwhile: `some` if there is more than what
+   * a step may take.
+   */
+  async #handlePassedOver(signal: AbortSignal): Promise<'all' | 'some' | 'overtaken'> {
+    const { environment, lead } = this.#options
     const end = environment.elapsed() + stepMsMax
-    if (this.#warnedOf !== passedOver) {
-      this.#warnedOf = passedOver
-      const count = passedOver.length === 1 ? 'One event' : `${passedOver.length} events`
-      const message = `${count} that the ${name} handles: passed over by a program that does not handle such events, and handled now`
-      warn({ code: 'REACTION_PASSED_OVER', message })
+    for (;;) {
+      const next = this.#nextPassedOver()
+      if (next === undefined) return 'all'
+      if (signal.aborted || environment.elapsed() >= end) return 'some'
+      await this.#breath.pause()
+      this.#warnOfPassedOver()
+      // Events with one key are handled one after the other, so nothing may be under way.
+      if (!((await this.#underWay.finish()) && (await lead.keepLead()))) return 'overtaken'
+      const { position } = next
+      const isHandled = await this.#handleParked(position, async (run) => {
+        const behind = run.keys.waitsFor.find((key) => this.#place.parked.blocks(key))
+        if (behind !== undefined) {
+          run.park(behindKey(behind))
+          return 'done'
+        }
+        const ended = await run.handle(signal)
+        if (typeof ended !== 'string') throw ended.thrown
+        return ended
+      })
+      if (!isHandled) return 'overtaken'
+      if (!this.#place.parked.holds(position)) lead.tries.over(position)
     }
-    while (passedOver.length > 0 && !signal.aborted && environment.elapsed() < end) {
-      if (!(await lead.keepLead())) return false
-      const [position] = passedOver
-      if (parked.holds(position!) && !(await this.#retry(position!, signal))) return false
-      passedOver.shift()
-    }
-    return true
   }
 
-  /** Handles a parked event once more; false if another runner was faster. */
-  async #retry(position: number, signal: AbortSignal): Promise<boolean> {
+  /** The first event that was passed over and that this program handles. */
+  #nextPassedOver(): ParkedEvent | undefined {
+    for (const event of this.#place.parked.passedOver()) {
+      if (this.#options.kinds.of(event) !== undefined) return event
+    }
+    return undefined
+  }
+
+  #warnOfPassedOver(): void {
+    const { othersLed, parked } = this.#place
+    if (this.#warnedIn === othersLed) return
+    this.#warnedIn = othersLed
+    const { name, warn } = this.#options
+    const count = [...parked.passedOver()].length
+    const what = count === 1 ? 'One event' : `${count} events`
+    const message = `${what} that the ${name} handles: passed over by a program that does not handle such events, and handled now`
+    warn({ code: 'REACTION_PASSED_OVER', message })
+  }
+
+  /** Handles a parked event in some way, and saves what came of it if it is done; false if another runner was faster. */
+  async #handleParked(
+    position: number,
+    handle: (run: EventRun) => Promise<'done' | 'failed' | 'later' | 'overtaken'>,
+  ): Promise<boolean> {
     const { store, name } = this.#options
     const [stored] = await readEach(store, [position], this.#place.here)
     refuseNewer([stored!], this.#kindOf)
@@ -303,7 +336,7 @@ export class ReactionSteps implements Stepper {
     await states.use(keys, (some) => store.loadRows(name, some))
     try {
       if (!(await this.#place.isCurrent())) return false
-      const end = await run.attempt(signal)
+      const end = await handle(run)
       if (end !== 'done') return end !== 'overtaken'
       return await this.#place.keep([unparkedRow(position), ...run.rows])
     } finally {

@@ -8,6 +8,7 @@ import { backOffMs, type Environment, sleep } from '../kernel/environment.ts'
 import type { Warn } from '../kernel/warning.ts'
 import type { EventStore, LeaseStore, ProjectionStore } from '../store/store.ts'
 import { givenIfFinal, isFinal, isNewer, isStillLeft, LeftToNewer } from './blame.ts'
+import { DueTime } from './due-time.ts'
 import { Exclusive } from './exclusive.ts'
 import { Leader } from './leader.ts'
 import type { ParkedEvent } from './parked-events.ts'
@@ -109,11 +110,7 @@ export class Runner {
     this.#waiters.begin()
     this.#stopping = new AbortController()
     const { signal } = this.#stopping
-    const before = this.#running
-    this.#running = (async () => {
-      await before
-      await this.#follow(from, signal)
-    })()
+    this.#running = Promise.resolve(this.#running).then(() => this.#follow(from, signal))
   }
 
   /** Ends the run after the step that is under way, and saves how far it came. */
@@ -233,13 +230,15 @@ export class Runner {
   async reached({ atLeast, timeoutMs = waitTimeoutMsDefault, signal }: WaitOptions): Promise<void> {
     signal?.throwIfAborted()
     if (atLeast === undefined) return
-    if (this.#running === undefined && this.#steps.position < atLeast) await this.#steps.look()
+    // Elsewhere it may have gone on, or been reset.
+    const leads = this.#state === 'running' && this.#leader.isSafe
+    if (!leads && (this.#waiters.failure === undefined || this.#steps.position >= atLeast)) await this.#steps.look()
     const isThere = this.#steps.position >= atLeast
     const reached = this.#waiters.wait(atLeast, timeoutMs, signal)
     this.#asked.abort()
     await reached
     // One who has just come there has read the log. Else the position may be of a log that is not there any more.
-    if (isThere || this.#state !== 'running') await this.#checkPlace()
+    if (isThere || !leads) await this.#checkPlace()
   }
 
   /** Why nothing is read of what was handled: the log that it was handled from was replaced, or another definition handled it. */
@@ -298,7 +297,7 @@ export class Runner {
     }
     await this.#steps.beginBehind(from - 1)
     // When there is something to do even if the log does not grow.
-    let dueAt = Number.NEGATIVE_INFINITY
+    const due = new DueTime(environment)
     let mayHaveGrown = true
     let { renewals, tenure } = this.#leader
     while (!signal.aborted && (await this.#leader.take())) {
@@ -315,16 +314,16 @@ export class Runner {
         continue
       }
       this.#state = 'running'
-      if (mayHaveGrown || environment.elapsed() >= dueAt) {
+      if (mayHaveGrown || due.isOver) {
         follower.mark()
         const { caughtUp, restMs = Number.POSITIVE_INFINITY } = await this.#steps.step(signal)
         this.#failures = 0
         this.#tries.storeIsBack()
         await this.#breath.pause()
         mayHaveGrown = !caughtUp
-        dueAt = environment.elapsed() + restMs
+        due.set(restMs)
       }
-      const mostMs = Math.min(dueAt - environment.elapsed(), leaseMs)
+      const mostMs = Math.min(due.restMs, leaseMs)
       if (mayHaveGrown || mostMs <= 0) continue
       mayHaveGrown = await follower.wait(signal, { examined: () => this.#steps.position, mostMs })
       // Nothing happens: those who look from elsewhere see how far this is.

@@ -162,6 +162,17 @@ describe('Scheduled commands', () => {
     assert.deepEqual(await rungOf(clocks, 'a'), [-5, 0, 0.25, 1000, 1000, 1000.5, 5000, ...sevens, 10_000])
   })
 
+  test('are sent when the clock has jumped ahead, though the log does not grow', async () => {
+    const environment = manualEnvironment({ now: begin })
+    await using clocks = await start({ store: memory(), environment, projections: 'automatic', leaseMs: 3_000 })
+    await clocks.clock('a').ask({ afterMs: [10 * 60_000] })
+    await environment.advance(1_000)
+    // As on a machine that was asleep: its other clock stood still meanwhile.
+    environment.setClock('2026-01-01T01:00:00Z')
+    await environment.advance(3_000)
+    assert.deepEqual(await rungOf(clocks, 'a'), [10 * 60_000])
+  })
+
   test('are never sent before their time, also by a fraction', async () => {
     const environment = manualEnvironment({ now: begin })
     await using clocks = await start({ environment })

@@ -5,7 +5,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
-import { type AnyEventKind, aggregate, domain, event, memory, reaction, type StoreFactory } from '../../src/index.ts'
+import {
+  type AnyEventKind,
+  aggregate,
+  domain,
+  event,
+  type FailurePolicy,
+  memory,
+  reaction,
+  type StoreFactory,
+} from '../../src/index.ts'
 import { faultyStore, manualEnvironment } from '../../src/testing/index.ts'
 import { recorder, settled, until } from '../kernel/rig.ts'
 import { onEveryStore, testWhere } from '../stores/every-store.ts'
@@ -138,8 +147,6 @@ test('what was passed over is handled once, wherever the process ends that takes
       await next.stop()
       const last = await program(store, Bought, Sold)
       await last.run()
-      // Where the process ended between taking over and handling, what was passed over is still parked.
-      await last.retry()
       const notes = await last.notes()
       assert.deepEqual([...notes].sort(), ['Bought 1', 'Sold 2', 'Sold 3'], `${fault} ${n}: ${notes}`)
       assert.deepEqual(await last.parked(), [])
@@ -149,7 +156,7 @@ test('what was passed over is handled once, wherever the process ends that takes
   }
 })
 
-test('what was passed over is not handled beside another event, however long either takes', async () => {
+test('what was passed over is handled before anything behind it, and not beside it, however long either takes', async () => {
   const store = memory()
   const old = await begun(store)
   const environment = manualEnvironment()
@@ -179,9 +186,85 @@ test('what was passed over is not handled beside another event, however long eit
     await environment.advance(1_500)
     await settled()
   }
-  assert.deepEqual(handled, ['sold 2', 'buying'])
+  assert.deepEqual(handled, ['sold 2', 'sold 3', 'buying'])
   gate.resolve()
   await running
-  assert.deepEqual([handled, await next.reactions.parked('noting')], [['sold 2', 'buying', 'bought', 'sold 3'], []])
+  assert.deepEqual([handled, await next.reactions.parked('noting')], [['sold 2', 'sold 3', 'buying', 'bought'], []])
   await next.stop()
+})
+
+/** A program that has taken over, with a handler for what was passed over, and a store. */
+async function takenOver(store: StoreFactory, sold: () => void, policy: FailurePolicy, given = store) {
+  const old = await begun(store)
+  const early = await program(store, Bought, Sold)
+  await early.standBy()
+  await early.stop()
+  for (const amount of [2, 3]) await old.share.sell({ amount })
+  await old.run()
+  await old.stop()
+  const handled: string[] = []
+  const environment = manualEnvironment()
+  const noting = reaction('noting', { note: Note })
+    .on(Bought, ({ data: { amount } }) => void handled.push(`bought ${amount}`))
+    .on(Sold, ({ data: { amount } }) => {
+      if (amount === 2) sold()
+      handled.push(`sold ${amount}`)
+    })
+    .onFailure({ firstMs: 10, maxMs: 10, ...policy })
+  const log = recorder()
+  const options = { store: given, environment, log, projections: 'manual', leaseMs: 60_000 } as const
+  const next = await domain({ aggregates: { share: Share, note: Note }, reactions: { noting } }).start(options)
+  await next.share('s').buy({ amount: 4 })
+  return { next, handled, environment, log }
+}
+
+test('what was passed over is handled though the store fails meanwhile, by the process that goes on', async () => {
+  for (let failAt = 1, isMet = true; isMet; failAt++) {
+    const plain = memory()
+    let saves = 0
+    const failing = faultyStore(plain, ({ method, args: [name] }) =>
+      method === 'saveStep' && String(name).startsWith('reaction') && ++saves === failAt ? 'before' : undefined,
+    )
+    const { next, handled, environment } = await takenOver(plain, () => {}, {}, failing)
+    await next.reactions.start('noting')
+    for (let i = 0; i < 20; i++) await environment.advance(500)
+    const once = handled.filter((each, i) => handled.indexOf(each) === i)
+    assert.deepEqual(once, ['sold 2', 'sold 3', 'bought 4'], `save ${failAt} failed`)
+    assert.deepEqual(await next.reactions.parked('noting'), [])
+    await next.stop()
+    isMet = saves >= failAt
+    assert.ok(failAt < 50)
+  }
+})
+
+test('what was passed over and fails is tried again, and then goes by the policy', async () => {
+  let failures = 0
+  const failing = () => {
+    failures++
+    throw new RangeError('it cannot be sold')
+  }
+  const twice = () => {
+    if (++failures <= 2) throw new RangeError('it cannot be sold yet')
+  }
+  const run = async (sold: () => void, policy: FailurePolicy) => {
+    failures = 0
+    const { next, handled, environment, log } = await takenOver(memory(), sold, policy)
+    await next.reactions.start('noting')
+    for (let i = 0; i < 20; i++) await environment.advance(500)
+    const { state } = await next.reactions.status('noting')
+    const parked = (await next.reactions.parked('noting')).map(({ position }) => position)
+    await next.stop()
+    return { state, handled, parked, isRetried: log.codes().includes('REACTION_RETRIED') }
+  }
+  assert.deepEqual(await run(twice, { retries: 3, giveUp: 'stop' }), {
+    ...{ state: 'running', handled: ['sold 2', 'sold 3', 'bought 4'], parked: [], isRetried: true },
+  })
+  const stopped = await run(failing, { retries: 1, giveUp: 'stop' })
+  assert.deepEqual([stopped.state, stopped.handled, failures], ['failed', [], 2])
+  assert.equal(stopped.parked.length, 2)
+  const skipped = await run(failing, { retries: 1, giveUp: 'skip' })
+  assert.deepEqual([skipped.handled, skipped.parked], [['sold 3', 'bought 4'], []])
+  const parked = await run(failing, { retries: 0, giveUp: 'park' })
+  // Those behind it are of the same stream, and queue.
+  assert.deepEqual([parked.handled, parked.parked.length], [[], 3])
 })
