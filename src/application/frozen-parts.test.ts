@@ -184,6 +184,34 @@ describe('The input of a command', () => {
     })
   }
 
+  const bytes: Record<string, (buffer: ArrayBuffer) => ArrayBuffer | ArrayBufferView> = {
+    'bytes of a buffer': (buffer) => buffer,
+    'a view of bytes': (buffer) => new DataView(buffer, 1),
+    'a typed array': (buffer) => new Uint8Array(buffer, 1),
+    'a buffer of Node': (buffer) => Buffer.from(buffer, 1),
+  }
+  const readAll = (data: ArrayBuffer | ArrayBufferView): number[] =>
+    data instanceof ArrayBuffer
+      ? [...new Uint8Array(data)]
+      : [...new Uint8Array(data.buffer, data.byteOffset, data.byteLength)]
+  for (const [what, make] of Object.entries(bytes)) {
+    test(`is not changed by what the caller does to it after the call: ${what}`, async () => {
+      const seen: number[][] = []
+      const Box = aggregate('box', () => 0)
+        .on(Kept)
+        .command('set', passing, (_, input): undefined => {
+          seen.push(readAll(input))
+        })
+      await using running = await domain({ aggregates: { box: Box } }).start()
+      const { buffer } = new Uint8Array([1, 2, 3])
+      const given = readAll(make(buffer))
+      const call = running.box('a').set(make(buffer))
+      new Uint8Array(buffer).fill(9)
+      await call
+      assert.deepEqual(seen, [given])
+    })
+  }
+
   test('that cannot be frozen is another copy when it is decided again after a conflict', async () => {
     const store = memory()
     const Added = event('Added', z.object({ n: z.number() }))

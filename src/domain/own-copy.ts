@@ -50,6 +50,12 @@ function specialCopy(what: string, value: object, depth: number): unknown {
       return new Map(Array.from(value as Map<unknown, unknown>, ([key, item]) => [copyOf(key), copyOf(item)]))
     case Set.prototype:
       return new Set(Array.from(value as Set<unknown>, copyOf))
+    case ArrayBuffer.prototype:
+      return (value as ArrayBuffer).slice(0)
+    case DataView.prototype: {
+      const { buffer, byteOffset, byteLength } = value as DataView
+      return new DataView(buffer.slice(byteOffset, byteOffset + byteLength))
+    }
     default:
       // `slice` of a Buffer's own would be a view of the same bytes.
       return ArrayBuffer.isView(value) && !(value instanceof DataView) ? bytes.slice.call(value) : value

@@ -85,6 +85,27 @@ test('Another command is refused with the id, if data that is left out is not th
 })
 
 test('Data is told apart by what it keeps in private, where its text shows it', () => {
-  const different = [/a/, /b/, Object(5), Object(6), Object('a'), 5n, 6n, [null], [1], {}, null, '', 0, false]
+  const bytes = (...all: number[]) => new Uint8Array(all).buffer
+  const views = [new DataView(bytes(1, 2), 0, 1), new DataView(bytes(1, 2), 1), new Uint8Array([1, 2])]
+  const different = [
+    bytes(1, 2),
+    bytes(1, 3),
+    bytes(),
+    ...views,
+    /a/,
+    /b/,
+    Object(5),
+    Object(6),
+    Object('a'),
+    5n,
+    6n,
+    [null],
+    [1],
+    {},
+    null,
+    '',
+    0,
+    false,
+  ]
   assert.equal(new Set(different.map(digestOf)).size, different.length)
 })

@@ -85,6 +85,11 @@ function addObject(value: object, depth: number): void {
     mix(kinds.entries)
     for (const entry of value) add(entry, depth)
     mix(value.size)
+  } else if (value instanceof ArrayBuffer || value instanceof DataView) {
+    mix(kinds.other)
+    const { buffer, byteOffset, byteLength } = value instanceof DataView ? value : new Uint8Array(value)
+    for (const byte of new Uint8Array(buffer, byteOffset, byteLength)) mix(byte)
+    mix(byteLength)
   } else {
     // What tells one from another may be in private: a pattern, a boxed number.
     if (!isPlain(value)) addText(String(value))
