@@ -315,6 +315,31 @@ describe('Many who wait for positions', () => {
     assert.ok(time.longestMs <= longestMax, `${time.longestMs} ms without a turn`)
   })
 
+  test('are told in pieces that their time is over, where it ends for all at once', async () => {
+    const { time, environment, pass } = slowTime(0.01)
+    const rings: (() => void)[] = []
+    const after: Environment['after'] = (_, callback) => {
+      rings.push(callback)
+      return () => {}
+    }
+    const heldUp = () => {
+      pass(0.01)
+      return { retrying: undefined, othersUntil: undefined }
+    }
+    const waiters = new PositionWaiters('p', { ...environment, after }, heldUp)
+    const codes = codesOf(Array.from({ length: 5000 }, (_, i) => waiters.wait(i % 100, 10, undefined)))
+    waiters.reach(49)
+    for (const ring of rings) ring()
+    assert.deepEqual(
+      (await codes).filter((code) => code === 'PROJECTION_BEHIND').length,
+      2500,
+      'those behind the position that was reached',
+    )
+    assert.equal(waiters.someoneWaits, false)
+    assert.ok(time.turns >= 1)
+    assert.ok(time.longestMs <= longestMax, `${time.longestMs} ms without a turn`)
+  })
+
   test('are told what ended their wait: the position, the time, the signal, or the end', async () => {
     const environment = manualEnvironment()
     const waiters = new PositionWaiters('p', environment, () => ({ retrying: undefined, othersUntil: undefined }))

@@ -69,9 +69,13 @@ export class PositionWaiters {
       }
       const onAbort = () => waiter.reject(signal?.reason)
       const cancel = this.#environment.after(timeoutMs, () => {
-        // It may be over, and about to be told.
-        if (this.#position >= atLeast) return waiter.resolve()
-        waiter.reject(this.#behind(atLeast, timeoutMs))
+        this.#remove(waiter)
+        this.#tell([
+          () => {
+            if (this.#position >= atLeast) waiter.resolve()
+            else waiter.reject(this.#behind(atLeast, timeoutMs))
+          },
+        ])
       })
       signal?.addEventListener('abort', onAbort, { once: true })
       this.#add(waiter)
@@ -140,16 +144,22 @@ export class PositionWaiters {
 
   /** Ends the waits for positions up to one. */
   #endUpTo(position: number, ending: (waiter: Waiter) => () => void): void {
-    const isIdle = this.#over.length === 0
+    const endings: (() => void)[] = []
     const firstLater = this.#positions.findIndex((each) => each > position)
     for (const each of this.#positions.splice(0, firstLater === -1 ? this.#positions.length : firstLater)) {
-      for (const waiter of this.#waiting.get(each)!) this.#over.push(ending(waiter))
+      for (const waiter of this.#waiting.get(each)!) endings.push(ending(waiter))
       this.#waiting.delete(each)
     }
-    if (isIdle) void this.#tell()
+    this.#tell(endings)
   }
 
-  async #tell(): Promise<void> {
+  #tell(endings: readonly (() => void)[]): void {
+    const isIdle = this.#over.length === 0
+    for (const ending of endings) this.#over.push(ending)
+    if (isIdle) void this.#tellAll()
+  }
+
+  async #tellAll(): Promise<void> {
     const breath = new Breath(this.#environment)
     for (let next = 0; next < this.#over.length; next++) {
       if (breath.isDue) await breath.pause()
