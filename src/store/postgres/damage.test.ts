@@ -189,6 +189,37 @@ await onServer('Damage', findPostgres, (server) => {
     assert.ok(reached.at(-1)! < 1500, `${reached.at(-1)}`)
   })
 
+  test('an event that is missing among many is noticed by each read by types, aggregates or tags that comes past it, and by no other', async (context) => {
+    const { store, harm } = await open(context)
+    const total = 18_000
+    for (let first = 1; first <= total; first += 3000) {
+      const events = Array.from({ length: 3000 }, (_, i) => {
+        const isSeldom = (first + i) % 6000 === 2000
+        return { type: isSeldom ? 'Seldom' : 'Other', data: 0, tags: isSeldom ? ['seldom', 'too'] : [] }
+      })
+      await store.append([commit({ stream, expected: 'any', id: `c${first}`, recordedAt: 1, events })])
+    }
+    await harm('DELETE FROM @.events WHERE position = 8000; DELETE FROM @.event_tags WHERE position = 8000')
+    const filters = [{ types: ['Seldom'] }, { tags: ['seldom'] }, { tags: ['seldom', 'too'], types: ['Seldom'] }]
+    for (const filter of filters) {
+      for (const direction of ['forward', 'backward'] as const) {
+        const options = { ...filter, direction, limit: 2 }
+        await assert.rejects(store.readAll(everything, options), corrupt, JSON.stringify(options))
+        await assert.rejects(store.readAll({ from: 7999, to: total }, options), corrupt, JSON.stringify(options))
+        const above = await store.readAll({ from: 8001, to: total + 1 }, options)
+        assert.deepEqual(
+          above.events.map(({ position }) => position),
+          [14_000],
+        )
+        const below = await store.readAll({ from: 1, to: 8000 }, options)
+        assert.deepEqual(
+          below.events.map(({ position }) => position),
+          [2000],
+        )
+      }
+    }
+  })
+
   test('the event at the place that a page ends at is there, or the page is not given', async (context) => {
     const { store, harm } = await open(context)
     await fill(store)

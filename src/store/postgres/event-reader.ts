@@ -3,7 +3,8 @@
  * only grows at its end, the pages of a long read fit together as if they had been one transaction.
  *
  * A filtered read first looks at the next few events one by one, which is all there is to do at the tail and where matches are
- * common; from there it goes by the indexes over kinds and tags. So it costs what it finds, and never the log.
+ * common; from there it goes by the indexes over kinds and tags. What it passes over there is counted, each position once for as long as the
+ * store is open, so that a missing event is noticed that no index names any more.
  */
 import type { StreamId } from '../../domain/stream.ts'
 import { checkBehind, examinedBy, readOptions } from '../page.ts'
@@ -17,9 +18,10 @@ import { Damage, type EventPage, type Kind, pageOf } from './event-page.ts'
 import type { EventStatements } from './event-statements.ts'
 import { damagedAt, storeNamed } from './failure.ts'
 import type { Settings } from './options.ts'
-import { lookedAt, type Part } from './part.ts'
+import { type Looked, lookedAt, type Part } from './part.ts'
 import type { Search } from './read-functions.ts'
 import { type ReceiptRow, receiptOf } from './receipt.ts'
+import { WholeSpans } from './whole-spans.ts'
 
 /** Bounds of a page. An event may be larger than the second, and then has a page of its own. */
 const pageEventsMax = 2000
@@ -30,6 +32,8 @@ const unfinishedMax = 20
 /** Where at least every so many-th event matches, looking at each is cheaper than going by the indexes. */
 const scanFactor = 3
 const scanMin = 300
+/** Places that were passed over and are counted by one statement: some 20 ms of work. */
+const countedMax = 100_000
 
 export type RunQuery = (text: string, values: readonly Parameter[]) => Promise<readonly Row[]>
 
@@ -66,6 +70,7 @@ export class EventReader {
   readonly #settings: Settings
   /** Numbers are given once and for all, so these never grow stale. */
   readonly #kinds = new Map<number, Kind>()
+  readonly #whole = new WholeSpans()
 
   constructor(run: RunQuery, statements: EventStatements, settings: Settings) {
     this.#run = run
@@ -182,6 +187,7 @@ export class EventReader {
       const read = page.events((number) => this.#kinds.get(number), stream)
       const part: Part = { from, to, backward, count, search, window: sought.window }
       const looked = lookedAt(part, page, read, progress.filters)
+      if (stream === undefined) await this.#checkPassed(looked, progress.signal)
       for (const event of read) events.push(event)
       progress.log ??= page
       if (stream === undefined) progress.to = Math.min(progress.to, progress.log.last + 1)
@@ -196,6 +202,19 @@ export class EventReader {
       if (!(error instanceof Damage)) throw error
       throw this.#damage(error.position === undefined ? where : `${where} ${error.position}`, error.message)
     }
+  }
+
+  /** Counts the events in what was passed over and not counted, as far as it never was. @throws Damage */
+  async #checkPassed({ passed, isCounted }: Looked, signal: AbortSignal | undefined): Promise<void> {
+    const unknown = () => (isCounted ? undefined : this.#whole.unknown(passed, countedMax))
+    for (let part = unknown(); part !== undefined; part = unknown()) {
+      signal?.throwIfAborted()
+      const [row] = await this.#run(this.#statements.count, [part.from, part.to])
+      const count = Number(row![0])
+      if (count < part.to - part.from) throw new Damage(`of ${part.from} to ${part.to - 1}, only ${count} are there`)
+      this.#whole.add(part)
+    }
+    this.#whole.add(passed)
   }
 
   #damage(where: string, reason: string): Error {

@@ -8,6 +8,8 @@ export interface EventStatements {
   readonly head: string
   /** The checksum of the event at a position. */
   readonly checksum: string
+  /** How many events there are from one position up to before another. */
+  readonly count: string
   readonly commit: string
   /** The same, answered when all that is visible of its stream is as durable as the database promises. */
   readonly durableCommit: string
@@ -25,6 +27,7 @@ export function eventStatements(schema: string): EventStatements {
     backward: calls(true),
     head: `SELECT ${headIn(schema)}`,
     checksum: `SELECT ${headIn(schema)}, (${checksumIn(schema, '$1')})`,
+    count: `SELECT count(*) FROM ${schema}.events c WHERE c.position >= $1 AND c.position < $2`,
     commit: commitIn(schema, '$1', '$2', '$3'),
     durableCommit: `SELECT * FROM ${schema}.durable_commit($1, $2, $3, $4, $5)`,
     kinds: `SELECT k.number, k.aggregate, k.type FROM ${schema}.kinds k`,

@@ -3,6 +3,7 @@
  * at, what indexes name is there, and what was found is what was looked for.
  */
 import { matches } from '../page.ts'
+import type { Range } from '../range.ts'
 import type { ReadAllOptions, StoredEvent } from '../store.ts'
 import { Damage, type EventPage } from './event-page.ts'
 import type { Search } from './read-functions.ts'
@@ -25,6 +26,10 @@ export interface Looked {
   readonly next: number
   /** Whether nothing is left where the statement was to look. */
   readonly isLast: boolean
+  /** The places that were looked at, or passed over. */
+  readonly passed: Range
+  /** Whether it is known that no event is missing there: not where an index led over many places. */
+  readonly isCounted: boolean
 }
 
 /** @throws Damage if a row is missing, or one was found that should not have been */
@@ -40,15 +45,20 @@ export function lookedAt(part: Part, page: EventPage, read: readonly StoredEvent
     if (!matches(filters, event)) throw new Damage('it is not what its indexes say', event.position)
   }
   if (last !== undefined && (isCut || isFull)) {
-    checkCount(page, backward ? last : part.from, backward ? end : last + 1)
-    return { next: backward ? last : last + 1, isLast: false }
+    const passed = { from: backward ? last : part.from, to: backward ? end : last + 1 }
+    return { next: backward ? last : last + 1, isLast: false, passed, isCounted: isCounted(part, page, passed) }
   }
   const { window = Number.POSITIVE_INFINITY } = part
   const next = backward
     ? Math.max(part.from, end - window, page.next === undefined ? 0 : page.next + 1)
     : Math.min(end, part.from + window, page.next ?? Number.POSITIVE_INFINITY)
-  checkCount(page, backward ? next : part.from, backward ? end : next)
-  return { next: backward ? next : Math.max(next, part.from), isLast: page.next === undefined }
+  const passed = { from: backward ? next : part.from, to: backward ? end : next }
+  return {
+    next: backward ? next : Math.max(next, part.from),
+    isLast: page.next === undefined,
+    passed,
+    isCounted: isCounted(part, page, passed),
+  }
 }
 
 /** Every place was asked for, so each is followed by the next one, up to where it ends or the page is full. */
@@ -67,8 +77,9 @@ function checkDense(
   if (found < there) throw new Damage('it is not there', backward ? end - 1 - read.length : from + read.length)
 }
 
-/** Where the events were counted there are as many as places. */
-function checkCount({ looked }: EventPage, low: number, high: number): void {
-  if (looked === undefined || looked >= high - low) return
-  throw new Damage(`an event from ${low} to ${high - 1} is not there`)
+/** Where the events were counted there are as many as places. @returns whether they were. @throws Damage */
+function isCounted({ search }: Part, { looked }: EventPage, { from, to }: Range): boolean {
+  if (looked === undefined) return search === 'stream' || search === 'any'
+  if (looked < to - from) throw new Damage(`an event from ${from} to ${to - 1} is not there`)
+  return true
 }
