@@ -4,7 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { commit, foldAll, follow, memory, range } from '../../src/index.ts'
+import { Client } from 'pg'
+import { commit, domain, foldAll, follow, hasCode, memory, projection, range } from '../../src/index.ts'
 import { file } from '../../src/store/file/index.ts'
 import { mongodb } from '../../src/store/mongodb/index.ts'
 import { migrationSql, postgres } from '../../src/store/postgres/index.ts'
@@ -12,6 +13,7 @@ import { sqlite } from '../../src/store/sqlite/index.ts'
 import { findMongodb } from '../../test/servers/mongodb-server.ts'
 import { findPostgres } from '../../test/servers/postgres-server.ts'
 import { onServer } from '../../test/servers/server.ts'
+import { Account, Deposited } from '../bank/account.ts'
 import { Bank } from '../bank/bank.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'mneme-guide-'))
@@ -82,6 +84,47 @@ await onServer('The guide on PostgreSQL', findPostgres, ({ url }) => {
     const { position } = await bank.account('ada').deposit({ amount: 5 })
     assert.equal((await bank.balances.get('ada', { atLeast: position }))?.balance, 5)
     assert.match(migrationSql({ schema: 'bank' }), /CREATE TABLE "bank"\.events/)
+  })
+})
+
+// #region own-tables
+const Totals = projection('totals')
+  .handle([Deposited], async (events, { transaction }) => {
+    for (const { stream, data } of events) {
+      await transaction.query(
+        `INSERT INTO reports.totals AS t VALUES ($1, $2)
+         ON CONFLICT (account) DO UPDATE SET amount = t.amount + excluded.amount`,
+        [stream.id, data.amount],
+      )
+    }
+  })
+  .prepare(async ({ transaction }) => {
+    await transaction.query('CREATE SCHEMA IF NOT EXISTS reports')
+    await transaction.query('CREATE TABLE IF NOT EXISTS reports.totals (account TEXT PRIMARY KEY, amount BIGINT)')
+  })
+// #endregion
+const Trespasser = projection('trespasser')
+  .handle([Deposited], (_, { transaction }) => transaction.query(`UPDATE "shop".projections SET position = 0`))
+  .onFailure({ retries: 0 })
+
+await onServer('The guide on tables of your own in PostgreSQL', findPostgres, ({ url }) => {
+  test('are written by a handler, which cannot write those of the store', async () => {
+    const Shop = domain({ aggregates: { account: Account }, projections: { totals: Totals, trespasser: Trespasser } })
+    await using shop = await Shop.start({ store: postgres(url, { schema: 'shop' }), log: { warn: () => {} } })
+    await shop.account('ada').open({ owner: 'Ada' })
+    await shop.account('ada').deposit({ amount: 5 })
+    const { position } = await shop.account('ada').deposit({ amount: 7 })
+    await shop.totals.reached({ atLeast: position })
+    const client = new Client(url)
+    await client.connect()
+    const { rows } = await client.query('SELECT account, amount::int FROM reports.totals')
+    await client.end()
+    assert.deepEqual(rows, [{ account: 'ada', amount: 12 }])
+    await assert.rejects(shop.trespasser.reached({ atLeast: position }), (error: Error) => {
+      assert.ok(hasCode(error, 'PROJECTION_FAILED') && hasCode(error.cause, 'SQL_FAILED'))
+      return true
+    })
+    assert.equal((await shop.account('ada').state()).balance, 12)
   })
 })
 
