@@ -20,7 +20,7 @@ import { Place } from './place.ts'
 import { ReadAhead } from './read-ahead.ts'
 import { readEach } from './read-each.ts'
 import { Recognition } from './recognition.ts'
-import type { Lead, RetryResult, Stepper, StepResult } from './stepper.ts'
+import type { Lead, RetryTally, Stepper, StepResult } from './stepper.ts'
 
 export interface CodeStepsOptions {
   readonly projection: AnyCodeProjection
@@ -101,8 +101,9 @@ export class CodeSteps implements Stepper {
     return this.#place.step(() => this.#step(signal))
   }
 
-  retryParked(signal: AbortSignal): Promise<RetryResult | undefined> {
+  retryParked(signal: AbortSignal, tally: RetryTally): Promise<number | undefined> {
     return this.#place.retryParked(signal, {
+      tally,
       size: 1,
       attempt: async ([one], blocks) => one!.keys.some(blocks) || (await this.#retry(one!.position, signal)) !== false,
     })

@@ -4,7 +4,7 @@ import type { Environment } from '../kernel/environment.ts'
 import type { EventStore, ProjectionStore, Row } from '../store/store.ts'
 import type { ParkedEvent } from './parked-events.ts'
 import type { Recognition } from './recognition.ts'
-import type { Lead } from './stepper.ts'
+import type { Lead, RetryTally } from './stepper.ts'
 
 /** Where checkpoint and rows are. It may change while a projection runs. */
 export interface Home {
@@ -62,4 +62,5 @@ export interface Retry {
    * @param blocks whether one that failed before them has a key
    */
   readonly attempt: (parked: readonly ParkedEvent[], blocks: (key: string) => boolean) => Promise<boolean>
+  readonly tally: RetryTally
 }

@@ -11,7 +11,7 @@ import { deleteForgotten } from './forgetting.ts'
 import { retiredAt } from './generations.ts'
 import { listParked, type ParkedEvent, ParkedEvents, passedOverRow } from './parked-events.ts'
 import type { Home, KnownRows, PlaceOptions, Retry } from './place-options.ts'
-import type { RetryResult, StepResult } from './stepper.ts'
+import type { StepResult } from './stepper.ts'
 
 export class Place {
   readonly #options: PlaceOptions
@@ -136,8 +136,8 @@ export class Place {
     })
   }
 
-  /** Gives nothing if another runner was faster. */
-  retryParked(signal: AbortSignal, { size, attempt }: Retry): Promise<RetryResult | undefined> {
+  /** Gives how much is still parked, or nothing if another runner was faster. */
+  retryParked(signal: AbortSignal, { size, attempt, tally }: Retry): Promise<number | undefined> {
     return this.#exclusive.run(async () => {
       if (!((await this.#takeOverIfStale()) && (await this.#finish()))) return this.#overtaken(undefined)
       const breath = new Breath(this.#options.environment)
@@ -147,14 +147,15 @@ export class Place {
         await breath.pause()
         if (signal.aborted) break
         const some = before.slice(start, start + size)
+        const { size: countBefore } = this.parked
         const isDone = (await this.#options.lead.keepLead()) && (await attempt(some, (key) => blocked.has(key)))
         if (!isDone) return this.#overtaken(undefined)
+        tally.handled += countBefore - this.parked.size
         for (const { position, keys } of some) {
           if (this.parked.holds(position)) for (const key of keys) blocked.add(key)
         }
       }
-      const parked = this.parked.size
-      return { handled: before.length - parked, parked }
+      return this.parked.size
     })
   }
 

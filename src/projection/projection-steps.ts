@@ -22,7 +22,7 @@ import { readEach } from './read-each.ts'
 import { Recognition } from './recognition.ts'
 import { RememberedRows } from './remembered-rows.ts'
 import { storedKey } from './row-key.ts'
-import type { Lead, RetryResult, Stepper, StepResult } from './stepper.ts'
+import type { Lead, RetryTally, Stepper, StepResult } from './stepper.ts'
 
 export interface ProjectionStepsOptions {
   readonly projection: AnyProjection
@@ -99,11 +99,11 @@ export class ProjectionSteps implements Stepper {
     return this.#place.step(() => this.#step(signal, end))
   }
 
-  retryParked(signal: AbortSignal): Promise<RetryResult | undefined> {
+  retryParked(signal: AbortSignal, tally: RetryTally): Promise<number | undefined> {
     // What a domain that stops has not tried stays parked.
     const attempt = async (some: readonly ParkedEvent[], blocks: (key: string) => boolean) =>
       (await untilAborted(signal, this.#retry(some, blocks, signal))) ?? true
-    return this.#place.retryParked(signal, { size: retrySize, attempt })
+    return this.#place.retryParked(signal, { size: retrySize, attempt, tally })
   }
 
   /** Whether what is stored was made by these very functions; or there is nothing yet. */

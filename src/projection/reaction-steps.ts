@@ -25,7 +25,7 @@ import { isState, ReactionRows } from './reaction-rows.ts'
 import { ReactionStates } from './reaction-states.ts'
 import { readEach } from './read-each.ts'
 import { Recognition } from './recognition.ts'
-import type { RetryResult, Stepper, StepResult } from './stepper.ts'
+import type { RetryTally, Stepper, StepResult } from './stepper.ts'
 import { isTimerUpTo } from './timers.ts'
 
 /** Events that are read at once, and handled between two savings of the checkpoint. */
@@ -107,8 +107,9 @@ export class ReactionSteps implements Stepper {
     return this.#place.step(() => this.#step(signal))
   }
 
-  retryParked(signal: AbortSignal): Promise<RetryResult | undefined> {
+  retryParked(signal: AbortSignal, tally: RetryTally): Promise<number | undefined> {
     return this.#place.retryParked(signal, {
+      tally,
       size: 1,
       attempt: async ([one], blocks) => {
         const { position, command, keys } = one!

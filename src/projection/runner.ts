@@ -193,10 +193,11 @@ export class Runner {
   /** Tries again what is parked. @throws ProjectionError `PROJECTION_ELSEWHERE` */
   async retryParked(): Promise<RetryResult> {
     const signal = this.alive ? this.#stopping.signal : new AbortController().signal
-    const result = await this.#leader.lead('Retrying what is parked', () => this.#steps.retryParked(signal))
+    const tally = { handled: 0 }
+    const parked = await this.#leader.lead('Retrying what is parked', () => this.#steps.retryParked(signal, tally))
     // What was handled may have scheduled something.
     this.#follower?.hint()
-    return result
+    return { ...tally, parked }
   }
 
   /** Lets a parked event go for good. @throws ProjectionError `PARKED_UNKNOWN`, `PROJECTION_ELSEWHERE` */

@@ -21,6 +21,11 @@ export interface RetryResult {
   readonly parked: number
 }
 
+/** Counts parked events that were handled, as soon as that is saved. */
+export interface RetryTally {
+  handled: number
+}
+
 /** What a stepper is told by its runner, and may ask of it. */
 export interface Lead {
   /** To be told each position up to which everything is handled. */
@@ -72,10 +77,12 @@ export interface Stepper {
   /** What is parked, in the order of the log. */
   parked(): Promise<readonly ParkedEvent[]>
   /**
-   * Tries again what is parked, in the order of the log. What fails stays parked, and what queues behind it. Gives nothing if another
-   * runner was faster.
+   * Tries again what is parked, in the order of the log. What fails stays parked, and what queues behind it. Gives how much is still parked, or
+   * nothing if another runner was faster.
+   *
+   * @param tally counts what is handled: also where nothing is given in the end
    */
-  retryParked(signal: AbortSignal): Promise<RetryResult | undefined>
+  retryParked(signal: AbortSignal, tally: RetryTally): Promise<number | undefined>
   /** Lets a parked event go for good; gives false if another runner was faster. @throws ProjectionError `PARKED_UNKNOWN` */
   skipParked(position: number): Promise<boolean>
   /**

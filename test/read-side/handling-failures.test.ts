@@ -1,10 +1,19 @@
 /** What becomes of an event that a projection of rows cannot fold: retried, stopped at, skipped, or parked, on every store. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { ConflictError } from '../../src/index.ts'
+import { faultyStore } from '../../src/testing/faulty-store.ts'
 import { manualEnvironment } from '../../src/testing/manual-environment.ts'
 import { codesOf, recorder, settled, until } from '../kernel/rig.ts'
 import { onEveryStore } from '../stores/every-store.ts'
 import { checkRows, type RunningRows, rowsOf, startRows } from './pots.ts'
+
+const somewhere = { position: 0, term: 0 }
+const conflict = new ConflictError('CHECKPOINT_CONFLICT', {
+  projection: 'rows',
+  expected: somewhere,
+  actual: somewhere,
+})
 
 /** Amounts that cannot be folded; counts how often that was found out. */
 class Sickness extends Set<number> {
@@ -215,6 +224,22 @@ await onEveryStore('A parked event', ({ place }) => {
     assert.deepEqual(await pots.projections.retryParked('rows'), { handled: 137, parked: 113 })
     sick.clear()
     assert.deepEqual(await pots.projections.retryParked('rows'), { handled: 113, parked: 0 })
+    await checkRows(pots)
+  })
+
+  test('that is interrupted by another process counts all that it has handled', async (t) => {
+    const sick = new Sickness([0])
+    let retries = 0
+    const store = faultyStore(await place(t), ({ method, args: [name] }) =>
+      method === 'saveStep' && name === 'rows' && retries > 0 && ++retries === 4 ? conflict : undefined,
+    )
+    await using pots = await startRows({ store, sick, policy: { giveUp: 'park' } })
+    await pots.pot('a').fill({ amounts: Array.from({ length: 250 }, (_, i) => i) })
+    await pots.projections.runOnce('rows')
+    sick.clear()
+    retries = 1
+    assert.deepEqual(await pots.projections.retryParked('rows'), { handled: 250, parked: 0 })
+    assert.ok(retries > 4, 'it was interrupted')
     await checkRows(pots)
   })
 
