@@ -123,6 +123,8 @@ function conditionsOf(where: Where<Record<string, unknown>>): readonly Condition
   return Object.entries(where).flatMap(([field, wanted]): readonly Condition[] => {
     // A name that begins so is stored under another.
     if (field.startsWith('$') || wanted === undefined) return []
+    // A -0 is stored as an object, which is within all bounds.
+    if (wanted === 0) return [{ field, least: 0, most: 0 }]
     if (!isComparison(wanted)) return isTellable(wanted) ? [{ field, oneOf: [wanted] }] : []
     const { gt, gte, lt, lte, in: oneOf } = wanted
     const least = [gt, gte].filter(isNumber)
@@ -141,7 +143,7 @@ function conditionsOf(where: Where<Record<string, unknown>>): readonly Condition
 /** -0 and what is no finite number are stored otherwise. */
 const isNumber = (value: unknown): value is number => Number.isFinite(value) && !Object.is(value, -0)
 const isTellable = (value: unknown): value is string | number | boolean =>
-  typeof value === 'string' || typeof value === 'boolean' || isNumber(value)
+  typeof value === 'string' || typeof value === 'boolean' || (isNumber(value) && value !== 0)
 
 function meets(row: Record<string, unknown>, where: Where<Record<string, unknown>>): boolean {
   return Object.entries(where).every(([field, wanted]) => {
