@@ -24,13 +24,13 @@ export function checkInput(what: string, schema: Schema, data: unknown): Checked
 }
 
 /**
- * A command's data as it is told from that of another command: where it was left out, an empty record, if the schema
+ * What stands for data that was left out, as it is told from that of another command: an empty record, if the schema
  * makes the same of both.
  *
- * @param input what the schema has made of the data
+ * @param input what the schema has made of nothing
  */
-export function commandData(schema: Schema, data: unknown, input: unknown): unknown {
-  if (data !== undefined || takesNoUndefined.has(schema)) return data === undefined ? {} : data
+export function leftOutData(schema: Schema, input: unknown): unknown {
+  if (takesNoUndefined.has(schema)) return {}
   const empty = check(schema, {})
   const isSame = empty !== 'async' && 'value' in empty && difference(empty.value, input) === undefined
   return isSame ? {} : undefined

@@ -68,6 +68,11 @@ export const catalogue = {
       `The data of ${f.aggregate}.${f.command} is not valid: ${describe(f.issues)}`,
     'Correct the data; `facts.issues` lists every issue.',
   ),
+  COMMAND_TOO_LARGE: entry(
+    (f: { readonly aggregate: string; readonly command: string; readonly sizeMax: number }) =>
+      `The data of ${f.aggregate}.${f.command} has more than ${f.sizeMax} characters`,
+    'Split the command into several, keep large contents elsewhere and send a reference, or raise `limits.commandSizeMax`.',
+  ),
   ID_INVALID: entry(
     (f: { readonly what: string; readonly id: unknown; readonly reason: string }) =>
       `${brief(f.id)} cannot be ${f.what}: ${f.reason}`,

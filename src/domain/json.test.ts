@@ -146,3 +146,24 @@ test('whatever toJson lets through survives JSON unchanged', () => {
     }),
   )
 })
+
+test('A list or record over the size that is allowed is read no further than up to it', () => {
+  for (const empty of [[], {}]) {
+    let reads = 0
+    const keys = Array.from({ length: 3000 }, (_, i) => `${i}`)
+    const many = new Proxy(empty, {
+      ownKeys: () => (Array.isArray(empty) ? ['length'] : keys),
+      getOwnPropertyDescriptor: () => ({ value: 1, enumerable: true, configurable: true }),
+      get: (target, key) => {
+        if (key === 'length') return 3_000_000
+        if (typeof key !== 'string' || !/^\d+$/.test(key)) return Reflect.get(target, key)
+        reads++
+        return 1
+      },
+    })
+    const copier = new JsonCopier()
+    copier.sizeMax = 1000
+    assert.throws(() => copier.copy(many, 'it', ''), RangeError)
+    assert.ok(reads > 0 && reads <= 1000 / 8 + 1, `${reads} were read`)
+  }
+})

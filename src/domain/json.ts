@@ -17,7 +17,7 @@ export interface JsonObject {
 export const depthMax = 500
 
 /** What a value costs in the estimate of a commit's size: a text its length, everything else this. */
-const sizeOfScalar = 8
+export const sizeOfScalar = 8
 
 /**
  * A frozen copy of a value as JSON.
@@ -105,7 +105,10 @@ export class JsonCopier {
   #list(list: readonly unknown[], path: string, depth: number): Json {
     this.size += 2
     const copy: Json[] = new Array(list.length)
-    for (let i = 0; i < list.length; i++) copy[i] = this.#of(list[i], `${path}[${i}]`, depth + 1)
+    for (let i = 0; i < list.length; i++) {
+      if (this.size > this.sizeMax) throw this.tooLarge(this.size)
+      copy[i] = this.#of(list[i], `${path}[${i}]`, depth + 1)
+    }
     return Object.freeze(copy)
   }
 
@@ -117,6 +120,7 @@ export class JsonCopier {
     for (const key of Object.keys(object)) {
       const value = (object as Record<string, unknown>)[key]
       if (value === undefined) continue
+      if (this.size > this.sizeMax) throw this.tooLarge(this.size)
       this.size += key.length + 3
       const item = this.#of(value, path === '' ? key : `${path}.${key}`, depth + 1)
       if (key === '__proto__') Object.defineProperty(copy, key, { value: item, enumerable: true })

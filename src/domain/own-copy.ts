@@ -16,10 +16,7 @@ import { depthMax, isPlain } from './json.ts'
  */
 export function ownCopy(what: string, value: unknown, depth = 0): unknown {
   if (typeof value !== 'object' || value === null) return value
-  if (depth >= depthMax) {
-    const found = `something nested more than ${depthMax} deep, or a cycle`
-    throw new InputError('DATA_NOT_JSON', { what, path: '', found })
-  }
+  if (depth >= depthMax) throw nestedTooDeep(what)
   if (Array.isArray(value)) {
     const copy = value.slice()
     for (let i = 0; i < copy.length; i++) {
@@ -28,6 +25,12 @@ export function ownCopy(what: string, value: unknown, depth = 0): unknown {
     return copy
   }
   return isPlain(value) ? recordCopy(what, value, depth) : specialCopy(what, value, depth)
+}
+
+/** For data that nests without end. */
+export function nestedTooDeep(what: string): InputError {
+  const found = `something nested more than ${depthMax} deep, or a cycle`
+  return new InputError('DATA_NOT_JSON', { what, path: '', found })
 }
 
 function recordCopy(what: string, record: object, depth: number): unknown {

@@ -10,7 +10,7 @@
  * caller's own commands. It is on the way of every command, so the lanes are two variables of this module and nothing
  * is allocated.
  */
-import { depthMax, isPlain } from '../domain/json.ts'
+import { depthMax, isPlain, sizeOfScalar } from '../domain/json.ts'
 
 const kinds = { nothing: 1, boolean: 2, number: 3, text: 4, list: 5, record: 6, entries: 7, other: 8 } as const
 const firstA = 0xdeadbeef | 0
@@ -18,19 +18,44 @@ const firstB = 0x41c6ce57
 
 let a = firstA
 let b = firstB
+/** About how many characters of JSON were met so far, counted as for a commit (`JsonCopier`). */
+let size = 0
+let sizeMax = Number.POSITIVE_INFINITY
+/** Whether something was met that is nested too deep. */
+let isDeep = false
 
 /** Of any value; below 2^53. It never throws: what cannot be read counts as nothing. */
 export function digestOf(value: unknown): number {
+  return digestWithin(value, Number.POSITIVE_INFINITY) as number
+}
+
+/**
+ * The same for a value of somebody who may give too much: the walk ends as soon as it has met more than it may.
+ *
+ * @param charactersMax about how many characters of JSON the value may be; of bytes, each counts as one
+ * @returns `large` for a value that is more, `endless` if that is because it nests without end
+ */
+export function digestWithin(value: unknown, charactersMax: number): number | 'large' | 'endless' {
   a = firstA
   b = firstB
+  size = 0
+  sizeMax = charactersMax
+  isDeep = false
   try {
     add(value, 0)
   } catch {
+    if (size > charactersMax) return isDeep ? 'endless' : 'large'
     // A getter or a proxy of the caller's has thrown; the schema will say what is wrong with it.
     mix(kinds.nothing)
   }
   mix(0)
   return (a >>> 0) + (b & 0x1fffff) * 2 ** 32
+}
+
+/** Counts what is about to be mixed in, and ends the walk where it is too much. */
+function count(characters: number): void {
+  size += characters
+  if (size > sizeMax) throw new RangeError(`more than ${sizeMax} characters of JSON`)
 }
 
 function mix(value: number): void {
@@ -49,56 +74,85 @@ function addText(text: string): void {
 function add(value: unknown, depth: number): void {
   switch (typeof value) {
     case 'string':
+      count(value.length + 2)
       addText(value)
       break
     case 'number':
+      count(sizeOfScalar)
       mix(kinds.number)
       if ((value | 0) === value) mix(value)
       else addText(String(value))
       break
     case 'boolean':
+      count(sizeOfScalar)
       mix(kinds.boolean)
       mix(value ? 1 : 0)
       break
     case 'object':
-      if (value === null || depth >= depthMax) mix(kinds.nothing)
+      isDeep ||= depth >= depthMax
+      if (value === null || depth >= depthMax) addNothing()
+      else if (ArrayBuffer.isView(value)) addBytes(value, depth + 1)
       else addObject(value, depth + 1)
       break
     case 'undefined':
-      mix(kinds.nothing)
+      addNothing()
       break
     default:
       mix(kinds.other)
-      addText(String(value))
+      addCounted(String(value))
   }
+}
+
+function addNothing(): void {
+  count(sizeOfScalar)
+  mix(kinds.nothing)
+}
+
+function addCounted(text: string): void {
+  count(text.length + 2)
+  addText(text)
+}
+
+/** Bytes are no JSON: what counts is how many there are, and not what their digest is made from. */
+function addBytes(bytes: ArrayBufferView, depth: number): void {
+  count(bytes.byteLength)
+  const [sizeWith, max] = [size, sizeMax]
+  sizeMax = Number.POSITIVE_INFINITY
+  addObject(bytes, depth)
+  size = sizeWith
+  sizeMax = max
 }
 
 function addObject(value: object, depth: number): void {
   const { toJSON } = value as { readonly toJSON?: unknown }
   if (Array.isArray(value)) {
+    count(2)
     mix(kinds.list)
     for (let i = 0; i < value.length; i++) add(value[i], depth)
     mix(value.length)
   } else if (typeof toJSON === 'function') {
     add(toJSON.call(value), depth)
   } else if (value instanceof Map || value instanceof Set) {
+    count(2)
     mix(kinds.entries)
     for (const entry of value) add(entry, depth)
     mix(value.size)
   } else if (value instanceof ArrayBuffer || value instanceof DataView) {
+    count(value.byteLength)
     mix(kinds.other)
     const { buffer, byteOffset, byteLength } = value instanceof DataView ? value : new Uint8Array(value)
     for (const byte of new Uint8Array(buffer, byteOffset, byteLength)) mix(byte)
     mix(byteLength)
   } else {
     // What tells one from another may be in private: a pattern, a boxed number.
-    if (!isPlain(value)) addText(String(value))
+    if (!isPlain(value)) addCounted(String(value))
     addRecord(value as Readonly<Record<string, unknown>>, depth)
   }
 }
 
 /** Each property is mixed by itself, and what they come to is added up: so their order does not matter. */
 function addRecord(record: Readonly<Record<string, unknown>>, depth: number): void {
+  count(2)
   mix(kinds.record)
   const [beforeA, beforeB] = [a, b]
   let sumA = 0
@@ -108,6 +162,7 @@ function addRecord(record: Readonly<Record<string, unknown>>, depth: number): vo
     if (item === undefined) continue
     a = firstA
     b = firstB
+    count(key.length + 3)
     addText(key)
     add(item, depth)
     sumA = (sumA + a) | 0

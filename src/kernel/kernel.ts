@@ -5,7 +5,7 @@
  */
 import type { AggregateOptions, AnyAggregate } from '../domain/aggregate.ts'
 import type { CommandOptions } from '../domain/command.ts'
-import { checkInput, commandData } from '../domain/command-input.ts'
+import { checkInput, leftOutData } from '../domain/command-input.ts'
 import {
   CancelledError,
   DefinitionError,
@@ -15,6 +15,7 @@ import {
   OverloadError,
 } from '../domain/error.ts'
 import type { Outcome } from '../domain/outcome.ts'
+import { nestedTooDeep } from '../domain/own-copy.ts'
 import type { StreamId } from '../domain/stream.ts'
 import { checkMetadata, checkTags } from '../store/commit.ts'
 import { CommitQueue } from '../store/commit-queue.ts'
@@ -24,7 +25,7 @@ import { Actor, type ActorContext } from './actor.ts'
 import { type AggregateType, aggregateType } from './aggregate-type.ts'
 import { Breath } from './breath.ts'
 import { checkCallersId } from './command-id.ts'
-import { digestOf } from './digest.ts'
+import { digestOf, digestWithin } from './digest.ts'
 import { type Environment, waitAtMost } from './environment.ts'
 import type { Fence } from './fence.ts'
 import { freezeParts } from './freeze.ts'
@@ -55,6 +56,9 @@ export interface DispatchOptions extends CommandOptions {
   readonly derivedId?: string | undefined
   readonly fence?: Fence
 }
+
+/** What messages call it. */
+const dataOf = 'The data of a command'
 
 /** An aggregate type with its live instances by id. */
 interface Registered {
@@ -215,7 +219,9 @@ export class Kernel {
       const facts = { aggregate: type.name, command: name, known: [...type.decisions.keys()] }
       throw new InputError('COMMAND_UNKNOWN', facts)
     }
-    const checked = checkInput('The data of a command', decision.schema, data)
+    // First of all: nobody walks through data that is too large.
+    const digest = data === undefined ? undefined : this.#digest(type, name, data)
+    const checked = checkInput(dataOf, decision.schema, data)
     if (checked === 'async') throw new DefinitionError('SCHEMA_ASYNC', { where: `the command ${type.name}.${name}` })
     if ('issues' in checked) {
       throw new InputError('COMMAND_INVALID', { aggregate: type.name, command: name, issues: checked.issues })
@@ -231,7 +237,7 @@ export class Kernel {
         isInputOpen: !input.isWhole,
         commandId: commandId ?? this.#environment.newCommandId(),
         repeatable: commandId !== undefined,
-        mark: { name, digest: digestOf(commandData(decision.schema, data, checked.value)) },
+        mark: { name, digest: digest ?? digestOf(leftOutData(decision.schema, checked.value)) },
         isDerived: options.commandId === undefined && derivedId !== undefined,
         fence: options.fence,
         metadata: checkMetadata(options.metadata),
@@ -239,6 +245,14 @@ export class Kernel {
       },
       this.#release,
     )
+  }
+
+  #digest(type: AggregateType, name: string, data: unknown): number {
+    const { commandSizeMax: sizeMax } = this.#limits
+    const digest = digestWithin(data, sizeMax)
+    if (digest === 'endless') throw nestedTooDeep(dataOf)
+    if (digest !== 'large') return digest
+    throw new InputError('COMMAND_TOO_LARGE', { aggregate: type.name, command: name, sizeMax })
   }
 
   #checkRoom(actor: Actor | undefined): void {

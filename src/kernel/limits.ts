@@ -9,6 +9,11 @@ export interface KernelLimits {
   readonly mailboxMax: number
   /** Commands of all aggregates that are not answered yet; over it callers get `OVERLOADED`. */
   readonly commandsInFlightMax: number
+  /**
+   * The size of a command's data, in characters of JSON; over it callers get `COMMAND_TOO_LARGE`. As much as one commit
+   * may hold in the stores of Mneme: data is checked at once, and holds up everybody else for so long.
+   */
+  readonly commandSizeMax: number
   /** Commits in one batch to the store. */
   readonly batchCommitsMax: number
   /** The size at which no further commit joins a batch, in characters of JSON. */
@@ -34,6 +39,7 @@ const limitDefaults: KernelLimits = Object.freeze({
   liveAggregatesMax: 10_000,
   mailboxMax: 10_000,
   commandsInFlightMax: 100_000,
+  commandSizeMax: 8_000_000,
   batchCommitsMax: 5_000,
   batchSizeMax: 16_000_000,
   conflictTriesMax: 10,
