@@ -19,6 +19,7 @@ import {
   answerIfNew,
   answerStored,
   type StoredCommand,
+  withRepetitions,
 } from './answers.ts'
 import { isCertain } from './certainty.ts'
 import { backOffMs, type Environment, isAhead, sleep } from './environment.ts'
@@ -256,9 +257,9 @@ export class Actor {
     const from = this.#standing.sequence
     const { accepted, confirmed, duplicates, conflicts, undone } = round.settle(results)
     let next = 0
-    for (const [i, stored] of accepted.entries()) {
+    for (const [i, each] of accepted.entries()) {
       for (; confirmed[next]?.after === i; next++) this.#answerUnstored(confirmed[next]!.pending)
-      this.#accept(stored)
+      this.#accept(each)
     }
     for (; next < confirmed.length; next++) this.#answerUnstored(confirmed[next]!.pending)
     if (accepted.length > 0) this.#hasTurn = false
@@ -268,7 +269,8 @@ export class Actor {
     }
     this.#putBack(round.commands.filter((pending) => again.has(pending)))
     if (this.#standing.sequence > from) this.#context.advanced(this, from)
-    if (duplicates.length > 0) void answerStored(this.#context, this, duplicates, this.#standing)
+    const stored = withRepetitions(duplicates, this.#mailbox)
+    if (stored.length > 0) void answerStored(this.#context, this, stored, this.#standing)
     if (duplicates.length + conflicts.length === 0) return this.#becomeReady()
     await this.#refresh(conflicts[0]?.pending.conflicts ?? 0, conflicts[0]?.reserved ?? false)
   }

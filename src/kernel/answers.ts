@@ -3,20 +3,23 @@
  * under its id. Whoever waits for the store here is listed in `inquiries`, so that stopping can end the wait.
  */
 import { InputError, OutcomeUnknownError } from '../domain/error.ts'
-import type { RecordedEvent } from '../domain/event.ts'
 import type { StreamId } from '../domain/stream.ts'
-import type { Receipt } from '../store/store.ts'
+import type { Receipt, StoredEvent } from '../store/store.ts'
 import { acceptedEvents } from './accepted-events.ts'
 import type { AggregateType } from './aggregate-type.ts'
+import { Breath } from './breath.ts'
 import type { Decided } from './decide.ts'
 import { deepFreeze } from './freeze.ts'
 import type { PendingCommand } from './pending-command.ts'
+import type { Readings } from './readings.ts'
 import { catchUp, recordedEvent, rehydrate, type Sources, type Standing } from './rehydrate.ts'
 
 /** What answers are made from. */
 export interface Answering extends Sources {
   /** Commands whose answer is being looked for in the store, with their streams. */
   readonly inquiries: Map<PendingCommand, StreamId>
+  /** Of the streams that answers are read from. */
+  readonly readings: Readings<Asked>
 }
 
 /** The instance that a command was for. */
@@ -63,7 +66,7 @@ export function answerIfNew(
   return inquire(answering, addressee, [pending], async () => {
     const receipt = await answering.events.findCommit(addressee.stream, pending.commandId)
     if (receipt === undefined) answerDecided(pending, standing)
-    else await answerAll(answering, addressee, [{ pending, receipt }])
+    else await answerAll(answering, addressee, [{ pending, receipt }], standing)
   })
 }
 
@@ -76,60 +79,151 @@ export function answerStored(
   answering: Answering,
   addressee: Addressee,
   stored: readonly StoredCommand[],
-  known?: Standing,
+  known: Standing,
 ): Promise<void> {
   const commands = stored.map(({ pending }) => pending)
   return inquire(answering, addressee, commands, () => answerAll(answering, addressee, stored, known))
+}
+
+/** Takes their repetitions out of a mailbox: what is stored already is neither decided nor sent to the store again. */
+export function withRepetitions(
+  duplicates: readonly StoredCommand[],
+  mailbox: PendingCommand[],
+): readonly StoredCommand[] {
+  if (duplicates.length === 0 || mailbox.length === 0) return duplicates
+  const receipts = new Map(duplicates.map(({ pending, receipt }) => [pending.commandId, receipt]))
+  const stored = [...duplicates]
+  const others: PendingCommand[] = []
+  for (const pending of mailbox) {
+    const { repeatable, fence, commandId } = pending
+    const receipt = repeatable && fence === undefined ? receipts.get(commandId) : undefined
+    if (receipt === undefined) others.push(pending)
+    else {
+      pending.sent = true
+      stored.push({ pending, receipt })
+    }
+  }
+  mailbox.length = 0
+  for (const pending of others) mailbox.push(pending)
+  return stored
+}
+
+/** Commands that ask for stored answers, and the state of their instance that is known. */
+export interface Asked {
+  readonly stored: readonly StoredCommand[]
+  readonly known: Standing
+}
+
+/** A commit that is asked for by one or more commands, and what was read of it. */
+interface AskedCommit {
+  readonly receipt: Receipt
+  readonly commands: PendingCommand[]
+  events: StoredEvent[]
+  /** The state after it, once that is known. */
+  after: { readonly state: unknown } | undefined
 }
 
 async function answerAll(
   answering: Answering,
   addressee: Addressee,
   stored: readonly StoredCommand[],
-  known?: Standing,
-): Promise<void> {
-  const own = stored.filter(({ pending, receipt }) => !refuseReuse(addressee.stream, pending, receipt))
-  const firstOf = ({ sequence, count }: Receipt) => sequence - count + 1
-  const isBehind = ({ receipt }: StoredCommand) => known !== undefined && firstOf(receipt) > known.sequence
-  const behind = own.filter(isBehind)
-  if (behind.length > 0) await answerBehind(answering, addressee, behind, known!).catch(() => {})
-  // Those from before, and those behind a known state that is of another log.
-  for (const each of own) if (!each.pending.answered) await answerFrom(answering, addressee, each)
-}
-
-/** Answers commands that are stored behind a known state, in one pass. */
-async function answerBehind(
-  answering: Answering,
-  { type, stream }: Addressee,
-  stored: readonly StoredCommand[],
   known: Standing,
 ): Promise<void> {
-  const byEnd = new Map(stored.map((each) => [each.receipt.sequence, each]))
-  const last = Math.max(...byEnd.keys())
-  let events: RecordedEvent[] = []
-  await catchUp(answering, type, stream, known, { sequence: last }, (event, standing) => {
-    if (events[0]?.commitId !== event.commitId) events = []
-    events.push(recordedEvent(type.folds, event))
-    const found = byEnd.get(event.sequence)
-    if (found !== undefined) accept(found, standing, events)
-  })
+  const { stream } = addressee
+  const own = stored.filter(({ pending, receipt }) => !refuseReuse(stream, pending, receipt))
+  if (own.length === 0) return
+  const name = JSON.stringify([stream.aggregate, stream.id])
+  await answering.readings.gather(name, { stored: own, known }, (asked) => answerTogether(answering, addressee, asked))
 }
 
-async function answerFrom(answering: Answering, { type, stream }: Addressee, found: StoredCommand): Promise<void> {
-  const { sequence, count } = found.receipt
-  const range = { from: sequence - count + 1, to: sequence + 1 }
-  const stored = await answering.events.readStream(stream, range, { limit: count })
-  const standing = await rehydrate(answering, type, stream, { sequence })
-  accept(
-    found,
-    standing,
-    stored.map((event) => recordedEvent(type.folds, event)),
-  )
+/** Answers all who ask at once out of one reading of the stream, or of the part of it that is needed. */
+async function answerTogether(answering: Answering, addressee: Addressee, asked: readonly Asked[]): Promise<void> {
+  const { type, stream } = addressee
+  const known = asked.map((each) => each.known).reduce((one, other) => (other.sequence > one.sequence ? other : one))
+  const commits = commitsOf(asked.flatMap(({ stored }) => stored))
+  const newest = commits.find(({ receipt }) => receipt.sequence === known.sequence)
+  // Where a state that is known is of another log, the rest is read from further back.
+  if (newest !== undefined) await readNewest(answering, stream, newest, known).catch(() => {})
+  const behind = commits.filter(({ receipt }) => firstOf(receipt) > known.sequence)
+  if (behind.length > 0) {
+    const until = { sequence: endOf(behind) }
+    await catchUp(answering, type, stream, known, until, gatherer(behind)).catch(() => {})
+  }
+  const rest = commits.filter(({ after }) => after === undefined)
+  try {
+    if (rest.length > 0) {
+      const until = { sequence: endOf(rest), fromSequence: Math.min(...rest.map(({ receipt }) => firstOf(receipt))) }
+      await rehydrate(answering, type, stream, until, gatherer(rest))
+    }
+  } finally {
+    await answerRead(answering, addressee, commits)
+  }
 }
 
-function accept({ pending, receipt }: StoredCommand, { state }: Standing, events: readonly RecordedEvent[]): void {
-  const { sequence, position } = receipt
-  pending.succeed({ accepted: true, state: deepFreeze(state), sequence, position, events })
+function commitsOf(stored: readonly StoredCommand[]): readonly AskedCommit[] {
+  const bySequence = new Map<number, AskedCommit>()
+  for (const { pending, receipt } of stored) {
+    const known = bySequence.get(receipt.sequence)
+    if (known !== undefined) known.commands.push(pending)
+    else bySequence.set(receipt.sequence, { receipt, commands: [pending], events: [], after: undefined })
+  }
+  return [...bySequence.values()]
+}
+
+const firstOf = ({ sequence, count }: Receipt): number => sequence - count + 1
+const endOf = (commits: readonly AskedCommit[]): number =>
+  commits.reduce((end, { receipt }) => Math.max(end, receipt.sequence), 0)
+
+/** The newest commit: the state after it is known, if it is of this log. */
+async function readNewest(
+  { events }: Answering,
+  stream: StreamId,
+  commit: AskedCommit,
+  known: Standing,
+): Promise<void> {
+  const { receipt } = commit
+  const range = { from: firstOf(receipt), to: receipt.sequence + 1 }
+  const stored = await events.readStream(stream, range, { limit: receipt.count })
+  const last = stored.at(-1)
+  if (stored.length !== receipt.count || last?.checksum !== known.checksum) return
+  commit.events = [...stored]
+  commit.after = { state: deepFreeze(known.state) }
+}
+
+/** Takes what is asked for out of a replay. */
+function gatherer(commits: readonly AskedCommit[]): (event: StoredEvent, standing: Standing) => void {
+  const byId = new Map(commits.map((commit) => [commit.commands[0]!.commandId, commit]))
+  return (event, { state }) => {
+    const commit = byId.get(event.commitId)
+    if (commit === undefined || commit.after !== undefined) return
+    // A replay that did not come to its end may have left some.
+    if (event.sequence === firstOf(commit.receipt)) commit.events = []
+    commit.events.push(event)
+    if (event.sequence === commit.receipt.sequence) commit.after = { state: deepFreeze(state) }
+  }
+}
+
+/** Answers what was read; each caller gets events of its own. */
+async function answerRead(
+  { environment }: Answering,
+  { type, stream }: Addressee,
+  commits: readonly AskedCommit[],
+): Promise<void> {
+  const breath = new Breath(environment)
+  for (const { receipt, commands, events, after } of commits) {
+    if (after === undefined) continue
+    const { sequence, position } = receipt
+    for (const pending of commands) {
+      await breath.pause()
+      if (pending.answered) continue
+      try {
+        const recorded = events.map((event) => recordedEvent(type.folds, event))
+        pending.succeed({ accepted: true, state: after.state, sequence, position, events: recorded })
+      } catch (cause) {
+        pending.fail(new OutcomeUnknownError('OUTCOME_UNKNOWN', { stream, commandId: pending.commandId }, cause))
+      }
+    }
+  }
 }
 
 /** Whether another command is stored under the id; the caller is told so. */

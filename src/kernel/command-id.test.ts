@@ -190,6 +190,62 @@ describe('The same command id', () => {
   })
 })
 
+describe('Repetitions of stored commands', () => {
+  const start = async (amounts: number) => {
+    const watch = watched()
+    const vaults = await startVaults({ store: watch.store })
+    const vault = vaults.vault('a')
+    const sendAll = (count: number, ids: number) =>
+      Promise.all(Array.from({ length: count }, (_, i) => vault.add({ amount: i % ids }, { commandId: `c${i % ids}` })))
+    return { watch, vaults, vault, sendAll, fill: () => vault.burst({ count: amounts }) }
+  }
+
+  test('at once read the stream once between them, however many there are', async () => {
+    const { watch, vaults, vault, sendAll, fill } = await start(2500)
+    await fill()
+    const first = await vault.add({ amount: 0 }, { commandId: 'c0' })
+    await vault.add({ amount: 1 })
+    watch.forget()
+    for (const again of await sendAll(500, 1)) assert.deepEqual(again, first)
+    // Three pages of the stream, and a look at what is new after each round.
+    assert.ok(watch.count('readStream') <= 3 + 3, `${watch.count('readStream')} readings`)
+    assert.ok(watch.count('append') <= 3, `${watch.count('append')} appends`)
+    await vaults.stop()
+  })
+
+  test('of the newest command read its own events only', async () => {
+    const { watch, vaults, vault, sendAll, fill } = await start(2500)
+    await fill()
+    const first = await vault.add({ amount: 0 }, { commandId: 'c0' })
+    watch.forget()
+    for (const again of await sendAll(500, 1)) assert.deepEqual(again, first)
+    const ranges = watch.calls.filter(({ method }) => method === 'readStream').map(({ args }) => args[1])
+    assert.ok(ranges.every((range) => (range as { readonly from: number }).from >= first.sequence))
+    await vaults.stop()
+  })
+
+  test('of different commands read the stream once between them, and each gets its own answer', async () => {
+    const { watch, vaults, vault, sendAll, fill } = await start(2500)
+    await fill()
+    const first = await sendAll(50, 50)
+    await vault.add({ amount: 1 })
+    await vault.look()
+    watch.forget()
+    assert.deepEqual(await sendAll(50, 50), first)
+    assert.ok(watch.count('readStream') <= 20, `${watch.count('readStream')} readings`)
+    await vaults.stop()
+  })
+
+  test('do not share what a caller may change', async () => {
+    const { vaults, vault, sendAll } = await start(0)
+    await vault.add({ amount: 0 }, { commandId: 'c0' })
+    const [one, other] = await sendAll(2, 1)
+    assert.notEqual(one!.events, other!.events)
+    assert.notEqual(one!.events[0]!.recordedAt, other!.events[0]!.recordedAt)
+    await vaults.stop()
+  })
+})
+
 describe('The id of a command whose caller gave none', () => {
   const idsOf = async (vaults: Awaited<ReturnType<typeof startVaults>>, count: number) => {
     const outcomes = await Promise.all(Array.from({ length: count }, () => vaults.vault('a').add({ amount: 1 })))

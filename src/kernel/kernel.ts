@@ -33,6 +33,7 @@ import type { KernelLimits } from './limits.ts'
 import { Looks } from './looks.ts'
 import { Passivation } from './passivation.ts'
 import { PendingCommand } from './pending-command.ts'
+import { Readings } from './readings.ts'
 import { catchUp, rehydrate, type Standing, StreamReplaced, type Until } from './rehydrate.ts'
 import { Snapshotter } from './snapshotter.ts'
 import { Turns } from './turns.ts'
@@ -102,6 +103,7 @@ export class Kernel {
       environment,
       limits,
       inquiries: new Map(),
+      readings: new Readings(),
       ignoredSnapshots: new Set(),
       writer,
       looks,

@@ -39,6 +39,8 @@ export interface Sources {
 /** How far a state goes: to a sequence (included), to a time, or to the end. */
 export interface Until {
   readonly sequence?: number
+  /** The first event that is to be replayed at any rate, so that somebody is told of it: no snapshot holds it. */
+  readonly fromSequence?: number
   /**
    * In milliseconds since 1970: the longest beginning of the stream whose last event was not recorded later. Clocks jump, so an
    * event within it may have been recorded later than the time.
@@ -62,6 +64,7 @@ function unborn(type: AggregateType): Standing {
 /**
  * The state of a stream, from its newest snapshot or from its first event.
  *
+ * @param onEvent told each event that is replayed, from the beginning again where a snapshot turns out to be of no use
  * @throws EventError, or whatever `evolve` or the store throws
  */
 export async function rehydrate(
@@ -69,19 +72,22 @@ export async function rehydrate(
   type: AggregateType,
   stream: StreamId,
   until: Until = {},
+  onEvent?: (event: StoredEvent, standing: Standing) => void,
 ): Promise<Standing> {
-  const usable = type.snapshotEvery !== undefined && until.timeMs === undefined
-  const snapshot = usable ? await fromSnapshot(sources, type, stream, until.sequence) : undefined
+  const { sequence, timeMs, fromSequence } = until
+  const atOrBefore = fromSequence === undefined ? sequence : fromSequence - 1
+  const usable = type.snapshotEvery !== undefined && timeMs === undefined && atOrBefore !== 0
+  const snapshot = usable ? await fromSnapshot(sources, type, stream, atOrBefore) : undefined
   if (snapshot !== undefined) {
     try {
-      return await catchUp(sources, type, stream, snapshot, until)
+      return await catchUp(sources, type, stream, snapshot, until, onEvent)
     } catch (cause) {
       if (cause instanceof StreamReplaced)
         ignore(sources, type, stream, 'does not belong to the events that are stored')
       else ignore(sources, type, stream, 'cannot be gone on from', cause)
     }
   }
-  return catchUp(sources, type, stream, unborn(type), until)
+  return catchUp(sources, type, stream, unborn(type), until, onEvent)
 }
 
 /**
