@@ -38,6 +38,7 @@ export function management(
       checkKeys('start(name, at)', at, ['from'])
       const { from = 1 } = at
       checkWhole('from', from, 1)
+      await checkWithin(runner, from)
       runner.start(from)
       return runner.status()
     },
@@ -84,6 +85,14 @@ export function management(
   })
 }
 
+/** @throws DefinitionError `OPTION_INVALID` for a position that the log has not reached */
+async function checkWithin(runner: ManagedProjection['runner'], from: number): Promise<void> {
+  if (from === 1) return
+  const { head } = await runner.status()
+  const expected = `at most ${head + 1}, the position behind the end of the log`
+  checkOption('from', from, (found) => Number(found) <= head + 1, expected)
+}
+
 async function reset({ runner, rebuilder }: ManagedProjection, options: ResetOptions): Promise<void> {
   checkKeys('reset(name, options)', options, ['from', 'keep'])
   const { from, keep = false } = options ?? {}
@@ -96,6 +105,7 @@ async function reset({ runner, rebuilder }: ManagedProjection, options: ResetOpt
       '1 for a projection with rows, which all of its events make; or use rebuild(name)',
     )
   }
+  await checkWithin(runner, from)
   checkOption('keep', keep, (found) => typeof found === 'boolean', 'true or false')
   await runner.reset(from - 1, keep)
 }

@@ -182,7 +182,7 @@ export interface Managed<Name extends PropertyKey> {
    *
    *     await bank.reactions.reset('welcome', { from: head + 1, keep: true })
    *
-   * @throws ProjectionError `PROJECTION_ELSEWHERE`; StoreError `LOG_REPLACED` if the log does not reach to the position before
+   * @throws ProjectionError `PROJECTION_ELSEWHERE`; DefinitionError `OPTION_INVALID` if the log does not reach to the position before
    */
   reset(name: Name, options: ResetOptions): Promise<void>
 }

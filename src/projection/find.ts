@@ -192,8 +192,18 @@ function orderOf(field: string | undefined, sign: number): (a: Found<unknown>, b
   return (a, b) => {
     const [left, right] = [fieldOf(a, field), fieldOf(b, field)]
     const missing = Number(left === undefined || left === null) - Number(right === undefined || right === null)
-    return missing || sign * (difference(left, right) || 0) || byKey(a, b)
+    return missing || sign * (rankOf(left) - rankOf(right) || difference(left, right) || 0) || byKey(a, b)
   }
+}
+
+const ranks: readonly (string | undefined)[] = ['boolean', 'number', 'bigint', 'string', 'date']
+
+/** Values of different kinds come kind by kind; those of none that can be compared come last. */
+function rankOf(value: unknown): number {
+  const rank = ranks.indexOf(kindOf(value))
+  if (rank < 0) return ranks.length
+  // What is not a number, or no valid date, is neither below nor above the others of its kind.
+  return Number.isNaN(comparable(value)) ? rank + 0.5 : rank
 }
 
 const fieldOf = ({ row }: Found<unknown>, field: string): unknown => (row as Record<string, unknown>)?.[field]

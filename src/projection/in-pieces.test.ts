@@ -340,6 +340,25 @@ describe('Many who wait for positions', () => {
     assert.ok(time.longestMs <= longestMax, `${time.longestMs} ms without a turn`)
   })
 
+  test('are not told by a position that may be another by now, and wait no longer for a look than at all', async () => {
+    const environment = manualEnvironment()
+    const waiters = new PositionWaiters('p', environment, () => ({ retrying: undefined, othersUntil: undefined }))
+    waiters.reach(7)
+    const never = new Promise<void>(() => {})
+    const looks = [Promise.withResolvers<void>(), Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const waits = [never, ...looks.map(({ promise }) => promise)].map((look) => waiters.wait(5, 10, undefined, look))
+    const codes = codesOf(waits)
+    looks[0]!.resolve()
+    looks[1]!.reject(Object.assign(new Error('it is another'), { code: 'ANOTHER' }))
+    await waits[1]
+    // As after a reset: what the look has found.
+    waiters.reach(0)
+    looks[2]!.resolve()
+    await environment.advance(10)
+    assert.deepEqual(await codes, ['PROJECTION_BEHIND', 'ok', 'ANOTHER', 'PROJECTION_BEHIND'])
+    assert.equal(waiters.someoneWaits, false)
+  })
+
   test('are told what ended their wait: the position, the time, the signal, or the end', async () => {
     const environment = manualEnvironment()
     const waiters = new PositionWaiters('p', environment, () => ({ retrying: undefined, othersUntil: undefined }))

@@ -51,10 +51,15 @@ export class PositionWaiters {
     return this.#positions.length > 0
   }
 
-  /** @throws ProjectionError `PROJECTION_BEHIND`, what `fail` was given, or the signal's reason */
-  wait(atLeast: number, timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
-    if (this.#position >= atLeast) return Promise.resolve()
-    if (this.#failure !== undefined) return Promise.reject(this.#failure)
+  /**
+   * @param look how the position is found out, if it may be another by now; it ends the wait by what it throws
+   * @throws ProjectionError `PROJECTION_BEHIND`, what `fail` was given, or the signal's reason
+   */
+  wait(atLeast: number, timeoutMs: number, signal: AbortSignal | undefined, look?: Promise<void>): Promise<void> {
+    let isKnown = look === undefined
+    const isThere = () => isKnown && this.#position >= atLeast
+    if (isThere()) return Promise.resolve()
+    if (isKnown && this.#failure !== undefined) return Promise.reject(this.#failure)
     return new Promise((resolve, reject) => {
       const settle = (end: () => void) => {
         this.#remove(waiter)
@@ -72,13 +77,17 @@ export class PositionWaiters {
         this.#remove(waiter)
         this.#tell([
           () => {
-            if (this.#position >= atLeast) waiter.resolve()
+            if (isThere()) waiter.resolve()
             else waiter.reject(this.#behind(atLeast, timeoutMs))
           },
         ])
       })
       signal?.addEventListener('abort', onAbort, { once: true })
       this.#add(waiter)
+      look?.then(() => {
+        isKnown = true
+        if (isThere()) waiter.resolve()
+      }, waiter.reject)
     })
   }
 

@@ -233,9 +233,9 @@ export class Runner {
     if (atLeast === undefined) return
     // Elsewhere it may have gone on, or been reset.
     const leads = this.#state === 'running' && this.#leader.isSafe
-    if (!leads && (this.#waiters.failure === undefined || this.#steps.position >= atLeast)) await this.#steps.look()
     const isThere = this.#steps.position >= atLeast
-    const reached = this.#waiters.wait(atLeast, timeoutMs, signal)
+    const look = leads || (this.#waiters.failure !== undefined && !isThere) ? undefined : this.#steps.look()
+    const reached = this.#waiters.wait(atLeast, timeoutMs, signal, look)
     this.#asked.abort()
     await reached
     // One who has just come there has read the log. Else the position may be of a log that is not there any more.

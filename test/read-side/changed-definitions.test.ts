@@ -170,6 +170,10 @@ await onEveryStore('A definition that was changed without a new revision', ({ pl
     assert.deepEqual(await notesOf(changed), ['Bought 1', 'Sold 2', 'Sold 4'])
     // Rows are made by all of their events.
     assert.deepEqual(await codesOf([changed.projections.reset('rows', { from: 2 })]), ['OPTION_INVALID'])
+    // Nor can one begin where the log has not come yet.
+    const beyond = { from: (await changed.projections.status('code')).head + 2 }
+    const begin = [changed.projections.reset('code', beyond), changed.reactions.start('noting', beyond)]
+    assert.deepEqual(await codesOf(begin), ['OPTION_INVALID', 'OPTION_INVALID'])
     await changed.projections.rebuild('rows')
     assert.deepEqual(await rowsOf(changed), ['Sold 2', 'Sold 4'])
   })

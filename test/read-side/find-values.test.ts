@@ -22,12 +22,15 @@ const values: Readonly<Record<string, unknown>> = {
   record: { of: new Map([[0, -0]]) },
 }
 
+/** In their order. */
+const ordered: readonly unknown[] = [true, -1, 2, 4, Number.NaN, 3n, '5', '7', '9', new Date(0), new Date(Number.NaN)]
+
 const Named = event('Named', z.object({}))
 const Thing = aggregate('thing', () => ({}))
   .on(Named)
   .command('name', z.object({}), () => Named({}))
 const Things = projection('things', () => ({ value: undefined as unknown })).on(Named, (_, __, { stream: { id } }) => ({
-  value: values[id],
+  value: id.startsWith('ordered') ? ordered[Number(id.slice(7))] : values[id],
 }))
 
 await onEveryStore('Rows found by a value', ({ place }) => {
@@ -50,5 +53,19 @@ await onEveryStore('Rows found by a value', ({ place }) => {
     assert.deepEqual(await found(new Set(['b', 'a'])), ['set'])
     assert.deepEqual(await found(new Set(['b'])), [])
     assert.deepEqual(await found({ of: new Map([[-0, 0]]) }), ['record'])
+  })
+
+  test('come kind by kind where they are put in order', async (t) => {
+    const definition = domain({ aggregates: { thing: Thing }, projections: { things: Things } })
+    await using running = await definition.start({ store: await place(t), projections: 'manual', log: recorder() })
+    // Neither as they are to come nor the other way round.
+    for (let i = 0; i < ordered.length; i++) await running.thing(`ordered${(i * 7) % ordered.length}`).name({})
+    await running.thing('nothing').name({})
+    await running.projections.runOnce('things')
+    const keys = ordered.map((_, i) => `ordered${i}`)
+    const found = async (direction: 'ascending' | 'descending') =>
+      (await running.things.find({ orderBy: 'value', direction })).map(({ key }) => key)
+    assert.deepEqual(await found('ascending'), [...keys, 'nothing'])
+    assert.deepEqual(await found('descending'), [...keys.toReversed(), 'nothing'])
   })
 })

@@ -136,7 +136,7 @@ await onEveryStore('Where the log went back', ({ place }) => {
     await splice.replaceLog(await logWith(memory(), [1, 2, 7]))
     await three.projections.rebuild('rows')
     assert.deepEqual(await rowsOf(three as never, 3), { a: [1, 2, 7] })
-    await assert.rejects(three.projections.reset('code', { from: 5 }), { code: 'LOG_REPLACED' })
+    await assert.rejects(three.projections.reset('code', { from: 5 }), { code: 'OPTION_INVALID' })
     await three.projections.reset('code', { from: 3 })
     await three.reactions.reset('sending', { from: 3, keep: true })
     seen.length = 0
