@@ -105,7 +105,7 @@ export class Runner {
    */
   start(from = 1): void {
     if (this.alive) return
-    this.#state = 'standby'
+    this.#state = 'preparing'
     this.#failure = undefined
     this.#waiters.begin()
     this.#stopping = new AbortController()
@@ -231,14 +231,14 @@ export class Runner {
   async reached({ atLeast, timeoutMs = waitTimeoutMsDefault, signal }: WaitOptions): Promise<void> {
     signal?.throwIfAborted()
     if (atLeast === undefined) return
-    // Elsewhere it may have gone on, or been reset.
+    // Elsewhere it may have gone on or been reset. While rows are prepared, those that serve may be of an older revision.
     const leads = this.#state === 'running' && this.#leader.isSafe
     const isThere = this.#steps.position >= atLeast
-    const look = leads || (this.#waiters.failure !== undefined && !isThere) ? undefined : this.#steps.look()
-    const reached = this.#waiters.wait(atLeast, timeoutMs, signal, look)
+    const mayLook = isThere || (this.#state !== 'preparing' && this.#waiters.failure === undefined)
+    const look = !leads && mayLook ? this.#steps.look() : undefined
     this.#asked.abort()
-    await reached
-    // One who has just come there has read the log. Else the position may be of a log that is not there any more.
+    await this.#waiters.wait(atLeast, timeoutMs, signal, look)
+    // One who has just come there has read the log. Else the position may be of another log.
     if (isThere || !leads) await this.#checkPlace()
   }
 
