@@ -316,8 +316,8 @@ export class ReactionSteps implements Stepper {
     const { othersLed, parked } = this.#place
     if (this.#warnedIn === othersLed) return
     this.#warnedIn = othersLed
-    const { name, warn } = this.#options
-    const count = [...parked.passedOver()].length
+    const { name, warn, kinds } = this.#options
+    const count = [...parked.passedOver()].filter((event) => kinds.of(event) !== undefined).length
     const what = count === 1 ? 'One event' : `${count} events`
     const message = `${what} that the ${name} handles: passed over by a program that does not handle such events, and handled now`
     warn({ code: 'REACTION_PASSED_OVER', message })
