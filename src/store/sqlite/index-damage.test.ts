@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict'
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { type TestContext, test } from 'node:test'
+import { chanceOf } from '../../../test/crash/chance.ts'
 import { MnemeError } from '../../domain/error.ts'
 import { type Commit, commit } from '../commit.ts'
 import { everything } from '../range.ts'
@@ -38,15 +39,10 @@ const filters: readonly ReadAllOptions[] = [
   { types: ['Seldom'], direction: 'backward' },
 ]
 
-/** A random number generator that says the same again for the same seed (mulberry32). */
+/** Whole numbers from 0 to below another, the same again for the same seed. */
 function randomOf(seed: number): Random {
-  let state = seed
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below
-  }
+  const { between } = chanceOf(seed)
+  return (below) => between(0, below - 1)
 }
 
 /** All that is asked, with a short text of what is answered. */
