@@ -75,12 +75,16 @@ function encodeObject(what: string, value: object, path: string, depth: number):
   const list = (items: Iterable<unknown>) =>
     Array.from(items, (item, i) => encodeAt(what, item, `${path}[${i}]`, depth + 1))
   if (Array.isArray(value)) return list(value)
-  if (!isKnown(value)) return refuse(what, path, `an instance of ${value.constructor?.name ?? 'unknown class'}`)
+  if (isPlain(value)) return encodeRecord(what, value, path, depth)
+  if (!isSpecial(value)) return refuse(what, path, `an instance of ${value.constructor?.name ?? 'unknown class'}`)
   if (value instanceof Date) return { $date: Number.isNaN(value.getTime()) ? null : value.toISOString() }
-  if (value instanceof Map) return { $map: list(value) }
-  if (value instanceof Set) return { $set: list(value) }
+  return value instanceof Map ? { $map: list(value) } : { $set: list(value as Set<unknown>) }
+}
+
+function encodeRecord(what: string, record: object, path: string, depth: number): Json {
   const copy: Record<string, Json> = {}
-  for (const [key, item] of Object.entries(value)) {
+  for (const key of Object.keys(record)) {
+    const item = (record as Readonly<Record<string, unknown>>)[key]
     if (item === undefined) continue
     put(
       copy,
@@ -94,8 +98,8 @@ function encodeObject(what: string, value: object, path: string, depth: number):
 const special: readonly object[] = [Date.prototype, Map.prototype, Set.prototype]
 
 /** Not a class that extends one of these, nor one with properties of its own: they would come back as something less. */
-function isKnown(value: object): boolean {
-  return isPlain(value) || (special.includes(Object.getPrototypeOf(value)) && Object.keys(value).length === 0)
+function isSpecial(value: object): boolean {
+  return special.includes(Object.getPrototypeOf(value)) && Object.keys(value).length === 0
 }
 
 function put(target: Record<string, unknown>, key: string, value: unknown): void {

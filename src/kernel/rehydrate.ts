@@ -138,22 +138,8 @@ function applyStored(type: AggregateType, state: unknown, stored: StoredEvent): 
     const facts = { aggregate: type.name, event, known: [...type.folds.keys()], stream, sequence }
     throw new EventError('EVENT_UNDECLARED', facts)
   }
-  const data = lift(fold.kind, stored.revision, stored.data)
-  const { stream, sequence, metadata, tags, revision, commitId } = stored
-  const recordedAt = new Date(stored.recordedAt)
   // As when it was decided: no aggregate can come to depend on a position.
-  const event = {
-    type: stored.type,
-    data,
-    stream,
-    sequence,
-    position: 0,
-    recordedAt,
-    metadata,
-    tags,
-    revision,
-    commitId,
-  }
+  const event = toldEvent(stored, lift(fold.kind, stored.revision, stored.data), 0)
   return evolved(fold, state, event)
 }
 
@@ -169,8 +155,14 @@ export function recordedEvent(folds: AggregateType['folds'] | undefined, stored:
 /** The same for one of a kind; without a kind its data is as it is stored. */
 export function eventOf(kind: AnyEventKind | undefined, stored: StoredEvent): RecordedEvent {
   const data = kind === undefined ? unmarked(stored.data) : lift(kind, stored.revision, stored.data)
-  const { checksum: _, ...event } = stored
-  return { ...event, data, recordedAt: new Date(stored.recordedAt) }
+  return toldEvent(stored, data, stored.position)
+}
+
+/** Each property by its name: a spread would cost more than all the rest of an event. */
+function toldEvent(stored: StoredEvent, data: unknown, position: number): RecordedEvent {
+  const { type, stream, sequence, metadata, tags, revision, commitId } = stored
+  const recordedAt = new Date(stored.recordedAt)
+  return { type, data, stream, sequence, position, recordedAt, metadata, tags, revision, commitId }
 }
 
 async function fromSnapshot(

@@ -70,14 +70,55 @@ describe('A fold that changes in place', () => {
     })
   }
 
-  test('the row as it is stored fails too, and is parked', async () => {
-    const fold: Fold = (row, { n }) => (row.n === 0 ? { ...row, n } : Object.assign(row, { n: row.n + n }))
-    const { running } = await started(() => ({ n: 0, tags: [] }), fold, 'park')
-    await running.counter('a').raise({ n: 1 })
-    const { position } = await running.counter('a').raise({ n: 1 })
-    assert.deepEqual(await running.rows.get('a', { atLeast: position }), { n: 1, tags: [] })
-    assert.equal((await running.projections.parked('rows')).length, 1)
+  test('a row that was stored changes that row, and no other', async () => {
+    const fold: Fold = (row, _, { recordedAt }) => {
+      if (row.n === 0) return { ...row, n: 1, at: recordedAt }
+      row.at!.setTime(row.at!.getTime() + 1)
+      return Object.assign(row, { n: row.n + 1 })
+    }
+    const { running } = await started(() => ({ n: 0, tags: [] }), fold)
+    const first = await running.counter('a').raise({ n: 1 })
+    const { recordedAt } = first.events[0]!
+    const { position } = await running.counter('b').raise({ n: 1 })
+    const at = (ms: number) => new Date(recordedAt.getTime() + ms)
+    assert.deepEqual(await running.rows.get('a', { atLeast: position }), { n: 1, tags: [], at: recordedAt })
+    assert.deepEqual(await running.rows.get('all'), { n: 2, tags: [], at: at(1) })
     await running.stop()
+  })
+
+  test('the date that two rows of a batch have from one event changes one of them', async () => {
+    const fold: Fold = (row, { n }, { recordedAt }) =>
+      row.n === 0 ? { ...row, n, at: recordedAt } : after(row.at!.setTime(0), { ...row, n: row.n + n })
+    const store = memory()
+    const Rows = projection('rows', (): Row => ({ n: 0, tags: [] }))
+      .on(Raised, fold as never)
+      .by(({ stream }) => [stream.id, 'all'])
+    const { start } = domain({ aggregates: { counter: Counter }, projections: { rows: Rows } })
+    await using running = await start({ store, projections: 'manual' })
+    const { events } = await running.counter('a').raise({ n: 1 })
+    await running.counter('b').raise({ n: 1 })
+    await running.projections.runOnce('rows')
+    assert.deepEqual(await running.rows.get('a'), { n: 1, tags: [], at: events[0]!.recordedAt })
+    assert.deepEqual(await running.rows.get('all'), { n: 2, tags: [], at: new Date(0) })
+  })
+
+  test('the data of its event is given it anew where another event fails', async () => {
+    const fold: Fold = (row, data) => {
+      if (data.n === 2) throw new Error('no')
+      data.tags.push('y')
+      return { ...row, n: row.n + data.n, tags: [...row.tags, ...data.tags] }
+    }
+    const Rows = projection('rows', (): Row => ({ n: 0, tags: [] }))
+      .on(Raised, fold as never)
+      .by(({ stream }) => stream.id)
+      .onFailure({ giveUp: 'park', retries: 0 })
+    const { start } = domain({ aggregates: { counter: Counter }, projections: { rows: Rows } })
+    await using running = await start({ projections: 'manual', log: recorder() })
+    await running.counter('a').raise({ n: 1 })
+    await running.counter('b').raise({ n: 2 })
+    await running.projections.runOnce('rows')
+    assert.deepEqual(await running.rows.get('a'), { n: 1, tags: ['x', 'y'] })
+    assert.equal((await running.projections.parked('rows')).length, 1)
   })
 })
 

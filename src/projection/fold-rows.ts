@@ -2,8 +2,8 @@
  * One batch of a projection without I/O: from events and the rows as they are to the rows as they become. The event
  * loop turns between events, and the breath's signal ends it with its reason.
  *
- * Rows are frozen as states are (decision 0005), and so is an event that belongs to several rows. The initial row may be
- * one object for all: a fold that changes one of these in place fails at that event.
+ * The initial row is frozen as states are (decision 0005), since it may be one object for all, and so is an event that
+ * belongs to several rows. Nobody but its next fold sees a row before it is stored, so the others are not.
  */
 import type { Fold } from '../domain/aggregate.ts'
 import { decode, encode } from '../domain/encoding.ts'
@@ -19,6 +19,7 @@ import { checkRowKey, storedKey } from './row-key.ts'
 
 /** An event with the keys of the rows that it belongs to. */
 export interface Keyed {
+  readonly stored: StoredEvent
   readonly event: RecordedEvent
   readonly fold: Fold
   readonly keys: readonly string[]
@@ -59,7 +60,7 @@ export async function keyEvents(
       if (keys.length > 1) freezeEvent(event)
       checkMoment(event, stored.recordedAt)
       keys.forEach(checkRowKey)
-      keyed.push({ event, fold, keys })
+      keyed.push({ stored, event, fold, keys })
     } catch (cause) {
       failed.push({ event: stored, cause })
       if (untilFailed) break
@@ -83,6 +84,11 @@ function checkMoment({ type, recordedAt }: RecordedEvent, nowMs: number): void {
   throw new TypeError(`a function for ${type} changed the event's recordedAt in place`)
 }
 
+/** The events of a batch once more: a fold may have changed one in place that no other row sees. */
+function again(keyed: readonly Keyed[]): readonly Keyed[] {
+  return keyed.map((each) => (each.keys.length > 1 ? each : { ...each, event: eventOf(each.fold.kind, each.stored) }))
+}
+
 /** The rows after a batch; where an event fails, the rows after those before it. */
 export interface FoldedRows {
   readonly rows: readonly Row[]
@@ -97,11 +103,11 @@ export async function foldRows(
   breath: Breath,
 ): Promise<FoldedRows> {
   let failed: FoldedRows['failed']
-  for (let end = keyed.length; ; ) {
-    const attempt = await foldAll(projection, keyed.slice(0, end), stored, breath)
+  for (let rest = keyed; ; ) {
+    const attempt = await foldAll(projection, rest, stored, breath)
     if (attempt.failedAt === undefined) return { rows: attempt.rows, failed }
-    end = attempt.failedAt
-    failed = { event: keyed[end]!.event, cause: attempt.cause }
+    failed = { event: rest[attempt.failedAt]!.event, cause: attempt.cause }
+    rest = again(rest.slice(0, attempt.failedAt))
   }
 }
 
@@ -127,12 +133,12 @@ export async function foldParking(
   blocks: (key: string) => boolean,
   breath: Breath,
 ): Promise<ParkingFold> {
-  const failures = new Map<Keyed, unknown>()
-  for (;;) {
-    const { kept, leftOut } = partition(keyed, failures, blocks)
+  const failures = new Map<StoredEvent, unknown>()
+  for (let all = keyed; ; all = again(all)) {
+    const { kept, leftOut } = partition(all, failures, blocks)
     const attempt = await foldAll(projection, kept, stored, breath)
     if (attempt.failedAt === undefined) return { rows: attempt.rows, leftOut }
-    failures.set(kept[attempt.failedAt]!, attempt.cause)
+    failures.set(kept[attempt.failedAt]!.stored, attempt.cause)
   }
 }
 
@@ -142,7 +148,7 @@ export async function foldParking(
  */
 export function partition(
   keyed: readonly Keyed[],
-  failures: ReadonlyMap<Keyed, unknown>,
+  failures: ReadonlyMap<StoredEvent, unknown>,
   blocks: (key: string) => boolean,
 ): { readonly kept: readonly Keyed[]; readonly leftOut: readonly LeftOut[] } {
   const kept: Keyed[] = []
@@ -151,7 +157,7 @@ export function partition(
   for (const each of keyed) {
     const behind = each.keys.find((key) => blocked.has(key) || blocks(key))
     if (behind !== undefined) leftOut.push({ ...each, behind })
-    else if (failures.has(each)) leftOut.push({ ...each, cause: failures.get(each) })
+    else if (failures.has(each.stored)) leftOut.push({ ...each, cause: failures.get(each.stored) })
     else {
       kept.push(each)
       continue
@@ -172,16 +178,23 @@ async function foldAll(
   breath: Breath,
 ): Promise<Attempt> {
   const folded = new Map<string, { row: unknown; last: number }>()
-  for (const [index, { event, fold, keys }] of keyed.entries()) {
+  for (let index = 0; index < keyed.length; index++) {
     if (breath.isDue) await breath.pause()
+    const { event, fold, keys } = keyed[index]!
+    const moment = event.recordedAt.getTime()
     try {
       for (const key of keys) {
-        const row = rowBefore(folded.get(key), stored.get(storedKey(key)))
-        const before = freezeParts(row === undefined ? projection.initial() : row, true).value
-        const moment = event.recordedAt.getTime()
-        const after = fold.evolve(before, event.data, event)
-        checkMoment(event, moment)
-        folded.set(key, { row: after, last: index })
+        const known = folded.get(key)
+        const row = known === undefined ? rowStored(stored.get(storedKey(key))) : known.row
+        const before = row === undefined ? freezeParts(projection.initial(), true).value : row
+        const told = keys.length === 1 ? event : withOwnDate(event)
+        const after = fold.evolve(before, event.data, told)
+        checkMoment(told, moment)
+        if (known === undefined) folded.set(key, { row: after, last: index })
+        else {
+          known.row = after
+          known.last = index
+        }
       }
     } catch (cause) {
       return { failedAt: index, cause }
@@ -200,8 +213,8 @@ async function foldAll(
   return { failedAt: undefined, rows }
 }
 
-/** What a row's next event starts from: what the batch has made of it, or what is stored. */
-function rowBefore(folded: { readonly row: unknown } | undefined, stored: Json | undefined): unknown {
-  if (folded !== undefined) return folded.row
-  return stored === undefined ? undefined : decode(stored)
-}
+/** Each row may keep the date of an event: a fold that changes it in place then changes no other row. */
+const withOwnDate = (event: RecordedEvent): RecordedEvent =>
+  Object.freeze({ ...event, recordedAt: new Date(event.recordedAt) })
+
+const rowStored = (stored: Json | undefined): unknown => (stored === undefined ? undefined : decode(stored))

@@ -224,7 +224,8 @@ export class ProjectionSteps implements Stepper {
   }
 
   #storedRows(keyed: readonly Keyed[]): Promise<ReadonlyMap<string, Json | undefined>> {
-    const keys = keyed.flatMap((each) => each.keys.map(storedKey))
+    const keys = new Set<string>()
+    for (const each of keyed) for (const key of each.keys) keys.add(storedKey(key))
     return this.#rows.valuesOf(keys, this.#options.store, this.#place.storage)
   }
 }

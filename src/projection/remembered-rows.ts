@@ -25,11 +25,11 @@ export class RememberedRows {
 
   /** The rows as they are stored: those that are wanted, and perhaps more. */
   async valuesOf(
-    keys: readonly string[],
+    keys: ReadonlySet<string>,
     store: ProjectionStore,
     storage: string,
   ): Promise<ReadonlyMap<string, Json | undefined>> {
-    const missing = [...new Set(keys)].filter((key) => !this.#values.has(key))
+    const missing = [...keys].filter((key) => !this.#values.has(key))
     if (missing.length > 0) {
       const values = await store.loadRows(storage, missing)
       for (const [i, key] of missing.entries()) this.#values.set(key, values[i])
