@@ -5,7 +5,7 @@
  */
 
 const bytesEach = 16
-const bytes = new Uint8Array(512 * bytesEach)
+const bytes = new Uint8Array(4096 * bytesEach)
 let used = bytes.length
 
 const codesOf = (text: string): number[] => Array.from(text, (character) => character.charCodeAt(0))

@@ -16,7 +16,7 @@ import { difference, isItsJson } from './difference.ts'
 import { decode, encode } from './encoding.ts'
 import { MnemeError } from './error.ts'
 import { type AnyEventKind, outputOf } from './event.ts'
-import type { Json, JsonCopier } from './json.ts'
+import type { Json, JsonCopier, JsonObject } from './json.ts'
 import { isMarked, isRead, reread } from './reread.ts'
 
 /** An event's data in its two forms. */
@@ -36,9 +36,23 @@ export function storedForm(kind: AnyEventKind, given: unknown, copier: JsonCopie
   const sizeBefore = copier.size
   const input = copier.copy(given, 'The event', kind.type)
   const output = outputOf(kind, input, given)
+  if (isCopy(output, input) && !isMarked(input)) return { stored: input, output: input }
   if (isItsJson(output, input) && !isMarked(input)) return { stored: input, output }
   copier.size = sizeBefore
   return plainForm(kind, output, copier) ?? markedForm(kind, output, copier)
+}
+
+/** Whether an output is the very record that was given, as most are: it is then handed out as it is stored, and frozen. */
+function isCopy(output: unknown, input: Json): boolean {
+  if (typeof output !== 'object' || output === null || typeof input !== 'object' || input === null) return false
+  if (Object.getPrototypeOf(output) !== Object.prototype || Array.isArray(input)) return false
+  let count = 0
+  for (const key in output) {
+    if ((output as JsonObject)[key] !== (input as JsonObject)[key]) return false
+    count++
+  }
+  for (const _ in input) count--
+  return count === 0
 }
 
 /** The output as JSON, if the schema takes that and the same comes of it. */

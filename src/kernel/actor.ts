@@ -5,11 +5,11 @@
  * look at the stream's end says so. Between a round's decision and its answers nothing else happens to the instance, so a
  * conflict undoes the round by forgetting it.
  */
-import { ConflictError, LoadError, MnemeError, OutcomeUnknownError } from '../domain/error.ts'
+import { ConflictError, LoadError, OutcomeUnknownError } from '../domain/error.ts'
 import type { StreamId } from '../domain/stream.ts'
 import { repeated } from '../store/commit.ts'
 import type { CommitQueue } from '../store/commit-queue.ts'
-import type { AppendResult, StreamEnd } from '../store/store.ts'
+import type { AppendResult } from '../store/store.ts'
 import type { AggregateType } from './aggregate-type.ts'
 import {
   type AcceptedCommand,
@@ -22,12 +22,13 @@ import {
   withRepetitions,
 } from './answers.ts'
 import { isCertain } from './certainty.ts'
-import { backOffMs, type Environment, isAhead, sleep } from './environment.ts'
+import { backOffMs, type Environment, isAhead } from './environment.ts'
 import { isHeldUp, passFences } from './fence.ts'
 import type { KernelLimits } from './limits.ts'
 import type { Looks } from './looks.ts'
 import type { PendingCommand } from './pending-command.ts'
 import { catchUp, rehydrate, type Standing, StreamReplaced } from './rehydrate.ts'
+import { pauseAfter, tryUpTo } from './retry.ts'
 import { Round } from './round.ts'
 import type { Turns } from './turns.ts'
 
@@ -41,6 +42,8 @@ export interface ActorContext extends Answering {
   readonly turns: Turns
   /** Who appends, as far as the store is told. */
   readonly writer: string
+  /** A new unique id, for decisions. */
+  readonly newId: () => string
   /** Asks for a turn of the actor, soon. */
   readonly schedule: (actor: Actor) => void
   /** Told after a round: the instance moved on from a sequence to the standing that it has now. */
@@ -57,8 +60,6 @@ const nothingKnown: Standing = Object.freeze({ state: undefined, sequence: 0, po
 
 const failureFirstMs = 100
 const failureMaxMs = 30_000
-const retryFirstMs = 5
-const retryMaxMs = 1_000
 /** After so many lost rounds an instance asks for its turn instead of trying its luck. */
 const lossesBeforeTurn = 2
 
@@ -77,6 +78,8 @@ export class Actor {
   #phase: Phase = 'cold'
   #mailbox: PendingCommand[] = []
   #underWay: Round | undefined = undefined
+  /** Whether it was ever sent a command with a fence: few aggregates are. */
+  #hasFences = false
   /** Whether the stream is reserved for this process. */
   #hasTurn = false
   #failures = 0
@@ -105,6 +108,7 @@ export class Actor {
 
   post(pending: PendingCommand): void {
     this.#mailbox.push(pending)
+    this.#hasFences ||= pending.fence !== undefined
   }
 
   /** Takes over a newer state that somebody has read, if it has nothing under way; what is of a replaced log is forgotten. */
@@ -120,7 +124,7 @@ export class Actor {
     const { retryAt = nowMs } = this.#failure ?? {}
     if (this.#phase !== 'ready' && isAhead(retryAt, nowMs, failureMaxMs)) this.#refuseAll(nowMs)
     else if (this.#phase !== 'ready') this.#guard(this.#load())
-    else if (this.#mailbox.some(isHeldUp)) this.#guard(this.#passFences())
+    else if (this.#hasFences && this.#mailbox.some(isHeldUp)) this.#guard(this.#passFences())
     else this.#decide(nowMs)
   }
 
@@ -135,25 +139,19 @@ export class Actor {
   async #load(): Promise<void> {
     this.#phase = 'busy'
     const { environment, limits, warn } = this.#context
-    for (let tries = 1; ; tries++) {
-      try {
-        this.#standing = await rehydrate(this.#context, this.type, this.stream)
-        this.#failures = 0
-        this.#failure = undefined
-        return this.#becomeReady()
-      } catch (cause) {
-        const again = cause instanceof MnemeError && cause.retryable && tries < limits.loadTriesMax
-        if (again) {
-          await sleep(environment, backOffMs(environment, tries, retryFirstMs, retryMaxMs))
-          continue
-        }
-        const delayMs = backOffMs(environment, this.#failures++, failureFirstMs, failureMaxMs)
-        this.#failure = { cause, retryAt: environment.now() + delayMs }
-        this.#phase = 'failed'
-        warn({ code: 'AGGREGATE_NOT_LOADED', message: `${this.#name} could not be loaded`, cause })
-        return this.#refuseAll(environment.now())
-      }
+    try {
+      const load = () => rehydrate(this.#context, this.type, this.stream)
+      this.#standing = await tryUpTo(limits.loadTriesMax, environment, load)
+      this.#failures = 0
+      this.#failure = undefined
+    } catch (cause) {
+      const delayMs = backOffMs(environment, this.#failures++, failureFirstMs, failureMaxMs)
+      this.#failure = { cause, retryAt: environment.now() + delayMs }
+      this.#phase = 'failed'
+      warn({ code: 'AGGREGATE_NOT_LOADED', message: `${this.#name} could not be loaded`, cause })
+      return this.#refuseAll(environment.now())
     }
+    this.#becomeReady()
   }
 
   #refuseAll(nowMs: number): void {
@@ -198,7 +196,8 @@ export class Actor {
     const waiting = this.#mailbox
     this.#mailbox = waiting.length > limits.batchCommitsMax ? waiting.splice(limits.batchCommitsMax) : []
     const { type, stream } = this
-    const round = new Round(waiting, this.#standing, { type, stream, environment, limits: events.limits, nowMs })
+    const place = { type, stream, limits: events.limits, nowMs, newId: this.#context.newId }
+    const round = new Round(waiting, this.#standing, place, environment)
     this.#putBack(waiting)
     this.#phase = 'busy'
     this.#underWay = round
@@ -212,7 +211,9 @@ export class Actor {
 
   /** Nothing is to be stored: answers if the stream ends where the state does, else decides again. */
   async #confirm(round: Round, looks: Looks): Promise<void> {
-    const end = await this.#look(looks).catch((error: unknown) => ({ error }))
+    const { environment, limits } = this.#context
+    const look = tryUpTo(limits.loadTriesMax, environment, () => looks.end(this.stream))
+    const end = await look.catch((error: unknown) => ({ error }))
     if ('error' in end) {
       for (const pending of round.commands) this.#failUnconfirmed(pending, end.error)
       return this.#becomeReady()
@@ -226,19 +227,6 @@ export class Actor {
     const again = round.commands.filter((pending) => this.#countConflict(pending, end.sequence))
     this.#putBack(again)
     await this.#refresh(again[0]?.conflicts ?? 0, false)
-  }
-
-  async #look(looks: Looks): Promise<StreamEnd> {
-    const { environment, limits } = this.#context
-    for (let tries = 1; ; tries++) {
-      try {
-        return await looks.end(this.stream)
-      } catch (error) {
-        const again = error instanceof MnemeError && error.retryable && tries < limits.loadTriesMax
-        if (!again) throw error
-        await sleep(environment, backOffMs(environment, tries, retryFirstMs, retryMaxMs))
-      }
-    }
   }
 
   async #append(round: Round): Promise<void> {
@@ -255,19 +243,18 @@ export class Actor {
   /** The store has answered: each command gets what became of it; from the first that was not stored on, all go again. */
   async #settle(round: Round, results: readonly AppendResult[]): Promise<void> {
     const from = this.#standing.sequence
-    const { accepted, confirmed, duplicates, conflicts, undone } = round.settle(results)
-    let next = 0
-    for (const [i, each] of accepted.entries()) {
-      for (; confirmed[next]?.after === i; next++) this.#answerUnstored(confirmed[next]!.pending)
-      this.#accept(each)
+    const { answered, duplicates, conflicts, undone } = round.settle(results)
+    for (const each of answered) {
+      if (each.receipt === undefined) this.#answerUnstored(each.pending)
+      else this.#accept(each)
     }
-    for (; next < confirmed.length; next++) this.#answerUnstored(confirmed[next]!.pending)
-    if (accepted.length > 0) this.#hasTurn = false
-    const again = new Set(undone)
-    for (const { pending, sequence, reserved } of conflicts) {
-      if (reserved || this.#countConflict(pending, sequence)) again.add(pending)
+    if (undone.length + conflicts.length > 0) {
+      const again = new Set(undone)
+      for (const { pending, sequence, reserved } of conflicts) {
+        if (reserved || this.#countConflict(pending, sequence)) again.add(pending)
+      }
+      this.#putBack(round.commands.filter((pending) => again.has(pending)))
     }
-    this.#putBack(round.commands.filter((pending) => again.has(pending)))
     if (this.#standing.sequence > from) this.#context.advanced(this, from)
     const stored = withRepetitions(duplicates, this.#mailbox)
     if (stored.length > 0) void answerStored(this.#context, this, stored, this.#standing)
@@ -278,6 +265,7 @@ export class Actor {
   #accept(accepted: AcceptedCommand): void {
     const { sequence, position, checksum } = accepted.receipt
     this.#standing = { state: accepted.decided.state, sequence, position, checksum }
+    this.#hasTurn = false
     answerAccepted(accepted)
   }
 
@@ -303,7 +291,7 @@ export class Actor {
       if (reserved || conflicts >= lossesBeforeTurn) this.#hasTurn = await turns.take(this.stream, isWanted)
     } catch {
       // The store is not there; the load behind this says so, and tries again.
-      await sleep(environment, backOffMs(environment, conflicts, retryFirstMs, retryMaxMs))
+      await pauseAfter(environment, conflicts)
     }
     try {
       this.#standing = await catchUp(this.#context, this.type, this.stream, this.#standing)
@@ -325,7 +313,7 @@ export class Actor {
     let error = first
     for (let tries = 1; !isCertain(error) && tries < limits.appendTriesMax; tries++) {
       warn({ code: 'APPEND_REPEATED', message: `An append to ${this.#name} is repeated`, cause: error })
-      await sleep(environment, backOffMs(environment, tries, retryFirstMs, retryMaxMs))
+      await pauseAfter(environment, tries)
       let results: readonly AppendResult[]
       try {
         results = await queue.append(round.commits.map(repeated), { writer })

@@ -5,7 +5,7 @@
 import type { Fold, Moment } from '../domain/aggregate.ts'
 import { DecisionError, EventError, MnemeError } from '../domain/error.ts'
 import { type AnyEventKind, makerOf, type NewEvent, type RecordedEvent } from '../domain/event.ts'
-import type { JsonCopier, JsonObject } from '../domain/json.ts'
+import { JsonCopier, type JsonObject } from '../domain/json.ts'
 import { listExpected } from '../domain/options.ts'
 import { ownCopy } from '../domain/own-copy.ts'
 import { Rejection } from '../domain/rejection.ts'
@@ -19,12 +19,37 @@ import { evolved } from './evolved.ts'
 import { deepFreeze, freezeParts } from './freeze.ts'
 import type { CheckedCommand } from './pending-command.ts'
 
-/** The moment of a round of decisions: every event of the round carries it. */
-export interface RoundMoment extends Pick<Moment, 'now' | 'newId'> {
+/** Where and when decisions are made. */
+export interface DecisionPlace {
+  readonly type: AggregateType
+  readonly stream: StreamId
+  readonly limits: StoreLimits
+  /** Every event carries it. */
   readonly nowMs: number
+  /** A new unique id. */
+  readonly newId: () => string
+}
+
+/** What decisions that are made one after the other share: those of a round. */
+export class DecisionContext {
+  readonly type: AggregateType
+  readonly stream: StreamId
+  readonly limits: StoreLimits
+  readonly nowMs: number
+  readonly newId: () => string
   readonly recordedAt: Date
-  /** One for all events of the round. */
-  readonly copier: JsonCopier
+  readonly copier: JsonCopier = new JsonCopier()
+
+  constructor({ type, stream, limits, nowMs, newId }: DecisionPlace) {
+    this.type = type
+    this.stream = stream
+    this.limits = limits
+    this.nowMs = nowMs
+    this.newId = newId
+    this.recordedAt = new Date(nowMs)
+    this.copier.sizeMax = limits.commitSizeMax
+    this.copier.tooLarge = (size) => tooLarge(stream, size, limits)
+  }
 }
 
 /** What became of a command, before anything is stored. */
@@ -40,22 +65,22 @@ export type Decided =
   | { readonly kind: 'nothing' }
   | { readonly kind: 'failed'; readonly error: unknown }
 
-/** What one decision may know: nothing in it can be changed, and nothing of the round can be reached. */
+/** What one decision may know: nothing in it can be changed, and nothing of the context can be reached. */
 class DecisionMoment implements Moment {
-  readonly #round: RoundMoment
+  readonly #context: DecisionContext
   readonly #command: CheckedCommand
 
-  constructor(round: RoundMoment, command: CheckedCommand) {
-    this.#round = round
+  constructor(context: DecisionContext, command: CheckedCommand) {
+    this.#context = context
     this.#command = command
   }
 
   get now(): Date {
-    return new Date(this.#round.nowMs)
+    return new Date(this.#context.nowMs)
   }
 
   get newId(): () => string {
-    return this.#round.newId
+    return this.#context.newId
   }
 
   get commandId(): string {
@@ -79,16 +104,9 @@ const nothing: Decided = Object.freeze({ kind: 'nothing' })
  *
  * @throws DecisionError, EventError, InputError (`DATA_NOT_JSON`, `COMMIT_TOO_LARGE`, `ID_INVALID` of a tag)
  */
-export function decide(
-  type: AggregateType,
-  stream: StreamId,
-  state: unknown,
-  sequence: number,
-  command: CheckedCommand,
-  moment: RoundMoment,
-  limits: StoreLimits,
-): Decided {
-  const verdict = judge(stream, state, command, moment)
+export function decide(state: unknown, sequence: number, command: CheckedCommand, context: DecisionContext): Decided {
+  const { type, stream, limits, copier, nowMs, recordedAt } = context
+  const verdict = judge(state, command, context)
   if (verdict === undefined) return nothing
   if (verdict instanceof Rejection) return rejectedOf(verdict)
   const offered = Array.isArray(verdict) ? verdict : [verdict]
@@ -97,10 +115,7 @@ export function decide(
   let next = state
   const { length } = offered
   checkEventCount(stream, length, limits)
-  const { copier } = moment
   copier.size = 0
-  copier.sizeMax = limits.commitSizeMax
-  copier.tooLarge = (size) => tooLarge(stream, size, limits)
   const stored: CommitEvent[] = new Array(length)
   const outputs: unknown[] = new Array(length)
   const { commandId, metadata } = command
@@ -109,8 +124,8 @@ export function decide(
     const fold = foldOf(type, stream, command, event)
     const { kind } = fold
     const { stored: copy, output } = storedForm(kind, event.data, copier)
-    // Before anybody sees it: what the caller is told is what was stored.
-    const data = freezeParts(output).value
+    // Before anybody sees it: what the caller is told is what was stored. A copy is frozen already.
+    const data = output === copy ? copy : freezeParts(output).value
     const tags = kind.tagsOf === undefined ? command.tags : tagsOf(kind, data, command)
     const revision = kind.revisions.length
     // As when it is read again: no aggregate can come to depend on a position.
@@ -120,31 +135,31 @@ export function decide(
       stream,
       sequence: sequence + i + 1,
       position: 0,
-      recordedAt: moment.recordedAt,
+      recordedAt,
       metadata,
       tags,
       revision,
       commitId: commandId,
     }
-    next = evolve(fold, next, applied, command, moment)
+    next = evolve(fold, next, applied, command, context)
     copier.size += sizeOfLabels(metadata, tags)
     stored[i] = { type: kind.type, revision, data: copy, metadata, tags }
     outputs[i] = data
   }
-  const place = { expected: sequence, id: commandId, recordedAt: moment.nowMs, command: command.mark }
+  const place = { expected: sequence, id: commandId, recordedAt: nowMs, command: command.mark }
   const commit = new Commit(stream, place, stored, copier.size, !command.repeatable)
   checkSize(commit, limits)
   return { kind: 'events', commit, data: outputs, state: next }
 }
 
-function judge(stream: StreamId, state: unknown, command: CheckedCommand, moment: RoundMoment): unknown {
+function judge(state: unknown, command: CheckedCommand, context: DecisionContext): unknown {
   let verdict: unknown
   try {
     // It may be decided again, on the same input. What cannot be frozen in it (bytes) is copied for each run.
     const input = command.isInputOpen ? ownCopy('The data of a command', command.input) : command.input
-    verdict = command.decision.decide(state, input, new DecisionMoment(moment, command))
+    verdict = command.decision.decide(state, input, new DecisionMoment(context, command))
   } catch (cause) {
-    throw new DecisionError('DECIDE_FAILED', { stream, command: command.name }, cause)
+    throw new DecisionError('DECIDE_FAILED', { stream: context.stream, command: command.name }, cause)
   }
   if (verdict instanceof Promise) verdict.catch(() => {})
   return verdict
@@ -182,7 +197,7 @@ function evolve(
   state: unknown,
   event: RecordedEvent,
   command: CheckedCommand,
-  { recordedAt, nowMs }: RoundMoment,
+  { recordedAt, nowMs }: DecisionContext,
 ): unknown {
   try {
     const next = deepFreeze(evolved(fold, state, event))

@@ -125,7 +125,10 @@ function addBytes(bytes: ArrayBufferView, depth: number): void {
 
 function addObject(value: object, depth: number): void {
   const { toJSON } = value as { readonly toJSON?: unknown }
-  if (Array.isArray(value)) {
+  // Most are plain records: the other questions cost more than to mix one in.
+  if (toJSON === undefined && Object.getPrototypeOf(value) === Object.prototype) {
+    addRecord(value as Readonly<Record<string, unknown>>, depth)
+  } else if (Array.isArray(value)) {
     count(2)
     mix(kinds.list)
     for (let i = 0; i < value.length; i++) add(value[i], depth)

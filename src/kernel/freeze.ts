@@ -27,6 +27,7 @@ class Frozen extends Another {
  * @throws TypeError for what cannot be kept from being changed, with its path
  */
 export function deepFreeze<State>(state: State): State {
+  if (!isPart(state) || isFlat(state)) return state
   const { value, isWhole } = freezeParts(state, true)
   if (!isWhole) throw new TypeError(objection(value as object))
   return value
@@ -45,12 +46,20 @@ export interface FrozenParts<Value> {
  * @param marks whether what was frozen is marked: it is worth it where the same parts are frozen again and again
  */
 export function freezeParts<Value>(value: Value, marks = false): FrozenParts<Value> {
-  if (!isPart(value)) return { value, isWhole: true }
+  if (!isPart(value) || isFlat(value)) return { value, isWhole: true }
   isMarking = marks
   isOpen = false
   copies = undefined
   const kept = guarded(value, 0) as Value
   return { value: kept, isWhole: !isOpen }
+}
+
+/** Freezes a record that has no parts, as most are; says whether it is one. */
+function isFlat(value: object): boolean {
+  if (Object.getPrototypeOf(value) !== Object.prototype) return false
+  for (const key in value) if (isPart((value as Fields)[key])) return false
+  Object.freeze(value)
+  return true
 }
 
 const isPart = (value: unknown): value is object =>

@@ -114,6 +114,7 @@ export class Kernel {
         batchSizeMax: limits.batchSizeMax,
         waitingMax: Number.POSITIVE_INFINITY,
       }),
+      newId: () => environment.newId(),
       schedule: (actor) => this.#schedule(actor),
       advanced: ({ type, stream, standing }, from) => this.#snapshotter.advanced(type, stream, from, standing!),
     }

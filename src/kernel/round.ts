@@ -2,36 +2,28 @@
  * What an instance decides at once: the waiting commands in order, each on the state that the one before left, and the commits of those
  * that have events. Once the store has answered, a round says what becomes of each command.
  */
-import { JsonCopier } from '../domain/json.ts'
-import type { StreamId } from '../domain/stream.ts'
 import type { Commit } from '../store/commit.ts'
-import type { AppendResult, StoreLimits } from '../store/store.ts'
-import type { AggregateType } from './aggregate-type.ts'
+import type { AppendResult } from '../store/store.ts'
 import type { AcceptedCommand, StoredCommand } from './answers.ts'
 import { Breath } from './breath.ts'
-import { type Decided, decide, type RoundMoment } from './decide.ts'
+import { type Decided, DecisionContext, type DecisionPlace, decide } from './decide.ts'
 import type { Environment } from './environment.ts'
 import type { PendingCommand } from './pending-command.ts'
 import type { Standing } from './rehydrate.ts'
 
-/** What a round is decided with. */
-export interface RoundOptions {
-  readonly type: AggregateType
-  readonly stream: StreamId
-  readonly environment: Environment
-  readonly limits: StoreLimits
-  readonly nowMs: number
+/** A command that stores nothing. */
+interface UnstoredCommand {
+  readonly pending: PendingCommand
+  readonly receipt?: undefined
 }
 
 /** What becomes of the commands of a round. */
 export interface Settled {
-  /** Commands that were stored by this round, in order. */
-  readonly accepted: readonly AcceptedCommand[]
   /**
-   * Commands that store nothing, and whose answers are true: each was decided on a state that the log was in when the batch was
-   * stored. `after` is how many commands of `accepted` come before it.
+   * In order, commands that were stored by this round, and those that store nothing and whose answers are true: each was decided on a
+   * state that the log was in when the batch was stored.
    */
-  readonly confirmed: readonly { readonly pending: PendingCommand; readonly after: number }[]
+  readonly answered: readonly (AcceptedCommand | UnstoredCommand)[]
   /** Commands whose ids were stored before. */
   readonly duplicates: readonly StoredCommand[]
   /** Commands that conflicted, with how far the stream is. */
@@ -55,10 +47,9 @@ export class Round {
    * @param waiting the commands; what is not decided stays in it
    * @param standing the durable state
    */
-  constructor(waiting: PendingCommand[], standing: Standing, options: RoundOptions) {
-    const { type, stream, environment, limits, nowMs } = options
+  constructor(waiting: PendingCommand[], standing: Standing, place: DecisionPlace, environment: Environment) {
     const breath = new Breath(environment)
-    const moment = momentOf(environment, nowMs)
+    const context = new DecisionContext(place)
     const commands: PendingCommand[] = []
     const commits: Commit[] = []
     let ids: Set<string> | undefined
@@ -75,7 +66,7 @@ export class Round {
         }
         let decided: Decided
         try {
-          decided = decide(type, stream, state, sequence, pending, moment, limits)
+          decided = decide(state, sequence, pending, context)
         } catch (error) {
           decided = { kind: 'failed', error }
         }
@@ -98,8 +89,7 @@ export class Round {
 
   /** What becomes of each command, by what became of the commits. */
   settle(results: readonly AppendResult[]): Settled {
-    const accepted: Settled['accepted'][number][] = []
-    const confirmed: Settled['confirmed'][number][] = []
+    const answered: Settled['answered'][number][] = []
     const duplicates: StoredCommand[] = []
     const conflicts: Settled['conflicts'][number][] = []
     const undone: PendingCommand[] = []
@@ -111,15 +101,15 @@ export class Round {
       const decided = pending.decided!
       if (decided.kind !== 'events') {
         if (isBroken) undone.push(pending)
-        else if (accepted.length === 0) unfenced.push(pending)
-        else confirmed.push({ pending, after: accepted.length })
+        else if (next === 0) unfenced.push(pending)
+        else answered.push({ pending })
         continue
       }
       const result = results[next++]!
       if (result.status === 'stored' && !isBroken) {
-        for (const before of unfenced) confirmed.push({ pending: before, after: 0 })
-        unfenced = []
-        accepted.push({ pending, decided, receipt: result })
+        for (const before of unfenced) answered.push({ pending: before })
+        if (unfenced.length > 0) unfenced = []
+        answered.push({ pending, decided, receipt: result })
         continue
       }
       isBroken = true
@@ -129,18 +119,6 @@ export class Round {
         conflicts.push({ pending, sequence, reserved })
       }
     }
-    return { accepted, confirmed, duplicates, conflicts, undone: [...unfenced, ...undone] }
-  }
-}
-
-function momentOf(environment: Environment, nowMs: number): RoundMoment {
-  return {
-    nowMs,
-    recordedAt: new Date(nowMs),
-    copier: new JsonCopier(),
-    get now() {
-      return new Date(nowMs)
-    },
-    newId: () => environment.newId(),
+    return { answered, duplicates, conflicts, undone: unfenced.length === 0 ? undone : [...unfenced, ...undone] }
   }
 }

@@ -21,7 +21,7 @@ import type { AnyRejection, Rejection } from '../domain/rejection.ts'
 import { storedForm } from '../domain/stored-form.ts'
 import type { StreamId } from '../domain/stream.ts'
 import { aggregateType } from '../kernel/aggregate-type.ts'
-import { type Decided, decide } from '../kernel/decide.ts'
+import { type Decided, DecisionContext, decide } from '../kernel/decide.ts'
 import { evolved } from '../kernel/evolved.ts'
 import { deepFreeze, freezeParts } from '../kernel/freeze.ts'
 import type { CheckedCommand } from '../kernel/pending-command.ts'
@@ -144,11 +144,10 @@ function tried(
     ...{ mark: { name, digest: 0 }, metadata: checkMetadata(metadata), tags: checkTags(tags) },
   }
   let ids = 0
-  const now = new Date(nowMs)
-  const moment = { now, nowMs, recordedAt: now, copier: new JsonCopier(), newId: () => `id-${++ids}` }
   const limits = { commitSizeMax: Number.POSITIVE_INFINITY, commitEventsMax: Number.POSITIVE_INFINITY }
   const type = aggregateType(definition, {})
-  const decided = decide(type, stream, state, sequence, command, moment, limits)
+  const context = new DecisionContext({ type, stream, limits, nowMs, newId: () => `id-${++ids}` })
+  const decided = decide(state, sequence, command, context)
   return expectationOf(history, `${definition.name}.${name}(${shown(given)})`, decided)
 }
 

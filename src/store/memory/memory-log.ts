@@ -7,6 +7,7 @@ import type { Commit } from '../commit.ts'
 import { Listeners } from '../listeners.ts'
 import type { Range } from '../range.ts'
 import type { Receipt, StoredEvent, StreamEnd } from '../store.ts'
+import { CommitTable } from './commit-table.ts'
 
 /** A commit in its place: the position and the sequence of its first event. */
 interface Placed {
@@ -24,34 +25,39 @@ interface Reading {
   readonly passes?: (event: StoredEvent) => boolean
 }
 
+/** Commits that are searched one by one. */
+const searchedMax = 8
+
 /** The commits of one stream. */
 export class MemoryStream {
   readonly commits: Placed[] = []
   sequence = 0
   /** Of its names. */
   readonly hash: number
-  /** By the hash of their ids; the few that share one are searched. */
-  readonly #byHash = new Map<number, Placed | Placed[]>()
+  /** By the hashes of their ids; a stream of a few commits does without. */
+  #table: CommitTable | undefined
 
   constructor(hash: number) {
     this.hash = hash
   }
 
   /** @param hash of the id */
-  find(commitId: string, hash: number = hashOf(commitId)): Receipt | undefined {
-    const found = this.#byHash.get(hash)
-    if (found === undefined) return undefined
-    const placed = Array.isArray(found) ? found.find(({ commit }) => commit.id === commitId) : found
-    return placed?.commit.id === commitId ? receiptOf(placed) : undefined
+  find(commitId: string, hash: number = hashOfId(commitId)): Receipt | undefined {
+    const { commits } = this
+    const fits = (index: number) => commits[index]!.commit.id === commitId
+    const index = this.#table === undefined ? commits.findIndex((_, i) => fits(i)) : this.#table.find(hash, fits)
+    return index < 0 ? undefined : receiptOf(commits[index]!)
   }
 
   add(placed: Placed, hash: number): void {
-    this.commits.push(placed)
+    const { commits } = this
+    commits.push(placed)
     this.sequence += placed.commit.events.length
-    const alike = this.#byHash.get(hash)
-    if (alike === undefined) this.#byHash.set(hash, placed)
-    else if (Array.isArray(alike)) alike.push(placed)
-    else this.#byHash.set(hash, [alike, placed])
+    if (this.#table !== undefined) this.#table.add(hash, commits.length - 1)
+    else if (commits.length > searchedMax) {
+      this.#table = new CommitTable()
+      for (const [i, { commit }] of commits.entries()) this.#table.add(hashOfId(commit.id), i)
+    }
   }
 }
 
@@ -134,9 +140,21 @@ function mark({ hash: ofStream, sequence }: MemoryStream, recordedAt: number, ha
 }
 
 /** FNV-1a, cut to what a small integer holds. */
-export function hashOf(text: string): number {
+function hashOf(text: string): number {
+  return hashFrom(text, 0)
+}
+
+/** Of an id of a commit: of one that the library has made the last characters, since all of them are random. */
+export function hashOfId(id: string): number {
+  return hashFrom(id, isOwnId(id) ? id.length - 8 : 0)
+}
+
+/** By its shape; an id of somebody else's that looks like it has another hash, no more. */
+const isOwnId = (id: string): boolean => id.length === 23 && id.charCodeAt(0) === 0x7e
+
+function hashFrom(text: string, start: number): number {
   let hash = 0x811c9dc5
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
+  for (let i = start; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
   return hash & 0x3fffffff
 }
 

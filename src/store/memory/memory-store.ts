@@ -31,7 +31,7 @@ import type {
   StreamEnd,
 } from '../store.ts'
 import { MemoryDocuments } from './memory-documents.ts'
-import { hashOf, MemoryLog, type MemoryStream } from './memory-log.ts'
+import { hashOfId, MemoryLog, type MemoryStream } from './memory-log.ts'
 
 const limits: StoreLimits = { commitSizeMax: 8_000_000, commitEventsMax: 10_000 }
 
@@ -75,7 +75,7 @@ class MemoryStore implements Store {
   #appendOne(commit: Commit, broken: Set<MemoryStream>, isReserved: boolean): AppendResult {
     const stream = this.#log.find(commit.stream)
     const sequence = stream?.sequence ?? 0
-    const hash = hashOf(commit.id)
+    const hash = hashOfId(commit.id)
     const stored = stream?.find(commit.id, hash)
     if (
       stored === undefined &&
