@@ -19,7 +19,7 @@ test('all of their other digits are random', () => {
   }
 })
 
-test('the ids of commands are the random bytes that the platform gives, as base64 for URLs', (t) => {
+test('the ids of commands hold the random bytes that the platform gives, six bits of each', (t) => {
   const given: Buffer[] = []
   const fill = crypto.getRandomValues.bind(crypto)
   t.mock.method(crypto, 'getRandomValues', (array: Uint8Array) => {
@@ -29,13 +29,24 @@ test('the ids of commands are the random bytes that the platform gives, as base6
   })
   const ids = Array.from({ length: count }, randomCommandId)
   assert.equal(new Set(ids).size, count)
-  const made = new Set(ids)
+  for (const id of ids) assert.match(id, /^~[\w-]{22}$/)
+  const random = new Set(ids.map((id) => id.slice(8)))
   const bytes = Buffer.concat(given)
+  const letters = [...'-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz']
   for (let start = 0; start + 16 <= bytes.length; start += 16) {
-    const id = `~${bytes.subarray(start, start + 16).toString('base64url')}`
-    made.delete(id)
+    random.delete(Array.from(bytes.subarray(start, start + 15), (byte) => letters[byte & 63]).join(''))
   }
   // The first ones may be of bytes that were drawn before.
-  assert.ok(made.size < 4096)
-  for (const id of ids) assert.match(id, /^~[\w-]{22}$/)
+  assert.ok(random.size < 4096)
+})
+
+test('the ids of commands are sorted by their time, to the millisecond', (t) => {
+  const times = [0, 1, 63, 64, 4095, 4096, 1_700_000_000_000, 1_700_000_000_001, 2 ** 42 - 1]
+  const ids = times.map((now) => {
+    t.mock.timers.reset()
+    t.mock.timers.enable({ apis: ['Date'], now })
+    return randomCommandId()
+  })
+  assert.deepEqual([...ids].sort(), ids)
+  assert.equal(new Set(ids.map((id) => id.slice(0, 8))).size, times.length)
 })

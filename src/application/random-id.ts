@@ -14,9 +14,13 @@ const high = Uint8Array.from({ length: 256 }, (_, byte) => digits[byte >> 4]!)
 const low = Uint8Array.from({ length: 256 }, (_, byte) => digits[byte & 15]!)
 /** The characters of the id that is made, with its dashes in their places. */
 const codes: number[] = codesOf('00000000-0000-0000-0000-000000000000')
-const urlSafe = codesOf('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_')
+/** What stands for six bits: letters and digits in the order that texts are sorted in. */
+const letters = codesOf('-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz')
 /** By a byte of which six bits count. */
-const letter = Uint8Array.from({ length: 256 }, (_, byte) => urlSafe[byte & 63]!)
+const letter = Uint8Array.from({ length: 256 }, (_, byte) => letters[byte & 63]!)
+/** The moment that the last command's id begins with, in milliseconds since 1970, and its characters. */
+let momentMs = Number.NaN
+const moment: number[] = new Array(7).fill(0)
 
 /** Where random bytes for one id begin. */
 function draw(): number {
@@ -43,34 +47,50 @@ export function randomId(): string {
   return String.fromCharCode(...codes)
 }
 
-/** A command's id: `~` and 22 characters of base64 for URLs, from 128 random bits. */
+/**
+ * A command's id: `~`, the present time in 7 characters, and 15 random ones, which are 90 bits. Ids that are made one after the other are sorted one
+ * after the other (as UUIDs of version 7 are, RFC 9562): a database adds them at the end of its index, where random ones would change a
+ * page of it each.
+ */
 export function randomCommandId(): string {
+  const now = Date.now()
+  if (now !== momentMs) writeMoment(now)
   const i = draw()
   const b = bytes
-  // Three bytes make four characters. Written out, since the engine makes the text at once of arguments, but not of a list.
+  const m = moment
+  // Written out, since the engine makes the text at once of arguments, but not of a list.
   return String.fromCharCode(
     0x7e,
-    letter[b[i]! >> 2]!,
-    letter[((b[i]! << 4) | (b[i + 1]! >> 4)) & 63]!,
-    letter[((b[i + 1]! << 2) | (b[i + 2]! >> 6)) & 63]!,
+    m[0]!,
+    m[1]!,
+    m[2]!,
+    m[3]!,
+    m[4]!,
+    m[5]!,
+    m[6]!,
+    letter[b[i]!]!,
+    letter[b[i + 1]!]!,
     letter[b[i + 2]!]!,
-    letter[b[i + 3]! >> 2]!,
-    letter[((b[i + 3]! << 4) | (b[i + 4]! >> 4)) & 63]!,
-    letter[((b[i + 4]! << 2) | (b[i + 5]! >> 6)) & 63]!,
+    letter[b[i + 3]!]!,
+    letter[b[i + 4]!]!,
     letter[b[i + 5]!]!,
-    letter[b[i + 6]! >> 2]!,
-    letter[((b[i + 6]! << 4) | (b[i + 7]! >> 4)) & 63]!,
-    letter[((b[i + 7]! << 2) | (b[i + 8]! >> 6)) & 63]!,
+    letter[b[i + 6]!]!,
+    letter[b[i + 7]!]!,
     letter[b[i + 8]!]!,
-    letter[b[i + 9]! >> 2]!,
-    letter[((b[i + 9]! << 4) | (b[i + 10]! >> 4)) & 63]!,
-    letter[((b[i + 10]! << 2) | (b[i + 11]! >> 6)) & 63]!,
+    letter[b[i + 9]!]!,
+    letter[b[i + 10]!]!,
     letter[b[i + 11]!]!,
-    letter[b[i + 12]! >> 2]!,
-    letter[((b[i + 12]! << 4) | (b[i + 13]! >> 4)) & 63]!,
-    letter[((b[i + 13]! << 2) | (b[i + 14]! >> 6)) & 63]!,
+    letter[b[i + 12]!]!,
+    letter[b[i + 13]!]!,
     letter[b[i + 14]!]!,
-    letter[b[i + 15]! >> 2]!,
-    letter[(b[i + 15]! << 4) & 63]!,
   )
+}
+
+function writeMoment(nowMs: number): void {
+  momentMs = nowMs
+  let rest = nowMs
+  for (let place = moment.length - 1; place >= 0; place--) {
+    moment[place] = letters[rest % 64]!
+    rest = Math.floor(rest / 64)
+  }
 }

@@ -19,7 +19,7 @@ export interface Environment {
   random(): number
   /** A new unique id. */
   newId(): string
-  /** A new id for a command, which nobody can guess: `~` and 22 letters, digits, `-` or `_`. */
+  /** A new id for a command, which nobody can guess: `~` and 22 letters, digits, `-` or `_`. Later ones are best sorted behind. */
   newCommandId(): string
 }
 

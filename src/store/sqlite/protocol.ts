@@ -196,19 +196,27 @@ export function placeOf({ position, term }: CheckpointPlace): CheckpointPlace {
 
 /** The results in an answer to `append`. */
 export function unpackResults(answer: Flat, commits: readonly Commit[]): readonly AppendResult[] {
-  return commits.map((commit, i) => resultOf(commit, answer.slice(i * itemsPerAnswer, (i + 1) * itemsPerAnswer)))
+  const results: AppendResult[] = new Array(commits.length)
+  for (let i = 0; i < commits.length; i++) results[i] = resultOf(commits[i]!, answer, i * itemsPerAnswer)
+  return results
 }
 
-function resultOf(commit: Commit, items: Flat): AppendResult {
-  const [number, sequence, position, count, checksum] = items as readonly number[] as [
-    ...[number, number, number, number, number],
-  ]
-  const status = statuses[number]!
+/** @param at where its items begin */
+function resultOf({ command }: Commit, answer: Flat, at: number): AppendResult {
+  const status = statuses[answer[at] as number]!
+  const sequence = answer[at + 1] as number
   if (status === 'conflict') return { status, sequence }
   if (status === 'reserved') return { status: 'conflict', sequence, reserved: true }
-  const [name, digest] = items.slice(5) as [string | null, number | null]
-  const { command } = commit
-  const mark =
-    status === 'stored' ? command && { command } : name !== null && digest !== null && { command: { name, digest } }
+  const position = answer[at + 2] as number
+  const count = answer[at + 3] as number
+  const checksum = answer[at + 4] as number
+  if (status === 'stored') {
+    return command === undefined
+      ? { status, sequence, position, count, checksum }
+      : { status, sequence, position, count, checksum, command }
+  }
+  const name = answer[at + 5] as string | null
+  const digest = answer[at + 6] as number | null
+  const mark = name !== null && digest !== null && { command: { name, digest } }
   return { status, sequence, position, count, checksum, ...mark }
 }
