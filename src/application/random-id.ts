@@ -20,7 +20,7 @@ const letters = codesOf('-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopq
 const letter = Uint8Array.from({ length: 256 }, (_, byte) => letters[byte & 63]!)
 /** The moment that the last command's id begins with, in milliseconds since 1970, and its characters. */
 let momentMs = Number.NaN
-const moment: number[] = new Array(7).fill(0)
+const moment = new Uint8Array(7)
 
 /** Where random bytes for one id begin. */
 function draw(): number {

@@ -258,8 +258,11 @@ export class LogWriter {
     batch.entries.push({ stream, length, events: count, commitId: commit.id, checksum })
     batch.head += count
     const { command } = commit
-    const stored: Stored = { status: 'stored', sequence: sequence + count, position: batch.head, count, checksum }
-    return command === undefined ? stored : { ...stored, command }
+    const last = sequence + count
+    const position = batch.head
+    return command === undefined
+      ? { status: 'stored', sequence: last, position, count, checksum }
+      : { status: 'stored', sequence: last, position, count, checksum, command }
   }
 }
 
