@@ -142,11 +142,13 @@ function reactionsOf(
     const { stream, name, data, options } = addressed(kernel, command)
     return attempt(kernel, stream, name, data, { ...options, ...sending })
   }
+  const check = ({ aggregate, name, data }: PlainCommand) => kernel.check(aggregate, name, data)
+  const means = { dispatch, check, stateAt }
   return new Map(
     Object.entries(reactions).map(([key, reaction]) => {
       const name = reactionStorageName(reaction)
       const kinds = handled.reactions.get(reaction)!
-      const stepper = (lead: Lead) => new ReactionSteps({ ...shared, reaction, kinds, name, dispatch, stateAt, lead })
+      const stepper = (lead: Lead) => new ReactionSteps({ ...shared, ...means, reaction, kinds, name, lead })
       return [key, { runner: new Runner({ ...shared, name, stepper }) }]
     }),
   )

@@ -160,6 +160,15 @@ export class Kernel {
     return outcome
   }
 
+  /**
+   * Looks whether a command can be sent, as far as its name and its data tell.
+   *
+   * @throws InputError `AGGREGATE_UNKNOWN`, `COMMAND_UNKNOWN`, `COMMAND_INVALID`, `COMMAND_TOO_LARGE`
+   */
+  check(aggregate: string, name: string, data: unknown): void {
+    this.#check(this.typeOf(aggregate), name, data, {})
+  }
+
   /** The state of an aggregate: as it is now, or as it was at a sequence or a time. */
   async state(stream: StreamId, until: Until): Promise<Standing> {
     const { type, live } = this.#types.get(stream.aggregate)!

@@ -3,7 +3,7 @@
  * event's position, the command's name and how often that was sent to the same aggregate before, so a run after a crash
  * sends the same ids, and gets the same answers.
  */
-import { DefinitionError, ProjectionError } from '../domain/error.ts'
+import { DefinitionError, hasCode, InputError, ProjectionError } from '../domain/error.ts'
 import type { RecordedEvent } from '../domain/event.ts'
 import type { HandledKinds } from '../domain/handled-kinds.ts'
 import { type JsonObject, toJson } from '../domain/json.ts'
@@ -52,13 +52,15 @@ export interface ReactionStepsOptions {
   readonly tail: Tail
   readonly warn: Warn
   readonly dispatch: Dispatch
+  /** Looks whether a command can be sent, as far as its name and its data tell. @throws InputError if not */
+  readonly check: (command: PlainCommand) => void
   /** The state of an aggregate as it was at a sequence. */
   readonly stateAt: (aggregate: string, id: string, sequence: number) => Promise<unknown>
   readonly lead: Lead
 }
 
 /** What a run needs of the steps. */
-export interface Means extends Pick<ReactionStepsOptions, 'dispatch' | 'stateAt'> {
+export interface Means extends Pick<ReactionStepsOptions, 'dispatch' | 'check' | 'stateAt'> {
   /** Stores a row at once, durably; false if another runner was faster. */
   readonly keep: (row: Row) => Promise<boolean>
   /** @throws Overtaken */
@@ -199,8 +201,29 @@ export class ReactionCall {
   #schedule(command: PlainCommand, due: Due): void {
     const dueAt = this.#dueAt(due)
     const { command: complete, ...id } = this.#complete(command, this.#count(command, 'scheduled'), 'scheduled')
-    const timer = { dueAt, command: toJson('The scheduled command', complete) as JsonObject, ...id }
+    const stored = toJson('The scheduled command', complete) as JsonObject
+    this.#checkScheduled(complete, stored as unknown as PlainCommand)
+    const timer = { dueAt, command: stored, ...id }
     this.timers.push(timerRow(timer, this.#event.position, this.timers.length))
+  }
+
+  /**
+   * A scheduled command is looked at as it will be sent: when it is due, nobody could correct it any more.
+   *
+   * @param stored as JSON
+   */
+  #checkScheduled(given: PlainCommand, stored: PlainCommand): void {
+    const { check } = this.#means
+    try {
+      check(stored)
+    } catch (error) {
+      if (!hasCode(error, 'COMMAND_INVALID')) throw error
+      check(given)
+      const found =
+        'a value that its schema does not take as the JSON in which it waits (for a date, use z.coerce.date())'
+      const path = error.facts.issues[0]?.path ?? ''
+      throw new InputError('DATA_NOT_JSON', { what: `The scheduled command ${given.name}`, path, found }, error)
+    }
   }
 
   /** The how manyth command of this name it is to the same aggregate. */

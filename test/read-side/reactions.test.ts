@@ -1,6 +1,7 @@
 /** Reactions on every store: their commands once per event over restarts, what they remember, and what becomes of events that fail. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { z } from 'zod'
 import { domain, type FailurePolicy, reaction } from '../../src/index.ts'
 import { manualEnvironment } from '../../src/testing/manual-environment.ts'
 import { codesOf, recorder, until } from '../kernel/rig.ts'
@@ -188,19 +189,24 @@ await onEveryStore('What a reaction remembers and schedules', ({ place }) => {
 
   test('is parked where it can never be sent, waits there over restarts, and can be let go', async (t) => {
     const [store, environment, log] = [await place(t), manualEnvironment(), recorder()]
-    let isMended = false
-    const Later = reaction('later', aggregates)
-      .on(Put, ({ stream: { id }, data: { amount } }, { schedule }) => {
-        const name = isMended ? 'receive' : ('nothing' as 'receive')
-        schedule({ aggregate: 'box', id, name, data: { amount, sum: 0 } }, { afterMs: 1000 })
-      })
-      .onFailure({ retries: 0, giveUp: 'park' })
-    const Bank = domain({ aggregates, reactions: { later: Later } })
-    const begin = () => Bank.start({ store, environment, log, projections: 'manual' })
-    const bank = await begin()
-    await bank.pot('a').put({ amount: 1 })
-    await bank.reactions.runOnce('later')
-    isMended = true
+    let name = 'nothing' as 'receive'
+    const begin = (Boxes: typeof Box) => {
+      const all = { ...aggregates, box: Boxes }
+      const later = reaction('later', all)
+        .on(Put, ({ stream: { id }, data: { amount } }, { schedule }) => {
+          schedule({ aggregate: 'box', id, name, data: { amount, sum: 0 } }, { afterMs: 1000 })
+        })
+        .onFailure({ retries: 0, giveUp: 'park' })
+      const options = { store, environment, log, projections: 'manual' } as const
+      return domain({ aggregates: all, reactions: { later } }).start(options)
+    }
+    // A program that has a command which the next one does not have.
+    const before = await begin(Box.command('nothing', z.object({}), () => undefined) as never)
+    await before.pot('a').put({ amount: 1 })
+    await before.reactions.runOnce('later')
+    await before.stop()
+    name = 'receive'
+    const bank = await begin(Box)
     await bank.pot('a').put({ amount: 2 })
     await bank.reactions.runOnce('later')
     await environment.advance(1000)
@@ -214,7 +220,7 @@ await onEveryStore('What a reaction remembers and schedules', ({ place }) => {
     assert.deepEqual([parked?.position, parked?.keys, parked?.command?.['name'], more], [1, [], 'nothing', []])
     assert.deepEqual([(await bank.box('a').state()).amounts, log.codes()], [[2], ['REACTION_PARKED']])
     await bank.stop()
-    await using again = await begin()
+    await using again = await begin(Box)
     await again.reactions.retryParked('later')
     assert.deepEqual(await codesOf([again.reactions.runOnce('later')]), ['COMMAND_UNKNOWN'])
     await again.reactions.runOnce('later')
