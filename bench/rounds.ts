@@ -3,7 +3,8 @@
  * round warms up and does not count.
  */
 import { type Figure, median, spreadOf, type Unit } from './figure.ts'
-import { type Replayed, replay } from './floors/replay.ts'
+import { replay } from './floors/replay.ts'
+import type { Replayed } from './floors/timed.ts'
 import { makePlace, type Place, type Setting } from './setting.ts'
 
 /** A load that is ready to run. */

@@ -16,7 +16,7 @@ const binary = (name: string): string => join(root, 'node_modules/.bin', name)
 /** Compiles `src` into a folder, and puts the text of each thread's program where it is started from. */
 export function build(outDir: string): void {
   runOrThrow(binary('tsc'), ['-p', 'tsconfig.build.json', '--outDir', outDir], root)
-  const folder = join(outDir, 'store/sqlite')
+  const folder = join(outDir, 'store/sqlite/writer')
   const program = programText(join(folder, 'writer-thread.js'))
   writeFileSync(join(folder, 'writer-program.js'), `export const writerProgram = ${JSON.stringify(program)};\n`)
 }

@@ -2,7 +2,7 @@
 import { closeSync, fdatasyncSync, openSync, readdirSync, readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Place } from '../setting.ts'
-import { type Replayed, timed } from './replay.ts'
+import { type Replayed, timed } from './timed.ts'
 
 const lineFeed = 10
 

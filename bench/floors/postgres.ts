@@ -4,11 +4,11 @@
  * binary form; nothing is looked up, checked or locked. The bank's events carry no tags, so their table stays empty.
  */
 import type { Client } from 'pg'
-import { bigints, integers, texts } from '../../src/store/postgres/binary-arrays.ts'
+import { bigints, integers, texts } from '../../src/store/postgres/database/binary-arrays.ts'
 import { postgres } from '../../src/store/postgres/index.ts'
 import { connect, dropSchema } from '../location.ts'
 import type { Place } from '../setting.ts'
-import { type Replayed, timed } from './replay.ts'
+import { type Replayed, timed } from './timed.ts'
 
 /** A row as texts, as they come. */
 type Row = readonly (string | null)[]

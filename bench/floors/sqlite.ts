@@ -5,7 +5,7 @@
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import { sqlite } from '../../src/store/sqlite/index.ts'
 import type { Place } from '../setting.ts'
-import { type Replayed, timed } from './replay.ts'
+import { type Replayed, timed } from './timed.ts'
 
 type Values = readonly SQLInputValue[]
 

@@ -1,7 +1,8 @@
 /** Commands given as plain data of unknown origin. */
 import type { CommandOptions } from '../domain/command.ts'
+import { checkId } from '../domain/id.ts'
 import { checkPlainCommand } from '../domain/plain-command.ts'
-import { checkId, type StreamId } from '../domain/stream.ts'
+import type { StreamId } from '../domain/stream.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 
 /**

@@ -8,7 +8,7 @@ import { Balances } from '../../examples/bank/balances.ts'
 import { aggregate } from '../domain/aggregate.ts'
 import { projection } from '../domain/code-projection.ts'
 import { event } from '../domain/event.ts'
-import type { Found } from '../projection/find.ts'
+import type { Found } from '../projection/reading/find.ts'
 import { domain } from './domain.ts'
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false

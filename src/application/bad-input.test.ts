@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
-import { aggregate, DefinitionError, domain, event, InputError, memory, projection } from '../../src/index.ts'
 import { codesOf, logOf, recorder, settled, startVaults, watched } from '../../test/kernel/rig.ts'
 import { Vault } from '../../test/kernel/vault.ts'
+import { aggregate, DefinitionError, domain, event, InputError, memory, projection } from '../index.ts'
 
 const good = { aggregate: 'vault', id: 'a', name: 'add', data: { amount: 1 } }
 const long = 'é'.repeat(513)

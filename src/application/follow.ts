@@ -4,8 +4,8 @@
  * the first read, one that comes during a read ends the next wait, and a slow poll finds what no hint told of.
  */
 import { checkKeys, checkOption } from '../domain/options.ts'
-import { type SubscriptionOptions, subscribe, subscriptionKeys } from '../projection/subscription.ts'
-import { Tail } from '../projection/tail.ts'
+import { type SubscriptionOptions, subscribe, subscriptionKeys } from '../projection/log/subscription.ts'
+import { Tail } from '../projection/log/tail.ts'
 import type { EventStore, StoredEvent } from '../store/store.ts'
 import { systemEnvironment } from './system-environment.ts'
 

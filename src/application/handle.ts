@@ -6,11 +6,12 @@
 
 import type { CommandOptions } from '../domain/command.ts'
 import { CommandRejected } from '../domain/command-rejected.ts'
+import { checkId } from '../domain/id.ts'
 import { checkKeys, checkOption, checkSignal, checkWhole } from '../domain/options.ts'
 import type { Accepted, Outcome } from '../domain/outcome.ts'
 import { commandOptions } from '../domain/plain-command.ts'
 import type { AnyRejection } from '../domain/rejection.ts'
-import { checkId, type StreamId } from '../domain/stream.ts'
+import type { StreamId } from '../domain/stream.ts'
 import type { DispatchOptions, Kernel } from '../kernel/kernel.ts'
 import { recordedEvent, type Until } from '../kernel/rehydrate.ts'
 import type { At, HistoryOptions } from './running.ts'

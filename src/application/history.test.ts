@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
-import { aggregate, domain, event, memory } from '../../src/index.ts'
-import { manualEnvironment } from '../../src/testing/manual-environment.ts'
 import { codesOf, logOf, startVaults, watched } from '../../test/kernel/rig.ts'
+import { aggregate, domain, event, memory } from '../index.ts'
+import { manualEnvironment } from '../testing/manual-environment.ts'
 import { systemEnvironment } from './system-environment.ts'
 
 describe('An event', () => {

@@ -4,7 +4,7 @@ import { Console } from 'node:console'
 import { Writable } from 'node:stream'
 import { describe, test } from 'node:test'
 import { EventError, ProjectionError } from '../domain/error.ts'
-import type { Warning } from '../kernel/warning.ts'
+import type { Warning } from '../runtime/warning.ts'
 import { type Logger, warnTo } from './logger.ts'
 
 const cause = new RangeError('disk full')

@@ -2,7 +2,7 @@
  * Where warnings go. Loggers do not agree on what comes first: pino and its like take the facts and then the message, all others the
  * message first, and a console prints whatever it is given. What caused a warning must be seen with each of them.
  */
-import type { Warn, Warning } from '../kernel/warning.ts'
+import type { Warn, Warning } from '../runtime/warning.ts'
 
 /**
  * A console; a pino or bunyan logger, which is called as `warn({ err, code, ... }, message)`; or anything else, which is called as

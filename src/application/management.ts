@@ -1,12 +1,12 @@
 /** How projections and reactions are managed, by name. */
 import { ProjectionError } from '../domain/error.ts'
 import { checkKeys, checkOption, checkSignal, checkWhole } from '../domain/options.ts'
-import type { Environment } from '../kernel/environment.ts'
-import { type ProgressOptions, Undertaking, watchProgress } from '../projection/progress.ts'
-import type { ProjectionSteps } from '../projection/projection-steps.ts'
-import type { ReadModelReader } from '../projection/read-model.ts'
-import type { CompareOptions, Rebuilder } from '../projection/rebuild.ts'
-import type { Runner } from '../projection/runner.ts'
+import type { ReadModelReader } from '../projection/reading/read-model.ts'
+import type { CompareOptions, Rebuilder } from '../projection/rebuilding/rebuild.ts'
+import type { ProjectionSteps } from '../projection/rows/projection-steps.ts'
+import { type ProgressOptions, Undertaking, watchProgress } from '../projection/running/progress.ts'
+import type { Runner } from '../projection/running/runner.ts'
+import type { Environment } from '../runtime/environment.ts'
 import type { Projections, RebuildOptions, ResetOptions, StartAt } from './running.ts'
 
 /** A projection or a reaction of a running domain. Only projections of rows are read, and built again. */

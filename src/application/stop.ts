@@ -2,8 +2,8 @@
  * Stopping a domain in the order that loses nothing: no new commands, then the end of what reacts, then of what follows, then the stores.
  * All of it has one limit: what hangs leaves less to those behind it, and nobody waits for it twice.
  */
-import { type Environment, sleep } from '../kernel/environment.ts'
-import type { Warn } from '../kernel/warning.ts'
+import { type Environment, sleep } from '../runtime/environment.ts'
+import type { Warn } from '../runtime/warning.ts'
 import type { Store } from '../store/store.ts'
 
 /** Something that ends when it is told to. */

@@ -1,6 +1,6 @@
 /** The environment of a real process: its clock, timers and randomness, from what every JavaScript platform has. */
-import type { Environment } from '../kernel/environment.ts'
-import { defer, elapsedMs, startTimer, stopTimer } from '../store/timers.ts'
+import type { Environment } from '../runtime/environment.ts'
+import { defer, elapsedMs, startTimer, stopTimer } from '../runtime/timers.ts'
 import { randomCommandId, randomId } from './random-id.ts'
 
 /** Timers take 31 bits of milliseconds; over that they would fire at once. */

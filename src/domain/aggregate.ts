@@ -4,11 +4,11 @@
  */
 import { DefinitionError } from './error.ts'
 import type { AnyEventKind, DataOf, EventOf, NewEvent, NewEventOf } from './event.ts'
+import { checkId } from './id.ts'
 import type { JsonObject } from './json.ts'
 import { checkKeys } from './options.ts'
 import type { AnyRejection } from './rejection.ts'
 import { type In, isSchema, type Out, type Schema } from './schema.ts'
-import { checkId } from './stream.ts'
 
 /** What a decision may know besides state and input, so that it stays a pure function. */
 export interface Moment {

@@ -4,9 +4,9 @@
  */
 import type { AnyEventKind, EventOf, RecordedEvent } from './event.ts'
 import { changedPolicy, type FailurePolicy, policyDefault } from './failure-policy.ts'
+import { checkId } from './id.ts'
 import { invalid, listed, type Projection, projectionOf } from './projection.ts'
 import type { SqlTransaction } from './sql-transaction.ts'
-import { checkId } from './stream.ts'
 
 /** What a handler gets beside its events. */
 export interface HandlerTools {

@@ -7,11 +7,12 @@ import { changesOf } from './changes.ts'
 import { difference } from './difference.ts'
 import { DefinitionError, EventError } from './error.ts'
 import { checkData } from './event-data.ts'
+import { checkId } from './id.ts'
 import type { Json, JsonObject } from './json.ts'
 import { Another } from './private-mark.ts'
 import { isRead, type Read, reread } from './reread.ts'
 import { type Checked, check, type In, isSchema, type Out, type Schema } from './schema.ts'
-import { checkId, type StreamId } from './stream.ts'
+import type { StreamId } from './stream.ts'
 
 /** Arguments of a call whose data may be left out when an empty object would do. */
 export type Args<Data> = {} extends Data ? [data?: Data] : [data: Data]

@@ -3,7 +3,7 @@ import type { Fold, Foreign } from './aggregate.ts'
 import { DefinitionError } from './error.ts'
 import type { AnyEventKind, DataOf, EventOf, Family, NewEvent, RecordedEvent } from './event.ts'
 import { changedPolicy, type FailurePolicy, policyDefault } from './failure-policy.ts'
-import { checkId } from './stream.ts'
+import { checkId } from './id.ts'
 
 /** Whether a projection has rows by key, or is one state. */
 export type ProjectionShape = 'rows' | 'state'

@@ -7,8 +7,8 @@ import type { AcceptedBy, CommandOf, RefusedBy } from './command.ts'
 import { DefinitionError } from './error.ts'
 import type { AnyEventKind, EventOf, Family, RecordedEvent } from './event.ts'
 import { changedPolicy, type FailurePolicy, policyDefault } from './failure-policy.ts'
+import { checkId } from './id.ts'
 import { checkKeys, checkOption } from './options.ts'
-import { checkId } from './stream.ts'
 
 const concurrencyMax = 1000
 

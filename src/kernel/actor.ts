@@ -7,6 +7,7 @@
  */
 import { ConflictError, LoadError, OutcomeUnknownError } from '../domain/error.ts'
 import type { StreamId } from '../domain/stream.ts'
+import { backOffMs, type Environment, isAhead } from '../runtime/environment.ts'
 import { repeated } from '../store/commit.ts'
 import type { CommitQueue } from '../store/commit-queue.ts'
 import type { AppendResult } from '../store/store.ts'
@@ -22,7 +23,6 @@ import {
   withRepetitions,
 } from './answers.ts'
 import { isCertain } from './certainty.ts'
-import { backOffMs, type Environment, isAhead } from './environment.ts'
 import { isHeldUp, passFences } from './fence.ts'
 import type { KernelLimits } from './limits.ts'
 import type { Looks } from './looks.ts'

@@ -1,9 +1,9 @@
 /** How commands become batches: one load, one append a round, one batch for all actors, and no wait for a lone command. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { CommandRejected } from '../../src/index.ts'
-import { manualEnvironment } from '../../src/testing/manual-environment.ts'
 import { codesOf, logOf, settled, stands, startVaults, watched } from '../../test/kernel/rig.ts'
+import { CommandRejected } from '../index.ts'
+import { manualEnvironment } from '../testing/manual-environment.ts'
 
 describe('Batches', () => {
   test('a thousand commands for a cold aggregate cause one load and one append of a thousand commits', async () => {

@@ -1,9 +1,9 @@
 /** Exactly once: a command with an id has one effect and one answer, however often and wherever it is sent. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { commit, memory } from '../../src/index.ts'
-import { manualEnvironment } from '../../src/testing/manual-environment.ts'
 import { codesOf, logOf, stands, startVaults, watched } from '../../test/kernel/rig.ts'
+import { commit, memory } from '../index.ts'
+import { manualEnvironment } from '../testing/manual-environment.ts'
 
 const commandId = 'transfer 42'
 

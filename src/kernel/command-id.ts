@@ -3,7 +3,7 @@
  * cannot choose ids that do; they can only repeat a command with the id that it was given, as after an unknown outcome.
  */
 import { InputError } from '../domain/error.ts'
-import { checkId } from '../domain/stream.ts'
+import { checkId } from '../domain/id.ts'
 import { digestOf } from './digest.ts'
 
 /** What an id begins with that was not chosen by a caller. */

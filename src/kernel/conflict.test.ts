@@ -1,10 +1,10 @@
 /** What happens when others write the stream: two kernels on one store, and commits appended past the kernel. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { ConflictError, commit, memory } from '../../src/index.ts'
-import type { StoreFactory } from '../../src/store/store.ts'
-import { manualEnvironment } from '../../src/testing/manual-environment.ts'
 import { codesOf, logOf, stands, startVaults, until, watched } from '../../test/kernel/rig.ts'
+import { ConflictError, commit, memory } from '../index.ts'
+import type { StoreFactory } from '../store/store.ts'
+import { manualEnvironment } from '../testing/manual-environment.ts'
 
 let ids = 0
 

@@ -11,13 +11,13 @@ import { ownCopy } from '../domain/own-copy.ts'
 import { Rejection } from '../domain/rejection.ts'
 import { storedForm } from '../domain/stored-form.ts'
 import type { StreamId } from '../domain/stream.ts'
+import { deepFreeze, freezeParts } from '../runtime/freeze.ts'
 import { Commit, type CommitEvent, checkTags, sizeOfLabels } from '../store/commit.ts'
 import { checkEventCount, checkSize, tooLarge } from '../store/expected.ts'
 import type { StoreLimits } from '../store/store.ts'
 import type { AggregateType } from './aggregate-type.ts'
+import type { CheckedCommand } from './checked-command.ts'
 import { evolved } from './evolved.ts'
-import { deepFreeze, freezeParts } from './freeze.ts'
-import type { CheckedCommand } from './pending-command.ts'
 
 /** Where and when decisions are made. */
 export interface DecisionPlace {

@@ -5,9 +5,6 @@
  */
 import type { PendingCommand } from './pending-command.ts'
 
-/** Asked before a command is decided; what it throws is the command's answer. */
-export type Fence = () => Promise<void>
-
 /** Whether a command's fence is to be asked before it is decided. */
 export const isHeldUp = ({ isClear, answered }: PendingCommand): boolean => !isClear && !answered
 

@@ -4,8 +4,8 @@
  * when it is given, whoever else writes.
  */
 import type { StreamId } from '../domain/stream.ts'
+import { soon } from '../runtime/timers.ts'
 import type { EventStore, StreamEnd } from '../store/store.ts'
-import { soon } from '../store/timers.ts'
 
 interface Waiting {
   readonly stream: StreamId

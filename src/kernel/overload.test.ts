@@ -1,9 +1,9 @@
 /** Bounds: too much at once is refused at once, an abort ends a wait with the truth, and the event loop goes on breathing. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { CancelledError, OutcomeUnknownError, OverloadError } from '../../src/index.ts'
-import { manualEnvironment } from '../../src/testing/manual-environment.ts'
 import { codesOf, logOf, recorder, settled, stands, startVaults, watched } from '../../test/kernel/rig.ts'
+import { CancelledError, OutcomeUnknownError, OverloadError } from '../index.ts'
+import { manualEnvironment } from '../testing/manual-environment.ts'
 
 describe('Overload', () => {
   test('of one aggregate is answered with OVERLOADED at once, and is over when the mailbox is empty', async () => {

@@ -1,10 +1,10 @@
 /** Which aggregates leave memory and when, and that no command is lost on the way. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { domain, memory } from '../../src/index.ts'
-import { manualEnvironment } from '../../src/testing/manual-environment.ts'
 import { recorder, settled, stands, startVaults, until, watched } from '../../test/kernel/rig.ts'
 import { vaultWith } from '../../test/kernel/vault.ts'
+import { domain, memory } from '../index.ts'
+import { manualEnvironment } from '../testing/manual-environment.ts'
 
 describe('Passivation', () => {
   test('lets an aggregate go when it has been idle for so long, and not before; the next command wakes it', async () => {

@@ -3,8 +3,9 @@
  * One timer serves all. Leaving is one synchronous step of an instance for which nothing waits and nothing is under way,
  * so there is no moment at which a command could be lost.
  */
+
+import type { Environment } from '../runtime/environment.ts'
 import type { Actor } from './actor.ts'
-import type { Environment } from './environment.ts'
 
 /** The live instances of one aggregate type, from the least to the most recently used. */
 interface Order {

@@ -5,27 +5,8 @@ import type { JsonObject } from '../domain/json.ts'
 import type { Outcome } from '../domain/outcome.ts'
 import type { StreamId } from '../domain/stream.ts'
 import type { CommandMark } from '../store/commit.ts'
+import type { CheckedCommand, Fence } from './checked-command.ts'
 import type { Decided } from './decide.ts'
-import type { Fence } from './fence.ts'
-
-/** The checked parts of a command. */
-export interface CheckedCommand {
-  readonly name: string
-  readonly decision: Decision
-  readonly input: unknown
-  /** Whether something in the input cannot be frozen. */
-  readonly isInputOpen: boolean
-  readonly commandId: string
-  /** Whether the caller chose the id, so that it may have been stored before. */
-  readonly repeatable: boolean
-  /** Kept with the commit, so that another command with this id is told from a repetition. */
-  readonly mark: CommandMark
-  /** Whether the id follows from what causes the command: then it is the same command, whatever its data is this time. */
-  readonly isDerived: boolean
-  readonly fence?: Fence | undefined
-  readonly metadata: JsonObject
-  readonly tags: readonly string[]
-}
 
 export class PendingCommand implements CheckedCommand {
   readonly name: string

@@ -8,13 +8,13 @@ import { EventError } from '../domain/error.ts'
 import { type AnyEventKind, lift, type RecordedEvent } from '../domain/event.ts'
 import { unmarked } from '../domain/reread.ts'
 import type { StreamId } from '../domain/stream.ts'
+import { Breath } from '../runtime/breath.ts'
+import type { Environment } from '../runtime/environment.ts'
+import { deepFreeze } from '../runtime/freeze.ts'
+import type { Warn } from '../runtime/warning.ts'
 import type { EventStore, SnapshotStore, StoredEvent } from '../store/store.ts'
 import type { AggregateType } from './aggregate-type.ts'
-import { Breath } from './breath.ts'
-import type { Environment } from './environment.ts'
 import { evolved } from './evolved.ts'
-import { deepFreeze } from './freeze.ts'
-import type { Warn } from './warning.ts'
 
 /** A state, and the last event that is in it. */
 export interface Standing {

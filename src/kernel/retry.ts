@@ -1,6 +1,6 @@
 /** How the kernel tries again what the store could not do. */
 import { MnemeError } from '../domain/error.ts'
-import { backOffMs, type Environment, sleep } from './environment.ts'
+import { backOffMs, type Environment, sleep } from '../runtime/environment.ts'
 
 const firstMs = 5
 const maxMs = 1_000

@@ -2,12 +2,13 @@
  * What an instance decides at once: the waiting commands in order, each on the state that the one before left, and the commits of those
  * that have events. Once the store has answered, a round says what becomes of each command.
  */
+
+import { Breath } from '../runtime/breath.ts'
+import type { Environment } from '../runtime/environment.ts'
 import type { Commit } from '../store/commit.ts'
 import type { AppendResult } from '../store/store.ts'
 import type { AcceptedCommand, StoredCommand } from './answers.ts'
-import { Breath } from './breath.ts'
 import { type Decided, DecisionContext, type DecisionPlace, decide } from './decide.ts'
-import type { Environment } from './environment.ts'
 import type { PendingCommand } from './pending-command.ts'
 import type { Standing } from './rehydrate.ts'
 

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { commit, domain, memory, type StartOptions } from '../../src/index.ts'
-import type { Snapshot, Store } from '../../src/store/store.ts'
 import { codesOf, recorder, stands, startVaults, until, watched } from '../../test/kernel/rig.ts'
 import { vaultWith } from '../../test/kernel/vault.ts'
+import { commit, domain, memory, type StartOptions } from '../index.ts'
+import type { Snapshot, Store } from '../store/store.ts'
 
 const stream = { aggregate: 'vault', id: 'a' }
 const snapshotsOf = (calls: ReturnType<typeof watched>['calls']) =>

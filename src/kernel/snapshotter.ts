@@ -4,12 +4,12 @@
  */
 import { encode } from '../domain/encoding.ts'
 import type { StreamId } from '../domain/stream.ts'
+import type { Environment } from '../runtime/environment.ts'
+import type { Warn } from '../runtime/warning.ts'
 import type { SnapshotStore } from '../store/store.ts'
 import type { AggregateType } from './aggregate-type.ts'
-import type { Environment } from './environment.ts'
 import type { KernelLimits } from './limits.ts'
 import type { Standing } from './rehydrate.ts'
-import type { Warn } from './warning.ts'
 
 interface Due {
   readonly type: AggregateType

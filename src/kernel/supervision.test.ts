@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
-import { aggregate, commit, domain, EventError, event, LoadError, memory, StoreError } from '../../src/index.ts'
-import type { StoreFactory } from '../../src/store/store.ts'
-import { manualEnvironment } from '../../src/testing/manual-environment.ts'
 import { codesOf, recorder, startVaults, watched } from '../../test/kernel/rig.ts'
+import { aggregate, commit, domain, EventError, event, LoadError, memory, StoreError } from '../index.ts'
+import type { StoreFactory } from '../store/store.ts'
+import { manualEnvironment } from '../testing/manual-environment.ts'
 
 /** Stores an event that no command made. */
 async function plant(factory: StoreFactory, type: string, data: unknown, revision = 1): Promise<void> {

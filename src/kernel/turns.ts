@@ -4,9 +4,9 @@
  * its share, and each turn takes all commands that wait. Instances that wait for a turn are asked for together.
  */
 import type { StreamId } from '../domain/stream.ts'
+import { type Environment, sleep } from '../runtime/environment.ts'
+import { soon } from '../runtime/timers.ts'
 import type { EventStore } from '../store/store.ts'
-import { soon } from '../store/timers.ts'
-import { type Environment, sleep } from './environment.ts'
 
 interface Waiting {
   readonly stream: StreamId

@@ -3,10 +3,10 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { z } from 'zod'
-import { aggregate, domain, event, memory } from '../../src/index.ts'
-import type { Store, StoreFactory } from '../../src/store/store.ts'
-import { manualEnvironment } from '../../src/testing/manual-environment.ts'
 import { codesOf, recorder, settled, stands, startVaults, until, watched } from '../../test/kernel/rig.ts'
+import { aggregate, domain, event, memory } from '../index.ts'
+import type { Store, StoreFactory } from '../store/store.ts'
+import { manualEnvironment } from '../testing/manual-environment.ts'
 
 /** A store whose next answer to an append is something else. */
 function answering(answers: (() => unknown)[]): StoreFactory {

@@ -1,9 +1,9 @@
 /** An append without an answer: the truth is looked for, and where it cannot be had the caller is told just that. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { OutcomeUnknownError, StoreError } from '../../src/index.ts'
-import { manualEnvironment } from '../../src/testing/manual-environment.ts'
 import { codesOf, logOf, recorder, settled, stands, startVaults, until, watched } from '../../test/kernel/rig.ts'
+import { OutcomeUnknownError, StoreError } from '../index.ts'
+import { manualEnvironment } from '../testing/manual-environment.ts'
 
 /** Moves the clock until a promise has settled. */
 async function pass(environment: ReturnType<typeof manualEnvironment>, promise: Promise<unknown>): Promise<void> {

@@ -3,9 +3,10 @@
  * database reads as another text, and the next one takes for damage or for a failure that may pass, gets to none.
  */
 import { InputError } from '../domain/error.ts'
+import { checkId } from '../domain/id.ts'
 import { checkJson, isPlain } from '../domain/json.ts'
 import { checkKeys, checkOption, checkSignal, listExpected } from '../domain/options.ts'
-import { checkId, type StreamId } from '../domain/stream.ts'
+import type { StreamId } from '../domain/stream.ts'
 import { checkRange, type Range } from './range.ts'
 import { aheadMsMax } from './reservations.ts'
 import type {

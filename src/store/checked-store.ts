@@ -4,9 +4,10 @@
  * call no promise and no copy, but for pages of the log: those that would cut a commit in two are completed here (`whole-page.ts`).
  */
 import { StoreError } from '../domain/error.ts'
+import { checkId } from '../domain/id.ts'
 import type { Json } from '../domain/json.ts'
 import type { SqlTransaction } from '../domain/sql-transaction.ts'
-import { checkId, type StreamId } from '../domain/stream.ts'
+import type { StreamId } from '../domain/stream.ts'
 import {
   checkAppendOptions,
   checkFunction,

@@ -4,9 +4,9 @@
  * actors through one; a store may put one before its own writing for those who append to it directly.
  */
 import { OverloadError } from '../domain/error.ts'
+import { soon } from '../runtime/timers.ts'
 import type { Commit } from './commit.ts'
 import type { AppendOptions, AppendResult } from './store.ts'
-import { soon } from './timers.ts'
 
 /** Bounds of a commit queue. */
 export interface CommitQueueLimits {

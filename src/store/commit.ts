@@ -4,9 +4,10 @@
  */
 import { brand } from '../domain/brand.ts'
 import { DefinitionError, InputError } from '../domain/error.ts'
+import { checkId } from '../domain/id.ts'
 import { type Json, JsonCopier, type JsonObject, toJson } from '../domain/json.ts'
 import { listExpected } from '../domain/options.ts'
-import { checkId, type StreamId } from '../domain/stream.ts'
+import type { StreamId } from '../domain/stream.ts'
 
 /** What must hold of the stream for the commit to be stored: anything, no event yet, some event, or exactly this sequence. */
 export type Expected = 'any' | 'none' | 'exists' | number

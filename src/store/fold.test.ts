@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
 import { commit } from './commit.ts'
 import { fold, foldAll } from './fold.ts'
-import { memory } from './memory/memory-store.ts'
+import { memory } from './memory/memory.ts'
 import { range } from './range.ts'
 import type { Store, StoredEvent } from './store.ts'
 

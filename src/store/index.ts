@@ -1,4 +1,6 @@
 /** The port: what a store promises, for those who use one directly and those who write one. */
+
+export type { StoreWarning } from '../runtime/warning.ts'
 export { checkedFactory } from './checked-store.ts'
 export {
   type CommandMark,
@@ -50,6 +52,5 @@ export type {
   StoredEvent,
   StoreFactory,
   StoreLimits,
-  StoreWarning,
   StreamEnd,
 } from './store.ts'

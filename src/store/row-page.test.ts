@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Json } from '../domain/json.ts'
 import { expectFoundFarBehind } from '../testing/conformance/row-listing.ts'
-import { memory } from './memory/memory-store.ts'
+import { memory } from './memory/memory.ts'
 import { isMet, rowPage } from './row-page.ts'
 import type { RowQuery } from './store.ts'
 

@@ -7,9 +7,11 @@
  * 4. What `append` answered is durable (unless an option with a name that says so weakens it) and readable at once.
  * 5. The same commit id on the same stream again changes nothing and answers with what was stored.
  */
+
 import type { Json, JsonObject } from '../domain/json.ts'
 import type { SqlTransaction } from '../domain/sql-transaction.ts'
 import type { StreamId } from '../domain/stream.ts'
+import type { StoreWarning } from '../runtime/warning.ts'
 import type { CommandMark, Commit } from './commit.ts'
 import type { Range } from './range.ts'
 
@@ -339,12 +341,6 @@ export interface OpenOptions {
   readonly now: () => number
   /** Who closes it again, if that is a domain: an error after that says that the domain was stopped. */
   readonly openedBy?: 'domain'
-}
-
-/** Something worth knowing that is no error. */
-export interface StoreWarning {
-  readonly code: 'TORN_TAIL_CUT' | 'INDEX_REBUILT' | 'LOCK_TAKEN_OVER' | 'DURABILITY_WEAKENED' | 'NOT_LISTENING'
-  readonly message: string
 }
 
 /** A place and a kind of store, not opened yet: what `start({ store })` takes. */

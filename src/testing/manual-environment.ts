@@ -6,7 +6,7 @@
 import { systemEnvironment } from '../application/system-environment.ts'
 import { DefinitionError } from '../domain/error.ts'
 import { checkKeys } from '../domain/options.ts'
-import type { Environment } from '../kernel/environment.ts'
+import type { Environment } from '../runtime/environment.ts'
 
 /** Where a manual environment begins. */
 export interface ManualEnvironmentOptions {

@@ -21,10 +21,10 @@ import type { AnyRejection, Rejection } from '../domain/rejection.ts'
 import { storedForm } from '../domain/stored-form.ts'
 import type { StreamId } from '../domain/stream.ts'
 import { aggregateType } from '../kernel/aggregate-type.ts'
+import type { CheckedCommand } from '../kernel/checked-command.ts'
 import { type Decided, DecisionContext, decide } from '../kernel/decide.ts'
 import { evolved } from '../kernel/evolved.ts'
-import { deepFreeze, freezeParts } from '../kernel/freeze.ts'
-import type { CheckedCommand } from '../kernel/pending-command.ts'
+import { deepFreeze, freezeParts } from '../runtime/freeze.ts'
 import { checkMetadata, checkTags } from '../store/commit.ts'
 
 /** The codes of a rejection. */

@@ -4,7 +4,7 @@
  * is done for real.
  */
 import { basename } from 'node:path'
-import { type Disk, type DiskFile, nodeDisk, type OpenMode } from '../../src/store/file/disk.ts'
+import { type Disk, type DiskFile, nodeDisk, type OpenMode } from '../../src/store/file/database/disk.ts'
 import type { LethalCall } from './writer-protocol.ts'
 
 type Call = (...parameters: unknown[]) => Promise<unknown>

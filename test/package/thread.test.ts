@@ -7,10 +7,10 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { Worker } from 'node:worker_threads'
 import { programText, root } from '../../scripts/package.ts'
+import type { WriterData } from '../../src/store/sqlite/database/protocol.ts'
 import { settingsOf } from '../../src/store/sqlite/options.ts'
-import type { WriterData } from '../../src/store/sqlite/protocol.ts'
 
-const program = programText(join(root, 'src/store/sqlite/writer-thread.ts'))
+const program = programText(join(root, 'src/store/sqlite/writer/writer-thread.ts'))
 
 /** Deno's port has these, but they throw or are not there. */
 const withoutEndings = `

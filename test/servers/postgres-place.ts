@@ -2,9 +2,10 @@
 import { randomUUID } from 'node:crypto'
 import type { TestContext } from 'node:test'
 import { Client } from 'pg'
+import type { StoreWarning } from '../../src/runtime/warning.ts'
 import { type Commit, commit, type OfferedCommit } from '../../src/store/commit.ts'
 import { type PostgresOptions, postgres } from '../../src/store/postgres/index.ts'
-import type { Store, StoreWarning } from '../../src/store/store.ts'
+import type { Store } from '../../src/store/store.ts'
 import type { StorePlace } from '../../src/testing/conformance/kit.ts'
 import type { TestServer } from './server.ts'
 

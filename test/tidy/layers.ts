@@ -1,5 +1,5 @@
 /**
- * Which way imports point: domain <- store <- kernel <- projection <- cluster <- application <- the outer ring. Of the
+ * Which way imports point: domain <- runtime <- store <- kernel <- projection <- application <- testing. Of the
  * stores, only the port is known to the layers above it; the stores do not know each other. Tests are free, and so is
  * `testing`, which nothing else may lean on.
  */
@@ -17,8 +17,8 @@ import {
 import { isTest, type Rule } from './rule.ts'
 import { lineOf, type Source, visit } from './source.ts'
 
-const order = ['domain', 'store', 'kernel', 'projection', 'cluster', 'application']
-const outerRing = ['testing', 'telemetry', 'http', 'cli', 'studio']
+const order = ['domain', 'runtime', 'store', 'kernel', 'projection', 'application']
+const outerRing = ['testing']
 const entry = 'src/index.ts'
 
 /** Where a file of `src` belongs. An adapter is one store's folder, as opposed to the port. */

@@ -24,6 +24,22 @@ export function untestedFolders(paths: readonly string[]): readonly string[] {
   return [...folders].filter((folder) => !tests.some((test) => test.startsWith(`${folder}/`))).sort()
 }
 
+/** What every store has in its folder, and the rooms that lie there. */
+const storeRooms = ['log', 'rows'] as const
+
+/** What is missing in the folders of the stores: one floor plan for all, so that who knows one finds the way in another. */
+export function incompleteStores(paths: readonly string[]): readonly string[] {
+  const stores = new Set(paths.flatMap((path) => /^src\/store\/([^/]+)\//.exec(path)?.[1] ?? []))
+  return [...stores].flatMap((store) => {
+    const folder = `src/store/${store}`
+    const has = (path: string) => paths.some((each) => each === path || each.startsWith(`${path}/`))
+    // The store in memory has no options, and nothing outside the process.
+    const more = store === 'memory' ? [] : ['options.ts', 'database']
+    const wanted = ['index.ts', `${store}.ts`, `${store}-store.ts`, ...storeRooms, ...more]
+    return wanted.map((name) => `${folder}/${name}`).filter((path) => !has(path))
+  })
+}
+
 /** What is wrong with the decisions: a gap, a double, a name without its number, one that the index leaves out. */
 export function disorderedDecisions(files: readonly string[], index: string): readonly string[] {
   const decisions = files.filter((file) => file !== 'README.md').sort()

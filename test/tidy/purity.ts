@@ -21,7 +21,7 @@ import { lineOf, type Source, visit } from './source.ts'
 
 /** Folders and files that have no platform and no time of their own. */
 const isPure = (path: string): boolean =>
-  /^src\/(domain|kernel|projection|store\/memory)\//.test(path) || /^src\/store\/[^/]+$/.test(path)
+  /^src\/(domain|runtime|kernel|projection|store\/memory)\//.test(path) || /^src\/store\/[^/]+$/.test(path)
 /** What also runs in a browser, but is the place where the real clock may be plugged in. */
 const isNeutral = (path: string): boolean => isPure(path) || /^src\/(application\/|index\.ts$)/.test(path)
 
@@ -75,7 +75,7 @@ const timerNames: ReadonlySet<string> = new Set([
 ])
 
 export const heldTimers: Rule = {
-  name: 'what is shipped takes timers from store/timers.ts, where nobody who fakes those of the platform can reach them',
+  name: 'what is shipped takes timers from runtime/timers.ts, where nobody who fakes those of the platform can reach them',
   excuse: 'uses the platform',
   appliesTo: (path) => /^src\/(?!testing\/)(?!.*\.fixture\.ts$)/.test(path) && !isTest(path),
   check: (source) => {

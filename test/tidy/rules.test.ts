@@ -1,6 +1,7 @@
 /** What each rule catches, and what it leaves alone: samples in memory, looked at by the same functions as the tree. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { fileCircles, roomCircles } from './circles.ts'
 import { allTestsRun, clearNames, explicitTypes, noSleep, plainForms, tablesOfContents } from './forms.ts'
 import { layers } from './layers.ts'
 import { heldTimers, injected, neutral, selfContained } from './purity.ts'
@@ -19,6 +20,33 @@ function distinguishes(rule: Rule, path: string, wrong: readonly string[], right
 
 const lines = (count: number): string => 'f()\n'.repeat(count)
 
+describe('circles', () => {
+  const parsed = (texts: Readonly<Record<string, string>>) =>
+    Object.entries(texts).map(([path, text]) => parseOne(path, text))
+
+  test('of files are found, also over types and over a third file', () => {
+    const sources = parsed({
+      'src/a/one.ts': `import { two } from '../b/two.ts'`,
+      'src/b/two.ts': `export type { Three } from './three.ts'`,
+      'src/b/three.ts': `import type { one } from '../a/one.ts'`,
+      'src/b/four.ts': `import { two } from './two.ts'`,
+    })
+    assert.deepEqual(fileCircles(sources), ['src/a/one.ts -> src/b/three.ts -> src/b/two.ts'])
+    assert.deepEqual(fileCircles(sources.slice(1)), [])
+  })
+
+  test('of rooms that stand beside each other are found, and those with what is above them are not', () => {
+    const sources = parsed({
+      'src/store/a/options.ts': `import { one } from './log/one.ts'`,
+      'src/store/a/log/one.ts': `import type { Options } from '../options.ts'\nimport { two } from '../rows/two.ts'`,
+      'src/store/a/rows/two.ts': `export const two = 2`,
+      'src/store/a/rows/three.ts': `import { one } from '../log/one.ts'`,
+    })
+    assert.deepEqual(roomCircles(sources, 'src/store/a'), ['log -> rows'])
+    assert.deepEqual(roomCircles(sources.slice(0, 3), 'src/store/a'), [])
+  })
+})
+
 describe('the direction of imports', () => {
   const cases: readonly (readonly [from: string, to: string, allowed: boolean])[] = [
     ['src/store/page.ts', '../domain/error.ts', true],
@@ -27,20 +55,22 @@ describe('the direction of imports', () => {
     ['src/kernel/actor.ts', '../store/store.ts', true],
     ['src/kernel/actor.ts', '../store/memory/memory-store.ts', false],
     ['src/kernel/actor.ts', '../projection/runner.ts', false],
-    ['src/projection/runner.ts', '../kernel/actor.ts', true],
+    ['src/projection/running/runner.ts', '../kernel/actor.ts', true],
     ['src/store/page.ts', './memory/memory-store.ts', false],
     ['src/store/file/log.ts', '../page.ts', true],
     ['src/store/file/log.ts', './segment.ts', true],
     ['src/store/file/log.ts', '../memory/memory-store.ts', false],
     ['src/application/start.ts', '../store/memory/index.ts', true],
     ['src/application/start.ts', '../store/sqlite/index.ts', false],
-    ['src/application/start.ts', '../http/server.ts', false],
+    ['src/runtime/breath.ts', '../domain/json.ts', true],
+    ['src/runtime/breath.ts', '../store/page.ts', false],
+    ['src/store/page.ts', '../runtime/timers.ts', true],
     ['src/index.ts', './application/start.ts', true],
     ['src/index.ts', './testing/index.ts', false],
-    ['src/testing/kit.ts', '../cli/main.ts', true],
-    ['src/cli/main.ts', '../store/sqlite/index.ts', true],
-    ['src/cli/main.ts', '../testing/kit.ts', false],
-    ['src/cli/main.ts', '../../test/tidy/rule.ts', false],
+    ['src/testing/kit.ts', '../application/start.ts', true],
+    ['src/testing/kit.ts', '../store/sqlite/index.ts', true],
+    ['src/application/start.ts', '../testing/kit.ts', false],
+    ['src/application/start.ts', '../../test/tidy/rule.ts', false],
     ['src/kernel/actor.ts', '../somewhere/thing.ts', false],
     ['src/kernel/actor.ts', './mailbox.test.ts', false],
   ]
@@ -111,18 +141,18 @@ describe('purity', () => {
   test('a timer of the platform is found in what is shipped', () => {
     distinguishes(
       heldTimers,
-      'src/store/file/lock.ts',
+      'src/store/file/database/lock.ts',
       [
         ...['setTimeout(f, 1)', 'globalThis.setImmediate ?? setImmediate', 'queueMicrotask(f)', 'performance.now()'],
         ...[`import { setImmediate } from 'node:timers/promises'`, `import { performance } from 'node:perf_hooks'`],
       ],
       [`import { setTimeout } from '../timers.ts'; setTimeout(f)`, 'Date.now()', 'startTimer(f, 1)'],
     )
-    assert.deepEqual(find(heldTimers, 'src/store/file/lock.test.ts', 'setTimeout(f, 1)'), [])
+    assert.deepEqual(find(heldTimers, 'src/store/file/database/lock.test.ts', 'setTimeout(f, 1)'), [])
   })
 
   test('an outer folder may have a clock', () => {
-    assert.deepEqual(find(injected, 'src/store/file/lock.ts', 'Date.now()'), [])
+    assert.deepEqual(find(injected, 'src/store/file/database/lock.ts', 'Date.now()'), [])
     assert.deepEqual(find(injected, 'src/application/start.ts', 'Date.now()'), [])
   })
 })

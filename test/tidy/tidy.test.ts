@@ -4,9 +4,17 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { fileCircles, roomCircles } from './circles.ts'
 import { allTestsRun, clearNames, explicitTypes, noSleep, plainForms, tablesOfContents } from './forms.ts'
 import { layers } from './layers.ts'
-import { boundEntries, disorderedDecisions, looseDependencies, unclearPaths, untestedFolders } from './layout.ts'
+import {
+  boundEntries,
+  disorderedDecisions,
+  incompleteStores,
+  looseDependencies,
+  unclearPaths,
+  untestedFolders,
+} from './layout.ts'
 import { heldTimers, injected, neutral, selfContained } from './purity.ts'
 import { findings, isTypeScript, type Rule } from './rule.ts'
 import { fileLength, functionLength } from './size.ts'
@@ -38,6 +46,19 @@ describe('the tree keeps the rule that', () => {
   }
 
   test('files are named in kebab-case, by what they are', () => holdsNone(unclearPaths(code)))
+
+  test('no imports go round', () => holdsNone(fileCircles(sources)))
+
+  const houses = [
+    'src',
+    'src/projection',
+    ...['memory', 'file', 'sqlite', 'postgres', 'mongodb'].map((name) => `src/store/${name}`),
+  ]
+  for (const house of houses) {
+    test(`no rooms of ${house} import each other`, () => holdsNone(roomCircles(sources, house)))
+  }
+
+  test('every store has the same floor plan', () => holdsNone(incompleteStores(paths)))
 
   test('every folder with code has a test', () => holdsNone(untestedFolders(paths)))
 

@@ -13,7 +13,7 @@ performance.now = () => ++clock
 const { commitTo, snapshotOf, stream, testPlace } = await import('./test-place.fixture.ts')
 const { at } = await import('../../testing/checkpoint-at.ts')
 const { listAll } = await import('../../testing/conformance/row-listing.ts')
-const { Snapshots } = await import('./snapshots.ts')
+const { Snapshots } = await import('./rows/snapshots.ts')
 
 const unlimited = { limit: Number.POSITIVE_INFINITY }
 const all = { from: 0, to: Number.POSITIVE_INFINITY }

@@ -4,7 +4,7 @@
  * Calls can also be made to fail by their kind. Syncs count but are not passed on, and durable writes are plain ones: no test here
  * pulls the plug, and syncs take nearly all of the time.
  */
-import { type Disk, type DiskFile, nodeDisk } from './disk.ts'
+import { type Disk, type DiskFile, nodeDisk } from './database/disk.ts'
 
 export type FailureMode = 'before' | 'after' | 'half-way'
 

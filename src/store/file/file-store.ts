@@ -6,6 +6,7 @@
 import { StoreError } from '../../domain/error.ts'
 import type { Json } from '../../domain/json.ts'
 import type { StreamId } from '../../domain/stream.ts'
+import { turn } from '../../runtime/timers.ts'
 import type { Commit } from '../commit.ts'
 import { CommitQueue } from '../commit-queue.ts'
 import { Listeners } from '../listeners.ts'
@@ -29,18 +30,17 @@ import type {
   StoreLimits,
   StreamEnd,
 } from '../store.ts'
-import { turn } from '../timers.ts'
-import { Breather, Pace } from './breather.ts'
-import type { CommitIndex } from './commit-index.ts'
-import type { Disk } from './disk.ts'
-import type { Documents } from './documents.ts'
-import { IndexKeeper } from './index-keeper.ts'
-import type { Lock } from './lock.ts'
-import { LogReader } from './log-reader.ts'
-import { LogWriter } from './log-writer.ts'
-import type { Segments } from './segments.ts'
-import { troubleOf } from './trouble.ts'
-import { unmarkUnsynced } from './unsynced.ts'
+import { Breather, Pace } from './database/breather.ts'
+import type { Disk } from './database/disk.ts'
+import { troubleOf } from './database/failure.ts'
+import type { Lock } from './database/lock.ts'
+import type { CommitIndex } from './index/commit-index.ts'
+import { IndexKeeper } from './log/index-keeper.ts'
+import { LogReader } from './log/log-reader.ts'
+import { LogWriter } from './log/log-writer.ts'
+import type { Segments } from './log/segments.ts'
+import { unmarkUnsynced } from './log/unsynced.ts'
+import type { FileRows } from './rows/file-rows.ts'
 
 /** What opening has made: all of it belongs to the store from then on. */
 export interface FileStoreParts {
@@ -51,7 +51,7 @@ export interface FileStoreParts {
   readonly lock: Lock
   readonly index: CommitIndex
   readonly segments: Segments
-  readonly documents: Documents
+  readonly documents: FileRows
   /** How many commits the saved index covers. */
   readonly commitsIndexed: number
   /** Whether the log is marked as not synced, until it is closed. */
@@ -73,7 +73,7 @@ export class FileStore implements Store {
   readonly #lock: Lock
   readonly #index: CommitIndex
   readonly #segments: Segments
-  readonly #documents: Documents
+  readonly #documents: FileRows
   readonly #reader: LogReader
   readonly #queue: CommitQueue
   readonly #keeper: IndexKeeper

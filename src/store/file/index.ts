@@ -1,2 +1,3 @@
 /** `mneme/file`: the store in plain files. */
-export { type FileOptions, file } from './file.ts'
+export { file } from './file.ts'
+export type { FileOptions } from './options.ts'

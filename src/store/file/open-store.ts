@@ -4,16 +4,16 @@
  */
 import { DefinitionError } from '../../domain/error.ts'
 import type { OpenOptions, Store } from '../store.ts'
-import type { Disk } from './disk.ts'
-import { Documents } from './documents.ts'
+import type { Disk } from './database/disk.ts'
+import { troubleOf } from './database/failure.ts'
+import { readFormat, readOrMakeFormat } from './database/format.ts'
+import { type Lock, lock } from './database/lock.ts'
 import { FileStore } from './file-store.ts'
-import { readFormat, readOrMakeFormat } from './format.ts'
-import type { JournalOptions } from './journal.ts'
-import { type Lock, lock } from './lock.ts'
-import { recover } from './recovery.ts'
-import { type SegmentOptions, Segments } from './segments.ts'
-import { troubleOf } from './trouble.ts'
-import { markUnsynced, unmarkUnsynced } from './unsynced.ts'
+import { recover } from './log/recovery.ts'
+import { type SegmentOptions, Segments } from './log/segments.ts'
+import { markUnsynced, unmarkUnsynced } from './log/unsynced.ts'
+import { FileRows } from './rows/file-rows.ts'
+import type { JournalOptions } from './rows/journal.ts'
 
 /** Every setting of a file store. */
 export interface FileStoreSettings extends SegmentOptions, JournalOptions {
@@ -62,7 +62,7 @@ async function openParts(
   try {
     await segments.start()
     const place = { disk, directory, log, lock, journal: { compactBytesMin, mayLoseOnPowerFailure } }
-    const documents = await Documents.open(place, index, options)
+    const documents = await FileRows.open(place, index, options)
     if (mayLoseOnPowerFailure) await markUnsynced(disk, directory, index.end)
     else if (wasUnsynced) await unmarkUnsynced(disk, directory)
     if (mayLoseOnPowerFailure) {

@@ -4,10 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Json } from '../../domain/json.ts'
 import type { StreamId } from '../../domain/stream.ts'
+import type { StoreWarning } from '../../runtime/warning.ts'
 import { type Commit, commit, type OfferedCommit } from '../commit.ts'
 import { everything } from '../range.ts'
-import type { Snapshot, Store, StoredEvent, StoreWarning } from '../store.ts'
-import { nodeDisk } from './disk.ts'
+import type { Snapshot, Store, StoredEvent } from '../store.ts'
+import { nodeDisk } from './database/disk.ts'
 import { type FileStoreSettings, openStore } from './open-store.ts'
 
 export interface TestPlace extends AsyncDisposable {

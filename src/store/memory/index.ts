@@ -1,2 +1,2 @@
 /** The store in memory. */
-export { memory } from './memory-store.ts'
+export { memory } from './memory.ts'

@@ -4,12 +4,11 @@
  * that is stopped and started again on the same one finds it.
  */
 import type { StreamId } from '../../domain/stream.ts'
-import { checkedFactory } from '../checked-store.ts'
 import type { Commit } from '../commit.ts'
 import { isMet } from '../expected.ts'
 import { checkBehind, examinedBy, matches, readOptions } from '../page.ts'
 import type { Range } from '../range.ts'
-import { Reservations } from '../reservations.ts'
+import type { Reservations } from '../reservations.ts'
 import type {
   AppendOptions,
   AppendResult,
@@ -26,35 +25,34 @@ import type {
   Snapshot,
   Store,
   StoredEvent,
-  StoreFactory,
   StoreLimits,
   StreamEnd,
 } from '../store.ts'
-import { MemoryDocuments } from './memory-documents.ts'
-import { hashOfId, MemoryLog, type MemoryStream } from './memory-log.ts'
+import { hashOfId, type MemoryLog, type MemoryStream } from './log/memory-log.ts'
+import type { MemoryRows } from './rows/memory-rows.ts'
 
 const limits: StoreLimits = { commitSizeMax: 8_000_000, commitEventsMax: 10_000 }
 
 /** What all openings of a factory share. */
-interface MemoryData {
+export interface MemoryData {
   readonly log: MemoryLog
-  readonly documents: MemoryDocuments
+  readonly rows: MemoryRows
   readonly reservations: Reservations
 }
 
-class MemoryStore implements Store {
+export class MemoryStore implements Store {
   readonly name = 'memory'
   readonly limits: StoreLimits = limits
   /** A factory may be opened several times, by domains that share its data. */
   readonly singleWriter = false
   readonly #log: MemoryLog
-  readonly #documents: MemoryDocuments
+  readonly #rows: MemoryRows
   readonly #reservations: Reservations
   readonly #now: () => number
 
-  constructor({ log, documents, reservations }: MemoryData, now: () => number) {
+  constructor({ log, rows, reservations }: MemoryData, now: () => number) {
     this.#log = log
-    this.#documents = documents
+    this.#rows = rows
     this.#reservations = reservations
     this.#now = now
   }
@@ -125,50 +123,40 @@ class MemoryStore implements Store {
   }
 
   async saveSnapshot(snapshot: Snapshot, { keep }: { readonly keep: number }): Promise<void> {
-    this.#documents.saveSnapshot(snapshot, keep)
+    this.#rows.saveSnapshot(snapshot, keep)
   }
 
   async loadSnapshot(stream: StreamId, options: { readonly atOrBefore?: number } = {}): Promise<Snapshot | undefined> {
-    return this.#documents.loadSnapshot(stream, options.atOrBefore ?? Number.POSITIVE_INFINITY)
+    return this.#rows.loadSnapshot(stream, options.atOrBefore ?? Number.POSITIVE_INFINITY)
   }
 
   async loadCheckpoint(projection: string): Promise<Checkpoint> {
-    return this.#documents.loadCheckpoint(projection)
+    return this.#rows.loadCheckpoint(projection)
   }
 
   async loadRows(projection: string, keys: readonly string[]): Promise<readonly Row['value'][]> {
-    return this.#documents.loadRows(projection, keys)
+    return this.#rows.loadRows(projection, keys)
   }
 
   async listRows(projection: string, query: RowQuery): Promise<RowPage> {
-    return this.#documents.listRows(projection, query)
+    return this.#rows.listRows(projection, query)
   }
 
   async saveStep(projection: string, step: ProjectionStep): Promise<void> {
-    this.#documents.saveStep(projection, step)
+    this.#rows.saveStep(projection, step)
   }
 
   async resetProjection(projection: string): Promise<void> {
-    this.#documents.resetProjection(projection)
+    this.#rows.resetProjection(projection)
   }
 
   async acquireLease(name: string, owner: string, durationMs: number): Promise<Lease> {
-    return this.#documents.acquireLease(name, owner, durationMs, this.#now())
+    return this.#rows.acquireLease(name, owner, durationMs, this.#now())
   }
 
   async releaseLease(name: string, owner: string): Promise<void> {
-    this.#documents.releaseLease(name, owner)
+    this.#rows.releaseLease(name, owner)
   }
 
   async close(): Promise<void> {}
-}
-
-/**
- * A store in memory. Each call makes a new, empty one; starting several times on the same one finds the same data.
- *
- *     await using bank = await Bank.start({ store: memory() })
- */
-export function memory(): StoreFactory {
-  const data = { log: new MemoryLog(), documents: new MemoryDocuments(), reservations: new Reservations() }
-  return checkedFactory({ name: 'memory', open: async ({ now }) => new MemoryStore(data, now) })
 }

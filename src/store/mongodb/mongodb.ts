@@ -10,7 +10,7 @@
  */
 import { checkedFactory } from '../checked-store.ts'
 import type { StoreFactory } from '../store.ts'
-import type { MongoClient } from './driver.ts'
+import type { MongoClient } from './database/driver.ts'
 import { MongodbStore } from './mongodb-store.ts'
 import { type MongodbOptions, settingsOf } from './options.ts'
 

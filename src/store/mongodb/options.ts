@@ -2,7 +2,7 @@
 import { DefinitionError } from '../../domain/error.ts'
 import { checkKeys } from '../../domain/options.ts'
 import type { StoreLimits } from '../store.ts'
-import type { MongoClient } from './driver.ts'
+import type { MongoClient } from './database/driver.ts'
 
 /** Options of `mongodb(place, options)`. All have a default. */
 export interface MongodbOptions {

@@ -7,7 +7,7 @@ import { onServer } from '../../../test/servers/server.ts'
 import { commit } from '../commit.ts'
 import { everything } from '../range.ts'
 import type { ReadAllOptions, Store } from '../store.ts'
-import { quoted } from './tables.ts'
+import { quoted } from './database/tables.ts'
 
 const corrupt = { code: 'STORE_CORRUPT' }
 const stream = { aggregate: 'account', id: 'ada' }

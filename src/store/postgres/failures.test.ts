@@ -12,10 +12,10 @@ import { at } from '../../testing/checkpoint-at.ts'
 import { Commit } from '../commit.ts'
 import { everything } from '../range.ts'
 import type { Store } from '../store.ts'
-import { loadDriver } from './driver.ts'
-import { errorOf } from './failure.ts'
+import { loadDriver } from './database/driver.ts'
+import { errorOf } from './database/failure.ts'
+import { quoted } from './database/tables.ts'
 import { type PostgresOptions, postgres } from './index.ts'
-import { quoted } from './tables.ts'
 
 const whole = { limit: Number.POSITIVE_INFINITY }
 const unavailable = { code: 'STORE_UNAVAILABLE', retryable: true }

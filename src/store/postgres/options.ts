@@ -1,7 +1,7 @@
 /** What a caller may choose about the PostgreSQL store: checked once, when the factory is made, before anything is opened. */
 import { DefinitionError } from '../../domain/error.ts'
 import { checkKeys } from '../../domain/options.ts'
-import type { PostgresConfig, PostgresPool } from './driver.ts'
+import type { PostgresConfig, PostgresPool } from './database/driver.ts'
 
 /** Options of `postgres(connection, options)`. All have a default. */
 export interface PostgresOptions {

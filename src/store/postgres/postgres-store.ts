@@ -2,6 +2,7 @@
 import { StoreError } from '../../domain/error.ts'
 import type { Json } from '../../domain/json.ts'
 import type { StreamId } from '../../domain/stream.ts'
+import type { StoreWarning } from '../../runtime/warning.ts'
 import type { Commit } from '../commit.ts'
 import { Listeners } from '../listeners.ts'
 import type { Range } from '../range.ts'
@@ -24,23 +25,22 @@ import type {
   Store,
   StoredEvent,
   StoreLimits,
-  StoreWarning,
   StreamEnd,
 } from '../store.ts'
-import { Connections } from './connections.ts'
-import type { Database } from './database.ts'
-import { Documents, documentStatements } from './documents.ts'
-import { loadDriver } from './driver.ts'
-import { EventAppender } from './event-appender.ts'
-import { EventReader, type RunQuery } from './event-reader.ts'
-import { eventStatements } from './event-statements.ts'
-import { errorOf, isClash, isLost, reading, storeNamed } from './failure.ts'
-import type { Hearer } from './listener.ts'
-import { channelOf, prepareTables } from './migration.ts'
+import { Connections } from './database/connections.ts'
+import type { Database, RunQuery } from './database/database.ts'
+import { loadDriver } from './database/driver.ts'
+import { errorOf, isClash, isLost, reading, storeNamed } from './database/failure.ts'
+import type { Hearer } from './database/listener.ts'
+import { channelOf, prepareTables } from './database/migration.ts'
+import { quoted } from './database/tables.ts'
+import { EventAppender } from './log/event-appender.ts'
+import { EventReader } from './log/event-reader.ts'
+import { eventStatements } from './log/event-statements.ts'
+import { Streams, streamStatements } from './log/streams.ts'
 import type { Settings } from './options.ts'
-import { LentTransaction, WorkThrew } from './sql-transaction.ts'
-import { Streams, streamStatements } from './streams.ts'
-import { quoted } from './tables.ts'
+import { PostgresRows, rowStatements } from './rows/postgres-rows.ts'
+import { LentTransaction, WorkThrew } from './transact/sql-transaction.ts'
 
 const limits: StoreLimits = Object.freeze({ commitSizeMax: 8_000_000, commitEventsMax: 10_000 })
 const triesMax = 5
@@ -56,7 +56,7 @@ export class PostgresStore implements Store {
   readonly #appender: EventAppender
   readonly #events: EventReader
   readonly #streams: Streams
-  readonly #documents: Documents
+  readonly #documents: PostgresRows
   readonly #listeners = new Listeners()
   readonly #hearer: Hearer
   readonly #underWay = new Set<Promise<unknown>>()
@@ -73,13 +73,13 @@ export class PostgresStore implements Store {
     this.#appender = new EventAppender(database, settings)
     const read: RunQuery = (text, values) => this.#read(text, values)
     const { forward, backward, ...single } = eventStatements(quoted(schema))
-    const ofDocuments = documentStatements(quoted(schema))
+    const ofDocuments = rowStatements(quoted(schema))
     const ofStreams = streamStatements(quoted(schema))
     for (const texts of [forward, backward, single, ofStreams, ofDocuments]) database.prepare(Object.values(texts))
     this.#events = new EventReader(read, { forward, backward, ...single }, settings)
     const access = { read, write: (...query: Parameters<RunQuery>) => this.#write(...query) }
     this.#streams = new Streams(access, ofStreams)
-    this.#documents = new Documents(access, ofDocuments, settings)
+    this.#documents = new PostgresRows(access, ofDocuments, settings)
     this.#hearer = {
       channel: channelOf(schema),
       hear: (position) => this.#announce(position),

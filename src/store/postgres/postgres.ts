@@ -6,7 +6,7 @@
  */
 import { checkedFactory } from '../checked-store.ts'
 import type { StoreFactory } from '../store.ts'
-import type { PostgresConfig, PostgresPool } from './driver.ts'
+import type { PostgresConfig, PostgresPool } from './database/driver.ts'
 import { type PostgresOptions, settingsOf } from './options.ts'
 import { PostgresStore } from './postgres-store.ts'
 

@@ -7,11 +7,11 @@ import type { DatabaseSync } from 'node:sqlite'
 import { DefinitionError, StoreError } from '../../domain/error.ts'
 import type { Json } from '../../domain/json.ts'
 import type { StreamId } from '../../domain/stream.ts'
+import { checkRuntime } from '../../runtime/platform.ts'
 import { checkCheckpoint } from '../checkpoint.ts'
 import type { Commit } from '../commit.ts'
 import { Listeners } from '../listeners.ts'
 import type { Range } from '../range.ts'
-import { checkRuntime } from '../runtime.ts'
 import type {
   AppendOptions,
   AppendResult,
@@ -32,18 +32,19 @@ import type {
   StoreLimits,
   StreamEnd,
 } from '../store.ts'
-import { Breather } from './breather.ts'
-import { checkSqlite, openForReading } from './connection.ts'
-import { type CutLog, cutWords } from './cut-check.ts'
-import { DocumentReader } from './document-reader.ts'
-import { EventReader } from './event-reader.ts'
-import { codeOf, errorOf, Failure, factsOf, storeNamed } from './failure.ts'
-import { FilesInPlace } from './files-in-place.ts'
+import { Breather } from './database/breather.ts'
+import type { CutLog } from './database/cut-log.ts'
+import { codeOf, errorOf, Failure, factsOf, storeNamed } from './database/failure.ts'
+import { FilesInPlace } from './database/files-in-place.ts'
+import { packCheckpoint, packCommits, packRows, placeOf, unpackResults } from './database/protocol.ts'
+import { EventReader } from './log/event-reader.ts'
+import { checkSqlite, openForReading } from './opening/connection.ts'
+import { cutWords } from './opening/cut-check.ts'
 import type { Settings } from './options.ts'
-import { packCheckpoint, packCommits, packRows, placeOf, unpackResults } from './protocol.ts'
-import { RowPages } from './row-pages.ts'
-import type { TransactionTask } from './transaction.ts'
-import { Writer } from './writer.ts'
+import { RowPages } from './rows/row-pages.ts'
+import { RowReader } from './rows/row-reader.ts'
+import type { TransactionTask } from './transact/transaction-client.ts'
+import { Writer } from './writer/writer.ts'
 
 const limits: StoreLimits = Object.freeze({ commitSizeMax: 8_000_000, commitEventsMax: 10_000 })
 
@@ -58,7 +59,7 @@ export class SqliteStore implements Store {
   readonly #breather: Breather
   readonly #files: FilesInPlace
   readonly #events: EventReader
-  readonly #documents: DocumentReader
+  readonly #documents: RowReader
   readonly #rows: RowPages
   readonly #listeners = new Listeners()
   #closing: Promise<void> | undefined
@@ -76,7 +77,7 @@ export class SqliteStore implements Store {
     this.#database = database
     this.#files = files
     this.#breather = new Breather(() => this.#checkOpen())
-    this.#documents = new DocumentReader(database, settings.prefix, this.#breather)
+    this.#documents = new RowReader(database, settings.prefix, this.#breather)
     this.#events = new EventReader(database, settings, this.#breather)
     this.#rows = new RowPages(database, settings.prefix, this.#breather)
   }

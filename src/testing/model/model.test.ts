@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { memory } from '../../store/memory/memory-store.ts'
+import { memory } from '../../store/memory/memory.ts'
 import type { Store, StoreFactory } from '../../store/store.ts'
 import { drawStep, type Step } from './steps.ts'
 import { play } from './store-model.ts'

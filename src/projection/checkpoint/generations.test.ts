@@ -1,0 +1,93 @@
+/** Which rows serve: begun, finished, given up, by one process and by two that know different things. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { systemEnvironment } from '../../application/system-environment.ts'
+import { memory } from '../../index.ts'
+import { Breath } from '../../runtime/breath.ts'
+import type { Store } from '../../store/store.ts'
+import { at } from '../../testing/checkpoint-at.ts'
+import { Generations, retiredAt } from './generations.ts'
+
+const breath = new Breath(systemEnvironment)
+const open = () => memory().open({ now: () => 0, warn: () => {} })
+const of = (store: Store, revision = 1) => new Generations('p', revision, store)
+
+test('at first the rows under the name of the projection serve, of the first revision', async () => {
+  const generations = of(await open(), 2)
+  await generations.load()
+  assert.deepEqual(generations.live, { storage: 'p', revision: 1 })
+  assert.deepEqual([generations.isBehind, generations.hasLeftovers], [true, false])
+})
+
+test('a build serves once it is finished, for everybody who looks', async () => {
+  const store = await open()
+  const [one, two] = [of(store, 2), of(store, 2)]
+  await two.load()
+  const built = await one.begin('x', false)
+  assert.deepEqual([one.live.storage, one.hasLeftovers, one.isBuilding(built)], ['p', true, true])
+  await one.finish(built)
+  assert.deepEqual([one.live, one.isBehind], [built, false])
+  assert.equal(two.live.storage, 'p')
+  await two.load()
+  assert.deepEqual(two.live, built)
+})
+
+test('rows that served are deleted, and nobody can write there any more', async () => {
+  const store = await open()
+  const rows = Array.from({ length: 2500 }, (_, i) => ({ key: `k${i}`, value: i }))
+  await store.saveStep('p', { from: at(0), to: at(9), rows })
+  const generations = of(store)
+  await generations.finish(await generations.begin('x', false))
+  await generations.tidy(breath)
+  assert.deepEqual((await store.listRows('p', { limit: 10 })).rows, [])
+  assert.equal((await store.loadCheckpoint('p')).position, retiredAt)
+  const late = store.saveStep('p', { from: at(9), to: at(10), rows: [] })
+  await assert.rejects(late, { code: 'CHECKPOINT_CONFLICT' })
+  assert.equal(generations.hasLeftovers, false)
+})
+
+test('a build is gone on with where it is of the same revision and may be; else it is given up', async () => {
+  const store = await open()
+  const [one, two, three] = [of(store, 2), of(store, 2), of(store, 3)]
+  const first = await one.begin('x', true)
+  assert.deepEqual(await two.begin('y', true), first)
+  const second = await two.begin('z', false)
+  assert.notEqual(second.storage, first.storage)
+  assert.equal((await three.begin('w', true)).revision, 3)
+})
+
+test('of two who build only the last who began can finish', async () => {
+  const store = await open()
+  const [one, two] = [of(store), of(store)]
+  const first = await one.begin('x', false)
+  const second = await two.begin('y', false)
+  await assert.rejects(one.finish(first), { code: 'CHECKPOINT_CONFLICT' })
+  // It knows of the other's build now, and must not take it for its own.
+  assert.deepEqual([one.isBuilding(first), one.isBuilding(second)], [false, true])
+  await assert.rejects(one.finish(first), { code: 'REBUILD_RUNNING' })
+  await two.finish(second)
+  await one.load()
+  assert.deepEqual(one.live, second)
+})
+
+test('what is given up is removed', async () => {
+  const store = await open()
+  const generations = of(store)
+  const { storage } = await generations.begin('x', false)
+  await store.saveStep(storage, { from: at(0), to: at(3), rows: [{ key: 'a', value: 1 }] })
+  await generations.abandon()
+  await generations.tidy(breath)
+  assert.deepEqual([(await store.listRows(storage, { limit: 1 })).rows, generations.live.storage], [[], 'p'])
+  assert.equal(generations.hasLeftovers, false)
+})
+
+test('a program of an older revision is refused', async () => {
+  const store = await open()
+  const newer = of(store, 3)
+  await newer.finish(await newer.begin('x', false))
+  await assert.rejects(of(store, 2).load(), (error) => {
+    const { code, facts } = error as { readonly code: string; readonly facts: unknown }
+    assert.deepEqual(facts, { projection: 'p', revision: 2, live: 3 })
+    return code === 'PROJECTION_OUTDATED'
+  })
+})

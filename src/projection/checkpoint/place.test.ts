@@ -1,0 +1,101 @@
+/** Where a projection stands: what a runner knows of it after others moved it, switched its rows, or an answer of the store was lost. */
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { recorder, watched, withoutLeases } from '../../../test/kernel/rig.ts'
+import { Pot, Put, rowsOf, startRows } from '../../../test/read-side/pots.ts'
+import { domain, memory, projection } from '../../index.ts'
+import { faultyStore } from '../../testing/faulty-store.ts'
+
+describe('A runner that looks where its projection is', () => {
+  test('is never told the end of all positions, whenever the rows are switched', async () => {
+    let isMet = true
+    for (let n = 1; isMet; n++) {
+      isMet = false
+      const store = memory()
+      await using writer = await startRows({ store })
+      await writer.pot('a').fill({ amounts: [1, 2, 3] })
+      await writer.projections.runOnce('rows')
+      const switching = faultyStore(store, ({ method, number }) => {
+        if (method !== 'loadCheckpoint' || number !== n) return undefined
+        isMet = true
+        return Promise.resolve(writer.projections.rebuild('rows'))
+      })
+      await using onlooker = await startRows({ store: switching })
+      assert.equal((await onlooker.projections.status('rows')).position, 3, `switched before look ${n}`)
+    }
+  })
+
+  test('says so where the rows were retired, and a projection as code has taken their name', async () => {
+    const store = memory()
+    await using rows = await startRows({ store })
+    await rows.pot('a').fill({ amounts: [1, 2, 3] })
+    await rows.projections.rebuild('rows')
+    const seen: number[] = []
+    const Seeing = projection('rows').handle([Put], (events) => {
+      for (const { data } of events) seen.push(data.amount)
+    })
+    const Pots = domain({ aggregates: { pot: Pot }, projections: { rows: Seeing } })
+    await using code = await Pots.start({ store, projections: 'manual', log: recorder() })
+    await assert.rejects(code.projections.runOnce('rows'), { code: 'STORE_CORRUPT' })
+    assert.deepEqual(seen, [])
+  })
+})
+
+describe('What was saved, though its answer was lost,', () => {
+  for (const doing of ['retryParked', 'skipParked'] as const) {
+    test(`is known before the next step, after ${doing}`, async () => {
+      const [watch, sick] = [watched(), new Set([1])]
+      await using pots = await startRows({ store: watch.store, sick, policy: { giveUp: 'park' } })
+      await pots.projections.start('rows')
+      await pots.pot('a').put({ amount: 1 })
+      await pots.rows.get('a', { atLeast: 1 })
+      sick.clear()
+      watch.disturb(({ method }) => (method === 'saveStep' ? 'after' : undefined))
+      await assert.rejects(
+        doing === 'retryParked' ? pots.projections.retryParked('rows') : pots.projections.skipParked('rows', 1),
+        { code: 'STORE_UNAVAILABLE' },
+      )
+      watch.disturb(() => undefined)
+      await pots.pot('a').put({ amount: 2 })
+      assert.deepEqual(await rowsOf(pots, 2), { a: doing === 'retryParked' ? [1, 2] : [2] })
+      assert.deepEqual(await pots.projections.parked('rows'), [])
+    })
+  }
+})
+
+describe('A runner that was overtaken does not stop at an event that another has passed', () => {
+  test('with rows, though it fails on rows of a later place', async () => {
+    const store = memory()
+    const Once = projection('once', () => ({ amount: 0 })).on(Put, (row, { amount }) => {
+      if (row.amount >= amount) throw new RangeError(`${amount} again`)
+      return { amount }
+    })
+    const Pots = domain({ aggregates: { pot: Pot }, projections: { once: Once } })
+    const options = { projections: 'manual', log: recorder() } as const
+    await using first = await Pots.start({ ...options, store })
+    await first.pot('a').fill({ amounts: [1, 2] })
+    const slow = faultyStore(store, ({ method }) =>
+      method === 'loadRows' ? Promise.resolve(first.projections.runOnce('once')) : undefined,
+    )
+    await using second = await Pots.start({ ...options, store: slow })
+    assert.deepEqual(await second.projections.runOnce('once'), { position: 2, events: 0 })
+  })
+
+  test('as code', async () => {
+    // A handler that waits keeps its lease: where leases cannot be trusted it is overtaken all the same.
+    const store = withoutLeases(memory())
+    const seeing = (handle: () => Promise<void>) => {
+      const Seeing = projection('seeing').handle([Put], handle).onFailure({ retries: 0 })
+      return domain({ aggregates: { pot: Pot }, projections: { seeing: Seeing } })
+    }
+    const options = { store, projections: 'manual', log: recorder() } as const
+    await using first = await seeing(async () => {}).start(options)
+    await first.pot('a').put({ amount: 1 })
+    const handle = async () => {
+      await first.projections.runOnce('seeing')
+      throw new RangeError('bad')
+    }
+    await using second = await seeing(handle).start(options)
+    assert.deepEqual(await second.projections.runOnce('seeing'), { position: 1, events: 0 })
+  })
+})

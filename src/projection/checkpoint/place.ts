@@ -1,0 +1,391 @@
+/**
+ * Where a projection or reaction is in the log: its checkpoint, and what is known here of the rows beside it. Both are read together,
+ * change together, and are in use by one thing at a time, whoever asks. Each stepper has one, and tells only how it handles events.
+ */
+import { hasCode, ProjectionError, StoreError } from '../../domain/error.ts'
+import { Breath } from '../../runtime/breath.ts'
+import { Exclusive } from '../../runtime/exclusive.ts'
+import type { LogPlace, Row, Checkpoint as StoredCheckpoint } from '../../store/store.ts'
+import { listParked, type ParkedEvent, ParkedEvents, passedOverRow } from '../stored/parked-events.ts'
+import { Checkpoint, type When, type Work } from './checkpoint.ts'
+import { deleteForgotten } from './forgetting.ts'
+import { retiredAt } from './generations.ts'
+import type { Home, KnownRows, PlaceOptions, Retry } from './place-options.ts'
+import type { StepResult } from './stepper.ts'
+
+export class Place {
+  readonly #options: PlaceOptions
+  readonly #home: Home
+  readonly #checkpoint: Checkpoint
+  readonly #known: readonly KnownRows[]
+  readonly #exclusive = new Exclusive()
+  /** Rows are saved one at a time, also where a handler does several things at once. */
+  readonly #saving = new Exclusive()
+  /** Whether somebody else may have changed what is known here, or may still do so: it is then taken over before the next step. */
+  #isStale = true
+  /** Whose work is stored was looked at last under this name, in this term. */
+  #recognised = { storage: '', term: 0 }
+  readonly parked: ParkedEvents = new ParkedEvents()
+  /** The last term of this runner's, and how often it found that there was another's in between. */
+  #ownTerm = 0
+  #othersLed = 0
+
+  constructor(options: PlaceOptions) {
+    const { name, store, lead, home, rows } = options
+    this.#options = options
+    this.#home = home ?? { live: { storage: name }, load: async () => {} }
+    this.#checkpoint = new Checkpoint(this.#home.live.storage, store, lead.onReached)
+    this.#known = rows === undefined ? [this.parked] : [rows, this.parked]
+  }
+
+  /** The last position that is handled. */
+  get position(): number {
+    return this.here.position
+  }
+
+  /** The same as a place in the log. */
+  get here(): LogPlace {
+    return this.#checkpoint.place
+  }
+
+  /** A number that is another one when somebody else has led. */
+  get othersLed(): number {
+    return this.#othersLed
+  }
+
+  /** The name under which the rows and the checkpoint are stored. */
+  get storage(): string {
+    return this.#checkpoint.name
+  }
+
+  // -- one at a time, as a stepper is asked (`stepper.ts`); none is called within another -------------------
+
+  look(): Promise<void> {
+    return this.#exclusive.run(() => this.#look())
+  }
+
+  takeOver(): Promise<void> {
+    return this.#exclusive.run(async () => {
+      await this.#takeOver()
+    })
+  }
+
+  refresh(): Promise<void> {
+    return this.#exclusive.run(() => this.#refresh())
+  }
+
+  beginBehind(position: number): Promise<void> {
+    return this.#exclusive.run(async () => {
+      if (!(await this.#takeOverIfStale())) return
+      if (position > this.position) await this.#checkpoint.beginBehind(await this.placeAt(position))
+    })
+  }
+
+  /** Waits for what is under way. */
+  end(): Promise<void> {
+    return this.#exclusive.run(async () => {
+      if (this.#isStale) await this.#options.underWay?.giveUp()
+      else if (!(await this.#finish())) this.#overtaken(undefined)
+    })
+  }
+
+  /** Saves what is done of what is under way, and the checkpoint behind what was passed over. */
+  flush(): Promise<void> {
+    return this.#exclusive.run(async () => {
+      const { underWay } = this.#options
+      if (underWay !== undefined && !this.#isStale && !(await underWay.save())) return this.#overtaken(undefined)
+      await this.#checkpoint.flush()
+    })
+  }
+
+  /** Does some work while nothing else is done, after which other rows may serve. */
+  hold<Result>(work: () => Promise<Result>): Promise<Result> {
+    return this.#exclusive.run(async () => {
+      const result = await work()
+      await this.#refresh()
+      return result
+    })
+  }
+
+  /** @param work gives nothing if another runner was faster, whose step is as good */
+  step(work: () => Promise<StepResult | undefined>): Promise<StepResult> {
+    const nothing = { events: 0, caughtUp: false }
+    return this.#exclusive.run(async () => {
+      if (!(await this.#takeOverIfStale())) return nothing
+      try {
+        return (await work()) ?? this.#overtaken(nothing)
+      } catch (error) {
+        if (!hasCode(error, 'LOG_REPLACED')) throw error
+        // Where log and checkpoint went back together, all is well from the stored one on.
+        const { here } = this
+        await this.#takeOver()
+        if (this.here === here) throw error
+        return nothing
+      }
+    })
+  }
+
+  /** Does some work at the stored checkpoint, whose ever turn it is; again if that moved meanwhile, and the work gave nothing. */
+  atStored<Result>(work: () => Promise<Result | undefined>): Promise<Result> {
+    return this.#exclusive.run(async () => {
+      for (;;) {
+        await this.#look()
+        const result = await work()
+        if (result !== undefined) return result
+      }
+    })
+  }
+
+  /** Gives how much is still parked, or nothing if another runner was faster. */
+  retryParked(signal: AbortSignal, { size, attempt, tally }: Retry): Promise<number | undefined> {
+    return this.#exclusive.run(async () => {
+      if (!((await this.#takeOverIfStale()) && (await this.#finish()))) return this.#overtaken(undefined)
+      const breath = new Breath(this.#options.environment)
+      const before = await this.parked.all(breath)
+      const blocked = new Set<string>()
+      for (let start = 0; start < before.length; start += size) {
+        await breath.pause()
+        if (signal.aborted) break
+        const some = before.slice(start, start + size)
+        const { size: countBefore } = this.parked
+        const isDone = (await this.#options.lead.keepLead()) && (await attempt(some, (key) => blocked.has(key)))
+        if (!isDone) return this.#overtaken(undefined)
+        tally.handled += countBefore - this.parked.size
+        for (const { position, keys } of some) {
+          if (this.parked.holds(position)) for (const key of keys) blocked.add(key)
+        }
+      }
+      return this.parked.size
+    })
+  }
+
+  /**
+   * Gives false if another runner was faster.
+   *
+   * @param rowsWith what changes with what is parked
+   */
+  skipParked(position: number, rowsWith: () => readonly Row[] = () => []): Promise<boolean> {
+    return this.#exclusive.run(async () => {
+      if (!((await this.#takeOverIfStale()) && (await this.#finish()))) return this.#overtaken(false)
+      const rows = this.parked.rowsWithout(position)
+      if (rows.length === 0) throw new ProjectionError('PARKED_UNKNOWN', { projection: this.#options.name, position })
+      return (await this.keep([...rows, ...rowsWith()])) || this.#overtaken(false)
+    })
+  }
+
+  /**
+   * Forgets rows, and goes on behind a position, wherever that is. Gives false if another runner was faster.
+   *
+   * One step moves the checkpoint, and says which rows are forgotten; they are deleted behind it, by another process if this one ends.
+   *
+   * @param keep whether what belongs to what was handled up to there stays
+   */
+  reset(position: number, keep: boolean): Promise<boolean> {
+    return this.#exclusive.run(async () => {
+      this.#isStale = true
+      await this.#options.underWay?.giveUp()
+      await this.#find('never') // whose work it is that is forgotten does not matter
+      const to = await this.#placeInLog(position)
+      const { environment, recognition } = this.#options
+      const go = () => this.#checkpoint.goAnywhere(to, keep ? 'behind' : 'all', recognition.newRows)
+      if (!((await this.#forget(new Breath(environment))) && (await go()))) return this.#overtaken(false)
+      await this.#takeOver()
+      return true
+    })
+  }
+
+  // -- at any time ---------------------------------------------------------------------------------------
+
+  /** What is parked as it is stored: also while a step takes its time, since that is when somebody asks. */
+  async listParked(): Promise<readonly ParkedEvent[]> {
+    for (;;) {
+      const { storage } = this
+      const parked = await listParked(this.#options.store, storage, new Breath(this.#options.environment))
+      if (storage === this.storage) return parked
+    }
+  }
+
+  // -- within a step -------------------------------------------------------------------------------------
+
+  /** Saves rows, and how far the log is handled; false if another runner was faster. */
+  save(to: LogPlace, rows: readonly Row[], when: When = 'now'): Promise<boolean> {
+    return this.#change(rows, () => this.#checkpoint.advance(to, rows, when))
+  }
+
+  /**
+   * Saves rows, and goes no further; false if another runner was faster.
+   *
+   * @param isCut asked when it is their turn: if so they are not saved
+   */
+  keep(rows: readonly Row[], when: When = 'now', isCut: () => boolean = () => false): Promise<boolean> {
+    return this.#change(rows, async () => !isCut() && (await this.#checkpoint.advance(this.here, rows, when)))
+  }
+
+  /**
+   * Does some work and saves: in one transaction where the store has them, one after the other elsewhere.
+   *
+   * @returns false if another runner was faster
+   * @throws what the work throws, and nothing was saved
+   */
+  async saveWith(to: LogPlace, rows: readonly Row[], work: Work): Promise<boolean> {
+    if (this.#options.store.transact !== undefined) {
+      return this.#change(rows, () => this.#checkpoint.advanceWith(to, rows, work))
+    }
+    if (!(await this.isCurrent())) return false
+    await work(undefined)
+    return this.save(to, rows)
+  }
+
+  /** Saves where this runner is to stop, before a position; false if another was faster, who may have passed what this one stops at. */
+  async saveBefore(position: number, rows: readonly Row[]): Promise<boolean> {
+    return (await this.save(await this.placeAt(position - 1), rows)) && this.isCurrent()
+  }
+
+  /** Whether nobody else has taken the checkpoint over. What was read of the rows before belongs to it then. */
+  isCurrent(): Promise<boolean> {
+    return this.#checkpoint.isCurrent()
+  }
+
+  /** A position with the checksum of the event there. @throws StoreError `LOG_REPLACED` if the log does not reach so far */
+  async placeAt(position: number): Promise<LogPlace> {
+    return position === this.position ? this.here : this.#placeInLog(position)
+  }
+
+  async #placeInLog(position: number): Promise<LogPlace> {
+    if (position === 0) return { position }
+    const { store } = this.#options
+    const { events } = await store.readAll({ from: position, to: position + 1 }, { limit: 1, behind: { position } })
+    return { position, checksum: events[0]!.checksum }
+  }
+
+  // -- what is known -------------------------------------------------------------------------------------
+
+  #change(rows: readonly Row[], change: () => Promise<boolean>): Promise<boolean> {
+    return this.#saving.run(async () => {
+      try {
+        if (!(await change())) return false
+      } catch (error) {
+        // The answer may have been lost on the way back.
+        this.#isStale = true
+        throw error
+      }
+      for (const known of this.#known) known.apply(rows)
+      return true
+    })
+  }
+
+  async #finish(): Promise<boolean> {
+    return (await this.#options.underWay?.finish()) ?? true
+  }
+
+  /** Another runner was faster: nothing that is known here counts any more. */
+  #overtaken<Result>(result: Result): Result {
+    this.#isStale = true
+    this.#options.lead.onOvertaken()
+    return result
+  }
+
+  async #takeOverIfStale(): Promise<boolean> {
+    return !this.#isStale || this.#takeOver()
+  }
+
+  /**
+   * Makes the stored checkpoint this runner's own, and reads what is beside it: in this order, so that nobody changes it after the read.
+   *
+   * @returns false if another runner has taken it over meanwhile
+   */
+  async #takeOver(): Promise<boolean> {
+    const { recognition, environment, store } = this.#options
+    const breath = new Breath(environment)
+    this.#isStale = true
+    await this.#options.underWay?.giveUp()
+    do {
+      // Even if it was looked at in this term: who had it may have passed over what this program is to handle.
+      await this.#find('again')
+      if (!(await this.#forget(breath))) return this.#overtaken(false)
+    } while (!((await this.#parkPassedOver(breath)) && (await this.#checkpoint.raise(recognition.rows))))
+    const { term } = this.#checkpoint
+    if (term !== this.#ownTerm + 1) this.#othersLed++
+    this.#ownTerm = term
+    this.#recognised = { storage: this.storage, term }
+    for (const known of this.#known) await known.load(store, this.storage, breath)
+    this.#isStale = false
+    return true
+  }
+
+  /** Deletes what a reset has left to be deleted, if it has; false if another runner was faster. */
+  async #forget(breath: Breath): Promise<boolean> {
+    if (this.#checkpoint.forgetting === undefined) return true
+    const { store, lead, isKept } = this.#options
+    return lead.during(() => deleteForgotten(this.#checkpoint, store, isKept, breath))
+  }
+
+  /** Finds out where the checkpoint is, and whether it is this runner's still. */
+  async #look(): Promise<void> {
+    if (!(await this.#find('once'))) this.#isStale = true
+  }
+
+  /**
+   * Looks whose work it is that is stored: once for each time that somebody took it over, or again.
+   *
+   * @throws ProjectionError `PROJECTION_CHANGED`
+   */
+  async #recognise(storage: string, stored: StoredCheckpoint, when: 'once' | 'again'): Promise<void> {
+    const { term } = stored
+    if (this.#home.isBehind === true || term === 0) return
+    const isKnown = storage === this.#recognised.storage && term === this.#recognised.term
+    if (isKnown && when === 'once') return
+    const { recognition, environment } = this.#options
+    if (await recognition.check(storage, stored, new Breath(environment))) this.#recognised = { storage, term }
+  }
+
+  /**
+   * Puts aside what the program before has passed over, to be handled first.
+   *
+   * @returns false if another runner was faster
+   */
+  async #parkPassedOver(breath: Breath): Promise<boolean> {
+    const { recognition, environment } = this.#options
+    for await (const events of recognition.passedOver(this.position, breath)) {
+      if (events.length === 0) continue
+      const rows = events.map((event) => passedOverRow(event, environment.now()))
+      if (!(await this.#checkpoint.advance(this.here, rows, 'durably'))) return false
+    }
+    return true
+  }
+
+  async #refresh(): Promise<void> {
+    await this.#home.load()
+    if (this.#home.live.storage !== this.storage) await this.#look()
+  }
+
+  /**
+   * Goes to the stored checkpoint; says whether it was here already.
+   *
+   * @param recognise whether to look whose it is, before anybody learns how far it is
+   * @throws ProjectionError `PROJECTION_CHANGED`
+   */
+  async #find(recognise: 'once' | 'again' | 'never'): Promise<boolean> {
+    const { store } = this.#options
+    for (let before: string | undefined; ; ) {
+      await this.#home.load()
+      const { storage } = this.#home.live
+      const stored = await store.loadCheckpoint(storage)
+      if (stored.position !== retiredAt) {
+        const isHere = this.#checkpoint.isAt(storage, stored)
+        // It belongs to the checkpoint that was here, and would pass for the other runner's from here on.
+        if (!isHere) this.#options.underWay?.cut()
+        if (recognise !== 'never') await this.#recognise(storage, stored, recognise)
+        this.#checkpoint.goTo(storage, stored)
+        return isHere
+      }
+      // Retired between the two looks: other rows serve now.
+      this.#home.onRetired?.()
+      if (before === storage) {
+        const reason = 'the rows that serve are marked as retired'
+        throw new StoreError('STORE_CORRUPT', { store: store.name, where: storage, reason })
+      }
+      before = storage
+    }
+  }
+}

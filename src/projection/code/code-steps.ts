@@ -1,0 +1,252 @@
+/**
+ * How a projection as code goes forward: a step gives the handler the next events, many at once. In a store with SQL what it writes
+ * and the checkpoint are one transaction; elsewhere the checkpoint follows when the handler is done. Where many events fail
+ * together they are handled one by one, so that only the one that cannot be handled is held against the projection.
+ */
+import type { AnyCodeProjection, HandlerTools } from '../../domain/code-projection.ts'
+import { ProjectionError } from '../../domain/error.ts'
+import type { AnyEventKind, RecordedEvent } from '../../domain/event.ts'
+import type { HandledKinds } from '../../domain/handled-kinds.ts'
+import type { SqlTransaction } from '../../domain/sql-transaction.ts'
+import { eventOf } from '../../kernel/rehydrate.ts'
+import { Breath } from '../../runtime/breath.ts'
+import type { Environment } from '../../runtime/environment.ts'
+import type { Warn } from '../../runtime/warning.ts'
+import type { EventStore, LogPlace, ProjectionStore, Row, StoredEvent } from '../../store/store.ts'
+import { Place } from '../checkpoint/place.ts'
+import { Recognition } from '../checkpoint/recognition.ts'
+import type { Lead, RetryTally, Stepper, StepResult } from '../checkpoint/stepper.ts'
+import { isNewer, isOfStore } from '../failures/blame.ts'
+import { beforeNewer, refuseNewer } from '../failures/newer-events.ts'
+import { ReadAhead } from '../log/read-ahead.ts'
+import { readEach } from '../log/read-each.ts'
+import { behindKey, isParkedUpTo, type ParkedEvent, parkedRow, reasonOf, unparkedRow } from '../stored/parked-events.ts'
+
+export interface CodeStepsOptions {
+  readonly projection: AnyCodeProjection
+  readonly kinds: HandledKinds<{ readonly kind: AnyEventKind }>
+  readonly store: EventStore & ProjectionStore
+  /** What the store is called. */
+  readonly storeName: string
+  readonly environment: Environment
+  readonly warn: Warn
+  readonly lead: Lead
+}
+
+/** The handler failed, as opposed to the store. */
+class HandlerFailed extends Error {
+  override readonly name = 'HandlerFailed'
+
+  constructor(cause: unknown) {
+    super('the handler failed', { cause })
+  }
+}
+
+/** What is done with the tools of a handler. */
+type Work = (tools: HandlerTools) => Promise<unknown> | unknown
+
+/** What became of work: it is saved, or false if another runner was faster, or how it failed. */
+type Saved = boolean | HandlerFailed
+
+/** Events given to the handler at once. */
+const batchSize = 1000
+
+export class CodeSteps implements Stepper {
+  readonly #options: CodeStepsOptions
+  readonly #pages: ReadAhead
+  readonly #place: Place
+
+  constructor(options: CodeStepsOptions) {
+    const { projection, kinds, store, environment, warn, lead } = options
+    this.#options = options
+    this.#pages = new ReadAhead(store, kinds)
+    const recognition = new Recognition({
+      ...{ name: projection.name, kinds, store, warn },
+      functionsOf: () => [projection.handler],
+      coverage: 'whole',
+    })
+    this.#place = new Place({ name: projection.name, store, environment, lead, recognition, isKept: isParkedUpTo })
+  }
+
+  // What is the same for every stepper.
+  readonly look = (): Promise<void> => this.#place.look()
+  readonly takeOver = (): Promise<void> => this.#place.takeOver()
+  readonly refresh = (): Promise<void> => this.#place.refresh()
+  readonly beginBehind = (position: number): Promise<void> => this.#place.beginBehind(position)
+  readonly save = (): Promise<void> => this.#place.flush()
+  readonly parked = (): Promise<readonly ParkedEvent[]> => this.#place.listParked()
+  readonly skipParked = (position: number): Promise<boolean> => this.#place.skipParked(position)
+  readonly reset = (position: number, keep: boolean): Promise<boolean> => this.#place.reset(position, keep)
+
+  get position(): number {
+    return this.#place.position
+  }
+
+  get place(): LogPlace {
+    return this.#place.here
+  }
+
+  async prepare(signal: AbortSignal): Promise<void> {
+    const { preparation, name: projection } = this.#options.projection
+    if (preparation === undefined) return
+    await this.#place.atStored(async () => {
+      const saved = await this.#saveWith(preparation, this.#place.here, [], signal)
+      if (saved instanceof HandlerFailed)
+        throw new ProjectionError('PROJECTION_UNPREPARED', { projection }, saved.cause)
+      return saved || undefined
+    })
+  }
+
+  step(signal: AbortSignal): Promise<StepResult> {
+    return this.#place.step(() => this.#step(signal))
+  }
+
+  retryParked(signal: AbortSignal, tally: RetryTally): Promise<number | undefined> {
+    return this.#place.retryParked(signal, {
+      tally,
+      size: 1,
+      attempt: async ([one], blocks) => one!.keys.some(blocks) || (await this.#retry(one!.position, signal)) !== false,
+    })
+  }
+
+  // -- steps ---------------------------------------------------------------------------------------------
+
+  async #step(signal: AbortSignal): Promise<StepResult | undefined> {
+    const wanted = { behind: this.#place.here, to: Number.POSITIVE_INFINITY, limit: batchSize }
+    const { events, examined, isLast } = beforeNewer(await this.#pages.read(wanted), this.#kindOf)
+    const handled = { events: events.length, caughtUp: isLast }
+    if (events.length === 0) return (await this.#place.save(examined, [], 'soon')) ? handled : undefined
+    const saved = await this.#handleAll(events, examined, signal)
+    if (!(saved instanceof HandlerFailed)) return saved ? handled : undefined
+    if (events.length === 1) {
+      return (await this.#handleOne(events[0]!, examined, signal, saved)) ? handled : undefined
+    }
+    for (const [i, event] of events.entries()) {
+      if (signal.aborted || !(await this.#options.lead.keepLead())) return { events: i, caughtUp: false }
+      const to = i === events.length - 1 ? examined : event
+      if (!(await this.#handleOne(event, to, signal))) return undefined
+    }
+    return handled
+  }
+
+  /** Handles a batch at once, but for what queues behind something parked. */
+  async #handleAll(stored: readonly StoredEvent[], to: LogPlace, signal: AbortSignal): Promise<Saved> {
+    const { projection, environment } = this.#options
+    const events: RecordedEvent[] = []
+    const queued: Row[] = []
+    const waiting = new Set<string>()
+    const breath = new Breath(environment)
+    try {
+      for (const each of stored) {
+        if (breath.isDue) await breath.pause()
+        const event = this.#lifted(each)
+        const keys = projection.keysOf(event)
+        const behind = keys.find((key) => waiting.has(key) || this.#place.parked.blocks(key))
+        if (behind === undefined) events.push(event)
+        else {
+          queued.push(parkedRow(event, keys, behindKey(behind), environment.now()))
+          for (const key of keys) waiting.add(key)
+        }
+      }
+    } catch (cause) {
+      return new HandlerFailed(cause)
+    }
+    const handle: Work = (tools) => (events.length === 0 ? undefined : projection.handler(events, tools))
+    return this.#saveWith(handle, to, queued, signal)
+  }
+
+  /**
+   * Handles one event as often as the policy says, then does with it what the policy says.
+   *
+   * @param failed how it has failed once already
+   * @returns false if another runner was faster
+   * @throws ProjectionError `PROJECTION_FAILED`
+   */
+  async #handleOne(stored: StoredEvent, to: LogPlace, signal: AbortSignal, failed?: HandlerFailed): Promise<boolean> {
+    const { projection, lead } = this.#options
+    const { policy } = projection
+    for (let before = failed; ; before = undefined) {
+      const saved = before ?? (await this.#handleAll([stored], to, signal))
+      if (!(saved instanceof HandlerFailed)) return saved
+      // A domain that stops is no failure of the event: it is handled again another time.
+      if (signal.aborted) return true
+      if (isNewer(saved.cause)) throw saved.cause
+      if (!(await lead.tries.again(stored, saved.cause, policy, signal))) return this.#giveUp(stored, to, saved.cause)
+      if (!(await lead.keepLead())) return false
+    }
+  }
+
+  /** @returns false if another runner was faster */
+  async #giveUp(stored: StoredEvent, to: LogPlace, cause: unknown): Promise<boolean> {
+    const { projection, warn, environment } = this.#options
+    const { name, policy } = projection
+    const { type, position } = stored
+    if (policy.giveUp === 'stop') {
+      if (!(await this.#place.saveBefore(position, []))) return false
+      throw new ProjectionError('PROJECTION_FAILED', { projection: name, position, event: type }, cause)
+    }
+    const parks = policy.giveUp === 'park'
+    const rows = parks ? [parkedRow(stored, this.#keysOf(stored), reasonOf(cause), environment.now())] : []
+    if (!(await this.#place.save(to, rows))) return false
+    const message = `The projection ${name} ${policy.giveUp}s ${type} at ${position}`
+    warn({ code: parks ? 'PROJECTION_PARKED' : 'PROJECTION_SKIPPED', message, cause })
+    return true
+  }
+
+  async #retry(position: number, signal: AbortSignal): Promise<Saved> {
+    const { store, projection } = this.#options
+    const { here } = this.#place
+    const [stored] = await readEach(store, [position], here)
+    refuseNewer([stored!], this.#kindOf)
+    const handle: Work = (tools) => projection.handler([this.#lifted(stored!)], tools)
+    const saved = await this.#saveWith(handle, here, [unparkedRow(position)], signal)
+    if (saved instanceof HandlerFailed && isNewer(saved.cause)) throw saved.cause
+    return saved
+  }
+
+  // -- the handler ------------------------------------------------------------------------------------------
+
+  /** Does the handler's work and saves the checkpoint. */
+  async #saveWith(work: Work, to: LogPlace, rows: readonly Row[], signal: AbortSignal): Promise<Saved> {
+    try {
+      return await this.#place.saveWith(to, rows, (transaction) => this.#call(work, signal, transaction))
+    } catch (error) {
+      if (error instanceof HandlerFailed) return error
+      // What the transaction refuses at its end, or for taking too long, is the handler's doing.
+      if (isOfStore(error)) throw error
+      return new HandlerFailed(error)
+    }
+  }
+
+  async #call(work: Work, signal: AbortSignal, transaction: SqlTransaction | undefined): Promise<void> {
+    const { projection, storeName: store, lead } = this.#options
+    const tools: HandlerTools = {
+      signal,
+      get transaction() {
+        if (transaction !== undefined) return transaction
+        throw new ProjectionError('TRANSACTION_MISSING', { projection: projection.name, store })
+      },
+    }
+    try {
+      await lead.during(async () => work(tools))
+    } catch (cause) {
+      if (isOfStore(cause)) throw cause
+      throw new HandlerFailed(cause)
+    }
+  }
+
+  readonly #kindOf = (event: StoredEvent): AnyEventKind | undefined => this.#options.kinds.of(event)?.kind
+
+  #lifted(stored: StoredEvent): RecordedEvent {
+    return eventOf(this.#kindOf(stored)!, stored)
+  }
+
+  /** The keys of an event; none if it cannot be read. */
+  #keysOf(stored: StoredEvent): readonly string[] {
+    try {
+      return this.#options.projection.keysOf(this.#lifted(stored))
+    } catch {
+      return []
+    }
+  }
+}

@@ -1,0 +1,15 @@
+/** Events by their positions, for what was put aside and is wanted again. */
+import type { EventStore, LogPlace, StoredEvent } from '../../store/store.ts'
+
+/** The events at some positions before a place, in ascending order. @throws StoreError `LOG_REPLACED` */
+export async function readEach(
+  store: Pick<EventStore, 'readAll'>,
+  positions: readonly number[],
+  behind: LogPlace,
+): Promise<readonly StoredEvent[]> {
+  const events: StoredEvent[] = []
+  for (const position of positions) {
+    events.push(...(await store.readAll({ from: position, to: position + 1 }, { limit: 1, behind })).events)
+  }
+  return events
+}

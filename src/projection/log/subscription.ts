@@ -1,0 +1,148 @@
+/**
+ * A subscription: the log from a position on, then live. There is no switch between the two that could lose or double an
+ * event: it is one loop that reads behind the last place it has examined and waits only when there is nothing left. The reader
+ * pulls, so a slow one holds one page and nothing piles up; while it waits for events, the process is kept alive. A log that is
+ * not the one that was read before is refused, not gone on with.
+ */
+import { checkKeys, checkOption, checkSignal, checkWhole, listExpected } from '../../domain/options.ts'
+import { Breath } from '../../runtime/breath.ts'
+import type { Environment } from '../../runtime/environment.ts'
+import type { EventStore, LogPlace, ReadAllOptions, StoredEvent } from '../../store/store.ts'
+import type { Tail } from './tail.ts'
+
+export interface SubscriptionOptions extends Pick<ReadAllOptions, 'types' | 'aggregates' | 'tags' | 'signal'> {
+  /** The first position wanted: 1 (the default) for everything, the last one handled + 1 to go on, or 'now'. */
+  readonly from?: number | 'now'
+  /**
+   * Instead of `from`: goes on behind an event that was handled, which may be given whole. Its checksum shows whether the log is still the
+   * one that it was read from.
+   */
+  readonly after?: LogPlace
+  /** Events read at once, 1,000 by default. */
+  readonly pageSize?: number
+}
+
+/** The names of its options. */
+export const subscriptionKeys: readonly (keyof SubscriptionOptions)[] = [
+  ...(['from', 'after', 'types', 'aggregates', 'tags', 'pageSize', 'signal'] as const),
+]
+
+/** What a subscription runs on. `stopped` ends it without an error. */
+export interface SubscriptionContext {
+  readonly store: Pick<EventStore, 'readAll' | 'head' | 'onAppend'>
+  readonly tail: Tail
+  readonly environment: Environment
+  readonly stopped: AbortSignal
+}
+
+/**
+ * Events that meet the filters, in the order of their positions, without end. 'now' is the end of the log when the store is asked, by this call.
+ *
+ * @throws DefinitionError `OPTION_INVALID`; while reading StoreError `LOG_REPLACED` if the place is not in the log, the signal's reason once it is
+ *   aborted, and what the store throws
+ */
+export function subscribe(
+  context: SubscriptionContext,
+  given: SubscriptionOptions,
+): AsyncGenerator<StoredEvent, void, void> {
+  checkKeys('events(options)', given, subscriptionKeys)
+  const { from, after, pageSize = 1000, ...options } = given
+  checkOption(
+    'from',
+    from,
+    (found) => found === undefined || found === 'now' || (Number.isSafeInteger(found) && found >= 0),
+    "a position or 'now'",
+  )
+  checkOption(
+    'after',
+    after,
+    (found) => found === undefined || isPlace(found),
+    'an event, or its { position, checksum }',
+  )
+  if (after !== undefined) checkOption('after', from, (found) => found === undefined, 'nothing beside from')
+  checkWhole('pageSize', pageSize, 1)
+  for (const filter of ['types', 'aggregates', 'tags'] as const) {
+    checkOption(filter, options[filter], isListOfTexts, listExpected(options[filter], 'texts'))
+  }
+  checkSignal(options.signal)
+  const behind = after ?? { position: Math.max(0, (from === undefined || from === 'now' ? 1 : from) - 1) }
+  if (from !== 'now') return follow(context, behind, pageSize, options)
+  const start = context.store.head().then((position) => ({ position }))
+  start.catch(() => {})
+  return follow(context, start, pageSize, options)
+}
+
+async function* follow(
+  { store, tail, environment, stopped }: SubscriptionContext,
+  start: LogPlace | Promise<LogPlace>,
+  pageSize: number,
+  { signal, ...filters }: Omit<SubscriptionOptions, 'from' | 'after' | 'pageSize'>,
+): AsyncGenerator<StoredEvent, void, void> {
+  const ended = signal === undefined ? stopped : AbortSignal.any([stopped, signal])
+  const follower = tail.follow()
+  const breath = new Breath(environment)
+  try {
+    let behind = (await untilEnded(start, ended)) ?? { position: 0 }
+    const examined = () => behind.position
+    while (!ended.aborted) {
+      follower.mark()
+      const range = { from: behind.position + 1, to: Number.POSITIVE_INFINITY }
+      const options = { ...filters, behind, limit: pageSize, signal: ended }
+      const page = await untilEnded(store.readAll(range, options), ended)
+      if (page === undefined) break
+      await breath.pause()
+      for (const event of page.events) {
+        if (breath.isDue) await breath.pause()
+        if (ended.aborted) break
+        yield event
+      }
+      behind = { position: page.examined, checksum: page.checksum }
+      if (page.isLast) await keepAlive(environment, follower.wait(ended, { examined }))
+    }
+  } finally {
+    follower.close()
+  }
+  if (!stopped.aborted) signal?.throwIfAborted()
+}
+
+/** Of the order of a day; it begins again then. */
+const aliveMs = 86_400_000
+
+/** A reader that waits for events has something to do, though there may be nothing else: the process goes on for it. */
+async function keepAlive(environment: Environment, wait: Promise<unknown>): Promise<void> {
+  let cancel = () => {}
+  const hold = () => {
+    cancel = environment.after(aliveMs, hold)
+  }
+  hold()
+  try {
+    await wait
+  } finally {
+    cancel()
+  }
+}
+
+/** What a read gives, or nothing once all is to end: a store that takes its time holds nobody up. */
+async function untilEnded<Result>(read: Result | Promise<Result>, ended: AbortSignal): Promise<Result | undefined> {
+  if (ended.aborted) return undefined
+  const { promise: end, resolve } = Promise.withResolvers<undefined>()
+  const onAbort = () => resolve(undefined)
+  ended.addEventListener('abort', onAbort, { once: true })
+  try {
+    return await Promise.race([read, end])
+  } catch (error) {
+    if (ended.aborted) return undefined
+    throw error
+  } finally {
+    ended.removeEventListener('abort', onAbort)
+  }
+}
+
+const isWhole = (found: unknown): boolean => Number.isSafeInteger(found) && (found as number) >= 0
+
+const isPlace = (found: unknown): found is LogPlace => {
+  const { position, checksum } = (found ?? {}) as Partial<LogPlace>
+  return isWhole(position) && (checksum === undefined || isWhole(checksum))
+}
+
+const isListOfTexts = (found: unknown): boolean => Array.isArray(found) && found.every((one) => typeof one === 'string')

@@ -1,0 +1,77 @@
+/** Followers of the log share one poll: who wakes, when, and that nothing goes on while nobody waits. */
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { stands, watched } from '../../../test/kernel/rig.ts'
+import { commit } from '../../store/commit.ts'
+import { manualEnvironment } from '../../testing/manual-environment.ts'
+import { Tail } from './tail.ts'
+
+const never = new AbortController().signal
+
+/** A tail on a store without hints, that is asked where it ends every second. */
+async function tailed() {
+  const watch = watched()
+  watch.disturb(({ method }) => (method === 'onAppend' ? 'before' : undefined))
+  const store = await watch.store.open({ now: () => 0, warn: () => {} })
+  const environment = manualEnvironment()
+  const append = () => {
+    const events = [{ type: 'Happened', data: {} }]
+    const stream = { aggregate: 'a', id: '1' }
+    return store.append([commit({ stream, expected: 'any', id: environment.newId(), recordedAt: 0, events })])
+  }
+  return { watch, environment, append, tail: new Tail({ store, environment, pollIntervalMs: 1000 }) }
+}
+
+describe('The tail of the log', () => {
+  test('is asked for once, however many wait, and wakes only those that have not come so far', async () => {
+    const { watch, environment, append, tail } = await tailed()
+    const waits = [0, 0, 1].map((position) => tail.follow().wait(never, { examined: () => position }))
+    await append()
+    await environment.advance(1000)
+    assert.equal(watch.count('head'), 1)
+    assert.deepEqual(await Promise.all(waits.map(stands)), ['fulfilled', 'fulfilled', 'pending'])
+    await append()
+    await environment.advance(1000)
+    assert.equal(watch.count('head'), 2)
+    assert.equal(await stands(waits[2]!), 'fulfilled')
+  })
+
+  test('wakes all when the store cannot say where it ends, so that they find out why', async () => {
+    const { watch, environment, tail } = await tailed()
+    watch.disturb(({ method }) => (method === 'head' ? 'before' : undefined))
+    const waits = [0, 7].map((position) => tail.follow().wait(never, { examined: () => position }))
+    await environment.advance(1000)
+    assert.deepEqual(await Promise.all(waits.map(stands)), ['fulfilled', 'fulfilled'])
+  })
+
+  test('is not asked for while nobody waits', async () => {
+    const { watch, environment, tail } = await tailed()
+    const follower = tail.follow()
+    const stopping = new AbortController()
+    const waits = [
+      follower.wait(stopping.signal, { examined: () => 0 }),
+      tail.follow().wait(never, { examined: () => 0, mostMs: 300 }),
+    ]
+    await environment.advance(300)
+    assert.deepEqual(await Promise.all(waits.map(stands)), ['pending', 'fulfilled'])
+    stopping.abort()
+    assert.equal(await stands(waits[0]!), 'fulfilled')
+    assert.equal(environment.timers, 0)
+    await environment.advance(10_000)
+    assert.equal(watch.count('head'), 0)
+  })
+
+  test('does not wait for an answer that comes when nobody waits any more', async () => {
+    const { watch, environment, tail } = await tailed()
+    const answer = Promise.withResolvers<void>()
+    watch.disturb(({ method }) => (method === 'head' ? answer.promise : undefined))
+    const stopping = new AbortController()
+    const wait = tail.follow().wait(stopping.signal, { examined: () => 0 })
+    await environment.advance(1000)
+    stopping.abort()
+    await wait
+    answer.resolve()
+    await environment.advance(0)
+    assert.equal(environment.timers, 0)
+  })
+})

@@ -1,0 +1,117 @@
+/**
+ * Sends a reaction's scheduled commands when they are due. One that fails is sent again later, as an event that fails is handled again: its row
+ * waits for another time, with how often it has failed, so neither other commands nor events wait behind it. In the end the policy says what
+ * becomes of it. One that this program does not know may be a newer program's, and is left to that first.
+ */
+import type { PlainCommand } from '../../domain/plain-command.ts'
+import type { Fence } from '../../kernel/checked-command.ts'
+import type { Breath } from '../../runtime/breath.ts'
+import { backOffMs } from '../../runtime/environment.ts'
+import type { Row } from '../../store/store.ts'
+import type { Place } from '../checkpoint/place.ts'
+import { isForLater, isNewer, isOutage, isUnfit, LeftToNewer, Overtaken } from '../failures/blame.ts'
+import { readEach } from '../log/read-each.ts'
+import { parkedRow, reasonOf } from '../stored/parked-events.ts'
+import { calledTimer, laterRow, nameOfTimer, positionOfTimer, type WaitingTimer } from '../stored/timer-row.ts'
+import { failureOf, warnOf, warnOfRefused } from './event-run.ts'
+import type { ReactionStepsOptions } from './reaction-call.ts'
+import type { Timers } from './timers.ts'
+
+export interface DueCommandsOptions {
+  readonly options: ReactionStepsOptions
+  readonly timers: Timers
+  readonly place: Place
+  readonly fence: Fence
+  readonly breath: Breath
+}
+
+/** Which of the commands that were due were sent: all, or some since the time of a step was over or another runner was faster. */
+export type Fired = 'all' | 'some' | 'overtaken'
+
+export class DueCommands {
+  readonly #parts: DueCommandsOptions
+  /** How often others had led when this program found out that no newer one takes over. */
+  #aloneSince: number | undefined
+
+  constructor(parts: DueCommandsOptions) {
+    this.#parts = parts
+  }
+
+  /** When the next one is due, in milliseconds from now. */
+  async restMs(): Promise<number> {
+    const next = await this.#parts.timers.first()
+    return Math.max(0, (next?.dueAt ?? Number.POSITIVE_INFINITY) - this.#parts.options.environment.now())
+  }
+
+  /**
+   * Sends what is due, in the order in which it is due, for as long as a step may last.
+   *
+   * @throws LeftToNewer for one that waits for a newer program; ProjectionError `PROJECTION_FAILED`; what the store throws
+   */
+  async fire(signal: AbortSignal, mostMs: number): Promise<Fired> {
+    const { timers, place, breath, options } = this.#parts
+    const { environment, lead } = options
+    const now = environment.now()
+    const end = environment.elapsed() + mostMs
+    for (;;) {
+      const next = await timers.first()
+      if (next === undefined || next.dueAt > now) return 'all'
+      if (signal.aborted || environment.elapsed() >= end) return 'some'
+      await breath.pause()
+      const rows = await this.#send(next)
+      if (rows === undefined) return 'overtaken'
+      if (!(await place.keep([{ key: next.key, value: undefined }, ...rows]))) return 'overtaken'
+      if (!rows.some(({ key }) => nameOfTimer(key) === nameOfTimer(next.key))) lead.tries.commandOver(next)
+    }
+  }
+
+  /** @returns the rows that take the place of its own; nothing if another runner was faster */
+  async #send(timer: WaitingTimer): Promise<readonly Row[] | undefined> {
+    const { options, fence } = this.#parts
+    const command = timer.command as unknown as PlainCommand
+    try {
+      const outcome = await options.dispatch(command, { fence, derivedId: timer.derivedId })
+      if (!outcome.accepted) warnOfRefused(options, command, outcome.rejection)
+      return []
+    } catch (cause) {
+      if (cause instanceof Overtaken) return undefined
+      if (isNewer(cause)) throw new LeftToNewer(timer, cause, true)
+      if (isForLater(cause) || isOutage(cause)) throw cause
+      return this.#failed(timer, cause)
+    }
+  }
+
+  async #failed(timer: WaitingTimer, cause: unknown): Promise<readonly Row[] | undefined> {
+    const { options, place } = this.#parts
+    const { environment, lead } = options
+    const { policy } = options.reaction
+    const { tries = 0 } = timer
+    if (isUnfit(cause)) {
+      const isAlone = this.#aloneSince === place.othersLed
+      this.#aloneSince = place.othersLed
+      // Once for each such command, and for none as long as nobody else has come.
+      if (tries === 0 && !isAlone) {
+        if (!(await place.keep([laterRow(timer, timer.dueAt, 1)]))) return undefined
+        throw new LeftToNewer(timer, cause, false)
+      }
+    }
+    if (tries >= policy.retries) return this.#giveUp(timer, cause)
+    const waitMs = backOffMs(environment, tries, policy.firstMs, policy.maxMs)
+    lead.tries.sendAgain(timer, tries, cause, policy, waitMs)
+    return [laterRow(timer, environment.now() + waitMs, tries + 1)]
+  }
+
+  async #giveUp(timer: WaitingTimer, cause: unknown): Promise<readonly Row[] | undefined> {
+    const { options, place } = this.#parts
+    const { giveUp } = options.reaction.policy
+    const what = calledTimer(timer)
+    const [event] = await readEach(options.store, [positionOfTimer(timer.key)], place.here)
+    if (giveUp === 'stop') {
+      // Started again, it is tried again as often as at first.
+      if (!(await place.keep([laterRow(timer, timer.dueAt, 0)]))) return undefined
+      throw failureOf(options, event!, cause, what)
+    }
+    warnOf(options, giveUp, what, cause)
+    return giveUp === 'skip' ? [] : [parkedRow(event!, [], reasonOf(cause), options.environment.now(), timer)]
+  }
+}

@@ -1,0 +1,230 @@
+/** One event that a reaction handles: as often as it takes, and what that leaves, until it is saved. */
+import { streamKey } from '../../domain/code-projection.ts'
+import { decode, encode } from '../../domain/encoding.ts'
+import { ProjectionError } from '../../domain/error.ts'
+import type { RecordedEvent } from '../../domain/event.ts'
+import { checkId } from '../../domain/id.ts'
+import type { PlainCommand } from '../../domain/plain-command.ts'
+import { Rejection } from '../../domain/rejection.ts'
+import { eventOf } from '../../kernel/rehydrate.ts'
+import type { Row, StoredEvent } from '../../store/store.ts'
+import { isForLater, isNewer, isOutage, Overtaken } from '../failures/blame.ts'
+import { parkedRow, reasonOf } from '../stored/parked-events.ts'
+import type { Keys } from './lanes.ts'
+import { type Means, ReactionCall, type ReactionStepsOptions } from './reaction-call.ts'
+import { type ReactionRows, stateKey } from './reaction-rows.ts'
+import type { ReactionStates } from './reaction-states.ts'
+
+/** What the runs of a reaction share. */
+export interface RunContext extends Pick<Means, 'fence'> {
+  /** As for a handler. @param isCut asked when it is the row's turn: if so it is not stored */
+  readonly keep: (row: Row, isCut: () => boolean) => Promise<boolean>
+  readonly options: ReactionStepsOptions
+  readonly rows: ReactionRows
+  readonly states: ReactionStates
+}
+
+/**
+ * How a run ended. `later`: the event is to be handled another time, or by another. `overtaken`: another runner was found to be faster.
+ * `thrown`: the reaction has to stop before it, or the store fails.
+ */
+export type RunEnd = 'done' | 'later' | 'overtaken' | { readonly thrown: unknown }
+
+export class EventRun {
+  readonly stored: StoredEvent
+  /** Events with one key are handled one after the other, and queue behind one that is parked. */
+  readonly keys: Keys
+  /** The key of the row that holds the event's state; none for an event that cannot be read, which fails when it is handled. */
+  readonly stateKey: string | undefined
+  readonly #context: RunContext
+  readonly #ending = new AbortController()
+  #isCut = false
+  #rows: readonly Row[] = []
+  #isParked = false
+
+  constructor(context: RunContext, stored: StoredEvent) {
+    this.#context = context
+    this.stored = stored
+    const stream = streamKey(stored)
+    const key = this.#userKey()
+    this.stateKey = key === undefined ? undefined : stateKey(key)
+    // One that cannot be read stands in the way of all of its stream.
+    this.keys = key === undefined ? { holds: [stream], waitsFor: [stream] } : { holds: [key], waitsFor: [key, stream] }
+  }
+
+  /** What is to be saved together with the checkpoint. */
+  get rows(): readonly Row[] {
+    return this.#rows
+  }
+
+  get isParked(): boolean {
+    return this.#isParked
+  }
+
+  /** Ends it: nothing that it does from here on has an effect. */
+  cut(): void {
+    this.#isCut = true
+    this.#ending.abort()
+  }
+
+  /** Puts the event aside. */
+  park(reason: string): void {
+    this.#isParked = true
+    this.#rows = [parkedRow(this.stored, this.keys.holds, reason, this.#context.options.environment.now())]
+  }
+
+  /** Handles the event, again and again if it fails, and in the end as the policy says. Never throws. */
+  handle(signal: AbortSignal): Promise<RunEnd> {
+    return this.#until(signal, async () => {
+      const { reaction, lead } = this.#context.options
+      const { policy } = reaction
+      for (;;) {
+        if (this.#ending.signal.aborted || !(await lead.keepLead())) return 'later'
+        const end = await this.#try()
+        if (typeof end === 'string' || isOutage(end.thrown) || isNewer(end.thrown)) return end
+        const mayTry = await lead.tries.again(this.stored, end.thrown, policy, this.#ending.signal)
+        if (!mayTry) return this.#giveUp(end.thrown)
+      }
+    })
+  }
+
+  /** Handles an event that was parked, once: it stays so if it fails. @throws what the store throws */
+  async attempt(signal: AbortSignal): Promise<'done' | 'failed' | 'overtaken'> {
+    const end = await this.#until(signal, () => this.#try())
+    if (end === 'later') return 'failed'
+    if (typeof end === 'string') return end
+    if (isOutage(end.thrown) || isNewer(end.thrown)) throw end.thrown
+    warnOf(this.#context.options, 'park', this.#called, end.thrown)
+    return 'failed'
+  }
+
+  async #until(signal: AbortSignal, work: () => Promise<RunEnd>): Promise<RunEnd> {
+    if (signal.aborted) return 'later'
+    const end = () => this.#ending.abort(signal.reason)
+    signal.addEventListener('abort', end, { once: true })
+    try {
+      return await work()
+    } catch (thrown) {
+      return { thrown }
+    } finally {
+      signal.removeEventListener('abort', end)
+    }
+  }
+
+  async #try(): Promise<RunEnd> {
+    try {
+      this.#rows = await this.#call()
+      return 'done'
+    } catch (cause) {
+      if (cause instanceof Overtaken && !this.#isCut) return 'overtaken'
+      if (this.#ending.signal.aborted || isForLater(cause)) return 'later'
+      return { thrown: cause }
+    }
+  }
+
+  async #call(): Promise<readonly Row[]> {
+    const { options, rows, states } = this.#context
+    const { reaction, kinds, dispatch, check, stateAt, lead } = options
+    const event = this.#lifted()
+    const key = reaction.memory === undefined ? undefined : checkedStateKey(reaction.memory.key(event))
+    const before = key === undefined ? undefined : states.get(key)
+    const state = before === undefined ? reaction.memory?.initial() : decode(before)
+    const onRefused = (command: PlainCommand, why: unknown) => warnOfRefused(options, command, why)
+    const means = { dispatch, check, stateAt, onRefused, state, ...this.#guarded, signal: this.#ending.signal }
+    const call = new ReactionCall(reaction.name, event, rows, means)
+    await lead.during(() => call.run(kinds.of(this.stored)!.handle))
+    const left: Row[] = []
+    const { changedState } = call
+    if (changedState !== undefined && key !== undefined) {
+      const { state: after } = changedState
+      const value = after === undefined ? undefined : encode(`The state of the reaction ${reaction.name}`, after)
+      states.set(key, value)
+      left.push({ key, value })
+    }
+    return [...left, ...call.timers, ...rows.handled(this.stored.position)]
+  }
+
+  /** Nothing has an effect any more once it is cut. */
+  get #guarded(): Pick<Means, 'keep' | 'fence'> {
+    const { keep, fence } = this.#context
+    const check = () => {
+      if (this.#isCut) throw new Overtaken()
+    }
+    return {
+      keep: (row) => keep(row, () => this.#isCut),
+      fence: async () => {
+        check()
+        await fence()
+        check()
+      },
+    }
+  }
+
+  #giveUp(cause: unknown): RunEnd {
+    const { options, rows } = this.#context
+    const { giveUp } = options.reaction.policy
+    if (giveUp === 'stop') return { thrown: failureOf(options, this.stored, cause) }
+    warnOf(options, giveUp, this.#called, cause)
+    if (giveUp === 'park') this.park(reasonOf(cause))
+    else this.#rows = rows.handled(this.stored.position)
+    return 'done'
+  }
+
+  get #called(): string {
+    return `${this.stored.type} at ${this.stored.position}`
+  }
+
+  #lifted(): RecordedEvent {
+    return eventOf(this.#context.options.kinds.of(this.stored)!.kind, this.stored)
+  }
+
+  #userKey(): string | undefined {
+    const { memory } = this.#context.options.reaction
+    if (memory === undefined) return undefined
+    try {
+      const key = memory.key(this.#lifted())
+      checkedStateKey(key)
+      return key
+    } catch {
+      return undefined
+    }
+  }
+}
+
+function checkedStateKey(key: unknown): string {
+  checkId('the key of a state', key)
+  return stateKey(key)
+}
+
+/** The error of a reaction that stands before an event that it cannot handle, or a command that the event has scheduled. */
+export function failureOf(
+  { reaction }: ReactionStepsOptions,
+  { position, type: event }: Pick<StoredEvent, 'position' | 'type'>,
+  cause: unknown,
+  command?: string,
+): ProjectionError<'PROJECTION_FAILED'> {
+  const facts = { projection: `reaction ${reaction.name}`, position, event, ...(command !== undefined && { command }) }
+  return new ProjectionError('PROJECTION_FAILED', facts, cause)
+}
+
+/** Warns of what is skipped or parked. */
+export function warnOf(
+  { reaction, warn }: ReactionStepsOptions,
+  giveUp: 'skip' | 'park',
+  what: string,
+  cause: unknown,
+): void {
+  const code = giveUp === 'park' ? 'REACTION_PARKED' : 'REACTION_SKIPPED'
+  warn({ code, message: `The reaction ${reaction.name} ${giveUp}s ${what}`, cause })
+}
+
+/** Warns of a command that was not accepted, and that no handler asks about. */
+export function warnOfRefused(
+  { reaction, warn }: ReactionStepsOptions,
+  { name, aggregate, id }: PlainCommand,
+  why: unknown,
+): void {
+  const reason = why instanceof Rejection ? `: ${why.code}` : ''
+  const message = `The command ${name} of the reaction ${reaction.name} on ${aggregate} ${JSON.stringify(id)} was refused${reason}`
+  warn({ code: 'REACTION_COMMAND_REFUSED', message, ...(why instanceof Error && { cause: why }) })
+}

@@ -1,0 +1,87 @@
+/** A reaction that two processes run at once, since one was silent for longer than its lease: what the slow one does is what the other did. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { z } from 'zod'
+import { logOf, recorder, until, withoutLeases } from '../../../test/kernel/rig.ts'
+import { aggregate, domain, event, memory, reaction, reject } from '../../index.ts'
+import type { StoreFactory } from '../../store/store.ts'
+import { faultyStore } from '../../testing/faulty-store.ts'
+
+const Counted = event('Counted', z.object({}))
+const Noted = event('Noted', z.object({ position: z.int(), count: z.int() }))
+const Counter = aggregate('counter', () => ({}))
+  .on(Counted)
+  .command('count', z.object({}), () => Counted({}))
+const Note = aggregate('note', () => ({}))
+  .on(Noted)
+  .command('write', z.object({ position: z.int(), count: z.int() }), (_, data) => Noted(data))
+
+/** Counts the events, and notes for each how many there were. */
+const Counting = reaction('counting', { note: Note })
+  .state(() => 0)
+  .on(Counted, async ({ position, stream: { id } }, { state, setState, dispatch }) => {
+    setState(state + 1)
+    await dispatch({ aggregate: 'note', id, name: 'write', data: { position, count: state + 1 } })
+  })
+
+const start = (store: StoreFactory) =>
+  domain({ aggregates: { counter: Counter, note: Note }, reactions: { counting: Counting } }).start({
+    store,
+    projections: 'manual',
+  })
+
+/** A process that stops before it reads the states, until it is let go on. */
+async function slow(store: StoreFactory) {
+  const gate = Promise.withResolvers<void>()
+  let isWaiting = false
+  const halting = faultyStore(store, ({ method }) => {
+    if (method !== 'loadRows') return undefined
+    isWaiting = true
+    return gate.promise
+  })
+  const process = await start(halting)
+  const running = process.reactions.runOnce('counting')
+  await until('it waits', () => isWaiting)
+  return { process, running, goOn: gate.resolve }
+}
+
+test('a reaction that was overtaken does not handle events with states of a later place', async () => {
+  const store = withoutLeases(memory())
+  await using writer = await start(store)
+  for (let i = 0; i < 2; i++) await writer.counter('a').count()
+  const first = await slow(store)
+  await writer.counter('a').count()
+  // It has seen one event more than the first one will have handled when it reads the states.
+  const second = await slow(store)
+  first.goOn()
+  await first.running
+  second.goOn()
+  await second.running
+  const notes = (await logOf(store)).filter(({ type }) => type === 'Noted').map(({ data }) => data)
+  assert.deepEqual(
+    notes,
+    [1, 2, 3].map((position) => ({ position, count: position })),
+  )
+  await first.process.stop()
+  await second.process.stop()
+})
+
+test('a reaction that learns by a rejection that it was overtaken goes on from where the other one is', async () => {
+  const store = withoutLeases(memory())
+  const Refused = aggregate('refused', () => ({})).command('ask', z.object({}), () => reject('NO', {}))
+  const Asking = reaction('asking', { refused: Refused }).on(Counted, async ({ stream: { id } }, { dispatch }) => {
+    await dispatch({ aggregate: 'refused', id, name: 'ask', data: {} })
+  })
+  const Asked = domain({ aggregates: { counter: Counter, refused: Refused }, reactions: { asking: Asking } })
+  const options = { projections: 'manual', log: recorder() } as const
+  await using first = await Asked.start({ ...options, store })
+  await first.counter('a').count()
+  const goOn = async () => {
+    await first.reactions.runOnce('asking')
+    await first.counter('a').count()
+  }
+  // Its first write is the rejection.
+  const slow = faultyStore(store, ({ method, number }) => (method === 'saveStep' && number === 1 ? goOn() : undefined))
+  await using second = await Asked.start({ ...options, store: slow })
+  assert.deepEqual(await second.reactions.runOnce('asking'), { position: 2, events: 1 })
+})

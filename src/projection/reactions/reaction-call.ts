@@ -1,0 +1,268 @@
+/**
+ * One run of a reaction's handler on one event: what it sends, schedules and remembers. Each command's id follows from the reaction, the
+ * event's position, the command's name and how often that was sent to the same aggregate before, so a run after a crash
+ * sends the same ids, and gets the same answers.
+ */
+import { DefinitionError, hasCode, InputError, ProjectionError } from '../../domain/error.ts'
+import type { RecordedEvent } from '../../domain/event.ts'
+import type { HandledKinds } from '../../domain/handled-kinds.ts'
+import { type JsonObject, toJson } from '../../domain/json.ts'
+import { checkKeys, checkOption } from '../../domain/options.ts'
+import type { Outcome } from '../../domain/outcome.ts'
+import { checkPlainCommand, type PlainCommand } from '../../domain/plain-command.ts'
+import type { AnyReaction, Due, Handling, ReactionTools } from '../../domain/reaction.ts'
+import type { Fence } from '../../kernel/checked-command.ts'
+import { type CommandCause, checkCallersId, derivedCommandId } from '../../kernel/command-id.ts'
+import type { Environment } from '../../runtime/environment.ts'
+import type { Warn } from '../../runtime/warning.ts'
+import type { EventStore, ProjectionStore, Row } from '../../store/store.ts'
+import type { Lead } from '../checkpoint/stepper.ts'
+import { isForLater, isNewer, Overtaken } from '../failures/blame.ts'
+import type { Tail } from '../log/tail.ts'
+import { momentOf, timerRow } from '../stored/timer-row.ts'
+import { Answer } from './answer.ts'
+import { answerKey, answerRow, type ReactionRows } from './reaction-rows.ts'
+
+/** How a command of a reaction is sent. */
+export interface Sending {
+  /** Asked before each decision; what it throws is thrown. */
+  readonly fence: Fence
+  /** Its id, if the command has none that the handler has given it. */
+  readonly derivedId?: string | undefined
+}
+
+/** Sends a command; a rejection is an outcome too. */
+export type Dispatch = (command: PlainCommand, sending: Sending) => Promise<Outcome>
+
+/** A command as it is sent, and the id that makes it happen once. */
+interface Complete {
+  readonly command: PlainCommand
+  /** Left out where the handler has given an id. */
+  readonly derivedId?: string
+}
+
+export interface ReactionStepsOptions {
+  readonly reaction: AnyReaction
+  readonly kinds: HandledKinds<Handling>
+  /** The name under which checkpoint and rows are stored. */
+  readonly name: string
+  readonly store: EventStore & ProjectionStore
+  readonly environment: Environment
+  /** Tells when the log grows. */
+  readonly tail: Tail
+  readonly warn: Warn
+  readonly dispatch: Dispatch
+  /** Looks whether a command can be sent, as far as its name and its data tell. @throws InputError if not */
+  readonly check: (command: PlainCommand) => void
+  /** The state of an aggregate as it was at a sequence. */
+  readonly stateAt: (aggregate: string, id: string, sequence: number) => Promise<unknown>
+  readonly lead: Lead
+}
+
+/** What a run needs of the steps. */
+export interface Means extends Pick<ReactionStepsOptions, 'dispatch' | 'check' | 'stateAt'> {
+  /** Stores a row at once, durably; false if another runner was faster. */
+  readonly keep: (row: Row) => Promise<boolean>
+  /** @throws Overtaken */
+  readonly fence: Fence
+  /** Told of a command that was not accepted, and that nobody asks about. */
+  readonly onRefused: (command: PlainCommand, why: unknown) => void
+  /** What the reaction remembers under the event's key. */
+  readonly state: unknown
+  readonly signal: AbortSignal
+}
+
+/** A command that a handler has sent, and what becomes of it. */
+interface Sent {
+  readonly command: PlainCommand
+  readonly answer: Answer<Outcome>
+}
+
+export class ReactionCall {
+  readonly #reaction: string
+  readonly #event: RecordedEvent
+  readonly #rows: ReactionRows
+  readonly #means: Means
+  readonly #counts = new Map<string, number>()
+  readonly #sent: Sent[] = []
+  readonly #unsettled = new Set<Promise<unknown>>()
+  readonly timers: Row[] = []
+  #state: unknown
+  #stateChanged = false
+  /** What says that the event is to be handled later, or by another. */
+  #cutShort: { readonly error: unknown } | undefined
+  #isOver = false
+
+  constructor(reaction: string, event: RecordedEvent, rows: ReactionRows, means: Means) {
+    this.#reaction = reaction
+    this.#event = event
+    this.#rows = rows
+    this.#means = means
+    this.#state = means.state
+  }
+
+  /** What the handler has made of the state, if it has changed it. */
+  get changedState(): { readonly state: unknown } | undefined {
+    return this.#stateChanged ? { state: this.#state } : undefined
+  }
+
+  /**
+   * Runs the handler, and waits for every command that it has sent, whether or not it waits itself. A command that was rejected and
+   * that nobody asked about is reported.
+   *
+   * @throws what the handler throws; the failure of a command that it did not wait for; what says that it is to run later, or elsewhere,
+   *   also if the handler has kept that to itself
+   */
+  async run(handle: Handling['handle']): Promise<void> {
+    let failed: { readonly error: unknown } | undefined
+    try {
+      await handle(this.#event, this.#tools())
+    } catch (error) {
+      failed = { error }
+    }
+    const seen = new Set(this.#sent.filter(({ answer }) => answer.isSettled && answer.isAwaited))
+    while (this.#unsettled.size > 0) await Promise.allSettled(this.#unsettled)
+    this.#isOver = true
+    if (this.#cutShort !== undefined) throw this.#cutShort.error
+    if (failed !== undefined) throw failed.error
+    const rejected: (readonly [PlainCommand, unknown])[] = []
+    for (const sent of this.#sent) {
+      if (seen.has(sent)) continue
+      const { isAwaited } = sent.answer
+      const outcome = await sent.answer
+      if (!outcome.accepted && !isAwaited) rejected.push([sent.command, outcome.rejection])
+    }
+    for (const [command, rejection] of rejected) this.#means.onRefused(command, rejection)
+  }
+
+  #tools(): ReactionTools<any, any> {
+    const state = () => this.#state
+    return {
+      signal: this.#means.signal,
+      get state() {
+        return state()
+      },
+      setState: (next: unknown) => {
+        this.#checkTurn()
+        this.#state = next
+        this.#stateChanged = true
+      },
+      dispatch: (command: PlainCommand): Promise<any> => this.#send(command),
+      schedule: (command: PlainCommand, due: Due) => {
+        this.#checkTurn()
+        this.#schedule(command, due)
+      },
+    }
+  }
+
+  #send(command: PlainCommand): Answer<Outcome> {
+    const work = this.#dispatch(command).catch((error: unknown) => {
+      if (isForLater(error) || isNewer(error)) this.#cutShort ??= { error }
+      throw error
+    })
+    const answer = Answer.of(work, (settled) => {
+      this.#unsettled.delete(settled)
+      if (this.#isOver && !settled.isAwaited) this.#means.onRefused(command, this.#over)
+    })
+    if (this.#isOver) return answer
+    this.#unsettled.add(answer)
+    this.#sent.push({ command, answer })
+    return answer
+  }
+
+  async #dispatch(command: PlainCommand): Promise<Outcome> {
+    this.#checkTurn()
+    const { dispatch, fence, keep, stateAt, signal } = this.#means
+    const nth = this.#count(command, 'sent')
+    const { aggregate, id, name } = command
+    const key = answerKey(this.#event.position, JSON.stringify([aggregate, id, name, nth]))
+    const known = this.#rows.answer(key)
+    if (known !== undefined) {
+      if ('rejection' in known) return { accepted: false, rejection: known.rejection }
+      return { accepted: true, state: await stateAt(aggregate, id, known.sequence), ...known, events: [] }
+    }
+    const { command: complete, derivedId } = this.#complete(command, nth, 'sent')
+    const outcome = await dispatch({ ...complete, signal }, { fence, derivedId })
+    const row = answerRow(key, outcome)
+    if (row !== undefined && !(await keep(row))) throw new Overtaken()
+    return outcome
+  }
+
+  /** A handler that was overtaken stops at the next thing that it does; one that has returned does nothing more. */
+  #checkTurn(): void {
+    if (this.#cutShort !== undefined) throw this.#cutShort.error
+    if (this.#isOver) throw this.#over
+  }
+
+  get #over(): ProjectionError {
+    return new ProjectionError('HANDLER_OVER', { reaction: this.#reaction, position: this.#event.position })
+  }
+
+  #schedule(command: PlainCommand, due: Due): void {
+    const dueAt = this.#dueAt(due)
+    const { command: complete, ...id } = this.#complete(command, this.#count(command, 'scheduled'), 'scheduled')
+    const stored = toJson('The scheduled command', complete) as JsonObject
+    this.#checkScheduled(complete, stored as unknown as PlainCommand)
+    const timer = { dueAt, command: stored, ...id }
+    this.timers.push(timerRow(timer, this.#event.position, this.timers.length))
+  }
+
+  /**
+   * A scheduled command is looked at as it will be sent: when it is due, nobody could correct it any more.
+   *
+   * @param stored as JSON
+   */
+  #checkScheduled(given: PlainCommand, stored: PlainCommand): void {
+    const { check } = this.#means
+    try {
+      check(stored)
+    } catch (error) {
+      if (!hasCode(error, 'COMMAND_INVALID')) throw error
+      check(given)
+      const found =
+        'a value that its schema does not take as the JSON in which it waits (for a date, use z.coerce.date())'
+      const path = error.facts.issues[0]?.path ?? ''
+      throw new InputError('DATA_NOT_JSON', { what: `The scheduled command ${given.name}`, path, found }, error)
+    }
+  }
+
+  /** The how manyth command of this name it is to the same aggregate. */
+  #count({ aggregate, id, name }: PlainCommand, how: CommandCause['how']): number {
+    const what = JSON.stringify([how, aggregate, id, name])
+    const nth = (this.#counts.get(what) ?? 0) + 1
+    this.#counts.set(what, nth)
+    return nth
+  }
+
+  /** With where it comes from. */
+  #complete(command: PlainCommand, nth: number, how: CommandCause['how']): Complete {
+    checkPlainCommand(command)
+    const { commitId, position, metadata: inherited } = this.#event
+    const { correlationId = commitId } = inherited
+    const complete = { ...command, metadata: { correlationId, causationId: commitId, ...command.metadata } }
+    if (command.commandId === undefined) {
+      const cause = { reaction: this.#reaction, position, command: command.name, nth, how }
+      return { command: complete, derivedId: derivedCommandId(cause) }
+    }
+    checkCallersId(command.commandId)
+    return { command: complete }
+  }
+
+  #dueAt(due: Due): number {
+    if (due instanceof Date) {
+      checkOption('due', due, () => Number.isFinite(due.getTime()), 'a valid Date or { afterMs }')
+      return momentOf(due.getTime())
+    }
+    if (typeof due !== 'object' || due === null) {
+      const expected = 'a Date or { afterMs: milliseconds }, in schedule(command, due)'
+      throw new DefinitionError('OPTION_INVALID', { option: 'due', expected, found: due })
+    }
+    checkKeys('schedule(command, due)', due, ['afterMs'])
+    const { afterMs } = due
+    if (!Number.isFinite(afterMs)) {
+      const expected = 'a finite number of milliseconds, in schedule(command, { afterMs })'
+      throw new DefinitionError('OPTION_INVALID', { option: 'afterMs', expected, found: afterMs })
+    }
+    return momentOf(this.#event.recordedAt.getTime() + afterMs)
+  }
+}

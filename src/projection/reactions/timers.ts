@@ -1,0 +1,69 @@
+/**
+ * Scheduled commands of a reaction, waiting for their time. Their rows are keyed by when they are due, so the store gives the next ones in
+ * pages: however many wait, only a window of those that are due first is in memory, and asking for the first one costs nothing.
+ *
+ * The window is all that is stored up to its end. What is saved later falls into it or lies behind it, by its key; nothing is saved
+ * while the window is being filled.
+ */
+import { firstFrom } from '../../store/sorted-keys.ts'
+import type { ProjectionStore, Row, RowPage } from '../../store/store.ts'
+import { type Timer, timerPrefix, type WaitingTimer } from '../stored/timer-row.ts'
+
+/** Timers read at once. The window is never larger than two pages. */
+const pageSize = 250
+
+export class Timers {
+  /** The keys in the window, in order. */
+  readonly #keys: string[] = []
+  readonly #timers = new Map<string, Timer>()
+  /** The last key up to which everything that is stored is in the window. */
+  #end = timerPrefix
+  /** Whether nothing is stored behind the window. */
+  #isAll = true
+  #list: (after: string) => Promise<RowPage> = async () => ({ rows: [] })
+
+  /** Forgets all, and goes on with what is stored. */
+  load(store: ProjectionStore, storage: string): void {
+    this.#keys.length = 0
+    this.#timers.clear()
+    this.#end = timerPrefix
+    this.#isAll = false
+    this.#list = (after) => store.listRows(storage, { prefix: timerPrefix, after, limit: pageSize })
+  }
+
+  /** The one that is due first; of several at the same time the one that was scheduled first. */
+  async first(): Promise<WaitingTimer | undefined> {
+    while (this.#keys.length === 0 && !this.#isAll) await this.#fill()
+    const key = this.#keys[0]
+    return key === undefined ? undefined : { key, ...this.#timers.get(key)! }
+  }
+
+  /** Takes over rows that were saved; passes over those that are of other kinds. */
+  apply(rows: readonly Row[]): void {
+    for (const { key, value } of rows) {
+      if (!key.startsWith(timerPrefix)) continue
+      if (value === undefined) this.#delete(key)
+      else if (this.#isAll || key <= this.#end) this.#add(key, value as unknown as Timer)
+    }
+  }
+
+  async #fill(): Promise<void> {
+    const { rows, next } = await this.#list(this.#end)
+    this.#isAll = next === undefined
+    this.#end = next ?? rows.at(-1)?.key ?? this.#end
+    for (const { key, value } of rows) this.#add(key, value as unknown as Timer)
+  }
+
+  #add(key: string, timer: Timer): void {
+    if (!this.#timers.has(key)) this.#keys.splice(firstFrom(this.#keys, key), 0, key)
+    this.#timers.set(key, timer)
+    if (this.#keys.length <= 2 * pageSize) return
+    for (const gone of this.#keys.splice(pageSize)) this.#timers.delete(gone)
+    this.#end = this.#keys.at(-1)!
+    this.#isAll = false
+  }
+
+  #delete(key: string): void {
+    if (this.#timers.delete(key)) this.#keys.splice(firstFrom(this.#keys, key), 1)
+  }
+}

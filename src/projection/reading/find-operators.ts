@@ -1,0 +1,94 @@
+/**
+ * The operators of `find`, and what is refused because it was meant as one. A row may hold records, so a record that has no operator may be a
+ * value to be equal to; a misspelt operator must not pass for one. The initial row tells them apart as far as it shows what a
+ * field holds, the names of keys where it does not. A record that is refused can still be asked for: `{ in: [record] }`.
+ */
+import { DefinitionError } from '../../domain/error.ts'
+import { isPlain } from '../../domain/json.ts'
+import { checkKeys, checkOption, nearestOf } from '../../domain/options.ts'
+
+export const operators: readonly string[] = ['gt', 'gte', 'lt', 'lte', 'not', 'in']
+
+/** Words of other libraries for operators, in small letters, with the operator that means the same. */
+const foreign: ReadonlyMap<string, string | undefined> = new Map([
+  ['greater', 'gt'],
+  ['greaterthan', 'gt'],
+  ['greaterorequal', 'gte'],
+  ['greaterthanorequal', 'gte'],
+  ['less', 'lt'],
+  ['lessthan', 'lt'],
+  ['lessorequal', 'lte'],
+  ['lessthanorequal', 'lte'],
+  ['ne', 'not'],
+  ['neq', 'not'],
+  ['isnot', 'not'],
+  ['notequal', 'not'],
+  ['notequals', 'not'],
+  ['eq', undefined],
+  ['equal', undefined],
+  ['equals', undefined],
+  ['nin', undefined],
+  ['notin', undefined],
+])
+
+/** Words that are often names of fields as well, so they are refused only where a field is known to be simple. */
+const ambiguous: ReadonlyMap<string, string> = new Map([
+  ['above', 'gt'],
+  ['below', 'lt'],
+  ['min', 'gte'],
+  ['max', 'lte'],
+])
+
+/**
+ * Refuses a comparison with an operator that there is not, or with something that cannot be compared.
+ *
+ * @param where the field, such as `where.balance`
+ * @param wanted the value that it must have, or a comparison
+ * @param initial the field in the initial row
+ * @throws DefinitionError `OPTION_INVALID`
+ */
+export function checkWanted(where: string, wanted: unknown, initial: unknown): void {
+  if (!isRecord(wanted)) return
+  // A record with an operator among its keys was meant as a comparison: another key in it is a misspelt operator.
+  if (!Object.keys(wanted).some((key) => operators.includes(key))) {
+    checkRecord(where, wanted, initial)
+    return
+  }
+  checkKeys(where, wanted, operators)
+  const { in: oneOf, not, ...bounds } = wanted
+  checkOption(`${where}.in`, oneOf, Array.isArray, 'a list of values')
+  if (isRecord(not)) checkRecord(`${where}.not`, not, initial)
+  for (const [operator, bound] of Object.entries(bounds)) {
+    checkOption(`${where}.${operator}`, bound, isBound, 'a text, a number, a bigint, a boolean or a Date')
+  }
+}
+
+/** A record that has no operator: a value to be equal to, unless it is probably a comparison. */
+function checkRecord(where: string, record: object, initial: unknown): void {
+  const keys = Object.keys(record)
+  const strange = isSimple(initial) ? keys[0] : isRecord(initial) ? undefined : keys.find(isForeign)
+  const needed = `one of ${operators.join(', ')}, in ${where} (a record to be equal to is written { in: [record] })`
+  if (strange !== undefined) {
+    const nearest = nearestOperator(strange)
+    const facts = { option: strange, expected: needed, found: strange, ...(nearest !== undefined && { nearest }) }
+    throw new DefinitionError('OPTION_INVALID', facts)
+  }
+  if (isSimple(initial)) {
+    throw new DefinitionError('OPTION_INVALID', { option: where, expected: `a value, or ${needed}`, found: record })
+  }
+}
+
+const plainWord = (key: string): string => key.replace(/^\$/, '').replaceAll(/[_-]/g, '').toLowerCase()
+const isForeign = (key: string): boolean => key.startsWith('$') || foreign.has(plainWord(key))
+const nearestOperator = (key: string): string | undefined => {
+  const word = plainWord(key)
+  return foreign.has(word) ? foreign.get(word) : (ambiguous.get(word) ?? nearestOf(word, operators))
+}
+
+/** A record as rows hold them, or one that came from elsewhere with the same look. */
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && isPlain(value)
+
+const isSimple = (value: unknown): boolean =>
+  ['string', 'number', 'bigint', 'boolean'].includes(typeof value) || value instanceof Date
+const isBound = (value: unknown): boolean => value === null || isSimple(value)

@@ -1,0 +1,100 @@
+/** Reading the rows of a projection, at once or when its runner has come far enough. */
+import { decode } from '../../domain/encoding.ts'
+import type { AnyProjection } from '../../domain/projection.ts'
+import { Breath } from '../../runtime/breath.ts'
+import type { Environment } from '../../runtime/environment.ts'
+import type { ProjectionStore } from '../../store/store.ts'
+import type { Generations } from '../checkpoint/generations.ts'
+import type { Runner } from '../running/runner.ts'
+import type { WaitOptions } from '../running/status.ts'
+import { checkRowKey, storedKey } from '../stored/row-key.ts'
+import { checkQuery, type Found, findRows, type Query } from './find.ts'
+
+export interface ReadModelOptions {
+  readonly projection: AnyProjection
+  readonly store: ProjectionStore
+  readonly runner: Runner
+  readonly generations: Generations
+  readonly environment: Environment
+}
+
+export class ReadModelReader {
+  readonly #projection: AnyProjection
+  readonly #store: ProjectionStore
+  readonly #runner: Runner
+  readonly #generations: Generations
+  readonly #environment: Environment
+  /** Whether these are known to be rows that this program's definition can have made; a run finds out by itself. */
+  #isRecognised = false
+
+  constructor({ projection, store, runner, generations, environment }: ReadModelOptions) {
+    this.#projection = projection
+    this.#store = store
+    this.#runner = runner
+    this.#generations = generations
+    this.#environment = environment
+  }
+
+  get projection(): AnyProjection {
+    return this.#projection
+  }
+
+  /**
+   * @throws InputError `ID_INVALID`; ProjectionError `PROJECTION_BEHIND`, `PROJECTION_FAILED`, `PROJECTION_OUTDATED`, `PROJECTION_CHANGED`
+   */
+  async get(key: string, wait: WaitOptions): Promise<unknown> {
+    checkRowKey(key)
+    const rows = await this.#read(
+      wait,
+      (storage) => this.#store.loadRows(storage, [storedKey(key)]),
+      ([row]) => row !== undefined,
+    )
+    return rows[0] === undefined ? undefined : decode(rows[0])
+  }
+
+  /** @throws DefinitionError `OPTION_INVALID`; ProjectionError as `get`; the signal's reason */
+  async find(query: Query<Record<string, unknown>>, wait: WaitOptions): Promise<readonly Found<unknown>[]> {
+    checkQuery(query, this.#projection.initial())
+    return this.#read(
+      wait,
+      (storage) => findRows(this.#store, storage, query, new Breath(this.#environment, wait.signal)),
+      () => false,
+    )
+  }
+
+  /**
+   * Reads from the rows that serve, and again from others if those were replaced meanwhile.
+   *
+   * @param isWhole whether what was read was there for certain, and not half deleted
+   */
+  async #read<Result>(
+    wait: WaitOptions,
+    read: (storage: string) => Promise<Result>,
+    isWhole: (result: Result) => boolean,
+  ): Promise<Result> {
+    for (;;) {
+      await this.#reached(wait)
+      if (this.#runner.unreadable !== undefined) throw this.#runner.unreadable
+      const { storage } = this.#generations.live
+      const result = await read(storage)
+      if (isWhole(result)) return result
+      await this.#generations.load()
+      if (this.#generations.live.storage === storage) return result
+      await this.#runner.refresh()
+    }
+  }
+
+  async #reached(wait: WaitOptions): Promise<void> {
+    await this.#runner.reached(wait)
+    const { storage } = this.#generations.live
+    // A runner of this process looks by itself which rows serve.
+    if (this.#runner.alive) await this.#generations.loadOnce()
+    else await this.#generations.load()
+    if (!this.#runner.alive && !this.#isRecognised) await this.#runner.look()
+    this.#isRecognised = true
+    // Only then: it would wait for the step that is under way, and readers do not.
+    if (this.#generations.live.storage !== storage) await this.#runner.refresh()
+    // Rows that serve only since then may be a little behind those before.
+    while (this.#runner.position < (wait.atLeast ?? 0)) await this.#runner.reached(wait)
+  }
+}

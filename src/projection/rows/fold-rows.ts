@@ -1,0 +1,220 @@
+/**
+ * One batch of a projection without I/O: from events and the rows as they are to the rows as they become. The event
+ * loop turns between events, and the breath's signal ends it with its reason.
+ *
+ * The initial row is frozen as states are (decision 0005), since it may be one object for all, and so is an event that
+ * belongs to several rows. Nobody but its next fold sees a row before it is stored, so the others are not.
+ */
+import type { Fold } from '../../domain/aggregate.ts'
+import { decode, encode } from '../../domain/encoding.ts'
+import type { RecordedEvent } from '../../domain/event.ts'
+import type { HandledKinds } from '../../domain/handled-kinds.ts'
+import type { Json } from '../../domain/json.ts'
+import type { AnyProjection } from '../../domain/projection.ts'
+import { eventOf } from '../../kernel/rehydrate.ts'
+import type { Breath } from '../../runtime/breath.ts'
+import { freezeParts } from '../../runtime/freeze.ts'
+import type { Row, StoredEvent } from '../../store/store.ts'
+import { checkRowKey, storedKey } from '../stored/row-key.ts'
+
+/** An event with the keys of the rows that it belongs to. */
+export interface Keyed {
+  readonly stored: StoredEvent
+  readonly event: RecordedEvent
+  readonly fold: Fold
+  readonly keys: readonly string[]
+}
+
+/** An event that cannot be handled, and why. */
+export interface Failed {
+  readonly event: Pick<StoredEvent, 'position' | 'type' | 'stream'>
+  readonly cause: unknown
+}
+
+/** The events of a batch with their rows' keys, and those that cannot be read. */
+export interface KeyedBatch {
+  readonly keyed: readonly Keyed[]
+  readonly failed: readonly Failed[]
+}
+
+/**
+ * Lifts events and asks for their rows.
+ *
+ * @param untilFailed whether the batch ends before the first event that cannot be read
+ */
+export async function keyEvents(
+  projection: AnyProjection,
+  kinds: HandledKinds<Fold>,
+  events: readonly StoredEvent[],
+  untilFailed: boolean,
+  breath: Breath,
+): Promise<KeyedBatch> {
+  const keyed: Keyed[] = []
+  const failed: Failed[] = []
+  for (const stored of events) {
+    if (breath.isDue) await breath.pause()
+    try {
+      const fold = kinds.of(stored)!
+      const event = eventOf(fold.kind, stored)
+      const keys = projection.keysOf(event)
+      if (keys.length > 1) freezeEvent(event)
+      checkMoment(event, stored.recordedAt)
+      keys.forEach(checkRowKey)
+      keyed.push({ stored, event, fold, keys })
+    } catch (cause) {
+      failed.push({ event: stored, cause })
+      if (untilFailed) break
+    }
+  }
+  return { keyed, failed }
+}
+
+/** For an event that several rows see. Its date is looked at instead: freezing one would cost more than all the rest. */
+function freezeEvent(event: RecordedEvent): void {
+  const data = freezeParts(event.data).value
+  if (data !== event.data) (event as { data: unknown }).data = data
+  const { stream, tags, metadata } = Object.freeze(event)
+  for (const part of [stream, tags, metadata]) freezeParts(part)
+}
+
+/** @throws TypeError if somebody has changed the event's date */
+function checkMoment({ type, recordedAt }: RecordedEvent, nowMs: number): void {
+  if (recordedAt.getTime() === nowMs) return
+  Date.prototype.setTime.call(recordedAt, nowMs)
+  throw new TypeError(`a function for ${type} changed the event's recordedAt in place`)
+}
+
+/** The events of a batch once more: a fold may have changed one in place that no other row sees. */
+function again(keyed: readonly Keyed[]): readonly Keyed[] {
+  return keyed.map((each) => (each.keys.length > 1 ? each : { ...each, event: eventOf(each.fold.kind, each.stored) }))
+}
+
+/** The rows after a batch; where an event fails, the rows after those before it. */
+export interface FoldedRows {
+  readonly rows: readonly Row[]
+  readonly failed: Failed | undefined
+}
+
+/** Folds a batch into its rows, whose stored values are given by the keys under which they are stored. */
+export async function foldRows(
+  projection: AnyProjection,
+  keyed: readonly Keyed[],
+  stored: ReadonlyMap<string, Json | undefined>,
+  breath: Breath,
+): Promise<FoldedRows> {
+  let failed: FoldedRows['failed']
+  for (let rest = keyed; ; ) {
+    const attempt = await foldAll(projection, rest, stored, breath)
+    if (attempt.failedAt === undefined) return { rows: attempt.rows, failed }
+    failed = { event: rest[attempt.failedAt]!.event, cause: attempt.cause }
+    rest = again(rest.slice(0, attempt.failedAt))
+  }
+}
+
+/** An event that is left out, and why: it failed, or it queues behind another with the key. */
+export type LeftOut = Keyed & ({ readonly cause: unknown } | { readonly behind: string })
+
+/** The rows after a batch without those that were left out. */
+export interface ParkingFold {
+  readonly rows: readonly Row[]
+  readonly leftOut: readonly LeftOut[]
+}
+
+/**
+ * Folds a batch into its rows, and leaves out what fails together with all that has a key in common with something left
+ * out before it.
+ *
+ * @param blocks whether something is parked already that has a key
+ */
+export async function foldParking(
+  projection: AnyProjection,
+  keyed: readonly Keyed[],
+  stored: ReadonlyMap<string, Json | undefined>,
+  blocks: (key: string) => boolean,
+  breath: Breath,
+): Promise<ParkingFold> {
+  const failures = new Map<StoredEvent, unknown>()
+  for (let all = keyed; ; all = again(all)) {
+    const { kept, leftOut } = partition(all, failures, blocks)
+    const attempt = await foldAll(projection, kept, stored, breath)
+    if (attempt.failedAt === undefined) return { rows: attempt.rows, leftOut }
+    failures.set(kept[attempt.failedAt]!.stored, attempt.cause)
+  }
+}
+
+/**
+ * Divides a batch into what can be folded and what has to queue: behind something parked, or behind one that has
+ * failed.
+ */
+export function partition(
+  keyed: readonly Keyed[],
+  failures: ReadonlyMap<StoredEvent, unknown>,
+  blocks: (key: string) => boolean,
+): { readonly kept: readonly Keyed[]; readonly leftOut: readonly LeftOut[] } {
+  const kept: Keyed[] = []
+  const leftOut: LeftOut[] = []
+  const blocked = new Set<string>()
+  for (const each of keyed) {
+    const behind = each.keys.find((key) => blocked.has(key) || blocks(key))
+    if (behind !== undefined) leftOut.push({ ...each, behind })
+    else if (failures.has(each.stored)) leftOut.push({ ...each, cause: failures.get(each.stored) })
+    else {
+      kept.push(each)
+      continue
+    }
+    for (const key of each.keys) blocked.add(key)
+  }
+  return { kept, leftOut }
+}
+
+type Attempt =
+  | { readonly failedAt: undefined; readonly rows: readonly Row[] }
+  | { readonly failedAt: number; readonly cause: unknown }
+
+async function foldAll(
+  projection: AnyProjection,
+  keyed: readonly Keyed[],
+  stored: ReadonlyMap<string, Json | undefined>,
+  breath: Breath,
+): Promise<Attempt> {
+  const folded = new Map<string, { row: unknown; last: number }>()
+  for (let index = 0; index < keyed.length; index++) {
+    if (breath.isDue) await breath.pause()
+    const { event, fold, keys } = keyed[index]!
+    const moment = event.recordedAt.getTime()
+    try {
+      for (const key of keys) {
+        const known = folded.get(key)
+        const row = known === undefined ? rowStored(stored.get(storedKey(key))) : known.row
+        const before = row === undefined ? freezeParts(projection.initial(), true).value : row
+        const told = keys.length === 1 ? event : withOwnDate(event)
+        const after = fold.evolve(before, event.data, told)
+        checkMoment(told, moment)
+        if (known === undefined) folded.set(key, { row: after, last: index })
+        else {
+          known.row = after
+          known.last = index
+        }
+      }
+    } catch (cause) {
+      return { failedAt: index, cause }
+    }
+  }
+  const rows: Row[] = []
+  for (const [key, { row, last }] of folded) {
+    if (breath.isDue) await breath.pause()
+    try {
+      const value = row === undefined ? undefined : encode(`The row ${key} of ${projection.name}`, row)
+      rows.push({ key: storedKey(key), value })
+    } catch (cause) {
+      return { failedAt: last, cause }
+    }
+  }
+  return { failedAt: undefined, rows }
+}
+
+/** Each row may keep the date of an event: a fold that changes it in place then changes no other row. */
+const withOwnDate = (event: RecordedEvent): RecordedEvent =>
+  Object.freeze({ ...event, recordedAt: new Date(event.recordedAt) })
+
+const rowStored = (stored: Json | undefined): unknown => (stored === undefined ? undefined : decode(stored))

@@ -1,0 +1,182 @@
+/** Who leads, and since when without interruption: by the store's lease, measured by a clock that nobody sets. */
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { watched } from '../../../test/kernel/rig.ts'
+import type { Environment } from '../../runtime/environment.ts'
+import { manualEnvironment } from '../../testing/manual-environment.ts'
+import { Leadership } from './leadership.ts'
+
+const durationMs = 1000
+
+async function leaders() {
+  const [watch, environment] = [watched(), manualEnvironment()]
+  const store = await watch.store.open({ now: environment.now, warn: () => {} })
+  const leader = (owner: string) => new Leadership({ store, environment, name: 'lease', owner, durationMs })
+  return { watch, environment, first: leader('first'), second: leader('second') }
+}
+
+describe('A lease', () => {
+  test('is renewed in time by one whose clock was set back, so that nobody else leads meanwhile', async () => {
+    const { environment, watch, first } = await leaders()
+    assert.ok(await first.keep())
+    environment.setClock('2025-12-31T23:00:00Z')
+    await environment.advance(durationMs / 2)
+    assert.ok(await first.keep())
+    assert.equal(watch.count('acquireLease'), 2)
+  })
+
+  test('is held without interruption as long as it is renewed in time', async () => {
+    const { environment, first, second } = await leaders()
+    await first.keep()
+    const { tenure } = first
+    for (let i = 0; i < 5; i++) {
+      await environment.advance(durationMs * 0.6)
+      assert.deepEqual([await first.keep(), await second.keep(), first.tenure], [true, false, tenure])
+    }
+  })
+
+  test('that was renewed too late was interrupted, whether or not somebody else had it', async () => {
+    for (const isTaken of [true, false]) {
+      const { environment, first, second } = await leaders()
+      await first.keep()
+      const { tenure } = first
+      await environment.advance(durationMs)
+      if (isTaken) {
+        assert.ok(await second.keep())
+        assert.equal(await first.keep(), false)
+        await second.release()
+      }
+      assert.ok(await first.keep())
+      assert.notEqual(first.tenure, tenure)
+    }
+  })
+
+  test('whose renewal was answered too late was interrupted', async () => {
+    const { environment, watch, first } = await leaders()
+    await first.keep()
+    const { tenure } = first
+    await environment.advance(durationMs * 0.6)
+    const gate = Promise.withResolvers<void>()
+    watch.disturb(({ method }) => (method === 'acquireLease' ? gate.promise : undefined))
+    const keeping = first.keep()
+    await environment.advance(durationMs)
+    gate.resolve()
+    assert.deepEqual([await keeping, first.tenure === tenure], [true, false])
+  })
+
+  test('is asked for once, however many want to know', async () => {
+    const { environment, watch, first } = await leaders()
+    await first.keep()
+    const { tenure } = first
+    await environment.advance(durationMs * 0.6)
+    assert.deepEqual(await Promise.all([first.keep(), first.keep(), first.keep()]), [true, true, true])
+    assert.deepEqual([watch.count('acquireLease'), first.tenure], [2, tenure])
+  })
+
+  test('that is doubted is asked for, and was interrupted', async () => {
+    const { watch, first } = await leaders()
+    await first.keep()
+    const { tenure } = first
+    first.doubt()
+    assert.ok(await first.keep())
+    assert.deepEqual([watch.count('acquireLease'), first.tenure === tenure], [2, false])
+  })
+
+  test('is renewed for as long as work is under way, and not after it', async () => {
+    const { watch, environment, first, second } = await leaders()
+    await first.keep()
+    const { tenure } = first
+    const gate = Promise.withResolvers<void>()
+    const work = first.during(() => gate.promise)
+    await environment.advance(10 * durationMs)
+    assert.deepEqual([await second.keep(), first.held, first.tenure], [false, true, tenure])
+    assert.equal(watch.count('acquireLease'), 2 + 20)
+    gate.resolve()
+    await work
+    await environment.advance(2 * durationMs)
+    assert.ok(await second.keep())
+    assert.equal(environment.timers, 0)
+  })
+
+  test('is renewed for as long as work is under way by timers that fire a moment early', async () => {
+    const environment = manualEnvironment()
+    const early: Environment = {
+      ...environment,
+      after: (ms, callback) => environment.after(ms > 1 ? ms - 0.5 : ms, callback),
+    }
+    const store = await watched().store.open({ now: environment.now, warn: () => {} })
+    const leader = new Leadership({ store, environment: early, name: 'lease', owner: 'early', durationMs })
+    await leader.keep()
+    const { tenure } = leader
+    const gate = Promise.withResolvers<void>()
+    const work = leader.during(() => gate.promise)
+    await environment.advance(10 * durationMs)
+    assert.deepEqual([await leader.keep(), leader.tenure], [true, tenure])
+    gate.resolve()
+    await work
+  })
+
+  test('is not asked for by work that finds it lost', async () => {
+    const { watch, environment, first } = await leaders()
+    await first.keep()
+    const gate = Promise.withResolvers<void>()
+    const work = first.during(() => gate.promise)
+    first.doubt()
+    await environment.advance(10 * durationMs)
+    gate.resolve()
+    await work
+    assert.deepEqual([watch.count('acquireLease'), environment.timers], [1, 0])
+  })
+
+  test('costs quick work one timer in half its time, however often that is done', async () => {
+    const { environment, first } = await leaders()
+    await first.keep()
+    let timers = 0
+    const after = environment.after
+    const counting: Environment = {
+      ...environment,
+      after: (...args) => {
+        timers++
+        return after(...args)
+      },
+    }
+    const store = await watched().store.open({ now: environment.now, warn: () => {} })
+    const leader = new Leadership({ store, environment: counting, name: 'lease', owner: 'counted', durationMs })
+    await leader.keep()
+    for (let i = 0; i < 1000; i++) {
+      await leader.during(async () => {})
+      await environment.advance(1)
+      await leader.keep()
+    }
+    assert.ok(timers <= 3, `${timers} timers`)
+  })
+
+  test('whose renewal fails while work is under way is asked for again before it runs out', async () => {
+    const { watch, environment, first, second } = await leaders()
+    await first.keep()
+    const { tenure } = first
+    const gate = Promise.withResolvers<void>()
+    const work = first.during(() => gate.promise)
+    let failures = 0
+    watch.disturb(({ method }) => (method === 'acquireLease' && failures++ < 2 ? 'before' : undefined))
+    await environment.advance(1.5 * durationMs)
+    assert.ok(failures > 2)
+    assert.deepEqual([await second.keep(), await first.keep(), first.tenure], [false, true, tenure])
+    gate.resolve()
+    await work
+  })
+
+  test('that is given back while a renewal is under way stays given back', async () => {
+    const { watch, environment, first, second } = await leaders()
+    await first.keep()
+    const gate = Promise.withResolvers<void>()
+    watch.disturb(({ method }) => (method === 'acquireLease' ? gate.promise : undefined))
+    void first.during(() => new Promise(() => {}))
+    await environment.advance(durationMs / 2)
+    const releasing = first.release()
+    watch.disturb(() => undefined)
+    gate.resolve()
+    await releasing
+    assert.deepEqual([first.held, await second.keep(), environment.timers], [false, true, 0])
+  })
+})

@@ -1,0 +1,179 @@
+/**
+ * Readers that wait until a projection has handled a position: each with a time limit, and told at once if it never will. They are kept by
+ * position, so that those who wait for later ones cost nothing; many who are told at once are told in pieces.
+ */
+import { CancelledError, ProjectionError } from '../../domain/error.ts'
+import { Breath } from '../../runtime/breath.ts'
+import type { Environment } from '../../runtime/environment.ts'
+import { firstFrom } from '../../store/sorted-keys.ts'
+import type { Retrying } from '../failures/tries.ts'
+
+/** What holds a projection up, as far as this process knows. */
+export interface HeldUp {
+  /** What is tried again. */
+  readonly retrying: Retrying | undefined
+  /** Until when another process has the lease. */
+  readonly othersUntil: number | undefined
+}
+
+interface Waiter {
+  readonly atLeast: number
+  readonly resolve: () => void
+  readonly reject: (error: unknown) => void
+}
+
+export class PositionWaiters {
+  readonly #projection: string
+  readonly #environment: Environment
+  readonly #why: () => HeldUp
+  /** By the position that they wait for. */
+  readonly #waiting = new Map<number, Set<Waiter>>()
+  /** The positions that somebody waits for, ascending. */
+  readonly #positions: number[] = []
+  /** What ends the waits that are over, in order. */
+  #over: (() => void)[] = []
+  #position = 0
+  #failure: unknown
+
+  /** @param why what holds the projection up at present */
+  constructor(projection: string, environment: Environment, why: () => HeldUp) {
+    this.#projection = projection
+    this.#environment = environment
+    this.#why = why
+  }
+
+  /** Why nobody waits any more; until it is run again, or has moved. */
+  get failure(): unknown {
+    return this.#failure
+  }
+
+  get someoneWaits(): boolean {
+    return this.#positions.length > 0
+  }
+
+  /**
+   * @param look how the position is found out, if it may be another by now; it ends the wait by what it throws
+   * @throws ProjectionError `PROJECTION_BEHIND`, what `fail` was given, or the signal's reason
+   */
+  wait(atLeast: number, timeoutMs: number, signal: AbortSignal | undefined, look?: Promise<void>): Promise<void> {
+    let isKnown = look === undefined
+    const isThere = () => isKnown && this.#position >= atLeast
+    if (isThere()) return Promise.resolve()
+    if (isKnown && this.#failure !== undefined) return Promise.reject(this.#failure)
+    return new Promise((resolve, reject) => {
+      const settle = (end: () => void) => {
+        this.#remove(waiter)
+        cancel()
+        signal?.removeEventListener('abort', onAbort)
+        end()
+      }
+      const waiter = {
+        atLeast,
+        resolve: () => settle(resolve),
+        reject: (error: unknown) => settle(() => reject(error)),
+      }
+      const onAbort = () => waiter.reject(signal?.reason)
+      const cancel = this.#environment.after(timeoutMs, () => {
+        this.#remove(waiter)
+        this.#tell([
+          () => {
+            if (isThere()) waiter.resolve()
+            else waiter.reject(this.#behind(atLeast, timeoutMs))
+          },
+        ])
+      })
+      signal?.addEventListener('abort', onAbort, { once: true })
+      this.#add(waiter)
+      look?.then(() => {
+        isKnown = true
+        if (isThere()) waiter.resolve()
+      }, waiter.reject)
+    })
+  }
+
+  /** The projection is run again. */
+  begin(): void {
+    this.#failure = undefined
+  }
+
+  /** The projection has handled this position. */
+  reach(position: number): void {
+    this.#position = position
+    this.#failure = undefined
+    if (this.#positions.length > 0 && this.#positions[0]! <= position) this.#endUpTo(position, ({ resolve }) => resolve)
+  }
+
+  /** The projection has stopped at an event that it cannot handle. */
+  fail(error: unknown): void {
+    this.#failure = error
+    this.#endUpTo(
+      Number.POSITIVE_INFINITY,
+      ({ reject }) =>
+        () =>
+          reject(error),
+    )
+  }
+
+  /** The projection is stopped for good. */
+  end(): void {
+    const what = `Waiting for the projection ${this.#projection}`
+    this.fail(new CancelledError('STOPPED', { what }))
+  }
+
+  #behind(atLeast: number, waitedMs: number): ProjectionError {
+    const { retrying: { error, ...retrying } = {}, othersUntil } = this.#why()
+    const facts = {
+      ...{ projection: this.#projection, position: this.#position, atLeast, waitedMs },
+      ...(error !== undefined && { retrying }),
+      ...(othersUntil !== undefined && { leader: { until: new Date(othersUntil) } }),
+    }
+    return new ProjectionError('PROJECTION_BEHIND', facts, error)
+  }
+
+  // -- who waits ------------------------------------------------------------------------------------------
+
+  #add(waiter: Waiter): void {
+    const { atLeast } = waiter
+    const there = this.#waiting.get(atLeast)
+    if (there !== undefined) {
+      there.add(waiter)
+      return
+    }
+    this.#waiting.set(atLeast, new Set([waiter]))
+    this.#positions.splice(firstFrom(this.#positions, atLeast), 0, atLeast)
+  }
+
+  #remove(waiter: Waiter): void {
+    const { atLeast } = waiter
+    const there = this.#waiting.get(atLeast)
+    if (there?.delete(waiter) !== true || there.size > 0) return
+    this.#waiting.delete(atLeast)
+    this.#positions.splice(firstFrom(this.#positions, atLeast), 1)
+  }
+
+  /** Ends the waits for positions up to one. */
+  #endUpTo(position: number, ending: (waiter: Waiter) => () => void): void {
+    const endings: (() => void)[] = []
+    const firstLater = this.#positions.findIndex((each) => each > position)
+    for (const each of this.#positions.splice(0, firstLater === -1 ? this.#positions.length : firstLater)) {
+      for (const waiter of this.#waiting.get(each)!) endings.push(ending(waiter))
+      this.#waiting.delete(each)
+    }
+    this.#tell(endings)
+  }
+
+  #tell(endings: readonly (() => void)[]): void {
+    const isIdle = this.#over.length === 0
+    for (const ending of endings) this.#over.push(ending)
+    if (isIdle) void this.#tellAll()
+  }
+
+  async #tellAll(): Promise<void> {
+    const breath = new Breath(this.#environment)
+    for (let next = 0; next < this.#over.length; next++) {
+      if (breath.isDue) await breath.pause()
+      this.#over[next]!()
+    }
+    this.#over = []
+  }
+}

@@ -1,0 +1,400 @@
+/**
+ * Runs one projection or reaction: follows the log from its checkpoint on, woken when it grows, as long as this process leads; stands
+ * by otherwise. It stops before the first event that cannot be handled, and can be started again.
+ */
+import { hasCode, type MnemeError } from '../../domain/error.ts'
+import { Breath } from '../../runtime/breath.ts'
+import { DueTime } from '../../runtime/due-time.ts'
+import { backOffMs, type Environment, sleep } from '../../runtime/environment.ts'
+import { Exclusive } from '../../runtime/exclusive.ts'
+import type { Warn } from '../../runtime/warning.ts'
+import type { EventStore, LeaseStore, ProjectionStore } from '../../store/store.ts'
+import type { Lead, RetryResult, Stepper } from '../checkpoint/stepper.ts'
+import { givenIfFinal, isFinal, isNewer, isStillLeft, LeftToNewer } from '../failures/blame.ts'
+import { calledOf, Tries } from '../failures/tries.ts'
+import type { Follower, Tail } from '../log/tail.ts'
+import type { ParkedEvent } from '../stored/parked-events.ts'
+import { Leader } from './leader.ts'
+import { PositionWaiters } from './position-waiters.ts'
+import { runThrough } from './single-run.ts'
+import {
+  lagOf,
+  nextBehind,
+  type ProjectionState,
+  type ProjectionStatus,
+  type RunResult,
+  type WaitOptions,
+} from './status.ts'
+
+export interface RunnerOptions {
+  /** The name under which checkpoint and lease are stored. */
+  readonly name: string
+  readonly store: EventStore & ProjectionStore & LeaseStore
+  readonly environment: Environment
+  readonly warn: Warn
+  /** Tells when the log grows. */
+  readonly tail: Tail
+  /** How often to try to lead while another process does. */
+  readonly pollIntervalMs: number
+  /** Unique for each running domain: the holder of the lease. */
+  readonly owner: string
+  readonly leaseMs: number
+  /** What is run. */
+  readonly stepper: (lead: Lead) => Stepper
+}
+
+const retryFirstMs = 50
+const retryMaxMs = 5_000
+const waitTimeoutMsDefault = 5_000
+
+export class Runner {
+  readonly #options: RunnerOptions
+  readonly #waiters: PositionWaiters
+  readonly #steps: Stepper
+  readonly #leader: Leader
+  readonly #breath: Breath
+  /** Single runs, one after the other. */
+  readonly #single = new Exclusive()
+  #state: ProjectionState = 'stopped'
+  #failure: MnemeError | undefined
+  #running: Promise<void> | undefined
+  #follower: Follower | undefined
+  /** Aborted when somebody begins to wait for a position, and at the end. */
+  #asked = new AbortController()
+  #stopping = new AbortController()
+  #resume: PromiseWithResolvers<void> | undefined
+  readonly #tries: Tries
+  /** Of the store, in a row. */
+  #failures = 0
+  /** Before what this program has stood back (behind a position, or a scheduled command), and how often. */
+  #stoodBack: { readonly before: number | string; times: number } = { before: -1, times: 0 }
+
+  constructor(options: RunnerOptions) {
+    const { name, store, environment, owner, leaseMs, stepper, warn } = options
+    this.#options = options
+    this.#breath = new Breath(environment)
+    const during: Lead['during'] = (work) => this.#leader.during(work)
+    this.#tries = new Tries({ called: calledOf(name), environment, warn, during })
+    const heldUp = () => ({ retrying: this.#tries.current, othersUntil: this.#leader.othersUntil })
+    this.#waiters = new PositionWaiters(name, environment, heldUp)
+    this.#leader = new Leader({
+      ...{ name, store, environment, owner, durationMs: leaseMs },
+      takeOver: () => this.#steps.takeOver(),
+      finish: async () => this.#steps.end?.(),
+      isFollowed: () => this.alive,
+    })
+    this.#steps = stepper({
+      onReached: (position) => {
+        this.#tries.reached(position)
+        this.#waiters.reach(position)
+      },
+      keepLead: () => this.#leader.keep(),
+      ...{ onOvertaken: () => this.#leader.doubt(), during, tries: this.#tries },
+    })
+  }
+
+  /** Whether it was started and neither stopped nor failed. */
+  get alive(): boolean {
+    return this.#state !== 'stopped' && this.#state !== 'failed'
+  }
+
+  /**
+   * Follows the log until `stop`. Started twice it is the same run.
+   *
+   * @param from the first position to handle, for a projection that has no checkpoint yet
+   */
+  start(from = 1): void {
+    if (this.alive) return
+    this.#state = 'preparing'
+    this.#failure = undefined
+    this.#waiters.begin()
+    this.#stopping = new AbortController()
+    const { signal } = this.#stopping
+    this.#running = Promise.resolve(this.#running).then(() => this.#follow(from, signal))
+  }
+
+  /** Ends the run after the step that is under way, and saves how far it came. */
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    this.#asked.abort()
+    this.resume()
+    await this.#running
+    if (this.#state !== 'failed') this.#state = 'stopped'
+    this.#tries.clear()
+    this.#waiters.end()
+  }
+
+  /** Handles nothing until `resume`, and keeps others from doing so. Readers read on. */
+  pause(): void {
+    if (this.alive) this.#resume ??= Promise.withResolvers()
+  }
+
+  resume(): void {
+    this.#resume?.resolve()
+    this.#resume = undefined
+  }
+
+  async status(): Promise<ProjectionStatus> {
+    const { name, store, environment } = this.#options
+    const unfit = await this.#lookIfIdle().then(() => undefined, givenIfFinal)
+    const { place } = this.#steps
+    const { head, lag, replaced } = await lagOf(store, place, environment.now(), this.alive)
+    const parked = (await this.#steps.parked()).length
+    const failure = this.#failure ?? unfit ?? replaced
+    const retrying = this.#tries.current
+    return {
+      ...{ name, state: this.#state, position: place.position, head, lag, parked },
+      ...(retrying !== undefined && { retrying }),
+      ...(failure !== undefined && { failure }),
+    }
+  }
+
+  /**
+   * Handles what is in the log now, from the stored checkpoint on; waits for another process that does so already.
+   *
+   * @throws ProjectionError `PROJECTION_FAILED`; `PROJECTION_ELSEWHERE` if the other one comes no further for longer than a lease
+   */
+  runOnce(): Promise<RunResult> {
+    return this.#single.run(async () => {
+      // A run that was stopped has an aborted signal; this is another run.
+      const { signal } = this.alive ? this.#stopping : new AbortController()
+      if (!this.alive) {
+        this.#waiters.begin()
+        await this.#orFail(this.#steps.prepare(signal))
+      }
+      const { store, environment, leaseMs } = this.#options
+      const parts = { breath: this.#breath, leader: this.#leader, steps: this.#steps, askAgainMs: this.#askAgainMs }
+      const run = () => this.#orFail(runThrough({ store, environment, leaseMs, ...parts }, signal))
+      return this.#leader.asGuest(run)
+    })
+  }
+
+  /** The last position that is handled, as far as this process knows. */
+  get position(): number {
+    return this.#steps.position
+  }
+
+  /** Looks whether other rows serve than before. */
+  refresh(): Promise<void> {
+    return this.#steps.refresh()
+  }
+
+  /** What is parked, in the order of the log. */
+  async parked(): Promise<readonly ParkedEvent[]> {
+    await this.#lookIfIdle()
+    return this.#steps.parked()
+  }
+
+  /** Another process may have gone on where this one does not. */
+  async #lookIfIdle(): Promise<void> {
+    if (this.#state !== 'running' && this.#state !== 'paused' && this.#failure === undefined) await this.#steps.look()
+  }
+
+  /** Tries again what is parked. @throws ProjectionError `PROJECTION_ELSEWHERE` */
+  async retryParked(): Promise<RetryResult> {
+    const signal = this.alive ? this.#stopping.signal : new AbortController().signal
+    const tally = { handled: 0 }
+    const parked = await this.#leader.lead('Retrying what is parked', () => this.#steps.retryParked(signal, tally))
+    // What was handled may have scheduled something.
+    this.#follower?.hint()
+    return { ...tally, parked }
+  }
+
+  /** Lets a parked event go for good. @throws ProjectionError `PARKED_UNKNOWN`, `PROJECTION_ELSEWHERE` */
+  async skipParked(position: number): Promise<void> {
+    const skip = async () => (await this.#steps.skipParked(position)) || undefined
+    await this.#leader.lead('Skipping what is parked', skip)
+  }
+
+  /**
+   * Begins behind a position again, wherever that is.
+   *
+   * @throws ProjectionError `PROJECTION_ELSEWHERE`, StoreError `LOG_REPLACED` if the log does not reach so far
+   */
+  async reset(position: number, keep: boolean): Promise<void> {
+    const work = async () => (await this.#steps.reset(position, keep)) || undefined
+    await this.#leader.lead('Resetting it', work, async () => {}) // it takes over by itself
+    this.#waiters.begin()
+    this.#follower?.hint()
+  }
+
+  /** How soon to ask for the lease again while another process has it. */
+  get #askAgainMs(): number {
+    return Math.min(this.#options.pollIntervalMs, this.#leader.restMs)
+  }
+
+  /**
+   * Waits until a position is handled, if one is asked for.
+   *
+   * @throws ProjectionError `PROJECTION_BEHIND`, or `PROJECTION_FAILED` if it stands before a bad event; StoreError `LOG_REPLACED`
+   */
+  async reached({ atLeast, timeoutMs = waitTimeoutMsDefault, signal }: WaitOptions): Promise<void> {
+    signal?.throwIfAborted()
+    if (atLeast === undefined) return
+    // Elsewhere it may have gone on or been reset. While rows are prepared, those that serve may be of an older revision.
+    const leads = this.#state === 'running' && this.#leader.isSafe
+    const isThere = this.#steps.position >= atLeast
+    const mayLook = isThere || (this.#state !== 'preparing' && this.#waiters.failure === undefined)
+    const look = !leads && mayLook ? this.#steps.look() : undefined
+    this.#asked.abort()
+    await this.#waiters.wait(atLeast, timeoutMs, signal, look)
+    // One who has just come there has read the log. Else the position may be of another log.
+    if (isThere || !leads) await this.#checkPlace()
+  }
+
+  /** Why nothing is read of what was handled: the log that it was handled from was replaced, or another definition handled it. */
+  get unreadable(): MnemeError | undefined {
+    const { failure } = this.#waiters
+    return hasCode(failure, 'LOG_REPLACED') || hasCode(failure, 'PROJECTION_CHANGED') ? failure : undefined
+  }
+
+  /** Looks how far another process is, and whose work is stored. @throws ProjectionError `PROJECTION_CHANGED`, `PROJECTION_OUTDATED` */
+  look(): Promise<void> {
+    return this.#steps.look()
+  }
+
+  /** @throws StoreError `LOG_REPLACED` if what is handled is not of the log that is there */
+  async #checkPlace(): Promise<void> {
+    try {
+      await nextBehind(this.#options.store, this.#steps.place)
+    } catch (error) {
+      // The run is to notice it too.
+      if (hasCode(error, 'LOG_REPLACED')) this.#follower?.hint()
+      throw error
+    }
+  }
+
+  // -- following -----------------------------------------------------------------------------------------
+
+  async #follow(from: number, signal: AbortSignal): Promise<void> {
+    const follower = this.#options.tail.follow()
+    this.#follower = follower
+    for (this.#failures = 0; !signal.aborted && this.#failure === undefined; ) {
+      try {
+        this.#state = 'preparing'
+        await this.#steps.prepare(signal)
+        await this.#lead(from, follower, signal)
+      } catch (error) {
+        if (isNewer(error)) await this.#standBack(error, follower, signal)
+        else if (isFinal(error)) this.#fail(error)
+        else await this.#holdUp(error, signal)
+      }
+    }
+    follower.close()
+    await this.#leader.release(() => this.#steps.save())
+  }
+
+  /** Stands by until this process leads, then goes on until it does not any more. */
+  async #lead(from: number, follower: Follower, signal: AbortSignal): Promise<void> {
+    const { environment } = this.#options
+    const leaseMs = this.#leader.restMs
+    for (let asked = 1; !(await this.#leader.take()); asked++) {
+      this.#state = 'standby'
+      this.#tries.rest()
+      // Whose work it is, the one that leads says a moment after it has got the lease.
+      if (asked <= 2) await this.#steps.look()
+      await this.#standBy(follower, this.#askAgainMs, signal)
+      if (signal.aborted) return
+    }
+    await this.#steps.beginBehind(from - 1)
+    // When there is something to do even if the log does not grow.
+    const due = new DueTime(environment)
+    let mayHaveGrown = true
+    let { renewals, tenure } = this.#leader
+    while (!signal.aborted && (await this.#leader.take())) {
+      if (this.#leader.renewals !== renewals) await this.#steps.refresh()
+      // Somebody else was at work here: what there is to do, and when, is not what it was.
+      if (this.#leader.tenure !== tenure) mayHaveGrown = true
+      ;({ renewals, tenure } = this.#leader)
+      if (this.#resume !== undefined) {
+        this.#state = 'paused'
+        mayHaveGrown = true
+        // What was under way may be done by now.
+        await this.#steps.save()
+        await Promise.race([this.#resume.promise, sleep(environment, leaseMs, signal)])
+        continue
+      }
+      this.#state = 'running'
+      if (mayHaveGrown || due.isOver) {
+        follower.mark()
+        const { caughtUp, restMs = Number.POSITIVE_INFINITY } = await this.#steps.step(signal)
+        this.#failures = 0
+        this.#tries.storeIsBack()
+        await this.#breath.pause()
+        mayHaveGrown = !caughtUp
+        due.set(restMs)
+      }
+      const mostMs = Math.min(due.restMs, leaseMs)
+      if (mayHaveGrown || mostMs <= 0) continue
+      mayHaveGrown = await follower.wait(signal, { examined: () => this.#steps.position, mostMs })
+      // Nothing happens: those who look from elsewhere see how far this is.
+      if (!mayHaveGrown) await this.#steps.save()
+    }
+  }
+
+  /** Lets time pass until it may be this process's turn, and looks how far the other one is, as often as it goes on, if anybody waits for that. */
+  async #standBy(follower: Follower, restMs: number, signal: AbortSignal): Promise<void> {
+    const { environment } = this.#options
+    const end = environment.elapsed() + restMs
+    for (let mostMs = restMs; mostMs > 0 && !signal.aborted; mostMs = end - environment.elapsed()) {
+      if (this.#waiters.someoneWaits) {
+        follower.mark()
+        await this.#steps.look()
+        await follower.wait(signal, { examined: () => this.#steps.position, mostMs })
+      } else {
+        this.#asked = new AbortController()
+        await sleep(environment, mostMs, this.#asked.signal, { background: true })
+      }
+    }
+  }
+
+  /** The store failed: says so once, and waits before the next try. */
+  async #holdUp(cause: unknown, signal: AbortSignal): Promise<void> {
+    const tries = this.#failures++
+    const waitMs = backOffMs(this.#options.environment, tries + 1, retryFirstMs, retryMaxMs)
+    await this.#tries.storeAgain(tries, cause, waitMs, signal)
+  }
+
+  /** Something is newer than this program: says so once, gives the lease back, and asks for it when a newer one has gone on. */
+  async #standBack(cause: unknown, follower: Follower, signal: AbortSignal): Promise<void> {
+    const { leaseMs, store, name } = this.#options
+    const { position } = this.#steps
+    const isPreparing = this.#state === 'preparing'
+    const before = cause instanceof LeftToNewer ? cause.timer.key : position
+    if (before !== this.#stoodBack.before) this.#stoodBack = { before, times: 0 }
+    this.#state = 'outdated'
+    const stays = async () => this.#steps.position === position && (await isStillLeft(cause, store, name))
+    try {
+      do {
+        this.#tries.standBack(this.#stoodBack.times++, cause, leaseMs)
+        await this.#leader.release()
+        await this.#standBy(follower, leaseMs, signal)
+        await this.#steps.look()
+      } while (!isPreparing && !signal.aborted && (await stays()))
+    } catch (error) {
+      if (isFinal(error)) this.#fail(error)
+      else await this.#holdUp(error, signal)
+    }
+  }
+
+  /** Something that is done once; if it fails for good, everybody who waits learns it. */
+  async #orFail<Result>(work: Promise<Result>): Promise<Result> {
+    try {
+      return await work
+    } catch (error) {
+      if (isFinal(error)) this.#fail(error)
+      throw error instanceof LeftToNewer ? error.cause : error
+    }
+  }
+
+  #fail(error: MnemeError): void {
+    if (this.#failure === error) return
+    this.#waiters.fail(error)
+    this.#tries.clear()
+    if (this.alive) {
+      this.#failure = error
+      this.#state = 'failed'
+    }
+    this.#options.warn({ code: 'PROJECTION_STOPPED', message: error.message, cause: error.cause })
+  }
+}

@@ -1,0 +1,36 @@
+/** What the kernel and the projections report without failing: each has a code that docs/errors.md explains. */
+/** Something worth knowing that is no error. */
+export interface StoreWarning {
+  readonly code: 'TORN_TAIL_CUT' | 'INDEX_REBUILT' | 'LOCK_TAKEN_OVER' | 'DURABILITY_WEAKENED' | 'NOT_LISTENING'
+  readonly message: string
+}
+
+export interface KernelWarning {
+  readonly code:
+    | 'SNAPSHOT_FAILED'
+    | 'SNAPSHOT_IGNORED'
+    | 'SNAPSHOT_SKIPPED'
+    | 'AGGREGATE_NOT_LOADED'
+    | 'APPEND_REPEATED'
+    | 'AGGREGATE_RESET'
+    | 'STORE_NOT_CLOSED'
+    | 'PROJECTION_STOPPED'
+    | 'PROJECTION_DELAYED'
+    | 'PROJECTION_STOOD_BACK'
+    | 'PROJECTION_DIFFERS'
+    | 'PROJECTION_RETRIED'
+    | 'PROJECTION_SKIPPED'
+    | 'PROJECTION_PARKED'
+    | 'REACTION_RETRIED'
+    | 'REACTION_SKIPPED'
+    | 'REACTION_PARKED'
+    | 'REACTION_PASSED_OVER'
+    | 'REACTION_COMMAND_REFUSED'
+  readonly message: string
+  readonly cause?: unknown
+}
+
+export type Warning = KernelWarning | StoreWarning
+
+/** Takes warnings; must not throw. */
+export type Warn = (warning: Warning) => void

@@ -1,0 +1,220 @@
+/**
+ * One writer: the directory belongs to whoever made the lock of the highest number. A lock is a folder that appears at once with what
+ * is in it, and never for a number that exists, so of two processes that want the same number one gets it. A number is
+ * taken only when the owner of the highest one has let go or has certainly ended (also by kill -9). Letting go leaves
+ * the folder, marked; it is removed by the next owner. So numbers only rise, and somebody who was slow to look finds
+ * a higher number than his own and gives way.
+ *
+ * Doubt counts as running: a person who knows better removes the folder. An owner looks for its lock before it writes, and
+ * stops if the lock is gone.
+ */
+import { StoreError } from '../../../domain/error.ts'
+import { type Disk, writeFully } from './disk.ts'
+import { troubleOf } from './failure.ts'
+import { checkInPlace, type HeldFile, hold } from './in-place.ts'
+import { ask, type LifeSocket, listen } from './life-socket.ts'
+import { type Life, lifeOf, type ProcessIdentity, thisProcess } from './process-identity.ts'
+
+interface Owner extends ProcessIdentity {
+  /** Tells this lock from another of the same process. */
+  readonly token: string
+  /** What tells the folder of the lock from every other: it is another one in a copy of the store. */
+  readonly folder: string
+}
+
+/** A lock as it was found. */
+interface FoundLock {
+  readonly path: string
+  /** `undefined` if it cannot be understood. */
+  readonly owner: Owner | undefined
+  readonly life: Life | 'released'
+}
+
+const namePattern = /^lock-(\d{9})$/
+const pathOf = (directory: string, number: number): string => `${directory}/lock-${String(number).padStart(9, '0')}`
+const [ownerName, socketName, releasedName] = ['owner.json', 'life.socket', 'released']
+/** Tries before giving up: each lost one means that somebody else won. */
+const triesMax = 100
+/** Tries to let go: what stays locked stays so until this process ends. */
+const releaseTriesMax = 3
+
+export interface Lock {
+  /** Whose lock was taken over, if its owner had ended without letting go. */
+  readonly takenOver: { readonly owner: string; readonly token: string } | undefined
+  /** Tells this lock from every other. */
+  readonly token: string
+  /** @throws StoreError `STORE_HALTED` if it was removed or replaced */
+  check(): Promise<void>
+  release(): Promise<void>
+}
+
+/** @throws StoreError `STORE_LOCKED`, `STORE_READ_ONLY`, `STORE_FULL`, `STORE_UNAVAILABLE` */
+export async function lock(disk: Disk, directory: string): Promise<Lock> {
+  try {
+    for (let tries = 0; tries < triesMax; tries++) {
+      const taken = await tryLock(disk, directory)
+      if (taken !== undefined) return taken
+    }
+  } catch (cause) {
+    throw troubleOf(directory, 'locking it', cause)
+  }
+  throw new StoreError('STORE_LOCKED', { store: directory, owner: 'others who keep taking it' })
+}
+
+/** `undefined` if somebody else was faster. */
+async function tryLock(disk: Disk, directory: string): Promise<Lock | undefined> {
+  const numbers = await lockNumbers(disk, directory)
+  const highest = numbers.at(-1)
+  const before = highest === undefined ? undefined : await findLock(disk, directory, pathOf(directory, highest))
+  if (before !== undefined) checkFree(directory, before)
+  const own = (highest ?? 0) + 1
+  const held = await claim(disk, pathOf(directory, own))
+  if (held === undefined) return undefined
+  try {
+    if (!(await isHighest(disk, directory, own))) {
+      await letGo(held)
+      await disk.removeTree(held.path)
+      return undefined
+    }
+    for (const number of numbers) await disk.removeTree(pathOf(directory, number))
+  } catch (error) {
+    await release(disk, held).catch(() => undefined)
+    throw error
+  }
+  const dead = before?.life === 'ended' ? before.owner : undefined
+  return {
+    takenOver: dead && { owner: nameOf(dead), token: dead.token },
+    token: held.token,
+    check: () => checkInPlace(disk, directory, held.file),
+    release: () => release(disk, held),
+  }
+}
+
+/** @throws StoreError `STORE_LOCKED` */
+function checkFree(store: string, { path, owner, life }: FoundLock): void {
+  if (life === 'released' || life === 'ended') return
+  const name = owner === undefined ? 'an owner that cannot be read' : nameOf(owner)
+  if (life === 'running') throw new StoreError('STORE_LOCKED', { store, owner: name })
+  throw new StoreError('STORE_LOCKED', { store, owner: name, doubt: path })
+}
+
+async function lockNumbers(disk: Disk, directory: string): Promise<readonly number[]> {
+  const numbers = (await disk.list(directory)).flatMap((name) => {
+    const digits = namePattern.exec(name)?.[1]
+    return digits === undefined ? [] : [Number(digits)]
+  })
+  return numbers.sort((a, b) => a - b)
+}
+
+/** A listing may miss what is renamed or made while it is taken, so it is believed when it says the same twice. */
+async function isHighest(disk: Disk, directory: string, own: number): Promise<boolean> {
+  const once = await lockNumbers(disk, directory)
+  const again = await lockNumbers(disk, directory)
+  return once.at(-1) === own && again.at(-1) === own
+}
+
+/**
+ * A lock and its owner's life. That of a copy binds nobody: what it says is of the store that was copied. `undefined` for one that a
+ * power failure left without its content: nobody runs who made it.
+ */
+async function findLock(disk: Disk, directory: string, path: string): Promise<FoundLock | undefined> {
+  const text = (await disk.readText(`${path}/${ownerName}`)) ?? ''
+  if (/^\0*$/.test(text)) return undefined
+  const owner = parsed(text)
+  if ((await disk.kindOf(`${path}/${releasedName}`)) !== 'none') return { path, owner, life: 'released' }
+  if (owner === undefined) return { path, owner, life: 'unknown' }
+  const isLocal = () => disk.isLocal(directory)
+  const isCopy = (await isLocal()) && owner.folder !== (await disk.identityOf(path))
+  if (isCopy) return { path, owner, life: 'released' }
+  const askSocket = () => ask(`${path}/${socketName}`)
+  return { path, owner, life: await lifeOf(owner, { isLocal, askSocket }) }
+}
+
+function parsed(text: string): Owner | undefined {
+  try {
+    const found = JSON.parse(text) as Partial<Owner> | null
+    const isOwner =
+      Number.isSafeInteger(found?.pid) &&
+      typeof found?.host === 'string' &&
+      typeof found.token === 'string' &&
+      typeof found.folder === 'string'
+    return isOwner ? (found as Owner) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+interface Made {
+  readonly path: string
+  readonly token: string
+  readonly socket: LifeSocket | undefined
+}
+
+interface Held extends Made {
+  /** Kept open, so that no other file can be taken for it. */
+  readonly file: HeldFile
+}
+
+/** Makes a lock, whole, with its socket open; `undefined` if the number is taken. */
+async function claim(disk: Disk, path: string): Promise<Held | undefined> {
+  const token = crypto.randomUUID()
+  const made = `${path}.${token}.new`
+  let socket: LifeSocket | undefined
+  try {
+    await disk.makeTree(made)
+    const folder = (await disk.identityOf(made)) ?? ''
+    const file = await disk.open(`${made}/${ownerName}`, 'create')
+    try {
+      await writeFully(file, Buffer.from(`${JSON.stringify({ ...thisProcess(), token, folder } satisfies Owner)}\n`), 0)
+    } finally {
+      await file.close()
+    }
+    socket = await listen(`${made}/${socketName}`)
+    const isOwn = await disk.renameNew(made, path)
+    // A server of files may have renamed it, and have said twice that it did.
+    if (isOwn || (await tokenOf(disk, path)) === token) {
+      const name = `${path}/${ownerName}`
+      return { path, token, socket, file: await hold(name, await disk.open(name, 'read')) }
+    }
+    await disk.removeTree(made)
+    await socket?.close()
+    return undefined
+  } catch (error) {
+    // It may have been made all the same.
+    await release(disk, { path, token, socket }).catch(() => undefined)
+    await disk.removeTree(made).catch(() => undefined)
+    throw error
+  }
+}
+
+/** Marks a lock as free, if it is still there. */
+async function release(disk: Disk, held: Made | Held): Promise<void> {
+  const { path, token } = held
+  try {
+    for (let tries = 1; ; tries++) {
+      try {
+        if ((await tokenOf(disk, path)) !== token) return
+        const mark = await disk.open(`${path}/${releasedName}`, 'create')
+        await mark.close()
+        // It is of no use any more, and many programs cannot copy it.
+        return await disk.remove(`${path}/${socketName}`)
+      } catch (error) {
+        if (tries === releaseTriesMax) throw error
+      }
+    }
+  } finally {
+    await letGo(held)
+  }
+}
+
+async function letGo(held: Made | Held): Promise<void> {
+  await held.socket?.close()
+  if ('file' in held) await held.file.file.close().catch(() => undefined)
+}
+
+async function tokenOf(disk: Disk, path: string): Promise<string | undefined> {
+  return parsed((await disk.readText(`${path}/${ownerName}`)) ?? '')?.token
+}
+
+const nameMax = 200
+const nameOf = ({ pid, host }: ProcessIdentity): string => `process ${pid} on ${host.slice(0, nameMax)}`

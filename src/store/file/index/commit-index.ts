@@ -1,0 +1,196 @@
+/**
+ * Where each durable commit lies in the log: typed columns, one row a commit, about 64 bytes. A commit knows the one before
+ * it in its stream and one far before it (a skip pointer), so any sequence of a stream is found in a logarithm of steps.
+ * Commit ids are kept as two hashes; a candidate is compared with its line in the log, so a match is exact. The checksum of
+ * each line is kept too: a line that is whole but is not the one that was written there does not pass for it.
+ *
+ * Some columns follow from others (`previous`, `far`, `depth`, `sequence`) and are worked out again when it is loaded.
+ */
+import type { StreamEnd } from '../../store.ts'
+import type { Breather } from '../database/breather.ts'
+import { Column } from './column.ts'
+import { HashTable, hashOf } from './hash-table.ts'
+import { StreamTable } from './stream-table.ts'
+
+/** A commit as it enters the index. */
+export interface IndexEntry {
+  readonly stream: number
+  /** The bytes of its line. */
+  readonly length: number
+  readonly events: number
+  readonly commitId: string
+  /** Of its line. */
+  readonly checksum: number
+}
+
+export class CommitIndex {
+  /** Makes hashes differ from store to store, so that nobody can choose ids that collide. */
+  readonly seed: number
+  readonly streams: StreamTable
+  /** The first position of each commit, and the byte of the whole log where its line starts. Both rise. */
+  readonly position: Column = new Column('float64')
+  readonly offset: Column = new Column('float64')
+  readonly stream: Column = new Column('uint32')
+  readonly hash: Column = new Column('uint32')
+  readonly check: Column = new Column('uint32')
+  readonly checksum: Column = new Column('uint32')
+  /** Commits plus 1; 0 is none. `far` of a stream's first commit is itself. */
+  readonly #previous: Column = new Column('uint32')
+  readonly #far: Column = new Column('uint32')
+  readonly #depth: Column = new Column('uint32')
+  readonly #sequence: Column = new Column('float64')
+  /** By stream: its last commit plus 1; 0 if it has none. */
+  readonly #last: Column = new Column('uint32')
+  readonly #table: HashTable = new HashTable((commit) => this.hash.get(commit))
+  #head = 0
+  #end = 0
+
+  constructor(seed: number) {
+    this.seed = seed
+    this.streams = new StreamTable(seed)
+  }
+
+  /** How many commits there are. */
+  get count(): number {
+    return this.stream.length
+  }
+
+  /** The last position; 0 if there is none. */
+  get head(): number {
+    return this.#head
+  }
+
+  /** The length of the log in bytes, as far as it is indexed. */
+  get end(): number {
+    return this.#end
+  }
+
+  add({ stream, length, events, commitId, checksum }: IndexEntry): void {
+    const commit = this.count
+    this.position.push(this.#head + 1)
+    this.offset.push(this.#end)
+    this.stream.push(stream)
+    const hash = this.#hash(stream, commitId)
+    this.hash.push(hash)
+    this.check.push(this.#check(commitId))
+    this.checksum.push(checksum)
+    const sequence = this.lastSequence(stream) + 1
+    this.#head += events
+    this.#end += length
+    this.#link(commit, stream, sequence)
+    this.#table.add(hash, commit)
+  }
+
+  /** After the columns were read from disk. */
+  async restore(head: number, end: number, breather: Breather): Promise<void> {
+    const count = this.count
+    this.#head = head
+    this.#end = end
+    this.#table.reserve(count)
+    for (let commit = 0; commit < count; commit++) {
+      const stream = this.stream.get(commit)
+      const last = this.lastCommit(stream)
+      this.#link(commit, stream, last === -1 ? 1 : this.sequence(last) + this.events(last))
+      this.#table.add(this.hash.get(commit), commit)
+      if (commit % 4096 === 0 && breather.isDue) await breather.rest()
+    }
+  }
+
+  sequence(commit: number): number {
+    return this.#sequence.get(commit)
+  }
+
+  /** How many events a commit has. */
+  events(commit: number): number {
+    const next = commit + 1 < this.count ? this.position.get(commit + 1) : this.#head + 1
+    return next - this.position.get(commit)
+  }
+
+  /** The byte behind a commit's line. */
+  lineEnd(commit: number): number {
+    return commit + 1 < this.count ? this.offset.get(commit + 1) : this.#end
+  }
+
+  /** A stream's last commit; -1 if it has none. */
+  lastCommit(stream: number): number {
+    return stream < this.#last.length ? this.#last.get(stream) - 1 : -1
+  }
+
+  lastSequence(stream: number): number {
+    const last = this.lastCommit(stream)
+    return last === -1 ? 0 : this.sequence(last) + this.events(last) - 1
+  }
+
+  /** The commit before one in its stream; -1 if there is none. */
+  previous(commit: number): number {
+    return this.#previous.get(commit) - 1
+  }
+
+  /** The commit that holds a sequence (from 1 to the stream's last) of a stream. */
+  commitOf(stream: number, sequence: number): number {
+    let commit = this.lastCommit(stream)
+    while (this.sequence(commit) > sequence) {
+      const far = this.#far.get(commit) - 1
+      commit = this.sequence(far) > sequence ? far : this.previous(commit)
+    }
+    return commit
+  }
+
+  /** The commit that holds a position (from 1 to the head). */
+  commitAt(position: number): number {
+    return this.position.lastAtMost(position, this.count)
+  }
+
+  /** Of the commit that holds a position; 0 if there is no such position. */
+  checksumAt(position: number): number {
+    return position < 1 || position > this.#head ? 0 : this.checksum.get(this.commitAt(position))
+  }
+
+  /** Where a stream ends; `stream` is -1 for one that is not known. */
+  endOf(stream: number): StreamEnd {
+    const last = stream === -1 ? -1 : this.lastCommit(stream)
+    if (last === -1) return noEnd
+    return { sequence: this.sequence(last) + this.events(last) - 1, checksum: this.checksum.get(last) }
+  }
+
+  /** Commits of a stream that may have an id: nearly always none or the one. */
+  candidates(stream: number, commitId: string): readonly number[] {
+    const hash = this.#hash(stream, commitId)
+    let found = none
+    this.#table.seek(hash)
+    for (let commit = this.#table.next(); commit !== -1; commit = this.#table.next()) {
+      if (this.hash.get(commit) !== hash || this.stream.get(commit) !== stream) continue
+      if (this.check.get(commit) === this.#check(commitId)) found = [...found, commit]
+    }
+    return found
+  }
+
+  #link(commit: number, stream: number, sequence: number): void {
+    this.#sequence.push(sequence)
+    const previous = this.lastCommit(stream)
+    this.#previous.push(previous + 1)
+    this.#depth.push(previous === -1 ? 0 : this.#depth.get(previous) + 1)
+    this.#far.push((previous === -1 ? commit : this.#farBehind(previous)) + 1)
+    if (stream >= this.#last.length) this.#last.extend(stream + 1)
+    this.#last.set(stream, commit + 1)
+  }
+
+  /** Skew-binary jumps: two equal ones in a row become one of double length. */
+  #farBehind(previous: number): number {
+    const far = this.#far.get(previous) - 1
+    const farther = this.#far.get(far) - 1
+    const depth = this.#depth
+    return depth.get(previous) - depth.get(far) === depth.get(far) - depth.get(farther) ? farther : previous
+  }
+
+  #hash(stream: number, commitId: string): number {
+    return hashOf(this.seed + Math.imul(stream, 0x9e3779b1), commitId)
+  }
+
+  #check(commitId: string): number {
+    return hashOf(~this.seed, commitId)
+  }
+}
+
+const noEnd: StreamEnd = Object.freeze({ sequence: 0, checksum: 0 })
+const none: readonly number[] = Object.freeze([])

@@ -1,0 +1,151 @@
+/**
+ * The index on disk: a line of JSON, the columns as they lie in memory, and a CRC-32 over it all. It is written aside and
+ * renamed, and covers only what is durable in the log. It is a convenience: if anything about it is odd, it is not used,
+ * and the log is read instead. The log decides; see `recovery.ts` for what of the log is checked against it.
+ */
+import { crc32 } from 'node:zlib'
+import type { Breather } from '../database/breather.ts'
+import { type Disk, type DiskFile, readFully, replaceFile, writeFully } from '../database/disk.ts'
+import type { Column } from './column.ts'
+import { CommitIndex } from './commit-index.ts'
+
+export const indexName = 'index.bin'
+const kind = 'mneme file index'
+const version = 2
+const headerBytesMax = 64 * 1024 * 1024
+/** Tells a machine with the other order of bytes, whose columns would mean something else. */
+const byteOrder = new Uint8Array(new Uint32Array([0x01020304]).buffer)[0]!
+
+/** A segment as it was when the index was written. */
+export interface IndexedSegment {
+  readonly name: string
+  readonly length: number
+  /** When it was last written; another time says that somebody else did. */
+  readonly modifiedAt: number
+}
+
+interface Header {
+  readonly kind: string
+  readonly version: number
+  readonly byteOrder: number
+  /** The id of the log that it is of. */
+  readonly log: string
+  readonly seed: number
+  readonly commits: number
+  readonly streams: number
+  readonly characters: number
+  readonly head: number
+  readonly end: number
+  readonly aggregates: readonly string[]
+  readonly segments: readonly IndexedSegment[]
+}
+
+export interface LoadedIndex {
+  readonly index: CommitIndex
+  readonly segments: readonly IndexedSegment[]
+}
+
+/** The columns that are kept, with their lengths; the others follow from them. */
+function columnsOf(index: CommitIndex, header: Header): readonly (readonly [Column, number])[] {
+  const { position, offset, stream, hash, check, checksum, streams } = index
+  const ofCommits = [position, offset, stream, hash, check, checksum].map((column) => [column, header.commits] as const)
+  const ofStreams = [streams.aggregate, streams.hash, streams.idStart].map(
+    (column) => [column, header.streams] as const,
+  )
+  return [...ofCommits, ...ofStreams, [streams.characters, header.characters]]
+}
+
+/** What an index is at this moment: it may grow on while this is written. */
+export function freeze(index: CommitIndex, log: string, segments: readonly IndexedSegment[]): Header {
+  const { seed, count: commits, head, end, streams } = index
+  const names = { characters: streams.characters.length, aggregates: [...streams.aggregates] }
+  return { kind, version, byteOrder, log, seed, commits, streams: streams.count, ...names, head, end, segments }
+}
+
+/** Writes an index as it was when its header was made. */
+export async function saveIndex(disk: Disk, directory: string, index: CommitIndex, header: Header): Promise<void> {
+  await replaceFile(disk, directory, indexName, async (file) => {
+    let position = 0
+    let checksum = 0
+    const put = async (bytes: Uint8Array) => {
+      await writeFully(file, bytes, position)
+      position += bytes.length
+      checksum = crc32(bytes, checksum)
+    }
+    await put(Buffer.from(`${JSON.stringify(header)}\n`))
+    for (const [column, length] of columnsOf(index, header))
+      for (const bytes of column.bytesOf(length)) await put(bytes)
+    const trailer = Buffer.alloc(4)
+    trailer.writeUInt32LE(checksum)
+    await put(trailer)
+  })
+}
+
+/** The saved index of a log; `undefined` if there is none that can be understood. */
+export async function loadIndex(
+  disk: Disk,
+  directory: string,
+  log: string,
+  breather: Breather,
+): Promise<LoadedIndex | undefined> {
+  let file: DiskFile
+  try {
+    file = await disk.open(`${directory}/${indexName}`, 'read')
+  } catch (error) {
+    if ((error as { readonly code?: unknown }).code === 'ENOENT') return undefined
+    throw error
+  }
+  try {
+    return await readIndex(file, log, breather)
+  } finally {
+    await file.close()
+  }
+}
+
+async function readIndex(file: DiskFile, log: string, breather: Breather): Promise<LoadedIndex | undefined> {
+  const line = await readHeader(file)
+  const header = line && parseHeader(line)
+  if (header === undefined || header.log !== log) return undefined
+  const index = new CommitIndex(header.seed)
+  const columns = columnsOf(index, header)
+  let position = line!.length
+  let checksum = crc32(line!)
+  const { length } = await file.status()
+  if (length !== position + columns.reduce((sum, [column, count]) => sum + count * column.bytesEach, 0) + 4)
+    return undefined
+  for (const [column, count] of columns) {
+    column.extend(count)
+    for (const bytes of column.bytesOf(count)) {
+      if ((await readFully(file, bytes, position)) < bytes.length) return undefined
+      position += bytes.length
+      checksum = crc32(bytes, checksum)
+    }
+  }
+  const trailer = Buffer.alloc(4)
+  if ((await readFully(file, trailer, position)) < 4 || trailer.readUInt32LE() !== checksum) return undefined
+  await index.streams.restore(header.aggregates, breather)
+  await index.restore(header.head, header.end, breather)
+  return { index, segments: header.segments }
+}
+
+async function readHeader(file: DiskFile): Promise<Buffer | undefined> {
+  for (let length = 64 * 1024; length <= headerBytesMax; length *= 4) {
+    const bytes = Buffer.allocUnsafe(length)
+    const count = await readFully(file, bytes, 0)
+    const end = bytes.subarray(0, count).indexOf(10)
+    if (end !== -1) return bytes.subarray(0, end + 1)
+    if (count < length) return undefined
+  }
+  return undefined
+}
+
+function parseHeader(line: Buffer): Header | undefined {
+  try {
+    const header = JSON.parse(line.toString('utf8')) as Header
+    const counts = [header.seed, header.commits, header.streams, header.characters, header.head, header.end]
+    const known = header.kind === kind && header.version === version && header.byteOrder === byteOrder
+    return known && counts.every((count) => Number.isSafeInteger(count) && count >= 0) ? header : undefined
+  } catch {
+    return undefined
+  }
+}

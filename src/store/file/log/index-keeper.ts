@@ -1,0 +1,85 @@
+/**
+ * Saves the index when the log has grown well over the saved one, and at closing. It runs beside the work. A failure harms
+ * nothing: the next opening reads more of the log.
+ */
+
+import type { Disk } from '../database/disk.ts'
+import type { CommitIndex } from '../index/commit-index.ts'
+import { freeze, type IndexedSegment, saveIndex } from '../index/index-file.ts'
+import type { Segment, Segments } from './segments.ts'
+
+/** Commits that are read again from the log within a second or two, so saving more often is not worth it. */
+const commitsUnsavedMin = 200_000
+
+export class IndexKeeper {
+  readonly #disk: Disk
+  readonly #directory: string
+  readonly #index: CommitIndex
+  readonly #segments: Segments
+  readonly #log: string
+  #commitsSaved: number
+  #saving: Promise<void> | undefined
+
+  /** @param commitsSaved how many commits the saved index covers */
+  constructor(
+    place: {
+      readonly disk: Disk
+      readonly directory: string
+      readonly index: CommitIndex
+      readonly segments: Segments
+      readonly log: string
+    },
+    commitsSaved: number,
+  ) {
+    this.#disk = place.disk
+    this.#directory = place.directory
+    this.#index = place.index
+    this.#segments = place.segments
+    this.#log = place.log
+    this.#commitsSaved = commitsSaved
+  }
+
+  /** To be called when the index has grown. */
+  grown(): void {
+    const unsaved = this.#index.count - this.#commitsSaved
+    // In proportion to the whole, so that all the saving together is a share of the log and not its square.
+    if (this.#saving !== undefined || unsaved < Math.max(commitsUnsavedMin, this.#commitsSaved / 2)) return
+    this.#saving = this.#save().finally(() => {
+      this.#saving = undefined
+    })
+  }
+
+  async close(): Promise<void> {
+    await this.#saving
+    if (this.#index.count !== this.#commitsSaved) await this.#save()
+  }
+
+  async #save(): Promise<void> {
+    if (!(await this.#segments.mayWrite())) return
+    try {
+      // What the index covers must not be lost behind its back.
+      const { count } = this.#index
+      const segments = this.#segments.list.filter(({ length }) => length > 0).map((segment) => ({ ...segment }))
+      const header = freeze(this.#index, this.#log, [])
+      await this.#segments.sync()
+      await saveIndex(this.#disk, this.#directory, this.#index, { ...header, segments: await this.#statuses(segments) })
+      this.#commitsSaved = count
+    } catch {
+      // Tried again when the index has grown on, and at closing.
+    }
+  }
+
+  async #statuses(segments: readonly Segment[]): Promise<readonly IndexedSegment[]> {
+    const found: IndexedSegment[] = []
+    for (const { name, length } of segments) {
+      const file = await this.#disk.open(`${this.#directory}/${name}`, 'read')
+      try {
+        const { modifiedAt } = await file.status()
+        found.push({ name, length, modifiedAt })
+      } finally {
+        await file.close()
+      }
+    }
+    return found
+  }
+}

@@ -1,0 +1,269 @@
+/**
+ * Deciding which commits of a batch are stored, writing those, and only then making them known to the index: so no reader
+ * sees what a power failure could take away. Batches come one at a time. What the batch itself changes is kept aside
+ * until it is durable, and forgotten if it is not.
+ */
+import { MnemeError } from '../../../domain/error.ts'
+import type { StreamId } from '../../../domain/stream.ts'
+import type { Commit } from '../../commit.ts'
+import { isMet } from '../../expected.ts'
+import type { Reservations } from '../../reservations.ts'
+import type { AppendResult, Receipt } from '../../store.ts'
+import { Breather } from '../database/breather.ts'
+import { notStored } from '../database/failure.ts'
+import type { CommitIndex, IndexEntry } from '../index/commit-index.ts'
+import { LineBuffer } from './lines.ts'
+import type { LogReader } from './log-reader.ts'
+import { encodeEvents, encodeRecord } from './record.ts'
+import type { Segments } from './segments.ts'
+
+/** Commits between two looks at the clock, unless one is larger than so many characters. */
+const commitsAtOnce = 64
+const sizeAtOnceMax = 64 * 1024
+
+type Stored = Extract<AppendResult, { readonly status: 'stored' }>
+
+/** A stream as the batch has left it so far. */
+class Tentative {
+  sequence: number
+  /** Whether a commit to it was not stored by this batch. */
+  broken: boolean
+  /** What the batch stores in it: most often one commit, so the map waits for the second. */
+  #firstId: string | undefined
+  #first: Stored | undefined
+  #byId: Map<string, Stored> | undefined
+
+  constructor(sequence: number, broken: boolean) {
+    this.sequence = sequence
+    this.broken = broken
+  }
+
+  add(id: string, stored: Stored): void {
+    this.sequence = stored.sequence
+    if (this.#first === undefined) {
+      this.#firstId = id
+      this.#first = stored
+    } else {
+      this.#byId ??= new Map()
+      this.#byId.set(id, stored)
+    }
+  }
+
+  find(id: string): Receipt | undefined {
+    return id === this.#firstId ? this.#first : this.#byId?.get(id)
+  }
+}
+
+class Batch {
+  readonly firstPosition: number
+  head: number
+  readonly entries: IndexEntry[] = []
+  readonly results: AppendResult[] = []
+  readonly streams = new Map<number, Tentative>()
+  /** Streams without a number that a commit of the batch expected to be otherwise. Ids hold no null character. */
+  readonly brokenUnknown = new Set<string>()
+
+  /** Those that are broken for the group under way. */
+  #broken: Tentative[] = []
+
+  constructor(head: number) {
+    this.head = head
+    this.firstPosition = head + 1
+  }
+
+  /** From now on, whoever of this caller expects an exact sequence of the stream was decided on what is not there. */
+  breakStream(stream: number, tentative: Tentative | undefined, sequence: number): void {
+    if (tentative === undefined) {
+      this.open(stream, sequence, true)
+    } else {
+      tentative.broken = true
+      this.#broken.push(tentative)
+    }
+  }
+
+  /** Keeps from now on what the batch makes of a stream. */
+  open(stream: number, sequence: number, broken: boolean): Tentative {
+    const opened = new Tentative(sequence, broken)
+    this.streams.set(stream, opened)
+    if (broken) this.#broken.push(opened)
+    return opened
+  }
+
+  breakUnknown(commit: Commit): void {
+    this.brokenUnknown.add(keyOf(commit))
+  }
+
+  /** The next caller's commits were not decided on this one's. */
+  startGroup(): void {
+    if (this.brokenUnknown.size > 0) this.brokenUnknown.clear()
+    if (this.#broken.length === 0) return
+    for (const tentative of this.#broken) tentative.broken = false
+    this.#broken = []
+  }
+}
+
+/** What a commit meets. */
+interface Standing {
+  /** The stream's number; -1 if it has none yet. */
+  readonly known: number
+  readonly tentative: Tentative | undefined
+  /** The commit with its id, if there is one. */
+  readonly earlier: Receipt | undefined
+  /** Whether the stream is reserved for another writer. */
+  readonly reserved: boolean
+  /** Its events, encoded, if they are so many that this took a while. */
+  readonly listed: string | undefined
+}
+
+/** Where a commit is to be, and its events, if they are encoded. */
+interface Accepted {
+  readonly stream: number
+  /** The stream's last sequence before it. */
+  readonly sequence: number
+  readonly listed: string | undefined
+}
+
+type IsReserved = (stream: StreamId) => boolean
+
+export interface LogWriterParts {
+  readonly store: string
+  readonly index: CommitIndex
+  readonly segments: Segments
+  readonly reader: LogReader
+  readonly reservations: Reservations
+  readonly now: () => number
+}
+
+export class LogWriter {
+  readonly #store: string
+  readonly #index: CommitIndex
+  readonly #segments: Segments
+  readonly #reader: LogReader
+  readonly #reservations: Reservations
+  readonly #now: () => number
+  readonly #lines = new LineBuffer()
+
+  constructor({ store, index, segments, reader, reservations, now }: LogWriterParts) {
+    this.#store = store
+    this.#index = index
+    this.#segments = segments
+    this.#reader = reader
+    this.#reservations = reservations
+    this.#now = now
+  }
+
+  /**
+   * Stores the commits of several callers as one batch. The next may come when this one is done, well or not.
+   *
+   * @param writers who appends each group
+   */
+  async write(
+    groups: readonly (readonly Commit[])[],
+    writers: readonly (string | undefined)[],
+  ): Promise<readonly AppendResult[]> {
+    const batch = new Batch(this.#index.head)
+    const breather = new Breather()
+    this.#lines.clear()
+    try {
+      for (const [i, commits] of groups.entries()) {
+        await this.#decideGroup(commits, batch, breather, this.#isReserved(writers[i]))
+        batch.startGroup()
+      }
+    } catch (cause) {
+      throw cause instanceof MnemeError ? notStored(this.#store, 'looking for earlier commits', cause) : cause
+    }
+    if (batch.entries.length > 0) await this.#segments.append(this.#lines.bytes, batch.firstPosition)
+    let added = 0
+    for (const entry of batch.entries) {
+      this.#index.add(entry)
+      if (++added % commitsAtOnce === 0 && breather.isDue) await breather.rest()
+    }
+    if (!this.#reservations.isEmpty) this.#endReservations(groups, writers, batch.results)
+    return batch.results
+  }
+
+  /** Decides one caller's commits, in order. */
+  async #decideGroup(
+    commits: readonly Commit[],
+    batch: Batch,
+    breather: Breather,
+    isReserved: IsReserved | undefined,
+  ): Promise<void> {
+    for (const commit of commits) {
+      const isLarge = commit.size > sizeAtOnceMax
+      if ((isLarge || batch.results.length % commitsAtOnce === 0) && breather.isDue) await breather.rest()
+      const listed = isLarge ? await encodeEvents(commit.events, breather) : undefined
+      const known = this.#index.streams.find(commit.stream)
+      const tentative = known === -1 ? undefined : batch.streams.get(known)
+      const earlier = tentative?.find(commit.id) ?? this.#storedEarlier(commit, known)
+      // An await for each of a thousand commits costs more than all the rest.
+      const receipt = earlier instanceof Promise ? await earlier : earlier
+      const reserved = isReserved?.(commit.stream) === true
+      batch.results.push(this.#decide(commit, { known, tentative, earlier: receipt, reserved, listed }, batch))
+    }
+  }
+
+  #isReserved(writer: string | undefined): IsReserved | undefined {
+    return this.#reservations.isEmpty ? undefined : this.#reservations.begin(writer, this.#now())
+  }
+
+  #endReservations(
+    groups: readonly (readonly Commit[])[],
+    writers: readonly (string | undefined)[],
+    results: readonly AppendResult[],
+  ): void {
+    let next = 0
+    for (const [i, commits] of groups.entries()) {
+      const first = next
+      next += commits.length
+      this.#reservations.end(
+        writers[i],
+        commits.filter((_, n) => results[first + n]!.status === 'stored'),
+      )
+    }
+  }
+
+  #storedEarlier({ id }: Commit, stream: number): Promise<Receipt | undefined> | undefined {
+    const isNew = stream === -1 || this.#index.candidates(stream, id).length === 0
+    return isNew ? undefined : this.#reader.findCommitOf(stream, id)
+  }
+
+  #decide(commit: Commit, standing: Standing, batch: Batch): AppendResult {
+    const { known, tentative, earlier, reserved } = standing
+    const sequence = tentative?.sequence ?? (known === -1 ? 0 : this.#index.lastSequence(known))
+    if (earlier !== undefined) {
+      batch.breakStream(known, tentative, sequence)
+      return { ...earlier, status: 'duplicate' }
+    }
+    const wasBroken = batch.brokenUnknown.size > 0 && batch.brokenUnknown.has(keyOf(commit))
+    const broken = wasBroken || tentative?.broken === true
+    if (reserved || !isMet(commit.expected, sequence, broken)) {
+      if (known === -1) batch.breakUnknown(commit)
+      else batch.breakStream(known, tentative, sequence)
+      return reserved ? { status: 'conflict', sequence, reserved } : { status: 'conflict', sequence }
+    }
+    const stream = known === -1 ? this.#index.streams.findOrAdd(commit.stream) : known
+    const stored = this.#accept(commit, batch, { stream, sequence, listed: standing.listed })
+    const left = tentative ?? batch.open(stream, sequence, broken)
+    left.add(commit.id, stored)
+    return stored
+  }
+
+  #accept(commit: Commit, batch: Batch, { stream, sequence, listed }: Accepted): Stored {
+    const count = commit.events.length
+    const place = { position: batch.head + 1, batch: batch.firstPosition, sequence: sequence + 1 }
+    const json = encodeRecord(commit, place, listed)
+    const length = this.#lines.add(json)
+    const { checksum } = this.#lines
+    batch.entries.push({ stream, length, events: count, commitId: commit.id, checksum })
+    batch.head += count
+    const { command } = commit
+    const last = sequence + count
+    const position = batch.head
+    return command === undefined
+      ? { status: 'stored', sequence: last, position, count, checksum }
+      : { status: 'stored', sequence: last, position, count, checksum, command }
+  }
+}
+
+const keyOf = ({ stream }: Commit): string => `${stream.aggregate}\0${stream.id}`

@@ -1,0 +1,155 @@
+/**
+ * Reading the part of the log that is not indexed, line by line, when a store is opened. An unfinished end is cut: lines of the
+ * last segment that are not whole, with nothing whole behind them. It was never acknowledged, since only one batch is
+ * under way at a time. Any other damage is refused and nothing is changed: a bad line with whole ones behind it, a step in positions
+ * or sequences, whatever the saved index proves durable, and a last line that is complete and does not fit its checksum. A killed process
+ * and a power failure leave lines without an end, or null bytes.
+ *
+ * One hole is no damage: after a power failure a disk may hold later blocks of the last batch and not the earlier ones,
+ * which then read as null bytes. A line that holds some, with nothing behind it but lines of its own batch, is such an end. Where
+ * the log was not synced (`mayLoseOnPowerFailure`) many batches may have such holes, and all from the first on is cut.
+ */
+import type { Breather } from '../database/breather.ts'
+import type { Disk, DiskFile } from '../database/disk.ts'
+import { corrupt } from '../database/failure.ts'
+import type { CommitIndex } from '../index/commit-index.ts'
+import { checksumOf, parseLine, visitLines } from './lines.ts'
+import { type CommitRecord, isRecord, isWhole } from './record.ts'
+import type { Segment } from './segments.ts'
+
+/** What is known of the log before it is read, in bytes of the whole log. */
+export interface ScanBounds {
+  /** Up to here everything was durable. */
+  readonly proven: number
+  /** From here on nothing was synced. */
+  readonly unsyncedFrom: number
+}
+
+interface Damage {
+  /** In its segment. */
+  readonly offset: number
+  readonly reason: string
+  readonly where: string
+  /** Whether the line has its end. */
+  readonly isComplete: boolean
+  readonly hasHole: boolean
+  /** Whole commits behind it. */
+  wholeBehind: number
+}
+
+export class Scan {
+  readonly #directory: string
+  readonly #index: CommitIndex
+  readonly #bounds: ScanBounds
+  readonly #breather: Breather
+
+  constructor(directory: string, index: CommitIndex, bounds: ScanBounds, breather: Breather) {
+    this.#directory = directory
+    this.#index = index
+    this.#bounds = bounds
+    this.#breather = breather
+  }
+
+  /** Reads what of a segment is not indexed; cuts its end if that is unfinished, and then says so. */
+  async segment(disk: Disk, segment: Segment, isLast: boolean): Promise<string | undefined> {
+    const { name, firstPosition, base, length } = segment
+    const path = `${this.#directory}/${name}`
+    const from = Math.max(this.#index.end - base, 0)
+    if (from === 0 && firstPosition !== this.#index.head + 1) {
+      const reason = `it starts at position ${firstPosition}, and the log before it ends at ${this.#index.head}: a segment is missing`
+      throw corrupt(this.#directory, path, reason)
+    }
+    const file = await disk.open(path, 'read')
+    let damage: Damage | undefined
+    try {
+      damage = await this.#lines(file, path, { from, to: length }, base, isLast)
+    } finally {
+      await file.close()
+    }
+    if (damage === undefined) return undefined
+    this.#checkUnfinished(damage, base, isLast)
+    await cut(disk, path, damage.offset)
+    segment.length = damage.offset
+    const lost = damage.wholeBehind === 0 ? '' : `, and ${damage.wholeBehind} whole commits among them`
+    const bytes = `${length - damage.offset} bytes were cut${lost}`
+    return `${damage.where}: ${damage.reason}. It was the unfinished end of the log, and ${bytes}`
+  }
+
+  async #lines(
+    file: DiskFile,
+    path: string,
+    range: { readonly from: number; readonly to: number },
+    base: number,
+    isLast: boolean,
+  ): Promise<Damage | undefined> {
+    let damage: Damage | undefined
+    let number = this.#index.count - (this.#index.offset.lastAtMost(base - 1, this.#index.count) + 1)
+    const visit = (line: Buffer, offset: number): void => {
+      number++
+      const record = parseLine(line)
+      const where = `${path}, line ${number} (byte ${offset})`
+      if (damage === undefined && isRecord(record)) this.#add(record, line, where)
+      else if (damage === undefined) damage = damageOf(line, offset, where)
+      else if (record !== undefined) this.#addBehind(damage, record, base, isLast)
+    }
+    await visitLines(file, range, visit, this.#breather)
+    return damage
+  }
+
+  #add(record: CommitRecord, line: Buffer, where: string): void {
+    const index = this.#index
+    if (!isWhole(record)) throw corrupt(this.#directory, where, 'the line fits its checksum, and is no commit')
+    if (record.position !== index.head + 1) {
+      throw corrupt(this.#directory, where, `it has position ${record.position}, and ${index.head + 1} is next`)
+    }
+    const stream = index.streams.findOrAdd(record)
+    const next = index.lastSequence(stream) + 1
+    if (record.sequence !== next) {
+      throw corrupt(this.#directory, where, `it has sequence ${record.sequence}, and ${next} is next in its stream`)
+    }
+    const { events, commit: commitId } = record
+    index.add({ stream, length: line.length, events: events.length, commitId, checksum: checksumOf(line) })
+  }
+
+  /** A whole line behind a damaged one: of an unfinished batch, or of a log that is not as it was. */
+  #addBehind(damage: Damage, record: unknown, base: number, isLast: boolean): void {
+    damage.wholeBehind++
+    const { hasHole, where, reason } = damage
+    if (isLast && this.#isUnsynced(damage, base)) return
+    const ofSameBatch = isRecord(record) && record.batch !== undefined && record.batch <= this.#index.head + 1
+    if (isLast && hasHole && ofSameBatch) return
+    throw corrupt(this.#directory, where, `${reason}; whole lines follow, so this is no unfinished end`)
+  }
+
+  /** @throws StoreError `STORE_CORRUPT` if the damage is more than an unfinished end */
+  #checkUnfinished(damage: Damage, base: number, isLast: boolean): void {
+    const { where, reason, isComplete, hasHole, offset } = damage
+    if (!isLast) throw corrupt(this.#directory, where, reason)
+    if (base + offset < this.#bounds.proven) {
+      throw corrupt(this.#directory, where, `${reason}; the saved index says that it was whole and durable`)
+    }
+    if (isComplete && !hasHole && !this.#isUnsynced(damage, base)) {
+      throw corrupt(this.#directory, where, `${reason}; it is complete, so this is no unfinished end`)
+    }
+  }
+
+  #isUnsynced({ offset }: Damage, base: number): boolean {
+    return base + offset >= Math.max(this.#bounds.unsyncedFrom, this.#bounds.proven)
+  }
+}
+
+function damageOf(line: Buffer, offset: number, where: string): Damage {
+  const isComplete = line.at(-1) === 10
+  const reason = isComplete ? 'the line does not fit its checksum' : 'the line is incomplete'
+  return { offset, reason, where, isComplete, hasHole: line.includes(0), wholeBehind: 0 }
+}
+
+async function cut(disk: Disk, path: string, length: number): Promise<void> {
+  const file = await disk.open(path, 'write')
+  try {
+    await file.truncate(length)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}

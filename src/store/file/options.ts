@@ -1,0 +1,39 @@
+/** What a caller may choose about the file store: checked once, when the factory is made, before anything is opened. */
+import { resolve } from 'node:path'
+import { DefinitionError } from '../../domain/error.ts'
+import { checkKeys } from '../../domain/options.ts'
+import { nodeDisk } from './database/disk.ts'
+import type { FileStoreSettings } from './open-store.ts'
+
+/** Options of a file store. */
+export interface FileOptions {
+  /** A segment of the log that would grow over this gets a successor: 64 MiB by default. */
+  readonly segmentBytesMax?: number
+  /**
+   * Answer before the commits are on the disk. A killed process loses nothing then, but a power failure may. Warns at
+   * opening (`DURABILITY_WEAKENED`). Off by default.
+   */
+  readonly mayLoseOnPowerFailure?: boolean
+}
+
+const segmentBytesDefault = 64 * 1024 * 1024
+const compactBytesMin = 1024 * 1024
+
+/** @throws DefinitionError `OPTION_INVALID` */
+export function settle(path: string, options: FileOptions): FileStoreSettings {
+  checkKeys('file(path, options)', options, ['segmentBytesMax', 'mayLoseOnPowerFailure'])
+  const { segmentBytesMax = segmentBytesDefault, mayLoseOnPowerFailure = false } = options
+  if (typeof path !== 'string' || path === '') {
+    throw new DefinitionError('OPTION_INVALID', { option: 'path', expected: 'the path of a directory', found: path })
+  }
+  if (!Number.isSafeInteger(segmentBytesMax) || segmentBytesMax < 1) {
+    const facts = { option: 'segmentBytesMax', expected: 'a whole number from 1', found: segmentBytesMax }
+    throw new DefinitionError('OPTION_INVALID', facts)
+  }
+  if (typeof mayLoseOnPowerFailure !== 'boolean') {
+    const facts = { option: 'mayLoseOnPowerFailure', expected: 'true or false', found: mayLoseOnPowerFailure }
+    throw new DefinitionError('OPTION_INVALID', facts)
+  }
+  // Resolved now: the process may change its directory before it opens the store.
+  return { disk: nodeDisk, directory: resolve(path), segmentBytesMax, mayLoseOnPowerFailure, compactBytesMin }
+}

@@ -1,0 +1,306 @@
+/**
+ * A journal of changes to something that lives in memory: one checksummed line a change, written before the change is
+ * made, so that what was answered survives a killed process. It is synced only at changes that have to last: after a power failure the
+ * changes up to one behind the last of those are there and the others are not, which is enough for what can be worked out
+ * again from the log. When it has grown well over what is alive in it, it is written again beside itself and renamed.
+ *
+ * The checksum of a line goes on from that of the line before it, and the first from the name of the journal and the id of the log: a line that is
+ * missing, or is of another place or journal, is noticed.
+ *
+ * Changes happen one at a time. A change is lines of JSON, so a person can read what became of a row.
+ */
+import { crc32 } from 'node:zlib'
+import { StoreError } from '../../../domain/error.ts'
+import { type Disk, type DiskFile, replaceFile, writeFully } from '../database/disk.ts'
+import { corrupt, troubleOf } from '../database/failure.ts'
+import { checkInPlace, type HeldFile, hold } from '../database/in-place.ts'
+import type { Lock } from '../database/lock.ts'
+import { checksumOf, LineBuffer, parseLine, visitLines } from '../log/lines.ts'
+
+/** What a journal keeps: it can be told changes again, and told as few of them. */
+export interface JournalContents {
+  /** Makes a change that was read from the journal. */
+  replay(change: unknown): void
+  /** About how many bytes `changes` would be. */
+  readonly size: number
+  /** What has to be done before a damaged journal can be gone without; `undefined` if its end is cut like an unfinished one. */
+  readonly remedy: string | undefined
+  /** The JSON of changes that make all this from nothing. */
+  changes(): Iterable<string>
+}
+
+/** A change that was decided: what to write, and what to do when it is written. */
+export interface Change<Result> {
+  /** Without it nothing is written. */
+  readonly json?: string
+  /** Whether a power failure must not take it back. */
+  readonly isDurable?: boolean
+  readonly apply: () => Result
+}
+
+export interface JournalPlace {
+  readonly disk: Disk
+  readonly directory: string
+  readonly name: string
+  /** The id of the log that it stands beside. */
+  readonly log: string
+  readonly lock: Pick<Lock, 'check'>
+}
+
+export interface JournalOptions {
+  /** A journal below this is never written again. */
+  readonly compactBytesMin: number
+  /** Then nothing has to last. */
+  readonly mayLoseOnPowerFailure: boolean
+}
+
+/** How many times what is alive in it a journal may be. */
+const growthMax = 4
+const compactionBytesAtOnce = 1024 * 1024
+
+export class Journal {
+  readonly #disk: Disk
+  readonly #directory: string
+  readonly #name: string
+  readonly #contents: JournalContents
+  readonly #options: JournalOptions
+  readonly #lines = new LineBuffer()
+  /** What the first line goes on from. */
+  readonly #seed: number
+  /** What the next line goes on from. */
+  #checksum: number
+  readonly #lock: Pick<Lock, 'check'>
+  #held: HeldFile
+  #length: number
+  #tail: Promise<unknown> = Promise.resolve()
+  /** Why nothing more is written. */
+  #halted: StoreError | undefined
+  /** Whether it was renamed, and the directory is not synced. */
+  #isRenamed = false
+  /** Whether something was written that is not synced. */
+  #isDirty = false
+
+  private constructor(
+    place: JournalPlace,
+    contents: JournalContents,
+    options: JournalOptions,
+    held: HeldFile,
+    { length, checksum }: { readonly length: number; readonly checksum: number },
+  ) {
+    this.#seed = seedOf(place)
+    this.#checksum = checksum
+    this.#disk = place.disk
+    this.#lock = place.lock
+    this.#directory = place.directory
+    this.#name = place.name
+    this.#contents = contents
+    this.#options = options
+    this.#held = held
+    this.#length = length
+  }
+
+  /**
+   * Opens a journal, or begins one, and tells its contents what is in it. A line that is unfinished ends it: it is cut there.
+   *
+   * @param onCut hears where, if so
+   * @throws StoreError `STORE_CORRUPT` for a line that was finished and is damaged, unless the contents can do without
+   */
+  static async open(
+    place: JournalPlace,
+    contents: JournalContents,
+    options: JournalOptions,
+    onCut: (where: string) => void,
+  ): Promise<Journal> {
+    const { disk, directory, name } = place
+    const path = `${directory}/${name}`
+    if ((await disk.kindOf(path)) === 'none') await replaceFile(disk, directory, name, async () => undefined)
+    const file = await disk.open(path, 'write')
+    try {
+      const { length } = await file.status()
+      const { end, checksum, isDamaged } = await replayAll(file, { length, seed: seedOf(place) }, contents)
+      if (end < length) {
+        const reason = 'the line does not fit its checksum, or not behind the one before it'
+        const where = `${path}, byte ${end}`
+        if (isDamaged && contents.remedy !== undefined) throw corrupt(directory, where, `${reason}; ${contents.remedy}`)
+        await file.truncate(end)
+        onCut(`${where}: ${reason}; ${length - end} bytes were cut`)
+      }
+      return new Journal(place, contents, options, await hold(path, file), { length: end, checksum })
+    } catch (error) {
+      await file.close().catch(() => undefined)
+      throw error
+    }
+  }
+
+  /**
+   * Decides on a change when all before it are made, writes it, and makes it. Nothing changes if it cannot be written.
+   *
+   * @throws what `decide` throws; StoreError `STORE_FULL`, `STORE_READ_ONLY`, `STORE_HALTED`, `STORE_UNAVAILABLE`
+   */
+  change<Result>(decide: () => Change<Result> | Promise<Change<Result>>): Promise<Result> {
+    return this.#next(async () => {
+      const { json, isDurable = false, apply } = await decide()
+      if (json !== undefined) await this.#write(json)
+      if (isDurable && !this.#options.mayLoseOnPowerFailure) await this.#sync()
+      const result = apply()
+      const sizeMax = Math.max(this.#options.compactBytesMin, this.#contents.size * growthMax)
+      if (this.#length > sizeMax) await this.#compact().catch(() => undefined)
+      return result
+    })
+  }
+
+  /** Writes the journal again from what is in memory, and makes it durable. */
+  compact(): Promise<void> {
+    return this.#next(() => this.#compact())
+  }
+
+  /** When every change before is made, syncs and closes. */
+  close(): Promise<void> {
+    return this.#next(async () => {
+      try {
+        if (this.#isDirty && this.#halted === undefined) await this.#held.file.sync()
+      } finally {
+        await this.#held.file.close()
+      }
+    })
+  }
+
+  #next<Result>(step: () => Promise<Result>): Promise<Result> {
+    const result = this.#tail.then(step)
+    this.#tail = result.catch(() => undefined)
+    return result
+  }
+
+  async #write(json: string): Promise<void> {
+    if (this.#halted !== undefined) throw this.#halted
+    await this.#lock.check()
+    this.#lines.clear()
+    this.#lines.add(json, this.#checksum)
+    const { bytes, checksum } = this.#lines
+    this.#isDirty = true
+    try {
+      await writeFully(this.#held.file, bytes, this.#length)
+    } catch (cause) {
+      await this.#held.file
+        .truncate(this.#length)
+        .catch(() => this.#halt('a write failed and could not be undone', cause))
+      throw troubleOf(this.#directory, `writing ${this.#name}`, cause)
+    }
+    await checkInPlace(this.#disk, this.#directory, this.#held)
+    this.#length += bytes.length
+    this.#checksum = checksum
+  }
+
+  async #sync(): Promise<void> {
+    try {
+      await this.#held.file.sync()
+      this.#isDirty = false
+      if (this.#isRenamed) await this.#syncName()
+    } catch (cause) {
+      this.#halt('it could not be synced', cause)
+      throw troubleOf(this.#directory, `syncing ${this.#name}`, cause)
+    }
+  }
+
+  async #compact(): Promise<void> {
+    await this.#lock.check()
+    const path = `${this.#directory}/${this.#name}`
+    const file = await this.#disk.open(`${path}.new`, 'create')
+    let held: HeldFile
+    let written: { readonly length: number; readonly checksum: number }
+    try {
+      held = await hold(path, file)
+      written = await this.#writeChanges(file)
+      await file.sync()
+    } catch (error) {
+      await file.close().catch(() => undefined)
+      throw error
+    }
+    try {
+      await this.#disk.rename(`${path}.new`, path)
+    } catch (error) {
+      // Either file may bear the name now, so neither can be written to.
+      this.#halt('renaming it failed', error)
+      await file.close().catch(() => undefined)
+      throw error
+    }
+    const old = this.#held.file
+    this.#held = held
+    this.#length = written.length
+    this.#checksum = written.checksum
+    this.#halted = undefined
+    this.#isDirty = false
+    await old.close().catch(() => undefined)
+    // Until this is done a power failure may bring back the old file: an earlier state, but a whole one.
+    this.#isRenamed = true
+    await this.#syncName()
+  }
+
+  async #syncName(): Promise<void> {
+    await this.#disk.syncDirectory(this.#directory)
+    this.#isRenamed = false
+  }
+
+  #halt(what: string, cause: unknown): void {
+    const reason = `${this.#directory}/${this.#name} cannot be written any more: ${what}`
+    this.#halted = new StoreError('STORE_HALTED', { store: this.#directory, reason }, cause)
+  }
+
+  /** Returns how many bytes they were, and what the next line goes on from. */
+  async #writeChanges(file: DiskFile): Promise<{ readonly length: number; readonly checksum: number }> {
+    let length = 0
+    let checksum = this.#seed
+    const put = async () => {
+      await writeFully(file, this.#lines.bytes, length)
+      length += this.#lines.bytes.length
+      this.#lines.clear()
+    }
+    this.#lines.clear()
+    for (const json of this.#contents.changes()) {
+      this.#lines.add(json, checksum)
+      checksum = this.#lines.checksum
+      if (this.#lines.bytes.length > compactionBytesAtOnce) await put()
+    }
+    await put()
+    return { length, checksum }
+  }
+}
+
+interface Replayed {
+  /** Where the last good line ends. */
+  readonly end: number
+  readonly checksum: number
+  /** Whether the line there was finished: no killed process and no power failure leaves such a line. */
+  readonly isDamaged: boolean
+}
+
+async function replayAll(
+  file: DiskFile,
+  { length, seed }: { readonly length: number; readonly seed: number },
+  contents: JournalContents,
+): Promise<Replayed> {
+  let [end, checksum, isWhole, isDamaged] = [0, seed, true, false]
+  await visitLines(file, { from: 0, to: length }, (line, offset) => {
+    if (!isWhole) return
+    const change = parseLine(line, undefined, checksum)
+    isWhole = change !== undefined && isReplayed(contents, change)
+    if (isWhole) {
+      checksum = checksumOf(line)
+      end = offset + line.length
+    } else isDamaged = line.at(-1) === lineFeed && !line.includes(0)
+  })
+  return { end, checksum, isDamaged }
+}
+
+/** A line that fits its checksum and is no change was written by a person. */
+function isReplayed(contents: JournalContents, change: unknown): boolean {
+  try {
+    contents.replay(change)
+    return true
+  } catch {
+    return false
+  }
+}
+
+const lineFeed = 10
+const seedOf = ({ log, name }: JournalPlace): number => crc32(`${log} ${name}`)

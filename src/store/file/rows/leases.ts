@@ -1,0 +1,91 @@
+/**
+ * The leases of a file store: in memory, in a journal on disk. An expired one is forgotten when the journal is written again. Each
+ * names the lock under which it was taken: if the process that had the lock has ended for certain, so have its leases.
+ */
+import type { Lease } from '../../store.ts'
+import type { Change, JournalContents } from './journal.ts'
+
+/** A line of the journal; without an owner the lease was given back. */
+interface LeaseChange {
+  readonly lease: string
+  readonly owner?: string
+  readonly expiresAt?: number
+  readonly durationMs?: number
+  /** The token of the lock. */
+  readonly lock?: string
+}
+
+interface Held extends Lease {
+  readonly durationMs: number
+  readonly lock: string
+}
+
+/** About what a line costs besides the names in it. */
+const lineOverhead = 130
+
+export class Leases implements JournalContents {
+  readonly #leases = new Map<string, Held>()
+  readonly #lock: string
+  readonly #now: () => number
+  #size = 0
+
+  /** @param lock the token of the lock that the store has */
+  constructor(lock: string, now: () => number) {
+    this.#lock = lock
+    this.#now = now
+  }
+
+  readonly remedy = undefined
+
+  get size(): number {
+    return this.#size
+  }
+
+  *changes(): Iterable<string> {
+    const now = this.#now()
+    for (const [lease, held] of [...this.#leases]) {
+      if (isOver(held, now)) this.#put(lease, undefined)
+      else yield JSON.stringify({ lease, ...held } satisfies LeaseChange)
+    }
+  }
+
+  replay(change: unknown): void {
+    const { lease, owner, ...rest } = change as LeaseChange
+    this.#put(lease, owner === undefined ? undefined : { owner, ...(rest as Omit<Held, 'owner'>) })
+  }
+
+  acquire(name: string, owner: string, durationMs: number): Change<Lease> {
+    const now = this.#now()
+    const held = this.#leases.get(name)
+    if (held !== undefined && held.owner !== owner && !isOver(held, now)) return { apply: () => leaseOf(held) }
+    const taken: Held = { owner, expiresAt: now + durationMs, durationMs, lock: this.#lock }
+    const apply = () => {
+      this.#put(name, taken)
+      return leaseOf(taken)
+    }
+    return { json: JSON.stringify({ lease: name, ...taken } satisfies LeaseChange), apply }
+  }
+
+  release(name: string, owner: string): Change<void> {
+    if (this.#leases.get(name)?.owner !== owner) return { apply: () => undefined }
+    return { json: JSON.stringify({ lease: name } satisfies LeaseChange), apply: () => this.#put(name, undefined) }
+  }
+
+  /** Who still has a lease that was taken under a lock. */
+  heldUnder(lock: string): readonly (readonly [name: string, owner: string])[] {
+    return [...this.#leases].filter(([, held]) => held.lock === lock).map(([name, { owner }]) => [name, owner])
+  }
+
+  #put(name: string, lease: Held | undefined): void {
+    const before = this.#leases.get(name)
+    if (before !== undefined) this.#size -= name.length + before.owner.length + lineOverhead
+    if (lease === undefined) this.#leases.delete(name)
+    else this.#leases.set(name, lease)
+    if (lease !== undefined) this.#size += name.length + lease.owner.length + lineOverhead
+  }
+}
+
+const leaseOf = ({ owner, expiresAt }: Held): Lease => Object.freeze({ owner, expiresAt })
+/** What lies further ahead than it lasts is of a clock that has gone back since. */
+const isOver = ({ expiresAt, durationMs }: Held, now: number): boolean =>
+  expiresAt <= now || expiresAt > now + durationMs

@@ -1,0 +1,86 @@
+/** The rows of a projection in memory: as a sorted list of them would be, however many there are and whatever changes meanwhile. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import type { RowPage } from '../../store.ts'
+import { GrowingMap } from './growing-map.ts'
+import { OrderedKeys } from './ordered-keys.ts'
+import { Rows } from './projection-rows.ts'
+
+const keys = fc.oneof(
+  fc.integer({ min: 0, max: 3000 }).map((n) => `k${n}`),
+  fc.string({ unit: 'binary', maxLength: 3 }),
+)
+const changes = fc.array(fc.record({ key: keys, isGone: fc.boolean() }), { maxLength: 4000, size: 'max' })
+
+test('keys in blocks are as a sorted set', () => {
+  fc.assert(
+    fc.property(changes, keys, fc.nat(700), (drawn, from, count) => {
+      const ordered = new OrderedKeys()
+      const plain = new Set<string>()
+      for (const { key, isGone } of drawn) {
+        if (isGone) plain.delete(key)
+        else plain.add(key)
+        ordered[isGone ? 'delete' : 'add'](key)
+      }
+      const sorted = [...plain].sort()
+      assert.deepEqual(ordered.from('', Number.POSITIVE_INFINITY), sorted)
+      assert.deepEqual(ordered.from(from, count), sorted.filter((key) => key >= from).slice(0, count))
+    }),
+    { numRuns: 40 },
+  )
+})
+
+test('a growing map is as a map, below and above the size at which it is divided', () => {
+  const map = new GrowingMap<number>()
+  const plain = new Map<string, number>()
+  for (let n = 0; n < 60_000; n++) {
+    const key = `k${(n * 7919) % 40_000}`
+    if (n % 5 === 0) assert.equal(map.delete(key), plain.delete(key))
+    else {
+      map.set(key, n)
+      plain.set(key, n)
+    }
+    assert.equal(map.size, plain.size)
+  }
+  assert.deepEqual(new Map(map.entries()), plain)
+  for (const [key, value] of plain) assert.ok(map.has(key) && map.get(key) === value)
+  assert.equal(map.get('none'), undefined)
+})
+
+test('rows that come and go while they are put in order are where they belong', async () => {
+  const rows = new Rows()
+  for (let n = 0; n < 30_000; n++) rows.set(`k${n}`, `${n}`)
+  const listed: Promise<RowPage>[] = [rows.list({ limit: Number.POSITIVE_INFINITY })]
+  for (let round = 0; round < 20; round++) {
+    await new Promise((resolve) => setImmediate(resolve))
+    for (let n = 0; n < 200; n++) {
+      rows.set(`k${(round * 1409 + n * 13) % 30_000}`, undefined)
+      rows.set(`new ${round} ${n}`, '0')
+    }
+    listed.push(rows.list({ prefix: `new ${round} `, limit: 1000 }))
+  }
+  const pages = await Promise.all(listed)
+  assert.ok(pages.slice(1).every(({ rows: found }) => found.length === 200))
+  const found: string[] = []
+  for (let after: string | undefined; ; ) {
+    const page = await rows.list({ limit: Number.POSITIVE_INFINITY, ...(after !== undefined && { after }) })
+    found.push(...page.rows.map(({ key }) => key))
+    if (page.next === undefined) break
+    after = page.next
+  }
+  assert.deepEqual(found, [...rows.entries()].map(([key]) => key).sort())
+})
+
+test('the size of rows is what they would be in a journal', () => {
+  const rows = new Rows()
+  rows.set('a', '"x"')
+  rows.set('b', '1')
+  const { size } = rows
+  rows.set('c', '[1,2,3]')
+  rows.set('a', '"xyz"')
+  rows.set('a', '"x"')
+  rows.set('c', undefined)
+  rows.set('c', undefined)
+  assert.equal(rows.size, size)
+})

@@ -1,0 +1,97 @@
+/**
+ * The rows of one projection in a file store: JSON by key, in memory. The keys are put in order when they are first asked for, in
+ * pieces between which the event loop turns, and kept so from then on.
+ */
+import type { Json } from '../../../domain/json.ts'
+import { isMet, rowCharactersMax, rowsLookedAtMax } from '../../row-page.ts'
+import type { Row, RowPage, RowQuery } from '../../store.ts'
+import { Breather } from '../database/breather.ts'
+import { GrowingMap } from './growing-map.ts'
+import { OrderedKeys } from './ordered-keys.ts'
+
+/** What a row costs in a line besides its key and value. */
+const rowOverhead = 6
+const keysAtOnce = 64
+
+export class Rows {
+  readonly #texts = new GrowingMap<string>()
+  /** Not kept before somebody asks. */
+  #order: { readonly keys: OrderedKeys; readonly isWhole: Promise<void> } | undefined
+  #size = 0
+
+  /** About how many bytes they are in a journal. */
+  get size(): number {
+    return this.#size
+  }
+
+  get(key: string): Json | undefined {
+    const text = this.#texts.get(key)
+    return text === undefined ? undefined : (JSON.parse(text) as Json)
+  }
+
+  /** Keys and JSON, in any order. */
+  entries(): Iterable<readonly [string, string]> {
+    return this.#texts.entries()
+  }
+
+  /** @param text JSON; without it the row is deleted */
+  set(key: string, text: string | undefined): void {
+    const before = this.#texts.get(key)
+    this.#size += sizeOf(key, text) - sizeOf(key, before)
+    if (text !== undefined) {
+      this.#texts.set(key, text)
+      if (before === undefined) this.#order?.keys.add(key)
+    } else if (this.#texts.delete(key)) this.#order?.keys.delete(key)
+  }
+
+  /** The rows of a page. While it is long in the making, rows that change may be told as before or as after. */
+  async list({ after, prefix = '', where = [], limit }: RowQuery): Promise<RowPage> {
+    const breather = new Breather()
+    const keys = await this.#ordered(breather)
+    const rows: Row[] = []
+    let from = after === undefined || after < prefix ? prefix : `${after}\0`
+    let last = ''
+    let [characters, lookedAt] = [0, 0]
+    for (;;) {
+      const some = keys.from(from, keysAtOnce)
+      for (const key of some) {
+        if (!key.startsWith(prefix)) return { rows }
+        const isFull = rows.length >= limit || characters >= rowCharactersMax || lookedAt >= rowsLookedAtMax
+        if (isFull) return { rows, next: last }
+        const text = this.#texts.get(key)
+        last = key
+        lookedAt++
+        if (text === undefined) continue
+        const value = JSON.parse(text) as Json
+        if (!where.every((condition) => isMet(condition, value))) continue
+        rows.push({ key, value })
+        characters += text.length
+      }
+      if (some.length < keysAtOnce) return { rows }
+      // The next text in this order.
+      from = `${last}\0`
+      if (breather.isDue) await breather.rest()
+    }
+  }
+
+  async #ordered(breather: Breather): Promise<OrderedKeys> {
+    if (this.#order === undefined) {
+      const keys = new OrderedKeys()
+      this.#order = { keys, isWhole: this.#fill(keys, breather) }
+    }
+    await this.#order.isWhole
+    return this.#order.keys
+  }
+
+  /** What comes and goes meanwhile is told to the keys by `set`. */
+  async #fill(keys: OrderedKeys, breather: Breather): Promise<void> {
+    let count = 0
+    for (const [key] of this.#texts.entries()) {
+      if (this.#texts.has(key)) keys.add(key)
+      if (++count % keysAtOnce === 0 && breather.isDue) await breather.rest()
+    }
+  }
+}
+
+const sizeOf = (key: string, text: string | undefined): number =>
+  text === undefined ? 0 : key.length + text.length + rowOverhead

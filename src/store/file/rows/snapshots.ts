@@ -1,0 +1,114 @@
+/**
+ * The snapshots of a file store: in memory as JSON, in a journal on disk. That bounds how many there can be by memory;
+ * where states are large and streams many, keep snapshots in another store (`start({ events, snapshots })`).
+ */
+import { toJson } from '../../../domain/json.ts'
+import type { StreamId } from '../../../domain/stream.ts'
+import type { Snapshot } from '../../store.ts'
+import { Breather } from '../database/breather.ts'
+import { GrowingMap } from './growing-map.ts'
+import type { Change, JournalContents } from './journal.ts'
+
+/** A line of the journal. */
+interface SnapshotChange {
+  readonly aggregate: string
+  readonly id: string
+  readonly sequence: number
+  readonly stateRevision: number
+  readonly checksum: number
+  readonly fingerprint: string
+  readonly takenAt: number
+  /** Whether the log beside it had that sequence then. */
+  readonly local: boolean
+  readonly keep: number
+  readonly state: unknown
+}
+
+interface Kept {
+  readonly sequence: number
+  readonly local: boolean
+  readonly json: string
+}
+
+export class Snapshots implements JournalContents {
+  /** By aggregate and id; oldest first. */
+  readonly #kept = new Map<string, GrowingMap<readonly Kept[]>>()
+  #size = 0
+
+  readonly remedy = undefined
+
+  get size(): number {
+    return this.#size
+  }
+
+  *changes(): Iterable<string> {
+    for (const streams of this.#kept.values())
+      for (const [, kept] of streams.entries()) for (const { json } of kept) yield json
+  }
+
+  replay(change: unknown): void {
+    const { aggregate, id, sequence, local, keep } = change as SnapshotChange
+    const kept = this.#with({ aggregate, id }, { sequence, local, json: JSON.stringify(change) }, keep)
+    if (kept !== undefined) this.#put({ aggregate, id }, kept)
+  }
+
+  /** @param local whether the log beside it has the snapshot's sequence */
+  save(snapshot: Snapshot, keep: number, local: boolean): Change<void> {
+    const { stream, sequence, stateRevision, checksum, fingerprint, takenAt } = snapshot
+    const state = toJson('The state', snapshot.state)
+    const change: SnapshotChange = {
+      ...{ aggregate: stream.aggregate, id: stream.id },
+      ...{ sequence, stateRevision, checksum, fingerprint, takenAt, local, keep, state },
+    }
+    const json = JSON.stringify(change)
+    const kept = this.#with(stream, { sequence, local, json }, keep)
+    return kept === undefined ? { apply: () => undefined } : { json, apply: () => this.#put(stream, kept) }
+  }
+
+  load(stream: StreamId, atOrBefore: number): Snapshot | undefined {
+    const found = this.#of(stream).findLast(({ sequence }) => sequence <= atOrBefore)
+    if (found === undefined) return undefined
+    const { aggregate, id, sequence, stateRevision, checksum, fingerprint, takenAt, state } = JSON.parse(found.json)
+    return { stream: { aggregate, id }, sequence, stateRevision, checksum, fingerprint, state, takenAt }
+  }
+
+  /** Drops the snapshots of events that the log beside it has lost. Returns how many. */
+  async dropLost(lastSequence: (stream: StreamId) => number): Promise<number> {
+    const breather = new Breather()
+    let count = 0
+    for (const [aggregate, streams] of this.#kept) {
+      for (const [id, kept] of streams.entries()) {
+        const last = lastSequence({ aggregate, id })
+        const left = kept.filter(({ sequence, local }) => !local || sequence <= last)
+        count += kept.length - left.length
+        if (left.length < kept.length) this.#put({ aggregate, id }, left)
+        if (breather.isDue) await breather.rest()
+      }
+    }
+    return count
+  }
+
+  #of({ aggregate, id }: StreamId): readonly Kept[] {
+    return this.#kept.get(aggregate)?.get(id) ?? none
+  }
+
+  /** What is kept of a stream with one more; `undefined` if that one is too old to be kept. */
+  #with(stream: StreamId, snapshot: Kept, keep: number): readonly Kept[] | undefined {
+    const others = this.#of(stream).filter(({ sequence }) => sequence !== snapshot.sequence)
+    const kept = [...others, snapshot].sort((a, b) => a.sequence - b.sequence).slice(-keep)
+    return kept.includes(snapshot) ? kept : undefined
+  }
+
+  #put({ aggregate, id }: StreamId, kept: readonly Kept[]): void {
+    const streams = this.#kept.get(aggregate) ?? new GrowingMap<readonly Kept[]>()
+    this.#kept.set(aggregate, streams)
+    this.#size += sizeOf(kept) - sizeOf(streams.get(id) ?? none)
+    if (kept.length === 0) streams.delete(id)
+    else streams.set(id, kept)
+  }
+}
+
+const none: readonly Kept[] = Object.freeze([])
+/** A line's checksum, space and line feed. */
+const lineOverhead = 10
+const sizeOf = (kept: readonly Kept[]): number => kept.reduce((sum, { json }) => sum + json.length + lineOverhead, 0)

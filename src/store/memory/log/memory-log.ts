@@ -1,0 +1,213 @@
+/**
+ * The memory store's log: the commits themselves, in order, with the positions and sequences at which they start. Events are
+ * put together when they are read.
+ */
+import type { StreamId } from '../../../domain/stream.ts'
+import type { Commit } from '../../commit.ts'
+import { Listeners } from '../../listeners.ts'
+import type { Range } from '../../range.ts'
+import type { Receipt, StoredEvent, StreamEnd } from '../../store.ts'
+import { CommitTable } from './commit-table.ts'
+
+/** A commit in its place: the position and the sequence of its first event. */
+interface Placed {
+  readonly commit: Commit
+  readonly position: number
+  readonly sequence: number
+  /** Of all its events. Memory is not damaged, so it need only tell one commit from another. */
+  readonly checksum: number
+}
+
+/** How to read: how many at the most, which way, and which. */
+interface Reading {
+  readonly limit: number
+  readonly backward: boolean
+  readonly passes?: (event: StoredEvent) => boolean
+}
+
+/** Commits that are searched one by one. */
+const searchedMax = 8
+
+/** The commits of one stream. */
+export class MemoryStream {
+  readonly commits: Placed[] = []
+  sequence = 0
+  /** Of its names. */
+  readonly hash: number
+  /** By the hashes of their ids; a stream of a few commits does without. */
+  #table: CommitTable | undefined
+
+  constructor(hash: number) {
+    this.hash = hash
+  }
+
+  /** @param hash of the id */
+  find(commitId: string, hash: number = hashOfId(commitId)): Receipt | undefined {
+    const { commits } = this
+    const fits = (index: number) => commits[index]!.commit.id === commitId
+    const index = this.#table === undefined ? commits.findIndex((_, i) => fits(i)) : this.#table.find(hash, fits)
+    return index < 0 ? undefined : receiptOf(commits[index]!)
+  }
+
+  add(placed: Placed, hash: number): void {
+    const { commits } = this
+    commits.push(placed)
+    this.sequence += placed.commit.events.length
+    if (this.#table !== undefined) this.#table.add(hash, commits.length - 1)
+    else if (commits.length > searchedMax) {
+      this.#table = new CommitTable()
+      for (const [i, { commit }] of commits.entries()) this.#table.add(hashOfId(commit.id), i)
+    }
+  }
+}
+
+export class MemoryLog {
+  readonly listeners: Listeners = new Listeners()
+  readonly #commits: Placed[] = []
+  readonly #aggregates = new Map<string, Map<string, MemoryStream>>()
+  /** The last position. */
+  head = 0
+
+  find({ aggregate, id }: StreamId): MemoryStream | undefined {
+    return this.#aggregates.get(aggregate)?.get(id)
+  }
+
+  /** Stores a commit behind all others. */
+  append(known: MemoryStream | undefined, commit: Commit, hash: number): Receipt & { readonly status: 'stored' } {
+    const stream = known ?? this.#add(commit.stream)
+    const checksum = mark(stream, commit.recordedAt, hash)
+    const placed = { commit, position: this.head + 1, sequence: stream.sequence + 1, checksum }
+    stream.add(placed, hash)
+    this.#commits.push(placed)
+    const { length: count } = commit.events
+    this.head += count
+    const { command } = commit
+    const { sequence } = stream
+    const { head: position } = this
+    return command === undefined
+      ? { status: 'stored', sequence, position, count, checksum }
+      : { status: 'stored', sequence, position, count, checksum, command }
+  }
+
+  /** Of the event at a position; 0 if there is none. */
+  checksumAt(position: number): number {
+    if (position < 1 || position > this.head) return 0
+    return this.#commits[lastStartingAtOrBefore(this.#commits, 'position', position)]!.checksum
+  }
+
+  endOf(stream: StreamId): StreamEnd {
+    const found = this.find(stream)
+    return { sequence: found?.sequence ?? 0, checksum: found?.commits.at(-1)?.checksum ?? 0 }
+  }
+
+  /** Up to `limit` of the log's events whose positions lie in the range and that pass, in reading order. */
+  readAll(range: Range, reading: Reading): readonly StoredEvent[] {
+    return collect(this.#commits, 'position', range, reading)
+  }
+
+  /** The same of one stream's events, whose sequences lie in the range. */
+  readStream(stream: StreamId, range: Range, reading: Reading): readonly StoredEvent[] {
+    return collect(this.find(stream)?.commits ?? [], 'sequence', range, reading)
+  }
+
+  /** The stream with this id, made without events if there is none. */
+  findOrAdd(id: StreamId): MemoryStream {
+    return this.find(id) ?? this.#add(id)
+  }
+
+  #add({ aggregate, id }: StreamId): MemoryStream {
+    let streams = this.#aggregates.get(aggregate)
+    if (streams === undefined) {
+      streams = new Map()
+      this.#aggregates.set(aggregate, streams)
+    }
+    const stream = new MemoryStream(hashOf(aggregate) ^ hashOf(id))
+    streams.set(id, stream)
+    return stream
+  }
+}
+
+function receiptOf({ commit: { events, command }, position, sequence, checksum }: Placed): Receipt {
+  const { length: count } = events
+  const receipt = { sequence: sequence + count - 1, position: position + count - 1, count, checksum }
+  return command === undefined ? receipt : { ...receipt, command }
+}
+
+/** A small number out of what no two commits have in common. @param hash of the commit's id */
+function mark({ hash: ofStream, sequence }: MemoryStream, recordedAt: number, hash: number): number {
+  const mixed = Math.imul(hash ^ Math.imul(ofStream, 0x9e3779b1) ^ recordedAt, 0x85ebca6b)
+  return (mixed ^ Math.imul(sequence + 1, 0xc2b2ae35)) & 0x3fffffff
+}
+
+/** FNV-1a, cut to what a small integer holds. */
+function hashOf(text: string): number {
+  return hashFrom(text, 0)
+}
+
+/** Of an id of a commit: of one that the library has made the last characters, since all of them are random. */
+export function hashOfId(id: string): number {
+  return hashFrom(id, isOwnId(id) ? id.length - 8 : 0)
+}
+
+/** By its shape; an id of somebody else's that looks like it has another hash, no more. */
+const isOwnId = (id: string): boolean => id.length === 23 && id.charCodeAt(0) === 0x7e
+
+function hashFrom(text: string, start: number): number {
+  let hash = 0x811c9dc5
+  for (let i = start; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
+  return hash & 0x3fffffff
+}
+
+/** Events whose `place` lies in the range; costs what it looks at, and a binary search. */
+function collect(
+  commits: readonly Placed[],
+  place: 'position' | 'sequence',
+  { from, to }: Range,
+  { limit, backward, passes }: Reading,
+): readonly StoredEvent[] {
+  const found: StoredEvent[] = []
+  const step = backward ? -1 : 1
+  const start = lastStartingAtOrBefore(commits, place, backward ? to - 1 : from)
+  for (let i = Math.max(start, 0); i >= 0 && i < commits.length; i += step) {
+    const placed = commits[i]!
+    const { length } = placed.commit.events
+    for (let j = backward ? length - 1 : 0; j >= 0 && j < length; j += step) {
+      const at = placed[place] + j
+      if (found.length >= limit || (backward ? at < from : at >= to)) return found
+      if (at < from || at >= to) continue
+      const event = storedEvent(placed, j)
+      if (passes === undefined || passes(event)) found.push(event)
+    }
+  }
+  return found
+}
+
+/** The index of the last commit that starts at or before a place; -1 if all start behind it. */
+function lastStartingAtOrBefore(commits: readonly Placed[], place: 'position' | 'sequence', value: number): number {
+  let low = 0
+  let high = commits.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (commits[middle]![place] <= value) low = middle + 1
+    else high = middle
+  }
+  return low - 1
+}
+
+function storedEvent({ commit, position, sequence, checksum }: Placed, index: number): StoredEvent {
+  const { type, revision, data, metadata, tags } = commit.events[index]!
+  const { stream, recordedAt, id: commitId } = commit
+  return {
+    stream,
+    type,
+    revision,
+    data,
+    metadata,
+    tags,
+    sequence: sequence + index,
+    position: position + index,
+    recordedAt,
+    commitId,
+    checksum,
+  }
+}

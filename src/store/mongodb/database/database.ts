@@ -1,0 +1,307 @@
+/**
+ * The database as the store uses it. Every write is acknowledged by a majority and is in the journal of each (`w: 'majority'`,
+ * `j: true`), every read sees only what a majority has (so nothing that a failover could undo), and what one call has seen the
+ * next one sees too, on whatever server: each gets a causally consistent session that knows the time of the ones before.
+ *
+ * Writes are sent as plain commands, one at a time, never by the driver's bulk writes or retryable writes: the driver would
+ * go on with the next part of a bulk after a write concern failed, and send a write again before anybody has looked. All that
+ * the URL or the user's client says of write concern, read preference and number types is overruled.
+ */
+
+import { rest, startTimer, stopTimer } from '../../../runtime/timers.ts'
+import type { ClientSession, Db, Document, Filter, FindCursor, MongoClient, Timestamp } from './driver.ts'
+import { isDuplicate, NoAnswer, type WriteError, WriteRefused } from './failure.ts'
+
+export type CollectionName =
+  | 'meta'
+  | 'commits'
+  | 'snapshots'
+  | 'projections'
+  | 'rows'
+  | 'step_parts'
+  | 'leases'
+  | 'reservations'
+
+/** What to find. Every query says which index it goes by, so that no plan of the server's is ever worse. */
+export interface Query {
+  readonly filter: Document
+  readonly hint: Readonly<Record<string, 1>>
+  readonly sort?: Readonly<Record<string, 1 | -1>>
+  readonly skip?: number
+  readonly limit?: number
+  readonly projection?: Readonly<Record<string, 0 | 1>>
+}
+
+export interface Update {
+  readonly q: Document
+  readonly u: Document
+  readonly upsert?: boolean
+}
+
+/** Documents from the beginning of a query on, as many as one answer of the server holds. */
+export interface Portion<Found> {
+  readonly documents: readonly Found[]
+  /** Whether the query has no more. */
+  readonly isAll: boolean
+}
+
+/** What became of an ordered write: how many of its parts were done, and the duplicate key at which it stopped. */
+export interface Written {
+  /** Documents inserted, matched, upserted or deleted. */
+  readonly count: number
+  readonly duplicate?: WriteError
+}
+
+interface Hello {
+  readonly localTime: Date
+  readonly setName?: string
+  readonly msg?: string
+  readonly logicalSessionTimeoutMinutes?: number | null
+}
+
+interface WriteReply {
+  readonly n?: number
+  readonly upserted?: readonly unknown[]
+  readonly writeErrors?: readonly WriteError[]
+}
+
+type ReadLevel = 'majority' | 'local' | 'linearizable'
+
+const durable = { w: 'majority', j: true } as const
+const reading = {
+  readPreference: 'primary',
+  ...{ promoteLongs: true, promoteValues: true, useBigInt64: false, raw: false },
+  // Bytes that are no text come as another text: who reads them finds that the checksum is wrong.
+  enableUtf8Validation: false,
+} as const
+
+export class Database {
+  /** Whether it is more than a single server: then it has change streams, and what a majority lacks may be undone. */
+  readonly isReplicated: boolean
+  readonly #client: MongoClient
+  readonly #db: Db
+  readonly #prefix: string
+  readonly #timeoutMs: number
+  readonly #sessions: boolean
+  /** 'local' only on a single server, which has nothing to undo. */
+  #readConcern: Exclude<ReadLevel, 'linearizable'> = 'majority'
+  /** The time of the last operation that was seen. */
+  #seen: Timestamp | undefined
+
+  private constructor(client: MongoClient, db: Db, prefix: string, timeoutMs: number, hello: Hello) {
+    this.#client = client
+    this.#db = db
+    this.#prefix = prefix
+    this.#timeoutMs = timeoutMs
+    this.#sessions = typeof hello.logicalSessionTimeoutMinutes === 'number'
+    this.isReplicated = hello.setName !== undefined || hello.msg === 'isdbgrid'
+  }
+
+  /** Connects, and asks the server what it is. */
+  static async connect(
+    client: MongoClient,
+    { database, prefix, timeoutMs }: { database: string | undefined; prefix: string; timeoutMs: number },
+  ): Promise<Database> {
+    const hello = await within(timeoutMs, undefined, async (signal) => {
+      await client.connect()
+      return (await client.db('admin').command({ hello: 1 }, { ...reading, signal })) as unknown as Hello
+    })
+    return new Database(client, client.db(database), prefix, timeoutMs, hello)
+  }
+
+  /** From now on reads see what the one server has, for one that knows no majority. */
+  readLocally(): void {
+    this.#readConcern = 'local'
+  }
+
+  nameOf(collection: CollectionName): string {
+    return this.#prefix + collection
+  }
+
+  /** Documents that a majority has. */
+  find<Found>(collection: CollectionName, query: Query, signal?: AbortSignal): Promise<readonly Found[]> {
+    return this.#inSession((session) => this.#find<Found>(collection, query, session, signal))
+  }
+
+  /**
+   * Documents as of now: no write that was acknowledged before is missing, even if the server has been deposed and does not know it
+   * yet. In a replica set this takes the time that a write takes.
+   */
+  findLatest<Found>(collection: CollectionName, query: Query): Promise<readonly Found[]> {
+    // Without a session of the store's: what is read so is later than all that was seen, and may not be asked for with a time.
+    return this.isReplicated
+      ? this.#find<Found>(collection, query, undefined, undefined, 'linearizable')
+      : this.find(collection, query)
+  }
+
+  /** As many documents as the server puts into one answer, which is bounded in bytes: 16 MiB, or one document. */
+  findSome<Found>(collection: CollectionName, query: Query, signal?: AbortSignal): Promise<Portion<Found>> {
+    return this.#inSession((session) =>
+      within(this.#timeoutMs, signal, async (until) => {
+        const cursor = this.#cursor(collection, query, session, this.#readConcern, until)
+        try {
+          const first = await cursor.next()
+          if (first === null) return { documents: [], isAll: true }
+          const documents = [first, ...cursor.readBufferedDocuments()] as unknown as readonly Found[]
+          return { documents, isAll: cursor.id === undefined || cursor.id.isZero() }
+        } finally {
+          await cursor.close()
+        }
+      }),
+    )
+  }
+
+  /** How many documents a filter finds, by an index. */
+  async count(
+    collection: CollectionName,
+    { filter, hint }: Pick<Query, 'filter' | 'hint'>,
+    signal?: AbortSignal,
+  ): Promise<number> {
+    const command = { count: this.nameOf(collection), query: filter, hint, readConcern: { level: this.#readConcern } }
+    const { n } = await this.#inSession((session) =>
+      within(this.#timeoutMs, signal, (until) =>
+        this.#db.command(command, { ...reading, signal: until, ...(session && { session }) }),
+      ),
+    )
+    return n
+  }
+
+  /** The document with an `_id`, if a majority has it. Without a hint: with one, servers leave their shortest way to it. */
+  async get<Found>(collection: CollectionName, _id: unknown, signal?: AbortSignal): Promise<Found | undefined> {
+    const query = { filter: { _id }, limit: 1 }
+    const [found] = await this.#inSession((session) => this.#find<Found>(collection, query, session, signal))
+    return found
+  }
+
+  /** Inserts documents in their order, up to the first that collides. */
+  insert(collection: CollectionName, documents: readonly object[]): Promise<Written> {
+    return this.#write({ insert: this.nameOf(collection), documents, ordered: true })
+  }
+
+  /** Updates in their order, up to the first that collides. */
+  update(collection: CollectionName, updates: readonly Update[]): Promise<Written> {
+    return this.#write({ update: this.nameOf(collection), updates, ordered: true })
+  }
+
+  /** Updates each by itself, one command for each that collides. @returns for each whether it was done */
+  async updateEach(collection: CollectionName, updates: readonly Update[]): Promise<readonly boolean[]> {
+    const done: boolean[] = []
+    while (done.length < updates.length) {
+      const { duplicate } = await this.update(collection, updates.slice(done.length))
+      const count = duplicate?.index ?? updates.length - done.length
+      for (let i = 0; i < count; i++) done.push(true)
+      if (duplicate !== undefined) done.push(false)
+    }
+    return done
+  }
+
+  remove(collection: CollectionName, filters: readonly Document[]): Promise<Written> {
+    const deletes = filters.map((q) => ({ q, limit: 0 }))
+    return this.#write({ delete: this.nameOf(collection), deletes, ordered: true })
+  }
+
+  /** Anything else, as the server knows it. */
+  command(command: Document): Promise<Document> {
+    return within(this.#timeoutMs, undefined, (signal) => this.#db.command(command, { ...reading, signal }))
+  }
+
+  /** The server's clock, in milliseconds since 1970. */
+  async now(): Promise<number> {
+    const { localTime } = (await this.command({ hello: 1 })) as unknown as Hello
+    return localTime.getTime()
+  }
+
+  /** The client's own handle of a collection, for what watches it. */
+  watched(collection: CollectionName): ReturnType<Db['collection']> {
+    return this.#db.collection(this.nameOf(collection), { readPreference: 'primary' })
+  }
+
+  #find<Found>(
+    collection: CollectionName,
+    query: Omit<Query, 'hint'>,
+    session: ClientSession | undefined,
+    wanted: AbortSignal | undefined,
+    level: ReadLevel = this.#readConcern,
+  ): Promise<readonly Found[]> {
+    return within(this.#timeoutMs, wanted, (signal) => {
+      const cursor = this.#cursor(collection, query, session, level, signal)
+      return cursor.toArray() as unknown as Promise<readonly Found[]>
+    })
+  }
+
+  #cursor(
+    collection: CollectionName,
+    { filter, projection, ...query }: Omit<Query, 'hint'>,
+    session: ClientSession | undefined,
+    level: ReadLevel,
+    signal: AbortSignal,
+  ): FindCursor {
+    const options = { ...reading, ...query, ...(projection && { projection }), ...(session && { session }), signal }
+    const all = this.#db.collection(this.nameOf(collection))
+    // All that is asked for in one answer, if it fits. A server does not go on for somebody who has given up.
+    const bounds = { ...(query.limit && { batchSize: query.limit }), maxTimeMS: Math.ceil(this.#timeoutMs) }
+    return all.find(filter as Filter<Document>, { ...options, ...bounds, readConcern: { level } })
+  }
+
+  async #write(command: Document): Promise<Written> {
+    const { n = 0, writeErrors = [] } = (await this.#send(command)) as WriteReply
+    const [refused] = writeErrors
+    if (refused === undefined) return { count: n }
+    if (!isDuplicate(refused)) throw new WriteRefused(refused)
+    return { count: n, duplicate: refused }
+  }
+
+  /** Sends a command that writes. */
+  #send(command: Document): Promise<Document> {
+    return this.#inSession((session) =>
+      within(this.#timeoutMs, undefined, (signal) => {
+        const options = { ...reading, signal, ...(session && { session }) }
+        return this.#db.command({ ...command, writeConcern: durable }, options)
+      }),
+    )
+  }
+
+  /** Does one thing in a session that sees all that was seen before. */
+  async #inSession<Result>(use: (session: ClientSession | undefined) => Promise<Result>): Promise<Result> {
+    if (!this.#sessions) return use(undefined)
+    const session = this.#client.startSession({ causalConsistency: true })
+    if (this.#seen !== undefined) session.advanceOperationTime(this.#seen)
+    try {
+      return await use(session)
+    } finally {
+      const { operationTime } = session
+      if (operationTime && (this.#seen === undefined || operationTime.greaterThan(this.#seen)))
+        this.#seen = operationTime
+      session.endSession().catch(() => {})
+    }
+  }
+}
+
+/** Waits for the driver, but not for ever, and not when the caller does not want to any more. */
+async function within<Result>(
+  timeoutMs: number,
+  wanted: AbortSignal | undefined,
+  use: (signal: AbortSignal) => Promise<Result>,
+): Promise<Result> {
+  wanted?.throwIfAborted()
+  const ending = new AbortController()
+  const { promise: ended, reject } = Promise.withResolvers<never>()
+  const end = (reason: unknown) => {
+    reject(reason)
+    ending.abort(reason)
+  }
+  const timer = startTimer(() => end(new NoAnswer(timeoutMs)), timeoutMs)
+  const onUnwanted = () => end(wanted?.reason)
+  wanted?.addEventListener('abort', onUnwanted)
+  try {
+    return await Promise.race([use(ending.signal), ended])
+  } finally {
+    stopTimer(timer)
+    wanted?.removeEventListener('abort', onUnwanted)
+  }
+}
+
+const pauseMsMax = 50
+
+/** Lets others go first, longer with each try and never twice the same. */
+export const pause = (tries: number): Promise<void> => rest(Math.random() * Math.min(2 ** tries, pauseMsMax))

@@ -1,0 +1,51 @@
+/**
+ * Whose turn it is to append. A writer that is overtaken for long (it is slow, or far from the server) takes the turn, and those
+ * who append without cease let it go first when they see that. It is a hint and no lock: whoever does not see it, or is tired of
+ * waiting, appends all the same, and nothing but the time that others wait rests on it.
+ */
+import { randomUUID } from 'node:crypto'
+import { elapsedMs } from '../../../runtime/timers.ts'
+import type { Leases } from '../rows/leases.ts'
+
+/** No other lease begins with this character. */
+const leaseName = '\u0001turn to append'
+/** A writer that has died with the turn holds the others up for so long. */
+const leaseMs = 1000
+
+export class Turn {
+  readonly #leases: Leases
+  readonly #owner = randomUUID()
+  /** When this writer took it, if it has it. */
+  #takenAt: number | undefined
+  #isOthers = false
+
+  constructor(leases: Leases) {
+    this.#leases = leases
+  }
+
+  /** Whether somebody else had it at the last look. */
+  get isOthers(): boolean {
+    return this.#isOthers
+  }
+
+  /** Takes it, or keeps it for longer; says whether nobody else has it. */
+  async take(): Promise<boolean> {
+    const now = elapsedMs()
+    if (this.#takenAt !== undefined && now - this.#takenAt < leaseMs / 2) return true
+    const held = await this.#leases.acquire(leaseName, this.#owner, leaseMs).catch(() => undefined)
+    this.#takenAt = held?.owner === this.#owner ? now : undefined
+    return this.#takenAt !== undefined
+  }
+
+  /** Gives it back, if this writer has it. */
+  async give(): Promise<void> {
+    if (this.#takenAt === undefined) return
+    this.#takenAt = undefined
+    await this.#leases.release(leaseName, this.#owner).catch(() => {})
+  }
+
+  async look(): Promise<void> {
+    const holder = await this.#leases.holder(leaseName).catch(() => undefined)
+    this.#isOthers = holder !== undefined && holder !== this.#owner
+  }
+}

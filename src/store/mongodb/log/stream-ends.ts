@@ -1,0 +1,95 @@
+/**
+ * Where streams end. The streams that this process works with are known from reading them and appending to them, so one question
+ * of the log, what lies behind the commits that are known (`log-end.ts`), tells of any number of them whether that is still so. Only
+ * strange streams are looked up, each by itself, after those that have no event were sorted out by hundreds.
+ */
+import type { StreamId } from '../../../domain/stream.ts'
+import type { StreamEnd } from '../../store.ts'
+import type { Database } from '../database/database.ts'
+import { indexes } from '../database/indexes.ts'
+import { type CommitHeader, checkHeaders, headerFields, receiptOf } from './commit-document.ts'
+import type { LogEnd } from './log-end.ts'
+import { keyOf, type Streams } from './streams.ts'
+
+/** How many streams one question sorts out, and how many are looked up at a time. */
+const askedMax = 500
+const lookedUpMax = 50
+
+/** Of a stream without events. */
+export const noEnd: StreamEnd = Object.freeze({ sequence: 0, checksum: 0 })
+
+/** The last commit of a stream. */
+export async function lastOf(
+  database: Database,
+  store: string,
+  { aggregate, id }: StreamId,
+): Promise<CommitHeader | undefined> {
+  const last = await database.find<CommitHeader>('commits', {
+    ...{ filter: { aggregate, id }, sort: { from: -1 }, limit: 1, projection: headerFields, hint: indexes.byStream },
+  })
+  return checkHeaders(last, store)[0]
+}
+
+export class StreamEnds {
+  readonly #database: Database
+  readonly #label: string
+  readonly #streams: Streams
+  readonly #end: LogEnd
+
+  constructor(database: Database, label: string, streams: Streams, end: LogEnd) {
+    this.#database = database
+    this.#label = label
+    this.#streams = streams
+    this.#end = end
+  }
+
+  /** In the order asked for. Every commit that was acknowledged before counts. */
+  async of(streams: readonly StreamId[]): Promise<readonly StreamEnd[]> {
+    if (streams.length === 0) return []
+    await this.#end.follow({ latest: true })
+    const ends = new Map<string, StreamEnd>()
+    const strange = new Map<string, StreamId>()
+    for (const stream of streams) {
+      const key = keyOf(stream)
+      const end = this.#streams.endOf(key)
+      if (end === undefined) strange.set(key, stream)
+      else ends.set(key, end)
+    }
+    for (const [key, end] of await this.#lookUp(strange)) ends.set(key, end)
+    return streams.map((stream) => ends.get(keyOf(stream))!)
+  }
+
+  async #lookUp(strange: ReadonlyMap<string, StreamId>): Promise<ReadonlyMap<string, StreamEnd>> {
+    const { era } = this.#streams
+    const ends = new Map<string, StreamEnd>([...strange.keys()].map((key) => [key, noEnd]))
+    const there = await this.#withEvents([...strange.values()])
+    for (let next = 0; next < there.length; next += lookedUpMax) {
+      const some = there.slice(next, next + lookedUpMax)
+      const last = await Promise.all(some.map((stream) => lastOf(this.#database, this.#label, stream)))
+      for (const header of last) if (header !== undefined) ends.set(keyOf(header), endOf(header))
+    }
+    for (const [key, end] of ends) this.#streams.learnEnd(key, end, era)
+    return ends
+  }
+
+  /** Those of the streams that have a first commit. */
+  async #withEvents(streams: readonly StreamId[]): Promise<readonly StreamId[]> {
+    const there: StreamId[] = []
+    for (const [aggregate, own] of Map.groupBy(streams, (stream) => stream.aggregate)) {
+      for (let next = 0; next < own.length; next += askedMax) {
+        const ids = own.slice(next, next + askedMax).map(({ id }) => id)
+        const firsts = await this.#database.find<CommitHeader>('commits', {
+          filter: { aggregate, id: ids.length === 1 ? ids[0] : { $in: ids }, from: 1n },
+          ...{ projection: headerFields, hint: indexes.byStream },
+        })
+        for (const { id } of checkHeaders(firsts, this.#label)) there.push({ aggregate, id })
+      }
+    }
+    return there
+  }
+}
+
+const endOf = (header: CommitHeader): StreamEnd => {
+  const { sequence, checksum } = receiptOf(header)
+  return { sequence, checksum }
+}

@@ -1,0 +1,105 @@
+/**
+ * Steps of projections, interrupted at every command: before it reaches the server, and after it was carried out but the answer
+ * was lost. Rows and checkpoint are always those of one step, and the step can be repeated.
+ */
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { dyingClient } from '../../../../test/servers/mongodb-clients.ts'
+import { openClient, opening, openStore } from '../../../../test/servers/mongodb-place.ts'
+import { findFerretdb, findMongodb } from '../../../../test/servers/mongodb-server.ts'
+import { onServer, type TestServer } from '../../../../test/servers/server.ts'
+import { at } from '../../../testing/checkpoint-at.ts'
+import type { ProjectionStep, Row, Store } from '../../store.ts'
+import { mongodb } from '../index.ts'
+
+const row = (key: string, value: Row['value']): Row => ({ key, value })
+const first: ProjectionStep = { from: at(0), to: at(5), rows: [row('a', 1), row('b', 1), row('c', 1)] }
+const second: ProjectionStep = { from: at(5), to: at(9), rows: [row('a', 2), row('b', undefined), row('d', 2)] }
+const keys = ['a', 'b', 'c', 'd']
+
+async function stateOf(store: Store): Promise<unknown> {
+  const { rows: listed } = await store.listRows('p', { limit: 10 })
+  assert.deepEqual(
+    listed.map(({ value }) => value),
+    (await store.loadRows('p', keys)).filter((value) => value !== undefined),
+  )
+  return [(await store.loadCheckpoint('p')).position, await store.loadRows('p', keys)]
+}
+
+const before = [5, [1, 1, 1, undefined]]
+const after = [9, [2, undefined, 1, 2]]
+
+/** What is true of a step that dies at any write, whichever way the server saves it. */
+async function diesAnywhere(context: TestContext, server: TestServer, when: 'before' | 'after'): Promise<void> {
+  const client = await openClient(context, server)
+  for (let nth = 1, hasDied = true; hasDied; nth++) {
+    const store = await openStore(context, server)
+    await store.saveStep('p', first)
+    const dying = dyingClient(client, nth, when)
+    const runner = await mongodb(dying.client, { database: store.database, migrate: false }).open(opening)
+    const outcome = await runner.saveStep('p', second).then(
+      () => 'saved',
+      () => 'failed',
+    )
+    hasDied = dying.died()
+    const state = await stateOf(store)
+    assert.deepEqual(state, JSON.stringify(state) === JSON.stringify(before) && outcome === 'failed' ? before : after)
+    await store.saveStep('p', second).catch(({ code }) => assert.equal(code, 'CHECKPOINT_CONFLICT'))
+    assert.deepEqual(await stateOf(store), after, `write ${nth} ${when}`)
+    await store.resetProjection('p')
+    assert.deepEqual(await stateOf(store), [0, [undefined, undefined, undefined, undefined]])
+    await runner.close()
+  }
+}
+
+function stepsHold(server: TestServer): void {
+  test('a step whose process dies before any of its writes is there whole, or not at all', (context) =>
+    diesAnywhere(context, server, 'before'))
+
+  test('a step whose process dies after any of its writes is there whole, or not at all', (context) =>
+    diesAnywhere(context, server, 'after'))
+
+  test('a step too large for one document is saved whole, by all of those who try only once', async (context) => {
+    const store = await openStore(context, server, { timeoutMs: 60_000 })
+    const rows = Array.from({ length: 12 }, (_, i) => row(`k${i}`, 'x'.repeat(1_000_000)))
+    const saved = await Promise.allSettled([1, 2].map((to) => store.saveStep('p', { from: at(0), to: at(to), rows })))
+    assert.equal(saved.filter(({ status }) => status === 'fulfilled').length, 1)
+    const loaded = await store.loadRows(
+      'p',
+      rows.map(({ key }) => key),
+    )
+    assert.ok(loaded.every((value) => value === rows[0]!.value))
+    const client = await openClient(context, server)
+    assert.equal(await client.db(store.database).collection('mneme_step_parts').countDocuments(), 0)
+  })
+
+  test('a row that no document can hold is refused before anything is saved', async (context) => {
+    const store = await openStore(context, server)
+    const step = { from: at(0), to: at(1), rows: [row('small', 1), row('large', 'x'.repeat(15_000_001))] }
+    await assert.rejects(store.saveStep('p', step), { code: 'DATA_NOT_JSON' })
+    assert.deepEqual(await store.loadCheckpoint('p'), at(0))
+    assert.deepEqual(await store.loadRows('p', ['small']), [undefined])
+  })
+}
+
+await onServer('Steps on MongoDB', findMongodb, stepsHold)
+
+await onServer('Steps on FerretDB', findFerretdb, (server) => {
+  stepsHold(server)
+
+  test('a row that is put in its place late does not replace a newer one, nor bring back one that is deleted', async (context) => {
+    const store = await openStore(context, server)
+    const client = await openClient(context, server)
+    const rows = client.db(store.database).collection('mneme_rows')
+    await store.saveStep('p', first)
+    await store.saveStep('p', second)
+    const pending = { rows: first.rows.map(({ key, value }) => ({ key, value: JSON.stringify(value) })) }
+    const projections = client.db(store.database).collection<{ _id: string }>('mneme_projections')
+    // As a settler sees it that read the document at the first step and comes to its writes only now.
+    const late = await projections.findOne({ _id: 'p' })
+    await projections.replaceOne({ _id: 'p' }, { ...late, step: 1n, pending } as never)
+    await store.loadCheckpoint('p')
+    assert.deepEqual(await store.loadRows('p', keys), after[1])
+    assert.equal(await rows.countDocuments({ projection: 'p', value: { $exists: true } }), 3)
+  })
+})

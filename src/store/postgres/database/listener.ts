@@ -1,0 +1,147 @@
+/**
+ * Hears of what other processes append, on a connection of its own for all who want to hear something. When that is cut it is made
+ * again, after waits that grow; and since something may have been missed meanwhile, it counts as a notification when it stands again.
+ * Nothing depends on it: whoever is not woken polls. But who never hears anything is told so, once.
+ */
+import { startTimer, stopTimer, type Timer } from '../../../runtime/timers.ts'
+import { within } from './database.ts'
+import type { Driver, OwnClient } from './driver.ts'
+
+const waitMsFirst = 50
+const waitMsMax = 5_000
+const closeMsMax = 2_000
+/** Failures in a row after which it is told that nothing is heard. */
+const failuresMax = 3
+
+/** Somebody who wants to hear what is said on a channel. */
+export interface Hearer {
+  readonly channel: string
+  /** Told that there are events up to this position, or, without one, that there may be. */
+  readonly hear: (position?: number) => void
+  /** Told once why nothing is heard. */
+  readonly fail: (error: unknown) => void
+}
+
+export class Listener {
+  readonly #driver: Driver
+  readonly #config: object
+  readonly #timeoutMs: number
+  readonly #hearers = new Set<Hearer>()
+  readonly #told = new WeakSet<Hearer>()
+  #client: OwnClient | undefined
+  /** The channels that are listened to on the connection, or are about to be. */
+  #channels = new Set<string>()
+  #isConnected = false
+  #saying: Promise<unknown> = Promise.resolve()
+  #timer: Timer | undefined
+  #waitMs = waitMsFirst
+  #failures = 0
+  #started = false
+  #closed = false
+
+  constructor(driver: Driver, config: object, timeoutMs: number) {
+    this.#driver = driver
+    this.#config = config
+    this.#timeoutMs = timeoutMs
+  }
+
+  /** Listens for somebody from now on. Failing is no error: it tries again by and by. */
+  add(hearer: Hearer): void {
+    if (this.#closed) return
+    this.#hearers.add(hearer)
+    if (!this.#started) {
+      this.#started = true
+      void this.#connect()
+    } else if (this.#client !== undefined && this.#isConnected) {
+      void this.#listen(this.#client)
+    }
+  }
+
+  /** Nobody else may want to hear its channel: it is then left. */
+  remove(hearer: Hearer): void {
+    const { channel } = hearer
+    if (!this.#hearers.delete(hearer) || [...this.#hearers].some((each) => each.channel === channel)) return
+    if (this.#isConnected && this.#channels.delete(channel)) {
+      this.#say(this.#client!, `UNLISTEN ${named(channel)}`).catch(ignore)
+    }
+  }
+
+  async #connect(): Promise<void> {
+    let client: OwnClient | undefined
+    try {
+      // The driver throws where it finds no way to connect: a certificate's file that is not there, for the moment.
+      client = new this.#driver.Client(this.#config)
+    } catch (error) {
+      return this.#retry(client, error)
+    }
+    this.#client = client
+    this.#channels = new Set()
+    client.on('error', (error) => this.#retry(client, error))
+    client.on('end', () => this.#retry(client, new Error('the connection has ended')))
+    client.on('notification', ({ channel, payload }) => this.#tell(channel, Number(payload)))
+    try {
+      // Bounded by the driver's own time: where this is closed meanwhile, the driver never says what became of it.
+      await client.connect()
+    } catch (error) {
+      return this.#retry(client, error)
+    }
+    this.#isConnected = this.#client === client
+    await this.#listen(client)
+    client.unref()
+  }
+
+  /** Listens to what is not listened to yet. */
+  async #listen(client: OwnClient): Promise<void> {
+    const wanted = new Set(Array.from(this.#hearers, ({ channel }) => channel))
+    const channels = [...wanted].filter((channel) => !this.#channels.has(channel))
+    if (channels.length === 0) return
+    for (const channel of channels) this.#channels.add(channel)
+    try {
+      await this.#say(client, channels.map((channel) => `LISTEN ${named(channel)}`).join(';'))
+    } catch (error) {
+      return this.#retry(client, error)
+    }
+    this.#waitMs = waitMsFirst
+    this.#failures = 0
+    for (const channel of channels) this.#tell(channel)
+  }
+
+  /** One after the other: a connection takes one statement at a time. */
+  #say(client: OwnClient, text: string): Promise<unknown> {
+    const saying = this.#saying.then(() => within(this.#timeoutMs, client.query(text)))
+    this.#saying = saying.catch(ignore)
+    return saying
+  }
+
+  #tell(channel: string, position?: number): void {
+    for (const hearer of this.#hearers) if (hearer.channel === channel) hearer.hear(position)
+  }
+
+  #retry(client: OwnClient | undefined, error: unknown): void {
+    if (this.#closed || this.#client !== client) return
+    this.#client = undefined
+    this.#isConnected = false
+    client?.end().catch(ignore)
+    if (++this.#failures >= failuresMax) this.#tellFailure(error)
+    this.#timer = startTimer(() => void this.#connect(), this.#waitMs * (0.5 + Math.random()))
+    this.#timer.unref?.()
+    this.#waitMs = Math.min(this.#waitMs * 2, waitMsMax)
+  }
+
+  #tellFailure(error: unknown): void {
+    for (const hearer of this.#hearers) {
+      if (this.#told.has(hearer)) continue
+      this.#told.add(hearer)
+      hearer.fail(error)
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    stopTimer(this.#timer)
+    if (this.#client !== undefined) await within(closeMsMax, this.#client.end()).catch(ignore)
+  }
+}
+
+const ignore = (): void => {}
+const named = (channel: string): string => `"${channel.replaceAll('"', '""')}"`

@@ -1,0 +1,352 @@
+/**
+ * A batch of commits in the form that the function `append_batch` takes, and its answer as results. What can be said before
+ * the streams are locked is said here: which streams, kinds and repeated ids there are, what the batch needs of each stream if
+ * every commit of it is to be stored, and where each commit will be then.
+ */
+import type { Commit, Expected } from '../../commit.ts'
+import type { AppendResult, Receipt } from '../../store.ts'
+import {
+  type BatchParameter,
+  batchParameterNames,
+  expectations,
+  needs,
+  noDigest,
+  outcome,
+  outcomeWidth,
+} from '../database/append-function.ts'
+import { arrayText, bigints, booleans, integers, listOf, numbersOf, texts } from '../database/binary-arrays.ts'
+import { hashOfCommit, hashOfEvent, hashOfStream, placed, unsigned } from '../database/checksum.ts'
+import type { Parameter, Row } from '../database/database.ts'
+import { type ReceiptRow, receiptOf } from './receipt.ts'
+
+/** Commits that one caller has appended by one call. */
+export type Group = readonly Commit[]
+
+/** What is said of a whole batch. */
+export interface BatchOrders {
+  readonly durable: boolean
+  readonly lockWait: string
+  /** Whether others are told. */
+  readonly notifies: boolean
+  /** Whether every commit is to be judged by itself. */
+  readonly careful: boolean
+}
+
+/** A stream as the batch sees it. */
+interface StreamPart {
+  readonly aggregate: string
+  readonly id: string
+  /** Where the hashes of its events begin. */
+  readonly hash: number
+  /** Where it stands among the streams of the batch, from 1; given when all are known and sorted. */
+  place: number
+  /** What the stream must be for every commit of the batch to be stored. */
+  need: number
+  /** Whether a commit may be the stream's first. */
+  creates: boolean
+  /** How many events the commits before have. */
+  added: number
+  /** The last commit with each id, counted from 1. */
+  readonly ids: Map<string, number>
+  /** The chain of the group that is at it, and which group that is. */
+  chain: number
+  group: number
+}
+
+export class Batch {
+  readonly commits: readonly Commit[]
+  readonly #streams: StreamPart[] = []
+  readonly #byStream: StreamPart[] = []
+  readonly #chains: number[] = []
+  readonly #same: number[] = []
+  readonly #offsets: number[] = []
+  readonly #before: number[] = []
+  readonly #events = new EventColumns()
+  /** The hash of each commit's last event. */
+  readonly #lastHashes: number[] = []
+  /** The writers, and which one each commit is of, from 1; none if it is 0. */
+  readonly #writers: string[] = []
+  readonly #writerPlaces: number[] = []
+  readonly #schema: string
+  #total = 0
+
+  /**
+   * @param writers who appends each group, so far as is known
+   * @param schema for what is found to be damaged
+   */
+  constructor(groups: readonly Group[], writers: readonly (string | undefined)[], schema: string) {
+    this.#schema = schema
+    this.commits = groups.flat()
+    const known = new Map<string, Map<string, StreamPart>>()
+    let chains = 0
+    for (const [group, commits] of groups.entries()) {
+      const writer = this.#placeOf(writers[group])
+      for (const commit of commits) {
+        const stream = this.#streamOf(commit, known)
+        if (stream.group !== group) {
+          stream.group = group
+          stream.chain = ++chains
+        }
+        this.#add(commit, stream)
+        this.#writerPlaces.push(writer)
+      }
+    }
+    this.#streams.sort((a, b) => compare(a.aggregate, b.aggregate) || compare(a.id, b.id))
+    for (const [i, stream] of this.#streams.entries()) stream.place = i + 1
+  }
+
+  #placeOf(writer: string | undefined): number {
+    if (writer === undefined) return 0
+    const known = this.#writers.indexOf(writer)
+    return known < 0 ? this.#writers.push(writer) : known + 1
+  }
+
+  #streamOf({ stream: { aggregate, id } }: Commit, known: Map<string, Map<string, StreamPart>>): StreamPart {
+    let ofAggregate = known.get(aggregate)
+    if (ofAggregate === undefined) {
+      ofAggregate = new Map()
+      known.set(aggregate, ofAggregate)
+    }
+    let stream = ofAggregate.get(id)
+    if (stream === undefined) {
+      const at = { place: 0, need: needs.anything, creates: false, added: 0, chain: 0, group: -1 }
+      stream = { aggregate, id, hash: hashOfStream({ aggregate, id }), ids: new Map(), ...at }
+      ofAggregate.set(id, stream)
+      this.#streams.push(stream)
+    }
+    return stream
+  }
+
+  #add(commit: Commit, stream: StreamPart): void {
+    const { expected, id, events } = commit
+    const same = stream.ids.get(id) ?? 0
+    stream.need = same > 0 ? needs.aLook : needOf(expected, stream)
+    stream.creates ||= expected === 'any' || expected === 'none' || expected === 0
+    this.#byStream.push(stream)
+    this.#chains.push(stream.chain)
+    this.#same.push(same)
+    this.#offsets.push(stream.added)
+    this.#before.push(this.#total)
+    stream.ids.set(id, this.#byStream.length)
+    stream.added += events.length
+    this.#total += events.length
+    this.#lastHashes.push(this.#events.add(commit, this.#byStream.length, stream.hash))
+  }
+
+  /** The parameters of the function. */
+  parameters({ durable, lockWait, notifies, careful }: BatchOrders): readonly Parameter[] {
+    const parameters: Readonly<Record<BatchParameter, Parameter>> = {
+      durable,
+      lock_wait: lockWait,
+      notifies,
+      careful,
+      ...this.#streamColumns(),
+      ...this.#events.kinds(),
+      ...this.#writerColumns(),
+      ...this.#commitColumns(),
+      ...this.#events.columns(),
+    }
+    return batchParameterNames.map((name) => parameters[name])
+  }
+
+  #streamColumns() {
+    const streams = this.#streams
+    return {
+      aggregates: texts(streams.map(({ aggregate }) => aggregate)),
+      ids: texts(streams.map(({ id }) => id)),
+      needed: bigints(streams.map(({ need }) => need)),
+      creates: streams.some(({ creates }) => creates) ? booleans(streams.map(({ creates }) => creates)) : null,
+    }
+  }
+
+  /** Where all commits are of one writer, or of none, that need not be said of each. */
+  #writerColumns() {
+    const [first] = this.#writerPlaces
+    const isOne = this.#writerPlaces.every((place) => place === first)
+    return {
+      writers: this.#writers.length === 0 ? null : texts(this.#writers),
+      commit_writers: isOne ? null : integers(this.#writerPlaces),
+    }
+  }
+
+  #commitColumns() {
+    const { commits } = this
+    const repeatable = commits.flatMap(({ fresh }, i) => (fresh ? [] : [i + 1]))
+    const hasCommands = commits.some(({ command }) => command !== undefined)
+    return {
+      commit_streams: integers(this.#byStream.map(({ place }) => place)),
+      commit_chains: integers(this.#chains),
+      commit_expected: bigints(
+        commits.map(({ expected }) => (typeof expected === 'number' ? expected : expectations[expected])),
+      ),
+      commit_ids: texts(commits.map(({ id }) => id)),
+      commit_times: bigints(commits.map(({ recordedAt }) => recordedAt)),
+      commit_sizes: integers(commits.map(({ events: { length } }) => length)),
+      commit_same: integers(this.#same),
+      commit_offsets: bigints(this.#offsets),
+      commit_before: bigints(this.#before),
+      commit_hashes: integers(
+        commits.map(({ id, events, command }, i) => hashOfCommit(this.#byStream[i]!.hash, id, events.length, command)),
+      ),
+      commit_commands: hasCommands ? texts(commits.map(({ command }) => command?.name ?? null)) : null,
+      commit_digests: hasCommands ? bigints(commits.map(({ command }) => command?.digest ?? noDigest)) : null,
+      repeatable: repeatable.length === 0 ? null : integers(repeatable),
+    }
+  }
+
+  /**
+   * What became of each commit, by the function's answer.
+   *
+   * @throws StoreError `STORE_CORRUPT` if what is stored of a repeated commit is damaged
+   */
+  results([base, sequences, outcomes, commands]: Row): readonly AppendResult[] {
+    const positionBefore = Number(base ?? 0)
+    if (outcomes !== null) return this.#judged(numbersOf(outcomes!), listOf(commands!), positionBefore)
+    const starts = numbersOf(sequences!)
+    return this.commits.map((_, i) => {
+      const sequence = starts[this.#byStream[i]!.place - 1]! + this.#offsets[i]!
+      return this.#stored(i, sequence, positionBefore + this.#before[i]!)
+    })
+  }
+
+  #stored(index: number, sequenceBefore: number, positionBefore: number): AppendResult {
+    const {
+      events: { length: count },
+      command,
+    } = this.commits[index]!
+    const sequence = sequenceBefore + count
+    const position = positionBefore + count
+    const checksum = unsigned(placed(this.#lastHashes[index]!, sequence, position))
+    const receipt: Receipt = { sequence, position, count, checksum }
+    return command === undefined ? { status: 'stored', ...receipt } : { status: 'stored', ...receipt, command }
+  }
+
+  #judged(
+    outcomes: readonly number[],
+    commands: readonly (string | null)[],
+    positionBefore: number,
+  ): readonly AppendResult[] {
+    const results: AppendResult[] = []
+    for (const [i, { stream, id, events }] of this.commits.entries()) {
+      const at = outcomeWidth * i
+      const [code, sequence, position] = outcomes.slice(at, at + 3) as [number, number, number]
+      switch (code) {
+        case outcome.stored:
+          results.push(this.#stored(i, sequence - events.length, positionBefore + position - events.length))
+          break
+        case outcome.duplicate: {
+          const row = [...outcomes.slice(at + 1, at + outcomeWidth), commands[i]] as unknown as ReceiptRow
+          results.push({ status: 'duplicate', ...receiptOf(this.#schema, stream, id, row) })
+          break
+        }
+        case outcome.duplicateInBatch:
+          results.push({ ...results[this.#same[i]! - 1]!, status: 'duplicate' } as AppendResult)
+          break
+        default:
+          results.push({ status: 'conflict', sequence, ...(code === outcome.reserved && { reserved: true }) })
+      }
+    }
+    return results
+  }
+}
+
+/** The events of a batch as columns, and the kinds they are of. */
+class EventColumns {
+  readonly #kindPlaces = new Map<string, Map<string, number>>()
+  readonly #kindAggregates: string[] = []
+  readonly #kindTypes: string[] = []
+  readonly #commits: number[] = []
+  readonly #places: number[] = []
+  readonly #kinds: number[] = []
+  readonly #revisions: number[] = []
+  readonly #sizes: number[] = []
+  readonly #hashes: number[] = []
+  readonly #data: string[] = []
+  readonly #metadata: (string | null)[] = []
+  readonly #tagLists: (string | null)[] = []
+  readonly #tagEvents: number[] = []
+  readonly #tags: string[] = []
+
+  /** Adds the events of a commit. @param ofStream `hashOfStream` @returns the hash of the last one */
+  add({ stream: { aggregate }, id: commitId, recordedAt, events }: Commit, commit: number, ofStream: number): number {
+    let hash = 0
+    for (const [i, { type, revision, data, metadata, tags }] of events.entries()) {
+      const text = JSON.stringify(data)
+      const noted = JSON.stringify(metadata)
+      const isNoted = noted !== '{}'
+      const tagList = tags.length === 0 ? null : arrayText(tags)
+      const texts = { metadata: isNoted ? noted : '', data: text }
+      hash = hashOfEvent(ofStream, { commitId, recordedAt, type, revision, tags, ...texts })
+      this.#commits.push(commit)
+      this.#places.push(i + 1)
+      this.#kinds.push(this.#kindOf(aggregate, type))
+      this.#revisions.push(revision)
+      this.#sizes.push(text.length + texts.metadata.length + (tagList?.length ?? 0))
+      this.#hashes.push(hash)
+      this.#data.push(text)
+      this.#metadata.push(isNoted ? noted : null)
+      this.#tagLists.push(tagList)
+      for (const tag of tags) {
+        this.#tagEvents.push(this.#commits.length)
+        this.#tags.push(tag)
+      }
+    }
+    return hash
+  }
+
+  #kindOf(aggregate: string, type: string): number {
+    let places = this.#kindPlaces.get(aggregate)
+    if (places === undefined) {
+      places = new Map()
+      this.#kindPlaces.set(aggregate, places)
+    }
+    let place = places.get(type)
+    if (place === undefined) {
+      this.#kindAggregates.push(aggregate)
+      this.#kindTypes.push(type)
+      place = this.#kindTypes.length
+      places.set(type, place)
+    }
+    return place
+  }
+
+  kinds() {
+    return { kind_aggregates: texts(this.#kindAggregates), kind_types: texts(this.#kindTypes) }
+  }
+
+  columns() {
+    const hasTags = this.#tags.length > 0
+    return {
+      event_commits: integers(this.#commits),
+      event_places: integers(this.#places),
+      event_kinds: integers(this.#kinds),
+      event_revisions: bigints(this.#revisions),
+      event_sizes: integers(this.#sizes),
+      event_hashes: integers(this.#hashes),
+      event_data: texts(this.#data),
+      event_metadata: texts(this.#metadata),
+      event_tag_lists: texts(this.#tagLists),
+      tag_events: hasTags ? integers(this.#tagEvents) : null,
+      tags: hasTags ? texts(this.#tags) : null,
+    }
+  }
+}
+
+/**
+ * What a stream must be for one more commit to be stored, after those that the batch has for it already. Where that cannot be
+ * said by one number, or it cannot be at all, each commit is to be looked at.
+ */
+function needOf(expected: Expected, { need, added }: StreamPart): number {
+  if (need === needs.aLook) return need
+  if (added === 0)
+    return expected === 'any'
+      ? needs.anything
+      : expected === 'exists'
+        ? needs.someEvent
+        : Number(expected === 'none' ? 0 : expected)
+  if (expected === 'any' || expected === 'exists') return need
+  return need >= 0 && expected === need + added ? need : needs.aLook
+}
+
+/** Any order will do that is the same in every process. */
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)

@@ -1,0 +1,151 @@
+/** A page of the log as it is answered, a text for each column, and the events that it holds, checked. */
+import type { Json, JsonObject } from '../../../domain/json.ts'
+import type { StreamId } from '../../../domain/stream.ts'
+import type { StoredEvent } from '../../store.ts'
+import { numbersOf } from '../database/binary-arrays.ts'
+import { hashOfEvent, hashOfStream, placed, unsigned } from '../database/checksum.ts'
+import type { Row } from '../database/database.ts'
+
+/** A pair of aggregate and event type. */
+export interface Kind {
+  readonly aggregate: string
+  readonly type: string
+}
+
+/** What a statement has found, before its kinds are known. */
+export interface EventPage {
+  /** How many events it has found; more than `kinds` has, if they did not all fit. */
+  readonly found: number
+  /** How many it has looked for. */
+  readonly wanted: number
+  /** Where to go on, if it ended before there was nothing left to look at. */
+  readonly next: number | undefined
+  /** Where the log ends, or the stream, when the page was read. */
+  readonly last: number
+  /** How many events there are where it has looked, if that was counted. */
+  readonly looked: number | undefined
+  /** The checksum of the last place of the range, and of the one that was asked for. */
+  readonly end: number | undefined
+  readonly behind: number | undefined
+  /** How many characters of JSON it has. */
+  readonly characters: number
+  /** The number of each event's kind. */
+  readonly kinds: readonly number[]
+  /**
+   * The events in order.
+   *
+   * @param stream the stream they are all of, where the page is of one
+   * @throws Damage
+   */
+  events(kindOf: (number: number) => Kind | undefined, stream?: StreamId): readonly StoredEvent[]
+}
+
+/** Something that was read is not what was stored. */
+export class Damage extends Error {
+  readonly position: number | undefined
+
+  constructor(reason: string, position?: number) {
+    super(reason)
+    this.position = position
+  }
+}
+
+const noMetadata: JsonObject = Object.freeze({})
+const noTags: readonly string[] = Object.freeze([])
+/** What is between two texts of JSON in a column. None of them holds a bare line feed. */
+const between = ',\n'
+
+/** @throws Damage */
+export function pageOf(row: Row): EventPage {
+  const [found, wanted, next, last, looked, end, behind, positions, ...columns] = row
+  const base = {
+    found: Number(found),
+    wanted: Number(wanted),
+    next: next === null ? undefined : Number(next),
+    last: Number(last),
+    looked: looked === null ? undefined : Number(looked),
+    end: end === null ? undefined : unsigned(Number(end)),
+    behind: behind === null ? undefined : unsigned(Number(behind)),
+  }
+  if (positions === null) return { ...base, characters: 0, kinds: [], events: () => [] }
+  const places = numbersOf(positions!)
+  const kinds = numbersIn(columns[1]!, places)
+  const characters = (columns[7]?.length ?? 0) + (columns[8]?.length ?? 0)
+  return {
+    ...base,
+    characters,
+    kinds,
+    events: (kindOf, stream) => eventsOf({ places, kinds, columns, kindOf, stream }),
+  }
+}
+
+interface Parts {
+  readonly places: readonly number[]
+  readonly kinds: readonly number[]
+  readonly columns: readonly (string | null)[]
+  readonly kindOf: (number: number) => Kind | undefined
+  readonly stream: StreamId | undefined
+}
+
+function eventsOf({ places, kinds, columns, kindOf, stream }: Parts): readonly StoredEvent[] {
+  const [sequenceTexts, , revisionTexts, timeTexts, checksumTexts, commitIdTexts, idTexts, dataText, metadata, tags] =
+    columns
+  const sequences = numbersIn(sequenceTexts!, places)
+  const revisions = numbersIn(revisionTexts!, places)
+  const times = numbersIn(timeTexts!, places)
+  const checksums = numbersIn(checksumTexts!, places)
+  const commitIds = JSON.parse(commitIdTexts!) as readonly string[]
+  const ids = idTexts === null ? undefined : (JSON.parse(idTexts!) as readonly string[])
+  const dataTexts = textsIn(dataText!, places)
+  const metadataTexts = metadata === null ? undefined : textsIn(metadata!, places)
+  const tagLists = tags === null ? undefined : (JSON.parse(`[${tags}]`) as readonly (readonly string[] | 0)[])
+  const ofStream = stream === undefined ? undefined : hashOfStream(stream)
+  // All are looked at before any is parsed: what is as it was stored is JSON.
+  const streams = places.map((position, i) => {
+    const kind = kindOf(kinds[i]!)
+    if (kind === undefined) throw new Damage('it is of a kind that is not there', position)
+    const own = stream ?? { aggregate: kind.aggregate, id: ids![i]! }
+    if (own.id === null) throw new Damage('it is of a stream that is not there', position)
+    const noted = metadataTexts?.[i] ?? '0'
+    const hash = hashOfEvent(ofStream ?? hashOfStream(own), {
+      commitId: commitIds[i]!,
+      recordedAt: times[i]!,
+      type: kind.type,
+      revision: revisions[i]!,
+      tags: tagLists?.[i] || noTags,
+      metadata: noted === '0' ? '' : noted,
+      data: dataTexts[i]!,
+    })
+    if (placed(hash, sequences[i]!, position) !== checksums[i]) throw new Damage('its checksum is wrong', position)
+    return own
+  })
+  const data = JSON.parse(`[${dataText}]`) as readonly Json[]
+  const noted = metadata === null ? undefined : (JSON.parse(`[${metadata}]`) as readonly (JsonObject | 0)[])
+  return places.map((position, i) => ({
+    stream: streams[i]!,
+    type: kindOf(kinds[i]!)!.type,
+    revision: revisions[i]!,
+    data: data[i]!,
+    metadata: noted?.[i] || noMetadata,
+    tags: tagLists?.[i] || noTags,
+    sequence: sequences[i]!,
+    position,
+    recordedAt: times[i]!,
+    commitId: commitIds[i]!,
+    checksum: unsigned(checksums[i]!),
+  }))
+}
+
+/** The numbers of a column. Where a row is missing that an index has named, there is nothing. @throws Damage */
+function numbersIn(text: string, places: readonly number[]): readonly number[] {
+  if (!text.includes('N')) return numbersOf(text)
+  const missing = text.slice(1, -1).split(',').indexOf('NULL')
+  throw new Damage('it is not there, though an index has it', places[missing])
+}
+
+/** The texts of a column of JSON. @throws Damage */
+function textsIn(text: string, places: readonly number[]): readonly string[] {
+  const texts = text.split(between)
+  if (texts.length !== places.length) throw new Damage('what is stored there is no JSON', places[0])
+  return texts
+}

@@ -1,0 +1,265 @@
+/**
+ * Reads the log, a bounded page by each round trip. What a read may see is fixed by its first page (the head), and since the log
+ * only grows at its end, the pages of a long read fit together as if they had been one transaction.
+ *
+ * A filtered read first looks at the next few events one by one, which is all there is to do at the tail and where matches are
+ * common; from there it goes by the indexes over kinds and tags. What it passes over there is counted, each position once for as long as the
+ * store is open, so that a missing event is noticed that no index names any more.
+ */
+
+import type { StreamId } from '../../../domain/stream.ts'
+import { checkBehind, examinedBy, readOptions } from '../../page.ts'
+import type { Range } from '../../range.ts'
+import type { Page, ReadAllOptions, ReadOptions, Receipt, StoredEvent } from '../../store.ts'
+import { lockWaitOf } from '../database/append-function.ts'
+import { arrayText, isText } from '../database/binary-arrays.ts'
+import { unsigned } from '../database/checksum.ts'
+import type { Parameter, RunQuery } from '../database/database.ts'
+import { damagedAt, storeNamed } from '../database/failure.ts'
+import type { Search } from '../database/read-functions.ts'
+import type { Settings } from '../options.ts'
+import { Damage, type EventPage, type Kind, pageOf } from './event-page.ts'
+import type { EventStatements } from './event-statements.ts'
+import { type Looked, lookedAt, type Part } from './part.ts'
+import { type ReceiptRow, receiptOf } from './receipt.ts'
+import { WholeSpans } from './whole-spans.ts'
+
+/** Bounds of a page. An event may be larger than the second, and then has a page of its own. */
+const pageEventsMax = 2000
+const pageCharactersMax = 2_000_000
+/** Bounds of a read of the log: after so much it is cut, and its reader goes on from there. */
+const readCharactersMax = 16_000_000
+const unfinishedMax = 20
+/** Where at least every so many-th event matches, looking at each is cheaper than going by the indexes. */
+const scanFactor = 3
+const scanMin = 300
+/** Places that were passed over and are counted by one statement: 10 ms of work, and up to 100 in a table that was not vacuumed yet. */
+const countedMax = 100_000
+
+/** A read as it goes on: what is found, and what is left to look at. */
+interface Progress {
+  readonly events: StoredEvent[]
+  readonly limit: number
+  readonly backward: boolean
+  readonly signal: AbortSignal | undefined
+  /** What each event is to meet. */
+  readonly filters: ReadAllOptions
+  /** What the first page has told of the log. */
+  log: EventPage | undefined
+  /** How many events to ask for at once: fewer where they turned out to be too large for a page. */
+  countMax: number
+  from: number
+  to: number
+  /** Characters that were read, and statements that ended before they had looked at all they were to look at. */
+  characters: number
+  unfinished: number
+}
+
+/** What to look for, and the parameters that say so. */
+interface Sought {
+  readonly search: Search
+  readonly values: readonly Parameter[]
+  /** Whether every place is looked at, or only those that an index names. */
+  readonly window?: number
+}
+
+export class EventReader {
+  readonly #run: RunQuery
+  readonly #statements: EventStatements
+  readonly #settings: Settings
+  /** Numbers are given once and for all, so these never grow stale. */
+  readonly #kinds = new Map<number, Kind>()
+  readonly #whole = new WholeSpans()
+
+  constructor(run: RunQuery, statements: EventStatements, settings: Settings) {
+    this.#run = run
+    this.#statements = statements
+    this.#settings = settings
+  }
+
+  async head(): Promise<number> {
+    const [row] = await this.#run(this.#statements.head, [])
+    return Number(row![0])
+  }
+
+  /**
+   * A commit that is there is acknowledged by whoever asks. Where its own transaction ended before the standby had it, it is visible
+   * all the same, so it is asked for once more in a way that waits for the standby.
+   */
+  async findCommit(stream: StreamId, commitId: string): Promise<Receipt | undefined> {
+    const { aggregate, id } = stream
+    if (![aggregate, id, commitId].every(isText)) return undefined
+    const values = [aggregate, id, commitId]
+    if ((await this.#run(this.#statements.commit, values)).length === 0) return undefined
+    const { schema, timeoutMs, mayLoseOnPowerFailure } = this.#settings
+    const writing = [!mayLoseOnPowerFailure, lockWaitOf(timeoutMs)]
+    const [row] = await this.#run(this.#statements.durableCommit, [...writing, ...values])
+    if (row === undefined) return undefined
+    const found = [...row.slice(0, -1).map(Number), row.at(-1)] as unknown as ReceiptRow
+    return receiptOf(schema, stream, commitId, found)
+  }
+
+  async readStream(stream: StreamId, range: Range, options: ReadOptions): Promise<readonly StoredEvent[]> {
+    const { limit, backward } = readOptions(options)
+    if (!isText(stream.aggregate) || !isText(stream.id)) return []
+    const progress = beginning(range, limit, backward, options)
+    const own: StreamId = Object.freeze({ aggregate: stream.aggregate, id: stream.id })
+    const sought = { search: 'stream' as const, values: [own.aggregate, own.id] }
+    while (isUnderWay(progress)) {
+      if (await this.#readPage(progress, sought, { behind: 0, stream: own })) break
+    }
+    return progress.events
+  }
+
+  async readAll(range: Range, options: ReadAllOptions): Promise<Page> {
+    const { limit, backward } = readOptions(options)
+    const behind = options.behind?.position ?? 0
+    const progress = beginning(range, limit, backward, options)
+    const wide = wideSearch(options)
+    if (wide.search !== 'any' && isUnderWay(progress)) {
+      const window = Math.max(Math.min(limit, pageEventsMax) * scanFactor, scanMin)
+      const near: Sought = { search: 'near', values: [...filterValues(options), window], window }
+      while (isUnderWay(progress) && !isEnough(progress)) if (await this.#readPage(progress, near, { behind })) break
+    }
+    let isLast = false
+    while (!isLast && isUnderWay(progress) && !isEnough(progress)) {
+      isLast = await this.#readPage(progress, wide, { behind })
+    }
+    return this.#finish(progress, range, options, isLast)
+  }
+
+  /** Puts a page together: how far it has looked, and what is there. @throws StoreError `LOG_REPLACED` */
+  async #finish(progress: Progress, range: Range, options: ReadAllOptions, isDone: boolean): Promise<Page> {
+    const { events, limit, backward, log, from, to } = progress
+    const { behind } = options
+    const { head, checksum: known = 0 } =
+      log === undefined ? await this.#checksumAt(behind?.position ?? 0) : { head: log.last, checksum: log.behind }
+    if (behind !== undefined) {
+      checkBehind(behind, { store: storeNamed(this.#settings.schema), head, checksum: known })
+    }
+    const isCut = !isDone && isUnderWay(progress)
+    const examined = isCut ? (backward ? to : from - 1) : examinedBy(events, range, { limit, backward }, head)
+    const checksum = await this.#checksumOf(examined, head, events, range, log)
+    return { events, examined, checksum, isLast: !isCut && events.length < limit }
+  }
+
+  async #checksumOf(
+    examined: number,
+    head: number,
+    events: readonly StoredEvent[],
+    { from, to }: Range,
+    log: EventPage | undefined,
+  ): Promise<number> {
+    if (examined < 1 || examined > head) return 0
+    const last = events.at(-1)
+    if (last?.position === examined) return last.checksum
+    const isEnd = log !== undefined && (examined === Math.min(to - 1, head) || examined === from)
+    const checksum = isEnd ? log.end : (await this.#checksumAt(examined)).checksum
+    if (checksum === undefined) throw this.#damage(`position ${examined}`, 'it is not there')
+    return checksum
+  }
+
+  async #checksumAt(position: number): Promise<{ readonly head: number; readonly checksum: number | undefined }> {
+    const [row] = await this.#run(this.#statements.checksum, [position])
+    const [head, checksum] = row!
+    return { head: Number(head), checksum: checksum === null ? undefined : unsigned(Number(checksum)) }
+  }
+
+  /** Reads the next page of a read, and moves it on. @returns whether nothing is left where the statement looked */
+  async #readPage(
+    progress: Progress,
+    sought: Sought,
+    { behind, stream }: { readonly behind: number; readonly stream?: StreamId },
+  ): Promise<boolean> {
+    progress.signal?.throwIfAborted()
+    const { events, backward, from, to } = progress
+    const { search } = sought
+    const count = Math.min(progress.limit - events.length, progress.countMax)
+    const wanted = progress.log === undefined ? behind : 0
+    const values = [from, to, count, pageCharactersMax, wanted, ...sought.values]
+    const [row] = await this.#run(this.#statements[backward ? 'backward' : 'forward'][search], values)
+    progress.signal?.throwIfAborted()
+    const where = stream === undefined ? 'position' : `${stream.aggregate} ${JSON.stringify(stream.id)}, sequence`
+    try {
+      const page = pageOf(row!)
+      if (page.kinds.some((kind) => !this.#kinds.has(kind))) await this.#learnKinds()
+      const read = page.events((number) => this.#kinds.get(number), stream)
+      const part: Part = { from, to, backward, count, search, window: sought.window }
+      const looked = lookedAt(part, page, read, progress.filters)
+      if (stream === undefined) await this.#checkPassed(looked, progress.signal)
+      for (const event of read) events.push(event)
+      progress.log ??= page
+      if (stream === undefined) progress.to = Math.min(progress.to, progress.log.last + 1)
+      if (backward) progress.to = Math.min(progress.to, looked.next)
+      else progress.from = looked.next
+      progress.characters += page.characters
+      if (page.next !== undefined) progress.unfinished++
+      const isCut = read.length < page.found
+      progress.countMax = isCut ? Math.min(2 * read.length, pageEventsMax) : pageEventsMax
+      return looked.isLast
+    } catch (error) {
+      if (!(error instanceof Damage)) throw error
+      throw this.#damage(error.position === undefined ? where : `${where} ${error.position}`, error.message)
+    }
+  }
+
+  /** Counts the events in what was passed over and not counted, as far as it never was. @throws Damage */
+  async #checkPassed({ passed, isCounted }: Looked, signal: AbortSignal | undefined): Promise<void> {
+    const unknown = () => (isCounted ? undefined : this.#whole.unknown(passed, countedMax))
+    for (let part = unknown(); part !== undefined; part = unknown()) {
+      signal?.throwIfAborted()
+      const [row] = await this.#run(this.#statements.count, [part.from, part.to])
+      const count = Number(row![0])
+      if (count < part.to - part.from) throw new Damage(`of ${part.from} to ${part.to - 1}, only ${count} are there`)
+      this.#whole.add(part)
+    }
+    this.#whole.add(passed)
+  }
+
+  #damage(where: string, reason: string): Error {
+    return damagedAt(this.#settings.schema, where, reason)
+  }
+
+  async #learnKinds(): Promise<void> {
+    for (const [number, aggregate, type] of await this.#run(this.#statements.kinds, [])) {
+      this.#kinds.set(Number(number), { aggregate: aggregate!, type: type! })
+    }
+  }
+}
+
+function beginning(range: Range, limit: number, backward: boolean, options: ReadAllOptions): Progress {
+  const { from, to } = bounds(range)
+  const { signal } = options
+  const bounded = { countMax: pageEventsMax, from, to, characters: 0, unfinished: 0 }
+  return { events: [], limit, backward, signal, filters: options, log: undefined, ...bounded }
+}
+
+/** The bounds of a range as the database can take them; positions and sequences begin at 1. */
+const bounds = ({ from, to }: Range): Range => ({ from: Math.max(from, 1), to: Math.min(to, Number.MAX_SAFE_INTEGER) })
+
+const isUnderWay = ({ events, limit, from, to }: Progress): boolean => events.length < limit && from < to
+
+const isEnough = ({ characters, unfinished }: Progress): boolean =>
+  characters >= readCharactersMax || unfinished >= unfinishedMax
+
+/** What no text in the database can be, nothing is. */
+const arrayOrNull = (values: readonly string[] | undefined): string | null =>
+  values === undefined ? null : arrayText(values.filter(isText))
+
+const filterValues = ({ types, aggregates, tags }: ReadAllOptions): readonly Parameter[] => [
+  arrayOrNull(tags?.every(isText) === false ? [] : types),
+  arrayOrNull(aggregates),
+  tags === undefined || tags.length === 0 ? null : arrayText(tags.filter(isText)),
+]
+
+/** How to look for what the filters let through, in the whole of a range. */
+function wideSearch(options: ReadAllOptions): Sought {
+  const { types, aggregates, tags = [] } = options
+  const byKind = types !== undefined || aggregates !== undefined || !tags.every(isText)
+  const [typesText, aggregatesText, tagsText] = filterValues(options) as [Parameter, Parameter, Parameter]
+  if (tags.length > 1 || (tags.length === 1 && byKind)) {
+    return { search: 'agreed', values: [typesText, aggregatesText, tagsText] }
+  }
+  if (tags.length === 1) return { search: 'tag', values: [tags[0]!] }
+  return byKind ? { search: 'kinds', values: [typesText, aggregatesText] } : { search: 'any', values: [] }
+}

@@ -1,0 +1,142 @@
+/**
+ * What can go wrong with the database, in a form that crosses from the writer's thread as it is; and the error of the
+ * catalogue that a caller gets for it. The only file that knows SQLite's result codes.
+ */
+import { DefinitionError, hasCode, type MnemeError, StoreError } from '../../../domain/error.ts'
+import { runtimeName } from '../../../runtime/platform.ts'
+
+/** A failure as plain data. */
+export type FailureFacts =
+  | { readonly kind: 'sqlite'; readonly code: number; readonly message: string }
+  | { readonly kind: 'busy'; readonly waitedMs: number }
+  | { readonly kind: 'too new'; readonly version: number; readonly known: number }
+  | { readonly kind: 'too old'; readonly version: number; readonly known: number }
+  /** Somebody else's tables or the like have names of the store's. */
+  | { readonly kind: 'taken'; readonly names: readonly string[] }
+  | { readonly kind: 'damaged'; readonly where: string; readonly reason: string }
+  | { readonly kind: 'no sqlite' }
+  /** A file was deleted or replaced while it was open. */
+  | { readonly kind: 'moved'; readonly file: string }
+  | { readonly kind: 'no directory'; readonly path: string }
+  | { readonly kind: 'sql'; readonly statement: string; readonly reason: string }
+  | { readonly kind: 'unexpected'; readonly message: string }
+
+/** A failure that is thrown on the writer's thread. */
+export class Failure extends Error {
+  readonly facts: FailureFacts
+
+  constructor(facts: FailureFacts) {
+    super(facts.kind)
+    this.facts = facts
+  }
+}
+
+/** SQLite's primary result codes; an extended one has more in its upper bits. */
+export const codes = {
+  error: 1,
+  busy: 5,
+  readOnly: 8,
+  ioError: 10,
+  corrupt: 11,
+  full: 13,
+  cannotOpen: 14,
+  constraintUnique: 2067,
+  notDatabase: 26,
+} as const
+
+/** SQLite's result code of an error that `node:sqlite` threw, with its extension; undefined for any other error. */
+export function codeOf(error: unknown): number | undefined {
+  if (!(error instanceof Error)) return undefined
+  const { errcode } = error as { errcode?: unknown }
+  return typeof errcode === 'number' ? errcode : undefined
+}
+
+/** Whether an error is of a primary result code. */
+export function isCode(error: unknown, primary: number): boolean {
+  const code = codeOf(error)
+  return code !== undefined && (code & 0xff) === primary
+}
+
+/** Any error as plain data. */
+export function factsOf(error: unknown): FailureFacts {
+  if (error instanceof Failure) return error.facts
+  const code = codeOf(error)
+  const message = error instanceof Error ? error.message : String(error)
+  return code === undefined ? { kind: 'unexpected', message } : { kind: 'sqlite', code, message }
+}
+
+/** Trouble of the whole file, whatever statement met it. */
+const troubles: readonly number[] = [
+  ...[codes.readOnly, codes.ioError, codes.corrupt, codes.full, codes.cannotOpen, codes.notDatabase],
+]
+
+/** An error that a caller's own statement met: the statement's fault, unless the file is in trouble. */
+export function factsOfStatement(error: unknown, statement: string): FailureFacts {
+  const facts = factsOf(error)
+  if (facts.kind !== 'sqlite' && facts.kind !== 'unexpected') return facts
+  if (facts.kind === 'sqlite' && troubles.includes(facts.code & 0xff)) return facts
+  return { kind: 'sql', statement, reason: facts.message }
+}
+
+/** The catalogue's error for a failure. `doing` completes "failed while ...". */
+export function errorOf(path: string, doing: string, failure: FailureFacts): StoreError | DefinitionError {
+  const store = storeNamed(path)
+  switch (failure.kind) {
+    case 'sqlite':
+      return sqliteError(store, doing, failure.code, failure.message)
+    case 'busy':
+      return new StoreError('STORE_UNAVAILABLE', {
+        store,
+        doing: `${doing}: other processes kept writing for ${failure.waitedMs} ms`,
+      })
+    case 'too new':
+      return new StoreError('STORE_TOO_NEW', { store, version: failure.version, known: failure.known })
+    case 'too old':
+      return new StoreError('STORE_TOO_OLD', { store, version: failure.version, known: failure.known })
+    case 'taken':
+      return new StoreError('STORE_NAMES_TAKEN', { store, names: failure.names })
+    case 'damaged':
+      return new StoreError('STORE_CORRUPT', { store, where: failure.where, reason: failure.reason })
+    case 'moved':
+      return new StoreError('STORE_HALTED', { store, reason: movedWords(failure.file) })
+    case 'no sqlite': {
+      const facts = { what: 'The store sqlite', needs: 'node:sqlite', found: runtimeName() }
+      return new DefinitionError('RUNTIME_UNSUPPORTED', facts)
+    }
+    case 'no directory': {
+      const facts = { option: 'path', expected: 'a file in a directory that exists', found: failure.path }
+      return new DefinitionError('OPTION_INVALID', facts)
+    }
+    case 'sql':
+      return new StoreError('SQL_FAILED', { store, statement: failure.statement, reason: failure.reason })
+    case 'unexpected':
+      return new StoreError('STORE_UNAVAILABLE', { store, doing }, new Error(failure.message))
+  }
+}
+
+/** The error for an append that failed before anything of it was stored. */
+export function notStored<Code extends MnemeError>(error: Code): Code | StoreError {
+  if (!hasCode(error, 'STORE_UNAVAILABLE')) return error
+  return new StoreError('NOT_STORED', error.facts, error.cause)
+}
+
+export const movedWords = (file: string): string =>
+  `${file} was deleted or replaced while it was open, or cannot be looked for`
+
+/** How messages call the store. */
+export const storeNamed = (path: string): string => `sqlite (${path})`
+
+function sqliteError(store: string, doing: string, code: number, message: string): StoreError {
+  const cause = new Error(`SQLite: ${message} (${code})`)
+  switch (code & 0xff) {
+    case codes.full:
+      return new StoreError('STORE_FULL', { store }, cause)
+    case codes.readOnly:
+      return new StoreError('STORE_READ_ONLY', { store }, cause)
+    case codes.corrupt:
+    case codes.notDatabase:
+      return new StoreError('STORE_CORRUPT', { store, where: 'its file', reason: message }, cause)
+    default:
+      return new StoreError('STORE_UNAVAILABLE', { store, doing }, cause)
+  }
+}

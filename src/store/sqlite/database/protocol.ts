@@ -1,0 +1,222 @@
+/**
+ * What the caller's thread and the writer's thread say to each other. A request is flat lists of texts and numbers:
+ * measured, the structured clone of one flat list costs as little as packing bytes, and needs no unpacking.
+ */
+import type { JsonObject } from '../../../domain/json.ts'
+import type { Commit } from '../../commit.ts'
+import type { AppendResult, Checkpoint, CheckpointPlace, Row } from '../../store.ts'
+import type { Settings } from '../options.ts'
+import type { CutLog } from './cut-log.ts'
+import type { FailureFacts } from './failure.ts'
+import type { Identities } from './files-in-place.ts'
+
+/** Texts and numbers one after the other, in an order that both sides know. */
+export type Flat = readonly (string | number | null)[]
+
+/** A checkpoint whose note is JSON. */
+export interface PackedCheckpoint extends CheckpointPlace {
+  readonly note: string
+}
+
+/** What can be asked of the writer, and what it answers. */
+export interface Calls {
+  readonly append: {
+    readonly request: { readonly commits: Flat; readonly writer: string | null; readonly now: number }
+    readonly answer: Flat
+  }
+  readonly reserve: {
+    /** `streams` is aggregate, id, aggregate, id ... */
+    readonly request: {
+      readonly streams: readonly string[]
+      readonly writer: string
+      readonly durationMs: number
+      readonly now: number
+    }
+    readonly answer: readonly boolean[]
+  }
+  readonly saveStep: {
+    /** `rows` is key, value, key, value ...; a value of null deletes. */
+    readonly request: {
+      readonly projection: string
+      readonly from: CheckpointPlace
+      readonly to: PackedCheckpoint
+      readonly rows: readonly (string | null)[]
+    }
+    /** Where the checkpoint was; anything but `from` means that nothing was changed. */
+    readonly answer: CheckpointPlace
+  }
+  readonly resetProjection: { readonly request: { readonly projection: string }; readonly answer: null }
+  readonly saveSnapshot: {
+    readonly request: {
+      readonly aggregate: string
+      readonly id: string
+      readonly sequence: number
+      readonly stateRevision: number
+      readonly checksum: number
+      readonly fingerprint: string
+      readonly takenAt: number
+      readonly state: string
+      readonly keep: number
+    }
+    readonly answer: null
+  }
+  readonly acquireLease: {
+    readonly request: {
+      readonly name: string
+      readonly owner: string
+      readonly durationMs: number
+      readonly now: number
+    }
+    readonly answer: { readonly owner: string; readonly expiresAt: number }
+  }
+  readonly releaseLease: {
+    readonly request: { readonly name: string; readonly owner: string }
+    readonly answer: null
+  }
+}
+
+export type CallName = keyof Calls
+
+/** A request with its name. */
+export type Request = { readonly [Name in CallName]: { readonly call: Name } & Calls[Name]['request'] }[CallName]
+
+/** What a request came to. */
+export type Reply =
+  | { readonly answer: Calls[CallName]['answer'] }
+  | {
+      readonly failure: FailureFacts
+      /** Whether certainly nothing of it is stored. */
+      readonly isUndone: boolean
+    }
+
+/** A value as it is bound to a parameter or read from a column. */
+export type Bound = string | number | bigint | null | Uint8Array
+
+/** What a caller's own transaction asks for, and what is answered. */
+export interface TransactionCalls {
+  readonly begin: {
+    readonly request: { readonly projection: string; readonly from: CheckpointPlace }
+    /** Where the checkpoint is; anything but `from` means that no transaction was begun. */
+    readonly answer: CheckpointPlace
+  }
+  readonly query: {
+    readonly request: { readonly text: string; readonly values: readonly Bound[] }
+    /** The rows' values one after the other. */
+    readonly answer: { readonly columns: readonly string[]; readonly values: readonly Bound[] }
+  }
+  readonly save: {
+    /** `rows` as in `saveStep`. */
+    readonly request: { readonly to: PackedCheckpoint; readonly rows: readonly (string | null)[] }
+    readonly answer: null
+  }
+  readonly undo: { readonly request: object; readonly answer: null }
+}
+
+export type TransactionCallName = keyof TransactionCalls
+
+/** A request of a transaction with its name. */
+export type TransactionRequest = {
+  readonly [Name in TransactionCallName]: { readonly ask: Name } & TransactionCalls[Name]['request']
+}[TransactionCallName]
+
+/** What a request of a transaction came to. */
+export type TransactionReply =
+  | { readonly answer: TransactionCalls[TransactionCallName]['answer'] }
+  | { readonly failure: FailureFacts }
+
+/** What the writer's thread is started with. */
+export interface WriterData {
+  readonly settings: Settings
+  /** Of the files, if a thread before it has had them open. */
+  readonly identities: Identities | undefined
+}
+
+/** To the writer: requests that become one transaction, requests of a caller's own transaction, or the end. */
+export type ToWriter = readonly Request[] | { readonly asked: readonly TransactionRequest[] } | 'close'
+
+/**
+ * From the writer: first what the write-ahead log lacks, if it does, and whether it could open the database, then the replies to each
+ * group of requests, and to the requests of a caller's own transaction, in order.
+ */
+export type FromWriter =
+  | { readonly cut: CutLog }
+  | { readonly opened: FailureFacts | Identities }
+  | { readonly replies: readonly Reply[] }
+  | { readonly answered: readonly TransactionReply[] }
+
+/** How many items of the flat list a commit takes before its events, and each event. */
+export const itemsPerCommit = 8
+export const itemsPerEvent = 5
+
+const statuses = ['stored', 'duplicate', 'conflict', 'reserved'] as const
+/** The numbers that stand for the statuses in an answer. */
+export const statusNumbers = { stored: 0, duplicate: 1, conflict: 2, reserved: 3 } as const
+/** How many items an answer has a commit: status, sequence, position, count, checksum, and of a duplicate its command and digest. */
+const itemsPerAnswer = 7
+
+/** Commits as a flat list. The JSON is written here: the other thread could only do it after a deep clone. */
+export function packCommits(commits: readonly Commit[]): Flat {
+  const flat: (string | number | null)[] = []
+  for (const { stream, expected, id, recordedAt, events, command } of commits) {
+    flat.push(stream.aggregate, stream.id, expected, id, Math.floor(recordedAt), events.length)
+    flat.push(command?.name ?? null, command?.digest ?? null)
+    for (const { type, revision, data, metadata, tags } of events) {
+      flat.push(type, revision, JSON.stringify(data), isEmpty(metadata) ? null : JSON.stringify(metadata))
+      flat.push(tags.length === 0 ? null : JSON.stringify(tags))
+    }
+  }
+  return flat
+}
+
+function isEmpty(record: JsonObject): boolean {
+  for (const _ in record) return false
+  return true
+}
+
+/** Rows as the list key, value, key, value ..., and about how many characters they are. */
+export function packRows(rows: readonly Row[]): { readonly flat: readonly (string | null)[]; readonly size: number } {
+  const flat: (string | null)[] = []
+  let size = 0
+  for (const { key, value } of rows) {
+    const text = value === undefined ? null : JSON.stringify(value)
+    flat.push(key, text)
+    size += key.length + (text?.length ?? 0)
+  }
+  return { flat, size }
+}
+
+export function packCheckpoint({ position, term, note }: Checkpoint): PackedCheckpoint {
+  return { position, term, note: JSON.stringify(note) }
+}
+
+/** Only what a save compares. */
+export function placeOf({ position, term }: CheckpointPlace): CheckpointPlace {
+  return { position, term }
+}
+
+/** The results in an answer to `append`. */
+export function unpackResults(answer: Flat, commits: readonly Commit[]): readonly AppendResult[] {
+  const results: AppendResult[] = new Array(commits.length)
+  for (let i = 0; i < commits.length; i++) results[i] = resultOf(commits[i]!, answer, i * itemsPerAnswer)
+  return results
+}
+
+/** @param at where its items begin */
+function resultOf({ command }: Commit, answer: Flat, at: number): AppendResult {
+  const status = statuses[answer[at] as number]!
+  const sequence = answer[at + 1] as number
+  if (status === 'conflict') return { status, sequence }
+  if (status === 'reserved') return { status: 'conflict', sequence, reserved: true }
+  const position = answer[at + 2] as number
+  const count = answer[at + 3] as number
+  const checksum = answer[at + 4] as number
+  if (status === 'stored') {
+    return command === undefined
+      ? { status, sequence, position, count, checksum }
+      : { status, sequence, position, count, checksum, command }
+  }
+  const name = answer[at + 5] as string | null
+  const digest = answer[at + 6] as number | null
+  const mark = name !== null && digest !== null && { command: { name, digest } }
+  return { status, sequence, position, count, checksum, ...mark }
+}

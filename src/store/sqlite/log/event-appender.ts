@@ -1,0 +1,334 @@
+/**
+ * Appends commits, on the writer's thread, inside a transaction that somebody else begins and ends. It remembers how far
+ * streams are, so that the usual commit is one insert an event and no query; what it remembers is forgotten as soon as
+ * another connection has changed the database (`PRAGMA data_version`, asked inside the transaction, when nobody else
+ * can change it any more) and after every rollback. Where streams and the log end is written once a transaction.
+ *
+ * A repeated commit id is found by the unique index: a commit's first event carries it, and is refused before the commit
+ * has written anything.
+ */
+import type { DatabaseSync } from 'node:sqlite'
+import type { StreamId } from '../../../domain/stream.ts'
+import type { Expected } from '../../commit.ts'
+import { isMet } from '../../expected.ts'
+import type { StoredEvent } from '../../store.ts'
+import { codeOf, codes, Failure } from '../database/failure.ts'
+import { type Flat, itemsPerCommit, itemsPerEvent, statusNumbers } from '../database/protocol.ts'
+import { oneRow, prepareAll, type StatementSet } from '../database/statement-set.ts'
+import type { WritingName } from '../database/statements.ts'
+import type { EventRow } from './checksum.ts'
+import { checksumOf, checksumOfStream, checksumOfValues, seedOfKind, seedOfStream } from './checksum.ts'
+import {
+  type CommitRow,
+  commitOf,
+  damagedEnd,
+  damagedEvent,
+  eventOf,
+  type KnownKind,
+  type KnownStream,
+  type LogRow,
+  lostCommit,
+  lostStream,
+  noLog,
+  placeOfStream,
+  type StreamRow,
+} from './event-row.ts'
+import type { Appending, ReservationBook } from './reservation-book.ts'
+import { type SecondIndexes, secondIndexesOf } from './second-indexes.ts'
+
+/** A stream as far as it is known. */
+interface Stream extends KnownStream {
+  sequence: number
+  checksum: number
+  sizeMax: number
+  /** Whether its row is not written yet, or not as it is now. */
+  state: 'new' | 'changed' | 'saved'
+}
+
+interface Kind extends KnownKind {
+  readonly number: number
+}
+
+/** A commit within the flat list. */
+interface PackedCommit {
+  readonly aggregate: string
+  readonly id: string
+  readonly expected: Expected
+  readonly commitId: string
+  readonly recordedAt: number
+  readonly count: number
+  readonly command: string | null
+  readonly digest: number | null
+  /** Where its events begin. */
+  readonly at: number
+}
+
+interface PackedEvent {
+  readonly kind: Kind
+  readonly data: string
+  readonly metadata: string | null
+  readonly tags: string | null
+}
+
+/** A caller's commits on their way: the streams where one was not stored, and what is answered. */
+interface Batch {
+  readonly broken: Set<Stream>
+  readonly answer: (string | number | null)[]
+  readonly appending: Appending
+}
+
+const streamsMax = 100_000
+
+export class EventAppender {
+  readonly #statements: StatementSet<WritingName>
+  readonly #second: SecondIndexes
+  readonly #reservations: ReservationBook
+  readonly #streams = new Map<string, Map<string, Stream>>()
+  readonly #unsaved = new Set<Stream>()
+  readonly #kinds = new Map<string, Kind[]>()
+  readonly #dataVersion: () => number
+  #streamCount = 0
+  #versionSeen = -1
+  #head = 0
+  #headSaved = 0
+  #sizeMax = 0
+  #streamLast = 0
+  #kindLast = 0
+  #kindsSaved = 0
+
+  constructor(
+    database: DatabaseSync,
+    prefix: string,
+    statements: StatementSet<WritingName>,
+    reservations: ReservationBook,
+  ) {
+    this.#statements = statements
+    this.#second = secondIndexesOf(database, prefix)
+    this.#reservations = reservations
+    const { dataVersion } = prepareAll(database, { dataVersion: 'PRAGMA data_version' })
+    this.#dataVersion = () => oneRow<[number]>(dataVersion)![0]
+  }
+
+  /** To be called first in each transaction. @throws Failure if the log does not end where it says that it does */
+  begin(): void {
+    const version = this.#dataVersion()
+    if (version === this.#versionSeen) return
+    this.forget()
+    const [last, head, sizeMax, kinds] = oneRow<LogRow>(this.#statements.head) ?? noLog
+    if ((last ?? 0) !== head) throw damagedEnd(last, head)
+    this.#versionSeen = version
+    this.#head = head
+    this.#headSaved = head
+    this.#sizeMax = sizeMax
+    this.#kindLast = kinds
+    this.#kindsSaved = kinds
+    this.#streamLast = oneRow<[number | null]>(this.#statements.lastStream)?.[0] ?? 0
+  }
+
+  /** To be called last in each transaction: writes where the log and its streams end. */
+  end(): void {
+    const { addStream, saveStream, saveHead } = this.#statements
+    if (this.#head === this.#headSaved && this.#kindLast === this.#kindsSaved) return
+    for (const stream of this.#unsaved) {
+      const { id, number, sequence, checksum, sizeMax } = stream
+      const own = checksumOfStream(stream)
+      if (stream.state === 'new') addStream.run(number, id.aggregate, id.id, sequence, checksum, sizeMax, own)
+      else saveStream.run(sequence, checksum, sizeMax, own, number)
+      stream.state = 'saved'
+    }
+    this.#unsaved.clear()
+    saveHead.run(this.#head, this.#sizeMax, this.#kindLast)
+    this.#headSaved = this.#head
+    this.#kindsSaved = this.#kindLast
+  }
+
+  /** Drops what is remembered: after a rollback it may never have been. */
+  forget(): void {
+    this.#versionSeen = -1
+    this.#streams.clear()
+    this.#unsaved.clear()
+    this.#kinds.clear()
+    this.#streamCount = 0
+  }
+
+  /** @returns so many items a commit as `unpackResults` takes */
+  append(flat: Flat, appending: Appending): Flat {
+    const answer: (string | number | null)[] = []
+    const broken = new Set<Stream>()
+    for (let at = 0; at < flat.length; ) {
+      const commit = commitAt(flat, at)
+      this.#appendOne(flat, commit, { broken, answer, appending })
+      at = commit.at + commit.count * itemsPerEvent
+    }
+    return answer
+  }
+
+  #appendOne(flat: Flat, commit: PackedCommit, { broken, answer, appending }: Batch): void {
+    const stream = this.#stream(commit.aggregate, commit.id)
+    const isReserved = this.#reservations.isOthers(stream.id, appending)
+    const isWanted = !isReserved && isMet(commit.expected, stream.sequence, broken.has(stream))
+    if (isWanted && this.#insert(flat, commit, stream)) {
+      this.#reservations.end(stream.id)
+      answer.push(statusNumbers.stored, stream.sequence, this.#head, commit.count, stream.checksum, null, null)
+      return
+    }
+    broken.add(stream)
+    const found = this.#stored(stream, commit.commitId)
+    if (found !== undefined) answer.push(statusNumbers.duplicate, ...found)
+    else {
+      answer.push(isReserved ? statusNumbers.reserved : statusNumbers.conflict, stream.sequence, 0, 0, 0, null, null)
+    }
+  }
+
+  /** @returns false, having written nothing, if the commit is stored already */
+  #insert(flat: Flat, commit: PackedCommit, stream: Stream): boolean {
+    for (let place = 0; place < commit.count; place++) {
+      const at = commit.at + place * itemsPerEvent
+      const tags = flat[at + 4] as string | null
+      const size = this.#insertEvent(commit, place === 0, stream, {
+        kind: this.#kind(commit.aggregate, flat[at] as string, flat[at + 1] as number),
+        data: flat[at + 2] as string,
+        metadata: flat[at + 3] as string | null,
+        tags,
+      })
+      if (size === undefined) return false
+      if (tags !== null) for (const tag of JSON.parse(tags)) this.#statements.addTag.run(tag, this.#head)
+      if (size > stream.sizeMax) stream.sizeMax = size
+    }
+    if (stream.sizeMax > this.#sizeMax) this.#sizeMax = stream.sizeMax
+    if (stream.state === 'saved') stream.state = 'changed'
+    this.#unsaved.add(stream)
+    return true
+  }
+
+  /** @returns how many characters of JSON it has; undefined, with nothing written, if its commit is stored already */
+  #insertEvent(
+    { commitId, recordedAt, count, command, digest }: PackedCommit,
+    isFirst: boolean,
+    stream: Stream,
+    { kind, data, metadata, tags }: PackedEvent,
+  ): number | undefined {
+    const position = this.#head + 1
+    const sequence = stream.sequence + 1
+    const row: EventRow = [position, sequence, kind.number, recordedAt, 0, commitId, data, metadata, tags]
+    const checksum = checksumOf(row, stream, kind)
+    try {
+      this.#statements.addEvent.run(
+        position,
+        sequence,
+        kind.number,
+        recordedAt,
+        checksum,
+        commitId,
+        data,
+        metadata,
+        tags,
+        stream.number,
+        isFirst ? count : null,
+        isFirst ? command : null,
+        isFirst ? digest : null,
+        isFirst ? checksumOfValues(checksum, count, command, digest) : null,
+      )
+    } catch (error) {
+      if (codeOf(error) !== codes.constraintUnique) throw error
+      if (isFirst && this.#stored(stream, commitId) !== undefined) return undefined
+      throw damagedEvent(position, 'an index has it already')
+    }
+    this.#head = position
+    stream.sequence = sequence
+    stream.checksum = checksum
+    return data.length + (metadata?.length ?? 0) + (tags?.length ?? 0)
+  }
+
+  /** What a commit's answer says behind its status, if the commit is stored. */
+  #stored(stream: Stream, commitId: string): readonly (string | number | null)[] | undefined {
+    const first = oneRow<CommitRow>(this.#statements.commit, stream.number, commitId)
+    const isMissed = first === undefined && this.#second !== undefined
+    if (isMissed && oneRow(this.#second.commit, stream.number, commitId) !== undefined) throw lostCommit(commitId)
+    if (first === undefined) return undefined
+    if (first[5] !== commitId) throw lostCommit(commitId)
+    const event = this.#check(first, stream)
+    const { sequence, position } = event
+    const { count, command } = commitOf(first)
+    const end = position + count - 1
+    const { checksum } = count === 1 ? event : this.#check(oneRow<EventRow>(this.#statements.one, end), stream, end)
+    return [sequence + count - 1, end, count, checksum, command?.name ?? null, command?.digest ?? null]
+  }
+
+  /** The event of a row, which is to be one of the stream. */
+  #check(row: EventRow | undefined, stream: Stream, position = row?.[0]): StoredEvent {
+    if (row === undefined || row[9] !== stream.number) throw damagedEvent(position, 'it is not there')
+    const [type, revision] = oneRow<[string, number]>(this.#statements.kind, row[2]) ?? []
+    if (typeof type !== 'string' || revision === undefined) throw damagedEvent(position, 'its kind is unknown')
+    return eventOf(row, stream, { type, revision, seed: seedOfKind(type, revision) })
+  }
+
+  #stream(aggregate: string, id: string): Stream {
+    let streams = this.#streams.get(aggregate)
+    const known = streams?.get(id)
+    if (known !== undefined) return known
+    const stream = this.#load({ aggregate, id })
+    if (streams === undefined) {
+      streams = new Map()
+      this.#streams.set(aggregate, streams)
+    }
+    streams.set(id, stream)
+    this.#streamCount++
+    return stream
+  }
+
+  #load(id: StreamId): Stream {
+    const row = oneRow<StreamRow>(this.#statements.stream, id.aggregate, id.id)
+    if (row === undefined) {
+      if (oneRow(this.#statements.streamAgain, id.aggregate, id.id) !== undefined) throw lostStream(id)
+      const seed = seedOfStream(id)
+      return { id, seed, number: ++this.#streamLast, sequence: 0, checksum: 0, sizeMax: 0, state: 'new' }
+    }
+    const place = placeOfStream(id, row)
+    const { number, sequence } = place
+    const last = oneRow<[number | null]>(this.#statements.lastSequence, number)?.[0]
+    if (last !== sequence) {
+      const reason = `its last event is ${last ?? 'none'}, and not ${sequence}`
+      throw new Failure({ kind: 'damaged', where: `stream ${JSON.stringify(id)}`, reason })
+    }
+    return { id, ...place, state: 'saved' }
+  }
+
+  #kind(aggregate: string, type: string, revision: number): Kind {
+    let kinds = this.#kinds.get(aggregate)
+    if (kinds === undefined) {
+      kinds = []
+      this.#kinds.set(aggregate, kinds)
+    }
+    const known = kinds.find((kind) => kind.type === type && kind.revision === revision)
+    if (known !== undefined) return known
+    let number = oneRow<[number]>(this.#statements.kindNumber, aggregate, type, revision)?.[0]
+    if (number === undefined) {
+      number = ++this.#kindLast
+      const checksum = checksumOfValues(number, aggregate, type, revision)
+      this.#statements.addKind.run(number, aggregate, type, revision, checksum)
+    }
+    const kind = { number, type, revision, seed: seedOfKind(type, revision) }
+    kinds.push(kind)
+    return kind
+  }
+
+  /** Bounds what is remembered. Called between transactions, so that nothing in use is dropped. */
+  trim(): void {
+    if (this.#streamCount > streamsMax) this.forget()
+  }
+}
+
+function commitAt(flat: Flat, at: number): PackedCommit {
+  return {
+    aggregate: flat[at] as string,
+    id: flat[at + 1] as string,
+    expected: flat[at + 2] as Expected,
+    commitId: flat[at + 3] as string,
+    recordedAt: flat[at + 4] as number,
+    count: flat[at + 5] as number,
+    command: flat[at + 6] as string | null,
+    digest: flat[at + 7] as number | null,
+    at: at + itemsPerCommit,
+  }
+}

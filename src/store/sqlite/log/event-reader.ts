@@ -1,0 +1,202 @@
+/**
+ * Reads the log on the caller's thread, a bounded number of rows at a time: between them it lets go of the database and of
+ * the event loop. What a read may see is fixed when it begins (the end of the log, or of the stream), and since the log only grows
+ * at its end, the parts of a long read fit together as if it had been one transaction. It knows then which events it has to find: one
+ * that is missing, or is not as it was stored, is an error.
+ */
+import type { DatabaseSync } from 'node:sqlite'
+import type { StreamId } from '../../../domain/stream.ts'
+import { checkBehind, examinedBy, readOptions } from '../../page.ts'
+import type { Range } from '../../range.ts'
+import type { LogPlace, Page, ReadAllOptions, ReadOptions, Receipt, StoredEvent, StreamEnd } from '../../store.ts'
+import type { Breather } from '../database/breather.ts'
+import { storeNamed } from '../database/failure.ts'
+import { oneRow, prepareAll, type StatementSet } from '../database/statement-set.ts'
+import { type ReadingName, readingIn } from '../database/statements.ts'
+import type { Settings } from '../options.ts'
+import { readBatches } from './batch-read.ts'
+import { type CommitRow, commitOf, damagedEnd, damagedEvent, type LogRow, lostCommit, noLog } from './event-row.ts'
+import { EventSource } from './event-source.ts'
+import { IndexRead } from './index-read.ts'
+import { Names } from './names.ts'
+import { Progress } from './progress.ts'
+import { type SecondIndexes, secondIndexesOf } from './second-indexes.ts'
+
+/** Characters of JSON in a page of the log, exceeded by one event at the most. */
+const pageCharactersMax = 8_000_000
+/** Where at least every so many-th event matches, looking at each is cheaper than going by the indexes. */
+const scanFactor = 3
+/** Events that are looked at one by one. */
+const scanMax = 3000
+/** Streams whose ends are read in one transaction. */
+const endsMax = 500
+
+export class EventReader {
+  readonly #store: string
+  readonly #database: DatabaseSync
+  readonly #statements: StatementSet<ReadingName>
+  readonly #second: SecondIndexes
+  readonly #names: Names
+  readonly #source: EventSource
+  readonly #byIndex: IndexRead
+  readonly #breather: Breather
+
+  constructor(database: DatabaseSync, { path, prefix }: Settings, breather: Breather) {
+    this.#store = storeNamed(path)
+    this.#database = database
+    this.#statements = prepareAll(database, readingIn(prefix))
+    this.#second = secondIndexesOf(database, prefix)
+    this.#names = new Names(database, prefix)
+    this.#source = new EventSource(database, prefix, this.#names)
+    this.#byIndex = new IndexRead(database, prefix, this.#source, breather)
+    this.#breather = breather
+  }
+
+  head(): number {
+    return this.#end().head
+  }
+
+  findCommit(stream: StreamId, commitId: string): Receipt | undefined {
+    const number = this.#names.row(stream)?.number
+    if (number === undefined) return undefined
+    const first = oneRow<CommitRow>(this.#statements.commit, number, commitId)
+    const isMissed = first === undefined && this.#second !== undefined
+    if (isMissed && oneRow(this.#second.commit, number, commitId) !== undefined) throw lostCommit(commitId)
+    if (first === undefined) return undefined
+    if (first[5] !== commitId) throw lostCommit(commitId)
+    const known = this.#names.stream(number, stream)
+    const { sequence, position, checksum } = this.#source.of(first, known)
+    const { count, ...mark } = commitOf(first)
+    const end = position + count - 1
+    const last = count === 1 ? checksum : this.#source.of(this.#source.rowAt(end), known).checksum
+    return { sequence: sequence + count - 1, position: end, count, checksum: last, ...mark }
+  }
+
+  async streamEnds(streams: readonly StreamId[]): Promise<readonly StreamEnd[]> {
+    const ends: StreamEnd[] = []
+    for (let at = 0; at < streams.length; at += endsMax) {
+      if (at > 0 && this.#breather.isDue) await this.#breather.breathe()
+      this.#inTransaction(() => {
+        for (const stream of streams.slice(at, at + endsMax)) {
+          const row = this.#names.row(stream)
+          ends.push({ sequence: row?.sequence ?? 0, checksum: row?.checksum ?? 0 })
+        }
+      })
+    }
+    return ends
+  }
+
+  async readStream(stream: StreamId, range: Range, options: ReadOptions): Promise<readonly StoredEvent[]> {
+    const { limit, backward } = readOptions(options)
+    const end = this.#names.row(stream)
+    if (end === undefined) return []
+    const { number, sequence, checksum, sizeMax } = end
+    const own = { from: Math.max(range.from, 1), to: Math.min(range.to, sequence + 1) }
+    const progress = new Progress({ ...own, limit, backward, signal: options.signal, charactersMax: Infinity })
+    const name = backward ? 'streamBackward' : 'streamForward'
+    await readBatches(progress, own, {
+      ...{ source: this.#source, breather: this.#breather, place: 'sequence', isWhole: true },
+      stream: this.#names.stream(number, stream),
+      read: ({ from, to }, count) => this.#source.rows(name, sizeMax, number, from, to, count),
+    })
+    const { events } = progress
+    const last = backward ? events[0] : events.at(-1)
+    if (last?.sequence !== sequence || last.checksum === checksum) return events
+    throw damagedEvent(last.position, 'it is not the one that the stream ends with')
+  }
+
+  async readAll(range: Range, options: ReadAllOptions): Promise<Page> {
+    const { limit, backward } = readOptions(options)
+    const { head, sizeMax, kinds: kindCount } = this.#end()
+    if (options.behind !== undefined) this.#checkBehind(options.behind, head)
+    const own = { from: Math.max(range.from, 1), to: Math.min(range.to, head + 1) }
+    const charactersMax = pageCharactersMax
+    const progress = new Progress({ ...own, limit, backward, signal: options.signal, charactersMax })
+    const kinds = this.#names.kinds(options, kindCount)
+    if (options.tags !== undefined && options.tags.length > 0) {
+      await this.#byIndex.read(progress, own, kinds, options)
+    } else if (kinds === undefined) await this.#readAny(progress, own, sizeMax)
+    else if (kinds.length > 0) await this.#readKinds(progress, { kinds, sizeMax, options })
+    const { events, next } = progress
+    const early = next !== undefined && (backward ? next + 1 : next - 1)
+    const examined = early === false ? examinedBy(events, range, { limit, backward }, head) : early
+    const isLast = early === false && events.length < limit
+    return { events, examined, checksum: this.#checksumAt(examined, events.at(-1), head), isLast }
+  }
+
+  /** What the log's own row says. @throws Failure if its last event is not there */
+  #end(): { readonly head: number; readonly sizeMax: number; readonly kinds: number } {
+    const [last, head, sizeMax, kinds] = oneRow<LogRow>(this.#statements.head) ?? noLog
+    if ((last ?? 0) === head) return { head, sizeMax, kinds }
+    throw damagedEnd(last, head)
+  }
+
+  /** @throws StoreError `LOG_REPLACED` */
+  #checkBehind(behind: LogPlace, head: number): void {
+    const { position } = behind
+    const checksum = oneRow<[number]>(this.#statements.checksum, position)?.[0] ?? 0
+    // Before the log is said to be another one, the event has to be sound.
+    if (position > 0 && position <= head && checksum !== behind.checksum) this.#source.at(position)
+    checkBehind(behind, { store: this.#store, head, checksum })
+  }
+
+  /** The checksum of the event at a position, which is to be there if the log goes so far. */
+  #checksumAt(position: number, last: StoredEvent | undefined, head: number): number {
+    if (position < 1 || position > head) return 0
+    return (last?.position === position ? last : this.#source.at(position)).checksum
+  }
+
+  async #readAny(progress: Progress, range: Range, sizeMax: number): Promise<void> {
+    const name = progress.reading.backward ? 'allBackward' : 'allForward'
+    await readBatches(progress, range, {
+      ...{ source: this.#source, breather: this.#breather, place: 'position', isWhole: true },
+      read: ({ from, to }, count) => this.#source.rows(name, sizeMax, from, to, count),
+    })
+  }
+
+  /** Looks at the next few events one by one, which suffices where matches are common; then goes by the indexes. */
+  async #readKinds(
+    progress: Progress,
+    {
+      kinds,
+      sizeMax,
+      options,
+    }: { readonly kinds: readonly number[]; readonly sizeMax: number; readonly options: ReadAllOptions },
+  ): Promise<void> {
+    const { limit, backward, from, to } = progress.reading
+    const window = Math.min(limit * scanFactor, scanMax)
+    const near = backward ? { from: Math.max(from, to - window), to } : { from, to: Math.min(to, from + window) }
+    const name = backward ? 'kindsBackward' : 'kindsForward'
+    const list = JSON.stringify(kinds)
+    await readBatches(progress, near, {
+      ...{ source: this.#source, breather: this.#breather, place: 'position', isWhole: false },
+      read: (part, count) => this.#source.rows(name, sizeMax, part.from, part.to, list, count),
+    })
+    this.#checkWhole(progress, near, list)
+    if (progress.isFull) return
+    await this.#byIndex.read(progress, backward ? { from, to: near.from } : { from: near.to, to }, kinds, options)
+  }
+
+  /** Whether no event is missing where it was looked, or passed over. If all matched, each is there. @throws Failure */
+  #checkWhole({ events, next, reading: { limit, backward } }: Progress, { from, to }: Range, kinds: string): void {
+    const end = next !== undefined || events.length >= limit ? events.at(-1)!.position : backward ? from : to - 1
+    const looked = backward ? { from: end, to } : { from, to: end + 1 }
+    const expected = looked.to - looked.from
+    if (expected <= events.length) return
+    const count = oneRow<[number]>(this.#statements.count, looked.from, looked.to)![0]
+    const place = `${looked.from} to ${looked.to - 1}`
+    if (count < expected) throw damagedEvent(place, `there are only ${count}`)
+    const named = oneRow<[number]>(this.#statements.countOfKinds, kinds, looked.from, looked.to)![0]
+    if (named !== events.length) throw damagedEvent(place, `${events.length} match, and ${named} by an index`)
+  }
+
+  /** All of it sees the same state of the log. */
+  #inTransaction(read: () => void): void {
+    this.#database.exec('BEGIN')
+    try {
+      read()
+    } finally {
+      this.#database.exec('COMMIT')
+    }
+  }
+}

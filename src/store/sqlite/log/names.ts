@@ -1,0 +1,115 @@
+/**
+ * What the numbers in the rows of the log stand for, on the caller's thread: streams and kinds. Numbers are given once and for all, so
+ * what is remembered never grows stale.
+ */
+import type { DatabaseSync } from 'node:sqlite'
+import type { StreamId } from '../../../domain/stream.ts'
+import type { ReadAllOptions } from '../../store.ts'
+import { allRows, oneRow, prepareAll, type StatementSet } from '../database/statement-set.ts'
+import { type ReadingName, readingIn } from '../database/statements.ts'
+import { checksumOfValues, seedOfKind, seedOfStream } from './checksum.ts'
+import {
+  damaged,
+  type KnownKind,
+  type KnownStream,
+  lostStream,
+  placeOfStream,
+  type StreamPlace,
+  type StreamRow,
+} from './event-row.ts'
+
+interface Kind extends KnownKind {
+  readonly aggregate: string
+}
+
+const streamsMax = 100_000
+
+export class Names {
+  readonly #statements: StatementSet<ReadingName>
+  readonly #streams = new Map<number, KnownStream>()
+  readonly #kinds = new Map<number, Kind>()
+  /** One text for each aggregate: those that are the same one need not be compared. */
+  readonly #aggregates = new Map<string, string>()
+  #kindLast = 0
+
+  constructor(database: DatabaseSync, prefix: string) {
+    this.#statements = prepareAll(database, readingIn(prefix))
+  }
+
+  /** The row of a stream as it is now; undefined if it has no event. */
+  row(id: StreamId): StreamPlace | undefined {
+    const row = oneRow<StreamRow>(this.#statements.stream, id.aggregate, id.id)
+    if (row !== undefined) return placeOfStream(id, row)
+    if (oneRow(this.#statements.streamAgain, id.aggregate, id.id) !== undefined) throw lostStream(id)
+    return undefined
+  }
+
+  /** @throws Failure if there is no such stream, or it is not the one that is expected */
+  stream(number: number, expected?: StreamId): KnownStream {
+    const stream = this.#streams.get(number) ?? this.#learnStream(number)
+    if (expected === undefined || isSame(expected, stream.id)) return stream
+    throw damaged(`stream ${number}`, `it is ${JSON.stringify(stream.id)}, and not ${JSON.stringify(expected)}`)
+  }
+
+  /** @throws Failure if there is no such kind, or it is not of the aggregate */
+  kind(number: number, aggregate: string): KnownKind {
+    let found = this.#kinds.get(number)
+    if (found === undefined) {
+      this.#learnKinds()
+      found = this.#kinds.get(number)
+    }
+    if (found?.aggregate === aggregate) return found
+    throw damaged(`kind ${number}`, found === undefined ? 'it is not there' : `it is not one of ${aggregate}`)
+  }
+
+  /**
+   * The numbers of the kinds that the filters let through; undefined if they let all through.
+   *
+   * @param count how many kinds there are by now
+   */
+  kinds({ types, aggregates }: ReadAllOptions, count: number): readonly number[] | undefined {
+    if (types === undefined && aggregates === undefined) return undefined
+    if (this.#kindLast < count) this.#learnKinds()
+    if (this.#kindLast < count) throw damaged('the kinds', `there are ${this.#kindLast}, and not ${count}`)
+    return [...this.#kinds]
+      .filter(([, kind]) => types === undefined || types.includes(kind.type))
+      .filter(([, kind]) => aggregates === undefined || aggregates.includes(kind.aggregate))
+      .map(([number]) => number)
+  }
+
+  #learnKinds(): void {
+    const rows = allRows<[number, string, string, number, number]>(this.#statements.kindsBehind, this.#kindLast)
+    for (const [number, aggregate, type, revision, checksum] of rows) {
+      if (number !== this.#kindLast + 1 || checksum !== checksumOfValues(number, aggregate, type, revision)) {
+        throw damaged(`kind ${this.#kindLast + 1}`, 'it is not there, or not as it was stored')
+      }
+      this.#kinds.set(number, {
+        aggregate: this.#aggregate(aggregate),
+        type,
+        revision,
+        seed: seedOfKind(type, revision),
+      })
+      this.#kindLast = number
+    }
+  }
+
+  #aggregate(text: string): string {
+    const known = this.#aggregates.get(text)
+    if (known === undefined) this.#aggregates.set(text, text)
+    return known ?? text
+  }
+
+  #learnStream(number: number): KnownStream {
+    if (this.#streams.size >= streamsMax) this.#streams.clear()
+    const row = oneRow<[string, string]>(this.#statements.streamId, number)
+    if (typeof row?.[0] !== 'string' || typeof row[1] !== 'string') throw damaged(`stream ${number}`, 'it is not there')
+    const id: StreamId = Object.freeze({ aggregate: this.#aggregate(row[0]), id: row[1] })
+    const stream = { number, id, seed: seedOfStream(id) }
+    this.#streams.set(number, stream)
+    return stream
+  }
+}
+
+function isSame(a: StreamId, b: StreamId): boolean {
+  return a.aggregate === b.aggregate && a.id === b.id
+}

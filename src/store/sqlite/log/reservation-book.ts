@@ -1,0 +1,63 @@
+/**
+ * Which streams are reserved for which writer, on the writer's thread, inside a transaction that somebody else begins and ends.
+ * Nearly always nothing is reserved: then a batch asks once, and no more.
+ */
+import type { StreamId } from '../../../domain/stream.ts'
+import type { Calls } from '../database/protocol.ts'
+import { oneRow, type StatementSet } from '../database/statement-set.ts'
+import type { WritingName } from '../database/statements.ts'
+
+/** What lies further ahead than anybody may ask for is of a clock that has gone back since, and is over. */
+const aheadMsMax = 60_000
+
+/** Who appends, and when. */
+export interface Appending {
+  readonly writer: string | null
+  readonly now: number
+}
+
+export class ReservationBook {
+  readonly #statements: StatementSet<WritingName>
+  #isEmpty = true
+
+  constructor(statements: StatementSet<WritingName>) {
+    this.#statements = statements
+  }
+
+  /** To be called first in each transaction. What is over is dropped, so that the usual case comes back. */
+  begin(now: number): void {
+    const { isReserved, dropReservationsUntil } = this.#statements
+    this.#isEmpty = oneRow(isReserved) === undefined
+    if (!this.#isEmpty && dropReservationsUntil.run(Math.floor(now)).changes !== 0) {
+      this.#isEmpty = oneRow(isReserved) === undefined
+    }
+  }
+
+  reserve({ streams, writer, durationMs, now }: Calls['reserve']['request']): readonly boolean[] {
+    const { saveReservation, dropReservation } = this.#statements
+    const given: boolean[] = []
+    this.#isEmpty = false
+    for (let i = 0; i < streams.length; i += 2) {
+      const stream = { aggregate: streams[i]!, id: streams[i + 1]! }
+      const isGiven = !this.isOthers(stream, { writer, now })
+      if (isGiven && durationMs > 0)
+        saveReservation.run(stream.aggregate, stream.id, writer, Math.floor(now + durationMs))
+      else if (isGiven) dropReservation.run(stream.aggregate, stream.id)
+      given.push(isGiven)
+    }
+    return given
+  }
+
+  /** Whether a stream is reserved for another writer. */
+  isOthers({ aggregate, id }: StreamId, { writer, now }: Appending): boolean {
+    if (this.#isEmpty) return false
+    const found = oneRow<[string, number]>(this.#statements.reservation, aggregate, id)
+    if (found === undefined || found[0] === writer) return false
+    return found[1] > now && found[1] <= now + aheadMsMax
+  }
+
+  /** Ends what the writer, who has stored something there, had reserved. Nobody else may have. */
+  end({ aggregate, id }: StreamId): void {
+    if (!this.#isEmpty) this.#statements.dropReservation.run(aggregate, id)
+  }
+}

@@ -1,0 +1,184 @@
+/**
+ * The two ways to open the database: one that writes (on the writer's thread, it also makes the tables) and one that
+ * only reads (on the caller's). Neither leaves a transaction open between calls.
+ */
+import { statSync } from 'node:fs'
+import { dirname } from 'node:path'
+import type { DatabaseSync } from 'node:sqlite'
+import { pathToFileURL } from 'node:url'
+import { elapsedMs } from '../../../runtime/timers.ts'
+import type { CutLog } from '../database/cut-log.ts'
+import { codes, Failure, isCode } from '../database/failure.ts'
+import { hasSchema, keepIndexesTwice, makeOrCheckSchema, type Schema, schemaIn } from '../database/schema.ts'
+import type { Settings } from '../options.ts'
+import { checkLog, endIn, noteMayLose } from './cut-check.ts'
+import { checkWhole } from './whole-file.ts'
+
+/** How long a read waits where another process restores the log after a crash. */
+const readWaitMs = 5_000
+const pageSize = 4096
+/** Pages in the write-ahead log from which a commit moves them to the database: larger saves repeated writes. */
+const checkpointPages = 4000
+/** What the write-ahead log is cut to when it is reset. */
+const walSizeMax = 64 * 1024 * 1024
+const cacheSizeWriting = 32 * 1024
+const cacheSizeReading = 16 * 1024
+
+/**
+ * Node's SQLite, loaded without the warning that Node 22 prints for it: `emitWarning` is put aside for just this
+ * synchronous call, and passes on whatever else is said in it.
+ */
+function load(): typeof import('node:sqlite') {
+  const { emitWarning } = process
+  process.emitWarning = (warning: string | Error, ...rest: any[]) => {
+    if (!String(warning).startsWith('SQLite is an experimental feature')) emitWarning(warning, ...rest)
+  }
+  try {
+    const sqlite = process.getBuiltinModule?.('node:sqlite') as typeof import('node:sqlite') | undefined
+    if (sqlite === undefined) throw new Failure({ kind: 'no sqlite' })
+    return sqlite
+  } finally {
+    process.emitWarning = emitWarning
+  }
+}
+
+/** @throws Failure if the platform has no SQLite */
+export function checkSqlite(): void {
+  load()
+}
+
+/** Opens for writing, and makes the tables if there are none. @throws Failure, or what `node:sqlite` throws */
+export function openForWriting(settings: Settings): {
+  readonly database: DatabaseSync
+  readonly cut: CutLog | undefined
+} {
+  const { path, mayLoseOnPowerFailure, lockWaitMs, fileSizeMax } = settings
+  if (!statSync(dirname(path), { throwIfNoEntry: false })?.isDirectory()) {
+    throw new Failure({ kind: 'no directory', path })
+  }
+  const { DatabaseSync } = load()
+  const schema = schemaIn(settings.prefix)
+  return retryWhileBusy(lockWaitMs, () => {
+    const { isChecked, cut } = checkUnchanged(settings)
+    const database = new DatabaseSync(path, { timeout: 0, enableForeignKeyConstraints: false })
+    try {
+      database.exec(`
+        PRAGMA synchronous = FULL;
+        PRAGMA fullfsync = ON;
+        PRAGMA checkpoint_fullfsync = ON;
+        PRAGMA wal_autocheckpoint = ${checkpointPages};
+        PRAGMA journal_size_limit = ${walSizeMax};
+        PRAGMA cache_size = -${cacheSizeWriting};
+      `)
+      if (fileSizeMax !== Infinity) database.exec(`PRAGMA max_page_count = ${Math.floor(fileSizeMax / pageSize)}`)
+      useWriteAheadLog(database)
+      if (!hasSchema(database, schema)) {
+        database.exec('BEGIN IMMEDIATE')
+        makeOrCheckSchema(database, schema)
+        database.exec('COMMIT')
+      } else if (!isChecked) checkWhole(database, settings.prefix)
+      if (settings.keepIndexesTwice) {
+        database.exec('BEGIN IMMEDIATE')
+        keepIndexesTwice(database, settings.prefix)
+        database.exec('COMMIT')
+      }
+      if (mayLoseOnPowerFailure) noteMayLose(database, schema)
+      // What was cut is told once: the log begins again.
+      if (cut !== undefined) database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+      if (mayLoseOnPowerFailure) database.exec('PRAGMA synchronous = NORMAL')
+      return { database, cut }
+    } catch (error) {
+      database.close()
+      throw error
+    }
+  })
+}
+
+/**
+ * Looks at a file before anything could change it: whoever closes it last moves what is in its write-ahead log, and a file that is
+ * refused stays as it is.
+ *
+ * @returns whether there was anything to look at, and what its write-ahead log lacks
+ * @throws Failure, or what `node:sqlite` throws
+ */
+function checkUnchanged({ path, prefix }: Settings): {
+  readonly isChecked: boolean
+  readonly cut?: CutLog | undefined
+} {
+  const sizeOf = (file: string) => statSync(file, { throwIfNoEntry: false })?.size ?? 0
+  if (sizeOf(path) === 0 || sizeOf(`${path}-wal`) === 0) return { isChecked: false }
+  const { DatabaseSync } = load()
+  const schema = schemaIn(prefix)
+  // Asked first: it never is ahead of what the log tells.
+  const moved = positionWithoutLog(path, schema)
+  const database = new DatabaseSync(path, { readOnly: true, timeout: 0 })
+  try {
+    const isChecked = hasSchema(database, schema)
+    const cut = checkLog(database, { path, schema: isChecked ? schema : undefined, moved })
+    if (isChecked) checkWhole(database, prefix)
+    return { isChecked, cut }
+  } finally {
+    database.close()
+  }
+}
+
+/** Where the log of events ends by what has been moved to the file already; undefined if it does not say. */
+function positionWithoutLog(path: string, schema: Schema): number | undefined {
+  const { DatabaseSync } = load()
+  try {
+    const database = new DatabaseSync(`${pathToFileURL(path).href}?immutable=1`, { readOnly: true })
+    try {
+      return endIn(database, schema)
+    } finally {
+      database.close()
+    }
+  } catch {
+    // Without its write-ahead log it need not be a whole database.
+    return undefined
+  }
+}
+
+/** Opens for reading a database that a writer has opened before. */
+export function openForReading(path: string): DatabaseSync {
+  const { DatabaseSync } = load()
+  const database = new DatabaseSync(path, { readOnly: true, timeout: readWaitMs })
+  database.exec(`PRAGMA cache_size = -${cacheSizeReading}`)
+  return database
+}
+
+function useWriteAheadLog(database: DatabaseSync): void {
+  const mode = database.prepare('PRAGMA journal_mode = WAL').get()?.['journal_mode']
+  if (mode === 'wal') return
+  throw new Failure({ kind: 'unexpected', message: `the file system has no write-ahead log (journal mode ${mode})` })
+}
+
+/** Ends a transaction, if there is one: SQLite has rolled back by itself after some errors. */
+export function rollBack(database: DatabaseSync): void {
+  try {
+    if (database.isTransaction) database.exec('ROLLBACK')
+  } catch {
+    // The error that led here says more; what the transaction wrote is not in the log either way.
+  }
+}
+
+const sleeper = new Int32Array(new SharedArrayBuffer(4))
+
+/**
+ * Does something again, after short waits of random length, as long as another process holds the lock. SQLite's own waiting
+ * would sleep up to 100 ms at a time, and knows no way to wait where it sees a deadlock between openers.
+ *
+ * @throws Failure 'busy' after `waitMs`
+ */
+export function retryWhileBusy<Result>(waitMs: number, attempt: () => Result): Result {
+  const start = elapsedMs()
+  for (let tries = 1; ; tries++) {
+    try {
+      return attempt()
+    } catch (error) {
+      if (!isCode(error, codes.busy)) throw error
+      const waitedMs = elapsedMs() - start
+      if (waitedMs >= waitMs) throw new Failure({ kind: 'busy', waitedMs: Math.round(waitedMs) })
+      Atomics.wait(sleeper, 0, 0, Math.random() * Math.min(tries, 10))
+    }
+  }
+}

@@ -1,0 +1,53 @@
+/**
+ * Goes through a file when it is opened. What is read is compared with its checksum whenever it is, but where an index has lost an
+ * entry there is nothing to compare: a stream would seem to be empty. Indexes are compared with their tables here, and every row with its
+ * checksum. That takes as long as the file is large, so only one of a moderate size is gone through.
+ */
+import type { DatabaseSync } from 'node:sqlite'
+import { codes, isCode } from '../database/failure.ts'
+import { schemaIn } from '../database/schema.ts'
+import { allRows, prepareAll } from '../database/statement-set.ts'
+import { checkingIn } from '../database/statements.ts'
+import type { EventRow } from '../log/checksum.ts'
+import { damaged, placeOfStream, type StreamRow } from '../log/event-row.ts'
+import { EventSource } from '../log/event-source.ts'
+import { Names } from '../log/names.ts'
+
+/** Larger files, in bytes, are not gone through. One of this size takes some 50 ms. */
+const sizeMax = 4 * 1024 * 1024
+const rowsAtOnce = 1000
+
+/** @throws Failure 'damaged', or what `node:sqlite` throws */
+export function checkWhole(database: DatabaseSync, prefix: string): void {
+  const numberOf = (pragma: string) => Number(Object.values(database.prepare(`PRAGMA ${pragma}`).get()!)[0])
+  if (numberOf('page_count') * numberOf('page_size') > sizeMax) return
+  for (const table of schemaIn(prefix).tableNames) {
+    const [found] = Object.values(database.prepare(`PRAGMA integrity_check(${table})`).get() ?? {})
+    if (found !== 'ok') throw damaged(table, String(found))
+  }
+  try {
+    checkRows(database, prefix)
+  } catch (error) {
+    // A text is no JSON.
+    if (isCode(error, codes.error)) throw damaged('a row', String(error))
+    throw error
+  }
+}
+
+function checkRows(database: DatabaseSync, prefix: string): void {
+  const { streams, events, untagged } = prepareAll(database, checkingIn(prefix))
+  for (const [aggregate, id, ...row] of allRows<readonly [string, string, ...StreamRow]>(streams)) {
+    placeOfStream({ aggregate, id }, row)
+  }
+  const source = new EventSource(database, prefix, new Names(database, prefix))
+  for (let from = 0; ; ) {
+    const rows = allRows<EventRow>(events, from, rowsAtOnce)
+    for (const row of rows) source.of(row)
+    if (rows.length < rowsAtOnce) break
+    from = rows.at(-1)![0]
+  }
+  const [position] = allRows<[number]>(untagged)[0] ?? []
+  if (position !== undefined) {
+    throw damaged(`${prefix}event_tags`, `it lacks a tag of the event at position ${position}`)
+  }
+}

@@ -1,0 +1,49 @@
+/** Reads what is kept beside the log, on the caller's thread: snapshots, checkpoints, and rows by their keys. */
+import type { DatabaseSync } from 'node:sqlite'
+import type { Json } from '../../../domain/json.ts'
+import type { StreamId } from '../../../domain/stream.ts'
+import type { Checkpoint, Snapshot } from '../../store.ts'
+import type { Breather } from '../database/breather.ts'
+import { oneRow, prepareAll, type StatementSet } from '../database/statement-set.ts'
+import { type ReadingName, readingIn } from '../database/statements.ts'
+import {
+  type CheckpointRow,
+  checkpointOf,
+  rowValueOf,
+  type SnapshotRow,
+  snapshotOf,
+  type ValueRow,
+} from './checked-rows.ts'
+
+/** Keys between two looks at the clock. */
+const keysBetween = 100
+
+export class RowReader {
+  readonly #statements: StatementSet<ReadingName>
+  readonly #breather: Breather
+
+  constructor(database: DatabaseSync, prefix: string, breather: Breather) {
+    this.#statements = prepareAll(database, readingIn(prefix))
+    this.#breather = breather
+  }
+
+  loadSnapshot(stream: StreamId, atOrBefore: number): Snapshot | undefined {
+    const bound = Math.min(atOrBefore, Number.MAX_SAFE_INTEGER)
+    const row = oneRow<SnapshotRow>(this.#statements.snapshot, stream.aggregate, stream.id, bound)
+    return row && snapshotOf(stream, row)
+  }
+
+  loadCheckpoint(projection: string): Checkpoint {
+    return checkpointOf(projection, oneRow<CheckpointRow>(this.#statements.checkpoint, projection))
+  }
+
+  async loadRows(projection: string, keys: readonly string[]): Promise<readonly (Json | undefined)[]> {
+    const values: (Json | undefined)[] = []
+    for (const key of keys) {
+      const row = oneRow<ValueRow>(this.#statements.row, projection, key)
+      values.push(row && rowValueOf(projection, key, row))
+      if (values.length % keysBetween === 0 && this.#breather.isDue) await this.#breather.breathe()
+    }
+    return values
+  }
+}

@@ -1,0 +1,87 @@
+/**
+ * Runs the statements of a caller's transaction: one at a time, whole, and none that would end the transaction or reach beyond the
+ * file. What a statement begins with says what it is, so a list of beginnings is enough; everything else is refused.
+ */
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { Failure } from '../database/failure.ts'
+import type { Bound, TransactionCalls } from '../database/protocol.ts'
+import type { Schema } from '../database/schema.ts'
+import { readable } from '../database/sql-values.ts'
+import { StatementCache } from '../database/statement-cache.ts'
+
+interface Prepared {
+  readonly statement: StatementSync
+  /** How many values it takes. */
+  readonly parameters: number
+}
+
+const statementsMax = 200
+/** Blanks, comments, and the ends of statements. */
+const gap = /\s+|;|--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)/y
+const word = /[a-z]+/iy
+const allowed: ReadonlySet<string> = new Set([
+  ...['SELECT', 'VALUES', 'WITH', 'INSERT', 'REPLACE', 'UPDATE', 'DELETE', 'CREATE', 'DROP', 'ALTER', 'EXPLAIN'],
+])
+
+export class CallerStatements {
+  readonly #database: DatabaseSync
+  readonly #schema: Schema
+  readonly #statements: StatementCache<Prepared>
+
+  constructor(database: DatabaseSync, schema: Schema) {
+    this.#database = database
+    this.#schema = schema
+    this.#statements = new StatementCache(statementsMax, (text) => this.#prepare(text))
+  }
+
+  /** @throws Failure, or what `node:sqlite` throws */
+  run({ text, values }: TransactionCalls['query']['request']): TransactionCalls['query']['answer'] {
+    const { statement, parameters } = this.#statements.get(text)
+    // SQLite would take NULL for what is missing, and nobody would know.
+    if (parameters > values.length) throw refused(text, `it takes ${parameters} values, and there are ${values.length}`)
+    const rows = statement.all(...(values as Exclude<Bound, undefined>[])) as unknown as readonly (readonly Bound[])[]
+    if (rows.length === 0) return { columns: [], values: [] }
+    return { columns: statement.columns().map(({ name }) => name), values: rows.flat().map(readable) }
+  }
+
+  #prepare(text: string): Prepared {
+    const verb = verbOf(text)
+    if (!allowed.has(verb)) throw refused(text, `a transaction takes ${[...allowed].join(', ')} statements`)
+    // A table that is dropped and made again in the same words would look as if nothing had happened.
+    if (
+      verb === 'DROP' &&
+      (text.match(/\w+/g) ?? []).some((name) => this.#schema.objects.includes(name.toLowerCase()))
+    ) {
+      throw refused(text, 'it names something of the store')
+    }
+    const statement = this.#database.prepare(text)
+    if (behindGaps(text, statement.sourceSQL.length) < text.length) throw refused(text, 'it is more than one statement')
+    statement.setReturnArrays(true)
+    statement.setReadBigInts(true)
+    return { statement, parameters: verb === 'EXPLAIN' ? 0 : this.#parametersOf(text) }
+  }
+
+  /** The highest number of a parameter that the statement's program reads. */
+  #parametersOf(text: string): number {
+    const program = this.#database.prepare(`EXPLAIN ${text}`).all()
+    const numbers = program.filter(({ opcode }) => opcode === 'Variable').map(({ p1 }) => Number(p1))
+    return Math.max(0, ...numbers)
+  }
+}
+
+/** Where the first thing stands at or behind a place that is no gap. */
+function behindGaps(text: string, from: number): number {
+  let at = from
+  for (gap.lastIndex = at; gap.test(text); ) at = gap.lastIndex
+  return at
+}
+
+/** The word that a statement begins with; empty if it begins with none. */
+function verbOf(text: string): string {
+  word.lastIndex = behindGaps(text, 0)
+  return word.exec(text)?.[0].toUpperCase() ?? ''
+}
+
+function refused(statement: string, reason: string): Failure {
+  return new Failure({ kind: 'sql', statement, reason })
+}

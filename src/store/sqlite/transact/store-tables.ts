@@ -1,0 +1,63 @@
+/**
+ * Keeps a caller's transaction from changing the store's own tables. SQLite itself records, for as long as the transaction is open,
+ * what is changed in them (a session a table), by whatever statement or trigger; and their definitions are compared if any
+ * definition in the file has changed. It is looked at once, before anything is saved: what was done is then undone with all the rest.
+ */
+import type { DatabaseSync } from 'node:sqlite'
+import type { Schema } from '../database/schema.ts'
+import { allRows, oneRow, prepareAll, type StatementSet } from '../database/statement-set.ts'
+
+/** What is watched while a transaction is open. */
+export interface Watch {
+  /** Says what was changed that may not be; undefined if nothing was. */
+  findChange(): string | undefined
+  /** To be called before the store writes, and once it is over; again does nothing. */
+  end(): void
+}
+
+export class StoreTables {
+  readonly #database: DatabaseSync
+  readonly #schema: Schema
+  readonly #statements: StatementSet<'version' | 'definitions' | 'passing'>
+
+  constructor(database: DatabaseSync, schema: Schema) {
+    this.#database = database
+    this.#schema = schema
+    const names = schema.objects.map((name) => `'${name}'`).join()
+    this.#statements = prepareAll(database, {
+      version: 'PRAGMA schema_version',
+      definitions: `SELECT type, name, tbl_name, sql FROM sqlite_schema
+        WHERE name IN (${names}) OR tbl_name IN (${names}) ORDER BY type, name`,
+      passing: 'SELECT name FROM sqlite_temp_schema',
+    })
+  }
+
+  /** To be called at the beginning of a transaction. */
+  watch(): Watch {
+    const version = this.#version()
+    const definitions = this.#definitions()
+    let sessions = this.#schema.tableNames.map((table) => ({ table, session: this.#database.createSession({ table }) }))
+    return {
+      findChange: () => {
+        const changed = sessions.find(({ session }) => session.changeset().length > 0)
+        if (changed !== undefined) return `the table ${changed.table} of the store`
+        if (this.#version() !== version && this.#definitions() !== definitions)
+          return 'how the tables of the store are defined'
+        // Statements of the store would find them before its own tables.
+        return allRows(this.#statements.passing).length > 0 ? 'what only this connection has (TEMP)' : undefined
+      },
+      end: () => {
+        for (const { session } of sessions) session.close()
+        sessions = []
+      },
+    }
+  }
+
+  #version(): number {
+    return oneRow<[number]>(this.#statements.version)![0]
+  }
+
+  #definitions(): string {
+    return JSON.stringify(allRows(this.#statements.definitions))
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * A transaction with statements of its caller's, on the writer's thread. It is begun as one that writes, so from its beginning to its
+ * end nobody else moves the checkpoint or writes anything. What a request came to is always answered, never thrown.
+ */
+import type { DatabaseSync } from 'node:sqlite'
+import type { CheckpointPlace } from '../../store.ts'
+import { Failure, factsOf, factsOfStatement, movedWords } from '../database/failure.ts'
+import type { FilesInPlace } from '../database/files-in-place.ts'
+import type { TransactionCalls, TransactionReply, TransactionRequest } from '../database/protocol.ts'
+import { schemaIn } from '../database/schema.ts'
+import { retryWhileBusy, rollBack } from '../opening/connection.ts'
+import type { Settings } from '../options.ts'
+import { isSamePlace, type RowWriter } from '../rows/row-writer.ts'
+import { CallerStatements } from './caller-statements.ts'
+import { StoreTables, type Watch } from './store-tables.ts'
+
+interface Open {
+  readonly projection: string
+  readonly from: CheckpointPlace
+  readonly watch: Watch
+}
+
+export class WriterTransaction {
+  readonly #database: DatabaseSync
+  readonly #settings: Settings
+  readonly #files: FilesInPlace
+  readonly #documents: RowWriter
+  readonly #statements: CallerStatements
+  readonly #tables: StoreTables
+  #open: Open | undefined
+
+  constructor(database: DatabaseSync, settings: Settings, files: FilesInPlace, documents: RowWriter) {
+    this.#database = database
+    this.#settings = settings
+    this.#files = files
+    this.#documents = documents
+    const schema = schemaIn(settings.prefix)
+    this.#statements = new CallerStatements(database, schema)
+    this.#tables = new StoreTables(database, schema)
+  }
+
+  /** Whether the connection has a transaction that it should not have any more, and is good for nothing. */
+  get isStuck(): boolean {
+    return this.#open === undefined && this.#database.isTransaction
+  }
+
+  run(request: TransactionRequest): TransactionReply {
+    try {
+      switch (request.ask) {
+        case 'begin':
+          return { answer: this.#begin(request) }
+        case 'query':
+          return { answer: this.#query(request) }
+        case 'save':
+          return { answer: this.#save(request) }
+        case 'undo':
+          return { answer: this.#undo() }
+      }
+    } catch (error) {
+      if (request.ask === 'query') return { failure: factsOfStatement(error, request.text) }
+      this.#undo()
+      return { failure: factsOf(error) }
+    }
+  }
+
+  #begin({ projection, from }: TransactionCalls['begin']['request']): CheckpointPlace {
+    const database = this.#database
+    retryWhileBusy(this.#settings.lockWaitMs, () => database.exec('BEGIN IMMEDIATE'))
+    this.#files.check()
+    const actual = this.#documents.checkpoint(projection)
+    if (isSamePlace(actual, from)) this.#open = { projection, from, watch: this.#tables.watch() }
+    else rollBack(database)
+    return actual
+  }
+
+  #query(request: TransactionCalls['query']['request']): TransactionCalls['query']['answer'] {
+    this.#checkOpen(request.text)
+    return this.#statements.run(request)
+  }
+
+  #save({ to, rows }: TransactionCalls['save']['request']): null {
+    const { projection, from, watch } = this.#checkOpen('COMMIT')
+    const change = watch.findChange()
+    if (change !== undefined) {
+      throw new Failure({ kind: 'sql', statement: 'COMMIT', reason: `the statements before have changed ${change}` })
+    }
+    watch.end()
+    this.#documents.saveStep({ projection, from, to, rows })
+    this.#files.check()
+    this.#database.exec('COMMIT')
+    this.#open = undefined
+    const moved = this.#files.findMoved()
+    if (moved !== undefined) throw new Error(movedWords(moved))
+    return null
+  }
+
+  #undo(): null {
+    this.#open?.watch.end()
+    this.#open = undefined
+    rollBack(this.#database)
+    return null
+  }
+
+  /** A statement that fails with ROLLBACK as its conflict clause ends the transaction: what came next would be saved by itself. */
+  #checkOpen(statement: string): Open {
+    if (this.#open !== undefined && this.#database.isTransaction) return this.#open
+    throw new Failure({ kind: 'sql', statement, reason: 'a statement before it has rolled back the transaction' })
+  }
+}

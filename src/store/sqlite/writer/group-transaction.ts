@@ -1,0 +1,126 @@
+/**
+ * Runs a group of requests as one transaction: one sync for all of them, which is what makes many callers fast.
+ *
+ * A request that fails takes nobody with it: the transaction is rolled back and each request of the group runs again in
+ * one of its own. Only a failing commit is everybody's: what it left is not known, so nothing is run again. Nor is it known if the
+ * files were deleted or replaced while it was made; before it, that is noticed in time.
+ */
+import { statSync } from 'node:fs'
+import type { DatabaseSync } from 'node:sqlite'
+import { codes, type FailureFacts, factsOf, movedWords } from '../database/failure.ts'
+import type { FilesInPlace } from '../database/files-in-place.ts'
+import type { Reply, Request } from '../database/protocol.ts'
+import type { StatementSet } from '../database/statement-set.ts'
+import type { WritingName } from '../database/statements.ts'
+import { EventAppender } from '../log/event-appender.ts'
+import { ReservationBook } from '../log/reservation-book.ts'
+import { retryWhileBusy, rollBack } from '../opening/connection.ts'
+import type { Settings } from '../options.ts'
+import { RowWriter } from '../rows/row-writer.ts'
+
+/** The size in bytes at which the write-ahead log is emptied by force, which waits for no reader but asks again soon. */
+const walSizeMax = 64 * 1024 * 1024
+const groupsBetweenLooks = 128
+
+export class GroupTransaction {
+  readonly #database: DatabaseSync
+  readonly #settings: Settings
+  readonly #files: FilesInPlace
+  readonly #reservations: ReservationBook
+  readonly #appender: EventAppender
+  readonly #documents: RowWriter
+  #groups = 0
+
+  constructor(database: DatabaseSync, settings: Settings, files: FilesInPlace, statements: StatementSet<WritingName>) {
+    this.#database = database
+    this.#settings = settings
+    this.#files = files
+    this.#reservations = new ReservationBook(statements)
+    this.#appender = new EventAppender(database, settings.prefix, statements, this.#reservations)
+    this.#documents = new RowWriter(statements)
+  }
+
+  /** Never throws; the replies say what became of each. */
+  run(requests: readonly Request[]): readonly Reply[] {
+    const answers = this.#try(requests)
+    const replies =
+      'undone' in answers && requests.length > 1 && isOfOneRequest(answers.undone)
+        ? requests.map((request) => repliesOf(this.#try([request]), 1)[0]!)
+        : repliesOf(answers, requests.length)
+    this.#appender.trim()
+    return replies
+  }
+
+  /** Keeps the write-ahead log from growing where readers were always in the way of its reset. */
+  tidy(): void {
+    if (++this.#groups % groupsBetweenLooks !== 0) return
+    const size = statSync(`${this.#settings.path}-wal`, { throwIfNoEntry: false })?.size ?? 0
+    if (size > walSizeMax) this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+  }
+
+  #try(requests: readonly Request[]): Outcome {
+    const database = this.#database
+    let committing = false
+    try {
+      retryWhileBusy(this.#settings.lockWaitMs, () => database.exec('BEGIN IMMEDIATE'))
+      this.#appender.begin()
+      this.#reservations.begin(nowOf(requests))
+      const answers = requests.map((request) => ({ answer: this.#run(request) }))
+      this.#appender.end()
+      this.#files.check()
+      committing = true
+      database.exec('COMMIT')
+      const moved = this.#files.findMoved()
+      if (moved !== undefined) throw new Error(movedWords(moved))
+      return { replies: answers }
+    } catch (error) {
+      this.#appender.forget()
+      const failure = factsOf(error)
+      rollBack(database)
+      return committing ? { failed: failure } : { undone: failure }
+    }
+  }
+
+  #run(request: Request): Extract<Reply, { readonly answer: unknown }>['answer'] {
+    switch (request.call) {
+      case 'append':
+        return this.#appender.append(request.commits, request)
+      case 'reserve':
+        return this.#reservations.reserve(request)
+      case 'saveStep':
+        return this.#documents.saveStep(request)
+      case 'resetProjection':
+        return this.#documents.resetProjection(request)
+      case 'saveSnapshot':
+        return this.#documents.saveSnapshot(request)
+      case 'acquireLease':
+        return this.#documents.acquireLease(request)
+      case 'releaseLease':
+        return this.#documents.releaseLease(request)
+    }
+  }
+}
+
+/** The time at which the last of them was asked; 0 if none says. */
+function nowOf(requests: readonly Request[]): number {
+  return requests.reduce((latest, request) => ('now' in request ? Math.max(latest, request.now) : latest), 0)
+}
+
+type Outcome =
+  | { readonly replies: readonly Reply[] }
+  | { readonly undone: FailureFacts }
+  | { readonly failed: FailureFacts }
+
+/** Whether a failure may be one request's alone: running the others again would only repeat what the whole file suffers. */
+function isOfOneRequest(failure: FailureFacts): boolean {
+  if (failure.kind !== 'sqlite') return failure.kind === 'unexpected'
+  const ofAll: readonly number[] = [codes.readOnly, codes.ioError, codes.corrupt, codes.notDatabase]
+  return !ofAll.includes(failure.code & 0xff)
+}
+
+function repliesOf(outcome: Outcome, count: number): readonly Reply[] {
+  if ('replies' in outcome) return outcome.replies
+  const isUndone = 'undone' in outcome
+  const failure = isUndone ? outcome.undone : outcome.failed
+  return Array.from({ length: count }, () => ({ failure, isUndone }))
+}

@@ -1,0 +1,287 @@
+/**
+ * The caller's end of the writer's thread. While one group of requests is being committed, everybody else's gather; when
+ * its replies come, they go as the next group. So groups grow by themselves under load, a lone request waits for nobody,
+ * and appends, projection steps, snapshots and leases take turns in the order in which they were asked for. A transaction with
+ * statements of its caller's takes its turn alone.
+ *
+ * A thread that dies leaves the outcome of the group in its hands unknown: those calls reject with `STORE_UNAVAILABLE`.
+ * What was still waiting goes to a new thread. The thread keeps the process alive only while calls are under way.
+ */
+import { Worker } from 'node:worker_threads'
+import { InputError, type MnemeError, OverloadError, StoreError } from '../../../domain/error.ts'
+import { soon } from '../../../runtime/timers.ts'
+import type { CutLog } from '../database/cut-log.ts'
+import { errorOf, notStored, storeNamed } from '../database/failure.ts'
+import type { Identities } from '../database/files-in-place.ts'
+import type { CallName, Calls, FromWriter, Reply, Request, ToWriter, WriterData } from '../database/protocol.ts'
+import type { Settings } from '../options.ts'
+import { TransactionClient, type TransactionTask } from '../transact/transaction-client.ts'
+import { writerProgram } from './writer-program.ts'
+
+/** How much one group holds: requests, and the characters at which no further request joins. */
+const groupRequestsMax = 2_000
+const groupSizeMax = 8_000_000
+/** Requests that may wait; over it a call rejects with `OVERLOADED`. */
+const waitingMax = 100_000
+
+interface Call {
+  readonly request: Request
+  readonly size: number
+  readonly resolve: (answer: any) => void
+  readonly reject: (error: unknown) => void
+}
+
+export class Writer {
+  readonly #settings: Settings
+  readonly #onCut: (cut: CutLog) => void
+  #waiting: (Call | TransactionClient)[] = []
+  #inFlight: readonly Call[] = []
+  /** The transaction that has the thread for itself. */
+  #open: TransactionClient | undefined
+  #worker: Worker | undefined
+  #identities: Identities | undefined
+  #scheduled = false
+  #onOpened: ((failure: MnemeError | undefined) => void) | undefined
+  #onIdle: (() => void) | undefined
+
+  constructor(settings: Settings, onCut: (cut: CutLog) => void) {
+    this.#settings = settings
+    this.#onCut = onCut
+  }
+
+  /** Starts the thread; it makes or checks the database. @returns what its files are. @throws StoreError, DefinitionError */
+  async open(): Promise<Identities> {
+    const failure = await new Promise<MnemeError | undefined>((resolve) => {
+      this.#onOpened = resolve
+      this.#start().ref()
+    })
+    if (failure !== undefined) throw failure
+    return this.#identities!
+  }
+
+  /**
+   * Asks for something, as part of the next transaction.
+   *
+   * @param size about how many characters it is
+   * @throws StoreError; OverloadError `OVERLOADED`
+   */
+  call<Name extends CallName>(
+    name: Name,
+    request: Calls[Name]['request'],
+    size: number,
+  ): Promise<Calls[Name]['answer']> {
+    const { promise, resolve, reject } = Promise.withResolvers<Calls[Name]['answer']>()
+    const call = { request: { call: name, ...request } as unknown as Request, size, resolve, reject }
+    return this.#enqueue(call) ?? promise
+  }
+
+  /**
+   * Runs a transaction whose statements are its caller's. When its turn comes it has the thread for itself until it is over.
+   *
+   * @throws ConflictError `CHECKPOINT_CONFLICT`; StoreError; OverloadError `OVERLOADED`; what the work throws
+   */
+  transact(task: TransactionTask): Promise<void> {
+    const transaction = new TransactionClient(this.#settings, task)
+    return this.#enqueue(transaction) ?? transaction.outcome
+  }
+
+  #enqueue(turn: Call | TransactionClient): Promise<never> | undefined {
+    if (this.#waiting.length >= waitingMax) {
+      return Promise.reject(new OverloadError('OVERLOADED', { queue: 'waitingMax', sizeMax: waitingMax }))
+    }
+    this.#waiting.push(turn)
+    this.#schedule()
+    return undefined
+  }
+
+  get #isBusy(): boolean {
+    return this.#inFlight.length > 0 || this.#open !== undefined
+  }
+
+  /** Waits for what is under way. */
+  async settled(): Promise<void> {
+    if (this.#waiting.length === 0 && !this.#isBusy) return
+    await new Promise<void>((resolve) => {
+      this.#onIdle = resolve
+    })
+  }
+
+  /** Ends the thread and with it the connection. To be called when all is settled. */
+  async close(): Promise<void> {
+    const worker = this.#worker
+    if (worker === undefined) return
+    worker.ref()
+    await new Promise<void>((resolve) => {
+      worker.once('exit', () => resolve())
+      worker.postMessage('close' satisfies ToWriter)
+    })
+  }
+
+  /** Calls made in the same turn go together. */
+  #schedule(): void {
+    if (this.#scheduled || this.#isBusy) return
+    this.#scheduled = true
+    soon(() => {
+      this.#scheduled = false
+      this.#send()
+    })
+  }
+
+  #send(): void {
+    if (this.#isBusy) return
+    if (this.#waiting.length === 0) {
+      this.#worker?.unref()
+      this.#onIdle?.()
+      return
+    }
+    const worker = this.#worker ?? this.#start()
+    worker.ref()
+    const post = (message: ToWriter) => worker.postMessage(message)
+    const [first] = this.#waiting
+    if (first instanceof TransactionClient) this.#hand(first, post)
+    else this.#sendGroup(this.#take(), post)
+  }
+
+  /** What cannot be said to another thread, such as a symbol, is its own call's failure and nobody else's. */
+  #sendGroup(group: readonly Call[], post: (message: ToWriter) => void): void {
+    this.#inFlight = group
+    try {
+      post(group.map(({ request }) => request))
+    } catch {
+      this.#inFlight = []
+      const sayable = group.filter((call) => {
+        const reason = unsayable(call.request)
+        if (reason === undefined) return true
+        call.reject(new InputError('DATA_NOT_JSON', { what: 'A request', path: '', found: reason }))
+        return false
+      })
+      this.#waiting = [...sayable, ...this.#waiting]
+      this.#send()
+    }
+  }
+
+  /** Gives the thread to a transaction, until it says that it is over. */
+  #hand(transaction: TransactionClient, post: (message: ToWriter) => void): void {
+    this.#waiting = this.#waiting.slice(1)
+    this.#open = transaction
+    transaction.begin(post, () => {
+      if (this.#open !== transaction) return
+      this.#open = undefined
+      this.#send()
+    })
+  }
+
+  /** The calls up to the next transaction, as many as one group holds. */
+  #take(): readonly Call[] {
+    const group: Call[] = []
+    let size = 0
+    for (const turn of this.#waiting) {
+      if (turn instanceof TransactionClient || group.length === groupRequestsMax) break
+      size += turn.size
+      if (group.length > 0 && size > groupSizeMax) break
+      group.push(turn)
+    }
+    this.#waiting = this.#waiting.slice(group.length)
+    return group
+  }
+
+  #start(): Worker {
+    const workerData: WriterData = { settings: this.#settings, identities: this.#identities }
+    const worker = new Worker(writerProgram, {
+      ...{ name: 'mneme sqlite writer', workerData, execArgv: [] },
+      eval: typeof writerProgram === 'string',
+    })
+    let opened = false
+    let failed: MnemeError | undefined
+    let cause: unknown
+    worker.on('message', (message: FromWriter) => {
+      if ('cut' in message) this.#onCut(message.cut)
+      else if ('replies' in message) this.#settle(message.replies)
+      else if ('answered' in message) this.#open?.take(message.answered)
+      else if (!('kind' in message.opened)) {
+        opened = true
+        this.#identities = message.opened
+        this.#tellOpened(undefined)
+      } else failed = errorOf(this.#settings.path, 'opening it', message.opened)
+    })
+    worker.on('error', (error) => {
+      cause = error
+    })
+    worker.on('exit', () => {
+      if (this.#worker === worker) this.#worker = undefined
+      if (opened) this.#lose(unavailable(this.#settings.path, 'writing: its thread ended', cause), this.#inFlight)
+      else this.#fail(failed ?? unavailable(this.#settings.path, 'opening it', cause))
+    })
+    worker.unref()
+    this.#worker = worker
+    return worker
+  }
+
+  #settle(replies: readonly Reply[]): void {
+    const group = this.#inFlight
+    this.#inFlight = []
+    group.forEach(({ request, resolve, reject }, i) => {
+      const reply = replies[i]!
+      if ('answer' in reply) resolve(reply.answer)
+      else reject(this.#error(request, reply))
+    })
+    this.#send()
+  }
+
+  #error({ call }: Request, { failure, isUndone }: Extract<Reply, { readonly failure: unknown }>): MnemeError {
+    const error = errorOf(this.#settings.path, doing[call], failure)
+    return call === 'append' && isUndone ? notStored(error) : error
+  }
+
+  #tellOpened(failure: MnemeError | undefined): void {
+    this.#onOpened?.(failure)
+    this.#onOpened = undefined
+    if (!this.#isBusy) this.#worker?.unref()
+  }
+
+  /** The database cannot be opened: nobody is served, and nothing of theirs was written. */
+  #fail(error: MnemeError): void {
+    this.#tellOpened(error)
+    const waiting = this.#waiting
+    this.#waiting = []
+    const turns = [...this.#inFlight, ...waiting]
+    this.#inFlight = []
+    for (const turn of turns) {
+      turn.reject('request' in turn && turn.request.call === 'append' ? notStored(error) : error)
+    }
+    this.#lose(error, [])
+  }
+
+  #lose(error: MnemeError, turns: readonly (Call | TransactionClient)[]): void {
+    const open = this.#open
+    this.#inFlight = []
+    this.#open = undefined
+    for (const turn of turns) turn.reject(error)
+    open?.reject(error)
+    this.#send()
+  }
+}
+
+const doing: { readonly [Name in CallName]: string } = {
+  append: 'appending',
+  reserve: 'reserving streams',
+  saveStep: 'saving a step of a projection',
+  resetProjection: 'resetting a projection',
+  saveSnapshot: 'saving a snapshot',
+  acquireLease: 'acquiring a lease',
+  releaseLease: 'releasing a lease',
+}
+
+/** Why something cannot go to another thread; undefined if it can. */
+function unsayable(request: Request): string | undefined {
+  try {
+    structuredClone(request)
+    return undefined
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}
+
+function unavailable(path: string, doing: string, cause: unknown): StoreError {
+  return new StoreError('STORE_UNAVAILABLE', { store: storeNamed(path), doing }, cause)
+}
