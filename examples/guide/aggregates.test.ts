@@ -50,7 +50,7 @@ test('an order is placed and shipped', async () => {
   assert.equal(refused.accepted, false)
 })
 
-test('an event gets a new shape, and old ones are lifted to it', async () => {
+test('an event gets a new shape, and old ones are upcast to it', async () => {
   // #region revise
   const Priced = event('Priced', z.object({ total: z.number() }))
     .revise(z.object({ total: z.number(), currency: z.string() }), ({ total }) => ({ total, currency: 'EUR' }))

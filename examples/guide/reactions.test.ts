@@ -19,7 +19,7 @@ const Cashback = reaction('cashback', aggregates)
     const command = { aggregate: 'account', id: stream.id, name: 'deposit', data: { amount } } as const
     schedule(command, { afterMs: 24 * 60 * 60 * 1000 }) // or a Date
   })
-  .onFailure({ retries: 5, firstMs: 200, giveUp: 'stop' })
+  .onFailure({ retries: 5, pauseFirstMs: 200, giveUp: 'stop' })
 // #endregion
 
 // #region state

@@ -168,7 +168,7 @@ describe('Tags of a kind', () => {
     )
     const Notes = aggregate('notes', () => 0)
       .on(Tagged)
-      .command('note', none, () => Tagged({ by: 'ada', at: 'home' }))
+      .command('note', none, () => Tagged({ by: 'ada', at: 'location' }))
     await using running = await domain({ aggregates: { notes: Notes } }).start()
     const { events } = await running.notes('a').note()
     assert.deepEqual(events[0]!.tags, ['by:ada'])

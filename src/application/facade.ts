@@ -95,7 +95,7 @@ function checkWait(wait: WaitOptions = {}): WaitOptions {
   return wait
 }
 
-/** Events as they are handed out: lifted where an aggregate of the domain knows them, else as they are stored. */
+/** Events as they are handed out: upcast where an aggregate of the domain knows them, else as they are stored. */
 async function* recorded(
   aggregates: Aggregates,
   stored: AsyncGenerator<StoredEvent, void, void>,

@@ -28,15 +28,15 @@ describe('An event', () => {
     const metadata = { correlationId: 'c-1', causationId: 'e-7', user: { id: 'ada' } }
     const { events } = await vaults
       .vault('a')
-      .add({ amount: 1, note: 'rent' }, { metadata, tags: ['home', 'note:rent', 'home'], commandId: 'pay' })
+      .add({ amount: 1, note: 'rent' }, { metadata, tags: ['location', 'note:rent', 'location'], commandId: 'pay' })
     const [stored] = await logOf(store)
     for (const event of [events[0]!, stored!]) {
       assert.deepEqual(event.metadata, metadata)
-      assert.deepEqual(event.tags, ['home', 'note:rent'])
+      assert.deepEqual(event.tags, ['location', 'note:rent'])
       assert.equal(event.commitId, 'pay')
     }
     const opened = await store.open({ now: () => 0, warn: () => {} })
-    const { events: found } = await opened.readAll({ from: 1, to: 9 }, { tags: ['note:rent', 'home'] })
+    const { events: found } = await opened.readAll({ from: 1, to: 9 }, { tags: ['note:rent', 'location'] })
     assert.equal(found.length, 1)
   })
 

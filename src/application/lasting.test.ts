@@ -308,15 +308,15 @@ describe('A schema that gives something else each time', () => {
     })
   }
 
-  test('is found where older events are lifted, and is not read', async () => {
+  test('is found where older events are upcast, and is not read', async () => {
     const First = event('Happened', z.object({ n: z.number() }))
     const store = memory()
     const opened = await store.open({ now: () => 0, warn: () => {} })
     const events = [{ type: 'Happened', data: { n: 1 } }]
     const stream = { aggregate: 'log', id: 'a' }
     await opened.append([commit({ stream, expected: 'none', id: 'c', recordedAt: 0, events })])
-    const lifts = {
-      lift: First.revise(z.object({ n: z.number(), id: z.string() }), ({ n }) => ({ n, id: `${random()}` })),
+    const upcasts = {
+      upcast: First.revise(z.object({ n: z.number(), id: z.string() }), ({ n }) => ({ n, id: `${random()}` })),
       default: First.revise(z.object({ n: z.number(), id: z.string().default(() => `${random()}`) }), (data) => data),
       clock: First.revise(z.object({ n: z.number(), id: z.number() }), ({ n }) => ({ n, id: Date.now() })),
       'schema that was changed': event(
@@ -324,7 +324,7 @@ describe('A schema that gives something else each time', () => {
         z.object({ n: z.number(), id: z.string().default(() => `${random()}`) }),
       ),
     }
-    for (const Happened of Object.values(lifts)) {
+    for (const Happened of Object.values(upcasts)) {
       await using running = await start(Happened as AnyEventKind, store)
       for (let i = 0; i < 40; i++) {
         const read = running.log('a').history()[Symbol.asyncIterator]().next()

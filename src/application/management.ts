@@ -4,7 +4,7 @@ import { checkKeys, checkOption, checkSignal, checkWhole } from '../domain/optio
 import type { ReadModelReader } from '../projection/reading/read-model.ts'
 import type { CompareOptions, Rebuilder } from '../projection/rebuilding/rebuild.ts'
 import type { ProjectionSteps } from '../projection/rows/projection-steps.ts'
-import { type ProgressOptions, Undertaking, watchProgress } from '../projection/running/progress.ts'
+import { Job, type ProgressOptions, watchProgress } from '../projection/running/progress.ts'
 import type { Runner } from '../projection/running/runner.ts'
 import type { Environment } from '../runtime/environment.ts'
 import type { Projections, RebuildOptions, ResetOptions, StartAt } from './running.ts'
@@ -69,14 +69,14 @@ export function management(
       checkKeys('rebuild(name, options)', options, ['signal'])
       const { signal } = options
       checkSignal(signal)
-      return new Undertaking((onProgress) => rebuilder.rebuild(steps, onProgress, signal))
+      return new Job((onProgress) => rebuilder.rebuild(steps, onProgress, signal))
     },
     compare(name: string, options: CompareOptions = {}) {
       const { rebuilder, steps } = rebuilt(name)
       checkKeys('compare(name, options)', options, ['limit', 'signal'])
       checkWhole('limit', options.limit, 0)
       checkSignal(options.signal)
-      return new Undertaking((onProgress) => rebuilder.compare(steps, options, onProgress))
+      return new Job((onProgress) => rebuilder.compare(steps, options, onProgress))
     },
     parked: async (name: string) => named(name).runner.parked(),
     retryParked: async (name: string) => named(name).runner.retryParked(),

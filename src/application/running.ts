@@ -1,9 +1,9 @@
 /** What a started domain looks like to its user: the types that turn definitions into methods. */
 import type { Aggregate, AnyAggregate, Commands } from '../domain/aggregate.ts'
 import type { AnyCodeProjection, CodeProjection } from '../domain/code-projection.ts'
-import type { AcceptedBy, CommandOf, CommandOptions, MayBeLeftOut, RefusedBy } from '../domain/command.ts'
+import type { AcceptedBy, CommandOf, CommandOptions, MayBeLeftOut, RejectedBy } from '../domain/command.ts'
 import type { EventOf } from '../domain/event.ts'
-import type { Accepted, Refused } from '../domain/outcome.ts'
+import type { Accepted, Rejected } from '../domain/outcome.ts'
 import type { AnyProjection, Projection } from '../domain/projection.ts'
 import type { AnyReaction } from '../domain/reaction.ts'
 import type { RetryResult } from '../projection/checkpoint/stepper.ts'
@@ -11,7 +11,7 @@ import type { SubscriptionOptions } from '../projection/log/subscription.ts'
 import type { Found, Query } from '../projection/reading/find.ts'
 import type { RowComparison } from '../projection/rebuilding/compare-rows.ts'
 import type { CompareOptions } from '../projection/rebuilding/rebuild.ts'
-import type { Progress, ProgressOptions, Undertaking } from '../projection/running/progress.ts'
+import type { Job, Progress, ProgressOptions } from '../projection/running/progress.ts'
 import type { ProjectionStatus, RunResult, WaitOptions } from '../projection/running/status.ts'
 import type { ParkedEvent } from '../projection/stored/parked-events.ts'
 import type { LogPlace } from '../store/store.ts'
@@ -41,11 +41,11 @@ export type Handle<A> =
         readonly try: {
           readonly [K in keyof C]: (
             ...args: CommandArgs<C[K]['input']>
-          ) => Promise<Accepted<State, Kinds> | Refused<C[K]['rejection']>>
+          ) => Promise<Accepted<State, Kinds> | Rejected<C[K]['rejection']>>
         }
         /** The state as it is, or as it was. A place behind the end means the end. */
         state(at?: At): Promise<State>
-        /** The stream's events, oldest first, lifted to their newest shape. */
+        /** The stream's events, oldest first, upcast to their newest shape. */
         history(options?: HistoryOptions): AsyncIterable<EventOf<Kinds>>
       }
     : never
@@ -197,13 +197,13 @@ export interface Projections<Name extends PropertyKey> extends Managed<Name> {
    *
    * @throws ProjectionError `REBUILD_RUNNING`, `REBUILD_IMPOSSIBLE` (of a projection as code), `PROJECTION_FAILED`; the signal's reason
    */
-  rebuild(name: Name, options?: RebuildOptions): Undertaking<RunResult>
+  rebuild(name: Name, options?: RebuildOptions): Job<RunResult>
   /**
    * Builds all rows again up to where those that serve are, and says which rows differ; then forgets what it built.
    *
    * @throws ProjectionError as `rebuild`; the signal's reason
    */
-  compare(name: Name, options?: CompareOptions): Undertaking<RowComparison>
+  compare(name: Name, options?: CompareOptions): Job<RowComparison>
 }
 
 /** How busy a domain is. */
@@ -224,7 +224,7 @@ export type Running<A, P, R = {}> = { readonly [K in keyof A]: (id: string) => H
   dispatch<const C extends CommandOf<A>>(command: C): Promise<AcceptedBy<A, C>>
   readonly try: {
     /** The same, answering with the rejection instead of throwing it. */
-    dispatch<const C extends CommandOf<A>>(command: C): Promise<AcceptedBy<A, C> | RefusedBy<A, C>>
+    dispatch<const C extends CommandOf<A>>(command: C): Promise<AcceptedBy<A, C> | RejectedBy<A, C>>
   }
   readonly projections: Projections<keyof P>
   /** Managed like projections. */

@@ -6,11 +6,11 @@ import type { HandledKinds } from '../domain/handled-kinds.ts'
 import type { Outcome } from '../domain/outcome.ts'
 import type { PlainCommand } from '../domain/plain-command.ts'
 import type { AnyProjection } from '../domain/projection.ts'
-import type { AnyReaction, Handling } from '../domain/reaction.ts'
+import type { AnyReaction, EventHandler } from '../domain/reaction.ts'
 import { Kernel } from '../kernel/kernel.ts'
 import { limitsOf } from '../kernel/limits.ts'
 import { Generations } from '../projection/checkpoint/generations.ts'
-import type { Lead } from '../projection/checkpoint/stepper.ts'
+import type { StepperContext } from '../projection/checkpoint/stepper.ts'
 import { CodeSteps, type CodeStepsOptions } from '../projection/code/code-steps.ts'
 import { Tail } from '../projection/log/tail.ts'
 import type { Sending } from '../projection/reactions/reaction-call.ts'
@@ -41,7 +41,7 @@ export interface SettledDefinition {
   readonly kinds: {
     readonly rows: ReadonlyMap<AnyProjection, HandledKinds<Fold>>
     readonly code: ReadonlyMap<AnyCodeProjection, HandledKinds<{ readonly kind: AnyEventKind }>>
-    readonly reactions: ReadonlyMap<AnyReaction, HandledKinds<Handling>>
+    readonly reactions: ReadonlyMap<AnyReaction, HandledKinds<EventHandler>>
   }
 }
 
@@ -110,9 +110,9 @@ function rowsProjection(projection: AnyProjection, kinds: HandledKinds<Fold>, sh
   const generations = new Generations(name, rowRevision, store)
   const rebuilder = new Rebuilder({ ...shared, projection, kinds, generations })
   let steps: ProjectionSteps | undefined
-  const stepper = (lead: Lead) => {
+  const stepper = (lead: StepperContext) => {
     const prepare = (signal: AbortSignal) => rebuilder.bringUp(steps!, signal)
-    steps = new ProjectionSteps({ projection, kinds, store, environment, warn, home: generations, prepare, lead })
+    steps = new ProjectionSteps({ projection, kinds, store, environment, warn, location: generations, prepare, lead })
     return steps
   }
   const runner = new Runner({ ...shared, name, stepper })
@@ -126,7 +126,7 @@ function codeProjection(
   shared: Shared,
 ): ManagedProjection {
   const { store, environment, warn } = shared
-  const stepper = (lead: Lead) =>
+  const stepper = (lead: StepperContext) =>
     new CodeSteps({ projection, kinds, store, storeName: store.name, environment, warn, lead })
   return { runner: new Runner({ ...shared, name: projection.name, stepper }) }
 }
@@ -148,7 +148,7 @@ function reactionsOf(
     Object.entries(reactions).map(([key, reaction]) => {
       const name = reactionStorageName(reaction)
       const kinds = handled.reactions.get(reaction)!
-      const stepper = (lead: Lead) => new ReactionSteps({ ...shared, ...means, reaction, kinds, name, lead })
+      const stepper = (lead: StepperContext) => new ReactionSteps({ ...shared, ...means, reaction, kinds, name, lead })
       return [key, { runner: new Runner({ ...shared, name, stepper }) }]
     }),
   )

@@ -1,5 +1,5 @@
 /**
- * Data beside the output that a schema or a lift has made of it. Places in them are described without the numbers of
+ * Data beside the output that a schema or an upcast has made of it. Places in them are described without the numbers of
  * lists: `people[].name`.
  */
 import { isItsJson, pathOf } from './difference.ts'

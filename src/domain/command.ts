@@ -1,6 +1,6 @@
 /** Commands as plain data, with their types: what can be said to which aggregate, and what it answers. */
 import type { Aggregate, Commands } from './aggregate.ts'
-import type { Accepted, Refused } from './outcome.ts'
+import type { Accepted, Rejected } from './outcome.ts'
 
 /** What may be said about a command besides its data. */
 export interface CommandOptions {
@@ -43,7 +43,7 @@ type RejectionOf<A, Name, CommandName> =
   A extends Aggregate<infer N, any, any, infer C extends Commands>
     ? N extends Name
       ? CommandName extends keyof C
-        ? Refused<C[CommandName]['rejection']>
+        ? Rejected<C[CommandName]['rejection']>
         : never
       : never
     : never
@@ -51,6 +51,6 @@ type RejectionOf<A, Name, CommandName> =
 /** What dispatching a command answers if it is accepted. */
 export type AcceptedBy<A, C> = C extends { readonly aggregate: infer Name } ? StateOf<A[keyof A], Name> : never
 /** What dispatching a command answers if it is rejected. */
-export type RefusedBy<A, C> = C extends { readonly aggregate: infer Name; readonly name: infer CommandName }
+export type RejectedBy<A, C> = C extends { readonly aggregate: infer Name; readonly name: infer CommandName }
   ? RejectionOf<A[keyof A], Name, CommandName>
   : never

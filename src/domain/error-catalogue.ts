@@ -102,11 +102,11 @@ export const catalogue = {
   EVENT_INVALID: entry(
     (f: { readonly event: string; readonly where: string; readonly issues: readonly Issue[] }) =>
       `The data of the event ${f.event} ${f.where} does not fit its schema: ${describe(f.issues)}`,
-    'Correct what makes the event; for stored events, add a revision with .revise(schema, lift) instead of changing a schema.',
+    'Correct what makes the event; for stored events, add a revision with .revise(schema, upcast) instead of changing a schema.',
   ),
   SCHEMA_UNSTABLE: entry(
     (f: { readonly event: string; readonly path: string }) =>
-      `The schema or the lift of the event ${f.event} gives something else each time for the same data${f.path === '' ? '' : `, at ${f.path}`}`,
+      `The schema or the upcast of the event ${f.event} gives something else each time for the same data${f.path === '' ? '' : `, at ${f.path}`}`,
     'Choose such values in the decision, by its `now` and `newId()`, and store them in the event.',
   ),
   EVENT_UNDECLARED: entry(
@@ -127,10 +127,10 @@ export const catalogue = {
       `The event ${f.event} is stored in revision ${f.revision}, and this program knows ${f.known}`,
     'Run the version of the program that wrote it, or a newer one.',
   ),
-  EVENT_LIFT_FAILED: entry(
+  EVENT_UPCAST_FAILED: entry(
     (f: { readonly event: string; readonly revision: number }) =>
-      `The lift of the event ${f.event} to revision ${f.revision} threw`,
-    'Correct the function given to .revise(schema, lift); the cause is attached.',
+      `The upcast of the event ${f.event} to revision ${f.revision} threw`,
+    'Correct the function given to .revise(schema, upcast); the cause is attached.',
   ),
 
   // -- decisions

@@ -73,7 +73,7 @@ export class InputError<Code extends InputCode = InputCode> extends MnemeError<C
   override readonly name = 'InputError'
 }
 
-type EventCode = 'EVENT_INVALID' | 'SCHEMA_UNSTABLE' | 'EVENT_UNDECLARED' | 'EVENT_NEWER' | 'EVENT_LIFT_FAILED'
+type EventCode = 'EVENT_INVALID' | 'SCHEMA_UNSTABLE' | 'EVENT_UNDECLARED' | 'EVENT_NEWER' | 'EVENT_UPCAST_FAILED'
 
 /** An event is not what its definition says. Nothing was stored, or (on a read) what is stored cannot be understood. */
 export class EventError<Code extends EventCode = EventCode> extends MnemeError<Code> {

@@ -1,8 +1,8 @@
-/** Kinds of events: made by calling, checked by their schema, lifted from every shape they ever had. */
+/** Kinds of events: made by calling, checked by their schema, upcast from every shape they ever had. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
-import { type AnyEventKind, event, lift, outputOf } from './event.ts'
+import { type AnyEventKind, event, outputOf, upcast } from './event.ts'
 import { toJson } from './json.ts'
 
 const asDecided = (kind: AnyEventKind, data: unknown) => outputOf(kind, toJson('The event', data), data)
@@ -43,24 +43,24 @@ test('a revision makes a new kind and leaves the old one as it is', () => {
   assert.equal(second.revisions.length, 2)
 })
 
-test('events of each revision are lifted through all the later ones', () => {
-  assert.deepEqual(lift(Placed, 1, { total: 3 }), { cents: 300, currency: 'EUR' })
-  assert.deepEqual(lift(Placed, 2, { total: 3, currency: 'USD' }), { cents: 300, currency: 'USD' })
-  assert.deepEqual(lift(Placed, 3, { cents: 5, currency: 'USD' }), { cents: 5, currency: 'USD' })
+test('events of each revision are upcast through all the later ones', () => {
+  assert.deepEqual(upcast(Placed, 1, { total: 3 }), { cents: 300, currency: 'EUR' })
+  assert.deepEqual(upcast(Placed, 2, { total: 3, currency: 'USD' }), { cents: 300, currency: 'USD' })
+  assert.deepEqual(upcast(Placed, 3, { cents: 5, currency: 'USD' }), { cents: 5, currency: 'USD' })
 })
 
-test('each lift gets the output of the schema before it', () => {
+test('each upcast gets the output of the schema before it', () => {
   const kind = event('X', z.object({ at: z.coerce.date() })).revise(z.object({ year: z.number() }), ({ at }) => ({
     year: at.getUTCFullYear(),
   }))
-  assert.deepEqual(lift(kind, 1, { at: '2026-05-05T00:00:00.000Z' }), { year: 2026 })
+  assert.deepEqual(upcast(kind, 1, { at: '2026-05-05T00:00:00.000Z' }), { year: 2026 })
 })
 
 test('what is handed out is the output of the schema', () => {
   const kind = event('Joined', z.object({ at: z.coerce.date(), nick: z.string().default('anon') }))
   const expected = { at: new Date(0), nick: 'anon' }
   assert.deepEqual(asDecided(kind, { at: '1970-01-01T00:00:00.000Z' }), expected)
-  assert.deepEqual(lift(kind, 1, { at: '1970-01-01T00:00:00.000Z' }), expected)
+  assert.deepEqual(upcast(kind, 1, { at: '1970-01-01T00:00:00.000Z' }), expected)
 })
 
 test('data that does not fit as decided is refused with every issue', () => {
@@ -75,27 +75,27 @@ test('data that does not fit as decided is refused with every issue', () => {
 })
 
 test('stored data that does not fit its revision is refused with the revision', () => {
-  assert.throws(() => lift(Placed, 2, { total: 1 }), { code: 'EVENT_INVALID', message: /as stored in revision 2/ })
+  assert.throws(() => upcast(Placed, 2, { total: 1 }), { code: 'EVENT_INVALID', message: /as stored in revision 2/ })
 })
 
-test('data that does not fit after a lift is refused with the revision it was lifted to', () => {
-  const lifting = event('X', z.object({ a: z.number() })).revise(z.object({ b: z.int() }), ({ a }) => ({ b: a }))
-  assert.throws(() => lift(lifting, 1, { a: 0.5 }), { code: 'EVENT_INVALID', message: /as lifted to revision 2/ })
+test('data that does not fit after an upcast is refused with the revision it was upcast to', () => {
+  const upcasting = event('X', z.object({ a: z.number() })).revise(z.object({ b: z.int() }), ({ a }) => ({ b: a }))
+  assert.throws(() => upcast(upcasting, 1, { a: 0.5 }), { code: 'EVENT_INVALID', message: /as upcast to revision 2/ })
 })
 
 test('an event of a newer revision than the program knows is refused', () => {
-  assert.throws(() => lift(Placed, 4, {}), {
+  assert.throws(() => upcast(Placed, 4, {}), {
     code: 'EVENT_NEWER',
     facts: { event: 'OrderPlaced', revision: 4, known: 3 },
   })
 })
 
-test('a lift that throws is told with its cause', () => {
+test('an upcast that throws is told with its cause', () => {
   const cause = new Error('no rate')
   const kind = event('X', z.object({})).revise(z.object({}), () => {
     throw cause
   })
-  assert.throws(() => lift(kind, 1, {}), { code: 'EVENT_LIFT_FAILED', facts: { event: 'X', revision: 2 }, cause })
+  assert.throws(() => upcast(kind, 1, {}), { code: 'EVENT_UPCAST_FAILED', facts: { event: 'X', revision: 2 }, cause })
 })
 
 test('an asynchronous schema is refused', () => {
@@ -104,7 +104,7 @@ test('an asynchronous schema is refused', () => {
     z.object({}).refine(async () => true),
   )
   assert.throws(() => asDecided(kind, {}), { code: 'SCHEMA_ASYNC' })
-  assert.throws(() => lift(kind, 1, {}), { code: 'SCHEMA_ASYNC' })
+  assert.throws(() => upcast(kind, 1, {}), { code: 'SCHEMA_ASYNC' })
 })
 
 test('tags are made from the data that is handed out', () => {

@@ -1,5 +1,5 @@
 /**
- * Kinds of events: a name on disk, the shape it has now, and how every earlier shape is lifted to it. Stored is
+ * Kinds of events: a name on disk, the shape it has now, and how every earlier shape is upcast to it. Stored is
  * the newest schema's output (`stored-form.ts`), and handed out is the same, for live and for replayed events alike.
  */
 import { awaitAnotherMoment } from './another-moment.ts'
@@ -54,7 +54,7 @@ export interface Family {
 /** One shape of an event's data, and the function that makes it from the shape before. */
 export interface Revision {
   readonly schema: Schema
-  readonly lift: (previous: any) => unknown
+  readonly upcast: (previous: any) => unknown
 }
 
 /**
@@ -69,12 +69,12 @@ export interface EventKind<Type extends string, Input, Output, TaggedBy = unknow
   /** The tags that an event of this kind gets besides its command's. */
   readonly tagsOf: ((data: any) => readonly string[]) | undefined
   /**
-   * Adds the next shape of this event, and the function that lifts the shape before it. Tags stay as they were said;
+   * Adds the next shape of this event, and the function that upcasts the shape before it. Tags stay as they were said;
    * where they are made from what the next shape does not have, say `tagged` behind `revise`.
    */
   revise<S extends Schema>(
     schema: S & ([Out<S>] extends [TaggedBy] ? unknown : 'its tags are made from the shape before: say .tagged last'),
-    lift: (previous: Output) => In<S>,
+    upcast: (previous: Output) => In<S>,
   ): EventKind<Type, In<S>, Out<S>, TaggedBy>
   /** Says which tags such an event gets, from its data (the newest schema's output). They can be filtered by. */
   tagged(tags: (data: Output) => readonly string[]): EventKind<Type, Input, Output, Output>
@@ -106,7 +106,7 @@ export function event<const Type extends string, S extends Schema>(
   schema: S,
 ): EventKind<Type, In<S>, Out<S>> {
   checkId('the type of an event', type)
-  return kind(familyOf(type), [{ schema: checkSchema(type, schema), lift: (data) => data }], undefined)
+  return kind(familyOf(type), [{ schema: checkSchema(type, schema), upcast: (data) => data }], undefined)
 }
 
 function kind(family: Family, revisions: readonly Revision[], tagsOf: AnyEventKind['tagsOf']): any {
@@ -122,8 +122,8 @@ function kind(family: Family, revisions: readonly Revision[], tagsOf: AnyEventKi
       family,
       revisions: Object.freeze(revisions),
       tagsOf,
-      revise: (schema: Schema, lift: Revision['lift']) =>
-        kind(family, [...revisions, Object.freeze({ schema: checkSchema(type, schema), lift })], tagsOf),
+      revise: (schema: Schema, upcast: Revision['upcast']) =>
+        kind(family, [...revisions, Object.freeze({ schema: checkSchema(type, schema), upcast })], tagsOf),
       tagged: (tags: AnyEventKind['tagsOf']) => kind(family, revisions, tags),
       is: family.includes,
     }),
@@ -194,32 +194,32 @@ function isOnlyGood(kind: AnyEventKind, given: unknown): boolean {
 }
 
 /**
- * Data as it was stored, lifted from its revision to the newest: the newest schema's output.
+ * Data as it was stored, upcast from its revision to the newest: the newest schema's output.
  *
  * Data of the newest revision is the output that was stored. Where the outcome is more than what is stored (an older
- * revision, a default that the schema did not have when the event was stored), it is made twice: a lift that makes up a
+ * revision, a default that the schema did not have when the event was stored), it is made twice: an upcast that makes up a
  * new id each time gives every reader another event.
  *
- * @throws EventError `EVENT_NEWER`, `EVENT_INVALID`, `EVENT_LIFT_FAILED`, `SCHEMA_UNSTABLE`
+ * @throws EventError `EVENT_NEWER`, `EVENT_INVALID`, `EVENT_UPCAST_FAILED`, `SCHEMA_UNSTABLE`
  */
-export function lift(kind: AnyEventKind, revision: number, data: Json): unknown {
+export function upcast(kind: AnyEventKind, revision: number, data: Json): unknown {
   const known = kind.revisions.length
   if (revision > known) throw new EventError('EVENT_NEWER', { event: kind.type, revision, known })
   const { value, isMore } = read(kind, revision, data)
   if (revision === known && !isMore) return value
-  const output = lifted(kind, revision, value)
+  const output = upcastFrom(kind, revision, value)
   const seen = seenBy(kind.revisions[known - 1]!)
   const way = `${revision} ${changesOf(data, output)}`
   const isFirst = !seen.has(way) && seen.size < waitsMax
   if (isFirst) awaitAnotherMoment()
-  const path = difference(output, lifted(kind, revision, read(kind, revision, data).value))
+  const path = difference(output, upcastFrom(kind, revision, read(kind, revision, data).value))
   if (path !== undefined) throw new EventError('SCHEMA_UNSTABLE', { event: kind.type, path })
   if (isFirst) seen.add(way)
   return output
 }
 
 /**
- * A lift that reads the clock gives the same twice within a millisecond: the first event that is changed in some way
+ * An upcast that reads the clock gives the same twice within a millisecond: the first event that is changed in some way
  * waits for another one.
  */
 const seenWays = new WeakMap<Revision, Set<string>>()
@@ -236,16 +236,16 @@ function read(kind: AnyEventKind, revision: number, data: Json): Read {
   return isRead(found) ? found : refuse(kind, found, `as stored in revision ${revision}`)
 }
 
-function lifted(kind: AnyEventKind, revision: number, read: unknown): unknown {
+function upcastFrom(kind: AnyEventKind, revision: number, read: unknown): unknown {
   let output = read
   for (let next = revision; next < kind.revisions.length; next++) {
-    let lifted: unknown
+    let upcastData: unknown
     try {
-      lifted = kind.revisions[next]!.lift(output)
+      upcastData = kind.revisions[next]!.upcast(output)
     } catch (cause) {
-      throw new EventError('EVENT_LIFT_FAILED', { event: kind.type, revision: next + 1 }, cause)
+      throw new EventError('EVENT_UPCAST_FAILED', { event: kind.type, revision: next + 1 }, cause)
     }
-    output = run(kind, next, lifted, `as lifted to revision ${next + 1}`)
+    output = run(kind, next, upcastData, `as upcast to revision ${next + 1}`)
   }
   return output
 }

@@ -5,14 +5,14 @@ import { changedPolicy, policyDefault } from './failure-policy.ts'
 
 test('what is not said stays as it was', () => {
   assert.deepEqual(changedPolicy(policyDefault, {}), policyDefault)
-  const changed = changedPolicy(policyDefault, { giveUp: 'park', firstMs: 0 })
-  assert.deepEqual(changed, { retries: 10, firstMs: 0, maxMs: 10_000, giveUp: 'park' })
+  const changed = changedPolicy(policyDefault, { giveUp: 'park', pauseFirstMs: 0 })
+  assert.deepEqual(changed, { retries: 10, pauseFirstMs: 0, pauseMaxMs: 10_000, giveUp: 'park' })
   assert.deepEqual(changedPolicy(changed, { retries: 0 }), { ...changed, retries: 0 })
   assert.ok(Object.isFrozen(changed))
 })
 
 test('what is no number of times, no time and no way to give up is refused by its name', () => {
-  for (const option of ['retries', 'firstMs', 'maxMs'] as const) {
+  for (const option of ['retries', 'pauseFirstMs', 'pauseMaxMs'] as const) {
     for (const found of [
       -1,
       0.5,

@@ -12,17 +12,17 @@ export interface FailurePolicy {
   /** How often it is tried again: 10 times by default, not at all for a fold (it is pure, so trying again hardly helps). */
   readonly retries?: number
   /** The pause before the first retry in milliseconds; it doubles each time. 100 by default. */
-  readonly firstMs?: number
+  readonly pauseFirstMs?: number
   /** The longest pause between retries in milliseconds. 10,000 by default. */
-  readonly maxMs?: number
+  readonly pauseMaxMs?: number
   /** And then: 'stop' by default. */
   readonly giveUp?: GiveUp
 }
 
 export const policyDefault: Required<FailurePolicy> = Object.freeze({
   retries: 10,
-  firstMs: 100,
-  maxMs: 10_000,
+  pauseFirstMs: 100,
+  pauseMaxMs: 10_000,
   giveUp: 'stop',
 })
 
@@ -32,9 +32,9 @@ export const policyDefault: Required<FailurePolicy> = Object.freeze({
  * @throws DefinitionError `OPTION_INVALID`
  */
 export function changedPolicy(policy: Required<FailurePolicy>, changes: FailurePolicy): Required<FailurePolicy> {
-  checkKeys('onFailure(policy)', changes, ['retries', 'firstMs', 'maxMs', 'giveUp'])
+  checkKeys('onFailure(policy)', changes, ['retries', 'pauseFirstMs', 'pauseMaxMs', 'giveUp'])
   const changed = { ...policy, ...changes }
-  for (const option of ['retries', 'firstMs', 'maxMs'] as const) {
+  for (const option of ['retries', 'pauseFirstMs', 'pauseMaxMs'] as const) {
     const found = changed[option]
     if (Number.isSafeInteger(found) && found >= 0) continue
     throw new DefinitionError('OPTION_INVALID', { option, expected: 'a whole number from 0', found })

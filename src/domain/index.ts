@@ -19,7 +19,7 @@ export {
   type ProjectionName,
   projection,
 } from './code-projection.ts'
-export type { AcceptedBy, CommandOf, CommandOptions, RefusedBy } from './command.ts'
+export type { AcceptedBy, CommandOf, CommandOptions, RejectedBy } from './command.ts'
 export { CommandRejected } from './command-rejected.ts'
 export {
   CancelledError,
@@ -52,12 +52,12 @@ export {
 } from './event.ts'
 export type { FailurePolicy, GiveUp } from './failure-policy.ts'
 export type { Json, JsonObject } from './json.ts'
-export type { Accepted, Refused } from './outcome.ts'
+export type { Accepted, Rejected } from './outcome.ts'
 export type { AnyProjection, Projection, ProjectionShape, RowOf } from './projection.ts'
 export {
   type AnyReaction,
   type Due,
-  type Handling,
+  type EventHandler,
   type Reaction,
   type ReactionOptions,
   type ReactionTools,

@@ -15,9 +15,9 @@ export interface Accepted<State, Kinds> {
 }
 
 /** The command was answered with a business "no"; nothing is stored. */
-export interface Refused<Rejected> {
+export interface Rejected<Rejected> {
   readonly accepted: false
   readonly rejection: Rejected
 }
 
-export type Outcome = Accepted<unknown, any> | Refused<unknown>
+export type Outcome = Accepted<unknown, any> | Rejected<unknown>

@@ -45,5 +45,5 @@ test('a definition that cannot work is refused where it is written', () => {
   ]
   for (const define of bad) assert.throws(define, { code: 'DEFINITION_INVALID', message: /The reaction plain/ })
   assert.throws(() => reaction(''), { code: 'ID_INVALID' })
-  assert.throws(() => Plain.onFailure({ maxMs: -1 }), { code: 'OPTION_INVALID' })
+  assert.throws(() => Plain.onFailure({ pauseMaxMs: -1 }), { code: 'OPTION_INVALID' })
 })

@@ -3,7 +3,7 @@
  * that it sends have ids that follow from the event's place, so that handling an event again has no second effect.
  */
 import type { AnyAggregate } from './aggregate.ts'
-import type { AcceptedBy, CommandOf, RefusedBy } from './command.ts'
+import type { AcceptedBy, CommandOf, RejectedBy } from './command.ts'
 import { DefinitionError } from './error.ts'
 import type { AnyEventKind, EventOf, Family, RecordedEvent } from './event.ts'
 import { changedPolicy, type FailurePolicy, policyDefault } from './failure-policy.ts'
@@ -22,7 +22,7 @@ export interface ReactionTools<A, State = undefined> {
    * command's name: a handler that runs again after a crash sends the same command, and gets the same answer. The event's
    * `correlationId` goes on, the id of the command that made it becomes the `causationId`.
    */
-  dispatch<const C extends CommandOf<A>>(command: C): Promise<AcceptedBy<A, C> | RefusedBy<A, C>>
+  dispatch<const C extends CommandOf<A>>(command: C): Promise<AcceptedBy<A, C> | RejectedBy<A, C>>
   /**
    * Keeps a command to be sent when it is due: once, and also after a restart. It is kept together with the checkpoint, so an event
    * that fails schedules nothing.
@@ -55,7 +55,7 @@ export interface ReactionOptions {
 }
 
 /** How one kind of event is handled. */
-export interface Handling {
+export interface EventHandler {
   readonly kind: AnyEventKind
   readonly handle: (event: any, tools: any) => unknown
 }
@@ -63,7 +63,7 @@ export interface Handling {
 /** A definition of a reaction: immutable. */
 export interface Reaction<Name extends string, A, State = undefined> {
   readonly name: Name
-  readonly handlings: ReadonlyMap<Family, Handling>
+  readonly handlings: ReadonlyMap<Family, EventHandler>
   readonly policy: Required<FailurePolicy>
   readonly memory: Memory | undefined
   /** How many events are handled at once. */
@@ -117,7 +117,7 @@ function build(parts: Parts): any {
       if (typeof key !== 'function') invalid(name, 'the key of its state must be a function')
       return build({ ...parts, memory: { initial, key } })
     },
-    on(kind: AnyEventKind, handle: Handling['handle']) {
+    on(kind: AnyEventKind, handle: EventHandler['handle']) {
       if (handlings.has(kind.family)) invalid(name, `it has two .on for the event ${kind.type}`)
       if (typeof handle !== 'function') invalid(name, `its .on for the event ${kind.type} has no function`)
       return build({ ...parts, handlings: new Map(handlings).set(kind.family, { kind, handle }) })

@@ -45,7 +45,7 @@ Placed({ money: { cents: 100, currency: 'EUR' } })
 // @ts-expect-error the first shape is history, it can no longer be written
 Placed({ total: 1 })
 event('OrderPlaced', z.object({ total: z.number() }))
-  // @ts-expect-error the lifted shape lacks the currency
+  // @ts-expect-error the upcast shape lacks the currency
   .revise(z.object({ total: z.number(), currency: z.string() }), ({ total }) => ({ total }))
 
 // -- tags: kept by a revision that still has what they are made from --------------------------------

@@ -27,7 +27,7 @@ import { isHeldUp, passFences } from './fence.ts'
 import type { KernelLimits } from './limits.ts'
 import type { Looks } from './looks.ts'
 import type { PendingCommand } from './pending-command.ts'
-import { catchUp, rehydrate, type Standing, StreamReplaced } from './rehydrate.ts'
+import { catchUp, type LoadedState, rehydrate, StreamReplaced } from './rehydrate.ts'
 import { pauseAfter, tryUpTo } from './retry.ts'
 import { Round } from './round.ts'
 import type { Turns } from './turns.ts'
@@ -56,7 +56,7 @@ export interface ActorContext extends Answering {
  */
 type Phase = 'cold' | 'busy' | 'ready' | 'failed'
 
-const nothingKnown: Standing = Object.freeze({ state: undefined, sequence: 0, position: 0, checksum: 0 })
+const nothingKnown: LoadedState = Object.freeze({ state: undefined, sequence: 0, position: 0, checksum: 0 })
 
 const failureFirstMs = 100
 const failureMaxMs = 30_000
@@ -74,7 +74,7 @@ export class Actor {
   /** Whether it waits for a turn already. */
   scheduled = false
   readonly #context: ActorContext
-  #standing: Standing = nothingKnown
+  #standing: LoadedState = nothingKnown
   #phase: Phase = 'cold'
   #mailbox: PendingCommand[] = []
   #underWay: Round | undefined = undefined
@@ -92,7 +92,7 @@ export class Actor {
   }
 
   /** The durable state, if it is loaded. An instance that is busy with its first load has none yet. */
-  get standing(): Standing | undefined {
+  get standing(): LoadedState | undefined {
     const isLoaded = this.#phase !== 'cold' && this.#phase !== 'failed' && this.#standing !== nothingKnown
     return isLoaded ? this.#standing : undefined
   }
@@ -112,7 +112,7 @@ export class Actor {
   }
 
   /** Takes over a newer state that somebody has read, if it has nothing under way; what is of a replaced log is forgotten. */
-  learn(standing: Standing | 'replaced'): void {
+  learn(standing: LoadedState | 'replaced'): void {
     if (this.#phase !== 'ready') return
     if (standing === 'replaced') this.#forget()
     else if (standing.sequence > this.#standing.sequence) this.#standing = standing

@@ -38,7 +38,7 @@ function fingerprintOf({ initial, folds }: AnyAggregate): string {
   const sources = [...folds.values()].map(({ kind, evolve }) => [
     kind.type,
     String(evolve),
-    ...kind.revisions.map(({ lift }) => String(lift)),
+    ...kind.revisions.map(({ upcast }) => String(upcast)),
   ])
   return digestOf([String(initial), ...sources.sort(([a], [b]) => (a! < b! ? -1 : 1))]).toString(36)
 }

@@ -12,7 +12,7 @@ import type { AggregateType } from './aggregate-type.ts'
 import type { Decided } from './decide.ts'
 import type { PendingCommand } from './pending-command.ts'
 import type { Readings } from './readings.ts'
-import { catchUp, recordedEvent, rehydrate, type Sources, type Standing } from './rehydrate.ts'
+import { catchUp, type LoadedState, recordedEvent, rehydrate, type Sources } from './rehydrate.ts'
 
 /** What answers are made from. */
 export interface Answering extends Sources {
@@ -47,7 +47,7 @@ export function answerAccepted({ pending, decided, receipt }: AcceptedCommand): 
 }
 
 /** Answers a command that decided no events, on the standing that it was decided on. */
-export function answerDecided(pending: PendingCommand, { state, sequence, position }: Standing): void {
+export function answerDecided(pending: PendingCommand, { state, sequence, position }: LoadedState): void {
   const decided = pending.decided!
   if (decided.kind === 'failed') pending.fail(decided.error)
   else if (decided.kind === 'rejected') pending.succeed({ accepted: false, rejection: decided.rejection })
@@ -59,7 +59,7 @@ export function answerIfNew(
   answering: Answering,
   addressee: Addressee,
   pending: PendingCommand,
-  standing: Standing,
+  standing: LoadedState,
 ): Promise<void> {
   // It may have had its effect long ago, so nobody may be told from here on that it had none.
   pending.sent = true
@@ -79,7 +79,7 @@ export function answerStored(
   answering: Answering,
   addressee: Addressee,
   stored: readonly StoredCommand[],
-  known: Standing,
+  known: LoadedState,
 ): Promise<void> {
   const commands = stored.map(({ pending }) => pending)
   return inquire(answering, addressee, commands, () => answerAll(answering, addressee, stored, known))
@@ -111,7 +111,7 @@ export function withRepetitions(
 /** Commands that ask for stored answers, and the state of their instance that is known. */
 export interface Asked {
   readonly stored: readonly StoredCommand[]
-  readonly known: Standing
+  readonly known: LoadedState
 }
 
 /** A commit that is asked for by one or more commands, and what was read of it. */
@@ -127,7 +127,7 @@ async function answerAll(
   answering: Answering,
   addressee: Addressee,
   stored: readonly StoredCommand[],
-  known: Standing,
+  known: LoadedState,
 ): Promise<void> {
   const { stream } = addressee
   const own = stored.filter(({ pending, receipt }) => !refuseReuse(stream, pending, receipt))
@@ -179,7 +179,7 @@ async function readNewest(
   { events }: Answering,
   stream: StreamId,
   commit: AskedCommit,
-  known: Standing,
+  known: LoadedState,
 ): Promise<void> {
   const { receipt } = commit
   const range = { from: firstOf(receipt), to: receipt.sequence + 1 }
@@ -191,7 +191,7 @@ async function readNewest(
 }
 
 /** Takes what is asked for out of a replay. */
-function gatherer(commits: readonly AskedCommit[]): (event: StoredEvent, standing: Standing) => void {
+function gatherer(commits: readonly AskedCommit[]): (event: StoredEvent, standing: LoadedState) => void {
   const byId = new Map(commits.map((commit) => [commit.commands[0]!.commandId, commit]))
   return (event, { state }) => {
     const commit = byId.get(event.commitId)

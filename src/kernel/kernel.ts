@@ -35,7 +35,7 @@ import { Looks } from './looks.ts'
 import { Passivation } from './passivation.ts'
 import { PendingCommand } from './pending-command.ts'
 import { Readings } from './readings.ts'
-import { catchUp, rehydrate, type Standing, StreamReplaced, type Until } from './rehydrate.ts'
+import { catchUp, type LoadedState, rehydrate, StreamReplaced, type Until } from './rehydrate.ts'
 import { Snapshotter } from './snapshotter.ts'
 import { Turns } from './turns.ts'
 
@@ -170,7 +170,7 @@ export class Kernel {
   }
 
   /** The state of an aggregate: as it is now, or as it was at a sequence or a time. */
-  async state(stream: StreamId, until: Until): Promise<Standing> {
+  async state(stream: StreamId, until: Until): Promise<LoadedState> {
     const { type, live } = this.#types.get(stream.aggregate)!
     const actor = live.get(stream.id)
     const standing = actor?.standing

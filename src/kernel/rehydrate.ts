@@ -5,7 +5,7 @@
  */
 import { decode } from '../domain/encoding.ts'
 import { EventError } from '../domain/error.ts'
-import { type AnyEventKind, lift, type RecordedEvent } from '../domain/event.ts'
+import { type AnyEventKind, type RecordedEvent, upcast } from '../domain/event.ts'
 import { unmarked } from '../domain/reread.ts'
 import type { StreamId } from '../domain/stream.ts'
 import { Breath } from '../runtime/breath.ts'
@@ -17,7 +17,7 @@ import type { AggregateType } from './aggregate-type.ts'
 import { evolved } from './evolved.ts'
 
 /** A state, and the last event that is in it. */
-export interface Standing {
+export interface LoadedState {
   readonly state: unknown
   readonly sequence: number
   /** Of the event at `sequence`; 0 if there is none. */
@@ -57,7 +57,7 @@ export class StreamReplaced extends Error {
 const pageSize = 1000
 
 /** The state before the first event. */
-function unborn(type: AggregateType): Standing {
+function unborn(type: AggregateType): LoadedState {
   return { state: deepFreeze(type.initial()), sequence: 0, position: 0, checksum: 0 }
 }
 
@@ -72,8 +72,8 @@ export async function rehydrate(
   type: AggregateType,
   stream: StreamId,
   until: Until = {},
-  onEvent?: (event: StoredEvent, standing: Standing) => void,
-): Promise<Standing> {
+  onEvent?: (event: StoredEvent, standing: LoadedState) => void,
+): Promise<LoadedState> {
   const { sequence, timeMs, fromSequence } = until
   const atOrBefore = fromSequence === undefined ? sequence : fromSequence - 1
   const usable = type.snapshotEvery !== undefined && timeMs === undefined && atOrBefore !== 0
@@ -100,10 +100,10 @@ export async function catchUp(
   { events, environment }: Pick<Sources, 'events' | 'environment'>,
   type: AggregateType,
   stream: StreamId,
-  known: Standing,
+  known: LoadedState,
   until: Until = {},
-  onEvent: (event: StoredEvent, standing: Standing) => void = () => {},
-): Promise<Standing> {
+  onEvent: (event: StoredEvent, standing: LoadedState) => void = () => {},
+): Promise<LoadedState> {
   const { sequence: last = Number.POSITIVE_INFINITY, timeMs } = until
   const breath = new Breath(environment)
   let standing = known
@@ -126,7 +126,7 @@ export async function catchUp(
   }
 }
 
-function frozen(standing: Standing): Standing {
+function frozen(standing: LoadedState): LoadedState {
   const state = deepFreeze(standing.state)
   return state === standing.state ? standing : { ...standing, state }
 }
@@ -139,12 +139,12 @@ function applyStored(type: AggregateType, state: unknown, stored: StoredEvent): 
     throw new EventError('EVENT_UNDECLARED', facts)
   }
   // As when it was decided: no aggregate can come to depend on a position.
-  const event = toldEvent(stored, lift(fold.kind, stored.revision, stored.data), 0)
+  const event = toldEvent(stored, upcast(fold.kind, stored.revision, stored.data), 0)
   return evolved(fold, state, event)
 }
 
 /**
- * A stored event as it is handed out: lifted, with its data as the newest schema's output.
+ * A stored event as it is handed out: upcast, with its data as the newest schema's output.
  *
  * @throws EventError
  */
@@ -154,7 +154,7 @@ export function recordedEvent(folds: AggregateType['folds'] | undefined, stored:
 
 /** The same for one of a kind; without a kind its data is as it is stored. */
 export function eventOf(kind: AnyEventKind | undefined, stored: StoredEvent): RecordedEvent {
-  const data = kind === undefined ? unmarked(stored.data) : lift(kind, stored.revision, stored.data)
+  const data = kind === undefined ? unmarked(stored.data) : upcast(kind, stored.revision, stored.data)
   return toldEvent(stored, data, stored.position)
 }
 
@@ -170,7 +170,7 @@ async function fromSnapshot(
   type: AggregateType,
   stream: StreamId,
   atOrBefore: number | undefined,
-): Promise<Standing | undefined> {
+): Promise<LoadedState | undefined> {
   try {
     const snapshot = await sources.snapshots.loadSnapshot(stream, atOrBefore === undefined ? {} : { atOrBefore })
     if (snapshot === undefined) return undefined

@@ -10,7 +10,7 @@ import type { AppendResult } from '../store/store.ts'
 import type { AcceptedCommand, StoredCommand } from './answers.ts'
 import { type Decided, DecisionContext, type DecisionPlace, decide } from './decide.ts'
 import type { PendingCommand } from './pending-command.ts'
-import type { Standing } from './rehydrate.ts'
+import type { LoadedState } from './rehydrate.ts'
 
 /** A command that stores nothing. */
 interface UnstoredCommand {
@@ -48,7 +48,7 @@ export class Round {
    * @param waiting the commands; what is not decided stays in it
    * @param standing the durable state
    */
-  constructor(waiting: PendingCommand[], standing: Standing, place: DecisionPlace, environment: Environment) {
+  constructor(waiting: PendingCommand[], standing: LoadedState, place: DecisionPlace, environment: Environment) {
     const breath = new Breath(environment)
     const context = new DecisionContext(place)
     const commands: PendingCommand[] = []

@@ -9,11 +9,11 @@ import type { Warn } from '../runtime/warning.ts'
 import type { SnapshotStore } from '../store/store.ts'
 import type { AggregateType } from './aggregate-type.ts'
 import type { KernelLimits } from './limits.ts'
-import type { Standing } from './rehydrate.ts'
+import type { LoadedState } from './rehydrate.ts'
 
 interface Due {
   readonly type: AggregateType
-  readonly standing: Standing
+  readonly standing: LoadedState
 }
 
 export class Snapshotter {
@@ -33,7 +33,7 @@ export class Snapshotter {
   }
 
   /** Takes a snapshot if a multiple lies in what an instance went through. */
-  advanced(type: AggregateType, stream: StreamId, from: number, standing: Standing): void {
+  advanced(type: AggregateType, stream: StreamId, from: number, standing: LoadedState): void {
     const every = type.snapshotEvery
     if (every === undefined || Math.floor(from / every) === Math.floor(standing.sequence / every)) return
     if (this.#waiting.size >= this.#limits.snapshotsWaitingMax && !this.#waiting.has(stream)) {

@@ -43,15 +43,15 @@ describe('A poison aggregate', () => {
     })
   }
 
-  test('with a lift that throws gets AGGREGATE_LOAD_FAILED', async () => {
+  test('with an upcast that throws gets AGGREGATE_LOAD_FAILED', async () => {
     const store = memory()
     await plant(store, 'Added', { amount: 1 })
-    const Lifted = event('Added', z.object({ amount: z.number() })).revise(z.object({ sum: z.number() }), () => {
-      throw new Error('no lift')
+    const Upcast = event('Added', z.object({ amount: z.number() })).revise(z.object({ sum: z.number() }), () => {
+      throw new Error('no upcast')
     })
     const Vault = aggregate('vault', () => ({}))
-      .on(Lifted)
-      .command('add', z.object({}), () => Lifted({ sum: 1 }))
+      .on(Upcast)
+      .command('add', z.object({}), () => Upcast({ sum: 1 }))
     await using vaults = await domain({ aggregates: { vault: Vault } }).start({ store, log: recorder() })
     const [code] = await codesOf([vaults.vault('bad').add()])
     assert.equal(code, 'AGGREGATE_LOAD_FAILED')

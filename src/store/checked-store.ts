@@ -29,7 +29,7 @@ import {
   checkStreams,
 } from './arguments.ts'
 import type { Commit } from './commit.ts'
-import { checkSizes } from './expected.ts'
+import { checkSizes } from './commit-size.ts'
 import type { Range } from './range.ts'
 import type {
   AppendOptions,

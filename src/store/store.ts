@@ -17,7 +17,7 @@ import type { Range } from './range.ts'
 
 export type { SqlTransaction, SqlValue } from '../domain/sql-transaction.ts'
 
-/** An event as it is read: JSON, not yet lifted to its newest revision. */
+/** An event as it is read: JSON, not yet upcast to its newest revision. */
 export interface StoredEvent {
   readonly stream: StreamId
   readonly type: string

@@ -121,7 +121,7 @@ const journalOf = (place: WarehousePlace, isHealed: boolean) =>
       )
       await tools.transaction.query('INSERT OR IGNORE INTO journal_sum VALUES (1, 0, 0)')
     })
-    .onFailure({ retries: 1, firstMs: 1, maxMs: 1, giveUp: 'park' })
+    .onFailure({ retries: 1, pauseFirstMs: 1, pauseMaxMs: 1, giveUp: 'park' })
 
 export interface Tally {
   readonly count: number
@@ -146,7 +146,7 @@ const followUpOf = (isHealed: boolean) =>
       await dispatch({ aggregate: 'note', id: data.to, name: 'write', data: { position, count } })
     })
     .on(Cleared, (_, { setState }) => setState(undefined))
-    .onFailure({ retries: 1, firstMs: 1, maxMs: 1, giveUp: 'park' })
+    .onFailure({ retries: 1, pauseFirstMs: 1, pauseMaxMs: 1, giveUp: 'park' })
 
 /** Whether the bell is to ring for what was put somewhere. */
 export const rings = ({ amount }: { readonly amount: number }): boolean => amount % 3 === 0

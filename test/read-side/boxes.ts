@@ -58,7 +58,7 @@ function deliveryWith({ sick = new Set(), policy = {} }: DeliveryOptions = {}): 
       schedule({ aggregate: 'box', id: `${id} later`, name: 'receive', data: again }, { afterMs: laterMs })
       if (sick.has(amount)) throw new RangeError(`sick of ${amount}`)
     })
-    .onFailure({ firstMs: 100, maxMs: 1000, ...policy })
+    .onFailure({ pauseFirstMs: 100, pauseMaxMs: 1000, ...policy })
 }
 
 export type DeliveryDomain = Domain<typeof aggregates, {}, { delivery: Delivering }>

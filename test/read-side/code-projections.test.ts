@@ -82,7 +82,7 @@ await onEveryStore('A projection as code', ({ place }) => {
 
   test('whose handler throws is tried again as often as the policy says, and then stops before that event', async (t) => {
     const [sick, environment] = [new Set([2]), manualEnvironment()]
-    const { coded, calls } = noting(sick, { retries: 2, firstMs: 100 })
+    const { coded, calls } = noting(sick, { retries: 2, pauseFirstMs: 100 })
     await using pots = await startWith(coded, { store: await place(t), environment, projections: 'automatic' })
     const { position } = await pots.pot('a').put({ amount: 2 })
     const failing = codesOf([pots.coded.reached({ atLeast: position, timeoutMs: 1e9 })])
@@ -205,7 +205,7 @@ function writing(name: string, sick: Sick, policy: FailurePolicy = {}): Coded {
     .prepare(({ transaction }) =>
       transaction.query(`CREATE TABLE IF NOT EXISTS ${name} (position INTEGER, twice INTEGER, amount INTEGER)`),
     )
-    .onFailure({ retries: 1, firstMs: 1, ...policy })
+    .onFailure({ retries: 1, pauseFirstMs: 1, ...policy })
 }
 
 await onEveryStore('A handler that asks for a transaction', ({ place, transactions }) => {

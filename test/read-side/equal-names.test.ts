@@ -199,7 +199,7 @@ describe('A domain refuses what handles', () => {
     })
   }
 
-  test('but not a newer shape, which stored events are lifted to', async () => {
+  test('but not a newer shape, which stored events are upcast to', async () => {
     const Rows = projection('rows', () => ({ first: '' })).on(Newer, (_, { first }) => ({ first }))
     await using world = await domain({ aggregates, projections: { rows: Rows } }).start({ projections: 'manual' })
     await world.user('a').create({ name: 'Ada' })

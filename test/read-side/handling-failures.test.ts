@@ -36,7 +36,7 @@ const summary = async (pots: RunningRows) =>
 await onEveryStore('An event that cannot be folded', ({ place }) => {
   test('is tried again as often as the policy says, after pauses that grow, and then the projection stops', async (t) => {
     const [environment, log, sick] = [manualEnvironment(), recorder(), new Sickness([2])]
-    const policy = { retries: 3, firstMs: 1000, maxMs: 1500 }
+    const policy = { retries: 3, pauseFirstMs: 1000, pauseMaxMs: 1500 }
     // By chance a pause is between half of its length and all of it: here always half.
     const least = { ...environment, random: () => 0 }
     await using pots = await startRows({ store: await place(t), environment: least, log, sick, policy })

@@ -210,7 +210,7 @@ async function takenOver(store: StoreFactory, sold: () => void, policy: FailureP
       if (amount === 2) sold()
       handled.push(`sold ${amount}`)
     })
-    .onFailure({ firstMs: 10, maxMs: 10, ...policy })
+    .onFailure({ pauseFirstMs: 10, pauseMaxMs: 10, ...policy })
   const log = recorder()
   const options = { store: given, environment, log, projections: 'manual', leaseMs: 60_000 } as const
   const next = await domain({ aggregates: { share: Share, note: Note }, reactions: { noting } }).start(options)

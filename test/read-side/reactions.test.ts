@@ -78,7 +78,7 @@ await onEveryStore('A reaction', ({ place }) => {
   test('skips an event where that is wanted, with a warning, and forgets what the handler made of its state', async (t) => {
     const { begin, log, environment } = await start(t, {
       sick: new Set([2]),
-      policy: { retries: 2, firstMs: 50, giveUp: 'skip' },
+      policy: { retries: 2, pauseFirstMs: 50, giveUp: 'skip' },
     })
     await using bank = await begin()
     await fill(bank, 'a', [1, 2, 3])

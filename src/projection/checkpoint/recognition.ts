@@ -61,9 +61,9 @@ export class Recognition<H extends { readonly kind: AnyEventKind } = any> {
   constructor(options: RecognitionOptions<H>) {
     this.#options = options
     const entries = options.kinds.entries().map(([aggregate, handler]) => {
-      const lifts = handler.kind.revisions.map(({ lift }) => String(lift))
+      const upcasts = handler.kind.revisions.map(({ upcast }) => String(upcast))
       const functions = options.functionsOf(handler).map(String)
-      return [named(aggregate, handler.kind.type), digestOf([functions, lifts])] as const
+      return [named(aggregate, handler.kind.type), digestOf([functions, upcasts])] as const
     })
     this.#own = Object.fromEntries(entries)
     const { coverage, store } = options

@@ -27,7 +27,7 @@ export interface RetryTally {
 }
 
 /** What a stepper is told by its runner, and may ask of it. */
-export interface Lead {
+export interface StepperContext {
   /** To be told each position up to which everything is handled. */
   readonly onReached: (position: number) => void
   /** Keeps the lease during work that may be long; false if another process has, or may have taken over, who is not to be disturbed. */

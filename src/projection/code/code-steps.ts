@@ -13,9 +13,9 @@ import { Breath } from '../../runtime/breath.ts'
 import type { Environment } from '../../runtime/environment.ts'
 import type { Warn } from '../../runtime/warning.ts'
 import type { EventStore, LogPlace, ProjectionStore, Row, StoredEvent } from '../../store/store.ts'
-import { Place } from '../checkpoint/place.ts'
+import { Bookmark } from '../checkpoint/bookmark.ts'
 import { Recognition } from '../checkpoint/recognition.ts'
-import type { Lead, RetryTally, Stepper, StepResult } from '../checkpoint/stepper.ts'
+import type { RetryTally, Stepper, StepperContext, StepResult } from '../checkpoint/stepper.ts'
 import { isNewer, isOfStore } from '../failures/blame.ts'
 import { beforeNewer, refuseNewer } from '../failures/newer-events.ts'
 import { ReadAhead } from '../log/read-ahead.ts'
@@ -30,7 +30,7 @@ export interface CodeStepsOptions {
   readonly storeName: string
   readonly environment: Environment
   readonly warn: Warn
-  readonly lead: Lead
+  readonly lead: StepperContext
 }
 
 /** The handler failed, as opposed to the store. */
@@ -54,7 +54,7 @@ const batchSize = 1000
 export class CodeSteps implements Stepper {
   readonly #options: CodeStepsOptions
   readonly #pages: ReadAhead
-  readonly #place: Place
+  readonly #bookmark: Bookmark
 
   constructor(options: CodeStepsOptions) {
     const { projection, kinds, store, environment, warn, lead } = options
@@ -65,32 +65,39 @@ export class CodeSteps implements Stepper {
       functionsOf: () => [projection.handler],
       coverage: 'whole',
     })
-    this.#place = new Place({ name: projection.name, store, environment, lead, recognition, isKept: isParkedUpTo })
+    this.#bookmark = new Bookmark({
+      name: projection.name,
+      store,
+      environment,
+      lead,
+      recognition,
+      isKept: isParkedUpTo,
+    })
   }
 
   // What is the same for every stepper.
-  readonly look = (): Promise<void> => this.#place.look()
-  readonly takeOver = (): Promise<void> => this.#place.takeOver()
-  readonly refresh = (): Promise<void> => this.#place.refresh()
-  readonly beginBehind = (position: number): Promise<void> => this.#place.beginBehind(position)
-  readonly save = (): Promise<void> => this.#place.flush()
-  readonly parked = (): Promise<readonly ParkedEvent[]> => this.#place.listParked()
-  readonly skipParked = (position: number): Promise<boolean> => this.#place.skipParked(position)
-  readonly reset = (position: number, keep: boolean): Promise<boolean> => this.#place.reset(position, keep)
+  readonly look = (): Promise<void> => this.#bookmark.look()
+  readonly takeOver = (): Promise<void> => this.#bookmark.takeOver()
+  readonly refresh = (): Promise<void> => this.#bookmark.refresh()
+  readonly beginBehind = (position: number): Promise<void> => this.#bookmark.beginBehind(position)
+  readonly save = (): Promise<void> => this.#bookmark.flush()
+  readonly parked = (): Promise<readonly ParkedEvent[]> => this.#bookmark.listParked()
+  readonly skipParked = (position: number): Promise<boolean> => this.#bookmark.skipParked(position)
+  readonly reset = (position: number, keep: boolean): Promise<boolean> => this.#bookmark.reset(position, keep)
 
   get position(): number {
-    return this.#place.position
+    return this.#bookmark.position
   }
 
   get place(): LogPlace {
-    return this.#place.here
+    return this.#bookmark.here
   }
 
   async prepare(signal: AbortSignal): Promise<void> {
     const { preparation, name: projection } = this.#options.projection
     if (preparation === undefined) return
-    await this.#place.atStored(async () => {
-      const saved = await this.#saveWith(preparation, this.#place.here, [], signal)
+    await this.#bookmark.atStored(async () => {
+      const saved = await this.#saveWith(preparation, this.#bookmark.here, [], signal)
       if (saved instanceof HandlerFailed)
         throw new ProjectionError('PROJECTION_UNPREPARED', { projection }, saved.cause)
       return saved || undefined
@@ -98,11 +105,11 @@ export class CodeSteps implements Stepper {
   }
 
   step(signal: AbortSignal): Promise<StepResult> {
-    return this.#place.step(() => this.#step(signal))
+    return this.#bookmark.step(() => this.#step(signal))
   }
 
   retryParked(signal: AbortSignal, tally: RetryTally): Promise<number | undefined> {
-    return this.#place.retryParked(signal, {
+    return this.#bookmark.retryParked(signal, {
       tally,
       size: 1,
       attempt: async ([one], blocks) => one!.keys.some(blocks) || (await this.#retry(one!.position, signal)) !== false,
@@ -112,10 +119,10 @@ export class CodeSteps implements Stepper {
   // -- steps ---------------------------------------------------------------------------------------------
 
   async #step(signal: AbortSignal): Promise<StepResult | undefined> {
-    const wanted = { behind: this.#place.here, to: Number.POSITIVE_INFINITY, limit: batchSize }
+    const wanted = { behind: this.#bookmark.here, to: Number.POSITIVE_INFINITY, limit: batchSize }
     const { events, examined, isLast } = beforeNewer(await this.#pages.read(wanted), this.#kindOf)
     const handled = { events: events.length, caughtUp: isLast }
-    if (events.length === 0) return (await this.#place.save(examined, [], 'soon')) ? handled : undefined
+    if (events.length === 0) return (await this.#bookmark.save(examined, [], 'soon')) ? handled : undefined
     const saved = await this.#handleAll(events, examined, signal)
     if (!(saved instanceof HandlerFailed)) return saved ? handled : undefined
     if (events.length === 1) {
@@ -139,9 +146,9 @@ export class CodeSteps implements Stepper {
     try {
       for (const each of stored) {
         if (breath.isDue) await breath.pause()
-        const event = this.#lifted(each)
+        const event = this.#upcast(each)
         const keys = projection.keysOf(event)
-        const behind = keys.find((key) => waiting.has(key) || this.#place.parked.blocks(key))
+        const behind = keys.find((key) => waiting.has(key) || this.#bookmark.parked.blocks(key))
         if (behind === undefined) events.push(event)
         else {
           queued.push(parkedRow(event, keys, behindKey(behind), environment.now()))
@@ -182,12 +189,12 @@ export class CodeSteps implements Stepper {
     const { name, policy } = projection
     const { type, position } = stored
     if (policy.giveUp === 'stop') {
-      if (!(await this.#place.saveBefore(position, []))) return false
+      if (!(await this.#bookmark.saveBefore(position, []))) return false
       throw new ProjectionError('PROJECTION_FAILED', { projection: name, position, event: type }, cause)
     }
     const parks = policy.giveUp === 'park'
     const rows = parks ? [parkedRow(stored, this.#keysOf(stored), reasonOf(cause), environment.now())] : []
-    if (!(await this.#place.save(to, rows))) return false
+    if (!(await this.#bookmark.save(to, rows))) return false
     const message = `The projection ${name} ${policy.giveUp}s ${type} at ${position}`
     warn({ code: parks ? 'PROJECTION_PARKED' : 'PROJECTION_SKIPPED', message, cause })
     return true
@@ -195,10 +202,10 @@ export class CodeSteps implements Stepper {
 
   async #retry(position: number, signal: AbortSignal): Promise<Saved> {
     const { store, projection } = this.#options
-    const { here } = this.#place
+    const { here } = this.#bookmark
     const [stored] = await readEach(store, [position], here)
     refuseNewer([stored!], this.#kindOf)
-    const handle: Work = (tools) => projection.handler([this.#lifted(stored!)], tools)
+    const handle: Work = (tools) => projection.handler([this.#upcast(stored!)], tools)
     const saved = await this.#saveWith(handle, here, [unparkedRow(position)], signal)
     if (saved instanceof HandlerFailed && isNewer(saved.cause)) throw saved.cause
     return saved
@@ -209,7 +216,7 @@ export class CodeSteps implements Stepper {
   /** Does the handler's work and saves the checkpoint. */
   async #saveWith(work: Work, to: LogPlace, rows: readonly Row[], signal: AbortSignal): Promise<Saved> {
     try {
-      return await this.#place.saveWith(to, rows, (transaction) => this.#call(work, signal, transaction))
+      return await this.#bookmark.saveWith(to, rows, (transaction) => this.#call(work, signal, transaction))
     } catch (error) {
       if (error instanceof HandlerFailed) return error
       // What the transaction refuses at its end, or for taking too long, is the handler's doing.
@@ -237,14 +244,14 @@ export class CodeSteps implements Stepper {
 
   readonly #kindOf = (event: StoredEvent): AnyEventKind | undefined => this.#options.kinds.of(event)?.kind
 
-  #lifted(stored: StoredEvent): RecordedEvent {
+  #upcast(stored: StoredEvent): RecordedEvent {
     return eventOf(this.#kindOf(stored)!, stored)
   }
 
   /** The keys of an event; none if it cannot be read. */
   #keysOf(stored: StoredEvent): readonly string[] {
     try {
-      return this.#options.projection.keysOf(this.#lifted(stored))
+      return this.#options.projection.keysOf(this.#upcast(stored))
     } catch {
       return []
     }

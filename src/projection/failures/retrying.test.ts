@@ -7,7 +7,7 @@ import { domain, memory, projection, reaction, StoreError } from '../../index.ts
 import { faultyStore } from '../../testing/faulty-store.ts'
 import { manualEnvironment } from '../../testing/manual-environment.ts'
 
-const policy = { retries: 3, firstMs: 1000, maxMs: 1000 } as const
+const policy = { retries: 3, pauseFirstMs: 1000, pauseMaxMs: 1000 } as const
 
 /** A handler that fails until it is told otherwise. */
 function failing() {

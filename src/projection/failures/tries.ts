@@ -67,7 +67,7 @@ export class Tries {
     const tries = this.#failures.get(position) ?? 0
     if (tries >= policy.retries) return false
     this.#failures.set(position, tries + 1)
-    const waitMs = backOffMs(environment, tries, policy.firstMs, policy.maxMs)
+    const waitMs = backOffMs(environment, tries, policy.pauseFirstMs, policy.pauseMaxMs)
     this.#events.set(position, { event: { position, type }, ...this.#next(tries, error, waitMs) })
     const code = called.startsWith('reaction') ? 'REACTION_RETRIED' : 'PROJECTION_RETRIED'
     const what = `could not handle ${type} at ${position}, and tries it again (${policy.retries} times at most)`

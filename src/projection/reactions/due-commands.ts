@@ -8,7 +8,7 @@ import type { Fence } from '../../kernel/checked-command.ts'
 import type { Breath } from '../../runtime/breath.ts'
 import { backOffMs } from '../../runtime/environment.ts'
 import type { Row } from '../../store/store.ts'
-import type { Place } from '../checkpoint/place.ts'
+import type { Bookmark } from '../checkpoint/bookmark.ts'
 import { isForLater, isNewer, isOutage, isUnfit, LeftToNewer, Overtaken } from '../failures/blame.ts'
 import { readEach } from '../log/read-each.ts'
 import { parkedRow, reasonOf } from '../stored/parked-events.ts'
@@ -20,7 +20,7 @@ import type { Timers } from './timers.ts'
 export interface DueCommandsOptions {
   readonly options: ReactionStepsOptions
   readonly timers: Timers
-  readonly place: Place
+  readonly place: Bookmark
   readonly fence: Fence
   readonly breath: Breath
 }
@@ -96,7 +96,7 @@ export class DueCommands {
       }
     }
     if (tries >= policy.retries) return this.#giveUp(timer, cause)
-    const waitMs = backOffMs(environment, tries, policy.firstMs, policy.maxMs)
+    const waitMs = backOffMs(environment, tries, policy.pauseFirstMs, policy.pauseMaxMs)
     lead.tries.sendAgain(timer, tries, cause, policy, waitMs)
     return [laterRow(timer, environment.now() + waitMs, tries + 1)]
   }

@@ -11,12 +11,12 @@ import type { Row, StoredEvent } from '../../store/store.ts'
 import { isForLater, isNewer, isOutage, Overtaken } from '../failures/blame.ts'
 import { parkedRow, reasonOf } from '../stored/parked-events.ts'
 import type { Keys } from './lanes.ts'
-import { type Means, ReactionCall, type ReactionStepsOptions } from './reaction-call.ts'
+import { type HandlerContext, ReactionCall, type ReactionStepsOptions } from './reaction-call.ts'
 import { type ReactionRows, stateKey } from './reaction-rows.ts'
 import type { ReactionStates } from './reaction-states.ts'
 
 /** What the runs of a reaction share. */
-export interface RunContext extends Pick<Means, 'fence'> {
+export interface RunContext extends Pick<HandlerContext, 'fence'> {
   /** As for a handler. @param isCut asked when it is the row's turn: if so it is not stored */
   readonly keep: (row: Row, isCut: () => boolean) => Promise<boolean>
   readonly options: ReactionStepsOptions
@@ -125,7 +125,7 @@ export class EventRun {
   async #call(): Promise<readonly Row[]> {
     const { options, rows, states } = this.#context
     const { reaction, kinds, dispatch, check, stateAt, lead } = options
-    const event = this.#lifted()
+    const event = this.#upcast()
     const key = reaction.memory === undefined ? undefined : checkedStateKey(reaction.memory.key(event))
     const before = key === undefined ? undefined : states.get(key)
     const state = before === undefined ? reaction.memory?.initial() : decode(before)
@@ -145,7 +145,7 @@ export class EventRun {
   }
 
   /** Nothing has an effect any more once it is cut. */
-  get #guarded(): Pick<Means, 'keep' | 'fence'> {
+  get #guarded(): Pick<HandlerContext, 'keep' | 'fence'> {
     const { keep, fence } = this.#context
     const check = () => {
       if (this.#isCut) throw new Overtaken()
@@ -174,7 +174,7 @@ export class EventRun {
     return `${this.stored.type} at ${this.stored.position}`
   }
 
-  #lifted(): RecordedEvent {
+  #upcast(): RecordedEvent {
     return eventOf(this.#context.options.kinds.of(this.stored)!.kind, this.stored)
   }
 
@@ -182,7 +182,7 @@ export class EventRun {
     const { memory } = this.#context.options.reaction
     if (memory === undefined) return undefined
     try {
-      const key = memory.key(this.#lifted())
+      const key = memory.key(this.#upcast())
       checkedStateKey(key)
       return key
     } catch {

@@ -65,7 +65,7 @@ describe('A scheduled command for an aggregate that cannot be loaded', () => {
     test(`is tried again as the policy says and then makes it ${giveUp}, while others and events go on`, async () => {
       unreadable.clear()
       const [log, environment] = [recorder(), manualEnvironment()]
-      const policy = { giveUp, retries: 2, firstMs: 1000, maxMs: 1000 } as const
+      const policy = { giveUp, retries: 2, pauseFirstMs: 1000, pauseMaxMs: 1000 } as const
       await using pads = await startWith({}, policy, { log, environment, projections: 'manual' })
       const run = () => pads.reactions.runOnce('telling')
       await pads.pad('of later').note({ text: 'bad' })
@@ -123,7 +123,7 @@ describe('A scheduled command for an aggregate that cannot be loaded', () => {
   test('is tried as often as the policy says, however many processes do that', async () => {
     unreadable.clear()
     const [store, environment, log] = [memory(), manualEnvironment(), recorder()]
-    const policy = { giveUp: 'skip', retries: 3, firstMs: 1000, maxMs: 1000 } as const
+    const policy = { giveUp: 'skip', retries: 3, pauseFirstMs: 1000, pauseMaxMs: 1000 } as const
     const start = () => startWith({}, policy, { store, environment, log, projections: 'manual' })
     {
       await using pads = await start()
@@ -144,7 +144,7 @@ describe('A scheduled command for an aggregate that cannot be loaded', () => {
   test('holds up neither events nor others where it is followed by itself', async () => {
     unreadable.clear()
     const log = recorder()
-    const policy = { giveUp: 'skip', retries: 1000, firstMs: 1000 } as const
+    const policy = { giveUp: 'skip', retries: 1000, pauseFirstMs: 1000 } as const
     const environment = manualEnvironment()
     await using pads = await startWith({}, policy, { log, environment, leaseMs: 10 ** 9 })
     await pads.pad('of later').note({ text: 'bad' })

@@ -10,13 +10,13 @@ import { type JsonObject, toJson } from '../../domain/json.ts'
 import { checkKeys, checkOption } from '../../domain/options.ts'
 import type { Outcome } from '../../domain/outcome.ts'
 import { checkPlainCommand, type PlainCommand } from '../../domain/plain-command.ts'
-import type { AnyReaction, Due, Handling, ReactionTools } from '../../domain/reaction.ts'
+import type { AnyReaction, Due, EventHandler, ReactionTools } from '../../domain/reaction.ts'
 import type { Fence } from '../../kernel/checked-command.ts'
 import { type CommandCause, checkCallersId, derivedCommandId } from '../../kernel/command-id.ts'
 import type { Environment } from '../../runtime/environment.ts'
 import type { Warn } from '../../runtime/warning.ts'
 import type { EventStore, ProjectionStore, Row } from '../../store/store.ts'
-import type { Lead } from '../checkpoint/stepper.ts'
+import type { StepperContext } from '../checkpoint/stepper.ts'
 import { isForLater, isNewer, Overtaken } from '../failures/blame.ts'
 import type { Tail } from '../log/tail.ts'
 import { momentOf, timerRow } from '../stored/timer-row.ts'
@@ -43,7 +43,7 @@ interface Complete {
 
 export interface ReactionStepsOptions {
   readonly reaction: AnyReaction
-  readonly kinds: HandledKinds<Handling>
+  readonly kinds: HandledKinds<EventHandler>
   /** The name under which checkpoint and rows are stored. */
   readonly name: string
   readonly store: EventStore & ProjectionStore
@@ -56,11 +56,11 @@ export interface ReactionStepsOptions {
   readonly check: (command: PlainCommand) => void
   /** The state of an aggregate as it was at a sequence. */
   readonly stateAt: (aggregate: string, id: string, sequence: number) => Promise<unknown>
-  readonly lead: Lead
+  readonly lead: StepperContext
 }
 
 /** What a run needs of the steps. */
-export interface Means extends Pick<ReactionStepsOptions, 'dispatch' | 'check' | 'stateAt'> {
+export interface HandlerContext extends Pick<ReactionStepsOptions, 'dispatch' | 'check' | 'stateAt'> {
   /** Stores a row at once, durably; false if another runner was faster. */
   readonly keep: (row: Row) => Promise<boolean>
   /** @throws Overtaken */
@@ -82,7 +82,7 @@ export class ReactionCall {
   readonly #reaction: string
   readonly #event: RecordedEvent
   readonly #rows: ReactionRows
-  readonly #means: Means
+  readonly #means: HandlerContext
   readonly #counts = new Map<string, number>()
   readonly #sent: Sent[] = []
   readonly #unsettled = new Set<Promise<unknown>>()
@@ -93,7 +93,7 @@ export class ReactionCall {
   #cutShort: { readonly error: unknown } | undefined
   #isOver = false
 
-  constructor(reaction: string, event: RecordedEvent, rows: ReactionRows, means: Means) {
+  constructor(reaction: string, event: RecordedEvent, rows: ReactionRows, means: HandlerContext) {
     this.#reaction = reaction
     this.#event = event
     this.#rows = rows
@@ -113,7 +113,7 @@ export class ReactionCall {
    * @throws what the handler throws; the failure of a command that it did not wait for; what says that it is to run later, or elsewhere,
    *   also if the handler has kept that to itself
    */
-  async run(handle: Handling['handle']): Promise<void> {
+  async run(handle: EventHandler['handle']): Promise<void> {
     let failed: { readonly error: unknown } | undefined
     try {
       await handle(this.#event, this.#tools())

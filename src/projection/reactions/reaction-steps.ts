@@ -11,8 +11,8 @@ import type { AnyEventKind } from '../../domain/event.ts'
 import { Bell } from '../../runtime/bell.ts'
 import { Breath } from '../../runtime/breath.ts'
 import type { LogPlace, StoredEvent } from '../../store/store.ts'
-import { Place } from '../checkpoint/place.ts'
-import type { UnderWay } from '../checkpoint/place-options.ts'
+import { Bookmark } from '../checkpoint/bookmark.ts'
+import type { UnderWay } from '../checkpoint/bookmark-options.ts'
 import { Recognition } from '../checkpoint/recognition.ts'
 import type { RetryTally, Stepper, StepResult } from '../checkpoint/stepper.ts'
 import { Overtaken } from '../failures/blame.ts'
@@ -44,7 +44,7 @@ interface Handled {
 export class ReactionSteps implements Stepper {
   readonly #options: ReactionStepsOptions
   readonly #rows: ReactionRows
-  readonly #place: Place
+  readonly #bookmark: Bookmark
   readonly #context: RunContext
   readonly #flow: EventFlow
   readonly #due: DueCommands
@@ -69,46 +69,46 @@ export class ReactionSteps implements Stepper {
     const underWay = this.#underWay
     const isKept = (key: string, position: number) =>
       isState(key) || isTimerUpTo(key, position) || isParkedUpTo(key, position)
-    this.#place = new Place({ name, store, environment, lead, recognition, isKept, rows: this.#rows, underWay })
+    this.#bookmark = new Bookmark({ name, store, environment, lead, recognition, isKept, rows: this.#rows, underWay })
     this.#context = {
       ...{ options, rows: this.#rows, states: new ReactionStates(), fence: this.#fence },
-      keep: (row, isCut) => this.#place.keep([row], 'durably', isCut),
+      keep: (row, isCut) => this.#bookmark.keep([row], 'durably', isCut),
     }
     this.#flow = new EventFlow({
-      ...{ context: this.#context, parked: this.#place.parked, concurrency: reaction.concurrency },
+      ...{ context: this.#context, parked: this.#bookmark.parked, concurrency: reaction.concurrency },
       breath: this.#breath,
       loadStates: (keys) => store.loadRows(name, keys),
       onEnd: () => this.#bell.ring(),
     })
     const { timers } = this.#rows
-    this.#due = new DueCommands({ options, timers, place: this.#place, fence: this.#fence, breath: this.#breath })
+    this.#due = new DueCommands({ options, timers, place: this.#bookmark, fence: this.#fence, breath: this.#breath })
   }
 
   // What is the same for every stepper.
-  readonly look = (): Promise<void> => this.#place.look()
-  readonly takeOver = (): Promise<void> => this.#place.takeOver()
-  readonly refresh = (): Promise<void> => this.#place.refresh()
-  readonly beginBehind = (position: number): Promise<void> => this.#place.beginBehind(position)
-  readonly save = (): Promise<void> => this.#place.flush()
-  readonly end = (): Promise<void> => this.#place.end()
-  readonly parked = (): Promise<readonly ParkedEvent[]> => this.#place.listParked()
+  readonly look = (): Promise<void> => this.#bookmark.look()
+  readonly takeOver = (): Promise<void> => this.#bookmark.takeOver()
+  readonly refresh = (): Promise<void> => this.#bookmark.refresh()
+  readonly beginBehind = (position: number): Promise<void> => this.#bookmark.beginBehind(position)
+  readonly save = (): Promise<void> => this.#bookmark.flush()
+  readonly end = (): Promise<void> => this.#bookmark.end()
+  readonly parked = (): Promise<readonly ParkedEvent[]> => this.#bookmark.listParked()
 
   get position(): number {
-    return this.#place.position
+    return this.#bookmark.position
   }
 
   get place(): LogPlace {
-    return this.#place.here
+    return this.#bookmark.here
   }
 
   async prepare(): Promise<void> {}
 
   step(signal: AbortSignal): Promise<StepResult> {
-    return this.#place.step(() => this.#step(signal))
+    return this.#bookmark.step(() => this.#step(signal))
   }
 
   retryParked(signal: AbortSignal, tally: RetryTally): Promise<number | undefined> {
-    return this.#place.retryParked(signal, {
+    return this.#bookmark.retryParked(signal, {
       tally,
       size: 1,
       attempt: async ([one], blocks) => {
@@ -116,17 +116,17 @@ export class ReactionSteps implements Stepper {
         if (command === undefined)
           return keys.some(blocks) || this.#handleParked(position, (run) => run.attempt(signal))
         // A scheduled command waits for its time again, which has come.
-        return this.#place.keep(this.#place.parked.timerRows(position))
+        return this.#bookmark.keep(this.#bookmark.parked.timerRows(position))
       },
     })
   }
 
   skipParked(position: number): Promise<boolean> {
-    return this.#place.skipParked(position, () => this.#rows.handled(position))
+    return this.#bookmark.skipParked(position, () => this.#rows.handled(position))
   }
 
   reset(position: number, keep: boolean): Promise<boolean> {
-    return this.#place.reset(position, keep)
+    return this.#bookmark.reset(position, keep)
   }
 
   async #step(signal: AbortSignal): Promise<StepResult | undefined> {
@@ -195,7 +195,7 @@ export class ReactionSteps implements Stepper {
   }
 
   get #readUpTo(): LogPlace {
-    const { here } = this.#place
+    const { here } = this.#bookmark
     return this.#read !== undefined && this.#read.position > here.position ? this.#read : here
   }
 
@@ -210,7 +210,7 @@ export class ReactionSteps implements Stepper {
       const examined = read.examined > behind.position ? { position: read.examined, checksum: read.checksum } : behind
       const page = beforeNewer({ events: kinds.among(read.events), examined, isLast: read.isLast }, this.#kindOf)
       // Who handles events with the states or the remembered answers of another place sends other commands than the first time.
-      if (!(await this.#flow.add(page.events, () => this.#place.isCurrent()))) return undefined
+      if (!(await this.#flow.add(page.events, () => this.#bookmark.isCurrent()))) return undefined
       this.#read = page.examined
       return { isAtEnd: page.isLast }
     } catch (error) {
@@ -223,7 +223,7 @@ export class ReactionSteps implements Stepper {
   /** Saves what is done, as far as all before it is; gives how many events that were, or nothing if another runner was faster. */
   async #saveDone(): Promise<number | undefined> {
     const { count, last, rows } = this.#flow.done()
-    const saved = await this.#place.save(this.#doneUpTo(count, last), rows, count > 0 ? 'now' : 'soon')
+    const saved = await this.#bookmark.save(this.#doneUpTo(count, last), rows, count > 0 ? 'now' : 'soon')
     if (!saved || this.#flow.isOvertaken) return undefined
     this.#flow.saved(count)
     return count
@@ -239,7 +239,7 @@ export class ReactionSteps implements Stepper {
     const { end } = this.#flow
     if (end === undefined) return true
     const isStop = end.thrown instanceof ProjectionError
-    if (isStop && !(await this.#place.saveBefore(end.event.position, []))) return false
+    if (isStop && !(await this.#bookmark.saveBefore(end.event.position, []))) return false
     this.#forget()
     if ('thrown' in end) throw end.thrown
     return true
@@ -247,7 +247,7 @@ export class ReactionSteps implements Stepper {
 
   /** The last place up to which nothing is left, if so many events are done. */
   #doneUpTo(count: number, last: LogPlace | undefined): LogPlace {
-    const to = last ?? this.#place.here
+    const to = last ?? this.#bookmark.here
     const isAll = count === this.#flow.size
     return isAll && this.#read !== undefined && this.#read.position > to.position ? this.#read : to
   }
@@ -290,7 +290,7 @@ export class ReactionSteps implements Stepper {
       if (!((await this.#underWay.finish()) && (await lead.keepLead()))) return 'overtaken'
       const { position } = next
       const isHandled = await this.#handleParked(position, async (run) => {
-        const behind = run.keys.waitsFor.find((key) => this.#place.parked.blocks(key))
+        const behind = run.keys.waitsFor.find((key) => this.#bookmark.parked.blocks(key))
         if (behind !== undefined) {
           run.park(behindKey(behind))
           return 'done'
@@ -300,20 +300,20 @@ export class ReactionSteps implements Stepper {
         return ended
       })
       if (!isHandled) return 'overtaken'
-      if (!this.#place.parked.holds(position)) lead.tries.over(position)
+      if (!this.#bookmark.parked.holds(position)) lead.tries.over(position)
     }
   }
 
   /** The first event that was passed over and that this program handles. */
   #nextPassedOver(): ParkedEvent | undefined {
-    for (const event of this.#place.parked.passedOver()) {
+    for (const event of this.#bookmark.parked.passedOver()) {
       if (this.#options.kinds.of(event) !== undefined) return event
     }
     return undefined
   }
 
   #warnOfPassedOver(): void {
-    const { othersLed, parked } = this.#place
+    const { othersLed, parked } = this.#bookmark
     if (this.#warnedIn === othersLed) return
     this.#warnedIn = othersLed
     const { name, warn, kinds } = this.#options
@@ -329,17 +329,17 @@ export class ReactionSteps implements Stepper {
     handle: (run: EventRun) => Promise<'done' | 'failed' | 'later' | 'overtaken'>,
   ): Promise<boolean> {
     const { store, name } = this.#options
-    const [stored] = await readEach(store, [position], this.#place.here)
+    const [stored] = await readEach(store, [position], this.#bookmark.here)
     refuseNewer([stored!], this.#kindOf)
     const run = new EventRun(this.#context, stored!)
     const keys = run.stateKey === undefined ? [] : [run.stateKey]
     const { states } = this.#context
     await states.use(keys, (some) => store.loadRows(name, some))
     try {
-      if (!(await this.#place.isCurrent())) return false
+      if (!(await this.#bookmark.isCurrent())) return false
       const end = await handle(run)
       if (end !== 'done') return end !== 'overtaken'
-      return await this.#place.keep([unparkedRow(position), ...run.rows])
+      return await this.#bookmark.keep([unparkedRow(position), ...run.rows])
     } finally {
       for (const key of keys) states.release(key)
     }
@@ -349,6 +349,6 @@ export class ReactionSteps implements Stepper {
 
   /** Nothing is decided any more for a runner that was overtaken. */
   readonly #fence = async (): Promise<void> => {
-    if (!(await this.#place.isCurrent())) throw new Overtaken()
+    if (!(await this.#bookmark.isCurrent())) throw new Overtaken()
   }
 }

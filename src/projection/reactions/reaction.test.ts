@@ -154,7 +154,7 @@ describe('A handler that throws', () => {
 
   test('is tried again, and its commands have one effect', async () => {
     const { definition, tries } = failing(3)
-    await using bank = await startWith(definition.onFailure({ retries: 3, firstMs: 1 }))
+    await using bank = await startWith(definition.onFailure({ retries: 3, pauseFirstMs: 1 }))
     await bank.account('ada').open({ owner: 'Ada' })
     await bank.reactions.runOnce('welcome')
     assert.equal(tries.get(1), 4)
@@ -179,7 +179,7 @@ describe('A handler that throws', () => {
   test('is skipped with a warning where that is wanted', async () => {
     const { definition } = failing(9)
     const log = recorder()
-    await using bank = await startWith(definition.onFailure({ retries: 1, firstMs: 1, giveUp: 'skip' }), { log })
+    await using bank = await startWith(definition.onFailure({ retries: 1, pauseFirstMs: 1, giveUp: 'skip' }), { log })
     await bank.account('ada').open({ owner: 'Ada' })
     await bank.reactions.runOnce('welcome')
     assert.deepEqual(log.codes(), ['REACTION_RETRIED', 'REACTION_SKIPPED'])

@@ -12,7 +12,7 @@ import { type Environment, sleep } from '../../runtime/environment.ts'
 import type { Warn } from '../../runtime/warning.ts'
 import type { EventStore, LeaseStore, ProjectionStore } from '../../store/store.ts'
 import type { Generation, Generations } from '../checkpoint/generations.ts'
-import type { Lead } from '../checkpoint/stepper.ts'
+import type { StepperContext } from '../checkpoint/stepper.ts'
 import { isNewer } from '../failures/blame.ts'
 import { Tries } from '../failures/tries.ts'
 import { ProjectionSteps } from '../rows/projection-steps.ts'
@@ -42,7 +42,7 @@ export interface CompareOptions {
 
 type OnProgress = (progress: Progress) => void
 /** How far something is. */
-type Place = Pick<Progress, 'position' | 'head'>
+type Bookmark = Pick<Progress, 'position' | 'head'>
 
 /** Rows that are being built, and what builds them. */
 interface Build {
@@ -193,11 +193,11 @@ export class Rebuilder {
   #stepsFor(live: Generation, lease: Leadership): ProjectionSteps {
     const { environment, projection, kinds, store, warn } = this.#options
     const onRetired = () => this.#refuse()
-    const during: Lead['during'] = (work) => lease.during(work)
+    const during: StepperContext['during'] = (work) => lease.during(work)
     const tries = new Tries({ called: `projection ${projection.name}, being built again,`, environment, warn, during })
     return new ProjectionSteps({
       ...{ projection, kinds, store, environment, warn },
-      home: { live, load: async () => {}, onRetired },
+      location: { live, load: async () => {}, onRetired },
       prepare: async () => {},
       lead: { onReached: () => {}, keepLead: () => lease.keep(), during, onOvertaken: () => lease.doubt(), tries },
     })
@@ -208,7 +208,7 @@ export class Rebuilder {
     steps: ProjectionSteps,
     lease: Leadership,
     signal: AbortSignal,
-    tell: (place: Place) => void,
+    tell: (place: Bookmark) => void,
     end: number,
   ): Promise<number> {
     const { store } = this.#options
@@ -227,7 +227,7 @@ export class Rebuilder {
   }
 
   /** Tells progress from one beginning on, however often it is caught up. */
-  #telling(onProgress: OnProgress): (place: Place) => void {
+  #telling(onProgress: OnProgress): (place: Bookmark) => void {
     const { projection, environment } = this.#options
     const measure = progressMeter(projection.name, environment)
     return (place) => onProgress(measure(place))

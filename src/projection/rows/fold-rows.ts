@@ -38,7 +38,7 @@ export interface KeyedBatch {
 }
 
 /**
- * Lifts events and asks for their rows.
+ * Upcasts events and asks for their rows.
  *
  * @param untilFailed whether the batch ends before the first event that cannot be read
  */

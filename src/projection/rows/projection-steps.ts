@@ -12,10 +12,10 @@ import { Breath } from '../../runtime/breath.ts'
 import type { Environment } from '../../runtime/environment.ts'
 import type { Warn } from '../../runtime/warning.ts'
 import type { EventStore, LogPlace, ProjectionStore, Row, StoredEvent } from '../../store/store.ts'
-import { Place } from '../checkpoint/place.ts'
-import type { Home } from '../checkpoint/place-options.ts'
+import { Bookmark } from '../checkpoint/bookmark.ts'
+import type { RowLocation } from '../checkpoint/bookmark-options.ts'
 import { Recognition } from '../checkpoint/recognition.ts'
-import type { Lead, RetryTally, Stepper, StepResult } from '../checkpoint/stepper.ts'
+import type { RetryTally, Stepper, StepperContext, StepResult } from '../checkpoint/stepper.ts'
 import { beforeNewer, refuseNewer } from '../failures/newer-events.ts'
 import { ReadAhead } from '../log/read-ahead.ts'
 import { readEach } from '../log/read-each.ts'
@@ -30,10 +30,10 @@ export interface ProjectionStepsOptions {
   readonly store: EventStore & ProjectionStore
   readonly environment: Environment
   readonly warn: Warn
-  readonly home: Home
+  readonly location: RowLocation
   /** Brings the rows to the revision of the definition. */
   readonly prepare: (signal: AbortSignal) => Promise<void>
-  readonly lead: Lead
+  readonly lead: StepperContext
 }
 
 /** What became of a batch. */
@@ -53,12 +53,12 @@ export class ProjectionSteps implements Stepper {
   readonly #options: ProjectionStepsOptions
   readonly #pages: ReadAhead
   readonly #rows = new RememberedRows()
-  readonly #place: Place
+  readonly #bookmark: Bookmark
   readonly #recognition: Recognition
   #batchSize = batchSizeLeast
 
   constructor(options: ProjectionStepsOptions) {
-    const { projection, kinds, store, environment, warn, home, lead } = options
+    const { projection, kinds, store, environment, warn, location, lead } = options
     this.#options = options
     this.#pages = new ReadAhead(store, kinds)
     const recognition = new Recognition({
@@ -69,25 +69,25 @@ export class ProjectionSteps implements Stepper {
     const { name } = projection
     const rows = this.#rows
     this.#recognition = recognition
-    this.#place = new Place({ name, store, environment, lead, home, recognition, isKept: isParkedUpTo, rows })
+    this.#bookmark = new Bookmark({ name, store, environment, lead, location, recognition, isKept: isParkedUpTo, rows })
   }
 
   // What is the same for every stepper.
-  readonly look = (): Promise<void> => this.#place.look()
-  readonly takeOver = (): Promise<void> => this.#place.takeOver()
-  readonly refresh = (): Promise<void> => this.#place.refresh()
-  readonly beginBehind = (position: number): Promise<void> => this.#place.beginBehind(position)
-  readonly save = (): Promise<void> => this.#place.flush()
-  readonly parked = (): Promise<readonly ParkedEvent[]> => this.#place.listParked()
-  readonly skipParked = (position: number): Promise<boolean> => this.#place.skipParked(position)
-  readonly reset = (position: number, keep: boolean): Promise<boolean> => this.#place.reset(position, keep)
+  readonly look = (): Promise<void> => this.#bookmark.look()
+  readonly takeOver = (): Promise<void> => this.#bookmark.takeOver()
+  readonly refresh = (): Promise<void> => this.#bookmark.refresh()
+  readonly beginBehind = (position: number): Promise<void> => this.#bookmark.beginBehind(position)
+  readonly save = (): Promise<void> => this.#bookmark.flush()
+  readonly parked = (): Promise<readonly ParkedEvent[]> => this.#bookmark.listParked()
+  readonly skipParked = (position: number): Promise<boolean> => this.#bookmark.skipParked(position)
+  readonly reset = (position: number, keep: boolean): Promise<boolean> => this.#bookmark.reset(position, keep)
 
   get position(): number {
-    return this.#place.position
+    return this.#bookmark.position
   }
 
   get place(): LogPlace {
-    return this.#place.here
+    return this.#bookmark.here
   }
 
   prepare(signal: AbortSignal): Promise<void> {
@@ -96,24 +96,24 @@ export class ProjectionSteps implements Stepper {
 
   /** @param end handles only positions below it */
   step(signal: AbortSignal, end: number = Number.POSITIVE_INFINITY): Promise<StepResult> {
-    return this.#place.step(() => this.#step(signal, end))
+    return this.#bookmark.step(() => this.#step(signal, end))
   }
 
   retryParked(signal: AbortSignal, tally: RetryTally): Promise<number | undefined> {
     // What a domain that stops has not tried stays parked.
     const attempt = async (some: readonly ParkedEvent[], blocks: (key: string) => boolean) =>
       (await untilAborted(signal, this.#retry(some, blocks, signal))) ?? true
-    return this.#place.retryParked(signal, { size: retrySize, attempt, tally })
+    return this.#bookmark.retryParked(signal, { size: retrySize, attempt, tally })
   }
 
   /** Whether what is stored was made by these very functions; or there is nothing yet. */
   isOwn(): Promise<boolean> {
-    return this.#recognition.isOwn(this.#place.storage)
+    return this.#recognition.isOwn(this.#bookmark.storage)
   }
 
   /** Does some work while no step is taken, after which other rows may serve. */
   hold<Result>(work: () => Promise<Result>): Promise<Result> {
-    return this.#place.hold(work)
+    return this.#bookmark.hold(work)
   }
 
   // -- steps ---------------------------------------------------------------------------------------------
@@ -122,25 +122,25 @@ export class ProjectionSteps implements Stepper {
     const { giveUp } = this.#options.projection.policy
     const limit = this.#batchSize
     const larger = Math.min(2 * limit, batchSizeMost)
-    const page = await this.#pages.read({ behind: this.#place.here, to: end, limit }, larger)
+    const page = await this.#pages.read({ behind: this.#bookmark.here, to: end, limit }, larger)
     const { events, examined, isLast } = beforeNewer(page, this.#kindOf)
     this.#batchSize = page.events.length >= limit ? larger : batchSizeLeast
     const folded = await untilAborted(signal, this.#foldPatiently(events, signal))
     if (folded === undefined) return { events: 0, caughtUp: false }
     const { rows, failed } = folded
     if (failed === undefined || giveUp === 'park') {
-      if (!(await this.#place.save(examined, rows, 'soon'))) return undefined
+      if (!(await this.#bookmark.save(examined, rows, 'soon'))) return undefined
       if (failed !== undefined) this.#warn('park', failed)
       return { events: events.length, caughtUp: isLast }
     }
     const { type, position } = failed.event
     if (giveUp === 'stop') {
-      if (!(await this.#place.saveBefore(position, rows))) return undefined
+      if (!(await this.#bookmark.saveBefore(position, rows))) return undefined
       const facts = { projection: this.#options.projection.name, position, event: type }
       throw new ProjectionError('PROJECTION_FAILED', facts, failed.cause)
     }
     const index = events.findIndex((event) => event.position === position)
-    if (!(await this.#place.save(events[index]!, rows))) return undefined
+    if (!(await this.#bookmark.save(events[index]!, rows))) return undefined
     this.#warn('skip', failed)
     return { events: index, caughtUp: false }
   }
@@ -150,13 +150,13 @@ export class ProjectionSteps implements Stepper {
     blocks: (key: string) => boolean,
     signal: AbortSignal,
   ): Promise<boolean> {
-    const { here } = this.#place
+    const { here } = this.#bookmark
     const positions = parked.map(({ position }) => position)
     const events = await readEach(this.#options.store, positions, here)
     refuseNewer(events, this.#kindOf)
     const { rows, failed } = await this.#foldParking(events, blocks, new Breath(this.#options.environment, signal))
     // Of a key that is there twice the last one counts: what fails again is parked again.
-    if (!(await this.#place.save(here, [...positions.map(unparkedRow), ...rows]))) return false
+    if (!(await this.#bookmark.save(here, [...positions.map(unparkedRow), ...rows]))) return false
     if (failed !== undefined) this.#warn('park', failed)
     return true
   }
@@ -175,7 +175,7 @@ export class ProjectionSteps implements Stepper {
   async #foldPatiently(events: readonly StoredEvent[], signal: AbortSignal): Promise<Folded | undefined> {
     const { projection, environment, lead } = this.#options
     const { policy } = projection
-    const blocks = (key: string) => this.#place.parked.blocks(key)
+    const blocks = (key: string) => this.#bookmark.parked.blocks(key)
     const breath = new Breath(environment, signal)
     for (;;) {
       const folded = await (policy.giveUp === 'park'
@@ -226,7 +226,7 @@ export class ProjectionSteps implements Stepper {
   #storedRows(keyed: readonly Keyed[]): Promise<ReadonlyMap<string, Json | undefined>> {
     const keys = new Set<string>()
     for (const each of keyed) for (const key of each.keys) keys.add(storedKey(key))
-    return this.#rows.valuesOf(keys, this.#options.store, this.#place.storage)
+    return this.#rows.valuesOf(keys, this.#options.store, this.#bookmark.storage)
   }
 }
 

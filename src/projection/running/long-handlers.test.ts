@@ -90,7 +90,7 @@ describe('A handler that takes longer than a lease is run once, though another p
 })
 
 describe('Pauses between tries that are longer than a lease', () => {
-  const policy = { retries: 4, firstMs: 60_000, maxMs: 60_000, giveUp: 'skip' } as const
+  const policy = { retries: 4, pauseFirstMs: 60_000, pauseMaxMs: 60_000, giveUp: 'skip' } as const
 
   for (const kind of kinds) {
     test(`do not begin the count of tries again, of ${kind}`, async () => {
@@ -105,7 +105,7 @@ describe('Pauses between tries that are longer than a lease', () => {
       )
       await first.pot('a').put({ amount: 1 })
       await until('it is handled', () => calls > 0)
-      await environment.advance(10 * policy.maxMs)
+      await environment.advance(10 * policy.pauseMaxMs)
       const side = kind === 'reaction' ? 'REACTION' : 'PROJECTION'
       assert.deepEqual([calls, log.codes()], [1 + policy.retries, [`${side}_RETRIED`, `${side}_SKIPPED`]])
       assert.ok(await handledBy(first)())
@@ -130,7 +130,7 @@ describe('Pauses between tries that are longer than a lease', () => {
         watch.disturb(({ method }) => (method === 'acquireLease' ? 'before' : undefined))
         await environment.advance(2 * leaseMs)
         watch.disturb(() => undefined)
-        await environment.advance(policy.maxMs)
+        await environment.advance(policy.pauseMaxMs)
       }
       assert.deepEqual(
         [calls, log.codes().filter((code) => code.endsWith('SKIPPED')).length],

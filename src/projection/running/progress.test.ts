@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { settled, stands } from '../../../test/kernel/rig.ts'
 import { manualEnvironment } from '../../testing/manual-environment.ts'
-import { type Progress, progressMeter, Undertaking, watchProgress } from './progress.ts'
+import { Job, type Progress, progressMeter, watchProgress } from './progress.ts'
 
 const told = (position: number): Progress => ({
   ...{ name: 'p', position, head: 3, done: position },
@@ -63,14 +63,14 @@ describe('Watching', () => {
 describe('An undertaking', () => {
   test('begins at once, and is its result to who awaits it', async () => {
     let begun = 0
-    const undertaking = new Undertaking(async () => ++begun)
+    const undertaking = new Job(async () => ++begun)
     assert.equal(begun, 1)
     assert.deepEqual([await undertaking, await undertaking.then((n) => n + 1), begun], [1, 2, 1])
   })
 
   test('tells who iterates slowly the last step, whatever was between', async () => {
     const gate = Promise.withResolvers<void>()
-    const undertaking = new Undertaking(async (onProgress) => {
+    const undertaking = new Job(async (onProgress) => {
       onProgress(told(0))
       await gate.promise
       for (const position of [1, 2, 3]) onProgress(told(position))
@@ -86,7 +86,7 @@ describe('An undertaking', () => {
 
   test('tells each who awaits or iterates how it failed, and nobody else', async () => {
     const failing = () =>
-      new Undertaking(async (onProgress) => {
+      new Job(async (onProgress) => {
         onProgress(told(1))
         throw new Error('failed')
       })
@@ -94,12 +94,12 @@ describe('An undertaking', () => {
     await settled()
     await assert.rejects(Array.fromAsync(failing()), /failed/)
     await assert.rejects(async () => await failing(), /failed/)
-    assert.ok(unheard instanceof Undertaking)
+    assert.ok(unheard instanceof Job)
   })
 
   test('goes on when who iterates leaves', async () => {
     const gate = Promise.withResolvers<string>()
-    const undertaking = new Undertaking(async (onProgress) => {
+    const undertaking = new Job(async (onProgress) => {
       onProgress(told(0))
       return gate.promise
     })

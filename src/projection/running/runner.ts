@@ -9,7 +9,7 @@ import { backOffMs, type Environment, sleep } from '../../runtime/environment.ts
 import { Exclusive } from '../../runtime/exclusive.ts'
 import type { Warn } from '../../runtime/warning.ts'
 import type { EventStore, LeaseStore, ProjectionStore } from '../../store/store.ts'
-import type { Lead, RetryResult, Stepper } from '../checkpoint/stepper.ts'
+import type { RetryResult, Stepper, StepperContext } from '../checkpoint/stepper.ts'
 import { givenIfFinal, isFinal, isNewer, isStillLeft, LeftToNewer } from '../failures/blame.ts'
 import { calledOf, Tries } from '../failures/tries.ts'
 import type { Follower, Tail } from '../log/tail.ts'
@@ -40,7 +40,7 @@ export interface RunnerOptions {
   readonly owner: string
   readonly leaseMs: number
   /** What is run. */
-  readonly stepper: (lead: Lead) => Stepper
+  readonly stepper: (lead: StepperContext) => Stepper
 }
 
 const retryFirstMs = 50
@@ -73,7 +73,7 @@ export class Runner {
     const { name, store, environment, owner, leaseMs, stepper, warn } = options
     this.#options = options
     this.#breath = new Breath(environment)
-    const during: Lead['during'] = (work) => this.#leader.during(work)
+    const during: StepperContext['during'] = (work) => this.#leader.during(work)
     this.#tries = new Tries({ called: calledOf(name), environment, warn, during })
     const heldUp = () => ({ retrying: this.#tries.current, othersUntil: this.#leader.othersUntil })
     this.#waiters = new PositionWaiters(name, environment, heldUp)

@@ -5,7 +5,7 @@
  */
 import type { StreamId } from '../../domain/stream.ts'
 import type { Commit } from '../commit.ts'
-import { isMet } from '../expected.ts'
+import { isMet } from '../expectation.ts'
 import { checkBehind, examinedBy, matches, readOptions } from '../page.ts'
 import type { Range } from '../range.ts'
 import type { Reservations } from '../reservations.ts'

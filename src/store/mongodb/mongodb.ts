@@ -4,7 +4,7 @@
  * (`appender.ts` says why no reader ever misses an event). Any number of processes may use it at once.
  *
  * A commit is acknowledged when a majority has it in its journal. Projections write their rows ahead into the
- * checkpoint's document (`step-ahead.ts`): one change is the step, and a process that is killed leaves nothing open.
+ * checkpoint's document (`write-ahead.ts`): one change is the step, and a process that is killed leaves nothing open.
  *
  * Left out: sharded collections (a unique index of theirs must begin with the shard key), and weaker write concerns.
  */

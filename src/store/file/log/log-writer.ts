@@ -6,7 +6,7 @@
 import { MnemeError } from '../../../domain/error.ts'
 import type { StreamId } from '../../../domain/stream.ts'
 import type { Commit } from '../../commit.ts'
-import { isMet } from '../../expected.ts'
+import { isMet } from '../../expectation.ts'
 import type { Reservations } from '../../reservations.ts'
 import type { AppendResult, Receipt } from '../../store.ts'
 import { Breather } from '../database/breather.ts'

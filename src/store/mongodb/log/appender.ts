@@ -14,7 +14,7 @@
  *
  * So the usual batch is one command: streams are known from earlier appends and reads, or new. After a pause, and once in a while,
  * it is preceded by a look at what others have appended and reserved (`reserved-streams.ts`). Where several processes append
- * without cease they take turns (`courtesy.ts`), and one that cannot keep up asks for one (`turn.ts`).
+ * without cease they take turns (`pacing.ts`), and one that cannot keep up asks for one (`turn.ts`).
  */
 import { StoreError } from '../../../domain/error.ts'
 import type { StreamId } from '../../../domain/stream.ts'
@@ -24,7 +24,7 @@ import type { AppendResult } from '../../store.ts'
 import { type Database, pause } from '../database/database.ts'
 import { type WriteError, writeErrorOf } from '../database/failure.ts'
 import { collisionOf, indexes } from '../database/indexes.ts'
-import { Courtesy } from '../fairness/courtesy.ts'
+import { Pacing } from '../fairness/pacing.ts'
 import type { Turn } from '../fairness/turn.ts'
 import type { Settings } from '../options.ts'
 import { type Entry, idKeyOf, type Placement, type Plan, type Progress, planBatch } from './batch-plan.ts'
@@ -76,7 +76,7 @@ export class Appender {
   readonly #lookMs: number
   readonly #turn: Turn
   readonly #reserved: ReservedStreams
-  readonly #courtesy = new Courtesy()
+  readonly #pacing = new Pacing()
 
   constructor(
     { database, streams, end, turn, reserved }: AppenderParts,
@@ -127,7 +127,7 @@ export class Appender {
       const end = stop === undefined ? plan.results.length : stop.placement.index - progress.results.length
       progress.results.push(...plan.results.slice(0, end))
       if (stop === undefined) {
-        this.#courtesy.won(elapsedMs())
+        this.#pacing.won(elapsedMs())
         return
       }
       collisions++
@@ -144,10 +144,10 @@ export class Appender {
 
   /** Rests where others are about, and as long as one of them has the turn. */
   async #letOthersGoFirst(start: number): Promise<void> {
-    const restMs = this.#courtesy.restMs(start)
+    const restMs = this.#pacing.restMs(start)
     if (restMs > 0) await rest(restMs)
     // Nobody waits for this look: it counts for the next batch.
-    if (this.#courtesy.shouldLook(start)) void this.#turn.look()
+    if (this.#pacing.shouldLook(start)) void this.#turn.look()
     while (this.#turn.isOthers && elapsedMs() - start < turnMsMax) {
       await rest(turnPollMs)
       await this.#turn.look()
@@ -204,7 +204,7 @@ export class Appender {
     const isBehind = (collision === undefined || collision === 'position') && (await this.#catchUp(progress))
     // Where no index is named and the place was taken, that is reason enough: what else there is shows at a place that is free.
     if (collision === 'position' || isBehind) {
-      this.#courtesy.lost(now)
+      this.#pacing.lost(now)
       // What is there is not to be seen before a majority has it.
       if (!isBehind) await pause(collisions)
       return

@@ -3,7 +3,7 @@
  * be out of date; that shows when the server refuses a document, and then the rest is worked out again.
  */
 import type { Commit } from '../../commit.ts'
-import { isMet } from '../../expected.ts'
+import { isMet } from '../../expectation.ts'
 import type { AppendResult, Receipt } from '../../store.ts'
 import { type CommitHeader, receiptOf, type WrittenCommit } from './commit-document.ts'
 import { type End, placeBehind } from './log-end.ts'

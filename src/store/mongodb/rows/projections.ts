@@ -3,7 +3,7 @@
  * the steps; `floor` is the step that reset the projection: rows that were written up to it are gone, whether or not they have
  * been removed yet, so that a reset is the change of one document however many rows there are.
  *
- * Rows and checkpoint change together by being written ahead (`step-ahead.ts`), on a replica set too: a transaction would stay open
+ * Rows and checkpoint change together by being written ahead (`write-ahead.ts`), on a replica set too: a transaction would stay open
  * on the server for a minute when its process is killed, and nobody could take the projection over until then.
  */
 import { StoreError } from '../../../domain/error.ts'
@@ -13,7 +13,7 @@ import type { Checkpoint, ProjectionStep, RowPage, RowQuery } from '../../store.
 import { type Database, pause } from '../database/database.ts'
 import { checkpointOf, findProjection } from './projection-document.ts'
 import { RowDocuments, rowTexts } from './row-documents.ts'
-import { checkpointFields, StepAhead } from './step-ahead.ts'
+import { checkpointFields, StepAhead } from './write-ahead.ts'
 
 /** After so many looks at rows that somebody keeps changing, the last look is given. */
 const looksMax = 5

@@ -1,6 +1,6 @@
 /**
  * Rows as documents: `{ projection, key, at, value }`, the value as JSON text. `at` is the number of the step that wrote the row. A
- * deleted row stays for a while as one without a value (see `step-ahead.ts`).
+ * deleted row stays for a while as one without a value (see `write-ahead.ts`).
  */
 import type { Json } from '../../../domain/json.ts'
 import { isMet, rowCharactersMax, rowsLookedAtMax } from '../../row-page.ts'

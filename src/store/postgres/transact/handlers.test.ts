@@ -172,7 +172,7 @@ await onServer('Handlers', findPostgres, (server) => {
             handled.push(data.amount)
           }
         })
-        .onFailure({ retries: 1, firstMs: 1, giveUp: 'park' })
+        .onFailure({ retries: 1, pauseFirstMs: 1, giveUp: 'park' })
       const store = postgres(server.url, { schema, timeoutMs: 2000 })
       const log = { warn: () => {}, error: () => {}, info: () => {}, debug: () => {} }
       await using pots = await domain({ aggregates: { pot: Pot }, projections: { coded } }).start({ store, log })

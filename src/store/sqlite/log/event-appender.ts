@@ -10,7 +10,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { StreamId } from '../../../domain/stream.ts'
 import type { Expected } from '../../commit.ts'
-import { isMet } from '../../expected.ts'
+import { isMet } from '../../expectation.ts'
 import type { StoredEvent } from '../../store.ts'
 import { codeOf, codes, Failure } from '../database/failure.ts'
 import { type Flat, itemsPerCommit, itemsPerEvent, statusNumbers } from '../database/protocol.ts'

@@ -1,18 +1,18 @@
 /** When a writer rests for others, and when it looks whether somebody is in need. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Courtesy } from './courtesy.ts'
+import { Pacing } from './pacing.ts'
 
 /** A writer whose tries take 20 ms, and which always rests as long as it ever does. */
-function writer(): Courtesy {
-  const courtesy = new Courtesy(() => 1)
+function writer(): Pacing {
+  const courtesy = new Pacing(() => 1)
   courtesy.lost(1000)
   courtesy.won(1020)
   return courtesy
 }
 
 test('a writer that has met nobody never rests', () => {
-  const courtesy = new Courtesy(() => 1)
+  const courtesy = new Pacing(() => 1)
   for (let now = 0; now < 5000; now += 10) {
     assert.equal(courtesy.restMs(now), 0)
     courtesy.won(now)
@@ -24,7 +24,7 @@ test('a writer that has won after a collision rests for some tries of the others
   assert.equal(courtesy.restMs(1020), 40)
   assert.equal(courtesy.restMs(1030), 30)
   assert.equal(courtesy.restMs(1060), 0)
-  const sometimes = new Courtesy(() => 0.25)
+  const sometimes = new Pacing(() => 0.25)
   sometimes.lost(0)
   sometimes.won(20)
   assert.equal(sometimes.restMs(20), 10)
@@ -41,14 +41,14 @@ test('how long a try takes is learnt from each of them', () => {
 })
 
 test('several collisions in a row are as many tries', () => {
-  const courtesy = new Courtesy(() => 1)
+  const courtesy = new Pacing(() => 1)
   for (const now of [0, 20, 40, 60]) courtesy.lost(now)
   courtesy.won(80)
   assert.equal(courtesy.restMs(80), 40)
 })
 
 test('no rest is endless, however slow the server is', () => {
-  const courtesy = new Courtesy(() => 1)
+  const courtesy = new Pacing(() => 1)
   courtesy.lost(0)
   courtesy.won(60_000)
   courtesy.lost(60_000)
@@ -63,14 +63,14 @@ test('a writer that has met nobody for a while does not rest any more', () => {
 })
 
 test('a writer looks for others once a second while it does not pause, and not at all when it does', () => {
-  const busy = new Courtesy()
+  const busy = new Pacing()
   const looks: number[] = []
   for (let now = 0; now <= 3000; now += 10) {
     if (busy.shouldLook(now)) looks.push(now)
     busy.won(now)
   }
   assert.deepEqual(looks, [1000, 2000, 3000])
-  const calm = new Courtesy()
+  const calm = new Pacing()
   for (let now = 0; now <= 30_000; now += 1500) {
     assert.equal(calm.shouldLook(now), false)
     calm.won(now)

@@ -4,10 +4,10 @@ import type { Environment } from '../../runtime/environment.ts'
 import type { EventStore, ProjectionStore, Row } from '../../store/store.ts'
 import type { ParkedEvent } from '../stored/parked-events.ts'
 import type { Recognition } from './recognition.ts'
-import type { Lead, RetryTally } from './stepper.ts'
+import type { RetryTally, StepperContext } from './stepper.ts'
 
 /** Where checkpoint and rows are. It may change while a projection runs. */
-export interface Home {
+export interface RowLocation {
   readonly live: { readonly storage: string }
   /** Finds out. */
   load(): Promise<void>
@@ -25,13 +25,13 @@ export interface KnownRows {
   apply(rows: readonly Row[]): void
 }
 
-export interface PlaceOptions {
-  /** What the projection or reaction is called, and is stored under if it has no home that says otherwise. */
+export interface BookmarkOptions {
+  /** What the projection or reaction is called, and is stored under if it has no location that says otherwise. */
   readonly name: string
   readonly store: EventStore & ProjectionStore
   readonly environment: Environment
-  readonly lead: Lead
-  readonly home?: Home
+  readonly lead: StepperContext
+  readonly location?: RowLocation
   readonly recognition: Recognition
   /** Which rows belong to what was handled up to a position, by their keys; a reset may keep those. */
   readonly isKept: (key: string, position: number) => boolean

@@ -16,7 +16,7 @@ const lookEveryMs = { alone: 1000, amongOthers: 100 }
 /** How much the newest try counts in what a try is taken to need. */
 const newestPart = 0.3
 
-export class Courtesy {
+export class Pacing {
   readonly #random: () => number
   /** When somebody else was met last. */
   #metAt = Number.NEGATIVE_INFINITY

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Commit, commit, type Expected } from './commit.ts'
-import { checkSizes, isMet } from './expected.ts'
+import { checkSizes } from './commit-size.ts'
+import { isMet } from './expectation.ts'
 
 const table: readonly (readonly [Expected, number, boolean])[] = [
   ['any', 0, true],

@@ -1,28 +1,8 @@
-/** The rule by which a commit is stored or conflicts; the same in every store that decides in this process. */
+/** How large a commit may be: refused before any store sees it, with the same error on every store. */
 import { DefinitionError, InputError } from '../domain/error.ts'
 import type { StreamId } from '../domain/stream.ts'
-import { Commit, type Expected } from './commit.ts'
+import { Commit } from './commit.ts'
 import type { StoreLimits } from './store.ts'
-
-/**
- * Whether a stream is as a commit expects it.
- *
- * @param sequence the stream's last sequence, counting what earlier commits of the batch stored; 0 if it has no event
- * @param broken whether an earlier commit of the batch to this stream was not stored by it: whoever expects an exact
- *   sequence was decided on that commit's events, and must not meet the right number by chance
- */
-export function isMet(expected: Expected, sequence: number, broken: boolean): boolean {
-  switch (expected) {
-    case 'any':
-      return true
-    case 'none':
-      return sequence === 0
-    case 'exists':
-      return sequence > 0
-    default:
-      return sequence === expected && !broken
-  }
-}
 
 /**
  * Refuses a batch that holds a commit over the store's limits, or something that `commit` has not made.

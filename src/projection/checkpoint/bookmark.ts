@@ -7,15 +7,15 @@ import { Breath } from '../../runtime/breath.ts'
 import { Exclusive } from '../../runtime/exclusive.ts'
 import type { LogPlace, Row, Checkpoint as StoredCheckpoint } from '../../store/store.ts'
 import { listParked, type ParkedEvent, ParkedEvents, passedOverRow } from '../stored/parked-events.ts'
+import type { BookmarkOptions, KnownRows, Retry, RowLocation } from './bookmark-options.ts'
 import { Checkpoint, type When, type Work } from './checkpoint.ts'
 import { deleteForgotten } from './forgetting.ts'
 import { retiredAt } from './generations.ts'
-import type { Home, KnownRows, PlaceOptions, Retry } from './place-options.ts'
 import type { StepResult } from './stepper.ts'
 
-export class Place {
-  readonly #options: PlaceOptions
-  readonly #home: Home
+export class Bookmark {
+  readonly #options: BookmarkOptions
+  readonly #location: RowLocation
   readonly #checkpoint: Checkpoint
   readonly #known: readonly KnownRows[]
   readonly #exclusive = new Exclusive()
@@ -30,11 +30,11 @@ export class Place {
   #ownTerm = 0
   #othersLed = 0
 
-  constructor(options: PlaceOptions) {
-    const { name, store, lead, home, rows } = options
+  constructor(options: BookmarkOptions) {
+    const { name, store, lead, location, rows } = options
     this.#options = options
-    this.#home = home ?? { live: { storage: name }, load: async () => {} }
-    this.#checkpoint = new Checkpoint(this.#home.live.storage, store, lead.onReached)
+    this.#location = location ?? { live: { storage: name }, load: async () => {} }
+    this.#checkpoint = new Checkpoint(this.#location.live.storage, store, lead.onReached)
     this.#known = rows === undefined ? [this.parked] : [rows, this.parked]
   }
 
@@ -332,7 +332,7 @@ export class Place {
    */
   async #recognise(storage: string, stored: StoredCheckpoint, when: 'once' | 'again'): Promise<void> {
     const { term } = stored
-    if (this.#home.isBehind === true || term === 0) return
+    if (this.#location.isBehind === true || term === 0) return
     const isKnown = storage === this.#recognised.storage && term === this.#recognised.term
     if (isKnown && when === 'once') return
     const { recognition, environment } = this.#options
@@ -355,8 +355,8 @@ export class Place {
   }
 
   async #refresh(): Promise<void> {
-    await this.#home.load()
-    if (this.#home.live.storage !== this.storage) await this.#look()
+    await this.#location.load()
+    if (this.#location.live.storage !== this.storage) await this.#look()
   }
 
   /**
@@ -368,8 +368,8 @@ export class Place {
   async #find(recognise: 'once' | 'again' | 'never'): Promise<boolean> {
     const { store } = this.#options
     for (let before: string | undefined; ; ) {
-      await this.#home.load()
-      const { storage } = this.#home.live
+      await this.#location.load()
+      const { storage } = this.#location.live
       const stored = await store.loadCheckpoint(storage)
       if (stored.position !== retiredAt) {
         const isHere = this.#checkpoint.isAt(storage, stored)
@@ -380,7 +380,7 @@ export class Place {
         return isHere
       }
       // Retired between the two looks: other rows serve now.
-      this.#home.onRetired?.()
+      this.#location.onRetired?.()
       if (before === storage) {
         const reason = 'the rows that serve are marked as retired'
         throw new StoreError('STORE_CORRUPT', { store: store.name, where: storage, reason })
