@@ -1,6 +1,6 @@
 /**
- * Where each kind of store keeps what it is given, and how that goes away again. What lies on a server has the name of the
- * benchmark's folder in its own, so that two benchmarks may use one server.
+ * Where each kind of store keeps what it is given, and how that goes away again. What lies on a server has the name of
+ * the benchmark's folder in its own, so that two benchmarks may use one server.
  */
 import { mkdirSync, rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
@@ -13,7 +13,10 @@ import { sqlite } from '../src/store/sqlite/index.ts'
 import type { StoreName } from './figure.ts'
 
 export interface Location {
-  /** The file store's directory, the SQLite store's file, the schema in PostgreSQL, the database in MongoDB; memory has none. */
+  /**
+   * The file store's directory, the SQLite store's file, the schema in PostgreSQL, the database in MongoDB; memory has
+   * none.
+   */
   readonly path: string
   /** Where the server is, if the store has one. */
   readonly url: string

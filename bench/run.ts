@@ -1,13 +1,14 @@
 /**
- * The benchmark: every workload on every store, each in a process of its own, with a floor beside it where there is one.
- * Writes `bench/results.md`, or with a selection only prints.
+ * The benchmark: every workload on every store, each in a process of its own, with a floor beside it where there is
+ * one. Writes `bench/results.md`, or with a selection only prints.
  *
  *     npm run bench
  *     npm run bench -- --only W6c,W1 --store sqlite
  *     npm run bench -- --quick
  *     npm run bench -- --only W6c --store memory --profile    (CPU profiles, in .cache/profiles)
  *
- * PostgreSQL is started for it (or `MNEME_POSTGRES_URL` names one), MongoDB only used where `MNEME_MONGODB_URL` names one.
+ * PostgreSQL is started for it (or `MNEME_POSTGRES_URL` names one), MongoDB only used where `MNEME_MONGODB_URL` names
+ * one.
  */
 import { fork } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'

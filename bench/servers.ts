@@ -1,7 +1,7 @@
 /**
- * The servers that some stores need: started once for a benchmark, and told to the processes that measure. PostgreSQL comes from
- * where the tests have it, with its own settings and durable writes; MongoDB is measured only on a server that is given, since
- * what stands in for it where there is none seeks in other ways.
+ * The servers that some stores need: started once for a benchmark, and told to the processes that measure. PostgreSQL
+ * comes from where the tests have it, with its own settings and durable writes; MongoDB is measured only on a server
+ * that is given, since what stands in for it where there is none seeks in other ways.
  */
 import { statfsSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -78,8 +78,8 @@ export function openStore(place: Place): Promise<Store> {
 }
 
 /**
- * Notes the batches of a store. A durable store answers all commits of one sync in one turn of the event loop, and those of
- * the next sync in a later one; the store in memory has no syncs, so there each call counts.
+ * Notes the batches of a store. A durable store answers all commits of one sync in one turn of the event loop, and
+ * those of the next sync in a later one; the store in memory has no syncs, so there each call counts.
  */
 function watched(store: Store, isEachCall: boolean, watch: (batch: Batch) => void): Store {
   const append = store.append.bind(store)

@@ -1,6 +1,6 @@
 /**
- * `--store`, which every example takes: where it keeps its events. A server's URL may have a password, so it is never shown as it
- * is.
+ * `--store`, which every example takes: where it keeps its events. A server's URL may have a password, so it is never
+ * shown as it is.
  */
 import { parseArgs } from 'node:util'
 import { memory, type StoreFactory } from '../src/index.ts'
@@ -32,7 +32,8 @@ export const storeUsage = `--store takes one of
 `
 
 /**
- * The store that the command line names, or else the fallback. Ends the process with an explanation if it names none that there is.
+ * The store that the command line names, or else the fallback. Ends the process with an explanation if it names none
+ * that there is.
  *
  * @param args what is left of the command line, for a program with options of its own
  */

@@ -1,7 +1,7 @@
 /**
- * Puts code into the documentation. A marker `<!-- code: examples/bank/account.ts -->` (or `...ts#region`) before a code block
- * says where the block comes from; this program writes the block again from that file, so that every line of code in
- * the documentation is one that CI compiles and runs. A test refuses documentation that is not up to date.
+ * Puts code into the documentation. A marker `<!-- code: examples/bank/account.ts -->` (or `...ts#region`) before a
+ * code block says where the block comes from; this program writes the block again from that file, so that every line of
+ * code in the documentation is one that CI compiles and runs. A test refuses documentation that is not up to date.
  */
 import { globSync, readFileSync, writeFileSync } from 'node:fs'
 import { root } from './package.ts'

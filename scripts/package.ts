@@ -22,8 +22,9 @@ export function build(outDir: string): void {
 }
 
 /**
- * A program with all that it imports, as one text that runs as a module and as a script: no platform agrees with another on which
- * of the two a thread's text is. So what it takes from the platform it asks for by a function that both have.
+ * A program with all that it imports, as one text that runs as a module and as a script: no platform agrees with
+ * another on which of the two a thread's text is. So what it takes from the platform it asks for by a function that
+ * both have.
  */
 export function programText(entry: string): string {
   const { outputFiles } = buildSync({

@@ -1,7 +1,8 @@
 /**
- * The floors of reading on PostgreSQL, by the same rows and columns that the store reads, row by row through the driver. The
- * projection's reads pages of 1,000, keeps the documents of a page's accounts by reading and upserting them, a statement each,
- * and moves the checkpoint, one transaction a page. Its documents are in a schema of their own; the log is only read.
+ * The floors of reading on PostgreSQL, by the same rows and columns that the store reads, row by row through the
+ * driver. The projection's reads pages of 1,000, keeps the documents of a page's accounts by reading and upserting
+ * them, a statement each, and moves the checkpoint, one transaction a page. Its documents are in a schema of their own;
+ * the log is only read.
  */
 import { dropSchema } from '../location.ts'
 import type { Place } from '../setting.ts'

@@ -1,7 +1,8 @@
 /**
- * The PostgreSQL store's floor: its own rows, inserted by one statement a batch, a transaction of its own, into the same tables
- * with the same indexes (made by opening a store in a schema beside it). One connection, prepared statements, arrays in
- * binary form; nothing is looked up, checked or locked. The bank's events carry no tags, so their table stays empty.
+ * The PostgreSQL store's floor: its own rows, inserted by one statement a batch, a transaction of its own, into the
+ * same tables with the same indexes (made by opening a store in a schema beside it). One connection, prepared
+ * statements, arrays in binary form; nothing is looked up, checked or locked. The bank's events carry no tags, so their
+ * table stays empty.
  */
 import type { Client } from 'pg'
 import { bigints, integers, texts } from '../../src/store/postgres/database/binary-arrays.ts'

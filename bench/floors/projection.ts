@@ -1,4 +1,7 @@
-/** The projection's floor, on the stores that have one: the same rows read and the same documents upserted by a bare loop. */
+/**
+ * The projection's floor, on the stores that have one: the same rows read and the same documents upserted by a bare
+ * loop.
+ */
 import type { Place } from '../setting.ts'
 import { projectInPostgres } from './postgres-reading.ts'
 import { projectInSqlite } from './sqlite-projection.ts'

@@ -5,7 +5,9 @@ import { replayInserts } from './postgres.ts'
 import { replayRows } from './sqlite.ts'
 import type { Replayed } from './timed.ts'
 
-/** Runs the floor of a closed store. Memory has none, MongoDB none yet, and a round that stored nothing has none either. */
+/**
+ * Runs the floor of a closed store. Memory has none, MongoDB none yet, and a round that stored nothing has none either.
+ */
 export async function replay(place: Place): Promise<Replayed | undefined> {
   if (place.batches.length === 0) return undefined
   switch (place.name) {

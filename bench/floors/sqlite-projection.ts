@@ -1,7 +1,7 @@
 /**
- * The projection's floor on SQLite: reads the events' rows in pages of 1,000, parses the data, keeps the documents of the
- * page's accounts by reading and upserting them with prepared statements, and moves the checkpoint, one transaction a page.
- * Tables of its own in a file of its own; the log is only read.
+ * The projection's floor on SQLite: reads the events' rows in pages of 1,000, parses the data, keeps the documents of
+ * the page's accounts by reading and upserting them with prepared statements, and moves the checkpoint, one transaction
+ * a page. Tables of its own in a file of its own; the log is only read.
  */
 import { rmSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'

@@ -1,6 +1,6 @@
 /**
- * The SQLite store's floor: its own rows, inserted by prepared statements into the same schema (made by opening a store),
- * in transactions of the same size, with the same durability. One thread, nothing else to do.
+ * The SQLite store's floor: its own rows, inserted by prepared statements into the same schema (made by opening a
+ * store), in transactions of the same size, with the same durability. One thread, nothing else to do.
  */
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import { sqlite } from '../../src/store/sqlite/index.ts'

@@ -1,7 +1,7 @@
 /**
- * The workloads as a user of Castore writes them, after its documentation: an event store on its PostgreSQL adapter, and a
- * command whose input is checked by the same zod schema as ours. Castore has no order over all streams, so there is nothing
- * like W7, and each event of its own is a statement of its own.
+ * The workloads as a user of Castore writes them, after its documentation: an event store on its PostgreSQL adapter,
+ * and a command whose input is checked by the same zod schema as ours. Castore has no order over all streams, so there
+ * is nothing like W7, and each event of its own is a statement of its own.
  */
 import { Command, EventStore, EventType, tuple } from '@castore/core'
 import { PostgresEventStorageAdapter } from '@castore/event-storage-adapter-postgres'

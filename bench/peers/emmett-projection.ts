@@ -1,8 +1,8 @@
 /**
- * W7 as a user of Emmett writes it: a consumer whose projection keeps a row for each account, in batches of 1,000 and without
- * its pause between batches (50 ms by default). Two ways on PostgreSQL: SQL statements, the fastest that its consumer takes, and
- * documents that a function of theirs and an event make, as ours are. Either way its consumer handles event by event and
- * saves the checkpoint with each, a round trip every time, and commits once a batch.
+ * W7 as a user of Emmett writes it: a consumer whose projection keeps a row for each account, in batches of 1,000 and
+ * without its pause between batches (50 ms by default). Two ways on PostgreSQL: SQL statements, the fastest that its
+ * consumer takes, and documents that a function of theirs and an event make, as ours are. Either way its consumer
+ * handles event by event and saves the checkpoint with each, a round trip every time, and commits once a batch.
  */
 import { sql } from '@event-driven-io/dumbo'
 import type { Event } from '@event-driven-io/emmett'

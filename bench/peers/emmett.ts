@@ -1,7 +1,8 @@
 /**
- * The workloads as a user of Emmett writes them, after its documentation. Commands are checked by the same zod schema as ours.
- * What it does not do and ours does: wait for the disk in every case (on SQLite, callers whose transactions overlap on the
- * shared connection are answered before the outermost one commits), and check events against their schemas.
+ * The workloads as a user of Emmett writes them, after its documentation. Commands are checked by the same zod schema
+ * as ours. What it does not do and ours does: wait for the disk in every case (on SQLite, callers whose transactions
+ * overlap on the shared connection are answered before the outermost one commits), and check events against their
+ * schemas.
  */
 import { CommandHandler, isExpectedVersionConflictError } from '@event-driven-io/emmett'
 import { z } from 'zod'
@@ -28,7 +29,9 @@ const handle = CommandHandler<State, Happened>({
   },
 })
 
-/** How often a command is sent again that failed: overlapping transactions on one connection get in each other's way. */
+/**
+ * How often a command is sent again that failed: overlapping transactions on one connection get in each other's way.
+ */
 const triesMax = 20
 let failed = 0
 

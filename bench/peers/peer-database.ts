@@ -2,7 +2,10 @@
 import { connect } from '../location.ts'
 import type { Place } from '../setting.ts'
 
-/** Makes an empty database that is called as the place's schema would be, and gives its URL. The benchmark drops it at the end. */
+/**
+ * Makes an empty database that is called as the place's schema would be, and gives its URL. The benchmark drops it at
+ * the end.
+ */
 export async function makeDatabase({ url, path }: Place): Promise<string> {
   const client = await connect(url)
   await client.query(`CREATE DATABASE ${client.escapeIdentifier(path)}`)

@@ -1,6 +1,6 @@
 /**
- * Mneme beside the peers' published packages: the same workloads in the same run, each in a process of its own, taking turns.
- * Installs the packages on first use, and writes `bench/peers/results.md`.
+ * Mneme beside the peers' published packages: the same workloads in the same run, each in a process of its own, taking
+ * turns. Installs the packages on first use, and writes `bench/peers/results.md`.
  *
  *     npm run bench:peers
  *     npm run bench:peers -- --quick --store sqlite
@@ -54,8 +54,8 @@ process.stdout.write(`\n${page}`)
 if (isWhole) writeFileSync(join(folder, 'results.md'), page)
 
 /**
- * Installs what is not there in the version that is asked for. The lock file says exactly what; it names no registry, so npm
- * takes whichever it is set up for.
+ * Installs what is not there in the version that is asked for. The lock file says exactly what; it names no registry,
+ * so npm takes whichever it is set up for.
  */
 function install(): readonly { readonly name: string; readonly version: string }[] {
   const { dependencies } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as {

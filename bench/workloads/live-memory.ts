@@ -1,6 +1,7 @@
 /**
- * W8: what a live, idle aggregate weighs beyond the user's state. The accounts exist already; each is woken by a command that
- * is rejected, so that nothing but the aggregate itself comes into memory (and what the store keeps in mind of its stream).
+ * W8: what a live, idle aggregate weighs beyond the user's state. The accounts exist already; each is woken by a
+ * command that is rejected, so that nothing but the aggregate itself comes into memory (and what the store keeps in
+ * mind of its stream).
  */
 import { Bank } from '../bank.ts'
 import type { Figure } from '../figure.ts'

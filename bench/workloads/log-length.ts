@@ -1,6 +1,6 @@
 /**
- * W10: appending (as W3), reading the log's tail and reading a stream's tail cost the same on a log of 1,000,000 events as on
- * one of 10,000. Rounds on the two take turns, and the figure is how many times as much the long log costs.
+ * W10: appending (as W3), reading the log's tail and reading a stream's tail cost the same on a log of 1,000,000 events
+ * as on one of 10,000. Rounds on the two take turns, and the figure is how many times as much the long log costs.
  */
 import type { Store } from '../../src/index.ts'
 import { type Figure, median } from '../figure.ts'

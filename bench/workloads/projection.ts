@@ -1,4 +1,6 @@
-/** W7: a projection (the balance of each account) catches up over 100,000 events; rows and checkpoint in the same store. */
+/**
+ * W7: a projection (the balance of each account) catches up over 100,000 events; rows and checkpoint in the same store.
+ */
 import { Bank } from '../bank.ts'
 import { type Figure, median, spreadOf } from '../figure.ts'
 import { projectBare } from '../floors/projection.ts'

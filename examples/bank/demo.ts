@@ -1,6 +1,6 @@
 /**
- * `npm run demo`: the bank on a real SQLite file, or on another store by `--store`, step by step. Each step says what it shows,
- * sends commands, and prints what came of them. Run it twice: the second run finds what the first one stored.
+ * `npm run demo`: the bank on a real SQLite file, or on another store by `--store`, step by step. Each step says what
+ * it shows, sends commands, and prints what came of them. Run it twice: the second run finds what the first one stored.
  */
 import { CommandRejected, hasCode, type Running, type Snapshot } from '../../src/index.ts'
 import { chosenStore } from '../store-option.ts'

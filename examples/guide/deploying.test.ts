@@ -1,4 +1,6 @@
-/** The code of docs/guide/deploying.md, run as tests; and what that page says of two versions of a program on one store. */
+/**
+ * The code of docs/guide/deploying.md, run as tests; and what that page says of two versions of a program on one store.
+ */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'

@@ -1,6 +1,6 @@
 /**
- * `npm run demo:transfer`: money moves between accounts by a reaction, in a process that is killed again and again in the middle of
- * it. What was begun is brought to its end by the next one, and the total never changes.
+ * `npm run demo:transfer`: money moves between accounts by a reaction, in a process that is killed again and again in
+ * the middle of it. What was begun is brought to its end by the next one, and the total never changes.
  */
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'

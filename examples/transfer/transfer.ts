@@ -1,6 +1,6 @@
 /**
- * A money transfer between two accounts: the transfer remembers how far it is, a reaction moves it on. If the other account cannot
- * take the money, it goes back where it came from.
+ * A money transfer between two accounts: the transfer remembers how far it is, a reaction moves it on. If the other
+ * account cannot take the money, it goes back where it came from.
  */
 import { z } from 'zod'
 import { aggregate, event, reaction, reject } from '../../src/index.ts'

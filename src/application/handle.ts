@@ -1,7 +1,7 @@
 /**
- * Makes `bank.account(id)`: a class per aggregate whose prototype has the commands as methods, built once at start, so that
- * a handle is one small object. The methods that throw a rejection are asynchronous functions of their own, so that the
- * error's stack names the line that sent the command.
+ * Makes `bank.account(id)`: a class per aggregate whose prototype has the commands as methods, built once at start, so
+ * that a handle is one small object. The methods that throw a rejection are asynchronous functions of their own, so
+ * that the error's stack names the line that sent the command.
  */
 
 import type { CommandOptions } from '../domain/command.ts'

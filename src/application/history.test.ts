@@ -1,4 +1,6 @@
-/** What goes into the log beside the data, and how it is looked at later: clock, metadata, tags, time travel, history. */
+/**
+ * What goes into the log beside the data, and how it is looked at later: clock, metadata, tags, time travel, history.
+ */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { z } from 'zod'

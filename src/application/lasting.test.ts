@@ -1,4 +1,7 @@
-/** What was acknowledged is what is read for ever, whatever the schema of an event makes of its data. What cannot last is refused. */
+/**
+ * What was acknowledged is what is read for ever, whatever the schema of an event makes of its data. What cannot last
+ * is refused.
+ */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { inspect } from 'node:util'
@@ -19,7 +22,9 @@ const logging = (Happened: AnyEventKind) =>
 const start = (Happened: AnyEventKind, store = memory(), options = {}) =>
   domain({ aggregates: { log: logging(Happened) } }).start({ store, log: recorder(), ...options })
 
-/** Stores an event with some data; gives it as it was acknowledged, as it is read after a restart, and as it is stored. */
+/**
+ * Stores an event with some data; gives it as it was acknowledged, as it is read after a restart, and as it is stored.
+ */
 async function told(schema: Schema, data: unknown) {
   const store = memory()
   const Happened = event('Happened', schema)

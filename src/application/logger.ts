@@ -1,12 +1,13 @@
 /**
- * Where warnings go. Loggers do not agree on what comes first: pino and its like take the facts and then the message, all others the
- * message first, and a console prints whatever it is given. What caused a warning must be seen with each of them.
+ * Where warnings go. Loggers do not agree on what comes first: pino and its like take the facts and then the message,
+ * all others the message first, and a console prints whatever it is given. What caused a warning must be seen with each
+ * of them.
  */
 import type { Warn, Warning } from '../runtime/warning.ts'
 
 /**
- * A console; a pino or bunyan logger, which is called as `warn({ err, code, ... }, message)`; or anything else, which is called as
- * `warn(message, { code, cause, ... })`.
+ * A console; a pino or bunyan logger, which is called as `warn({ err, code, ... }, message)`; or anything else, which
+ * is called as `warn(message, { code, cause, ... })`.
  */
 export interface Logger {
   warn(message: string, facts?: unknown): unknown
@@ -53,5 +54,8 @@ function spoken({ message, code, cause, ...facts }: Warning & { readonly cause?:
   }
 }
 
-/** The message of an error of Mneme ends with its code, and so does the text of a warning: the error's goes to the front. */
+/**
+ * The message of an error of Mneme ends with its code, and so does the text of a warning: the error's goes to the
+ * front.
+ */
 const codeFirst = (message: string): string => message.replace(/^(.*) \[([A-Z_]+), docs\/errors\.md#\w+\]$/s, '$2: $1')

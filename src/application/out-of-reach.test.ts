@@ -1,6 +1,6 @@
 /**
- * What user code can reach is never live: states, events, moments and input are frozen, copied or nobody else's, whatever they hold. An evolve
- * that changes something in place is found out before anything is stored.
+ * What user code can reach is never live: states, events, moments and input are frozen, copied or nobody else's,
+ * whatever they hold. An evolve that changes something in place is found out before anything is stored.
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'

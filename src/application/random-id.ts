@@ -1,7 +1,7 @@
 /**
- * Random ids that nobody can guess: UUIDs of version 4 (RFC 9562), and shorter ones for commands. The platform's `crypto.randomUUID` puts each
- * together from twenty pieces, which the engine joins when the id is first looked at; with its garbage that is a large part of what a command
- * costs. These are made in one piece.
+ * Random ids that nobody can guess: UUIDs of version 4 (RFC 9562), and shorter ones for commands. The platform's
+ * `crypto.randomUUID` puts each together from twenty pieces, which the engine joins when the id is first looked at;
+ * with its garbage that is a large part of what a command costs. These are made in one piece.
  */
 
 const bytesEach = 16
@@ -48,9 +48,9 @@ export function randomId(): string {
 }
 
 /**
- * A command's id: `~`, the present time in 7 characters, and 15 random ones, which are 90 bits. Ids that are made one after the other are sorted one
- * after the other (as UUIDs of version 7 are, RFC 9562): a database adds them at the end of its index, where random ones would change a
- * page of it each.
+ * A command's id: `~`, the present time in 7 characters, and 15 random ones, which are 90 bits. Ids that are made one
+ * after the other are sorted one after the other (as UUIDs of version 7 are, RFC 9562): a database adds them at the end
+ * of its index, where random ones would change a page of it each.
  */
 export function randomCommandId(): string {
   const now = Date.now()

@@ -82,7 +82,8 @@ export interface CodeModel {
 /** A projection that is one state. */
 export interface StateModel<State> {
   /**
-   * The state, the initial one before the first event; with `atLeast` as soon as the projection has handled that position.
+   * The state, the initial one before the first event; with `atLeast` as soon as the projection has handled that
+   * position.
    *
    * @throws ProjectionError `PROJECTION_BEHIND`, `PROJECTION_FAILED`
    */
@@ -98,8 +99,8 @@ export interface RowsModel<Row> {
    */
   get(key: string, wait?: WaitOptions): Promise<Row | undefined>
   /**
-   * Rows with their keys: those whose fields are as wanted, in an order. The store leaves out what it can tell; without `where` all
-   * rows of the projection are read.
+   * Rows with their keys: those whose fields are as wanted, in an order. The store leaves out what it can tell; without
+   * `where` all rows of the projection are read.
    *
    *     await bank.balances.find({ where: { balance: { gte: 100 } }, orderBy: 'balance', direction: 'descending', limit: 10 })
    *
@@ -119,7 +120,8 @@ export interface ResetOptions {
   /** The first position to handle: 1 handles all of the log again. */
   readonly from: number
   /**
-   * Keeps what belongs to events before `from`: states, rows, scheduled commands, and what is parked. Nothing by default.
+   * Keeps what belongs to events before `from`: states, rows, scheduled commands, and what is parked. Nothing by
+   * default.
    */
   readonly keep?: boolean
 }
@@ -131,8 +133,8 @@ export interface RebuildOptions {
 }
 
 /**
- * The projections or reactions of a running domain, by their names in `domain({ projections, reactions })`. Across processes one of
- * each runs, kept apart by a lease; the others stand by.
+ * The projections or reactions of a running domain, by their names in `domain({ projections, reactions })`. Across
+ * processes one of each runs, kept apart by a lease; the others stand by.
  *
  * @throws ProjectionError `PROJECTION_UNKNOWN` from each
  */
@@ -149,9 +151,11 @@ export interface Managed<Name extends PropertyKey> {
   /** What it does, where it stands, how far it is behind, what is parked, and why it has failed. */
   status(name: Name): Promise<ProjectionStatus>
   /**
-   * Handles what is in the log now. For domains started with `projections: 'manual'`. While another process does so it is waited for.
+   * Handles what is in the log now. For domains started with `projections: 'manual'`. While another process does so it
+   * is waited for.
    *
-   * @throws ProjectionError `PROJECTION_FAILED`; `PROJECTION_ELSEWHERE` if another process leads and comes no further for longer than `leaseMs`
+   * @throws ProjectionError `PROJECTION_FAILED`; `PROJECTION_ELSEWHERE` if another process leads and comes no further
+   *   for longer than `leaseMs`
    */
   runOnce(name: Name): Promise<RunResult>
   /**
@@ -177,12 +181,14 @@ export interface Managed<Name extends PropertyKey> {
    */
   skipParked(name: Name, position: number): Promise<void>
   /**
-   * Begins at a position again, wherever that is, and forgets what is stored beside the checkpoint: for a log that was replaced by an older
-   * copy, where nothing else can tell what is still true. Then `start` it. Rows are better built again by `rebuild`, which lets the old ones serve.
+   * Begins at a position again, wherever that is, and forgets what is stored beside the checkpoint: for a log that was
+   * replaced by an older copy, where nothing else can tell what is still true. Then `start` it. Rows are better built
+   * again by `rebuild`, which lets the old ones serve.
    *
    *     await bank.reactions.reset('welcome', { from: head + 1, keep: true })
    *
-   * @throws ProjectionError `PROJECTION_ELSEWHERE`; DefinitionError `OPTION_INVALID` if the log does not reach to the position before
+   * @throws ProjectionError `PROJECTION_ELSEWHERE`; DefinitionError `OPTION_INVALID` if the log does not reach to the
+   *   position before
    */
   reset(name: Name, options: ResetOptions): Promise<void>
 }
@@ -190,12 +196,13 @@ export interface Managed<Name extends PropertyKey> {
 /** Projections, whose rows can also be built again. */
 export interface Projections<Name extends PropertyKey> extends Managed<Name> {
   /**
-   * Builds all rows again from the whole log, beside those that serve, then lets the new ones serve in one step. Await it, or iterate its
-   * progress. Cancelled, failed or killed, it leaves the rows that serve as they are.
+   * Builds all rows again from the whole log, beside those that serve, then lets the new ones serve in one step. Await
+   * it, or iterate its progress. Cancelled, failed or killed, it leaves the rows that serve as they are.
    *
    *     for await (const { done, remainingMs } of bank.projections.rebuild('balances')) ...
    *
-   * @throws ProjectionError `REBUILD_RUNNING`, `REBUILD_IMPOSSIBLE` (of a projection as code), `PROJECTION_FAILED`; the signal's reason
+   * @throws ProjectionError `REBUILD_RUNNING`, `REBUILD_IMPOSSIBLE` (of a projection as code), `PROJECTION_FAILED`; the
+   *   signal's reason
    */
   rebuild(name: Name, options?: RebuildOptions): Job<RunResult>
   /**
@@ -230,14 +237,15 @@ export type Running<A, P, R = {}> = { readonly [K in keyof A]: (id: string) => H
   /** Managed like projections. */
   readonly reactions: Managed<keyof R>
   /**
-   * The log from a position on, then live: each event once, in order. It ends with the signal's reason, or when the domain stops. While it
-   * is waited for, the process is kept alive.
+   * The log from a position on, then live: each event once, in order. It ends with the signal's reason, or when the
+   * domain stops. While it is waited for, the process is kept alive.
    *
    *     for await (const event of bank.events({ from: lastHandled + 1, types: ['MoneyDeposited'], signal })) ...
    *
    * Each event is a place to go on behind later: `events({ after: lastHandled })`.
    *
-   * @throws DefinitionError `OPTION_INVALID`; while iterating StoreError `LOG_REPLACED` if the log does not hold what was read before
+   * @throws DefinitionError `OPTION_INVALID`; while iterating StoreError `LOG_REPLACED` if the log does not hold what
+   *   was read before
    */
   events<Type extends EventsOf<A[keyof A]>['type']>(
     options?: EventsOptions<Type>,

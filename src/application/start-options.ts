@@ -21,17 +21,20 @@ export interface StartOptions extends AggregateOptions {
   readonly limits?: Partial<KernelLimits>
   /** Whether projections follow the log from the start, or only when they are told to. 'automatic' by default. */
   readonly projections?: 'automatic' | 'manual'
-  /** How often the log is looked at without a hint, once for all followers, in milliseconds; it matters when other processes write. 1,000 by default. */
+  /**
+   * How often the log is looked at without a hint, once for all followers, in milliseconds; it matters when other
+   * processes write. 1,000 by default.
+   */
   readonly pollIntervalMs?: number
   /**
-   * How long a process that runs a projection may be silent before another takes over, in milliseconds: 10,000 by default. One
-   * that stops is followed at once.
+   * How long a process that runs a projection may be silent before another takes over, in milliseconds: 10,000 by
+   * default. One that stops is followed at once.
    */
   readonly leaseMs?: number
   /**
-   * Lets rejections, "nothing to do" and errors of `decide` be answered from what this process remembers, without a look whether another
-   * process has written the stream since. That saves a question to the store, and the answer may be wrong: a withdrawal is rejected
-   * though another process has stored a deposit. `false` by default.
+   * Lets rejections, "nothing to do" and errors of `decide` be answered from what this process remembers, without a
+   * look whether another process has written the stream since. That saves a question to the store, and the answer may
+   * be wrong: a withdrawal is rejected though another process has stored a deposit. `false` by default.
    */
   readonly mayAnswerFromStaleState?: boolean
   /** Where warnings go: a console, a pino logger, or anything with a `warn`. The console by default. */

@@ -1,6 +1,7 @@
 /**
- * Stopping a domain in the order that loses nothing: no new commands, then the end of what reacts, then of what follows, then the stores.
- * All of it has one limit: what hangs leaves less to those behind it, and nobody waits for it twice.
+ * Stopping a domain in the order that loses nothing: no new commands, then the end of what reacts, then of what
+ * follows, then the stores. All of it has one limit: what hangs leaves less to those behind it, and nobody waits for it
+ * twice.
  */
 import { type Environment, sleep } from '../runtime/environment.ts'
 import type { Warn } from '../runtime/warning.ts'
@@ -26,7 +27,10 @@ interface Parts {
   readonly warn: Warn
 }
 
-/** The part of the limit after which projections stop, however far commands are: they still have to save how far they came. */
+/**
+ * The part of the limit after which projections stop, however far commands are: they still have to save how far they
+ * came.
+ */
 const followingPart = 0.9
 /** How long stores may take to close where nothing is left of the limit. */
 const closeMsMin = 1000
@@ -38,8 +42,8 @@ export async function stopDomain(parts: Parts): Promise<void> {
   const late = sleep(environment, stopTimeoutMs * followingPart, done.signal)
   const over = sleep(environment, stopTimeoutMs, done.signal)
   try {
-    // New commands are refused from now on, those of reactions too, whose events are handled again another time. Projections
-    // follow until the last event.
+    // New commands are refused from now on, those of reactions too, whose events are handled again another time.
+    // Projections follow until the last event.
     const drained = kernel.stop()
     const reacted = stopAll(reactions)
     await Promise.race([Promise.all([drained, reacted]), late])

@@ -1,4 +1,6 @@
-/** Events as they are stored: how often their schema is asked, and what readers see that know another schema, or none. */
+/**
+ * Events as they are stored: how often their schema is asked, and what readers see that know another schema, or none.
+ */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { inspect } from 'node:util'

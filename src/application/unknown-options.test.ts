@@ -1,4 +1,7 @@
-/** Options and parts of commands by their names: one that there is not is refused wherever it is given, and nothing happens. */
+/**
+ * Options and parts of commands by their names: one that there is not is refused wherever it is given, and nothing
+ * happens.
+ */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { z } from 'zod'

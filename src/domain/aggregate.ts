@@ -1,6 +1,6 @@
 /**
- * An aggregate as a chain of pure functions: how its events change its state, and how its commands are decided. Each call
- * returns a new definition, so the types grow with it and nothing is registered anywhere.
+ * An aggregate as a chain of pure functions: how its events change its state, and how its commands are decided. Each
+ * call returns a new definition, so the types grow with it and nothing is registered anywhere.
  */
 import { DefinitionError } from './error.ts'
 import type { AnyEventKind, DataOf, EventOf, NewEvent, NewEventOf } from './event.ts'

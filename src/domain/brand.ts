@@ -1,6 +1,7 @@
 /**
- * Marks by which two copies of this package in one process know each other's things: `instanceof` asks for the mark instead of
- * for the class, of which each copy has its own. A class that somebody derives from one of these is still known by itself.
+ * Marks by which two copies of this package in one process know each other's things: `instanceof` asks for the mark
+ * instead of for the class, of which each copy has its own. A class that somebody derives from one of these is still
+ * known by itself.
  */
 
 /** The mark that all things of a kind have, in every copy. */

@@ -1,6 +1,7 @@
 /**
- * A read model as code: instead of rows that Mneme keeps, tables of its own, written by a handler. In a store with SQL the handler's
- * statements and the checkpoint are one transaction, so each event is handled exactly once; elsewhere at least once.
+ * A read model as code: instead of rows that Mneme keeps, tables of its own, written by a handler. In a store with SQL
+ * the handler's statements and the checkpoint are one transaction, so each event is handled exactly once; elsewhere at
+ * least once.
  */
 import type { AnyEventKind, EventOf, RecordedEvent } from './event.ts'
 import { changedPolicy, type FailurePolicy, policyDefault } from './failure-policy.ts'
@@ -11,10 +12,11 @@ import type { SqlTransaction } from './sql-transaction.ts'
 /** What a handler gets beside its events. */
 export interface HandlerTools {
   /**
-   * The transaction that also saves the checkpoint. It is over when the handler is. Do not send commands to the domain from within: on
-   * SQLite they would wait for it.
+   * The transaction that also saves the checkpoint. It is over when the handler is. Do not send commands to the domain
+   * from within: on SQLite they would wait for it.
    *
-   * @throws ProjectionError `TRANSACTION_MISSING` if the store has no SQL: there, write so that doing it twice changes nothing
+   * @throws ProjectionError `TRANSACTION_MISSING` if the store has no SQL: there, write so that doing it twice changes
+   *   nothing
    */
   readonly transaction: SqlTransaction
   /** Aborted when the domain stops: give up, the events are handled again. */

@@ -1,4 +1,7 @@
-/** A business "no" for those who prefer an exception: what `account.withdraw(...)` throws and `account.try.withdraw(...)` returns. */
+/**
+ * A business "no" for those who prefer an exception: what `account.withdraw(...)` throws and
+ * `account.try.withdraw(...)` returns.
+ */
 import { brand } from './brand.ts'
 import type { Rejection } from './rejection.ts'
 import type { StreamId } from './stream.ts'

@@ -197,8 +197,8 @@ function isOnlyGood(kind: AnyEventKind, given: unknown): boolean {
  * Data as it was stored, upcast from its revision to the newest: the newest schema's output.
  *
  * Data of the newest revision is the output that was stored. Where the outcome is more than what is stored (an older
- * revision, a default that the schema did not have when the event was stored), it is made twice: an upcast that makes up a
- * new id each time gives every reader another event.
+ * revision, a default that the schema did not have when the event was stored), it is made twice: an upcast that makes
+ * up a new id each time gives every reader another event.
  *
  * @throws EventError `EVENT_NEWER`, `EVENT_INVALID`, `EVENT_UPCAST_FAILED`, `SCHEMA_UNSTABLE`
  */

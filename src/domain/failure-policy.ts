@@ -3,13 +3,16 @@ import { DefinitionError } from './error.ts'
 import { checkKeys } from './options.ts'
 
 /**
- * What happens in the end: 'stop' before the event; 'skip' it with a warning; or 'park' it: it is kept, and so are later events with the
- * same key, in their order, while all others flow. What is parked is tried again, or let go, when somebody says so.
+ * What happens in the end: 'stop' before the event; 'skip' it with a warning; or 'park' it: it is kept, and so are
+ * later events with the same key, in their order, while all others flow. What is parked is tried again, or let go, when
+ * somebody says so.
  */
 export type GiveUp = 'stop' | 'skip' | 'park'
 
 export interface FailurePolicy {
-  /** How often it is tried again: 10 times by default, not at all for a fold (it is pure, so trying again hardly helps). */
+  /**
+   * How often it is tried again: 10 times by default, not at all for a fold (it is pure, so trying again hardly helps).
+   */
   readonly retries?: number
   /** The pause before the first retry in milliseconds; it doubles each time. 100 by default. */
   readonly pauseFirstMs?: number

@@ -1,6 +1,6 @@
 /**
- * Which events a projection or a reaction handles: those of the aggregates of its domain that declare its kinds. An event of the same type
- * that another aggregate declares, or somebody else's in the same log, is not among them.
+ * Which events a projection or a reaction handles: those of the aggregates of its domain that declare its kinds. An
+ * event of the same type that another aggregate declares, or somebody else's in the same log, is not among them.
  */
 import type { AnyAggregate } from './aggregate.ts'
 import { DefinitionError } from './error.ts'
@@ -25,7 +25,8 @@ export class HandledKinds<H extends Handler> {
 
   /**
    * @param where what handles them, such as `The projection balances`
-   * @throws DefinitionError `DEFINITION_INVALID` for a kind that no aggregate declares, or that is not of its aggregate's shapes
+   * @throws DefinitionError `DEFINITION_INVALID` for a kind that no aggregate declares, or that is not of its
+   *   aggregate's shapes
    */
   constructor(where: string, handlers: Iterable<H>, aggregates: readonly AnyAggregate[]) {
     const types = new Set<string>()

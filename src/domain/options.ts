@@ -1,6 +1,6 @@
 /**
- * Options by their names: one that there is not is refused, with the nearest that there is. A misspelt option that is passed over
- * leaves its writer with another behaviour than was asked for, and nobody notices.
+ * Options by their names: one that there is not is refused, with the nearest that there is. A misspelt option that is
+ * passed over leaves its writer with another behaviour than was asked for, and nobody notices.
  */
 import { DefinitionError } from './error.ts'
 

@@ -1,9 +1,9 @@
 /**
- * A copy of data that a caller has given, which nobody else can change any more. A validator may hand on what it was given, and a decision
- * is taken later than the call, perhaps more than once.
+ * A copy of data that a caller has given, which nobody else can change any more. A validator may hand on what it was
+ * given, and a decision is taken later than the call, perhaps more than once.
  *
- * Records, lists, maps, sets, dates and bytes are copied. Anything else (an instance of a class, a function) is handed on as it
- * is: only who has made it can copy it.
+ * Records, lists, maps, sets, dates and bytes are copied. Anything else (an instance of a class, a function) is handed
+ * on as it is: only who has made it can copy it.
  */
 import { InputError } from './error.ts'
 import { depthMax, isPlain } from './json.ts'

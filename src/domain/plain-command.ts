@@ -16,7 +16,8 @@ export const commandOptions: readonly (keyof CommandOptions)[] = ['commandId', '
 const parts: readonly string[] = ['aggregate', 'id', 'name', 'data', ...commandOptions]
 
 /**
- * Refuses what is no command. Whether there is such an aggregate and command is not looked at, nor what its ids and its data are.
+ * Refuses what is no command. Whether there is such an aggregate and command is not looked at, nor what its ids and its
+ * data are.
  *
  * @throws InputError `COMMAND_MALFORMED`
  */

@@ -1,4 +1,6 @@
-/** A read model as the same fold that an aggregate is, keyed by row instead of by stream. Pure; it runs on any store. */
+/**
+ * A read model as the same fold that an aggregate is, keyed by row instead of by stream. Pure; it runs on any store.
+ */
 import type { Fold, Foreign } from './aggregate.ts'
 import { DefinitionError } from './error.ts'
 import type { AnyEventKind, DataOf, EventOf, Family, NewEvent, RecordedEvent } from './event.ts'
@@ -16,8 +18,8 @@ export interface Projection<Name extends string, Row, Kinds, Shape extends Proje
 
   /**
    * Says how a kind of event changes its row. A row that is not there yet starts as the initial one; one for which
-   * `undefined` is returned is deleted. The events of the kind are those of the aggregates that declare it, also where others have one
-   * of the same type.
+   * `undefined` is returned is deleted. The events of the kind are those of the aggregates that declare it, also where
+   * others have one of the same type.
    */
   on<Kind extends AnyEventKind, Returned extends Row | undefined>(
     kind: Kind,
@@ -28,16 +30,18 @@ export interface Projection<Name extends string, Row, Kinds, Shape extends Proje
     ) => [Foreign<Returned, Row>] extends [never] ? Returned : `${Foreign<Returned, Row> & string} is not in the row`,
   ): Projection<Name, Row, Kinds | Kind, Shape>
 
-  /** Chooses the row that an event belongs to, several by a list, or none by `undefined`. The stream's id by default. */
+  /**
+   * Chooses the row that an event belongs to, several by a list, or none by `undefined`. The stream's id by default.
+   */
   by(key: (event: EventOf<Kinds>) => string | readonly string[] | undefined): Projection<Name, Row, Kinds>
   /**
-   * Says what happens at an event that cannot be folded. By default it is not tried again, since a fold is pure, and the projection
-   * stops before it.
+   * Says what happens at an event that cannot be folded. By default it is not tried again, since a fold is pure, and
+   * the projection stops before it.
    */
   onFailure(policy: FailurePolicy): Projection<Name, Row, Kinds, Shape>
   /**
-   * Numbers what the rows are: raise it when the functions or the row's shape change. The rows are then built anew beside those
-   * that are there, which serve until the new ones have caught up. 1 by default.
+   * Numbers what the rows are: raise it when the functions or the row's shape change. The rows are then built anew
+   * beside those that are there, which serve until the new ones have caught up. 1 by default.
    */
   revision(revision: number): Projection<Name, Row, Kinds, Shape>
   /** Makes it one state for the whole log, instead of rows. */

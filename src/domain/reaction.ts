@@ -1,6 +1,7 @@
 /**
- * A reaction does things when events happen: a process manager, a policy. It handles each event at least once; the commands
- * that it sends have ids that follow from the event's place, so that handling an event again has no second effect.
+ * A reaction does things when events happen: a process manager, a policy. It handles each event at least once; the
+ * commands that it sends have ids that follow from the event's place, so that handling an event again has no second
+ * effect.
  */
 import type { AnyAggregate } from './aggregate.ts'
 import type { AcceptedBy, CommandOf, RejectedBy } from './command.ts'
@@ -18,23 +19,26 @@ export type Due = Date | { readonly afterMs: number }
 /** What a reaction can do. */
 export interface ReactionTools<A, State = undefined> {
   /**
-   * Sends a command and answers with its outcome; a rejection is an outcome too. Its id follows from the reaction, the event and the
-   * command's name: a handler that runs again after a crash sends the same command, and gets the same answer. The event's
-   * `correlationId` goes on, the id of the command that made it becomes the `causationId`.
+   * Sends a command and answers with its outcome; a rejection is an outcome too. Its id follows from the reaction, the
+   * event and the command's name: a handler that runs again after a crash sends the same command, and gets the same
+   * answer. The event's `correlationId` goes on, the id of the command that made it becomes the `causationId`.
    */
   dispatch<const C extends CommandOf<A>>(command: C): Promise<AcceptedBy<A, C> | RejectedBy<A, C>>
   /**
-   * Keeps a command to be sent when it is due: once, and also after a restart. It is kept together with the checkpoint, so an event
-   * that fails schedules nothing.
+   * Keeps a command to be sent when it is due: once, and also after a restart. It is kept together with the checkpoint,
+   * so an event that fails schedules nothing.
    */
   schedule<const C extends CommandOf<A>>(command: C, due: Due): void
   /** What the reaction remembers under the event's key: the initial state before it was set. */
   readonly state: State
-  /** Changes it; `undefined` forgets it. It is kept together with the checkpoint, so an event that fails changes nothing. */
+  /**
+   * Changes it; `undefined` forgets it. It is kept together with the checkpoint, so an event that fails changes
+   * nothing.
+   */
   setState(next: State | undefined): void
   /**
-   * Aborted when the domain stops, another process has taken over, or an event before this one cannot be handled now: give up
-   * waiting, the event is handled again.
+   * Aborted when the domain stops, another process has taken over, or an event before this one cannot be handled now:
+   * give up waiting, the event is handled again.
    */
   readonly signal: AbortSignal
 }
@@ -48,8 +52,9 @@ export interface Memory {
 /** How a reaction is run. */
 export interface ReactionOptions {
   /**
-   * How many events are handled at once: 1 by default, so all of them in the order of the log. With more, events with one key are still
-   * handled in their order: those of one stream, or those that share a state, if the reaction has states.
+   * How many events are handled at once: 1 by default, so all of them in the order of the log. With more, events with
+   * one key are still handled in their order: those of one stream, or those that share a state, if the reaction has
+   * states.
    */
   readonly concurrency?: number
 }
@@ -79,7 +84,10 @@ export interface Reaction<Name extends string, A, State = undefined> {
     kind: Kind,
     handle: (event: EventOf<Kind>, tools: ReactionTools<A, State>) => Promise<void> | void,
   ): Reaction<Name, A, State>
-  /** Says what happens when a handler throws. Events queue behind a parked one with the same key: that of its state, or its stream. */
+  /**
+   * Says what happens when a handler throws. Events queue behind a parked one with the same key: that of its state, or
+   * its stream.
+   */
   onFailure(policy: FailurePolicy): Reaction<Name, A, State>
 }
 

@@ -1,4 +1,7 @@
-/** A business "no". It is a value: `decide` returns it, nothing throws it, and its code and details are typed at the caller. */
+/**
+ * A business "no". It is a value: `decide` returns it, nothing throws it, and its code and details are typed at the
+ * caller.
+ */
 import { brand } from './brand.ts'
 
 /** An expected outcome that is not a fact: a code, and details where the caller needs them. */

@@ -42,7 +42,9 @@ export function storedForm(kind: AnyEventKind, given: unknown, copier: JsonCopie
   return plainForm(kind, output, copier) ?? markedForm(kind, output, copier)
 }
 
-/** Whether an output is the very record that was given, as most are: it is then handed out as it is stored, and frozen. */
+/**
+ * Whether an output is the very record that was given, as most are: it is then handed out as it is stored, and frozen.
+ */
 function isCopy(output: unknown, input: Json): boolean {
   if (typeof output !== 'object' || output === null || typeof input !== 'object' || input === null) return false
   if (Object.getPrototypeOf(output) !== Object.prototype || Array.isArray(input)) return false

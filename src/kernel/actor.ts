@@ -1,9 +1,9 @@
 /**
  * One aggregate instance at work. It takes all waiting commands at once, decides each on the state that the one before
- * left, sends the commits as one, and answers only when they are durable. Commands that store nothing are answered only when it
- * is certain that the state they were decided on is the newest: because a commit of the same round was stored on it, or because a
- * look at the stream's end says so. Between a round's decision and its answers nothing else happens to the instance, so a
- * conflict undoes the round by forgetting it.
+ * left, sends the commits as one, and answers only when they are durable. Commands that store nothing are answered only
+ * when it is certain that the state they were decided on is the newest: because a commit of the same round was stored
+ * on it, or because a look at the stream's end says so. Between a round's decision and its answers nothing else happens
+ * to the instance, so a conflict undoes the round by forgetting it.
  */
 import { ConflictError, LoadError, OutcomeUnknownError } from '../domain/error.ts'
 import type { StreamId } from '../domain/stream.ts'
@@ -51,8 +51,8 @@ export interface ActorContext extends Answering {
 }
 
 /**
- * Where an actor is in its life. `cold`: nothing loaded. `busy`: loading, or a round is with the store. `ready`: waits for
- * commands. `failed`: could not be loaded; the next command after a pause tries again.
+ * Where an actor is in its life. `cold`: nothing loaded. `busy`: loading, or a round is with the store. `ready`: waits
+ * for commands. `failed`: could not be loaded; the next command after a pause tries again.
  */
 type Phase = 'cold' | 'busy' | 'ready' | 'failed'
 
@@ -111,7 +111,7 @@ export class Actor {
     this.#hasFences ||= pending.fence !== undefined
   }
 
-  /** Takes over a newer state that somebody has read, if it has nothing under way; what is of a replaced log is forgotten. */
+  /** Takes over a newer state that somebody has read, if nothing is under way; of a replaced log nothing is kept. */
   learn(standing: LoadedState | 'replaced'): void {
     if (this.#phase !== 'ready') return
     if (standing === 'replaced') this.#forget()
@@ -240,7 +240,9 @@ export class Actor {
     return this.#settle(round, results)
   }
 
-  /** The store has answered: each command gets what became of it; from the first that was not stored on, all go again. */
+  /**
+   * The store has answered: each command gets what became of it; from the first that was not stored on, all go again.
+   */
   async #settle(round: Round, results: readonly AppendResult[]): Promise<void> {
     const from = this.#standing.sequence
     const { answered, duplicates, conflicts, undone } = round.settle(results)
@@ -283,7 +285,9 @@ export class Actor {
     return false
   }
 
-  /** Others wrote the stream: loads what was missed. Who has lost often, or to a reservation, waits for its turn first. */
+  /**
+   * Others wrote the stream: loads what was missed. Who has lost often, or to a reservation, waits for its turn first.
+   */
   async #refresh(conflicts: number, reserved: boolean): Promise<void> {
     const { turns, environment } = this.#context
     const isWanted = () => this.#mailbox.some(({ answered }) => !answered)
@@ -335,7 +339,7 @@ export class Actor {
     this.#becomeReady()
   }
 
-  /** Looks for every commit of a round by its id. One that is not there may still arrive, so its caller is told just that. */
+  /** Looks for each commit of a round by its id. One that is not there may still arrive: its caller is told so. */
   async #lookUp(round: Round, cause: unknown): Promise<void> {
     const { stream } = this
     const found: StoredCommand[] = []
@@ -359,14 +363,16 @@ export class Actor {
     else answerDecided(pending, this.#standing)
   }
 
-  /** What it was decided on could not be confirmed. A command with an id of the caller's may have been stored long ago. */
+  /**
+   * What it was decided on could not be confirmed. A command with an id of the caller's may have been stored long ago.
+   */
   #failUnconfirmed(pending: PendingCommand, cause: unknown): void {
     const { stream } = this
     const { repeatable, commandId } = pending
     pending.fail(repeatable ? new OutcomeUnknownError('OUTCOME_UNKNOWN', { stream, commandId }, cause) : cause)
   }
 
-  /** Sees to it that nothing that is thrown leaves a caller without an answer: what is under way is given up and loaded again. */
+  /** No error leaves a caller without an answer: what is under way is given up, and the instance is loaded again. */
   #guard(work: Promise<void>): void {
     work.catch((cause: unknown) => {
       const message = `${this.#name} failed unexpectedly and is loaded again`

@@ -33,7 +33,10 @@ export function aggregateType(definition: AnyAggregate, defaults: AggregateOptio
   }
 }
 
-/** The same for the same source text. What functions refer to outside of themselves is not in it: for that there is `stateRevision`. */
+/**
+ * The same for the same source text. What functions refer to outside of themselves is not in it: for that there is
+ * `stateRevision`.
+ */
 function fingerprintOf({ initial, folds }: AnyAggregate): string {
   const sources = [...folds.values()].map(({ kind, evolve }) => [
     kind.type,

@@ -1,6 +1,6 @@
 /**
- * How a command gets its answer where it is not simply accepted: from the verdict that stores nothing, or from what is stored
- * under its id. Whoever waits for the store here is listed in `inquiries`, so that stopping can end the wait.
+ * How a command gets its answer where it is not simply accepted: from the verdict that stores nothing, or from what is
+ * stored under its id. Whoever waits for the store here is listed in `inquiries`, so that stopping can end the wait.
  */
 import { InputError, OutcomeUnknownError } from '../domain/error.ts'
 import type { StreamId } from '../domain/stream.ts'
@@ -235,7 +235,10 @@ function refuseReuse(stream: StreamId, pending: PendingCommand, { command: store
   return true
 }
 
-/** Lets commands wait for an answer out of the store; if there is none, their callers are told that the outcome is unknown. */
+/**
+ * Lets commands wait for an answer out of the store; if there is none, their callers are told that the outcome is
+ * unknown.
+ */
 async function inquire(
   { inquiries }: Answering,
   { stream }: Addressee,

@@ -1,4 +1,6 @@
-/** How commands become batches: one load, one append a round, one batch for all actors, and no wait for a lone command. */
+/**
+ * How commands become batches: one load, one append a round, one batch for all actors, and no wait for a lone command.
+ */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { codesOf, logOf, settled, stands, startVaults, watched } from '../../test/kernel/rig.ts'

@@ -17,7 +17,9 @@ export interface CheckedCommand {
   readonly repeatable: boolean
   /** Kept with the commit, so that another command with this id is told from a repetition. */
   readonly mark: CommandMark
-  /** Whether the id follows from what causes the command: then it is the same command, whatever its data is this time. */
+  /**
+   * Whether the id follows from what causes the command: then it is the same command, whatever its data is this time.
+   */
   readonly isDerived: boolean
   readonly fence?: Fence | undefined
   readonly metadata: JsonObject

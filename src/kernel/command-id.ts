@@ -1,6 +1,7 @@
 /**
- * The ids of commands. A caller who gives none gets one that nobody can guess. Ids that are made here begin with a mark, and callers
- * cannot choose ids that do; they can only repeat a command with the id that it was given, as after an unknown outcome.
+ * The ids of commands. A caller who gives none gets one that nobody can guess. Ids that are made here begin with a
+ * mark, and callers cannot choose ids that do; they can only repeat a command with the id that it was given, as after
+ * an unknown outcome.
  */
 import { InputError } from '../domain/error.ts'
 import { checkId } from '../domain/id.ts'
@@ -24,8 +25,8 @@ export interface CommandCause {
 }
 
 /**
- * An id for a command that follows from what causes it: the same cause gives the same id, and each other cause another one. Names are
- * written so that none holds the colon, which separates the parts.
+ * An id for a command that follows from what causes it: the same cause gives the same id, and each other cause another
+ * one. Names are written so that none holds the colon, which separates the parts.
  */
 export function derivedCommandId({ reaction, position, command, nth, how }: CommandCause): string {
   const scheduled = how === 'scheduled' ? ':scheduled' : ''

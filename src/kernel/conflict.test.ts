@@ -56,7 +56,8 @@ describe('A conflict', () => {
     const vault = vaults.vault('a')
     await vault.add({ amount: 10 })
     await addFromOutside(store, 'a', -4)
-    // Decided on 10: the first would leave 0 at sequence 2, and the last expects 2, which is where the outsider left it.
+    // Decided on 10: the first would leave 0 at sequence 2, and the last expects 2, which is where the outsider left
+    // it.
     const [taken, opened, last] = [vault.take({ amount: 10 }), vault.openOnce(), vault.add({ amount: 3 })]
     const codes = await codesOf([taken, opened, last])
     assert.deepEqual(codes, ['TooLittle', 'Open', 'ok'])

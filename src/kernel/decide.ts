@@ -1,6 +1,6 @@
 /**
- * One command on one state, without I/O: the verdict, its events checked and applied. Whatever throws on the way leaves the
- * state that it started from as it was.
+ * One command on one state, without I/O: the verdict, its events checked and applied. Whatever throws on the way leaves
+ * the state that it started from as it was.
  */
 import type { Fold, Moment } from '../domain/aggregate.ts'
 import { DecisionError, EventError, MnemeError } from '../domain/error.ts'

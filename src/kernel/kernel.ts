@@ -1,7 +1,7 @@
 /**
- * The kernel routes each command to the one live instance of its aggregate, starts it where there is none, and sends the
- * commits of all instances through one commit queue. It has no thread of its own: instances that have something to do
- * get their turns in one pass of the microtask queue, and every few milliseconds it lets the event loop breathe.
+ * The kernel routes each command to the one live instance of its aggregate, starts it where there is none, and sends
+ * the commits of all instances through one commit queue. It has no thread of its own: instances that have something to
+ * do get their turns in one pass of the microtask queue, and every few milliseconds it lets the event loop breathe.
  */
 import type { AggregateOptions, AnyAggregate } from '../domain/aggregate.ts'
 import type { CommandOptions } from '../domain/command.ts'
@@ -295,7 +295,9 @@ export class Kernel {
     else soon(this.#turnAll)
   }
 
-  /** Gives each instance that is due its turn; when that has taken its time, the rest after the event loop has turned. */
+  /**
+   * Gives each instance that is due its turn; when that has taken its time, the rest after the event loop has turned.
+   */
   readonly #turnAll = (): void => {
     this.#turning = false
     const due = this.#due

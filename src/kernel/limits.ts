@@ -29,8 +29,8 @@ export interface KernelLimits {
   /** Snapshots kept of each stream. */
   readonly snapshotsKept: number
   /**
-   * How long `stop` waits for commands and snapshots under way before it tells the callers that the outcome is unknown, and
-   * then for projections.
+   * How long `stop` waits for commands and snapshots under way before it tells the callers that the outcome is unknown,
+   * and then for projections.
    */
   readonly stopTimeoutMs: number
 }

@@ -1,7 +1,7 @@
 /**
- * Looks at the ends of streams, gathered as commits are: while one question is with the store, the streams of everybody else gather for
- * the next. An answer that stores nothing is given after a look that was asked for later than the command came, so it is true
- * when it is given, whoever else writes.
+ * Looks at the ends of streams, gathered as commits are: while one question is with the store, the streams of everybody
+ * else gather for the next. An answer that stores nothing is given after a look that was asked for later than the
+ * command came, so it is true when it is given, whoever else writes.
  */
 import type { StreamId } from '../domain/stream.ts'
 import { soon } from '../runtime/timers.ts'

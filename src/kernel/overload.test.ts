@@ -1,4 +1,7 @@
-/** Bounds: too much at once is refused at once, an abort ends a wait with the truth, and the event loop goes on breathing. */
+/**
+ * Bounds: too much at once is refused at once, an abort ends a wait with the truth, and the event loop goes on
+ * breathing.
+ */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { codesOf, logOf, recorder, settled, stands, startVaults, watched } from '../../test/kernel/rig.ts'

@@ -1,7 +1,7 @@
 /**
- * Which live aggregates leave memory, and when: those idle for long enough, and the least recently used ones over a cap.
- * One timer serves all. Leaving is one synchronous step of an instance for which nothing waits and nothing is under way,
- * so there is no moment at which a command could be lost.
+ * Which live aggregates leave memory, and when: those idle for long enough, and the least recently used ones over a
+ * cap. One timer serves all. Leaving is one synchronous step of an instance for which nothing waits and nothing is
+ * under way, so there is no moment at which a command could be lost.
  */
 
 import type { Environment } from '../runtime/environment.ts'
@@ -16,7 +16,10 @@ interface Order {
 
 /** How soon to look again when there are too many, and none of them is idle. */
 const crowdedMs = 100
-/** How many busy ones are looked at before giving up until the next look: a burst of newcomers must not search them all each time. */
+/**
+ * How many busy ones are looked at before giving up until the next look: a burst of newcomers must not search them all
+ * each time.
+ */
 const looksMax = 32
 
 export class Passivation {
@@ -113,7 +116,9 @@ export class Passivation {
     }
   }
 
-  /** Of all types, the first that is idle. Busy ones on the way are in use, so they go to the end and are not met again. */
+  /**
+   * Of all types, the first that is idle. Busy ones on the way are in use, so they go to the end and are not met again.
+   */
   #leastRecentlyUsed(): Actor | undefined {
     const nowMs = this.#environment.now()
     let candidate: Actor | undefined

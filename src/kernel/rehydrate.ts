@@ -1,7 +1,7 @@
 /**
- * From events back to a state: the newest good snapshot, then the events behind it. A snapshot that is outdated, unreadable, of
- * another log or of other functions is left out; the log is the truth. Long streams are read in pieces between which the event
- * loop turns.
+ * From events back to a state: the newest good snapshot, then the events behind it. A snapshot that is outdated,
+ * unreadable, of another log or of other functions is left out; the log is the truth. Long streams are read in pieces
+ * between which the event loop turns.
  */
 import { decode } from '../domain/encoding.ts'
 import { EventError } from '../domain/error.ts'
@@ -42,8 +42,8 @@ export interface Until {
   /** The first event that is to be replayed at any rate, so that somebody is told of it: no snapshot holds it. */
   readonly fromSequence?: number
   /**
-   * In milliseconds since 1970: the longest beginning of the stream whose last event was not recorded later. Clocks jump, so an
-   * event within it may have been recorded later than the time.
+   * In milliseconds since 1970: the longest beginning of the stream whose last event was not recorded later. Clocks
+   * jump, so an event within it may have been recorded later than the time.
    */
   readonly timeMs?: number
 }

@@ -1,6 +1,6 @@
 /**
- * What an instance decides at once: the waiting commands in order, each on the state that the one before left, and the commits of those
- * that have events. Once the store has answered, a round says what becomes of each command.
+ * What an instance decides at once: the waiting commands in order, each on the state that the one before left, and the
+ * commits of those that have events. Once the store has answered, a round says what becomes of each command.
  */
 
 import { Breath } from '../runtime/breath.ts'
@@ -21,8 +21,8 @@ interface UnstoredCommand {
 /** What becomes of the commands of a round. */
 export interface Settled {
   /**
-   * In order, commands that were stored by this round, and those that store nothing and whose answers are true: each was decided on a
-   * state that the log was in when the batch was stored.
+   * In order, commands that were stored by this round, and those that store nothing and whose answers are true: each
+   * was decided on a state that the log was in when the batch was stored.
    */
   readonly answered: readonly (AcceptedCommand | UnstoredCommand)[]
   /** Commands whose ids were stored before. */
@@ -42,8 +42,9 @@ export class Round {
   readonly commits: readonly Commit[]
 
   /**
-   * Decides what waits. It ends early when it has taken its time, before a command whose fence is to be asked, and before a second
-   * command with an id that is in it already: that one needs the first one's answer, and what came after it must not overtake it.
+   * Decides what waits. It ends early when it has taken its time, before a command whose fence is to be asked, and
+   * before a second command with an id that is in it already: that one needs the first one's answer, and what came
+   * after it must not overtake it.
    *
    * @param waiting the commands; what is not decided stays in it
    * @param standing the durable state

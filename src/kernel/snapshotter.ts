@@ -1,6 +1,6 @@
 /**
- * Snapshots, taken when an aggregate's sequence reaches or jumps over a multiple of `snapshotEvery`, saved one after the other
- * behind the answers. Saving never fails a command: what goes wrong is a warning.
+ * Snapshots, taken when an aggregate's sequence reaches or jumps over a multiple of `snapshotEvery`, saved one after
+ * the other behind the answers. Saving never fails a command: what goes wrong is a warning.
  */
 import { encode } from '../domain/encoding.ts'
 import type { StreamId } from '../domain/stream.ts'

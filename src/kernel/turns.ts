@@ -1,7 +1,8 @@
 /**
- * Turns at streams that several processes write to. Who has lost a stream's races asks the store to reserve it; until the reservation
- * is used or its time is over, everybody else's appends there conflict, and they ask for their turn too. So each process gets
- * its share, and each turn takes all commands that wait. Instances that wait for a turn are asked for together.
+ * Turns at streams that several processes write to. Who has lost a stream's races asks the store to reserve it; until
+ * the reservation is used or its time is over, everybody else's appends there conflict, and they ask for their turn
+ * too. So each process gets its share, and each turn takes all commands that wait. Instances that wait for a turn are
+ * asked for together.
  */
 import type { StreamId } from '../domain/stream.ts'
 import { type Environment, sleep } from '../runtime/environment.ts'
@@ -16,7 +17,10 @@ interface Waiting {
   readonly reject: (error: unknown) => void
 }
 
-/** How long a stream stays reserved for one who does not use it. A process that is killed holds up the others for so long. */
+/**
+ * How long a stream stays reserved for one who does not use it. A process that is killed holds up the others for so
+ * long.
+ */
 const durationMs = 1_000
 /** Between two questions: about this long, by chance, so that no process is always the first to ask. */
 const pauseMs = 4

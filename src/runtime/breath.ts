@@ -1,4 +1,7 @@
-/** Long work in pieces: between them the event loop serves timers and input, so that deadlines fire and nobody else waits. */
+/**
+ * Long work in pieces: between them the event loop serves timers and input, so that deadlines fire and nobody else
+ * waits.
+ */
 import type { Environment } from './environment.ts'
 
 /** How long work goes on without letting the event loop turn. */

@@ -1,6 +1,6 @@
 /**
- * When there is something to do again. It is due when so much time has passed by the clock that nobody sets, or when its date has come: that
- * clock stands still while a machine sleeps, and the clock of dates may be set ahead.
+ * When there is something to do again. It is due when so much time has passed by the clock that nobody sets, or when
+ * its date has come: that clock stands still while a machine sleeps, and the clock of dates may be set ahead.
  */
 import type { Environment } from './environment.ts'
 

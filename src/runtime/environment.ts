@@ -6,11 +6,14 @@
 export interface Environment {
   /** The present time in milliseconds since 1970. Events carry it. */
   now(): number
-  /** Milliseconds since some moment, by a clock that nobody sets: it only goes forward. For how long something takes, or is held. */
+  /**
+   * Milliseconds since some moment, by a clock that nobody sets: it only goes forward. For how long something takes, or
+   * is held.
+   */
   elapsed(): number
   /**
-   * Calls back once, after so many milliseconds. Returns a function that cancels it. A timer in the background does not keep
-   * a process alive that has nothing else to do.
+   * Calls back once, after so many milliseconds. Returns a function that cancels it. A timer in the background does not
+   * keep a process alive that has nothing else to do.
    */
   after(delayMs: number, callback: () => void, options?: { readonly background: boolean }): () => void
   /** Calls back as soon as the event loop has served what is due: input, timers. */
@@ -19,11 +22,16 @@ export interface Environment {
   random(): number
   /** A new unique id. */
   newId(): string
-  /** A new id for a command, which nobody can guess: `~` and 22 letters, digits, `-` or `_`. Later ones are best sorted behind. */
+  /**
+   * A new id for a command, which nobody can guess: `~` and 22 letters, digits, `-` or `_`. Later ones are best sorted
+   * behind.
+   */
   newCommandId(): string
 }
 
-/** Waits; an aborted signal ends the wait at once, without an error. Without `background` it keeps the process alive. */
+/**
+ * Waits; an aborted signal ends the wait at once, without an error. Without `background` it keeps the process alive.
+ */
 export function sleep(
   environment: Environment,
   delayMs: number,

@@ -6,7 +6,10 @@ const pieceSize = 512
 /** Items that are merged before the time is looked at. */
 const stride = 64
 
-/** The items in order; those that are equal stay in the order in which they are. @throws the reason of the breath's signal */
+/**
+ * The items in order; those that are equal stay in the order in which they are. @throws the reason of the breath's
+ * signal
+ */
 export async function sortInPieces<Item>(
   items: readonly Item[],
   compare: (a: Item, b: Item) => number,

@@ -1,6 +1,7 @@
 /**
- * The platform's timers as they were when this was loaded. A test that fakes timers later (Jest, Vitest, Sinon, node:test) means its
- * own program's; those of a store, on which callers wait, go on. Only the date is left to it: `Date.now` is asked each time.
+ * The platform's timers as they were when this was loaded. A test that fakes timers later (Jest, Vitest, Sinon,
+ * node:test) means its own program's; those of a store, on which callers wait, go on. Only the date is left to it:
+ * `Date.now` is asked each time.
  *
  * Tidy: uses the platform because everybody else is to take timers from here, and from nowhere else.
  */

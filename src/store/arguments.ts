@@ -1,6 +1,7 @@
 /**
- * What may be given to a store. A caller's mistake has a code of its own, the same on every store, before any of them has seen it: what one
- * database reads as another text, and the next one takes for damage or for a failure that may pass, gets to none.
+ * What may be given to a store. A caller's mistake has a code of its own, the same on every store, before any of them
+ * has seen it: what one database reads as another text, and the next one takes for damage or for a failure that may
+ * pass, gets to none.
  */
 import { InputError } from '../domain/error.ts'
 import { checkId } from '../domain/id.ts'

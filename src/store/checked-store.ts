@@ -1,7 +1,8 @@
 /**
- * The door of every store: looks at each argument before the store sees it (`arguments.ts`), and refuses calls after it was closed. So a
- * store need not ask whether an id is one or a range makes sense, and the same mistake has the same code on all of them. It costs a store's
- * call no promise and no copy, but for pages of the log: those that would cut a commit in two are completed here (`whole-page.ts`).
+ * The door of every store: looks at each argument before the store sees it (`arguments.ts`), and refuses calls after it
+ * was closed. So a store need not ask whether an id is one or a range makes sense, and the same mistake has the same
+ * code on all of them. It costs a store's call no promise and no copy, but for pages of the log: those that would cut a
+ * commit in two are completed here (`whole-page.ts`).
  */
 import { StoreError } from '../domain/error.ts'
 import { checkId } from '../domain/id.ts'

@@ -1,7 +1,7 @@
 /**
- * Group commit: while one batch is in flight, the commits of everybody else gather; when it is done, they go as the next.
- * Batches so grow by themselves under load, and a lone commit waits for nobody. The kernel sends the commits of all
- * actors through one; a store may put one before its own writing for those who append to it directly.
+ * Group commit: while one batch is in flight, the commits of everybody else gather; when it is done, they go as the
+ * next. Batches so grow by themselves under load, and a lone commit waits for nobody. The kernel sends the commits of
+ * all actors through one; a store may put one before its own writing for those who append to it directly.
  */
 import { OverloadError } from '../domain/error.ts'
 import { soon } from '../runtime/timers.ts'
@@ -26,8 +26,8 @@ interface Waiting {
 }
 
 /**
- * Writes the commits of several callers as one batch, and answers one result a commit, in order. Callers know nothing of each
- * other: the chain rule of `append` binds the commits of one caller only.
+ * Writes the commits of several callers as one batch, and answers one result a commit, in order. Callers know nothing
+ * of each other: the chain rule of `append` binds the commits of one caller only.
  *
  * @param writers who appends each group, so far as its caller said so
  */

@@ -1,6 +1,6 @@
 /**
- * The events that one command produced, checked once and frozen. A store takes nothing else, so no store has to ask again
- * whether an id is too long or some data is not JSON.
+ * The events that one command produced, checked once and frozen. A store takes nothing else, so no store has to ask
+ * again whether an id is too long or some data is not JSON.
  */
 import { brand } from '../domain/brand.ts'
 import { DefinitionError, InputError } from '../domain/error.ts'
@@ -9,7 +9,10 @@ import { type Json, JsonCopier, type JsonObject, toJson } from '../domain/json.t
 import { listExpected } from '../domain/options.ts'
 import type { StreamId } from '../domain/stream.ts'
 
-/** What must hold of the stream for the commit to be stored: anything, no event yet, some event, or exactly this sequence. */
+/**
+ * What must hold of the stream for the commit to be stored: anything, no event yet, some event, or exactly this
+ * sequence.
+ */
 export type Expected = 'any' | 'none' | 'exists' | number
 
 /** An event as it is stored, before it has a place. */
@@ -50,8 +53,8 @@ export interface OfferedCommit {
 }
 
 /**
- * A checked commit. Made by `commit`; immutable. It is a class so that nothing else fits, a copy of one included: what is
- * copied may have been changed.
+ * A checked commit. Made by `commit`; immutable. It is a class so that nothing else fits, a copy of one included: what
+ * is copied may have been changed.
  */
 export class Commit {
   static {
@@ -70,8 +73,8 @@ export class Commit {
   readonly size: number
   readonly command: CommandMark | undefined
   /**
-   * Whether the id was made for this commit and is appended for the first time. A hint: a store may then look for the id only if
-   * its own index of ids objects. One id is one commit all the same.
+   * Whether the id was made for this commit and is appended for the first time. A hint: a store may then look for the
+   * id only if its own index of ids objects. One id is one commit all the same.
    */
   readonly fresh: boolean
 
@@ -106,8 +109,8 @@ const sizeOfEvent = 64
 /**
  * Checks and freezes a commit.
  *
- * @throws InputError `ID_INVALID`, `DATA_NOT_JSON`, `COMMIT_EMPTY`, `RANGE_INVALID` (an expected sequence that is none);
- *   DefinitionError `OPTION_INVALID` (a time or a revision that is none)
+ * @throws InputError `ID_INVALID`, `DATA_NOT_JSON`, `COMMIT_EMPTY`, `RANGE_INVALID` (an expected sequence that is
+ *   none); DefinitionError `OPTION_INVALID` (a time or a revision that is none)
  */
 export function commit(offered: OfferedCommit): Commit {
   const { stream, events } = offered

@@ -21,8 +21,8 @@ export function matches({ types, aggregates, tags }: ReadAllOptions, event: Stor
 }
 
 /**
- * `Page.examined` for a page of the range, read when the log ended at `head`: where the limit ended it, the last event's
- * position, else the end of what there was.
+ * `Page.examined` for a page of the range, read when the log ended at `head`: where the limit ended it, the last
+ * event's position, else the end of what there was.
  */
 export function examinedBy(
   events: readonly StoredEvent[],

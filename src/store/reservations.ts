@@ -1,6 +1,6 @@
 /**
- * Which streams are reserved for which writer, for a store that has this in memory. There are few at a time: one for each stream
- * that several writers fight for. What has run out is dropped when it is met, or when it is the oldest.
+ * Which streams are reserved for which writer, for a store that has this in memory. There are few at a time: one for
+ * each stream that several writers fight for. What has run out is dropped when it is met, or when it is the oldest.
  */
 import type { StreamId } from '../domain/stream.ts'
 

@@ -1,12 +1,14 @@
 /**
- * Pages of rows for a store that has the keys of a projection in memory, in the order of JavaScript's comparison: in it, keys
- * that begin alike are neighbours, so a page is a search by halves and a walk.
+ * Pages of rows for a store that has the keys of a projection in memory, in the order of JavaScript's comparison: in
+ * it, keys that begin alike are neighbours, so a page is a search by halves and a walk.
  */
 import type { Json, JsonObject } from '../domain/json.ts'
 import { firstFrom } from './sorted-keys.ts'
 import type { Condition, Row, RowPage, RowQuery } from './store.ts'
 
-/** Bounds of a page of rows, on every store: how many are looked at, and how many characters of JSON, about, it holds. */
+/**
+ * Bounds of a page of rows, on every store: how many are looked at, and how many characters of JSON, about, it holds.
+ */
 export const rowsLookedAtMax = 10_000
 export const rowCharactersMax = 8_000_000
 

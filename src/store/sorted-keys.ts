@@ -1,6 +1,7 @@
 /**
- * The keys of some rows in order, for a store that has them in memory. They are sorted when they are first asked for; from then on
- * what came and went is remembered and merged in when they are asked for again, which costs one pass, not another sort.
+ * The keys of some rows in order, for a store that has them in memory. They are sorted when they are first asked for;
+ * from then on what came and went is remembered and merged in when they are asked for again, which costs one pass, not
+ * another sort.
  */
 
 /** Keys in order, told what comes and goes. */

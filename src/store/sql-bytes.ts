@@ -1,4 +1,7 @@
-/** Bytes that a caller gives to SQL, taken at once: they may be written over, or handed to another thread, before they are sent. */
+/**
+ * Bytes that a caller gives to SQL, taken at once: they may be written over, or handed to another thread, before they
+ * are sent.
+ */
 
 /** @throws TypeError if their buffer was handed over, so that they are gone */
 export function copyOfBytes(bytes: Uint8Array): Uint8Array {

@@ -1,5 +1,6 @@
 /**
- * The port: what every store promises. `docs/ARCHITECTURE.md` says why; the conformance kit in `mneme/testing` checks it.
+ * The port: what every store promises. `docs/ARCHITECTURE.md` says why; the conformance kit in `mneme/testing` checks
+ * it.
  *
  * 1. A commit is stored whole or not at all, and never changes.
  * 2. Sequences in a stream, and positions in the log, are 1, 2, 3 ... without gaps. A commit's events are adjacent.
@@ -31,8 +32,8 @@ export interface StoredEvent {
   readonly recordedAt: number
   readonly commitId: string
   /**
-   * A whole number that tells this event from every other: the same each time it is read, another one for another event at this
-   * place. A durable store keeps it with the event, over all that is stored of it, and checks it at every read.
+   * A whole number that tells this event from every other: the same each time it is read, another one for another event
+   * at this place. A durable store keeps it with the event, over all that is stored of it, and checks it at every read.
    */
   readonly checksum: number
 }
@@ -85,7 +86,10 @@ export interface StoreLimits {
 }
 
 export interface ReadOptions {
-  /** At most so many events, 1,000 by default. 0 gives none. A page of the log goes on to the end of the commit that it is in. */
+  /**
+   * At most so many events, 1,000 by default. 0 gives none. A page of the log goes on to the end of the commit that it
+   * is in.
+   */
   readonly limit?: number
   /** 'forward' (the default) or 'backward', newest first. */
   readonly direction?: 'forward' | 'backward'
@@ -99,29 +103,32 @@ export interface ReadAllOptions extends ReadOptions {
   readonly aggregates?: readonly string[]
   readonly tags?: readonly string[]
   /**
-   * A place that the reader has been at: is it not in the log as the reader knows it, the read fails instead of going on in
-   * another log. Position 0 is in every log.
+   * A place that the reader has been at: is it not in the log as the reader knows it, the read fails instead of going
+   * on in another log. Position 0 is in every log.
    */
   readonly behind?: LogPlace
 }
 
 /**
- * Some events of the global log. The limit applies after the filters. A page cuts no commit in two: where its limit is met within one, it goes on
- * to the end of that commit, so it may hold a few events more. Only the bounds of the range cut.
+ * Some events of the global log. The limit applies after the filters. A page cuts no commit in two: where its limit is
+ * met within one, it goes on to the end of that commit, so it may hold a few events more. Only the bounds of the range
+ * cut.
  */
 export interface Page {
   readonly events: readonly StoredEvent[]
   /**
    * Every position of the range up to this one (down to this one, if backward) has been examined: a reader goes on
    * behind it and misses nothing, whatever the filters left out. For a page that its limit ended it is the last event's
-   * position, or the end of its commit; else the end of what there was, and `from - 1` (backward: `from`) if there was nothing.
+   * position, or the end of its commit; else the end of what there was, and `from - 1` (backward: `from`) if there was
+   * nothing.
    */
   readonly examined: number
   /** Of the event at `examined`, filtered or not; 0 if there is none. Together they are a place to read on behind. */
   readonly checksum: number
   /**
-   * Whether there was nothing more in the range when it was read. A page may be smaller than its limit and still not be the
-   * last: a store cuts pages that would be too large, or would take too long to find. `false` where that is unknown.
+   * Whether there was nothing more in the range when it was read. A page may be smaller than its limit and still not be
+   * the last: a store cuts pages that would be too large, or would take too long to find. `false` where that is
+   * unknown.
    */
   readonly isLast: boolean
 }
@@ -134,19 +141,22 @@ export interface EventStore {
 
   /**
    * Stores commits as one batch: one transaction, one sync. Each succeeds or conflicts by itself, in order, on what the
-   * ones before it left. One rule binds the commits of one call: once a commit was not stored by this batch (conflict or duplicate), the
-   * later commits to the same stream that expect an exact sequence conflict too, since they were decided on its events.
-   * Their own ids are looked up first all the same. Concurrent calls are safe; a store may gather them. A commit to a stream that
-   * is reserved for another writer (`reserve`) conflicts as well.
+   * ones before it left. One rule binds the commits of one call: once a commit was not stored by this batch (conflict
+   * or duplicate), the later commits to the same stream that expect an exact sequence conflict too, since they were
+   * decided on its events. Their own ids are looked up first all the same. Concurrent calls are safe; a store may
+   * gather them. A commit to a stream that is reserved for another writer (`reserve`) conflicts as well.
    *
    * @returns one result a commit, in order; `[]` for no commits
    * @throws InputError `COMMIT_TOO_LARGE` before anything is written
-   * @throws StoreError `STORE_FULL`, `STORE_READ_ONLY`, `STORE_HALTED`, `STORE_CLOSED`, `NOT_STORED`: certainly nothing was stored.
-   *   `STORE_UNAVAILABLE`: it is unknown; appending the same commits again is safe and tells.
+   * @throws StoreError `STORE_FULL`, `STORE_READ_ONLY`, `STORE_HALTED`, `STORE_CLOSED`, `NOT_STORED`: certainly nothing
+   *   was stored. `STORE_UNAVAILABLE`: it is unknown; appending the same commits again is safe and tells.
    */
   append(commits: readonly Commit[], options?: AppendOptions): Promise<readonly AppendResult[]>
 
-  /** Events of a stream with sequences in the range. An unknown stream has none. Fewer than the limit are all that there are. */
+  /**
+   * Events of a stream with sequences in the range. An unknown stream has none. Fewer than the limit are all that there
+   * are.
+   */
   readStream(stream: StreamId, range: Range, options?: ReadOptions): Promise<readonly StoredEvent[]>
 
   /**
@@ -160,15 +170,15 @@ export interface EventStore {
   findCommit(stream: StreamId, commitId: string): Promise<Receipt | undefined>
 
   /**
-   * Where streams end, in the order asked for. Every commit that was acknowledged before the call counts, by whatever process: an
-   * answer that is based on a stream's state is true if the stream still ends where that state does.
+   * Where streams end, in the order asked for. Every commit that was acknowledged before the call counts, by whatever
+   * process: an answer that is based on a stream's state is true if the stream still ends where that state does.
    */
   streamEnds(streams: readonly StreamId[]): Promise<readonly StreamEnd[]>
 
   /**
-   * Reserves streams for a writer, so that others' appends to them conflict until it has appended or the time is over, by the
-   * store's clock. It makes sure that a writer who keeps losing gets its turn; the expectation of a commit alone decides what is
-   * stored. Repeating it renews it; the writer's next append to a stream that stores something ends it.
+   * Reserves streams for a writer, so that others' appends to them conflict until it has appended or the time is over,
+   * by the store's clock. It makes sure that a writer who keeps losing gets its turn; the expectation of a commit alone
+   * decides what is stored. Repeating it renews it; the writer's next append to a stream that stores something ends it.
    *
    * @param durationMs 60,000 at most
    * @returns for each stream whether it is reserved for this writer now
@@ -179,8 +189,8 @@ export interface EventStore {
   head(): Promise<number>
 
   /**
-   * Calls back after appends, as a hint: it may come early, late, once for many, or never (from other processes). Ask for it before
-   * reading, else one may be lost; `follow` does so.
+   * Calls back after appends, as a hint: it may come early, late, once for many, or never (from other processes). Ask
+   * for it before reading, else one may be lost; `follow` does so.
    *
    * @returns a function that ends it
    */
@@ -203,7 +213,9 @@ export interface Snapshot {
 }
 
 export interface SnapshotStore {
-  /** Keeps a snapshot, and the newest `keep` (1 or more) of the stream in all. An older one never replaces a newer one. */
+  /**
+   * Keeps a snapshot, and the newest `keep` (1 or more) of the stream in all. An older one never replaces a newer one.
+   */
   saveSnapshot(snapshot: Snapshot, options: { readonly keep: number }): Promise<void>
   /** The newest snapshot of a stream, or the newest at or before a sequence. */
   loadSnapshot(stream: StreamId, options?: { readonly atOrBefore?: number }): Promise<Snapshot | undefined>
@@ -237,15 +249,16 @@ export interface ProjectionStep {
   /** Of a key that is there twice, the last one counts. */
   readonly rows: readonly Row[]
   /**
-   * Whether a power failure may take it back, with all steps of the projection behind it: what it did can be done again. Else it
-   * is durable when `saveStep` resolves.
+   * Whether a power failure may take it back, with all steps of the projection behind it: what it did can be done
+   * again. Else it is durable when `saveStep` resolves.
    */
   readonly mayBeLost?: boolean
 }
 
 /**
- * What the field of a row, at the top of its JSON, is to be: one of some values, or a number within bounds that belong to it.
- * An object counts as within all bounds: numbers that JSON lacks, as infinity, are kept as objects (`domain/encoding.ts`).
+ * What the field of a row, at the top of its JSON, is to be: one of some values, or a number within bounds that belong
+ * to it. An object counts as within all bounds: numbers that JSON lacks, as infinity, are kept as objects
+ * (`domain/encoding.ts`).
  */
 export type Condition =
   | { readonly field: string; readonly oneOf: readonly (string | number | boolean)[] }
@@ -258,8 +271,8 @@ export interface RowQuery {
   /** Only rows whose keys begin so. */
   readonly prefix?: string
   /**
-   * All of them are to be met, by a hint: a store may leave out rows that do not meet them, or give them all the same. It
-   * never leaves out one that does.
+   * All of them are to be met, by a hint: a store may leave out rows that do not meet them, or give them all the same.
+   * It never leaves out one that does.
    */
   readonly where?: readonly Condition[]
   /** At most so many rows, after the conditions; from 1, or infinite. */
@@ -267,12 +280,16 @@ export interface RowQuery {
 }
 
 /**
- * Some rows in order. A page may have fewer rows than its limit, even none, and not be the last: a store ends it where its rows are large, or
- * where it has looked at many of which few meet the conditions. So no page costs more than so much, whatever the rows are.
+ * Some rows in order. A page may have fewer rows than its limit, even none, and not be the last: a store ends it where
+ * its rows are large, or where it has looked at many of which few meet the conditions. So no page costs more than so
+ * much, whatever the rows are.
  */
 export interface RowPage {
   readonly rows: readonly Row[]
-  /** Behind which key the next page begins, which is none of the page's own if it looked further. Nothing if no row is left. */
+  /**
+   * Behind which key the next page begins, which is none of the page's own if it looked further. Nothing if no row is
+   * left.
+   */
   readonly next?: string
 }
 
@@ -282,20 +299,21 @@ export interface ProjectionStore {
   /** The values of rows, in the order of the keys; `undefined` where there is none. */
   loadRows(projection: string, keys: readonly string[]): Promise<readonly (Json | undefined)[]>
   /**
-   * Rows ordered by key, in the store's own order; in it, keys that begin alike are neighbours, and keys of ASCII characters alone come in
-   * the order of their bytes.
+   * Rows ordered by key, in the store's own order; in it, keys that begin alike are neighbours, and keys of ASCII
+   * characters alone come in the order of their bytes.
    */
   listRows(projection: string, query: RowQuery): Promise<RowPage>
   /**
-   * Saves a step, also one that moves nothing, durably unless the step says otherwise. The checkpoint's position and its term are compared.
+   * Saves a step, also one that moves nothing, durably unless the step says otherwise. The checkpoint's position and
+   * its term are compared.
    *
    * @throws ConflictError `CHECKPOINT_CONFLICT` if the checkpoint is not at `from`; nothing is changed then
    */
   saveStep(projection: string, step: ProjectionStep): Promise<void>
   /**
-   * Saves a step whose work also writes tables of its own, in one transaction: all of it is there, or nothing. Only stores that
-   * keep rows in a SQL database have it. The checkpoint is compared before `work` is called and is nobody else's to move until
-   * the end; then what `work` returns is saved. The transaction is good until `work` settles.
+   * Saves a step whose work also writes tables of its own, in one transaction: all of it is there, or nothing. Only
+   * stores that keep rows in a SQL database have it. The checkpoint is compared before `work` is called and is nobody
+   * else's to move until the end; then what `work` returns is saved. The transaction is good until `work` settles.
    *
    * @throws ConflictError `CHECKPOINT_CONFLICT`, and `work` is not called; what `work` throws, and nothing is changed;
    *   StoreError, `STORE_UNAVAILABLE` if it is unknown whether the step was saved

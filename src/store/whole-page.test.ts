@@ -1,4 +1,7 @@
-/** Pages that a store cuts by their size, and how much is read to complete them. The conformance kit has the pages that a limit cuts. */
+/**
+ * Pages that a store cuts by their size, and how much is read to complete them. The conformance kit has the pages that
+ * a limit cuts.
+ */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { everything, type Range } from './range.ts'

@@ -1,4 +1,7 @@
-/** Transactions of a store that fails on purpose: they are there where the store inside has them, and fail as other calls do. */
+/**
+ * Transactions of a store that fails on purpose: they are there where the store inside has them, and fail as other
+ * calls do.
+ */
 import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

@@ -1,8 +1,8 @@
 /**
  * A store that fails on purpose: any call can fail before it has an effect, fail after it had its effect (the answer is
- * lost on the way), or hang until a test lets it go. Which call does is asked for each, with its method and number, so a
- * loop can let the first fail, then the second, and so on until a run passes without meeting its fault.
- * The store inside is a real one; nothing is imitated.
+ * lost on the way), or hang until a test lets it go. Which call does is asked for each, with its method and number, so
+ * a loop can let the first fail, then the second, and so on until a run passes without meeting its fault. The store
+ * inside is a real one; nothing is imitated.
  */
 import { StoreError } from '../domain/error.ts'
 import type { OpenOptions, Store, StoreFactory } from '../store/store.ts'

@@ -1,7 +1,8 @@
 /**
  * Time that stands still until a test moves it: an environment for `start({ environment })` whose timers run only in
  * `advance`, in the order in which they are due, with random numbers from a seed and ids that are counted. It does not
- * govern work that waits for a disk or a network: `advance` lets promises settle, and does not wait for the outer world.
+ * govern work that waits for a disk or a network: `advance` lets promises settle, and does not wait for the outer
+ * world.
  */
 import { systemEnvironment } from '../application/system-environment.ts'
 import { DefinitionError } from '../domain/error.ts'
@@ -19,7 +20,8 @@ export interface ManualEnvironmentOptions {
 /** An environment that a test owns. Domains that share a store should share it too, since it counts their ids. */
 export interface ManualEnvironment extends Environment {
   /**
-   * Moves the time on. Every timer that comes due runs at its own time, and what it sets off is let run before the next.
+   * Moves the time on. Every timer that comes due runs at its own time, and what it sets off is let run before the
+   * next.
    *
    * @throws DefinitionError `OPTION_INVALID` if the time would go backwards
    */

@@ -1,7 +1,8 @@
 /**
- * Given, when, then for an aggregate: no store, no clock, no waiting. It decides with the kernel's own function, so a test
- * sees what production would: commands are checked by their schemas, events are turned to JSON and back through theirs,
- * states are frozen, and an event that the aggregate does not know fails. What it leaves out: conflicts and snapshots.
+ * Given, when, then for an aggregate: no store, no clock, no waiting. It decides with the kernel's own function, so a
+ * test sees what production would: commands are checked by their schemas, events are turned to JSON and back through
+ * theirs, states are frozen, and an event that the aggregate does not know fails. What it leaves out: conflicts and
+ * snapshots.
  *
  *     spec(Account)
  *       .given(Opened({ owner: 'Ada' }), Deposited({ amount: 100 }))
@@ -54,7 +55,10 @@ export interface Spec<State, Kinds, Cmds extends Commands> {
   given(...events: NewEventOf<Kinds>[]): Spec<State, Kinds, Cmds>
   /** Sets the time: for the events and the command that follow. The beginning of 1970 by default. */
   at(now: Date | string): Spec<State, Kinds, Cmds>
-  /** Decides a command, with options as a caller may give them. New ids are `id-1`, `id-2` and so on. Input that its schema refuses throws `COMMAND_INVALID`. */
+  /**
+   * Decides a command, with options as a caller may give them. New ids are `id-1`, `id-2` and so on. Input that its
+   * schema refuses throws `COMMAND_INVALID`.
+   */
   readonly when: {
     readonly [Name in keyof Cmds]: (
       ...args: MayBeLeftOut<Cmds[Name]['input']> extends true

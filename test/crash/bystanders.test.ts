@@ -1,6 +1,6 @@
 /**
- * What others do on the same server: they leave a transaction open that has written, and one that looks at the log as it was long
- * ago. And what becomes of those who follow the log when only the wake-ups are cut off.
+ * What others do on the same server: they leave a transaction open that has written, and one that looks at the log as
+ * it was long ago. And what becomes of those who follow the log when only the wake-ups are cut off.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

@@ -1,7 +1,8 @@
 /**
  * A program of the tests in a process of its own. It is told things line by line, and what it says is heard line by
- * line and in order, up to the last whole line before its end, however it ended. A program that has not ended in its time
- * is killed, and its end then says how far it was. Programs end by themselves when the process that started them is gone.
+ * line and in order, up to the last whole line before its end, however it ended. A program that has not ended in its
+ * time is killed, and its end then says how far it was. Programs end by themselves when the process that started them
+ * is gone.
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { join } from 'node:path'

@@ -1,6 +1,6 @@
 /**
- * The way to the server breaks: connections are cut at any byte of a request or an answer, all of them at once again and again, and
- * by the server itself. A command whose answer was lost has one effect, and its sender learns the truth.
+ * The way to the server breaks: connections are cut at any byte of a request or an answer, all of them at once again
+ * and again, and by the server itself. A command whose answer was lost has one effect, and its sender learns the truth.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -20,7 +20,10 @@ const roundsOfAll = 20
 const wayOf = ({ store }: ServerPlace, url: string): string =>
   store === 'mongodb' ? `${url}${url.includes('?') ? '&' : '?'}directConnection=true` : url
 
-/** Small numbers come up as often as large ones: the first request of a connection is to be hit as well as the hundredth. */
+/**
+ * Small numbers come up as often as large ones: the first request of a connection is to be hit as well as the
+ * hundredth.
+ */
 function cutBehind(chance: Chance): number {
   const { least, most } = behindBytes
   return Math.round(least * (most / least) ** chance.fraction())

@@ -1,4 +1,7 @@
-/** A PostgreSQL that greets a client and ends its session in one packet, as one that is told to stop may do: an error, and no more. */
+/**
+ * A PostgreSQL that greets a client and ends its session in one packet, as one that is told to stop may do: an error,
+ * and no more.
+ */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'

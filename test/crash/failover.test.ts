@@ -1,6 +1,6 @@
 /**
- * The primary is lost under load, with its disk, and its standby takes its place, again and again; the new primary has no standby at
- * first, so that its commits wait. The bank comes through by itself: what was acknowledged was on both.
+ * The primary is lost under load, with its disk, and its standby takes its place, again and again; the new primary has
+ * no standby at first, so that its commits wait. The bank comes through by itself: what was acknowledged was on both.
  */
 import { test } from 'node:test'
 import { findPostgresPair, type PostgresPair } from '../servers/postgres-pair.ts'

@@ -107,8 +107,8 @@ async function checkSnapshots(
 }
 
 /**
- * The rows are those up to the checkpoint. A server may still do what a killed process has asked it for, so if the checkpoint
- * moved meanwhile, it is another look that counts.
+ * The rows are those up to the checkpoint. A server may still do what a killed process has asked it for, so if the
+ * checkpoint moved meanwhile, it is another look that counts.
  */
 async function checkRowsSoFar(bank: RunningBank, store: Store): Promise<void> {
   for (;;) {

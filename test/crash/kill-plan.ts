@@ -1,4 +1,7 @@
-/** When a writer is killed: under load, while it opens the store, while it stops, or in the middle of one call to the disk. */
+/**
+ * When a writer is killed: under load, while it opens the store, while it stops, or in the middle of one call to the
+ * disk.
+ */
 import type { Chance } from './chance.ts'
 import type { LethalCall, Place } from './writer-protocol.ts'
 

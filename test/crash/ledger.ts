@@ -1,8 +1,8 @@
 /**
- * What is known of a bank from outside: which commands were announced, and what was answered to whom. It is held against
- * the log, which must hold every acknowledged command once, where it was told to be, every command without an answer once at
- * most, and nothing else. The fold of the log is done here by hand, so that it owes nothing to the library. Of streams that are
- * not accounts nothing is known but that their events take positions.
+ * What is known of a bank from outside: which commands were announced, and what was answered to whom. It is held
+ * against the log, which must hold every acknowledged command once, where it was told to be, every command without an
+ * answer once at most, and nothing else. The fold of the log is done here by hand, so that it owes nothing to the
+ * library. Of streams that are not accounts nothing is known but that their events take positions.
  */
 import assert from 'node:assert/strict'
 import type { StoredEvent } from '../../src/index.ts'

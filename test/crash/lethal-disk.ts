@@ -1,7 +1,7 @@
 /**
- * The disk of this machine, watched: it reports how much of each file is durable, and it can end this process by `kill -9` at one
- * of its calls, just before it, just after it, or, in a write, when some of the bytes are written. Everything up to then
- * is done for real.
+ * The disk of this machine, watched: it reports how much of each file is durable, and it can end this process by `kill
+ * -9` at one of its calls, just before it, just after it, or, in a write, when some of the bytes are written.
+ * Everything up to then is done for real.
  */
 import { basename } from 'node:path'
 import { type Disk, type DiskFile, nodeDisk, type OpenMode } from '../../src/store/file/database/disk.ts'

@@ -1,6 +1,6 @@
 /**
- * A bank that writes a receipt for each withdrawal, by a reaction. Some receipts are refused, and then noted as such: a reaction
- * that got the other answer the second time would leave two, or none.
+ * A bank that writes a receipt for each withdrawal, by a reaction. Some receipts are refused, and then noted as such: a
+ * reaction that got the other answer the second time would leave two, or none.
  */
 import { z } from 'zod'
 import { Account, Withdrawn } from '../../examples/bank/account.ts'

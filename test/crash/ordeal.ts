@@ -1,7 +1,7 @@
 /**
- * A bank in this process, at work while its server is killed, paused or cut off: callers send commands with ids, and send them again
- * until they are answered. The bank has to come through by itself. In the end every answer is held against the log, the
- * rows and the receipts against a fold of it, and what a subscription has given against all of it.
+ * A bank in this process, at work while its server is killed, paused or cut off: callers send commands with ids, and
+ * send them again until they are answered. The bank has to come through by itself. In the end every answer is held
+ * against the log, the rows and the receipts against a fold of it, and what a subscription has given against all of it.
  */
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
@@ -191,7 +191,9 @@ export class Ordeal {
     }
   }
 
-  /** Follows the log. A subscription tells its reader when the store fails; the reader goes on behind what it has had. */
+  /**
+   * Follows the log. A subscription tells its reader when the store fails; the reader goes on behind what it has had.
+   */
   async #follow(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {

@@ -1,6 +1,6 @@
 /**
- * A bank behind a pooler in transaction mode, when what is behind the pooler breaks: sessions are ended in the middle of their work, and
- * the primary is lost. The bank's own connections, those to the pooler, stay.
+ * A bank behind a pooler in transaction mode, when what is behind the pooler breaks: sessions are ended in the middle
+ * of their work, and the primary is lost. The bank's own connections, those to the pooler, stay.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

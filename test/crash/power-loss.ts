@@ -1,7 +1,8 @@
 /**
  * What a power failure does to a file store, made by hand behind a killed writer, since a kill alone keeps what the
- * operating system has not written yet: the log ends at any byte behind what was made durable, ends in blocks that were never
- * written, or lacks some blocks of its last batch. What is not synced at each change, the journals, ends anywhere.
+ * operating system has not written yet: the log ends at any byte behind what was made durable, ends in blocks that were
+ * never written, or lacks some blocks of its last batch. What is not synced at each change, the journals, ends
+ * anywhere.
  */
 import { existsSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

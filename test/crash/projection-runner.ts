@@ -1,4 +1,6 @@
-/** The program that runs the bank's projection, deposits all the while, and says where it stands, until it is killed. */
+/**
+ * The program that runs the bank's projection, deposits all the while, and says where it stands, until it is killed.
+ */
 import { setTimeout } from 'node:timers/promises'
 import { Bank } from '../../examples/bank/bank.ts'
 import { storeAt } from './place.ts'

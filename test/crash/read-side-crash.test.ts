@@ -1,7 +1,7 @@
 /**
- * All that follows the log under `kill -9`: projections with rows of several keys, one as code, one that parks, a reaction with states and
- * timers; while they run, while they open, while rows are built anew or brought to a new revision, while what is parked is
- * tried again.
+ * All that follows the log under `kill -9`: projections with rows of several keys, one as code, one that parks, a
+ * reaction with states and timers; while they run, while they open, while rows are built anew or brought to a new
+ * revision, while what is parked is tried again.
  */
 import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'

@@ -1,7 +1,7 @@
 /**
- * Two processes on one SQLite file run the same warehouse. The one that leads is killed again and again, also while it builds rows anew or
- * tries again what is parked: the other takes everything over within the lease's time, loses and doubles nothing, and can build
- * the rows anew itself.
+ * Two processes on one SQLite file run the same warehouse. The one that leads is killed again and again, also while it
+ * builds rows anew or tries again what is parked: the other takes everything over within the lease's time, loses and
+ * doubles nothing, and can build the rows anew itself.
  */
 import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'

@@ -1,6 +1,6 @@
 /**
- * The rounds of a crash test: a writer begins where the last one died, is killed, and the bank is inspected. Now and then
- * several writers die one after the other before anybody looks, and now and then everything starts afresh. The
+ * The rounds of a crash test: a writer begins where the last one died, is killed, and the bank is inspected. Now and
+ * then several writers die one after the other before anybody looks, and now and then everything starts afresh. The
  * next writer's process is started early, so that a round need not wait for it.
  */
 import { mkdtemp, rm } from 'node:fs/promises'

@@ -1,4 +1,7 @@
-/** The stores on servers when the process that uses them is killed, at any moment. The server lives on, with all that was under way. */
+/**
+ * The stores on servers when the process that uses them is killed, at any moment. The server lives on, with all that
+ * was under way.
+ */
 import { test } from 'node:test'
 import { onServer } from '../servers/server.ts'
 import type { Chance } from './chance.ts'
@@ -10,8 +13,8 @@ import type { Place } from './writer-protocol.ts'
 const rounds = 100
 
 /**
- * The stand-ins for MongoDB search where it seeks, so a log that is looked at again and again is kept short there. What a round costs is
- * the looking: each account of the bank is loaded by each writer, and looked at in five ways after it.
+ * The stand-ins for MongoDB search where it seeks, so a log that is looked at again and again is kept short there. What
+ * a round costs is the looking: each account of the bank is loaded by each writer, and looked at in five ways after it.
  */
 const settings = {
   postgres: { answersMax: 400, callers: { least: 20, most: 80 } },

@@ -1,6 +1,7 @@
 /**
- * The server is killed under load and started again, again and again, and is stopped for a while: the bank comes through by itself.
- * What was answered is true, what was acknowledged is there once, and what could not be answered is told as such.
+ * The server is killed under load and started again, again and again, and is stopped for a while: the bank comes
+ * through by itself. What was answered is true, what was acknowledged is there once, and what could not be answered is
+ * told as such.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

@@ -1,4 +1,6 @@
-/** Places on the servers of the tests: a schema or a database that nobody else has, and that goes away with the test. */
+/**
+ * Places on the servers of the tests: a schema or a database that nobody else has, and that goes away with the test.
+ */
 import { randomUUID } from 'node:crypto'
 import type { TestContext } from 'node:test'
 import { MongoClient } from 'mongodb'

@@ -1,6 +1,6 @@
 /**
- * A process is killed in the middle of saving a step, again and again: its rows and its checkpoint are there together or not
- * at all, and the next process saves its own step at once, whatever the killed one had left open on the server.
+ * A process is killed in the middle of saving a step, again and again: its rows and its checkpoint are there together
+ * or not at all, and the next process saves its own step at once, whatever the killed one had left open on the server.
  */
 import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -72,7 +72,9 @@ async function killSavers(context: TestContext, place: Place, chance: Chance): P
   context.diagnostic(`the next one waited ${Math.round(longestMs)} ms at most`)
 }
 
-/** Saves a step that changes nothing but the checkpoint, behind wherever the other one has come to, as a runner does. */
+/**
+ * Saves a step that changes nothing but the checkpoint, behind wherever the other one has come to, as a runner does.
+ */
 async function takeOver(store: Store, saving: number): Promise<void> {
   for (;;) {
     const { position: from } = await store.loadCheckpoint(projection)

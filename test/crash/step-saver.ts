@@ -1,4 +1,7 @@
-/** The program that saves steps of a projection without a pause, and says which, until it is killed in the middle of one. */
+/**
+ * The program that saves steps of a projection without a pause, and says which, until it is killed in the middle of
+ * one.
+ */
 import { at } from '../../src/testing/checkpoint-at.ts'
 import { storeAt } from './place.ts'
 import { listen, say } from './told-program.ts'

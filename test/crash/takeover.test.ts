@@ -1,6 +1,7 @@
 /**
- * A projection's runner is killed in the middle of its work, again and again: another process takes over within the lease's
- * time, loses nothing and doubles nothing. Whatever the killed one held in the store, no more than its lease keeps the next one waiting.
+ * A projection's runner is killed in the middle of its work, again and again: another process takes over within the
+ * lease's time, loses nothing and doubles nothing. Whatever the killed one held in the store, no more than its lease
+ * keeps the next one waiting.
  */
 import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -17,7 +18,10 @@ import { serverKinds, serverPlace } from './server-place.ts'
 import type { Place } from './writer-protocol.ts'
 
 const leaseMs = 600
-/** Beyond the lease: the time of a slow machine to start, read and write. A transaction left open would hold for a minute. */
+/**
+ * Beyond the lease: the time of a slow machine to start, read and write. A transaction left open would hold for a
+ * minute.
+ */
 const patienceMs = 30_000
 const rounds = 5
 const timeoutMs = 300_000

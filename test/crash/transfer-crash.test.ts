@@ -1,6 +1,7 @@
 /**
- * Money moved by a reaction, under fire: the process is killed again and again in the middle of it. Afterwards the total is what it
- * was, every transfer that was acknowledged has come to its end, each step of it happened once, and each bell rang once.
+ * Money moved by a reaction, under fire: the process is killed again and again in the middle of it. Afterwards the
+ * total is what it was, every transfer that was acknowledged has come to its end, each step of it happened once, and
+ * each bell rang once.
  */
 import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'

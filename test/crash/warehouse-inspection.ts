@@ -1,6 +1,6 @@
 /**
- * Looks at a warehouse after a crash: first at what the crash has left, where everything that is stored must belong to its checkpoint;
- * then at what becomes of it when all goes on, where everything must be a fold of the whole log.
+ * Looks at a warehouse after a crash: first at what the crash has left, where everything that is stored must belong to
+ * its checkpoint; then at what becomes of it when all goes on, where everything must be a fold of the whole log.
  */
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
@@ -139,7 +139,9 @@ async function checkWhatIsThere(warehouse: Warehouse, place: WarehousePlace, log
   return parked.reduce((sum, { length }) => sum + length, 0)
 }
 
-/** Rows are the fold of all that is handled and not parked: behind a parked event nothing with a key of it was folded. */
+/**
+ * Rows are the fold of all that is handled and not parked: behind a parked event nothing with a key of it was folded.
+ */
 async function checkRows(
   warehouse: Warehouse,
   name: 'stock' | 'fragile',
@@ -215,7 +217,10 @@ async function checkAll(warehouse: Warehouse, store: Store, place: WarehousePlac
   if (place.store === 'sqlite') await checkLeftovers(store, place)
 }
 
-/** Nothing waits for its time any more, and as many bells have rung. What a bell leaves is in the log a moment before its row is gone. */
+/**
+ * Nothing waits for its time any more, and as many bells have rung. What a bell leaves is in the log a moment before
+ * its row is gone.
+ */
 async function haveAllRung(store: Store): Promise<boolean> {
   const { rows: waiting } = await store.listRows('reaction follow up', { prefix: 'timer ', limit: 1 })
   if (waiting.length > 0) return false

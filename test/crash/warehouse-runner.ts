@@ -1,6 +1,6 @@
 /**
- * The program that runs a warehouse until it is killed: callers send commands, a little slower than all who follow the log can
- * handle them; and as it is told, rows are built anew again and again, or what is parked is tried again.
+ * The program that runs a warehouse until it is killed: callers send commands, a little slower than all who follow the
+ * log can handle them; and as it is told, rows are built anew again and again, or what is parked is tried again.
  */
 import { setTimeout } from 'node:timers/promises'
 import { hasCode } from '../../src/index.ts'

@@ -1,6 +1,7 @@
 /**
- * A warehouse whose read side is under test: everything that follows the log, made so that an event that was lost, doubled or swapped
- * shows. What fails on some events fails only until the definition is healed; then what was parked can be tried again.
+ * A warehouse whose read side is under test: everything that follows the log, made so that an event that was lost,
+ * doubled or swapped shows. What fails on some events fails only until the definition is healed; then what was parked
+ * can be tried again.
  */
 import { appendFileSync } from 'node:fs'
 import { z } from 'zod'
@@ -98,8 +99,8 @@ export const fragileOf = (isHealed: boolean) =>
 export const sideFileOf = ({ path }: WarehousePlace): string => `${path}-journal`
 
 /**
- * Writes down each event: in SQL into a table that takes everything, also twice, and a running sum; else into a file. It fails after
- * it has written.
+ * Writes down each event: in SQL into a table that takes everything, also twice, and a running sum; else into a file.
+ * It fails after it has written.
  */
 const journalOf = (place: WarehousePlace, isHealed: boolean) =>
   projection('journal')
@@ -128,7 +129,10 @@ export interface Tally {
   readonly sum: number
 }
 
-/** Remembers something of each shelf, sends commands because of each event, and rings a bell later for some; for several shelves at once. */
+/**
+ * Remembers something of each shelf, sends commands because of each event, and rings a bell later for some; for several
+ * shelves at once.
+ */
 const followUpOf = (isHealed: boolean) =>
   reaction('follow up', { note: Note, bell: Bell }, { concurrency: 4 })
     .state((): Tally => ({ count: 0, sum: 0 }))

@@ -1,4 +1,7 @@
-/** The page about errors and the catalogue in the code say the same, both ways: codes, classes, retryable, facts, warnings. */
+/**
+ * The page about errors and the catalogue in the code say the same, both ways: codes, classes, retryable, facts,
+ * warnings.
+ */
 import assert from 'node:assert/strict'
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,6 +1,6 @@
 /**
- * The first call to the store fails, then the second, and so on, until a run passes without meeting its fault; each once
- * before and once after it had its effect. After every run all callers must have been told the truth.
+ * The first call to the store fails, then the second, and so on, until a run passes without meeting its fault; each
+ * once before and once after it had its effect. After every run all callers must have been told the truth.
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
@@ -28,7 +28,10 @@ async function inTime<T>(environment: ManualEnvironment, work: Promise<T>): Prom
   return work
 }
 
-/** Sends an amount under an id of its own, and says what the caller learnt. A refusal must be one that is sure of itself. */
+/**
+ * Sends an amount under an id of its own, and says what the caller learnt. A refusal must be one that is sure of
+ * itself.
+ */
 async function add(vaults: RunningVaults, id: string, amount: number): Promise<Told> {
   try {
     const outcome = await vaults.vault(id).add({ amount }, { commandId: commandIdOf(amount) })

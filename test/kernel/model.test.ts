@@ -1,6 +1,7 @@
 /**
- * The kernel beside a model so simple that it is right by inspection: a vault is a list of amounts, and commands are handled
- * one after the other. Whatever is sent at once, repeated, passivated and restarted, the answers must be the model's.
+ * The kernel beside a model so simple that it is right by inspection: a vault is a list of amounts, and commands are
+ * handled one after the other. Whatever is sent at once, repeated, passivated and restarted, the answers must be the
+ * model's.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

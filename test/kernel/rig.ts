@@ -1,6 +1,6 @@
 /**
- * What tests of the kernel share: starting vaults on a store, a log that remembers codes, a store that counts its calls,
- * and waiting for a condition instead of for a time.
+ * What tests of the kernel share: starting vaults on a store, a log that remembers codes, a store that counts its
+ * calls, and waiting for a condition instead of for a time.
  */
 import assert from 'node:assert/strict'
 import { setImmediate } from 'node:timers/promises'
@@ -72,7 +72,10 @@ export function watched(inner: StoreFactory = memory()): Watched {
   }
 }
 
-/** A store whose leases cannot be trusted: everybody gets each. What keeps two from doing harm at once is then something else. */
+/**
+ * A store whose leases cannot be trusted: everybody gets each. What keeps two from doing harm at once is then something
+ * else.
+ */
 export function withoutLeases(factory: StoreFactory): StoreFactory {
   return {
     name: factory.name,

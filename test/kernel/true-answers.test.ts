@@ -1,6 +1,7 @@
 /**
- * Every answer is true: whatever a process remembers of an aggregate, it answers on the state that is stored. Two domains on one store
- * stand for two processes; all calls are made one after the other, so each has exactly one right answer.
+ * Every answer is true: whatever a process remembers of an aggregate, it answers on the state that is stored. Two
+ * domains on one store stand for two processes; all calls are made one after the other, so each has exactly one right
+ * answer.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

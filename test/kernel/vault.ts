@@ -1,7 +1,7 @@
 /**
- * The aggregate of the kernel's tests: a vault of numbers with a well-behaved part (`add`, `take`, `burst`, `look`) and one
- * command for everything that a decision can do wrong. Its state keeps every amount in order, so that a lost, doubled or
- * swapped event shows.
+ * The aggregate of the kernel's tests: a vault of numbers with a well-behaved part (`add`, `take`, `burst`, `look`) and
+ * one command for everything that a decision can do wrong. Its state keeps every amount in order, so that a lost,
+ * doubled or swapped event shows.
  */
 import { z } from 'zod'
 import { type AggregateOptions, aggregate, event, projection, reject } from '../../src/index.ts'

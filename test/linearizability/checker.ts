@@ -1,22 +1,29 @@
 /**
- * Judges a history of calls and answers on one account: is there an order of all calls, each at some moment between its call and its answer,
- * in which every answer is right? (Linearizability; Herlihy and Wing, 1990.)
+ * Judges a history of calls and answers on one account: is there an order of all calls, each at some moment between its
+ * call and its answer, in which every answer is right? (Linearizability; Herlihy and Wing, 1990.)
  *
- * In general that takes a search. Here the log gives the order of all commands that stored something, so what is left is simple:
+ * In general that takes a search. Here the log gives the order of all commands that stored something, so what is left
+ * is simple:
  *
- * 1. Commands that stored something follow one another as real time says: one that was answered before another was called comes first.
+ * 1. Commands that stored something follow one another as real time says: one that was answered before another was
+ *   called comes first.
  * 2. Each was decided on the balance that the log had before it, and answered with the one after it.
- * 3. Every answer that stored nothing fits at some place of the log, no earlier than what was answered before its call, and earlier than what was
- *    called after its answer. Trying the answers in the order in which they were given, each at its earliest fitting place, finds an
- *    order if there is one: an earlier place only leaves more room to the others.
+ * 3. Every answer that stored nothing fits at some place of the log, no earlier than what was answered before its call,
+ *   and earlier than what was called after its answer. Trying the answers in the order in which they were given, each
+ *   at its earliest fitting place, finds an order if there is one: an earlier place only leaves more room to the
+ *   others.
  *
- * A call without an answer (its process was killed, or the outcome is unknown) may be in the log or not, at any moment after its call.
+ * A call without an answer (its process was killed, or the outcome is unknown) may be in the log or not, at any moment
+ * after its call.
  */
 
 /** What was asked of an account. `look` changes nothing, `demand` fails unless the balance is the amount. */
 export type Name = 'deposit' | 'withdraw' | 'look' | 'demand'
 
-/** What a caller was told: `stored` and `nothing` with the balance after it, `rejected` and `failed` with the balance it was decided on. */
+/**
+ * What a caller was told: `stored` and `nothing` with the balance after it, `rejected` and `failed` with the balance it
+ * was decided on.
+ */
 export type Answer =
   | { readonly kind: 'stored'; readonly sequence: number; readonly balance: number }
   | { readonly kind: 'nothing' | 'rejected' | 'failed'; readonly balance: number }

@@ -1,6 +1,6 @@
 /**
- * Processes at work on one store, killed and stopped in the middle of it and followed by others: every answer that any caller got is
- * judged, together with all others and the log (`checker.ts`).
+ * Processes at work on one store, killed and stopped in the middle of it and followed by others: every answer that any
+ * caller got is judged, together with all others and the log (`checker.ts`).
  *
  * `MNEME_LINEARIZABILITY_ROUNDS` asks for more rounds than usual.
  */
@@ -59,7 +59,9 @@ class History {
   }
 }
 
-/** One round: some processes at work; one is killed, one is stopped and followed by another, the rest stop at the end. */
+/**
+ * One round: some processes at work; one is killed, one is stopped and followed by another, the rest stop at the end.
+ */
 async function round(context: TestContext, place: Place, pace: Pace, chance: Chance): Promise<History> {
   const history = new History()
   const programs: ChildProgram[] = []

@@ -1,6 +1,7 @@
 /**
- * The program of one process whose calls are judged: many callers at a few accounts, each call told before it is sent and after it is
- * answered, with the time of a clock that all processes of a machine share. It goes on until it is told to stop, or killed.
+ * The program of one process whose calls are judged: many callers at a few accounts, each call told before it is sent
+ * and after it is answered, with the time of a clock that all processes of a machine share. It goes on until it is told
+ * to stop, or killed.
  */
 import { z } from 'zod'
 import { aggregate, domain, event, hasCode, MnemeError, reject } from '../../src/index.ts'

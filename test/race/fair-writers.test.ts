@@ -1,6 +1,6 @@
 /**
- * Several processes that append to one MongoDB database as fast as they can. The place at the end of the log is taken by
- * compare-and-set; each of them has to come to it again and again, however busy the others are.
+ * Several processes that append to one MongoDB database as fast as they can. The place at the end of the log is taken
+ * by compare-and-set; each of them has to come to it again and again, however busy the others are.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

@@ -1,6 +1,6 @@
 /**
- * Several processes that write to the same aggregates as fast as they can: each of them gets its turn again and again, no caller
- * sees `CONFLICT`, and no update is lost. How fast they are says nothing here; how the work is shared does.
+ * Several processes that write to the same aggregates as fast as they can: each of them gets its turn again and again,
+ * no caller sees `CONFLICT`, and no update is lost. How fast they are says nothing here; how the work is shared does.
  */
 import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'

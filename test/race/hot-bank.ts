@@ -1,4 +1,7 @@
-/** The program of one process among several that all write to the same few accounts, by many callers, until it is told to stop. */
+/**
+ * The program of one process among several that all write to the same few accounts, by many callers, until it is told
+ * to stop.
+ */
 import { Bank } from '../../examples/bank/bank.ts'
 import { MnemeError } from '../../src/index.ts'
 import { storeAt } from '../crash/place.ts'

@@ -1,4 +1,6 @@
-/** A race between processes on one store: some that write, others that follow the log, and the look at what came of it. */
+/**
+ * A race between processes on one store: some that write, others that follow the log, and the look at what came of it.
+ */
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import type { Chance } from '../crash/chance.ts'

@@ -1,8 +1,8 @@
 /**
- * A race of writers on one log, made so that the log itself shows whether anything went wrong: each event says which one of its
- * commit it is, what its writer expected, and which commit of the same writer it was decided on. Two thirds of the commits
- * expect an exact sequence of a stream that everybody writes to, and are tried again, with the sequence that the
- * conflict named, until they are stored.
+ * A race of writers on one log, made so that the log itself shows whether anything went wrong: each event says which
+ * one of its commit it is, what its writer expected, and which commit of the same writer it was decided on. Two thirds
+ * of the commits expect an exact sequence of a stream that everybody writes to, and are tried again, with the sequence
+ * that the conflict named, until they are stored.
  */
 import assert from 'node:assert/strict'
 import { type Commit, commit, type Store, type StreamId } from '../../src/index.ts'

@@ -1,7 +1,8 @@
 /**
- * Processes that write to one database of a server, and processes that follow it, one reader each. The servers that stand in for
- * MongoDB here search where it seeks, each commit that there is at each question, so they get fewer events, in larger commits and pages. A writer
- * that others outrun for long gets no error for it: how patient a store is, is not what races (see `fair-writers.test.ts`).
+ * Processes that write to one database of a server, and processes that follow it, one reader each. The servers that
+ * stand in for MongoDB here search where it seeks, each commit that there is at each question, so they get fewer
+ * events, in larger commits and pages. A writer that others outrun for long gets no error for it: how patient a store
+ * is, is not what races (see `fair-writers.test.ts`).
  */
 import { test } from 'node:test'
 import { withChance } from '../crash/chance.ts'

@@ -1,7 +1,7 @@
 /**
- * The switch from catching up to live, raced by eight writers: subscribers with different filters join at different moments, and
- * each gets exactly the positions that its filter gives over the whole log. Within a process their poll is far off, so a wake-up
- * that is lost at the switch would leave them behind.
+ * The switch from catching up to live, raced by eight writers: subscribers with different filters join at different
+ * moments, and each gets exactly the positions that its filter gives over the whole log. Within a process their poll is
+ * far off, so a wake-up that is lost at the switch would leave them behind.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -189,12 +189,15 @@ function join(
     for await (const { position } of subscription) positions.push(position)
   }
   const ended = read()
-  // A server answers what is asked at once on two connections in any order; what is asked after an answer comes after it.
+  // A server answers what is asked at once on two connections in any order; what is asked after an answer comes after
+  // it.
   const after = store.head().then(() => store.head())
   return { options: { ...options, from }, before, after, positions, ended }
 }
 
-/** What a subscriber must have got, in the order of the log. 'now' is somewhere from before it joined to right after. */
+/**
+ * What a subscriber must have got, in the order of the log. 'now' is somewhere from before it joined to right after.
+ */
 async function expectedOf(subscribed: Subscribed, log: readonly StoredEvent[]): Promise<readonly number[]> {
   const { options, before, positions } = subscribed
   const { from = 1 } = options

@@ -1,6 +1,6 @@
 /**
- * A reader that follows the log page by page, each with its own start, page size and filter, and fails as soon as a page
- * shows a gap, a step back, an event that the filter should have left out, or ends within a commit.
+ * A reader that follows the log page by page, each with its own start, page size and filter, and fails as soon as a
+ * page shows a gap, a step back, an event that the filter should have left out, or ends within a commit.
  */
 import assert from 'node:assert/strict'
 import { setTimeout } from 'node:timers/promises'
@@ -8,8 +8,8 @@ import type { ReadAllOptions, Store, StoredEvent } from '../../src/index.ts'
 import { isLast, Witness } from './witness.ts'
 
 /**
- * Nobody tells a reader of what other processes append, and one that asks all the time takes the processor from them: so it waits for
- * some times as long as it was answered in.
+ * Nobody tells a reader of what other processes append, and one that asks all the time takes the processor from them:
+ * so it waits for some times as long as it was answered in.
  */
 const pollPauses = 4
 const pollIntervalMs = 1

@@ -1,6 +1,6 @@
 /**
- * A reaction for the read side's tests: each amount that is put into a pot is sent to the box of the same name, now and once more
- * later, with the sum of the pot so far, which the reaction remembers. A box keeps all that it gets in order.
+ * A reaction for the read side's tests: each amount that is put into a pot is sent to the box of the same name, now and
+ * once more later, with the sum of the pot so far, which the reaction remembers. A box keeps all that it gets in order.
  */
 import assert from 'node:assert/strict'
 import { z } from 'zod'
@@ -67,7 +67,9 @@ export type RunningDelivery = Running<typeof aggregates, {}, { delivery: Deliver
 export const deliveryDomain = (options: DeliveryOptions = {}): DeliveryDomain =>
   domain({ aggregates, reactions: { delivery: deliveryWith(options) } })
 
-/** Holds the boxes of the pots `a` and `b` against the log: each amount once and in order, with the sum of that time. */
+/**
+ * Holds the boxes of the pots `a` and `b` against the log: each amount once and in order, with the sum of that time.
+ */
 export async function checkBoxes(running: RunningDelivery): Promise<void> {
   const log = await Array.fromAsync(running.pot('a').history(), (event) => event as unknown as StoredEvent)
   const amounts = foldOf(log)['a']!

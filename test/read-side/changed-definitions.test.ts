@@ -1,6 +1,7 @@
 /**
- * A projection or reaction that handles other events than the program before it did, under the same name and revision: somebody forgot to
- * raise the revision, or two services use one name in one store. Either is found out before anything wrong is done or read.
+ * A projection or reaction that handles other events than the program before it did, under the same name and revision:
+ * somebody forgot to raise the revision, or two services use one name in one store. Either is found out before anything
+ * wrong is done or read.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

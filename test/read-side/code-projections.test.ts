@@ -1,4 +1,6 @@
-/** Projections as code, on every store: exactly once where the handler gets the transaction, at least once elsewhere. */
+/**
+ * Projections as code, on every store: exactly once where the handler gets the transaction, at least once elsewhere.
+ */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {

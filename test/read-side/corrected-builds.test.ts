@@ -1,6 +1,6 @@
 /**
- * Rows of a new revision that a process has built in part before it ended: the same program goes on with them; one that was corrected since,
- * under the same revision, begins from nothing. No row of the wrong program ever serves.
+ * Rows of a new revision that a process has built in part before it ended: the same program goes on with them; one that
+ * was corrected since, under the same revision, begins from nothing. No row of the wrong program ever serves.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

@@ -1,6 +1,6 @@
 /**
- * Each call to the store fails once (`every-call.ts`). Whatever happens between a handler and its checkpoint, nothing may be lost, doubled,
- * swapped or torn.
+ * Each call to the store fails once (`every-call.ts`). Whatever happens between a handler and its checkpoint, nothing
+ * may be lost, doubled, swapped or torn.
  */
 import assert from 'node:assert/strict'
 import { describe } from 'node:test'

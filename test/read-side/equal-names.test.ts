@@ -1,4 +1,7 @@
-/** Two aggregates have events of one name, as every real domain does: each kind means the events of the aggregates that declare it. */
+/**
+ * Two aggregates have events of one name, as every real domain does: each kind means the events of the aggregates that
+ * declare it.
+ */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { z } from 'zod'

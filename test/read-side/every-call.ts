@@ -1,6 +1,6 @@
 /**
- * The n-th call to the store fails, before or after it had its effect, for every n until a run passes without meeting its fault: once so
- * that the process goes on, and once so that it is dead from there on and another follows.
+ * The n-th call to the store fails, before or after it had its effect, for every n until a run passes without meeting
+ * its fault: once so that the process goes on, and once so that it is dead from there on and another follows.
  */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'

@@ -1,4 +1,7 @@
-/** `find` by values that stores keep in another form than JSON has for them: every store gives the rows whose fields are equal, and no others. */
+/**
+ * `find` by values that stores keep in another form than JSON has for them: every store gives the rows whose fields are
+ * equal, and no others.
+ */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'

@@ -1,4 +1,7 @@
-/** A process that does nothing but follow a SQLite store: it says each position, leaves behind the one that is its argument, and stops nothing. */
+/**
+ * A process that does nothing but follow a SQLite store: it says each position, leaves behind the one that is its
+ * argument, and stops nothing.
+ */
 import { sqlite } from '../../src/store/sqlite/index.ts'
 import { say } from '../crash/told-program.ts'
 import { startRows } from './pots.ts'

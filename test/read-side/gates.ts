@@ -1,6 +1,7 @@
 /**
- * A reaction whose handlers wait until a test lets them go on: each amount that is put into a pot is sent to the box of its name, with the
- * sum so far, which the reaction keeps as its state. So what is lost, doubled, swapped or handled with a wrong state shows in the boxes.
+ * A reaction whose handlers wait until a test lets them go on: each amount that is put into a pot is sent to the box of
+ * its name, with the sum so far, which the reaction keeps as its state. So what is lost, doubled, swapped or handled
+ * with a wrong state shows in the boxes.
  */
 import assert from 'node:assert/strict'
 import { domain, type Reaction, type Running, reaction, type StartOptions } from '../../src/index.ts'

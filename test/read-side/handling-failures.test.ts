@@ -1,4 +1,7 @@
-/** What becomes of an event that a projection of rows cannot fold: retried, stopped at, skipped, or parked, on every store. */
+/**
+ * What becomes of an event that a projection of rows cannot fold: retried, stopped at, skipped, or parked, on every
+ * store.
+ */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ConflictError } from '../../src/index.ts'

@@ -1,4 +1,7 @@
-/** Several domains on one store: one of them runs a projection or a reaction, and another takes over, losing and doubling nothing. */
+/**
+ * Several domains on one store: one of them runs a projection or a reaction, and another takes over, losing and
+ * doubling nothing.
+ */
 import assert from 'node:assert/strict'
 
 import { manualEnvironment } from '../../src/testing/manual-environment.ts'

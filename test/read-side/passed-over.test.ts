@@ -1,6 +1,7 @@
 /**
- * A reaction that handles one more kind of event, while a program that does not handle it still leads: what that one passes over is not
- * lost. It is handled once the other program leads, from the time on at which such a program first came.
+ * A reaction that handles one more kind of event, while a program that does not handle it still leads: what that one
+ * passes over is not lost. It is handled once the other program leads, from the time on at which such a program first
+ * came.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

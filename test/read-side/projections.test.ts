@@ -1,4 +1,7 @@
-/** Projections on every store: how they are managed by name, and that nothing done to one in the middle of its work makes it skip. */
+/**
+ * Projections on every store: how they are managed by name, and that nothing done to one in the middle of its work
+ * makes it skip.
+ */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'

@@ -1,6 +1,7 @@
 /**
- * Chance against the rows of a projection: events that fail and heal at any time, events of several keys, retries, skips, stops, starts,
- * runs, restarts and rebuilds in any order. When all is healed and retried, the rows are the fold of the log, each key in order.
+ * Chance against the rows of a projection: events that fail and heal at any time, events of several keys, retries,
+ * skips, stops, starts, runs, restarts and rebuilds in any order. When all is healed and retried, the rows are the fold
+ * of the log, each key in order.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

@@ -1,4 +1,7 @@
-/** Reactions on every store: their commands once per event over restarts, what they remember, and what becomes of events that fail. */
+/**
+ * Reactions on every store: their commands once per event over restarts, what they remember, and what becomes of events
+ * that fail.
+ */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'

@@ -1,4 +1,7 @@
-/** A log that went back, as by a restored copy: projections and reactions say so, answer nothing from what never was, and have a way out. */
+/**
+ * A log that went back, as by a restored copy: projections and reactions say so, answer nothing from what never was,
+ * and have a way out.
+ */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { domain, memory, projection, reaction, type StartOptions } from '../../src/index.ts'

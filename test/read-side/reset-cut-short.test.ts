@@ -1,6 +1,6 @@
 /**
- * A reset that ends in the middle, wherever that is (`every-call.ts`): all is as it was before, or all is forgotten, and goes on from the
- * new position. Nothing is handled beside rows, timers and parked events of which half are gone.
+ * A reset that ends in the middle, wherever that is (`every-call.ts`): all is as it was before, or all is forgotten,
+ * and goes on from the new position. Nothing is handled beside rows, timers and parked events of which half are gone.
  */
 import assert from 'node:assert/strict'
 import { describe } from 'node:test'

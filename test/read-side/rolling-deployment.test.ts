@@ -1,4 +1,7 @@
-/** An old and a new version of a program on one store: an event that is newer than a program is left to a newer one, whatever the policy says. */
+/**
+ * An old and a new version of a program on one store: an event that is newer than a program is left to a newer one,
+ * whatever the policy says.
+ */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'

@@ -1,6 +1,6 @@
 /**
- * A store whose log can be changed for another one while it is open, as when an older copy of it is put in its place: what stands beside the log
- * (rows, checkpoints, leases) is of one store, the log of another, and both are real.
+ * A store whose log can be changed for another one while it is open, as when an older copy of it is put in its place:
+ * what stands beside the log (rows, checkpoints, leases) is of one store, the log of another, and both are real.
  */
 import type { OpenOptions, Store, StoreFactory } from '../../src/store/store.ts'
 

@@ -1,4 +1,7 @@
-/** What a takeover in the middle of a handler must not do: to rows, to tables of code, to what is parked, and to a reaction's two ways. */
+/**
+ * What a takeover in the middle of a handler must not do: to rows, to tables of code, to what is parked, and to a
+ * reaction's two ways.
+ */
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
@@ -91,7 +94,9 @@ async function takenFor(shop: Shop, reaction: string): Promise<number> {
   return events.filter(({ type, commitId }) => type === 'Withdrawn' && commitId.startsWith(reaction)).length
 }
 
-/** Two orders, of which at most one can be paid; two, since the second starts from the state that the first has left. */
+/**
+ * Two orders, of which at most one can be paid; two, since the second starts from the state that the first has left.
+ */
 async function checkOrders(shop: Shop, place: string, together: Together): Promise<void> {
   let paid = 0
   for (const [i, id] of ['o1', 'o2'].entries()) {

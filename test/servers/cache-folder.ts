@@ -1,7 +1,7 @@
 /**
- * What tests install once and keep: in `MNEME_CACHE`, else in the user's cache folder. Several test processes may want the
- * same thing at once: the first one takes a lock and makes it in a folder aside, which is then renamed into place; the others
- * wait. A lock that is too old was left behind.
+ * What tests install once and keep: in `MNEME_CACHE`, else in the user's cache folder. Several test processes may want
+ * the same thing at once: the first one takes a lock and makes it in a folder aside, which is then renamed into place;
+ * the others wait. A lock that is too old was left behind.
  */
 import { access, mkdir, mkdtemp, rename, rm, rmdir, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
@@ -27,8 +27,8 @@ export async function findInstalled(name: string): Promise<string | undefined> {
 }
 
 /**
- * The folder with something of this name, which should tell its version. Made by `make` in an empty folder if there is none
- * yet; what is made must not depend on where it lies.
+ * The folder with something of this name, which should tell its version. Made by `make` in an empty folder if there is
+ * none yet; what is made must not depend on where it lies.
  */
 export async function installed(name: string, make: (folder: string) => Promise<void>): Promise<string> {
   const cache = cacheFolder()

@@ -1,8 +1,8 @@
 /**
- * A way to a server that breaks: a proxy on the loopback that cuts each connection at a byte of its choice, on the way to the server
- * (which then has part of a request, or all of it and nobody to answer) or on the way back (so that an answer is lost or torn).
- * What was passed on before the cut arrives. It may also lead to another server from some moment on, as the address of a
- * cluster does.
+ * A way to a server that breaks: a proxy on the loopback that cuts each connection at a byte of its choice, on the way
+ * to the server (which then has part of a request, or all of it and nobody to answer) or on the way back (so that an
+ * answer is lost or torn). What was passed on before the cut arrives. It may also lead to another server from some
+ * moment on, as the address of a cluster does.
  */
 import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'

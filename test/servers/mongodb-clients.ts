@@ -23,7 +23,9 @@ export function interceptedClient(
   return bound(client, { db })
 }
 
-/** A client whose nth write fails, before it reaches the server or after it was carried out, and all writes after it. */
+/**
+ * A client whose nth write fails, before it reaches the server or after it was carried out, and all writes after it.
+ */
 export function dyingClient(
   client: MongoClient,
   nth: number,

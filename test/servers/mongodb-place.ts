@@ -43,7 +43,8 @@ export async function freshPlace(server: TestServer): Promise<StorePlace> {
 const caseTimeoutMs = 120_000
 
 /**
- * Declares the conformance kit, with a fresh place for each group of cases: what a group leaves behind would slow down the next.
+ * Declares the conformance kit, with a fresh place for each group of cases: what a group leaves behind would slow down
+ * the next.
  */
 export function conformanceByGroup(server: TestServer): void {
   const capabilities = { injectedClock: false, transactions: false }

@@ -1,12 +1,12 @@
 /**
- * Servers that speak MongoDB's protocol, each a process of the tests' own on a free port of the loopback, with its data in a
- * temporary folder that goes away with it.
+ * Servers that speak MongoDB's protocol, each a process of the tests' own on a free port of the loopback, with its data
+ * in a temporary folder that goes away with it.
  *
- * - `findMongodb`: `MNEME_MONGODB_URL`; a `mongod` on PATH, as a replica set of one; else SecantusDB, a server on WiredTiger that
- *   answers as a replica set, with transactions, change streams and failpoints: `secantusd-rs` if it is in the cache folder or
- *   on PATH, else its Python package, which is installed into the cache folder (15 s, once).
- * - `findFerretdb`: FerretDB 1.24 on SQLite, another implementation: a single server without transactions, change streams and
- *   the names of violated indexes. Built by `go` into the cache folder (80 s, once).
+ * - `findMongodb`: `MNEME_MONGODB_URL`; a `mongod` on PATH, as a replica set of one; else SecantusDB, a server on
+ *   WiredTiger that answers as a replica set, with transactions, change streams and failpoints: `secantusd-rs` if it is
+ *   in the cache folder or on PATH, else its Python package, which is installed into the cache folder (15 s, once).
+ * - `findFerretdb`: FerretDB 1.24 on SQLite, another implementation: a single server without transactions, change
+ *   streams and the names of violated indexes. Built by `go` into the cache folder (80 s, once).
  */
 import { execFile, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -28,7 +28,9 @@ const startTriesMax = 3
 /** A signal takes a moment to reach all threads of a process. */
 const pauseMsMax = 2000
 const secantusVersion = '0.7.0b3'
-/** Made by `cargo install --ignore-rust-version --root` in the cache folder, by whoever wants the tests to be faster. */
+/**
+ * Made by `cargo install --ignore-rust-version --root` in the cache folder, by whoever wants the tests to be faster.
+ */
 const secantusCrate = 'secantus-mdb-0.5.3-beta.193'
 const ferretdbVersion = '1.24.0'
 

@@ -1,7 +1,7 @@
 /**
- * PgBouncer in transaction mode, before a server of the tests' own: a connection to it gets any of a few sessions for each
- * transaction, another one every time. It is the `pgbouncer` on PATH, else the package of Debian, which is put into the cache
- * folder with the libraries that it needs.
+ * PgBouncer in transaction mode, before a server of the tests' own: a connection to it gets any of a few sessions for
+ * each transaction, another one every time. It is the `pgbouncer` on PATH, else the package of Debian, which is put
+ * into the cache folder with the libraries that it needs.
  */
 import { execFile, execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -103,7 +103,10 @@ async function unpackPackages(folder: string): Promise<void> {
   }
 }
 
-/** What it is told. Nobody is asked for a password; a session that one transaction has had is the next one's last choice. */
+/**
+ * What it is told. Nobody is asked for a password; a session that one transaction has had is the next one's last
+ * choice.
+ */
 const configuration = (target: URL, port: number, folder: string): string => `
 [databases]
 * = host=${target.hostname} port=${target.port} user=${target.username}

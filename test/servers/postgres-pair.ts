@@ -1,9 +1,10 @@
 /**
- * A PostgreSQL of two: a primary, and a standby that has each commit on its disk before the primary says that it is done. Clients
- * know one address, which leads to the primary until a test lets it lead elsewhere, as a load balancer or a name would.
+ * A PostgreSQL of two: a primary, and a standby that has each commit on its disk before the primary says that it is
+ * done. Clients know one address, which leads to the primary until a test lets it lead elsewhere, as a load balancer or
+ * a name would.
  *
- * A standby begins as a copy of the empty cluster that the primary began as, and is sent the whole log; the servers keep all
- * of it. So there is no backup to take, and a standby that comes later follows all failovers before.
+ * A standby begins as a copy of the empty cluster that the primary began as, and is sent the whole log; the servers
+ * keep all of it. So there is no backup to take, and a standby that comes later follows all failovers before.
  */
 
 import { writeFile } from 'node:fs/promises'
@@ -62,8 +63,8 @@ export class PostgresPair implements TestServer {
   }
 
   /**
-   * The primary is gone from one moment to the next, with its disk. Its processes are stopped first: one that outlived another
-   * would see that it is gone, and might still say something.
+   * The primary is gone from one moment to the next, with its disk. Its processes are stopped first: one that outlived
+   * another would see that it is gone, and might still say something.
    */
   async losePrimary(): Promise<void> {
     this.#primary.pause()

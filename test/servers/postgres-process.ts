@@ -1,6 +1,6 @@
 /**
- * A PostgreSQL server as processes of the tests' own: on a free port of the loopback, with durable writes, and with data in a
- * temporary folder that goes away, whatever becomes of the tests.
+ * A PostgreSQL server as processes of the tests' own: on a free port of the loopback, with durable writes, and with
+ * data in a temporary folder that goes away, whatever becomes of the tests.
  */
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'

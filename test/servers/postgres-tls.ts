@@ -1,6 +1,6 @@
 /**
- * A PostgreSQL that talks by TLS only, with a certificate for `localhost` that a root of the tests' own has signed; beside it a
- * root that has signed nothing. The certificates are made by `openssl`.
+ * A PostgreSQL that talks by TLS only, with a certificate for `localhost` that a root of the tests' own has signed;
+ * beside it a root that has signed nothing. The certificates are made by `openssl`.
  */
 import { execFile } from 'node:child_process'
 import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises'

@@ -1,7 +1,7 @@
 /**
- * Real servers for the tests of stores. A kind of server is looked for in this order: a URL from the environment, a binary on
- * PATH, one that can be installed into a cache folder. Where there is none, its tests are reported as skipped, with the
- * reason; in CI that is a failure.
+ * Real servers for the tests of stores. A kind of server is looked for in this order: a URL from the environment, a
+ * binary on PATH, one that can be installed into a cache folder. Where there is none, its tests are reported as
+ * skipped, with the reason; in CI that is a failure.
  */
 import { after, describe, test } from 'node:test'
 
@@ -49,8 +49,8 @@ interface Shared {
 const running = new Map<FindServer, Shared>()
 
 /**
- * Declares tests on a server, which is started before them and ended after them; groups of a file that use it at the same time
- * share it. To be awaited at the top of a test file.
+ * Declares tests on a server, which is started before them and ended after them; groups of a file that use it at the
+ * same time share it. To be awaited at the top of a test file.
  *
  * @param title what the tests are listed under
  */

@@ -1,6 +1,6 @@
 /**
- * A process that outlives the tests': when theirs is gone, however it went, it ends a server by SIGQUIT and removes the folder of its
- * data, in which the server has written down its process id.
+ * A process that outlives the tests': when theirs is gone, however it went, it ends a server by SIGQUIT and removes the
+ * folder of its data, in which the server has written down its process id.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'

@@ -1,6 +1,7 @@
 /**
- * The stores on which whole domains are tested: a line each. A place is a fresh, empty store that is removed when its test
- * is over. Stores on servers get one server for all tests of a file; where there is none, their tests are skipped with the reason.
+ * The stores on which whole domains are tested: a line each. A place is a fresh, empty store that is removed when its
+ * test is over. Stores on servers get one server for all tests of a file; where there is none, their tests are skipped
+ * with the reason.
  */
 import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'

@@ -1,4 +1,6 @@
-/** Timers that a test has faked after the library was loaded, and that nobody advances: a domain on any store goes on. */
+/**
+ * Timers that a test has faked after the library was loaded, and that nobody advances: a domain on any store goes on.
+ */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { z } from 'zod'
@@ -22,7 +24,9 @@ const Copying = reaction('copying', aggregates).on(Counted, async ({ stream: { i
 })
 const Pots = domain({ aggregates, projections: { sums: Sums, handled: Handled }, reactions: { copying: Copying } })
 
-/** What the fakers of other test runners do to the globals: nothing goes off, and no time passes. Gives what ends it. */
+/**
+ * What the fakers of other test runners do to the globals: nothing goes off, and no time passes. Gives what ends it.
+ */
 function stopTime(context: TestContext, store: string): () => void {
   const never = () => ({ unref: () => undefined, ref: () => undefined })
   const [date, elapsed] = [Date.now(), performance.now()]

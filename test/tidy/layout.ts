@@ -1,4 +1,6 @@
-/** How the tree as a whole is laid out: names, tests beside the code, decisions numbered, and the manifest and its lock. */
+/**
+ * How the tree as a whole is laid out: names, tests beside the code, decisions numbered, and the manifest and its lock.
+ */
 import { posix } from 'node:path'
 import { isTest, isTypeScript } from './rule.ts'
 
@@ -27,7 +29,9 @@ export function untestedFolders(paths: readonly string[]): readonly string[] {
 /** What every store has in its folder, and the rooms that lie there. */
 const storeRooms = ['log', 'rows'] as const
 
-/** What is missing in the folders of the stores: one floor plan for all, so that who knows one finds the way in another. */
+/**
+ * What is missing in the folders of the stores: one floor plan for all, so that who knows one finds the way in another.
+ */
 export function incompleteStores(paths: readonly string[]): readonly string[] {
   const stores = new Set(paths.flatMap((path) => /^src\/store\/([^/]+)\//.exec(path)?.[1] ?? []))
   return [...stores].flatMap((store) => {

@@ -8,7 +8,7 @@ import { heldTimers, injected, neutral, selfContained } from './purity.ts'
 import { findings, isExcused, type Rule } from './rule.ts'
 import { fileLength, fileLinesMax, functionLength, functionLinesMax } from './size.ts'
 import { headerOf, parseOne } from './source.ts'
-import { header, negatives, nothingPutOff } from './texts.ts'
+import { header, negatives, nothingPutOff, wideProse } from './texts.ts'
 
 const find = (rule: Rule, path: string, text: string): readonly string[] => findings(rule, [parseOne(path, text)])
 
@@ -315,4 +315,12 @@ describe('an excuse', () => {
     assert.equal(headerOf('// a\n// b\nf()'), 'a\nb')
     assert.equal(headerOf('f()\n// a'), '')
   })
+})
+
+test('prose that is too wide is found, and code, tables and samples are not', () => {
+  const wide = 'word '.repeat(30)
+  const lines = (path: string, text: string) => wideProse({ path, text }).map(({ line }) => line)
+  assert.deepEqual(lines('a.ts', `/** ${wide} */\n * ${wide}\n  // ${wide}\nconst a = '${wide}'`), [1, 2, 3])
+  assert.deepEqual(lines('a.md', `${wide}\n| ${wide} |\n\`\`\`\n${wide}\n\`\`\`\n- ${wide}`), [1, 6])
+  assert.deepEqual(lines('a.json', wide), [])
 })

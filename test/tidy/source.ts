@@ -1,7 +1,8 @@
 /**
  * What the tidy rules look at: a file's path, its text and its syntax tree, which the compiler's own parser makes, so
- * that no rule guesses where a function ends. Samples and the real tree come in by the same door. The parser's interface
- * is marked unstable by its makers; the compiler's version is pinned, and this is the only file that starts its service.
+ * that no rule guesses where a function ends. Samples and the real tree come in by the same door. The parser's
+ * interface is marked unstable by its makers; the compiler's version is pinned, and this is the only file that starts
+ * its service.
  */
 import type { Node, SourceFile } from 'typescript/unstable/ast'
 import { createVirtualFileSystem } from 'typescript/unstable/fs'

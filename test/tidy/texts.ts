@@ -38,6 +38,22 @@ export const negatives: Rule = {
   check: ({ text }) => (text.includes('@ts-expect-error') ? [] : [{ line: 1, message: 'has no @ts-expect-error' }]),
 }
 
+const columnsMax = 120
+
+/** Comments and prose that are wider than the code. Code samples and tables are as wide as they have to be. */
+export function wideProse({ path, text }: Text): readonly Violation[] {
+  const isMarkdown = path.endsWith('.md')
+  if (!isMarkdown && !isTypeScript(path)) return []
+  let isCode = false
+  return text.split('\n').flatMap((line, i) => {
+    if (isMarkdown && /^\s*(```|~~~)/.test(line)) isCode = !isCode
+    const isProse = isMarkdown
+      ? !isCode && !/^\s*(\||\[[^\]]+\]:)/.test(line)
+      : /^\s*(\/\*\*|\* ?(?! {3})|\/\/)/.test(line)
+    return isProse && line.length > columnsMax ? [{ line: i + 1, message: `has ${line.length} columns` }] : []
+  })
+}
+
 /** Paths and hosts of one machine, in any tracked file. Written so that this file does not find itself. */
 const local: readonly RegExp[] = [
   /(?<![\w.)\]}~-])\/(?:work|root)\/[\w.]+/g,

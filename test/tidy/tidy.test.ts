@@ -19,7 +19,7 @@ import { heldTimers, injected, neutral, selfContained } from './purity.ts'
 import { findings, isTypeScript, type Rule } from './rule.ts'
 import { fileLength, functionLength } from './size.ts'
 import { parse } from './source.ts'
-import { header, machineTraces, negatives, nothingPutOff } from './texts.ts'
+import { header, machineTraces, negatives, nothingPutOff, wideProse } from './texts.ts'
 
 const root = join(import.meta.dirname, '../..')
 const read = (path: string): string => readFileSync(join(root, path), 'utf8')
@@ -66,6 +66,14 @@ describe('the tree keeps the rule that', () => {
     const folder = 'docs/decisions/'
     const files = paths.filter((path) => path.startsWith(folder)).map((path) => path.slice(folder.length))
     holdsNone(disorderedDecisions(files, read(`${folder}README.md`)))
+  })
+
+  test('comments and prose have at most 120 columns', () => {
+    // What the benchmarks write is for a program to write again.
+    const found = paths
+      .filter((path) => !/^bench\/(peers\/)?results\.md$/.test(path))
+      .flatMap((path) => wideProse({ path, text: read(path) }).map(({ line, message }) => `${path}:${line} ${message}`))
+    holdsNone(found)
   })
 
   test('nothing names a path or a package registry of one machine', () => {

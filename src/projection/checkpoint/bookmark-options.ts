@@ -1,4 +1,6 @@
-/** What each stepper tells its place of itself: where its rows are, what it knows of them, and what it leaves under way. */
+/**
+ * What each stepper tells its place of itself: where its rows are, what it knows of them, and what it leaves under way.
+ */
 import type { Breath } from '../../runtime/breath.ts'
 import type { Environment } from '../../runtime/environment.ts'
 import type { EventStore, ProjectionStore, Row } from '../../store/store.ts'

@@ -1,4 +1,7 @@
-/** Where a projection stands: what a runner knows of it after others moved it, switched its rows, or an answer of the store was lost. */
+/**
+ * Where a projection stands: what a runner knows of it after others moved it, switched its rows, or an answer of the
+ * store was lost.
+ */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { recorder, watched, withoutLeases } from '../../../test/kernel/rig.ts'

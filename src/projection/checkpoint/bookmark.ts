@@ -1,6 +1,7 @@
 /**
- * Where a projection or reaction is in the log: its checkpoint, and what is known here of the rows beside it. Both are read together,
- * change together, and are in use by one thing at a time, whoever asks. Each stepper has one, and tells only how it handles events.
+ * Where a projection or reaction is in the log: its checkpoint, and what is known here of the rows beside it. Both are
+ * read together, change together, and are in use by one thing at a time, whoever asks. Each stepper has one, and tells
+ * only how it handles events.
  */
 import { hasCode, ProjectionError, StoreError } from '../../domain/error.ts'
 import { Breath } from '../../runtime/breath.ts'
@@ -21,7 +22,7 @@ export class Bookmark {
   readonly #exclusive = new Exclusive()
   /** Rows are saved one at a time, also where a handler does several things at once. */
   readonly #saving = new Exclusive()
-  /** Whether somebody else may have changed what is known here, or may still do so: it is then taken over before the next step. */
+  /** Whether others may have changed what is known here: then it is taken over before the next step. */
   #isStale = true
   /** Whose work is stored was looked at last under this name, in this term. */
   #recognised = { storage: '', term: 0 }
@@ -125,7 +126,7 @@ export class Bookmark {
     })
   }
 
-  /** Does some work at the stored checkpoint, whose ever turn it is; again if that moved meanwhile, and the work gave nothing. */
+  /** Does work at the stored checkpoint, whoever leads; again if that moved meanwhile and the work gave nothing. */
   atStored<Result>(work: () => Promise<Result | undefined>): Promise<Result> {
     return this.#exclusive.run(async () => {
       for (;;) {
@@ -176,7 +177,8 @@ export class Bookmark {
   /**
    * Forgets rows, and goes on behind a position, wherever that is. Gives false if another runner was faster.
    *
-   * One step moves the checkpoint, and says which rows are forgotten; they are deleted behind it, by another process if this one ends.
+   * One step moves the checkpoint, and says which rows are forgotten; they are deleted behind it, by another process if
+   * this one ends.
    *
    * @param keep whether what belongs to what was handled up to there stays
    */
@@ -236,7 +238,7 @@ export class Bookmark {
     return this.save(to, rows)
   }
 
-  /** Saves where this runner is to stop, before a position; false if another was faster, who may have passed what this one stops at. */
+  /** Saves where this runner stops, before a position; false if another was faster, who may have passed it. */
   async saveBefore(position: number, rows: readonly Row[]): Promise<boolean> {
     return (await this.save(await this.placeAt(position - 1), rows)) && this.isCurrent()
   }
@@ -246,7 +248,9 @@ export class Bookmark {
     return this.#checkpoint.isCurrent()
   }
 
-  /** A position with the checksum of the event there. @throws StoreError `LOG_REPLACED` if the log does not reach so far */
+  /**
+   * A position with the checksum of the event there. @throws StoreError `LOG_REPLACED` if the log does not reach so far
+   */
   async placeAt(position: number): Promise<LogPlace> {
     return position === this.position ? this.here : this.#placeInLog(position)
   }
@@ -290,7 +294,8 @@ export class Bookmark {
   }
 
   /**
-   * Makes the stored checkpoint this runner's own, and reads what is beside it: in this order, so that nobody changes it after the read.
+   * Makes the stored checkpoint this runner's own, and reads what is beside it: in this order, so that nobody changes
+   * it after the read.
    *
    * @returns false if another runner has taken it over meanwhile
    */

@@ -1,7 +1,7 @@
 /**
- * How far something has handled the log, and what is stored with it. It moves by compare-and-set on the position and on the term, which
- * whoever takes over raises: so nobody can save anything any more who was overtaken, not even what moves nothing. Positions that were
- * passed over are saved now and then, not one by one.
+ * How far something has handled the log, and what is stored with it. It moves by compare-and-set on the position and on
+ * the term, which whoever takes over raises: so nobody can save anything any more who was overtaken, not even what
+ * moves nothing. Positions that were passed over are saved now and then, not one by one.
  */
 import { ConflictError } from '../../domain/error.ts'
 import type { JsonObject } from '../../domain/json.ts'
@@ -21,8 +21,8 @@ const unsavedMax = 1000
 export type Work = (transaction: SqlTransaction | undefined) => Promise<void>
 
 /**
- * When a step is saved: `soon` lets positions without rows wait until there are more of them; `durably` makes it last through a power
- * failure, where other steps may be done again.
+ * When a step is saved: `soon` lets positions without rows wait until there are more of them; `durably` makes it last
+ * through a power failure, where other steps may be done again.
  */
 export type When = 'soon' | 'now' | 'durably'
 
@@ -104,7 +104,8 @@ export class Checkpoint {
   }
 
   /**
-   * Goes anywhere, back too, in a new term. Rows that are forgotten by that are deleted after it; that they are to be is saved with it.
+   * Goes anywhere, back too, in a new term. Rows that are forgotten by that are deleted after it; that they are to be
+   * is saved with it.
    *
    * @param rows that change with it
    * @returns false if somebody else has moved it

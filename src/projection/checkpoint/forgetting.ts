@@ -1,6 +1,6 @@
 /**
- * What a reset deletes. The checkpoint says that it is to be, from the step on in which it moves; so whoever takes over goes on with it, if the
- * process that began ends in the middle, before anything is handled behind the new checkpoint.
+ * What a reset deletes. The checkpoint says that it is to be, from the step on in which it moves; so whoever takes over
+ * goes on with it, if the process that began ends in the middle, before anything is handled behind the new checkpoint.
  */
 import type { Breath } from '../../runtime/breath.ts'
 import type { ProjectionStore } from '../../store/store.ts'

@@ -1,10 +1,11 @@
 /**
- * Where the rows of a projection are. Rows that are built anew lie beside those that serve, under a storage name of their own, and one
- * compare-and-set on one small record makes them the ones that serve. So the switch is one step on every store, and costs the same for
- * ten rows as for ten million.
+ * Where the rows of a projection are. Rows that are built anew lie beside those that serve, under a storage name of
+ * their own, and one compare-and-set on one small record makes them the ones that serve. So the switch is one step on
+ * every store, and costs the same for ten rows as for ten million.
  *
- * The rows that served before are retired: their checkpoint is set to the end of all positions, so that a runner that has not heard of the
- * switch cannot save another step there, finds out, and goes on with the new ones; then they are deleted.
+ * The rows that served before are retired: their checkpoint is set to the end of all positions, so that a runner that
+ * has not heard of the switch cannot save another step there, finds out, and goes on with the new ones; then they are
+ * deleted.
  */
 import { ConflictError, ProjectionError } from '../../domain/error.ts'
 import type { JsonObject } from '../../domain/json.ts'
@@ -102,7 +103,8 @@ export class Generations {
   }
 
   /**
-   * Begins to build rows anew; what was left of another build is given up, or gone on with if it is of the same revision and may be.
+   * Begins to build rows anew; what was left of another build is given up, or gone on with if it is of the same
+   * revision and may be.
    *
    * @throws ConflictError if somebody else changed the record at the same time
    */

@@ -1,10 +1,12 @@
 /**
- * Whose work it is that is stored beside a checkpoint. Whoever takes a projection or a reaction over leaves a row there that says which
- * events it handles, and a fingerprint of the functions that handle them. The next one compares. So a definition that was changed without
- * a new revision is found out, and so are two services that use one name in one store.
+ * Whose work it is that is stored beside a checkpoint. Whoever takes a projection or a reaction over leaves a row there
+ * that says which events it handles, and a fingerprint of the functions that handle them. The next one compares. So a
+ * definition that was changed without a new revision is found out, and so are two services that use one name in one
+ * store.
  *
- * A reaction may handle one more kind of event from now on. While a program still leads that does not handle it, one that does leaves a row
- * that says since when: what was passed over from there on is put aside when it takes over, and then handled.
+ * A reaction may handle one more kind of event from now on. While a program still leads that does not handle it, one
+ * that does leaves a row that says since when: what was passed over from there on is put aside when it takes over, and
+ * then handled.
  */
 import { hasCode, ProjectionError } from '../../domain/error.ts'
 import type { AnyEventKind } from '../../domain/event.ts'
@@ -23,8 +25,9 @@ export interface RecognitionOptions<H extends { readonly kind: AnyEventKind }> {
   /** The functions that handle the events of one kind. */
   readonly functionsOf: (handler: H) => readonly unknown[]
   /**
-   * What a kind of event means that is handled now and was not before. `whole`: all of its events should have been handled, the earlier
-   * ones too. `onward`: it is handled from the time on at which a program first came that handles it.
+   * What a kind of event means that is handled now and was not before. `whole`: all of its events should have been
+   * handled, the earlier ones too. `onward`: it is handled from the time on at which a program first came that handles
+   * it.
    */
   readonly coverage: 'whole' | 'onward'
   readonly store: EventStore & ProjectionStore
@@ -90,8 +93,9 @@ export class Recognition<H extends { readonly kind: AnyEventKind } = any> {
   }
 
   /**
-   * Looks whose work is stored under a name, and whether this program can go on with it. Says whether that is certain for as long as the
-   * same program is at work: not where it passes over what this one is to handle, which may happen at any time.
+   * Looks whose work is stored under a name, and whether this program can go on with it. Says whether that is certain
+   * for as long as the same program is at work: not where it passes over what this one is to handle, which may happen
+   * at any time.
    *
    * @param stored the checkpoint beside it
    * @throws ProjectionError `PROJECTION_CHANGED` if it cannot
@@ -112,7 +116,9 @@ export class Recognition<H extends { readonly kind: AnyEventKind } = any> {
     return gained.length === 0 || (this.#options.coverage === 'onward' && this.#await(storage, stored, gained))
   }
 
-  /** Whether what is stored under a name was made by this very program, as far as its functions tell; or by nobody yet. */
+  /**
+   * Whether what is stored under a name was made by this very program, as far as its functions tell; or by nobody yet.
+   */
   async isOwn(storage: string): Promise<boolean> {
     const [row] = await this.#options.store.loadRows(storage, [key])
     const handled = row as Handled | undefined
@@ -121,7 +127,10 @@ export class Recognition<H extends { readonly kind: AnyEventKind } = any> {
     return events.length === Object.keys(this.#own).length && events.every(isSame)
   }
 
-  /** Events up to a position that this program handles, that came when there was such a program, and that another one has passed over. */
+  /**
+   * Events up to a position that this program handles, that came when there was such a program, and that another one
+   * has passed over.
+   */
   async *passedOver(position: number, breath: Breath): AsyncGenerator<readonly StoredEvent[]> {
     const events = Object.keys(this.#awaited).filter((event) => event in this.#own)
     const since = Math.min(...events.map((event) => this.#awaited[event]!))
@@ -131,8 +140,9 @@ export class Recognition<H extends { readonly kind: AnyEventKind } = any> {
   }
 
   /**
-   * From now on the events of these kinds are waited for, if nobody has waited for them earlier: a row beside the checkpoint says so, which is
-   * another runner's. Says whether it is there. If the checkpoint has moved meanwhile, the row is left at the next look.
+   * From now on the events of these kinds are waited for, if nobody has waited for them earlier: a row beside the
+   * checkpoint says so, which is another runner's. Says whether it is there. If the checkpoint has moved meanwhile, the
+   * row is left at the next look.
    */
   async #await(storage: string, stored: Checkpoint, gained: readonly string[]): Promise<boolean> {
     const { position } = stored

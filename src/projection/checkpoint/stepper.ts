@@ -1,4 +1,6 @@
-/** What a runner drives: something that handles the log step by step behind a checkpoint. Projections and reactions do. */
+/**
+ * What a runner drives: something that handles the log step by step behind a checkpoint. Projections and reactions do.
+ */
 import type { LogPlace } from '../../store/store.ts'
 import type { Tries } from '../failures/tries.ts'
 import type { ParkedEvent } from '../stored/parked-events.ts'
@@ -30,7 +32,10 @@ export interface RetryTally {
 export interface StepperContext {
   /** To be told each position up to which everything is handled. */
   readonly onReached: (position: number) => void
-  /** Keeps the lease during work that may be long; false if another process has, or may have taken over, who is not to be disturbed. */
+  /**
+   * Keeps the lease during work that may be long; false if another process has, or may have taken over, who is not to
+   * be disturbed.
+   */
   readonly keepLead: () => Promise<boolean>
   /** Does work that may wait, or take long, and keeps the lease meanwhile. */
   readonly during: <Result>(work: () => Promise<Result>) => Promise<Result>
@@ -56,7 +61,8 @@ export interface Stepper {
   /**
    * Makes the stored checkpoint this runner's: nobody who was at work before saves anything from here on.
    *
-   * @throws ProjectionError `PROJECTION_CHANGED` if what is stored was made by a definition that this one cannot go on for
+   * @throws ProjectionError `PROJECTION_CHANGED` if what is stored was made by a definition that this one cannot go on
+   *   for
    */
   takeOver(): Promise<void>
   /** Finds out whether other rows serve than before. */
@@ -66,8 +72,8 @@ export interface Stepper {
   /**
    * Handles what comes next. An aborted signal lets it end early.
    *
-   * @throws ProjectionError on an event that cannot be handled, standing before it; EventError `EVENT_NEWER` before one that is newer
-   *   than this program
+   * @throws ProjectionError on an event that cannot be handled, standing before it; EventError `EVENT_NEWER` before one
+   *   that is newer than this program
    */
   step(signal: AbortSignal): Promise<StepResult>
   /** Waits for what steps have left under way, if they do, and saves what came of it. */
@@ -77,17 +83,19 @@ export interface Stepper {
   /** What is parked, in the order of the log. */
   parked(): Promise<readonly ParkedEvent[]>
   /**
-   * Tries again what is parked, in the order of the log. What fails stays parked, and what queues behind it. Gives how much is still parked, or
-   * nothing if another runner was faster.
+   * Tries again what is parked, in the order of the log. What fails stays parked, and what queues behind it. Gives how
+   * much is still parked, or nothing if another runner was faster.
    *
    * @param tally counts what is handled: also where nothing is given in the end
    */
   retryParked(signal: AbortSignal, tally: RetryTally): Promise<number | undefined>
-  /** Lets a parked event go for good; gives false if another runner was faster. @throws ProjectionError `PARKED_UNKNOWN` */
+  /**
+   * Lets a parked event go for good; gives false if another runner was faster. @throws ProjectionError `PARKED_UNKNOWN`
+   */
   skipParked(position: number): Promise<boolean>
   /**
-   * Forgets what is stored beside the checkpoint, whatever definition made it, and goes on behind a position, wherever that is; gives false
-   * if another runner was faster.
+   * Forgets what is stored beside the checkpoint, whatever definition made it, and goes on behind a position, wherever
+   * that is; gives false if another runner was faster.
    *
    * @param keep keeps what belongs to what was handled up to the position
    * @throws StoreError `LOG_REPLACED` if the log does not reach so far

@@ -1,7 +1,8 @@
 /**
- * How a projection as code goes forward: a step gives the handler the next events, many at once. In a store with SQL what it writes
- * and the checkpoint are one transaction; elsewhere the checkpoint follows when the handler is done. Where many events fail
- * together they are handled one by one, so that only the one that cannot be handled is held against the projection.
+ * How a projection as code goes forward: a step gives the handler the next events, many at once. In a store with SQL
+ * what it writes and the checkpoint are one transaction; elsewhere the checkpoint follows when the handler is done.
+ * Where many events fail together they are handled one by one, so that only the one that cannot be handled is held
+ * against the projection.
  */
 import type { AnyCodeProjection, HandlerTools } from '../../domain/code-projection.ts'
 import { ProjectionError } from '../../domain/error.ts'

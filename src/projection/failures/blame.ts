@@ -1,6 +1,7 @@
 /**
- * Whose failure it is when something fails below a projection or a reaction. Only what is known to be the store's, or the domain's, is waited
- * for however long it lasts; everything else is the event's, and the policy says what becomes of that.
+ * Whose failure it is when something fails below a projection or a reaction. Only what is known to be the store's, or
+ * the domain's, is waited for however long it lasts; everything else is the event's, and the policy says what becomes
+ * of that.
  */
 import { CancelledError, hasCode, MnemeError, ProjectionError } from '../../domain/error.ts'
 import type { ErrorCode } from '../../domain/error-catalogue.ts'
@@ -57,8 +58,9 @@ export function isOutage(error: unknown): boolean {
 const causesMax = 20
 
 /**
- * Whether an event, or an aggregate's, is newer than this program: that is for a newer one to handle. So is one of a kind that this program
- * does not declare: a newer one may have stored it. What a handler throws because of that means the same.
+ * Whether an event, or an aggregate's, is newer than this program: that is for a newer one to handle. So is one of a
+ * kind that this program does not declare: a newer one may have stored it. What a handler throws because of that means
+ * the same.
  */
 export function isNewer(error: unknown): boolean {
   let each = error
@@ -93,7 +95,10 @@ export function givenIfFinal(error: unknown): MnemeError {
   throw error
 }
 
-/** Whether what this program leaves to a newer one is still there, as far as can be told from what is stored under a name. */
+/**
+ * Whether what this program leaves to a newer one is still there, as far as can be told from what is stored under a
+ * name.
+ */
 export async function isStillLeft(left: unknown, store: ProjectionStore, name: string): Promise<boolean> {
   if (!(left instanceof LeftToNewer)) return true
   return left.isCertain && (await store.loadRows(name, [left.timer.key]))[0] !== undefined

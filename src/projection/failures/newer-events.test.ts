@@ -1,6 +1,6 @@
 /**
- * An old program beside a new one that stores kinds of events which the old one has not: whatever the policy says, what meets them is left
- * to the new one, wherever they are met.
+ * An old program beside a new one that stores kinds of events which the old one has not: whatever the policy says, what
+ * meets them is left to the new one, wherever they are met.
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'

@@ -1,6 +1,7 @@
 /**
- * Events of a revision that this program does not know yet. While a new version of a program is rolled out, the old one meets what the new
- * one has written. That is no failure of the event: what comes before it is handled, and it is left to the newer program.
+ * Events of a revision that this program does not know yet. While a new version of a program is rolled out, the old one
+ * meets what the new one has written. That is no failure of the event: what comes before it is handled, and it is left
+ * to the newer program.
  */
 import { EventError } from '../../domain/error.ts'
 import type { AnyEventKind } from '../../domain/event.ts'

@@ -1,4 +1,7 @@
-/** What fails and is tried again: said at the first failure, shown in the status, attached to what readers get; and whose failure it is. */
+/**
+ * What fails and is tried again: said at the first failure, shown in the status, attached to what readers get; and
+ * whose failure it is.
+ */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { recorder, until, watched } from '../../../test/kernel/rig.ts'

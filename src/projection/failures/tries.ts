@@ -9,7 +9,10 @@ import { LeftToNewer } from './blame.ts'
 
 /** Something that failed and is tried again. */
 export interface Retrying {
-  /** The event that could not be handled; without it and a command, it is the store that fails, or something is newer than this program. */
+  /**
+   * The event that could not be handled; without it and a command, it is the store that fails, or something is newer
+   * than this program.
+   */
   readonly event?: { readonly position: number; readonly type: string }
   /** The scheduled command that could not be sent, and the position of the event that has scheduled it. */
   readonly command?: Pick<PlainCommand, 'aggregate' | 'id' | 'name'> & { readonly position: number }
@@ -100,7 +103,10 @@ export class Tries {
     this.#commands.clear()
   }
 
-  /** An event, or an aggregate's behind it, is newer than this program, or a scheduled command may be. It looks again after a while. */
+  /**
+   * An event, or an aggregate's behind it, is newer than this program, or a scheduled command may be. It looks again
+   * after a while.
+   */
   standBack(tries: number, error: unknown, waitMs: number): void {
     const isCommand = error instanceof LeftToNewer
     const reason = isCommand ? error.cause : error

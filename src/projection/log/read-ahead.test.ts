@@ -1,4 +1,7 @@
-/** Reading ahead: what is read while a page is handled, when nothing is, and that nobody takes an old look at the end for a new one. */
+/**
+ * Reading ahead: what is read while a page is handled, when nothing is, and that nobody takes an old look at the end
+ * for a new one.
+ */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { watched } from '../../../test/kernel/rig.ts'

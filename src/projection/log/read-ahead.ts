@@ -1,6 +1,6 @@
 /**
- * Reads the log page by page for one who goes through it, and while a page is being handled already the next: store and handler are
- * both at work while there is much to catch up on. At the tail nothing is read that was not asked for.
+ * Reads the log page by page for one who goes through it, and while a page is being handled already the next: store and
+ * handler are both at work while there is much to catch up on. At the tail nothing is read that was not asked for.
  */
 import type { HandledKinds } from '../../domain/handled-kinds.ts'
 import type { EventStore, LogPlace, Page, StoredEvent } from '../../store/store.ts'

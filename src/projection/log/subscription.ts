@@ -1,8 +1,8 @@
 /**
- * A subscription: the log from a position on, then live. There is no switch between the two that could lose or double an
- * event: it is one loop that reads behind the last place it has examined and waits only when there is nothing left. The reader
- * pulls, so a slow one holds one page and nothing piles up; while it waits for events, the process is kept alive. A log that is
- * not the one that was read before is refused, not gone on with.
+ * A subscription: the log from a position on, then live. There is no switch between the two that could lose or double
+ * an event: it is one loop that reads behind the last place it has examined and waits only when there is nothing left.
+ * The reader pulls, so a slow one holds one page and nothing piles up; while it waits for events, the process is kept
+ * alive. A log that is not the one that was read before is refused, not gone on with.
  */
 import { checkKeys, checkOption, checkSignal, checkWhole, listExpected } from '../../domain/options.ts'
 import { Breath } from '../../runtime/breath.ts'
@@ -14,8 +14,8 @@ export interface SubscriptionOptions extends Pick<ReadAllOptions, 'types' | 'agg
   /** The first position wanted: 1 (the default) for everything, the last one handled + 1 to go on, or 'now'. */
   readonly from?: number | 'now'
   /**
-   * Instead of `from`: goes on behind an event that was handled, which may be given whole. Its checksum shows whether the log is still the
-   * one that it was read from.
+   * Instead of `from`: goes on behind an event that was handled, which may be given whole. Its checksum shows whether
+   * the log is still the one that it was read from.
    */
   readonly after?: LogPlace
   /** Events read at once, 1,000 by default. */
@@ -36,10 +36,11 @@ export interface SubscriptionContext {
 }
 
 /**
- * Events that meet the filters, in the order of their positions, without end. 'now' is the end of the log when the store is asked, by this call.
+ * Events that meet the filters, in the order of their positions, without end. 'now' is the end of the log when the
+ * store is asked, by this call.
  *
- * @throws DefinitionError `OPTION_INVALID`; while reading StoreError `LOG_REPLACED` if the place is not in the log, the signal's reason once it is
- *   aborted, and what the store throws
+ * @throws DefinitionError `OPTION_INVALID`; while reading StoreError `LOG_REPLACED` if the place is not in the log, the
+ *   signal's reason once it is aborted, and what the store throws
  */
 export function subscribe(
   context: SubscriptionContext,

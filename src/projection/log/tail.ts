@@ -1,7 +1,8 @@
 /**
- * Waiting for the log to grow. The store's hint wakes all who follow the log; where a hint may be lost a slow poll backs it up, which asks
- * where the log ends, once for all followers of a domain, and wakes those that have not come so far, or further than that. So followers that have
- * nothing to do cost one small question in each interval, however many they are and however long the log is.
+ * Waiting for the log to grow. The store's hint wakes all who follow the log; where a hint may be lost a slow poll
+ * backs it up, which asks where the log ends, once for all followers of a domain, and wakes those that have not come so
+ * far, or further than that. So followers that have nothing to do cost one small question in each interval, however
+ * many they are and however long the log is.
  */
 import type { Environment } from '../../runtime/environment.ts'
 import type { EventStore } from '../../store/store.ts'
@@ -105,7 +106,8 @@ export class Follower {
   }
 
   /**
-   * Waits for a hint since `mark`, for a poll that finds more than was looked at, for the time, or for the signal. Never throws.
+   * Waits for a hint since `mark`, for a poll that finds more than was looked at, for the time, or for the signal.
+   * Never throws.
    *
    * @returns whether the log may have grown; false if the time was over before
    */

@@ -1,4 +1,7 @@
-/** What a reaction does with the answers to its commands: none is lost, and a handler that runs again gets the same ones. */
+/**
+ * What a reaction does with the answers to its commands: none is lost, and a handler that runs again gets the same
+ * ones.
+ */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { z } from 'zod'

@@ -1,4 +1,7 @@
-/** A reaction that handles several events at once: in order where they belong together, and saved as far as all before them are done. */
+/**
+ * A reaction that handles several events at once: in order where they belong together, and saved as far as all before
+ * them are done.
+ */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { z } from 'zod'

@@ -1,4 +1,7 @@
-/** The ids of a reaction's commands: each command has its own, whatever names there are, and no handler can take another command's. */
+/**
+ * The ids of a reaction's commands: each command has its own, whatever names there are, and no handler can take another
+ * command's.
+ */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'

@@ -1,7 +1,8 @@
 /**
- * Sends a reaction's scheduled commands when they are due. One that fails is sent again later, as an event that fails is handled again: its row
- * waits for another time, with how often it has failed, so neither other commands nor events wait behind it. In the end the policy says what
- * becomes of it. One that this program does not know may be a newer program's, and is left to that first.
+ * Sends a reaction's scheduled commands when they are due. One that fails is sent again later, as an event that fails
+ * is handled again: its row waits for another time, with how often it has failed, so neither other commands nor events
+ * wait behind it. In the end the policy says what becomes of it. One that this program does not know may be a newer
+ * program's, and is left to that first.
  */
 import type { PlainCommand } from '../../domain/plain-command.ts'
 import type { Fence } from '../../kernel/checked-command.ts'
@@ -25,7 +26,10 @@ export interface DueCommandsOptions {
   readonly breath: Breath
 }
 
-/** Which of the commands that were due were sent: all, or some since the time of a step was over or another runner was faster. */
+/**
+ * Which of the commands that were due were sent: all, or some since the time of a step was over or another runner was
+ * faster.
+ */
 export type Fired = 'all' | 'some' | 'overtaken'
 
 export class DueCommands {
@@ -46,7 +50,8 @@ export class DueCommands {
   /**
    * Sends what is due, in the order in which it is due, for as long as a step may last.
    *
-   * @throws LeftToNewer for one that waits for a newer program; ProjectionError `PROJECTION_FAILED`; what the store throws
+   * @throws LeftToNewer for one that waits for a newer program; ProjectionError `PROJECTION_FAILED`; what the store
+   *   throws
    */
   async fire(signal: AbortSignal, mostMs: number): Promise<Fired> {
     const { timers, place, breath, options } = this.#parts

@@ -1,8 +1,9 @@
 /**
- * Events of a reaction that are under way: so many at once, one after the other where they have a key in common. They are kept in the order of
- * the log until they are saved, which they are from the first one on as far as all are done: what an event leaves is never
- * saved before what those before it leave. So the checkpoint is the last position up to which all is done, and after a crash everything
- * behind it is handled again, from the same states and with the same answers.
+ * Events of a reaction that are under way: so many at once, one after the other where they have a key in common. They
+ * are kept in the order of the log until they are saved, which they are from the first one on as far as all are done:
+ * what an event leaves is never saved before what those before it leave. So the checkpoint is the last position up to
+ * which all is done, and after a crash everything behind it is handled again, from the same states and with the same
+ * answers.
  *
  * If an event stops the reaction, or has to wait, those before it are still handled, and those behind it are cut.
  */
@@ -101,7 +102,8 @@ export class EventFlow {
   /**
    * Takes events on that come next in the log, with the states that they use.
    *
-   * @param isCurrent asked when the states are read: if it says no they are those of another place, and none of the events is taken on
+   * @param isCurrent asked when the states are read: if it says no they are those of another place, and none of the
+   *   events is taken on
    * @returns what it says
    */
   async add(events: readonly StoredEvent[], isCurrent: () => Promise<boolean>): Promise<boolean> {

@@ -25,8 +25,8 @@ export interface RunContext extends Pick<HandlerContext, 'fence'> {
 }
 
 /**
- * How a run ended. `later`: the event is to be handled another time, or by another. `overtaken`: another runner was found to be faster.
- * `thrown`: the reaction has to stop before it, or the store fails.
+ * How a run ended. `later`: the event is to be handled another time, or by another. `overtaken`: another runner was
+ * found to be faster. `thrown`: the reaction has to stop before it, or the store fails.
  */
 export type RunEnd = 'done' | 'later' | 'overtaken' | { readonly thrown: unknown }
 
@@ -34,7 +34,10 @@ export class EventRun {
   readonly stored: StoredEvent
   /** Events with one key are handled one after the other, and queue behind one that is parked. */
   readonly keys: Keys
-  /** The key of the row that holds the event's state; none for an event that cannot be read, which fails when it is handled. */
+  /**
+   * The key of the row that holds the event's state; none for an event that cannot be read, which fails when it is
+   * handled.
+   */
   readonly stateKey: string | undefined
   readonly #context: RunContext
   readonly #ending = new AbortController()
@@ -196,7 +199,9 @@ function checkedStateKey(key: unknown): string {
   return stateKey(key)
 }
 
-/** The error of a reaction that stands before an event that it cannot handle, or a command that the event has scheduled. */
+/**
+ * The error of a reaction that stands before an event that it cannot handle, or a command that the event has scheduled.
+ */
 export function failureOf(
   { reaction }: ReactionStepsOptions,
   { position, type: event }: Pick<StoredEvent, 'position' | 'type'>,

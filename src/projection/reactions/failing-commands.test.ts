@@ -1,4 +1,7 @@
-/** What becomes of a scheduled command that cannot be sent when it is due: the same as of an event that fails, and nothing waits behind it. */
+/**
+ * What becomes of a scheduled command that cannot be sent when it is due: the same as of an event that fails, and
+ * nothing waits behind it.
+ */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
@@ -39,7 +42,9 @@ interface Program {
 
 const quick: StartOptions = { pollIntervalMs: 5, leaseMs: 1000 }
 
-/** A program whose reaction tells a pad something 1000 ms after the pad named first has begun, and the others at once. */
+/**
+ * A program whose reaction tells a pad something 1000 ms after the pad named first has begun, and the others at once.
+ */
 function startWith(program: Program, policy: FailurePolicy, options: StartOptions): Promise<any> {
   const Pad = padOf(program as never)
   const { later = 'note' } = program

@@ -1,6 +1,6 @@
 /**
- * Which of many tasks may begin, if several are done at once. They are given in an order, and have keys: a task may begin when all tasks
- * before it that hold one of its keys are done. Of those that may begin, the first one does.
+ * Which of many tasks may begin, if several are done at once. They are given in an order, and have keys: a task may
+ * begin when all tasks before it that hold one of its keys are done. Of those that may begin, the first one does.
  */
 
 /** What a task holds until it is done, and what it waits for. */

@@ -1,4 +1,7 @@
-/** A reaction that two processes run at once, since one was silent for longer than its lease: what the slow one does is what the other did. */
+/**
+ * A reaction that two processes run at once, since one was silent for longer than its lease: what the slow one does is
+ * what the other did.
+ */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'

@@ -1,7 +1,7 @@
 /**
- * One run of a reaction's handler on one event: what it sends, schedules and remembers. Each command's id follows from the reaction, the
- * event's position, the command's name and how often that was sent to the same aggregate before, so a run after a crash
- * sends the same ids, and gets the same answers.
+ * One run of a reaction's handler on one event: what it sends, schedules and remembers. Each command's id follows from
+ * the reaction, the event's position, the command's name and how often that was sent to the same aggregate before, so a
+ * run after a crash sends the same ids, and gets the same answers.
  */
 import { DefinitionError, hasCode, InputError, ProjectionError } from '../../domain/error.ts'
 import type { RecordedEvent } from '../../domain/event.ts'
@@ -107,11 +107,11 @@ export class ReactionCall {
   }
 
   /**
-   * Runs the handler, and waits for every command that it has sent, whether or not it waits itself. A command that was rejected and
-   * that nobody asked about is reported.
+   * Runs the handler, and waits for every command that it has sent, whether or not it waits itself. A command that was
+   * rejected and that nobody asked about is reported.
    *
-   * @throws what the handler throws; the failure of a command that it did not wait for; what says that it is to run later, or elsewhere,
-   *   also if the handler has kept that to itself
+   * @throws what the handler throws; the failure of a command that it did not wait for; what says that it is to run
+   *   later, or elsewhere, also if the handler has kept that to itself
    */
   async run(handle: EventHandler['handle']): Promise<void> {
     let failed: { readonly error: unknown } | undefined

@@ -1,7 +1,8 @@
 /**
- * What a reaction keeps beside its checkpoint: its states, commands that wait for their time, and answers that a handler has acted on. A
- * command that made events is in the log for good; one that was rejected, or had nothing to do, left no trace, and a handler that runs
- * again must get the same answer again, or it would take the other way after half of the first.
+ * What a reaction keeps beside its checkpoint: its states, commands that wait for their time, and answers that a
+ * handler has acted on. A command that made events is in the log for good; one that was rejected, or had nothing to do,
+ * left no trace, and a handler that runs again must get the same answer again, or it would take the other way after
+ * half of the first.
  */
 import { decode, encode } from '../../domain/encoding.ts'
 import type { Outcome } from '../../domain/outcome.ts'

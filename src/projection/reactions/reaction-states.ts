@@ -1,6 +1,6 @@
 /**
- * States of a reaction that its events under way start from: as they are stored, or as an event before them has left them, which may not
- * be saved yet. One is known as long as some event uses it.
+ * States of a reaction that its events under way start from: as they are stored, or as an event before them has left
+ * them, which may not be saved yet. One is known as long as some event uses it.
  */
 import type { Json } from '../../domain/json.ts'
 

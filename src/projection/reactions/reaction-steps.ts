@@ -1,10 +1,11 @@
 /**
- * How a reaction goes forward: a step sends the scheduled commands that are due, then handles the next events, several at once if that is
- * wanted. What it keeps changes together with its checkpoint. A crash in between repeats what was not saved yet; the ids of
- * the commands, which follow from the event's position and the command's name, make the repetition harmless.
+ * How a reaction goes forward: a step sends the scheduled commands that are due, then handles the next events, several
+ * at once if that is wanted. What it keeps changes together with its checkpoint. A crash in between repeats what was
+ * not saved yet; the ids of the commands, which follow from the event's position and the command's name, make the
+ * repetition harmless.
  *
- * A step ends after a while though events are still under way: they go on, and the next step saves what they leave. So the lease is kept
- * and scheduled commands are sent, however long a handler takes.
+ * A step ends after a while though events are still under way: they go on, and the next step saves what they leave. So
+ * the lease is kept and scheduled commands are sent, however long a handler takes.
  */
 import { ProjectionError } from '../../domain/error.ts'
 import type { AnyEventKind } from '../../domain/event.ts'
@@ -149,7 +150,8 @@ export class ReactionSteps implements Stepper {
     const { environment, tail, reaction } = this.#options
     const ring = () => this.#bell.ring()
     let isTimeOver = mostMs <= 0
-    // Its clock may say a moment less than the time for which it was set. There is only one: that it has rung is what counts.
+    // Its clock may say a moment less than the time for which it was set. There is only one: that it has rung is what
+    // counts.
     const onTime = () => {
       isTimeOver = true
       ring()
@@ -199,7 +201,10 @@ export class ReactionSteps implements Stepper {
     return this.#read !== undefined && this.#read.position > here.position ? this.#read : here
   }
 
-  /** Takes the next events on; gives nothing if another runner was faster. If the store fails, what is under way goes on all the same. */
+  /**
+   * Takes the next events on; gives nothing if another runner was faster. If the store fails, what is under way goes on
+   * all the same.
+   */
   async #readMore(): Promise<{ readonly isAtEnd: boolean } | undefined> {
     const { store, kinds } = this.#options
     const behind = this.#readUpTo
@@ -209,7 +214,8 @@ export class ReactionSteps implements Stepper {
       const read = await store.readAll(range, { ...kinds.filters, limit, behind })
       const examined = read.examined > behind.position ? { position: read.examined, checksum: read.checksum } : behind
       const page = beforeNewer({ events: kinds.among(read.events), examined, isLast: read.isLast }, this.#kindOf)
-      // Who handles events with the states or the remembered answers of another place sends other commands than the first time.
+      // Who handles events with the states or the remembered answers of another place sends other commands than the
+      // first time.
       if (!(await this.#flow.add(page.events, () => this.#bookmark.isCurrent()))) return undefined
       this.#read = page.examined
       return { isAtEnd: page.isLast }
@@ -220,7 +226,10 @@ export class ReactionSteps implements Stepper {
     }
   }
 
-  /** Saves what is done, as far as all before it is; gives how many events that were, or nothing if another runner was faster. */
+  /**
+   * Saves what is done, as far as all before it is; gives how many events that were, or nothing if another runner was
+   * faster.
+   */
   async #saveDone(): Promise<number | undefined> {
     const { count, last, rows } = this.#flow.done()
     const saved = await this.#bookmark.save(this.#doneUpTo(count, last), rows, count > 0 ? 'now' : 'soon')
@@ -274,8 +283,8 @@ export class ReactionSteps implements Stepper {
   }
 
   /**
-   * Handles what a program of before has passed over, as the policy says, and nothing behind it meanwhile: `some` if there is more than what
-   * a step may take.
+   * Handles what a program of before has passed over, as the policy says, and nothing behind it meanwhile: `some` if
+   * there is more than what a step may take.
    */
   async #handlePassedOver(signal: AbortSignal): Promise<'all' | 'some' | 'overtaken'> {
     const { environment, lead } = this.#options
@@ -323,7 +332,9 @@ export class ReactionSteps implements Stepper {
     warn({ code: 'REACTION_PASSED_OVER', message })
   }
 
-  /** Handles a parked event in some way, and saves what came of it if it is done; false if another runner was faster. */
+  /**
+   * Handles a parked event in some way, and saves what came of it if it is done; false if another runner was faster.
+   */
   async #handleParked(
     position: number,
     handle: (run: EventRun) => Promise<'done' | 'failed' | 'later' | 'overtaken'>,

@@ -1,4 +1,7 @@
-/** Scheduled commands: sent in the order in which they are due, and read from the store a few at a time, however many wait. */
+/**
+ * Scheduled commands: sent in the order in which they are due, and read from the store a few at a time, however many
+ * wait.
+ */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'

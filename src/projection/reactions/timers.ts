@@ -1,9 +1,10 @@
 /**
- * Scheduled commands of a reaction, waiting for their time. Their rows are keyed by when they are due, so the store gives the next ones in
- * pages: however many wait, only a window of those that are due first is in memory, and asking for the first one costs nothing.
+ * Scheduled commands of a reaction, waiting for their time. Their rows are keyed by when they are due, so the store
+ * gives the next ones in pages: however many wait, only a window of those that are due first is in memory, and asking
+ * for the first one costs nothing.
  *
- * The window is all that is stored up to its end. What is saved later falls into it or lies behind it, by its key; nothing is saved
- * while the window is being filled.
+ * The window is all that is stored up to its end. What is saved later falls into it or lies behind it, by its key;
+ * nothing is saved while the window is being filled.
  */
 import { firstFrom } from '../../store/sorted-keys.ts'
 import type { ProjectionStore, Row, RowPage } from '../../store/store.ts'

@@ -1,7 +1,8 @@
 /**
- * The operators of `find`, and what is refused because it was meant as one. A row may hold records, so a record that has no operator may be a
- * value to be equal to; a misspelt operator must not pass for one. The initial row tells them apart as far as it shows what a
- * field holds, the names of keys where it does not. A record that is refused can still be asked for: `{ in: [record] }`.
+ * The operators of `find`, and what is refused because it was meant as one. A row may hold records, so a record that
+ * has no operator may be a value to be equal to; a misspelt operator must not pass for one. The initial row tells them
+ * apart as far as it shows what a field holds, the names of keys where it does not. A record that is refused can still
+ * be asked for: `{ in: [record] }`.
  */
 import { DefinitionError } from '../../domain/error.ts'
 import { isPlain } from '../../domain/json.ts'

@@ -1,7 +1,7 @@
 /**
- * Questions about a projection's rows: which, in which order, how many. The store is told what fields have to be, and leaves out what it
- * can; the rest is decided here, so that every store gives the same answer. Only what is wanted is kept, and the event loop turns
- * between pieces. A row by its key is `get`.
+ * Questions about a projection's rows: which, in which order, how many. The store is told what fields have to be, and
+ * leaves out what it can; the rest is decided here, so that every store gives the same answer. Only what is wanted is
+ * kept, and the event loop turns between pieces. A row by its key is `get`.
  */
 import { decode } from '../../domain/encoding.ts'
 import { checkKeys, checkOption } from '../../domain/options.ts'
@@ -25,7 +25,9 @@ export interface Comparison<Value> {
 
 type Simple = string | number | bigint | boolean | Date
 
-/** What a field may be equal to. A record only where the field is never simple: else it could be a misspelt comparison. */
+/**
+ * What a field may be equal to. A record only where the field is never simple: else it could be a misspelt comparison.
+ */
 type Equal<Value> = [Extract<Value, Simple>] extends [never] ? Value : WithoutRecords<Value>
 type WithoutRecords<Value> = Value extends
   | Simple
@@ -38,8 +40,8 @@ type WithoutRecords<Value> = Value extends
   : never
 
 /**
- * Fields of a row with the value that they must have, or a comparison. All of them must hold. A field that may be a record or something
- * simple is compared with a record by `{ in: [record] }`.
+ * Fields of a row with the value that they must have, or a comparison. All of them must hold. A field that may be a
+ * record or something simple is compared with a record by `{ in: [record] }`.
  */
 export type Where<Row> = {
   readonly [Field in keyof Row]?: Equal<Row[Field]> | Comparison<Exclude<Row[Field], undefined>>

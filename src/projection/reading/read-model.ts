@@ -40,7 +40,8 @@ export class ReadModelReader {
   }
 
   /**
-   * @throws InputError `ID_INVALID`; ProjectionError `PROJECTION_BEHIND`, `PROJECTION_FAILED`, `PROJECTION_OUTDATED`, `PROJECTION_CHANGED`
+   * @throws InputError `ID_INVALID`; ProjectionError `PROJECTION_BEHIND`, `PROJECTION_FAILED`, `PROJECTION_OUTDATED`,
+   *   `PROJECTION_CHANGED`
    */
   async get(key: string, wait: WaitOptions): Promise<unknown> {
     checkRowKey(key)

@@ -1,7 +1,7 @@
 /**
- * Builds the rows of a projection anew beside those that serve, then makes the new ones serve in one step. Cancelled, failed or killed, it
- * leaves those that serve as they are. A lease keeps a second rebuilder away, and where that lease is lost, the record of the
- * generations lets only the last one who began switch.
+ * Builds the rows of a projection anew beside those that serve, then makes the new ones serve in one step. Cancelled,
+ * failed or killed, it leaves those that serve as they are. A lease keeps a second rebuilder away, and where that lease
+ * is lost, the record of the generations lets only the last one who began switch.
  */
 import type { Fold } from '../../domain/aggregate.ts'
 import { ConflictError, hasCode, ProjectionError } from '../../domain/error.ts'
@@ -67,8 +67,8 @@ export class Rebuilder {
   }
 
   /**
-   * Brings the rows to the revision of this program's definition, or waits until another process has; and removes what a killed
-   * rebuilder left.
+   * Brings the rows to the revision of this program's definition, or waits until another process has; and removes what
+   * a killed rebuilder left.
    *
    * @throws ProjectionError `PROJECTION_OUTDATED`, `PROJECTION_FAILED`
    */
@@ -167,8 +167,8 @@ export class Rebuilder {
         await this.#cleaning(signal, (breath) => generations.tidy(breath)).catch(ignoreBusy)
         return { position: steps.position, events }
       } catch (error) {
-        // What a domain that stops has built so far is gone on with by the next one, what another has taken over by that one, and
-        // where an event is newer by a newer program.
+        // What a domain that stops has built so far is gone on with by the next one, what another has taken over by
+        // that one, and where an event is newer by a newer program.
         if (!(mayGoOn && (signal.aborted || isBusy(error) || isNewer(error)))) await this.#giveUp(generation, signal)
         throw error
       }
@@ -176,8 +176,8 @@ export class Rebuilder {
   }
 
   /**
-   * Begins to build, or goes on with what was built by the very functions of this program. Another program of the same revision may have
-   * been at work, and corrected since: no row of what it built has ever served.
+   * Begins to build, or goes on with what was built by the very functions of this program. Another program of the same
+   * revision may have been at work, and corrected since: no row of what it built has ever served.
    */
   async #begin(mayGoOn: boolean, lease: Leadership): Promise<Build> {
     const { generations, environment } = this.#options
@@ -261,7 +261,10 @@ export class Rebuilder {
     }
   }
 
-  /** Gives up what is being built, and removes it; if that is said, only this build: another that began since is left in peace. */
+  /**
+   * Gives up what is being built, and removes it; if that is said, only this build: another that began since is left in
+   * peace.
+   */
   async #clear(breath: Breath, only?: Generation): Promise<void> {
     const { generations } = this.#options
     await generations.load()

@@ -69,7 +69,9 @@ export async function keyEvents(
   return { keyed, failed }
 }
 
-/** For an event that several rows see. Its date is looked at instead: freezing one would cost more than all the rest. */
+/**
+ * For an event that several rows see. Its date is looked at instead: freezing one would cost more than all the rest.
+ */
 function freezeEvent(event: RecordedEvent): void {
   const data = freezeParts(event.data).value
   if (data !== event.data) (event as { data: unknown }).data = data

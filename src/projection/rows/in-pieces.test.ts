@@ -1,6 +1,7 @@
 /**
- * Long work of the read side in pieces: however much there is to do, the event loop turns every few milliseconds, and who wants it ended is
- * obeyed. The time passes here where a test says so, so nothing depends on how fast the machine is.
+ * Long work of the read side in pieces: however much there is to do, the event loop turns every few milliseconds, and
+ * who wants it ended is obeyed. The time passes here where a test says so, so nothing depends on how fast the machine
+ * is.
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'

@@ -1,6 +1,6 @@
 /**
- * How a projection goes forward: a step reads the next events that it handles, folds them into their rows, and saves rows and
- * checkpoint at once.
+ * How a projection goes forward: a step reads the next events that it handles, folds them into their rows, and saves
+ * rows and checkpoint at once.
  */
 import type { Fold } from '../../domain/aggregate.ts'
 import { ProjectionError } from '../../domain/error.ts'
@@ -39,11 +39,16 @@ export interface ProjectionStepsOptions {
 /** What became of a batch. */
 interface Folded {
   readonly rows: readonly Row[]
-  /** The first event that failed: the batch ends before it, or without it and what queues behind it if those are parked. */
+  /**
+   * The first event that failed: the batch ends before it, or without it and what queues behind it if those are parked.
+   */
   readonly failed: Failed | undefined
 }
 
-/** Events handled in one step: twice as many as in the last where that was full, since rows that change often are saved less often then. */
+/**
+ * Events handled in one step: twice as many as in the last where that was full, since rows that change often are saved
+ * less often then.
+ */
 const batchSizeLeast = 1000
 const batchSizeMost = 5000
 /** Parked events tried again in one step. */
@@ -171,7 +176,10 @@ export class ProjectionSteps implements Stepper {
 
   // -- folding -------------------------------------------------------------------------------------------
 
-  /** Folds a batch, and where it fails again as often as the policy says; gives nothing if it is told to end before that. */
+  /**
+   * Folds a batch, and where it fails again as often as the policy says; gives nothing if it is told to end before
+   * that.
+   */
   async #foldPatiently(events: readonly StoredEvent[], signal: AbortSignal): Promise<Folded | undefined> {
     const { projection, environment, lead } = this.#options
     const { policy } = projection

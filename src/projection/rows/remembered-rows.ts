@@ -1,6 +1,6 @@
 /**
- * Rows of a projection as they were in its last steps, so that they need not be read again. The compare-and-set of the checkpoint that
- * they lie beside proves them to be still the truth. Over a limit all are forgotten.
+ * Rows of a projection as they were in its last steps, so that they need not be read again. The compare-and-set of the
+ * checkpoint that they lie beside proves them to be still the truth. Over a limit all are forgotten.
  */
 import type { Json } from '../../domain/json.ts'
 import type { ProjectionStore, Row } from '../../store/store.ts'

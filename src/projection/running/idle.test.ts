@@ -1,4 +1,6 @@
-/** What projections cost that have caught up and have nothing to do: a look at the end of the log, however long that is. */
+/**
+ * What projections cost that have caught up and have nothing to do: a look at the end of the log, however long that is.
+ */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { stands, until } from '../../../test/kernel/rig.ts'
@@ -31,7 +33,10 @@ interface Counts {
   checkpoints: number
 }
 
-/** A store that counts what reading the log, writing rows and taking leases cost, and gives hints only where that is said. */
+/**
+ * A store that counts what reading the log, writing rows and taking leases cost, and gives hints only where that is
+ * said.
+ */
 function counted(inner: StoreFactory, counts: Counts, hints = false): StoreFactory {
   const open: StoreFactory['open'] = async (options) => {
     const store: Store = await inner.open(options)
@@ -77,7 +82,10 @@ async function fill(factory: StoreFactory, events: number, each = 1000): Promise
 
 const none: Counts = { heads: 0, pages: 0, events: 0, writes: 0, leases: 0, checkpoints: 0 }
 
-/** Projections that stand at the end of such a log, and what they ask for from now on. Hints are lost on their way to them. */
+/**
+ * Projections that stand at the end of such a log, and what they ask for from now on. Hints are lost on their way to
+ * them.
+ */
 async function idling(events: number) {
   const counts = { ...none }
   const inner = memory()

@@ -1,6 +1,7 @@
 /**
- * Leading in a process: the run that follows the log does, and so may others for a while (a single run, a retry of what is parked). Wherever the
- * lease may have been another's meanwhile, what is known is taken over before anything is done.
+ * Leading in a process: the run that follows the log does, and so may others for a while (a single run, a retry of what
+ * is parked). Wherever the lease may have been another's meanwhile, what is known is taken over before anything is
+ * done.
  */
 import { ProjectionError } from '../../domain/error.ts'
 import { Leadership, type LeadershipOptions } from './leadership.ts'
@@ -87,7 +88,8 @@ export class Leader {
   }
 
   /**
-   * Does something that only the process may do that leads, or any where none does: again if it gives nothing, for being overtaken.
+   * Does something that only the process may do that leads, or any where none does: again if it gives nothing, for
+   * being overtaken.
    *
    * @param takeOver how it takes over, if not as always
    */

@@ -1,10 +1,11 @@
 /**
- * One runner of a projection across processes: the one that holds its lease leads, the others stand by and try again. The lease only
- * saves work; that nothing is doubled is the checkpoint's compare-and-set. A leader that is killed is followed by another
- * when its lease has run out, one that stops gives it back. How long a lease is held is measured by a clock that nobody sets.
+ * One runner of a projection across processes: the one that holds its lease leads, the others stand by and try again.
+ * The lease only saves work; that nothing is doubled is the checkpoint's compare-and-set. A leader that is killed is
+ * followed by another when its lease has run out, one that stops gives it back. How long a lease is held is measured by
+ * a clock that nobody sets.
  *
- * Who works step by step renews the lease between the steps (`keep`). Work that waits, or takes long, has it renewed by a timer (`during`):
- * so it is lost only where the process ends, or its event loop stands still.
+ * Who works step by step renews the lease between the steps (`keep`). Work that waits, or takes long, has it renewed by
+ * a timer (`during`): so it is lost only where the process ends, or its event loop stands still.
  */
 import type { Environment } from '../../runtime/environment.ts'
 import type { Lease, LeaseStore } from '../../store/store.ts'
@@ -31,7 +32,10 @@ export class Leadership {
   #othersUntil: number | undefined
   /** How much is under way that the lease is kept for. */
   #underWay = 0
-  /** There is one timer at most, however much is under way; it is left alone when that is over, and finds nothing to do then. */
+  /**
+   * There is one timer at most, however much is under way; it is left alone when that is over, and finds nothing to do
+   * then.
+   */
   #cancelTimer: (() => void) | undefined
 
   constructor(options: LeadershipOptions) {
@@ -57,7 +61,10 @@ export class Leadership {
     return this.#tenure
   }
 
-  /** Until when another has the lease, in milliseconds since 1970 by the store's clock, if it had it when the store was asked last. */
+  /**
+   * Until when another has the lease, in milliseconds since 1970 by the store's clock, if it had it when the store was
+   * asked last.
+   */
   get othersUntil(): number | undefined {
     return this.#othersUntil
   }

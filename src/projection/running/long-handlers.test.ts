@@ -1,4 +1,7 @@
-/** Handlers that take longer than a lease, and pauses that do: the process that waits keeps leading, and what was counted counts on. */
+/**
+ * Handlers that take longer than a lease, and pauses that do: the process that waits keeps leading, and what was
+ * counted counts on.
+ */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { recorder, until, watched } from '../../../test/kernel/rig.ts'

@@ -1,6 +1,7 @@
 /**
- * Readers that wait until a projection has handled a position: each with a time limit, and told at once if it never will. They are kept by
- * position, so that those who wait for later ones cost nothing; many who are told at once are told in pieces.
+ * Readers that wait until a projection has handled a position: each with a time limit, and told at once if it never
+ * will. They are kept by position, so that those who wait for later ones cost nothing; many who are told at once are
+ * told in pieces.
  */
 import { CancelledError, ProjectionError } from '../../domain/error.ts'
 import { Breath } from '../../runtime/breath.ts'

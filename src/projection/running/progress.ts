@@ -64,8 +64,8 @@ export async function* watchProgress(
 }
 
 /**
- * Work that is under way: await it for its result, or iterate its progress. Who iterates slowly misses steps in between, never the last;
- * who leaves the loop early leaves the work going on.
+ * Work that is under way: await it for its result, or iterate its progress. Who iterates slowly misses steps in
+ * between, never the last; who leaves the loop early leaves the work going on.
  */
 export class Job<Result> implements PromiseLike<Result>, AsyncIterable<Progress> {
   readonly #done: Promise<Result>

@@ -1,21 +1,20 @@
 /**
- * Runs one projection or reaction: follows the log from its checkpoint on, woken when it grows, as long as this process leads; stands
- * by otherwise. It stops before the first event that cannot be handled, and can be started again.
+ * Runs one projection or reaction: follows the log from its checkpoint on, woken when it grows, as long as this process
+ * leads; stands by otherwise. It stops before the first event that cannot be handled, and can be started again.
  */
 import { hasCode, type MnemeError } from '../../domain/error.ts'
 import { Breath } from '../../runtime/breath.ts'
 import { DueTime } from '../../runtime/due-time.ts'
-import { backOffMs, type Environment, sleep } from '../../runtime/environment.ts'
+import { backOffMs, sleep } from '../../runtime/environment.ts'
 import { Exclusive } from '../../runtime/exclusive.ts'
-import type { Warn } from '../../runtime/warning.ts'
-import type { EventStore, LeaseStore, ProjectionStore } from '../../store/store.ts'
 import type { RetryResult, Stepper, StepperContext } from '../checkpoint/stepper.ts'
 import { givenIfFinal, isFinal, isNewer, isStillLeft, LeftToNewer } from '../failures/blame.ts'
 import { calledOf, Tries } from '../failures/tries.ts'
-import type { Follower, Tail } from '../log/tail.ts'
+import type { Follower } from '../log/tail.ts'
 import type { ParkedEvent } from '../stored/parked-events.ts'
 import { Leader } from './leader.ts'
 import { PositionWaiters } from './position-waiters.ts'
+import type { RunnerOptions } from './runner-options.ts'
 import { runThrough } from './single-run.ts'
 import {
   lagOf,
@@ -25,23 +24,6 @@ import {
   type RunResult,
   type WaitOptions,
 } from './status.ts'
-
-export interface RunnerOptions {
-  /** The name under which checkpoint and lease are stored. */
-  readonly name: string
-  readonly store: EventStore & ProjectionStore & LeaseStore
-  readonly environment: Environment
-  readonly warn: Warn
-  /** Tells when the log grows. */
-  readonly tail: Tail
-  /** How often to try to lead while another process does. */
-  readonly pollIntervalMs: number
-  /** Unique for each running domain: the holder of the lease. */
-  readonly owner: string
-  readonly leaseMs: number
-  /** What is run. */
-  readonly stepper: (lead: StepperContext) => Stepper
-}
 
 const retryFirstMs = 50
 const retryMaxMs = 5_000
@@ -152,7 +134,8 @@ export class Runner {
   /**
    * Handles what is in the log now, from the stored checkpoint on; waits for another process that does so already.
    *
-   * @throws ProjectionError `PROJECTION_FAILED`; `PROJECTION_ELSEWHERE` if the other one comes no further for longer than a lease
+   * @throws ProjectionError `PROJECTION_FAILED`; `PROJECTION_ELSEWHERE` if the other one comes no further for longer
+   *   than a lease
    */
   runOnce(): Promise<RunResult> {
     return this.#single.run(async () => {
@@ -226,12 +209,14 @@ export class Runner {
   /**
    * Waits until a position is handled, if one is asked for.
    *
-   * @throws ProjectionError `PROJECTION_BEHIND`, or `PROJECTION_FAILED` if it stands before a bad event; StoreError `LOG_REPLACED`
+   * @throws ProjectionError `PROJECTION_BEHIND`, or `PROJECTION_FAILED` if it stands before a bad event; StoreError
+   *   `LOG_REPLACED`
    */
   async reached({ atLeast, timeoutMs = waitTimeoutMsDefault, signal }: WaitOptions): Promise<void> {
     signal?.throwIfAborted()
     if (atLeast === undefined) return
-    // Elsewhere it may have gone on or been reset. While rows are prepared, those that serve may be of an older revision.
+    // Elsewhere it may have gone on or been reset. While rows are prepared, those that serve may be of an older
+    // revision.
     const leads = this.#state === 'running' && this.#leader.isSafe
     const isThere = this.#steps.position >= atLeast
     const mayLook = isThere || (this.#state !== 'preparing' && this.#waiters.failure === undefined)
@@ -242,13 +227,19 @@ export class Runner {
     if (isThere || !leads) await this.#checkPlace()
   }
 
-  /** Why nothing is read of what was handled: the log that it was handled from was replaced, or another definition handled it. */
+  /**
+   * Why nothing is read of what was handled: the log that it was handled from was replaced, or another definition
+   * handled it.
+   */
   get unreadable(): MnemeError | undefined {
     const { failure } = this.#waiters
     return hasCode(failure, 'LOG_REPLACED') || hasCode(failure, 'PROJECTION_CHANGED') ? failure : undefined
   }
 
-  /** Looks how far another process is, and whose work is stored. @throws ProjectionError `PROJECTION_CHANGED`, `PROJECTION_OUTDATED` */
+  /**
+   * Looks how far another process is, and whose work is stored. @throws ProjectionError `PROJECTION_CHANGED`,
+   * `PROJECTION_OUTDATED`
+   */
   look(): Promise<void> {
     return this.#steps.look()
   }
@@ -332,7 +323,10 @@ export class Runner {
     }
   }
 
-  /** Lets time pass until it may be this process's turn, and looks how far the other one is, as often as it goes on, if anybody waits for that. */
+  /**
+   * Lets time pass until it may be this process's turn, and looks how far the other one is, as often as it goes on, if
+   * anybody waits for that.
+   */
   async #standBy(follower: Follower, restMs: number, signal: AbortSignal): Promise<void> {
     const { environment } = this.#options
     const end = environment.elapsed() + restMs
@@ -355,7 +349,10 @@ export class Runner {
     await this.#tries.storeAgain(tries, cause, waitMs, signal)
   }
 
-  /** Something is newer than this program: says so once, gives the lease back, and asks for it when a newer one has gone on. */
+  /**
+   * Something is newer than this program: says so once, gives the lease back, and asks for it when a newer one has gone
+   * on.
+   */
   async #standBack(cause: unknown, follower: Follower, signal: AbortSignal): Promise<void> {
     const { leaseMs, store, name } = this.#options
     const { position } = this.#steps

@@ -1,4 +1,7 @@
-/** One run through what is in the log now: by this process if it can have the lease, else by the one that has it, which is waited for. */
+/**
+ * One run through what is in the log now: by this process if it can have the lease, else by the one that has it, which
+ * is waited for.
+ */
 import type { Breath } from '../../runtime/breath.ts'
 import { type Environment, sleep } from '../../runtime/environment.ts'
 import type { EventStore } from '../../store/store.ts'

@@ -21,9 +21,10 @@ export interface WaitOptions {
 }
 
 /**
- * `preparing`: brings its rows, or its tables, to this program's revision. `running`: follows the log here. `standby`: another process
- * does. `paused`: nobody does until `resume`. `outdated`: stands before an event that is newer than this program, and leaves it to a newer one.
- * `failed`: stands before an event that it cannot handle. `stopped`: not started.
+ * `preparing`: brings its rows, or its tables, to this program's revision. `running`: follows the log here. `standby`:
+ * another process does. `paused`: nobody does until `resume`. `outdated`: stands before an event that is newer than
+ * this program, and leaves it to a newer one. `failed`: stands before an event that it cannot handle. `stopped`: not
+ * started.
  */
 export type ProjectionState = 'preparing' | 'running' | 'standby' | 'paused' | 'outdated' | 'failed' | 'stopped'
 
@@ -35,8 +36,8 @@ export interface ProjectionStatus {
   /** The log's last position. */
   readonly head: number
   /**
-   * How far it is behind: in positions, and the age of the oldest event not handled, in milliseconds. The whole log where that is not the
-   * one that was handled.
+   * How far it is behind: in positions, and the age of the oldest event not handled, in milliseconds. The whole log
+   * where that is not the one that was handled.
    */
   readonly lag: { readonly events: number; readonly ms: number }
   /** How many events are parked. */
@@ -56,7 +57,8 @@ interface Lag extends Pick<ProjectionStatus, 'head' | 'lag'> {
 /**
  * How far a place is behind the end of the log.
  *
- * @param isFollowed whether somebody follows the log from there, and notices if it is replaced: at its end nothing is read then
+ * @param isFollowed whether somebody follows the log from there, and notices if it is replaced: at its end nothing is
+ *   read then
  */
 export async function lagOf(store: EventStore, place: LogPlace, now: number, isFollowed: boolean): Promise<Lag> {
   const head = await store.head()

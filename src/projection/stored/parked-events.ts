@@ -1,6 +1,7 @@
 /**
- * Events that could not be handled and were put aside, and those that queue behind them because they have a key in common. They are
- * rows of the projection or reaction, so they change together with its checkpoint. Their keys begin with a mark (`row-key.ts`).
+ * Events that could not be handled and were put aside, and those that queue behind them because they have a key in
+ * common. They are rows of the projection or reaction, so they change together with its checkpoint. Their keys begin
+ * with a mark (`row-key.ts`).
  */
 import type { Json, JsonObject } from '../../domain/json.ts'
 import type { StreamId } from '../../domain/stream.ts'

@@ -1,7 +1,7 @@
 /**
- * Keys of rows as they are stored. A projection keeps something of its own beside its user's rows (`parked-events.ts`), under keys
- * that begin with a mark. A user's key that begins so is stored with the mark twice: every id is a good key, and none is
- * taken for the projection's own.
+ * Keys of rows as they are stored. A projection keeps something of its own beside its user's rows (`parked-events.ts`),
+ * under keys that begin with a mark. A user's key that begins so is stored with the mark twice: every id is a good key,
+ * and none is taken for the projection's own.
  */
 import { checkId } from '../../domain/id.ts'
 

@@ -1,6 +1,6 @@
 /**
- * Commands that a reaction has scheduled, as they are stored: rows beside the checkpoint whose keys have the order in which they are due,
- * then in which they were scheduled.
+ * Commands that a reaction has scheduled, as they are stored: rows beside the checkpoint whose keys have the order in
+ * which they are due, then in which they were scheduled.
  */
 import type { JsonObject } from '../../domain/json.ts'
 import type { PlainCommand } from '../../domain/plain-command.ts'
@@ -29,10 +29,15 @@ const digitsOfNumber = 6
 /** The last moment that a Date can be. */
 const latest = 8.64e15
 
-/** The moment at which something is due that is due at a time: the whole millisecond from which on it is not too early. */
+/**
+ * The moment at which something is due that is due at a time: the whole millisecond from which on it is not too early.
+ */
 export const momentOf = (time: number): number => Math.min(Math.max(Math.ceil(time), 0), latest)
 
-/** The row of the n-th command that an event has scheduled. Rows are in the order in which they are due, then in which they were scheduled. */
+/**
+ * The row of the n-th command that an event has scheduled. Rows are in the order in which they are due, then in which
+ * they were scheduled.
+ */
 export function timerRow(timer: Timer, position: number, n: number): Row {
   const key = `${timerPrefix}${padded(timer.dueAt, digits)} ${padded(position, digits)}:${padded(n, digitsOfNumber)}`
   return { key, value: { ...timer } }

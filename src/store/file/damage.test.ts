@@ -1,7 +1,7 @@
 /**
- * Random damage to the files of a closed store: whatever became of them, the store answers what is true, or refuses with a
- * coded error. Rows may be those of an earlier step and snapshots may be missing, since both can be had again from the log; the log itself is whole
- * or refused.
+ * Random damage to the files of a closed store: whatever became of them, the store answers what is true, or refuses
+ * with a coded error. Rows may be those of an earlier step and snapshots may be missing, since both can be had again
+ * from the log; the log itself is whole or refused.
  */
 import assert from 'node:assert/strict'
 import { mkdir, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'

@@ -1,6 +1,7 @@
 /**
- * Long work lets the event loop turn, and an abort ends it. The clock that says when is one here that goes on by a millisecond at each look,
- * so that nothing depends on the speed of the machine. It is replaced before the store is loaded.
+ * Long work lets the event loop turn, and an abort ends it. The clock that says when is one here that goes on by a
+ * millisecond at each look, so that nothing depends on the speed of the machine. It is replaced before the store is
+ * loaded.
  */
 import assert from 'node:assert/strict'
 import { rm } from 'node:fs/promises'

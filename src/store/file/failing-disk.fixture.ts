@@ -1,8 +1,8 @@
 /**
- * A disk for tests that does what the real one does, until a call that is to fail. It counts every call, of files too; the
- * call with the number given fails before it did anything, after it did everything, or half-way (a write that stops).
- * Calls can also be made to fail by their kind. Syncs count but are not passed on, and durable writes are plain ones: no test here
- * pulls the plug, and syncs take nearly all of the time.
+ * A disk for tests that does what the real one does, until a call that is to fail. It counts every call, of files too;
+ * the call with the number given fails before it did anything, after it did everything, or half-way (a write that
+ * stops). Calls can also be made to fail by their kind. Syncs count but are not passed on, and durable writes are plain
+ * ones: no test here pulls the plug, and syncs take nearly all of the time.
  */
 import { type Disk, type DiskFile, nodeDisk } from './database/disk.ts'
 

@@ -1,6 +1,7 @@
 /**
- * The store in plain files: a directory with one append-only log that a person can read. It is the fastest durable store
- * for one process, and needs nothing installed. One process at a time may have it open; for several, use another store.
+ * The store in plain files: a directory with one append-only log that a person can read. It is the fastest durable
+ * store for one process, and needs nothing installed. One process at a time may have it open; for several, use another
+ * store.
  */
 import { checkedFactory } from '../checked-store.ts'
 import type { StoreFactory } from '../store.ts'

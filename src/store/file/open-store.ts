@@ -1,6 +1,6 @@
 /**
- * Opening a file store, in the order that matters: the directory, the lock, the format, the log, and what stands beside it.
- * If one of them refuses, what was taken is given back and nothing was changed.
+ * Opening a file store, in the order that matters: the directory, the lock, the format, the log, and what stands beside
+ * it. If one of them refuses, what was taken is given back and nothing was changed.
  */
 import { DefinitionError } from '../../domain/error.ts'
 import type { OpenOptions, Store } from '../store.ts'

@@ -1,4 +1,7 @@
-/** Documents that somebody else has changed or removed: reads say so with a code and the place, and give nothing that is wrong. */
+/**
+ * Documents that somebody else has changed or removed: reads say so with a code and the place, and give nothing that is
+ * wrong.
+ */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import type { Document, MongoClient } from 'mongodb'
@@ -130,7 +133,10 @@ function eventsIn(answer: unknown): readonly unknown[] {
 const textOf = (value: unknown): string =>
   JSON.stringify(value ?? null, (_, each) => (typeof each === 'bigint' ? Number(each) : each))
 
-/** What looks for the commit by the very field that was changed does not find it: its answer is another, but nothing in it is wrong. */
+/**
+ * What looks for the commit by the very field that was changed does not find it: its answer is another, but nothing in
+ * it is wrong.
+ */
 function mayMiss(what: string, damage: Document): boolean {
   const changed = Object.keys(damage['$set'] ?? {})
   if (what === 'the commit by its id') return changed.includes('commitId') || changed.includes('id')

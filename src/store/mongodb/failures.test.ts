@@ -1,4 +1,7 @@
-/** What goes wrong with servers: each acknowledged commit is there once, nothing hangs, and the store goes on when it is over. */
+/**
+ * What goes wrong with servers: each acknowledged commit is there once, nothing hangs, and the store goes on when it is
+ * over.
+ */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'

@@ -1,4 +1,7 @@
-/** The opened store: its parts on one database, appends gathered into batches, and every failure told in the catalogue's words. */
+/**
+ * The opened store: its parts on one database, appends gathered into batches, and every failure told in the catalogue's
+ * words.
+ */
 import type { Json } from '../../domain/json.ts'
 import type { StreamId } from '../../domain/stream.ts'
 import type { Commit } from '../commit.ts'

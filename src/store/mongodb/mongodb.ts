@@ -1,7 +1,7 @@
 /**
- * The store for those who run MongoDB, or a server that speaks its protocol: one document a commit, written by compare-and-set on
- * the end of the log, so it takes no transactions and works on a single server and a replica set alike
- * (`appender.ts` says why no reader ever misses an event). Any number of processes may use it at once.
+ * The store for those who run MongoDB, or a server that speaks its protocol: one document a commit, written by
+ * compare-and-set on the end of the log, so it takes no transactions and works on a single server and a replica set
+ * alike (`appender.ts` says why no reader ever misses an event). Any number of processes may use it at once.
  *
  * A commit is acknowledged when a majority has it in its journal. Projections write their rows ahead into the
  * checkpoint's document (`write-ahead.ts`): one change is the step, and a process that is killed leaves nothing open.
@@ -15,8 +15,8 @@ import { MongodbStore } from './mongodb-store.ts'
 import { type MongodbOptions, settingsOf } from './options.ts'
 
 /**
- * A store in MongoDB, at a URL or on a client of the caller's own, which is not closed with the store. It needs the package
- * `mongodb` 7 (`npm install mongodb`), which is loaded when the store is opened.
+ * A store in MongoDB, at a URL or on a client of the caller's own, which is not closed with the store. It needs the
+ * package `mongodb` 7 (`npm install mongodb`), which is loaded when the store is opened.
  *
  *     await using bank = await Bank.start({ store: mongodb('mongodb://localhost/bank') })
  *

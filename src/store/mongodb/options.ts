@@ -1,4 +1,6 @@
-/** What a caller may choose about the MongoDB store: checked once, when the factory is made, before anything is opened. */
+/**
+ * What a caller may choose about the MongoDB store: checked once, when the factory is made, before anything is opened.
+ */
 import { DefinitionError } from '../../domain/error.ts'
 import { checkKeys } from '../../domain/options.ts'
 import type { StoreLimits } from '../store.ts'
@@ -29,7 +31,9 @@ export interface Settings {
   readonly timeoutMs: number
   readonly migrate: boolean
   readonly limits: StoreLimits
-  /** For how long an appender takes to be true what it saw of reservations, and of the log where nobody was met there. */
+  /**
+   * For how long an appender takes to be true what it saw of reservations, and of the log where nobody was met there.
+   */
   readonly lookMs: number
 }
 

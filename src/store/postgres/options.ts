@@ -1,4 +1,7 @@
-/** What a caller may choose about the PostgreSQL store: checked once, when the factory is made, before anything is opened. */
+/**
+ * What a caller may choose about the PostgreSQL store: checked once, when the factory is made, before anything is
+ * opened.
+ */
 import { DefinitionError } from '../../domain/error.ts'
 import { checkKeys } from '../../domain/options.ts'
 import type { PostgresConfig, PostgresPool } from './database/driver.ts'
@@ -8,26 +11,27 @@ export interface PostgresOptions {
   /** The schema in which the tables are, `mneme` by default. Several stores may share a database, each in its own. */
   readonly schema?: string
   /**
-   * How many connections commands and reads have at most; 10 by default. Not with a pool of your own. Steps of projections that write
-   * tables have others, half as many at most, and one listens.
+   * How many connections commands and reads have at most; 10 by default. Not with a pool of your own. Steps of
+   * projections that write tables have others, half as many at most, and one listens.
    */
   readonly poolSize?: number
   /**
-   * Whether the store has a connection on which it is told of what other processes append, by LISTEN. True by default. Without,
-   * followers see that at their next poll. Set it to false where a connection is not your own for long (PgBouncer in
-   * transaction mode); the store needs nothing else of a session.
+   * Whether the store has a connection on which it is told of what other processes append, by LISTEN. True by default.
+   * Without, followers see that at their next poll. Set it to false where a connection is not your own for long
+   * (PgBouncer in transaction mode); the store needs nothing else of a session.
    */
   readonly listen?: boolean
   /**
-   * Whether opening makes the tables where there are none, and brings old ones up to date. True by default. With false they
-   * are only checked: whoever may do so makes them beforehand, by what `migrationSql` gives.
+   * Whether opening makes the tables where there are none, and brings old ones up to date. True by default. With false
+   * they are only checked: whoever may do so makes them beforehand, by what `migrationSql` gives.
    */
   readonly migrate?: boolean
   /** How long the database may take for an answer, in milliseconds, 30,000 by default: `STORE_UNAVAILABLE` then. */
   readonly timeoutMs?: number
   /**
-   * Answers before the data is on the disk (`synchronous_commit = off`): faster for one caller at a time, and the last commits
-   * before a crash of the server may be lost, though never torn. Warns with `DURABILITY_WEAKENED`. False by default.
+   * Answers before the data is on the disk (`synchronous_commit = off`): faster for one caller at a time, and the last
+   * commits before a crash of the server may be lost, though never torn. Warns with `DURABILITY_WEAKENED`. False by
+   * default.
    */
   readonly mayLoseOnPowerFailure?: boolean
 }

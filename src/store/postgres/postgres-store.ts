@@ -1,4 +1,7 @@
-/** The PostgreSQL store: puts its parts together, counts what is under way, and turns what fails into errors of the catalogue. */
+/**
+ * The PostgreSQL store: puts its parts together, counts what is under way, and turns what fails into errors of the
+ * catalogue.
+ */
 import { StoreError } from '../../domain/error.ts'
 import type { Json } from '../../domain/json.ts'
 import type { StreamId } from '../../domain/stream.ts'
@@ -255,7 +258,9 @@ export class PostgresStore implements Store {
     }
   }
 
-  /** Tells the listeners of what they have not been told yet: a notification also comes for this process's own appends. */
+  /**
+   * Tells the listeners of what they have not been told yet: a notification also comes for this process's own appends.
+   */
   #announce(position = Number.NaN): void {
     if (position <= this.#announced) return
     if (position > this.#announced) this.#announced = position

@@ -1,4 +1,7 @@
-/** A server with a standby: what an address that leads to the wrong one of them does, and a commit that no longer waits for it. */
+/**
+ * A server with a standby: what an address that leads to the wrong one of them does, and a commit that no longer waits
+ * for it.
+ */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'

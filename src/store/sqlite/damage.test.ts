@@ -1,4 +1,7 @@
-/** Random damages to the file of a closed store: whatever is asked of it then is answered as before, or refused with a code. */
+/**
+ * Random damages to the file of a closed store: whatever is asked of it then is answered as before, or refused with a
+ * code.
+ */
 import assert from 'node:assert/strict'
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'

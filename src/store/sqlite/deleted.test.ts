@@ -1,4 +1,7 @@
-/** Files that are deleted or replaced while a store has them open: it acknowledges nothing more, and makes no others in their place. */
+/**
+ * Files that are deleted or replaced while a store has them open: it acknowledges nothing more, and makes no others in
+ * their place.
+ */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { access, copyFile, readdir, rename, rm } from 'node:fs/promises'

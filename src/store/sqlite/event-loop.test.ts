@@ -1,6 +1,7 @@
 /**
- * Long reads let the event loop turn, and an abort or the closing of the store ends them. The clock that says when is one here that goes
- * on by some milliseconds at each look, so that nothing depends on the speed of the machine. It is replaced before the store is loaded.
+ * Long reads let the event loop turn, and an abort or the closing of the store ends them. The clock that says when is
+ * one here that goes on by some milliseconds at each look, so that nothing depends on the speed of the machine. It is
+ * replaced before the store is loaded.
  */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'

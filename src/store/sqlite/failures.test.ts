@@ -1,4 +1,6 @@
-/** What goes wrong: each trouble has its code, nothing is half written, and the store goes on when the trouble is over. */
+/**
+ * What goes wrong: each trouble has its code, nothing is half written, and the store goes on when the trouble is over.
+ */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { chmod, copyFile, mkdir, open, readFile, writeFile } from 'node:fs/promises'

@@ -1,6 +1,6 @@
 /**
- * Damage to the indexes of a file that is too large to be gone through when it is opened: an entry that is lost, or leads elsewhere, makes no
- * answer wrong. SQLite itself notices a page that is no page any more, and nothing of this.
+ * Damage to the indexes of a file that is too large to be gone through when it is opened: an entry that is lost, or
+ * leads elsewhere, makes no answer wrong. SQLite itself notices a page that is no page any more, and nothing of this.
  */
 import assert from 'node:assert/strict'
 import { readFile, stat, writeFile } from 'node:fs/promises'

@@ -1,4 +1,6 @@
-/** What a caller may choose about the SQLite store: checked once, when the factory is made, before anything is opened. */
+/**
+ * What a caller may choose about the SQLite store: checked once, when the factory is made, before anything is opened.
+ */
 import { resolve } from 'node:path'
 import { DefinitionError } from '../../domain/error.ts'
 import { checkKeys } from '../../domain/options.ts'
@@ -8,28 +10,30 @@ export interface SqliteOptions {
   /**
    * Answers before the data is on the disk (`PRAGMA synchronous = NORMAL`): faster for one caller at a time, and the
    * last commits before a power failure may be lost, though never torn. A crash of the process alone loses nothing.
-   * Warns with `DURABILITY_WEAKENED`. False by default. The store always opens after a power failure, with what is whole up to some
-   * commit, and `TORN_TAIL_CUT` says what can be told of the rest. Commits of which nothing came to the disk cannot be counted; who knows one of
-   * them by its place in the log gets `LOG_REPLACED`.
+   * Warns with `DURABILITY_WEAKENED`. False by default. The store always opens after a power failure, with what is
+   * whole up to some commit, and `TORN_TAIL_CUT` says what can be told of the rest. Commits of which nothing came to
+   * the disk cannot be counted; who knows one of them by its place in the log gets `LOG_REPLACED`.
    */
   readonly mayLoseOnPowerFailure?: boolean
   /**
-   * What the names of the store's tables begin with; nothing by default. Several stores may share a file, each with its own, and with
-   * tables of yours that have the same names.
+   * What the names of the store's tables begin with; nothing by default. Several stores may share a file, each with its
+   * own, and with tables of yours that have the same names.
    */
   readonly prefix?: string
   /**
-   * Keeps the indexes of command ids, event types and tags twice. SQLite has no checksums: where a damaged disk has taken an entry out of an
-   * index, reads by types or tags pass over an event, and a repeated command is not recognised. With two of each that is `STORE_CORRUPT`, however
-   * large the file is. Writing takes about a quarter more of the processor, and more space. The second indexes stay in the file once they are
-   * made, and are used from then on. False by default: then only a file of up to 4 MB is checked for that, when it is opened.
+   * Keeps the indexes of command ids, event types and tags twice. SQLite has no checksums: where a damaged disk has
+   * taken an entry out of an index, reads by types or tags pass over an event, and a repeated command is not
+   * recognised. With two of each that is `STORE_CORRUPT`, however large the file is. Writing takes about a quarter more
+   * of the processor, and more space. The second indexes stay in the file once they are made, and are used from then
+   * on. False by default: then only a file of up to 4 MB is checked for that, when it is opened.
    */
   readonly keepIndexesTwice?: boolean
   /** How long a write waits for other processes that are writing, in milliseconds; 10,000 by default. */
   readonly lockWaitMs?: number
   /**
-   * How long a transaction (`transact`) may be open, in milliseconds; 10,000 by default. It holds up every other write to the file,
-   * so over it, it is rolled back and rejects with `TRANSACTION_TOO_LONG`. A single statement that is running cannot be cut short.
+   * How long a transaction (`transact`) may be open, in milliseconds; 10,000 by default. It holds up every other write
+   * to the file, so over it, it is rolled back and rejects with `TRANSACTION_TOO_LONG`. A single statement that is
+   * running cannot be cut short.
    */
   readonly transactionMsMax?: number
   /** The size in bytes beyond which the file does not grow: `STORE_FULL` then. Unlimited by default. */

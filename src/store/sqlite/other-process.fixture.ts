@@ -1,4 +1,7 @@
-/** What the tests run in processes of their own: one job on a SQLite store, given and answered as JSON. No part of the library. */
+/**
+ * What the tests run in processes of their own: one job on a SQLite store, given and answered as JSON. No part of the
+ * library.
+ */
 import { setImmediate } from 'node:timers/promises'
 import { MnemeError } from '../../domain/error.ts'
 import type { StreamId } from '../../domain/stream.ts'
@@ -65,7 +68,9 @@ async function watch(store: Store, until: number): Promise<number> {
   return position
 }
 
-/** Appends commits of three events from eight callers until it is killed, and prints the id of each when it is stored. */
+/**
+ * Appends commits of three events from eight callers until it is killed, and prints the id of each when it is stored.
+ */
 async function appendForEver(store: Store, name: string): Promise<number> {
   const caller = async (own: number) => {
     for (let n = 0; ; n++) {

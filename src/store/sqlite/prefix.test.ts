@@ -1,4 +1,6 @@
-/** Names of tables: a store may share a file with tables of others, with other stores too, and touches none but its own. */
+/**
+ * Names of tables: a store may share a file with tables of others, with other stores too, and touches none but its own.
+ */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { at } from '../../testing/checkpoint-at.ts'

@@ -1,4 +1,7 @@
-/** Several processes on one file: nothing lost, nothing doubled, no gap, and nobody sees a later event before an earlier one. */
+/**
+ * Several processes on one file: nothing lost, nothing doubled, no gap, and nobody sees a later event before an earlier
+ * one.
+ */
 import assert from 'node:assert/strict'
 import { createInterface } from 'node:readline'
 import { test } from 'node:test'

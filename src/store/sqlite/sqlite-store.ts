@@ -1,7 +1,7 @@
 /**
- * The opened store: writes go to the writer's thread, reads happen here on a connection that cannot write. Because SQLite shows
- * a transaction to other connections only when it is whole and on the disk, positions become visible in order in every
- * process, and what `append` answered can be read at once.
+ * The opened store: writes go to the writer's thread, reads happen here on a connection that cannot write. Because
+ * SQLite shows a transaction to other connections only when it is whole and on the disk, positions become visible in
+ * order in every process, and what `append` answered can be read at once.
  */
 import type { DatabaseSync } from 'node:sqlite'
 import { DefinitionError, StoreError } from '../../domain/error.ts'
@@ -194,7 +194,9 @@ export class SqliteStore implements Store {
     await this.#writer.call('releaseLease', { name, owner }, 0)
   }
 
-  /** The connection that reads is let go first: so the writer's, the last, empties the write-ahead log off this thread. */
+  /**
+   * The connection that reads is let go first: so the writer's, the last, empties the write-ahead log off this thread.
+   */
   close(): Promise<void> {
     this.#closing ??= (async () => {
       await this.#writer.settled()

@@ -1,4 +1,7 @@
-/** Appending: expectations, conflicts, what one commit and one batch are, and what is refused before anything is written. */
+/**
+ * Appending: expectations, conflicts, what one commit and one batch are, and what is refused before anything is
+ * written.
+ */
 import assert from 'node:assert/strict'
 import type { Commit, Expected, OfferedCommit } from '../../store/commit.ts'
 import type { StoreLimits } from '../../store/store.ts'
@@ -17,7 +20,9 @@ import {
   upTo,
 } from './kit.ts'
 
-/** On a stream of so many events, a commit that expects this is stored, or conflicts and names the stream's sequence. */
+/**
+ * On a stream of so many events, a commit that expects this is stored, or conflicts and names the stream's sequence.
+ */
 const expectation =
   (length: number, expected: Expected, outcome: 'stored' | 'conflict'): ConformanceCase =>
   async ({ store, stream }) => {

@@ -1,6 +1,6 @@
 /**
- * What is given to a store by mistake: each has a code, the same on every store, as a rejected promise, and changes nothing. What a database
- * makes of a text that it cannot hold, or of half a number, is nobody's to guess.
+ * What is given to a store by mistake: each has a code, the same on every store, as a rejected promise, and changes
+ * nothing. What a database makes of a text that it cannot hold, or of half a number, is nobody's to guess.
  */
 import assert from 'node:assert/strict'
 import type { ErrorCode } from '../../domain/error-catalogue.ts'

@@ -1,6 +1,6 @@
 /**
- * Many at once: concurrent appends serialise, exactly one of those that exclude each other wins, and whoever follows the
- * log sees every position once and in order, however the writers hurry.
+ * Many at once: concurrent appends serialise, exactly one of those that exclude each other wins, and whoever follows
+ * the log sees every position once and in order, however the writers hurry.
  */
 import assert from 'node:assert/strict'
 import { setImmediate } from 'node:timers/promises'

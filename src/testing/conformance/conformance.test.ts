@@ -1,7 +1,7 @@
 /**
- * The kit itself: a store that breaks one promise fails the cases of that promise, and stores with fewer capabilities are
- * judged by what they can do. The faults are put in front of the memory store, one method at a time; those of transactions in
- * front of the SQLite store.
+ * The kit itself: a store that breaks one promise fails the cases of that promise, and stores with fewer capabilities
+ * are judged by what they can do. The faults are put in front of the memory store, one method at a time; those of
+ * transactions in front of the SQLite store.
  */
 import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'

@@ -1,7 +1,7 @@
 /**
  * What every conformance case gets: a store shared by all cases (opening one costs seconds on some stores), names and
- * streams that no other case uses, fresh places for what needs one, and a clock that stands still until a case moves it.
- * Also the small words the cases are written in. It knows nothing of any store but the port.
+ * streams that no other case uses, fresh places for what needs one, and a clock that stands still until a case moves
+ * it. Also the small words the cases are written in. It knows nothing of any store but the port.
  */
 import assert from 'node:assert/strict'
 import { setImmediate } from 'node:timers/promises'
@@ -16,7 +16,9 @@ import type { Receipt, Store, StoredEvent, StoreFactory } from '../../store/stor
 export interface StorePlace {
   /** Opens the place; the kit closes it and opens it again to see what is left. */
   readonly factory: StoreFactory
-  /** Removes the place when its cases are over: deletes the file, drops the schema. All its stores are closed by then. */
+  /**
+   * Removes the place when its cases are over: deletes the file, drops the schema. All its stores are closed by then.
+   */
   cleanUp?(): Promise<void>
 }
 
@@ -192,7 +194,9 @@ export const rejectsWith = (promise: Promise<unknown>, code: ErrorCode): Promise
     return true
   })
 
-/** Asks again and again, with room for everything else between, until the answer is yes. The case's timeout bounds it. */
+/**
+ * Asks again and again, with room for everything else between, until the answer is yes. The case's timeout bounds it.
+ */
 export async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await isSo())) await setImmediate()
 }

@@ -4,7 +4,9 @@ import { type ConformanceGroup, type ConformanceKit, until } from './kit.ts'
 
 const durationMs = 30_000
 
-/** Lets a lease of so long run out: moves the clock, or where the store has its own, waits until another may take it. */
+/**
+ * Lets a lease of so long run out: moves the clock, or where the store has its own, waits until another may take it.
+ */
 async function runOut({ store, clock, capabilities }: ConformanceKit, lease: string, next: string): Promise<void> {
   if (capabilities.injectedClock) clock.advance(durationMs)
   else await until(async () => (await store.acquireLease(lease, next, durationMs)).owner === next)

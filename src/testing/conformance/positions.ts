@@ -1,4 +1,7 @@
-/** The global log is 1, 2, 3 ... in the order of commits, on a store of the case's own or behind where the shared one ends. */
+/**
+ * The global log is 1, 2, 3 ... in the order of commits, on a store of the case's own or behind where the shared one
+ * ends.
+ */
 import assert from 'node:assert/strict'
 import {
   bare,

@@ -142,7 +142,10 @@ async function threeCommits({ store, stream }: ConformanceKit): Promise<number> 
   return base
 }
 
-/** The pages of three commits, each as the positions of its events, how far it has examined, and whether that is the place it names. */
+/**
+ * The pages of three commits, each as the positions of its events, how far it has examined, and whether that is the
+ * place it names.
+ */
 async function pagesOf(
   kit: ConformanceKit,
   options: ReadAllOptions,

@@ -1,6 +1,6 @@
 /**
- * Rows that meet conditions. A store may know only some conditions, or none, so what is expected of it is that nothing is left
- * out that meets them.
+ * Rows that meet conditions. A store may know only some conditions, or none, so what is expected of it is that nothing
+ * is left out that meets them.
  */
 import assert from 'node:assert/strict'
 import type { Json } from '../../domain/json.ts'
@@ -27,7 +27,10 @@ async function saveValues({ store, name }: ConformanceKit, values: readonly Json
   return of
 }
 
-/** Expects that no row is left out that meets the conditions, whatever the pages; that rows come once, in order, unchanged. */
+/**
+ * Expects that no row is left out that meets the conditions, whatever the pages; that rows come once, in order,
+ * unchanged.
+ */
 async function expectAll(store: Store, of: string, where: readonly Condition[], limits = [1000]): Promise<void> {
   const { rows: whole } = await store.listRows(of, { limit: 1000 })
   const wanted = whole.filter(({ value }) => where.every((condition) => meets(value, condition)))

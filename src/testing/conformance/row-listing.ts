@@ -20,7 +20,8 @@ export async function listAll(store: Store, projection: string, query: RowQuery)
 export const keysOf = (rows: readonly Row[]): readonly string[] => rows.map(({ key }) => key)
 
 /**
- * Expects that large rows, and rows that do not meet a condition, come in pages of a bounded size; for stores that do not have them in memory.
+ * Expects that large rows, and rows that do not meet a condition, come in pages of a bounded size; for stores that do
+ * not have them in memory.
  *
  * @param charactersMax how many characters a page has at the most
  */
@@ -48,7 +49,10 @@ export async function expectBoundedPages(store: Store, charactersMax: number): P
   }
 }
 
-/** Expects that rows that meet a condition are found behind more rows than a page looks at, and that a page ends before it has found any. */
+/**
+ * Expects that rows that meet a condition are found behind more rows than a page looks at, and that a page ends before
+ * it has found any.
+ */
 export async function expectFoundFarBehind(store: Store): Promise<void> {
   const rows = Array.from({ length: 10_500 }, (_, n) => ({ key: `${100_000 + n}`, value: { n, isRare: n > 10_400 } }))
   await store.saveStep('many', { from: at(0), to: at(1), rows })

@@ -1,4 +1,6 @@
-/** Statements within a transaction: what they give, in which order they are done, and what becomes of those that fail. */
+/**
+ * Statements within a transaction: what they give, in which order they are done, and what becomes of those that fail.
+ */
 import assert from 'node:assert/strict'
 import type { SqlTransaction } from '../../store/store.ts'
 import { at } from '../checkpoint-at.ts'

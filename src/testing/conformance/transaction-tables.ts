@@ -1,6 +1,6 @@
 /**
- * What cases about transactions share: a projection with a table of its own, and statements of the kind that every database takes:
- * no parameters, no types but INTEGER and TEXT.
+ * What cases about transactions share: a projection with a table of its own, and statements of the kind that every
+ * database takes: no parameters, no types but INTEGER and TEXT.
  */
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'

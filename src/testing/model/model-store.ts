@@ -1,6 +1,7 @@
 /**
  * The event store as simply as it can be said: one array, searched from end to end. It is slow and knows nothing of
- * I/O; what it answers is what the port means. Kept apart from what the real stores share, so that a mistake there shows.
+ * I/O; what it answers is what the port means. Kept apart from what the real stores share, so that a mistake there
+ * shows.
  */
 import type { StreamId } from '../../domain/stream.ts'
 import type { Commit, Expected } from '../../store/commit.ts'

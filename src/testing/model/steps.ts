@@ -8,7 +8,9 @@ import type { StreamId } from '../../domain/stream.ts'
 import type { Range } from '../../store/range.ts'
 import type { ReadAllOptions, ReadOptions } from '../../store/store.ts'
 
-/** A commit before its exact expectation is known: `ahead` counts from where the stream will be if all before is stored. */
+/**
+ * A commit before its exact expectation is known: `ahead` counts from where the stream will be if all before is stored.
+ */
 export interface DrawnCommit {
   readonly stream: StreamId
   readonly expected: 'any' | 'none' | 'exists' | { readonly ahead: number } | { readonly sequence: number }

@@ -1,7 +1,7 @@
 /**
- * Random command sequences, on a store and on a model that is too simple to be wrong: every answer must be the same. When one
- * is not, fast-check shrinks the sequence to the shortest that still shows it. It takes one caller at a time; races are the
- * conformance kit's.
+ * Random command sequences, on a store and on a model that is too simple to be wrong: every answer must be the same.
+ * When one is not, fast-check shrinks the sequence to the shortest that still shows it. It takes one caller at a time;
+ * races are the conformance kit's.
  *
  * Tidy: imports a package because drawing and shrinking are fast-check's; whoever runs the model installs it.
  */

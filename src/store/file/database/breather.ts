@@ -1,6 +1,6 @@
 /**
- * Lets the event loop turn in the midst of long work, every few milliseconds, and asks the signal then. Work over what users may
- * make as large as they like asks `isDue` between its pieces, and rests if it is.
+ * Lets the event loop turn in the midst of long work, every few milliseconds, and asks the signal then. Work over what
+ * users may make as large as they like asks `isDue` between its pieces, and rests if it is.
  */
 import { defer, elapsedMs, turn } from '../../../runtime/timers.ts'
 
@@ -31,8 +31,8 @@ export class Breather {
 }
 
 /**
- * The same over many calls. Most of what a store is asked it has in memory, so a caller who asks again and again would never let anything
- * else happen: what was asked since the loop last turned counts, whoever asked it.
+ * The same over many calls. Most of what a store is asked it has in memory, so a caller who asks again and again would
+ * never let anything else happen: what was asked since the loop last turned counts, whoever asked it.
  */
 export class Pace {
   /** When something was asked first since the event loop last turned; undefined if nothing was. */

@@ -1,7 +1,7 @@
 /**
- * The only way from the file store to a disk: few calls, each one thing that can fail, so that a test can fail the first,
- * the second, the third. Short reads and writes are the caller's to meet, as they are on a real disk. What is created is
- * for the owner's eyes only. It knows nothing of logs and lines.
+ * The only way from the file store to a disk: few calls, each one thing that can fail, so that a test can fail the
+ * first, the second, the third. Short reads and writes are the caller's to meet, as they are on a real disk. What is
+ * created is for the owner's eyes only. It knows nothing of logs and lines.
  */
 import { constants, readSync, type Stats, statSync } from 'node:fs'
 import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat, statfs, unlink } from 'node:fs/promises'
@@ -47,7 +47,9 @@ export interface Disk {
   renameNew(from: string, to: string): Promise<boolean>
   /** Removes a folder and what is in it; does nothing if it is not there. */
   removeTree(path: string): Promise<void>
-  /** Whether the file system of a path is one that only one kernel can have mounted, and that has one place for a file. */
+  /**
+   * Whether the file system of a path is one that only one kernel can have mounted, and that has one place for a file.
+   */
   isLocal(path: string): Promise<boolean>
   /** What tells the file at a path from every other that is there; `undefined` if there is none. */
   identityOf(path: string): Promise<string | undefined>
@@ -62,7 +64,10 @@ const fileMode = 0o600
 const directoryMode = 0o700
 const flags: Readonly<Record<OpenMode, string>> = { read: 'r', write: 'r+', create: 'w+' }
 
-/** By the numbers of Linux: ext, XFS, Btrfs, F2FS, ZFS, bcachefs, JFS, ReiserFS, FAT, exFAT, NTFS, tmpfs, ramfs, overlay. */
+/**
+ * By the numbers of Linux: ext, XFS, Btrfs, F2FS, ZFS, bcachefs, JFS, ReiserFS, FAT, exFAT, NTFS, tmpfs, ramfs,
+ * overlay.
+ */
 const localFileSystems: ReadonlySet<number> = new Set([
   ...[0xef53, 0x58465342, 0x9123683e, 0xf2f52010, 0x2fc12fc1, 0xca451a4e, 0x3153464a],
   ...[0x52654973, 0x4d44, 0x2011bab0, 0x7366746e, 0x01021994, 0x858458f6, 0x794c7630],
@@ -121,14 +126,15 @@ async function syncDirectory(path: string): Promise<void> {
 }
 
 /**
- * How Linux is told to make each write durable by itself. That is what a write and an `fdatasync` do, in one trip to the
- * thread pool: a lone commit takes 0.14 ms instead of 0.26. Elsewhere the flag is missing, or (on macOS) promises less.
+ * How Linux is told to make each write durable by itself. That is what a write and an `fdatasync` do, in one trip to
+ * the thread pool: a lone commit takes 0.14 ms instead of 0.26. Elsewhere the flag is missing, or (on macOS) promises
+ * less.
  */
 const durableFlag: number | undefined = process.platform === 'linux' ? constants.O_DSYNC : undefined
 
 /**
- * Up to so many bytes are read on the spot. A commit lies nearly always in the page cache, where reading it takes some microseconds; a
- * trip to the thread pool takes ten times that, and an aggregate is many commits.
+ * Up to so many bytes are read on the spot. A commit lies nearly always in the page cache, where reading it takes some
+ * microseconds; a trip to the thread pool takes ten times that, and an aggregate is many commits.
  */
 const readAtOnceMax = 64 * 1024
 

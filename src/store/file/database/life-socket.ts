@@ -1,8 +1,9 @@
 /**
- * A socket in the file system that a process listens on for as long as it holds a lock. The kernel closes it when the process
- * ends, however it ends, and answers for it when the process is stopped or busy. It is found by its file and not by a
- * name, so it is reached from every container that has the directory. That makes it the lock of the kernel that Node offers: it has no
- * `flock`, and the locks of `node:sqlite` are lost when anything in the process opens and closes the file.
+ * A socket in the file system that a process listens on for as long as it holds a lock. The kernel closes it when the
+ * process ends, however it ends, and answers for it when the process is stopped or busy. It is found by its file and
+ * not by a name, so it is reached from every container that has the directory. That makes it the lock of the kernel
+ * that Node offers: it has no `flock`, and the locks of `node:sqlite` are lost when anything in the process opens and
+ * closes the file.
  */
 import { closeSync, openSync } from 'node:fs'
 import { connect, createServer } from 'node:net'

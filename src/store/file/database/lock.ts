@@ -1,12 +1,12 @@
 /**
- * One writer: the directory belongs to whoever made the lock of the highest number. A lock is a folder that appears at once with what
- * is in it, and never for a number that exists, so of two processes that want the same number one gets it. A number is
- * taken only when the owner of the highest one has let go or has certainly ended (also by kill -9). Letting go leaves
- * the folder, marked; it is removed by the next owner. So numbers only rise, and somebody who was slow to look finds
- * a higher number than his own and gives way.
+ * One writer: the directory belongs to whoever made the lock of the highest number. A lock is a folder that appears at
+ * once with what is in it, and never for a number that exists, so of two processes that want the same number one gets
+ * it. A number is taken only when the owner of the highest one has let go or has certainly ended (also by kill -9).
+ * Letting go leaves the folder, marked; it is removed by the next owner. So numbers only rise, and somebody who was
+ * slow to look finds a higher number than his own and gives way.
  *
- * Doubt counts as running: a person who knows better removes the folder. An owner looks for its lock before it writes, and
- * stops if the lock is gone.
+ * Doubt counts as running: a person who knows better removes the folder. An owner looks for its lock before it writes,
+ * and stops if the lock is gone.
  */
 import { StoreError } from '../../../domain/error.ts'
 import { type Disk, writeFully } from './disk.ts'
@@ -114,8 +114,8 @@ async function isHighest(disk: Disk, directory: string, own: number): Promise<bo
 }
 
 /**
- * A lock and its owner's life. That of a copy binds nobody: what it says is of the store that was copied. `undefined` for one that a
- * power failure left without its content: nobody runs who made it.
+ * A lock and its owner's life. That of a copy binds nobody: what it says is of the store that was copied. `undefined`
+ * for one that a power failure left without its content: nobody runs who made it.
  */
 async function findLock(disk: Disk, directory: string, path: string): Promise<FoundLock | undefined> {
   const text = (await disk.readText(`${path}/${ownerName}`)) ?? ''

@@ -7,7 +7,10 @@ import type { Disk, DiskFile } from './disk.ts'
 interface OpenFile {
   readonly file: Promise<DiskFile>
   users: number
-  /** `kept` is written too; `finished` was, and is closed as soon as nobody reads it: it is opened again for reading alone. */
+  /**
+   * `kept` is written too; `finished` was, and is closed as soon as nobody reads it: it is opened again for reading
+   * alone.
+   */
   state: 'read' | 'kept' | 'finished'
 }
 

@@ -1,11 +1,13 @@
 /**
- * Which process this is, and whether another one still runs. Only what is certain counts: a process has ended if the kernel says
- * so, or if the kernel that ran it is not there any more. Anything else is doubt, and whoever asks must take it for running.
+ * Which process this is, and whether another one still runs. Only what is certain counts: a process has ended if the
+ * kernel says so, or if the kernel that ran it is not there any more. Anything else is doubt, and whoever asks must
+ * take it for running.
  *
- * A process id alone tells nothing. It may have been given to another process since, so the tick in which the process started is
- * compared. It means another process in another container (PID namespace), so the namespaces are compared, and where they differ the
- * owner's socket is asked (`life-socket.ts`). Host names tell nothing: two containers may have the same, and one machine may
- * change its own. They are compared only where a system has nothing better (no `/proc`).
+ * A process id alone tells nothing. It may have been given to another process since, so the tick in which the process
+ * started is compared. It means another process in another container (PID namespace), so the namespaces are compared,
+ * and where they differ the owner's socket is asked (`life-socket.ts`). Host names tell nothing: two containers may
+ * have the same, and one machine may change its own. They are compared only where a system has nothing better (no
+ * `/proc`).
  */
 import { readFileSync, readlinkSync } from 'node:fs'
 import { hostname } from 'node:os'
@@ -80,7 +82,9 @@ function namespacesOf(): string | null {
   }
 }
 
-/** Undefined where there is no /proc; for a process that has ended and is only waited for, something that never fits. */
+/**
+ * Undefined where there is no /proc; for a process that has ended and is only waited for, something that never fits.
+ */
 function startOf(pid: number): string | undefined {
   try {
     const status = readFileSync(`/proc/${pid}/stat`, 'utf8')

@@ -1,8 +1,9 @@
 /**
- * Where each durable commit lies in the log: typed columns, one row a commit, about 64 bytes. A commit knows the one before
- * it in its stream and one far before it (a skip pointer), so any sequence of a stream is found in a logarithm of steps.
- * Commit ids are kept as two hashes; a candidate is compared with its line in the log, so a match is exact. The checksum of
- * each line is kept too: a line that is whole but is not the one that was written there does not pass for it.
+ * Where each durable commit lies in the log: typed columns, one row a commit, about 64 bytes. A commit knows the one
+ * before it in its stream and one far before it (a skip pointer), so any sequence of a stream is found in a logarithm
+ * of steps. Commit ids are kept as two hashes; a candidate is compared with its line in the log, so a match is exact.
+ * The checksum of each line is kept too: a line that is whole but is not the one that was written there does not pass
+ * for it.
  *
  * Some columns follow from others (`previous`, `far`, `depth`, `sequence`) and are worked out again when it is loaded.
  */

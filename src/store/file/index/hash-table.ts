@@ -1,9 +1,9 @@
 /**
- * Finds numbers (of streams, of commits) by a hash: open addressing with linear probing in one typed array, at most half
- * full. It holds no keys; whoever asks compares the candidates. Nothing is ever removed.
+ * Finds numbers (of streams, of commits) by a hash: open addressing with linear probing in one typed array, at most
+ * half full. It holds no keys; whoever asks compares the candidates. Nothing is ever removed.
  *
- * When it is half full a larger array is begun, and each addition moves a few numbers over, so that no addition takes long however
- * large the table is. Until all have moved, a search looks at both.
+ * When it is half full a larger array is begun, and each addition moves a few numbers over, so that no addition takes
+ * long however large the table is. Until all have moved, a search looks at both.
  */
 
 /** Moves at least twice as fast as what is added could fill the larger array. */
@@ -28,7 +28,9 @@ export class HashTable {
     this.#hashOf = hashOf
   }
 
-  /** Begins a search, which ends the one before it: `next` gives the numbers that may have been added under the hash. */
+  /**
+   * Begins a search, which ends the one before it: `next` gives the numbers that may have been added under the hash.
+   */
   seek(hash: number): void {
     this.#hash = hash
     this.#place = hash & this.#mask

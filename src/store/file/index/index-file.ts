@@ -1,7 +1,7 @@
 /**
- * The index on disk: a line of JSON, the columns as they lie in memory, and a CRC-32 over it all. It is written aside and
- * renamed, and covers only what is durable in the log. It is a convenience: if anything about it is odd, it is not used,
- * and the log is read instead. The log decides; see `recovery.ts` for what of the log is checked against it.
+ * The index on disk: a line of JSON, the columns as they lie in memory, and a CRC-32 over it all. It is written aside
+ * and renamed, and covers only what is durable in the log. It is a convenience: if anything about it is odd, it is not
+ * used, and the log is read instead. The log decides; see `recovery.ts` for what of the log is checked against it.
  */
 import { crc32 } from 'node:zlib'
 import type { Breather } from '../database/breather.ts'

@@ -1,6 +1,6 @@
 /**
- * Saves the index when the log has grown well over the saved one, and at closing. It runs beside the work. A failure harms
- * nothing: the next opening reads more of the log.
+ * Saves the index when the log has grown well over the saved one, and at closing. It runs beside the work. A failure
+ * harms nothing: the next opening reads more of the log.
  */
 
 import type { Disk } from '../database/disk.ts'

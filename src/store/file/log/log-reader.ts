@@ -128,7 +128,10 @@ export class LogReader {
     return commits.reverse()
   }
 
-  /** Adds the events between two positions that pass the filters, in reading order, up to the limit or until it is enough. */
+  /**
+   * Adds the events between two positions that pass the filters, in reading order, up to the limit or until it is
+   * enough.
+   */
   async #gather(gathered: Gathered, span: Span, paging: Paging, options: ReadAllOptions): Promise<void> {
     const { limit, backward } = paging
     const { events } = gathered
@@ -222,7 +225,10 @@ export class LogReader {
     if (gathered.length > 0) yield { commits: gathered, from, to }
   }
 
-  /** What the line of a commit says. With its checksum the line is the one that was written there, so it needs no more proof. */
+  /**
+   * What the line of a commit says. With its checksum the line is the one that was written there, so it needs no more
+   * proof.
+   */
   #record(commit: number, line: Buffer, checksum: number): CommitRecord {
     const record = parseLine(line, checksum)
     if (isRecord(record) && record.position === this.#index.position.get(commit)) return record

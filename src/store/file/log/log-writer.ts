@@ -1,7 +1,7 @@
 /**
- * Deciding which commits of a batch are stored, writing those, and only then making them known to the index: so no reader
- * sees what a power failure could take away. Batches come one at a time. What the batch itself changes is kept aside
- * until it is durable, and forgotten if it is not.
+ * Deciding which commits of a batch are stored, writing those, and only then making them known to the index: so no
+ * reader sees what a power failure could take away. Batches come one at a time. What the batch itself changes is kept
+ * aside until it is durable, and forgotten if it is not.
  */
 import { MnemeError } from '../../../domain/error.ts'
 import type { StreamId } from '../../../domain/stream.ts'

@@ -1,9 +1,10 @@
 /**
- * What stands in the log when a store is opened. Only the part behind the saved index is read (see `scan.ts`); without a usable
- * index, all of it.
+ * What stands in the log when a store is opened. Only the part behind the saved index is read (see `scan.ts`); without
+ * a usable index, all of it.
  *
- * The index covers only what was durable, and knows which log it is of. So a log that holds less than it covers, or something
- * else, is damaged: it is refused, and nothing is changed. Whoever knows that nothing else is to be had removes the index.
+ * The index covers only what was durable, and knows which log it is of. So a log that holds less than it covers, or
+ * something else, is damaged: it is refused, and nothing is changed. Whoever knows that nothing else is to be had
+ * removes the index.
  */
 import { randomInt } from 'node:crypto'
 import { Breather } from '../database/breather.ts'

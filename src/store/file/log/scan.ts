@@ -1,13 +1,15 @@
 /**
- * Reading the part of the log that is not indexed, line by line, when a store is opened. An unfinished end is cut: lines of the
- * last segment that are not whole, with nothing whole behind them. It was never acknowledged, since only one batch is
- * under way at a time. Any other damage is refused and nothing is changed: a bad line with whole ones behind it, a step in positions
- * or sequences, whatever the saved index proves durable, and a last line that is complete and does not fit its checksum. A killed process
- * and a power failure leave lines without an end, or null bytes.
+ * Reading the part of the log that is not indexed, line by line, when a store is opened. An unfinished end is cut:
+ * lines of the last segment that are not whole, with nothing whole behind them. It was never acknowledged, since only
+ * one batch is under way at a time. Any other damage is refused and nothing is changed: a bad line with whole ones
+ * behind it, a step in positions or sequences, whatever the saved index proves durable, and a last line that is
+ * complete and does not fit its checksum. A killed process and a power failure leave lines without an end, or null
+ * bytes.
  *
  * One hole is no damage: after a power failure a disk may hold later blocks of the last batch and not the earlier ones,
- * which then read as null bytes. A line that holds some, with nothing behind it but lines of its own batch, is such an end. Where
- * the log was not synced (`mayLoseOnPowerFailure`) many batches may have such holes, and all from the first on is cut.
+ * which then read as null bytes. A line that holds some, with nothing behind it but lines of its own batch, is such an
+ * end. Where the log was not synced (`mayLoseOnPowerFailure`) many batches may have such holes, and all from the first
+ * on is cut.
  */
 import type { Breather } from '../database/breather.ts'
 import type { Disk, DiskFile } from '../database/disk.ts'

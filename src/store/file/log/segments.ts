@@ -79,7 +79,8 @@ export class Segments {
   /**
    * Writes a batch behind the log and makes it durable.
    *
-   * @throws StoreError `STORE_FULL`, `STORE_READ_ONLY`, `NOT_STORED`, `STORE_HALTED`: nothing was stored. `STORE_UNAVAILABLE`
+   * @throws StoreError `STORE_FULL`, `STORE_READ_ONLY`, `NOT_STORED`, `STORE_HALTED`: nothing was stored.
+   *   `STORE_UNAVAILABLE`
    */
   async append(bytes: Uint8Array, firstPosition: number): Promise<void> {
     await this.check()

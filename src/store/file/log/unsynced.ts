@@ -1,7 +1,7 @@
 /**
- * The mark of a store that answers before its commits are on the disk: from which byte of the log on nothing is promised. It is
- * there, durably, before the first such answer, and is gone when all is synced. So the next opening knows what a power
- * failure may have done to the log, whatever its own options are.
+ * The mark of a store that answers before its commits are on the disk: from which byte of the log on nothing is
+ * promised. It is there, durably, before the first such answer, and is gone when all is synced. So the next opening
+ * knows what a power failure may have done to the log, whatever its own options are.
  */
 import { type Disk, replaceFile, writeFully } from '../database/disk.ts'
 import { corrupt } from '../database/failure.ts'

@@ -1,6 +1,6 @@
 /**
- * A map by text for any number of entries. A `Map` copies all of itself when it grows, which takes seconds for some millions, and holds no more than
- * 2^24. This one is many small ones once it is large, each of which grows by itself.
+ * A map by text for any number of entries. A `Map` copies all of itself when it grows, which takes seconds for some
+ * millions, and holds no more than 2^24. This one is many small ones once it is large, each of which grows by itself.
  */
 import { hashOf } from '../index/hash-table.ts'
 

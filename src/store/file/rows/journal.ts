@@ -1,11 +1,12 @@
 /**
  * A journal of changes to something that lives in memory: one checksummed line a change, written before the change is
- * made, so that what was answered survives a killed process. It is synced only at changes that have to last: after a power failure the
- * changes up to one behind the last of those are there and the others are not, which is enough for what can be worked out
- * again from the log. When it has grown well over what is alive in it, it is written again beside itself and renamed.
+ * made, so that what was answered survives a killed process. It is synced only at changes that have to last: after a
+ * power failure the changes up to one behind the last of those are there and the others are not, which is enough for
+ * what can be worked out again from the log. When it has grown well over what is alive in it, it is written again
+ * beside itself and renamed.
  *
- * The checksum of a line goes on from that of the line before it, and the first from the name of the journal and the id of the log: a line that is
- * missing, or is of another place or journal, is noticed.
+ * The checksum of a line goes on from that of the line before it, and the first from the name of the journal and the id
+ * of the log: a line that is missing, or is of another place or journal, is noticed.
  *
  * Changes happen one at a time. A change is lines of JSON, so a person can read what became of a row.
  */
@@ -23,7 +24,10 @@ export interface JournalContents {
   replay(change: unknown): void
   /** About how many bytes `changes` would be. */
   readonly size: number
-  /** What has to be done before a damaged journal can be gone without; `undefined` if its end is cut like an unfinished one. */
+  /**
+   * What has to be done before a damaged journal can be gone without; `undefined` if its end is cut like an unfinished
+   * one.
+   */
   readonly remedy: string | undefined
   /** The JSON of changes that make all this from nothing. */
   changes(): Iterable<string>
@@ -100,7 +104,8 @@ export class Journal {
   }
 
   /**
-   * Opens a journal, or begins one, and tells its contents what is in it. A line that is unfinished ends it: it is cut there.
+   * Opens a journal, or begins one, and tells its contents what is in it. A line that is unfinished ends it: it is cut
+   * there.
    *
    * @param onCut hears where, if so
    * @throws StoreError `STORE_CORRUPT` for a line that was finished and is damaged, unless the contents can do without

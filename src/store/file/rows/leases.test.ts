@@ -1,4 +1,6 @@
-/** The leases of a file store: whose they are when their owner is gone, and what a clock that goes back does to them. */
+/**
+ * The leases of a file store: whose they are when their owner is gone, and what a clock that goes back does to them.
+ */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'

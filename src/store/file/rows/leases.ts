@@ -1,6 +1,7 @@
 /**
- * The leases of a file store: in memory, in a journal on disk. An expired one is forgotten when the journal is written again. Each
- * names the lock under which it was taken: if the process that had the lock has ended for certain, so have its leases.
+ * The leases of a file store: in memory, in a journal on disk. An expired one is forgotten when the journal is written
+ * again. Each names the lock under which it was taken: if the process that had the lock has ended for certain, so have
+ * its leases.
  */
 import type { Lease } from '../../store.ts'
 import type { Change, JournalContents } from './journal.ts'

@@ -1,6 +1,6 @@
 /**
- * Keys in the order of JavaScript's comparison, in blocks: adding and deleting costs a search by halves and the moving of part of a
- * block, however many there are.
+ * Keys in the order of JavaScript's comparison, in blocks: adding and deleting costs a search by halves and the moving
+ * of part of a block, however many there are.
  */
 
 const blockLengthMax = 512

@@ -1,4 +1,7 @@
-/** The rows of a projection in memory: as a sorted list of them would be, however many there are and whatever changes meanwhile. */
+/**
+ * The rows of a projection in memory: as a sorted list of them would be, however many there are and whatever changes
+ * meanwhile.
+ */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'

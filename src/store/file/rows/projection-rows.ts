@@ -1,6 +1,6 @@
 /**
- * The rows of one projection in a file store: JSON by key, in memory. The keys are put in order when they are first asked for, in
- * pieces between which the event loop turns, and kept so from then on.
+ * The rows of one projection in a file store: JSON by key, in memory. The keys are put in order when they are first
+ * asked for, in pieces between which the event loop turns, and kept so from then on.
  */
 import type { Json } from '../../../domain/json.ts'
 import { isMet, rowCharactersMax, rowsLookedAtMax } from '../../row-page.ts'

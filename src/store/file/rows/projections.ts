@@ -1,7 +1,7 @@
 /**
  * The rows and checkpoints of projections in a file store: in memory as JSON, in a journal on disk. A step is one line,
- * so its rows and its checkpoint are there together or not at all. A step that may be lost is not synced by itself: after a power
- * failure a projection stands where it stood some moments before, and goes on from there.
+ * so its rows and its checkpoint are there together or not at all. A step that may be lost is not synced by itself:
+ * after a power failure a projection stands where it stood some moments before, and goes on from there.
  */
 import { type Json, type JsonObject, toJson } from '../../../domain/json.ts'
 import { checkCheckpoint, noCheckpoint } from '../../checkpoint.ts'

@@ -1,7 +1,7 @@
 /**
- * Finds a number (of a commit in its stream) by a hash: open addressing in typed arrays, with the hash beside the number, so
- * that what is not there is known without a look at any commit. A part that is full is divided in two (extendible hashing,
- * Fagin et al. 1979): no addition takes long, however many there are.
+ * Finds a number (of a commit in its stream) by a hash: open addressing in typed arrays, with the hash beside the
+ * number, so that what is not there is known without a look at any commit. A part that is full is divided in two
+ * (extendible hashing, Fagin et al. 1979): no addition takes long, however many there are.
  */
 
 /** Numbers in a part; it is divided when it has more. */
@@ -74,7 +74,9 @@ export class CommitTable {
 
 const partOf = (bits: number, slots: number): Part => ({ bits, count: 0, slots: new Int32Array(slots) })
 
-/** Where a hash is looked for first: an even number up to the mask. Not by its last bits, which a part has in common. */
+/**
+ * Where a hash is looked for first: an even number up to the mask. Not by its last bits, which a part has in common.
+ */
 const placeOf = (hash: number, mask: number): number => (Math.imul(hash, 0x9e3779b1) >>> 15) & mask
 
 function put(slots: Int32Array, hash: number, slot: number): void {

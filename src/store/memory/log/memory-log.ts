@@ -1,6 +1,6 @@
 /**
- * The memory store's log: the commits themselves, in order, with the positions and sequences at which they start. Events are
- * put together when they are read.
+ * The memory store's log: the commits themselves, in order, with the positions and sequences at which they start.
+ * Events are put together when they are read.
  */
 import type { StreamId } from '../../../domain/stream.ts'
 import type { Commit } from '../../commit.ts'

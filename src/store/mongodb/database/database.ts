@@ -1,11 +1,12 @@
 /**
- * The database as the store uses it. Every write is acknowledged by a majority and is in the journal of each (`w: 'majority'`,
- * `j: true`), every read sees only what a majority has (so nothing that a failover could undo), and what one call has seen the
- * next one sees too, on whatever server: each gets a causally consistent session that knows the time of the ones before.
+ * The database as the store uses it. Every write is acknowledged by a majority and is in the journal of each (`w:
+ * 'majority'`, `j: true`), every read sees only what a majority has (so nothing that a failover could undo), and what
+ * one call has seen the next one sees too, on whatever server: each gets a causally consistent session that knows the
+ * time of the ones before.
  *
- * Writes are sent as plain commands, one at a time, never by the driver's bulk writes or retryable writes: the driver would
- * go on with the next part of a bulk after a write concern failed, and send a write again before anybody has looked. All that
- * the URL or the user's client says of write concern, read preference and number types is overruled.
+ * Writes are sent as plain commands, one at a time, never by the driver's bulk writes or retryable writes: the driver
+ * would go on with the next part of a bulk after a write concern failed, and send a write again before anybody has
+ * looked. All that the URL or the user's client says of write concern, read preference and number types is overruled.
  */
 
 import { rest, startTimer, stopTimer } from '../../../runtime/timers.ts'
@@ -124,11 +125,12 @@ export class Database {
   }
 
   /**
-   * Documents as of now: no write that was acknowledged before is missing, even if the server has been deposed and does not know it
-   * yet. In a replica set this takes the time that a write takes.
+   * Documents as of now: no write that was acknowledged before is missing, even if the server has been deposed and does
+   * not know it yet. In a replica set this takes the time that a write takes.
    */
   findLatest<Found>(collection: CollectionName, query: Query): Promise<readonly Found[]> {
-    // Without a session of the store's: what is read so is later than all that was seen, and may not be asked for with a time.
+    // Without a session of the store's: what is read so is later than all that was seen, and may not be asked for with
+    // a time.
     return this.isReplicated
       ? this.#find<Found>(collection, query, undefined, undefined, 'linearizable')
       : this.find(collection, query)
@@ -166,7 +168,9 @@ export class Database {
     return n
   }
 
-  /** The document with an `_id`, if a majority has it. Without a hint: with one, servers leave their shortest way to it. */
+  /**
+   * The document with an `_id`, if a majority has it. Without a hint: with one, servers leave their shortest way to it.
+   */
   async get<Found>(collection: CollectionName, _id: unknown, signal?: AbortSignal): Promise<Found | undefined> {
     const query = { filter: { _id }, limit: 1 }
     const [found] = await this.#inSession((session) => this.#find<Found>(collection, query, session, signal))

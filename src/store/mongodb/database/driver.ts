@@ -1,6 +1,6 @@
 /**
- * The only place that names the driver: its types for the other files, and the loading of it when a store is opened. It is an
- * optional peer dependency, so nothing may need it before.
+ * The only place that names the driver: its types for the other files, and the loading of it when a store is opened. It
+ * is an optional peer dependency, so nothing may need it before.
  *
  * Tidy: imports a package because the driver is what this store is made for; whoever uses the store installs it.
  */
@@ -20,7 +20,8 @@ export type {
 } from 'mongodb'
 
 /**
- * A client of the store's own, not connected yet. It connects to the primary, whatever the URL says: there it reads and writes.
+ * A client of the store's own, not connected yet. It connects to the primary, whatever the URL says: there it reads and
+ * writes.
  *
  * @throws StoreError `DRIVER_MISSING` if the driver is not installed, or whatever the driver has against the URL
  */
@@ -28,7 +29,8 @@ export async function makeClient(label: string, url: string, options: MongoClien
   const driver = await import('mongodb').catch((error: unknown) => {
     throw new StoreError('DRIVER_MISSING', { store: label, driver: 'mongodb' }, error)
   })
-  // As an object, and without tags: a name would be put together with the maximal staleness of the URL, which no primary has.
+  // As an object, and without tags: a name would be put together with the maximal staleness of the URL, which no
+  // primary has.
   return new driver.MongoClient(url, {
     ...options,
     readPreference: driver.ReadPreference.primary,

@@ -1,6 +1,6 @@
 /**
- * What can go wrong on the way to the server and in it, and the error of the catalogue that a caller gets for it. The only
- * file that knows MongoDB's error codes. Nothing is ever told by the text of a message.
+ * What can go wrong on the way to the server and in it, and the error of the catalogue that a caller gets for it. The
+ * only file that knows MongoDB's error codes. Nothing is ever told by the text of a message.
  */
 import { MnemeError, StoreError } from '../../../domain/error.ts'
 

@@ -1,4 +1,6 @@
-/** Fields of documents, looked at when they are read: what is not as it was written is told as damage, with its place. */
+/**
+ * Fields of documents, looked at when they are read: what is not as it was written is told as damage, with its place.
+ */
 import { StoreError } from '../../../domain/error.ts'
 
 /** Whether a value is one that the store writes there. */

@@ -1,6 +1,6 @@
 /**
- * The indexes, made and checked when a store is opened: on them rests that a place in the log, a place in a stream and a
- * commit id are given once. An index counts by what it does, not by its name, so whoever must make them by hand may.
+ * The indexes, made and checked when a store is opened: on them rests that a place in the log, a place in a stream and
+ * a commit id are given once. An index counts by what it does, not by its name, so whoever must make them by hand may.
  */
 import { StoreError } from '../../../domain/error.ts'
 import { type CollectionName, type Database, pause } from './database.ts'
@@ -65,7 +65,9 @@ const plain: readonly CollectionName[] = ['projections', 'leases', 'reservations
 /** Of what a unique violation of the commits can be: a place in the log, a place in a stream, a commit id. */
 export type Collision = 'position' | 'sequence' | 'commit'
 
-/** Which of the commits' unique indexes the server names; undefined if it names none, 'foreign' if it is none of ours. */
+/**
+ * Which of the commits' unique indexes the server names; undefined if it names none, 'foreign' if it is none of ours.
+ */
 export function collisionOf(pattern: Readonly<Record<string, unknown>> | undefined): Collision | 'foreign' | undefined {
   if (pattern === undefined) return undefined
   if (isSameKey(pattern, byId)) return 'position'

@@ -1,7 +1,7 @@
 /**
- * Wakes those who wait for appends of other processes, by a change stream where the server has such. It is no more than a hint:
- * what was appended is read from the log. The stream is open while there is somebody to wake; when it breaks it is opened again
- * after a while, and until then those who wait poll, as they do anyway.
+ * Wakes those who wait for appends of other processes, by a change stream where the server has such. It is no more than
+ * a hint: what was appended is read from the log. The stream is open while there is somebody to wake; when it breaks it
+ * is opened again after a while, and until then those who wait poll, as they do anyway.
  */
 
 import { startTimer, stopTimer, type Timer } from '../../../runtime/timers.ts'

@@ -1,20 +1,22 @@
 /**
- * Appends batches, one at a time. A commit is one document whose `_id` follows from the last document of the log and whose
- * `from` follows from the last one of its stream:
+ * Appends batches, one at a time. A commit is one document whose `_id` follows from the last document of the log and
+ * whose `from` follows from the last one of its stream:
  *
- * - **No gap, no overlap.** A document is only ever placed behind a predecessor that a majority has: one that was read with
- *   majority concern, or written by this process and acknowledged by a majority. Documents never change, so where it ends is
- *   certain, however long ago it was seen. If the predecessor has a successor already, that one begins at the very same place,
- *   and the unique index refuses ours. So what is known here may be out of date, but never harmfully: no cache is ever
- *   invalidated, it is only brought up to date where the server refuses. The same holds for a stream by `{ aggregate, id, from }`.
- * - **A visible prefix.** A batch is one ordered insert, so its documents come to be in order, each behind its predecessor, and
- *   stop at the first that collides. What stood before it is stored; the rest is placed again.
- * - **An unknown outcome** (no answer, no majority in time) forgets all that is known. The same commits appended again are placed
- *   behind the end, and those that are stored collide by their ids. A lost insert that reaches the server late is one more writer.
+ * - **No gap, no overlap.** A document is only ever placed behind a predecessor that a majority has: one that was read
+ *   with majority concern, or written by this process and acknowledged by a majority. Documents never change, so where
+ *   it ends is certain, however long ago it was seen. If the predecessor has a successor already, that one begins at
+ *   the very same place, and the unique index refuses ours. So what is known here may be out of date, but never
+ *   harmfully: no cache is ever invalidated, it is only brought up to date where the server refuses. The same holds for
+ *   a stream by `{ aggregate, id, from }`.
+ * - **A visible prefix.** A batch is one ordered insert, so its documents come to be in order, each behind its
+ *   predecessor, and stop at the first that collides. What stood before it is stored; the rest is placed again.
+ * - **An unknown outcome** (no answer, no majority in time) forgets all that is known. The same commits appended again
+ *   are placed behind the end, and those that are stored collide by their ids. A lost insert that reaches the server
+ *   late is one more writer.
  *
- * So the usual batch is one command: streams are known from earlier appends and reads, or new. After a pause, and once in a while,
- * it is preceded by a look at what others have appended and reserved (`reserved-streams.ts`). Where several processes append
- * without cease they take turns (`pacing.ts`), and one that cannot keep up asks for one (`turn.ts`).
+ * So the usual batch is one command: streams are known from earlier appends and reads, or new. After a pause, and once
+ * in a while, it is preceded by a look at what others have appended and reserved (`reserved-streams.ts`). Where several
+ * processes append without cease they take turns (`pacing.ts`), and one that cannot keep up asks for one (`turn.ts`).
  */
 import { StoreError } from '../../../domain/error.ts'
 import type { StreamId } from '../../../domain/stream.ts'
@@ -202,7 +204,8 @@ export class Appender {
     const { entry, index } = placement
     const now = elapsedMs()
     const isBehind = (collision === undefined || collision === 'position') && (await this.#catchUp(progress))
-    // Where no index is named and the place was taken, that is reason enough: what else there is shows at a place that is free.
+    // Where no index is named and the place was taken, that is reason enough: what else there is shows at a place that
+    // is free.
     if (collision === 'position' || isBehind) {
       this.#pacing.lost(now)
       // What is there is not to be seen before a majority has it.
@@ -211,8 +214,8 @@ export class Appender {
     }
     // What was looked at before may have changed since: whoever is to be refused is looked at again.
     progress.looked.clear()
-    // Where one commit of a batch is stored already, a batch is probably repeated, and where one stream was not new, others are not
-    // either: all such are looked at together.
+    // Where one commit of a batch is stored already, a batch is probably repeated, and where one stream was not new,
+    // others are not either: all such are looked at together.
     const others = progress.entries.slice(index + 1).filter(({ key, commit }) => {
       return this.#streams.sequenceOf(key) === undefined || (collision !== 'sequence' && !commit.fresh)
     })
@@ -220,8 +223,8 @@ export class Appender {
   }
 
   /**
-   * Learns what others have appended behind the known end, every commit of it: so what was looked at before need not be looked at
-   * again.
+   * Learns what others have appended behind the known end, every commit of it: so what was looked at before need not be
+   * looked at again.
    *
    * @returns whether they have
    */
@@ -240,8 +243,8 @@ export class Appender {
   }
 
   /**
-   * Looks how far the streams of some commits are, and then whether the ids of all that is left for them are stored: in this
-   * order, so that a commit which counts for the sequence is found by its id too.
+   * Looks how far the streams of some commits are, and then whether the ids of all that is left for them are stored: in
+   * this order, so that a commit which counts for the sequence is found by its id too.
    */
   async #look(progress: Progress, entries: readonly Entry[], collided?: Entry): Promise<void> {
     const asked = new Set(entries.map(({ key }) => key))

@@ -1,6 +1,6 @@
 /**
- * Where the commits of a batch go, worked out before anything is sent: pure, from what is known of the log. What is known may
- * be out of date; that shows when the server refuses a document, and then the rest is worked out again.
+ * Where the commits of a batch go, worked out before anything is sent: pure, from what is known of the log. What is
+ * known may be out of date; that shows when the server refuses a document, and then the rest is worked out again.
  */
 import type { Commit } from '../../commit.ts'
 import { isMet } from '../../expectation.ts'

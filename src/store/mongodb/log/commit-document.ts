@@ -6,14 +6,15 @@
  *       types: ['Opened', 'Deposited'], tags: ['gift'],
  *       events: '[{"type":"Opened","data":{"owner":"Ada"}},{"type":"Deposited","data":5,"tags":["gift"]}]' }
  *
- * `_id` is the position of the first event and `from` its sequence, so the commit takes `[_id, _id + count)` of the log. It is the
- * `number`-th commit of the log, behind one whose checksum is `previous`: so each checksum is one of all that came before. Events are
- * JSON text: BSON has no lone surrogates and nests 100 deep, and what a server makes of keys such as `$set`, `a.b` or the
- * empty one is not the same everywhere. `types` and `tags` repeat those of all events for the indexes.
+ * `_id` is the position of the first event and `from` its sequence, so the commit takes `[_id, _id + count)` of the
+ * log. It is the `number`-th commit of the log, behind one whose checksum is `previous`: so each checksum is one of all
+ * that came before. Events are JSON text: BSON has no lone surrogates and nests 100 deep, and what a server makes of
+ * keys such as `$set`, `a.b` or the empty one is not the same everywhere. `types` and `tags` repeat those of all events
+ * for the indexes.
  *
- * `sum` is a CRC-32 of the events, the types and the tags, and `checksum` one of everything else and of `sum`: so a document is
- * checked whenever it is read, also where its events are left out. It finds accidents; it is no defence against somebody who
- * changes documents on purpose.
+ * `sum` is a CRC-32 of the events, the types and the tags, and `checksum` one of everything else and of `sum`: so a
+ * document is checked whenever it is read, also where its events are left out. It finds accidents; it is no defence
+ * against somebody who changes documents on purpose.
  */
 
 import { crc32 } from 'node:zlib'
@@ -27,7 +28,10 @@ import { fromText } from '../database/json-text.ts'
 /** What a document may have in bytes. MongoDB's own limit is 16 MiB, which also has to hold the command around it. */
 export const documentBytesMax = 16_000_000
 
-/** All of a commit but its events. Whole numbers are written as `bigint`, which BSON keeps as int64, and read as numbers. */
+/**
+ * All of a commit but its events. Whole numbers are written as `bigint`, which BSON keeps as int64, and read as
+ * numbers.
+ */
 export interface CommitHeader<Whole = number> {
   readonly _id: Whole
   readonly aggregate: string
@@ -195,8 +199,8 @@ export function bytesOf({ commit, content }: WrittenCommit): number {
 }
 
 /**
- * What a character of a commit's estimate is at most in bytes. The worst are events that are nothing but a type of 1 KB, which
- * the estimate counts as 72 characters and a document holds twice. Commits estimated below need no measuring.
+ * What a character of a commit's estimate is at most in bytes. The worst are events that are nothing but a type of 1
+ * KB, which the estimate counts as 72 characters and a document holds twice. Commits estimated below need no measuring.
  */
 const bytesPerCharacterMax = 40
 

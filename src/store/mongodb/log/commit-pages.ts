@@ -1,7 +1,7 @@
 /**
- * Reads commits of a range, a portion at a time. Every statement is bounded by what it examines and by size, and so is all that one
- * page of the log takes together: one that would take more ends before its limit. Each commit is checked, and where all of a
- * range is read, that they follow one another.
+ * Reads commits of a range, a portion at a time. Every statement is bounded by what it examines and by size, and so is
+ * all that one page of the log takes together: one that would take more ends before its limit. Each commit is checked,
+ * and where all of a range is read, that they follow one another.
  */
 
 import { hasCode, StoreError } from '../../../domain/error.ts'
@@ -27,7 +27,9 @@ const portionMax = 1000
 const pageSizeMax = 8_000_000
 /** After so many statements a page of the log ends. */
 const pageStatementsMax = 20
-/** How many positions one statement examines where the index does not tell exactly what is wanted: first, and at most. */
+/**
+ * How many positions one statement examines where the index does not tell exactly what is wanted: first, and at most.
+ */
 const windowMin = 5_000
 const windowMax = 50_000
 
@@ -67,8 +69,8 @@ export class CommitPages {
   }
 
   /**
-   * The commits of a range: at least as many as the limit asks for, those that begin in it, and the one that reaches into it from
-   * before. Of a stream all that are asked for, however large they are.
+   * The commits of a range: at least as many as the limit asks for, those that begin in it, and the one that reaches
+   * into it from before. Of a stream all that are asked for, however large they are.
    *
    * @throws StoreError `STORE_CORRUPT`
    */
@@ -170,7 +172,10 @@ export class CommitPages {
     return { commits, cutAt: backward ? last[place] : last[place] + last.count - 1 }
   }
 
-  /** Where the first commit begins that begins at a position or behind it: what lies before may reach into what comes next. */
+  /**
+   * Where the first commit begins that begins at a position or behind it: what lies before may reach into what comes
+   * next.
+   */
   async #firstFrom(position: number, { to, signal }: Reading): Promise<number> {
     const filter = { _id: { $gte: BigInt(position) } }
     const query: Query = { filter, sort: { _id: 1 }, limit: 1, projection: headerFields, hint: byId }

@@ -49,7 +49,9 @@ export function courseOfLog(options: ReadAllOptions): Course {
   return { place: '_id', base: {}, filter, hint: narrowed || byId, whole: byId, isDense: asked === 0, isExact, passes }
 }
 
-/** What a field is to be among several values; undefined if it may be anything, or if they are too many for an index. */
+/**
+ * What a field is to be among several values; undefined if it may be anything, or if they are too many for an index.
+ */
 function fewOf(values: readonly string[] | undefined): string | { readonly $in: readonly string[] } | undefined {
   if (values === undefined || values.length > alternativesMax) return undefined
   return values.length === 1 ? values[0] : { $in: values }

@@ -1,12 +1,13 @@
 /**
  * Reads the log and streams: commits whole, events by the piece. Pages are bounded, and no cursor stays open.
  *
- * A page of the log itself, forward, is one question: no commit is there before the one that it stands behind, so what a walk in
- * their order comes upon is all that there is up to where it ends. Each commit names the checksum of the one before it, so the
- * first one also tells whether the reader goes on in the log that it knows. Any other read asks where the log ends first and looks no
- * further, so a filter that goes by several parts of an index at different moments cannot pass over what was appended meanwhile; what
- * it asks next sees at least as much, on whatever server (see `database.ts`). What an index leaves out is counted, where that is
- * not too much: a read does not pass over commits that are missing.
+ * A page of the log itself, forward, is one question: no commit is there before the one that it stands behind, so what
+ * a walk in their order comes upon is all that there is up to where it ends. Each commit names the checksum of the one
+ * before it, so the first one also tells whether the reader goes on in the log that it knows. Any other read asks where
+ * the log ends first and looks no further, so a filter that goes by several parts of an index at different moments
+ * cannot pass over what was appended meanwhile; what it asks next sees at least as much, on whatever server (see
+ * `database.ts`). What an index leaves out is counted, where that is not too much: a read does not pass over commits
+ * that are missing.
  */
 import { StoreError } from '../../../domain/error.ts'
 import type { StreamId } from '../../../domain/stream.ts'

@@ -1,10 +1,10 @@
 /**
- * The end of the log, and where commits are known to begin and end. A commit never changes, so what was once known of it holds for
- * ever: a read that goes on where another ended needs not ask whether a commit reaches into its range.
+ * The end of the log, and where commits are known to begin and end. A commit never changes, so what was once known of
+ * it holds for ever: a read that goes on where another ended needs not ask whether a commit reaches into its range.
  *
- * The log is *followed* by what appends to it and by what has to know where streams end: every commit behind the last one that was
- * followed is looked at, so one question tells of all streams whether they have moved. Each question begins at a commit that
- * is known, which shows whether the log is still the same.
+ * The log is *followed* by what appends to it and by what has to know where streams end: every commit behind the last
+ * one that was followed is looked at, so one question tells of all streams whether they have moved. Each question
+ * begins at a commit that is known, which shows whether the log is still the same.
  */
 import { StoreError } from '../../../domain/error.ts'
 import { elapsedMs } from '../../../runtime/timers.ts'
@@ -88,7 +88,10 @@ export class LogEnd {
     return head === undefined || commit === undefined ? 1 : head / commit.number
   }
 
-  /** Up to where the log was followed a moment ago, or now. So a log that was replaced by an older one is not written on for long. */
+  /**
+   * Up to where the log was followed a moment ago, or now. So a log that was replaced by an older one is not written on
+   * for long.
+   */
   async recentlyFollowed(withinMs: number): Promise<End> {
     const isRecent = elapsedMs() - this.#followedAt <= withinMs
     if (this.#followed === undefined || !isRecent) await this.follow({ latest: false })
@@ -98,8 +101,8 @@ export class LogEnd {
   /**
    * Looks at what was appended behind the end that is known.
    *
-   * @param latest whether every commit counts that was acknowledged before, also where this server has been deposed without
-   *   knowing it yet
+   * @param latest whether every commit counts that was acknowledged before, also where this server has been deposed
+   *   without knowing it yet
    * @throws StoreError `STORE_CORRUPT` if a commit is missing
    */
   async follow({ latest }: { readonly latest: boolean }): Promise<Followed> {
@@ -155,7 +158,9 @@ export class LogEnd {
     this.#begins.set(next - 1, next - 1 > _id ? _id : 0)
   }
 
-  /** Where the commit begins that reaches into the log from a position on; 0 if none does, undefined if it is not known. */
+  /**
+   * Where the commit begins that reaches into the log from a position on; 0 if none does, undefined if it is not known.
+   */
   reachingInto(position: number): number | undefined {
     return position <= 1 ? 0 : this.#begins.get(position)
   }

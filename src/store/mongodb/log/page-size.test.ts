@@ -1,6 +1,6 @@
 /**
- * How much a page of the log takes at most: in bytes, and in what a statement examines. The first needs a server that bounds its answers, as
- * MongoDB does; FerretDB does not.
+ * How much a page of the log takes at most: in bytes, and in what a statement examines. The first needs a server that
+ * bounds its answers, as MongoDB does; FerretDB does not.
  */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'

@@ -1,10 +1,11 @@
 /**
- * Streams that are reserved for a writer: a document each, by the server's clock. There are few at a time, and mostly none.
+ * Streams that are reserved for a writer: a document each, by the server's clock. There are few at a time, and mostly
+ * none.
  *
- * Who appends looks at them before the insert, and takes what it saw to be true for `lookMs`; who reserves waits for as long before
- * it says so. So an append that begins after a reservation was given has seen it, and a busy writer asks a few times in a
- * second. Between the look and the insert a stream may still be reserved: reservations only say whose turn it is, and what is stored
- * depends on what each commit expects.
+ * Who appends looks at them before the insert, and takes what it saw to be true for `lookMs`; who reserves waits for as
+ * long before it says so. So an append that begins after a reservation was given has seen it, and a busy writer asks a
+ * few times in a second. Between the look and the insert a stream may still be reserved: reservations only say whose
+ * turn it is, and what is stored depends on what each commit expects.
  */
 
 import type { StreamId } from '../../../domain/stream.ts'

@@ -1,7 +1,8 @@
 /**
- * Where streams end. The streams that this process works with are known from reading them and appending to them, so one question
- * of the log, what lies behind the commits that are known (`log-end.ts`), tells of any number of them whether that is still so. Only
- * strange streams are looked up, each by itself, after those that have no event were sorted out by hundreds.
+ * Where streams end. The streams that this process works with are known from reading them and appending to them, so one
+ * question of the log, what lies behind the commits that are known (`log-end.ts`), tells of any number of them whether
+ * that is still so. Only strange streams are looked up, each by itself, after those that have no event were sorted out
+ * by hundreds.
  */
 import type { StreamId } from '../../../domain/stream.ts'
 import type { StreamEnd } from '../../store.ts'

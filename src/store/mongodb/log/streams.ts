@@ -2,9 +2,10 @@
  * How far streams are, as far as it was seen: when they were read, appended to, or looked for. Two kinds of knowledge:
  *
  * - **How far at least.** It need not be up to date (see `appender.ts`), so it is never taken back.
- * - **Where a stream ends**, as of the commits that the log was followed to (`log-end.ts`). Everything that follows the log tells
- *   all that it comes upon, of strange streams too; so what was looked up while the log was followed on is not taken to be the
- *   end if a later commit was met meanwhile. Where some of the log was jumped over, all such knowledge is over at once.
+ * - **Where a stream ends**, as of the commits that the log was followed to (`log-end.ts`). Everything that follows the
+ *   log tells all that it comes upon, of strange streams too; so what was looked up while the log was followed on is
+ *   not taken to be the end if a later commit was met meanwhile. Where some of the log was jumped over, all such
+ *   knowledge is over at once.
  *
  * Emptied when it is full.
  */
@@ -31,7 +32,9 @@ export class Streams {
     return this.#era
   }
 
-  /** The last sequence that was seen of a stream, 0 for one that was looked for in vain; undefined for a strange one. */
+  /**
+   * The last sequence that was seen of a stream, 0 for one that was looked for in vain; undefined for a strange one.
+   */
   sequenceOf(key: string): number | undefined {
     return this.#known.get(key)?.sequence
   }

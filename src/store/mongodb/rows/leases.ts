@@ -1,8 +1,9 @@
 /**
- * Leases by the server's clock, which `hello` tells on every server. It is asked for before the lease is: however long the
- * way to the server takes, a lease is then taken a little late and kept a little short, never the other way round. Taking it
- * is one update: of a lease that is the owner's or over, else an insert that collides with the one that is another's. A lease that was
- * taken in the future is of a clock that was ahead (another server's, before a failover), and nobody waits for that.
+ * Leases by the server's clock, which `hello` tells on every server. It is asked for before the lease is: however long
+ * the way to the server takes, a lease is then taken a little late and kept a little short, never the other way round.
+ * Taking it is one update: of a lease that is the owner's or over, else an insert that collides with the one that is
+ * another's. A lease that was taken in the future is of a clock that was ahead (another server's, before a failover),
+ * and nobody waits for that.
  */
 import { StoreError } from '../../../domain/error.ts'
 import type { Lease } from '../../store.ts'

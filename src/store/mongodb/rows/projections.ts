@@ -1,10 +1,12 @@
 /**
- * Checkpoints and rows. A projection has one document, `{ _id: name, checkpoint, term, note, step }`, and each of its rows another. `step` counts
- * the steps; `floor` is the step that reset the projection: rows that were written up to it are gone, whether or not they have
- * been removed yet, so that a reset is the change of one document however many rows there are.
+ * Checkpoints and rows. A projection has one document, `{ _id: name, checkpoint, term, note, step }`, and each of its
+ * rows another. `step` counts the steps; `floor` is the step that reset the projection: rows that were written up to it
+ * are gone, whether or not they have been removed yet, so that a reset is the change of one document however many rows
+ * there are.
  *
- * Rows and checkpoint change together by being written ahead (`write-ahead.ts`), on a replica set too: a transaction would stay open
- * on the server for a minute when its process is killed, and nobody could take the projection over until then.
+ * Rows and checkpoint change together by being written ahead (`write-ahead.ts`), on a replica set too: a transaction
+ * would stay open on the server for a minute when its process is killed, and nobody could take the projection over
+ * until then.
  */
 import { StoreError } from '../../../domain/error.ts'
 import type { Json } from '../../../domain/json.ts'

@@ -1,6 +1,6 @@
 /**
- * Rows as documents: `{ projection, key, at, value }`, the value as JSON text. `at` is the number of the step that wrote the row. A
- * deleted row stays for a while as one without a value (see `write-ahead.ts`).
+ * Rows as documents: `{ projection, key, at, value }`, the value as JSON text. `at` is the number of the step that
+ * wrote the row. A deleted row stays for a while as one without a value (see `write-ahead.ts`).
  */
 import type { Json } from '../../../domain/json.ts'
 import { isMet, rowCharactersMax, rowsLookedAtMax } from '../../row-page.ts'
@@ -86,8 +86,8 @@ export class RowDocuments {
   }
 
   /**
-   * A page of the rows that were written behind a step, which is the one that reset the projection. Conditions are checked here, on
-   * as many rows at once as a query may bring.
+   * A page of the rows that were written behind a step, which is the one that reset the projection. Conditions are
+   * checked here, on as many rows at once as a query may bring.
    */
   async list(
     projection: string,
@@ -145,7 +145,9 @@ export class RowDocuments {
   }
 }
 
-/** The condition on keys behind one, and with a beginning. Texts are compared by their bytes, so those are neighbours. */
+/**
+ * The condition on keys behind one, and with a beginning. Texts are compared by their bytes, so those are neighbours.
+ */
 function keysFrom(after: string | undefined, prefix: string): Document {
   const end = successorOf(prefix)
   const bounds = {

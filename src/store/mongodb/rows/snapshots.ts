@@ -1,4 +1,7 @@
-/** Snapshots: a document each, with the state as text. Each has its own place, so an older one never takes a newer one's. */
+/**
+ * Snapshots: a document each, with the state as text. Each has its own place, so an older one never takes a newer
+ * one's.
+ */
 import type { StreamId } from '../../../domain/stream.ts'
 import type { Snapshot } from '../../store.ts'
 import type { Database } from '../database/database.ts'

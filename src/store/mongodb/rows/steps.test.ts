@@ -1,6 +1,6 @@
 /**
- * Steps of projections, interrupted at every command: before it reaches the server, and after it was carried out but the answer
- * was lost. Rows and checkpoint are always those of one step, and the step can be repeated.
+ * Steps of projections, interrupted at every command: before it reaches the server, and after it was carried out but
+ * the answer was lost. Rows and checkpoint are always those of one step, and the step can be repeated.
  */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'

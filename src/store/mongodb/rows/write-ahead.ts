@@ -1,12 +1,13 @@
 /**
- * Saves a step without transactions: its rows are written ahead into the projection's own document, together with the checkpoint
- * and by compare-and-set. That one change is the step. Then the rows are put in their places, and what was written ahead is
- * dropped. Whoever comes upon rows that are still pending, after a crash or beside a runner that is about it, puts them in
- * their places before anything else; doing it twice changes nothing.
+ * Saves a step without transactions: its rows are written ahead into the projection's own document, together with the
+ * checkpoint and by compare-and-set. That one change is the step. Then the rows are put in their places, and what was
+ * written ahead is dropped. Whoever comes upon rows that are still pending, after a crash or beside a runner that is
+ * about it, puts them in their places before anything else; doing it twice changes nothing.
  *
- * A command may reach the server late, from a process that is long gone. So a row is only written over an older one, by the
- * number of its step, and a deleted row stays as a document without a value for an hour: else a late write could bring it back.
- * Rows that are too many for one document are written in parts, which count from the moment the document names them.
+ * A command may reach the server late, from a process that is long gone. So a row is only written over an older one, by
+ * the number of its step, and a deleted row stays as a document without a value for an hour: else a late write could
+ * bring it back. Rows that are too many for one document are written in parts, which count from the moment the document
+ * names them.
  */
 import { randomUUID } from 'node:crypto'
 import { StoreError } from '../../../domain/error.ts'
@@ -47,7 +48,10 @@ export class StepAhead {
     this.#now = now
   }
 
-  /** Moves the checkpoint from where a step begins, with the rows. @returns false, and nothing is changed, if it is elsewhere */
+  /**
+   * Moves the checkpoint from where a step begins, with the rows. @returns false, and nothing is changed, if it is
+   * elsewhere
+   */
   async save(
     projection: string,
     { from, to, rows }: { from: CheckpointPlace; to: Checkpoint; rows: readonly RowText[] },

@@ -1,14 +1,16 @@
 /**
  * The function that appends a batch: one call, one transaction, one round trip, one sync.
  *
- * 1. Kinds that are new get their numbers, then streams that are new theirs, each in the order of their names; then the streams are
- *    locked in the order of their numbers. Who waits for a name holds nothing but names before it, and who waits for a lock
- *    nothing but names and lower locks: no two batches wait for each other in a circle.
- * 2. What is read after that is what the locks protect: at `read committed` each statement sees what was committed before it.
+ * 1. Kinds that are new get their numbers, then streams that are new theirs, each in the order of their names; then the
+ *   streams are locked in the order of their numbers. Who waits for a name holds nothing but names before it, and who
+ *   waits for a lock nothing but names and lower locks: no two batches wait for each other in a circle.
+ * 2. What is read after that is what the locks protect: at `read committed` each statement sees what was committed
+ *   before it.
  * 3. The batch is judged. Usually every commit is met and none is a repetition; one look says so, for all at once. Else
  *    each commit is judged in order, by the rule of `expected.ts`, and the ones that are not met are left out.
- * 4. The head is locked, last of all, and only now are positions given. It stays locked until the transaction has ended, so
- *    the next to get positions comes after these have become visible: no reader ever sees one before all below it.
+ * 4. The head is locked, last of all, and only now are positions given. It stays locked until the transaction has
+ *   ended, so the next to get positions comes after these have become visible: no reader ever sees one before all below
+ *   it.
  * 5. The events are inserted as a set, and a notification goes out with the commit.
  *
  * Nearly always nothing is reserved, which one look at an empty table tells.
@@ -50,8 +52,9 @@ export const writingSetting = 'mneme.writing'
 export const writingIn = (value: 'on' | 'off'): string => `PERFORM set_config('${writingSetting}', '${value}', true);`
 
 /**
- * The start of every function that writes: durable whatever the defaults of the database are (a stricter setting stays),
- * heard of if the wait for a standby is cut short, and never waiting for a lock without end. `durable` and `lock_wait` are parameters of each.
+ * The start of every function that writes: durable whatever the defaults of the database are (a stricter setting
+ * stays), heard of if the wait for a standby is cut short, and never waiting for a lock without end. `durable` and
+ * `lock_wait` are parameters of each.
  */
 export const beginWriting: string = `
   IF current_setting('transaction_isolation') <> 'read committed' THEN
@@ -77,7 +80,9 @@ export const isReservedIn: string = `r.expires_at > present AND r.expires_at <= 
 /** Of the two that wait for a lock, the server gives up first: then it is certain that nothing was written. */
 export const lockWaitOf = (timeoutMs: number): string => `${Math.ceil(timeoutMs * 0.9)}ms`
 
-/** What the function takes, in order. Commits, streams, kinds and writers are told by their places in the lists, from 1. */
+/**
+ * What the function takes, in order. Commits, streams, kinds and writers are told by their places in the lists, from 1.
+ */
 const batchParameters = {
   durable: 'boolean',
   lock_wait: 'text',
@@ -255,8 +260,8 @@ END $mneme$;
 `
 
 /**
- * The same at the isolation that it stands on, where transactions do not begin so. A call still is one message and one transaction: no
- * client that stops between two messages keeps the head to itself.
+ * The same at the isolation that it stands on, where transactions do not begin so. A call still is one message and one
+ * transaction: no client that stops between two messages keeps the head to itself.
  *
  * @param schema quoted
  */
@@ -273,9 +278,9 @@ END $mneme$;
 `
 
 /**
- * Judges the commits of a batch one by one: what the streams' locks protect decides, not what the batch has hoped. Of a commit
- * that is not to be stored, `offsets` and `before` are null. A chain is the commits of one caller on one stream: once one of
- * them is not stored, those that expect an exact sequence are not either.
+ * Judges the commits of a batch one by one: what the streams' locks protect decides, not what the batch has hoped. Of a
+ * commit that is not to be stored, `offsets` and `before` are null. A chain is the commits of one caller on one stream:
+ * once one of them is not stored, those that expect an exact sequence are not either.
  *
  * @param schema quoted
  */

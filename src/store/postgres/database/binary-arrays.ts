@@ -1,6 +1,6 @@
 /**
- * Arrays as PostgreSQL takes them in binary form: nothing in a text has to be escaped here or parsed there, which for JSON, full
- * of quotes, is most of the cost of sending it.
+ * Arrays as PostgreSQL takes them in binary form: nothing in a text has to be escaped here or parsed there, which for
+ * JSON, full of quotes, is most of the cost of sending it.
  */
 
 const oids = { integer: 23, bigint: 20, boolean: 16, text: 25 } as const

@@ -1,4 +1,7 @@
-/** Bounds: what a statement looks at, how much a page has, and what becomes of statements that nobody waits for any more. */
+/**
+ * Bounds: what a statement looks at, how much a page has, and what becomes of statements that nobody waits for any
+ * more.
+ */
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { type TestContext, test } from 'node:test'

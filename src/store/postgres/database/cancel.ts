@@ -1,7 +1,8 @@
 /**
- * Asks the server to cancel what it does on a connection that nobody listens to any more: else it would go on for as long as the
- * statement takes, or waits. The request is a message of 16 bytes on a connection of its own, which the server, or a pooler
- * before it, takes from anybody who knows the number and the key of the other one. It is a wish: nobody waits for it, and it may fail.
+ * Asks the server to cancel what it does on a connection that nobody listens to any more: else it would go on for as
+ * long as the statement takes, or waits. The request is a message of 16 bytes on a connection of its own, which the
+ * server, or a pooler before it, takes from anybody who knows the number and the key of the other one. It is a wish:
+ * nobody waits for it, and it may fail.
  */
 import { connect } from 'node:net'
 import { startTimer, stopTimer } from '../../../runtime/timers.ts'

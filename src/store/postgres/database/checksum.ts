@@ -1,10 +1,10 @@
 /**
- * The checksums of events and of what is noted of their commits: 32 bits over all that is stored of each, so that a damaged row is found
- * when it is read, and an event is told from another at its place.
+ * The checksums of events and of what is noted of their commits: 32 bits over all that is stored of each, so that a
+ * damaged row is found when it is read, and an event is told from another at its place.
  *
- * They are made in two steps. The hash is over all that is known before the append, and is made here, over the exact texts that are
- * stored. Where the event comes to stand is known to the function in the database only: it mixes sequence and position in by
- * arithmetic that is the same here and there (`placed`, `placedIn`).
+ * They are made in two steps. The hash is over all that is known before the append, and is made here, over the exact
+ * texts that are stored. Where the event comes to stand is known to the function in the database only: it mixes
+ * sequence and position in by arithmetic that is the same here and there (`placed`, `placedIn`).
  */
 import type { StreamId } from '../../../domain/stream.ts'
 import type { CommandMark } from '../../commit.ts'

@@ -1,14 +1,15 @@
 /**
  * The connections of a store, by what they are for.
  *
- * - Commands and reads share a pool: the caller's, or one of the store's own. Of its connections some are kept from those who read for
- *   projections and followers, so that a command finds one however many of these there are.
- * - Steps of projections that write tables of their own hold a connection for as long as their handler takes. They have a pool of
- *   their own, made when the first of them comes; and since a handler may leave anything behind in its session (settings, temporary
- *   tables, locks), all of that is discarded before the next one gets it.
+ * - Commands and reads share a pool: the caller's, or one of the store's own. Of its connections some are kept from
+ *   those who read for projections and followers, so that a command finds one however many of these there are.
+ * - Steps of projections that write tables of their own hold a connection for as long as their handler takes. They have
+ *   a pool of their own, made when the first of them comes; and since a handler may leave anything behind in its
+ *   session (settings, temporary tables, locks), all of that is discarded before the next one gets it.
  * - One connection listens, whatever the number of stores on it.
  *
- * Stores on one `Pool` of the caller's share all of that. The connections beside it are made from the pool's own options.
+ * Stores on one `Pool` of the caller's share all of that. The connections beside it are made from the pool's own
+ * options.
  */
 
 import type { Settings } from '../options.ts'
@@ -19,7 +20,10 @@ import { Turns } from './turns.ts'
 
 /** As `pg` has it where a pool does not say. */
 const poolSizeOfDriver = 10
-/** After so long a connection on which nothing is said is tried: else one to a host that is gone would be taken for good for hours. */
+/**
+ * After so long a connection on which nothing is said is tried: else one to a host that is gone would be taken for good
+ * for hours.
+ */
 const keepAliveInitialDelayMillis = 10_000
 
 /** What stores on one pool of the caller's share, while there are any. */
@@ -85,7 +89,10 @@ export class Connections {
     return this.#listener
   }
 
-  /** A store does not need them any more. Its own pools keep their listener: connections that are ending may still break. */
+  /**
+   * A store does not need them any more. Its own pools keep their listener: connections that are ending may still
+   * break.
+   */
   async close({ timeoutMs }: Settings): Promise<void> {
     this.#stores--
     if (this.#stores > 0) return

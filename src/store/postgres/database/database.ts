@@ -1,12 +1,13 @@
 /**
- * Connections to the database, and the two things that are done with one: a statement, and a transaction. Nothing waits longer
- * than `timeoutMs`: a connection that gives no answer in time is thrown away, and the next call gets a fresh one.
+ * Connections to the database, and the two things that are done with one: a statement, and a transaction. Nothing waits
+ * longer than `timeoutMs`: a connection that gives no answer in time is thrown away, and the next call gets a fresh
+ * one.
  *
- * Nothing depends on what an earlier statement has left behind in a session, so any connection will do, a pooler's too: statements are
- * prepared only until it turns out that a session does not keep them.
+ * Nothing depends on what an earlier statement has left behind in a session, so any connection will do, a pooler's too:
+ * statements are prepared only until it turns out that a session does not keep them.
  *
- * Where a standby may take over, an address can lead to one that is not the primary yet, or no longer. What such a server tells
- * may be old, so nothing is read there: a connection is asked once, before it is used, what it leads to.
+ * Where a standby may take over, an address can lead to one that is not the primary yet, or no longer. What such a
+ * server tells may be old, so nothing is read there: a connection is asked once, before it is used, what it leads to.
  */
 import { createHash } from 'node:crypto'
 import { startTimer, stopTimer } from '../../../runtime/timers.ts'
@@ -32,15 +33,18 @@ export type Row = readonly (string | null)[]
 const asText = { getTypeParser: () => (text: unknown) => text }
 const begin = 'BEGIN ISOLATION LEVEL READ COMMITTED'
 const askForRecovery = 'SELECT pg_is_in_recovery()'
-/** Where in the server a commit stops waiting for its standby, though it is not there. The words for it are in the server's language. */
+/**
+ * Where in the server a commit stops waiting for its standby, though it is not there. The words for it are in the
+ * server's language.
+ */
 const endOfWait = 'SyncRepWaitForLSN'
 /** Forgets whatever a session has. */
 const discard = 'DISCARD ALL'
 const ignore = (): void => {}
 
 /**
- * What becomes of a statement that has given no answer in time. One that writes is left alone: it may be a commit that waits for its standby,
- * and is to become visible only when it is there.
+ * What becomes of a statement that has given no answer in time. One that writes is left alone: it may be a commit that
+ * waits for its standby, and is to become visible only when it is there.
  */
 type WhenLate = 'cancel' | 'leave'
 
@@ -69,7 +73,10 @@ export class Database {
   readonly #unsure = new WeakSet<PostgresClient>()
   /** Connections that lead to a primary. A primary never becomes a standby without closing them. */
   readonly #leading = new WeakSet<PostgresClient>()
-  /** The names under which statements are prepared, by their texts. Empty once it was seen that sessions do not keep them. */
+  /**
+   * The names under which statements are prepared, by their texts. Empty once it was seen that sessions do not keep
+   * them.
+   */
   readonly #names = new Map<string, string>()
   /** What does the work of a statement where transactions begin at another isolation. */
   readonly #replacements = new Map<string, string>()
@@ -89,7 +96,9 @@ export class Database {
     for (const text of statements) this.#names.set(text, `mneme_${createHash('sha1').update(text).digest('hex')}`)
   }
 
-  /** A statement that is run instead of another where transactions begin at an isolation that the other cannot stand on. */
+  /**
+   * A statement that is run instead of another where transactions begin at an isolation that the other cannot stand on.
+   */
   replaceWhereIsolated(text: string, replacement: string): void {
     this.#replacements.set(text, replacement)
     this.prepare([replacement])
@@ -208,8 +217,9 @@ export class Database {
   }
 
   /**
-   * A connection that breaks says so to its query as well; unheard it would end the process. So it is heard from the call in which
-   * the pool lends it: the server may greet and dismiss in one packet, and a promise would come after that.
+   * A connection that breaks says so to its query as well; unheard it would end the process. So it is heard from the
+   * call in which the pool lends it: the server may greet and dismiss in one packet, and a promise would come after
+   * that.
    */
   #connect(): Promise<PostgresClient> {
     // The driver throws at once where it finds no way to connect: a certificate's file that is not there.

@@ -1,6 +1,6 @@
 /**
- * The driver `pg`: what the store needs of it, and how it is loaded. It is a peer dependency that only those install who use this
- * store, so it is asked for when a store is opened, and its types are not part of ours.
+ * The driver `pg`: what the store needs of it, and how it is loaded. It is a peer dependency that only those install
+ * who use this store, so it is asked for when a store is opened, and its types are not part of ours.
  *
  * Tidy: imports a package because this is the driver, loaded when a store is opened.
  */

@@ -1,7 +1,7 @@
 /**
- * What can go wrong with the database, and the error of the catalogue that a caller gets for it. The only file that knows
- * PostgreSQL's SQLSTATEs. An error that the server reports has rolled the transaction back, so it is certain that nothing was
- * stored; of a connection that broke, or a server that was told to stop, nothing is.
+ * What can go wrong with the database, and the error of the catalogue that a caller gets for it. The only file that
+ * knows PostgreSQL's SQLSTATEs. An error that the server reports has rolled the transaction back, so it is certain that
+ * nothing was stored; of a connection that broke, or a server that was told to stop, nothing is.
  */
 import { DefinitionError, StoreError } from '../../../domain/error.ts'
 import { wrongIsolation } from './append-function.ts'
@@ -79,8 +79,9 @@ export const isTooLong = (error: unknown): boolean =>
   [states.idleTooLong, states.transactionTooLong].some((state) => state === stateOf(error))
 
 /**
- * Whether a failure in the midst of somebody's work is known to be the store's: the connection broke, the server is stopping, its disk is
- * full or broken. Everything else that a statement may fail with is what it says, and what it meets: the work's own.
+ * Whether a failure in the midst of somebody's work is known to be the store's: the connection broke, the server is
+ * stopping, its disk is full or broken. Everything else that a statement may fail with is what it says, and what it
+ * meets: the work's own.
  */
 export function isOfStore(error: unknown): boolean {
   if (error instanceof Lost || error instanceof TimedOut) return true
@@ -88,7 +89,10 @@ export function isOfStore(error: unknown): boolean {
   return state !== undefined && /^(08|57P|58|53100|53300|XX00[12])/.test(state)
 }
 
-/** Whether a connection is no longer good after an error: it broke, or leads to a server that stops or cannot be written to. */
+/**
+ * Whether a connection is no longer good after an error: it broke, or leads to a server that stops or cannot be written
+ * to.
+ */
 export function breaksConnection(error: unknown): boolean {
   if (error instanceof Lost || error instanceof TimedOut) return true
   const state = stateOf(error)
@@ -101,7 +105,10 @@ export const isLost = (error: unknown): boolean => error instanceof Lost || /^(0
 /** How messages call the store. */
 export const storeNamed = (schema: string): string => `postgres (schema ${schema})`
 
-/** The catalogue's error for what the database or its driver has thrown; every other error is itself. `doing` completes "failed while ...". */
+/**
+ * The catalogue's error for what the database or its driver has thrown; every other error is itself. `doing` completes
+ * "failed while ...".
+ */
 export function errorOf(schema: string, doing: string, error: unknown): unknown {
   const state = stateOf(error)
   if (state === undefined && !(error instanceof Lost || error instanceof TimedOut)) return error

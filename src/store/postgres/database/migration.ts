@@ -1,7 +1,7 @@
 /**
- * Making the tables, bringing them up to date, and checking them at start. All versions are steps of plain SQL, so that what a
- * program does by itself, a person can do beforehand. Of several processes that start at once, one makes the tables and
- * the others wait for it: the lock belongs to the transaction, not to a session, so a pooler is no obstacle.
+ * Making the tables, bringing them up to date, and checking them at start. All versions are steps of plain SQL, so that
+ * what a program does by itself, a person can do beforehand. Of several processes that start at once, one makes the
+ * tables and the others wait for it: the lock belongs to the transaction, not to a session, so a pooler is no obstacle.
  */
 
 import { StoreError } from '../../../domain/error.ts'
@@ -43,13 +43,14 @@ export const schemaVersion: number = versionFirst + versions.length - 1
 export const channelOf = (schema: string): string => `mneme ${schema}`
 
 /**
- * The SQL that makes the tables, for whoever may do so in a database where the program may not: to be run once, by the owner of
- * the tables-to-be. The program's own role needs `USAGE` of the schema, `SELECT`, `INSERT`, `UPDATE` and `DELETE` on its
- * tables, `USAGE` of its sequences and `EXECUTE` of its functions.
+ * The SQL that makes the tables, for whoever may do so in a database where the program may not: to be run once, by the
+ * owner of the tables-to-be. The program's own role needs `USAGE` of the schema, `SELECT`, `INSERT`, `UPDATE` and
+ * `DELETE` on its tables, `USAGE` of its sequences and `EXECUTE` of its functions.
  *
  *     await writeFile('mneme.sql', migrationSql({ schema: 'shop' }))
  *
- * @param options `schema` as in the options of the store; `from` is the version of the tables that are there, 0 (none) by default
+ * @param options `schema` as in the options of the store; `from` is the version of the tables that are there, 0 (none)
+ *   by default
  * @throws DefinitionError `OPTION_INVALID`
  */
 export function migrationSql(options: { readonly schema?: string; readonly from?: number } = {}): string {
@@ -63,7 +64,10 @@ export function migrationSql(options: { readonly schema?: string; readonly from?
   return `BEGIN;\n${lockSql}\n${create}${stepsFrom(schema, from)}COMMIT;\n`
 }
 
-/** Held to the end of the transaction by whoever makes or changes tables; the number has no meaning. The tables take it for the store. */
+/**
+ * Held to the end of the transaction by whoever makes or changes tables; the number has no meaning. The tables take it
+ * for the store.
+ */
 const lockSql = `SELECT pg_advisory_xact_lock(5570193308); SET LOCAL ${writingSetting} = 'on';`
 
 function stepsFrom(schema: string, from: number): string {
@@ -99,7 +103,8 @@ interface Found {
 /**
  * Checks the tables, and makes them or brings them up to date if that is wanted.
  *
- * @throws StoreError `STORE_NOT_MIGRATED`, `STORE_TOO_NEW`, `STORE_TOO_OLD`, `STORE_CORRUPT`; DefinitionError `OPTION_INVALID`; what the driver throws
+ * @throws StoreError `STORE_NOT_MIGRATED`, `STORE_TOO_NEW`, `STORE_TOO_OLD`, `STORE_CORRUPT`; DefinitionError
+ *   `OPTION_INVALID`; what the driver throws
  */
 export async function prepareTables(database: Database, { schema, migrate }: Settings): Promise<void> {
   let found = await look(database, schema)

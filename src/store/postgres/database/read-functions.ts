@@ -1,16 +1,17 @@
 /**
- * The functions that read the log. Each gives one row for a whole page: a column of events becomes one text, an array or a list
- * in JSON, which costs the server and the driver a fraction of a row for each event. A page ends where its data has become
- * as large as `$4` characters, so that no answer grows beyond what a text can hold.
+ * The functions that read the log. Each gives one row for a whole page: a column of events becomes one text, an array
+ * or a list in JSON, which costs the server and the driver a fraction of a row for each event. A page ends where its
+ * data has become as large as `$4` characters, so that no answer grows beyond what a text can hold.
  *
- * They are functions for the sake of their plans: these are made once a session, not with every call, which would take several times as
- * long as reading a few events does; and they are pinned, so one that was made when the tables were small is used when they are large.
+ * They are functions for the sake of their plans: these are made once a session, not with every call, which would take
+ * several times as long as reading a few events does; and they are pinned, so one that was made when the tables were
+ * small is used when they are large.
  *
- * The first parameters are always the same: `$1` and `$2` the bounds, `$3` the number of events, `$4` the characters, `$5` a position
- * whose checksum is wanted as well (0: none).
+ * The first parameters are always the same: `$1` and `$2` the bounds, `$3` the number of events, `$4` the characters,
+ * `$5` a position whose checksum is wanted as well (0: none).
  *
- * What is there is told together with what should be: a page says where the log or the stream ends, how much it has looked at, and
- * which places the indexes have named, so that its reader can see that no row is missing.
+ * What is there is told together with what should be: a page says where the log or the stream ends, how much it has
+ * looked at, and which places the indexes have named, so that its reader can see that no row is missing.
  */
 import { beginWriting, noDigest } from './append-function.ts'
 
@@ -203,8 +204,8 @@ const endIn = (schema: string, backward: boolean): string =>
   `(${checksumIn(schema, backward ? '$1' : 'least($2 - 1, a.last)')})`
 
 /**
- * Where every place held what is wanted there is nothing to count. Where an index leads over many places at once they are not
- * counted, which would cost what it saves.
+ * Where every place held what is wanted there is nothing to count. Where an index leads over many places at once they
+ * are not counted, which would cost what it saves.
  */
 function lookedIn(schema: string, search: Search, backward: boolean): string {
   if (search === 'stream' || search === 'any') return 'NULL::bigint'
@@ -227,7 +228,10 @@ function lookedIn(schema: string, search: Search, backward: boolean): string {
 /** How many events a function looks for: what it was asked for, where it has no bound of its own. */
 const wantedIn = (search: Search): string => (search === 'kinds' ? 'wanted' : '$3')
 
-/** Rows of the log, in order and no more than wanted. Of a place that an index names and that is not there, only the position. */
+/**
+ * Rows of the log, in order and no more than wanted. Of a place that an index names and that is not there, only the
+ * position.
+ */
 function searchStatement(schema: string, search: Search, backward: boolean): string {
   const way = backward ? 'DESC' : 'ASC'
   const inRange = (name: string) => `${name}.position >= $1 AND ${name}.position < $2`
@@ -263,8 +267,9 @@ function searchStatement(schema: string, search: Search, backward: boolean): str
 }
 
 /**
- * At most so many places from where the range begins. There are no gaps in them, so this leaves out nothing that a limit would
- * give; but a planner that knows nothing of the table yet cannot take it for a wish to sort all that lies behind.
+ * At most so many places from where the range begins. There are no gaps in them, so this leaves out nothing that a
+ * limit would give; but a planner that knows nothing of the table yet cannot take it for a wish to sort all that lies
+ * behind.
  */
 function densely(place: string, count: string, last: string, backward: boolean): string {
   const end = `least($2, ${last} + 1)`
@@ -274,9 +279,9 @@ function densely(place: string, count: string, last: string, backward: boolean):
 }
 
 /**
- * The function that finds what several indexes agree on: each list in turn pushes the candidate on to its own next position, so
- * the rarest of them sets the pace, and the cost is what is looked at, never the log. Where they hardly ever agree, it ends
- * after so many looks and tells the place from which to go on.
+ * The function that finds what several indexes agree on: each list in turn pushes the candidate on to its own next
+ * position, so the rarest of them sets the pace, and the cost is what is looked at, never the log. Where they hardly
+ * ever agree, it ends after so many looks and tells the place from which to go on.
  */
 const agreedFunctionIn = (schema: string, pinnedPlans: string): string => `
 CREATE FUNCTION ${schema}.agreed_places(

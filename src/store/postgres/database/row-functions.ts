@@ -1,7 +1,7 @@
 /**
  * The functions that save what is kept beside the log, each in one call: steps of projections, snapshots and leases.
- * `begin_step` and `end_step` are the two halves of `save_step`, for a step whose work writes tables of its own between them, and may
- * have changed any setting.
+ * `begin_step` and `end_step` are the two halves of `save_step`, for a step whose work writes tables of its own between
+ * them, and may have changed any setting.
  */
 import { beginWriting, pinnedPlans, presentIn, writingIn } from './append-function.ts'
 
@@ -93,9 +93,10 @@ END $mneme$;
 `
 
 /**
- * By the clock of the server, asked when the row is locked: who waited for it does not judge by the time before. A first look without a
- * lock tells those who stand by, again and again, that it is another's; a lock would be a write. A lease that has longer to go than it
- * was taken for is of a clock that was ahead (another server's, before a failover), and nobody waits for that.
+ * By the clock of the server, asked when the row is locked: who waited for it does not judge by the time before. A
+ * first look without a lock tells those who stand by, again and again, that it is another's; a lock would be a write. A
+ * lease that has longer to go than it was taken for is of a clock that was ahead (another server's, before a failover),
+ * and nobody waits for that.
  */
 const isHeldIn = 'until > present AND until <= present + lasting'
 const leaseFunctionIn = (schema: string): string => `

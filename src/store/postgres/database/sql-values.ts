@@ -1,13 +1,14 @@
 /**
- * What the driver is given of a caller's values, and what a caller gets of PostgreSQL's values, whatever the driver is set up to do elsewhere: `bigint` is a number where that is exact,
- * else a bigint; a timestamp is a `Date`, `bytea` bytes; every other type is its text, `numeric`, `date`, `json` and arrays among them.
+ * What the driver is given of a caller's values, and what a caller gets of PostgreSQL's values, whatever the driver is
+ * set up to do elsewhere: `bigint` is a number where that is exact, else a bigint; a timestamp is a `Date`, `bytea`
+ * bytes; every other type is its text, `numeric`, `date`, `json` and arrays among them.
  */
 import { copyOfBytes } from '../../sql-bytes.ts'
 import type { SqlValue } from '../../store.ts'
 
 /**
- * A value as it is now, of a kind that the driver can send: what throws while it writes a message leaves the connection in the middle of
- * it. Lists become arrays.
+ * A value as it is now, of a kind that the driver can send: what throws while it writes a message leaves the connection
+ * in the middle of it. Lists become arrays.
  *
  * @throws TypeError
  */

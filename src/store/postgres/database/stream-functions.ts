@@ -1,9 +1,9 @@
 /**
  * The functions that ask and say something about many streams at once: where they end, and for whom they are reserved.
  *
- * Where streams end is read on the primary by the snapshot of the statement that calls the function, which is taken when the question
- * has arrived: what was acknowledged before it was asked is in there. Reservations are for fairness only: who would have to wait for
- * one longer than a moment does not get it, and none is worth a sync.
+ * Where streams end is read on the primary by the snapshot of the statement that calls the function, which is taken
+ * when the question has arrived: what was acknowledged before it was asked is in there. Reservations are for fairness
+ * only: who would have to wait for one longer than a moment does not get it, and none is worth a sync.
  */
 import { beginWriting, isReservedIn, pinnedPlans, presentIn } from './append-function.ts'
 

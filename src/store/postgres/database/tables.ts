@@ -1,20 +1,20 @@
 /**
  * The tables, for people as well as for the store: `SELECT * FROM mneme.event_log` reads like the log.
  *
- * - A stream and a pair of aggregate and event type (a kind) have a number, so that a row of the log stays small. What was
- *   numbered once is never renumbered or removed: readers may keep it.
- * - Nothing about a stream or the log is counted in a row that would be updated with every append: how far they are is the
- *   last entry of an index. `streams` and `head` are locked, not written, so no old versions of rows pile up there, however
- *   long somebody else's transaction keeps them from being cleaned up.
- * - `commit_size`, `commit_checksum` and the command are set on a commit's first event only. The partial index over those rows makes a
- *   commit id unique in its stream, costs one entry a commit, and finds the whole commit.
- * - `checksum` is of the event, `commit_checksum` of what else is noted of its commit (`checksum.ts`). `size` is about how many
- *   characters are read with an event; nobody has to fetch its data to learn that.
- * - JSON is in columns of the type `json`, which keep the text as it is: the order of keys, every number, `\u0000`. Metadata
- *   and tags that are empty are null.
+ * - A stream and a pair of aggregate and event type (a kind) have a number, so that a row of the log stays small. What
+ *   was numbered once is never renumbered or removed: readers may keep it.
+ * - Nothing about a stream or the log is counted in a row that would be updated with every append: how far they are is
+ *   the last entry of an index. `streams` and `head` are locked, not written, so no old versions of rows pile up there,
+ *   however long somebody else's transaction keeps them from being cleaned up.
+ * - `commit_size`, `commit_checksum` and the command are set on a commit's first event only. The partial index over
+ *   those rows makes a commit id unique in its stream, costs one entry a commit, and finds the whole commit.
+ * - `checksum` is of the event, `commit_checksum` of what else is noted of its commit (`checksum.ts`). `size` is about
+ *   how many characters are read with an event; nobody has to fetch its data to learn that.
+ * - JSON is in columns of the type `json`, which keep the text as it is: the order of keys, every number, `\u0000`.
+ *   Metadata and tags that are empty are null.
  * - Every text that is compared or ordered is in the collation "C": by bytes, the same on every server.
- * - Triggers keep everybody, a person at a prompt included, from changing or deleting what happened, but whoever may drop them. Others
- *   keep everybody from writing to any of the tables by mistake, handlers of projections above all.
+ * - Triggers keep everybody, a person at a prompt included, from changing or deleting what happened, but whoever may
+ *   drop them. Others keep everybody from writing to any of the tables by mistake, handlers of projections above all.
  *
  * Tidy: functions longer than 70 lines because one is the list of the tables.
  */

@@ -1,7 +1,7 @@
 /**
- * A batch of commits in the form that the function `append_batch` takes, and its answer as results. What can be said before
- * the streams are locked is said here: which streams, kinds and repeated ids there are, what the batch needs of each stream if
- * every commit of it is to be stored, and where each commit will be then.
+ * A batch of commits in the form that the function `append_batch` takes, and its answer as results. What can be said
+ * before the streams are locked is said here: which streams, kinds and repeated ids there are, what the batch needs of
+ * each stream if every commit of it is to be stored, and where each commit will be then.
  */
 import type { Commit, Expected } from '../../commit.ts'
 import type { AppendResult, Receipt } from '../../store.ts'
@@ -333,8 +333,8 @@ class EventColumns {
 }
 
 /**
- * What a stream must be for one more commit to be stored, after those that the batch has for it already. Where that cannot be
- * said by one number, or it cannot be at all, each commit is to be looked at.
+ * What a stream must be for one more commit to be stored, after those that the batch has for it already. Where that
+ * cannot be said by one number, or it cannot be at all, each commit is to be looked at.
  */
 function needOf(expected: Expected, { need, added }: StreamPart): number {
   if (need === needs.aLook) return need

@@ -1,10 +1,10 @@
 /**
- * Reads the log, a bounded page by each round trip. What a read may see is fixed by its first page (the head), and since the log
- * only grows at its end, the pages of a long read fit together as if they had been one transaction.
+ * Reads the log, a bounded page by each round trip. What a read may see is fixed by its first page (the head), and
+ * since the log only grows at its end, the pages of a long read fit together as if they had been one transaction.
  *
- * A filtered read first looks at the next few events one by one, which is all there is to do at the tail and where matches are
- * common; from there it goes by the indexes over kinds and tags. What it passes over there is counted, each position once for as long as the
- * store is open, so that a missing event is noticed that no index names any more.
+ * A filtered read first looks at the next few events one by one, which is all there is to do at the tail and where
+ * matches are common; from there it goes by the indexes over kinds and tags. What it passes over there is counted, each
+ * position once for as long as the store is open, so that a missing event is noticed that no index names any more.
  */
 
 import type { StreamId } from '../../../domain/stream.ts'
@@ -33,7 +33,10 @@ const unfinishedMax = 20
 /** Where at least every so many-th event matches, looking at each is cheaper than going by the indexes. */
 const scanFactor = 3
 const scanMin = 300
-/** Places that were passed over and are counted by one statement: 10 ms of work, and up to 100 in a table that was not vacuumed yet. */
+/**
+ * Places that were passed over and are counted by one statement: 10 ms of work, and up to 100 in a table that was not
+ * vacuumed yet.
+ */
 const countedMax = 100_000
 
 /** A read as it goes on: what is found, and what is left to look at. */
@@ -83,8 +86,8 @@ export class EventReader {
   }
 
   /**
-   * A commit that is there is acknowledged by whoever asks. Where its own transaction ended before the standby had it, it is visible
-   * all the same, so it is asked for once more in a way that waits for the standby.
+   * A commit that is there is acknowledged by whoever asks. Where its own transaction ended before the standby had it,
+   * it is visible all the same, so it is asked for once more in a way that waits for the standby.
    */
   async findCommit(stream: StreamId, commitId: string): Promise<Receipt | undefined> {
     const { aggregate, id } = stream

@@ -1,4 +1,7 @@
-/** The statements that read the log: pages by the functions of `read-functions.ts`, and what is small enough to be asked as it is. */
+/**
+ * The statements that read the log: pages by the functions of `read-functions.ts`, and what is small enough to be asked
+ * as it is.
+ */
 import { checksumIn, commitIn, headIn, pageCall, type Search, searches } from '../database/read-functions.ts'
 
 export interface EventStatements {

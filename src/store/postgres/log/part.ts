@@ -1,6 +1,6 @@
 /**
- * What a statement says that it has looked at, held against what it gives: places follow one another where every place was looked
- * at, what indexes name is there, and what was found is what was looked for.
+ * What a statement says that it has looked at, held against what it gives: places follow one another where every place
+ * was looked at, what indexes name is there, and what was found is what was looked for.
  */
 import { matches } from '../../page.ts'
 import type { Range } from '../../range.ts'

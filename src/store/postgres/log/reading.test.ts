@@ -1,4 +1,6 @@
-/** Reading: filters find by the indexes what looking at every event would find, and no statement reads a whole table. */
+/**
+ * Reading: filters find by the indexes what looking at every event would find, and no statement reads a whole table.
+ */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import type { Client } from 'pg'

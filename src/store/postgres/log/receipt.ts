@@ -1,4 +1,7 @@
-/** What is noted of a commit with its first event, read and checked: where the commit stands, and which command it was for. */
+/**
+ * What is noted of a commit with its first event, read and checked: where the commit stands, and which command it was
+ * for.
+ */
 import type { StreamId } from '../../../domain/stream.ts'
 import type { CommandMark } from '../../commit.ts'
 import type { Receipt } from '../../store.ts'

@@ -1,6 +1,7 @@
 /**
- * The parts of the log in which no event is missing, as far as this process has seen. What was found once is not counted again: the log
- * does not change, so each position is counted once at the most, however often reads by types or tags are led over it.
+ * The parts of the log in which no event is missing, as far as this process has seen. What was found once is not
+ * counted again: the log does not change, so each position is counted once at the most, however often reads by types or
+ * tags are led over it.
  */
 import type { Range } from '../../range.ts'
 
@@ -22,7 +23,9 @@ export class WholeSpans {
     this.#spans = [...others, whole].slice(-spansMax)
   }
 
-  /** The first part of a range that is not known to be whole, and no longer than `count`; undefined if there is none. */
+  /**
+   * The first part of a range that is not known to be whole, and no longer than `count`; undefined if there is none.
+   */
   unknown({ from, to }: Range, count: number): Range | undefined {
     let start = from
     for (let known = this.#at(start); known !== undefined; known = this.#at(start)) start = known.to

@@ -1,9 +1,9 @@
 /**
  * What is kept beside the log: snapshots, rows with their checkpoints, and leases. Each call is one round trip.
  *
- * A row's value is in a column of the type `json`, as the text that was saved. Where that text holds what PostgreSQL's own functions
- * for JSON stumble over (`\u0000`, halves of surrogate pairs), it is in the column `escaped` instead, so that SQL over the
- * other rows goes on working.
+ * A row's value is in a column of the type `json`, as the text that was saved. Where that text holds what PostgreSQL's
+ * own functions for JSON stumble over (`\u0000`, halves of surrogate pairs), it is in the column `escaped` instead, so
+ * that SQL over the other rows goes on working.
  */
 
 import { InputError } from '../../../domain/error.ts'
@@ -28,8 +28,8 @@ import type { Settings } from '../options.ts'
 import { listStatement, pageOf } from './row-list.ts'
 
 /**
- * Settings of a step with work of its own. A process that stops in the middle does not keep the checkpoint from others for longer than
- * it may take for an answer, nor does a statement. What is read comes as `sql-values.ts` takes it.
+ * Settings of a step with work of its own. A process that stops in the middle does not keep the checkpoint from others
+ * for longer than it may take for an answer, nor does a statement. What is read comes as `sql-values.ts` takes it.
  */
 const stepSettings = `set_config('idle_in_transaction_session_timeout', $4, true), CASE
     WHEN current_setting('statement_timeout') = '0' OR current_setting('statement_timeout')::interval > $2::interval
@@ -157,7 +157,10 @@ export class PostgresRows {
 }
 
 const keepMax = 2_147_483_647
-/** Escapes at which PostgreSQL's functions for JSON give up: the null character, and surrogates, which are escaped only if alone. */
+/**
+ * Escapes at which PostgreSQL's functions for JSON give up: the null character, and surrogates, which are escaped only
+ * if alone.
+ */
 const troublesome = /\\u(?:0000|d[89a-f])/i
 
 const placeOf = ([position, term]: Row): CheckpointPlace => ({ position: Number(position), term: Number(term) })
@@ -168,7 +171,9 @@ const checkpointColumns = ({ position, term, note }: Checkpoint): readonly Param
   JSON.stringify(note),
 ]
 
-/** Rows as three columns: keys, values, and values that are escaped. Of a key that is there twice, the last one counts. */
+/**
+ * Rows as three columns: keys, values, and values that are escaped. Of a key that is there twice, the last one counts.
+ */
 function rowColumns(rows: readonly DocumentRow[]): readonly Parameter[] {
   if (rows.length === 0) return [null, null, null]
   const last = new Map(rows.map(({ key, value }) => [key, value]))

@@ -1,9 +1,10 @@
 /**
- * Lists rows of a projection. Conditions go with the statement, so that rows that do not meet them stay where they are: they compare the
- * field's text, as it is written in the row. Rows whose JSON PostgreSQL cannot look into are given all the same.
+ * Lists rows of a projection. Conditions go with the statement, so that rows that do not meet them stay where they are:
+ * they compare the field's text, as it is written in the row. Rows whose JSON PostgreSQL cannot look into are given all
+ * the same.
  *
- * A statement looks at so many rows at the most, whatever they hold, and at so many bytes of them, as they are stored. That is known
- * without unpacking them; how large their texts are is known afterwards, and bounds what is given.
+ * A statement looks at so many rows at the most, whatever they hold, and at so many bytes of them, as they are stored.
+ * That is known without unpacking them; how large their texts are is known afterwards, and bounds what is given.
  */
 import type { Json } from '../../../domain/json.ts'
 import { rowCharactersMax, rowsLookedAtMax } from '../../row-page.ts'
@@ -17,8 +18,8 @@ const storedBytesMax = 2_000_000
 const countMax = '9223372036854775807'
 
 /**
- * The statement for a page, which gives it as `pageOf` reads it: first a row of its own, which says how far it has looked if there is more,
- * and how many rows it has found; then those of them that it gives.
+ * The statement for a page, which gives it as `pageOf` reads it: first a row of its own, which says how far it has
+ * looked if there is more, and how many rows it has found; then those of them that it gives.
  *
  * @param schema quoted
  */

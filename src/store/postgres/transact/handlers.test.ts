@@ -1,6 +1,6 @@
 /**
- * What handlers do to the store, and whose failure is what: only what is known to be the store's is the store's, and nothing that a
- * handler does to its session or to the store's tables is left behind.
+ * What handlers do to the store, and whose failure is what: only what is known to be the store's is the store's, and
+ * nothing that a handler does to its session or to the store's tables is left behind.
  */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'

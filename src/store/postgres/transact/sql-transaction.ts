@@ -1,10 +1,11 @@
 /**
- * The transaction of a step, lent to the work of a projection that keeps tables of its own in the same database. Statements are
- * done in the order in which they were asked for, and those that nobody has awaited are done before the end. In PostgreSQL a
- * statement that fails makes the whole transaction fail, unless it goes back to a savepoint.
+ * The transaction of a step, lent to the work of a projection that keeps tables of its own in the same database.
+ * Statements are done in the order in which they were asked for, and those that nobody has awaited are done before the
+ * end. In PostgreSQL a statement that fails makes the whole transaction fail, unless it goes back to a savepoint.
  *
- * The work cannot end the transaction by itself: a statement is one statement, and not one of those. What fails is the work's failure,
- * at its statements and at the end, unless it is known to be the store's; and then it is the store's, whatever the work makes of it.
+ * The work cannot end the transaction by itself: a statement is one statement, and not one of those. What fails is the
+ * work's failure, at its statements and at the end, unless it is known to be the store's; and then it is the store's,
+ * whatever the work makes of it.
  */
 import { StoreError } from '../../../domain/error.ts'
 import type { ProjectionStep, SqlTransaction, SqlValue } from '../../store.ts'

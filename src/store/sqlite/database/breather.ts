@@ -1,6 +1,7 @@
 /**
- * Lets the event loop turn while much is read. SQLite answers at once, so a caller who reads page after page would never let anything
- * else happen: what was read since the loop last turned counts, whoever read it and in however many calls.
+ * Lets the event loop turn while much is read. SQLite answers at once, so a caller who reads page after page would
+ * never let anything else happen: what was read since the loop last turned counts, whoever read it and in however many
+ * calls.
  */
 import { defer, elapsedMs, turn } from '../../../runtime/timers.ts'
 

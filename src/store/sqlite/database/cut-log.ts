@@ -1,8 +1,9 @@
 /**
- * What SQLite leaves out of a write-ahead log. It uses the log up to the first page that is not as it was written, and says nothing of what
- * is behind: after a power failure these are transactions that were not on the disk yet, otherwise it is damage. Here the rest is looked
- * through for what can still be told: how many transactions it has, and how far the log of events had come. What is not in the file at
- * all, since it was never written or the file is shorter than it was, nobody can tell.
+ * What SQLite leaves out of a write-ahead log. It uses the log up to the first page that is not as it was written, and
+ * says nothing of what is behind: after a power failure these are transactions that were not on the disk yet, otherwise
+ * it is damage. Here the rest is looked through for what can still be told: how many transactions it has, and how far
+ * the log of events had come. What is not in the file at all, since it was never written or the file is shorter than it
+ * was, nobody can tell.
  *
  * The format is SQLite's own (https://www.sqlite.org/fileformat2.html#walformat), which it promises to keep.
  */
@@ -10,7 +11,9 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 
 /** What is left out. */
 export interface Cut {
-  /** How many transactions have their end behind the place where the log breaks off; 0 if there is only a part of one. */
+  /**
+   * How many transactions have their end behind the place where the log breaks off; 0 if there is only a part of one.
+   */
   readonly transactions: number
   /** The last position of an event that is told there. */
   readonly position: number | undefined
@@ -181,8 +184,8 @@ function sumOf(bytes: Buffer, from: number, length: number, isBig: boolean, befo
 const sizes: readonly (number | undefined)[] = [undefined, 1, 2, 3, 4, 6]
 
 /**
- * The position in a page of the table that says where the log ends: a leaf of a tree with the one row (id, head, ...), whose
- * `id` is the number of the row. Its cell begins with the sizes of the row and of the list of types, each a byte.
+ * The position in a page of the table that says where the log ends: a leaf of a tree with the one row (id, head, ...),
+ * whose `id` is the number of the row. Its cell begins with the sizes of the row and of the list of types, each a byte.
  */
 function positionIn(page: Buffer): number | undefined {
   const [leafOfTable, oneRow, idAsNumber] = [13, 1, 0]

@@ -1,7 +1,7 @@
 /**
- * Notices that the files of a store were deleted or replaced while they were open: what is written to such a file is not there for the
- * next one who opens the store. The files at the paths are compared with those that were there at opening, which costs some microseconds. It
- * opens nothing: closing a file would end the locks that SQLite has on it.
+ * Notices that the files of a store were deleted or replaced while they were open: what is written to such a file is
+ * not there for the next one who opens the store. The files at the paths are compared with those that were there at
+ * opening, which costs some microseconds. It opens nothing: closing a file would end the locks that SQLite has on it.
  */
 import { statSync } from 'node:fs'
 import { Failure } from './failure.ts'

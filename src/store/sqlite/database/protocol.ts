@@ -135,8 +135,8 @@ export interface WriterData {
 export type ToWriter = readonly Request[] | { readonly asked: readonly TransactionRequest[] } | 'close'
 
 /**
- * From the writer: first what the write-ahead log lacks, if it does, and whether it could open the database, then the replies to each
- * group of requests, and to the requests of a caller's own transaction, in order.
+ * From the writer: first what the write-ahead log lacks, if it does, and whether it could open the database, then the
+ * replies to each group of requests, and to the requests of a caller's own transaction, in order.
  */
 export type FromWriter =
   | { readonly cut: CutLog }
@@ -151,7 +151,10 @@ export const itemsPerEvent = 5
 const statuses = ['stored', 'duplicate', 'conflict', 'reserved'] as const
 /** The numbers that stand for the statuses in an answer. */
 export const statusNumbers = { stored: 0, duplicate: 1, conflict: 2, reserved: 3 } as const
-/** How many items an answer has a commit: status, sequence, position, count, checksum, and of a duplicate its command and digest. */
+/**
+ * How many items an answer has a commit: status, sequence, position, count, checksum, and of a duplicate its command
+ * and digest.
+ */
 const itemsPerAnswer = 7
 
 /** Commits as a flat list. The JSON is written here: the other thread could only do it after a deep clone. */

@@ -1,17 +1,17 @@
 /**
- * The tables, for people as well as for the store: `SELECT * FROM event_log` reads like the log. All names begin with the prefix that the
- * store was given, so that they can live beside somebody else's.
+ * The tables, for people as well as for the store: `SELECT * FROM event_log` reads like the log. All names begin with
+ * the prefix that the store was given, so that they can live beside somebody else's.
  *
- * - A stream, and an aggregate's event type in a revision (a kind), have a number, so that a row of the log stays small. What
- *   was numbered once is never renumbered or removed: readers may keep it.
- * - A stream's row says where it ends (its last sequence, and the checksum of the event there), and `log` where the log does: each
- *   reader knows what it has to find, and notices what is missing. They also say how large events are, so that large ones are not
- *   read many at a time.
- * - `commit_size`, and which command it was for, are set on a commit's first event only. The partial index over those rows makes a commit id unique in
- *   its stream, costs one entry a commit, and finds the whole commit.
- * - What is not found by an index is not there, or the index has lost it, and SQLite has no checksums that would tell. So streams have two
- *   indexes, and nothing is said to be missing that only one of them lacks. Commits, kinds and tags have two if the store is told to keep them
- *   (`keepIndexesTwice`), since that makes each write slower.
+ * - A stream, and an aggregate's event type in a revision (a kind), have a number, so that a row of the log stays
+ *   small. What was numbered once is never renumbered or removed: readers may keep it.
+ * - A stream's row says where it ends (its last sequence, and the checksum of the event there), and `log` where the log
+ *   does: each reader knows what it has to find, and notices what is missing. They also say how large events are, so
+ *   that large ones are not read many at a time.
+ * - `commit_size`, and which command it was for, are set on a commit's first event only. The partial index over those
+ *   rows makes a commit id unique in its stream, costs one entry a commit, and finds the whole commit.
+ * - What is not found by an index is not there, or the index has lost it, and SQLite has no checksums that would tell.
+ *   So streams have two indexes, and nothing is said to be missing that only one of them lacks. Commits, kinds and tags
+ *   have two if the store is told to keep them (`keepIndexesTwice`), since that makes each write slower.
  * - Triggers keep everybody, a person at a prompt included, from changing or deleting what happened. They cannot stop
  *   someone who drops them, or who writes REPLACE without `PRAGMA recursive_triggers`.
  */
@@ -166,8 +166,8 @@ export function schemaIn(prefix: string): Schema {
 }
 
 /**
- * Makes the tables where there are none, and otherwise checks that they are all there and of a version that this program
- * knows. The caller has begun a transaction that writes, so of several processes only one makes them.
+ * Makes the tables where there are none, and otherwise checks that they are all there and of a version that this
+ * program knows. The caller has begun a transaction that writes, so of several processes only one makes them.
  *
  * @throws Failure
  */

@@ -1,7 +1,8 @@
 /**
- * What SQLite makes of a caller's values, and a caller of SQLite's. A whole number is bound as INTEGER (a bare number of
- * JavaScript would be REAL, and show as "5.0" in a text), true and false as 1 and 0, a date as its ISO text in UTC, which is
- * what SQLite's own date functions take. Whole numbers come back as numbers, or as bigints where a number would not be exact.
+ * What SQLite makes of a caller's values, and a caller of SQLite's. A whole number is bound as INTEGER (a bare number
+ * of JavaScript would be REAL, and show as "5.0" in a text), true and false as 1 and 0, a date as its ISO text in UTC,
+ * which is what SQLite's own date functions take. Whole numbers come back as numbers, or as bigints where a number
+ * would not be exact.
  */
 import { copyOfBytes } from '../../sql-bytes.ts'
 import type { SqlValue } from '../../store.ts'

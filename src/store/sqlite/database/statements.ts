@@ -1,6 +1,6 @@
 /**
- * Every statement that the store runs on tables of one prefix, in one place, so that a test can ask SQLite how it would run each: none may read
- * a whole table.
+ * Every statement that the store runs on tables of one prefix, in one place, so that a test can ask SQLite how it would
+ * run each: none may read a whole table.
  *
  * Tidy: inferred exports because the names of the statements are types that the sets of prepared ones are made from.
  */
@@ -10,7 +10,10 @@ const labels = 'position, sequence, kind, recorded_at, checksum, commit_id'
 const event = `${labels}, data, metadata, tags, stream`
 const first = `${event}, commit_size, command, command_digest, commit_checksum`
 
-/** How rows of events are read: with all of their JSON, or without that of large ones; then the first parameter says what is large. */
+/**
+ * How rows of events are read: with all of their JSON, or without that of large ones; then the first parameter says
+ * what is large.
+ */
 export type Weight = 'whole' | 'light'
 
 function eventsIn(prefix: string, weight: Weight): string {

@@ -1,8 +1,8 @@
 /**
- * Reads the log on the caller's thread, a bounded number of rows at a time: between them it lets go of the database and of
- * the event loop. What a read may see is fixed when it begins (the end of the log, or of the stream), and since the log only grows
- * at its end, the parts of a long read fit together as if it had been one transaction. It knows then which events it has to find: one
- * that is missing, or is not as it was stored, is an error.
+ * Reads the log on the caller's thread, a bounded number of rows at a time: between them it lets go of the database and
+ * of the event loop. What a read may see is fixed when it begins (the end of the log, or of the stream), and since the
+ * log only grows at its end, the parts of a long read fit together as if it had been one transaction. It knows then
+ * which events it has to find: one that is missing, or is not as it was stored, is an error.
  */
 import type { DatabaseSync } from 'node:sqlite'
 import type { StreamId } from '../../../domain/stream.ts'

@@ -1,6 +1,6 @@
 /**
- * A row of the log, and the event that it is. Each row is compared with its checksum, so that one that was damaged is never taken for
- * what happened. Metadata and tags that are empty are not stored: most events have none.
+ * A row of the log, and the event that it is. Each row is compared with its checksum, so that one that was damaged is
+ * never taken for what happened. Metadata and tags that are empty are not stored: most events have none.
  */
 import type { Json, JsonObject } from '../../../domain/json.ts'
 import type { StreamId } from '../../../domain/stream.ts'

@@ -1,4 +1,7 @@
-/** Gets events from rows, on the caller's thread: one at a time by their positions, or many at a time, but only so many as are light. */
+/**
+ * Gets events from rows, on the caller's thread: one at a time by their positions, or many at a time, but only so many
+ * as are light.
+ */
 import type { DatabaseSync } from 'node:sqlite'
 import type { StoredEvent } from '../../store.ts'
 import { allRows, oneRow, prepareAll, type StatementSet } from '../database/statement-set.ts'

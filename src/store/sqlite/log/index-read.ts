@@ -1,4 +1,7 @@
-/** Reads the events whose positions the indexes of tags and kinds agree on, and looks at so many entries of them at the most. */
+/**
+ * Reads the events whose positions the indexes of tags and kinds agree on, and looks at so many entries of them at the
+ * most.
+ */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { matches } from '../../page.ts'
 import type { Range } from '../../range.ts'

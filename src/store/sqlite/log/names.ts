@@ -1,6 +1,6 @@
 /**
- * What the numbers in the rows of the log stand for, on the caller's thread: streams and kinds. Numbers are given once and for all, so
- * what is remembered never grows stale.
+ * What the numbers in the rows of the log stand for, on the caller's thread: streams and kinds. Numbers are given once
+ * and for all, so what is remembered never grows stale.
  */
 import type { DatabaseSync } from 'node:sqlite'
 import type { StreamId } from '../../../domain/stream.ts'

@@ -1,6 +1,6 @@
 /**
- * Sorted lists of positions that are read from an index a chunk at a time, and can be searched from where one stands: the
- * parts from which a filtered read is put together. Reading costs what is looked at, never the log.
+ * Sorted lists of positions that are read from an index a chunk at a time, and can be searched from where one stands:
+ * the parts from which a filtered read is put together. Reading costs what is looked at, never the log.
  */
 
 /** Positions in reading order. */
@@ -15,7 +15,10 @@ export type ReadChunk = (from: number, count: number) => readonly number[]
 const chunkFirst = 16
 const chunkMax = 1024
 
-/** The positions in one list of an index. Chunks grow while they are used up, so that a rare match, or a far one, stays cheap. */
+/**
+ * The positions in one list of an index. Chunks grow while they are used up, so that a rare match, or a far one, stays
+ * cheap.
+ */
 export function indexed(read: ReadChunk, backward: boolean): Positions {
   let chunk: readonly number[] = []
   let next = 0

@@ -1,6 +1,6 @@
 /**
- * Which streams are reserved for which writer, on the writer's thread, inside a transaction that somebody else begins and ends.
- * Nearly always nothing is reserved: then a batch asks once, and no more.
+ * Which streams are reserved for which writer, on the writer's thread, inside a transaction that somebody else begins
+ * and ends. Nearly always nothing is reserved: then a batch asks once, and no more.
  */
 import type { StreamId } from '../../../domain/stream.ts'
 import type { Calls } from '../database/protocol.ts'

@@ -95,8 +95,8 @@ export function openForWriting(settings: Settings): {
 }
 
 /**
- * Looks at a file before anything could change it: whoever closes it last moves what is in its write-ahead log, and a file that is
- * refused stays as it is.
+ * Looks at a file before anything could change it: whoever closes it last moves what is in its write-ahead log, and a
+ * file that is refused stays as it is.
  *
  * @returns whether there was anything to look at, and what its write-ahead log lacks
  * @throws Failure, or what `node:sqlite` throws
@@ -164,8 +164,8 @@ export function rollBack(database: DatabaseSync): void {
 const sleeper = new Int32Array(new SharedArrayBuffer(4))
 
 /**
- * Does something again, after short waits of random length, as long as another process holds the lock. SQLite's own waiting
- * would sleep up to 100 ms at a time, and knows no way to wait where it sees a deadlock between openers.
+ * Does something again, after short waits of random length, as long as another process holds the lock. SQLite's own
+ * waiting would sleep up to 100 ms at a time, and knows no way to wait where it sees a deadlock between openers.
  *
  * @throws Failure 'busy' after `waitMs`
  */

@@ -1,6 +1,6 @@
 /**
- * What becomes of a write-ahead log of which not all is there: by a power failure, where commits were acknowledged before they were on the
- * disk, or by damage.
+ * What becomes of a write-ahead log of which not all is there: by a power failure, where commits were acknowledged
+ * before they were on the disk, or by damage.
  */
 import assert from 'node:assert/strict'
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
@@ -58,7 +58,10 @@ const endsFrom = (log: Buffer, frame: number): number =>
   Array.from({ length: framesOf(log) }, (_, i) => i).filter((i) => i >= frame && log.readUInt32BE(frameAt(i) + 4) > 0)
     .length
 
-/** Opens what is left, and looks whether it is a whole prefix of what was told. @returns what the store warned of, and its end */
+/**
+ * Opens what is left, and looks whether it is a whole prefix of what was told. @returns what the store warned of, and
+ * its end
+ */
 async function look(path: string, { told, end }: Left, options: { readonly mayLoseOnPowerFailure: boolean }) {
   const warnings: StoreWarning[] = []
   const warn = (warning: StoreWarning) => warnings.push(warning)

@@ -1,7 +1,8 @@
 /**
- * Judges a write-ahead log that breaks off before its end. Where commits were acknowledged before they were on the disk, a power failure
- * does that: the store opens with what is whole, and says what is cut. Where each was on the disk before the next was written, there
- * is nothing behind the last one that a failure could have left, so several transactions there are damage, and the file is refused.
+ * Judges a write-ahead log that breaks off before its end. Where commits were acknowledged before they were on the
+ * disk, a power failure does that: the store opens with what is whole, and says what is cut. Where each was on the disk
+ * before the next was written, there is nothing behind the last one that a failure could have left, so several
+ * transactions there are damage, and the file is refused.
  */
 import type { DatabaseSync } from 'node:sqlite'
 import { type CutLog, findCut } from '../database/cut-log.ts'

@@ -1,7 +1,8 @@
 /**
- * Goes through a file when it is opened. What is read is compared with its checksum whenever it is, but where an index has lost an
- * entry there is nothing to compare: a stream would seem to be empty. Indexes are compared with their tables here, and every row with its
- * checksum. That takes as long as the file is large, so only one of a moderate size is gone through.
+ * Goes through a file when it is opened. What is read is compared with its checksum whenever it is, but where an index
+ * has lost an entry there is nothing to compare: a stream would seem to be empty. Indexes are compared with their
+ * tables here, and every row with its checksum. That takes as long as the file is large, so only one of a moderate size
+ * is gone through.
  */
 import type { DatabaseSync } from 'node:sqlite'
 import { codes, isCode } from '../database/failure.ts'

@@ -1,10 +1,11 @@
 /**
- * Pages of a projection's rows, on the caller's thread. SQLite compares keys by the bytes of their UTF-8, which is by code
- * points; in that order the keys that begin alike are neighbours, so a prefix is a range of the primary key. Conditions are
- * tested by SQLite's JSON functions, on so many rows at a time that the event loop is not held up.
+ * Pages of a projection's rows, on the caller's thread. SQLite compares keys by the bytes of their UTF-8, which is by
+ * code points; in that order the keys that begin alike are neighbours, so a prefix is a range of the primary key.
+ * Conditions are tested by SQLite's JSON functions, on so many rows at a time that the event loop is not held up.
  *
- * What a test may say too often is no harm, since conditions are hints; what it must never do is leave out a row that meets
- * them. So a wanted value goes through the same parser of JSON as the row's, and bounds are a little wider than they are said.
+ * What a test may say too often is no harm, since conditions are hints; what it must never do is leave out a row that
+ * meets them. So a wanted value goes through the same parser of JSON as the row's, and bounds are a little wider than
+ * they are said.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { rowCharactersMax, rowsLookedAtMax } from '../../row-page.ts'
@@ -154,7 +155,9 @@ function testOf(condition: Condition): Test | undefined {
   return { kind: 'bounds', values: [path, widened(least, -1), widened(most, 1), path] }
 }
 
-/** A bound moved outwards by more than SQLite, whose reading of a fraction may be off in the last place, can be wrong. */
+/**
+ * A bound moved outwards by more than SQLite, whose reading of a fraction may be off in the last place, can be wrong.
+ */
 function widened(bound: number, sign: 1 | -1): number {
   return Number.isFinite(bound) ? bound + sign * (Math.abs(bound) * 2 ** -40 + 1e-300) : bound
 }

@@ -1,4 +1,6 @@
-/** Saves what is kept beside the log, on the writer's thread, inside a transaction that somebody else begins and ends. */
+/**
+ * Saves what is kept beside the log, on the writer's thread, inside a transaction that somebody else begins and ends.
+ */
 import type { CheckpointPlace } from '../../store.ts'
 import type { Calls } from '../database/protocol.ts'
 import { oneRow, type StatementSet } from '../database/statement-set.ts'

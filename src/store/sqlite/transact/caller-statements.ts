@@ -1,6 +1,7 @@
 /**
- * Runs the statements of a caller's transaction: one at a time, whole, and none that would end the transaction or reach beyond the
- * file. What a statement begins with says what it is, so a list of beginnings is enough; everything else is refused.
+ * Runs the statements of a caller's transaction: one at a time, whole, and none that would end the transaction or reach
+ * beyond the file. What a statement begins with says what it is, so a list of beginnings is enough; everything else is
+ * refused.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { Failure } from '../database/failure.ts'

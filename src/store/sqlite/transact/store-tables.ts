@@ -1,7 +1,8 @@
 /**
- * Keeps a caller's transaction from changing the store's own tables. SQLite itself records, for as long as the transaction is open,
- * what is changed in them (a session a table), by whatever statement or trigger; and their definitions are compared if any
- * definition in the file has changed. It is looked at once, before anything is saved: what was done is then undone with all the rest.
+ * Keeps a caller's transaction from changing the store's own tables. SQLite itself records, for as long as the
+ * transaction is open, what is changed in them (a session a table), by whatever statement or trigger; and their
+ * definitions are compared if any definition in the file has changed. It is looked at once, before anything is saved:
+ * what was done is then undone with all the rest.
  */
 import type { DatabaseSync } from 'node:sqlite'
 import type { Schema } from '../database/schema.ts'

@@ -1,10 +1,12 @@
 /**
- * A transaction with statements of its caller's, seen from the caller's thread. When its turn comes (`begin`), it has the writer's
- * thread for itself: queries are messages that are answered in order, and those that do not wait for each other go together. When the
- * work has settled no further query is taken; those under way are waited for, and then the step is saved or all is undone.
+ * A transaction with statements of its caller's, seen from the caller's thread. When its turn comes (`begin`), it has
+ * the writer's thread for itself: queries are messages that are answered in order, and those that do not wait for each
+ * other go together. When the work has settled no further query is taken; those under way are waited for, and then the
+ * step is saved or all is undone.
  *
- * A query that fails is its caller's to handle. One that fails without anybody listening makes the transaction fail: else a
- * statement that was lost would be saved as done. Everybody else's writes wait meanwhile, so there is a limit of time.
+ * A query that fails is its caller's to handle. One that fails without anybody listening makes the transaction fail:
+ * else a statement that was lost would be saved as done. Everybody else's writes wait meanwhile, so there is a limit of
+ * time.
  */
 import { type MnemeError, StoreError } from '../../../domain/error.ts'
 import { soon, startTimer, stopTimer } from '../../../runtime/timers.ts'

@@ -1,6 +1,7 @@
 /**
- * A transaction with statements of its caller's, on the writer's thread. It is begun as one that writes, so from its beginning to its
- * end nobody else moves the checkpoint or writes anything. What a request came to is always answered, never thrown.
+ * A transaction with statements of its caller's, on the writer's thread. It is begun as one that writes, so from its
+ * beginning to its end nobody else moves the checkpoint or writes anything. What a request came to is always answered,
+ * never thrown.
  */
 import type { DatabaseSync } from 'node:sqlite'
 import type { CheckpointPlace } from '../../store.ts'
@@ -101,7 +102,10 @@ export class WriterTransaction {
     return null
   }
 
-  /** A statement that fails with ROLLBACK as its conflict clause ends the transaction: what came next would be saved by itself. */
+  /**
+   * A statement that fails with ROLLBACK as its conflict clause ends the transaction: what came next would be saved by
+   * itself.
+   */
   #checkOpen(statement: string): Open {
     if (this.#open !== undefined && this.#database.isTransaction) return this.#open
     throw new Failure({ kind: 'sql', statement, reason: 'a statement before it has rolled back the transaction' })

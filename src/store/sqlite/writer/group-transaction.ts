@@ -2,8 +2,8 @@
  * Runs a group of requests as one transaction: one sync for all of them, which is what makes many callers fast.
  *
  * A request that fails takes nobody with it: the transaction is rolled back and each request of the group runs again in
- * one of its own. Only a failing commit is everybody's: what it left is not known, so nothing is run again. Nor is it known if the
- * files were deleted or replaced while it was made; before it, that is noticed in time.
+ * one of its own. Only a failing commit is everybody's: what it left is not known, so nothing is run again. Nor is it
+ * known if the files were deleted or replaced while it was made; before it, that is noticed in time.
  */
 import { statSync } from 'node:fs'
 import type { DatabaseSync } from 'node:sqlite'
@@ -18,7 +18,9 @@ import { retryWhileBusy, rollBack } from '../opening/connection.ts'
 import type { Settings } from '../options.ts'
 import { RowWriter } from '../rows/row-writer.ts'
 
-/** The size in bytes at which the write-ahead log is emptied by force, which waits for no reader but asks again soon. */
+/**
+ * The size in bytes at which the write-ahead log is emptied by force, which waits for no reader but asks again soon.
+ */
 const walSizeMax = 64 * 1024 * 1024
 const groupsBetweenLooks = 128
 
@@ -111,7 +113,9 @@ type Outcome =
   | { readonly undone: FailureFacts }
   | { readonly failed: FailureFacts }
 
-/** Whether a failure may be one request's alone: running the others again would only repeat what the whole file suffers. */
+/**
+ * Whether a failure may be one request's alone: running the others again would only repeat what the whole file suffers.
+ */
 function isOfOneRequest(failure: FailureFacts): boolean {
   if (failure.kind !== 'sqlite') return failure.kind === 'unexpected'
   const ofAll: readonly number[] = [codes.readOnly, codes.ioError, codes.corrupt, codes.notDatabase]

@@ -1,8 +1,8 @@
 /**
- * The caller's end of the writer's thread. While one group of requests is being committed, everybody else's gather; when
- * its replies come, they go as the next group. So groups grow by themselves under load, a lone request waits for nobody,
- * and appends, projection steps, snapshots and leases take turns in the order in which they were asked for. A transaction with
- * statements of its caller's takes its turn alone.
+ * The caller's end of the writer's thread. While one group of requests is being committed, everybody else's gather;
+ * when its replies come, they go as the next group. So groups grow by themselves under load, a lone request waits for
+ * nobody, and appends, projection steps, snapshots and leases take turns in the order in which they were asked for. A
+ * transaction with statements of its caller's takes its turn alone.
  *
  * A thread that dies leaves the outcome of the group in its hands unknown: those calls reject with `STORE_UNAVAILABLE`.
  * What was still waiting goes to a new thread. The thread keeps the process alive only while calls are under way.
@@ -49,7 +49,10 @@ export class Writer {
     this.#onCut = onCut
   }
 
-  /** Starts the thread; it makes or checks the database. @returns what its files are. @throws StoreError, DefinitionError */
+  /**
+   * Starts the thread; it makes or checks the database. @returns what its files are. @throws StoreError,
+   * DefinitionError
+   */
   async open(): Promise<Identities> {
     const failure = await new Promise<MnemeError | undefined>((resolve) => {
       this.#onOpened = resolve
@@ -76,7 +79,8 @@ export class Writer {
   }
 
   /**
-   * Runs a transaction whose statements are its caller's. When its turn comes it has the thread for itself until it is over.
+   * Runs a transaction whose statements are its caller's. When its turn comes it has the thread for itself until it is
+   * over.
    *
    * @throws ConflictError `CHECKPOINT_CONFLICT`; StoreError; OverloadError `OVERLOADED`; what the work throws
    */

@@ -1,0 +1,23 @@
+/** What a runner is made with. */
+import type { Environment } from '../../runtime/environment.ts'
+import type { Warn } from '../../runtime/warning.ts'
+import type { EventStore, LeaseStore, ProjectionStore } from '../../store/store.ts'
+import type { Stepper, StepperContext } from '../checkpoint/stepper.ts'
+import type { Tail } from '../log/tail.ts'
+
+export interface RunnerOptions {
+  /** The name under which checkpoint and lease are stored. */
+  readonly name: string
+  readonly store: EventStore & ProjectionStore & LeaseStore
+  readonly environment: Environment
+  readonly warn: Warn
+  /** Tells when the log grows. */
+  readonly tail: Tail
+  /** How often to try to lead while another process does. */
+  readonly pollIntervalMs: number
+  /** Unique for each running domain: the holder of the lease. */
+  readonly owner: string
+  readonly leaseMs: number
+  /** What is run. */
+  readonly stepper: (lead: StepperContext) => Stepper
+}
