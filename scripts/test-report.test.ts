@@ -1,9 +1,9 @@
 /** A run of some test files in a folder of their own, and what it prints. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { describe, test } from 'node:test'
 
 /** Runs tests as `npm test` does, and gives what was printed and the exit code. */
@@ -12,6 +12,7 @@ function runTests(files: Readonly<Record<string, string>>, ...args: readonly str
   try {
     writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
     for (const [name, text] of Object.entries(files)) {
+      mkdirSync(dirname(join(folder, name)), { recursive: true })
       writeFileSync(
         join(folder, name),
         `import assert from 'node:assert/strict'\nimport { describe, test } from 'node:test'\n${text}`,
@@ -96,5 +97,36 @@ describe('a test run', () => {
     const { status, stderr } = runTests({}, '.')
     assert.equal(status, 1)
     assert.match(stderr, /No test was found/)
+  })
+})
+
+describe('a run is told what to run', () => {
+  const files = {
+    'red.test.ts': `test('an apple', () => {})`,
+    'green.test.ts': `test('a (pear)', () => {})\ntest('a plum', () => {})`,
+  }
+  const inFolder = Object.fromEntries(Object.entries(files).map(([name, text]) => [`test/${name}`, text]))
+
+  test('by a word in the paths of files', () => {
+    assert.equal(runTests(inFolder, 'GREEN').lastLine, '2 passed, 0 failed, 0 skipped')
+  })
+
+  test('by words in the names of tests, as they are', () => {
+    assert.equal(runTests(inFolder, 'a (pear)').lastLine, '1 passed, 0 failed, 0 skipped')
+  })
+
+  test('by words that no test has: that is a failure', () => {
+    const { status, stderr, lastLine } = runTests(inFolder, 'a cherry')
+    assert.equal(status, 1)
+    assert.match(stderr, /No test was found/)
+    assert.equal(lastLine, '0 passed, 0 failed, 0 skipped')
+  })
+
+  test('by a folder', () => {
+    assert.equal(runTests(inFolder, 'test').lastLine, '3 passed, 0 failed, 0 skipped')
+  })
+
+  test('by nothing: everything', () => {
+    assert.equal(runTests(inFolder).lastLine, '3 passed, 0 failed, 0 skipped')
   })
 })

@@ -15,8 +15,21 @@ interface Noted {
   readonly text: string
 }
 
+/** What is known of a run before it begins. */
+export interface RunOptions {
+  /** How many files there are. */
+  readonly files: number
+  /** Whether somebody looks on: then a line at the end tells how far it is. */
+  readonly isTerminal: boolean
+  readonly root?: string
+}
+
 /** Renders the events of `run` from `node:test`. */
-export async function* report(events: AsyncIterable<TestEvent>, root: string = process.cwd()): AsyncGenerator<string> {
+export async function* report(events: AsyncIterable<TestEvent>, options: RunOptions): AsyncGenerator<string> {
+  const { files, isTerminal, root = process.cwd() } = options
+  const startedAt = performance.now()
+  let done = 0
+  let empty = 0
   const failed: Noted[] = []
   const skipped: Noted[] = []
   const servers = new Set<string>()
@@ -47,13 +60,30 @@ export async function* report(events: AsyncIterable<TestEvent>, root: string = p
         yield event.data.message
         break
       case 'test:summary':
-        yield event.data.file === undefined
-          ? closing(event.data, { failed, skipped, servers })
-          : fileLine(event.data, root)
+        if (isTerminal) yield clearLine
+        if (event.data.file === undefined) yield closing(event.data, { failed, skipped, servers, empty })
+        else {
+          if (isEmpty(event.data)) empty++
+          else yield fileLine(event.data, root)
+          done++
+          if (isTerminal) yield progress(done, files, performance.now() - startedAt)
+        }
         break
     }
   }
 }
+
+/** The line that tells how far a run is stands last, and is written over by the next one. */
+const clearLine = '\r\u001b[K'
+
+/** Files differ much in how long they take, so the time that is left is only about that. */
+function progress(done: number, files: number, goneMs: number): string {
+  const leftMs = (goneMs / done) * (files - done)
+  return `${done} of ${files} files, ${minutes(goneMs)} gone, about ${minutes(leftMs)} left`
+}
+
+const minutes = (ms: number): string =>
+  `${Math.floor(ms / 60_000)}:${String(Math.floor(ms / 1000) % 60).padStart(2, '0')}`
 
 type Summary = Extract<TestEvent, { readonly type: 'test:summary' }>['data']
 type Failure = Extract<TestEvent, { readonly type: 'test:fail' }>['data']
@@ -69,10 +99,17 @@ interface Gathered {
   readonly failed: readonly Noted[]
   readonly skipped: readonly Noted[]
   readonly servers: ReadonlySet<string>
+  /** How many files had no test of the names that were asked for: Node counts each as a test that has passed. */
+  readonly empty: number
 }
 
-function closing({ counts, duration_ms }: Summary, { failed, skipped, servers }: Gathered): string {
-  const { tests, suites, passed, cancelled, todo } = counts
+/** Whether a file had no test to run. */
+export const isEmpty = ({ counts, success }: Pick<Summary, 'counts' | 'success'>): boolean =>
+  success && counts.tests === 0
+
+function closing({ counts, duration_ms }: Summary, { failed, skipped, servers, empty }: Gathered): string {
+  const { suites, cancelled, todo } = counts
+  const [tests, passed] = [counts.tests - empty, counts.passed - empty]
   // A suite whose hook threw is no test, but a run with one must not end with "0 failed".
   const broken = Math.max(tests - passed - counts.skipped - todo, failed.length)
   const totals = { tests, suites, pass: passed, fail: broken - cancelled, cancelled, skipped: counts.skipped, todo }

@@ -1,43 +1,71 @@
 /**
- * Runs tests: all of them, or those in the files that the arguments name. Each file has a process of its own.
+ * Runs tests: all of them in their quick sizes (`test/support/size.ts`), or those that the arguments name. Each file
+ * has a process of its own.
  *
- *     npm test
- *     npm test -- src/store/page.test.ts 'src/kernel/**' --name='a conflict'
+ *     npm test                                        everything that matters, in a few minutes
+ *     CI=true npm test                                everything in full
+ *     npm test -- sqlite                              the files whose paths have the word
+ *     npm test -- src/store/page.test.ts src/kernel   files and folders; globs too
+ *     npm test -- 'a conflict'                        the tests whose names have the words; --name='...' is a pattern
  *
- * Fails if a test fails, or if there is none.
+ * Fails if a test fails, or if there is none. An interrupt ends every process that the tests have started.
  */
+import { existsSync, globSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { run } from 'node:test'
 import { parseArgs } from 'node:util'
-import { report } from './test-report.ts'
+import { endTogether } from './end-together.ts'
+import { isEmpty, report } from './test-report.ts'
 
 /** A file that takes longer hangs. */
 const fileTimeoutMs = 1_200_000
-const everywhere = ['{src,test,scripts,examples,bench}/**/*.test.ts']
+const everywhere = '{src,test,scripts,examples,bench}/**/*.test.ts'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { name: { type: 'string', multiple: true, default: [] } },
 })
-const globPatterns = (positionals.length > 0 ? positionals : everywhere).map((given) =>
-  given.endsWith('.ts') ? given : `${given.replace(/\/?(\*\*\/?)?$/, '')}/**/*.test.ts`,
-)
+const patterns: string[] = []
+const names = values.name.map((name) => new RegExp(name))
+for (const given of positionals) {
+  if (isPath(given)) patterns.push(...filesOf(given))
+  else {
+    const files = globSync(everywhere).filter((path) => path.toLowerCase().includes(given.toLowerCase()))
+    if (files.length > 0) patterns.push(...files)
+    else names.push(new RegExp(given.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'), 'i'))
+  }
+}
+if (positionals.length > 0) process.env['MNEME_TESTS'] ??= 'named'
+const files = patterns.length > 0 ? patterns : globSync(everywhere)
 
+endTogether()
 const events = run({
-  globPatterns,
+  files,
   concurrency: availableParallelism(),
   timeout: fileTimeoutMs,
-  testNamePatterns: values.name.map((name) => new RegExp(name)),
+  testNamePatterns: names,
 })
 let ran = 0
+let empty = 0
 events.on('test:fail', () => {
   process.exitCode = 1
 })
-events.on('test:summary', ({ file, counts }) => {
-  if (file === undefined) ran = counts.tests
+events.on('test:summary', (summary) => {
+  if (summary.file === undefined) ran = summary.counts.tests - empty
+  else if (isEmpty(summary)) empty++
 })
-for await (const text of report(events)) process.stdout.write(text)
+for await (const text of report(events, { files: files.length, isTerminal: process.stdout.isTTY === true })) {
+  process.stdout.write(text)
+}
 if (ran === 0) {
   process.stderr.write('No test was found.\n')
   process.exitCode = 1
+}
+
+function isPath(given: string): boolean {
+  return /[*{]|\.ts$/.test(given) || existsSync(given)
+}
+
+function filesOf(given: string): readonly string[] {
+  return globSync(given.endsWith('.ts') ? given : `${given.replace(/\/?(\*\*\/?)?$/, '')}/**/*.test.ts`)
 }

@@ -8,6 +8,7 @@ import { MongoClient } from 'mongodb'
 import { findMongodb } from '../servers/mongodb-server.ts'
 import { findPostgres } from '../servers/postgres-server.ts'
 import { onServer } from '../servers/server.ts'
+import { sized } from '../support/size.ts'
 import { withChance } from './chance.ts'
 import { within } from './deadline.ts'
 import { ordeal } from './ordeal.ts'
@@ -16,7 +17,7 @@ import { storeAt } from './place.ts'
 import { placeBy, serverPlace, withPostgres } from './server-place.ts'
 
 const timeoutMs = 300_000
-const rounds = 5
+const rounds = sized(5, 2)
 /** Longer than the test, so that nothing but a wake-up makes anybody look. */
 const never = 600_000
 

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { CuttingProxy } from '../servers/cutting-proxy.ts'
 import { onServer } from '../servers/server.ts'
+import { sized } from '../support/size.ts'
 import { type Chance, withChance } from './chance.ts'
 import { ordeal } from './ordeal.ts'
 import { placeBy, serverKinds, serverPlace, withPostgres } from './server-place.ts'
@@ -14,7 +15,7 @@ import type { ServerPlace } from './writer-protocol.ts'
 /** Connections are cut that often before the bank is left in peace. */
 const cuts = { postgres: 150, mongodb: 60 } as const
 const behindBytes = { least: 100, most: 60_000 }
-const roundsOfAll = 20
+const roundsOfAll = sized(20, 3)
 
 /** The proxy's URL for a client that takes no other way, whatever the server says of where it is. */
 const wayOf = ({ store }: ServerPlace, url: string): string =>

@@ -5,11 +5,12 @@
 import { test } from 'node:test'
 import { findPostgresPair, type PostgresPair } from '../servers/postgres-pair.ts'
 import { onServer } from '../servers/server.ts'
+import { sized } from '../support/size.ts'
 import { withChance } from './chance.ts'
 import { type Ordeal, ordeal } from './ordeal.ts'
 import type { ServerPlace } from './writer-protocol.ts'
 
-const rounds = 4
+const rounds = sized(4, 1)
 /** So many connections reach the standby before it becomes the primary, where clients are led there so early. */
 const earlyConnections = 30
 /** About what a standby takes to start, so that some calls are given up and others are not. */

@@ -1,12 +1,13 @@
 /** The file store under `kill -9`: at any moment, and at each call to the disk. */
 import { test } from 'node:test'
+import { sized } from '../support/size.ts'
 import { runRounds } from './rounds.ts'
 
 test('a file store whose writer is killed loses nothing that was acknowledged and doubles nothing', {
   timeout: 1_100_000,
 }, async (context) => {
   await runRounds(context, 'killed on file', {
-    rounds: 140,
+    rounds: sized(140, 20),
     placeAt: (path, chance) => ({
       store: 'file',
       path,

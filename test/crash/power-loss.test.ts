@@ -1,5 +1,6 @@
 /** The file store after a power failure: a log cut or holed wherever it is not durable, journals cut anywhere. */
 import { test } from 'node:test'
+import { sized } from '../support/size.ts'
 import type { Chance } from './chance.ts'
 import type { KillPlan } from './kill-plan.ts'
 import { runRounds } from './rounds.ts'
@@ -19,7 +20,7 @@ test('a file store that a power failure tore has all that was acknowledged, and 
   timeout: 1_100_000,
 }, async (context) => {
   await runRounds(context, 'power lost', {
-    rounds: 50,
+    rounds: sized(50, 8),
     placeAt,
     planOf: underLoad,
     powerFails: true,
@@ -30,7 +31,7 @@ test('a file store that may lose on power failure comes back as a prefix of what
   timeout: 1_100_000,
 }, async (context) => {
   await runRounds(context, 'power lost, unsynced', {
-    rounds: 25,
+    rounds: sized(25, 5),
     placeAt: (path, chance) => ({ ...placeAt(path, chance), mayLoseOnPowerFailure: true }) as Place,
     planOf: underLoad,
     powerFails: true,

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { hasCode } from '../../src/index.ts'
+import { sized } from '../support/size.ts'
 import { type Chance, withChance } from './chance.ts'
 import { ChildProgram } from './child-program.ts'
 import { startWarehouse, type Warehouse, type WarehousePlace } from './warehouse.ts'
@@ -18,7 +19,7 @@ import type { FromRunner, ToRunner } from './warehouse-runner.ts'
 const leaseMs = 500
 /** Beyond the lease: the time of a slow machine. */
 const patienceMs = 30_000
-const rounds = 10
+const rounds = sized(10, 2)
 const timeoutMs = 300_000
 /** Between what the leader says and its end: so that what it has just begun is under way. */
 const killDelayMsMax = 20

@@ -4,13 +4,14 @@
  */
 import { test } from 'node:test'
 import { onServer } from '../servers/server.ts'
+import { sized } from '../support/size.ts'
 import type { Chance } from './chance.ts'
 import { type KillPlan, killPlanOf } from './kill-plan.ts'
 import { runRounds } from './rounds.ts'
 import { serverKinds, serverPlace } from './server-place.ts'
 import type { Place } from './writer-protocol.ts'
 
-const rounds = 100
+const rounds = sized(100, 8)
 
 /**
  * The stand-ins for MongoDB search where it seeks, so a log that is looked at again and again is kept short there. What

@@ -6,11 +6,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { onServer } from '../servers/server.ts'
+import { sized } from '../support/size.ts'
 import { withChance } from './chance.ts'
 import { type Ordeal, ordeal } from './ordeal.ts'
 import { serverKinds, serverPlace } from './server-place.ts'
 
-const kills = 20
+const kills = sized(20, 3)
 const killedAfterMsMax = 100
 const answersBetweenKills = 8
 const roundsBetweenLooks = 5

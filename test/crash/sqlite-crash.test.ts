@@ -1,9 +1,13 @@
 /** The SQLite store under `kill -9`, at any moment. */
 import { test } from 'node:test'
+import { sized } from '../support/size.ts'
 import { runRounds } from './rounds.ts'
 
 test('a SQLite store whose writer is killed loses nothing that was acknowledged and doubles nothing', {
   timeout: 1_100_000,
 }, async (context) => {
-  await runRounds(context, 'killed on sqlite', { rounds: 110, placeAt: (path) => ({ store: 'sqlite', path }) })
+  await runRounds(context, 'killed on sqlite', {
+    rounds: sized(110, 10),
+    placeAt: (path) => ({ store: 'sqlite', path }),
+  })
 })

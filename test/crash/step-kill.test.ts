@@ -10,6 +10,7 @@ import { type TestContext, test } from 'node:test'
 import type { Store } from '../../src/index.ts'
 import { at } from '../../src/testing/checkpoint-at.ts'
 import { onServer } from '../servers/server.ts'
+import { sized } from '../support/size.ts'
 import { type Chance, withChance } from './chance.ts'
 import { ChildProgram } from './child-program.ts'
 import { within } from './deadline.ts'
@@ -17,7 +18,7 @@ import { storeAt } from './place.ts'
 import { serverKinds, serverPlace } from './server-place.ts'
 import type { Place } from './writer-protocol.ts'
 
-const rounds = 10
+const rounds = sized(10, 3)
 const timeoutMs = 300_000
 /** A lease is seldom shorter than this, and a transaction that is left open lasts a minute. */
 const holdUpMsMax = 20_000

@@ -11,6 +11,7 @@ import { type TestContext, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { Bank } from '../../examples/bank/bank.ts'
 import { onServer } from '../servers/server.ts'
+import { sized } from '../support/size.ts'
 import { type Chance, withChance } from './chance.ts'
 import { ChildProgram } from './child-program.ts'
 import { storeAt } from './place.ts'
@@ -23,7 +24,7 @@ const leaseMs = 600
  * minute.
  */
 const patienceMs = 30_000
-const rounds = 5
+const rounds = sized(5, 1)
 const timeoutMs = 300_000
 const program = new URL('./projection-runner.ts', import.meta.url)
 

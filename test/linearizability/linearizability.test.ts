@@ -16,6 +16,7 @@ import { storeAt } from '../crash/place.ts'
 import { serverKinds, serverPlace } from '../crash/server-place.ts'
 import type { Place } from '../crash/writer-protocol.ts'
 import { onServer } from '../servers/server.ts'
+import { sized } from '../support/size.ts'
 import { type Call, type Entry, judge } from './checker.ts'
 import type { FromTeller, ToTeller } from './teller.ts'
 
@@ -151,11 +152,11 @@ test(`SQLite: ${title}`, { timeout: timeoutMs * 4 }, async (context) => {
   context.after(() => rm(directory, { recursive: true, force: true }))
   let files = 0
   const makePlace = async (): Promise<Place> => ({ store: 'sqlite', path: join(directory, `${files++}.db`) })
-  await judgeRounds(context, makePlace, { rounds: 8, callers: 12, answersMin: 2_000 })
+  await judgeRounds(context, makePlace, { rounds: sized(8, 2), callers: 12, answersMin: 2_000 })
 })
 
 const paceOf: Readonly<Record<string, Pace>> = {
-  postgres: { rounds: 8, callers: 12, answersMin: 2_000 },
+  postgres: { rounds: sized(8, 2), callers: 12, answersMin: 2_000 },
   mongodb: { rounds: 3, callers: 4, answersMin: 300 },
 }
 

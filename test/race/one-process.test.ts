@@ -8,11 +8,12 @@ import { file } from '../../src/store/file/index.ts'
 import { sqlite } from '../../src/store/sqlite/index.ts'
 import { type Chance, chanceOf, withChance } from '../crash/chance.ts'
 import { within } from '../crash/deadline.ts'
+import { sized } from '../support/size.ts'
 import { checkRace } from './outcome.ts'
 import { RaceWriter, writerNames } from './race.ts'
 import { follow, tails } from './tail.ts'
 
-const events = 100_000
+const events = sized(100_000, 20_000)
 const timeoutMs = 1_000_000
 
 const stores: Record<string, (directory: string) => StoreFactory> = {

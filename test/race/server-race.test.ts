@@ -10,12 +10,13 @@ import { serverPlace } from '../crash/server-place.ts'
 import { findFerretdb, findMongodb } from '../servers/mongodb-server.ts'
 import { findPostgres } from '../servers/postgres-server.ts'
 import { onServer } from '../servers/server.ts'
+import { sized } from '../support/size.ts'
 import { raceProcesses } from './process-race.ts'
 
 const timeoutMs = 1_000_000
 
 const races = [
-  { title: 'PostgreSQL', find: findPostgres, store: 'postgres', events: 200_000, eventsOfCommitMax: 50 },
+  { title: 'PostgreSQL', find: findPostgres, store: 'postgres', events: sized(200_000, 20_000), eventsOfCommitMax: 50 },
   { title: 'MongoDB', find: findMongodb, store: 'mongodb', events: 20_000, eventsOfCommitMax: 100, pageSizeMin: 150 },
   { title: 'FerretDB', find: findFerretdb, store: 'mongodb', events: 20_000, eventsOfCommitMax: 200, pageSizeMin: 200 },
 ] as const

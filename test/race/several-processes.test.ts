@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { withChance } from '../crash/chance.ts'
+import { sized } from '../support/size.ts'
 import { raceProcesses } from './process-race.ts'
 
 const timeoutMs = 1_000_000
@@ -14,7 +15,13 @@ for (const writerProcesses of [2, 4]) {
     const directory = await mkdtemp(join(tmpdir(), 'mneme-race-'))
     context.after(() => rm(directory, { recursive: true, force: true, maxRetries: 5 }))
     const place = { store: 'sqlite', path: join(directory, 'log.db') } as const
-    const options = { events: 100_000, writerProcesses, readerProcesses: 2, eventsOfCommitMax: 5, timeoutMs }
+    const options = {
+      events: sized(100_000, 20_000),
+      writerProcesses,
+      readerProcesses: 2,
+      eventsOfCommitMax: 5,
+      timeoutMs,
+    }
     await withChance((chance) => raceProcesses(context, place, options, chance))
   })
 }

@@ -19,6 +19,7 @@ import {
 import { type Chance, chanceOf, withChance } from '../crash/chance.ts'
 import { within } from '../crash/deadline.ts'
 import { onEveryStore } from '../stores/every-store.ts'
+import { sized } from '../support/size.ts'
 import { prefill, type RaceData, RaceWriter, writerNames } from './race.ts'
 import { meets } from './tail.ts'
 
@@ -36,9 +37,13 @@ interface Course {
 }
 
 /** Hints within a process are never lost, so nobody has to look. */
-const inProcess: Course = { events: 100_000, pollIntervalMs: 10 * timeoutMs, timesCaughtUpLeast: 100 }
+const inProcess: Course = {
+  events: sized(100_000, 20_000),
+  pollIntervalMs: 10 * timeoutMs,
+  timesCaughtUpLeast: sized(100, 10),
+}
 const onServers: Readonly<Record<string, Course>> = {
-  postgres: { events: 100_000, pollIntervalMs: 500, timesCaughtUpLeast: 100 },
+  postgres: { events: sized(100_000, 10_000), pollIntervalMs: 500, timesCaughtUpLeast: sized(100, 5) },
   // What stands in for MongoDB here goes over every commit at every question, so there are fewer of them.
   mongodb: { events: 15_000, pollIntervalMs: 500, eventsOfCommitMax: 50, timesCaughtUpLeast: 30 },
 }

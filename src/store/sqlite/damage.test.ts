@@ -7,6 +7,7 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { type TestContext, test } from 'node:test'
+import { sized } from '../../../test/support/size.ts'
 import { MnemeError } from '../../domain/error.ts'
 import type { StreamId } from '../../domain/stream.ts'
 import { at } from '../../testing/checkpoint-at.ts'
@@ -18,8 +19,8 @@ import { freshPath, openStore, simpleCommit, withDatabase } from './sqlite-test.
 
 type Random = (below: number) => number
 
-const damages = 500
-const rowDamages = 100
+const damages = sized(500, 60)
+const rowDamages = sized(100, 30)
 const pageSize = 4096
 const opening = { warn: () => {}, now: () => 0 }
 const unlimited = { limit: Number.POSITIVE_INFINITY }

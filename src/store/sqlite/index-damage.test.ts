@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { type TestContext, test } from 'node:test'
 import { chanceOf } from '../../../test/crash/chance.ts'
+import { sized } from '../../../test/support/size.ts'
 import { MnemeError } from '../../domain/error.ts'
 import { type Commit, commit } from '../commit.ts'
 import { everything } from '../range.ts'
@@ -15,7 +16,7 @@ import { freshPath, openStore, withDatabase } from './sqlite-test.fixture.ts'
 
 type Random = (below: number) => number
 
-const damages = 60
+const damages = sized(60, 12)
 const pageSize = 4096
 /** Up to this size a file is gone through when it is opened. */
 const goneThroughMax = 4 * 1024 * 1024

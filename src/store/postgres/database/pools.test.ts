@@ -153,10 +153,11 @@ await onServer('Connections', findPostgres, (server) => {
     const events = Array.from({ length: 5000 }, () => ({ type: 'Noted', data: { text: 'x'.repeat(100) } }))
     for (let i = 0; i < 4; i++) await store.append([simpleCommit(`c${i}`, { stream, events })])
     let read = 0
-    const reads = Array.from({ length: 100 }, () => store.readAll(everything, { limit: 20_000 }).finally(() => read++))
+    const reads = Array.from({ length: 200 }, () => store.readAll(everything, { limit: 5_000 }).finally(() => read++))
     await until(() => read > 0)
     await store.append([simpleCommit('d')])
-    assert.ok(read < 50, `${read} of 100 reads came first`)
+    // One that waited in their line would come when all but the last few are done, however slow the machine is.
+    assert.ok(read < 190, `${read} of 200 reads came first`)
     await Promise.all(reads)
   })
 

@@ -1,0 +1,16 @@
+/**
+ * How much the tests do. `CI=true` or `MNEME_TESTS=full` runs them in full: every round, every server. Else they do
+ * what shows most faults in a few minutes: fewer rounds of what is random, and of the servers only PostgreSQL. What is
+ * left out is reported as skipped. A run of named files (`npm test -- mongodb`) has every server.
+ */
+
+const asked = process.env['MNEME_TESTS']
+
+export const isFull: boolean = process.env['CI'] === 'true' || asked === 'full'
+
+/** Why a server is not started; nothing if it is. */
+export const serverLeftOut: string | undefined =
+  isFull || asked === 'named' ? undefined : 'left to the full run (CI=true or MNEME_TESTS=full)'
+
+/** How often something is done: in full, or in the quick run. */
+export const sized = (full: number, quick: number): number => (isFull ? full : quick)
