@@ -6,7 +6,7 @@
 
 const asked = process.env['MNEME_TESTS']
 
-export const isFull: boolean = process.env['CI'] === 'true' || asked === 'full'
+const isFull: boolean = process.env['CI'] === 'true' || asked === 'full'
 
 /** Why a server is not started; nothing if it is. */
 export const serverLeftOut: string | undefined =
