@@ -12,7 +12,17 @@
  */
 import { depthMax, isPlain, sizeOfScalar } from '../domain/json.ts'
 
-const kinds = { nothing: 1, boolean: 2, number: 3, text: 4, list: 5, record: 6, entries: 7, other: 8 } as const
+const kinds = {
+  nothing: 1,
+  boolean: 2,
+  number: 3,
+  text: 4,
+  list: 5,
+  record: 6,
+  entries: 7,
+  other: 8,
+  bytes: 9,
+} as const
 const firstA = 0xdeadbeef | 0
 const firstB = 0x41c6ce57
 
@@ -91,7 +101,7 @@ function add(value: unknown, depth: number): void {
     case 'object':
       isDeep ||= depth >= depthMax
       if (value === null || depth >= depthMax) addNothing()
-      else if (ArrayBuffer.isView(value)) addBytes(value, depth + 1)
+      else if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) addBytes(value)
       else addObject(value, depth + 1)
       break
     case 'undefined':
@@ -113,14 +123,18 @@ function addCounted(text: string): void {
   addText(text)
 }
 
-/** Bytes are no JSON: what counts is how many there are, and not what their digest is made from. */
-function addBytes(bytes: ArrayBufferView, depth: number): void {
-  count(bytes.byteLength)
-  const [sizeWith, max] = [size, sizeMax]
-  sizeMax = Number.POSITIVE_INFINITY
-  addObject(bytes, depth)
-  size = sizeWith
-  sizeMax = max
+/** Bytes are no JSON: they count as so many characters, and are mixed in four at a time. */
+function addBytes(given: ArrayBufferView | ArrayBuffer): void {
+  const { buffer, byteOffset, byteLength } = ArrayBuffer.isView(given) ? given : new Uint8Array(given)
+  count(byteLength)
+  mix(kinds.bytes)
+  // A list of numbers is another one than that of its bytes.
+  addText(Object.prototype.toString.call(given))
+  const bytes = new DataView(buffer, byteOffset, byteLength)
+  let at = 0
+  for (; at + 4 <= byteLength; at += 4) mix(bytes.getInt32(at, true))
+  for (; at < byteLength; at++) mix(bytes.getUint8(at))
+  mix(byteLength)
 }
 
 function addObject(value: object, depth: number): void {
@@ -140,12 +154,6 @@ function addObject(value: object, depth: number): void {
     mix(kinds.entries)
     for (const entry of value) add(entry, depth)
     mix(value.size)
-  } else if (value instanceof ArrayBuffer || value instanceof DataView) {
-    count(value.byteLength)
-    mix(kinds.other)
-    const { buffer, byteOffset, byteLength } = value instanceof DataView ? value : new Uint8Array(value)
-    for (const byte of new Uint8Array(buffer, byteOffset, byteLength)) mix(byte)
-    mix(byteLength)
   } else {
     // What tells one from another may be in private: a pattern, a boxed number.
     if (!isPlain(value)) addCounted(String(value))

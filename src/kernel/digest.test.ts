@@ -1,0 +1,30 @@
+/** Which data counts as the same, where an id is used a second time. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { digestOf } from './digest.ts'
+
+/** Holds that all of these have digests of their own. */
+function areOthers(...values: readonly unknown[]): void {
+  assert.equal(new Set(values.map((value) => digestOf({ value }))).size, values.length)
+}
+
+test('the same JSON has the same digest', () => {
+  assert.equal(
+    digestOf({ a: 1, b: [new Date(0), -0] }),
+    digestOf({ b: ['1970-01-01T00:00:00.000Z', 0], a: 1, c: undefined }),
+  )
+})
+
+test('values that differ in one part have others', () => {
+  areOthers(1, '1', [1], { a: 1 }, { a: 2 }, { b: 1 }, null, true, 1n, [], {}, '', new Map(), new Map([[1, 2]]))
+  areOthers([1, 2], [2, 1], [[1], 2], [1, [2]])
+})
+
+test('bytes differ by each of them, by how many there are, and by what they are a list of', () => {
+  const bytes = new Uint8Array(1000).fill(7)
+  const changed = [0, 1, 500, 998, 999].map((at) => bytes.with(at, 8))
+  areOthers(bytes, ...changed, bytes.subarray(1), new Uint8Array(1004).fill(7))
+  areOthers(bytes, bytes.buffer, new DataView(bytes.buffer), new Uint16Array(bytes.buffer), [...bytes])
+  assert.equal(digestOf(bytes), digestOf(Buffer.from(bytes)))
+  assert.equal(digestOf(bytes.subarray(3, 9)), digestOf(new Uint8Array(6).fill(7)))
+})
