@@ -105,6 +105,33 @@ test('a projection can be code with tables of its own', async (context) => {
   assert.deepEqual({ ...rows[0] }, { account: 'ada', amount: 100 })
 })
 
+test('a projection as code can be redone from the whole log', async (context) => {
+  const directory = await mkdtemp(join(tmpdir(), 'mneme-guide-'))
+  context.after(() => rm(directory, { recursive: true, force: true }))
+  const path = join(directory, 'bank.db')
+  const Domain = domain({ aggregates: { account: Account }, projections: { payments: Payments } })
+  await using bank = await Domain.start({ store: sqlite(path) })
+  await bank.account('ada').open({ owner: 'Ada' })
+  const { position } = await bank.account('ada').deposit({ amount: 100 })
+  await bank.payments.reached({ atLeast: position })
+  // #region redo
+  await bank.projections.stop('payments')
+  await bank.projections.reset('payments', { from: 1 })
+  const database = new DatabaseSync(path)
+  database.exec('DELETE FROM payments')
+  database.close()
+  await bank.projections.start('payments')
+  // #endregion
+  await bank.payments.reached({ atLeast: position })
+  const reader = new DatabaseSync(path, { readOnly: true })
+  const rows = reader.prepare('SELECT account, amount FROM payments').all()
+  reader.close()
+  assert.deepEqual(
+    rows.map((row) => ({ ...row })),
+    [{ account: 'ada', amount: 100 }],
+  )
+})
+
 let isMended = false
 
 // #region park

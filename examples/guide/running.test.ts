@@ -1,12 +1,19 @@
 /** The code of docs/guide/running.md, run as tests. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer, request as sendRequest } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import {
   type CommandOf,
   CommandRejected,
+  type ErrorCode,
   type EventsOf,
   type Handle,
   hasCode,
+  InputError,
+  MnemeError,
   memory,
   type RowOf,
   type Running,
@@ -172,4 +179,76 @@ test('options are given at the start', async () => {
   })
   // #endregion
   assert.deepEqual(bank.load(), { liveAggregates: 0, commandsInFlight: 0 })
+})
+
+// #region status
+const statuses: Partial<Record<ErrorCode, number>> = {
+  COMMAND_MALFORMED: 400,
+  COMMAND_INVALID: 400,
+  ID_INVALID: 400,
+  AGGREGATE_UNKNOWN: 404,
+  COMMAND_UNKNOWN: 404,
+  COMMAND_ID_REUSED: 409,
+  COMMAND_TOO_LARGE: 413,
+  COMMIT_TOO_LARGE: 413,
+  STORE_CLOSED: 503,
+  OUTCOME_UNKNOWN: 504,
+}
+
+function statusOf(error: unknown): number {
+  if (error instanceof CommandRejected) return 422
+  if (!(error instanceof MnemeError)) return 500
+  return statuses[error.code as ErrorCode] ?? (error.retryable ? 503 : 500)
+}
+// #endregion
+
+test('an error has a status for HTTP', async () => {
+  const bank = await Bank.start({ store: memory() })
+  const ada = bank.account('ada')
+  const status = async (work: Promise<unknown>) => statusOf(await work.catch((error: unknown) => error))
+  assert.equal(await status(ada.deposit({ amount: -1 })), 400)
+  assert.equal(await status(ada.withdraw({ amount: 1 })), 422)
+  await bank.stop()
+  assert.equal(await status(ada.deposit({ amount: 1 })), 503)
+  assert.equal(await status(ada.state()), 503)
+  assert.equal(statusOf(new InputError('COMMIT_EMPTY', { stream: { aggregate: 'account', id: 'ada' } })), 500)
+  assert.equal(statusOf(new RangeError('not of this library')), 500)
+})
+
+test('a server answers the requests in progress, then its domain stops', async () => {
+  const before = process.listeners('SIGTERM')
+  const bank = await Bank.start({ store: memory() })
+  await bank.account('ada').open({ owner: 'Ada' })
+  // #region server
+  const server = createServer(async (request, response) => {
+    try {
+      const data = JSON.parse(await text(request)) as { amount: number }
+      const { state } = await bank.account('ada').deposit(data)
+      response.end(String(state.balance))
+    } catch (error) {
+      response.writeHead(statusOf(error)).end()
+    }
+  })
+  process.once('SIGTERM', () => {
+    server.close(() => void bank.stop()) // first the server, then the domain
+    setTimeout(() => server.closeAllConnections(), 10_000).unref()
+  })
+  // #endregion
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const { port } = server.address() as AddressInfo
+  const client = sendRequest({ host: '127.0.0.1', port, method: 'POST', agent: false })
+  const answered = once(client, 'response')
+  const arrived = once(server, 'request')
+  client.write('{"amount"')
+  await arrived
+  const [added] = process.listeners('SIGTERM').filter((listener) => !before.includes(listener))
+  process.off('SIGTERM', added!)
+  added!('SIGTERM')
+  const closed = once(server, 'close')
+  client.end(': 5}')
+  const [response] = await answered
+  assert.deepEqual([response.statusCode, await text(response)], [200, '5'])
+  await closed
+  await bank.stop()
+  await assert.rejects(bank.account('ada').deposit({ amount: 1 }), { code: 'STOPPED' })
 })
