@@ -1,8 +1,9 @@
 /** The code of docs/guide/testing.md, run as tests. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { memory } from '../../src/index.ts'
+import { domain, memory, reaction } from '../../src/index.ts'
 import { faultyStore, manualEnvironment, storeConformance } from '../../src/testing/index.ts'
+import { Account, Opened } from '../bank/account.ts'
 import { Bank } from '../bank/bank.ts'
 
 // #region conformance
@@ -29,4 +30,28 @@ test('time can be moved, and a store can fail on demand', async () => {
   await bank.account('ada').deposit({ amount: 1 }, { commandId: 'c-1' })
   // #endregion
   assert.equal((await bank.account('ada').state()).balance, 1)
+})
+
+// #region gift
+const dayMs = 24 * 60 * 60 * 1000
+const aggregates = { account: Account }
+const Gift = reaction('gift after a day', aggregates).on(Opened, ({ stream }, { schedule }) => {
+  schedule({ aggregate: 'account', id: stream.id, name: 'deposit', data: { amount: 10 } }, { afterMs: dayMs })
+})
+// #endregion
+
+test('a reaction can be tested with a clock', async () => {
+  // #region clock
+  const environment = manualEnvironment({ now: '2026-01-01T00:00:00Z' })
+  const Gifts = domain({ aggregates, reactions: { gift: Gift } })
+  await using bank = await Gifts.start({ environment, projections: 'manual' })
+  await bank.account('ada').open({ owner: 'Ada' })
+
+  await bank.reactions.runOnce('gift') // handles the event, and schedules the command
+  assert.equal((await bank.account('ada').state()).balance, 0)
+
+  await environment.advance(dayMs)
+  await bank.reactions.runOnce('gift') // sends the command, which is due now
+  assert.equal((await bank.account('ada').state()).balance, 10)
+  // #endregion
 })
