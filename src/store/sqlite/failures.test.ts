@@ -244,7 +244,7 @@ test('a path in a directory that does not exist is refused by name', async (cont
 test('a path that is a directory is refused', async (context) => {
   const path = await freshPath(context)
   await mkdir(path)
-  await assert.rejects(sqlite(path).open(opening), withCode('STORE_UNAVAILABLE', /unable to open/))
+  await assert.rejects(sqlite(path).open(opening), withCode('OPTION_INVALID', /a file, and not a directory/))
 })
 
 test('options that cannot work are refused where they are written', () => {

@@ -17,7 +17,7 @@ export type FailureFacts =
   | { readonly kind: 'no sqlite' }
   /** A file was deleted or replaced while it was open. */
   | { readonly kind: 'moved'; readonly file: string }
-  | { readonly kind: 'no directory'; readonly path: string }
+  | { readonly kind: 'no directory' | 'directory'; readonly path: string }
   | { readonly kind: 'sql'; readonly statement: string; readonly reason: string }
   | { readonly kind: 'unexpected'; readonly message: string }
 
@@ -103,8 +103,11 @@ export function errorOf(path: string, doing: string, failure: FailureFacts): Sto
       const facts = { what: 'The store sqlite', needs: 'node:sqlite', found: runtimeName() }
       return new DefinitionError('RUNTIME_UNSUPPORTED', facts)
     }
+    case 'directory':
     case 'no directory': {
-      const facts = { option: 'path', expected: 'a file in a directory that exists', found: failure.path }
+      const expected =
+        failure.kind === 'directory' ? 'a file, and not a directory' : 'a file in a directory that exists'
+      const facts = { option: 'path', expected, found: failure.path }
       return new DefinitionError('OPTION_INVALID', facts)
     }
     case 'sql':

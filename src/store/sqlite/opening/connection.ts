@@ -56,6 +56,7 @@ export function openForWriting(settings: Settings): {
   if (!statSync(dirname(path), { throwIfNoEntry: false })?.isDirectory()) {
     throw new Failure({ kind: 'no directory', path })
   }
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw new Failure({ kind: 'directory', path })
   const { DatabaseSync } = load()
   const schema = schemaIn(settings.prefix)
   return retryWhileBusy(lockWaitMs, () => {
