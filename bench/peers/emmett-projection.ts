@@ -68,7 +68,7 @@ const inSqlite = sqliteRawSQLProjection<Happened & Event>({
 
 const accounts = 1000
 
-/** Fills a log, and gives the seconds in which a projection has caught up with it, anew at each call. */
+/** Fills a log, and gives the seconds in which a projection has caught up with it, again at each call. */
 export function emmettProjection(place: Place, events: number, id: string): Promise<() => Promise<number>> {
   if (place.name === 'sqlite') return onSqlite(place, events)
   return onPostgres(

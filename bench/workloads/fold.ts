@@ -33,7 +33,7 @@ export async function measureFolds(setting: Setting): Promise<readonly Figure[]>
   return figures
 }
 
-/** Opens the store anew, folds, and gives the seconds that the fold took. */
+/** Opens the store again, folds, and gives the seconds that the fold took. */
 async function foldCold(place: Place, events: number): Promise<number> {
   const store: Store = await openStore(place)
   const startedAt = performance.now()

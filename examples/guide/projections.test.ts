@@ -163,7 +163,7 @@ test('what cannot be handled can be parked', async () => {
   assert.deepEqual(await bank.careful.get('ada'), { balance: 18 })
 })
 
-test('rows can be built anew while the old ones serve', async () => {
+test('rows can be rebuilt while the old ones serve', async () => {
   const store = memory()
   const start = (doubled: boolean) =>
     domain({

@@ -121,7 +121,7 @@ async function calls() {
   const retried = await bank.reactions.retryParked('tries')
   same<typeof retried, { readonly handled: number; readonly parked: number }>(true)
   await bank.reactions.skipParked('tries', 1)
-  // @ts-expect-error a reaction has nothing that could be built anew
+  // @ts-expect-error a reaction has nothing that could be rebuilt
   bank.reactions.rebuild('tries')
   // @ts-expect-error a reaction has no rows to compare
   bank.reactions.compare('tries')

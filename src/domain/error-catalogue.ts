@@ -152,7 +152,7 @@ export const catalogue = {
   AGGREGATE_LOAD_FAILED: entry(
     (f: { readonly stream: StreamId; readonly retryInMs: number }) =>
       `${at(f.stream)} could not be loaded from its events; the next try is due in ${Math.ceil(f.retryInMs)} ms`,
-    'Mend the cause, which is attached. Other aggregates are not affected.',
+    'Fix the cause, which is attached. Other aggregates are not affected.',
     true,
   ),
 
@@ -184,13 +184,13 @@ export const catalogue = {
   ),
   OUTCOME_UNKNOWN: entry(
     (f: { readonly stream: StreamId; readonly commandId: string }) =>
-      `Whether the command ${f.commandId} on ${at(f.stream)} was stored could not be learnt`,
+      `It is unknown whether the command ${f.commandId} on ${at(f.stream)} was stored`,
     'Send it again with the same commandId: it has one effect.',
     true,
   ),
   ABORTED: entry(
     (f: { readonly what: string }) => `${f.what} was aborted by its signal before it was done, and had no effect`,
-    'Nothing needs mending.',
+    'There is nothing to fix.',
   ),
   STOPPED: entry(
     (f: { readonly what: string }) => `${f.what} was refused: the domain is stopped or stopping`,

@@ -124,7 +124,7 @@ export class OverloadError<Code extends 'OVERLOADED' = 'OVERLOADED'> extends Mne
   override readonly name = 'OverloadError'
 }
 
-/** Whether the command was stored could not be learnt. Repeating it with the same command id is safe and tells. */
+/** It is unknown whether the command was stored. Repeating it with the same command id is safe and tells. */
 export class OutcomeUnknownError<Code extends 'OUTCOME_UNKNOWN' = 'OUTCOME_UNKNOWN'> extends MnemeError<Code> {
   static {
     brand(OutcomeUnknownError, 'OutcomeUnknownError')

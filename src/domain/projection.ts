@@ -40,7 +40,7 @@ export interface Projection<Name extends string, Row, Kinds, Shape extends Proje
    */
   onFailure(policy: FailurePolicy): Projection<Name, Row, Kinds, Shape>
   /**
-   * Numbers what the rows are: raise it when the functions or the row's shape change. The rows are then built anew
+   * Numbers what the rows are: raise it when the functions or the row's shape change. The rows are then rebuilt
    * beside those that are there, which serve until the new ones have caught up. 1 by default.
    */
   revision(revision: number): Projection<Name, Row, Kinds, Shape>

@@ -153,7 +153,7 @@ describe('A conflict', () => {
     assert.equal((await a).sequence, 2)
   })
 
-  test('while the rival is gone and its events cannot be read loads the aggregate anew', async () => {
+  test('while the rival is gone and its events cannot be read loads the aggregate again', async () => {
     const store = memory()
     const watch = watched(store)
     const environment = manualEnvironment()

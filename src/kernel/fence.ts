@@ -1,7 +1,7 @@
 /**
  * Commands that may be decided only as long as their sender is still the one to send them. The question is asked when
- * the state is known on which they will be decided, and before each decision anew: if what was decided on that state is
- * then stored, nobody else can have had another answer to the same command since the question. A question that was
+ * the state is known on which they will be decided, and before each decision again: if what was decided on that state
+ * is then stored, nobody else can have had another answer to the same command since the question. A question that was
  * asked earlier would prove nothing.
  */
 import type { PendingCommand } from './pending-command.ts'

@@ -18,7 +18,7 @@ export interface KernelLimits {
   readonly batchCommitsMax: number
   /** The size at which no further commit joins a batch, in characters of JSON. */
   readonly batchSizeMax: number
-  /** How often a command is decided anew because others wrote the stream, before its caller gets `CONFLICT`. */
+  /** How often a command is decided again because others wrote the stream, before its caller gets `CONFLICT`. */
   readonly conflictTriesMax: number
   /** How often an append without an answer is repeated before callers get `OUTCOME_UNKNOWN`. */
   readonly appendTriesMax: number

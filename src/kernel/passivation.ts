@@ -134,7 +134,7 @@ export class Passivation {
     if (dueAt >= this.#timerDueAt) return
     this.#cancelTimer?.()
     this.#timerDueAt = dueAt
-    // Timers take 31 bits of milliseconds; an early sweep finds nothing and sets the timer anew.
+    // Timers take 31 bits of milliseconds; an early sweep finds nothing and sets the timer again.
     const delayMs = Math.min(Math.max(1, dueAt - this.#environment.now()), 2 ** 31 - 1)
     this.#cancelTimer = this.#environment.after(delayMs, () => this.#sweep(), { background: true })
   }

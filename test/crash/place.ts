@@ -9,7 +9,7 @@ import type { StoreFactory } from '../../src/store/store.ts'
 import type { Place } from './writer-protocol.ts'
 
 /**
- * The store of a place. A file store is made from its parts, since a user cannot choose when journals are written anew.
+ * The store of a place. A file store is made from its parts, since a user cannot choose when journals are rewritten.
  */
 export function storeAt(place: Place, disk: Disk = nodeDisk): StoreFactory {
   switch (place.store) {

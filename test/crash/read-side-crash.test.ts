@@ -1,6 +1,6 @@
 /**
  * All that follows the log under `kill -9`: projections with rows of several keys, one as code, one that parks, a
- * reaction with states and timers; while they run, while they open, while rows are built anew or brought to a new
+ * reaction with states and timers; while they run, while they open, while rows are rebuilt or brought to a new
  * revision, while what is parked is tried again.
  */
 import assert from 'node:assert/strict'
@@ -123,7 +123,7 @@ for (const store of ['file', 'sqlite'] as const) {
     withChance(async (chance) => {
       const { killedWhileBuilding, parked } = await runRounds(context, store, chance)
       if (rounds < 100) return
-      assert.ok(killedWhileBuilding > 0, 'some were killed while they built rows anew')
+      assert.ok(killedWhileBuilding > 0, 'some were killed while they built rows again')
       assert.ok(parked > 0, 'some left something parked')
     }),
   )

@@ -1,7 +1,7 @@
 /**
  * Two processes on one SQLite file run the same warehouse. The one that leads is killed again and again, also while it
- * builds rows anew or tries again what is parked: the other takes everything over within the lease's time, loses and
- * doubles nothing, and can build the rows anew itself.
+ * builds rows again or tries again what is parked: the other takes everything over within the lease's time, loses and
+ * doubles nothing, and can build the rows again itself.
  */
 import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -92,7 +92,7 @@ async function takeOver(
     await eventually('not taken over', async () => (await statesOf(warehouse)).every(isRunning))
     const tookMs = performance.now() - killedAt
     await putSome(warehouse, `${name}-after`, answered)
-    await eventually('not built anew', () => warehouse.projections.rebuild('stock').then(() => true, refused))
+    await eventually('not rebuilt', () => warehouse.projections.rebuild('stock').then(() => true, refused))
     return tookMs
   } finally {
     await warehouse.stop()

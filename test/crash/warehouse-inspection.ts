@@ -37,7 +37,7 @@ interface Looking {
 /** What was found that a test may count. */
 interface Found {
   readonly events: number
-  /** Whether rows were being built anew. */
+  /** Whether rows were being rebuilt. */
   readonly wasBuilding: boolean
   readonly wasParked: number
 }
@@ -198,7 +198,7 @@ async function checkJournal(warehouse: Warehouse, place: WarehousePlace, log: Lo
   }
 }
 
-/** Everything is as if nothing had ever been killed; and the rows can be built anew, which leaves nothing behind. */
+/** Everything is as if nothing had ever been killed; and the rows can be rebuilt, which leaves nothing behind. */
 async function checkAll(warehouse: Warehouse, store: Store, place: WarehousePlace): Promise<void> {
   await eventually('a bell has not rung', () => haveAllRung(store))
   const check = async () => {

@@ -1,6 +1,6 @@
 /**
  * The program that runs a warehouse until it is killed: callers send commands, a little slower than all who follow the
- * log can handle them; and as it is told, rows are built anew again and again, or what is parked is tried again.
+ * log can handle them; and as it is told, rows are rebuilt again and again, or what is parked is tried again.
  */
 import { setTimeout } from 'node:timers/promises'
 import { hasCode } from '../../src/index.ts'
@@ -22,7 +22,7 @@ export interface ToRunner extends Version {
 export type FromRunner =
   | { readonly say: 'opening' }
   | { readonly say: 'answered'; readonly commandId: string }
-  /** It begins to build rows anew, or to try again what is parked. */
+  /** It begins to rebuild rows, or to try again what is parked. */
   | { readonly say: 'acting' }
 
 const callers = 3

@@ -58,7 +58,7 @@ async function fill(store: StoreFactory): Promise<void> {
 }
 
 await onEveryStore('Events of one name in several aggregates', ({ place }) => {
-  test('are kept apart in rows, in one projection too, and when rows are built anew', async (t) => {
+  test('are kept apart in rows, in one projection too, and when rows are rebuilt', async (t) => {
     const store = await place(t)
     await fill(store)
     const world = await domain({ aggregates, projections: { users: Users, everything: Everything } }).start({

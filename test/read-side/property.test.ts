@@ -65,7 +65,7 @@ test('rows are the fold of the log when all is healed and retried, whatever came
       else if (next.do === 'run') await projections.runOnce('rows')
       else if (next.do === 'rebuild') {
         await projections.rebuild('rows')
-        // All is folded anew, also what was let go.
+        // All is folded again, also what was let go.
         skipped.clear()
       } else if (next.do === 'compare') await projections.compare('rows')
       else if (next.do === 'pause') await projections.pause('rows')

@@ -1,4 +1,4 @@
-/** Rows that are built anew beside those that serve, compared with them, and switched to, on every store. */
+/** Rows that are rebuilt beside those that serve, compared with them, and switched to, on every store. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'

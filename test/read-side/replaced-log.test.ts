@@ -131,7 +131,7 @@ await onEveryStore('Where the log went back', ({ place }) => {
     await splice.close()
   })
 
-  test('rows that are built anew, and what is reset, go on from what the log holds', async (t) => {
+  test('rows that are rebuilt, and what is reset, go on from what the log holds', async (t) => {
     const { splice, begin, seen } = await start(t, { projections: 'manual' })
     const three = await begin()
     for (const amount of [1, 2, 3, 4]) await three.pot('a').put({ amount })
@@ -195,7 +195,7 @@ test('Where log and checkpoint went back together under a projection that runs, 
   await splice.close()
 })
 
-test('A build that had begun on a log that is gone begins anew', async () => {
+test('A build that had begun on a log that is gone begins again', async () => {
   const splice = await spliced(memory())
   const log = recorder()
   const old = await startRows({ store: splice.store, log })

@@ -1,5 +1,5 @@
 /**
- * Where the rows of a projection are. Rows that are built anew lie beside those that serve, under a storage name of
+ * Where the rows of a projection are. Rows that are rebuilt lie beside those that serve, under a storage name of
  * their own, and one compare-and-set on one small record makes them the ones that serve. So the switch is one step on
  * every store, and costs the same for ten rows as for ten million.
  *
@@ -103,7 +103,7 @@ export class Generations {
   }
 
   /**
-   * Begins to build rows anew; what was left of another build is given up, or gone on with if it is of the same
+   * Begins to rebuild rows; what was left of another build is given up, or gone on with if it is of the same
    * revision and may be.
    *
    * @throws ConflictError if somebody else changed the record at the same time

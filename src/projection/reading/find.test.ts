@@ -49,7 +49,7 @@ describe('A projection', () => {
     await running.stop()
   })
 
-  test('deletes a row by returning undefined, and begins it anew with the next event', async () => {
+  test('deletes a row by returning undefined, and begins it again with the next event', async () => {
     const { running, move } = await books()
     await move('ada', 'bob', 5)
     const { position } = await running.ledger('main').close({ owner: 'ada' })

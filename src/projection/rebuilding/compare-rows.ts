@@ -14,7 +14,7 @@ export interface RowDifference {
   readonly rebuilt: unknown
 }
 
-/** What came of comparing the rows that serve with rows built anew. */
+/** What came of comparing the rows that serve with rebuilt rows. */
 export interface RowComparison {
   /** Both sets of rows are as of this position. */
   readonly position: number

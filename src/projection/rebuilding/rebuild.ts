@@ -1,5 +1,5 @@
 /**
- * Builds the rows of a projection anew beside those that serve, then makes the new ones serve in one step. Cancelled,
+ * Rebuilds the rows of a projection beside those that serve, then makes the new ones serve in one step. Cancelled,
  * failed or killed, it leaves those that serve as they are. A lease keeps a second rebuilder away, and where that lease
  * is lost, the record of the generations lets only the last one who began switch.
  */
@@ -54,7 +54,7 @@ const never = new AbortController().signal
 const limitDefault = 100
 /** How long rows that do not serve are still removed when all is to end. */
 const cleaningMsMax = 1000
-/** How often rows are compared anew because another process went on with them. */
+/** How often rows are compared again because another process went on with them. */
 const comparisonsMax = 20
 
 export class Rebuilder {
@@ -99,7 +99,7 @@ export class Rebuilder {
   }
 
   /**
-   * Builds all rows anew, and lets them serve.
+   * Rebuilds all rows, and lets them serve.
    *
    * @throws ProjectionError `REBUILD_RUNNING`, `PROJECTION_FAILED`; the signal's reason
    */
@@ -109,7 +109,7 @@ export class Rebuilder {
   }
 
   /**
-   * Builds all rows anew up to where those that serve are, compares, and forgets what was built.
+   * Rebuilds all rows up to where those that serve are, compares, and forgets what was built.
    *
    * @throws ProjectionError `REBUILD_RUNNING`, `PROJECTION_FAILED`; the signal's reason
    */

@@ -102,7 +102,7 @@ describe('A fold that changes in place', () => {
     assert.deepEqual(await running.rows.get('all'), { n: 2, tags: [], at: new Date(0) })
   })
 
-  test('the data of its event is given it anew where another event fails', async () => {
+  test('the data of its event is given to it again where another event fails', async () => {
     const fold: Fold = (row, data) => {
       if (data.n === 2) throw new Error('no')
       data.tags.push('y')

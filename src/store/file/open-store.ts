@@ -55,7 +55,7 @@ async function openParts(
   const { index, segments: list, cut, rebuilt, scanned, wasUnsynced } = await recover(disk, directory, log)
   if (cut !== undefined) warn({ code: 'TORN_TAIL_CUT', message: cut })
   if (rebuilt !== undefined) {
-    const message = `The index of ${directory} was not used (${rebuilt}) and was made anew from ${scanned} commits`
+    const message = `The index of ${directory} was not used (${rebuilt}) and was rebuilt from ${scanned} commits`
     warn({ code: 'INDEX_REBUILT', message })
   }
   const segments = new Segments({ disk, directory, lock }, settings, list)

@@ -165,7 +165,7 @@ const faults: Readonly<Record<string, readonly [string, Alter]>> = {
     'are found, and no others',
     listing(async (page, list) => (await list(page)).filter(({ key }) => key < `${page.prefix ?? ''}\uffff`)),
   ],
-  'begins a prefix anew on each page': [
+  'begins a prefix again on each page': [
     'are listed behind any key, of theirs or not',
     listing(({ after, ...page }, list) =>
       list(page.prefix === undefined && after !== undefined ? { after, ...page } : page),

@@ -264,7 +264,7 @@ export const brokenChains: ConformanceGroup = {
         ['conflict', 'stored', 'stored'],
       )
     },
-    'the next batch starts anew': async ({ store, stream }) => {
+    'the next batch starts again': async ({ store, stream }) => {
       const id = stream()
       await outcomes(store, id, [[{ expected: 3 }, 'conflict']])
       await outcomes(store, id, [[{ expected: 0 }, 'stored']])

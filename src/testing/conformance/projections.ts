@@ -267,7 +267,7 @@ export const rows: ConformanceGroup = {
       assert.equal((await store.loadCheckpoint(other)).position, 5)
       assert.deepEqual(await store.loadRows(other, ['a']), [{ of: 'a' }])
     },
-    'can be built anew after a reset': async ({ store, name }) => {
+    'can be rebuilt after a reset': async ({ store, name }) => {
       const of = name()
       await store.saveStep(of, { from: at(0), to: at(5), rows: [row('a', 'old')] })
       await store.resetProjection(of)

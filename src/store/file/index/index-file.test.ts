@@ -64,7 +64,7 @@ describe('The saved index', () => {
   })
 
   for (const [how, damage] of Object.entries(damages)) {
-    test(`is made anew from the log when it is ${how}`, async () => {
+    test(`is rebuilt from the log when it is ${how}`, async () => {
       await using place = await testPlace()
       const before = await filled(place)
       await damage(join(place.directory, 'index.bin'))

@@ -25,7 +25,7 @@ async function step(store: Store, from: number, to: number): Promise<void> {
 }
 
 describe('A journal', () => {
-  test('is written anew when it has grown well over what is alive in it, and holds the same', async () => {
+  test('is rewritten when it has grown well over what is alive in it, and holds the same', async () => {
     await using place = await testPlace()
     const first = await place.open({ compactBytesMin: 2000 })
     await step(first, 0, 200)

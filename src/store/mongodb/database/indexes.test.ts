@@ -34,7 +34,7 @@ function foundDatabases(server: TestServer): void {
     assert.deepEqual(await client.db(database).listCollections().toArray(), [])
   })
 
-  test('a missing index is refused by its key where nothing may be made, and made anew otherwise', async (context) => {
+  test('a missing index is refused by its key where nothing may be made, and made again otherwise', async (context) => {
     const { database } = await openStore(context, server)
     const client = await openClient(context, server)
     await client.db(database).collection('mneme_commits').dropIndex('by_stream')
