@@ -114,7 +114,7 @@ function handledKinds({
   }
 }
 
-/** Refuses what is no definition, as an import of a module that imports this one gives. */
+/** Refuses a value that is not a definition, such as an import from a module that imports this one. */
 function checkParts(kind: string, parts: unknown, isPart: (part: any) => boolean): void {
   checkOption(`${kind}s`, parts, (found) => typeof found === 'object' && found !== null, `a record of ${kind}s`)
   for (const [key, part] of Object.entries(parts as object)) {

@@ -1,7 +1,7 @@
 /**
  * Where warnings go. Loggers do not agree on what comes first: pino and its like take the facts and then the message,
- * all others the message first, and a console prints whatever it is given. What caused a warning must be seen with each
- * of them.
+ * all others the message first, and a console prints everything it is given. The cause of a warning must be visible
+ * with each of them.
  */
 import type { Warn, Warning } from '../runtime/warning.ts'
 

@@ -175,7 +175,8 @@ export interface Managed<Name extends PropertyKey> {
    */
   retryParked(name: Name): Promise<RetryResult>
   /**
-   * Lets what is parked at a position go for good. What queues behind it flows after `retryParked`.
+   * Drops the event that is parked at a position, for good. Events that wait behind it are handled by the next
+   * `retryParked`.
    *
    * @throws ProjectionError `PARKED_UNKNOWN`, `PROJECTION_ELSEWHERE`
    */

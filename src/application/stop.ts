@@ -1,7 +1,7 @@
 /**
  * Stopping a domain in the order that loses nothing: no new commands, then the end of what reacts, then of what
- * follows, then the stores. All of it has one limit: what hangs leaves less to those behind it, and nobody waits for it
- * twice.
+ * follows, then the stores. All of it has one limit: a part that hangs leaves less time for the parts after it, and
+ * nothing waits for it twice.
  */
 import { type Environment, sleep } from '../runtime/environment.ts'
 import type { Warn } from '../runtime/warning.ts'

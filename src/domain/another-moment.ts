@@ -1,9 +1,9 @@
 /**
- * Waits, without letting anybody else work, until the clock of the platform shows another millisecond: for a schema
- * that reads the clock gives the same twice within one. It is at most one millisecond, and never for ever where a clock
- * stands still.
+ * Waits synchronously until the clock of the platform shows another millisecond: within one millisecond, a schema that
+ * reads the clock gives the same value twice. The wait takes at most one millisecond. It also ends if the clock does
+ * not move.
  *
- * Tidy: uses the platform because a schema that reads a clock reads that one, and nothing here depends on what it
+ * Tidy: uses the platform because a schema that reads a clock reads this one. Nothing here depends on the time it
  * shows.
  */
 

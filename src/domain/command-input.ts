@@ -7,11 +7,11 @@ import { type Checked, check, type Schema } from './schema.ts'
 const takesNoUndefined = new WeakSet<Schema>()
 
 /**
- * Runs the schema of a command on a copy of its data, so that nothing of what is handed on is the caller's. Where data
- * is left out, the schema may say so itself (`optional`, `default`); if it does not, it gets an empty record.
+ * Runs the schema of a command on a copy of its data, so that the caller cannot change what is passed on. Where data is
+ * left out, the schema may say so itself (`optional`, `default`); if it does not, it gets an empty record.
  *
  * @param what the data, for messages
- * @throws InputError `DATA_NOT_JSON` for what is nested without end
+ * @throws InputError `DATA_NOT_JSON` for data that is nested without end
  */
 export function checkInput(what: string, schema: Schema, data: unknown): Checked {
   if (data !== undefined) return check(schema, ownCopy(what, data))

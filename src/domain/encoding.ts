@@ -2,7 +2,7 @@
  * How states and rows become JSON and come back the same: unlike event data they have no schema that could restore a
  * date, so what JSON lacks is written with a mark. `{ "$date": "2026-01-01T00:00:00.000Z" }` is a Date, `$bigint`,
  * `$map`, `$set`, `$number` (NaN, infinities) and `$undefined` likewise; a user's own key that starts with `$` gets one
- * more `$`. Whatever this cannot bring back (a function, a class instance, a symbol) is refused with its path.
+ * more `$`. A value that this cannot bring back (a function, a class instance, a symbol) is refused with its path.
  */
 import { InputError } from './error.ts'
 import { depthMax, isPlain, type Json } from './json.ts'
@@ -98,7 +98,7 @@ function encodeRecord(what: string, record: object, path: string, depth: number)
 const special: readonly object[] = [Date.prototype, Map.prototype, Set.prototype]
 
 /**
- * Not a class that extends one of these, nor one with properties of its own: they would come back as something less.
+ * A class that extends one of these does not count, nor an instance with extra properties: they would lose something.
  */
 function isSpecial(value: object): boolean {
   return special.includes(Object.getPrototypeOf(value)) && Object.keys(value).length === 0

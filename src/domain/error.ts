@@ -95,7 +95,10 @@ export class DecisionError<Code extends DecisionCode = DecisionCode> extends Mne
   override readonly name = 'DecisionError'
 }
 
-/** An aggregate cannot be brought to life from its events. Its commands fail until that is mended; no other's do. */
+/**
+ * An aggregate cannot be brought to life from its events. Its commands fail until the cause is fixed; the commands of
+ * other aggregates do not.
+ */
 export class LoadError<Code extends 'AGGREGATE_LOAD_FAILED' = 'AGGREGATE_LOAD_FAILED'> extends MnemeError<Code> {
   static {
     brand(LoadError, 'LoadError')

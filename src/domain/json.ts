@@ -63,7 +63,7 @@ export function isPlain(object: object): boolean {
 /** Copies values as `toJson` does, and sums up about how many characters of JSON they are. */
 export class JsonCopier {
   size = 0
-  /** Over this the copy is given up, so that no work is done on what is too large anyway. */
+  /** The copy stops beyond this size, so that no work is done on data that is too large anyway. */
   sizeMax: number = Number.POSITIVE_INFINITY
   /** What is thrown then. */
   tooLarge: (size: number) => Error = (size) => new RangeError(`more than ${size} characters of JSON`)

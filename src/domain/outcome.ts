@@ -1,7 +1,7 @@
 /** What a caller gets for a command, once it is durable. */
 import type { EventOf } from './event.ts'
 
-/** The command was accepted; whatever it decided is stored. */
+/** The command was accepted; the events that it decided are stored. */
 export interface Accepted<State, Kinds> {
   readonly accepted: true
   /** The state after the command. Frozen: it is the live aggregate's own. */

@@ -12,7 +12,7 @@ import { depthMax, isPlain } from './json.ts'
  * The copy.
  *
  * @param what the data, for messages
- * @throws InputError `DATA_NOT_JSON` for what is nested without end
+ * @throws InputError `DATA_NOT_JSON` for data that is nested without end
  */
 export function ownCopy(what: string, value: unknown, depth = 0): unknown {
   if (typeof value !== 'object' || value === null) return value

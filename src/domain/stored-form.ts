@@ -10,7 +10,7 @@
  *   mark, `{ "$output": ... }`, and is read without the schema.
  * - What can be stored in neither way (an instance of a class, bytes) is refused.
  *
- * The schema runs twice at most, whatever the data; what is done with the data takes time in proportion to its size.
+ * The schema runs twice at most, for any data; what is done with the data takes time in proportion to its size.
  */
 import { difference, isItsJson } from './difference.ts'
 import { decode, encode } from './encoding.ts'

@@ -1,7 +1,7 @@
 /**
- * What may be given to a store. A caller's mistake has a code of its own, the same on every store, before any of them
- * has seen it: what one database reads as another text, and the next one takes for damage or for a failure that may
- * pass, gets to none.
+ * What may be given to a store. A caller's mistake is found before any store sees it, and has its own code, the same on
+ * every store. One database would read such a value as another text; another would report damage, or a failure that may
+ * pass. So no such value reaches a database.
  */
 import { InputError } from '../domain/error.ts'
 import { checkId } from '../domain/id.ts'
@@ -24,7 +24,9 @@ import type {
 
 /** The longest name, in bytes of UTF-8: an id, and what the library puts before it. */
 const nameBytesMax = 1280
-/** The longest key of a row: the library makes some of JSON of three ids, each character of which may become six. */
+/**
+ * The longest key of a row: the library makes some of JSON of three ids, and each character of an id may become six.
+ */
 const keyBytesMax = 20_480
 /** The longest lease: a year. */
 const leaseMsMax = 31_536_000_000

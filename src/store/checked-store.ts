@@ -1,8 +1,8 @@
 /**
  * The door of every store: looks at each argument before the store sees it (`arguments.ts`), and refuses calls after it
- * was closed. So a store need not ask whether an id is one or a range makes sense, and the same mistake has the same
- * code on all of them. It costs a store's call no promise and no copy, but for pages of the log: those that would cut a
- * commit in two are completed here (`whole-page.ts`).
+ * was closed. A store therefore need not check whether an id is valid or a range makes sense, and the same mistake has
+ * the same code on all stores. The check adds no promise and no copy to a call. Pages of the log are the exception: a
+ * page that would cut a commit in two is completed here (`whole-page.ts`).
  */
 import { StoreError } from '../domain/error.ts'
 import { checkId } from '../domain/id.ts'
@@ -272,7 +272,7 @@ class CheckedSqlStore extends CheckedStore {
     } catch (error) {
       return Promise.reject(error)
     }
-    // What the work returns is looked at within the transaction, which is rolled back if that is a mistake.
+    // What the work returns is checked within the transaction. If it is invalid, the transaction is rolled back.
     return this.#transact(projection, from, async (transaction) => {
       const step = await work(transaction)
       checkStepEnd(from, step)

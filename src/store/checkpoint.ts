@@ -1,4 +1,4 @@
-/** What every store does alike with checkpoints: where a projection begins, and how a save compares. */
+/** What every store does in the same way with checkpoints: where a projection begins, and how a save compares. */
 import { ConflictError } from '../domain/error.ts'
 import type { Checkpoint, CheckpointPlace } from './store.ts'
 

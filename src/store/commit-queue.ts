@@ -1,7 +1,7 @@
 /**
- * Group commit: while one batch is in flight, the commits of everybody else gather; when it is done, they go as the
- * next. Batches so grow by themselves under load, and a lone commit waits for nobody. The kernel sends the commits of
- * all actors through one; a store may put one before its own writing for those who append to it directly.
+ * Group commit: while one batch is in flight, all other commits gather; when it is done, they go as the next batch.
+ * Batches therefore grow under load, and a single commit waits for nothing. The kernel sends the commits of all actors
+ * through one queue. A store may put its own queue before its writing, for callers who append to it directly.
  */
 import { OverloadError } from '../domain/error.ts'
 import { soon } from '../runtime/timers.ts'
@@ -26,10 +26,10 @@ interface Waiting {
 }
 
 /**
- * Writes the commits of several callers as one batch, and answers one result a commit, in order. Callers know nothing
- * of each other: the chain rule of `append` binds the commits of one caller only.
+ * Writes the commits of several callers as one batch, and answers with one result for each commit, in order. Callers
+ * know nothing of each other: the chain rule of `append` binds the commits of one caller only.
  *
- * @param writers who appends each group, so far as its caller said so
+ * @param writers the writer of each group, if its caller named one
  */
 export type WriteGroups = (
   groups: readonly (readonly Commit[])[],
@@ -49,9 +49,9 @@ export class CommitQueue {
   }
 
   /**
-   * Appends commits with whatever else is waiting; they stay together and in order.
+   * Appends commits together with all others that are waiting; they stay together and in order.
    *
-   * @throws OverloadError `OVERLOADED`, or whatever writing the batch threw
+   * @throws OverloadError `OVERLOADED`, or what writing the batch threw
    */
   append(commits: readonly Commit[], { writer }: AppendOptions = {}): Promise<readonly AppendResult[]> {
     if (this.#commitsWaiting + commits.length > this.#limits.waitingMax && this.#commitsWaiting > 0) {

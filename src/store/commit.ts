@@ -53,12 +53,12 @@ export interface OfferedCommit {
 }
 
 /**
- * A checked commit. Made by `commit`; immutable. It is a class so that nothing else fits, a copy of one included: what
- * is copied may have been changed.
+ * A checked commit. Made by `commit`; immutable. It is a class so that no other object is accepted, not even a copy of
+ * a commit: a copy may have been changed.
  */
 export class Commit {
   static {
-    // With a number, since a store reads its parts: it is raised when they change.
+    // The mark has a number, because stores read a commit's parts. The number is raised when the parts change.
     brand(Commit, 'Commit 1')
   }
 
@@ -73,8 +73,8 @@ export class Commit {
   readonly size: number
   readonly command: CommandMark | undefined
   /**
-   * Whether the id was made for this commit and is appended for the first time. A hint: a store may then look for the
-   * id only if its own index of ids objects. One id is one commit all the same.
+   * Whether the id was made for this commit and is appended for the first time. It is a hint: a store may then skip the
+   * search for the id until its unique index refuses it. One id is still one commit.
    */
   readonly fresh: boolean
 

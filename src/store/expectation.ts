@@ -5,8 +5,8 @@ import type { Expected } from './commit.ts'
  * Whether a stream is as a commit expects it.
  *
  * @param sequence the stream's last sequence, counting what earlier commits of the batch stored; 0 if it has no event
- * @param broken whether an earlier commit of the batch to this stream was not stored by it: whoever expects an exact
- *   sequence was decided on that commit's events, and must not meet the right number by chance
+ * @param broken whether an earlier commit to this stream was not stored by this batch: a commit that expects an exact
+ *   sequence was decided on that commit's events, and must not match the right number by chance
  */
 export function isMet(expected: Expected, sequence: number, broken: boolean): boolean {
   switch (expected) {

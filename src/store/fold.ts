@@ -1,4 +1,4 @@
-/** Reading from end to end, page by page: the cost of memory is one page. Events appended meanwhile are seen too. */
+/** Reading from end to end, page by page: memory holds one page at a time. Events appended meanwhile are seen too. */
 import { checkKeys } from '../domain/options.ts'
 import type { StreamId } from '../domain/stream.ts'
 import { everything, type Range } from './range.ts'
@@ -40,7 +40,7 @@ export async function fold<State>(
   return state
 }
 
-/** Folds the global log, oldest first, as far as it reaches when the end is met. */
+/** Folds the global log, oldest first, up to the end that it has when the reader reaches it. */
 export async function foldAll<State>(
   store: EventStore,
   initial: State,

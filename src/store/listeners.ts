@@ -1,4 +1,4 @@
-/** Those who want to hear of appends. A listener that throws harms nobody else. */
+/** The listeners that are told of appends. A listener that throws harms nobody else. */
 
 export class Listeners {
   readonly #listeners = new Set<() => void>()
@@ -15,7 +15,7 @@ export class Listeners {
       try {
         listener()
       } catch {
-        // A wake-up is a hint; whoever cannot take it polls.
+        // A wake-up is only a hint: a listener that misses it polls.
       }
     }
   }

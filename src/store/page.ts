@@ -1,9 +1,11 @@
-/** What every store does alike when it reads: defaults of the options, filters, and how far a page has looked. */
+/**
+ * What every store does in the same way when it reads: defaults of the options, filters, and how far a page has looked.
+ */
 import { StoreError } from '../domain/error.ts'
 import type { Range } from './range.ts'
 import type { LogPlace, ReadAllOptions, ReadOptions, StoredEvent } from './store.ts'
 
-/** How many events a read gives if it does not say. */
+/** How many events a read gives if its options do not say. */
 const limitDefault = 1000
 
 /** The options of a read with their defaults. @throws the signal's reason if it is aborted already */

@@ -1,6 +1,7 @@
 /**
  * Which streams are reserved for which writer, for a store that has this in memory. There are few at a time: one for
- * each stream that several writers fight for. What has run out is dropped when it is met, or when it is the oldest.
+ * each stream that several writers fight for. An expired reservation is dropped when it is found, or when it is the
+ * oldest.
  */
 import type { StreamId } from '../domain/stream.ts'
 
@@ -10,7 +11,7 @@ export interface Reservation {
   readonly expiresAt: number
 }
 
-/** What lies further ahead than anybody may ask for is of a clock that has gone back since, and is over. */
+/** A reservation that ends later than anybody may ask for was made before the clock went back; it counts as expired. */
 export const aheadMsMax: number = 60_000
 
 export class Reservations {

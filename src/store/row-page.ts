@@ -1,6 +1,6 @@
 /**
- * Pages of rows for a store that has the keys of a projection in memory, in the order of JavaScript's comparison: in
- * it, keys that begin alike are neighbours, so a page is a search by halves and a walk.
+ * Pages of rows for a store that has the keys of a projection in memory, in the order of JavaScript's comparison. In
+ * that order, keys with the same beginning are neighbours, so a page is a binary search and a walk.
  */
 import type { Json, JsonObject } from '../domain/json.ts'
 import { firstFrom } from './sorted-keys.ts'

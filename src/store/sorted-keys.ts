@@ -1,7 +1,7 @@
 /**
- * The keys of some rows in order, for a store that has them in memory. They are sorted when they are first asked for;
- * from then on what came and went is remembered and merged in when they are asked for again, which costs one pass, not
- * another sort.
+ * The keys of some rows in order, for a store that has them in memory. They are sorted when they are first asked for.
+ * From then on, added and deleted keys are remembered and merged in at the next request, which costs one pass and no
+ * second sort.
  */
 
 /** Keys in order, told what comes and goes. */
@@ -47,7 +47,7 @@ export class SortedKeys {
   }
 }
 
-/** Two sorted lists as one. Places are searched by halves, since comparing costs more than copying. */
+/** Two sorted lists as one. Places are found by binary search, since comparing costs more than copying. */
 function merged(many: readonly string[], few: readonly string[]): readonly string[] {
   const all: string[] = []
   let next = 0

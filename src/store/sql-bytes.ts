@@ -1,6 +1,6 @@
 /**
- * Bytes that a caller gives to SQL, taken at once: they may be written over, or handed to another thread, before they
- * are sent.
+ * Bytes that a caller gives to SQL, copied at once: the caller may overwrite them, or hand them to another thread,
+ * before they are sent.
  */
 
 /** @throws TypeError if their buffer was handed over, so that they are gone */

@@ -5,7 +5,8 @@
  * 1. A commit is stored whole or not at all, and never changes.
  * 2. Sequences in a stream, and positions in the log, are 1, 2, 3 ... without gaps. A commit's events are adjacent.
  * 3. No reader ever sees a position before every position below it.
- * 4. What `append` answered is durable (unless an option with a name that says so weakens it) and readable at once.
+ * 4. A commit that `append` answered is durable (unless an option whose name says so weakens this) and readable at
+ *    once.
  * 5. The same commit id on the same stream again changes nothing and answers with what was stored.
  */
 
@@ -103,8 +104,8 @@ export interface ReadAllOptions extends ReadOptions {
   readonly aggregates?: readonly string[]
   readonly tags?: readonly string[]
   /**
-   * A place that the reader has been at: is it not in the log as the reader knows it, the read fails instead of going
-   * on in another log. Position 0 is in every log.
+   * A place that the reader has read before. If the log does not hold it as the reader knows it, the read fails instead
+   * of going on in another log. Position 0 is in every log.
    */
   readonly behind?: LogPlace
 }
@@ -118,9 +119,9 @@ export interface Page {
   readonly events: readonly StoredEvent[]
   /**
    * Every position of the range up to this one (down to this one, if backward) has been examined: a reader goes on
-   * behind it and misses nothing, whatever the filters left out. For a page that its limit ended it is the last event's
-   * position, or the end of its commit; else the end of what there was, and `from - 1` (backward: `from`) if there was
-   * nothing.
+   * behind it and misses nothing, no matter what the filters left out. If the limit ended the page, it is the last
+   * event's position, or the end of that event's commit; else the end of what there was, and `from - 1` (backward:
+   * `from`) if there was nothing.
    */
   readonly examined: number
   /** Of the event at `examined`, filtered or not; 0 if there is none. Together they are a place to read on behind. */
@@ -140,16 +141,16 @@ export interface EventStore {
   readonly singleWriter: boolean
 
   /**
-   * Stores commits as one batch: one transaction, one sync. Each succeeds or conflicts by itself, in order, on what the
-   * ones before it left. One rule binds the commits of one call: once a commit was not stored by this batch (conflict
-   * or duplicate), the later commits to the same stream that expect an exact sequence conflict too, since they were
-   * decided on its events. Their own ids are looked up first all the same. Concurrent calls are safe; a store may
-   * gather them. A commit to a stream that is reserved for another writer (`reserve`) conflicts as well.
+   * Stores commits as one batch: one transaction, one sync. Each succeeds or conflicts by itself, in order, against the
+   * state that the ones before it left. One rule binds the commits of one call: once a commit was not stored by this
+   * batch (conflict or duplicate), the later commits to the same stream that expect an exact sequence conflict too,
+   * since they were decided on its events. Their own ids are looked up first all the same. Concurrent calls are safe; a
+   * store may gather them. A commit to a stream that is reserved for another writer (`reserve`) conflicts as well.
    *
    * @returns one result a commit, in order; `[]` for no commits
    * @throws InputError `COMMIT_TOO_LARGE` before anything is written
    * @throws StoreError `STORE_FULL`, `STORE_READ_ONLY`, `STORE_HALTED`, `STORE_CLOSED`, `NOT_STORED`: certainly nothing
-   *   was stored. `STORE_UNAVAILABLE`: it is unknown; appending the same commits again is safe and tells.
+   *   was stored. `STORE_UNAVAILABLE`: it is unknown; appending the same commits again is safe and gives the answer.
    */
   append(commits: readonly Commit[], options?: AppendOptions): Promise<readonly AppendResult[]>
 
@@ -170,15 +171,17 @@ export interface EventStore {
   findCommit(stream: StreamId, commitId: string): Promise<Receipt | undefined>
 
   /**
-   * Where streams end, in the order asked for. Every commit that was acknowledged before the call counts, by whatever
-   * process: an answer that is based on a stream's state is true if the stream still ends where that state does.
+   * Where streams end, in the order asked for. Every commit that was acknowledged before the call counts, no matter
+   * which process appended it: an answer that is based on a stream's state is true if the stream still ends where that
+   * state does.
    */
   streamEnds(streams: readonly StreamId[]): Promise<readonly StreamEnd[]>
 
   /**
-   * Reserves streams for a writer, so that others' appends to them conflict until it has appended or the time is over,
-   * by the store's clock. It makes sure that a writer who keeps losing gets its turn; the expectation of a commit alone
-   * decides what is stored. Repeating it renews it; the writer's next append to a stream that stores something ends it.
+   * Reserves streams for a writer, so that others' appends to them conflict until it has appended, or until the time is
+   * over by the store's clock. A reservation makes sure that a writer who keeps losing gets its turn; the expectation
+   * of a commit alone decides what is stored. Repeating the call renews the reservation; the writer's next append to a
+   * stream that stores something ends it.
    *
    * @param durationMs 60,000 at most
    * @returns for each stream whether it is reserved for this writer now
@@ -189,8 +192,8 @@ export interface EventStore {
   head(): Promise<number>
 
   /**
-   * Calls back after appends, as a hint: it may come early, late, once for many, or never (from other processes). Ask
-   * for it before reading, else one may be lost; `follow` does so.
+   * Calls back after appends, as a hint: it may come early, late, once for many, or never (from other processes).
+   * Register before reading, or a hint may be lost; `follow` does so.
    *
    * @returns a function that ends it
    */
@@ -231,7 +234,7 @@ export interface Row {
 export interface CheckpointPlace {
   /** The last position that it has handled; 0 before the first. */
   readonly position: number
-  /** Raised by whoever takes the projection over, so that nothing is saved any more by the one who ran it before. */
+  /** Raised by the runner that takes the projection over, so that the runner before it can save nothing more. */
   readonly term: number
 }
 
@@ -246,11 +249,11 @@ export interface ProjectionStep {
   readonly from: CheckpointPlace
   /** The checkpoint after it. Its term is not below that of `from`, nor its position, unless the term rises. */
   readonly to: Checkpoint
-  /** Of a key that is there twice, the last one counts. */
+  /** If a key is there twice, the last one counts. */
   readonly rows: readonly Row[]
   /**
-   * Whether a power failure may take it back, with all steps of the projection behind it: what it did can be done
-   * again. Else it is durable when `saveStep` resolves.
+   * Whether a power failure may undo it, with all later steps of the projection, because its work can be done again.
+   * Otherwise it is durable when `saveStep` resolves.
    */
   readonly mayBeLost?: boolean
 }
@@ -271,8 +274,8 @@ export interface RowQuery {
   /** Only rows whose keys begin so. */
   readonly prefix?: string
   /**
-   * All of them are to be met, by a hint: a store may leave out rows that do not meet them, or give them all the same.
-   * It never leaves out one that does.
+   * Conditions that a row must meet. They are a hint: a store may leave out rows that do not meet all of them, or give
+   * them anyway. It never leaves out a row that does.
    */
   readonly where?: readonly Condition[]
   /** At most so many rows, after the conditions; from 1, or infinite. */
@@ -281,14 +284,14 @@ export interface RowQuery {
 
 /**
  * Some rows in order. A page may have fewer rows than its limit, even none, and not be the last: a store ends it where
- * its rows are large, or where it has looked at many of which few meet the conditions. So no page costs more than so
- * much, whatever the rows are.
+ * its rows are large, or where it has looked at many rows and few of them meet the conditions. The cost of a page is
+ * therefore bounded for any rows.
  */
 export interface RowPage {
   readonly rows: readonly Row[]
   /**
-   * Behind which key the next page begins, which is none of the page's own if it looked further. Nothing if no row is
-   * left.
+   * The key behind which the next page begins. It is not a key of this page if the store looked further. Absent if no
+   * row is left.
    */
   readonly next?: string
 }
@@ -312,8 +315,8 @@ export interface ProjectionStore {
   saveStep(projection: string, step: ProjectionStep): Promise<void>
   /**
    * Saves a step whose work also writes tables of its own, in one transaction: all of it is there, or nothing. Only
-   * stores that keep rows in a SQL database have it. The checkpoint is compared before `work` is called and is nobody
-   * else's to move until the end; then what `work` returns is saved. The transaction is good until `work` settles.
+   * stores that keep rows in a SQL database have it. The checkpoint is compared before `work` is called, and nobody
+   * else can move it until the end. Then what `work` returns is saved. The transaction is good until `work` settles.
    *
    * @throws ConflictError `CHECKPOINT_CONFLICT`, and `work` is not called; what `work` throws, and nothing is changed;
    *   StoreError, `STORE_UNAVAILABLE` if it is unknown whether the step was saved
@@ -338,7 +341,7 @@ export interface LeaseStore {
   /**
    * Takes or renews a lease; it expires `durationMs` from now by the store's clock.
    *
-   * @returns the lease as it stands: it is the caller's if `owner` is
+   * @returns the lease as it is now: it is the caller's if its `owner` is the caller
    */
   acquireLease(name: string, owner: string, durationMs: number): Promise<Lease>
   /** Gives a lease back. Does nothing if it is another's. */
@@ -347,7 +350,7 @@ export interface LeaseStore {
 
 /** A store with all its parts, opened. */
 export interface Store extends EventStore, SnapshotStore, ProjectionStore, LeaseStore {
-  /** Waits for what is under way, then lets go of everything. Calling it again does nothing. */
+  /** Waits for calls under way, then releases everything. Calling it again does nothing. */
   close(): Promise<void>
 }
 
@@ -357,7 +360,7 @@ export interface OpenOptions {
   readonly warn: (warning: StoreWarning) => void
   /** The present time in milliseconds since 1970. */
   readonly now: () => number
-  /** Who closes it again, if that is a domain: an error after that says that the domain was stopped. */
+  /** 'domain' if a domain opens the store and closes it again: an error after that says that the domain was stopped. */
   readonly openedBy?: 'domain'
 }
 

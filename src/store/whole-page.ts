@@ -1,8 +1,8 @@
 /**
- * A page of the log that cuts no commit in two: a projection, which handles a page at once, shows no half of what
+ * A page of the log that cuts no commit in two: a projection handles a page at once, so it never shows half of what
  * happened together. Stores end a page where its limit or its size is reached. If the next event is of the same commit
- * as the last one, the rest of that commit is read too; so a page goes beyond its limit by one commit at the most. It
- * costs a look at one event for each page that is not the last.
+ * as the last one, the rest of that commit is read too; so a page exceeds its limit by at most one commit. The cost is
+ * reading one more event for each page that is not the last.
  */
 import { matches } from './page.ts'
 import type { Range } from './range.ts'

@@ -1,7 +1,7 @@
 /**
- * The file store, open: the log with its index, and the journals of what stands beside it. It keeps the port's promises
- * by group commit: whoever appends while a batch is being written is in the next one. The index is saved at closing and
- * when the log has grown well over it, beside the work and never in its way.
+ * The file store, open: the log with its index, and the journals of what is kept beside it. It keeps the port's
+ * promises by group commit: commits that arrive while a batch is being written go into the next one. The index is saved
+ * at closing, and in the background when the log has grown far beyond it.
  */
 import { StoreError } from '../../domain/error.ts'
 import type { Json } from '../../domain/json.ts'
@@ -77,7 +77,7 @@ export class FileStore implements Store {
   readonly #reader: LogReader
   readonly #queue: CommitQueue
   readonly #keeper: IndexKeeper
-  /** In memory: nobody else writes while the store is open, and what is reserved ends with whoever had it open. */
+  /** In memory: nobody else writes while the store is open, and reservations end when it is closed. */
   readonly #reservations = new Reservations()
   readonly #now: () => number
   readonly #syncsAtClosing: boolean

@@ -1,7 +1,7 @@
 /**
- * The store in memory: for tests and for work that may be forgotten. It keeps the whole contract but durability, in
- * plain arrays and maps, and does everything synchronously behind its promises. The data belongs to the factory, so a
- * domain that is stopped and started again on the same one finds it.
+ * The store in memory: for tests and for work that may be forgotten. It keeps the whole contract except durability, in
+ * plain arrays and maps, and does everything synchronously before its promises resolve. The data belongs to the
+ * factory, so a domain that is stopped and started again on the same one finds it.
  */
 import type { StreamId } from '../../domain/stream.ts'
 import type { Commit } from '../commit.ts'

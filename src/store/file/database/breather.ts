@@ -31,8 +31,8 @@ export class Breather {
 }
 
 /**
- * The same over many calls. Most of what a store is asked it has in memory, so a caller who asks again and again would
- * never let anything else happen: what was asked since the loop last turned counts, whoever asked it.
+ * The same over many calls. A store answers most calls from memory, so a caller who asks again and again would never
+ * let anything else happen. All calls since the loop last turned count together, from all callers.
  */
 export class Pace {
   /** When something was asked first since the event loop last turned; undefined if nothing was. */

@@ -19,7 +19,7 @@ export interface DiskFile {
   /** Makes durable what was written, and the file's length. */
   sync(): Promise<void>
   status(): Promise<FileStatus>
-  /** What tells it from every other file that is there, whatever path it has. */
+  /** An identity that no other existing file has, at any path. */
   identity(): Promise<string>
   close(): Promise<void>
 }
@@ -30,7 +30,7 @@ export interface FileStatus {
   readonly modifiedAt: number
 }
 
-/** `read` and `write` need the file to exist; `create` makes an empty one, whatever was there. */
+/** `read` and `write` need the file to exist; `create` makes an empty one, even if there was one before. */
 export type OpenMode = 'read' | 'write' | 'create'
 
 export interface Disk {
@@ -45,7 +45,7 @@ export interface Disk {
   makeTree(path: string): Promise<void>
   /** Renames a folder that is not empty; `false`, with nothing changed, if there is one of the new name already. */
   renameNew(from: string, to: string): Promise<boolean>
-  /** Removes a folder and what is in it; does nothing if it is not there. */
+  /** Removes a folder with its contents; does nothing if there is none. */
   removeTree(path: string): Promise<void>
   /**
    * Whether the file system of a path is one that only one kernel can have mounted, and that has one place for a file.
@@ -208,7 +208,9 @@ export async function writeFully(
   }
 }
 
-/** Replaces a file by another content: whoever opens it finds the old or the new, also after a power failure. */
+/**
+ * Replaces the content of a file: everyone who opens it finds the old or the new content, also after a power failure.
+ */
 export async function replaceFile(
   disk: Disk,
   directory: string,

@@ -4,7 +4,7 @@ import { MnemeError, StoreError } from '../../../domain/error.ts'
 const full = new Set<unknown>(['ENOSPC', 'EDQUOT', 'EFBIG'])
 const readOnly = new Set<unknown>(['EROFS', 'EACCES', 'EPERM'])
 
-/** The coded error for whatever a call to the disk threw; one that is coded already stays as it is. */
+/** The coded error for anything that a call to the disk threw; an error that has a code already stays as it is. */
 export function troubleOf(store: string, doing: string, cause: unknown): MnemeError {
   if (cause instanceof MnemeError) return cause
   const code = (cause as { readonly code?: unknown } | null)?.code

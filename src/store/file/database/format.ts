@@ -33,7 +33,7 @@ export async function readFormat(disk: Disk, directory: string): Promise<string 
   throw corrupt(directory, `${directory}/${formatName}`, 'it does not say which log this is')
 }
 
-/** Reads the format, or writes it into a new store, for whoever has the lock. Returns the id of the log. */
+/** Reads the format, or writes it into a new store; the caller has the lock. Returns the id of the log. */
 export async function readOrMakeFormat(disk: Disk, directory: string): Promise<string> {
   const log = await readFormat(disk, directory)
   if (log !== undefined) return log

@@ -1,6 +1,7 @@
 /**
- * Notices that files were deleted or replaced while they were open: what is written to such a file is not there for
- * whoever opens the store next. The file at the path and the open one are compared, which costs some microseconds.
+ * Notices that files were deleted or replaced while they were open: the next process that opens the store would not
+ * find what is written to such a file. The file at the path and the open one are compared, which costs some
+ * microseconds.
  */
 import { StoreError } from '../../../domain/error.ts'
 import type { Disk, DiskFile } from './disk.ts'

@@ -1,9 +1,9 @@
 /**
- * One writer: the directory belongs to whoever made the lock of the highest number. A lock is a folder that appears at
- * once with what is in it, and never for a number that exists, so of two processes that want the same number one gets
- * it. A number is taken only when the owner of the highest one has let go or has certainly ended (also by kill -9).
- * Letting go leaves the folder, marked; it is removed by the next owner. So numbers only rise, and somebody who was
- * slow to look finds a higher number than his own and gives way.
+ * One writer: the directory belongs to the process that made the lock with the highest number. A lock is a folder that
+ * appears together with its contents, and never under a number that exists. Of two processes that want the same number,
+ * only one therefore gets it. A number is taken only when the owner of the highest one has let go or has certainly
+ * ended (also by kill -9). Letting go leaves the folder, marked; it is removed by the next owner. Numbers therefore
+ * only rise, and a process that looked too late finds a higher number than its own and gives way.
  *
  * Doubt counts as running: a person who knows better removes the folder. An owner looks for its lock before it writes,
  * and stops if the lock is gone.
@@ -106,7 +106,10 @@ async function lockNumbers(disk: Disk, directory: string): Promise<readonly numb
   return numbers.sort((a, b) => a - b)
 }
 
-/** A listing may miss what is renamed or made while it is taken, so it is believed when it says the same twice. */
+/**
+ * A listing may miss entries that are renamed or made while it is taken, so it counts only when two in a row are the
+ * same.
+ */
 async function isHighest(disk: Disk, directory: string, own: number): Promise<boolean> {
   const once = await lockNumbers(disk, directory)
   const again = await lockNumbers(disk, directory)
@@ -114,8 +117,8 @@ async function isHighest(disk: Disk, directory: string, own: number): Promise<bo
 }
 
 /**
- * A lock and its owner's life. That of a copy binds nobody: what it says is of the store that was copied. `undefined`
- * for one that a power failure left without its content: nobody runs who made it.
+ * A lock and its owner's life. A lock in a copy of a store binds nobody, because it belongs to the store that was
+ * copied. `undefined` for a lock that a power failure left without its content: the process that made it has ended.
  */
 async function findLock(disk: Disk, directory: string, path: string): Promise<FoundLock | undefined> {
   const text = (await disk.readText(`${path}/${ownerName}`)) ?? ''

@@ -1,7 +1,7 @@
 /**
  * Which process this is, and whether another one still runs. Only what is certain counts: a process has ended if the
- * kernel says so, or if the kernel that ran it is not there any more. Anything else is doubt, and whoever asks must
- * take it for running.
+ * kernel says so, or if the kernel that ran it is not there any more. Anything else is doubt, and the caller must treat
+ * the process as running.
  *
  * A process id alone tells nothing. It may have been given to another process since, so the tick in which the process
  * started is compared. It means another process in another container (PID namespace), so the namespaces are compared,
@@ -25,7 +25,7 @@ export interface ProcessIdentity {
 
 export type Life = 'running' | 'ended' | 'unknown'
 
-/** What is learnt elsewhere about a process, when it is needed. */
+/** Facts about a process that other files provide, asked for only when they are needed. */
 export interface Witnesses {
   /** Whether only one kernel at a time can have the files before it. */
   readonly isLocal: () => Promise<boolean>

@@ -1,6 +1,6 @@
 /**
  * Finds numbers (of streams, of commits) by a hash: open addressing with linear probing in one typed array, at most
- * half full. It holds no keys; whoever asks compares the candidates. Nothing is ever removed.
+ * half full. It holds no keys; the caller compares the candidates. Nothing is ever removed.
  *
  * When it is half full a larger array is begun, and each addition moves a few numbers over, so that no addition takes
  * long however large the table is. Until all have moved, a search looks at both.

@@ -21,7 +21,7 @@ const extentBytesMin = 16 * 1024
 /** Bytes between two commits of a stream that are read along rather than asked for twice. */
 const gapBytesMax = 8 * 1024
 const readsAtOnceMax = 8
-/** A page ends when so much has been read, whatever its limit: all of it may be in memory at once. */
+/** A page ends when so many bytes have been read, even before its limit: all of it may be in memory at once. */
 const pageBytesMax = 32 * 1024 * 1024
 /** What is read between two looks at the clock. */
 const bytesAtOnce = 4 * 1024

@@ -71,7 +71,10 @@ class Batch {
     this.firstPosition = head + 1
   }
 
-  /** From now on, whoever of this caller expects an exact sequence of the stream was decided on what is not there. */
+  /**
+   * From now on, a commit of this caller that expects an exact sequence of the stream was decided on events that are
+   * not stored.
+   */
   breakStream(stream: number, tentative: Tentative | undefined, sequence: number): void {
     if (tentative === undefined) {
       this.open(stream, sequence, true)

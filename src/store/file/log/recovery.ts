@@ -1,10 +1,10 @@
 /**
- * What stands in the log when a store is opened. Only the part behind the saved index is read (see `scan.ts`); without
- * a usable index, all of it.
+ * Finds out what the log holds when a store is opened. Only the part behind the saved index is read (see `scan.ts`);
+ * without a usable index, all of it.
  *
  * The index covers only what was durable, and knows which log it is of. So a log that holds less than it covers, or
- * something else, is damaged: it is refused, and nothing is changed. Whoever knows that nothing else is to be had
- * removes the index.
+ * something else, is damaged: it is refused, and nothing is changed. A person who knows that no better copy exists can
+ * remove the index.
  */
 import { randomInt } from 'node:crypto'
 import { Breather } from '../database/breather.ts'
@@ -66,7 +66,7 @@ export async function recover(disk: Disk, directory: string, log: string): Promi
   return { index, segments, cut, rebuilt, scanned: index.count - covered, wasUnsynced }
 }
 
-/** The segments that hold something. An empty one is what is left of a start that failed. */
+/** The segments that hold something. An empty one was left by a start that failed. */
 async function findSegments(disk: Disk, directory: string): Promise<readonly FoundSegment[]> {
   const found: FoundSegment[] = []
   for (const name of [...(await disk.list(directory))].sort()) {

@@ -1,8 +1,8 @@
 /**
  * The log as files: one long row of bytes, cut into segments that are named after the first position in them. A batch
- * is one write at the end of the last, made durable; it counts only when that is done. Whatever goes wrong, the file is
+ * is one write at the end of the last, made durable; it counts only when that is done. If anything fails, the file is
  * cut back to where it was and synced; if that fails too, nobody knows what the disk holds, and nothing more is written
- * until the store is opened again. What lines say is not known here.
+ * until the store is opened again. This file knows nothing of what the lines say.
  */
 
 import { StoreError } from '../../../domain/error.ts'

@@ -38,7 +38,7 @@ export class FileRows {
     this.#journals = journals
   }
 
-  /** Opens the journals; what stands in them about events that the log has lost is forgotten. */
+  /** Opens the journals, and drops entries about events that the log has lost. */
   static async open(place: FileRowsPlace, index: CommitIndex, { warn, now }: OpenOptions): Promise<FileRows> {
     const [snapshots, projections, leases] = [new Snapshots(), new Projections(), new Leases(place.lock.token, now)]
     const opened: Journal[] = []
@@ -110,7 +110,7 @@ export class FileRows {
     if (projections.length > 0) await this.#journals.projections.compact()
     const lost = [...(snapshots > 0 ? [`${snapshots} snapshots`] : []), ...projections]
     if (lost.length === 0) return
-    const message = `The log ends at position ${index.head}; forgotten was what stood ahead of it: ${named(lost)}`
+    const message = `The log ends at position ${index.head}; what was ahead of it was dropped: ${named(lost)}`
     warn({ code: 'TORN_TAIL_CUT', message })
   }
 }

@@ -1,14 +1,14 @@
 /**
  * Finds a number (of a commit in its stream) by a hash: open addressing in typed arrays, with the hash beside the
- * number, so that what is not there is known without a look at any commit. A part that is full is divided in two
- * (extendible hashing, Fagin et al. 1979): no addition takes long, however many there are.
+ * number, so that a missing number is noticed without reading any commit. A full part is split in two (extendible
+ * hashing, Fagin et al. 1979): no addition takes long, however many there are.
  */
 
 /** Numbers in a part; it is divided when it has more. */
 const partMax = 2048
 const slotsFirst = 16
 
-/** What has its last bits in common. */
+/** Entries whose hashes end in the same bits. */
 interface Part {
   /** How many bits those are. */
   readonly bits: number

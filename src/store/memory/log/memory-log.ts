@@ -14,7 +14,7 @@ interface Placed {
   readonly commit: Commit
   readonly position: number
   readonly sequence: number
-  /** Of all its events. Memory is not damaged, so it need only tell one commit from another. */
+  /** The checksum of all its events. Memory is not damaged, so it only has to tell one commit from another. */
   readonly checksum: number
 }
 
@@ -133,7 +133,7 @@ function receiptOf({ commit: { events, command }, position, sequence, checksum }
   return command === undefined ? receipt : { ...receipt, command }
 }
 
-/** A small number out of what no two commits have in common. @param hash of the commit's id */
+/** A small number made from what differs between any two commits. @param hash of the commit's id */
 function mark({ hash: ofStream, sequence }: MemoryStream, recordedAt: number, hash: number): number {
   const mixed = Math.imul(hash ^ Math.imul(ofStream, 0x9e3779b1) ^ recordedAt, 0x85ebca6b)
   return (mixed ^ Math.imul(sequence + 1, 0xc2b2ae35)) & 0x3fffffff
@@ -149,7 +149,7 @@ export function hashOfId(id: string): number {
   return hashFrom(id, isOwnId(id) ? id.length - 8 : 0)
 }
 
-/** By its shape; an id of somebody else's that looks like it has another hash, no more. */
+/** Judged by its shape. If a caller's own id has the same shape, only its hash differs. */
 const isOwnId = (id: string): boolean => id.length === 23 && id.charCodeAt(0) === 0x7e
 
 function hashFrom(text: string, start: number): number {
@@ -158,7 +158,7 @@ function hashFrom(text: string, start: number): number {
   return hash & 0x3fffffff
 }
 
-/** Events whose `place` lies in the range; costs what it looks at, and a binary search. */
+/** Events whose `place` lies in the range. The cost is a binary search and the events that are looked at. */
 function collect(
   commits: readonly Placed[],
   place: 'position' | 'sequence',

@@ -82,7 +82,7 @@ export class MemoryRows {
 
   acquireLease(name: string, owner: string, durationMs: number, now: number): Lease {
     const held = this.#leases.get(name)
-    // What lies further ahead than it lasts is of a clock that has gone back since.
+    // A lease that ends later than its duration allows was taken before the clock went back.
     const isHeld = held !== undefined && held.lease.expiresAt > now && held.lease.expiresAt <= now + held.durationMs
     if (isHeld && held.lease.owner !== owner) return held.lease
     const lease = Object.freeze({ owner, expiresAt: now + durationMs })

@@ -1,8 +1,8 @@
 /**
  * The database as the store uses it. Every write is acknowledged by a majority and is in the journal of each (`w:
  * 'majority'`, `j: true`), every read sees only what a majority has (so nothing that a failover could undo), and what
- * one call has seen the next one sees too, on whatever server: each gets a causally consistent session that knows the
- * time of the ones before.
+ * one call has seen the next one sees too, on any server: each gets a causally consistent session that knows the time
+ * of the ones before.
  *
  * Writes are sent as plain commands, one at a time, never by the driver's bulk writes or retryable writes: the driver
  * would go on with the next part of a bulk after a write concern failed, and send a write again before anybody has
@@ -46,7 +46,7 @@ export interface Portion<Found> {
   readonly isAll: boolean
 }
 
-/** What became of an ordered write: how many of its parts were done, and the duplicate key at which it stopped. */
+/** The result of an ordered write: how many of its parts were done, and the duplicate key at which it stopped. */
 export interface Written {
   /** Documents inserted, matched, upserted or deleted. */
   readonly count: number

@@ -2,7 +2,7 @@
  * The only place that names the driver: its types for the other files, and the loading of it when a store is opened. It
  * is an optional peer dependency, so nothing may need it before.
  *
- * Tidy: imports a package because the driver is what this store is made for; whoever uses the store installs it.
+ * Tidy: imports a package because the driver is what this store is made for; users of the store install it.
  */
 import type { MongoClient, MongoClientOptions } from 'mongodb'
 import { StoreError } from '../../../domain/error.ts'

@@ -1,5 +1,6 @@
 /**
- * Fields of documents, looked at when they are read: what is not as it was written is told as damage, with its place.
+ * Fields of documents, checked when they are read: a field that is not as it was written is reported as damage, with
+ * its place.
  */
 import { StoreError } from '../../../domain/error.ts'
 

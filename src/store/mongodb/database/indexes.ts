@@ -1,6 +1,6 @@
 /**
  * The indexes, made and checked when a store is opened: on them rests that a place in the log, a place in a stream and
- * a commit id are given once. An index counts by what it does, not by its name, so whoever must make them by hand may.
+ * a commit id are given once. An index is recognised by what it does, not by its name, so people may make them by hand.
  */
 import { StoreError } from '../../../domain/error.ts'
 import { type CollectionName, type Database, pause } from './database.ts'
@@ -150,7 +150,7 @@ async function makeIndexes(database: Database, collection: CollectionName): Prom
       await database.command({ createIndexes: database.nameOf(collection), indexes: specifications, writeConcern })
       return
     } catch (error) {
-      // Servers stumble in many ways over several who make the same index; then it is there the next time.
+      // Servers fail in many ways when several processes make the same index; at the next attempt it exists.
       if (tries === triesMax) throw error
       await pause(tries)
     }

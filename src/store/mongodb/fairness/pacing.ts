@@ -1,8 +1,8 @@
 /**
- * How writers in several processes share the end of the log. It is taken by compare-and-set, so whoever has just won
- * knows where the end is and can go on at once, while those who lost have to look first: left alone, one process would
- * win again and again. So while others are about, a winner rests for about as long as a loser takes to look and try;
- * what is appended meanwhile makes its next batch larger. Where nobody else has been met lately, nobody rests.
+ * How writers in several processes share the end of the log. It is taken by compare-and-set. The winner knows where the
+ * end is and can go on at once, while the losers have to look first: without a rule, one process would win again and
+ * again. While other writers are active, a winner therefore rests for about as long as a loser takes to look and try.
+ * Commits that arrive meanwhile make its next batch larger. Where nobody else has been met lately, nobody rests.
  */
 
 /** After so long without having met anybody a writer takes itself to be alone. */

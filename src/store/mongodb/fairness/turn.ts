@@ -1,7 +1,7 @@
 /**
  * Whose turn it is to append. A writer that is overtaken for long (it is slow, or far from the server) takes the turn,
- * and those who append without cease let it go first when they see that. It is a hint and no lock: whoever does not see
- * it, or is tired of waiting, appends all the same, and nothing but the time that others wait rests on it.
+ * and the writers that append all the time let it go first when they see that. It is a hint and no lock: a writer that
+ * does not see it, or has waited too long, appends anyway. Only the time that others wait depends on it.
  */
 import { randomUUID } from 'node:crypto'
 import { elapsedMs } from '../../../runtime/timers.ts'

@@ -139,7 +139,7 @@ export class Appender {
         throw new StoreError('STORE_UNAVAILABLE', { store: this.#label, doing })
       }
       if (waitedMs > patientMs && !(await this.#turn.take())) await pause(collisions)
-      // What is learnt is out of date soon: nothing is waited for between this and the next insert.
+      // These facts are soon out of date, so nothing is waited for between this and the next insert.
       await this.#learn(progress, stop, collisions)
     }
   }
@@ -212,7 +212,7 @@ export class Appender {
       if (!isBehind) await pause(collisions)
       return
     }
-    // What was looked at before may have changed since: whoever is to be refused is looked at again.
+    // What was looked at before may have changed since: every commit that would be refused is looked at again.
     progress.looked.clear()
     // Where one commit of a batch is stored already, a batch is probably repeated, and where one stream was not new,
     // others are not either: all such are looked at together.

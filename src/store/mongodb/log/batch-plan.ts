@@ -22,7 +22,7 @@ export interface Entry {
 export const idKeyOf = ({ key, commit }: { readonly key: string; readonly commit: Pick<Commit, 'id'> }): string =>
   `${key}\0${commit.id}`
 
-/** What one batch has learnt and done so far. */
+/** What one batch has found out and done so far. */
 export interface Progress {
   readonly entries: readonly Entry[]
   /** What became of the first ones; the rest is still to be done. */

@@ -1,8 +1,8 @@
 /**
  * Saves a step without transactions: its rows are written ahead into the projection's own document, together with the
  * checkpoint and by compare-and-set. That one change is the step. Then the rows are put in their places, and what was
- * written ahead is dropped. Whoever comes upon rows that are still pending, after a crash or beside a runner that is
- * about it, puts them in their places before anything else; doing it twice changes nothing.
+ * written ahead is dropped. A process that finds rows still pending, after a crash or while a runner is still writing
+ * them, puts them in their places before anything else; doing it twice changes nothing.
  *
  * A command may reach the server late, from a process that is long gone. So a row is only written over an older one, by
  * the number of its step, and a deleted row stays as a document without a value for an hour: else a late write could
@@ -25,7 +25,7 @@ const inlineBytesMax = 8_000_000
 const lateMsMax = 3_600_000
 /** Deleted rows are removed with every so many-th step. */
 const sweepEvery = 200
-/** Somebody else may settle each step just before; so many in a row nobody makes. */
+/** Another process may settle each step just before this one does, but never so many in a row. */
 const triesMax = 100
 
 interface Part {
@@ -62,7 +62,7 @@ export class StepAhead {
     const pending = await this.#writeAhead(projection, step, rows)
     const next = { ...checkpointFields(to), step: BigInt(step), ...(pending && { pending }) }
     if (!(await this.#move(projection, known, next))) return false
-    // The step is saved. If its rows cannot be put in their places now, whoever comes next does so.
+    // The step is saved. If its rows cannot be put in their places now, the next process does so.
     if (pending !== undefined) await this.#settle({ _id: projection, step, pending }).catch(() => {})
     return true
   }

@@ -2,12 +2,12 @@
  * The function that appends a batch: one call, one transaction, one round trip, one sync.
  *
  * 1. Kinds that are new get their numbers, then streams that are new theirs, each in the order of their names; then the
- *   streams are locked in the order of their numbers. Who waits for a name holds nothing but names before it, and who
- *   waits for a lock nothing but names and lower locks: no two batches wait for each other in a circle.
+ *    streams are locked in the order of their numbers. A batch that waits for a name holds only names before it, and a
+ *    batch that waits for a lock holds only names and lower locks: no two batches wait for each other in a circle.
  * 2. What is read after that is what the locks protect: at `read committed` each statement sees what was committed
  *   before it.
  * 3. The batch is judged. Usually every commit is met and none is a repetition; one look says so, for all at once. Else
- *    each commit is judged in order, by the rule of `expected.ts`, and the ones that are not met are left out.
+ *    each commit is judged in order, by the rule of `expectation.ts`, and the ones that are not met are left out.
  * 4. The head is locked, last of all, and only now are positions given. It stays locked until the transaction has
  *   ended, so the next to get positions comes after these have become visible: no reader ever sees one before all below
  *   it.
@@ -25,7 +25,7 @@ import { placedIn } from './checksum.ts'
 export const outcome = { stored: 0, duplicate: 1, conflict: 2, duplicateInBatch: 3, reserved: 4 } as const
 export const outcomeWidth = 7
 
-/** An expiry that lies further ahead is one of a clock that has gone back since. */
+/** An expiry that lies further ahead was set before the clock went back. */
 const reservationMsMax = 60_000
 
 /** `read committed` is what the function stands on; this is how it says that it is run otherwise. */

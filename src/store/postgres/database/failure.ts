@@ -80,8 +80,8 @@ export const isTooLong = (error: unknown): boolean =>
 
 /**
  * Whether a failure in the midst of somebody's work is known to be the store's: the connection broke, the server is
- * stopping, its disk is full or broken. Everything else that a statement may fail with is what it says, and what it
- * meets: the work's own.
+ * stopping, its disk is full or broken. Every other failure of a statement comes from what the statement says or from
+ * the data it finds: it is the work's own.
  */
 export function isOfStore(error: unknown): boolean {
   if (error instanceof Lost || error instanceof TimedOut) return true

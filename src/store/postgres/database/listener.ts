@@ -1,8 +1,8 @@
 /**
  * Hears of what other processes append, on a connection of its own for all who want to hear something. When that is cut
- * it is made again, after waits that grow; and since something may have been missed meanwhile, it counts as a
- * notification when it stands again. Nothing depends on it: whoever is not woken polls. But who never hears anything is
- * told so, once.
+ * it is made again, after waits that grow; and since something may have been missed meanwhile, being connected again
+ * counts as a notification. Nothing depends on it: a reader that is not woken polls. If the connection never works, its
+ * listeners are told so once.
  */
 import { startTimer, stopTimer, type Timer } from '../../../runtime/timers.ts'
 import { within } from './database.ts'

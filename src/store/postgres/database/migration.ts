@@ -43,8 +43,8 @@ export const schemaVersion: number = versionFirst + versions.length - 1
 export const channelOf = (schema: string): string => `mneme ${schema}`
 
 /**
- * The SQL that makes the tables, for whoever may do so in a database where the program may not: to be run once, by the
- * owner of the tables-to-be. The program's own role needs `USAGE` of the schema, `SELECT`, `INSERT`, `UPDATE` and
+ * The SQL that makes the tables, for a person who may do so in a database where the program may not: to be run once, by
+ * the owner of the tables-to-be. The program's own role needs `USAGE` of the schema, `SELECT`, `INSERT`, `UPDATE` and
  * `DELETE` on its tables, `USAGE` of its sequences and `EXECUTE` of its functions.
  *
  *     await writeFile('mneme.sql', migrationSql({ schema: 'shop' }))
@@ -65,8 +65,8 @@ export function migrationSql(options: { readonly schema?: string; readonly from?
 }
 
 /**
- * Held to the end of the transaction by whoever makes or changes tables; the number has no meaning. The tables take it
- * for the store.
+ * A lock that a process holds to the end of the transaction in which it makes or changes tables; the number has no
+ * meaning. The tables take it for the store.
  */
 const lockSql = `SELECT pg_advisory_xact_lock(5570193308); SET LOCAL ${writingSetting} = 'on';`
 

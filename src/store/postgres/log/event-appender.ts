@@ -1,6 +1,6 @@
 /**
- * Appends: batches of whatever calls have gathered while the one before was under way, each by one call of the
- * function. A batch that clashed with another is sent again; whatever else fails is the callers' to know.
+ * Appends: batches of the calls that gathered while the batch before was under way, each by one call of the function. A
+ * batch that clashed with another is sent again; every other failure goes to the callers.
  */
 
 import type { Commit } from '../../commit.ts'

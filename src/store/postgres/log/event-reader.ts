@@ -86,8 +86,8 @@ export class EventReader {
   }
 
   /**
-   * A commit that is there is acknowledged by whoever asks. Where its own transaction ended before the standby had it,
-   * it is visible all the same, so it is asked for once more in a way that waits for the standby.
+   * A read that finds a commit acknowledges it. If the commit's own transaction ended before the standby had it, it is
+   * visible anyway, so the read asks again in a way that waits for the standby.
    */
   async findCommit(stream: StreamId, commitId: string): Promise<Receipt | undefined> {
     const { aggregate, id } = stream

@@ -1,7 +1,7 @@
 /**
  * Lets the event loop turn while much is read. SQLite answers at once, so a caller who reads page after page would
- * never let anything else happen: what was read since the loop last turned counts, whoever read it and in however many
- * calls.
+ * never let anything else happen. Everything that was read since the loop last turned counts, for all callers and all
+ * calls together.
  */
 import { defer, elapsedMs, turn } from '../../../runtime/timers.ts'
 

@@ -1,7 +1,8 @@
 /**
- * Notices that the files of a store were deleted or replaced while they were open: what is written to such a file is
- * not there for the next one who opens the store. The files at the paths are compared with those that were there at
- * opening, which costs some microseconds. It opens nothing: closing a file would end the locks that SQLite has on it.
+ * Notices that the files of a store were deleted or replaced while they were open: the next process that opens the
+ * store would not find what is written to such a file. The files at the paths are compared with those that were there
+ * at opening, which costs some microseconds. It opens nothing: closing a file would end the locks that SQLite has on
+ * it.
  */
 import { statSync } from 'node:fs'
 import { Failure } from './failure.ts'
@@ -9,7 +10,7 @@ import { Failure } from './failure.ts'
 /** What tells each file from another at its path; undefined for one that was not there. */
 export type Identities = readonly (string | undefined)[]
 
-/** The database and its write-ahead log. What is in the third file of SQLite can be made from these. */
+/** The database and its write-ahead log. SQLite can rebuild its third file from these. */
 const suffixes = ['', '-wal'] as const
 
 export class FilesInPlace {

@@ -2,9 +2,10 @@
  * The checksum of an event: a number below 2^32 over all that is stored of it. Any change of one character or one
  * number gives another one; so does any other damage, but for one in four thousand million.
  *
- * Reading an event takes less than two microseconds, so this may take but a tenth of that. Hence it is computed here,
- * two characters a step, in two lanes that do not wait for each other; a call of a native function costs more than all
- * of a short text. What an event shares with others (its stream, its type) is gone over once.
+ * Reading an event takes less than two microseconds, so the checksum may take only a tenth of that. It is therefore
+ * computed here, two characters a step, in two lanes that do not wait for each other: one call of a native function
+ * costs more than the whole of a short text. The parts that an event shares with others (its stream, its type) are
+ * hashed once.
  */
 import { crc32 } from 'node:zlib'
 import type { StreamId } from '../../../domain/stream.ts'

@@ -1,8 +1,8 @@
 /**
  * Appends commits, on the writer's thread, inside a transaction that somebody else begins and ends. It remembers how
- * far streams are, so that the usual commit is one insert an event and no query; what it remembers is forgotten as soon
- * as another connection has changed the database (`PRAGMA data_version`, asked inside the transaction, when nobody else
- * can change it any more) and after every rollback. Where streams and the log end is written once a transaction.
+ * far streams are, so that the usual commit is one insert an event and no query; it forgets this as soon as another
+ * connection has changed the database (`PRAGMA data_version`, asked inside the transaction, when nobody else can change
+ * it any more) and after every rollback. Where streams and the log end is written once a transaction.
  *
  * A repeated commit id is found by the unique index: a commit's first event carries it, and is refused before the
  * commit has written anything.

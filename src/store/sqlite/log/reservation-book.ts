@@ -7,7 +7,7 @@ import type { Calls } from '../database/protocol.ts'
 import { oneRow, type StatementSet } from '../database/statement-set.ts'
 import type { WritingName } from '../database/statements.ts'
 
-/** What lies further ahead than anybody may ask for is of a clock that has gone back since, and is over. */
+/** A reservation that ends later than anybody may ask for was made before the clock went back; it counts as expired. */
 const aheadMsMax = 60_000
 
 /** Who appends, and when. */

@@ -25,8 +25,8 @@ const cacheSizeWriting = 32 * 1024
 const cacheSizeReading = 16 * 1024
 
 /**
- * Node's SQLite, loaded without the warning that Node 22 prints for it: `emitWarning` is put aside for just this
- * synchronous call, and passes on whatever else is said in it.
+ * Node's SQLite, loaded without the warning that Node 22 prints for it: `emitWarning` is replaced for this one
+ * synchronous call only, and every other warning is passed on.
  */
 function load(): typeof import('node:sqlite') {
   const { emitWarning } = process
@@ -96,8 +96,8 @@ export function openForWriting(settings: Settings): {
 }
 
 /**
- * Looks at a file before anything could change it: whoever closes it last moves what is in its write-ahead log, and a
- * file that is refused stays as it is.
+ * Checks a file before anything can change it: the last connection to close moves the contents of the write-ahead log
+ * into the file, and a file that is refused must stay as it is.
  *
  * @returns whether there was anything to look at, and what its write-ahead log lacks
  * @throws Failure, or what `node:sqlite` throws

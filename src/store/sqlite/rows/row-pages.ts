@@ -3,9 +3,9 @@
  * code points; in that order the keys that begin alike are neighbours, so a prefix is a range of the primary key.
  * Conditions are tested by SQLite's JSON functions, on so many rows at a time that the event loop is not held up.
  *
- * What a test may say too often is no harm, since conditions are hints; what it must never do is leave out a row that
- * meets them. So a wanted value goes through the same parser of JSON as the row's, and bounds are a little wider than
- * they are said.
+ * A test may let too many rows through, since conditions are hints; it must never leave out a row that meets them. A
+ * wanted value therefore goes through the same JSON parser as the row's value, and bounds are a little wider than asked
+ * for.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { rowCharactersMax, rowsLookedAtMax } from '../../row-page.ts'

@@ -1,7 +1,7 @@
 /**
  * The writer's thread: owns the one connection that writes, so that no sync ever holds up the caller's event loop. It
- * ends when it is told to, when the database cannot be opened, and after an input/output error: what the connection
- * then believes about the file may be wrong, and the next thread opens it afresh.
+ * ends when it is told to, when the database cannot be opened, and after an input/output error: after that the
+ * connection's view of the file may be wrong, so the next thread opens the file again.
  */
 import type { DatabaseSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
