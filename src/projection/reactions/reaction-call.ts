@@ -259,8 +259,8 @@ export class ReactionCall {
     }
     checkKeys('schedule(command, due)', due, ['afterMs'])
     const { afterMs } = due
-    if (!Number.isFinite(afterMs) || afterMs < 0) {
-      const expected = 'milliseconds from 0, in schedule(command, { afterMs })'
+    if (!Number.isFinite(afterMs)) {
+      const expected = 'a finite number of milliseconds, in schedule(command, { afterMs })'
       throw new DefinitionError('OPTION_INVALID', { option: 'afterMs', expected, found: afterMs })
     }
     return momentOf(this.#event.recordedAt.getTime() + afterMs)

@@ -223,17 +223,7 @@ describe('Scheduled commands', () => {
 
 test('a time that is none is refused at once, with what is wrong and what is expected', async () => {
   const told: unknown[] = []
-  const times = [
-    5,
-    null,
-    undefined,
-    'tomorrow',
-    {},
-    { afterMs: Number.NaN },
-    { afterMs: '5' },
-    { afterMs: -1 },
-    new Date(Number.NaN),
-  ]
+  const times = [5, null, undefined, 'tomorrow', {}, { afterMs: Number.NaN }, { afterMs: '5' }, new Date(Number.NaN)]
   const Misled = reaction('misled', { clock: Clock }).on(Asked, ({ stream: { id } }, { schedule }) => {
     for (const due of times) {
       try {
@@ -250,7 +240,7 @@ test('a time that is none is refused at once, with what is wrong and what is exp
   await clocks.clock('a').ask({ afterMs: [] })
   await clocks.reactions.runOnce('misled')
   const due = 'The option due must be a Date or { afterMs: milliseconds }, in schedule(command, due), not'
-  const afterMs = 'The option afterMs must be milliseconds from 0, in schedule(command, { afterMs }), not'
+  const afterMs = 'The option afterMs must be a finite number of milliseconds, in schedule(command, { afterMs }), not'
   assert.deepEqual(told, [
     `${due} 5`,
     `${due} null`,
@@ -259,7 +249,6 @@ test('a time that is none is refused at once, with what is wrong and what is exp
     `${afterMs} undefined`,
     `${afterMs} NaN`,
     `${afterMs} "5"`,
-    `${afterMs} -1`,
     'The option due must be a valid Date or { afterMs }, not Invalid Date',
   ])
 })
