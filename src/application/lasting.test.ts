@@ -93,6 +93,11 @@ describe('An event', () => {
       { map: [{ id: 'a', password: secret }], set: [{ id: 'b', password: secret }] },
       { $output: { map: { $map: [['a', { id: 'a' }]] }, set: { $set: [{ id: 'b' }] } } },
     ],
+    'are stripped beside one that becomes undefined': [
+      z.object({ name: z.string(), password: z.string() }).transform(({ name }) => ({ name, hidden: undefined })),
+      { name: 'Ada', password: secret },
+      { $output: { name: 'Ada' } },
+    ],
     'are stripped from records that are left out': [
       z.object({ all: z.array(z.object({ n: z.string().transform(Number) })).transform((all) => all.slice(1)) }),
       {

@@ -50,7 +50,9 @@ function isCopy(output: unknown, input: Json): boolean {
   if (Object.getPrototypeOf(output) !== Object.prototype || Array.isArray(input)) return false
   let count = 0
   for (const key in output) {
-    if ((output as JsonObject)[key] !== (input as JsonObject)[key]) return false
+    const item: unknown = (output as JsonObject)[key]
+    // What is undefined is not there in JSON: it must not count for a key that the schema has stripped.
+    if (item === undefined || item !== (input as JsonObject)[key]) return false
     count++
   }
   for (const _ in input) count--
