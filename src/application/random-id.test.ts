@@ -50,3 +50,10 @@ test('the ids of commands are sorted by their time, to the millisecond', (t) => 
   assert.deepEqual([...ids].sort(), ids)
   assert.equal(new Set(ids.map((id) => id.slice(0, 8))).size, times.length)
 })
+
+test('the ids of commands are ids whatever a faked clock says', (t) => {
+  for (const now of [-1, 0.5, 1_700_000_000_000.25, Number.NaN, 2 ** 50]) {
+    t.mock.method(Date, 'now', () => now)
+    assert.match(randomCommandId(), /^~[\w-]{22}$/, `at ${now}`)
+  }
+})
