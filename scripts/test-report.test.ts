@@ -122,6 +122,13 @@ describe('a run is told what to run', () => {
     assert.equal(lastLine, '0 passed, 0 failed, 0 skipped')
   })
 
+  test('by a file that is not there: that is a failure, and nothing is run in its place', () => {
+    const { status, stderr, stdout } = runTests(inFolder, 'test/blue.test.ts')
+    assert.equal(status, 1)
+    assert.match(stderr, /No test was found/)
+    assert.doesNotMatch(stdout, /red|green/)
+  })
+
   test('by a folder', () => {
     assert.equal(runTests(inFolder, 'test').lastLine, '3 passed, 0 failed, 0 skipped')
   })

@@ -36,7 +36,10 @@ for (const given of positionals) {
   }
 }
 if (positionals.length > 0) process.env['MNEME_TESTS'] ??= 'named'
-const files = patterns.length > 0 ? patterns : globSync(everywhere)
+// Only names of tests were given, or nothing: they may be anywhere. A file that is named and not there is no reason to
+// run all others.
+const isAnywhere = positionals.every((given) => !isPath(given)) && patterns.length === 0
+const files = isAnywhere ? globSync(everywhere) : patterns
 
 endTogether()
 const events = run({
