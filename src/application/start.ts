@@ -143,7 +143,10 @@ function reactionsOf(
     const { stream, name, data, options } = addressed(kernel, command)
     return attempt(kernel, stream, name, data, { ...options, ...sending })
   }
-  const check = ({ aggregate, name, data }: PlainCommand) => kernel.check(aggregate, name, data)
+  const check = (command: PlainCommand) => {
+    const { stream, name, data, options } = addressed(kernel, command)
+    kernel.check(stream, name, data, options)
+  }
   const means = { dispatch, check, stateAt }
   return new Map(
     Object.entries(reactions).map(([key, reaction]) => {

@@ -161,12 +161,13 @@ export class Kernel {
   }
 
   /**
-   * Looks whether a command can be sent, as far as its name and its data tell.
+   * Looks whether a command can be sent, as far as its parts tell.
    *
-   * @throws InputError `AGGREGATE_UNKNOWN`, `COMMAND_UNKNOWN`, `COMMAND_INVALID`, `COMMAND_TOO_LARGE`
+   * @param stream checked already
+   * @throws InputError `COMMAND_UNKNOWN`, `COMMAND_INVALID`, `COMMAND_TOO_LARGE`, `ID_INVALID`, `DATA_NOT_JSON`
    */
-  check(aggregate: string, name: string, data: unknown): void {
-    this.#check(this.typeOf(aggregate), name, data, {})
+  check({ aggregate }: StreamId, name: string, data: unknown, options: CommandOptions): void {
+    this.#check(this.typeOf(aggregate), name, data, options)
   }
 
   /** The state of an aggregate: as it is now, or as it was at a sequence or a time. */

@@ -52,7 +52,7 @@ export interface ReactionStepsOptions {
   readonly tail: Tail
   readonly warn: Warn
   readonly dispatch: Dispatch
-  /** Looks whether a command can be sent, as far as its name and its data tell. @throws InputError if not */
+  /** Looks whether a command can be sent, as far as its parts tell. @throws InputError if not */
   readonly check: (command: PlainCommand) => void
   /** The state of an aggregate as it was at a sequence. */
   readonly stateAt: (aggregate: string, id: string, sequence: number) => Promise<unknown>

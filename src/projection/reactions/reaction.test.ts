@@ -304,6 +304,8 @@ describe('A scheduled command', () => {
     assert.equal((await refused({ data: { amount: -1 } }))?.code, 'COMMAND_INVALID')
     assert.equal((await refused({ name: 'depsit', data: { amount: 1 } }))?.code, 'COMMAND_UNKNOWN')
     assert.equal((await refused({ aggregate: 'acount', data: { amount: 1 } }))?.code, 'AGGREGATE_UNKNOWN')
+    assert.equal((await refused({ id: '', data: { amount: 1 } }))?.code, 'ID_INVALID')
+    assert.equal((await refused({ data: { amount: 1 }, tags: [''] }))?.code, 'ID_INVALID')
     // It waits as JSON: a date is a text then.
     const dated = await refused({ aggregate: 'dated', name: 'date', data: { on: new Date(0) } })
     assert.equal(dated?.code, 'DATA_NOT_JSON')
