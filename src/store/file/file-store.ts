@@ -51,7 +51,7 @@ export interface FileStoreParts {
   readonly lock: Lock
   readonly index: CommitIndex
   readonly segments: Segments
-  readonly documents: FileRows
+  readonly rows: FileRows
   /** How many commits the saved index covers. */
   readonly commitsIndexed: number
   /** Whether the log is marked as not synced, until it is closed. */
@@ -73,7 +73,7 @@ export class FileStore implements Store {
   readonly #lock: Lock
   readonly #index: CommitIndex
   readonly #segments: Segments
-  readonly #documents: FileRows
+  readonly #rows: FileRows
   readonly #reader: LogReader
   readonly #queue: CommitQueue
   readonly #keeper: IndexKeeper
@@ -87,7 +87,7 @@ export class FileStore implements Store {
   readonly #underWay = new Set<Promise<unknown>>()
   #closing: Promise<void> | undefined
 
-  constructor({ disk, directory, log, lock, index, segments, documents, ...rest }: FileStoreParts) {
+  constructor({ disk, directory, log, lock, index, segments, rows, ...rest }: FileStoreParts) {
     const { commitsIndexed, syncsAtClosing, now } = rest
     this.#disk = disk
     this.#syncsAtClosing = syncsAtClosing
@@ -95,7 +95,7 @@ export class FileStore implements Store {
     this.#lock = lock
     this.#index = index
     this.#segments = segments
-    this.#documents = documents
+    this.#rows = rows
     this.#now = now
     this.#reader = new LogReader(directory, index, segments)
     const writer = new LogWriter({
@@ -157,40 +157,40 @@ export class FileStore implements Store {
   }
 
   saveSnapshot(snapshot: Snapshot, { keep }: { readonly keep: number }): Promise<void> {
-    return this.#run(() => this.#documents.saveSnapshot(snapshot, keep, this.#index))
+    return this.#run(() => this.#rows.saveSnapshot(snapshot, keep, this.#index))
   }
 
   loadSnapshot(stream: StreamId, options: { readonly atOrBefore?: number } = {}): Promise<Snapshot | undefined> {
     const { atOrBefore = Number.POSITIVE_INFINITY } = options
-    return this.#read(async () => this.#documents.snapshots.load(stream, atOrBefore))
+    return this.#read(async () => this.#rows.snapshots.load(stream, atOrBefore))
   }
 
   loadCheckpoint(projection: string): Promise<Checkpoint> {
-    return this.#read(async () => this.#documents.projections.checkpoint(projection))
+    return this.#read(async () => this.#rows.projections.checkpoint(projection))
   }
 
   loadRows(projection: string, keys: readonly string[]): Promise<readonly (Json | undefined)[]> {
-    return this.#read(() => this.#documents.projections.rows(projection, keys))
+    return this.#read(() => this.#rows.projections.rows(projection, keys))
   }
 
   listRows(projection: string, query: RowQuery): Promise<RowPage> {
-    return this.#read(() => this.#documents.projections.list(projection, query))
+    return this.#read(() => this.#rows.projections.list(projection, query))
   }
 
   saveStep(projection: string, step: ProjectionStep): Promise<void> {
-    return this.#run(() => this.#documents.saveStep(projection, step, this.#index))
+    return this.#run(() => this.#rows.saveStep(projection, step, this.#index))
   }
 
   resetProjection(projection: string): Promise<void> {
-    return this.#run(() => this.#documents.resetProjection(projection))
+    return this.#run(() => this.#rows.resetProjection(projection))
   }
 
   acquireLease(name: string, owner: string, durationMs: number): Promise<Lease> {
-    return this.#run(() => this.#documents.acquireLease(name, owner, durationMs))
+    return this.#run(() => this.#rows.acquireLease(name, owner, durationMs))
   }
 
   releaseLease(name: string, owner: string): Promise<void> {
-    return this.#run(() => this.#documents.releaseLease(name, owner))
+    return this.#run(() => this.#rows.releaseLease(name, owner))
   }
 
   close(): Promise<void> {
@@ -202,7 +202,7 @@ export class FileStore implements Store {
     await Promise.allSettled(this.#underWay)
     try {
       await this.#keeper.close()
-      const closed = await Promise.allSettled([this.#documents.close(), this.#segments.close()])
+      const closed = await Promise.allSettled([this.#rows.close(), this.#segments.close()])
       for (const result of closed) if (result.status === 'rejected') throw result.reason
       if (this.#syncsAtClosing && (await this.#segments.mayWrite())) await unmarkUnsynced(this.#disk, this.#directory)
     } catch (cause) {

@@ -62,7 +62,7 @@ async function openParts(
   try {
     await segments.start()
     const place = { disk, directory, log, lock, journal: { compactBytesMin, mayLoseOnPowerFailure } }
-    const documents = await FileRows.open(place, index, options)
+    const rows = await FileRows.open(place, index, options)
     if (mayLoseOnPowerFailure) await markUnsynced(disk, directory, index.end)
     else if (wasUnsynced) await unmarkUnsynced(disk, directory)
     if (mayLoseOnPowerFailure) {
@@ -71,7 +71,7 @@ async function openParts(
     }
     const commitsIndexed = index.count - scanned
     return new FileStore({
-      ...{ disk, directory, log, lock, index, segments, documents, commitsIndexed, now },
+      ...{ disk, directory, log, lock, index, segments, rows, commitsIndexed, now },
       syncsAtClosing: mayLoseOnPowerFailure,
     })
   } catch (error) {

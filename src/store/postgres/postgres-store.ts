@@ -59,7 +59,7 @@ export class PostgresStore implements Store {
   readonly #appender: EventAppender
   readonly #events: EventReader
   readonly #streams: Streams
-  readonly #documents: PostgresRows
+  readonly #rows: PostgresRows
   readonly #listeners = new Listeners()
   readonly #hearer: Hearer
   readonly #underWay = new Set<Promise<unknown>>()
@@ -76,13 +76,13 @@ export class PostgresStore implements Store {
     this.#appender = new EventAppender(database, settings)
     const read: RunQuery = (text, values) => this.#read(text, values)
     const { forward, backward, ...single } = eventStatements(quoted(schema))
-    const ofDocuments = rowStatements(quoted(schema))
+    const ofRows = rowStatements(quoted(schema))
     const ofStreams = streamStatements(quoted(schema))
-    for (const texts of [forward, backward, single, ofStreams, ofDocuments]) database.prepare(Object.values(texts))
+    for (const texts of [forward, backward, single, ofStreams, ofRows]) database.prepare(Object.values(texts))
     this.#events = new EventReader(read, { forward, backward, ...single }, settings)
     const access = { read, write: (...query: Parameters<RunQuery>) => this.#write(...query) }
     this.#streams = new Streams(access, ofStreams)
-    this.#documents = new PostgresRows(access, ofDocuments, settings)
+    this.#rows = new PostgresRows(access, ofRows, settings)
     this.#hearer = {
       channel: channelOf(schema),
       hear: (position) => this.#announce(position),
@@ -148,28 +148,28 @@ export class PostgresStore implements Store {
   }
 
   saveSnapshot(snapshot: Snapshot, { keep }: { readonly keep: number }): Promise<void> {
-    return this.#counted('saving a snapshot', () => this.#documents.saveSnapshot(snapshot, keep))
+    return this.#counted('saving a snapshot', () => this.#rows.saveSnapshot(snapshot, keep))
   }
 
   loadSnapshot(stream: StreamId, options: { readonly atOrBefore?: number } = {}): Promise<Snapshot | undefined> {
     const { atOrBefore = Number.POSITIVE_INFINITY } = options
-    return this.#counted(reading, () => this.#documents.loadSnapshot(stream, atOrBefore))
+    return this.#counted(reading, () => this.#rows.loadSnapshot(stream, atOrBefore))
   }
 
   loadCheckpoint(projection: string): Promise<Checkpoint> {
-    return this.#counted(reading, () => this.#documents.loadCheckpoint(projection))
+    return this.#counted(reading, () => this.#rows.loadCheckpoint(projection))
   }
 
   loadRows(projection: string, keys: readonly string[]): Promise<readonly (Json | undefined)[]> {
-    return this.#inTurn(reading, () => this.#documents.loadRows(projection, keys))
+    return this.#inTurn(reading, () => this.#rows.loadRows(projection, keys))
   }
 
   listRows(projection: string, query: RowQuery): Promise<RowPage> {
-    return this.#inTurn(reading, () => this.#documents.listRows(projection, query))
+    return this.#inTurn(reading, () => this.#rows.listRows(projection, query))
   }
 
   saveStep(projection: string, step: ProjectionStep): Promise<void> {
-    return this.#inTurn('saving a step', () => this.#documents.saveStep(projection, step))
+    return this.#inTurn('saving a step', () => this.#rows.saveStep(projection, step))
   }
 
   transact(
@@ -183,9 +183,9 @@ export class PostgresStore implements Store {
         let lent: LentTransaction | undefined
         try {
           await database.transaction(async ({ client, query }) => {
-            await this.#documents.beginStep(query, projection, from)
+            await this.#rows.beginStep(query, projection, from)
             lent = new LentTransaction(database, this.#settings, client)
-            await lent.run(work, (step) => this.#documents.endStep(query, projection, step))
+            await lent.run(work, (step) => this.#rows.endStep(query, projection, step))
           })
         } catch (error) {
           // What the work has written is checked as late as at the end where its constraints are deferred.
@@ -196,15 +196,15 @@ export class PostgresStore implements Store {
   }
 
   resetProjection(projection: string): Promise<void> {
-    return this.#counted('resetting a projection', () => this.#documents.resetProjection(projection))
+    return this.#counted('resetting a projection', () => this.#rows.resetProjection(projection))
   }
 
   acquireLease(name: string, owner: string, durationMs: number): Promise<Lease> {
-    return this.#counted('acquiring a lease', () => this.#documents.acquireLease(name, owner, durationMs))
+    return this.#counted('acquiring a lease', () => this.#rows.acquireLease(name, owner, durationMs))
   }
 
   releaseLease(name: string, owner: string): Promise<void> {
-    return this.#counted('releasing a lease', () => this.#documents.releaseLease(name, owner))
+    return this.#counted('releasing a lease', () => this.#rows.releaseLease(name, owner))
   }
 
   close(): Promise<void> {

@@ -59,8 +59,8 @@ export class SqliteStore implements Store {
   readonly #breather: Breather
   readonly #files: FilesInPlace
   readonly #events: EventReader
-  readonly #documents: RowReader
-  readonly #rows: RowPages
+  readonly #reader: RowReader
+  readonly #pages: RowPages
   readonly #listeners = new Listeners()
   #closing: Promise<void> | undefined
 
@@ -77,9 +77,9 @@ export class SqliteStore implements Store {
     this.#database = database
     this.#files = files
     this.#breather = new Breather(() => this.#checkOpen())
-    this.#documents = new RowReader(database, settings.prefix, this.#breather)
+    this.#reader = new RowReader(database, settings.prefix, this.#breather)
     this.#events = new EventReader(database, settings, this.#breather)
-    this.#rows = new RowPages(database, settings.prefix, this.#breather)
+    this.#pages = new RowPages(database, settings.prefix, this.#breather)
   }
 
   /** @throws StoreError, DefinitionError */
@@ -157,19 +157,19 @@ export class SqliteStore implements Store {
   }
 
   loadSnapshot(stream: StreamId, options: { readonly atOrBefore?: number } = {}): Promise<Snapshot | undefined> {
-    return this.#read(() => this.#documents.loadSnapshot(stream, options.atOrBefore ?? Number.POSITIVE_INFINITY))
+    return this.#read(() => this.#reader.loadSnapshot(stream, options.atOrBefore ?? Number.POSITIVE_INFINITY))
   }
 
   loadCheckpoint(projection: string): Promise<Checkpoint> {
-    return this.#read(() => this.#documents.loadCheckpoint(projection))
+    return this.#read(() => this.#reader.loadCheckpoint(projection))
   }
 
   loadRows(projection: string, keys: readonly string[]): Promise<readonly (Json | undefined)[]> {
-    return this.#read(() => this.#documents.loadRows(projection, keys))
+    return this.#read(() => this.#reader.loadRows(projection, keys))
   }
 
   listRows(projection: string, query: RowQuery): Promise<RowPage> {
-    return this.#read(() => this.#rows.list(projection, query))
+    return this.#read(() => this.#pages.list(projection, query))
   }
 
   async saveStep(projection: string, { from, to, rows }: ProjectionStep): Promise<void> {

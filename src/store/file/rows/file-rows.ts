@@ -9,7 +9,7 @@ import { Leases } from './leases.ts'
 import { Projections } from './projections.ts'
 import { Snapshots } from './snapshots.ts'
 
-/** Where documents are, and what they are opened with. */
+/** Where rows are, and what they are opened with. */
 export interface FileRowsPlace {
   readonly disk: Disk
   readonly directory: string
@@ -57,10 +57,10 @@ export class FileRows {
         snapshots: await open('snapshots.jsonl', snapshots),
         leases: await open('leases.jsonl', leases),
       }
-      const documents = new FileRows(snapshots, projections, leases, journals)
-      await documents.#forgetLost(index, warn)
-      await documents.#endLeases(place.lock.takenOver?.token)
-      return documents
+      const rows = new FileRows(snapshots, projections, leases, journals)
+      await rows.#forgetLost(index, warn)
+      await rows.#endLeases(place.lock.takenOver?.token)
+      return rows
     } catch (error) {
       await Promise.allSettled(opened.map((journal) => journal.close()))
       throw error

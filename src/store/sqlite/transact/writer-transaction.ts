@@ -25,16 +25,16 @@ export class WriterTransaction {
   readonly #database: DatabaseSync
   readonly #settings: Settings
   readonly #files: FilesInPlace
-  readonly #documents: RowWriter
+  readonly #rows: RowWriter
   readonly #statements: CallerStatements
   readonly #tables: StoreTables
   #open: Open | undefined
 
-  constructor(database: DatabaseSync, settings: Settings, files: FilesInPlace, documents: RowWriter) {
+  constructor(database: DatabaseSync, settings: Settings, files: FilesInPlace, rows: RowWriter) {
     this.#database = database
     this.#settings = settings
     this.#files = files
-    this.#documents = documents
+    this.#rows = rows
     const schema = schemaIn(settings.prefix)
     this.#statements = new CallerStatements(database, schema)
     this.#tables = new StoreTables(database, schema)
@@ -68,7 +68,7 @@ export class WriterTransaction {
     const database = this.#database
     retryWhileBusy(this.#settings.lockWaitMs, () => database.exec('BEGIN IMMEDIATE'))
     this.#files.check()
-    const actual = this.#documents.checkpoint(projection)
+    const actual = this.#rows.checkpoint(projection)
     if (isSamePlace(actual, from)) this.#open = { projection, from, watch: this.#tables.watch() }
     else rollBack(database)
     return actual
@@ -86,7 +86,7 @@ export class WriterTransaction {
       throw new Failure({ kind: 'sql', statement: 'COMMIT', reason: `the statements before have changed ${change}` })
     }
     watch.end()
-    this.#documents.saveStep({ projection, from, to, rows })
+    this.#rows.saveStep({ projection, from, to, rows })
     this.#files.check()
     this.#database.exec('COMMIT')
     this.#open = undefined

@@ -30,7 +30,7 @@ export class GroupTransaction {
   readonly #files: FilesInPlace
   readonly #reservations: ReservationBook
   readonly #appender: EventAppender
-  readonly #documents: RowWriter
+  readonly #rows: RowWriter
   #groups = 0
 
   constructor(database: DatabaseSync, settings: Settings, files: FilesInPlace, statements: StatementSet<WritingName>) {
@@ -39,7 +39,7 @@ export class GroupTransaction {
     this.#files = files
     this.#reservations = new ReservationBook(statements)
     this.#appender = new EventAppender(database, settings.prefix, statements, this.#reservations)
-    this.#documents = new RowWriter(statements)
+    this.#rows = new RowWriter(statements)
   }
 
   /** Never throws; the replies say what became of each. */
@@ -90,15 +90,15 @@ export class GroupTransaction {
       case 'reserve':
         return this.#reservations.reserve(request)
       case 'saveStep':
-        return this.#documents.saveStep(request)
+        return this.#rows.saveStep(request)
       case 'resetProjection':
-        return this.#documents.resetProjection(request)
+        return this.#rows.resetProjection(request)
       case 'saveSnapshot':
-        return this.#documents.saveSnapshot(request)
+        return this.#rows.saveSnapshot(request)
       case 'acquireLease':
-        return this.#documents.acquireLease(request)
+        return this.#rows.acquireLease(request)
       case 'releaseLease':
-        return this.#documents.releaseLease(request)
+        return this.#rows.releaseLease(request)
     }
   }
 }
