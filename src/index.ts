@@ -2,7 +2,7 @@
 export * from './application/index.ts'
 export * from './domain/index.ts'
 export type { KernelLimits } from './kernel/limits.ts'
-export type { RetryResult } from './projection/checkpoint/stepper.ts'
+export type { RetryResult } from './projection/checkpoint/step.ts'
 export type { SubscriptionOptions } from './projection/log/subscription.ts'
 export type { Comparison, Found, Query, Where } from './projection/reading/find.ts'
 export type { RowComparison, RowDifference } from './projection/rebuilding/compare-rows.ts'

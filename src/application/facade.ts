@@ -67,9 +67,11 @@ export function facade({
 }
 
 /** How the rows, or the one state, of a projection are read; of one as code, how its own tables are waited for. */
-function readModel({ reader, runner }: ManagedProjection): object {
-  if (reader === undefined)
+function readModel({ rows, runner }: ManagedProjection): object {
+  if (rows === undefined) {
     return Object.freeze({ reached: async (wait: WaitOptions) => runner.reached(checkWait(wait)) })
+  }
+  const { reader } = rows
   const { projection } = reader
   if (projection.shape === 'state') {
     return Object.freeze({

@@ -3,18 +3,16 @@ import { ProjectionError } from '../domain/error.ts'
 import { checkKeys, checkOption, checkSignal, checkWhole } from '../domain/options.ts'
 import type { ReadModelReader } from '../projection/reading/read-model.ts'
 import type { CompareOptions, Rebuilder } from '../projection/rebuilding/rebuild.ts'
-import type { ProjectionSteps } from '../projection/rows/projection-steps.ts'
 import { Job, type ProgressOptions, watchProgress } from '../projection/running/progress.ts'
 import type { Runner } from '../projection/running/runner.ts'
 import type { Environment } from '../runtime/environment.ts'
 import type { Projections, RebuildOptions, ResetOptions, StartAt } from './running.ts'
 
-/** A projection or a reaction of a running domain. Only projections of rows are read, and built again. */
+/** A projection or a reaction of a running domain. */
 export interface ManagedProjection {
   readonly runner: Runner
-  readonly reader?: ReadModelReader
-  readonly rebuilder?: Rebuilder
-  readonly steps?: ProjectionSteps
+  /** Only projections of rows are read, and built again. */
+  readonly rows?: { readonly reader: ReadModelReader; readonly rebuilder: Rebuilder }
 }
 
 /** The methods by which they are managed. */
@@ -27,10 +25,10 @@ export function management(
     if (found !== undefined) return found
     throw new ProjectionError('PROJECTION_UNKNOWN', { projection, known: [...projections.keys()] })
   }
-  const rebuilt = (name: string): { readonly rebuilder: Rebuilder; readonly steps: ProjectionSteps } => {
-    const { rebuilder, steps } = named(name)
-    if (rebuilder !== undefined && steps !== undefined) return { rebuilder, steps }
-    throw new ProjectionError('REBUILD_IMPOSSIBLE', { projection: name })
+  const rebuilt = (name: string) => {
+    const { rows, runner } = named(name)
+    if (rows === undefined) throw new ProjectionError('REBUILD_IMPOSSIBLE', { projection: name })
+    return { rebuilder: rows.rebuilder, bookmark: runner.bookmark }
   }
   return Object.freeze({
     async start(name: string, at: StartAt = {}) {
@@ -65,18 +63,18 @@ export function management(
       return watchProgress(name, environment, place, options)
     },
     rebuild(name: string, options: RebuildOptions = {}) {
-      const { rebuilder, steps } = rebuilt(name)
+      const { rebuilder, bookmark } = rebuilt(name)
       checkKeys('rebuild(name, options)', options, ['signal'])
       const { signal } = options
       checkSignal(signal)
-      return new Job((onProgress) => rebuilder.rebuild(steps, onProgress, signal))
+      return new Job((onProgress) => rebuilder.rebuild(bookmark, onProgress, signal))
     },
     compare(name: string, options: CompareOptions = {}) {
-      const { rebuilder, steps } = rebuilt(name)
+      const { rebuilder, bookmark } = rebuilt(name)
       checkKeys('compare(name, options)', options, ['limit', 'signal'])
       checkWhole('limit', options.limit, 0)
       checkSignal(options.signal)
-      return new Job((onProgress) => rebuilder.compare(steps, options, onProgress))
+      return new Job((onProgress) => rebuilder.compare(bookmark, options, onProgress))
     },
     parked: async (name: string) => named(name).runner.parked(),
     retryParked: async (name: string) => named(name).runner.retryParked(),
@@ -93,11 +91,11 @@ async function checkWithin(runner: ManagedProjection['runner'], from: number): P
   checkOption('from', from, (found) => Number(found) <= head + 1, expected)
 }
 
-async function reset({ runner, rebuilder }: ManagedProjection, options: ResetOptions): Promise<void> {
+async function reset({ runner, rows }: ManagedProjection, options: ResetOptions): Promise<void> {
   checkKeys('reset(name, options)', options, ['from', 'keep'])
   const { from, keep = false } = options ?? {}
   checkWhole('from', from ?? null, 1)
-  if (rebuilder !== undefined) {
+  if (rows !== undefined) {
     checkOption(
       'from',
       from,

@@ -10,14 +10,14 @@ import type { AnyReaction, EventHandler } from '../domain/reaction.ts'
 import { Kernel } from '../kernel/kernel.ts'
 import { limitsOf } from '../kernel/limits.ts'
 import { Generations } from '../projection/checkpoint/generations.ts'
-import type { StepperContext } from '../projection/checkpoint/stepper.ts'
+import type { StepperContext } from '../projection/checkpoint/step.ts'
 import { CodeSteps, type CodeStepsOptions } from '../projection/code/code-steps.ts'
 import { Tail } from '../projection/log/tail.ts'
 import type { Sending } from '../projection/reactions/reaction-call.ts'
 import { ReactionSteps } from '../projection/reactions/reaction-steps.ts'
 import { ReadModelReader } from '../projection/reading/read-model.ts'
 import { Rebuilder } from '../projection/rebuilding/rebuild.ts'
-import { ProjectionSteps } from '../projection/rows/projection-steps.ts'
+import { ProjectionSteps, type ProjectionStepsOptions } from '../projection/rows/projection-steps.ts'
 import { Runner } from '../projection/running/runner.ts'
 import type { RunnerOptions } from '../projection/running/runner-options.ts'
 import type { Environment } from '../runtime/environment.ts'
@@ -110,15 +110,12 @@ function rowsProjection(projection: AnyProjection, kinds: HandledKinds<Fold>, sh
   const { store, environment, warn } = shared
   const generations = new Generations(name, rowRevision, store)
   const rebuilder = new Rebuilder({ ...shared, projection, kinds, generations })
-  let steps: ProjectionSteps | undefined
-  const stepper = (lead: StepperContext) => {
-    const prepare = (signal: AbortSignal) => rebuilder.bringUp(steps!, signal)
-    steps = new ProjectionSteps({ projection, kinds, store, environment, warn, location: generations, prepare, lead })
-    return steps
-  }
+  const prepare: ProjectionStepsOptions['prepare'] = (bookmark, signal) => rebuilder.bringUp(bookmark, signal)
+  const stepper = (lead: StepperContext) =>
+    new ProjectionSteps({ projection, kinds, store, environment, warn, location: generations, prepare, lead })
   const runner = new Runner({ ...shared, name, stepper })
   const reader = new ReadModelReader({ projection, store, runner, generations, environment })
-  return { runner, reader, rebuilder, steps: steps! }
+  return { runner, rows: { reader, rebuilder } }
 }
 
 function codeProjection(

@@ -26,6 +26,7 @@ import { isCertain } from './certainty.ts'
 import { isHeldUp, passFences } from './fence.ts'
 import type { KernelLimits } from './limits.ts'
 import type { Looks } from './looks.ts'
+import { Use } from './passivation.ts'
 import type { PendingCommand } from './pending-command.ts'
 import { catchUp, type LoadedState, rehydrate, StreamReplaced } from './rehydrate.ts'
 import { pauseAfter, tryUpTo } from './retry.ts'
@@ -66,16 +67,12 @@ const lossesBeforeTurn = 2
 export class Actor {
   readonly type: AggregateType
   readonly stream: StreamId
-  /** When it last had something to do, in milliseconds since 1970. */
-  usedAt = 0
-  /** Neighbours in the passivation order. */
-  older: Actor | undefined = undefined
-  newer: Actor | undefined = undefined
-  /** Whether it waits for a turn already. */
-  scheduled = false
+  readonly use: Use = new Use()
   readonly #context: ActorContext
   #standing: LoadedState = nothingKnown
   #phase: Phase = 'cold'
+  /** Whether it is in the queue for turns. */
+  #isQueued = false
   #mailbox: PendingCommand[] = []
   #underWay: Round | undefined = undefined
   /** Whether it was ever sent a command with a fence: few aggregates are. */
@@ -99,7 +96,7 @@ export class Actor {
 
   /** Whether it can be passivated: nothing waits and nothing is under way. */
   get idle(): boolean {
-    return this.#mailbox.length === 0 && this.#phase !== 'busy' && !this.scheduled
+    return this.#mailbox.length === 0 && this.#phase !== 'busy' && !this.#isQueued
   }
 
   get waiting(): number {
@@ -118,8 +115,16 @@ export class Actor {
     else if (standing.sequence > this.#standing.sequence) this.#standing = standing
   }
 
+  /** Notes that it waits for its turn. @returns false if it did already */
+  joinQueue(): boolean {
+    if (this.#isQueued) return false
+    this.#isQueued = true
+    return true
+  }
+
   /** Does what can be done now: load, or decide all that waits. Never throws. */
   turn(nowMs: number): void {
+    this.#isQueued = false
     if (this.#mailbox.length === 0 || this.#phase === 'busy') return
     const { retryAt = nowMs } = this.#failure ?? {}
     if (this.#phase !== 'ready' && isAhead(retryAt, nowMs, failureMaxMs)) this.#refuseAll(nowMs)
@@ -279,9 +284,9 @@ export class Actor {
   }
 
   #countConflict(pending: PendingCommand, sequence: number): boolean {
-    pending.conflicts++
-    if (pending.conflicts < this.#context.limits.conflictTriesMax) return true
-    pending.fail(new ConflictError('CONFLICT', { stream: this.stream, tries: pending.conflicts, sequence }))
+    const tries = pending.countConflict()
+    if (tries < this.#context.limits.conflictTriesMax) return true
+    pending.fail(new ConflictError('CONFLICT', { stream: this.stream, tries, sequence }))
     return false
   }
 
@@ -290,7 +295,7 @@ export class Actor {
    */
   async #refresh(conflicts: number, reserved: boolean): Promise<void> {
     const { turns, environment } = this.#context
-    const isWanted = () => this.#mailbox.some(({ answered }) => !answered)
+    const isWanted = () => this.#mailbox.some(({ isAnswered }) => !isAnswered)
     try {
       if (reserved || conflicts >= lossesBeforeTurn) this.#hasTurn = await turns.take(this.stream, isWanted)
     } catch {
@@ -335,7 +340,7 @@ export class Actor {
   /** Nothing was stored: the callers of commits get the error; the others are decided again. */
   #giveUp(round: Round, error: unknown): void {
     for (const pending of round.commands) if (pending.decided!.kind === 'events') pending.fail(error)
-    this.#putBack(round.commands.filter(({ answered }) => !answered))
+    this.#putBack(round.commands.filter(({ isAnswered }) => !isAnswered))
     this.#becomeReady()
   }
 
@@ -351,7 +356,7 @@ export class Actor {
       else found.push({ pending, receipt })
     }
     if (found.length > 0) void answerStored(this.#context, this, found, this.#standing)
-    this.#putBack(round.commands.filter(({ decided, answered }) => decided!.kind !== 'events' && !answered))
+    this.#putBack(round.commands.filter(({ decided, isAnswered }) => decided!.kind !== 'events' && !isAnswered))
     this.#forget()
   }
 

@@ -62,7 +62,7 @@ export function answerIfNew(
   standing: LoadedState,
 ): Promise<void> {
   // It may have had its effect long ago, so nobody may be told from here on that it had none.
-  pending.sent = true
+  pending.markSent()
   return inquire(answering, addressee, [pending], async () => {
     const receipt = await answering.events.findCommit(addressee.stream, pending.commandId)
     if (receipt === undefined) answerDecided(pending, standing)
@@ -99,7 +99,7 @@ export function withRepetitions(
     const receipt = repeatable && fence === undefined ? receipts.get(commandId) : undefined
     if (receipt === undefined) others.push(pending)
     else {
-      pending.sent = true
+      pending.markSent()
       stored.push({ pending, receipt })
     }
   }
@@ -215,7 +215,7 @@ async function answerRead(
     const { sequence, position } = receipt
     for (const pending of commands) {
       await breath.pause()
-      if (pending.answered) continue
+      if (pending.isAnswered) continue
       try {
         const recorded = events.map((event) => recordedEvent(type.folds, event))
         pending.succeed({ accepted: true, state: after.state, sequence, position, events: recorded })

@@ -7,14 +7,14 @@
 import type { PendingCommand } from './pending-command.ts'
 
 /** Whether a command's fence is to be asked before it is decided. */
-export const isHeldUp = ({ isClear, answered }: PendingCommand): boolean => !isClear && !answered
+export const isHeldUp = ({ isClear, isAnswered }: PendingCommand): boolean => !isClear && !isAnswered
 
 /** Asks the fences of commands that are to be decided. Never throws. */
 export async function passFences(commands: readonly PendingCommand[]): Promise<void> {
   const asking = commands.map(async (pending) => {
     try {
       if (isHeldUp(pending)) await pending.fence!()
-      pending.isClear = true
+      pending.clear()
     } catch (error) {
       pending.fail(error)
     }

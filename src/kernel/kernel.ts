@@ -287,8 +287,7 @@ export class Kernel {
   // -- turns -------------------------------------------------------------------------------------------
 
   #schedule(actor: Actor): void {
-    if (actor.scheduled) return
-    actor.scheduled = true
+    if (!actor.joinQueue()) return
     this.#due.push(actor)
     if (this.#turning) return
     this.#turning = true
@@ -311,7 +310,6 @@ export class Kernel {
         void this.#breath.pause().then(this.#turnAll)
         return
       }
-      actor.scheduled = false
       this.#passivation.touch(actor, nowMs)
       actor.turn(nowMs)
     }
@@ -333,7 +331,7 @@ export class Kernel {
   }
 }
 
-function abandoned(stream: StreamId, { name, commandId, sent }: PendingCommand): MnemeError {
-  if (!sent) return new CancelledError('STOPPED', { what: `The command ${name}` })
+function abandoned(stream: StreamId, { name, commandId, isSent }: PendingCommand): MnemeError {
+  if (!isSent) return new CancelledError('STOPPED', { what: `The command ${name}` })
   return new OutcomeUnknownError('OUTCOME_UNKNOWN', { stream, commandId })
 }

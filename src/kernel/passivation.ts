@@ -3,15 +3,32 @@
  * cap. One timer serves all. Leaving is one synchronous step of an instance for which nothing waits and nothing is
  * under way, so there is no moment at which a command could be lost.
  */
-
+import type { StreamId } from '../domain/stream.ts'
 import type { Environment } from '../runtime/environment.ts'
-import type { Actor } from './actor.ts'
+import type { AggregateType } from './aggregate-type.ts'
+
+/** When an instance was last used, and its neighbours in the order of use. Nothing but this file writes it. */
+export class Use {
+  /** In milliseconds since 1970. */
+  at = 0
+  older: Instance | undefined = undefined
+  newer: Instance | undefined = undefined
+}
+
+/** A live instance, as far as leaving memory goes. */
+export interface Instance {
+  readonly type: AggregateType
+  readonly stream: StreamId
+  /** Whether it can leave: nothing waits for it, and nothing is under way. */
+  readonly idle: boolean
+  readonly use: Use
+}
 
 /** The live instances of one aggregate type, from the least to the most recently used. */
 interface Order {
   readonly afterMs: number
-  oldest: Actor | undefined
-  newest: Actor | undefined
+  oldest: Instance | undefined
+  newest: Instance | undefined
 }
 
 /** How soon to look again when there are too many, and none of them is idle. */
@@ -25,14 +42,14 @@ const looksMax = 32
 export class Passivation {
   readonly #environment: Environment
   readonly #liveMax: number
-  readonly #passivate: (actor: Actor) => void
+  readonly #passivate: (instance: Instance) => void
   readonly #orders = new Map<unknown, Order>()
   #live = 0
   #cancelTimer: (() => void) | undefined
   #timerDueAt = Number.POSITIVE_INFINITY
 
   /** @param passivate forgets an instance; called when nothing waits for it */
-  constructor(environment: Environment, liveMax: number, passivate: (actor: Actor) => void) {
+  constructor(environment: Environment, liveMax: number, passivate: (instance: Instance) => void) {
     this.#environment = environment
     this.#liveMax = liveMax
     this.#passivate = passivate
@@ -43,23 +60,23 @@ export class Passivation {
   }
 
   /** Takes in a new instance. */
-  add(actor: Actor, nowMs: number): void {
+  add(instance: Instance, nowMs: number): void {
     this.#live++
-    this.#append(actor, nowMs)
+    this.#append(instance, nowMs)
     this.#makeRoom()
   }
 
   /** Notes that an instance is used: it becomes the last to leave. */
-  touch(actor: Actor, nowMs: number): void {
-    const order = this.#orderOf(actor)
+  touch(instance: Instance, nowMs: number): void {
+    const order = this.#orderOf(instance)
     // An instance that has left memory since its turn was due belongs to no order any more.
-    if (actor.older === undefined && order.oldest !== actor) return
-    if (order.newest === actor) {
-      actor.usedAt = nowMs
+    if (instance.use.older === undefined && order.oldest !== instance) return
+    if (order.newest === instance) {
+      instance.use.at = nowMs
       return
     }
-    this.#unlink(actor, order)
-    this.#append(actor, nowMs)
+    this.#unlink(instance, order)
+    this.#append(instance, nowMs)
   }
 
   /** Ends the timer. */
@@ -69,7 +86,7 @@ export class Passivation {
     this.#timerDueAt = Number.POSITIVE_INFINITY
   }
 
-  #orderOf({ type }: Actor): Order {
+  #orderOf({ type }: Instance): Order {
     let order = this.#orders.get(type)
     if (order === undefined) {
       order = { afterMs: type.passivateAfterMs, oldest: undefined, newest: undefined }
@@ -78,30 +95,30 @@ export class Passivation {
     return order
   }
 
-  #append(actor: Actor, nowMs: number): void {
-    const order = this.#orderOf(actor)
-    actor.usedAt = nowMs
-    actor.older = order.newest
-    actor.newer = undefined
-    if (order.newest === undefined) order.oldest = actor
-    else order.newest.newer = actor
-    order.newest = actor
+  #append(instance: Instance, nowMs: number): void {
+    const order = this.#orderOf(instance)
+    instance.use.at = nowMs
+    instance.use.older = order.newest
+    instance.use.newer = undefined
+    if (order.newest === undefined) order.oldest = instance
+    else order.newest.use.newer = instance
+    order.newest = instance
     this.#wakeBy(nowMs + order.afterMs)
   }
 
-  #unlink(actor: Actor, order: Order): void {
-    if (actor.older === undefined) order.oldest = actor.newer
-    else actor.older.newer = actor.newer
-    if (actor.newer === undefined) order.newest = actor.older
-    else actor.newer.older = actor.older
-    actor.older = undefined
-    actor.newer = undefined
+  #unlink(instance: Instance, order: Order): void {
+    if (instance.use.older === undefined) order.oldest = instance.use.newer
+    else instance.use.older.use.newer = instance.use.newer
+    if (instance.use.newer === undefined) order.newest = instance.use.older
+    else instance.use.newer.use.older = instance.use.older
+    instance.use.older = undefined
+    instance.use.newer = undefined
   }
 
-  #remove(actor: Actor, order: Order): void {
-    this.#unlink(actor, order)
+  #remove(instance: Instance, order: Order): void {
+    this.#unlink(instance, order)
     this.#live--
-    this.#passivate(actor)
+    this.#passivate(instance)
   }
 
   /** Over the cap the least recently used that are idle leave. Where all are busy, it is tried again soon. */
@@ -119,13 +136,13 @@ export class Passivation {
   /**
    * Of all types, the first that is idle. Busy ones on the way are in use, so they go to the end and are not met again.
    */
-  #leastRecentlyUsed(): Actor | undefined {
+  #leastRecentlyUsed(): Instance | undefined {
     const nowMs = this.#environment.now()
-    let candidate: Actor | undefined
+    let candidate: Instance | undefined
     for (const order of this.#orders.values()) {
       for (let looks = 0; looks < looksMax && order.oldest?.idle === false; looks++) this.touch(order.oldest, nowMs)
       const { oldest } = order
-      if (oldest?.idle && (candidate === undefined || oldest.usedAt < candidate.usedAt)) candidate = oldest
+      if (oldest?.idle && (candidate === undefined || oldest.use.at < candidate.use.at)) candidate = oldest
     }
     return candidate
   }
@@ -144,14 +161,14 @@ export class Passivation {
     this.stop()
     const nowMs = this.#environment.now()
     for (const order of this.#orders.values()) {
-      let actor = order.oldest
-      while (actor !== undefined && actor.usedAt + order.afterMs <= nowMs) {
-        const { newer } = actor
-        if (actor.idle) this.#remove(actor, order)
-        else this.touch(actor, nowMs)
-        actor = newer
+      let instance = order.oldest
+      while (instance !== undefined && instance.use.at + order.afterMs <= nowMs) {
+        const { newer } = instance.use
+        if (instance.idle) this.#remove(instance, order)
+        else this.touch(instance, nowMs)
+        instance = newer
       }
-      if (order.oldest !== undefined) this.#wakeBy(order.oldest.usedAt + order.afterMs)
+      if (order.oldest !== undefined) this.#wakeBy(order.oldest.use.at + order.afterMs)
     }
     this.#makeRoom()
   }

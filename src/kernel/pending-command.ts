@@ -20,15 +20,11 @@ export class PendingCommand implements CheckedCommand {
   readonly fence: Fence | undefined
   readonly metadata: JsonObject
   readonly tags: readonly string[]
-  /** Whether it may be decided on the state that is known: its fence was asked since that was loaded. */
-  isClear: boolean
-  /** What was decided in the round that is under way. */
-  decided: Decided | undefined = undefined
-  /** How often it was decided in vain because others wrote the stream. */
-  conflicts = 0
-  /** Whether its commit may be with the store: from then on an abort leaves the outcome unknown. */
-  sent = false
-  answered = false
+  #isClear: boolean
+  #decided: Decided | undefined = undefined
+  #conflicts = 0
+  #isSent = false
+  #isAnswered = false
   #resolve!: (outcome: Outcome) => void
   #reject!: (error: unknown) => void
   readonly #release: () => void
@@ -45,10 +41,34 @@ export class PendingCommand implements CheckedCommand {
     this.mark = command.mark
     this.isDerived = command.isDerived
     this.fence = command.fence
-    this.isClear = command.fence === undefined
+    this.#isClear = command.fence === undefined
     this.metadata = command.metadata
     this.tags = command.tags
     this.#release = release
+  }
+
+  /** Whether it may be decided on the state that is known: its fence was asked since that was loaded. */
+  get isClear(): boolean {
+    return this.#isClear
+  }
+
+  /** What was decided in the round that is under way. */
+  get decided(): Decided | undefined {
+    return this.#decided
+  }
+
+  /** How often it was decided in vain because others wrote the stream. */
+  get conflicts(): number {
+    return this.#conflicts
+  }
+
+  /** Whether its commit may be with the store: from then on an abort leaves the outcome unknown. */
+  get isSent(): boolean {
+    return this.#isSent
+  }
+
+  get isAnswered(): boolean {
+    return this.#isAnswered
   }
 
   /** What the caller waits for. To be called once, before anything can answer. */
@@ -63,7 +83,7 @@ export class PendingCommand implements CheckedCommand {
   listenTo(signal: AbortSignal, stream: StreamId): void {
     const abort = () => {
       const { name, commandId } = this
-      if (this.sent) this.fail(new OutcomeUnknownError('OUTCOME_UNKNOWN', { stream, commandId }, signal.reason))
+      if (this.#isSent) this.fail(new OutcomeUnknownError('OUTCOME_UNKNOWN', { stream, commandId }, signal.reason))
       else this.fail(new CancelledError('ABORTED', { what: `The command ${name}` }, signal.reason))
     }
     signal.addEventListener('abort', abort, { once: true })
@@ -72,8 +92,28 @@ export class PendingCommand implements CheckedCommand {
 
   /** It is to be decided again, or for the first time on another state. */
   beginAgain(): void {
-    this.sent = false
-    this.isClear = this.fence === undefined
+    this.#isSent = false
+    this.#isClear = this.fence === undefined
+  }
+
+  /** Its fence was asked, and let it pass. */
+  clear(): void {
+    this.#isClear = true
+  }
+
+  /** @param isSent whether its round has commits up to here, which go to the store next */
+  decideAs(decided: Decided, isSent: boolean): void {
+    this.#decided = decided
+    this.#isSent = isSent
+  }
+
+  /** It may be stored already, or be stored now. */
+  markSent(): void {
+    this.#isSent = true
+  }
+
+  countConflict(): number {
+    return ++this.#conflicts
   }
 
   succeed(outcome: Outcome): void {
@@ -85,8 +125,8 @@ export class PendingCommand implements CheckedCommand {
   }
 
   #answer(): boolean {
-    if (this.answered) return false
-    this.answered = true
+    if (this.#isAnswered) return false
+    this.#isAnswered = true
     this.#unlisten?.()
     this.#release()
     return true

@@ -59,7 +59,7 @@ export class Round {
     let taken = 0
     for (const pending of waiting) {
       if (taken % 8 === 7 && breath.isDue) break
-      if (!pending.answered) {
+      if (!pending.isAnswered) {
         if (!pending.isClear) break
         if (pending.repeatable) {
           ids ??= new Set()
@@ -77,8 +77,7 @@ export class Round {
           state = decided.state
           sequence += decided.data.length
         }
-        pending.sent = commits.length > 0
-        pending.decided = decided
+        pending.decideAs(decided, commits.length > 0)
         commands.push(pending)
       }
       taken++

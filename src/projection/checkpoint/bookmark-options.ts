@@ -1,12 +1,12 @@
 /**
- * What each stepper tells its place of itself: where its rows are, what it knows of them, and what it leaves under way.
+ * What each stepper tells its bookmark of itself: where its rows are, what it knows of them, and what it leaves under way.
  */
 import type { Breath } from '../../runtime/breath.ts'
 import type { Environment } from '../../runtime/environment.ts'
 import type { EventStore, ProjectionStore, Row } from '../../store/store.ts'
 import type { ParkedEvent } from '../stored/parked-events.ts'
 import type { Recognition } from './recognition.ts'
-import type { RetryTally, StepperContext } from './stepper.ts'
+import type { RetryTally, StepperContext } from './step.ts'
 
 /** Where checkpoint and rows are. It may change while a projection runs. */
 export interface RowLocation {
@@ -25,6 +25,8 @@ export interface KnownRows {
   load(store: ProjectionStore, storage: string, breath: Breath): Promise<void> | void
   /** Takes over rows that were saved; passes over those that are of other kinds. */
   apply(rows: readonly Row[]): void
+  /** What is worth nothing any more once the event at a position is handled, or let go. */
+  handled?(position: number): readonly Row[]
 }
 
 export interface BookmarkOptions {

@@ -12,7 +12,7 @@ import type { BookmarkOptions, KnownRows, Retry, RowLocation } from './bookmark-
 import { Checkpoint, type When, type Work } from './checkpoint.ts'
 import { deleteForgotten } from './forgetting.ts'
 import { retiredAt } from './generations.ts'
-import type { StepResult } from './stepper.ts'
+import type { StepResult } from './step.ts'
 
 export class Bookmark {
   readonly #options: BookmarkOptions
@@ -59,22 +59,31 @@ export class Bookmark {
     return this.#checkpoint.name
   }
 
-  // -- one at a time, as a stepper is asked (`stepper.ts`); none is called within another -------------------
+  // -- one at a time; none is called within another ----------------------------------------------------------
 
+  /** Looks where the checkpoint is, while another runner moves it. */
   look(): Promise<void> {
     return this.#exclusive.run(() => this.#look())
   }
 
+  /**
+   * Makes the stored checkpoint this runner's: nobody who was at work before saves anything from here on.
+   *
+   * @throws ProjectionError `PROJECTION_CHANGED` if what is stored was made by a definition that this one cannot go on
+   *   for
+   */
   takeOver(): Promise<void> {
     return this.#exclusive.run(async () => {
       await this.#takeOver()
     })
   }
 
+  /** Finds out whether other rows serve than before. */
   refresh(): Promise<void> {
     return this.#exclusive.run(() => this.#refresh())
   }
 
+  /** Begins behind a position, if there is no checkpoint yet. */
   beginBehind(position: number): Promise<void> {
     return this.#exclusive.run(async () => {
       if (!(await this.#takeOverIfStale())) return
@@ -82,9 +91,10 @@ export class Bookmark {
     })
   }
 
-  /** Waits for what is under way. */
-  end(): Promise<void> {
-    return this.#exclusive.run(async () => {
+  /** Waits for what steps have left under way, and saves what came of it. */
+  async end(): Promise<void> {
+    if (this.#options.underWay === undefined) return
+    await this.#exclusive.run(async () => {
       if (this.#isStale) await this.#options.underWay?.giveUp()
       else if (!(await this.#finish())) this.#overtaken(undefined)
     })
@@ -108,7 +118,11 @@ export class Bookmark {
     })
   }
 
-  /** @param work gives nothing if another runner was faster, whose step is as good */
+  /**
+   * Takes a step.
+   *
+   * @param work gives nothing if another runner was faster, whose step is as good
+   */
   step(work: () => Promise<StepResult | undefined>): Promise<StepResult> {
     const nothing = { events: 0, caughtUp: false }
     return this.#exclusive.run(async () => {
@@ -137,7 +151,11 @@ export class Bookmark {
     })
   }
 
-  /** Gives how much is still parked, or nothing if another runner was faster. */
+  /**
+   * Tries again what is parked, in the order of the log. What fails stays parked, and what queues behind it.
+   *
+   * @returns how much is still parked, or nothing if another runner was faster
+   */
   retryParked(signal: AbortSignal, { size, attempt, tally }: Retry): Promise<number | undefined> {
     return this.#exclusive.run(async () => {
       if (!((await this.#takeOverIfStale()) && (await this.#finish()))) return this.#overtaken(undefined)
@@ -161,16 +179,18 @@ export class Bookmark {
   }
 
   /**
-   * Gives false if another runner was faster.
+   * Lets a parked event go for good.
    *
-   * @param rowsWith what changes with what is parked
+   * @returns false if another runner was faster
+   * @throws ProjectionError `PARKED_UNKNOWN`
    */
-  skipParked(position: number, rowsWith: () => readonly Row[] = () => []): Promise<boolean> {
+  skipParked(position: number): Promise<boolean> {
     return this.#exclusive.run(async () => {
       if (!((await this.#takeOverIfStale()) && (await this.#finish()))) return this.#overtaken(false)
       const rows = this.parked.rowsWithout(position)
       if (rows.length === 0) throw new ProjectionError('PARKED_UNKNOWN', { projection: this.#options.name, position })
-      return (await this.keep([...rows, ...rowsWith()])) || this.#overtaken(false)
+      const handled = this.#options.rows?.handled?.(position) ?? []
+      return (await this.keep([...rows, ...handled])) || this.#overtaken(false)
     })
   }
 
@@ -181,6 +201,7 @@ export class Bookmark {
    * this one ends.
    *
    * @param keep whether what belongs to what was handled up to there stays
+   * @throws StoreError `LOG_REPLACED` if the log does not reach so far
    */
   reset(position: number, keep: boolean): Promise<boolean> {
     return this.#exclusive.run(async () => {
@@ -197,6 +218,11 @@ export class Bookmark {
   }
 
   // -- at any time ---------------------------------------------------------------------------------------
+
+  /** Whether what is stored was made by the very functions of this program; or there is nothing yet. */
+  isOwn(): Promise<boolean> {
+    return this.#options.recognition.isOwn(this.storage)
+  }
 
   /** What is parked as it is stored: also while a step takes its time, since that is when somebody asks. */
   async listParked(): Promise<readonly ParkedEvent[]> {

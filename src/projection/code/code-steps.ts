@@ -16,8 +16,10 @@ import type { Warn } from '../../runtime/warning.ts'
 import type { EventStore, LogPlace, ProjectionStore, Row, StoredEvent } from '../../store/store.ts'
 import { Bookmark } from '../checkpoint/bookmark.ts'
 import { Recognition } from '../checkpoint/recognition.ts'
-import type { RetryTally, Stepper, StepperContext, StepResult } from '../checkpoint/stepper.ts'
+import type { StepperContext, StepResult } from '../checkpoint/step.ts'
+import type { Stepper } from '../checkpoint/stepper.ts'
 import { isNewer, isOfStore } from '../failures/blame.ts'
+import { calledEvent, stoppedBefore, warnOfGivenUp } from '../failures/giving-up.ts'
 import { beforeNewer, refuseNewer } from '../failures/newer-events.ts'
 import { ReadAhead } from '../log/read-ahead.ts'
 import { readEach } from '../log/read-each.ts'
@@ -55,7 +57,8 @@ const batchSize = 1000
 export class CodeSteps implements Stepper {
   readonly #options: CodeStepsOptions
   readonly #pages: ReadAhead
-  readonly #bookmark: Bookmark
+  readonly bookmark: Bookmark
+  readonly retrySize = 1
 
   constructor(options: CodeStepsOptions) {
     const { projection, kinds, store, environment, warn, lead } = options
@@ -66,7 +69,7 @@ export class CodeSteps implements Stepper {
       functionsOf: () => [projection.handler],
       coverage: 'whole',
     })
-    this.#bookmark = new Bookmark({
+    this.bookmark = new Bookmark({
       name: projection.name,
       store,
       environment,
@@ -76,54 +79,26 @@ export class CodeSteps implements Stepper {
     })
   }
 
-  // What is the same for every stepper.
-  readonly look = (): Promise<void> => this.#bookmark.look()
-  readonly takeOver = (): Promise<void> => this.#bookmark.takeOver()
-  readonly refresh = (): Promise<void> => this.#bookmark.refresh()
-  readonly beginBehind = (position: number): Promise<void> => this.#bookmark.beginBehind(position)
-  readonly save = (): Promise<void> => this.#bookmark.flush()
-  readonly parked = (): Promise<readonly ParkedEvent[]> => this.#bookmark.listParked()
-  readonly skipParked = (position: number): Promise<boolean> => this.#bookmark.skipParked(position)
-  readonly reset = (position: number, keep: boolean): Promise<boolean> => this.#bookmark.reset(position, keep)
-
-  get position(): number {
-    return this.#bookmark.position
-  }
-
-  get place(): LogPlace {
-    return this.#bookmark.here
-  }
-
   async prepare(signal: AbortSignal): Promise<void> {
     const { preparation, name: projection } = this.#options.projection
     if (preparation === undefined) return
-    await this.#bookmark.atStored(async () => {
-      const saved = await this.#saveWith(preparation, this.#bookmark.here, [], signal)
+    await this.bookmark.atStored(async () => {
+      const saved = await this.#saveWith(preparation, this.bookmark.here, [], signal)
       if (saved instanceof HandlerFailed)
         throw new ProjectionError('PROJECTION_UNPREPARED', { projection }, saved.cause)
       return saved || undefined
     })
   }
 
-  step(signal: AbortSignal): Promise<StepResult> {
-    return this.#bookmark.step(() => this.#step(signal))
+  async retry([one]: readonly ParkedEvent[], blocks: (key: string) => boolean, signal: AbortSignal): Promise<boolean> {
+    return one!.keys.some(blocks) || (await this.#retry(one!.position, signal)) !== false
   }
 
-  retryParked(signal: AbortSignal, tally: RetryTally): Promise<number | undefined> {
-    return this.#bookmark.retryParked(signal, {
-      tally,
-      size: 1,
-      attempt: async ([one], blocks) => one!.keys.some(blocks) || (await this.#retry(one!.position, signal)) !== false,
-    })
-  }
-
-  // -- steps ---------------------------------------------------------------------------------------------
-
-  async #step(signal: AbortSignal): Promise<StepResult | undefined> {
-    const wanted = { behind: this.#bookmark.here, to: Number.POSITIVE_INFINITY, limit: batchSize }
+  async step(signal: AbortSignal): Promise<StepResult | undefined> {
+    const wanted = { behind: this.bookmark.here, to: Number.POSITIVE_INFINITY, limit: batchSize }
     const { events, examined, isLast } = beforeNewer(await this.#pages.read(wanted), this.#kindOf)
     const handled = { events: events.length, caughtUp: isLast }
-    if (events.length === 0) return (await this.#bookmark.save(examined, [], 'soon')) ? handled : undefined
+    if (events.length === 0) return (await this.bookmark.save(examined, [], 'soon')) ? handled : undefined
     const saved = await this.#handleAll(events, examined, signal)
     if (!(saved instanceof HandlerFailed)) return saved ? handled : undefined
     if (events.length === 1) {
@@ -149,7 +124,7 @@ export class CodeSteps implements Stepper {
         if (breath.isDue) await breath.pause()
         const event = this.#upcast(each)
         const keys = projection.keysOf(event)
-        const behind = keys.find((key) => waiting.has(key) || this.#bookmark.parked.blocks(key))
+        const behind = keys.find((key) => waiting.has(key) || this.bookmark.parked.blocks(key))
         if (behind === undefined) events.push(event)
         else {
           queued.push(parkedRow(event, keys, behindKey(behind), environment.now()))
@@ -187,23 +162,21 @@ export class CodeSteps implements Stepper {
   /** @returns false if another runner was faster */
   async #giveUp(stored: StoredEvent, to: LogPlace, cause: unknown): Promise<boolean> {
     const { projection, warn, environment } = this.#options
-    const { name, policy } = projection
-    const { type, position } = stored
-    if (policy.giveUp === 'stop') {
-      if (!(await this.#bookmark.saveBefore(position, []))) return false
-      throw new ProjectionError('PROJECTION_FAILED', { projection: name, position, event: type }, cause)
+    const { name } = projection
+    const { giveUp } = projection.policy
+    if (giveUp === 'stop') {
+      if (!(await this.bookmark.saveBefore(stored.position, []))) return false
+      throw stoppedBefore(name, stored, cause)
     }
-    const parks = policy.giveUp === 'park'
-    const rows = parks ? [parkedRow(stored, this.#keysOf(stored), reasonOf(cause), environment.now())] : []
-    if (!(await this.#bookmark.save(to, rows))) return false
-    const message = `The projection ${name} ${policy.giveUp}s ${type} at ${position}`
-    warn({ code: parks ? 'PROJECTION_PARKED' : 'PROJECTION_SKIPPED', message, cause })
+    const row = () => parkedRow(stored, this.#keysOf(stored), reasonOf(cause), environment.now())
+    if (!(await this.bookmark.save(to, giveUp === 'park' ? [row()] : []))) return false
+    warnOfGivenUp({ name, warn }, giveUp, calledEvent(stored), cause)
     return true
   }
 
   async #retry(position: number, signal: AbortSignal): Promise<Saved> {
     const { store, projection } = this.#options
-    const { here } = this.#bookmark
+    const { here } = this.bookmark
     const [stored] = await readEach(store, [position], here)
     refuseNewer([stored!], this.#kindOf)
     const handle: Work = (tools) => projection.handler([this.#upcast(stored!)], tools)
@@ -217,7 +190,7 @@ export class CodeSteps implements Stepper {
   /** Does the handler's work and saves the checkpoint. */
   async #saveWith(work: Work, to: LogPlace, rows: readonly Row[], signal: AbortSignal): Promise<Saved> {
     try {
-      return await this.#bookmark.saveWith(to, rows, (transaction) => this.#call(work, signal, transaction))
+      return await this.bookmark.saveWith(to, rows, (transaction) => this.#call(work, signal, transaction))
     } catch (error) {
       if (error instanceof HandlerFailed) return error
       // What the transaction refuses at its end, or for taking too long, is the handler's doing.

@@ -11,17 +11,18 @@ import { backOffMs } from '../../runtime/environment.ts'
 import type { Row } from '../../store/store.ts'
 import type { Bookmark } from '../checkpoint/bookmark.ts'
 import { isForLater, isNewer, isOutage, isUnfit, LeftToNewer, Overtaken } from '../failures/blame.ts'
+import { stoppedBefore, warnOfGivenUp } from '../failures/giving-up.ts'
 import { readEach } from '../log/read-each.ts'
 import { parkedRow, reasonOf } from '../stored/parked-events.ts'
 import { calledTimer, laterRow, nameOfTimer, positionOfTimer, type WaitingTimer } from '../stored/timer-row.ts'
-import { failureOf, warnOf, warnOfRefused } from './event-run.ts'
+import { warnOfRefused } from './event-run.ts'
 import type { ReactionStepsOptions } from './reaction-call.ts'
 import type { Timers } from './timers.ts'
 
 export interface DueCommandsOptions {
   readonly options: ReactionStepsOptions
   readonly timers: Timers
-  readonly place: Bookmark
+  readonly bookmark: Bookmark
   readonly fence: Fence
   readonly breath: Breath
 }
@@ -54,7 +55,7 @@ export class DueCommands {
    *   throws
    */
   async fire(signal: AbortSignal, mostMs: number): Promise<Fired> {
-    const { timers, place, breath, options } = this.#parts
+    const { timers, bookmark, breath, options } = this.#parts
     const { environment, lead } = options
     const now = environment.now()
     const end = environment.elapsed() + mostMs
@@ -65,7 +66,7 @@ export class DueCommands {
       await breath.pause()
       const rows = await this.#send(next)
       if (rows === undefined) return 'overtaken'
-      if (!(await place.keep([{ key: next.key, value: undefined }, ...rows]))) return 'overtaken'
+      if (!(await bookmark.keep([{ key: next.key, value: undefined }, ...rows]))) return 'overtaken'
       if (!rows.some(({ key }) => nameOfTimer(key) === nameOfTimer(next.key))) lead.tries.commandOver(next)
     }
   }
@@ -87,16 +88,16 @@ export class DueCommands {
   }
 
   async #failed(timer: WaitingTimer, cause: unknown): Promise<readonly Row[] | undefined> {
-    const { options, place } = this.#parts
+    const { options, bookmark } = this.#parts
     const { environment, lead } = options
     const { policy } = options.reaction
     const { tries = 0 } = timer
     if (isUnfit(cause)) {
-      const isAlone = this.#aloneSince === place.othersLed
-      this.#aloneSince = place.othersLed
+      const isAlone = this.#aloneSince === bookmark.othersLed
+      this.#aloneSince = bookmark.othersLed
       // Once for each such command, and for none as long as nobody else has come.
       if (tries === 0 && !isAlone) {
-        if (!(await place.keep([laterRow(timer, timer.dueAt, 1)]))) return undefined
+        if (!(await bookmark.keep([laterRow(timer, timer.dueAt, 1)]))) return undefined
         throw new LeftToNewer(timer, cause, false)
       }
     }
@@ -107,16 +108,16 @@ export class DueCommands {
   }
 
   async #giveUp(timer: WaitingTimer, cause: unknown): Promise<readonly Row[] | undefined> {
-    const { options, place } = this.#parts
+    const { options, bookmark } = this.#parts
     const { giveUp } = options.reaction.policy
     const what = calledTimer(timer)
-    const [event] = await readEach(options.store, [positionOfTimer(timer.key)], place.here)
+    const [event] = await readEach(options.store, [positionOfTimer(timer.key)], bookmark.here)
     if (giveUp === 'stop') {
       // Started again, it is tried again as often as at first.
-      if (!(await place.keep([laterRow(timer, timer.dueAt, 0)]))) return undefined
-      throw failureOf(options, event!, cause, what)
+      if (!(await bookmark.keep([laterRow(timer, timer.dueAt, 0)]))) return undefined
+      throw stoppedBefore(options.name, event!, cause, what)
     }
-    warnOf(options, giveUp, what, cause)
+    warnOfGivenUp(options, giveUp, what, cause)
     return giveUp === 'skip' ? [] : [parkedRow(event!, [], reasonOf(cause), options.environment.now(), timer)]
   }
 }

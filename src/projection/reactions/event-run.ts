@@ -1,7 +1,6 @@
 /** One event that a reaction handles: as often as it takes, and what that leaves, until it is saved. */
 import { streamKey } from '../../domain/code-projection.ts'
 import { decode, encode } from '../../domain/encoding.ts'
-import { ProjectionError } from '../../domain/error.ts'
 import type { RecordedEvent } from '../../domain/event.ts'
 import { checkId } from '../../domain/id.ts'
 import type { PlainCommand } from '../../domain/plain-command.ts'
@@ -9,6 +8,7 @@ import { Rejection } from '../../domain/rejection.ts'
 import { eventOf } from '../../kernel/rehydrate.ts'
 import type { Row, StoredEvent } from '../../store/store.ts'
 import { isForLater, isNewer, isOutage, Overtaken } from '../failures/blame.ts'
+import { calledEvent, stoppedBefore, warnOfGivenUp } from '../failures/giving-up.ts'
 import { parkedRow, reasonOf } from '../stored/parked-events.ts'
 import type { Keys } from './lanes.ts'
 import { type HandlerContext, ReactionCall, type ReactionStepsOptions } from './reaction-call.ts'
@@ -97,7 +97,7 @@ export class EventRun {
     if (end === 'later') return 'failed'
     if (typeof end === 'string') return end
     if (isOutage(end.thrown) || isNewer(end.thrown)) throw end.thrown
-    warnOf(this.#context.options, 'park', this.#called, end.thrown)
+    warnOfGivenUp(this.#context.options, 'park', calledEvent(this.stored), end.thrown)
     return 'failed'
   }
 
@@ -166,15 +166,11 @@ export class EventRun {
   #giveUp(cause: unknown): RunEnd {
     const { options, rows } = this.#context
     const { giveUp } = options.reaction.policy
-    if (giveUp === 'stop') return { thrown: failureOf(options, this.stored, cause) }
-    warnOf(options, giveUp, this.#called, cause)
+    if (giveUp === 'stop') return { thrown: stoppedBefore(options.name, this.stored, cause) }
+    warnOfGivenUp(options, giveUp, calledEvent(this.stored), cause)
     if (giveUp === 'park') this.park(reasonOf(cause))
     else this.#rows = rows.handled(this.stored.position)
     return 'done'
-  }
-
-  get #called(): string {
-    return `${this.stored.type} at ${this.stored.position}`
   }
 
   #upcast(): RecordedEvent {
@@ -197,30 +193,6 @@ export class EventRun {
 function checkedStateKey(key: unknown): string {
   checkId('the key of a state', key)
   return stateKey(key)
-}
-
-/**
- * The error of a reaction that stands before an event that it cannot handle, or a command that the event has scheduled.
- */
-export function failureOf(
-  { reaction }: ReactionStepsOptions,
-  { position, type: event }: Pick<StoredEvent, 'position' | 'type'>,
-  cause: unknown,
-  command?: string,
-): ProjectionError<'PROJECTION_FAILED'> {
-  const facts = { projection: `reaction ${reaction.name}`, position, event, ...(command !== undefined && { command }) }
-  return new ProjectionError('PROJECTION_FAILED', facts, cause)
-}
-
-/** Warns of what is skipped or parked. */
-export function warnOf(
-  { reaction, warn }: ReactionStepsOptions,
-  giveUp: 'skip' | 'park',
-  what: string,
-  cause: unknown,
-): void {
-  const code = giveUp === 'park' ? 'REACTION_PARKED' : 'REACTION_SKIPPED'
-  warn({ code, message: `The reaction ${reaction.name} ${giveUp}s ${what}`, cause })
 }
 
 /** Warns of a command that was not accepted, and that no handler asks about. */

@@ -16,7 +16,7 @@ import { type CommandCause, checkCallersId, derivedCommandId } from '../../kerne
 import type { Environment } from '../../runtime/environment.ts'
 import type { Warn } from '../../runtime/warning.ts'
 import type { EventStore, ProjectionStore, Row } from '../../store/store.ts'
-import type { StepperContext } from '../checkpoint/stepper.ts'
+import type { StepperContext } from '../checkpoint/step.ts'
 import { isForLater, isNewer, Overtaken } from '../failures/blame.ts'
 import type { Tail } from '../log/tail.ts'
 import { momentOf, timerRow } from '../stored/timer-row.ts'

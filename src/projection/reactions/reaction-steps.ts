@@ -15,7 +15,8 @@ import type { LogPlace, StoredEvent } from '../../store/store.ts'
 import { Bookmark } from '../checkpoint/bookmark.ts'
 import type { UnderWay } from '../checkpoint/bookmark-options.ts'
 import { Recognition } from '../checkpoint/recognition.ts'
-import type { RetryTally, Stepper, StepResult } from '../checkpoint/stepper.ts'
+import type { StepResult } from '../checkpoint/step.ts'
+import type { Stepper } from '../checkpoint/stepper.ts'
 import { Overtaken } from '../failures/blame.ts'
 import { beforeNewer, refuseNewer } from '../failures/newer-events.ts'
 import { Growth } from '../log/growth.ts'
@@ -45,7 +46,8 @@ interface Handled {
 export class ReactionSteps implements Stepper {
   readonly #options: ReactionStepsOptions
   readonly #rows: ReactionRows
-  readonly #bookmark: Bookmark
+  readonly bookmark: Bookmark
+  readonly retrySize = 1
   readonly #context: RunContext
   readonly #flow: EventFlow
   readonly #due: DueCommands
@@ -70,67 +72,31 @@ export class ReactionSteps implements Stepper {
     const underWay = this.#underWay
     const isKept = (key: string, position: number) =>
       isState(key) || isTimerUpTo(key, position) || isParkedUpTo(key, position)
-    this.#bookmark = new Bookmark({ name, store, environment, lead, recognition, isKept, rows: this.#rows, underWay })
+    this.bookmark = new Bookmark({ name, store, environment, lead, recognition, isKept, rows: this.#rows, underWay })
     this.#context = {
       ...{ options, rows: this.#rows, states: new ReactionStates(), fence: this.#fence },
-      keep: (row, isCut) => this.#bookmark.keep([row], 'durably', isCut),
+      keep: (row, isCut) => this.bookmark.keep([row], 'durably', isCut),
     }
     this.#flow = new EventFlow({
-      ...{ context: this.#context, parked: this.#bookmark.parked, concurrency: reaction.concurrency },
+      ...{ context: this.#context, parked: this.bookmark.parked, concurrency: reaction.concurrency },
       breath: this.#breath,
       loadStates: (keys) => store.loadRows(name, keys),
       onEnd: () => this.#bell.ring(),
     })
     const { timers } = this.#rows
-    this.#due = new DueCommands({ options, timers, place: this.#bookmark, fence: this.#fence, breath: this.#breath })
-  }
-
-  // What is the same for every stepper.
-  readonly look = (): Promise<void> => this.#bookmark.look()
-  readonly takeOver = (): Promise<void> => this.#bookmark.takeOver()
-  readonly refresh = (): Promise<void> => this.#bookmark.refresh()
-  readonly beginBehind = (position: number): Promise<void> => this.#bookmark.beginBehind(position)
-  readonly save = (): Promise<void> => this.#bookmark.flush()
-  readonly end = (): Promise<void> => this.#bookmark.end()
-  readonly parked = (): Promise<readonly ParkedEvent[]> => this.#bookmark.listParked()
-
-  get position(): number {
-    return this.#bookmark.position
-  }
-
-  get place(): LogPlace {
-    return this.#bookmark.here
+    this.#due = new DueCommands({ options, timers, bookmark: this.bookmark, fence: this.#fence, breath: this.#breath })
   }
 
   async prepare(): Promise<void> {}
 
-  step(signal: AbortSignal): Promise<StepResult> {
-    return this.#bookmark.step(() => this.#step(signal))
+  async retry([one]: readonly ParkedEvent[], blocks: (key: string) => boolean, signal: AbortSignal): Promise<boolean> {
+    const { position, command, keys } = one!
+    if (command === undefined) return keys.some(blocks) || this.#handleParked(position, (run) => run.attempt(signal))
+    // A scheduled command waits for its time again, which has come.
+    return this.bookmark.keep(this.bookmark.parked.timerRows(position))
   }
 
-  retryParked(signal: AbortSignal, tally: RetryTally): Promise<number | undefined> {
-    return this.#bookmark.retryParked(signal, {
-      tally,
-      size: 1,
-      attempt: async ([one], blocks) => {
-        const { position, command, keys } = one!
-        if (command === undefined)
-          return keys.some(blocks) || this.#handleParked(position, (run) => run.attempt(signal))
-        // A scheduled command waits for its time again, which has come.
-        return this.#bookmark.keep(this.#bookmark.parked.timerRows(position))
-      },
-    })
-  }
-
-  skipParked(position: number): Promise<boolean> {
-    return this.#bookmark.skipParked(position, () => this.#rows.handled(position))
-  }
-
-  reset(position: number, keep: boolean): Promise<boolean> {
-    return this.#bookmark.reset(position, keep)
-  }
-
-  async #step(signal: AbortSignal): Promise<StepResult | undefined> {
+  async step(signal: AbortSignal): Promise<StepResult | undefined> {
     const fired = await this.#due.fire(signal, stepMsMax)
     if (fired === 'overtaken') return undefined
     const passedOver = await this.#handlePassedOver(signal)
@@ -197,7 +163,7 @@ export class ReactionSteps implements Stepper {
   }
 
   get #readUpTo(): LogPlace {
-    const { here } = this.#bookmark
+    const { here } = this.bookmark
     return this.#read !== undefined && this.#read.position > here.position ? this.#read : here
   }
 
@@ -216,7 +182,7 @@ export class ReactionSteps implements Stepper {
       const page = beforeNewer({ events: kinds.among(read.events), examined, isLast: read.isLast }, this.#kindOf)
       // Who handles events with the states or the remembered answers of another place sends other commands than the
       // first time.
-      if (!(await this.#flow.add(page.events, () => this.#bookmark.isCurrent()))) return undefined
+      if (!(await this.#flow.add(page.events, () => this.bookmark.isCurrent()))) return undefined
       this.#read = page.examined
       return { isAtEnd: page.isLast }
     } catch (error) {
@@ -232,7 +198,7 @@ export class ReactionSteps implements Stepper {
    */
   async #saveDone(): Promise<number | undefined> {
     const { count, last, rows } = this.#flow.done()
-    const saved = await this.#bookmark.save(this.#doneUpTo(count, last), rows, count > 0 ? 'now' : 'soon')
+    const saved = await this.bookmark.save(this.#doneUpTo(count, last), rows, count > 0 ? 'now' : 'soon')
     if (!saved || this.#flow.isOvertaken) return undefined
     this.#flow.saved(count)
     return count
@@ -248,7 +214,7 @@ export class ReactionSteps implements Stepper {
     const { end } = this.#flow
     if (end === undefined) return true
     const isStop = end.thrown instanceof ProjectionError
-    if (isStop && !(await this.#bookmark.saveBefore(end.event.position, []))) return false
+    if (isStop && !(await this.bookmark.saveBefore(end.event.position, []))) return false
     this.#forget()
     if ('thrown' in end) throw end.thrown
     return true
@@ -256,7 +222,7 @@ export class ReactionSteps implements Stepper {
 
   /** The last place up to which nothing is left, if so many events are done. */
   #doneUpTo(count: number, last: LogPlace | undefined): LogPlace {
-    const to = last ?? this.#bookmark.here
+    const to = last ?? this.bookmark.here
     const isAll = count === this.#flow.size
     return isAll && this.#read !== undefined && this.#read.position > to.position ? this.#read : to
   }
@@ -299,7 +265,7 @@ export class ReactionSteps implements Stepper {
       if (!((await this.#underWay.finish()) && (await lead.keepLead()))) return 'overtaken'
       const { position } = next
       const isHandled = await this.#handleParked(position, async (run) => {
-        const behind = run.keys.waitsFor.find((key) => this.#bookmark.parked.blocks(key))
+        const behind = run.keys.waitsFor.find((key) => this.bookmark.parked.blocks(key))
         if (behind !== undefined) {
           run.park(behindKey(behind))
           return 'done'
@@ -309,20 +275,20 @@ export class ReactionSteps implements Stepper {
         return ended
       })
       if (!isHandled) return 'overtaken'
-      if (!this.#bookmark.parked.holds(position)) lead.tries.over(position)
+      if (!this.bookmark.parked.holds(position)) lead.tries.over(position)
     }
   }
 
   /** The first event that was passed over and that this program handles. */
   #nextPassedOver(): ParkedEvent | undefined {
-    for (const event of this.#bookmark.parked.passedOver()) {
+    for (const event of this.bookmark.parked.passedOver()) {
       if (this.#options.kinds.of(event) !== undefined) return event
     }
     return undefined
   }
 
   #warnOfPassedOver(): void {
-    const { othersLed, parked } = this.#bookmark
+    const { othersLed, parked } = this.bookmark
     if (this.#warnedIn === othersLed) return
     this.#warnedIn = othersLed
     const { name, warn, kinds } = this.#options
@@ -340,17 +306,17 @@ export class ReactionSteps implements Stepper {
     handle: (run: EventRun) => Promise<'done' | 'failed' | 'later' | 'overtaken'>,
   ): Promise<boolean> {
     const { store, name } = this.#options
-    const [stored] = await readEach(store, [position], this.#bookmark.here)
+    const [stored] = await readEach(store, [position], this.bookmark.here)
     refuseNewer([stored!], this.#kindOf)
     const run = new EventRun(this.#context, stored!)
     const keys = run.stateKey === undefined ? [] : [run.stateKey]
     const { states } = this.#context
     await states.use(keys, (some) => store.loadRows(name, some))
     try {
-      if (!(await this.#bookmark.isCurrent())) return false
+      if (!(await this.bookmark.isCurrent())) return false
       const end = await handle(run)
       if (end !== 'done') return end !== 'overtaken'
-      return await this.#bookmark.keep([unparkedRow(position), ...run.rows])
+      return await this.bookmark.keep([unparkedRow(position), ...run.rows])
     } finally {
       for (const key of keys) states.release(key)
     }
@@ -360,6 +326,6 @@ export class ReactionSteps implements Stepper {
 
   /** Nothing is decided any more for a runner that was overtaken. */
   readonly #fence = async (): Promise<void> => {
-    if (!(await this.#bookmark.isCurrent())) throw new Overtaken()
+    if (!(await this.bookmark.isCurrent())) throw new Overtaken()
   }
 }

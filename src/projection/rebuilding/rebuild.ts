@@ -11,8 +11,9 @@ import { Breath } from '../../runtime/breath.ts'
 import { type Environment, sleep } from '../../runtime/environment.ts'
 import type { Warn } from '../../runtime/warning.ts'
 import type { EventStore, LeaseStore, ProjectionStore } from '../../store/store.ts'
+import type { Bookmark } from '../checkpoint/bookmark.ts'
 import type { Generation, Generations } from '../checkpoint/generations.ts'
-import type { StepperContext } from '../checkpoint/stepper.ts'
+import type { StepperContext } from '../checkpoint/step.ts'
 import { isNewer } from '../failures/blame.ts'
 import { Tries } from '../failures/tries.ts'
 import { ProjectionSteps } from '../rows/projection-steps.ts'
@@ -42,7 +43,7 @@ export interface CompareOptions {
 
 type OnProgress = (progress: Progress) => void
 /** How far something is. */
-type Bookmark = Pick<Progress, 'position' | 'head'>
+type HowFar = Pick<Progress, 'position' | 'head'>
 
 /** Rows that are being built, and what builds them. */
 interface Build {
@@ -72,13 +73,13 @@ export class Rebuilder {
    *
    * @throws ProjectionError `PROJECTION_OUTDATED`, `PROJECTION_FAILED`
    */
-  bringUp(live: ProjectionSteps, signal: AbortSignal): Promise<void> {
+  bringUp(live: Bookmark, signal: AbortSignal): Promise<void> {
     const bringingUp = this.#bringUp(live, signal)
     this.#broughtUp = bringingUp.catch(() => {})
     return bringingUp
   }
 
-  async #bringUp(live: ProjectionSteps, signal: AbortSignal): Promise<void> {
+  async #bringUp(live: Bookmark, signal: AbortSignal): Promise<void> {
     const { generations, environment, leaseMs } = this.#options
     await generations.load()
     for (let mayBeReplaced = true; generations.isBehind && !signal.aborted; ) {
@@ -103,7 +104,7 @@ export class Rebuilder {
    *
    * @throws ProjectionError `REBUILD_RUNNING`, `PROJECTION_FAILED`; the signal's reason
    */
-  async rebuild(live: ProjectionSteps, onProgress: OnProgress, signal: AbortSignal = never): Promise<RunResult> {
+  async rebuild(live: Bookmark, onProgress: OnProgress, signal: AbortSignal = never): Promise<RunResult> {
     await this.#broughtUp
     return this.#build(live, signal, false, onProgress)
   }
@@ -114,7 +115,7 @@ export class Rebuilder {
    * @throws ProjectionError `REBUILD_RUNNING`, `PROJECTION_FAILED`; the signal's reason
    */
   async compare(
-    live: ProjectionSteps,
+    live: Bookmark,
     { limit = limitDefault, signal = never }: CompareOptions,
     onProgress: OnProgress,
   ): Promise<RowComparison> {
@@ -132,7 +133,7 @@ export class Rebuilder {
           for (let tries = 0; ; tries++) {
             const position = await checkpoint()
             await catchUp(position + 1)
-            await steps.save()
+            await steps.bookmark.flush()
             const found = await compareRows(store, generations.live.storage, generation.storage, limit, breath)
             if ((await checkpoint()) === position) return { position, ...found }
             if (tries >= comparisonsMax) {
@@ -151,7 +152,7 @@ export class Rebuilder {
 
   // -- building ----------------------------------------------------------------------------------------------
 
-  #build(live: ProjectionSteps, signal: AbortSignal, mayGoOn: boolean, onProgress: OnProgress): Promise<RunResult> {
+  #build(live: Bookmark, signal: AbortSignal, mayGoOn: boolean, onProgress: OnProgress): Promise<RunResult> {
     const { generations } = this.#options
     return this.#exclusively(async (lease) => {
       const { steps, generation } = await this.#begin(mayGoOn, lease)
@@ -161,11 +162,11 @@ export class Rebuilder {
         let events = await catchUp()
         await live.hold(async () => {
           events += await catchUp()
-          await steps.save()
+          await steps.bookmark.flush()
           await generations.finish(generation)
         })
         await this.#cleaning(signal, (breath) => generations.tidy(breath)).catch(ignoreBusy)
-        return { position: steps.position, events }
+        return { position: steps.bookmark.position, events }
       } catch (error) {
         // What a domain that stops has built so far is gone on with by the next one, what another has taken over by
         // that one, and where an event is newer by a newer program.
@@ -186,7 +187,7 @@ export class Rebuilder {
       return { steps: this.#stepsFor(generation, lease), generation }
     }
     const build = await begin(mayGoOn)
-    const isOwn = !mayGoOn || (await build.steps.isOwn())
+    const isOwn = !mayGoOn || (await build.steps.bookmark.isOwn())
     return isOwn ? build : begin(false)
   }
 
@@ -208,7 +209,7 @@ export class Rebuilder {
     steps: ProjectionSteps,
     lease: Leadership,
     signal: AbortSignal,
-    tell: (place: Bookmark) => void,
+    tell: (place: HowFar) => void,
     end: number,
   ): Promise<number> {
     const { store } = this.#options
@@ -217,17 +218,17 @@ export class Rebuilder {
     for (let caughtUp = false; !caughtUp; ) {
       await breath.pause()
       if (!(await lease.keep())) this.#refuse()
-      tell({ position: steps.position, head: Math.min(end - 1, await store.head()) })
-      const step = await steps.step(signal, end)
+      tell({ position: steps.bookmark.position, head: Math.min(end - 1, await store.head()) })
+      const step = await steps.bookmark.step(() => steps.step(signal, end))
       events += step.events
       caughtUp = step.caughtUp
     }
-    tell({ position: steps.position, head: steps.position })
+    tell({ position: steps.bookmark.position, head: steps.bookmark.position })
     return events
   }
 
   /** Tells progress from one beginning on, however often it is caught up. */
-  #telling(onProgress: OnProgress): (place: Bookmark) => void {
+  #telling(onProgress: OnProgress): (place: HowFar) => void {
     const { projection, environment } = this.#options
     const measure = progressMeter(projection.name, environment)
     return (place) => onProgress(measure(place))

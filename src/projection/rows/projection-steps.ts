@@ -3,7 +3,6 @@
  * rows and checkpoint at once.
  */
 import type { Fold } from '../../domain/aggregate.ts'
-import { ProjectionError } from '../../domain/error.ts'
 import type { AnyEventKind } from '../../domain/event.ts'
 import type { HandledKinds } from '../../domain/handled-kinds.ts'
 import type { Json } from '../../domain/json.ts'
@@ -11,11 +10,13 @@ import type { AnyProjection } from '../../domain/projection.ts'
 import { Breath } from '../../runtime/breath.ts'
 import type { Environment } from '../../runtime/environment.ts'
 import type { Warn } from '../../runtime/warning.ts'
-import type { EventStore, LogPlace, ProjectionStore, Row, StoredEvent } from '../../store/store.ts'
+import type { EventStore, ProjectionStore, Row, StoredEvent } from '../../store/store.ts'
 import { Bookmark } from '../checkpoint/bookmark.ts'
 import type { RowLocation } from '../checkpoint/bookmark-options.ts'
 import { Recognition } from '../checkpoint/recognition.ts'
-import type { RetryTally, Stepper, StepperContext, StepResult } from '../checkpoint/stepper.ts'
+import type { StepperContext, StepResult } from '../checkpoint/step.ts'
+import type { Stepper } from '../checkpoint/stepper.ts'
+import { calledEvent, stoppedBefore, warnOfGivenUp } from '../failures/giving-up.ts'
 import { beforeNewer, refuseNewer } from '../failures/newer-events.ts'
 import { ReadAhead } from '../log/read-ahead.ts'
 import { readEach } from '../log/read-each.ts'
@@ -32,7 +33,7 @@ export interface ProjectionStepsOptions {
   readonly warn: Warn
   readonly location: RowLocation
   /** Brings the rows to the revision of the definition. */
-  readonly prepare: (signal: AbortSignal) => Promise<void>
+  readonly prepare: (bookmark: Bookmark, signal: AbortSignal) => Promise<void>
   readonly lead: StepperContext
 }
 
@@ -51,15 +52,13 @@ interface Folded {
  */
 const batchSizeLeast = 1000
 const batchSizeMost = 5000
-/** Parked events tried again in one step. */
-const retrySize = 100
 
 export class ProjectionSteps implements Stepper {
   readonly #options: ProjectionStepsOptions
   readonly #pages: ReadAhead
   readonly #rows = new RememberedRows()
-  readonly #bookmark: Bookmark
-  readonly #recognition: Recognition
+  readonly bookmark: Bookmark
+  readonly retrySize = 100
   #batchSize = batchSizeLeast
 
   constructor(options: ProjectionStepsOptions) {
@@ -73,79 +72,41 @@ export class ProjectionSteps implements Stepper {
     })
     const { name } = projection
     const rows = this.#rows
-    this.#recognition = recognition
-    this.#bookmark = new Bookmark({ name, store, environment, lead, location, recognition, isKept: isParkedUpTo, rows })
-  }
-
-  // What is the same for every stepper.
-  readonly look = (): Promise<void> => this.#bookmark.look()
-  readonly takeOver = (): Promise<void> => this.#bookmark.takeOver()
-  readonly refresh = (): Promise<void> => this.#bookmark.refresh()
-  readonly beginBehind = (position: number): Promise<void> => this.#bookmark.beginBehind(position)
-  readonly save = (): Promise<void> => this.#bookmark.flush()
-  readonly parked = (): Promise<readonly ParkedEvent[]> => this.#bookmark.listParked()
-  readonly skipParked = (position: number): Promise<boolean> => this.#bookmark.skipParked(position)
-  readonly reset = (position: number, keep: boolean): Promise<boolean> => this.#bookmark.reset(position, keep)
-
-  get position(): number {
-    return this.#bookmark.position
-  }
-
-  get place(): LogPlace {
-    return this.#bookmark.here
+    this.bookmark = new Bookmark({ name, store, environment, lead, location, recognition, isKept: isParkedUpTo, rows })
   }
 
   prepare(signal: AbortSignal): Promise<void> {
-    return this.#options.prepare(signal)
+    return this.#options.prepare(this.bookmark, signal)
+  }
+
+  async retry(parked: readonly ParkedEvent[], blocks: (key: string) => boolean, signal: AbortSignal): Promise<boolean> {
+    // What a domain that stops has not tried stays parked.
+    return (await untilAborted(signal, this.#retry(parked, blocks, signal))) ?? true
   }
 
   /** @param end handles only positions below it */
-  step(signal: AbortSignal, end: number = Number.POSITIVE_INFINITY): Promise<StepResult> {
-    return this.#bookmark.step(() => this.#step(signal, end))
-  }
-
-  retryParked(signal: AbortSignal, tally: RetryTally): Promise<number | undefined> {
-    // What a domain that stops has not tried stays parked.
-    const attempt = async (some: readonly ParkedEvent[], blocks: (key: string) => boolean) =>
-      (await untilAborted(signal, this.#retry(some, blocks, signal))) ?? true
-    return this.#bookmark.retryParked(signal, { size: retrySize, attempt, tally })
-  }
-
-  /** Whether what is stored was made by these very functions; or there is nothing yet. */
-  isOwn(): Promise<boolean> {
-    return this.#recognition.isOwn(this.#bookmark.storage)
-  }
-
-  /** Does some work while no step is taken, after which other rows may serve. */
-  hold<Result>(work: () => Promise<Result>): Promise<Result> {
-    return this.#bookmark.hold(work)
-  }
-
-  // -- steps ---------------------------------------------------------------------------------------------
-
-  async #step(signal: AbortSignal, end: number): Promise<StepResult | undefined> {
+  async step(signal: AbortSignal, end: number = Number.POSITIVE_INFINITY): Promise<StepResult | undefined> {
     const { giveUp } = this.#options.projection.policy
     const limit = this.#batchSize
     const larger = Math.min(2 * limit, batchSizeMost)
-    const page = await this.#pages.read({ behind: this.#bookmark.here, to: end, limit }, larger)
+    const page = await this.#pages.read({ behind: this.bookmark.here, to: end, limit }, larger)
     const { events, examined, isLast } = beforeNewer(page, this.#kindOf)
     this.#batchSize = page.events.length >= limit ? larger : batchSizeLeast
     const folded = await untilAborted(signal, this.#foldPatiently(events, signal))
     if (folded === undefined) return { events: 0, caughtUp: false }
     const { rows, failed } = folded
     if (failed === undefined || giveUp === 'park') {
-      if (!(await this.#bookmark.save(examined, rows, 'soon'))) return undefined
+      if (!(await this.bookmark.save(examined, rows, 'soon'))) return undefined
       if (failed !== undefined) this.#warn('park', failed)
       return { events: events.length, caughtUp: isLast }
     }
-    const { type, position } = failed.event
+    const { position } = failed.event
     if (giveUp === 'stop') {
-      if (!(await this.#bookmark.saveBefore(position, rows))) return undefined
-      const facts = { projection: this.#options.projection.name, position, event: type }
-      throw new ProjectionError('PROJECTION_FAILED', facts, failed.cause)
+      if (!(await this.bookmark.saveBefore(position, rows))) return undefined
+      throw stoppedBefore(this.#options.projection.name, failed.event, failed.cause)
     }
     const index = events.findIndex((event) => event.position === position)
-    if (!(await this.#bookmark.save(events[index]!, rows))) return undefined
+    if (!(await this.bookmark.save(events[index]!, rows))) return undefined
     this.#warn('skip', failed)
     return { events: index, caughtUp: false }
   }
@@ -155,21 +116,20 @@ export class ProjectionSteps implements Stepper {
     blocks: (key: string) => boolean,
     signal: AbortSignal,
   ): Promise<boolean> {
-    const { here } = this.#bookmark
+    const { here } = this.bookmark
     const positions = parked.map(({ position }) => position)
     const events = await readEach(this.#options.store, positions, here)
     refuseNewer(events, this.#kindOf)
     const { rows, failed } = await this.#foldParking(events, blocks, new Breath(this.#options.environment, signal))
     // Of a key that is there twice the last one counts: what fails again is parked again.
-    if (!(await this.#bookmark.save(here, [...positions.map(unparkedRow), ...rows]))) return false
+    if (!(await this.bookmark.save(here, [...positions.map(unparkedRow), ...rows]))) return false
     if (failed !== undefined) this.#warn('park', failed)
     return true
   }
 
-  #warn(giveUp: 'park' | 'skip', { event: { type, position }, cause }: Failed): void {
+  #warn(giveUp: 'park' | 'skip', { event, cause }: Failed): void {
     const { projection, warn } = this.#options
-    const code = giveUp === 'park' ? 'PROJECTION_PARKED' : 'PROJECTION_SKIPPED'
-    warn({ code, message: `The projection ${projection.name} ${giveUp}s ${type} at ${position}`, cause })
+    warnOfGivenUp({ name: projection.name, warn }, giveUp, calledEvent(event), cause)
   }
 
   readonly #kindOf = (event: StoredEvent): AnyEventKind | undefined => this.#options.kinds.of(event)?.kind
@@ -183,7 +143,7 @@ export class ProjectionSteps implements Stepper {
   async #foldPatiently(events: readonly StoredEvent[], signal: AbortSignal): Promise<Folded | undefined> {
     const { projection, environment, lead } = this.#options
     const { policy } = projection
-    const blocks = (key: string) => this.#bookmark.parked.blocks(key)
+    const blocks = (key: string) => this.bookmark.parked.blocks(key)
     const breath = new Breath(environment, signal)
     for (;;) {
       const folded = await (policy.giveUp === 'park'
@@ -234,7 +194,7 @@ export class ProjectionSteps implements Stepper {
   #storedRows(keyed: readonly Keyed[]): Promise<ReadonlyMap<string, Json | undefined>> {
     const keys = new Set<string>()
     for (const each of keyed) for (const key of each.keys) keys.add(storedKey(key))
-    return this.#rows.valuesOf(keys, this.#options.store, this.#bookmark.storage)
+    return this.#rows.valuesOf(keys, this.#options.store, this.bookmark.storage)
   }
 }
 

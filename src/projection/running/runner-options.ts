@@ -2,7 +2,8 @@
 import type { Environment } from '../../runtime/environment.ts'
 import type { Warn } from '../../runtime/warning.ts'
 import type { EventStore, LeaseStore, ProjectionStore } from '../../store/store.ts'
-import type { Stepper, StepperContext } from '../checkpoint/stepper.ts'
+import type { StepperContext } from '../checkpoint/step.ts'
+import type { Stepper } from '../checkpoint/stepper.ts'
 import type { Tail } from '../log/tail.ts'
 
 export interface RunnerOptions {

@@ -7,7 +7,10 @@ import { Breath } from '../../runtime/breath.ts'
 import { DueTime } from '../../runtime/due-time.ts'
 import { backOffMs, sleep } from '../../runtime/environment.ts'
 import { Exclusive } from '../../runtime/exclusive.ts'
-import type { RetryResult, Stepper, StepperContext } from '../checkpoint/stepper.ts'
+import type { Bookmark } from '../checkpoint/bookmark.ts'
+import type { Retry } from '../checkpoint/bookmark-options.ts'
+import type { RetryResult, StepperContext, StepResult } from '../checkpoint/step.ts'
+import type { Stepper } from '../checkpoint/stepper.ts'
 import { givenIfFinal, isFinal, isNewer, isStillLeft, LeftToNewer } from '../failures/blame.ts'
 import { calledOf, Tries } from '../failures/tries.ts'
 import type { Follower } from '../log/tail.ts'
@@ -33,6 +36,8 @@ export class Runner {
   readonly #options: RunnerOptions
   readonly #waiters: PositionWaiters
   readonly #steps: Stepper
+  /** Where it is in the log, with what is kept beside that. */
+  readonly bookmark: Bookmark
   readonly #leader: Leader
   readonly #breath: Breath
   /** Single runs, one after the other. */
@@ -61,8 +66,8 @@ export class Runner {
     this.#waiters = new PositionWaiters(name, environment, heldUp)
     this.#leader = new Leader({
       ...{ name, store, environment, owner, durationMs: leaseMs },
-      takeOver: () => this.#steps.takeOver(),
-      finish: async () => this.#steps.end?.(),
+      takeOver: () => this.bookmark.takeOver(),
+      finish: () => this.bookmark.end(),
       isFollowed: () => this.alive,
     })
     this.#steps = stepper({
@@ -73,6 +78,7 @@ export class Runner {
       keepLead: () => this.#leader.keep(),
       ...{ onOvertaken: () => this.#leader.doubt(), during, tries: this.#tries },
     })
+    this.bookmark = this.#steps.bookmark
   }
 
   /** Whether it was started and neither stopped nor failed. */
@@ -119,13 +125,13 @@ export class Runner {
   async status(): Promise<ProjectionStatus> {
     const { name, store, environment } = this.#options
     const unfit = await this.#lookIfIdle().then(() => undefined, givenIfFinal)
-    const { place } = this.#steps
-    const { head, lag, replaced } = await lagOf(store, place, environment.now(), this.alive)
-    const parked = (await this.#steps.parked()).length
+    const { here } = this.bookmark
+    const { head, lag, replaced } = await lagOf(store, here, environment.now(), this.alive)
+    const parked = (await this.bookmark.listParked()).length
     const failure = this.#failure ?? unfit ?? replaced
     const retrying = this.#tries.current
     return {
-      ...{ name, state: this.#state, position: place.position, head, lag, parked },
+      ...{ name, state: this.#state, position: here.position, head, lag, parked },
       ...(retrying !== undefined && { retrying }),
       ...(failure !== undefined && { failure }),
     }
@@ -146,7 +152,14 @@ export class Runner {
         await this.#orFail(this.#steps.prepare(signal))
       }
       const { store, environment, leaseMs } = this.#options
-      const parts = { breath: this.#breath, leader: this.#leader, steps: this.#steps, askAgainMs: this.#askAgainMs }
+      const step = () => this.#step(signal)
+      const parts = {
+        bookmark: this.bookmark,
+        step,
+        breath: this.#breath,
+        leader: this.#leader,
+        askAgainMs: this.#askAgainMs,
+      }
       const run = () => this.#orFail(runThrough({ store, environment, leaseMs, ...parts }, signal))
       return this.#leader.asGuest(run)
     })
@@ -154,30 +167,33 @@ export class Runner {
 
   /** The last position that is handled, as far as this process knows. */
   get position(): number {
-    return this.#steps.position
+    return this.bookmark.position
   }
 
   /** Looks whether other rows serve than before. */
   refresh(): Promise<void> {
-    return this.#steps.refresh()
+    return this.bookmark.refresh()
   }
 
   /** What is parked, in the order of the log. */
   async parked(): Promise<readonly ParkedEvent[]> {
     await this.#lookIfIdle()
-    return this.#steps.parked()
+    return this.bookmark.listParked()
   }
 
   /** Another process may have gone on where this one does not. */
   async #lookIfIdle(): Promise<void> {
-    if (this.#state !== 'running' && this.#state !== 'paused' && this.#failure === undefined) await this.#steps.look()
+    if (this.#state !== 'running' && this.#state !== 'paused' && this.#failure === undefined) await this.bookmark.look()
   }
 
   /** Tries again what is parked. @throws ProjectionError `PROJECTION_ELSEWHERE` */
   async retryParked(): Promise<RetryResult> {
     const signal = this.alive ? this.#stopping.signal : new AbortController().signal
     const tally = { handled: 0 }
-    const parked = await this.#leader.lead('Retrying what is parked', () => this.#steps.retryParked(signal, tally))
+    const { retrySize: size } = this.#steps
+    const attempt: Retry['attempt'] = (some, blocks) => this.#steps.retry(some, blocks, signal)
+    const retry = () => this.bookmark.retryParked(signal, { size, attempt, tally })
+    const parked = await this.#leader.lead('Retrying what is parked', retry)
     // What was handled may have scheduled something.
     this.#follower?.hint()
     return { ...tally, parked }
@@ -185,7 +201,7 @@ export class Runner {
 
   /** Lets a parked event go for good. @throws ProjectionError `PARKED_UNKNOWN`, `PROJECTION_ELSEWHERE` */
   async skipParked(position: number): Promise<void> {
-    const skip = async () => (await this.#steps.skipParked(position)) || undefined
+    const skip = async () => (await this.bookmark.skipParked(position)) || undefined
     await this.#leader.lead('Skipping what is parked', skip)
   }
 
@@ -195,7 +211,7 @@ export class Runner {
    * @throws ProjectionError `PROJECTION_ELSEWHERE`, StoreError `LOG_REPLACED` if the log does not reach so far
    */
   async reset(position: number, keep: boolean): Promise<void> {
-    const work = async () => (await this.#steps.reset(position, keep)) || undefined
+    const work = async () => (await this.bookmark.reset(position, keep)) || undefined
     await this.#leader.lead('Resetting it', work, async () => {}) // it takes over by itself
     this.#waiters.begin()
     this.#follower?.hint()
@@ -218,9 +234,9 @@ export class Runner {
     // Elsewhere it may have gone on or been reset. While rows are prepared, those that serve may be of an older
     // revision.
     const leads = this.#state === 'running' && this.#leader.isSafe
-    const isThere = this.#steps.position >= atLeast
+    const isThere = this.bookmark.position >= atLeast
     const mayLook = isThere || (this.#state !== 'preparing' && this.#waiters.failure === undefined)
-    const look = !leads && mayLook ? this.#steps.look() : undefined
+    const look = !leads && mayLook ? this.bookmark.look() : undefined
     this.#asked.abort()
     await this.#waiters.wait(atLeast, timeoutMs, signal, look)
     // One who has just come there has read the log. Else the position may be of another log.
@@ -241,13 +257,13 @@ export class Runner {
    * `PROJECTION_OUTDATED`
    */
   look(): Promise<void> {
-    return this.#steps.look()
+    return this.bookmark.look()
   }
 
   /** @throws StoreError `LOG_REPLACED` if what is handled is not of the log that is there */
   async #checkPlace(): Promise<void> {
     try {
-      await nextBehind(this.#options.store, this.#steps.place)
+      await nextBehind(this.#options.store, this.bookmark.here)
     } catch (error) {
       // The run is to notice it too.
       if (hasCode(error, 'LOG_REPLACED')) this.#follower?.hint()
@@ -272,7 +288,7 @@ export class Runner {
       }
     }
     follower.close()
-    await this.#leader.release(() => this.#steps.save())
+    await this.#leader.release(() => this.bookmark.flush())
   }
 
   /** Stands by until this process leads, then goes on until it does not any more. */
@@ -283,17 +299,17 @@ export class Runner {
       this.#state = 'standby'
       this.#tries.rest()
       // Whose work it is, the one that leads says a moment after it has got the lease.
-      if (asked <= 2) await this.#steps.look()
+      if (asked <= 2) await this.bookmark.look()
       await this.#standBy(follower, this.#askAgainMs, signal)
       if (signal.aborted) return
     }
-    await this.#steps.beginBehind(from - 1)
+    await this.bookmark.beginBehind(from - 1)
     // When there is something to do even if the log does not grow.
     const due = new DueTime(environment)
     let mayHaveGrown = true
     let { renewals, tenure } = this.#leader
     while (!signal.aborted && (await this.#leader.take())) {
-      if (this.#leader.renewals !== renewals) await this.#steps.refresh()
+      if (this.#leader.renewals !== renewals) await this.bookmark.refresh()
       // Somebody else was at work here: what there is to do, and when, is not what it was.
       if (this.#leader.tenure !== tenure) mayHaveGrown = true
       ;({ renewals, tenure } = this.#leader)
@@ -301,14 +317,14 @@ export class Runner {
         this.#state = 'paused'
         mayHaveGrown = true
         // What was under way may be done by now.
-        await this.#steps.save()
+        await this.bookmark.flush()
         await Promise.race([this.#resume.promise, sleep(environment, leaseMs, signal)])
         continue
       }
       this.#state = 'running'
       if (mayHaveGrown || due.isOver) {
         follower.mark()
-        const { caughtUp, restMs = Number.POSITIVE_INFINITY } = await this.#steps.step(signal)
+        const { caughtUp, restMs = Number.POSITIVE_INFINITY } = await this.#step(signal)
         this.#failures = 0
         this.#tries.storeIsBack()
         await this.#breath.pause()
@@ -317,9 +333,9 @@ export class Runner {
       }
       const mostMs = Math.min(due.restMs, leaseMs)
       if (mayHaveGrown || mostMs <= 0) continue
-      mayHaveGrown = await follower.wait(signal, { examined: () => this.#steps.position, mostMs })
+      mayHaveGrown = await follower.wait(signal, { examined: () => this.bookmark.position, mostMs })
       // Nothing happens: those who look from elsewhere see how far this is.
-      if (!mayHaveGrown) await this.#steps.save()
+      if (!mayHaveGrown) await this.bookmark.flush()
     }
   }
 
@@ -333,13 +349,17 @@ export class Runner {
     for (let mostMs = restMs; mostMs > 0 && !signal.aborted; mostMs = end - environment.elapsed()) {
       if (this.#waiters.someoneWaits) {
         follower.mark()
-        await this.#steps.look()
-        await follower.wait(signal, { examined: () => this.#steps.position, mostMs })
+        await this.bookmark.look()
+        await follower.wait(signal, { examined: () => this.bookmark.position, mostMs })
       } else {
         this.#asked = new AbortController()
         await sleep(environment, mostMs, this.#asked.signal, { background: true })
       }
     }
+  }
+
+  #step(signal: AbortSignal): Promise<StepResult> {
+    return this.bookmark.step(() => this.#steps.step(signal))
   }
 
   /** The store failed: says so once, and waits before the next try. */
@@ -355,18 +375,18 @@ export class Runner {
    */
   async #standBack(cause: unknown, follower: Follower, signal: AbortSignal): Promise<void> {
     const { leaseMs, store, name } = this.#options
-    const { position } = this.#steps
+    const { position } = this.bookmark
     const isPreparing = this.#state === 'preparing'
     const before = cause instanceof LeftToNewer ? cause.timer.key : position
     if (before !== this.#stoodBack.before) this.#stoodBack = { before, times: 0 }
     this.#state = 'outdated'
-    const stays = async () => this.#steps.position === position && (await isStillLeft(cause, store, name))
+    const stays = async () => this.bookmark.position === position && (await isStillLeft(cause, store, name))
     try {
       do {
         this.#tries.standBack(this.#stoodBack.times++, cause, leaseMs)
         await this.#leader.release()
         await this.#standBy(follower, leaseMs, signal)
-        await this.#steps.look()
+        await this.bookmark.look()
       } while (!isPreparing && !signal.aborted && (await stays()))
     } catch (error) {
       if (isFinal(error)) this.#fail(error)

@@ -5,7 +5,8 @@
 import type { Breath } from '../../runtime/breath.ts'
 import { type Environment, sleep } from '../../runtime/environment.ts'
 import type { EventStore } from '../../store/store.ts'
-import type { Stepper } from '../checkpoint/stepper.ts'
+import type { Bookmark } from '../checkpoint/bookmark.ts'
+import type { StepResult } from '../checkpoint/step.ts'
 import type { Leader } from './leader.ts'
 import type { RunResult } from './status.ts'
 
@@ -14,7 +15,8 @@ export interface SingleRunOptions {
   readonly environment: Environment
   readonly breath: Breath
   readonly leader: Leader
-  readonly steps: Stepper
+  readonly bookmark: Bookmark
+  readonly step: () => Promise<StepResult>
   readonly leaseMs: number
   /** How soon to ask for the lease again. */
   readonly askAgainMs: number
@@ -22,26 +24,26 @@ export interface SingleRunOptions {
 
 /** @throws ProjectionError `PROJECTION_ELSEWHERE` if the other process comes no further for longer than a lease */
 export async function runThrough(options: SingleRunOptions, signal: AbortSignal): Promise<RunResult> {
-  const { store, environment, breath, leader, steps, leaseMs, askAgainMs } = options
+  const { store, environment, breath, leader, bookmark, leaseMs, askAgainMs } = options
   let events = 0
   let end: number | undefined
   let seen = { position: -1, at: 0 }
   for (let caughtUp = false; !caughtUp && !signal.aborted; ) {
     if (await leader.take()) {
-      const step = await steps.step(signal)
+      const step = await options.step()
       events += step.events
       caughtUp = step.caughtUp
       await breath.pause()
       continue
     }
     end ??= await store.head()
-    await steps.look()
-    const { position } = steps
+    await bookmark.look()
+    const { position } = bookmark
     if (position >= end) return { position, events }
     if (position > seen.position) seen = { position, at: environment.elapsed() }
     if (environment.elapsed() - seen.at > leaseMs + askAgainMs) leader.refuse('Running it once')
     await sleep(environment, askAgainMs, signal)
   }
-  await steps.save()
-  return { position: steps.position, events }
+  await bookmark.flush()
+  return { position: bookmark.position, events }
 }
