@@ -1,12 +1,12 @@
 /**
- * What each stepper tells its bookmark of itself: where its rows are, what it knows of them, and what it leaves under way.
+ * What each stepper tells its bookmark of itself: where its rows are, what it knows of them, and what it leaves under
+ * way.
  */
 import type { Breath } from '../../runtime/breath.ts'
 import type { Environment } from '../../runtime/environment.ts'
 import type { EventStore, ProjectionStore, Row } from '../../store/store.ts'
-import type { ParkedEvent } from '../stored/parked-events.ts'
 import type { Recognition } from './recognition.ts'
-import type { RetryTally, StepperContext } from './step.ts'
+import type { StepperContext } from './step.ts'
 
 /** Where checkpoint and rows are. It may change while a projection runs. */
 export interface RowLocation {
@@ -54,17 +54,4 @@ export interface UnderWay {
   cut(): void
   /** Ends it; what comes of it is not saved. */
   giveUp(): Promise<void>
-}
-
-/** How what is parked is tried again. */
-export interface Retry {
-  /** How many at once. */
-  readonly size: number
-  /**
-   * Handles some, and saves what became of them; gives false if another runner was faster.
-   *
-   * @param blocks whether one that failed before them has a key
-   */
-  readonly attempt: (parked: readonly ParkedEvent[], blocks: (key: string) => boolean) => Promise<boolean>
-  readonly tally: RetryTally
 }

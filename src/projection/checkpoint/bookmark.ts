@@ -7,11 +7,13 @@ import { hasCode, ProjectionError, StoreError } from '../../domain/error.ts'
 import { Breath } from '../../runtime/breath.ts'
 import { Exclusive } from '../../runtime/exclusive.ts'
 import type { LogPlace, Row, Checkpoint as StoredCheckpoint } from '../../store/store.ts'
-import { listParked, type ParkedEvent, ParkedEvents, passedOverRow } from '../stored/parked-events.ts'
-import type { BookmarkOptions, KnownRows, Retry, RowLocation } from './bookmark-options.ts'
+import { listParked, type ParkedEvent, ParkedEvents } from '../stored/parked-events.ts'
+import type { BookmarkOptions, KnownRows, RowLocation } from './bookmark-options.ts'
 import { Checkpoint, type When, type Work } from './checkpoint.ts'
 import { deleteForgotten } from './forgetting.ts'
 import { retiredAt } from './generations.ts'
+import { parkPassedOver } from './passed-over.ts'
+import { type Retry, retryParked } from './retry-parked.ts'
 import type { StepResult } from './step.ts'
 
 export class Bookmark {
@@ -156,25 +158,11 @@ export class Bookmark {
    *
    * @returns how much is still parked, or nothing if another runner was faster
    */
-  retryParked(signal: AbortSignal, { size, attempt, tally }: Retry): Promise<number | undefined> {
+  retryParked(signal: AbortSignal, retry: Retry): Promise<number | undefined> {
     return this.#exclusive.run(async () => {
-      if (!((await this.#takeOverIfStale()) && (await this.#finish()))) return this.#overtaken(undefined)
-      const breath = new Breath(this.#options.environment)
-      const before = await this.parked.all(breath)
-      const blocked = new Set<string>()
-      for (let start = 0; start < before.length; start += size) {
-        await breath.pause()
-        if (signal.aborted) break
-        const some = before.slice(start, start + size)
-        const { size: countBefore } = this.parked
-        const isDone = (await this.#options.lead.keepLead()) && (await attempt(some, (key) => blocked.has(key)))
-        if (!isDone) return this.#overtaken(undefined)
-        tally.handled += countBefore - this.parked.size
-        for (const { position, keys } of some) {
-          if (this.parked.holds(position)) for (const key of keys) blocked.add(key)
-        }
-      }
-      return this.parked.size
+      const mayGo = (await this.#takeOverIfStale()) && (await this.#finish())
+      const isDone = mayGo && (await retryParked(this.parked, retry, this.#options, signal))
+      return isDone ? this.parked.size : this.#overtaken(undefined)
     })
   }
 
@@ -328,13 +316,14 @@ export class Bookmark {
   async #takeOver(): Promise<boolean> {
     const { recognition, environment, store } = this.#options
     const breath = new Breath(environment)
+    const raise = () => this.#checkpoint.raise(recognition.rows)
     this.#isStale = true
     await this.#options.underWay?.giveUp()
     do {
       // Even if it was looked at in this term: who had it may have passed over what this program is to handle.
       await this.#find('again')
       if (!(await this.#forget(breath))) return this.#overtaken(false)
-    } while (!((await this.#parkPassedOver(breath)) && (await this.#checkpoint.raise(recognition.rows))))
+    } while (!((await parkPassedOver(this.#checkpoint, recognition, environment, breath)) && (await raise())))
     const { term } = this.#checkpoint
     if (term !== this.#ownTerm + 1) this.#othersLed++
     this.#ownTerm = term
@@ -368,21 +357,6 @@ export class Bookmark {
     if (isKnown && when === 'once') return
     const { recognition, environment } = this.#options
     if (await recognition.check(storage, stored, new Breath(environment))) this.#recognised = { storage, term }
-  }
-
-  /**
-   * Puts aside what the program before has passed over, to be handled first.
-   *
-   * @returns false if another runner was faster
-   */
-  async #parkPassedOver(breath: Breath): Promise<boolean> {
-    const { recognition, environment } = this.#options
-    for await (const events of recognition.passedOver(this.position, breath)) {
-      if (events.length === 0) continue
-      const rows = events.map((event) => passedOverRow(event, environment.now()))
-      if (!(await this.#checkpoint.advance(this.here, rows, 'durably'))) return false
-    }
-    return true
   }
 
   async #refresh(): Promise<void> {

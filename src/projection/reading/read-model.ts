@@ -81,7 +81,7 @@ export class ReadModelReader {
       if (isWhole(result)) return result
       await this.#generations.load()
       if (this.#generations.live.storage === storage) return result
-      await this.#runner.refresh()
+      await this.#runner.bookmark.refresh()
     }
   }
 
@@ -91,11 +91,11 @@ export class ReadModelReader {
     // A runner of this process looks by itself which rows serve.
     if (this.#runner.alive) await this.#generations.loadOnce()
     else await this.#generations.load()
-    if (!this.#runner.alive && !this.#isRecognised) await this.#runner.look()
+    if (!this.#runner.alive && !this.#isRecognised) await this.#runner.bookmark.look()
     this.#isRecognised = true
     // Only then: it would wait for the step that is under way, and readers do not.
-    if (this.#generations.live.storage !== storage) await this.#runner.refresh()
+    if (this.#generations.live.storage !== storage) await this.#runner.bookmark.refresh()
     // Rows that serve only since then may be a little behind those before.
-    while (this.#runner.position < (wait.atLeast ?? 0)) await this.#runner.reached(wait)
+    while (this.#runner.bookmark.position < (wait.atLeast ?? 0)) await this.#runner.reached(wait)
   }
 }

@@ -8,7 +8,7 @@ import { DueTime } from '../../runtime/due-time.ts'
 import { backOffMs, sleep } from '../../runtime/environment.ts'
 import { Exclusive } from '../../runtime/exclusive.ts'
 import type { Bookmark } from '../checkpoint/bookmark.ts'
-import type { Retry } from '../checkpoint/bookmark-options.ts'
+import type { Retry } from '../checkpoint/retry-parked.ts'
 import type { RetryResult, StepperContext, StepResult } from '../checkpoint/step.ts'
 import type { Stepper } from '../checkpoint/stepper.ts'
 import { givenIfFinal, isFinal, isNewer, isStillLeft, LeftToNewer } from '../failures/blame.ts'
@@ -165,16 +165,6 @@ export class Runner {
     })
   }
 
-  /** The last position that is handled, as far as this process knows. */
-  get position(): number {
-    return this.bookmark.position
-  }
-
-  /** Looks whether other rows serve than before. */
-  refresh(): Promise<void> {
-    return this.bookmark.refresh()
-  }
-
   /** What is parked, in the order of the log. */
   async parked(): Promise<readonly ParkedEvent[]> {
     await this.#lookIfIdle()
@@ -250,14 +240,6 @@ export class Runner {
   get unreadable(): MnemeError | undefined {
     const { failure } = this.#waiters
     return hasCode(failure, 'LOG_REPLACED') || hasCode(failure, 'PROJECTION_CHANGED') ? failure : undefined
-  }
-
-  /**
-   * Looks how far another process is, and whose work is stored. @throws ProjectionError `PROJECTION_CHANGED`,
-   * `PROJECTION_OUTDATED`
-   */
-  look(): Promise<void> {
-    return this.bookmark.look()
   }
 
   /** @throws StoreError `LOG_REPLACED` if what is handled is not of the log that is there */

@@ -1,0 +1,26 @@
+/** Events that the program before has passed over because it does not handle such: this one handles them first. */
+import type { Breath } from '../../runtime/breath.ts'
+import type { Environment } from '../../runtime/environment.ts'
+import { passedOverRow } from '../stored/parked-events.ts'
+import type { Checkpoint } from './checkpoint.ts'
+import type { Recognition } from './recognition.ts'
+
+/**
+ * Parks what was passed over up to the checkpoint.
+ *
+ * @returns false if another runner was faster
+ */
+export async function parkPassedOver(
+  checkpoint: Checkpoint,
+  recognition: Recognition,
+  environment: Environment,
+  breath: Breath,
+): Promise<boolean> {
+  const { place } = checkpoint
+  for await (const events of recognition.passedOver(place.position, breath)) {
+    if (events.length === 0) continue
+    const rows = events.map((event) => passedOverRow(event, environment.now()))
+    if (!(await checkpoint.advance(place, rows, 'durably'))) return false
+  }
+  return true
+}
