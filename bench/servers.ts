@@ -6,9 +6,9 @@
 import { statfsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { MongoClient } from 'mongodb'
-import { findMongodb } from '../test/servers/mongodb-server.ts'
-import { findPostgres } from '../test/servers/postgres-server.ts'
-import type { FindServer } from '../test/servers/server.ts'
+import { findMongodb } from '../test/support/servers/mongodb-server.ts'
+import { findPostgres } from '../test/support/servers/postgres-server.ts'
+import type { FindServer } from '../test/support/servers/server.ts'
 import type { StoreName } from './figure.ts'
 import { connect } from './location.ts'
 

@@ -6,7 +6,7 @@
 import { relative } from 'node:path'
 import type { TestEvent } from 'node:test/reporters'
 import { inspect } from 'node:util'
-import { serverLine } from '../test/servers/server.ts'
+import { serverLine } from '../test/support/servers/server.ts'
 
 /** What is kept of a test that failed or was skipped. */
 interface Noted {

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
-import { codesOf, logOf, recorder, settled, startVaults, watched } from '../../test/kernel/rig.ts'
-import { Vault } from '../../test/kernel/vault.ts'
+import { codesOf, logOf, recorder, settled, startVaults, watched } from '../../test/support/kernel/rig.ts'
+import { Vault } from '../../test/support/kernel/vault.ts'
 import { aggregate, DefinitionError, domain, event, InputError, memory, projection } from '../index.ts'
 
 const good = { aggregate: 'vault', id: 'a', name: 'add', data: { amount: 1 } }

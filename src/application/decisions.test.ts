@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import * as v from 'valibot'
 import { z } from 'zod'
-import { logOf, recorder } from '../../test/kernel/rig.ts'
+import { logOf, recorder } from '../../test/support/kernel/rig.ts'
 import { aggregate, domain, event, hasCode, type Moment, memory } from '../index.ts'
 import { spec } from '../testing/spec.ts'
 

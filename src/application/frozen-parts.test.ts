@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
-import { logOf, recorder } from '../../test/kernel/rig.ts'
+import { logOf, recorder } from '../../test/support/kernel/rig.ts'
 import { aggregate, domain, event, memory, type Schema } from '../index.ts'
 import { spec } from '../testing/spec.ts'
 

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
-import { codesOf, logOf, startVaults, watched } from '../../test/kernel/rig.ts'
+import { codesOf, logOf, startVaults, watched } from '../../test/support/kernel/rig.ts'
 import { aggregate, domain, event, memory } from '../index.ts'
 import { manualEnvironment } from '../testing/manual-environment.ts'
 import { systemEnvironment } from './system-environment.ts'

@@ -9,7 +9,7 @@ import { type } from 'arktype'
 import fc from 'fast-check'
 import * as v from 'valibot'
 import { z } from 'zod'
-import { logOf, recorder } from '../../test/kernel/rig.ts'
+import { logOf, recorder } from '../../test/support/kernel/rig.ts'
 import { type AnyEventKind, aggregate, commit, domain, event, memory, type Schema } from '../index.ts'
 
 const passing: Schema = { '~standard': { version: 1, vendor: 'test', validate: (value) => ({ value }) } }

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { inspect } from 'node:util'
 import { z } from 'zod'
-import { logOf, recorder } from '../../test/kernel/rig.ts'
+import { logOf, recorder } from '../../test/support/kernel/rig.ts'
 import { type AnyEventKind, aggregate, commit, domain, event, hasCode, memory, type Schema } from '../index.ts'
 import { spec } from '../testing/index.ts'
 

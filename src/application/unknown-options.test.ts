@@ -5,8 +5,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
-import { codesOf, logOf, recorder, settled, startVaults, watched } from '../../test/kernel/rig.ts'
-import { Added, Vault } from '../../test/kernel/vault.ts'
+import { codesOf, logOf, recorder, settled, startVaults, watched } from '../../test/support/kernel/rig.ts'
+import { Added, Vault } from '../../test/support/kernel/vault.ts'
 import {
   aggregate,
   domain,

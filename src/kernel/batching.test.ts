@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { codesOf, logOf, settled, stands, startVaults, watched } from '../../test/kernel/rig.ts'
+import { codesOf, logOf, settled, stands, startVaults, watched } from '../../test/support/kernel/rig.ts'
 import { CommandRejected } from '../index.ts'
 import { manualEnvironment } from '../testing/manual-environment.ts'
 

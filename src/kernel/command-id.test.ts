@@ -1,7 +1,7 @@
 /** Exactly once: a command with an id has one effect and one answer, however often and wherever it is sent. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { codesOf, logOf, stands, startVaults, watched } from '../../test/kernel/rig.ts'
+import { codesOf, logOf, stands, startVaults, watched } from '../../test/support/kernel/rig.ts'
 import { commit, memory } from '../index.ts'
 import { manualEnvironment } from '../testing/manual-environment.ts'
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
-import { recorder } from '../../test/kernel/rig.ts'
+import { recorder } from '../../test/support/kernel/rig.ts'
 import { aggregate, domain, event, memory } from '../index.ts'
 import type { KernelLimits } from './limits.ts'
 

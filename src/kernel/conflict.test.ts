@@ -1,7 +1,7 @@
 /** What happens when others write the stream: two kernels on one store, and commits appended past the kernel. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { codesOf, logOf, stands, startVaults, until, watched } from '../../test/kernel/rig.ts'
+import { codesOf, logOf, stands, startVaults, until, watched } from '../../test/support/kernel/rig.ts'
 import { ConflictError, commit, memory } from '../index.ts'
 import type { StoreFactory } from '../store/store.ts'
 import { manualEnvironment } from '../testing/manual-environment.ts'

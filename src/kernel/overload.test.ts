@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { codesOf, logOf, recorder, settled, stands, startVaults, watched } from '../../test/kernel/rig.ts'
+import { codesOf, logOf, recorder, settled, stands, startVaults, watched } from '../../test/support/kernel/rig.ts'
 import { CancelledError, OutcomeUnknownError, OverloadError } from '../index.ts'
 import { manualEnvironment } from '../testing/manual-environment.ts'
 

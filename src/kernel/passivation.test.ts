@@ -1,8 +1,8 @@
 /** Which aggregates leave memory and when, and that no command is lost on the way. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { recorder, settled, stands, startVaults, until, watched } from '../../test/kernel/rig.ts'
-import { vaultWith } from '../../test/kernel/vault.ts'
+import { recorder, settled, stands, startVaults, until, watched } from '../../test/support/kernel/rig.ts'
+import { vaultWith } from '../../test/support/kernel/vault.ts'
 import { domain, memory } from '../index.ts'
 import { manualEnvironment } from '../testing/manual-environment.ts'
 

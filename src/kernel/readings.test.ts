@@ -1,7 +1,7 @@
 /** Readings for answers: shared by those who ask together, and bounded. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { settled } from '../../test/kernel/rig.ts'
+import { settled } from '../../test/support/kernel/rig.ts'
 import { Readings } from './readings.ts'
 
 test('Those who ask while a reading of their stream is under way share the next one', async () => {

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { codesOf, recorder, stands, startVaults, until, watched } from '../../test/kernel/rig.ts'
-import { vaultWith } from '../../test/kernel/vault.ts'
+import { codesOf, recorder, stands, startVaults, until, watched } from '../../test/support/kernel/rig.ts'
+import { vaultWith } from '../../test/support/kernel/vault.ts'
 import { commit, domain, memory, type StartOptions } from '../index.ts'
 import type { Snapshot, Store } from '../store/store.ts'
 

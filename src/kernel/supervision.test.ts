@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
-import { codesOf, recorder, startVaults, watched } from '../../test/kernel/rig.ts'
+import { codesOf, recorder, startVaults, watched } from '../../test/support/kernel/rig.ts'
 import { aggregate, commit, domain, EventError, event, LoadError, memory, StoreError } from '../index.ts'
 import type { StoreFactory } from '../store/store.ts'
 import { manualEnvironment } from '../testing/manual-environment.ts'

@@ -1,7 +1,16 @@
 /** An append without an answer: the truth is looked for, and where it cannot be had the caller is told just that. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { codesOf, logOf, recorder, settled, stands, startVaults, until, watched } from '../../test/kernel/rig.ts'
+import {
+  codesOf,
+  logOf,
+  recorder,
+  settled,
+  stands,
+  startVaults,
+  until,
+  watched,
+} from '../../test/support/kernel/rig.ts'
 import { OutcomeUnknownError, StoreError } from '../index.ts'
 import { manualEnvironment } from '../testing/manual-environment.ts'
 

@@ -4,13 +4,13 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { CuttingProxy } from '../servers/cutting-proxy.ts'
-import { onServer } from '../servers/server.ts'
+import { type Chance, withChance } from '../support/crash/chance.ts'
+import { ordeal } from '../support/crash/ordeal.ts'
+import { placeBy, serverKinds, serverPlace, withPostgres } from '../support/crash/server-place.ts'
+import type { ServerPlace } from '../support/crash/writer-protocol.ts'
+import { CuttingProxy } from '../support/servers/cutting-proxy.ts'
+import { onServer } from '../support/servers/server.ts'
 import { sized } from '../support/size.ts'
-import { type Chance, withChance } from './chance.ts'
-import { ordeal } from './ordeal.ts'
-import { placeBy, serverKinds, serverPlace, withPostgres } from './server-place.ts'
-import type { ServerPlace } from './writer-protocol.ts'
 
 /** Connections are cut that often before the bank is left in peace. */
 const cuts = { postgres: 150, mongodb: 60 } as const

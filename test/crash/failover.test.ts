@@ -3,12 +3,12 @@
  * no standby at first, so that its commits wait. The bank comes through by itself: what was acknowledged was on both.
  */
 import { test } from 'node:test'
-import { findPostgresPair, type PostgresPair } from '../servers/postgres-pair.ts'
-import { onServer } from '../servers/server.ts'
+import { withChance } from '../support/crash/chance.ts'
+import { type Ordeal, ordeal } from '../support/crash/ordeal.ts'
+import type { ServerPlace } from '../support/crash/writer-protocol.ts'
+import { findPostgresPair, type PostgresPair } from '../support/servers/postgres-pair.ts'
+import { onServer } from '../support/servers/server.ts'
 import { sized } from '../support/size.ts'
-import { withChance } from './chance.ts'
-import { type Ordeal, ordeal } from './ordeal.ts'
-import type { ServerPlace } from './writer-protocol.ts'
 
 const rounds = sized(4, 1)
 /** So many connections reach the standby before it becomes the primary, where clients are led there so early. */

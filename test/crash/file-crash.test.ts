@@ -1,7 +1,7 @@
 /** The file store under `kill -9`: at any moment, and at each call to the disk. */
 import { test } from 'node:test'
+import { runRounds } from '../support/crash/rounds.ts'
 import { sized } from '../support/size.ts'
-import { runRounds } from './rounds.ts'
 
 test('a file store whose writer is killed loses nothing that was acknowledged and doubles nothing', {
   timeout: 1_100_000,

@@ -4,13 +4,13 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { pgbouncerBefore } from '../servers/pgbouncer.ts'
-import { findPostgresPair, type PostgresPair } from '../servers/postgres-pair.ts'
-import { freshSchema, openStore, simpleCommit, withClient } from '../servers/postgres-place.ts'
-import { type FindServer, onServer, type TestServer } from '../servers/server.ts'
-import { withChance } from './chance.ts'
-import { ordeal } from './ordeal.ts'
-import type { ServerPlace } from './writer-protocol.ts'
+import { withChance } from '../support/crash/chance.ts'
+import { ordeal } from '../support/crash/ordeal.ts'
+import type { ServerPlace } from '../support/crash/writer-protocol.ts'
+import { pgbouncerBefore } from '../support/servers/pgbouncer.ts'
+import { findPostgresPair, type PostgresPair } from '../support/servers/postgres-pair.ts'
+import { freshSchema, openStore, simpleCommit, withClient } from '../support/servers/postgres-place.ts'
+import { type FindServer, onServer, type TestServer } from '../support/servers/server.ts'
 
 const sessionsEnded = 30
 const failovers = 3

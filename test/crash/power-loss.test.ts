@@ -1,10 +1,10 @@
 /** The file store after a power failure: a log cut or holed wherever it is not durable, journals cut anywhere. */
 import { test } from 'node:test'
+import type { Chance } from '../support/crash/chance.ts'
+import type { KillPlan } from '../support/crash/kill-plan.ts'
+import { runRounds } from '../support/crash/rounds.ts'
+import type { Place } from '../support/crash/writer-protocol.ts'
 import { sized } from '../support/size.ts'
-import type { Chance } from './chance.ts'
-import type { KillPlan } from './kill-plan.ts'
-import { runRounds } from './rounds.ts'
-import type { Place } from './writer-protocol.ts'
 
 const placeAt = (path: string, chance: Chance): Place => ({
   store: 'file',

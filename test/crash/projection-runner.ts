@@ -3,9 +3,9 @@
  */
 import { setTimeout } from 'node:timers/promises'
 import { Bank } from '../../examples/bank/bank.ts'
-import { storeAt } from './place.ts'
-import { listen, say } from './told-program.ts'
-import type { Place } from './writer-protocol.ts'
+import { storeAt } from '../support/crash/place.ts'
+import { listen, say } from '../support/crash/told-program.ts'
+import type { Place } from '../support/crash/writer-protocol.ts'
 
 async function run(place: Place, leaseMs: number): Promise<void> {
   const bank = await Bank.start({ store: storeAt(place), leaseMs, pollIntervalMs: 20, log: { warn: () => {} } })

@@ -8,16 +8,16 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { type Chance, withChance } from '../support/crash/chance.ts'
+import { ChildProgram } from '../support/crash/child-program.ts'
+import { leaseMs, type WarehousePlace } from '../support/crash/warehouse.ts'
+import { inspectWarehouse } from '../support/crash/warehouse-inspection.ts'
+import type { FromRunner, ToRunner } from '../support/crash/warehouse-runner.ts'
 import { sized } from '../support/size.ts'
-import { type Chance, withChance } from './chance.ts'
-import { ChildProgram } from './child-program.ts'
-import { leaseMs, type WarehousePlace } from './warehouse.ts'
-import { inspectWarehouse } from './warehouse-inspection.ts'
-import type { FromRunner, ToRunner } from './warehouse-runner.ts'
 
 const rounds = Number(process.env['MNEME_CRASH_ROUNDS'] ?? sized(100, 8))
 const runnerTimeoutMs = 300_000
-const program = new URL('./warehouse-runner.ts', import.meta.url)
+const program = new URL('../support/crash/warehouse-runner.ts', import.meta.url)
 const roundsOfOneMax = 10
 
 /** When a runner is killed: so long after it says so for the n-th time. */

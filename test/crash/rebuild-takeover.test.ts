@@ -9,12 +9,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { hasCode } from '../../src/index.ts'
+import { type Chance, withChance } from '../support/crash/chance.ts'
+import { ChildProgram } from '../support/crash/child-program.ts'
+import { startWarehouse, type Warehouse, type WarehousePlace } from '../support/crash/warehouse.ts'
+import { eventually, inspectWarehouse } from '../support/crash/warehouse-inspection.ts'
+import type { FromRunner, ToRunner } from '../support/crash/warehouse-runner.ts'
 import { sized } from '../support/size.ts'
-import { type Chance, withChance } from './chance.ts'
-import { ChildProgram } from './child-program.ts'
-import { startWarehouse, type Warehouse, type WarehousePlace } from './warehouse.ts'
-import { eventually, inspectWarehouse } from './warehouse-inspection.ts'
-import type { FromRunner, ToRunner } from './warehouse-runner.ts'
 
 const leaseMs = 500
 /** Beyond the lease: the time of a slow machine. */
@@ -23,7 +23,7 @@ const rounds = sized(10, 2)
 const timeoutMs = 300_000
 /** Between what the leader says and its end: so that what it has just begun is under way. */
 const killDelayMsMax = 20
-const program = new URL('./warehouse-runner.ts', import.meta.url)
+const program = new URL('../support/crash/warehouse-runner.ts', import.meta.url)
 const projections = ['stock', 'fragile', 'journal'] as const
 
 /** A process that leads, and is to be killed. */

@@ -3,13 +3,13 @@
  * was under way.
  */
 import { test } from 'node:test'
-import { onServer } from '../servers/server.ts'
+import type { Chance } from '../support/crash/chance.ts'
+import { type KillPlan, killPlanOf } from '../support/crash/kill-plan.ts'
+import { runRounds } from '../support/crash/rounds.ts'
+import { serverKinds, serverPlace } from '../support/crash/server-place.ts'
+import type { Place } from '../support/crash/writer-protocol.ts'
+import { onServer } from '../support/servers/server.ts'
 import { sized } from '../support/size.ts'
-import type { Chance } from './chance.ts'
-import { type KillPlan, killPlanOf } from './kill-plan.ts'
-import { runRounds } from './rounds.ts'
-import { serverKinds, serverPlace } from './server-place.ts'
-import type { Place } from './writer-protocol.ts'
 
 const rounds = sized(100, 8)
 

@@ -5,11 +5,11 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { onServer } from '../servers/server.ts'
+import { withChance } from '../support/crash/chance.ts'
+import { type Ordeal, ordeal } from '../support/crash/ordeal.ts'
+import { serverKinds, serverPlace } from '../support/crash/server-place.ts'
+import { onServer } from '../support/servers/server.ts'
 import { sized } from '../support/size.ts'
-import { withChance } from './chance.ts'
-import { type Ordeal, ordeal } from './ordeal.ts'
-import { serverKinds, serverPlace } from './server-place.ts'
 
 const kills = sized(20, 3)
 const killedAfterMsMax = 100

@@ -1,7 +1,7 @@
 /** The SQLite store under `kill -9`, at any moment. */
 import { test } from 'node:test'
+import { runRounds } from '../support/crash/rounds.ts'
 import { sized } from '../support/size.ts'
-import { runRounds } from './rounds.ts'
 
 test('a SQLite store whose writer is killed loses nothing that was acknowledged and doubles nothing', {
   timeout: 1_100_000,

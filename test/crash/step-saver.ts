@@ -3,9 +3,9 @@
  * one.
  */
 import { at } from '../../src/testing/checkpoint-at.ts'
-import { storeAt } from './place.ts'
-import { listen, say } from './told-program.ts'
-import type { Place } from './writer-protocol.ts'
+import { storeAt } from '../support/crash/place.ts'
+import { listen, say } from '../support/crash/told-program.ts'
+import type { Place } from '../support/crash/writer-protocol.ts'
 
 const rowsOfStep = 12
 

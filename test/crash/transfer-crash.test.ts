@@ -8,12 +8,12 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import type { Chance } from '../support/crash/chance.ts'
+import { withChance } from '../support/crash/chance.ts'
+import { ChildProgram } from '../support/crash/child-program.ts'
+import { within } from '../support/crash/deadline.ts'
+import { accounts, openingBalance, startBank, type TransferPlace } from '../support/crash/transfer-domain.ts'
 import { sized } from '../support/size.ts'
-import type { Chance } from './chance.ts'
-import { withChance } from './chance.ts'
-import { ChildProgram } from './child-program.ts'
-import { within } from './deadline.ts'
-import { accounts, openingBalance, startBank, type TransferPlace } from './transfer-domain.ts'
 
 const rounds = Number(process.env['MNEME_CRASH_ROUNDS'] ?? sized(100, 8))
 /** Kills between two looks: the next process begins where the last one died. */

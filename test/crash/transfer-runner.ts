@@ -1,7 +1,7 @@
 /** The program that asks for transfers at full load until it is killed. It says each one when it was acknowledged. */
-import { chanceOf } from './chance.ts'
-import { listen, say } from './told-program.ts'
-import { accounts, startBank, type TransferPlace } from './transfer-domain.ts'
+import { chanceOf } from '../support/crash/chance.ts'
+import { listen, say } from '../support/crash/told-program.ts'
+import { accounts, startBank, type TransferPlace } from '../support/crash/transfer-domain.ts'
 
 const callers = 8
 

@@ -19,7 +19,7 @@ import {
 } from 'typescript/unstable/ast/is'
 import * as errors from '../../src/domain/error.ts'
 import { catalogue, type ErrorCode } from '../../src/domain/error-catalogue.ts'
-import { parse, parseOne, visit } from '../tidy/source.ts'
+import { parse, parseOne, visit } from '../support/source.ts'
 
 const root = join(import.meta.dirname, '../..')
 const read = (path: string): string => readFileSync(join(root, path), 'utf8')

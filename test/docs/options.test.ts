@@ -9,7 +9,7 @@ import { settle } from '../../src/application/start-options.ts'
 import { aggregate } from '../../src/index.ts'
 import { aggregateType } from '../../src/kernel/aggregate-type.ts'
 import { limitsOf } from '../../src/kernel/limits.ts'
-import { parseOne, visit } from '../tidy/source.ts'
+import { parseOne, visit } from '../support/source.ts'
 
 const read = (path: string): string => readFileSync(join(root, path), 'utf8')
 

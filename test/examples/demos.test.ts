@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { promisify } from 'node:util'
-import { findMongodb } from '../servers/mongodb-server.ts'
-import { findPostgres } from '../servers/postgres-server.ts'
-import { onServer } from '../servers/server.ts'
+import { findMongodb } from '../support/servers/mongodb-server.ts'
+import { findPostgres } from '../support/servers/postgres-server.ts'
+import { onServer } from '../support/servers/server.ts'
 
 const run = promisify(execFile)
 const examples = join(import.meta.dirname, '../../examples')

@@ -8,7 +8,7 @@ import { hasCode, memory, OutcomeUnknownError } from '../../src/index.ts'
 import type { StoredEvent, StoreFactory } from '../../src/store/store.ts'
 import { faultyStore } from '../../src/testing/faulty-store.ts'
 import { type ManualEnvironment, manualEnvironment } from '../../src/testing/manual-environment.ts'
-import { logOf, type RunningVaults, recorder, settled, stands, startVaults } from './rig.ts'
+import { logOf, type RunningVaults, recorder, settled, stands, startVaults } from '../support/kernel/rig.ts'
 
 /** What a caller was told of a command: amounts are unique, so they name the command in the log. */
 interface Told {

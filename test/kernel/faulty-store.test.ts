@@ -4,7 +4,7 @@ import { describe, test } from 'node:test'
 import { commit, hasCode, memory } from '../../src/index.ts'
 import type { StoreFactory } from '../../src/store/store.ts'
 import { type Fault, faultyStore, type StoreCall } from '../../src/testing/faulty-store.ts'
-import { stands } from './rig.ts'
+import { stands } from '../support/kernel/rig.ts'
 
 const opening = { now: () => 0, warn: () => {} }
 const open = (factory: StoreFactory) => factory.open(opening)

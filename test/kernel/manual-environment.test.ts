@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { DefinitionError } from '../../src/index.ts'
 import { manualEnvironment } from '../../src/testing/manual-environment.ts'
-import { settled } from './rig.ts'
+import { settled } from '../support/kernel/rig.ts'
 
 describe('A manual environment', () => {
   test('stands still until it is moved', async () => {

@@ -8,7 +8,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { memory } from '../../src/index.ts'
 import { manualEnvironment } from '../../src/testing/manual-environment.ts'
-import { logOf, type RunningVaults, recorder, startVaults } from './rig.ts'
+import { logOf, type RunningVaults, recorder, startVaults } from '../support/kernel/rig.ts'
 
 interface Sent {
   readonly id: string

@@ -7,8 +7,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
 import { aggregate, domain, event, reject, type StartOptions } from '../../src/index.ts'
-import { onEveryStore } from '../stores/every-store.ts'
-import { recorder } from './rig.ts'
+import { recorder } from '../support/kernel/rig.ts'
+import { onEveryStore } from '../support/stores/every-store.ts'
 
 const Deposited = event('Deposited', z.object({ amount: z.int() }))
 const Withdrawn = event('Withdrawn', z.object({ amount: z.int() }))

@@ -5,11 +5,11 @@
  */
 import { z } from 'zod'
 import { aggregate, domain, event, hasCode, MnemeError, reject } from '../../src/index.ts'
-import { type Chance, chanceOf } from '../crash/chance.ts'
-import { storeAt } from '../crash/place.ts'
-import { listen, say as sayAnything } from '../crash/told-program.ts'
-import type { Place } from '../crash/writer-protocol.ts'
-import type { Answer, Name } from './checker.ts'
+import { type Chance, chanceOf } from '../support/crash/chance.ts'
+import { storeAt } from '../support/crash/place.ts'
+import { listen, say as sayAnything } from '../support/crash/told-program.ts'
+import type { Place } from '../support/crash/writer-protocol.ts'
+import type { Answer, Name } from '../support/linearizability/checker.ts'
 
 /** What a teller is told. */
 export type ToTeller =

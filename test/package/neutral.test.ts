@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { createContext, runInContext } from 'node:vm'
 import { build } from 'esbuild'
-import { consumer } from './consumer.ts'
+import { consumer } from '../support/package/consumer.ts'
 
 const root = join(import.meta.dirname, '../..')
 const hasEntry = existsSync(join(root, 'src/index.ts'))

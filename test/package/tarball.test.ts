@@ -19,8 +19,8 @@ import { basename, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { build } from 'esbuild'
 import { pack, root } from '../../scripts/package.ts'
-import { consumer } from './consumer.ts'
-import { sqliteProgram } from './sqlite-program.ts'
+import { consumer } from '../support/package/consumer.ts'
+import { sqliteProgram } from '../support/package/sqlite-program.ts'
 
 const skip = existsSync(join(root, 'src/index.ts')) ? false : 'there is no src/index.ts'
 
@@ -65,7 +65,7 @@ describe('the packed package', { skip }, () => {
 
   test('runs a domain', () => {
     node(`
-      import { run } from './consumer.ts'
+      import { run } from '../support/package/consumer.ts'
       const found = JSON.stringify(await run())
       if (found !== '[70,70,70]') throw new Error(found)
     `)

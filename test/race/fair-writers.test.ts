@@ -4,10 +4,10 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ChildProgram } from '../crash/child-program.ts'
-import { serverPlace } from '../crash/server-place.ts'
-import { findFerretdb, findMongodb } from '../servers/mongodb-server.ts'
-import { onServer } from '../servers/server.ts'
+import { ChildProgram } from '../support/crash/child-program.ts'
+import { serverPlace } from '../support/crash/server-place.ts'
+import { findFerretdb, findMongodb } from '../support/servers/mongodb-server.ts'
+import { onServer } from '../support/servers/server.ts'
 import type { FromFairWriter, ToFairWriter } from './fair-writer.ts'
 
 const program = new URL('./fair-writer.ts', import.meta.url)

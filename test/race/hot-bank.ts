@@ -4,9 +4,9 @@
  */
 import { Bank } from '../../examples/bank/bank.ts'
 import { MnemeError } from '../../src/index.ts'
-import { storeAt } from '../crash/place.ts'
-import { listen, say as sayAnything } from '../crash/told-program.ts'
-import type { Place } from '../crash/writer-protocol.ts'
+import { storeAt } from '../support/crash/place.ts'
+import { listen, say as sayAnything } from '../support/crash/told-program.ts'
+import type { Place } from '../support/crash/writer-protocol.ts'
 
 /** What a hot bank is told: first where, then that all have opened it. */
 export type ToHotBank =

@@ -6,12 +6,12 @@ import { test } from 'node:test'
 import { memory, type Store, type StoreFactory } from '../../src/index.ts'
 import { file } from '../../src/store/file/index.ts'
 import { sqlite } from '../../src/store/sqlite/index.ts'
-import { type Chance, chanceOf, withChance } from '../crash/chance.ts'
-import { within } from '../crash/deadline.ts'
+import { type Chance, chanceOf, withChance } from '../support/crash/chance.ts'
+import { within } from '../support/crash/deadline.ts'
+import { checkRace } from '../support/race/outcome.ts'
+import { RaceWriter, writerNames } from '../support/race/race.ts'
+import { follow, tails } from '../support/race/tail.ts'
 import { sized } from '../support/size.ts'
-import { checkRace } from './outcome.ts'
-import { RaceWriter, writerNames } from './race.ts'
-import { follow, tails } from './tail.ts'
 
 const events = sized(100_000, 20_000)
 const timeoutMs = 1_000_000

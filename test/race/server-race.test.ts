@@ -5,13 +5,13 @@
  * is, is not what races (see `fair-writers.test.ts`).
  */
 import { test } from 'node:test'
-import { withChance } from '../crash/chance.ts'
-import { serverPlace } from '../crash/server-place.ts'
-import { findFerretdb, findMongodb } from '../servers/mongodb-server.ts'
-import { findPostgres } from '../servers/postgres-server.ts'
-import { onServer } from '../servers/server.ts'
+import { withChance } from '../support/crash/chance.ts'
+import { serverPlace } from '../support/crash/server-place.ts'
+import { raceProcesses } from '../support/race/process-race.ts'
+import { findFerretdb, findMongodb } from '../support/servers/mongodb-server.ts'
+import { findPostgres } from '../support/servers/postgres-server.ts'
+import { onServer } from '../support/servers/server.ts'
 import { sized } from '../support/size.ts'
-import { raceProcesses } from './process-race.ts'
 
 const timeoutMs = 1_000_000
 

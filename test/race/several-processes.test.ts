@@ -3,9 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { withChance } from '../crash/chance.ts'
+import { withChance } from '../support/crash/chance.ts'
+import { raceProcesses } from '../support/race/process-race.ts'
 import { sized } from '../support/size.ts'
-import { raceProcesses } from './process-race.ts'
 
 const timeoutMs = 1_000_000
 

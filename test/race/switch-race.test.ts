@@ -16,12 +16,12 @@ import {
   type StoredEvent,
   type StoreFactory,
 } from '../../src/index.ts'
-import { type Chance, chanceOf, withChance } from '../crash/chance.ts'
-import { within } from '../crash/deadline.ts'
-import { onEveryStore } from '../stores/every-store.ts'
+import { type Chance, chanceOf, withChance } from '../support/crash/chance.ts'
+import { within } from '../support/crash/deadline.ts'
+import { prefill, type RaceData, RaceWriter, writerNames } from '../support/race/race.ts'
+import { meets } from '../support/race/tail.ts'
 import { sized } from '../support/size.ts'
-import { prefill, type RaceData, RaceWriter, writerNames } from './race.ts'
-import { meets } from './tail.ts'
+import { onEveryStore } from '../support/stores/every-store.ts'
 
 const timeoutMs = 1_000_000
 

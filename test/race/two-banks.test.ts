@@ -6,15 +6,15 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { type Chance, withChance } from '../crash/chance.ts'
-import { ChildProgram } from '../crash/child-program.ts'
-import { checkWarning, inspect } from '../crash/inspection.ts'
-import { Ledger } from '../crash/ledger.ts'
-import { storeAt } from '../crash/place.ts'
-import type { FromWriter, Place, ToWriter } from '../crash/writer-protocol.ts'
+import { type Chance, withChance } from '../support/crash/chance.ts'
+import { ChildProgram } from '../support/crash/child-program.ts'
+import { checkWarning, inspect } from '../support/crash/inspection.ts'
+import { Ledger } from '../support/crash/ledger.ts'
+import { storeAt } from '../support/crash/place.ts'
+import type { FromWriter, Place, ToWriter } from '../support/crash/writer-protocol.ts'
 
 const timeoutMs = 120_000
-const writerProgram = new URL('../crash/bank-writer.ts', import.meta.url)
+const writerProgram = new URL('../support/crash/bank-writer.ts', import.meta.url)
 const accounts = ['ada', 'bob', 'eve']
 
 /** Banks at work on one file, and what was heard of them. */

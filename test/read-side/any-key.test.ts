@@ -3,8 +3,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
 import { aggregate, domain, event, projection, reaction } from '../../src/index.ts'
-import { recorder } from '../kernel/rig.ts'
-import { onEveryStore } from '../stores/every-store.ts'
+import { recorder } from '../support/kernel/rig.ts'
+import { onEveryStore } from '../support/stores/every-store.ts'
 
 const Added = event('Added', z.object({ amount: z.number() }))
 const Box = aggregate('box', () => 0)

@@ -15,8 +15,8 @@ import {
   reaction,
   type StartOptions,
 } from '../../src/index.ts'
-import { codesOf, recorder, until } from '../kernel/rig.ts'
-import { onEveryStore, testWhere } from '../stores/every-store.ts'
+import { codesOf, recorder, until } from '../support/kernel/rig.ts'
+import { onEveryStore, testWhere } from '../support/stores/every-store.ts'
 
 const Bought = event('Bought', z.object({ amount: z.number() }))
 const Sold = event('Sold', z.object({ amount: z.number() }))

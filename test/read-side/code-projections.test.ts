@@ -15,9 +15,9 @@ import type { StoreFactory } from '../../src/store/store.ts'
 import { at } from '../../src/testing/checkpoint-at.ts'
 import { faultyStore } from '../../src/testing/faulty-store.ts'
 import { manualEnvironment } from '../../src/testing/manual-environment.ts'
-import { codesOf, recorder, settled, until } from '../kernel/rig.ts'
-import { onEveryStore, testWhere } from '../stores/every-store.ts'
-import { Pot, Put, type Sick, withStore } from './pots.ts'
+import { codesOf, recorder, settled, until } from '../support/kernel/rig.ts'
+import { Pot, Put, type Sick, withStore } from '../support/read-side/pots.ts'
+import { onEveryStore, testWhere } from '../support/stores/every-store.ts'
 
 type Coded = CodeProjection<string, typeof Put>
 

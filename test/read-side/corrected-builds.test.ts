@@ -6,9 +6,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { domain, projection, type StoreFactory } from '../../src/index.ts'
 import { faultyStore } from '../../src/testing/index.ts'
-import { recorder, until } from '../kernel/rig.ts'
-import { onEveryStore } from '../stores/every-store.ts'
-import { Pot, Put, Rustled } from './pots.ts'
+import { recorder, until } from '../support/kernel/rig.ts'
+import { Pot, Put, Rustled } from '../support/read-side/pots.ts'
+import { onEveryStore } from '../support/stores/every-store.ts'
 
 const Sums = projection('sums', () => 0)
 const first = Sums.on(Put, (sum, { amount }) => sum + amount)

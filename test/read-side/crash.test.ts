@@ -6,10 +6,19 @@ import assert from 'node:assert/strict'
 import { describe } from 'node:test'
 import { domain, projection } from '../../src/index.ts'
 import type { StoreFactory } from '../../src/store/store.ts'
-import { logOf, recorder } from '../kernel/rig.ts'
-import { checkBoxes, deliverAll, deliveryDomain, type RunningDelivery } from './boxes.ts'
-import { everyCall, inTime, pass, quiet, starting } from './every-call.ts'
-import { checkRows, foldOf, Pot, Put, type RunningRows, rowsOf, startRows, withStore } from './pots.ts'
+import { logOf, recorder } from '../support/kernel/rig.ts'
+import { checkBoxes, deliverAll, deliveryDomain, type RunningDelivery } from '../support/read-side/boxes.ts'
+import { everyCall, inTime, pass, quiet, starting } from '../support/read-side/every-call.ts'
+import {
+  checkRows,
+  foldOf,
+  Pot,
+  Put,
+  type RunningRows,
+  rowsOf,
+  startRows,
+  withStore,
+} from '../support/read-side/pots.ts'
 
 describe('The rows of a projection equal the fold of the log', () => {
   everyCall('though it is interrupted', 20, async ({ faulty, plain, environment }) => {

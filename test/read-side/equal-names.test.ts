@@ -7,8 +7,8 @@ import { describe, test } from 'node:test'
 import { z } from 'zod'
 import { aggregate, commit, domain, event, memory, projection, reaction } from '../../src/index.ts'
 import type { StoreFactory } from '../../src/store/store.ts'
-import { recorder } from '../kernel/rig.ts'
-import { onEveryStore } from '../stores/every-store.ts'
+import { recorder } from '../support/kernel/rig.ts'
+import { onEveryStore } from '../support/stores/every-store.ts'
 
 const UserCreated = event('Created', z.object({ name: z.string() }))
 const FileCreated = event('Created', z.object({ bytes: z.number() }))

@@ -6,8 +6,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
 import { aggregate, domain, event, projection } from '../../src/index.ts'
-import { recorder } from '../kernel/rig.ts'
-import { onEveryStore } from '../stores/every-store.ts'
+import { recorder } from '../support/kernel/rig.ts'
+import { onEveryStore } from '../support/stores/every-store.ts'
 
 const values: Readonly<Record<string, unknown>> = {
   zero: 0,

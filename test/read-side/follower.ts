@@ -3,8 +3,8 @@
  * argument, and stops nothing.
  */
 import { sqlite } from '../../src/store/sqlite/index.ts'
-import { say } from '../crash/told-program.ts'
-import { startRows } from './pots.ts'
+import { say } from '../support/crash/told-program.ts'
+import { startRows } from '../support/read-side/pots.ts'
 
 const [path, last] = process.argv.slice(2) as [string, string]
 const pots = await startRows({ store: sqlite(path), pollIntervalMs: 20 })

@@ -7,9 +7,9 @@ import { test } from 'node:test'
 import { ConflictError } from '../../src/index.ts'
 import { faultyStore } from '../../src/testing/faulty-store.ts'
 import { manualEnvironment } from '../../src/testing/manual-environment.ts'
-import { codesOf, recorder, settled, until } from '../kernel/rig.ts'
-import { onEveryStore } from '../stores/every-store.ts'
-import { checkRows, type RunningRows, rowsOf, startRows } from './pots.ts'
+import { codesOf, recorder, settled, until } from '../support/kernel/rig.ts'
+import { checkRows, type RunningRows, rowsOf, startRows } from '../support/read-side/pots.ts'
+import { onEveryStore } from '../support/stores/every-store.ts'
 
 const somewhere = { position: 0, term: 0 }
 const conflict = new ConflictError('CHECKPOINT_CONFLICT', {

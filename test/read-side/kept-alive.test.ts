@@ -9,7 +9,7 @@ import { createInterface } from 'node:readline'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { sqlite } from '../../src/store/sqlite/index.ts'
-import { startRows } from './pots.ts'
+import { startRows } from '../support/read-side/pots.ts'
 
 test('a subscription keeps its process alive while it waits, and not when it was left', async (context) => {
   const folder = await mkdtemp(join(tmpdir(), 'mneme-kept-alive-'))

@@ -5,10 +5,10 @@
 import assert from 'node:assert/strict'
 
 import { manualEnvironment } from '../../src/testing/manual-environment.ts'
-import { codesOf, until, watched } from '../kernel/rig.ts'
-import { onEveryStore, testWhere } from '../stores/every-store.ts'
-import { deliveryDomain, type RunningDelivery } from './boxes.ts'
-import { checkRows, type RunningRows, rowsOf, type StartRows, startRows } from './pots.ts'
+import { codesOf, until, watched } from '../support/kernel/rig.ts'
+import { deliveryDomain, type RunningDelivery } from '../support/read-side/boxes.ts'
+import { checkRows, type RunningRows, rowsOf, type StartRows, startRows } from '../support/read-side/pots.ts'
+import { onEveryStore, testWhere } from '../support/stores/every-store.ts'
 
 const stateOf = async (pots: RunningRows) => (await pots.projections.status('rows')).state
 const follow = (options: StartRows) => startRows({ projections: 'automatic', pollIntervalMs: 5, ...options })

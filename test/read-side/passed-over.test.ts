@@ -17,8 +17,8 @@ import {
   type StoreFactory,
 } from '../../src/index.ts'
 import { faultyStore, manualEnvironment } from '../../src/testing/index.ts'
-import { recorder, settled, until } from '../kernel/rig.ts'
-import { onEveryStore, testWhere } from '../stores/every-store.ts'
+import { recorder, settled, until } from '../support/kernel/rig.ts'
+import { onEveryStore, testWhere } from '../support/stores/every-store.ts'
 
 const Bought = event('Bought', z.object({ amount: z.number() }))
 const Sold = event('Sold', z.object({ amount: z.number() }))

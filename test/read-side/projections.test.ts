@@ -9,9 +9,19 @@ import { domain, hasCode, projection } from '../../src/index.ts'
 import type { StoreFactory } from '../../src/store/store.ts'
 import { at } from '../../src/testing/checkpoint-at.ts'
 import { type ManualEnvironment, manualEnvironment } from '../../src/testing/manual-environment.ts'
-import { codesOf, until, watched } from '../kernel/rig.ts'
-import { onEveryStore, testWhere } from '../stores/every-store.ts'
-import { type Folded, foldOf, logFrom, Pot, Put, type RunningRows, rowsOf, startRows, withStore } from './pots.ts'
+import { codesOf, until, watched } from '../support/kernel/rig.ts'
+import {
+  type Folded,
+  foldOf,
+  logFrom,
+  Pot,
+  Put,
+  type RunningRows,
+  rowsOf,
+  startRows,
+  withStore,
+} from '../support/read-side/pots.ts'
+import { onEveryStore, testWhere } from '../support/stores/every-store.ts'
 
 const stateOf = async (pots: RunningRows) => (await pots.projections.status('rows')).state
 

@@ -8,8 +8,8 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { memory } from '../../src/index.ts'
 import { manualEnvironment } from '../../src/testing/manual-environment.ts'
-import { recorder } from '../kernel/rig.ts'
-import { foldOf, logFrom, type RunningRows, rowsOf, startRows } from './pots.ts'
+import { recorder } from '../support/kernel/rig.ts'
+import { foldOf, logFrom, type RunningRows, rowsOf, startRows } from '../support/read-side/pots.ts'
 
 type Step =
   | { readonly do: 'put'; readonly keys: readonly string[]; readonly isSick: boolean }

@@ -7,10 +7,10 @@ import { test } from 'node:test'
 import { z } from 'zod'
 import { domain, type FailurePolicy, reaction } from '../../src/index.ts'
 import { manualEnvironment } from '../../src/testing/manual-environment.ts'
-import { codesOf, recorder, until } from '../kernel/rig.ts'
-import { onEveryStore } from '../stores/every-store.ts'
-import { Box, deliveryDomain, later, laterMs, type RunningDelivery } from './boxes.ts'
-import { Pot, Put, type Sick, storedUnder } from './pots.ts'
+import { codesOf, recorder, until } from '../support/kernel/rig.ts'
+import { Box, deliveryDomain, later, laterMs, type RunningDelivery } from '../support/read-side/boxes.ts'
+import { Pot, Put, type Sick, storedUnder } from '../support/read-side/pots.ts'
+import { onEveryStore } from '../support/stores/every-store.ts'
 
 const fill = (bank: RunningDelivery, id: string, amounts: readonly number[]) =>
   bank.pot(id).fill({ amounts: [...amounts] })

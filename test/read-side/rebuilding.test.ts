@@ -5,9 +5,18 @@ import { setImmediate } from 'node:timers/promises'
 import type { Progress } from '../../src/index.ts'
 import type { StoreFactory } from '../../src/store/store.ts'
 import { manualEnvironment } from '../../src/testing/manual-environment.ts'
-import { codesOf, recorder, until, watched } from '../kernel/rig.ts'
-import { onEveryStore, testWhere } from '../stores/every-store.ts'
-import { checkRows, type Folded, foldOf, logFrom, type RunningRows, rowsOf, type StartRows, startRows } from './pots.ts'
+import { codesOf, recorder, until, watched } from '../support/kernel/rig.ts'
+import {
+  checkRows,
+  type Folded,
+  foldOf,
+  logFrom,
+  type RunningRows,
+  rowsOf,
+  type StartRows,
+  startRows,
+} from '../support/read-side/pots.ts'
+import { onEveryStore, testWhere } from '../support/stores/every-store.ts'
 
 const tenfold = (amount: number) => amount * 10
 const amounts = (from: number, count: number) => Array.from({ length: count }, (_, i) => from + i)

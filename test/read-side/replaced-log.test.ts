@@ -6,11 +6,11 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { domain, memory, projection, reaction, type StartOptions } from '../../src/index.ts'
 import type { StoreFactory } from '../../src/store/store.ts'
-import { codesOf, recorder, until } from '../kernel/rig.ts'
-import { onEveryStore } from '../stores/every-store.ts'
-import { Box } from './boxes.ts'
-import { Pot, Put, rowsOf, startRows } from './pots.ts'
-import { spliced } from './spliced.ts'
+import { codesOf, recorder, until } from '../support/kernel/rig.ts'
+import { Box } from '../support/read-side/boxes.ts'
+import { Pot, Put, rowsOf, startRows } from '../support/read-side/pots.ts'
+import { spliced } from '../support/read-side/spliced.ts'
+import { onEveryStore } from '../support/stores/every-store.ts'
 
 const aggregates = { pot: Pot, box: Box }
 type Amounts = { readonly amounts: readonly number[] }

@@ -5,10 +5,10 @@
 import assert from 'node:assert/strict'
 import { describe } from 'node:test'
 import { domain, hasCode, projection } from '../../src/index.ts'
-import { recorder } from '../kernel/rig.ts'
-import { checkBoxes, deliverAll, deliveryDomain } from './boxes.ts'
-import { everyCall, inTime, pass, quiet, starting } from './every-call.ts'
-import { checkRows, Pot, Put, Rustled, startRows } from './pots.ts'
+import { recorder } from '../support/kernel/rig.ts'
+import { checkBoxes, deliverAll, deliveryDomain } from '../support/read-side/boxes.ts'
+import { everyCall, inTime, pass, quiet, starting } from '../support/read-side/every-call.ts'
+import { checkRows, Pot, Put, Rustled, startRows } from '../support/read-side/pots.ts'
 
 /** More rows than are deleted at once. */
 const many = Array.from({ length: 1200 }, (_, i) => `k${i}`)

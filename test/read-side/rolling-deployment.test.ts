@@ -14,8 +14,8 @@ import {
   reaction,
   type StartOptions,
 } from '../../src/index.ts'
-import { codesOf, recorder, until } from '../kernel/rig.ts'
-import { onEveryStore, testWhere } from '../stores/every-store.ts'
+import { codesOf, recorder, until } from '../support/kernel/rig.ts'
+import { onEveryStore, testWhere } from '../support/stores/every-store.ts'
 
 const First = event('Measured', z.object({ metres: z.number() }))
 const Second = First.revise(z.object({ feet: z.number() }), ({ metres }) => ({ feet: metres * 3 }))

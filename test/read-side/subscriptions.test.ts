@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { manualEnvironment } from '../../src/testing/manual-environment.ts'
-import { settled, stands, until, watched } from '../kernel/rig.ts'
-import { onEveryStore } from '../stores/every-store.ts'
-import { type RunningRows, startRows } from './pots.ts'
-import { wired } from './wire.ts'
+import { settled, stands, until, watched } from '../support/kernel/rig.ts'
+import { type RunningRows, startRows } from '../support/read-side/pots.ts'
+import { wired } from '../support/read-side/wire.ts'
+import { onEveryStore } from '../support/stores/every-store.ts'
 
 const fill = (pots: RunningRows, id: string, from: number, count: number) =>
   pots.pot(id).fill({ amounts: Array.from({ length: count }, (_, i) => from + i) })

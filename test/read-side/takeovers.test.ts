@@ -19,10 +19,10 @@ import {
 import type { StoreFactory } from '../../src/store/store.ts'
 import { at } from '../../src/testing/checkpoint-at.ts'
 import { manualEnvironment } from '../../src/testing/manual-environment.ts'
-import { recorder } from '../kernel/rig.ts'
-import { onEveryStore, testWhere } from '../stores/every-store.ts'
-import { checkRows, foldOf, logFrom, Pot, Put, type Sick, startRows, withStore } from './pots.ts'
-import { tryTakeovers } from './takeovers.ts'
+import { recorder } from '../support/kernel/rig.ts'
+import { checkRows, foldOf, logFrom, Pot, Put, type Sick, startRows, withStore } from '../support/read-side/pots.ts'
+import { tryTakeovers } from '../support/read-side/takeovers.ts'
+import { onEveryStore, testWhere } from '../support/stores/every-store.ts'
 
 const quiet = () => ({ projections: 'manual', log: recorder() }) as const
 

@@ -4,8 +4,8 @@ import { test } from 'node:test'
 import { memory } from '../../src/index.ts'
 import type { Snapshot } from '../../src/store/store.ts'
 import { manualEnvironment } from '../../src/testing/manual-environment.ts'
-import { codesOf, logOf, recorder, startVaults, watched } from '../kernel/rig.ts'
-import { onEveryStore } from '../stores/every-store.ts'
+import { codesOf, logOf, recorder, startVaults, watched } from '../support/kernel/rig.ts'
+import { onEveryStore } from '../support/stores/every-store.ts'
 
 await onEveryStore('Aggregate', ({ place }) => {
   test('deposits and withdrawals change balance and sequence', async (t) => {

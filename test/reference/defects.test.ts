@@ -4,9 +4,18 @@ import { test } from 'node:test'
 import { commit, domain } from '../../src/index.ts'
 import type { Snapshot } from '../../src/store/store.ts'
 import { manualEnvironment } from '../../src/testing/manual-environment.ts'
-import { codesOf, logOf, type RunningVaults, recorder, stands, startVaults, until, watched } from '../kernel/rig.ts'
-import { vaultWith } from '../kernel/vault.ts'
-import { onEveryStore } from '../stores/every-store.ts'
+import {
+  codesOf,
+  logOf,
+  type RunningVaults,
+  recorder,
+  stands,
+  startVaults,
+  until,
+  watched,
+} from '../support/kernel/rig.ts'
+import { vaultWith } from '../support/kernel/vault.ts'
+import { onEveryStore } from '../support/stores/every-store.ts'
 
 const opening = { now: () => 0, warn: () => {} }
 const streamOf = (id: string) => ({ aggregate: 'vault', id })

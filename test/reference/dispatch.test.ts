@@ -4,8 +4,8 @@ import { test } from 'node:test'
 import { Account } from '../../examples/bank/account.ts'
 import { domain } from '../../src/index.ts'
 import { manualEnvironment } from '../../src/testing/manual-environment.ts'
-import { codesOf, logOf, recorder, startVaults, watched } from '../kernel/rig.ts'
-import { onEveryStore } from '../stores/every-store.ts'
+import { codesOf, logOf, recorder, startVaults, watched } from '../support/kernel/rig.ts'
+import { onEveryStore } from '../support/stores/every-store.ts'
 
 await onEveryStore('Dispatch', ({ place }) => {
   test('three commands to one id reach one actor', async (t) => {

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { domain, projection } from '../../src/index.ts'
-import { codesOf, recorder, startVaults } from '../kernel/rig.ts'
-import { Added, Taken, Vault } from '../kernel/vault.ts'
-import { onEveryStore } from '../stores/every-store.ts'
+import { codesOf, recorder, startVaults } from '../support/kernel/rig.ts'
+import { Added, Taken, Vault } from '../support/kernel/vault.ts'
+import { onEveryStore } from '../support/stores/every-store.ts'
 
 const Picky = projection('picky', () => ({ sum: 0 })).on(Added, ({ sum }, { amount }) => {
   if (amount === 13) throw new RangeError('unlucky')

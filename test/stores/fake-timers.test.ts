@@ -6,7 +6,7 @@ import { type TestContext, test } from 'node:test'
 import { z } from 'zod'
 import { aggregate, domain, event, projection, reaction } from '../../src/index.ts'
 import type { StoreFactory } from '../../src/store/store.ts'
-import { onEveryStore } from './every-store.ts'
+import { onEveryStore } from '../support/stores/every-store.ts'
 
 const Counted = event('Counted', z.object({ n: z.int() }))
 const Pot = aggregate('pot', () => ({ sum: 0 }))

@@ -1,8 +1,8 @@
 /** Imports that go round: such files cannot be understood one after the other, nor moved alone. */
 import { posix } from 'node:path'
+import type { Source } from '../support/source.ts'
 import { imports } from './layers.ts'
 import { isTest } from './rule.ts'
-import type { Source } from './source.ts'
 
 /** Groups of files that reach each other. Types count: a reader follows them too. */
 export function fileCircles(sources: readonly Source[]): readonly string[] {

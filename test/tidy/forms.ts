@@ -20,8 +20,8 @@ import {
   isStringLiteral,
   isTypeAliasDeclaration,
 } from 'typescript/unstable/ast/is'
+import { lineAt, lineOf, type Source, visit } from '../support/source.ts'
 import { isTest, isTypeScript, type Rule, type Violation } from './rule.ts'
-import { lineAt, lineOf, type Source, visit } from './source.ts'
 
 /** The types of a specification, kept as they were published. */
 const vendored = 'src/domain/standard-schema.ts'

@@ -1,7 +1,7 @@
 /**
  * Which way imports point: domain <- runtime <- store <- kernel <- projection <- application <- testing. Of the
  * stores, only the port is known to the layers above it; the stores do not know each other. Tests are free, and so is
- * `testing`, which nothing else may lean on.
+ * `testing`, which nothing else may lean on. What tests share lies below `test/support`.
  */
 import { posix } from 'node:path'
 import type { Node } from 'typescript/unstable/ast'
@@ -14,8 +14,8 @@ import {
   isLiteralTypeNode,
   isStringLiteral,
 } from 'typescript/unstable/ast/is'
+import { lineOf, type Source, visit } from '../support/source.ts'
 import { isTest, type Rule } from './rule.ts'
-import { lineOf, type Source, visit } from './source.ts'
 
 const order = ['domain', 'runtime', 'store', 'kernel', 'projection', 'application']
 const outerRing = ['testing']
@@ -37,6 +37,22 @@ export const layers: Rule = {
       const target = posix.normalize(posix.join(posix.dirname(source.path), specifier))
       const message = objection(source.path, target)
       return message === undefined ? [] : [{ line: lineOf(source, node), message }]
+    }),
+}
+
+/** Tests find what others share with them in one place, so that each room of `test` can be moved and read alone. */
+export const sharedSupport: Rule = {
+  name: 'from the folders of tests, only test/support is imported elsewhere',
+  excuse: 'imports from another folder of tests',
+  appliesTo: () => true,
+  check: (source) =>
+    imports(source).flatMap(({ node, specifier }) => {
+      if (!specifier.startsWith('.')) return []
+      const folder = posix.dirname(source.path)
+      const target = posix.normalize(posix.join(folder, specifier))
+      const isFree = !target.startsWith('test/') || target.startsWith('test/support/')
+      if (isFree || posix.dirname(target) === folder) return []
+      return [{ line: lineOf(source, node), message: `imports ${target}; what tests share lies below test/support` }]
     }),
 }
 

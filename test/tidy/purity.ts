@@ -15,9 +15,9 @@ import {
   isPropertyAssignment,
   isVariableDeclaration,
 } from 'typescript/unstable/ast/is'
+import { lineOf, type Source, visit } from '../support/source.ts'
 import { imports } from './layers.ts'
 import { isTest, type Rule, type Violation } from './rule.ts'
-import { lineOf, type Source, visit } from './source.ts'
 
 /** Folders and files that have no platform and no time of their own. */
 const isPure = (path: string): boolean =>

@@ -2,7 +2,7 @@
  * The form of a tidy rule, and how it is run. A file may break a rule that makes it worse if its header says why, in a
  * line such as `Tidy: longer than 400 lines because the table is one thing.` Each rule names the words of its excuse.
  */
-import { headerOf, type Source } from './source.ts'
+import { headerOf, type Source } from '../support/source.ts'
 
 /** Something that a rule does not like. */
 export interface Violation {

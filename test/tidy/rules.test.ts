@@ -1,13 +1,14 @@
 /** What each rule catches, and what it leaves alone: samples in memory, looked at by the same functions as the tree. */
 import assert from 'node:assert/strict'
+import { posix } from 'node:path'
 import { describe, test } from 'node:test'
+import { headerOf, parseOne } from '../support/source.ts'
 import { fileCircles, roomCircles } from './circles.ts'
 import { allTestsRun, clearNames, explicitTypes, noSleep, plainForms, tablesOfContents } from './forms.ts'
-import { layers } from './layers.ts'
+import { layers, sharedSupport } from './layers.ts'
 import { heldTimers, injected, neutral, selfContained } from './purity.ts'
 import { findings, isExcused, type Rule } from './rule.ts'
 import { fileLength, fileLinesMax, functionLength, functionLinesMax } from './size.ts'
-import { headerOf, parseOne } from './source.ts'
 import { header, negatives, nothingPutOff, wideProse } from './texts.ts'
 
 const find = (rule: Rule, path: string, text: string): readonly string[] => findings(rule, [parseOne(path, text)])
@@ -91,6 +92,19 @@ describe('the direction of imports', () => {
   test('a test may import what it likes', () => {
     assert.deepEqual(find(layers, 'src/domain/event.test.ts', `import { a } from '../testing/kit.ts'`), [])
   })
+})
+
+test('a helper of tests that is shared, but does not lie below test/support, is found', () => {
+  const [wrong, right] = ['test/crash/place.ts', 'test/support/crash/place.ts']
+  for (const path of [
+    'src/kernel/actor.test.ts',
+    'test/race/race.test.ts',
+    'test/support/race/race.ts',
+    'bench/run.ts',
+  ]) {
+    const to = (target: string) => `import { a } from '${posix.relative(posix.dirname(path), target)}'`
+    distinguishes(sharedSupport, path, [to(wrong)], [to(right), `import { b } from './b.ts'`, `import c from 'zod'`])
+  }
 })
 
 describe('purity', () => {

@@ -12,8 +12,8 @@ import {
   isSetAccessorDeclaration,
   isVariableDeclaration,
 } from 'typescript/unstable/ast/is'
+import { lineAt, lineOf, visit } from '../support/source.ts'
 import { isTypeScript, type Rule } from './rule.ts'
-import { lineAt, lineOf, visit } from './source.ts'
 
 export const fileLinesMax = 400
 export const functionLinesMax = 70
@@ -56,7 +56,7 @@ function isFunction(node: Node): boolean {
   )
 }
 
-/** What declares groups of tests: of `node:test`, and on stores and servers (`test/stores`, `test/servers`). */
+/** What declares groups of tests: of `node:test`, and on stores and servers (`test/support`). */
 const groups: ReadonlySet<string> = new Set(['describe', 'suite', 'onEveryStore', 'onServer'])
 
 /** Whether a function is the body of a group: a list of tests, as long as the file may be. */

@@ -1,6 +1,7 @@
 /** What a file says in words: its header, work put off, and things that hold on one machine only. */
+
+import { headerOf, lineAt } from '../support/source.ts'
 import { isTest, isTypeScript, type Rule, type Violation } from './rule.ts'
-import { headerOf, lineAt } from './source.ts'
 
 /** What a rule about mere text needs; any tracked file has that. */
 export interface Text {

@@ -4,9 +4,10 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { parse } from '../support/source.ts'
 import { fileCircles, roomCircles } from './circles.ts'
 import { allTestsRun, clearNames, explicitTypes, noSleep, plainForms, tablesOfContents } from './forms.ts'
-import { layers } from './layers.ts'
+import { layers, sharedSupport } from './layers.ts'
 import {
   boundEntries,
   disorderedDecisions,
@@ -18,7 +19,6 @@ import {
 import { heldTimers, injected, neutral, selfContained } from './purity.ts'
 import { findings, isTypeScript, type Rule } from './rule.ts'
 import { fileLength, functionLength } from './size.ts'
-import { parse } from './source.ts'
 import { header, machineTraces, negatives, nothingPutOff, wideProse } from './texts.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -37,7 +37,7 @@ const holdsNone = (found: readonly string[]): void => assert.ok(found.length ===
 
 const rules: readonly Rule[] = [
   ...[layers, neutral, selfContained, injected, heldTimers, fileLength, functionLength, plainForms, tablesOfContents],
-  ...[explicitTypes, allTestsRun, noSleep, clearNames, header, nothingPutOff, negatives],
+  ...[sharedSupport, explicitTypes, allTestsRun, noSleep, clearNames, header, nothingPutOff, negatives],
 ]
 
 describe('the tree keeps the rule that', () => {

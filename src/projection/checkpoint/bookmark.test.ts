@@ -4,8 +4,8 @@
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { recorder, watched, withoutLeases } from '../../../test/kernel/rig.ts'
-import { Pot, Put, rowsOf, startRows } from '../../../test/read-side/pots.ts'
+import { recorder, watched, withoutLeases } from '../../../test/support/kernel/rig.ts'
+import { Pot, Put, rowsOf, startRows } from '../../../test/support/read-side/pots.ts'
 import { domain, memory, projection } from '../../index.ts'
 import { faultyStore } from '../../testing/faulty-store.ts'
 

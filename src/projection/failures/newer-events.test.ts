@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
-import { codesOf, recorder, until } from '../../../test/kernel/rig.ts'
+import { codesOf, recorder, until } from '../../../test/support/kernel/rig.ts'
 import {
   aggregate,
   domain,

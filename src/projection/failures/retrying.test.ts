@@ -4,8 +4,8 @@
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { recorder, until, watched } from '../../../test/kernel/rig.ts'
-import { Pot, Put, type RunningRows, startRows } from '../../../test/read-side/pots.ts'
+import { recorder, until, watched } from '../../../test/support/kernel/rig.ts'
+import { Pot, Put, type RunningRows, startRows } from '../../../test/support/read-side/pots.ts'
 import { domain, memory, projection, reaction, StoreError } from '../../index.ts'
 import { faultyStore } from '../../testing/faulty-store.ts'
 import { manualEnvironment } from '../../testing/manual-environment.ts'

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { watched } from '../../../test/kernel/rig.ts'
+import { watched } from '../../../test/support/kernel/rig.ts'
 import { commit } from '../../store/commit.ts'
 import { ReadAhead } from './read-ahead.ts'
 

@@ -1,7 +1,7 @@
 /** Followers of the log share one poll: who wakes, when, and that nothing goes on while nobody waits. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { stands, watched } from '../../../test/kernel/rig.ts'
+import { stands, watched } from '../../../test/support/kernel/rig.ts'
 import { commit } from '../../store/commit.ts'
 import { manualEnvironment } from '../../testing/manual-environment.ts'
 import { Tail } from './tail.ts'

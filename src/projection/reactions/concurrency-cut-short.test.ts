@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { logOf, settled, stands, until, watched, withoutLeases } from '../../../test/kernel/rig.ts'
+import { logOf, settled, stands, until, watched, withoutLeases } from '../../../test/support/kernel/rig.ts'
 import {
   aggregates,
   boxOf,
@@ -12,8 +12,8 @@ import {
   put,
   sending,
   start,
-} from '../../../test/read-side/gates.ts'
-import { Put } from '../../../test/read-side/pots.ts'
+} from '../../../test/support/read-side/gates.ts'
+import { Put } from '../../../test/support/read-side/pots.ts'
 import { systemEnvironment } from '../../application/system-environment.ts'
 import { type FailurePolicy, memory, reaction } from '../../index.ts'
 import { manualEnvironment } from '../../testing/manual-environment.ts'

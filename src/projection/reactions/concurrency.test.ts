@@ -5,9 +5,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
-import { recorder, settled, stands, until, watched } from '../../../test/kernel/rig.ts'
-import { aggregates, boxOf, gates, positionOf, put, sending, start } from '../../../test/read-side/gates.ts'
-import { Pot, Put } from '../../../test/read-side/pots.ts'
+import { recorder, settled, stands, until, watched } from '../../../test/support/kernel/rig.ts'
+import { aggregates, boxOf, gates, positionOf, put, sending, start } from '../../../test/support/read-side/gates.ts'
+import { Pot, Put } from '../../../test/support/read-side/pots.ts'
 import { aggregate, domain, event, memory, reaction } from '../../index.ts'
 import { manualEnvironment } from '../../testing/manual-environment.ts'
 

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
-import { recorder, until, watched } from '../../../test/kernel/rig.ts'
+import { recorder, until, watched } from '../../../test/support/kernel/rig.ts'
 import { aggregate, domain, event, type FailurePolicy, memory, reaction, type StartOptions } from '../../index.ts'
 import { manualEnvironment } from '../../testing/manual-environment.ts'
 

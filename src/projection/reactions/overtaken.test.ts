@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
-import { logOf, recorder, until, withoutLeases } from '../../../test/kernel/rig.ts'
+import { logOf, recorder, until, withoutLeases } from '../../../test/support/kernel/rig.ts'
 import { aggregate, domain, event, memory, reaction, reject } from '../../index.ts'
 import type { StoreFactory } from '../../store/store.ts'
 import { faultyStore } from '../../testing/faulty-store.ts'

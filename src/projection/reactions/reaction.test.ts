@@ -4,7 +4,7 @@ import { describe, test } from 'node:test'
 import { z } from 'zod'
 import { Account, Deposited, Opened } from '../../../examples/bank/account.ts'
 import { TransferBank } from '../../../examples/transfer/bank.ts'
-import { recorder, until, watched } from '../../../test/kernel/rig.ts'
+import { recorder, until, watched } from '../../../test/support/kernel/rig.ts'
 import {
   aggregate,
   domain,

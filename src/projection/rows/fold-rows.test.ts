@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
-import { recorder } from '../../../test/kernel/rig.ts'
+import { recorder } from '../../../test/support/kernel/rig.ts'
 import { aggregate, domain, event, memory, projection } from '../../index.ts'
 
 const Raised = event('Raised', z.object({ n: z.number(), tags: z.array(z.string()), at: z.coerce.date().readonly() }))

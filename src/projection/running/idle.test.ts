@@ -3,8 +3,8 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { stands, until } from '../../../test/kernel/rig.ts'
-import { Added, Vault } from '../../../test/kernel/vault.ts'
+import { stands, until } from '../../../test/support/kernel/rig.ts'
+import { Added, Vault } from '../../../test/support/kernel/vault.ts'
 import { domain, memory, projection } from '../../index.ts'
 import { commit } from '../../store/commit.ts'
 import type { Store, StoreFactory } from '../../store/store.ts'

@@ -1,7 +1,7 @@
 /** Who leads, and since when without interruption: by the store's lease, measured by a clock that nobody sets. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { watched } from '../../../test/kernel/rig.ts'
+import { watched } from '../../../test/support/kernel/rig.ts'
 import type { Environment } from '../../runtime/environment.ts'
 import { manualEnvironment } from '../../testing/manual-environment.ts'
 import { Leadership } from './leadership.ts'

@@ -4,8 +4,8 @@
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { recorder, until, watched } from '../../../test/kernel/rig.ts'
-import { Pot, Put } from '../../../test/read-side/pots.ts'
+import { recorder, until, watched } from '../../../test/support/kernel/rig.ts'
+import { Pot, Put } from '../../../test/support/read-side/pots.ts'
 import {
   domain,
   type FailurePolicy,

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
-import { until } from '../../../test/kernel/rig.ts'
+import { until } from '../../../test/support/kernel/rig.ts'
 import { aggregate, domain, event, hasCode, memory, projection, type StartOptions } from '../../index.ts'
 import { manualEnvironment } from '../../testing/manual-environment.ts'
 

@@ -1,7 +1,7 @@
 /** How progress is measured, watched, and told of work under way. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { settled, stands } from '../../../test/kernel/rig.ts'
+import { settled, stands } from '../../../test/support/kernel/rig.ts'
 import { manualEnvironment } from '../../testing/manual-environment.ts'
 import { Job, type Progress, progressMeter, watchProgress } from './progress.ts'
 

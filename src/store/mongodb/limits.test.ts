@@ -1,9 +1,9 @@
 /** What is as large as may be: documents near the limit of a document, and batches over that of a command. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { openStore, simpleCommit } from '../../../test/servers/mongodb-place.ts'
-import { findFerretdb, findMongodb } from '../../../test/servers/mongodb-server.ts'
-import { onServer, type TestServer } from '../../../test/servers/server.ts'
+import { openStore, simpleCommit } from '../../../test/support/servers/mongodb-place.ts'
+import { findFerretdb, findMongodb } from '../../../test/support/servers/mongodb-server.ts'
+import { onServer, type TestServer } from '../../../test/support/servers/server.ts'
 import { everything } from '../range.ts'
 
 const patient = { timeoutMs: 60_000 }

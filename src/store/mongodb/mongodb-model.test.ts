@@ -1,8 +1,8 @@
 /** The MongoDB store answers as the model does, on a replica set and on a single server. */
 
-import { freshPlace } from '../../../test/servers/mongodb-place.ts'
-import { findFerretdb, findMongodb } from '../../../test/servers/mongodb-server.ts'
-import { onServer } from '../../../test/servers/server.ts'
+import { freshPlace } from '../../../test/support/servers/mongodb-place.ts'
+import { findFerretdb, findMongodb } from '../../../test/support/servers/mongodb-server.ts'
+import { onServer } from '../../../test/support/servers/server.ts'
 import { storeModel } from '../../testing/model/index.ts'
 
 // The servers of the tests are slow; a few sequences a run find as much over the days as many in one.

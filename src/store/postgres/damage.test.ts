@@ -1,9 +1,9 @@
 /** Damage: rows that are not what was stored, or are not there, are found by whoever reads them. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { dropSchema, freshSchema, openStore, withClient } from '../../../test/servers/postgres-place.ts'
-import { findPostgres } from '../../../test/servers/postgres-server.ts'
-import { onServer } from '../../../test/servers/server.ts'
+import { dropSchema, freshSchema, openStore, withClient } from '../../../test/support/servers/postgres-place.ts'
+import { findPostgres } from '../../../test/support/servers/postgres-server.ts'
+import { onServer } from '../../../test/support/servers/server.ts'
 import { commit } from '../commit.ts'
 import { everything } from '../range.ts'
 import type { ReadAllOptions, Store } from '../store.ts'

@@ -5,9 +5,15 @@ import { type TestContext, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import type { Client } from 'pg'
-import { dropSchema, freshSchema, openStore, simpleCommit, withClient } from '../../../test/servers/postgres-place.ts'
-import { findPostgres } from '../../../test/servers/postgres-server.ts'
-import { onServer } from '../../../test/servers/server.ts'
+import {
+  dropSchema,
+  freshSchema,
+  openStore,
+  simpleCommit,
+  withClient,
+} from '../../../test/support/servers/postgres-place.ts'
+import { findPostgres } from '../../../test/support/servers/postgres-server.ts'
+import { onServer } from '../../../test/support/servers/server.ts'
 import { at } from '../../testing/checkpoint-at.ts'
 import { Commit } from '../commit.ts'
 import { everything } from '../range.ts'

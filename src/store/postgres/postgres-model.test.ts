@@ -1,8 +1,8 @@
 /** The PostgreSQL store answers as the model does. */
 
-import { place } from '../../../test/servers/postgres-place.ts'
-import { findPostgres } from '../../../test/servers/postgres-server.ts'
-import { onServer } from '../../../test/servers/server.ts'
+import { place } from '../../../test/support/servers/postgres-place.ts'
+import { findPostgres } from '../../../test/support/servers/postgres-server.ts'
+import { onServer } from '../../../test/support/servers/server.ts'
 import { storeModel } from '../../testing/model/index.ts'
 
 await onServer('PostgreSQL', findPostgres, (server) => {

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { type TestContext, test } from 'node:test'
-import { chanceOf } from '../../../test/crash/chance.ts'
+import { chanceOf } from '../../../test/support/crash/chance.ts'
 import { sized } from '../../../test/support/size.ts'
 import { MnemeError } from '../../domain/error.ts'
 import { type Commit, commit } from '../commit.ts'

@@ -2,16 +2,16 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { type Document, MongoClient } from 'mongodb'
-import { interceptedClient } from '../../../../test/servers/mongodb-clients.ts'
+import { interceptedClient } from '../../../../test/support/servers/mongodb-clients.ts'
 import {
   dropDatabase,
   freshDatabase,
   opening,
   openStore,
   simpleCommit,
-} from '../../../../test/servers/mongodb-place.ts'
-import { findMongodb } from '../../../../test/servers/mongodb-server.ts'
-import { onServer, type TestServer } from '../../../../test/servers/server.ts'
+} from '../../../../test/support/servers/mongodb-place.ts'
+import { findMongodb } from '../../../../test/support/servers/mongodb-server.ts'
+import { onServer, type TestServer } from '../../../../test/support/servers/server.ts'
 import { at } from '../../../testing/checkpoint-at.ts'
 import { everything } from '../../range.ts'
 import type { Store } from '../../store.ts'

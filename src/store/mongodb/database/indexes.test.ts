@@ -8,9 +8,9 @@ import {
   opening,
   openStore,
   simpleCommit,
-} from '../../../../test/servers/mongodb-place.ts'
-import { findFerretdb, findMongodb } from '../../../../test/servers/mongodb-server.ts'
-import { onServer, type TestServer } from '../../../../test/servers/server.ts'
+} from '../../../../test/support/servers/mongodb-place.ts'
+import { findFerretdb, findMongodb } from '../../../../test/support/servers/mongodb-server.ts'
+import { onServer, type TestServer } from '../../../../test/support/servers/server.ts'
 import { mongodb } from '../index.ts'
 
 /** What holds of a database as it is found. */

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { MongoClient } from 'mongodb'
-import { dropDatabase, freshDatabase, opening, simpleCommit } from '../../../../test/servers/mongodb-place.ts'
-import { findFerretdb, findMongodb } from '../../../../test/servers/mongodb-server.ts'
-import { onServer, type TestServer } from '../../../../test/servers/server.ts'
+import { dropDatabase, freshDatabase, opening, simpleCommit } from '../../../../test/support/servers/mongodb-place.ts'
+import { findFerretdb, findMongodb } from '../../../../test/support/servers/mongodb-server.ts'
+import { onServer, type TestServer } from '../../../../test/support/servers/server.ts'
 import { everything } from '../../range.ts'
 import { mongodb } from '../index.ts'
 

@@ -11,9 +11,9 @@ import {
   opening,
   openStore,
   simpleCommit,
-} from '../../../../test/servers/mongodb-place.ts'
-import { findMongodb } from '../../../../test/servers/mongodb-server.ts'
-import { onServer, type TestServer } from '../../../../test/servers/server.ts'
+} from '../../../../test/support/servers/mongodb-place.ts'
+import { findMongodb } from '../../../../test/support/servers/mongodb-server.ts'
+import { onServer, type TestServer } from '../../../../test/support/servers/server.ts'
 import { expectBoundedPages } from '../../../testing/conformance/row-listing.ts'
 import type { Page, ReadAllOptions, Store } from '../../store.ts'
 import { mongodb } from '../index.ts'

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Collection, type Db, type FindCursor, MongoClient } from 'mongodb'
-import { openStore, simpleCommit } from '../../../../test/servers/mongodb-place.ts'
-import { findFerretdb, findMongodb } from '../../../../test/servers/mongodb-server.ts'
-import { onServer } from '../../../../test/servers/server.ts'
+import { openStore, simpleCommit } from '../../../../test/support/servers/mongodb-place.ts'
+import { findFerretdb, findMongodb } from '../../../../test/support/servers/mongodb-server.ts'
+import { onServer } from '../../../../test/support/servers/server.ts'
 import type { Store, StoredEvent } from '../../store.ts'
 import { mongodb } from '../index.ts'
 

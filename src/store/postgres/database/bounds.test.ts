@@ -13,9 +13,9 @@ import {
   openStore,
   simpleCommit,
   withClient,
-} from '../../../../test/servers/postgres-place.ts'
-import { findPostgres } from '../../../../test/servers/postgres-server.ts'
-import { onServer } from '../../../../test/servers/server.ts'
+} from '../../../../test/support/servers/postgres-place.ts'
+import { findPostgres } from '../../../../test/support/servers/postgres-server.ts'
+import { onServer } from '../../../../test/support/servers/server.ts'
 import { expectBoundedPages, expectFoundFarBehind } from '../../../testing/conformance/row-listing.ts'
 import { everything } from '../../range.ts'
 import type { LogPlace, ReadAllOptions, Store } from '../../store.ts'

@@ -5,9 +5,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Bank } from '../../../../examples/bank/bank.ts'
-import { findPgbouncer } from '../../../../test/servers/pgbouncer.ts'
-import { dropSchema, freshSchema, place, withClient } from '../../../../test/servers/postgres-place.ts'
-import { onServer } from '../../../../test/servers/server.ts'
+import { findPgbouncer } from '../../../../test/support/servers/pgbouncer.ts'
+import { dropSchema, freshSchema, place, withClient } from '../../../../test/support/servers/postgres-place.ts'
+import { onServer } from '../../../../test/support/servers/server.ts'
 import { storeConformance } from '../../../testing/conformance/index.ts'
 import { postgres } from '../index.ts'
 

@@ -11,11 +11,11 @@ import {
   openStore,
   simpleCommit,
   withClient,
-} from '../../../../test/servers/postgres-place.ts'
-import { startPostgres } from '../../../../test/servers/postgres-process.ts'
-import { embeddedPrograms } from '../../../../test/servers/postgres-programs.ts'
-import { findPostgres, nameOf } from '../../../../test/servers/postgres-server.ts'
-import { type FindServer, onServer, type TestServer } from '../../../../test/servers/server.ts'
+} from '../../../../test/support/servers/postgres-place.ts'
+import { startPostgres } from '../../../../test/support/servers/postgres-process.ts'
+import { embeddedPrograms } from '../../../../test/support/servers/postgres-programs.ts'
+import { findPostgres, nameOf } from '../../../../test/support/servers/postgres-server.ts'
+import { type FindServer, onServer, type TestServer } from '../../../../test/support/servers/server.ts'
 import type { StoreWarning } from '../../../runtime/warning.ts'
 import { at } from '../../../testing/checkpoint-at.ts'
 import { everything } from '../../range.ts'

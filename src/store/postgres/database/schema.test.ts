@@ -8,9 +8,9 @@ import {
   openStore,
   simpleCommit,
   withClient,
-} from '../../../../test/servers/postgres-place.ts'
-import { findPostgres } from '../../../../test/servers/postgres-server.ts'
-import { onServer } from '../../../../test/servers/server.ts'
+} from '../../../../test/support/servers/postgres-place.ts'
+import { findPostgres } from '../../../../test/support/servers/postgres-server.ts'
+import { onServer } from '../../../../test/support/servers/server.ts'
 import { at } from '../../../testing/checkpoint-at.ts'
 import { commit } from '../../commit.ts'
 import { everything } from '../../range.ts'

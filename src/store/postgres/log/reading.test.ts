@@ -10,9 +10,9 @@ import {
   openStore,
   simpleCommit,
   withClient,
-} from '../../../../test/servers/postgres-place.ts'
-import { findPostgres } from '../../../../test/servers/postgres-server.ts'
-import { onServer } from '../../../../test/servers/server.ts'
+} from '../../../../test/support/servers/postgres-place.ts'
+import { findPostgres } from '../../../../test/support/servers/postgres-server.ts'
+import { onServer } from '../../../../test/support/servers/server.ts'
 import { commit } from '../../commit.ts'
 import { matches } from '../../page.ts'
 import { everything } from '../../range.ts'

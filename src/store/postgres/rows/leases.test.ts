@@ -1,9 +1,9 @@
 /** Leases by the server's clock, when that was not right. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { dropSchema, freshSchema, openStore, withClient } from '../../../../test/servers/postgres-place.ts'
-import { findPostgres } from '../../../../test/servers/postgres-server.ts'
-import { onServer } from '../../../../test/servers/server.ts'
+import { dropSchema, freshSchema, openStore, withClient } from '../../../../test/support/servers/postgres-place.ts'
+import { findPostgres } from '../../../../test/support/servers/postgres-server.ts'
+import { onServer } from '../../../../test/support/servers/server.ts'
 import { quoted } from '../database/tables.ts'
 
 const durationMs = 60_000

@@ -4,16 +4,16 @@
  */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { Pot, Put } from '../../../../test/read-side/pots.ts'
+import { Pot, Put } from '../../../../test/support/read-side/pots.ts'
 import {
   dropSchema,
   freshSchema,
   openStore,
   simpleCommit,
   withClient,
-} from '../../../../test/servers/postgres-place.ts'
-import { findPostgres } from '../../../../test/servers/postgres-server.ts'
-import { onServer } from '../../../../test/servers/server.ts'
+} from '../../../../test/support/servers/postgres-place.ts'
+import { findPostgres } from '../../../../test/support/servers/postgres-server.ts'
+import { onServer } from '../../../../test/support/servers/server.ts'
 import { domain, projection } from '../../../index.ts'
 import { at } from '../../../testing/checkpoint-at.ts'
 import { everything } from '../../range.ts'

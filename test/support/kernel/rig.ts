@@ -1,0 +1,144 @@
+/**
+ * What tests of the kernel share: starting vaults on a store, a log that remembers codes, a store that counts its
+ * calls, and waiting for a condition instead of for a time.
+ */
+import assert from 'node:assert/strict'
+import { setImmediate } from 'node:timers/promises'
+import { type Domain, domain, type Logger, memory, type Running, type StartOptions } from '../../../src/index.ts'
+import type { Commit } from '../../../src/store/commit.ts'
+import type { StoredEvent, StoreFactory } from '../../../src/store/store.ts'
+import { type Fault, faultyStore, type StoreCall } from '../../../src/testing/faulty-store.ts'
+import { Totals, Vault } from './vault.ts'
+
+const Vaults: Domain<{ vault: typeof Vault }, { totals: typeof Totals }> = domain({
+  aggregates: { vault: Vault },
+  projections: { totals: Totals },
+})
+export type RunningVaults = Running<{ vault: typeof Vault }, { totals: typeof Totals }>
+
+/** Starts vaults: in memory, without running projections, and without a word unless told otherwise. */
+export const startVaults = (options: StartOptions = {}): Promise<RunningVaults> =>
+  Vaults.start({ store: memory(), projections: 'manual', log: recorder(), ...options })
+
+/** A log that remembers. */
+interface Recorder extends Logger {
+  readonly messages: string[]
+  /** The codes of the warnings, in order. */
+  codes(): readonly string[]
+}
+
+export function recorder(): Recorder {
+  const messages: string[] = []
+  return {
+    messages,
+    warn: (message) => {
+      messages.push(message)
+    },
+    codes: () => messages.map((message) => /\[([A-Z_]+), docs\/errors\.md#\w+\]$/.exec(message)?.[1] ?? message),
+  }
+}
+
+/** A store whose calls are seen, and may be disturbed. */
+interface Watched {
+  readonly store: StoreFactory
+  readonly calls: StoreCall[]
+  /** How often a method was called. */
+  count(method: StoreCall['method']): number
+  /** The batches that were appended, as lists of commits. */
+  batches(): readonly (readonly Commit[])[]
+  /** What befalls the calls from now on; nothing at first. */
+  disturb(faultOf: (call: StoreCall) => Fault | undefined): void
+  forget(): void
+}
+
+export function watched(inner: StoreFactory = memory()): Watched {
+  const calls: StoreCall[] = []
+  let faultOf: (call: StoreCall) => Fault | undefined = () => undefined
+  const of = (method: StoreCall['method']) => calls.filter((call) => call.method === method)
+  return {
+    store: faultyStore(inner, (call) => {
+      calls.push(call)
+      return faultOf(call)
+    }),
+    calls,
+    count: (method) => of(method).length,
+    batches: () => of('append').map(({ args }) => args[0] as readonly Commit[]),
+    disturb: (next) => {
+      faultOf = next
+    },
+    forget: () => {
+      calls.length = 0
+    },
+  }
+}
+
+/**
+ * A store whose leases cannot be trusted: everybody gets each. What keeps two from doing harm at once is then something
+ * else.
+ */
+export function withoutLeases(factory: StoreFactory): StoreFactory {
+  return {
+    name: factory.name,
+    open: async (options) => {
+      const store = await factory.open(options)
+      return new Proxy(store, {
+        get(target, name) {
+          if (name === 'acquireLease') return async (_: string, owner: string) => ({ owner, expiresAt: 0 })
+          const value = Reflect.get(target, name)
+          return typeof value === 'function' ? value.bind(target) : value
+        },
+      })
+    },
+  }
+}
+
+/** Everything in a store, in order of position. */
+export async function logOf(store: StoreFactory): Promise<readonly StoredEvent[]> {
+  const opened = await store.open({ now: () => 0, warn: () => {} })
+  try {
+    const { events } = await opened.readAll(
+      { from: 1, to: Number.POSITIVE_INFINITY },
+      { limit: Number.POSITIVE_INFINITY },
+    )
+    return events
+  } finally {
+    await opened.close()
+  }
+}
+
+const patienceMs = 120_000
+
+/** Waits until something is so; fails with its name if it does not come about. */
+export async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
+  const end = Date.now() + patienceMs
+  while (!(await condition())) {
+    assert.ok(Date.now() < end, `it never came about that ${what}`)
+    await setImmediate()
+  }
+}
+
+/** Lets everything settle that needs no timer and no outer world. */
+export async function settled(): Promise<void> {
+  for (let turn = 0; turn < 5; turn++) await setImmediate()
+}
+
+/** How a promise stands, without waiting for it. */
+export async function stands(promise: Promise<unknown>): Promise<'pending' | 'fulfilled' | 'rejected'> {
+  let standing: 'pending' | 'fulfilled' | 'rejected' = 'pending'
+  promise.then(
+    () => {
+      standing = 'fulfilled'
+    },
+    () => {
+      standing = 'rejected'
+    },
+  )
+  await settled()
+  return standing
+}
+
+/** Lets a number of promises settle and gives the code of each: `ok` if it was fulfilled. */
+export async function codesOf(promises: readonly Promise<unknown>[]): Promise<readonly string[]> {
+  const results = await Promise.allSettled(promises)
+  return results.map((result) => (result.status === 'fulfilled' ? 'ok' : String(result.reason?.code ?? result.reason)))
+}

@@ -1,0 +1,89 @@
+/**
+ * The stores on which whole domains are tested: a line each. A place is a fresh, empty store that is removed when its
+ * test is over. Stores on servers get one server for all tests of a file; where there is none, their tests are skipped
+ * with the reason.
+ */
+import { randomUUID } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, type TestContext, test } from 'node:test'
+import { memory } from '../../../src/index.ts'
+import { file } from '../../../src/store/file/index.ts'
+import { mongodb } from '../../../src/store/mongodb/index.ts'
+import { postgres } from '../../../src/store/postgres/index.ts'
+import { sqlite } from '../../../src/store/sqlite/index.ts'
+import type { StoreFactory } from '../../../src/store/store.ts'
+import { findMongodb } from '../servers/mongodb-server.ts'
+import { dropSchema, freshSchema } from '../servers/postgres-place.ts'
+import { findPostgres } from '../servers/postgres-server.ts'
+import { type FindServer, onServer, type TestServer } from '../servers/server.ts'
+
+/** A kind of store under test. */
+export interface StoreUnderTest {
+  readonly name: string
+  /** Whether several may be open on one place at once. */
+  readonly severalWriters: boolean
+  /** Whether the handlers of projections as code get SQL, in the transaction of their checkpoint. */
+  readonly transactions: boolean
+  /** Whether leases run out by the domain's clock, not by a server's. */
+  readonly injectedClock: boolean
+  /** Makes a fresh store for a test. */
+  place(test: TestContext): Promise<StoreFactory>
+}
+
+/** A kind of store that lives on a server. */
+interface ServedStore extends Omit<StoreUnderTest, 'place'> {
+  readonly find: FindServer
+  place(test: TestContext, server: TestServer): Promise<StoreFactory>
+}
+
+const embedded: readonly StoreUnderTest[] = [
+  {
+    ...{ name: 'memory', severalWriters: true, transactions: false, injectedClock: true },
+    place: async () => memory(),
+  },
+  {
+    ...{ name: 'file', severalWriters: false, transactions: false, injectedClock: true },
+    place: (t) => inFolder(t, (folder) => file(join(folder, 'log'))),
+  },
+  {
+    ...{ name: 'sqlite', severalWriters: true, transactions: true, injectedClock: true },
+    place: (t) => inFolder(t, (folder) => sqlite(join(folder, 'log.db'))),
+  },
+]
+
+const served: readonly ServedStore[] = [
+  {
+    ...{ name: 'postgres', severalWriters: true, transactions: true, injectedClock: false, find: findPostgres },
+    place: async (t, server) => {
+      const schema = freshSchema()
+      t.after(() => dropSchema(server, schema))
+      return postgres(server.url, { schema })
+    },
+  },
+  {
+    ...{ name: 'mongodb', severalWriters: true, transactions: false, injectedClock: false, find: findMongodb },
+    // Its data goes away with the server.
+    place: async (_, server) => mongodb(server.url, { database: `every-${randomUUID()}` }),
+  },
+]
+
+async function inFolder(test: TestContext, make: (folder: string) => StoreFactory): Promise<StoreFactory> {
+  const folder = await mkdtemp(join(tmpdir(), 'mneme-every-store-'))
+  test.after(() => rm(folder, { recursive: true, force: true }))
+  return make(folder)
+}
+
+/** Declares tests only of stores that are able to do what they are about. */
+export const testWhere = (able: boolean): typeof test => (able ? test : ((() => Promise.resolve()) as typeof test))
+
+/** Declares tests on every store. To be awaited at the top of a test file. */
+export async function onEveryStore(title: string, declare: (store: StoreUnderTest) => void): Promise<void> {
+  for (const store of embedded) describe(`${title}, on ${store.name}`, () => declare(store))
+  for (const { find, ...store } of served) {
+    await onServer(`${title}, on ${store.name}`, find, (server) =>
+      declare({ ...store, place: (t) => store.place(t, server) }),
+    )
+  }
+}
