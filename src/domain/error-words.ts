@@ -1,4 +1,4 @@
-/** How the facts of errors are put into words. */
+/** Turns the facts of errors into words. */
 import type { StreamId } from './stream.ts'
 
 /** A stream. */
@@ -10,9 +10,11 @@ export const brief = (value: unknown): string => {
   return text.length > 80 ? `${text.slice(0, 77)}...` : text
 }
 
-/** A projection by its name, or a reaction, whose stored name says that it is one. */
-export const called = (name: string): string =>
-  name.startsWith('reaction ') ? `The ${name}` : `The projection ${name}`
+/** A projection or reaction, by the name under which it is stored. That of a reaction begins with the word. */
+export const named = (name: string): string => (name.startsWith('reaction ') ? `the ${name}` : `the projection ${name}`)
+
+/** The same, at the beginning of a sentence. */
+export const called = (name: string): string => `T${named(name).slice(1)}`
 
 /** Where a checkpoint is. */
 export interface CheckpointFacts {
@@ -22,6 +24,6 @@ export interface CheckpointFacts {
 
 export const placed = ({ position, term }: CheckpointFacts): string => `position ${position} in term ${term}`
 
-/** That another process leads, if one does. */
+/** Until when another process leads, if one does. */
 export const untilLedBy = (leader: { readonly until: Date } | undefined): string =>
-  leader === undefined ? '' : `; another process has its lease until ${leader.until.toISOString()}`
+  leader === undefined ? '' : `; another process holds its lease until ${leader.until.toISOString()}`

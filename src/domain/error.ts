@@ -1,12 +1,11 @@
 /**
- * Every error that Mneme throws. A class says what kind of trouble it is, `code` says exactly which (match by it, never
- * by the message), `retryable` whether the same call may succeed later, `facts` the particulars with types. The
- * catalogue in `error-catalogue.ts` holds the words.
+ * Every error that Mneme throws. The class says what kind of problem it is, and `code` says exactly which one. Match
+ * errors by their code, never by their message. The texts are in `error-catalogue.ts`.
  */
 import { brand } from './brand.ts'
 import { catalogue, type ErrorCode, type FactsOf, messageOf } from './error-catalogue.ts'
 
-/** The base of all: `if (error instanceof MnemeError && error.retryable) ...` */
+/** The base class of all errors: `if (error instanceof MnemeError && error.retryable) ...` */
 export class MnemeError<Code extends ErrorCode = ErrorCode> extends Error {
   static {
     brand(MnemeError, 'MnemeError')
@@ -17,7 +16,7 @@ export class MnemeError<Code extends ErrorCode = ErrorCode> extends Error {
   readonly code: Code
   /** Whether the same call may succeed later, without a change. */
   readonly retryable: boolean
-  /** The particulars: ids, names, numbers. */
+  /** The details, with types: ids, names, numbers. */
   readonly facts: FactsOf<Code>
 
   constructor(code: Code, facts: FactsOf<Code>, cause?: unknown) {
@@ -27,7 +26,7 @@ export class MnemeError<Code extends ErrorCode = ErrorCode> extends Error {
     this.retryable = catalogue[code].retryable && passes(code, cause)
   }
 
-  /** What `JSON.stringify` makes of it: all but the stack. */
+  /** For `JSON.stringify`: everything except the stack. */
   toJSON(): Record<string, unknown> {
     const { name, code, message, retryable, facts, cause } = this
     const why = cause instanceof Error && !('toJSON' in cause) ? `${cause.name}: ${cause.message}` : cause
@@ -35,14 +34,14 @@ export class MnemeError<Code extends ErrorCode = ErrorCode> extends Error {
   }
 }
 
-/** Events that are newer than this program, or of a kind that it does not declare, stay so for as long as it runs. */
+/** A load does not pass while the program runs if it met an event that is newer, or of a kind that is not declared. */
 const passes = (code: ErrorCode, cause: unknown): boolean =>
   code !== 'AGGREGATE_LOAD_FAILED' || !(cause instanceof MnemeError) || !lasting.has(cause.code)
 const lasting: ReadonlySet<ErrorCode> = new Set(['EVENT_NEWER', 'EVENT_UNDECLARED'])
 
 type DefinitionCode = 'DEFINITION_INVALID' | 'NAME_RESERVED' | 'SCHEMA_ASYNC' | 'OPTION_INVALID' | 'RUNTIME_UNSUPPORTED'
 
-/** A definition, an option or a platform that cannot work: thrown where it is written, before anything runs. */
+/** A definition, an option or the platform cannot work. Thrown where it is written, before anything runs. */
 export class DefinitionError<Code extends DefinitionCode = DefinitionCode> extends MnemeError<Code> {
   static {
     brand(DefinitionError, 'DefinitionError')
@@ -64,7 +63,7 @@ type InputCode =
   | 'COMMIT_TOO_LARGE'
   | 'RANGE_INVALID'
 
-/** What a caller handed in is not acceptable. Nothing was decided or stored. */
+/** The input of a caller is not acceptable. Nothing was decided or stored. */
 export class InputError<Code extends InputCode = InputCode> extends MnemeError<Code> {
   static {
     brand(InputError, 'InputError')
@@ -75,7 +74,7 @@ export class InputError<Code extends InputCode = InputCode> extends MnemeError<C
 
 type EventCode = 'EVENT_INVALID' | 'SCHEMA_UNSTABLE' | 'EVENT_UNDECLARED' | 'EVENT_NEWER' | 'EVENT_UPCAST_FAILED'
 
-/** An event is not what its definition says. Nothing was stored, or (on a read) what is stored cannot be understood. */
+/** An event does not match its definition. On a write, nothing was stored. On a read, the event is not understood. */
 export class EventError<Code extends EventCode = EventCode> extends MnemeError<Code> {
   static {
     brand(EventError, 'EventError')
@@ -86,7 +85,7 @@ export class EventError<Code extends EventCode = EventCode> extends MnemeError<C
 
 type DecisionCode = 'DECIDE_FAILED' | 'EVOLVE_FAILED' | 'VERDICT_INVALID'
 
-/** `decide` or `evolve` threw. The command stored nothing and no other command was harmed. */
+/** `decide` or `evolve` broke its rules. The command stored nothing, and no other command is affected. */
 export class DecisionError<Code extends DecisionCode = DecisionCode> extends MnemeError<Code> {
   static {
     brand(DecisionError, 'DecisionError')
@@ -96,8 +95,8 @@ export class DecisionError<Code extends DecisionCode = DecisionCode> extends Mne
 }
 
 /**
- * An aggregate cannot be brought to life from its events. Its commands fail until the cause is fixed; the commands of
- * other aggregates do not.
+ * An aggregate cannot be loaded from its events. Its commands fail until the cause is fixed. Other aggregates are not
+ * affected.
  */
 export class LoadError<Code extends 'AGGREGATE_LOAD_FAILED' = 'AGGREGATE_LOAD_FAILED'> extends MnemeError<Code> {
   static {
@@ -109,7 +108,7 @@ export class LoadError<Code extends 'AGGREGATE_LOAD_FAILED' = 'AGGREGATE_LOAD_FA
 
 type ConflictCode = 'CONFLICT' | 'CHECKPOINT_CONFLICT'
 
-/** Others kept writing to the stream, or to the checkpoint. */
+/** Other writers kept writing to the same stream or checkpoint. Nothing was stored. */
 export class ConflictError<Code extends ConflictCode = ConflictCode> extends MnemeError<Code> {
   static {
     brand(ConflictError, 'ConflictError')
@@ -118,7 +117,7 @@ export class ConflictError<Code extends ConflictCode = ConflictCode> extends Mne
   override readonly name = 'ConflictError'
 }
 
-/** A bounded queue is full. Nothing was done; try again when there is room. */
+/** A queue has reached its limit. Nothing was done. */
 export class OverloadError<Code extends 'OVERLOADED' = 'OVERLOADED'> extends MnemeError<Code> {
   static {
     brand(OverloadError, 'OverloadError')
@@ -127,7 +126,7 @@ export class OverloadError<Code extends 'OVERLOADED' = 'OVERLOADED'> extends Mne
   override readonly name = 'OverloadError'
 }
 
-/** It is unknown whether the command was stored. Repeating it with the same command id is safe and tells. */
+/** It is unknown whether the command was stored. To find out, repeat it with the same command id: that is safe. */
 export class OutcomeUnknownError<Code extends 'OUTCOME_UNKNOWN' = 'OUTCOME_UNKNOWN'> extends MnemeError<Code> {
   static {
     brand(OutcomeUnknownError, 'OutcomeUnknownError')
@@ -186,7 +185,7 @@ type ProjectionCode =
   | 'HANDLER_OVER'
   | 'PARKED_UNKNOWN'
 
-/** A projection stopped, has not got as far as was asked in time, or cannot do what is asked of it. */
+/** A projection has stopped, has not reached a position in time, or cannot do what was asked. */
 export class ProjectionError<Code extends ProjectionCode = ProjectionCode> extends MnemeError<Code> {
   static {
     brand(ProjectionError, 'ProjectionError')
@@ -195,7 +194,7 @@ export class ProjectionError<Code extends ProjectionCode = ProjectionCode> exten
   override readonly name = 'ProjectionError'
 }
 
-/** Whether something is an error of Mneme's with this code; narrows it, so that its facts have types. */
+/** Whether something is an error of Mneme with this code. It narrows the type, so that the facts have types too. */
 export function hasCode<const Code extends ErrorCode>(error: unknown, code: Code): error is MnemeError<Code> {
   return error instanceof MnemeError && error.code === code
 }

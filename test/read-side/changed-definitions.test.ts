@@ -110,7 +110,7 @@ await onEveryStore('A definition that was changed without a new revision', ({ pl
     assert.deepEqual(await runAll(changed), ['PROJECTION_CHANGED', 'PROJECTION_CHANGED', 'ok'])
     const failure = await failureOf(changed, 'rows')
     assert.equal(failure?.code, 'PROJECTION_CHANGED')
-    assert.match(failure?.message ?? '', /only this one handles share Sold/)
+    assert.match(failure?.message ?? '', /only this program handles share Sold/)
     assert.deepEqual(changed.seen, [], 'the code saw nothing')
     await changed.stop()
     const raised = await program({ store, kinds: [Bought, Sold], revision: 2 })

@@ -168,7 +168,7 @@ describe('Of several domains on one store', () => {
     const error = await waiting
     assert.ok(hasCode(error, 'PROJECTION_BEHIND'))
     assert.deepEqual(error.facts.leader, { until: new Date(leased.expiresAt) })
-    assert.match(error.message, /another process has its lease until \d{4}-/)
+    assert.match(error.message, /another process holds its lease until \d{4}-/)
     await environment.advance(5_000)
     assert.equal(await state(counts), 'running')
     assert.deepEqual(await counts.sums.get('a', { atLeast }), { sum: 4, events: 1 })

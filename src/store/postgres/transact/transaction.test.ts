@@ -194,7 +194,7 @@ await onServer('Transactions', findPostgres, (server) => {
       await sql.query(`INSERT INTO ${table} VALUES (1)`)
       return never.promise
     })
-    await assert.rejects(lost, { code: 'TRANSACTION_TOO_LONG', message: /not over after 2000 ms/ })
+    await assert.rejects(lost, { code: 'TRANSACTION_TOO_LONG', message: /still open after 2000 ms/ })
     await assert.rejects(kept!.query('SELECT 1'), { code: 'SQL_FAILED' })
     await transact(store, 'p', at(0), async (sql) => {
       await sql.query(`INSERT INTO ${table} VALUES (2)`)
