@@ -194,7 +194,7 @@ describe('A history', () => {
     await vaults.stop()
     const says = async (refused: Promise<unknown>, expected: RegExp) =>
       assert.rejects(refused, { code: 'STORE_CLOSED', message: expected })
-    await says(vaults.vault('a').state(), /is closed, since its domain was stopped\. /)
+    await says(vaults.vault('a').state(), /is closed, because its domain was stopped\. /)
     await says(vaults.vault('a').history()[Symbol.asyncIterator]().next(), /its domain was stopped/)
     await says(vaults.totals.get('a'), /its domain was stopped/)
     const store = await memory().open({ warn: () => {}, now: () => 0 })

@@ -99,7 +99,10 @@ describe('A scheduled command for an aggregate that cannot be loaded', () => {
             [error.code, error.facts.position, error.facts.event],
             ['PROJECTION_FAILED', position, 'Began'],
           )
-          assert.match(error.message, /could not send the scheduled command note on pad "of later", which was scheduled/)
+          assert.match(
+            error.message,
+            /could not send the scheduled command note on pad "of later", which was scheduled/,
+          )
           return true
         })
       } else {
