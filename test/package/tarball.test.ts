@@ -65,7 +65,7 @@ describe('the packed package', { skip }, () => {
 
   test('runs a domain', () => {
     node(`
-      import { run } from '../support/package/consumer.ts'
+      import { run } from './consumer.ts'
       const found = JSON.stringify(await run())
       if (found !== '[70,70,70]') throw new Error(found)
     `)
