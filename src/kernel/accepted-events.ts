@@ -1,9 +1,11 @@
-/** The events of a command as its caller gets them: made from what was stored, and not from what `evolve` has seen. */
+/**
+ * The events of a command as its caller gets them: made from what was stored, not from the objects that `evolve` got.
+ */
 import type { RecordedEvent } from '../domain/event.ts'
 import type { Commit } from '../store/commit.ts'
 import type { Receipt } from '../store/store.ts'
 
-/** @param data of each event, the outputs of their schemas */
+/** @param data the data of each event, as its schema returned it */
 export function acceptedEvents(
   { stream, events, recordedAt, id: commitId }: Commit,
   data: readonly unknown[],

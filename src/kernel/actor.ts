@@ -1,9 +1,9 @@
 /**
- * One aggregate instance at work. It takes all waiting commands at once, decides each on the state that the one before
- * left, sends the commits as one, and answers only when they are durable. Commands that store nothing are answered only
- * when it is certain that the state they were decided on is the newest: because a commit of the same round was stored
- * on it, or because a look at the stream's end says so. Between a round's decision and its answers nothing else happens
- * to the instance, so a conflict undoes the round by forgetting it.
+ * One live aggregate instance. It decides all waiting commands in one round, each on the state that the previous one
+ * left. It sends the commits of the round together and answers when they are durable. A command that stores nothing is
+ * answered when its state is known to be the newest: a commit of the same round was stored on it, or a look at the end
+ * of the stream confirms it. Nothing else happens to the instance during a round, so after a conflict there is nothing
+ * to undo: the round is dropped.
  */
 import { ConflictError, LoadError, OutcomeUnknownError } from '../domain/error.ts'
 import type { StreamId } from '../domain/stream.ts'
@@ -33,35 +33,35 @@ import { pauseAfter, tryUpTo } from './retry.ts'
 import { Round } from './round.ts'
 import type { Turns } from './turns.ts'
 
-/** What all actors of a kernel share. */
+/** The parts that all actors of a kernel share. */
 export interface ActorContext extends Answering {
   readonly queue: CommitQueue
   readonly environment: Environment
   readonly limits: KernelLimits
-  /** Nothing if nobody else can write, or if answers may be stale: then no answer is confirmed by a look. */
+  /** Absent if no other process can write, or if answers may be stale. Answers then need no look. */
   readonly looks: Looks | undefined
   readonly turns: Turns
-  /** Who appends, as far as the store is told. */
+  /** The name under which this kernel appends and reserves streams. */
   readonly writer: string
-  /** A new unique id, for decisions. */
+  /** Makes a unique id, for decisions. */
   readonly newId: () => string
-  /** Asks for a turn of the actor, soon. */
+  /** Calls `turn` of the actor soon. */
   readonly schedule: (actor: Actor) => void
-  /** Told after a round: the instance moved on from a sequence to the standing that it has now. */
+  /** Called after a round that stored events, with the sequence before the round. */
   readonly advanced: (actor: Actor, from: number) => void
 }
 
 /**
- * Where an actor is in its life. `cold`: nothing loaded. `busy`: loading, or a round is with the store. `ready`: waits
- * for commands. `failed`: could not be loaded; the next command after a pause tries again.
+ * `cold`: nothing is loaded. `busy`: it is loading, or a round is in progress. `ready`: it waits for commands.
+ * `failed`: it could not be loaded, and the next command after a pause loads it again.
  */
 type Phase = 'cold' | 'busy' | 'ready' | 'failed'
 
-const nothingKnown: LoadedState = Object.freeze({ state: undefined, sequence: 0, position: 0, checksum: 0 })
+const notLoaded: LoadedState = Object.freeze({ state: undefined, sequence: 0, position: 0, checksum: 0 })
 
 const failureFirstMs = 100
 const failureMaxMs = 30_000
-/** After so many lost rounds an instance asks for its turn instead of trying its luck. */
+/** After this many lost rounds, an instance asks for a turn before it tries again. */
 const lossesBeforeTurn = 2
 
 export class Actor {
@@ -69,13 +69,13 @@ export class Actor {
   readonly stream: StreamId
   readonly use: Use = new Use()
   readonly #context: ActorContext
-  #standing: LoadedState = nothingKnown
+  #loaded: LoadedState = notLoaded
   #phase: Phase = 'cold'
-  /** Whether it is in the queue for turns. */
+  /** Whether the kernel is going to call `turn`. */
   #isQueued = false
   #mailbox: PendingCommand[] = []
   #underWay: Round | undefined = undefined
-  /** Whether it was ever sent a command with a fence: few aggregates are. */
+  /** Whether it has ever had a command with a fence. Few aggregates have, so the others skip the check. */
   #hasFences = false
   /** Whether the stream is reserved for this process. */
   #hasTurn = false
@@ -88,13 +88,13 @@ export class Actor {
     this.stream = stream
   }
 
-  /** The durable state, if it is loaded. An instance that is busy with its first load has none yet. */
-  get standing(): LoadedState | undefined {
-    const isLoaded = this.#phase !== 'cold' && this.#phase !== 'failed' && this.#standing !== nothingKnown
-    return isLoaded ? this.#standing : undefined
+  /** The durable state, if it is loaded. */
+  get loaded(): LoadedState | undefined {
+    const isLoaded = this.#phase !== 'cold' && this.#phase !== 'failed' && this.#loaded !== notLoaded
+    return isLoaded ? this.#loaded : undefined
   }
 
-  /** Whether it can be passivated: nothing waits and nothing is under way. */
+  /** Whether it can be passivated: no command waits, and nothing is in progress. */
   get idle(): boolean {
     return this.#mailbox.length === 0 && this.#phase !== 'busy' && !this.#isQueued
   }
@@ -108,21 +108,21 @@ export class Actor {
     this.#hasFences ||= pending.fence !== undefined
   }
 
-  /** Takes over a newer state that somebody has read, if nothing is under way; of a replaced log nothing is kept. */
-  learn(standing: LoadedState | 'replaced'): void {
+  /** Takes a newer state that a reader has loaded, if nothing is in progress. Drops the state of a replaced log. */
+  learn(loaded: LoadedState | 'replaced'): void {
     if (this.#phase !== 'ready') return
-    if (standing === 'replaced') this.#forget()
-    else if (standing.sequence > this.#standing.sequence) this.#standing = standing
+    if (loaded === 'replaced') this.#forget()
+    else if (loaded.sequence > this.#loaded.sequence) this.#loaded = loaded
   }
 
-  /** Notes that it waits for its turn. @returns false if it did already */
+  /** Notes that `turn` is going to be called. @returns false if that was noted before */
   joinQueue(): boolean {
     if (this.#isQueued) return false
     this.#isQueued = true
     return true
   }
 
-  /** Does what can be done now: load, or decide all that waits. Never throws. */
+  /** Loads the state, or decides all waiting commands. Never throws. */
   turn(nowMs: number): void {
     this.#isQueued = false
     if (this.#mailbox.length === 0 || this.#phase === 'busy') return
@@ -133,7 +133,7 @@ export class Actor {
     else this.#decide(nowMs)
   }
 
-  /** Ends the wait of every caller, with an error that says what is known; for when stopping takes too long. */
+  /** Fails every command that is not answered. For a stop that takes too long. */
   abandon(errorOf: (stream: StreamId, pending: PendingCommand) => unknown): void {
     const underWay = this.#underWay?.commands ?? []
     for (const pending of [...underWay, ...this.#mailbox]) pending.fail(errorOf(this.stream, pending))
@@ -146,7 +146,7 @@ export class Actor {
     const { environment, limits, warn } = this.#context
     try {
       const load = () => rehydrate(this.#context, this.type, this.stream)
-      this.#standing = await tryUpTo(limits.loadTriesMax, environment, load)
+      this.#loaded = await tryUpTo(limits.loadTriesMax, environment, load)
       this.#failures = 0
       this.#failure = undefined
     } catch (cause) {
@@ -174,9 +174,9 @@ export class Actor {
     else this.#giveTurnBack()
   }
 
-  /** Nothing is known any more: the next command loads what is stored. */
+  /** Drops the state. The next command loads it again. */
   #forget(): void {
-    this.#standing = nothingKnown
+    this.#loaded = notLoaded
     this.#phase = 'cold'
     this.#underWay = undefined
     this.#giveTurnBack()
@@ -202,7 +202,7 @@ export class Actor {
     this.#mailbox = waiting.length > limits.batchCommitsMax ? waiting.splice(limits.batchCommitsMax) : []
     const { type, stream } = this
     const place = { type, stream, limits: events.limits, nowMs, newId: this.#context.newId }
-    const round = new Round(waiting, this.#standing, place, environment)
+    const round = new Round(waiting, this.#loaded, place, environment)
     this.#putBack(waiting)
     this.#phase = 'busy'
     this.#underWay = round
@@ -214,7 +214,7 @@ export class Actor {
     }
   }
 
-  /** Nothing is to be stored: answers if the stream ends where the state does, else decides again. */
+  /** For a round without events: answers if the stream ends where the state does, and otherwise decides again. */
   async #confirm(round: Round, looks: Looks): Promise<void> {
     const { environment, limits } = this.#context
     const look = tryUpTo(limits.loadTriesMax, environment, () => looks.end(this.stream))
@@ -223,7 +223,7 @@ export class Actor {
       for (const pending of round.commands) this.#failUnconfirmed(pending, end.error)
       return this.#becomeReady()
     }
-    const { sequence, checksum } = this.#standing
+    const { sequence, checksum } = this.#loaded
     if (end.sequence === sequence && end.checksum === checksum) {
       for (const pending of round.commands) this.#answerUnstored(pending)
       this.#giveTurnBack()
@@ -245,11 +245,9 @@ export class Actor {
     return this.#settle(round, results)
   }
 
-  /**
-   * The store has answered: each command gets what became of it; from the first that was not stored on, all go again.
-   */
+  /** Answers a round. From the first commit that was not stored on, commands are decided again. */
   async #settle(round: Round, results: readonly AppendResult[]): Promise<void> {
-    const from = this.#standing.sequence
+    const from = this.#loaded.sequence
     const { answered, duplicates, conflicts, undone } = round.settle(results)
     for (const each of answered) {
       if (each.receipt === undefined) this.#answerUnstored(each.pending)
@@ -262,21 +260,21 @@ export class Actor {
       }
       this.#putBack(round.commands.filter((pending) => again.has(pending)))
     }
-    if (this.#standing.sequence > from) this.#context.advanced(this, from)
+    if (this.#loaded.sequence > from) this.#context.advanced(this, from)
     const stored = withRepetitions(duplicates, this.#mailbox)
-    if (stored.length > 0) void answerStored(this.#context, this, stored, this.#standing)
+    if (stored.length > 0) void answerStored(this.#context, this, stored, this.#loaded)
     if (duplicates.length + conflicts.length === 0) return this.#becomeReady()
     await this.#refresh(conflicts[0]?.pending.conflicts ?? 0, conflicts[0]?.reserved ?? false)
   }
 
   #accept(accepted: AcceptedCommand): void {
     const { sequence, position, checksum } = accepted.receipt
-    this.#standing = { state: accepted.decided.state, sequence, position, checksum }
+    this.#loaded = { state: accepted.decided.state, sequence, position, checksum }
     this.#hasTurn = false
     answerAccepted(accepted)
   }
 
-  /** Commands that were decided on what was not stored wait again, before those that came later. */
+  /** Puts commands that have to be decided again before those that came later. */
   #putBack(again: readonly PendingCommand[]): void {
     if (again.length === 0) return
     for (const pending of again) pending.beginAgain()
@@ -291,7 +289,8 @@ export class Actor {
   }
 
   /**
-   * Others wrote the stream: loads what was missed. Who has lost often, or to a reservation, waits for its turn first.
+   * Other writers wrote to the stream: loads the missed events. After several losses, or if the stream was reserved for
+   * another process, it waits for a turn first.
    */
   async #refresh(conflicts: number, reserved: boolean): Promise<void> {
     const { turns, environment } = this.#context
@@ -299,14 +298,14 @@ export class Actor {
     try {
       if (reserved || conflicts >= lossesBeforeTurn) this.#hasTurn = await turns.take(this.stream, isWanted)
     } catch {
-      // The store is not there; the load behind this says so, and tries again.
+      // The store is unavailable. The load below meets that too: it tries again, and reports it.
       await pauseAfter(environment, conflicts)
     }
     try {
-      this.#standing = await catchUp(this.#context, this.type, this.stream, this.#standing)
+      this.#loaded = await catchUp(this.#context, this.type, this.stream, this.#loaded)
       this.#becomeReady()
     } catch (error) {
-      if (error instanceof StreamReplaced) this.#standing = nothingKnown
+      if (error instanceof StreamReplaced) this.#loaded = notLoaded
       await this.#load()
     }
   }
@@ -314,8 +313,8 @@ export class Actor {
   // -- when the store gives no answer ------------------------------------------------------------------
 
   /**
-   * An append failed. If nothing was stored for certain, its callers are told; else it is appended again, which the
-   * commit ids make harmless, until the store says what is true.
+   * An append failed. If it is certain that nothing was stored, the callers get the error. Otherwise the same commits
+   * are appended again until the store answers. Their ids make that safe.
    */
   async #repeat(round: Round, first: unknown): Promise<void> {
     const { environment, limits, queue, warn, writer } = this.#context
@@ -337,14 +336,14 @@ export class Actor {
     await this.#lookUp(round, error)
   }
 
-  /** Nothing was stored: the callers of commits get the error; the others are decided again. */
+  /** Nothing was stored: commands with events get the error, and the others are decided again. */
   #giveUp(round: Round, error: unknown): void {
     for (const pending of round.commands) if (pending.decided!.kind === 'events') pending.fail(error)
     this.#putBack(round.commands.filter(({ isAnswered }) => !isAnswered))
     this.#becomeReady()
   }
 
-  /** Looks for each commit of a round by its id. One that is not there may still arrive: its caller is told so. */
+  /** Looks for each commit of a round by its id. A missing one may still arrive, so its outcome is unknown. */
   async #lookUp(round: Round, cause: unknown): Promise<void> {
     const { stream } = this
     const found: StoredCommand[] = []
@@ -355,29 +354,27 @@ export class Actor {
       if (receipt === undefined) pending.fail(new OutcomeUnknownError('OUTCOME_UNKNOWN', { stream, commandId }, cause))
       else found.push({ pending, receipt })
     }
-    if (found.length > 0) void answerStored(this.#context, this, found, this.#standing)
+    if (found.length > 0) void answerStored(this.#context, this, found, this.#loaded)
     this.#putBack(round.commands.filter(({ decided, isAnswered }) => decided!.kind !== 'events' && !isAnswered))
     this.#forget()
   }
 
   // -- answers -----------------------------------------------------------------------------------------
 
-  /** Answers a command that has nothing to store; with an id of the caller's, only if that id is not stored yet. */
+  /** Answers a command without events. If its caller chose the id, that id may already be stored. */
   #answerUnstored(pending: PendingCommand): void {
-    if (pending.repeatable) void answerIfNew(this.#context, this, pending, this.#standing)
-    else answerDecided(pending, this.#standing)
+    if (pending.repeatable) void answerIfNew(this.#context, this, pending, this.#loaded)
+    else answerDecided(pending, this.#loaded)
   }
 
-  /**
-   * What it was decided on could not be confirmed. A command with an id of the caller's may have been stored long ago.
-   */
+  /** The look failed, so there is no answer. A command whose id the caller chose may have been stored before. */
   #failUnconfirmed(pending: PendingCommand, cause: unknown): void {
     const { stream } = this
     const { repeatable, commandId } = pending
     pending.fail(repeatable ? new OutcomeUnknownError('OUTCOME_UNKNOWN', { stream, commandId }, cause) : cause)
   }
 
-  /** No error leaves a caller without an answer: what is under way is given up, and the instance is loaded again. */
+  /** After an unexpected error, every caller still gets an answer, and the instance is loaded again. */
   #guard(work: Promise<void>): void {
     work.catch((cause: unknown) => {
       const message = `${this.#name} failed unexpectedly and is loaded again`

@@ -1,5 +1,4 @@
-/** An aggregate's definition with its options settled, as the kernel runs it. */
-
+/** The definition of an aggregate with all options resolved, as the kernel runs it. */
 import type { AggregateOptions, AnyAggregate, Decision, Fold } from '../domain/aggregate.ts'
 import { digestOf } from './digest.ts'
 
@@ -10,15 +9,15 @@ export interface AggregateType {
   readonly initial: () => unknown
   readonly snapshotEvery: number | undefined
   readonly stateRevision: number
-  /** Of the functions that make the state: a snapshot that other functions have made is not gone on from. */
+  /** A digest of the functions that make the state. A snapshot that other functions made is not used. */
   readonly fingerprint: string
   readonly passivateAfterMs: number
 }
 
-/** How long an idle aggregate stays in memory if nobody says. */
+/** How long an idle aggregate stays in memory by default. */
 const passivateAfterMsDefault = 60_000
 
-/** The definition's own options go before the defaults given at `start`. */
+/** Options of the definition take precedence over the defaults given at `start`. */
 export function aggregateType(definition: AnyAggregate, defaults: AggregateOptions): AggregateType {
   const options = { ...defaults, ...definition.options }
   return {
@@ -34,8 +33,8 @@ export function aggregateType(definition: AnyAggregate, defaults: AggregateOptio
 }
 
 /**
- * The same for the same source text. What functions refer to outside of themselves is not in it: for that there is
- * `stateRevision`.
+ * The same source text gives the same fingerprint. It does not cover what functions call outside themselves; for
+ * changes there, users raise `stateRevision`.
  */
 function fingerprintOf({ initial, folds }: AnyAggregate): string {
   const sources = [...folds.values()].map(({ kind, evolve }) => [

@@ -1,6 +1,7 @@
 /**
- * How a command gets its answer where it is not simply accepted: from the verdict that stores nothing, or from what is
- * stored under its id. Whoever waits for the store here is listed in `inquiries`, so that stopping can end the wait.
+ * Answers commands: with events that were just stored, with a decision that stores nothing, or with the commit that is
+ * already stored under the command's id. Commands that wait for the store here are listed in `inquiries`, so that
+ * `stop` can end the wait.
  */
 import { InputError, OutcomeUnknownError } from '../domain/error.ts'
 import type { StreamId } from '../domain/stream.ts'
@@ -14,39 +15,39 @@ import type { PendingCommand } from './pending-command.ts'
 import type { Readings } from './readings.ts'
 import { catchUp, type LoadedState, recordedEvent, rehydrate, type Sources } from './rehydrate.ts'
 
-/** What answers are made from. */
+/** The parts that answers are made from. */
 export interface Answering extends Sources {
-  /** Commands whose answer is being looked for in the store, with their streams. */
+  /** Commands whose stored answer is being read, with their streams. */
   readonly inquiries: Map<PendingCommand, StreamId>
-  /** Of the streams that answers are read from. */
+  /** Reads the streams of stored answers. */
   readonly readings: Readings<Asked>
 }
 
-/** The instance that a command was for. */
+/** The instance that a command is for. */
 interface Addressee {
   readonly type: AggregateType
   readonly stream: StreamId
 }
 
-/** A command whose id is stored, and where. */
+/** A command whose id is stored, with the receipt of the stored commit. */
 export interface StoredCommand {
   readonly pending: PendingCommand
   readonly receipt: Receipt
 }
 
-/** A command that is stored now, as it was decided. */
+/** A command that this round stored, with its decision. */
 export interface AcceptedCommand extends StoredCommand {
   readonly decided: Decided & { readonly kind: 'events' }
 }
 
-/** Answers a command that is stored now. */
+/** Answers a command that this round stored. */
 export function answerAccepted({ pending, decided, receipt }: AcceptedCommand): void {
   const { sequence, position } = receipt
   const events = acceptedEvents(decided.commit, decided.data, receipt)
   pending.succeed({ accepted: true, state: decided.state, sequence, position, events })
 }
 
-/** Answers a command that decided no events, on the standing that it was decided on. */
+/** Answers a command without events, with the state that it was decided on. */
 export function answerDecided(pending: PendingCommand, { state, sequence, position }: LoadedState): void {
   const decided = pending.decided!
   if (decided.kind === 'failed') pending.fail(decided.error)
@@ -54,26 +55,26 @@ export function answerDecided(pending: PendingCommand, { state, sequence, positi
   else pending.succeed({ accepted: true, state, sequence, position, events: [] })
 }
 
-/** The same for a command with an id of the caller's: only if that id is not stored yet, by whomever. */
+/** The same for a command whose id the caller chose. If that id is already stored, the stored commit is the answer. */
 export function answerIfNew(
   answering: Answering,
   addressee: Addressee,
   pending: PendingCommand,
-  standing: LoadedState,
+  loaded: LoadedState,
 ): Promise<void> {
-  // It may have had its effect long ago, so nobody may be told from here on that it had none.
+  // It may already be stored, so from here on no answer may say that it had no effect.
   pending.markSent()
   return inquire(answering, addressee, [pending], async () => {
     const receipt = await answering.events.findCommit(addressee.stream, pending.commandId)
-    if (receipt === undefined) answerDecided(pending, standing)
-    else await answerAll(answering, addressee, [{ pending, receipt }], standing)
+    if (receipt === undefined) answerDecided(pending, loaded)
+    else await answerAll(answering, addressee, [{ pending, receipt }], loaded)
   })
 }
 
 /**
- * Answers commands that are stored with what was stored: their events, and the state as it was after them.
+ * Answers stored commands with their stored events and the state after them.
  *
- * @param known a state of the instance, so that what lies behind it need not be replayed from further back
+ * @param known a state of the instance; a reading can start from it instead of from further back
  */
 export function answerStored(
   answering: Answering,
@@ -85,7 +86,7 @@ export function answerStored(
   return inquire(answering, addressee, commands, () => answerAll(answering, addressee, stored, known))
 }
 
-/** Takes their repetitions out of a mailbox: what is stored already is neither decided nor sent to the store again. */
+/** Adds the repetitions that wait in a mailbox, and removes them there: they need no decision and no append. */
 export function withRepetitions(
   duplicates: readonly StoredCommand[],
   mailbox: PendingCommand[],
@@ -108,18 +109,18 @@ export function withRepetitions(
   return stored
 }
 
-/** Commands that ask for stored answers, and the state of their instance that is known. */
+/** Commands that need stored answers, and a known state of their instance. */
 export interface Asked {
   readonly stored: readonly StoredCommand[]
   readonly known: LoadedState
 }
 
-/** A commit that is asked for by one or more commands, and what was read of it. */
+/** A commit that one or more commands need, and what was read of it. */
 interface AskedCommit {
   readonly receipt: Receipt
   readonly commands: PendingCommand[]
   events: StoredEvent[]
-  /** The state after it, once that is known. */
+  /** The state after the commit, once it is known. */
   after: { readonly state: unknown } | undefined
 }
 
@@ -136,13 +137,13 @@ async function answerAll(
   await answering.readings.gather(name, { stored: own, known }, (asked) => answerTogether(answering, addressee, asked))
 }
 
-/** Answers all who ask at once out of one reading of the stream, or of the part of it that is needed. */
+/** Answers all commands that ask at the same time with as few readings of the stream as possible. */
 async function answerTogether(answering: Answering, addressee: Addressee, asked: readonly Asked[]): Promise<void> {
   const { type, stream } = addressee
   const known = asked.map((each) => each.known).reduce((one, other) => (other.sequence > one.sequence ? other : one))
   const commits = commitsOf(asked.flatMap(({ stored }) => stored))
   const newest = commits.find(({ receipt }) => receipt.sequence === known.sequence)
-  // Where a state that is known is of another log, the rest is read from further back.
+  // If the known state belongs to another log, this fails, and the rest is read from further back.
   if (newest !== undefined) await readNewest(answering, stream, newest, known).catch(() => {})
   const behind = commits.filter(({ receipt }) => firstOf(receipt) > known.sequence)
   if (behind.length > 0) {
@@ -174,7 +175,7 @@ const firstOf = ({ sequence, count }: Receipt): number => sequence - count + 1
 const endOf = (commits: readonly AskedCommit[]): number =>
   commits.reduce((end, { receipt }) => Math.max(end, receipt.sequence), 0)
 
-/** The newest commit: the state after it is known, if it is of this log. */
+/** Reads the newest commit. If it is of this log, the state after it is known. */
 async function readNewest(
   { events }: Answering,
   stream: StreamId,
@@ -190,20 +191,20 @@ async function readNewest(
   commit.after = { state: deepFreeze(known.state) }
 }
 
-/** Takes what is asked for out of a replay. */
-function gatherer(commits: readonly AskedCommit[]): (event: StoredEvent, standing: LoadedState) => void {
+/** Picks the wanted commits out of a replay. */
+function gatherer(commits: readonly AskedCommit[]): (event: StoredEvent, loaded: LoadedState) => void {
   const byId = new Map(commits.map((commit) => [commit.commands[0]!.commandId, commit]))
   return (event, { state }) => {
     const commit = byId.get(event.commitId)
     if (commit === undefined || commit.after !== undefined) return
-    // A replay that did not come to its end may have left some.
+    // An earlier replay that failed may have left some.
     if (event.sequence === firstOf(commit.receipt)) commit.events = []
     commit.events.push(event)
     if (event.sequence === commit.receipt.sequence) commit.after = { state: deepFreeze(state) }
   }
 }
 
-/** Answers what was read; each caller gets events of its own. */
+/** Answers with what was read. Each caller gets its own copies of the events. */
 async function answerRead(
   { environment }: Answering,
   { type, stream }: Addressee,
@@ -226,7 +227,7 @@ async function answerRead(
   }
 }
 
-/** Whether another command is stored under the id; the caller is told so. */
+/** Fails a command if another command is stored under its id. @returns whether it did */
 function refuseReuse(stream: StreamId, pending: PendingCommand, { command: stored }: Receipt): boolean {
   const { commandId, mark, isDerived } = pending
   if (stored === undefined || (stored.name === mark.name && (isDerived || stored.digest === mark.digest))) return false
@@ -235,10 +236,7 @@ function refuseReuse(stream: StreamId, pending: PendingCommand, { command: store
   return true
 }
 
-/**
- * Lets commands wait for an answer out of the store; if there is none, their callers are told that the outcome is
- * unknown.
- */
+/** Lists commands in `inquiries` while their stored answer is read. If reading fails, their outcome is unknown. */
 async function inquire(
   { inquiries }: Answering,
   { stream }: Addressee,

@@ -1,7 +1,7 @@
-/** What is certain when an append has failed. */
+/** Which errors of an append are certain. */
 import { InputError, MnemeError, StoreError } from '../domain/error.ts'
 
-/** Whether an error proves that nothing was stored. */
+/** Whether the error of an append proves that nothing was stored. */
 export function isCertain(error: unknown): boolean {
   if (error instanceof InputError) return true
   if (error instanceof StoreError) return error.code !== 'STORE_UNAVAILABLE'

@@ -1,24 +1,24 @@
-/** A command as it is decided: its parts are checked, and it has an id. */
+/** A command whose parts were checked, with an id. */
 import type { Decision } from '../domain/aggregate.ts'
 import type { JsonObject } from '../domain/json.ts'
 import type { CommandMark } from '../store/commit.ts'
 
-/** Asked before a command is decided; what it throws is the command's answer. */
+/** Called before a command is decided. If it throws, the command fails with that error. */
 export type Fence = () => Promise<void>
 
 export interface CheckedCommand {
   readonly name: string
   readonly decision: Decision
   readonly input: unknown
-  /** Whether something in the input cannot be frozen. */
+  /** Whether a part of the input cannot be frozen. */
   readonly isInputOpen: boolean
   readonly commandId: string
-  /** Whether the caller chose the id, so that it may have been stored before. */
+  /** Whether the id may be stored already, because the caller gave it or it follows from a cause. */
   readonly repeatable: boolean
-  /** Kept with the commit, so that another command with this id is told from a repetition. */
+  /** Stored with the commit, to distinguish a repetition from another command with the same id. */
   readonly mark: CommandMark
   /**
-   * Whether the id follows from what causes the command: then it is the same command, whatever its data is this time.
+   * Whether the id was made from the cause of the command. The same id is then the same command, even with other data.
    */
   readonly isDerived: boolean
   readonly fence?: Fence | undefined

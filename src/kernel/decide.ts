@@ -1,6 +1,6 @@
 /**
- * One command on one state, without I/O: the verdict, its events checked and applied. Whatever throws on the way leaves
- * the state that it started from as it was.
+ * Decides one command on one state, without I/O: calls the decide function, and checks and applies its events. If
+ * anything throws, the state is unchanged.
  */
 import type { Fold, Moment } from '../domain/aggregate.ts'
 import { DecisionError, EventError, MnemeError } from '../domain/error.ts'
@@ -19,18 +19,18 @@ import type { AggregateType } from './aggregate-type.ts'
 import type { CheckedCommand } from './checked-command.ts'
 import { evolved } from './evolved.ts'
 
-/** Where and when decisions are made. */
+/** For which stream and at which time decisions are made. */
 export interface DecisionPlace {
   readonly type: AggregateType
   readonly stream: StreamId
   readonly limits: StoreLimits
-  /** Every event carries it. */
+  /** The `recordedAt` of every event. */
   readonly nowMs: number
-  /** A new unique id. */
+  /** Makes a unique id. */
   readonly newId: () => string
 }
 
-/** What decisions that are made one after the other share: those of a round. */
+/** The parts that all decisions of a round share. */
 export class DecisionContext {
   readonly type: AggregateType
   readonly stream: StreamId
@@ -52,12 +52,12 @@ export class DecisionContext {
   }
 }
 
-/** What became of a command, before anything is stored. */
+/** The result of a decision, before anything is stored. */
 export type Decided =
   | {
       readonly kind: 'events'
       readonly commit: Commit
-      /** Of each event the data as it is handed out. */
+      /** The data of each event, as callers get it. */
       readonly data: readonly unknown[]
       readonly state: unknown
     }
@@ -65,7 +65,7 @@ export type Decided =
   | { readonly kind: 'nothing' }
   | { readonly kind: 'failed'; readonly error: unknown }
 
-/** What one decision may know: nothing in it can be changed, and nothing of the context can be reached. */
+/** What a decide function gets to know. It cannot change any of it, and cannot reach the context. */
 class DecisionMoment implements Moment {
   readonly #context: DecisionContext
   readonly #command: CheckedCommand
@@ -124,11 +124,11 @@ export function decide(state: unknown, sequence: number, command: CheckedCommand
     const fold = foldOf(type, stream, command, event)
     const { kind } = fold
     const { stored: copy, output } = storedForm(kind, event.data, copier)
-    // Before anybody sees it: what the caller is told is what was stored. A copy is frozen already.
+    // Frozen before other code sees it, so that callers get what was stored. A copy is already frozen.
     const data = output === copy ? copy : freezeParts(output).value
     const tags = kind.tagsOf === undefined ? command.tags : tagsOf(kind, data, command)
     const revision = kind.revisions.length
-    // As when it is read again: no aggregate can come to depend on a position.
+    // 0, as when the event is loaded: no aggregate can depend on a position.
     const applied: RecordedEvent = {
       type: kind.type,
       data,
@@ -155,7 +155,7 @@ export function decide(state: unknown, sequence: number, command: CheckedCommand
 function judge(state: unknown, command: CheckedCommand, context: DecisionContext): unknown {
   let verdict: unknown
   try {
-    // It may be decided again, on the same input. What cannot be frozen in it (bytes) is copied for each run.
+    // The same input may be decided again. Parts that cannot be frozen (bytes) are copied for each run.
     const input = command.isInputOpen ? ownCopy('The data of a command', command.input) : command.input
     verdict = command.decision.decide(state, input, new DecisionMoment(context, command))
   } catch (cause) {
@@ -174,7 +174,7 @@ function foldOf(type: AggregateType, stream: StreamId, command: CheckedCommand, 
   const fold = type.folds.get(offered.type)
   const maker = makerOf(offered)
   if (fold !== undefined && (maker === undefined || maker === fold.kind.family)) return fold
-  const named = fold === undefined ? offered.type : `${offered.type} of another kind than its own`
+  const named = fold === undefined ? offered.type : `${offered.type} of another kind`
   const facts = { aggregate: type.name, event: named, known: [...type.folds.keys()] }
   throw new EventError('EVENT_UNDECLARED', facts)
 }
@@ -201,10 +201,10 @@ function evolve(
 ): unknown {
   try {
     const next = deepFreeze(evolved(fold, state, event))
-    // All events of the round have this one; freezing it would cost more than all the rest.
+    // All events of the round share this date. A check is cheaper than freezing it.
     if (recordedAt.getTime() !== nowMs) {
       Date.prototype.setTime.call(recordedAt, nowMs)
-      throw new TypeError(`its .on for ${event.type} changed the event's recordedAt in place`)
+      throw new TypeError(`its .on for ${event.type} changed the recordedAt of the event in place`)
     }
     return next
   } catch (cause) {

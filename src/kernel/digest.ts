@@ -1,14 +1,13 @@
 /**
- * A number that tells the data of one command from that of another, so that an id that is used for two commands is
- * noticed. It is computed from what the caller gave, before any schema has filled in a default: so it stays the same
- * where a new version of the program adds an optional field. Data that is the same JSON has the same number: the order
- * of keys does not matter, a date is its text, -0 is 0, and a key whose value is `undefined` is not there. Data that is
- * left out counts as what stands for it (`commandData`).
+ * A number for the data of a command. It shows when one id is used for two commands with different data. It is computed
+ * from what the caller gave, before the schema fills in defaults, so it stays the same when a new version of the
+ * program adds an optional field. Data that is the same JSON has the same number: the order of keys does not matter, a
+ * date is its text, -0 is 0, and a key whose value is `undefined` is absent. Data that is left out counts as the data
+ * that replaces it (`leftOutData`).
  *
- * Two lanes of 32 bits are mixed as in cyrb53; that two given commands with one id meet by chance has odds of 1 in
- * 10^15. It guards against mistakes, not against a caller who looks for two inputs with one number: both would be that
- * caller's own commands. It is on the way of every command, so the lanes are two variables of this module and nothing
- * is allocated.
+ * Two lanes of 32 bits are mixed as in cyrb53. Two different commands have the same number with odds of 1 in 10^15. The
+ * number guards against mistakes, not against a caller who searches for a collision: both commands would be that
+ * caller's own. Every command passes here, so the lanes are two variables of this module, and nothing is allocated.
  */
 import { depthMax, isPlain, sizeOfScalar } from '../domain/json.ts'
 
@@ -28,22 +27,22 @@ const firstB = 0x41c6ce57
 
 let a = firstA
 let b = firstB
-/** About how many characters of JSON were met so far, counted as for a commit (`JsonCopier`). */
+/** The approximate number of characters of JSON so far, counted as for a commit (`JsonCopier`). */
 let size = 0
 let sizeMax = Number.POSITIVE_INFINITY
-/** Whether something was met that is nested too deep. */
+/** Whether some data was nested too deep. */
 let isDeep = false
 
-/** Of any value; below 2^53. It never throws: what cannot be read counts as nothing. */
+/** The digest of any value, below 2^53. Never throws: a value that cannot be read counts as nothing. */
 export function digestOf(value: unknown): number {
   return digestWithin(value, Number.POSITIVE_INFINITY) as number
 }
 
 /**
- * The same for a value of somebody who may give too much: the walk ends as soon as it has met more than it may.
+ * The same for a value that may be too large. It stops as soon as the limit is reached.
  *
- * @param charactersMax about how many characters of JSON the value may be; of bytes, each counts as one
- * @returns `large` for a value that is more, `endless` if that is because it nests without end
+ * @param charactersMax the approximate limit, in characters of JSON; each byte of binary data counts as one
+ * @returns `large` if the value is larger, `endless` if it is larger and nested too deep
  */
 export function digestWithin(value: unknown, charactersMax: number): number | 'large' | 'endless' {
   a = firstA
@@ -55,14 +54,14 @@ export function digestWithin(value: unknown, charactersMax: number): number | 'l
     add(value, 0)
   } catch {
     if (size > charactersMax) return isDeep ? 'endless' : 'large'
-    // A getter or a proxy of the caller's has thrown; the schema will say what is wrong with it.
+    // A getter or a proxy of the caller threw. The schema will say what is wrong with it.
     mix(kinds.nothing)
   }
   mix(0)
   return (a >>> 0) + (b & 0x1fffff) * 2 ** 32
 }
 
-/** Counts what is about to be mixed in, and ends the walk where it is too much. */
+/** Counts the characters that come next. @throws RangeError if that is too much */
 function count(characters: number): void {
   size += characters
   if (size > sizeMax) throw new RangeError(`more than ${sizeMax} characters of JSON`)
@@ -123,12 +122,12 @@ function addCounted(text: string): void {
   addText(text)
 }
 
-/** Bytes are no JSON: they count as so many characters, and are mixed in four at a time. */
+/** Bytes are not JSON. Each counts as one character. They are mixed four at a time. */
 function addBytes(given: ArrayBufferView | ArrayBuffer): void {
   const { buffer, byteOffset, byteLength } = ArrayBuffer.isView(given) ? given : new Uint8Array(given)
   count(byteLength)
   mix(kinds.bytes)
-  // A list of numbers is another one than that of its bytes.
+  // The type counts too: a Uint16Array differs from a Uint8Array with the same bytes.
   addText(Object.prototype.toString.call(given))
   const bytes = new DataView(buffer, byteOffset, byteLength)
   let at = 0
@@ -139,7 +138,7 @@ function addBytes(given: ArrayBufferView | ArrayBuffer): void {
 
 function addObject(value: object, depth: number): void {
   const { toJSON } = value as { readonly toJSON?: unknown }
-  // Most are plain records: the other questions cost more than to mix one in.
+  // Most values are plain records. The other checks would cost more than mixing one.
   if (toJSON === undefined && Object.getPrototypeOf(value) === Object.prototype) {
     addRecord(value as Readonly<Record<string, unknown>>, depth)
   } else if (Array.isArray(value)) {
@@ -155,13 +154,13 @@ function addObject(value: object, depth: number): void {
     for (const entry of value) add(entry, depth)
     mix(value.size)
   } else {
-    // What tells one from another may be in private: a pattern, a boxed number.
+    // A regular expression or a boxed number keeps its value in private, so its text counts too.
     if (!isPlain(value)) addCounted(String(value))
     addRecord(value as Readonly<Record<string, unknown>>, depth)
   }
 }
 
-/** Each property is mixed by itself, and what they come to is added up: so their order does not matter. */
+/** Each property is mixed alone, and the results are added, so the order of keys does not matter. */
 function addRecord(record: Readonly<Record<string, unknown>>, depth: number): void {
   count(2)
   mix(kinds.record)

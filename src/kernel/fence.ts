@@ -1,15 +1,15 @@
 /**
- * Commands that may be decided only as long as their sender is still the one to send them. The question is asked when
- * the state is known on which they will be decided, and before each decision again: if what was decided on that state
- * is then stored, nobody else can have had another answer to the same command since the question. A question that was
- * asked earlier would prove nothing.
+ * Fences: commands of reactions may be decided only while their sender still leads. The fence is asked after the state
+ * is loaded on which they are decided, and again before each new decision. If the decision is then stored on that
+ * state, no other process can have got another answer to the same command since the fence was asked. Asked earlier, it
+ * would prove nothing.
  */
 import type { PendingCommand } from './pending-command.ts'
 
-/** Whether a command's fence is to be asked before it is decided. */
+/** Whether the fence of a command must be asked before the command is decided. */
 export const isHeldUp = ({ isClear, isAnswered }: PendingCommand): boolean => !isClear && !isAnswered
 
-/** Asks the fences of commands that are to be decided. Never throws. */
+/** Asks the fences of commands. If a fence throws, its command fails. Never throws. */
 export async function passFences(commands: readonly PendingCommand[]): Promise<void> {
   const asking = commands.map(async (pending) => {
     try {

@@ -1,7 +1,7 @@
 /**
- * The kernel routes each command to the one live instance of its aggregate, starts it where there is none, and sends
- * the commits of all instances through one commit queue. It has no thread of its own: instances that have something to
- * do get their turns in one pass of the microtask queue, and every few milliseconds it lets the event loop breathe.
+ * The kernel gives each command to the live instance of its aggregate, and creates the instance if there is none. The
+ * commits of all instances go through one commit queue. Instances that have something to do run in one pass of the
+ * microtask queue. Every few milliseconds the kernel lets the event loop run.
  */
 import type { AggregateOptions, AnyAggregate } from '../domain/aggregate.ts'
 import type { CommandOptions } from '../domain/command.ts'
@@ -43,22 +43,22 @@ export interface KernelOptions {
   readonly events: EventStore
   readonly snapshots: SnapshotStore
   readonly aggregates: readonly AnyAggregate[]
-  /** For aggregates that do not say themselves. */
+  /** For aggregates that do not set these options. */
   readonly defaults: AggregateOptions
   readonly environment: Environment
   readonly limits: KernelLimits
   readonly warn: Warn
-  /** Whether an answer that stores nothing may be based on a state that another process has left behind. */
+  /** Whether the answer of a command without events may rest on a state that is no longer the newest. */
   readonly mayAnswerFromStaleState: boolean
 }
 
 export interface DispatchOptions extends CommandOptions {
-  /** An id that follows from what causes the command (`derivedCommandId`), in place of a caller's. */
+  /** The id of a reaction's command, made from its cause (`derivedCommandId`). */
   readonly derivedId?: string | undefined
   readonly fence?: Fence
 }
 
-/** What messages call it. */
+/** For messages. */
 const dataOf = 'The data of a command'
 
 /** An aggregate type with its live instances by id. */
@@ -108,7 +108,7 @@ export class Kernel {
       writer,
       looks,
       turns: new Turns(events, environment, writer),
-      // One stream's commits come from one actor, a round at a time: no two groups meet in a stream.
+      // A stream has one actor, which appends one round at a time. So two groups never contain the same stream.
       queue: new CommitQueue((groups) => events.append(groups.length === 1 ? groups[0]! : groups.flat(), { writer }), {
         batchCommitsMax: limits.batchCommitsMax,
         batchSizeMax: limits.batchSizeMax,
@@ -116,17 +116,17 @@ export class Kernel {
       }),
       newId: () => environment.newId(),
       schedule: (actor) => this.#schedule(actor),
-      advanced: ({ type, stream, standing }, from) => this.#snapshotter.advanced(type, stream, from, standing!),
+      advanced: ({ type, stream, loaded }, from) => this.#snapshotter.advanced(type, stream, from, loaded!),
     }
   }
 
-  /** Aggregates in memory, and commands not answered yet. */
+  /** The number of aggregates in memory, and of commands that are not answered yet. */
   get load(): { readonly liveAggregates: number; readonly commandsInFlight: number } {
     return { liveAggregates: this.#passivation.live, commandsInFlight: this.#inFlight }
   }
 
   /**
-   * The type of an aggregate by its name.
+   * The aggregate type of that name.
    *
    * @throws InputError `AGGREGATE_UNKNOWN`
    */
@@ -137,9 +137,9 @@ export class Kernel {
   }
 
   /**
-   * Handles a command and answers when it is durable. Bad input throws before anything else happens.
+   * Handles a command, and answers when its events are durable. Invalid input throws before anything else happens.
    *
-   * @param stream checked already
+   * @param stream already checked
    */
   dispatch(stream: StreamId, name: string, data: unknown, options: DispatchOptions): Promise<Outcome> {
     const registered = this.#types.get(stream.aggregate)!
@@ -152,7 +152,7 @@ export class Kernel {
     const actor = live ?? new Actor(this.#context, registered.type, stream)
     const outcome = pending.outcome()
     if (signal !== undefined) pending.listenTo(signal, stream)
-    // From here on nothing throws: a place that is taken is freed by the answer.
+    // From here on nothing throws: what is counted here, the answer counts back.
     this.#inFlight++
     actor.post(pending)
     if (live === undefined) this.#begin(registered, actor)
@@ -161,29 +161,29 @@ export class Kernel {
   }
 
   /**
-   * Looks whether a command can be sent, as far as its parts tell.
+   * Checks a command as `dispatch` does, without sending it.
    *
-   * @param stream checked already
+   * @param stream already checked
    * @throws InputError `COMMAND_UNKNOWN`, `COMMAND_INVALID`, `COMMAND_TOO_LARGE`, `ID_INVALID`, `DATA_NOT_JSON`
    */
   check({ aggregate }: StreamId, name: string, data: unknown, options: CommandOptions): void {
     this.#check(this.typeOf(aggregate), name, data, options)
   }
 
-  /** The state of an aggregate: as it is now, or as it was at a sequence or a time. */
+  /** The state of an aggregate: the newest, or the one at a sequence or a time. */
   async state(stream: StreamId, until: Until): Promise<LoadedState> {
     const { type, live } = this.#types.get(stream.aggregate)!
     const actor = live.get(stream.id)
-    const standing = actor?.standing
+    const loaded = actor?.loaded
     const current = until.sequence === undefined && until.timeMs === undefined
-    if (!current || standing === undefined) return rehydrate(this.#context, type, stream, until)
+    if (!current || loaded === undefined) return rehydrate(this.#context, type, stream, until)
     const { events, looks } = this.#context
-    if (events.singleWriter) return standing
-    // Whatever may be said of answers: who asks for the state wants the one that is stored.
+    if (events.singleWriter) return loaded
+    // Even if answers may be stale, a caller of `state` gets the newest one.
     const end = await (looks?.end(stream) ?? events.streamEnds([stream]).then(([only]) => only!))
-    if (end.sequence === standing.sequence && end.checksum === standing.checksum) return standing
+    if (end.sequence === loaded.sequence && end.checksum === loaded.checksum) return loaded
     try {
-      const newer = await catchUp(this.#context, type, stream, standing)
+      const newer = await catchUp(this.#context, type, stream, loaded)
       actor!.learn(newer)
       return newer
     } catch (error) {
@@ -193,7 +193,7 @@ export class Kernel {
     }
   }
 
-  /** The events of a stream from the store, page by page, oldest first. */
+  /** The stored events of a stream, oldest first. */
   async *history(stream: StreamId, from: number, signal: AbortSignal | undefined): AsyncGenerator<StoredEvent> {
     const breath = new Breath(this.#environment)
     for (let next = from; ; ) {
@@ -209,7 +209,7 @@ export class Kernel {
     }
   }
 
-  /** Refuses new commands, waits for those under way and for the snapshots that are due, at most `stopTimeoutMs`. */
+  /** Refuses new commands. Waits for commands and snapshots in progress, at most `stopTimeoutMs`. */
   async stop(): Promise<void> {
     this.#stopping = true
     await waitAtMost(this.#environment, this.#limits.stopTimeoutMs, this.#drain())
@@ -232,7 +232,7 @@ export class Kernel {
       const facts = { aggregate: type.name, command: name, known: [...type.decisions.keys()] }
       throw new InputError('COMMAND_UNKNOWN', facts)
     }
-    // First of all: nobody walks through data that is too large.
+    // First of all, so that no other code has to walk through data that is too large.
     const digest = data === undefined ? undefined : this.#digest(type, name, data)
     const checked = checkInput(dataOf, decision.schema, data)
     if (checked === 'async') throw new DefinitionError('SCHEMA_ASYNC', { where: `the command ${type.name}.${name}` })
@@ -278,7 +278,7 @@ export class Kernel {
     }
   }
 
-  /** Takes in an instance that has its first command already, so that it is not the one to make room. */
+  /** Adds an instance. It has its first command already, so passivation does not remove it at once. */
   #begin({ live }: Registered, actor: Actor): void {
     live.set(actor.stream.id, actor)
     this.#passivation.add(actor, this.#environment.now())
@@ -296,7 +296,7 @@ export class Kernel {
   }
 
   /**
-   * Gives each instance that is due its turn; when that has taken its time, the rest after the event loop has turned.
+   * Calls `turn` of each instance that is due. When that takes too long, the rest follow after the event loop has run.
    */
   readonly #turnAll = (): void => {
     this.#turning = false
@@ -322,7 +322,7 @@ export class Kernel {
     if (this.#inFlight === 0) this.#whenQuiet?.()
   }
 
-  /** After the wait: whoever is still not answered learns what is known of the command. */
+  /** Fails the commands that are not answered after the wait, with what is known about them. */
   #abandonAll(): void {
     for (const { live } of this.#types.values()) {
       for (const actor of live.values()) actor.abandon(abandoned)

@@ -1,36 +1,36 @@
-/** The bounds of the kernel, each with a name and a default: nothing in it grows without end. */
+/** The limits of the kernel, each with a name and a default. Nothing in the kernel grows without a limit. */
 import { DefinitionError } from '../domain/error.ts'
 import { checkKeys } from '../domain/options.ts'
 
 export interface KernelLimits {
-  /** Live aggregates kept in memory; over it the least recently used idle ones are passivated. */
+  /** Live aggregates in memory. Above this, the least recently used idle ones are passivated. */
   readonly liveAggregatesMax: number
-  /** Commands that one aggregate lets wait; over it callers get `OVERLOADED`. */
+  /** Commands that wait for one aggregate. Above this, callers get `OVERLOADED`. */
   readonly mailboxMax: number
-  /** Commands of all aggregates that are not answered yet; over it callers get `OVERLOADED`. */
+  /** Commands of all aggregates that are not answered yet. Above this, callers get `OVERLOADED`. */
   readonly commandsInFlightMax: number
   /**
-   * The size of a command's data, in characters of JSON; over it callers get `COMMAND_TOO_LARGE`. As much as one commit
-   * may hold in the stores of Mneme: data is checked at once, and holds up everybody else for so long.
+   * The size of a command's data, in characters of JSON. Above this, callers get `COMMAND_TOO_LARGE`. The default is
+   * what Mneme's stores allow for one commit. Nothing else happens in the process while data is checked.
    */
   readonly commandSizeMax: number
   /** Commits in one batch to the store. */
   readonly batchCommitsMax: number
   /** The size at which no further commit joins a batch, in characters of JSON. */
   readonly batchSizeMax: number
-  /** How often a command is decided again because others wrote the stream, before its caller gets `CONFLICT`. */
+  /** How often a command is decided, if other writers keep writing to the stream, before its caller gets `CONFLICT`. */
   readonly conflictTriesMax: number
-  /** How often an append without an answer is repeated before callers get `OUTCOME_UNKNOWN`. */
+  /** How often an append that gets no answer is tried before callers get `OUTCOME_UNKNOWN`. */
   readonly appendTriesMax: number
-  /** How often loading an aggregate is tried at once when the store is unavailable. */
+  /** How often a load is tried, with short pauses, before its commands fail. */
   readonly loadTriesMax: number
-  /** Snapshots that wait to be saved; over it further ones are left out, which costs time at the next load only. */
+  /** Snapshots that wait to be saved. Above this, further ones are left out, and the next load takes longer. */
   readonly snapshotsWaitingMax: number
-  /** Snapshots kept of each stream. */
+  /** Snapshots that are kept of each stream. */
   readonly snapshotsKept: number
   /**
-   * How long `stop` waits for commands and snapshots under way before it tells the callers that the outcome is unknown,
-   * and then for projections.
+   * How long `stop` waits for commands and snapshots in progress. After that, callers get `OUTCOME_UNKNOWN`. Then it
+   * waits as long for projections.
    */
   readonly stopTimeoutMs: number
 }

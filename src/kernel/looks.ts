@@ -1,7 +1,7 @@
 /**
- * Looks at the ends of streams, gathered as commits are: while one question is with the store, the streams of everybody
- * else gather for the next. An answer that stores nothing is given after a look that was asked for later than the
- * command came, so it is true when it is given, whoever else writes.
+ * Looks: questions to the store where streams end. While the store answers one question, further streams gather for the
+ * next, as commits do. The answer of a command that stores nothing follows a look that began after the command arrived.
+ * It is therefore true at some moment after that, even if other processes write.
  */
 import type { StreamId } from '../domain/stream.ts'
 import { soon } from '../runtime/timers.ts'
@@ -19,13 +19,13 @@ export class Looks {
   #waiting: Waiting[] = []
   #isAsking = false
 
-  /** @param streamsMax how many streams are asked for at once */
+  /** @param streamsMax the most streams in one question */
   constructor(store: Pick<EventStore, 'streamEnds'>, streamsMax: number) {
     this.#store = store
     this.#streamsMax = streamsMax
   }
 
-  /** Where a stream ends, at some time after this call. @throws what the store throws */
+  /** Where a stream ends, at some moment after this call. @throws what the store throws */
   end(stream: StreamId): Promise<StreamEnd> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ stream, resolve, reject })

@@ -1,13 +1,13 @@
 /**
- * Which live aggregates leave memory, and when: those idle for long enough, and the least recently used ones over a
- * cap. One timer serves all. Leaving is one synchronous step of an instance for which nothing waits and nothing is
- * under way, so there is no moment at which a command could be lost.
+ * Removes live aggregates from memory: those that were idle for long enough, and the least recently used ones above a
+ * limit. One timer serves all. An instance is removed in one synchronous step, while no command waits for it and
+ * nothing is in progress. There is no moment at which a command could be lost.
  */
 import type { StreamId } from '../domain/stream.ts'
 import type { Environment } from '../runtime/environment.ts'
 import type { AggregateType } from './aggregate-type.ts'
 
-/** When an instance was last used, and its neighbours in the order of use. Nothing but this file writes it. */
+/** When an instance was last used, and its neighbours in the order of use. Only this file writes it. */
 export class Use {
   /** In milliseconds since 1970. */
   at = 0
@@ -15,11 +15,11 @@ export class Use {
   newer: Instance | undefined = undefined
 }
 
-/** A live instance, as far as leaving memory goes. */
+/** A live instance, as passivation sees it. */
 export interface Instance {
   readonly type: AggregateType
   readonly stream: StreamId
-  /** Whether it can leave: nothing waits for it, and nothing is under way. */
+  /** Whether it can be removed: no command waits for it, and nothing is in progress. */
   readonly idle: boolean
   readonly use: Use
 }
@@ -31,12 +31,9 @@ interface Order {
   newest: Instance | undefined
 }
 
-/** How soon to look again when there are too many, and none of them is idle. */
+/** The pause before the next look if there are too many instances and none is idle. */
 const crowdedMs = 100
-/**
- * How many busy ones are looked at before giving up until the next look: a burst of newcomers must not search them all
- * each time.
- */
+/** How many busy instances one look examines. Without a limit, each new instance in a burst would examine them all. */
 const looksMax = 32
 
 export class Passivation {
@@ -48,7 +45,7 @@ export class Passivation {
   #cancelTimer: (() => void) | undefined
   #timerDueAt = Number.POSITIVE_INFINITY
 
-  /** @param passivate forgets an instance; called when nothing waits for it */
+  /** @param passivate removes an instance that is idle */
   constructor(environment: Environment, liveMax: number, passivate: (instance: Instance) => void) {
     this.#environment = environment
     this.#liveMax = liveMax
@@ -59,17 +56,17 @@ export class Passivation {
     return this.#live
   }
 
-  /** Takes in a new instance. */
+  /** Adds a new instance. */
   add(instance: Instance, nowMs: number): void {
     this.#live++
     this.#append(instance, nowMs)
     this.#makeRoom()
   }
 
-  /** Notes that an instance is used: it becomes the last to leave. */
+  /** Notes that an instance is used now. */
   touch(instance: Instance, nowMs: number): void {
     const order = this.#orderOf(instance)
-    // An instance that has left memory since its turn was due belongs to no order any more.
+    // An instance that was removed meanwhile is in no order.
     if (instance.use.older === undefined && order.oldest !== instance) return
     if (order.newest === instance) {
       instance.use.at = nowMs
@@ -121,7 +118,7 @@ export class Passivation {
     this.#passivate(instance)
   }
 
-  /** Over the cap the least recently used that are idle leave. Where all are busy, it is tried again soon. */
+  /** Above the limit, removes the least recently used idle instances. If all are busy, it looks again soon. */
   #makeRoom(): void {
     while (this.#live > this.#liveMax) {
       const candidate = this.#leastRecentlyUsed()
@@ -133,9 +130,7 @@ export class Passivation {
     }
   }
 
-  /**
-   * Of all types, the first that is idle. Busy ones on the way are in use, so they go to the end and are not met again.
-   */
+  /** The least recently used idle instance of all types. Busy ones count as used now, so the next look skips them. */
   #leastRecentlyUsed(): Instance | undefined {
     const nowMs = this.#environment.now()
     let candidate: Instance | undefined
@@ -151,12 +146,12 @@ export class Passivation {
     if (dueAt >= this.#timerDueAt) return
     this.#cancelTimer?.()
     this.#timerDueAt = dueAt
-    // Timers take 31 bits of milliseconds; an early sweep finds nothing and sets the timer again.
+    // Timers take at most 31 bits of milliseconds. A sweep that comes too early sets the timer again.
     const delayMs = Math.min(Math.max(1, dueAt - this.#environment.now()), 2 ** 31 - 1)
     this.#cancelTimer = this.#environment.after(delayMs, () => this.#sweep(), { background: true })
   }
 
-  /** Lets go of all that have been idle for long enough, and sets the timer for the next. */
+  /** Removes all that have been idle for long enough, and sets the timer for the next. */
   #sweep(): void {
     this.stop()
     const nowMs = this.#environment.now()

@@ -1,4 +1,4 @@
-/** A command on its way: checked, not yet answered. Whatever happens, it is answered once, and its place is freed. */
+/** A checked command that waits for its answer. It is answered exactly once, and then no longer counts as in flight. */
 import type { Decision } from '../domain/aggregate.ts'
 import { CancelledError, OutcomeUnknownError } from '../domain/error.ts'
 import type { JsonObject } from '../domain/json.ts'
@@ -30,7 +30,7 @@ export class PendingCommand implements CheckedCommand {
   readonly #release: () => void
   #unlisten: (() => void) | undefined = undefined
 
-  /** @param release frees the command's place; called once, when it is answered */
+  /** @param release called once, when the command is answered */
   constructor(command: CheckedCommand, release: () => void) {
     this.name = command.name
     this.decision = command.decision
@@ -47,22 +47,22 @@ export class PendingCommand implements CheckedCommand {
     this.#release = release
   }
 
-  /** Whether it may be decided on the state that is known: its fence was asked since that was loaded. */
+  /** Whether it may be decided now: it has no fence, or the fence let it pass since the state was loaded. */
   get isClear(): boolean {
     return this.#isClear
   }
 
-  /** What was decided in the round that is under way. */
+  /** The decision of the current round. */
   get decided(): Decided | undefined {
     return this.#decided
   }
 
-  /** How often it was decided in vain because others wrote the stream. */
+  /** How often its decision was lost because other writers wrote to the stream. */
   get conflicts(): number {
     return this.#conflicts
   }
 
-  /** Whether its commit may be with the store: from then on an abort leaves the outcome unknown. */
+  /** Whether its commit may be with the store. From then on, an abort leaves the outcome unknown. */
   get isSent(): boolean {
     return this.#isSent
   }
@@ -71,7 +71,7 @@ export class PendingCommand implements CheckedCommand {
     return this.#isAnswered
   }
 
-  /** What the caller waits for. To be called once, before anything can answer. */
+  /** The answer for the caller. Must be called once, before the command can be answered. */
   outcome(): Promise<Outcome> {
     return new Promise((resolve, reject) => {
       this.#resolve = resolve
@@ -79,7 +79,7 @@ export class PendingCommand implements CheckedCommand {
     })
   }
 
-  /** Ends the caller's wait when the signal says so; the command itself goes on if it was sent. */
+  /** Ends the caller's wait when the signal is aborted. A command that was sent may still be stored. */
   listenTo(signal: AbortSignal, stream: StreamId): void {
     const abort = () => {
       const { name, commandId } = this
@@ -90,24 +90,24 @@ export class PendingCommand implements CheckedCommand {
     this.#unlisten = () => signal.removeEventListener('abort', abort)
   }
 
-  /** It is to be decided again, or for the first time on another state. */
+  /** Prepares it to be decided again, or for the first time on another state. */
   beginAgain(): void {
     this.#isSent = false
     this.#isClear = this.fence === undefined
   }
 
-  /** Its fence was asked, and let it pass. */
+  /** Notes that its fence let it pass. */
   clear(): void {
     this.#isClear = true
   }
 
-  /** @param isSent whether its round has commits up to here, which go to the store next */
+  /** @param isSent whether its round has commits so far, which will go to the store */
   decideAs(decided: Decided, isSent: boolean): void {
     this.#decided = decided
     this.#isSent = isSent
   }
 
-  /** It may be stored already, or be stored now. */
+  /** Notes that it may be stored already. */
   markSent(): void {
     this.#isSent = true
   }

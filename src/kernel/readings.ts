@@ -1,9 +1,9 @@
 /**
- * Readings of streams for answers: one at a time for each stream, and a few at a time in all. Those who ask while a
- * reading of their stream is under way share the next one.
+ * Reads streams for stored answers: one reading at a time for each stream, and a few at a time in all. Requests that
+ * come during a reading of the same stream share the next reading.
  */
 
-/** Readings under way at once, of all streams. */
+/** The most readings at the same time, of all streams together. */
 const readingsMax = 4
 
 interface Gathered<Item> {
@@ -12,9 +12,9 @@ interface Gathered<Item> {
 }
 
 export class Readings<Item> {
-  /** Of each stream the reading that has not begun. */
+  /** The reading of each stream that has not begun yet. */
   readonly #next = new Map<string, Gathered<Item>>()
-  /** Of each stream the end of the reading that was asked for last. */
+  /** The end of the newest reading of each stream. */
   readonly #last = new Map<string, Promise<void>>()
   #underWay = 0
   readonly #waiting: (() => void)[] = []
@@ -22,7 +22,7 @@ export class Readings<Item> {
   /**
    * Adds an item to the next reading of a stream.
    *
-   * @param read is given all items that were added until it begins
+   * @param read gets all items that were added before it begins
    */
   gather(stream: string, item: Item, read: (items: readonly Item[]) => Promise<void>): Promise<void> {
     const waiting = this.#next.get(stream)
@@ -43,7 +43,7 @@ export class Readings<Item> {
     before: Promise<void> | undefined,
     read: (items: readonly Item[]) => Promise<void>,
   ): Promise<void> {
-    // Whether the one before has failed is told to those who asked for it.
+    // If the previous reading failed, its own callers get the error.
     await before?.catch(() => {})
     while (this.#underWay >= readingsMax) await new Promise<void>((resolve) => this.#waiting.push(resolve))
     this.#underWay++

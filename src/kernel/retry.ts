@@ -1,16 +1,16 @@
-/** How the kernel tries again what the store could not do. */
+/** How the kernel repeats calls that the store could not answer. */
 import { MnemeError } from '../domain/error.ts'
 import { backOffMs, type Environment, sleep } from '../runtime/environment.ts'
 
 const firstMs = 5
 const maxMs = 1_000
 
-/** Waits before something is tried once more. @param tries how often it was tried */
+/** Waits before the next attempt. @param tries the number of attempts so far */
 export function pauseAfter(environment: Environment, tries: number): Promise<void> {
   return sleep(environment, backOffMs(environment, tries, firstMs, maxMs))
 }
 
-/** Does some work with the store, and again as long as that may help. @throws what the last try has thrown */
+/** Does some work, and repeats it while its error is retryable. @throws the error of the last attempt */
 export async function tryUpTo<Result>(
   triesMax: number,
   environment: Environment,

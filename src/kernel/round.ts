@@ -1,6 +1,6 @@
 /**
- * What an instance decides at once: the waiting commands in order, each on the state that the one before left, and the
- * commits of those that have events. Once the store has answered, a round says what becomes of each command.
+ * A round: the waiting commands of an instance, decided in order, each on the state that the previous one left, and the
+ * commits of those that have events. From the results of the store, it derives what happens to each command.
  */
 
 import { Breath } from '../runtime/breath.ts'
@@ -12,28 +12,28 @@ import { type Decided, DecisionContext, type DecisionPlace, decide } from './dec
 import type { PendingCommand } from './pending-command.ts'
 import type { LoadedState } from './rehydrate.ts'
 
-/** A command that stores nothing. */
+/** A command without events. */
 interface UnstoredCommand {
   readonly pending: PendingCommand
   readonly receipt?: undefined
 }
 
-/** What becomes of the commands of a round. */
+/** What happens to the commands of a round. */
 export interface Settled {
   /**
-   * In order, commands that were stored by this round, and those that store nothing and whose answers are true: each
-   * was decided on a state that the log was in when the batch was stored.
+   * In order: commands that this round stored, and commands without events whose answers are true. They were decided on
+   * a state that the log had when the batch was stored.
    */
   readonly answered: readonly (AcceptedCommand | UnstoredCommand)[]
-  /** Commands whose ids were stored before. */
+  /** Commands whose ids were already stored. */
   readonly duplicates: readonly StoredCommand[]
-  /** Commands that conflicted, with how far the stream is. */
+  /** Commands that conflicted, with the sequence where the stream ends now. */
   readonly conflicts: readonly {
     readonly pending: PendingCommand
     readonly sequence: number
     readonly reserved: boolean
   }[]
-  /** Commands that were decided on what was not stored, or on what may have been left behind. */
+  /** Commands that have to be decided again: their state was not stored, or may not be the newest. */
   readonly undone: readonly PendingCommand[]
 }
 
@@ -42,20 +42,20 @@ export class Round {
   readonly commits: readonly Commit[]
 
   /**
-   * Decides what waits. It ends early when it has taken its time, before a command whose fence is to be asked, and
-   * before a second command with an id that is in it already: that one needs the first one's answer, and what came
-   * after it must not overtake it.
+   * Decides the waiting commands. It ends early when it has taken too long, before a command whose fence must be asked
+   * first, and before a second command with the same id. The second one needs the answer of the first, and later
+   * commands must not overtake it.
    *
-   * @param waiting the commands; what is not decided stays in it
-   * @param standing the durable state
+   * @param waiting the commands; those that are not decided stay in it
+   * @param loaded the durable state
    */
-  constructor(waiting: PendingCommand[], standing: LoadedState, place: DecisionPlace, environment: Environment) {
+  constructor(waiting: PendingCommand[], loaded: LoadedState, place: DecisionPlace, environment: Environment) {
     const breath = new Breath(environment)
     const context = new DecisionContext(place)
     const commands: PendingCommand[] = []
     const commits: Commit[] = []
     let ids: Set<string> | undefined
-    let { state, sequence } = standing
+    let { state, sequence } = loaded
     let taken = 0
     for (const pending of waiting) {
       if (taken % 8 === 7 && breath.isDue) break
@@ -88,13 +88,13 @@ export class Round {
     this.commits = commits
   }
 
-  /** What becomes of each command, by what became of the commits. */
+  /** Derives what happens to each command from the results of its commits. */
   settle(results: readonly AppendResult[]): Settled {
     const answered: Settled['answered'][number][] = []
     const duplicates: StoredCommand[] = []
     const conflicts: Settled['conflicts'][number][] = []
     const undone: PendingCommand[] = []
-    /** Those before the first commit: their answers are true if that one is stored. */
+    /** Commands before the first commit. Their answers are true if that commit is stored. */
     let unfenced: PendingCommand[] = []
     let isBroken = false
     let next = 0

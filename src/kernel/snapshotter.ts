@@ -1,6 +1,6 @@
 /**
- * Snapshots, taken when an aggregate's sequence reaches or jumps over a multiple of `snapshotEvery`, saved one after
- * the other behind the answers. Saving never fails a command: what goes wrong is a warning.
+ * Takes a snapshot when an aggregate's sequence reaches or passes a multiple of `snapshotEvery`. Snapshots are saved
+ * one after the other, after the answers. A snapshot that cannot be saved is a warning, and never fails a command.
  */
 import { encode } from '../domain/encoding.ts'
 import type { StreamId } from '../domain/stream.ts'
@@ -13,7 +13,7 @@ import type { LoadedState } from './rehydrate.ts'
 
 interface Due {
   readonly type: AggregateType
-  readonly standing: LoadedState
+  readonly loaded: LoadedState
 }
 
 export class Snapshotter {
@@ -21,7 +21,7 @@ export class Snapshotter {
   readonly #environment: Environment
   readonly #limits: KernelLimits
   readonly #warn: Warn
-  /** The newest snapshot due of each stream; an older one that waits is worth nothing any more. */
+  /** The newest snapshot of each stream that waits to be saved. It replaces an older one. */
   #waiting = new Map<StreamId, Due>()
   #saving: Promise<void> | undefined
 
@@ -32,20 +32,20 @@ export class Snapshotter {
     this.#warn = warn
   }
 
-  /** Takes a snapshot if a multiple lies in what an instance went through. */
-  advanced(type: AggregateType, stream: StreamId, from: number, standing: LoadedState): void {
+  /** Takes a snapshot if a multiple of `snapshotEvery` lies after `from` and up to the state. */
+  advanced(type: AggregateType, stream: StreamId, from: number, loaded: LoadedState): void {
     const every = type.snapshotEvery
-    if (every === undefined || Math.floor(from / every) === Math.floor(standing.sequence / every)) return
+    if (every === undefined || Math.floor(from / every) === Math.floor(loaded.sequence / every)) return
     if (this.#waiting.size >= this.#limits.snapshotsWaitingMax && !this.#waiting.has(stream)) {
-      const message = `A snapshot of ${named(stream)} is left out: ${this.#waiting.size} are waiting to be saved`
+      const message = `A snapshot of ${named(stream)} was left out, because ${this.#waiting.size} others wait to be saved`
       this.#warn({ code: 'SNAPSHOT_SKIPPED', message })
       return
     }
-    this.#waiting.set(stream, { type, standing })
+    this.#waiting.set(stream, { type, loaded })
     this.#saving ??= this.#saveAll()
   }
 
-  /** Settles when every snapshot taken so far is saved or has failed. */
+  /** Waits until every snapshot taken so far is saved or has failed. */
   async drain(): Promise<void> {
     await this.#saving
   }
@@ -58,7 +58,7 @@ export class Snapshotter {
     this.#saving = undefined
   }
 
-  async #save(stream: StreamId, { type, standing: { state, sequence, checksum } }: Due): Promise<void> {
+  async #save(stream: StreamId, { type, loaded: { state, sequence, checksum } }: Due): Promise<void> {
     try {
       const encoded = encode(`The state of ${named(stream)}`, state)
       const takenAt = this.#environment.now()

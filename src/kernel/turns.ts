@@ -1,8 +1,8 @@
 /**
- * Turns at streams that several processes write to. Who has lost a stream's races asks the store to reserve it; until
- * the reservation is used or its time is over, everybody else's appends there conflict, and they ask for their turn
- * too. So each process gets its share, and each turn takes all commands that wait. Instances that wait for a turn are
- * asked for together.
+ * Turns at streams that several processes write to. A process that keeps losing at a stream asks the store to reserve
+ * it. Until the reservation is used or expires, the appends of all others conflict, and they ask for their turn too. So
+ * each process gets its share, and each turn handles all waiting commands. One question to the store asks for all
+ * instances that wait for a turn.
  */
 import type { StreamId } from '../domain/stream.ts'
 import { type Environment, sleep } from '../runtime/environment.ts'
@@ -11,18 +11,15 @@ import type { EventStore } from '../store/store.ts'
 
 interface Waiting {
   readonly stream: StreamId
-  /** Whether a command still waits for it. */
+  /** Whether a command still waits for the turn. */
   readonly isWanted: () => boolean
   readonly resolve: (isReserved: boolean) => void
   readonly reject: (error: unknown) => void
 }
 
-/**
- * How long a stream stays reserved for one who does not use it. A process that is killed holds up the others for so
- * long.
- */
+/** How long a reservation lasts if it is not used. If its process is killed, the others wait for this long. */
 const durationMs = 1_000
-/** Between two questions: about this long, by chance, so that no process is always the first to ask. */
+/** The average pause between two questions. It is random, so that no process is always the first to ask. */
 const pauseMs = 4
 
 export class Turns {
@@ -41,7 +38,7 @@ export class Turns {
   /**
    * Waits until a stream is reserved for this process.
    *
-   * @returns false if nobody wants it any more
+   * @returns false if no command waits for it any more
    * @throws what the store throws
    */
   take(stream: StreamId, isWanted: () => boolean): Promise<boolean> {
@@ -53,7 +50,7 @@ export class Turns {
     })
   }
 
-  /** Gives a stream back that was not written to. If that fails, its time runs out by itself. */
+  /** Ends the reservation of a stream. If that fails, the reservation expires. */
   giveBack(stream: StreamId): void {
     this.#store.reserve([stream], this.#writer, 0).catch(() => {})
   }
