@@ -1,8 +1,7 @@
 /** What may be chosen when a domain is started. Everything has a default. */
 import type { AggregateOptions } from '../domain/aggregate.ts'
 import { aggregateOptions, checkAggregateOptions } from '../domain/aggregate.ts'
-import { DefinitionError } from '../domain/error.ts'
-import { checkKeys, checkOption } from '../domain/options.ts'
+import { checkFlag, checkKeys, checkOption, checkWhole, refuseOption } from '../domain/options.ts'
 import type { KernelLimits } from '../kernel/limits.ts'
 import type { Environment } from '../runtime/environment.ts'
 import { memory } from '../store/memory/index.ts'
@@ -79,16 +78,13 @@ export function settle(options: StartOptions): SettledOptions {
   const { store = memory(), projections = 'automatic', pollIntervalMs = 1000, leaseMs = 10_000 } = options
   const { events = store, snapshots = store } = options
   for (const [option, factory] of Object.entries({ store, events, snapshots })) {
-    if (typeof factory?.open !== 'function') refuse(option, 'a store, such as memory() or sqlite(path)', factory)
+    if (typeof factory?.open !== 'function') refuseOption(option, 'a store, such as memory() or sqlite(path)', factory)
   }
   if (projections !== 'automatic' && projections !== 'manual')
-    refuse('projections', "'automatic' or 'manual'", projections)
+    refuseOption('projections', "'automatic' or 'manual'", projections)
   const { mayAnswerFromStaleState = false } = options
-  if (typeof mayAnswerFromStaleState !== 'boolean')
-    refuse('mayAnswerFromStaleState', 'a boolean', mayAnswerFromStaleState)
-  for (const [option, found] of Object.entries({ pollIntervalMs, leaseMs })) {
-    if (!Number.isSafeInteger(found) || found < 1) refuse(option, 'a whole number above 0', found)
-  }
+  checkFlag('mayAnswerFromStaleState', mayAnswerFromStaleState)
+  for (const [option, found] of Object.entries({ pollIntervalMs, leaseMs })) checkWhole(option, found, 1)
   return { events, snapshots, projections, pollIntervalMs, leaseMs, mayAnswerFromStaleState }
 }
 
@@ -98,8 +94,4 @@ function checkEnvironment(environment: Partial<Environment> = {}): void {
   for (const part of environmentParts) {
     checkOption(`environment.${part}`, environment[part], (found) => typeof found === 'function', 'a function')
   }
-}
-
-function refuse(option: string, expected: string, found: unknown): never {
-  throw new DefinitionError('OPTION_INVALID', { option, expected, found })
 }

@@ -6,7 +6,7 @@ import { DefinitionError } from './error.ts'
 import type { AnyEventKind, DataOf, EventOf, NewEvent, NewEventOf } from './event.ts'
 import { checkId } from './id.ts'
 import type { JsonObject } from './json.ts'
-import { checkKeys } from './options.ts'
+import { checkKeys, checkWhole } from './options.ts'
 import type { AnyRejection } from './rejection.ts'
 import { type In, isSchema, type Out, type Schema } from './schema.ts'
 
@@ -184,9 +184,7 @@ function build(
 export function checkAggregateOptions(options: AggregateOptions): void {
   for (const option of aggregateOptions) {
     const found = options[option]
-    if (found === undefined || (Number.isSafeInteger(found) && found > 0)) continue
-    if (option === 'passivateAfterMs' && found === Infinity) continue
-    throw new DefinitionError('OPTION_INVALID', { option, expected: 'a whole number above 0', found })
+    if (option !== 'passivateAfterMs' || found !== Infinity) checkWhole(option, found, 1)
   }
 }
 

@@ -1,6 +1,5 @@
 /** What happens when a projection or a reaction cannot handle an event. */
-import { DefinitionError } from './error.ts'
-import { checkKeys } from './options.ts'
+import { checkKeys, checkWhole, refuseOption } from './options.ts'
 
 /**
  * What happens in the end: 'stop' before the event; 'skip' it with a warning; or 'park' it: it is kept, and so are
@@ -38,17 +37,11 @@ export function changedPolicy(policy: Required<FailurePolicy>, changes: FailureP
   checkKeys('onFailure(policy)', changes, ['retries', 'pauseFirstMs', 'pauseMaxMs', 'giveUp'])
   const changed = { ...policy, ...changes }
   for (const option of ['retries', 'pauseFirstMs', 'pauseMaxMs'] as const) {
-    const found = changed[option]
-    if (Number.isSafeInteger(found) && found >= 0) continue
-    throw new DefinitionError('OPTION_INVALID', { option, expected: 'a whole number from 0', found })
+    checkWhole(option, changed[option] ?? null, 0)
   }
   const { giveUp } = changed
   if (giveUp !== 'stop' && giveUp !== 'skip' && giveUp !== 'park') {
-    throw new DefinitionError('OPTION_INVALID', {
-      option: 'giveUp',
-      expected: "'stop', 'skip' or 'park'",
-      found: giveUp,
-    })
+    refuseOption('giveUp', "'stop', 'skip' or 'park'", giveUp)
   }
   return Object.freeze(changed)
 }

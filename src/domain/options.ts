@@ -14,7 +14,7 @@ import { DefinitionError } from './error.ts'
 export function checkKeys(what: string, given: unknown, known: readonly string[]): void {
   if (given === undefined) return
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    throw new DefinitionError('OPTION_INVALID', { option: what, expected: 'a record of options', found: given })
+    refuseOption(what, 'a record of options', given)
   }
   for (const option of Object.keys(given)) {
     if (known.includes(option)) continue
@@ -25,10 +25,19 @@ export function checkKeys(what: string, given: unknown, known: readonly string[]
   }
 }
 
+/** @throws DefinitionError `OPTION_INVALID` */
+export function refuseOption(option: string, expected: string, found: unknown): never {
+  throw new DefinitionError('OPTION_INVALID', { option, expected, found })
+}
+
 /** Refuses an option that is there and not as it should be. @throws DefinitionError `OPTION_INVALID` */
 export function checkOption(option: string, found: unknown, isGood: (found: any) => boolean, expected: string): void {
-  if (found === undefined || isGood(found)) return
-  throw new DefinitionError('OPTION_INVALID', { option, expected, found })
+  if (found !== undefined && !isGood(found)) refuseOption(option, expected, found)
+}
+
+/** @throws DefinitionError `OPTION_INVALID` */
+export function checkFlag(option: string, found: unknown): void {
+  checkOption(option, found, (flag) => typeof flag === 'boolean', 'true or false')
 }
 
 /** @throws DefinitionError `OPTION_INVALID` */

@@ -6,6 +6,7 @@ import { DefinitionError } from './error.ts'
 import type { AnyEventKind, DataOf, EventOf, Family, NewEvent, RecordedEvent } from './event.ts'
 import { changedPolicy, type FailurePolicy, policyDefault } from './failure-policy.ts'
 import { checkId } from './id.ts'
+import { checkWhole } from './options.ts'
 
 /** Whether a projection has rows by key, or is one state. */
 export type ProjectionShape = 'rows' | 'state'
@@ -102,7 +103,10 @@ function build(parts: Parts): any {
     by: (next: Key) => build({ ...parts, key: next, shape: 'rows' }),
     single: () => build({ ...parts, key: () => singleKey, shape: 'state' }),
     onFailure: (changes: FailurePolicy) => build({ ...parts, policy: changedPolicy(policy, changes) }),
-    revision: (next: number) => build({ ...parts, rowRevision: checkedRevision(next) }),
+    revision(next: number) {
+      checkWhole('revision', next ?? null, 1)
+      return build({ ...parts, rowRevision: next })
+    },
     evolve(row: unknown, event: NewEvent) {
       const fold = foldOf(folds, event)
       return fold === undefined ? row : fold.evolve(row === undefined ? initial() : row, event.data, event)
@@ -119,11 +123,6 @@ function foldOf(folds: ReadonlyMap<Family, Fold>, event: NewEvent): Fold | undef
 export function listed(keys: ReturnType<Key>): readonly string[] {
   if (keys === undefined) return []
   return typeof keys === 'string' ? [keys] : [...new Set(keys)]
-}
-
-function checkedRevision(found: number): number {
-  if (Number.isSafeInteger(found) && found >= 1) return found
-  throw new DefinitionError('OPTION_INVALID', { option: 'revision', expected: 'a whole number from 1', found })
 }
 
 export function invalid(projection: string, reason: string): never {

@@ -1,6 +1,5 @@
 /** The limits of the kernel, each with a name and a default. Nothing in the kernel grows without a limit. */
-import { DefinitionError } from '../domain/error.ts'
-import { checkKeys } from '../domain/options.ts'
+import { checkKeys, refuseOption } from '../domain/options.ts'
 
 export interface KernelLimits {
   /** Live aggregates in memory. Above this, the least recently used idle ones are passivated. */
@@ -58,9 +57,9 @@ const limitDefaults: KernelLimits = Object.freeze({
 export function limitsOf(chosen: Partial<KernelLimits>): KernelLimits {
   checkKeys('limits', chosen, Object.keys(limitDefaults))
   for (const [name, found] of Object.entries(chosen)) {
-    if (found !== Number.POSITIVE_INFINITY && !(Number.isSafeInteger(found) && found > 0)) {
-      const expected = 'a whole number above 0, or Infinity'
-      throw new DefinitionError('OPTION_INVALID', { option: `limits.${name}`, expected, found })
+    if (found === Number.POSITIVE_INFINITY) continue
+    if (!Number.isSafeInteger(found) || found < 1) {
+      refuseOption(`limits.${name}`, 'a whole number from 1, or Infinity', found)
     }
   }
   return { ...limitDefaults, ...chosen }

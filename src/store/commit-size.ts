@@ -1,5 +1,6 @@
 /** How large a commit may be: refused before any store sees it, with the same error on every store. */
-import { DefinitionError, InputError } from '../domain/error.ts'
+import { InputError } from '../domain/error.ts'
+import { refuseOption } from '../domain/options.ts'
 import type { StreamId } from '../domain/stream.ts'
 import { Commit } from './commit.ts'
 import type { StoreLimits } from './store.ts'
@@ -11,17 +12,9 @@ import type { StoreLimits } from './store.ts'
  */
 export function checkSizes(commits: readonly Commit[], limits: StoreLimits): void {
   for (const commit of commits) {
-    if (!(commit instanceof Commit)) throw notMade(commit)
+    if (!(commit instanceof Commit)) refuseOption('commits', 'a list of what commit(...) made', commit)
     checkSize(commit, limits)
   }
-}
-
-function notMade(found: unknown): DefinitionError {
-  return new DefinitionError('OPTION_INVALID', {
-    option: 'commits',
-    expected: 'a list of what commit(...) made',
-    found,
-  })
 }
 
 /** @throws InputError `COMMIT_TOO_LARGE` */

@@ -3,10 +3,10 @@
  * again whether an id is too long or some data is not JSON.
  */
 import { brand } from '../domain/brand.ts'
-import { DefinitionError, InputError } from '../domain/error.ts'
+import { InputError } from '../domain/error.ts'
 import { checkId } from '../domain/id.ts'
 import { type Json, JsonCopier, type JsonObject, toJson } from '../domain/json.ts'
-import { listExpected } from '../domain/options.ts'
+import { checkWhole, listExpected } from '../domain/options.ts'
 import type { StreamId } from '../domain/stream.ts'
 
 /**
@@ -118,7 +118,7 @@ export function commit(offered: OfferedCommit): Commit {
   checkId('the id of a stream', stream.id)
   checkId('the id of a commit', offered.id)
   checkExpected(offered.expected)
-  checkWhole('recordedAt', offered.recordedAt, 0)
+  checkWhole('recordedAt', offered.recordedAt ?? null, 0)
   if (events.length === 0) throw new InputError('COMMIT_EMPTY', { stream })
   let size = 0
   const copies = events.map((event) => {
@@ -169,15 +169,10 @@ export function checkTags(tags: readonly string[] | undefined): readonly string[
   return Object.freeze([...new Set(tags)])
 }
 
-function checkWhole(option: string, found: unknown, min: number): void {
-  if (Number.isSafeInteger(found) && (found as number) >= min) return
-  throw new DefinitionError('OPTION_INVALID', { option, expected: `a whole number from ${min}`, found })
-}
-
 function checkedCommand(command: CommandMark | undefined): { readonly command?: CommandMark } {
   if (command === undefined) return {}
   checkId('the name of a command', command.name)
-  checkWhole('digest', command.digest, 0)
+  checkWhole('digest', command.digest ?? null, 0)
   return { command: Object.freeze({ name: command.name, digest: command.digest }) }
 }
 

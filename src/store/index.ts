@@ -12,19 +12,7 @@ export {
   type OfferedEvent,
 } from './commit.ts'
 export { type FoldAllOptions, type FoldOptions, fold, foldAll } from './fold.ts'
-export {
-  advance,
-  contains,
-  difference,
-  equals,
-  everything,
-  intersection,
-  isBelow,
-  isEmpty,
-  overlaps,
-  type Range,
-  range,
-} from './range.ts'
+export { everything, type Range, range } from './range.ts'
 export type {
   AppendOptions,
   AppendResult,

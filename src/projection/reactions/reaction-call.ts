@@ -3,11 +3,11 @@
  * the reaction, the event's position, the command's name and how often that was sent to the same aggregate before, so a
  * run after a crash sends the same ids, and gets the same answers.
  */
-import { DefinitionError, hasCode, InputError, ProjectionError } from '../../domain/error.ts'
+import { hasCode, InputError, ProjectionError } from '../../domain/error.ts'
 import type { RecordedEvent } from '../../domain/event.ts'
 import type { HandledKinds } from '../../domain/handled-kinds.ts'
 import { type JsonObject, toJson } from '../../domain/json.ts'
-import { checkKeys, checkOption } from '../../domain/options.ts'
+import { checkKeys, checkOption, refuseOption } from '../../domain/options.ts'
 import type { Outcome } from '../../domain/outcome.ts'
 import { checkPlainCommand, type PlainCommand } from '../../domain/plain-command.ts'
 import type { AnyReaction, Due, EventHandler, ReactionTools } from '../../domain/reaction.ts'
@@ -254,14 +254,12 @@ export class ReactionCall {
       return momentOf(due.getTime())
     }
     if (typeof due !== 'object' || due === null) {
-      const expected = 'a Date or { afterMs: milliseconds }, in schedule(command, due)'
-      throw new DefinitionError('OPTION_INVALID', { option: 'due', expected, found: due })
+      refuseOption('due', 'a Date or { afterMs: milliseconds }, in schedule(command, due)', due)
     }
     checkKeys('schedule(command, due)', due, ['afterMs'])
     const { afterMs } = due
     if (!Number.isFinite(afterMs)) {
-      const expected = 'a finite number of milliseconds, in schedule(command, { afterMs })'
-      throw new DefinitionError('OPTION_INVALID', { option: 'afterMs', expected, found: afterMs })
+      refuseOption('afterMs', 'a finite number of milliseconds, in schedule(command, { afterMs })', afterMs)
     }
     return momentOf(this.#event.recordedAt.getTime() + afterMs)
   }

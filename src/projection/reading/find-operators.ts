@@ -6,7 +6,7 @@
  */
 import { DefinitionError } from '../../domain/error.ts'
 import { isPlain } from '../../domain/json.ts'
-import { checkKeys, checkOption, nearestOf } from '../../domain/options.ts'
+import { checkKeys, checkOption, nearestOf, refuseOption } from '../../domain/options.ts'
 
 export const operators: readonly string[] = ['gt', 'gte', 'lt', 'lte', 'not', 'in']
 
@@ -75,7 +75,7 @@ function checkRecord(where: string, record: object, initial: unknown): void {
     throw new DefinitionError('OPTION_INVALID', facts)
   }
   if (isSimple(initial)) {
-    throw new DefinitionError('OPTION_INVALID', { option: where, expected: `a value, or ${needed}`, found: record })
+    refuseOption(where, `a value, or ${needed}`, record)
   }
 }
 

@@ -2,7 +2,7 @@
  * Opening a file store, in the order that matters: the directory, the lock, the format, the log, and what stands beside
  * it. If one of them refuses, what was taken is given back and nothing was changed.
  */
-import { DefinitionError } from '../../domain/error.ts'
+import { refuseOption } from '../../domain/options.ts'
 import type { OpenOptions, Store } from '../store.ts'
 import type { Disk } from './database/disk.ts'
 import { troubleOf } from './database/failure.ts'
@@ -82,7 +82,7 @@ async function openParts(
 
 async function makeDirectory(disk: Disk, directory: string): Promise<void> {
   if ((await disk.kindOf(directory)) === 'file') {
-    throw new DefinitionError('OPTION_INVALID', { option: 'path', expected: 'a directory', found: directory })
+    refuseOption('path', 'a directory', directory)
   }
   await disk.makeDirectory(directory)
 }

@@ -1,7 +1,6 @@
 /** What a caller may choose about the file store: checked once, when the factory is made, before anything is opened. */
 import { resolve } from 'node:path'
-import { DefinitionError } from '../../domain/error.ts'
-import { checkKeys } from '../../domain/options.ts'
+import { checkFlag, checkKeys, checkWhole, refuseOption } from '../../domain/options.ts'
 import { nodeDisk } from './database/disk.ts'
 import type { FileStoreSettings } from './open-store.ts'
 
@@ -23,17 +22,9 @@ const compactBytesMin = 1024 * 1024
 export function settle(path: string, options: FileOptions): FileStoreSettings {
   checkKeys('file(path, options)', options, ['segmentBytesMax', 'mayLoseOnPowerFailure'])
   const { segmentBytesMax = segmentBytesDefault, mayLoseOnPowerFailure = false } = options
-  if (typeof path !== 'string' || path === '') {
-    throw new DefinitionError('OPTION_INVALID', { option: 'path', expected: 'the path of a directory', found: path })
-  }
-  if (!Number.isSafeInteger(segmentBytesMax) || segmentBytesMax < 1) {
-    const facts = { option: 'segmentBytesMax', expected: 'a whole number from 1', found: segmentBytesMax }
-    throw new DefinitionError('OPTION_INVALID', facts)
-  }
-  if (typeof mayLoseOnPowerFailure !== 'boolean') {
-    const facts = { option: 'mayLoseOnPowerFailure', expected: 'true or false', found: mayLoseOnPowerFailure }
-    throw new DefinitionError('OPTION_INVALID', facts)
-  }
+  if (typeof path !== 'string' || path === '') refuseOption('path', 'the path of a directory', path)
+  checkWhole('segmentBytesMax', segmentBytesMax, 1)
+  checkFlag('mayLoseOnPowerFailure', mayLoseOnPowerFailure)
   // Resolved now: the process may change its directory before it opens the store.
   return { disk: nodeDisk, directory: resolve(path), segmentBytesMax, mayLoseOnPowerFailure, compactBytesMin }
 }

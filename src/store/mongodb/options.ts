@@ -1,8 +1,7 @@
 /**
  * What a caller may choose about the MongoDB store: checked once, when the factory is made, before anything is opened.
  */
-import { DefinitionError } from '../../domain/error.ts'
-import { checkKeys } from '../../domain/options.ts'
+import { checkFlag, checkKeys, refuseOption } from '../../domain/options.ts'
 import type { StoreLimits } from '../store.ts'
 import type { MongoClient } from './database/driver.ts'
 
@@ -54,16 +53,16 @@ export function settingsOf(place: string | MongoClient, options: MongodbOptions)
   const { prefix = 'mneme_', poolSize = poolSizeDefault, timeoutMs = timeoutMsDefault, migrate = true } = options
   const database = options.database ?? (typeof place === 'string' ? databaseIn(place) : undefined)
   if (database !== undefined && !isDatabaseName(database)) {
-    refuse('database', `a name of 1 to ${databaseLengthMax} bytes without any of /\\. "$*<>:|?`, database)
+    refuseOption('database', `a name of 1 to ${databaseLengthMax} bytes without any of /\\. "$*<>:|?`, database)
   }
   if (typeof prefix !== 'string' || !/^(?!system\.)[\w.-]{0,64}$/.test(prefix)) {
-    refuse('prefix', 'up to 64 letters, digits and characters of _.-', prefix)
+    refuseOption('prefix', 'up to 64 letters, digits and characters of _.-', prefix)
   }
   if (!Number.isSafeInteger(poolSize) || poolSize < 1 || poolSize > poolSizeMax) {
-    refuse('poolSize', `a whole number from 1 to ${poolSizeMax}`, poolSize)
+    refuseOption('poolSize', `a whole number from 1 to ${poolSizeMax}`, poolSize)
   }
-  if (!Number.isFinite(timeoutMs) || timeoutMs <= 0) refuse('timeoutMs', 'a time in milliseconds', timeoutMs)
-  if (typeof migrate !== 'boolean') refuse('migrate', 'true or false', migrate)
+  if (!Number.isFinite(timeoutMs) || timeoutMs <= 0) refuseOption('timeoutMs', 'a time in milliseconds', timeoutMs)
+  checkFlag('migrate', migrate)
   return Object.freeze({
     place,
     label: labelOf(place, database),
@@ -80,13 +79,13 @@ export function settingsOf(place: string | MongoClient, options: MongodbOptions)
 /** The database that a URL names. @throws DefinitionError */
 function databaseIn(url: string): string {
   const [, named] =
-    /^mongodb(?:\+srv)?:\/\/[^/?]+(?:\/([^?]*))?/.exec(url) ?? refuse('url', 'mongodb://...', hidden(url))
+    /^mongodb(?:\+srv)?:\/\/[^/?]+(?:\/([^?]*))?/.exec(url) ?? refuseOption('url', 'mongodb://...', hidden(url))
   return named === undefined || named === '' ? databaseDefault : decodeURIComponent(named)
 }
 
 function labelOf(place: string | MongoClient, database: string | undefined): string {
   if (typeof place === 'string') return `mongodb (${hidden(place).replace(/^mongodb(\+srv)?:\/\//, '')}/${database})`
-  if (typeof place?.startSession !== 'function') refuse('url', 'mongodb://... or a MongoClient', String(place))
+  if (typeof place?.startSession !== 'function') refuseOption('url', 'mongodb://... or a MongoClient', String(place))
   const hosts = place.options.hosts.map(String).join()
   return `mongodb (${hosts}/${database ?? place.options.dbName})`
 }
@@ -96,7 +95,3 @@ const hidden = (url: string): string => String(url).replace(/^([^/]*\/\/)(?:[^/]
 
 const isDatabaseName = (name: unknown): boolean =>
   typeof name === 'string' && /^[^/\\. "$*<>:|?\0]+$/.test(name) && Buffer.byteLength(name) <= databaseLengthMax
-
-function refuse(option: string, expected: string, found: unknown): never {
-  throw new DefinitionError('OPTION_INVALID', { option, expected, found })
-}

@@ -2,8 +2,7 @@
  * What a caller may choose about the PostgreSQL store: checked once, when the factory is made, before anything is
  * opened.
  */
-import { DefinitionError } from '../../domain/error.ts'
-import { checkKeys } from '../../domain/options.ts'
+import { checkFlag, checkKeys, checkWhole, refuseOption } from '../../domain/options.ts'
 import type { PostgresConfig, PostgresPool } from './database/driver.ts'
 
 /** Options of `postgres(connection, options)`. All have a default. */
@@ -68,13 +67,11 @@ export function settingsOf(connection: Settings['connection'], options: Postgres
   const { poolSize = poolSizeDefault, timeoutMs = timeoutMsDefault, mayLoseOnPowerFailure = false } = options
   const { listen = true, migrate = true } = options
   if (typeof connection === 'string' ? !/^postgres(ql)?:\/\//.test(connection) : !isRecord(connection)) {
-    refuse('connection', 'a URL (postgres://...), options for a connection, or a Pool of pg', typeof connection)
+    refuseOption('connection', 'a URL (postgres://...), options for a connection, or a Pool of pg', typeof connection)
   }
-  for (const [option, value] of Object.entries({ listen, migrate, mayLoseOnPowerFailure })) {
-    if (typeof value !== 'boolean') refuse(option, 'true or false', value)
-  }
-  if (!Number.isSafeInteger(poolSize) || poolSize < 1) refuse('poolSize', 'a whole number from 1', poolSize)
-  if (!Number.isFinite(timeoutMs) || timeoutMs < 1) refuse('timeoutMs', 'a time in milliseconds', timeoutMs)
+  for (const [option, flag] of Object.entries({ listen, migrate, mayLoseOnPowerFailure })) checkFlag(option, flag)
+  checkWhole('poolSize', poolSize, 1)
+  if (!Number.isFinite(timeoutMs) || timeoutMs < 1) refuseOption('timeoutMs', 'a time in milliseconds', timeoutMs)
   const schema = checkSchema(options.schema)
   return Object.freeze({ connection, schema, poolSize, listen, migrate, timeoutMs, mayLoseOnPowerFailure })
 }
@@ -83,13 +80,9 @@ export function settingsOf(connection: Settings['connection'], options: Postgres
 export function checkSchema(schema: string = schemaDefault): string {
   const fits = typeof schema === 'string' && schema !== '' && Buffer.byteLength(schema) <= schemaBytesMax
   if (!fits || /[\0$'\\]/.test(schema) || schema.startsWith('pg_') || !schema.isWellFormed()) {
-    refuse('schema', `a name of 1 to ${schemaBytesMax} bytes, without $, ' and \\, and not pg_...`, schema)
+    refuseOption('schema', `a name of 1 to ${schemaBytesMax} bytes, without $, ' and \\, and not pg_...`, schema)
   }
   return schema
 }
 
 const isRecord = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value)
-
-function refuse(option: string, expected: string, found: unknown): never {
-  throw new DefinitionError('OPTION_INVALID', { option, expected, found })
-}

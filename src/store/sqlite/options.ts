@@ -2,8 +2,7 @@
  * What a caller may choose about the SQLite store: checked once, when the factory is made, before anything is opened.
  */
 import { resolve } from 'node:path'
-import { DefinitionError } from '../../domain/error.ts'
-import { checkKeys } from '../../domain/options.ts'
+import { checkFlag, checkKeys, refuseOption } from '../../domain/options.ts'
 
 /** Options of `sqlite(path, options)`. All have a default. */
 export interface SqliteOptions {
@@ -74,22 +73,19 @@ export function settingsOf(path: string, options: SqliteOptions): Settings {
   checkKeys('sqlite(path, options)', options, known)
   const { mayLoseOnPowerFailure = false, lockWaitMs = lockWaitMsDefault, fileSizeMax = Infinity } = options
   const { transactionMsMax = transactionMsMaxDefault, prefix = '', keepIndexesTwice = false } = options
-  if (typeof path !== 'string' || path === '' || path.includes('\0')) refuse('path', 'the path of a file', path)
-  if (path.startsWith(':memory:')) refuse('path', 'the path of a file (for a store in memory use memory())', path)
-  if (path.startsWith('file:')) refuse('path', 'a plain path, not a URL', path)
+  if (typeof path !== 'string' || path === '' || path.includes('\0')) refuseOption('path', 'the path of a file', path)
+  if (path.startsWith(':memory:')) refuseOption('path', 'the path of a file (for a store in memory use memory())', path)
+  if (path.startsWith('file:')) refuseOption('path', 'a plain path, not a URL', path)
   if (typeof prefix !== 'string' || !prefixForm.test(prefix)) {
-    refuse('prefix', 'up to 50 of a-z, 0-9 and _, not a digit first, and not sqlite_...', prefix)
+    refuseOption('prefix', 'up to 50 of a-z, 0-9 and _, not a digit first, and not sqlite_...', prefix)
   }
-  if (typeof mayLoseOnPowerFailure !== 'boolean') {
-    refuse('mayLoseOnPowerFailure', 'true or false', mayLoseOnPowerFailure)
-  }
-  if (typeof keepIndexesTwice !== 'boolean') refuse('keepIndexesTwice', 'true or false', keepIndexesTwice)
-  if (!Number.isFinite(lockWaitMs) || lockWaitMs < 0) refuse('lockWaitMs', 'a time in milliseconds', lockWaitMs)
+  for (const [option, flag] of Object.entries({ mayLoseOnPowerFailure, keepIndexesTwice })) checkFlag(option, flag)
+  if (!Number.isFinite(lockWaitMs) || lockWaitMs < 0) refuseOption('lockWaitMs', 'a time in milliseconds', lockWaitMs)
   if (!(transactionMsMax > 0 && transactionMsMax <= timerMsMax)) {
-    refuse('transactionMsMax', 'a time in milliseconds above 0', transactionMsMax)
+    refuseOption('transactionMsMax', 'a time in milliseconds above 0', transactionMsMax)
   }
   if (typeof fileSizeMax !== 'number' || !(fileSizeMax >= fileSizeMaxLeast)) {
-    refuse('fileSizeMax', `a size of at least ${fileSizeMaxLeast} bytes`, fileSizeMax)
+    refuseOption('fileSizeMax', `a size of at least ${fileSizeMaxLeast} bytes`, fileSizeMax)
   }
   return Object.freeze({
     path: resolve(path),
@@ -100,8 +96,4 @@ export function settingsOf(path: string, options: SqliteOptions): Settings {
     transactionMsMax,
     fileSizeMax,
   })
-}
-
-function refuse(option: string, expected: string, found: unknown): never {
-  throw new DefinitionError('OPTION_INVALID', { option, expected, found })
 }
