@@ -9,6 +9,7 @@ import { promisify } from 'node:util'
 import { findMongodb } from '../support/servers/mongodb-server.ts'
 import { findPostgres } from '../support/servers/postgres-server.ts'
 import { onServer } from '../support/servers/server.ts'
+import { sized } from '../support/size.ts'
 
 const run = promisify(execFile)
 const examples = join(import.meta.dirname, '../../examples')
@@ -24,11 +25,14 @@ async function folderFor(context: TestContext): Promise<(program: string, ...arg
   }
 }
 
-/** How the demo of the transfers is run on a store: what it is told, and how much money it has to leave as it was. */
+/** How the demo of the transfers is run on a store: how many it makes, and how much money it has to leave as it was. */
 interface Transfers {
-  readonly options?: readonly string[]
+  readonly count?: number
   readonly total: number
 }
+
+/** As many as the demo makes when it is told nothing. */
+const transfersDefault = 500
 
 /** What the demos have to show on a store; the second one only where it can be shown. */
 function demosOn(store: string, survives: boolean, transfers?: Transfers): void {
@@ -42,7 +46,8 @@ function demosOn(store: string, survives: boolean, transfers?: Transfers): void 
   })
 
   if (transfers === undefined) return
-  const { options = [], total } = transfers
+  const { count = sized(transfersDefault, 50), total } = transfers
+  const options = count === transfersDefault ? [] : ['--transfers', `${count}`]
   test('the transfers, killed on the way', async (context) => {
     const demo = await folderFor(context)
     const said = await demo('transfer/demo.ts', '--store', store, ...options)
@@ -62,8 +67,8 @@ for (const [store, survives] of [
 // Here both demos share a store, and with it Ada's account.
 await onServer('The demos on PostgreSQL', findPostgres, ({ url }) => demosOn(url, true, { total: 472 }))
 // Hundreds of transfers take minutes on a stand-in that scans where MongoDB seeks.
-const few = ['--transfers', '100']
-await onServer('The demos on MongoDB', findMongodb, ({ url }) => demosOn(url, true, { options: few, total: 472 }))
+const few = sized(100, 50)
+await onServer('The demos on MongoDB', findMongodb, ({ url }) => demosOn(url, true, { count: few, total: 472 }))
 
 test('the demo of the transfers says what it can be told', async (context) => {
   const demo = await folderFor(context)

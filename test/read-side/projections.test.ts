@@ -21,6 +21,7 @@ import {
   startRows,
   withStore,
 } from '../support/read-side/pots.ts'
+import { sized } from '../support/size.ts'
 import { onEveryStore, testWhere } from '../support/stores/every-store.ts'
 
 const stateOf = async (pots: RunningRows) => (await pots.projections.status('rows')).state
@@ -213,7 +214,7 @@ await onEveryStore('A checkpoint that is saved in the middle of a catch-up', ({ 
     const expected = foldOf(await logFrom(filling, head))
     await filling.stop()
     // Every moment where that is cheap, each on a projection of its own over the same log.
-    const stride = name === 'memory' ? 1 : 11
+    const stride = name === 'memory' ? sized(1, 2) : sized(11, 33)
     for (const [i, what] of Object.keys(doings).entries()) {
       let n = 1 + (i % stride)
       while (await disturbed(store, head, n, what, expected)) n += stride
@@ -224,12 +225,14 @@ await onEveryStore('A checkpoint that is saved in the middle of a catch-up', ({ 
 
 await onEveryStore('Of two runs at once from one checkpoint', ({ place, severalWriters }) => {
   const testHere = testWhere(severalWriters)
+  /** The fast one waits until the lease of the slow one has run out. */
+  const leaseMs = sized(10_000, 1000)
 
   testHere('none folds onto rows that the other has replaced', async (t) => {
     const store = await place(t)
     const watch = watched(store)
-    await using slow = await startRows({ store: watch.store })
-    await using fast = await startRows({ store })
+    await using slow = await startRows({ store: watch.store, leaseMs })
+    await using fast = await startRows({ store, leaseMs })
     for (let i = 1; i <= 3; i++) await fast.pot('a').put({ amount: i })
     await slow.projections.runOnce('rows')
     await fast.pot('a').put({ amount: 4 })
@@ -255,8 +258,8 @@ await onEveryStore('Of two runs at once from one checkpoint', ({ place, severalW
   testHere('none is misled by looking where the checkpoint is', async (t) => {
     const store = await place(t)
     const watch = watched(store)
-    await using slow = await startRows({ store: watch.store })
-    await using fast = await startRows({ store })
+    await using slow = await startRows({ store: watch.store, leaseMs })
+    await using fast = await startRows({ store, leaseMs })
     const amounts = Array.from({ length: 1500 }, (_, i) => i)
     await fast.pot('a').fill({ amounts })
     // Between two steps of the one, it looks where the checkpoint is, and the other has just moved that.

@@ -16,6 +16,7 @@ import {
   type StartRows,
   startRows,
 } from '../support/read-side/pots.ts'
+import { sized } from '../support/size.ts'
 import { onEveryStore, testWhere } from '../support/stores/every-store.ts'
 
 const tenfold = (amount: number) => amount * 10
@@ -98,7 +99,7 @@ await onEveryStore('A rebuild', ({ name, place }) => {
     let change = tenfold
     let outcome: string | undefined
     let serving = old
-    const stride = name === 'memory' ? 1 : 5
+    const stride = name === 'memory' ? 1 : sized(5, 15)
     for (let n = 1; outcome !== 'done'; n += stride) {
       const watch = watched(store)
       const controller = new AbortController()
@@ -262,7 +263,7 @@ await onEveryStore('With several domains on one store, a rebuild', ({ place, sev
     await using running = await follow({ store })
     await using reader = await startRows({ store })
     const ends = [readOn(running, Object.keys(old)), readOn(reader, Object.keys(old))]
-    for (let round = 0; round < 4; round++) await one.projections.rebuild('rows')
+    for (let round = 0; round < sized(4, 2); round++) await one.projections.rebuild('rows')
     for (const end of ends) assert.ok((await end()) > 0)
     for (const pots of [one, running, reader]) assert.deepEqual(await rowsOf(pots, 1600), old)
   })
@@ -284,7 +285,7 @@ await onEveryStore('With several domains on one store, a rebuild', ({ place, sev
       }
       return count
     })()
-    for (let i = 0; i < 60; i++) {
+    for (let i = 0; i < sized(60, 21); i++) {
       const { position } = await running.pot('a').put({ amount: i })
       for (const pots of [running, standby, rebuilding]) {
         if (pots === rebuilding && i % 20 > 0) continue
@@ -340,10 +341,11 @@ await onEveryStore('With several domains on one store, a rebuild', ({ place, sev
     const store = await place(t)
     await filled(store)
     const log = recorder()
-    await using older = await follow({ store, log })
+    const leaseMs = sized(10_000, 1000)
+    await using older = await follow({ store, log, leaseMs })
     const before = await older.pot('p0').put({ amount: 1 })
     await rowsOf(older, before.position)
-    await using newer = await follow({ store, revision: 2, change: tenfold })
+    await using newer = await follow({ store, leaseMs, revision: 2, change: tenfold })
     const { position } = await newer.pot('p1').put({ amount: 2 })
     assert.equal((await newer.rows.get('p1', { atLeast: position }))?.amounts.at(-1), 20)
     await until(

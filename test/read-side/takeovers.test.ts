@@ -22,6 +22,7 @@ import { manualEnvironment } from '../../src/testing/manual-environment.ts'
 import { recorder } from '../support/kernel/rig.ts'
 import { checkRows, foldOf, logFrom, Pot, Put, type Sick, startRows, withStore } from '../support/read-side/pots.ts'
 import { tryTakeovers } from '../support/read-side/takeovers.ts'
+import { sized } from '../support/size.ts'
 import { onEveryStore, testWhere } from '../support/stores/every-store.ts'
 
 const quiet = () => ({ projections: 'manual', log: recorder() }) as const
@@ -153,7 +154,7 @@ function seeing(sick: Sick, transactions: boolean) {
 
 await onEveryStore('A takeover at any wait', ({ name, place, severalWriters, transactions }) => {
   /** Each trial opens the store several times: in memory every wait is tried, elsewhere some of them. */
-  const stride = name === 'memory' ? 1 : 4
+  const stride = name === 'memory' ? sized(1, 2) : sized(4, 32)
   const testHere = testWhere(severalWriters)
 
   const all = (['withdraw', 'sweep'] as const).flatMap((take) =>

@@ -8,8 +8,8 @@ const asked = process.env['MNEME_TESTS']
 
 const isFull: boolean = process.env['CI'] === 'true' || asked === 'full'
 
-/** Why a server is not started; nothing if it is. */
-export const serverLeftOut: string | undefined =
+/** Why a test or a server is left out: the reason that `skip` takes. Nothing if everything runs. */
+export const leftOut: string | undefined =
   isFull || asked === 'named' ? undefined : 'left to the full run (CI=true or MNEME_TESTS=full)'
 
 /** How often something is done: in full, or in the quick run. */

@@ -18,7 +18,7 @@ import { delimiter, dirname, join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { MongoClient } from 'mongodb'
-import { serverLeftOut } from '../size.ts'
+import { leftOut } from '../size.ts'
 import { exists, findInstalled, installed } from './cache-folder.ts'
 import type { FindServer, NoServer, ServerControl, TestServer } from './server.ts'
 
@@ -47,7 +47,7 @@ interface Program {
 export const findMongodb: FindServer = async () => {
   const url = process.env['MNEME_MONGODB_URL']
   if (url !== undefined) return external(url)
-  if (serverLeftOut !== undefined) return { missing: serverLeftOut }
+  if (leftOut !== undefined) return { missing: leftOut }
   const mongod = await onPath('mongod')
   if (mongod !== undefined) return start(mongodProgram(mongod))
   const secantus = await findSecantus()
@@ -55,7 +55,7 @@ export const findMongodb: FindServer = async () => {
 }
 
 export const findFerretdb: FindServer = async () => {
-  if (serverLeftOut !== undefined) return { missing: serverLeftOut }
+  if (leftOut !== undefined) return { missing: leftOut }
   if ((await onPath('go')) === undefined) return { missing: 'FerretDB is built by go, which is not on PATH' }
   try {
     const folder = await installed(`ferretdb-${ferretdbVersion}`, buildFerretdb)

@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { serverLeftOut } from '../size.ts'
+import { leftOut } from '../size.ts'
 import { exists, installed } from './cache-folder.ts'
 import { withClient } from './postgres-place.ts'
 import { freePort, startPostgres } from './postgres-process.ts'
@@ -28,7 +28,7 @@ const sessions = 4
 
 /** Before an ordinary PostgreSQL. */
 export const findPgbouncer: FindServer = async () => {
-  if (serverLeftOut !== undefined) return { missing: serverLeftOut, isExtra: true }
+  if (leftOut !== undefined) return { missing: leftOut, isExtra: true }
   const found = embeddedPrograms()
   if ('missing' in found) return found
   const server = await startPostgres(found)
