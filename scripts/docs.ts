@@ -25,15 +25,18 @@ export function strayBlocks(page: string): readonly string[] {
   return stray ?? []
 }
 
-/** A file, or a region of it, as its reader would write it: importing the package, without header and indentation. */
-function snippet(source: string, region: string | undefined): string {
-  const whole = region === undefined ? source.replace(/^\/\*\*.*?\*\/\n/s, '') : regionOf(source, region)
-  const lines = whole
+/** A file as it is in the project of a user, where the package is installed. */
+export function asInstalled(source: string): string {
+  return source
     .replace(/'(?:\.\.\/)+src\/store\/(\w+)\/index\.ts'/g, "'mneme/$1'")
     .replace(/'(?:\.\.\/)+src\/testing\/index\.ts'/g, "'mneme/testing'")
     .replace(/'(?:\.\.\/)+src\/index\.ts'/g, "'mneme'")
-    .trim()
-    .split('\n')
+}
+
+/** A file, or a region of it, as its reader would write it: importing the package, without header and indentation. */
+function snippet(source: string, region: string | undefined): string {
+  const whole = region === undefined ? source.replace(/^\/\*\*.*?\*\/\n/s, '') : regionOf(source, region)
+  const lines = asInstalled(whole).trim().split('\n')
   const indentation = Math.min(
     ...lines
       .slice(1)

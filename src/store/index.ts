@@ -31,6 +31,7 @@ export type {
   ReadOptions,
   Receipt,
   Row,
+  RowPage,
   RowQuery,
   Snapshot,
   SnapshotStore,

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
 import {
   existsSync,
+  globSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -15,9 +16,10 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { basename, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { build } from 'esbuild'
+import { asInstalled } from '../../scripts/docs.ts'
 import { pack, root } from '../../scripts/package.ts'
 import { consumer } from '../support/package/consumer.ts'
 import { sqliteProgram } from '../support/package/sqlite-program.ts'
@@ -32,9 +34,12 @@ describe('the packed package', { skip }, () => {
   const folder = mkdtempSync(join(tmpdir(), 'mneme-consumer-'))
   const project = join(folder, 'project')
   const installed = join(project, 'node_modules/mneme')
-  const run = (command: string, ...args: readonly string[]): void => {
-    const { status, stdout, stderr } = spawnSync(command, args, { cwd: project, encoding: 'utf8' })
+  // A test that runs tests of its own must not tell them that they are part of this one.
+  const { NODE_TEST_CONTEXT: _, ...env } = process.env
+  const run = (command: string, ...args: readonly string[]): string => {
+    const { status, stdout, stderr } = spawnSync(command, args, { cwd: project, encoding: 'utf8', env })
     assert.equal(status, 0, `${args.join(' ')}:\n${stdout}${stderr}`)
+    return stdout
   }
   const node = (program: string): void => {
     writeFileSync(join(project, 'program.mjs'), program)
@@ -69,6 +74,20 @@ describe('the packed package', { skip }, () => {
       const found = JSON.stringify(await run())
       if (found !== '[70,70,70]') throw new Error(found)
     `)
+  })
+
+  test('lets the author of a store run the conformance kit', () => {
+    const [from, to] = [join(root, 'examples'), join(project, 'examples')]
+    const files = globSync(['small-store/**/*.ts', 'guide/write-a-store.test.ts', 'bank/*.ts'], { cwd: from })
+    for (const file of files) {
+      const text = readFileSync(join(from, file), 'utf8')
+      mkdirSync(dirname(join(to, file)), { recursive: true })
+      writeFileSync(join(to, file), asInstalled(text))
+    }
+    assert.match(run(process.execPath, '--test', 'examples/guide/write-a-store.test.ts'), /tests 4\d\d\b/)
+    const strictest = ['--noEmit', '--strict', '--exactOptionalPropertyTypes', '--noUncheckedIndexedAccess']
+    const resolving = ['--module', 'nodenext', '--allowImportingTsExtensions', '--types', 'node']
+    run(join(root, 'node_modules/.bin/tsc'), ...strictest, ...resolving, 'examples/small-store/small.ts')
   })
 
   for (const format of ['esm', 'cjs'] as const) {

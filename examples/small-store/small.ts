@@ -1,0 +1,18 @@
+/** The factory of the small store, which the guide page *Write a store* explains. */
+import { checkedFactory, type StoreFactory } from '../../src/index.ts'
+import { SmallLog } from './log/small-log.ts'
+import { Claims } from './rows/claims.ts'
+import { SmallRows } from './rows/small-rows.ts'
+import { type SmallData, SmallStore } from './small-store.ts'
+
+/** A store in memory. The data belongs to the factory, so a domain that is started again finds it. */
+export function small(): StoreFactory {
+  const data: SmallData = {
+    log: new SmallLog(),
+    rows: new SmallRows(),
+    leases: new Claims(),
+    reservations: new Claims(),
+    listeners: new Set(),
+  }
+  return checkedFactory({ name: 'small', open: async ({ now }) => new SmallStore(data, now) })
+}
