@@ -3,13 +3,13 @@
  * promises by group commit: commits that arrive while a batch is being written go into the next one. The index is saved
  * at closing, and in the background when the log has grown far beyond it.
  */
-import { StoreError } from '../../domain/error.ts'
 import type { Json } from '../../domain/json.ts'
 import type { StreamId } from '../../domain/stream.ts'
 import { turn } from '../../runtime/timers.ts'
 import type { Commit } from '../commit.ts'
 import { CommitQueue } from '../commit-queue.ts'
 import { Listeners } from '../listeners.ts'
+import { OpenCalls } from '../open-calls.ts'
 import type { Range } from '../range.ts'
 import { Reservations } from '../reservations.ts'
 import type {
@@ -83,15 +83,14 @@ export class FileStore implements Store {
   readonly #syncsAtClosing: boolean
   readonly #pace = new Pace()
   readonly #listeners = new Listeners()
-  /** What `close` waits for. */
-  readonly #underWay = new Set<Promise<unknown>>()
-  #closing: Promise<void> | undefined
+  readonly #calls: OpenCalls
 
   constructor({ disk, directory, log, lock, index, segments, rows, ...rest }: FileStoreParts) {
     const { commitsIndexed, syncsAtClosing, now } = rest
     this.#disk = disk
     this.#syncsAtClosing = syncsAtClosing
     this.#directory = directory
+    this.#calls = new OpenCalls(this.name)
     this.#lock = lock
     this.#index = index
     this.#segments = segments
@@ -117,7 +116,7 @@ export class FileStore implements Store {
   }
 
   append(commits: readonly Commit[], options: AppendOptions = {}): Promise<readonly AppendResult[]> {
-    return this.#run(async () => (commits.length === 0 ? [] : this.#queue.append(commits, options)))
+    return this.#calls.run(async () => (commits.length === 0 ? [] : this.#queue.append(commits, options)))
   }
 
   readStream(stream: StreamId, range: Range, options: ReadOptions = {}): Promise<readonly StoredEvent[]> {
@@ -145,7 +144,7 @@ export class FileStore implements Store {
   }
 
   reserve(streams: readonly StreamId[], writer: string, durationMs: number): Promise<readonly boolean[]> {
-    return this.#run(async () => this.#reservations.reserve(streams, writer, { durationMs, now: this.#now() }))
+    return this.#calls.run(async () => this.#reservations.reserve(streams, writer, { durationMs, now: this.#now() }))
   }
 
   head(): Promise<number> {
@@ -157,7 +156,7 @@ export class FileStore implements Store {
   }
 
   saveSnapshot(snapshot: Snapshot, { keep }: { readonly keep: number }): Promise<void> {
-    return this.#run(() => this.#rows.saveSnapshot(snapshot, keep, this.#index))
+    return this.#calls.run(() => this.#rows.saveSnapshot(snapshot, keep, this.#index))
   }
 
   loadSnapshot(stream: StreamId, options: { readonly atOrBefore?: number } = {}): Promise<Snapshot | undefined> {
@@ -178,28 +177,26 @@ export class FileStore implements Store {
   }
 
   saveStep(projection: string, step: ProjectionStep): Promise<void> {
-    return this.#run(() => this.#rows.saveStep(projection, step, this.#index))
+    return this.#calls.run(() => this.#rows.saveStep(projection, step, this.#index))
   }
 
   resetProjection(projection: string): Promise<void> {
-    return this.#run(() => this.#rows.resetProjection(projection))
+    return this.#calls.run(() => this.#rows.resetProjection(projection))
   }
 
   acquireLease(name: string, owner: string, durationMs: number): Promise<Lease> {
-    return this.#run(() => this.#rows.acquireLease(name, owner, durationMs))
+    return this.#calls.run(() => this.#rows.acquireLease(name, owner, durationMs))
   }
 
   releaseLease(name: string, owner: string): Promise<void> {
-    return this.#run(() => this.#rows.releaseLease(name, owner))
+    return this.#calls.run(() => this.#rows.releaseLease(name, owner))
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#close()
-    return this.#closing
+    return this.#calls.close(() => this.#close())
   }
 
   async #close(): Promise<void> {
-    await Promise.allSettled(this.#underWay)
     try {
       await this.#keeper.close()
       const closed = await Promise.allSettled([this.#rows.close(), this.#segments.close()])
@@ -214,21 +211,9 @@ export class FileStore implements Store {
 
   /** Reads something; the event loop turns before it, if it has not for long. */
   #read<Result>(read: () => Promise<Result>): Promise<Result> {
-    return this.#run(async () => {
+    return this.#calls.run(async () => {
       if (this.#pace.isDue) await turn()
       return read()
     })
-  }
-
-  /** Does something that `close` waits for; refused from then on. */
-  async #run<Result>(call: () => Promise<Result>): Promise<Result> {
-    if (this.#closing !== undefined) throw new StoreError('STORE_CLOSED', { store: this.name })
-    const result = call()
-    this.#underWay.add(result)
-    try {
-      return await result
-    } finally {
-      this.#underWay.delete(result)
-    }
   }
 }

@@ -6,6 +6,7 @@ import type { Json } from '../../domain/json.ts'
 import type { StreamId } from '../../domain/stream.ts'
 import type { Commit } from '../commit.ts'
 import { CommitQueue } from '../commit-queue.ts'
+import { OpenCalls } from '../open-calls.ts'
 import type { Range } from '../range.ts'
 import type {
   AppendOptions,
@@ -61,9 +62,7 @@ export class MongodbStore implements Store {
   readonly #projections: Projections
   readonly #leases: Leases
   readonly #wakeUp: WakeUp
-  /** Calls under way. */
-  readonly #running = new Set<Promise<unknown>>()
-  #closing: Promise<void> | undefined
+  readonly #calls: OpenCalls
 
   private constructor(settings: Settings, database: Database, letGo: () => Promise<void>, { now }: OpenOptions) {
     const { label } = settings
@@ -73,6 +72,7 @@ export class MongodbStore implements Store {
     this.#reserved = new ReservedStreams(database, settings.lookMs)
     this.limits = settings.limits
     this.#label = label
+    this.#calls = new OpenCalls(label)
     this.#letGo = letGo
     this.#leases = new Leases(database, label)
     const parts = { database, streams, end: this.#end, reserved: this.#reserved, turn: new Turn(this.#leases) }
@@ -107,7 +107,7 @@ export class MongodbStore implements Store {
   async append(commits: readonly Commit[], options: AppendOptions = {}): Promise<readonly AppendResult[]> {
     for (const commit of commits) checkBytes(commit)
     if (commits.length === 0) return []
-    const results = await this.#run(() => this.#queue.append(commits, options))
+    const results = await this.#calls.run(() => this.#queue.append(commits, options))
     if (results.some(({ status }) => status === 'stored')) this.#wakeUp.notify()
     return results
   }
@@ -178,17 +178,12 @@ export class MongodbStore implements Store {
   }
 
   close(): Promise<void> {
-    this.#closing ??= (async () => {
-      await this.#wakeUp.close()
-      await Promise.allSettled(this.#running)
-      await this.#letGo()
-    })()
-    return this.#closing
+    return this.#calls.close(this.#letGo, () => this.#wakeUp.close())
   }
 
   async #read<Result>(doing: string, read: () => Promise<Result>, signal?: AbortSignal): Promise<Result> {
     try {
-      return await this.#run(read)
+      return await this.#calls.run(read)
     } catch (error) {
       if (signal?.aborted && error === signal.reason) throw error
       throw readErrorOf(this.#label, doing, error)
@@ -197,20 +192,9 @@ export class MongodbStore implements Store {
 
   async #write<Result>(doing: string, write: () => Promise<Result>): Promise<Result> {
     try {
-      return await this.#run(write)
+      return await this.#calls.run(write)
     } catch (error) {
       throw writeErrorOf(this.#label, doing, error)
-    }
-  }
-
-  /** Does something that `close` waits for. */
-  async #run<Result>(call: () => Promise<Result>): Promise<Result> {
-    const running = call()
-    this.#running.add(running)
-    try {
-      return await running
-    } finally {
-      this.#running.delete(running)
     }
   }
 }

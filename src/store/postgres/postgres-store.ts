@@ -2,12 +2,12 @@
  * The PostgreSQL store: puts its parts together, counts what is under way, and turns what fails into errors of the
  * catalogue.
  */
-import { StoreError } from '../../domain/error.ts'
 import type { Json } from '../../domain/json.ts'
 import type { StreamId } from '../../domain/stream.ts'
 import type { StoreWarning } from '../../runtime/warning.ts'
 import type { Commit } from '../commit.ts'
 import { Listeners } from '../listeners.ts'
+import { OpenCalls } from '../open-calls.ts'
 import type { Range } from '../range.ts'
 import type {
   AppendOptions,
@@ -62,14 +62,14 @@ export class PostgresStore implements Store {
   readonly #rows: PostgresRows
   readonly #listeners = new Listeners()
   readonly #hearer: Hearer
-  readonly #underWay = new Set<Promise<unknown>>()
+  readonly #calls: OpenCalls
   /** The last position that the listeners have been told of. */
   #announced = 0
-  #closing: Promise<void> | undefined
 
   private constructor(settings: Settings, connections: Connections, database: Database, warn: OpenOptions['warn']) {
     const { schema } = settings
     this.#schema = schema
+    this.#calls = new OpenCalls(storeNamed(schema))
     this.#settings = settings
     this.#connections = connections
     this.#database = database
@@ -109,7 +109,7 @@ export class PostgresStore implements Store {
   }
 
   async append(commits: readonly Commit[], options: AppendOptions = {}): Promise<readonly AppendResult[]> {
-    this.#checkOpen()
+    this.#calls.check()
     if (commits.length === 0) return []
     const results = await this.#counted('appending', () => this.#appender.append(commits, options))
     const positions = results.flatMap((result) => (result.status === 'stored' ? [result.position] : []))
@@ -208,25 +208,19 @@ export class PostgresStore implements Store {
   }
 
   close(): Promise<void> {
-    this.#closing ??= (async () => {
-      await Promise.allSettled(this.#underWay)
+    return this.#calls.close(async () => {
       if (this.#settings.listen) this.#connections.listener(this.#settings).remove(this.#hearer)
       await this.#connections.close(this.#settings)
-    })()
-    return this.#closing
+    })
   }
 
   /** Does something that `close` waits for. @throws errors of the catalogue, and what the caller's own code throws */
   async #counted<Result>(doing: string, act: () => Promise<Result>): Promise<Result> {
-    this.#checkOpen()
-    const acting = act()
-    this.#underWay.add(acting)
+    this.#calls.check()
     try {
-      return await acting
+      return await this.#calls.run(act)
     } catch (error) {
       throw error instanceof WorkThrew ? error.thrown : errorOf(this.#schema, doing, error)
-    } finally {
-      this.#underWay.delete(acting)
     }
   }
 
@@ -237,12 +231,12 @@ export class PostgresStore implements Store {
 
   /** Reads, once more if the connection was lost: a server that was started again is met by the second try. */
   async #read(...[text, values]: Parameters<RunQuery>): ReturnType<RunQuery> {
-    this.#checkOpen()
+    this.#calls.check()
     try {
       return await this.#database.query(text, values, 'cancel')
     } catch (error) {
       if (!isLost(error)) throw error
-      this.#checkOpen()
+      this.#calls.check()
       return this.#database.query(text, values, 'cancel')
     }
   }
@@ -265,10 +259,6 @@ export class PostgresStore implements Store {
     if (position <= this.#announced) return
     if (position > this.#announced) this.#announced = position
     this.#listeners.notify()
-  }
-
-  #checkOpen(): void {
-    if (this.#closing !== undefined) throw new StoreError('STORE_CLOSED', { store: storeNamed(this.#schema) })
   }
 }
 

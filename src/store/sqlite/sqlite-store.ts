@@ -4,13 +4,14 @@
  * order in every process, and what `append` answered can be read at once.
  */
 import type { DatabaseSync } from 'node:sqlite'
-import { DefinitionError, StoreError } from '../../domain/error.ts'
+import { DefinitionError } from '../../domain/error.ts'
 import type { Json } from '../../domain/json.ts'
 import type { StreamId } from '../../domain/stream.ts'
 import { checkRuntime } from '../../runtime/platform.ts'
 import { checkCheckpoint } from '../checkpoint.ts'
 import type { Commit } from '../commit.ts'
 import { Listeners } from '../listeners.ts'
+import { OpenCalls } from '../open-calls.ts'
 import type { Range } from '../range.ts'
 import type {
   AppendOptions,
@@ -62,7 +63,8 @@ export class SqliteStore implements Store {
   readonly #reader: RowReader
   readonly #pages: RowPages
   readonly #listeners = new Listeners()
-  #closing: Promise<void> | undefined
+  /** Writes are not among them: the writer knows its own. */
+  readonly #calls: OpenCalls
 
   private constructor(
     settings: Settings,
@@ -72,11 +74,12 @@ export class SqliteStore implements Store {
     files: FilesInPlace,
   ) {
     this.#settings = settings
+    this.#calls = new OpenCalls(storeNamed(settings.path))
     this.#now = now
     this.#writer = writer
     this.#database = database
     this.#files = files
-    this.#breather = new Breather(() => this.#checkOpen())
+    this.#breather = new Breather(() => this.#calls.check())
     this.#reader = new RowReader(database, settings.prefix, this.#breather)
     this.#events = new EventReader(database, settings, this.#breather)
     this.#pages = new RowPages(database, settings.prefix, this.#breather)
@@ -198,16 +201,15 @@ export class SqliteStore implements Store {
    * The connection that reads is let go first: so the writer's, the last, empties the write-ahead log off this thread.
    */
   close(): Promise<void> {
-    this.#closing ??= (async () => {
+    return this.#calls.close(async () => {
       await this.#writer.settled()
       this.#database.close()
       await this.#writer.close()
-    })()
-    return this.#closing
+    })
   }
 
   async #read<Result>(read: () => Result | Promise<Result>, signal?: AbortSignal): Promise<Result> {
-    this.#checkOpen()
+    this.#calls.check()
     try {
       if (this.#breather.isDue) await this.#breather.breathe(signal)
       return await read()
@@ -231,10 +233,6 @@ export class SqliteStore implements Store {
     // What is not JSON, or no number that can be, was not written by the store.
     const isDamage = error instanceof SyntaxError || isOutOfRange(error)
     return isDamage ? errorOf(path, 'reading', { kind: 'damaged', where: 'a row', reason: error.message }) : error
-  }
-
-  #checkOpen(): void {
-    if (this.#closing !== undefined) throw new StoreError('STORE_CLOSED', { store: storeNamed(this.#settings.path) })
   }
 }
 
