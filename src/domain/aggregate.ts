@@ -1,6 +1,6 @@
 /**
- * An aggregate as a chain of pure functions: how its events change its state, and how its commands are decided. Each
- * call returns a new definition, so the types grow with it and nothing is registered anywhere.
+ * Aggregates: how events change the state, and how commands are decided, as pure functions. Each method returns a new
+ * definition with more precise types. Nothing is registered globally.
  */
 import { DefinitionError } from './error.ts'
 import type { AnyEventKind, DataOf, EventOf, NewEvent, NewEventOf } from './event.ts'
@@ -10,41 +10,41 @@ import { checkKeys, checkWhole } from './options.ts'
 import type { AnyRejection } from './rejection.ts'
 import { type In, isSchema, type Out, type Schema } from './schema.ts'
 
-/** What a decision may know besides state and input, so that it stays a pure function. */
+/** What a decide function gets besides state and input, so that it can stay pure. */
 export interface Moment {
-  /** The time that the decision's events will carry. */
+  /** The `recordedAt` of the events that it returns. */
   readonly now: Date
-  /** A new unique id. */
+  /** Makes a unique id. */
   newId(): string
-  /** The id of the command: the caller's, or one that was made for it. The command's events carry it. */
+  /** The id of the command, chosen by the caller or made by the library. Its events have it as `commitId`. */
   readonly commandId: string
-  /** What the caller has said about the command: who, why, on behalf of what. Empty if nothing. */
+  /** The metadata that the caller gave; empty if none. */
   readonly metadata: JsonObject
   /** The tags of the command. */
   readonly tags: readonly string[]
 }
 
-/** What a decision may answer: one fact, several, none, or a reason why not. */
+/** What a decide function may return: an event, a list of events, nothing, or a rejection. */
 export type Verdict<Kinds> = NewEventOf<Kinds> | readonly NewEventOf<Kinds>[] | AnyRejection | undefined
 
-/** A command's types: what goes in, and how it may be rejected. */
+/** The types of a command: its input, and its possible rejections. */
 export interface Command<Input, Rejected> {
   readonly input: Input
   readonly rejection: Rejected
 }
 export type Commands = Record<string, Command<any, any>>
 
-/** The property that `on` returns but the state does not have: shown in the compiler's message. */
+/** A property that the function of `on` returns but the state does not have, for the compiler's message. */
 export type Foreign<Returned, State> = Exclude<
   Returned extends unknown ? keyof Returned : never,
   State extends unknown ? keyof State : never
 >
 
-/** How one aggregate is run. Each has a default at `start`. */
+/** Options of one aggregate. `start` can set defaults for all. */
 export interface AggregateOptions {
-  /** A snapshot is taken when the sequence reaches or jumps over a multiple of this. None by default. */
+  /** A snapshot is taken when the sequence reaches or passes a multiple of this. By default there are no snapshots. */
   readonly snapshotEvery?: number
-  /** Raise it when the state's shape changes: snapshots of another revision are ignored. 1 by default. */
+  /** Raise it when the shape of the state changes. Snapshots of another revision are ignored. 1 by default. */
   readonly stateRevision?: number
   /** How long an idle instance stays in memory, in milliseconds. */
   readonly passivateAfterMs?: number
@@ -76,7 +76,7 @@ export interface Aggregate<Name extends string, State, Kinds, Cmds> {
   readonly folds: ReadonlyMap<string, Fold>
   readonly decisions: ReadonlyMap<string, Decision>
 
-  /** Says how a kind of event changes the state. */
+  /** Sets how a kind of event changes the state. */
   on<Kind extends AnyEventKind, Returned extends State>(
     kind: Kind,
     evolve: (
@@ -87,10 +87,10 @@ export interface Aggregate<Name extends string, State, Kinds, Cmds> {
       ? Returned
       : `${Foreign<Returned, State> & string} is not in the state`,
   ): Aggregate<Name, State, Kinds | Kind, Cmds>
-  /** Declares a kind of event that leaves the state as it is. */
+  /** Declares a kind of event that does not change the state. */
   on<Kind extends AnyEventKind>(kind: Kind): Aggregate<Name, State, Kinds | Kind, Cmds>
 
-  /** Says how a command is decided: synchronously, from the state and the checked input alone. */
+  /** Sets how a command is decided: synchronously, from the state and the checked input only. */
   command<const CommandName extends string, S extends Schema, const V extends Verdict<Kinds>>(
     name: CommandName,
     schema: S,
@@ -99,9 +99,9 @@ export interface Aggregate<Name extends string, State, Kinds, Cmds> {
 
   /** The state before the first event. */
   initial(): State
-  /** The state after an event. An event without `.on` leaves it as it is. */
+  /** The state after an event. An event without `.on` does not change it. */
   evolve(state: State, event: EventOf<Kinds>): State
-  /** The verdict on a command whose input is checked already (the schema's output). */
+  /** Decides a command. The input is already checked: it is the schema's output. */
   decide(state: State, command: string, input: unknown, moment: Moment): Verdict<Kinds>
 }
 
@@ -128,7 +128,7 @@ export function aggregate<const Name extends string, State>(
   return build(name, initial, options, new Map(), new Map())
 }
 
-/** The words that a handle uses itself, or that every object has: no command can have them. */
+/** Names that no command can have: a handle uses them itself, or every object has them. */
 const reserved: ReadonlySet<string> = new Set([
   ...Object.getOwnPropertyNames(Object.prototype),
   ...['try', 'state', 'history', 'id', 'stream', 'then', 'toJSON', 'prototype', 'dispatch', 'snapshot'],
@@ -159,7 +159,7 @@ function build(
         throw new DefinitionError('NAME_RESERVED', { where: `A command of ${name}`, name: command })
       }
       if (decisions.has(command)) invalid(name, `it has two commands named ${command}`)
-      if (!isSchema(schema)) invalid(name, `the schema of ${command} does not speak Standard Schema`)
+      if (!isSchema(schema)) invalid(name, `the schema of ${command} does not implement Standard Schema`)
       if (typeof decide !== 'function') invalid(name, `${command} has no decide function`)
       return build(name, initial, options, folds, new Map(decisions).set(command, { schema, decide }))
     },
@@ -177,7 +177,7 @@ function build(
 }
 
 /**
- * Refuses options that make no sense, with the option's name.
+ * Refuses options with values that make no sense.
  *
  * @throws DefinitionError `OPTION_INVALID`
  */

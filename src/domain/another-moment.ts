@@ -1,7 +1,7 @@
 /**
- * Waits synchronously until the clock of the platform shows another millisecond: within one millisecond, a schema that
- * reads the clock gives the same value twice. The wait takes at most one millisecond. It also ends if the clock does
- * not move.
+ * Waits synchronously until the clock of the platform shows another millisecond. Within one millisecond, a schema that
+ * reads the clock gives the same value twice, and would look stable. The wait takes at most one millisecond. It also
+ * ends if the clock does not move.
  *
  * Tidy: uses the platform because a schema that reads a clock reads this one. Nothing here depends on the time it
  * shows.

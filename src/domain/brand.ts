@@ -1,16 +1,15 @@
 /**
- * Marks by which two copies of this package in one process know each other's things: `instanceof` asks for the mark
- * instead of for the class, of which each copy has its own. A class that somebody derives from one of these is still
- * known by itself.
+ * Lets two copies of this package in one process recognise each other's objects. Each copy has its own classes, so
+ * `instanceof` checks a mark instead of the class. For subclasses, `instanceof` works as usual.
  */
 
-/** The mark that all things of a kind have, in every copy. */
+/** The mark of a kind. It is the same in every copy. */
 const markOf = (kind: string): symbol => Symbol.for(`mneme ${kind}`)
 
 /**
- * Lets `instanceof` of a class be true for what another copy of it has made.
+ * Makes `instanceof` of a class true for objects from another copy of the package too.
  *
- * @param kind what it is called; with a number where copies of different versions must not meet
+ * @param kind the name of the kind; with a number if different versions must not recognise each other
  */
 export function brand(branded: abstract new (...args: never) => object, kind: string): void {
   const mark = markOf(kind)

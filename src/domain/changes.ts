@@ -1,6 +1,5 @@
 /**
- * Data beside the output that a schema or an upcast has made of it. Places in them are described without the numbers of
- * lists: `people[].name`.
+ * Describes how a schema or an upcast changed some data. Paths leave out the numbers of list items: `people[].name`.
  */
 import { isItsJson, pathOf } from './difference.ts'
 import { isPlain, type Json } from './json.ts'
@@ -8,12 +7,11 @@ import { isPlain, type Json } from './json.ts'
 const marks = { lost: '-', added: '+', changed: '~' } as const
 type Change = keyof typeof marks
 
-/** Where keys are data there may be any number. */
+/** A record whose keys are data could have any number of changes. */
 const changesMax = 100
 
 /**
- * Describes what was done to data: each place with a mark, `+reason`. The same is said of any data that is changed in
- * this way.
+ * Each change with its path and a mark, as in `+reason`. Data that is changed in the same way has the same description.
  */
 export function changesOf(input: Json, output: unknown): string {
   const found = new Set<string>()

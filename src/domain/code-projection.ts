@@ -1,7 +1,7 @@
 /**
- * A read model as code: instead of rows that Mneme keeps, tables of its own, written by a handler. In a store with SQL
- * the handler's statements and the checkpoint are one transaction, so each event is handled exactly once; elsewhere at
- * least once.
+ * A projection as code: a handler writes its own tables, instead of rows that Mneme stores. In a store with SQL, the
+ * handler's statements and the checkpoint are one transaction, so each event is handled exactly once. In other stores,
+ * each event is handled at least once.
  */
 import type { AnyEventKind, EventOf, RecordedEvent } from './event.ts'
 import { changedPolicy, type FailurePolicy, policyDefault } from './failure-policy.ts'
@@ -9,17 +9,17 @@ import { checkId } from './id.ts'
 import { invalid, listed, type Projection, projectionOf } from './projection.ts'
 import type { SqlTransaction } from './sql-transaction.ts'
 
-/** What a handler gets beside its events. */
+/** What a handler gets besides its events. */
 export interface HandlerTools {
   /**
-   * The transaction that also saves the checkpoint. It is over when the handler is. Do not send commands to the domain
-   * from within: on SQLite they would wait for it.
+   * The transaction that also saves the checkpoint. It ends when the handler ends. Do not send commands from the
+   * handler: on SQLite they would wait for this transaction.
    *
-   * @throws ProjectionError `TRANSACTION_MISSING` if the store has no SQL: there, write so that doing it twice changes
-   *   nothing
+   * @throws ProjectionError `TRANSACTION_MISSING` if the store has no SQL. Write elsewhere then, so that doing it twice
+   *   changes nothing.
    */
   readonly transaction: SqlTransaction
-  /** Aborted when the domain stops: give up, the events are handled again. */
+  /** Aborted when the domain stops. Give up then: the events are handled again later. */
   readonly signal: AbortSignal
 }
 
@@ -33,25 +33,26 @@ export interface CodeProjection<Name extends string, Kinds> {
   readonly preparation: ((tools: HandlerTools) => Promise<unknown> | unknown) | undefined
   readonly policy: Required<FailurePolicy>
   /**
-   * What is done each time before it starts, in a transaction of its own: make the tables, if they are not there.
+   * Sets a function that runs in its own transaction each time before the projection starts, for instance to create
+   * tables.
    *
    *     .prepare(({ transaction }) => transaction.query('CREATE TABLE IF NOT EXISTS payments (id TEXT PRIMARY KEY, amount INTEGER)'))
    */
   prepare(preparation: (tools: HandlerTools) => Promise<unknown> | unknown): CodeProjection<Name, Kinds>
-  /** Chooses the keys that keep events in order behind a parked one: the stream by default. */
+  /** Chooses the keys of an event. Events queue behind a parked one with the same key. The stream by default. */
   by(key: (event: EventOf<Kinds>) => string | readonly string[] | undefined): CodeProjection<Name, Kinds>
-  /** Says what happens when the handler throws. */
+  /** Sets what happens when the handler throws. */
   onFailure(policy: FailurePolicy): CodeProjection<Name, Kinds>
-  /** The keys behind which an event waits if one with the same is parked. */
+  /** The keys of an event. It waits if an event with the same key is parked. */
   keysOf(event: RecordedEvent): readonly string[]
 }
 
 export type AnyCodeProjection = CodeProjection<string, any>
 
-/** A projection that has only its name yet. */
+/** A projection that has only a name so far. */
 export interface ProjectionName<Name extends string> {
   /**
-   * Handles events by code, many at once when there are many, in the order of the log.
+   * Sets the handler. It gets the events in the order of the log, many at once if many are waiting.
    *
    *     projection('payments').handle([Paid], async (events, { transaction }) => {
    *       for (const { data } of events) await transaction.query('INSERT INTO payments VALUES (?, ?)', [data.id, data.amount])
@@ -64,7 +65,7 @@ export interface ProjectionName<Name extends string> {
 }
 
 /**
- * Begins the definition of a projection: of rows with an initial row, of code without one.
+ * Begins the definition of a projection. With an initial row it has rows; without one it is a projection as code.
  *
  *     projection('balances', () => ({ balance: 0 }))
  *       .on(Deposited, (row, { amount }) => ({ balance: row.balance + amount }))
@@ -74,10 +75,7 @@ export function projection<const Name extends string, Row>(name: Name, initial: 
 export function projection<const Name extends string>(name: Name): ProjectionName<Name>
 export function projection(name: string, ...rest: readonly (() => unknown)[]): unknown {
   if (rest.length > 1)
-    invalid(
-      String(name),
-      'it is given more than a name and an initial row: the rest follows by methods, such as .revision(2)',
-    )
+    invalid(String(name), 'it takes only a name and an initial row; set the rest with methods, such as .revision(2)')
   if (rest.length > 0) return projectionOf(name, rest[0]!)
   checkId('the name of a projection', name)
   return Object.freeze({
@@ -98,12 +96,12 @@ export function projection(name: string, ...rest: readonly (() => unknown)[]): u
   })
 }
 
-/** What a definition is made of. */
+/** The parts of a definition. */
 interface Parts extends Pick<AnyCodeProjection, 'name' | 'kinds' | 'handler' | 'preparation' | 'policy'> {
   readonly key: (event: RecordedEvent) => string | readonly string[] | undefined
 }
 
-/** The stream as one text: as a list in JSON, so that no two streams are one. */
+/** A stream as one string. It is a list in JSON, so that no two streams look the same. */
 export const streamKey = ({ stream }: Pick<RecordedEvent, 'stream'>): string =>
   JSON.stringify([stream.aggregate, stream.id])
 

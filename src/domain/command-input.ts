@@ -1,17 +1,17 @@
-/** The data of a command, on its way from the caller to the decision. */
+/** Checks the data of a command before it is decided. */
 import { difference } from './difference.ts'
 import { ownCopy } from './own-copy.ts'
 import { type Checked, check, type Schema } from './schema.ts'
 
-/** Schemas of commands that do not take `undefined`: an empty record stands for data that was left out. */
+/** Schemas that do not accept `undefined`. If data is left out, they get an empty record. */
 const takesNoUndefined = new WeakSet<Schema>()
 
 /**
- * Runs the schema of a command on a copy of its data, so that the caller cannot change what is passed on. Where data is
- * left out, the schema may say so itself (`optional`, `default`); if it does not, it gets an empty record.
+ * Runs the schema of a command on a copy of its data, so that the caller cannot change the data afterwards. Data may be
+ * left out: the schema then gets `undefined` if it accepts that (`optional`, `default`), and otherwise an empty record.
  *
  * @param what the data, for messages
- * @throws InputError `DATA_NOT_JSON` for data that is nested without end
+ * @throws InputError `DATA_NOT_JSON` for data that is nested too deep
  */
 export function checkInput(what: string, schema: Schema, data: unknown): Checked {
   if (data !== undefined) return check(schema, ownCopy(what, data))
@@ -24,10 +24,10 @@ export function checkInput(what: string, schema: Schema, data: unknown): Checked
 }
 
 /**
- * What stands for data that was left out, as it is told from that of another command: an empty record, if the schema
- * makes the same of both.
+ * The data from which the digest of a command is made if its data was left out: an empty record if the schema gives the
+ * same output for it, and otherwise `undefined`.
  *
- * @param input what the schema has made of nothing
+ * @param input the output of the schema for data that was left out
  */
 export function leftOutData(schema: Schema, input: unknown): unknown {
   if (takesNoUndefined.has(schema)) return {}

@@ -1,12 +1,11 @@
 /**
- * A business "no" for those who prefer an exception: what `account.withdraw(...)` throws and
- * `account.try.withdraw(...)` returns.
+ * A rejection as an exception. `account.withdraw(...)` throws it; `account.try.withdraw(...)` returns the rejection.
  */
 import { brand } from './brand.ts'
 import type { Rejection } from './rejection.ts'
 import type { StreamId } from './stream.ts'
 
-/** A command was rejected; nothing is stored. `code` and `details` are those given to `reject`. */
+/** A command was rejected, and nothing was stored. `code` and `details` are those given to `reject`. */
 export class CommandRejected<Code extends string = string, Details = unknown> extends Error {
   static {
     brand(CommandRejected, 'CommandRejected')
@@ -15,7 +14,7 @@ export class CommandRejected<Code extends string = string, Details = unknown> ex
   override readonly name = 'CommandRejected'
   readonly code: Code
   readonly details: Details
-  /** Which command, on what. */
+  /** The name of the command. */
   readonly command: string
   readonly stream: StreamId
   /** The same command on the same state is rejected again. */

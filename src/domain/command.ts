@@ -1,20 +1,20 @@
-/** Commands as plain data, with their types: what can be said to which aggregate, and what it answers. */
+/** The types of commands as plain data, and of their answers. */
 import type { Aggregate, Commands } from './aggregate.ts'
 import type { Accepted, Rejected } from './outcome.ts'
 
-/** What may be said about a command besides its data. */
+/** The options of a command. */
 export interface CommandOptions {
   /** Makes the command exactly-once: a repetition with the same id has no effect and gets the stored answer. */
   readonly commandId?: string
-  /** Kept with every event of the command: who, why, on behalf of what. JSON. */
+  /** Stored with every event of the command, as JSON: for instance who sent it, and why. */
   readonly metadata?: Readonly<Record<string, unknown>>
   /** Tags that every event of the command gets; the log can be filtered by them. */
   readonly tags?: readonly string[]
-  /** Ends the wait: with `ABORTED` if nothing was decided yet, else with `OUTCOME_UNKNOWN`. */
+  /** Ends the wait: with `ABORTED` if the command was not decided yet, otherwise with `OUTCOME_UNKNOWN`. */
   readonly signal?: AbortSignal
 }
 
-/** Whether data may be left out of a command: where an empty record would do, or none at all. */
+/** Whether the data of a command may be left out: if an empty record or `undefined` is accepted. */
 export type MayBeLeftOut<Data> = {} extends Data ? true : undefined extends Data ? true : false
 
 /** The commands of some aggregates, as plain data. */
@@ -48,9 +48,9 @@ type RejectionOf<A, Name, CommandName> =
       : never
     : never
 
-/** What dispatching a command answers if it is accepted. */
+/** The answer to a command that is accepted. */
 export type AcceptedBy<A, C> = C extends { readonly aggregate: infer Name } ? StateOf<A[keyof A], Name> : never
-/** What dispatching a command answers if it is rejected. */
+/** The answer to a command that is rejected. */
 export type RejectedBy<A, C> = C extends { readonly aggregate: infer Name; readonly name: infer CommandName }
   ? RejectionOf<A[keyof A], Name, CommandName>
   : never

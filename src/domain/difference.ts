@@ -1,17 +1,14 @@
-/**
- * Where two values differ by their contents: what a schema gives, compared with what it was given or with what it gave
- * before.
- */
+/** Compares values by their contents: the output of a schema with its input, or with an earlier output. */
 import { depthMax, isPlain, type Json, type JsonObject } from './json.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 
-/** The path of the first difference between two values; undefined if there is none. Two functions count as the same. */
+/** The path of the first difference between two values; `undefined` if there is none. Any two functions are equal. */
 export function difference(a: unknown, b: unknown, path = '', depth = 0): string | undefined {
   if (Object.is(a, b) || (typeof a === 'function' && typeof b === 'function')) return undefined
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return path
   if (Object.getPrototypeOf(a) !== Object.getPrototypeOf(b)) return path
-  // Deeper than any data goes is only a cycle, which has been walked through often enough.
+  // Data is never this deep, so this is a cycle. It was compared often enough.
   if (depth >= depthMax) return undefined
   if (a instanceof Date) return Object.is(a.getTime(), (b as Date).getTime()) ? undefined : path
   if (a instanceof RegExp) return String(a) === String(b) ? undefined : path
@@ -36,8 +33,9 @@ export function difference(a: unknown, b: unknown, path = '', depth = 0): string
 export const pathOf = (path: string, key: string): string => (path === '' ? key : `${path}.${key}`)
 
 /**
- * The moment that a text names in UTC: without a zone it would be another moment elsewhere. NaN if it names none. Texts
- * as they are stored are read here, since `Date.parse` costs more than all the rest of an event.
+ * The time of a text in UTC, in milliseconds; NaN if it is not a time in UTC. A text without a zone would mean another
+ * time on another machine. Texts in the stored form are parsed here, because `Date.parse` would cost more than all
+ * other work on an event.
  */
 export function momentOf(text: string): number {
   if (!text.endsWith('Z')) return Number.NaN
@@ -45,7 +43,7 @@ export function momentOf(text: string): number {
   return Number.isNaN(quick) ? Date.parse(text) : quick
 }
 
-/** Of `2026-01-01T00:00:00.000Z`, from year 1 on; NaN for what looks otherwise. */
+/** The time of a text like `2026-01-01T00:00:00.000Z`, from year 1 on; NaN for any other text. */
 function isoMoment(text: string): number {
   const isIso =
     text.charCodeAt(4) === 45 &&
@@ -62,21 +60,21 @@ function isoMoment(text: string): number {
   const minute = two(text, 14)
   const second = two(text, 17)
   const ms = two(text, 20) * 10 + (two(text, 21) % 10)
-  // A day that not every month has is left to `Date.parse`.
+  // The days that some months lack are left to `Date.parse`.
   const isDay = year > 0 && month > 0 && month <= 12 && day > 0 && (day <= 28 || (day <= 30 && month !== 2))
   return isDay && hour < 24 && minute < 60 && second < 60
     ? ((daysTo(year, month, day) * 24 + hour) * 60 + minute) * 60_000 + second * 1000 + ms
     : Number.NaN
 }
 
-/** Two digits; NaN if they are none. */
+/** The number that two digits make; NaN if they are not digits. */
 function two(text: string, at: number): number {
   const tens = text.charCodeAt(at) - 48
   const ones = text.charCodeAt(at + 1) - 48
   return tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9 ? tens * 10 + ones : Number.NaN
 }
 
-/** Days since 1970. The year begins in March here, so that the day that not every year has is its last. */
+/** Days since 1970. The year begins in March here, so that a leap day is its last day. */
 function daysTo(year: number, month: number, day: number): number {
   const y = month > 2 ? year : year - 1
   const era = Math.floor(y / 400)
@@ -85,10 +83,7 @@ function daysTo(year: number, month: number, day: number): number {
   return era * 146_097 + yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear - 719_468
 }
 
-/**
- * Whether some data is the JSON of a value: nothing is added, left out or changed. It is on the way of every event, so
- * it allocates nothing.
- */
+/** Whether some data is exactly the JSON of a value. Every event passes here, so it allocates nothing. */
 export function isItsJson(value: unknown, json: Json): boolean {
   if (value === json) return true
   if (typeof value !== 'object' || value === null) return false

@@ -1,8 +1,9 @@
 /**
- * How states and rows become JSON and come back the same: unlike event data they have no schema that could restore a
- * date, so what JSON lacks is written with a mark. `{ "$date": "2026-01-01T00:00:00.000Z" }` is a Date, `$bigint`,
- * `$map`, `$set`, `$number` (NaN, infinities) and `$undefined` likewise; a user's own key that starts with `$` gets one
- * more `$`. A value that this cannot bring back (a function, a class instance, a symbol) is refused with its path.
+ * Turns states and rows into JSON and back. Unlike event data, they have no schema that could restore a date. Values
+ * that JSON does not have are therefore written with a mark: `{ "$date": "2026-01-01T00:00:00.000Z" }` is a Date. The
+ * other marks are `$bigint`, `$map`, `$set`, `$number` (NaN, infinities) and `$undefined`. A key of the user that
+ * starts with `$` gets one more `$`. A value that cannot be restored (a function, a class instance, a symbol) is
+ * refused with its path.
  */
 import { InputError } from './error.ts'
 import { depthMax, isPlain, type Json } from './json.ts'
@@ -16,7 +17,7 @@ export function encode(what: string, value: unknown): Json {
   return encodeAt(what, value, '', 0)
 }
 
-/** The state or row that `encode` was given: equal to it, not the same object. */
+/** A state or row from its JSON: an equal copy of what `encode` was given. */
 export function decode(json: Json): unknown {
   if (typeof json !== 'object' || json === null) return json
   if (Array.isArray(json)) return json.map(decode)
@@ -97,9 +98,7 @@ function encodeRecord(what: string, record: object, path: string, depth: number)
 
 const special: readonly object[] = [Date.prototype, Map.prototype, Set.prototype]
 
-/**
- * A class that extends one of these does not count, nor an instance with extra properties: they would lose something.
- */
+/** A subclass of these does not count, nor an instance with extra properties: that information would be lost. */
 function isSpecial(value: object): boolean {
   return special.includes(Object.getPrototypeOf(value)) && Object.keys(value).length === 0
 }

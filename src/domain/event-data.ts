@@ -1,19 +1,19 @@
 /**
- * The data of an event, on its way through a schema: it is frozen, since it is what is stored, and some schemas change
- * what they are given.
+ * Checks the data of an event with its schema. The data is frozen, because it is what is stored, but some schemas
+ * change their input in place.
  */
 import { ownCopy } from './own-copy.ts'
 import { type Checked, check, type Schema } from './schema.ts'
 
-/** Schemas that change their data in place (arktype's `'+': 'delete'`): they get a copy. */
+/** Schemas that change their input in place (arktype's `'+': 'delete'`). They get a copy. */
 const changingInPlace = new WeakSet<Schema>()
 
 /**
- * Runs the schema of an event on its data as JSON. A schema that refuses frozen data and takes a copy of it is given
- * copies.
+ * Runs the schema of an event on its data as JSON. If a schema refuses frozen data but accepts a copy, it gets copies
+ * from then on.
  *
- * @param asks whether a schema that refuses the data is asked again, with a copy: finding issues takes longer than
- * finding none
+ * @param asks whether to try again with a copy if the schema refuses the data; finding issues takes longer than finding
+ *   none
  */
 export function checkData(schema: Schema, data: unknown, asks = true): Checked {
   if (changingInPlace.has(schema)) return check(schema, ownCopy('The event', data))

@@ -132,7 +132,7 @@ test('a date whose schema does not take it as text is refused with what to do', 
   const kind = event('Shipped', z.object({ at: z.date() }))
   assert.throws(() => asDecided(kind, { at: new Date(0) }), {
     code: 'EVENT_INVALID',
-    message: /stored and a Date is a text \(z\.coerce\.date\(\) takes that/,
+    message: /in which a Date is a string \(z\.coerce\.date\(\) accepts it/,
   })
   assert.throws(() => asDecided(kind, { at: 'never' }), { code: 'EVENT_INVALID', message: /as decided/ })
 })

@@ -1,6 +1,6 @@
 /**
- * Kinds of events: a name on disk, the shape it has now, and how every earlier shape is upcast to it. Stored is
- * the newest schema's output (`stored-form.ts`), and handed out is the same, for live and for replayed events alike.
+ * Kinds of events. A kind has a name on disk, its newest schema, and upcasts from all earlier ones. The output of the
+ * newest schema is what is stored (`stored-form.ts`) and what readers get, for new and for replayed events.
  */
 import { awaitAnotherMoment } from './another-moment.ts'
 import { changesOf } from './changes.ts'
@@ -14,80 +14,84 @@ import { isRead, type Read, reread } from './reread.ts'
 import { type Checked, check, type In, isSchema, type Out, type Schema } from './schema.ts'
 import type { StreamId } from './stream.ts'
 
-/** Arguments of a call whose data may be left out when an empty object would do. */
+/** The arguments of a call. Its data may be left out if an empty object is enough. */
 export type Args<Data> = {} extends Data ? [data?: Data] : [data: Data]
 
-/** A fact that has been decided but not stored. */
+/** An event that was decided but is not stored yet. */
 export interface NewEvent<Type extends string = string, Data = unknown> {
   readonly type: Type
   readonly data: Data
 }
 
-/** A fact with its place in history. */
+/** A stored event, with its place in the log. */
 export interface RecordedEvent<Type extends string = string, Data = unknown> extends NewEvent<Type, Data> {
   readonly stream: StreamId
-  /** Place in the stream: 1, 2, 3 ... */
+  /** The number in its stream: 1, 2, 3 ... */
   readonly sequence: number
-  /** Place in the global log: 1, 2, 3 ... in commit order. */
+  /** The number in the log: 1, 2, 3 ... in the order of the commits. */
   readonly position: number
   readonly recordedAt: Date
   readonly metadata: JsonObject
   readonly tags: readonly string[]
-  /** Which shape of the event's data is stored: 1 for the first. `data` is always of the newest. */
+  /** The revision in which the event was stored: 1 for the first. `data` is always in the newest. */
   readonly revision: number
   /** The id of the command that made it. */
   readonly commitId: string
 }
 
 /**
- * What a kind and all that was made of it by `revise` and `tagged` have in common. Two kinds may have one type, in
- * different aggregates: an event of the log is of the kind that its aggregate declares.
+ * What a kind has in common with all kinds made from it by `revise` and `tagged`. Two kinds in different aggregates may
+ * have the same type. A stored event is of the kind that its aggregate declares.
  */
 export interface Family {
   readonly type: string
-  /** Told by each domain which of its aggregates declare the kind, by their names. */
+  /** Each domain calls this with the names of its aggregates that declare the kind. */
   readonly declaredBy: (aggregate: string) => void
-  /** Whether an event is of this family, as far as that can be known. */
+  /** Whether an event is of this family, as far as this can be known. */
   readonly includes: (event: NewEvent) => boolean
 }
 
-/** One shape of an event's data, and the function that makes it from the shape before. */
+/** One revision of an event: its schema, and the upcast from the revision before. */
 export interface Revision {
   readonly schema: Schema
   readonly upcast: (previous: any) => unknown
 }
 
 /**
- * A kind of event. Calling it makes one. `Type` is the name on disk and never changes; the identifier that it is
- * assigned to may be renamed freely.
+ * A kind of event. Calling it makes an event. `Type` is the name on disk and must never change. The constant that holds
+ * the kind may be renamed.
  */
 export interface EventKind<Type extends string, Input, Output, TaggedBy = unknown> {
   (...args: Args<Input>): NewEvent<Type, Input>
   readonly type: Type
   readonly family: Family
   readonly revisions: readonly Revision[]
-  /** The tags that an event of this kind gets besides its command's. */
+  /** The tags that an event of this kind gets in addition to those of its command. */
   readonly tagsOf: ((data: any) => readonly string[]) | undefined
   /**
-   * Adds the next shape of this event, and the function that upcasts the shape before it. Tags stay as they were said;
-   * where they are made from what the next shape does not have, say `tagged` behind `revise`.
+   * Adds a revision of this event: its schema, and the upcast from the revision before. The tags stay as they are. If
+   * they are made from data that the new revision does not have, call `tagged` after `revise`.
    */
   revise<S extends Schema>(
-    schema: S & ([Out<S>] extends [TaggedBy] ? unknown : 'its tags are made from the shape before: say .tagged last'),
+    schema: S &
+      ([Out<S>] extends [TaggedBy] ? unknown : 'its tags are made from the revision before: call .tagged last'),
     upcast: (previous: Output) => In<S>,
   ): EventKind<Type, In<S>, Out<S>, TaggedBy>
-  /** Says which tags such an event gets, from its data (the newest schema's output). They can be filtered by. */
+  /**
+   * Sets the tags that an event of this kind gets, made from its data (the newest schema's output). Reads can filter by
+   * them.
+   */
   tagged(tags: (data: Output) => readonly string[]): EventKind<Type, Input, Output, Output>
   /**
-   * Whether an event is of this kind, in any of its shapes; narrows it. One of the log is if a domain in this process
-   * has an aggregate of the event's that declares the kind; where none does, and for an event that was written by hand,
-   * the type alone decides.
+   * Whether an event is of this kind, in any revision. It narrows the type. A stored event is of this kind if its
+   * aggregate declares the kind in a domain of this process. If no aggregate declares the kind, or if the event was
+   * written by hand, only the type is compared.
    */
   is(event: NewEvent): event is EventOf<EventKind<Type, Input, Output>>
 }
 
 export type AnyEventKind = EventKind<string, any, any>
-/** The data of a kind of event as it is handed out. */
+/** The data of a kind of event, as readers get it. */
 export type DataOf<Kind> = Kind extends EventKind<string, any, infer Output> ? Output : never
 /** The event as `decide` returns it. */
 export type NewEventOf<Kind> = Kind extends EventKind<infer Type, infer Input, any> ? NewEvent<Type, Input> : never
@@ -130,7 +134,7 @@ function kind(family: Family, revisions: readonly Revision[], tagsOf: AnyEventKi
   )
 }
 
-/** In an event that a kind has made. */
+/** Marks an event with the family of the kind that made it. */
 class Claim extends Another {
   readonly #family: Family
 
@@ -144,7 +148,7 @@ class Claim extends Another {
   }
 }
 
-/** The family of the kind that has made an event; undefined of one that none has made, or that was copied. */
+/** The family of the kind that made an event; `undefined` if no kind made it, or if it is a copy. */
 export const makerOf = (event: object): Family | undefined => Claim.of(event)
 
 function familyOf(type: string): Family {
@@ -167,38 +171,38 @@ function checkSchema(type: string, schema: unknown): Schema {
   if (isSchema(schema)) return schema
   throw new DefinitionError('DEFINITION_INVALID', {
     where: `The event ${type}`,
-    reason: 'its schema does not speak Standard Schema (zod 3.24+, valibot 1+, arktype 2+ do)',
+    reason: 'its schema does not implement Standard Schema (zod 3.24+, valibot 1+ and arktype 2+ do)',
   })
 }
 
 /**
- * Data that is about to be stored, checked against the newest schema: its output.
+ * The output of the newest schema for data that is about to be stored.
  *
- * @param data as it is stored
- * @param given as it was decided, before it was made JSON
+ * @param data the data as JSON
+ * @param given the same data as it was decided
  * @throws EventError `EVENT_INVALID`, DefinitionError `SCHEMA_ASYNC`
  */
 export function outputOf(kind: AnyEventKind, data: Json, given: unknown): unknown {
   const newest = kind.revisions.length - 1
   const checked = checkData(kind.revisions[newest]!.schema, data)
   if (checked !== 'async' && 'value' in checked) return checked.value
-  return refuse(kind, checked, isOnlyGood(kind, given) ? notAsJson : 'as decided')
+  return refuse(kind, checked, isGoodAsDecided(kind, given) ? notAsJson : 'as decided')
 }
 
-/** Why data that is valid as it was decided is not valid as it would be stored: `z.date()` takes no text. */
-const notAsJson = 'as JSON, in which it is stored and a Date is a text (z.coerce.date() takes that, z.date() does not),'
+/** The reason if data is valid as decided, but not as JSON. For instance, `z.date()` does not accept a string. */
+const notAsJson = 'as JSON, in which a Date is a string (z.coerce.date() accepts it, z.date() does not),'
 
-function isOnlyGood(kind: AnyEventKind, given: unknown): boolean {
+function isGoodAsDecided(kind: AnyEventKind, given: unknown): boolean {
   const checked = check(kind.revisions.at(-1)!.schema, given)
   return checked !== 'async' && 'value' in checked
 }
 
 /**
- * Data as it was stored, upcast from its revision to the newest: the newest schema's output.
+ * Reads stored data, and upcasts it to the newest revision.
  *
- * Data of the newest revision is the output that was stored. Where the outcome is more than what is stored (an older
- * revision, a default that the schema did not have when the event was stored), it is made twice: an upcast that makes
- * up a new id each time gives every reader another event.
+ * Data of the newest revision is returned as it was stored. If something has to be added (an older revision is upcast,
+ * or the schema has a default that it did not have when the event was stored), the result is made twice and compared.
+ * An upcast that makes a new id each time would give every reader a different event.
  *
  * @throws EventError `EVENT_NEWER`, `EVENT_INVALID`, `EVENT_UPCAST_FAILED`, `SCHEMA_UNSTABLE`
  */
@@ -219,8 +223,8 @@ export function upcast(kind: AnyEventKind, revision: number, data: Json): unknow
 }
 
 /**
- * An upcast that reads the clock gives the same twice within a millisecond: the first event that is changed in some way
- * waits for another one.
+ * The ways in which data was changed so far. An upcast that reads the clock gives the same value twice within a
+ * millisecond. The first event that is changed in a new way therefore waits for the next millisecond.
  */
 const seenWays = new WeakMap<Revision, Set<string>>()
 const waitsMax = 32

@@ -2,22 +2,20 @@
 import { checkKeys, checkWhole, refuseOption } from './options.ts'
 
 /**
- * What happens in the end: 'stop' before the event; 'skip' it with a warning; or 'park' it: it is kept, and so are
- * later events with the same key, in their order, while all others flow. What is parked is tried again, or let go, when
- * somebody says so.
+ * What happens after the last retry. 'stop': the projection stops before the event. 'skip': it leaves the event out,
+ * with a warning. 'park': it puts the event aside, and later events with the same key queue behind it, while all others
+ * are handled. Parked events stay until `retryParked` or `skipParked` is called.
  */
 export type GiveUp = 'stop' | 'skip' | 'park'
 
 export interface FailurePolicy {
-  /**
-   * How often it is tried again: 10 times by default, not at all for a fold (it is pure, so trying again hardly helps).
-   */
+  /** How often an event is retried. 10 by default; 0 for rows, because a fold is pure and would fail again. */
   readonly retries?: number
   /** The pause before the first retry in milliseconds; it doubles each time. 100 by default. */
   readonly pauseFirstMs?: number
   /** The longest pause between retries in milliseconds. 10,000 by default. */
   readonly pauseMaxMs?: number
-  /** And then: 'stop' by default. */
+  /** What happens after the last retry. 'stop' by default. */
   readonly giveUp?: GiveUp
 }
 
@@ -29,7 +27,7 @@ export const policyDefault: Required<FailurePolicy> = Object.freeze({
 })
 
 /**
- * A policy with what was changed.
+ * A policy with some changes.
  *
  * @throws DefinitionError `OPTION_INVALID`
  */

@@ -1,32 +1,32 @@
 /**
- * Which events a projection or a reaction handles: those of the aggregates of its domain that declare its kinds. An
- * event of the same type that another aggregate declares, or somebody else's in the same log, is not among them.
+ * The events that a projection or a reaction handles: those of the aggregates in its domain that declare its kinds. An
+ * event of the same type does not count if it belongs to another aggregate, or to another program in the same log.
  */
 import type { AnyAggregate } from './aggregate.ts'
 import { DefinitionError } from './error.ts'
 import type { AnyEventKind, NewEvent, Revision } from './event.ts'
 import type { StreamId } from './stream.ts'
 
-/** Something that is done with events of one kind. */
+/** The handler of one kind of event. */
 interface Handler {
   readonly kind: AnyEventKind
 }
 
-/** What is looked at of an event. */
+/** The parts of an event that decide who handles it. */
 type Placed = Pick<NewEvent, 'type'> & { readonly stream: StreamId }
 
 export class HandledKinds<H extends Handler> {
   /** By aggregate, then by type. */
   readonly #handlers = new Map<string, Map<string, H>>()
-  /** What a store is asked for: all events that are handled are among these, and perhaps others. */
+  /** The filters for the store. Its answer contains all handled events, and perhaps others. */
   readonly filters: { readonly types: readonly string[]; readonly aggregates: readonly string[] }
-  /** Whether there are no others among them. */
+  /** Whether the answer contains no others. */
   readonly #isExact: boolean
 
   /**
-   * @param where what handles them, such as `The projection balances`
-   * @throws DefinitionError `DEFINITION_INVALID` for a kind that no aggregate declares, or that is not of its
-   *   aggregate's shapes
+   * @param where who handles the events, such as `The projection balances`
+   * @throws DefinitionError `DEFINITION_INVALID` for a kind that no aggregate declares, or whose revisions do not fit
+   *   those of the aggregate
    */
   constructor(where: string, handlers: Iterable<H>, aggregates: readonly AnyAggregate[]) {
     const types = new Set<string>()
@@ -50,19 +50,19 @@ export class HandledKinds<H extends Handler> {
     this.#handlers.set(aggregate, byType.set(handler.kind.type, handler))
   }
 
-  /** What handles which events: by the aggregate, once for each kind. */
+  /** The handlers by aggregate, one for each kind. */
   entries(): readonly (readonly [aggregate: string, handler: H])[] {
     return [...this.#handlers].flatMap(([aggregate, byType]) =>
       Array.from(byType.values(), (handler) => [aggregate, handler] as const),
     )
   }
 
-  /** What handles an event; undefined if it is not handled. */
+  /** The handler of an event; `undefined` if it is not handled. */
   of({ type, stream }: Placed): H | undefined {
     return this.#handlers.get(stream.aggregate)?.get(type)
   }
 
-  /** The events that are handled, of those that a store gave for the filters. */
+  /** The handled events among those that the store returned for the filters. */
   among<Event extends Placed>(events: readonly Event[]): readonly Event[] {
     return this.#isExact ? events : events.filter((event) => this.of(event) !== undefined)
   }
@@ -73,18 +73,18 @@ function undeclared(where: string, { type }: AnyEventKind, aggregates: readonly 
   const reason =
     others.length === 0
       ? `it handles the event ${type}, which no aggregate of the domain declares with .on`
-      : `it handles the event ${type}, of which ${others.join(' and ')} declares another kind: use the same constant in both`
+      : `it handles the event ${type}, but ${others.join(' and ')} declares another kind of that name: use the same constant in both`
   return new DefinitionError('DEFINITION_INVALID', { where, reason })
 }
 
-/** A handler may know later shapes than the aggregate stores, and none that are others. */
+/** A handler may know newer revisions than the aggregate stores, but not different ones. */
 function checkShapes(where: string, handled: AnyEventKind, aggregate: string, stored: AnyEventKind): void {
   const isSame = (revision: Revision, i: number) => revision === handled.revisions[i]
   if (stored.revisions.every(isSame)) return
   const [known, made] = [handled.revisions.length, stored.revisions.length]
   const reason =
     known < made && handled.revisions.every((revision, i) => revision === stored.revisions[i])
-      ? `it knows revision ${known} of the event ${handled.type}, and ${aggregate} stores revision ${made}: use the newest kind`
+      ? `it knows the event ${handled.type} up to revision ${known}, but ${aggregate} stores revision ${made}: use the newest kind`
       : `it knows other revisions of the event ${handled.type} than ${aggregate}: use the same constant in both`
   throw new DefinitionError('DEFINITION_INVALID', { where, reason })
 }

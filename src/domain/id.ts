@@ -1,4 +1,4 @@
-/** What can be an id: of a stream, a command or a row, and the names of what is defined. */
+/** Checks ids, names, keys and tags. */
 import { InputError } from './error.ts'
 
 /** The longest name, id, key or tag, in bytes of UTF-8. */
@@ -7,9 +7,9 @@ const idBytesMax = 1024
 const encoder = new TextEncoder()
 
 /**
- * Refuses what some store could not keep apart or keep at all: an empty text, one of over 1,024 bytes, a lone
- * surrogate (UTF-8 has no form for it, so two ids would become one) and the null character (PostgreSQL's text
- * cannot hold it). Everything else is a good id.
+ * Refuses a text that some store could not keep, or could not distinguish from another one: an empty text, one of more
+ * than 1,024 bytes, one with a lone surrogate (it has no form in UTF-8, so two ids would become one), or one with a
+ * null character (PostgreSQL cannot store it). Every other text is a good id.
  *
  * @throws InputError `ID_INVALID`
  */

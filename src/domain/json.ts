@@ -1,10 +1,10 @@
 /**
- * What a log can hold: JSON, checked and copied once, then frozen. `toJson` is the only way that event data,
- * metadata and tags enter a commit, so every store holds the same thing and nobody can change it afterwards.
+ * Turns values into JSON for the log: checked, copied once, and frozen. Event data, metadata and tags enter a commit
+ * only this way, so every store has the same data, and nobody can change it afterwards.
  *
- * As `JSON.stringify` would: a date becomes its ISO string, an object with `toJSON` its result, a property that is
- * `undefined` is left out, -0 is 0. Not as `JSON.stringify` would: whatever it would lose without a word (NaN,
- * infinity, `undefined` in a list, a Map, a class instance, bytes) is refused with its path.
+ * As with `JSON.stringify`, a date becomes its ISO string, an object with `toJSON` becomes its result, a property that
+ * is `undefined` is left out, and -0 becomes 0. But values that `JSON.stringify` would lose silently (NaN, infinity,
+ * `undefined` in a list, a Map, a class instance, bytes) are refused with their path.
  */
 import { InputError } from './error.ts'
 
@@ -13,10 +13,10 @@ export interface JsonObject {
   readonly [key: string]: Json
 }
 
-/** How deep objects and lists may nest. A cycle meets this bound too. */
+/** How deep objects and lists may nest. A cycle reaches this limit too. */
 export const depthMax = 500
 
-/** What a value costs in the estimate of a commit's size: a text its length, everything else this. */
+/** The estimated size of a value that is not a string. A string counts with its length. */
 export const sizeOfScalar = 8
 
 /**
@@ -29,48 +29,48 @@ export function toJson(what: string, value: unknown): Json {
 }
 
 /**
- * Refuses what `toJson` refuses, without a copy: for what a store writes as text at once.
+ * Refuses what `toJson` refuses, but makes no copy. For data that a store writes as text at once.
  *
  * @throws InputError `DATA_NOT_JSON`
  */
 export function checkJson(what: string, value: unknown): void {
-  if (!isMereJson(value, 0)) toJson(what, value)
+  if (!isPlainJson(value, 0)) toJson(what, value)
 }
 
-/** Whether a value is JSON as it is. Where it is not so plain, `toJson` may still make JSON of it. */
-function isMereJson(value: unknown, depth: number): boolean {
+/** Whether a value is already plain JSON. If not, `toJson` may still turn it into JSON. */
+function isPlainJson(value: unknown, depth: number): boolean {
   if (typeof value === 'string' || typeof value === 'boolean' || value === null) return true
   if (typeof value === 'number') return Number.isFinite(value)
   if (typeof value !== 'object' || depth >= depthMax) return false
   if (Array.isArray(value)) {
-    for (let i = 0; i < value.length; i++) if (!isMereJson(value[i], depth + 1)) return false
+    for (let i = 0; i < value.length; i++) if (!isPlainJson(value[i], depth + 1)) return false
     return true
   }
   if (!isPlain(value) || 'toJSON' in value) return false
   for (const key of Object.keys(value)) {
     const item = (value as Readonly<Record<string, unknown>>)[key]
-    if (item !== undefined && !isMereJson(item, depth + 1)) return false
+    if (item !== undefined && !isPlainJson(item, depth + 1)) return false
   }
   return true
 }
 
-/** Whether an object is a mere record: made by a literal (of any realm) or without a prototype. */
+/** Whether an object is a plain record: made by a literal (in any realm), or without a prototype. */
 export function isPlain(object: object): boolean {
   const prototype = Object.getPrototypeOf(object)
   return prototype === Object.prototype || prototype === null || Object.getPrototypeOf(prototype) === null
 }
 
-/** Copies values as `toJson` does, and sums up about how many characters of JSON they are. */
+/** Copies values as `toJson` does, and adds up their approximate size in characters of JSON. */
 export class JsonCopier {
   size = 0
-  /** The copy stops beyond this size, so that no work is done on data that is too large anyway. */
+  /** The copy stops above this size, so that no work is spent on data that is too large. */
   sizeMax: number = Number.POSITIVE_INFINITY
-  /** What is thrown then. */
+  /** Makes the error that is thrown then. */
   tooLarge: (size: number) => Error = (size) => new RangeError(`more than ${size} characters of JSON`)
   #what = ''
   #name = ''
 
-  /** The copy of a value; an error will call it by `what` and `name`. */
+  /** Copies a value. Errors call it by `what` and `name`. */
   copy(value: unknown, what: string, name: string): Json {
     this.#what = what
     this.#name = name

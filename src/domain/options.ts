@@ -1,14 +1,14 @@
 /**
- * Options by their names: one that there is not is refused, with the nearest that there is. A misspelt option that is
- * passed over leaves its writer with another behaviour than was asked for, and nobody notices.
+ * Checks options by their names. An unknown option is refused, with the name that was probably meant. If a misspelt
+ * option were ignored, the program would behave differently from what was asked, and nobody would notice.
  */
 import { DefinitionError } from './error.ts'
 
 /**
- * Refuses options that are not a record, or have a key that is not known.
+ * Refuses options that are not a record, or have an unknown key.
  *
- * @param what whose options they are, such as `history(options)`
- * @param given nothing is as good as an empty record
+ * @param what where the options belong, such as `history(options)`
+ * @param given the options; `undefined` counts as none
  * @throws DefinitionError `OPTION_INVALID`
  */
 export function checkKeys(what: string, given: unknown, known: readonly string[]): void {
@@ -19,7 +19,7 @@ export function checkKeys(what: string, given: unknown, known: readonly string[]
   for (const option of Object.keys(given)) {
     if (known.includes(option)) continue
     const nearest = nearestOf(option, known)
-    const expected = known.length === 0 ? `left out: ${what} has no options` : `${listOf(known)}, in ${what}`
+    const expected = known.length === 0 ? `left out, because ${what} has no options` : `${listOf(known)}, in ${what}`
     const facts = { option, expected, found: option, ...(nearest !== undefined && { nearest }) }
     throw new DefinitionError('OPTION_INVALID', facts)
   }
@@ -30,7 +30,7 @@ export function refuseOption(option: string, expected: string, found: unknown): 
   throw new DefinitionError('OPTION_INVALID', { option, expected, found })
 }
 
-/** Refuses an option that is there and not as it should be. @throws DefinitionError `OPTION_INVALID` */
+/** Refuses an option that is given and not good. @throws DefinitionError `OPTION_INVALID` */
 export function checkOption(option: string, found: unknown, isGood: (found: any) => boolean, expected: string): void {
   if (found !== undefined && !isGood(found)) refuseOption(option, expected, found)
 }
@@ -55,7 +55,7 @@ export function checkSignal(signal: unknown): void {
   checkOption('signal', signal, isSignal, 'an AbortSignal')
 }
 
-/** Whether something is an `AbortSignal`, of this realm or another. Nothing that was parsed from JSON is. */
+/** Whether a value is an `AbortSignal`, of this realm or another. A value parsed from JSON never is. */
 export function isSignal(candidate: unknown): candidate is AbortSignal {
   if (typeof candidate !== 'object' || candidate === null) return false
   if (candidate instanceof AbortSignal) return true
@@ -63,16 +63,16 @@ export function isSignal(candidate: unknown): candidate is AbortSignal {
   return tag === 'AbortSignal' && typeof addEventListener === 'function'
 }
 
-/** What a list must be, told to somebody who has given something else: a text was probably meant as its one entry. */
+/** What was expected in place of something that is not a list. A string was probably meant as the only entry. */
 export function listExpected(found: unknown, entries = ''): string {
   if (typeof found !== 'string') return entries === '' ? 'a list' : `a list of ${entries}`
   return `a list, such as ${JSON.stringify([found.slice(0, 40).toWellFormed()])}`
 }
 
-/** Names in a sentence: `one of a, b`. */
+/** Names for a sentence: `one of a, b`. */
 export const listOf = (known: readonly string[]): string => `one of ${known.join(', ')}`
 
-/** The known name that another one was probably meant to be: at most a third of it is mistyped. */
+/** The known name that was probably meant: at most a third of its letters differ. */
 export function nearestOf(name: string, known: readonly string[]): string | undefined {
   let nearest: { readonly name: string; readonly distance: number } | undefined
   for (const candidate of known) {
@@ -83,7 +83,7 @@ export function nearestOf(name: string, known: readonly string[]): string | unde
   return nearest?.name
 }
 
-/** How many letters have to be changed, added or left out to make one text of another; at most the longer one's. */
+/** How many letters must be changed, added or removed to turn one text into the other. */
 function distanceOf(a: string, b: string): number {
   if (Math.abs(a.length - b.length) > b.length) return a.length
   let row = Array.from({ length: b.length + 1 }, (_, i) => i)

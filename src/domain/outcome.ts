@@ -1,20 +1,20 @@
-/** What a caller gets for a command, once it is durable. */
+/** The result of a command. The caller gets it when it is durable. */
 import type { EventOf } from './event.ts'
 
-/** The command was accepted; the events that it decided are stored. */
+/** The command was accepted, and its events are stored. */
 export interface Accepted<State, Kinds> {
   readonly accepted: true
-  /** The state after the command. Frozen: it is the live aggregate's own. */
+  /** The state after the command. It is frozen, because the live aggregate uses the same object. */
   readonly state: State
   /** The stream's sequence after the command. */
   readonly sequence: number
-  /** The position of the stream's last event; give it to a projection as `atLeast` to read your write. */
+  /** The position of the stream's last event. Give it to a projection as `atLeast` to read what you wrote. */
   readonly position: number
-  /** The events that the command made; empty if it had nothing to do. */
+  /** The events of the command; empty if there was nothing to do. */
   readonly events: readonly EventOf<Kinds>[]
 }
 
-/** The command was answered with a business "no"; nothing is stored. */
+/** The command was rejected, and nothing was stored. */
 export interface Rejected<Rejected> {
   readonly accepted: false
   readonly rejection: Rejected

@@ -1,18 +1,18 @@
 /**
- * A copy of data that a caller has given, which nobody else can change any more. A validator may hand on what it was
- * given, and a decision is taken later than the call, perhaps more than once.
+ * Copies data that a caller has given, so that the caller cannot change it afterwards. A schema may return its input
+ * itself, and a command is decided later than the call, perhaps more than once.
  *
- * Records, lists, maps, sets, dates and bytes are copied. Anything else (an instance of a class, a function) is handed
- * on as it is: only who has made it can copy it.
+ * Records, lists, maps, sets, dates and bytes are copied. Any other value (an instance of a class, a function) stays as
+ * it is, because only its author knows how to copy it.
  */
 import { InputError } from './error.ts'
 import { depthMax, isPlain } from './json.ts'
 
 /**
- * The copy.
+ * Copies a value.
  *
  * @param what the data, for messages
- * @throws InputError `DATA_NOT_JSON` for data that is nested without end
+ * @throws InputError `DATA_NOT_JSON` for data that is nested too deep
  */
 export function ownCopy(what: string, value: unknown, depth = 0): unknown {
   if (typeof value !== 'object' || value === null) return value
@@ -27,7 +27,7 @@ export function ownCopy(what: string, value: unknown, depth = 0): unknown {
   return isPlain(value) ? recordCopy(what, value, depth) : specialCopy(what, value, depth)
 }
 
-/** For data that nests without end. */
+/** The error for data that is nested too deep, or has a cycle. */
 export function nestedTooDeep(what: string): InputError {
   const found = `something nested more than ${depthMax} deep, or a cycle`
   return new InputError('DATA_NOT_JSON', { what, path: '', found })
@@ -60,7 +60,7 @@ function specialCopy(what: string, value: object, depth: number): unknown {
       return new DataView(buffer.slice(byteOffset, byteOffset + byteLength))
     }
     default:
-      // `slice` of a Buffer's own would be a view of the same bytes.
+      // The `slice` of a Buffer would only give a view of the same bytes.
       return ArrayBuffer.isView(value) && !(value instanceof DataView) ? bytes.slice.call(value) : value
   }
 }

@@ -1,4 +1,4 @@
-/** Commands as plain data of unknown origin: the parts that there are, and that each is what it should be. */
+/** Checks commands that come as plain data of unknown origin. */
 import type { CommandOptions } from './command.ts'
 import { InputError } from './error.ts'
 import { isSignal, listOf, nearestOf } from './options.ts'
@@ -11,13 +11,13 @@ export interface PlainCommand extends CommandOptions {
   readonly data?: unknown
 }
 
-/** What may be said about a command besides its data. */
+/** The parts of a command besides its address and data. */
 export const commandOptions: readonly (keyof CommandOptions)[] = ['commandId', 'metadata', 'tags', 'signal']
 const parts: readonly string[] = ['aggregate', 'id', 'name', 'data', ...commandOptions]
 
 /**
- * Refuses what is no command. Whether there is such an aggregate and command is not looked at, nor what its ids and its
- * data are.
+ * Refuses a value that is not a command, by its parts and their types. It does not check whether the aggregate and the
+ * command exist, or whether ids and data are good.
  *
  * @throws InputError `COMMAND_MALFORMED`
  */

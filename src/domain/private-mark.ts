@@ -1,12 +1,9 @@
-/** Marks in objects that are no properties: neither copied, nor compared, nor seen by anybody else. */
+/** Marks objects without adding a property. Other code cannot see, copy or compare the mark. */
 
-/**
- * Gives back the object that it is to be: a class that extends it adds its private fields to an object that there is
- * already.
- */
+/** A class that extends this adds its private fields to an existing object: the constructor returns that object. */
 export class Another {
   constructor(object: object) {
-    // biome-ignore lint/correctness/noConstructorReturn: that is what it is for
+    // biome-ignore lint/correctness/noConstructorReturn: returning the object is the purpose of this class
     return object
   }
 }

@@ -1,5 +1,5 @@
 /**
- * A read model as the same fold that an aggregate is, keyed by row instead of by stream. Pure; it runs on any store.
+ * A projection with rows. Like an aggregate it is a pure fold, but over the events of a row. It runs on every store.
  */
 import type { Fold, Foreign } from './aggregate.ts'
 import { DefinitionError } from './error.ts'
@@ -8,7 +8,7 @@ import { changedPolicy, type FailurePolicy, policyDefault } from './failure-poli
 import { checkId } from './id.ts'
 import { checkWhole } from './options.ts'
 
-/** Whether a projection has rows by key, or is one state. */
+/** Whether a projection has rows by key, or one state. */
 export type ProjectionShape = 'rows' | 'state'
 
 /** A definition of a projection: immutable and free of I/O. */
@@ -18,9 +18,9 @@ export interface Projection<Name extends string, Row, Kinds, Shape extends Proje
   readonly folds: ReadonlyMap<Family, Fold>
 
   /**
-   * Says how a kind of event changes its row. A row that is not there yet starts as the initial one; one for which
-   * `undefined` is returned is deleted. The events of the kind are those of the aggregates that declare it, also where
-   * others have one of the same type.
+   * Sets how a kind of event changes its row. A missing row starts as the initial row. Returning `undefined` deletes
+   * the row. The projection gets only events of aggregates that declare this kind, even if others have an event of the
+   * same type.
    */
   on<Kind extends AnyEventKind, Returned extends Row | undefined>(
     kind: Kind,
@@ -32,29 +32,30 @@ export interface Projection<Name extends string, Row, Kinds, Shape extends Proje
   ): Projection<Name, Row, Kinds | Kind, Shape>
 
   /**
-   * Chooses the row that an event belongs to, several by a list, or none by `undefined`. The stream's id by default.
+   * Chooses the row of an event by its key, several rows with a list, or none with `undefined`. The stream's id by
+   * default.
    */
   by(key: (event: EventOf<Kinds>) => string | readonly string[] | undefined): Projection<Name, Row, Kinds>
   /**
-   * Says what happens at an event that cannot be folded. By default it is not tried again, since a fold is pure, and
-   * the projection stops before it.
+   * Sets what happens if an event cannot be folded. By default the projection stops before it, without a retry: a fold
+   * is pure and would fail again.
    */
   onFailure(policy: FailurePolicy): Projection<Name, Row, Kinds, Shape>
   /**
-   * Numbers what the rows are: raise it when the functions or the row's shape change. The rows are then rebuilt
-   * beside those that are there, which serve until the new ones have caught up. 1 by default.
+   * Sets the revision of the rows. Raise it when the functions or the shape of a row change. New rows are then built
+   * beside the live ones, which stay in use until the new ones have caught up. 1 by default.
    */
   revision(revision: number): Projection<Name, Row, Kinds, Shape>
-  /** Makes it one state for the whole log, instead of rows. */
+  /** Gives it one state for the whole log, instead of rows. */
   single(): Projection<Name, Row, Kinds, 'state'>
 
-  /** A row before its first event. */
+  /** The row before its first event. */
   initial(): Row
-  /** A row after an event; `undefined` is a row that is not there: before its first event, or deleted. */
+  /** A row after an event. `undefined` is a missing row: before its first event, or deleted. */
   evolve(row: Row | undefined, event: EventOf<Kinds>): Row | undefined
-  /** The keys of the rows that an event belongs to, each once. */
+  /** The keys of the rows of an event, each once. */
   keysOf(event: RecordedEvent): readonly string[]
-  /** What chooses the rows: the function that `by` was given. */
+  /** The function that chooses the rows, as given to `by`. */
   readonly key: unknown
   readonly shape: Shape
   readonly policy: Required<FailurePolicy>
@@ -65,12 +66,12 @@ export type AnyProjection = Projection<string, any, any, ProjectionShape>
 /** The rows of a projection. */
 export type RowOf<P> = P extends Projection<string, infer Row, any, any> ? Row : never
 
-/** The key under which a projection of one state keeps it. */
+/** The key of the row of a projection with one state. */
 export const singleKey = 'state'
 
 type Key = (event: RecordedEvent) => string | readonly string[] | undefined
 
-/** What a definition is made of. */
+/** The parts of a definition. */
 interface Parts {
   readonly name: string
   readonly initial: () => any
@@ -81,7 +82,7 @@ interface Parts {
   readonly rowRevision: number
 }
 
-/** A projection without events yet. */
+/** A projection without events. */
 export function projectionOf<Name extends string, Row>(name: Name, initial: () => Row): Projection<Name, Row, never> {
   checkId('the name of a projection', name)
   if (typeof initial !== 'function') invalid(name, 'its initial row must be a function')
@@ -119,7 +120,7 @@ function foldOf(folds: ReadonlyMap<Family, Fold>, event: NewEvent): Fold | undef
   return undefined
 }
 
-/** Keys as a list, each once. */
+/** The keys as a list, each once. */
 export function listed(keys: ReturnType<Key>): readonly string[] {
   if (keys === undefined) return []
   return typeof keys === 'string' ? [keys] : [...new Set(keys)]

@@ -1,7 +1,6 @@
 /**
- * A reaction does things when events happen: a process manager, a policy. It handles each event at least once; the
- * commands that it sends have ids that follow from the event's place, so that handling an event again has no second
- * effect.
+ * A reaction acts when events happen: it is a process manager or a policy. It handles each event at least once. The ids
+ * of its commands are made from the position of the event, so handling an event again has no second effect.
  */
 import type { AnyAggregate } from './aggregate.ts'
 import type { AcceptedBy, CommandOf, RejectedBy } from './command.ts'
@@ -13,53 +12,53 @@ import { checkKeys, checkOption } from './options.ts'
 
 const concurrencyMax = 1000
 
-/** When a scheduled command is due: at a time, or so long after the event happened. */
+/** When a scheduled command is due: at a time, or some time after the event happened. */
 export type Due = Date | { readonly afterMs: number }
 
 /** What a reaction can do. */
 export interface ReactionTools<A, State = undefined> {
   /**
-   * Sends a command and answers with its outcome; a rejection is an outcome too. Its id follows from the reaction, the
-   * event and the command's name: a handler that runs again after a crash sends the same command, and gets the same
-   * answer. The event's `correlationId` goes on, the id of the command that made it becomes the `causationId`.
+   * Sends a command and returns its outcome, which may be a rejection. Its id is made from the reaction, the event and
+   * the command's name. If the handler runs again after a crash, it sends the same command and gets the same answer.
+   * The command gets the `correlationId` of the event. Its `causationId` is the id of the command that made the event.
    */
   dispatch<const C extends CommandOf<A>>(command: C): Promise<AcceptedBy<A, C> | RejectedBy<A, C>>
   /**
-   * Keeps a command to be sent when it is due: once, and also after a restart. It is kept together with the checkpoint,
-   * so an event that fails schedules nothing.
+   * Schedules a command. It is sent once, when it is due, also after a restart. It is stored together with the
+   * checkpoint, so an event that fails schedules nothing.
    */
   schedule<const C extends CommandOf<A>>(command: C, due: Due): void
-  /** What the reaction remembers under the event's key: the initial state before it was set. */
+  /** The state stored under the event's key; the initial state if none is stored. */
   readonly state: State
   /**
-   * Changes it; `undefined` forgets it. It is kept together with the checkpoint, so an event that fails changes
-   * nothing.
+   * Changes the state; `undefined` deletes it. It is stored together with the checkpoint, so an event that fails
+   * changes nothing.
    */
   setState(next: State | undefined): void
   /**
-   * Aborted when the domain stops, another process has taken over, or an event before this one cannot be handled now:
-   * give up waiting, the event is handled again.
+   * Aborted when the domain stops, another process takes over, or an earlier event cannot be handled now. Give up then:
+   * the event is handled again later.
    */
   readonly signal: AbortSignal
 }
 
-/** What a reaction remembers: from what, and under which key. */
+/** The state of a reaction: how it begins, and under which key it is stored. */
 export interface Memory {
   readonly initial: () => unknown
   readonly key: (event: RecordedEvent) => string
 }
 
-/** How a reaction is run. */
+/** Options of a reaction. */
 export interface ReactionOptions {
   /**
-   * How many events are handled at once: 1 by default, so all of them in the order of the log. With more, events with
-   * one key are still handled in their order: those of one stream, or those that share a state, if the reaction has
-   * states.
+   * How many events are handled at once. 1 by default, so that all are handled in the order of the log. With more,
+   * events of one stream are still handled in order. If the reaction has states, the same holds for events that share a
+   * state.
    */
   readonly concurrency?: number
 }
 
-/** How one kind of event is handled. */
+/** The handler of one kind of event. */
 export interface EventHandler {
   readonly kind: AnyEventKind
   readonly handle: (event: any, tools: any) => unknown
@@ -74,19 +73,19 @@ export interface Reaction<Name extends string, A, State = undefined> {
   /** How many events are handled at once. */
   readonly concurrency: number
   /**
-   * Gives it a state of its own, one for each key: the stream's id by default. To be said before `on`.
+   * Gives it a state for each key, by default for each stream's id. Call it before `on`.
    *
    *     reaction('retries', { order: Order }).state(() => ({ tries: 0 }), (event) => event.stream.id)
    */
   state<State>(initial: () => State, key?: (event: RecordedEvent) => string): Reaction<Name, A, State>
-  /** Says what to do when a kind of event has happened, in an aggregate that declares it. */
+  /** Sets the handler of a kind of event. It gets events of the aggregates that declare this kind. */
   on<Kind extends AnyEventKind>(
     kind: Kind,
     handle: (event: EventOf<Kind>, tools: ReactionTools<A, State>) => Promise<void> | void,
   ): Reaction<Name, A, State>
   /**
-   * Says what happens when a handler throws. Events queue behind a parked one with the same key: that of its state, or
-   * its stream.
+   * Sets what happens when a handler throws. Later events queue behind a parked one with the same key: the key of its
+   * state, or its stream.
    */
   onFailure(policy: FailurePolicy): Reaction<Name, A, State>
 }
@@ -94,7 +93,8 @@ export interface Reaction<Name extends string, A, State = undefined> {
 export type AnyReaction = Reaction<string, any, any>
 
 /**
- * Begins the definition of a reaction. The aggregates that it sends commands to give those their types.
+ * Begins the definition of a reaction. `aggregates` are those that it sends commands to; they give the commands their
+ * types.
  *
  *     reaction('welcome', { account: Account }).on(Opened, async ({ stream }, { dispatch }) => {
  *       await dispatch({ aggregate: 'account', id: stream.id, name: 'deposit', data: { amount: 10 } })

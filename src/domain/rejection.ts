@@ -1,10 +1,7 @@
-/**
- * A business "no". It is a value: `decide` returns it, nothing throws it, and its code and details are typed at the
- * caller.
- */
+/** A business "no". It is a value that `decide` returns and does not throw. Callers get its code and details typed. */
 import { brand } from './brand.ts'
 
-/** An expected outcome that is not a fact: a code, and details where the caller needs them. */
+/** A reason why a command is not done: a code, and details if the caller needs them. */
 export class Rejection<const Code extends string, Details = undefined> {
   static {
     brand(Rejection, 'Rejection')
@@ -23,7 +20,7 @@ export class Rejection<const Code extends string, Details = undefined> {
 export type AnyRejection = Rejection<string, any>
 
 /**
- * Answers a command with a business "no".
+ * Makes a rejection, for `decide` to return.
  *
  *     if (amount > balance) return reject('InsufficientFunds', { balance, requested: amount })
  */

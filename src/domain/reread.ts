@@ -1,7 +1,7 @@
 /**
- * The output of a schema for data that is stored. What is stored is that output, as JSON; the schema runs to check it,
- * to make dates of texts, and to fill in what was not there yet when the event was stored. Where it would give another
- * value than the stored one (it reads the clock, or it was changed since), the stored one counts.
+ * Reads stored data with its schema. The stored data is the output of the schema, as JSON. The schema runs again to
+ * check it, to turn strings into dates, and to fill in fields that it did not have when the event was stored. If it
+ * gives another value than the stored one (because it reads the clock, or was changed), the stored value counts.
  */
 import { isItsJson, momentOf } from './difference.ts'
 import { decode } from './encoding.ts'
@@ -14,27 +14,27 @@ interface Marked {
   readonly $output: Json
 }
 
-/** What was read. */
+/** The data as read. */
 export interface Read {
   readonly value: unknown
-  /** Whether something in it is not stored, but made by the schema as it is now. */
+  /** Whether a part of it was not stored, but was made by the schema just now. */
   readonly isMore: boolean
 }
 
-/** Whether data is stored under a mark. Data of the user's that looks like that is stored under one itself. */
+/** Whether data is stored under a mark. Data of the user that looks like this is itself stored under a mark. */
 export function isMarked(data: Json): data is Json & Marked {
   if ((data as Partial<Marked> | null)?.$output === undefined) return false
   return Object.keys(data as JsonObject).length === 1
 }
 
-/** Data as it is told where nobody knows its schema; what is no good is told as it is. */
+/** Data whose schema is unknown. If a mark is not valid, the data is returned as it is stored. */
 export function unmarked(data: Json): unknown {
   if (!isMarked(data)) return data
   const read = rereadMarked(data)
   return isRead(read) ? read.value : data
 }
 
-/** What was read, or the schema's objection. */
+/** The data as read, or the issues of the schema. */
 export type Reread = Read | Exclude<Checked, { readonly value: unknown }>
 
 export const isRead = (found: Reread): found is Read => found !== 'async' && 'value' in found
@@ -54,7 +54,7 @@ export function reread(schema: Schema, data: Json, asks = true): Reread {
   const whole = restored(data, value, more)
   if (more.another === undefined) return { value: whole, isMore: more.isThere }
   return {
-    issues: [{ path: '', message: `the schema makes an instance of ${more.another} that is not the stored one` }],
+    issues: [{ path: '', message: `the schema makes an instance of ${more.another} that differs from the stored one` }],
   }
 }
 
@@ -62,16 +62,16 @@ function rereadMarked({ $output }: Marked): Reread {
   try {
     return { value: decode($output), isMore: false }
   } catch (error) {
-    return { issues: [{ path: '$output', message: `it is not what is stored there (${messageOf(error)})` }] }
+    return { issues: [{ path: '$output', message: `it is not valid in stored data (${messageOf(error)})` }] }
   }
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
-/** What there is in the schema's output beside what is stored. */
+/** What the schema's output has beyond the stored data. */
 class More {
   isThere = false
-  /** The name of a class of which it makes another instance than the one whose JSON is stored. */
+  /** The name of a class, if the schema makes an instance that differs from the stored one. */
   another: string | undefined
 
   of(value: unknown): unknown {
@@ -82,7 +82,7 @@ class More {
 
 type Fields = Readonly<Record<string, unknown>>
 
-/** Stored data in the shape that the schema gives it. */
+/** Stored data, with the types of the schema's output. */
 function restored(json: Json, value: unknown, more: More): unknown {
   if (value === json || value === undefined || value === null || json === null) return json
   if (typeof value !== 'object') return typeof value === typeof json ? json : more.of(value)
@@ -95,7 +95,7 @@ function restored(json: Json, value: unknown, more: More): unknown {
   return instance(json, value, more)
 }
 
-/** Where the schema gives another number of items, one that it gives stands for the shape of others. */
+/** If the schema gives fewer items, its last one shows the types of the others. */
 function restoredList(json: readonly Json[], list: readonly unknown[], more: More): unknown {
   return json.map((item, i) => restored(item, i < list.length ? list[i] : list.at(-1), more))
 }
@@ -119,13 +119,13 @@ function restoredRecord(json: JsonObject, record: Fields, more: More): unknown {
 
 const isRecord = (json: Json): json is JsonObject => typeof json === 'object' && json !== null && !Array.isArray(json)
 
-/** An instance of a class that says what it is, by its `toJSON`, has to be the one that was stored. */
+/** An instance of a class with a `toJSON` must have the same JSON as the stored one. */
 function instance(json: Json, value: object, more: More): unknown {
   if (typeof (value as { readonly toJSON?: unknown }).toJSON !== 'function') return more.of(value)
   try {
     if (isItsJson(toJson('', value), json)) return value
   } catch {
-    // It says nothing that could be stored.
+    // It has no JSON, so it differs.
   }
   more.another ??= value.constructor?.name ?? 'an unknown class'
   return value

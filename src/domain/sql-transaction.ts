@@ -1,14 +1,14 @@
-/** The way to a store's SQL, for those who keep tables of their own beside the log. */
+/** Access to the SQL of a store, for handlers that write their own tables beside the log. */
 
-/** What SQL takes and gives. */
+/** The values of parameters and results. */
 export type SqlValue = string | number | bigint | boolean | null | Uint8Array | Date
 
 /** The transaction in which a handler's writes and the checkpoint are saved. */
 export interface SqlTransaction {
   /**
-   * Runs one statement, with values for its parameters in the store's own notation (`?` in SQLite, `$1` in PostgreSQL).
+   * Runs one statement. Its parameters have the notation of the database: `?` in SQLite, `$1` in PostgreSQL.
    *
-   * @returns its rows as objects; `[]` if it gives none
+   * @returns the rows of the result as objects; `[]` if there are none
    */
   query<Found = Record<string, SqlValue>>(text: string, values?: readonly SqlValue[]): Promise<readonly Found[]>
 }

@@ -1,16 +1,14 @@
 /**
- * What is stored of an event's data, so that what was acknowledged is what is read for ever: always what its schema
- * gives out, never only what the schema could make it of again. Decision 0013 says what else was considered.
+ * Decides how the data of an event is stored. The output of the schema is stored, so readers always get what was
+ * acknowledged, even if the schema changes. Decision 0013 describes the alternatives.
  *
- * - Where the schema gives back what it was given, as JSON, that is stored. Most events are of this kind, and cost one
- *   comparison.
- * - Where it gives something else, its output is stored as JSON: with defaults, trimmed, without the keys that it
- *   strips.
- * - Where the schema does not take its own output (a text that becomes a number or a Map), the output is stored under a
- *   mark, `{ "$output": ... }`, and is read without the schema.
- * - What can be stored in neither way (an instance of a class, bytes) is refused.
+ * - If the output equals the input as JSON, the input is stored. Most events are like this, and need one comparison.
+ * - If it differs, the output is stored as JSON: with defaults, trimmed, without stripped keys.
+ * - If the schema does not accept its own output (it turns a string into a number or a Map), the output is stored under
+ *   a mark, `{ "$output": ... }`, and is read without the schema.
+ * - Output that can be stored in neither way (an instance of a class, bytes) is refused.
  *
- * The schema runs twice at most, for any data; what is done with the data takes time in proportion to its size.
+ * The schema runs at most twice. All other work takes time in proportion to the size of the data.
  */
 import { difference, isItsJson } from './difference.ts'
 import { decode, encode } from './encoding.ts'
@@ -22,14 +20,14 @@ import { isMarked, isRead, reread } from './reread.ts'
 /** An event's data in its two forms. */
 export interface StoredForm {
   readonly stored: Json
-  /** What is handed out: now, and whenever the stored form is read. */
+  /** What callers get now, and readers get later. */
   readonly output: unknown
 }
 
 /**
  * Checks data that is about to be stored.
  *
- * @param copier sums up the size of what is stored
+ * @param copier adds up the size of the stored data
  * @throws EventError `EVENT_INVALID`; DefinitionError `SCHEMA_ASYNC`; InputError `DATA_NOT_JSON`
  */
 export function storedForm(kind: AnyEventKind, given: unknown, copier: JsonCopier): StoredForm {
@@ -43,7 +41,8 @@ export function storedForm(kind: AnyEventKind, given: unknown, copier: JsonCopie
 }
 
 /**
- * Whether an output is the very record that was given, as most are: it is then handed out as it is stored, and frozen.
+ * Whether an output has exactly the items of the input, as most have. Callers then get the stored, frozen object
+ * itself.
  */
 function isCopy(output: unknown, input: Json): boolean {
   if (typeof output !== 'object' || output === null || typeof input !== 'object' || input === null) return false
@@ -51,7 +50,7 @@ function isCopy(output: unknown, input: Json): boolean {
   let count = 0
   for (const key in output) {
     const item: unknown = (output as JsonObject)[key]
-    // What is undefined is not there in JSON: it must not count for a key that the schema has stripped.
+    // A key with `undefined` is absent in JSON. It must not make up for a key that the schema has stripped.
     if (item === undefined || item !== (input as JsonObject)[key]) return false
     count++
   }
@@ -59,7 +58,7 @@ function isCopy(output: unknown, input: Json): boolean {
   return count === 0
 }
 
-/** The output as JSON, if the schema takes that and the same comes of it. */
+/** The output as JSON, if the schema accepts that JSON and gives the same output again. */
 function plainForm(kind: AnyEventKind, output: unknown, copier: JsonCopier): StoredForm | undefined {
   const sizeBefore = copier.size
   try {
@@ -70,7 +69,7 @@ function plainForm(kind: AnyEventKind, output: unknown, copier: JsonCopier): Sto
       if (isWhole) return { stored, output: read.value }
     }
   } catch (error) {
-    // It has no JSON. What a `toJSON` of the user's throws says no more than that.
+    // The output has no JSON. An error from a `toJSON` of the user means the same.
     if (error instanceof MnemeError && error.code !== 'DATA_NOT_JSON') throw error
   }
   copier.size = sizeBefore
@@ -78,12 +77,14 @@ function plainForm(kind: AnyEventKind, output: unknown, copier: JsonCopier): Sto
 }
 
 /**
- * @throws InputError `DATA_NOT_JSON` for an instance of a class, say: only the schema could make it again, and perhaps
- * another one
+ * The output under a mark.
+ *
+ * @throws InputError `DATA_NOT_JSON` for an output such as an instance of a class: only the schema could make it again,
+ *   and perhaps a different one
  */
 function markedForm(kind: AnyEventKind, output: unknown, copier: JsonCopier): StoredForm {
   const $output = encode(`The output of the schema of the event ${kind.type}`, output)
   const stored = copier.copy({ $output }, 'The event', kind.type)
-  // What is read is told: a property that is undefined is not there, for one thing.
+  // Callers get what readers will get. For instance, a property that is `undefined` is absent.
   return { stored, output: decode($output) }
 }

@@ -1,8 +1,8 @@
 /**
- * The identity of a stream: always the pair of aggregate type and id, never a joined string, so that `a/b` and
- * `a` + `/b` can never meet.
+ * The identity of a stream. It is always a pair of aggregate and id, and never a joined string, so two different pairs
+ * cannot look the same.
  */
-/** An aggregate instance's stream. */
+/** The stream of one aggregate instance. */
 export interface StreamId {
   readonly aggregate: string
   readonly id: string

@@ -133,7 +133,7 @@ describe('A kind', () => {
     await using world = await domain({ aggregates }).start()
     await assert.rejects(world.user('a').createFile(), {
       code: 'EVENT_UNDECLARED',
-      message: /user has no \.on for the event "Created of another kind than its own"/,
+      message: /user has no \.on for the event "Created of another kind"/,
     })
     assert.throws(() => User.on(FileCreated), {
       code: 'DEFINITION_INVALID',
@@ -176,12 +176,12 @@ describe('A domain refuses what handles', () => {
     'a kind of the same name that was defined once more': [
       Twin as never,
       aggregates,
-      /the event Created, of which user and file declares another kind: use the same constant/,
+      /the event Created, but user and file declares another kind of that name: use the same constant/,
     ],
     'an older shape than the aggregate stores': [
       UserCreated as never,
       { user: NewUser },
-      /it knows revision 1 of the event Created, and user stores revision 2: use the newest kind/,
+      /it knows the event Created up to revision 1, but user stores revision 2: use the newest kind/,
     ],
     'another second shape than the aggregate stores': [
       Other as never,
