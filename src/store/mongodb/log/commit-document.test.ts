@@ -72,7 +72,7 @@ test('a commit whose text fits but whose bytes do not is refused with its size',
   assert.throws(() => fits('日'.repeat(5_400_000)), error)
   assert.throws(() => fits('\u0001'.repeat(2_700_000)), error)
   const types = Array.from({ length: 9000 }, (_, i) => ({ type: `${i}${'t'.repeat(1000)}`, data: null }))
-  assert.throws(() => checkBytes(made(types)), { ...error, message: new RegExp(`takes ${documentBytesMax}`) })
+  assert.throws(() => checkBytes(made(types)), { ...error, message: new RegExp(`at most ${documentBytesMax}`) })
 })
 
 test('a document in which anything at all has changed is refused with its position', () => {
