@@ -37,13 +37,21 @@ describe('The package', () => {
   after(() => rmSync(folder, { recursive: true, force: true }))
 
   test('holds what a user needs and nothing else', () => {
-    const wanted = /^(dist\/.*\.(js|d\.ts|sql)|docs\/.*\.md|bench\/results\.md|package\.json|[A-Z]+(\.md)?)$/
+    const wanted = /^(dist\/.*\.(js|d\.ts|sql)|docs\/.*\.md|bench\/results\.md|package\.json|llms\.txt|[A-Z]+(\.md)?)$/
     const files = filesIn(unpacked)
     assert.deepEqual(
       files.filter((path) => !wanted.test(path) || /\.test\b|\.test-d\b|\.fixture\b/.test(path)),
       [],
     )
-    for (const path of ['dist/index.js', 'dist/index.d.ts', 'README.md', 'LICENSE', 'CHANGELOG.md', 'docs/errors.md']) {
+    for (const path of [
+      'dist/index.js',
+      'dist/index.d.ts',
+      'README.md',
+      'LICENSE',
+      'CHANGELOG.md',
+      'docs/errors.md',
+      'llms.txt',
+    ]) {
       assert.ok(files.includes(path), `${path} is missing`)
     }
   })
@@ -64,7 +72,7 @@ describe('The package', () => {
   })
 
   test('has the file to which each link in its pages leads', () => {
-    const pages = filesIn(unpacked).filter((path) => path.endsWith('.md'))
+    const pages = filesIn(unpacked).filter((path) => path.endsWith('.md') || path === 'llms.txt')
     assert.ok(pages.includes('docs/guide/stores.md'))
     const dead = pages.flatMap((page) => {
       const links = readFileSync(join(unpacked, page), 'utf8').matchAll(/\]\((?!https?:)([^)#\s]+)/g)
