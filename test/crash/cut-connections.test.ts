@@ -13,9 +13,9 @@ import { onServer } from '../support/servers/server.ts'
 import { sized } from '../support/size.ts'
 
 /** Connections are cut that often before the bank is left in peace. */
-const cuts = { postgres: 150, mongodb: 60 } as const
+const cuts = { postgres: sized(150, 30), mongodb: sized(60, 20) } as const
 const behindBytes = { least: 100, most: 60_000 }
-const roundsOfAll = sized(20, 3)
+const roundsOfAll = sized(20, 2)
 
 /** The proxy's URL for a client that takes no other way, whatever the server says of where it is. */
 const wayOf = ({ store }: ServerPlace, url: string): string =>

@@ -11,9 +11,10 @@ import { pgbouncerBefore } from '../support/servers/pgbouncer.ts'
 import { findPostgresPair, type PostgresPair } from '../support/servers/postgres-pair.ts'
 import { freshSchema, openStore, simpleCommit, withClient } from '../support/servers/postgres-place.ts'
 import { type FindServer, onServer, type TestServer } from '../support/servers/server.ts'
+import { sized } from '../support/size.ts'
 
-const sessionsEnded = 30
-const failovers = 3
+const sessionsEnded = sized(30, 8)
+const failovers = sized(3, 1)
 const pace = { callers: 16, backlogMax: 200 }
 /** PgBouncer rests a second before it tries a server again that it could not reach. */
 const timeoutMs = 3_000
@@ -54,7 +55,7 @@ await onServer('A pooler with a pair behind it', findPooledPair, ({ url, pair })
       ),
   )
 
-  test(`a bank survives ${failovers} failovers behind it`, { timeout: 1_100_000 }, (context) =>
+  test(`a bank survives that the primary behind it is lost: ${failovers} times`, { timeout: 1_100_000 }, (context) =>
     withChance((chance) =>
       ordeal(context, { place: placeOf(chance.seed), pace, chance }, async (bank) => {
         for (let round = 1; round <= failovers; round++) {

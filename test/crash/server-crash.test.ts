@@ -11,7 +11,7 @@ import type { Place } from '../support/crash/writer-protocol.ts'
 import { onServer } from '../support/servers/server.ts'
 import { sized } from '../support/size.ts'
 
-const rounds = sized(100, 8)
+const rounds = sized(100, 4)
 
 /**
  * The stand-ins for MongoDB search where it seeks, so a log that is looked at again and again is kept short there. What

@@ -11,13 +11,13 @@ import { serverKinds, serverPlace } from '../support/crash/server-place.ts'
 import { onServer } from '../support/servers/server.ts'
 import { sized } from '../support/size.ts'
 
-const kills = sized(20, 3)
+const kills = sized(20, 2)
 const killedAfterMsMax = 100
 const answersBetweenKills = 8
 const roundsBetweenLooks = 5
-const pausedMs = 10_000
+const pausedMs = sized(10_000, 4_000)
 /** Shorter than the pause, so that calls are given up. */
-const timeoutMs = 5_000
+const timeoutMs = sized(5_000, 2_000)
 
 /** Commands failed, and every failure was one that a caller may be told. */
 function assertFailures({ failures }: Ordeal): void {

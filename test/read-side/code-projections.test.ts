@@ -17,6 +17,7 @@ import { faultyStore } from '../../src/testing/faulty-store.ts'
 import { manualEnvironment } from '../../src/testing/manual-environment.ts'
 import { codesOf, recorder, settled, until } from '../support/kernel/rig.ts'
 import { Pot, Put, type Sick, withStore } from '../support/read-side/pots.ts'
+import { sized } from '../support/size.ts'
 import { onEveryStore, testWhere } from '../support/stores/every-store.ts'
 
 type Coded = CodeProjection<string, typeof Put>
@@ -246,7 +247,7 @@ await onEveryStore('A handler that asks for a transaction', ({ place, transactio
     ] as const) {
       let isMet = true
       let n = first
-      for (; isMet; n += 4) {
+      for (; isMet; n += sized(4, 16)) {
         isMet = false
         const name = `amounts_${fault}_${n}`
         const faulty = faultyStore(store, ({ total, method }) => {

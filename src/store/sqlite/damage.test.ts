@@ -19,8 +19,8 @@ import { freshPath, openStore, simpleCommit, withDatabase } from './sqlite-test.
 
 type Random = (below: number) => number
 
-const damages = sized(500, 60)
-const rowDamages = sized(100, 30)
+const damages = sized(500, 20)
+const rowDamages = sized(100, 10)
 const pageSize = 4096
 const opening = { warn: () => {}, now: () => 0 }
 const unlimited = { limit: Number.POSITIVE_INFINITY }

@@ -16,7 +16,7 @@ import { freshPath, openStore, withDatabase } from './sqlite-test.fixture.ts'
 
 type Random = (below: number) => number
 
-const damages = sized(60, 12)
+const damages = sized(60, 5)
 const pageSize = 4096
 /** Up to this size a file is gone through when it is opened. */
 const goneThroughMax = 4 * 1024 * 1024

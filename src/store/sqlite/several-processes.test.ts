@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict'
 import { createInterface } from 'node:readline'
 import { test } from 'node:test'
+import { sized } from '../../../test/support/size.ts'
 import { foldAll } from '../fold.ts'
 import { everything } from '../range.ts'
 import type { Store } from '../store.ts'
@@ -33,7 +34,7 @@ async function assertWhole(store: Store, events: number): Promise<void> {
 test('three processes that append to the same streams lose nothing, and a fourth sees every prefix', async (context) => {
   const path = await freshPath(context)
   const store = await openStore(context, path)
-  const commits = 200
+  const commits = sized(200, 40)
   const names = ['first', 'second', 'third']
   const watching = inOtherProcess(path, { do: 'watch', until: commits * names.length })
   const outcomes = await Promise.all(
@@ -50,7 +51,7 @@ test('three processes that append to the same streams lose nothing, and a fourth
 test('processes that expect an exact sequence win once each: no update is lost', async (context) => {
   const path = await freshPath(context)
   const store = await openStore(context, path)
-  const commits = 60
+  const commits = sized(60, 15)
   const names = ['first', 'second', 'third']
   const outcomes = await Promise.all(
     names.map((name) => inOtherProcess(path, { do: 'increment', name, streams, commits })),
@@ -62,9 +63,13 @@ test('processes that expect an exact sequence win once each: no update is lost',
   await assertWhole(store, commits * names.length)
 })
 
-test('ten processes that create the same file at once all succeed', async (context) => {
+const creators = sized(10, 5)
+
+test(`${creators} processes that create the same file at once all succeed`, async (context) => {
   const path = await freshPath(context)
-  const outcomes = await Promise.all(Array.from({ length: 10 }, () => inOtherProcess(path, { do: 'open and close' })))
+  const outcomes = await Promise.all(
+    Array.from({ length: creators }, () => inOtherProcess(path, { do: 'open and close' })),
+  )
   assert.deepEqual(
     outcomes,
     outcomes.map(() => ({ count: 0 })),
@@ -97,7 +102,7 @@ test('a process may end with an idle store left open, and what it appended is th
 test('of a process that is killed every acknowledged commit is there, and none in part', async (context) => {
   const path = await freshPath(context)
   const store = await openStore(context, path)
-  for (let kill = 1; kill <= 5; kill++) {
+  for (let kill = 1; kill <= sized(5, 2); kill++) {
     const child = startOtherProcess(path, { do: 'append for ever', name: `life ${kill}` })
     const acknowledged: string[] = []
     for await (const id of createInterface({ input: child.stdout! })) {

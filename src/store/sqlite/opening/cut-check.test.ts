@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { sized } from '../../../../test/support/size.ts'
 import type { StoreWarning } from '../../../runtime/warning.ts'
 import { at } from '../../../testing/checkpoint-at.ts'
 import { everything } from '../../range.ts'
@@ -123,7 +124,7 @@ for (const mayLoseOnPowerFailure of [true, false]) {
     const { log } = before
     const path = await freshPath(context)
     const options = { mayLoseOnPowerFailure }
-    for (let frame = 0; frame < framesOf(log); frame += mayLoseOnPowerFailure ? 1 : 5) {
+    for (let frame = 0; frame < framesOf(log); frame += mayLoseOnPowerFailure ? sized(1, 7) : sized(5, 20)) {
       await put(path, before, zeroed(log, frameAt(frame), frameAt(frame + 1)))
       const { head, cut } = await look(path, before, options)
       const count = endsFrom(log, frame + 1)
@@ -145,7 +146,7 @@ test('a log that was cut at any page opens with a whole prefix; what is not ther
   const { log } = before
   const path = await freshPath(context)
   let quiet = 0
-  for (let frame = 0; frame < framesOf(log); frame++) {
+  for (let frame = 0; frame < framesOf(log); frame += sized(1, 7)) {
     for (const torn of frame % 4 === 0 ? [0, 24, 1000] : [0]) {
       await put(path, before, log.subarray(0, frameAt(frame) + torn))
       const { cut } = await look(path, before, { mayLoseOnPowerFailure: true })
@@ -163,7 +164,7 @@ test('a log whose commits were on the disk is refused, and left as it is, where 
   const { log, file } = before
   const path = await freshPath(context)
   let refused = 0
-  for (let frame = 0; frame < framesOf(log); frame++) {
+  for (let frame = 0; frame < framesOf(log); frame += sized(1, 7)) {
     const damaged = Buffer.from(log)
     damaged[frameAt(frame) + 24 + ((frame * 37) % 4096)]! ^= 1
     await put(path, before, damaged)
@@ -179,7 +180,7 @@ test('a log whose commits were on the disk is refused, and left as it is, where 
       assert.equal(cut.length, 1)
     }
   }
-  assert.ok(refused > 10)
+  assert.ok(refused > sized(10, 1))
   assert.deepEqual((await readdir(dirname(path))).sort(), ['log.db'])
 })
 
