@@ -20,16 +20,12 @@
  * Tidy: functions longer than 70 lines because one is a function in SQL, which is best read in one piece.
  */
 import { placedIn } from './checksum.ts'
+import { isReservedIn } from './stream-functions.ts'
+import { beginWriting, pinnedPlans, presentIn } from './writing.ts'
 
 /** What a batch may find out: the codes of `outcomes`, in which so many numbers stand for a commit. */
 export const outcome = { stored: 0, duplicate: 1, conflict: 2, duplicateInBatch: 3, reserved: 4 } as const
 export const outcomeWidth = 7
-
-/** An expiry that lies further ahead was set before the clock went back. */
-const reservationMsMax = 60_000
-
-/** `read committed` is what the function stands on; this is how it says that it is run otherwise. */
-export const wrongIsolation = 'MN001'
 
 /** How a stream's needs are written where no exact sequence is meant: see `need` in batch.ts. */
 export const needs = { anything: -1, someEvent: -2, aLook: -3 } as const
@@ -39,46 +35,6 @@ export const expectations = { any: -1, none: -2, exists: -3 } as const
 
 /** How a commit without a command is written. */
 export const noDigest = -1
-
-const steps = `enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan SET jit = off`
-
-/** Says before a function that plans are not left to what the tables look like at first. */
-export const pinnedPlans: string = `SET ${steps}`
-
-/** The setting by which the tables know that the store writes to them, and nobody else. */
-export const writingSetting = 'mneme.writing'
-
-/** From here to the end of the transaction it is the store that writes, or not. */
-export const writingIn = (value: 'on' | 'off'): string => `PERFORM set_config('${writingSetting}', '${value}', true);`
-
-/**
- * The start of every function that writes: durable whatever the defaults of the database are (a stricter setting
- * stays), heard of if the wait for a standby is cut short, and never waiting for a lock without end. `durable` and
- * `lock_wait` are parameters of each.
- */
-export const beginWriting: string = `
-  IF current_setting('transaction_isolation') <> 'read committed' THEN
-    RAISE EXCEPTION 'this runs at read committed' USING ERRCODE = '${wrongIsolation}';
-  END IF;
-  IF NOT durable THEN
-    PERFORM set_config('synchronous_commit', 'off', true);
-  ELSIF current_setting('synchronous_commit') NOT IN ('on', 'remote_apply') THEN
-    PERFORM set_config('synchronous_commit', 'on', true);
-  END IF;
-  IF current_setting('client_min_messages') = 'error' THEN
-    PERFORM set_config('client_min_messages', 'warning', true);
-  END IF;
-  PERFORM set_config('lock_timeout', lock_wait, true);
-  ${writingIn('on')}`
-
-/** The present time of the server's clock, also where the transaction has waited since it began. */
-export const presentIn: string = 'floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint'
-
-/** Whether a reservation `r` is still one at the time `present`. */
-export const isReservedIn: string = `r.expires_at > present AND r.expires_at <= present + ${reservationMsMax}`
-
-/** Of the two that wait for a lock, the server gives up first: then it is certain that nothing was written. */
-export const lockWaitOf = (timeoutMs: number): string => `${Math.ceil(timeoutMs * 0.9)}ms`
 
 /**
  * What the function takes, in order. Commits, streams, kinds and writers are told by their places in the lists, from 1.

@@ -4,7 +4,7 @@
  * nothing was stored; of a connection that broke, or a server that was told to stop, nothing is.
  */
 import { DefinitionError, StoreError } from '../../../domain/error.ts'
-import { wrongIsolation } from './append-function.ts'
+import { wrongIsolation } from './writing.ts'
 
 const states = {
   readOnly: '25006',

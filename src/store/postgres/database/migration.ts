@@ -7,13 +7,14 @@
 import { StoreError } from '../../../domain/error.ts'
 import { checkKeys } from '../../../domain/options.ts'
 import { checkSchema, type Settings } from '../options.ts'
-import { appendFunctionIn, appendProcedureIn, judgeFunctionIn, pinnedPlans, writingSetting } from './append-function.ts'
+import { appendFunctionIn, appendProcedureIn, judgeFunctionIn } from './append-function.ts'
 import type { Database } from './database.ts'
 import { damaged, storeNamed, unfit } from './failure.ts'
 import { readFunctionsIn } from './read-functions.ts'
-import { documentFunctionsIn } from './row-functions.ts'
+import { rowFunctionsIn } from './row-functions.ts'
 import { streamFunctionsIn } from './stream-functions.ts'
 import { quoted, tablesIn } from './tables.ts'
+import { pinnedPlans, writingSetting } from './writing.ts'
 
 /** The version of what is in the columns. Another one is not read. */
 const formatVersion = 2
@@ -31,7 +32,7 @@ const versions: readonly ((schema: string, channel: string) => string)[] = [
       appendProcedureIn(schema),
       streamFunctionsIn(schema),
       readFunctionsIn(schema, pinnedPlans),
-      documentFunctionsIn(schema),
+      rowFunctionsIn(schema),
       `INSERT INTO ${schema}.meta (name, value) VALUES ('schema_version', 0), ('format_version', ${formatVersion});\n`,
     ].join(''),
 ]

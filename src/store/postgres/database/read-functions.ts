@@ -13,7 +13,8 @@
  * What is there is told together with what should be: a page says where the log or the stream ends, how much it has
  * looked at, and which places the indexes have named, so that its reader can see that no row is missing.
  */
-import { beginWriting, noDigest } from './append-function.ts'
+import { noDigest } from './append-function.ts'
+import { beginWriting } from './writing.ts'
 
 const range = ['bigint', 'bigint', 'bigint', 'bigint', 'bigint']
 

@@ -3,10 +3,10 @@
  * `begin_step` and `end_step` are the two halves of `save_step`, for a step whose work writes tables of its own between
  * them, and may have changed any setting.
  */
-import { beginWriting, pinnedPlans, presentIn, writingIn } from './append-function.ts'
+import { beginWriting, pinnedPlans, presentIn, writingIn } from './writing.ts'
 
 /** @param schema quoted */
-export const documentFunctionsIn = (schema: string): string =>
+export const rowFunctionsIn = (schema: string): string =>
   [stepFunctionsIn(schema), snapshotFunctionIn(schema), leaseFunctionIn(schema)].join('')
 
 const stepFunctionsIn = (schema: string): string => `

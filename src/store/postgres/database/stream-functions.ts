@@ -5,7 +5,13 @@
  * when the question has arrived: what was acknowledged before it was asked is in there. Reservations are for fairness
  * only: who would have to wait for one longer than a moment does not get it, and none is worth a sync.
  */
-import { beginWriting, isReservedIn, pinnedPlans, presentIn } from './append-function.ts'
+import { beginWriting, pinnedPlans, presentIn } from './writing.ts'
+
+/** An expiry that lies further ahead was set before the clock went back. */
+const reservationMsMax = 60_000
+
+/** Whether a reservation `r` is still one at the time `present`. */
+export const isReservedIn: string = `r.expires_at > present AND r.expires_at <= present + ${reservationMsMax}`
 
 const lockWait = '200ms'
 

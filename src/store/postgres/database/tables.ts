@@ -19,7 +19,7 @@
  * Tidy: functions longer than 70 lines because one is the list of the tables.
  */
 
-import { writingSetting } from './append-function.ts'
+import { writingSetting } from './writing.ts'
 
 /** What only the store writes. Of people too, who may say that they mean it: `SET mneme.writing = 'on'`. */
 const own = ['meta', 'snapshots', 'projections', 'projection_rows', 'leases', 'reservations'] as const

@@ -6,10 +6,11 @@
 import type { Commit } from '../../commit.ts'
 import { CommitQueue } from '../../commit-queue.ts'
 import type { AppendOptions, AppendResult } from '../../store.ts'
-import { batchCall, batchCallAlone, lockWaitOf } from '../database/append-function.ts'
+import { batchCall, batchCallAlone } from '../database/append-function.ts'
 import type { Database } from '../database/database.ts'
 import { isClash, isDouble, isFull } from '../database/failure.ts'
 import { quoted } from '../database/tables.ts'
+import { lockWaitOf } from '../database/writing.ts'
 import type { Settings } from '../options.ts'
 import { Batch, type Group } from './batch.ts'
 

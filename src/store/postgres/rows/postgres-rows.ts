@@ -20,10 +20,10 @@ import type {
   RowQuery,
   Snapshot,
 } from '../../store.ts'
-import { lockWaitOf } from '../database/append-function.ts'
 import { isText, texts } from '../database/binary-arrays.ts'
 import type { Access, Parameter, Row, RunQuery } from '../database/database.ts'
 import { quoted } from '../database/tables.ts'
+import { lockWaitOf } from '../database/writing.ts'
 import type { Settings } from '../options.ts'
 import { listStatement, pageOf } from './row-list.ts'
 
