@@ -230,7 +230,7 @@ test('a time that is none is refused at once, with what is wrong and what is exp
         schedule({ aggregate: 'clock', id, name: 'ring', data: { afterMs: 0 } }, due as never)
         told.push('nothing')
       } catch (error) {
-        told.push((error as Error).message.replace(/\. Correct the option.*/, ''))
+        told.push((error as Error).message.replace(/\. Fix the option.*/, ''))
       }
     }
   })

@@ -130,7 +130,7 @@ await onServer('The tables', findPostgres, (server) => {
       await sql(`CREATE SCHEMA ${quoted(schema)}; CREATE TABLE ${quoted(schema)}.${table} (${columns})`)
       await assert.rejects(postgres(server.url, { schema }).open(opening), {
         ...{ code: 'STORE_NAMES_TAKEN', retryable: false },
-        message: new RegExp(`something else has there: ${table}`),
+        message: new RegExp(`already in use: ${table}`),
       })
     }
   })

@@ -78,7 +78,7 @@ test('a work that waits for an append in the same store ends by the limit, with 
     code: 'TRANSACTION_TOO_LONG',
     retryable: true,
     facts: { store: `sqlite (${path})`, transactionMsMax: 100 },
-    message: /100 ms.*Let its work wait for nothing but its own queries/,
+    message: /100 ms.*only for its own queries/,
   })
   assert.partialDeepStrictEqual(await appended[0], [{ status: 'stored', sequence: 1, position: 1, count: 1 }])
   await assert.rejects(late!, { code: 'TRANSACTION_TOO_LONG' })
