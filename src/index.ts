@@ -1,4 +1,4 @@
-/** Mneme: event sourcing for TypeScript with the soul of Erlang/OTP. */
+/** Mneme: event sourcing for TypeScript, with aggregates that run as actors. */
 export * from './application/index.ts'
 export * from './domain/index.ts'
 export type { KernelLimits } from './kernel/limits.ts'

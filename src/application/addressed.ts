@@ -1,4 +1,4 @@
-/** Commands given as plain data of unknown origin. */
+/** Reads commands that come as plain data of unknown origin. */
 import type { CommandOptions } from '../domain/command.ts'
 import { checkId } from '../domain/id.ts'
 import { checkPlainCommand } from '../domain/plain-command.ts'
@@ -6,7 +6,7 @@ import type { StreamId } from '../domain/stream.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 
 /**
- * A command's parts.
+ * Checks a command, and returns its parts.
  *
  * @throws InputError `COMMAND_MALFORMED`, `AGGREGATE_UNKNOWN`, `ID_INVALID`
  */

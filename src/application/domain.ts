@@ -1,4 +1,4 @@
-/** A domain: its aggregates, projections and reactions as a description, until it is started on a store. */
+/** Describes a domain: its aggregates, projections and reactions. */
 import type { AnyAggregate } from '../domain/aggregate.ts'
 import { DefinitionError } from '../domain/error.ts'
 import { HandledKinds } from '../domain/handled-kinds.ts'
@@ -14,7 +14,7 @@ import {
 import { type SettledDefinition, start } from './start.ts'
 import type { StartOptions } from './start-options.ts'
 
-/** A description of a domain: no I/O until it is started, and it can be started many times. */
+/** A description of a domain. It does no I/O before it is started, and can be started many times. */
 export interface Domain<A, P, R = {}> {
   /**
    * Opens the stores and runs the domain on them.
@@ -30,13 +30,13 @@ interface Definition<A, P, R> {
   readonly reactions?: R
 }
 
-/** The words that a running domain uses itself, or that every object has. */
+/** Names that no part can have: a running domain uses them itself, or every object has them. */
 const reserved: ReadonlySet<string> = new Set([
   ...Object.getOwnPropertyNames(Object.prototype),
   ...['dispatch', 'try', 'projections', 'reactions', 'events', 'load', 'stop', 'then', 'toJSON'],
 ])
 
-/** How names begin under which something of Mneme's own is stored. */
+/** Mneme stores its own data under names that begin like this. */
 const ownNames: readonly string[] = ['reaction ', 'generations ', 'rebuilt ']
 
 /**
@@ -45,7 +45,7 @@ const ownNames: readonly string[] = ['reaction ', 'generations ', 'rebuilt ']
  *     export const Bank = domain({ aggregates: { account: Account }, projections: { balances: Balances } })
  *     await using bank = await Bank.start({ store: sqlite('bank.db') })
  *
- * @throws DefinitionError on names that are taken or used twice
+ * @throws DefinitionError on names that are reserved or used twice
  */
 export function domain<A extends Aggregates, P extends ProjectionsByName = {}, R extends ReactionsByName = {}>(
   definition: Definition<A, P, R>,
@@ -61,7 +61,7 @@ export function domain<A extends Aggregates, P extends ProjectionsByName = {}, R
   }
   checkOnce('the key', keys)
   checkOnce('the aggregate', namesOf(Object.values(aggregates)))
-  // Both keep their checkpoints in one place.
+  // Checkpoints of both have names in one namespace.
   const stored = [
     ...namesOf(Object.values(projections)),
     ...Object.values<AnyReaction>(reactions).map(reactionStorageName),
@@ -81,7 +81,7 @@ export function domain<A extends Aggregates, P extends ProjectionsByName = {}, R
   })
 }
 
-/** Which events each projection and each reaction handles. */
+/** The events that each projection and each reaction handles. */
 function handledKinds({
   aggregates,
   projections = {},
@@ -129,5 +129,5 @@ const namesOf = (parts: readonly { readonly name: string }[]): readonly string[]
 function checkOnce(what: string, names: readonly string[]): void {
   const twice = names.find((name, i) => names.indexOf(name) !== i)
   if (twice === undefined) return
-  throw new DefinitionError('DEFINITION_INVALID', { where: 'The domain', reason: `${what} ${twice} is there twice` })
+  throw new DefinitionError('DEFINITION_INVALID', { where: 'The domain', reason: `it has ${what} ${twice} twice` })
 }

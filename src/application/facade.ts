@@ -1,5 +1,4 @@
-/** A running domain as its user sees it: aggregates and read models by name, and the methods of the whole. */
-
+/** Makes the object that users get from `start`: aggregates and read models by name, and the methods of the domain. */
 import type { RecordedEvent } from '../domain/event.ts'
 import { checkKeys, checkOption, checkSignal, checkWhole } from '../domain/options.ts'
 import { singleKey } from '../domain/projection.ts'
@@ -16,7 +15,7 @@ import { accept, attempt, handlesOf } from './handle.ts'
 import { type ManagedProjection, management } from './management.ts'
 import type { Aggregates } from './running.ts'
 
-/** What the methods of a running domain stand on. */
+/** The parts that the methods of a running domain use. */
 interface Parts {
   readonly aggregates: Aggregates
   readonly kernel: Kernel
@@ -66,7 +65,7 @@ export function facade({
   })
 }
 
-/** How the rows, or the one state, of a projection are read; of one as code, how its own tables are waited for. */
+/** Reads the rows or the state of a projection. For a projection as code, it only waits for a position. */
 function readModel({ rows, runner }: ManagedProjection): object {
   if (rows === undefined) {
     return Object.freeze({ reached: async (wait: WaitOptions) => runner.reached(checkWait(wait)) })
@@ -89,7 +88,7 @@ function readModel({ rows, runner }: ManagedProjection): object {
 
 /** @throws DefinitionError `OPTION_INVALID` */
 function checkWait(wait: WaitOptions = {}): WaitOptions {
-  checkKeys('how to wait', wait, ['atLeast', 'timeoutMs', 'signal'])
+  checkKeys('wait', wait, ['atLeast', 'timeoutMs', 'signal'])
   const { atLeast, timeoutMs, signal } = wait
   checkWhole('atLeast', atLeast, 0)
   checkOption('timeoutMs', timeoutMs, (found) => typeof found === 'number' && found >= 0, 'a time in milliseconds')
@@ -97,7 +96,7 @@ function checkWait(wait: WaitOptions = {}): WaitOptions {
   return wait
 }
 
-/** Events as they are handed out: upcast where an aggregate of the domain knows them, else as they are stored. */
+/** Events as callers get them: upcast if an aggregate of the domain declares them, otherwise as they are stored. */
 async function* recorded(
   aggregates: Aggregates,
   stored: AsyncGenerator<StoredEvent, void, void>,

@@ -1,8 +1,8 @@
 /**
- * Following a store that is used without a domain: its events from a place on, then those that come. A reader that
- * first finds nothing and then asks for hints (`onAppend`) is not woken by an append between the two. Here the hints
- * are listened to before the first read, one that comes during a read ends the next wait, and a slow poll finds what no
- * hint told of.
+ * Follows a store that is used without a domain: reads its events from a place on, and then waits for new ones. A
+ * reader that first finds nothing and then subscribes to hints (`onAppend`) would miss an append between the two. Here,
+ * hints are subscribed to before the first read. A hint during a read ends the next wait. A slow poll finds events
+ * without a hint.
  */
 import { checkKeys, checkOption } from '../domain/options.ts'
 import { type SubscriptionOptions, subscribe, subscriptionKeys } from '../projection/log/subscription.ts'
@@ -11,22 +11,19 @@ import type { EventStore, StoredEvent } from '../store/store.ts'
 import { systemEnvironment } from './system-environment.ts'
 
 export interface FollowOptions extends SubscriptionOptions {
-  /**
-   * How often the store is asked where the log ends while nothing comes, in milliseconds; 1,000 by default. A hint may
-   * be lost.
-   */
+  /** How often the store is asked where the log ends, in milliseconds, because a hint may be lost. 1,000 by default. */
   readonly pollIntervalMs?: number
 }
 
 /**
- * Events of a store that meet the filters, in the order of their positions, without end: each once, none left out. The
- * reader pulls. While it waits for events, the process is kept alive. To go on later, keep the last event, or its
- * position and checksum: `{ after: event }`.
+ * The events of a store that match the filters, in the order of their positions: each exactly once, without an end. The
+ * next event is read when the caller asks for it. Waiting for events keeps the process alive. To continue later, keep
+ * the last event, or its position and checksum, and give it as `{ after: event }`.
  *
  *     for await (const event of follow(store, { types: ['Opened'], signal })) console.log(event.position, event.data)
  *
- * @throws DefinitionError `OPTION_INVALID`; while reading StoreError `LOG_REPLACED` if what it goes on behind is not in
- *   the log, the signal's reason once it is aborted, and what the store throws: `STORE_CLOSED` when it was closed
+ * @throws DefinitionError `OPTION_INVALID`. While reading: StoreError `LOG_REPLACED` if the event in `after` is not in
+ *   the log; the signal's reason when it is aborted; what the store throws, such as `STORE_CLOSED`
  */
 export function follow(
   store: Pick<EventStore, 'readAll' | 'head' | 'onAppend'>,
@@ -41,5 +38,5 @@ export function follow(
   return subscribe({ store, tail, environment: systemEnvironment, stopped }, rest)
 }
 
-/** What a timer takes. */
+/** The longest delay of a timer. */
 const intervalMsMax = 2 ** 31 - 1

@@ -1,9 +1,8 @@
 /**
- * Makes `bank.account(id)`: a class per aggregate whose prototype has the commands as methods, built once at start, so
- * that a handle is one small object. The methods that throw a rejection are asynchronous functions of their own, so
- * that the error's stack names the line that sent the command.
+ * Makes handles, as in `bank.account(id)`. Each aggregate has a class whose prototype has the commands as methods. It
+ * is built once at start, so a handle is one small object. The stack of a thrown rejection names the line that sent the
+ * command, because `accept` is an asynchronous function.
  */
-
 import type { CommandOptions } from '../domain/command.ts'
 import { CommandRejected } from '../domain/command-rejected.ts'
 import { checkId } from '../domain/id.ts'
@@ -35,7 +34,7 @@ export async function accept(
   throw new CommandRejected(name, stream, outcome.rejection as AnyRejection)
 }
 
-/** Sends a command and waits for its outcome; a rejection is an outcome too. */
+/** Sends a command and waits for its outcome, which may be a rejection. */
 export async function attempt(
   kernel: Kernel,
   stream: StreamId,
@@ -46,7 +45,7 @@ export async function attempt(
   return kernel.dispatch(stream, name, data, options)
 }
 
-/** Sends a command in one of the two ways, with options that are checked first if there are any. */
+/** Sends a command with `accept` or `attempt`. Options are checked first. */
 function withOptions(
   send: typeof accept | typeof attempt,
   kernel: Kernel,
@@ -63,7 +62,7 @@ function withOptions(
   })()
 }
 
-/** A function that makes the handles of one aggregate. */
+/** Returns a function that makes the handles of one aggregate. */
 export function handlesOf(kernel: Kernel, aggregate: string): (id: string) => object {
   const type = kernel.typeOf(aggregate)
 

@@ -1,4 +1,4 @@
-/** Domains and how they are started. */
+/** Domains, and how to start them. */
 export { type Domain, domain } from './domain.ts'
 export { type FollowOptions, follow } from './follow.ts'
 export type { Logger } from './logger.ts'

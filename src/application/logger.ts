@@ -1,7 +1,7 @@
 /**
- * Where warnings go. Loggers do not agree on what comes first: pino and its like take the facts and then the message,
- * all others the message first, and a console prints everything it is given. The cause of a warning must be visible
- * with each of them.
+ * Passes warnings to a logger. Loggers differ in the order of arguments: pino and similar ones take the facts and then
+ * the message, others take the message first, and a console prints all arguments. The cause of a warning must be
+ * visible with each of them.
  */
 import type { Warn, Warning } from '../runtime/warning.ts'
 
@@ -15,7 +15,7 @@ export interface Logger {
 
 type Style = 'console' | 'facts first' | 'message first'
 
-/** Gives warnings to a logger, with code and cause; a logger that throws or rejects harms nobody. */
+/** Passes warnings to a logger, with code and cause. Errors of the logger are ignored. */
 export function warnTo(logger: Logger): Warn {
   const style = styleOf(logger)
   return (warning: Warning) => {
@@ -23,12 +23,12 @@ export function warnTo(logger: Logger): Warn {
       const told = logger.warn(...(spoken(warning, style) as [message: string, facts: unknown]))
       if (told instanceof Promise) told.catch(() => {})
     } catch {
-      // There is nobody left to tell.
+      // Nothing is left to report this to.
     }
   }
 }
 
-/** Told by methods that only these have. A console in whose place something else stands is still called like one. */
+/** Recognised by methods that only these loggers have. So a replaced console is still called like a console. */
 function styleOf(logger: Logger): Style {
   const has = (...methods: readonly string[]) =>
     methods.every((method) => typeof (logger as unknown as Record<string, unknown>)[method] === 'function')
@@ -39,13 +39,13 @@ function styleOf(logger: Logger): Style {
 function spoken({ message, code, cause, ...facts }: Warning & { readonly cause?: unknown }, style: Style): unknown[] {
   const hasCause = cause !== undefined
   const place = `[${code}, docs/errors.md#${code.toLowerCase()}]`
-  // A logger may make JSON of the facts, and an error is nothing in JSON.
+  // A logger may turn the facts into JSON, in which an error is empty.
   const isSaid = style === 'console' || !(cause instanceof Error) || message.includes(cause.message)
   const whole = codeFirst(message)
   const text = isSaid ? `${whole} ${place}` : `${whole} (${codeFirst(cause.message)}) ${place}`
   switch (style) {
     case 'console':
-      // With more than one argument a console takes the first as a format.
+      // With more than one argument, a console treats the first as a format.
       return hasCause ? [text.replaceAll('%', '%%'), cause] : [text]
     case 'facts first':
       return [{ ...(hasCause && { err: cause }), code, ...facts }, text]
@@ -55,7 +55,6 @@ function spoken({ message, code, cause, ...facts }: Warning & { readonly cause?:
 }
 
 /**
- * The message of an error of Mneme ends with its code, and so does the text of a warning: the error's goes to the
- * front.
+ * Moves the code in an error's message from the end to the front, because the text of a warning ends with its own code.
  */
 const codeFirst = (message: string): string => message.replace(/^(.*) \[([A-Z_]+), docs\/errors\.md#\w+\]$/s, '$2: $1')

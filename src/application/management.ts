@@ -1,4 +1,4 @@
-/** How projections and reactions are managed, by name. */
+/** The methods that manage projections or reactions by their names. */
 import { ProjectionError } from '../domain/error.ts'
 import { checkKeys, checkOption, checkSignal, checkWhole } from '../domain/options.ts'
 import type { ReadModelReader } from '../projection/reading/read-model.ts'
@@ -11,11 +11,10 @@ import type { Projections, RebuildOptions, ResetOptions, StartAt } from './runni
 /** A projection or a reaction of a running domain. */
 export interface ManagedProjection {
   readonly runner: Runner
-  /** Only projections of rows are read, and built again. */
+  /** Only for projections with rows: they can be read and rebuilt. */
   readonly rows?: { readonly reader: ReadModelReader; readonly rebuilder: Rebuilder }
 }
 
-/** The methods by which they are managed. */
 export function management(
   projections: ReadonlyMap<string, ManagedProjection>,
   environment: Environment,
@@ -56,7 +55,7 @@ export function management(
       checkSignal(options.signal)
       const place = async () => {
         const status = await runner.status()
-        // It will never catch up.
+        // A failed projection never catches up.
         if (status.failure !== undefined) throw status.failure
         return status
       }
@@ -87,7 +86,7 @@ export function management(
 async function checkWithin(runner: ManagedProjection['runner'], from: number): Promise<void> {
   if (from === 1) return
   const { head } = await runner.status()
-  const expected = `at most ${head + 1}, the position behind the end of the log`
+  const expected = `at most ${head + 1}, the position after the end of the log`
   checkOption('from', from, (found) => Number(found) <= head + 1, expected)
 }
 
@@ -100,7 +99,7 @@ async function reset({ runner, rows }: ManagedProjection, options: ResetOptions)
       'from',
       from,
       (found) => found === 1,
-      '1 for a projection with rows, which all of its events make; or use rebuild(name)',
+      '1 for a projection with rows, because all of its events make the rows; or use rebuild(name)',
     )
   }
   await checkWithin(runner, from)

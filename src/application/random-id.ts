@@ -1,7 +1,7 @@
 /**
- * Random ids that nobody can guess: UUIDs of version 4 (RFC 9562), and shorter ones for commands. The platform's
- * `crypto.randomUUID` puts each together from twenty pieces, which the engine joins when the id is first looked at;
- * with its garbage that is a large part of what a command costs. These are made in one piece.
+ * Random ids that cannot be guessed: UUIDs of version 4 (RFC 9562), and shorter ones for commands. The platform's
+ * `crypto.randomUUID` builds each from twenty pieces, which the engine joins when the id is first used. With the
+ * garbage, that is a large part of the cost of a command. Here each id is made in one piece.
  */
 
 const bytesEach = 16
@@ -12,17 +12,17 @@ const codesOf = (text: string): number[] => Array.from(text, (character) => char
 const digits = codesOf('0123456789abcdef')
 const high = Uint8Array.from({ length: 256 }, (_, byte) => digits[byte >> 4]!)
 const low = Uint8Array.from({ length: 256 }, (_, byte) => digits[byte & 15]!)
-/** The characters of the id that is made, with its dashes in their places. */
+/** The character codes of the id that is being made, with the dashes in place. */
 const codes: number[] = codesOf('00000000-0000-0000-0000-000000000000')
-/** What stands for six bits: letters and digits in the order that texts are sorted in. */
+/** The characters for six bits, in the order in which strings are sorted. */
 const letters = codesOf('-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz')
-/** By a byte of which six bits count. */
+/** The character for a byte, of which six bits count. */
 const letter = Uint8Array.from({ length: 256 }, (_, byte) => letters[byte & 63]!)
-/** The moment that the last command's id begins with, in milliseconds since 1970, and its characters. */
+/** The time at the beginning of the last command id, in milliseconds since 1970, and its characters. */
 let momentMs = Number.NaN
 const moment = new Uint8Array(7)
 
-/** Where random bytes for one id begin. */
+/** Reserves random bytes for one id. @returns where they begin */
 function draw(): number {
   if (used === bytes.length) {
     crypto.getRandomValues(bytes)
@@ -48,9 +48,9 @@ export function randomId(): string {
 }
 
 /**
- * A command's id: `~`, the present time in 7 characters, and 15 random ones, which are 90 bits. Ids that are made one
- * after the other are sorted one after the other (as UUIDs of version 7 are, RFC 9562): a database adds them at the end
- * of its index, where random ones would change a page of it each.
+ * The id of a command: `~`, the present time in 7 characters, and 15 random characters with 90 bits. Later ids are
+ * sorted after earlier ones, as with UUIDs of version 7 (RFC 9562). A database therefore adds them at the end of its
+ * index. Each random id would change a different page of it.
  */
 export function randomCommandId(): string {
   const now = Date.now()
@@ -58,7 +58,7 @@ export function randomCommandId(): string {
   const i = draw()
   const b = bytes
   const m = moment
-  // Written out, since the engine makes the text at once of arguments, but not of a list.
+  // Written out, because the engine is fast with separate arguments, but not with a list.
   return String.fromCharCode(
     0x7e,
     m[0]!,
@@ -90,7 +90,7 @@ function writeMoment(nowMs: number): void {
   momentMs = nowMs
   let rest = nowMs
   for (let place = moment.length - 1; place >= 0; place--) {
-    // Six bits of whatever a faked clock gives: a part of a millisecond, a time before 1970, none at all.
+    // A faked clock may give a fraction, a time before 1970, or NaN. Six bits of it are always a valid character.
     moment[place] = letters[rest & 63]!
     rest = Math.floor(rest / 64)
   }

@@ -1,4 +1,4 @@
-/** What may be chosen when a domain is started. Everything has a default. */
+/** The options of `start`. Each has a default. */
 import type { AggregateOptions } from '../domain/aggregate.ts'
 import { aggregateOptions, checkAggregateOptions } from '../domain/aggregate.ts'
 import { checkFlag, checkKeys, checkOption, checkWhole, refuseOption } from '../domain/options.ts'
@@ -8,37 +8,37 @@ import { memory } from '../store/memory/index.ts'
 import type { StoreFactory } from '../store/store.ts'
 import type { Logger } from './logger.ts'
 
-/** `snapshotEvery`, `stateRevision` and `passivateAfterMs` are defaults for aggregates that do not say themselves. */
+/** `snapshotEvery`, `stateRevision` and `passivateAfterMs` are defaults for aggregates that do not set them. */
 export interface StartOptions extends AggregateOptions {
-  /** Where everything is kept. `memory()` by default, which forgets. */
+  /** The store for everything. By default `memory()`, which loses its data when the process ends. */
   readonly store?: StoreFactory
-  /** Where events and projections are kept, if not in `store`. */
+  /** The store for events and projections, if it is not `store`. */
   readonly events?: StoreFactory
-  /** Where snapshots are kept, if not in `store`. */
+  /** The store for snapshots, if it is not `store`. */
   readonly snapshots?: StoreFactory
-  /** Bounds; each has a default. */
+  /** Limits. Each has a default. */
   readonly limits?: Partial<KernelLimits>
-  /** Whether projections follow the log from the start, or only when they are told to. 'automatic' by default. */
+  /** Whether projections and reactions run from the start, or only when they are started. 'automatic' by default. */
   readonly projections?: 'automatic' | 'manual'
   /**
-   * How often the log is looked at without a hint, once for all followers, in milliseconds; it matters when other
-   * processes write. 1,000 by default.
+   * How often the store is asked for new events if it gives no hint, in milliseconds. One poll serves all followers. It
+   * matters when other processes write. 1,000 by default.
    */
   readonly pollIntervalMs?: number
   /**
-   * How long a process that runs a projection may be silent before another takes over, in milliseconds: 10,000 by
-   * default. One that stops is followed at once.
+   * How long a process that runs a projection may be silent before another process takes over, in milliseconds. 10,000
+   * by default. When a process stops properly, another takes over at once.
    */
   readonly leaseMs?: number
   /**
-   * Lets rejections, "nothing to do" and errors of `decide` be answered from what this process remembers, without a
-   * look whether another process has written the stream since. That saves a question to the store, and the answer may
-   * be wrong: a withdrawal is rejected though another process has stored a deposit. `false` by default.
+   * If `true`, rejections, "nothing to do" and errors of `decide` are answered from the state in memory. The store is
+   * not asked whether another process has written to the stream since. That saves a question, but the answer may be
+   * wrong: a withdrawal may be rejected although another process has stored a deposit. `false` by default.
    */
   readonly mayAnswerFromStaleState?: boolean
   /** Where warnings go: a console, a pino logger, or anything with a `warn`. The console by default. */
   readonly log?: Logger
-  /** Time, timers, chance and ids, for tests. */
+  /** Time, timers, random numbers and ids, for tests. */
   readonly environment?: Partial<Environment>
 }
 
@@ -59,7 +59,7 @@ const known: readonly (keyof StartOptions)[] = [
 ]
 const environmentParts: readonly (keyof Environment)[] = ['now', 'after', 'defer', 'random', 'newId', 'newCommandId']
 
-/** The options with their defaults where those are plain values. */
+/** The options with their defaults. */
 export interface SettledOptions {
   readonly events: StoreFactory
   readonly snapshots: StoreFactory
@@ -88,7 +88,7 @@ export function settle(options: StartOptions): SettledOptions {
   return { events, snapshots, projections, pollIntervalMs, leaseMs, mayAnswerFromStaleState }
 }
 
-/** An environment may be another domain's, or a test's with methods of its own. */
+/** Unknown parts are allowed: the environment may be an object of a test, with further methods. */
 function checkEnvironment(environment: Partial<Environment> = {}): void {
   checkOption('environment', environment, (found) => typeof found === 'object' && found !== null, 'an environment')
   for (const part of environmentParts) {

@@ -1,4 +1,4 @@
-/** Puts the parts together on opened stores, and takes them apart again in the order that loses nothing. */
+/** Starts a domain: opens the stores, and puts the parts together. */
 import type { Fold } from '../domain/aggregate.ts'
 import type { AnyCodeProjection } from '../domain/code-projection.ts'
 import type { AnyEventKind } from '../domain/event.ts'
@@ -33,12 +33,12 @@ import { type StartOptions, settle } from './start-options.ts'
 import { type Stores, stopDomain } from './stop.ts'
 import { systemEnvironment } from './system-environment.ts'
 
-/** A domain's parts, none left out. */
+/** All parts of a domain. */
 export interface SettledDefinition {
   readonly aggregates: Aggregates
   readonly projections: ProjectionsByName
   readonly reactions: ReactionsByName
-  /** Which events each of them handles. */
+  /** The events that each of them handles. */
   readonly kinds: {
     readonly rows: ReadonlyMap<AnyProjection, HandledKinds<Fold>>
     readonly code: ReadonlyMap<AnyCodeProjection, HandledKinds<{ readonly kind: AnyEventKind }>>

@@ -1,13 +1,12 @@
 /**
- * Stopping a domain in the order that loses nothing: no new commands, then the end of what reacts, then of what
- * follows, then the stores. All of it has one limit: a part that hangs leaves less time for the parts after it, and
- * nothing waits for it twice.
+ * Stops a domain in an order that loses nothing: first commands and reactions, then projections, then the stores. The
+ * whole has one time limit. A part that hangs leaves less time for later parts, and is not waited for twice.
  */
 import { type Environment, sleep } from '../runtime/environment.ts'
 import type { Warn } from '../runtime/warning.ts'
 import type { Store } from '../store/store.ts'
 
-/** Something that ends when it is told to. */
+/** A part that can be stopped. */
 interface Stoppable {
   stop(): Promise<unknown>
 }
@@ -28,11 +27,11 @@ interface Parts {
 }
 
 /**
- * The part of the limit after which projections stop, however far commands are: they still have to save how far they
- * came.
+ * The part of the limit after which projections stop, even if commands are still in progress. The rest is for saving
+ * their checkpoints.
  */
 const followingPart = 0.9
-/** How long stores may take to close where nothing is left of the limit. */
+/** How long stores may take to close if nothing is left of the limit. */
 const closeMsMin = 1000
 
 export async function stopDomain(parts: Parts): Promise<void> {
@@ -42,8 +41,8 @@ export async function stopDomain(parts: Parts): Promise<void> {
   const late = sleep(environment, stopTimeoutMs * followingPart, done.signal)
   const over = sleep(environment, stopTimeoutMs, done.signal)
   try {
-    // New commands are refused from now on, those of reactions too, whose events are handled again another time.
-    // Projections follow until the last event.
+    // New commands are refused from now on, also those of reactions, whose events are then handled again after the next
+    // start. Projections follow until the last event.
     const drained = kernel.stop()
     const reacted = stopAll(reactions)
     await Promise.race([Promise.all([drained, reacted]), late])
@@ -61,7 +60,7 @@ async function stopAll(some: readonly Stoppable[]): Promise<void> {
   await Promise.allSettled(some.map((one) => one.stop()))
 }
 
-/** A store that is held up, by a handler that does not end for example, closes later by itself. */
+/** A store that is still busy, for instance because a handler does not end, closes later. */
 async function closeWithin(timeoutMs: number, { stores, environment, warn }: Parts): Promise<void> {
   const done = new AbortController()
   const closing = closeStores(stores)
@@ -72,14 +71,14 @@ async function closeWithin(timeoutMs: number, { stores, environment, warn }: Par
   } finally {
     done.abort()
   }
-  const message = `The store ${stores.events.name} was not closed after ${Math.round(timeoutMs)} ms: something in it has not come to an end`
+  const message = `The store ${stores.events.name} was not closed after ${Math.round(timeoutMs)} ms, because it is still busy. It closes when that is over`
   warn({ code: 'STORE_NOT_CLOSED', message })
   closing.catch((cause: unknown) => {
     warn({ code: 'STORE_NOT_CLOSED', message: `The store ${stores.events.name} could not be closed`, cause })
   })
 }
 
-/** Both, even if one cannot be closed. */
+/** Closes both, even if one fails. */
 async function closeStores({ events, snapshots }: Stores): Promise<void> {
   try {
     await events.close()

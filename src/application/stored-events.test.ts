@@ -176,7 +176,7 @@ describe('An event', () => {
       'an instance of Ticket',
     ],
     'an instance that extends Map': [z.any().transform(() => new Cache([['a', 1]])), {}, 'an instance of Cache'],
-    'a map with properties of its own': [
+    'a map with extra properties': [
       z.any().transform(() => Object.assign(new Map(), { more: 1 })),
       {},
       'an instance of Map',

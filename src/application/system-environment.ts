@@ -1,9 +1,9 @@
-/** The environment of a real process: its clock, timers and randomness, from what every JavaScript platform has. */
+/** The environment of a real process: clock, timers and random numbers of the platform. */
 import type { Environment } from '../runtime/environment.ts'
 import { defer, elapsedMs, startTimer, stopTimer } from '../runtime/timers.ts'
 import { randomCommandId, randomId } from './random-id.ts'
 
-/** Timers take 31 bits of milliseconds; over that they would fire at once. */
+/** Timers take at most 31 bits of milliseconds. With a longer delay they would fire at once. */
 const delayMsMax = 2 ** 31 - 1
 
 export const systemEnvironment: Environment = Object.freeze({

@@ -149,7 +149,7 @@ describe('Options that there are not are refused', () => {
     for (const timeoutMs of [-1, Number.NaN, '3'])
       await refuses(() => totals.get('a', { timeoutMs } as never), 'timeoutMs')
     await refuses(() => totals.get('a', { signal: {} } as never), 'signal')
-    await refuses(() => totals.get('a', 3 as never), 'how to wait')
+    await refuses(() => totals.get('a', 3 as never), 'wait')
   })
 
   test('in managing projections and reactions', async () => {

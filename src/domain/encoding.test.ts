@@ -65,7 +65,7 @@ const refused: Readonly<Record<string, readonly [unknown, string]>> = {
   'a view of bytes': [new DataView(new ArrayBuffer(2)), ''],
   'an instance of a class that extends Map': [{ a: new (class Cache extends Map {})() }, 'a'],
   'an instance of a class that extends Date': [[new (class Days extends Date {})()], '[0]'],
-  'a set with properties of its own': [{ a: Object.assign(new Set(), { name: 'x' }) }, 'a'],
+  'a set with extra properties': [{ a: Object.assign(new Set(), { name: 'x' }) }, 'a'],
   'a function in a Map': [{ m: new Map([['k', () => 1]]) }, 'm[0][1]'],
 }
 

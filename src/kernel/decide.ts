@@ -182,7 +182,7 @@ function foldOf(type: AggregateType, stream: StreamId, command: CheckedCommand, 
 function tagsOf(kind: AnyEventKind, data: unknown, command: CheckedCommand): readonly string[] {
   try {
     const own: unknown = kind.tagsOf!(data)
-    if (!Array.isArray(own)) throw new TypeError(`they are ${listExpected(own, 'texts')}`)
+    if (!Array.isArray(own)) throw new TypeError(`they are ${listExpected(own, 'strings')}`)
     return checkTags([...command.tags, ...own])
   } catch (cause) {
     if (cause instanceof MnemeError) throw cause

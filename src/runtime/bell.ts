@@ -1,4 +1,4 @@
-/** Wakes one who waits. What rings between two waits is not lost: the next wait ends at once. */
+/** Wakes a loop that waits. A ring between two waits is not lost: the next wait ends at once. */
 
 export class Bell {
   #isRung = false

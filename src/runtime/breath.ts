@@ -1,10 +1,9 @@
 /**
- * Long work in pieces: between them the event loop serves timers and input, so that deadlines fire and nobody else
- * waits.
+ * Splits long work into pieces. In between, the event loop handles timers and input, so that nothing else has to wait.
  */
 import type { Environment } from './environment.ts'
 
-/** How long work goes on without letting the event loop turn. */
+/** How long work runs before it lets the event loop run. */
 const breathAfterMs = 8
 
 export class Breath {
@@ -12,19 +11,19 @@ export class Breath {
   readonly #signal: AbortSignal | undefined
   #since: number
 
-  /** @param signal may end the work at each pause */
+  /** @param signal ends the work at the next pause when it is aborted */
   constructor(environment: Pick<Environment, 'elapsed' | 'defer'>, signal?: AbortSignal) {
     this.#environment = environment
     this.#signal = signal
     this.#since = environment.elapsed()
   }
 
-  /** Whether it has gone on for long enough. */
+  /** Whether the work has run for long enough. */
   get isDue(): boolean {
     return this.#environment.elapsed() - this.#since >= breathAfterMs
   }
 
-  /** Lets the event loop turn, if that is due. @throws the signal's reason, if it is aborted */
+  /** Lets the event loop run, if that is due. @throws the signal's reason, if it is aborted */
   async pause(): Promise<void> {
     this.#signal?.throwIfAborted()
     if (!this.isDue) return

@@ -1,6 +1,7 @@
 /**
- * When there is something to do again. It is due when so much time has passed by the clock that nobody sets, or when
- * its date has come: that clock stands still while a machine sleeps, and the clock of dates may be set ahead.
+ * A time at which something is due. It is due when enough time has passed by the monotonic clock, or when its date has
+ * come. Both are needed: the monotonic clock stands still while a machine sleeps, and the clock of dates may be set
+ * back.
  */
 import type { Environment } from './environment.ts'
 
@@ -13,7 +14,7 @@ export class DueTime {
     this.#environment = environment
   }
 
-  /** It is due after so many milliseconds. */
+  /** Sets the time, from now. */
   set(restMs: number): void {
     this.#at = this.#environment.elapsed() + restMs
     this.#date = this.#environment.now() + restMs
@@ -23,7 +24,7 @@ export class DueTime {
     return this.restMs <= 0 || this.#environment.now() >= this.#date
   }
 
-  /** The time until then, if no clock is set. */
+  /** The time until then, by the monotonic clock. */
   get restMs(): number {
     return this.#at - this.#environment.elapsed()
   }

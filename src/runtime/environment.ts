@@ -1,36 +1,36 @@
 /**
- * Everything of the outer world that the kernel and the projections use: time, timers, chance and ids. All of it is
- * injected, so that tests and the simulator own it.
+ * The parts of the outside world that the kernel and the projections use: time, timers, random numbers and ids. They
+ * are injected, so that tests can control them.
  */
 
 export interface Environment {
-  /** The present time in milliseconds since 1970. Events carry it. */
+  /** The present time in milliseconds since 1970. It becomes the `recordedAt` of events. */
   now(): number
   /**
-   * Milliseconds since some moment, by a clock that nobody sets: it only goes forward. For how long something takes, or
-   * is held.
+   * Milliseconds since some moment, by a monotonic clock, which is never set and only goes forward. For measuring how
+   * long something takes or lasts.
    */
   elapsed(): number
   /**
-   * Calls back once, after so many milliseconds. Returns a function that cancels it. A timer in the background does not
-   * keep a process alive that has nothing else to do.
+   * Calls back once, after `delayMs` milliseconds. Returns a function that cancels the timer. A timer in the background
+   * does not keep the process alive.
    */
   after(delayMs: number, callback: () => void, options?: { readonly background: boolean }): () => void
-  /** Calls back as soon as the event loop has served what is due: input, timers. */
+  /** Calls back when the event loop has handled the input and timers that are due. */
   defer(callback: () => void): void
   /** A number in [0, 1). */
   random(): number
-  /** A new unique id. */
+  /** Makes a unique id. */
   newId(): string
   /**
-   * A new id for a command, which nobody can guess: `~` and 22 letters, digits, `-` or `_`. Later ones are best sorted
-   * behind.
+   * Makes an id for a command that cannot be guessed: `~` and 22 letters, digits, `-` or `_`. Later ids should be
+   * sorted after earlier ones.
    */
   newCommandId(): string
 }
 
 /**
- * Waits; an aborted signal ends the wait at once, without an error. Without `background` it keeps the process alive.
+ * Waits. An aborted signal ends the wait at once, without an error. Without `background` it keeps the process alive.
  */
 export function sleep(
   environment: Environment,
@@ -50,20 +50,22 @@ export function sleep(
   })
 }
 
-/** Waits for some work, but no longer than this; what fails is left to the work's own caller. */
+/** Waits for some work, at most `timeoutMs`. Errors of the work are ignored here. */
 export async function waitAtMost(environment: Environment, timeoutMs: number, work: Promise<unknown>): Promise<void> {
   const timeout = new AbortController()
   await Promise.race([work.catch(() => {}), sleep(environment, timeoutMs, timeout.signal)])
   timeout.abort()
 }
 
-/** A delay that doubles with every try from `firstMs` up to `maxMs`, half of it by chance, so that rivals part. */
+/** A delay that doubles with every try, from `firstMs` up to `maxMs`. Half of it is random, so that rivals separate. */
 export function backOffMs(environment: Environment, tries: number, firstMs: number, maxMs: number): number {
   const full = Math.min(maxMs, firstMs * 2 ** Math.min(tries, 30))
   return full / 2 + (full / 2) * environment.random()
 }
 
-/** Whether a moment is still to come; one that is further off than it can be shows that the clock was set back. */
+/**
+ * Whether a time is still to come. If it is further away than `mostMs`, the clock was set back, and it counts as past.
+ */
 export function isAhead(momentMs: number, nowMs: number, mostMs: number): boolean {
   return nowMs < momentMs && momentMs - nowMs <= mostMs
 }

@@ -1,4 +1,4 @@
-/** One thing at a time, in the order in which it was asked for. What fails holds nobody up. */
+/** Runs one piece of work at a time, in the order of the calls. If one fails, the next runs all the same. */
 
 export class Exclusive {
   #last: Promise<unknown> = Promise.resolve()

@@ -1,18 +1,18 @@
 /**
- * States are frozen as they come out of `evolve`: the live aggregate's own state is handed to callers and to `decide`,
- * and an `evolve` that changes its argument in place is found out at once instead of spoiling what was stored.
+ * Freezes states. Callers and `decide` get the state object that the live aggregate uses itself. So every state that
+ * `evolve` returns is frozen, and an `evolve` that changes its argument in place fails at once.
  *
- * Freezing goes as deep as the state does: records and lists are frozen, also within what somebody has frozen already,
- * and the methods that change a Map, a Set or a Date throw. Where somebody has frozen one of these, which leaves it as
- * changeable as it was, a guarded copy takes its place. What cannot be kept from being changed (an instance of a class
- * may keep anything in private) is no part of a state. Not looked at are properties that are added to a list, and those
- * with a symbol as their key: that would cost more than all the rest. What was frozen here is marked, so that what a
- * state has in common with the one before is not walked through again. Decision 0005 says what else was considered.
+ * Freezing is deep. Records and lists are frozen, also inside objects that the user has frozen. The methods that change
+ * a Map, a Set or a Date are replaced by ones that throw. If the user has frozen such an object, its contents can still
+ * be changed, so a guarded copy replaces it. A value whose changes cannot be prevented is refused: for instance, an
+ * instance of a class may have private fields. Extra properties of a list and properties with a symbol as key are not
+ * checked, because that would cost more than all the rest. Frozen objects are marked, so that the parts which a state
+ * shares with the previous one are not frozen again. Decision 0005 describes the alternatives.
  */
 import { depthMax, isPlain } from '../domain/json.ts'
 import { Another } from '../domain/private-mark.ts'
 
-/** In what is frozen, all the way down. */
+/** Marks an object that is frozen with everything in it. */
 class Frozen extends Another {
   readonly #frozen = true
 
@@ -22,9 +22,9 @@ class Frozen extends Another {
 }
 
 /**
- * Freezes a state, and gives it back; where something in it has to be replaced, a copy with the replacement.
+ * Freezes a state and returns it. If a part has to be replaced, returns a copy with the replacement.
  *
- * @throws TypeError for what cannot be kept from being changed, with its path
+ * @throws TypeError with the path of the first part that cannot be frozen
  */
 export function deepFreeze<State>(state: State): State {
   if (!isPart(state) || isFlat(state)) return state
@@ -33,17 +33,17 @@ export function deepFreeze<State>(state: State): State {
   return value
 }
 
-/** A value that was frozen as far as that can be done. */
+/** A value that was frozen as far as possible. */
 export interface FrozenParts<Value> {
   readonly value: Value
-  /** Whether nothing in it can be changed. */
+  /** Whether all of it is frozen. */
   readonly isWhole: boolean
 }
 
 /**
- * The same for a value that somebody's schema has made; what cannot be frozen is left as it is.
+ * The same for a value that a schema has made. Parts that cannot be frozen stay as they are.
  *
- * @param marks whether what was frozen is marked: it is worth it where the same parts are frozen again and again
+ * @param marks whether frozen objects are marked, which pays off if the same parts are frozen again and again
  */
 export function freezeParts<Value>(value: Value, marks = false): FrozenParts<Value> {
   if (!isPart(value) || isFlat(value)) return { value, isWhole: true }
@@ -54,7 +54,7 @@ export function freezeParts<Value>(value: Value, marks = false): FrozenParts<Val
   return { value: kept, isWhole: !isOpen }
 }
 
-/** Freezes a record that has no parts, as most are; says whether it is one. */
+/** Freezes a record without nested objects, as most are. @returns false if it is not such a record */
 function isFlat(value: object): boolean {
   if (Object.getPrototypeOf(value) !== Object.prototype) return false
   for (const key in value) if (isPart((value as Fields)[key])) return false
@@ -65,14 +65,14 @@ function isFlat(value: object): boolean {
 const isPart = (value: unknown): value is object =>
   (typeof value === 'object' && value !== null) || typeof value === 'function'
 
-// Of the walk that is under way: variables of the module, since it is on the way of every command.
+// The state of the current walk. These are variables of the module, because every command passes here.
 let isMarking = false
-/** Whether something was found that cannot be frozen. */
+/** Whether a part was found that cannot be frozen. */
 let isOpen = false
-/** What stands for objects that had to be copied: an object that is there twice stays one. */
+/** The copies of objects that had to be copied, so that an object that occurs twice gets one copy. */
 let copies: Map<object, object> | undefined
 
-/** Freezes an object and all in it. */
+/** Freezes an object and everything in it. */
 function guarded(object: object, depth: number): object {
   if (Frozen.has(object)) return object
   if (depth >= depthMax || typeof object === 'function') return open(object)
@@ -87,7 +87,7 @@ function guarded(object: object, depth: number): object {
   return kept
 }
 
-/** The outermost record is another one after each event: a mark would cost more than it saves. */
+/** The outermost record is new after each event, so a mark would cost more than it saves. */
 const isLong = (object: object): boolean => Array.isArray(object) && object.length > 16
 
 function open(object: object): object {
@@ -130,7 +130,7 @@ function guardedRecord(record: Fields, depth: number): object {
     const kept = guarded(item, depth + 1)
     if (kept === item) continue
     replaced ??= Object.getOwnPropertyDescriptors(record)
-    // Defined, since the key may be `__proto__`.
+    // Not assigned, because the key may be `__proto__`.
     Object.defineProperty(replaced, key, { value: { value: kept, enumerable: true }, enumerable: true })
   }
   if (replaced === undefined) return record
@@ -138,8 +138,8 @@ function guardedRecord(record: Fields, depth: number): object {
 }
 
 /**
- * A Map, a Set or a Date is given methods that throw. One that somebody has frozen or sealed cannot be given any, and
- * its contents can still be changed: a copy takes its place. So it does if something in it has to be replaced.
+ * Gives a Map, a Set or a Date methods that throw. If the user has frozen or sealed it, it cannot get any, and a copy
+ * replaces it. A copy also replaces it if a part of it has to be replaced.
  */
 function guardedSpecial(object: object, depth: number): object {
   const changing = changingOf(object)
@@ -160,7 +160,7 @@ function guardedSpecial(object: object, depth: number): object {
   }
   const kept = isSame ? object : copyOf(object, part)
   for (const method of changing.methods) Object.defineProperty(kept, method, changing.refusal)
-  // Marked in any case: one that is frozen and not marked is somebody else's.
+  // Always marked. One that is frozen but not marked was frozen by the user.
   if (!isOpen) new Frozen(kept)
   return Object.freeze(kept)
 }
@@ -174,8 +174,7 @@ const changingOf = (object: object): Changing | undefined =>
   changingMethods.find(({ of }) => Object.getPrototypeOf(object) === of.prototype)
 
 /**
- * Whether it has properties of its own, other than the methods that somebody else (immer) has put in the way of
- * changes.
+ * Whether an object has extra properties, besides methods that another library (immer) has added to prevent changes.
  */
 function hasMore(object: object): boolean {
   const own = Reflect.ownKeys(object)
@@ -185,7 +184,7 @@ function hasMore(object: object): boolean {
 interface Changing {
   readonly of: { readonly prototype: object }
   readonly methods: readonly string[]
-  /** What takes the place of each method; not enumerable, so that comparing and copying do not see it. */
+  /** Replaces each method. Not enumerable, so that comparing and copying ignore it. */
   readonly refusal: PropertyDescriptor
 }
 
@@ -201,20 +200,20 @@ const changingMethods: readonly Changing[] = [
 
 function changing(of: Changing['of'] & { readonly name: string }, copy: string, methods: readonly string[]): Changing {
   const value = () => {
-    throw new TypeError(`This ${of.name} is part of a state, which changes by events alone: change a copy, ${copy}`)
+    throw new TypeError(`This ${of.name} is part of a state, and only events change a state: change a copy, ${copy}`)
   }
   return { of, methods, refusal: { value } }
 }
 
-// -- what cannot be frozen, found again for its path -------------------------------------------------------------
+// -- finding the path of a part that cannot be frozen -------------------------------------------------------------
 
 function objection(state: object): string {
   const { path, found } = offender(state, '', 0)!
-  const where = path === '' ? 'it is' : `it holds ${path}, which is`
-  return `a state is made of records, lists, texts, numbers, dates, maps and sets, and ${where} ${found}: that could be changed unnoticed`
+  const where = path === '' ? 'it is' : `${path} is`
+  return `a state is made of records, lists, strings, numbers, dates, maps and sets, but ${where} ${found}, which could be changed unnoticed`
 }
 
-/** The beginning of a path: one into a cycle has no end. */
+/** A path, cut if it is long: a path in a cycle has no end. */
 const brief = (path: string): string => (path.length > 80 ? `${path.slice(0, 77)}...` : path)
 
 interface Offender {
@@ -233,7 +232,7 @@ function offender(value: unknown, path: string, depth: number): Offender | undef
   if (Array.isArray(value) || isPlain(value)) return undefined
   const name = value.constructor?.name ?? 'an unknown class'
   if (changingOf(value) === undefined) return { path, found: `an instance of ${name}` }
-  return hasMore(value) ? { path, found: `a ${name} with properties of its own` } : undefined
+  return hasMore(value) ? { path, found: `a ${name} with extra properties` } : undefined
 }
 
 function partsOf(object: object): readonly (readonly [key: string, item: unknown])[] {

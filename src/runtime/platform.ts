@@ -1,7 +1,8 @@
 /**
- * What the program runs on. Of an older platform one would else hear that something deep inside is no function.
+ * Checks the platform that the program runs on. Without this check, an old platform would fail later, with an error
+ * that does not explain itself.
  *
- * Tidy: uses the platform because it is what is asked about here; nothing of it is used for work.
+ * Tidy: uses the platform because this file asks about it.
  */
 import { DefinitionError } from '../domain/error.ts'
 
@@ -9,7 +10,7 @@ interface Platform {
   readonly process?: { readonly versions?: Readonly<Record<string, string | undefined>> }
 }
 
-/** What a message calls it: `Node 24.1.0`. */
+/** The platform for a message, as in `Node 24.1.0`. */
 export function runtimeName(): string {
   const { node, deno, bun } = (globalThis as Platform).process?.versions ?? {}
   if (deno !== undefined) return `Deno ${deno}`
@@ -18,7 +19,7 @@ export function runtimeName(): string {
 }
 
 /**
- * What everything here stands on, and what came last to the platforms.
+ * Checks for the newest feature that Mneme needs.
  *
  * @throws DefinitionError `RUNTIME_UNSUPPORTED`
  */

@@ -1,15 +1,12 @@
-/** Sorting a list that may be long, in pieces between which the event loop turns. */
+/** Sorts a list that may be long, in pieces. The event loop runs in between. */
 import type { Breath } from './breath.ts'
 
-/** Items that are sorted at once. */
+/** Items that are sorted in one piece. */
 const pieceSize = 512
-/** Items that are merged before the time is looked at. */
+/** Items that are merged before the clock is read. */
 const stride = 64
 
-/**
- * The items in order; those that are equal stay in the order in which they are. @throws the reason of the breath's
- * signal
- */
+/** The items in order. Equal items keep their order. @throws the reason of the breath's signal, if it is aborted */
 export async function sortInPieces<Item>(
   items: readonly Item[],
   compare: (a: Item, b: Item) => number,

@@ -1,17 +1,17 @@
 /**
- * The platform's timers as they were when this was loaded. A test that fakes timers later (Jest, Vitest, Sinon,
- * node:test) means its own program's; those of a store, on which callers wait, go on. Only the date is left to it:
- * `Date.now` is asked each time.
+ * The timers of the platform, as they were when this file was loaded. If a test fakes timers later (Jest, Vitest,
+ * Sinon, node:test), it wants to fake those of its own program. The timers of Mneme must go on, because callers wait
+ * for them. Only the date can be faked: `Date.now` is called each time.
  *
- * Tidy: uses the platform because everybody else is to take timers from here, and from nowhere else.
+ * Tidy: uses the platform because all other files take their timers from here.
  */
 
-/** What not every platform has. */
+/** Parts that not every platform has. */
 interface Platform {
   readonly setImmediate?: (callback: () => void) => unknown
 }
 
-/** A timer, which Node lets not keep the process alive. */
+/** A timer. With `unref`, which Node has, it does not keep the process alive. */
 export interface Timer {
   readonly unref?: () => unknown
 }
@@ -19,24 +19,24 @@ export interface Timer {
 const { setTimeout, clearTimeout, queueMicrotask } = globalThis
 const { setImmediate } = globalThis as Platform
 
-/** Calls back once, after so many milliseconds. */
+/** Calls back once, after `delayMs` milliseconds. */
 export const startTimer = (callback: () => void, delayMs: number): Timer => setTimeout(callback, delayMs)
 
-/** Does nothing if it has gone off or there is none. */
+/** Stops a timer. Does nothing if it has already fired, or if there is none. */
 export const stopTimer = (timer: Timer | undefined): void => clearTimeout(timer as Parameters<typeof clearTimeout>[0])
 
-/** Calls back as soon as the event loop has served what is due: input, timers. */
+/** Calls back when the event loop has handled the input and timers that are due. */
 export const defer: (callback: () => void) => unknown =
   setImmediate === undefined ? (callback) => setTimeout(callback, 0) : (callback) => setImmediate(callback)
 
 /** The same as a promise. */
 export const turn = (): Promise<void> => new Promise((resolve) => void defer(resolve))
 
-/** Calls back when what runs now is done, before anything else of the event loop. */
+/** Calls back when the code that runs now has ended, before the event loop does anything else. */
 export const soon = (callback: () => void): void => queueMicrotask(callback)
 
-/** Milliseconds from some moment on, by a clock that nobody sets. */
+/** Milliseconds since some moment, by the monotonic clock. */
 export const elapsedMs: () => number = performance.now.bind(performance)
 
-/** Waits. */
+/** Waits for `forMs` milliseconds. */
 export const rest = (forMs: number): Promise<void> => new Promise((resolve) => void startTimer(resolve, forMs))

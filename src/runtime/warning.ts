@@ -1,10 +1,11 @@
-/** What the kernel and the projections report without failing: each has a code that docs/errors.md explains. */
-/** Something worth knowing that is no error. */
+/** Warnings: useful to know, but not an error. Each has a code that docs/errors.md explains. */
+/** A warning of a store. */
 export interface StoreWarning {
   readonly code: 'TORN_TAIL_CUT' | 'INDEX_REBUILT' | 'LOCK_TAKEN_OVER' | 'DURABILITY_WEAKENED' | 'NOT_LISTENING'
   readonly message: string
 }
 
+/** A warning of the kernel, the projections or the domain. */
 export interface KernelWarning {
   readonly code:
     | 'SNAPSHOT_FAILED'
@@ -32,5 +33,5 @@ export interface KernelWarning {
 
 export type Warning = KernelWarning | StoreWarning
 
-/** Takes warnings; must not throw. */
+/** Receives warnings. Must not throw. */
 export type Warn = (warning: Warning) => void

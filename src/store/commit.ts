@@ -162,7 +162,7 @@ export function checkMetadata(metadata: Readonly<Record<string, unknown>> | unde
 export function checkTags(tags: readonly string[] | undefined): readonly string[] {
   if (tags === undefined) return noTags
   if (!Array.isArray(tags)) {
-    throw new InputError('ID_INVALID', { what: 'tags', id: tags, reason: `they are ${listExpected(tags, 'texts')}` })
+    throw new InputError('ID_INVALID', { what: 'tags', id: tags, reason: `they are ${listExpected(tags, 'strings')}` })
   }
   if (tags.length === 0) return noTags
   for (const tag of tags) checkId('a tag', tag)

@@ -63,7 +63,7 @@ export function subscribe(
   if (after !== undefined) checkOption('after', from, (found) => found === undefined, 'nothing beside from')
   checkWhole('pageSize', pageSize, 1)
   for (const filter of ['types', 'aggregates', 'tags'] as const) {
-    checkOption(filter, options[filter], isListOfTexts, listExpected(options[filter], 'texts'))
+    checkOption(filter, options[filter], isListOfTexts, listExpected(options[filter], 'strings'))
   }
   checkSignal(options.signal)
   const behind = after ?? { position: Math.max(0, (from === undefined || from === 'now' ? 1 : from) - 1) }
