@@ -28,9 +28,15 @@ export function build(outDir: string): void {
  */
 export function programText(entry: string): string {
   const { outputFiles } = buildSync({
-    ...{ entryPoints: [entry], bundle: true, write: false, platform: 'node', format: 'cjs', target: 'es2024' },
+    entryPoints: [entry],
+    bundle: true,
+    write: false,
+    platform: 'node',
+    format: 'cjs',
+    target: 'es2024',
     // The same wherever it is made: it names the files that it took in, and would ask a tsconfig.json above them.
-    ...{ absWorkingDir: dirname(entry), tsconfigRaw: {} },
+    absWorkingDir: dirname(entry),
+    tsconfigRaw: {},
     banner: { js: `'use strict';{const require=(name)=>process.getBuiltinModule(name);` },
     footer: { js: '}' },
   })

@@ -206,7 +206,10 @@ describe('An event', () => {
     })
     const data = fc.record(
       {
-        ...{ id: fc.string(), name: fc.string(), tags: fc.array(fc.string()), password: fc.string() },
+        id: fc.string(),
+        name: fc.string(),
+        tags: fc.array(fc.string()),
+        password: fc.string(),
         cents: fc.oneof(fc.double({ noNaN: true, noDefaultInfinity: true }), fc.string()),
         at: fc.oneof(fc.date({ noInvalidDate: true }), fc.integer({ min: 0 })),
         deep: fc.record({ flag: fc.boolean(), secret: fc.string() }, { requiredKeys: [] }),

@@ -11,8 +11,16 @@ const handler = () => {}
 const Ledger = projection('ledger').handle([Paid, Closed], handler)
 
 const paid: RecordedEvent = {
-  ...{ type: 'Paid', data: { to: 'bob' }, stream: { aggregate: 'account', id: 'ada' } },
-  ...{ sequence: 1, position: 1, recordedAt: new Date(0), metadata: {}, tags: [], revision: 1, commitId: 'c' },
+  type: 'Paid',
+  data: { to: 'bob' },
+  stream: { aggregate: 'account', id: 'ada' },
+  sequence: 1,
+  position: 1,
+  recordedAt: new Date(0),
+  metadata: {},
+  tags: [],
+  revision: 1,
+  commitId: 'c',
 }
 
 test('its parts are what was said, and nothing that changes', () => {

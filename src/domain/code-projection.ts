@@ -108,7 +108,12 @@ export const streamKey = ({ stream }: Pick<RecordedEvent, 'stream'>): string =>
 function build(parts: Parts): AnyCodeProjection {
   const { name, kinds, handler, preparation, policy, key } = parts
   return Object.freeze({
-    ...{ name, shape: 'code' as const, kinds, handler, preparation, policy },
+    name,
+    shape: 'code' as const,
+    kinds,
+    handler,
+    preparation,
+    policy,
     prepare(next: NonNullable<AnyCodeProjection['preparation']>) {
       if (typeof next !== 'function') invalid(name, 'its .prepare has no function')
       return build({ ...parts, preparation: next })

@@ -12,8 +12,15 @@ const Sums = projection('sums', () => ({ sum: 0 })).on(Raised, (row, { by }) => 
 
 const stored: RecordedEvent<'Raised', { readonly by: number; readonly team: string }> = {
   type: 'Raised',
-  ...{ data: { by: 2, team: 'red' }, stream: { aggregate: 'counter', id: 'c1' } },
-  ...{ sequence: 1, position: 1, recordedAt: new Date(0), metadata: {}, tags: [], revision: 1, commitId: 'c' },
+  data: { by: 2, team: 'red' },
+  stream: { aggregate: 'counter', id: 'c1' },
+  sequence: 1,
+  position: 1,
+  recordedAt: new Date(0),
+  metadata: {},
+  tags: [],
+  revision: 1,
+  commitId: 'c',
 }
 
 test('its parts are plain functions', () => {

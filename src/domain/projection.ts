@@ -94,7 +94,13 @@ export function projectionOf<Name extends string, Row>(name: Name, initial: () =
 function build(parts: Parts): any {
   const { name, initial, folds, key, shape, policy, rowRevision } = parts
   return Object.freeze({
-    ...{ name, initial, folds, key, shape, policy, rowRevision },
+    name,
+    initial,
+    folds,
+    key,
+    shape,
+    policy,
+    rowRevision,
     keysOf: (event: RecordedEvent) => listed(key(event)),
     on(kind: AnyEventKind, evolve: Fold['evolve']) {
       if (folds.has(kind.family)) invalid(name, `it has two .on for the event ${kind.type}`)

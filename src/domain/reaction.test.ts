@@ -8,8 +8,16 @@ import { reaction } from './reaction.ts'
 const Paid = event('Paid', z.object({}))
 const Closed = event('Closed', z.object({}))
 const paid: RecordedEvent = {
-  ...{ type: 'Paid', data: {}, stream: { aggregate: 'account', id: 'ada' } },
-  ...{ sequence: 1, position: 7, recordedAt: new Date(0), metadata: {}, tags: [], revision: 1, commitId: 'c' },
+  type: 'Paid',
+  data: {},
+  stream: { aggregate: 'account', id: 'ada' },
+  sequence: 1,
+  position: 7,
+  recordedAt: new Date(0),
+  metadata: {},
+  tags: [],
+  revision: 1,
+  commitId: 'c',
 }
 
 test('its parts are what was said, and nothing that changes', () => {

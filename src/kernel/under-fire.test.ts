@@ -84,7 +84,10 @@ describe('An instance', () => {
       method === 'readStream' && (args[0] as { id: string }).id === 'bad' ? gate.promise : undefined,
     )
     await using vaults = await startVaults({
-      ...{ store: watch.store, environment, passivateAfterMs: 1000, limits: { liveAggregatesMax: 10 } },
+      store: watch.store,
+      environment,
+      passivateAfterMs: 1000,
+      limits: { liveAggregatesMax: 10 },
     })
     const first = vaults.vault('bad').add({ amount: 1 })
     await until('it is being loaded', () => watch.count('readStream') === 1)

@@ -26,7 +26,8 @@ export function runtimeName(): string {
 export function checkRuntime(): void {
   if (typeof Promise.withResolvers === 'function') return
   throw new DefinitionError('RUNTIME_UNSUPPORTED', {
-    ...{ what: 'Mneme', needs: 'Promise.withResolvers' },
+    what: 'Mneme',
+    needs: 'Promise.withResolvers',
     found: runtimeName(),
   })
 }

@@ -10,7 +10,10 @@ const limits: CommitQueueLimits = { batchCommitsMax: 100, batchSizeMax: 1_000_00
 let made = 0
 const one = (text = ''): Commit =>
   commit({
-    ...{ stream: { aggregate: 'a', id: 'b' }, expected: 'any', id: `c${++made}`, recordedAt: 0 },
+    stream: { aggregate: 'a', id: 'b' },
+    expected: 'any',
+    id: `c${++made}`,
+    recordedAt: 0,
     events: [{ type: 'T', data: text }],
   })
 

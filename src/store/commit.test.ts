@@ -5,7 +5,10 @@ import { Commit, commit, type Expected, type OfferedCommit } from './commit.ts'
 
 const stream = { aggregate: 'account', id: 'ada' }
 const offered: OfferedCommit = {
-  ...{ stream, expected: 'any', id: 'c1', recordedAt: 1000 },
+  stream,
+  expected: 'any',
+  id: 'c1',
+  recordedAt: 1000,
   events: [{ type: 'Opened', data: { owner: 'Ada' } }],
 }
 const event = (more: object): OfferedCommit => ({ ...offered, events: [{ type: 'Opened', data: {}, ...more }] })

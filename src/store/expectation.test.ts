@@ -28,7 +28,10 @@ for (const [expected, sequence, met] of table) {
 
 const made = (count: number, text: string): Commit =>
   commit({
-    ...{ stream: { aggregate: 'a', id: 'b' }, expected: 'any', id: 'c', recordedAt: 0 },
+    stream: { aggregate: 'a', id: 'b' },
+    expected: 'any',
+    id: 'c',
+    recordedAt: 0,
     events: Array.from({ length: count }, () => ({ type: 'T', data: text })),
   })
 

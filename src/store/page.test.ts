@@ -5,8 +5,17 @@ import { examinedBy, matches, readOptions } from './page.ts'
 import type { StoredEvent } from './store.ts'
 
 const at = (position: number, more: Partial<StoredEvent> = {}): StoredEvent => ({
-  ...{ stream: { aggregate: 'a', id: 'b' }, type: 'T', revision: 1, data: {}, metadata: {}, tags: [] },
-  ...{ sequence: position, position, recordedAt: 0, commitId: 'c', checksum: position },
+  stream: { aggregate: 'a', id: 'b' },
+  type: 'T',
+  revision: 1,
+  data: {},
+  metadata: {},
+  tags: [],
+  sequence: position,
+  position,
+  recordedAt: 0,
+  commitId: 'c',
+  checksum: position,
   ...more,
 })
 const infinity = Number.POSITIVE_INFINITY

@@ -11,8 +11,17 @@ import { readWholePage } from './whole-page.ts'
 /** Events of commits that are named by letters: `aab` is two of a commit and one of another. */
 const logOf = (letters: string): readonly StoredEvent[] =>
   [...letters].map((commitId, i) => ({
-    ...{ stream: { aggregate: 'a', id: 'b' }, type: i % 2 === 0 ? 'Odd' : 'Even', revision: 1, data: {}, metadata: {} },
-    ...{ tags: [], sequence: i + 1, position: i + 1, recordedAt: 0, commitId, checksum: 100 + i },
+    stream: { aggregate: 'a', id: 'b' },
+    type: i % 2 === 0 ? 'Odd' : 'Even',
+    revision: 1,
+    data: {},
+    metadata: {},
+    tags: [],
+    sequence: i + 1,
+    position: i + 1,
+    recordedAt: 0,
+    commitId,
+    checksum: 100 + i,
   }))
 
 /** A store that gives `most` events of a page and looks no further, and what it was asked. */

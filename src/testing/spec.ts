@@ -115,8 +115,16 @@ function applied({ definition, stream, sequence, nowMs }: History, { type, data 
   const output = freezeParts(storedForm(kind, data, new JsonCopier()).output).value
   const place = sequence + 1
   return {
-    ...{ stream, type, revision: kind.revisions.length, data: output, metadata: {}, tags: kind.tagsOf?.(output) ?? [] },
-    ...{ sequence: place, position: 0, recordedAt: new Date(nowMs), commitId: `given-${place}` },
+    stream,
+    type,
+    revision: kind.revisions.length,
+    data: output,
+    metadata: {},
+    tags: kind.tagsOf?.(output) ?? [],
+    sequence: place,
+    position: 0,
+    recordedAt: new Date(nowMs),
+    commitId: `given-${place}`,
   }
 }
 
@@ -144,8 +152,16 @@ function tried(
   }
   const { value: input, isWhole } = freezeParts(checked.value)
   const command: CheckedCommand = {
-    ...{ name, decision, input, isInputOpen: !isWhole, commandId, repeatable: false, isDerived: false },
-    ...{ mark: { name, digest: 0 }, metadata: checkMetadata(metadata), tags: checkTags(tags) },
+    name,
+    decision,
+    input,
+    isInputOpen: !isWhole,
+    commandId,
+    repeatable: false,
+    isDerived: false,
+    mark: { name, digest: 0 },
+    metadata: checkMetadata(metadata),
+    tags: checkTags(tags),
   }
   let ids = 0
   const limits = { commitSizeMax: Number.POSITIVE_INFINITY, commitEventsMax: Number.POSITIVE_INFINITY }

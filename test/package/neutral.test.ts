@@ -23,8 +23,15 @@ interface Bundle {
 async function bundle(contents: string): Promise<Bundle> {
   const { outputFiles, metafile } = await build({
     stdin: { contents, resolveDir: root, sourcefile: 'entry.ts', loader: 'ts' },
-    ...{ bundle: true, platform: 'browser', target: 'es2024', format: 'iife', globalName: 'bundle' },
-    ...{ write: false, metafile: true, logLevel: 'silent', external: ['node:*'] },
+    bundle: true,
+    platform: 'browser',
+    target: 'es2024',
+    format: 'iife',
+    globalName: 'bundle',
+    write: false,
+    metafile: true,
+    logLevel: 'silent',
+    external: ['node:*'],
     alias: { mneme: join(root, 'src/index.ts') },
   })
   const imports = Object.values(metafile.inputs).flatMap((input) => input.imports)

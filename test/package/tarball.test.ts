@@ -96,8 +96,13 @@ describe('the packed package', { skip }, () => {
       const program = join(alone, format === 'esm' ? 'program.mjs' : 'program.cjs')
       await build({
         stdin: { contents: sqliteProgram, resolveDir: project, loader: 'ts' },
-        ...{ bundle: true, minify: true, platform: 'node', target: 'node22', format },
-        ...{ outfile: program, logLevel: 'silent' },
+        bundle: true,
+        minify: true,
+        platform: 'node',
+        target: 'node22',
+        format,
+        outfile: program,
+        logLevel: 'silent',
       })
       assert.deepEqual(readdirSync(alone), [basename(program)])
       const { stdout, stderr } = spawnSync(process.execPath, [program, join(alone, 'bank.db')], { encoding: 'utf8' })

@@ -17,7 +17,11 @@ after(() => rmSync(folder, { recursive: true, force: true }))
 
 const outfile = join(folder, 'mneme.mjs')
 await build({
-  ...{ entryPoints: [join(root, 'src/index.ts')], outfile, bundle: true, platform: 'node', format: 'esm' },
+  entryPoints: [join(root, 'src/index.ts')],
+  outfile,
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
 })
 const other = (await import(pathToFileURL(outfile).href)) as typeof own
 

@@ -24,7 +24,8 @@ type Coded = CodeProjection<string, typeof Put>
 
 const startWith = (coded: Coded, options: StartOptions = {}) =>
   domain({ aggregates: { pot: Pot }, projections: { coded } }).start({
-    ...{ projections: 'manual', log: recorder() },
+    projections: 'manual',
+    log: recorder(),
     ...options,
   })
 

@@ -62,7 +62,9 @@ await onEveryStore('Events of one name in several aggregates', ({ place }) => {
     const store = await place(t)
     await fill(store)
     const world = await domain({ aggregates, projections: { users: Users, everything: Everything } }).start({
-      ...{ store, projections: 'manual', log: recorder() },
+      store,
+      projections: 'manual',
+      log: recorder(),
     })
     for (const build of [world.projections.runOnce, world.projections.rebuild]) {
       for (const name of ['users', 'everything'] as const) await build(name)
@@ -85,7 +87,9 @@ await onEveryStore('Events of one name in several aggregates', ({ place }) => {
       .on(UserCreated, ({ stream, data }) => void reacted.push([stream.aggregate, data.name]))
       .on(FileCreated, ({ stream, data }) => void reacted.push([stream.aggregate, data.bytes]))
     const world = await domain({ aggregates, projections: { code: Code }, reactions: { greet: Greet } }).start({
-      ...{ store, projections: 'manual', log: recorder() },
+      store,
+      projections: 'manual',
+      log: recorder(),
     })
     await world.projections.runOnce('code')
     await world.reactions.runOnce('greet')

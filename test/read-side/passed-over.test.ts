@@ -258,7 +258,10 @@ test('what was passed over and fails is tried again, and then goes by the policy
     return { state, handled, parked, isRetried: log.codes().includes('REACTION_RETRIED') }
   }
   assert.deepEqual(await run(twice, { retries: 3, giveUp: 'stop' }), {
-    ...{ state: 'running', handled: ['sold 2', 'sold 3', 'bought 4'], parked: [], isRetried: true },
+    state: 'running',
+    handled: ['sold 2', 'sold 3', 'bought 4'],
+    parked: [],
+    isRetried: true,
   })
   const stopped = await run(failing, { retries: 1, giveUp: 'stop' })
   assert.deepEqual([stopped.state, stopped.handled, failures], ['failed', [], 2])

@@ -161,7 +161,9 @@ await onEveryStore('An event that is newer than a program', ({ place, severalWri
       .command('measure', z.object({ feet: z.number() }), (_, data) => Second(data))
     {
       await using sick = await domain({ aggregates: { scale: Scale }, projections: { rows: Sick } }).start({
-        ...{ store, log: recorder(), projections: 'manual' },
+        store,
+        log: recorder(),
+        projections: 'manual',
       })
       await sick.scale('s').measure({ feet: 3 })
       await sick.projections.runOnce('rows')

@@ -65,7 +65,10 @@ export class CodeSteps implements Stepper {
     this.#options = options
     this.#pages = new ReadAhead(store, kinds)
     const recognition = new Recognition({
-      ...{ name: projection.name, kinds, store, warn },
+      name: projection.name,
+      kinds,
+      store,
+      warn,
       functionsOf: () => [projection.handler],
       coverage: 'whole',
     })

@@ -42,11 +42,15 @@ type Options = Pick<StartOptions, 'store' | 'log' | 'projections'>
 const options = { pollIntervalMs: 5, leaseMs: 1000 } as const
 const startOld = (gift: Gift, given: Options, policy: FailurePolicy = skipping) =>
   domain({ aggregates: { account: OldAccount }, reactions: { gift: gift.onFailure(policy) } }).start({
-    ...{ ...options, log: recorder(), ...given },
+    ...options,
+    log: recorder(),
+    ...given,
   })
 const startNew = (gift: Gift, given: Options, policy: FailurePolicy = skipping) =>
   domain({ aggregates: { account: NewAccount }, reactions: { gift: gift.onFailure(policy) } }).start({
-    ...{ ...options, log: recorder(), ...given },
+    ...options,
+    log: recorder(),
+    ...given,
   })
 type Old = Awaited<ReturnType<typeof startOld>>
 

@@ -119,7 +119,9 @@ describe("A failure is the event's unless it is known to be the store's", () => 
           return failure
         })
         await using pots = await domain({ aggregates: { pot: Pot }, projections: { coded: Coded } }).start({
-          ...{ store, log, projections: 'manual' },
+          store,
+          log,
+          projections: 'manual',
         })
         await pots.pot('a').put({ amount: 1 })
         assert.deepEqual(await pots.projections.runOnce('coded'), { position: 1, events: 1 })
@@ -136,7 +138,10 @@ describe("A failure is the event's unless it is known to be the store's", () => 
       })
       .onFailure({ retries: 0, giveUp: 'skip' })
     await using pots = await domain({ aggregates: { pot: Pot }, reactions: { sending: Sending } }).start({
-      ...{ store: watch.store, log, projections: 'manual', limits: { loadTriesMax: 1 } },
+      store: watch.store,
+      log,
+      projections: 'manual',
+      limits: { loadTriesMax: 1 },
     })
     await pots.pot('a').put({ amount: 1 })
     watch.disturb(({ method }) => (method === 'readStream' ? 'before' : undefined))

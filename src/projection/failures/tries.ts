@@ -36,6 +36,9 @@ export const calledOf = (name: string): string => (name.startsWith('reaction ') 
 
 type Event = Pick<StoredEvent, 'position' | 'type'>
 
+const storeFirstMs = 50
+const storeMaxMs = 5_000
+
 export class Tries {
   readonly #options: TriesOptions
   readonly #events = new Map<number, Retrying>()
@@ -44,6 +47,8 @@ export class Tries {
   /** How often events have failed, by position: also while another process leads. */
   readonly #failures = new Map<number, number>()
   #store: Retrying | undefined
+  /** Of the store, in a row. */
+  #storeFailures = 0
 
   constructor(options: TriesOptions) {
     this.#options = options
@@ -79,11 +84,14 @@ export class Tries {
     return true
   }
 
-  /** The store has failed so often before, and now once more: waits before the next try. */
-  async storeAgain(tries: number, error: unknown, waitMs: number, signal: AbortSignal): Promise<void> {
+  /** The store has failed: says so the first time, and waits before the next try. */
+  async storeAgain(error: unknown, signal: AbortSignal): Promise<void> {
+    const { environment } = this.#options
+    const tries = this.#storeFailures++
+    const waitMs = backOffMs(environment, tries + 1, storeFirstMs, storeMaxMs)
     this.#store = this.#next(tries, error, waitMs)
     if (tries === 0) this.#warn('PROJECTION_DELAYED', 'is held up, and tries again until it can go on', error)
-    await sleep(this.#options.environment, waitMs, signal)
+    await sleep(environment, waitMs, signal)
   }
 
   /** A scheduled command has failed so often before, and now once more: it is sent again after a while. */
@@ -135,6 +143,7 @@ export class Tries {
   /** The store answers again. */
   storeIsBack(): void {
     this.#store = undefined
+    this.#storeFailures = 0
   }
 
   /** Nothing is tried here for now: another process leads. It counts on if that comes back. */
@@ -148,6 +157,7 @@ export class Tries {
   clear(): void {
     this.rest()
     this.#failures.clear()
+    this.#storeFailures = 0
   }
 
   #next(tries: number, error: unknown, waitMs: number): Retrying {

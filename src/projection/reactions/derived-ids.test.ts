@@ -81,7 +81,9 @@ describe('A command of a reaction', () => {
       })
       .onFailure({ retries: 0 })
     await using longs = await domain({ aggregates: { long: Long }, reactions: { sending: Sending } }).start({
-      ...{ store: memory(), projections: 'manual', log: recorder() },
+      store: memory(),
+      projections: 'manual',
+      log: recorder(),
     })
     await longs.long('in').begin()
     await longs.reactions.runOnce('sending')

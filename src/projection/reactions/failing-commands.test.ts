@@ -56,7 +56,9 @@ function startWith(program: Program, policy: FailurePolicy, options: StartOption
     })
     .onFailure(policy)
   return domain({ aggregates: { pad: Pad }, reactions: { telling: Telling } } as any).start({
-    ...{ ...quick, log: recorder(), ...options },
+    ...quick,
+    log: recorder(),
+    ...options,
   }) as Promise<any>
 }
 

@@ -65,7 +65,10 @@ export class ReactionSteps implements Stepper {
     this.#breath = new Breath(environment)
     this.#rows = new ReactionRows(() => lead.tries.commandsOver())
     const recognition = new Recognition({
-      ...{ name, kinds, store, warn },
+      name,
+      kinds,
+      store,
+      warn,
       functionsOf: ({ handle }) => [reaction.memory?.initial, reaction.memory?.key, handle],
       coverage: 'onward',
     })
@@ -74,11 +77,16 @@ export class ReactionSteps implements Stepper {
       isState(key) || isTimerUpTo(key, position) || isParkedUpTo(key, position)
     this.bookmark = new Bookmark({ name, store, environment, lead, recognition, isKept, rows: this.#rows, underWay })
     this.#context = {
-      ...{ options, rows: this.#rows, states: new ReactionStates(), fence: this.#fence },
+      options,
+      rows: this.#rows,
+      states: new ReactionStates(),
+      fence: this.#fence,
       keep: (row, isCut) => this.bookmark.keep([row], 'durably', isCut),
     }
     this.#flow = new EventFlow({
-      ...{ context: this.#context, parked: this.bookmark.parked, concurrency: reaction.concurrency },
+      context: this.#context,
+      parked: this.bookmark.parked,
+      concurrency: reaction.concurrency,
       breath: this.#breath,
       loadStates: (keys) => store.loadRows(name, keys),
       onEnd: () => this.#bell.ring(),

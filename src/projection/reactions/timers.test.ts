@@ -201,7 +201,10 @@ describe('Scheduled commands', () => {
     const store = memory()
     const begun = () =>
       domain({ aggregates: { clock: Clock }, reactions: { failing: Failing } }).start({
-        ...{ store, environment, projections: 'manual', log: recorder() },
+        store,
+        environment,
+        projections: 'manual',
+        log: recorder(),
       })
     const first = await begun()
     await first.clock('a').ask({ afterMs: [1000] })

@@ -137,12 +137,22 @@ describe('find', () => {
     const Kinds = projection(
       'kinds',
       (): Kept => ({
-        ...{ total: 0, name: '', since: undefined, address: { city: '' }, result: 'pending', range: undefined },
+        total: 0,
+        name: '',
+        since: undefined,
+        address: { city: '' },
+        result: 'pending',
+        range: undefined,
       }),
     )
       .on(Moved, (row, { amount, to }, { recordedAt }) => ({
-        ...{ total: amount, name: to, since: recordedAt, address: { city: to } },
-        ...{ result: { score: amount }, range: { greater: amount }, extra: row.total },
+        total: amount,
+        name: to,
+        since: recordedAt,
+        address: { city: to },
+        result: { score: amount },
+        range: { greater: amount },
+        extra: row.total,
       }))
       .by((event) => event.data.from)
     const started = async () => {

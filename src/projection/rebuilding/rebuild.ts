@@ -197,7 +197,11 @@ export class Rebuilder {
     const during: StepperContext['during'] = (work) => lease.during(work)
     const tries = new Tries({ called: `projection ${projection.name}, being built again,`, environment, warn, during })
     return new ProjectionSteps({
-      ...{ projection, kinds, store, environment, warn },
+      projection,
+      kinds,
+      store,
+      environment,
+      warn,
       location: { live, load: async () => {}, onRetired },
       prepare: async () => {},
       lead: { onReached: () => {}, keepLead: () => lease.keep(), during, onOvertaken: () => lease.doubt(), tries },

@@ -158,7 +158,10 @@ describe('A projection with much to fold', () => {
       .by(({ data: { amount } }) => `row ${amount % 10}`)
   const started = async (pass: (ms: number) => void, environment: Environment, store = memory()) =>
     domain({ aggregates: { pot: Pot }, projections: { slow: slow(pass) } }).start({
-      ...{ store, environment, projections: 'manual', log: recorder() },
+      store,
+      environment,
+      projections: 'manual',
+      log: recorder(),
     })
 
   test('lets the event loop turn every few milliseconds', async () => {

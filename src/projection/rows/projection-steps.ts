@@ -66,7 +66,10 @@ export class ProjectionSteps implements Stepper {
     this.#options = options
     this.#pages = new ReadAhead(store, kinds)
     const recognition = new Recognition({
-      ...{ name: projection.name, kinds, store, warn },
+      name: projection.name,
+      kinds,
+      store,
+      warn,
       functionsOf: ({ evolve }) => [projection.initial, projection.key, evolve],
       coverage: 'whole',
     })

@@ -157,7 +157,9 @@ test('a step ends in time though its timer fires a moment early, and sends what 
     else await gate.promise
   })
   await using pots = await domain({ aggregates: { pot: Pot }, reactions: { reacting } }).start({
-    ...{ store: memory(), environment, log: recorder() },
+    store: memory(),
+    environment,
+    log: recorder(),
   })
   await pots.pot('a').fill({ amounts: [1, 2] })
   await manual.advance(8000)

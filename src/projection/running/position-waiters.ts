@@ -124,7 +124,10 @@ export class PositionWaiters {
   #behind(atLeast: number, waitedMs: number): ProjectionError {
     const { retrying: { error, ...retrying } = {}, othersUntil } = this.#why()
     const facts = {
-      ...{ projection: this.#projection, position: this.#position, atLeast, waitedMs },
+      projection: this.#projection,
+      position: this.#position,
+      atLeast,
+      waitedMs,
       ...(error !== undefined && { retrying }),
       ...(othersUntil !== undefined && { leader: { until: new Date(othersUntil) } }),
     }

@@ -6,8 +6,12 @@ import { manualEnvironment } from '../../testing/manual-environment.ts'
 import { Job, type Progress, progressMeter, watchProgress } from './progress.ts'
 
 const told = (position: number): Progress => ({
-  ...{ name: 'p', position, head: 3, done: position },
-  ...{ perSecond: 1, remainingMs: 0 },
+  name: 'p',
+  position,
+  head: 3,
+  done: position,
+  perSecond: 1,
+  remainingMs: 0,
 })
 
 describe('A meter', () => {

@@ -5,7 +5,7 @@
 import { hasCode, type MnemeError } from '../../domain/error.ts'
 import { Breath } from '../../runtime/breath.ts'
 import { DueTime } from '../../runtime/due-time.ts'
-import { backOffMs, sleep } from '../../runtime/environment.ts'
+import { sleep } from '../../runtime/environment.ts'
 import { Exclusive } from '../../runtime/exclusive.ts'
 import type { Bookmark } from '../checkpoint/bookmark.ts'
 import type { Retry } from '../checkpoint/retry-parked.ts'
@@ -28,8 +28,6 @@ import {
   type WaitOptions,
 } from './status.ts'
 
-const retryFirstMs = 50
-const retryMaxMs = 5_000
 const waitTimeoutMsDefault = 5_000
 
 export class Runner {
@@ -51,8 +49,6 @@ export class Runner {
   #stopping = new AbortController()
   #resume: PromiseWithResolvers<void> | undefined
   readonly #tries: Tries
-  /** Of the store, in a row. */
-  #failures = 0
   /** Before what this program has stood back (behind a position, or a scheduled command), and how often. */
   #stoodBack: { readonly before: number | string; times: number } = { before: -1, times: 0 }
 
@@ -65,7 +61,11 @@ export class Runner {
     const heldUp = () => ({ retrying: this.#tries.current, othersUntil: this.#leader.othersUntil })
     this.#waiters = new PositionWaiters(name, environment, heldUp)
     this.#leader = new Leader({
-      ...{ name, store, environment, owner, durationMs: leaseMs },
+      name,
+      store,
+      environment,
+      owner,
+      durationMs: leaseMs,
       takeOver: () => this.bookmark.takeOver(),
       finish: () => this.bookmark.end(),
       isFollowed: () => this.alive,
@@ -76,7 +76,9 @@ export class Runner {
         this.#waiters.reach(position)
       },
       keepLead: () => this.#leader.keep(),
-      ...{ onOvertaken: () => this.#leader.doubt(), during, tries: this.#tries },
+      onOvertaken: () => this.#leader.doubt(),
+      during,
+      tries: this.#tries,
     })
     this.bookmark = this.#steps.bookmark
   }
@@ -131,7 +133,12 @@ export class Runner {
     const failure = this.#failure ?? unfit ?? replaced
     const retrying = this.#tries.current
     return {
-      ...{ name, state: this.#state, position: here.position, head, lag, parked },
+      name,
+      state: this.#state,
+      position: here.position,
+      head,
+      lag,
+      parked,
       ...(retrying !== undefined && { retrying }),
       ...(failure !== undefined && { failure }),
     }
@@ -258,7 +265,7 @@ export class Runner {
   async #follow(from: number, signal: AbortSignal): Promise<void> {
     const follower = this.#options.tail.follow()
     this.#follower = follower
-    for (this.#failures = 0; !signal.aborted && this.#failure === undefined; ) {
+    while (!signal.aborted && this.#failure === undefined) {
       try {
         this.#state = 'preparing'
         await this.#steps.prepare(signal)
@@ -266,7 +273,7 @@ export class Runner {
       } catch (error) {
         if (isNewer(error)) await this.#standBack(error, follower, signal)
         else if (isFinal(error)) this.#fail(error)
-        else await this.#holdUp(error, signal)
+        else await this.#tries.storeAgain(error, signal)
       }
     }
     follower.close()
@@ -307,7 +314,6 @@ export class Runner {
       if (mayHaveGrown || due.isOver) {
         follower.mark()
         const { caughtUp, restMs = Number.POSITIVE_INFINITY } = await this.#step(signal)
-        this.#failures = 0
         this.#tries.storeIsBack()
         await this.#breath.pause()
         mayHaveGrown = !caughtUp
@@ -344,13 +350,6 @@ export class Runner {
     return this.bookmark.step(() => this.#steps.step(signal))
   }
 
-  /** The store failed: says so once, and waits before the next try. */
-  async #holdUp(cause: unknown, signal: AbortSignal): Promise<void> {
-    const tries = this.#failures++
-    const waitMs = backOffMs(this.#options.environment, tries + 1, retryFirstMs, retryMaxMs)
-    await this.#tries.storeAgain(tries, cause, waitMs, signal)
-  }
-
   /**
    * Something is newer than this program: says so once, gives the lease back, and asks for it when a newer one has gone
    * on.
@@ -372,7 +371,7 @@ export class Runner {
       } while (!isPreparing && !signal.aborted && (await stays()))
     } catch (error) {
       if (isFinal(error)) this.#fail(error)
-      else await this.#holdUp(error, signal)
+      else await this.#tries.storeAgain(error, signal)
     }
   }
 

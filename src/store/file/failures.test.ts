@@ -118,8 +118,12 @@ describe('When one call to the disk fails', () => {
         await using place = await testPlace()
         const failing = new FailingDisk(call, mode)
         const told: Told = {
-          ...{ stored: new Set(), certainlyNot: new Set() },
-          ...{ checkpoint: 0, checkpointMax: 0, snapshot: 0, snapshotMax: 0 },
+          stored: new Set(),
+          certainlyNot: new Set(),
+          checkpoint: 0,
+          checkpointMax: 0,
+          snapshot: 0,
+          snapshotMax: 0,
         }
         await run(place, failing, told)
         await check(place, told, `call ${call} failed ${mode}`)

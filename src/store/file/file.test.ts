@@ -52,7 +52,12 @@ describe('The log of a file store', () => {
     const [first, second] = (await readFile((await place.segments())[0]!, 'utf8')).split('\n')
     assert.match(first!, /^[0-9a-f]{8} \{/)
     assert.deepEqual(JSON.parse(first!.slice(9)), {
-      ...{ position: 1, sequence: 1, recordedAt: 1000, aggregate: 'thing', id: 'ada', commit: 'c1' },
+      position: 1,
+      sequence: 1,
+      recordedAt: 1000,
+      aggregate: 'thing',
+      id: 'ada',
+      commit: 'c1',
       events: [
         { type: 'Opened', revision: 1, data: { owner: 'Ada "A" é' } },
         { type: 'Paid', revision: 2, data: 5, metadata: { by: 'x' }, tags: ['t'] },

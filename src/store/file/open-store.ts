@@ -71,7 +71,15 @@ async function openParts(
     }
     const commitsIndexed = index.count - scanned
     return new FileStore({
-      ...{ disk, directory, log, lock, index, segments, rows, commitsIndexed, now },
+      disk,
+      directory,
+      log,
+      lock,
+      index,
+      segments,
+      rows,
+      commitsIndexed,
+      now,
       syncsAtClosing: mayLoseOnPowerFailure,
     })
   } catch (error) {

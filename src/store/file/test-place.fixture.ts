@@ -57,14 +57,22 @@ export const stream = (id: string): StreamId => ({ aggregate: 'thing', id })
 /** A commit of one event to a stream, with an id that says where it belongs. */
 export const commitTo = (id: string, commitId: string, offered: Partial<OfferedCommit> = {}): Commit =>
   commit({
-    ...{ stream: stream(id), expected: 'any', id: commitId, recordedAt: 1000 },
-    ...{ events: [{ type: 'Happened', data: { of: commitId } }] },
+    stream: stream(id),
+    expected: 'any',
+    id: commitId,
+    recordedAt: 1000,
+    events: [{ type: 'Happened', data: { of: commitId } }],
     ...offered,
   })
 
 export const snapshotOf = (of: StreamId, sequence: number, state: Json = {}): Snapshot => ({
-  ...{ stream: of, sequence, state, takenAt: 0 },
-  ...{ stateRevision: 1, checksum: sequence, fingerprint: 'f' },
+  stream: of,
+  sequence,
+  state,
+  takenAt: 0,
+  stateRevision: 1,
+  checksum: sequence,
+  fingerprint: 'f',
 })
 
 /** The whole log. */

@@ -16,7 +16,13 @@ type Call = (store: Store, wrong: never) => Promise<unknown>
 const stream = { aggregate: 'a', id: 'b' }
 const step = (more: object = {}): ProjectionStep => ({ from: at(5), to: at(7), rows: [], ...more })
 const snapshotOf = (more: object): Snapshot => ({
-  ...{ stream, sequence: 1, stateRevision: 1, checksum: 1, fingerprint: 'f', state: {}, takenAt: 0 },
+  stream,
+  sequence: 1,
+  stateRevision: 1,
+  checksum: 1,
+  fingerprint: 'f',
+  state: {},
+  takenAt: 0,
   ...more,
 })
 

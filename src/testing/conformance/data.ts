@@ -72,7 +72,11 @@ export const roundTrips: ConformanceGroup = {
       const offered = [1, 2, 3].map((n) => ({ type: `T${n}`, data: n, metadata: { n }, tags: [`n${n}`], revision: n }))
       await store1(store, commitTo(id, { events: offered }))
       const read = (await readWhole(store, id)).map(({ type, data, metadata, tags, revision }) => ({
-        ...{ type, data, metadata, tags, revision },
+        type,
+        data,
+        metadata,
+        tags,
+        revision,
       }))
       assert.deepEqual(read, offered)
     },

@@ -98,8 +98,10 @@ export class Ledger {
     assert.notEqual(answer, 'rejected', `the command ${commitId}, which was rejected, is not in the log`)
     const found = { aggregate: stream.aggregate, id: stream.id, type, data }
     assert.deepEqual(found, {
-      ...{ aggregate: command.aggregate, id: command.id },
-      ...{ type: typeOf[command.name], data: command.data },
+      aggregate: command.aggregate,
+      id: command.id,
+      type: typeOf[command.name],
+      data: command.data,
     })
     if (typeof answer === 'object') {
       assert.deepEqual({ sequence, position, balance }, answer, `the command ${commitId} did what its sender was told`)

@@ -63,7 +63,10 @@ export async function ordeal(
   const warned: string[] = []
   const bank = await OrdealBank.start({
     store: storeAt(options.place),
-    ...{ snapshotEvery: 10, passivateAfterMs: 200, pollIntervalMs: 200, leaseMs: 2_000 },
+    snapshotEvery: 10,
+    passivateAfterMs: 200,
+    pollIntervalMs: 200,
+    leaseMs: 2_000,
     log: { warn: (message) => warned.push(message) },
   })
   const ordeal = new Ordeal(bank, options)

@@ -40,22 +40,35 @@ interface ServedStore extends Omit<StoreUnderTest, 'place'> {
 
 const embedded: readonly StoreUnderTest[] = [
   {
-    ...{ name: 'memory', severalWriters: true, transactions: false, injectedClock: true },
+    name: 'memory',
+    severalWriters: true,
+    transactions: false,
+    injectedClock: true,
     place: async () => memory(),
   },
   {
-    ...{ name: 'file', severalWriters: false, transactions: false, injectedClock: true },
+    name: 'file',
+    severalWriters: false,
+    transactions: false,
+    injectedClock: true,
     place: (t) => inFolder(t, (folder) => file(join(folder, 'log'))),
   },
   {
-    ...{ name: 'sqlite', severalWriters: true, transactions: true, injectedClock: true },
+    name: 'sqlite',
+    severalWriters: true,
+    transactions: true,
+    injectedClock: true,
     place: (t) => inFolder(t, (folder) => sqlite(join(folder, 'log.db'))),
   },
 ]
 
 const served: readonly ServedStore[] = [
   {
-    ...{ name: 'postgres', severalWriters: true, transactions: true, injectedClock: false, find: findPostgres },
+    name: 'postgres',
+    severalWriters: true,
+    transactions: true,
+    injectedClock: false,
+    find: findPostgres,
     place: async (t, server) => {
       const schema = freshSchema()
       t.after(() => dropSchema(server, schema))
@@ -63,7 +76,11 @@ const served: readonly ServedStore[] = [
     },
   },
   {
-    ...{ name: 'mongodb', severalWriters: true, transactions: false, injectedClock: false, find: findMongodb },
+    name: 'mongodb',
+    severalWriters: true,
+    transactions: false,
+    injectedClock: false,
+    find: findMongodb,
     // Its data goes away with the server.
     place: async (_, server) => mongodb(server.url, { database: `every-${randomUUID()}` }),
   },

@@ -57,8 +57,16 @@ export class Snapshots implements JournalContents {
     const { stream, sequence, stateRevision, checksum, fingerprint, takenAt } = snapshot
     const state = toJson('The state', snapshot.state)
     const change: SnapshotChange = {
-      ...{ aggregate: stream.aggregate, id: stream.id },
-      ...{ sequence, stateRevision, checksum, fingerprint, takenAt, local, keep, state },
+      aggregate: stream.aggregate,
+      id: stream.id,
+      sequence,
+      stateRevision,
+      checksum,
+      fingerprint,
+      takenAt,
+      local,
+      keep,
+      state,
     }
     const json = JSON.stringify(change)
     const kept = this.#with(stream, { sequence, local, json }, keep)

@@ -71,7 +71,10 @@ type ReadLevel = 'majority' | 'local' | 'linearizable'
 const durable = { w: 'majority', j: true } as const
 const reading = {
   readPreference: 'primary',
-  ...{ promoteLongs: true, promoteValues: true, useBigInt64: false, raw: false },
+  promoteLongs: true,
+  promoteValues: true,
+  useBigInt64: false,
+  raw: false,
   // Bytes that are no text come as another text: who reads them finds that the checksum is wrong.
   enableUtf8Validation: false,
 } as const

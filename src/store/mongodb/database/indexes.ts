@@ -39,7 +39,8 @@ export const indexes: Readonly<Record<string, Key>> & {
     | 'byRow'
     | 'byPart']: Key
 } = {
-  ...{ byStream, byCommit },
+  byStream,
+  byCommit,
   byAggregate: { aggregate: 1, _id: 1 },
   byType: { types: 1, _id: 1 },
   byTag: { tags: 1, _id: 1 },

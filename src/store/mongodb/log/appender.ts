@@ -106,7 +106,13 @@ export class Appender {
       }),
     )
     const progress: Progress = {
-      ...{ entries, results: [], looked: new Set(), found: new Map(), reserved: new Set(), storedCount: 0, head: 0 },
+      entries,
+      results: [],
+      looked: new Set(),
+      found: new Map(),
+      reserved: new Set(),
+      storedCount: 0,
+      head: 0,
     }
     try {
       await this.#place(progress)
@@ -275,7 +281,8 @@ export class Appender {
     const ids = [...new Set(entries.map(({ commit }) => commit.id))]
     const headers = await this.#database.find<CommitHeader>('commits', {
       filter: { aggregate, id, commitId: ids.length === 1 ? ids[0] : { $in: ids } },
-      ...{ projection: headerFields, hint: indexes.byCommit },
+      projection: headerFields,
+      hint: indexes.byCommit,
     })
     return new Map(checkHeaders(headers, this.#label).map((header) => [header.commitId, header]))
   }

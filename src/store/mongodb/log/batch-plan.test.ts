@@ -20,7 +20,13 @@ const entry = (
   return { commit: made, written: new WrittenCommit(made), caller, key: keyOf(stream) }
 }
 const progressOf = (entries: readonly Entry[]): Progress => ({
-  ...{ entries, results: [], looked: new Set(), found: new Map(), reserved: new Set(), storedCount: 0, head: 0 },
+  entries,
+  results: [],
+  looked: new Set(),
+  found: new Map(),
+  reserved: new Set(),
+  storedCount: 0,
+  head: 0,
 })
 const known = (head: number, sequences: Readonly<Record<string, number>> = {}) => ({
   end: { head, commit: undefined },

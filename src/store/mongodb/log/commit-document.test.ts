@@ -19,8 +19,10 @@ const made = (events: readonly OfferedEvent[], id = 'c') =>
   commit({ stream: { aggregate: 'account', id: 'ada' }, expected: 'any', id, recordedAt: 5, events })
 
 const large: CommitPlace = {
-  ...{ position: Number.MAX_SAFE_INTEGER - 5000, from: Number.MAX_SAFE_INTEGER - 5000 },
-  ...{ number: Number.MAX_SAFE_INTEGER - 5000, previous: 2 ** 32 - 1 },
+  position: Number.MAX_SAFE_INTEGER - 5000,
+  from: Number.MAX_SAFE_INTEGER - 5000,
+  number: Number.MAX_SAFE_INTEGER - 5000,
+  previous: 2 ** 32 - 1,
 }
 const placed = (of: Commit, place: Partial<CommitPlace> = {}): CommitDocument<bigint> => {
   const written = new WrittenCommit(of)

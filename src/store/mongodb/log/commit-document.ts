@@ -74,8 +74,19 @@ export interface CommitDocument<Whole = number> extends CommitHeader<Whole>, Com
 
 /** The fields of a header, for a projection. */
 export const headerFields: Readonly<Record<keyof CommitHeader, 1>> = {
-  ...{ _id: 1, aggregate: 1, id: 1, from: 1, count: 1, number: 1, previous: 1, commitId: 1, recordedAt: 1 },
-  ...{ format: 1, command: 1, sum: 1, checksum: 1 },
+  _id: 1,
+  aggregate: 1,
+  id: 1,
+  from: 1,
+  count: 1,
+  number: 1,
+  previous: 1,
+  commitId: 1,
+  recordedAt: 1,
+  format: 1,
+  command: 1,
+  sum: 1,
+  checksum: 1,
 }
 
 const noMetadata: JsonObject = Object.freeze({})
@@ -102,9 +113,18 @@ export class WrittenCommit {
   headerAt({ position, from, number, previous }: CommitPlace): CommitHeader {
     const { stream, events, id: commitId, recordedAt, command } = this.commit
     const header = {
-      ...{ _id: position, aggregate: stream.aggregate, id: stream.id, from, count: events.length },
-      ...{ number, previous, commitId, recordedAt, format: formatVersion },
-      ...{ ...(command && { command }), sum: this.#sum },
+      _id: position,
+      aggregate: stream.aggregate,
+      id: stream.id,
+      from,
+      count: events.length,
+      number,
+      previous,
+      commitId,
+      recordedAt,
+      format: formatVersion,
+      ...(command && { command }),
+      sum: this.#sum,
     }
     return { ...header, checksum: checksumOf(header) }
   }
@@ -115,10 +135,14 @@ export function documentOf(header: CommitHeader, content: CommitContent): Commit
   const { command, ...rest } = header
   return {
     ...rest,
-    ...{ _id: BigInt(header._id), from: BigInt(header.from), recordedAt: BigInt(header.recordedAt) },
-    ...{ number: BigInt(header.number), previous: BigInt(header.previous) },
+    _id: BigInt(header._id),
+    from: BigInt(header.from),
+    recordedAt: BigInt(header.recordedAt),
+    number: BigInt(header.number),
+    previous: BigInt(header.previous),
     ...(command && { command: { name: command.name, digest: BigInt(command.digest) } }),
-    ...{ sum: BigInt(header.sum), checksum: BigInt(header.checksum) },
+    sum: BigInt(header.sum),
+    checksum: BigInt(header.checksum),
     ...content,
   }
 }
@@ -174,8 +198,17 @@ export function eventsOf(document: CommitDocument, store: string): readonly Stor
   if (texts.length !== count) throw damaged(document, store, `it has ${texts.length} events of ${count}`)
   const stream = { aggregate, id }
   return texts.map(({ type, revision = 1, data, metadata = noMetadata, tags = noTags }, index) => ({
-    ...{ stream, type, revision, data, metadata, tags },
-    ...{ sequence: from + index, position: _id + index, recordedAt, commitId, checksum },
+    stream,
+    type,
+    revision,
+    data,
+    metadata,
+    tags,
+    sequence: from + index,
+    position: _id + index,
+    recordedAt,
+    commitId,
+    checksum,
   }))
 }
 

@@ -115,8 +115,11 @@ export class CommitPages {
 
   async #findBegin({ place, base, whole }: Course, from: number, signal: AbortSignal | undefined): Promise<number> {
     const query: Query = {
-      ...{ filter: { ...base, [place]: { $lt: BigInt(from) } }, sort: { [place]: -1 }, limit: 1 },
-      ...{ projection: headerFields, hint: whole },
+      filter: { ...base, [place]: { $lt: BigInt(from) } },
+      sort: { [place]: -1 },
+      limit: 1,
+      projection: headerFields,
+      hint: whole,
     }
     const [header] = checkHeaders(await this.#database.find<CommitHeader>('commits', query, signal), this.#label)
     if (header === undefined) return 0
@@ -163,7 +166,9 @@ export class CommitPages {
     const { backward, signal } = reading
     const query: Query = {
       filter: { ...base, ...filter, [place]: { $gte: BigInt(from), $lt: BigInt(to) } },
-      ...{ sort: { [place]: backward ? -1 : 1 }, limit: Math.min(Math.max(wanted, 1), portionMax), hint },
+      sort: { [place]: backward ? -1 : 1 },
+      limit: Math.min(Math.max(wanted, 1), portionMax),
+      hint,
     }
     const { documents, isAll } = await this.#database.findSome<CommitDocument>('commits', query, signal)
     const commits = this.#open(documents, course, reading)

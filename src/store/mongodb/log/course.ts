@@ -26,8 +26,14 @@ export interface Course {
 }
 
 export const courseOfStream = ({ aggregate, id }: StreamId): Course => ({
-  ...{ place: 'from', base: { aggregate, id }, filter: {}, hint: indexes.byStream, whole: indexes.byStream },
-  ...{ isDense: true, isExact: true, passes: () => true },
+  place: 'from',
+  base: { aggregate, id },
+  filter: {},
+  hint: indexes.byStream,
+  whole: indexes.byStream,
+  isDense: true,
+  isExact: true,
+  passes: () => true,
 })
 
 /** A course over the log by the index that narrows it down most: that of the tags, of the types, of the aggregates. */

@@ -45,7 +45,10 @@ export class EventReader {
 
   async findCommit({ aggregate, id }: StreamId, commitId: string): Promise<Receipt | undefined> {
     const found = await this.#database.find<CommitHeader>('commits', {
-      ...{ filter: { aggregate, id, commitId }, limit: 1, projection: headerFields, hint: indexes.byCommit },
+      filter: { aggregate, id, commitId },
+      limit: 1,
+      projection: headerFields,
+      hint: indexes.byCommit,
     })
     const [header] = checkHeaders(found, this.#label)
     return header && receiptOf(header)
@@ -57,7 +60,11 @@ export class EventReader {
     if (from >= to || limit === 0) return []
     const { era } = this.#streams
     const { commits } = await this.#pages.read(courseOfStream(stream), {
-      ...{ from, to, limit, backward, signal: options.signal },
+      from,
+      to,
+      limit,
+      backward,
+      signal: options.signal,
     })
     const newest = (backward ? commits[0] : commits.at(-1))?.document
     const { sequence, checksum } = newest === undefined ? noEnd : receiptOf(newest)

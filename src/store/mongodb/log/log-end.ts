@@ -26,7 +26,9 @@ export interface End {
 
 /** What the next commit stands behind. */
 export const placeBehind = ({ head, commit }: End): Pick<CommitPlace, 'position' | 'number' | 'previous'> => ({
-  ...{ position: head + 1, number: (commit?.number ?? 0) + 1, previous: commit?.checksum ?? 0 },
+  position: head + 1,
+  number: (commit?.number ?? 0) + 1,
+  previous: commit?.checksum ?? 0,
 })
 
 /** What was met when the log was followed: every commit from where it was followed to before, up to the head. */
@@ -63,8 +65,11 @@ export class LogEnd {
 
   async #read(find: (query: Query) => Promise<readonly CommitHeader[]>): Promise<End> {
     const query: Query = {
-      ...{ filter: { _id: { $gte: BigInt(this.#newest) } }, sort: { _id: -1 }, limit: 1 },
-      ...{ projection: headerFields, hint: byId },
+      filter: { _id: { $gte: BigInt(this.#newest) } },
+      sort: { _id: -1 },
+      limit: 1,
+      projection: headerFields,
+      hint: byId,
     }
     const known = this.#followed
     const [last] = checkHeaders(await find(query), this.#label)
@@ -112,8 +117,11 @@ export class LogEnd {
     if (this.#followed === undefined) return this.#jump(find)
     const { head, commit } = this.#followed
     const query: Query = {
-      ...{ filter: { _id: { $gte: BigInt(commit?._id ?? 1) } }, sort: { _id: 1 }, limit: missedMax + 1 },
-      ...{ projection: headerFields, hint: byId },
+      filter: { _id: { $gte: BigInt(commit?._id ?? 1) } },
+      sort: { _id: 1 },
+      limit: missedMax + 1,
+      projection: headerFields,
+      hint: byId,
     }
     const found = checkHeaders(await find(query), this.#label)
     if (era !== this.#streams.era) return this.follow({ latest })

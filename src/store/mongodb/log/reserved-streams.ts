@@ -75,7 +75,8 @@ export class ReservedStreams {
     const others = new Set(held.filter((each) => each.writer !== writer && !isOver(each, now)).map(({ _id }) => _id))
     const free = keys.filter((key) => !others.has(idOf(key)))
     const updates = free.map((key) => ({
-      ...{ q: { _id: idOf(key), $or: [{ writer }, ...overAt(now)] }, u: { $set: { writer, expiresAt } } },
+      q: { _id: idOf(key), $or: [{ writer }, ...overAt(now)] },
+      u: { $set: { writer, expiresAt } },
       upsert: true,
     }))
     const isMine = await this.#database.updateEach('reservations', updates)

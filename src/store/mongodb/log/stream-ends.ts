@@ -26,7 +26,11 @@ export async function lastOf(
   { aggregate, id }: StreamId,
 ): Promise<CommitHeader | undefined> {
   const last = await database.find<CommitHeader>('commits', {
-    ...{ filter: { aggregate, id }, sort: { from: -1 }, limit: 1, projection: headerFields, hint: indexes.byStream },
+    filter: { aggregate, id },
+    sort: { from: -1 },
+    limit: 1,
+    projection: headerFields,
+    hint: indexes.byStream,
   })
   return checkHeaders(last, store)[0]
 }
@@ -81,7 +85,8 @@ export class StreamEnds {
         const ids = own.slice(next, next + askedMax).map(({ id }) => id)
         const firsts = await this.#database.find<CommitHeader>('commits', {
           filter: { aggregate, id: ids.length === 1 ? ids[0] : { $in: ids }, from: 1n },
-          ...{ projection: headerFields, hint: indexes.byStream },
+          projection: headerFields,
+          hint: indexes.byStream,
         })
         for (const { id } of checkHeaders(firsts, this.#label)) there.push({ aggregate, id })
       }

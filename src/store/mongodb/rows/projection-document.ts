@@ -23,7 +23,11 @@ export type Pending = { readonly rows: readonly RowText[] } | { readonly token: 
 
 const rowText = record({ key: text, value: (value) => value === null || text(value) })
 const fields: Readonly<Record<string, FieldCheck>> = {
-  ...{ checkpoint: whole, term: whole, note: text, step: whole, floor: optional(whole) },
+  checkpoint: whole,
+  term: whole,
+  note: text,
+  step: whole,
+  floor: optional(whole),
   pending: optional(
     (value) => record({ rows: listOf(rowText) })(value) || record({ token: text, parts: whole })(value),
   ),

@@ -102,7 +102,9 @@ export class RowDocuments {
       const count = Math.min(where.length > 0 ? pageMax : limit - rows.length, pageMax) + 1
       const portion = await this.#database.findSome<RowDocument>('rows', {
         filter: { projection, ...keysFrom(after, prefix), value: { $exists: true }, at: { $gt: BigInt(floor) } },
-        ...{ sort: { key: 1 }, limit: count, hint: indexes.byRow },
+        sort: { key: 1 },
+        limit: count,
+        hint: indexes.byRow,
       })
       for (const { key, value } of this.#checked(portion.documents)) {
         if (rows.length >= limit) return { rows, next: after! }
@@ -136,7 +138,9 @@ export class RowDocuments {
     for (;;) {
       const old = await this.#database.find<RowDocument>('rows', {
         filter: { projection, at: { $lte: BigInt(floor) } },
-        ...{ projection: { key: 1 }, limit: pageMax, hint: indexes.byRow },
+        projection: { key: 1 },
+        limit: pageMax,
+        hint: indexes.byRow,
       })
       if (old.length === 0) return
       const keys = old.map(({ key }) => key)

@@ -19,7 +19,12 @@ interface SnapshotDocument {
 }
 
 const fields: Readonly<Record<string, FieldCheck>> = {
-  ...{ sequence: whole, stateRevision: whole, checksum: whole, fingerprint: text, takenAt: whole, state: text },
+  sequence: whole,
+  stateRevision: whole,
+  checksum: whole,
+  fingerprint: text,
+  takenAt: whole,
+  state: text,
 }
 
 export class Snapshots {
@@ -35,7 +40,10 @@ export class Snapshots {
     const { stream, sequence, stateRevision, checksum, fingerprint, state, takenAt } = snapshot
     const { aggregate, id } = stream
     const $set = {
-      ...{ stateRevision, checksum: BigInt(checksum), fingerprint, takenAt: BigInt(Math.floor(takenAt)) },
+      stateRevision,
+      checksum: BigInt(checksum),
+      fingerprint,
+      takenAt: BigInt(Math.floor(takenAt)),
       state: toText('The state', state),
     }
     const u = { $set }
@@ -44,8 +52,12 @@ export class Snapshots {
     // Two made the same one at once; now it is there, and takes the update.
     if (duplicate !== undefined) await this.#database.update('snapshots', update)
     const [superfluous] = await this.#database.find<SnapshotDocument>('snapshots', {
-      ...{ filter: { aggregate, id }, sort: { sequence: -1 }, skip: keep, limit: 1 },
-      ...{ projection: { sequence: 1 }, hint: indexes.bySnapshot },
+      filter: { aggregate, id },
+      sort: { sequence: -1 },
+      skip: keep,
+      limit: 1,
+      projection: { sequence: 1 },
+      hint: indexes.bySnapshot,
     })
     if (superfluous === undefined) return
     await this.#database.remove('snapshots', [{ aggregate, id, sequence: { $lte: BigInt(superfluous.sequence) } }])
@@ -55,7 +67,9 @@ export class Snapshots {
     const { aggregate, id } = stream
     const bound = BigInt(Math.min(atOrBefore, Number.MAX_SAFE_INTEGER))
     const [found] = await this.#database.find<SnapshotDocument>('snapshots', {
-      ...{ filter: { aggregate, id, sequence: { $lte: bound } }, sort: { sequence: -1 }, limit: 1 },
+      filter: { aggregate, id, sequence: { $lte: bound } },
+      sort: { sequence: -1 },
+      limit: 1,
       hint: indexes.bySnapshot,
     })
     if (found === undefined) return undefined

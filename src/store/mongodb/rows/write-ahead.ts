@@ -34,7 +34,9 @@ interface Part {
 
 /** A checkpoint as the fields of a document. @throws InputError `DATA_NOT_JSON` if its note is too large for one */
 export const checkpointFields = ({ position, term, note }: Checkpoint): Document => ({
-  ...{ checkpoint: BigInt(position), term: BigInt(term), note: toText('The note of a checkpoint', note) },
+  checkpoint: BigInt(position),
+  term: BigInt(term),
+  note: toText('The note of a checkpoint', note),
 })
 
 export class StepAhead {
@@ -126,7 +128,9 @@ export class StepAhead {
     if ('rows' in pending) return pending.rows
     const { token } = pending
     const parts = await this.#database.find<Part>('step_parts', {
-      ...{ filter: { projection, token }, sort: { part: 1 }, hint: indexes.byPart },
+      filter: { projection, token },
+      sort: { part: 1 },
+      hint: indexes.byPart,
     })
     return parts.length === pending.parts ? parts.flatMap(({ rows }) => rows) : undefined
   }

@@ -129,7 +129,8 @@ await onServer('The tables', findPostgres, (server) => {
       const schema = own(context)
       await sql(`CREATE SCHEMA ${quoted(schema)}; CREATE TABLE ${quoted(schema)}.${table} (${columns})`)
       await assert.rejects(postgres(server.url, { schema }).open(opening), {
-        ...{ code: 'STORE_NAMES_TAKEN', retryable: false },
+        code: 'STORE_NAMES_TAKEN',
+        retryable: false,
         message: new RegExp(`already in use: ${table}`),
       })
     }

@@ -61,8 +61,18 @@ await onServer('Transactions', findPostgres, (server) => {
         1.10::numeric AS exact, '{"a": 1}'::json AS json, timestamp '2026-02-03 04:05:06' AS plain`
       assert.deepEqual(await sql.query(text, values), [
         {
-          ...{ text: 'ä', double: 1.5, big: 2n ** 60n, yes: true, none: null, bytes: values[5], at: values[6] },
-          ...{ small: 7, day: '2026-02-03', never: 'infinity', exact: '1.10', json: '{"a": 1}' },
+          text: 'ä',
+          double: 1.5,
+          big: 2n ** 60n,
+          yes: true,
+          none: null,
+          bytes: values[5],
+          at: values[6],
+          small: 7,
+          day: '2026-02-03',
+          never: 'infinity',
+          exact: '1.10',
+          json: '{"a": 1}',
           plain: new Date('2026-02-03T04:05:06Z'),
         },
       ])
@@ -75,7 +85,12 @@ await onServer('Transactions', findPostgres, (server) => {
     const [detached, detachedBuffer] = [new Uint8Array(8), Buffer.from(new ArrayBuffer(8))]
     structuredClone([], { transfer: [detached.buffer, detachedBuffer.buffer] })
     const strange: Record<string, unknown> = {
-      ...{ detached, detachedBuffer, listed: [detached], symbol: Symbol('s'), code: () => 1, nothing: undefined },
+      detached,
+      detachedBuffer,
+      listed: [detached],
+      symbol: Symbol('s'),
+      code: () => 1,
+      nothing: undefined,
       ...{
         date: new Date('never'),
         record: { a: 1 },

@@ -86,13 +86,23 @@ test('the log reads well in plain SQL', async (context) => {
     [
       {
         ...shared,
-        ...{ position: 1, sequence: 1, type: 'Opened', revision: 1 },
-        ...{ data: '{"owner":"Ada"}', metadata: '{}', tags: '["gift","new"]' },
+        position: 1,
+        sequence: 1,
+        type: 'Opened',
+        revision: 1,
+        data: '{"owner":"Ada"}',
+        metadata: '{}',
+        tags: '["gift","new"]',
       },
       {
         ...shared,
-        ...{ position: 2, sequence: 2, type: 'Deposited', revision: 2 },
-        ...{ data: '{"amount":5}', metadata: '{"user":"ada"}', tags: '[]' },
+        position: 2,
+        sequence: 2,
+        type: 'Deposited',
+        revision: 2,
+        data: '{"amount":5}',
+        metadata: '{"user":"ada"}',
+        tags: '[]',
       },
     ],
   )

@@ -127,7 +127,12 @@ export const checkingIn = (prefix: string) => ({
 export const writingIn = (prefix: string) => {
   const { head, stream, streamAgain, one, commit, checkpoint } = readingIn(prefix)
   return {
-    ...{ head, stream, streamAgain, one, commit, checkpoint },
+    head,
+    stream,
+    streamAgain,
+    one,
+    commit,
+    checkpoint,
     saveHead: `UPDATE ${prefix}log SET head = ?, size_max = ?, kinds = ? WHERE id = 1`,
     lastStream: `SELECT max(number) FROM ${prefix}streams`,
     lastSequence: `SELECT max(sequence) FROM ${prefix}events WHERE stream = ?`,

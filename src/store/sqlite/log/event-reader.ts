@@ -95,7 +95,10 @@ export class EventReader {
     const progress = new Progress({ ...own, limit, backward, signal: options.signal, charactersMax: Infinity })
     const name = backward ? 'streamBackward' : 'streamForward'
     await readBatches(progress, own, {
-      ...{ source: this.#source, breather: this.#breather, place: 'sequence', isWhole: true },
+      source: this.#source,
+      breather: this.#breather,
+      place: 'sequence',
+      isWhole: true,
       stream: this.#names.stream(number, stream),
       read: ({ from, to }, count) => this.#source.rows(name, sizeMax, number, from, to, count),
     })
@@ -149,7 +152,10 @@ export class EventReader {
   async #readAny(progress: Progress, range: Range, sizeMax: number): Promise<void> {
     const name = progress.reading.backward ? 'allBackward' : 'allForward'
     await readBatches(progress, range, {
-      ...{ source: this.#source, breather: this.#breather, place: 'position', isWhole: true },
+      source: this.#source,
+      breather: this.#breather,
+      place: 'position',
+      isWhole: true,
       read: ({ from, to }, count) => this.#source.rows(name, sizeMax, from, to, count),
     })
   }
@@ -169,7 +175,10 @@ export class EventReader {
     const name = backward ? 'kindsBackward' : 'kindsForward'
     const list = JSON.stringify(kinds)
     await readBatches(progress, near, {
-      ...{ source: this.#source, breather: this.#breather, place: 'position', isWhole: false },
+      source: this.#source,
+      breather: this.#breather,
+      place: 'position',
+      isWhole: false,
       read: (part, count) => this.#source.rows(name, sizeMax, part.from, part.to, list, count),
     })
     this.#checkWhole(progress, near, list)

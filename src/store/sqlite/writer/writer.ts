@@ -192,7 +192,9 @@ export class Writer {
   #start(): Worker {
     const workerData: WriterData = { settings: this.#settings, identities: this.#identities }
     const worker = new Worker(writerProgram, {
-      ...{ name: 'mneme sqlite writer', workerData, execArgv: [] },
+      name: 'mneme sqlite writer',
+      workerData,
+      execArgv: [],
       eval: typeof writerProgram === 'string',
     })
     let opened = false
