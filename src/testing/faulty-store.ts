@@ -1,8 +1,8 @@
 /**
- * A store that fails on purpose: any call can fail before it has an effect, fail after it had its effect (the answer is
- * lost on the way), or hang until a test lets it go. Which call does is asked for each, with its method and number, so
- * a loop can let the first fail, then the second, and so on until a run passes without meeting its fault. The store
- * inside is a real one; nothing is imitated.
+ * A store that fails on purpose. A call can fail before it has an effect, fail after its effect (the answer is lost),
+ * or hang until a test lets it continue. A function decides this for each call, by its method and number. So a loop can
+ * let the first call fail, then the second, and so on, until a run ends before its fault. The store inside is a real
+ * one.
  */
 import { StoreError } from '../domain/error.ts'
 import type { OpenOptions, Store, StoreFactory } from '../store/store.ts'
@@ -26,25 +26,25 @@ const methods: readonly Exclude<StoreMethod, 'open' | 'onAppend'>[] = [
   ...(['acquireLease', 'releaseLease', 'close'] as const),
 ]
 
-/** A call that a store is about to get. */
+/** A call that the store is about to get. */
 export interface StoreCall {
   readonly method: StoreMethod
-  /** Which call of this method it is: 1, 2, 3 ... counted over all openings of the factory. */
+  /** The number of this call among those of this method: 1, 2, 3 ... over all stores that the factory opens. */
   readonly number: number
-  /** Which call of any method it is. */
+  /** The number of this call among all calls. */
   readonly total: number
   readonly args: readonly unknown[]
 }
 
 /**
- * What befalls a call:
+ * What happens to a call:
  *
- * - `'before'`: it fails with `STORE_UNAVAILABLE` and has no effect
- * - `'after'`: it has its effect, then fails with `STORE_UNAVAILABLE`
- * - an error: it fails with that one and has no effect
- * - a promise: it hangs until the promise settles, then goes on (or fails with what the promise is rejected with)
+ * - `'before'`: it fails with `STORE_UNAVAILABLE`, and has no effect.
+ * - `'after'`: it has its effect, and then fails with `STORE_UNAVAILABLE`.
+ * - an error: it fails with that error, and has no effect.
+ * - a promise: it hangs until the promise settles, and then continues, or fails with the reason of the rejection.
  *
- * For `onAppend` any of them means that the listener is never called: its hints are lost.
+ * For `onAppend`, each of them means that the listener is never called: its hints are lost.
  */
 export type Fault = 'before' | 'after' | Error | Promise<unknown>
 
@@ -53,7 +53,7 @@ export type Fault = 'before' | 'after' | Error | Promise<unknown>
  *
  *     const store = faultyStore(memory(), ({ method, number }) => (method === 'append' && number === 3 ? 'after' : undefined))
  *
- * @param faultOf is asked before each call; `undefined` lets it be
+ * @param faultOf is called before each call; `undefined` means no fault
  */
 export function faultyStore(factory: StoreFactory, faultOf: (call: StoreCall) => Fault | undefined): StoreFactory {
   const numbers = new Map<StoreMethod, number>()
@@ -84,7 +84,7 @@ export function faultyStore(factory: StoreFactory, faultOf: (call: StoreCall) =>
         const faulty: Record<string, unknown> = { name, limits, singleWriter }
         for (const method of methods) {
           const inner = store[method]?.bind(store) as ((...args: readonly unknown[]) => Promise<unknown>) | undefined
-          // A store that has no SQL has no `transact`, and is no other for being faulty.
+          // A store without SQL has no `transact`, so the faulty one has none either.
           if (inner !== undefined) {
             faulty[method] = (...args: readonly unknown[]) => call(method, args, () => inner(...args))
           }

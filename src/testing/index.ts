@@ -1,6 +1,6 @@
 /**
- * What `mneme/testing` exports: given/when/then for users, the conformance kit for store authors. The model is not
- * here, since it needs fast-check, which is nobody's dependency.
+ * The exports of `mneme/testing`: given/when/then for users, and the conformance kit for authors of stores. The model
+ * is not exported, because it needs fast-check, and Mneme has no dependencies.
  */
 export { type MakeStore, type StoreCapabilities, type StorePlace, storeConformance } from './conformance/index.ts'
 export { type Fault, faultyStore, type StoreCall, type StoreMethod } from './faulty-store.ts'

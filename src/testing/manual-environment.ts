@@ -1,34 +1,33 @@
 /**
- * Time that stands still until a test moves it: an environment for `start({ environment })` whose timers run only in
- * `advance`, in the order in which they are due, with random numbers from a seed and ids that are counted. It does not
- * govern work that waits for a disk or a network: `advance` lets promises settle, and does not wait for the outer
- * world.
+ * An environment for `start({ environment })` whose time a test controls. Timers run only in `advance`, in the order in
+ * which they are due. Random numbers come from a seed, and ids are counted. It does not control work that waits for a
+ * disk or a network: `advance` lets promises settle, but does not wait for the outside world.
  */
 import { systemEnvironment } from '../application/system-environment.ts'
 import { DefinitionError } from '../domain/error.ts'
 import { checkKeys } from '../domain/options.ts'
 import type { Environment } from '../runtime/environment.ts'
 
-/** Where a manual environment begins. */
+/** How a manual environment begins. */
 export interface ManualEnvironmentOptions {
-  /** The time that it shows until it is moved; the beginning of 2026 by default. */
+  /** The time at the beginning. By default the first of January 2026. */
   readonly now?: Date | string
-  /** Chooses the random numbers: the same seed gives the same ones. 1 by default. */
+  /** The seed of the random numbers. The same seed gives the same numbers. 1 by default. */
   readonly seed?: number
 }
 
-/** An environment that a test owns. Domains that share a store should share it too, since it counts their ids. */
+/** An environment that a test controls. Domains that share a store should share it too, because it counts their ids. */
 export interface ManualEnvironment extends Environment {
   /**
-   * Moves the time on. Every timer that comes due runs at its own time, and what it sets off is let run before the
-   * next.
+   * Moves the time forward. Each timer that becomes due runs at its own time. The work that it starts may run before
+   * the next timer.
    *
    * @throws DefinitionError `OPTION_INVALID` if the time would go backwards
    */
   advance(durationMs: number): Promise<void>
-  /** Sets the clock without running timers, as an administrator would; backwards too. */
+  /** Sets the clock without running timers, as an administrator would. It may go backwards. */
   setClock(now: Date | string): void
-  /** How many timers wait. */
+  /** The number of timers that wait. */
   readonly timers: number
 }
 
@@ -49,7 +48,7 @@ interface Timer {
 export function manualEnvironment(options: ManualEnvironmentOptions = {}): ManualEnvironment {
   checkKeys('manualEnvironment(options)', options, ['now', 'seed'])
   let clockMs = timeOf(options.now ?? '2026-01-01T00:00:00Z')
-  // Timers, and what is measured, follow a time of their own, which no setting of the clock disturbs.
+  // Timers and measurements use a time of their own, which `setClock` does not change.
   let elapsedMs = 0
   let ids = 0
   let deferred = 0
@@ -103,19 +102,19 @@ export function manualEnvironment(options: ManualEnvironmentOptions = {}): Manua
   })
 }
 
-/** The timer that is due first, up to a time; of several at the same time the one that was set first. */
+/** The timer that is due first, at most at `end`. If several are due at the same time, the one that was set first. */
 function firstDue(timers: ReadonlySet<Timer>, end: number): Timer | undefined {
   let first: Timer | undefined
   for (const timer of timers) if (timer.dueAt <= end && !(first && first.dueAt <= timer.dueAt)) first = timer
   return first
 }
 
-/** One turn of the event loop: every promise that can settle by itself has settled after it. */
+/** One turn of the event loop. After it, every promise that needs nothing else has settled. */
 function turn(): Promise<void> {
   return new Promise((resolve) => systemEnvironment.defer(resolve))
 }
 
-/** Numbers in [0, 1) that look like chance and follow from the seed (mulberry32). */
+/** Random numbers in [0, 1) from a seed (mulberry32). */
 function randomFrom(seed: number): () => number {
   let state = seed | 0
   return () => {

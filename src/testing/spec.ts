@@ -1,8 +1,7 @@
 /**
- * Given, when, then for an aggregate: no store, no clock, no waiting. It decides with the kernel's own function, so a
- * test sees what production would: commands are checked by their schemas, events are turned to JSON and back through
- * theirs, states are frozen, and an event that the aggregate does not know fails. What it leaves out: conflicts and
- * snapshots.
+ * Given, when, then for an aggregate, without a store, a clock or waiting. It decides with the kernel's own function,
+ * so a test sees what production would: commands are checked by their schemas, events are turned into JSON and back,
+ * states are frozen, and an event that the aggregate does not know fails. It leaves out conflicts and snapshots.
  *
  *     spec(Account)
  *       .given(Opened({ owner: 'Ada' }), Deposited({ amount: 100 }))
@@ -34,30 +33,30 @@ export type CodeOf<Rejected> = Rejected extends Rejection<infer Code, any> ? Cod
 export type DetailsOf<Rejected, Code> =
   Rejected extends Rejection<infer Own extends string, infer Details> ? (Own extends Code ? Details : never) : never
 
-/** What is expected of a command. Each method throws an AssertionError if it is not so. */
+/** Expectations of a command. Each method throws an AssertionError if the expectation is not met. */
 export interface Expectation<State, Kinds, Rejected> {
-  /** It was accepted with just these events, in this order. */
+  /** It was accepted with exactly these events, in this order. */
   emits(...events: NewEventOf<Kinds>[]): Expectation<State, Kinds, Rejected>
   /** It was accepted, and there was nothing to do. */
   emitsNothing(): Expectation<State, Kinds, Rejected>
-  /** It was rejected with this code, and with these details if they are given. */
+  /** It was rejected with this code and, if given, with these details. */
   rejects<Code extends CodeOf<Rejected>>(code: Code, details?: DetailsOf<Rejected, Code>): void
-  /** The state after it. */
+  /** The state after it equals this. */
   leaves(state: State): Expectation<State, Kinds, Rejected>
 }
 
-/** What a test may say of a command besides its data: its id (`spec` if it says nothing), its metadata and tags. */
+/** The options of a command in a test: its id (`spec` by default), its metadata and tags. */
 export type SpecOptions = Omit<CommandOptions, 'signal'>
 
-/** A history and a time, on which commands can be tried. Immutable: each method returns a new one. */
+/** A history and a time, on which commands can be tried. Immutable: each method returns a new object. */
 export interface Spec<State, Kinds, Cmds extends Commands> {
-  /** Adds events to the history, recorded at the time that was last set. */
+  /** Adds events to the history, recorded at the time set by `at`. */
   given(...events: NewEventOf<Kinds>[]): Spec<State, Kinds, Cmds>
-  /** Sets the time: for the events and the command that follow. The beginning of 1970 by default. */
+  /** Sets the time of the events and the command that follow. By default the beginning of 1970. */
   at(now: Date | string): Spec<State, Kinds, Cmds>
   /**
-   * Decides a command, with options as a caller may give them. New ids are `id-1`, `id-2` and so on. Input that its
-   * schema refuses throws `COMMAND_INVALID`.
+   * Decides a command, with the options that a caller could give. New ids are `id-1`, `id-2` and so on. Throws
+   * `COMMAND_INVALID` if the schema refuses the input.
    */
   readonly when: {
     readonly [Name in keyof Cmds]: (
@@ -68,7 +67,7 @@ export interface Spec<State, Kinds, Cmds extends Commands> {
   }
 }
 
-/** The history so far, and what comes of it. */
+/** The history so far, and the state that it makes. */
 interface History {
   readonly definition: AnyAggregate
   readonly stream: StreamId
@@ -105,7 +104,7 @@ function timeOf(now: Date | string): number {
   return nowMs
 }
 
-/** An event as a replay would hand it out. */
+/** An event as a replay would give it. */
 function applied({ definition, stream, sequence, nowMs }: History, { type, data }: NewEvent): RecordedEvent {
   const kind = definition.folds.get(type)?.kind
   if (kind === undefined) {
@@ -213,7 +212,7 @@ function fail(command: string, expected: string, actual: string, from: Function)
   throw new AssertionError({ message, actual, expected, operator: 'spec', stackStartFn: from })
 }
 
-/** Deep equality, in which the order of keys says nothing; a failure shows both sides and the difference. */
+/** Deep equality that ignores the order of keys. A failure shows both sides and the difference. */
 function compare(command: string, what: string, actual: unknown, expected: unknown, from: Function): void {
   try {
     assert.deepEqual(actual, expected)

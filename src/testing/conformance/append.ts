@@ -1,7 +1,4 @@
-/**
- * Appending: expectations, conflicts, what one commit and one batch are, and what is refused before anything is
- * written.
- */
+/** Appending: expectations, conflicts, commits, batches, and what is refused before anything is written. */
 import assert from 'node:assert/strict'
 import type { Commit, Expected, OfferedCommit } from '../../store/commit.ts'
 import type { StoreLimits } from '../../store/store.ts'
@@ -12,7 +9,7 @@ import {
   commitTo,
   events,
   grow,
-  readBehind,
+  readAfter,
   readWhole,
   rejectsWith,
   sequences,
@@ -20,9 +17,7 @@ import {
   upTo,
 } from './kit.ts'
 
-/**
- * On a stream of so many events, a commit that expects this is stored, or conflicts and names the stream's sequence.
- */
+/** On a stream of `length` events, a commit with this expectation is stored, or conflicts and names the sequence. */
 const expectation =
   (length: number, expected: Expected, outcome: 'stored' | 'conflict'): ConformanceCase =>
   async ({ store, stream }) => {
@@ -52,7 +47,7 @@ export const expectations: ConformanceGroup = {
     'sequence 0 conflicts with an existing stream': expectation(3, 0, 'conflict'),
     'the exact sequence is met': expectation(3, 3, 'stored'),
     'a sequence behind the stream conflicts': expectation(3, 2, 'conflict'),
-    'a sequence ahead of the stream conflicts, so no gap comes to be': expectation(3, 4, 'conflict'),
+    'a sequence ahead of the stream conflicts, so that no gap arises': expectation(3, 4, 'conflict'),
     'a sequence far ahead of a new stream conflicts': expectation(0, 5, 'conflict'),
     'an enormous sequence conflicts': expectation(1, Number.MAX_SAFE_INTEGER, 'conflict'),
     'a conflict writes none of the events of its commit': async ({ store, stream }) => {
@@ -116,7 +111,7 @@ export const commits: ConformanceGroup = {
       assert.equal(receipt.count, 3)
       assert.equal(receipt.sequence, 3)
     },
-    'continues the sequences of the one before': async ({ store, stream }) => {
+    'continues the sequences of the previous commit': async ({ store, stream }) => {
       const id = stream()
       await grow(store, id, 2)
       assert.equal((await grow(store, id, 3)).sequence, 5)
@@ -131,7 +126,7 @@ export const commits: ConformanceGroup = {
       assert.equal(read.at(-1)?.position, receipt.position)
       assert.equal(read[0]?.position, receipt.position - 1000)
     },
-    'gives all of its events its id and its time': async ({ store, stream }) => {
+    'gives its id and its time to all of its events': async ({ store, stream }) => {
       const id = stream()
       await store1(store, commitTo(id, { id: 'the command', recordedAt: 77, events: events(3) }))
       for (const { commitId, recordedAt } of await readWhole(store, id)) {
@@ -144,7 +139,7 @@ export const commits: ConformanceGroup = {
       await store1(store, commitTo(id, { recordedAt: 0 }))
       assert.equal((await readWhole(store, id))[0]?.recordedAt, 0)
     },
-    'may be recorded before the one before it: time orders nothing': async ({ store, stream }) => {
+    'may be recorded earlier than the previous commit: time does not decide the order': async ({ store, stream }) => {
       const id = stream()
       await store1(store, commitTo(id, { recordedAt: 2000 }))
       await store1(store, commitTo(id, { recordedAt: 1000 }))
@@ -174,7 +169,7 @@ export const batches: ConformanceGroup = {
       )
       for (const id of ids) assert.equal((await readWhole(store, id)).length, 2)
     },
-    'with a conflict in it stores all the others': async ({ store, stream }) => {
+    'with a conflict stores all other commits': async ({ store, stream }) => {
       const ids = Array.from({ length: 5 }, () => stream())
       const results = await store.append(ids.map((id, i) => commitTo(id, { expected: i === 2 ? 9 : 'none' })))
       assert.deepEqual(
@@ -193,7 +188,10 @@ export const batches: ConformanceGroup = {
       ])
       assert.equal(await store.head(), head)
     },
-    'of several commits on one stream judges each on what the one before left': async ({ store, stream }) => {
+    'of several commits on one stream checks each against the result of the previous one': async ({
+      store,
+      stream,
+    }) => {
       const id = stream()
       const results = await store.append([
         commitTo(id, { expected: 'none', events: events(2) }),
@@ -212,7 +210,7 @@ export const batches: ConformanceGroup = {
       )
       assert.deepEqual(sequences(await readWhole(store, id)), upTo(7))
     },
-    'names in a conflict the sequence that its earlier commits left': async ({ store, stream }) => {
+    'names in a conflict the sequence after its earlier commits': async ({ store, stream }) => {
       const id = stream()
       const [, conflict] = await store.append([commitTo(id, { events: events(3) }), commitTo(id, { expected: 'none' })])
       assert.deepEqual(conflict, { status: 'conflict', sequence: 3 })
@@ -221,7 +219,7 @@ export const batches: ConformanceGroup = {
       const [a, b] = [stream(), stream()]
       const head = await store.head()
       await store.append([a, b, a, b].map((id, i) => commitTo(id, { id: `k${i}`, events: events(3) })))
-      const read = await readBehind(store, head)
+      const read = await readAfter(store, head)
       assert.equal(read.map(({ commitId }) => commitId).join(), 'k0,k0,k0,k1,k1,k1,k2,k2,k2,k3,k3,k3')
     },
     'of 300 commits is stored': async ({ store, stream }) => {
@@ -232,7 +230,7 @@ export const batches: ConformanceGroup = {
   },
 }
 
-/** Appends a batch with a commit in it that must be refused, and expects that nothing at all was stored. */
+/** Appends a batch with a commit that must be refused, and expects that nothing of the batch was stored. */
 const refused =
   (make: (limits: StoreLimits) => Partial<OfferedCommit>): ConformanceCase =>
   async ({ store, stream }) => {
@@ -246,15 +244,15 @@ const refused =
 export const limits: ConformanceGroup = {
   title: 'Limits',
   cases: {
-    'and a name are said by the store': async ({ store }) => {
+    'and a name are given by the store': async ({ store }) => {
       assert.ok(store.name.length > 0)
       assert.ok(store.limits.commitEventsMax >= 1001)
       assert.ok(store.limits.commitSizeMax >= 100_000)
     },
-    'a commit of one event too many is refused, and its whole batch with it': refused(({ commitEventsMax }) => ({
+    'a commit with one event too many is refused, with its whole batch': refused(({ commitEventsMax }) => ({
       events: events(commitEventsMax + 1),
     })),
-    'a commit of one character too many is refused, and its whole batch with it': refused(({ commitSizeMax }) => ({
+    'a commit with one character too many is refused, with its whole batch': refused(({ commitSizeMax }) => ({
       events: [{ type: 'Large', data: 'x'.repeat(commitSizeMax) }],
     })),
     'a commit of as many events as allowed is stored': async ({ store, stream }) => {
@@ -270,13 +268,13 @@ export const limits: ConformanceGroup = {
       await store1(store, largest)
       assert.ok((await readWhole(store, id))[0]?.data === text)
     },
-    'the store works on after a refusal': async ({ store, stream }) => {
+    'the store continues to work after a refusal': async ({ store, stream }) => {
       const id = stream()
       const tooMany = commitTo(id, { events: events(store.limits.commitEventsMax + 1) })
       await rejectsWith(store.append([tooMany]), 'COMMIT_TOO_LARGE')
       assert.equal((await grow(store, id, 1)).sequence, 1)
     },
-    'something that is no checked commit is refused': async ({ store, stream }) => {
+    'a value that is not a checked commit is refused': async ({ store, stream }) => {
       const forged = JSON.parse(JSON.stringify(commitTo(stream()))) as Commit
       const head = await store.head()
       await rejectsWith(store.append([forged]), 'OPTION_INVALID')

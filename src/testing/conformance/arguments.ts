@@ -1,6 +1,6 @@
 /**
- * What is given to a store by mistake: each has a code, the same on every store, as a rejected promise, and changes
- * nothing. What a database makes of a text that it cannot hold, or of half a number, is nobody's to guess.
+ * Wrong arguments. Each call rejects with a code that is the same on every store, and changes nothing. Without these
+ * checks, the result would depend on what a database does with a text that it cannot store, or with half a number.
  */
 import assert from 'node:assert/strict'
 import type { ErrorCode } from '../../domain/error-catalogue.ts'
@@ -10,7 +10,7 @@ import type { Checkpoint, ProjectionStep, Snapshot, Store } from '../../store/st
 import { at } from '../checkpoint-at.ts'
 import { type ConformanceGroup, commitTo, everything, grow, readWhole, rejectsWith } from './kit.ts'
 
-/** A call with something in it that may be wrong. */
+/** A call with one argument that may be wrong. */
 type Call = (store: Store, wrong: never) => Promise<unknown>
 
 const stream = { aggregate: 'a', id: 'b' }
@@ -26,7 +26,7 @@ const snapshotOf = (more: object): Snapshot => ({
   ...more,
 })
 
-/** Expects that a call is refused with a code for each of the values, by its promise and not before. */
+/** Expects that a call rejects with a code for each of the values, and does not throw. */
 async function refused(
   store: Store,
   code: ErrorCode,
@@ -45,7 +45,7 @@ async function refused(
 const textOf = (value: unknown): string =>
   typeof value === 'string' ? JSON.stringify(value.slice(0, 20)) : String(value)
 
-/** Texts that no database keeps as they are, and what is no text. */
+/** Texts that some database cannot store, and values that are not texts. */
 const noTexts: readonly unknown[] = [
   '',
   'a\0b',
@@ -100,17 +100,17 @@ const streams: Readonly<Record<string, Call>> = {
 }
 
 export const argumentTexts: ConformanceGroup = {
-  title: 'A text that no id can be',
+  title: 'A text that cannot be an id',
   cases: {
     'is refused as an id, a name, a key and a filter': ({ store }) => refused(store, 'ID_INVALID', ids, noTexts),
-    'is refused as the beginning of keys, which only may be empty': ({ store }) => {
+    'is refused as a prefix of keys, except the empty text': ({ store }) => {
       const prefixes = { listRows: (of: Store, prefix: never) => of.listRows('p', { prefix, limit: 1 }) }
       const none = noTexts.filter((text) => text !== '')
       return refused(store, 'ID_INVALID', prefixes, none)
     },
     'is refused as a stream': ({ store }) =>
       refused(store, 'ID_INVALID', streams, [undefined, null, 'a', {}, { aggregate: 'a' }]),
-    'never gives another stream’s data': async ({ store, name }) => {
+    'never returns the data of another stream': async ({ store, name }) => {
       const aggregate = name()
       for (const id of ['\ufffd', '?']) await grow(store, { aggregate, id }, 1)
       await rejectsWith(readWhole(store, { aggregate, id: '\ud800' }), 'ID_INVALID')
@@ -120,7 +120,7 @@ export const argumentTexts: ConformanceGroup = {
   },
 }
 
-/** What is no whole number from 0. */
+/** Values that are not whole numbers from 0. */
 const noWholes: readonly unknown[] = [-1, 0.5, 1e300, 2 ** 53, Number.NaN, Number.NEGATIVE_INFINITY, '5', null, {}, 5n]
 
 export const argumentNumbers: ConformanceGroup = {
@@ -154,7 +154,7 @@ export const argumentNumbers: ConformanceGroup = {
       await refused(store, 'OPTION_INVALID', { keep, listRows }, [undefined])
       await refused(store, 'OPTION_INVALID', { keep }, [0])
     },
-    'is refused as a place to read on behind': ({ store }) => {
+    'is refused as a place to continue from': ({ store }) => {
       const places = [
         ...noWholes.map((position) => ({ position })),
         ...noWholes.map((checksum) => ({ position: 1, checksum })),
@@ -203,7 +203,7 @@ export const argumentNumbers: ConformanceGroup = {
   },
 }
 
-/** What no store can hold as JSON. */
+/** Values that have no JSON. */
 const noJson: readonly unknown[] = [
   Number.NaN,
   Number.POSITIVE_INFINITY,
@@ -233,7 +233,7 @@ export const argumentSteps: ConformanceGroup = {
         assert.deepEqual(await store.loadRows(of, ['k']), [undefined])
       }
     },
-    'is refused if a row or the note is no JSON, and nothing of it is saved': async ({ store, name }) => {
+    'is refused if a row or the note is not JSON, and nothing of it is saved': async ({ store, name }) => {
       const of = name()
       const calls = {
         row: (on: Store, value: never) =>
@@ -271,9 +271,9 @@ export const argumentSteps: ConformanceGroup = {
 }
 
 export const argumentOptions: ConformanceGroup = {
-  title: 'An option or a list that is none',
+  title: 'A wrong value instead of an option or a list',
   cases: {
-    'is refused, and so is one that there is not': async ({ store }) => {
+    'is refused, and so is an unknown option': async ({ store }) => {
       const options = {
         append: (of: Store, given: never) => of.append([], given),
         readStream: (of: Store, given: never) => of.readStream(stream, everything, given),
@@ -299,7 +299,7 @@ export const argumentOptions: ConformanceGroup = {
       const signals = { readAll: (of: Store, signal: never) => of.readAll(everything, { signal }) }
       await refused(store, 'OPTION_INVALID', signals, [null, {}, 'signal', true])
     },
-    'is refused where a list is wanted': async ({ store }) => {
+    'is refused instead of a list': async ({ store }) => {
       const lists = {
         append: (of: Store, commits: never) => of.append(commits),
         types: (of: Store, types: never) => of.readAll(everything, { types }),
@@ -326,7 +326,7 @@ export const argumentOptions: ConformanceGroup = {
       }
       return Promise.resolve()
     },
-    'changes nothing: what is refused leaves no trace': async ({ store, name }) => {
+    'changes nothing when it is refused': async ({ store, name }) => {
       const id: StreamId = { aggregate: name(), id: 'a' }
       const good = commit({ stream: id, expected: 'any', id: 'c', recordedAt: 0, events: [{ type: 'A', data: {} }] })
       const head = await store.head()
@@ -355,7 +355,7 @@ export const argumentTransactions: ConformanceGroup = {
       await refused(store, 'OPTION_INVALID', { work: (of, given) => of.transact!('p', at(0), given) }, [undefined, 5])
       assert.equal(calls, 0)
     },
-    'is rolled back if what its work returns makes none': async ({ store, name }) => {
+    'is rolled back if its work does not return a step': async ({ store, name }) => {
       const of = name()
       await store.saveStep(of, { from: at(0), to: at(5), rows: [] })
       const returned = { work: (on: Store, given: never) => on.transact!(of, at(5), async () => given) }

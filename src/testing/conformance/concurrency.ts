@@ -1,6 +1,6 @@
 /**
- * Many at once: concurrent appends serialise, exactly one of those that exclude each other wins, and whoever follows
- * the log sees every position once and in order, however the writers hurry.
+ * Concurrency: appends at the same time are stored one after the other. Of appends that exclude each other, exactly one
+ * succeeds. A reader that follows the log sees every position once and in order, however fast the writers are.
  */
 import assert from 'node:assert/strict'
 import { setImmediate } from 'node:timers/promises'
@@ -13,7 +13,7 @@ import {
   events,
   grow,
   positions,
-  readBehind,
+  readAfter,
   readWhole,
   sequences,
   store1,
@@ -30,7 +30,7 @@ const count = (results: readonly AppendResult[], status: AppendResult['status'])
 const many = <Value>(length: number, make: (i: number) => Value): Value[] => Array.from({ length }, (_, i) => make(i))
 
 export const races: ConformanceGroup = {
-  title: 'Appends at once',
+  title: 'Appends at the same time',
   cases: {
     'that expect anything on one stream all succeed, contiguously': async ({ store, stream }) => {
       const id = stream()
@@ -49,7 +49,10 @@ export const races: ConformanceGroup = {
       assert.ok(results.every(({ sequence }) => sequence === 4))
       assert.equal((await readWhole(store, id)).length, 4)
     },
-    'are judged each by itself: one caller who conflicts breaks nobody else’s chain': async ({ store, stream }) => {
+    'are checked separately: a conflict of one caller does not break the chain of another': async ({
+      store,
+      stream,
+    }) => {
       const id = stream()
       await grow(store, id, 3)
       const results = await Promise.all([
@@ -69,7 +72,7 @@ export const races: ConformanceGroup = {
       assert.equal(count(results, 'conflict'), 19)
       assert.equal((await readWhole(store, id)).length, 2)
     },
-    'of the same commit store it once and all answer the same place': async ({ store, stream }) => {
+    'of the same commit store it once, and all answer with the same place': async ({ store, stream }) => {
       const id = stream()
       const results = await Promise.all(many(20, () => one(store, id, { id: 'c', events: events(2) })))
       assert.equal(count(results, 'stored'), 1)
@@ -88,7 +91,7 @@ export const races: ConformanceGroup = {
       const base = await store.head()
       const batches = many(20, (b) => many(3, (c) => commitTo(stream(), { id: `${b}/${c}`, events: events(2) })))
       await Promise.all(batches.map((batch) => store.append(batch)))
-      const read = await readBehind(store, base)
+      const read = await readAfter(store, base)
       assert.deepEqual(positions(read), upTo(base + 120, base + 1))
       for (let i = 0; i < read.length; i += 2) assert.equal(read[i]?.commitId, read[i + 1]?.commitId)
     },
@@ -103,7 +106,7 @@ export const races: ConformanceGroup = {
       await Promise.all(many(5, worker))
       assert.deepEqual(sequences(await readWhole(store, id)), upTo(50))
     },
-    'of a bad batch and good ones harm only the bad one': async ({ store, stream }) => {
+    'of a bad batch and good ones refuse only the bad one': async ({ store, stream }) => {
       const tooMany = events(store.limits.commitEventsMax + 1)
       const id = stream()
       const bad = store.append([commitTo(stream(), { events: tooMany })]).catch((error: unknown) => error)
@@ -114,7 +117,7 @@ export const races: ConformanceGroup = {
   },
 }
 
-/** Follows the log as a subscription would, until it has been told to stop and has seen everything. */
+/** Follows the log as a subscription would, until `last` gives a position and it has seen everything up to there. */
 async function tail(
   store: Store,
   base: number,
@@ -143,9 +146,12 @@ async function write(store: Store, writer: number, own: StreamId, shared: Stream
 }
 
 export const prefixes: ConformanceGroup = {
-  title: 'Readers beside writers',
+  title: 'Readers at the same time as writers',
   cases: {
-    '8 writers and 3 readers at the tail: no gap, no double, no event of a conflict': async ({ store, stream }) => {
+    '3 readers that follow 8 writers see no gap, no duplicate and no event of a conflict': async ({
+      store,
+      stream,
+    }) => {
       const base = await store.head()
       const shared = stream()
       let end: number | undefined
@@ -164,18 +170,18 @@ export const prefixes: ConformanceGroup = {
       const base = await store.head()
       const appended = Promise.all(many(30, () => grow(store, stream(), 3)))
       for (let round = 0; round < 15; round++) {
-        const read = await readBehind(store, base)
+        const read = await readAfter(store, base)
         assert.deepEqual(positions(read), upTo(base + read.length, base + 1))
         assert.ok((await store.head()) >= base + read.length)
       }
       await appended
     },
-    'a reader of the log finds what it saw in the stream too': async ({ store, stream }) => {
+    'a reader of the log also finds in the stream what it has seen': async ({ store, stream }) => {
       const base = await store.head()
       const id = stream()
       const appended = Promise.all(many(20, () => grow(store, id, 2)))
       for (let round = 0; round < 10; round++) {
-        const seen = (await readBehind(store, base)).length
+        const seen = (await readAfter(store, base)).length
         assert.ok((await readWhole(store, id)).length >= seen)
       }
       await appended
@@ -184,10 +190,10 @@ export const prefixes: ConformanceGroup = {
 }
 
 export const severalWriters: ConformanceGroup = {
-  title: 'One place opened twice',
+  title: 'A place that is opened twice',
   needs: 'severalWriters',
   cases: {
-    'shows in one what the other has appended': async ({ place, stream }) => {
+    'shows in one store what the other has appended': async ({ place, stream }) => {
       await using own = await place()
       const [a, b] = [await own.open(), await own.open()]
       const id = stream()
@@ -196,7 +202,7 @@ export const severalWriters: ConformanceGroup = {
       assert.deepEqual(sequences(await readWhole(b, id)), [1, 2, 3])
       assert.equal((await grow(b, id, 1)).position, position + 1)
     },
-    'lets one of two win': async ({ place, stream }) => {
+    'lets one of two conflicting appends win': async ({ place, stream }) => {
       await using own = await place()
       const stores = [await own.open(), await own.open()]
       const id = stream()
@@ -206,14 +212,14 @@ export const severalWriters: ConformanceGroup = {
       }
       assert.deepEqual(sequences(await readWhole(stores[0]!, id)), upTo(10))
     },
-    'recognises in one a commit of the other': async ({ place, stream }) => {
+    'recognises in one store a commit of the other': async ({ place, stream }) => {
       await using own = await place()
       const [a, b] = [await own.open(), await own.open()]
       const id = stream()
       const first = await store1(a, commitTo(id, { id: 'c', events: events(2) }))
       assert.deepEqual(await one(b, id, { id: 'c' }), { ...first, status: 'duplicate' })
     },
-    'keeps positions without gaps for readers of either': async ({ place, stream }) => {
+    'has positions without gaps for readers of both stores': async ({ place, stream }) => {
       await using own = await place()
       const stores = [await own.open(), await own.open()]
       const shared = stream()
@@ -233,7 +239,7 @@ export const severalWriters: ConformanceGroup = {
       await a.acquireLease('l', 'a', 60_000)
       assert.equal((await b.acquireLease('l', 'b', 60_000)).owner, 'a')
     },
-    'lets one be closed without harm to the other': async ({ place, stream }) => {
+    'keeps working in one store when the other is closed': async ({ place, stream }) => {
       await using own = await place()
       const [a, b] = [await own.open(), await own.open()]
       await a.close()

@@ -109,7 +109,7 @@ const faults: Readonly<Record<string, readonly [string, Alter]>> = {
     }),
   ],
   'splits a batch, so that a chain is not broken': [
-    'an exact expectation on the same stream conflicts though the number would fit',
+    'an exact expectation on the same stream conflicts even if the number would match',
     (store) => ({ append: async (commits) => (await Promise.all(commits.map((one) => store.append([one])))).flat() }),
   ],
   'looks at the limit before the filter': [
@@ -122,15 +122,15 @@ const faults: Readonly<Record<string, readonly [string, Alter]>> = {
     }),
   ],
   'says that it has examined what is not stored yet': [
-    'of more than there are has examined to the end',
+    'of more than there are has examined everything',
     (store) => ({ readAll: async (...args) => ({ ...(await store.readAll(...args)), examined: args[0].to }) }),
   ],
   'ignores a signal': [
-    'whose signal is aborted already ends with its reason',
+    'whose signal is already aborted ends with its reason',
     (store) => ({ readStream: (stream, range) => store.readStream(stream, range) }),
   ],
   'leaves out an event now and then': [
-    '8 writers and 3 readers at the tail: no gap, no double, no event of a conflict',
+    '3 readers that follow 8 writers see no gap, no duplicate and no event of a conflict',
     (store) => ({
       readAll: async (...args) => {
         const page = await store.readAll(...args)
@@ -149,24 +149,24 @@ const faults: Readonly<Record<string, readonly [string, Alter]>> = {
     }),
   ],
   'takes a prefix for a pattern': [
-    'are found, and no others',
+    'are found, and no other rows',
     listing(async ({ prefix = '', ...page }, list) => {
       const pattern = new RegExp(`^${prefix.replaceAll('%', '.*').replaceAll(/[*?+()[\]\\^$|]/g, '\\$&')}`, 'su')
       return (await list(page)).filter(({ key }) => pattern.test(key))
     }),
   ],
   'takes letters for each other in a prefix': [
-    'are found, and no others',
+    'are found, and no other rows',
     listing(async ({ prefix = '', ...page }, list) =>
       (await list(page)).filter(({ key }) => key.toLowerCase().startsWith(prefix.toLowerCase())),
     ),
   ],
   'ends a prefix too early': [
-    'are found, and no others',
+    'are found, and no other rows',
     listing(async (page, list) => (await list(page)).filter(({ key }) => key < `${page.prefix ?? ''}\uffff`)),
   ],
   'begins a prefix again on each page': [
-    'are listed behind any key, of theirs or not',
+    'are listed after any key, with the prefix or not',
     listing(({ after, ...page }, list) =>
       list(page.prefix === undefined && after !== undefined ? { after, ...page } : page),
     ),
@@ -176,20 +176,20 @@ const faults: Readonly<Record<string, readonly [string, Alter]>> = {
     (store) => ({ listRows: async (of, query) => ({ rows: (await store.listRows(of, query)).rows }) }),
   ],
   'compares numbers as texts': [
-    'are not left out where a number has bounds',
+    'are not left out if a number has bounds',
     leavingOut(
       (row, condition) => 'oneOf' in condition || !(`${fieldOf(row, condition.field)}` < `${condition.least}`),
     ),
   ],
   'compares fractions with an error': [
-    'are not left out where a number is wanted',
+    'are not left out if a number is wanted',
     leavingOut(
       (row, condition) =>
         !('oneOf' in condition) || condition.oneOf.some((one) => one === Number(Number(fieldOf(row, 'a')).toFixed(6))),
     ),
   ],
   'leaves out numbers that JSON lacks': [
-    'are not left out where a number that JSON lacks may be within bounds',
+    'are not left out if a number that JSON lacks may be within bounds',
     leavingOut((row, { field }) => typeof fieldOf(row, field) === 'number'),
   ],
   'takes a field for a path': [
@@ -201,7 +201,7 @@ const faults: Readonly<Record<string, readonly [string, Alter]>> = {
 
 const transactionFaults: Readonly<Record<string, readonly [string, Alter]>> = {
   'saves what a work has written that failed': [
-    'are nothing if the work throws, and its error comes as it is',
+    'leave nothing if the work throws, and reject with its error',
     (store) => ({
       transact: async (of, from, work) => {
         let failure: { readonly error: unknown } | undefined
@@ -218,7 +218,7 @@ const transactionFaults: Readonly<Record<string, readonly [string, Alter]>> = {
     }),
   ],
   'hides the error of a work': [
-    'are nothing if the work throws, and its error comes as it is',
+    'leave nothing if the work throws, and reject with its error',
     (store) => ({
       transact: (...args) =>
         store.transact!(...args).catch((error) => {
@@ -227,11 +227,11 @@ const transactionFaults: Readonly<Record<string, readonly [string, Alter]>> = {
     }),
   ],
   'begins at any checkpoint': [
-    'conflict before the work is called, and say where the checkpoint is',
+    'conflict before the work is called, and name the stored checkpoint',
     (store) => ({ transact: async (of, _, work) => store.transact!(of, await store.loadCheckpoint(of), work) }),
   ],
   'calls the work before it compares the checkpoint': [
-    'conflict before the work is called, and say where the checkpoint is',
+    'conflict before the work is called, and name the stored checkpoint',
     (store) => ({
       transact: async (of, from, work) => {
         let step: Awaited<ReturnType<typeof work>> | undefined
@@ -244,7 +244,7 @@ const transactionFaults: Readonly<Record<string, readonly [string, Alter]>> = {
     }),
   ],
   'saves tables and rows one after the other': [
-    'at once on one projection have exactly one winner',
+    'of one projection at the same time have exactly one winner',
     (store) => ({
       transact: async (of, from, work) => {
         let step: Awaited<ReturnType<typeof work>> | undefined
@@ -266,7 +266,7 @@ const transactionFaults: Readonly<Record<string, readonly [string, Alter]>> = {
     }),
   ],
   'forgets failures that nobody awaited': [
-    'that fail and that nobody awaits let nothing be saved',
+    'that fail without being awaited prevent saving',
     (store) => ({
       transact: (of, from, work) =>
         store.transact!(of, from, (sql) =>

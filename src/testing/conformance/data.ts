@@ -1,10 +1,10 @@
-/** What is stored is what is read, to the last bit, and nobody can change it afterwards. */
+/** A read returns exactly what was stored, and nobody can change it. */
 import assert from 'node:assert/strict'
 import { depthMax, type Json, toJson } from '../../domain/json.ts'
 import type { StoredEvent } from '../../store/store.ts'
-import { type ConformanceCase, type ConformanceGroup, commitTo, readBehind, readWhole, store1 } from './kit.ts'
+import { type ConformanceCase, type ConformanceGroup, commitTo, readAfter, readWhole, store1 } from './kit.ts'
 
-/** Data comes back from the stream, and from the log, as `toJson` made it. */
+/** The stream and the log return data as `toJson` made it. */
 const roundTrip =
   (data: unknown): ConformanceCase =>
   async ({ store, stream }) => {
@@ -13,7 +13,7 @@ const roundTrip =
     const expected = toJson('The data', data)
     await store1(store, commitTo(id, { events: [{ type: 'Kept', data }] }))
     assert.deepEqual((await readWhole(store, id))[0]?.data, expected)
-    assert.deepEqual((await readBehind(store, head))[0]?.data, expected)
+    assert.deepEqual((await readAfter(store, head))[0]?.data, expected)
   }
 
 const nested = (depth: number): Json => {
@@ -44,7 +44,7 @@ export const roundTrips: ConformanceGroup = {
     'keys that look like numbers': roundTrip({ 1: 'a', 0: 'b', '-1': 'c', '01': 'd' }),
     'keys that every object has': roundTrip(JSON.parse('{"__proto__":{"x":1},"constructor":2,"toString":3}')),
     'lists of lists': roundTrip([[], [[]], [[1], [2, [3]]]]),
-    'nesting as deep as is allowed': roundTrip(nested(depthMax)),
+    'nesting as deep as allowed': roundTrip(nested(depthMax)),
     'records in lists in records': roundTrip({ a: [{ b: [{ c: null }] }] }),
     'a long text': roundTrip('long '.repeat(50_000)),
     'many keys': roundTrip(Object.fromEntries(Array.from({ length: 2000 }, (_, i) => [`key${i}`, i]))),
@@ -67,7 +67,7 @@ export const roundTrips: ConformanceGroup = {
       await store1(store, commitTo(id, { events: [{ type: 'Kept', data: {}, tags }] }))
       assert.deepEqual((await readWhole(store, id))[0]?.tags, [...new Set(tags)])
     },
-    'metadata and tags of each event apart': async ({ store, stream }) => {
+    'metadata and tags of each event separately': async ({ store, stream }) => {
       const id = stream()
       const offered = [1, 2, 3].map((n) => ({ type: `T${n}`, data: n, metadata: { n }, tags: [`n${n}`], revision: n }))
       await store1(store, commitTo(id, { events: offered }))
@@ -83,7 +83,7 @@ export const roundTrips: ConformanceGroup = {
   },
 }
 
-/** Tries to change everything about an event; whether that throws is the store's choice. */
+/** Tries to change every part of an event. A store may let this throw or not. */
 function tamper(event: StoredEvent): void {
   const attempts: readonly (() => unknown)[] = [
     () => Object.assign(event, { type: 'Forged', sequence: 99, position: 99 }),
@@ -97,7 +97,7 @@ function tamper(event: StoredEvent): void {
     try {
       attempt()
     } catch {
-      // Frozen: all the better.
+      // It is frozen, which is allowed.
     }
   }
 }
@@ -105,7 +105,7 @@ function tamper(event: StoredEvent): void {
 export const immutability: ConformanceGroup = {
   title: 'Nobody can change what is stored',
   cases: {
-    'by changing what a read gave': async ({ store, stream }) => {
+    'by changing the events that a read returned': async ({ store, stream }) => {
       const id = stream()
       const head = await store.head()
       await store1(
@@ -114,22 +114,22 @@ export const immutability: ConformanceGroup = {
       )
       const before = structuredClone(await readWhole(store, id))
       for (const event of await readWhole(store, id)) tamper(event)
-      for (const event of await readBehind(store, head)) tamper(event)
+      for (const event of await readAfter(store, head)) tamper(event)
       assert.deepEqual(structuredClone(await readWhole(store, id)), before)
-      assert.deepEqual(structuredClone(await readBehind(store, head)), before)
+      assert.deepEqual(structuredClone(await readAfter(store, head)), before)
     },
-    'by changing the list that a read gave': async ({ store, stream }) => {
+    'by changing the list that a read returned': async ({ store, stream }) => {
       const id = stream()
       await store1(store, commitTo(id))
       const read = (await readWhole(store, id)) as StoredEvent[]
       try {
         read.pop()
       } catch {
-        // Frozen: all the better.
+        // It is frozen, which is allowed.
       }
       assert.equal((await readWhole(store, id)).length, 1)
     },
-    'by changing what was offered': async ({ store, stream }) => {
+    'by changing the commit that was offered': async ({ store, stream }) => {
       const id = stream()
       const data = { list: [1] }
       const tags = ['t']
@@ -142,7 +142,7 @@ export const immutability: ConformanceGroup = {
       assert.deepEqual(event?.data, { list: [1] })
       assert.deepEqual(event?.tags, ['t'])
     },
-    'by changing the stream that was named': async ({ store, stream }) => {
+    'by changing the stream object': async ({ store, stream }) => {
       const { aggregate, id } = stream()
       const named = { aggregate, id }
       await store1(store, commitTo(named))

@@ -1,6 +1,6 @@
 /**
- * The same commit id again: nothing is added, and the answer is what was stored. With it the rule for batches: what was
- * decided on the events of a commit that this batch did not store must not be stored by chance.
+ * The same commit id again: nothing is added, and the answer is the stored commit. Also the chain rule: a commit must
+ * not be stored by chance if it was decided on the events of a commit that this batch did not store.
  */
 import assert from 'node:assert/strict'
 import type { StreamId } from '../../domain/stream.ts'
@@ -11,7 +11,7 @@ import { type ConformanceGroup, commitTo, events, grow, readWhole, sequences, st
 export const duplicates: ConformanceGroup = {
   title: 'The same commit id again',
   cases: {
-    'adds nothing and answers with what was stored': async ({ store, stream }) => {
+    'adds nothing, and answers with the stored commit': async ({ store, stream }) => {
       const id = stream()
       const first = await store1(store, commitTo(id, { id: 'c', events: events(3) }))
       const head = await store.head()
@@ -20,20 +20,20 @@ export const duplicates: ConformanceGroup = {
       assert.equal(await store.head(), head)
       assert.equal((await readWhole(store, id)).length, 3)
     },
-    'answers with what was stored though the expectation is not met any more': async ({ store, stream }) => {
+    'answers with the stored commit even if the expectation is no longer met': async ({ store, stream }) => {
       const id = stream()
       const first = await store1(store, commitTo(id, { id: 'c', expected: 'none' }))
       const [again] = await store.append([commitTo(id, { id: 'c', expected: 'none' })])
       assert.deepEqual(again, { ...first, status: 'duplicate' })
     },
-    'answers with what was stored though other events are offered now': async ({ store, stream }) => {
+    'answers with the stored commit even if other events are offered': async ({ store, stream }) => {
       const id = stream()
       const first = await store1(store, commitTo(id, { id: 'c', events: events(1) }))
       const [again] = await store.append([commitTo(id, { id: 'c', events: events(4, 'Other') })])
       assert.deepEqual(again, { ...first, status: 'duplicate' })
       assert.equal((await readWhole(store, id))[0]?.type, 'Happened')
     },
-    'answers with its own place though much was stored since': async ({ store, stream }) => {
+    'answers with its own place even if more was stored since': async ({ store, stream }) => {
       const id = stream()
       await grow(store, id, 2)
       const first = await store1(store, commitTo(id, { id: 'c', events: events(2) }))
@@ -54,7 +54,7 @@ export const duplicates: ConformanceGroup = {
       await store1(store, commitTo({ aggregate: 'this', id }, { id: 'c' }))
       await store1(store, commitTo({ aggregate: 'that', id }, { id: 'c' }))
     },
-    'in one batch is answered with what the batch itself stores': async ({ store, stream }) => {
+    'in one batch is answered with the commit of that batch': async ({ store, stream }) => {
       const id = stream()
       const offered: Partial<OfferedCommit> = { id: 'c', events: events(2) }
       const [first, again] = await store.append([commitTo(id, offered), commitTo(id, offered)])
@@ -62,7 +62,7 @@ export const duplicates: ConformanceGroup = {
       assert.deepEqual(again, { ...first, status: 'duplicate' })
       assert.equal((await readWhole(store, id)).length, 2)
     },
-    'in one batch after a conflict of it conflicts once more': async ({ store, stream }) => {
+    'in one batch conflicts again if the first conflicted': async ({ store, stream }) => {
       const id = stream()
       const offered: Partial<OfferedCommit> = { id: 'c', expected: 7 }
       const results = await store.append([commitTo(id, offered), commitTo(id, offered)])
@@ -71,7 +71,7 @@ export const duplicates: ConformanceGroup = {
         { status: 'conflict', sequence: 0 },
       ])
     },
-    'beside new commits in a batch harms none of them': async ({ store, stream }) => {
+    'in a batch with new commits does not affect them': async ({ store, stream }) => {
       const [a, b] = [stream(), stream()]
       await store1(store, commitTo(a, { id: 'c' }))
       const results = await store.append([commitTo(b), commitTo(a, { id: 'c' }), commitTo(b)])
@@ -101,7 +101,7 @@ export const duplicates: ConformanceGroup = {
         assert.equal((await store.append([commitTo(of, { id })]))[0]?.status, 'duplicate', id)
       }
     },
-    'that differs in case or in a space is another id': async ({ store, stream }) => {
+    'with another case or another space is another id': async ({ store, stream }) => {
       const of = stream()
       for (const id of ['c', 'C', 'c ', ' c', 'c_', 'c%']) await store1(store, commitTo(of, { id }))
       assert.equal((await readWhole(store, of)).length, 6)
@@ -112,7 +112,7 @@ export const duplicates: ConformanceGroup = {
 export const lookups: ConformanceGroup = {
   title: 'Looking for a commit',
   cases: {
-    'finds where it stands': async ({ store, stream }) => {
+    'finds its place': async ({ store, stream }) => {
       const id = stream()
       await grow(store, id, 2)
       const { sequence, position, count, checksum } = await store1(store, commitTo(id, { id: 'c', events: events(3) }))
@@ -127,12 +127,12 @@ export const lookups: ConformanceGroup = {
       await grow(store, id, 1)
       assert.equal(await store.findCommit(id, 'c'), undefined)
     },
-    'does not find that of another stream': async ({ store, stream }) => {
+    'does not find a commit of another stream': async ({ store, stream }) => {
       const [a, b] = [stream(), stream()]
       await store.append([commitTo(a, { id: 'c' }), commitTo(b)])
       assert.equal(await store.findCommit(b, 'c'), undefined)
     },
-    'is not misled by an id that every object has': async ({ store, stream }) => {
+    'is not misled by an id that is a property of every object': async ({ store, stream }) => {
       const id = stream()
       await grow(store, id, 1)
       for (const word of ['constructor', 'toString', '__proto__'])
@@ -143,7 +143,7 @@ export const lookups: ConformanceGroup = {
 
 type Outcome = 'stored' | 'duplicate' | 'conflict'
 
-/** Appends a batch to one stream and compares what became of each commit. */
+/** Appends a batch to one stream, and compares the results. */
 async function outcomes(
   store: Store,
   stream: StreamId,
@@ -159,7 +159,7 @@ async function outcomes(
 export const brokenChains: ConformanceGroup = {
   title: 'After a commit that its batch did not store',
   cases: {
-    'an exact expectation on the same stream conflicts though the number would fit': async ({ store, stream }) => {
+    'an exact expectation on the same stream conflicts even if the number would match': async ({ store, stream }) => {
       const id = stream()
       await grow(store, id, 2)
       await outcomes(store, id, [
@@ -189,7 +189,7 @@ export const brokenChains: ConformanceGroup = {
         [{ expected: 1 }, 'conflict'],
       ])
     },
-    'a commit whose own id is stored already is answered as a duplicate': async ({ store, stream }) => {
+    'a commit whose own id is already stored is answered as a duplicate': async ({ store, stream }) => {
       const id = stream()
       await store.append([commitTo(id, { id: 'a' }), commitTo(id, { id: 'b' })])
       await outcomes(store, id, [
@@ -197,7 +197,7 @@ export const brokenChains: ConformanceGroup = {
         [{ id: 'b', expected: 1 }, 'duplicate'],
       ])
     },
-    'a retried batch is answered with duplicates throughout': async ({ store, stream }) => {
+    'a repeated batch is answered with duplicates only': async ({ store, stream }) => {
       const id = stream()
       const batch = [0, 1, 2].map((expected) => commitTo(id, { id: `c${expected}`, expected }))
       const first = await store.append(batch)
@@ -224,14 +224,14 @@ export const brokenChains: ConformanceGroup = {
         [{ expected: 'any' }, 'stored'],
       ])
     },
-    'expecting no event is still judged by the stream': async ({ store, stream }) => {
+    'expecting no event is still checked against the stream': async ({ store, stream }) => {
       await outcomes(store, stream(), [
         [{ expected: 4 }, 'conflict'],
         [{ expected: 'none' }, 'stored'],
         [{ expected: 'none' }, 'conflict'],
       ])
     },
-    'expecting some event is still judged by the stream': async ({ store, stream }) => {
+    'expecting some event is still checked against the stream': async ({ store, stream }) => {
       const id = stream()
       await grow(store, id, 1)
       await outcomes(store, id, [
@@ -239,20 +239,20 @@ export const brokenChains: ConformanceGroup = {
         [{ expected: 'exists' }, 'stored'],
       ])
     },
-    'sequence 0 on a new stream conflicts, since it is an exact expectation': async ({ store, stream }) => {
+    'sequence 0 on a new stream conflicts, because it is an exact expectation': async ({ store, stream }) => {
       await outcomes(store, stream(), [
         [{ expected: 1 }, 'conflict'],
         [{ expected: 0 }, 'conflict'],
       ])
     },
-    'the chain stays broken though another commit was stored between': async ({ store, stream }) => {
+    'the chain stays broken even if another commit was stored in between': async ({ store, stream }) => {
       await outcomes(store, stream(), [
         [{ expected: 4 }, 'conflict'],
         [{ expected: 'any' }, 'stored'],
         [{ expected: 1 }, 'conflict'],
       ])
     },
-    'other streams of the batch are not concerned': async ({ store, stream }) => {
+    'other streams of the batch are not affected': async ({ store, stream }) => {
       const [a, b] = [stream(), stream()]
       const results = await store.append([
         commitTo(a, { expected: 3 }),

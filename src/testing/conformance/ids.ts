@@ -1,9 +1,9 @@
-/** Any id works, and no two ids ever meet: not by joining, not by wildcards, not by case, not by normalisation. */
+/** Any id works, and no two ids are confused: not by joining, wildcards, upper and lower case, or normalisation. */
 import assert from 'node:assert/strict'
 import type { StreamId } from '../../domain/stream.ts'
 import { type ConformanceCase, type ConformanceGroup, commitTo, everything, readWhole, store1 } from './kit.ts'
 
-/** Streams that must not meet: each gets one event of its own and reads back just that one. */
+/** Streams that must not be confused: each gets one event, and reads back only that event. */
 const distinct =
   (...pairs: readonly (readonly [aggregate: string, id: string])[]): ConformanceCase =>
   async ({ store, name }) => {
@@ -22,7 +22,7 @@ const distinct =
     }
   }
 
-/** An id that must work everywhere: as aggregate, stream, type, tag and commit, and in the filters that name them. */
+/** An id must work everywhere: as aggregate, stream, type, tag and commit, and in filters. */
 const works =
   (text: string): ConformanceCase =>
   async ({ store, name }) => {
@@ -51,7 +51,7 @@ export const distinctIds: ConformanceGroup = {
     'wildcards of SQL': distinct(['like', '%'], ['like', '_'], ['like', 'x'], ['like', '%x%']),
     'wildcards of subjects': distinct(['sub', '*'], ['sub', '>'], ['sub', 'a.*'], ['sub', 'a.b'], ['sub', 'a.>']),
     'upper and lower case': distinct(['Case', 'Ada'], ['Case', 'ada'], ['case', 'ada'], ['case', 'Ada']),
-    'spaces before and behind': distinct(
+    'spaces at the beginning and at the end': distinct(
       ['space', 'a'],
       ['space', 'a '],
       ['space', ' a'],
@@ -73,7 +73,7 @@ export const distinctIds: ConformanceGroup = {
       ['null', 'undefined'],
       ['0', '0'],
     ),
-    'an aggregate and an id that change places': distinct(['left', 'right'], ['right', 'left']),
+    'an aggregate and an id that are swapped': distinct(['left', 'right'], ['right', 'left']),
   },
 }
 

@@ -1,7 +1,7 @@
 /**
- * What every conformance case gets: a store shared by all cases (opening one costs seconds on some stores), names and
- * streams that no other case uses, fresh places for what needs one, and a clock that stands still until a case moves
- * it. Also the small words the cases are written in. It knows nothing of any store but the port.
+ * What every conformance case gets: a store that all cases share (opening one takes seconds on some stores), unique
+ * names and streams, fresh places if needed, and a clock that only the case moves. Also the small functions that the
+ * cases use. It knows only the port.
  */
 import assert from 'node:assert/strict'
 import { setImmediate } from 'node:timers/promises'
@@ -12,47 +12,47 @@ import type { StreamId } from '../../domain/stream.ts'
 import { type Commit, commit, type OfferedCommit, type OfferedEvent } from '../../store/commit.ts'
 import type { Receipt, Store, StoredEvent, StoreFactory } from '../../store/store.ts'
 
-/** A fresh place for one store: empty, and used by nobody else. */
+/** A fresh, empty place for one store. Nothing else uses it. */
 export interface StorePlace {
-  /** Opens the place; the kit closes it and opens it again to see what is left. */
+  /** Opens the place. The kit also closes it and opens it again, to see what was kept. */
   readonly factory: StoreFactory
-  /**
-   * Removes the place when its cases are over: deletes the file, drops the schema. All its stores are closed by then.
-   */
+  /** Removes the place when its cases are over, for instance deletes its file. All its stores are closed by then. */
   cleanUp?(): Promise<void>
 }
 
 /** Makes a fresh place: called once for the cases that share a store, and once by each case that needs its own. */
 export type MakeStore = () => Promise<StorePlace>
 
-/** What a store can do. Each is `true` unless said otherwise: a store says what it cannot. */
+/** What a store can do. Each is `true` by default, so a store says what it cannot do. */
 export interface StoreCapabilities {
-  /** A place that is closed and opened again still holds everything. */
+  /** A place still has everything after it is closed and opened again. */
   readonly survivesReopen?: boolean
-  /** A place can be open several times at once. If not, opening it a second time is refused with `STORE_LOCKED`. */
+  /** A place can be open several times at once. If not, opening it a second time fails with `STORE_LOCKED`. */
   readonly severalWriters?: boolean
-  /** Leases expire by the clock that `open` was given. If not (a server has its own), the kit waits for it. */
+  /**
+   * Leases expire by the clock given to `open`. If not (a server has its own clock), the kit waits until they expire.
+   */
   readonly injectedClock?: boolean
-  /** It keeps rows in a SQL database and offers `transact`. If not, it has no such method. */
+  /** It stores rows in a SQL database and has `transact`. If not, it does not have that method. */
   readonly transactions?: boolean
 }
 
-/** A clock for `open({ now })` that moves only when it is told to. */
+/** A clock for `open({ now })` that only a case moves. */
 export interface ManualClock {
   readonly now: () => number
   advance(durationMs: number): void
 }
 
-/** A place of a case's own. Leaving the case closes all its stores and removes it. */
+/** A place for one case. At the end of the case, its stores are closed and it is removed. */
 export interface OwnPlace extends AsyncDisposable {
   readonly factory: StoreFactory
-  /** Opens it (once more). */
+  /** Opens it, also several times. */
   open(): Promise<Store>
 }
 
 /** What a case gets. */
 export interface ConformanceKit {
-  /** The store that all cases share: use streams of the case's own, and relative positions. */
+  /** The store that all cases share. A case uses its own streams, and relative positions. */
   readonly store: Store
   readonly capabilities: Required<StoreCapabilities>
   readonly clock: ManualClock
@@ -64,7 +64,7 @@ export interface ConformanceKit {
   readonly place: () => Promise<OwnPlace>
 }
 
-/** A behaviour, named by the sentence it is listed under. It throws if the store does not behave so. */
+/** A behaviour. Its sentence is the name of the test. It throws if the store behaves differently. */
 export type ConformanceCase = (kit: ConformanceKit) => Promise<void>
 
 /** Cases of one subject. */
@@ -139,17 +139,17 @@ function ownPlace({ factory, cleanUp }: StorePlace, { now }: ManualClock): OwnPl
   }
 }
 
-/** Events to offer: `Happened` with their numbers as data. */
+/** Events to offer: `Happened`, with their numbers as data. */
 export const events = (count: number, type = 'Happened'): readonly OfferedEvent[] =>
   Array.from({ length: count }, (_, i) => ({ type, data: { n: i + 1 } }))
 
 let commitIds = 0
 
-/** A commit of one `Happened`, with an id of its own, expecting anything, unless said otherwise. */
+/** A commit, by default of one `Happened`, with a unique id and no expectation. */
 export const commitTo = (stream: StreamId, offered: Partial<OfferedCommit> = {}): Commit =>
   commit({ stream, expected: 'any', id: `commit-${++commitIds}`, recordedAt: 1000, events: events(1), ...offered })
 
-/** An answer without the checksum, whose value is the store's own affair. */
+/** An answer without the checksum, in which stores may differ. */
 export function bare<Answer extends { readonly checksum?: number }>(
   answer: Answer | { readonly status: 'conflict' } | undefined,
 ): unknown {
@@ -158,25 +158,25 @@ export function bare<Answer extends { readonly checksum?: number }>(
   return rest
 }
 
-/** Appends one commit and expects that it is stored. */
+/** Appends one commit, and expects that it is stored. */
 export async function store1(store: Store, one: Commit): Promise<Receipt> {
   const [result] = await store.append([one])
   assert.equal(result?.status, 'stored')
   return result as Receipt
 }
 
-/** Appends a stream of so many events, in one commit. */
+/** Appends `count` events in one commit. */
 export const grow = (store: Store, stream: StreamId, count: number): Promise<Receipt> =>
   store1(store, commitTo(stream, { events: events(count) }))
 
 export const everything: { readonly from: number; readonly to: number } = { from: 0, to: Number.POSITIVE_INFINITY }
 
-/** Every event of a stream, however many. */
+/** All events of a stream. */
 export const readWhole = (store: Store, stream: StreamId): Promise<readonly StoredEvent[]> =>
   store.readStream(stream, everything, { limit: Number.POSITIVE_INFINITY })
 
-/** Every event of the log behind a position. */
-export const readBehind = async (store: Store, position: number): Promise<readonly StoredEvent[]> =>
+/** All events of the log after a position. */
+export const readAfter = async (store: Store, position: number): Promise<readonly StoredEvent[]> =>
   (await store.readAll({ from: position + 1, to: Number.POSITIVE_INFINITY }, { limit: Number.POSITIVE_INFINITY }))
     .events
 
@@ -195,7 +195,8 @@ export const rejectsWith = (promise: Promise<unknown>, code: ErrorCode): Promise
   })
 
 /**
- * Asks again and again, with room for everything else between, until the answer is yes. The case's timeout bounds it.
+ * Asks again and again until the answer is yes, and lets the event loop run in between. The timeout of the case ends
+ * it.
  */
 export async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await isSo())) await setImmediate()

@@ -1,24 +1,22 @@
-/** Leases: one owner at a time, until the lease expires by the store's clock or is given back. */
+/** Leases: one owner at a time, until the lease expires by the store's clock or is released. */
 import assert from 'node:assert/strict'
 import { type ConformanceGroup, type ConformanceKit, until } from './kit.ts'
 
 const durationMs = 30_000
 
-/**
- * Lets a lease of so long run out: moves the clock, or where the store has its own, waits until another may take it.
- */
+/** Lets a lease expire: moves the clock or, if the store has its own, waits until another owner gets the lease. */
 async function runOut({ store, clock, capabilities }: ConformanceKit, lease: string, next: string): Promise<void> {
   if (capabilities.injectedClock) clock.advance(durationMs)
   else await until(async () => (await store.acquireLease(lease, next, durationMs)).owner === next)
 }
 
-/** How long a lease lasts where it has to run out: short if the case has to wait for it. */
+/** The duration of a lease that has to expire: short if the case has to wait for it. */
 const brief = ({ capabilities }: ConformanceKit) => (capabilities.injectedClock ? durationMs : 50)
 
 export const leases: ConformanceGroup = {
   title: 'Leases',
   cases: {
-    'are given to the first who asks': async ({ store, name }) => {
+    'are given to the first that asks': async ({ store, name }) => {
       assert.equal((await store.acquireLease(name(), 'a', durationMs)).owner, 'a')
     },
     'are refused to others while they are held': async ({ store, name }) => {
@@ -44,30 +42,30 @@ export const leases: ConformanceGroup = {
       assert.equal((await kit.store.acquireLease(lease, 'b', durationMs)).owner, 'b')
       assert.equal((await kit.store.acquireLease(lease, 'a', durationMs)).owner, 'b')
     },
-    'can be taken again by their owner after they expired, if nobody else did': async (kit) => {
+    'can be taken again by their owner after they expire, if no other has taken them': async (kit) => {
       const lease = kit.name()
       await kit.store.acquireLease(lease, 'a', brief(kit))
       if (kit.capabilities.injectedClock) kit.clock.advance(durationMs * 2)
       assert.equal((await kit.store.acquireLease(lease, 'a', durationMs)).owner, 'a')
     },
-    'can be given back': async ({ store, name }) => {
+    'can be released': async ({ store, name }) => {
       const lease = name()
       await store.acquireLease(lease, 'a', durationMs)
       await store.releaseLease(lease, 'a')
       assert.equal((await store.acquireLease(lease, 'b', durationMs)).owner, 'b')
     },
-    'cannot be given back by another': async ({ store, name }) => {
+    'cannot be released by another owner': async ({ store, name }) => {
       const lease = name()
       await store.acquireLease(lease, 'a', durationMs)
       await store.releaseLease(lease, 'b')
       assert.equal((await store.acquireLease(lease, 'b', durationMs)).owner, 'a')
     },
-    'that nobody has can be given back without harm': async ({ store, name }) => {
+    'that nobody holds can be released without an error': async ({ store, name }) => {
       const lease = name()
       await store.releaseLease(lease, 'a')
       assert.equal((await store.acquireLease(lease, 'b', durationMs)).owner, 'b')
     },
-    'cannot be given back by an owner who has lost them': async (kit) => {
+    'cannot be released by an owner that has lost them': async (kit) => {
       const lease = kit.name()
       await kit.store.acquireLease(lease, 'a', brief(kit))
       await runOut(kit, lease, 'b')
@@ -75,12 +73,12 @@ export const leases: ConformanceGroup = {
       await kit.store.releaseLease(lease, 'a')
       assert.equal((await kit.store.acquireLease(lease, 'c', durationMs)).owner, 'b')
     },
-    'of different names do not meet': async ({ store, name }) => {
+    'with different names are independent': async ({ store, name }) => {
       const lease = name()
       const names = [lease, `${lease} `, `${lease}%`, `${lease}/x`, lease.toUpperCase(), `${lease}日本`]
       for (const each of names) assert.equal((await store.acquireLease(each, each, durationMs)).owner, each)
     },
-    'have exactly one owner when many ask at once': async ({ store, name }) => {
+    'have exactly one owner when many ask at the same time': async ({ store, name }) => {
       const lease = name()
       const owners = Array.from({ length: 10 }, (_, i) => `owner ${i}`)
       const answers = await Promise.all(owners.map((owner) => store.acquireLease(lease, owner, durationMs)))
@@ -93,7 +91,7 @@ export const leaseClock: ConformanceGroup = {
   title: 'Leases by an injected clock',
   needs: 'injectedClock',
   cases: {
-    'expire so long from now': async ({ store, name, clock }) => {
+    'expire after the requested time': async ({ store, name, clock }) => {
       const lease = await store.acquireLease(name(), 'a', 1234)
       assert.equal(lease.expiresAt, clock.now() + 1234)
     },
@@ -103,13 +101,13 @@ export const leaseClock: ConformanceGroup = {
       clock.advance(999)
       assert.equal((await store.acquireLease(lease, 'b', 1000)).owner, 'a')
     },
-    'are free at the very moment they expire': async ({ store, name, clock }) => {
+    'are free at the moment when they expire': async ({ store, name, clock }) => {
       const lease = name()
       await store.acquireLease(lease, 'a', 1000)
       clock.advance(1000)
       assert.equal((await store.acquireLease(lease, 'b', 1000)).owner, 'b')
     },
-    'are renewed from now, not from when they were taken': async ({ store, name, clock }) => {
+    'are renewed from now, not from the time when they were taken': async ({ store, name, clock }) => {
       const lease = name()
       await store.acquireLease(lease, 'a', 1000)
       clock.advance(600)
@@ -117,7 +115,11 @@ export const leaseClock: ConformanceGroup = {
       clock.advance(600)
       assert.equal((await store.acquireLease(lease, 'b', 1000)).owner, 'a')
     },
-    'taken by a clock that was ahead hold nobody up when it has been put right': async ({ store, name, clock }) => {
+    'taken by a clock that was ahead do not block others after the clock is corrected': async ({
+      store,
+      name,
+      clock,
+    }) => {
       const lease = name()
       const aheadMs = 3_600_000
       clock.advance(aheadMs)
@@ -127,7 +129,7 @@ export const leaseClock: ConformanceGroup = {
       clock.advance(999)
       assert.equal((await store.acquireLease(lease, 'a', 1000)).owner, 'b')
     },
-    'that are refused are not prolonged': async ({ store, name, clock }) => {
+    'are not prolonged by a refused request': async ({ store, name, clock }) => {
       const lease = name()
       await store.acquireLease(lease, 'a', 1000)
       clock.advance(500)

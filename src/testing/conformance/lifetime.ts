@@ -1,4 +1,4 @@
-/** A store's life: what it says of itself, wake-ups, closing, and what is there when the place is opened again. */
+/** The life of a store: wake-ups, closing, and what it still has after the place is opened again. */
 import assert from 'node:assert/strict'
 import type { Store } from '../../store/store.ts'
 import { at } from '../checkpoint-at.ts'
@@ -9,7 +9,7 @@ import {
   everything,
   grow,
   positions,
-  readBehind,
+  readAfter,
   readWhole,
   rejectsWith,
   sequences,
@@ -35,7 +35,7 @@ export const wakeUps: ConformanceGroup = {
       await until(() => calls.every((count) => count > 0))
       for (const end of ends) end()
     },
-    'end when they are ended, for that listener only': async ({ store, stream }) => {
+    'end for a listener when it unsubscribes, and only for that one': async ({ store, stream }) => {
       let [ended, alive] = [0, 0]
       const end = store.onAppend(() => ended++)
       const endOther = store.onAppend(() => alive++)
@@ -50,7 +50,7 @@ export const wakeUps: ConformanceGroup = {
       assert.equal(ended, before)
       endOther()
     },
-    'harm nobody when a listener throws': async ({ store, stream }) => {
+    'reach the others when a listener throws': async ({ store, stream }) => {
       let calls = 0
       const endBad = store.onAppend(() => {
         throw new Error('a bad listener')
@@ -66,7 +66,7 @@ export const wakeUps: ConformanceGroup = {
   },
 }
 
-/** Every call of the port that touches what is stored. */
+/** Every call of the port that reads or writes stored data. */
 const calls: Readonly<Record<string, (store: Store) => Promise<unknown>>> = {
   append: (store) => store.append([commitTo({ aggregate: 'a', id: 'b' })]),
   readStream: (store) => store.readStream({ aggregate: 'a', id: 'b' }, everything),
@@ -113,14 +113,14 @@ export const closing: ConformanceGroup = {
       await Promise.all([store.close(), store.close()])
       await store.close()
     },
-    'waits for the appends under way': async ({ place, stream }) => {
+    'waits for appends in progress': async ({ place, stream }) => {
       await using own = await place()
       const store = await own.open()
       const appended = Array.from({ length: 10 }, () => store.append([commitTo(stream())]))
       await store.close()
       for (const results of await Promise.all(appended)) assert.equal(results[0]?.status, 'stored')
     },
-    'with reads under way lets each end in an answer or in STORE_CLOSED': async ({ place, stream }) => {
+    'lets each read in progress end with an answer or with STORE_CLOSED': async ({ place, stream }) => {
       await using own = await place()
       const store = await own.open()
       const id = stream()
@@ -133,7 +133,7 @@ export const closing: ConformanceGroup = {
         else assert.equal(outcome.reason.code, 'STORE_CLOSED')
       }
     },
-    'lets an ended listener be ended again': async ({ place }) => {
+    'lets a listener unsubscribe again': async ({ place }) => {
       await using own = await place()
       const store = await own.open()
       const end = store.onAppend(() => {})
@@ -147,21 +147,21 @@ export const reopening: ConformanceGroup = {
   title: 'A place that is opened again',
   needs: 'survivesReopen',
   cases: {
-    'holds every event as it was, and goes on behind the last position': async ({ place, stream }) => {
+    'has every event as it was, and continues after the last position': async ({ place, stream }) => {
       await using own = await place()
       const [a, b] = [stream(), stream()]
       const data = { text: '"\0日本\n', list: [1.5, null, {}] }
       const first = await own.open()
       await store1(first, commitTo(a, { events: [{ type: 'Kept', data, metadata: { m: 1 }, tags: ['t', 'u'] }] }))
       await first.append([commitTo(b, { events: events(2) }), commitTo(a, { expected: 9 }), commitTo(a)])
-      const before = structuredClone(await readBehind(first, 0))
+      const before = structuredClone(await readAfter(first, 0))
       await first.close()
       const second = await own.open()
-      assert.deepEqual(structuredClone(await readBehind(second, 0)), before)
+      assert.deepEqual(structuredClone(await readAfter(second, 0)), before)
       assert.equal(await second.head(), 4)
       assert.deepEqual(sequences(await readWhole(second, a)), [1, 2])
       assert.equal((await grow(second, a, 1)).sequence, 3)
-      assert.deepEqual(positions(await readBehind(second, 0)), upTo(5))
+      assert.deepEqual(positions(await readAfter(second, 0)), upTo(5))
     },
     'can be filtered as before': async ({ place, stream }) => {
       await using own = await place()
@@ -176,7 +176,7 @@ export const reopening: ConformanceGroup = {
       assert.deepEqual(await read({ aggregates: ['right'] }), [4, 5, 6])
       assert.deepEqual(await read({ tags: ['t1'] }), [2, 5])
     },
-    'still judges expectations': async ({ place, stream }) => {
+    'still checks expectations': async ({ place, stream }) => {
       await using own = await place()
       const id = stream()
       const first = await own.open()
@@ -200,7 +200,7 @@ export const reopening: ConformanceGroup = {
       assert.deepEqual(again, { status: 'duplicate', sequence, position, count, checksum })
       assert.equal(await second.head(), 4)
     },
-    'holds the appends that were under way when it was closed': async ({ place, stream }) => {
+    'has the appends that were in progress when it was closed': async ({ place, stream }) => {
       await using own = await place()
       const id = stream()
       const first = await own.open()
@@ -210,7 +210,7 @@ export const reopening: ConformanceGroup = {
       const second = await own.open()
       assert.deepEqual(sequences(await readWhole(second, id)), upTo(10))
     },
-    'holds snapshots': async ({ place, stream }) => {
+    'has its snapshots': async ({ place, stream }) => {
       await using own = await place()
       const id = stream()
       const first = await own.open()
@@ -231,7 +231,7 @@ export const reopening: ConformanceGroup = {
       assert.deepEqual({ ...loaded, stream: { ...loaded?.stream } }, saved)
       assert.equal((await second.loadSnapshot(id, { atOrBefore: 3 }))?.sequence, 2)
     },
-    'holds rows and checkpoints': async ({ place }) => {
+    'has its rows and checkpoints': async ({ place }) => {
       await using own = await place()
       const first = await own.open()
       await first.saveStep('p', {
@@ -259,7 +259,7 @@ export const reopening: ConformanceGroup = {
       assert.equal((await second.loadCheckpoint('q')).position, 0)
       assert.deepEqual((await second.listRows('q', { limit: 5 })).rows, [])
     },
-    'is empty if it was': async ({ place }) => {
+    'is empty if it was empty before': async ({ place }) => {
       await using own = await place()
       await (await own.open()).close()
       const second = await own.open()

@@ -1,7 +1,4 @@
-/**
- * The global log is 1, 2, 3 ... in the order of commits, on a store of the case's own or behind where the shared one
- * ends.
- */
+/** Positions in the log are 1, 2, 3 ... in the order of commits. */
 import assert from 'node:assert/strict'
 import {
   bare,
@@ -11,7 +8,7 @@ import {
   everything,
   grow,
   positions,
-  readBehind,
+  readAfter,
   readWhole,
   rejectsWith,
   store1,
@@ -53,7 +50,7 @@ export const emptyLog: ConformanceGroup = {
       assert.deepEqual(positions(page.events), [1])
       assert.equal(page.examined, 1)
     },
-    'is not changed by conflicts and refusals': async ({ place, stream }) => {
+    'is still empty after conflicts and refusals': async ({ place, stream }) => {
       await using own = await place()
       const store = await own.open()
       await store.append([commitTo(stream(), { expected: 3 })])
@@ -67,16 +64,16 @@ export const emptyLog: ConformanceGroup = {
 export const logPositions: ConformanceGroup = {
   title: 'Positions',
   cases: {
-    'have no gaps over commits, batches and streams': async ({ store, stream }) => {
+    'have no gaps between commits, batches and streams': async ({ store, stream }) => {
       const base = await store.head()
       const ids = [stream(), stream(), stream()]
       for (let round = 0; round < 10; round++)
         await store.append(ids.map((id) => commitTo(id, { events: events(1 + (round % 3)) })))
-      const read = positions(await readBehind(store, base))
+      const read = positions(await readAfter(store, base))
       assert.deepEqual(read, upTo(base + read.length, base + 1))
       assert.equal(await store.head(), base + read.length)
     },
-    'are answered as that of the commit’s last event': async ({ store, stream }) => {
+    'of an answer are those of the last event of a commit': async ({ store, stream }) => {
       const id = stream()
       const base = await store.head()
       const receipt = await grow(store, id, 4)
@@ -116,7 +113,7 @@ export const logPositions: ConformanceGroup = {
         )
       }
     },
-    'are readable at once, by position': async ({ store, stream }) => {
+    'can be read at once': async ({ store, stream }) => {
       for (let round = 0; round < 10; round++) {
         const { position } = await grow(store, stream(), 2)
         assert.ok((await store.head()) >= position)
@@ -124,7 +121,7 @@ export const logPositions: ConformanceGroup = {
         assert.equal(read[0]?.position, position)
       }
     },
-    'are those that looking for the commit finds': async ({ store, stream }) => {
+    'are found by looking for the commit': async ({ store, stream }) => {
       const id = stream()
       const { position } = await store1(store, commitTo(id, { id: 'c', events: events(2) }))
       const [last] = await store.readStream(id, everything, { direction: 'backward', limit: 1 })

@@ -1,4 +1,4 @@
-/** What projections keep: rows and a checkpoint that change together or not at all, by compare-and-set. */
+/** Rows and checkpoints of projections: they change together or not at all, by compare-and-set. */
 import assert from 'node:assert/strict'
 import type { Json } from '../../domain/json.ts'
 import type { Row } from '../../store/store.ts'
@@ -14,7 +14,7 @@ export const checkpoints: ConformanceGroup = {
     'are at 0 before the first step': async ({ store, name }) => {
       assert.deepEqual(await store.loadCheckpoint(name()), at(0))
     },
-    'move to where a step says': async ({ store, name }) => {
+    'move to the position of a step': async ({ store, name }) => {
       const of = name()
       await store.saveStep(of, { from: at(0), to: at(5), rows: [] })
       assert.equal((await store.loadCheckpoint(of)).position, 5)
@@ -29,7 +29,7 @@ export const checkpoints: ConformanceGroup = {
       await store.saveStep(of, { from: at(3), to: at(3), rows: [row('b')] })
       assert.deepEqual(await store.loadRows(of, ['a', 'b']), [{ of: 'a' }, { of: 'b' }])
     },
-    'may lie anywhere in the log, or past it': async ({ store, name }) => {
+    'may be anywhere in the log, or after it': async ({ store, name }) => {
       const of = name()
       await store.saveStep(of, { from: at(0), to: at(Number.MAX_SAFE_INTEGER), rows: [] })
       assert.equal((await store.loadCheckpoint(of)).position, Number.MAX_SAFE_INTEGER)
@@ -45,7 +45,7 @@ export const checkpoints: ConformanceGroup = {
       await rejectsWith(store.saveStep(of, { from: at(3), to: at(7), rows: [] }), 'CHECKPOINT_CONFLICT')
       assert.equal((await store.loadCheckpoint(of)).position, 0)
     },
-    'say where they are when they refuse': async ({ store, name }) => {
+    'name the stored checkpoint when they refuse': async ({ store, name }) => {
       const of = name()
       await store.saveStep(of, { from: at(0), to: at(5), rows: [] })
       await assert.rejects(store.saveStep(of, { from: at(2), to: at(7), rows: [] }), (error: { facts?: unknown }) => {
@@ -57,28 +57,28 @@ export const checkpoints: ConformanceGroup = {
         return true
       })
     },
-    'keep the term and the note of a step, and nothing of the note before': async ({ store, name }) => {
+    'have the term and the note of a step, and nothing of the previous note': async ({ store, name }) => {
       const of = name()
       await store.saveStep(of, { from: at(0), to: at(3, 1, { a: 'é', b: [1, null] }), rows: [] })
       assert.deepEqual(await store.loadCheckpoint(of), at(3, 1, { a: 'é', b: [1, null] }))
       await store.saveStep(of, { from: at(3, 1), to: at(3, 2, { c: 1 }), rows: [] })
       assert.deepEqual(await store.loadCheckpoint(of), at(3, 2, { c: 1 }))
     },
-    'go back where a step begins another term': async ({ store, name }) => {
+    'go back if a step begins another term': async ({ store, name }) => {
       const of = name()
       await store.saveStep(of, { from: at(0), to: at(5), rows: [row('a')] })
       await store.saveStep(of, { from: at(5), to: at(2, 1), rows: [row('b')] })
       assert.deepEqual(await store.loadCheckpoint(of), at(2, 1))
       assert.deepEqual(await store.loadRows(of, ['a', 'b']), [{ of: 'a' }, { of: 'b' }])
     },
-    'are kept, whether or not a power failure may take a step back': async ({ store, name }) => {
+    'are saved, whether or not a step may be lost in a power failure': async ({ store, name }) => {
       const of = name()
       await store.saveStep(of, { from: at(0), to: at(1), rows: [row('a')], mayBeLost: true })
       await store.saveStep(of, { from: at(1), to: at(2), rows: [row('b')], mayBeLost: false })
       assert.equal((await store.loadCheckpoint(of)).position, 2)
       assert.deepEqual(await store.loadRows(of, ['a', 'b']), [{ of: 'a' }, { of: 'b' }])
     },
-    'refuse a step of an earlier term, also one that moves nothing': async ({ store, name }) => {
+    'refuse a step of an earlier term, also if it moves nothing': async ({ store, name }) => {
       const of = name()
       await store.saveStep(of, { from: at(0), to: at(3, 1), rows: [row('a', 'first')] })
       await store.saveStep(of, { from: at(3, 1), to: at(3, 2), rows: [] })
@@ -100,7 +100,7 @@ export const checkpoints: ConformanceGroup = {
       assert.equal((await store.loadCheckpoint(of)).position, 10)
       assert.deepEqual(await store.loadRows(of, ['a']), ['first'])
     },
-    'of one projection are not those of another': async ({ store, name }) => {
+    'of one projection are separate from those of another': async ({ store, name }) => {
       const of = name()
       const names = [of, `${of} `, `${of}%`, `${of}/x`, of.toUpperCase()]
       for (const [i, each] of names.entries())
@@ -110,7 +110,7 @@ export const checkpoints: ConformanceGroup = {
         assert.deepEqual(await store.loadRows(each, ['k']), [i])
       }
     },
-    'have exactly one winner when several runners step at once': async ({ store, name }) => {
+    'have exactly one winner when several runners step at the same time': async ({ store, name }) => {
       const of = name()
       const steps = Array.from({ length: 8 }, (_, i) =>
         store.saveStep(of, { from: at(0), to: at(i + 1), rows: [row('winner', i + 1)] }),
@@ -121,7 +121,7 @@ export const checkpoints: ConformanceGroup = {
       assert.equal((await store.loadCheckpoint(of)).position, winners[0])
       assert.deepEqual(await store.loadRows(of, ['winner']), winners)
     },
-    'advance step by step while others append': async ({ store, stream, name }) => {
+    'advance step by step during appends': async ({ store, stream, name }) => {
       const of = name()
       const appended = Promise.all(Array.from({ length: 20 }, () => grow(store, stream(), 2)))
       for (let from = 0; from < 20; from++)
@@ -136,11 +136,11 @@ export const checkpoints: ConformanceGroup = {
 export const rows: ConformanceGroup = {
   title: 'Rows',
   cases: {
-    'of an unknown projection are not there': async ({ store, name }) => {
+    'of an unknown projection are absent': async ({ store, name }) => {
       assert.deepEqual(await store.loadRows(name(), ['a', 'b']), [undefined, undefined])
       assert.deepEqual((await store.listRows(name(), { limit: 10 })).rows, [])
     },
-    'are loaded in the order of the keys, with gaps where there is none': async ({ store, name }) => {
+    'are loaded in the order of the keys, with undefined for missing ones': async ({ store, name }) => {
       const of = name()
       await store.saveStep(of, { from: at(0), to: at(1), rows: ['a', 'b', 'c'].map((key) => row(key)) })
       const loaded = await store.loadRows(of, ['c', 'x', 'a', 'c'])
@@ -170,12 +170,12 @@ export const rows: ConformanceGroup = {
         ['b'],
       )
     },
-    'may be null, which is not the same as none': async ({ store, name }) => {
+    'may be null, which differs from a missing row': async ({ store, name }) => {
       const of = name()
       await store.saveStep(of, { from: at(0), to: at(1), rows: [row('a', null)] })
       assert.deepEqual(await store.loadRows(of, ['a', 'b']), [null, undefined])
     },
-    'come back the same, whatever JSON they are': async ({ store, name }) => {
+    'come back the same, whatever their JSON is': async ({ store, name }) => {
       const of = name()
       const values: Json[] = [0, '', false, [], {}, [null], { $date: 'x', 'a.b': '\0 "q" 日本' }, 'x'.repeat(100_000)]
       await store.saveStep(of, { from: at(0), to: at(1), rows: values.map((value, i) => row(`${i}`, value)) })
@@ -212,21 +212,21 @@ export const rows: ConformanceGroup = {
       )
       assert.deepEqual(new Set((await listAll(store, of, { limit: 3 })).map(({ key }) => key)), new Set(keys))
     },
-    'of a refused step are not changed': async ({ store, name }) => {
+    'are not changed by a refused step': async ({ store, name }) => {
       const of = name()
       await store.saveStep(of, { from: at(0), to: at(5), rows: [row('a', 1)] })
       const step = { from: at(4), to: at(6), rows: [row('a', 2), row('b', 2)] }
       await rejectsWith(store.saveStep(of, step), 'CHECKPOINT_CONFLICT')
       assert.deepEqual(await store.loadRows(of, ['a', 'b']), [1, undefined])
     },
-    'cannot be changed by who saved them': async ({ store, name }) => {
+    'cannot be changed by the code that saved them': async ({ store, name }) => {
       const of = name()
       const value = { list: [1] }
       await store.saveStep(of, { from: at(0), to: at(1), rows: [row('a', value)] })
       value.list.push(2)
       assert.deepEqual(await store.loadRows(of, ['a']), [{ list: [1] }])
     },
-    'are listed page by page, each once and in one order': async ({ store, name }) => {
+    'are listed page by page, each once, in the same order': async ({ store, name }) => {
       const of = name()
       const keys = Array.from({ length: 25 }, (_, i) => `key ${(i * 7) % 25}`)
       await store.saveStep(of, { from: at(0), to: at(1), rows: keys.map((key) => row(key)) })
@@ -236,7 +236,7 @@ export const rows: ConformanceGroup = {
       assert.deepEqual(new Set(whole.map(({ key }) => key)), new Set(keys))
       for (const { key, value } of whole) assert.deepEqual(value, { of: key })
     },
-    'are listed behind a key that is not there': async ({ store, name }) => {
+    'are listed after a key that does not exist': async ({ store, name }) => {
       const of = name()
       await store.saveStep(of, { from: at(0), to: at(1), rows: ['a', 'b', 'd'].map((key) => row(key)) })
       assert.deepEqual(
@@ -257,7 +257,7 @@ export const rows: ConformanceGroup = {
         many.map(({ value }) => value),
       )
     },
-    'are forgotten with the checkpoint when the projection is reset': async ({ store, name }) => {
+    'are deleted with the checkpoint when the projection is reset': async ({ store, name }) => {
       const [of, other] = [name(), name()]
       for (const each of [of, other]) await store.saveStep(each, { from: at(0), to: at(5), rows: [row('a')] })
       await store.resetProjection(of)

@@ -1,6 +1,6 @@
 /**
- * Reading the global log: filters, limits behind filters, and how far a page says that it has looked. The cases use
- * aggregates, types and tags of their own, and positions relative to where the log ended when they began.
+ * Reading the log: filters, limits, and how far a page says that it has looked. The cases use their own aggregates and
+ * tags, and positions relative to the end of the log when they begin.
  */
 import assert from 'node:assert/strict'
 import type { OfferedEvent } from '../../store/commit.ts'
@@ -22,7 +22,7 @@ import {
 const infinity = Number.POSITIVE_INFINITY
 const backward = { direction: 'backward' } as const
 
-/** Ten events behind `base` of two aggregates: types A B A B ..., tags odd/even and third. */
+/** Ten events after `base`, of two aggregates: types A B A B ..., tags odd/even and third. */
 interface Decade {
   readonly store: Store
   readonly base: number
@@ -40,7 +40,7 @@ async function decade({ store, name }: ConformanceKit): Promise<Decade> {
   return { store, base, aggregates }
 }
 
-/** Reading [from, to) behind the base with these options gives these of the ten, and has examined that far. */
+/** Reading [from, to) relative to the base with these options gives these of the ten, and has examined up to there. */
 const reading =
   (
     from: number,
@@ -64,31 +64,31 @@ const reading =
 export const logRanges: ConformanceGroup = {
   title: 'Reading the log',
   cases: {
-    'gives events of several streams in the order they were appended': reading(1, infinity, {}, upTo(10), 10),
-    'of [1, 3) gives just those': reading(1, 3, {}, [1, 2], 2),
+    'gives events of several streams in the order in which they were appended': reading(1, infinity, {}, upTo(10), 10),
+    'of [1, 3) gives only those': reading(1, 3, {}, [1, 2], 2),
     'of [4, 4) gives nothing': reading(4, 4, {}, [], 3),
     'of [10, 11) gives the last': reading(10, 11, {}, [10], 10),
-    'of a range that ends past the log gives what there is': reading(9, 100, {}, [9, 10], 10),
-    'behind its end gives nothing and has examined what lies before': reading(11, infinity, {}, [], 10),
-    'far behind its end has not examined what may still come': async (kit) => {
+    'of a range that ends after the log gives the events up to its end': reading(9, 100, {}, [9, 10], 10),
+    'after its end gives nothing and has examined everything before': reading(11, infinity, {}, [], 10),
+    'far after its end has not examined events that may still come': async (kit) => {
       const { store, base } = await decade(kit)
       const { events } = await store.readAll({ from: base + 100, to: infinity })
       assert.deepEqual(events, [])
     },
-    'of bounds the wrong way round gives nothing': async (kit) => {
+    'of a range whose bounds are swapped gives nothing': async (kit) => {
       const { store, base } = await decade(kit)
       assert.deepEqual((await store.readAll({ from: base + 5, to: base + 3 })).events, [])
       assert.deepEqual((await store.readAll({ from: base + 5, to: base + 3 }, backward)).events, [])
     },
     'backward gives the newest first': reading(1, infinity, backward, upTo(10).toReversed(), 1),
-    'backward of [3, 6) gives just those': reading(3, 6, backward, [5, 4, 3], 3),
-    'backward behind its end gives nothing': reading(11, infinity, backward, [], 11),
+    'backward of [3, 6) gives only those': reading(3, 6, backward, [5, 4, 3], 3),
+    'backward after its end gives nothing': reading(11, infinity, backward, [], 11),
     'keeps the position out of the data': async (kit) => {
       const { store, base } = await decade(kit)
       const { events } = await store.readAll({ from: base + 1, to: base + 2 })
       assert.deepEqual(events[0]?.data, { n: 1 })
     },
-    'and reading a stream give the same events': async (kit) => {
+    'gives the same events as reading the stream': async (kit) => {
       const { store, base, aggregates } = await decade(kit)
       const log = await store.readAll({ from: base + 1, to: infinity }, { aggregates: [aggregates[1]] })
       const stream = await store.readStream({ aggregate: aggregates[1], id: 'one' }, everything)
@@ -102,12 +102,12 @@ export const logLimits: ConformanceGroup = {
   cases: {
     'of 0 gives nothing and has examined nothing new': reading(3, infinity, { limit: 0 }, [], 2),
     'of 0 backward gives nothing and has examined nothing': reading(3, infinity, { limit: 0, ...backward }, [], 11),
-    'of 0 backward below a bound stands at the bound': reading(3, 6, { limit: 0, ...backward }, [], 6),
-    'of 1 gives the first and stands there': reading(3, infinity, { limit: 1 }, [3], 3),
-    'of 1 backward gives the last and stands there': reading(3, infinity, { limit: 1, ...backward }, [10], 10),
-    'of as many as there are stands at the last': reading(1, infinity, { limit: 10 }, upTo(10), 10),
-    'of more than there are has examined to the end': reading(1, infinity, { limit: 11 }, upTo(10), 10),
-    'that ends a backward page stands at its last event': reading(
+    'of 0 backward below a bound ends at the bound': reading(3, 6, { limit: 0, ...backward }, [], 6),
+    'of 1 gives the first and ends there': reading(3, infinity, { limit: 1 }, [3], 3),
+    'of 1 backward gives the last and ends there': reading(3, infinity, { limit: 1, ...backward }, [10], 10),
+    'of as many as there are ends at the last': reading(1, infinity, { limit: 10 }, upTo(10), 10),
+    'of more than there are has examined everything': reading(1, infinity, { limit: 11 }, upTo(10), 10),
+    'of a backward page ends at the last event of the page': reading(
       1,
       infinity,
       { limit: 3, ...backward },
@@ -133,7 +133,7 @@ export const logLimits: ConformanceGroup = {
   },
 }
 
-/** Three commits behind a base: of A B A, of B B, of A. */
+/** Three commits after a base: of A B A, of B B, of A. */
 async function threeCommits({ store, stream }: ConformanceKit): Promise<number> {
   const base = await store.head()
   for (const types of [['A', 'B', 'A'], ['B', 'B'], ['A']]) {
@@ -142,10 +142,7 @@ async function threeCommits({ store, stream }: ConformanceKit): Promise<number> 
   return base
 }
 
-/**
- * The pages of three commits, each as the positions of its events, how far it has examined, and whether that is the
- * place it names.
- */
+/** The pages of three commits, each with the positions of its events, and how far it has examined. */
 async function pagesOf(
   kit: ConformanceKit,
   options: ReadAllOptions,
@@ -169,17 +166,17 @@ async function pagesOf(
 export const wholeCommits: ConformanceGroup = {
   title: 'A page of the log and the commits in it',
   cases: {
-    'goes on to the end of a commit where its limit is met within': async (kit) => {
+    'continues to the end of a commit in which its limit is reached': async (kit) => {
       const whole = [[[1, 2, 3], 3] as const, [[4, 5], 5] as const, [[6], 6] as const]
       for (const limit of [1, 2]) {
         assert.deepEqual((await pagesOf(kit, { limit })).slice(0, 3), whole.slice(0, 3), `limit ${limit}`)
       }
     },
-    'ends where its limit is met at the end of a commit': async (kit) => {
+    'ends at its limit if a commit ends there': async (kit) => {
       const [first] = await pagesOf(kit, { limit: 3 })
       assert.deepEqual(first, [[1, 2, 3], 3])
     },
-    'goes on to its first event if it is read backward': async (kit) => {
+    'continues to the first event of a commit if it is read backward': async (kit) => {
       const pages = await pagesOf(kit, { limit: 1, ...backward })
       assert.deepEqual(pages, [
         [[6], 6],
@@ -187,7 +184,7 @@ export const wholeCommits: ConformanceGroup = {
         [[3, 2, 1], 1],
       ])
     },
-    'has those events of it that pass the filters': async (kit) => {
+    'has those events of a commit that match the filters': async (kit) => {
       const [first] = await pagesOf(kit, { limit: 1, types: ['A'] })
       assert.deepEqual(first, [[1, 3], 3])
       const [newest, next] = await pagesOf(kit, { limit: 1, types: ['B'], ...backward })
@@ -211,7 +208,7 @@ export const wholeCommits: ConformanceGroup = {
       assert.deepEqual(await read(2, 7, { limit: 1, ...backward, types: ['B'] }), [[5, 4], 4])
       assert.deepEqual(await read(2, 4, { limit: 1, ...backward }), [[3, 2], 2])
     },
-    'has a whole commit, however many events it has': async ({ store, stream }) => {
+    'has a whole commit, however many events the commit has': async ({ store, stream }) => {
       const base = await store.head()
       for (const count of [2, 300, 2]) await grow(store, stream(), count)
       const page = await store.readAll({ from: base + 1, to: infinity }, { limit: 5 })
@@ -239,14 +236,14 @@ export const filters: ConformanceGroup = {
     ),
     'by no aggregate at all gives nothing': reading(1, infinity, { aggregates: [] }, [], 10),
     'by a tag': reading(1, infinity, { tags: ['third'] }, [3, 6, 9], 10),
-    'by several tags is met by events that carry all of them': reading(
+    'by several tags is met by events that have all of them': reading(
       1,
       infinity,
       { tags: ['odd', 'third'] },
       [3, 9],
       10,
     ),
-    'by tags that no event carries together gives nothing': reading(1, infinity, { tags: ['odd', 'even'] }, [], 10),
+    'by tags that no event has together gives nothing': reading(1, infinity, { tags: ['odd', 'even'] }, [], 10),
     'by an empty list of tags leaves nothing out': reading(1, infinity, { tags: [] }, upTo(10), 10),
     'by a part of a tag is not met': reading(1, infinity, { tags: ['thir'] }, [], 10),
     'by a wildcard is not met': reading(1, infinity, { tags: ['%'] }, [], 10),
@@ -265,7 +262,7 @@ export const filters: ConformanceGroup = {
       10,
     ),
     'within a range': reading(4, 8, { types: ['A'] }, [5, 7], 7),
-    'whose last hit lies before the end of the range has examined the range': reading(
+    'whose last match is before the end of the range has examined the whole range': reading(
       1,
       7,
       { tags: ['third', 'odd'] },
@@ -273,7 +270,13 @@ export const filters: ConformanceGroup = {
       6,
     ),
     backward: reading(1, infinity, { types: ['B'], ...backward }, [10, 8, 6, 4, 2], 1),
-    'backward without a hit has examined down to the lower bound': reading(4, 8, { types: ['Z'], ...backward }, [], 4),
+    'backward without a match has examined everything down to the lower bound': reading(
+      4,
+      8,
+      { types: ['Z'], ...backward },
+      [],
+      4,
+    ),
     'distinguishes upper and lower case': reading(1, infinity, { types: ['a'] }, [], 10),
     'takes many alternatives': async (kit) => {
       const { store, base } = await decade(kit)
@@ -284,7 +287,7 @@ export const filters: ConformanceGroup = {
   },
 }
 
-/** Reads forward page by page as a reader would, from one `examined` to the next. */
+/** Reads forward page by page as a reader would, each time after `examined`. */
 async function walk(store: Store, base: number, options: ReadAllOptions): Promise<readonly number[]> {
   const found: number[] = []
   for (let examined = base; ; ) {
@@ -298,13 +301,13 @@ async function walk(store: Store, base: number, options: ReadAllOptions): Promis
 }
 
 export const paging: ConformanceGroup = {
-  title: 'Going on behind what a page has examined',
+  title: 'Continuing after what a page has examined',
   cases: {
     'misses nothing and repeats nothing, at any page size': async (kit) => {
       const { store, base } = await decade(kit)
       for (const limit of [1, 2, 3, 5, 9, 10, 11]) assert.deepEqual(await walk(store, base, { limit }), upTo(10))
     },
-    'misses nothing that a filter lets through, at any page size': async (kit) => {
+    'misses nothing that matches a filter, at any page size': async (kit) => {
       const { store, base } = await decade(kit)
       for (const limit of [1, 2, 3, 4]) {
         assert.deepEqual(await walk(store, base, { limit, tags: ['third'] }), [3, 6, 9])
@@ -328,7 +331,7 @@ export const paging: ConformanceGroup = {
       await grow(store, kit.stream(), 3)
       assert.deepEqual(await walk(store, page.examined, {}), [1, 2, 3])
     },
-    'sees in a fold what is appended by its steps': async ({ store, stream }) => {
+    'sees in a fold the events that its steps append': async ({ store, stream }) => {
       const base = await store.head()
       const id = stream()
       await grow(store, id, 4)
@@ -349,16 +352,16 @@ export const paging: ConformanceGroup = {
 export const logAborts: ConformanceGroup = {
   title: 'A read of the log',
   cases: {
-    'with a direction that there is not is refused': async ({ store }) => {
+    'with an unknown direction is refused': async ({ store }) => {
       const direction = 'sideways' as 'forward'
       await rejectsWith(store.readAll(everything, { direction }), 'OPTION_INVALID')
     },
-    'whose signal is aborted already ends with its reason': async ({ store }) => {
+    'whose signal is already aborted ends with its reason': async ({ store }) => {
       const reason = new Error('enough')
       const signal = AbortSignal.abort(reason)
       await assert.rejects(store.readAll(everything, { signal }), (error) => error === reason)
     },
-    'that is aborted on its way ends, and leaves nothing open': async ({ store, stream }) => {
+    'that is aborted while it runs ends, and leaves nothing open': async ({ store, stream }) => {
       const base = await store.head()
       await grow(store, stream(), 500)
       for (let round = 0; round < 20; round++) {

@@ -1,4 +1,4 @@
-/** Reading one stream: ranges, limits, directions, page boundaries, and how a read ends early. */
+/** Reading one stream: ranges, limits, directions, pages, and reads that are aborted. */
 import assert from 'node:assert/strict'
 import { fold } from '../../store/fold.ts'
 import type { ReadOptions } from '../../store/store.ts'
@@ -15,7 +15,7 @@ import {
 
 const infinity = Number.POSITIVE_INFINITY
 
-/** Reading [from, to) of a stream of so many events gives these sequences. */
+/** Reading [from, to) of a stream of `length` events gives these sequences. */
 const reading =
   (length: number, from: number, to: number, options: ReadOptions, expected: readonly number[]): ConformanceCase =>
   async ({ store, stream }) => {
@@ -45,17 +45,17 @@ export const streamRanges: ConformanceGroup = {
     'of [1, 2) gives the first': reading(3, 1, 2, {}, [1]),
     'of [2, 3) gives the second': reading(3, 2, 3, {}, [2]),
     'of [2, 4) gives the second and third': reading(3, 2, 4, {}, [2, 3]),
-    'of a range that ends past the stream gives what there is': reading(3, 2, 100, {}, [2, 3]),
-    'behind its end gives nothing': reading(3, 4, infinity, {}, []),
-    'far behind its end gives nothing': reading(3, 1_000_000, infinity, {}, []),
+    'of a range that ends after the stream gives the events up to its end': reading(3, 2, 100, {}, [2, 3]),
+    'after its end gives nothing': reading(3, 4, infinity, {}, []),
+    'far after its end gives nothing': reading(3, 1_000_000, infinity, {}, []),
     'from the last gives the last': reading(3, 3, infinity, {}, [3]),
-    'of a range whose bounds are the wrong way round gives nothing': reading(5, 4, 2, {}, []),
+    'of a range whose bounds are swapped gives nothing': reading(5, 4, 2, {}, []),
     'backward gives all events, newest first': reading(3, 0, infinity, backward, [3, 2, 1]),
-    'backward of [2, 4) gives just those': reading(5, 2, 4, backward, [3, 2]),
+    'backward of [2, 4) gives only those': reading(5, 2, 4, backward, [3, 2]),
     'backward of [2, 2) gives nothing': reading(5, 2, 2, backward, []),
-    'backward of bounds the wrong way round gives nothing': reading(5, 4, 2, backward, []),
-    'backward behind its end gives nothing': reading(3, 4, infinity, backward, []),
-    'backward of a range that ends past the stream starts at its end': reading(3, 2, 100, backward, [3, 2]),
+    'backward of a range whose bounds are swapped gives nothing': reading(5, 4, 2, backward, []),
+    'backward after its end gives nothing': reading(3, 4, infinity, backward, []),
+    'backward of a range that ends after the stream starts at its end': reading(3, 2, 100, backward, [3, 2]),
   },
 }
 
@@ -82,10 +82,10 @@ export const streamLimits: ConformanceGroup = {
     'that is a fraction is refused': async ({ store, stream }) => {
       await rejectsWith(store.readStream(stream(), everything, { limit: 1.5 }), 'OPTION_INVALID')
     },
-    'that is no number is refused': async ({ store, stream }) => {
+    'that is not a number is refused': async ({ store, stream }) => {
       await rejectsWith(store.readStream(stream(), everything, { limit: Number.NaN }), 'OPTION_INVALID')
     },
-    'is met by pages of any size that together give everything once': async ({ store, stream }) => {
+    'of any size gives pages that together contain everything once': async ({ store, stream }) => {
       const id = stream()
       for (const count of [1, 98, 1, 1, 98]) await grow(store, id, count)
       for (const pageSize of [1, 7, 99, 100, 101, 199, 200]) {
@@ -99,18 +99,18 @@ export const streamLimits: ConformanceGroup = {
 export const streamReads: ConformanceGroup = {
   title: 'A read of a stream',
   cases: {
-    'with a direction that there is not is refused': async ({ store, stream }) => {
+    'with an unknown direction is refused': async ({ store, stream }) => {
       const direction = 'sideways' as 'forward'
       await rejectsWith(store.readStream(stream(), everything, { direction }), 'OPTION_INVALID')
     },
-    'sees at once what append answered': async ({ store, stream }) => {
+    'sees a commit as soon as append has answered': async ({ store, stream }) => {
       const id = stream()
       for (let sequence = 1; sequence <= 20; sequence++) {
         await grow(store, id, 1)
         assert.equal((await readWhole(store, id)).length, sequence)
       }
     },
-    'in pages sees what is appended meanwhile': async ({ store, stream }) => {
+    'in pages sees events that are appended meanwhile': async ({ store, stream }) => {
       const id = stream()
       await grow(store, id, 4)
       const first = await store.readStream(id, everything, { limit: 2 })
@@ -118,14 +118,14 @@ export const streamReads: ConformanceGroup = {
       const rest = await store.readStream(id, { from: 3, to: infinity }, { limit: 10 })
       assert.deepEqual([...sequences(first), ...sequences(rest)], upTo(7))
     },
-    'that has been given does not change when more is appended': async ({ store, stream }) => {
+    'has a result that does not change when more is appended': async ({ store, stream }) => {
       const id = stream()
       await grow(store, id, 2)
       const read = await readWhole(store, id)
       await grow(store, id, 2)
       assert.deepEqual(sequences(read), [1, 2])
     },
-    'beside an append under way gives a prefix of commits, never a part of one': async ({ store, stream }) => {
+    'during an append gives whole commits, never a part of one': async ({ store, stream }) => {
       const id = stream()
       const appended = Promise.all(Array.from({ length: 10 }, () => grow(store, id, 7)))
       const read = await Promise.all(Array.from({ length: 10 }, () => readWhole(store, id)))
@@ -135,18 +135,21 @@ export const streamReads: ConformanceGroup = {
         assert.equal(events.length % 7, 0)
       }
     },
-    'whose signal is aborted already ends with its reason': async ({ store, stream }) => {
+    'whose signal is already aborted ends with its reason': async ({ store, stream }) => {
       const reason = new Error('enough')
       const signal = AbortSignal.abort(reason)
       await assert.rejects(store.readStream(stream(), everything, { signal }), (error) => error === reason)
     },
-    'whose signal is not aborted is not disturbed by it': async ({ store, stream }) => {
+    'whose signal is not aborted is not affected by it': async ({ store, stream }) => {
       const id = stream()
       await grow(store, id, 2)
       const { signal } = new AbortController()
       assert.equal((await store.readStream(id, everything, { signal })).length, 2)
     },
-    'that is aborted on its way ends, whole or with the reason, and leaves nothing open': async ({ store, stream }) => {
+    'that is aborted while it runs ends with all events or with the reason, and leaves nothing open': async ({
+      store,
+      stream,
+    }) => {
       const id = stream()
       await grow(store, id, 500)
       for (let round = 0; round < 20; round++) {

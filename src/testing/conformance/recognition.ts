@@ -1,4 +1,4 @@
-/** How a log is recognised: checksums of events, places to read on behind, and the ends of streams. */
+/** How a log is recognised: checksums of events, places in the log, the ends of streams, and the marks of commands. */
 import assert from 'node:assert/strict'
 import type { StoredEvent } from '../../store/store.ts'
 import {
@@ -31,7 +31,7 @@ export const checksumsOfEvents: ConformanceGroup = {
       assert.deepEqual(checksums(backward), checksums(read).toReversed())
       assert.deepEqual(checksums(await store.readStream(id, { from: 2, to: 3 })), checksums(read).slice(1, 2))
     },
-    'of the last one is what append and findCommit tell': async ({ store, stream }) => {
+    'of the last event is what append and findCommit return': async ({ store, stream }) => {
       const id = stream()
       const commit = commitTo(id, { id: 'c', events: events(3) })
       const { checksum } = await store1(store, commit)
@@ -40,7 +40,7 @@ export const checksumsOfEvents: ConformanceGroup = {
       const [again] = await store.append([commit])
       assert.deepEqual([again?.status, again && 'checksum' in again && again.checksum], ['duplicate', checksum])
     },
-    'tells events of one stream, and of streams alike in all but one thing, apart': async ({ store, stream }) => {
+    'differs between events of one stream, and between streams that differ in one part': async ({ store, stream }) => {
       const id = stream()
       const other = stream()
       const alike = (of: typeof id, more: object = {}) =>
@@ -60,7 +60,7 @@ export const checksumsOfEvents: ConformanceGroup = {
 export const placesInTheLog: ConformanceGroup = {
   title: 'A place in the log',
   cases: {
-    'is given with each page, whatever the filters leave out': async ({ store, stream }) => {
+    'is returned with each page, whatever the filters leave out': async ({ store, stream }) => {
       const base = await store.head()
       await grow(store, stream(), 3)
       const { events: all } = await store.readAll({ from: base + 1, to: Number.POSITIVE_INFINITY })
@@ -70,7 +70,7 @@ export const placesInTheLog: ConformanceGroup = {
         assert.equal(page.checksum, all[page.examined - base - 1]?.checksum, JSON.stringify(options))
       }
     },
-    'is read on behind': async ({ store, stream }) => {
+    'can be read from': async ({ store, stream }) => {
       const { position, checksum } = await grow(store, stream(), 2)
       await grow(store, stream(), 2)
       const range = { from: position + 1, to: position + 3 }
@@ -97,7 +97,7 @@ export const placesInTheLog: ConformanceGroup = {
         }
       }
     },
-    'at the end of the log is read on behind, and gives nothing': async ({ store, stream }) => {
+    'at the end of the log can be read from, and gives nothing': async ({ store, stream }) => {
       await grow(store, stream(), 1)
       const end = { from: await store.head(), to: Number.POSITIVE_INFINITY }
       const { examined, checksum } = await store.readAll(end)
@@ -113,7 +113,7 @@ export const placesInTheLog: ConformanceGroup = {
 export const streamEnds: ConformanceGroup = {
   title: 'The ends of streams',
   cases: {
-    'are told in the order asked for, also of streams without events': async ({ store, stream }) => {
+    'are returned in the requested order, also for streams without events': async ({ store, stream }) => {
       const [none, short, long] = [stream(), stream(), stream()]
       await grow(store, short, 1)
       await grow(store, long, 2)
@@ -124,7 +124,7 @@ export const streamEnds: ConformanceGroup = {
       assert.deepEqual(ends, [end, { sequence: 0, checksum: 0 }, { sequence: 1, checksum: await last(short) }, end])
       assert.deepEqual(await store.streamEnds([]), [])
     },
-    'are told of streams whose names are alike': async ({ store, name }) => {
+    'are returned for streams with similar names': async ({ store, name }) => {
       const of = name()
       const ids = [of, `${of} `, `${of}%`, `${of}/x`, of.toUpperCase(), `${of}\u0001`].map((id) => ({
         aggregate: 'a',
@@ -137,7 +137,7 @@ export const streamEnds: ConformanceGroup = {
         upTo(ids.length),
       )
     },
-    'are told of thousands at once': async ({ store, stream }) => {
+    'are returned for thousands at once': async ({ store, stream }) => {
       const ids = Array.from({ length: 3000 }, () => stream())
       await store.append(ids.slice(0, 10).map((id) => commitTo(id)))
       const ends = await store.streamEnds(ids)
@@ -157,7 +157,7 @@ export const streamEnds: ConformanceGroup = {
 }
 
 export const streamEndsOfOthers: ConformanceGroup = {
-  title: 'The ends of streams that others write',
+  title: 'The ends of streams that other writers write to',
   needs: 'severalWriters',
   cases: {
     'count every commit that was acknowledged there before': async ({ place, stream }) => {
@@ -175,7 +175,7 @@ export const streamEndsOfOthers: ConformanceGroup = {
 export const commandMarks: ConformanceGroup = {
   title: 'The mark of a command',
   cases: {
-    'comes back with the commit, from append and findCommit': async ({ store, stream }) => {
+    'is returned with the commit, by append and findCommit': async ({ store, stream }) => {
       const id = stream()
       const command = { name: 'deposit "é"', digest }
       const commit = commitTo(id, { id: 'c', command })
@@ -188,12 +188,12 @@ export const commandMarks: ConformanceGroup = {
       assert.deepEqual(again.command, command)
       assert.deepEqual((await store.findCommit(id, 'c'))?.command, command)
     },
-    'is not there if the commit had none': async ({ store, stream }) => {
+    'is absent if the commit had none': async ({ store, stream }) => {
       const id = stream()
       await store1(store, commitTo(id, { id: 'c' }))
       assert.equal((await store.findCommit(id, 'c'))?.command, undefined)
     },
-    'outlives reopening': async ({ place, stream, capabilities }) => {
+    'is still there after reopening': async ({ place, stream, capabilities }) => {
       if (!capabilities.survivesReopen) return
       await using own = await place()
       const id = stream()

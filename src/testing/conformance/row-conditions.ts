@@ -1,6 +1,6 @@
 /**
- * Rows that meet conditions. A store may know only some conditions, or none, so what is expected of it is that nothing
- * is left out that meets them.
+ * Rows that meet conditions. A store may support only some conditions, or none. It may therefore return other rows too,
+ * but must never leave out a row that meets the conditions.
  */
 import assert from 'node:assert/strict'
 import type { Json } from '../../domain/json.ts'
@@ -9,7 +9,7 @@ import { at } from '../checkpoint-at.ts'
 import { type ConformanceGroup, type ConformanceKit, upTo } from './kit.ts'
 import { keysOf, listAll } from './row-listing.ts'
 
-/** The rule of the port, in its plainest words. */
+/** The rule of the port, as simple as possible. */
 function meets(value: Json | undefined, condition: Condition): boolean {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
   if (!Object.hasOwn(value, condition.field)) return false
@@ -20,7 +20,7 @@ function meets(value: Json | undefined, condition: Condition): boolean {
   return typeof found === 'number' && found >= least && found <= most
 }
 
-/** Saves a row a value, under keys in order. */
+/** Saves a row for each value. */
 async function saveValues({ store, name }: ConformanceKit, values: readonly Json[]): Promise<string> {
   const of = name()
   await store.saveStep(of, { from: at(0), to: at(1), rows: values.map((value, i) => ({ key: `${1000 + i}`, value })) })
@@ -28,8 +28,7 @@ async function saveValues({ store, name }: ConformanceKit, values: readonly Json
 }
 
 /**
- * Expects that no row is left out that meets the conditions, whatever the pages; that rows come once, in order,
- * unchanged.
+ * Expects, for any page size, that no row that meets the conditions is left out, and that rows come once and in order.
  */
 async function expectAll(store: Store, of: string, where: readonly Condition[], limits = [1000]): Promise<void> {
   const { rows: whole } = await store.listRows(of, { limit: 1000 })
@@ -90,7 +89,7 @@ const numbers: readonly number[] = [
   ...[Number.MAX_VALUE, -Number.MAX_VALUE, Number.MAX_VALUE / 3],
 ]
 
-/** Fields whose names mean something to somebody. */
+/** Field names that have a special meaning in some database or in JavaScript. */
 const fields: readonly string[] = [
   ...[
     '',
@@ -135,7 +134,7 @@ const fields: readonly string[] = [
 
 const recordOf = (field: string, value: Json): Json => JSON.parse(`{${JSON.stringify(field)}:${JSON.stringify(value)}}`)
 
-/** Values that hold no field `a`, or hold it as something else than a text, a number or a truth value. */
+/** Values without a field `a`, or in which it is not a string, a number or a boolean. */
 const others: readonly Json[] = [
   ...[null, true, 5, 'a', '{"a":1}', [], ['a', 1], [{ a: 1 }], {}, { b: 1 }, { A: 1 }, { b: { a: 1 } }],
   ...[{ a: null }, { a: [] }, { a: [1] }, { a: ['a'] }, { a: {} }, { a: { a: 1 } }, { 'a.a': 1 }, { '"a"': 1 }],
@@ -144,22 +143,22 @@ const others: readonly Json[] = [
 export const rowConditions: ConformanceGroup = {
   title: 'Rows that meet conditions',
   cases: {
-    'are not left out where a text is wanted': async (kit) => {
+    'are not left out if a string is wanted': async (kit) => {
       const of = await saveValues(kit, [...texts, ...numbers, true, false].map((a) => ({ a })).concat(others as never))
       for (const text of texts) await expectAll(kit.store, of, [{ field: 'a', oneOf: [text] }])
     },
-    'are not left out where a number is wanted': async (kit) => {
+    'are not left out if a number is wanted': async (kit) => {
       const of = await saveValues(kit, [...numbers, ...texts, true, false].map((a) => ({ a })).concat(others as never))
       for (const number of [...numbers, -0]) await expectAll(kit.store, of, [{ field: 'a', oneOf: [number] }])
     },
-    'are not left out where true or false is wanted': async (kit) => {
+    'are not left out if true or false is wanted': async (kit) => {
       const values = [true, false, 0, 1, 'true', 'false', '1', ''].map((a) => ({ a }))
       const of = await saveValues(kit, [...values, ...others])
       for (const wanted of [[true], [false], [true, false], [1], [0]]) {
         await expectAll(kit.store, of, [{ field: 'a', oneOf: wanted }])
       }
     },
-    'are not left out where one of several is wanted': async (kit) => {
+    'are not left out if one of several values is wanted': async (kit) => {
       const of = await saveValues(kit, [...numbers, ...texts, true, false].map((a) => ({ a })).concat(others as never))
       const many = upTo(500).map((n) => `other ${n}`)
       for (const oneOf of [
@@ -172,7 +171,7 @@ export const rowConditions: ConformanceGroup = {
         await expectAll(kit.store, of, [{ field: 'a', oneOf }])
       }
     },
-    'are not left out where a number has bounds': async (kit) => {
+    'are not left out if a number has bounds': async (kit) => {
       const of = await saveValues(kit, [...numbers, ...texts, true, false].map((a) => ({ a })).concat(others as never))
       const bounds = [...numbers, -0, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
       for (const bound of bounds) {
@@ -190,7 +189,7 @@ export const rowConditions: ConformanceGroup = {
       }
       await expectAll(kit.store, of, [{ field: 'a' }])
     },
-    'are not left out where a number that JSON lacks may be within bounds': async (kit) => {
+    'are not left out if a number that JSON lacks may be within bounds': async (kit) => {
       const kept: readonly Json[] = [
         ...[{ $number: '-0' }, { $number: 'Infinity' }, { $number: '-Infinity' }, { $number: 'NaN' }],
         ...[{ $bigint: '7' }, { $date: '2026-01-01T00:00:00.000Z' }],
@@ -234,7 +233,7 @@ export const rowConditions: ConformanceGroup = {
       ])
       await expectAll(kit.store, of, [])
     },
-    'are counted for the limit after the conditions': async (kit) => {
+    'are counted for the limit only if they meet the conditions': async (kit) => {
       const of = await saveValues(
         kit,
         upTo(100).map((n) => ({ n, tenth: n % 10 === 0 })),
@@ -245,7 +244,7 @@ export const rowConditions: ConformanceGroup = {
       await expectAll(kit.store, of, [{ field: 'n', oneOf: [1, 100] }], limits)
       await expectAll(kit.store, of, [{ field: 'n', least: 1000 }], limits)
     },
-    'are found among those whose keys begin so, page by page': async ({ store, name }) => {
+    'are found among those with a prefix, page by page': async ({ store, name }) => {
       const of = name()
       const rows = upTo(60).map((n) => ({ key: `${n % 3 === 0 ? 'a' : 'b'}${n}`, value: { even: n % 2 === 0 } }))
       await store.saveStep(of, { from: at(0), to: at(1), rows })

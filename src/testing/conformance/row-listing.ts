@@ -1,4 +1,4 @@
-/** Rows page by page, as the cases about pages read them. */
+/** Reads rows page by page, and checks the pages. */
 import assert from 'node:assert/strict'
 import type { Row, RowQuery, Store } from '../../store/store.ts'
 import { at } from '../checkpoint-at.ts'
@@ -9,10 +9,10 @@ export async function listAll(store: Store, projection: string, query: RowQuery)
   for (let after = query.after; ; ) {
     const { rows, next } = await store.listRows(projection, { ...query, ...(after !== undefined && { after }) })
     assert.ok(rows.length <= query.limit)
-    assert.ok(!rows.some(({ key }) => key === after), 'a page begins behind the key, not at it')
+    assert.ok(!rows.some(({ key }) => key === after), 'a page begins after the key, not at it')
     all.push(...rows)
     if (next === undefined) return all
-    assert.notEqual(next, after, 'each page gets on')
+    assert.notEqual(next, after, 'each page makes progress')
     after = next
   }
 }
@@ -20,10 +20,10 @@ export async function listAll(store: Store, projection: string, query: RowQuery)
 export const keysOf = (rows: readonly Row[]): readonly string[] => rows.map(({ key }) => key)
 
 /**
- * Expects that large rows, and rows that do not meet a condition, come in pages of a bounded size; for stores that do
- * not have them in memory.
+ * Expects that pages have a limited size, also with large rows, and with rows that do not meet a condition. For stores
+ * that do not have the rows in memory.
  *
- * @param charactersMax how many characters a page has at the most
+ * @param charactersMax the most characters in a page
  */
 export async function expectBoundedPages(store: Store, charactersMax: number): Promise<void> {
   const text = 'x'.repeat(1_000_000)
@@ -50,8 +50,8 @@ export async function expectBoundedPages(store: Store, charactersMax: number): P
 }
 
 /**
- * Expects that rows that meet a condition are found behind more rows than a page looks at, and that a page ends before
- * it has found any.
+ * Expects that rows are found even if they come after more rows than one page examines. The first page then ends
+ * without a row.
  */
 export async function expectFoundFarBehind(store: Store): Promise<void> {
   const rows = Array.from({ length: 10_500 }, (_, n) => ({ key: `${100_000 + n}`, value: { n, isRare: n > 10_400 } }))

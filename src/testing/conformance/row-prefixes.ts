@@ -1,10 +1,10 @@
-/** Rows whose keys begin so: those and no others, in the order of all. */
+/** Rows whose keys begin with a prefix: exactly these are found, in the order of all rows. */
 import assert from 'node:assert/strict'
 import { at } from '../checkpoint-at.ts'
 import type { ConformanceGroup, ConformanceKit } from './kit.ts'
 import { keysOf, listAll } from './row-listing.ts'
 
-/** Keys that are neighbours in one order or another, or mean something to a pattern. */
+/** Keys that are neighbours in some order, or have a meaning in patterns. */
 const keys: readonly string[] = [
   ...['a', 'a ', 'a!', 'a%', 'a_', 'a*', "a'", 'a"', 'a\\', 'a.', 'a/b', 'aa', 'ab', 'abc', 'ab c', 'a1', 'az', 'a~'],
   ...['A', 'AB', 'Ab', 'aB', 'B', 'b', 'ba', '%', '%a', '_', '_a', '*', '?', '[a]', '^a', ' ', ' a', '\\', '\\a'],
@@ -44,7 +44,7 @@ const keys: readonly string[] = [
   ],
 ]
 
-/** Saves a row a key; another projection has the same keys, and one whose name is longer, too. */
+/** Saves a row for each key. Two other projections get the same keys; the name of one begins like this one's. */
 async function saveKeys({ store, name }: ConformanceKit): Promise<string> {
   const of = name()
   const rows = keys.map((key) => ({ key, value: { of: key } }))
@@ -55,9 +55,9 @@ async function saveKeys({ store, name }: ConformanceKit): Promise<string> {
 const isAscii = (key: string): boolean => [...key].every((character) => character <= '\u007f')
 
 export const rowPrefixes: ConformanceGroup = {
-  title: 'Rows whose keys begin so',
+  title: 'Rows whose keys begin with a prefix',
   cases: {
-    'are found, and no others': async (kit) => {
+    'are found, and no other rows': async (kit) => {
       const of = await saveKeys(kit)
       for (const prefix of ['', ...keys, 'a?', 'x', 'abcd', '日x', '\ufffd']) {
         const found = keysOf((await kit.store.listRows(of, { prefix, limit: 1000 })).rows)
@@ -65,7 +65,7 @@ export const rowPrefixes: ConformanceGroup = {
         assert.deepEqual([...found].sort(), [...expected].sort(), `prefix ${JSON.stringify(prefix)}`)
       }
     },
-    'come in the order in which all rows come': async (kit) => {
+    'come in the order of all rows': async (kit) => {
       const of = await saveKeys(kit)
       const whole = keysOf((await kit.store.listRows(of, { limit: 1000 })).rows)
       for (const prefix of ['', 'a', 'ab', '日', '😀', '\uffff']) {
@@ -76,7 +76,7 @@ export const rowPrefixes: ConformanceGroup = {
         )
       }
     },
-    'come in the order of their bytes where they are ASCII': async (kit) => {
+    'come in the order of their bytes if they are ASCII': async (kit) => {
       const of = await saveKeys(kit)
       for (const prefix of ['', 'a']) {
         const found = keysOf((await kit.store.listRows(of, { prefix, limit: 1000 })).rows).filter(isAscii)
@@ -84,7 +84,7 @@ export const rowPrefixes: ConformanceGroup = {
         assert.ok(found.length > 10)
       }
     },
-    'come in the order of the numbers that their keys hold in a fixed width': async ({ store, name }) => {
+    'come in the order of numbers that their keys contain with a fixed width': async ({ store, name }) => {
       const of = name()
       const numbers = Array.from({ length: 300 }, (_, i) => ((i * 7919) % 300) ** 6)
       const keyOf = (number: number) => `due ${String(number).padStart(16, '0')} x:1`
@@ -105,7 +105,7 @@ export const rowPrefixes: ConformanceGroup = {
         }
       }
     },
-    'are listed behind any key, of theirs or not': async (kit) => {
+    'are listed after any key, with the prefix or not': async (kit) => {
       const of = await saveKeys(kit)
       const whole = keysOf((await kit.store.listRows(of, { limit: 1000 })).rows)
       for (const prefix of ['a', '日', '\uffff', '😀']) {
@@ -116,13 +116,13 @@ export const rowPrefixes: ConformanceGroup = {
         }
       }
     },
-    'are listed with the values that they have': async (kit) => {
+    'are listed with their values': async (kit) => {
       const of = await saveKeys(kit)
       for (const { key, value } of (await kit.store.listRows(of, { prefix: 'a', limit: 1000 })).rows) {
         assert.deepEqual(value, { of: key })
       }
     },
-    'are those of the present: new ones come, deleted ones go': async ({ store, name }) => {
+    'are up to date: new ones appear, and deleted ones disappear': async ({ store, name }) => {
       const of = name()
       const found = async () => keysOf((await store.listRows(of, { prefix: 'a', limit: 9 })).rows)
       await store.saveStep(of, { from: at(0), to: at(1), rows: ['a1', 'a3', 'b'].map((key) => ({ key, value: 1 })) })

@@ -1,4 +1,4 @@
-/** What a store with one writer does about a second one. Runs only where a store says that it has one writer. */
+/** A store with one writer refuses a second one. Only for stores that allow one writer. */
 import assert from 'node:assert/strict'
 import { type ConformanceGroup, grow, rejectsWith } from './kit.ts'
 
@@ -11,14 +11,14 @@ export const singleWriter: ConformanceGroup = {
       await rejectsWith(own.open(), 'STORE_LOCKED')
       assert.equal((await grow(store, stream(), 1)).position, 1)
     },
-    'can be opened again once it is closed': async ({ place }) => {
+    'can be opened again after it is closed': async ({ place }) => {
       await using own = await place()
       const store = await own.open()
       await rejectsWith(own.open(), 'STORE_LOCKED')
       await store.close()
       await own.open()
     },
-    'lets only one of many in that open it at once': async ({ place }) => {
+    'lets only one succeed if many open it at the same time': async ({ place }) => {
       await using own = await place()
       const settled = await Promise.allSettled([own.open(), own.open(), own.open()])
       assert.equal(settled.filter(({ status }) => status === 'fulfilled').length, 1)

@@ -1,4 +1,4 @@
-/** Snapshots: the newest wins, an older one never replaces it, and only the last few are kept. */
+/** Snapshots: the newest is loaded, an older one never replaces it, and only the last few are kept. */
 import assert from 'node:assert/strict'
 import type { StreamId } from '../../domain/stream.ts'
 import type { Snapshot } from '../../store/store.ts'
@@ -20,11 +20,11 @@ const snapshot = (stream: StreamId, sequence: number, more: Partial<Snapshot> = 
 export const snapshots: ConformanceGroup = {
   title: 'Snapshots',
   cases: {
-    'are not found where none was saved': async ({ store, stream }) => {
+    'are not found if none was saved': async ({ store, stream }) => {
       assert.equal(await store.loadSnapshot(stream()), undefined)
       assert.equal(await store.loadSnapshot(stream(), { atOrBefore: 5 }), undefined)
     },
-    'are not found where there are only events': async ({ store, stream }) => {
+    'are not found if there are only events': async ({ store, stream }) => {
       const id = stream()
       await grow(store, id, 2)
       assert.equal(await store.loadSnapshot(id), undefined)
@@ -37,20 +37,20 @@ export const snapshots: ConformanceGroup = {
       const loaded = await store.loadSnapshot(id)
       assert.deepEqual({ ...loaded, stream: { ...loaded?.stream } }, saved)
     },
-    'may be of a state that is no record': async ({ store, stream }) => {
+    'may be of a state that is not a record': async ({ store, stream }) => {
       for (const state of [null, 5, 'text', [], false]) {
         const id = stream()
         await store.saveSnapshot(snapshot(id, 1, { state }), { keep: 1 })
         assert.deepEqual((await store.loadSnapshot(id))?.state, state)
       }
     },
-    'need no events in this store, since events may live in another': async ({ store, stream }) => {
+    'need no events in this store, because events may be in another': async ({ store, stream }) => {
       const id = stream()
       await store.saveSnapshot(snapshot(id, 1000), { keep: 1 })
       assert.equal((await store.loadSnapshot(id))?.sequence, 1000)
       assert.deepEqual(await readWhole(store, id), [])
     },
-    'of a later sequence win': async ({ store, stream }) => {
+    'of a later sequence are loaded': async ({ store, stream }) => {
       const id = stream()
       for (const sequence of [3, 6, 9]) await store.saveSnapshot(snapshot(id, sequence), { keep: 2 })
       assert.equal((await store.loadSnapshot(id))?.sequence, 9)
@@ -76,19 +76,19 @@ export const snapshots: ConformanceGroup = {
       assert.equal(loaded?.state, 'new')
       assert.equal(loaded?.stateRevision, 2)
     },
-    'that replace one of the same sequence take no other’s room': async ({ store, stream }) => {
+    'that replace one of the same sequence do not displace others': async ({ store, stream }) => {
       const id = stream()
       for (const sequence of [3, 6, 6, 6]) await store.saveSnapshot(snapshot(id, sequence), { keep: 2 })
       assert.equal((await store.loadSnapshot(id, { atOrBefore: 5 }))?.sequence, 3)
     },
-    'are kept as many as asked': async ({ store, stream }) => {
+    'are kept in the requested number': async ({ store, stream }) => {
       const id = stream()
       for (let sequence = 1; sequence <= 6; sequence++) await store.saveSnapshot(snapshot(id, sequence), { keep: 3 })
       for (const sequence of [4, 5, 6])
         assert.equal((await store.loadSnapshot(id, { atOrBefore: sequence }))?.sequence, sequence)
       assert.equal(await store.loadSnapshot(id, { atOrBefore: 3 }), undefined)
     },
-    'are thinned out when fewer are asked for': async ({ store, stream }) => {
+    'are deleted when fewer are requested': async ({ store, stream }) => {
       const id = stream()
       for (let sequence = 1; sequence <= 4; sequence++) await store.saveSnapshot(snapshot(id, sequence), { keep: 4 })
       await store.saveSnapshot(snapshot(id, 5), { keep: 1 })
@@ -101,13 +101,13 @@ export const snapshots: ConformanceGroup = {
       const at = async (atOrBefore: number) => (await store.loadSnapshot(id, { atOrBefore }))?.sequence
       assert.deepEqual(await Promise.all([0, 2, 3, 5, 6, 8, 9, 100].map(at)), [undefined, undefined, 3, 3, 6, 6, 9, 9])
     },
-    'of one stream are not those of another': async ({ store, name }) => {
+    'of one stream are separate from those of another': async ({ store, name }) => {
       const id = name()
       const ids = ['user', 'user_', 'USER', 'use%'].map((aggregate) => ({ aggregate, id }))
       for (const [i, stream] of ids.entries()) await store.saveSnapshot(snapshot(stream, i + 1), { keep: 1 })
       for (const [i, stream] of ids.entries()) assert.equal((await store.loadSnapshot(stream))?.sequence, i + 1)
     },
-    'cannot be changed by who saved or loaded them': async ({ store, stream }) => {
+    'cannot be changed by the code that saved or loaded them': async ({ store, stream }) => {
       const id = stream()
       const state = { list: [1] }
       await store.saveSnapshot(snapshot(id, 1, { state }), { keep: 1 })
@@ -116,7 +116,7 @@ export const snapshots: ConformanceGroup = {
       try {
         ;(loaded.state as typeof state).list.push(3)
       } catch {
-        // Frozen: all the better.
+        // It is frozen, which is allowed.
       }
       assert.deepEqual((await store.loadSnapshot(id))?.state, { list: [1] })
     },
@@ -126,7 +126,7 @@ export const snapshots: ConformanceGroup = {
       await store.saveSnapshot(snapshot(id, 1, { state }), { keep: 1 })
       assert.ok((await store.loadSnapshot(id))?.state === state)
     },
-    'saved at once end with the newest': async ({ store, stream }) => {
+    'that are saved at the same time leave the newest': async ({ store, stream }) => {
       const id = stream()
       const order = [5, 1, 8, 3, 9, 2, 7, 4, 6, 10]
       await Promise.all(order.map((sequence) => store.saveSnapshot(snapshot(id, sequence), { keep: 2 })))

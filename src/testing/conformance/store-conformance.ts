@@ -1,6 +1,6 @@
 /**
- * The conformance kit: every promise of the store port as a case, run by `node:test` against any store. A store is done
- * when this is green. It cannot show durability: whether data outlives a crash of the machine takes a crash.
+ * The conformance kit: every promise of the store port is a case, which `node:test` runs against any store. A store is
+ * done when all cases pass. The kit cannot show that data survives a crash of the machine: that needs a crash.
  *
  *     import { storeConformance } from 'mneme/testing'
  *
@@ -50,21 +50,21 @@ export const groups: readonly ConformanceGroup[] = [
   ...[wakeUps, closing, reopening],
 ]
 
-/** What is expected instead of a store that says that it lacks a capability. */
+/** The cases for a store that lacks a capability. */
 const without: Readonly<Partial<Record<keyof StoreCapabilities, ConformanceGroup>>> = {
   severalWriters: singleWriter,
   transactions: noTransactions,
 }
 
-/** After so long a case counts as hanging. */
+/** After this time, a case counts as hanging. */
 const caseTimeoutMs = 60_000
 
 /**
- * Declares the cases of the port as tests of one store.
+ * Declares the cases as tests of one store.
  *
- * @param name what the tests are listed under
+ * @param name the name of the store in the list of tests
  * @param makeStore makes a fresh, empty place; it is called about 20 times, since most cases share one store
- * @param capabilities what the store cannot do; it is expected to do everything else
+ * @param capabilities what the store cannot do; the kit expects it to do everything else
  */
 export function storeConformance(name: string, makeStore: MakeStore, capabilities: StoreCapabilities = {}): void {
   const { kit, openShared, closeShared } = createRig(makeStore, capabilities)

@@ -1,36 +1,34 @@
-/** Transactions beside others, and beside appends: one winner for a checkpoint, and nobody held up for good. */
+/** Transactions at the same time as others, and as appends: one wins a checkpoint, and no other waits for ever. */
 import assert from 'node:assert/strict'
 import { at } from '../checkpoint-at.ts'
-import { type ConformanceGroup, grow, positions, readBehind, rejectsWith, upTo } from './kit.ts'
+import { type ConformanceGroup, grow, positions, readAfter, rejectsWith, upTo } from './kit.ts'
 import { create, done, insert, tableName, transactOn, withTable } from './transaction-tables.ts'
 
 export const transactionRaces: ConformanceGroup = {
-  title: 'Transactions beside others',
+  title: 'Transactions at the same time as others',
   needs: 'transactions',
   cases: {
-    'conflict before the work is called, and say where the checkpoint is': withTable(
-      async ({ store, of, transact }) => {
-        await store.saveStep(of, { from: at(0), to: at(5), rows: [] })
-        for (const from of [0, 4, 6]) {
-          let called = false
-          const refused = transact(from, async () => {
-            called = true
-            return { to: at(from + 1), rows: [] }
+    'conflict before the work is called, and name the stored checkpoint': withTable(async ({ store, of, transact }) => {
+      await store.saveStep(of, { from: at(0), to: at(5), rows: [] })
+      for (const from of [0, 4, 6]) {
+        let called = false
+        const refused = transact(from, async () => {
+          called = true
+          return { to: at(from + 1), rows: [] }
+        })
+        await rejectsWith(refused, 'CHECKPOINT_CONFLICT')
+        await assert.rejects(refused, (error: { facts?: unknown }) => {
+          assert.deepEqual(error.facts, {
+            projection: of,
+            expected: { position: from, term: 0 },
+            actual: { position: 5, term: 0 },
           })
-          await rejectsWith(refused, 'CHECKPOINT_CONFLICT')
-          await assert.rejects(refused, (error: { facts?: unknown }) => {
-            assert.deepEqual(error.facts, {
-              projection: of,
-              expected: { position: from, term: 0 },
-              actual: { position: 5, term: 0 },
-            })
-            return true
-          })
-          assert.equal(called, false)
-        }
-        assert.equal((await store.loadCheckpoint(of)).position, 5)
-      },
-    ),
+          return true
+        })
+        assert.equal(called, false)
+      }
+      assert.equal((await store.loadCheckpoint(of)).position, 5)
+    }),
     'of an earlier term conflict before the work is called': withTable(async ({ store, of }) => {
       await store.saveStep(of, { from: at(0), to: at(5, 2), rows: [] })
       let called = false
@@ -43,26 +41,28 @@ export const transactionRaces: ConformanceGroup = {
       await transactOn(store)(of, at(5, 2), async () => ({ to: at(5, 2, { kept: 'so' }), rows: [] }))
       assert.deepEqual(await store.loadCheckpoint(of), at(5, 2, { kept: 'so' }))
     }),
-    'at once on one projection have exactly one winner': withTable(async ({ store, of, table, transact, notes }) => {
-      const settled = await Promise.allSettled(
-        upTo(6).map((id) =>
-          transact(0, async (sql) => {
-            await sql.query(insert(table, id, 'a'))
-            await sql.query(`UPDATE ${table} SET note = 'mine' WHERE id = ${id}`)
-            return { to: at(id), rows: [{ key: 'winner', value: id }] }
-          }),
-        ),
-      )
-      const winners = settled.flatMap(({ status }, i) => (status === 'fulfilled' ? [i + 1] : []))
-      assert.equal(winners.length, 1)
-      for (const result of settled) {
-        if (result.status === 'rejected') await rejectsWith(Promise.reject(result.reason), 'CHECKPOINT_CONFLICT')
-      }
-      assert.deepEqual(await notes(), [`${winners[0]} mine`])
-      assert.equal((await store.loadCheckpoint(of)).position, winners[0])
-      assert.deepEqual(await store.loadRows(of, ['winner']), winners)
-    }),
-    'beside plain steps on one projection have exactly one winner': withTable(
+    'of one projection at the same time have exactly one winner': withTable(
+      async ({ store, of, table, transact, notes }) => {
+        const settled = await Promise.allSettled(
+          upTo(6).map((id) =>
+            transact(0, async (sql) => {
+              await sql.query(insert(table, id, 'a'))
+              await sql.query(`UPDATE ${table} SET note = 'mine' WHERE id = ${id}`)
+              return { to: at(id), rows: [{ key: 'winner', value: id }] }
+            }),
+          ),
+        )
+        const winners = settled.flatMap(({ status }, i) => (status === 'fulfilled' ? [i + 1] : []))
+        assert.equal(winners.length, 1)
+        for (const result of settled) {
+          if (result.status === 'rejected') await rejectsWith(Promise.reject(result.reason), 'CHECKPOINT_CONFLICT')
+        }
+        assert.deepEqual(await notes(), [`${winners[0]} mine`])
+        assert.equal((await store.loadCheckpoint(of)).position, winners[0])
+        assert.deepEqual(await store.loadRows(of, ['winner']), winners)
+      },
+    ),
+    'and plain steps of one projection have exactly one winner': withTable(
       async ({ store, of, table, transact, notes }) => {
         const settled = await Promise.allSettled([
           store.saveStep(of, { from: at(0), to: at(1), rows: [{ key: 'k', value: 1 }] }),
@@ -79,7 +79,7 @@ export const transactionRaces: ConformanceGroup = {
         assert.deepEqual(await notes(), winners[0] === 2 ? ['2 a'] : [])
       },
     ),
-    'of several projections at once are all saved': withTable(async ({ store, name, table, notes }) => {
+    'of several projections at the same time are all saved': withTable(async ({ store, name, table, notes }) => {
       const names = upTo(5).map(() => name())
       await Promise.all(
         names.map((of, i) =>
@@ -106,7 +106,7 @@ export const transactionRaces: ConformanceGroup = {
       assert.deepEqual(await notes(), ['20 1'])
       assert.equal((await store.loadCheckpoint(of)).position, 21)
     }),
-    'hold up no append for good, and no reader sees a gap meanwhile': withTable(
+    'block no append for ever, and no reader sees a gap meanwhile': withTable(
       async ({ store, stream, of, table, transact, notes }) => {
         const base = await store.head()
         const appended: Promise<unknown>[] = upTo(5).map(() => grow(store, stream(), 2))
@@ -114,7 +114,7 @@ export const transactionRaces: ConformanceGroup = {
           for (const id of upTo(10)) {
             appended.push(grow(store, stream(), 2))
             await sql.query(insert(table, id, 'a'))
-            const read = await readBehind(store, base)
+            const read = await readAfter(store, base)
             assert.deepEqual(positions(read), upTo(base + read.length, base + 1))
           }
           return done
@@ -122,12 +122,12 @@ export const transactionRaces: ConformanceGroup = {
         appended.push(...upTo(5).map(() => grow(store, stream(), 2)))
         await transacted
         await Promise.all(appended)
-        assert.deepEqual(positions(await readBehind(store, base)), upTo(base + 40, base + 1))
+        assert.deepEqual(positions(await readAfter(store, base)), upTo(base + 40, base + 1))
         assert.equal((await notes()).length, 10)
         assert.equal((await store.loadCheckpoint(of)).position, 1)
       },
     ),
-    'are forgotten by a reset as other steps are, but for their tables': withTable(
+    'are deleted by a reset as other steps are, except for their tables': withTable(
       async ({ store, of, table, transact, notes }) => {
         await transact(0, async (sql) => {
           await sql.query(insert(table, 1, 'a'))

@@ -1,6 +1,4 @@
-/**
- * Statements within a transaction: what they give, in which order they are done, and what becomes of those that fail.
- */
+/** Statements in a transaction: their results, their order, and what happens if one fails. */
 import assert from 'node:assert/strict'
 import type { SqlTransaction } from '../../store/store.ts'
 import { at } from '../checkpoint-at.ts'
@@ -81,7 +79,7 @@ export const transactionStatements: ConformanceGroup = {
       for (const sql of kept) await rejectsWith(sql.query(insert(table, 1, 'late')), 'SQL_FAILED')
       assert.deepEqual(await notes(), [])
     }),
-    'that fail reject, and nothing is saved where the work lets them through': withTable(
+    'that fail reject, and nothing is saved if the work does not catch that': withTable(
       async ({ store, of, table, transact, notes }) => {
         const statements = ['SELECT nonsense FROM nowhere', 'This is no SQL', insert(table, 1, 'again')]
         for (const statement of statements) {
@@ -97,20 +95,18 @@ export const transactionStatements: ConformanceGroup = {
         assert.deepEqual(await store.loadRows(of, ['k']), [undefined])
       },
     ),
-    'that fail and that nobody awaits let nothing be saved': withTable(
-      async ({ store, of, table, transact, notes }) => {
-        const refused = transact(0, async (sql) => {
-          sql.query(insert(table, 1, 'a'))
-          sql.query('SELECT nonsense FROM nowhere')
-          return done
-        })
-        await rejectsWith(refused, 'SQL_FAILED')
-        assert.deepEqual(await notes(), [])
-        assert.equal((await store.loadCheckpoint(of)).position, 0)
-      },
-    ),
-    // Some databases go on after a failed statement, some give up the whole transaction.
-    'that fail and that the work has caught leave all of the rest, or nothing': withTable(
+    'that fail without being awaited prevent saving': withTable(async ({ store, of, table, transact, notes }) => {
+      const refused = transact(0, async (sql) => {
+        sql.query(insert(table, 1, 'a'))
+        sql.query('SELECT nonsense FROM nowhere')
+        return done
+      })
+      await rejectsWith(refused, 'SQL_FAILED')
+      assert.deepEqual(await notes(), [])
+      assert.equal((await store.loadCheckpoint(of)).position, 0)
+    }),
+    // Some databases continue after a failed statement, and some give up the whole transaction.
+    'that fail and are caught by the work leave all other changes, or nothing': withTable(
       async ({ store, of, table, transact, notes }) => {
         const outcome = await transact(0, async (sql) => {
           await sql.query(insert(table, 1, 'a'))
@@ -127,7 +123,7 @@ export const transactionStatements: ConformanceGroup = {
         assert.deepEqual(await store.loadRows(of, ['k']), [saved ? 1 : undefined])
       },
     ),
-    'after one that failed do no harm to the next transaction': withTable(async ({ table, transact, notes }) => {
+    'that follow a failed one do not affect the next transaction': withTable(async ({ table, transact, notes }) => {
       const bad = transact(0, async (sql) => {
         await sql.query('SELECT nonsense FROM nowhere')
         return done

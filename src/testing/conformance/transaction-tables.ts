@@ -1,6 +1,6 @@
 /**
- * What cases about transactions share: a projection with a table of its own, and statements of the kind that every
- * database takes: no parameters, no types but INTEGER and TEXT.
+ * What the cases about transactions share: a projection with its own table, and statements that every database accepts.
+ * They have no parameters, and only the types INTEGER and TEXT.
  */
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
@@ -11,13 +11,13 @@ import type { ConformanceCase, ConformanceKit } from './kit.ts'
 type Transact = NonNullable<Store['transact']>
 type Work = Parameters<Transact>[2]
 
-/** What a case gets besides the kit: a projection, a table of its own that is there and empty, and the way to them. */
+/** What a case gets besides the kit: a projection with its own empty table, and functions to use them. */
 interface Tables extends ConformanceKit {
   readonly of: string
   readonly table: string
-  /** `store.transact` on that projection. */
+  /** Calls `store.transact` for that projection. */
   readonly transact: (from: number, work: Work) => Promise<void>
-  /** What is in the table by now, as `1 a`, ordered by id. */
+  /** The rows of the table, such as `1 a`, ordered by id. */
   readonly notes: () => Promise<readonly string[]>
 }
 
@@ -26,7 +26,7 @@ export const transactOn = (store: Store): Transact => {
   return store.transact.bind(store)
 }
 
-/** A name for a table that no other case, and no other run on the same database, uses. */
+/** A name for a table that is unique, also among other runs on the same database. */
 export const tableName = (name: ConformanceKit['name']): string =>
   `${name('notes').replaceAll(/[^a-z0-9_]/g, '_')}_${randomUUID().slice(0, 8)}`
 
@@ -60,10 +60,10 @@ export const withTable =
       })
       return found
     }
-    // One by one: a copy of the kit would ask for its getters too early.
+    // Not a copy of the kit: that would call its getters too early.
     const own = { of, table, notes, transact: (from: number, work: Work) => transact(of, at(from), work) }
     await run(Object.assign(Object.create(kit), own) as Tables)
   }
 
-/** A step that has nothing to save. */
+/** A step without rows, which moves the checkpoint to 1. */
 export const done: { readonly to: Checkpoint; readonly rows: readonly [] } = { to: at(1), rows: [] }

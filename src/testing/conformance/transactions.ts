@@ -1,4 +1,4 @@
-/** Steps with work of their own in the store's SQL: tables, rows and checkpoint change together or not at all. */
+/** Steps with statements in the store's SQL: tables, rows and checkpoint change together or not at all. */
 import assert from 'node:assert/strict'
 import type { SqlTransaction } from '../../store/store.ts'
 import { at } from '../checkpoint-at.ts'
@@ -29,7 +29,7 @@ export const transactions: ConformanceGroup = {
       assert.deepEqual(await store.loadRows(of, ['k']), [null])
       assert.equal((await store.loadCheckpoint(of)).position, 2)
     }),
-    'are saved where the checkpoint stays': withTable(async ({ store, of, table, transact, notes }) => {
+    'are saved if the checkpoint stays the same': withTable(async ({ store, of, table, transact, notes }) => {
       await transact(0, async () => ({ to: at(5), rows: [] }))
       await transact(5, async (sql) => {
         await sql.query(insert(table, 1, 'a'))
@@ -50,7 +50,7 @@ export const transactions: ConformanceGroup = {
       await transact(1, async () => ({ to: at(2), rows: changes }))
       assert.deepEqual(await store.loadRows(of, ['a', 'b']), [undefined, 3])
     }),
-    'are seen by nobody else before the end': withTable(async ({ store, of, table, transact, notes }) => {
+    'are invisible to others before the end': withTable(async ({ store, of, table, transact, notes }) => {
       await transact(0, async (sql) => {
         await sql.query(insert(table, 1, 'a'))
         assert.equal((await store.loadCheckpoint(of)).position, 0)
@@ -60,7 +60,7 @@ export const transactions: ConformanceGroup = {
       assert.equal((await store.loadCheckpoint(of)).position, 3)
       assert.deepEqual(await notes(), ['1 a'])
     }),
-    'are nothing if the work throws, and its error comes as it is': withTable(
+    'leave nothing if the work throws, and reject with its error': withTable(
       async ({ store, of, table, transact, notes }) => {
         await transact(0, async () => ({ to: at(4), rows: [{ key: 'k', value: 'old' }] }))
         const mine = new RangeError('mine')
@@ -74,7 +74,7 @@ export const transactions: ConformanceGroup = {
         assert.deepEqual(await store.loadRows(of, ['k']), ['old'])
       },
     ),
-    'are nothing if the work throws before it returns a promise': withTable(async ({ store, of, transact }) => {
+    'leave nothing if the work throws before it returns a promise': withTable(async ({ store, of, transact }) => {
       const refused = transact(0, () => {
         throw new RangeError('mine')
       })
@@ -82,7 +82,7 @@ export const transactions: ConformanceGroup = {
       await transact(0, async () => done)
       assert.equal((await store.loadCheckpoint(of)).position, 1)
     }),
-    'can be tried again after the work has thrown': withTable(async ({ table, transact, notes }) => {
+    'can be repeated after the work has thrown': withTable(async ({ table, transact, notes }) => {
       const work = async (sql: SqlTransaction) => {
         await sql.query(insert(table, 1, 'a'))
         return done
@@ -97,7 +97,7 @@ export const transactions: ConformanceGroup = {
       await transact(0, work)
       assert.deepEqual(await notes(), ['1 a'])
     }),
-    'may make tables, which are gone if the work throws': withTable(async ({ name, transact }) => {
+    'may create tables, which are gone if the work throws': withTable(async ({ name, transact }) => {
       const table = tableName(name)
       const make = async (sql: SqlTransaction) => {
         await sql.query(create(table))
@@ -120,7 +120,7 @@ export const transactions: ConformanceGroup = {
   },
 }
 
-/** Runs only where a store says that it has no SQL. */
+/** Only for stores without SQL. */
 export const noTransactions: ConformanceGroup = {
   title: 'Transactions',
   cases: {

@@ -1,10 +1,10 @@
-/** What is unusual and makes sense all the same: no store refuses it, and each makes the same of it. */
+/** Arguments that are unusual but valid: no store refuses them, and all treat them in the same way. */
 import assert from 'node:assert/strict'
 import { at } from '../checkpoint-at.ts'
 import { type ConformanceGroup, everything, grow } from './kit.ts'
 
 export const unusualArguments: ConformanceGroup = {
-  title: 'An argument that is unusual and good',
+  title: 'An argument that is unusual but valid',
   cases: {
     'is a text with null characters and lone surrogates within data': async ({ store, name }) => {
       const of = name()
@@ -13,7 +13,7 @@ export const unusualArguments: ConformanceGroup = {
       assert.deepEqual(await store.loadRows(of, ['k']), [value])
       assert.deepEqual((await store.loadCheckpoint(of)).note, value)
     },
-    'is such a text in a condition on rows': async ({ store, name }) => {
+    'is a text like that in a condition on rows': async ({ store, name }) => {
       const of = name()
       const value = { 'a\0b': 'c\0d', '\ud800': 7, e: '\udc00' }
       await store.saveStep(of, { from: at(0), to: at(1), rows: [{ key: 'k', value }] })

@@ -1,2 +1,2 @@
-/** A model of the event store, and random sequences that compare a store with it. Needs fast-check. */
+/** Compares a store with a model of the event store, by random steps. Needs fast-check. */
 export { storeModel } from './store-model.ts'

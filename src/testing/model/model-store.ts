@@ -1,6 +1,6 @@
 /**
- * The event store as simply as it can be said: one array, searched from end to end. It is slow and knows nothing of
- * I/O; what it answers is what the port means. Kept apart from what the real stores share, so that a mistake there
+ * The simplest possible event store: one array, which is searched from beginning to end. It is slow and does no I/O.
+ * Its answers define what the port means. It uses no code that the real stores share, so that a mistake in that code
  * shows.
  */
 import type { StreamId } from '../../domain/stream.ts'

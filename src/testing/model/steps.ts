@@ -1,7 +1,8 @@
 /**
- * Random steps for a store: few streams, ids, types and tags, so that they meet often; numbers near the edges.
+ * Random steps for a store. There are few streams, ids, types and tags, so that they collide often, and numbers are
+ * near the edges.
  *
- * Tidy: imports a package because drawing and shrinking are fast-check's; nothing but the model imports this.
+ * Tidy: imports a package because fast-check draws and shrinks the steps. Only the model imports this file.
  */
 import fc from 'fast-check'
 import type { StreamId } from '../../domain/stream.ts'
@@ -9,7 +10,8 @@ import type { Range } from '../../store/range.ts'
 import type { ReadAllOptions, ReadOptions } from '../../store/store.ts'
 
 /**
- * A commit before its exact expectation is known: `ahead` counts from where the stream will be if all before is stored.
+ * A commit before its exact expectation is known. `ahead` counts from the sequence that the stream will have if all
+ * earlier commits of the batch are stored.
  */
 export interface DrawnCommit {
   readonly stream: StreamId
@@ -71,7 +73,7 @@ const filters = {
   tags: fc.uniqueArray(fc.constantFrom(...allTags, 're'), { maxLength: 2 }),
 }
 
-/** Steps as a scenario would have them: mostly appends and reads. */
+/** Draws a step, mostly appends and reads. */
 export function drawStep(withReopen: boolean): fc.Arbitrary<Step> {
   const append = fc.record({
     kind: fc.constant('append' as const),

@@ -1,9 +1,9 @@
 /**
- * Random command sequences, on a store and on a model that is too simple to be wrong: every answer must be the same.
- * When one is not, fast-check shrinks the sequence to the shortest that still shows it. It takes one caller at a time;
- * races are the conformance kit's.
+ * Plays random steps on a store and on a model that is too simple to be wrong. Every answer must be the same. If one
+ * differs, fast-check finds the shortest sequence of steps that still shows it. There is one caller at a time; the
+ * conformance kit tests races.
  *
- * Tidy: imports a package because drawing and shrinking are fast-check's; whoever runs the model installs it.
+ * Tidy: imports a package because fast-check draws and shrinks the steps. Users of the model install it.
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
@@ -17,13 +17,13 @@ import { type DrawnCommit, drawStep, type Step } from './steps.ts'
 
 /** How much is tried, and what the store can do. */
 export interface ModelOptions {
-  /** How many sequences; each gets a fresh place. 50 by default. */
+  /** How many sequences of steps are played, each on a fresh place. 50 by default. */
   readonly runs?: number
-  /** How many steps a sequence has at most. 40 by default. */
+  /** The most steps in a sequence. 40 by default. */
   readonly stepsMax?: number
   /** Repeats the sequences of an earlier failure. */
   readonly seed?: number
-  /** Whether a place that is closed and opened again still holds everything. `true` by default. */
+  /** Whether a place still has everything after it is closed and opened again. `true` by default. */
   readonly survivesReopen?: boolean
 }
 
@@ -36,7 +36,7 @@ export function storeModel(name: string, makeStore: MakeStore, options: ModelOpt
   const { runs = 50, stepsMax = 40, seed, survivesReopen = true } = options
   const sequences = fc.array(drawStep(survivesReopen), { minLength: 1, maxLength: stepsMax, size: 'max' })
   describe(`The store ${name} beside the model`, () => {
-    test('gives the same answers, whatever is asked in whatever order', async () => {
+    test('gives the same answers to any calls in any order', async () => {
       const property = fc.asyncProperty(sequences, async (steps) => play(await makeStore(), steps))
       await fc.assert(property, { numRuns: runs, ...(seed !== undefined && { seed }) })
     })
@@ -102,7 +102,7 @@ function expected(model: ModelStore, step: Asked): unknown {
   }
 }
 
-/** The commits of a batch, with exact expectations that follow from where the model is and from the batch itself. */
+/** The commits of a batch. Exact expectations are computed from the model and from earlier commits of the batch. */
 function commitsOf(model: ModelStore, drawn: readonly DrawnCommit[]): readonly Commit[] {
   const hoped = new Map<string, number>()
   return drawn.map(({ stream, expected, id, recordedAt, types, tags }) => {
@@ -119,7 +119,7 @@ function exact(expected: DrawnCommit['expected'], sequence: number): Commit['exp
   return 'ahead' in expected ? Math.max(sequence + expected.ahead, 0) : expected.sequence
 }
 
-/** An answer without prototypes, frozenness, checksums and guesses at the end: those are the store's own affair. */
+/** An answer without prototypes, checksums and `isLast`: stores may differ in these. */
 const plain = (answer: unknown): unknown =>
   answer === undefined
     ? answer
