@@ -1,10 +1,12 @@
 /**
  * Everything that must hold before a change is accepted, one step after the other. A step that fails does not keep the
- * others from running, so one run shows all that is wrong. The steps are the scripts of package.json.
+ * others from running, so one run shows all that is wrong. The steps are the scripts of package.json. With `CI=true`
+ * the other versions of Node have their turn too.
  */
 import { spawnSync } from 'node:child_process'
 
-const steps = ['lint', 'types', 'tidy', 'dead', 'package', 'test']
+const isCI = process.env['CI'] === 'true'
+const steps = ['lint', 'types', 'tidy', 'dead', 'package', ...(isCI ? ['node-versions'] : []), 'test']
 
 const failed = steps.filter((step) => {
   const startedAt = performance.now()

@@ -3,7 +3,7 @@
  * and `pack` makes the tarball. Run by itself, this file packs and lets publint and attw look at the result.
  */
 import { execFileSync, type StdioOptions, spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { buildSync } from 'esbuild'
@@ -16,6 +16,19 @@ const binary = (name: string): string => join(root, 'node_modules/.bin', name)
 /** Compiles `src` into a folder, and puts the text of each thread's program where it is started from. */
 export function build(outDir: string): void {
   runOrThrow(binary('tsc'), ['-p', 'tsconfig.build.json', '--outDir', outDir], root)
+  embedThread(outDir)
+}
+
+/** Compiles everything, tests and examples too, into a folder in which it can run as it does here. */
+export function buildAll(outDir: string): void {
+  const emitting = ['--noEmit', 'false', '--noCheck', '--rewriteRelativeImportExtensions', '--rootDir', '.']
+  runOrThrow(binary('tsc'), ['-p', 'tsconfig.json', ...emitting, '--outDir', outDir], root)
+  embedThread(join(outDir, 'src'))
+  writeFileSync(join(outDir, 'package.json'), '{ "type": "module" }\n')
+  symlinkSync(join(root, 'node_modules'), join(outDir, 'node_modules'))
+}
+
+function embedThread(outDir: string): void {
   const folder = join(outDir, 'store/sqlite/writer')
   const program = programText(join(folder, 'writer-thread.js'))
   writeFileSync(join(folder, 'writer-program.js'), `export const writerProgram = ${JSON.stringify(program)};\n`)

@@ -46,6 +46,13 @@ describe('the packed package', { skip }, () => {
     run(process.execPath, 'program.mjs')
   }
 
+  const tsc = join(root, 'node_modules/.bin/tsc')
+  const strictest = ['--strict', '--exactOptionalPropertyTypes', '--noUncheckedIndexedAccess', '--target', 'es2024']
+  const onNode = ['--types', 'node', '--lib', 'es2024,esnext.disposable', '--module', 'nodenext']
+  const emitting = ['--rewriteRelativeImportExtensions', '--outDir', 'compiled', '--rootDir', '.']
+  /** As a user does whose Node lacks some of the syntax, such as `await using`. */
+  const compile = (file: string): string => run(tsc, file, ...strictest, ...onNode, ...emitting)
+
   before(() => {
     mkdirSync(installed, { recursive: true })
     execFileSync('tar', ['-xzf', pack(join(folder, 'package')), '-C', installed, '--strip-components=1'])
@@ -69,8 +76,9 @@ describe('the packed package', { skip }, () => {
   }
 
   test('runs a domain', () => {
+    compile('consumer.ts')
     node(`
-      import { run } from './consumer.ts'
+      import { run } from './compiled/consumer.js'
       const found = JSON.stringify(await run())
       if (found !== '[70,70,70]') throw new Error(found)
     `)
@@ -84,10 +92,8 @@ describe('the packed package', { skip }, () => {
       mkdirSync(dirname(join(to, file)), { recursive: true })
       writeFileSync(join(to, file), asInstalled(text))
     }
-    assert.match(run(process.execPath, '--test', 'examples/guide/write-a-store.test.ts'), /tests 4\d\d\b/)
-    const strictest = ['--noEmit', '--strict', '--exactOptionalPropertyTypes', '--noUncheckedIndexedAccess']
-    const resolving = ['--module', 'nodenext', '--allowImportingTsExtensions', '--types', 'node']
-    run(join(root, 'node_modules/.bin/tsc'), ...strictest, ...resolving, 'examples/small-store/small.ts')
+    compile('examples/guide/write-a-store.test.ts')
+    assert.match(run(process.execPath, '--test', 'compiled/examples/guide/write-a-store.test.js'), /tests 4\d\d\b/)
   })
 
   for (const format of ['esm', 'cjs'] as const) {
@@ -111,20 +117,12 @@ describe('the packed package', { skip }, () => {
   }
 
   for (const [where, options] of [
-    ['on Node', ['--types', 'node', '--lib', 'es2024,esnext.disposable']],
-    ['in a browser', ['--types', '', '--lib', 'es2024,esnext.disposable,dom']],
+    ['on Node', onNode],
+    ['in a browser', ['--types', '', '--lib', 'es2024,esnext.disposable,dom', '--module', 'nodenext']],
   ] as const) {
     test(`lets a user ${where} emit declarations without writing a type`, () => {
-      const strictest = [
-        '--strict',
-        '--exactOptionalPropertyTypes',
-        '--noUncheckedIndexedAccess',
-        '--skipLibCheck',
-        'false',
-      ]
-      const emit = ['--declaration', '--emitDeclarationOnly', '--outDir', 'types', '--module', 'nodenext']
-      const tsc = join(root, 'node_modules/.bin/tsc')
-      run(tsc, 'consumer.ts', ...emit, ...strictest, '--target', 'es2024', ...options)
+      const emit = ['--declaration', '--emitDeclarationOnly', '--outDir', 'types', '--skipLibCheck', 'false']
+      run(tsc, 'consumer.ts', ...emit, ...strictest, ...options)
     })
   }
 })
