@@ -1,4 +1,4 @@
-/** Bad input and bad definitions: each gets its own code before anything happens, and nothing is stored. */
+/** Invalid input and definitions get their own code before anything happens, and nothing is stored. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
@@ -10,17 +10,17 @@ const good = { aggregate: 'vault', id: 'a', name: 'add', data: { amount: 1 } }
 const long = 'é'.repeat(513)
 
 const bad: Record<string, [command: unknown, code: string]> = {
-  'that is no object': ['add', 'COMMAND_MALFORMED'],
+  'that is not an object': ['add', 'COMMAND_MALFORMED'],
   'that is null': [null, 'COMMAND_MALFORMED'],
   'without an aggregate': [{ ...good, aggregate: undefined }, 'COMMAND_MALFORMED'],
   'with an id that is a number': [{ ...good, id: 1 }, 'COMMAND_MALFORMED'],
   'without a name': [{ ...good, name: undefined }, 'COMMAND_MALFORMED'],
   'for an unknown aggregate': [{ ...good, aggregate: 'safe' }, 'AGGREGATE_UNKNOWN'],
   'for an aggregate named like a property of every object': [{ ...good, aggregate: 'toString' }, 'AGGREGATE_UNKNOWN'],
-  'of an unknown name': [{ ...good, name: 'explode' }, 'COMMAND_UNKNOWN'],
+  'with an unknown name': [{ ...good, name: 'explode' }, 'COMMAND_UNKNOWN'],
   'named like a property of every object': [{ ...good, name: 'constructor' }, 'COMMAND_UNKNOWN'],
-  'without data where there must be some': [{ ...good, data: undefined }, 'COMMAND_INVALID'],
-  'with data that does not fit': [{ ...good, data: { amount: 'x' } }, 'COMMAND_INVALID'],
+  'without data although data is required': [{ ...good, data: undefined }, 'COMMAND_INVALID'],
+  'with data that does not pass': [{ ...good, data: { amount: 'x' } }, 'COMMAND_INVALID'],
   'with an empty id': [{ ...good, id: '' }, 'ID_INVALID'],
   'with an id of over 1,024 bytes': [{ ...good, id: long }, 'ID_INVALID'],
   'with an id with a lone surrogate': [{ ...good, id: '\ud800' }, 'ID_INVALID'],
@@ -29,7 +29,7 @@ const bad: Record<string, [command: unknown, code: string]> = {
   'with a command id that is a number': [{ ...good, commandId: 7 }, 'ID_INVALID'],
   'with a command id of over 1,024 bytes': [{ ...good, commandId: long }, 'ID_INVALID'],
   'with an empty tag': [{ ...good, tags: [''] }, 'ID_INVALID'],
-  'with tags that are no list': [{ ...good, tags: 'red' }, 'ID_INVALID'],
+  'with tags that are not a list': [{ ...good, tags: 'red' }, 'ID_INVALID'],
   'with tags that are a number': [{ ...good, tags: 5 }, 'ID_INVALID'],
   'with metadata that is not JSON': [{ ...good, metadata: { at: new Map() } }, 'DATA_NOT_JSON'],
   'with metadata that is a list': [{ ...good, metadata: [1] }, 'DATA_NOT_JSON'],
@@ -49,7 +49,7 @@ describe('A command', () => {
     })
   }
 
-  test('with a text as its tags is told how a list is written', async () => {
+  test('with a string as its tags gets advice how to write a list', async () => {
     await using vaults = await startVaults()
     const message = /^"red" cannot be tags: they are a list, such as \["red"\]/
     for (const answer of [
@@ -64,7 +64,7 @@ describe('A command', () => {
     })
   })
 
-  test('with several things wrong is told of all of them', async () => {
+  test('with several issues gets all of them', async () => {
     const Strict = aggregate('strict', () => ({})).command(
       'fill',
       z.object({ name: z.string(), address: z.object({ zip: z.string() }) }),
@@ -108,7 +108,7 @@ describe('A command', () => {
     assert.equal((await logOf(store)).length, 0)
   })
 
-  test('is not stored under an id that is merely similar', async () => {
+  test('is not stored under an id that is only similar', async () => {
     await using vaults = await startVaults()
     for (const id of ['a/b', 'a_b', 'a%', 'ä', 'a\u0308', ' a', 'A']) await vaults.vault(id).add({ amount: 1 })
     for (const id of ['a/b', 'a_b', 'a%', 'ä', 'a\u0308', ' a', 'A']) {
@@ -119,14 +119,14 @@ describe('A command', () => {
 })
 
 describe('A handle', () => {
-  test('of an id that cannot be one is refused at once', async () => {
+  test('with an invalid id is refused at once', async () => {
     await using vaults = await startVaults()
     for (const id of ['', long, 7, undefined, '\ud800']) {
       assert.throws(() => vaults.vault(id as string), { code: 'ID_INVALID' })
     }
   })
 
-  test('refuses places in history that are none', async () => {
+  test('refuses invalid points in history', async () => {
     await using vaults = await startVaults()
     const vault = vaults.vault('a')
     for (const sequence of [-1, 0.5, Number.NaN, '1' as never]) {
@@ -154,7 +154,7 @@ describe('A domain', () => {
     })
   }
 
-  test('has each name once', () => {
+  test('has each name only once', () => {
     const twice = { code: 'DEFINITION_INVALID' }
     assert.throws(() => domain({ aggregates: { one: Vault, two: Other } }), twice)
     assert.throws(() => domain({ aggregates: { a: Vault }, projections: { a: Rows } }), twice)
@@ -163,17 +163,17 @@ describe('A domain', () => {
 
   const options: Record<string, object> = {
     'an unknown option': { stoer: memory() },
-    'a store that is none': { store: 'sqlite' },
-    'events in what is no store': { events: {} },
+    'a value that is not a store': { store: 'sqlite' },
+    'a value that is not a store for events': { events: {} },
     'an unknown limit': { limits: { mailboxMaximum: 1 } },
-    'a limit that every object has': { limits: { toString: 1 } },
-    'a limit of nothing': { limits: { mailboxMax: 0 } },
-    'a limit that is no number': { limits: { mailboxMax: '7' } },
-    'a fraction of a limit': { limits: { mailboxMax: 1.5 } },
-    'a snapshot at every zeroth event': { snapshotEvery: 0 },
-    'a passivation time below zero': { passivateAfterMs: -1 },
-    'another way of projecting': { projections: 'never' },
-    'a poll interval of nothing': { pollIntervalMs: 0 },
+    'a limit named like a property of every object': { limits: { toString: 1 } },
+    'a limit of 0': { limits: { mailboxMax: 0 } },
+    'a limit that is not a number': { limits: { mailboxMax: '7' } },
+    'a limit that is a fraction': { limits: { mailboxMax: 1.5 } },
+    'a snapshot interval of 0': { snapshotEvery: 0 },
+    'a negative passivation time': { passivateAfterMs: -1 },
+    'an unknown mode of projections': { projections: 'never' },
+    'a poll interval of 0': { pollIntervalMs: 0 },
   }
   for (const [what, given] of Object.entries(options)) {
     test(`is not started with ${what}, and no store is opened`, async () => {

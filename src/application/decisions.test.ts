@@ -1,4 +1,4 @@
-/** What a decision may see of its command, what an evolve may give back, and which data may be left out. */
+/** What a decision can see of its command, what an evolve may return, and which data may be left out. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import * as v from 'valibot'
@@ -32,7 +32,7 @@ describe('A decision', () => {
     assert.deepEqual([seen.at(-1)!.metadata, seen.at(-1)!.tags], [{}, []])
   })
 
-  test('cannot change what it sees, and reaches nothing else', async () => {
+  test('cannot change what it sees, and cannot reach anything else', async () => {
     await using running = await domain({ aggregates: { notes: Notes } }).start()
     const commands = [running.notes('a').note({}, { tags: ['one'] }), running.notes('a').note({}, { tags: ['two'] })]
     await Promise.all(commands)
@@ -49,7 +49,7 @@ describe('A decision', () => {
     assert.deepEqual(Object.keys(first), [])
   })
 
-  test('is tried with metadata, tags and an id in a spec', () => {
+  test('can have metadata, tags and an id in a spec', () => {
     spec(Notes)
       .when.note({}, { metadata: { user: 'eve' } })
       .emits(Noted({ by: 'eve' }))
@@ -64,7 +64,7 @@ describe('An evolve', () => {
       .on(Noted, () => undefined)
       .command('note', none, () => Noted({ by: 'ada' }))
 
-  test('that returns undefined where there was a state fails its command, and nothing is stored', async () => {
+  test('that returns undefined although there was a state fails its command, and nothing is stored', async () => {
     const store = memory()
     await using running = await domain({ aggregates: { forgetful: Forgetful({ notes: 0 }) } }).start({ store })
     await assert.rejects(running.forgetful('a').note(), (error) => {
@@ -76,7 +76,7 @@ describe('An evolve', () => {
     assert.deepEqual(await running.forgetful('a').state(), { notes: 0 })
   })
 
-  test('that returns undefined is found when events are read that another program has stored', async () => {
+  test('that returns undefined is detected when events of another program are read', async () => {
     const store = memory()
     const Sound = aggregate('forgetful', () => ({ notes: 0 }))
       .on(Noted, ({ notes }) => ({ notes: notes + 1 }))
@@ -89,7 +89,7 @@ describe('An evolve', () => {
     await assert.rejects(after.forgetful('a').note(), { code: 'AGGREGATE_LOAD_FAILED', message: /returned undefined/ })
   })
 
-  test('of an aggregate without a state may go on without one', async () => {
+  test('of an aggregate without a state may return none', async () => {
     await using running = await domain({ aggregates: { forgetful: Forgetful(undefined) } }).start()
     assert.equal((await running.forgetful('a').note()).sequence, 1)
   })
@@ -113,7 +113,7 @@ describe('Data that is left out', () => {
     .command('valibot', v.optional(v.object({ a: v.number() })), see)
     .command('required', z.object({ a: z.number() }), see)
 
-  test('is nothing where the schema allows that, and an empty record elsewhere', async () => {
+  test('is undefined if the schema accepts that, and otherwise an empty record', async () => {
     await using running = await domain({ aggregates: { open: Open } }).start()
     const open = running.open('a')
     for (const send of [open.empty, open.optional, open.defaulted, open.text, open.valibot]) await send.call(open)
@@ -127,11 +127,11 @@ describe('Data that is left out', () => {
     assert.deepEqual(seen.splice(0), [{ a: 5 }, undefined])
   })
 
-  test('is told as missing where there must be some', async () => {
+  test('is an issue if data is required', async () => {
     await using running = await domain({ aggregates: { open: Open } }).start()
     const missing = { code: 'COMMAND_INVALID', message: /a: / }
     await assert.rejects(running.dispatch({ aggregate: 'open', id: 'a', name: 'required' } as never), missing)
-    // @ts-expect-error there must be some
+    // @ts-expect-error data is required
     await assert.rejects(running.open('a').required(), missing)
   })
 })
@@ -161,7 +161,7 @@ describe('Tags of a kind', () => {
     assert.equal((await logOf(store)).length, 0)
   })
 
-  test('are kept by a revision that is said behind them', async () => {
+  test('are kept by a revision that is added after them', async () => {
     const Tagged = Noted.tagged(({ by }) => [`by:${by}`]).revise(
       z.object({ by: z.string(), at: z.string() }),
       ({ by }) => ({ by, at: '' }),

@@ -1,10 +1,10 @@
-/** Following a store without a domain: nothing is lost between a read and the wait after it. */
+/** Following a store without a domain. Nothing is lost between a read and the wait after it. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { commit, follow, memory, type Store, type StoredEvent } from '../index.ts'
 
 const open = () => memory().open({ warn: () => {}, now: () => 0 })
-/** Longer than any test: what ends a wait is no poll. */
+/** Longer than any test, so that a poll never ends a wait. */
 const silent = { pollIntervalMs: 1_000_000 }
 
 let made = 0
@@ -14,7 +14,7 @@ const append = (store: Store, type = 'Happened') => {
   return store.append([commit({ stream, expected: 'any', id, recordedAt: 0, events: [{ type, data: {} }] })])
 }
 
-/** A store some of whose methods are somebody else's. */
+/** A store with some methods replaced. */
 const changed = (store: Store, methods: Partial<Store>): Store =>
   new Proxy(store, {
     get(target, name) {
@@ -59,7 +59,7 @@ test('an append between an empty read and the wait after it is not lost', async 
   await events.return()
 })
 
-test('what no hint tells of is found by the poll', async () => {
+test('events without a hint are found by the poll', async () => {
   const store = await open()
   const deaf = changed(store, { onAppend: () => () => {} })
   const events = follow(deaf, { pollIntervalMs: 1 })
@@ -69,7 +69,7 @@ test('what no hint tells of is found by the poll', async () => {
   await events.return()
 })
 
-test('it goes on behind an event that was kept, in the log that it is from, and in no other', async () => {
+test('it continues after a given event, only in the log of that event', async () => {
   const store = await open()
   for (const type of ['A', 'B', 'A', 'B', 'A']) await append(store, type)
   const first = follow(store, { ...silent, types: ['A'], pageSize: 1 })
@@ -83,7 +83,7 @@ test('it goes on behind an event that was kept, in the log that it is from, and 
   await assert.rejects(follow(other, { ...silent, after: last! }).next(), { code: 'LOG_REPLACED' })
 })
 
-test('it listens while it is read from, and not after its end', async () => {
+test('it listens while it is read, and not after its end', async () => {
   const store = await open()
   let listening = 0
   const counting = changed(store, {
@@ -114,7 +114,7 @@ test('it ends with STORE_CLOSED when the store is closed', async () => {
   await assert.rejects(waiting, { code: 'STORE_CLOSED' })
 })
 
-test('options that there are not, and those that make no sense, are refused by the call', async () => {
+test('unknown and invalid options are refused by the call', async () => {
   const store = await open()
   for (const options of [
     { offset: 1 },

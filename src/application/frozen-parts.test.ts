@@ -1,6 +1,6 @@
 /**
- * What somebody else has frozen, which leaves a Map, a Set or a Date as changeable as it was, cannot be changed either
- * once it is part of a state, of an event or of a command's input.
+ * A Map, a Set or a Date that the user has frozen can still be changed. As a part of a state, of an event or of a
+ * command's input it cannot be changed any more.
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
@@ -9,7 +9,7 @@ import { logOf, recorder } from '../../test/support/kernel/rig.ts'
 import { aggregate, domain, event, memory, type Schema } from '../index.ts'
 import { spec } from '../testing/spec.ts'
 
-/** A validator that hands on what it is given. */
+/** A validator that returns its input. */
 const passing: Schema = { '~standard': { version: 1, vendor: 'test', validate: (value) => ({ value }) } }
 const Kept = event('Kept', passing)
 
@@ -30,7 +30,7 @@ function deepFreeze(value: any): any {
   return Object.freeze(value)
 }
 
-/** As immer freezes a map. */
+/** Freezes a map as immer does. */
 function frozenByImmer(map: Map<unknown, unknown>) {
   const refuse = () => {
     throw new Error('This object has been frozen')
@@ -40,14 +40,14 @@ function frozenByImmer(map: Map<unknown, unknown>) {
 }
 
 const made: Record<string, [make: () => any, change: (state: any) => void]> = {
-  'a map that somebody froze': [() => Object.freeze(new Map([['a', 1]])), (map) => map.set('a', 2)],
-  'a set that somebody froze': [() => ({ tags: Object.freeze(new Set(['a'])) }), ({ tags }) => tags.add('b')],
-  'a date that somebody froze': [() => ({ at: Object.freeze(new Date(0)) }), ({ at }) => at.setTime(5)],
-  'a map that somebody sealed': [() => ({ map: Object.seal(new Map([['a', 1]])) }), ({ map }) => map.clear()],
+  'a map that the user froze': [() => Object.freeze(new Map([['a', 1]])), (map) => map.set('a', 2)],
+  'a set that the user froze': [() => ({ tags: Object.freeze(new Set(['a'])) }), ({ tags }) => tags.add('b')],
+  'a date that the user froze': [() => ({ at: Object.freeze(new Date(0)) }), ({ at }) => at.setTime(5)],
+  'a map that the user sealed': [() => ({ map: Object.seal(new Map([['a', 1]])) }), ({ map }) => map.clear()],
   'a set that cannot be extended': [() => [Object.preventExtensions(new Set([1]))], ([set]) => set.delete(1)],
   'a map in a list that was frozen with it': [() => deepFreeze([new Map([['a', 1]])]), ([map]) => map.delete('a')],
   'a date in frozen records': [() => deepFreeze({ a: { b: { at: new Date(0) } } }), ({ a }) => a.b.at.setTime(5)],
-  'a frozen map within a map': [
+  'a frozen map in a map': [
     () => new Map([['x', Object.freeze(new Map([['a', { n: 1 }]]))]]),
     (map) => map.get('x').set('a', 2),
   ],
@@ -55,7 +55,7 @@ const made: Record<string, [make: () => any, change: (state: any) => void]> = {
     () => new Map([[Object.freeze(new Date(0)), 1]]),
     (map) => [...map.keys()][0].setTime(5),
   ],
-  'a record within a frozen map': [
+  'a record in a frozen map': [
     () => ({ map: Object.freeze(new Map([['a', { n: 1 }]])) }),
     ({ map }) => map.get('a').n++,
   ],
@@ -80,7 +80,7 @@ describe('A state with', () => {
     })
   }
 
-  test('a proxy of a record cannot be changed, neither through the proxy nor in what is behind it', async () => {
+  test('a proxy of a record cannot be changed, neither through the proxy nor in its target', async () => {
     const behind = { n: 1, deep: { n: 1 } }
     await using running = await start(keeping(() => new Proxy(behind, {})))
     const { state } = (await running.box('a').keep({})) as { state: any }
@@ -92,7 +92,7 @@ describe('A state with', () => {
     assert.deepEqual({ ...state }, { n: 1, deep: { n: 1 } })
   })
 
-  test('a frozen map is told as before, and keeps what else there is in it the same objects', async () => {
+  test('a frozen map is replaced by a copy with the same other objects in it', async () => {
     const shared = { n: 1 }
     const map = Object.freeze(new Map([['a', shared]]))
     const make = () => Object.freeze({ map, again: map, shared, list: Object.freeze([map]), [Symbol.iterator]: 1 })
@@ -103,7 +103,7 @@ describe('A state with', () => {
     assert.equal(state.map, state.again)
     assert.equal(state.map, state.list[0])
     assert.equal(state.map.get('a'), state.shared)
-    // The one that was given is the giver's own again.
+    // The given map still belongs to the user.
     map.set('b', { n: 2 })
     assert.deepEqual((await running.box('a').state()) as any, state)
     assert.equal(state.map.size, 1)
@@ -141,7 +141,7 @@ describe('A state with', () => {
 
 describe('An event whose schema freezes', () => {
   const schema = z.object({ at: z.coerce.date().readonly(), list: z.array(z.coerce.date().readonly()).readonly() })
-  test('a date is handed out with one that cannot be changed, and may be kept in a state', async () => {
+  test('a date has a date that cannot be changed, and may be kept in a state', async () => {
     const At = event('At', schema)
     const store = memory()
     const Box = aggregate('box', () => ({ at: new Date(5), list: [] as readonly Date[] }))
@@ -195,7 +195,7 @@ describe('The input of a command', () => {
       ? [...new Uint8Array(data)]
       : [...new Uint8Array(data.buffer, data.byteOffset, data.byteLength)]
   for (const [what, make] of Object.entries(bytes)) {
-    test(`is not changed by what the caller does to it after the call: ${what}`, async () => {
+    test(`does not change if the caller changes it after the call: ${what}`, async () => {
       const seen: number[][] = []
       const Box = aggregate('box', () => 0)
         .on(Kept)
@@ -212,7 +212,7 @@ describe('The input of a command', () => {
     })
   }
 
-  test('that cannot be frozen is another copy when it is decided again after a conflict', async () => {
+  test('that cannot be frozen is copied again when it is decided again after a conflict', async () => {
     const store = memory()
     const Added = event('Added', z.object({ n: z.number() }))
     const seen: number[] = []

@@ -1,6 +1,4 @@
-/**
- * What goes into the log beside the data, and how it is looked at later: clock, metadata, tags, time travel, history.
- */
+/** What events have besides their data, and how they are read later: clock, metadata, tags, time travel, history. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
@@ -10,7 +8,7 @@ import { manualEnvironment } from '../testing/manual-environment.ts'
 import { systemEnvironment } from './system-environment.ts'
 
 describe('An event', () => {
-  test('is stamped with the time of the injected clock', async () => {
+  test('has the time of the injected clock', async () => {
     const store = memory()
     const environment = manualEnvironment({ now: '2030-01-01T00:00:00Z' })
     await using vaults = await startVaults({ store, environment })
@@ -24,7 +22,7 @@ describe('An event', () => {
     )
   })
 
-  test('carries its command’s metadata and tags, and the tags of its kind', async () => {
+  test('has the metadata and tags of its command, and the tags of its kind', async () => {
     const store = memory()
     await using vaults = await startVaults({ store })
     const metadata = { correlationId: 'c-1', causationId: 'e-7', user: { id: 'ada' } }
@@ -42,7 +40,7 @@ describe('An event', () => {
     assert.equal(found.length, 1)
   })
 
-  test('keeps its metadata whatever the caller does with it afterwards', async () => {
+  test('keeps its metadata even if the caller changes it afterwards', async () => {
     const store = memory()
     await using vaults = await startVaults({ store })
     const metadata = { user: 'ada' }
@@ -55,7 +53,7 @@ describe('An event', () => {
     assert.deepEqual([stored!.metadata, stored!.tags], [{ user: 'ada' }, ['red']])
   })
 
-  test('is the same whether it was just made or is read back, also for its fold', async () => {
+  test('is the same when it was just made and when it is read, also for its fold', async () => {
     const seen: unknown[] = []
     const Noted = event('Noted', z.object({ at: z.coerce.date(), n: z.number().default(7) }))
     const Notes = aggregate('notes', () => ({ n: 0 }))
@@ -83,7 +81,7 @@ describe('An event', () => {
 })
 
 describe('Time travel', () => {
-  test('gives the state after any event, before the first, and behind the last', async () => {
+  test('gives the state after any event, before the first, and after the last', async () => {
     await using vaults = await startVaults()
     const vault = vaults.vault('a')
     for (let i = 1; i <= 5; i++) await vault.add({ amount: i })
@@ -110,11 +108,11 @@ describe('Time travel', () => {
     )
   })
 
-  test('at a time is the longest beginning of the stream whose last event was not recorded later', async () => {
+  test('at a time ends at the last event that was recorded at that time or before', async () => {
     const environment = manualEnvironment({ now: '2030-01-01T00:00:10Z' })
     await using vaults = await startVaults({ environment })
     const vault = vaults.vault('a')
-    // The clock jumps an hour ahead, and comes back.
+    // The clock jumps an hour ahead and back.
     for (const time of [
       '2030-01-01T00:00:10Z',
       '2030-01-01T01:00:10Z',
@@ -132,13 +130,13 @@ describe('Time travel', () => {
     assert.deepEqual([await at('00:00:30'), await at('00:30:00'), await at('01:00:10')], [4, 4, 4])
   })
 
-  test('of an aggregate that does not exist gives its first state, and keeps nothing in memory', async () => {
+  test('of an aggregate that does not exist gives the initial state, and keeps nothing in memory', async () => {
     await using vaults = await startVaults()
     assert.deepEqual(await vaults.vault('nobody').state(), { balance: 0, amounts: [] })
     assert.equal(vaults.load().liveAggregates, 0)
   })
 
-  test('sees at once what another process wrote', async () => {
+  test('sees at once the events of another process', async () => {
     const store = memory()
     await using left = await startVaults({ store })
     await using right = await startVaults({ store })
@@ -149,7 +147,7 @@ describe('Time travel', () => {
 })
 
 describe('A history', () => {
-  test('is read page by page from where one likes, and ends', async () => {
+  test('is read page by page from any sequence, and ends', async () => {
     const watch = watched()
     await using vaults = await startVaults({ store: watch.store })
     await vaults.vault('a').burst({ count: 2500 })
@@ -163,7 +161,7 @@ describe('A history', () => {
     assert.ok(watch.count('readStream') <= 4)
   })
 
-  test('stops when its signal says so', async () => {
+  test('ends when its signal is aborted', async () => {
     await using vaults = await startVaults()
     await vaults.vault('a').burst({ count: 2500 })
     const controller = new AbortController()
@@ -187,7 +185,7 @@ describe('A history', () => {
     )
   })
 
-  test('of a stopped domain is refused with a message that says so, which a store that was closed by hand does not say', async () => {
+  test('of a stopped domain is refused with a message that says so, unlike with a store that was closed directly', async () => {
     const snapshots = memory()
     const vaults = await startVaults({ snapshots })
     await vaults.vault('a').add({ amount: 1 })
@@ -203,7 +201,7 @@ describe('A history', () => {
   })
 })
 
-test('a timer of the system that was given an infinite time is not due at once', async () => {
+test('a timer of the system with an infinite time does not fire at once', async () => {
   let early = false
   const cancel = systemEnvironment.after(Number.POSITIVE_INFINITY, () => {
     early = true

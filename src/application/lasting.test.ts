@@ -1,6 +1,6 @@
 /**
- * What was acknowledged is what is read for ever, whatever the schema of an event makes of its data. What cannot last
- * is refused.
+ * Readers always get exactly what was acknowledged, whatever the schema of an event does with its data. Data for which
+ * this is impossible is refused.
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
@@ -22,9 +22,7 @@ const logging = (Happened: AnyEventKind) =>
 const start = (Happened: AnyEventKind, store = memory(), options = {}) =>
   domain({ aggregates: { log: logging(Happened) } }).start({ store, log: recorder(), ...options })
 
-/**
- * Stores an event with some data; gives it as it was acknowledged, as it is read after a restart, and as it is stored.
- */
+/** Stores an event. Returns it as it was acknowledged, as it is read after a restart, and as it is stored. */
 async function told(schema: Schema, data: unknown) {
   const store = memory()
   const Happened = event('Happened', schema)
@@ -44,7 +42,7 @@ async function told(schema: Schema, data: unknown) {
 }
 
 describe('An event', () => {
-  test('keeps the default that its schema made up when it was stored', async () => {
+  test('keeps the default that its schema made when it was stored', async () => {
     let made = 0
     const schemas: Record<string, [schema: Schema, id: RegExp]> = {
       zod: [z.object({ id: z.string().default(() => crypto.randomUUID()), n: z.number() }), /^[\da-f-]{36}$/],
@@ -65,17 +63,17 @@ describe('An event', () => {
     'zod strips': [z.object({ name: z.string() }), { name: 'Ada', password: secret }, { name: 'Ada' }],
     'valibot strips': [v.object({ name: v.string() }), { name: 'Ada', password: secret }, { name: 'Ada' }],
     'arktype deletes': [type({ '+': 'delete', name: 'string' }), { name: 'Ada', password: secret }, { name: 'Ada' }],
-    'are stripped deep within': [
+    'are stripped at any depth': [
       z.object({ people: z.array(z.object({ name: z.string() })) }),
       { people: [{ name: 'Ada' }, { name: 'Bea', password: secret }] },
       { people: [{ name: 'Ada' }, { name: 'Bea' }] },
     ],
-    'are stripped beside what becomes something else': [
+    'are stripped beside data that becomes something else': [
       z.object({ cents: z.string().transform(Number), deep: z.object({ at: z.coerce.date() }) }),
       { cents: '5', password: secret, deep: { at: new Date(0), password: secret } },
       { $output: { cents: 5, deep: { at: { $date: '1970-01-01T00:00:00.000Z' } } } },
     ],
-    'are stripped beside what has no form in JSON': [
+    'are stripped beside data that has no JSON': [
       z.object({ count: z.string().transform(BigInt) }),
       { count: '5', password: secret },
       { $output: { count: { $bigint: '5' } } },
@@ -85,7 +83,7 @@ describe('An event', () => {
       { user: { name: 'Ada', password: secret }, password: secret },
       { $output: { by: { name: 'Ada' } } },
     ],
-    'are stripped from what becomes a map or a set': [
+    'are stripped from data that becomes a map or a set': [
       z.object({
         map: z.array(z.object({ id: z.string() })).transform((all) => new Map(all.map((each) => [each.id, each]))),
         set: z.array(z.object({ id: z.string() })).transform((all) => new Set(all)),
@@ -119,22 +117,26 @@ describe('An event', () => {
 
   const withDefault = z.object({ of: z.string().transform(Number), n: z.number().default(7) })
   const kept: Record<string, [schema: Schema, data: unknown, stored: unknown]> = {
-    'as the schema trims and lowers it': [
+    'as its schema trims it and makes it lower case': [
       z.object({ mail: z.string().trim().toLowerCase() }),
       { mail: ' Ada@X.org ' },
       { mail: 'ada@x.org' },
     ],
-    'as its schema gives it out, though that makes more of it each time': [
+    'as its schema returns it, although each run makes it longer': [
       z.object({ text: z.string().transform((text) => `${text}!`) }),
       { text: 'hi' },
       { text: 'hi!' },
     ],
-    'with the keys that its schema makes of others': [
+    'with the keys that its schema makes from others': [
       z.object({ first: z.string(), last: z.string() }).transform(({ first, last }) => ({ name: `${first} ${last}` })),
       { first: 'Ada', last: 'L' },
       { $output: { name: 'Ada L' } },
     ],
-    'with dates as texts': [z.object({ at: z.coerce.date() }), { at: new Date(0) }, { at: '1970-01-01T00:00:00.000Z' }],
+    'with dates as strings': [
+      z.object({ at: z.coerce.date() }),
+      { at: new Date(0) },
+      { at: '1970-01-01T00:00:00.000Z' },
+    ],
     'with dates that are the same in every time zone': [
       z.object({ at: z.coerce.date(), day: z.coerce.date(), utc: z.coerce.date() }),
       { at: '2026-01-01T12:00:00', day: '2026-01-01', utc: '2026-01-01T12:00:00Z' },
@@ -144,7 +146,7 @@ describe('An event', () => {
         utc: '2026-01-01T12:00:00.000Z',
       },
     ],
-    'with a default beside what its schema makes something else of': [
+    'with a default beside data that its schema changes': [
       z.object({ note: z.string().default('none'), count: z.string().transform(BigInt), list: z.array(withDefault) }),
       { count: '5', secret, list: [{ of: '1', secret }] },
       { $output: { note: 'none', count: { $bigint: '5' }, list: [{ of: 1, n: 7 }] } },
@@ -161,33 +163,33 @@ describe('An event', () => {
       { list: 'a,b', secret },
       { $output: { list: ['a', 'b'] } },
     ],
-    'as what has a JSON of its own, which its schema takes': [
+    'as its own JSON, if its schema accepts that': [
       z.object({ url: z.string().transform((text) => new URL(text)) }),
       { url: 'https://x.org' },
       { url: 'https://x.org/' },
     ],
-    'under a mark, where it looks like one': [
+    'under a mark, if it looks like one': [
       z.any(),
       { $output: { $date: 'x' } },
       { $output: { $$output: { $$date: 'x' } } },
     ],
-    'without a mark, where it has one among others': [z.any(), { $output: 1, n: 2 }, { $output: 1, n: 2 }],
-    'with 0 for -0, and -0 where its schema makes that': [
+    'without a mark, if it has one among other keys': [z.any(), { $output: 1, n: 2 }, { $output: 1, n: 2 }],
+    'with 0 for -0, but with -0 if its schema makes that': [
       z.object({ a: z.number(), b: z.string().transform(Number) }),
       { a: -0, b: '-0' },
       { $output: { a: 0, b: { $number: '-0' } } },
     ],
-    'with numbers and booleans of texts': [
+    'with numbers and booleans made from strings': [
       z.object({ n: z.coerce.number(), is: z.stringbool() }),
       { n: '5', is: 'yes' },
       { $output: { n: 5, is: true } },
     ],
-    'without what is undefined': [
+    'without undefined values': [
       z.object({ a: z.string().optional(), b: z.null() }),
       { a: undefined, b: null },
       { b: null },
     ],
-    'with whatever a schema takes that takes all': [z.any(), { a: [1, { b: 'x' }] }, { a: [1, { b: 'x' }] }],
+    'with any data if its schema accepts everything': [z.any(), { a: [1, { b: 'x' }] }, { a: [1, { b: 'x' }] }],
   }
   for (const [what, [schema, data, expected]] of Object.entries(kept)) {
     test(`is stored ${what}`, async () => {
@@ -195,7 +197,7 @@ describe('An event', () => {
     })
   }
 
-  test('is read as it was acknowledged, whatever its data', async () => {
+  test('is read as it was acknowledged, with any data', async () => {
     const schema = z.object({
       id: z.string().default(() => crypto.randomUUID()),
       name: z.string().trim().optional(),
@@ -226,14 +228,14 @@ describe('An event', () => {
     )
   })
 
-  test('counts in the size of its commit as it is stored', async () => {
+  test('counts with its stored size in the size of its commit', async () => {
     const Happened = event('Happened', z.object({ a: z.string() }))
     const store = memory()
     await using running = await start(Happened, store)
     const opened = await store.open({ now: () => 0, warn: () => {} })
     const { commitSizeMax } = opened.limits
     await running.log('a').tell({ a: 'x', stripped: 'x'.repeat(commitSizeMax - 1000) })
-    // With its labels the commit is larger than the command's data, which is let through.
+    // With its labels, the commit is larger than the data of the command, which passes.
     const tooMuch = { a: 'x'.repeat(commitSizeMax - 10) }
     await assert.rejects(running.log('a').tell(tooMuch), { code: 'COMMIT_TOO_LARGE' })
     const Filled = event('Happened', z.object({ a: z.string().default('x'.repeat(commitSizeMax)), b: z.string() }))
@@ -245,24 +247,21 @@ describe('An event', () => {
   })
 })
 
-describe('A schema that gives something else each time', () => {
+describe('A schema that gives a different value each time', () => {
   const random = (): number => Math.random()
-  /** It changes the data of both in the same way, and reads the clock for one. */
+  /** It changes the data of both in the same way, but reads the clock for one. */
   const branches = (fixed: Schema, now: Schema) => z.union([fixed as never, now as never]) as Schema
   const unstable: Record<string, [schema: Schema, ...datas: unknown[]]> = {
     'by a transform': [z.object({ n: z.string().transform(() => random()) }), { n: 'x' }],
-    'deep within': [z.object({ list: z.array(z.string().transform((text) => text + random())) }), { list: ['x'] }],
+    'at any depth': [z.object({ list: z.array(z.string().transform((text) => text + random())) }), { list: ['x'] }],
     'in a map': [z.object({ list: z.any().transform(() => new Map([['a', random()]])) }), { list: [] }],
     'as a whole': [z.any().transform(() => random()), {}],
     'by a time that it adds': [
       z.object({ n: z.number() }).transform((data) => ({ ...data, readAt: performance.now() })),
       { n: 1 },
     ],
-    'by a date that it makes of nothing': [z.object({ n: z.any().transform(() => new Date()) }), { n: 1 }],
-    'by a date in the place of another': [
-      z.object({ at: z.string().transform(() => new Date()) }),
-      { at: '2026-01-01' },
-    ],
+    'by a date that it makes itself': [z.object({ n: z.any().transform(() => new Date()) }), { n: 1 }],
+    'by a date that replaces another': [z.object({ at: z.string().transform(() => new Date()) }), { at: '2026-01-01' }],
     'by a default that it hides': [
       z.object({ id: z.number().default(random) }).transform(({ id }) => ({ made: new Map([[id, id]]) })),
       {},
@@ -274,14 +273,14 @@ describe('A schema that gives something else each time', () => {
       ),
       ...[{ kind: 'fixed' }, { kind: 'now' }, { kind: 'fixed' }, { kind: 'now' }],
     ],
-    'for one of two branches that take nothing more': [
+    'for one of two branches without further data': [
       branches(
         z.strictObject({ kind: z.literal('fixed') }).transform((data) => ({ ...data, at: 0 })),
         z.strictObject({ kind: z.literal('now') }).transform((data) => ({ ...data, at: performance.now() })),
       ),
       ...[{ kind: 'fixed' }, { kind: 'now' }, { kind: 'now' }],
     ],
-    'after many events for which it does not': [
+    'after many events for which it gives the same value': [
       z.object({
         by: z.record(
           z.string(),
@@ -294,7 +293,7 @@ describe('A schema that gives something else each time', () => {
       ...Array.from({ length: 40 }, (_, i) => ({ by: { [`user-${i}`]: { name: ' x ' } } })),
       { by: { zoe: { name: ' x ', n: 1 } } },
     ],
-    'by what it leaves out as time goes by': [
+    'by leaving out more as time passes': [
       z.object({ all: z.array(z.object({ at: z.coerce.date() })) }).transform(({ all }) => ({
         all: performance.now() < leftOutFrom ? all : all.slice(1),
       })),
@@ -303,7 +302,7 @@ describe('A schema that gives something else each time', () => {
   }
   const leftOutFrom = performance.now() + 60_000
   for (const [what, [schema, ...datas]] of Object.entries(unstable)) {
-    test(`${what}, is asked once: what it gave is read for ever`, async (t) => {
+    test(`${what}, runs once: readers always get what it gave then`, async (t) => {
       const store = memory()
       const Happened = event('Happened', schema)
       const before = await start(Happened, store)
@@ -321,7 +320,7 @@ describe('A schema that gives something else each time', () => {
     })
   }
 
-  test('is found where older events are upcast, and is not read', async () => {
+  test('is detected when older events are upcast, and the event is not returned', async () => {
     const First = event('Happened', z.object({ n: z.number() }))
     const store = memory()
     const opened = await store.open({ now: () => 0, warn: () => {} })

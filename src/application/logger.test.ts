@@ -1,4 +1,4 @@
-/** Loggers: each is called its own way, with the code, and none loses the cause. */
+/** Each kind of logger is called in its own way, with the code, and none loses the cause. */
 import assert from 'node:assert/strict'
 import { Console } from 'node:console'
 import { Writable } from 'node:stream'
@@ -11,7 +11,7 @@ const cause = new RangeError('disk full')
 const saved = { code: 'SNAPSHOT_FAILED', message: 'The snapshot of pot "100%d" was not saved', cause } as const
 const place = '[SNAPSHOT_FAILED, docs/errors.md#snapshot_failed]'
 
-/** What a logger with these other methods is called with. */
+/** The arguments with which a logger that has these other methods is called. */
 function calledWith(methods: readonly string[], warning: Warning): readonly unknown[] {
   const calls: unknown[][] = []
   const logger = { warn: (...given: unknown[]) => calls.push(given) } as Logger
@@ -24,7 +24,7 @@ describe('A warning', () => {
   const pino = ['bindings', 'child', 'info', 'error', 'fatal']
   const bunyan = ['addSerializers', 'child', 'info']
   for (const [name, methods] of Object.entries({ pino, bunyan })) {
-    test(`is told to ${name} with the facts first, where the error is serialized`, () => {
+    test(`goes to ${name} with the facts first, where the error is serialized`, () => {
       assert.deepEqual(calledWith(methods, saved), [
         { err: cause, code: saved.code },
         `${saved.message} (disk full) ${place}`,
@@ -47,7 +47,7 @@ describe('A warning', () => {
     assert.deepEqual(calledWith(['table', 'groupEnd'], warning), [text])
   })
 
-  test('says its cause within the message where facts may become JSON, once', () => {
+  test('has its cause once in the message if facts may become JSON', () => {
     const [text, facts] = calledWith(['child', 'info'], saved)
     assert.equal(text, `${saved.message} (disk full) ${place}`)
     assert.deepEqual(facts, { code: saved.code, cause })
@@ -55,7 +55,7 @@ describe('A warning', () => {
     assert.equal(calledWith([], said)[0], `It stopped: disk full ${place}`)
   })
 
-  test('that tells of an error of Mneme has one code at its end, its own, and says the code of the error before', () => {
+  test('about an error of Mneme ends with its own code only, and has the code of the error before', () => {
     const invalid = new EventError('EVENT_INVALID', { event: 'Paid', where: 'as stored', issues: [] })
     const failed = new ProjectionError('PROJECTION_FAILED', { projection: 'p', position: 7, event: 'Paid' }, invalid)
     const stopped = { code: 'PROJECTION_STOPPED', message: failed.message, cause: invalid } as const
@@ -68,7 +68,7 @@ describe('A warning', () => {
     assert.match(text, /^It tries again \(EVENT_INVALID: [^[]+\) \[PROJECTION_RETRIED, docs\/errors\.md#\w+\]$/)
   })
 
-  test('is printed by a console as it is, with the stack of its cause', () => {
+  test('is printed by a console unchanged, with the stack of its cause', () => {
     let printed = ''
     const stderr = new Writable({
       write: (chunk, _, done) => {
@@ -80,7 +80,7 @@ describe('A warning', () => {
     assert.ok(printed.startsWith(`${saved.message} ${place} RangeError: disk full\n    at `), printed)
   })
 
-  test('harms nobody where the logger throws or rejects', async (context) => {
+  test('has no effect if the logger throws or rejects', async (context) => {
     const unhandled = context.mock.fn()
     process.on('unhandledRejection', unhandled)
     context.after(() => process.off('unhandledRejection', unhandled))

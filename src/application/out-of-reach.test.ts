@@ -1,6 +1,6 @@
 /**
- * What user code can reach is never live: states, events, moments and input are frozen, copied or nobody else's,
- * whatever they hold. An evolve that changes something in place is found out before anything is stored.
+ * User code cannot change live objects: states, events, moments and input are frozen or copied, whatever they contain.
+ * An evolve that changes something in place is detected before anything is stored.
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
@@ -11,11 +11,11 @@ import { aggregate, domain, event, hasCode, memory, reject, type Schema } from '
 import { spec } from '../testing/spec.ts'
 
 const any = z.any() as Schema
-/** A validator that hands on what it is given. */
+/** A validator that returns its input. */
 const passing: Schema = { '~standard': { version: 1, vendor: 'test', validate: (value) => ({ value }) } }
 const Kept = event('Set', any)
 
-/** An aggregate whose state is what `make` makes of the one before and of an event's data. */
+/** An aggregate whose state `make` makes from the previous state and the data of an event. */
 const holding = (make: (state: any, data: any, event: any) => unknown, initial: () => unknown = () => null) =>
   aggregate('box', initial)
     .on(Kept, make)
@@ -26,22 +26,22 @@ const holding = (make: (state: any, data: any, event: any) => unknown, initial: 
 const start = (Box: ReturnType<typeof holding>, store = memory(), options = {}) =>
   domain({ aggregates: { box: Box } }).start({ store, log: recorder(), ...options })
 
-/** Each a state that can be changed in place, and how; what is left of it is shown as text. */
+/** States that could be changed in place, and how. They are compared as text. */
 const changeable: Record<string, [make: () => any, change: (state: any) => void]> = {
   'a date': [() => ({ at: new Date(0) }), ({ at }) => at.setTime(1)],
   'the year of a date': [() => ({ at: new Date(0) }), ({ at }) => at.setUTCFullYear(1)],
   'a date alone': [() => new Date(0), (at) => at.setHours(5)],
   'an entry of a map': [() => ({ seats: new Map([['a', 1]]) }), ({ seats }) => seats.set('a', 2)],
   'a map that is emptied': [() => new Map([['a', 1]]), (map) => map.clear()],
-  'an entry that is taken from a map': [() => new Map([['a', 1]]), (map) => map.delete('a')],
+  'an entry that is removed from a map': [() => new Map([['a', 1]]), (map) => map.delete('a')],
   'a set': [() => ({ tags: new Set(['a']) }), ({ tags }) => tags.add('b')],
-  'a member that is taken from a set': [() => ({ tags: new Set(['a']) }), ({ tags }) => tags.delete('a')],
-  'a record within a map': [() => new Map([['a', { n: 1 }]]), (map) => map.get('a').n++],
+  'a member that is removed from a set': [() => ({ tags: new Set(['a']) }), ({ tags }) => tags.delete('a')],
+  'a record in a map': [() => new Map([['a', { n: 1 }]]), (map) => map.get('a').n++],
   'a record that is a key of a map': [() => new Map([[{ n: 1 }, 'a']]), (map) => [...map.keys()][0].n++],
-  'a list within a set': [() => new Set([[1]]), (set) => [...set][0].push(2)],
-  'a record within a shallowly frozen one': [() => Object.freeze({ a: { n: 1 } }), ({ a }) => a.n++],
-  'a map within a shallowly frozen list': [() => Object.freeze([new Map([['a', 1]])]), ([map]) => map.set('b', 2)],
-  'a record deep within maps, lists and frozen records': [
+  'a list in a set': [() => new Set([[1]]), (set) => [...set][0].push(2)],
+  'a record in a shallowly frozen one': [() => Object.freeze({ a: { n: 1 } }), ({ a }) => a.n++],
+  'a map in a shallowly frozen list': [() => Object.freeze([new Map([['a', 1]])]), ([map]) => map.set('b', 2)],
+  'a record deep in maps, lists and frozen records': [
     () => ({ a: Object.freeze([new Map([['x', Object.freeze({ deep: [{ n: 1 }] })]])]) }),
     ({ a }) => a[0].get('x').deep[0].n++,
   ],
@@ -79,7 +79,7 @@ describe('A state with', () => {
     })
   }
 
-  test('a map says what to do instead of changing it, and is copied, compared, kept and read as any other', async () => {
+  test('a map gives advice instead of changing, and is copied, compared, stored and read like any other', async () => {
     const store = memory()
     const Seats = holding(
       (seats, { seat }) => new Map(seats).set(seat, { at: new Date(0), tags: new Set(['x']) }),
@@ -105,7 +105,7 @@ describe('A state with', () => {
     assert.throws(() => (restored as Map<string, { tags: Set<string> }>).get('A1')!.tags.add('y'), TypeError)
   })
 
-  test('a map that evolve would change in place loses no seat', async () => {
+  test('a map that evolve tries to change in place stays unchanged', async () => {
     const Booked = event('Booked', z.object({ seat: z.number() }))
     const Hall = aggregate('hall', () => ({ seats: new Map<number, true>() }))
       .on(Booked, (state, { seat }) => {
@@ -127,7 +127,7 @@ describe('A state with', () => {
     assert.equal((await running.hall('a').state()).seats.size, 0)
   })
 
-  test('what it has in common with the one before is not walked through again', async () => {
+  test('parts shared with the previous state are not frozen again', async () => {
     let reads = 0
     const shared = Object.defineProperty({}, 'part', { enumerable: true, get: () => ({ reads: reads++ }) })
     await using running = await start(holding((state, n) => ({ shared: state?.shared ?? shared, n })))
@@ -148,7 +148,7 @@ describe('A state with', () => {
       () => new Map([['x', [1, new Counter()]]]),
       /but \[0\]\[1\] is an instance of Counter/,
     ],
-    'a map of a class of its own': [() => ({ map: new (class Cache extends Map {})() }), /map is an instance of Cache/],
+    'a map of a subclass': [() => ({ map: new (class Cache extends Map {})() }), /map is an instance of Cache/],
     'an instance alone': [() => new Counter(), /but it is an instance of Counter/],
     'a function': [() => ({ act: () => {} }), /act is a function/],
     bytes: [() => ({ bytes: new Uint8Array(3) }), /bytes is an instance of Uint8Array/],
@@ -165,7 +165,7 @@ describe('A state with', () => {
   for (const [what, [make, objection]] of Object.entries(unguarded)) {
     test(`${what}, which could be changed unnoticed, is refused before anything is stored`, async () => {
       const store = memory()
-      // The same one again and again: what was refused once is not taken for good the next time.
+      // The same object each time: what was refused once must not be accepted the next time.
       const one = make()
       await using running = await start(
         holding(() => one),
@@ -192,7 +192,7 @@ describe('A state with', () => {
 })
 
 describe('An event', () => {
-  test('of an outcome shares nothing with the state, unless it cannot be changed', async () => {
+  test('of an outcome shares nothing with the state except what cannot be changed', async () => {
     const Keeping = holding((state, data, { recordedAt, tags, metadata }) => ({
       all: new Map(state?.all).set(data.n, { data, recordedAt, tags, metadata }),
     }))
@@ -215,7 +215,7 @@ describe('An event', () => {
     assert.deepEqual(await running.box('a').state(), before)
   })
 
-  test('is told as it was stored, whatever evolve does with it', async () => {
+  test('is returned as it was stored, whatever evolve does with it', async () => {
     const store = memory()
     const At = event('At', z.object({ at: z.coerce.date(), list: z.array(z.number()) }))
     const spoil: Record<string, (event: any) => void> = {
@@ -247,7 +247,7 @@ describe('An event', () => {
 describe('Input', () => {
   const Deposited = event('Deposited', z.object({ amount: z.number() }))
   const validators: Record<string, Schema> = {
-    'a schema that hands on what it is given': {
+    'a schema that returns its input': {
       '~standard': {
         version: 1,
         vendor: 'test',
@@ -256,10 +256,10 @@ describe('Input', () => {
       },
     },
     arktype: type({ amount: 'number > 0' }),
-    'a part that takes anything': z.object({ amount: z.number().positive() }).loose(),
+    'a schema that accepts extra keys': z.object({ amount: z.number().positive() }).loose(),
   }
   for (const [what, schema] of Object.entries(validators)) {
-    test(`is the caller’s no more once it is given, with ${what}`, async () => {
+    test(`cannot be changed by the caller after the call, with ${what}`, async () => {
       const Account = aggregate('account', () => 0)
         .on(Deposited, (sum, { amount }) => sum + amount)
         .command('deposit', schema, (_, { amount }) => Deposited({ amount }))
@@ -276,7 +276,7 @@ describe('Input', () => {
     })
   }
 
-  test('is copied with its dates, maps, sets and bytes; what is of a class is handed on', async () => {
+  test('is copied with its dates, maps, sets and bytes; instances of classes are passed on', async () => {
     const seen: any[] = []
     const Box = aggregate('box', () => 0).command('take', passing, (_, input): undefined => void seen.push(input))
     await using running = await domain({ aggregates: { box: Box } }).start()
@@ -313,7 +313,7 @@ describe('Input', () => {
     assert.equal(seen[1].admin, undefined)
   })
 
-  test('that is nested without end is refused', async () => {
+  test('that is nested too deep is refused', async () => {
     await using running = await start(holding(() => 0))
     const cycle: Record<string, unknown> = {}
     cycle['self'] = [cycle]

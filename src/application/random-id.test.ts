@@ -4,13 +4,13 @@ import { randomCommandId, randomId } from './random-id.ts'
 
 const count = 5000
 
-test('random ids are UUIDs of version 4, each another one', () => {
+test('random ids are UUIDs of version 4, and all differ', () => {
   const ids = Array.from({ length: count }, randomId)
   for (const id of ids) assert.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
   assert.equal(new Set(ids).size, count)
 })
 
-test('all of their other digits are random', () => {
+test('all other digits are random', () => {
   const ids = Array.from({ length: count }, randomId)
   const fixed = { 8: 1, 13: 1, 14: 1, 18: 1, 19: 4, 23: 1 } as Readonly<Record<number, number>>
   for (let place = 0; place < 36; place++) {
@@ -19,7 +19,7 @@ test('all of their other digits are random', () => {
   }
 })
 
-test('the ids of commands hold the random bytes that the platform gives, six bits of each', (t) => {
+test('the ids of commands contain six bits of each random byte of the platform', (t) => {
   const given: Buffer[] = []
   const fill = crypto.getRandomValues.bind(crypto)
   t.mock.method(crypto, 'getRandomValues', (array: Uint8Array) => {
@@ -36,11 +36,11 @@ test('the ids of commands hold the random bytes that the platform gives, six bit
   for (let start = 0; start + 16 <= bytes.length; start += 16) {
     random.delete(Array.from(bytes.subarray(start, start + 15), (byte) => letters[byte & 63]).join(''))
   }
-  // The first ones may be of bytes that were drawn before.
+  // The first ids may use bytes that were drawn before.
   assert.ok(random.size < 4096)
 })
 
-test('the ids of commands are sorted by their time, to the millisecond', (t) => {
+test('the ids of commands are sorted by time, to the millisecond', (t) => {
   const times = [0, 1, 63, 64, 4095, 4096, 1_700_000_000_000, 1_700_000_000_001, 2 ** 42 - 1]
   const ids = times.map((now) => {
     t.mock.timers.reset()
@@ -51,7 +51,7 @@ test('the ids of commands are sorted by their time, to the millisecond', (t) => 
   assert.equal(new Set(ids.map((id) => id.slice(0, 8))).size, times.length)
 })
 
-test('the ids of commands are ids whatever a faked clock says', (t) => {
+test('the ids of commands are valid with any faked clock', (t) => {
   for (const now of [-1, 0.5, 1_700_000_000_000.25, Number.NaN, 2 ** 50]) {
     t.mock.method(Date, 'now', () => now)
     assert.match(randomCommandId(), /^~[\w-]{22}$/, `at ${now}`)

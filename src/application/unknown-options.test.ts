@@ -1,7 +1,4 @@
-/**
- * Options and parts of commands by their names: one that there is not is refused wherever it is given, and nothing
- * happens.
- */
+/** Unknown options and unknown parts of commands are refused everywhere, and nothing happens. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
@@ -27,7 +24,7 @@ import { migrationSql, postgres } from '../store/postgres/index.ts'
 import { sqlite } from '../store/sqlite/index.ts'
 import { manualEnvironment, spec, storeConformance } from '../testing/index.ts'
 
-/** That a call is refused for an option, and which one its message offers instead. */
+/** Asserts that a call is refused because of an option, and which one the message suggests instead. */
 async function refuses(call: () => unknown, option: string, nearest?: string): Promise<void> {
   const error = await (async () => call())().then(
     () => assert.fail(`${option} was passed over`),
@@ -39,21 +36,21 @@ async function refuses(call: () => unknown, option: string, nearest?: string): P
   if (nearest !== undefined) assert.match(error.message, new RegExp(`did you mean ${nearest}\\?`))
 }
 
-/** Options under a name that the types do not know. */
+/** Options with a name that the types do not know. */
 const misspelt = (option: string, value: unknown = 1): never => ({ [option]: value }) as never
 
 describe('A command given as data', () => {
   const good = { aggregate: 'vault', id: 'a', name: 'add', data: { amount: 1 } }
   const strange: Record<string, [part: object, reason: RegExp]> = {
     'a command id in other letters': [{ commandID: 'c-1' }, /no part "commandID" \(did you mean commandId\?\)/],
-    'a part that is none': [{ priority: 1 }, /no part "priority" \(it has one of aggregate, id/],
+    'an unknown part': [{ priority: 1 }, /no part "priority" \(it has one of aggregate, id/],
     'a prototype': [JSON.parse('{"__proto__": {"commandId": "x"}}'), /no part "__proto__"/],
     'a signal that is null': [{ signal: null }, /signal is not an AbortSignal/],
     'a signal that is a record': [{ signal: { aborted: false } }, /signal is not an AbortSignal/],
-    'a signal that is a text': [{ signal: 'now' }, /signal is not an AbortSignal/],
+    'a signal that is a string': [{ signal: 'now' }, /signal is not an AbortSignal/],
   }
   for (const [what, [part, reason]] of Object.entries(strange)) {
-    test(`with ${what} is refused, takes no place and stores nothing`, async () => {
+    test(`with ${what} is refused, does not count as in flight, and stores nothing`, async () => {
       const watch = watched()
       await using vaults = await startVaults({ store: watch.store, limits: { commandsInFlightMax: 2, mailboxMax: 2 } })
       watch.forget()
@@ -74,7 +71,7 @@ describe('A command given as data', () => {
     })
   }
 
-  test('takes a real signal, also of another realm', async () => {
+  test('accepts a real signal, also of another realm', async () => {
     await using vaults = await startVaults()
     const { signal } = new AbortController()
     await vaults.dispatch({ ...good, signal } as never)
@@ -89,7 +86,7 @@ describe('A command given as data', () => {
   })
 })
 
-describe('Options that there are not are refused', () => {
+describe('Unknown options are refused', () => {
   test('with a command', async () => {
     await using vaults = await startVaults()
     const vault = vaults.vault('a')
@@ -106,7 +103,7 @@ describe('Options that there are not are refused', () => {
     assert.deepEqual(vaults.load().commandsInFlight, 0)
   })
 
-  test('with a place in history', async () => {
+  test('for a point in history', async () => {
     await using vaults = await startVaults()
     const vault = vaults.vault('a')
     await refuses(() => vault.state(misspelt('version')), 'version')
@@ -152,7 +149,7 @@ describe('Options that there are not are refused', () => {
     await refuses(() => totals.get('a', 3 as never), 'wait')
   })
 
-  test('in managing projections and reactions', async () => {
+  test('in methods that manage projections and reactions', async () => {
     await using vaults = await startVaults()
     const { projections } = vaults
     await refuses(() => projections.start('totals', misspelt('atPosition')), 'atPosition')
@@ -163,7 +160,7 @@ describe('Options that there are not are refused', () => {
     await refuses(() => projections.compare('totals', misspelt('limits')), 'limits', 'limit')
   })
 
-  test('at start, with the environment and the limits among them', async () => {
+  test('at start, also in the environment and the limits', async () => {
     const start = (options: object) => startVaults(options as StartOptions)
     await refuses(() => start({ projection: 'manual' }), 'projection', 'projections')
     await refuses(() => start({ limits: { mailBoxMax: 1 } }), 'mailBoxMax', 'mailboxMax')
@@ -218,7 +215,7 @@ describe('Options that there are not are refused', () => {
   })
 })
 
-test('a domain with a part that is no definition says which', () => {
+test('a domain with a part that is not a definition names the part', () => {
   const broken = { code: 'DEFINITION_INVALID' }
   assert.throws(() => domain({ aggregates: { vault: undefined } } as never), {
     ...broken,
@@ -238,15 +235,15 @@ describe('A reaction', () => {
 
   for (const [what, act] of [
     [
-      'sends a command with a part that there is not',
+      'sends a command with an unknown part',
       ({ dispatch }) => dispatch({ ...answer, ...(misspelt('commandID', 'x') as object) }),
     ],
     [
-      'schedules such a command',
+      'schedules a command with an unknown part',
       ({ schedule }) => schedule({ ...answer, ...(misspelt('tag', []) as object) }, { afterMs: 0 }),
     ],
     [
-      'schedules one at a time that is none',
+      'schedules a command with an unknown option of the time',
       ({ schedule }) => schedule(answer, { afterMs: 0, ...(misspelt('after') as object) }),
     ],
   ] as const satisfies readonly [string, (tools: ReactionToolsOf<typeof Desk>) => unknown][]) {
@@ -276,13 +273,13 @@ describe('A reaction', () => {
 
 type ReactionToolsOf<A> = ReactionTools<{ desk: A }>
 
-test('a reader whose signal is aborted already does not wait', async () => {
+test('a reader whose signal is already aborted does not wait', async () => {
   await using vaults = await startVaults()
   const signal = AbortSignal.abort(new Error('gone'))
   await assert.rejects(vaults.totals.get('a', { atLeast: 5, signal, timeoutMs: 60_000 }), { message: 'gone' })
 })
 
-test('what is refused stores nothing', async () => {
+test('a refused call stores nothing', async () => {
   const store = memory()
   await using vaults = await startVaults({ store })
   await codesOf([vaults.vault('a').add({ amount: 1 }, misspelt('commandID'))])

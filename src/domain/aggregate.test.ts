@@ -1,4 +1,4 @@
-/** An aggregate's definition: immutable, callable as plain functions, and strict about what cannot work. */
+/** The definition of an aggregate: immutable, callable as plain functions, and strict. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
@@ -27,7 +27,7 @@ test('its parts are plain functions', () => {
   assert.deepEqual(Counter.decide({ count: 9 }, 'raise', { by: 2 }, moment), reject('TooHigh', { count: 9 }))
 })
 
-test('each call gives a new definition and leaves the one before as it is', () => {
+test('each method returns a new definition and does not change the previous one', () => {
   const before = aggregate('x', () => 0)
   const after = before.on(Noted).command('note', z.object({}), () => Noted())
   assert.equal(before.folds.size, 0)
@@ -37,12 +37,12 @@ test('each call gives a new definition and leaves the one before as it is', () =
   assert.throws(() => Object.assign(after, { name: 'y' }), TypeError)
 })
 
-test('an event without an evolve leaves the state as it is', () => {
+test('an event without an evolve does not change the state', () => {
   const state = { count: 1 }
   assert.equal(Counter.evolve(state, Noted() as never), state)
 })
 
-test('an event of another aggregate leaves the state as it is', () => {
+test('an event of another aggregate does not change the state', () => {
   const state = { count: 1 }
   assert.equal(Counter.evolve(state, { type: 'Unheard', data: {} } as never), state)
 })
@@ -54,7 +54,7 @@ test('an unknown command cannot be decided', () => {
   })
 })
 
-test('a state may be a value that is no record', () => {
+test('a state may be a value that is not a record', () => {
   const Sum = aggregate('sum', () => 0).on(Raised, (sum, { by }) => sum + by)
   assert.equal(Sum.evolve(1, stored('Raised', 2)), 3)
 })
@@ -65,17 +65,17 @@ for (const name of ['', 'x'.repeat(1025), 'a\0', '\udfff', undefined as unknown 
   })
 }
 
-test('an initial state that is no function is refused', () => {
+test('an initial state that is not a function is refused', () => {
   assert.throws(() => aggregate('x', { count: 0 } as never), { code: 'DEFINITION_INVALID', message: /initial state/ })
 })
 
-test('two .on for one event are refused, also if the kinds are two with one type', () => {
+test('two .on for one event are refused, also for two kinds with the same type', () => {
   const twin = event('Raised', z.object({}))
   assert.throws(() => Counter.on(Raised as never), { code: 'DEFINITION_INVALID', message: /two \.on .*Raised/ })
   assert.throws(() => Counter.on(twin as never), { code: 'DEFINITION_INVALID' })
 })
 
-test('two commands of one name are refused', () => {
+test('two commands with the same name are refused', () => {
   assert.throws(() => Counter.command('raise', input, () => undefined), {
     code: 'DEFINITION_INVALID',
     message: /two commands named raise/,
@@ -96,7 +96,7 @@ test('a command with no decide function is refused', () => {
   })
 })
 
-test('a command with a name that cannot be one is refused', () => {
+test('a command with an invalid name is refused', () => {
   assert.throws(() => Counter.command('', input, () => undefined), { code: 'ID_INVALID' })
 })
 
@@ -120,7 +120,7 @@ for (const word of [
 }
 
 for (const option of ['snapshotEvery', 'stateRevision', 'passivateAfterMs']) {
-  test(`the option ${option} takes whole numbers above 0 only`, () => {
+  test(`the option ${option} accepts only whole numbers above 0`, () => {
     assert.ok(aggregate('x', () => 0, { [option]: 1 }))
     for (const found of [0, -1, 0.5, Number.NaN, '5', null]) {
       assert.throws(() => aggregate('x', () => 0, { [option]: found }), {
@@ -131,12 +131,12 @@ for (const option of ['snapshotEvery', 'stateRevision', 'passivateAfterMs']) {
   })
 }
 
-test('an aggregate may stay in memory for ever, and nothing else may be infinite', () => {
+test('an aggregate may stay in memory for ever, but no other option may be infinite', () => {
   assert.ok(aggregate('x', () => 0, { passivateAfterMs: Number.POSITIVE_INFINITY }))
   assert.throws(() => aggregate('x', () => 0, { snapshotEvery: Number.POSITIVE_INFINITY }), { code: 'OPTION_INVALID' })
 })
 
-test('options are kept, and cannot be changed from outside', () => {
+test('options are stored, and cannot be changed from outside', () => {
   const options = { snapshotEvery: 3 }
   const definition = aggregate('x', () => 0, options).on(Noted)
   options.snapshotEvery = 4

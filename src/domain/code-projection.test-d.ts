@@ -37,7 +37,7 @@ const Ledger = projection('ledger')
     same<(typeof rows)[number], Record<string, SqlValue>>(true)
     const typed = await transaction.query<{ amount: number }>('SELECT amount FROM ledger')
     same<(typeof typed)[number], { amount: number }>(true)
-    // @ts-expect-error no value for SQL
+    // @ts-expect-error not a value for SQL
     await transaction.query('SELECT ?', [{}])
     same<typeof signal, AbortSignal>(true)
   })
@@ -48,9 +48,9 @@ const Ledger = projection('ledger')
   })
   .onFailure({ retries: 3, giveUp: 'park' })
 
-// @ts-expect-error no way to give up
+// @ts-expect-error not a way to give up
 Ledger.onFailure({ giveUp: 'cry' })
-// @ts-expect-error a key is a text
+// @ts-expect-error a key is a string
 Ledger.by(() => 1)
 // @ts-expect-error rows are folded by `.on`, not by code
 Ledger.on(Paid, (row) => row)
@@ -89,7 +89,7 @@ reaction('plain', { account }).on(Paid, (_, { state, setState }) => {
   setState({ count: 1 })
 })
 const byPosition = ({ position }: RecordedEvent) => position
-// @ts-expect-error the key of a state is a text
+// @ts-expect-error the key of a state is a string
 reaction('keyed').state(() => 0, byPosition)
 
 // -- a running domain ----------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ const paid: RecordedEvent = {
   commitId: 'c',
 }
 
-test('its parts are what was said, and nothing that changes', () => {
+test('it has the given parts, and is frozen', () => {
   assert.deepEqual([Ledger.name, Ledger.shape, Ledger.handler], ['ledger', 'code', handler])
   assert.deepEqual(Ledger.kinds, [Paid, Closed])
   assert.equal(Ledger.preparation, undefined)
@@ -33,14 +33,14 @@ test('its parts are what was said, and nothing that changes', () => {
   assert.deepEqual([Ledger.preparation, Ledger.policy.retries], [undefined, 10])
 })
 
-test('events keep their order by stream, or by the keys that it chooses', () => {
+test('events stay in order by stream, or by the chosen keys', () => {
   assert.deepEqual(Ledger.keysOf(paid), ['["account","ada"]'])
   const keyed = Ledger.by((event) => (event.type === 'Paid' ? [event.data.to, event.data.to, 'all'] : undefined))
   assert.deepEqual(keyed.keysOf(paid), ['bob', 'all'])
   assert.deepEqual(keyed.keysOf({ ...paid, type: 'Closed', data: {} }), [])
 })
 
-test('no two streams have one key', () => {
+test('two streams never have the same key', () => {
   const streams = [
     ['a', 'b'],
     ['a","b', ''],

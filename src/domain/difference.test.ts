@@ -1,4 +1,4 @@
-/** Values beside their JSON. */
+/** Comparing values with their JSON. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'

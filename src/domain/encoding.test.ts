@@ -82,7 +82,7 @@ for (const [what, [value, path]] of Object.entries(refused)) {
   })
 }
 
-test('a cycle and too deep a nesting are refused', () => {
+test('a cycle is refused, and so is data that is nested too deep', () => {
   const cycle: { self?: unknown } = {}
   cycle.self = new Map([[1, cycle]])
   assert.throws(() => encode('X', cycle), { code: 'DATA_NOT_JSON' })
@@ -91,7 +91,7 @@ test('a cycle and too deep a nesting are refused', () => {
   assert.throws(() => encode('X', nested(depthMax + 1)), { code: 'DATA_NOT_JSON' })
 })
 
-test('the result is equal, and another object', () => {
+test('the result is an equal but different object', () => {
   const state = { list: [1], at: new Date(0) }
   const copy = decode(encode('X', state)) as typeof state
   assert.notEqual(copy, state)
@@ -111,6 +111,6 @@ const { value } = fc.letrec<{ value: unknown }>((tie) => ({
   ),
 }))
 
-test('any state of plain parts comes back the same', () => {
+test('any state of plain data comes back the same', () => {
   fc.assert(fc.property(value, (state) => assert.deepEqual(roundTrip(state), state)))
 })

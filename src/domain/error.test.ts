@@ -1,4 +1,4 @@
-/** Errors: one catalogue, messages of four parts, codes to match by. */
+/** Errors: one catalogue, messages with four parts, and codes to match by. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { DefinitionError, EventError, hasCode, InputError, LoadError, MnemeError, StoreError } from './error.ts'
@@ -7,7 +7,7 @@ import { catalogue, type ErrorCode, type FactsOf, messageOf } from './error-cata
 const stream = { aggregate: 'account', id: 'ada' }
 const issues = [{ path: 'amount', message: 'Too small' }]
 
-/** One set of facts for every code: the compiler sees to it that none is missing. */
+/** One set of facts for every code. The compiler checks that none is missing. */
 const facts: { readonly [Code in ErrorCode]: FactsOf<Code> } = {
   DEFINITION_INVALID: { where: 'The aggregate x', reason: 'it has two heads' },
   NAME_RESERVED: { where: 'A command of x', name: 'try' },
@@ -86,7 +86,7 @@ for (const code of Object.keys(catalogue) as ErrorCode[]) {
   })
 }
 
-test('an error carries code, facts, cause and whether to try again', () => {
+test('an error has a code, facts, a cause, and says whether it is retryable', () => {
   const cause = new Error('disk I/O')
   const error = new StoreError('STORE_UNAVAILABLE', facts.STORE_UNAVAILABLE, cause)
   assert.ok(error instanceof MnemeError && error instanceof Error)
@@ -103,7 +103,7 @@ test('an error without a cause has none', () => {
   assert.ok(!('cause' in new StoreError('STORE_CLOSED', { store: 'x' })))
 })
 
-test('hasCode tells codes apart and takes anything', () => {
+test('hasCode distinguishes codes and accepts any value', () => {
   const error: unknown = new InputError('ID_INVALID', facts.ID_INVALID)
   assert.ok(hasCode(error, 'ID_INVALID'))
   assert.equal(error.facts.reason, 'it is empty')
@@ -136,7 +136,7 @@ test('a message is short, however large the input or the cause', () => {
   assert.match(errors[0]!.message, /items\.9: Too small; and 49990 more/)
 })
 
-test('an error as JSON says all but its stack, and why', () => {
+test('an error as JSON has everything except the stack', () => {
   const cause = new RangeError('too far')
   const error = new LoadError('AGGREGATE_LOAD_FAILED', { stream, retryInMs: 1 }, cause)
   const { name, code, message, retryable, facts } = error
@@ -146,7 +146,7 @@ test('an error as JSON says all but its stack, and why', () => {
   assert.match(message, /could not be loaded/)
 })
 
-test('an aggregate whose events are newer than the program is not to be tried again by it', () => {
+test('a load that fails because of newer events is not retryable', () => {
   const newer = new EventError('EVENT_NEWER', { event: 'X', revision: 3, known: 2 })
   const facts = { stream, retryInMs: 1 }
   assert.equal(new LoadError('AGGREGATE_LOAD_FAILED', facts, newer).retryable, false)

@@ -1,4 +1,4 @@
-/** Kinds of events: made by calling, checked by their schema, upcast from every shape they ever had. */
+/** Kinds of events: calling one makes an event, its schema checks the data, and old revisions are upcast. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
@@ -22,7 +22,7 @@ test('a kind makes events of its type', () => {
   assert.equal(Deposited.type, 'MoneyDeposited')
 })
 
-test('data may be left out where an empty record would do', () => {
+test('data may be left out if an empty record is enough', () => {
   assert.deepEqual(Pinged(), { type: 'Pinged', data: {} })
 })
 
@@ -36,34 +36,34 @@ test('a kind cannot be changed', () => {
   assert.throws(() => (Deposited.revisions as unknown[]).push(1), TypeError)
 })
 
-test('a revision makes a new kind and leaves the old one as it is', () => {
+test('a revision makes a new kind and does not change the old one', () => {
   const first = event('X', z.object({ a: z.number() }))
   const second = first.revise(z.object({ b: z.number() }), ({ a }) => ({ b: a }))
   assert.equal(first.revisions.length, 1)
   assert.equal(second.revisions.length, 2)
 })
 
-test('events of each revision are upcast through all the later ones', () => {
+test('events of each revision are upcast through all later ones', () => {
   assert.deepEqual(upcast(Placed, 1, { total: 3 }), { cents: 300, currency: 'EUR' })
   assert.deepEqual(upcast(Placed, 2, { total: 3, currency: 'USD' }), { cents: 300, currency: 'USD' })
   assert.deepEqual(upcast(Placed, 3, { cents: 5, currency: 'USD' }), { cents: 5, currency: 'USD' })
 })
 
-test('each upcast gets the output of the schema before it', () => {
+test('each upcast gets the output of the previous schema', () => {
   const kind = event('X', z.object({ at: z.coerce.date() })).revise(z.object({ year: z.number() }), ({ at }) => ({
     year: at.getUTCFullYear(),
   }))
   assert.deepEqual(upcast(kind, 1, { at: '2026-05-05T00:00:00.000Z' }), { year: 2026 })
 })
 
-test('what is handed out is the output of the schema', () => {
+test('readers get the output of the schema', () => {
   const kind = event('Joined', z.object({ at: z.coerce.date(), nick: z.string().default('anon') }))
   const expected = { at: new Date(0), nick: 'anon' }
   assert.deepEqual(asDecided(kind, { at: '1970-01-01T00:00:00.000Z' }), expected)
   assert.deepEqual(upcast(kind, 1, { at: '1970-01-01T00:00:00.000Z' }), expected)
 })
 
-test('data that does not fit as decided is refused with every issue', () => {
+test('data that does not pass as decided is refused with every issue', () => {
   assert.throws(
     () => asDecided(Placed, { cents: 0.5 }),
     (error: { code?: string; facts?: { issues: readonly { path: string }[] } }) => {
@@ -74,23 +74,23 @@ test('data that does not fit as decided is refused with every issue', () => {
   )
 })
 
-test('stored data that does not fit its revision is refused with the revision', () => {
+test('stored data that does not pass its revision is refused, with the revision', () => {
   assert.throws(() => upcast(Placed, 2, { total: 1 }), { code: 'EVENT_INVALID', message: /as stored in revision 2/ })
 })
 
-test('data that does not fit after an upcast is refused with the revision it was upcast to', () => {
+test('data that does not pass after an upcast is refused, with the revision it was upcast to', () => {
   const upcasting = event('X', z.object({ a: z.number() })).revise(z.object({ b: z.int() }), ({ a }) => ({ b: a }))
   assert.throws(() => upcast(upcasting, 1, { a: 0.5 }), { code: 'EVENT_INVALID', message: /as upcast to revision 2/ })
 })
 
-test('an event of a newer revision than the program knows is refused', () => {
+test('an event with a newer revision than the program knows is refused', () => {
   assert.throws(() => upcast(Placed, 4, {}), {
     code: 'EVENT_NEWER',
     facts: { event: 'OrderPlaced', revision: 4, known: 3 },
   })
 })
 
-test('an upcast that throws is told with its cause', () => {
+test('an upcast that throws is an error with its cause', () => {
   const cause = new Error('no rate')
   const kind = event('X', z.object({})).revise(z.object({}), () => {
     throw cause
@@ -107,20 +107,20 @@ test('an asynchronous schema is refused', () => {
   assert.throws(() => upcast(kind, 1, {}), { code: 'SCHEMA_ASYNC' })
 })
 
-test('tags are made from the data that is handed out', () => {
+test('tags are made from the data that readers get', () => {
   const kind = event('X', z.object({ city: z.string().toLowerCase() })).tagged(({ city }) => [`city:${city}`])
   const output = asDecided(kind, { city: 'Graz' })
   assert.deepEqual(kind.tagsOf?.(output), ['city:graz'])
   assert.equal(Deposited.tagsOf, undefined)
 })
 
-test('tagging leaves the untagged kind as it is', () => {
+test('tagging does not change the untagged kind', () => {
   const plain = event('X', z.object({ a: z.string() }))
   plain.tagged(({ a }) => [a])
   assert.equal(plain.tagsOf, undefined)
 })
 
-test('a revision keeps the tags that were said before it', () => {
+test('a revision keeps the tags that were set before it', () => {
   const kind = event('X', z.object({ a: z.string() }))
     .tagged(({ a }) => [`a:${a}`])
     .revise(z.object({ a: z.string(), b: z.string() }), ({ a }) => ({ a, b: '' }))
@@ -128,7 +128,7 @@ test('a revision keeps the tags that were said before it', () => {
   assert.deepEqual(kind.tagsOf?.({ a: 'x', c: 'y' }), ['a:x'])
 })
 
-test('a date whose schema does not take it as text is refused with what to do', () => {
+test('a date whose schema does not accept a string is refused, with advice', () => {
   const kind = event('Shipped', z.object({ at: z.date() }))
   assert.throws(() => asDecided(kind, { at: new Date(0) }), {
     code: 'EVENT_INVALID',
@@ -143,7 +143,7 @@ for (const type of ['', 'x'.repeat(1025), '\ud800', 'a\0b', 5 as unknown as stri
   })
 }
 
-test('a schema that does not speak Standard Schema is refused', () => {
+test('a schema that does not implement Standard Schema is refused', () => {
   for (const schema of [undefined, null, {}, () => true, { '~standard': {} }]) {
     assert.throws(() => event('X', schema as never), { code: 'DEFINITION_INVALID', message: /The event X/ })
   }

@@ -1,9 +1,9 @@
-/** What a failure policy may say. */
+/** Failure policies. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { changedPolicy, policyDefault } from './failure-policy.ts'
 
-test('what is not said stays as it was', () => {
+test('options that are not given stay as they were', () => {
   assert.deepEqual(changedPolicy(policyDefault, {}), policyDefault)
   const changed = changedPolicy(policyDefault, { giveUp: 'park', pauseFirstMs: 0 })
   assert.deepEqual(changed, { retries: 10, pauseFirstMs: 0, pauseMaxMs: 10_000, giveUp: 'park' })
@@ -11,7 +11,7 @@ test('what is not said stays as it was', () => {
   assert.ok(Object.isFrozen(changed))
 })
 
-test('what is no number of times, no time and no way to give up is refused by its name', () => {
+test('an invalid number, time or way to give up is refused, with the name of the option', () => {
   for (const option of ['retries', 'pauseFirstMs', 'pauseMaxMs'] as const) {
     for (const found of [
       -1,

@@ -1,4 +1,4 @@
-/** Which texts can be ids. */
+/** Which texts are valid ids. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { checkId } from './id.ts'
@@ -39,7 +39,7 @@ const bad: Readonly<Record<string, readonly [unknown, RegExp]>> = {
 }
 
 for (const [what, [id, reason]] of Object.entries(bad)) {
-  test(`${what} is no id`, () => {
+  test(`${what} is not an id`, () => {
     assert.throws(() => checkId('the id of a stream', id), { name: 'InputError', code: 'ID_INVALID', message: reason })
   })
 }

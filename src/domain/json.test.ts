@@ -1,4 +1,4 @@
-/** What enters the log: copied, frozen, and refused with its path if JSON would lose it. */
+/** Values for the log are copied and frozen, and refused with their path if JSON would lose them. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
@@ -22,7 +22,7 @@ const refused: Readonly<Record<string, readonly [value: unknown, path: string, f
   'a Set': [{ s: new Set([1]) }, 's', /Set/],
   'a class instance': [{ price: new Money() }, 'price', /Money/],
   bytes: [{ b: new Uint8Array(2) }, 'b', /Uint8Array/],
-  'a Buffer, though it has toJSON': [{ b: Buffer.from('x') }, 'b', /Buffer/],
+  'a Buffer, although it has toJSON': [{ b: Buffer.from('x') }, 'b', /Buffer/],
   'a regular expression': [/x/, '', /RegExp/],
   'an error': [{ e: new Error('x') }, 'e', /Error/],
   'a promise': [{ p: Promise.resolve() }, 'p', /Promise/],
@@ -51,7 +51,7 @@ test('a cycle is refused', () => {
   assert.throws(() => toJson('X', cycle), { code: 'DATA_NOT_JSON' })
 })
 
-test('nesting is allowed up to its bound and refused beyond', () => {
+test('nesting is allowed up to the limit and refused above', () => {
   const nested = (depth: number): unknown => (depth === 0 ? 1 : [nested(depth - 1)])
   assert.deepEqual(toJson('X', nested(depthMax)), nested(depthMax))
   assert.throws(() => toJson('X', nested(depthMax + 1)), { code: 'DATA_NOT_JSON' })
@@ -85,7 +85,7 @@ test('minus zero becomes zero', () => {
   assert.ok(Object.is(toJson('X', -0), 0))
 })
 
-test('a key named __proto__ is data, and the prototype stays what it was', () => {
+test('a key named __proto__ is data, and does not change the prototype', () => {
   const copy = toJson('X', JSON.parse('{"__proto__":{"polluted":true}}'))
   assert.deepEqual(Object.keys(copy as object), ['__proto__'])
   assert.equal((copy as { polluted?: boolean }).polluted, undefined)
@@ -98,11 +98,11 @@ test('a record without a prototype is a record', () => {
   assert.deepEqual(toJson('X', bare), { a: 1 })
 })
 
-test('symbol keys and inherited properties are no data', () => {
+test('symbol keys and inherited properties are not data', () => {
   assert.deepEqual(toJson('X', { [Symbol('s')]: 1, a: 2 }), { a: 2 })
 })
 
-test('the copy is frozen to its depths and does not follow its source', () => {
+test('the copy is deeply frozen and independent of its source', () => {
   const source = { list: [{ n: 1 }] }
   const copy = toJson('X', source) as unknown as typeof source
   source.list[0]!.n = 2
@@ -125,7 +125,7 @@ test('the size grows with the text, and adds up over copies', () => {
   assert.equal(sizeOf({ text: 'x' }, { text: 'x' }), 2 * small)
 })
 
-test('whatever JSON can hold is the same after toJson as after JSON itself', () => {
+test('toJson gives the same as JSON for everything that JSON can hold', () => {
   fc.assert(
     fc.property(fc.jsonValue(), (value) => {
       assert.deepEqual(toJson('X', value), JSON.parse(JSON.stringify(value)))
@@ -133,7 +133,7 @@ test('whatever JSON can hold is the same after toJson as after JSON itself', () 
   )
 })
 
-test('whatever toJson lets through survives JSON unchanged', () => {
+test('everything that toJson accepts survives JSON unchanged', () => {
   fc.assert(
     fc.property(fc.anything({ withDate: true, withMap: true, withBigInt: true, withNullPrototype: true }), (value) => {
       let copy: unknown
@@ -147,7 +147,7 @@ test('whatever toJson lets through survives JSON unchanged', () => {
   )
 })
 
-test('A list or record over the size that is allowed is read no further than up to it', () => {
+test('A list or record that is too large is read only up to the limit', () => {
   for (const empty of [[], {}]) {
     let reads = 0
     const keys = Array.from({ length: 3000 }, (_, i) => `${i}`)

@@ -20,7 +20,7 @@ const paid: RecordedEvent = {
   commitId: 'c',
 }
 
-test('its parts are what was said, and nothing that changes', () => {
+test('it has the given parts, and is frozen', () => {
   const Plain = reaction('plain')
   const handling = Plain.on(Paid, () => {}).on(Closed, () => {})
   assert.deepEqual(
@@ -33,7 +33,7 @@ test('its parts are what was said, and nothing that changes', () => {
   assert.ok(Object.isFrozen(handling))
 })
 
-test('a state is kept by the stream’s id, or by the key that is chosen', () => {
+test('a state is stored under the id of the stream, or under the chosen key', () => {
   const counting = reaction('counting').state(() => 0)
   assert.deepEqual([counting.memory?.initial(), counting.memory?.key(paid)], [0, 'ada'])
   const byPosition = reaction('counting').state(

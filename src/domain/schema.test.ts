@@ -1,4 +1,4 @@
-/** Any validator that speaks Standard Schema works the same. */
+/** All validators that implement Standard Schema work in the same way. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type } from 'arktype'
@@ -22,11 +22,11 @@ const validators: Readonly<Record<string, { readonly order: Schema; readonly tri
 }
 
 for (const [vendor, { order, trimmed }] of Object.entries(validators)) {
-  test(`a schema of ${vendor} is one`, () => {
+  test(`a schema of ${vendor} is recognised`, () => {
     assert.ok(isSchema(order))
   })
 
-  test(`a schema of ${vendor} gives its output for good data`, () => {
+  test(`a schema of ${vendor} gives its output for valid data`, () => {
     const value = { lines: [{ amount: 1 }], owner: 'Ada' }
     assert.deepEqual((check(order, value) as { value: unknown }).value, value)
     assert.deepEqual((check(trimmed, { name: ' Ada ' }) as { value: unknown }).value, { name: 'Ada' })
@@ -39,7 +39,7 @@ for (const [vendor, { order, trimmed }] of Object.entries(validators)) {
     assert.ok(checked.issues.every(({ message }) => message.length > 0))
   })
 
-  test(`a schema of ${vendor} refuses what is no record, at the root`, () => {
+  test(`a schema of ${vendor} refuses a value that is not a record, at the root`, () => {
     const checked = check(order, 'text')
     assert.ok(typeof checked === 'object' && 'issues' in checked)
     assert.equal(checked.issues[0]?.path, '')
@@ -50,7 +50,7 @@ const handmade = (validate: (value: unknown) => any): Schema => ({
   '~standard': { version: 1, vendor: 'handmade', validate },
 })
 
-test('asynchronous schemas are found out, and their failures do not go astray', () => {
+test('asynchronous schemas are detected, and their rejections are handled', () => {
   assert.equal(
     check(
       z.object({}).refine(async () => true),
@@ -81,7 +81,7 @@ test('a schema that throws is an issue at the root', () => {
   assert.deepEqual(check(throwing, {}), { issues: [{ path: '', message: 'the schema threw: broken' }] })
 })
 
-test('a path may be of keys, of segments and of symbols', () => {
+test('a path may have keys, segments and symbols', () => {
   const issue = { message: 'Odd', path: ['a', { key: 0 }, Symbol('s')] }
   assert.deepEqual(
     check(
@@ -94,12 +94,12 @@ test('a path may be of keys, of segments and of symbols', () => {
   )
 })
 
-test('what does not speak Standard Schema is no schema', () => {
+test('a value that does not implement Standard Schema is not a schema', () => {
   for (const candidate of [undefined, null, 5, 'x', {}, { '~standard': null }, { '~standard': { validate: 1 } }])
     assert.ok(!isSchema(candidate))
 })
 
-test('issues are told in one line', () => {
+test('issues are listed in one line', () => {
   const issues = [
     { path: 'a.b', message: 'Too small' },
     { path: '', message: 'Odd' },

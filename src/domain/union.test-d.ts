@@ -1,5 +1,5 @@
 /**
- * A state that is a union of shapes: each `on` and each decision is checked against the shape it deals with.
+ * A state that is a union of shapes: each `on` and each decision is checked against the shape that it handles.
  * Compiled, never run: every @ts-expect-error must be an error, and everything else must not.
  */
 import { z } from 'zod'

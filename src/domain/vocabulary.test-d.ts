@@ -14,7 +14,7 @@ import { reject } from './rejection.ts'
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 const same = <A, B>(_: Equal<A, B>) => {}
 
-// -- events: input going in, output coming out, whatever the validator --------------------------
+// -- events: the input and output of their schemas, with any validator --------------------------
 const Joined = event('Joined', z.object({ at: z.coerce.date(), nick: z.string().default('anon') }))
 const Renamed = event('Renamed', v.object({ nick: v.pipe(v.string(), v.minLength(1)) }))
 const Left = event('Left', type({ reason: "'bored' | 'busy'" }))
@@ -34,7 +34,7 @@ Renamed({ nick: 1 })
 // @ts-expect-error unknown property
 Renamed({ nick: 'a', nik: 'b' })
 
-// -- upcasting: each step is checked against the shapes on both sides -----------------------------
+// -- upcasting: each step is checked against both of its schemas -----------------------------
 const Placed = event('OrderPlaced', z.object({ total: z.number() }))
   .revise(z.object({ total: z.number(), currency: z.string() }), ({ total }) => ({ total, currency: 'EUR' }))
   .revise(z.object({ money: z.object({ cents: z.int(), currency: z.string() }) }), ({ total, currency }) => ({
@@ -42,13 +42,13 @@ const Placed = event('OrderPlaced', z.object({ total: z.number() }))
   }))
 same<EventOf<typeof Placed>['data'], { money: { cents: number; currency: string } }>(true)
 Placed({ money: { cents: 100, currency: 'EUR' } })
-// @ts-expect-error the first shape is history, it can no longer be written
+// @ts-expect-error an event of the first revision can no longer be made
 Placed({ total: 1 })
 event('OrderPlaced', z.object({ total: z.number() }))
   // @ts-expect-error the upcast shape lacks the currency
   .revise(z.object({ total: z.number(), currency: z.string() }), ({ total }) => ({ total }))
 
-// -- tags: kept by a revision that still has what they are made from --------------------------------
+// -- tags: kept by a revision that still has the data for them --------------------------------
 const Tagged = event('Tagged', z.object({ city: z.string() })).tagged(({ city }) => [city])
 Tagged.revise(z.object({ city: z.string(), zip: z.string() }), ({ city }) => ({ city, zip: '' }))
 // @ts-expect-error the tags are made from a city
@@ -87,13 +87,13 @@ base.on(Left, (state) => ({ ...state, status: 'closed' }))
 base.on(Left, (state) => ({ ...state, memberz: [] }))
 // @ts-expect-error a missing property
 base.on(Left, () => ({ status: 'empty' }))
-// @ts-expect-error data that the event does not carry
+// @ts-expect-error data that the event does not have
 base.on(Left, (state, { nick }) => ({ ...state, members: [nick] }))
 // @ts-expect-error an event that the aggregate has no `on` for
 base.on(Left).command('rename', z.object({ nick: z.string() }), (_, { nick }) => Renamed({ nick }))
 // @ts-expect-error an event of the right type with the wrong data
 base.on(Left).command('leave', z.object({}), () => ({ type: 'Left', data: { reason: 'angry' } }))
-// @ts-expect-error input that the command does not carry
+// @ts-expect-error input that the command does not have
 base.on(Left).command('leave', z.object({}), (_, { reason }) => Left({ reason }))
 // @ts-expect-error decisions are synchronous: effects belong before the command or after the event
 base.on(Left).command('leave', z.object({}), async () => Left({ reason: 'busy' }))

@@ -1,5 +1,6 @@
 /**
- * How commands become batches: one load, one append a round, one batch for all actors, and no wait for a lone command.
+ * How commands become batches: one load, one append for each round, one batch for all actors, and no wait for a single
+ * command.
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
@@ -14,7 +15,7 @@ describe('Batches', () => {
     await first.vault('a').add({ amount: 7 })
     await first.stop()
     watch.forget()
-    // Its clock stands still, so that no round has taken its time.
+    // The clock stands still, so no round takes too long.
     await using vaults = await startVaults({ store: watch.store, environment: manualEnvironment() })
     const all = Array.from({ length: 1000 }, (_, i) => vaults.vault('a').add({ amount: i }))
     const outcomes = await Promise.all(all)
@@ -51,7 +52,7 @@ describe('Batches', () => {
 
   test('commits of all aggregates go to the store as one batch', async () => {
     const watch = watched()
-    // Its clock stands still, so that no turn has taken its time.
+    // The clock stands still, so no turn takes too long.
     await using vaults = await startVaults({ store: watch.store, environment: manualEnvironment() })
     const ids = Array.from({ length: 20 }, (_, i) => `v${i}`)
     await Promise.all(ids.map((id) => vaults.vault(id).look()))
@@ -76,7 +77,7 @@ describe('Batches', () => {
     await slow
   })
 
-  test('a lone command is appended at once, without waiting for company', async () => {
+  test('a single command is appended at once, without waiting for others', async () => {
     const watch = watched()
     await using vaults = await startVaults({ store: watch.store })
     for (let i = 1; i <= 5; i++) {
@@ -85,7 +86,7 @@ describe('Batches', () => {
     }
   })
 
-  test('nobody is answered before the batch is durable', async () => {
+  test('no command is answered before the batch is durable', async () => {
     const watch = watched()
     await using vaults = await startVaults({ store: watch.store })
     const gate = Promise.withResolvers<void>()
@@ -100,7 +101,7 @@ describe('Batches', () => {
     assert.deepEqual((await looked).state.balance, 1)
   })
 
-  test('a batch is bounded in commits and in size, and nothing is lost over the bounds', async () => {
+  test('a batch has limits for commits and size, and nothing is lost at these limits', async () => {
     const watch = watched()
     const limits = { batchCommitsMax: 7, batchSizeMax: 2_000 }
     await using vaults = await startVaults({ store: watch.store, limits })
@@ -135,7 +136,7 @@ describe('A decision that goes wrong', () => {
   } as const
 
   for (const [command, code] of Object.entries(wrongs)) {
-    test(`${command} gets ${code}, stores nothing and harms no other command of its batch`, async () => {
+    test(`${command} gets ${code}, stores nothing and does not affect other commands of its batch`, async () => {
       const watch = watched()
       await using vaults = await startVaults({ store: watch.store })
       const vault = vaults.vault('a')
@@ -155,7 +156,7 @@ describe('A decision that goes wrong', () => {
     })
   }
 
-  test('an oversize commit gets COMMIT_TOO_LARGE and harms no other command of its batch', async () => {
+  test('a commit that is too large gets COMMIT_TOO_LARGE and does not affect other commands of its batch', async () => {
     await using vaults = await startVaults()
     const vault = vaults.vault('a')
     const codes = await codesOf([
@@ -168,7 +169,7 @@ describe('A decision that goes wrong', () => {
     assert.deepEqual((await vault.state()).amounts, [1, 2])
   })
 
-  test('states that are handed out cannot be changed', async () => {
+  test('callers cannot change the states that they get', async () => {
     await using vaults = await startVaults()
     const { state } = await vaults.vault('a').add({ amount: 1 })
     assert.throws(() => (state.amounts as number[]).push(2), TypeError)
@@ -177,7 +178,7 @@ describe('A decision that goes wrong', () => {
 })
 
 describe('A rejection', () => {
-  test('that was decided on events not durable yet is answered after them', async () => {
+  test('that was decided on events which are not durable yet is answered after them', async () => {
     const watch = watched()
     await using vaults = await startVaults({ store: watch.store })
     const vault = vaults.vault('a')

@@ -1,7 +1,4 @@
-/**
- * A command's data tells it from another command with its id: the same meaning is the same command, whatever way it is
- * sent.
- */
+/** The data of a command distinguishes it from another command with its id, however the command is sent. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import * as v from 'valibot'
@@ -20,7 +17,7 @@ const start = (schema: Schema, store = memory()) => {
 const commandId = 'c'
 const nothing = Symbol('nothing')
 
-/** Sends some data in each way that there is. */
+/** Sends some data in every possible way. */
 function sendings(running: Awaited<ReturnType<typeof start>>, data: unknown): (() => Promise<unknown>)[] {
   const given = data === nothing ? undefined : data
   const command = { aggregate: 'task', id: 'a', name: 'do', commandId, ...(data !== nothing && { data }) } as never
@@ -51,7 +48,7 @@ describe('The same command', () => {
     'without a prototype': [z.any(), { a: 1 }, Object.assign(Object.create(null), { a: 1 })],
   }
   for (const [what, [schema, ...datas]] of Object.entries(same)) {
-    test(`is known again by its id, its data ${what}`, async () => {
+    test(`is recognised by its id, with its data ${what}`, async () => {
       const store = memory()
       await using running = await start(schema, store)
       for (const data of datas) for (const send of sendings(running, data)) await send()
@@ -59,7 +56,7 @@ describe('The same command', () => {
     })
   }
 
-  test('is known again by a program with another optional field, or with a default for all of the data', async () => {
+  test('is recognised by a program with another optional field, or with a default for the whole data', async () => {
     const store = memory()
     const schemas = [
       z.object({ n: z.number().optional() }),
@@ -75,7 +72,7 @@ describe('The same command', () => {
   })
 })
 
-test('Another command is refused with the id, if data that is left out is not the same as empty data', async () => {
+test('Another command with the id is refused if data that is left out differs from empty data', async () => {
   const schema = z.object({ n: z.number().default(5) }).default({ n: 9 })
   await using running = await start(schema)
   await running.task('a').do(undefined, { commandId })
@@ -84,7 +81,7 @@ test('Another command is refused with the id, if data that is left out is not th
   }
 })
 
-test('Data is told apart by what it keeps in private, where its text shows it', () => {
+test('Data that differs only in private fields is distinguished if its text shows them', () => {
   const bytes = (...all: number[]) => new Uint8Array(all).buffer
   const views = [new DataView(bytes(1, 2), 0, 1), new DataView(bytes(1, 2), 1), new Uint8Array([1, 2])]
   const different = [

@@ -8,7 +8,7 @@ import { manualEnvironment } from '../testing/manual-environment.ts'
 const commandId = 'transfer 42'
 
 describe('The same command id', () => {
-  test('sent many times at once has one effect and one answer', async () => {
+  test('sent many times at the same time has one effect and one answer', async () => {
     const store = memory()
     await using vaults = await startVaults({ store })
     const send = () => vaults.vault('a').add({ amount: 5 }, { commandId })
@@ -17,7 +17,7 @@ describe('The same command id', () => {
     assert.equal((await logOf(store)).length, 1)
   })
 
-  test('sent again much later gets the first answer, with the state as it was then', async () => {
+  test('sent again much later gets the first answer, with the state of that time', async () => {
     await using vaults = await startVaults()
     const vault = vaults.vault('a')
     const first = await vault.burst({ count: 3 }, { commandId })
@@ -46,7 +46,7 @@ describe('The same command id', () => {
     assert.deepEqual(await vaults.vault('a').add({ amount: 5 }, { commandId }), first)
   })
 
-  test('gets the first answer also when it would be rejected now', async () => {
+  test('gets the first answer even if it would be rejected now', async () => {
     await using vaults = await startVaults()
     const vault = vaults.vault('a')
     const opened = await vault.openOnce({}, { commandId: 'open' })
@@ -55,7 +55,7 @@ describe('The same command id', () => {
     assert.deepEqual(await codesOf([vault.openOnce({}, { commandId: 'another' })]), ['Open'])
   })
 
-  test('of another command, or of other data, is refused, whatever the other would have come to', async () => {
+  test('of another command, or with other data, is refused, whatever the other would have decided', async () => {
     const store = memory()
     const before = await startVaults({ store })
     await before.vault('a').add({ amount: 100 }, { commandId })
@@ -75,13 +75,13 @@ describe('The same command id', () => {
     assert.equal((await logOf(store)).length, 1)
   })
 
-  test('may be used for each aggregate once', async () => {
+  test('may be used once for each aggregate', async () => {
     await using vaults = await startVaults()
     const all = ['a', 'b'].map((id, i) => vaults.vault(id).add({ amount: i }, { commandId }))
     assert.deepEqual(await codesOf(all), ['ok', 'ok'])
   })
 
-  test('that was rejected left nothing behind: it may be accepted later', async () => {
+  test('that was rejected may be accepted later', async () => {
     await using vaults = await startVaults()
     const vault = vaults.vault('a')
     assert.deepEqual(await codesOf([vault.take({ amount: 5 }, { commandId })]), ['TooLittle'])
@@ -91,7 +91,7 @@ describe('The same command id', () => {
     assert.deepEqual((await vault.state()).amounts, [5, -5])
   })
 
-  test('in a batch between others has no effect, and the others have theirs', async () => {
+  test('in a batch with other commands has no effect, and the others have theirs', async () => {
     const store = memory()
     await using vaults = await startVaults({ store })
     const vault = vaults.vault('a')
@@ -118,7 +118,7 @@ describe('The same command id', () => {
     assert.deepEqual((await vaults.vault('b').state()).amounts, [2])
   })
 
-  test('sent to two kernels at once has one effect and one answer', async () => {
+  test('sent to two kernels at the same time has one effect and one answer', async () => {
     const store = memory()
     await using left = await startVaults({ store })
     await using right = await startVaults({ store })
@@ -131,7 +131,7 @@ describe('The same command id', () => {
     assert.equal((await logOf(store)).length, 20)
   })
 
-  test('that another kernel has stored is not rejected by one that knows nothing of it yet', async () => {
+  test('that another kernel has stored is not rejected by a kernel that has not seen it yet', async () => {
     const store = memory()
     await using left = await startVaults({ store })
     await using right = await startVaults({ store })
@@ -141,7 +141,7 @@ describe('The same command id', () => {
     assert.deepEqual(await right.vault('a').take({ amount: 5 }, { commandId }), first)
   })
 
-  test('whose answer was lost gets the stored answer from the repetition', async () => {
+  test('gets the stored answer when it is sent again after its answer was lost', async () => {
     const watch = watched()
     const environment = manualEnvironment()
     await using vaults = await startVaults({ store: watch.store, environment, limits: { appendTriesMax: 1 } })
@@ -155,7 +155,7 @@ describe('The same command id', () => {
     assert.equal((await logOf(watch.store)).length, 1)
   })
 
-  test('is looked for in the store only when it may be there: a command without an id costs no look-up', async () => {
+  test('is looked for in the store only if it may be there: a command without an id costs no look-up', async () => {
     const watch = watched()
     await using vaults = await startVaults({ store: watch.store })
     const vault = vaults.vault('a')
@@ -165,7 +165,7 @@ describe('The same command id', () => {
     assert.equal(watch.count('findCommit'), 0)
   })
 
-  test('that a direct append used holds for commands too', async () => {
+  test('of a direct append counts for commands too', async () => {
     const store = memory()
     const opened = await store.open({ now: () => 0, warn: () => {} })
     const stream = { aggregate: 'vault', id: 'a' }
@@ -176,7 +176,7 @@ describe('The same command id', () => {
     assert.deepEqual(outcome.state.amounts, [9])
   })
 
-  test('waits for the first one in flight and shares its fate', async () => {
+  test('waits for the first one in flight and gets the same answer', async () => {
     const watch = watched()
     await using vaults = await startVaults({ store: watch.store })
     const gate = Promise.withResolvers<void>()
@@ -200,20 +200,20 @@ describe('Repetitions of stored commands', () => {
     return { watch, vaults, vault, sendAll, fill: () => vault.burst({ count: amounts }) }
   }
 
-  test('at once read the stream once between them, however many there are', async () => {
+  test('at the same time read the stream once in total, however many there are', async () => {
     const { watch, vaults, vault, sendAll, fill } = await start(2500)
     await fill()
     const first = await vault.add({ amount: 0 }, { commandId: 'c0' })
     await vault.add({ amount: 1 })
     watch.forget()
     for (const again of await sendAll(500, 1)) assert.deepEqual(again, first)
-    // Three pages of the stream, and a look at what is new after each round.
+    // Three pages of the stream, and a read of new events after each round.
     assert.ok(watch.count('readStream') <= 3 + 3, `${watch.count('readStream')} readings`)
     assert.ok(watch.count('append') <= 3, `${watch.count('append')} appends`)
     await vaults.stop()
   })
 
-  test('of the newest command read its own events only', async () => {
+  test('of the newest command read only its own events', async () => {
     const { watch, vaults, vault, sendAll, fill } = await start(2500)
     await fill()
     const first = await vault.add({ amount: 0 }, { commandId: 'c0' })
@@ -224,7 +224,7 @@ describe('Repetitions of stored commands', () => {
     await vaults.stop()
   })
 
-  test('of different commands read the stream once between them, and each gets its own answer', async () => {
+  test('of different commands read the stream once in total, and each gets its own answer', async () => {
     const { watch, vaults, vault, sendAll, fill } = await start(2500)
     await fill()
     const first = await sendAll(50, 50)
@@ -236,7 +236,7 @@ describe('Repetitions of stored commands', () => {
     await vaults.stop()
   })
 
-  test('do not share what a caller may change', async () => {
+  test('do not share objects that a caller may change', async () => {
     const { vaults, vault, sendAll } = await start(0)
     await vault.add({ amount: 0 }, { commandId: 'c0' })
     const [one, other] = await sendAll(2, 1)
@@ -246,13 +246,13 @@ describe('Repetitions of stored commands', () => {
   })
 })
 
-describe('The id of a command whose caller gave none', () => {
+describe('The id of a command without a chosen id', () => {
   const idsOf = async (vaults: Awaited<ReturnType<typeof startVaults>>, count: number) => {
     const outcomes = await Promise.all(Array.from({ length: count }, () => vaults.vault('a').add({ amount: 1 })))
     return outcomes.map(({ events }) => events[0]!.commitId)
   }
 
-  test('cannot be guessed from the ids before it', async () => {
+  test('cannot be guessed from earlier ids', async () => {
     await using vaults = await startVaults()
     const ids = await idsOf(vaults, 200)
     assert.equal(new Set(ids.map((id) => id.slice(0, 12))).size, ids.length, 'no two have a beginning in common')
@@ -266,7 +266,7 @@ describe('The id of a command whose caller gave none', () => {
     }
   })
 
-  test('can be used by a caller to repeat that command, in another process too, and for nothing else', async () => {
+  test('can be used by a caller only to repeat that command, also in another process', async () => {
     const store = memory()
     await using left = await startVaults({ store })
     await using right = await startVaults({ store })
@@ -277,7 +277,7 @@ describe('The id of a command whose caller gave none', () => {
     assert.equal((await logOf(store)).length, 1)
   })
 
-  test('is one commit, also where two kernels make the same ids', async () => {
+  test('is stored once even if two kernels make the same ids', async () => {
     const store = memory()
     const environment = { newCommandId: () => `~${'1'.repeat(22)}` }
     await using left = await startVaults({ store, environment })

@@ -1,4 +1,4 @@
-/** A command's data is bounded: what is too large is refused at once, by a count that ends at the limit. */
+/** The data of a command has a limit. Data above it is refused at once, and counting stops at the limit. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
@@ -9,7 +9,7 @@ import type { KernelLimits } from './limits.ts'
 const commandSizeMax = 1000
 const Kept = event('Kept', z.object({}))
 
-/** A domain whose one command takes anything, with how often its schema and its decision were run. */
+/** A domain with one command that accepts anything, and counts of the runs of its schema and its decision. */
 async function start(limits: Partial<KernelLimits> = { commandSizeMax }) {
   const seen = { schema: 0, decision: 0 }
   const anything = z.any().refine(() => ++seen.schema)
@@ -27,7 +27,7 @@ async function start(limits: Partial<KernelLimits> = { commandSizeMax }) {
   return { running, seen }
 }
 
-/** A list of ones that counts how often one of them is asked for. */
+/** A list of ones that counts how often an item is read. */
 function countedList(length: number): { readonly list: readonly unknown[]; readonly reads: () => number } {
   let reads = 0
   const list = new Proxy([], {
@@ -75,7 +75,7 @@ describe('A command whose data is too large', () => {
     })
   }
 
-  test('is walked through only as far as its size is counted', async () => {
+  test('is read only up to the limit', async () => {
     const { running, seen } = await start()
     const { list, reads } = countedList(3_000_000)
     await assert.rejects(async () => running.box('a').keep({ list }), { code: 'COMMAND_TOO_LARGE' })
@@ -84,7 +84,7 @@ describe('A command whose data is too large', () => {
     await running.stop()
   })
 
-  test('is told from one that nests without end', async () => {
+  test('differs from one that is nested too deep', async () => {
     const { running } = await start({})
     const tree: { parent?: unknown; children: unknown[] } = { children: [] }
     tree.children = [{ parent: tree }, { parent: tree }]
@@ -97,7 +97,7 @@ describe('A command whose data is too large', () => {
   })
 })
 
-test("A command whose data is just as large as it may be is accepted; bytes count as so many, also a buffer's", async () => {
+test("A command whose data is exactly at the limit is accepted; each byte counts as one, also a buffer's", async () => {
   const { running, seen } = await start()
   const fitting = ['x'.repeat(commandSizeMax - 2), new Uint8Array(commandSizeMax), Buffer.alloc(commandSizeMax)]
   for (const data of fitting) await running.box('a').keep(data)
@@ -105,7 +105,7 @@ test("A command whose data is just as large as it may be is accepted; bytes coun
   await running.stop()
 })
 
-test('What may be one commit of a store may be sent as a command, unless told otherwise', async () => {
+test('By default, data that fits into one commit may be sent as a command', async () => {
   const Noted = event('Noted', z.object({ text: z.string() }))
   const Note = aggregate('note', () => 0)
     .on(Noted, (n) => n + 1)
@@ -113,7 +113,7 @@ test('What may be one commit of a store may be sent as a command, unless told ot
   const store = memory()
   await using running = await domain({ aggregates: { note: Note } }).start({ store, log: recorder() })
   const { limits } = await store.open({ now: () => 0, warn: () => {} })
-  // The rest is what an event, its labels and the key of the text cost.
+  // The rest is the size of an event, its labels and the key of the text.
   const text = 'x'.repeat(limits.commitSizeMax - 100)
   assert.equal((await running.note('a').write({ text })).sequence, 1)
 })

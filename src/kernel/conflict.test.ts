@@ -1,4 +1,6 @@
-/** What happens when others write the stream: two kernels on one store, and commits appended past the kernel. */
+/**
+ * What happens if other writers write to the stream: two kernels on one store, and commits appended without a kernel.
+ */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { codesOf, logOf, stands, startVaults, until, watched } from '../../test/support/kernel/rig.ts'
@@ -8,7 +10,7 @@ import { manualEnvironment } from '../testing/manual-environment.ts'
 
 let ids = 0
 
-/** Adds to a vault past every kernel, as another process would. */
+/** Adds to a vault without a kernel, as another process would. */
 async function addFromOutside(factory: StoreFactory, id: string, amount: number): Promise<void> {
   const store = await factory.open({ now: Date.now, warn: () => {} })
   const events = [{ type: 'Added', data: { amount } }]
@@ -18,7 +20,7 @@ async function addFromOutside(factory: StoreFactory, id: string, amount: number)
 }
 
 describe('A conflict', () => {
-  test('is resolved by loading what was missed and deciding again', async () => {
+  test('is resolved by loading the missed events and deciding again', async () => {
     const store = memory()
     const watch = watched(store)
     await using vaults = await startVaults({ store: watch.store })
@@ -37,7 +39,7 @@ describe('A conflict', () => {
     await vaults.vault('a').take({ amount: 12 })
   })
 
-  test('undoes the whole round: a rejection decided on the events that were not stored is decided again', async () => {
+  test('drops the whole round: a rejection that was decided on events which were not stored is decided again', async () => {
     const store = memory()
     await using vaults = await startVaults({ store })
     const vault = vaults.vault('a')
@@ -49,15 +51,15 @@ describe('A conflict', () => {
     assert.deepEqual((await vault.state()).amounts, [10, 10, -10, -10])
   })
 
-  test('of the first commit is not followed by the second meeting the right sequence by chance', async () => {
+  test('of the first commit lets the second conflict too, even if its sequence matches by chance', async () => {
     const store = memory()
     const watch = watched(store)
     await using vaults = await startVaults({ store: watch.store })
     const vault = vaults.vault('a')
     await vault.add({ amount: 10 })
     await addFromOutside(store, 'a', -4)
-    // Decided on 10: the first would leave 0 at sequence 2, and the last expects 2, which is where the outsider left
-    // it.
+    // Decided on 10: the first would leave 0 at sequence 2. The last expects sequence 2, which the outsider has
+    // reached.
     const [taken, opened, last] = [vault.take({ amount: 10 }), vault.openOnce(), vault.add({ amount: 3 })]
     const codes = await codesOf([taken, opened, last])
     assert.deepEqual(codes, ['TooLittle', 'Open', 'ok'])
@@ -65,7 +67,7 @@ describe('A conflict', () => {
     assert.deepEqual((await vault.state()).amounts, [10, -4, 3])
   })
 
-  test('between two kernels loses no update, and every caller gets the truth', async () => {
+  test('between two kernels loses no update, and every caller gets a true answer', async () => {
     const store = memory()
     await using left = await startVaults({ store, limits: { conflictTriesMax: 1000 } })
     await using right = await startVaults({ store, limits: { conflictTriesMax: 1000 } })
@@ -91,14 +93,14 @@ describe('A conflict', () => {
     }
   })
 
-  test('that goes on for conflictTriesMax tries, while no turn is to be had, is answered with CONFLICT, and nothing is stored', async () => {
+  test('that repeats conflictTriesMax times without getting a turn is answered with CONFLICT, and nothing is stored', async () => {
     const store = memory()
     const watch = watched(store)
     const environment = manualEnvironment()
     await using vaults = await startVaults({ store: watch.store, environment, limits: { conflictTriesMax: 4 } })
     await vaults.vault('a').add({ amount: 1 })
     watch.forget()
-    // Somebody is faster each time.
+    // Another writer is faster each time.
     let amount = 100
     watch.disturb(({ method }) => {
       if (method === 'reserve') return 'before'
@@ -120,7 +122,7 @@ describe('A conflict', () => {
     assert.deepEqual(state.amounts, [1, 100, 101, 102, 103, 3])
   })
 
-  test('is decided again at once; after the second the stream is reserved, and no rival is faster any more', async () => {
+  test('is decided again at once; after the second conflict the stream is reserved, and no rival can be faster', async () => {
     const store = memory()
     const watch = watched(store)
     await using vaults = await startVaults({ store: watch.store })
@@ -135,7 +137,7 @@ describe('A conflict', () => {
     assert.deepEqual((await vaults.vault('a').state()).amounts, [1, 9, 9, 2, 3], 'the stream is free again')
   })
 
-  test('of one aggregate harms no other in the same batch', async () => {
+  test('of one aggregate does not affect others in the same batch', async () => {
     const store = memory()
     const watch = watched(store)
     await using vaults = await startVaults({ store: watch.store })
@@ -153,7 +155,7 @@ describe('A conflict', () => {
     assert.equal((await a).sequence, 2)
   })
 
-  test('while the rival is gone and its events cannot be read loads the aggregate again', async () => {
+  test('loads the aggregate again if the missed events cannot be read', async () => {
     const store = memory()
     const watch = watched(store)
     const environment = manualEnvironment()

@@ -1,9 +1,9 @@
-/** Which data counts as the same, where an id is used a second time. */
+/** Which data counts as the same if an id is used a second time. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { digestOf } from './digest.ts'
 
-/** Holds that all of these have digests of their own. */
+/** Asserts that all of these have different digests. */
 function areOthers(...values: readonly unknown[]): void {
   assert.equal(new Set(values.map((value) => digestOf({ value }))).size, values.length)
 }
@@ -15,12 +15,12 @@ test('the same JSON has the same digest', () => {
   )
 })
 
-test('values that differ in one part have others', () => {
+test('values that differ in one part have different digests', () => {
   areOthers(1, '1', [1], { a: 1 }, { a: 2 }, { b: 1 }, null, true, 1n, [], {}, '', new Map(), new Map([[1, 2]]))
   areOthers([1, 2], [2, 1], [[1], 2], [1, [2]])
 })
 
-test('bytes differ by each of them, by how many there are, and by what they are a list of', () => {
+test('bytes differ by each byte, by their number, and by the type of the list', () => {
   const bytes = new Uint8Array(1000).fill(7)
   const changed = [0, 1, 500, 998, 999].map((at) => bytes.with(at, 8))
   areOthers(bytes, ...changed, bytes.subarray(1), new Uint8Array(1004).fill(7))

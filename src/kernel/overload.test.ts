@@ -1,6 +1,6 @@
 /**
- * Bounds: too much at once is refused at once, an abort ends a wait with the truth, and the event loop goes on
- * breathing.
+ * Limits: too many commands are refused at once, an abort ends a wait with a true answer, and the event loop can always
+ * run.
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
@@ -9,7 +9,7 @@ import { CancelledError, OutcomeUnknownError, OverloadError } from '../index.ts'
 import { manualEnvironment } from '../testing/manual-environment.ts'
 
 describe('Overload', () => {
-  test('of one aggregate is answered with OVERLOADED at once, and is over when the mailbox is empty', async () => {
+  test('of one aggregate is answered with OVERLOADED at once, and ends when the mailbox is empty', async () => {
     const watch = watched()
     await using vaults = await startVaults({ store: watch.store, limits: { mailboxMax: 5 } })
     await vaults.vault('a').look()
@@ -31,7 +31,7 @@ describe('Overload', () => {
     assert.equal((await vaults.vault('a').add({ amount: 1 })).sequence, 7)
   })
 
-  test('of the whole kernel is answered with OVERLOADED at once, and is over when others are answered', async () => {
+  test('of the whole kernel is answered with OVERLOADED at once, and ends when other commands are answered', async () => {
     await using vaults = await startVaults({ limits: { commandsInFlightMax: 10 } })
     const all = Array.from({ length: 25 }, (_, i) => vaults.vault(`v${i}`).add({ amount: 1 }))
     assert.equal(vaults.load().commandsInFlight, 10)
@@ -42,7 +42,7 @@ describe('Overload', () => {
     await vaults.vault('v24').add({ amount: 1 })
   })
 
-  test('leaves nothing counted: rejected, failed, aborted and refused commands all free their place', async () => {
+  test('counts no command for ever: rejected, failed, aborted and refused commands are no longer counted', async () => {
     await using vaults = await startVaults({ limits: { commandsInFlightMax: 1000 } })
     const vault = vaults.vault('a')
     const aborted = AbortSignal.abort()
@@ -110,7 +110,7 @@ describe('An abort', () => {
     assert.equal((await logOf(watch.store)).length, 0)
   })
 
-  test('in flight means OUTCOME_UNKNOWN at once: the commit goes its way, and the id tells what became of it', async () => {
+  test('in flight means OUTCOME_UNKNOWN at once: the commit continues, and its id shows later whether it was stored', async () => {
     const watch = watched()
     await using vaults = await startVaults({ store: watch.store })
     const gate = Promise.withResolvers<void>()
@@ -128,7 +128,7 @@ describe('An abort', () => {
     assert.deepEqual((await vaults.vault('a').state()).amounts, [1])
   })
 
-  test('while the stored answer is looked for does not claim that the command had no effect', async () => {
+  test('while the stored answer is being read does not claim that the command had no effect', async () => {
     const watch = watched()
     await using vaults = await startVaults({ store: watch.store })
     await vaults.vault('a').openOnce({}, { commandId: 'c1' })
@@ -142,7 +142,7 @@ describe('An abort', () => {
     gate.resolve()
   })
 
-  test('after the answer changes nothing, and the signal is let go', async () => {
+  test('after the answer changes nothing, and the signal has no listener any more', async () => {
     await using vaults = await startVaults()
     const controller = new AbortController()
     let listeners = 0
@@ -173,7 +173,7 @@ describe('The event loop', () => {
     return Promise.all(Array.from({ length: 1000 }, (_, i) => caller(i)))
   }
 
-  test('breathes: a timer fires while a thousand callers keep a store in memory busy', async () => {
+  test('runs: a timer fires while a thousand callers keep a store in memory busy', async () => {
     await using vaults = await startVaults()
     let fired = 0
     const timer = setInterval(() => fired++, 1)
@@ -182,7 +182,7 @@ describe('The event loop', () => {
     assert.ok(results.every(Boolean), 'the callers were done before a timer could fire')
   })
 
-  test('breathes also after the clock was set back', async () => {
+  test('also runs after the clock was set back', async () => {
     let offsetMs = 0
     await using vaults = await startVaults({ environment: { now: () => Date.now() + offsetMs } })
     await vaults.vault('a').look()
@@ -196,7 +196,7 @@ describe('The event loop', () => {
 })
 
 describe('Stopping', () => {
-  test('under load answers everybody: what was accepted is stored, and what is stored was accepted', async () => {
+  test('under load answers all: accepted commands are stored, and stored commands were accepted', async () => {
     const watch = watched()
     const vaults = await startVaults({ store: watch.store })
     const accepted: number[] = []
@@ -223,7 +223,7 @@ describe('Stopping', () => {
     assert.deepEqual(stored.toSorted(), accepted.toSorted())
   })
 
-  test('with a store that hangs ends after stopTimeoutMs, and every caller learns what is known', async () => {
+  test('with a store that hangs ends after stopTimeoutMs, and every caller gets an answer', async () => {
     const watch = watched()
     const environment = manualEnvironment()
     const vaults = await startVaults({ store: watch.store, environment, limits: { stopTimeoutMs: 5000 } })
@@ -269,7 +269,7 @@ describe('Stopping', () => {
     assert.equal(environment.timers, 0)
   })
 
-  test('ends in one limit where commands and projections both hang', async () => {
+  test('ends within one limit if commands and projections both hang', async () => {
     const watch = watched()
     const [environment, log] = [manualEnvironment(), recorder()]
     const options = { projections: 'automatic', limits: { stopTimeoutMs: 5000 }, log } as const
@@ -291,7 +291,7 @@ describe('Stopping', () => {
     assert.equal(environment.timers, 0)
   })
 
-  test('does not wait for a store that cannot be closed longer than what is left of the limit', async () => {
+  test('waits for a store that cannot be closed only for the rest of the limit', async () => {
     const watch = watched()
     const [environment, log] = [manualEnvironment(), recorder()]
     const vaults = await startVaults({ store: watch.store, environment, limits: { stopTimeoutMs: 5000 }, log })
@@ -308,7 +308,7 @@ describe('Stopping', () => {
     assert.deepEqual(log.codes(), ['STORE_NOT_CLOSED', 'STORE_NOT_CLOSED'])
   })
 
-  test('gives a store a second to close where commands have taken the whole limit', async () => {
+  test('gives a store a second to close if commands have taken the whole limit', async () => {
     const watch = watched()
     const [environment, log] = [manualEnvironment(), recorder()]
     const vaults = await startVaults({ store: watch.store, environment, limits: { stopTimeoutMs: 5000 }, log })
@@ -326,7 +326,7 @@ describe('Stopping', () => {
     assert.deepEqual([await codes, log.codes()], [['OUTCOME_UNKNOWN'], []])
   })
 
-  test('twice is stopping once, and commands after it get STOPPED', async () => {
+  test('twice stops once, and later commands get STOPPED', async () => {
     const watch = watched()
     const vaults = await startVaults({ store: watch.store })
     await vaults.vault('a').add({ amount: 1 })

@@ -1,4 +1,4 @@
-/** Which aggregates leave memory and when, and that no command is lost on the way. */
+/** Which aggregates leave memory, and when. No command is lost. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { recorder, settled, stands, startVaults, until, watched } from '../../test/support/kernel/rig.ts'
@@ -7,7 +7,7 @@ import { domain, memory } from '../index.ts'
 import { manualEnvironment } from '../testing/manual-environment.ts'
 
 describe('Passivation', () => {
-  test('lets an aggregate go when it has been idle for so long, and not before; the next command wakes it', async () => {
+  test('removes an aggregate after its idle time, and not before; the next command loads it again', async () => {
     const watch = watched()
     const environment = manualEnvironment()
     await using vaults = await startVaults({ store: watch.store, environment, passivateAfterMs: 1000 })
@@ -44,7 +44,7 @@ describe('Passivation', () => {
     assert.equal(vaults.load().liveAggregates, 0)
   })
 
-  test('leaves the others alone: each goes at its own time, by one timer', async () => {
+  test('removes each aggregate at its own time, with one timer', async () => {
     const environment = manualEnvironment()
     await using vaults = await startVaults({ environment, passivateAfterMs: 1000 })
     for (let i = 0; i < 10; i++) {
@@ -59,7 +59,7 @@ describe('Passivation', () => {
     assert.equal(environment.timers, 0)
   })
 
-  test('does not take an aggregate while a command runs or waits', async () => {
+  test('does not remove an aggregate while a command runs or waits', async () => {
     const watch = watched()
     const environment = manualEnvironment()
     await using vaults = await startVaults({ store: watch.store, environment, passivateAfterMs: 1000 })
@@ -78,7 +78,7 @@ describe('Passivation', () => {
     }
   })
 
-  test('loses no command that arrives at its very moment', async () => {
+  test('loses no command that arrives at the same moment', async () => {
     const environment = manualEnvironment()
     await using vaults = await startVaults({ environment, passivateAfterMs: 1000 })
     const vault = vaults.vault('a')
@@ -101,7 +101,7 @@ describe('Passivation', () => {
     assert.equal((await vault.state()).amounts.length, sent)
   })
 
-  test('keeps the live aggregates under their cap: the least recently used go first', async () => {
+  test('keeps the live aggregates within the limit: the least recently used leave first', async () => {
     const watch = watched()
     await using vaults = await startVaults({ store: watch.store, limits: { liveAggregatesMax: 3 } })
     for (const id of ['a', 'b', 'c', 'a', 'd']) await vaults.vault(id).add({ amount: 1 })
@@ -117,7 +117,7 @@ describe('Passivation', () => {
     assert.equal(await loads('b'), 1)
   })
 
-  test('comes back under the cap after a burst in which all were busy', async () => {
+  test('returns to the limit after a burst in which all were busy', async () => {
     const environment = manualEnvironment()
     const options = { environment, passivateAfterMs: Number.POSITIVE_INFINITY, limits: { liveAggregatesMax: 5 } }
     await using vaults = await startVaults(options)
@@ -127,7 +127,7 @@ describe('Passivation', () => {
     assert.equal(environment.timers, 0)
   })
 
-  test('by a cap finds those that are idle behind any number that are busy', async () => {
+  test('finds idle aggregates behind any number of busy ones', async () => {
     const watch = watched()
     const environment = manualEnvironment()
     const options = { environment, passivateAfterMs: Number.POSITIVE_INFINITY, limits: { liveAggregatesMax: 110 } }
@@ -148,7 +148,7 @@ describe('Passivation', () => {
     assert.equal(watch.count('readStream'), 0, 'no busy one was let go')
   })
 
-  test('under a cap of one still answers everybody', async () => {
+  test('with a limit of one still answers all commands', async () => {
     await using vaults = await startVaults({ limits: { liveAggregatesMax: 1 } })
     for (let round = 1; round <= 20; round++) {
       const ids = Array.from({ length: 10 }, (_, i) => `v${i}`)
@@ -157,7 +157,7 @@ describe('Passivation', () => {
     }
   })
 
-  test('takes its time from the aggregate before the default at start', async () => {
+  test('uses the time of the aggregate rather than the default at start', async () => {
     const environment = manualEnvironment()
     const Both = domain({ aggregates: { vault: vaultWith({ passivateAfterMs: 100 }) } })
     await using vaults = await Both.start({ store: memory(), environment, passivateAfterMs: 5000, log: recorder() })
@@ -166,7 +166,7 @@ describe('Passivation', () => {
     assert.equal(vaults.load().liveAggregates, 0)
   })
 
-  test('does not come about when the time is infinite', async () => {
+  test('does not happen if the time is infinite', async () => {
     const environment = manualEnvironment()
     await using vaults = await startVaults({ environment, passivateAfterMs: Number.POSITIVE_INFINITY })
     await vaults.vault('a').add({ amount: 1 })

@@ -1,10 +1,10 @@
-/** Readings for answers: shared by those who ask together, and bounded. */
+/** Readings for stored answers are shared, and their number is limited. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { settled } from '../../test/support/kernel/rig.ts'
 import { Readings } from './readings.ts'
 
-test('Those who ask while a reading of their stream is under way share the next one', async () => {
+test('Requests during a reading of the same stream share the next reading', async () => {
   const readings = new Readings<number>()
   const gate = Promise.withResolvers<void>()
   const seen: (readonly number[])[] = []
@@ -22,7 +22,7 @@ test('Those who ask while a reading of their stream is under way share the next 
   assert.deepEqual(seen, [[0], [1, 2, 3]])
 })
 
-test('Only a few streams are read at once, each in its turn, also behind readings that fail', async () => {
+test('Only a few streams are read at the same time, in order, also after readings that fail', async () => {
   const readings = new Readings<number>()
   let underWay = 0
   let most = 0

@@ -1,4 +1,4 @@
-/** When snapshots are taken, which are used, and that they never cost a command or the truth. */
+/** When snapshots are taken, and which are used. They never make a command fail or a state wrong. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
@@ -11,11 +11,11 @@ const stream = { aggregate: 'vault', id: 'a' }
 const snapshotsOf = (calls: ReturnType<typeof watched>['calls']) =>
   calls.filter(({ method }) => method === 'saveSnapshot').map(({ args }) => (args[0] as Snapshot).sequence)
 
-/** Vaults whose states have a revision. */
+/** Vaults with a state revision. */
 const startRevision = (stateRevision: number, options: StartOptions) =>
   domain({ aggregates: { vault: vaultWith({ snapshotEvery: 3, stateRevision }) } }).start(options)
 
-/** Adds 1 to a vault past the kernel. */
+/** Adds 1 to a vault without the kernel. */
 const addBehind = (watch: ReturnType<typeof watched>, id: string) =>
   withStore(watch, (store) => {
     const events = [{ type: 'Added', data: { amount: 1 } }]
@@ -23,7 +23,7 @@ const addBehind = (watch: ReturnType<typeof watched>, id: string) =>
     return store.append([commit({ ...place, events })])
   })
 
-/** Does something with a store, opened for just that. */
+/** Opens a store, does something with it, and closes it. */
 async function withStore<T>(watch: ReturnType<typeof watched>, work: (store: Store) => Promise<T>): Promise<T> {
   const store = await watch.store.open({ now: () => 0, warn: () => {} })
   const result = await work(store)
@@ -40,7 +40,7 @@ describe('A snapshot', () => {
     assert.deepEqual(snapshotsOf(watch.calls), [3, 6])
   })
 
-  test('is taken where a multiple is jumped over, by one commit and by a batch of many', async () => {
+  test('is taken if a multiple is passed, by one commit or by a batch of many', async () => {
     const watch = watched()
     const vaults = await startVaults({ store: watch.store, snapshotEvery: 3 })
     await vaults.vault('a').burst({ count: 5 })
@@ -60,7 +60,7 @@ describe('A snapshot', () => {
     assert.deepEqual(snapshotsOf(watch.calls), [])
   })
 
-  test('makes a load cost its tail only', async () => {
+  test('makes a load read only the events after it', async () => {
     const watch = watched()
     const before = await startVaults({ store: watch.store, snapshotEvery: 100 })
     await before.vault('a').burst({ count: 2_500 })
@@ -73,7 +73,7 @@ describe('A snapshot', () => {
     assert.deepEqual(ranges, [{ from: 2_500, to: Number.POSITIVE_INFINITY }])
   })
 
-  test('is saved behind the answer: a store of snapshots that hangs delays no command', async () => {
+  test('is saved after the answer: a snapshot store that hangs delays no command', async () => {
     const watch = watched()
     const gate = Promise.withResolvers<void>()
     watch.disturb(({ method }) => (method === 'saveSnapshot' ? gate.promise : undefined))
@@ -106,11 +106,11 @@ describe('A snapshot', () => {
     for (let i = 0; i < 6; i++) await vaults.vault(`v${i}`).add({ amount: 1 })
     gate.resolve()
     await vaults.stop()
-    // One is being saved, two wait, three are left out.
+    // One is being saved, two are waiting, three are left out.
     assert.deepEqual(log.codes(), ['SNAPSHOT_SKIPPED', 'SNAPSHOT_SKIPPED', 'SNAPSHOT_SKIPPED'])
   })
 
-  test('that waits gives way to a newer one of its stream', async () => {
+  test('that waits is replaced by a newer one of its stream', async () => {
     const watch = watched()
     const gate = Promise.withResolvers<void>()
     watch.disturb(({ method }) => (method === 'saveSnapshot' ? gate.promise : undefined))
@@ -123,7 +123,7 @@ describe('A snapshot', () => {
     assert.deepEqual(log.codes(), [])
   })
 
-  /** A vault of four events whose snapshot is as it should be, but for what is spoiled. */
+  /** A vault of four events, with a snapshot in which some parts are wrong. */
   async function spoiled(spoil: (snapshot: Snapshot) => Snapshot): Promise<ReturnType<typeof watched>> {
     const watch = watched()
     const before = await startVaults({ store: watch.store, snapshotEvery: 4 })
@@ -137,7 +137,7 @@ describe('A snapshot', () => {
     return watch
   }
 
-  test('that is as it should be is gone on from', async () => {
+  test('that is valid is used', async () => {
     const { store } = await spoiled((snapshot) => snapshot)
     await using vaults = await startVaults({ store, snapshotEvery: 100 })
     assert.deepEqual((await vaults.vault('a').add({ amount: 1 })).state, { balance: 0, amounts: [1] })
@@ -151,7 +151,7 @@ describe('A snapshot', () => {
     'that cannot be read': (snapshot) => ({ ...snapshot, state: { $bigint: 'no number' } }),
     'of a shape that the functions throw on': (snapshot) => ({ ...snapshot, state: { balance: 4 } }),
   })) {
-    test(`${what} is ignored with one warning for its aggregates, and the streams are replayed`, async () => {
+    test(`${what} is ignored with one warning for its aggregate type, and the streams are replayed`, async () => {
       const watch = await spoiled(spoil)
       const { store } = watch
       const log = recorder()
@@ -165,7 +165,7 @@ describe('A snapshot', () => {
     })
   }
 
-  test('from a store that is down is ignored with a warning', async () => {
+  test('from a store that is unavailable is ignored with a warning', async () => {
     const watch = watched()
     const before = await startVaults({ store: watch.store, snapshotEvery: 2 })
     await before.vault('a').burst({ count: 2 })
@@ -193,7 +193,7 @@ describe('A snapshot', () => {
     assert.deepEqual(log.codes(), ['SNAPSHOT_IGNORED'])
   })
 
-  test('may live in a store of its own', async () => {
+  test('may be in its own store', async () => {
     const [events, snapshots] = [watched(), watched()]
     const both = { store: memory(), events: events.store, snapshots: snapshots.store, snapshotEvery: 2 }
     const before = await startVaults(both)
@@ -207,7 +207,7 @@ describe('A snapshot', () => {
     assert.ok(snapshots.count('loadSnapshot') > 0)
   })
 
-  test('keeps as many as snapshotsKept says', async () => {
+  test('is kept in the number that snapshotsKept gives', async () => {
     const watch = watched()
     const vaults = await startVaults({ store: watch.store, snapshotEvery: 1, limits: { snapshotsKept: 3 } })
     for (let i = 1; i <= 6; i++) await vaults.vault('a').add({ amount: i })

@@ -1,4 +1,4 @@
-/** An aggregate that cannot be loaded harms only itself, is tried again later and later, and recovers. */
+/** An aggregate that cannot be loaded does not affect others. It is tried again with growing pauses, and recovers. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
@@ -7,7 +7,7 @@ import { aggregate, commit, domain, EventError, event, LoadError, memory, StoreE
 import type { StoreFactory } from '../store/store.ts'
 import { manualEnvironment } from '../testing/manual-environment.ts'
 
-/** Stores an event that no command made. */
+/** Stores an event without a command. */
 async function plant(factory: StoreFactory, type: string, data: unknown, revision = 1): Promise<void> {
   const store = await factory.open({ now: () => 0, warn: () => {} })
   const stream = { aggregate: 'vault', id: 'bad' }
@@ -16,7 +16,7 @@ async function plant(factory: StoreFactory, type: string, data: unknown, revisio
   await store.close()
 }
 
-describe('A poison aggregate', () => {
+describe('An aggregate that cannot be loaded', () => {
   const poisons: Record<string, [type: string, data: unknown, cause: string, revision?: number]> = {
     'with an event that is not declared': ['Unheard', {}, 'EVENT_UNDECLARED'],
     'with an event whose fold throws': ['Spoiled', {}, 'RangeError'],
@@ -24,7 +24,7 @@ describe('A poison aggregate', () => {
     'with an event of a newer revision': ['Added', { amount: 1 }, 'EVENT_NEWER', 2],
   }
   for (const [what, [type, data, expected, revision]] of Object.entries(poisons)) {
-    test(`${what} gets AGGREGATE_LOAD_FAILED, with a warning, and harms no other`, async () => {
+    test(`${what} gets AGGREGATE_LOAD_FAILED, with a warning, and does not affect others`, async () => {
       const store = memory()
       await plant(store, type, data, revision)
       const log = recorder()
@@ -58,7 +58,7 @@ describe('A poison aggregate', () => {
     await vaults.vault('good').add()
   })
 
-  test('is tried again later and later, and answers at once in between', async () => {
+  test('is tried again with growing pauses, and its commands fail at once in between', async () => {
     const watch = watched()
     await plant(watch.store, 'Unheard', {})
     const environment = manualEnvironment()
@@ -87,7 +87,7 @@ describe('A poison aggregate', () => {
     assert.equal(log.messages.length, 12)
   })
 
-  test('works again when its cause is mended, and its next failure starts from the shortest pause', async () => {
+  test('works again when the cause is fixed, and its next failure starts with the shortest pause', async () => {
     const watch = watched()
     const environment = manualEnvironment()
     await using vaults = await startVaults({ store: watch.store, environment, passivateAfterMs: 10 ** 9 })
@@ -102,7 +102,7 @@ describe('A poison aggregate', () => {
   })
 })
 
-test('an aggregate that failed to load is not out of reach for long when the clock is set back', async () => {
+test('an aggregate that failed to load is soon tried again if the clock is set back', async () => {
   const watch = watched()
   const environment = manualEnvironment({ now: '2030-01-01T00:00:00Z' })
   await using vaults = await startVaults({ store: watch.store, environment })
@@ -113,7 +113,7 @@ test('an aggregate that failed to load is not out of reach for long when the clo
   await vaults.vault('a').look()
 })
 
-test('a load from a store that is down for a moment is tried again at once, without a word', async () => {
+test('a load from a store that is briefly unavailable is repeated at once, without a warning', async () => {
   const watch = watched()
   const environment = manualEnvironment()
   const log = recorder()
@@ -126,7 +126,7 @@ test('a load from a store that is down for a moment is tried again at once, with
   assert.deepEqual(log.codes(), [])
 })
 
-test('a log that throws harms nobody', async () => {
+test('a logger that throws has no effect', async () => {
   const store = memory()
   await plant(store, 'Unheard', {})
   const log = {

@@ -1,4 +1,4 @@
-/** Whatever is thrown wherever: every caller gets an answer, every slot is freed, and nobody else is harmed. */
+/** Whatever is thrown: every caller gets an answer, nothing stays counted, and other commands are not affected. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
@@ -8,7 +8,7 @@ import { aggregate, domain, event, memory } from '../index.ts'
 import type { Store, StoreFactory } from '../store/store.ts'
 import { manualEnvironment } from '../testing/manual-environment.ts'
 
-/** A store whose next answer to an append is something else. */
+/** A store whose next answer to an append is replaced. */
 function answering(answers: (() => unknown)[]): StoreFactory {
   const inner = memory()
   return {
@@ -29,8 +29,8 @@ function answering(answers: (() => unknown)[]): StoreFactory {
   }
 }
 
-describe('What is thrown', () => {
-  test('by a check of a command takes no place', async () => {
+describe('The kernel', () => {
+  test('does not count a command whose check throws', async () => {
     await using vaults = await startVaults({ limits: { commandsInFlightMax: 5 } })
     const command = { aggregate: 'vault', id: 'a', name: 'add', data: { amount: 1 } } as const
     for (const signal of [null, 5, 'now', {}, { aborted: false }]) {
@@ -45,7 +45,7 @@ describe('What is thrown', () => {
     await vaults.dispatch(command)
   })
 
-  test('while a round is settled leaves no caller without an answer, and the instance is loaded again', async () => {
+  test('answers every caller and loads the instance again if settling a round throws', async () => {
     const log = recorder()
     const store = answering([() => [], () => [null]])
     await using vaults = await startVaults({ store, log })
@@ -60,7 +60,7 @@ describe('What is thrown', () => {
     assert.equal(vaults.load().commandsInFlight, 0)
   })
 
-  test('by nobody: an evolve may keep its event, which is never changed afterwards', async () => {
+  test('never changes an event that an evolve has kept', async () => {
     const Noted = event('Noted', z.object({ text: z.string() }))
     const Diary = aggregate('diary', () => ({ last: undefined as unknown }))
       .on(Noted, (_, __, noted) => ({ last: noted }))
@@ -76,7 +76,7 @@ describe('What is thrown', () => {
 })
 
 describe('An instance', () => {
-  test('that leaves memory while its turn is due keeps no other from leaving', async () => {
+  test('that leaves memory while its turn is due does not keep others from leaving', async () => {
     const environment = manualEnvironment()
     const watch = watched()
     const gate = Promise.withResolvers<never>()
@@ -92,12 +92,12 @@ describe('An instance', () => {
     const first = vaults.vault('bad').add({ amount: 1 })
     await until('it is being loaded', () => watch.count('readStream') === 1)
     for (let i = 0; i < 9; i++) await vaults.vault(`good ${i}`).add({ amount: 1 })
-    // From here on turns wait for the event loop.
+    // From here on, turns wait for the event loop.
     environment.setClock(new Date(environment.now() + 20))
     const second = vaults.vault('bad').add({ amount: 1 })
     gate.reject(new RangeError('unreadable'))
     assert.deepEqual(await codesOf([first, second]), ['AGGREGATE_LOAD_FAILED', 'AGGREGATE_LOAD_FAILED'])
-    // It makes room for the next one, with its turn still to come.
+    // It makes room for the next one while its own turn is still due.
     await vaults.vault('good 9').add({ amount: 1 })
     await settled()
     assert.equal(vaults.load().liveAggregates, 10)
@@ -107,14 +107,14 @@ describe('An instance', () => {
 })
 
 describe('The event loop', () => {
-  /** Counts how often it turns while some work goes on. */
+  /** Counts how often it runs during some work. */
   async function turnsDuring(work: Promise<unknown>): Promise<number> {
     let turns = 0
     while ((await Promise.race([work.then(() => 'done'), setImmediate('turned')])) === 'turned') turns++
     return turns
   }
 
-  test('turns while a long stream is loaded, so that a deadline can end the wait', async () => {
+  test('runs while a long stream is loaded, so that a deadline can end the wait', async () => {
     const store = memory()
     const Counted = event('Counted', z.object({}))
     const Counter = aggregate('counter', () => 0)
@@ -135,7 +135,7 @@ describe('The event loop', () => {
     await assert.rejects(adding, { code: 'ABORTED' })
   })
 
-  test('turns while many commands to one aggregate are decided', async () => {
+  test('runs while many commands of one aggregate are decided', async () => {
     const Slow = aggregate('slow', () => ({})).command('think', z.object({}), (): undefined => {
       for (const end = performance.now() + 1; performance.now() < end; );
     })
@@ -144,7 +144,7 @@ describe('The event loop', () => {
     assert.ok((await turnsDuring(all)) >= 10)
   })
 
-  test('turns while many aggregates have something to decide', async () => {
+  test('runs while many aggregates decide commands', async () => {
     const Slow = aggregate('slow', () => ({})).command('think', z.object({}), (): undefined => {
       for (const end = performance.now() + 1; performance.now() < end; );
     })

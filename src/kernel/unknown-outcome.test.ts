@@ -1,4 +1,4 @@
-/** An append without an answer: the truth is looked for, and where it cannot be had the caller is told just that. */
+/** An append without an answer: the kernel finds out whether it was stored. If it cannot, it tells the caller so. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import {
@@ -23,7 +23,7 @@ describe('An append whose answer is lost', () => {
   for (const fault of ['before', 'after'] as const) {
     for (const commandId of [undefined, 'c1']) {
       const name = `${fault} its effect, ${commandId === undefined ? 'without' : 'with'} a command id`
-      test(`${name}, is repeated and the caller gets the truth`, async () => {
+      test(`${name}, is repeated, and the caller gets a true answer`, async () => {
         const watch = watched()
         const environment = manualEnvironment()
         const log = recorder()
@@ -52,7 +52,7 @@ describe('An append whose answer is lost', () => {
     }
   }
 
-  test('and after which somebody else wrote is told apart from one that never arrived', async () => {
+  test('and that another write follows is distinguished from one that never arrived', async () => {
     const watch = watched()
     const environment = manualEnvironment()
     await using vaults = await startVaults({ store: watch.store, environment })
@@ -96,7 +96,7 @@ describe('An append whose answer is lost', () => {
     assert.equal((await vaults.vault('a').add({ amount: 3 })).sequence, 3)
   })
 
-  test('that cannot be learnt is OUTCOME_UNKNOWN, and the same commandId tells later', async () => {
+  test('for good is answered with OUTCOME_UNKNOWN, and the same commandId finds out later', async () => {
     const watch = watched()
     const environment = manualEnvironment()
     await using vaults = await startVaults({ store: watch.store, environment })
@@ -120,7 +120,7 @@ describe('An append whose answer is lost', () => {
     assert.deepEqual((await vaults.vault('a').state()).amounts, [1, 2, 2])
   })
 
-  test('leaves no doubt about commands that were waiting behind it: they are decided on what is true', async () => {
+  test('does not affect later commands: they are decided on what was stored', async () => {
     const watch = watched()
     const environment = manualEnvironment()
     await using vaults = await startVaults({ store: watch.store, environment, limits: { appendTriesMax: 1 } })
@@ -138,7 +138,7 @@ describe('An append whose answer is lost', () => {
 })
 
 describe('An append that certainly stored nothing', () => {
-  test('is answered with the store’s own error, without a repetition, and the next command works', async () => {
+  test('is answered with the error of the store, without a repetition, and the next command works', async () => {
     const watch = watched()
     await using vaults = await startVaults({ store: watch.store })
     await vaults.vault('a').add({ amount: 1 })
@@ -149,14 +149,14 @@ describe('An append that certainly stored nothing', () => {
     const take = vaults.vault('a').try.take({ amount: 12 })
     assert.deepEqual(await codesOf([add]), ['STORE_FULL'])
     const outcome = await take
-    assert.ok(!outcome.accepted, 'what was decided on the events that were not stored is decided again')
+    assert.ok(!outcome.accepted, 'a decision on events that were not stored is made again')
     assert.deepEqual(outcome.rejection.details, { balance: 1 })
     watch.disturb(() => undefined)
     assert.deepEqual((await vaults.vault('a').add({ amount: 2 })).state.amounts, [1, 2])
     assert.equal(watch.count('append'), 2)
   })
 
-  test('after one without an answer does not close the question that the first left open', async () => {
+  test('says nothing about an earlier attempt without an answer: the commit is looked for by its id', async () => {
     const watch = watched()
     const environment = manualEnvironment()
     await using vaults = await startVaults({ store: watch.store, environment, limits: { appendTriesMax: 3 } })

@@ -1,4 +1,4 @@
-/** Waiting in its forms: for a bell, for one's turn, for a time, with a back-off. */
+/** Waiting: for a bell, for earlier work, for a time, with a back-off. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { manualEnvironment } from '../testing/manual-environment.ts'
@@ -7,7 +7,7 @@ import { DueTime } from './due-time.ts'
 import { backOffMs, isAhead, sleep } from './environment.ts'
 import { Exclusive } from './exclusive.ts'
 
-test('what rings before a wait ends it at once, and once only', async () => {
+test('a ring before a wait ends it at once, and only that wait', async () => {
   const bell = new Bell()
   bell.ring()
   bell.ring()
@@ -22,7 +22,7 @@ test('what rings before a wait ends it at once, and once only', async () => {
   await waiting
 })
 
-test('one thing is done at a time, in the order in which it was asked for, whatever fails', async () => {
+test('one piece of work runs at a time, in the order of the calls, even if some fail', async () => {
   const exclusive = new Exclusive()
   const seen: string[] = []
   const work = (name: string, fails: boolean) => async () => {
@@ -38,7 +38,7 @@ test('one thing is done at a time, in the order in which it was asked for, whate
   assert.deepEqual(seen, ['a begins', 'a ends', 'b begins', 'b ends'])
 })
 
-test('something is due when its time has passed, or when its date has come', async () => {
+test('something is due when its time has passed or its date has come', async () => {
   const environment = manualEnvironment()
   const due = new DueTime(environment)
   assert.equal(due.isOver, true)
@@ -50,14 +50,14 @@ test('something is due when its time has passed, or when its date has come', asy
   assert.equal(due.isOver, true)
 })
 
-test('a back-off doubles up to its limit, and half of it is chance', () => {
+test('a back-off doubles up to its limit, and half of it is random', () => {
   const at = (chance: number) => (tries: number) =>
     backOffMs({ ...manualEnvironment(), random: () => chance }, tries, 10, 100)
   assert.deepEqual([0, 1, 2, 3, 4, 1000].map(at(1)), [10, 20, 40, 80, 100, 100])
   assert.deepEqual([0, 1, 2, 3, 4].map(at(0)), [5, 10, 20, 40, 50])
 })
 
-test('a moment that is further ahead than it can be is not ahead', () => {
+test('a time that is too far ahead is not ahead', () => {
   assert.equal(isAhead(15, 10, 5), true)
   assert.equal(isAhead(16, 10, 5), false)
   assert.equal(isAhead(10, 10, 5), false)

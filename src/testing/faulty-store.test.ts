@@ -41,7 +41,7 @@ test('a store without SQL has no transactions, faulty or not', async () => {
   assert.equal('transact' in store, false)
 })
 
-test('a transaction passes where no fault is asked for, and is numbered', async (context) => {
+test('a transaction without a fault passes, and is numbered', async (context) => {
   const { store, calls } = await open(context, () => undefined)
   await store.transact!('p', at(0), step)
   assert.equal((await store.loadCheckpoint('p')).position, 1)

@@ -69,7 +69,7 @@ describe('A spec passes', () => {
     for (let run = 0; run < 2; run++) given.when.bookTwo().emits(...two)
   })
 
-  test('with events as production would hand them out: dates and defaults through their schemas', () => {
+  test('with events as production would give them: with dates and defaults from their schemas', () => {
     spec(Booking)
       .when.bookTwo({})
       .leaves({ booked: ['any', 'any'], since: epoch })
@@ -82,7 +82,7 @@ describe('A spec passes', () => {
       .emits(Booked({ at: epoch, seat: 'any', id: 'id-1' }), Booked({ id: 'id-2', at: epoch, seat: 'any' }))
   })
 
-  test('when there was nothing to do', () => {
+  test('when there is nothing to do', () => {
     spec(Booking).when.cancel({}).emitsNothing().leaves({ booked: [], since: undefined })
     spec(Booking).when.cancel().emits()
   })
@@ -93,7 +93,7 @@ describe('A spec passes', () => {
     given.when.book({ seat: 'A' }).rejects('Taken', { by: { count: 1 }, seat: 'A' })
   })
 
-  test('when a rejected command has left the state', () => {
+  test('when a rejected command has not changed the state', () => {
     spec(Booking)
       .given(a)
       .when.book({ seat: 'A' })
@@ -112,7 +112,7 @@ describe('A spec passes', () => {
       .leaves({ booked: ['A', 'B'], since: early })
   })
 
-  test('from the same history as often as wanted', () => {
+  test('from the same history any number of times', () => {
     const given = spec(Booking).given(a)
     given
       .given(Cancelled({ reason: 'x' }))
@@ -133,7 +133,7 @@ describe('A spec fails', () => {
     assert.match(message, /\+ actual - expected/)
   })
 
-  test('on too few, too many and misordered events', () => {
+  test('on too few or too many events, and on a wrong order', () => {
     const one = Booked({ at: epoch, id: 'id-1' })
     const two = Booked({ at: epoch, id: 'id-2' })
     failure(() => spec(Booking).when.bookTwo().emits(one))
@@ -142,13 +142,13 @@ describe('A spec fails', () => {
     failure(() => spec(Booking).when.bookTwo().emitsNothing())
   })
 
-  test('when events were expected and it was rejected, and says with what', () => {
+  test('when events were expected and the command was rejected, and shows the rejection', () => {
     const message = failure(() => given.when.book({ seat: 'A' }).emits(a))
     assert.match(message, /actual: {3}a rejection Taken with \{ by: \{ count: 1 \}, seat: 'A' \}/)
     failure(() => given.when.book({ seat: 'A' }).emitsNothing())
   })
 
-  test('when a rejection was expected and it was accepted, and says what it emitted', () => {
+  test('when a rejection was expected and the command was accepted, and shows its events', () => {
     const message = failure(() => given.when.book({ seat: 'B' }).rejects('Taken'))
     assert.match(message, /expected: a rejection Taken\nactual: {3}events .*Booked/)
     assert.match(
@@ -205,14 +205,14 @@ describe('A spec throws what production would', () => {
     assert.throws(() => spec(Booking).when.cancel().emits(unheard), { code: 'EVENT_UNDECLARED' })
   })
 
-  test('on given events that do not fit their schema, or are not JSON', () => {
+  test('on given events that do not pass their schema, or are not JSON', () => {
     assert.throws(() => spec(Booking).given(Cancelled({ reason: 5 as never })), { code: 'EVENT_INVALID' })
     assert.throws(() => spec(Booking).given(Cancelled({ reason: (() => 1) as never })), { code: 'DATA_NOT_JSON' })
   })
 
   const spoils = { throw: 'DECIDE_FAILED', mutate: 'DECIDE_FAILED', undeclared: 'EVENT_UNDECLARED' }
   for (const [how, code] of Object.entries({ ...spoils, invalid: 'EVENT_INVALID', function: 'DATA_NOT_JSON' })) {
-    test(`on a decision that spoils it: ${how}`, () => {
+    test(`on a bad decision: ${how}`, () => {
       assert.throws(() => spec(Booking).when.spoil({ how }), { code })
     })
   }
@@ -223,7 +223,7 @@ describe('A spec throws what production would', () => {
     assert.throws(() => spec(Slow).when.go(), { code: 'SCHEMA_ASYNC' })
   })
 
-  test('on a time that is none', () => {
+  test('on an invalid time', () => {
     assert.throws(() => spec(Booking).at('tomorrow'), { code: 'OPTION_INVALID' })
   })
 })

@@ -1,6 +1,6 @@
 /**
- * The first call to the store fails, then the second, and so on, until a run passes without meeting its fault; each
- * once before and once after it had its effect. After every run all callers must have been told the truth.
+ * The first call to the store fails, then the second, and so on, until a run ends before its fault. Each fails once
+ * before and once after its effect. After every run, all callers must have got true answers.
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
@@ -10,7 +10,7 @@ import { faultyStore } from '../../src/testing/faulty-store.ts'
 import { type ManualEnvironment, manualEnvironment } from '../../src/testing/manual-environment.ts'
 import { logOf, type RunningVaults, recorder, settled, stands, startVaults } from '../support/kernel/rig.ts'
 
-/** What a caller was told of a command: amounts are unique, so they name the command in the log. */
+/** The answer that a caller got. Amounts are unique, so they identify a command in the log. */
 interface Told {
   readonly id: string
   readonly amount: number
@@ -19,7 +19,7 @@ interface Told {
 
 const commandIdOf = (amount: number) => `c${amount}`
 
-/** Lets time pass until something has settled: retries and back-offs wait for the clock. */
+/** Moves the clock until a promise has settled, because retries and back-offs wait for it. */
 async function inTime<T>(environment: ManualEnvironment, work: Promise<T>): Promise<T> {
   for (let turn = 0; (await stands(work)) === 'pending'; turn++) {
     assert.ok(turn < 500, 'a caller was left without an answer')
@@ -28,10 +28,7 @@ async function inTime<T>(environment: ManualEnvironment, work: Promise<T>): Prom
   return work
 }
 
-/**
- * Sends an amount under an id of its own, and says what the caller learnt. A refusal must be one that is sure of
- * itself.
- */
+/** Sends an amount with a unique id, and returns the answer. A refusal must be certain that nothing was stored. */
 async function add(vaults: RunningVaults, id: string, amount: number): Promise<Told> {
   try {
     const outcome = await vaults.vault(id).add({ amount }, { commandId: commandIdOf(amount) })
@@ -46,7 +43,10 @@ async function add(vaults: RunningVaults, id: string, amount: number): Promise<T
   }
 }
 
-/** Several vaults, repeated ids, rejections and snapshots in one kernel, and a second that writes the same streams. */
+/**
+ * Several vaults, repeated ids, rejections and snapshots in one kernel, and a second kernel that writes the same
+ * streams.
+ */
 async function work(
   faulty: StoreFactory,
   plain: StoreFactory,
@@ -62,7 +62,7 @@ async function work(
     for (const id of ['a', 'b', 'c']) {
       const amount = told.length + 1
       told.push(add(vaults, id, amount), add(vaults, id, amount), add(vaults, id, amount + 1))
-      // What a rejection tells is not checked here: it may be decided on a state that the rival has moved on from.
+      // The details of a rejection are not checked here: the rival may have changed the state since.
       vaults
         .vault(id)
         .take({ amount: 10 ** 6 }, { commandId: `no ${amount}` })
@@ -81,7 +81,7 @@ async function work(
   return all
 }
 
-/** What must hold of a log, whatever failed on the way. */
+/** Asserts what must be true for every log, whatever failed. */
 function checkLog(log: readonly StoredEvent[]): void {
   const sequences = new Map<string, number>()
   for (const [i, { position, sequence, stream }] of log.entries()) {
@@ -94,7 +94,10 @@ function checkLog(log: readonly StoredEvent[]): void {
 const timesIn = (log: readonly StoredEvent[], { id, amount }: Told) =>
   log.filter(({ stream, data }) => stream.id === id && (data as { amount: number }).amount === amount).length
 
-/** Everybody was told the truth, and whoever was told nothing certain learns it by asking again. */
+/**
+ * Asserts that every answer was true, and that a command with an unknown outcome gets a true answer when it is
+ * repeated.
+ */
 async function checkAnswers(store: StoreFactory, told: readonly Told[], environment: ManualEnvironment): Promise<void> {
   const before = await logOf(store)
   checkLog(before)
@@ -107,11 +110,11 @@ async function checkAnswers(store: StoreFactory, told: readonly Told[], environm
     else assert.ok(timesIn(before, each) <= 1)
   }
   const vaults = await startVaults({ store, environment })
-  // A stream may still be reserved for one who could not give it back.
+  // A stream may still be reserved for a writer whose release failed.
   for (const each of told) {
     assert.equal((await inTime(environment, add(vaults, each.id, each.amount))).answer, 'accepted')
   }
-  // Nor may the one who ran the projection have given its lease back.
+  // The lease of the projection may also still be held, because its release failed.
   await inTime(environment, vaults.projections.runOnce('totals'))
   const after = await logOf(store)
   checkLog(after)
@@ -132,7 +135,7 @@ describe('When the nth call to the store fails', () => {
   for (const fault of ['before', 'after'] as const) {
     for (const burst of [1, 4]) {
       const what = burst === 1 ? '' : ', and the three after it,'
-      test(`${fault} its effect${what} every caller is told the truth, for every n`, async (t) => {
+      test(`${fault} its effect${what} every caller gets a true answer, for every n`, async (t) => {
         let met = true
         let n = 0
         for (n = 1; met; n++) {

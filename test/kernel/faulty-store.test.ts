@@ -15,7 +15,7 @@ const commits = (id: string) => [
 const onAppend = (fault: Fault) => faultyStore(memory(), ({ method }) => (method === 'append' ? fault : undefined))
 
 describe('A faulty store', () => {
-  test('is the store inside where no fault is asked for', async () => {
+  test('behaves like the store inside if there is no fault', async () => {
     const store = await open(faultyStore(memory(), () => undefined))
     const [stored] = await store.append(commits('1'))
     const { checksum } = (await store.readAll({ from: 1, to: 2 })).events[0]!
@@ -35,7 +35,7 @@ describe('A faulty store', () => {
     assert.equal(await store.head(), 1)
   })
 
-  test('fails a call with the error that it is given', async () => {
+  test('fails a call with a given error', async () => {
     const store = await open(onAppend(new RangeError('mine')))
     await assert.rejects(store.append(commits('1')), RangeError)
     assert.equal(await store.head(), 0)
@@ -52,7 +52,7 @@ describe('A faulty store', () => {
     assert.equal(await store.head(), 1)
   })
 
-  test('numbers the calls of each method and of all, over every opening', async () => {
+  test('numbers the calls of each method and all calls, over every opening', async () => {
     const calls: StoreCall[] = []
     const factory = faultyStore(memory(), (call) => {
       calls.push(call)

@@ -1,4 +1,4 @@
-/** The clock that a test owns. */
+/** The clock that a test controls. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { DefinitionError } from '../../src/index.ts'
@@ -35,7 +35,7 @@ describe('A manual environment', () => {
     assert.equal(environment.timers, 1)
   })
 
-  test('lets what a timer sets off run before the next, and runs timers that are set meanwhile', async () => {
+  test('lets the work of a timer run before the next timer, and runs timers that are set meanwhile', async () => {
     const environment = manualEnvironment()
     const seen: string[] = []
     environment.after(10, async () => {
@@ -72,7 +72,7 @@ describe('A manual environment', () => {
     assert.equal(same!.newCommandId(), `~${'2'.padStart(22, '0')}`)
   })
 
-  test('can have its clock set, which moves no timer', async () => {
+  test('can have its clock set, which does not affect timers', async () => {
     const environment = manualEnvironment({ now: '2030-01-01T00:00:00Z' })
     let rang = false
     environment.after(10, () => {
@@ -86,7 +86,7 @@ describe('A manual environment', () => {
     assert.equal(environment.now(), Date.UTC(2029, 0, 1) + 10)
   })
 
-  test('does not go backwards, and takes no time that is none', async () => {
+  test('does not go backwards, and refuses an invalid time', async () => {
     const environment = manualEnvironment()
     for (const durationMs of [-1, Number.NaN]) await assert.rejects(environment.advance(durationMs), DefinitionError)
     assert.throws(() => manualEnvironment({ now: 'tomorrow' }), DefinitionError)

@@ -1,7 +1,7 @@
 /**
- * The kernel beside a model so simple that it is right by inspection: a vault is a list of amounts, and commands are
- * handled one after the other. Whatever is sent at once, repeated, passivated and restarted, the answers must be the
- * model's.
+ * Compares the kernel with a model that is obviously right: a vault is a list of amounts, and commands are handled one
+ * after the other. Commands are sent at the same time and repeated, aggregates are passivated, and the domain is
+ * restarted. The answers must always be those of the model.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -22,7 +22,7 @@ type Step =
   | { readonly kind: 'restart' }
   | { readonly kind: 'state'; readonly id: string; readonly sequence: number }
 
-/** What a caller can see of an answer. */
+/** The parts of an answer that a caller can see. */
 type Answer =
   | { readonly amounts: readonly number[]; readonly sequence: number; readonly events: number }
   | { readonly rejected: number }
@@ -62,7 +62,7 @@ class ModelVaults {
     return [...this.#vaults.values()].reduce((total, { amounts }) => total + amounts.length, 0)
   }
 
-  /** Commands that are sent at once are handled in the order in which they came. */
+  /** Commands that are sent at the same time are handled in the order in which they came. */
   handle(commands: readonly Sent[]): readonly Answer[] {
     return commands.map((command) => this.vault(command.id).handle(command))
   }
@@ -105,7 +105,7 @@ const settings = fc.record({
   liveAggregatesMax: fc.integer({ min: 1, max: 4 }),
 })
 
-test('the kernel gives the model’s answers, whatever is sent at once, repeated, passivated and restarted', async () => {
+test('the kernel gives the answers of the model for any commands, repetitions, passivations and restarts', async () => {
   const property = fc.asyncProperty(
     fc.array(step, { maxLength: 20, size: 'max' }),
     settings,

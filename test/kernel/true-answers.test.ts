@@ -1,7 +1,6 @@
 /**
- * Every answer is true: whatever a process remembers of an aggregate, it answers on the state that is stored. Two
- * domains on one store stand for two processes; all calls are made one after the other, so each has exactly one right
- * answer.
+ * Every answer is true: a process answers with the stored state, whatever state it has in memory. Two domains on one
+ * store represent two processes. All calls are made one after the other, so each has exactly one right answer.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -40,7 +39,7 @@ await onEveryStore('Every answer is true', ({ place, severalWriters }) => {
   if (!severalWriters) return
   const start = (options: StartOptions) => Bank.start({ projections: 'manual', log: recorder(), ...options })
 
-  test('a rejection is decided on what another process has stored', async (t) => {
+  test('a rejection is decided on the events of another process', async (t) => {
     const store = await place(t)
     await using a = await start({ store })
     await using b = await start({ store })
@@ -53,7 +52,7 @@ await onEveryStore('Every answer is true', ({ place, severalWriters }) => {
     }
   })
 
-  test('"nothing to do" is decided on what another process has stored', async (t) => {
+  test('"nothing to do" is decided on the events of another process', async (t) => {
     const store = await place(t)
     await using a = await start({ store })
     await using b = await start({ store })
@@ -66,7 +65,7 @@ await onEveryStore('Every answer is true', ({ place, severalWriters }) => {
     assert.deepEqual(await b.account('ada').cancel({}, { commandId: 'cancel' }), cancelled)
   })
 
-  test('an error of decide is decided on what another process has stored', async (t) => {
+  test('an error of decide comes from the events of another process', async (t) => {
     const store = await place(t)
     await using a = await start({ store })
     await using b = await start({ store })
@@ -76,7 +75,7 @@ await onEveryStore('Every answer is true', ({ place, severalWriters }) => {
     await a.account('ada').expect({ amount: 5 })
   })
 
-  test('the state is the one that is stored, and refreshes the live instance', async (t) => {
+  test('the state is the stored one, and updates the live instance', async (t) => {
     const store = await place(t)
     await using a = await start({ store })
     await using b = await start({ store })
@@ -87,13 +86,13 @@ await onEveryStore('Every answer is true', ({ place, severalWriters }) => {
     assert.equal((await b.account('ada').state()).balance, 0)
   })
 
-  test('answers of commands that are sent together are those of some order of them', async (t) => {
+  test('answers of commands that are sent together match some order of them', async (t) => {
     const store = await place(t)
     await using a = await start({ store })
     await using b = await start({ store })
     await a.account('ada').deposit({ amount: 10 })
     await b.account('ada').withdraw({ amount: 10 })
-    // The first three are decided on 10, which is gone: none of them may be answered from it.
+    // The first three are first decided on 10, which is no longer true: no answer may rest on it.
     const { account } = a
     const sent = [
       account('ada').try.withdraw({ amount: 11 }),
@@ -109,7 +108,7 @@ await onEveryStore('Every answer is true', ({ place, severalWriters }) => {
     assert.deepEqual(answers, [{ balance: 0 }, { balance: 0 }, { balance: 0 }, 4, { balance: 4 }, 0])
   })
 
-  test('only an option that says so lets them be stale', async (t) => {
+  test('only an option allows stale answers', async (t) => {
     const store = await place(t)
     await using a = await start({ store, mayAnswerFromStaleState: true })
     await using b = await start({ store })

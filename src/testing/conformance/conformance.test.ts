@@ -1,7 +1,7 @@
 /**
- * The kit itself: a store that breaks one promise fails the cases of that promise, and stores with fewer capabilities
- * are judged by what they can do. The faults are put in front of the memory store, one method at a time; those of
- * transactions in front of the SQLite store.
+ * The kit itself: a store that breaks a promise fails the cases of that promise. Stores with fewer capabilities are
+ * tested for what they can do. Each fault changes one method of the memory store, or of the SQLite store for
+ * transactions.
  */
 import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -20,7 +20,7 @@ import { noTransactions } from './transactions.ts'
 
 type Alter = (store: Store) => Partial<Store>
 
-/** A store, some of whose methods are others. */
+/** A store with some methods replaced. */
 const altered = (alter: Alter, inner: StoreFactory = memory()): StoreFactory => {
   return {
     name: 'altered',
@@ -38,7 +38,7 @@ const altered = (alter: Alter, inner: StoreFactory = memory()): StoreFactory => 
   }
 }
 
-/** A memory store that one may open at a time. */
+/** A memory store that can be open only once at a time. */
 const locked = (): StoreFactory => {
   const inner = memory()
   let held = false
@@ -67,7 +67,7 @@ const find = (sentence: string): ConformanceCase => {
   return found[1]
 }
 
-/** Runs one case on a store of its own. */
+/** Runs one case on its own store. */
 async function run(sentence: string, place: StorePlace): Promise<void> {
   const { kit, openShared, closeShared } = createRig(async () => place, {})
   await openShared()
@@ -78,7 +78,7 @@ async function run(sentence: string, place: StorePlace): Promise<void> {
   }
 }
 
-/** The listing of a store, with other rows, or the rows of another page. */
+/** Replaces the rows that a store lists. */
 const listing = (
   change: (query: RowQuery, list: (query: RowQuery) => Promise<readonly Row[]>) => Promise<readonly Row[]>,
 ) =>
@@ -93,7 +93,7 @@ const listing = (
     },
   })) satisfies Alter
 
-/** A listing that leaves out what does not pass. */
+/** A listing that leaves out rows which do not pass. */
 const leavingOut = (passes: (row: Row, condition: Condition) => boolean) =>
   listing(async (page, list) =>
     (await list(page)).filter((row) => (page.where ?? []).every((condition) => passes(row, condition))),
@@ -112,7 +112,7 @@ const faults: Readonly<Record<string, readonly [string, Alter]>> = {
     'an exact expectation on the same stream conflicts even if the number would match',
     (store) => ({ append: async (commits) => (await Promise.all(commits.map((one) => store.append([one])))).flat() }),
   ],
-  'looks at the limit before the filter': [
+  'applies the limit before the filter': [
     'applies after the filter',
     (store) => ({
       readAll: async (range, { types, ...options } = {}) => {
@@ -121,7 +121,7 @@ const faults: Readonly<Record<string, readonly [string, Alter]>> = {
       },
     }),
   ],
-  'says that it has examined what is not stored yet': [
+  'claims to have examined events that are not stored yet': [
     'of more than there are has examined everything',
     (store) => ({ readAll: async (...args) => ({ ...(await store.readAll(...args)), examined: args[0].to }) }),
   ],
@@ -129,7 +129,7 @@ const faults: Readonly<Record<string, readonly [string, Alter]>> = {
     'whose signal is already aborted ends with its reason',
     (store) => ({ readStream: (stream, range) => store.readStream(stream, range) }),
   ],
-  'leaves out an event now and then': [
+  'sometimes leaves out an event': [
     '3 readers that follow 8 writers see no gap, no duplicate and no event of a conflict',
     (store) => ({
       readAll: async (...args) => {
@@ -138,40 +138,40 @@ const faults: Readonly<Record<string, readonly [string, Alter]>> = {
       },
     }),
   ],
-  'lets anybody have a lease': [
+  'gives a lease to anybody': [
     'are refused to others while they are held',
     () => ({ acquireLease: async (_, owner, durationMs) => ({ owner, expiresAt: durationMs }) }),
   ],
-  'moves a checkpoint without looking': [
+  'moves a checkpoint without comparing': [
     'cannot be moved back by a second runner',
     (store) => ({
       saveStep: async (of, step) => store.saveStep(of, { ...step, from: await store.loadCheckpoint(of) }),
     }),
   ],
-  'takes a prefix for a pattern': [
+  'treats a prefix as a pattern': [
     'are found, and no other rows',
     listing(async ({ prefix = '', ...page }, list) => {
       const pattern = new RegExp(`^${prefix.replaceAll('%', '.*').replaceAll(/[*?+()[\]\\^$|]/g, '\\$&')}`, 'su')
       return (await list(page)).filter(({ key }) => pattern.test(key))
     }),
   ],
-  'takes letters for each other in a prefix': [
+  'ignores the case of letters in a prefix': [
     'are found, and no other rows',
     listing(async ({ prefix = '', ...page }, list) =>
       (await list(page)).filter(({ key }) => key.toLowerCase().startsWith(prefix.toLowerCase())),
     ),
   ],
-  'ends a prefix too early': [
+  'stops too early at a prefix': [
     'are found, and no other rows',
     listing(async (page, list) => (await list(page)).filter(({ key }) => key < `${page.prefix ?? ''}\uffff`)),
   ],
-  'begins a prefix again on each page': [
+  'starts again at the prefix on each page': [
     'are listed after any key, with the prefix or not',
     listing(({ after, ...page }, list) =>
       list(page.prefix === undefined && after !== undefined ? { after, ...page } : page),
     ),
   ],
-  'takes the first page for the last': [
+  'treats the first page as the last': [
     'are listed page by page',
     (store) => ({ listRows: async (of, query) => ({ rows: (await store.listRows(of, query)).rows }) }),
   ],
@@ -181,7 +181,7 @@ const faults: Readonly<Record<string, readonly [string, Alter]>> = {
       (row, condition) => 'oneOf' in condition || !(`${fieldOf(row, condition.field)}` < `${condition.least}`),
     ),
   ],
-  'compares fractions with an error': [
+  'compares fractions inexactly': [
     'are not left out if a number is wanted',
     leavingOut(
       (row, condition) =>
@@ -192,15 +192,15 @@ const faults: Readonly<Record<string, readonly [string, Alter]>> = {
     'are not left out if a number that JSON lacks may be within bounds',
     leavingOut((row, { field }) => typeof fieldOf(row, field) === 'number'),
   ],
-  'takes a field for a path': [
+  'treats a field as a path': [
     'are found by fields of any name',
     leavingOut((row, { field }) => fieldOf(row, field.split('.')[0]!) !== undefined),
   ],
-  'has transactions and says that it has none': ['are not offered', () => ({ transact: async () => {} })],
+  'has transactions but says that it has none': ['are not offered', () => ({ transact: async () => {} })],
 }
 
 const transactionFaults: Readonly<Record<string, readonly [string, Alter]>> = {
-  'saves what a work has written that failed': [
+  'saves what a failed work has written': [
     'leave nothing if the work throws, and reject with its error',
     (store) => ({
       transact: async (of, from, work) => {
@@ -256,7 +256,7 @@ const transactionFaults: Readonly<Record<string, readonly [string, Alter]>> = {
       },
     }),
   ],
-  'takes statements for ever': [
+  'accepts statements after the end': [
     'are refused after the end',
     (store) => ({
       transact: (of, from, work) =>
@@ -265,7 +265,7 @@ const transactionFaults: Readonly<Record<string, readonly [string, Alter]>> = {
         ),
     }),
   ],
-  'forgets failures that nobody awaited': [
+  'ignores failures that were not awaited': [
     'that fail without being awaited prevent saving',
     (store) => ({
       transact: (of, from, work) =>
@@ -280,7 +280,7 @@ const transactionFaults: Readonly<Record<string, readonly [string, Alter]>> = {
         ),
     }),
   ],
-  'does statements in an order of its own': [
+  'runs statements in a different order': [
     'are done in the order in which they were asked for, awaited or not',
     (store) => ({
       transact: (of, from, work) =>

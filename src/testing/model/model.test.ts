@@ -1,4 +1,4 @@
-/** The model itself: it agrees with a store that keeps the contract, and finds one that does not. */
+/** The model itself: it agrees with a store that keeps the contract, and detects one that does not. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
@@ -7,7 +7,7 @@ import type { Store, StoreFactory } from '../../store/store.ts'
 import { drawStep, type Step } from './steps.ts'
 import { play } from './store-model.ts'
 
-/** A memory store that answers something else in one respect. */
+/** A memory store with one wrong answer. */
 const altered = (alter: (store: Store) => Partial<Store>): StoreFactory => {
   const inner = memory()
   return {
@@ -41,7 +41,7 @@ test('a store that keeps the contract gives the same answers', async () => {
   await play({ factory: memory() }, steps)
 })
 
-test('a store that answers otherwise is found, and its place is cleaned up all the same', async () => {
+test('a store with a wrong answer is detected, and its place is cleaned up', async () => {
   let cleaned = 0
   const cleanUp = async () => {
     cleaned++
@@ -51,12 +51,12 @@ test('a store that answers otherwise is found, and its place is cleaned up all t
   assert.equal(cleaned, 1)
 })
 
-test('a store that forgets at reopening is found', async () => {
+test('a store that loses data at reopening is detected', async () => {
   const factory: StoreFactory = { name: 'forgetful', open: (options) => memory().open(options) }
   await assert.rejects(play({ factory }, steps), assert.AssertionError)
 })
 
-test('the steps that are drawn meet: there are duplicates, conflicts and stored commits among them', async () => {
+test('the random steps collide: they include duplicates, conflicts and stored commits', async () => {
   const seen = new Set<string>()
   const property = fc.asyncProperty(fc.array(drawStep(true), { maxLength: 40, size: 'max' }), async (drawnSteps) => {
     const inner = memory()

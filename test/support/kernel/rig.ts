@@ -1,6 +1,6 @@
 /**
- * What tests of the kernel share: starting vaults on a store, a log that remembers codes, a store that counts its
- * calls, and waiting for a condition instead of for a time.
+ * What tests of the kernel share: starting vaults on a store, a logger that records codes, a store that counts its
+ * calls, and waiting for a condition.
  */
 import assert from 'node:assert/strict'
 import { setImmediate } from 'node:timers/promises'
@@ -16,11 +16,11 @@ const Vaults: Domain<{ vault: typeof Vault }, { totals: typeof Totals }> = domai
 })
 export type RunningVaults = Running<{ vault: typeof Vault }, { totals: typeof Totals }>
 
-/** Starts vaults: in memory, without running projections, and without a word unless told otherwise. */
+/** Starts vaults, by default in memory, without running projections, and without printed warnings. */
 export const startVaults = (options: StartOptions = {}): Promise<RunningVaults> =>
   Vaults.start({ store: memory(), projections: 'manual', log: recorder(), ...options })
 
-/** A log that remembers. */
+/** A logger that records warnings. */
 interface Recorder extends Logger {
   readonly messages: string[]
   /** The codes of the warnings, in order. */
@@ -38,7 +38,7 @@ export function recorder(): Recorder {
   }
 }
 
-/** A store whose calls are seen, and may be disturbed. */
+/** A store whose calls are recorded, and can be made to fail. */
 interface Watched {
   readonly store: StoreFactory
   readonly calls: StoreCall[]
@@ -46,7 +46,7 @@ interface Watched {
   count(method: StoreCall['method']): number
   /** The batches that were appended, as lists of commits. */
   batches(): readonly (readonly Commit[])[]
-  /** What befalls the calls from now on; nothing at first. */
+  /** Sets the faults of calls from now on. At first there are none. */
   disturb(faultOf: (call: StoreCall) => Fault | undefined): void
   forget(): void
 }
@@ -72,10 +72,7 @@ export function watched(inner: StoreFactory = memory()): Watched {
   }
 }
 
-/**
- * A store whose leases cannot be trusted: everybody gets each. What keeps two from doing harm at once is then something
- * else.
- */
+/** A store whose leases protect nothing: every owner gets every lease. So another mechanism must protect the data. */
 export function withoutLeases(factory: StoreFactory): StoreFactory {
   return {
     name: factory.name,
@@ -108,7 +105,7 @@ export async function logOf(store: StoreFactory): Promise<readonly StoredEvent[]
 
 const patienceMs = 120_000
 
-/** Waits until something is so; fails with its name if it does not come about. */
+/** Waits until a condition is true. Fails with its name if that does not happen. */
 export async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
   const end = Date.now() + patienceMs
   while (!(await condition())) {
@@ -117,12 +114,12 @@ export async function until(what: string, condition: () => boolean | Promise<boo
   }
 }
 
-/** Lets everything settle that needs no timer and no outer world. */
+/** Lets everything settle that needs no timer and nothing from outside. */
 export async function settled(): Promise<void> {
   for (let turn = 0; turn < 5; turn++) await setImmediate()
 }
 
-/** How a promise stands, without waiting for it. */
+/** The state of a promise, without waiting for it. */
 export async function stands(promise: Promise<unknown>): Promise<'pending' | 'fulfilled' | 'rejected'> {
   let standing: 'pending' | 'fulfilled' | 'rejected' = 'pending'
   promise.then(
@@ -137,7 +134,7 @@ export async function stands(promise: Promise<unknown>): Promise<'pending' | 'fu
   return standing
 }
 
-/** Lets a number of promises settle and gives the code of each: `ok` if it was fulfilled. */
+/** Waits until some promises have settled, and returns the code of each: `ok` if it was fulfilled. */
 export async function codesOf(promises: readonly Promise<unknown>[]): Promise<readonly string[]> {
   const results = await Promise.allSettled(promises)
   return results.map((result) => (result.status === 'fulfilled' ? 'ok' : String(result.reason?.code ?? result.reason)))

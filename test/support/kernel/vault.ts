@@ -1,7 +1,7 @@
 /**
- * The aggregate of the kernel's tests: a vault of numbers with a well-behaved part (`add`, `take`, `burst`, `look`) and
- * one command for everything that a decision can do wrong. Its state keeps every amount in order, so that a lost,
- * doubled or swapped event shows.
+ * The aggregate of the kernel's tests: a vault of numbers. It has good commands (`add`, `take`, `burst`, `look`), and
+ * one for each thing that a decision can do wrong. Its state has every amount in order, so that a lost, repeated or
+ * swapped event shows.
  */
 import { z } from 'zod'
 import { type AggregateOptions, aggregate, event, projection, reject } from '../../../src/index.ts'
@@ -14,9 +14,9 @@ export const Taken = event('Taken', z.object({ amount: z.number() }))
 const Spoiled = event('Spoiled', z.object({}))
 /** Its fold changes the state in place. */
 const Scribbled = event('Scribbled', z.object({}))
-/** No vault knows it. */
+/** A vault has no `.on` for it. */
 const Foreign = event('Foreign', z.object({}))
-/** Takes whatever it is given. */
+/** Accepts any input. */
 const Loose = event('Loose', z.any())
 
 interface VaultState {
@@ -28,7 +28,7 @@ const amount = z.object({ amount: z.number(), note: z.string().optional() })
 const count = z.object({ count: z.number().int() })
 const none = z.object({})
 
-/** A vault with options of its own. */
+/** A vault with options. */
 export const vaultWith = (options: AggregateOptions = {}) =>
   aggregate('vault', (): VaultState => ({ balance: 0, amounts: [] }), options)
     .on(Added, ({ balance, amounts }, { amount }) => ({ balance: balance + amount, amounts: [...amounts, amount] }))
