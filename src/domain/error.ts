@@ -34,7 +34,7 @@ export class MnemeError<Code extends ErrorCode = ErrorCode> extends Error {
   }
 }
 
-/** A load does not pass while the program runs if it met an event that is newer, or of a kind that is not declared. */
+/** A load that meets a newer event, or one of an undeclared kind, fails for as long as this program runs. */
 const passes = (code: ErrorCode, cause: unknown): boolean =>
   code !== 'AGGREGATE_LOAD_FAILED' || !(cause instanceof MnemeError) || !lasting.has(cause.code)
 const lasting: ReadonlySet<ErrorCode> = new Set(['EVENT_NEWER', 'EVENT_UNDECLARED'])

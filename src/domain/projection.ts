@@ -1,5 +1,6 @@
 /**
- * A projection with rows. Like an aggregate it is a pure fold, but over the events of a row. It runs on every store.
+ * A projection with rows. Like an aggregate, it is a pure fold, but by row instead of by stream. It runs on every
+ * store.
  */
 import type { Fold, Foreign } from './aggregate.ts'
 import { DefinitionError } from './error.ts'

@@ -1,7 +1,7 @@
 /** A business "no". It is a value that `decide` returns and does not throw. Callers get its code and details typed. */
 import { brand } from './brand.ts'
 
-/** A reason why a command is not done: a code, and details if the caller needs them. */
+/** A rejection: a code, and details if the caller needs them. */
 export class Rejection<const Code extends string, Details = undefined> {
   static {
     brand(Rejection, 'Rejection')

@@ -3,7 +3,7 @@
  * zod, valibot, arktype, Effect Schema and others work without a dependency. Types only, no code.
  */
 
-/** A validator that speaks Standard Schema. */
+/** A validator that implements Standard Schema. */
 export interface StandardSchemaV1<Input = unknown, Output = Input> {
   readonly '~standard': StandardSchemaV1.Props<Input, Output>
 }

@@ -201,8 +201,8 @@ export class Actor {
     const waiting = this.#mailbox
     this.#mailbox = waiting.length > limits.batchCommitsMax ? waiting.splice(limits.batchCommitsMax) : []
     const { type, stream } = this
-    const place = { type, stream, limits: events.limits, nowMs, newId: this.#context.newId }
-    const round = new Round(waiting, this.#loaded, place, environment)
+    const scope = { type, stream, limits: events.limits, nowMs, newId: this.#context.newId }
+    const round = new Round(waiting, this.#loaded, scope, environment)
     this.#putBack(waiting)
     this.#phase = 'busy'
     this.#underWay = round

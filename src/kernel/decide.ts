@@ -19,8 +19,8 @@ import type { AggregateType } from './aggregate-type.ts'
 import type { CheckedCommand } from './checked-command.ts'
 import { evolved } from './evolved.ts'
 
-/** For which stream and at which time decisions are made. */
-export interface DecisionPlace {
+/** The stream, the time and the limits of decisions. */
+export interface DecisionScope {
   readonly type: AggregateType
   readonly stream: StreamId
   readonly limits: StoreLimits
@@ -40,7 +40,7 @@ export class DecisionContext {
   readonly recordedAt: Date
   readonly copier: JsonCopier = new JsonCopier()
 
-  constructor({ type, stream, limits, nowMs, newId }: DecisionPlace) {
+  constructor({ type, stream, limits, nowMs, newId }: DecisionScope) {
     this.type = type
     this.stream = stream
     this.limits = limits
@@ -146,8 +146,8 @@ export function decide(state: unknown, sequence: number, command: CheckedCommand
     stored[i] = { type: kind.type, revision, data: copy, metadata, tags }
     outputs[i] = data
   }
-  const place = { expected: sequence, id: commandId, recordedAt: nowMs, command: command.mark }
-  const commit = new Commit(stream, place, stored, copier.size, !command.repeatable)
+  const header = { expected: sequence, id: commandId, recordedAt: nowMs, command: command.mark }
+  const commit = new Commit(stream, header, stored, copier.size, !command.repeatable)
   checkSize(commit, limits)
   return { kind: 'events', commit, data: outputs, state: next }
 }

@@ -28,8 +28,8 @@ export interface KernelLimits {
   /** Snapshots that are kept of each stream. */
   readonly snapshotsKept: number
   /**
-   * How long `stop` waits for commands and snapshots in progress. After that, callers get `OUTCOME_UNKNOWN`. Then it
-   * waits as long for projections.
+   * How long `stop` waits for everything in progress: commands, snapshots and projections. Callers of commands that are
+   * not answered by then get `OUTCOME_UNKNOWN` or `STOPPED`.
    */
   readonly stopTimeoutMs: number
 }

@@ -8,7 +8,7 @@ import type { Environment } from '../runtime/environment.ts'
 import type { Commit } from '../store/commit.ts'
 import type { AppendResult } from '../store/store.ts'
 import type { AcceptedCommand, StoredCommand } from './answers.ts'
-import { type Decided, DecisionContext, type DecisionPlace, decide } from './decide.ts'
+import { type Decided, DecisionContext, type DecisionScope, decide } from './decide.ts'
 import type { PendingCommand } from './pending-command.ts'
 import type { LoadedState } from './rehydrate.ts'
 
@@ -49,9 +49,9 @@ export class Round {
    * @param waiting the commands; those that are not decided stay in it
    * @param loaded the durable state
    */
-  constructor(waiting: PendingCommand[], loaded: LoadedState, place: DecisionPlace, environment: Environment) {
+  constructor(waiting: PendingCommand[], loaded: LoadedState, scope: DecisionScope, environment: Environment) {
     const breath = new Breath(environment)
-    const context = new DecisionContext(place)
+    const context = new DecisionContext(scope)
     const commands: PendingCommand[] = []
     const commits: Commit[] = []
     let ids: Set<string> | undefined
