@@ -112,7 +112,7 @@ function applied({ definition, stream, sequence, nowMs }: History, { type, data 
     throw new EventError('EVENT_UNDECLARED', facts)
   }
   const output = freezeParts(storedForm(kind, data, new JsonCopier()).output).value
-  const place = sequence + 1
+  const next = sequence + 1
   return {
     stream,
     type,
@@ -120,10 +120,10 @@ function applied({ definition, stream, sequence, nowMs }: History, { type, data 
     data: output,
     metadata: {},
     tags: kind.tagsOf?.(output) ?? [],
-    sequence: place,
+    sequence: next,
     position: 0,
     recordedAt: new Date(nowMs),
-    commitId: `given-${place}`,
+    commitId: `given-${next}`,
   }
 }
 
