@@ -1,57 +1,54 @@
-/**
- * What each stepper tells its bookmark of itself: where its rows are, what it knows of them, and what it leaves under
- * way.
- */
+/** What a stepper tells its bookmark: where its rows are, what it knows of them, and its work in progress. */
 import type { Breath } from '../../runtime/breath.ts'
 import type { Environment } from '../../runtime/environment.ts'
 import type { EventStore, ProjectionStore, Row } from '../../store/store.ts'
 import type { Recognition } from './recognition.ts'
 import type { StepperContext } from './step.ts'
 
-/** Where checkpoint and rows are. It may change while a projection runs. */
+/** Where the checkpoint and the rows are stored. It may change while a projection runs. */
 export interface RowLocation {
   readonly live: { readonly storage: string }
-  /** Finds out. */
+  /** Reads where they are now. */
   load(): Promise<void>
-  /** Told that the rows do not serve any more; throws if there are no others. */
+  /** Called when the live rows turn out to be retired. Throws if there are no other rows. */
   onRetired?(): void
-  /** Whether the rows are of an older revision, and are to be replaced. */
+  /** Whether the rows are of an older revision and have to be rebuilt. */
   readonly isBehind?: boolean
 }
 
-/** What is known of rows beside a checkpoint. */
+/** What is in memory of the rows beside a checkpoint. */
 export interface KnownRows {
-  /** Forgets all, and reads what is stored: now, or when it is wanted. */
+  /** Drops everything, and reads the stored rows, now or when they are needed. */
   load(store: ProjectionStore, storage: string, breath: Breath): Promise<void> | void
-  /** Takes over rows that were saved; passes over those that are of other kinds. */
+  /** Applies rows that were saved. Ignores rows of other kinds. */
   apply(rows: readonly Row[]): void
-  /** What is worth nothing any more once the event at a position is handled, or let go. */
+  /** The rows to delete when the event at a position is handled or skipped. */
   handled?(position: number): readonly Row[]
 }
 
 export interface BookmarkOptions {
-  /** What the projection or reaction is called, and is stored under if it has no location that says otherwise. */
+  /** The name of the projection or reaction. Without a location it is also the storage name. */
   readonly name: string
   readonly store: EventStore & ProjectionStore
   readonly environment: Environment
   readonly lead: StepperContext
   readonly location?: RowLocation
   readonly recognition: Recognition
-  /** Which rows belong to what was handled up to a position, by their keys; a reset may keep those. */
+  /** Whether the row with a key belongs to an event up to a position. A reset may keep such rows. */
   readonly isKept: (key: string, position: number) => boolean
-  /** What it keeps besides what is parked. */
+  /** The rows that it keeps in memory, besides parked events. */
   readonly rows?: KnownRows
   readonly underWay?: UnderWay
 }
 
-/** What steps leave under way. */
+/** Work that is still in progress after a step. */
 export interface UnderWay {
-  /** Saves what came of it so far; gives false if another runner was faster. */
+  /** Saves the results so far. Returns false if this runner was overtaken. */
   save(): Promise<boolean>
-  /** Waits for it, and saves what came of it; gives false if another runner was faster. */
+  /** Waits for it, and saves the results. Returns false if this runner was overtaken. */
   finish(): Promise<boolean>
-  /** Lets it have no effect any more, whenever it ends. */
+  /** From now on, its results are ignored. */
   cut(): void
-  /** Ends it; what comes of it is not saved. */
+  /** Ends it without saving its results. */
   giveUp(): Promise<void>
 }

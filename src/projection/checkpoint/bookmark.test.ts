@@ -1,6 +1,6 @@
 /**
- * Where a projection stands: what a runner knows of it after others moved it, switched its rows, or an answer of the
- * store was lost.
+ * The bookmark: what a runner knows after another process moved the checkpoint or switched the rows, or after an answer
+ * of the store was lost.
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
@@ -9,8 +9,8 @@ import { Pot, Put, rowsOf, startRows } from '../../../test/support/read-side/pot
 import { domain, memory, projection } from '../../index.ts'
 import { faultyStore } from '../../testing/faulty-store.ts'
 
-describe('A runner that looks where its projection is', () => {
-  test('is never told the end of all positions, whenever the rows are switched', async () => {
+describe('A runner that looks up its checkpoint', () => {
+  test('never gets the position that marks retired rows, whenever the rows are switched', async () => {
     let isMet = true
     for (let n = 1; isMet; n++) {
       isMet = false
@@ -28,7 +28,7 @@ describe('A runner that looks where its projection is', () => {
     }
   })
 
-  test('says so where the rows were retired, and a projection as code has taken their name', async () => {
+  test('fails if the rows are retired and a projection as code now uses their name', async () => {
     const store = memory()
     await using rows = await startRows({ store })
     await rows.pot('a').fill({ amounts: [1, 2, 3] })
@@ -44,7 +44,7 @@ describe('A runner that looks where its projection is', () => {
   })
 })
 
-describe('What was saved, though its answer was lost,', () => {
+describe('A change that was saved although its answer was lost', () => {
   for (const doing of ['retryParked', 'skipParked'] as const) {
     test(`is known before the next step, after ${doing}`, async () => {
       const [watch, sick] = [watched(), new Set([1])]
@@ -66,8 +66,8 @@ describe('What was saved, though its answer was lost,', () => {
   }
 })
 
-describe('A runner that was overtaken does not stop at an event that another has passed', () => {
-  test('with rows, though it fails on rows of a later place', async () => {
+describe('A runner that was overtaken does not stop at an event that another runner has passed', () => {
+  test('with rows, although the event fails on rows of a later position', async () => {
     const store = memory()
     const Once = projection('once', () => ({ amount: 0 })).on(Put, (row, { amount }) => {
       if (row.amount >= amount) throw new RangeError(`${amount} again`)
@@ -85,7 +85,7 @@ describe('A runner that was overtaken does not stop at an event that another has
   })
 
   test('as code', async () => {
-    // A handler that waits keeps its lease: where leases cannot be trusted it is overtaken all the same.
+    // A handler that waits keeps its lease. If leases cannot be trusted, the runner is overtaken anyway.
     const store = withoutLeases(memory())
     const seeing = (handle: () => Promise<void>) => {
       const Seeing = projection('seeing').handle([Put], handle).onFailure({ retries: 0 })

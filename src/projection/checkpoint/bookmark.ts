@@ -1,7 +1,7 @@
 /**
- * Where a projection or reaction is in the log: its checkpoint, and what is known here of the rows beside it. Both are
- * read together, change together, and are in use by one thing at a time, whoever asks. Each stepper has one, and tells
- * only how it handles events.
+ * Where a projection or reaction is in the log: its checkpoint, and what is in memory of the rows beside it. Both are
+ * read together and change together. Only one operation uses them at a time. Each stepper has a bookmark, and adds only
+ * how it handles events.
  */
 import { hasCode, ProjectionError, StoreError } from '../../domain/error.ts'
 import { Breath } from '../../runtime/breath.ts'
@@ -22,14 +22,14 @@ export class Bookmark {
   readonly #checkpoint: Checkpoint
   readonly #known: readonly KnownRows[]
   readonly #exclusive = new Exclusive()
-  /** Rows are saved one at a time, also where a handler does several things at once. */
+  /** Steps are saved one at a time, even if a handler does several things at once. */
   readonly #saving = new Exclusive()
-  /** Whether others may have changed what is known here: then it is taken over before the next step. */
+  /** Whether another process may have changed what is stored. The next step then takes over first. */
   #isStale = true
-  /** Whose work is stored was looked at last under this name, in this term. */
+  /** The storage name and the term for which the recognition was last checked. */
   #recognised = { storage: '', term: 0 }
   readonly parked: ParkedEvents = new ParkedEvents()
-  /** The last term of this runner's, and how often it found that there was another's in between. */
+  /** The last term of this runner, and how often another runner had raised it in between. */
   #ownTerm = 0
   #othersLed = 0
 
@@ -41,7 +41,7 @@ export class Bookmark {
     this.#known = rows === undefined ? [this.parked] : [rows, this.parked]
   }
 
-  /** The last position that is handled. */
+  /** The position up to which the log is handled. */
   get position(): number {
     return this.here.position
   }
@@ -51,7 +51,7 @@ export class Bookmark {
     return this.#checkpoint.place
   }
 
-  /** A number that is another one when somebody else has led. */
+  /** Changes when another process has led in between. */
   get othersLed(): number {
     return this.#othersLed
   }
@@ -61,18 +61,17 @@ export class Bookmark {
     return this.#checkpoint.name
   }
 
-  // -- one at a time; none is called within another ----------------------------------------------------------
+  // -- one at a time; none of these may call another ---------------------------------------------------------
 
-  /** Looks where the checkpoint is, while another runner moves it. */
+  /** Reads where the checkpoint is, while another runner moves it. */
   look(): Promise<void> {
     return this.#exclusive.run(() => this.#look())
   }
 
   /**
-   * Makes the stored checkpoint this runner's: nobody who was at work before saves anything from here on.
+   * Takes the stored checkpoint over. Runners that worked with it before can save nothing from now on.
    *
-   * @throws ProjectionError `PROJECTION_CHANGED` if what is stored was made by a definition that this one cannot go on
-   *   for
+   * @throws ProjectionError `PROJECTION_CHANGED` if this definition cannot continue what is stored
    */
   takeOver(): Promise<void> {
     return this.#exclusive.run(async () => {
@@ -80,12 +79,12 @@ export class Bookmark {
     })
   }
 
-  /** Finds out whether other rows serve than before. */
+  /** Checks whether other rows have become live. */
   refresh(): Promise<void> {
     return this.#exclusive.run(() => this.#refresh())
   }
 
-  /** Begins behind a position, if there is no checkpoint yet. */
+  /** Begins after a position, if there is no checkpoint yet. */
   beginBehind(position: number): Promise<void> {
     return this.#exclusive.run(async () => {
       if (!(await this.#takeOverIfStale())) return
@@ -93,7 +92,7 @@ export class Bookmark {
     })
   }
 
-  /** Waits for what steps have left under way, and saves what came of it. */
+  /** Waits for work that steps have left in progress, and saves its results. */
   async end(): Promise<void> {
     if (this.#options.underWay === undefined) return
     await this.#exclusive.run(async () => {
@@ -102,7 +101,7 @@ export class Bookmark {
     })
   }
 
-  /** Saves what is done of what is under way, and the checkpoint behind what was passed over. */
+  /** Saves finished work in progress, and positions that were passed without saving. */
   flush(): Promise<void> {
     return this.#exclusive.run(async () => {
       const { underWay } = this.#options
@@ -111,7 +110,7 @@ export class Bookmark {
     })
   }
 
-  /** Does some work while nothing else is done, after which other rows may serve. */
+  /** Does some work while no other operation runs. The work may make other rows live. */
   hold<Result>(work: () => Promise<Result>): Promise<Result> {
     return this.#exclusive.run(async () => {
       const result = await work()
@@ -120,11 +119,7 @@ export class Bookmark {
     })
   }
 
-  /**
-   * Takes a step.
-   *
-   * @param work gives nothing if another runner was faster, whose step is as good
-   */
+  /** Takes a step. @param work returns `undefined` if this runner was overtaken */
   step(work: () => Promise<StepResult | undefined>): Promise<StepResult> {
     const nothing = { events: 0, caughtUp: false }
     return this.#exclusive.run(async () => {
@@ -133,7 +128,7 @@ export class Bookmark {
         return (await work()) ?? this.#overtaken(nothing)
       } catch (error) {
         if (!hasCode(error, 'LOG_REPLACED')) throw error
-        // Where log and checkpoint went back together, all is well from the stored one on.
+        // If log and checkpoint went back together, the stored checkpoint is right, and it continues from there.
         const { here } = this
         await this.#takeOver()
         if (this.here === here) throw error
@@ -142,7 +137,10 @@ export class Bookmark {
     })
   }
 
-  /** Does work at the stored checkpoint, whoever leads; again if that moved meanwhile and the work gave nothing. */
+  /**
+   * Does work at the stored checkpoint, without leading. It is done again if the checkpoint moved and it returned
+   * `undefined`.
+   */
   atStored<Result>(work: () => Promise<Result | undefined>): Promise<Result> {
     return this.#exclusive.run(async () => {
       for (;;) {
@@ -154,9 +152,10 @@ export class Bookmark {
   }
 
   /**
-   * Tries again what is parked, in the order of the log. What fails stays parked, and what queues behind it.
+   * Tries parked events again, in the order of the log. An event that fails stays parked, with the events that queue
+   * behind it.
    *
-   * @returns how much is still parked, or nothing if another runner was faster
+   * @returns how many are still parked, or `undefined` if this runner was overtaken
    */
   retryParked(signal: AbortSignal, retry: Retry): Promise<number | undefined> {
     return this.#exclusive.run(async () => {
@@ -167,9 +166,8 @@ export class Bookmark {
   }
 
   /**
-   * Lets a parked event go for good.
+   * Deletes a parked event without handling it. Returns false if this runner was overtaken.
    *
-   * @returns false if another runner was faster
    * @throws ProjectionError `PARKED_UNKNOWN`
    */
   skipParked(position: number): Promise<boolean> {
@@ -183,19 +181,19 @@ export class Bookmark {
   }
 
   /**
-   * Forgets rows, and goes on behind a position, wherever that is. Gives false if another runner was faster.
+   * Moves the checkpoint to any position, and deletes rows. Returns false if this runner was overtaken.
    *
-   * One step moves the checkpoint, and says which rows are forgotten; they are deleted behind it, by another process if
-   * this one ends.
+   * One step moves the checkpoint and records which rows have to be deleted. They are deleted after that; another
+   * process does it if this one ends.
    *
-   * @param keep whether what belongs to what was handled up to there stays
-   * @throws StoreError `LOG_REPLACED` if the log does not reach so far
+   * @param keep whether rows that belong to events up to the position are kept
+   * @throws StoreError `LOG_REPLACED` if the log ends before the position
    */
   reset(position: number, keep: boolean): Promise<boolean> {
     return this.#exclusive.run(async () => {
       this.#isStale = true
       await this.#options.underWay?.giveUp()
-      await this.#find('never') // whose work it is that is forgotten does not matter
+      await this.#find('never') // it does not matter which program made the rows that are deleted
       const to = await this.#placeInLog(position)
       const { environment, recognition } = this.#options
       const go = () => this.#checkpoint.goAnywhere(to, keep ? 'behind' : 'all', recognition.newRows)
@@ -207,12 +205,12 @@ export class Bookmark {
 
   // -- at any time ---------------------------------------------------------------------------------------
 
-  /** Whether what is stored was made by the very functions of this program; or there is nothing yet. */
+  /** Whether the stored rows were made by the same functions as this program's, or nothing is stored yet. */
   isOwn(): Promise<boolean> {
     return this.#options.recognition.isOwn(this.storage)
   }
 
-  /** What is parked as it is stored: also while a step takes its time, since that is when somebody asks. */
+  /** The parked events as they are stored. It does not wait for a step, because users ask while a step takes long. */
   async listParked(): Promise<readonly ParkedEvent[]> {
     for (;;) {
       const { storage } = this
@@ -223,25 +221,25 @@ export class Bookmark {
 
   // -- within a step -------------------------------------------------------------------------------------
 
-  /** Saves rows, and how far the log is handled; false if another runner was faster. */
+  /** Saves rows, and how far the log is handled. Returns false if this runner was overtaken. */
   save(to: LogPlace, rows: readonly Row[], when: When = 'now'): Promise<boolean> {
     return this.#change(rows, () => this.#checkpoint.advance(to, rows, when))
   }
 
   /**
-   * Saves rows, and goes no further; false if another runner was faster.
+   * Saves rows without moving the checkpoint. Returns false if this runner was overtaken.
    *
-   * @param isCut asked when it is their turn: if so they are not saved
+   * @param isCut asked just before saving; if true, nothing is saved
    */
   keep(rows: readonly Row[], when: When = 'now', isCut: () => boolean = () => false): Promise<boolean> {
     return this.#change(rows, async () => !isCut() && (await this.#checkpoint.advance(this.here, rows, when)))
   }
 
   /**
-   * Does some work and saves: in one transaction where the store has them, one after the other elsewhere.
+   * Does some work and saves: in one transaction if the store has transactions, and otherwise one after the other.
    *
-   * @returns false if another runner was faster
-   * @throws what the work throws, and nothing was saved
+   * @returns false if this runner was overtaken
+   * @throws what the work throws; then nothing was saved
    */
   async saveWith(to: LogPlace, rows: readonly Row[], work: Work): Promise<boolean> {
     if (this.#options.store.transact !== undefined) {
@@ -252,19 +250,20 @@ export class Bookmark {
     return this.save(to, rows)
   }
 
-  /** Saves where this runner stops, before a position; false if another was faster, who may have passed it. */
+  /**
+   * Saves the checkpoint before a position at which this runner stops. Returns false if this runner was overtaken; the
+   * other runner may have passed the position.
+   */
   async saveBefore(position: number, rows: readonly Row[]): Promise<boolean> {
     return (await this.save(await this.placeAt(position - 1), rows)) && this.isCurrent()
   }
 
-  /** Whether nobody else has taken the checkpoint over. What was read of the rows before belongs to it then. */
+  /** Whether no other process has taken the checkpoint over. Then rows that were read before this call belong to it. */
   isCurrent(): Promise<boolean> {
     return this.#checkpoint.isCurrent()
   }
 
-  /**
-   * A position with the checksum of the event there. @throws StoreError `LOG_REPLACED` if the log does not reach so far
-   */
+  /** A position with the checksum of its event. @throws StoreError `LOG_REPLACED` if the log ends before it */
   async placeAt(position: number): Promise<LogPlace> {
     return position === this.position ? this.here : this.#placeInLog(position)
   }
@@ -283,7 +282,7 @@ export class Bookmark {
       try {
         if (!(await change())) return false
       } catch (error) {
-        // The answer may have been lost on the way back.
+        // It may have been saved, with only the answer lost.
         this.#isStale = true
         throw error
       }
@@ -296,7 +295,7 @@ export class Bookmark {
     return (await this.#options.underWay?.finish()) ?? true
   }
 
-  /** Another runner was faster: nothing that is known here counts any more. */
+  /** Another runner has taken over: nothing in memory is current any more. */
   #overtaken<Result>(result: Result): Result {
     this.#isStale = true
     this.#options.lead.onOvertaken()
@@ -308,10 +307,10 @@ export class Bookmark {
   }
 
   /**
-   * Makes the stored checkpoint this runner's own, and reads what is beside it: in this order, so that nobody changes
-   * it after the read.
+   * Takes the stored checkpoint over, then reads the rows beside it. In this order no other process can change them
+   * after they are read.
    *
-   * @returns false if another runner has taken it over meanwhile
+   * @returns false if another runner took over meanwhile
    */
   async #takeOver(): Promise<boolean> {
     const { recognition, environment, store } = this.#options
@@ -320,7 +319,8 @@ export class Bookmark {
     this.#isStale = true
     await this.#options.underWay?.giveUp()
     do {
-      // Even if it was looked at in this term: who had it may have passed over what this program is to handle.
+      // Checked even if it was checked in this term: the previous leader may have passed over events that this program
+      // handles.
       await this.#find('again')
       if (!(await this.#forget(breath))) return this.#overtaken(false)
     } while (!((await parkPassedOver(this.#checkpoint, recognition, environment, breath)) && (await raise())))
@@ -333,20 +333,20 @@ export class Bookmark {
     return true
   }
 
-  /** Deletes what a reset has left to be deleted, if it has; false if another runner was faster. */
+  /** Deletes what a reset has left to delete. Returns false if this runner was overtaken. */
   async #forget(breath: Breath): Promise<boolean> {
     if (this.#checkpoint.forgetting === undefined) return true
     const { store, lead, isKept } = this.#options
     return lead.during(() => deleteForgotten(this.#checkpoint, store, isKept, breath))
   }
 
-  /** Finds out where the checkpoint is, and whether it is this runner's still. */
+  /** Reads where the checkpoint is, and notes if it was moved. */
   async #look(): Promise<void> {
     if (!(await this.#find('once'))) this.#isStale = true
   }
 
   /**
-   * Looks whose work it is that is stored: once for each time that somebody took it over, or again.
+   * Checks which program made what is stored: once for each term, or again.
    *
    * @throws ProjectionError `PROJECTION_CHANGED`
    */
@@ -365,9 +365,9 @@ export class Bookmark {
   }
 
   /**
-   * Goes to the stored checkpoint; says whether it was here already.
+   * Goes to the stored checkpoint. Returns whether it was already there.
    *
-   * @param recognise whether to look whose it is, before anybody learns how far it is
+   * @param recognise whether to check which program made the rows, before anything is told how far the checkpoint is
    * @throws ProjectionError `PROJECTION_CHANGED`
    */
   async #find(recognise: 'once' | 'again' | 'never'): Promise<boolean> {
@@ -378,16 +378,16 @@ export class Bookmark {
       const stored = await store.loadCheckpoint(storage)
       if (stored.position !== retiredAt) {
         const isHere = this.#checkpoint.isAt(storage, stored)
-        // It belongs to the checkpoint that was here, and would pass for the other runner's from here on.
+        // The work in progress belongs to the old checkpoint. After `goTo` it would count as the other runner's.
         if (!isHere) this.#options.underWay?.cut()
         if (recognise !== 'never') await this.#recognise(storage, stored, recognise)
         this.#checkpoint.goTo(storage, stored)
         return isHere
       }
-      // Retired between the two looks: other rows serve now.
+      // The rows were retired between the two reads. Other rows are live now.
       this.#location.onRetired?.()
       if (before === storage) {
-        const reason = 'the rows that serve are marked as retired'
+        const reason = 'the live rows are marked as retired'
         throw new StoreError('STORE_CORRUPT', { store: store.name, where: storage, reason })
       }
       before = storage

@@ -1,7 +1,8 @@
 /**
- * How far something has handled the log, and what is stored with it. It moves by compare-and-set on the position and on
- * the term, which whoever takes over raises: so nobody can save anything any more who was overtaken, not even what
- * moves nothing. Positions that were passed over are saved now and then, not one by one.
+ * How far a projection or reaction has handled the log, and the note that is stored with that. It moves by
+ * compare-and-set on position and term. A process that takes over raises the term, so a process that was overtaken can
+ * save nothing more, not even a step that moves nothing. Positions without a wanted event are not saved one by one, but
+ * from time to time.
  */
 import { ConflictError } from '../../domain/error.ts'
 import type { JsonObject } from '../../domain/json.ts'
@@ -14,26 +15,26 @@ import type {
   Checkpoint as StoredCheckpoint,
 } from '../../store/store.ts'
 
-/** Positions that may be passed over without saving. */
+/** The number of positions that may be passed without saving. */
 const unsavedMax = 1000
 
-/** What is done in a step, given the transaction in which it is saved if there is one. */
+/** The work of a step. It gets the transaction in which the step is saved, if the store has transactions. */
 export type Work = (transaction: SqlTransaction | undefined) => Promise<void>
 
 /**
- * When a step is saved: `soon` lets positions without rows wait until there are more of them; `durably` makes it last
- * through a power failure, where other steps may be done again.
+ * When a step is saved. `soon`: positions without rows wait until there are more of them. `now`: at once, but a power
+ * failure may undo it, so its work may be done again. `durably`: at once, and a power failure does not undo it.
  */
 export type When = 'soon' | 'now' | 'durably'
 
-/** Rows that a reset has left to be deleted: all, or those of what comes behind the checkpoint. */
+/** The rows that a reset has left to delete: all, or those of events after the checkpoint. */
 export type Forgetting = 'all' | 'behind'
 
-/** What is kept with a checkpoint. */
+/** What is stored with a checkpoint. */
 interface Note {
-  /** Of the commit at its position. */
+  /** The checksum of the event at its position. */
   readonly checksum?: number
-  /** The position behind which it began: nothing up to there was ever handled. */
+  /** The position after which it began. Events up to there were never handled. */
   readonly began?: number
   readonly forgetting?: Forgetting
 }
@@ -46,8 +47,8 @@ export class Checkpoint {
   #handled: LogPlace = placeOf(noCheckpoint)
 
   /**
-   * @param name under which it is stored
-   * @param onReached told each position up to which everything is handled
+   * @param name the name under which it is stored
+   * @param onReached called with each position up to which everything is handled
    */
   constructor(name: string, store: ProjectionStore, onReached: (position: number) => void) {
     this.#name = name
@@ -55,12 +56,12 @@ export class Checkpoint {
     this.#onReached = onReached
   }
 
-  /** Under which it is stored. */
+  /** The name under which it is stored. */
   get name(): string {
     return this.#name
   }
 
-  /** Rises whenever somebody takes over. */
+  /** Rises whenever a process takes over. */
   get term(): number {
     return this.#saved.term
   }
@@ -70,12 +71,15 @@ export class Checkpoint {
     return this.#handled
   }
 
-  /** What a reset has left to be deleted. */
+  /** What a reset has left to delete. */
   get forgetting(): Forgetting | undefined {
     return (this.#saved.note as Note).forgetting
   }
 
-  /** Goes to where it is stored, and under which name. It stays ahead of that only if nobody else has moved it. */
+  /**
+   * Goes to the stored checkpoint of a name. Positions that were passed without saving are kept only if nobody has
+   * moved the stored checkpoint.
+   */
   goTo(name: string, stored: StoredCheckpoint): void {
     const isMoved = !this.isAt(name, stored)
     this.#name = name
@@ -83,32 +87,33 @@ export class Checkpoint {
     if (isMoved) this.#reach(placeOf(stored))
   }
 
-  /** Whether it is stored where it was left here. */
+  /** Whether the stored checkpoint is still the one that was last seen here. */
   isAt(name: string, { position, term }: StoredCheckpoint): boolean {
     return name === this.#name && position === this.#saved.position && term === this.#saved.term
   }
 
-  /** Whether nobody has taken it over since it was. */
+  /** Whether no other process has taken it over since. */
   async isCurrent(): Promise<boolean> {
     return (await this.#store.loadCheckpoint(this.#name)).term === this.#saved.term
   }
 
   /**
-   * Raises the term: from here on nobody saves anything who was at work before. What was passed over is saved with it.
+   * Raises the term: runners that worked with it before can save nothing from now on. Positions that were passed
+   * without saving are saved with it.
    *
-   * @param rows that change with it
-   * @returns false if somebody else has moved it since it was looked at
+   * @param rows rows that change with it
+   * @returns false if another process has moved it since it was read
    */
   raise(rows: readonly Row[]): Promise<boolean> {
     return this.#save({ ...this.#at(this.#handled), term: this.#saved.term + 1 }, rows)
   }
 
   /**
-   * Goes anywhere, back too, in a new term. Rows that are forgotten by that are deleted after it; that they are to be
-   * is saved with it.
+   * Goes to any place, even back, in a new term. It also saves which rows have to be deleted. They are deleted
+   * afterwards.
    *
-   * @param rows that change with it
-   * @returns false if somebody else has moved it
+   * @param rows rows that change with it
+   * @returns false if another process has moved it
    */
   async goAnywhere(to: LogPlace, forgetting: Forgetting, rows: readonly Row[]): Promise<boolean> {
     const began = forgetting === 'all' ? to.position : Math.min(beganOf(this.#saved), to.position)
@@ -117,12 +122,12 @@ export class Checkpoint {
     return true
   }
 
-  /** All that was to be forgotten is deleted; false if somebody else has moved it. */
+  /** Notes that nothing is left to delete. Returns false if another process has moved it. */
   forgotten(): Promise<boolean> {
     return this.#save(this.#at(this.#handled, { forgetting: undefined }), [])
   }
 
-  /** Begins behind a place, if it is at the beginning. */
+  /** Begins after a place, if it is at the beginning. */
   async beginBehind(place: LogPlace): Promise<void> {
     if (this.#saved.position > 0 || place.position <= this.#handled.position) return
     await this.#save(this.#at(place, { began: place.position }), [], 'now')
@@ -131,7 +136,7 @@ export class Checkpoint {
   /**
    * Moves on, with rows that change in the same step.
    *
-   * @returns false if another runner was faster, and nothing was saved
+   * @returns false if this runner was overtaken; then nothing was saved
    */
   advance(to: LogPlace, rows: readonly Row[], when: When): Promise<boolean> {
     const passed = to.position - this.#saved.position
@@ -145,8 +150,8 @@ export class Checkpoint {
   /**
    * Moves on with rows, and with what some work writes in the same transaction.
    *
-   * @returns false if another runner was faster, and nothing was saved
-   * @throws what the work throws, and nothing was saved
+   * @returns false if this runner was overtaken; then nothing was saved
+   * @throws what the work throws; then nothing was saved
    */
   advanceWith(to: LogPlace, rows: readonly Row[], work: Work): Promise<boolean> {
     const next = this.#at(to)
@@ -157,7 +162,7 @@ export class Checkpoint {
     return this.#arrive(next, saving)
   }
 
-  /** Saves what was passed over. If another runner is further, or will be, that is as good. */
+  /** Saves the positions that were passed without saving. If this runner was overtaken, the other runner saves them. */
   async flush(): Promise<void> {
     await this.advance(this.#handled, [], 'now')
   }
@@ -199,10 +204,10 @@ export class Checkpoint {
   }
 }
 
-/** The position behind which a stored checkpoint began. */
+/** The position after which a stored checkpoint began. */
 export const beganOf = ({ note }: StoredCheckpoint): number => (note as Note).began ?? 0
 
-/** Where a stored checkpoint is in the log. */
+/** The place of a stored checkpoint in the log. */
 function placeOf({ position, note: { checksum } }: StoredCheckpoint): LogPlace {
   return typeof checksum === 'number' ? { position, checksum } : { position }
 }

@@ -1,6 +1,7 @@
 /**
- * What a reset deletes. The checkpoint says that it is to be, from the step on in which it moves; so whoever takes over
- * goes on with it, if the process that began ends in the middle, before anything is handled behind the new checkpoint.
+ * Deletes the rows that a reset leaves. The step that moves the checkpoint also records in it that they have to be
+ * deleted. If the process ends in the middle, the next process that takes over continues the deletion before it handles
+ * events after the new checkpoint.
  */
 import type { Breath } from '../../runtime/breath.ts'
 import type { ProjectionStore } from '../../store/store.ts'
@@ -8,14 +9,14 @@ import { rowPages } from '../stored/row-pages.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { isRecognition } from './recognition.ts'
 
-/** Rows deleted in one step. */
+/** The number of rows that one step deletes. */
 const pageSize = 1000
 
 /**
- * Deletes what is left of it, in a term of its own: nobody handles anything meanwhile who was at work before.
+ * Deletes the rows that are left, in a new term, so that earlier runners cannot handle events meanwhile.
  *
- * @param isKept which rows belong to what was handled up to a position, by their keys
- * @returns false if another runner was faster
+ * @param isKept whether the row with a key belongs to an event up to a position
+ * @returns false if this runner was overtaken
  */
 export async function deleteForgotten(
   checkpoint: Checkpoint,

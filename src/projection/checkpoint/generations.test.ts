@@ -1,4 +1,7 @@
-/** Which rows serve: begun, finished, given up, by one process and by two that know different things. */
+/**
+ * Generations of rows: builds that begin, finish and are given up, by one process and by two that know different
+ * things.
+ */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { systemEnvironment } from '../../application/system-environment.ts'
@@ -12,14 +15,14 @@ const breath = new Breath(systemEnvironment)
 const open = () => memory().open({ now: () => 0, warn: () => {} })
 const of = (store: Store, revision = 1) => new Generations('p', revision, store)
 
-test('at first the rows under the name of the projection serve, of the first revision', async () => {
+test('at first the rows under the name of the projection are live, with the first revision', async () => {
   const generations = of(await open(), 2)
   await generations.load()
   assert.deepEqual(generations.live, { storage: 'p', revision: 1 })
   assert.deepEqual([generations.isBehind, generations.hasLeftovers], [true, false])
 })
 
-test('a build serves once it is finished, for everybody who looks', async () => {
+test('a finished build is live for every process that reads the record', async () => {
   const store = await open()
   const [one, two] = [of(store, 2), of(store, 2)]
   await two.load()
@@ -32,7 +35,7 @@ test('a build serves once it is finished, for everybody who looks', async () => 
   assert.deepEqual(two.live, built)
 })
 
-test('rows that served are deleted, and nobody can write there any more', async () => {
+test('the rows that were live before are deleted, and nothing can be written there any more', async () => {
   const store = await open()
   const rows = Array.from({ length: 2500 }, (_, i) => ({ key: `k${i}`, value: i }))
   await store.saveStep('p', { from: at(0), to: at(9), rows })
@@ -46,7 +49,7 @@ test('rows that served are deleted, and nobody can write there any more', async 
   assert.equal(generations.hasLeftovers, false)
 })
 
-test('a build is gone on with where it is of the same revision and may be; else it is given up', async () => {
+test('an unfinished build is continued if that is allowed and it is of the same revision; otherwise it is given up', async () => {
   const store = await open()
   const [one, two, three] = [of(store, 2), of(store, 2), of(store, 3)]
   const first = await one.begin('x', true)
@@ -56,13 +59,13 @@ test('a build is gone on with where it is of the same revision and may be; else 
   assert.equal((await three.begin('w', true)).revision, 3)
 })
 
-test('of two who build only the last who began can finish', async () => {
+test('of two processes that build, only the last that began can finish', async () => {
   const store = await open()
   const [one, two] = [of(store), of(store)]
   const first = await one.begin('x', false)
   const second = await two.begin('y', false)
   await assert.rejects(one.finish(first), { code: 'CHECKPOINT_CONFLICT' })
-  // It knows of the other's build now, and must not take it for its own.
+  // It now knows of the other build, and must not take it for its own.
   assert.deepEqual([one.isBuilding(first), one.isBuilding(second)], [false, true])
   await assert.rejects(one.finish(first), { code: 'REBUILD_RUNNING' })
   await two.finish(second)
@@ -70,7 +73,7 @@ test('of two who build only the last who began can finish', async () => {
   assert.deepEqual(one.live, second)
 })
 
-test('what is given up is removed', async () => {
+test('the rows of a build that is given up are deleted', async () => {
   const store = await open()
   const generations = of(store)
   const { storage } = await generations.begin('x', false)
@@ -81,7 +84,7 @@ test('what is given up is removed', async () => {
   assert.equal(generations.hasLeftovers, false)
 })
 
-test('a program of an older revision is refused', async () => {
+test('a program with an older revision is refused', async () => {
   const store = await open()
   const newer = of(store, 3)
   await newer.finish(await newer.begin('x', false))

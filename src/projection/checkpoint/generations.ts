@@ -1,11 +1,11 @@
 /**
- * Where the rows of a projection are. Rows that are rebuilt lie beside those that serve, under a storage name of
- * their own, and one compare-and-set on one small record makes them the ones that serve. So the switch is one step on
- * every store, and costs the same for ten rows as for ten million.
+ * Where the rows of a projection are stored. New rows are built beside the live ones, under another storage name. Then
+ * one compare-and-set on a small record makes them live. The switch is therefore one step on every store, and costs the
+ * same for ten rows as for ten million.
  *
- * The rows that served before are retired: their checkpoint is set to the end of all positions, so that a runner that
- * has not heard of the switch cannot save another step there, finds out, and goes on with the new ones; then they are
- * deleted.
+ * The rows that were live before are retired. Their checkpoint is set to a position beyond all others, so a runner that
+ * does not know of the switch cannot save another step there. It notices, and continues with the new rows. Then the
+ * retired rows are deleted.
  */
 import { ConflictError, ProjectionError } from '../../domain/error.ts'
 import type { JsonObject } from '../../domain/json.ts'
@@ -14,26 +14,26 @@ import { noCheckpoint } from '../../store/checkpoint.ts'
 import type { ProjectionStore } from '../../store/store.ts'
 import { rowPages } from '../stored/row-pages.ts'
 
-/** Rows of one build. */
+/** The rows of one build. */
 export interface Generation {
-  /** The name under which they and their checkpoint are stored. */
+  /** The name under which the rows and their checkpoint are stored. */
   readonly storage: string
-  /** The revision of the definition that they were built by. */
+  /** The revision of the definition that built them. */
   readonly revision: number
 }
 
-/** What is known of a projection's rows. */
+/** The stored record of a projection's generations. */
 interface Record {
   readonly live: Generation
   readonly building?: Generation
-  /** Storage whose rows are to be deleted. */
+  /** Storage names whose rows have to be deleted. */
   readonly retired: readonly string[]
 }
 
-/** The checkpoint of storage that is retired. */
+/** The position of the checkpoint of retired rows. */
 export const retiredAt: number = Number.MAX_SAFE_INTEGER
 const recordKey = 'generations'
-/** Far behind all positions, so that no store takes a version for a position of its log. */
+/** Far beyond all positions, so that no store takes a version for a position of its log. */
 const firstVersion = 2 ** 52
 const pageSize = 1000
 
@@ -43,11 +43,11 @@ export class Generations {
   readonly #store: ProjectionStore
   readonly #recordName: string
   #record: Record
-  /** How often the record was changed; the checkpoint that it is stored with. */
+  /** Rises with each change of the record. It is stored as the position of the record's checkpoint. */
   #version = 0
   #loaded = false
 
-  /** @param revision of the definition in this program */
+  /** @param revision the revision of the definition in this program */
   constructor(projection: string, revision: number, store: ProjectionStore) {
     this.#projection = projection
     this.#revision = revision
@@ -56,22 +56,22 @@ export class Generations {
     this.#record = { live: { storage: projection, revision: 1 }, retired: [] }
   }
 
-  /** The rows that serve, as far as this process knows. */
+  /** The live rows, as far as this process knows. */
   get live(): Generation {
     return this.#record.live
   }
 
-  /** Whether there is something of a rebuild that is not over, or was not tidied up. */
+  /** Whether a rebuild is in progress, or rows of an earlier one are not deleted yet. */
   get hasLeftovers(): boolean {
     return this.#record.building !== undefined || this.#record.retired.length > 0
   }
 
-  /** Whether this is what is being built, as far as this process knows. */
+  /** Whether this generation is being built, as far as this process knows. */
   isBuilding({ storage }: Generation): boolean {
     return this.#record.building?.storage === storage
   }
 
-  /** Whether the rows that serve are of an older revision than this program's. */
+  /** Whether the live rows are of an older revision than this program's. */
   get isBehind(): boolean {
     return this.live.revision < this.#revision
   }
@@ -79,10 +79,10 @@ export class Generations {
   /**
    * Reads the record, if it has changed.
    *
-   * @throws ProjectionError `PROJECTION_OUTDATED` if the rows that serve are of a newer revision than this program's
+   * @throws ProjectionError `PROJECTION_OUTDATED` if the live rows are of a newer revision than this program's
    */
   async load(): Promise<void> {
-    // The version first: a record that is newer than its version only makes the next change conflict.
+    // The version is read first. If the record is newer than that, the next change only conflicts.
     const { position: version } = await this.#store.loadCheckpoint(this.#recordName)
     if (version !== this.#version) {
       const [stored] = await this.#store.loadRows(this.#recordName, [recordKey])
@@ -103,10 +103,10 @@ export class Generations {
   }
 
   /**
-   * Begins to rebuild rows; what was left of another build is given up, or gone on with if it is of the same
-   * revision and may be.
+   * Begins to build new rows. An unfinished build is given up. If it is of the same revision and `mayGoOn` is true, it
+   * is continued.
    *
-   * @throws ConflictError if somebody else changed the record at the same time
+   * @throws ConflictError if another process changed the record at the same time
    */
   async begin(id: string, mayGoOn: boolean): Promise<Generation> {
     await this.load()
@@ -119,33 +119,33 @@ export class Generations {
   }
 
   /**
-   * Makes the rows that were built the ones that serve.
+   * Makes the rows that were built live.
    *
-   * @throws ProjectionError `REBUILD_RUNNING`, ConflictError if the build was given up by somebody else
+   * @throws ProjectionError `REBUILD_RUNNING`, or ConflictError, if another process has given the build up
    */
   async finish(built: Generation): Promise<void> {
-    // Readers look at the record too, so it may tell of another's build by now.
+    // Readers of this process load the record too, so it may already name another build.
     if (!this.isBuilding(built)) throw new ProjectionError('REBUILD_RUNNING', { projection: this.#projection })
     const { live, retired } = this.#record
     try {
       await this.#change({ live: built, retired: [...retired, live.storage] })
     } catch (error) {
-      // The answer may have been lost on the way back.
+      // It may have been saved, with only the answer lost.
       await this.load()
       if (this.live.storage !== built.storage) throw error
     }
   }
 
-  /** Gives the build up. @throws ConflictError if somebody else did */
+  /** Gives the build up. @throws ConflictError if another process changed the record at the same time */
   async abandon(): Promise<void> {
     const { live, building, retired } = this.#record
     if (building !== undefined) await this.#change({ live, retired: [...retired, building.storage] })
   }
 
   /**
-   * Deletes the rows that are retired. What a crash leaves of them is deleted another time.
+   * Deletes retired rows. What a crash leaves of them is deleted another time.
    *
-   * @param breath its signal ends it early, with its reason; the rest is left for another time
+   * @param breath its signal ends this early, with its reason; the rest is deleted another time
    */
   async tidy(breath: Breath): Promise<void> {
     const { retired } = this.#record

@@ -1,4 +1,6 @@
-/** Events that the program before has passed over because it does not handle such: this one handles them first. */
+/**
+ * Events that a previous program passed over because it does not handle their kind. This program handles them first.
+ */
 import type { Breath } from '../../runtime/breath.ts'
 import type { Environment } from '../../runtime/environment.ts'
 import { passedOverRow } from '../stored/parked-events.ts'
@@ -6,9 +8,9 @@ import type { Checkpoint } from './checkpoint.ts'
 import type { Recognition } from './recognition.ts'
 
 /**
- * Parks what was passed over up to the checkpoint.
+ * Parks the events that were passed over up to the checkpoint.
  *
- * @returns false if another runner was faster
+ * @returns false if this runner was overtaken
  */
 export async function parkPassedOver(
   checkpoint: Checkpoint,

@@ -1,12 +1,12 @@
 /**
- * Whose work it is that is stored beside a checkpoint. Whoever takes a projection or a reaction over leaves a row there
- * that says which events it handles, and a fingerprint of the functions that handle them. The next one compares. So a
- * definition that was changed without a new revision is found out, and so are two services that use one name in one
- * store.
+ * Which program made what is stored beside a checkpoint. A process that takes over a projection or a reaction leaves a
+ * row there. It says which events the program handles, with a fingerprint of the functions that handle them. The next
+ * process compares it. This shows a definition that was changed without a new revision, and two services that use one
+ * name in one store.
  *
- * A reaction may handle one more kind of event from now on. While a program still leads that does not handle it, one
- * that does leaves a row that says since when: what was passed over from there on is put aside when it takes over, and
- * then handled.
+ * A new version of a reaction may handle one more kind of event. While an older program still leads, a program that
+ * handles the new kind leaves a row that says since when it waits for these events. When it takes over, it parks the
+ * events that were passed over since then, and handles them.
  */
 import { hasCode, ProjectionError } from '../../domain/error.ts'
 import type { AnyEventKind } from '../../domain/event.ts'
@@ -25,26 +25,26 @@ export interface RecognitionOptions<H extends { readonly kind: AnyEventKind }> {
   /** The functions that handle the events of one kind. */
   readonly functionsOf: (handler: H) => readonly unknown[]
   /**
-   * What a kind of event means that is handled now and was not before. `whole`: all of its events should have been
-   * handled, the earlier ones too. `onward`: it is handled from the time on at which a program first came that handles
-   * it.
+   * What it means if a kind of event is handled now and was not before. `whole`: all its events should have been
+   * handled, earlier ones too. `onward`: its events are handled from the time when a program first came that handles
+   * them.
    */
   readonly coverage: 'whole' | 'onward'
   readonly store: EventStore & ProjectionStore
   readonly warn: Warn
 }
 
-/** Fingerprints of functions, by the kinds of events that they handle. */
+/** Fingerprints of the functions, by the kind of event that they handle. */
 type Handled = Readonly<Record<string, number>>
 
-/** Behind which position events are waited for, by their kinds. */
+/** The position after which a kind of event is waited for, by kind. */
 type Awaited = Readonly<Record<string, number>>
 
 const key = `${ownMark}handles`
 const awaitedKey = `${ownMark}awaits`
 const pageSize = 100
 
-/** Whether a row says what a program handles, or waits for. */
+/** Whether the row with a key says what a program handles or waits for. */
 export const isRecognition = (stored: string): boolean => stored === key || stored === awaitedKey
 
 /** A kind of event of one aggregate, as one text. */
@@ -54,9 +54,9 @@ const readable = (events: readonly string[]): readonly string[] => events.map((e
 export class Recognition<H extends { readonly kind: AnyEventKind } = any> {
   readonly #options: RecognitionOptions<H>
   readonly #own: Handled
-  /** Where the log ended when this program began; nothing if that could not be told. */
+  /** Where the log ended when this program began, or `undefined` if that is unknown. */
   readonly #begun: Promise<number | undefined>
-  /** By this program's own knowledge, and as it is stored. */
+  /** What this program waits for since it began, and what is stored. */
   #since: Awaited = {}
   #awaited: Awaited = {}
   #hasWarned = false
@@ -73,7 +73,7 @@ export class Recognition<H extends { readonly kind: AnyEventKind } = any> {
     this.#begun = coverage === 'onward' ? store.head().catch(() => undefined) : Promise.resolve(undefined)
   }
 
-  /** What a program leaves that begins, with nothing of the one before. */
+  /** The rows of a program that begins with nothing from a previous program. */
   get newRows(): readonly Row[] {
     return [
       { key, value: this.#own as JsonObject },
@@ -81,7 +81,7 @@ export class Recognition<H extends { readonly kind: AnyEventKind } = any> {
     ]
   }
 
-  /** What a program leaves that takes over. */
+  /** The rows of a program that takes over. */
   get rows(): readonly Row[] {
     const own = { key, value: this.#own as JsonObject }
     const events = Object.keys(this.#awaited)
@@ -93,12 +93,12 @@ export class Recognition<H extends { readonly kind: AnyEventKind } = any> {
   }
 
   /**
-   * Looks whose work is stored under a name, and whether this program can go on with it. Says whether that is certain
-   * for as long as the same program is at work: not where it passes over what this one is to handle, which may happen
-   * at any time.
+   * Checks which program made what is stored under a name, and whether this program can continue it. Returns whether
+   * the result stays valid while the same program leads. It does not if that program passes over events that this one
+   * handles, which may happen at any time.
    *
    * @param stored the checkpoint beside it
-   * @throws ProjectionError `PROJECTION_CHANGED` if it cannot
+   * @throws ProjectionError `PROJECTION_CHANGED` if this program cannot continue it
    */
   async check(storage: string, stored: Checkpoint, breath: Breath): Promise<boolean> {
     const [row, awaited = {}] = await this.#options.store.loadRows(storage, [key, awaitedKey])
@@ -117,7 +117,8 @@ export class Recognition<H extends { readonly kind: AnyEventKind } = any> {
   }
 
   /**
-   * Whether what is stored under a name was made by this very program, as far as its functions tell; or by nobody yet.
+   * Whether the functions that made what is stored under a name are the same as this program's, or nothing is stored
+   * yet.
    */
   async isOwn(storage: string): Promise<boolean> {
     const [row] = await this.#options.store.loadRows(storage, [key])
@@ -128,8 +129,7 @@ export class Recognition<H extends { readonly kind: AnyEventKind } = any> {
   }
 
   /**
-   * Events up to a position that this program handles, that came when there was such a program, and that another one
-   * has passed over.
+   * Events up to a position that another program passed over, although a program that handles them was already waiting.
    */
   async *passedOver(position: number, breath: Breath): AsyncGenerator<readonly StoredEvent[]> {
     const events = Object.keys(this.#awaited).filter((event) => event in this.#own)
@@ -140,9 +140,9 @@ export class Recognition<H extends { readonly kind: AnyEventKind } = any> {
   }
 
   /**
-   * From now on the events of these kinds are waited for, if nobody has waited for them earlier: a row beside the
-   * checkpoint says so, which is another runner's. Says whether it is there. If the checkpoint has moved meanwhile, the
-   * row is left at the next look.
+   * Records in a row beside the other runner's checkpoint that events of these kinds are waited for. Returns true if
+   * the row already says so, for the same or an earlier position. If the checkpoint moved meanwhile, the row is written
+   * at the next check.
    */
   async #await(storage: string, stored: Checkpoint, gained: readonly string[]): Promise<boolean> {
     const { position } = stored
@@ -161,7 +161,7 @@ export class Recognition<H extends { readonly kind: AnyEventKind } = any> {
     return false
   }
 
-  /** Those of some kinds of events that have happened up to a checkpoint, and should have been handled. */
+  /** Of some kinds of events, those that have events up to a checkpoint which should have been handled. */
   async #missed(events: readonly string[], stored: Checkpoint, breath: Breath): Promise<readonly string[]> {
     if (this.#options.coverage === 'onward') return []
     for await (const page of this.#pagesOf(events, beganOf(stored) + 1, stored.position, breath)) {
@@ -170,7 +170,7 @@ export class Recognition<H extends { readonly kind: AnyEventKind } = any> {
     return []
   }
 
-  /** Events of some kinds, from one position up to another. */
+  /** Events of some kinds, from one position to another, both included. */
   async *#pagesOf(
     events: readonly string[],
     first: number,
@@ -201,8 +201,8 @@ export class Recognition<H extends { readonly kind: AnyEventKind } = any> {
     const what = name.startsWith('reaction ') ? name : `projection ${name}`
     const message =
       coverage === 'whole'
-        ? `What the ${what} has was made by other functions than this program's`
-        : `The ${what} was run by a program with other functions than this one's`
+        ? `The stored work of the ${what} was made by functions that differ from those of this program`
+        : `The last program that ran the ${what} had functions that differ from those of this program`
     warn({ code: 'PROJECTION_DIFFERS', message })
   }
 }

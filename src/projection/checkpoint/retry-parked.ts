@@ -1,23 +1,26 @@
-/** Tries parked events again, in the order of the log. What fails stays parked, and what queues behind it. */
+/**
+ * Tries parked events again, in the order of the log. An event that fails stays parked, with the events that queue
+ * behind it.
+ */
 import { Breath } from '../../runtime/breath.ts'
 import type { Environment } from '../../runtime/environment.ts'
 import type { ParkedEvent, ParkedEvents } from '../stored/parked-events.ts'
 import type { RetryTally, StepperContext } from './step.ts'
 
-/** How what is parked is tried again. */
+/** How parked events are tried again. */
 export interface Retry {
-  /** How many at once. */
+  /** The number of events that are tried at once. */
   readonly size: number
   /**
-   * Handles some, and saves what became of them; gives false if another runner was faster.
+   * Handles some events, and saves the results. Returns false if this runner was overtaken.
    *
-   * @param blocks whether one that failed before them has a key
+   * @param blocks whether an event that failed before them has a key
    */
   readonly attempt: (parked: readonly ParkedEvent[], blocks: (key: string) => boolean) => Promise<boolean>
   readonly tally: RetryTally
 }
 
-/** @returns false if another runner was faster */
+/** @returns false if this runner was overtaken */
 export async function retryParked(
   parked: ParkedEvents,
   { size, attempt, tally }: Retry,

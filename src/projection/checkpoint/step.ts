@@ -1,21 +1,21 @@
-/** What a step comes to, and what it is told by its runner. */
+/** The result of a step, and what a runner offers to its stepper. */
 import type { Tries } from '../failures/tries.ts'
 
-/** What a step came to. */
+/** The result of a step. */
 export interface StepResult {
-  /** The events that it handled; 0 if another runner was faster. */
+  /** The number of events that it handled; 0 if this runner was overtaken. */
   readonly events: number
   /** Whether there is nothing left to handle now. */
   readonly caughtUp: boolean
-  /** When there is something to do again even if the log does not grow, in milliseconds from now. */
+  /** If there will be work even if the log does not grow: when, in milliseconds from now. */
   readonly restMs?: number
 }
 
-/** What became of parked events that were tried again. */
+/** The result of trying parked events again. */
 export interface RetryResult {
-  /** How many were handled. */
+  /** The number of events that were handled. */
   readonly handled: number
-  /** How many are still parked. */
+  /** The number of events that are still parked. */
   readonly parked: number
 }
 
@@ -24,19 +24,19 @@ export interface RetryTally {
   handled: number
 }
 
-/** What a stepper is told by its runner, and may ask of it. */
+/** What a runner offers to its stepper. */
 export interface StepperContext {
-  /** To be told each position up to which everything is handled. */
+  /** Takes each position up to which everything is handled. */
   readonly onReached: (position: number) => void
   /**
-   * Keeps the lease during work that may be long; false if another process has, or may have taken over, who is not to
-   * be disturbed.
+   * Renews the lease during work that may be long. Returns false if another process has taken over or may have; this
+   * process must then stop the work.
    */
   readonly keepLead: () => Promise<boolean>
-  /** Does work that may wait, or take long, and keeps the lease meanwhile. */
+  /** Does work that may wait or take long, and renews the lease meanwhile. */
   readonly during: <Result>(work: () => Promise<Result>) => Promise<Result>
-  /** To be told when another process turns out to have taken over. */
+  /** Called when it turns out that another process has taken over. */
   readonly onOvertaken: () => void
-  /** What is tried again. */
+  /** The failures that are tried again. */
   readonly tries: Tries
 }

@@ -1,4 +1,4 @@
-/** A projection as code in a store without transactions: how its batches follow the checkpoint. */
+/** A projection as code in a store without transactions: its batches and its checkpoint. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
@@ -20,7 +20,7 @@ function started(store: ReturnType<typeof memory>, seen: number[][], failsAt?: n
   return definition.start({ store, projections: 'manual' })
 }
 
-test('events come in the order of the log, each once, and none again after a restart', async () => {
+test('the handler gets events in the order of the log, each once, and none again after a restart', async () => {
   const store = memory()
   const seen: number[][] = []
   for (const _ of [1, 2]) {
@@ -32,7 +32,7 @@ test('events come in the order of the log, each once, and none again after a res
   assert.deepEqual(seen.flat(), [1, 2, 3, 4])
 })
 
-test('a batch whose handler throws is told again, from the checkpoint on', async () => {
+test('if the handler throws, it gets the batch again, from the checkpoint on', async () => {
   const store = memory()
   const seen: number[][] = []
   {

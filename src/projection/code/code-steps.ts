@@ -1,8 +1,8 @@
 /**
- * How a projection as code goes forward: a step gives the handler the next events, many at once. In a store with SQL
- * what it writes and the checkpoint are one transaction; elsewhere the checkpoint follows when the handler is done.
- * Where many events fail together they are handled one by one, so that only the one that cannot be handled is held
- * against the projection.
+ * The steps of a projection as code. A step gives the handler the next events, many at once. In a store with SQL, the
+ * handler's writes and the checkpoint are saved in one transaction. In other stores the checkpoint is saved when the
+ * handler is done. If a batch fails, its events are handled one by one, so that only the event that cannot be handled
+ * counts as failed.
  */
 import type { AnyCodeProjection, HandlerTools } from '../../domain/code-projection.ts'
 import { ProjectionError } from '../../domain/error.ts'
@@ -29,14 +29,14 @@ export interface CodeStepsOptions {
   readonly projection: AnyCodeProjection
   readonly kinds: HandledKinds<{ readonly kind: AnyEventKind }>
   readonly store: EventStore & ProjectionStore
-  /** What the store is called. */
+  /** The name of the store, for errors. */
   readonly storeName: string
   readonly environment: Environment
   readonly warn: Warn
   readonly lead: StepperContext
 }
 
-/** The handler failed, as opposed to the store. */
+/** The handler failed, not the store. */
 class HandlerFailed extends Error {
   override readonly name = 'HandlerFailed'
 
@@ -45,13 +45,13 @@ class HandlerFailed extends Error {
   }
 }
 
-/** What is done with the tools of a handler. */
+/** Work that uses the tools of a handler. */
 type Work = (tools: HandlerTools) => Promise<unknown> | unknown
 
-/** What became of work: it is saved, or false if another runner was faster, or how it failed. */
+/** The result of work: true if it is saved, false if this runner was overtaken, or the failure. */
 type Saved = boolean | HandlerFailed
 
-/** Events given to the handler at once. */
+/** The number of events that the handler gets at once. */
 const batchSize = 1000
 
 export class CodeSteps implements Stepper {
@@ -115,7 +115,7 @@ export class CodeSteps implements Stepper {
     return handled
   }
 
-  /** Handles a batch at once, but for what queues behind something parked. */
+  /** Handles a batch at once, except for events that queue behind a parked event. */
   async #handleAll(stored: readonly StoredEvent[], to: LogPlace, signal: AbortSignal): Promise<Saved> {
     const { projection, environment } = this.#options
     const events: RecordedEvent[] = []
@@ -142,10 +142,10 @@ export class CodeSteps implements Stepper {
   }
 
   /**
-   * Handles one event as often as the policy says, then does with it what the policy says.
+   * Handles one event, again as often as the policy says, and then gives it up as the policy says.
    *
-   * @param failed how it has failed once already
-   * @returns false if another runner was faster
+   * @param failed the failure of a try before this call
+   * @returns false if this runner was overtaken
    * @throws ProjectionError `PROJECTION_FAILED`
    */
   async #handleOne(stored: StoredEvent, to: LogPlace, signal: AbortSignal, failed?: HandlerFailed): Promise<boolean> {
@@ -154,7 +154,7 @@ export class CodeSteps implements Stepper {
     for (let before = failed; ; before = undefined) {
       const saved = before ?? (await this.#handleAll([stored], to, signal))
       if (!(saved instanceof HandlerFailed)) return saved
-      // A domain that stops is no failure of the event: it is handled again another time.
+      // If the domain stops, the event has not failed. It is handled again another time.
       if (signal.aborted) return true
       if (isNewer(saved.cause)) throw saved.cause
       if (!(await lead.tries.again(stored, saved.cause, policy, signal))) return this.#giveUp(stored, to, saved.cause)
@@ -162,7 +162,7 @@ export class CodeSteps implements Stepper {
     }
   }
 
-  /** @returns false if another runner was faster */
+  /** @returns false if this runner was overtaken */
   async #giveUp(stored: StoredEvent, to: LogPlace, cause: unknown): Promise<boolean> {
     const { projection, warn, environment } = this.#options
     const { name } = projection
@@ -196,7 +196,7 @@ export class CodeSteps implements Stepper {
       return await this.bookmark.saveWith(to, rows, (transaction) => this.#call(work, signal, transaction))
     } catch (error) {
       if (error instanceof HandlerFailed) return error
-      // What the transaction refuses at its end, or for taking too long, is the handler's doing.
+      // A transaction that fails at its end, or because it takes too long, is the handler's fault.
       if (isOfStore(error)) throw error
       return new HandlerFailed(error)
     }

@@ -1,10 +1,10 @@
-/** Whose failure it is when something fails below a projection or a reaction. */
+/** Whose failure it is when something fails under a projection or a reaction. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { EventError, LoadError, OutcomeUnknownError, StoreError } from '../../domain/error.ts'
 import { isNewer, isOfStore, isOutage } from './blame.ts'
 
-test('a store that stored nothing for certain has failed as one that cannot be asked has: that is waited for', () => {
+test('a store that certainly stored nothing counts as unavailable, and is waited for', () => {
   for (const code of ['NOT_STORED', 'STORE_UNAVAILABLE'] as const) {
     const error = new StoreError(code, { store: 'sqlite', doing: 'appending' })
     assert.ok(isOfStore(error), code)
@@ -12,7 +12,7 @@ test('a store that stored nothing for certain has failed as one that cannot be a
   }
 })
 
-test('what is newer than the program is known wherever it is a cause, and what the program decides itself is not newer', () => {
+test('an error is newer if any of its causes is, and an undeclared event that the program itself decides is not', () => {
   const stream = { aggregate: 'account', id: 'ada' }
   const undeclared = { aggregate: 'account', event: 'Frozen', known: [] }
   const stored = new EventError('EVENT_UNDECLARED', { ...undeclared, stream, sequence: 1 })

@@ -1,6 +1,7 @@
 /**
- * What becomes of an event, or of a command that it has scheduled, once it has failed as often as the policy says: the
- * projection or reaction stops before it, skips it, or parks it. Here it is said; the stepper saves what it left.
+ * What happens to an event, or to a command that it scheduled, after it has failed as often as the policy allows. The
+ * projection or reaction stops before it, skips it, or parks it. This file makes the error and the warning; the stepper
+ * saves the rows.
  */
 import { ProjectionError } from '../../domain/error.ts'
 import type { Warn } from '../../runtime/warning.ts'
@@ -9,14 +10,14 @@ import { calledOf } from './tries.ts'
 
 type Event = Pick<StoredEvent, 'position' | 'type'>
 
-/** An event as it is called in a sentence. */
+/** The name of an event in a sentence. */
 export const calledEvent = ({ type, position }: Event): string => `${type} at ${position}`
 
 /**
- * The error of one that stands before an event that it cannot handle.
+ * The error of a projection or reaction that stops before an event that it cannot handle.
  *
  * @param projection the name of the projection or reaction
- * @param command what the event has scheduled, if it is that which fails
+ * @param command the scheduled command of the event, if that fails and not the event
  */
 export function stoppedBefore(
   projection: string,
@@ -29,9 +30,9 @@ export function stoppedBefore(
 }
 
 /**
- * Warns of what is skipped or parked.
+ * Warns that an event or a command is skipped or parked.
  *
- * @param what what that is, as it is called in a sentence
+ * @param what the name of the event or the command in a sentence
  */
 export function warnOfGivenUp(
   { name, warn }: { readonly name: string; readonly warn: Warn },

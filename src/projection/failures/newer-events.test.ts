@@ -1,6 +1,6 @@
 /**
- * An old program beside a new one that stores kinds of events which the old one has not: whatever the policy says, what
- * meets them is left to the new one, wherever they are met.
+ * An old program runs beside a new one that stores kinds of events which the old one does not know. Whatever the
+ * failure policy says, the old program leaves such events to the new one, wherever it meets them.
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
@@ -56,11 +56,11 @@ type Old = Awaited<ReturnType<typeof startOld>>
 
 const stateOf = async (program: Pick<Old, 'reactions'>) => (await program.reactions.status('gift')).state
 const isOutdated = (program: Pick<Old, 'reactions'>) => async () => (await stateOf(program)) === 'outdated'
-/** That the functions differ, and that the aggregate cannot be loaded, is no wonder here. */
+/** Warnings that are expected here: the functions differ, and the aggregate cannot be loaded. */
 const expected = new Set(['PROJECTION_DIFFERS', 'AGGREGATE_NOT_LOADED'])
 const codesBut = (log: ReturnType<typeof recorder>) => log.codes().filter((code) => !expected.has(code))
 
-/** The bank's account is frozen, which only the new program knows, and somebody has opened one. */
+/** Freezes the bank's account, which only the new program knows, and opens another account. */
 async function frozen(store: StoreFactory): Promise<void> {
   await using writer = await startNew(Plain, { store, projections: 'manual' })
   await writer.account('bank').freeze()
@@ -69,7 +69,7 @@ async function frozen(store: StoreFactory): Promise<void> {
 
 describe('A kind of event that a program does not declare', () => {
   for (const giveUp of ['stop', 'skip', 'park'] as const) {
-    test(`in the stream of a command is left to a newer program, where it would ${giveUp} what fails`, async () => {
+    test(`in the stream of a command is left to a newer program, although the policy is to ${giveUp}`, async () => {
       const [store, log] = [memory(), recorder()]
       await frozen(store)
       await using old = await startOld(Plain, { store, log }, { retries: 0, giveUp })
@@ -91,7 +91,7 @@ describe('A kind of event that a program does not declare', () => {
     })
   }
 
-  test('is waited for by the only program there is, which says so once, and is handled when it is declared again', async () => {
+  test('is waited for if there is no newer program, with one warning, and is handled when it is declared again', async () => {
     const [store, log] = [memory(), recorder()]
     await frozen(store)
     const old = await startOld(Plain, { store, log })
@@ -103,7 +103,7 @@ describe('A kind of event that a program does not declare', () => {
     await until('it has paid', async () => (await declared.account('bank').state()).paid === 1)
   })
 
-  test('is left to a newer program whatever a handler makes of the failure of its command', async () => {
+  test('is left to a newer program, whatever a handler does with the failure of its command', async () => {
     const careless = Gifts.on(Opened, async (_, { dispatch }) => void (await dispatch(toBank).catch(() => {})))
     const wrapping = Gifts.on(Opened, async (_, { dispatch }) => {
       await dispatch(toBank).catch((cause: unknown) => {
@@ -125,7 +125,7 @@ describe('A kind of event that a program does not declare', () => {
     }
   })
 
-  test('in a state that a handler reads is left to a newer program, also behind another error of the handler', async () => {
+  test('in a state that a handler reads is left to a newer program, even if the handler throws another error', async () => {
     for (const isWrapped of [false, true]) {
       const [store, log] = [memory(), recorder()]
       await frozen(store)
@@ -148,7 +148,7 @@ describe('A kind of event that a program does not declare', () => {
   })
 
   for (const giveUp of ['stop', 'skip', 'park'] as const) {
-    test(`in a state that a projection as code reads is left to a newer one, where it would ${giveUp} what fails`, async () => {
+    test(`in a state that a projection as code reads is left to a newer program, although the policy is to ${giveUp}`, async () => {
       const [store, log] = [memory(), recorder()]
       const seen: string[] = []
       const running: { program?: Pick<Old, 'account'> } = {}
@@ -179,7 +179,7 @@ describe('A kind of event that a program does not declare', () => {
     })
   }
 
-  test('that a program decides itself is its own failure', async () => {
+  test('is a failure of the program if the program itself decides it', async () => {
     const [store, log] = [memory(), recorder()]
     const erring = Gifts.on(Opened, async (_, { dispatch }) => void (await dispatch({ ...toBank, name: 'err' })))
     await using old = await startOld(erring, { store, log, projections: 'manual' })
@@ -188,7 +188,7 @@ describe('A kind of event that a program does not declare', () => {
     assert.deepEqual(log.codes(), ['REACTION_SKIPPED'])
   })
 
-  test('leaves an event parked that meets it when it is retried', async () => {
+  test('keeps a parked event parked if it is met in a retry', async () => {
     const [store, policy] = [memory(), { retries: 0, giveUp: 'park' } as const]
     const sick = Gifts.on(Opened, () => {
       throw new RangeError('sick')

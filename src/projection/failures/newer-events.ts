@@ -1,26 +1,26 @@
 /**
- * Events of a revision that this program does not know yet. While a new version of a program is rolled out, the old one
- * meets what the new one has written. That is no failure of the event: what comes before it is handled, and it is left
- * to the newer program.
+ * Events of a revision that this program does not know yet. While a new version of a program is rolled out, the old
+ * version meets events that the new one has written. That is not a failure of the event. The old program handles what
+ * comes before the event, and leaves the event to the newer program.
  */
 import { EventError } from '../../domain/error.ts'
 import type { AnyEventKind } from '../../domain/event.ts'
 import type { LogPlace, StoredEvent } from '../../store/store.ts'
 
-/** Events with the last place that was looked at behind them. */
+/** A page of events, with the last place that was examined. */
 export interface Looked {
   readonly events: readonly StoredEvent[]
   readonly examined: LogPlace
   readonly isLast: boolean
 }
 
-/** The kind of an event in this program; nothing for one that is not handled any more. */
+/** The kind of an event in this program, or `undefined` if the event is no longer handled. */
 type KindOf = (event: StoredEvent) => AnyEventKind | undefined
 
 /**
- * What of a page this program can read: the page ends before the first event that is newer.
+ * The part of a page that this program can read: it ends before the first newer event.
  *
- * @throws EventError `EVENT_NEWER` if that is its first event
+ * @throws EventError `EVENT_NEWER` if the first event of the page is newer
  */
 export function beforeNewer(page: Looked, kindOf: KindOf): Looked {
   const index = page.events.findIndex((event) => isNewer(event, kindOf(event)))

@@ -1,6 +1,6 @@
 /**
- * What fails and is tried again: said at the first failure, shown in the status, attached to what readers get; and
- * whose failure it is.
+ * Failures that are tried again: the warning at the first failure, the status, the error that readers get, and whose
+ * failure it is.
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
@@ -25,7 +25,7 @@ function failing() {
   }
 }
 
-describe('An event that fails is said at once, shown, and told to those who wait', () => {
+describe('An event that fails causes a warning at once, and appears in the status and in the errors of waiting readers', () => {
   for (const kind of ['rows', 'code', 'reaction'] as const) {
     test(`of ${kind}`, async () => {
       const [environment, log, { handle, cure }] = [manualEnvironment(), recorder(), failing()]
@@ -74,7 +74,7 @@ describe('An event that fails is said at once, shown, and told to those who wait
   }
 })
 
-test('a store that fails is shown too, and told to those who wait', async () => {
+test('a store that fails appears in the status and in the errors of waiting readers too', async () => {
   const [environment, watch, log] = [manualEnvironment(), watched(), recorder()]
   await using pots = await startRows({ store: watch.store, environment, log, projections: 'automatic' })
   await pots.pot('a').put({ amount: 1 })
@@ -95,7 +95,7 @@ test('a store that fails is shown too, and told to those who wait', async () => 
   assert.deepEqual(log.codes(), ['PROJECTION_DELAYED'])
 })
 
-describe("A failure is the event's unless it is known to be the store's", () => {
+describe('A failure counts as the event’s unless it is known to come from the store', () => {
   const facts = { store: 's', statement: 'INSERT', reason: 'it is not allowed' }
   const failures = [
     new StoreError('SQL_FAILED', facts),
@@ -130,7 +130,7 @@ describe("A failure is the event's unless it is known to be the store's", () => 
     })
   }
 
-  test('a command whose aggregate cannot be loaded because the store is away fails no event', async () => {
+  test('an event does not fail if its command cannot load the aggregate because the store is unavailable', async () => {
     const [watch, log] = [watched(), recorder()]
     const Sending = reaction('sending', { pot: Pot })
       .on(Put, async ({ data: { amount } }, { dispatch }) => {

@@ -1,4 +1,4 @@
-/** What failed and is tried again: said at its first failure, and shown until it is over. */
+/** Failures that are tried again. The first failure causes a warning. The status shows the failure until it is over. */
 import type { FailurePolicy } from '../../domain/failure-policy.ts'
 import type { PlainCommand } from '../../domain/plain-command.ts'
 import { backOffMs, type Environment, sleep } from '../../runtime/environment.ts'
@@ -7,23 +7,23 @@ import type { StoredEvent } from '../../store/store.ts'
 import { calledTimer, nameOfTimer, positionOfTimer, type WaitingTimer } from '../stored/timer-row.ts'
 import { LeftToNewer } from './blame.ts'
 
-/** Something that failed and is tried again. */
+/** A failure that is tried again. */
 export interface Retrying {
   /**
-   * The event that could not be handled; without it and a command, it is the store that fails, or something is newer
-   * than this program.
+   * The event that could not be handled. If there is neither an event nor a command, the store fails, or an event is
+   * newer than this program.
    */
   readonly event?: { readonly position: number; readonly type: string }
-  /** The scheduled command that could not be sent, and the position of the event that has scheduled it. */
+  /** The scheduled command that could not be sent, with the position of the event that scheduled it. */
   readonly command?: Pick<PlainCommand, 'aggregate' | 'id' | 'name'> & { readonly position: number }
-  /** How often it has failed by now. */
+  /** How often it has failed so far. */
   readonly attempts: number
   readonly nextAt: Date
   readonly error: unknown
 }
 
 export interface TriesOptions {
-  /** The projection or reaction, as it is called in a sentence. */
+  /** The name of the projection or reaction in a sentence. */
   readonly called: string
   readonly environment: Environment
   readonly warn: Warn
@@ -31,7 +31,7 @@ export interface TriesOptions {
   readonly during: (pause: () => Promise<void>) => Promise<void>
 }
 
-/** A projection or reaction by its name, as it is called in a sentence. */
+/** The name of a projection or reaction in a sentence. */
 export const calledOf = (name: string): string => (name.startsWith('reaction ') ? name : `projection ${name}`)
 
 type Event = Pick<StoredEvent, 'position' | 'type'>
@@ -42,28 +42,28 @@ const storeMaxMs = 5_000
 export class Tries {
   readonly #options: TriesOptions
   readonly #events = new Map<number, Retrying>()
-  /** By what tells them from all others that were scheduled. */
+  /** By the name of the timer, which does not change when the command gets a new time. */
   readonly #commands = new Map<string, Retrying>()
-  /** How often events have failed, by position: also while another process leads. */
+  /** How often events have failed, by position. Kept while another process leads. */
   readonly #failures = new Map<number, number>()
   #store: Retrying | undefined
-  /** Of the store, in a row. */
+  /** The number of consecutive failures of the store. */
   #storeFailures = 0
 
   constructor(options: TriesOptions) {
     this.#options = options
   }
 
-  /** What is tried again at present: the store, the first event, or a scheduled command. */
+  /** The failure to show: the store's, the first event's, or that of a scheduled command. */
   get current(): Retrying | undefined {
     const event = this.#events.get(Math.min(...this.#events.keys()))
     return this.#store ?? event ?? this.#commands.values().next().value
   }
 
   /**
-   * An event has failed: waits before the next try, as long as the policy says.
+   * Notes that an event has failed, and waits before the next try as long as the policy says.
    *
-   * @returns false at once if it has failed so often that it is not tried again
+   * @returns false, without a wait, if the event is not tried again
    */
   async again(
     { position, type }: Event,
@@ -84,36 +84,36 @@ export class Tries {
     return true
   }
 
-  /** The store has failed: says so the first time, and waits before the next try. */
+  /** Notes that the store has failed, and waits before the next try. */
   async storeAgain(error: unknown, signal: AbortSignal): Promise<void> {
     const { environment } = this.#options
     const tries = this.#storeFailures++
     const waitMs = backOffMs(environment, tries + 1, storeFirstMs, storeMaxMs)
     this.#store = this.#next(tries, error, waitMs)
-    if (tries === 0) this.#warn('PROJECTION_DELAYED', 'is held up, and tries again until it can go on', error)
+    if (tries === 0) this.#warn('PROJECTION_DELAYED', 'is delayed, and tries again until it can continue', error)
     await sleep(environment, waitMs, signal)
   }
 
-  /** A scheduled command has failed so often before, and now once more: it is sent again after a while. */
+  /** Notes that a scheduled command has failed and is sent again later. @param tries how often it failed before */
   sendAgain(timer: WaitingTimer, tries: number, error: unknown, policy: Required<FailurePolicy>, waitMs: number): void {
     this.#commands.set(nameOfTimer(timer.key), { command: addressOf(timer), ...this.#next(tries, error, waitMs) })
     const what = `could not send ${calledTimer(timer)}, and sends it again (${policy.retries} times at most)`
     if (tries === 0) this.#warn('REACTION_RETRIED', what, error)
   }
 
-  /** A scheduled command is not tried any more. */
+  /** Forgets the failure of a scheduled command. */
   commandOver({ key }: WaitingTimer): void {
     this.#commands.delete(nameOfTimer(key))
   }
 
-  /** Nothing is known of scheduled commands any more. */
+  /** Forgets the failures of all scheduled commands. */
   commandsOver(): void {
     this.#commands.clear()
   }
 
   /**
-   * An event, or an aggregate's behind it, is newer than this program, or a scheduled command may be. It looks again
-   * after a while.
+   * Notes that this program stands back: an event that it needs is newer than it is, or a scheduled command may be. It
+   * looks again after a while.
    */
   standBack(tries: number, error: unknown, waitMs: number): void {
     const isCommand = error instanceof LeftToNewer
@@ -125,35 +125,35 @@ export class Tries {
     if (tries > 0) return
     const what = isCommand
       ? `leaves ${calledTimer(error.timer)} to a newer program`
-      : 'leaves an event that is newer than this program to a newer one'
+      : 'leaves an event that is newer than this program to a newer program'
     this.#warn('PROJECTION_STOOD_BACK', what, reason)
   }
 
-  /** The event at a position is not tried any more. */
+  /** Forgets the failure of the event at a position. */
   over(position: number): void {
     this.#events.delete(position)
     this.#failures.delete(position)
   }
 
-  /** Everything up to a position is handled. */
+  /** Forgets the failures of events up to a position, which is handled. */
   reached(position: number): void {
     for (const each of this.#failures.keys()) if (each <= position) this.over(each)
   }
 
-  /** The store answers again. */
+  /** Forgets the failure of the store, which answers again. */
   storeIsBack(): void {
     this.#store = undefined
     this.#storeFailures = 0
   }
 
-  /** Nothing is tried here for now: another process leads. It counts on if that comes back. */
+  /** Another process leads, so nothing is tried here. The counts are kept in case this process leads again. */
   rest(): void {
     this.#events.clear()
     this.#commands.clear()
     this.#store = undefined
   }
 
-  /** Nothing is tried any more. */
+  /** Forgets all failures and counts. */
   clear(): void {
     this.rest()
     this.#failures.clear()
@@ -170,7 +170,7 @@ export class Tries {
   }
 }
 
-/** What a scheduled command is for, and where it comes from. */
+/** The aggregate and name of a scheduled command, and the position of its event. */
 function addressOf({ key, command }: WaitingTimer): NonNullable<Retrying['command']> {
   const { aggregate, id, name } = command as unknown as PlainCommand
   return { aggregate, id, name, position: positionOfTimer(key) }

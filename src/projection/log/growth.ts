@@ -1,4 +1,4 @@
-/** Whether the log has grown, for one who is busy with other things: it is told, and need not ask. */
+/** Notes whether the log has grown, for a step that is busy with other work and does not wait. */
 import type { Follower, Tail } from './tail.ts'
 
 export class Growth {
@@ -13,18 +13,18 @@ export class Growth {
     this.#onGrowth = onGrowth
   }
 
-  /** Whether there may be more in the log than when it was read. */
+  /** Whether the log may have grown since it was read. */
   get hasGrown(): boolean {
     return this.#hasGrown
   }
 
-  /** To be called before reading. */
+  /** Call this before reading. */
   mark(): void {
     this.#follower.mark()
     this.#hasGrown = false
   }
 
-  /** Tells when the log grows. @param examined the last position that was looked at */
+  /** Calls `onGrowth` when the log grows. @param examined the last position that was examined */
   watch(examined: () => number): void {
     if (this.#isWatching) return
     this.#isWatching = true

@@ -1,6 +1,6 @@
 /**
- * Reading ahead: what is read while a page is handled, when nothing is, and that nobody takes an old look at the end
- * for a new one.
+ * Reading ahead: what is read while a page is handled, when nothing is, and that a page that was read ahead never
+ * counts as the end of the log.
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
@@ -11,7 +11,7 @@ import { ReadAhead } from './read-ahead.ts'
 const endless = Number.POSITIVE_INFINITY
 const beginning = { position: 0 }
 
-/** A log with so many events, and a reader of it. */
+/** A log with a number of events, and a reader of it. */
 async function reading(events: number) {
   const watch = watched()
   const store = await watch.store.open({ now: () => 0, warn: () => {} })
@@ -34,7 +34,7 @@ const positions = ({ events }: { readonly events: readonly { readonly position: 
   events.map(({ position }) => position)
 
 describe('Reading ahead', () => {
-  test('the next page is asked for while there is more, and is the one that is wanted next', async () => {
+  test('while there is more, the next page is asked for ahead, and the next read gets it', async () => {
     const { watch, at, pages } = await reading(5)
     const first = await pages.read({ behind: beginning, to: endless, limit: 2 })
     assert.deepEqual([positions(first), first.isLast, watch.count('readAll')], [[1, 2], false, 2])
@@ -42,7 +42,7 @@ describe('Reading ahead', () => {
     assert.deepEqual([positions(second), second.isLast, watch.count('readAll')], [[3, 4], false, 3])
   })
 
-  test('at the end only what is wanted is asked for', async () => {
+  test('at the end of the log nothing is read ahead', async () => {
     const { watch, pages } = await reading(1)
     const page = await pages.read({ behind: beginning, to: endless, limit: 2 })
     assert.deepEqual([positions(page), page.examined.position, page.isLast], [[1], 1, true])
@@ -51,7 +51,7 @@ describe('Reading ahead', () => {
     assert.deepEqual([positions(full), watch.count('readAll')], [[1], 2])
   })
 
-  test('a page that was read ahead does not pass for the end: events may have come since', async () => {
+  test('a page that was read ahead does not count as the last one, because events may have come since', async () => {
     const { append, at, pages } = await reading(3)
     await pages.read({ behind: beginning, to: endless, limit: 2 })
     await append(1)
@@ -62,7 +62,7 @@ describe('Reading ahead', () => {
     assert.equal(next.isLast, true)
   })
 
-  test('who goes on elsewhere, or wants more at once, is not given what was read ahead', async () => {
+  test('a read from another place, or with another limit, does not get the page that was read ahead', async () => {
     const { at, pages } = await reading(9)
     await pages.read({ behind: beginning, to: endless, limit: 2 })
     assert.deepEqual(positions(await pages.read({ behind: at(1), to: endless, limit: 2 })), [2, 3])
@@ -70,14 +70,14 @@ describe('Reading ahead', () => {
     assert.deepEqual(positions(await pages.read({ behind: at(6), to: 8, limit: 3 })), [7])
   })
 
-  test('of a size that is announced, the next page is as large', async () => {
+  test('the next page is read ahead with the limit that was announced for it', async () => {
     const { watch, at, pages } = await reading(9)
     await pages.read({ behind: beginning, to: endless, limit: 2 }, 4)
     const page = await pages.read({ behind: at(2), to: endless, limit: 4 })
     assert.deepEqual([positions(page), watch.count('readAll')], [[3, 4, 5, 6], 3])
   })
 
-  test('what fails ahead fails for the one who comes for it, once, and for nobody else', async () => {
+  test('a failure while reading ahead is thrown once, by the read that wanted the page', async () => {
     const { watch, at, pages } = await reading(4)
     let reads = 0
     watch.disturb(({ method }) => (method === 'readAll' && ++reads === 2 ? 'before' : undefined))

@@ -1,17 +1,17 @@
 /**
- * Reads the log page by page for one who goes through it, and while a page is being handled already the next: store and
- * handler are both at work while there is much to catch up on. At the tail nothing is read that was not asked for.
+ * Reads the log page by page. While a page is handled, the next one is already read, so store and handler work at the
+ * same time during a long catch-up. At the end of the log nothing is read ahead.
  */
 import type { HandledKinds } from '../../domain/handled-kinds.ts'
 import type { EventStore, LogPlace, Page, StoredEvent } from '../../store/store.ts'
 
 /** Which events are wanted. */
 interface Wanted {
-  /** The place behind which they are. */
+  /** The place after which they come. */
   readonly behind: LogPlace
-  /** The position behind the last one. */
+  /** The position after the last one that is wanted. */
   readonly to: number
-  /** Events of a page. */
+  /** The number of events of a page. */
   readonly limit: number
 }
 
@@ -20,9 +20,12 @@ type Kinds = Pick<HandledKinds<never>, 'filters' | 'among'>
 
 export interface PageRead {
   readonly events: readonly StoredEvent[]
-  /** The last place up to which there are no more events than these. */
+  /** The last place that was examined. Up to there are no other wanted events. */
   readonly examined: LogPlace
-  /** Whether there was nothing more when it was asked for. A page that was read ahead does not know what came since. */
+  /**
+   * Whether there was nothing more when the page was asked for. False for a page that was read ahead, because events
+   * may have come since.
+   */
   readonly isLast: boolean
 }
 
@@ -37,7 +40,7 @@ export class ReadAhead {
   }
 
   /**
-   * @param limitNext events of the page that follows, if this one is full
+   * @param limitNext the number of events of the next page, if this one is full
    * @throws StoreError `LOG_REPLACED`
    */
   async read(wanted: Wanted, limitNext: number = wanted.limit): Promise<PageRead> {
@@ -46,12 +49,12 @@ export class ReadAhead {
     this.#ahead = undefined
     const isAhead = ahead !== undefined && isSame(ahead.behind, behind) && ahead.to === to && ahead.limit === limit
     const { events, examined: position, checksum, isLast } = await (isAhead ? ahead.page : this.#ask(wanted))
-    // Nothing was looked at.
+    // Nothing was examined.
     const examined = position <= behind.position ? behind : { position, checksum }
     if (!isLast && position + 1 < to) {
       const next = { behind: examined, to, limit: limitNext }
       const page = this.#ask(next)
-      // Whoever comes for it learns of a failure; nobody may come.
+      // The next read gets a failure. There may be no next read.
       page.catch(() => {})
       this.#ahead = { ...next, page }
     }

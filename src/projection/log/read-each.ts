@@ -1,4 +1,4 @@
-/** Events by their positions, for what was put aside and is wanted again. */
+/** Reads events by their positions, for parked events that are tried again. */
 import type { EventStore, LogPlace, StoredEvent } from '../../store/store.ts'
 
 /** The events at some positions before a place, in ascending order. @throws StoreError `LOG_REPLACED` */

@@ -32,7 +32,7 @@ const context = (store: SubscriptionContext['store'], pollIntervalMs = 60_000): 
   stopped: new AbortController().signal,
 })
 
-/** The next so many events of a subscription. */
+/** The next `count` events of a subscription. */
 async function take(events: AsyncGenerator<StoredEvent, void, void>, count: number): Promise<readonly number[]> {
   const positions: number[] = []
   while (positions.length < count) {
@@ -44,7 +44,7 @@ async function take(events: AsyncGenerator<StoredEvent, void, void>, count: numb
 }
 
 describe('A subscription', () => {
-  test('gives what is there from a position on, then what comes', async () => {
+  test('gives the stored events from a position on, then new ones', async () => {
     const store = await open()
     await append(store, 'a', 3)
     const events = subscribe(context(store), { from: 2 })
@@ -55,7 +55,7 @@ describe('A subscription', () => {
     await events.return()
   })
 
-  test('from now on gives nothing from before its call', async () => {
+  test('from now on gives no event from before its call', async () => {
     const store = await open()
     await append(store, 'a', 3)
     const events = subscribe(context(store), { from: 'now' })
@@ -64,7 +64,7 @@ describe('A subscription', () => {
     await events.return()
   })
 
-  test('filters by type, aggregate and tag, and goes past what it leaves out', async () => {
+  test('filters by type, aggregate and tag, and moves past events that do not match', async () => {
     const store = await open()
     const byType = subscribe(context(store), { types: ['bHappened'], pageSize: 2 })
     const byAggregate = subscribe(context(store), { aggregates: ['b'], pageSize: 3 })
@@ -76,7 +76,7 @@ describe('A subscription', () => {
     for (const events of [byType, byAggregate, byTag]) await events.return()
   })
 
-  test('reads no page before it is asked for one: a slow reader is not run over', async () => {
+  test('reads no page before its reader asks for one, so a slow reader is not flooded', async () => {
     const store = await open()
     for (let i = 0; i < 20; i++) await append(store, 'a')
     let reads = 0
@@ -96,7 +96,7 @@ describe('A subscription', () => {
     await events.return()
   })
 
-  test('finds by its poll what no hint told of', async () => {
+  test('finds by its poll an event without a hint', async () => {
     const store = await open()
     const deaf = new Proxy(store, {
       get(target, name) {
@@ -123,7 +123,7 @@ describe('A subscription', () => {
     await assert.rejects(aborted.next(), /too late/)
   })
 
-  test('refuses what is no position and no page size', async () => {
+  test('refuses an invalid position and an invalid page size', async () => {
     const store = await open()
     for (const from of [-1, 1.5, Number.NaN, 'soon' as 'now']) {
       assert.throws(() => subscribe(context(store), { from }), { code: 'OPTION_INVALID' })
@@ -140,7 +140,7 @@ describe('bank.events', () => {
   const Counts = projection('counts', () => 0).on(Raised, (count) => count + 1)
   const Counting = domain({ aggregates: { counter: Counter }, projections: { counts: Counts } })
 
-  test('gives events with their data as the schema puts it out', async () => {
+  test('gives events with their data as the schema returns it', async () => {
     await using counting = await Counting.start()
     await counting.counter('a').raise()
     for await (const { type, data, stream } of counting.events({ types: ['Raised'] })) {
@@ -159,7 +159,7 @@ describe('bank.events', () => {
     assert.ok((await reading).length <= 1)
   })
 
-  test('can be left and taken up behind the last position', async () => {
+  test('can be left, and continued after the last position', async () => {
     await using counting = await Counting.start()
     for (let i = 0; i < 4; i++) await counting.counter('a').raise()
     const controller = new AbortController()
@@ -175,7 +175,7 @@ describe('bank.events', () => {
     assert.deepEqual(seen, [1, 2, 3, 4])
   })
 
-  test('goes on behind an event that was handled', async () => {
+  test('continues after an event that was handled', async () => {
     await using counting = await Counting.start()
     for (let i = 0; i < 4; i++) await counting.counter('a').raise()
     const controller = new AbortController()
@@ -185,7 +185,7 @@ describe('bank.events', () => {
     assert.deepEqual((await takeEvents(counting.events({ after: { position, checksum } }), 1))[0]?.position, 2)
   })
 
-  test('refuses to go on behind what is not in the log', async () => {
+  test('refuses to continue after a place that is not in the log', async () => {
     await using counting = await Counting.start()
     for (let i = 0; i < 3; i++) await counting.counter('a').raise()
     const [, second] = await takeEvents(counting.events(), 2)
@@ -215,7 +215,7 @@ async function takeEvents<Event>(events: AsyncIterable<Event>, count: number): P
 }
 
 describe('A log that went back', () => {
-  /** A store that is another one from some moment on, as after a failover or a restored backup. */
+  /** A store whose log is another one from some time on, as after a failover or after a backup was restored. */
   async function replaceable(counts: readonly number[]): Promise<{ readonly store: OpenStore; replace(): void }> {
     const logs = await Promise.all(counts.map(() => open()))
     for (const [i, log] of logs.entries()) for (let n = 0; n < counts[i]!; n++) await append(log, 'a')

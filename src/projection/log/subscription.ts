@@ -1,8 +1,8 @@
 /**
- * A subscription: the log from a position on, then live. There is no switch between the two that could lose or double
- * an event: it is one loop that reads behind the last place it has examined and waits only when there is nothing left.
- * The reader pulls, so a slow one holds one page and nothing piles up; while it waits for events, the process is kept
- * alive. A log that is not the one that was read before is refused, not gone on with.
+ * A subscription: the log from a position on, then live. It is one loop that reads after the last place it has
+ * examined, and waits only when nothing is left. There is no switch in it that could lose or repeat an event. The
+ * reader pulls: if it is slow, one page is held and nothing piles up. While it waits for events, the process is kept
+ * alive. If the log was replaced, the subscription ends with an error.
  */
 import { checkKeys, checkOption, checkSignal, checkWhole, listExpected } from '../../domain/options.ts'
 import { Breath } from '../../runtime/breath.ts'
@@ -11,23 +11,23 @@ import type { EventStore, LogPlace, ReadAllOptions, StoredEvent } from '../../st
 import type { Tail } from './tail.ts'
 
 export interface SubscriptionOptions extends Pick<ReadAllOptions, 'types' | 'aggregates' | 'tags' | 'signal'> {
-  /** The first position wanted: 1 (the default) for everything, the last one handled + 1 to go on, or 'now'. */
+  /** The first position wanted: 1 (the default) for everything, the last handled position + 1 to continue, or 'now'. */
   readonly from?: number | 'now'
   /**
-   * Instead of `from`: goes on behind an event that was handled, which may be given whole. Its checksum shows whether
-   * the log is still the one that it was read from.
+   * Instead of `from`: continues after an event that was handled. You can pass the event itself. Its checksum shows
+   * whether the log is still the one that it was read from.
    */
   readonly after?: LogPlace
-  /** Events read at once, 1,000 by default. */
+  /** The number of events that are read at once, 1,000 by default. */
   readonly pageSize?: number
 }
 
-/** The names of its options. */
+/** The names of the options. */
 export const subscriptionKeys: readonly (keyof SubscriptionOptions)[] = [
   ...(['from', 'after', 'types', 'aggregates', 'tags', 'pageSize', 'signal'] as const),
 ]
 
-/** What a subscription runs on. `stopped` ends it without an error. */
+/** What a subscription needs. `stopped` ends it without an error. */
 export interface SubscriptionContext {
   readonly store: Pick<EventStore, 'readAll' | 'head' | 'onAppend'>
   readonly tail: Tail
@@ -36,8 +36,8 @@ export interface SubscriptionContext {
 }
 
 /**
- * Events that meet the filters, in the order of their positions, without end. 'now' is the end of the log when the
- * store is asked, by this call.
+ * Events that match the filters, in the order of their positions, without end. 'now' is the end of the log at the time
+ * of the call.
  *
  * @throws DefinitionError `OPTION_INVALID`; while reading StoreError `LOG_REPLACED` if the place is not in the log, the
  *   signal's reason once it is aborted, and what the store throws
@@ -60,7 +60,7 @@ export function subscribe(
     (found) => found === undefined || isPlace(found),
     'an event, or its { position, checksum }',
   )
-  if (after !== undefined) checkOption('after', from, (found) => found === undefined, 'nothing beside from')
+  if (after !== undefined) checkOption('after', from, (found) => found === undefined, 'left out if from is given')
   checkWhole('pageSize', pageSize, 1)
   for (const filter of ['types', 'aggregates', 'tags'] as const) {
     checkOption(filter, options[filter], isListOfTexts, listExpected(options[filter], 'strings'))
@@ -106,10 +106,10 @@ async function* follow(
   if (!stopped.aborted) signal?.throwIfAborted()
 }
 
-/** Of the order of a day; it begins again then. */
+/** One day. Then the timer is set again. */
 const aliveMs = 86_400_000
 
-/** A reader that waits for events has something to do, though there may be nothing else: the process goes on for it. */
+/** Keeps the process alive while a reader waits for events, even if nothing else does. */
 async function keepAlive(environment: Environment, wait: Promise<unknown>): Promise<void> {
   let cancel = () => {}
   const hold = () => {
@@ -123,7 +123,7 @@ async function keepAlive(environment: Environment, wait: Promise<unknown>): Prom
   }
 }
 
-/** What a read gives, or nothing once all is to end: a store that takes its time holds nobody up. */
+/** The result of a read, or `undefined` once the subscription ends. A slow store then delays nobody. */
 async function untilEnded<Result>(read: Result | Promise<Result>, ended: AbortSignal): Promise<Result | undefined> {
   if (ended.aborted) return undefined
   const { promise: end, resolve } = Promise.withResolvers<undefined>()

@@ -1,4 +1,4 @@
-/** Followers of the log share one poll: who wakes, when, and that nothing goes on while nobody waits. */
+/** Followers of the log share one poll: which of them wake, when, and that there is no poll while nobody waits. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { stands, watched } from '../../../test/support/kernel/rig.ts'
@@ -8,7 +8,7 @@ import { Tail } from './tail.ts'
 
 const never = new AbortController().signal
 
-/** A tail on a store without hints, that is asked where it ends every second. */
+/** A tail on a store without hints. It asks every second where the log ends. */
 async function tailed() {
   const watch = watched()
   watch.disturb(({ method }) => (method === 'onAppend' ? 'before' : undefined))
@@ -23,7 +23,7 @@ async function tailed() {
 }
 
 describe('The tail of the log', () => {
-  test('is asked for once, however many wait, and wakes only those that have not come so far', async () => {
+  test('is asked for once for all followers, and wakes only those that are behind it', async () => {
     const { watch, environment, append, tail } = await tailed()
     const waits = [0, 0, 1].map((position) => tail.follow().wait(never, { examined: () => position }))
     await append()
@@ -36,7 +36,7 @@ describe('The tail of the log', () => {
     assert.equal(await stands(waits[2]!), 'fulfilled')
   })
 
-  test('wakes all when the store cannot say where it ends, so that they find out why', async () => {
+  test('wakes all followers when the store fails, so that their reads show why', async () => {
     const { watch, environment, tail } = await tailed()
     watch.disturb(({ method }) => (method === 'head' ? 'before' : undefined))
     const waits = [0, 7].map((position) => tail.follow().wait(never, { examined: () => position }))
@@ -61,7 +61,7 @@ describe('The tail of the log', () => {
     assert.equal(watch.count('head'), 0)
   })
 
-  test('does not wait for an answer that comes when nobody waits any more', async () => {
+  test('ignores an answer that comes when nobody waits any more', async () => {
     const { watch, environment, tail } = await tailed()
     const answer = Promise.withResolvers<void>()
     watch.disturb(({ method }) => (method === 'head' ? answer.promise : undefined))

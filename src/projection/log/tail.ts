@@ -1,7 +1,7 @@
 /**
- * Waiting for the log to grow. The store's hint wakes all who follow the log; where a hint may be lost a slow poll
- * backs it up, which asks where the log ends, once for all followers of a domain, and wakes those that have not come so
- * far, or further than that. So followers that have nothing to do cost one small question in each interval, however
+ * Waiting for the log to grow. The store's hint wakes all followers. Because a hint may be lost, there is also a slow
+ * poll, one for all followers of a domain. It asks where the log ends, and wakes the followers that have examined less
+ * than that, or more. Followers that have nothing to do therefore cost one small question in each interval, however
  * many they are and however long the log is.
  */
 import type { Environment } from '../../runtime/environment.ts'
@@ -15,9 +15,9 @@ export interface TailOptions {
 
 /** How long a follower waits. */
 interface WaitOptions {
-  /** The last position that the follower has looked at. */
+  /** The last position that the follower has examined. */
   readonly examined: () => number
-  /** At most so long, for those who have something else to do. Without end if left out. */
+  /** The longest wait, for a follower that has other work. Without it the wait has no limit. */
   readonly mostMs?: number
 }
 
@@ -26,7 +26,7 @@ interface Waiting {
   readonly wake: () => void
 }
 
-/** The end of the log, for all who follow it in a domain. */
+/** Watches the end of the log for all followers of a domain. */
 export class Tail {
   readonly #options: TailOptions
   readonly #waiting = new Set<Waiting>()
@@ -36,7 +36,7 @@ export class Tail {
     this.#options = options
   }
 
-  /** Someone who follows the log from now on, until its `close`. */
+  /** A new follower, which follows the log until its `close`. */
   follow(): Follower {
     return new Follower(this.#options, (waiting) => this.#add(waiting))
   }
@@ -69,7 +69,10 @@ export class Tail {
     }
   }
 
-  /** Where the log ends. If the store cannot say, nobody is there yet: whoever reads then learns what is wrong. */
+  /**
+   * Where the log ends. If the store fails, it returns infinity, so that all followers wake. Their reads then show what
+   * is wrong.
+   */
   async #end(): Promise<number> {
     try {
       return await this.#options.store.head()
@@ -79,7 +82,7 @@ export class Tail {
   }
 }
 
-/** One who follows the log. A hint that comes between two waits is not lost: the next wait ends at once. */
+/** A follower of the log. A hint that comes between two waits is not lost: the next wait ends at once. */
 export class Follower {
   readonly #environment: Environment
   readonly #add: (waiting: Waiting) => () => void
@@ -87,29 +90,29 @@ export class Follower {
   #hinted = false
   #wake: (() => void) | undefined
 
-  /** For `Tail`. @param add lets it wait, and gives what ends that */
+  /** Called by `Tail`. @param add adds a wait, and returns a function that ends it */
   constructor({ store, environment }: TailOptions, add: (waiting: Waiting) => () => void) {
     this.#environment = environment
     this.#add = add
     this.#unlisten = store.onAppend(() => this.hint())
   }
 
-  /** Ends the wait that is going on, or the next one: there may be something to do. */
+  /** Ends the current wait, or the next one, because there may be work. */
   hint(): void {
     this.#hinted = true
     this.#wake?.()
   }
 
-  /** To be called before reading: what is appended from here on ends the next wait. */
+  /** Call this before reading. Appends after this call end the next wait. */
   mark(): void {
     this.#hinted = false
   }
 
   /**
-   * Waits for a hint since `mark`, for a poll that finds more than was looked at, for the time, or for the signal.
-   * Never throws.
+   * Waits for a hint since `mark`, for a poll that finds another end than the follower has examined, for the time
+   * limit, or for the signal. Never throws.
    *
-   * @returns whether the log may have grown; false if the time was over before
+   * @returns whether the log may have grown; false if the time limit came first
    */
   wait(signal: AbortSignal, { examined, mostMs = Number.POSITIVE_INFINITY }: WaitOptions): Promise<boolean> {
     if (this.#hinted || signal.aborted) return Promise.resolve(true)

@@ -1,6 +1,5 @@
 /**
- * A fold of a projection is pure: what it changes in place is found out at that event, and spoils neither other rows
- * nor later tries.
+ * A fold of a projection is pure. A change in place fails at that event, and spoils neither other rows nor later tries.
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
@@ -26,7 +25,7 @@ async function started(initial: () => Row, fold: Fold, giveUp: 'stop' | 'park' =
   return { running, Rows }
 }
 
-/** A row, when something has been done. */
+/** Returns the row after a side effect. */
 const after = (_done: unknown, row: Row): Row => row
 
 const shared: Row = { n: 0, tags: [] }
@@ -56,7 +55,7 @@ const changing: Record<string, [initial: () => Row, fold: Fold]> = {
 
 describe('A fold that changes in place', () => {
   for (const [what, [initial, fold]] of Object.entries(changing)) {
-    test(`${what} fails, and no row is made`, async () => {
+    test(`${what} fails, and no row is stored`, async () => {
       const { running } = await started(initial, fold)
       const { position } = await running.counter('a').raise({ n: 1 })
       await assert.rejects(running.rows.get('a', { atLeast: position }), (error: any) => {
@@ -70,7 +69,7 @@ describe('A fold that changes in place', () => {
     })
   }
 
-  test('a row that was stored changes that row, and no other', async () => {
+  test('a row that was stored changes only that row', async () => {
     const fold: Fold = (row, _, { recordedAt }) => {
       if (row.n === 0) return { ...row, n: 1, at: recordedAt }
       row.at!.setTime(row.at!.getTime() + 1)
@@ -86,7 +85,7 @@ describe('A fold that changes in place', () => {
     await running.stop()
   })
 
-  test('the date that two rows of a batch have from one event changes one of them', async () => {
+  test('the date that two rows of a batch have from one event changes only one of the rows', async () => {
     const fold: Fold = (row, { n }, { recordedAt }) =>
       row.n === 0 ? { ...row, n, at: recordedAt } : after(row.at!.setTime(0), { ...row, n: row.n + n })
     const store = memory()
@@ -102,7 +101,7 @@ describe('A fold that changes in place', () => {
     assert.deepEqual(await running.rows.get('all'), { n: 2, tags: [], at: new Date(0) })
   })
 
-  test('the data of its event is given to it again where another event fails', async () => {
+  test('the data of its event gets fresh data when the batch is folded again after another event failed', async () => {
     const fold: Fold = (row, data) => {
       if (data.n === 2) throw new Error('no')
       data.tags.push('y')
@@ -122,7 +121,7 @@ describe('A fold that changes in place', () => {
   })
 })
 
-test('The state of a projection before its first event cannot be changed by who reads it', async () => {
+test('A reader cannot change the initial row of a projection', async () => {
   const initial: Row = { n: 0, tags: [] }
   const Sum = projection('sum', () => initial)
     .on(Raised, (row, { n }) => ({ ...row, n: row.n + n }))

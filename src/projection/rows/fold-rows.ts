@@ -1,9 +1,10 @@
 /**
- * One batch of a projection without I/O: from events and the rows as they are to the rows as they become. The event
- * loop turns between events, and the breath's signal ends it with its reason.
+ * Folds a batch of events into rows, without I/O. The event loop turns between events. The breath's signal ends the
+ * work with its reason.
  *
- * The initial row is frozen as states are (decision 0005), since it may be one object for all, and so is an event that
- * belongs to several rows. Nobody but its next fold sees a row before it is stored, so the others are not.
+ * The initial row is frozen as states are (decision 0005), because it may be one object for all rows. An event that
+ * belongs to several rows is frozen too. Other rows are not frozen: only the next fold sees them before they are
+ * stored.
  */
 import type { Fold } from '../../domain/aggregate.ts'
 import { decode, encode } from '../../domain/encoding.ts'
@@ -25,20 +26,20 @@ export interface Keyed {
   readonly keys: readonly string[]
 }
 
-/** An event that cannot be handled, and why. */
+/** An event that cannot be handled, with the cause. */
 export interface Failed {
   readonly event: Pick<StoredEvent, 'position' | 'type' | 'stream'>
   readonly cause: unknown
 }
 
-/** The events of a batch with their rows' keys, and those that cannot be read. */
+/** The events of a batch with the keys of their rows, and the events that cannot be read. */
 export interface KeyedBatch {
   readonly keyed: readonly Keyed[]
   readonly failed: readonly Failed[]
 }
 
 /**
- * Upcasts events and asks for their rows.
+ * Upcasts events, and asks the projection for the keys of their rows.
  *
  * @param untilFailed whether the batch ends before the first event that cannot be read
  */
@@ -69,9 +70,7 @@ export async function keyEvents(
   return { keyed, failed }
 }
 
-/**
- * For an event that several rows see. Its date is looked at instead: freezing one would cost more than all the rest.
- */
+/** Freezes an event that several rows see. Its date is not frozen but checked, which is much cheaper. */
 function freezeEvent(event: RecordedEvent): void {
   const data = freezeParts(event.data).value
   if (data !== event.data) (event as { data: unknown }).data = data
@@ -79,25 +78,29 @@ function freezeEvent(event: RecordedEvent): void {
   for (const part of [stream, tags, metadata]) freezeParts(part)
 }
 
-/** @throws TypeError if somebody has changed the event's date */
+/** @throws TypeError if a function has changed the event's date */
 function checkMoment({ type, recordedAt }: RecordedEvent, nowMs: number): void {
   if (recordedAt.getTime() === nowMs) return
   Date.prototype.setTime.call(recordedAt, nowMs)
   throw new TypeError(`a function for ${type} changed the event's recordedAt in place`)
 }
 
-/** The events of a batch once more: a fold may have changed one in place that no other row sees. */
+/** Makes the events of a batch again. An event that only one row sees is not frozen, so a fold may have changed it. */
 function again(keyed: readonly Keyed[]): readonly Keyed[] {
   return keyed.map((each) => (each.keys.length > 1 ? each : { ...each, event: eventOf(each.fold.kind, each.stored) }))
 }
 
-/** The rows after a batch; where an event fails, the rows after those before it. */
+/** The rows after a batch. If an event fails, the rows after the events before it. */
 export interface FoldedRows {
   readonly rows: readonly Row[]
   readonly failed: Failed | undefined
 }
 
-/** Folds a batch into its rows, whose stored values are given by the keys under which they are stored. */
+/**
+ * Folds a batch into its rows.
+ *
+ * @param stored the stored values of the rows, by their stored keys
+ */
 export async function foldRows(
   projection: AnyProjection,
   keyed: readonly Keyed[],
@@ -113,20 +116,20 @@ export async function foldRows(
   }
 }
 
-/** An event that is left out, and why: it failed, or it queues behind another with the key. */
+/** An event that is left out because it failed, or because it queues behind another event with the key `behind`. */
 export type LeftOut = Keyed & ({ readonly cause: unknown } | { readonly behind: string })
 
-/** The rows after a batch without those that were left out. */
+/** The rows after a batch, without the events that were left out. */
 export interface ParkingFold {
   readonly rows: readonly Row[]
   readonly leftOut: readonly LeftOut[]
 }
 
 /**
- * Folds a batch into its rows, and leaves out what fails together with all that has a key in common with something left
- * out before it.
+ * Folds a batch into its rows. Leaves out events that fail, and later events that share a key with an event that was
+ * left out.
  *
- * @param blocks whether something is parked already that has a key
+ * @param blocks whether an event that is already parked has a key
  */
 export async function foldParking(
   projection: AnyProjection,
@@ -145,8 +148,7 @@ export async function foldParking(
 }
 
 /**
- * Divides a batch into what can be folded and what has to queue: behind something parked, or behind one that has
- * failed.
+ * Divides a batch into events that can be folded, and events that failed or that queue behind a failed or parked event.
  */
 export function partition(
   keyed: readonly Keyed[],
@@ -215,7 +217,7 @@ async function foldAll(
   return { failedAt: undefined, rows }
 }
 
-/** Each row may keep the date of an event: a fold that changes it in place then changes no other row. */
+/** Each row gets its own date, because a row may keep it. A fold that changes it in place then changes no other row. */
 const withOwnDate = (event: RecordedEvent): RecordedEvent =>
   Object.freeze({ ...event, recordedAt: new Date(event.recordedAt) })
 

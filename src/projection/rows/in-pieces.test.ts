@@ -1,7 +1,7 @@
 /**
- * Long work of the read side in pieces: however much there is to do, the event loop turns every few milliseconds, and
- * who wants it ended is obeyed. The time passes here where a test says so, so nothing depends on how fast the machine
- * is.
+ * Long work of the read side is done in pieces. However much there is to do, the event loop turns every few
+ * milliseconds, and a signal ends the work soon. Time passes only when a test says so, so nothing depends on the speed
+ * of the machine.
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
@@ -22,10 +22,10 @@ import { compareRows } from '../rebuilding/compare-rows.ts'
 import { PositionWaiters } from '../running/position-waiters.ts'
 import { listParked, parkedRow } from '../stored/parked-events.ts'
 
-/** The longest time without a turn of the event loop: 8 ms, and what belongs to the piece that is under way then. */
+/** The longest time without a turn of the event loop: 8 ms, and the time of the piece that is in progress then. */
 const longestMax = 12
 
-/** Time that passes when it is told to, and what is done with it. */
+/** A clock that moves when a test says so, and a record of the turns of the event loop. */
 function slowTime(passesByItself = 0) {
   const time = { elapsedMs: 0, turns: 0, longestMs: 0, turnedAt: 0 }
   const pass = (ms: number) => {
@@ -48,7 +48,7 @@ function slowTime(passesByItself = 0) {
   return { time, pass, environment }
 }
 
-/** A store of rows each of which takes a millisecond to look at. */
+/** A store of rows. Looking at a row takes a millisecond. */
 function slowRows(count: number, pass: (ms: number) => void): ProjectionStore {
   const rows = Array.from({ length: count }, (_, i): Row => {
     const value = {
@@ -94,7 +94,7 @@ describe('Finding rows', () => {
     assert.ok(time.elapsedMs <= 300 + longestMax, `it ended after ${time.elapsedMs} ms`)
   })
 
-  test('of a running domain ends with the reason of the signal that its reader gave', async () => {
+  test('of a running domain ends with the reason of the signal of its reader', async () => {
     await using pots = await startRows({})
     await pots.pot('a').put({ amount: 1 })
     await pots.projections.runOnce('rows')
@@ -119,7 +119,7 @@ test('comparing rows lets the event loop turn, and ends with the reason of its s
 })
 
 describe('A list that is sorted in pieces', () => {
-  test('is in the same order as one that is sorted at once, what is equal as it was', async () => {
+  test('has the same order as one that is sorted at once, and equal elements keep their order', async () => {
     const items = fc.array(fc.record({ rank: fc.integer({ min: 0, max: 40 }), id: fc.integer() }), { maxLength: 3000 })
     const compare = (a: { rank: number }, b: { rank: number }) => a.rank - b.rank
     await fc.assert(
@@ -177,7 +177,7 @@ describe('A projection with much to fold', () => {
     assert.ok(time.longestMs <= longestMax, `${time.longestMs} ms without a turn while it was built again`)
   })
 
-  test('stops in the midst of a batch, and goes on with it another time', async () => {
+  test('stops in the middle of a batch, and handles the batch another time', async () => {
     const store = memory()
     const { time, pass, environment } = slowTime()
     let stopping: Promise<void> | undefined
@@ -200,7 +200,7 @@ describe('A projection with much to fold', () => {
     assert.deepEqual(await again.slow.get('row 3'), { count: 60 })
   })
 
-  test('ends a rebuild in the midst of a batch with the reason of its signal', async () => {
+  test('ends a rebuild in the middle of a batch with the reason of its signal', async () => {
     const controller = new AbortController()
     const { time, pass, environment } = slowTime()
     await using pots = await started((ms) => {
@@ -214,7 +214,7 @@ describe('A projection with much to fold', () => {
   })
 })
 
-test('a reaction that handles events in no time lets the event loop turn between its steps', async () => {
+test('a reaction whose handler takes no time lets the event loop turn between its steps', async () => {
   const { time, pass, environment } = slowTime()
   const Quick = reaction('quick').on(Put, () => pass(0.05))
   const Pots = domain({ aggregates: { pot: Pot }, reactions: { quick: Quick } })
@@ -270,7 +270,7 @@ test('a list of many parked events is read in pieces', async () => {
   assert.ok(time.longestMs <= longestMax, `${time.longestMs} ms without a turn`)
 })
 
-test('rows that do not serve any more are deleted in pieces, and the rest is left when the signal says so', async () => {
+test('retired rows are deleted in pieces, and the rest is left when the signal aborts', async () => {
   const store = await memory().open({ now: () => 0, warn: () => {} })
   const breath = new Breath(systemEnvironment)
   const controller = new AbortController()
@@ -298,8 +298,8 @@ test('rows that do not serve any more are deleted in pieces, and the rest is lef
   assert.deepEqual([(await store.listRows('p', { limit: 1 })).rows, generations.hasLeftovers], [[], false])
 })
 
-describe('Many who wait for positions', () => {
-  test('are told in pieces, in the order in which they began to wait for each', async () => {
+describe('Many readers that wait for positions', () => {
+  test('are answered in pieces, in the order in which they began to wait for each position', async () => {
     const { time, environment } = slowTime(0.01)
     const waiters = new PositionWaiters('p', environment, () => ({ retrying: undefined, othersUntil: undefined }))
     const told: number[] = []
@@ -319,7 +319,7 @@ describe('Many who wait for positions', () => {
     assert.ok(time.longestMs <= longestMax, `${time.longestMs} ms without a turn`)
   })
 
-  test('are told in pieces that their time is over, where it ends for all at once', async () => {
+  test('are answered in pieces if the time of all ends at once', async () => {
     const { time, environment, pass } = slowTime(0.01)
     const rings: (() => void)[] = []
     const after: Environment['after'] = (_, callback) => {
@@ -344,7 +344,7 @@ describe('Many who wait for positions', () => {
     assert.ok(time.longestMs <= longestMax, `${time.longestMs} ms without a turn`)
   })
 
-  test('are not told by a position that may be another by now, and wait no longer for a look than at all', async () => {
+  test('are not answered by a position that may have changed, and do not wait for a look beyond their time limit', async () => {
     const environment = manualEnvironment()
     const waiters = new PositionWaiters('p', environment, () => ({ retrying: undefined, othersUntil: undefined }))
     waiters.reach(7)
@@ -355,7 +355,7 @@ describe('Many who wait for positions', () => {
     looks[0]!.resolve()
     looks[1]!.reject(Object.assign(new Error('it is another'), { code: 'ANOTHER' }))
     await waits[1]
-    // As after a reset: what the look has found.
+    // As after a reset that the look has found.
     waiters.reach(0)
     looks[2]!.resolve()
     await environment.advance(10)
@@ -363,7 +363,7 @@ describe('Many who wait for positions', () => {
     assert.equal(waiters.someoneWaits, false)
   })
 
-  test('are told what ended their wait: the position, the time, the signal, or the end', async () => {
+  test('learn what ended their wait: the position, the time limit, the signal, or the end', async () => {
     const environment = manualEnvironment()
     const waiters = new PositionWaiters('p', environment, () => ({ retrying: undefined, othersUntil: undefined }))
     const controller = new AbortController()

@@ -1,6 +1,6 @@
 /**
- * How a projection goes forward: a step reads the next events that it handles, folds them into their rows, and saves
- * rows and checkpoint at once.
+ * The steps of a projection with rows. A step reads the next events that the projection handles, folds them into their
+ * rows, and saves rows and checkpoint together.
  */
 import type { Fold } from '../../domain/aggregate.ts'
 import type { AnyEventKind } from '../../domain/event.ts'
@@ -37,18 +37,19 @@ export interface ProjectionStepsOptions {
   readonly lead: StepperContext
 }
 
-/** What became of a batch. */
+/** The result of a batch. */
 interface Folded {
   readonly rows: readonly Row[]
   /**
-   * The first event that failed: the batch ends before it, or without it and what queues behind it if those are parked.
+   * The first event that failed. The batch ends before it. If failed events are parked, the batch leaves out the event
+   * and the events that queue behind it.
    */
   readonly failed: Failed | undefined
 }
 
 /**
- * Events handled in one step: twice as many as in the last where that was full, since rows that change often are saved
- * less often then.
+ * The number of events that a step handles. After a full step the next one is twice as large, because rows that change
+ * often are then saved less often.
  */
 const batchSizeLeast = 1000
 const batchSizeMost = 5000
@@ -83,11 +84,11 @@ export class ProjectionSteps implements Stepper {
   }
 
   async retry(parked: readonly ParkedEvent[], blocks: (key: string) => boolean, signal: AbortSignal): Promise<boolean> {
-    // What a domain that stops has not tried stays parked.
+    // If the domain stops, events that were not tried stay parked.
     return (await untilAborted(signal, this.#retry(parked, blocks, signal))) ?? true
   }
 
-  /** @param end handles only positions below it */
+  /** @param end only positions below it are handled */
   async step(signal: AbortSignal, end: number = Number.POSITIVE_INFINITY): Promise<StepResult | undefined> {
     const { giveUp } = this.#options.projection.policy
     const limit = this.#batchSize
@@ -124,7 +125,7 @@ export class ProjectionSteps implements Stepper {
     const events = await readEach(this.#options.store, positions, here)
     refuseNewer(events, this.#kindOf)
     const { rows, failed } = await this.#foldParking(events, blocks, new Breath(this.#options.environment, signal))
-    // Of a key that is there twice the last one counts: what fails again is parked again.
+    // If a key is there twice, the last row counts. An event that fails again is therefore parked again.
     if (!(await this.bookmark.save(here, [...positions.map(unparkedRow), ...rows]))) return false
     if (failed !== undefined) this.#warn('park', failed)
     return true
@@ -140,8 +141,8 @@ export class ProjectionSteps implements Stepper {
   // -- folding -------------------------------------------------------------------------------------------
 
   /**
-   * Folds a batch, and where it fails again as often as the policy says; gives nothing if it is told to end before
-   * that.
+   * Folds a batch, and if an event fails, again as often as the policy says. Returns `undefined` if it has to end
+   * before that.
    */
   async #foldPatiently(events: readonly StoredEvent[], signal: AbortSignal): Promise<Folded | undefined> {
     const { projection, environment, lead } = this.#options
@@ -155,12 +156,12 @@ export class ProjectionSteps implements Stepper {
       if (folded.failed === undefined) return folded
       const { event, cause } = folded.failed
       if (!(await lead.tries.again(event, cause, policy, signal))) return folded
-      // A domain that stops is no failure of the event: it is handled again another time.
+      // If the domain stops, the event has not failed. It is handled again another time.
       if (signal.aborted || !(await lead.keepLead())) return undefined
     }
   }
 
-  /** Folds up to the first event that fails; what has to queue behind something parked earlier does so. */
+  /** Folds up to the first event that fails. Events that queue behind a parked event are parked. */
   async #fold(events: readonly StoredEvent[], blocks: (key: string) => boolean, breath: Breath): Promise<Folded> {
     const { projection, kinds, lead } = this.#options
     const { keyed, failed } = await lead.during(() => keyEvents(projection, kinds, events, true, breath))
@@ -172,7 +173,7 @@ export class ProjectionSteps implements Stepper {
     return { rows: [...folded.rows, ...this.#parkedRows(queued)], failed: failure }
   }
 
-  /** Folds all but what fails and what has to queue. */
+  /** Folds all events except those that fail or have to queue. These are parked. */
   async #foldParking(
     events: readonly StoredEvent[],
     blocks: (key: string) => boolean,
@@ -201,7 +202,7 @@ export class ProjectionSteps implements Stepper {
   }
 }
 
-/** What some work gives; nothing if it was ended by the signal. */
+/** The result of some work, or `undefined` if the signal ended it. */
 async function untilAborted<Result>(signal: AbortSignal, work: Promise<Result>): Promise<Result | undefined> {
   try {
     return await work

@@ -1,29 +1,29 @@
 /**
- * Rows of a projection as they were in its last steps, so that they need not be read again. The compare-and-set of the
- * checkpoint that they lie beside proves them to be still the truth. Over a limit all are forgotten.
+ * Keeps the rows of the last steps in memory, so that they need not be read again. The compare-and-set of the
+ * checkpoint proves that they are still current. If there are too many, all are dropped.
  */
 import type { Json } from '../../domain/json.ts'
 import type { ProjectionStore, Row } from '../../store/store.ts'
 import { isOwnKey } from '../stored/row-key.ts'
 
-/** Rows that are remembered from step to step. */
+/** The number of rows that are kept from step to step. */
 const rowsMax = 10_000
 
 export class RememberedRows {
   readonly #values = new Map<string, Json | undefined>()
 
-  /** Forgets all: a row is read when it is wanted. */
+  /** Drops all rows. A row is read again when it is needed. */
   load(): void {
     this.#values.clear()
   }
 
-  /** Takes over rows that were saved, but for those that are not the user's. */
+  /** Applies rows that were saved, except the projection's own rows. */
   apply(rows: readonly Row[]): void {
     for (const { key, value } of rows) if (!isOwnKey(key)) this.#values.set(key, value)
     if (this.#values.size > rowsMax) this.#values.clear()
   }
 
-  /** The rows as they are stored: those that are wanted, and perhaps more. */
+  /** The stored values of the wanted rows, and perhaps of more rows. */
   async valuesOf(
     keys: ReadonlySet<string>,
     store: ProjectionStore,

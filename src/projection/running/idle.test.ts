@@ -1,6 +1,4 @@
-/**
- * What projections cost that have caught up and have nothing to do: a look at the end of the log, however long that is.
- */
+/** The cost of projections that have caught up: one question about the end of the log, however long it is. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { stands, until } from '../../../test/support/kernel/rig.ts'
@@ -13,7 +11,7 @@ import { manualEnvironment } from '../../testing/manual-environment.ts'
 const names = Array.from({ length: 100 }, (_, i) => `sum${i}`)
 const pollIntervalMs = 1000
 const leaseMs = 10_000
-/** How many intervals they are watched. */
+/** The number of intervals that are measured. */
 const polls = 30
 
 const Idlers = domain({
@@ -23,7 +21,7 @@ const Idlers = domain({
   ),
 })
 
-/** What a store was asked for. */
+/** The calls that a store got. */
 interface Counts {
   heads: number
   pages: number
@@ -33,10 +31,7 @@ interface Counts {
   checkpoints: number
 }
 
-/**
- * A store that counts what reading the log, writing rows and taking leases cost, and gives hints only where that is
- * said.
- */
+/** A store that counts reads of the log, writes of rows and calls for leases. It gives hints only if a test says so. */
 function counted(inner: StoreFactory, counts: Counts, hints = false): StoreFactory {
   const open: StoreFactory['open'] = async (options) => {
     const store: Store = await inner.open(options)
@@ -69,7 +64,7 @@ function counted(inner: StoreFactory, counts: Counts, hints = false): StoreFacto
   return { name: inner.name, open }
 }
 
-/** Appends so many events, so many in a commit. */
+/** Appends events, with a number of events in each commit. */
 async function fill(factory: StoreFactory, events: number, each = 1000): Promise<void> {
   const store = await factory.open({ warn: () => {}, now: () => 0 })
   const batch = Array.from({ length: each }, () => ({ type: 'Added', data: { amount: 1 } }))
@@ -82,10 +77,7 @@ async function fill(factory: StoreFactory, events: number, each = 1000): Promise
 
 const none: Counts = { heads: 0, pages: 0, events: 0, writes: 0, leases: 0, checkpoints: 0 }
 
-/**
- * Projections that stand at the end of such a log, and what they ask for from now on. Hints are lost on their way to
- * them.
- */
+/** Projections at the end of a log, and the calls they make from now on. They get no hints. */
 async function idling(events: number) {
   const counts = { ...none }
   const inner = memory()
@@ -108,14 +100,14 @@ async function costOfIdling(events: number): Promise<Counts> {
   return cost
 }
 
-test('100 projections that have caught up ask once for all where the log ends, and read nothing', async () => {
+test('100 projections that have caught up share one question where the log ends, and read nothing', async () => {
   const cost = await costOfIdling(1000)
   assert.ok(cost.heads > 0 && cost.heads <= polls, `${cost.heads} looks in ${polls} intervals`)
   assert.deepEqual([cost.pages, cost.events, cost.writes], [0, 0, 0])
   assert.deepEqual(await costOfIdling(100_000), cost, 'a log that is a hundred times as long costs the same')
 })
 
-test('an event that no hint told of wakes all whom it concerns, at the next look', async () => {
+test('an event without a hint wakes all projections that handle it, at the next poll', async () => {
   const { idlers, environment, counts, inner } = await idling(1000)
   await fill(inner, 1, 1)
   await environment.advance(pollIntervalMs)
@@ -124,7 +116,7 @@ test('an event that no hint told of wakes all whom it concerns, at the next look
   await idlers.stop()
 })
 
-test('who stands by asks for the leases at intervals, whatever is appended, and looks only for those who wait', async () => {
+test('a standby asks for the leases at intervals, whatever is appended, and reads checkpoints only for waiting readers', async () => {
   const counts = { ...none }
   const inner = memory()
   await fill(inner, 1000)

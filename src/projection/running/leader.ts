@@ -1,7 +1,7 @@
 /**
- * Leading in a process: the run that follows the log does, and so may others for a while (a single run, a retry of what
- * is parked). Wherever the lease may have been another's meanwhile, what is known is taken over before anything is
- * done.
+ * The leading of a projection in this process. The run that follows the log leads, and guests (a single run, a retry of
+ * parked events) may lead for a while. If another process may have had the lease meanwhile, the checkpoint is taken
+ * over before anything is done.
  */
 import { ProjectionError } from '../../domain/error.ts'
 import { Leadership, type LeadershipOptions } from './leadership.ts'
@@ -9,20 +9,20 @@ import { Leadership, type LeadershipOptions } from './leadership.ts'
 export interface LeaderOptions extends Omit<LeadershipOptions, 'name'> {
   /** The projection or reaction. */
   readonly name: string
-  /** Makes the stored checkpoint this process's own. */
+  /** Takes the stored checkpoint over. */
   readonly takeOver: () => Promise<void>
-  /** Waits for what is under way. */
+  /** Waits for work in progress. */
   readonly finish: () => Promise<void>
-  /** Whether a run follows the log here: it keeps the lease. */
+  /** Whether a run follows the log here. It then keeps the lease. */
   readonly isFollowed: () => boolean
 }
 
 export class Leader {
   readonly #options: LeaderOptions
   readonly #leadership: Leadership
-  /** Who leads in this process besides the run that follows the log. */
+  /** The number of guests that lead now. */
   #guests = 0
-  /** The time of leading in which what is known was taken over. */
+  /** The tenure in which the checkpoint was last taken over. */
   #tenure = 0
 
   constructor(options: LeaderOptions) {
@@ -35,37 +35,40 @@ export class Leader {
     return this.#leadership.renewals
   }
 
-  /** Another number after each time at which somebody else may have led. */
+  /** Changes after each time in which another process may have led. */
   get tenure(): number {
     return this.#leadership.tenure
   }
 
-  /** Whether this process leads, and nobody else can. */
+  /** Whether this process certainly leads now. */
   get isSafe(): boolean {
     return this.#leadership.isSafe
   }
 
-  /** Until when another process leads, if it did when this one asked last. */
+  /** The time until which another process leads, if it did at the last question. */
   get othersUntil(): number | undefined {
     return this.#leadership.othersUntil
   }
 
-  /** How long one may rest before asking for the lease again. */
+  /** The longest pause before asking for the lease again. */
   get restMs(): number {
     return this.#leadership.restMs
   }
 
-  /** Whether this process leads, and has done so since it took over. Renews the lease if that is due. */
+  /** Whether this process has led without a break since it took over. Renews the lease if that is due. */
   async keep(): Promise<boolean> {
     return (await this.#leadership.keep()) && this.#leadership.tenure === this.#tenure
   }
 
-  /** Does some work, and keeps the lease for as long as that takes. */
+  /** Does some work, and renews the lease while it lasts. */
   during<Result>(work: () => Promise<Result>): Promise<Result> {
     return this.#leadership.during(work)
   }
 
-  /** Takes the lease, and takes over where somebody else may have had it meanwhile; says whether this process leads. */
+  /**
+   * Takes the lease, and takes the checkpoint over if another process may have led meanwhile. Returns whether this
+   * process leads.
+   */
   async take(takeOver: () => Promise<void> = this.#options.takeOver): Promise<boolean> {
     if (!(await this.#leadership.keep())) return false
     const { tenure } = this.#leadership
@@ -75,12 +78,14 @@ export class Leader {
     return true
   }
 
-  /** Somebody else has acted as the leader: the store is asked before this process leads on. */
+  /** Another process has acted as the leader. The store is asked before this process leads again. */
   doubt(): void {
     this.#leadership.doubt()
   }
 
-  /** Waits for what is under way, and gives the lease back, if this process has it. @param before done first then */
+  /**
+   * Waits for work in progress, and gives the lease back if this process has it. @param before done first in that case
+   */
   async release(before: () => Promise<void> = async () => {}): Promise<void> {
     await this.#options.finish().catch(() => {})
     if (this.#leadership.held) await before().catch(() => {})
@@ -88,10 +93,12 @@ export class Leader {
   }
 
   /**
-   * Does something that only the process may do that leads, or any where none does: again if it gives nothing, for
-   * being overtaken.
+   * Does work that only the leading process may do; if no process leads, this one takes the lease. It repeats work that
+   * returns `undefined` because this process was overtaken.
    *
-   * @param takeOver how it takes over, if not as always
+   * @param doing names the work in the error
+   * @param takeOver replaces the usual takeover
+   * @throws ProjectionError `PROJECTION_ELSEWHERE`
    */
   lead<Result>(
     doing: string,
@@ -107,7 +114,7 @@ export class Leader {
     })
   }
 
-  /** Does something that may take the lease, and gives it back if nobody else here leads. */
+  /** Does work that may take the lease, and gives the lease back afterwards if nothing else in this process leads. */
   async asGuest<Result>(work: () => Promise<Result>): Promise<Result> {
     this.#guests++
     try {

@@ -1,4 +1,6 @@
-/** Who leads, and since when without interruption: by the store's lease, measured by a clock that nobody sets. */
+/**
+ * Which process leads, and since when without a break: by the store's lease, measured by a clock that cannot be set.
+ */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { watched } from '../../../test/support/kernel/rig.ts'
@@ -16,7 +18,7 @@ async function leaders() {
 }
 
 describe('A lease', () => {
-  test('is renewed in time by one whose clock was set back, so that nobody else leads meanwhile', async () => {
+  test('is renewed in time by a process whose clock was set back, so no other process leads meanwhile', async () => {
     const { environment, watch, first } = await leaders()
     assert.ok(await first.keep())
     environment.setClock('2025-12-31T23:00:00Z')
@@ -25,7 +27,7 @@ describe('A lease', () => {
     assert.equal(watch.count('acquireLease'), 2)
   })
 
-  test('is held without interruption as long as it is renewed in time', async () => {
+  test('is held without a break as long as it is renewed in time', async () => {
     const { environment, first, second } = await leaders()
     await first.keep()
     const { tenure } = first
@@ -35,7 +37,7 @@ describe('A lease', () => {
     }
   })
 
-  test('that was renewed too late was interrupted, whether or not somebody else had it', async () => {
+  test('that was renewed too late has a break, whether or not another process had it', async () => {
     for (const isTaken of [true, false]) {
       const { environment, first, second } = await leaders()
       await first.keep()
@@ -51,7 +53,7 @@ describe('A lease', () => {
     }
   })
 
-  test('whose renewal was answered too late was interrupted', async () => {
+  test('whose renewal was answered too late has a break', async () => {
     const { environment, watch, first } = await leaders()
     await first.keep()
     const { tenure } = first
@@ -64,7 +66,7 @@ describe('A lease', () => {
     assert.deepEqual([await keeping, first.tenure === tenure], [true, false])
   })
 
-  test('is asked for once, however many want to know', async () => {
+  test('is asked for once, however many calls want to know', async () => {
     const { environment, watch, first } = await leaders()
     await first.keep()
     const { tenure } = first
@@ -73,7 +75,7 @@ describe('A lease', () => {
     assert.deepEqual([watch.count('acquireLease'), first.tenure], [2, tenure])
   })
 
-  test('that is doubted is asked for, and was interrupted', async () => {
+  test('that is doubted is asked for again, and has a break', async () => {
     const { watch, first } = await leaders()
     await first.keep()
     const { tenure } = first
@@ -82,7 +84,7 @@ describe('A lease', () => {
     assert.deepEqual([watch.count('acquireLease'), first.tenure === tenure], [2, false])
   })
 
-  test('is renewed for as long as work is under way, and not after it', async () => {
+  test('is renewed as long as work is in progress, and not after it', async () => {
     const { watch, environment, first, second } = await leaders()
     await first.keep()
     const { tenure } = first
@@ -98,7 +100,7 @@ describe('A lease', () => {
     assert.equal(environment.timers, 0)
   })
 
-  test('is renewed for as long as work is under way by timers that fire a moment early', async () => {
+  test('is renewed as long as work is in progress, by timers that fire a moment early', async () => {
     const environment = manualEnvironment()
     const early: Environment = {
       ...environment,
@@ -128,7 +130,7 @@ describe('A lease', () => {
     assert.deepEqual([watch.count('acquireLease'), environment.timers], [1, 0])
   })
 
-  test('costs quick work one timer in half its time, however often that is done', async () => {
+  test('costs quick work one timer in each half of its time, however often there is such work', async () => {
     const { environment, first } = await leaders()
     await first.keep()
     let timers = 0
@@ -151,7 +153,7 @@ describe('A lease', () => {
     assert.ok(timers <= 3, `${timers} timers`)
   })
 
-  test('whose renewal fails while work is under way is asked for again before it runs out', async () => {
+  test('whose renewal fails while work is in progress is asked for again before it expires', async () => {
     const { watch, environment, first, second } = await leaders()
     await first.keep()
     const { tenure } = first
@@ -166,7 +168,7 @@ describe('A lease', () => {
     await work
   })
 
-  test('that is given back while a renewal is under way stays given back', async () => {
+  test('that is given back while a renewal is in progress stays given back', async () => {
     const { watch, environment, first, second } = await leaders()
     await first.keep()
     const gate = Promise.withResolvers<void>()

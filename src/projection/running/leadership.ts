@@ -1,11 +1,11 @@
 /**
- * One runner of a projection across processes: the one that holds its lease leads, the others stand by and try again.
- * The lease only saves work; that nothing is doubled is the checkpoint's compare-and-set. A leader that is killed is
- * followed by another when its lease has run out, one that stops gives it back. How long a lease is held is measured by
- * a clock that nobody sets.
+ * Lets one process run a projection. The process that holds the lease leads; the others stand by and ask again. The
+ * lease only prevents double work; the compare-and-set of the checkpoint protects the data. If a leader is killed,
+ * another follows when the lease has expired. A leader that stops gives the lease back. The length of a lease is
+ * measured by a clock that cannot be set.
  *
- * Who works step by step renews the lease between the steps (`keep`). Work that waits, or takes long, has it renewed by
- * a timer (`during`): so it is lost only where the process ends, or its event loop stands still.
+ * A process renews the lease between steps (`keep`). During work that waits or takes long, a timer renews it
+ * (`during`). The lease is therefore lost only if the process ends or its event loop stands still.
  */
 import type { Environment } from '../../runtime/environment.ts'
 import type { Lease, LeaseStore } from '../../store/store.ts'
@@ -22,7 +22,7 @@ export interface LeadershipOptions {
 
 export class Leadership {
   readonly #options: LeadershipOptions
-  /** Until when nobody else can have it, by the clock that nobody sets. */
+  /** The time until which no other process can have it, by the clock that cannot be set. */
   #heldUntil = Number.NEGATIVE_INFINITY
   #renewAt = Number.NEGATIVE_INFINITY
   #held = false
@@ -30,12 +30,9 @@ export class Leadership {
   #tenure = 0
   #asking: Promise<boolean> | undefined
   #othersUntil: number | undefined
-  /** How much is under way that the lease is kept for. */
+  /** The number of pieces of work for which a timer renews the lease. */
   #underWay = 0
-  /**
-   * There is one timer at most, however much is under way; it is left alone when that is over, and finds nothing to do
-   * then.
-   */
+  /** There is at most one timer. It is not cancelled when the work ends: it then finds nothing to do. */
   #cancelTimer: (() => void) | undefined
 
   constructor(options: LeadershipOptions) {
@@ -46,35 +43,35 @@ export class Leadership {
     return this.#held
   }
 
-  /** Whether nobody else can have the lease now. */
+  /** Whether this process certainly has the lease now. */
   get isSafe(): boolean {
     return this.#held && this.#options.environment.elapsed() < this.#heldUntil
   }
 
-  /** How often the store was asked. */
+  /** How often the store was asked for the lease. */
   get renewals(): number {
     return this.#renewals
   }
 
-  /** Another number after each time at which somebody else may have had the lease. */
+  /** Changes after each time in which another process may have had the lease. */
   get tenure(): number {
     return this.#tenure
   }
 
   /**
-   * Until when another has the lease, in milliseconds since 1970 by the store's clock, if it had it when the store was
-   * asked last.
+   * The time until which another process has the lease, in milliseconds since 1970 by the store's clock, as of the last
+   * question.
    */
   get othersUntil(): number | undefined {
     return this.#othersUntil
   }
 
-  /** How long one may rest before asking again. */
+  /** The longest pause before asking again. */
   get restMs(): number {
     return this.#options.durationMs / 3
   }
 
-  /** Takes or renews the lease when that is due; says whether this process leads. */
+  /** Takes or renews the lease when that is due. Returns whether this process leads. */
   async keep(): Promise<boolean> {
     if (this.#held && this.#options.environment.elapsed() < this.#renewAt) return true
     this.#asking ??= this.#ask().finally(() => {
@@ -83,7 +80,7 @@ export class Leadership {
     return this.#asking
   }
 
-  /** Does some work, and renews the lease for as long as that takes, if this process has it. */
+  /** Does some work, and renews the lease while it lasts, if this process has it. */
   async during<Result>(work: () => Promise<Result>): Promise<Result> {
     this.#underWay++
     if (this.#cancelTimer === undefined) this.#renewLater()
@@ -94,14 +91,14 @@ export class Leadership {
     }
   }
 
-  /** Somebody else has acted as the leader: the store is asked before this process leads on. */
+  /** Another process has acted as the leader. The store is asked before this process leads again. */
   doubt(): void {
     this.#lose()
   }
 
-  /** Gives the lease back, so that another need not wait until it runs out. */
+  /** Gives the lease back, so that another process need not wait until it expires. */
   async release(): Promise<void> {
-    // A renewal that is under way would take it again.
+    // A renewal in progress would take it again.
     await this.#asking?.catch(() => {})
     if (!this.#held) return
     this.#lose()
@@ -117,7 +114,7 @@ export class Leadership {
     try {
       lease = await store.acquireLease(name, owner, durationMs)
     } catch (error) {
-      // Whatever became of the question: nobody else can have it before that.
+      // Whether or not the store got the question, no other process can have the lease before that time.
       this.#held = environment.elapsed() < this.#heldUntil
       throw error
     }
@@ -141,7 +138,7 @@ export class Leadership {
     this.#cancelTimer = undefined
   }
 
-  /** Renews the lease when that is due, if something is under way then. */
+  /** Renews the lease when that is due, if work is in progress then. */
   #renewLater(leastMs = 0): void {
     if (!this.#held) return
     const { environment, durationMs } = this.#options
@@ -149,9 +146,9 @@ export class Leadership {
     const renew = () => {
       this.#cancelTimer = undefined
       if (this.#underWay === 0) return
-      // It was renewed meanwhile; or the timer's clock is a moment ahead of the one that is read.
+      // It was renewed meanwhile, or the timer's clock is a moment ahead of `elapsed`.
       if (environment.elapsed() < this.#renewAt) return this.#renewLater()
-      // It asks again soon if the store fails: there is time left until the lease runs out.
+      // If the store fails, it asks again soon, while there is time until the lease expires.
       this.keep().catch(() => this.#renewLater(durationMs / 10))
     }
     this.#cancelTimer?.()

@@ -1,6 +1,6 @@
 /**
- * Handlers that take longer than a lease, and pauses that do: the process that waits keeps leading, and what was
- * counted counts on.
+ * Handlers and pauses that take longer than a lease: the waiting process keeps leading, and its counts of failures go
+ * on.
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
@@ -22,7 +22,7 @@ const leaseMs = 10_000
 const kinds = ['rows', 'code', 'reaction'] as const
 type Kind = (typeof kinds)[number]
 
-/** Starts pots in which something handles each amount that is put. */
+/** Starts pots with a handler that gets each amount that is put. */
 async function start(kind: Kind, handle: (amount: number) => unknown, policy: FailurePolicy, options: StartOptions) {
   const rows = projection('rows', () => 0).on(Put, (count, { amount }) => {
     handle(amount)
@@ -47,7 +47,7 @@ async function start(kind: Kind, handle: (amount: number) => unknown, policy: Fa
 
 type Started = Awaited<ReturnType<typeof start>>
 
-/** Two processes on one store, of which the first one leads. */
+/** Two processes on one store. The first one leads. */
 async function two(
   begin: (store: StoreFactory, environment: ManualEnvironment) => Promise<Started>,
 ): Promise<readonly [ManualEnvironment, Started, Started]> {
@@ -61,7 +61,7 @@ async function two(
 
 const handledBy = (pots: Started) => async () => (await pots.statusOf()).lag.events === 0
 
-describe('A handler that takes longer than a lease is run once, though another process stands by', () => {
+describe('A handler that takes longer than a lease is run once, although another process stands by', () => {
   for (const kind of ['code', 'reaction'] as const) {
     for (const lease of [leaseMs, 1000]) {
       test(`by a ${kind} whose lease is ${lease} ms`, async () => {
@@ -96,7 +96,7 @@ describe('Pauses between tries that are longer than a lease', () => {
   const policy = { retries: 4, pauseFirstMs: 60_000, pauseMaxMs: 60_000, giveUp: 'skip' } as const
 
   for (const kind of kinds) {
-    test(`do not begin the count of tries again, of ${kind}`, async () => {
+    test(`do not restart the count of tries, for ${kind}`, async () => {
       let calls = 0
       const fail = () => {
         calls++
@@ -117,7 +117,7 @@ describe('Pauses between tries that are longer than a lease', () => {
     })
   }
 
-  test('count on where the process has lost its lease meanwhile', async () => {
+  test('keep the count of tries if the process has lost its lease meanwhile', async () => {
     for (const kind of kinds) {
       const [watch, environment, log] = [watched(), manualEnvironment(), recorder()]
       let calls = 0
@@ -128,7 +128,7 @@ describe('Pauses between tries that are longer than a lease', () => {
       const pots = await start(kind, fail, policy, { store: watch.store, environment, log })
       await pots.pot('a').put({ amount: 1 })
       await until('it has failed', () => calls > 0)
-      // Its store does not answer for longer than the lease, again and again.
+      // Its store repeatedly gives no answer for longer than the lease.
       for (let i = 0; i < 20; i++) {
         watch.disturb(({ method }) => (method === 'acquireLease' ? 'before' : undefined))
         await environment.advance(2 * leaseMs)
@@ -145,9 +145,9 @@ describe('Pauses between tries that are longer than a lease', () => {
   })
 })
 
-test('a step ends in time though its timer fires a moment early, and sends what is due while a handler waits', async () => {
+test('a step ends in time although its timer fires early, and sends commands that are due while a handler waits', async () => {
   const manual = manualEnvironment()
-  // As timers do whose clock is not the one that is read.
+  // Timers do so if their clock is not the one of `elapsed`.
   const early = (ms: number) => (ms > 100 ? ms - 0.5 : ms)
   const environment = { ...manual, after: (ms: number, callback: () => void) => manual.after(early(ms), callback) }
   const gate = Promise.withResolvers<void>()

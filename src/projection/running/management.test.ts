@@ -1,4 +1,7 @@
-/** Projections by name: started, looked up, paused, stopped; one runner across domains, and who follows it. */
+/**
+ * Projections by name: started, looked up, paused, stopped; one runner across domains, and the process that takes over
+ * from it.
+ */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
@@ -29,7 +32,7 @@ type Counts = Awaited<ReturnType<typeof start>>
 const add = async (counts: Counts, amount = 1) => (await counts.counter('a').add({ amount })).position
 
 describe('A projection', () => {
-  test('is not found before it is started, and after it is stopped', async () => {
+  test('is not found by lookup before it is started, or after it is stopped', async () => {
     await using counts = await start()
     assert.equal(await counts.projections.lookup('sums'), undefined)
     await counts.projections.start('sums')
@@ -39,7 +42,7 @@ describe('A projection', () => {
     assert.equal((await counts.projections.status('sums')).state, 'stopped')
   })
 
-  test('that is started twice is one run', async () => {
+  test('that is started twice runs once', async () => {
     await using counts = await start()
     await counts.projections.start('sums')
     await counts.projections.start('sums')
@@ -47,7 +50,7 @@ describe('A projection', () => {
     assert.deepEqual(await counts.sums.get('a', { atLeast }), { sum: 5, events: 1 })
   })
 
-  test('goes on from its checkpoint when it is started again', async () => {
+  test('continues from its checkpoint when it is started again', async () => {
     await using counts = await start()
     await counts.projections.start('sums')
     await counts.sums.get('a', { atLeast: await add(counts, 5) })
@@ -58,7 +61,7 @@ describe('A projection', () => {
     assert.deepEqual(await counts.sums.get('a', { atLeast }), { sum: 12, events: 2 })
   })
 
-  test('begins at a position, if it has not begun yet', async () => {
+  test('begins at a given position if it has not begun yet', async () => {
     await using counts = await start()
     for (const amount of [1, 2, 4]) await add(counts, amount)
     await counts.projections.start('sums', { from: 3 })
@@ -69,7 +72,7 @@ describe('A projection', () => {
     assert.deepEqual(await counts.sums.get('a', { atLeast }), { sum: 12, events: 2 })
   })
 
-  test('tells what it does and how far it is behind', async () => {
+  test('shows its state and how far it is behind', async () => {
     const environment = manualEnvironment({ now: '2026-01-01T00:00:00Z' })
     await using counts = await start({ environment })
     await add(counts)
@@ -84,7 +87,7 @@ describe('A projection', () => {
     assert.deepEqual(await counts.projections.status('sums'), done)
   })
 
-  test('that is paused handles nothing, and goes on when it is resumed', async () => {
+  test('that is paused handles nothing, and continues when it is resumed', async () => {
     await using counts = await start()
     await counts.projections.start('sums')
     await counts.sums.get('a', { atLeast: await add(counts, 1) })
@@ -97,7 +100,7 @@ describe('A projection', () => {
     assert.deepEqual(await counts.sums.get('a', { atLeast }), { sum: 7, events: 3 })
   })
 
-  test('that fails is not found, says why, and can be started again', async () => {
+  test('that fails is not found by lookup, says why, and can be started again', async () => {
     await using counts = await start()
     await counts.projections.start('sums')
     await counts.sums.get('a', { atLeast: await add(counts, 1) })
@@ -116,7 +119,7 @@ describe('A projection', () => {
     }
   })
 
-  test('of an unknown name is refused by every call', async () => {
+  test('with an unknown name is refused by every call', async () => {
     await using counts = await start()
     const projections = counts.projections as unknown as Record<string, (name: string) => Promise<unknown>>
     for (const call of ['start', 'stop', 'lookup', 'pause', 'resume', 'status', 'runOnce']) {
@@ -126,7 +129,7 @@ describe('A projection', () => {
   })
 })
 
-describe('Of several domains on one store', () => {
+describe('Of several domains on one store,', () => {
   const state = async (counts: Counts) => (await counts.projections.status('sums')).state
   const follow = (options: StartOptions) => start({ projections: 'automatic', pollIntervalMs: 5, ...options })
 
@@ -140,7 +143,7 @@ describe('Of several domains on one store', () => {
     assert.deepEqual([await state(first), await state(second)], ['running', 'standby'])
   })
 
-  test('another follows at once the one that stops', async () => {
+  test('another takes over at once from one that stops', async () => {
     const store = memory()
     const first = await follow({ store, leaseMs: 3_600_000 })
     await until('the first runs', async () => (await state(first)) === 'running')
@@ -152,7 +155,7 @@ describe('Of several domains on one store', () => {
     await until('the second runs', async () => (await state(second)) === 'running')
   })
 
-  test('another follows the one that fell silent when its lease has run out', async () => {
+  test('another takes over from one that hangs, when its lease has expired', async () => {
     const store = memory()
     const environment = manualEnvironment()
     const opened = await store.open({ now: environment.now, warn: () => {} })
@@ -162,7 +165,7 @@ describe('Of several domains on one store', () => {
     await environment.advance(9_000)
     assert.equal(await state(counts), 'standby')
     assert.equal(await counts.sums.get('a'), undefined)
-    // Who waits learns what for.
+    // A waiting reader learns the reason.
     const waiting = counts.sums.get('a', { atLeast, timeoutMs: 500 }).catch((error: unknown) => error)
     await environment.advance(500)
     const error = await waiting
@@ -174,7 +177,7 @@ describe('Of several domains on one store', () => {
     assert.deepEqual(await counts.sums.get('a', { atLeast }), { sum: 4, events: 1 })
   })
 
-  test('none reads rows as of a position that they were at before another has reset them', async () => {
+  test('none reads rows at a position from before another domain reset them', async () => {
     const store = memory()
     await using first = await follow({ store })
     await until('the first runs', async () => (await state(first)) === 'running')
@@ -196,7 +199,7 @@ describe('Of several domains on one store', () => {
     }
   })
 
-  test('a paused one keeps the others from going on', async () => {
+  test('a paused one keeps the others from running the projection', async () => {
     const store = memory()
     const environment = manualEnvironment()
     await using first = await follow({ store, environment, pollIntervalMs: 1000 })

@@ -1,7 +1,7 @@
 /**
- * Readers that wait until a projection has handled a position: each with a time limit, and told at once if it never
- * will. They are kept by position, so that those who wait for later ones cost nothing; many who are told at once are
- * told in pieces.
+ * Readers that wait until a projection has handled a position. Each has a time limit, and fails at once if the
+ * projection fails. Readers are kept by position, so those that wait for later positions cost nothing. Many readers are
+ * answered in pieces.
  */
 import { CancelledError, ProjectionError } from '../../domain/error.ts'
 import { Breath } from '../../runtime/breath.ts'
@@ -9,11 +9,11 @@ import type { Environment } from '../../runtime/environment.ts'
 import { firstFrom } from '../../store/sorted-keys.ts'
 import type { Retrying } from '../failures/tries.ts'
 
-/** What holds a projection up, as far as this process knows. */
+/** Why a projection is delayed, as far as this process knows. */
 export interface HeldUp {
-  /** What is tried again. */
+  /** The failure that is tried again. */
   readonly retrying: Retrying | undefined
-  /** Until when another process has the lease. */
+  /** The time until which another process has the lease. */
   readonly othersUntil: number | undefined
 }
 
@@ -27,23 +27,23 @@ export class PositionWaiters {
   readonly #projection: string
   readonly #environment: Environment
   readonly #why: () => HeldUp
-  /** By the position that they wait for. */
+  /** The waiting readers, by position. */
   readonly #waiting = new Map<number, Set<Waiter>>()
-  /** The positions that somebody waits for, ascending. */
+  /** The positions that readers wait for, ascending. */
   readonly #positions: number[] = []
-  /** What ends the waits that are over, in order. */
+  /** The functions that end waits which are over, in order. */
   #over: (() => void)[] = []
   #position = 0
   #failure: unknown
 
-  /** @param why what holds the projection up at present */
+  /** @param why returns why the projection is delayed */
   constructor(projection: string, environment: Environment, why: () => HeldUp) {
     this.#projection = projection
     this.#environment = environment
     this.#why = why
   }
 
-  /** Why nobody waits any more; until it is run again, or has moved. */
+  /** Why waiting fails. Cleared when the projection is run again or moves. */
   get failure(): unknown {
     return this.#failure
   }
@@ -53,8 +53,8 @@ export class PositionWaiters {
   }
 
   /**
-   * @param look how the position is found out, if it may be another by now; it ends the wait by what it throws
-   * @throws ProjectionError `PROJECTION_BEHIND`, what `fail` was given, or the signal's reason
+   * @param look reads the position, if it may have changed; if it fails, the wait fails with its error
+   * @throws ProjectionError `PROJECTION_BEHIND`, the error given to `fail`, or the signal's reason
    */
   wait(atLeast: number, timeoutMs: number, signal: AbortSignal | undefined, look?: Promise<void>): Promise<void> {
     let isKnown = look === undefined
@@ -92,7 +92,7 @@ export class PositionWaiters {
     })
   }
 
-  /** The projection is run again. */
+  /** The projection runs again, so readers may wait again. */
   begin(): void {
     this.#failure = undefined
   }
@@ -134,7 +134,7 @@ export class PositionWaiters {
     return new ProjectionError('PROJECTION_BEHIND', facts, error)
   }
 
-  // -- who waits ------------------------------------------------------------------------------------------
+  // -- the waiting ----------------------------------------------------------------------------------------
 
   #add(waiter: Waiter): void {
     const { atLeast } = waiter
@@ -155,7 +155,7 @@ export class PositionWaiters {
     this.#positions.splice(firstFrom(this.#positions, atLeast), 1)
   }
 
-  /** Ends the waits for positions up to one. */
+  /** Ends the waits for positions up to a position. */
   #endUpTo(position: number, ending: (waiter: Waiter) => () => void): void {
     const endings: (() => void)[] = []
     const firstLater = this.#positions.findIndex((each) => each > position)

@@ -1,4 +1,4 @@
-/** How progress is measured, watched, and told of work under way. */
+/** How progress is measured and watched, and how a job reports it. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { settled, stands } from '../../../test/support/kernel/rig.ts'
@@ -15,7 +15,7 @@ const told = (position: number): Progress => ({
 })
 
 describe('A meter', () => {
-  test('measures from its first place on, and knows the rest when it knows the rate', async () => {
+  test('measures from its first place on, and knows the remaining time when it knows the rate', async () => {
     const environment = manualEnvironment()
     const measure = progressMeter('p', environment)
     const first = { name: 'p', position: 100, head: 1100, done: 0, perSecond: 0, remainingMs: undefined }
@@ -26,7 +26,7 @@ describe('A meter', () => {
     assert.equal(measure({ position: 1600, head: 1600 }).remainingMs, 0)
   })
 
-  test('takes a position behind its first one, or behind the head, for nothing done and nothing left', () => {
+  test('counts nothing done if the position goes back, and nothing left if it is beyond the head', () => {
     const measure = progressMeter('p', manualEnvironment())
     assert.equal(measure({ position: 9, head: 5 }).remainingMs, 0)
     assert.equal(measure({ position: 3, head: 5 }).done, 0)
@@ -34,7 +34,7 @@ describe('A meter', () => {
 })
 
 describe('Watching', () => {
-  test('looks in its interval until all is handled', async () => {
+  test('looks at intervals until everything is handled', async () => {
     const environment = manualEnvironment()
     let position = 0
     const place = async () => ({ position, head: 2 })
@@ -50,7 +50,7 @@ describe('Watching', () => {
     assert.equal(environment.timers, 0)
   })
 
-  test('ends at once with the reason of its signal, and with what its look throws', async () => {
+  test('ends at once with the reason of its signal, or with the error of a look', async () => {
     const environment = manualEnvironment()
     const controller = new AbortController()
     const place = async () => ({ position: 0, head: 1 })
@@ -64,15 +64,15 @@ describe('Watching', () => {
   })
 })
 
-describe('An undertaking', () => {
-  test('begins at once, and is its result to who awaits it', async () => {
+describe('A job', () => {
+  test('begins at once, and gives its result when it is awaited', async () => {
     let begun = 0
     const undertaking = new Job(async () => ++begun)
     assert.equal(begun, 1)
     assert.deepEqual([await undertaking, await undertaking.then((n) => n + 1), begun], [1, 2, 1])
   })
 
-  test('tells who iterates slowly the last step, whatever was between', async () => {
+  test('gives a slow reader the last progress, whatever it missed before', async () => {
     const gate = Promise.withResolvers<void>()
     const undertaking = new Job(async (onProgress) => {
       onProgress(told(0))
@@ -88,7 +88,7 @@ describe('An undertaking', () => {
     assert.deepEqual(seen, [0, 3])
   })
 
-  test('tells each who awaits or iterates how it failed, and nobody else', async () => {
+  test('throws its error to every await and every loop, and causes no unhandled rejection', async () => {
     const failing = () =>
       new Job(async (onProgress) => {
         onProgress(told(1))
@@ -101,7 +101,7 @@ describe('An undertaking', () => {
     assert.ok(unheard instanceof Job)
   })
 
-  test('goes on when who iterates leaves', async () => {
+  test('continues when its reader leaves the loop', async () => {
     const gate = Promise.withResolvers<string>()
     const undertaking = new Job(async (onProgress) => {
       onProgress(told(0))

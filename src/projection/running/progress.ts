@@ -1,5 +1,5 @@
 /**
- * How far a long catch-up is, how fast, and how long it will take.
+ * How far a long catch-up is, how fast it is, and how long it will take.
  *
  * Tidy: inferred exports because the method by which it is iterated is named by a symbol.
  */
@@ -11,14 +11,14 @@ export interface Progress {
   readonly position: number
   /** The log's last position. */
   readonly head: number
-  /** Positions handled since this was begun. */
+  /** The number of positions handled since the start. */
   readonly done: number
   readonly perSecond: number
-  /** How long the rest will take at this rate, in milliseconds; unknown before there is a rate. */
+  /** How long the rest will take at this rate, in milliseconds. Unknown before there is a rate. */
   readonly remainingMs: number | undefined
 }
 
-/** Turns places into progress, measured from its first call on. */
+/** Makes progress from places, measured from the first call on. */
 export function progressMeter(
   name: string,
   environment: Environment,
@@ -36,14 +36,14 @@ export function progressMeter(
 }
 
 export interface ProgressOptions {
-  /** How often to look, in milliseconds: 500 by default. */
+  /** The interval between looks, in milliseconds: 500 by default. */
   readonly everyMs?: number
   /** Ends it with the signal's reason. */
   readonly signal?: AbortSignal
 }
 
 /**
- * Looks again and again until all that is in the log is handled; the last look says so.
+ * Looks at intervals until everything in the log is handled. The last progress says so.
  *
  * @throws what `place` throws; the signal's reason
  */
@@ -64,17 +64,17 @@ export async function* watchProgress(
 }
 
 /**
- * Work that is under way: await it for its result, or iterate its progress. Who iterates slowly misses steps in
- * between, never the last; who leaves the loop early leaves the work going on.
+ * Work in progress. Await it for its result, or iterate its progress. A slow reader misses some progress, but never the
+ * last one. Leaving the loop does not end the work.
  */
 export class Job<Result> implements PromiseLike<Result>, AsyncIterable<Progress> {
   readonly #done: Promise<Result>
   #latest: Progress | undefined
-  /** Resolves when there is something new to say. */
+  /** Resolves when there is new progress, or the work is over. */
   #news = Promise.withResolvers<void>()
   #isOver = false
 
-  /** @param work is begun at once; tells its progress */
+  /** @param work starts at once, and reports its progress */
   constructor(work: (onProgress: (progress: Progress) => void) => Promise<Result>) {
     const tell = () => {
       this.#news.resolve()
@@ -88,7 +88,7 @@ export class Job<Result> implements PromiseLike<Result>, AsyncIterable<Progress>
       this.#latest = progress
       tell()
     })
-    // Whoever awaits or iterates learns of a failure; nobody has to do both.
+    // A failure is thrown to those who await or iterate. If there are none, it is no unhandled rejection.
     this.#done.then(end, end)
   }
 

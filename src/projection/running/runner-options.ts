@@ -1,4 +1,4 @@
-/** What a runner is made with. */
+/** The options of a runner. */
 import type { Environment } from '../../runtime/environment.ts'
 import type { Warn } from '../../runtime/warning.ts'
 import type { EventStore, LeaseStore, ProjectionStore } from '../../store/store.ts'
@@ -14,11 +14,11 @@ export interface RunnerOptions {
   readonly warn: Warn
   /** Tells when the log grows. */
   readonly tail: Tail
-  /** How often to try to lead while another process does. */
+  /** The interval at which it asks for the lease while another process leads. */
   readonly pollIntervalMs: number
   /** Unique for each running domain: the holder of the lease. */
   readonly owner: string
   readonly leaseMs: number
-  /** What is run. */
+  /** Makes the stepper that is run. */
   readonly stepper: (lead: StepperContext) => Stepper
 }

@@ -1,4 +1,4 @@
-/** Projections in their first form: what they handle, what they keep, when they wake, and where they stop. */
+/** Running projections: what they handle and keep, when they wake, and where they stop. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
@@ -8,7 +8,7 @@ import { domain, memory, ProjectionError, projection, type StartOptions } from '
 import type { StoreFactory } from '../../store/store.ts'
 import { manualEnvironment } from '../../testing/manual-environment.ts'
 
-/** The checkpoint that a store holds. */
+/** The stored checkpoint. */
 async function checkpointOf(factory: StoreFactory, name: string): Promise<number> {
   const store = await factory.open({ now: () => 0, warn: () => {} })
   const { position } = await store.loadCheckpoint(name)
@@ -16,13 +16,13 @@ async function checkpointOf(factory: StoreFactory, name: string): Promise<number
   return position
 }
 
-/** Rows that take no amount of 13. */
+/** Rows that fail on an amount of 13. */
 const Picky = projection('picky', () => ({ sum: 0 })).on(Added, ({ sum }, { amount }) => {
   if (amount === 13) throw new RangeError('unlucky')
   return { sum: sum + amount }
 })
 
-/** A projection that knows only what was taken. */
+/** A projection that handles only amounts that are taken. */
 const Losses = projection('losses', () => ({ taken: 0 })).on(Taken, ({ taken }, { amount }) => ({
   taken: taken + amount,
 }))
@@ -35,7 +35,7 @@ const start = (options: StartOptions) =>
   })
 
 describe('Running once', () => {
-  test('handles what is in the log, and says how far it came', async () => {
+  test('handles the events in the log, and says how far it came', async () => {
     const store = memory()
     await using vaults = await startVaults({ store })
     await vaults.vault('a').add({ amount: 1 })
@@ -47,7 +47,7 @@ describe('Running once', () => {
     assert.deepEqual(await vaults.projections.runOnce('totals'), { position: 4, events: 0 })
   })
 
-  test('goes on from the checkpoint, also after a restart, and keeps the rows', async () => {
+  test('continues from the checkpoint, also after a restart, and keeps the rows', async () => {
     const watch = watched()
     const first = await startVaults({ store: watch.store })
     await first.vault('a').burst({ count: 3 })
@@ -63,7 +63,7 @@ describe('Running once', () => {
     assert.equal((reading!.args[0] as { from: number }).from, 4)
   })
 
-  test('checkpoints events that are not for it', async () => {
+  test('moves the checkpoint past events that it does not handle', async () => {
     const store = memory()
     await using vaults = await start({ store })
     await vaults.vault('a').burst({ count: 5 })
@@ -81,7 +81,7 @@ describe('Running once', () => {
     assert.deepEqual(await vaults.totals.get('v3'), { balance: 900, events: 900 })
   })
 
-  test('stops before an event that fails, keeps those before it, and goes on once the function is mended', async () => {
+  test('stops before an event that fails, keeps those before it, and continues after the function is fixed', async () => {
     const store = memory()
     await using vaults = await start({ store })
     for (const amount of [1, 2, 13, 4]) await vaults.vault('a').add({ amount })
@@ -104,7 +104,7 @@ describe('Running once', () => {
     assert.deepEqual(await mended.picky.get('a'), { sum: 20 })
   })
 
-  test('skips an event that fails, where that is wanted, with a warning', async () => {
+  test('skips an event that fails, if the policy says so, with a warning', async () => {
     const store = memory()
     const log = recorder()
     const Lenient = Picky.onFailure({ giveUp: 'skip' })
@@ -118,7 +118,7 @@ describe('Running once', () => {
     assert.throws(() => Picky.onFailure({ giveUp: 'cry' as never }), { code: 'OPTION_INVALID' })
   })
 
-  test('checkpoints what it passed over before an event that fails', async () => {
+  test('moves the checkpoint past unhandled events before an event that fails', async () => {
     const store = memory()
     await using vaults = await start({ store })
     await vaults.vault('a').burst({ count: 1 })
@@ -166,7 +166,7 @@ describe('Running once', () => {
     })
   }
 
-  test('stops before an event that cannot be read any more', async () => {
+  test('stops before an event that can no longer be read', async () => {
     const Strict = Added.revise(z.object({ amount: z.number().max(5) }), (before) => before)
     const Rows = projection('rows', () => ({ sum: 0 })).on(Strict, ({ sum }, { amount }) => ({ sum: sum + amount }))
     await using vaults = await domain({ aggregates: { vault: Vault }, projections: { rows: Rows } }).start({
@@ -178,7 +178,7 @@ describe('Running once', () => {
     assert.deepEqual(await vaults.rows.get('a'), { sum: 5 })
   })
 
-  test('keeps rows of any shape: dates, nothing, and rows that are taken away', async () => {
+  test('keeps rows of any shape, with dates and empty values, and deletes rows', async () => {
     const Rows = projection('rows', () => undefined as { at: Date; last: number | null } | null | undefined)
       .on(Added, (row, { amount }, { recordedAt }) => (row === null ? row : { at: recordedAt, last: amount || null }))
       .on(Taken, (_, { amount }) => (amount === 0 ? null : undefined))
@@ -197,7 +197,7 @@ describe('Running once', () => {
     assert.equal(await vaults.rows.get('c'), null)
   })
 
-  test('by many at once, in one process and in several, doubles nothing', async () => {
+  test('many times at once, in one process and in several, handles nothing twice', async () => {
     const store = memory()
     await using one = await startVaults({ store })
     await using two = await startVaults({ store })
@@ -212,7 +212,7 @@ describe('Running once', () => {
     }
   })
 
-  test('of an unknown projection is refused', async () => {
+  test('an unknown projection is refused', async () => {
     await using vaults = await startVaults()
     await assert.rejects(vaults.projections.runOnce('rows' as never), { code: 'PROJECTION_UNKNOWN' })
   })
@@ -221,7 +221,7 @@ describe('Running once', () => {
 describe('Following the log', () => {
   const following = (options: StartOptions = {}) => startVaults({ projections: 'automatic', ...options })
 
-  test('reads your writes: a reader waits until the position is handled', async () => {
+  test('lets readers read their writes: a reader waits until the position is handled', async () => {
     await using vaults = await following()
     for (let i = 1; i <= 20; i++) {
       const { position } = await vaults.vault('a').add({ amount: 1 })
@@ -237,7 +237,7 @@ describe('Following the log', () => {
     assert.deepEqual(await vaults.totals.get('a', { atLeast: position }), { balance: 1, events: 1 })
   })
 
-  test('finds by its poll what no hint told it', async () => {
+  test('finds by its poll an event without a hint', async () => {
     const watch = watched()
     watch.disturb(({ method }) => (method === 'onAppend' ? 'before' : undefined))
     const environment = manualEnvironment()
@@ -251,7 +251,7 @@ describe('Following the log', () => {
     assert.deepEqual(await reading, { balance: 1, events: 1 })
   })
 
-  test('does not read the log over and over while nothing happens', async () => {
+  test('does not read the log again and again while nothing happens', async () => {
     const watch = watched()
     const environment = manualEnvironment()
     await using vaults = await following({ store: watch.store, environment, pollIntervalMs: 1000 })
@@ -264,7 +264,7 @@ describe('Following the log', () => {
     assert.equal(watch.count('saveStep'), 0)
   })
 
-  test('makes a reader wait no longer than it wants to', async () => {
+  test('lets a reader wait no longer than its time limit', async () => {
     const environment = manualEnvironment()
     await using vaults = await following({ environment })
     const reading = vaults.totals.get('a', { atLeast: 5, timeoutMs: 300 })
@@ -281,7 +281,7 @@ describe('Following the log', () => {
     await assert.rejects(aborted, { message: 'gone' })
   })
 
-  test('tells readers at once when it has stopped at a bad event, with a warning; what it has can still be read', async () => {
+  test('warns, and fails waiting readers at once, when it stops at a bad event; the rows can still be read', async () => {
     const log = recorder()
     await using vaults = await start({ projections: 'automatic', log })
     const early = vaults.picky.get('a', { atLeast: 3 })
@@ -294,7 +294,7 @@ describe('Following the log', () => {
     assert.deepEqual(await vaults.losses.get('a', { atLeast: position }), { taken: 13 }, 'the other goes on')
   })
 
-  test('recovers from a store that fails for a while, and doubles nothing', async () => {
+  test('recovers from a store that fails for a while, and handles nothing twice', async () => {
     for (const fault of ['before', 'after'] as const) {
       const watch = watched()
       const environment = manualEnvironment()
@@ -312,7 +312,7 @@ describe('Following the log', () => {
     }
   })
 
-  test('says once that a store holds it up, and again only after it went on', async () => {
+  test('warns once that a store delays it, and again only after it has continued', async () => {
     const watch = watched()
     const environment = manualEnvironment()
     const log = recorder()
@@ -327,7 +327,7 @@ describe('Following the log', () => {
     assert.equal(log.codes().filter((code) => code === 'PROJECTION_DELAYED').length, 2)
   })
 
-  test('by several processes at once doubles nothing', async () => {
+  test('by several processes at once handles nothing twice', async () => {
     const store = memory()
     const many = await Promise.all([following({ store }), following({ store }), following({ store })])
     const sent = Array.from({ length: 300 }, (_, i) => many[i % 3]!.vault(`v${i % 4}`).add({ amount: 1 }))
@@ -342,7 +342,7 @@ describe('Following the log', () => {
     assert.equal(await checkpointOf(store, 'totals'), 300)
   })
 
-  test('is not disturbed by running once beside it', async () => {
+  test('is not disturbed by a single run', async () => {
     await using vaults = await following()
     for (let i = 1; i <= 30; i++) {
       const { position } = await vaults.vault('a').add({ amount: 1 })
@@ -351,7 +351,7 @@ describe('Following the log', () => {
     }
   })
 
-  test('saves how far it came when it is stopped, and ends the wait of its readers', async () => {
+  test('saves how far it came when it stops, and ends the waits of its readers', async () => {
     const store = memory()
     const vaults = await start({ store, projections: 'automatic' })
     const { position } = await vaults.vault('a').burst({ count: 5 })

@@ -1,6 +1,7 @@
 /**
- * Runs one projection or reaction: follows the log from its checkpoint on, woken when it grows, as long as this process
- * leads; stands by otherwise. It stops before the first event that cannot be handled, and can be started again.
+ * Runs one projection or reaction. While this process leads, the runner follows the log from its checkpoint on; a
+ * growing log wakes it. Otherwise it stands by. It stops before the first event that cannot be handled, and can be
+ * started again.
  */
 import { hasCode, type MnemeError } from '../../domain/error.ts'
 import { Breath } from '../../runtime/breath.ts'
@@ -34,22 +35,22 @@ export class Runner {
   readonly #options: RunnerOptions
   readonly #waiters: PositionWaiters
   readonly #steps: Stepper
-  /** Where it is in the log, with what is kept beside that. */
+  /** Its checkpoint, and what is in memory of the rows beside it. */
   readonly bookmark: Bookmark
   readonly #leader: Leader
   readonly #breath: Breath
-  /** Single runs, one after the other. */
+  /** Runs single runs one after the other. */
   readonly #single = new Exclusive()
   #state: ProjectionState = 'stopped'
   #failure: MnemeError | undefined
   #running: Promise<void> | undefined
   #follower: Follower | undefined
-  /** Aborted when somebody begins to wait for a position, and at the end. */
+  /** Aborted when a reader begins to wait for a position, and at the end. */
   #asked = new AbortController()
   #stopping = new AbortController()
   #resume: PromiseWithResolvers<void> | undefined
   readonly #tries: Tries
-  /** Before what this program has stood back (behind a position, or a scheduled command), and how often. */
+  /** The position or the scheduled command at which this program stood back, and how often. */
   #stoodBack: { readonly before: number | string; times: number } = { before: -1, times: 0 }
 
   constructor(options: RunnerOptions) {
@@ -89,9 +90,9 @@ export class Runner {
   }
 
   /**
-   * Follows the log until `stop`. Started twice it is the same run.
+   * Follows the log until `stop`. A second start changes nothing.
    *
-   * @param from the first position to handle, for a projection that has no checkpoint yet
+   * @param from the first position to handle, if there is no checkpoint yet
    */
   start(from = 1): void {
     if (this.alive) return
@@ -103,7 +104,7 @@ export class Runner {
     this.#running = Promise.resolve(this.#running).then(() => this.#follow(from, signal))
   }
 
-  /** Ends the run after the step that is under way, and saves how far it came. */
+  /** Ends the run after the step in progress, and saves how far it came. */
   async stop(): Promise<void> {
     this.#stopping.abort()
     this.#asked.abort()
@@ -114,7 +115,7 @@ export class Runner {
     this.#waiters.end()
   }
 
-  /** Handles nothing until `resume`, and keeps others from doing so. Readers read on. */
+  /** Handles nothing until `resume`, and keeps other processes from handling events. Readers can still read. */
   pause(): void {
     if (this.alive) this.#resume ??= Promise.withResolvers()
   }
@@ -145,14 +146,14 @@ export class Runner {
   }
 
   /**
-   * Handles what is in the log now, from the stored checkpoint on; waits for another process that does so already.
+   * Handles the log as it is now, from the stored checkpoint on. If another process does so, it waits for that process.
    *
-   * @throws ProjectionError `PROJECTION_FAILED`; `PROJECTION_ELSEWHERE` if the other one comes no further for longer
-   *   than a lease
+   * @throws ProjectionError `PROJECTION_FAILED`; `PROJECTION_ELSEWHERE` if the other process makes no progress for
+   *   longer than a lease
    */
   runOnce(): Promise<RunResult> {
     return this.#single.run(async () => {
-      // A run that was stopped has an aborted signal; this is another run.
+      // The signal of a run that was stopped is aborted. This run needs its own.
       const { signal } = this.alive ? this.#stopping : new AbortController()
       if (!this.alive) {
         this.#waiters.begin()
@@ -172,89 +173,85 @@ export class Runner {
     })
   }
 
-  /** What is parked, in the order of the log. */
+  /** The parked events, in the order of the log. */
   async parked(): Promise<readonly ParkedEvent[]> {
     await this.#lookIfIdle()
     return this.bookmark.listParked()
   }
 
-  /** Another process may have gone on where this one does not. */
+  /** Reads the checkpoint if this process does not move it, because another one may have. */
   async #lookIfIdle(): Promise<void> {
     if (this.#state !== 'running' && this.#state !== 'paused' && this.#failure === undefined) await this.bookmark.look()
   }
 
-  /** Tries again what is parked. @throws ProjectionError `PROJECTION_ELSEWHERE` */
+  /** Tries parked events again. @throws ProjectionError `PROJECTION_ELSEWHERE` */
   async retryParked(): Promise<RetryResult> {
     const signal = this.alive ? this.#stopping.signal : new AbortController().signal
     const tally = { handled: 0 }
     const { retrySize: size } = this.#steps
     const attempt: Retry['attempt'] = (some, blocks) => this.#steps.retry(some, blocks, signal)
     const retry = () => this.bookmark.retryParked(signal, { size, attempt, tally })
-    const parked = await this.#leader.lead('Retrying what is parked', retry)
-    // What was handled may have scheduled something.
+    const parked = await this.#leader.lead('Retrying parked events', retry)
+    // A handled event may have scheduled commands.
     this.#follower?.hint()
     return { ...tally, parked }
   }
 
-  /** Lets a parked event go for good. @throws ProjectionError `PARKED_UNKNOWN`, `PROJECTION_ELSEWHERE` */
+  /** Deletes a parked event without handling it. @throws ProjectionError `PARKED_UNKNOWN`, `PROJECTION_ELSEWHERE` */
   async skipParked(position: number): Promise<void> {
     const skip = async () => (await this.bookmark.skipParked(position)) || undefined
-    await this.#leader.lead('Skipping what is parked', skip)
+    await this.#leader.lead('Skipping a parked event', skip)
   }
 
   /**
-   * Begins behind a position again, wherever that is.
+   * Moves the checkpoint to any position, and continues from there.
    *
-   * @throws ProjectionError `PROJECTION_ELSEWHERE`, StoreError `LOG_REPLACED` if the log does not reach so far
+   * @throws ProjectionError `PROJECTION_ELSEWHERE`; StoreError `LOG_REPLACED` if the log ends before the position
    */
   async reset(position: number, keep: boolean): Promise<void> {
     const work = async () => (await this.bookmark.reset(position, keep)) || undefined
-    await this.#leader.lead('Resetting it', work, async () => {}) // it takes over by itself
+    await this.#leader.lead('Resetting', work, async () => {}) // the bookmark takes over itself
     this.#waiters.begin()
     this.#follower?.hint()
   }
 
-  /** How soon to ask for the lease again while another process has it. */
+  /** The time until it asks for the lease again while another process has it. */
   get #askAgainMs(): number {
     return Math.min(this.#options.pollIntervalMs, this.#leader.restMs)
   }
 
   /**
-   * Waits until a position is handled, if one is asked for.
+   * Waits until a position is handled, if one is given.
    *
-   * @throws ProjectionError `PROJECTION_BEHIND`, or `PROJECTION_FAILED` if it stands before a bad event; StoreError
-   *   `LOG_REPLACED`
+   * @throws ProjectionError `PROJECTION_BEHIND`, or `PROJECTION_FAILED` if it has stopped; StoreError `LOG_REPLACED`
    */
   async reached({ atLeast, timeoutMs = waitTimeoutMsDefault, signal }: WaitOptions): Promise<void> {
     signal?.throwIfAborted()
     if (atLeast === undefined) return
-    // Elsewhere it may have gone on or been reset. While rows are prepared, those that serve may be of an older
-    // revision.
+    // If this process does not lead, another one may have moved or reset the checkpoint. While rows are prepared, the
+    // live rows may be of an older revision.
     const leads = this.#state === 'running' && this.#leader.isSafe
     const isThere = this.bookmark.position >= atLeast
     const mayLook = isThere || (this.#state !== 'preparing' && this.#waiters.failure === undefined)
     const look = !leads && mayLook ? this.bookmark.look() : undefined
     this.#asked.abort()
     await this.#waiters.wait(atLeast, timeoutMs, signal, look)
-    // One who has just come there has read the log. Else the position may be of another log.
+    // A leader that has just reached the position has read the log. Otherwise the position may belong to another log.
     if (isThere || !leads) await this.#checkPlace()
   }
 
-  /**
-   * Why nothing is read of what was handled: the log that it was handled from was replaced, or another definition
-   * handled it.
-   */
+  /** Why the rows must not be read: the log was replaced, or another definition made the rows. */
   get unreadable(): MnemeError | undefined {
     const { failure } = this.#waiters
     return hasCode(failure, 'LOG_REPLACED') || hasCode(failure, 'PROJECTION_CHANGED') ? failure : undefined
   }
 
-  /** @throws StoreError `LOG_REPLACED` if what is handled is not of the log that is there */
+  /** @throws StoreError `LOG_REPLACED` if the events that were handled are not in this log */
   async #checkPlace(): Promise<void> {
     try {
       await nextBehind(this.#options.store, this.bookmark.here)
     } catch (error) {
-      // The run is to notice it too.
+      // The run has to notice it too.
       if (hasCode(error, 'LOG_REPLACED')) this.#follower?.hint()
       throw error
     }
@@ -280,32 +277,32 @@ export class Runner {
     await this.#leader.release(() => this.bookmark.flush())
   }
 
-  /** Stands by until this process leads, then goes on until it does not any more. */
+  /** Stands by until this process leads, then takes steps as long as it leads. */
   async #lead(from: number, follower: Follower, signal: AbortSignal): Promise<void> {
     const { environment } = this.#options
     const leaseMs = this.#leader.restMs
     for (let asked = 1; !(await this.#leader.take()); asked++) {
       this.#state = 'standby'
       this.#tries.rest()
-      // Whose work it is, the one that leads says a moment after it has got the lease.
+      // A new leader writes its recognition a moment after it has got the lease, so this looks twice.
       if (asked <= 2) await this.bookmark.look()
       await this.#standBy(follower, this.#askAgainMs, signal)
       if (signal.aborted) return
     }
     await this.bookmark.beginBehind(from - 1)
-    // When there is something to do even if the log does not grow.
+    // When there will be work even if the log does not grow.
     const due = new DueTime(environment)
     let mayHaveGrown = true
     let { renewals, tenure } = this.#leader
     while (!signal.aborted && (await this.#leader.take())) {
       if (this.#leader.renewals !== renewals) await this.bookmark.refresh()
-      // Somebody else was at work here: what there is to do, and when, is not what it was.
+      // Another process may have led: what there is to do, and when, may have changed.
       if (this.#leader.tenure !== tenure) mayHaveGrown = true
       ;({ renewals, tenure } = this.#leader)
       if (this.#resume !== undefined) {
         this.#state = 'paused'
         mayHaveGrown = true
-        // What was under way may be done by now.
+        // Work in progress may be done by now.
         await this.bookmark.flush()
         await Promise.race([this.#resume.promise, sleep(environment, leaseMs, signal)])
         continue
@@ -322,15 +319,12 @@ export class Runner {
       const mostMs = Math.min(due.restMs, leaseMs)
       if (mayHaveGrown || mostMs <= 0) continue
       mayHaveGrown = await follower.wait(signal, { examined: () => this.bookmark.position, mostMs })
-      // Nothing happens: those who look from elsewhere see how far this is.
+      // Nothing happens, so it saves how far it is. Other processes see that.
       if (!mayHaveGrown) await this.bookmark.flush()
     }
   }
 
-  /**
-   * Lets time pass until it may be this process's turn, and looks how far the other one is, as often as it goes on, if
-   * anybody waits for that.
-   */
+  /** Waits before asking for the lease again. If readers wait, it reads meanwhile how far the other process is. */
   async #standBy(follower: Follower, restMs: number, signal: AbortSignal): Promise<void> {
     const { environment } = this.#options
     const end = environment.elapsed() + restMs
@@ -351,8 +345,8 @@ export class Runner {
   }
 
   /**
-   * Something is newer than this program: says so once, gives the lease back, and asks for it when a newer one has gone
-   * on.
+   * An event or a command is newer than this program: warns once, and gives the lease back. It asks for the lease when
+   * a newer program has continued.
    */
   async #standBack(cause: unknown, follower: Follower, signal: AbortSignal): Promise<void> {
     const { leaseMs, store, name } = this.#options
@@ -375,7 +369,7 @@ export class Runner {
     }
   }
 
-  /** Something that is done once; if it fails for good, everybody who waits learns it. */
+  /** Does work once. If it fails and is not tried again, the waiting readers get the error. */
   async #orFail<Result>(work: Promise<Result>): Promise<Result> {
     try {
       return await work

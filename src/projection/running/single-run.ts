@@ -1,6 +1,6 @@
 /**
- * One run through what is in the log now: by this process if it can have the lease, else by the one that has it, which
- * is waited for.
+ * A single run through the log as it is now. If this process gets the lease, it handles the events. Otherwise it waits
+ * for the process that has the lease.
  */
 import type { Breath } from '../../runtime/breath.ts'
 import { type Environment, sleep } from '../../runtime/environment.ts'
@@ -18,11 +18,11 @@ export interface SingleRunOptions {
   readonly bookmark: Bookmark
   readonly step: () => Promise<StepResult>
   readonly leaseMs: number
-  /** How soon to ask for the lease again. */
+  /** The time until it asks for the lease again. */
   readonly askAgainMs: number
 }
 
-/** @throws ProjectionError `PROJECTION_ELSEWHERE` if the other process comes no further for longer than a lease */
+/** @throws ProjectionError `PROJECTION_ELSEWHERE` if the other process makes no progress for longer than a lease */
 export async function runThrough(options: SingleRunOptions, signal: AbortSignal): Promise<RunResult> {
   const { store, environment, breath, leader, bookmark, leaseMs, askAgainMs } = options
   let events = 0
@@ -41,7 +41,7 @@ export async function runThrough(options: SingleRunOptions, signal: AbortSignal)
     const { position } = bookmark
     if (position >= end) return { position, events }
     if (position > seen.position) seen = { position, at: environment.elapsed() }
-    if (environment.elapsed() - seen.at > leaseMs + askAgainMs) leader.refuse('Running it once')
+    if (environment.elapsed() - seen.at > leaseMs + askAgainMs) leader.refuse('Running once')
     await sleep(environment, askAgainMs, signal)
   }
   await bookmark.flush()

@@ -1,9 +1,9 @@
-/** What can be said of a projection or reaction that runs, and how one waits for it. */
+/** The status of a projection or reaction, and the options of waiting for it. */
 import { hasCode, type MnemeError } from '../../domain/error.ts'
 import type { EventStore, LogPlace, StoredEvent } from '../../store/store.ts'
 import type { Retrying } from '../failures/tries.ts'
 
-/** Where a run came to. */
+/** The result of a run. */
 export interface RunResult {
   /** The last position that the projection has handled. */
   readonly position: number
@@ -11,20 +11,19 @@ export interface RunResult {
   readonly events: number
 }
 
-/** How long a reader waits for a position, and what may end the wait. */
+/** How long a reader waits for a position, and the signal that ends the wait. */
 export interface WaitOptions {
-  /** Wait until the projection has handled this position: `outcome.position` reads your own write. */
+  /** The position that the projection must have handled. `outcome.position` reads your own write. */
   readonly atLeast?: number
-  /** 5,000 by default; after it `PROJECTION_BEHIND` is thrown. */
+  /** 5,000 by default. After that `PROJECTION_BEHIND` is thrown. */
   readonly timeoutMs?: number
   readonly signal?: AbortSignal
 }
 
 /**
- * `preparing`: brings its rows, or its tables, to this program's revision. `running`: follows the log here. `standby`:
- * another process does. `paused`: nobody does until `resume`. `outdated`: stands before an event that is newer than
- * this program, and leaves it to a newer one. `failed`: stands before an event that it cannot handle. `stopped`: not
- * started.
+ * `preparing`: its rows or tables are brought to this program's revision. `running`: this process follows the log.
+ * `standby`: another process does. `paused`: no process does until `resume`. `outdated`: the next event is newer than
+ * this program, which leaves it to a newer one. `failed`: the next event cannot be handled. `stopped`: not started.
  */
 export type ProjectionState = 'preparing' | 'running' | 'standby' | 'paused' | 'outdated' | 'failed' | 'stopped'
 
@@ -36,29 +35,29 @@ export interface ProjectionStatus {
   /** The log's last position. */
   readonly head: number
   /**
-   * How far it is behind: in positions, and the age of the oldest event not handled, in milliseconds. The whole log
-   * where that is not the one that was handled.
+   * How far it is behind: in positions, and as the age of the oldest unhandled event in milliseconds. If the log was
+   * replaced, it is behind by the whole log.
    */
   readonly lag: { readonly events: number; readonly ms: number }
   /** How many events are parked. */
   readonly parked: number
-  /** What fails at present and is tried again: an event, or the store. */
+  /** The failure that is tried again now: of an event, a scheduled command, or the store. */
   readonly retrying?: Retrying
   /** Why it has failed. */
   readonly failure?: MnemeError
 }
 
-/** How far something is behind. */
+/** How far a projection is behind. */
 interface Lag extends Pick<ProjectionStatus, 'head' | 'lag'> {
-  /** If the log is another one than was handled: what says so. */
+  /** The error, if the log was replaced. */
   readonly replaced?: MnemeError
 }
 
 /**
  * How far a place is behind the end of the log.
  *
- * @param isFollowed whether somebody follows the log from there, and notices if it is replaced: at its end nothing is
- *   read then
+ * @param isFollowed whether a runner follows the log from there and notices if it is replaced; then nothing is read at
+ *   the end of the log
  */
 export async function lagOf(store: EventStore, place: LogPlace, now: number, isFollowed: boolean): Promise<Lag> {
   const head = await store.head()
@@ -72,7 +71,7 @@ export async function lagOf(store: EventStore, place: LogPlace, now: number, isF
   }
 }
 
-/** The event behind a place, if there is one. @throws StoreError `LOG_REPLACED` if the place is not of this log */
+/** The event after a place, if there is one. @throws StoreError `LOG_REPLACED` if the place is not in this log */
 export async function nextBehind(store: EventStore, place: LogPlace): Promise<StoredEvent | undefined> {
   const range = { from: place.position + 1, to: place.position + 2 }
   return (await store.readAll(range, { limit: 1, behind: place })).events[0]

@@ -1,4 +1,4 @@
-/** Parked events as rows: what they block, in which order they are, and what lets them go. */
+/** Parked events as rows: what they block, their order, and how they are removed. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { systemEnvironment } from '../../application/system-environment.ts'
@@ -12,7 +12,7 @@ const eventAt = (position: number) => ({ position, type: 'Put', stream: { aggreg
 const breath = new Breath(systemEnvironment)
 const open = () => memory().open({ now: () => 0, warn: () => {} })
 
-test('a key is blocked as long as one that has it is parked', () => {
+test('a key is blocked as long as an event with the key is parked', () => {
   const parked = new ParkedEvents()
   parked.apply([parkedRow(eventAt(2), ['a', 'b'], 'why', 7), parkedRow(eventAt(10), ['b', 'c'], 'why', 7)])
   const blocked = () => ['a', 'b', 'c', 'd'].filter((key) => parked.blocks(key))
@@ -23,7 +23,7 @@ test('a key is blocked as long as one that has it is parked', () => {
   assert.deepEqual(blocked(), [])
 })
 
-test('one that is parked again counts once, with its new keys', () => {
+test('an event that is parked again counts once, with its new keys', () => {
   const parked = new ParkedEvents()
   parked.apply([parkedRow(eventAt(2), ['a'], 'why', 7), parkedRow(eventAt(2), ['b'], 'again', 8)])
   assert.deepEqual([parked.blocks('a'), parked.blocks('b'), parked.size], [false, true, 1])
@@ -32,7 +32,7 @@ test('one that is parked again counts once, with its new keys', () => {
   assert.deepEqual([parked.blocks('b'), parked.holds(2)], [false, false])
 })
 
-test('they are in the order of the log, and come back from the store as they were', async () => {
+test('parked events are in the order of the log, and come back from the store unchanged', async () => {
   const store = await open()
   const positions = [900_000_000, 2, 10, 1_000_000]
   const rows = positions.map((position) => parkedRow(eventAt(position), ['a'], 'why', 7))
@@ -50,14 +50,14 @@ test('they are in the order of the log, and come back from the store as they wer
   )
 })
 
-test('more of them than a page are all found', async () => {
+test('all parked events are found if they are more than a page', async () => {
   const store = await open()
   const rows = Array.from({ length: 2500 }, (_, i) => parkedRow(eventAt(i + 1), [], 'why', 7))
   await store.saveStep('p', { from: at(0), to: at(5), rows })
   assert.equal((await listParked(store, 'p', breath)).length, 2500)
 })
 
-test('scheduled commands wait for their time again, beside what is parked at the same position', () => {
+test('a parked scheduled command becomes a timer again; the event parked at its position stays', () => {
   const scheduled = { key: 'timer 2:0', dueAt: 99, command: { name: 'pay' } }
   const parked = new ParkedEvents()
   parked.apply([parkedRow(eventAt(2), ['a'], 'why', 7), parkedRow(eventAt(2), [], 'never', 8, scheduled)])
@@ -71,7 +71,7 @@ test('scheduled commands wait for their time again, beside what is parked at the
   assert.deepEqual([parked.size, parked.blocks('a')], [1, true])
 })
 
-test('every key of a user is told from those of Mneme, and comes back as it was', () => {
+test('every key of a user is distinguished from the keys of Mneme, and comes back unchanged', () => {
   const { key: own } = unparkedRow(1)
   assert.ok(isOwnKey(own))
   const keys = ['parked 1', 'a\u0001', ' ', '\u0002', '\u0001', '\u0001\u0001', '\u0001\u0001x', own, storedKey(own)]
@@ -84,7 +84,7 @@ test('every key of a user is told from those of Mneme, and comes back as it was'
   for (const none of ['', undefined, 7]) assert.throws(() => checkRowKey(none), { code: 'ID_INVALID' })
 })
 
-test('a reason is told in words, whatever was thrown', () => {
+test('a reason is a text, whatever was thrown', () => {
   assert.deepEqual([new RangeError('far'), 'text', undefined, null].map(reasonOf), [
     'RangeError: far',
     'text',

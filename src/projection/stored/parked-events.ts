@@ -1,7 +1,7 @@
 /**
- * Events that could not be handled and were put aside, and those that queue behind them because they have a key in
- * common. They are rows of the projection or reaction, so they change together with its checkpoint. Their keys begin
- * with a mark (`row-key.ts`).
+ * Events that could not be handled and were put aside, and later events that queue behind them because they share a
+ * key. Parked events are rows of the projection or reaction, so they change together with its checkpoint. The keys of
+ * these rows begin with a mark (`row-key.ts`).
  */
 import type { Json, JsonObject } from '../../domain/json.ts'
 import type { StreamId } from '../../domain/stream.ts'
@@ -12,24 +12,24 @@ import { ownMark } from './row-key.ts'
 import { rowPages } from './row-pages.ts'
 import type { Timer, WaitingTimer } from './timer-row.ts'
 
-/** An event that is parked, or a command that it had scheduled. */
+/** A parked event, or a parked command that an event scheduled. */
 export interface ParkedEvent {
   readonly position: number
   readonly type: string
   readonly stream: StreamId
   /** Events with one of these keys queue behind it. */
   readonly keys: readonly string[]
-  /** Why it is parked: what was thrown, or behind which key it queues. */
+  /** Why it is parked: the error, or the key by which it queues behind another event. */
   readonly reason: string
   readonly parkedAt: Date
-  /** The scheduled command that could not be sent, if it is not the event itself that is parked. */
+  /** The scheduled command that could not be sent, if that is parked and not the event. */
   readonly command?: JsonObject
 }
 
-/** With what it takes to schedule its command again, or to handle it for the first time. */
+/** With the data for scheduling its command again, or for handling it for the first time. */
 interface StoredParkedEvent extends ParkedEvent {
   readonly timer?: Timer
-  /** A program that does not handle it has passed it over: it was never tried. */
+  /** A program that does not handle it passed it over, so it was never tried. */
   readonly isPassedOver?: true
 }
 
@@ -40,13 +40,13 @@ const digits = 16
 export class ParkedEvents {
   /** By position, then by the keys of their rows. */
   readonly #parked = new Map<number, Map<string, StoredParkedEvent>>()
-  /** How many parked events have a key. */
+  /** The number of parked events with a key. */
   readonly #blocked = new Map<string, number>()
-  /** The positions of those that were never tried, in the order in which they came. */
+  /** The positions of events that were never tried, in the order of the log. */
   readonly #passedOver = new Set<number>()
   #size = 0
 
-  /** Forgets all, and reads what is stored. */
+  /** Drops everything, and reads the stored rows. */
   async load(store: ProjectionStore, name: string, breath: Breath): Promise<void> {
     this.#parked.clear()
     this.#blocked.clear()
@@ -59,7 +59,7 @@ export class ParkedEvents {
     return this.#size
   }
 
-  /** Whether an event with such a key has to queue. */
+  /** Whether an event with this key has to queue. */
   blocks(key: string): boolean {
     return this.#blocked.has(key)
   }
@@ -81,7 +81,7 @@ export class ParkedEvents {
     return sortInPieces(all, (a, b) => a.position - b.position, breath)
   }
 
-  /** Takes over rows that were saved; passes over those that are of other kinds. */
+  /** Applies rows that were saved. Ignores rows of other kinds. */
   apply(rows: readonly Row[]): void {
     for (const { key, value } of rows) {
       if (!key.startsWith(parkedPrefix)) continue
@@ -103,12 +103,12 @@ export class ParkedEvents {
     }
   }
 
-  /** The rows that let what is parked at a position go. */
+  /** The rows that delete everything parked at a position. */
   rowsWithout(position: number): readonly Row[] {
     return Array.from(this.#parked.get(position)?.keys() ?? [], withoutValue)
   }
 
-  /** The rows that let the scheduled commands that are parked at a position wait for their time again. */
+  /** The rows that turn the scheduled commands parked at a position back into timers. */
   timerRows(position: number): readonly Row[] {
     return [...(this.#parked.get(position) ?? [])].flatMap(([key, { timer }]) =>
       timer === undefined
@@ -124,7 +124,7 @@ export class ParkedEvents {
   }
 }
 
-/** What is parked, as it is stored now, in the order of the log. */
+/** The parked events as they are stored now, in the order of the log. */
 export async function listParked(
   store: ProjectionStore,
   name: string,
@@ -138,7 +138,7 @@ export async function listParked(
   return parked
 }
 
-/** In the order of the log, which their keys have. */
+/** In the order of the log, because their keys have that order. */
 async function* parkedRows(store: ProjectionStore, name: string, breath: Breath): AsyncGenerator<Row> {
   for await (const rows of rowPages(store, name, { prefix: parkedPrefix, limit: pageSize })) {
     for (const row of rows) {
@@ -148,7 +148,7 @@ async function* parkedRows(store: ProjectionStore, name: string, breath: Breath)
   }
 }
 
-/** The row that parks an event, or with `what` a command that it had scheduled. */
+/** The row that parks an event, or a command that it scheduled. */
 export function parkedRow(
   { position, type, stream }: Pick<StoredEvent, 'position' | 'type' | 'stream'>,
   keys: readonly string[],
@@ -164,17 +164,17 @@ export function parkedRow(
   return { key, value: { ...value, command: timer.command, timer: { ...timer } } }
 }
 
-/** The row that parks an event which a program has passed over that does not handle it. */
+/** The row that parks an event that was passed over by a program which does not handle it. */
 export function passedOverRow(event: StoredEvent, parkedAt: number): Row {
-  const { key, value } = parkedRow(event, [], 'a program that does not handle it has passed over it', parkedAt)
+  const { key, value } = parkedRow(event, [], 'it was passed over by a program that does not handle it', parkedAt)
   return { key, value: { ...(value as JsonObject), isPassedOver: true } }
 }
 
-/** Whether a row parks something at a position, or before. */
+/** Whether the row with a key parks an event at or before a position. */
 export const isParkedUpTo = (key: string, position: number): boolean =>
   key.startsWith(parkedPrefix) && Number(key.slice(parkedPrefix.length, parkedPrefix.length + digits)) <= position
 
-/** The row that parks nothing at a position any more. */
+/** The row that deletes the parked event at a position. */
 export const unparkedRow = (position: number): Row => withoutValue(parkedKey(position))
 
 const positionOf = (key: string): number => Number(key.slice(parkedPrefix.length).split(' ')[0])
@@ -186,9 +186,9 @@ function parkedOf(value: Json): StoredParkedEvent {
   return { ...rest, parkedAt: new Date(parkedAt) }
 }
 
-/** Why something is parked, in words. */
+/** The reason of a parked event that failed. */
 export const reasonOf = (cause: unknown): string =>
   cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause)
 
-/** Why something is parked that has not failed itself. */
-export const behindKey = (key: string): string => `it queues behind another with the key ${key}`
+/** The reason of a parked event that did not fail itself. */
+export const behindKey = (key: string): string => `it queues behind another event with the key ${key}`

@@ -1,14 +1,14 @@
 /**
- * Keys of rows as they are stored. A projection keeps something of its own beside its user's rows (`parked-events.ts`),
- * under keys that begin with a mark. A user's key that begins so is stored with the mark twice: every id is a good key,
- * and none is taken for the projection's own.
+ * Keys of rows as they are stored. A projection keeps rows of its own beside its user's rows (`parked-events.ts`).
+ * Their keys begin with a mark. A user's key that begins with the mark is stored with the mark twice. Every id can
+ * therefore be a key, and no user's key is taken for one of the projection's own.
  */
 import { checkId } from '../../domain/id.ts'
 
-/** What begins the keys of rows that are not the user's. */
+/** The first character of the keys of rows that are not the user's. */
 export const ownMark = '\u0001'
 
-/** Whether a stored row is one of the projection's own, not of its user's. */
+/** Whether a stored key is one of the projection's own keys, not one of its user. */
 export const isOwnKey = (stored: string): boolean => stored[0] === ownMark && stored[1] !== ownMark
 
 /** The key under which a user's row is stored. */

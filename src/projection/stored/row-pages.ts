@@ -1,7 +1,7 @@
 /** The rows of a projection, one page after the other. */
 import type { ProjectionStore, Row, RowQuery } from '../../store/store.ts'
 
-/** Pages until no row is left; one may have fewer rows than the limit, or none. */
+/** Returns pages until no row is left. A page may have fewer rows than the limit, or none. */
 export async function* rowPages(
   store: Pick<ProjectionStore, 'listRows'>,
   projection: string,

@@ -1,66 +1,61 @@
 /**
- * Commands that a reaction has scheduled, as they are stored: rows beside the checkpoint whose keys have the order in
- * which they are due, then in which they were scheduled.
+ * Timers: scheduled commands of a reaction, stored as rows beside the checkpoint. Their keys are ordered by the time
+ * when they are due, then in the order in which they were scheduled.
  */
 import type { JsonObject } from '../../domain/json.ts'
 import type { PlainCommand } from '../../domain/plain-command.ts'
 import type { Row } from '../../store/store.ts'
 
-/** A command that waits for its time, as it is stored. */
+/** A scheduled command as it is stored. */
 export interface Timer {
-  /** In whole milliseconds since 1970. */
+  /** When it is due, in whole milliseconds since 1970. */
   readonly dueAt: number
   readonly command: JsonObject
-  /** The id that the command is sent with; left out where the handler has given it one. */
+  /** The derived id that the command is sent with. Absent if the handler has given it an id. */
   readonly derivedId?: string
-  /** How often it has failed; left out for one that has not. */
+  /** How often it has failed. Absent if it has not. */
   readonly tries?: number
 }
 
-/** With the key of its row. */
+/** A timer with the key of its row. */
 export interface WaitingTimer extends Timer {
   readonly key: string
 }
 
-/** What the keys of timers begin with. */
+/** The prefix of the keys of timers. */
 export const timerPrefix = 'timer '
 const digits = 16
 const digitsOfNumber = 6
-/** The last moment that a Date can be. */
+/** The latest time that a Date can have. */
 const latest = 8.64e15
 
-/**
- * The moment at which something is due that is due at a time: the whole millisecond from which on it is not too early.
- */
+/** The time at which a timer is due, rounded up to a whole millisecond so that it is never too early. */
 export const momentOf = (time: number): number => Math.min(Math.max(Math.ceil(time), 0), latest)
 
-/**
- * The row of the n-th command that an event has scheduled. Rows are in the order in which they are due, then in which
- * they were scheduled.
- */
+/** The row of the n-th command that an event has scheduled. */
 export function timerRow(timer: Timer, position: number, n: number): Row {
   const key = `${timerPrefix}${padded(timer.dueAt, digits)} ${padded(position, digits)}:${padded(n, digitsOfNumber)}`
   return { key, value: { ...timer } }
 }
 
-/** The row of a command that has failed so often, and is sent again when it is due at a time. */
+/** The row of a command that has failed `tries` times and is sent again at a later time. */
 export function laterRow({ key, command, derivedId }: WaitingTimer, dueAt: number, tries: number): Row {
   const moment = momentOf(dueAt)
   const value = { dueAt: moment, command, ...(derivedId !== undefined && { derivedId }), ...(tries > 0 && { tries }) }
   return { key: `${timerPrefix}${padded(moment, digits)} ${nameOfTimer(key)}`, value }
 }
 
-/** Tells a command from all others that were scheduled, whenever it is due. */
+/** The part of a timer's key that identifies the command. It does not change when the command gets a new time. */
 export const nameOfTimer = (key: string): string => key.slice(timerPrefix.length + digits + 1)
 
-/** The position of the event that has scheduled a command. */
+/** The position of the event that scheduled a command. */
 export const positionOfTimer = (key: string): number => Number(nameOfTimer(key).split(':')[0])
 
-/** Whether a row is that of a command which an event up to a position has scheduled. */
+/** Whether the row with a key is the timer of an event up to a position. */
 export const isTimerUpTo = (key: string, position: number): boolean =>
   key.startsWith(timerPrefix) && positionOfTimer(key) <= position
 
-/** A scheduled command, as it is called in a sentence. */
+/** The name of a scheduled command in a sentence. */
 export function calledTimer({ command }: Timer): string {
   const { name, aggregate, id } = command as unknown as PlainCommand
   return `the scheduled command ${name} on ${aggregate} ${JSON.stringify(id)}`
