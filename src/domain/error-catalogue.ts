@@ -32,7 +32,7 @@ export const catalogue = {
     'Choose another name.',
   ),
   SCHEMA_ASYNC: entry(
-    (f: { readonly where: string }) => `The schema of ${f.where} returned a promise, and schemas must be synchronous`,
+    (f: { readonly where: string }) => `The schema of ${f.where} returned a promise, but schemas must be synchronous`,
     'Use a synchronous schema. Look things up before the command is sent, or react to the event afterwards.',
   ),
   OPTION_INVALID: entry(
@@ -76,7 +76,7 @@ export const catalogue = {
   ID_INVALID: entry(
     (f: { readonly what: string; readonly id: unknown; readonly reason: string }) =>
       `${brief(f.id)} cannot be ${f.what}: ${f.reason}`,
-    'Use any text of 1 to 1,024 bytes without null characters and lone surrogates.',
+    'Use any text of 1 to 1,024 bytes without null characters or lone surrogates.',
   ),
   DATA_NOT_JSON: entry(
     (f: { readonly what: string; readonly path: string; readonly found: string }) =>
@@ -144,7 +144,7 @@ export const catalogue = {
   EVOLVE_FAILED: entry(
     (f: { readonly stream: StreamId; readonly command: string; readonly event: string }) =>
       `The event ${f.event} of ${f.command} could not be applied to ${at(f.stream)}, and nothing was stored`,
-    'Fix the evolve function. Its error is the `cause`. It must return a new state and change nothing in place.',
+    'Fix the evolve function: it must return a new state and change nothing in place. Its error is the `cause`.',
   ),
   VERDICT_INVALID: entry(
     (f: { readonly stream: StreamId; readonly command: string; readonly found: string }) =>
@@ -153,7 +153,7 @@ export const catalogue = {
   ),
   AGGREGATE_LOAD_FAILED: entry(
     (f: { readonly stream: StreamId; readonly retryInMs: number }) =>
-      `${at(f.stream)} could not be loaded from its events; the next attempt is due in ${Math.ceil(f.retryInMs)} ms`,
+      `The aggregate ${at(f.stream)} could not be loaded from its events; the next attempt is due in ${Math.ceil(f.retryInMs)} ms`,
     'Fix the `cause`. Other aggregates are not affected.',
     true,
   ),
@@ -161,7 +161,7 @@ export const catalogue = {
   COMMAND_ID_REUSED: entry(
     (f: { readonly stream: StreamId; readonly commandId: string; readonly command: string; readonly stored: string }) =>
       `The command ${f.command} on ${at(f.stream)} was refused: its id ${brief(f.commandId)} belongs to ${
-        f.stored === f.command ? `a stored ${f.stored} with other data` : `a stored ${f.stored}`
+        f.stored === f.command ? `a stored command ${f.stored} with other data` : `a stored command ${f.stored}`
       }`,
     'Give every command its own id. If you repeat a command with its id, send the same data.',
   ),
@@ -286,7 +286,7 @@ export const catalogue = {
   TRANSACTION_TOO_LONG: entry(
     (f: { readonly store: string; readonly transactionMsMax: number }) =>
       `A transaction of the store ${f.store} was still open after ${f.transactionMsMax} ms and was rolled back`,
-    'Wait only for its own queries in a transaction, or raise the limit.',
+    'In a transaction, wait only for its own queries. Or raise the limit.',
     true,
   ),
 
@@ -355,12 +355,12 @@ export const catalogue = {
   TRANSACTION_MISSING: entry(
     (f: { readonly projection: string; readonly store: string }) =>
       `${called(f.projection)} asks for a transaction, but the store ${f.store} has no SQL`,
-    'Use a store with SQL (sqlite, postgres). Or write so that doing it twice changes nothing.',
+    'Use a store with SQL (sqlite, postgres). Or write elsewhere, so that doing it twice changes nothing.',
   ),
   HANDLER_OVER: entry(
     (f: { readonly reaction: string; readonly position: number }) =>
-      `The handler of the reaction ${f.reaction} can do no more, because it has returned and the event at position ${f.position} counts as handled`,
-    'Await everything that a handler starts before it returns. This call had no effect.',
+      `The handler of the reaction ${f.reaction} can do no more: it has returned, and the event at position ${f.position} counts as handled`,
+    'Before a handler returns, await everything that it starts. This call had no effect.',
   ),
   PARKED_UNKNOWN: entry(
     (f: { readonly projection: string; readonly position: number }) =>
@@ -369,7 +369,7 @@ export const catalogue = {
   ),
   PROJECTION_UNKNOWN: entry(
     (f: { readonly projection: unknown; readonly known: readonly string[] }) =>
-      `There is no projection or reaction ${brief(f.projection)} here; there are ${f.known.join(', ') || 'none'}`,
+      `There is no projection or reaction ${brief(f.projection)} here; known names: ${f.known.join(', ') || 'none'}`,
     'Fix the name, or add it to the domain. `projections` manages projections, and `reactions` manages reactions.',
   ),
 } as const

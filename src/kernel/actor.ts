@@ -153,7 +153,7 @@ export class Actor {
       const delayMs = backOffMs(environment, this.#failures++, failureFirstMs, failureMaxMs)
       this.#failure = { cause, retryAt: environment.now() + delayMs }
       this.#phase = 'failed'
-      warn({ code: 'AGGREGATE_NOT_LOADED', message: `${this.#name} could not be loaded`, cause })
+      warn({ code: 'AGGREGATE_NOT_LOADED', message: `The aggregate ${this.#name} could not be loaded`, cause })
       return this.#refuseAll(environment.now())
     }
     this.#becomeReady()
@@ -320,7 +320,11 @@ export class Actor {
     const { environment, limits, queue, warn, writer } = this.#context
     let error = first
     for (let tries = 1; !isCertain(error) && tries < limits.appendTriesMax; tries++) {
-      warn({ code: 'APPEND_REPEATED', message: `An append to ${this.#name} is repeated`, cause: error })
+      warn({
+        code: 'APPEND_REPEATED',
+        message: `An append to ${this.#name} got no answer and is repeated`,
+        cause: error,
+      })
       await pauseAfter(environment, tries)
       let results: readonly AppendResult[]
       try {
@@ -377,7 +381,7 @@ export class Actor {
   /** After an unexpected error, every caller still gets an answer, and the instance is loaded again. */
   #guard(work: Promise<void>): void {
     work.catch((cause: unknown) => {
-      const message = `${this.#name} failed unexpectedly and is loaded again`
+      const message = `The aggregate ${this.#name} failed unexpectedly and is loaded again`
       this.#context.warn({ code: 'AGGREGATE_RESET', message, cause })
       const commands = this.#underWay?.commands ?? this.#mailbox.splice(0)
       for (const pending of commands) {
