@@ -255,7 +255,7 @@ describe('The id of a command without a chosen id', () => {
   test('cannot be guessed from earlier ids', async () => {
     await using vaults = await startVaults()
     const ids = await idsOf(vaults, 200)
-    assert.equal(new Set(ids.map((id) => id.slice(0, 12))).size, ids.length, 'no two have a beginning in common')
+    assert.equal(new Set(ids.map((id) => id.slice(0, 12))).size, ids.length, 'no two ids have a common beginning')
   })
 
   test('cannot be chosen by a caller', async () => {

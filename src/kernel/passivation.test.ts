@@ -145,7 +145,7 @@ describe('Passivation', () => {
     await Promise.all(busy)
     watch.forget()
     await Promise.all(Array.from({ length: 100 }, (_, i) => vaults.vault(`busy${i}`).look()))
-    assert.equal(watch.count('readStream'), 0, 'no busy one was let go')
+    assert.equal(watch.count('readStream'), 0, 'no busy aggregate was removed')
   })
 
   test('with a limit of one still answers all commands', async () => {

@@ -73,7 +73,7 @@ describe('An aggregate that cannot be loaded', () => {
           () => assert.fail('it was loaded'),
           (error) => error,
         )
-      assert.ok(!error.retryable, 'a kind of event that is not declared stays so')
+      assert.ok(!error.retryable, 'a load with an undeclared kind of event is not retryable')
       delays.push(error.facts.retryInMs)
       watch.forget()
       await environment.advance(error.facts.retryInMs / 2)

@@ -294,7 +294,7 @@ async function walk(store: Store, base: number, options: ReadAllOptions): Promis
     const page = await store.readAll({ from: examined + 1, to: infinity }, options)
     found.push(...positions(page.events).map((position) => position - base))
     assert.ok(page.examined >= examined, 'examined never goes back')
-    assert.ok(page.examined <= (await store.head()), 'what is not stored yet has not been examined')
+    assert.ok(page.examined <= (await store.head()), 'events that are not stored yet are not examined')
     if (page.examined === examined) return found
     examined = page.examined
   }

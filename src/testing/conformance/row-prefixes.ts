@@ -112,7 +112,7 @@ export const rowPrefixes: ConformanceGroup = {
         for (const [place, after] of whole.entries()) {
           const found = keysOf((await kit.store.listRows(of, { prefix, after, limit: 1000 })).rows)
           const expected = whole.slice(place + 1).filter((key) => key.startsWith(prefix))
-          assert.deepEqual(found, expected, `prefix ${JSON.stringify(prefix)} behind ${JSON.stringify(after)}`)
+          assert.deepEqual(found, expected, `prefix ${JSON.stringify(prefix)} after ${JSON.stringify(after)}`)
         }
       }
     },

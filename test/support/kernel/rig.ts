@@ -109,7 +109,7 @@ const patienceMs = 120_000
 export async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
   const end = Date.now() + patienceMs
   while (!(await condition())) {
-    assert.ok(Date.now() < end, `it never came about that ${what}`)
+    assert.ok(Date.now() < end, `this did not happen: ${what}`)
     await setImmediate()
   }
 }
