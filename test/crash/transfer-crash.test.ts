@@ -26,7 +26,7 @@ type Bank = Awaited<ReturnType<typeof startBank>>
 /** Lets a process ask for transfers, kills it after some of them, and gives those that were acknowledged. */
 async function killOne(place: TransferPlace, chance: Chance): Promise<readonly string[]> {
   const asked: string[] = []
-  const enough = chance.between(1, 120)
+  const enough = chance.between(1, sized(120, 30))
   const child = new ChildProgram(
     program,
     (line) => {

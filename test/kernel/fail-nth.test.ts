@@ -9,6 +9,7 @@ import type { StoredEvent, StoreFactory } from '../../src/store/store.ts'
 import { faultyStore } from '../../src/testing/faulty-store.ts'
 import { type ManualEnvironment, manualEnvironment } from '../../src/testing/manual-environment.ts'
 import { logOf, type RunningVaults, recorder, settled, stands, startVaults } from '../support/kernel/rig.ts'
+import { sized } from '../support/size.ts'
 
 /** The answer that a caller got. Amounts are unique, so they identify a command in the log. */
 interface Told {
@@ -138,7 +139,7 @@ describe('When the nth call to the store fails', () => {
       test(`${fault} its effect${what} every caller gets a true answer, for every n`, async (t) => {
         let met = true
         let n = 0
-        for (n = 1; met; n++) {
+        for (n = 1; met; n += sized(1, 3)) {
           met = false
           const plain = memory()
           const faulty = faultyStore(plain, ({ total, method }) => {

@@ -38,12 +38,12 @@ interface Course {
 
 /** Hints within a process are never lost, so nobody has to look. */
 const inProcess: Course = {
-  events: sized(100_000, 20_000),
+  events: sized(100_000, 8_000),
   pollIntervalMs: 10 * timeoutMs,
-  timesCaughtUpLeast: sized(100, 10),
+  timesCaughtUpLeast: sized(100, 4),
 }
 const onServers: Readonly<Record<string, Course>> = {
-  postgres: { events: sized(100_000, 10_000), pollIntervalMs: 500, timesCaughtUpLeast: sized(100, 5) },
+  postgres: { events: sized(100_000, 5_000), pollIntervalMs: 500, timesCaughtUpLeast: sized(100, 2) },
   // What stands in for MongoDB here goes over every commit at every question, so there are fewer of them.
   mongodb: { events: 15_000, pollIntervalMs: 500, eventsOfCommitMax: 50, timesCaughtUpLeast: 30 },
 }

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { recorder, watched, withoutLeases } from '../../../test/support/kernel/rig.ts'
 import { Pot, Put, rowsOf, startRows } from '../../../test/support/read-side/pots.ts'
+import { sized } from '../../../test/support/size.ts'
 import { domain, memory, projection } from '../../index.ts'
 import { faultyStore } from '../../testing/faulty-store.ts'
 
@@ -74,7 +75,8 @@ describe('A runner that was overtaken does not stop at an event that another run
       return { amount }
     })
     const Pots = domain({ aggregates: { pot: Pot }, projections: { once: Once } })
-    const options = { projections: 'manual', log: recorder() } as const
+    // The second one waits until the lease of the first has run out.
+    const options = { projections: 'manual', log: recorder(), leaseMs: sized(10_000, 500) } as const
     await using first = await Pots.start({ ...options, store })
     await first.pot('a').fill({ amounts: [1, 2] })
     const slow = faultyStore(store, ({ method }) =>

@@ -7,6 +7,7 @@ import assert from 'node:assert/strict'
 import { mkdir, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
+import { sized } from '../../../test/support/size.ts'
 import { MnemeError } from '../../domain/error.ts'
 import { at } from '../../testing/checkpoint-at.ts'
 import { everything } from '../range.ts'
@@ -14,7 +15,7 @@ import type { Store, StoredEvent } from '../store.ts'
 import { commitTo, readLog, snapshotOf, stream, type TestPlace, testPlace } from './test-place.fixture.ts'
 
 /** More of them by `MNEME_DAMAGES=20000`. */
-const damages = Number(process.env['MNEME_DAMAGES'] ?? 120)
+const damages = Number(process.env['MNEME_DAMAGES'] ?? sized(120, 30))
 const settings = { segmentBytesMax: 3000 }
 const streams = ['a', 'b', 'c']
 const steps = 12

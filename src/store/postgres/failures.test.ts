@@ -14,6 +14,7 @@ import {
 } from '../../../test/support/servers/postgres-place.ts'
 import { findPostgres } from '../../../test/support/servers/postgres-server.ts'
 import { onServer } from '../../../test/support/servers/server.ts'
+import { sized } from '../../../test/support/size.ts'
 import { at } from '../../testing/checkpoint-at.ts'
 import { Commit } from '../commit.ts'
 import { everything } from '../range.ts'
@@ -362,12 +363,13 @@ await onServer('Failures', findPostgres, (server) => {
         told.push(id)
       }
     })
-    for (let round = 1; round <= 3; round++) {
+    const kills = sized(3, 1)
+    for (let round = 1; round <= kills; round++) {
       await until(() => told.length > round * 60)
       await control!.kill()
       await control!.start()
     }
-    await until(() => told.length > 300)
+    await until(() => told.length > kills * 100)
     isOver = true
     await Promise.all(writers)
     const { events } = await stores[0]!.readAll(everything, whole)

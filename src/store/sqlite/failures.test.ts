@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import type { Worker } from 'node:worker_threads'
+import { sized } from '../../../test/support/size.ts'
 import type { ErrorCode } from '../../domain/error-catalogue.ts'
 import type { StoreWarning } from '../../runtime/warning.ts'
 import { at } from '../../testing/checkpoint-at.ts'
@@ -98,13 +99,15 @@ test('transactions that are met by the death of the thread at one time or anothe
     return { to: at(0), rows: [] }
   })
   let met = 0
-  for (let round = 0; round < 40; round++) {
+  const rounds = sized(40, 12)
+  for (let round = 0; round < rounds; round++) {
     const { position: from } = await store.loadCheckpoint('p')
     let death: Promise<unknown> | undefined
     const transacted = store.transact!('p', at(from), async (sql) => {
       for (const step of [from, from, from]) await sql.query('INSERT INTO notes VALUES (?)', [step])
       // So many turns of the event loop after its last statement: before the step is saved, while, or after.
-      if (round % 2 === 0) death = turns(Math.floor(1.6 ** (round / 2))).then(() => workers.at(-1)!.terminate())
+      if (round % 2 === 0)
+        death = turns(Math.floor(1.6 ** ((round * 20) / rounds))).then(() => workers.at(-1)!.terminate())
       return { to: at(from + 1), rows: [{ key: 'last', value: from }] }
     })
     await transacted.catch((error) => {
@@ -120,7 +123,7 @@ test('transactions that are met by the death of the thread at one time or anothe
     rows.push(...(await sql.query('SELECT step, count(*) AS count FROM notes GROUP BY step ORDER BY step')))
     return { to: at(checkpoint), rows: [] }
   })
-  assert.ok(checkpoint >= 20)
+  assert.ok(checkpoint >= rounds / 2)
   assert.deepEqual(
     rows,
     Array.from({ length: checkpoint }, (_, step) => ({ step, count: 3 })),

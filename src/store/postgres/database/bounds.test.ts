@@ -16,6 +16,7 @@ import {
 } from '../../../../test/support/servers/postgres-place.ts'
 import { findPostgres } from '../../../../test/support/servers/postgres-server.ts'
 import { onServer } from '../../../../test/support/servers/server.ts'
+import { sized } from '../../../../test/support/size.ts'
 import { expectBoundedPages, expectFoundFarBehind } from '../../../testing/conformance/row-listing.ts'
 import { everything } from '../../range.ts'
 import type { LogPlace, ReadAllOptions, Store } from '../../store.ts'
@@ -76,7 +77,8 @@ await onServer('Bounds', findPostgres, (server) => {
 
   test('large events are fetched once, not once for each page before theirs', async (context) => {
     const { schema, store } = await open(context)
-    await appendLarge(store, 30, 1_000_000)
+    const large = sized(30, 20)
+    await appendLarge(store, large, 1_000_000)
     await store.close()
     const application = `reader_${process.pid}`
     const fetched = (client: Client) =>
@@ -95,9 +97,9 @@ await onServer('Bounds', findPostgres, (server) => {
         .then(({ rows }) => Number(rows[0]!.size)),
     )
     for (const [read, count] of [
-      [(reader: Store) => reader.readStream(stream, everything, { limit: 30 }).then(({ length }) => length), 30],
-      [(reader: Store) => pagesOf(reader, { limit: 30 }).then(({ positions }) => positions.length), 30],
-      [(reader: Store) => pagesOf(reader, { types: ['Noted'] }).then(({ positions }) => positions.length), 30],
+      [(reader: Store) => reader.readStream(stream, everything, { limit: large }).then(({ length }) => length), large],
+      [(reader: Store) => pagesOf(reader, { limit: large }).then(({ positions }) => positions.length), large],
+      [(reader: Store) => pagesOf(reader, { types: ['Noted'] }).then(({ positions }) => positions.length), large],
     ] as const) {
       const before = await withClient(server, fetched)
       const url = new URL(server.url)
@@ -118,26 +120,30 @@ await onServer('Bounds', findPostgres, (server) => {
 
   test('a page of the log ends where it has become large, also with filters, and says that it is not the last', async (context) => {
     const { store } = await open(context)
-    await appendLarge(store, 40, 1_000_000)
-    for (const options of [{}, { types: ['Noted'] }, { limit: 25 }]) {
+    const large = sized(40, 25)
+    await appendLarge(store, large, 1_000_000)
+    for (const options of [{}, { types: ['Noted'] }, { limit: sized(25, 20) }]) {
       const { pages, positions } = await pagesOf(store, options)
       assert.deepEqual(
         positions,
-        Array.from({ length: 40 }, (_, i) => i + 1),
+        Array.from({ length: large }, (_, i) => i + 1),
       )
       for (const { events } of pages) assert.ok(events <= 18, `${events} events of 1 MB in one page`)
     }
     const backward = await store.readAll(everything, { direction: 'backward' })
     assert.equal(backward.isLast, false)
     assert.equal(backward.examined, backward.events.at(-1)?.position)
-    assert.equal((await store.readStream(stream, everything, { limit: 40 })).length, 40)
+    assert.equal((await store.readStream(stream, everything, { limit: large })).length, large)
   })
 
-  /** Events that have two tags in turn, and then one with both: made by SQL, since nobody reads the others. */
+  /**
+   * Events that have two tags in turn, and then one with both: made by SQL and without triggers, since nobody reads the
+   * others.
+   */
   const fillTurns = (schema: string, count: number) =>
     withClient(server, async (client) => {
       const name = quoted(schema)
-      await client.query(`SET mneme.writing = 'on';
+      await client.query(`SET session_replication_role = replica;
         INSERT INTO ${name}.kinds (aggregate, type) VALUES ('account', 'Noted');
         INSERT INTO ${name}.streams (aggregate, id) VALUES ('account', 'ada');
         INSERT INTO ${name}.events SELECT i, s.number, i, 0, 1, NULL, k.number, 9, i, 1, 1, i::text, NULL, '{}', NULL,
