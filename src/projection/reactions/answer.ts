@@ -1,19 +1,19 @@
 /**
- * The answer to a command that a handler sends: a promise that knows whether anybody asks what became of it.
+ * The answer to a command that a handler sends: a promise that knows whether the handler awaits it.
  *
- * Tidy: inferred exports because what says what follows from it is named by a symbol.
+ * Tidy: inferred exports because the species of the promise is named by a symbol.
  */
 
 export class Answer<Value> extends Promise<Value> {
   isAwaited: boolean = false
   isSettled: boolean = false
 
-  /** What follows from an answer is a promise like any other. */
+  /** `then` returns a plain promise, not an answer. */
   static override get [Symbol.species](): PromiseConstructor {
     return Promise
   }
 
-  /** Awaiting it comes here too. */
+  /** `await` calls this too. */
   // biome-ignore lint/suspicious/noThenProperty: it is a promise that notices who waits
   override then<Fulfilled = Value, Rejected = never>(
     onFulfilled?: ((value: Value) => Fulfilled | PromiseLike<Fulfilled>) | null,
@@ -23,7 +23,7 @@ export class Answer<Value> extends Promise<Value> {
     return super.then(onFulfilled, onRejected)
   }
 
-  /** Settles as the work does. @param onSettled is told how, and does not count as asking */
+  /** Settles as the work does. @param onSettled called then; it does not count as awaiting */
   static of<Value>(work: Promise<Value>, onSettled: (answer: Answer<Value>) => void): Answer<Value> {
     const answer = new Answer<Value>((resolve, reject) => void work.then(resolve, reject))
     const settle = () => {

@@ -1,7 +1,4 @@
-/**
- * What a reaction does with the answers to its commands: none is lost, and a handler that runs again gets the same
- * ones.
- */
+/** The answers to a reaction's commands: none is lost, and a handler that runs again gets the same ones. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
@@ -37,7 +34,7 @@ const startWith = (asking: Asking, options: StartOptions = {}) =>
 const saidIn = async (bank: Awaited<ReturnType<typeof startWith>>) => (await bank.diary('d').state()).said
 
 describe('A handler that runs again', () => {
-  test('gets "nothing to do" again as it was, whatever there is to do by now', async () => {
+  test('gets the same "nothing to do" again, even if there is something to do by now', async () => {
     const watch = watched()
     const seen: unknown[] = []
     const Emptying = Asks.on(Asked, async (_, { dispatch }) => {
@@ -49,7 +46,7 @@ describe('A handler that runs again', () => {
     await using bank = await startWith(Emptying, { store: watch.store })
     await bank.box('b').add({ amount: 1 })
     await bank.question('q').ask()
-    // The step behind the handler is lost.
+    // The save after the handler is lost.
     watch.disturb(({ method, args }) => {
       const { to } = (method === 'saveStep' ? args[1] : { to: { position: 0 } }) as { to: { position: number } }
       return to.position > 0 ? 'before' : undefined
@@ -109,7 +106,7 @@ describe('A command that a handler does not wait for', () => {
     })
   })
 
-  test('is waited for with what follows from it', async () => {
+  test('is waited for, with the commands that follow from it', async () => {
     const Chained = Asks.on(Asked, (_, { dispatch }) => {
       void dispatch({ ...box, name: 'refuse' }).then(({ accepted }) =>
         dispatch({ aggregate: 'diary', id: 'd', name: 'say', data: { what: String(accepted) } }),
@@ -121,7 +118,7 @@ describe('A command that a handler does not wait for', () => {
     assert.deepEqual(await saidIn(bank), ['false'])
   })
 
-  test('leaves a warning if it is rejected and nobody asks, and none if somebody does', async () => {
+  test('causes a warning if it is rejected and not awaited, and none if it is awaited', async () => {
     const log = recorder()
     const Careless = Asks.on(Asked, async (_, { dispatch }) => {
       void dispatch({ ...box, name: 'refuse' })
@@ -135,7 +132,7 @@ describe('A command that a handler does not wait for', () => {
     assert.match(log.messages[0]!, /refuse .* on box "b" was refused: Refused/)
   })
 
-  test('is refused with a warning once the handler is over', async () => {
+  test('is refused with a warning after the handler has returned', async () => {
     const log = recorder()
     const gate = Promise.withResolvers<void>()
     const codes: unknown[] = []
@@ -154,7 +151,7 @@ describe('A command that a handler does not wait for', () => {
   })
 })
 
-test('a scheduled command that is rejected leaves a warning', async () => {
+test('a scheduled command that is rejected causes a warning', async () => {
   const [log, environment] = [recorder(), manualEnvironment()]
   const Later = Asks.on(Asked, (_, { schedule }) => schedule({ ...box, name: 'refuse' }, { afterMs: 1000 }))
   await using bank = await startWith(Later, { log, environment })
@@ -165,7 +162,7 @@ test('a scheduled command that is rejected leaves a warning', async () => {
   assert.deepEqual(log.codes(), ['REACTION_COMMAND_REFUSED'])
 })
 
-test('an event whose command was refused because the domain stops is handled again, though the handler swallows that', async () => {
+test('an event whose command was refused because the domain stops is handled again, even if the handler swallows the error', async () => {
   const store = memory()
   const gate = Promise.withResolvers<void>()
   let isWaiting = false

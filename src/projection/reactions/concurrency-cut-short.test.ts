@@ -19,7 +19,7 @@ import { type FailurePolicy, memory, reaction } from '../../index.ts'
 import { manualEnvironment } from '../../testing/manual-environment.ts'
 
 describe('A reaction that handles several events at once', () => {
-  test('stops as soon as its handlers do, and goes on with what was not done', async () => {
+  test('stops as soon as its handlers do, and handles the rest after the next start', async () => {
     const store = memory()
     const gate = gates()
     const bank = await start(sending(3, gate.pass), { store, projections: 'automatic' })
@@ -35,7 +35,7 @@ describe('A reaction that handles several events at once', () => {
     for (const [i, id] of ['a', 'b', 'c', 'd'].entries()) assert.deepEqual((await boxOf(next, id)).amounts, [i + 1])
   })
 
-  test('lets what is parked be retried when nothing is under way any more', async () => {
+  test('retries parked events only when nothing is in progress any more', async () => {
     const gate = gates()
     const sick = new Set([1])
     const Sick = sending(2, async (amount) => {
@@ -56,7 +56,7 @@ describe('A reaction that handles several events at once', () => {
     assert.deepEqual((await boxOf(bank, 'a')).amounts, [1])
   })
 
-  test('keeps what it has done of a store that fails now and then, and sends nothing twice', async () => {
+  test('keeps its progress when the store fails now and then, and sends nothing twice', async () => {
     const watch = watched()
     await using bank = await start(
       sending(5, async () => {}),
@@ -80,15 +80,15 @@ describe('A reaction that handles several events at once', () => {
   })
 })
 
-describe('While several events are under way', () => {
-  /** Sends each amount to the box of a name, after it was let go on. */
+describe('While several events are in progress', () => {
+  /** Sends each amount to a box, after `pass` has let it. */
   const sendingTo = (box: string, pass: (amount: number, signal: AbortSignal) => Promise<void>) =>
     reaction('sending', aggregates, { concurrency: 3 }).on(Put, async ({ data: { amount } }, { dispatch, signal }) => {
       await pass(amount, signal)
       await dispatch({ aggregate: 'box', id: box, name: 'receive', data: { amount, sum: amount } })
     })
 
-  test('an event that stops the reaction does not take the checkpoint over one that still waits for its turn', async () => {
+  test('an event that stops the reaction does not move the checkpoint past one that still waits for its turn', async () => {
     const store = memory()
     const handled: number[] = []
     const sick = new Set([3])
@@ -104,7 +104,7 @@ describe('While several events are under way', () => {
     const bank = await start(noting(gate.pass), { store, projections: 'automatic' })
     await put(bank, 'a1', 'a2', 'b3')
     await gate.open(3)
-    // What has begun is done before the end, and the second one is not begun any more.
+    // Events that have begun are done before the end. The second one does not begin any more.
     const stopping = bank.stop()
     await gate.open(1)
     await stopping
@@ -118,7 +118,7 @@ describe('While several events are under way', () => {
     assert.deepEqual(handled, [1, 2, 3])
   })
 
-  test('a process that was overtaken does nothing more, also when somebody asks it how far the other one is', async () => {
+  test('a process that was overtaken does nothing more, even if it is asked how far the other process is', async () => {
     const [inner, environment] = [memory(), manualEnvironment()]
     const lease = leaseUntilDenied(inner)
     const [gate, otherGate] = [gates(), gates()]
@@ -128,11 +128,11 @@ describe('While several events are under way', () => {
       options,
     )
     await put(first, 'a1', 'b2')
-    await until('two are under way', () => gate.began.length === 2)
+    await until('two are in progress', () => gate.began.length === 2)
     lease.deny()
     await using second = await start(sendingTo('second', otherGate.pass), { store: withoutLeases(inner), environment })
     const running = second.reactions.runOnce('sending')
-    await until('two are under way there', () => otherGate.began.length === 2)
+    await until('two are in progress there', () => otherGate.began.length === 2)
     await environment.advance(20_000)
     assert.equal((await first.reactions.status('sending')).state, 'standby')
     await gate.open(1, 2)
@@ -142,7 +142,7 @@ describe('While several events are under way', () => {
     assert.deepEqual((await boxOf(second, 'second')).amounts, [1, 2])
   })
 
-  test('a read that fails does not keep those that come later waiting for them', async () => {
+  test('a failed read does not delay events that come later', async () => {
     const environment = manualEnvironment()
     const [watch, gate] = [watched(), gates()]
     const options = { store: watch.store, environment, projections: 'automatic' } as const
@@ -159,7 +159,7 @@ describe('While several events are under way', () => {
     await gate.open(1)
   })
 
-  test('a pause begins no others, and saves what is done', async () => {
+  test('a pause begins no other events, and saves those that are done', async () => {
     const [environment, gate] = [manualEnvironment(), gates()]
     await using bank = await start(sendingTo('all', gate.pass), { environment, projections: 'automatic' })
     await put(bank, 'a1')
@@ -175,7 +175,7 @@ describe('While several events are under way', () => {
     await gate.open(2)
   })
 
-  test('no more are read than can be kept, though all wait for the first one', async () => {
+  test('no more events are read than may be kept, even if all wait for the first one', async () => {
     const [watch, gate] = [watched(), gates()]
     await using bank = await start(
       sending(3, (amount) => (amount === 0 ? gate.pass(amount) : Promise.resolve())),
@@ -203,7 +203,7 @@ describe('While several events are under way', () => {
   })
 })
 
-test('however many scheduled commands come due, events are handled too', async () => {
+test('events are handled however many scheduled commands become due', async () => {
   const environment = manualEnvironment()
   const watch = watched()
   const count = 200
@@ -220,7 +220,7 @@ test('however many scheduled commands come due, events are handled too', async (
   await bank.reactions.runOnce('sending')
   await put(bank, 'b2')
   watch.forget()
-  // While one is sent the next one comes due.
+  // While one is sent, the next one becomes due.
   watch.disturb(({ method }) => {
     if (method === 'saveStep') environment.setClock(new Date(environment.now() + 6))
     return undefined
@@ -230,7 +230,7 @@ test('however many scheduled commands come due, events are handled too', async (
   assert.ok(sentBefore !== undefined && sentBefore < count, `${sentBefore} were sent before`)
 })
 
-test('whatever takes how long, fails, is retried or dies, each amount is sent once, in order and with the right state', async () => {
+test('each amount is sent once, in order and with the right state, through delays, failures, retries and crashes', async () => {
   const run = fc.record({
     concurrency: fc.integer({ min: 1, max: 8 }),
     delays: fc.array(fc.integer({ min: 0, max: 6 }), { minLength: 1, maxLength: 12 }),

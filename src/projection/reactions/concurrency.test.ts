@@ -1,6 +1,6 @@
 /**
- * A reaction that handles several events at once: in order where they belong together, and saved as far as all before
- * them are done.
+ * A reaction that handles several events at once: in order if they have a common key, and saved up to the first one
+ * that is not done.
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
@@ -12,7 +12,7 @@ import { aggregate, domain, event, memory, reaction } from '../../index.ts'
 import { manualEnvironment } from '../../testing/manual-environment.ts'
 
 describe('Events that are handled at once', () => {
-  test('are as many as is wanted, and no more', async () => {
+  test('are as many as the option says, and no more', async () => {
     for (const concurrency of [1, 3, 20]) {
       const gate = gates()
       await using bank = await start(sending(concurrency, gate.pass))
@@ -28,7 +28,7 @@ describe('Events that are handled at once', () => {
     }
   })
 
-  test('are one of a stream at a time, in order, while those of other streams pass', async () => {
+  test('are handled one at a time and in order within a stream, while other streams go on', async () => {
     const gate = gates()
     await using bank = await start(sending(3, gate.pass))
     await put(bank, 'a1', 'a2', 'b3', 'a4', 'b5', 'c6')
@@ -41,7 +41,7 @@ describe('Events that are handled at once', () => {
     assert.deepEqual(await boxOf(bank, 'b'), { amounts: [3, 5], sums: [3, 8] })
   })
 
-  test('of a reaction without states are in the order of each stream, as aggregate and id', async () => {
+  test('of a reaction without states are in order within each stream, by aggregate and id', async () => {
     const gate = gates()
     const Other = aggregate('other', () => ({}))
       .on(Put)
@@ -59,7 +59,7 @@ describe('Events that are handled at once', () => {
     await running
   })
 
-  test('are in order where they share a state, whatever their streams are', async () => {
+  test('are in order if they share a state, whatever their streams are', async () => {
     const gate = gates()
     const Shared = reaction('sending', aggregates, { concurrency: 9 })
       .state(
@@ -83,7 +83,7 @@ describe('Events that are handled at once', () => {
     assert.deepEqual(await boxOf(bank, 'all'), { amounts: [2, 4, 1, 3, 5], sums: [2, 6, 1, 4, 9] })
   })
 
-  test('are joined by events that come while others are under way', async () => {
+  test('are joined by events that come while others are in progress', async () => {
     const gate = gates()
     await using bank = await start(sending(2, gate.pass), { projections: 'automatic' })
     await put(bank, 'a1')
@@ -97,13 +97,13 @@ describe('Events that are handled at once', () => {
     await until('all is handled', async () => (await positionOf(bank)) === (await head()))
   })
 
-  test('are found behind pages without any, each of which is read once', async () => {
+  test('are found after pages without wanted events, each of which is read once', async () => {
     const Rustled = event('Rustled', z.object({}))
     const Other = aggregate('other', () => ({}))
       .on(Rustled)
       .command('rustle', z.object({}), () => Rustled({}))
     const handled: string[] = []
-    // Pots rustle too, but that is of no interest here.
+    // Pots rustle too, but the reaction does not handle that.
     const Hearing = reaction('hearing', {}, { concurrency: 2 })
       .on(Put, ({ data }) => {
         handled.push(`put ${data.amount}`)
@@ -124,7 +124,7 @@ describe('Events that are handled at once', () => {
     assert.equal(watch.count('readAll'), 5)
   })
 
-  test('do not keep scheduled commands waiting, nor the lease', async () => {
+  test('delay neither scheduled commands nor the renewal of the lease', async () => {
     const gate = gates()
     const environment = manualEnvironment()
     const Later = reaction('sending', aggregates, { concurrency: 2 }).on(
@@ -160,7 +160,7 @@ describe('Events that are handled at once', () => {
 })
 
 describe('The checkpoint of a reaction that handles several events at once', () => {
-  test('is the last position up to which all is done, also after a restart, and nothing is sent twice', async () => {
+  test('is the last position up to which everything is done, also after a restart, and nothing is sent twice', async () => {
     const store = memory()
     const gate = gates()
     {
@@ -183,7 +183,7 @@ describe('The checkpoint of a reaction that handles several events at once', () 
     assert.deepEqual(await boxOf(bank, 'c'), { amounts: [3], sums: [3] })
   })
 
-  test('stays before an event that stops it: those before are done, and those behind are handled another time', async () => {
+  test('stays before an event that stops it: events before are done, and events after are handled another time', async () => {
     const gate = gates()
     const sick = new Set([3])
     const Sick = sending(4, async (amount, signal) => {
@@ -209,7 +209,7 @@ describe('The checkpoint of a reaction that handles several events at once', () 
     }
   })
 
-  test('passes what was skipped or parked, and what queues behind that', async () => {
+  test('passes events that were skipped or parked, and events that queue behind them', async () => {
     for (const giveUp of ['skip', 'park'] as const) {
       const gate = gates()
       const sick = new Set([1])
@@ -236,7 +236,7 @@ describe('The checkpoint of a reaction that handles several events at once', () 
     }
   })
 
-  test('passes an event that cannot be read, and what queues behind it in its stream', async () => {
+  test('passes an event that cannot be read, and the events that queue behind it in its stream', async () => {
     const Old = event('Put', z.object({ amount: z.int(), keys: z.array(z.string()).optional() }))
     let isMended = false
     const Kind = Old.revise(z.object({ amount: z.int() }), ({ amount }) => {

@@ -1,6 +1,6 @@
 /**
- * The ids of a reaction's commands: each command has its own, whatever names there are, and no handler can take another
- * command's.
+ * The ids of a reaction's commands: each command has its own, whatever the names are, and no handler can use another
+ * command's id.
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
@@ -34,7 +34,7 @@ const startWith = (reactions: Record<string, Writer>, options: StartOptions = {}
 const textsOf = async (pads: Awaited<ReturnType<typeof startWith>>, id = 'out') => (await pads.pad(id).state()).texts
 
 describe('A command of a reaction', () => {
-  test('is another one than each with a similar name', async () => {
+  test('has another id than any command with a similar name', async () => {
     const environment = manualEnvironment()
     const Writing = named('writing').on(Began, async (_, { dispatch, schedule }) => {
       await dispatch({ ...out, name: 'note', data: { text: '1' } })
@@ -54,7 +54,7 @@ describe('A command of a reaction', () => {
     assert.deepEqual(await textsOf(pads), ['1', '2', '3', '4', '5', '6', '7', '8'])
   })
 
-  test('is another one than that of each other reaction, whatever their names are', async () => {
+  test('has another id than any command of another reaction, whatever the names are', async () => {
     const writing = (name: string) =>
       named(name).on(Began, async ({ stream: { id } }, { dispatch }) => {
         if (id === 'in') await dispatch({ ...out, name: name === 'a' ? '2:note' : 'note', data: { text: name } })
@@ -67,7 +67,7 @@ describe('A command of a reaction', () => {
     assert.deepEqual((await textsOf(pads)).toSorted(), ['a', 'a 2', 'a%3A1', 'a%3A1 2', 'a:1', 'a:1 2'])
   })
 
-  test('has an id also where the names are as long as they may be', async () => {
+  test('has an id even if the names are as long as allowed', async () => {
     const name = 'n'.repeat(1024)
     const Long = aggregate('long', () => ({}))
       .on(Began)
@@ -90,7 +90,7 @@ describe('A command of a reaction', () => {
     assert.equal((await Array.fromAsync(longs.long('out').history())).length, 2)
   })
 
-  test('cannot be given the id of another, and is refused or told from it', async () => {
+  test('cannot get the id of another command: it is refused, or it is a different command', async () => {
     const outcomes: unknown[] = []
     const Copying = named('copying')
       .on(Began, async (_, { dispatch }) => {
@@ -127,7 +127,7 @@ describe('A command of a reaction', () => {
     )
   })
 
-  test('may have an id of its handler, which is checked like that of any caller', async () => {
+  test('may have an id from its handler, which is checked like the id of any caller', async () => {
     const codes: unknown[] = []
     const Naming = named('naming').on(Began, async (_, { dispatch, schedule }) => {
       const note = { ...out, name: 'note', commandId: 'mine' } as const
@@ -152,7 +152,7 @@ describe('A command of a reaction', () => {
   })
 })
 
-test('two causes never have one id', () => {
+test('two causes never have the same id', () => {
   const name = fc.oneof(
     fc.string({ unit: fc.constantFrom('a', ':', '%', ' ', '1', '2', '~', '+', 'later', '#'), maxLength: 6 }),
     fc.string({ unit: 'binary', maxLength: 1200 }),

@@ -1,8 +1,8 @@
 /**
- * Sends a reaction's scheduled commands when they are due. One that fails is sent again later, as an event that fails
- * is handled again: its row waits for another time, with how often it has failed, so neither other commands nor events
- * wait behind it. In the end the policy says what becomes of it. One that this program does not know may be a newer
- * program's, and is left to that first.
+ * Sends a reaction's scheduled commands when they are due. If a command fails, its timer gets a later time and the
+ * number of failures, so neither other commands nor events wait for it. After the last try the policy decides what
+ * happens to it. If this program does not know the command, a newer program may have scheduled it, so it is left to a
+ * newer program first.
  */
 import type { PlainCommand } from '../../domain/plain-command.ts'
 import type { Fence } from '../../kernel/checked-command.ts'
@@ -28,31 +28,31 @@ export interface DueCommandsOptions {
 }
 
 /**
- * Which of the commands that were due were sent: all, or some since the time of a step was over or another runner was
- * faster.
+ * Which of the due commands were sent: all, or some because the time of a step was over. `overtaken`: this runner was
+ * overtaken.
  */
 export type Fired = 'all' | 'some' | 'overtaken'
 
 export class DueCommands {
   readonly #parts: DueCommandsOptions
-  /** How often others had led when this program found out that no newer one takes over. */
+  /** `othersLed` of the bookmark when this program found that no newer program takes over. */
   #aloneSince: number | undefined
 
   constructor(parts: DueCommandsOptions) {
     this.#parts = parts
   }
 
-  /** When the next one is due, in milliseconds from now. */
+  /** When the next command is due, in milliseconds from now. */
   async restMs(): Promise<number> {
     const next = await this.#parts.timers.first()
     return Math.max(0, (next?.dueAt ?? Number.POSITIVE_INFINITY) - this.#parts.options.environment.now())
   }
 
   /**
-   * Sends what is due, in the order in which it is due, for as long as a step may last.
+   * Sends the due commands, in the order in which they are due, for at most the time of a step.
    *
-   * @throws LeftToNewer for one that waits for a newer program; ProjectionError `PROJECTION_FAILED`; what the store
-   *   throws
+   * @throws LeftToNewer for a command that waits for a newer program; ProjectionError `PROJECTION_FAILED`; what the
+   *   store throws
    */
   async fire(signal: AbortSignal, mostMs: number): Promise<Fired> {
     const { timers, bookmark, breath, options } = this.#parts
@@ -71,7 +71,7 @@ export class DueCommands {
     }
   }
 
-  /** @returns the rows that take the place of its own; nothing if another runner was faster */
+  /** @returns the rows that replace its row, or `undefined` if this runner was overtaken */
   async #send(timer: WaitingTimer): Promise<readonly Row[] | undefined> {
     const { options, fence } = this.#parts
     const command = timer.command as unknown as PlainCommand
@@ -95,7 +95,7 @@ export class DueCommands {
     if (isUnfit(cause)) {
       const isAlone = this.#aloneSince === bookmark.othersLed
       this.#aloneSince = bookmark.othersLed
-      // Once for each such command, and for none as long as nobody else has come.
+      // Each such command is left to a newer program once. It is not if no other process has led since this was tried.
       if (tries === 0 && !isAlone) {
         if (!(await bookmark.keep([laterRow(timer, timer.dueAt, 1)]))) return undefined
         throw new LeftToNewer(timer, cause, false)
@@ -113,7 +113,7 @@ export class DueCommands {
     const what = calledTimer(timer)
     const [event] = await readEach(options.store, [positionOfTimer(timer.key)], bookmark.here)
     if (giveUp === 'stop') {
-      // Started again, it is tried again as often as at first.
+      // After the next start it has all its tries again.
       if (!(await bookmark.keep([laterRow(timer, timer.dueAt, 0)]))) return undefined
       throw stoppedBefore(options.name, event!, cause, what)
     }

@@ -1,11 +1,11 @@
 /**
- * Events of a reaction that are under way: so many at once, one after the other where they have a key in common. They
- * are kept in the order of the log until they are saved, which they are from the first one on as far as all are done:
- * what an event leaves is never saved before what those before it leave. So the checkpoint is the last position up to
- * which all is done, and after a crash everything behind it is handled again, from the same states and with the same
- * answers.
+ * The events of a reaction that are in progress. Several are handled at once; events with a common key are handled one
+ * after the other. They are kept in the order of the log until they are saved: from the first one up to the first that
+ * is not done. The rows of an event are therefore never saved before those of earlier events. The checkpoint is the
+ * last position up to which everything is done. After a crash everything after it is handled again, with the same
+ * states and the same answers.
  *
- * If an event stops the reaction, or has to wait, those before it are still handled, and those behind it are cut.
+ * If an event stops the reaction or has to wait, the events before it are still handled, and those after it are cut.
  */
 import type { Json } from '../../domain/json.ts'
 import type { Breath } from '../../runtime/breath.ts'
@@ -14,7 +14,7 @@ import { behindKey, type ParkedEvents } from '../stored/parked-events.ts'
 import { EventRun, type RunContext, type RunEnd } from './event-run.ts'
 import { Lanes } from './lanes.ts'
 
-/** Events that are read, and not saved yet. */
+/** The number of events that may be read and not saved yet. */
 const unsavedMax = 500
 
 interface Slot {
@@ -23,17 +23,17 @@ interface Slot {
   isDone: boolean
 }
 
-/** Where all ends for now, and why if something was thrown. */
+/** Where the flow ends for now, and the error if there was one. */
 export interface FlowEnd {
-  /** The event before which it ends. */
+  /** The flow ends before this event. */
   readonly event: StoredEvent
   readonly thrown?: unknown
 }
 
-/** What the first events leave, which are done. */
+/** The rows of the first events that are done. */
 export interface DoneEvents {
   readonly count: number
-  /** The last of them. */
+  /** The place of the last of these events. */
   readonly last: LogPlace | undefined
   readonly rows: readonly Row[]
 }
@@ -41,23 +41,23 @@ export interface DoneEvents {
 export interface FlowOptions {
   readonly context: RunContext
   readonly parked: ParkedEvents
-  /** How many events are handled at once. */
+  /** The number of events that are handled at once. */
   readonly concurrency: number
   readonly breath: Breath
   readonly loadStates: (keys: readonly string[]) => Promise<readonly (Json | undefined)[]>
-  /** Told of each event that is done, or ends otherwise. */
+  /** Called for each event that is done or ends in another way. */
   readonly onEnd: () => void
 }
 
 export class EventFlow {
   readonly #options: FlowOptions
   readonly #lanes = new Lanes<Slot>()
-  /** In the order of the log. */
+  /** All events that are not saved, in the order of the log. */
   #slots: Slot[] = []
   #numbers = 0
   #doneCount = 0
   readonly #underWay = new Map<Slot, Promise<void>>()
-  /** Keys of events that were parked here, as long as that is not saved. */
+  /** Counts the events that were parked here and are not saved yet, by key. */
   readonly #blocked = new Map<string, number>()
   #end: (FlowEnd & { readonly number: number }) | undefined
   #isOvertaken = false
@@ -66,12 +66,12 @@ export class EventFlow {
     this.#options = options
   }
 
-  /** How many events are not saved. */
+  /** The number of events that are not saved. */
   get size(): number {
     return this.#slots.length
   }
 
-  /** How many of the first ones are done. */
+  /** The number of first events that are done without a gap. */
   get doneCount(): number {
     while (this.#slots[this.#doneCount]?.isDone === true) this.#doneCount++
     return this.#doneCount
@@ -81,30 +81,30 @@ export class EventFlow {
     return this.#underWay.size > 0
   }
 
-  /** How many events there is room for; 0 as long as what there is may still begin, or no more could begin. */
+  /** The number of events that may be added. 0 while an event that is here may begin, or no more could begin. */
   get room(): number {
     const { concurrency } = this.#options
     if (this.#end !== undefined || this.#lanes.hasNext || this.#underWay.size >= concurrency) return 0
     return Math.max(0, Math.max(unsavedMax, 2 * concurrency) - this.size)
   }
 
-  /** Whether another runner was found to be faster. */
+  /** Whether this runner was overtaken. */
   get isOvertaken(): boolean {
     return this.#isOvertaken
   }
 
-  /** Where it ends, as soon as that is certain: nothing is under way, and everything before is done. */
+  /** Where it ends, as soon as that is certain: nothing is in progress, and everything before the end is done. */
   get end(): FlowEnd | undefined {
     const isCertain = !this.isBusy && this.#slots[this.doneCount]?.number === this.#end?.number
     return isCertain ? this.#end : undefined
   }
 
   /**
-   * Takes events on that come next in the log, with the states that they use.
+   * Adds the next events of the log, and reads the states that they use.
    *
-   * @param isCurrent asked when the states are read: if it says no they are those of another place, and none of the
-   *   events is taken on
-   * @returns what it says
+   * @param isCurrent asked after the states are read; if false, they may belong to a later checkpoint, and no event is
+   *   added
+   * @returns the result of `isCurrent`
    */
   async add(events: readonly StoredEvent[], isCurrent: () => Promise<boolean>): Promise<boolean> {
     if (events.length === 0) return true
@@ -133,12 +133,12 @@ export class EventFlow {
     return true
   }
 
-  /** Begins to handle what may begin. */
+  /** Begins to handle events that may begin. */
   begin(signal: AbortSignal): void {
     while (!this.#isOvertaken && this.#underWay.size < this.#options.concurrency) {
       const slot = this.#lanes.next()
       if (slot === undefined) return
-      // Nothing behind the end is begun, and all that waits is behind this one.
+      // No event after the end begins. Events that wait for this one are after the end too.
       if (this.#end !== undefined && slot.number > this.#end.number) continue
       const { run } = slot
       const behind = run.keys.waitsFor.find((key) => this.#blocked.has(key) || this.#options.parked.blocks(key))
@@ -152,7 +152,7 @@ export class EventFlow {
     }
   }
 
-  /** What the first events leave, as far as they are done: each row as the last of them has left it. */
+  /** The rows of the first events that are done. If several events leave the same row, the last one counts. */
   done(): DoneEvents {
     const done = this.#slots.slice(0, this.doneCount)
     const rows = new Map<string, Row>()
@@ -160,7 +160,7 @@ export class EventFlow {
     return { count: done.length, last: done.at(-1)?.run.stored, rows: [...rows.values()] }
   }
 
-  /** So many of the first events are saved. */
+  /** Removes the first events, which are saved. */
   saved(count: number): void {
     for (const { run } of this.#slots.splice(0, count)) {
       if (run.stateKey !== undefined) this.#options.context.states.release(run.stateKey)
@@ -169,24 +169,24 @@ export class EventFlow {
     this.#doneCount -= count
   }
 
-  /** Waits until nothing is under way. */
+  /** Waits until nothing is in progress. */
   async idle(): Promise<void> {
     while (this.isBusy) await Promise.all(this.#underWay.values())
   }
 
-  /** Cuts what is under way: nothing that it does from here on has an effect. */
+  /** Cuts the runs in progress. Nothing that they do from now on has an effect. */
   cut(): void {
     for (const { run } of this.#underWay.keys()) run.cut()
   }
 
-  /** Cuts what is under way, waits for its end, and forgets all. */
+  /** Cuts the runs in progress, waits for their end, and drops all events. */
   async giveUp(): Promise<void> {
     this.cut()
     await this.idle()
     this.clear()
   }
 
-  /** Forgets all. Nothing may be under way. */
+  /** Drops all events. Nothing may be in progress. */
   clear(): void {
     this.#slots = []
     this.#doneCount = 0

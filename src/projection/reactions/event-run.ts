@@ -1,4 +1,4 @@
-/** One event that a reaction handles: as often as it takes, and what that leaves, until it is saved. */
+/** One event that a reaction handles, with all its tries, and the rows that it leaves, until they are saved. */
 import { streamKey } from '../../domain/code-projection.ts'
 import { decode, encode } from '../../domain/encoding.ts'
 import type { RecordedEvent } from '../../domain/event.ts'
@@ -15,9 +15,9 @@ import { type HandlerContext, ReactionCall, type ReactionStepsOptions } from './
 import { type ReactionRows, stateKey } from './reaction-rows.ts'
 import type { ReactionStates } from './reaction-states.ts'
 
-/** What the runs of a reaction share. */
+/** The parts that all runs of a reaction share. */
 export interface RunContext extends Pick<HandlerContext, 'fence'> {
-  /** As for a handler. @param isCut asked when it is the row's turn: if so it is not stored */
+  /** As in `HandlerContext`. @param isCut asked just before saving; if true, the row is not stored */
   readonly keep: (row: Row, isCut: () => boolean) => Promise<boolean>
   readonly options: ReactionStepsOptions
   readonly rows: ReactionRows
@@ -25,18 +25,17 @@ export interface RunContext extends Pick<HandlerContext, 'fence'> {
 }
 
 /**
- * How a run ended. `later`: the event is to be handled another time, or by another. `overtaken`: another runner was
- * found to be faster. `thrown`: the reaction has to stop before it, or the store fails.
+ * How a run ended. `later`: the event is handled another time, or by another process. `overtaken`: this runner was
+ * overtaken. `thrown`: the reaction has to stop before the event, or the store fails.
  */
 export type RunEnd = 'done' | 'later' | 'overtaken' | { readonly thrown: unknown }
 
 export class EventRun {
   readonly stored: StoredEvent
-  /** Events with one key are handled one after the other, and queue behind one that is parked. */
+  /** Events with a common key are handled one after the other. Later ones queue behind a parked one. */
   readonly keys: Keys
   /**
-   * The key of the row that holds the event's state; none for an event that cannot be read, which fails when it is
-   * handled.
+   * The key of the row with the event's state. Absent if the event cannot be read; it then fails when it is handled.
    */
   readonly stateKey: string | undefined
   readonly #context: RunContext
@@ -51,11 +50,11 @@ export class EventRun {
     const stream = streamKey(stored)
     const key = this.#userKey()
     this.stateKey = key === undefined ? undefined : stateKey(key)
-    // One that cannot be read stands in the way of all of its stream.
+    // An event that cannot be read blocks all later events of its stream.
     this.keys = key === undefined ? { holds: [stream], waitsFor: [stream] } : { holds: [key], waitsFor: [key, stream] }
   }
 
-  /** What is to be saved together with the checkpoint. */
+  /** The rows to save together with the checkpoint. */
   get rows(): readonly Row[] {
     return this.#rows
   }
@@ -64,19 +63,19 @@ export class EventRun {
     return this.#isParked
   }
 
-  /** Ends it: nothing that it does from here on has an effect. */
+  /** Ends it. Nothing that it does from now on has an effect. */
   cut(): void {
     this.#isCut = true
     this.#ending.abort()
   }
 
-  /** Puts the event aside. */
+  /** Parks the event. */
   park(reason: string): void {
     this.#isParked = true
     this.#rows = [parkedRow(this.stored, this.keys.holds, reason, this.#context.options.environment.now())]
   }
 
-  /** Handles the event, again and again if it fails, and in the end as the policy says. Never throws. */
+  /** Handles the event, with all its tries, and then as the policy says. Never throws. */
   handle(signal: AbortSignal): Promise<RunEnd> {
     return this.#until(signal, async () => {
       const { reaction, lead } = this.#context.options
@@ -91,7 +90,7 @@ export class EventRun {
     })
   }
 
-  /** Handles an event that was parked, once: it stays so if it fails. @throws what the store throws */
+  /** Handles a parked event once. If it fails, it stays parked. @throws what the store throws */
   async attempt(signal: AbortSignal): Promise<'done' | 'failed' | 'overtaken'> {
     const end = await this.#until(signal, () => this.#try())
     if (end === 'later') return 'failed'
@@ -147,7 +146,7 @@ export class EventRun {
     return [...left, ...call.timers, ...rows.handled(this.stored.position)]
   }
 
-  /** Nothing has an effect any more once it is cut. */
+  /** `keep` and `fence`, which have no effect after the run is cut. */
   get #guarded(): Pick<HandlerContext, 'keep' | 'fence'> {
     const { keep, fence } = this.#context
     const check = () => {
@@ -195,7 +194,7 @@ function checkedStateKey(key: unknown): string {
   return stateKey(key)
 }
 
-/** Warns of a command that was not accepted, and that no handler asks about. */
+/** Warns of a command that was not accepted and whose answer no handler awaits. */
 export function warnOfRefused(
   { reaction, warn }: ReactionStepsOptions,
   { name, aggregate, id }: PlainCommand,

@@ -1,6 +1,6 @@
 /**
- * What becomes of a scheduled command that cannot be sent when it is due: the same as of an event that fails, and
- * nothing waits behind it.
+ * What happens to a scheduled command that cannot be sent when it is due: the same as to an event that fails. Nothing
+ * waits for it.
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
@@ -15,10 +15,10 @@ const Frozen = event('Frozen', z.object({}))
 const noData = z.object({})
 const noteData = z.object({ text: z.string() })
 
-/** Texts that an aggregate cannot be loaded with. */
+/** Texts with which an aggregate cannot be loaded. */
 const unreadable = new Set<string>()
 
-/** The pads of a program that knows some commands and kinds of events, or others. */
+/** The pads of a program. Programs differ in the commands and kinds of events that they know. */
 function padOf({ commands = ['note'], freezes = false, schema = noteData as z.ZodType<{ text: string }> }) {
   let Pad = aggregate('pad', () => ({ texts: [] as readonly string[] }), { passivateAfterMs: 1 })
     .on(Began)
@@ -36,14 +36,15 @@ interface Program {
   readonly commands?: readonly string[]
   readonly freezes?: boolean
   readonly schema?: z.ZodType<any>
-  /** What the pad is told later that has begun. */
+  /** The command that is scheduled when a pad has begun. */
   readonly later?: string
 }
 
 const quick: StartOptions = { pollIntervalMs: 5, leaseMs: 1000 }
 
 /**
- * A program whose reaction tells a pad something 1000 ms after the pad named first has begun, and the others at once.
+ * A program whose reaction schedules a command for 1000 ms later if the id of the pad that has begun starts with
+ * `later`. Otherwise it sends a command at once.
  */
 function startWith(program: Program, policy: FailurePolicy, options: StartOptions): Promise<any> {
   const Pad = padOf(program as never)
@@ -63,13 +64,13 @@ function startWith(program: Program, policy: FailurePolicy, options: StartOption
 }
 
 const textsOf = async (program: any, id: string) => (await program.pad(id).state()).texts
-/** That the functions differ, and that an aggregate cannot be loaded, is no wonder here. */
+/** Leaves out warnings that are expected here: the functions differ, and an aggregate cannot be loaded. */
 const codesBut = (log: ReturnType<typeof recorder>) =>
   log.codes().filter((code) => code !== 'PROJECTION_DIFFERS' && code !== 'AGGREGATE_NOT_LOADED')
 
 describe('A scheduled command for an aggregate that cannot be loaded', () => {
   for (const giveUp of ['stop', 'skip', 'park'] as const) {
-    test(`is tried again as the policy says and then makes it ${giveUp}, while others and events go on`, async () => {
+    test(`is tried again and then makes it ${giveUp}, as the policy says, while other commands and events go on`, async () => {
       unreadable.clear()
       const [log, environment] = [recorder(), manualEnvironment()]
       const policy = { giveUp, retries: 2, pauseFirstMs: 1000, pauseMaxMs: 1000 } as const
@@ -130,7 +131,7 @@ describe('A scheduled command for an aggregate that cannot be loaded', () => {
     })
   }
 
-  test('is tried as often as the policy says, however many processes do that', async () => {
+  test('is tried as often as the policy says, however many processes try', async () => {
     unreadable.clear()
     const [store, environment, log] = [memory(), manualEnvironment(), recorder()]
     const policy = { giveUp: 'skip', retries: 3, pauseFirstMs: 1000, pauseMaxMs: 1000 } as const
@@ -151,7 +152,7 @@ describe('A scheduled command for an aggregate that cannot be loaded', () => {
     assert.deepEqual(codesBut(log), ['REACTION_RETRIED', 'REACTION_SKIPPED'])
   })
 
-  test('holds up neither events nor others where it is followed by itself', async () => {
+  test('delays neither events nor other commands when the reaction follows the log', async () => {
     unreadable.clear()
     const log = recorder()
     const policy = { giveUp: 'skip', retries: 1000, pauseFirstMs: 1000 } as const
@@ -187,7 +188,7 @@ describe('A scheduled command that its program does not know', () => {
   ]
   for (const [what, other, code] of unfit) {
     for (const giveUp of ['stop', 'skip', 'park'] as const) {
-      test(`${what} is left to a newer one for a while, and then makes it ${giveUp}`, async () => {
+      test(`${what} is left to a newer program for a while, and then makes it ${giveUp}`, async () => {
         unreadable.clear()
         const [store, environment, log] = [memory(), manualEnvironment(), recorder()]
         {
@@ -215,7 +216,7 @@ describe('A scheduled command that its program does not know', () => {
     }
   }
 
-  test('is sent by the newer one that stands by, whatever the policy says', async () => {
+  test('is sent by a newer program that stands by, whatever the policy says', async () => {
     unreadable.clear()
     const [store, log] = [memory(), recorder()]
     const policy = { giveUp: 'skip', retries: 0 } as const
@@ -233,7 +234,7 @@ describe('A scheduled command that its program does not know', () => {
     assert.match(log.messages.find((message) => message.includes('STOOD_BACK'))!, /the scheduled command call on pad/)
   })
 
-  test('is shown by the status while it is left to a newer one', async () => {
+  test('is shown in the status while it is left to a newer program', async () => {
     unreadable.clear()
     const [store, log] = [memory(), recorder()]
     const knowing = { commands: ['note', 'call'], later: 'call' }
@@ -254,8 +255,8 @@ describe('A scheduled command that its program does not know', () => {
   })
 })
 
-describe('A scheduled command for an aggregate that holds events which its program does not know', () => {
-  test('is left to a newer program, after which the old one can go on', async () => {
+describe('A scheduled command for an aggregate with events that the program does not know', () => {
+  test('is left to a newer program, and then the old program can continue', async () => {
     unreadable.clear()
     const [watch, log] = [watched(), recorder()]
     const { store } = watch
@@ -269,7 +270,7 @@ describe('A scheduled command for an aggregate that holds events which its progr
     await until('the old one stands back', async () => (await statusOf()).state === 'outdated')
     const { retrying, position } = await statusOf()
     assert.deepEqual([retrying.command.id, retrying.error.code], ['of later', 'AGGREGATE_LOAD_FAILED'])
-    // A store that is away for a while ends nothing.
+    // An outage of the store ends nothing.
     watch.disturb(({ method }) => (method === 'loadCheckpoint' ? 'before' : undefined))
     await until('it is said', () => codesBut(log).includes('PROJECTION_DELAYED'))
     watch.disturb(() => undefined)

@@ -1,4 +1,4 @@
-/** Which tasks may begin: in order where they have a key in common, otherwise as soon as there is room. */
+/** Which tasks may begin: in order if they have a common key, otherwise as soon as there is room. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
@@ -6,7 +6,7 @@ import { Lanes } from './lanes.ts'
 
 const named = (keys: readonly string[]) => ({ holds: keys, waitsFor: keys })
 
-test('a task begins when those before it that have a key in common are done', () => {
+test('a task begins when the tasks before it with a common key are done', () => {
   const lanes = new Lanes<{ readonly name: string }>()
   const tasks = { a1: 'a', b1: 'b', a2: 'a', ab: 'ab', b2: 'b' }
   const all = new Map(Object.entries(tasks).map(([name, keys]) => [name, { name, keys: [...keys] }]))
@@ -27,7 +27,7 @@ test('a task begins when those before it that have a key in common are done', ()
   assert.deepEqual(takeAll(), ['b2'])
 })
 
-test('one at a time they are done in the order in which they were given', () => {
+test('one at a time, tasks are done in the order in which they were added', () => {
   const lanes = new Lanes<{ readonly i: number }>()
   const tasks = Array.from({ length: 50 }, (_, i) => ({ i }))
   for (const task of tasks) lanes.add(task, named([`${task.i % 3}`]))
@@ -42,7 +42,7 @@ test('one at a time they are done in the order in which they were given', () => 
   )
 })
 
-test('whatever the keys are and in whichever order tasks end, none overtakes one with its key, and none is left', () => {
+test('for any keys and any order of ends, no task overtakes another with a common key, and none is left', () => {
   const key = fc.constantFrom('a', 'b', 'c', 'd', 'e')
   const keys = fc.record({ holds: fc.uniqueArray(key, { maxLength: 3 }), more: fc.uniqueArray(key, { maxLength: 2 }) })
   const schedule = fc.array(fc.nat(), { minLength: 1, maxLength: 60 })

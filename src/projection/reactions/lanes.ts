@@ -1,12 +1,12 @@
 /**
- * Which of many tasks may begin, if several are done at once. They are given in an order, and have keys: a task may
- * begin when all tasks before it that hold one of its keys are done. Of those that may begin, the first one does.
+ * Decides which of many tasks may begin, if several run at once. Tasks come in an order, and have keys. A task may
+ * begin when all tasks before it that hold one of its keys are done. Of the tasks that may begin, the first one begins.
  */
 
-/** What a task holds until it is done, and what it waits for. */
+/** The keys that a task holds until it is done, and the keys that it waits for. */
 export interface Keys {
   readonly holds: readonly string[]
-  /** The same, and perhaps others. */
+  /** The same keys, and perhaps more. */
   readonly waitsFor: readonly string[]
 }
 
@@ -14,17 +14,17 @@ interface Entry<Task> {
   readonly task: Task
   readonly place: number
   readonly holds: readonly string[]
-  /** How many tasks it waits for. */
+  /** The number of tasks that it waits for. */
   waits: number
-  /** Those that wait for it. */
+  /** The tasks that wait for it. */
   readonly followers: Entry<Task>[]
 }
 
 export class Lanes<Task extends object> {
   readonly #entries = new Map<Task, Entry<Task>>()
-  /** The last task that holds a key, and is not done. */
+  /** The last unfinished task that holds a key, by key. */
   readonly #last = new Map<string, Entry<Task>>()
-  /** Those that may begin, in their order. */
+  /** The tasks that may begin, in order. */
   readonly #ready: Entry<Task>[] = []
   #places = 0
 
@@ -33,7 +33,7 @@ export class Lanes<Task extends object> {
     return this.#ready.length > 0
   }
 
-  /** Adds a task behind all others. */
+  /** Adds a task after all others. */
   add(task: Task, { holds, waitsFor }: Keys): void {
     const entry: Entry<Task> = { task, place: this.#places++, holds, waits: 0, followers: [] }
     this.#entries.set(task, entry)
@@ -51,7 +51,7 @@ export class Lanes<Task extends object> {
     return this.#ready.shift()?.task
   }
 
-  /** A task that was taken is done: those that waited for it alone may begin. */
+  /** Notes that a task is done. Tasks that waited only for it may begin. */
   done(task: Task): void {
     const entry = this.#entries.get(task)
     if (entry === undefined) return

@@ -1,6 +1,6 @@
 /**
- * A reaction that two processes run at once, since one was silent for longer than its lease: what the slow one does is
- * what the other did.
+ * A reaction that two processes run at once, because one was silent for longer than its lease: the slow one does the
+ * same as the other.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -19,7 +19,7 @@ const Note = aggregate('note', () => ({}))
   .on(Noted)
   .command('write', z.object({ position: z.int(), count: z.int() }), (_, data) => Noted(data))
 
-/** Counts the events, and notes for each how many there were. */
+/** Counts the events, and writes a note with the count for each. */
 const Counting = reaction('counting', { note: Note })
   .state(() => 0)
   .on(Counted, async ({ position, stream: { id } }, { state, setState, dispatch }) => {
@@ -33,7 +33,7 @@ const start = (store: StoreFactory) =>
     projections: 'manual',
   })
 
-/** A process that stops before it reads the states, until it is let go on. */
+/** A process that waits before it reads the states, until `goOn` is called. */
 async function slow(store: StoreFactory) {
   const gate = Promise.withResolvers<void>()
   let isWaiting = false
@@ -48,13 +48,13 @@ async function slow(store: StoreFactory) {
   return { process, running, goOn: gate.resolve }
 }
 
-test('a reaction that was overtaken does not handle events with states of a later place', async () => {
+test('a reaction that was overtaken does not handle events with states of a later checkpoint', async () => {
   const store = withoutLeases(memory())
   await using writer = await start(store)
   for (let i = 0; i < 2; i++) await writer.counter('a').count()
   const first = await slow(store)
   await writer.counter('a').count()
-  // It has seen one event more than the first one will have handled when it reads the states.
+  // It reads one event more than the first process will have handled when this one reads the states.
   const second = await slow(store)
   first.goOn()
   await first.running
@@ -69,7 +69,7 @@ test('a reaction that was overtaken does not handle events with states of a late
   await second.process.stop()
 })
 
-test('a reaction that learns by a rejection that it was overtaken goes on from where the other one is', async () => {
+test('a reaction that notices at a rejection that it was overtaken continues from where the other process is', async () => {
   const store = withoutLeases(memory())
   const Refused = aggregate('refused', () => ({})).command('ask', z.object({}), () => reject('NO', {}))
   const Asking = reaction('asking', { refused: Refused }).on(Counted, async ({ stream: { id } }, { dispatch }) => {

@@ -1,7 +1,8 @@
 /**
- * One run of a reaction's handler on one event: what it sends, schedules and remembers. Each command's id follows from
- * the reaction, the event's position, the command's name and how often that was sent to the same aggregate before, so a
- * run after a crash sends the same ids, and gets the same answers.
+ * One run of a reaction's handler on one event: the commands that it sends and schedules, and the state that it sets.
+ * The id of a command is derived from the reaction, the event's position, the command's name, and the number of earlier
+ * commands with that name to the same aggregate. A run after a crash therefore sends the same ids and gets the same
+ * answers.
  */
 import { hasCode, InputError, ProjectionError } from '../../domain/error.ts'
 import type { RecordedEvent } from '../../domain/event.ts'
@@ -25,19 +26,19 @@ import { answerKey, answerRow, type ReactionRows } from './reaction-rows.ts'
 
 /** How a command of a reaction is sent. */
 export interface Sending {
-  /** Asked before each decision; what it throws is thrown. */
+  /** Called before each decision. Its error fails the command. */
   readonly fence: Fence
-  /** Its id, if the command has none that the handler has given it. */
+  /** The id of the command, if the handler has given it none. */
   readonly derivedId?: string | undefined
 }
 
-/** Sends a command; a rejection is an outcome too. */
+/** Sends a command. A rejection is an outcome too. */
 export type Dispatch = (command: PlainCommand, sending: Sending) => Promise<Outcome>
 
-/** A command as it is sent, and the id that makes it happen once. */
+/** A complete command, and the id that makes it happen only once. */
 interface Complete {
   readonly command: PlainCommand
-  /** Left out where the handler has given an id. */
+  /** Absent if the handler has given an id. */
   readonly derivedId?: string
 }
 
@@ -52,27 +53,27 @@ export interface ReactionStepsOptions {
   readonly tail: Tail
   readonly warn: Warn
   readonly dispatch: Dispatch
-  /** Looks whether a command can be sent, as far as its parts tell. @throws InputError if not */
+  /** Checks whether a command can be sent, as far as its data shows. @throws InputError if not */
   readonly check: (command: PlainCommand) => void
   /** The state of an aggregate as it was at a sequence. */
   readonly stateAt: (aggregate: string, id: string, sequence: number) => Promise<unknown>
   readonly lead: StepperContext
 }
 
-/** What a run needs of the steps. */
+/** What a run needs from the steps. */
 export interface HandlerContext extends Pick<ReactionStepsOptions, 'dispatch' | 'check' | 'stateAt'> {
-  /** Stores a row at once, durably; false if another runner was faster. */
+  /** Stores a row at once, durably. Returns false if this runner was overtaken. */
   readonly keep: (row: Row) => Promise<boolean>
   /** @throws Overtaken */
   readonly fence: Fence
-  /** Told of a command that was not accepted, and that nobody asks about. */
+  /** Called for a command that was not accepted and whose answer is not awaited. */
   readonly onRefused: (command: PlainCommand, why: unknown) => void
-  /** What the reaction remembers under the event's key. */
+  /** The state of the reaction for the event's key. */
   readonly state: unknown
   readonly signal: AbortSignal
 }
 
-/** A command that a handler has sent, and what becomes of it. */
+/** A command that a handler has sent, and its answer. */
 interface Sent {
   readonly command: PlainCommand
   readonly answer: Answer<Outcome>
@@ -89,7 +90,7 @@ export class ReactionCall {
   readonly timers: Row[] = []
   #state: unknown
   #stateChanged = false
-  /** What says that the event is to be handled later, or by another. */
+  /** The error which means that the event is handled later or by another process. */
   #cutShort: { readonly error: unknown } | undefined
   #isOver = false
 
@@ -101,17 +102,17 @@ export class ReactionCall {
     this.#state = means.state
   }
 
-  /** What the handler has made of the state, if it has changed it. */
+  /** The new state, if the handler has set one. */
   get changedState(): { readonly state: unknown } | undefined {
     return this.#stateChanged ? { state: this.#state } : undefined
   }
 
   /**
-   * Runs the handler, and waits for every command that it has sent, whether or not it waits itself. A command that was
-   * rejected and that nobody asked about is reported.
+   * Runs the handler, and waits for all its commands, whether or not the handler waits. If a command was rejected and
+   * its answer was not awaited, that is reported.
    *
-   * @throws what the handler throws; the failure of a command that it did not wait for; what says that it is to run
-   *   later, or elsewhere, also if the handler has kept that to itself
+   * @throws what the handler throws; the failure of a command that it did not await; an error which means that the
+   *   event is handled later or elsewhere, even if the handler has caught it
    */
   async run(handle: EventHandler['handle']): Promise<void> {
     let failed: { readonly error: unknown } | undefined
@@ -188,7 +189,7 @@ export class ReactionCall {
     return outcome
   }
 
-  /** A handler that was overtaken stops at the next thing that it does; one that has returned does nothing more. */
+  /** Stops a handler that was overtaken at its next call, and one that has already returned. */
   #checkTurn(): void {
     if (this.#cutShort !== undefined) throw this.#cutShort.error
     if (this.#isOver) throw this.#over
@@ -208,9 +209,9 @@ export class ReactionCall {
   }
 
   /**
-   * A scheduled command is looked at as it will be sent: when it is due, nobody could correct it any more.
+   * A scheduled command is checked as it will be sent, because nobody could correct it when it is due.
    *
-   * @param stored as JSON
+   * @param stored the command as it is stored, as JSON
    */
   #checkScheduled(given: PlainCommand, stored: PlainCommand): void {
     const { check } = this.#means
@@ -220,13 +221,13 @@ export class ReactionCall {
       if (!hasCode(error, 'COMMAND_INVALID')) throw error
       check(given)
       const found =
-        'a value that its schema does not take as the JSON in which it waits (for a date, use z.coerce.date())'
+        'a value that its schema does not accept after it was stored as JSON (for a date, use z.coerce.date())'
       const path = error.facts.issues[0]?.path ?? ''
       throw new InputError('DATA_NOT_JSON', { what: `The scheduled command ${given.name}`, path, found }, error)
     }
   }
 
-  /** The how manyth command of this name it is to the same aggregate. */
+  /** The number of this command among those of the same name to the same aggregate, from 1. */
   #count({ aggregate, id, name }: PlainCommand, how: CommandCause['how']): number {
     const what = JSON.stringify([how, aggregate, id, name])
     const nth = (this.#counts.get(what) ?? 0) + 1
@@ -234,7 +235,7 @@ export class ReactionCall {
     return nth
   }
 
-  /** With where it comes from. */
+  /** Adds the metadata that say where the command comes from, and its id. */
   #complete(command: PlainCommand, nth: number, how: CommandCause['how']): Complete {
     checkPlainCommand(command)
     const { commitId, position, metadata: inherited } = this.#event

@@ -1,8 +1,7 @@
 /**
- * What a reaction keeps beside its checkpoint: its states, commands that wait for their time, and answers that a
- * handler has acted on. A command that made events is in the log for good; one that was rejected, or had nothing to do,
- * left no trace, and a handler that runs again must get the same answer again, or it would take the other way after
- * half of the first.
+ * What a reaction keeps beside its checkpoint: its states, timers, and answers that a handler has acted on. A command
+ * that made events is in the log for good. A rejection, or "nothing to do", leaves no trace there. A handler that runs
+ * again must get the same answer. Otherwise it could take the other way after half of the first.
  */
 import { decode, encode } from '../../domain/encoding.ts'
 import type { Outcome } from '../../domain/outcome.ts'
@@ -12,7 +11,7 @@ import type { ProjectionStore, Row } from '../../store/store.ts'
 import { rowPages } from '../stored/row-pages.ts'
 import { Timers } from './timers.ts'
 
-/** An answer that left no trace in the log: a rejection, or where the stream was when there was nothing to do. */
+/** An answer that left no trace in the log: a rejection, or the end of the stream when there was nothing to do. */
 export type Remembered =
   | { readonly rejection: Rejection<string, unknown> }
   | { readonly sequence: number; readonly position: number }
@@ -21,30 +20,30 @@ const pageSize = 1000
 const answerPrefix = 'answer '
 const statePrefix = 'state '
 
-/** The row of the answer to a command that was sent because of an event. */
+/** The key of the row with the answer to a command that was sent for an event. */
 export const answerKey = (position: number, command: string): string => `${answerPrefix}${position}:${command}`
 
-/** Whether a row holds a state. */
+/** Whether the row with a key holds a state. */
 export const isState = (key: string): boolean => key.startsWith(statePrefix)
 
-/** The row of the state that is remembered under a key. */
+/** The key of the row with the state of a key. */
 export const stateKey = (key: string): string => `${statePrefix}${key}`
 
-/** The position of the event because of which a command was sent. */
+/** The position of the event for which a command was sent. */
 const positionOfAnswer = (key: string): number => Number(key.slice(answerPrefix.length).split(':')[0])
 
 export class ReactionRows {
   readonly timers: Timers = new Timers()
   readonly #onLoad: () => void
-  /** By the position of the event, then by the key of the row. */
+  /** The answers, by the position of the event, then by the key of the row. */
   readonly #answers = new Map<number, Map<string, Remembered>>()
 
-  /** @param onLoad told when all is forgotten that was known */
+  /** @param onLoad called when everything in memory is dropped */
   constructor(onLoad: () => void) {
     this.#onLoad = onLoad
   }
 
-  /** Forgets all, and reads what is stored; states and timers are read when they are wanted. */
+  /** Drops everything, and reads the stored answers. States and timers are read when they are needed. */
   async load(store: ProjectionStore, name: string, breath: Breath): Promise<void> {
     this.#onLoad()
     this.timers.load(store, name)
@@ -55,7 +54,7 @@ export class ReactionRows {
     }
   }
 
-  /** Takes over rows that were saved; passes over those that are of other kinds. */
+  /** Applies rows that were saved. Ignores rows of other kinds. */
   apply(rows: readonly Row[]): void {
     this.timers.apply(rows)
     for (const { key, value } of rows) {
@@ -69,12 +68,12 @@ export class ReactionRows {
     }
   }
 
-  /** What a command was answered, if that is not in the log. */
+  /** The answer to a command, if it is not in the log. */
   answer(key: string): Remembered | undefined {
     return this.#answers.get(positionOfAnswer(key))?.get(key)
   }
 
-  /** The rows that are worth nothing any more once an event is handled. */
+  /** The rows that delete the answers of an event, which is handled. */
   handled(position: number): readonly Row[] {
     return Array.from(this.#answers.get(position)?.keys() ?? [], (key) => ({ key, value: undefined }))
   }
@@ -89,9 +88,9 @@ function rememberedOf(stored: StoredAnswer): Remembered {
 }
 
 /**
- * The row that keeps an answer; none for one that is in the log, or is worth nothing.
+ * The row that stores an answer, or `undefined` if the answer is in the log or need not be stored.
  *
- * @throws InputError `DATA_NOT_JSON` if the details of a rejection cannot be kept
+ * @throws InputError `DATA_NOT_JSON` if the details of a rejection cannot be stored
  */
 export function answerRow(key: string, outcome: Outcome): Row | undefined {
   if (outcome.accepted) {

@@ -1,6 +1,6 @@
 /**
- * States of a reaction that its events under way start from: as they are stored, or as an event before them has left
- * them, which may not be saved yet. One is known as long as some event uses it.
+ * The states with which events in progress start: as they are stored, or as an earlier event has left them, which may
+ * not be saved yet. A state stays in memory as long as an event uses it.
  */
 import type { Json } from '../../domain/json.ts'
 
@@ -10,13 +10,13 @@ interface Known {
 }
 
 export class ReactionStates {
-  /** By the keys of their rows. */
+  /** The states, by the keys of their rows. */
   readonly #known = new Map<string, Known>()
 
   /**
-   * Says that events use states, one key for each use, and reads those that are not known, all at once.
+   * Notes that events use states, one key for each use. Reads the states that are not in memory, all at once.
    *
-   * @param load gives what is stored, in the order of the keys
+   * @param load returns the stored values, in the order of the keys
    */
   async use(
     keys: readonly string[],
@@ -45,13 +45,13 @@ export class ReactionStates {
     return this.#known.get(key)?.value
   }
 
-  /** An event has left a state so; nobody else uses it at the same time. */
+  /** Sets the state that an event has left. No other event uses it at the same time. */
   set(key: string, value: Json | undefined): void {
     const known = this.#known.get(key)
     if (known !== undefined) known.value = value
   }
 
-  /** An event that used a state is saved. */
+  /** Notes that an event which used the state is saved. */
   release(key: string): void {
     const known = this.#known.get(key)
     if (known !== undefined && --known.users === 0) this.#known.delete(key)

@@ -1,11 +1,11 @@
 /**
- * How a reaction goes forward: a step sends the scheduled commands that are due, then handles the next events, several
- * at once if that is wanted. What it keeps changes together with its checkpoint. A crash in between repeats what was
- * not saved yet; the ids of the commands, which follow from the event's position and the command's name, make the
- * repetition harmless.
+ * The steps of a reaction. A step sends the scheduled commands that are due, then handles the next events, several at
+ * once if the reaction wants that. Its rows change together with its checkpoint. After a crash, work that was not saved
+ * is repeated. The ids of the commands are derived from the event's position and the command's name, so the repetition
+ * has no second effect.
  *
- * A step ends after a while though events are still under way: they go on, and the next step saves what they leave. So
- * the lease is kept and scheduled commands are sent, however long a handler takes.
+ * A step ends after a while even if events are still in progress. They go on, and the next step saves their rows. The
+ * lease is therefore kept and scheduled commands are sent, however long a handler takes.
  */
 import { ProjectionError } from '../../domain/error.ts'
 import type { AnyEventKind } from '../../domain/event.ts'
@@ -30,16 +30,16 @@ import type { ReactionStepsOptions } from './reaction-call.ts'
 import { isState, ReactionRows } from './reaction-rows.ts'
 import { ReactionStates } from './reaction-states.ts'
 
-/** Events that are read at once, and handled between two savings of the checkpoint. */
+/** The number of events that are read at once, and handled between two saves of the checkpoint. */
 const batchSize = 100
-/** After so long it is saved all the same: so much is repeated after a crash, and others see how far it is. */
+/** The longest time between two saves. A crash repeats at most that much, and other processes see how far it is. */
 const stepMsMax = 1000
 
-/** What the events of a step came to. */
+/** The result of the events of a step. */
 interface Handled {
-  /** How many were saved. */
+  /** The number of events that were saved. */
   readonly events: number
-  /** Whether nothing is left of what was in the log. */
+  /** Whether everything in the log is handled. */
   readonly isOver: boolean
 }
 
@@ -52,11 +52,11 @@ export class ReactionSteps implements Stepper {
   readonly #flow: EventFlow
   readonly #due: DueCommands
   readonly #breath: Breath
-  /** How often others had led when what was passed over was told last. */
+  /** `othersLed` of the bookmark at the last warning of events that were passed over. */
   #warnedIn: number | undefined
-  /** Rings when there may be something to do within a step. */
+  /** Rings when there may be work within a step. */
   readonly #bell = new Bell()
-  /** The last place that was read, if something behind the checkpoint was. */
+  /** The last place that was read, if it is after the checkpoint. */
   #read: LogPlace | undefined
 
   constructor(options: ReactionStepsOptions) {
@@ -100,7 +100,7 @@ export class ReactionSteps implements Stepper {
   async retry([one]: readonly ParkedEvent[], blocks: (key: string) => boolean, signal: AbortSignal): Promise<boolean> {
     const { position, command, keys } = one!
     if (command === undefined) return keys.some(blocks) || this.#handleParked(position, (run) => run.attempt(signal))
-    // A scheduled command waits for its time again, which has come.
+    // A scheduled command becomes a timer again, which is already due.
     return this.bookmark.keep(this.bookmark.parked.timerRows(position))
   }
 
@@ -119,25 +119,24 @@ export class ReactionSteps implements Stepper {
 
   // -- events ------------------------------------------------------------------------------------------------
 
-  /** Handles events until nothing is left, or the time is over; what is under way then goes on. */
+  /** Handles events until nothing is left, or the time is over. Events in progress then go on. */
   async #handle(signal: AbortSignal, mostMs: number): Promise<Handled | undefined> {
     const { environment, tail, reaction } = this.#options
     const ring = () => this.#bell.ring()
     let isTimeOver = mostMs <= 0
-    // Its clock may say a moment less than the time for which it was set. There is only one: that it has rung is what
-    // counts.
+    // The timer may ring a moment before its time by `elapsed`. So the ringing counts, not the clock.
     const onTime = () => {
       isTimeOver = true
       ring()
     }
     const cancel = environment.after(mostMs, onTime, { background: true })
     signal.addEventListener('abort', ring, { once: true })
-    // One at a time, nothing could begin while another is under way.
+    // With one event at a time, nothing could begin while another is in progress.
     const growth = reaction.concurrency > 1 ? new Growth(tail, ring) : undefined
     let events = 0
     let isAtEnd = false
     try {
-      // However soon a scheduled command is due, something begins.
+      // Even if a scheduled command is due at once, some event begins.
       for (let isOver = signal.aborted; ; isOver = signal.aborted || isTimeOver) {
         await this.#breath.pause()
         if (this.#flow.doneCount >= batchSize) {
@@ -176,8 +175,8 @@ export class ReactionSteps implements Stepper {
   }
 
   /**
-   * Takes the next events on; gives nothing if another runner was faster. If the store fails, what is under way goes on
-   * all the same.
+   * Reads and adds the next events. Returns `undefined` if this runner was overtaken. If the store fails, events in
+   * progress still go on.
    */
   async #readMore(): Promise<{ readonly isAtEnd: boolean } | undefined> {
     const { store, kinds } = this.#options
@@ -188,22 +187,19 @@ export class ReactionSteps implements Stepper {
       const read = await store.readAll(range, { ...kinds.filters, limit, behind })
       const examined = read.examined > behind.position ? { position: read.examined, checksum: read.checksum } : behind
       const page = beforeNewer({ events: kinds.among(read.events), examined, isLast: read.isLast }, this.#kindOf)
-      // Who handles events with the states or the remembered answers of another place sends other commands than the
-      // first time.
+      // With the states or stored answers of a later checkpoint, the handler would send other commands than the first
+      // time.
       if (!(await this.#flow.add(page.events, () => this.bookmark.isCurrent()))) return undefined
       this.#read = page.examined
       return { isAtEnd: page.isLast }
     } catch (error) {
-      // What was handled is kept: else a store that fails often would let nothing through.
+      // Handled events are saved. Otherwise a store that fails often would allow no progress.
       if ((await this.#saveDone()) === undefined) return undefined
       throw error
     }
   }
 
-  /**
-   * Saves what is done, as far as all before it is; gives how many events that were, or nothing if another runner was
-   * faster.
-   */
+  /** Saves the first events that are done. Returns their number, or `undefined` if this runner was overtaken. */
   async #saveDone(): Promise<number | undefined> {
     const { count, last, rows } = this.#flow.done()
     const saved = await this.bookmark.save(this.#doneUpTo(count, last), rows, count > 0 ? 'now' : 'soon')
@@ -213,10 +209,10 @@ export class ReactionSteps implements Stepper {
   }
 
   /**
-   * Goes back to the place where the flow has ended, if it has: what is behind is read again.
+   * Goes back to the place where the flow has ended, if it has. Later events are read again.
    *
-   * @returns false if another runner was faster
-   * @throws what has ended it
+   * @returns false if this runner was overtaken
+   * @throws the error that has ended it
    */
   async #end(): Promise<boolean> {
     const { end } = this.#flow
@@ -228,7 +224,7 @@ export class ReactionSteps implements Stepper {
     return true
   }
 
-  /** The last place up to which nothing is left, if so many events are done. */
+  /** The last place up to which nothing is left when the first `count` events are done. */
   #doneUpTo(count: number, last: LogPlace | undefined): LogPlace {
     const to = last ?? this.bookmark.here
     const isAll = count === this.#flow.size
@@ -240,7 +236,7 @@ export class ReactionSteps implements Stepper {
     finish: async () => {
       await this.#flow.idle()
       const isCurrent = (await this.#saveDone()) !== undefined
-      // What was not begun is read again.
+      // Events that have not begun are read again.
       this.#forget()
       return isCurrent
     },
@@ -257,8 +253,8 @@ export class ReactionSteps implements Stepper {
   }
 
   /**
-   * Handles what a program of before has passed over, as the policy says, and nothing behind it meanwhile: `some` if
-   * there is more than what a step may take.
+   * Handles events that an earlier program passed over, as the policy says, and no later events meanwhile. `some`:
+   * there are more than one step may handle.
    */
   async #handlePassedOver(signal: AbortSignal): Promise<'all' | 'some' | 'overtaken'> {
     const { environment, lead } = this.#options
@@ -269,7 +265,7 @@ export class ReactionSteps implements Stepper {
       if (signal.aborted || environment.elapsed() >= end) return 'some'
       await this.#breath.pause()
       this.#warnOfPassedOver()
-      // Events with one key are handled one after the other, so nothing may be under way.
+      // Events with a common key are handled one after the other, so nothing may be in progress.
       if (!((await this.#underWay.finish()) && (await lead.keepLead()))) return 'overtaken'
       const { position } = next
       const isHandled = await this.#handleParked(position, async (run) => {
@@ -301,13 +297,13 @@ export class ReactionSteps implements Stepper {
     this.#warnedIn = othersLed
     const { name, warn, kinds } = this.#options
     const count = [...parked.passedOver()].filter((event) => kinds.of(event) !== undefined).length
-    const what = count === 1 ? 'One event' : `${count} events`
-    const message = `${what} that the ${name} handles: passed over by a program that does not handle such events, and handled now`
+    const what = count === 1 ? 'one event' : `${count} events`
+    const message = `The ${name} now handles ${what} that a program which does not handle such events passed over`
     warn({ code: 'REACTION_PASSED_OVER', message })
   }
 
   /**
-   * Handles a parked event in some way, and saves what came of it if it is done; false if another runner was faster.
+   * Handles a parked event with `handle`, and saves the rows if it is done. Returns false if this runner was overtaken.
    */
   async #handleParked(
     position: number,
@@ -332,7 +328,7 @@ export class ReactionSteps implements Stepper {
 
   readonly #kindOf = (event: StoredEvent): AnyEventKind | undefined => this.#options.kinds.of(event)?.kind
 
-  /** Nothing is decided any more for a runner that was overtaken. */
+  /** Stops decisions for a runner that was overtaken. */
   readonly #fence = async (): Promise<void> => {
     if (!(await this.bookmark.isCurrent())) throw new Overtaken()
   }

@@ -1,4 +1,4 @@
-/** Reactions: at least once for the handler, exactly once for its commands, whatever fails in between. */
+/** Reactions: handlers run at least once, and their commands have effect exactly once, whatever fails in between. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
@@ -57,7 +57,7 @@ describe('A reaction', () => {
     assert.equal(await balanceOf(bank, 'ada'), 10)
   })
 
-  test('follows the log by itself', async () => {
+  test('follows the log when it is started', async () => {
     await using bank = await startWith(Welcome, { projections: 'automatic' })
     for (const id of ['ada', 'bob', 'cy']) await bank.account(id).open({ owner: id })
     await until('all have their gift', async () => (await balanceOf(bank, 'cy')) === 10)
@@ -90,7 +90,7 @@ describe('A reaction', () => {
     assert.equal(await depositsOf(bank, 'ada'), 1)
   })
 
-  test('gets the same rejection again, though it would be accepted by now', async () => {
+  test('gets the same rejection again, even if the command would be accepted by now', async () => {
     const watch = watched()
     const ways: string[] = []
     let dies = true
@@ -117,7 +117,7 @@ describe('A reaction', () => {
     await store.close()
   })
 
-  test('may send one command several times because of one event', async () => {
+  test('may send one command several times for one event', async () => {
     const Thrice = reaction('welcome', aggregates).on(Opened, async ({ stream: { id } }, { dispatch }) => {
       const deposit = () => dispatch({ aggregate: 'account', id, name: 'deposit', data: { amount: 1 } })
       await Promise.all([deposit(), deposit(), deposit()])
@@ -138,7 +138,7 @@ describe('A reaction', () => {
 })
 
 describe('A handler that throws', () => {
-  /** A reaction that fails so many times for each event. */
+  /** A reaction that fails `times` times for each event. */
   const failing = (times: number) => {
     const tries = new Map<number, number>()
     const definition = reaction('welcome', aggregates).on(
@@ -161,7 +161,7 @@ describe('A handler that throws', () => {
     assert.equal(await depositsOf(bank, 'ada'), 1)
   })
 
-  test('stops the reaction before the event when its tries are used up; it can be started again', async () => {
+  test('stops the reaction before the event after its last try; the reaction can be started again', async () => {
     const { definition } = failing(2)
     await using bank = await startWith(definition.onFailure({ retries: 0 }), { projections: 'automatic' })
     await bank.account('ada').open({ owner: 'Ada' })
@@ -176,7 +176,7 @@ describe('A handler that throws', () => {
     assert.equal(await depositsOf(bank, 'ada'), 1)
   })
 
-  test('is skipped with a warning where that is wanted', async () => {
+  test('is skipped with a warning if the policy says so', async () => {
     const { definition } = failing(9)
     const log = recorder()
     await using bank = await startWith(definition.onFailure({ retries: 1, pauseFirstMs: 1, giveUp: 'skip' }), { log })
@@ -187,8 +187,8 @@ describe('A handler that throws', () => {
   })
 })
 
-describe('A store that fails below a handler', () => {
-  test('is waited for: the event is neither skipped nor held against the handler', async () => {
+describe('A store that fails under a handler', () => {
+  test('is waited for: the event is not skipped, and the failure does not count against the handler', async () => {
     let isDown = true
     let calls = 0
     const Patient = reaction('welcome', aggregates)
@@ -209,7 +209,7 @@ describe('A store that fails below a handler', () => {
 })
 
 describe('A reaction whose store fails now and then', () => {
-  test('keeps what it has handled, so that in the end all of it is', async () => {
+  test('keeps its progress, so that in the end everything is handled', async () => {
     const store = memory()
     const handled: string[] = []
     let calls = 0
@@ -279,7 +279,7 @@ describe('A scheduled command', () => {
     assert.equal(await depositsOf(bank, 'ada'), 1)
   })
 
-  test('that can never be sent is the failure of the event that schedules it', async () => {
+  test('that can never be sent fails the event that schedules it', async () => {
     const Dated = aggregate('dated', () => ({}))
       .on(event('Dated', z.object({})))
       .command('date', z.object({ on: z.date() }), () => undefined)
@@ -306,7 +306,7 @@ describe('A scheduled command', () => {
     assert.equal((await refused({ aggregate: 'acount', data: { amount: 1 } }))?.code, 'AGGREGATE_UNKNOWN')
     assert.equal((await refused({ id: '', data: { amount: 1 } }))?.code, 'ID_INVALID')
     assert.equal((await refused({ data: { amount: 1 }, tags: [''] }))?.code, 'ID_INVALID')
-    // It waits as JSON: a date is a text then.
+    // It is stored as JSON, so a date becomes a text.
     const dated = await refused({ aggregate: 'dated', name: 'date', data: { on: new Date(0) } })
     assert.equal(dated?.code, 'DATA_NOT_JSON')
     assert.match(dated?.message ?? '', /The scheduled command date holds .*use z\.coerce\.date\(\)\) at on,/)
@@ -339,7 +339,7 @@ describe('A transfer between accounts', () => {
     await bank.stop()
   })
 
-  test('fails where the money is not there, and moves nothing', async () => {
+  test('fails if there is not enough money, and moves nothing', async () => {
     const { bank, settle, balances } = await start()
     await bank.transfer('t1').request({ from: 'bob', to: 'ada', amount: 30 })
     await settle()
@@ -348,7 +348,7 @@ describe('A transfer between accounts', () => {
     await bank.stop()
   })
 
-  test('gives the money back where it cannot arrive', async () => {
+  test('gives the money back if it cannot arrive', async () => {
     const { bank, settle, balances } = await start()
     await bank.transfer('t1').request({ from: 'ada', to: 'nobody', amount: 30 })
     await settle()

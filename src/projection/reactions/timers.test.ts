@@ -1,6 +1,6 @@
 /**
  * Scheduled commands: sent in the order in which they are due, and read from the store a few at a time, however many
- * wait.
+ * there are.
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
@@ -28,7 +28,7 @@ const Clock = aggregate('clock', () => ({}))
     throw new RangeError('it never works')
   })
 
-/** Rings the clock after each of the times that it was asked for. */
+/** Rings the clock after each of the given times. */
 const Ringing = reaction('ringing', { clock: Clock }).on(Asked, ({ data, stream: { id } }, { schedule }) => {
   for (const afterMs of data.afterMs) {
     schedule({ aggregate: 'clock', id, name: 'ring', data: { afterMs } }, { afterMs })
@@ -46,10 +46,10 @@ type Running = Awaited<ReturnType<typeof start>>
 const rungOf = async (clocks: Running, id: string) =>
   (await Array.fromAsync(clocks.clock(id).history())).filter(Rung.is).map(({ data }) => data.afterMs)
 
-/** Of the rows that are listed whenever somebody asks for the status. */
+/** The prefix of the rows that the status lists. */
 const parked = '\u0001parked '
 
-/** A store that counts the rows that it lists, and keeps which they were. */
+/** A store that counts the rows that it lists, and notes their prefixes. */
 function counting(factory: StoreFactory) {
   const seen = { rows: 0, pages: new Set<string | undefined>() }
   const store: StoreFactory = {
@@ -85,7 +85,7 @@ async function withTimers(factory: StoreFactory, count: number, firstDueAt: numb
   await store.close()
 }
 
-describe('A reaction for which many commands wait', () => {
+describe('A reaction with many scheduled commands', () => {
   test('reads some of them when it takes over, and none in its steps', async () => {
     const { store, seen } = counting(memory())
     const environment = manualEnvironment({ now: begin })
@@ -129,7 +129,7 @@ describe('A reaction for which many commands wait', () => {
     assert.ok(seen.rows < 2 * 2000, `it has read ${seen.rows} rows`)
   })
 
-  test('goes on with events after a while, though more of them are due', async () => {
+  test('continues with events after a while, even if more commands are due', async () => {
     const watch = watched()
     await withTimers(watch.store, 300, Date.parse(begin))
     const clock = manualEnvironment({ now: begin })
@@ -153,7 +153,7 @@ describe('A reaction for which many commands wait', () => {
 })
 
 describe('Scheduled commands', () => {
-  test('are sent in the order in which they are due, those of one moment as they were scheduled', async () => {
+  test('are sent in the order in which they are due, and at the same time in the order in which they were scheduled', async () => {
     const environment = manualEnvironment({ now: begin })
     await using clocks = await start({ environment })
     const times = [5000, 1000, 10_000, 1000.5, 1000, -5, 0, 0.25, 1e300, 9e15]
@@ -166,18 +166,18 @@ describe('Scheduled commands', () => {
     assert.deepEqual(await rungOf(clocks, 'a'), [-5, 0, 0.25, 1000, 1000, 1000.5, 5000, ...sevens, 10_000])
   })
 
-  test('are sent when the clock has jumped ahead, though the log does not grow', async () => {
+  test('are sent when the clock has jumped ahead, even if the log does not grow', async () => {
     const environment = manualEnvironment({ now: begin })
     await using clocks = await start({ store: memory(), environment, projections: 'automatic', leaseMs: 3_000 })
     await clocks.clock('a').ask({ afterMs: [10 * 60_000] })
     await environment.advance(1_000)
-    // As on a machine that was asleep: its other clock stood still meanwhile.
+    // As on a machine that slept: its other clock stood still meanwhile.
     environment.setClock('2026-01-01T01:00:00Z')
     await environment.advance(3_000)
     assert.deepEqual(await rungOf(clocks, 'a'), [10 * 60_000])
   })
 
-  test('are never sent before their time, also by a fraction', async () => {
+  test('are never sent before their time, not even by a fraction of a millisecond', async () => {
     const environment = manualEnvironment({ now: begin })
     await using clocks = await start({ environment })
     await clocks.clock('a').ask({ afterMs: [1000.5] })
@@ -190,7 +190,7 @@ describe('Scheduled commands', () => {
     assert.deepEqual(await rungOf(clocks, 'a'), [1000.5])
   })
 
-  test('that are parked wait for their time again when they are retried, behind others or before them', async () => {
+  test('that are parked become timers again when they are retried, before or after others', async () => {
     const environment = manualEnvironment({ now: begin })
     const Failing = reaction('failing', { clock: Clock })
       .on(Asked, ({ data: { afterMs }, stream: { id } }, { schedule }) => {
@@ -224,7 +224,7 @@ describe('Scheduled commands', () => {
   })
 })
 
-test('a time that is none is refused at once, with what is wrong and what is expected', async () => {
+test('an invalid time is refused at once, with what is wrong and what is expected', async () => {
   const told: unknown[] = []
   const times = [5, null, undefined, 'tomorrow', {}, { afterMs: Number.NaN }, { afterMs: '5' }, new Date(Number.NaN)]
   const Misled = reaction('misled', { clock: Clock }).on(Asked, ({ stream: { id } }, { schedule }) => {
@@ -256,7 +256,7 @@ test('a time that is none is refused at once, with what is wrong and what is exp
   ])
 })
 
-test('the key of a timer says when it is due and who scheduled it, in the order of the bytes', () => {
+test('the key of a timer says when it is due and which event scheduled it, and sorts by bytes', () => {
   const keys = [
     timerRow({ dueAt: momentOf(-1), command: {} }, 1, 0),
     timerRow({ dueAt: momentOf(1), command: {} }, 9, 9),
@@ -270,7 +270,7 @@ test('the key of a timer says when it is due and who scheduled it, in the order 
   assert.deepEqual(keys.map(positionOfTimer), [1, 9, 9, 10, 2, Number.MAX_SAFE_INTEGER])
 })
 
-test('timers come in order, whatever is saved and removed between, and whenever they are read again', async () => {
+test('timers come in order, whatever is saved and removed meanwhile, and whenever they are read again', async () => {
   const moments = fc.array(fc.integer({ min: 0, max: 5000 }), { minLength: 1, maxLength: 400 })
   const action = fc.oneof(
     { weight: 3, arbitrary: fc.record({ kind: fc.constant('save' as const), moments }) },

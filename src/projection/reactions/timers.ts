@@ -1,29 +1,29 @@
 /**
- * Scheduled commands of a reaction, waiting for their time. Their rows are keyed by when they are due, so the store
- * gives the next ones in pages: however many wait, only a window of those that are due first is in memory, and asking
- * for the first one costs nothing.
+ * The timers of a reaction. Their rows are keyed by the time when they are due, so the store returns the next ones in
+ * pages. However many there are, only a window of those that are due first is in memory, and asking for the first one
+ * costs nothing.
  *
- * The window is all that is stored up to its end. What is saved later falls into it or lies behind it, by its key;
- * nothing is saved while the window is being filled.
+ * The window is everything that is stored up to its end. The key of a new timer says whether it belongs into the window
+ * or after it. Nothing is saved while the window is filled.
  */
 import { firstFrom } from '../../store/sorted-keys.ts'
 import type { ProjectionStore, Row, RowPage } from '../../store/store.ts'
 import { type Timer, timerPrefix, type WaitingTimer } from '../stored/timer-row.ts'
 
-/** Timers read at once. The window is never larger than two pages. */
+/** The number of timers that are read at once. The window is never larger than two pages. */
 const pageSize = 250
 
 export class Timers {
   /** The keys in the window, in order. */
   readonly #keys: string[] = []
   readonly #timers = new Map<string, Timer>()
-  /** The last key up to which everything that is stored is in the window. */
+  /** The end of the window: everything that is stored up to this key is in it. */
   #end = timerPrefix
-  /** Whether nothing is stored behind the window. */
+  /** Whether nothing is stored after the window. */
   #isAll = true
   #list: (after: string) => Promise<RowPage> = async () => ({ rows: [] })
 
-  /** Forgets all, and goes on with what is stored. */
+  /** Drops everything, and continues with what is stored. */
   load(store: ProjectionStore, storage: string): void {
     this.#keys.length = 0
     this.#timers.clear()
@@ -32,14 +32,14 @@ export class Timers {
     this.#list = (after) => store.listRows(storage, { prefix: timerPrefix, after, limit: pageSize })
   }
 
-  /** The one that is due first; of several at the same time the one that was scheduled first. */
+  /** The timer that is due first; of several due at the same time, the one that was scheduled first. */
   async first(): Promise<WaitingTimer | undefined> {
     while (this.#keys.length === 0 && !this.#isAll) await this.#fill()
     const key = this.#keys[0]
     return key === undefined ? undefined : { key, ...this.#timers.get(key)! }
   }
 
-  /** Takes over rows that were saved; passes over those that are of other kinds. */
+  /** Applies rows that were saved. Ignores rows of other kinds. */
   apply(rows: readonly Row[]): void {
     for (const { key, value } of rows) {
       if (!key.startsWith(timerPrefix)) continue

@@ -1,8 +1,8 @@
 /**
- * The operators of `find`, and what is refused because it was meant as one. A row may hold records, so a record that
- * has no operator may be a value to be equal to; a misspelt operator must not pass for one. The initial row tells them
- * apart as far as it shows what a field holds, the names of keys where it does not. A record that is refused can still
- * be asked for: `{ in: [record] }`.
+ * The operators of `find`, and the refusal of misspelt ones. A row may hold records, so a record without an operator
+ * may be a value to be equal to. But a misspelt operator must not count as such a value. If the initial row shows what
+ * a field holds, that decides; otherwise the names of the record's keys do. A record that is refused can be written as
+ * `{ in: [record] }`.
  */
 import { DefinitionError } from '../../domain/error.ts'
 import { isPlain } from '../../domain/json.ts'
@@ -10,7 +10,7 @@ import { checkKeys, checkOption, nearestOf, refuseOption } from '../../domain/op
 
 export const operators: readonly string[] = ['gt', 'gte', 'lt', 'lte', 'not', 'in']
 
-/** Words of other libraries for operators, in small letters, with the operator that means the same. */
+/** Words of other libraries for operators, in lower case, with the operator of the same meaning. */
 const foreign: ReadonlyMap<string, string | undefined> = new Map([
   ['greater', 'gt'],
   ['greaterthan', 'gt'],
@@ -32,7 +32,7 @@ const foreign: ReadonlyMap<string, string | undefined> = new Map([
   ['notin', undefined],
 ])
 
-/** Words that are often names of fields as well, so they are refused only where a field is known to be simple. */
+/** Words that are often names of fields too. They are refused only if a field is known to be simple. */
 const ambiguous: ReadonlyMap<string, string> = new Map([
   ['above', 'gt'],
   ['below', 'lt'],
@@ -41,7 +41,7 @@ const ambiguous: ReadonlyMap<string, string> = new Map([
 ])
 
 /**
- * Refuses a comparison with an operator that there is not, or with something that cannot be compared.
+ * Refuses a comparison with an unknown operator, or with a value that cannot be compared.
  *
  * @param where the field, such as `where.balance`
  * @param wanted the value that it must have, or a comparison
@@ -50,7 +50,7 @@ const ambiguous: ReadonlyMap<string, string> = new Map([
  */
 export function checkWanted(where: string, wanted: unknown, initial: unknown): void {
   if (!isRecord(wanted)) return
-  // A record with an operator among its keys was meant as a comparison: another key in it is a misspelt operator.
+  // A record with an operator among its keys was meant as a comparison. Any other key in it is a misspelt operator.
   if (!Object.keys(wanted).some((key) => operators.includes(key))) {
     checkRecord(where, wanted, initial)
     return
@@ -64,7 +64,7 @@ export function checkWanted(where: string, wanted: unknown, initial: unknown): v
   }
 }
 
-/** A record that has no operator: a value to be equal to, unless it is probably a comparison. */
+/** A record without an operator is a value to be equal to, unless it looks like a misspelt comparison. */
 function checkRecord(where: string, record: object, initial: unknown): void {
   const keys = Object.keys(record)
   const strange = isSimple(initial) ? keys[0] : isRecord(initial) ? undefined : keys.find(isForeign)
@@ -86,7 +86,7 @@ const nearestOperator = (key: string): string | undefined => {
   return foreign.has(word) ? foreign.get(word) : (ambiguous.get(word) ?? nearestOf(word, operators))
 }
 
-/** A record as rows hold them, or one that came from elsewhere with the same look. */
+/** A plain record, also one from another realm. */
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && isPlain(value)
 

@@ -1,4 +1,4 @@
-/** Rows by their fields, single states, several rows an event, and deleted rows, on a running domain. */
+/** Rows by their fields, single states, several rows for an event, and deleted rows, on a running domain. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
@@ -39,7 +39,7 @@ async function books() {
 }
 
 describe('A projection', () => {
-  test('changes several rows by one event, each once', async () => {
+  test('changes several rows for one event, each once', async () => {
     const { running, move } = await books()
     await move('ada', 'bob', 5)
     const atLeast = await move('bob', 'bob', 2)
@@ -59,7 +59,7 @@ describe('A projection', () => {
     await running.stop()
   })
 
-  test('may be one state, the initial one before the first event', async () => {
+  test('may be a single state, which is the initial one before the first event', async () => {
     const { running, move } = await books()
     assert.deepEqual(await running.total.state(), { moved: 0 })
     const atLeast = (await move('ada', 'bob', 5)) && (await move('bob', 'ada', 3))
@@ -117,7 +117,7 @@ describe('find', () => {
     await running.stop()
   })
 
-  test('refuses a limit or a direction that is none', async () => {
+  test('refuses an invalid limit or direction', async () => {
     const { running } = await books()
     await assert.rejects(running.owners.find({ limit: -1 }), { code: 'OPTION_INVALID' })
     await assert.rejects(running.owners.find({ direction: 'up' as never }), { code: 'OPTION_INVALID' })
@@ -193,7 +193,7 @@ describe('find', () => {
       })
     }
 
-    test('before it waits for a position, and where there are no rows', async () => {
+    test('before it waits for a position, and even if there are no rows', async () => {
       const { running } = await started()
       const where = { total: { $gt: 3 } } as never
       await assert.rejects(running.kinds.find({ where }, { atLeast: 10_000 }), { code: 'OPTION_INVALID' })

@@ -1,7 +1,7 @@
 /**
- * Questions about a projection's rows: which, in which order, how many. The store is told what fields have to be, and
- * leaves out what it can; the rest is decided here, so that every store gives the same answer. Only what is wanted is
- * kept, and the event loop turns between pieces. A row by its key is `get`.
+ * Finds rows of a projection by their fields, in an order, up to a limit. The store gets conditions on fields and
+ * leaves out the rows that it can. The rest is decided here, so every store gives the same answer. Only the rows that
+ * may be in the answer are kept, and the event loop turns between pieces. A row by its key is `get`.
  */
 import { decode } from '../../domain/encoding.ts'
 import { checkKeys, checkOption } from '../../domain/options.ts'
@@ -13,7 +13,7 @@ import { rowPages } from '../stored/row-pages.ts'
 import { checkWanted, operators } from './find-operators.ts'
 import { isSame } from './same.ts'
 
-/** What a field may be compared with. Values of one kind compare with each other; dates by time. */
+/** A comparison of a field with values. Values of one kind compare with each other; dates compare by time. */
 export interface Comparison<Value> {
   readonly gt?: Value
   readonly gte?: Value
@@ -26,7 +26,8 @@ export interface Comparison<Value> {
 type Simple = string | number | bigint | boolean | Date
 
 /**
- * What a field may be equal to. A record only where the field is never simple: else it could be a misspelt comparison.
+ * What a field may be equal to. A record is allowed only if the field is never simple, because otherwise it could be a
+ * misspelt comparison.
  */
 type Equal<Value> = [Extract<Value, Simple>] extends [never] ? Value : WithoutRecords<Value>
 type WithoutRecords<Value> = Value extends
@@ -40,8 +41,8 @@ type WithoutRecords<Value> = Value extends
   : never
 
 /**
- * Fields of a row with the value that they must have, or a comparison. All of them must hold. A field that may be a
- * record or something simple is compared with a record by `{ in: [record] }`.
+ * Fields of a row, each with the value that it must have or a comparison. All must hold. If a field may be a record or
+ * something simple, write `{ in: [record] }` for a record.
  */
 export type Where<Row> = {
   readonly [Field in keyof Row]?: Equal<Row[Field]> | Comparison<Exclude<Row[Field], undefined>>
@@ -49,10 +50,10 @@ export type Where<Row> = {
 
 export interface Query<Row> {
   readonly where?: Where<Row>
-  /** A field to order by; the rows' keys otherwise. Rows without a value there come last. */
+  /** The field to order by; by default the key of the row. Rows without a value in the field come last. */
   readonly orderBy?: keyof Row & string
   readonly direction?: 'ascending' | 'descending'
-  /** At most so many rows, 100 by default. */
+  /** The greatest number of rows, 100 by default. */
   readonly limit?: number
 }
 
@@ -63,7 +64,7 @@ export interface Found<Row> {
 }
 
 const limitDefault = 100
-/** Rows read at once. */
+/** The number of rows that are read at once. */
 const pageSize = 1000
 
 /**
@@ -88,16 +89,16 @@ export async function findRows(
       const row = decode(value)
       if (meets(row as Record<string, unknown>, where)) found.push({ key: userKey(key), row })
     }
-    // Keeps what is held within twice what is wanted.
+    // This limits the rows in memory to about twice the limit.
     if (found.length > 2 * limit + pageSize) found = await first(found)
   }
   return first(found)
 }
 
 /**
- * Refuses a question that makes no sense.
+ * Refuses an invalid query.
  *
- * @param initial the row before its first event, which shows what fields are simple
+ * @param initial the row before its first event, which shows which fields are simple
  * @throws DefinitionError `OPTION_INVALID`
  */
 export function checkQuery(query: Query<Record<string, unknown>>, initial: unknown): void {
@@ -120,12 +121,12 @@ export function checkQuery(query: Query<Record<string, unknown>>, initial: unkno
   }
 }
 
-/** What a store can tell: fields that are a text, a number or a boolean, and numbers within bounds. */
+/** The conditions that a store can check: fields that are a text, a number or a boolean, and numbers within bounds. */
 function conditionsOf(where: Where<Record<string, unknown>>): readonly Condition[] {
   return Object.entries(where).flatMap(([field, wanted]): readonly Condition[] => {
-    // A name that begins so is stored under another.
+    // A name that begins with `$` is stored under another name.
     if (field.startsWith('$') || wanted === undefined) return []
-    // A -0 is stored as an object, which is within all bounds.
+    // -0 is stored as an object, which counts as within all bounds.
     if (wanted === 0) return [{ field, least: 0, most: 0 }]
     if (!isComparison(wanted)) return isTellable(wanted) ? [{ field, oneOf: [wanted] }] : []
     const { gt, gte, lt, lte, in: oneOf } = wanted
@@ -142,7 +143,7 @@ function conditionsOf(where: Where<Record<string, unknown>>): readonly Condition
   })
 }
 
-/** -0 and what is no finite number are stored otherwise. */
+/** -0 and numbers that are not finite are stored as objects. */
 const isNumber = (value: unknown): value is number => Number.isFinite(value) && !Object.is(value, -0)
 const isTellable = (value: unknown): value is string | number | boolean =>
   typeof value === 'string' || typeof value === 'boolean' || (isNumber(value) && value !== 0)
@@ -174,7 +175,7 @@ function compares(value: unknown, { gt, gte, lt, lte, not, in: oneOf }: Comparis
   )
 }
 
-/** Below, at or above zero; NaN for what cannot be compared. */
+/** Below, at or above zero; NaN for values that cannot be compared. */
 function difference(a: unknown, b: unknown): number {
   const [kind, left, right] = [kindOf(a), comparable(a), comparable(b)]
   if (kind === undefined || kind !== kindOf(b)) return Number.NaN
@@ -200,11 +201,11 @@ function orderOf(field: string | undefined, sign: number): (a: Found<unknown>, b
 
 const ranks: readonly (string | undefined)[] = ['boolean', 'number', 'bigint', 'string', 'date']
 
-/** Values of different kinds come kind by kind; those of none that can be compared come last. */
+/** Values are ordered by kind first. Values of a kind that cannot be compared come last. */
 function rankOf(value: unknown): number {
   const rank = ranks.indexOf(kindOf(value))
   if (rank < 0) return ranks.length
-  // What is not a number, or no valid date, is neither below nor above the others of its kind.
+  // NaN and invalid dates come after the other values of their kind.
   return Number.isNaN(comparable(value)) ? rank + 0.5 : rank
 }
 

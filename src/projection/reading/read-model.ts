@@ -1,4 +1,4 @@
-/** Reading the rows of a projection, at once or when its runner has come far enough. */
+/** Reads the rows of a projection, at once or after its runner has handled a position. */
 import { decode } from '../../domain/encoding.ts'
 import type { AnyProjection } from '../../domain/projection.ts'
 import { Breath } from '../../runtime/breath.ts'
@@ -24,7 +24,7 @@ export class ReadModelReader {
   readonly #runner: Runner
   readonly #generations: Generations
   readonly #environment: Environment
-  /** Whether these are known to be rows that this program's definition can have made; a run finds out by itself. */
+  /** Whether the recognition was checked. A running runner checks it itself. */
   #isRecognised = false
 
   constructor({ projection, store, runner, generations, environment }: ReadModelOptions) {
@@ -64,9 +64,9 @@ export class ReadModelReader {
   }
 
   /**
-   * Reads from the rows that serve, and again from others if those were replaced meanwhile.
+   * Reads the live rows, and reads again if other rows became live meanwhile.
    *
-   * @param isWhole whether what was read was there for certain, and not half deleted
+   * @param isWhole whether the result certainly does not come from rows that are being deleted
    */
   async #read<Result>(
     wait: WaitOptions,
@@ -88,14 +88,14 @@ export class ReadModelReader {
   async #reached(wait: WaitOptions): Promise<void> {
     await this.#runner.reached(wait)
     const { storage } = this.#generations.live
-    // A runner of this process looks by itself which rows serve.
+    // A running runner reads itself which rows are live.
     if (this.#runner.alive) await this.#generations.loadOnce()
     else await this.#generations.load()
     if (!this.#runner.alive && !this.#isRecognised) await this.#runner.bookmark.look()
     this.#isRecognised = true
-    // Only then: it would wait for the step that is under way, and readers do not.
+    // Only then, because it waits for a step in progress, and readers should not wait.
     if (this.#generations.live.storage !== storage) await this.#runner.bookmark.refresh()
-    // Rows that serve only since then may be a little behind those before.
+    // Rows that became live meanwhile may be a little behind the rows before.
     while (this.#runner.bookmark.position < (wait.atLeast ?? 0)) await this.#runner.reached(wait)
   }
 }

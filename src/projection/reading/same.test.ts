@@ -1,4 +1,4 @@
-/** Whether two values are the same by their contents. */
+/** Whether two values have the same contents. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isSame } from './same.ts'
@@ -24,7 +24,7 @@ const values: readonly unknown[] = [
   ...[new Set(), new Set(['a']), new Set(['b']), new Set(['a', 'b']), new Set([{ a: 1 }]), new Set([new Date(0)])],
 ]
 
-test('each value is the same as a copy of itself, and as no other', () => {
+test('each value is the same as its copy, and as no other value', () => {
   for (const [i, value] of values.entries()) {
     for (const [j, other] of values.entries()) {
       assert.equal(isSame(value, structuredClone(other)), i === j, `${i} and ${j}`)
@@ -36,7 +36,7 @@ test('0 is the same as -0', () => {
   assert.ok(isSame(0, -0) && isSame([-0], [0]) && isSame(new Set([0]), new Set([-0])))
 })
 
-test('the order of what is in a Map or a Set is none of its contents', () => {
+test('the order in a Map or a Set does not matter', () => {
   assert.ok(isSame(new Set([1, { a: 2 }]), new Set([{ a: 2 }, 1])))
   const [one, other]: [object, object] = [{ a: 1 }, { b: 2 }]
   assert.ok(
@@ -66,10 +66,10 @@ test('the order of what is in a Map or a Set is none of its contents', () => {
   )
 })
 
-test('the order of the fields is none of the contents', () => {
+test('the order of fields does not matter', () => {
   assert.ok(isSame({ a: 1, b: { c: 2, d: 3 } }, { b: { d: 3, c: 2 }, a: 1 }))
 })
 
-test('what an object inherits is none of its contents', () => {
+test('inherited fields do not count', () => {
   assert.equal(isSame({ toString: undefined }, { constructor: undefined }), false)
 })

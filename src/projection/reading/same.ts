@@ -1,4 +1,4 @@
-/** Whether two values of rows are the same by their contents. Of numbers 0 and -0 are, as for `===`. */
+/** Whether two values of rows have the same contents. 0 and -0 are the same, as for `===`. */
 
 export function isSame(a: unknown, b: unknown): boolean {
   if (a === b || Object.is(a, b)) return true
@@ -17,7 +17,7 @@ export function isSame(a: unknown, b: unknown): boolean {
 
 type Fields = Readonly<Record<string, unknown>>
 
-/** In whatever order. */
+/** In any order. */
 function isSameMap(a: ReadonlyMap<unknown, unknown>, b: ReadonlyMap<unknown, unknown>): boolean {
   if (a.size !== b.size) return false
   for (const [key, value] of a) {
@@ -32,7 +32,7 @@ const keyed = (set: ReadonlySet<unknown>): ReadonlyMap<unknown, unknown> => new 
 
 const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null
 
-/** Objects that are the same by their contents are searched for. */
+/** Searches for an object key with the same contents. */
 function hasEntry(map: ReadonlyMap<unknown, unknown>, key: unknown, value: unknown): boolean {
   for (const [other, held] of map) if (isSame(key, other) && isSame(value, held)) return true
   return false

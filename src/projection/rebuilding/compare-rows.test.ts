@@ -1,4 +1,4 @@
-/** Two sets of rows held against each other. */
+/** Comparing two sets of rows. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { systemEnvironment } from '../../application/system-environment.ts'
@@ -20,7 +20,7 @@ async function comparing(live: Rows, rebuilt: Rows) {
   return (limit = 100, breath = new Breath(systemEnvironment)) => compareRows(store, 'live', 'rebuilt', limit, breath)
 }
 
-test('what differs, what is on one side only, and what is the same are told apart', async () => {
+test('rows that differ, rows on one side only, and equal rows are distinguished', async () => {
   const compare = await comparing({ a: 1, b: { x: [1] }, c: null, d: 4 }, { a: 1, b: { x: [2] }, c: null, e: 5 })
   assert.deepEqual(await compare(), {
     rows: 4,
@@ -33,7 +33,7 @@ test('what differs, what is on one side only, and what is the same are told apar
   })
 })
 
-test('all differences are counted, and as many listed as are wanted', async () => {
+test('all differences are counted, and listed up to the limit', async () => {
   const rows = (by: number) => Object.fromEntries(Array.from({ length: 2300 }, (_, i) => [`k${i}`, i + by]))
   const compare = await comparing(rows(0), rows(1))
   const { differing, differences, rows: count } = await compare(7)
@@ -41,7 +41,7 @@ test('all differences are counted, and as many listed as are wanted', async () =
   assert.deepEqual((await compare(0)).differences, [])
 })
 
-test('dates are told as dates', async () => {
+test('dates are shown as dates', async () => {
   const date = (text: string) => ({ $date: text })
   const compare = await comparing({ a: date('2026-01-01T00:00:00.000Z') }, { a: date('2026-01-02T00:00:00.000Z') })
   const [difference] = (await compare()).differences

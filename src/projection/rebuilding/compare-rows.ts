@@ -1,4 +1,4 @@
-/** Two sets of rows of one projection, held against each other. */
+/** Compares two sets of rows of one projection. */
 import { decode } from '../../domain/encoding.ts'
 import type { Json } from '../../domain/json.ts'
 import type { Breath } from '../../runtime/breath.ts'
@@ -7,22 +7,22 @@ import { isSame } from '../reading/same.ts'
 import { isOwnKey, userKey } from '../stored/row-key.ts'
 import { rowPages } from '../stored/row-pages.ts'
 
-/** A row that is not the same; `undefined` where it is missing. */
+/** A row that differs. A side without the row is `undefined`. */
 export interface RowDifference {
   readonly key: string
   readonly live: unknown
   readonly rebuilt: unknown
 }
 
-/** What came of comparing the rows that serve with rebuilt rows. */
+/** The result of comparing the live rows with rebuilt rows. */
 export interface RowComparison {
-  /** Both sets of rows are as of this position. */
+  /** The position at which both sets of rows are. */
   readonly position: number
-  /** How many rows serve. */
+  /** The number of live rows. */
   readonly rows: number
-  /** How many rows differ. */
+  /** The number of rows that differ. */
   readonly differing: number
-  /** The first of them. */
+  /** The first differences, up to the limit. */
   readonly differences: readonly RowDifference[]
 }
 
@@ -51,7 +51,7 @@ export async function compareRows(
       if (!isSame(own, other)) note(key, own, other)
     }
   }
-  // Rows that do not serve at all; those that do were compared already.
+  // Rebuilt rows that have no live row. The others were compared above.
   for await (const page of pagesBeside(store, rebuilt, live, breath)) {
     for (const [key, own, other] of page) {
       if (breath.isDue) await breath.pause()
@@ -63,7 +63,7 @@ export async function compareRows(
 
 type Beside = readonly (readonly [key: string, own: Json | undefined, other: Json | undefined])[]
 
-/** The rows of one storage, page by page, each with that of the same key in another. */
+/** The rows of one storage name, page by page, each with the row of the same key under another storage name. */
 async function* pagesBeside(
   store: ProjectionStore,
   storage: string,

@@ -1,7 +1,7 @@
 /**
- * Rebuilds the rows of a projection beside those that serve, then makes the new ones serve in one step. Cancelled,
- * failed or killed, it leaves those that serve as they are. A lease keeps a second rebuilder away, and where that lease
- * is lost, the record of the generations lets only the last one who began switch.
+ * Rebuilds the rows of a projection beside the live rows, then makes the new ones live in one step. If the rebuild is
+ * cancelled, fails or is killed, the live rows are unchanged. A lease keeps a second rebuild away. If that lease is
+ * lost, the record of the generations lets only the last rebuild that began switch.
  */
 import type { Fold } from '../../domain/aggregate.ts'
 import { ConflictError, hasCode, ProjectionError } from '../../domain/error.ts'
@@ -34,18 +34,18 @@ export interface RebuilderOptions {
   readonly generations: Generations
 }
 
-/** What may be chosen for a comparison. */
+/** The options of a comparison. */
 export interface CompareOptions {
-  /** At most so many differences are listed, 100 by default; all are counted. */
+  /** The greatest number of differences that are listed, 100 by default. All are counted. */
   readonly limit?: number
   readonly signal?: AbortSignal
 }
 
 type OnProgress = (progress: Progress) => void
-/** How far something is. */
+/** How far a build is. */
 type HowFar = Pick<Progress, 'position' | 'head'>
 
-/** Rows that are being built, and what builds them. */
+/** A generation that is being built, with its steps. */
 interface Build {
   readonly steps: ProjectionSteps
   readonly generation: Generation
@@ -53,14 +53,14 @@ interface Build {
 
 const never = new AbortController().signal
 const limitDefault = 100
-/** How long rows that do not serve are still removed when all is to end. */
+/** How long retired rows are still deleted after the signal. */
 const cleaningMsMax = 1000
-/** How often rows are compared again because another process went on with them. */
+/** How often rows are compared again because another process has moved the checkpoint. */
 const comparisonsMax = 20
 
 export class Rebuilder {
   readonly #options: RebuilderOptions
-  /** Settles when this process has done by itself what was due. */
+  /** Settles when the last `bringUp` has ended. */
   #broughtUp: Promise<void> = Promise.resolve()
 
   constructor(options: RebuilderOptions) {
@@ -68,8 +68,8 @@ export class Rebuilder {
   }
 
   /**
-   * Brings the rows to the revision of this program's definition, or waits until another process has; and removes what
-   * a killed rebuilder left.
+   * Brings the rows to the revision of this program's definition, or waits until another process has. Also deletes what
+   * a killed rebuild left.
    *
    * @throws ProjectionError `PROJECTION_OUTDATED`, `PROJECTION_FAILED`
    */
@@ -87,7 +87,7 @@ export class Rebuilder {
         await this.#build(live, signal, true, () => {})
       } catch (error) {
         if (signal.aborted) return
-        // What had been built of a log that is gone was given up.
+        // The log was replaced, so the build was given up. It is begun again once.
         const isReplaced = mayBeReplaced && hasCode(error, 'LOG_REPLACED')
         if (isReplaced) mayBeReplaced = false
         else if (isBusy(error)) await sleep(environment, leaseMs / 3, signal)
@@ -100,7 +100,7 @@ export class Rebuilder {
   }
 
   /**
-   * Rebuilds all rows, and lets them serve.
+   * Rebuilds all rows, and makes them live.
    *
    * @throws ProjectionError `REBUILD_RUNNING`, `PROJECTION_FAILED`; the signal's reason
    */
@@ -110,7 +110,7 @@ export class Rebuilder {
   }
 
   /**
-   * Rebuilds all rows up to where those that serve are, compares, and forgets what was built.
+   * Rebuilds all rows up to the position of the live rows, compares them, and deletes the rebuilt rows.
    *
    * @throws ProjectionError `REBUILD_RUNNING`, `PROJECTION_FAILED`; the signal's reason
    */
@@ -168,8 +168,8 @@ export class Rebuilder {
         await this.#cleaning(signal, (breath) => generations.tidy(breath)).catch(ignoreBusy)
         return { position: steps.bookmark.position, events }
       } catch (error) {
-        // What a domain that stops has built so far is gone on with by the next one, what another has taken over by
-        // that one, and where an event is newer by a newer program.
+        // An unfinished build is kept if somebody will continue it: after a stop the next start, after a takeover the
+        // other process, and at a newer event a newer program.
         if (!(mayGoOn && (signal.aborted || isBusy(error) || isNewer(error)))) await this.#giveUp(generation, signal)
         throw error
       }
@@ -177,8 +177,8 @@ export class Rebuilder {
   }
 
   /**
-   * Begins to build, or goes on with what was built by the very functions of this program. Another program of the same
-   * revision may have been at work, and corrected since: no row of what it built has ever served.
+   * Begins a build, or continues one that was made by the same functions as this program's. Another program with the
+   * same revision may have begun it and been corrected since. Its rows have never been live, so they can be dropped.
    */
   async #begin(mayGoOn: boolean, lease: Leadership): Promise<Build> {
     const { generations, environment } = this.#options
@@ -195,7 +195,7 @@ export class Rebuilder {
     const { environment, projection, kinds, store, warn } = this.#options
     const onRetired = () => this.#refuse()
     const during: StepperContext['during'] = (work) => lease.during(work)
-    const tries = new Tries({ called: `projection ${projection.name}, being built again,`, environment, warn, during })
+    const tries = new Tries({ called: `projection ${projection.name}, being rebuilt,`, environment, warn, during })
     return new ProjectionSteps({
       projection,
       kinds,
@@ -208,7 +208,7 @@ export class Rebuilder {
     })
   }
 
-  /** Takes steps until nothing is left below the end; returns how many events were handled. */
+  /** Takes steps until nothing is left below the end. Returns the number of events that were handled. */
   async #catchUp(
     steps: ProjectionSteps,
     lease: Leadership,
@@ -231,7 +231,7 @@ export class Rebuilder {
     return events
   }
 
-  /** Tells progress from one beginning on, however often it is caught up. */
+  /** Reports progress from one start on, over several calls of `#catchUp`. */
   #telling(onProgress: OnProgress): (place: HowFar) => void {
     const { projection, environment } = this.#options
     const measure = progressMeter(projection.name, environment)
@@ -246,7 +246,7 @@ export class Rebuilder {
     await this.#cleaning(signal, (breath) => this.#clear(breath, generation)).catch(() => {})
   }
 
-  /** Does what may be left for another time: it ends a moment after the signal says so. */
+  /** Does cleaning that may be left for another time. It ends a moment after the signal. */
   async #cleaning(signal: AbortSignal, work: (breath: Breath) => Promise<void>): Promise<void> {
     const { environment } = this.#options
     const isOver = new AbortController()
@@ -267,8 +267,8 @@ export class Rebuilder {
   }
 
   /**
-   * Gives up what is being built, and removes it; if that is said, only this build: another that began since is left in
-   * peace.
+   * Gives up the build in progress, and deletes its rows. With `only` it does so only for that build, not for one that
+   * began later.
    */
   async #clear(breath: Breath, only?: Generation): Promise<void> {
     const { generations } = this.#options
@@ -278,10 +278,10 @@ export class Rebuilder {
     await generations.tidy(breath)
   }
 
-  /** @throws ProjectionError `REBUILD_RUNNING` if another does something of the kind */
+  /** @throws ProjectionError `REBUILD_RUNNING` if another rebuild or comparison is running */
   async #exclusively<Result>(work: (lease: Leadership) => Promise<Result>): Promise<Result> {
     const { projection, store, environment, owner, leaseMs } = this.#options
-    // Not by the owner alone: two rebuilds of one process exclude each other too.
+    // The owner alone is not enough: two rebuilds of one process exclude each other too.
     const id = `${owner} ${environment.newId()}`
     const name = `rebuild ${projection.name}`
     const lease = new Leadership({ store, environment, name, owner: id, durationMs: leaseMs })
@@ -304,7 +304,7 @@ export class Rebuilder {
 const isBusy = (error: unknown): boolean =>
   error instanceof ConflictError || (error instanceof ProjectionError && error.code === 'REBUILD_RUNNING')
 
-/** Somebody else does it. */
+/** Ignores that another rebuild is running, which does the work. */
 function ignoreBusy(error: unknown): void {
   if (!isBusy(error)) throw error
 }
