@@ -1,4 +1,4 @@
-/** Damage: rows that are not what was stored, or are not there, are found by whoever reads them. */
+/** Damage: rows that were changed or are missing are found by every read that meets them. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { dropSchema, freshSchema, openStore, withClient } from '../../../test/support/servers/postgres-place.ts'
@@ -13,7 +13,7 @@ const corrupt = { code: 'STORE_CORRUPT' }
 const stream = { aggregate: 'account', id: 'ada' }
 const whole = { limit: Number.POSITIVE_INFINITY }
 
-/** Ten commits of one event each, the third with all that an event may have, then one of two events. */
+/** Ten commits of one event each, the third with everything that an event may have, then a commit of two events. */
 async function fill(store: Store): Promise<void> {
   for (let i = 1; i <= 10; i++) {
     const event = {
@@ -37,7 +37,7 @@ await onServer('Damage', findPostgres, (server) => {
     const schema = freshSchema()
     context.after(() => dropSchema(server, schema))
     const store = await openStore(context, server, { schema, listen: false })
-    /** Does something to the tables that no program may. */
+    /** Changes the tables in a way that no program may. */
     const harm = (text: string) =>
       withClient(server, (client) =>
         client.query(`SET session_replication_role = replica; ${text.replaceAll('@', quoted(schema))}`),
@@ -69,12 +69,12 @@ await onServer('Damage', findPostgres, (server) => {
     'sequence = 30',
     'sequence = sequence + 4294967296',
   ]) {
-    test(`an event with ${change} is never given`, async (context) => {
+    test(`an event with ${change} is never returned`, async (context) => {
       const { store, harm } = await open(context)
       await fill(store)
       const reads = [
         () => store.readAll(everything),
-        // What is of no kind meets no filter.
+        // An event without a kind matches no filter.
         ...(change === 'kind = 99' ? [] : [() => store.readAll(position3, { types: ['Odd', 'Even'] })]),
         () => store.readAll(everything, { direction: 'backward' }),
         () => store.readStream(stream, everything),
@@ -87,7 +87,7 @@ await onServer('Damage', findPostgres, (server) => {
     })
   }
 
-  test('two events that have changed places are found, also where they are of one stream', async (context) => {
+  test('two events that have changed places are found, even within one stream', async (context) => {
     const { store, harm } = await open(context)
     await fill(store)
     const swap = (column: string) =>
@@ -100,7 +100,7 @@ await onServer('Damage', findPostgres, (server) => {
     await assert.rejects(store.readStream(stream, { from: 5, to: 7 }), corrupt)
   })
 
-  test('an event that an index names by mistake is not given', async (context) => {
+  test('an event that an index names by mistake is not returned', async (context) => {
     const { store, harm } = await open(context)
     await fill(store)
     for (let i = 0; i < 400; i++) {
@@ -114,7 +114,7 @@ await onServer('Damage', findPostgres, (server) => {
     await assert.rejects(store.readAll(everything, { tags: ['first'], limit: 2 }), corrupt)
   })
 
-  test('what is noted of a commit is not believed where it was changed', async (context) => {
+  test('changed data of a commit is found', async (context) => {
     const { store, harm } = await open(context)
     await fill(store)
     for (const change of [
@@ -137,7 +137,7 @@ await onServer('Damage', findPostgres, (server) => {
     }
   })
 
-  test('a row that is missing is found by every read that comes past it, both ways', async (context) => {
+  test('a missing row is found by every read that passes it, forward and backward', async (context) => {
     const { store, harm } = await open(context)
     await fill(store)
     await harm('DELETE FROM @.events WHERE position = 6')
@@ -164,7 +164,7 @@ await onServer('Damage', findPostgres, (server) => {
     assert.equal((await store.readStream(stream, { from: 7, to: 9 })).length, 2)
   })
 
-  test('no reader moves on over a row that is missing in the middle of a long log', async (context) => {
+  test('no reader moves past a missing row in the middle of a long log', async (context) => {
     const { store, harm } = await open(context)
     const events = Array.from({ length: 1000 }, (_, i) => ({ type: i === 0 ? 'First' : 'Other', data: i }))
     for (let i = 0; i < 5; i++)
@@ -189,7 +189,7 @@ await onServer('Damage', findPostgres, (server) => {
     assert.ok(reached.at(-1)! < 1500, `${reached.at(-1)}`)
   })
 
-  test('an event that is missing among many is noticed by each read by types, aggregates or tags that comes past it, and by no other', async (context) => {
+  test('a missing event among many is noticed by each read by types, aggregates or tags that passes it, and by no other', async (context) => {
     const { store, harm } = await open(context)
     const total = 18_000
     for (let first = 1; first <= total; first += 3000) {
@@ -220,7 +220,7 @@ await onServer('Damage', findPostgres, (server) => {
     }
   })
 
-  test('the event at the place that a page ends at is there, or the page is not given', async (context) => {
+  test('a page is not returned if the event at its end is missing', async (context) => {
     const { store, harm } = await open(context)
     await fill(store)
     await harm('DELETE FROM @.events WHERE position = 9')

@@ -1,4 +1,4 @@
-/** What goes wrong: connections that break, servers that die, hang or refuse, and other people's transactions. */
+/** Failures: connections that break, servers that die, hang or refuse, and transactions of other programs. */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { type TestContext, test } from 'node:test'
@@ -37,7 +37,7 @@ async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
   }
 }
 
-/** Appends until it is known what became of the commit, as the kernel does. */
+/** Appends until the outcome of the commit is known, as the kernel does. */
 async function appendForSure(store: Store, commit: Commit): Promise<void> {
   await until(async () => {
     try {
@@ -50,7 +50,7 @@ async function appendForSure(store: Store, commit: Commit): Promise<void> {
   })
 }
 
-test('a driver that is not installed is asked for by name', async () => {
+test('an error names a driver that is not installed', async () => {
   const missing = loadDriver(() => Promise.reject(new Error("Cannot find package 'pg'")))
   await assert.rejects(missing, { code: 'DRIVER_MISSING', message: /npm install pg/ })
 })
@@ -75,7 +75,7 @@ test('options that cannot work are refused when the factory is made', () => {
   }
 })
 
-test('errors of the server are told apart by their SQLSTATE', () => {
+test('errors of the server are distinguished by their SQLSTATE', () => {
   const codeFor = (code: string, doing = 'appending') =>
     (errorOf('s', doing, Object.assign(new Error('no'), { severity: 'ERROR', code })) as { code?: string }).code
   assert.equal(codeFor('53100'), 'STORE_FULL')
@@ -95,21 +95,21 @@ await onServer('Failures', findPostgres, (server) => {
     context.after(() => dropSchema(server, schema))
     return schema
   }
-  /** Ends the server's ends of connections. @returns how many */
+  /** Makes the server end connections. @returns how many */
   const terminate = (client: Client, which: string) =>
     client
       .query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND ${which}`)
       .then(({ rowCount }) => rowCount ?? 0)
   const appending = "query LIKE '%append_batch%' AND wait_event_type = 'Lock'"
 
-  test('a connection that is cut in mid-append leaves the outcome unknown, and the same again tells', async (context) => {
+  test('a connection that is cut during an append leaves the outcome unknown, and repeating the append shows it', async (context) => {
     const schema = fresh(context)
     const store = await openStore(context, server, { schema })
     const batch = [simpleCommit('a'), simpleCommit('b')]
     await withClient(server, async (holder) => {
       await holder.query(`BEGIN; SELECT FROM ${quoted(schema)}.head FOR UPDATE`)
       const lost = assert.rejects(store.append(batch), unavailable)
-      // On another connection: within a transaction, what is going on is seen as it was at first.
+      // On another connection, because within a transaction the view of activity does not change.
       await withClient(server, (client) => until(async () => (await terminate(client, appending)) > 0))
       await lost
       await holder.query('COMMIT')
@@ -122,7 +122,7 @@ await onServer('Failures', findPostgres, (server) => {
     assert.equal(await store.head(), 2)
   })
 
-  test('idle connections that are cut are replaced without a word', async (context) => {
+  test('idle connections that are cut are replaced without an error', async (context) => {
     const store = await openStore(context, server, { schema: fresh(context) })
     await store.append([simpleCommit('a')])
     await withClient(server, (client) => terminate(client, "backend_type = 'client backend'"))
@@ -131,13 +131,13 @@ await onServer('Failures', findPostgres, (server) => {
     assert.equal(await store.head(), 2)
   })
 
-  test('a listener that is cut listens again, and hears of other stores', async (context) => {
+  test('a listener whose connection is cut listens again, and hears of other stores', async (context) => {
     const schema = fresh(context)
     const store = await openStore(context, server, { schema })
     const other = await openStore(context, server, { schema, listen: false })
     let woken = 0
     store.onAppend(() => woken++)
-    // It counts as a wake-up that it listens: something may have been missed.
+    // Listening again counts as a notification, because one may have been missed.
     await until(() => woken === 1)
     await other.append([simpleCommit('a')])
     await until(() => woken === 2)
@@ -150,7 +150,7 @@ await onServer('Failures', findPostgres, (server) => {
     await until(() => woken === 4)
   })
 
-  test('sessions that forget what was prepared in them, or know the name from others, do for a store', async (context) => {
+  test('a store works with sessions that forget prepared statements, or have a statement of the same name', async (context) => {
     const { Pool } = await import('pg')
     for (const spoil of [() => 'DISCARD ALL', (name: string) => `PREPARE ${name} AS SELECT 1`]) {
       const schema = fresh(context)
@@ -179,7 +179,7 @@ await onServer('Failures', findPostgres, (server) => {
     }
   })
 
-  test('without a listener a store is right all the same, and its own appends wake', async (context) => {
+  test('without a listener a store is still correct, and its own appends wake followers', async (context) => {
     const schema = fresh(context)
     const store = await openStore(context, server, { schema, listen: false })
     const other = await openStore(context, server, { schema, listen: false })
@@ -206,7 +206,7 @@ await onServer('Failures', findPostgres, (server) => {
     assert.deepEqual([result?.status, result?.sequence], ['stored', 1])
   })
 
-  test('appends of several stores stand in line at the head: none fails and is done again', async () => {
+  test('appends of several stores wait in line at the head, and none fails or is repeated', async () => {
     const name = `busy_${Date.now()}`
     await withClient(server, (client) => client.query(`CREATE DATABASE ${name}`))
     const url = new URL(server.url)
@@ -237,7 +237,7 @@ await onServer('Failures', findPostgres, (server) => {
     })
   })
 
-  test('an id that was said to be fresh and is not is answered as a repetition', async (context) => {
+  test('an id that is wrongly said to be fresh is answered as a repetition', async (context) => {
     const store = await openStore(context, server, { schema: fresh(context) })
     const first = simpleCommit('a')
     const [stored] = await store.append([first])
@@ -248,7 +248,7 @@ await onServer('Failures', findPostgres, (server) => {
     assert.deepEqual([next?.status, next?.sequence], ['stored', 2])
   })
 
-  test('a lock that somebody holds for too long is given up, and nothing was stored', async (context) => {
+  test('an append that waits too long for a lock gives up, and nothing is stored', async (context) => {
     const schema = fresh(context)
     await openStore(context, server, { schema })
     const store = await openStore(context, server, { schema, timeoutMs: 2000 })
@@ -261,7 +261,7 @@ await onServer('Failures', findPostgres, (server) => {
     assert.equal((await store.append([simpleCommit('a')]))[0]!.status, 'stored')
   })
 
-  test('a transaction of somebody else that stays open holds up neither appends nor reads', async (context) => {
+  test('a transaction of another program that stays open delays neither appends nor reads', async (context) => {
     const schema = fresh(context)
     const store = await openStore(context, server, { schema })
     await store.append([simpleCommit('a')])
@@ -276,7 +276,7 @@ await onServer('Failures', findPostgres, (server) => {
       assert.equal(examined, 51)
       const { rows } = await idle.query(`SELECT count(*) FROM ${quoted(schema)}.events`)
       assert.equal(rows[0].count, '1')
-      // Nothing that every append looks at grows by versions of rows that cannot be cleaned up meanwhile.
+      // Old versions of rows that cannot be cleaned up meanwhile do not pile up in tables that every append reads.
       const sizes = await idle.query('SELECT pg_relation_size(t) AS size FROM unnest($1::regclass[]) t', [
         ['head', 'streams', 'kinds'].map((table) => `${quoted(schema)}.${table}`),
       ])
@@ -284,7 +284,7 @@ await onServer('Failures', findPostgres, (server) => {
     })
   })
 
-  test('a database that may not be written to says so, and is written to again when it may', async () => {
+  test('a read-only database is reported, and is written to again when that is possible', async () => {
     const name = `calm_${Date.now()}`
     await withClient(server, (client) => client.query(`CREATE DATABASE ${name}`))
     const url = new URL(server.url)
@@ -330,7 +330,7 @@ await onServer('Failures', findPostgres, (server) => {
   const { control } = server
   const skip = control === undefined && 'this server is somebody else’s'
 
-  test('a server that hangs makes calls fail in time, and they succeed when it goes on', { skip }, async (context) => {
+  test('calls to a server that hangs fail in time, and succeed when it continues', { skip }, async (context) => {
     const schema = fresh(context)
     await openStore(context, server, { schema })
     const store = await openStore(context, server, { schema, timeoutMs: 2000 })
@@ -350,7 +350,7 @@ await onServer('Failures', findPostgres, (server) => {
     assert.deepEqual(events.map(({ commitId }) => commitId).sort(), ['a', 'b', 'c'])
   })
 
-  test('a server that is killed under appends has every acknowledged commit, once', { skip }, async (context) => {
+  test('a server that is killed during appends has every acknowledged commit once', { skip }, async (context) => {
     const schema = fresh(context)
     const stores = [await openStore(context, server, { schema }), await openStore(context, server, { schema })]
     const told: string[] = []

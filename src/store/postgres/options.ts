@@ -1,36 +1,36 @@
-/**
- * What a caller may choose about the PostgreSQL store: checked once, when the factory is made, before anything is
- * opened.
- */
+/** The options of the PostgreSQL store. They are checked when the factory is made, before anything is opened. */
 import { checkFlag, checkKeys, checkWhole, refuseOption } from '../../domain/options.ts'
 import type { PostgresConfig, PostgresPool } from './database/driver.ts'
 
 /** Options of `postgres(connection, options)`. All have a default. */
 export interface PostgresOptions {
-  /** The schema in which the tables are, `mneme` by default. Several stores may share a database, each in its own. */
+  /** The schema of the tables, `mneme` by default. Several stores may share a database, each in its own schema. */
   readonly schema?: string
   /**
-   * How many connections commands and reads have at most; 10 by default. Not with a pool of your own. Steps of
-   * projections that write tables have others, half as many at most, and one listens.
+   * The greatest number of connections for commands and reads, 10 by default. Do not set it with a pool of your own.
+   * Steps of projections that write tables have other connections, at most half as many, and one connection listens.
    */
   readonly poolSize?: number
   /**
-   * Whether the store has a connection on which it is told of what other processes append, by LISTEN. True by default.
-   * Without, followers see that at their next poll. Set it to false where a connection is not your own for long
-   * (PgBouncer in transaction mode); the store needs nothing else of a session.
+   * Whether the store listens on a connection for what other processes append (LISTEN). True by default. Without it,
+   * followers see such events at their next poll. Set it to false if no connection is yours for long (PgBouncer in
+   * transaction mode). The store needs nothing else of a session.
    */
   readonly listen?: boolean
   /**
-   * Whether opening makes the tables where there are none, and brings old ones up to date. True by default. With false
-   * they are only checked: whoever may do so makes them beforehand, by what `migrationSql` gives.
+   * Whether opening makes the tables if there are none, and updates old ones. True by default. With false they are only
+   * checked, and a person with the right to do so makes them beforehand with the SQL of `migrationSql`.
    */
   readonly migrate?: boolean
-  /** How long the database may take for an answer, in milliseconds, 30,000 by default: `STORE_UNAVAILABLE` then. */
+  /**
+   * How long the database may take for an answer, in milliseconds, 30,000 by default. After that the error is
+   * `STORE_UNAVAILABLE`.
+   */
   readonly timeoutMs?: number
   /**
-   * Answers before the data is on the disk (`synchronous_commit = off`): faster for one caller at a time, and the last
-   * commits before a crash of the server may be lost, though never torn. Warns with `DURABILITY_WEAKENED`. False by
-   * default.
+   * Answers before the data is on the disk (`synchronous_commit = off`). This is faster for one caller at a time. A
+   * crash of the server may lose the last commits, but never a part of a commit. Warns with `DURABILITY_WEAKENED`.
+   * False by default.
    */
   readonly mayLoseOnPowerFailure?: boolean
 }
@@ -47,7 +47,7 @@ export interface Settings {
 }
 
 const schemaDefault = 'mneme'
-/** The channel of notifications has the schema's name in its own, which takes 63 bytes. */
+/** The name of the notification channel contains the schema's name and may have 63 bytes. */
 const schemaBytesMax = 50
 const poolSizeDefault = 10
 const timeoutMsDefault = 30_000

@@ -1,4 +1,4 @@
-/** The contract of the port, on the newest PostgreSQL and on what is installed. */
+/** The conformance kit on the newest PostgreSQL, and on the installed one. */
 
 import { place } from '../../../test/support/servers/postgres-place.ts'
 import { findPostgres, findSystemPostgres } from '../../../test/support/servers/postgres-server.ts'

@@ -1,5 +1,5 @@
 /**
- * The PostgreSQL store: puts its parts together, counts what is under way, and turns what fails into errors of the
+ * The PostgreSQL store. It puts the parts together, counts the calls in progress, and turns failures into errors of the
  * catalogue.
  */
 import type { Json } from '../../domain/json.ts'
@@ -63,7 +63,7 @@ export class PostgresStore implements Store {
   readonly #listeners = new Listeners()
   readonly #hearer: Hearer
   readonly #calls: OpenCalls
-  /** The last position that the listeners have been told of. */
+  /** The last position that was announced to the listeners. */
   #announced = 0
 
   private constructor(settings: Settings, connections: Connections, database: Database, warn: OpenOptions['warn']) {
@@ -141,7 +141,7 @@ export class PostgresStore implements Store {
     return this.#counted(reading, () => this.#events.head())
   }
 
-  /** The first one has the store listen: nobody else would want to hear. */
+  /** The store listens from the first listener on. */
   onAppend(listener: () => void): () => void {
     if (this.#settings.listen) this.#connections.listener(this.#settings).add(this.#hearer)
     return this.#listeners.add(listener)
@@ -188,7 +188,7 @@ export class PostgresStore implements Store {
             await lent.run(work, (step) => this.#rows.endStep(query, projection, step))
           })
         } catch (error) {
-          // What the work has written is checked as late as at the end where its constraints are deferred.
+          // Deferred constraints check what the work has written at the commit.
           throw lent === undefined ? error : lent.failureOf('COMMIT', error)
         }
       }),
@@ -224,12 +224,12 @@ export class PostgresStore implements Store {
     }
   }
 
-  /** Does something that no command waits for, when it is its turn. */
+  /** Does something that no command waits for, when it has a turn. */
   #inTurn<Result>(doing: string, act: () => Promise<Result>): Promise<Result> {
     return this.#counted(doing, () => this.#connections.reading.take(act))
   }
 
-  /** Reads, once more if the connection was lost: a server that was started again is met by the second try. */
+  /** Reads, and reads once more if the connection was lost: the server may have been restarted. */
   async #read(...[text, values]: Parameters<RunQuery>): ReturnType<RunQuery> {
     this.#calls.check()
     try {
@@ -241,7 +241,7 @@ export class PostgresStore implements Store {
     }
   }
 
-  /** Writes, again if another's transaction was in the way. */
+  /** Writes, and writes again after a clash with another transaction. */
   async #write(...[text, values]: Parameters<RunQuery>): ReturnType<RunQuery> {
     for (let tries = 1; ; tries++) {
       try {
@@ -253,7 +253,8 @@ export class PostgresStore implements Store {
   }
 
   /**
-   * Tells the listeners of what they have not been told yet: a notification also comes for this process's own appends.
+   * Notifies the listeners, unless the position was announced before: a notification also comes for this process's own
+   * appends.
    */
   #announce(position = Number.NaN): void {
     if (position <= this.#announced) return
@@ -264,6 +265,6 @@ export class PostgresStore implements Store {
 
 function notListening(schema: string, error: unknown): StoreWarning {
   const reason = error instanceof Error ? error.message : String(error)
-  const message = `${storeNamed(schema)} does not hear of what other processes append: ${reason}. It goes on trying; followers poll meanwhile`
+  const message = `${storeNamed(schema)} cannot listen for what other processes append: ${reason}. It keeps trying; meanwhile followers poll`
   return { code: 'NOT_LISTENING', message }
 }

@@ -1,8 +1,8 @@
 /**
- * The store for production: PostgreSQL, by the driver `pg`. Any number of processes may use a schema at once.
+ * The store in PostgreSQL, through the driver `pg`. Any number of processes may use a schema at once.
  *
- * Durable before acknowledged, one round trip and one sync a batch, positions without gaps in the order in which they
- * become visible. Left out: sharding the log over several heads, and anything that needs a session to stay one's own.
+ * An append is durable before it is acknowledged. A batch costs one round trip and one sync. Positions have no gaps,
+ * and become visible in order. Left out: sharding of the log, and everything that needs a session of its own.
  */
 import { checkedFactory } from '../checked-store.ts'
 import type { StoreFactory } from '../store.ts'
@@ -11,13 +11,12 @@ import { type PostgresOptions, settingsOf } from './options.ts'
 import { PostgresStore } from './postgres-store.ts'
 
 /**
- * A store in a schema of a PostgreSQL database, whose tables are made if there are none. An open store that is idle
- * does not keep the process alive.
+ * A store in a schema of a PostgreSQL database. It makes its tables if there are none. An open store that is idle does
+ * not keep the process alive.
  *
  *     await using bank = await Bank.start({ store: postgres('postgres://localhost/bank') })
  *
- * @param connection a URL, options for a connection (TLS among them), or a `Pool` of `pg`, which stays the caller's to
- *   end
+ * @param connection a URL, options for a connection (with TLS), or a `Pool` of `pg`, which the caller has to end
  * @throws DefinitionError `OPTION_INVALID`
  */
 export function postgres(

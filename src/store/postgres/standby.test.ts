@@ -1,6 +1,6 @@
 /**
- * A server with a standby: what an address that leads to the wrong one of them does, and a commit that no longer waits
- * for it.
+ * A server with a standby: an address that leads to the wrong server, and a commit whose wait for the standby was
+ * ended.
  */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
@@ -15,7 +15,7 @@ import type { Store } from '../store.ts'
 const isOfStandby = { code: 'STORE_UNAVAILABLE', retryable: true, message: /the server is a standby/ }
 const waitMsMax = 120_000
 
-/** Waits for the first answer that is no error. */
+/** Waits for the first answer without an error. */
 async function untilItAnswers<Result>(ask: () => Promise<Result>): Promise<Result> {
   const deadline = performance.now() + waitMsMax
   for (;;) {
@@ -41,7 +41,7 @@ await onServer('Standbys', findPostgresPair, (pair) => {
     await assert.rejects(openStore(context, pair.standby, { schema }), isOfStandby)
   })
 
-  test('nothing is read from a standby or written to it, and a store goes on when it is led back', async (context) => {
+  test('nothing is read from a standby or written to it, and a store continues when its address leads to the primary again', async (context) => {
     const store = await open(context)
     await store.append([simpleCommit('a')])
     pair.address.leadTo(pair.standby.url)
@@ -62,7 +62,10 @@ await onServer('Standbys', findPostgresPair, (pair) => {
     assert.deepEqual([result?.status, result?.sequence], ['stored', 2])
   })
 
-  /** Settings of a role that would keep a store from waiting for the standby, and from hearing that it did not. */
+  /**
+   * Settings of a role that would prevent a store from waiting for the standby, or from the notice that it did not
+   * wait.
+   */
   const careless = '-c client_min_messages=error -c synchronous_commit=local'
   const append = async (store: Store) => (await store.append([simpleCommit('b')]))[0]!
   const look = (store: Store) => store.findCommit({ aggregate: 'account', id: 'ada' }, 'b')
@@ -75,7 +78,7 @@ await onServer('Standbys', findPostgresPair, (pair) => {
     ['pg_terminate_backend', look, ''],
   ] as const) {
     const by = settings === '' ? ask.name : `${ask.name}, whatever the role's settings are`
-    test(`a commit whose wait for the standby is ended by ${how} is not acknowledged before it is there, by ${by}`, async (context) => {
+    test(`a commit whose wait for the standby is ended by ${how} is not acknowledged by ${by} before the standby has it`, async (context) => {
       const store = await open(context, settings)
       await store.append([simpleCommit('a')])
       pair.standby.pause()
@@ -101,7 +104,7 @@ await onServer('Standbys', findPostgresPair, (pair) => {
     })
   }
 
-  test('a commit that no standby has comes to be acknowledged by the standby that takes over', async (context) => {
+  test('a commit that no standby has is acknowledged after the standby that takes over has stored it', async (context) => {
     const store = await open(context)
     await store.append([simpleCommit('a')])
     await pair.losePrimary()

@@ -1,21 +1,21 @@
 /**
  * The function that appends a batch: one call, one transaction, one round trip, one sync.
  *
- * 1. Kinds that are new get their numbers, then streams that are new theirs, each in the order of their names; then the
- *    streams are locked in the order of their numbers. A batch that waits for a name holds only names before it, and a
- *    batch that waits for a lock holds only names and lower locks: no two batches wait for each other in a circle.
- * 2. What is read after that is what the locks protect: at `read committed` each statement sees what was committed
- *   before it.
- * 3. The batch is judged. Usually every commit is met and none is a repetition; one look says so, for all at once. Else
- *    each commit is judged in order, by the rule of `expectation.ts`, and the ones that are not met are left out.
- * 4. The head is locked, last of all, and only now are positions given. It stays locked until the transaction has
- *   ended, so the next to get positions comes after these have become visible: no reader ever sees one before all below
- *   it.
- * 5. The events are inserted as a set, and a notification goes out with the commit.
+ * 1. New kinds get their numbers, then new streams get theirs, each in the order of their names. Then the streams are
+ *    locked in the order of their numbers. A batch that waits for a name holds only earlier names. A batch that waits
+ *    for a lock holds only names and lower locks. Therefore no two batches wait for each other in a circle.
+ * 2. Everything that is read after that is protected by the locks: at `read committed` each statement sees what was
+ *    committed before it.
+ * 3. The batch is judged. Usually every commit can be stored and none is a repetition, and one look shows that for all
+ *    at once. Otherwise each commit is judged in order, by the rule of `expectation.ts`, and commits whose expectation
+ *    does not hold are left out.
+ * 4. The head is locked last, and only then are positions assigned. It stays locked until the transaction ends, so the
+ *    next batch gets its positions after these are visible. No reader ever sees a position before all lower ones.
+ * 5. The events are inserted as a set, and a notification is sent with the commit.
  *
- * Nearly always nothing is reserved, which one look at an empty table tells.
+ * Nearly always nothing is reserved. One look at an empty table shows that.
  *
- * The planner's choices are pinned: a plan that was made when the tables were small is used when they are large.
+ * The plans are pinned, because a plan that was made when the tables were small is still used when they are large.
  *
  * Tidy: functions longer than 70 lines because one is a function in SQL, which is best read in one piece.
  */
@@ -23,21 +23,22 @@ import { placedIn } from './checksum.ts'
 import { isReservedIn } from './stream-functions.ts'
 import { beginWriting, pinnedPlans, presentIn } from './writing.ts'
 
-/** What a batch may find out: the codes of `outcomes`, in which so many numbers stand for a commit. */
+/** The codes of `outcomes`, and how many numbers there are for each commit. */
 export const outcome = { stored: 0, duplicate: 1, conflict: 2, duplicateInBatch: 3, reserved: 4 } as const
 export const outcomeWidth = 7
 
-/** How a stream's needs are written where no exact sequence is meant: see `need` in batch.ts. */
+/** The codes of a stream's need if it is not an exact sequence: see `need` in batch.ts. */
 export const needs = { anything: -1, someEvent: -2, aLook: -3 } as const
 
-/** How an expectation is written that is not an exact sequence. */
+/** The codes of an expectation that is not an exact sequence. */
 export const expectations = { any: -1, none: -2, exists: -3 } as const
 
-/** How a commit without a command is written. */
+/** The code of a commit without a command. */
 export const noDigest = -1
 
 /**
- * What the function takes, in order. Commits, streams, kinds and writers are told by their places in the lists, from 1.
+ * The parameters of the function, in order. Commits, streams, kinds and writers are named by their places in the lists,
+ * from 1.
  */
 const batchParameters = {
   durable: 'boolean',
@@ -82,7 +83,7 @@ export type BatchParameter = keyof typeof batchParameters
 
 export const batchParameterNames: readonly BatchParameter[] = Object.keys(batchParameters) as BatchParameter[]
 
-/** What it answers. */
+/** The columns of the answer. */
 const batchAnswer = { base: 'bigint', sequences: 'bigint[]', outcomes: 'bigint[]', commands: 'json' } as const
 
 const answerNames = Object.keys(batchAnswer)
@@ -93,11 +94,11 @@ const marks = batchParameterNames.map((_, i) => `$${i + 1}`)
 /** The call. @param schema quoted */
 export const batchCall = (schema: string): string => `SELECT ${answerNames} FROM ${schema}.append_batch(${marks})`
 
-/** The call where transactions do not begin as the function needs them. @param schema quoted */
+/** The call for databases where transactions begin at another isolation level. @param schema quoted */
 export const batchCallAlone = (schema: string): string =>
   `CALL ${schema}.append_batch_alone(${marks}, ${answerNames.map(() => 'NULL')})`
 
-/** @param schema quoted @param channel where notifications go */
+/** @param schema quoted @param channel the channel for notifications */
 export const appendFunctionIn = (schema: string, channel: string): string => `
 CREATE FUNCTION ${schema}.append_batch(
   ${[...declared('', batchParameters), ...declared('OUT ', batchAnswer)].join(', ')}
@@ -216,8 +217,8 @@ END $mneme$;
 `
 
 /**
- * The same at the isolation that it stands on, where transactions do not begin so. A call still is one message and one
- * transaction: no client that stops between two messages keeps the head to itself.
+ * The same function for databases where transactions begin at another isolation level. A call is still one message and
+ * one transaction. A client that stops between two messages therefore cannot keep the head locked.
  *
  * @param schema quoted
  */
@@ -234,9 +235,9 @@ END $mneme$;
 `
 
 /**
- * Judges the commits of a batch one by one: what the streams' locks protect decides, not what the batch has hoped. Of a
- * commit that is not to be stored, `offsets` and `before` are null. A chain is the commits of one caller on one stream:
- * once one of them is not stored, those that expect an exact sequence are not either.
+ * Judges the commits of a batch one by one, on what the locks of the streams protect, not on what the batch assumed. If
+ * a commit is not stored, its `offsets` and `before` are null. A chain is the commits of one caller on one stream. Once
+ * one of them is not stored, later ones that expect an exact sequence are not stored either.
  *
  * @param schema quoted
  */

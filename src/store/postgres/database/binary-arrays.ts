@@ -1,6 +1,6 @@
 /**
- * Arrays as PostgreSQL takes them in binary form: nothing in a text has to be escaped here or parsed there, which for
- * JSON, full of quotes, is most of the cost of sending it.
+ * Arrays in PostgreSQL's binary form. Texts need not be escaped here and parsed there. For JSON, which is full of
+ * quotes, that is most of the cost of sending it.
  */
 
 const oids = { integer: 23, bigint: 20, boolean: 16, text: 25 } as const
@@ -74,7 +74,7 @@ export function texts(values: readonly (string | null)[]): Buffer {
   return buffer
 }
 
-/** A list of texts as the text of an array, for where an array is one value among others. */
+/** A list of texts as the text of an array, for an array that is an element of another one. */
 export function arrayText(values: readonly string[]): string {
   return `{${values.map((value) => `"${value.replaceAll(/["\\]/g, '\\$&')}"`).join(',')}}`
 }
@@ -84,9 +84,9 @@ export function numbersOf(text: string): readonly number[] {
   return JSON.parse(`[${text.slice(1, -1)}]`) as readonly number[]
 }
 
-/** The texts in an array as JSON; none where there is no array. */
+/** The texts in a JSON array, or none if there is no array. */
 export const listOf = (json: string | null): readonly (string | null)[] =>
   json === null ? [] : (JSON.parse(json) as readonly (string | null)[])
 
-/** Whether a text can be one in the database, which knows no null character and nothing that UTF-8 does not. */
+/** Whether the database can store a text. It cannot store the null character, nor text that is not valid Unicode. */
 export const isText = (text: string): boolean => !text.includes('\0') && text.isWellFormed()

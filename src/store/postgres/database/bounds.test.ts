@@ -1,6 +1,6 @@
 /**
- * Bounds: what a statement looks at, how much a page has, and what becomes of statements that nobody waits for any
- * more.
+ * Bounds: how much a statement looks at, how large a page is, and what happens to statements that are no longer
+ * awaited.
  */
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
@@ -57,7 +57,7 @@ await onServer('Bounds', findPostgres, (server) => {
     context.after(() => dropSchema(server, schema))
     return { schema, store: await openStore(context, server, { schema, listen: false, ...options }) }
   }
-  /** Events with so much text that the server cannot make smaller, one a commit. */
+  /** Events with a lot of text that cannot be compressed, one for each commit. */
   const appendLarge = async (store: Store, count: number, bytes: number) => {
     for (let i = 1; i <= count; i++) {
       const events = [{ type: 'Noted', data: randomBytes(bytes / 2).toString('hex') }]
@@ -75,7 +75,7 @@ await onServer('Bounds', findPostgres, (server) => {
     await expectFoundFarBehind(store)
   })
 
-  test('large events are fetched once, not once for each page before theirs', async (context) => {
+  test('large events are fetched once, not again for each page before theirs', async (context) => {
     const { schema, store } = await open(context)
     const large = sized(30, 20)
     await appendLarge(store, large, 1_000_000)
@@ -107,7 +107,7 @@ await onServer('Bounds', findPostgres, (server) => {
       const reader = await postgres(url.href, { schema, listen: false }).open({ warn: () => {}, now: () => 0 })
       assert.equal(await read(reader), count)
       await reader.close()
-      // A session tells what it has read at its end at the latest.
+      // The statistics of a session are complete when it has ended.
       await withClient(server, async (client) => {
         const sessions = 'SELECT FROM pg_stat_activity WHERE application_name = $1'
         await until(async () => (await client.query(sessions, [application])).rows.length === 0)
@@ -118,7 +118,7 @@ await onServer('Bounds', findPostgres, (server) => {
     }
   })
 
-  test('a page of the log ends where it has become large, also with filters, and says that it is not the last', async (context) => {
+  test('a page of the log ends when it is large, also with filters, and says that it is not the last', async (context) => {
     const { store } = await open(context)
     const large = sized(40, 25)
     await appendLarge(store, large, 1_000_000)
@@ -136,10 +136,7 @@ await onServer('Bounds', findPostgres, (server) => {
     assert.equal((await store.readStream(stream, everything, { limit: large })).length, large)
   })
 
-  /**
-   * Events that have two tags in turn, and then one with both: made by SQL and without triggers, since nobody reads the
-   * others.
-   */
+  /** Events with two tags in turn. They are made by SQL, because no test reads them. */
   const fillTurns = (schema: string, count: number) =>
     withClient(server, async (client) => {
       const name = quoted(schema)
@@ -154,7 +151,7 @@ await onServer('Bounds', findPostgres, (server) => {
     })
   const both = [{ type: 'Noted', data: {}, tags: ['odd', 'even'] }]
 
-  test('a statement that looks for where tags meet ends after so many looks, and tells how far it is', async (context) => {
+  test('a statement that searches for common events of tags ends after a number of looks, and says how far it is', async (context) => {
     const { schema } = await open(context)
     await fillTurns(schema, 60_000)
     await withClient(server, async (client) => {
@@ -172,7 +169,7 @@ await onServer('Bounds', findPostgres, (server) => {
     })
   })
 
-  test('tags that hardly ever meet are found page by page, and each page goes on where the one before has ended', async (context) => {
+  test('tags that are rarely on the same event are searched page by page, and each page continues where the last one ended', async (context) => {
     const { schema, store } = await open(context)
     const count = 230_000
     await fillTurns(schema, count)
@@ -182,7 +179,7 @@ await onServer('Bounds', findPostgres, (server) => {
     assert.ok(pages.length > 1, 'one page looks at a part of the log only')
   })
 
-  test('many kinds at once are looked for a bounded number of places at a time, and all are found in order', async (context) => {
+  test('many kinds are searched in a bounded number of places at a time, and all events are found in order', async (context) => {
     const { store } = await open(context)
     const events = Array.from({ length: 300 }, (_, i) => ({ type: `Type ${i}`, data: i }))
     for (let i = 0; i < 20; i++) await store.append([simpleCommit(`c${i}`, { stream, events })])
@@ -195,14 +192,14 @@ await onServer('Bounds', findPostgres, (server) => {
     )
   })
 
-  test('a statement that nobody waits for any more is cancelled', async (context) => {
+  test('a statement that is no longer awaited is cancelled', async (context) => {
     const { schema } = await open(context)
     const store = await openStore(context, server, { schema, listen: false, timeoutMs: 2000 })
     await withClient(server, async (holder) => {
       await holder.query(`BEGIN; LOCK TABLE ${quoted(schema)}.events IN ACCESS EXCLUSIVE MODE`)
       await assert.rejects(store.head(), { code: 'STORE_UNAVAILABLE', message: /no answer within/ })
       const text = `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%' || $1 || '%'`
-      // On another connection: within a transaction, what is going on is seen as it was at first.
+      // On another connection, because within a transaction the view of activity does not change.
       await withClient(server, (client) =>
         until(async () => (await client.query(text, [quoted(schema)])).rows.length === 0),
       )

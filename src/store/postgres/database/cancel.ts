@@ -1,14 +1,14 @@
 /**
- * Asks the server to cancel what it does on a connection that nobody listens to any more: else it would go on for as
- * long as the statement takes, or waits. The request is a message of 16 bytes on a connection of its own, which the
- * server, or a pooler before it, takes from anybody who knows the number and the key of the other one. It is a wish:
- * nobody waits for it, and it may fail.
+ * Asks the server to cancel the statement on a connection whose answer is no longer awaited. Otherwise the statement
+ * would go on, or wait, as long as it takes. The request is a message of 16 bytes on another connection. The server, or
+ * a pooler before it, takes it from anybody who knows the number and the key of the connection. Nothing waits for it,
+ * and it may fail.
  */
 import { connect } from 'node:net'
 import { startTimer, stopTimer } from '../../../runtime/timers.ts'
 import type { PostgresClient } from './driver.ts'
 
-/** What the first number of a message says in place of a version of the protocol. */
+/** The code of a cancel request, in place of a protocol version. */
 const cancelRequest = 80_877_102
 
 export function cancelStatement({ host, port, processID, secretKey }: PostgresClient, timeoutMs: number): void {

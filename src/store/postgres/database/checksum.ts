@@ -1,15 +1,15 @@
 /**
- * The checksums of events and of what is noted of their commits: 32 bits over all that is stored of each, so that a
- * damaged row is found when it is read, and an event is told from another at its place.
+ * The checksums of events, and of what is stored of their commits. Each has 32 bits over all that is stored. They show
+ * a damaged row when it is read, and distinguish an event from another one at the same position.
  *
- * They are made in two steps. The hash is over all that is known before the append, and is made here, over the exact
- * texts that are stored. Where the event comes to stand is known to the function in the database only: it mixes
- * sequence and position in by arithmetic that is the same here and there (`placed`, `placedIn`).
+ * They are made in two steps. The hash covers everything that is known before the append. It is made here, over the
+ * exact texts that are stored. Sequence and position are known only to the function in the database. It mixes them in
+ * with arithmetic that is the same here and there (`placed`, `placedIn`).
  */
 import type { StreamId } from '../../../domain/stream.ts'
 import type { CommandMark } from '../../commit.ts'
 
-/** What is stored of an event, as it is stored. */
+/** The texts and numbers of an event as they are stored. */
 interface EventTexts {
   readonly commitId: string
   readonly recordedAt: number
@@ -28,16 +28,18 @@ const positionMultiplier = 40_503
 const low = 0x7fffffff
 const bits = 31
 
-/** One more number below 2^32. For each of them it is one to one, so that no single change goes unseen. */
+/** Mixes in a number below 2^32. It is one to one for each number, so no single change goes unnoticed. */
 function mix(hash: number, value: number): number {
   const mixed = Math.imul(hash ^ value, multiplier)
   return mixed ^ (mixed >>> 15)
 }
 
-/** A whole number. */
+/** Mixes in a whole number. */
 const mixNumber = (hash: number, value: number): number => mix(mix(hash, value | 0), Math.floor(value / 0x1_0000_0000))
 
-/** A text, two of its UTF-16 units at once. Its length tells where the next one begins. */
+/**
+ * Mixes in a text, two UTF-16 units at once. The length is mixed in first, so it is clear where the next text begins.
+ */
 function mixText(hash: number, text: string): number {
   const { length } = text
   let mixed = mix(hash, length)
@@ -46,7 +48,7 @@ function mixText(hash: number, text: string): number {
   return pairsEnd === length ? mixed : mix(mixed, text.charCodeAt(pairsEnd))
 }
 
-/** Where the hashes of a stream's events begin. */
+/** The hash with which the hashes of a stream's events begin. */
 export const hashOfStream = ({ aggregate, id }: StreamId): number => mixText(mixText(seed, aggregate), id)
 
 /** @param ofStream `hashOfStream` */
@@ -58,13 +60,13 @@ export function hashOfEvent(ofStream: number, event: EventTexts): number {
   return mixText(mixText(hash, event.metadata), event.data)
 }
 
-/** Of what is noted with the first event of a commit. @param ofStream `hashOfStream` */
+/** The hash of what is stored with the first event of a commit. @param ofStream `hashOfStream` */
 export function hashOfCommit(ofStream: number, commitId: string, count: number, command?: CommandMark): number {
   const hash = mix(mixText(ofStream, commitId), count)
   return command === undefined ? hash : mixNumber(mixText(hash, command.name), command.digest)
 }
 
-/** The checksum that a hash becomes at its place: a number of 32 bits with a sign, as the database keeps it. */
+/** The checksum of a hash at its place: a signed number of 32 bits, as the database stores it. */
 export const placed = (hash: number, sequence: number, position: number): number =>
   hash ^
   (sequence & low) ^
@@ -72,11 +74,11 @@ export const placed = (hash: number, sequence: number, position: number): number
   (Math.imul(position & low, positionMultiplier) & low) ^
   (Math.floor(position / 2 ** bits) & low)
 
-/** The same in SQL. */
+/** The same calculation in SQL. */
 export const placedIn = (hash: string, sequence: string, position: string): string =>
   `${hash} # ((${sequence}) & ${low})::integer # (((${sequence}) >> ${bits}) & ${low})::integer
     # ((((${position}) & ${low}) * ${positionMultiplier}) & ${low})::integer
     # (((${position}) >> ${bits}) & ${low})::integer`
 
-/** A checksum as callers know it. */
+/** A checksum in the form that callers get. */
 export const unsigned = (checksum: number): number => checksum >>> 0

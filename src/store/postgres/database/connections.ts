@@ -1,15 +1,14 @@
 /**
- * The connections of a store, by what they are for.
+ * The connections of a store, by purpose.
  *
- * - Commands and reads share a pool: the caller's, or one of the store's own. Of its connections some are kept from
- *   those who read for projections and followers, so that a command finds one however many of these there are.
- * - Steps of projections that write tables of their own hold a connection for as long as their handler takes. They have
- *   a pool of their own, made when the first of them comes; and since a handler may leave anything behind in its
- *   session (settings, temporary tables, locks), all of that is discarded before the next one gets it.
- * - One connection listens, whatever the number of stores on it.
+ * - Commands and reads share a pool: the caller's, or one of the store's own. Some of its connections are kept free
+ *   from reads for projections and followers, so that a command gets a connection however many of these there are.
+ * - Steps of projections that write tables of their own hold a connection as long as their handler takes. They have a
+ *   pool of their own, made for the first of them. A handler may leave anything behind in its session (settings,
+ *   temporary tables, locks). All of that is discarded before the next step gets the connection.
+ * - One connection listens, for any number of stores.
  *
- * Stores on one `Pool` of the caller's share all of that. The connections beside it are made from the pool's own
- * options.
+ * Stores on one `Pool` of the caller's share all of that. Other connections are made with the options of that pool.
  */
 
 import type { Settings } from '../options.ts'
@@ -18,27 +17,24 @@ import { type Driver, isPool, type PostgresPool } from './driver.ts'
 import { Listener } from './listener.ts'
 import { Turns } from './turns.ts'
 
-/** As `pg` has it where a pool does not say. */
+/** The default of `pg` for the size of a pool. */
 const poolSizeOfDriver = 10
-/**
- * After so long a connection on which nothing is said is tried: else one to a host that is gone would be taken for good
- * for hours.
- */
+/** After this time a silent connection is probed. Otherwise one to a lost host would seem good for hours. */
 const keepAliveInitialDelayMillis = 10_000
 
-/** What stores on one pool of the caller's share, while there are any. */
+/** The connections that stores on one pool of the caller's share, while there are such stores. */
 const shared = new WeakMap<PostgresPool, Connections>()
 
 export class Connections {
   readonly #driver: Driver
   readonly #config: object
   readonly #pool: PostgresPool
-  /** The caller's, if it is. */
+  /** The pool, if it is the caller's. */
   readonly #given: PostgresPool | undefined
   readonly #stepsMax: number
-  /** For reads that no command waits for. */
+  /** Turns for reads that no command waits for. */
   readonly reading: Turns
-  /** For steps with work of their own. */
+  /** Turns for steps with work of their own. */
   readonly stepping: Turns
   #steps: PostgresPool | undefined
   #listener: Listener | undefined
@@ -54,11 +50,11 @@ export class Connections {
     this.#stepsMax = Math.ceil(size / 2)
     this.reading = new Turns(Math.max(size - Math.ceil(size / 4), 1))
     this.stepping = new Turns(this.#stepsMax)
-    // Idle connections break when a server restarts; the pool has dropped them by the time it tells.
+    // Idle connections break when a server restarts. The pool has removed them before it reports that.
     this.#pool.on('error', ignore)
   }
 
-  /** Those of a store. Each is to be closed. */
+  /** The connections of a store, which has to close them. */
   static of(driver: Driver, settings: Settings): Connections {
     const { connection } = settings
     const given = typeof connection !== 'string' && isPool(connection) ? connection : undefined
@@ -69,12 +65,12 @@ export class Connections {
     return connections
   }
 
-  /** For commands and reads. */
+  /** The database for commands and reads. */
   forCommands({ timeoutMs }: Settings): Database {
     return new Database(this.#pool, timeoutMs)
   }
 
-  /** For steps with work of their own. */
+  /** The database for steps with work of their own. */
   forSteps({ timeoutMs }: Settings): Database {
     if (this.#steps === undefined) {
       this.#steps = new this.#driver.Pool({ ...this.#config, max: this.#stepsMax, allowExitOnIdle: true })
@@ -83,15 +79,15 @@ export class Connections {
     return new Database(this.#steps, timeoutMs, 'discard')
   }
 
-  /** Made when the first store wants to hear something. */
+  /** The listener, made when the first store needs it. */
   listener({ timeoutMs }: Settings): Listener {
     this.#listener ??= new Listener(this.#driver, this.#config, timeoutMs)
     return this.#listener
   }
 
   /**
-   * A store does not need them any more. Its own pools keep their listener: connections that are ending may still
-   * break.
+   * Called when a store no longer needs them. Pools of the store's own keep their error listener, because connections
+   * that are ending may still break.
    */
   async close({ timeoutMs }: Settings): Promise<void> {
     this.#stores--
@@ -102,7 +98,7 @@ export class Connections {
       given.off('error', ignore)
     }
     const own = given === undefined ? [this.#pool, this.#steps] : [this.#steps]
-    // The time that bounds the wait also keeps the process alive for it: idle connections do not.
+    // The timer that bounds the wait also keeps the process alive meanwhile. Idle connections do not.
     const ending = own.flatMap((pool) => (pool === undefined ? [] : [within(timeoutMs, pool.end()).catch(ignore)]))
     await Promise.all([this.#listener?.close(), ...ending])
   }
@@ -113,12 +109,12 @@ const ignore = (): void => {}
 const sizeOf = ({ options }: PostgresPool): number =>
   'max' in options && typeof options.max === 'number' ? options.max : poolSizeOfDriver
 
-/** What connections of the store's own are made from. */
+/** The options of the store's own connections. */
 function configOf({ connection, timeoutMs }: Settings): object {
   const ours = { keepAlive: true, keepAliveInitialDelayMillis, connectionTimeoutMillis: timeoutMs }
   if (typeof connection === 'string') return { ...ours, connectionString: connection }
   if (!isPool(connection)) return { ...ours, ...connection }
-  // A pool hides its password from those who look at all of its options.
+  // A pool hides its password from code that copies all its options.
   const { options } = connection
   return { ...ours, ...options, ...('password' in options && { password: options.password }) }
 }

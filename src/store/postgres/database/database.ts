@@ -1,13 +1,13 @@
 /**
- * Connections to the database, and the two things that are done with one: a statement, and a transaction. Nothing waits
- * longer than `timeoutMs`: a connection that gives no answer in time is thrown away, and the next call gets a fresh
- * one.
+ * Runs statements and transactions on connections to the database. Nothing waits longer than `timeoutMs`. A connection
+ * that gives no answer in time is thrown away, and the next call gets a new one.
  *
- * Nothing depends on what an earlier statement has left behind in a session, so any connection will do, a pooler's too:
- * statements are prepared only until it turns out that a session does not keep them.
+ * Nothing depends on what an earlier statement has left in a session, so any connection is good, also one of a pooler.
+ * Statements are prepared until it turns out that sessions do not keep them.
  *
- * Where a standby may take over, an address can lead to one that is not the primary yet, or no longer. What such a
- * server tells may be old, so nothing is read there: a connection is asked once, before it is used, what it leads to.
+ * If a standby may take over, an address can lead to a server that is not the primary yet, or no longer. Such a server
+ * may return old data, so nothing is read there. Each connection is asked once, before it is used, which kind of server
+ * it leads to.
  */
 import { createHash } from 'node:crypto'
 import { startTimer, stopTimer } from '../../../runtime/timers.ts'
@@ -24,40 +24,40 @@ import {
   TimedOut,
 } from './failure.ts'
 
-/** A parameter of a statement; a `Buffer` goes in binary form. */
+/** A parameter of a statement. A `Buffer` is sent in binary form. */
 export type Parameter = string | number | boolean | Buffer | null
 
-/** A row of texts, as they come. */
+/** A row as texts. */
 export type Row = readonly (string | null)[]
 
 const asText = { getTypeParser: () => (text: unknown) => text }
 const begin = 'BEGIN ISOLATION LEVEL READ COMMITTED'
 const askForRecovery = 'SELECT pg_is_in_recovery()'
 /**
- * Where in the server a commit stops waiting for its standby, though it is not there. The words for it are in the
- * server's language.
+ * The function of the server that reports the cancelled wait of a commit for its standby. The text of that notice is in
+ * the server's language, so it cannot be compared.
  */
 const endOfWait = 'SyncRepWaitForLSN'
-/** Forgets whatever a session has. */
+/** Resets a session. */
 const discard = 'DISCARD ALL'
 const ignore = (): void => {}
 
 /**
- * What becomes of a statement that has given no answer in time. One that writes is left alone: it may be a commit that
- * waits for its standby, and is to become visible only when it is there.
+ * What happens to a statement without an answer in time. A statement that writes is left alone: it may be a commit that
+ * waits for its standby, and must not become visible before the standby has it.
  */
 type WhenLate = 'cancel' | 'leave'
 
 /** Runs a statement. */
 export type RunQuery = (text: string, values: readonly Parameter[]) => Promise<readonly Row[]>
 
-/** The two ways to run a statement. Reading may be repeated, writing may not. */
+/** The two ways to run a statement. A read may be repeated, a write may not. */
 export interface Access {
   readonly read: RunQuery
   readonly write: RunQuery
 }
 
-/** A transaction that is under way. */
+/** A transaction in progress. */
 export interface Transaction {
   readonly client: PostgresClient
   query(text: string, values?: readonly Parameter[]): Promise<readonly Row[]>
@@ -67,44 +67,39 @@ export class Database {
   readonly #pool: PostgresPool
   readonly #timeoutMs: number
   readonly #discards: boolean
-  /** Connections that are to be thrown away. */
+  /** Connections that have to be thrown away. */
   readonly #broken = new WeakSet<PostgresClient>()
-  /** Connections on which the server has said that it did not wait for its standby. */
+  /** Connections on which the server has reported that it did not wait for its standby. */
   readonly #unsure = new WeakSet<PostgresClient>()
   /** Connections that lead to a primary. A primary never becomes a standby without closing them. */
   readonly #leading = new WeakSet<PostgresClient>()
-  /**
-   * The names under which statements are prepared, by their texts. Empty once it was seen that sessions do not keep
-   * them.
-   */
+  /** The names under which statements are prepared, by their texts. Empty if sessions turned out not to keep them. */
   readonly #names = new Map<string, string>()
-  /** What does the work of a statement where transactions begin at another isolation. */
+  /** The replacements of statements, for databases where transactions begin at another isolation level. */
   readonly #replacements = new Map<string, string>()
-  /** Whether transactions begin at another isolation unless one says otherwise, as was once seen. */
+  /** Whether it was seen that transactions begin at another isolation level by default. */
   #saysIsolation = false
 
-  /** @param after whether what a loan of a connection has left behind in its session is discarded */
+  /** @param after whether a session is reset when its connection is given back */
   constructor(pool: PostgresPool, timeoutMs: number, after: 'keep' | 'discard' = 'keep') {
     this.#pool = pool
     this.#timeoutMs = timeoutMs
     this.#discards = after === 'discard'
   }
 
-  /** From now on the server parses and plans these once a connection, not with every call. */
+  /** From now on the server parses and plans these statements once for each connection, not with every call. */
   prepare(statements: readonly string[]): void {
-    // By its text: where clients share a session, the same name is the same statement.
+    // The name is made from the text. If clients share a session, the same name is then the same statement.
     for (const text of statements) this.#names.set(text, `mneme_${createHash('sha1').update(text).digest('hex')}`)
   }
 
-  /**
-   * A statement that is run instead of another where transactions begin at an isolation that the other cannot stand on.
-   */
+  /** Replaces a statement if transactions begin at an isolation level that the statement cannot use. */
   replaceWhereIsolated(text: string, replacement: string): void {
     this.#replacements.set(text, replacement)
     this.prepare([replacement])
   }
 
-  /** Runs one statement, a transaction of its own. What the driver throws passes through. */
+  /** Runs one statement as a transaction of its own. @throws what the driver throws */
   async query(text: string, values: readonly Parameter[] = [], late: WhenLate = 'leave'): Promise<readonly Row[]> {
     if (!this.#saysIsolation) {
       try {
@@ -137,7 +132,7 @@ export class Database {
     }
   }
 
-  /** Runs what `work` does as one transaction. It is rolled back if `work` throws. */
+  /** Runs `work` as one transaction. It is rolled back if `work` throws. */
   transaction<Result>(work: (transaction: Transaction) => Promise<Result>): Promise<Result> {
     return this.#withClient(async (client) => {
       const query = (text: string, values: readonly Parameter[] = []) => this.#run(client, text, values)
@@ -165,7 +160,7 @@ export class Database {
     return rows as Row[]
   }
 
-  /** Sends a statement in the driver's own form, and notes whether its connection is still good. */
+  /** Sends a statement in the driver's form, and notes whether its connection is still good. */
   async send(client: PostgresClient, query: DriverQuery): Promise<{ readonly rows: any[] }> {
     try {
       const answer = await within(this.#timeoutMs, client.query(query))
@@ -180,7 +175,7 @@ export class Database {
     }
   }
 
-  /** Lends a connection. One that broke, or has not answered, is thrown away. */
+  /** Lends a connection. A connection that broke or did not answer is thrown away. */
   async #withClient<Result>(use: (client: PostgresClient) => Promise<Result>): Promise<Result> {
     const connecting = this.#connect()
     const client = await within(this.#timeoutMs, connecting).catch((error: unknown) => {
@@ -195,17 +190,17 @@ export class Database {
       if (!this.#leading.has(client)) await this.#ask(client)
       return await use(client)
     } catch (error) {
-      // A pooler may lead one connection to several servers.
+      // A pooler may connect one client to several servers.
       if (isAsOfStandby(error)) await this.#ask(client)
       throw error
     } finally {
       client.off('notice', hear)
-      // Nobody waits for it.
+      // This is not waited for.
       void this.#giveBack(client)
     }
   }
 
-  /** Asks what a connection leads to. @throws Lost if it is a standby */
+  /** Asks whether a connection leads to a primary. @throws Lost if it is a standby */
   async #ask(client: PostgresClient): Promise<void> {
     const [row] = await this.#run(client, askForRecovery, [])
     if (row![0] !== 't') {
@@ -217,12 +212,12 @@ export class Database {
   }
 
   /**
-   * A connection that breaks says so to its query as well; unheard it would end the process. So it is heard from the
-   * call in which the pool lends it: the server may greet and dismiss in one packet, and a promise would come after
-   * that.
+   * A connection that breaks emits an error beside failing its query. Without a listener that would end the process.
+   * The listener is added in the callback in which the pool lends the connection. A promise would be too late, because
+   * the server may greet and close in one packet.
    */
   #connect(): Promise<PostgresClient> {
-    // The driver throws at once where it finds no way to connect: a certificate's file that is not there.
+    // The driver throws at once if it cannot connect at all, for instance because a certificate's file is missing.
     return new Promise((resolve, reject) => {
       this.#pool.connect((error, client) => {
         if (client === undefined) return reject(error)
@@ -241,7 +236,7 @@ export class Database {
   }
 }
 
-/** An error of the driver's that the server has not sent is one of the connection. */
+/** An error of the driver that the server has not sent is an error of the connection. */
 const ofDriver = (error: unknown): unknown =>
   stateOf(error) === undefined && !(error instanceof TimedOut) ? new Lost(error) : error
 

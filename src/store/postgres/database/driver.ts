@@ -1,18 +1,18 @@
 /**
- * The driver `pg`: what the store needs of it, and how it is loaded. It is a peer dependency that only those install
- * who use this store, so it is asked for when a store is opened, and its types are not part of ours.
+ * The driver `pg`: the parts that the store uses, and how it is loaded. It is a peer dependency that only users of this
+ * store install. It is therefore loaded when a store is opened, and its types are not part of ours.
  *
  * Tidy: imports a package because this is the driver, loaded when a store is opened.
  */
 import { StoreError } from '../../../domain/error.ts'
 
-/** How to reach a database. Whatever else `pg` takes for a connection may stand beside it. */
+/** How to connect to a database. All other options of `pg` for a connection are allowed too. */
 export interface PostgresConfig {
   readonly connectionString?: string
   readonly host?: string
   readonly port?: number
   readonly user?: string
-  /** The password, or what gives it for each connection. */
+  /** The password, or a function that returns it for each connection. */
   readonly password?: string | (() => string | Promise<string>)
   readonly database?: string
   /** TLS: true, or Node's options for it. */
@@ -22,7 +22,9 @@ export interface PostgresConfig {
   readonly idleTimeoutMillis?: number
 }
 
-/** A `Pool` of `pg`, as far as the store uses it. One that the caller made stays open when the store is closed. */
+/**
+ * A `Pool` of `pg`, as far as the store uses it. A pool that the caller has made stays open when the store is closed.
+ */
 export interface PostgresPool {
   connect(lent: (error: Error | undefined, client?: PostgresClient) => void): void
   end(): Promise<void>
@@ -39,23 +41,23 @@ export interface PostgresClient {
   on(event: 'notice', listener: (notice: ServerNotice) => void): unknown
   off(event: 'error', listener: (error: Error) => void): unknown
   off(event: 'notice', listener: (notice: ServerNotice) => void): unknown
-  /** Where it leads to, and what proves to the server that a request to cancel is from here. */
+  /** The server, and the numbers which prove to it that a request to cancel comes from here. */
   readonly host?: string
   readonly port?: number
   readonly processID?: number | null
   readonly secretKey?: number | null
 }
 
-/** What the server says beside an answer. */
+/** A notice that the server sends beside an answer. */
 export interface ServerNotice {
-  /** The function of the server's that says it. */
+  /** The function in the server that sends it. */
   readonly routine?: string | undefined
 }
 
-/** A statement as the driver takes it. */
+/** A statement for the driver. */
 export interface DriverQuery {
   readonly text: string
-  /** Has the statement prepared in the session, under this name. */
+  /** If set, the statement is prepared in the session under this name. */
   readonly name?: string
   readonly values?: any[]
   readonly rowMode?: any
@@ -63,13 +65,13 @@ export interface DriverQuery {
   readonly types?: any
 }
 
-/** What was said on a channel. */
+/** A notification on a channel. */
 export interface Notification {
   readonly channel: string
   readonly payload?: string | undefined
 }
 
-/** A connection of its own, as the driver makes it. */
+/** A connection outside a pool. */
 export interface OwnClient {
   connect(): Promise<unknown>
   query(text: string): Promise<unknown>

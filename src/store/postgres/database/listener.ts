@@ -1,8 +1,8 @@
 /**
- * Hears of what other processes append, on a connection of its own for all who want to hear something. When that is cut
- * it is made again, after waits that grow; and since something may have been missed meanwhile, being connected again
- * counts as a notification. Nothing depends on it: a reader that is not woken polls. If the connection never works, its
- * listeners are told so once.
+ * Listens for what other processes append, on one connection for all hearers. If the connection breaks, it is made
+ * again, after growing waits. Being connected again counts as a notification, because one may have been missed
+ * meanwhile. Nothing depends on this: a reader that is not woken polls. If the connection never works, the hearers get
+ * one error.
  */
 import { startTimer, stopTimer, type Timer } from '../../../runtime/timers.ts'
 import { within } from './database.ts'
@@ -11,15 +11,15 @@ import type { Driver, OwnClient } from './driver.ts'
 const waitMsFirst = 50
 const waitMsMax = 5_000
 const closeMsMax = 2_000
-/** Failures in a row after which it is told that nothing is heard. */
+/** The number of consecutive failures after which the hearers get an error. */
 const failuresMax = 3
 
-/** Somebody who wants to hear what is said on a channel. */
+/** Gets the notifications of a channel. */
 export interface Hearer {
   readonly channel: string
-  /** Told that there are events up to this position, or, without one, that there may be. */
+  /** Called when there are events up to this position, or, without a position, when there may be new events. */
   readonly hear: (position?: number) => void
-  /** Told once why nothing is heard. */
+  /** Called once, with the reason why there are no notifications. */
   readonly fail: (error: unknown) => void
 }
 
@@ -30,7 +30,7 @@ export class Listener {
   readonly #hearers = new Set<Hearer>()
   readonly #told = new WeakSet<Hearer>()
   #client: OwnClient | undefined
-  /** The channels that are listened to on the connection, or are about to be. */
+  /** The channels that the connection listens to, or is about to. */
   #channels = new Set<string>()
   #isConnected = false
   #saying: Promise<unknown> = Promise.resolve()
@@ -46,7 +46,7 @@ export class Listener {
     this.#timeoutMs = timeoutMs
   }
 
-  /** Listens for somebody from now on. Failing is no error: it tries again by and by. */
+  /** Adds a hearer. A failure is not thrown: it tries again. */
   add(hearer: Hearer): void {
     if (this.#closed) return
     this.#hearers.add(hearer)
@@ -58,7 +58,7 @@ export class Listener {
     }
   }
 
-  /** Nobody else may want to hear its channel: it is then left. */
+  /** Removes a hearer. If it was the last of its channel, the channel is left. */
   remove(hearer: Hearer): void {
     const { channel } = hearer
     if (!this.#hearers.delete(hearer) || [...this.#hearers].some((each) => each.channel === channel)) return
@@ -81,7 +81,7 @@ export class Listener {
     client.on('end', () => this.#retry(client, new Error('the connection has ended')))
     client.on('notification', ({ channel, payload }) => this.#tell(channel, Number(payload)))
     try {
-      // Bounded by the driver's own time: where this is closed meanwhile, the driver never says what became of it.
+      // The driver bounds the time itself. If this is closed meanwhile, the promise of the driver never settles.
       await client.connect()
     } catch (error) {
       return this.#retry(client, error)
@@ -91,7 +91,7 @@ export class Listener {
     client.unref()
   }
 
-  /** Listens to what is not listened to yet. */
+  /** Listens to the channels that are not listened to yet. */
   async #listen(client: OwnClient): Promise<void> {
     const wanted = new Set(Array.from(this.#hearers, ({ channel }) => channel))
     const channels = [...wanted].filter((channel) => !this.#channels.has(channel))
@@ -107,7 +107,7 @@ export class Listener {
     for (const channel of channels) this.#tell(channel)
   }
 
-  /** One after the other: a connection takes one statement at a time. */
+  /** Sends statements one after the other, because a connection takes one at a time. */
   #say(client: OwnClient, text: string): Promise<unknown> {
     const saying = this.#saying.then(() => within(this.#timeoutMs, client.query(text)))
     this.#saying = saying.catch(ignore)

@@ -1,7 +1,7 @@
 /**
- * Making the tables, bringing them up to date, and checking them at start. All versions are steps of plain SQL, so that
- * what a program does by itself, a person can do beforehand. Of several processes that start at once, one makes the
- * tables and the others wait for it: the lock belongs to the transaction, not to a session, so a pooler is no obstacle.
+ * Makes the tables, updates them, and checks them when a store is opened. Every version is a step of plain SQL, so a
+ * person can run the same SQL beforehand. If several processes start at once, one makes the tables and the others wait
+ * for it. The lock belongs to the transaction and not to a session, so it works through a pooler.
  */
 
 import { StoreError } from '../../../domain/error.ts'
@@ -16,13 +16,13 @@ import { streamFunctionsIn } from './stream-functions.ts'
 import { quoted, tablesIn } from './tables.ts'
 import { pinnedPlans, writingSetting } from './writing.ts'
 
-/** The version of what is in the columns. Another one is not read. */
+/** The version of the format of the data in the columns. Other versions are refused. */
 const formatVersion = 2
 
-/** The version of the tables that the first step makes. */
+/** The version of the tables after the first step. */
 const versionFirst = 2
 
-/** What each version adds to the one before; the first one makes everything. */
+/** The steps from one version to the next. The first step makes everything. */
 const versions: readonly ((schema: string, channel: string) => string)[] = [
   (schema, channel) =>
     [
@@ -40,18 +40,18 @@ const versions: readonly ((schema: string, channel: string) => string)[] = [
 /** The newest version of the tables. A program refuses higher ones. */
 export const schemaVersion: number = versionFirst + versions.length - 1
 
-/** Where notifications of a schema go. */
+/** The channel for notifications of a schema. */
 export const channelOf = (schema: string): string => `mneme ${schema}`
 
 /**
- * The SQL that makes the tables, for a person who may do so in a database where the program may not: to be run once, by
- * the owner of the tables-to-be. The program's own role needs `USAGE` of the schema, `SELECT`, `INSERT`, `UPDATE` and
+ * The SQL that makes the tables, for a database in which only a person may make them, not the program. Run it once, as
+ * the future owner of the tables. The program's own role needs `USAGE` of the schema, `SELECT`, `INSERT`, `UPDATE` and
  * `DELETE` on its tables, `USAGE` of its sequences and `EXECUTE` of its functions.
  *
  *     await writeFile('mneme.sql', migrationSql({ schema: 'shop' }))
  *
- * @param options `schema` as in the options of the store; `from` is the version of the tables that are there, 0 (none)
- *   by default
+ * @param options `schema` as in the options of the store; `from` is the version of the existing tables, 0 (none) by
+ *   default
  * @throws DefinitionError `OPTION_INVALID`
  */
 export function migrationSql(options: { readonly schema?: string; readonly from?: number } = {}): string {
@@ -66,8 +66,8 @@ export function migrationSql(options: { readonly schema?: string; readonly from?
 }
 
 /**
- * A lock that a process holds to the end of the transaction in which it makes or changes tables; the number has no
- * meaning. The tables take it for the store.
+ * A process holds this lock to the end of the transaction in which it makes or changes tables. The number has no
+ * meaning. The setting lets it write to the tables.
  */
 const lockSql = `SELECT pg_advisory_xact_lock(5570193308); SET LOCAL ${writingSetting} = 'on';`
 
@@ -77,7 +77,7 @@ function stepsFrom(schema: string, from: number): string {
   return `${steps.join('')}UPDATE ${name}.meta SET value = ${schemaVersion} WHERE name = 'schema_version';\n`
 }
 
-/** The names of all that must be there. */
+/** The names of all tables, indexes, triggers, views and functions that must exist. */
 const objects: readonly string[] = [
   ...versions
     .map((step) => step('s', 'c'))
@@ -93,7 +93,7 @@ const lookSql = `SELECT current_setting('server_encoding'), n.oid IS NOT NULL, a
     WHERE c.relnamespace = n.oid AND t.tgenabled IN ('O', 'A')
 ))::text FROM (SELECT (SELECT oid FROM pg_namespace WHERE nspname = $1)) n (oid)`
 
-/** What is there. */
+/** What exists in the database. */
 interface Found {
   readonly hasSchema: boolean
   /** 0 if there are no tables. */
@@ -102,7 +102,7 @@ interface Found {
 }
 
 /**
- * Checks the tables, and makes them or brings them up to date if that is wanted.
+ * Checks the tables, and makes or updates them if `migrate` is true.
  *
  * @throws StoreError `STORE_NOT_MIGRATED`, `STORE_TOO_NEW`, `STORE_TOO_OLD`, `STORE_CORRUPT`; DefinitionError
  *   `OPTION_INVALID`; what the driver throws
@@ -139,7 +139,7 @@ async function look(database: Pick<Database, 'query'>, schema: string): Promise<
   const found = { hasSchema: hasSchema === 't', objects: new Set(objects.filter((name) => there.has(name))) }
   if (found.objects.size === 0) return { ...found, version: 0 }
   const rows = found.objects.has('meta') ? await versionsIn(database, schema) : []
-  // What says nothing of a version and is not even whole was never made by a store.
+  // Tables without a version, and not even complete, were never made by a store.
   if (rows.length === 0 && found.objects.size < objects.length) {
     throw new StoreError('STORE_NAMES_TAKEN', { store: storeNamed(schema), names: [...found.objects] })
   }
@@ -159,7 +159,7 @@ async function look(database: Pick<Database, 'query'>, schema: string): Promise<
   return { ...found, version: versionOf('schema_version') }
 }
 
-/** What the table of versions says; nothing if it is somebody else's. */
+/** The rows of the table of versions, or none if the table belongs to another program. */
 async function versionsIn(
   database: Pick<Database, 'query'>,
   schema: string,

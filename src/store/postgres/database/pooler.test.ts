@@ -1,6 +1,6 @@
 /**
- * The store behind PgBouncer in transaction mode, where no session is anybody's own: the contract of the port, with and
- * without `listen`. What is listened for there may never be heard; followers come along by their polls.
+ * The store behind PgBouncer in transaction mode, where sessions are shared: the conformance kit, with and without
+ * `listen`. Notifications may be lost there, and followers then wake by their polls.
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'

@@ -1,4 +1,6 @@
-/** Connections: who gets one when all are wanted, how many there are, and what is left behind in them. */
+/**
+ * Connections: which call gets one when all are in use, how many there are, and what is left behind in their sessions.
+ */
 import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -33,7 +35,7 @@ async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
   }
 }
 
-/** A server that wants a password of the role `keen`, and of it alone. */
+/** A server that requires a password for the role `keen`, and for no other. */
 const findWithPassword: FindServer = async () => {
   const installation = embeddedPrograms()
   if ('missing' in installation) return installation
@@ -52,7 +54,7 @@ const findWithPassword: FindServer = async () => {
   }
 }
 
-/** Steps that have begun and do not end until they are told to. */
+/** Steps that have begun and end only when the test says so. */
 async function holdSteps(store: Store, count: number, use = async (_: SqlTransaction) => {}) {
   const release = Promise.withResolvers<void>()
   let begun = 0
@@ -97,7 +99,7 @@ await onServer('Connections', findPostgres, (server) => {
     return pool
   }
 
-  test('a step may ask the store for something while it is under way, also with a pool of one connection', async (context) => {
+  test('a step may call the store while it is in progress, even with a pool of one connection', async (context) => {
     const stores = [
       await openStore(context, server, { schema: own(context), poolSize: 1 }),
       await openWith(context, ownPool(context, 1), own(context)),
@@ -112,7 +114,7 @@ await onServer('Connections', findPostgres, (server) => {
     }
   })
 
-  test('commands do not wait for steps, however many projections take them', async (context) => {
+  test('commands do not wait for steps, however many projections take steps', async (context) => {
     const pooled = ownPool(context, 3)
     const stores = [
       await openStore(context, server, { schema: own(context), poolSize: 3 }),
@@ -130,7 +132,7 @@ await onServer('Connections', findPostgres, (server) => {
     }
   })
 
-  test('steps that have to wait longer for their turn than anything may take are done all the same', async (context) => {
+  test('steps that wait for their turn longer than the time limit are still done', async (context) => {
     const schema = own(context)
     await openStore(context, server, { schema })
     const timeoutMs = 2000
@@ -147,7 +149,7 @@ await onServer('Connections', findPostgres, (server) => {
     assert.deepEqual(done, ['long', 'second', 'third'])
   })
 
-  test('commands do not wait for readers who want more at once than there are connections', async (context) => {
+  test('commands do not wait for reads, even if there are more reads than connections', async (context) => {
     const schema = own(context)
     const store = await openStore(context, server, { schema, poolSize: 4 })
     const stream = { aggregate: 'account', id: 'ada' }
@@ -158,12 +160,12 @@ await onServer('Connections', findPostgres, (server) => {
     const reads = Array.from({ length: count }, () => store.readAll(everything, { limit: 5_000 }).finally(() => read++))
     await until(() => read > 0)
     await store.append([simpleCommit('d')])
-    // One that waited in their line would come when all but the last few are done, however slow the machine is.
+    // In line with the reads, the append would come after all but the last few, however slow the machine is.
     assert.ok(read < count - 10, `${read} of ${count} reads came first`)
     await Promise.all(reads)
   })
 
-  test('many stores on one pool listen by one connection, hear their own logs, and leave nothing in the pool', async (context) => {
+  test('many stores on one pool listen on one connection, hear of their own logs, and leave nothing in the pool', async (context) => {
     const told: Error[] = []
     const onWarning = (warning: Error) => told.push(warning)
     process.on('warning', onWarning)
@@ -198,7 +200,7 @@ await onServer('Connections', findPostgres, (server) => {
     assert.deepEqual(told, [])
   })
 
-  test('who cannot listen is told so once, and reads and writes all the same', async (context) => {
+  test('a store that cannot listen warns once, and still reads and writes', async (context) => {
     const role = `lonely_${process.pid}`
     await withClient(server, (client) => client.query(`CREATE ROLE ${role} LOGIN SUPERUSER CONNECTION LIMIT 0`))
     await withClient(server, (client) => client.query(`ALTER ROLE ${role} NOSUPERUSER CONNECTION LIMIT 1`))

@@ -1,34 +1,34 @@
 /**
- * The functions that read the log. Each gives one row for a whole page: a column of events becomes one text, an array
- * or a list in JSON, which costs the server and the driver a fraction of a row for each event. A page ends where its
- * data has become as large as `$4` characters, so that no answer grows beyond what a text can hold.
+ * The functions that read the log. Each returns one row for a whole page. A column of events becomes one text, an array
+ * or a list in JSON, which costs the server and the driver much less than a row for each event. A page ends when its
+ * data has `$4` characters, so that no answer is larger than a text can be.
  *
- * They are functions for the sake of their plans: these are made once a session, not with every call, which would take
- * several times as long as reading a few events does; and they are pinned, so one that was made when the tables were
- * small is used when they are large.
+ * They are functions because of their plans. A plan is made once for each session, not with every call, which would
+ * take several times as long as reading a few events. The plans are pinned, because a plan that was made when the
+ * tables were small is still used when they are large.
  *
  * The first parameters are always the same: `$1` and `$2` the bounds, `$3` the number of events, `$4` the characters,
- * `$5` a position whose checksum is wanted as well (0: none).
+ * `$5` a position whose checksum is wanted too (0: none).
  *
- * What is there is told together with what should be: a page says where the log or the stream ends, how much it has
- * looked at, and which places the indexes have named, so that its reader can see that no row is missing.
+ * A page also says what should be there: where the log or the stream ends, how much was looked at, and which places the
+ * indexes have named. So its reader can see that no row is missing.
  */
 import { noDigest } from './append-function.ts'
 import { beginWriting } from './writing.ts'
 
 const range = ['bigint', 'bigint', 'bigint', 'bigint', 'bigint']
 
-/** Which events a function looks for, and what it takes behind the first five parameters. */
+/** The searches, with the parameters of each after the first five. */
 const parametersOf = {
-  /** One stream's: its aggregate and id. */
+  /** The events of one stream: its aggregate and id. */
   stream: ['text', 'text'],
   any: [],
-  /** By types, aggregates and tags (null: all), among so many places from where the range begins. */
+  /** By types, aggregates and tags (null: all), among a number of places from the start of the range. */
   near: ['text[]', 'text[]', 'text[]', 'bigint'],
   /** By types and aggregates. */
   kinds: ['text[]', 'text[]'],
   tag: ['text'],
-  /** By types, aggregates and tags, of which there are several indexes to agree. */
+  /** By types, aggregates and tags, for which several indexes have to agree. */
   agreed: ['text[]', 'text[]', 'text[]'],
 } as const
 
@@ -41,7 +41,7 @@ const nameOf = (search: Search, backward: boolean): string => `read_${search}${b
 /** The types of all parameters. */
 const parametersIn = (search: Search): readonly string[] => [...range, ...parametersOf[search]]
 
-/** The call that gives a page. @param schema quoted */
+/** The call that returns a page. @param schema quoted */
 export function pageCall(schema: string, search: Search, backward: boolean): string {
   const parameters = parametersIn(search).map((_, i) => `$${i + 1}`)
   return `SELECT * FROM ${schema}.${nameOf(search, backward)}(${parameters})`
@@ -51,7 +51,7 @@ export function pageCall(schema: string, search: Search, backward: boolean): str
  * The functions of a schema.
  *
  * @param schema quoted
- * @param pinnedPlans what is said before each, so that its plans are pinned
+ * @param pinnedPlans the settings of each function that pin its plans
  */
 export function readFunctionsIn(schema: string, pinnedPlans: string): string {
   const functions = [agreedFunctionIn(schema, pinnedPlans), durableCommitFunctionIn(schema, pinnedPlans)]
@@ -63,15 +63,15 @@ export function readFunctionsIn(schema: string, pinnedPlans: string): string {
 
 /** The columns of a page, in order. */
 const pageColumns = {
-  /** How many events were found; more than there are in the page, if they did not all fit. */
+  /** The number of events that were found; more than are in the page if not all fit. */
   page_found: 'bigint',
-  /** How many were looked for at the most. */
+  /** The greatest number of events that were looked for. */
   page_wanted: 'bigint',
-  /** The place to go on from, where looking ended before there was nothing left to look at; else null. */
+  /** The place to continue from, if it ended before it had looked at everything; otherwise null. */
   page_next: 'bigint',
-  /** Where the log ends, or for a stream the stream. */
+  /** The end of the log, or of the stream. */
   page_last: 'bigint',
-  /** How many events there are in the part of the range that was looked at; null where that is not counted. */
+  /** The number of events in the part of the range that was looked at; null if that was not counted. */
   page_looked: 'bigint',
   /** The checksum of the last place of the range. */
   page_end: 'integer',
@@ -90,13 +90,13 @@ const pageColumns = {
   page_tags: 'text',
 } as const
 
-/** What is found out before the page is read, in variables of the function. */
+/** The variables of a function, and the statement that fills them before the page is read. */
 function beginningOf(schema: string, search: Search, backward: boolean): { declared: string; done: string } {
   if (search === 'stream' || search === 'any' || search === 'tag') return { declared: '', done: '' }
   const kinds = `kinds integer[] := ARRAY(SELECT k.number FROM ${schema}.kinds k
     WHERE ($6 IS NULL OR k.type = ANY ($6)) AND ($7 IS NULL OR k.aggregate = ANY ($7)));`
   if (search === 'near') return { declared: kinds, done: '' }
-  // Each kind's index is asked for as many places as there are to be in all.
+  // Each kind may have all the wanted places, so each is asked for as many. Many kinds share a limit.
   if (search === 'kinds') {
     const some = `greatest(${kindPlacesMax} / greatest(cardinality(kinds), 1), 1)`
     return { declared: `${kinds} wanted bigint := least($3, ${some});`, done: '' }
@@ -123,17 +123,19 @@ END $mneme$;
 `
 }
 
-/** Entries of the indexes over kinds that are read for a page at most, one a kind left aside. */
+/** The greatest number of entries of the index over kinds that are read for a page, apart from one for each kind. */
 const kindPlacesMax = 20_000
-/** Places that an index has led over and that are counted at most. */
+/** The greatest number of places passed over by an index that are counted. */
 const countedMax = 5_000
-/** Entries that are read at most to see where indexes agree, before it is told how far they are. */
+/**
+ * The greatest number of entries that are read to find where indexes agree, before the function returns how far it is.
+ */
 const agreeingStepsMax = 10_000
 
 const columns =
   'e.position, e.stream, e.sequence, e.kind, e.revision, e.recorded_at, e.checksum, e.commit_id, e.size, e.data, e.metadata, e.tags'
 
-/** The last position. An entry of the index, however long the log. */
+/** The last position. It reads one entry of the index, however long the log is. */
 export const headIn = (schema: string): string =>
   `coalesce((SELECT h.position FROM ${schema}.events h ORDER BY h.position DESC LIMIT 1), 0)`
 
@@ -141,7 +143,7 @@ export const headIn = (schema: string): string =>
 export const checksumIn = (schema: string, position: string): string =>
   `SELECT c.checksum FROM ${schema}.events c WHERE c.position = ${position}`
 
-/** What is noted of a commit, as `ReceiptRow` takes it. */
+/** What is stored of a commit, as a `ReceiptRow`. */
 export const commitIn = (schema: string, aggregate: string, id: string, commitId: string, lock: string = ''): string =>
   `SELECT e.sequence + e.commit_size - 1, e.position + e.commit_size - 1, e.commit_size, coalesce((
       ${checksumIn(schema, 'e.position + e.commit_size - 1')}
@@ -150,7 +152,7 @@ export const commitIn = (schema: string, aggregate: string, id: string, commitId
     WHERE e.stream = (SELECT s.number FROM ${schema}.streams s WHERE s.aggregate = ${aggregate} AND s.id = ${id} ${lock})
     AND e.commit_id = ${commitId} AND e.commit_size IS NOT NULL`
 
-/** Who has locked a row is a transaction that is to be committed, behind all that were before it. */
+/** A transaction that has locked a row has to be committed, after all transactions before it. */
 const durableCommitFunctionIn = (schema: string, pinnedPlans: string): string => `
 CREATE FUNCTION ${schema}.durable_commit(durable boolean, lock_wait text, of_aggregate text, of_id text, of_commit text)
 RETURNS TABLE (
@@ -163,11 +165,14 @@ BEGIN
 END $mneme$;
 `
 
-/** What a function does. Of its own columns none is called like a table's: that would be ambiguous. */
+/**
+ * The statement of a function. None of its own columns has the name of a column of a table, because that would be
+ * ambiguous.
+ */
 function pageStatement(schema: string, search: Search, backward: boolean): string {
   const ofStream = search === 'stream'
   const place = ofStream ? 'sequence' : 'position'
-  // Data is fetched and unpacked only for what is in the page: until then it is passed on as it lies in the table.
+  // Data is fetched and unpacked only for events of the page. Until then it is passed on as it is in the table.
   return `SELECT a.found, ${wantedIn(search)}, ${search === 'agreed' ? 'next_place' : 'NULL::bigint'}, a.last,
     ${lookedIn(schema, search, backward)},
     ${ofStream ? 'NULL::integer' : endIn(schema, backward)},
@@ -195,7 +200,7 @@ function pageStatement(schema: string, search: Search, backward: boolean): strin
   ) a`
 }
 
-/** The last sequence of the stream that is asked for. */
+/** The last sequence of the stream. */
 const lastIn = (schema: string): string => `coalesce((SELECT l.sequence FROM ${schema}.events l
   WHERE l.stream = (SELECT s.number FROM ${schema}.streams s WHERE s.aggregate = $6 AND s.id = $7)
   ORDER BY l.sequence DESC LIMIT 1), 0)`
@@ -205,8 +210,8 @@ const endIn = (schema: string, backward: boolean): string =>
   `(${checksumIn(schema, backward ? '$1' : 'least($2 - 1, a.last)')})`
 
 /**
- * Where every place held what is wanted there is nothing to count. Where an index leads over many places at once they
- * are not counted, which would cost what it saves.
+ * If every place has a wanted event, nothing is counted. If an index leads over many places at once, they are not
+ * counted either, because that would cost what the index saves.
  */
 function lookedIn(schema: string, search: Search, backward: boolean): string {
   if (search === 'stream' || search === 'any') return 'NULL::bigint'
@@ -226,17 +231,17 @@ function lookedIn(schema: string, search: Search, backward: boolean): string {
     ) END`
 }
 
-/** How many events a function looks for: what it was asked for, where it has no bound of its own. */
+/** The number of events that a function looks for: the wanted number, unless the search has a bound of its own. */
 const wantedIn = (search: Search): string => (search === 'kinds' ? 'wanted' : '$3')
 
 /**
- * Rows of the log, in order and no more than wanted. Of a place that an index names and that is not there, only the
+ * Rows of the log, in order, and no more than wanted. For a place that an index names but that is missing, only the
  * position.
  */
 function searchStatement(schema: string, search: Search, backward: boolean): string {
   const way = backward ? 'DESC' : 'ASC'
   const inRange = (name: string) => `${name}.position >= $1 AND ${name}.position < $2`
-  // The limit keeps the planner from joining otherwise than one by one, by the key, whatever it takes the tables for.
+  // The limit makes the planner join one by one, by the key, whatever it assumes about the tables.
   const at = (positions: string) => `SELECT p.position, ${columns.replace('e.position, ', '')} FROM (${positions}) p
     LEFT JOIN LATERAL (SELECT * FROM ${schema}.events o WHERE o.position = p.position LIMIT 1) e ON true`
   switch (search) {
@@ -250,7 +255,7 @@ function searchStatement(schema: string, search: Search, backward: boolean): str
         ORDER BY e.position ${way} LIMIT $3`
     case 'near': {
       const bounds = densely('e.position', '$9', headIn(schema), backward)
-      // The sum keeps the planner from going by the index over kinds, which does not give them in order.
+      // The sum keeps the planner from using the index over kinds, which does not return them in order.
       return `SELECT ${columns} FROM ${schema}.events e WHERE ${bounds} AND e.kind + 0 = ANY (kinds)
         AND ($8 IS NULL OR e.tags @> $8) ORDER BY e.position ${way} LIMIT $3`
     }
@@ -268,9 +273,8 @@ function searchStatement(schema: string, search: Search, backward: boolean): str
 }
 
 /**
- * At most so many places from where the range begins. There are no gaps in them, so this leaves out nothing that a
- * limit would give; but a planner that knows nothing of the table yet cannot take it for a wish to sort all that lies
- * behind.
+ * At most `count` places from the start of the range. Places have no gaps, so this leaves out nothing within a limit.
+ * It keeps a planner that knows nothing of the table yet from sorting everything after the range.
  */
 function densely(place: string, count: string, last: string, backward: boolean): string {
   const end = `least($2, ${last} + 1)`
@@ -280,9 +284,9 @@ function densely(place: string, count: string, last: string, backward: boolean):
 }
 
 /**
- * The function that finds what several indexes agree on: each list in turn pushes the candidate on to its own next
- * position, so the rarest of them sets the pace, and the cost is what is looked at, never the log. Where they hardly
- * ever agree, it ends after so many looks and tells the place from which to go on.
+ * The function that finds the places on which several indexes agree. Each index in turn moves the candidate to its own
+ * next position, so the rarest sets the pace. The cost is the number of entries it looks at, not the length of the log.
+ * If the indexes hardly ever agree, it ends after a number of looks and returns the place to continue from.
  */
 const agreedFunctionIn = (schema: string, pinnedPlans: string): string => `
 CREATE FUNCTION ${schema}.agreed_places(

@@ -1,7 +1,7 @@
 /**
- * The functions that save what is kept beside the log, each in one call: steps of projections, snapshots and leases.
- * `begin_step` and `end_step` are the two halves of `save_step`, for a step whose work writes tables of its own between
- * them, and may have changed any setting.
+ * The functions that save the data beside the log, each in one call: steps of projections, snapshots and leases.
+ * `begin_step` and `end_step` are the two halves of `save_step`, for a step with work that writes tables of its own
+ * between them. That work may have changed any setting.
  */
 import { beginWriting, pinnedPlans, presentIn, writingIn } from './writing.ts'
 
@@ -93,10 +93,10 @@ END $mneme$;
 `
 
 /**
- * By the clock of the server, asked when the row is locked: who waited for it does not judge by the time before. A
- * first look without a lock tells those who stand by, again and again, that it is another's; a lock would be a write. A
- * lease that has longer to go than it was taken for is of a clock that was ahead (another server's, before a failover),
- * and nobody waits for that.
+ * Times are those of the server's clock, read after the row is locked, so that the wait for the lock counts. A first
+ * look without a lock serves standby processes, which ask often: a lock would be a write. If a lease has more time left
+ * than it was taken for, it was set by a clock that was ahead (another server's, before a failover), and counts as
+ * expired.
  */
 const isHeldIn = 'until > present AND until <= present + lasting'
 const leaseFunctionIn = (schema: string): string => `

@@ -1,4 +1,4 @@
-/** The tables: how they come to be, what people can ask of them, and what nobody can do to them. */
+/** The tables: how they are made, what people can read from them, and what is prevented. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { Pool } from 'pg'
@@ -21,7 +21,7 @@ import { quoted } from './tables.ts'
 const opening = { warn: () => {}, now: () => 0 }
 
 await onServer('The tables', findPostgres, (server) => {
-  /** A schema that goes away with the test. */
+  /** A schema that is dropped after the test. */
   const own = (context: TestContext): string => {
     const schema = freshSchema()
     context.after(() => dropSchema(server, schema))
@@ -29,7 +29,7 @@ await onServer('The tables', findPostgres, (server) => {
   }
   const sql = (text: string) => withClient(server, (client) => client.query(text))
 
-  test('are made once when ten stores are opened at once', async (context) => {
+  test('are made once if ten stores are opened at once', async (context) => {
     const schema = own(context)
     const stores = await Promise.all(Array.from({ length: 10 }, () => openStore(context, server, { schema })))
     const results = await Promise.all(stores.map((store, i) => store.append([simpleCommit(`c${i}`)])))
@@ -44,7 +44,7 @@ await onServer('The tables', findPostgres, (server) => {
     ])
   })
 
-  test('of two stores in one database have nothing to do with each other', async (context) => {
+  test('of two stores in one database are independent', async (context) => {
     const [a, b] = [
       await openStore(context, server, { schema: own(context) }),
       await openStore(context, server, { schema: own(context) }),
@@ -62,7 +62,7 @@ await onServer('The tables', findPostgres, (server) => {
     assert.equal(woken, 1)
   })
 
-  test('can be made by the SQL that is printed, in a schema that is there or not', async (context) => {
+  test('can be made by the SQL of migrationSql, in a schema that exists or not', async (context) => {
     for (const create of [false, true]) {
       const schema = own(context)
       if (create) await sql(`CREATE SCHEMA ${quoted(schema)}`)
@@ -72,7 +72,7 @@ await onServer('The tables', findPostgres, (server) => {
     }
   })
 
-  test('are asked for by name if the store may not make them', async (context) => {
+  test('are named in the error if the store may not make them', async (context) => {
     const schema = own(context)
     await assert.rejects(postgres(server.url, { schema, migrate: false }).open(opening), {
       code: 'STORE_NOT_MIGRATED',
@@ -82,7 +82,7 @@ await onServer('The tables', findPostgres, (server) => {
     assert.equal(rows.length, 0)
   })
 
-  test('of a newer version are refused, and left as they are', async (context) => {
+  test('of a newer version are refused, and not changed', async (context) => {
     const schema = own(context)
     await (await postgres(server.url, { schema }).open(opening)).close()
     await sql(`SET mneme.writing = 'on'; UPDATE ${quoted(schema)}.meta SET value = 99 WHERE name = 'schema_version'`)
@@ -92,7 +92,7 @@ await onServer('The tables', findPostgres, (server) => {
     })
   })
 
-  test('of an older format are refused, and left as they are', async (context) => {
+  test('of an older format are refused, and not changed', async (context) => {
     const schema = own(context)
     await (await postgres(server.url, { schema }).open(opening)).close()
     await sql(`SET mneme.writing = 'on'; UPDATE ${quoted(schema)}.meta SET value = 1`)
@@ -120,7 +120,7 @@ await onServer('The tables', findPostgres, (server) => {
     }
   })
 
-  test('of another program are not touched', async (context) => {
+  test('of another program are not changed', async (context) => {
     for (const [table, columns] of [
       ['events', 'mine text'],
       ['meta', 'mine text'],
@@ -136,7 +136,7 @@ await onServer('The tables', findPostgres, (server) => {
     }
   })
 
-  test('serve a role that may use them, and may make nothing', async (context) => {
+  test('can be used by a role that may not make tables', async (context) => {
     const schema = own(context)
     const role = `worker_${Date.now()}`
     const name = quoted(schema)
@@ -167,7 +167,7 @@ await onServer('The tables', findPostgres, (server) => {
     await assert.rejects(postgres(url.href, { schema: own(context) }).open(opening), { code: 'STORE_READ_ONLY' })
   })
 
-  test('of a role that may only read say so when something is written', async (context) => {
+  test('refuse writes of a role that may only read, with an error that says so', async (context) => {
     const schema = own(context)
     const role = `reader_${Date.now()}`
     const name = quoted(schema)
@@ -182,7 +182,7 @@ await onServer('The tables', findPostgres, (server) => {
     await assert.rejects(store.append([simpleCommit('c')]), { code: 'STORE_READ_ONLY' })
   })
 
-  test('keep what happened: it cannot be changed or deleted in plain SQL', async (context) => {
+  test('keep events: they cannot be changed or deleted in plain SQL', async (context) => {
     const schema = own(context)
     const store = await openStore(context, server, { schema })
     await store.append([simpleCommit('c', { events: [{ type: 'Deposited', data: {}, tags: ['gift'] }] })])
@@ -201,7 +201,7 @@ await onServer('The tables', findPostgres, (server) => {
     assert.equal((await store.readAll(everything)).events.length, 1)
   })
 
-  test('read well in plain SQL', async (context) => {
+  test('are easy to read in plain SQL', async (context) => {
     const schema = own(context)
     const store = await openStore(context, server, { schema })
     const events = [
@@ -221,7 +221,7 @@ await onServer('The tables', findPostgres, (server) => {
     ])
   })
 
-  test('let rows of a projection be asked for in plain SQL, whatever other rows hold', async (context) => {
+  test('allow queries on rows of a projection in plain SQL, whatever other rows hold', async (context) => {
     const schema = own(context)
     const store = await openStore(context, server, { schema })
     const rows = [
@@ -235,7 +235,7 @@ await onServer('The tables', findPostgres, (server) => {
     assert.deepEqual(await store.loadRows('balances', ['eve']), [{ balance: 5, note: '\0' }])
   })
 
-  test('are reached through a pool of the caller’s, which stays open', async (context) => {
+  test('are reached through a pool of the caller, which stays open', async (context) => {
     const pool = new Pool({ connectionString: server.url, max: 2 })
     context.after(() => pool.end())
     const shared: PostgresPool = pool
@@ -275,7 +275,7 @@ await onServer('The tables', findPostgres, (server) => {
     await assert.rejects(postgres(url.href).open(opening), { code: 'OPTION_INVALID', message: /UTF8/ })
   })
 
-  test('are written durably though the database’s default is not to, and weakly only if asked', async (context) => {
+  test('are written durably even if the default of the database is not durable, and weakly only if the option says so', async (context) => {
     const name = `weak_${Date.now()}`
     await sql(`CREATE DATABASE ${name}`)
     await sql(`ALTER DATABASE ${name} SET synchronous_commit = off`)
@@ -302,7 +302,7 @@ await onServer('The tables', findPostgres, (server) => {
     })
   })
 
-  test('are appended to rightly where transactions begin as serializable by default', async (context) => {
+  test('are appended to correctly if transactions begin as serializable by default', async (context) => {
     const name = `strict_${Date.now()}`
     await sql(`CREATE DATABASE ${name}`)
     await sql(`ALTER DATABASE ${name} SET default_transaction_isolation = 'serializable'`)

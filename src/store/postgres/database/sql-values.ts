@@ -1,14 +1,14 @@
 /**
- * What the driver is given of a caller's values, and what a caller gets of PostgreSQL's values, whatever the driver is
- * set up to do elsewhere: `bigint` is a number where that is exact, else a bigint; a timestamp is a `Date`, `bytea`
- * bytes; every other type is its text, `numeric`, `date`, `json` and arrays among them.
+ * Converts values between a caller and the driver, whatever the driver is set up to do elsewhere. A `bigint` becomes a
+ * number if that is exact, otherwise a bigint. A timestamp becomes a `Date`, and `bytea` becomes bytes. Every other
+ * type stays its text, for instance `numeric`, `date`, `json` and arrays.
  */
 import { copyOfBytes } from '../../sql-bytes.ts'
 import type { SqlValue } from '../../store.ts'
 
 /**
- * A value as it is now, of a kind that the driver can send: what throws while it writes a message leaves the connection
- * in the middle of it. Lists become arrays.
+ * A copy of a value, of a type that the driver can send. Lists become arrays. Other types are refused, because an error
+ * while the driver writes a message would leave the connection in the middle of the message.
  *
  * @throws TypeError
  */
@@ -25,12 +25,12 @@ export function boundOf(value: unknown): unknown {
       if (value instanceof Uint8Array) return Buffer.from(copyOfBytes(value).buffer)
       if (value instanceof Date && !Number.isNaN(value.getTime())) return new Date(value)
       throw new TypeError(
-        `${value instanceof Date ? 'an invalid date' : `a value of type ${typeof value}`} is none of SQL`,
+        `${value instanceof Date ? 'an invalid date' : `a value of type ${typeof value}`} is not a value of SQL`,
       )
   }
 }
 
-/** The numbers by which PostgreSQL calls its types. */
+/** PostgreSQL's numbers of its types. */
 const types = {
   boolean: 16,
   bytea: 17,
@@ -57,10 +57,10 @@ const parsers: ReadonlyMap<number, (text: string) => SqlValue> = new Map<number,
   [types.timestamptz, (text) => dateOf(text, text.replace(/([+-]\d\d)$/, '$1:00'))],
 ])
 
-/** What reads the text of a type. */
+/** The parser for the text of a type. */
 export const parserOf = (type: number): ((text: string) => SqlValue) => parsers.get(type) ?? ((text) => text)
 
-/** A date where there is one for it: not for infinity, nor before the year 1. */
+/** A date, or the text if there is no date for it: infinity, or before the year 1. */
 function dateOf(text: string, written: string): SqlValue {
   const date = new Date(written.replace(' ', 'T'))
   return Number.isNaN(date.getTime()) ? text : date

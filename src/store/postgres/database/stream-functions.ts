@@ -1,16 +1,16 @@
 /**
- * The functions that ask and say something about many streams at once: where they end, and for whom they are reserved.
+ * The functions for many streams at once: where they end, and their reservations.
  *
- * Where streams end is read on the primary by the snapshot of the statement that calls the function, which is taken
- * when the question has arrived: what was acknowledged before it was asked is in there. Reservations are for fairness
- * only: who would have to wait for one longer than a moment does not get it, and none is worth a sync.
+ * The ends of streams are read on the primary with the snapshot of the calling statement, which is taken when the
+ * question has arrived. It therefore contains everything that was acknowledged before the question. Reservations only
+ * serve fairness: a call does not wait for one longer than a moment, and they need not be durable.
  */
 import { beginWriting, pinnedPlans, presentIn } from './writing.ts'
 
-/** An expiry that lies further ahead was set before the clock went back. */
+/** An expiry that is further ahead was set before the clock went back. */
 const reservationMsMax = 60_000
 
-/** Whether a reservation `r` is still one at the time `present`. */
+/** Whether a reservation `r` is valid at the time `present`. */
 export const isReservedIn: string = `r.expires_at > present AND r.expires_at <= present + ${reservationMsMax}`
 
 const lockWait = '200ms'

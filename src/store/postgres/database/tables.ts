@@ -1,36 +1,37 @@
 /**
  * The tables, for people as well as for the store: `SELECT * FROM mneme.event_log` reads like the log.
  *
- * - A stream and a pair of aggregate and event type (a kind) have a number, so that a row of the log stays small. What
- *   was numbered once is never renumbered or removed: readers may keep it.
- * - Nothing about a stream or the log is counted in a row that would be updated with every append: how far they are is
- *   the last entry of an index. `streams` and `head` are locked, not written, so no old versions of rows pile up there,
- *   however long somebody else's transaction keeps them from being cleaned up.
- * - `commit_size`, `commit_checksum` and the command are set on a commit's first event only. The partial index over
- *   those rows makes a commit id unique in its stream, costs one entry a commit, and finds the whole commit.
- * - `checksum` is of the event, `commit_checksum` of what else is noted of its commit (`checksum.ts`). `size` is about
- *   how many characters are read with an event; nobody has to fetch its data to learn that.
- * - JSON is in columns of the type `json`, which keep the text as it is: the order of keys, every number, `\u0000`.
- *   Metadata and tags that are empty are null.
- * - Every text that is compared or ordered is in the collation "C": by bytes, the same on every server.
- * - Triggers keep everybody, a person at a prompt included, from changing or deleting what happened, but whoever may
- *   drop them. Others keep everybody from writing to any of the tables by mistake, handlers of projections above all.
+ * - A stream has a number, and so has a pair of aggregate and event type (a kind), so that a row of the log is small. A
+ *   number is never changed or removed, so readers may keep it.
+ * - No row that counts a stream or the log is updated by every append: the last entry of an index says how long they
+ *   are. `streams` and `head` are locked, not written. Old versions of rows therefore do not pile up there, however
+ *   long another program's transaction prevents their cleaning up.
+ * - `commit_size`, `commit_checksum` and the command are set only on the first event of a commit. The partial index
+ *   over these rows makes a commit id unique in its stream, costs one entry for each commit, and finds the whole
+ *   commit.
+ * - `checksum` is of the event, `commit_checksum` of what else is stored of its commit (`checksum.ts`). `size` is
+ *   roughly the number of characters that are read with an event, so its data need not be fetched to know that.
+ * - JSON is in columns of the type `json`, which keep the text unchanged: the order of keys, every number, `\u0000`.
+ *   Empty metadata and tags are null.
+ * - Every text that is compared or ordered has the collation "C": by bytes, the same on every server.
+ * - Triggers prevent everybody from changing or deleting events, even a person at a prompt, except those who may drop
+ *   triggers. Others prevent writes to any of the tables by mistake, above all by handlers of projections.
  *
  * Tidy: functions longer than 70 lines because one is the list of the tables.
  */
 
 import { writingSetting } from './writing.ts'
 
-/** What only the store writes. Of people too, who may say that they mean it: `SET mneme.writing = 'on'`. */
+/** Tables that only the store writes. A person who means to write to them says so with `SET mneme.writing = 'on'`. */
 const own = ['meta', 'snapshots', 'projections', 'projection_rows', 'leases', 'reservations'] as const
 
-/** What is never changed once it is there, by nobody. */
+/** Tables whose rows are never changed or deleted. */
 const guarded = ['events', 'event_tags', 'streams', 'kinds', 'head'] as const
 
-/** A name as SQL takes it, whatever is in it. */
+/** A name in quotes for SQL, whatever characters it has. */
 export const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`
 
-/** The tables, indexes, triggers and the view, in a schema that is there. @param schema quoted */
+/** The tables, indexes, triggers and the view, in an existing schema. @param schema quoted */
 export const tablesIn = (schema: string): string => `
 CREATE TABLE ${schema}.meta (name text COLLATE "C" PRIMARY KEY, value bigint NOT NULL);
 CREATE TABLE ${schema}.head (single boolean PRIMARY KEY DEFAULT true CHECK (single));

@@ -1,4 +1,4 @@
-/** Connections by TLS: what a URL or options say of it, on a server that takes nothing else. */
+/** Connections by TLS: URLs and options that ask for it, on a server that accepts nothing else. */
 import assert from 'node:assert/strict'
 import { copyFile, readFile, rm } from 'node:fs/promises'
 import { type TestContext, test } from 'node:test'
@@ -14,7 +14,7 @@ const waitMsMax = 120_000
 
 await onServer('TLS', findTlsPostgres, (server) => {
   const { root, strangeRoot } = server
-  /** The server's URL by the name that its certificate is for, unless another is given. */
+  /** The server's URL with the name in its certificate, unless another one is given. */
   const urlWith = (query: string, host = 'localhost'): string => {
     const url = new URL(server.url)
     url.hostname = host
@@ -25,7 +25,7 @@ await onServer('TLS', findTlsPostgres, (server) => {
   const open = (context: TestContext, query: string, host?: string): Promise<Store> =>
     openStore(context, { url: urlWith(query, host) }, { schema: freshSchema() })
 
-  /** Everything that a store has connections for. */
+  /** Uses all connections of a store. */
   async function tryAll(context: TestContext, query: string): Promise<void> {
     const application = freshSchema()
     const url = urlWith(`${query}&application_name=${encodeURIComponent(application)}`)
@@ -78,7 +78,7 @@ await onServer('TLS', findTlsPostgres, (server) => {
     assert.equal((await store.append([simpleCommit('a')]))[0]!.status, 'stored')
   })
 
-  test('a server that a root does not vouch for is refused, whatever the mode is called', async (context) => {
+  test('a server whose certificate the root has not signed is refused in every mode', async (context) => {
     for (const query of [
       `?sslmode=verify-full&sslrootcert=${strangeRoot}`,
       '?sslmode=verify-full',
@@ -97,19 +97,19 @@ await onServer('TLS', findTlsPostgres, (server) => {
     await assert.rejects(open(context, '', '127.0.0.1'), refused(/no encryption/))
   })
 
-  test('a file of a root that is not there is named', async (context) => {
+  test('an error names a missing file of a root', async (context) => {
     const query = `?sslmode=verify-full&sslrootcert=${root}.gone`
     await assert.rejects(open(context, query), refused(/ENOENT.*root\.crt\.gone/))
   })
 
-  test('a file of a root that is gone while it is changed is looked for again', async (context) => {
+  test('a file of a root that is missing while it is replaced is looked for again', async (context) => {
     const schema = freshSchema()
     const passing = `${root}.passing`
     await copyFile(root, passing)
     const url = urlWith(`?sslmode=verify-full&sslrootcert=${passing}`)
     const store = await openStore(context, { url }, { schema })
     await rm(passing)
-    // It listens from here on, on a connection of its own.
+    // It listens from here on, on another connection.
     const woken = new Promise<void>((resolve) => {
       context.after(store.onAppend(resolve))
     })

@@ -1,4 +1,4 @@
-/** So many at once; everybody else waits in line, for as long as it takes. */
+/** Lets a number of tasks run at once. The others wait in line, without a time limit. */
 
 export class Turns {
   #free: number
@@ -8,7 +8,7 @@ export class Turns {
     this.#free = count
   }
 
-  /** Does something when it is its turn. */
+  /** Runs a task when it has a turn. */
   async take<Result>(act: () => Promise<Result>): Promise<Result> {
     if (this.#free > 0) this.#free--
     else await new Promise<void>((resolve) => this.#waiting.push(resolve))

@@ -1,4 +1,4 @@
-/** Who waits for whom: nobody for a client that has stopped, and no two for each other. */
+/** Waits: nothing waits for a client that has stopped, and no two transactions wait for each other. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
@@ -24,7 +24,7 @@ async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
 let databases = 0
 
 await onServer('Waiting', findPostgres, (server) => {
-  /** A database of the test's own, by its URL. */
+  /** The URL of a new database for the test. */
   const ownDatabase = async (context: TestContext, settings = ''): Promise<{ readonly url: string }> => {
     const name = `waits_${process.pid}_${++databases}`
     await withClient(server, (client) => client.query(`CREATE DATABASE ${name}`))
@@ -34,7 +34,7 @@ await onServer('Waiting', findPostgres, (server) => {
     url.pathname = name
     return { url: url.href }
   }
-  /** How many connections wait for another's transaction. */
+  /** The number of connections that wait for another transaction. */
   const waiting = async (client: Client): Promise<number> => {
     const text = `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`
     return (await client.query(text)).rows.length
@@ -45,7 +45,7 @@ await onServer('Waiting', findPostgres, (server) => {
   }
 
   for (const level of ['serializable', 'repeatable read']) {
-    test(`a client that stops at any message holds up no other writer, also where transactions begin as ${level}`, async (context) => {
+    test(`a client that stops at any message delays no other writer, also if transactions begin as ${level}`, async (context) => {
       const database = await ownDatabase(context, `default_transaction_isolation = '${level}'`)
       const pool = new Pool({ connectionString: database.url, max: 1 })
       context.after(() => pool.end())
@@ -56,7 +56,7 @@ await onServer('Waiting', findPostgres, (server) => {
         const query = client.query.bind(client) as (...all: unknown[]) => unknown
         const stopping = async (given: { readonly text: string }, ...more: unknown[]) => {
           sent.push(given.text)
-          // What is sent is sent; nothing comes after it until the client goes on.
+          // This message is sent, but the next one only when the client continues.
           if (isStopped && /COMMIT/.test(given.text)) await resume.promise
           return query(given, ...more)
         }
@@ -81,7 +81,7 @@ await onServer('Waiting', findPostgres, (server) => {
     })
   }
 
-  test('batches with the same new kinds in another order do not wait for each other in a circle', async (context) => {
+  test('batches with the same new kinds in different orders do not wait for each other in a circle', async (context) => {
     const database = await ownDatabase(context)
     const [one, other] = [await openStore(context, database), await openStore(context, database)]
     const typed = (types: readonly string[]) => types.map((type) => ({ type, data: {} }))
@@ -99,7 +99,7 @@ await onServer('Waiting', findPostgres, (server) => {
     assert.equal(await deadlocks(database), 0)
   })
 
-  test('batches of which one finds a stream that the other one makes do not wait for each other in a circle', async (context) => {
+  test('batches do not wait for each other in a circle if one finds a stream that the other one makes', async (context) => {
     const database = await ownDatabase(context)
     const [one, other, third] = await Promise.all([1, 2, 3].map(() => openStore(context, database)))
     const to = (id: string, commit: string) => simpleCommit(commit, { stream: { aggregate: 'account', id } })
@@ -124,7 +124,7 @@ await onServer('Waiting', findPostgres, (server) => {
   })
 })
 
-/** A server that has next to no room for notifications. */
+/** A server with almost no room for notifications. */
 const findCramped: FindServer = async () => {
   const installation = embeddedPrograms()
   if ('missing' in installation) return installation
@@ -133,7 +133,7 @@ const findCramped: FindServer = async () => {
 }
 
 await onServer('Notifications', findCramped, (server: TestServer) => {
-  test('a queue of notifications that is full keeps nobody from appending', async (context) => {
+  test('a full queue of notifications prevents no append', async (context) => {
     const store = await openStore(context, server)
     await store.append([simpleCommit('a')])
     await withClient(server, (sleeper) =>

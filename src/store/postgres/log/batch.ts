@@ -1,7 +1,7 @@
 /**
- * A batch of commits in the form that the function `append_batch` takes, and its answer as results. What can be said
- * before the streams are locked is said here: which streams, kinds and repeated ids there are, what the batch needs of
- * each stream if every commit of it is to be stored, and where each commit will be then.
+ * A batch of commits as parameters of the function `append_batch`, and its answer as results. Everything that can be
+ * prepared before the streams are locked is prepared here: the streams, kinds and repeated ids of the batch, what each
+ * stream must be if every commit is to be stored, and where each commit is then.
  */
 import type { Commit, Expected } from '../../commit.ts'
 import type { AppendResult, Receipt } from '../../store.ts'
@@ -19,16 +19,16 @@ import { hashOfCommit, hashOfEvent, hashOfStream, placed, unsigned } from '../da
 import type { Parameter, Row } from '../database/database.ts'
 import { type ReceiptRow, receiptOf } from './receipt.ts'
 
-/** Commits that one caller has appended by one call. */
+/** The commits of one call of `append`. */
 export type Group = readonly Commit[]
 
-/** What is said of a whole batch. */
+/** Settings of a whole batch. */
 export interface BatchOrders {
   readonly durable: boolean
   readonly lockWait: string
-  /** Whether others are told. */
+  /** Whether other processes are notified. */
   readonly notifies: boolean
-  /** Whether every commit is to be judged by itself. */
+  /** Whether every commit is judged on its own. */
   readonly careful: boolean
 }
 
@@ -36,19 +36,19 @@ export interface BatchOrders {
 interface StreamPart {
   readonly aggregate: string
   readonly id: string
-  /** Where the hashes of its events begin. */
+  /** The hash with which the hashes of its events begin. */
   readonly hash: number
-  /** Where it stands among the streams of the batch, from 1; given when all are known and sorted. */
+  /** Its number among the streams of the batch, from 1; set when all are known and sorted. */
   place: number
-  /** What the stream must be for every commit of the batch to be stored. */
+  /** The sequence that the stream must have for every commit of the batch to be stored, or one of `needs`. */
   need: number
-  /** Whether a commit may be the stream's first. */
+  /** Whether a commit may be the first of the stream. */
   creates: boolean
-  /** How many events the commits before have. */
+  /** The number of events of earlier commits in the batch. */
   added: number
-  /** The last commit with each id, counted from 1. */
+  /** The number of the last commit with each id, from 1. */
   readonly ids: Map<string, number>
-  /** The chain of the group that is at it, and which group that is. */
+  /** The last group with a commit for the stream, and the number of its chain. */
   chain: number
   group: number
 }
@@ -64,15 +64,15 @@ export class Batch {
   readonly #events = new EventColumns()
   /** The hash of each commit's last event. */
   readonly #lastHashes: number[] = []
-  /** The writers, and which one each commit is of, from 1; none if it is 0. */
+  /** The writers, and for each commit the number of its writer from 1, or 0 for none. */
   readonly #writers: string[] = []
   readonly #writerPlaces: number[] = []
   readonly #schema: string
   #total = 0
 
   /**
-   * @param writers who appends each group, so far as is known
-   * @param schema for what is found to be damaged
+   * @param writers the writer of each group, if it is known
+   * @param schema the schema, for errors
    */
   constructor(groups: readonly Group[], writers: readonly (string | undefined)[], schema: string) {
     this.#schema = schema
@@ -159,7 +159,7 @@ export class Batch {
     }
   }
 
-  /** Where all commits are of one writer, or of none, that need not be said of each. */
+  /** If all commits have the same writer, or none has one, it is not sent for each commit. */
   #writerColumns() {
     const [first] = this.#writerPlaces
     const isOne = this.#writerPlaces.every((place) => place === first)
@@ -195,9 +195,9 @@ export class Batch {
   }
 
   /**
-   * What became of each commit, by the function's answer.
+   * The result of each commit, from the function's answer.
    *
-   * @throws StoreError `STORE_CORRUPT` if what is stored of a repeated commit is damaged
+   * @throws StoreError `STORE_CORRUPT` if the stored data of a repeated commit is damaged
    */
   results([base, sequences, outcomes, commands]: Row): readonly AppendResult[] {
     const positionBefore = Number(base ?? 0)
@@ -250,7 +250,7 @@ export class Batch {
   }
 }
 
-/** The events of a batch as columns, and the kinds they are of. */
+/** The events of a batch as columns, and their kinds. */
 class EventColumns {
   readonly #kindPlaces = new Map<string, Map<string, number>>()
   readonly #kindAggregates: string[] = []
@@ -333,8 +333,8 @@ class EventColumns {
 }
 
 /**
- * What a stream must be for one more commit to be stored, after those that the batch has for it already. Where that
- * cannot be said by one number, or it cannot be at all, each commit is to be looked at.
+ * What a stream must be for one more commit to be stored after those of the batch so far. If one number cannot say
+ * that, or it is impossible, each commit is judged.
  */
 function needOf(expected: Expected, { need, added }: StreamPart): number {
   if (need === needs.aLook) return need
@@ -348,5 +348,5 @@ function needOf(expected: Expected, { need, added }: StreamPart): number {
   return need >= 0 && expected === need + added ? need : needs.aLook
 }
 
-/** Any order will do that is the same in every process. */
+/** Any order is good if it is the same in every process. */
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)

@@ -1,6 +1,7 @@
 /**
- * Appends: batches of the calls that gathered while the batch before was under way, each by one call of the function. A
- * batch that clashed with another is sent again; every other failure goes to the callers.
+ * Appends commits in batches. The calls that gather while a batch is in progress form the next batch, which is one call
+ * of the function. A batch that clashes with another transaction is sent again. Every other failure goes to the
+ * callers.
  */
 
 import type { Commit } from '../../commit.ts'
@@ -50,9 +51,9 @@ export class EventAppender {
         const [row] = await this.#database.query(this.#statement, batch.parameters(orders))
         return batch.results(row!)
       } catch (error) {
-        // An id that was said to be fresh, and is not: then all of them are looked for.
+        // A commit id that was said to be fresh already exists. The next try looks all ids up.
         if (isDouble(error) && !careful) careful = true
-        // A notification is a hint. Where the server has no room for one more, the commits count.
+        // A notification is only a hint. If the server has no room for it, the commits are stored without one.
         else if (isFull(error) && notifies) notifies = false
         else if (!isClash(error) || tries >= triesMax) throw error
       }

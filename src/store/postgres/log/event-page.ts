@@ -1,4 +1,4 @@
-/** A page of the log as it is answered, a text for each column, and the events that it holds, checked. */
+/** A page of the log as the database returns it, with one text for each column, and the checked events in it. */
 import type { Json, JsonObject } from '../../../domain/json.ts'
 import type { StreamId } from '../../../domain/stream.ts'
 import type { StoredEvent } from '../../store.ts'
@@ -12,35 +12,35 @@ export interface Kind {
   readonly type: string
 }
 
-/** What a statement has found, before its kinds are known. */
+/** The result of a statement, before its kinds are known. */
 export interface EventPage {
-  /** How many events it has found; more than `kinds` has, if they did not all fit. */
+  /** The number of events that were found; more than `kinds` has if not all fit into the page. */
   readonly found: number
-  /** How many it has looked for. */
+  /** The number of events that were wanted. */
   readonly wanted: number
-  /** Where to go on, if it ended before there was nothing left to look at. */
+  /** Where to continue, if it ended before it had looked at everything. */
   readonly next: number | undefined
-  /** Where the log ends, or the stream, when the page was read. */
+  /** The end of the log or stream when the page was read. */
   readonly last: number
-  /** How many events there are where it has looked, if that was counted. */
+  /** The number of events in the part that it looked at, if that was counted. */
   readonly looked: number | undefined
-  /** The checksum of the last place of the range, and of the one that was asked for. */
+  /** The checksums at the end of the range, and at the place that was asked for. */
   readonly end: number | undefined
   readonly behind: number | undefined
-  /** How many characters of JSON it has. */
+  /** The number of characters of JSON in the page. */
   readonly characters: number
   /** The number of each event's kind. */
   readonly kinds: readonly number[]
   /**
    * The events in order.
    *
-   * @param stream the stream they are all of, where the page is of one
+   * @param stream their stream, if the page is of one stream
    * @throws Damage
    */
   events(kindOf: (number: number) => Kind | undefined, stream?: StreamId): readonly StoredEvent[]
 }
 
-/** Something that was read is not what was stored. */
+/** The data that was read is not what was stored. */
 export class Damage extends Error {
   readonly position: number | undefined
 
@@ -52,7 +52,7 @@ export class Damage extends Error {
 
 const noMetadata: JsonObject = Object.freeze({})
 const noTags: readonly string[] = Object.freeze([])
-/** What is between two texts of JSON in a column. None of them holds a bare line feed. */
+/** The separator of JSON texts in a column. No JSON text contains a bare line feed. */
 const between = ',\n'
 
 /** @throws Damage */
@@ -100,12 +100,12 @@ function eventsOf({ places, kinds, columns, kindOf, stream }: Parts): readonly S
   const metadataTexts = metadata === null ? undefined : textsIn(metadata!, places)
   const tagLists = tags === null ? undefined : (JSON.parse(`[${tags}]`) as readonly (readonly string[] | 0)[])
   const ofStream = stream === undefined ? undefined : hashOfStream(stream)
-  // All are looked at before any is parsed: what is as it was stored is JSON.
+  // All checksums are compared before anything is parsed. If they match, the texts are JSON.
   const streams = places.map((position, i) => {
     const kind = kindOf(kinds[i]!)
-    if (kind === undefined) throw new Damage('it is of a kind that is not there', position)
+    if (kind === undefined) throw new Damage('its kind is missing', position)
     const own = stream ?? { aggregate: kind.aggregate, id: ids![i]! }
-    if (own.id === null) throw new Damage('it is of a stream that is not there', position)
+    if (own.id === null) throw new Damage('its stream is missing', position)
     const noted = metadataTexts?.[i] ?? '0'
     const hash = hashOfEvent(ofStream ?? hashOfStream(own), {
       commitId: commitIds[i]!,
@@ -136,16 +136,16 @@ function eventsOf({ places, kinds, columns, kindOf, stream }: Parts): readonly S
   }))
 }
 
-/** The numbers of a column. Where a row is missing that an index has named, there is nothing. @throws Damage */
+/** The numbers of a column. If an index names a row that is missing, the number is NULL. @throws Damage */
 function numbersIn(text: string, places: readonly number[]): readonly number[] {
   if (!text.includes('N')) return numbersOf(text)
   const missing = text.slice(1, -1).split(',').indexOf('NULL')
-  throw new Damage('it is not there, though an index has it', places[missing])
+  throw new Damage('it is missing, although an index names it', places[missing])
 }
 
 /** The texts of a column of JSON. @throws Damage */
 function textsIn(text: string, places: readonly number[]): readonly string[] {
   const texts = text.split(between)
-  if (texts.length !== places.length) throw new Damage('what is stored there is no JSON', places[0])
+  if (texts.length !== places.length) throw new Damage('the stored text is not JSON', places[0])
   return texts
 }

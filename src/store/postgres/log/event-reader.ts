@@ -1,10 +1,10 @@
 /**
- * Reads the log, a bounded page by each round trip. What a read may see is fixed by its first page (the head), and
- * since the log only grows at its end, the pages of a long read fit together as if they had been one transaction.
+ * Reads the log. Each round trip reads a bounded page. The first page fixes what a read may see (the head). The log
+ * only grows at its end, so the pages of a long read fit together as if they were read in one transaction.
  *
- * A filtered read first looks at the next few events one by one, which is all there is to do at the tail and where
- * matches are common; from there it goes by the indexes over kinds and tags. What it passes over there is counted, each
- * position once for as long as the store is open, so that a missing event is noticed that no index names any more.
+ * A filtered read first looks at the next few events one by one. That is enough at the end of the log and where matches
+ * are common. After that it uses the indexes over kinds and tags. The positions that it passes over are counted, each
+ * once while the store is open. This shows a missing event that no index names any more.
  */
 
 import type { StreamId } from '../../../domain/stream.ts'
@@ -24,45 +24,45 @@ import { type Looked, lookedAt, type Part } from './part.ts'
 import { type ReceiptRow, receiptOf } from './receipt.ts'
 import { WholeSpans } from './whole-spans.ts'
 
-/** Bounds of a page. An event may be larger than the second, and then has a page of its own. */
+/** Bounds of a page. An event with more characters has a page of its own. */
 const pageEventsMax = 2000
 const pageCharactersMax = 2_000_000
-/** Bounds of a read of the log: after so much it is cut, and its reader goes on from there. */
+/** Bounds of a read of the log. The read ends there, and its reader continues from there. */
 const readCharactersMax = 16_000_000
 const unfinishedMax = 20
-/** Where at least every so many-th event matches, looking at each is cheaper than going by the indexes. */
+/** If at least one event in `scanFactor` matches, looking at each event is cheaper than using the indexes. */
 const scanFactor = 3
 const scanMin = 300
 /**
- * Places that were passed over and are counted by one statement: 10 ms of work, and up to 100 in a table that was not
- * vacuumed yet.
+ * The number of positions that one statement counts: 10 ms of work, and up to 100 ms in a table that was not vacuumed
+ * yet.
  */
 const countedMax = 100_000
 
-/** A read as it goes on: what is found, and what is left to look at. */
+/** The state of a read: what is found, and what is left to look at. */
 interface Progress {
   readonly events: StoredEvent[]
   readonly limit: number
   readonly backward: boolean
   readonly signal: AbortSignal | undefined
-  /** What each event is to meet. */
+  /** The filters that each event must match. */
   readonly filters: ReadAllOptions
-  /** What the first page has told of the log. */
+  /** The first page, which says where the log ends. */
   log: EventPage | undefined
-  /** How many events to ask for at once: fewer where they turned out to be too large for a page. */
+  /** The number of events to ask for at once. It is lower if they turned out to be too large for a page. */
   countMax: number
   from: number
   to: number
-  /** Characters that were read, and statements that ended before they had looked at all they were to look at. */
+  /** The number of characters that were read, and of statements that ended before they had looked at everything. */
   characters: number
   unfinished: number
 }
 
-/** What to look for, and the parameters that say so. */
+/** A search and its parameters. */
 interface Sought {
   readonly search: Search
   readonly values: readonly Parameter[]
-  /** Whether every place is looked at, or only those that an index names. */
+  /** The number of positions to look at, if each is looked at and no index is used. */
   readonly window?: number
 }
 
@@ -70,7 +70,7 @@ export class EventReader {
   readonly #run: RunQuery
   readonly #statements: EventStatements
   readonly #settings: Settings
-  /** Numbers are given once and for all, so these never grow stale. */
+  /** The kinds by their numbers. A number never changes, so this is never out of date. */
   readonly #kinds = new Map<number, Kind>()
   readonly #whole = new WholeSpans()
 
@@ -131,7 +131,7 @@ export class EventReader {
     return this.#finish(progress, range, options, isLast)
   }
 
-  /** Puts a page together: how far it has looked, and what is there. @throws StoreError `LOG_REPLACED` */
+  /** Makes the page: its events, and how far it has looked. @throws StoreError `LOG_REPLACED` */
   async #finish(progress: Progress, range: Range, options: ReadAllOptions, isDone: boolean): Promise<Page> {
     const { events, limit, backward, log, from, to } = progress
     const { behind } = options
@@ -158,7 +158,7 @@ export class EventReader {
     if (last?.position === examined) return last.checksum
     const isEnd = log !== undefined && (examined === Math.min(to - 1, head) || examined === from)
     const checksum = isEnd ? log.end : (await this.#checksumAt(examined)).checksum
-    if (checksum === undefined) throw this.#damage(`position ${examined}`, 'it is not there')
+    if (checksum === undefined) throw this.#damage(`position ${examined}`, 'it is missing')
     return checksum
   }
 
@@ -206,14 +206,15 @@ export class EventReader {
     }
   }
 
-  /** Counts the events in what was passed over and not counted, as far as it never was. @throws Damage */
+  /** Counts the events among the positions that were passed over, if they were never counted. @throws Damage */
   async #checkPassed({ passed, isCounted }: Looked, signal: AbortSignal | undefined): Promise<void> {
     const unknown = () => (isCounted ? undefined : this.#whole.unknown(passed, countedMax))
     for (let part = unknown(); part !== undefined; part = unknown()) {
       signal?.throwIfAborted()
       const [row] = await this.#run(this.#statements.count, [part.from, part.to])
       const count = Number(row![0])
-      if (count < part.to - part.from) throw new Damage(`of ${part.from} to ${part.to - 1}, only ${count} are there`)
+      if (count < part.to - part.from)
+        throw new Damage(`from ${part.from} to ${part.to - 1} there are only ${count} events`)
       this.#whole.add(part)
     }
     this.#whole.add(passed)
@@ -245,7 +246,7 @@ const isUnderWay = ({ events, limit, from, to }: Progress): boolean => events.le
 const isEnough = ({ characters, unfinished }: Progress): boolean =>
   characters >= readCharactersMax || unfinished >= unfinishedMax
 
-/** What no text in the database can be, nothing is. */
+/** Leaves out values that no text in the database can have. */
 const arrayOrNull = (values: readonly string[] | undefined): string | null =>
   values === undefined ? null : arrayText(values.filter(isText))
 
@@ -255,7 +256,7 @@ const filterValues = ({ types, aggregates, tags }: ReadAllOptions): readonly Par
   tags === undefined || tags.length === 0 ? null : arrayText(tags.filter(isText)),
 ]
 
-/** How to look for what the filters let through, in the whole of a range. */
+/** The search for events that match the filters, in the whole of a range. */
 function wideSearch(options: ReadAllOptions): Sought {
   const { types, aggregates, tags = [] } = options
   const byKind = types !== undefined || aggregates !== undefined || !tags.every(isText)

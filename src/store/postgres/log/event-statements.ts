@@ -1,20 +1,20 @@
 /**
- * The statements that read the log: pages by the functions of `read-functions.ts`, and what is small enough to be asked
- * as it is.
+ * The statements that read the log: pages through the functions of `read-functions.ts`, and small questions as plain
+ * SQL.
  */
 import { checksumIn, commitIn, headIn, pageCall, type Search, searches } from '../database/read-functions.ts'
 
 export interface EventStatements {
-  /** By what is looked for. */
+  /** The calls for pages, by kind of search. */
   readonly forward: Readonly<Record<Search, string>>
   readonly backward: Readonly<Record<Search, string>>
   readonly head: string
   /** The checksum of the event at a position. */
   readonly checksum: string
-  /** How many events there are from one position up to before another. */
+  /** The number of events from one position to before another. */
   readonly count: string
   readonly commit: string
-  /** The same, answered when all that is visible of its stream is as durable as the database promises. */
+  /** The same, answered when the visible events of the stream are as durable as the database promises. */
   readonly durableCommit: string
   readonly kinds: string
 }

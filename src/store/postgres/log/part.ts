@@ -1,6 +1,6 @@
 /**
- * What a statement says that it has looked at, held against what it gives: places follow one another where every place
- * was looked at, what indexes name is there, and what was found is what was looked for.
+ * Checks the part of the log that a statement says it has looked at against the events that it returned. If every place
+ * was looked at, the places follow one another. Every place that an index names exists. Every event matches the search.
  */
 import { matches } from '../../page.ts'
 import type { Range } from '../../range.ts'
@@ -8,31 +8,31 @@ import type { ReadAllOptions, StoredEvent } from '../../store.ts'
 import type { Search } from '../database/read-functions.ts'
 import { Damage, type EventPage } from './event-page.ts'
 
-/** The part of a read that a statement was to look at. */
+/** The part of a read that a statement had to look at. */
 export interface Part {
   readonly from: number
   readonly to: number
   readonly backward: boolean
-  /** How many events were asked for. */
+  /** The number of events that were asked for. */
   readonly count: number
   readonly search: Search
-  /** How many places were to be looked at. */
+  /** The number of places to look at. */
   readonly window: number | undefined
 }
 
 /** How far a statement has looked. */
 export interface Looked {
-  /** Where to go on: the next place, or if backward the one above it. */
+  /** Where to continue: the next place, or if backward the one above it. */
   readonly next: number
-  /** Whether nothing is left where the statement was to look. */
+  /** Whether nothing is left in the part. */
   readonly isLast: boolean
   /** The places that were looked at, or passed over. */
   readonly passed: Range
-  /** Whether it is known that no event is missing there: not where an index led over many places. */
+  /** Whether it is known that no event is missing there. It is not if an index led over many places. */
   readonly isCounted: boolean
 }
 
-/** @throws Damage if a row is missing, or one was found that should not have been */
+/** @throws Damage if a row is missing, or one was found that does not match */
 export function lookedAt(part: Part, page: EventPage, read: readonly StoredEvent[], filters: ReadAllOptions): Looked {
   const { backward, search } = part
   const place = search === 'stream' ? 'sequence' : 'position'
@@ -42,7 +42,7 @@ export function lookedAt(part: Part, page: EventPage, read: readonly StoredEvent
   const end = Math.min(part.to, page.last + 1)
   if (search === 'stream' || search === 'any') checkDense(part, page, read, place)
   for (const event of read) {
-    if (!matches(filters, event)) throw new Damage('it is not what its indexes say', event.position)
+    if (!matches(filters, event)) throw new Damage('it does not match its indexes', event.position)
   }
   if (last !== undefined && (isCut || isFull)) {
     const passed = { from: backward ? last : part.from, to: backward ? end : last + 1 }
@@ -61,7 +61,7 @@ export function lookedAt(part: Part, page: EventPage, read: readonly StoredEvent
   }
 }
 
-/** Every place was asked for, so each is followed by the next one, up to where it ends or the page is full. */
+/** Checks that the places follow one another without a gap, up to the end or until the page is full. */
 function checkDense(
   { from, to, backward, count }: Part,
   { found, last }: EventPage,
@@ -72,14 +72,14 @@ function checkDense(
   const there = Math.max(Math.min(end - from, count), 0)
   for (const [i, event] of read.entries()) {
     const expected = backward ? end - 1 - i : from + i
-    if (event[place] !== expected) throw new Damage('it is not there', expected)
+    if (event[place] !== expected) throw new Damage('it is missing', expected)
   }
-  if (found < there) throw new Damage('it is not there', backward ? end - 1 - read.length : from + read.length)
+  if (found < there) throw new Damage('it is missing', backward ? end - 1 - read.length : from + read.length)
 }
 
-/** Where the events were counted there are as many as places. @returns whether they were. @throws Damage */
+/** Checks that there is an event for each place, if they were counted. @returns whether they were. @throws Damage */
 function isCounted({ search }: Part, { looked }: EventPage, { from, to }: Range): boolean {
   if (looked === undefined) return search === 'stream' || search === 'any'
-  if (looked < to - from) throw new Damage(`an event from ${from} to ${to - 1} is not there`)
+  if (looked < to - from) throw new Damage(`an event from ${from} to ${to - 1} is missing`)
   return true
 }

@@ -1,6 +1,4 @@
-/**
- * Reading: filters find by the indexes what looking at every event would find, and no statement reads a whole table.
- */
+/** Reading: with the indexes, filters find the same as a look at every event, and no statement reads a whole table. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import type { Client } from 'pg'
@@ -25,7 +23,7 @@ import { eventStatements } from './event-statements.ts'
 
 const whole = { limit: Number.POSITIVE_INFINITY }
 
-/** Numbers that look random and are the same in every run. */
+/** Numbers that look random, but are the same in every run. */
 function numbers(seed: number): (below: number) => number {
   let state = seed
   return (below) => {
@@ -49,7 +47,7 @@ async function fill(store: Store, count: number): Promise<void> {
   for (let i = 0; i < count; i += 1000) await store.append(commits.slice(i, i + 1000))
 }
 
-test('prefixes end where the next text begins', () => {
+test('a prefix ends where the next text begins', () => {
   assert.equal(successorOf('ab'), 'ac')
   assert.equal(successorOf('a\ud7ff'), 'a\ue000')
   assert.equal(successorOf('a\u{10ffff}'), 'b')
@@ -63,7 +61,7 @@ await onServer('Reading', findPostgres, (server) => {
     return { schema, store: await openStore(context, server, { schema }) }
   }
 
-  test('arrays arrive as they were sent in binary form', async () => {
+  test('arrays in binary form arrive unchanged', async () => {
     const words = ['', 'a', '"', '\\', '{', 'NULL', 'ä 記 𝄞', ' ']
     const whole = [0, 1, -1, 2 ** 31 - 1, -(2 ** 31)]
     const large = [...whole, 2 ** 32, -(2 ** 32) - 1, Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER]
@@ -78,7 +76,7 @@ await onServer('Reading', findPostgres, (server) => {
     })
   })
 
-  test('filtered reads give what looking at every event gives, from anywhere and both ways', async (context) => {
+  test('filtered reads give the same as a look at every event, from any position, forward and backward', async (context) => {
     const { store } = await open(context)
     await fill(store, 5000)
     const { events } = await store.readAll(everything, whole)
@@ -103,7 +101,7 @@ await onServer('Reading', findPostgres, (server) => {
     }
   })
 
-  test('a page costs the page, also by a plan that was made when the table was empty', async (context) => {
+  test('the cost of a page depends only on the page, even with a plan that was made when the table was empty', async (context) => {
     const { schema, store } = await open(context)
     await withClient(server, async (client) => {
       await client.query(`ALTER TABLE ${quoted(schema)}.events SET (autovacuum_enabled = false)`)
@@ -132,7 +130,7 @@ await onServer('Reading', findPostgres, (server) => {
     })
   })
 
-  test('pages end where they become too large, and nothing is missing', async (context) => {
+  test('pages end before they become too large, and no event is missing', async (context) => {
     const { store } = await open(context)
     const stream = { aggregate: 'account', id: 'ada' }
     const events = Array.from({ length: 12 }, (_, i) => ({ type: 'Noted', data: `${i} ${'x'.repeat(700_000)}` }))
@@ -160,7 +158,7 @@ await onServer('Reading', findPostgres, (server) => {
     }
   })
 
-  test('a long read ends when it is aborted, and when the store is closed', async (context) => {
+  test('a long read ends when it is aborted, or when the store is closed', async (context) => {
     const { store } = await open(context)
     await fill(store, 5000)
     const controller = new AbortController()
@@ -214,13 +212,13 @@ await onServer('Reading', findPostgres, (server) => {
       const parameters = await batchParameters()
       await client.query(`SELECT ${name}.append_batch(${parameters.map((_, i) => `$${i + 1}`)})`, [...parameters])
       assert.ok(plans.length > 100, `${plans.length} plans`)
-      // There are few kinds, and all of them are looked at.
+      // There are few kinds, so all of them are read.
       for (const plan of plans) assert.doesNotMatch(plan, /Seq Scan on (?!head|kinds)/, plan)
     })
   })
 })
 
-/** A batch that is looked at closely: with a repetition, a conflict, a new stream, a new kind and tags. */
+/** A batch whose commits are judged one by one: with a repetition, a conflict, a new stream, a new kind and tags. */
 async function batchParameters(): Promise<readonly unknown[]> {
   const { Batch } = await import('./batch.ts')
   const events = [{ type: 'Brand new', data: {}, tags: ['a', 'b'] }]
@@ -234,7 +232,7 @@ async function batchParameters(): Promise<readonly unknown[]> {
   return new Batch([commits], ['me'], 's').parameters(orders)
 }
 
-/** The plans of what runs within functions, as they come; undefined where the server cannot tell. */
+/** The plans of the statements within functions, in order, or `undefined` if the server cannot show them. */
 async function explained(client: Client, analyze?: 'analyze'): Promise<string[] | undefined> {
   const plans: string[] = []
   client.on('notice', ({ message }) => {
@@ -256,7 +254,7 @@ async function assertIndexed(client: Client, text: string, values: readonly unkn
   assert.doesNotMatch(plan, /Seq Scan/, `${text}\n${plan}`)
 }
 
-/** Every read of pages, with what may be looked for by it. */
+/** Every statement that reads pages, with values to look for. */
 function pages(schema: string): readonly (readonly [text: string, values: readonly unknown[]])[] {
   const { forward, backward } = eventStatements(schema)
   const found: (readonly [string, readonly unknown[]])[] = []
@@ -287,7 +285,7 @@ function pages(schema: string): readonly (readonly [text: string, values: readon
   return found
 }
 
-/** The other statements, with something to look for. */
+/** The other statements, with values to look for. */
 function statements(schema: string): readonly (readonly [text: string, values: readonly unknown[]])[] {
   const { head, commit } = eventStatements(schema)
   const found: (readonly [string, readonly unknown[]])[] = [

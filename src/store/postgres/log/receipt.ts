@@ -1,6 +1,5 @@
 /**
- * What is noted of a commit with its first event, read and checked: where the commit stands, and which command it was
- * for.
+ * Reads and checks what is stored of a commit with its first event: where the commit is, and for which command it is.
  */
 import type { StreamId } from '../../../domain/stream.ts'
 import type { CommandMark } from '../../commit.ts'
@@ -9,7 +8,7 @@ import { noDigest } from '../database/append-function.ts'
 import { hashOfCommit, hashOfStream, placed, unsigned } from '../database/checksum.ts'
 import { damagedAt } from '../database/failure.ts'
 
-/** What the database tells of a commit. Positions and sequences are its last event's. */
+/** A commit as the database returns it. Position and sequence are those of its last event. */
 export type ReceiptRow = readonly [
   sequence: number,
   position: number,
@@ -20,17 +19,13 @@ export type ReceiptRow = readonly [
   command: string | null,
 ]
 
-/** @throws StoreError `STORE_CORRUPT` if it is not what was stored */
+/** @throws StoreError `STORE_CORRUPT` if the row is damaged */
 export function receiptOf(schema: string, stream: StreamId, commitId: string, row: ReceiptRow): Receipt {
   const [sequence, position, count, lastChecksum, checksum, digest, name] = row
   const command: CommandMark | undefined = digest === noDigest || name === null ? undefined : { name, digest }
   const hash = hashOfCommit(hashOfStream(stream), commitId, count, command)
   if (placed(hash, sequence - count + 1, position - count + 1) !== checksum) {
-    throw damagedAt(
-      schema,
-      `the commit at position ${position - count + 1}`,
-      'what is noted of it is not as it was stored',
-    )
+    throw damagedAt(schema, `the commit at position ${position - count + 1}`, 'its checksum is wrong')
   }
   const receipt = { sequence, position, count, checksum: unsigned(lastChecksum) }
   return command === undefined ? receipt : { ...receipt, command }

@@ -1,4 +1,4 @@
-/** Questions about many streams at once: where they end, and whose turn it is there. */
+/** Calls for many streams at once: where they end, and reservations. */
 
 import type { StreamId } from '../../../domain/stream.ts'
 import type { StreamEnd } from '../../store.ts'
@@ -35,7 +35,7 @@ export class Streams {
     })
   }
 
-  /** Somebody who holds a row too long keeps it: then none is given. */
+  /** If another transaction holds one of the rows too long, no stream is reserved. */
   async reserve(streams: readonly StreamId[], writer: string, durationMs: number): Promise<readonly boolean[]> {
     if (streams.length === 0) return []
     let row: Row | undefined

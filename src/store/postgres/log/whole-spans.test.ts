@@ -5,7 +5,7 @@ import { WholeSpans } from './whole-spans.ts'
 
 const range = fc.tuple(fc.nat(40), fc.nat(12)).map(([from, count]) => ({ from, to: from + count }))
 
-test('what is not known to be whole is just what was never added, in pieces of a bounded length', () => {
+test('exactly the parts that were never added are unknown, in pieces of a bounded length', () => {
   fc.assert(
     fc.property(fc.array(range, { maxLength: 30 }), range, fc.integer({ min: 1, max: 5 }), (added, asked, count) => {
       const spans = new WholeSpans()

@@ -1,15 +1,14 @@
 /**
- * The parts of the log in which no event is missing, as far as this process has seen. What was found once is not
- * counted again: the log does not change, so each position is counted once at the most, however often reads by types or
- * tags are led over it.
+ * The parts of the log in which no event is missing, as far as this process has seen. The log does not change, so each
+ * position is counted at most once, however often reads by types or tags pass over it.
  */
 import type { Range } from '../../range.ts'
 
-/** How many parts are remembered; of more, those are forgotten that were found first. */
+/** The number of parts that are kept. If there are more, the oldest are dropped. */
 const spansMax = 100
 
 export class WholeSpans {
-  /** Apart from each other; the last that was found at the end. */
+  /** Parts that do not touch each other, the newest at the end. */
   #spans: readonly Range[] = []
 
   add({ from, to }: Range): void {
@@ -23,9 +22,7 @@ export class WholeSpans {
     this.#spans = [...others, whole].slice(-spansMax)
   }
 
-  /**
-   * The first part of a range that is not known to be whole, and no longer than `count`; undefined if there is none.
-   */
+  /** The first part of a range that is not known to be whole, at most `count` long, or `undefined` if there is none. */
   unknown({ from, to }: Range, count: number): Range | undefined {
     let start = from
     for (let known = this.#at(start); known !== undefined; known = this.#at(start)) start = known.to

@@ -1,4 +1,4 @@
-/** Leases by the server's clock, when that was not right. */
+/** Leases by the server's clock, after that clock was wrong. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { dropSchema, freshSchema, openStore, withClient } from '../../../../test/support/servers/postgres-place.ts'
@@ -9,7 +9,7 @@ import { quoted } from '../database/tables.ts'
 const durationMs = 60_000
 
 await onServer('Leases', findPostgres, (server) => {
-  test('taken by a clock that was ahead hold nobody up when it has been put right', async (context) => {
+  test('taken by a clock that was ahead delay nobody after the clock is corrected', async (context) => {
     const schema = freshSchema()
     context.after(() => dropSchema(server, schema))
     const store = await openStore(context, server, { schema, listen: false })

@@ -1,9 +1,9 @@
 /**
- * What is kept beside the log: snapshots, rows with their checkpoints, and leases. Each call is one round trip.
+ * The data beside the log: snapshots, rows with their checkpoints, and leases. Each call is one round trip.
  *
- * A row's value is in a column of the type `json`, as the text that was saved. Where that text holds what PostgreSQL's
- * own functions for JSON stumble over (`\u0000`, halves of surrogate pairs), it is in the column `escaped` instead, so
- * that SQL over the other rows goes on working.
+ * The value of a row is in a column of the type `json`, as the text that was saved. PostgreSQL's own functions for JSON
+ * fail on some texts (`\u0000`, halves of surrogate pairs). Such a text is in the column `escaped` instead, so that SQL
+ * over the other rows works.
  */
 
 import { InputError } from '../../../domain/error.ts'
@@ -28,8 +28,8 @@ import type { Settings } from '../options.ts'
 import { listStatement, pageOf } from './row-list.ts'
 
 /**
- * Settings of a step with work of its own. A process that stops in the middle does not keep the checkpoint from others
- * for longer than it may take for an answer, nor does a statement. What is read comes as `sql-values.ts` takes it.
+ * Settings of a step with work of its own. If a process stops in the middle, or a statement hangs, the checkpoint is
+ * locked for at most the time for an answer. The other settings give values the form that `sql-values.ts` reads.
  */
 const stepSettings = `set_config('idle_in_transaction_session_timeout', $4, true), CASE
     WHEN current_setting('statement_timeout') = '0' OR current_setting('statement_timeout')::interval > $2::interval
@@ -37,7 +37,7 @@ const stepSettings = `set_config('idle_in_transaction_session_timeout', $4, true
   set_config('DateStyle', 'ISO', true), set_config('IntervalStyle', 'postgres', true),
   set_config('bytea_output', 'hex', true), set_config('extra_float_digits', '1', true)`
 
-/** The statements, by what they are for. @param schema quoted */
+/** The statements by name. @param schema quoted */
 export const rowStatements = (schema: string): RowStatements => ({
   saveSnapshot: `SELECT ${schema}.save_snapshot($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
   loadSnapshot: `SELECT s.sequence, s.state_revision, s.taken_at, s.checksum, s.fingerprint, s.state FROM ${schema}.snapshots s
@@ -158,8 +158,8 @@ export class PostgresRows {
 
 const keepMax = 2_147_483_647
 /**
- * Escapes at which PostgreSQL's functions for JSON give up: the null character, and surrogates, which are escaped only
- * if alone.
+ * Escapes on which PostgreSQL's functions for JSON fail: the null character, and surrogates, which are escaped only if
+ * they are alone.
  */
 const troublesome = /\\u(?:0000|d[89a-f])/i
 
@@ -171,9 +171,7 @@ const checkpointColumns = ({ position, term, note }: Checkpoint): readonly Param
   JSON.stringify(note),
 ]
 
-/**
- * Rows as three columns: keys, values, and values that are escaped. Of a key that is there twice, the last one counts.
- */
+/** Rows as three columns: keys, values, and escaped values. If a key is there twice, the last row counts. */
 function rowColumns(rows: readonly DocumentRow[]): readonly Parameter[] {
   if (rows.length === 0) return [null, null, null]
   const last = new Map(rows.map(({ key, value }) => [key, value]))

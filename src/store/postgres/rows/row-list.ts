@@ -1,10 +1,11 @@
 /**
- * Lists rows of a projection. Conditions go with the statement, so that rows that do not meet them stay where they are:
- * they compare the field's text, as it is written in the row. Rows whose JSON PostgreSQL cannot look into are given all
- * the same.
+ * Lists rows of a projection. Conditions are part of the statement, so rows that do not meet them are not sent. They
+ * compare the text of the field as it is written in the row. Rows whose JSON PostgreSQL cannot read are returned
+ * anyway.
  *
- * A statement looks at so many rows at the most, whatever they hold, and at so many bytes of them, as they are stored.
- * That is known without unpacking them; how large their texts are is known afterwards, and bounds what is given.
+ * A statement looks at a bounded number of rows, and at a bounded number of their bytes as they are stored. That size
+ * is known without unpacking the rows. The size of their texts is known only afterwards, and bounds the rows that are
+ * returned.
  */
 import type { Json } from '../../../domain/json.ts'
 import { rowCharactersMax, rowsLookedAtMax } from '../../row-page.ts'
@@ -12,14 +13,14 @@ import type { Condition, Row, RowPage, RowQuery } from '../../store.ts'
 import { isText } from '../database/binary-arrays.ts'
 import type { Row as Columns, Parameter } from '../database/database.ts'
 
-/** Bytes that a statement looks at, as they are stored: in a compressed form, if they are long. */
+/** The number of stored bytes that a statement looks at. Long values are stored compressed. */
 const storedBytesMax = 2_000_000
 /** The largest `bigint`. */
 const countMax = '9223372036854775807'
 
 /**
- * The statement for a page, which gives it as `pageOf` reads it: first a row of its own, which says how far it has
- * looked if there is more, and how many rows it has found; then those of them that it gives.
+ * The statement for a page, in the form that `pageOf` reads. The first row says how far the statement has looked if
+ * there is more, and how many rows it has found. Then come the rows that it returns.
  *
  * @param schema quoted
  */
@@ -28,7 +29,7 @@ export function listStatement(
   projection: string,
   { after, prefix, where = [], limit }: RowQuery,
 ): { readonly text: string; readonly values: readonly Parameter[] } {
-  // One more than are wanted tells whether there is another page.
+  // One row more than wanted shows whether there is another page.
   const wanted = Number.isFinite(limit) ? limit + 1 : countMax
   const lookedAt = where.length > 0 ? rowsLookedAtMax : Math.min(limit + 1, rowsLookedAtMax)
   const values: Parameter[] = [projection, lookedAt, storedBytesMax, wanted, rowCharactersMax]
@@ -59,7 +60,7 @@ export function listStatement(
   return { text, values }
 }
 
-/** @param answer of the statement */
+/** @param answer the answer of the statement */
 export function pageOf([first, ...answer]: readonly Columns[], { limit }: RowQuery): RowPage {
   const [, lookedUpTo, found] = first!
   const rows = answer.slice(0, limit).map(([key, text]): Row => ({ key: key!, value: JSON.parse(text!) as Json }))
@@ -84,7 +85,7 @@ function conditionText(condition: Condition, parameter: (value: Parameter) => st
     ELSE json_typeof(json_extract_path(${field})) = 'object' END`
 }
 
-/** The first text behind all that begin with this one, by bytes of UTF-8; undefined if there is none. */
+/** The first text after all texts that begin with the prefix, by bytes of UTF-8, or `undefined` if there is none. */
 export function successorOf(prefix: string): string | undefined {
   const characters = Array.from(prefix)
   for (;;) {

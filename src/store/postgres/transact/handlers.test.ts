@@ -1,6 +1,6 @@
 /**
- * What handlers do to the store, and whose failure is what: only what is known to be the store's is the store's, and
- * nothing that a handler does to its session or to the store's tables is left behind.
+ * Handlers and the store: only failures that are known to come from the store are the store's, and changes of a handler
+ * to its session or to the store's tables have no effect.
  */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
@@ -24,7 +24,7 @@ import { postgres } from '../index.ts'
 const waitMsMax = 120_000
 
 const raise = (state: string) => `DO $$ BEGIN RAISE EXCEPTION 'raised' USING ERRCODE = '${state}'; END $$`
-/** Every kind of state that a statement may fail with while server and connection are well. */
+/** Every class of SQLSTATE with which a statement may fail while server and connection are well. */
 const states = [
   '54000',
   '55000',
@@ -81,7 +81,7 @@ await onServer('Handlers', findPostgres, (server) => {
     assert.deepEqual(await store.loadCheckpoint('p'), at(0))
   })
 
-  test('a statement that failed within a savepoint, and was gone back over, harms nothing', async (context) => {
+  test('a statement that failed within a savepoint, and was rolled back to it, does no harm', async (context) => {
     const { store, table } = await open(context)
     await withClient(server, async (holder) => {
       await holder.query(`INSERT INTO ${table} VALUES (1)`)
@@ -97,7 +97,7 @@ await onServer('Handlers', findPostgres, (server) => {
     assert.deepEqual(await store.loadCheckpoint('p'), at(1))
   })
 
-  test('what is checked as late as at the commit is the handler’s failure, whatever its state', async (context) => {
+  test('a constraint that fails at the commit is the handler’s failure, whatever its state', async (context) => {
     const { store, table, schema } = await open(context)
     for (const state of ['MY001', '54000', '55000', '23514']) {
       const check = `${quoted(schema)}.check_${state.toLowerCase()}`
@@ -124,7 +124,7 @@ await onServer('Handlers', findPostgres, (server) => {
     })
   })
 
-  test('a connection that is lost is the store’s failure, whatever the handler makes of it', async (context) => {
+  test('a lost connection is the store’s failure, whatever the handler does with the error', async (context) => {
     const { store } = await open(context)
     const kill = () =>
       withClient(server, (client) =>
@@ -156,7 +156,7 @@ await onServer('Handlers', findPostgres, (server) => {
     },
     'does nothing for too long': () => new Promise<never>(() => {}),
   })) {
-    test(`an event whose handler ${what} is tried again and parked, and the next one handled`, async (context) => {
+    test(`an event whose handler ${what} is tried again and parked, and the next event is handled`, async (context) => {
       const schema = freshSchema()
       context.after(() => dropSchema(server, schema))
       await openStore(context, server, { schema })
@@ -185,7 +185,7 @@ await onServer('Handlers', findPostgres, (server) => {
     })
   }
 
-  test('what a handler leaves behind in its session is gone for the next one, and for all others', async (context) => {
+  test('changes of a handler to its session are gone for the next handler and for everything else', async (context) => {
     const { store, table } = await open(context)
     await step(store, async (sql) => {
       for (const statement of [
@@ -218,7 +218,7 @@ await onServer('Handlers', findPostgres, (server) => {
     assert.deepEqual((await store.readAll(everything)).events[0]!.stream, stream)
   })
 
-  test('a handler that changes the encoding of its session cannot save what would come out as something else', async (context) => {
+  test('a handler that changes the encoding of its session cannot save texts that would be read as other texts', async (context) => {
     const { store } = await open(context)
     const refused = store.transact!('p', at(0), async (sql) => {
       await sql.query("SET client_encoding = 'LATIN1'")
@@ -228,9 +228,9 @@ await onServer('Handlers', findPostgres, (server) => {
     assert.deepEqual(await store.loadCheckpoint('p'), at(0))
   })
 
-  test('a step is durable although its handler has turned that off', async (context) => {
+  test('a step is durable even if its handler has turned that off', async (context) => {
     const { store, schema } = await open(context)
-    // What the setting is at the commit is noted by a constraint that is checked there.
+    // A constraint that is checked at the commit records the setting there.
     await withClient(server, (client) =>
       client.query(`CREATE TABLE ${quoted(schema)}.noted (setting text);
         CREATE FUNCTION ${quoted(schema)}.note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -246,7 +246,7 @@ await onServer('Handlers', findPostgres, (server) => {
     assert.deepEqual(rows, [{ setting: 'on' }])
   })
 
-  test('a handler cannot write what is the store’s: the log, checkpoints, rows, snapshots, leases', async (context) => {
+  test('a handler cannot write to the store’s tables: the log, checkpoints, rows, snapshots, leases', async (context) => {
     const { store, schema } = await open(context)
     await store.append([simpleCommit('c', { events: [{ type: 'Deposited', data: {}, tags: ['gift'] }] })])
     await store.saveStep('other', { from: at(0), to: at(1), rows: [{ key: 'k', value: 1 }] })
@@ -282,7 +282,7 @@ await onServer('Handlers', findPostgres, (server) => {
     assert.equal((await store.acquireLease('l', 'you', 1000)).owner, 'you')
   })
 
-  test('values are read as they are, whatever the settings of the role are', async (context) => {
+  test('values are read correctly, whatever the settings of the role are', async (context) => {
     const settings =
       '-c bytea_output=escape -c DateStyle=German,DMY -c extra_float_digits=-15 -c IntervalStyle=sql_standard -c TimeZone=Asia/Kolkata'
     const { store } = await open(context, {}, settings)

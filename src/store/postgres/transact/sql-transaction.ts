@@ -1,11 +1,11 @@
 /**
- * The transaction of a step, lent to the work of a projection that keeps tables of its own in the same database.
- * Statements are done in the order in which they were asked for, and those that nobody has awaited are done before the
- * end. In PostgreSQL a statement that fails makes the whole transaction fail, unless it goes back to a savepoint.
+ * The transaction of a step, lent to the work of a projection that has tables of its own in the same database.
+ * Statements run in the order in which they are asked for. Statements that are not awaited are done before the end. In
+ * PostgreSQL a statement that fails makes the whole transaction fail, unless it goes back to a savepoint.
  *
- * The work cannot end the transaction by itself: a statement is one statement, and not one of those. What fails is the
- * work's failure, at its statements and at the end, unless it is known to be the store's; and then it is the store's,
- * whatever the work makes of it.
+ * The work cannot end the transaction itself: each call is one statement, and a statement that ends a transaction is
+ * refused. A failure at a statement or at the end is the work's, unless it is known to come from the store. Then it is
+ * the store's, even if the work catches it.
  */
 import { StoreError } from '../../../domain/error.ts'
 import type { ProjectionStep, SqlTransaction, SqlValue } from '../../store.ts'
@@ -15,7 +15,7 @@ import { errorOf, isOfStore, isTooLong, Lost, sqlFailure, stateOf, storeNamed } 
 import { boundOf, parserOf } from '../database/sql-values.ts'
 import type { Settings } from '../options.ts'
 
-/** What the work threw, on its way to the caller as it is. */
+/** Carries the error of the work to the caller, who gets it unchanged. */
 export class WorkThrew extends Error {
   readonly thrown: unknown
 
@@ -27,7 +27,7 @@ export class WorkThrew extends Error {
 
 type Work = (transaction: SqlTransaction) => Promise<Omit<ProjectionStep, 'from'>>
 
-/** Statements that would end the transaction, or begin another. Going back to a savepoint does not. */
+/** Statements that would end the transaction or begin another one. Going back to a savepoint does not. */
 const ending =
   /^(?:\s|--[^\n]*\n?|\/\*[\s\S]*?\*\/|;)*(?:commit|end|abort|begin|start\s+transaction|prepare\s+transaction|rollback(?!\s+(?:(?:work|transaction)\s+)?to\b))(?![\w$])/i
 
@@ -37,13 +37,13 @@ export class LentTransaction {
   readonly #timeoutMs: number
   readonly #client: PostgresClient
   readonly #lost = Promise.withResolvers<never>()
-  /** Settles when all statements that were asked for are done. */
+  /** Settles when all statements so far are done. */
   #asked: Promise<unknown> = Promise.resolve()
-  /** The first statement that failed, and whether it never reached the transaction. */
+  /** The first failure of a statement, and whether the statement never reached the transaction. */
   #failure: { readonly error: unknown; readonly isUnknownToServer: boolean } | undefined
-  /** What made the transaction fail that is not the work's. */
+  /** The failure of the store, if there was one. */
   #ofStore: unknown
-  /** What ended the connection. */
+  /** The error that ended the connection. */
   #ended: unknown
   #isOver = false
 
@@ -56,10 +56,10 @@ export class LentTransaction {
   }
 
   /**
-   * Lets work use the transaction until it settles, and then saves what it returns.
+   * Lets `work` use the transaction until it settles, and then saves what it returns.
    *
-   * @throws WorkThrew; StoreError `SQL_FAILED` if a statement failed and the work did not let it through;
-   *   what ended the transaction from outside
+   * @throws WorkThrew; StoreError `SQL_FAILED` if a statement failed and the work caught it; the error that ended the
+   *   transaction from outside
    */
   async run(work: Work, save: (step: Omit<ProjectionStep, 'from'>) => Promise<void>): Promise<void> {
     const onLost = (error: Error) => {
@@ -82,7 +82,7 @@ export class LentTransaction {
     }
   }
 
-  /** The failure of a statement behind the work's own: what the work has done shows there. */
+  /** The error of a statement that the store runs after the work. It may come from what the work has done. */
   failureOf(statement: string, error: unknown): unknown {
     return stateOf(error) === undefined || isOfStore(error) ? error : sqlFailure(this.#schema, statement, error)
   }
@@ -105,7 +105,7 @@ export class LentTransaction {
     }
   }
 
-  /** The values as they are when they are given, or why the statement is refused. */
+  /** A copy of the values at the time of the call, or the error with which the statement is refused. */
   #taken(text: string, values: readonly SqlValue[]): readonly unknown[] | StoreError {
     try {
       return values.map(boundOf)
@@ -118,7 +118,7 @@ export class LentTransaction {
     const refused = (because: unknown) => sqlFailure(this.#schema, text, because)
     try {
       if (values instanceof StoreError) throw values
-      if (typeof text !== 'string' || text.trim() === '') throw refused('it is no statement')
+      if (typeof text !== 'string' || text.trim() === '') throw refused('it is not a statement')
       if (ending.test(text)) throw refused('only the store ends a transaction; use savepoints')
       const query = { text, values: [...values], queryMode: 'extended', types: { getTypeParser: parserOf } }
       const { rows } = await this.#database.send(this.#client, query)
@@ -132,7 +132,7 @@ export class LentTransaction {
     }
   }
 
-  /** What ended the transaction from outside, as an error of the catalogue. */
+  /** The error that ended the transaction from outside, as an error of the catalogue. */
   #known(error: unknown): unknown {
     if (!isTooLong(error)) return errorOf(this.#schema, 'saving a step', error)
     const facts = { store: storeNamed(this.#schema), transactionMsMax: this.#timeoutMs }

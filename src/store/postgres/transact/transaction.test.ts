@@ -1,4 +1,4 @@
-/** Steps with work of their own, beyond what the conformance kit asks of every store with SQL. */
+/** Steps with work of their own, beyond what the conformance kit checks on every store with SQL. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
@@ -44,7 +44,7 @@ await onServer('Transactions', findPostgres, (server) => {
     return { schema, store, table, notes }
   }
 
-  test('give and take values of every kind', async (context) => {
+  test('read and write values of every type', async (context) => {
     const { store } = await open(context)
     const values = [
       'ä',
@@ -80,7 +80,7 @@ await onServer('Transactions', findPostgres, (server) => {
     })
   })
 
-  test('refuse values that are none of SQL, and the next one goes on', async (context) => {
+  test('refuse values that SQL does not have, and the next step works', async (context) => {
     const { store, table, notes } = await open(context)
     const [detached, detachedBuffer] = [new Uint8Array(8), Buffer.from(new ArrayBuffer(8))]
     structuredClone([], { transfer: [detached.buffer, detachedBuffer.buffer] })
@@ -107,7 +107,7 @@ await onServer('Transactions', findPostgres, (server) => {
         await sql.query('SELECT $1::bytea', [value as never])
         return { to: at(1), rows: [] }
       })
-      await assert.rejects(refused, { code: 'SQL_FAILED', message: /none of SQL|buffer was handed over/ }, what)
+      await assert.rejects(refused, { code: 'SQL_FAILED', message: /not a value of SQL|buffer was handed over/ }, what)
     }
     assert.deepEqual(await notes(), [])
     await transact(store, 'p', at(0), async (sql) => {
@@ -117,7 +117,7 @@ await onServer('Transactions', findPostgres, (server) => {
     assert.deepEqual(await notes(), [1])
   })
 
-  test('take values as they are when a statement is asked for', async (context) => {
+  test('use values as they are at the call of a statement', async (context) => {
     const { store } = await open(context)
     await transact(store, 'p', at(0), async (sql) => {
       const [bytes, date] = [Buffer.from('abc'), new Date('2026-02-03T00:00:00Z')]
@@ -130,7 +130,7 @@ await onServer('Transactions', findPostgres, (server) => {
     })
   })
 
-  test('cannot be ended or split by a statement of the work', async (context) => {
+  test('cannot be ended or split by a statement of the handler', async (context) => {
     const { store, table, notes } = await open(context)
     for (const statement of [
       'COMMIT',
@@ -156,7 +156,7 @@ await onServer('Transactions', findPostgres, (server) => {
     assert.deepEqual(await store.loadCheckpoint('p'), at(0))
   })
 
-  test('may go back to a savepoint after a statement that failed', async (context) => {
+  test('may go back to a savepoint after a failed statement', async (context) => {
     const { store, table, notes } = await open(context)
     await transact(store, 'p', at(0), async (sql) => {
       await sql.query(`INSERT INTO ${table} VALUES (1)`)
@@ -170,7 +170,7 @@ await onServer('Transactions', findPostgres, (server) => {
     assert.deepEqual(await store.loadCheckpoint('p'), at(1))
   })
 
-  test('of two at once the second waits, and then conflicts without calling its work', async (context) => {
+  test('at the same time: the second waits, and then conflicts without calling its work', async (context) => {
     const { store, table, notes } = await open(context)
     const [entered, proceed] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
     const first = transact(store, 'p', at(0), async (sql) => {
@@ -200,7 +200,7 @@ await onServer('Transactions', findPostgres, (server) => {
     assert.deepEqual(await notes(), [1])
   })
 
-  test('that wait too long between two statements are rolled back, and hold the checkpoint no longer', async (context) => {
+  test('that wait too long between two statements are rolled back, and release the checkpoint', async (context) => {
     const { store, table, notes } = await open(context, { timeoutMs: 2000 })
     const never = Promise.withResolvers<never>()
     let kept: SqlTransaction | undefined
@@ -218,7 +218,7 @@ await onServer('Transactions', findPostgres, (server) => {
     assert.deepEqual(await notes(), [2])
   })
 
-  test('whose connection is cut save nothing, or all', async (context) => {
+  test('whose connection is cut save everything or nothing', async (context) => {
     const { store, table, notes } = await open(context)
     const cut = transact(store, 'p', at(0), async (sql) => {
       await sql.query(`INSERT INTO ${table} VALUES (1)`)
@@ -233,7 +233,7 @@ await onServer('Transactions', findPostgres, (server) => {
     assert.deepEqual(await store.loadCheckpoint('p'), at(0))
   })
 
-  test('fail where a constraint is checked at the end only', async (context) => {
+  test('fail if a constraint fails that is checked only at the end', async (context) => {
     const { store, table, notes } = await open(context)
     const refused = transact(store, 'p', at(0), async (sql) => {
       await sql.query(`ALTER TABLE ${table} ADD COLUMN of int REFERENCES ${table} (id) DEFERRABLE INITIALLY DEFERRED`)

@@ -17,7 +17,7 @@ export function boundOf(value: SqlValue): Bound {
       if (BigInt.asIntN(64, value) !== value) throw new TypeError(`${value} is no whole number of 64 bits`)
       return value
     case 'number':
-      if (Number.isNaN(value)) throw new TypeError('NaN is no value of SQL')
+      if (Number.isNaN(value)) throw new TypeError('NaN is not a value of SQL')
       return Number.isSafeInteger(value) ? BigInt(value) : value
     case 'boolean':
       return value ? 1n : 0n
@@ -26,7 +26,7 @@ export function boundOf(value: SqlValue): Bound {
       if (value instanceof Uint8Array) return copyOfBytes(value)
       if (value instanceof Date && !Number.isNaN(value.getTime())) return value.toISOString()
       throw new TypeError(
-        `${value instanceof Date ? 'an invalid date' : `a value of type ${typeof value}`} is none of SQL`,
+        `${value instanceof Date ? 'an invalid date' : `a value of type ${typeof value}`} is not a value of SQL`,
       )
   }
 }
