@@ -1,7 +1,7 @@
 /**
- * What may be given to a store. A caller's mistake is found before any store sees it, and has its own code, the same on
- * every store. One database would read such a value as another text; another would report damage, or a failure that may
- * pass. So no such value reaches a database.
+ * Checks the arguments of calls to a store. A caller's mistake is found before the store sees it, and has its own code,
+ * the same on every store. Without the check, one database would read such a value as another text, and another would
+ * report damage or a failure that may pass.
  */
 import { InputError } from '../domain/error.ts'
 import { checkId } from '../domain/id.ts'
@@ -22,10 +22,11 @@ import type {
   Snapshot,
 } from './store.ts'
 
-/** The longest name, in bytes of UTF-8: an id, and what the library puts before it. */
+/** The longest name, in bytes of UTF-8: an id, with the prefix of the library. */
 const nameBytesMax = 1280
 /**
- * The longest key of a row: the library makes some of JSON of three ids, and each character of an id may become six.
+ * The longest key of a row. The library makes some keys of JSON of three ids, and each character of an id may become
+ * six.
  */
 const keyBytesMax = 20_480
 /** The longest lease: a year. */
@@ -162,7 +163,7 @@ export function checkStep(projection: string, step: ProjectionStep): void {
   checkStepEnd(step.from, step)
 }
 
-/** A step whose beginning was checked before. @throws InputError; DefinitionError `OPTION_INVALID` */
+/** Checks a step whose `from` was checked before. @throws InputError; DefinitionError `OPTION_INVALID` */
 export function checkStepEnd(from: CheckpointPlace, step: Omit<ProjectionStep, 'from'>): void {
   need('step', step, isRecord, '{ to, rows }')
   const { to, rows } = step
@@ -180,7 +181,7 @@ export function checkStepEnd(from: CheckpointPlace, step: Omit<ProjectionStep, '
   for (const row of rows) checkRow(row)
 }
 
-/** A step may go back only where it begins another term. @throws InputError `RANGE_INVALID` */
+/** A step may go back only if it begins another term. @throws InputError `RANGE_INVALID` */
 function checkForward(from: CheckpointPlace, to: CheckpointPlace): void {
   if (to.term < from.term) {
     throw new InputError('RANGE_INVALID', {
@@ -240,7 +241,7 @@ function checkDuration(durationMs: number, most: number): void {
   need('durationMs', durationMs, isDuration, `a time in milliseconds above 0, ${most} at most`)
 }
 
-/** As `checkOption`, of what may not be left out. */
+/** Like `checkOption`, for an argument that must not be left out. */
 function need(option: string, found: unknown, isGood: (found: unknown) => boolean, expected: string): void {
   checkOption(option, found === undefined ? null : found, isGood, expected)
 }
@@ -249,7 +250,7 @@ const isLimit = (found: unknown): boolean => found === Number.POSITIVE_INFINITY 
 const isDirection = (found: unknown): boolean => found === 'forward' || found === 'backward'
 const isText = (found: unknown): boolean => typeof found === 'string' && found.isWellFormed() && !found.includes('\0')
 
-/** What `where` takes. */
+/** The expected value of `where`. */
 const conditions = 'a list of conditions, each { field, oneOf } or { field, least, most }'
 
 const isPlace = (found: unknown): boolean => {

@@ -1,8 +1,8 @@
 /**
- * The door of every store: looks at each argument before the store sees it (`arguments.ts`), and refuses calls after it
- * was closed. A store therefore need not check whether an id is valid or a range makes sense, and the same mistake has
- * the same code on all stores. The check adds no promise and no copy to a call. Pages of the log are the exception: a
- * page that would cut a commit in two is completed here (`whole-page.ts`).
+ * The door of every store. It checks each argument before the store sees it (`arguments.ts`), and refuses calls after
+ * the store was closed. A store therefore need not check whether an id is valid or a range makes sense, and the same
+ * mistake has the same code on all stores. The check adds no promise and no copy to a call. It also completes pages of
+ * the log that would cut a commit in two (`whole-page.ts`).
  */
 import { StoreError } from '../domain/error.ts'
 import { checkId } from '../domain/id.ts'
@@ -244,7 +244,7 @@ class CheckedStore implements Store {
     return this.#closing
   }
 
-  /** For the class below. */
+  /** Also for the class below. */
   protected checkOpen(): void {
     if (this.#closing === undefined) return
     const because = this.#openedBy === 'domain' && { because: 'its domain was stopped' }
@@ -254,7 +254,7 @@ class CheckedStore implements Store {
 
 type Work = (transaction: SqlTransaction) => Promise<Omit<ProjectionStep, 'from'>>
 
-/** One that keeps its rows in a SQL database: no other has `transact` at all. */
+/** The door of a store that keeps its rows in a SQL database. Other stores have no `transact`. */
 class CheckedSqlStore extends CheckedStore {
   readonly #transact: NonNullable<Store['transact']>
 

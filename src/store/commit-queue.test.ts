@@ -1,4 +1,7 @@
-/** Group commit: who waits together goes together, within bounds, in order; a failure is everybody's of that batch. */
+/**
+ * Group commit: commits that wait together are written together, within bounds, in order. A failure of a batch goes to
+ * all its callers.
+ */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Commit, commit } from './commit.ts'
@@ -17,7 +20,7 @@ const one = (text = ''): Commit =>
     events: [{ type: 'T', data: text }],
   })
 
-/** A store that writes when it is told to: each batch waits for its turn to be answered. */
+/** A store that writes when a test says so: each batch waits for its answer. */
 class HeldWriter {
   readonly batches: (readonly Commit[])[] = []
   readonly #pending: { readonly answer: () => void; readonly fail: (error: Error) => void }[] = []
@@ -49,7 +52,7 @@ class HeldWriter {
 
 const sizes = ({ batches }: HeldWriter) => batches.map(({ length }) => length)
 
-test('a lone commit goes at once', async () => {
+test('a single commit is written at once', async () => {
   const writer = new HeldWriter()
   const appended = new CommitQueue(writer.write, limits).append([one()])
   ;(await writer.next()).answer()
@@ -69,7 +72,7 @@ test('each caller goes with its writer', async () => {
   assert.deepEqual(seen, [['a', undefined, undefined]])
 })
 
-test('commits of the same turn go as one batch', async () => {
+test('commits of the same turn are written as one batch', async () => {
   const writer = new HeldWriter()
   const queue = new CommitQueue(writer.write, limits)
   const appended = Promise.all([queue.append([one()]), queue.append([one()]), queue.append([one()])])
@@ -78,7 +81,7 @@ test('commits of the same turn go as one batch', async () => {
   assert.deepEqual(sizes(writer), [3])
 })
 
-test('commits that come while a batch is written go together as the next', async () => {
+test('commits that come while a batch is written are the next batch together', async () => {
   const writer = new HeldWriter()
   const queue = new CommitQueue(writer.write, limits)
   const first = queue.append([one()])
@@ -137,7 +140,7 @@ test('a batch is no larger than its bound', async () => {
   assert.deepEqual(sizes(writer), [2, 2, 1])
 })
 
-test('commits of one caller beyond the bounds of a batch still go, alone', async () => {
+test('commits of one caller beyond the bounds of a batch are still written, without others', async () => {
   const writer = new HeldWriter()
   const queue = new CommitQueue(writer.write, { ...limits, batchCommitsMax: 2, batchSizeMax: 10 })
   const appended = Promise.all([queue.append([one(), one(), one()]), queue.append([one()])])
@@ -146,7 +149,7 @@ test('commits of one caller beyond the bounds of a batch still go, alone', async
   assert.deepEqual(sizes(writer), [3, 1])
 })
 
-test('over the bound of waiting commits a caller is refused at once, and the others are served', async () => {
+test('a caller over the bound of waiting commits is refused at once, and the others are answered', async () => {
   const writer = new HeldWriter()
   const queue = new CommitQueue(writer.write, { ...limits, waitingMax: 3 })
   const first = queue.append([one()])
@@ -162,7 +165,7 @@ test('over the bound of waiting commits a caller is refused at once, and the oth
   assert.equal((await after)[0]?.status, 'stored')
 })
 
-test('more commits of one caller than may wait are taken when nobody else waits', async () => {
+test('more commits of one caller than may wait are accepted if no other caller waits', async () => {
   const writer = new HeldWriter()
   const queue = new CommitQueue(writer.write, { ...limits, waitingMax: 2 })
   const appended = queue.append([one(), one(), one()])
@@ -170,7 +173,7 @@ test('more commits of one caller than may wait are taken when nobody else waits'
   assert.equal((await appended).length, 3)
 })
 
-test('a batch that fails fails all its callers and nobody else', async () => {
+test('a batch that fails fails all its callers and no others', async () => {
   const writer = new HeldWriter()
   const queue = new CommitQueue(writer.write, limits)
   const failing = Promise.allSettled([queue.append([one()]), queue.append([one()])])
@@ -183,7 +186,7 @@ test('a batch that fails fails all its callers and nobody else', async () => {
   assert.equal((await next)[0]?.status, 'stored')
 })
 
-test('a writer that throws at once fails its batch, and the queue goes on', async () => {
+test('a writer that throws at once fails its batch, and the queue continues', async () => {
   let calls = 0
   const queue = new CommitQueue(() => {
     calls++

@@ -1,7 +1,7 @@
 /**
- * Group commit: while one batch is in flight, all other commits gather; when it is done, they go as the next batch.
- * Batches therefore grow under load, and a single commit waits for nothing. The kernel sends the commits of all actors
- * through one queue. A store may put its own queue before its writing, for callers who append to it directly.
+ * Group commit: while one batch is being written, all other commits gather, and then go as the next batch. Batches
+ * therefore grow under load, and a single commit waits for nothing. The kernel sends the commits of all actors through
+ * one queue. A store may have its own queue, for callers that append to it directly.
  */
 import { OverloadError } from '../domain/error.ts'
 import { soon } from '../runtime/timers.ts'
@@ -10,11 +10,11 @@ import type { AppendOptions, AppendResult } from './store.ts'
 
 /** Bounds of a commit queue. */
 export interface CommitQueueLimits {
-  /** Commits in one batch at most. */
+  /** The greatest number of commits in a batch. */
   readonly batchCommitsMax: number
   /** The size of a batch at which no further commit joins it, in estimated characters. */
   readonly batchSizeMax: number
-  /** Commits that may wait; over it `append` rejects with `OVERLOADED`. */
+  /** The greatest number of commits that wait. Over it `append` rejects with `OVERLOADED`. */
   readonly waitingMax: number
 }
 
@@ -26,8 +26,8 @@ interface Waiting {
 }
 
 /**
- * Writes the commits of several callers as one batch, and answers with one result for each commit, in order. Callers
- * know nothing of each other: the chain rule of `append` binds the commits of one caller only.
+ * Writes the commits of several callers as one batch, and returns one result for each commit, in order. The chain rule
+ * of `append` binds only commits of one caller, because callers do not know each other.
  *
  * @param writers the writer of each group, if its caller named one
  */
@@ -49,9 +49,9 @@ export class CommitQueue {
   }
 
   /**
-   * Appends commits together with all others that are waiting; they stay together and in order.
+   * Appends commits together with all others that are waiting. They stay together and in order.
    *
-   * @throws OverloadError `OVERLOADED`, or what writing the batch threw
+   * @throws OverloadError `OVERLOADED`, or the error of writing the batch
    */
   append(commits: readonly Commit[], { writer }: AppendOptions = {}): Promise<readonly AppendResult[]> {
     if (this.#commitsWaiting + commits.length > this.#limits.waitingMax && this.#commitsWaiting > 0) {

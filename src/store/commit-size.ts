@@ -6,13 +6,13 @@ import { Commit } from './commit.ts'
 import type { StoreLimits } from './store.ts'
 
 /**
- * Refuses a batch that holds a commit over the store's limits, or something that `commit` has not made.
+ * Refuses a batch with a commit over the store's limits, or with an object that `commit` has not made.
  *
  * @throws InputError `COMMIT_TOO_LARGE`; DefinitionError `OPTION_INVALID`
  */
 export function checkSizes(commits: readonly Commit[], limits: StoreLimits): void {
   for (const commit of commits) {
-    if (!(commit instanceof Commit)) refuseOption('commits', 'a list of what commit(...) made', commit)
+    if (!(commit instanceof Commit)) refuseOption('commits', 'a list of commits made by commit(...)', commit)
     checkSize(commit, limits)
   }
 }

@@ -1,4 +1,4 @@
-/** A commit is checked once, and nothing unchecked passes for one. */
+/** A commit is checked once, and nothing unchecked is accepted as one. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Commit, commit, type Expected, type OfferedCommit } from './commit.ts'
@@ -72,7 +72,7 @@ for (const expected of ['any', 'none', 'exists', 0, 5] as const) {
   })
 }
 
-test('a commit does not follow what it was made of', () => {
+test('a commit does not change with the objects that it was made from', () => {
   const data = { list: [1] }
   const tags = ['a']
   const own = { aggregate: 'account', id: 'ada' }
@@ -95,14 +95,14 @@ test('the parts of a commit cannot be changed', () => {
   assert.throws(() => Object.assign(made.stream, { id: 'eve' }), TypeError)
 })
 
-test('the size grows by what is stored', () => {
+test('the size grows with the stored data', () => {
   const small = commit(event({ data: 'x' })).size
   assert.equal(commit(event({ data: 'x'.repeat(101) })).size, small + 100)
   assert.ok(commit(event({ data: 'x', metadata: { m: 'x'.repeat(50) } })).size > small + 50)
   assert.ok(commit(event({ data: 'x', tags: ['x'.repeat(50)] })).size >= small + 50)
 })
 
-test('only what was checked is a commit', () => {
+test('only a checked commit is a commit', () => {
   const made = commit(offered)
   assert.ok(made instanceof Commit)
   const copy = { ...made, events: [] }

@@ -1,6 +1,6 @@
 /**
- * The events that one command produced, checked once and frozen. A store takes nothing else, so no store has to ask
- * again whether an id is too long or some data is not JSON.
+ * The events of one command, checked once and frozen. A store accepts nothing else, so no store has to check again
+ * whether an id is too long or some data is not JSON.
  */
 import { brand } from '../domain/brand.ts'
 import { InputError } from '../domain/error.ts'
@@ -9,13 +9,10 @@ import { type Json, JsonCopier, type JsonObject, toJson } from '../domain/json.t
 import { checkWhole, listExpected } from '../domain/options.ts'
 import type { StreamId } from '../domain/stream.ts'
 
-/**
- * What must hold of the stream for the commit to be stored: anything, no event yet, some event, or exactly this
- * sequence.
- */
+/** What a commit requires of its stream: anything, no event yet, some event, or exactly this sequence. */
 export type Expected = 'any' | 'none' | 'exists' | number
 
-/** An event as it is stored, before it has a place. */
+/** An event as it is stored, without its sequence and position. */
 export interface CommitEvent {
   readonly type: string
   readonly revision: number
@@ -33,10 +30,10 @@ export interface OfferedEvent {
   readonly tags?: readonly string[]
 }
 
-/** Which command a commit was made for, so that a repetition can be told from another command with the same id. */
+/** The command for which a commit was made. It distinguishes a repetition from another command with the same id. */
 export interface CommandMark {
   readonly name: string
-  /** Of the command's data: a whole number below 2^53, another one for other data. */
+  /** A number for the command's data: a whole number below 2^53, different for other data. */
   readonly digest: number
 }
 
@@ -62,14 +59,14 @@ export class Commit {
     brand(Commit, 'Commit 1')
   }
 
-  /** Makes the class nominal for the compiler; there is no such property. */
+  /** Makes the class nominal for the compiler. The property does not exist. */
   declare protected readonly checked: true
   readonly stream: StreamId
   readonly expected: Expected
   readonly id: string
   readonly recordedAt: number
   readonly events: readonly CommitEvent[]
-  /** About how many characters of JSON its events are. */
+  /** The approximate number of characters of JSON of its events. */
   readonly size: number
   readonly command: CommandMark | undefined
   /**
@@ -109,8 +106,8 @@ const sizeOfEvent = 64
 /**
  * Checks and freezes a commit.
  *
- * @throws InputError `ID_INVALID`, `DATA_NOT_JSON`, `COMMIT_EMPTY`, `RANGE_INVALID` (an expected sequence that is
- *   none); DefinitionError `OPTION_INVALID` (a time or a revision that is none)
+ * @throws InputError `ID_INVALID`, `DATA_NOT_JSON`, `COMMIT_EMPTY`, `RANGE_INVALID` (an invalid expected sequence);
+ *   DefinitionError `OPTION_INVALID` (an invalid time or revision)
  */
 export function commit(offered: OfferedCommit): Commit {
   const { stream, events } = offered
@@ -137,12 +134,12 @@ export function commit(offered: OfferedCommit): Commit {
   return made
 }
 
-/** The same commit on its way to the store again, after an append whose outcome is unknown. */
+/** The same commit for another append, after one whose outcome is unknown. */
 export function repeated(commit: Commit): Commit {
   return new Commit(commit.stream, commit, commit.events, commit.size, false)
 }
 
-/** What an event costs in the estimate of a commit's size, besides its data. */
+/** The share of an event in the estimate of a commit's size, without its data. */
 export function sizeOfLabels(metadata: JsonObject, tags: readonly string[]): number {
   let size = sizeOfEvent
   if (metadata !== noMetadata) size += JSON.stringify(metadata).length

@@ -1,4 +1,4 @@
-/** When a commit is stored, and which commits no store takes. */
+/** When a commit is stored, and which commits no store accepts. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Commit, commit, type Expected } from './commit.ts'
@@ -35,7 +35,7 @@ const made = (count: number, text: string): Commit =>
     events: Array.from({ length: count }, () => ({ type: 'T', data: text })),
   })
 
-test('a commit of exactly the limits is taken, one beyond is not', () => {
+test('a commit at the limits is accepted, one beyond them is not', () => {
   const { size } = made(3, 'text')
   const limits = { commitSizeMax: size, commitEventsMax: 3 }
   checkSizes([made(3, 'text'), made(1, '')], limits)
@@ -49,7 +49,7 @@ test('a commit of exactly the limits is taken, one beyond is not', () => {
   })
 })
 
-test('what commit has not made is refused', () => {
+test('an object that commit has not made is refused', () => {
   const limits = { commitSizeMax: 1000, commitEventsMax: 3 }
   for (const forged of [undefined, {}, JSON.parse(JSON.stringify(made(1, '')))])
     assert.throws(() => checkSizes([forged as Commit], limits), { code: 'OPTION_INVALID' })

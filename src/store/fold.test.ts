@@ -43,7 +43,7 @@ describe('A log of 20 events of two streams in turn', () => {
     })
   }
 
-  test('is folded into the initial state where there is nothing', async () => {
+  test('is folded into the initial state if there is nothing to read', async () => {
     assert.equal(await fold(store, { aggregate: 'a', id: 'unknown' }, 'start', () => 'changed'), 'start')
     assert.equal(await foldAll(store, 'start', () => 'changed', { types: ['Unknown'] }), 'start')
   })

@@ -1,10 +1,10 @@
-/** Reading from end to end, page by page: memory holds one page at a time. Events appended meanwhile are seen too. */
+/** Reads from end to end, page by page. Memory holds one page at a time. Events appended meanwhile are seen too. */
 import { checkKeys } from '../domain/options.ts'
 import type { StreamId } from '../domain/stream.ts'
 import { everything, type Range } from './range.ts'
 import type { EventStore, ReadAllOptions, StoredEvent } from './store.ts'
 
-/** Where to read, and how much at once (1,000 by default). */
+/** The range to read, and the number of events to read at once (1,000 by default). */
 export interface FoldOptions {
   readonly range?: Range
   readonly pageSize?: number
@@ -40,7 +40,7 @@ export async function fold<State>(
   return state
 }
 
-/** Folds the global log, oldest first, up to the end that it has when the reader reaches it. */
+/** Folds the global log, oldest first, up to its end at the time when the reader reaches it. */
 export async function foldAll<State>(
   store: EventStore,
   initial: State,

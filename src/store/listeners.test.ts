@@ -1,4 +1,4 @@
-/** Listeners are called, ended, and kept from harming each other. */
+/** Listeners are called and ended, and do not affect each other. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Listeners } from './listeners.ts'
@@ -15,7 +15,7 @@ test('every listener is called at every notice, until it is ended', () => {
   assert.deepEqual(calls, ['a', 'b', 'b'])
 })
 
-test('a listener that throws harms nobody', () => {
+test('a listener that throws does not affect the others', () => {
   const listeners = new Listeners()
   let calls = 0
   listeners.add(() => {

@@ -1,4 +1,4 @@
-/** The listeners that are told of appends. A listener that throws harms nobody else. */
+/** The listeners that are called after appends. A listener that throws does not affect the others. */
 
 export class Listeners {
   readonly #listeners = new Set<() => void>()

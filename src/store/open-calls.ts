@@ -1,4 +1,4 @@
-/** The calls of an open store: closing waits for those that are under way, and refuses all that come later. */
+/** The calls of an open store. Closing waits for those in progress, and refuses all that come later. */
 import { StoreError } from '../domain/error.ts'
 
 export class OpenCalls {
@@ -6,7 +6,7 @@ export class OpenCalls {
   readonly #underWay = new Set<Promise<unknown>>()
   #closing: Promise<void> | undefined
 
-  /** @param store what the store is called in an error */
+  /** @param store the name of the store in an error */
   constructor(store: string) {
     this.#store = store
   }
@@ -29,10 +29,10 @@ export class OpenCalls {
   }
 
   /**
-   * Closes the store; the second time it is the same closing.
+   * Closes the store. A second call waits for the same closing.
    *
-   * @param close lets go of what the store holds, once no call is under way
-   * @param hurry ends what calls wait for, before they are waited for
+   * @param close releases the resources of the store, when no call is in progress
+   * @param hurry ends the waits of calls before they are waited for
    */
   close(close: () => Promise<void>, hurry?: () => Promise<void>): Promise<void> {
     this.#closing ??= (async () => {

@@ -1,4 +1,4 @@
-/** How far a page has looked, what a filter lets through, and which options a read takes. */
+/** How far a page has looked, which events match a filter, and the defaults of a read. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { examinedBy, matches, readOptions } from './page.ts'
@@ -69,7 +69,7 @@ test('an event meets filters of one of the types, one of the aggregates, all of 
   assert.ok(!matches({ tags: ['x', 'z'] }, event))
 })
 
-test('empty lists of types and aggregates are met by none, an empty list of tags by all', () => {
+test('no event matches an empty list of types or aggregates, and every event matches an empty list of tags', () => {
   assert.ok(!matches({ types: [] }, at(1)))
   assert.ok(!matches({ aggregates: [] }, at(1)))
   assert.ok(matches({ tags: [] }, at(1)))
@@ -81,7 +81,7 @@ test('a read is forward, of 1,000 events, unless it says otherwise', () => {
   assert.equal(readOptions({ limit: infinity }).limit, infinity)
 })
 
-test('a signal that is aborted already throws its reason', () => {
+test('an aborted signal throws its reason', () => {
   const reason = new Error('enough')
   assert.throws(() => readOptions({ signal: AbortSignal.abort(reason) }), reason)
 })

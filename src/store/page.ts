@@ -1,11 +1,12 @@
 /**
- * What every store does in the same way when it reads: defaults of the options, filters, and how far a page has looked.
+ * The parts of reading that are the same in every store: defaults of the options, filters, and how far a page has
+ * looked.
  */
 import { StoreError } from '../domain/error.ts'
 import type { Range } from './range.ts'
 import type { LogPlace, ReadAllOptions, ReadOptions, StoredEvent } from './store.ts'
 
-/** How many events a read gives if its options do not say. */
+/** The default number of events of a read. */
 const limitDefault = 1000
 
 /** The options of a read with their defaults. @throws the signal's reason if it is aborted already */
@@ -15,7 +16,7 @@ export function readOptions(options: ReadOptions): { readonly limit: number; rea
   return { limit, backward: direction === 'backward' }
 }
 
-/** Whether an event meets the filters: one of the types, one of the aggregates, all of the tags. */
+/** Whether an event matches the filters: one of the types, one of the aggregates, all of the tags. */
 export function matches({ types, aggregates, tags }: ReadAllOptions, event: StoredEvent): boolean {
   if (types !== undefined && !types.includes(event.type)) return false
   if (aggregates !== undefined && !aggregates.includes(event.stream.aggregate)) return false
@@ -23,8 +24,8 @@ export function matches({ types, aggregates, tags }: ReadAllOptions, event: Stor
 }
 
 /**
- * `Page.examined` for a page of the range, read when the log ended at `head`: where the limit ended it, the last
- * event's position, else the end of what there was.
+ * `Page.examined` for a page of the range, read when the log ended at `head`: if the limit ended it, the position of
+ * the last event, otherwise the end of what there was.
  */
 export function examinedBy(
   events: readonly StoredEvent[],
@@ -38,16 +39,16 @@ export function examinedBy(
   return limit === 0 ? Math.max(from - 1, 0) : Math.max(from - 1, Math.min(to - 1, head), 0)
 }
 
-/** The log that a place is looked for in. */
+/** The log in which a place is looked for. */
 interface ReadLog {
   readonly store: string
   readonly head: number
-  /** Of the event at the position of the place; 0 if there is none. */
+  /** The checksum of the event at the position of the place; 0 if there is none. */
   readonly checksum: number
 }
 
 /**
- * Refuses to read behind a place that is not in the log: the log is then not the one that the reader knows.
+ * Refuses to read after a place that is not in the log, because then the log is not the one that the reader knows.
  *
  * @throws StoreError `LOG_REPLACED`
  */

@@ -18,7 +18,7 @@ import {
 
 const infinity = Number.POSITIVE_INFINITY
 
-test('bounds the wrong way round make an empty range, not an error', () => {
+test('swapped bounds make an empty range, not an error', () => {
   assert.deepEqual(range(5, 3), { from: 5, to: 5 })
   assert.ok(isEmpty(range(5, 3)))
 })
@@ -37,13 +37,13 @@ test('the lower bound is part of a range, the upper is not', () => {
 })
 
 for (const from of [-1, infinity, -infinity, 0.5, Number.NaN, '1' as unknown as number]) {
-  test(`${String(from)} is no lower bound`, () => {
+  test(`${String(from)} is not a lower bound`, () => {
     assert.throws(() => range(from, 5), { name: 'InputError', code: 'RANGE_INVALID' })
   })
 }
 
 for (const to of [0.5, Number.NaN, -infinity, '1' as unknown as number]) {
-  test(`${String(to)} is no upper bound`, () => {
+  test(`${String(to)} is not an upper bound`, () => {
     assert.throws(() => range(0, to), { code: 'RANGE_INVALID' })
   })
 }
@@ -53,7 +53,7 @@ test('a range cannot be changed', () => {
   assert.throws(() => Object.assign(everything, { to: 5 }), TypeError)
 })
 
-test('everything contains all there is', () => {
+test('everything contains all values', () => {
   assert.deepEqual(everything, range(0))
   assert.ok(contains(everything, 0))
 })
@@ -115,7 +115,7 @@ test('a range is below another if all of it lies before', () => {
   assert.ok(!isBelow(range(1), range(3, 5)))
 })
 
-test('advancing leaves out the first values, past the end all of them', () => {
+test('advancing leaves out the first values, or all of them past the end', () => {
   assert.deepEqual(advance(range(1, 5), 2), range(3, 5))
   assert.deepEqual(advance(range(1, 5), 0), range(1, 5))
   assert.deepEqual(advance(range(1), 1000), range(1001))
@@ -128,7 +128,7 @@ const someRange: fc.Arbitrary<Range> = fc
   .tuple(fc.nat({ max: 12 }), fc.oneof(fc.nat({ max: 12 }), fc.constant(infinity)))
   .map(([from, to]) => range(from, to))
 
-test('intersection and difference together say of every value where it is', () => {
+test('every value of a range is in the intersection or in the difference', () => {
   fc.assert(
     fc.property(someRange, someRange, fc.nat({ max: 14 }), (a, b, value) => {
       assert.equal(contains(intersection(a, b), value), contains(a, value) && contains(b, value))

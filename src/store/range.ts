@@ -1,6 +1,6 @@
 /**
  * Half-open ranges of sequences or positions: `[from, to)`. `to` may be infinite. A range whose lower bound is not
- * below its upper is empty, and all empty ranges are equal.
+ * below its upper bound is empty, and all empty ranges are equal.
  */
 import { InputError } from '../domain/error.ts'
 

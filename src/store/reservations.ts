@@ -1,21 +1,20 @@
 /**
- * Which streams are reserved for which writer, for a store that has this in memory. There are few at a time: one for
- * each stream that several writers fight for. An expired reservation is dropped when it is found, or when it is the
- * oldest.
+ * Reservations of streams, for a store that has them in memory. There are few at a time: one for each stream that
+ * several writers compete for. An expired reservation is dropped when it is found, or when it is the oldest.
  */
 import type { StreamId } from '../domain/stream.ts'
 
-/** Whose a stream is, and until when: in milliseconds since 1970. */
+/** The writer that has a stream, and until when, in milliseconds since 1970. */
 export interface Reservation {
   readonly writer: string
   readonly expiresAt: number
 }
 
-/** A reservation that ends later than anybody may ask for was made before the clock went back; it counts as expired. */
+/** A reservation that ends further ahead than this was made before the clock went back. It counts as expired. */
 export const aheadMsMax: number = 60_000
 
 export class Reservations {
-  /** By aggregate and id, as JSON of the pair; the last renewed at the end. */
+  /** The reservations by JSON of aggregate and id, the last renewed at the end. */
   readonly #held = new Map<string, Reservation>()
 
   get isEmpty(): boolean {
@@ -37,7 +36,7 @@ export class Reservations {
     })
   }
 
-  /** What a batch asks: whether a stream is reserved for another than who appends. */
+  /** For a batch: a function that says whether a stream is reserved for another writer. */
   begin(writer: string | undefined, now: number): (stream: StreamId) => boolean {
     this.#dropOldest(now)
     if (this.#held.size === 0) return () => false

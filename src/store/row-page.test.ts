@@ -1,4 +1,4 @@
-/** Pages of rows in memory: found by halves, and judged by the conditions as the port has them. */
+/** Pages of rows in memory: binary search, and the conditions of the port. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Json } from '../domain/json.ts'
@@ -11,7 +11,7 @@ const keys = ['', 'a', 'a b', 'ab', 'abc', 'b', '日本', '😀', '\uffff'].sort
 const listed = (page: Partial<RowQuery>) =>
   rowPage(keys, (key) => ({ key }), { limit: 100, ...page }).rows.map(({ key }) => key)
 
-test('a page is what begins so and lies behind, whatever its bounds are', () => {
+test('a page has the keys after a key and with a prefix, for any bounds', () => {
   for (const prefix of [undefined, ...keys, 'x', '\ud83d']) {
     for (const after of [undefined, ...keys, 'aa', 'zz']) {
       for (const limit of [1, 3, 100]) {
@@ -23,7 +23,7 @@ test('a page is what begins so and lies behind, whatever its bounds are', () => 
   }
 })
 
-test('only the rows of the page are looked at', () => {
+test('only the rows of the page are read', () => {
   const many = Array.from({ length: 10_000 }, (_, i) => `${100_000 + i}`)
   let looked = 0
   const load = () => {
@@ -43,11 +43,11 @@ test('the limit counts the rows that meet the conditions', () => {
   )
 })
 
-test('a page ends where it has looked at many rows', async () => {
+test('a page ends when it has looked at many rows', async () => {
   await expectFoundFarBehind(await memory().open({ warn: () => {}, now: () => 0 }))
 })
 
-test('a condition is met by a field of the same type within it', () => {
+test('a field meets a condition if it has the same type and is within it', () => {
   const wanted = { field: 'a', oneOf: [1, 'x', false] }
   for (const a of [1, 'x', false]) assert.ok(isMet(wanted, { a }))
   for (const a of ['1', 'X', 0, true, null, [1], { a: 1 }]) assert.ok(!isMet(wanted, { a }))

@@ -7,13 +7,13 @@ import { firstFrom } from './sorted-keys.ts'
 import type { Condition, Row, RowPage, RowQuery } from './store.ts'
 
 /**
- * Bounds of a page of rows, on every store: how many are looked at, and how many characters of JSON, about, it holds.
+ * Bounds of a page of rows, on every store: the number of rows that are looked at, and roughly the characters of JSON.
  */
 export const rowsLookedAtMax = 10_000
 export const rowCharactersMax = 8_000_000
 
 /**
- * A page. Its rows are in memory already, so however large they are they cost nothing.
+ * A page. Its rows are already in memory, so large rows cost nothing.
  *
  * @param keys all keys of the projection, sorted
  * @param load the value of the row with a key
@@ -36,7 +36,7 @@ export function rowPage(
   return { rows }
 }
 
-/** Whether a row meets a condition. One that is no record, or lacks the field, does not. */
+/** Whether a row meets a condition. A row that is not a record, or lacks the field, does not. */
 export function isMet(condition: Condition, value: Json): boolean {
   const { field } = condition
   if (!isRecord(value) || !Object.hasOwn(value, field)) return false

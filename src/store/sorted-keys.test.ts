@@ -1,9 +1,9 @@
-/** Keys in order stay in order, whatever comes and goes between two looks. */
+/** Keys stay in order, whatever is added and deleted between two requests. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { SortedKeys } from './sorted-keys.ts'
 
-test('the list is that of a plain sort, after any changes', () => {
+test('the list equals a plain sort, after any changes', () => {
   let state = 5
   const next = (below: number) => {
     state = (state * 1_103_515_245 + 12_345) % 2_147_483_648
@@ -24,7 +24,7 @@ test('the list is that of a plain sort, after any changes', () => {
   }
 })
 
-test('a few changes cost no pass over what is there', () => {
+test('a few changes cost no pass over all keys', () => {
   const present = new Set(Array.from({ length: 1000 }, (_, i) => `${1000 + i}`))
   const keys = new SortedKeys()
   keys.list(present)

@@ -1,33 +1,32 @@
 /**
- * The keys of some rows in order, for a store that has them in memory. They are sorted when they are first asked for.
- * From then on, added and deleted keys are remembered and merged in at the next request, which costs one pass and no
- * second sort.
+ * The keys of rows in order, for a store that has them in memory. They are sorted at the first request. From then on,
+ * added and deleted keys are noted and merged in at the next request, which costs one pass and no second sort.
  */
 
-/** Keys in order, told what comes and goes. */
+/** A sorted list of keys that follows additions and deletions. */
 export class SortedKeys {
-  /** Not kept before somebody asks, nor when more has changed than it holds. */
+  /** Absent before the first request, and after more changes than it has keys. */
   #sorted: readonly string[] | undefined
-  /** Keys that are there and not in the list. */
+  /** Keys that exist and are not in the list. */
   readonly #added = new Set<string>()
-  /** Keys that are in the list and not there any more. */
+  /** Keys that are in the list and no longer exist. */
   readonly #gone = new Set<string>()
 
-  /** To be called for each key that is new. */
+  /** Call this for each new key. */
   add(key: string): void {
     if (this.#sorted === undefined || this.#gone.delete(key)) return
     this.#added.add(key)
     this.#bound(this.#sorted)
   }
 
-  /** To be called for each key that is deleted. */
+  /** Call this for each deleted key. */
   delete(key: string): void {
     if (this.#sorted === undefined || this.#added.delete(key)) return
     this.#gone.add(key)
     this.#bound(this.#sorted)
   }
 
-  /** The keys in order. @param present all keys that are there, in any order */
+  /** The keys in order. @param present all existing keys, in any order */
   list(present: Iterable<string>): readonly string[] {
     if (this.#sorted === undefined) this.#sorted = [...present].sort()
     else if (this.#added.size + this.#gone.size > 0) {
@@ -59,7 +58,7 @@ function merged(many: readonly string[], few: readonly string[]): readonly strin
   return all
 }
 
-/** Where the first of the sorted keys is that does not come before one. */
+/** The index of the first sorted key that is not before `key`. */
 export function firstFrom<Key extends string | number>(sorted: readonly Key[], key: Key): number {
   let low = 0
   let high = sorted.length

@@ -33,20 +33,20 @@ export interface StoredEvent {
   readonly recordedAt: number
   readonly commitId: string
   /**
-   * A whole number that tells this event from every other: the same each time it is read, another one for another event
-   * at this place. A durable store keeps it with the event, over all that is stored of it, and checks it at every read.
+   * A whole number that identifies this event: the same at each read, and different for another event at this place. A
+   * durable store keeps it with the event, over all that is stored of it, and checks it at every read.
    */
   readonly checksum: number
 }
 
-/** Where a commit stands: the places of its last event, and how many events it has. */
+/** Where a commit is: sequence and position of its last event, and its number of events. */
 export interface Receipt {
   readonly sequence: number
   readonly position: number
   readonly count: number
-  /** Of its last event. */
+  /** The checksum of its last event. */
   readonly checksum: number
-  /** Which command it was stored for, if the commit said so. */
+  /** The command for which it was stored, if the commit named one. */
   readonly command?: CommandMark
 }
 
@@ -54,20 +54,20 @@ export interface Receipt {
 export interface StreamEnd {
   /** The last sequence; 0 if the stream has no event. */
   readonly sequence: number
-  /** Of the event there; 0 if there is none. */
+  /** The checksum of the event there; 0 if there is none. */
   readonly checksum: number
 }
 
 /** A place in the log that can be recognised. Every stored event is one. */
 export interface LogPlace {
   readonly position: number
-  /** Of the event at the position. Without it only the position is compared. */
+  /** The checksum of the event at the position. Without it only the position is compared. */
   readonly checksum?: number
 }
 
 /**
- * What became of a commit: stored now, stored earlier under the same id, or not stored because the stream is not as
- * expected (`sequence` says how far it is) or is reserved for another writer.
+ * The result of a commit: stored now, stored earlier under the same id, or not stored because the stream is not as
+ * expected (`sequence` is its last sequence) or is reserved for another writer.
  */
 export type AppendResult =
   | ({ readonly status: 'stored' } & Receipt)
@@ -75,11 +75,11 @@ export type AppendResult =
   | { readonly status: 'conflict'; readonly sequence: number; readonly reserved?: boolean }
 
 export interface AppendOptions {
-  /** Who appends, so that it may write to streams that are reserved for it. */
+  /** The writer. It may write to streams that are reserved for it. */
   readonly writer?: string
 }
 
-/** Bounds on what one commit may be. */
+/** Bounds of a commit. */
 export interface StoreLimits {
   /** The estimated characters of JSON in a commit (`commit.size`). */
   readonly commitSizeMax: number
@@ -88,8 +88,8 @@ export interface StoreLimits {
 
 export interface ReadOptions {
   /**
-   * At most so many events, 1,000 by default. 0 gives none. A page of the log goes on to the end of the commit that it
-   * is in.
+   * The greatest number of events, 1,000 by default. 0 returns none. A page of the log goes on to the end of its last
+   * commit.
    */
   readonly limit?: number
   /** 'forward' (the default) or 'backward', newest first. */
@@ -98,38 +98,39 @@ export interface ReadOptions {
   readonly signal?: AbortSignal
 }
 
-/** Filters are met by events that are of one of the types, of one of the aggregates, and carry all of the tags. */
+/** An event matches the filters if it has one of the types, is of one of the aggregates, and has all of the tags. */
 export interface ReadAllOptions extends ReadOptions {
   readonly types?: readonly string[]
   readonly aggregates?: readonly string[]
   readonly tags?: readonly string[]
   /**
-   * A place that the reader has read before. If the log does not hold it as the reader knows it, the read fails instead
-   * of going on in another log. Position 0 is in every log.
+   * A place that the reader has read. If the log does not have it, the read fails instead of continuing in another log.
+   * Position 0 is in every log.
    */
   readonly behind?: LogPlace
 }
 
 /**
- * Some events of the global log. The limit applies after the filters. A page cuts no commit in two: where its limit is
- * met within one, it goes on to the end of that commit, so it may hold a few events more. Only the bounds of the range
- * cut.
+ * Some events of the global log. The limit applies after the filters. A page cuts no commit in two: it may go over its
+ * limit to the end of a commit. Only the bounds of the range cut.
  */
 export interface Page {
   readonly events: readonly StoredEvent[]
   /**
-   * Every position of the range up to this one (down to this one, if backward) has been examined: a reader goes on
-   * behind it and misses nothing, no matter what the filters left out. If the limit ended the page, it is the last
-   * event's position, or the end of that event's commit; else the end of what there was, and `from - 1` (backward:
+   * Every position of the range up to this one (down to this one, if backward) has been examined. A reader continues
+   * after it and misses nothing, whatever the filters left out. If the limit ended the page, it is the position of the
+   * last event, or the end of that event's commit. Otherwise it is the end of what there was, and `from - 1` (backward:
    * `from`) if there was nothing.
    */
   readonly examined: number
-  /** Of the event at `examined`, filtered or not; 0 if there is none. Together they are a place to read on behind. */
+  /**
+   * The checksum of the event at `examined`, filtered or not; 0 if there is none. Both together are a place to continue
+   * from.
+   */
   readonly checksum: number
   /**
    * Whether there was nothing more in the range when it was read. A page may be smaller than its limit and still not be
-   * the last: a store cuts pages that would be too large, or would take too long to find. `false` where that is
-   * unknown.
+   * the last: a store cuts pages that would be too large or take too long. `false` if it is unknown.
    */
   readonly isLast: boolean
 }
@@ -137,26 +138,27 @@ export interface Page {
 export interface EventStore {
   readonly name: string
   readonly limits: StoreLimits
-  /** Whether nobody else can write while it is open: what its owner knows of a stream's end is then true. */
+  /** Whether no other process can write while it is open. What its owner knows of the end of a stream is then true. */
   readonly singleWriter: boolean
 
   /**
-   * Stores commits as one batch: one transaction, one sync. Each succeeds or conflicts by itself, in order, against the
-   * state that the ones before it left. One rule binds the commits of one call: once a commit was not stored by this
-   * batch (conflict or duplicate), the later commits to the same stream that expect an exact sequence conflict too,
-   * since they were decided on its events. Their own ids are looked up first all the same. Concurrent calls are safe; a
-   * store may gather them. A commit to a stream that is reserved for another writer (`reserve`) conflicts as well.
+   * Stores commits as one batch: one transaction, one sync. Each commit succeeds or conflicts on its own, in order, on
+   * the state that the previous ones left. One rule binds the commits of one call: if a commit was not stored by this
+   * batch (conflict or duplicate), later commits to the same stream that expect an exact sequence conflict too, because
+   * they were decided on its events. Their ids are still looked up first. Concurrent calls are safe, and a store may
+   * gather them. A commit to a stream that is reserved for another writer (`reserve`) conflicts as well.
    *
-   * @returns one result a commit, in order; `[]` for no commits
+   * @returns one result for each commit, in order; `[]` for no commits
    * @throws InputError `COMMIT_TOO_LARGE` before anything is written
    * @throws StoreError `STORE_FULL`, `STORE_READ_ONLY`, `STORE_HALTED`, `STORE_CLOSED`, `NOT_STORED`: certainly nothing
-   *   was stored. `STORE_UNAVAILABLE`: it is unknown; appending the same commits again is safe and gives the answer.
+   *   was stored. `STORE_UNAVAILABLE`: that is unknown; appending the same commits again is safe and returns the
+   *   result.
    */
   append(commits: readonly Commit[], options?: AppendOptions): Promise<readonly AppendResult[]>
 
   /**
-   * Events of a stream with sequences in the range. An unknown stream has none. Fewer than the limit are all that there
-   * are.
+   * Events of a stream with sequences in the range. An unknown stream has none. If there are fewer than the limit,
+   * there are no more.
    */
   readStream(stream: StreamId, range: Range, options?: ReadOptions): Promise<readonly StoredEvent[]>
 
@@ -167,21 +169,21 @@ export interface EventStore {
    */
   readAll(range: Range, options?: ReadAllOptions): Promise<Page>
 
-  /** Where the commit with this id stands in the stream, if it is stored. */
+  /** Where the commit with this id is in the stream, if it is stored. */
   findCommit(stream: StreamId, commitId: string): Promise<Receipt | undefined>
 
   /**
-   * Where streams end, in the order asked for. Every commit that was acknowledged before the call counts, no matter
-   * which process appended it: an answer that is based on a stream's state is true if the stream still ends where that
-   * state does.
+   * Where streams end, in the order of the argument. Every commit that was acknowledged before the call counts,
+   * whichever process appended it. An answer that is based on a stream's state is therefore true if the stream still
+   * ends where that state does.
    */
   streamEnds(streams: readonly StreamId[]): Promise<readonly StreamEnd[]>
 
   /**
-   * Reserves streams for a writer, so that others' appends to them conflict until it has appended, or until the time is
-   * over by the store's clock. A reservation makes sure that a writer who keeps losing gets its turn; the expectation
-   * of a commit alone decides what is stored. Repeating the call renews the reservation; the writer's next append to a
-   * stream that stores something ends it.
+   * Reserves streams for a writer. Appends of other writers to them conflict until it has appended, or until the time
+   * is over by the store's clock. A reservation gives a turn to a writer that keeps losing. Only the expectation of a
+   * commit decides what is stored. Repeating the call renews the reservation. The writer's next append that stores
+   * something in the stream ends it.
    *
    * @param durationMs 60,000 at most
    * @returns for each stream whether it is reserved for this writer now
@@ -192,8 +194,8 @@ export interface EventStore {
   head(): Promise<number>
 
   /**
-   * Calls back after appends, as a hint: it may come early, late, once for many, or never (from other processes).
-   * Register before reading, or a hint may be lost; `follow` does so.
+   * Calls back after appends, as a hint: the call may come early, late, once for many appends, or never (for other
+   * processes). Register before reading, or a hint may be lost; `follow` does so.
    *
    * @returns a function that ends it
    */
@@ -206,9 +208,9 @@ export interface Snapshot {
   readonly sequence: number
   /** The revision of the state's shape. */
   readonly stateRevision: number
-  /** Of the event at the sequence: a snapshot of another log has another one. */
+  /** The checksum of the event at the sequence. It shows whether the snapshot belongs to this log. */
   readonly checksum: number
-  /** Tells the functions that made the state from others. */
+  /** Identifies the functions that made the state. */
   readonly fingerprint: string
   readonly state: Json
   /** In milliseconds since 1970. */
@@ -217,7 +219,7 @@ export interface Snapshot {
 
 export interface SnapshotStore {
   /**
-   * Keeps a snapshot, and the newest `keep` (1 or more) of the stream in all. An older one never replaces a newer one.
+   * Saves a snapshot, and keeps the newest `keep` (1 or more) of the stream. An older one never replaces a newer one.
    */
   saveSnapshot(snapshot: Snapshot, options: { readonly keep: number }): Promise<void>
   /** The newest snapshot of a stream, or the newest at or before a sequence. */
@@ -230,7 +232,7 @@ export interface Row {
   readonly value: Json | undefined
 }
 
-/** How far a projection is, as far as a save compares it. */
+/** The part of a checkpoint that a save compares. */
 export interface CheckpointPlace {
   /** The last position that it has handled; 0 before the first. */
   readonly position: number
@@ -239,7 +241,7 @@ export interface CheckpointPlace {
 }
 
 export interface Checkpoint extends CheckpointPlace {
-  /** What is kept with it. No store looks into it. */
+  /** Data that is stored with it. No store looks into it. */
   readonly note: JsonObject
 }
 
@@ -259,9 +261,9 @@ export interface ProjectionStep {
 }
 
 /**
- * What the field of a row, at the top of its JSON, is to be: one of some values, or a number within bounds that belong
- * to it. An object counts as within all bounds: numbers that JSON lacks, as infinity, are kept as objects
- * (`domain/encoding.ts`).
+ * A condition on a field at the top level of a row's JSON: one of some values, or a number within bounds, which are
+ * included. An object counts as within all bounds, because numbers that JSON lacks, such as infinity, are stored as
+ * objects (`domain/encoding.ts`).
  */
 export type Condition =
   | { readonly field: string; readonly oneOf: readonly (string | number | boolean)[] }
@@ -269,56 +271,57 @@ export type Condition =
 
 /** Which rows of a projection to list. */
 export interface RowQuery {
-  /** Only rows behind this key. */
+  /** Only rows after this key. */
   readonly after?: string
-  /** Only rows whose keys begin so. */
+  /** Only rows whose keys begin with this text. */
   readonly prefix?: string
   /**
-   * Conditions that a row must meet. They are a hint: a store may leave out rows that do not meet all of them, or give
-   * them anyway. It never leaves out a row that does.
+   * Conditions that a row must meet. They are a hint: a store may leave out rows that do not meet all of them, or
+   * return them anyway. It never leaves out a row that does.
    */
   readonly where?: readonly Condition[]
-  /** At most so many rows, after the conditions; from 1, or infinite. */
+  /** The greatest number of rows, after the conditions; from 1, or infinite. */
   readonly limit: number
 }
 
 /**
- * Some rows in order. A page may have fewer rows than its limit, even none, and not be the last: a store ends it where
- * its rows are large, or where it has looked at many rows and few of them meet the conditions. The cost of a page is
+ * Some rows in order. A page may have fewer rows than its limit, even none, and not be the last. A store ends it when
+ * its rows are large, or when it has looked at many rows and few of them met the conditions. The cost of a page is
  * therefore bounded for any rows.
  */
 export interface RowPage {
   readonly rows: readonly Row[]
   /**
-   * The key behind which the next page begins. It is not a key of this page if the store looked further. Absent if no
+   * The key after which the next page begins. It is not a key of this page if the store looked further. Absent if no
    * row is left.
    */
   readonly next?: string
 }
 
 export interface ProjectionStore {
-  /** Where the projection is: at position 0 in term 0, with nothing noted, before its first step. */
+  /** The checkpoint of a projection. Before the first step it is at position 0 in term 0, with an empty note. */
   loadCheckpoint(projection: string): Promise<Checkpoint>
   /** The values of rows, in the order of the keys; `undefined` where there is none. */
   loadRows(projection: string, keys: readonly string[]): Promise<readonly (Json | undefined)[]>
   /**
-   * Rows ordered by key, in the store's own order; in it, keys that begin alike are neighbours, and keys of ASCII
-   * characters alone come in the order of their bytes.
+   * Rows ordered by key, in the store's own order. In every store keys with the same beginning are neighbours, and keys
+   * of only ASCII characters are in the order of their bytes.
    */
   listRows(projection: string, query: RowQuery): Promise<RowPage>
   /**
-   * Saves a step, also one that moves nothing, durably unless the step says otherwise. The checkpoint's position and
-   * its term are compared.
+   * Saves a step, even one that moves nothing. It is durable unless the step says otherwise. Position and term of the
+   * checkpoint are compared.
    *
-   * @throws ConflictError `CHECKPOINT_CONFLICT` if the checkpoint is not at `from`; nothing is changed then
+   * @throws ConflictError `CHECKPOINT_CONFLICT` if the checkpoint is not at `from`; then nothing is changed
    */
   saveStep(projection: string, step: ProjectionStep): Promise<void>
   /**
-   * Saves a step whose work also writes tables of its own, in one transaction: all of it is there, or nothing. Only
-   * stores that keep rows in a SQL database have it. The checkpoint is compared before `work` is called, and nobody
-   * else can move it until the end. Then what `work` returns is saved. The transaction is good until `work` settles.
+   * Saves a step whose work also writes tables of its own, in one transaction: everything is saved, or nothing. Only
+   * stores that keep rows in a SQL database have it. The checkpoint is compared before `work` is called, and no other
+   * process can move it until the end. Then the result of `work` is saved. The transaction is valid until `work`
+   * settles.
    *
-   * @throws ConflictError `CHECKPOINT_CONFLICT`, and `work` is not called; what `work` throws, and nothing is changed;
+   * @throws ConflictError `CHECKPOINT_CONFLICT`, and `work` is not called; the error of `work`, and nothing is changed;
    *   StoreError, `STORE_UNAVAILABLE` if it is unknown whether the step was saved
    */
   transact?(
@@ -326,7 +329,7 @@ export interface ProjectionStore {
     from: CheckpointPlace,
     work: (transaction: SqlTransaction) => Promise<Pick<ProjectionStep, 'to' | 'rows'>>,
   ): Promise<void>
-  /** Forgets the rows and the checkpoint, in one transaction. */
+  /** Deletes the rows and the checkpoint, in one transaction. */
   resetProjection(projection: string): Promise<void>
 }
 
@@ -339,9 +342,9 @@ export interface Lease {
 
 export interface LeaseStore {
   /**
-   * Takes or renews a lease; it expires `durationMs` from now by the store's clock.
+   * Takes or renews a lease. It expires `durationMs` from now by the store's clock.
    *
-   * @returns the lease as it is now: it is the caller's if its `owner` is the caller
+   * @returns the lease as it is now; it is the caller's if its `owner` is the caller
    */
   acquireLease(name: string, owner: string, durationMs: number): Promise<Lease>
   /** Gives a lease back. Does nothing if it is another's. */
@@ -350,13 +353,13 @@ export interface LeaseStore {
 
 /** A store with all its parts, opened. */
 export interface Store extends EventStore, SnapshotStore, ProjectionStore, LeaseStore {
-  /** Waits for calls under way, then releases everything. Calling it again does nothing. */
+  /** Waits for calls in progress, then releases everything. Calling it again does nothing. */
   close(): Promise<void>
 }
 
-/** What a store gets when it is opened. */
+/** The options with which a store is opened. */
 export interface OpenOptions {
-  /** Takes warnings: what was found and repaired at opening, what failed without harm. */
+  /** Takes warnings: damage that was repaired at opening, failures that did no harm. */
   readonly warn: (warning: StoreWarning) => void
   /** The present time in milliseconds since 1970. */
   readonly now: () => number
@@ -364,9 +367,9 @@ export interface OpenOptions {
   readonly openedBy?: 'domain'
 }
 
-/** A place and a kind of store, not opened yet: what `start({ store })` takes. */
+/** A store that is not opened yet, as `start({ store })` takes it. */
 export interface StoreFactory {
   readonly name: string
-  /** @throws StoreError if it cannot be opened, or is not what it should be */
+  /** @throws StoreError if it cannot be opened, or is damaged */
   open(options: OpenOptions): Promise<Store>
 }

@@ -1,6 +1,6 @@
 /**
- * Pages that a store cuts by their size, and how much is read to complete them. The conformance kit has the pages that
- * a limit cuts.
+ * Pages that a store cuts by size, and how much is read to complete them. The conformance kit tests pages that a limit
+ * cuts.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -8,7 +8,7 @@ import { everything, type Range } from './range.ts'
 import type { Page, ReadAllOptions, StoredEvent } from './store.ts'
 import { readWholePage } from './whole-page.ts'
 
-/** Events of commits that are named by letters: `aab` is two of a commit and one of another. */
+/** Events of commits that are named by letters: `aab` is two events of one commit and one of another. */
 const logOf = (letters: string): readonly StoredEvent[] =>
   [...letters].map((commitId, i) => ({
     stream: { aggregate: 'a', id: 'b' },
@@ -24,7 +24,7 @@ const logOf = (letters: string): readonly StoredEvent[] =>
     checksum: 100 + i,
   }))
 
-/** A store that gives `most` events of a page and looks no further, and what it was asked. */
+/** A store that returns at most `most` events for a page and looks no further, and the reads that it got. */
 function storeOf(letters: string, most: number) {
   const log = logOf(letters)
   const asked: Range[] = []
@@ -54,7 +54,7 @@ const told = ({ events, examined, checksum }: Page) => {
   return [events.map(({ position }) => position), examined]
 }
 
-test('a page that its size ends within a commit goes on to the end of it', async () => {
+test('a page that ends within a commit because of its size goes on to the end of the commit', async () => {
   for (const most of [1, 2, 3]) {
     const { store } = storeOf('aaaabb', most)
     assert.deepEqual(told(await readWholePage(store, everything)), [[1, 2, 3, 4], 4], `${most} at once`)
@@ -63,14 +63,14 @@ test('a page that its size ends within a commit goes on to the end of it', async
   }
 })
 
-test('a page that has looked further than its last event goes on if that one’s commit does', async () => {
+test('a page that has looked further than its last event goes on if the commit of that event does', async () => {
   const { store } = storeOf('aaaabb', 2)
   assert.deepEqual(told(await readWholePage(store, everything, { types: ['Odd'] })), [[1, 3], 4])
   const { store: other } = storeOf('abbb', 2)
   assert.deepEqual(told(await readWholePage(other, everything, { types: ['Odd'] })), [[1], 2])
 })
 
-test('the last page is not looked behind, nor one at the end of its range; any other is looked behind by one event', async () => {
+test('one more event is read after each page, except after the last one and at the end of its range', async () => {
   const { store, asked } = storeOf('aabb', 2)
   const reads = async (range: Range, options?: ReadAllOptions) => {
     asked.length = 0

@@ -1,20 +1,20 @@
 /**
- * A page of the log that cuts no commit in two: a projection handles a page at once, so it never shows half of what
- * happened together. Stores end a page where its limit or its size is reached. If the next event is of the same commit
- * as the last one, the rest of that commit is read too; so a page exceeds its limit by at most one commit. The cost is
- * reading one more event for each page that is not the last.
+ * Completes a page of the log so that it cuts no commit in two. A projection handles a page at once, so it never shows
+ * a half of a commit. A store ends a page when its limit or its size is reached. If the next event is of the same
+ * commit as the last one, the rest of that commit is read too. A page therefore exceeds its limit by at most one
+ * commit. The cost is one more event to read for each page that is not the last.
  */
 import { matches } from './page.ts'
 import type { Range } from './range.ts'
 import type { EventStore, Page, ReadAllOptions, StoredEvent } from './store.ts'
 
-/** Events that are read at first of a commit that was cut; twice as many each time. */
+/** The number of events of a cut commit to read first; twice as many each time. */
 const restMin = 64
 
-/** What is left of a commit in the range, in reading order. */
+/** The rest of a commit in the range, in reading order. */
 interface Rest {
   readonly events: readonly StoredEvent[]
-  /** Whether the commit may go on behind them. */
+  /** Whether the commit may have more events after these. */
   readonly isOpen: boolean
 }
 
@@ -46,7 +46,7 @@ export async function readWholePage(
   return examined === page.examined ? page : { ...page, events: [...page.events, ...more], examined, checksum }
 }
 
-/** The next few places behind one in reading order. */
+/** The next few places after a position, in reading order. */
 function partBehind(position: number, count: number, { from, to }: Range, isBackward: boolean): Range {
   if (isBackward) return { from: Math.max(from, position - count, 1), to: position }
   return { from: position + 1, to: Math.min(to, position + 1 + count) }
@@ -55,7 +55,7 @@ function partBehind(position: number, count: number, { from, to }: Range, isBack
 function restOf(last: StoredEvent, { events }: Page): Rest {
   const end = events.findIndex((event) => !isOfSameCommit(last, event))
   if (end !== -1) return { events: events.slice(0, end), isOpen: false }
-  // A store may give fewer than were asked for, where they are large.
+  // A store may return fewer than were asked for if they are large.
   return { events, isOpen: events.length > 0 }
 }
 

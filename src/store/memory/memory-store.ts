@@ -1,7 +1,7 @@
 /**
- * The store in memory: for tests and for work that may be forgotten. It keeps the whole contract except durability, in
- * plain arrays and maps, and does everything synchronously before its promises resolve. The data belongs to the
- * factory, so a domain that is stopped and started again on the same one finds it.
+ * The store in memory, for tests and for data that may be lost. It keeps the whole contract except durability, in plain
+ * arrays and maps, and does everything synchronously before its promises resolve. The data belongs to the factory, so a
+ * domain that is stopped and started again on the same factory finds it.
  */
 import type { StreamId } from '../../domain/stream.ts'
 import type { Commit } from '../commit.ts'
@@ -33,7 +33,7 @@ import type { MemoryRows } from './rows/memory-rows.ts'
 
 const limits: StoreLimits = { commitSizeMax: 8_000_000, commitEventsMax: 10_000 }
 
-/** What all openings of a factory share. */
+/** The data that all openings of a factory share. */
 export interface MemoryData {
   readonly log: MemoryLog
   readonly rows: MemoryRows

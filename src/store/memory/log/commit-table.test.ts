@@ -5,7 +5,7 @@ import { CommitTable } from './commit-table.ts'
 
 const always = () => true
 
-test('What was added is found by its hash, and nothing else, however many there are', () => {
+test('An added number is found by its hash, and no other, however many there are', () => {
   const table = new CommitTable()
   const count = 100_000
   // An odd factor gives each number another hash of 30 bits.
@@ -18,7 +18,7 @@ test('What was added is found by its hash, and nothing else, however many there 
   for (let value = count; value < 2 * count; value++) assert.equal(table.find(hashOf(value), always), -1)
 })
 
-test('Numbers that share a hash are told apart by who looks for them', () => {
+test('Numbers with the same hash are distinguished by the function of the search', () => {
   const hashes = fc.array(fc.integer({ min: -3, max: 3 }), { maxLength: 60 })
   fc.assert(
     fc.property(hashes, (added) => {

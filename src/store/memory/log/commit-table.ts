@@ -35,7 +35,7 @@ export class CommitTable {
     put(part.slots, hash, value + 1)
   }
 
-  /** The first number that was added under a hash and fits; -1 if there is none. */
+  /** The first number with a hash for which `fits` is true; -1 if there is none. */
   find(hash: number, fits: (value: number) => boolean): number {
     const { slots } = this.#partOf(hash)
     const mask = slots.length - 2
@@ -46,7 +46,7 @@ export class CommitTable {
     }
   }
 
-  /** Hashes that are all alike do not come apart: they stay in one part. */
+  /** A part whose hashes are all equal cannot be divided. */
   #mayDivide({ bits }: Part): boolean {
     return partMax << bits < this.#count * 16
   }
@@ -75,7 +75,8 @@ export class CommitTable {
 const partOf = (bits: number, slots: number): Part => ({ bits, count: 0, slots: new Int32Array(slots) })
 
 /**
- * Where a hash is looked for first: an even number up to the mask. Not by its last bits, which a part has in common.
+ * The slot where the search for a hash begins: an even number up to the mask. It does not use the last bits, which are
+ * the same within a part.
  */
 const placeOf = (hash: number, mask: number): number => (Math.imul(hash, 0x9e3779b1) >>> 15) & mask
 

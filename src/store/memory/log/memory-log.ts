@@ -1,6 +1,6 @@
 /**
- * The memory store's log: the commits themselves, in order, with the positions and sequences at which they start.
- * Events are put together when they are read.
+ * The memory store's log: the commits in order, with the positions and sequences at which they start. Events are made
+ * when they are read.
  */
 import type { StreamId } from '../../../domain/stream.ts'
 import type { Commit } from '../../commit.ts'
@@ -14,34 +14,34 @@ interface Placed {
   readonly commit: Commit
   readonly position: number
   readonly sequence: number
-  /** The checksum of all its events. Memory is not damaged, so it only has to tell one commit from another. */
+  /** The checksum of all its events. Memory is not damaged, so it only has to distinguish commits. */
   readonly checksum: number
 }
 
-/** How to read: how many at the most, which way, and which. */
+/** How to read: the limit, the direction, and the filter. */
 interface Reading {
   readonly limit: number
   readonly backward: boolean
   readonly passes?: (event: StoredEvent) => boolean
 }
 
-/** Commits that are searched one by one. */
+/** The number of commits that are searched one by one. */
 const searchedMax = 8
 
 /** The commits of one stream. */
 export class MemoryStream {
   readonly commits: Placed[] = []
   sequence = 0
-  /** Of its names. */
+  /** The hash of its aggregate and id. */
   readonly hash: number
-  /** By the hashes of their ids; a stream of a few commits does without. */
+  /** The commits by the hashes of their ids. A stream with few commits has no table. */
   #table: CommitTable | undefined
 
   constructor(hash: number) {
     this.hash = hash
   }
 
-  /** @param hash of the id */
+  /** @param hash the hash of the id */
   find(commitId: string, hash: number = hashOfId(commitId)): Receipt | undefined {
     const { commits } = this
     const fits = (index: number) => commits[index]!.commit.id === commitId
@@ -72,7 +72,7 @@ export class MemoryLog {
     return this.#aggregates.get(aggregate)?.get(id)
   }
 
-  /** Stores a commit behind all others. */
+  /** Stores a commit after all others. */
   append(known: MemoryStream | undefined, commit: Commit, hash: number): Receipt & { readonly status: 'stored' } {
     const stream = known ?? this.#add(commit.stream)
     const checksum = mark(stream, commit.recordedAt, hash)
@@ -89,7 +89,7 @@ export class MemoryLog {
       : { status: 'stored', sequence, position, count, checksum, command }
   }
 
-  /** Of the event at a position; 0 if there is none. */
+  /** The checksum of the event at a position; 0 if there is none. */
   checksumAt(position: number): number {
     if (position < 1 || position > this.head) return 0
     return this.#commits[lastStartingAtOrBefore(this.#commits, 'position', position)]!.checksum
@@ -100,12 +100,12 @@ export class MemoryLog {
     return { sequence: found?.sequence ?? 0, checksum: found?.commits.at(-1)?.checksum ?? 0 }
   }
 
-  /** Up to `limit` of the log's events whose positions lie in the range and that pass, in reading order. */
+  /** Events of the log with positions in the range that pass the filter, up to the limit, in reading order. */
   readAll(range: Range, reading: Reading): readonly StoredEvent[] {
     return collect(this.#commits, 'position', range, reading)
   }
 
-  /** The same of one stream's events, whose sequences lie in the range. */
+  /** The same for the events of one stream, with sequences in the range. */
   readStream(stream: StreamId, range: Range, reading: Reading): readonly StoredEvent[] {
     return collect(this.find(stream)?.commits ?? [], 'sequence', range, reading)
   }
@@ -133,23 +133,23 @@ function receiptOf({ commit: { events, command }, position, sequence, checksum }
   return command === undefined ? receipt : { ...receipt, command }
 }
 
-/** A small number made from what differs between any two commits. @param hash of the commit's id */
+/** A small number made from the parts in which any two commits differ. @param hash the hash of the commit's id */
 function mark({ hash: ofStream, sequence }: MemoryStream, recordedAt: number, hash: number): number {
   const mixed = Math.imul(hash ^ Math.imul(ofStream, 0x9e3779b1) ^ recordedAt, 0x85ebca6b)
   return (mixed ^ Math.imul(sequence + 1, 0xc2b2ae35)) & 0x3fffffff
 }
 
-/** FNV-1a, cut to what a small integer holds. */
+/** FNV-1a, cut to the size of a small integer. */
 function hashOf(text: string): number {
   return hashFrom(text, 0)
 }
 
-/** Of an id of a commit: of one that the library has made the last characters, since all of them are random. */
+/** The hash of a commit id. For an id made by the library only the last characters are used, because all are random. */
 export function hashOfId(id: string): number {
   return hashFrom(id, isOwnId(id) ? id.length - 8 : 0)
 }
 
-/** Judged by its shape. If a caller's own id has the same shape, only its hash differs. */
+/** Decided by the form of the id. If a caller's own id has the same form, only its hash differs. */
 const isOwnId = (id: string): boolean => id.length === 23 && id.charCodeAt(0) === 0x7e
 
 function hashFrom(text: string, start: number): number {
@@ -158,7 +158,7 @@ function hashFrom(text: string, start: number): number {
   return hash & 0x3fffffff
 }
 
-/** Events whose `place` lies in the range. The cost is a binary search and the events that are looked at. */
+/** Events whose `place` is in the range. The cost is a binary search and the events that are looked at. */
 function collect(
   commits: readonly Placed[],
   place: 'position' | 'sequence',
@@ -182,7 +182,7 @@ function collect(
   return found
 }
 
-/** The index of the last commit that starts at or before a place; -1 if all start behind it. */
+/** The index of the last commit that starts at or before a place; -1 if all start after it. */
 function lastStartingAtOrBefore(commits: readonly Placed[], place: 'position' | 'sequence', value: number): number {
   let low = 0
   let high = commits.length

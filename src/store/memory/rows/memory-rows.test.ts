@@ -1,4 +1,7 @@
-/** What the store in memory keeps beside its log is its own: neither a caller's objects nor changed by one. */
+/**
+ * The store in memory keeps copies beside its log. It neither keeps a caller's objects nor returns objects that a
+ * caller can change.
+ */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { noCheckpoint } from '../../checkpoint.ts'
@@ -16,7 +19,7 @@ test('a row is a copy of what was saved, and cannot be changed', () => {
   assert.throws(() => (found as unknown as typeof value).tags.push('c'), TypeError)
 })
 
-test('a step whose rows are no JSON changes nothing', () => {
+test('a step whose rows are not JSON changes nothing', () => {
   const rows = new MemoryRows()
   const bad = [
     { key: 'good', value: 1 },
@@ -27,7 +30,7 @@ test('a step whose rows are no JSON changes nothing', () => {
   assert.deepEqual(rows.loadCheckpoint('p'), noCheckpoint)
 })
 
-test('a lease that lies further ahead than it lasts is of a clock that has gone back, and is over', () => {
+test('a lease that ends further ahead than its duration was taken before the clock went back, and has expired', () => {
   const rows = new MemoryRows()
   rows.acquireLease('l', 'one', 1000, 1_000_000)
   assert.equal(rows.acquireLease('l', 'two', 1000, 1_000_500).owner, 'one')

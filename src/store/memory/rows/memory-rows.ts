@@ -1,4 +1,4 @@
-/** What the memory store keeps beside the log: snapshots, rows with their checkpoints, and leases. */
+/** The data beside the log in the memory store: snapshots, rows with their checkpoints, and leases. */
 import { type Json, type JsonObject, toJson } from '../../../domain/json.ts'
 import type { StreamId } from '../../../domain/stream.ts'
 import { checkCheckpoint, noCheckpoint } from '../../checkpoint.ts'
@@ -20,7 +20,7 @@ interface HeldLease {
 const emptyRows = (): ProjectionRows => ({ checkpoint: noCheckpoint, rows: new Map(), keys: new SortedKeys() })
 
 export class MemoryRows {
-  /** By aggregate and id; oldest first. */
+  /** The snapshots by aggregate and id, oldest first. */
   readonly #snapshots = new Map<string, Map<string, readonly Snapshot[]>>()
   readonly #projections = new Map<string, ProjectionRows>()
   readonly #leases = new Map<string, HeldLease>()

@@ -107,7 +107,7 @@ await onServer('Transactions', findPostgres, (server) => {
         await sql.query('SELECT $1::bytea', [value as never])
         return { to: at(1), rows: [] }
       })
-      await assert.rejects(refused, { code: 'SQL_FAILED', message: /not a value of SQL|buffer was handed over/ }, what)
+      await assert.rejects(refused, { code: 'SQL_FAILED', message: /not a value of SQL|buffer was transferred/ }, what)
     }
     assert.deepEqual(await notes(), [])
     await transact(store, 'p', at(0), async (sql) => {

@@ -61,7 +61,7 @@ test('bytes whose buffer was handed to another thread are refused, and the next 
     structuredClone(bytes, { transfer: [bytes.buffer] })
     await assert.rejects(
       inTransaction((sql) => sql.query('SELECT ?', [bytes])),
-      failed(/buffer was handed over/),
+      failed(/buffer was transferred/),
     )
   }
   await inTransaction((sql) => sql.query("INSERT INTO notes VALUES (1, 'a')"))
