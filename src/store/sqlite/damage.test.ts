@@ -1,5 +1,5 @@
 /**
- * Random damages to the file of a closed store: whatever is asked of it then is answered as before, or refused with a
+ * Random damage to the file of a closed store: every question then gets the same answer as before, or is refused with a
  * code.
  */
 import assert from 'node:assert/strict'
@@ -33,7 +33,7 @@ const tags = ['red', 'green', 'blue']
 const keys = Array.from({ length: 20 }, (_, i) => `key ${i}`)
 const commitCount = 200
 
-/** A random number generator that says the same again for the same seed (mulberry32). */
+/** A random number generator that repeats for the same seed (mulberry32). */
 function randomOf(seed: number): Random {
   let state = seed
   return (below) => {
@@ -66,7 +66,7 @@ async function fill(store: Store): Promise<void> {
 
 type Question = (store: Store) => Promise<unknown>
 
-/** What is asked, each by itself. */
+/** The questions to a store. */
 const questions: ReadonlyMap<string, Question> = new Map<string, Question>([
   ['the head', (store) => store.head()],
   ['all', (store) => store.readAll(everything, unlimited)],
@@ -102,7 +102,7 @@ const questions: ReadonlyMap<string, Question> = new Map<string, Question>([
   }),
 ])
 
-/** What is kept beside the log: a row that is missing is not told from one that never was. */
+/** Questions about the data beside the log. A missing row looks like one that never existed. */
 const documents: ReadonlyMap<string, Question> = new Map<string, Question>([
   ['the checkpoint', (store) => store.loadCheckpoint('p')],
   ...keys.map((key): [string, Question] => [`the row ${key}`, async (store) => (await store.loadRows('p', [key]))[0]]),
@@ -112,7 +112,7 @@ const documents: ReadonlyMap<string, Question> = new Map<string, Question>([
   ]),
 ])
 
-/** What is said, or undefined if it is refused with a code. */
+/** The answer, or undefined if it is refused with a code. */
 async function said<Answer>(ask: () => Promise<Answer>): Promise<{ readonly answer: Answer } | undefined> {
   try {
     return { answer: await ask() }
@@ -148,7 +148,7 @@ function damaged(bytes: Buffer, random: Random): Buffer {
 
 const tables = ['events', 'events', 'events', 'streams', 'kinds', 'event_tags', 'log', 'snapshots', 'projections']
 
-/** Changes one value of one row, or takes a row away, in a way that SQLite itself cannot find fault with. */
+/** Changes one value of one row, or deletes a row, in a way that SQLite itself cannot notice. */
 function changeRow(database: DatabaseSync, random: Random): void {
   const triggers = database.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").all()
   for (const { name } of triggers) database.exec(`DROP TRIGGER ${name}`)
@@ -166,12 +166,12 @@ function changeRow(database: DatabaseSync, random: Random): void {
     if (table === 'events' && random(5) === 0) database.prepare(`DELETE FROM ${table} WHERE ${where}`).run(...place)
     else database.prepare(`UPDATE ${table} SET ${column} = ? WHERE ${where}`).run(changed, ...place)
   } catch {
-    // Such a value is refused by the table itself, whoever would store it.
+    // The table itself refuses such a value from any program.
   }
   for (const { sql } of triggers) database.exec(String(sql))
 }
 
-/** Damages a copy of a file, and asks it everything. */
+/** Damages a copy of a file, and asks it all questions. */
 async function ask(
   path: string,
   bytes: Buffer,

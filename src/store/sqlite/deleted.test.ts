@@ -1,6 +1,6 @@
 /**
- * Files that are deleted or replaced while a store has them open: it acknowledges nothing more, and makes no others in
- * their place.
+ * Files that are deleted or replaced while a store has them open: the store acknowledges nothing more, and makes no new
+ * files.
  */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
@@ -74,7 +74,7 @@ test('a file that is deleted while a transaction is open is noticed before it is
   assert.deepEqual(await store.loadCheckpoint('p'), at(0))
 })
 
-test('a new thread makes no new file in the place of one that was deleted', async (context) => {
+test('a new thread makes no new file in place of a deleted one', async (context) => {
   const path = await freshPath(context)
   const started = once(process, 'worker') as Promise<[Worker]>
   const store = await openStore(context, path)

@@ -1,7 +1,7 @@
 /**
- * Long reads let the event loop turn, and an abort or the closing of the store ends them. The clock that says when is
- * one here that goes on by some milliseconds at each look, so that nothing depends on the speed of the machine. It is
- * replaced before the store is loaded.
+ * Long reads let the event loop turn, and end when they are aborted or the store is closed. The clock is replaced by
+ * one that moves some milliseconds at each look, so nothing depends on the speed of the machine. It is replaced before
+ * the store is loaded.
  */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
@@ -36,7 +36,7 @@ async function filled(context: TestContext): Promise<Store> {
   return store
 }
 
-/** At least so many turns of the event loop are taken while something is done. */
+/** Checks that the event loop turns at least a number of times during some work. */
 async function turnsOften(least: number, work: () => Promise<unknown>): Promise<void> {
   let [turns, isDone] = [0, false]
   const count = () => {
@@ -49,7 +49,7 @@ async function turnsOften(least: number, work: () => Promise<unknown>): Promise<
   assert.ok(turns >= least, `${turns} turns, and ${least} were to be`)
 }
 
-/** The long reads of a store, by what they are. */
+/** The long reads of a store, by name. */
 const longReads: Readonly<Record<string, (store: Store, signal?: AbortSignal) => Promise<unknown>>> = {
   'of the log': (store, signal) => store.readAll(everything, { ...unlimited, ...(signal && { signal }) }),
   'of the log, backward': (store, signal) =>

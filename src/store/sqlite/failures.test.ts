@@ -1,6 +1,4 @@
-/**
- * What goes wrong: each trouble has its code, nothing is half written, and the store goes on when the trouble is over.
- */
+/** Failures: each has its code, nothing is half written, and the store works again when the failure is over. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { chmod, copyFile, mkdir, open, readFile, writeFile } from 'node:fs/promises'
@@ -73,7 +71,7 @@ test('a writer thread that dies in a transaction leaves nothing of it, and the n
   assert.deepEqual(await store.loadCheckpoint('p'), at(1))
 })
 
-test('a writer thread that dies while its transaction works on something else ends it at once', async (context) => {
+test('a writer thread that dies while the handler of its transaction does other work ends the transaction at once', async (context) => {
   const started = once(process, 'worker') as Promise<[Worker]>
   const store = await openStore(context, await freshPath(context))
   const [worker] = await started
@@ -88,7 +86,7 @@ test('a writer thread that dies while its transaction works on something else en
   assert.deepEqual(await store.loadCheckpoint('p'), at(7))
 })
 
-test('transactions that are met by the death of the thread at one time or another are whole or not there', async (context) => {
+test('a transaction is whole or missing, whenever the thread dies', async (context) => {
   const workers: Worker[] = []
   const onWorker = (worker: Worker) => workers.push(worker)
   process.on('worker', onWorker)
@@ -105,7 +103,7 @@ test('transactions that are met by the death of the thread at one time or anothe
     let death: Promise<unknown> | undefined
     const transacted = store.transact!('p', at(from), async (sql) => {
       for (const step of [from, from, from]) await sql.query('INSERT INTO notes VALUES (?)', [step])
-      // So many turns of the event loop after its last statement: before the step is saved, while, or after.
+      // This many turns of the event loop after its last statement: before the step is saved, meanwhile, or after.
       if (round % 2 === 0)
         death = turns(Math.floor(1.6 ** ((round * 20) / rounds))).then(() => workers.at(-1)!.terminate())
       return { to: at(from + 1), rows: [{ key: 'last', value: from }] }
@@ -131,7 +129,7 @@ test('transactions that are met by the death of the thread at one time or anothe
   context.diagnostic(`${met} transactions met a death`)
 })
 
-test('an idle writer thread that dies is replaced without a word', async (context) => {
+test('an idle writer thread that dies is replaced without an error', async (context) => {
   const started = once(process, 'worker') as Promise<[Worker]>
   const store = await openStore(context, await freshPath(context))
   const [worker] = await started
@@ -139,13 +137,13 @@ test('an idle writer thread that dies is replaced without a word', async (contex
   assert.equal((await store.append([simpleCommit('c')]))[0]!.status, 'stored')
 })
 
-test('a file that is no database is refused', async (context) => {
+test('a file that is not a database is refused', async (context) => {
   const path = await freshPath(context)
   await writeFile(path, 'To whom it may concern: '.repeat(1000))
   await assert.rejects(sqlite(path).open(opening), withCode('STORE_CORRUPT', /not a database/))
 })
 
-test('a file whose pages are damaged is refused at opening, and reported where it is read if that comes later', async (context) => {
+test('a file whose pages are damaged is refused when it is opened, or reported when it is read', async (context) => {
   const path = await freshPath(context)
   const store = await sqlite(path).open(opening)
   await store.append([simpleCommit('c')])
@@ -165,7 +163,7 @@ for (const [version, age, code] of [
   [1, 'older', 'STORE_TOO_OLD'],
   [3, 'newer', 'STORE_TOO_NEW'],
 ] as const) {
-  test(`a file of an ${age} version is refused, and left as it is`.replace('an n', 'a n'), async (context) => {
+  test(`a file of an ${age} version is refused, and not changed`.replace('an n', 'a n'), async (context) => {
     const path = await freshPath(context)
     await (await sqlite(path).open(opening)).close()
     await withDatabase(path, (database) =>
@@ -178,7 +176,7 @@ for (const [version, age, code] of [
   })
 }
 
-test('a file that a killed process left with its write-ahead log is left as it is when it is refused', async (context) => {
+test('a file that a killed process left with its write-ahead log is not changed if it is refused', async (context) => {
   const [path, copy] = [await freshPath(context), await freshPath(context)]
   const store = await openStore(context, path)
   await store.append([simpleCommit('c')])
@@ -197,14 +195,14 @@ test('a file that lacks an index or a table is refused with their names', async 
   await assert.rejects(sqlite(path).open(opening), withCode('STORE_CORRUPT', /events_by_commit, leases/))
 })
 
-test('tables of the user in the same file are no hindrance', async (context) => {
+test('tables of the user in the same file do no harm', async (context) => {
   const path = await freshPath(context)
   await withDatabase(path, (database) => database.exec('CREATE TABLE customers (name TEXT)'))
   const store = await openStore(context, path)
   assert.equal((await store.append([simpleCommit('c')]))[0]!.status, 'stored')
 })
 
-test('a full file refuses what is too much and nothing else, and can be read', async (context) => {
+test('a full file refuses what does not fit and nothing else, and can be read', async (context) => {
   const store = await openStore(context, await freshPath(context), { fileSizeMax: 300_000 })
   const large = (id: string) =>
     simpleCommit(id, {
@@ -225,7 +223,7 @@ test('a full file refuses what is too much and nothing else, and can be read', a
   )
 })
 
-test('a file that may not be written is read, and an append says why it cannot be', async (context) => {
+test('a read-only file can be read, and an append says why it fails', async (context) => {
   if (process.getuid?.() !== 0) return context.skip('only the superuser can run a process as somebody else')
   const path = await freshPath(context)
   const store = await openStore(context, path)
@@ -239,7 +237,7 @@ test('a file that may not be written is read, and an append says why it cannot b
   assert.equal(await store.head(), 1)
 })
 
-test('a path in a directory that does not exist is refused by name', async (context) => {
+test('a path in a directory that does not exist is refused, with its name', async (context) => {
   const path = join(dirname(await freshPath(context)), 'nowhere', 'log.db')
   await assert.rejects(sqlite(path).open(opening), withCode('OPTION_INVALID', /a directory that exists/))
 })
@@ -250,7 +248,7 @@ test('a path that is a directory is refused', async (context) => {
   await assert.rejects(sqlite(path).open(opening), withCode('OPTION_INVALID', /a file, and not a directory/))
 })
 
-test('options that cannot work are refused where they are written', () => {
+test('invalid options are refused when the factory is made', () => {
   assert.throws(() => sqlite(':memory:'), withCode('OPTION_INVALID', /memory\(\)/))
   assert.throws(() => sqlite(''), withCode('OPTION_INVALID'))
   assert.throws(() => sqlite('file:log.db?mode=ro'), withCode('OPTION_INVALID'))
@@ -258,7 +256,7 @@ test('options that cannot work are refused where they are written', () => {
   assert.throws(() => sqlite('log.db', { fileSizeMax: 10 }), withCode('OPTION_INVALID'))
 })
 
-test('a write waits for another that is writing, and gives up after lockWaitMs with nothing stored', async (context) => {
+test('a write waits for another process that is writing, and gives up after lockWaitMs with nothing stored', async (context) => {
   const path = await freshPath(context)
   const patient = await openStore(context, path)
   const impatient = await openStore(context, path, { lockWaitMs: 0 })

@@ -1,6 +1,6 @@
 /**
- * Damage to the indexes of a file that is too large to be gone through when it is opened: an entry that is lost, or
- * leads elsewhere, makes no answer wrong. SQLite itself notices a page that is no page any more, and nothing of this.
+ * Damage to the indexes of a file that is too large to be checked when it is opened: an entry that is lost, or points
+ * elsewhere, makes no answer wrong. SQLite itself notices a page that is destroyed, but not such an entry.
  */
 import assert from 'node:assert/strict'
 import { readFile, stat, writeFile } from 'node:fs/promises'
@@ -18,7 +18,7 @@ type Random = (below: number) => number
 
 const damages = sized(60, 5)
 const pageSize = 4096
-/** Up to this size a file is gone through when it is opened. */
+/** Up to this size a file is checked completely when it is opened. */
 const goneThroughMax = 4 * 1024 * 1024
 const unlimited = { limit: Number.POSITIVE_INFINITY }
 const opening = { warn: () => {}, now: () => 0 }
@@ -40,13 +40,13 @@ const filters: readonly ReadAllOptions[] = [
   { types: ['Seldom'], direction: 'backward' },
 ]
 
-/** Whole numbers from 0 to below another, the same again for the same seed. */
+/** Random whole numbers from 0 to below a bound, the same for the same seed. */
 function randomOf(seed: number): Random {
   const { between } = chanceOf(seed)
   return (below) => between(0, below - 1)
 }
 
-/** All that is asked, with a short text of what is answered. */
+/** All questions, each with a short text of the answer. */
 function questions(): ReadonlyMap<string, (store: Store) => Promise<string>> {
   const all = new Map<string, (store: Store) => Promise<string>>()
   for (const filter of filters) {
@@ -67,7 +67,7 @@ function questions(): ReadonlyMap<string, (store: Store) => Promise<string>> {
   return all
 }
 
-/** What is answered; undefined if it is refused with a code. */
+/** The answer, or undefined if it is refused with a code. */
 async function said<Answer>(answer: Promise<Answer>): Promise<Answer | undefined> {
   try {
     return await answer
@@ -77,7 +77,7 @@ async function said<Answer>(answer: Promise<Answer>): Promise<Answer | undefined
   }
 }
 
-/** Takes one entry out of a page, which is sound afterwards. */
+/** Removes one entry from a page. The page is still valid afterwards. */
 function lose(page: Buffer, random: Random): void {
   const header = page[0] === 2 ? 12 : 8
   const cells = page.readUInt16BE(3)

@@ -1,3 +1,3 @@
-/** `mneme/sqlite`: the embedded store, on the SQLite that Node brings along. */
+/** `mneme/sqlite`: the embedded store, on Node's own SQLite. */
 export type { SqliteOptions } from './options.ts'
 export { sqlite } from './sqlite.ts'

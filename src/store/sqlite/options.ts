@@ -1,45 +1,43 @@
-/**
- * What a caller may choose about the SQLite store: checked once, when the factory is made, before anything is opened.
- */
+/** The options of the SQLite store. They are checked when the factory is made, before anything is opened. */
 import { resolve } from 'node:path'
 import { checkFlag, checkKeys, refuseOption } from '../../domain/options.ts'
 
 /** Options of `sqlite(path, options)`. All have a default. */
 export interface SqliteOptions {
   /**
-   * Answers before the data is on the disk (`PRAGMA synchronous = NORMAL`): faster for one caller at a time, and the
-   * last commits before a power failure may be lost, though never torn. A crash of the process alone loses nothing.
-   * Warns with `DURABILITY_WEAKENED`. False by default. The store always opens after a power failure, with what is
-   * whole up to some commit, and `TORN_TAIL_CUT` says what can be told of the rest. Commits of which nothing came to
-   * the disk cannot be counted; who knows one of them by its place in the log gets `LOG_REPLACED`.
+   * Answers before the data is on the disk (`PRAGMA synchronous = NORMAL`). This is faster for one caller at a time. A
+   * power failure may lose the last commits, but never a part of a commit. A crash of the process alone loses nothing.
+   * Warns with `DURABILITY_WEAKENED`. False by default. After a power failure the store always opens, with everything
+   * up to some commit, and `TORN_TAIL_CUT` says what is known of the rest. Commits of which nothing reached the disk
+   * cannot be counted. A reader that knows the place of one of them gets `LOG_REPLACED`.
    */
   readonly mayLoseOnPowerFailure?: boolean
   /**
-   * What the names of the store's tables begin with; nothing by default. Several stores may share a file, each with its
-   * own, and with tables of yours that have the same names.
+   * The prefix of the names of the store's tables; empty by default. Several stores may share a file if each has its
+   * own prefix, also with tables of yours that would have the same names.
    */
   readonly prefix?: string
   /**
-   * Keeps the indexes of command ids, event types and tags twice. SQLite has no checksums: where a damaged disk has
-   * taken an entry out of an index, reads by types or tags pass over an event, and a repeated command is not
-   * recognised. With two of each that is `STORE_CORRUPT`, however large the file is. Writing takes about a quarter more
-   * of the processor, and more space. The second indexes stay in the file once they are made, and are used from then
-   * on. False by default: then only a file of up to 4 MB is checked for that, when it is opened.
+   * Keeps the indexes of command ids, event types and tags twice. SQLite has no checksums. If a damaged disk has lost
+   * an entry of an index, reads by types or tags miss an event, and a repeated command is not recognised. With two
+   * indexes of each kind that is `STORE_CORRUPT`, however large the file is. Writing takes about a quarter more
+   * processor time, and more space. Once the second indexes are made they stay in the file and are always used. False
+   * by default: then only a file of up to 4 MB is checked for this, when it is opened.
    */
   readonly keepIndexesTwice?: boolean
-  /** How long a write waits for other processes that are writing, in milliseconds; 10,000 by default. */
+  /** How long a write waits for other processes that are writing, in milliseconds, 10,000 by default. */
   readonly lockWaitMs?: number
   /**
-   * How long a transaction (`transact`) may be open, in milliseconds; 10,000 by default. It holds up every other write
-   * to the file, so over it, it is rolled back and rejects with `TRANSACTION_TOO_LONG`. A single statement that is
-   * running cannot be cut short.
+   * How long a transaction (`transact`) may be open, in milliseconds, 10,000 by default. All other writes to the file
+   * wait for it. After that time it is rolled back and rejects with `TRANSACTION_TOO_LONG`. A single statement that is
+   * running cannot be interrupted.
    */
   readonly transactionMsMax?: number
-  /** The size in bytes beyond which the file does not grow: `STORE_FULL` then. Unlimited by default. */
+  /** The greatest size of the file in bytes. Beyond it the error is `STORE_FULL`. Unlimited by default. */
   readonly fileSizeMax?: number
 }
 
-/** The options with their defaults, and the absolute path: what both threads are given. */
+/** The options with their defaults, and the absolute path. Both threads get them. */
 export interface Settings {
   readonly path: string
   readonly prefix: string
@@ -52,11 +50,11 @@ export interface Settings {
 
 const lockWaitMsDefault = 10_000
 const transactionMsMaxDefault = 10_000
-/** What needs no quotes in SQL, in one case because SQLite takes no notice of it. */
+/** Names that need no quotes in SQL, in lower case because SQLite ignores the case. */
 const prefixForm = /^(?!sqlite_)(?:[a-z_][a-z0-9_]{0,49})?$/
-/** What a timer can wait for. */
+/** The longest time of a timer. */
 const timerMsMax = 2 ** 31 - 1
-/** An empty store of this schema has a good 20 pages. */
+/** An empty store with this schema has a little more than 20 pages. */
 const fileSizeMaxLeast = 262_144
 
 const known: readonly (keyof SqliteOptions)[] = [

@@ -1,6 +1,6 @@
 /**
- * What the tests run in processes of their own: one job on a SQLite store, given and answered as JSON. No part of the
- * library.
+ * A program that tests run in other processes: one job on a SQLite store, with JSON as input and output. Not part of
+ * the library.
  */
 import { setImmediate } from 'node:timers/promises'
 import { MnemeError } from '../../domain/error.ts'
@@ -10,7 +10,7 @@ import { everything } from '../range.ts'
 import type { Store } from '../store.ts'
 import { sqlite } from './index.ts'
 
-/** What a process is to do with the file. */
+/** The job of a process. */
 export type Job =
   | { readonly do: 'open and close' }
   | { readonly do: 'open and leave' }
@@ -19,7 +19,7 @@ export type Job =
   | { readonly do: 'watch'; readonly until: number }
   | { readonly do: 'append for ever'; readonly name: string }
 
-/** What came of it: how many events were written or seen, or the code of the error. */
+/** The result: the number of events that were written or seen, or the code of the error. */
 export interface Outcome {
   readonly count?: number
   readonly code?: string
@@ -29,7 +29,7 @@ export const counter = (i: number): StreamId => ({ aggregate: 'counter', id: `co
 
 const offered = { recordedAt: 0, events: [{ type: 'Counted', data: { by: 1 } }] }
 
-/** Appends two commits at a time, whatever is there. */
+/** Appends two commits at a time, whatever is stored. */
 async function append(store: Store, name: string, streams: number, commits: number): Promise<number> {
   for (let i = 0; i < commits; i += 2) {
     const pair = [i, i + 1].map((n) =>
@@ -41,7 +41,7 @@ async function append(store: Store, name: string, streams: number, commits: numb
   return commits
 }
 
-/** Reads how far a stream is and appends exactly behind that, again and again until it is not beaten to it. */
+/** Reads the end of a stream and appends exactly after it, again and again until it succeeds. */
 async function increment(store: Store, name: string, streams: number, commits: number): Promise<number> {
   for (let n = 0; n < commits; n++) {
     const stream = counter(n % streams)
@@ -54,7 +54,7 @@ async function increment(store: Store, name: string, streams: number, commits: n
   return commits
 }
 
-/** Follows the log, and fails where a position is missing behind the one before. */
+/** Follows the log, and fails if a position is missing. */
 async function watch(store: Store, until: number): Promise<number> {
   let position = 0
   while (position < until) {

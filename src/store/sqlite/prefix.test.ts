@@ -1,6 +1,4 @@
-/**
- * Names of tables: a store may share a file with tables of others, with other stores too, and touches none but its own.
- */
+/** Names of tables: a store may share a file with other tables and other stores, and changes only its own tables. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { at } from '../../testing/checkpoint-at.ts'
@@ -63,7 +61,7 @@ describe('A prefix', () => {
     assert.deepEqual(await stores[1]!.loadCheckpoint('balances'), at(2))
   })
 
-  test('is part of what a transaction may not touch', async (context) => {
+  test('protects the tables of both stores in a transaction', async (context) => {
     const path = await freshPath(context)
     const store = await openStore(context, path, { prefix: 'one_' })
     const running = (text: string) =>
@@ -77,7 +75,7 @@ describe('A prefix', () => {
     await running("INSERT INTO leases VALUES ('a flat')")
   })
 
-  test('is refused where it cannot begin a name', async (context) => {
+  test('is refused if a name cannot begin with it', async (context) => {
     const path = await freshPath(context)
     for (const prefix of ['1st', 'a-b', "x'", 'Shop_', 'sqlite_', 'é', 'a'.repeat(51), 7 as never]) {
       assert.throws(() => sqlite(path, { prefix }), { code: 'OPTION_INVALID' }, String(prefix))
@@ -93,7 +91,7 @@ describe('A file with tables of others', () => {
     'a table of versions of its own': 'CREATE TABLE meta (key TEXT, text TEXT); CREATE TABLE leases (flat TEXT)',
     'an empty table of versions that looks alike': 'CREATE TABLE meta (name TEXT, value TEXT)',
   })) {
-    test(`is left alone and told as such: ${what}`, async (context) => {
+    test(`is not changed, and the error says so: ${what}`, async (context) => {
       const path = await freshPath(context)
       await withDatabase(path, (database) => database.exec(ddl))
       const schema = () => withDatabase(path, (database) => database.prepare('SELECT sql FROM sqlite_schema').all())
@@ -111,7 +109,7 @@ describe('A file with tables of others', () => {
     })
   }
 
-  test('is used as it is where no name is taken', async (context) => {
+  test('is used if no name is taken', async (context) => {
     const path = await freshPath(context)
     await withDatabase(path, (database) => database.exec('CREATE TABLE people (name TEXT)'))
     const store = await openStore(context, path)

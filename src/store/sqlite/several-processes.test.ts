@@ -1,6 +1,6 @@
 /**
- * Several processes on one file: nothing lost, nothing doubled, no gap, and nobody sees a later event before an earlier
- * one.
+ * Several processes on one file: nothing is lost or doubled, there is no gap, and no process sees a later event before
+ * an earlier one.
  */
 import assert from 'node:assert/strict'
 import { createInterface } from 'node:readline'
@@ -76,7 +76,7 @@ test(`${creators} processes that create the same file at once all succeed`, asyn
   )
 })
 
-test('what a writer remembers of a stream is forgotten when another has written', async (context) => {
+test('a writer forgets what it knows of a stream when another process has written', async (context) => {
   const path = await freshPath(context)
   const one = await openStore(context, path)
   const other = await openStore(context, path)
@@ -92,14 +92,14 @@ test('what a writer remembers of a stream is forgotten when another has written'
   assert.equal(await one.head(), 20)
 })
 
-test('a process may end with an idle store left open, and what it appended is there', async (context) => {
+test('a process may end without closing an idle store, and its events are stored', async (context) => {
   const path = await freshPath(context)
   assert.deepEqual(await inOtherProcess(path, { do: 'open and leave' }), { count: 2 })
   const store = await openStore(context, path)
   assert.equal(await store.head(), 2)
 })
 
-test('of a process that is killed every acknowledged commit is there, and none in part', async (context) => {
+test('every acknowledged commit of a killed process is stored, and none in part', async (context) => {
   const path = await freshPath(context)
   const store = await openStore(context, path)
   for (let kill = 1; kill <= sized(5, 2); kill++) {

@@ -1,4 +1,4 @@
-/** The contract of the port, on files of the SQLite store. */
+/** The conformance kit on files of the SQLite store. */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -1,7 +1,7 @@
 /**
- * The opened store: writes go to the writer's thread, reads happen here on a connection that cannot write. Because
- * SQLite shows a transaction to other connections only when it is whole and on the disk, positions become visible in
- * order in every process, and what `append` answered can be read at once.
+ * The open store. Writes go to the writer's thread; reads happen here, on a connection that cannot write. SQLite shows
+ * a transaction to other connections only when it is complete and on the disk. Positions therefore become visible in
+ * order in every process, and acknowledged events can be read at once.
  */
 import type { DatabaseSync } from 'node:sqlite'
 import { DefinitionError } from '../../domain/error.ts'
@@ -63,7 +63,7 @@ export class SqliteStore implements Store {
   readonly #reader: RowReader
   readonly #pages: RowPages
   readonly #listeners = new Listeners()
-  /** Writes are not among them: the writer knows its own. */
+  /** Reads in progress. The writer counts the writes. */
   readonly #calls: OpenCalls
 
   private constructor(
@@ -102,7 +102,7 @@ export class SqliteStore implements Store {
     }
     try {
       const database = openForReading(settings.path)
-      // What reads is the same file that is written.
+      // The reading connection has the same file as the writing one.
       files.check()
       return new SqliteStore(settings, now, writer, database, files)
     } catch (error) {
@@ -198,7 +198,8 @@ export class SqliteStore implements Store {
   }
 
   /**
-   * The connection that reads is let go first: so the writer's, the last, empties the write-ahead log off this thread.
+   * Closes the reading connection first. The writer's is then the last one, and empties the write-ahead log on its
+   * thread.
    */
   close(): Promise<void> {
     return this.#calls.close(async () => {
@@ -218,7 +219,7 @@ export class SqliteStore implements Store {
     }
   }
 
-  /** What is true of the log that others have, and not only of one that was deleted or replaced. */
+  /** Makes sure that a result belongs to the current file, not to one that was deleted or replaced. */
   #readInPlace<Result>(read: () => Result | Promise<Result>): Promise<Result> {
     return this.#read(async () => {
       const result = await read()
@@ -230,7 +231,7 @@ export class SqliteStore implements Store {
   #readingError(error: unknown): unknown {
     const { path } = this.#settings
     if (error instanceof Failure || codeOf(error) !== undefined) return errorOf(path, 'reading', factsOf(error))
-    // What is not JSON, or no number that can be, was not written by the store.
+    // The store has not written text that is not JSON, or a number out of range.
     const isDamage = error instanceof SyntaxError || isOutOfRange(error)
     return isDamage ? errorOf(path, 'reading', { kind: 'damaged', where: 'a row', reason: error.message }) : error
   }

@@ -1,4 +1,6 @@
-/** What the tests of the SQLite store share: a fresh file, commits, and other processes. No part of the library. */
+/**
+ * The parts that tests of the SQLite store share: a fresh file, commits, and other processes. Not part of the library.
+ */
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -14,14 +16,14 @@ import type { Checkpoint, SqlTransaction, Store } from '../store.ts'
 import { type SqliteOptions, sqlite } from './index.ts'
 import type { Job, Outcome } from './other-process.fixture.ts'
 
-/** A path for a store in a directory that goes away with the test. */
+/** A path for a store in a directory that is deleted after the test. */
 export async function freshPath(context: TestContext): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'mneme-sqlite-'))
   context.after(() => rm(directory, { recursive: true, force: true }))
   return join(directory, 'log.db')
 }
 
-/** Opens a store that is closed with the test. */
+/** Opens a store that is closed after the test. */
 export async function openStore(
   context: TestContext,
   path: string,
@@ -33,14 +35,14 @@ export async function openStore(
   return store
 }
 
-/** A commit of one event, by default of stream `account "ada"`; the rest as given. */
+/** A commit of one event, by default of stream `account "ada"`, with the given parts. */
 export function simpleCommit(id: string, offered: Partial<OfferedCommit> = {}): Commit {
   const events = [{ type: 'Deposited', data: { amount: 1 } }]
   const stream = { aggregate: 'account', id: 'ada' }
   return commit({ stream, expected: 'any', recordedAt: 0, events, ...offered, id })
 }
 
-/** Does something on a connection to the file that knows nothing of the store. */
+/** Uses a plain connection to the file. */
 export async function withDatabase<Result>(
   path: string,
   use: (database: DatabaseSync) => Result | Promise<Result>,
@@ -53,7 +55,7 @@ export async function withDatabase<Result>(
   }
 }
 
-/** Runs a job on the file in a process of its own; all that it prints on stderr is an error. */
+/** Runs a job on the file in another process. Any output on stderr is an error. */
 export async function inOtherProcess(path: string, job: Job, options: SpawnOptions = {}): Promise<Outcome> {
   const child = startOtherProcess(path, job, options)
   const [output, complaints] = await Promise.all([text(child.stdout!), text(child.stderr!)])
@@ -61,7 +63,7 @@ export async function inOtherProcess(path: string, job: Job, options: SpawnOptio
   return JSON.parse(output) as Outcome
 }
 
-/** Starts a job on the file in a process of its own. */
+/** Starts a job on the file in another process. */
 export function startOtherProcess(path: string, job: Job, options: SpawnOptions = {}): ChildProcess {
   const program = new URL('./other-process.fixture.ts', import.meta.url)
   return spawn(process.execPath, [fileURLToPath(program), path, JSON.stringify(job)], { ...options, stdio: 'pipe' })
@@ -72,18 +74,18 @@ export const done: { readonly to: Checkpoint; readonly rows: readonly [] } = { t
 
 type Work = Parameters<NonNullable<Store['transact']>>[2]
 
-/** A store with a table `notes`, and what is done with it. */
+/** A store with a table `notes`, and functions to use it. */
 interface Transactions {
   readonly path: string
   readonly store: Store
   /** A transaction from checkpoint 0. */
   readonly transact: (work: Work) => Promise<void>
-  /** One that saves nothing but what it writes. */
+  /** A transaction that saves only what its work writes. */
   readonly inTransaction: <Result>(use: (sql: SqlTransaction) => Promise<Result>) => Promise<Result>
   readonly notes: () => Promise<readonly unknown[]>
 }
 
-/** Opens a store with a table `notes`, and the way to a transaction on it. */
+/** Opens a store with a table `notes`. */
 export async function openTransactions(context: TestContext, options: SqliteOptions = {}): Promise<Transactions> {
   const path = await freshPath(context)
   const store = await openStore(context, path, options)

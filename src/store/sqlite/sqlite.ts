@@ -1,15 +1,15 @@
 /**
- * The embedded default: one file, Node's own SQLite, nothing to install. Several processes may use the file at once.
+ * The embedded store: one file, Node's own SQLite, nothing to install. Several processes may use the file at once.
  *
- * Durable before acknowledged (write-ahead log, `synchronous = FULL`, one sync a transaction), and written on a thread
- * of its own, so that a sync holds up no event loop.
+ * An append is durable before it is acknowledged (write-ahead log, `synchronous = FULL`, one sync for each
+ * transaction). Another thread writes, so a sync does not block the event loop.
  *
- * `transact` lets a projection keep tables of its own in the file, exactly once: one statement a query, with `?` for
- * values (`sql-values.ts` says what becomes of them). Everybody else's writes wait for it, in every process, so it has
- * a limit of time. What a transaction may not do is end itself, use PRAGMA, ATTACH or TEMP, or change the store's own
- * tables, which may be read. Foreign keys are not enforced, as is SQLite's default.
+ * With `transact` a projection keeps tables of its own in the file, exactly once. Each query is one statement, with `?`
+ * for values (`sql-values.ts` says how they are converted). All other writes wait for a transaction, in every process,
+ * so it has a time limit. A transaction may not end itself, use PRAGMA, ATTACH or TEMP, or change the store's own
+ * tables; it may read them. Foreign keys are not enforced, which is SQLite's default.
  *
- * Left out: databases in memory (use `memory()`), and waking up for what other processes append (poll).
+ * Left out: databases in memory (use `memory()`), and waking up for appends of other processes (poll).
  */
 import { checkedFactory } from '../checked-store.ts'
 import type { StoreFactory } from '../store.ts'

@@ -1,7 +1,6 @@
 /**
- * Lets the event loop turn while much is read. SQLite answers at once, so a caller who reads page after page would
- * never let anything else happen. Everything that was read since the loop last turned counts, for all callers and all
- * calls together.
+ * Lets the event loop turn during long reads. SQLite answers at once, so a caller that reads page after page would
+ * block everything else. All reads since the last turn of the loop count together, for all callers and calls.
  */
 import { defer, elapsedMs, turn } from '../../../runtime/timers.ts'
 
@@ -9,15 +8,15 @@ const breathAfterMs = 8
 
 export class Breather {
   readonly #check: () => void
-  /** When something was read first since the event loop last turned; undefined if nothing was. */
+  /** The time of the first read since the event loop last turned, or undefined if there was none. */
   #since: number | undefined
 
-  /** @param check is called after each breath; what it throws ends the read */
+  /** @param check called after each turn; its error ends the read */
   constructor(check: () => void) {
     this.#check = check
   }
 
-  /** Whether it is time to let others have their turn. */
+  /** Whether it is time to let the event loop turn. */
   get isDue(): boolean {
     const now = elapsedMs()
     if (this.#since !== undefined) return now - this.#since >= breathAfterMs

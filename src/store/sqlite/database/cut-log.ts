@@ -1,36 +1,33 @@
 /**
- * What SQLite leaves out of a write-ahead log. It uses the log up to the first page that is not as it was written, and
- * says nothing of what is behind: after a power failure these are transactions that were not on the disk yet, otherwise
- * it is damage. Here the rest is looked through for what can still be told: how many transactions it has, and how far
- * the log of events had come. What is not in the file at all, since it was never written or the file is shorter than it
- * was, nobody can tell.
+ * Finds what SQLite leaves out of a write-ahead log. SQLite uses the log up to the first damaged page, and ignores the
+ * rest without an error. After a power failure the rest is transactions that were not on the disk yet; otherwise it is
+ * damage. This file searches the rest for what is still known: the number of transactions, and how far the log of
+ * events had come. What is not in the file at all, because it was never written or the file is shorter now, is unknown.
  *
  * The format is SQLite's own (https://www.sqlite.org/fileformat2.html#walformat), which it promises to keep.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 
-/** What is left out. */
+/** The part of the log that is left out. */
 export interface Cut {
-  /**
-   * How many transactions have their end behind the place where the log breaks off; 0 if there is only a part of one.
-   */
+  /** The number of transactions that end after the place where the log breaks off; 0 if there is only a part of one. */
   readonly transactions: number
-  /** The last position of an event that is told there. */
+  /** The last position of an event that is found there. */
   readonly position: number | undefined
   /** The page of the log at which it breaks off, counted from 1; 0 if not even its header can be used. */
   readonly at: number
 }
 
-/** What was left out, and where the log of events ends now. */
+/** The part that is left out, and where the log of events ends now. */
 export interface CutLog extends Cut {
   readonly head: number
 }
 
-/** What is known of the file that the log belongs to. */
+/** The file that the log belongs to. */
 export interface LoggedFile {
   readonly path: string
   readonly pageSize: number
-  /** The page that says where the log of events ends; undefined if there is none yet. */
+  /** The page that says where the log of events ends, or undefined if there is none yet. */
   readonly endPage: number | undefined
 }
 
@@ -41,18 +38,18 @@ const magic = 0x377f0682
 
 type Sum = readonly [number, number]
 
-/** A page in the log with what stands before it. */
+/** A page in the log with its header. */
 interface Frame {
   readonly page: number
   readonly isEnd: boolean
   readonly salts: Sum
   readonly sum: Sum
-  /** Of what it holds, behind the sum of the frame before it. */
+  /** The checksum of its content, continued from that of the frame before it. */
   sumBehind(before: Sum): Sum
   readonly content: Buffer
 }
 
-/** Looks twice: another process may be writing just where it was looked. @returns undefined if nothing is left out */
+/** Looks twice, because another process may be writing there. @returns undefined if nothing is left out */
 export function findCut(file: LoggedFile): Cut | undefined {
   const first = lookForCut(file)
   if (first === undefined) return undefined
@@ -91,7 +88,7 @@ function lookForCut({ path, pageSize, endPage }: LoggedFile): Cut | undefined {
   }
 }
 
-/** What is found behind the last transaction that is used. */
+/** The frames after the last transaction that is used. */
 class Rest {
   readonly #endPage: number | undefined
   isBroken = false
@@ -142,7 +139,7 @@ function openLog(path: string): number | undefined {
   try {
     return openSync(path, 'r')
   } catch {
-    // There is none, or SQLite will say why it cannot be read.
+    // There is no log, or SQLite will report why it cannot be read.
     return undefined
   }
 }
@@ -169,7 +166,7 @@ function* framesOf(file: number, count: number, pageSize: number, isBig: boolean
 const pairAt = (bytes: Buffer, at: number): Sum => [bytes.readUInt32BE(at), bytes.readUInt32BE(at + 4)]
 const isSame = (a: Sum, b: Sum): boolean => a[0] === b[0] && a[1] === b[1]
 
-/** SQLite's own checksum, over words in the order of bytes that the header names. */
+/** SQLite's own checksum, over words in the byte order that the header names. */
 function sumOf(bytes: Buffer, from: number, length: number, isBig: boolean, before: Sum): Sum {
   const words = new DataView(bytes.buffer, bytes.byteOffset + from, length)
   let [a, b] = before
@@ -180,7 +177,7 @@ function sumOf(bytes: Buffer, from: number, length: number, isBig: boolean, befo
   return [a >>> 0, b >>> 0]
 }
 
-/** How many bytes a whole number of each of SQLite's types has. */
+/** The number of bytes of a whole number, by SQLite's type. */
 const sizes: readonly (number | undefined)[] = [undefined, 1, 2, 3, 4, 6]
 
 /**

@@ -1,6 +1,6 @@
 /**
- * What can go wrong with the database, in a form that crosses from the writer's thread as it is; and the error of the
- * catalogue that a caller gets for it. The only file that knows SQLite's result codes.
+ * Failures of the database, as plain data that can be sent from the writer's thread, and the catalogue's errors for
+ * them. This is the only file that knows SQLite's result codes.
  */
 import { DefinitionError, hasCode, type MnemeError, StoreError } from '../../../domain/error.ts'
 import { runtimeName } from '../../../runtime/platform.ts'
@@ -11,7 +11,7 @@ export type FailureFacts =
   | { readonly kind: 'busy'; readonly waitedMs: number }
   | { readonly kind: 'too new'; readonly version: number; readonly known: number }
   | { readonly kind: 'too old'; readonly version: number; readonly known: number }
-  /** Somebody else's tables or the like have names of the store's. */
+  /** Tables or other objects of another program have names of the store's. */
   | { readonly kind: 'taken'; readonly names: readonly string[] }
   | { readonly kind: 'damaged'; readonly where: string; readonly reason: string }
   | { readonly kind: 'no sqlite' }
@@ -44,14 +44,14 @@ export const codes = {
   notDatabase: 26,
 } as const
 
-/** SQLite's result code of an error that `node:sqlite` threw, with its extension; undefined for any other error. */
+/** SQLite's extended result code of an error of `node:sqlite`, or undefined for any other error. */
 export function codeOf(error: unknown): number | undefined {
   if (!(error instanceof Error)) return undefined
   const { errcode } = error as { errcode?: unknown }
   return typeof errcode === 'number' ? errcode : undefined
 }
 
-/** Whether an error is of a primary result code. */
+/** Whether an error has a primary result code. */
 export function isCode(error: unknown, primary: number): boolean {
   const code = codeOf(error)
   return code !== undefined && (code & 0xff) === primary
@@ -65,12 +65,12 @@ export function factsOf(error: unknown): FailureFacts {
   return code === undefined ? { kind: 'unexpected', message } : { kind: 'sqlite', code, message }
 }
 
-/** Trouble of the whole file, whatever statement met it. */
+/** Codes of failures of the whole file, whichever statement meets them. */
 const troubles: readonly number[] = [
   ...[codes.readOnly, codes.ioError, codes.corrupt, codes.full, codes.cannotOpen, codes.notDatabase],
 ]
 
-/** An error that a caller's own statement met: the statement's fault, unless the file is in trouble. */
+/** The error of a caller's own statement. It is the statement's fault, unless the whole file has failed. */
 export function factsOfStatement(error: unknown, statement: string): FailureFacts {
   const facts = factsOf(error)
   if (facts.kind !== 'sqlite' && facts.kind !== 'unexpected') return facts
@@ -117,16 +117,16 @@ export function errorOf(path: string, doing: string, failure: FailureFacts): Sto
   }
 }
 
-/** The error for an append that failed before anything of it was stored. */
+/** The error for an append that failed before anything was stored. */
 export function notStored<Code extends MnemeError>(error: Code): Code | StoreError {
   if (!hasCode(error, 'STORE_UNAVAILABLE')) return error
   return new StoreError('NOT_STORED', error.facts, error.cause)
 }
 
 export const movedWords = (file: string): string =>
-  `${file} was deleted or replaced while it was open, or cannot be looked for`
+  `${file} was deleted or replaced while it was open, or cannot be checked`
 
-/** How messages call the store. */
+/** The name of the store in messages. */
 export const storeNamed = (path: string): string => `sqlite (${path})`
 
 function sqliteError(store: string, doing: string, code: number, message: string): StoreError {

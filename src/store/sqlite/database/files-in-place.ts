@@ -1,13 +1,13 @@
 /**
- * Notices that the files of a store were deleted or replaced while they were open: the next process that opens the
- * store would not find what is written to such a file. The files at the paths are compared with those that were there
- * at opening, which costs some microseconds. It opens nothing: closing a file would end the locks that SQLite has on
- * it.
+ * Notices that the files of a store were deleted or replaced while they were open. The next process that opens the
+ * store would not find what is written to such a file. The files at the paths are compared with those at the time of
+ * opening, which takes some microseconds. Nothing is opened here, because closing a file would release SQLite's locks
+ * on it.
  */
 import { statSync } from 'node:fs'
 import { Failure } from './failure.ts'
 
-/** What tells each file from another at its path; undefined for one that was not there. */
+/** An identity for each file, or undefined for one that did not exist. */
 export type Identities = readonly (string | undefined)[]
 
 /** The database and its write-ahead log. SQLite can rebuild its third file from these. */
@@ -17,13 +17,13 @@ export class FilesInPlace {
   readonly identities: Identities
   readonly #path: string
 
-  /** @param identities as they were at opening; if they are not given, this is the opening */
+  /** @param identities the identities at the time of opening; without them they are read now */
   constructor(path: string, identities: Identities = suffixes.map((suffix) => identityOf(`${path}${suffix}`))) {
     this.#path = path
     this.identities = identities
   }
 
-  /** The file that is not in place any more. */
+  /** The file that is no longer in place. */
   findMoved(): string | undefined {
     const at = this.identities.findIndex((known, i) => {
       return known !== undefined && identityOf(`${this.#path}${suffixes[i]!}`) !== known
@@ -43,7 +43,7 @@ function identityOf(path: string): string | undefined {
     const found = statSync(path, { bigint: true, throwIfNoEntry: false })
     return found && `${found.dev}:${found.ino}`
   } catch {
-    // A file that cannot be looked for is as good as none.
+    // A file that cannot be checked counts as missing.
     return undefined
   }
 }

@@ -1,6 +1,6 @@
 /**
- * What the caller's thread and the writer's thread say to each other. A request is flat lists of texts and numbers:
- * measured, the structured clone of one flat list costs as little as packing bytes, and needs no unpacking.
+ * The messages between the caller's thread and the writer's thread. A request is flat lists of texts and numbers. By
+ * measurement, the structured clone of one flat list costs as little as packing bytes, and needs no unpacking.
  */
 import type { JsonObject } from '../../../domain/json.ts'
 import type { Commit } from '../../commit.ts'
@@ -10,7 +10,7 @@ import type { CutLog } from './cut-log.ts'
 import type { FailureFacts } from './failure.ts'
 import type { Identities } from './files-in-place.ts'
 
-/** Texts and numbers one after the other, in an order that both sides know. */
+/** Texts and numbers in an order that both sides know. */
 export type Flat = readonly (string | number | null)[]
 
 /** A checkpoint whose note is JSON. */
@@ -18,7 +18,7 @@ export interface PackedCheckpoint extends CheckpointPlace {
   readonly note: string
 }
 
-/** What can be asked of the writer, and what it answers. */
+/** The calls of the writer, with their requests and answers. */
 export interface Calls {
   readonly append: {
     readonly request: { readonly commits: Flat; readonly writer: string | null; readonly now: number }
@@ -42,7 +42,7 @@ export interface Calls {
       readonly to: PackedCheckpoint
       readonly rows: readonly (string | null)[]
     }
-    /** Where the checkpoint was; anything but `from` means that nothing was changed. */
+    /** The place of the checkpoint. If it is not `from`, nothing was changed. */
     readonly answer: CheckpointPlace
   }
   readonly resetProjection: { readonly request: { readonly projection: string }; readonly answer: null }
@@ -80,23 +80,23 @@ export type CallName = keyof Calls
 /** A request with its name. */
 export type Request = { readonly [Name in CallName]: { readonly call: Name } & Calls[Name]['request'] }[CallName]
 
-/** What a request came to. */
+/** The result of a request. */
 export type Reply =
   | { readonly answer: Calls[CallName]['answer'] }
   | {
       readonly failure: FailureFacts
-      /** Whether certainly nothing of it is stored. */
+      /** Whether it is certain that nothing of it is stored. */
       readonly isUndone: boolean
     }
 
 /** A value as it is bound to a parameter or read from a column. */
 export type Bound = string | number | bigint | null | Uint8Array
 
-/** What a caller's own transaction asks for, and what is answered. */
+/** The calls of a caller's own transaction, with their requests and answers. */
 export interface TransactionCalls {
   readonly begin: {
     readonly request: { readonly projection: string; readonly from: CheckpointPlace }
-    /** Where the checkpoint is; anything but `from` means that no transaction was begun. */
+    /** The place of the checkpoint. If it is not `from`, no transaction was begun. */
     readonly answer: CheckpointPlace
   }
   readonly query: {
@@ -119,15 +119,15 @@ export type TransactionRequest = {
   readonly [Name in TransactionCallName]: { readonly ask: Name } & TransactionCalls[Name]['request']
 }[TransactionCallName]
 
-/** What a request of a transaction came to. */
+/** The result of a request of a transaction. */
 export type TransactionReply =
   | { readonly answer: TransactionCalls[TransactionCallName]['answer'] }
   | { readonly failure: FailureFacts }
 
-/** What the writer's thread is started with. */
+/** The data with which the writer's thread is started. */
 export interface WriterData {
   readonly settings: Settings
-  /** Of the files, if a thread before it has had them open. */
+  /** The identities of the files, if an earlier thread had them open. */
   readonly identities: Identities | undefined
 }
 
@@ -135,8 +135,8 @@ export interface WriterData {
 export type ToWriter = readonly Request[] | { readonly asked: readonly TransactionRequest[] } | 'close'
 
 /**
- * From the writer: first what the write-ahead log lacks, if it does, and whether it could open the database, then the
- * replies to each group of requests, and to the requests of a caller's own transaction, in order.
+ * From the writer: first what the write-ahead log lacks, if anything, and whether the database could be opened. Then
+ * come the replies to each group of requests, and to the requests of a caller's own transaction, in order.
  */
 export type FromWriter =
   | { readonly cut: CutLog }
@@ -144,7 +144,7 @@ export type FromWriter =
   | { readonly replies: readonly Reply[] }
   | { readonly answered: readonly TransactionReply[] }
 
-/** How many items of the flat list a commit takes before its events, and each event. */
+/** The number of items in the flat list for each commit before its events, and for each event. */
 export const itemsPerCommit = 8
 export const itemsPerEvent = 5
 
@@ -152,12 +152,12 @@ const statuses = ['stored', 'duplicate', 'conflict', 'reserved'] as const
 /** The numbers that stand for the statuses in an answer. */
 export const statusNumbers = { stored: 0, duplicate: 1, conflict: 2, reserved: 3 } as const
 /**
- * How many items an answer has a commit: status, sequence, position, count, checksum, and of a duplicate its command
- * and digest.
+ * The number of items for each commit in an answer: status, sequence, position, count, checksum, and for a duplicate
+ * its command and digest.
  */
 const itemsPerAnswer = 7
 
-/** Commits as a flat list. The JSON is written here: the other thread could only do it after a deep clone. */
+/** Commits as a flat list. The JSON is written here, because the other thread could do that only after a deep clone. */
 export function packCommits(commits: readonly Commit[]): Flat {
   const flat: (string | number | null)[] = []
   for (const { stream, expected, id, recordedAt, events, command } of commits) {
@@ -176,7 +176,7 @@ function isEmpty(record: JsonObject): boolean {
   return true
 }
 
-/** Rows as the list key, value, key, value ..., and about how many characters they are. */
+/** Rows as the list key, value, key, value ..., and the approximate number of their characters. */
 export function packRows(rows: readonly Row[]): { readonly flat: readonly (string | null)[]; readonly size: number } {
   const flat: (string | null)[] = []
   let size = 0
@@ -204,7 +204,7 @@ export function unpackResults(answer: Flat, commits: readonly Commit[]): readonl
   return results
 }
 
-/** @param at where its items begin */
+/** @param at the index of its first item */
 function resultOf({ command }: Commit, answer: Flat, at: number): AppendResult {
   const status = statuses[answer[at] as number]!
   const sequence = answer[at + 1] as number

@@ -1,4 +1,4 @@
-/** The tables: what people can ask of them, what nobody can do to them, and that no statement reads a whole one. */
+/** The tables: what people can read from them, what is prevented, and that no statement reads a whole one. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { at } from '../../../testing/checkpoint-at.ts'
@@ -6,7 +6,7 @@ import { commit } from '../../commit.ts'
 import { freshPath, openStore, simpleCommit, withDatabase } from '../sqlite-test.fixture.ts'
 import { readingIn, rowSizesText, rowsText, writingIn } from './statements.ts'
 
-/** Every statement of the store by its name; those over rows in every form that they can have. */
+/** Every statement of the store by name; statements for rows in all their forms. */
 const statements: Readonly<Record<string, string>> = {
   ...readingIn(''),
   ...writingIn(''),
@@ -46,7 +46,7 @@ test('a page of rows is a range of the primary key on both sides', async (contex
   })
 })
 
-test('what happened cannot be changed or deleted in plain SQL', async (context) => {
+test('events cannot be changed or deleted in plain SQL', async (context) => {
   const path = await freshPath(context)
   const store = await openStore(context, path)
   await store.append([simpleCommit('c', { events: [{ type: 'Deposited', data: {}, tags: ['gift'] }] })])
@@ -66,7 +66,7 @@ test('what happened cannot be changed or deleted in plain SQL', async (context) 
   assert.equal(await store.head(), 1)
 })
 
-test('the log reads well in plain SQL', async (context) => {
+test('the log is easy to read in plain SQL', async (context) => {
   const path = await freshPath(context)
   const store = await openStore(context, path)
   const events = [
@@ -108,7 +108,7 @@ test('the log reads well in plain SQL', async (context) => {
   )
 })
 
-test('rows of a projection can be asked for in plain SQL', async (context) => {
+test('rows of a projection can be queried in plain SQL', async (context) => {
   const path = await freshPath(context)
   const store = await openStore(context, path)
   await store.saveStep('balances', { from: at(0), to: at(3), rows: [{ key: 'ada', value: { balance: 7 } }] })
@@ -118,7 +118,7 @@ test('rows of a projection can be asked for in plain SQL', async (context) => {
   assert.equal(sum!['sum'], 7)
 })
 
-test('no statement numbers its parameters: Node 22 cannot bind such ones by position', () => {
+test('no statement has numbered parameters, because Node 22 cannot bind them by position', () => {
   const numbered = Object.values(statements).filter((statement) => /\?\d/.test(statement))
   assert.deepEqual(numbered, [])
 })

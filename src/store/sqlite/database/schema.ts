@@ -1,26 +1,27 @@
 /**
  * The tables, for people as well as for the store: `SELECT * FROM event_log` reads like the log. All names begin with
- * the prefix that the store was given, so that they can live beside somebody else's.
+ * the prefix of the store, so other tables can be in the same file.
  *
- * - A stream, and an aggregate's event type in a revision (a kind), have a number, so that a row of the log stays
- *   small. What was numbered once is never renumbered or removed: readers may keep it.
- * - A stream's row says where it ends (its last sequence, and the checksum of the event there), and `log` where the log
- *   does: each reader knows what it has to find, and notices what is missing. They also say how large events are, so
- *   that large ones are not read many at a time.
- * - `commit_size`, and which command it was for, are set on a commit's first event only. The partial index over those
- *   rows makes a commit id unique in its stream, costs one entry a commit, and finds the whole commit.
- * - What is not found by an index is not there, or the index has lost it, and SQLite has no checksums that would tell.
- *   So streams have two indexes, and nothing is said to be missing that only one of them lacks. Commits, kinds and tags
- *   have two if the store is told to keep them (`keepIndexesTwice`), since that makes each write slower.
- * - Triggers keep everybody, a person at a prompt included, from changing or deleting what happened. They cannot stop
- *   someone who drops them, or who writes REPLACE without `PRAGMA recursive_triggers`.
+ * - A stream has a number, and so has an aggregate's event type in a revision (a kind), so that a row of the log is
+ *   small. A number is never changed or removed, so readers may keep it.
+ * - A stream's row says where the stream ends (its last sequence, and the checksum of the event there), and `log` says
+ *   where the log ends. Each reader therefore knows what it has to find, and notices what is missing. They also say how
+ *   large events are, so that large ones are not read many at a time.
+ * - `commit_size` and the command are set only on the first event of a commit. The partial index over these rows makes
+ *   a commit id unique in its stream, costs one entry for each commit, and finds the whole commit.
+ * - If an index does not find something, it does not exist or the index has lost it. SQLite has no checksums that would
+ *   show the difference. Streams therefore have two indexes, and something counts as missing only if both lack it.
+ *   Commits, kinds and tags have two if the store is told to keep them (`keepIndexesTwice`), because that makes each
+ *   write slower.
+ * - Triggers prevent everybody from changing or deleting events, even a person at a prompt. They cannot stop a person
+ *   who drops them, or who writes REPLACE without `PRAGMA recursive_triggers`.
  */
 import type { DatabaseSync } from 'node:sqlite'
 import { codes, Failure, isCode } from './failure.ts'
 
 /** The version of these tables. A program refuses a file with another one. */
 const schemaVersion = 2
-/** The version of what is in the columns that hold JSON. */
+/** The version of the format of the JSON in the columns. */
 const formatVersion = 2
 
 const logIn = (prefix: string): string => `
@@ -145,11 +146,11 @@ const triggersIn = (prefix: string): readonly string[] =>
     ),
   )
 
-/** What there is in a file for one prefix. */
+/** The schema of one prefix. */
 export interface Schema {
-  /** Makes all of it. */
+  /** The statements that make it. */
   readonly ddl: string
-  /** The names of all that must be there. */
+  /** The names of all objects that must exist. */
   readonly objects: readonly string[]
   readonly tableNames: readonly string[]
   /** The table of versions. */
@@ -166,8 +167,8 @@ export function schemaIn(prefix: string): Schema {
 }
 
 /**
- * Makes the tables where there are none, and otherwise checks that they are all there and of a version that this
- * program knows. The caller has begun a transaction that writes, so of several processes only one makes them.
+ * Makes the tables if there are none. Otherwise it checks that all exist and have a version that this program knows.
+ * The caller has begun a transaction that writes, so of several processes only one makes them.
  *
  * @throws Failure
  */
@@ -182,7 +183,7 @@ export function makeOrCheckSchema(database: DatabaseSync, schema: Schema): void 
   } else checkSchema(database, schema, found)
 }
 
-/** Whether the tables are there and need no making: then opening needs no write. */
+/** Whether the tables exist, so that opening needs no write. */
 export function hasSchema(database: DatabaseSync, schema: Schema): boolean {
   const found = existing(database, schema)
   if (found.size === 0) return false
@@ -190,7 +191,7 @@ export function hasSchema(database: DatabaseSync, schema: Schema): boolean {
   return true
 }
 
-/** Makes the second indexes if they are not there. The caller has begun a transaction that writes. */
+/** Makes the second indexes if they are missing. The caller has begun a transaction that writes. */
 export function keepIndexesTwice(database: DatabaseSync, prefix: string): void {
   if (!hasIndexesTwice(database, prefix)) database.exec(twiceIn(prefix))
 }
@@ -204,7 +205,7 @@ export function hasIndexesTwice(database: DatabaseSync, prefix: string): boolean
   return Number(row.get()!['n']) === names.length
 }
 
-/** What there is under the store's names, which are none but the store's in whatever case. */
+/** The existing objects with names of the store, in any case. */
 function existing(database: DatabaseSync, { objects }: Schema): ReadonlySet<string> {
   const rows = database.prepare('SELECT name FROM sqlite_schema').all() as unknown as { readonly name: string }[]
   if (rows.length === 0) checkEmpty(database)
@@ -212,7 +213,7 @@ function existing(database: DatabaseSync, { objects }: Schema): ReadonlySet<stri
   return new Set(objects.filter((name) => names.has(name)))
 }
 
-/** A file without a table holds nothing, or what it held is not in its schema any more. @throws Failure */
+/** Checks that a file without tables is empty. Otherwise its schema has lost what is in it. @throws Failure */
 function checkEmpty(database: DatabaseSync): void {
   const numberOf = (pragma: string) => Number(Object.values(database.prepare(`PRAGMA ${pragma}`).get() ?? {})[0])
   const used = numberOf('page_count') - numberOf('freelist_count')
@@ -223,7 +224,7 @@ function checkEmpty(database: DatabaseSync): void {
 function checkSchema(database: DatabaseSync, schema: Schema, found: ReadonlySet<string>): void {
   const versions = versionsIn(database, schema)
   const missing = schema.objects.filter((name) => !found.has(name))
-  // What says nothing of a version and is not even whole was never made by a store.
+  // Tables without a version, and not even complete, were never made by a store.
   if (versions.size === 0 && missing.length > 0) throw new Failure({ kind: 'taken', names: [...found] })
   for (const [name, known] of [
     ['schema_version', schemaVersion],
@@ -242,13 +243,13 @@ function checkSchema(database: DatabaseSync, schema: Schema, found: ReadonlySet<
   }
 }
 
-/** The versions that the file says it has; none if there is no such table, or it is somebody else's. */
+/** The versions in the file; none if there is no such table, or it belongs to another program. */
 function versionsIn(database: DatabaseSync, { meta }: Schema): ReadonlyMap<string, number> {
   try {
     const rows = database.prepare(`SELECT name, value FROM ${meta} WHERE name IN ('schema_version', 'format_version')`)
     return new Map(rows.all().map((row) => [String(row['name']), Number(row['value'])]))
   } catch (error) {
-    // There is no such table or no such column.
+    // The table or the column does not exist.
     if (isCode(error, codes.error)) return new Map()
     throw error
   }

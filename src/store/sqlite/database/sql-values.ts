@@ -1,20 +1,19 @@
 /**
- * What SQLite makes of a caller's values, and a caller of SQLite's. A whole number is bound as INTEGER (a bare number
- * of JavaScript would be REAL, and show as "5.0" in a text), true and false as 1 and 0, a date as its ISO text in UTC,
- * which is what SQLite's own date functions take. Whole numbers come back as numbers, or as bigints where a number
- * would not be exact.
+ * Converts values between a caller and SQLite. A whole number is bound as INTEGER (a plain number of JavaScript would
+ * be REAL, and appear as "5.0" in a text), true and false as 1 and 0, and a date as its ISO text in UTC, which SQLite's
+ * own date functions accept. Whole numbers come back as numbers, or as bigints if a number would not be exact.
  */
 import { copyOfBytes } from '../../sql-bytes.ts'
 import type { SqlValue } from '../../store.ts'
 import type { Bound, TransactionCalls } from './protocol.ts'
 
-/** @throws TypeError for what SQLite cannot hold */
+/** @throws TypeError for a value that SQLite cannot store */
 export function boundOf(value: SqlValue): Bound {
   switch (typeof value) {
     case 'string':
       return value
     case 'bigint':
-      if (BigInt.asIntN(64, value) !== value) throw new TypeError(`${value} is no whole number of 64 bits`)
+      if (BigInt.asIntN(64, value) !== value) throw new TypeError(`${value} is not a whole number of 64 bits`)
       return value
     case 'number':
       if (Number.isNaN(value)) throw new TypeError('NaN is not a value of SQL')
@@ -31,14 +30,14 @@ export function boundOf(value: SqlValue): Bound {
   }
 }
 
-/** A value as SQLite gives it with `setReadBigInts(true)`, as a caller gets it. */
+/** Converts a value that SQLite returns with `setReadBigInts(true)` into the form that callers get. */
 export function readable(value: Bound): Bound {
   if (typeof value !== 'bigint') return value
   const number = Number(value)
   return Number.isSafeInteger(number) ? number : value
 }
 
-/** Rows as plain objects. Of columns with one name the last counts. */
+/** Rows as plain objects. If columns have the same name, the last one counts. */
 export function rowsOf({ columns, values }: TransactionCalls['query']['answer']): readonly Record<string, Bound>[] {
   const rows: Record<string, Bound>[] = []
   for (let at = 0; at < values.length; at += columns.length) {

@@ -1,12 +1,12 @@
-/** Statements whose texts are not known beforehand: prepared once each, as long as they are in use. */
+/** Statements whose texts are not known in advance: each is prepared once, as long as it is in use. */
 
-/** Keeps what was made of so many texts, those that were used last. */
+/** Keeps the prepared statements that were used last. */
 export class StatementCache<Prepared> {
   readonly #sizeMax: number
   readonly #prepare: (text: string) => Prepared
   readonly #kept = new Map<string, Prepared>()
 
-  /** @param prepare what it throws is not kept */
+  /** @param prepare called for a new text; an error is not kept */
   constructor(sizeMax: number, prepare: (text: string) => Prepared) {
     this.#sizeMax = sizeMax
     this.#prepare = prepare

@@ -15,7 +15,7 @@ export function prepareAll<Name extends string>(
   return prepared
 }
 
-/** The rows of a query, as the lists that its columns are. The caller knows their types: the tables are STRICT. */
+/** The rows of a query, as lists of columns. The caller knows their types, because the tables are STRICT. */
 export function allRows<Row extends readonly unknown[]>(
   statement: StatementSync,
   ...values: readonly (string | number | Uint8Array)[]

@@ -1,6 +1,6 @@
 /**
- * Every statement that the store runs on tables of one prefix, in one place, so that a test can ask SQLite how it would
- * run each: none may read a whole table.
+ * Every statement that the store runs on the tables of one prefix, in one place. A test asks SQLite how it would run
+ * each, because none may read a whole table.
  *
  * Tidy: inferred exports because the names of the statements are types that the sets of prepared ones are made from.
  */
@@ -11,8 +11,8 @@ const event = `${labels}, data, metadata, tags, stream`
 const first = `${event}, commit_size, command, command_digest, commit_checksum`
 
 /**
- * How rows of events are read: with all of their JSON, or without that of large ones; then the first parameter says
- * what is large.
+ * How rows of events are read: with all their JSON, or without the JSON of large rows. In that case the first parameter
+ * says from which size on rows are large.
  */
 export type Weight = 'whole' | 'light'
 
@@ -33,7 +33,7 @@ const batchesIn = (prefix: string, weight: Weight) => {
     streamBackward: `${ofStream} WHERE stream = ? AND sequence >= ? AND sequence < ? ORDER BY sequence DESC LIMIT ?`,
     allForward: `${events} WHERE position >= ? AND position < ? ORDER BY position LIMIT ?`,
     allBackward: `${events} WHERE position >= ? AND position < ? ORDER BY position DESC LIMIT ?`,
-    // The plus keeps SQLite from the index over kinds: these look at a few rows in order, whatever their kinds are.
+    // The plus keeps SQLite from using the index over kinds. These statements look at a few rows in order, of any kind.
     kindsForward: `${events} WHERE position >= ? AND position < ? AND +kind IN (SELECT value FROM json_each(?))
       ORDER BY position LIMIT ?`,
     kindsBackward: `${events} WHERE position >= ? AND position < ? AND +kind IN (SELECT value FROM json_each(?))
@@ -53,7 +53,7 @@ const commitBy = (prefix: string, index: string, columns: string) =>
   `SELECT ${columns} FROM ${prefix}events INDEXED BY ${prefix}${index}
     WHERE stream = ? AND commit_id = ? AND commit_size IS NOT NULL`
 
-/** What either thread asks the second indexes, where they are kept. */
+/** The statements of both threads for the second indexes, if they exist. */
 export const twiceIn = (prefix: string) => ({
   kindForward: `${kindsBy(prefix, 'events_by_kind_again')} LIMIT ?`,
   kindBackward: `${kindsBy(prefix, 'events_by_kind_again')} DESC LIMIT ?`,
@@ -64,7 +64,7 @@ export const twiceIn = (prefix: string) => ({
 
 export type TwiceName = keyof ReturnType<typeof twiceIn>
 
-/** What the caller's thread runs. */
+/** The statements of the caller's thread. */
 export const readingIn = (prefix: string) => ({
   ...batchesIn(prefix, 'whole'),
   head: `SELECT (SELECT max(position) FROM ${prefix}events), head, size_max, kinds FROM ${prefix}log WHERE id = 1`,
@@ -92,7 +92,7 @@ export const readingIn = (prefix: string) => ({
 
 export type ReadingName = keyof ReturnType<typeof readingIn>
 
-/** The kinds of conditions on a row that are put to SQLite, each with its parameters in this order. */
+/** The tests of a row that SQLite runs, with their parameters in this order. */
 const rowTests = {
   /** A path and a list in JSON. */
   oneOf: 'json_extract(value, ?) IN (SELECT value FROM json_each(?))',
@@ -114,16 +114,16 @@ export const rowSizesText = (prefix: string, behind: boolean) =>
   `SELECT key, octet_length(value) FROM ${prefix}projection_rows
     WHERE ${rowsFrom(behind)} AND key < ? ORDER BY key LIMIT ?`
 
-/** What goes through a whole file, when it is opened. */
+/** The statements that check a whole file when it is opened. */
 export const checkingIn = (prefix: string) => ({
   streams: `SELECT aggregate, id, number, sequence, checksum, size_max, own_checksum FROM ${prefix}streams`,
   events: `SELECT ${event} FROM ${prefix}events WHERE position > ? ORDER BY position LIMIT ?`,
-  // The other way round is noticed when the event is read.
+  // The opposite case is noticed when the event is read.
   untagged: `SELECT e.position FROM ${prefix}events e, json_each(e.tags) t
     WHERE NOT EXISTS (SELECT 1 FROM ${prefix}event_tags x WHERE x.tag = t.value AND x.position = e.position) LIMIT 1`,
 })
 
-/** What the writer's thread runs. */
+/** The statements of the writer's thread. */
 export const writingIn = (prefix: string) => {
   const { head, stream, streamAgain, one, commit, checkpoint } = readingIn(prefix)
   return {

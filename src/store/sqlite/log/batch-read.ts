@@ -6,12 +6,12 @@ import { damagedEvent, type KnownStream, sizeOf } from './event-row.ts'
 import type { EventSource } from './event-source.ts'
 import type { Progress } from './progress.ts'
 
-/** Rows read at once: so many at first, then as many as have about so many characters. */
+/** The number of rows to read first. After that, as many as have about a number of characters. */
 const rowsFirst = 200
 const rowsMax = 1000
 const charactersAtOnce = 1_000_000
 
-/** How rows are read, and which of them are to be there. */
+/** How rows are read, and which of them must exist. */
 interface Rows {
   readonly source: EventSource
   readonly breather: Breather
@@ -23,9 +23,9 @@ interface Rows {
 }
 
 /**
- * Reads until the limit or the end of the range, and lets others run in between.
+ * Reads until the limit or the end of the range, and lets the event loop turn in between.
  *
- * @throws Failure if an event that is to be there is not
+ * @throws Failure if an event is missing
  */
 export async function readBatches(progress: Progress, range: Range, rows: Rows): Promise<void> {
   const { limit, backward, signal } = progress.reading
@@ -42,8 +42,8 @@ export async function readBatches(progress: Progress, range: Range, rows: Rows):
       if (progress.characters - characters >= charactersAtOnce) break
       const at = row[column]
       if (isWhole && at !== (backward ? to - 1 : from)) throw missing(place, backward ? to - 1 : from)
-      // Rows of a damaged file may be in any order, which would never come to an end.
-      if (!(at >= from && at < to)) throw damagedEvent(`${place} ${at}`, 'it is not where it belongs')
+      // Rows of a damaged file may be in any order, so this loop might never end.
+      if (!(at >= from && at < to)) throw damagedEvent(`${place} ${at}`, 'it is in the wrong place')
       const whole = row[6] === null ? source.rowAt(row[0]) : row
       progress.add(source.of(whole, stream), sizeOf(whole))
       taken++
@@ -62,5 +62,5 @@ export async function readBatches(progress: Progress, range: Range, rows: Rows):
 }
 
 function missing(place: string, at: number): Error {
-  return damagedEvent(`${place} ${at}`, 'it is not there')
+  return damagedEvent(`${place} ${at}`, 'it is missing')
 }

@@ -1,16 +1,16 @@
 /**
  * The checksum of an event: a number below 2^32 over all that is stored of it. Any change of one character or one
- * number gives another one; so does any other damage, but for one in four thousand million.
+ * number changes it. Any other damage is missed with a chance of one in four thousand million.
  *
  * Reading an event takes less than two microseconds, so the checksum may take only a tenth of that. It is therefore
- * computed here, two characters a step, in two lanes that do not wait for each other: one call of a native function
- * costs more than the whole of a short text. The parts that an event shares with others (its stream, its type) are
- * hashed once.
+ * computed here, two characters at a time, in two lanes that do not wait for each other. One call of a native function
+ * takes longer than a whole short text. The parts that an event shares with others (its stream, its type) are hashed
+ * once.
  */
 import { crc32 } from 'node:zlib'
 import type { StreamId } from '../../../domain/stream.ts'
 
-/** As the statements give it. The tables are STRICT, but a damaged row may hold anything. */
+/** A row as the statements return it. The tables are STRICT, but a damaged row may hold anything. */
 export type EventRow = readonly [
   position: number,
   sequence: number,
@@ -27,7 +27,7 @@ export type EventRow = readonly [
   ...more: readonly (string | number | null)[],
 ]
 
-/** What a checksum begins with: a stream's, or a type's with its revision. */
+/** The value with which checksums of a stream, or of a type with its revision, begin. */
 interface Seeded {
   readonly seed: number
 }
@@ -40,25 +40,25 @@ interface SummedStream extends Seeded {
   readonly sizeMax: number
 }
 
-/** From so many characters on, the native function is faster. */
+/** From this number of characters on, the native function is faster. */
 const longText = 400
 const [factorA, factorB] = [0x01000193, 0x85ebca6b]
 const high = 0x1_0000_0000
 const nothing = 0x6e6f7065
 
-/** Of an event of the stream and the kind, over its row but for the checksum there. */
+/** The checksum of an event, over its row without the checksum there. */
 export function checksumOf(row: EventRow, stream: Seeded, kind: Seeded): number {
   const [position, sequence, , recordedAt, , commitId, data, metadata, tags] = row
   let sum = mix(Math.imul(stream.seed, factorA) ^ kind.seed, position)
   sum = mix(sum, recordedAt)
-  // What is above 32 bits of a time is a small number, and of a position nearly always 0.
+  // The part of a time above 32 bits is a small number; that of a position is nearly always 0.
   sum = mix(sum, sequence ^ ((recordedAt / high) << 20) ^ ((position / high) << 8))
   sum = withText(withText(sum, commitId), data!)
   if (metadata !== null) sum = withText(sum, metadata)
   return finish(tags === null ? sum ^ nothing : withText(sum, tags))
 }
 
-/** Of a stream's row. */
+/** The checksum of a stream's row. */
 export function checksumOfStream({ seed, number, sequence, checksum, sizeMax }: SummedStream): number {
   return finish(mix(mix(mix(mix(seed, number), sequence), checksum), sizeMax))
 }
@@ -67,7 +67,7 @@ export const seedOfStream = ({ aggregate, id }: StreamId): number => withText(wi
 
 export const seedOfKind = (type: string, revision: number): number => mix(withText(2, type), revision)
 
-/** Of what else is stored, over all values of its row. */
+/** The checksum of any other row, over all its values. */
 export function checksumOfValues(...values: readonly (string | number | null)[]): number {
   let sum = 3
   for (const value of values) {

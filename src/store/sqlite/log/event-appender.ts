@@ -1,10 +1,10 @@
 /**
- * Appends commits, on the writer's thread, inside a transaction that somebody else begins and ends. It remembers how
- * far streams are, so that the usual commit is one insert an event and no query; it forgets this as soon as another
- * connection has changed the database (`PRAGMA data_version`, asked inside the transaction, when nobody else can change
- * it any more) and after every rollback. Where streams and the log end is written once a transaction.
+ * Appends commits, on the writer's thread, inside a transaction that the caller begins and ends. It remembers how far
+ * streams are, so that the usual commit is one insert for each event and no query. It forgets that when another
+ * connection has changed the database (`PRAGMA data_version`, asked inside the transaction, when no other process can
+ * change it), and after every rollback. The ends of streams and of the log are written once for each transaction.
  *
- * A repeated commit id is found by the unique index: a commit's first event carries it, and is refused before the
+ * A repeated commit id is found by the unique index: the first event of a commit has the id, and is refused before the
  * commit has written anything.
  */
 import type { DatabaseSync } from 'node:sqlite'
@@ -36,12 +36,12 @@ import {
 import type { Appending, ReservationBook } from './reservation-book.ts'
 import { type SecondIndexes, secondIndexesOf } from './second-indexes.ts'
 
-/** A stream as far as it is known. */
+/** What is known of a stream. */
 interface Stream extends KnownStream {
   sequence: number
   checksum: number
   sizeMax: number
-  /** Whether its row is not written yet, or not as it is now. */
+  /** Whether its row is not written yet, or has changed. */
   state: 'new' | 'changed' | 'saved'
 }
 
@@ -70,7 +70,7 @@ interface PackedEvent {
   readonly tags: string | null
 }
 
-/** A caller's commits on their way: the streams where one was not stored, and what is answered. */
+/** The state of a caller's commits: the streams where one was not stored, and the answers. */
 interface Batch {
   readonly broken: Set<Stream>
   readonly answer: (string | number | null)[]
@@ -109,7 +109,7 @@ export class EventAppender {
     this.#dataVersion = () => oneRow<[number]>(dataVersion)![0]
   }
 
-  /** To be called first in each transaction. @throws Failure if the log does not end where it says that it does */
+  /** Call this first in each transaction. @throws Failure if the log does not end where its row says */
   begin(): void {
     const version = this.#dataVersion()
     if (version === this.#versionSeen) return
@@ -125,7 +125,7 @@ export class EventAppender {
     this.#streamLast = oneRow<[number | null]>(this.#statements.lastStream)?.[0] ?? 0
   }
 
-  /** To be called last in each transaction: writes where the log and its streams end. */
+  /** Call this last in each transaction. It writes the ends of the log and of its streams. */
   end(): void {
     const { addStream, saveStream, saveHead } = this.#statements
     if (this.#head === this.#headSaved && this.#kindLast === this.#kindsSaved) return
@@ -142,7 +142,7 @@ export class EventAppender {
     this.#kindsSaved = this.#kindLast
   }
 
-  /** Drops what is remembered: after a rollback it may never have been. */
+  /** Drops what is known, because after a rollback it may be wrong. */
   forget(): void {
     this.#versionSeen = -1
     this.#streams.clear()
@@ -151,7 +151,7 @@ export class EventAppender {
     this.#streamCount = 0
   }
 
-  /** @returns so many items a commit as `unpackResults` takes */
+  /** @returns the items of each commit, for `unpackResults` */
   append(flat: Flat, appending: Appending): Flat {
     const answer: (string | number | null)[] = []
     const broken = new Set<Stream>()
@@ -180,7 +180,7 @@ export class EventAppender {
     }
   }
 
-  /** @returns false, having written nothing, if the commit is stored already */
+  /** @returns false if the commit is already stored; then nothing is written */
   #insert(flat: Flat, commit: PackedCommit, stream: Stream): boolean {
     for (let place = 0; place < commit.count; place++) {
       const at = commit.at + place * itemsPerEvent
@@ -201,7 +201,9 @@ export class EventAppender {
     return true
   }
 
-  /** @returns how many characters of JSON it has; undefined, with nothing written, if its commit is stored already */
+  /**
+   * @returns the number of its characters of JSON, or undefined, with nothing written, if its commit is already stored
+   */
   #insertEvent(
     { commitId, recordedAt, count, command, digest }: PackedCommit,
     isFirst: boolean,
@@ -232,7 +234,7 @@ export class EventAppender {
     } catch (error) {
       if (codeOf(error) !== codes.constraintUnique) throw error
       if (isFirst && this.#stored(stream, commitId) !== undefined) return undefined
-      throw damagedEvent(position, 'an index has it already')
+      throw damagedEvent(position, 'an index already has it')
     }
     this.#head = position
     stream.sequence = sequence
@@ -240,7 +242,7 @@ export class EventAppender {
     return data.length + (metadata?.length ?? 0) + (tags?.length ?? 0)
   }
 
-  /** What a commit's answer says behind its status, if the commit is stored. */
+  /** The items of a commit's answer after its status, if the commit is stored. */
   #stored(stream: Stream, commitId: string): readonly (string | number | null)[] | undefined {
     const first = oneRow<CommitRow>(this.#statements.commit, stream.number, commitId)
     const isMissed = first === undefined && this.#second !== undefined
@@ -255,9 +257,9 @@ export class EventAppender {
     return [sequence + count - 1, end, count, checksum, command?.name ?? null, command?.digest ?? null]
   }
 
-  /** The event of a row, which is to be one of the stream. */
+  /** The event of a row, which must belong to the stream. */
   #check(row: EventRow | undefined, stream: Stream, position = row?.[0]): StoredEvent {
-    if (row === undefined || row[9] !== stream.number) throw damagedEvent(position, 'it is not there')
+    if (row === undefined || row[9] !== stream.number) throw damagedEvent(position, 'it is missing')
     const [type, revision] = oneRow<[string, number]>(this.#statements.kind, row[2]) ?? []
     if (typeof type !== 'string' || revision === undefined) throw damagedEvent(position, 'its kind is unknown')
     return eventOf(row, stream, { type, revision, seed: seedOfKind(type, revision) })
@@ -313,7 +315,7 @@ export class EventAppender {
     return kind
   }
 
-  /** Bounds what is remembered. Called between transactions, so that nothing in use is dropped. */
+  /** Bounds what is kept in memory. Called between transactions, so nothing in use is dropped. */
   trim(): void {
     if (this.#streamCount > streamsMax) this.forget()
   }

@@ -1,8 +1,8 @@
 /**
- * Reads the log on the caller's thread, a bounded number of rows at a time: between them it lets go of the database and
- * of the event loop. What a read may see is fixed when it begins (the end of the log, or of the stream), and since the
- * log only grows at its end, the parts of a long read fit together as if it had been one transaction. It knows then
- * which events it has to find: one that is missing, or is not as it was stored, is an error.
+ * Reads the log on the caller's thread, a bounded number of rows at a time. In between it releases the database and
+ * lets the event loop turn. What a read may see is fixed when it begins (the end of the log, or of the stream). The log
+ * only grows at its end, so the parts of a long read fit together as in one transaction. The reader then knows which
+ * events it has to find. A missing or damaged event is an error.
  */
 import type { DatabaseSync } from 'node:sqlite'
 import type { StreamId } from '../../../domain/stream.ts'
@@ -22,13 +22,13 @@ import { Names } from './names.ts'
 import { Progress } from './progress.ts'
 import { type SecondIndexes, secondIndexesOf } from './second-indexes.ts'
 
-/** Characters of JSON in a page of the log, exceeded by one event at the most. */
+/** The number of characters of JSON in a page of the log, exceeded by at most one event. */
 const pageCharactersMax = 8_000_000
-/** Where at least every so many-th event matches, looking at each is cheaper than going by the indexes. */
+/** If at least one event in `scanFactor` matches, looking at each event is cheaper than using the indexes. */
 const scanFactor = 3
-/** Events that are looked at one by one. */
+/** The number of events that are looked at one by one. */
 const scanMax = 3000
-/** Streams whose ends are read in one transaction. */
+/** The number of streams whose ends are read in one transaction. */
 const endsMax = 500
 
 export class EventReader {
@@ -105,7 +105,7 @@ export class EventReader {
     const { events } = progress
     const last = backward ? events[0] : events.at(-1)
     if (last?.sequence !== sequence || last.checksum === checksum) return events
-    throw damagedEvent(last.position, 'it is not the one that the stream ends with')
+    throw damagedEvent(last.position, 'it is not the last event of the stream')
   }
 
   async readAll(range: Range, options: ReadAllOptions): Promise<Page> {
@@ -127,7 +127,7 @@ export class EventReader {
     return { events, examined, checksum: this.#checksumAt(examined, events.at(-1), head), isLast }
   }
 
-  /** What the log's own row says. @throws Failure if its last event is not there */
+  /** The row of the log. @throws Failure if the last event is missing */
   #end(): { readonly head: number; readonly sizeMax: number; readonly kinds: number } {
     const [last, head, sizeMax, kinds] = oneRow<LogRow>(this.#statements.head) ?? noLog
     if ((last ?? 0) === head) return { head, sizeMax, kinds }
@@ -138,12 +138,12 @@ export class EventReader {
   #checkBehind(behind: LogPlace, head: number): void {
     const { position } = behind
     const checksum = oneRow<[number]>(this.#statements.checksum, position)?.[0] ?? 0
-    // Before the log is said to be another one, the event has to be sound.
+    // Before the log is reported as replaced, the event itself must be undamaged.
     if (position > 0 && position <= head && checksum !== behind.checksum) this.#source.at(position)
     checkBehind(behind, { store: this.#store, head, checksum })
   }
 
-  /** The checksum of the event at a position, which is to be there if the log goes so far. */
+  /** The checksum of the event at a position, which must exist if the log is that long. */
   #checksumAt(position: number, last: StoredEvent | undefined, head: number): number {
     if (position < 1 || position > head) return 0
     return (last?.position === position ? last : this.#source.at(position)).checksum
@@ -160,7 +160,7 @@ export class EventReader {
     })
   }
 
-  /** Looks at the next few events one by one, which suffices where matches are common; then goes by the indexes. */
+  /** Looks at the next few events one by one, which is enough if matches are common. Then it uses the indexes. */
   async #readKinds(
     progress: Progress,
     {
@@ -186,7 +186,10 @@ export class EventReader {
     await this.#byIndex.read(progress, backward ? { from, to: near.from } : { from: near.to, to }, kinds, options)
   }
 
-  /** Whether no event is missing where it was looked, or passed over. If all matched, each is there. @throws Failure */
+  /**
+   * Checks that no event is missing among those that were looked at or passed over. If all matched, each exists.
+   * @throws Failure
+   */
   #checkWhole({ events, next, reading: { limit, backward } }: Progress, { from, to }: Range, kinds: string): void {
     const end = next !== undefined || events.length >= limit ? events.at(-1)!.position : backward ? from : to - 1
     const looked = backward ? { from: end, to } : { from, to: end + 1 }
@@ -199,7 +202,7 @@ export class EventReader {
     if (named !== events.length) throw damagedEvent(place, `${events.length} match, and ${named} by an index`)
   }
 
-  /** All of it sees the same state of the log. */
+  /** Runs reads that see the same state of the log. */
   #inTransaction(read: () => void): void {
     this.#database.exec('BEGIN')
     try {

@@ -1,6 +1,6 @@
 /**
- * A row of the log, and the event that it is. Each row is compared with its checksum, so that one that was damaged is
- * never taken for what happened. Metadata and tags that are empty are not stored: most events have none.
+ * Rows of the log, and their events. Each row is compared with its checksum, so a damaged row is never returned as an
+ * event. Empty metadata and tags are not stored, because most events have none.
  */
 import type { Json, JsonObject } from '../../../domain/json.ts'
 import type { StreamId } from '../../../domain/stream.ts'
@@ -8,7 +8,7 @@ import type { Receipt, StoredEvent } from '../../store.ts'
 import { Failure } from '../database/failure.ts'
 import { checksumOf, checksumOfStream, checksumOfValues, type EventRow, seedOfStream } from './checksum.ts'
 
-/** The row of a commit's first event, with what is kept once for the whole commit. */
+/** The row of a commit's first event, with the data of the whole commit. */
 export type CommitRow = readonly [
   ...labels: readonly [number, number, number, number, number, string],
   ...json: readonly [string | null, string | null, string | null],
@@ -19,20 +19,20 @@ export type CommitRow = readonly [
   commitChecksum: number,
 ]
 
-/** Where the log ends by its table, by its own row, its largest event, and how many kinds there are. */
+/** The end of the log by its table and by its own row, its largest event, and the number of kinds. */
 export type LogRow = readonly [last: number | null, head: number, sizeMax: number, kinds: number]
 
 export const noLog: LogRow = [null, -1, 0, 0]
 
-/** The row of a stream, as it is found by its id. */
+/** The row of a stream, found by its id. */
 export type StreamRow = readonly [number: number, sequence: number, checksum: number, sizeMax: number, own: number]
 
-/** What a stream's row says: its number, and where it ends. */
+/** The number of a stream, and where it ends. */
 export interface StreamPlace {
   readonly number: number
   readonly sequence: number
   readonly checksum: number
-  /** Of its largest event, in characters of JSON. */
+  /** The size of its largest event, in characters of JSON. */
   readonly sizeMax: number
 }
 
@@ -41,10 +41,10 @@ export function placeOfStream(id: StreamId, row: StreamRow): StreamPlace & { rea
   const [number, sequence, checksum, sizeMax, own] = row
   const place = { seed: seedOfStream(id), number, sequence, checksum, sizeMax }
   if (own === checksumOfStream(place)) return place
-  throw damaged(`the stream ${JSON.stringify(id)}`, 'the checksum of its row is another')
+  throw damaged(`the stream ${JSON.stringify(id)}`, 'the checksum of its row is wrong')
 }
 
-/** A stream, and an event type in a revision, with what a checksum begins with. */
+/** A stream, or an event type in a revision, with the value with which its checksums begin. */
 export interface KnownStream {
   readonly number: number
   readonly id: StreamId
@@ -68,7 +68,7 @@ export function eventOf(row: EventRow, stream: KnownStream, kind: KnownKind): St
     (metadata === null || typeof metadata === 'string') &&
     (tags === null || typeof tags === 'string') &&
     checksum === checksumOf(row, stream, kind)
-  if (!isWhole) throw damagedEvent(position, 'its checksum is another')
+  if (!isWhole) throw damagedEvent(position, 'its checksum is wrong')
   return {
     stream: stream.id,
     type: kind.type,
@@ -85,20 +85,20 @@ export function eventOf(row: EventRow, stream: KnownStream, kind: KnownKind): St
 }
 
 /**
- * What is kept once for a commit.
+ * The data of a whole commit.
  *
- * @throws Failure if it is not as it was stored
+ * @throws Failure if the row is damaged
  */
 export function commitOf(row: CommitRow): Pick<Receipt, 'count' | 'command'> {
   const [position, , , , first, , , , , , count, command, digest, checksum] = row
   const isWhole = typeof count === 'number' && (command === null || typeof command === 'string')
   if (!isWhole || checksum !== checksumOfValues(first, count, command, digest)) {
-    throw damagedEvent(position, 'the checksum of its commit is another')
+    throw damagedEvent(position, 'the checksum of its commit is wrong')
   }
   return command === null || digest === null ? { count } : { count, command: { name: command, digest } }
 }
 
-/** How many characters of JSON a row has. */
+/** The number of characters of JSON in a row. */
 export function sizeOf(row: EventRow): number {
   return (row[6]?.length ?? 0) + (row[7]?.length ?? 0) + (row[8]?.length ?? 0)
 }
@@ -111,17 +111,17 @@ export function damagedEvent(position: unknown, reason: string): Failure {
   return new Failure({ kind: 'damaged', where: `the event at position ${position}`, reason })
 }
 
-/** A stream that only one of two indexes has. */
+/** The error for a stream that only one of two indexes has. */
 export function lostStream(id: StreamId): Failure {
   return damaged(`the stream ${JSON.stringify(id)}`, 'an index lacks it, and another has it')
 }
 
-/** A commit that only one of two indexes has, or that an index has under another id. */
+/** The error for a commit that only one of two indexes has, or that an index has under another id. */
 export function lostCommit(commitId: string): Failure {
   return damaged(`the commit ${JSON.stringify(commitId)}`, 'an index lacks it, or has another under its id')
 }
 
-/** A log whose last event is not the one that was stored last. */
+/** The error for a log whose last event is not the one that was stored last. */
 export function damagedEnd(last: unknown, head: unknown): Failure {
   return new Failure({
     kind: 'damaged',

@@ -1,7 +1,4 @@
-/**
- * Gets events from rows, on the caller's thread: one at a time by their positions, or many at a time, but only so many
- * as are light.
- */
+/** Makes events from rows, on the caller's thread: one at a time by position, or many at a time if they are small. */
 import type { DatabaseSync } from 'node:sqlite'
 import type { StoredEvent } from '../../store.ts'
 import { allRows, oneRow, prepareAll, type StatementSet } from '../database/statement-set.ts'
@@ -10,7 +7,7 @@ import type { EventRow } from './checksum.ts'
 import { damagedEvent, eventOf, type KnownStream } from './event-row.ts'
 import type { Names } from './names.ts'
 
-/** Characters of JSON from which on an event is not read with others, where there are such ones. */
+/** Events with more characters of JSON are read one at a time. */
 const sizeLight = 10_000
 
 export class EventSource {
@@ -24,16 +21,18 @@ export class EventSource {
     this.#light = prepareAll(database, lightIn(prefix))
   }
 
-  /** Rows of a statement, in which large ones lack their JSON. @param sizeMax of the largest event that may be met */
+  /**
+   * The rows of a statement. Large rows lack their JSON. @param sizeMax the size of the largest event that may be met
+   */
   rows(name: BatchName, sizeMax: number, ...values: readonly (string | number)[]): readonly EventRow[] {
     if (sizeMax <= sizeLight) return allRows<EventRow>(this.#whole[name], ...values)
     return allRows<EventRow>(this.#light[name], sizeLight, ...values)
   }
 
-  /** @throws Failure if it is not there */
+  /** @throws Failure if it is missing */
   rowAt(position: number): EventRow {
     const row = oneRow<EventRow>(this.#whole.one, position)
-    if (row === undefined) throw damagedEvent(position, 'it is not there')
+    if (row === undefined) throw damagedEvent(position, 'it is missing')
     return row
   }
 
@@ -41,7 +40,7 @@ export class EventSource {
     return this.of(this.rowAt(position))
   }
 
-  /** @throws Failure if the row is not as it was stored, or not of the stream that is expected */
+  /** @throws Failure if the row is damaged, or is of another stream than expected */
   of(row: EventRow, expected?: KnownStream): StoredEvent {
     const stream = expected ?? this.names.stream(row[9]!)
     if (row[9] !== undefined && row[9] !== stream.number) {

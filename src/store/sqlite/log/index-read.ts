@@ -1,6 +1,6 @@
 /**
- * Reads the events whose positions the indexes of tags and kinds agree on, and looks at so many entries of them at the
- * most.
+ * Reads the events whose positions are in all indexes of the wanted tags and kinds. The number of entries that it looks
+ * at is bounded.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { matches } from '../../page.ts'
@@ -15,9 +15,9 @@ import { agree, indexed, type Positions, union } from './positions.ts'
 import type { Progress } from './progress.ts'
 import { type SecondIndexes, secondIndexesOf } from './second-indexes.ts'
 
-/** Entries of the indexes that are looked at for a page. */
+/** The number of index entries that are looked at for a page. */
 const examinedMax = 20_000
-/** Steps over the indexes between two looks at the clock. */
+/** The number of steps over the indexes between two looks at the clock. */
 const stepsBetween = 100
 
 export class IndexRead {
@@ -33,7 +33,7 @@ export class IndexRead {
     this.#breather = breather
   }
 
-  /** Reads events that have all of the tags, and one of the kinds if there are any to choose from. */
+  /** Reads events that have all of the tags, and one of the kinds if kinds are given. */
   async read(
     progress: Progress,
     range: Range,
@@ -67,7 +67,7 @@ export class IndexRead {
   #take(progress: Progress, position: number, options: ReadAllOptions): void {
     const row = this.#source.rowAt(position)
     const event = this.#source.of(row)
-    if (!matches(options, event)) throw damagedEvent(position, 'it is not as the indexes have it')
+    if (!matches(options, event)) throw damagedEvent(position, 'it does not match its indexes')
     progress.add(event, sizeOf(row))
   }
 
@@ -88,7 +88,7 @@ export class IndexRead {
     return indexed((at, count) => {
       const positions = read(this.#statements[name], at, count)
       if (this.#second !== undefined && !isSame(positions, read(this.#second[name], at, count))) {
-        throw damaged(`an index of a ${index}`, 'it lacks what another has')
+        throw damaged(`an index of a ${index}`, 'it lacks an entry that another index has')
       }
       examine(positions.length)
       return positions

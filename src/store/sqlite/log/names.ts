@@ -1,6 +1,6 @@
 /**
- * What the numbers in the rows of the log stand for, on the caller's thread: streams and kinds. Numbers are given once
- * and for all, so what is remembered never grows stale.
+ * The streams and kinds that the numbers in rows of the log stand for, on the caller's thread. A number never changes,
+ * so this is never out of date.
  */
 import type { DatabaseSync } from 'node:sqlite'
 import type { StreamId } from '../../../domain/stream.ts'
@@ -28,7 +28,7 @@ export class Names {
   readonly #statements: StatementSet<ReadingName>
   readonly #streams = new Map<number, KnownStream>()
   readonly #kinds = new Map<number, Kind>()
-  /** One text for each aggregate: those that are the same one need not be compared. */
+  /** One text for each aggregate name. Identical texts are compared by reference. */
   readonly #aggregates = new Map<string, string>()
   #kindLast = 0
 
@@ -36,7 +36,7 @@ export class Names {
     this.#statements = prepareAll(database, readingIn(prefix))
   }
 
-  /** The row of a stream as it is now; undefined if it has no event. */
+  /** The row of a stream as it is now, or undefined if the stream has no event. */
   row(id: StreamId): StreamPlace | undefined {
     const row = oneRow<StreamRow>(this.#statements.stream, id.aggregate, id.id)
     if (row !== undefined) return placeOfStream(id, row)
@@ -44,14 +44,14 @@ export class Names {
     return undefined
   }
 
-  /** @throws Failure if there is no such stream, or it is not the one that is expected */
+  /** @throws Failure if the stream does not exist, or is not the expected one */
   stream(number: number, expected?: StreamId): KnownStream {
     const stream = this.#streams.get(number) ?? this.#learnStream(number)
     if (expected === undefined || isSame(expected, stream.id)) return stream
     throw damaged(`stream ${number}`, `it is ${JSON.stringify(stream.id)}, and not ${JSON.stringify(expected)}`)
   }
 
-  /** @throws Failure if there is no such kind, or it is not of the aggregate */
+  /** @throws Failure if the kind does not exist, or is of another aggregate */
   kind(number: number, aggregate: string): KnownKind {
     let found = this.#kinds.get(number)
     if (found === undefined) {
@@ -59,13 +59,13 @@ export class Names {
       found = this.#kinds.get(number)
     }
     if (found?.aggregate === aggregate) return found
-    throw damaged(`kind ${number}`, found === undefined ? 'it is not there' : `it is not one of ${aggregate}`)
+    throw damaged(`kind ${number}`, found === undefined ? 'it is missing' : `it does not belong to ${aggregate}`)
   }
 
   /**
-   * The numbers of the kinds that the filters let through; undefined if they let all through.
+   * The numbers of the kinds that match the filters, or undefined if all match.
    *
-   * @param count how many kinds there are by now
+   * @param count how many kinds there are now
    */
   kinds({ types, aggregates }: ReadAllOptions, count: number): readonly number[] | undefined {
     if (types === undefined && aggregates === undefined) return undefined
@@ -81,7 +81,7 @@ export class Names {
     const rows = allRows<[number, string, string, number, number]>(this.#statements.kindsBehind, this.#kindLast)
     for (const [number, aggregate, type, revision, checksum] of rows) {
       if (number !== this.#kindLast + 1 || checksum !== checksumOfValues(number, aggregate, type, revision)) {
-        throw damaged(`kind ${this.#kindLast + 1}`, 'it is not there, or not as it was stored')
+        throw damaged(`kind ${this.#kindLast + 1}`, 'it is missing or damaged')
       }
       this.#kinds.set(number, {
         aggregate: this.#aggregate(aggregate),
@@ -102,7 +102,7 @@ export class Names {
   #learnStream(number: number): KnownStream {
     if (this.#streams.size >= streamsMax) this.#streams.clear()
     const row = oneRow<[string, string]>(this.#statements.streamId, number)
-    if (typeof row?.[0] !== 'string' || typeof row[1] !== 'string') throw damaged(`stream ${number}`, 'it is not there')
+    if (typeof row?.[0] !== 'string' || typeof row[1] !== 'string') throw damaged(`stream ${number}`, 'it is missing')
     const id: StreamId = Object.freeze({ aggregate: this.#aggregate(row[0]), id: row[1] })
     const stream = { number, id, seed: seedOfStream(id) }
     this.#streams.set(number, stream)

@@ -1,24 +1,21 @@
 /**
- * Sorted lists of positions that are read from an index a chunk at a time, and can be searched from where one stands:
- * the parts from which a filtered read is put together. Reading costs what is looked at, never the log.
+ * Sorted lists of positions that are read from an index in chunks, and can be searched from the current place. Filtered
+ * reads are made from them. The cost is the number of entries that are looked at, not the length of the log.
  */
 
 /** Positions in reading order. */
 export interface Positions {
-  /** The first position at or behind `from` in reading direction. `from` never goes back. */
+  /** The first position at or after `from` in reading direction. `from` never goes back. */
   seek(from: number): number | undefined
 }
 
-/** Up to `count` positions at or behind `from` in reading direction, in order. */
+/** Up to `count` positions at or after `from` in reading direction, in order. */
 export type ReadChunk = (from: number, count: number) => readonly number[]
 
 const chunkFirst = 16
 const chunkMax = 1024
 
-/**
- * The positions in one list of an index. Chunks grow while they are used up, so that a rare match, or a far one, stays
- * cheap.
- */
+/** The positions in one list of an index. Chunks grow as they are used up, so a rare or distant match is cheap. */
 export function indexed(read: ReadChunk, backward: boolean): Positions {
   let chunk: readonly number[] = []
   let next = 0
@@ -61,9 +58,9 @@ export function union(lists: readonly Positions[], backward: boolean): Positions
 }
 
 /**
- * One step towards the next position that is in all of the lists: each in turn may push the candidate on.
+ * One step towards the next position that is in all lists. Each list in turn may move the candidate on.
  *
- * @returns the candidate and whether all agree on it; undefined if there is none
+ * @returns the candidate and whether all lists have it, or undefined if there is none
  */
 export function agree(
   lists: readonly Positions[],
@@ -74,7 +71,7 @@ export function agree(
   for (const list of lists) {
     const found = list.seek(position)
     if (found === undefined) return undefined
-    // The first list only says where to begin; a later one that disagrees sends the others after it.
+    // The first list only says where to begin. A later list without that position moves the others on.
     if (found !== position && list !== lists[0]) agreed = false
     position = found
   }

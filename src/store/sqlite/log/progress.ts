@@ -1,4 +1,4 @@
-/** A read as it goes on. */
+/** The state of a read. */
 import type { Range } from '../../range.ts'
 import type { StoredEvent } from '../../store.ts'
 
@@ -7,7 +7,7 @@ export interface Reading extends Range {
   readonly limit: number
   readonly backward: boolean
   readonly signal: AbortSignal | undefined
-  /** Characters of JSON at which the read ends: what is behind is another page. */
+  /** The number of characters of JSON at which the read ends. The rest is another page. */
   readonly charactersMax: number
 }
 
@@ -15,7 +15,7 @@ export class Progress {
   readonly reading: Reading
   readonly events: StoredEvent[] = []
   characters = 0
-  /** Where a read that was ended early goes on; undefined if it was not. */
+  /** Where a read that ended early continues, or undefined if it did not end early. */
   next: number | undefined
 
   constructor(reading: Reading) {
@@ -35,7 +35,7 @@ export class Progress {
     return this.characters >= this.reading.charactersMax
   }
 
-  /** To be told when it ends early, at the first place that was not looked at. */
+  /** Call this when it ends early, with the first place that was not looked at. */
   endEarly(next: number): void {
     if (this.events.length < this.reading.limit) this.next = next
   }

@@ -1,4 +1,6 @@
-/** Reading: filters find by the indexes what looking at every event would find, and long reads let others run. */
+/**
+ * Reading: with the indexes, filters find the same as a look at every event, and long reads let the event loop turn.
+ */
 import assert from 'node:assert/strict'
 import { stat } from 'node:fs/promises'
 import { test } from 'node:test'
@@ -9,7 +11,7 @@ import type { ReadAllOptions, Store } from '../../store.ts'
 import { freshPath, openStore, simpleCommit } from '../sqlite-test.fixture.ts'
 import { agree, indexed, type Positions, union } from './positions.ts'
 
-/** Numbers that look random and are the same in every run. */
+/** Numbers that look random, but are the same in every run. */
 function numbers(seed: number): (below: number) => number {
   let state = seed
   return (below) => {
@@ -33,7 +35,7 @@ async function fill(store: Store, count: number): Promise<void> {
   await store.append(commits)
 }
 
-test('filtered reads give what looking at every event gives, from anywhere and both ways', async (context) => {
+test('filtered reads give the same as a look at every event, from any position, forward and backward', async (context) => {
   const store = await openStore(context, await freshPath(context))
   await fill(store, 3000)
   const { events } = await store.readAll(everything, { limit: Number.POSITIVE_INFINITY })
@@ -72,7 +74,7 @@ const listed = (positions: readonly number[], backward = false): Positions =>
     return (backward ? behind.reverse() : behind).slice(0, count)
   }, backward)
 
-test('lists of positions are searched, united and brought to agree', () => {
+test('lists of positions are searched, united and intersected', () => {
   const even = Array.from({ length: 500 }, (_, i) => i * 2)
   const third = Array.from({ length: 300 }, (_, i) => i * 3)
   assert.equal(listed(even).seek(7), 8)

@@ -1,16 +1,16 @@
 /**
- * Which streams are reserved for which writer, on the writer's thread, inside a transaction that somebody else begins
- * and ends. Nearly always nothing is reserved: then a batch asks once, and no more.
+ * Reservations of streams, on the writer's thread, inside a transaction that the caller begins and ends. Nearly always
+ * nothing is reserved; then a batch asks only once.
  */
 import type { StreamId } from '../../../domain/stream.ts'
 import type { Calls } from '../database/protocol.ts'
 import { oneRow, type StatementSet } from '../database/statement-set.ts'
 import type { WritingName } from '../database/statements.ts'
 
-/** A reservation that ends later than anybody may ask for was made before the clock went back; it counts as expired. */
+/** A reservation that ends further ahead than this was made before the clock went back. It counts as expired. */
 const aheadMsMax = 60_000
 
-/** Who appends, and when. */
+/** The writer of an append, and its time. */
 export interface Appending {
   readonly writer: string | null
   readonly now: number
@@ -24,7 +24,7 @@ export class ReservationBook {
     this.#statements = statements
   }
 
-  /** To be called first in each transaction. What is over is dropped, so that the usual case comes back. */
+  /** Call this first in each transaction. It drops expired reservations, so that the usual case is fast again. */
   begin(now: number): void {
     const { isReserved, dropReservationsUntil } = this.#statements
     this.#isEmpty = oneRow(isReserved) === undefined
@@ -56,7 +56,7 @@ export class ReservationBook {
     return found[1] > now && found[1] <= now + aheadMsMax
   }
 
-  /** Ends what the writer, who has stored something there, had reserved. Nobody else may have. */
+  /** Ends the reservation of a stream, after its writer has stored something there. */
   end({ aggregate, id }: StreamId): void {
     if (!this.#isEmpty) this.#statements.dropReservation.run(aggregate, id)
   }

@@ -1,4 +1,4 @@
-/** The statements that ask the second indexes, prepared on a connection, if the file keeps them. */
+/** The statements that read the second indexes, prepared on a connection, if the file has these indexes. */
 import type { DatabaseSync } from 'node:sqlite'
 import { hasIndexesTwice } from '../database/schema.ts'
 import { prepareAll, type StatementSet } from '../database/statement-set.ts'

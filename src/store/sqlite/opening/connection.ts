@@ -1,6 +1,6 @@
 /**
- * The two ways to open the database: one that writes (on the writer's thread, it also makes the tables) and one that
- * only reads (on the caller's). Neither leaves a transaction open between calls.
+ * The two ways to open the database: for writing (on the writer's thread; it also makes the tables) and for reading
+ * only (on the caller's thread). Neither leaves a transaction open between calls.
  */
 import { statSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -14,19 +14,22 @@ import type { Settings } from '../options.ts'
 import { checkLog, endIn, noteMayLose } from './cut-check.ts'
 import { checkWhole } from './whole-file.ts'
 
-/** How long a read waits where another process restores the log after a crash. */
+/** How long a read waits while another process restores the log after a crash. */
 const readWaitMs = 5_000
 const pageSize = 4096
-/** Pages in the write-ahead log from which a commit moves them to the database: larger saves repeated writes. */
+/**
+ * The number of pages in the write-ahead log from which a commit moves them to the database. A larger number saves
+ * repeated writes.
+ */
 const checkpointPages = 4000
-/** What the write-ahead log is cut to when it is reset. */
+/** The size to which the write-ahead log is cut when it is reset. */
 const walSizeMax = 64 * 1024 * 1024
 const cacheSizeWriting = 32 * 1024
 const cacheSizeReading = 16 * 1024
 
 /**
- * Node's SQLite, loaded without the warning that Node 22 prints for it: `emitWarning` is replaced for this one
- * synchronous call only, and every other warning is passed on.
+ * Loads Node's SQLite without the warning that Node 22 prints for it. `emitWarning` is replaced only during this
+ * synchronous call, and all other warnings are passed on.
  */
 function load(): typeof import('node:sqlite') {
   const { emitWarning } = process
@@ -47,7 +50,7 @@ export function checkSqlite(): void {
   load()
 }
 
-/** Opens for writing, and makes the tables if there are none. @throws Failure, or what `node:sqlite` throws */
+/** Opens for writing, and makes the tables if there are none. @throws Failure, or an error of `node:sqlite` */
 export function openForWriting(settings: Settings): {
   readonly database: DatabaseSync
   readonly cut: CutLog | undefined
@@ -84,7 +87,7 @@ export function openForWriting(settings: Settings): {
         database.exec('COMMIT')
       }
       if (mayLoseOnPowerFailure) noteMayLose(database, schema)
-      // What was cut is told once: the log begins again.
+      // A cut is reported once, because the log then begins again.
       if (cut !== undefined) database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
       if (mayLoseOnPowerFailure) database.exec('PRAGMA synchronous = NORMAL')
       return { database, cut }
@@ -96,11 +99,11 @@ export function openForWriting(settings: Settings): {
 }
 
 /**
- * Checks a file before anything can change it: the last connection to close moves the contents of the write-ahead log
- * into the file, and a file that is refused must stay as it is.
+ * Checks a file before anything can change it. The last connection to close moves the write-ahead log into the file,
+ * but a file that is refused must not change.
  *
- * @returns whether there was anything to look at, and what its write-ahead log lacks
- * @throws Failure, or what `node:sqlite` throws
+ * @returns whether there was anything to check, and what its write-ahead log lacks
+ * @throws Failure, or an error of `node:sqlite`
  */
 function checkUnchanged({ path, prefix }: Settings): {
   readonly isChecked: boolean
@@ -110,7 +113,7 @@ function checkUnchanged({ path, prefix }: Settings): {
   if (sizeOf(path) === 0 || sizeOf(`${path}-wal`) === 0) return { isChecked: false }
   const { DatabaseSync } = load()
   const schema = schemaIn(prefix)
-  // Asked first: it never is ahead of what the log tells.
+  // This is read first, so it is never ahead of the log.
   const moved = positionWithoutLog(path, schema)
   const database = new DatabaseSync(path, { readOnly: true, timeout: 0 })
   try {
@@ -123,7 +126,7 @@ function checkUnchanged({ path, prefix }: Settings): {
   }
 }
 
-/** Where the log of events ends by what has been moved to the file already; undefined if it does not say. */
+/** Where the log of events ends by the file alone, without the write-ahead log; undefined if that is unknown. */
 function positionWithoutLog(path: string, schema: Schema): number | undefined {
   const { DatabaseSync } = load()
   try {
@@ -134,7 +137,7 @@ function positionWithoutLog(path: string, schema: Schema): number | undefined {
       database.close()
     }
   } catch {
-    // Without its write-ahead log it need not be a whole database.
+    // Without its write-ahead log the file may be an incomplete database.
     return undefined
   }
 }
@@ -153,20 +156,20 @@ function useWriteAheadLog(database: DatabaseSync): void {
   throw new Failure({ kind: 'unexpected', message: `the file system has no write-ahead log (journal mode ${mode})` })
 }
 
-/** Ends a transaction, if there is one: SQLite has rolled back by itself after some errors. */
+/** Ends a transaction, if there is one. After some errors SQLite has already rolled it back. */
 export function rollBack(database: DatabaseSync): void {
   try {
     if (database.isTransaction) database.exec('ROLLBACK')
   } catch {
-    // The error that led here says more; what the transaction wrote is not in the log either way.
+    // The first error says more. In both cases nothing of the transaction is in the log.
   }
 }
 
 const sleeper = new Int32Array(new SharedArrayBuffer(4))
 
 /**
- * Does something again, after short waits of random length, as long as another process holds the lock. SQLite's own
- * waiting would sleep up to 100 ms at a time, and knows no way to wait where it sees a deadlock between openers.
+ * Repeats an attempt, after short random waits, while another process holds the lock. SQLite's own waiting would sleep
+ * up to 100 ms at a time, and does not wait at all if it sees a deadlock between openers.
  *
  * @throws Failure 'busy' after `waitMs`
  */

@@ -1,6 +1,6 @@
 /**
- * What becomes of a write-ahead log of which not all is there: by a power failure, where commits were acknowledged
- * before they were on the disk, or by damage.
+ * What happens with an incomplete write-ahead log: after a power failure, if commits were acknowledged before they were
+ * on the disk, or after damage.
  */
 import assert from 'node:assert/strict'
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
@@ -31,7 +31,7 @@ interface Left {
   readonly end: LogPlace
 }
 
-/** Writes to a store one transaction after another, and takes its files as they are while it is open. */
+/** Writes to a store one transaction after another, and copies its files while it is open. */
 async function left(context: TestContext, mayLoseOnPowerFailure: boolean): Promise<Left> {
   const path = await freshPath(context)
   await (await openStore(context, path, { mayLoseOnPowerFailure })).close()
@@ -54,14 +54,14 @@ async function left(context: TestContext, mayLoseOnPowerFailure: boolean): Promi
 const framesOf = (log: Buffer): number => (log.length - headerSize) / frameSize
 const frameAt = (frame: number): number => headerSize + frame * frameSize
 
-/** How many transactions have their end at a frame or behind it. */
+/** The number of transactions that end at or after a frame. */
 const endsFrom = (log: Buffer, frame: number): number =>
   Array.from({ length: framesOf(log) }, (_, i) => i).filter((i) => i >= frame && log.readUInt32BE(frameAt(i) + 4) > 0)
     .length
 
 /**
- * Opens what is left, and looks whether it is a whole prefix of what was told. @returns what the store warned of, and
- * its end
+ * Opens the files, and checks that the log is a whole prefix of what was acknowledged. @returns the warnings of the
+ * store, and its end
  */
 async function look(path: string, { told, end }: Left, options: { readonly mayLoseOnPowerFailure: boolean }) {
   const warnings: StoreWarning[] = []
@@ -100,13 +100,13 @@ async function isPrefix(
     }
   }
   assert.ok((await store.loadCheckpoint('p')).position <= known.checkpoint)
-  // Who knows an event that is not there is told so.
+  // A reader that knows a missing event gets an error.
   const goneOn = store.readAll({ from: end.position + 1, to: Number.POSITIVE_INFINITY }, { behind: end })
   if (head < end.position) await assert.rejects(goneOn, { code: 'LOG_REPLACED' })
   else assert.deepEqual((await goneOn).events, [])
 }
 
-/** Puts files in place, as they are after a failure. */
+/** Puts files in place as after a failure. */
 async function put(path: string, { file }: Left, log: Buffer): Promise<void> {
   await rm(`${path}-shm`, { force: true })
   await writeFile(path, file)
@@ -130,9 +130,9 @@ for (const mayLoseOnPowerFailure of [true, false]) {
       const count = endsFrom(log, frame + 1)
       assert.equal(cut.length, 1, `frame ${frame}`)
       assert.match(cut[0]!, new RegExp(`ends at position ${head}: ${count === 0 ? 'a part' : `${count} transaction`}`))
-      const reached = /position (\d+) at least/.exec(cut[0]!)?.[1]
+      const reached = /at least to position (\d+)/.exec(cut[0]!)?.[1]
       if (reached !== undefined) assert.ok(Number(reached) > head && Number(reached) <= before.end.position)
-      // Where a whole transaction with events comes behind, its end is told.
+      // If a whole transaction with events comes after, its end is reported.
       if (endsFrom(log, frame) > 4) assert.equal(Number(reached), before.end.position)
       if (frame % 5 === 0) await (await sqlite(path, options).open({ warn: isNoCut, now: () => 0 })).close()
     }
@@ -141,7 +141,7 @@ for (const mayLoseOnPowerFailure of [true, false]) {
 
 const isNoCut = ({ code }: StoreWarning): void => assert.ok(code !== 'TORN_TAIL_CUT', 'it is told once')
 
-test('a log that was cut at any page opens with a whole prefix; what is not there at all is not counted', async (context) => {
+test('a log that was cut at any page opens with a whole prefix; transactions that are completely missing are not counted', async (context) => {
   const before = await left(context, true)
   const { log } = before
   const path = await freshPath(context)
@@ -159,7 +159,7 @@ test('a log that was cut at any page opens with a whole prefix; what is not ther
   assert.ok(quiet > 0)
 })
 
-test('a log whose commits were on the disk is refused, and left as it is, where several transactions are behind damage', async (context) => {
+test('a log whose commits were on the disk is refused, and not changed, if several transactions come after damage', async (context) => {
   const before = await left(context, false)
   const { log, file } = before
   const path = await freshPath(context)
@@ -184,7 +184,7 @@ test('a log whose commits were on the disk is refused, and left as it is, where 
   assert.deepEqual((await readdir(dirname(path))).sort(), ['log.db'])
 })
 
-test('a store whose very tables were in a log that was cut is made again with a warning', async (context) => {
+test('a store whose tables were in a log that was cut is made again with a warning', async (context) => {
   const path = await freshPath(context)
   const store = await openStore(context, path, { mayLoseOnPowerFailure: true })
   for (const id of ['a', 'b']) await store.append([simpleCommit(id)])
@@ -208,10 +208,10 @@ test('a log whose header is damaged is not taken for an empty one', async (conte
   await put(path, other, zeroed(other.log, 0, headerSize))
   const { head, cut } = await look(path, other, { mayLoseOnPowerFailure: true })
   assert.equal(head, 0)
-  assert.match(cut[0]!, /position 0: 8 transactions .* position 13 at least/)
+  assert.match(cut[0]!, /position 0: 8 transactions .* at least to position 13/)
 })
 
-test('a log from which the end was taken after it had been moved to the file is refused', async (context) => {
+test('a log whose end was removed after it had been moved to the file is refused', async (context) => {
   const path = await freshPath(context)
   const store = await openStore(context, path)
   for (let n = 1; n <= 5; n++) await store.append([simpleCommit(`${n}`)])

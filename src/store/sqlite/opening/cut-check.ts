@@ -1,8 +1,8 @@
 /**
- * Judges a write-ahead log that breaks off before its end. Where commits were acknowledged before they were on the
- * disk, a power failure does that: the store opens with what is whole, and says what is cut. Where each was on the disk
- * before the next was written, there is nothing behind the last one that a failure could have left, so several
- * transactions there are damage, and the file is refused.
+ * Judges a write-ahead log that breaks off before its end. If commits were acknowledged before they were on the disk, a
+ * power failure can cause that. The store then opens with the whole part, and reports what is cut. If each commit was
+ * on the disk before the next was written, a failure leaves nothing after the last one. Several transactions there are
+ * then damage, and the file is refused.
  */
 import type { DatabaseSync } from 'node:sqlite'
 import { type CutLog, findCut } from '../database/cut-log.ts'
@@ -12,7 +12,7 @@ import { damaged } from '../log/event-row.ts'
 
 const note = 'may_lose_on_power_failure'
 
-/** Says in the file that commits in it may not have been on the disk. To be called while it is written durably. */
+/** Notes in the file that its commits may not have been on the disk. Call it while the file is written durably. */
 export function noteMayLose(database: DatabaseSync, schema: Schema): void {
   if (!mayLose(database, schema)) database.prepare(`INSERT OR IGNORE INTO ${schema.meta} VALUES (?, 1)`).run(note)
 }
@@ -26,14 +26,14 @@ export function endIn(database: DatabaseSync, { log }: Schema): number {
   return Number(database.prepare(`SELECT head FROM ${log} WHERE id = 1`).get()?.['head'] ?? 0)
 }
 
-/** The database as it is opened, where the tables are if there are any, and how far the file itself is. */
+/** The database that is being opened, its tables if there are any, and how far the file itself is. */
 interface Opened {
   readonly path: string
   readonly schema: Schema | undefined
   readonly moved: number | undefined
 }
 
-/** @returns what the write-ahead log lacks, if it does. @throws Failure 'damaged' */
+/** @returns what the write-ahead log lacks, if anything. @throws Failure 'damaged' */
 export function checkLog(database: DatabaseSync, { path, schema, moved = 0 }: Opened): CutLog | undefined {
   const numberOf = (text: string) => Number(Object.values(database.prepare(text).get() ?? {})[0] ?? 0)
   const head = schema === undefined ? 0 : endIn(database, schema)
@@ -46,12 +46,12 @@ export function checkLog(database: DatabaseSync, { path, schema, moved = 0 }: Op
   if (cut === undefined) return undefined
   const { transactions, position, at } = cut
   const isBehind = position !== undefined && position > head
-  // Without its header it may be one whose transactions are in the file already.
+  // Without its header the log may be one whose transactions are already in the file.
   if (at === 0 && position !== undefined && !isBehind) return undefined
   const isCertain = transactions > 1 && (at > 0 || isBehind)
   if (isCertain && schema !== undefined && !mayLose(database, schema)) {
-    const place = at === 0 ? 'its header is' : `it is from page ${at} on`
-    throw damaged('its write-ahead log', `${place} not as it was written, and ${transactions} transactions are there`)
+    const place = at === 0 ? 'its header is damaged' : `it is damaged from page ${at} on`
+    throw damaged('its write-ahead log', `${place}; ${transactions} transactions come after that`)
   }
   return { ...cut, head }
 }
@@ -63,7 +63,7 @@ export function cutWords(path: string, { transactions, position, head }: CutLog)
       : `${transactions} ${transactions === 1 ? 'transaction' : 'transactions'}`
   const reached =
     position === undefined || position <= head
-      ? 'how far the log had come cannot be told'
-      : `the log had come to position ${position} at least`
-  return `${storeNamed(path)} ends at position ${head}: ${what} behind it in its write-ahead log was not whole on the disk, or came after what was not, and is cut; ${reached}`
+      ? 'how far the log had come is unknown'
+      : `the log had come at least to position ${position}`
+  return `${storeNamed(path)} ends at position ${head}: ${what} after it in its write-ahead log was not completely on the disk, or came after a part that was not, and is cut; ${reached}`
 }

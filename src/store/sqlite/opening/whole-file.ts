@@ -1,8 +1,8 @@
 /**
- * Goes through a file when it is opened. What is read is compared with its checksum whenever it is, but where an index
- * has lost an entry there is nothing to compare: a stream would seem to be empty. Indexes are compared with their
- * tables here, and every row with its checksum. That takes as long as the file is large, so only one of a moderate size
- * is gone through.
+ * Checks a whole file when it is opened. Every row is compared with its checksum when it is read. But if an index has
+ * lost an entry, there is nothing to compare: a stream would seem to be empty. Here the indexes are compared with their
+ * tables, and every row with its checksum. The time grows with the size of the file, so only a file of moderate size is
+ * checked.
  */
 import type { DatabaseSync } from 'node:sqlite'
 import { codes, isCode } from '../database/failure.ts'
@@ -14,7 +14,7 @@ import { damaged, placeOfStream, type StreamRow } from '../log/event-row.ts'
 import { EventSource } from '../log/event-source.ts'
 import { Names } from '../log/names.ts'
 
-/** Larger files, in bytes, are not gone through. One of this size takes some 50 ms. */
+/** The largest file that is checked, in bytes. A file of this size takes some 50 ms. */
 const sizeMax = 4 * 1024 * 1024
 const rowsAtOnce = 1000
 
@@ -29,7 +29,7 @@ export function checkWhole(database: DatabaseSync, prefix: string): void {
   try {
     checkRows(database, prefix)
   } catch (error) {
-    // A text is no JSON.
+    // A text is not JSON.
     if (isCode(error, codes.error)) throw damaged('a row', String(error))
     throw error
   }

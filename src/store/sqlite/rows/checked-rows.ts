@@ -1,4 +1,4 @@
-/** Rows of what is kept beside the log, compared with their checksums. */
+/** Rows of the data beside the log, compared with their checksums. */
 import type { Json, JsonObject } from '../../../domain/json.ts'
 import type { StreamId } from '../../../domain/stream.ts'
 import { noCheckpoint } from '../../checkpoint.ts'
@@ -25,13 +25,13 @@ export function checkpointOf(projection: string, row: CheckpointRow | undefined)
   if (checksum === checksumOfValues(projection, position, term, note)) {
     return { position, term, note: JSON.parse(note) as JsonObject }
   }
-  throw damaged(`the checkpoint of ${projection}`, 'its checksum is another')
+  throw damaged(`the checkpoint of ${projection}`, 'its checksum is wrong')
 }
 
 /** @throws Failure if it is not as it was stored */
 export function rowValueOf(projection: string, key: string, [value, checksum]: ValueRow): Json {
   if (checksum === checksumOfValues(projection, key, value)) return JSON.parse(value) as Json
-  throw damaged(`the row ${key} of ${projection}`, 'its checksum is another')
+  throw damaged(`the row ${key} of ${projection}`, 'its checksum is wrong')
 }
 
 /** @throws Failure if it is not as it was stored */
@@ -39,7 +39,7 @@ export function snapshotOf(stream: StreamId, row: SnapshotRow): Snapshot {
   const [sequence, stateRevision, checksum, fingerprint, takenAt, state, own] = row
   const { aggregate, id } = stream
   if (own !== checksumOfValues(aggregate, id, sequence, stateRevision, checksum, fingerprint, takenAt, state)) {
-    throw damaged(`a snapshot of ${JSON.stringify(stream)}`, 'its checksum is another')
+    throw damaged(`a snapshot of ${JSON.stringify(stream)}`, 'its checksum is wrong')
   }
   return { stream, sequence, stateRevision, checksum, fingerprint, takenAt, state: JSON.parse(state) as Json }
 }

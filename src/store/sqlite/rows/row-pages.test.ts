@@ -1,4 +1,7 @@
-/** Pages of rows: the range of a prefix, what is put to SQLite as a condition, and that a long look lets others run. */
+/**
+ * Pages of rows: the range of a prefix, the conditions that SQLite tests, and that a long look lets the event loop
+ * turn.
+ */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { at } from '../../../testing/checkpoint-at.ts'
@@ -10,13 +13,13 @@ import { endOf } from './row-pages.ts'
 
 const bytesOf = (text: string | Uint8Array) => (typeof text === 'string' ? Buffer.from(text) : undefined)
 
-/** Texts at the borders of UTF-8's lengths, of the surrogates, and of all. */
+/** Texts at the borders of UTF-8's lengths, of the surrogates, and of all texts. */
 const borders = [
   ...['\0', '\u0001', ' ', 'a', '~', '\u007f', '\u0080', '\u07ff', '\u0800', '\ud7fe', '\ud7ff', '\ue000', '\ufffd'],
   ...['\uffff', '\u{10000}', '😀', '\u{10fffe}', '\u{10ffff}'],
 ]
 
-test('the end of a prefix is behind all that begin so, and before all that come behind them', () => {
+test('the end of a prefix is after all texts with the prefix, and before all later texts', () => {
   const texts = ['', ...borders, ...borders.flatMap((a) => borders.map((b) => a + b))]
   const longer = texts.flatMap((text) => [text, `${text}\u{10ffff}`, `${text}\u{10ffff}\u{10ffff}`, `${text}a`])
   for (const prefix of texts) {
@@ -38,7 +41,7 @@ async function save(store: Store, values: readonly unknown[]): Promise<void> {
 const found = async (store: Store, where: readonly Condition[], limit = 100_000) =>
   (await store.listRows('p', { where, limit })).rows.map(({ value }) => value)
 
-test('SQLite leaves out what does not meet a condition', async (context) => {
+test('SQLite leaves out rows that do not meet a condition', async (context) => {
   const store = await openStore(context, await freshPath(context))
   const values = [1, 2, 2.5, 1e300, '1', 'ada', true, false, null, [1], { $number: 'Infinity' }].map((a) => ({ a }))
   await save(store, [...values, {}, 5, 'ada', [{ a: 1 }]])
@@ -51,7 +54,7 @@ test('SQLite leaves out what does not meet a condition', async (context) => {
   assert.deepEqual(await where({ most: 1.5 }), [1, true, false, { $number: 'Infinity' }])
 })
 
-test('a field whose name a path cannot hold is no reason to leave anything out', async (context) => {
+test('a field whose name does not fit in a path leaves nothing out', async (context) => {
   const store = await openStore(context, await freshPath(context))
   for (const field of ['a"b', 'a\\b', '', 'a\nb', 'a\0', '\ud800']) {
     await store.resetProjection('p')
@@ -60,7 +63,7 @@ test('a field whose name a path cannot hold is no reason to leave anything out',
   }
 })
 
-test('a row that is no JSON is reported as damage, condition or not', async (context) => {
+test('a row that is not JSON is reported as damage, with and without a condition', async (context) => {
   const path = await freshPath(context)
   const store = await openStore(context, path)
   await save(store, [{ a: 1 }, { a: 2 }])
@@ -70,7 +73,7 @@ test('a row that is no JSON is reported as damage, condition or not', async (con
   }
 })
 
-test('statements are prepared once, and only so many are kept', () => {
+test('statements are prepared once, and a bounded number of them is kept', () => {
   const prepared: string[] = []
   const cache = new StatementCache(3, (text) => {
     prepared.push(text)
@@ -85,6 +88,6 @@ test('a page of large rows ends before its limit', async (context) => {
   await expectBoundedPages(await openStore(context, await freshPath(context)), 10_000_000)
 })
 
-test('a page ends where it has looked at many rows', async (context) => {
+test('a page ends when it has looked at many rows', async (context) => {
   await expectFoundFarBehind(await openStore(context, await freshPath(context)))
 })

@@ -1,11 +1,12 @@
 /**
- * Pages of a projection's rows, on the caller's thread. SQLite compares keys by the bytes of their UTF-8, which is by
- * code points; in that order the keys that begin alike are neighbours, so a prefix is a range of the primary key.
- * Conditions are tested by SQLite's JSON functions, on so many rows at a time that the event loop is not held up.
+ * Pages of a projection's rows, on the caller's thread. SQLite compares keys by the bytes of their UTF-8, which is the
+ * order of code points. In that order keys with the same beginning are neighbours, so a prefix is a range of the
+ * primary key. SQLite's JSON functions test the conditions, on a bounded number of rows at a time so that the event
+ * loop can turn.
  *
- * A test may let too many rows through, since conditions are hints; it must never leave out a row that meets them. A
- * wanted value therefore goes through the same JSON parser as the row's value, and bounds are a little wider than asked
- * for.
+ * A test may let too many rows through, because conditions are hints. It must never leave out a row that meets them. A
+ * wanted value therefore goes through the same JSON parser as the row's value, and bounds are a little wider than
+ * requested.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { rowCharactersMax, rowsLookedAtMax } from '../../row-page.ts'
@@ -17,36 +18,39 @@ import { allRows } from '../database/statement-set.ts'
 import { type RowTest, rowSizesText, rowsText } from '../database/statements.ts'
 import { rowValueOf, type ValueRow } from './checked-rows.ts'
 
-/** A condition as SQLite takes it. */
+/** A condition in the form for SQLite. */
 interface Test {
   readonly kind: RowTest
   readonly values: readonly (string | number)[]
 }
 
-/** Where a read begins: at a key, or behind it. */
+/** Where a read begins: at a key, or after it. */
 interface Start {
   readonly key: string
   readonly behind: boolean
 }
 
-/** Neighbours that are looked at together. */
+/** Neighbouring rows that are looked at together. */
 interface Slice {
-  /** The last one's key, if there is any. */
+  /** The key of the last row, if there is any. */
   readonly last: string | undefined
   readonly count: number
   readonly bytes: number
-  /** Whether no row comes behind them. */
+  /** Whether no row comes after them. */
   readonly isLast: boolean
 }
 
-/** Rows that are tested, or read, before others may have their turn: so many, or so many bytes and one more. */
+/**
+ * The bounds of rows that are tested or read before the event loop may turn: their number, or their bytes (exceeded by
+ * one row).
+ */
 const sliceRows = 1000
 const sliceBytesMax = 1_000_000
 const statementsMax = 50
-/** Every text comes before it: SQLite sorts bytes behind texts. */
+/** It sorts after every text, because SQLite sorts bytes after texts. */
 const behindAllTexts = new Uint8Array(0)
 const codePointLast = 0x10ffff
-/** Fields whose names stand in JSON as they are; others would have to be escaped in a path. */
+/** Names of fields that are unchanged in JSON. Others would have to be escaped in a path. */
 const plainField = /^[^"\\\p{Cc}\p{Surrogate}]+$/u
 
 export class RowPages {
@@ -74,7 +78,7 @@ export class RowPages {
       const wanted = Math.min(limit - rows.length, sliceRows)
       const slice = this.#slice(projection, start, end, tests.length > 0 ? sliceRows : wanted)
       if (slice.last === undefined) return { rows }
-      // One more tells whether there is another page.
+      // One row more shows whether there is another page.
       const found = this.#read(projection, start, slice.last, tests, wanted + 1)
       if (found === undefined) {
         tests = []
@@ -95,7 +99,7 @@ export class RowPages {
     }
   }
 
-  /** The next few rows: so many at the most, and so many bytes. */
+  /** The next few rows, with bounds for their number and bytes. */
   #slice(projection: string, { key, behind }: Start, end: string | Uint8Array, countMax: number): Slice {
     const statement = this.#statements.get(rowSizesText(this.#prefix, behind))
     const sizes = allRows<[key: string, bytes: number]>(statement, projection, key, end, countMax)
@@ -104,7 +108,7 @@ export class RowPages {
     return { last: sizes[count - 1]?.[0], count, bytes, isLast: count === sizes.length && count < countMax }
   }
 
-  /** @returns undefined if the rows cannot be tested: a text that is no JSON is found when it is parsed */
+  /** @returns undefined if the rows cannot be tested; a text that is not JSON is found when it is parsed */
   #read(
     projection: string,
     { key, behind }: Start,
@@ -129,13 +133,13 @@ export class RowPages {
   }
 }
 
-/** The first text, or what comes behind all texts, that is behind every text with the prefix. */
+/** The first value after every text with the prefix: a text, or the bytes after all texts. */
 export function endOf(prefix: string): string | Uint8Array {
   const points = Array.from(prefix, (character) => character.codePointAt(0)!)
   while (points.at(-1) === codePointLast) points.pop()
   const last = points.pop()
   if (last === undefined) return behindAllTexts
-  // Surrogates are no code points of a text.
+  // Surrogates are not code points of a text.
   return String.fromCodePoint(...points, last === 0xd7ff ? 0xe000 : last + 1)
 }
 
@@ -156,7 +160,7 @@ function testOf(condition: Condition): Test | undefined {
 }
 
 /**
- * A bound moved outwards by more than SQLite, whose reading of a fraction may be off in the last place, can be wrong.
+ * A bound moved outwards. SQLite's reading of a fraction may be wrong in the last place, and this is more than that.
  */
 function widened(bound: number, sign: 1 | -1): number {
   return Number.isFinite(bound) ? bound + sign * (Math.abs(bound) * 2 ** -40 + 1e-300) : bound

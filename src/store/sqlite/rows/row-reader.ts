@@ -1,4 +1,4 @@
-/** Reads what is kept beside the log, on the caller's thread: snapshots, checkpoints, and rows by their keys. */
+/** Reads the data beside the log, on the caller's thread: snapshots, checkpoints, and rows by their keys. */
 import type { DatabaseSync } from 'node:sqlite'
 import type { Json } from '../../../domain/json.ts'
 import type { StreamId } from '../../../domain/stream.ts'
@@ -15,7 +15,7 @@ import {
   type ValueRow,
 } from './checked-rows.ts'
 
-/** Keys between two looks at the clock. */
+/** The number of keys between two looks at the clock. */
 const keysBetween = 100
 
 export class RowReader {

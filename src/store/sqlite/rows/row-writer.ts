@@ -1,6 +1,4 @@
-/**
- * Saves what is kept beside the log, on the writer's thread, inside a transaction that somebody else begins and ends.
- */
+/** Saves the data beside the log, on the writer's thread, inside a transaction that the caller begins and ends. */
 import type { CheckpointPlace } from '../../store.ts'
 import type { Calls } from '../database/protocol.ts'
 import { oneRow, type StatementSet } from '../database/statement-set.ts'
@@ -8,7 +6,7 @@ import type { WritingName } from '../database/statements.ts'
 import { checksumOfValues } from '../log/checksum.ts'
 import { type CheckpointRow, checkpointOf } from './checked-rows.ts'
 
-/** How far what two callers take for now may be apart, since they ask before it is their turn. */
+/** How far the times of two callers may be apart, because they read the clock before they have a turn. */
 const clockMsOff = 60_000
 
 export class RowWriter {
@@ -53,7 +51,7 @@ export class RowWriter {
     return null
   }
 
-  /** A lease that lasts longer than it was taken for was taken by a clock that was ahead: nobody waits for that. */
+  /** A lease that lasts longer than it was taken for was taken by a clock that was ahead, and counts as expired. */
   acquireLease({ name, owner, durationMs, now }: Calls['acquireLease']['request']): Calls['acquireLease']['answer'] {
     const [heldBy, heldUntil, heldMs] = oneRow<[string, number, number]>(this.#statements.lease, name) ?? [owner, 0, 0]
     const isHeld = heldUntil > now && heldUntil <= now + heldMs + clockMsOff
@@ -69,7 +67,7 @@ export class RowWriter {
   }
 }
 
-/** Whether a checkpoint is where a step was computed from. */
+/** Whether a checkpoint is where a step began. */
 export function isSamePlace(a: CheckpointPlace, b: CheckpointPlace): boolean {
   return a.position === b.position && a.term === b.term
 }

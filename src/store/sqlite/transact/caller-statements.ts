@@ -1,7 +1,7 @@
 /**
- * Runs the statements of a caller's transaction: one at a time, whole, and none that would end the transaction or reach
- * beyond the file. What a statement begins with says what it is, so a list of beginnings is enough; everything else is
- * refused.
+ * Runs the statements of a caller's transaction: one at a time, complete, and none that would end the transaction or
+ * reach outside the file. The first word of a statement says what it is, so a list of first words is enough. Everything
+ * else is refused.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { Failure } from '../database/failure.ts'
@@ -12,7 +12,7 @@ import { StatementCache } from '../database/statement-cache.ts'
 
 interface Prepared {
   readonly statement: StatementSync
-  /** How many values it takes. */
+  /** The number of values that it takes. */
   readonly parameters: number
 }
 
@@ -35,10 +35,10 @@ export class CallerStatements {
     this.#statements = new StatementCache(statementsMax, (text) => this.#prepare(text))
   }
 
-  /** @throws Failure, or what `node:sqlite` throws */
+  /** @throws Failure, or an error of `node:sqlite` */
   run({ text, values }: TransactionCalls['query']['request']): TransactionCalls['query']['answer'] {
     const { statement, parameters } = this.#statements.get(text)
-    // SQLite would take NULL for what is missing, and nobody would know.
+    // SQLite would use NULL for a missing value, without an error.
     if (parameters > values.length) throw refused(text, `it takes ${parameters} values, and there are ${values.length}`)
     const rows = statement.all(...(values as Exclude<Bound, undefined>[])) as unknown as readonly (readonly Bound[])[]
     if (rows.length === 0) return { columns: [], values: [] }
@@ -48,7 +48,7 @@ export class CallerStatements {
   #prepare(text: string): Prepared {
     const verb = verbOf(text)
     if (!allowed.has(verb)) throw refused(text, `a transaction takes ${[...allowed].join(', ')} statements`)
-    // A table that is dropped and made again in the same words would look as if nothing had happened.
+    // A table that is dropped and made again with the same text would look unchanged.
     if (
       verb === 'DROP' &&
       (text.match(/\w+/g) ?? []).some((name) => this.#schema.objects.includes(name.toLowerCase()))
@@ -70,14 +70,14 @@ export class CallerStatements {
   }
 }
 
-/** Where the first thing stands at or behind a place that is no gap. */
+/** The index of the first character at or after `from` that does not belong to a gap. */
 function behindGaps(text: string, from: number): number {
   let at = from
   for (gap.lastIndex = at; gap.test(text); ) at = gap.lastIndex
   return at
 }
 
-/** The word that a statement begins with; empty if it begins with none. */
+/** The first word of a statement; empty if there is none. */
 function verbOf(text: string): string {
   word.lastIndex = behindGaps(text, 0)
   return word.exec(text)?.[0].toUpperCase() ?? ''

@@ -1,18 +1,18 @@
 /**
- * Keeps a caller's transaction from changing the store's own tables. SQLite itself records, for as long as the
- * transaction is open, what is changed in them (a session a table), by whatever statement or trigger; and their
- * definitions are compared if any definition in the file has changed. It is looked at once, before anything is saved:
- * what was done is then undone with all the rest.
+ * Prevents a caller's transaction from changing the store's own tables. While the transaction is open, SQLite itself
+ * records all changes in them (one session for each table), by any statement or trigger. Their definitions are compared
+ * if any definition in the file has changed. The check runs once, before anything is saved. If it fails, the whole
+ * transaction is undone.
  */
 import type { DatabaseSync } from 'node:sqlite'
 import type { Schema } from '../database/schema.ts'
 import { allRows, oneRow, prepareAll, type StatementSet } from '../database/statement-set.ts'
 
-/** What is watched while a transaction is open. */
+/** The watch during a transaction. */
 export interface Watch {
-  /** Says what was changed that may not be; undefined if nothing was. */
+  /** Returns which table of the store was changed, or undefined if none was. */
   findChange(): string | undefined
-  /** To be called before the store writes, and once it is over; again does nothing. */
+  /** Call this before the store writes, and when the transaction is over. A second call does nothing. */
   end(): void
 }
 
@@ -33,7 +33,7 @@ export class StoreTables {
     })
   }
 
-  /** To be called at the beginning of a transaction. */
+  /** Call this at the beginning of a transaction. */
   watch(): Watch {
     const version = this.#version()
     const definitions = this.#definitions()
@@ -44,7 +44,7 @@ export class StoreTables {
         if (changed !== undefined) return `the table ${changed.table} of the store`
         if (this.#version() !== version && this.#definitions() !== definitions)
           return 'how the tables of the store are defined'
-        // Statements of the store would find them before its own tables.
+        // Statements of the store would use these instead of its own tables.
         return allRows(this.#statements.passing).length > 0 ? 'what only this connection has (TEMP)' : undefined
       },
       end: () => {

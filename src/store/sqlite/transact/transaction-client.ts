@@ -1,12 +1,11 @@
 /**
- * A transaction with statements of its caller's, seen from the caller's thread. When its turn comes (`begin`), it has
- * the writer's thread for itself: queries are messages that are answered in order, and those that do not wait for each
- * other go together. When the work has settled no further query is taken; those under way are waited for, and then the
- * step is saved or all is undone.
+ * The caller's side of a transaction with the caller's statements. When it has its turn (`begin`), it has the writer's
+ * thread for itself. Queries are messages that are answered in order, and queries that do not wait for each other are
+ * sent together. When the work has settled, no further query is accepted. Queries in progress are waited for, and then
+ * the step is saved or everything is undone.
  *
- * A query that fails is its caller's to handle. One that fails without anybody listening makes the transaction fail:
- * else a statement that was lost would be saved as done. Everybody else's writes wait meanwhile, so there is a limit of
- * time.
+ * A failed query is for its caller to handle. If nothing listens for the failure, the transaction fails. Otherwise a
+ * lost statement would be saved as done. All other writes wait meanwhile, so there is a time limit.
  */
 import { type MnemeError, StoreError } from '../../../domain/error.ts'
 import { soon, startTimer, stopTimer } from '../../../runtime/timers.ts'
@@ -27,14 +26,14 @@ import {
 import { boundOf, rowsOf } from '../database/sql-values.ts'
 import type { Settings } from '../options.ts'
 
-/** What a transaction is to do. */
+/** The task of a transaction. */
 export interface TransactionTask {
   readonly projection: string
   readonly from: CheckpointPlace
   readonly work: (transaction: SqlTransaction) => Promise<Pick<ProjectionStep, 'to' | 'rows'>>
 }
 
-/** Requests that go in one message. */
+/** The number of requests in one message. */
 const messageRequestsMax = 1000
 
 interface Asked {
@@ -43,7 +42,7 @@ interface Asked {
   readonly doing: string
 }
 
-/** The answer to a query, which knows whether anybody listens to it. */
+/** The answer to a query. It knows whether anything listens to it. */
 class Answer<Result> extends Promise<Result> {
   static override get [Symbol.species](): PromiseConstructor {
     return Promise
@@ -60,31 +59,31 @@ class Answer<Result> extends Promise<Result> {
     return super.then(onFulfilled, onRejected)
   }
 
-  /** Listens without being anybody. */
+  /** Listens, but does not count as a listener. */
   watch(onSettled: () => void, onFailed: (error: unknown) => void): void {
     super.then(onSettled, onFailed)
   }
 }
 
 export class TransactionClient {
-  /** Settles when it is known what became of it. */
+  /** Settles with the outcome of the transaction. */
   readonly outcome: Promise<void>
   readonly #settings: Settings
   readonly #task: TransactionTask
   readonly #settle: PromiseWithResolvers<void>
   /** Rejects when it is ended from outside. */
   readonly #interruption: PromiseWithResolvers<never>
-  /** Requests in order, of which the first so many are answered; emptied when all are. */
+  /** Requests in order, the answered ones first. Emptied when all are answered. */
   #asked: Asked[] = []
   #answeredCount = 0
   #unsent: TransactionRequest[] = []
   readonly #failures: { readonly answer: Answer<unknown>; readonly error: unknown }[] = []
-  /** Queries without an answer, and who waits for there to be none. */
+  /** The number of queries without an answer, and the function that waits for the last answer. */
   #queries = 0
   #onAnswered: (() => void) | undefined
-  /** Why requests are refused, once they are. */
+  /** Makes the error for requests, once they are refused. */
   #refusal: ((text: string) => MnemeError) | undefined
-  /** Nothing, once the thread is gone. */
+  /** Sends to the thread. Absent once the thread is gone. */
   #post: ((message: ToWriter) => void) | undefined
 
   constructor(settings: Settings, task: TransactionTask) {
@@ -97,10 +96,10 @@ export class TransactionClient {
   }
 
   /**
-   * To be called when it is its turn.
+   * Call this when it has its turn.
    *
    * @param post sends to the thread
-   * @param release is called when the thread is free again
+   * @param release called when the thread is free again
    */
   begin(post: (message: ToWriter) => void, release: () => void): void {
     this.#post = post
@@ -119,7 +118,7 @@ export class TransactionClient {
     this.#answeredCount = 0
   }
 
-  /** Ends it since there is no thread for it, before or after its turn has come. */
+  /** Ends it because there is no thread, before or after its turn. */
   reject(error: MnemeError): void {
     this.#post = undefined
     this.#interrupt(error)
@@ -146,12 +145,12 @@ export class TransactionClient {
     await this.#ask('save', step, 'saving a step of a projection')
   }
 
-  /** Whatever comes of it: the thread does not go on with an open transaction. */
+  /** Undoes the transaction. In any case the thread does not continue with an open transaction. */
   async #undo(): Promise<void> {
     await this.#ask('undo', {}, 'undoing a transaction').catch(() => {})
   }
 
-  /** Has the work done, within its time. */
+  /** Runs the work, within its time limit. */
   async #work(): Promise<TransactionCalls['save']['request']> {
     const { path, transactionMsMax } = this.#settings
     const expired = startTimer(() => {
@@ -221,7 +220,7 @@ export class TransactionClient {
     request: TransactionCalls[Name]['request'],
     doing: string,
   ): Promise<TransactionCalls[Name]['answer']> {
-    // Its thread is gone, and has taken all of it along.
+    // Its thread is gone, and with it the transaction.
     if (this.#post === undefined) return this.#interruption.promise
     const { promise, resolve, reject } = Promise.withResolvers<TransactionCalls[Name]['answer']>()
     this.#asked.push({ resolve, reject, doing })
@@ -231,7 +230,7 @@ export class TransactionClient {
     return promise
   }
 
-  /** What is asked for in one turn goes together. */
+  /** Requests of one turn are sent together. */
   #send(): void {
     const asked = this.#unsent
     this.#unsent = []
@@ -239,7 +238,7 @@ export class TransactionClient {
     try {
       this.#post?.({ asked })
     } catch (error) {
-      // What cannot be said to another thread was not said: no reply will come.
+      // A request that cannot be sent to another thread was not sent, so there will be no reply.
       for (const { reject } of this.#asked.splice(-asked.length)) reject(this.#refused('', (error as Error).message))
       if (asked.some(({ ask }) => ask === 'save')) void this.#undo()
     }

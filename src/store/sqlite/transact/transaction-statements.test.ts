@@ -8,7 +8,7 @@ import { done, openTransactions, simpleCommit, withDatabase } from '../sqlite-te
 
 const failed = (message: RegExp) => ({ name: 'StoreError', code: 'SQL_FAILED', message })
 
-test('values are bound as what they are, and come back as what SQLite has made of them', async (context) => {
+test('values are bound with their types, and come back as SQLite stores them', async (context) => {
   const { inTransaction } = await openTransactions(context)
   const bytes = new Uint8Array([0, 1, 255])
   const cases: readonly (readonly [SqlValue, string, SqlValue])[] = [
@@ -44,7 +44,7 @@ test('values are bound as what they are, and come back as what SQLite has made o
   })
 })
 
-test('values that SQL has not are refused by name', async (context) => {
+test('values that SQL does not have are refused with their type', async (context) => {
   const { inTransaction } = await openTransactions(context)
   const bad = [Number.NaN, undefined, {}, () => 1, Symbol('s'), new Date(Number.NaN), 2n ** 63n, [1]]
   for (const value of bad) {
@@ -55,7 +55,7 @@ test('values that SQL has not are refused by name', async (context) => {
   }
 })
 
-test('bytes whose buffer was handed to another thread are refused, and the next transaction goes on', async (context) => {
+test('bytes whose buffer was transferred to another thread are refused, and the next transaction works', async (context) => {
   const { inTransaction, notes } = await openTransactions(context)
   for (const bytes of [new Uint8Array(8), Buffer.from(new ArrayBuffer(8)), new Uint8Array(0)]) {
     structuredClone(bytes, { transfer: [bytes.buffer] })
@@ -68,7 +68,7 @@ test('bytes whose buffer was handed to another thread are refused, and the next 
   assert.equal((await notes()).length, 1)
 })
 
-test('bytes are taken as they are when the statement is asked for', async (context) => {
+test('bytes are copied at the call of the statement', async (context) => {
   const { inTransaction } = await openTransactions(context)
   await inTransaction(async (sql) => {
     const bytes = Buffer.from('abc')
@@ -78,7 +78,7 @@ test('bytes are taken as they are when the statement is asked for', async (conte
   })
 })
 
-test('as many values are needed as there are parameters', async (context) => {
+test('the number of values must equal the number of parameters', async (context) => {
   const { inTransaction, notes } = await openTransactions(context)
   for (const values of [[], [1], [1, 'a', 'b']]) {
     const refused = inTransaction((sql) => sql.query('INSERT INTO notes VALUES (?, ?)', values))
@@ -95,7 +95,7 @@ test('as many values are needed as there are parameters', async (context) => {
   assert.deepEqual(await notes(), [])
 })
 
-test('statements that would end the transaction, or reach out of it, are refused', async (context) => {
+test('statements that would end the transaction, or reach outside it, are refused', async (context) => {
   const { path, transact, notes } = await openTransactions(context)
   const elsewhere = `${path}-elsewhere`
   for (const text of [
@@ -125,7 +125,7 @@ test('statements that would end the transaction, or reach out of it, are refused
   assert.deepEqual(await notes(), [])
 })
 
-test('a text is one statement, with comments and an end if one likes', async (context) => {
+test('a text is one statement, and may have comments and a semicolon', async (context) => {
   const { inTransaction, notes } = await openTransactions(context)
   for (const text of [
     "INSERT INTO notes VALUES (1, 'a'); DELETE FROM notes",
@@ -206,7 +206,7 @@ test('the tables of the store cannot be changed, by whatever means', async (cont
   assert.partialDeepStrictEqual(await store.append([simpleCommit('d')]), [{ status: 'stored', position: 2 }])
 })
 
-test('the tables of the store can be read, and named in columns of others', async (context) => {
+test('the tables of the store can be read, and referenced in columns of other tables', async (context) => {
   const { store, inTransaction } = await openTransactions(context)
   await store.append([simpleCommit('c')])
   await inTransaction(async (sql) => {
@@ -219,7 +219,7 @@ test('the tables of the store can be read, and named in columns of others', asyn
   assert.ok(schemaIn('').objects.includes('events_by_kind'))
 })
 
-test('many statements of many texts are run, and long results come whole', async (context) => {
+test('many statements with different texts are run, and long results are complete', async (context) => {
   const { inTransaction } = await openTransactions(context)
   await inTransaction(async (sql) => {
     for (let i = 0; i < 500; i++) sql.query(`INSERT INTO notes VALUES (${i}, 'n${i}')`)

@@ -1,4 +1,4 @@
-/** Transactions with statements of their callers': what becomes of them, and how long they may take. */
+/** Transactions with statements of their callers: their outcome, and how long they may take. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { at } from '../../../testing/checkpoint-at.ts'
@@ -7,10 +7,10 @@ import { done, freshPath, openStore, openTransactions, simpleCommit, withDatabas
 
 const failed = (message: RegExp) => ({ name: 'StoreError', code: 'SQL_FAILED', message })
 
-/** Lets everything go on that waits for nothing but other promises and threads. */
+/** Lets everything continue that waits only for promises and threads. */
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
 
-test('a statement that its work has caught is no reason to give up the rest', async (context) => {
+test('a failed statement that the work catches does not undo the rest', async (context) => {
   const { transact, notes } = await openTransactions(context)
   await transact(async (sql) => {
     await sql.query("INSERT INTO notes VALUES (1, 'a')")
@@ -24,7 +24,7 @@ test('a statement that its work has caught is no reason to give up the rest', as
   ])
 })
 
-test('a statement that fails unheard undoes the transaction, and crashes nothing', async (context) => {
+test('a failed statement that is not awaited undoes the transaction, and crashes nothing', async (context) => {
   const { transact, notes } = await openTransactions(context)
   const unheard: unknown[] = []
   const listen = (error: unknown) => unheard.push(error)
@@ -50,7 +50,7 @@ test('a statement that fails unheard undoes the transaction, and crashes nothing
   assert.deepEqual(await notes(), [{ id: 1, note: 'a' }])
 })
 
-test('a statement that rolls back the transaction lets nothing be saved, before it or behind', async (context) => {
+test('after a statement that rolls back the transaction nothing is saved, from before it or after', async (context) => {
   const { store, transact, notes } = await openTransactions(context)
   const refused = transact(async (sql) => {
     await sql.query("INSERT INTO notes VALUES (1, 'a')")
@@ -63,7 +63,7 @@ test('a statement that rolls back the transaction lets nothing be saved, before 
   assert.deepEqual(await store.loadCheckpoint('p'), at(0))
 })
 
-test('a work that waits for an append in the same store ends by the limit, with all undone', async (context) => {
+test('work that waits for an append in the same store ends at the time limit, with everything undone', async (context) => {
   const { path, store, transact, notes } = await openTransactions(context, { transactionMsMax: 100 })
   const appended: Promise<unknown>[] = []
   let late: Promise<unknown> | undefined
@@ -85,7 +85,7 @@ test('a work that waits for an append in the same store ends by the limit, with 
   assert.deepEqual(await notes(), [])
 })
 
-test('a work that never ends holds up nobody for longer than the limit', async (context) => {
+test('work that never ends delays others no longer than the time limit', async (context) => {
   const { store, transact } = await openTransactions(context, { transactionMsMax: 50 })
   const never = transact(() => new Promise(() => {}))
   const behind = [transact(async () => ({ to: at(1), rows: [] })), store.append([simpleCommit('c')])]
@@ -94,7 +94,7 @@ test('a work that never ends holds up nobody for longer than the limit', async (
   assert.equal(await store.head(), 1)
 })
 
-test('requests that come while a transaction is open are done behind it, in order', async (context) => {
+test('requests that come while a transaction is open are done after it, in order', async (context) => {
   const { store, transact } = await openTransactions(context)
   const order: string[] = []
   const log = (word: string) => () => order.push(word)
@@ -114,7 +114,7 @@ test('requests that come while a transaction is open are done behind it, in orde
   assert.deepEqual(order, ['before', 'work', 'transaction', 'behind', 'during'])
 })
 
-test('a transaction waits for another process that writes, and says so when that takes too long', async (context) => {
+test('a transaction waits for another process that writes, and fails with the reason when that takes too long', async (context) => {
   const { path, transact, notes } = await openTransactions(context)
   const impatient = await openStore(context, path, { lockWaitMs: 0 })
   const insert = async (sql: SqlTransaction) => {
@@ -155,7 +155,7 @@ test('closing waits for a transaction', async (context) => {
   assert.equal(kept!['count'], 1)
 })
 
-test('a file that is full refuses the statement by its code, and goes on', async (context) => {
+test('a full file refuses the statement with a code, and the next one works', async (context) => {
   const { transact, notes } = await openTransactions(context, { fileSizeMax: 300_000 })
   const refused = transact(async (sql) => {
     await sql.query('INSERT INTO notes VALUES (1, ?)', ['x'.repeat(400_000)])
@@ -169,7 +169,7 @@ test('a file that is full refuses the statement by its code, and goes on', async
   assert.deepEqual(await notes(), [{ id: 2, note: 'small' }])
 })
 
-test('the limit is refused where it cannot be one', async (context) => {
+test('an invalid time limit is refused', async (context) => {
   const path = await freshPath(context)
   for (const transactionMsMax of [0, -1, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 31]) {
     await assert.rejects(openStore(context, path, { transactionMsMax }), { code: 'OPTION_INVALID' })

@@ -1,7 +1,7 @@
 /**
- * A transaction with statements of its caller's, on the writer's thread. It is begun as one that writes, so from its
- * beginning to its end nobody else moves the checkpoint or writes anything. What a request came to is always answered,
- * never thrown.
+ * The writer's side of a transaction with the caller's statements. It begins as a transaction that writes, so until its
+ * end no other process moves the checkpoint or writes anything. The result of a request is always answered, never
+ * thrown.
  */
 import type { DatabaseSync } from 'node:sqlite'
 import type { CheckpointPlace } from '../../store.ts'
@@ -40,7 +40,7 @@ export class WriterTransaction {
     this.#tables = new StoreTables(database, schema)
   }
 
-  /** Whether the connection has a transaction that it should not have any more, and is good for nothing. */
+  /** Whether the connection still has a transaction that should be over. It is then unusable. */
   get isStuck(): boolean {
     return this.#open === undefined && this.#database.isTransaction
   }
@@ -103,8 +103,8 @@ export class WriterTransaction {
   }
 
   /**
-   * A statement that fails with ROLLBACK as its conflict clause ends the transaction: what came next would be saved by
-   * itself.
+   * A statement that fails with ROLLBACK as its conflict clause ends the transaction. Later statements would be saved
+   * on their own.
    */
   #checkOpen(statement: string): Open {
     if (this.#open !== undefined && this.#database.isTransaction) return this.#open

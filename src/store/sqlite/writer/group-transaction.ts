@@ -1,9 +1,10 @@
 /**
- * Runs a group of requests as one transaction: one sync for all of them, which is what makes many callers fast.
+ * Runs a group of requests as one transaction: one sync for all of them, which makes many callers fast.
  *
- * A request that fails takes nobody with it: the transaction is rolled back and each request of the group runs again in
- * one of its own. Only a failing commit is everybody's: what it left is not known, so nothing is run again. Nor is it
- * known if the files were deleted or replaced while it was made; before it, that is noticed in time.
+ * A request that fails does not affect the others: the transaction is rolled back, and each request of the group runs
+ * again in its own transaction. Only a failed commit affects all. Its outcome is unknown, so nothing is run again. The
+ * outcome is also unknown if the files were deleted or replaced during the commit. Before the commit that is noticed in
+ * time.
  */
 import { statSync } from 'node:fs'
 import type { DatabaseSync } from 'node:sqlite'
@@ -19,7 +20,8 @@ import type { Settings } from '../options.ts'
 import { RowWriter } from '../rows/row-writer.ts'
 
 /**
- * The size in bytes at which the write-ahead log is emptied by force, which waits for no reader but asks again soon.
+ * The size in bytes at which the write-ahead log is emptied by force. That does not wait for readers, but tries again
+ * soon.
  */
 const walSizeMax = 64 * 1024 * 1024
 const groupsBetweenLooks = 128
@@ -42,7 +44,7 @@ export class GroupTransaction {
     this.#rows = new RowWriter(statements)
   }
 
-  /** Never throws; the replies say what became of each. */
+  /** Never throws. The replies have the result of each request. */
   run(requests: readonly Request[]): readonly Reply[] {
     const answers = this.#try(requests)
     const replies =
@@ -53,7 +55,7 @@ export class GroupTransaction {
     return replies
   }
 
-  /** Keeps the write-ahead log from growing where readers were always in the way of its reset. */
+  /** Keeps the write-ahead log from growing if readers always prevent its reset. */
   tidy(): void {
     if (++this.#groups % groupsBetweenLooks !== 0) return
     const size = statSync(`${this.#settings.path}-wal`, { throwIfNoEntry: false })?.size ?? 0
@@ -103,7 +105,7 @@ export class GroupTransaction {
   }
 }
 
-/** The time at which the last of them was asked; 0 if none says. */
+/** The time of the last request; 0 if none has one. */
 function nowOf(requests: readonly Request[]): number {
   return requests.reduce((latest, request) => ('now' in request ? Math.max(latest, request.now) : latest), 0)
 }
@@ -114,7 +116,8 @@ type Outcome =
   | { readonly failed: FailureFacts }
 
 /**
- * Whether a failure may be one request's alone: running the others again would only repeat what the whole file suffers.
+ * Whether a failure may belong to one request. Otherwise the others would fail again, because the whole file has
+ * failed.
  */
 function isOfOneRequest(failure: FailureFacts): boolean {
   if (failure.kind !== 'sqlite') return failure.kind === 'unexpected'

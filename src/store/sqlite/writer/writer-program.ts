@@ -1,7 +1,7 @@
 /**
- * What the writer's thread runs. In this repository it is a file beside this one. The build puts the text of the whole
- * program in its place (`scripts/build.ts`): a package or a bundle that is a single file has no file beside it.
+ * The program of the writer's thread. In this repository it is a file beside this one. The build replaces it by the
+ * text of the whole program (`scripts/build.ts`), because a package or bundle of a single file has no file beside it.
  */
 
-/** A program's address, or its text. */
+/** The address of a program, or its text. */
 export const writerProgram: URL | string = new URL('./writer-thread.ts', import.meta.url)

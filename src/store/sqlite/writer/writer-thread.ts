@@ -1,6 +1,6 @@
 /**
- * The writer's thread: owns the one connection that writes, so that no sync ever holds up the caller's event loop. It
- * ends when it is told to, when the database cannot be opened, and after an input/output error: after that the
+ * The writer's thread. It owns the one connection that writes, so a sync never blocks the caller's event loop. It ends
+ * when it is told to, when the database cannot be opened, and after an input/output error. After such an error the
  * connection's view of the file may be wrong, so the next thread opens the file again.
  */
 import type { DatabaseSync } from 'node:sqlite'
@@ -18,7 +18,7 @@ import { GroupTransaction } from './group-transaction.ts'
 
 const port = parentPort!
 
-/** Ends the thread, not the process. Deno's port cannot be closed. What was said before still arrives. */
+/** Ends the thread, not the process. Deno's port cannot be closed. Messages that were sent before still arrive. */
 const leave = () => process.exit()
 
 function say(message: FromWriter): void {
@@ -52,7 +52,7 @@ function isInputOutputError(reply: Reply | TransactionReply): boolean {
   return 'failure' in reply && reply.failure.kind === 'sqlite' && (reply.failure.code & 0xff) === codes.ioError
 }
 
-/** A thread that comes after another opens the same files, or none: those that are gone are not made a second time. */
+/** A later thread opens the same files or none. It does not make missing files again. */
 function start({ settings, identities }: WriterData): void {
   let files: FilesInPlace
   try {

@@ -1,4 +1,4 @@
-/** The one writer: everybody's requests share its transactions, in order, within a bound. */
+/** The one writer: all requests share its transactions, in order, within a bound. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { at } from '../../../testing/checkpoint-at.ts'
@@ -9,7 +9,7 @@ import { freshPath, openStore, simpleCommit } from '../sqlite-test.fixture.ts'
 
 const stream = { aggregate: 'account', id: 'ada' }
 
-test('appends and steps of projections that go on at the same time do not starve each other', async (context) => {
+test('concurrent appends and steps of projections do not starve each other', async (context) => {
   const store = await openStore(context, await freshPath(context))
   let appended = 0
   let stepped = 0
@@ -31,7 +31,7 @@ test('appends and steps of projections that go on at the same time do not starve
   assert.deepEqual(await store.loadCheckpoint('balances'), at(stepped))
 })
 
-test('what is asked for at once is done in order, and a refusal is only its own', async (context) => {
+test('requests made at once are done in order, and a refused one does not affect the others', async (context) => {
   const store = await openStore(context, await freshPath(context))
   const snapshot = {
     stream,
@@ -63,8 +63,8 @@ test('what is asked for at once is done in order, and a refusal is only its own'
   assert.deepEqual(await store.loadSnapshot(stream), snapshot)
 })
 
-test('what cannot be told to another thread is refused, and the others are served', async (context) => {
-  // The store within the one that looks at its arguments first.
+test('a request that cannot be sent to another thread is refused, and the others are answered', async (context) => {
+  // The store without its door.
   const store = await SqliteStore.open(settingsOf(await freshPath(context), {}), { warn: () => {}, now: () => 0 })
   context.after(() => store.close())
   const odd = Symbol('s') as never
@@ -89,7 +89,7 @@ test('what cannot be told to another thread is refused, and the others are serve
   assert.equal(await store.head(), 3)
 })
 
-test('more requests than may wait are refused at once, and the others are served', async (context) => {
+test('more requests than may wait are refused at once, and the others are answered', async (context) => {
   const store = await openStore(context, await freshPath(context))
   const waiting = Array.from({ length: 100_000 }, () => store.releaseLease('nobody', 'has it'))
   await assert.rejects(store.append([simpleCommit('one too many')]), { code: 'OVERLOADED', retryable: true })
@@ -97,7 +97,7 @@ test('more requests than may wait are refused at once, and the others are served
   assert.deepEqual(await store.readStream(stream, everything), [])
 })
 
-test('close waits for what is under way', async (context) => {
+test('close waits for requests in progress', async (context) => {
   const path = await freshPath(context)
   const store = await openStore(context, path)
   const appending = [1, 2, 3].map((n) => store.append([simpleCommit(`c${n}`)]))

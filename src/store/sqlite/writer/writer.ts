@@ -1,11 +1,12 @@
 /**
- * The caller's end of the writer's thread. While one group of requests is being committed, everybody else's gather;
- * when its replies come, they go as the next group. So groups grow by themselves under load, a lone request waits for
- * nobody, and appends, projection steps, snapshots and leases take turns in the order in which they were asked for. A
- * transaction with statements of its caller's takes its turn alone.
+ * The caller's side of the writer's thread. While one group of requests is being committed, all others gather. When its
+ * replies come, they are sent as the next group. Groups therefore grow under load, and a single request waits for
+ * nothing. Appends, projection steps, snapshots and leases take turns in the order in which they were asked for. A
+ * transaction with the caller's statements has a turn alone.
  *
- * A thread that dies leaves the outcome of the group in its hands unknown: those calls reject with `STORE_UNAVAILABLE`.
- * What was still waiting goes to a new thread. The thread keeps the process alive only while calls are under way.
+ * If the thread dies, the outcome of the group that it was working on is unknown. Those calls reject with
+ * `STORE_UNAVAILABLE`. Requests that were still waiting go to a new thread. The thread keeps the process alive only
+ * while calls are in progress.
  */
 import { Worker } from 'node:worker_threads'
 import { InputError, type MnemeError, OverloadError, StoreError } from '../../../domain/error.ts'
@@ -18,10 +19,10 @@ import type { Settings } from '../options.ts'
 import { TransactionClient, type TransactionTask } from '../transact/transaction-client.ts'
 import { writerProgram } from './writer-program.ts'
 
-/** How much one group holds: requests, and the characters at which no further request joins. */
+/** The bounds of a group: the number of requests, and the characters at which no further request joins. */
 const groupRequestsMax = 2_000
 const groupSizeMax = 8_000_000
-/** Requests that may wait; over it a call rejects with `OVERLOADED`. */
+/** The number of requests that may wait. Over it a call rejects with `OVERLOADED`. */
 const waitingMax = 100_000
 
 interface Call {
@@ -50,7 +51,7 @@ export class Writer {
   }
 
   /**
-   * Starts the thread; it makes or checks the database. @returns what its files are. @throws StoreError,
+   * Starts the thread, which makes or checks the database. @returns the identities of its files. @throws StoreError,
    * DefinitionError
    */
   async open(): Promise<Identities> {
@@ -63,9 +64,9 @@ export class Writer {
   }
 
   /**
-   * Asks for something, as part of the next transaction.
+   * Makes a request, as part of the next transaction.
    *
-   * @param size about how many characters it is
+   * @param size the approximate number of its characters
    * @throws StoreError; OverloadError `OVERLOADED`
    */
   call<Name extends CallName>(
@@ -79,10 +80,10 @@ export class Writer {
   }
 
   /**
-   * Runs a transaction whose statements are its caller's. When its turn comes it has the thread for itself until it is
+   * Runs a transaction with the caller's statements. When it has its turn, it has the thread for itself until it is
    * over.
    *
-   * @throws ConflictError `CHECKPOINT_CONFLICT`; StoreError; OverloadError `OVERLOADED`; what the work throws
+   * @throws ConflictError `CHECKPOINT_CONFLICT`; StoreError; OverloadError `OVERLOADED`; the error of the work
    */
   transact(task: TransactionTask): Promise<void> {
     const transaction = new TransactionClient(this.#settings, task)
@@ -102,7 +103,7 @@ export class Writer {
     return this.#inFlight.length > 0 || this.#open !== undefined
   }
 
-  /** Waits for what is under way. */
+  /** Waits for requests in progress. */
   async settled(): Promise<void> {
     if (this.#waiting.length === 0 && !this.#isBusy) return
     await new Promise<void>((resolve) => {
@@ -110,7 +111,7 @@ export class Writer {
     })
   }
 
-  /** Ends the thread and with it the connection. To be called when all is settled. */
+  /** Ends the thread and its connection. Call it when all requests are settled. */
   async close(): Promise<void> {
     const worker = this.#worker
     if (worker === undefined) return
@@ -121,7 +122,7 @@ export class Writer {
     })
   }
 
-  /** Calls made in the same turn go together. */
+  /** Calls of the same turn are sent together. */
   #schedule(): void {
     if (this.#scheduled || this.#isBusy) return
     this.#scheduled = true
@@ -146,7 +147,7 @@ export class Writer {
     else this.#sendGroup(this.#take(), post)
   }
 
-  /** What cannot be said to another thread, such as a symbol, is its own call's failure and nobody else's. */
+  /** A request that cannot be sent to another thread, such as one with a symbol, fails only its own call. */
   #sendGroup(group: readonly Call[], post: (message: ToWriter) => void): void {
     this.#inFlight = group
     try {
@@ -164,7 +165,7 @@ export class Writer {
     }
   }
 
-  /** Gives the thread to a transaction, until it says that it is over. */
+  /** Gives the thread to a transaction until it is over. */
   #hand(transaction: TransactionClient, post: (message: ToWriter) => void): void {
     this.#waiting = this.#waiting.slice(1)
     this.#open = transaction
@@ -175,7 +176,7 @@ export class Writer {
     })
   }
 
-  /** The calls up to the next transaction, as many as one group holds. */
+  /** The calls up to the next transaction, at most one group. */
   #take(): readonly Call[] {
     const group: Call[] = []
     let size = 0
@@ -245,7 +246,7 @@ export class Writer {
     if (!this.#isBusy) this.#worker?.unref()
   }
 
-  /** The database cannot be opened: nobody is served, and nothing of theirs was written. */
+  /** The database cannot be opened. All calls fail, and nothing of theirs was written. */
   #fail(error: MnemeError): void {
     this.#tellOpened(error)
     const waiting = this.#waiting
@@ -278,7 +279,7 @@ const doing: { readonly [Name in CallName]: string } = {
   releaseLease: 'releasing a lease',
 }
 
-/** Why something cannot go to another thread; undefined if it can. */
+/** Why a request cannot be sent to another thread, or undefined if it can. */
 function unsayable(request: Request): string | undefined {
   try {
     structuredClone(request)
