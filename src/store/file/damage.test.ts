@@ -1,7 +1,7 @@
 /**
- * Random damage to the files of a closed store: whatever became of them, the store answers what is true, or refuses
- * with a coded error. Rows may be those of an earlier step and snapshots may be missing, since both can be had again
- * from the log; the log itself is whole or refused.
+ * Random damage to the files of a closed store: the store gives true answers, or refuses with a coded error. Rows may
+ * be those of an earlier step and snapshots may be missing, because both can be made again from the log. The log itself
+ * is complete or refused.
  */
 import assert from 'node:assert/strict'
 import { mkdir, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
@@ -14,7 +14,7 @@ import { everything } from '../range.ts'
 import type { Store, StoredEvent } from '../store.ts'
 import { commitTo, readLog, snapshotOf, stream, type TestPlace, testPlace } from './test-place.fixture.ts'
 
-/** More of them by `MNEME_DAMAGES=20000`. */
+/** More with `MNEME_DAMAGES=20000`. */
 const damages = Number(process.env['MNEME_DAMAGES'] ?? sized(120, 30))
 const settings = { segmentBytesMax: 3000 }
 const streams = ['a', 'b', 'c']
@@ -62,7 +62,7 @@ interface Log {
   readonly rest: unknown
 }
 
-/** Everything that can be asked of the log. */
+/** All questions to the log. */
 async function logOf(store: Store): Promise<Log> {
   const all = await readLog(store)
   const ends = await store.streamEnds(streams.map(stream))
@@ -74,7 +74,7 @@ async function logOf(store: Store): Promise<Log> {
   return { all, head: await store.head(), rest: { ends, ofStreams } }
 }
 
-/** Rows and checkpoint are those of one and the same step, and a snapshot is as it was taken. */
+/** Checks that rows and checkpoint are of the same step, and that a snapshot is unchanged. */
 async function checkDocuments(store: Store): Promise<void> {
   const { position: step, term } = await store.loadCheckpoint('p')
   const { rows } = await store.listRows('p', { limit: 1000 })
@@ -88,7 +88,7 @@ async function checkDocuments(store: Store): Promise<void> {
     assert.deepEqual(snapshot, snapshotOf(stream('a'), snapshot.sequence, { n: snapshot.sequence }))
 }
 
-/** What a store says, or that it refuses with a code. */
+/** The answer, or undefined if it is refused with a code. */
 async function said<Answer>(ask: () => Promise<Answer>): Promise<Answer | undefined> {
   try {
     return await ask()
@@ -104,7 +104,7 @@ interface Base {
   readonly earlier: ReadonlyMap<string, Buffer>
 }
 
-/** Bytes after a random damage, or `undefined` for a file that is gone. */
+/** Bytes after random damage, or `undefined` for a deleted file. */
 function damaged(name: string, bytes: Buffer, { files, earlier }: Base, random: Random): Buffer | undefined {
   const place = random(bytes.length + 1)
   const length = random(Math.min(bytes.length - place, 200) + 1)
@@ -137,7 +137,7 @@ function flipped(bytes: Buffer, random: Random): Buffer {
   return copy
 }
 
-/** When all files were last written, as the index has it of the segments: it is compared to the last digit. */
+/** The time of the last write to all files. The index stores it for the segments and compares it to the last digit. */
 const writtenAt = new Date(1_700_000_000_000)
 
 async function setTimes(place: TestPlace): Promise<void> {
@@ -155,7 +155,7 @@ async function filesOf(directory: string): Promise<ReadonlyMap<string, Buffer>> 
   return files
 }
 
-/** Damages a copy of some files and asks it everything. */
+/** Damages a copy of some files and asks it all questions. */
 async function ask(base: Base, seed: number, check: (log: Log) => void): Promise<'refused' | 'answered'> {
   await using copy = await testPlace()
   for (const [name, bytes] of base.files) {
@@ -205,7 +205,7 @@ test(`${damages} random damages to a closed store are refused or change no answe
   await askAll({ files, earlier }, (log) => assert.deepEqual(log, whole))
 })
 
-test(`${damages} random damages to a killed store take away nothing but the end that no index covers`, async () => {
+test(`${damages} random damages to a killed store remove only the end that no index covers`, async () => {
   await using place = await testPlace()
   const first = await place.open(settings)
   await fill(first, 0)

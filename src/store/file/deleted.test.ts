@@ -1,4 +1,4 @@
-/** Files that are deleted or replaced while a store has them open: it acknowledges nothing more. */
+/** Files that are deleted or replaced while a store has them open: the store acknowledges nothing more. */
 import assert from 'node:assert/strict'
 import { cp, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -1,7 +1,6 @@
 /**
- * Long work lets the event loop turn, and an abort ends it. The clock that says when is one here that goes on by a
- * millisecond at each look, so that nothing depends on the speed of the machine. It is replaced before the store is
- * loaded.
+ * Long work lets the event loop turn, and an abort ends it. The clock is replaced by one that moves a millisecond at
+ * each look, so nothing depends on the speed of the machine. It is replaced before the store is loaded.
  */
 import assert from 'node:assert/strict'
 import { rm } from 'node:fs/promises'
@@ -21,7 +20,7 @@ const all = { from: 0, to: Number.POSITIVE_INFINITY }
 const upTo = (count: number): readonly number[] => Array.from({ length: count }, (_, i) => i)
 const rowsOf = (count: number) => upTo(count).map((n) => ({ key: `row ${(n * 7919) % count}`, value: n }))
 
-/** How many times the event loop turned in the midst of work: turns that only wait for the disk do not count. */
+/** The number of turns of the event loop during the work. Turns that only wait for the disk do not count. */
 async function turnsOf(work: () => Promise<unknown>): Promise<number> {
   let [turns, isDone, before] = [0, false, clock]
   const turn = () => {
@@ -40,7 +39,7 @@ async function turnsOften(least: number, work: () => Promise<unknown>): Promise<
   assert.ok(turns >= least, `${turns} turns, and ${least} were to be`)
 }
 
-/** A read that is aborted while it goes on ends with the reason. */
+/** Checks that a read ends with the reason when it is aborted. */
 async function endsWhenAborted(read: (signal: AbortSignal) => Promise<unknown>): Promise<void> {
   const controller = new AbortController()
   const reason = new Error('no more')
@@ -68,7 +67,7 @@ describe('The event loop turns', () => {
     await turnsOften(500, () => store.append([large]))
   })
 
-  test('while a log is read, forward and backward, by stream, and for what is not in it', async () => {
+  test('while a log is read, forward and backward, by stream, and for events that do not exist', async () => {
     await using place = await testPlace()
     const store = await place.open()
     await filled(store)
@@ -83,7 +82,7 @@ describe('The event loop turns', () => {
     await turnsOften(3, () => store.streamEnds(upTo(many).map((n) => stream(`s${n}`))))
   })
 
-  test('and an abort is heard, while a log is read', async () => {
+  test('and an abort is noticed, while a log is read', async () => {
     await using place = await testPlace()
     const store = await place.open()
     await filled(store)
@@ -109,7 +108,7 @@ describe('The event loop turns', () => {
     await turnsOften(30, () => listAll(store, 'p', { where, limit: 1 }))
   })
 
-  test('while a caller asks for little, again and again', async () => {
+  test('while a caller makes small requests again and again', async () => {
     await using place = await testPlace()
     const store = await place.open()
     await store.append(upTo(100).map((n) => commitTo('x', `c${n}`)))
@@ -144,7 +143,7 @@ describe('The event loop turns', () => {
     await turnsOften(2000, async () => (await place.open()).close())
   })
 
-  test('while snapshots are looked for that have lost their events', async () => {
+  test('while snapshots without events are searched for', async () => {
     const snapshots = new Snapshots()
     for (const n of upTo(2000)) snapshots.save(snapshotOf(stream(`s${n}`), 1), 1, true).apply()
     await turnsOften(200, () => snapshots.dropLost(() => 0))

@@ -1,8 +1,8 @@
 /**
- * A disk for tests that does what the real one does, until a call that is to fail. It counts every call, of files too;
- * the call with the number given fails before it did anything, after it did everything, or half-way (a write that
- * stops). Calls can also be made to fail by their kind. Syncs count but are not passed on, and durable writes are plain
- * ones: no test here pulls the plug, and syncs take nearly all of the time.
+ * A disk for tests that works like the real one until a call that has to fail. It counts all calls, also those of
+ * files. The call with the given number fails before it has an effect, after its effect, or half-way (a write that
+ * stops). Calls can also be made to fail by kind. Syncs are counted but not passed on, and durable writes are plain
+ * writes, because no test here cuts the power and syncs take nearly all of the time.
  */
 import { type Disk, type DiskFile, nodeDisk } from './database/disk.ts'
 
@@ -10,9 +10,9 @@ export type FailureMode = 'before' | 'after' | 'half-way'
 
 export class FailingDisk {
   readonly disk: Disk
-  /** How many calls there were; half-way only writes can fail, so only they count. */
+  /** The number of calls. Only writes can fail half-way, so then only they count. */
   calls = 0
-  /** Whether the call that was to fail did. */
+  /** Whether the call that has to fail has failed. */
   hasFailed = false
   readonly #at: number
   readonly #mode: FailureMode

@@ -1,4 +1,4 @@
-/** What a failing disk may do to a file store: refuse, but never lose, double or invent. */
+/** A failing disk may make a file store refuse work, but never lose, double or invent data. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { sized } from '../../../test/support/size.ts'
@@ -15,7 +15,7 @@ const rejectsWith = (promise: Promise<unknown>, code: Parameters<typeof hasCode>
     return true
   })
 
-/** What the callers of a workload were told. */
+/** The answers to the callers of a workload. */
 interface Told {
   readonly stored: Set<string>
   readonly certainlyNot: Set<string>
@@ -38,7 +38,7 @@ async function offer(store: Store, told: Told, commits: readonly Commit[]): Prom
   }
 }
 
-/** Whether a call went well; a failure must be coded. */
+/** Whether a call succeeded. A failure must have a code. */
 async function succeeds(call: Promise<unknown>): Promise<boolean> {
   try {
     await call
@@ -113,7 +113,7 @@ async function check(place: TestPlace, told: Told, where: string): Promise<void>
 
 describe('When one call to the disk fails', () => {
   for (const mode of ['before', 'after', 'half-way'] satisfies FailureMode[]) {
-    test(`${mode} its effect, whichever it is, what was acknowledged is there once and nothing else`, async () => {
+    test(`${mode} its effect, acknowledged data is stored once and nothing else is, whichever call it is`, async () => {
       for (let call = 1; ; call += sized(1, 5)) {
         await using place = await testPlace()
         const failing = new FailingDisk(call, mode)
@@ -136,7 +136,7 @@ describe('When one call to the disk fails', () => {
 })
 
 describe('A disk that is full', () => {
-  test('refuses with STORE_FULL, and the store goes on by itself when there is room', async () => {
+  test('refuses with STORE_FULL, and the store continues when there is room', async () => {
     await using place = await testPlace()
     const failing = new FailingDisk()
     const store = await place.open({ disk: failing.disk })

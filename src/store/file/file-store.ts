@@ -1,7 +1,7 @@
 /**
- * The file store, open: the log with its index, and the journals of what is kept beside it. It keeps the port's
- * promises by group commit: commits that arrive while a batch is being written go into the next one. The index is saved
- * at closing, and in the background when the log has grown far beyond it.
+ * The open file store: the log with its index, and the journals of the data beside it. It keeps the port's promises by
+ * group commit: commits that arrive while a batch is being written are in the next batch. The index is saved at
+ * closing, and in the background when the log has grown far beyond it.
  */
 import type { Json } from '../../domain/json.ts'
 import type { StreamId } from '../../domain/stream.ts'
@@ -42,7 +42,7 @@ import type { Segments } from './log/segments.ts'
 import { unmarkUnsynced } from './log/unsynced.ts'
 import type { FileRows } from './rows/file-rows.ts'
 
-/** What opening has made: all of it belongs to the store from then on. */
+/** The parts made by opening. They belong to the store from then on. */
 export interface FileStoreParts {
   readonly disk: Disk
   readonly directory: string
@@ -52,7 +52,7 @@ export interface FileStoreParts {
   readonly index: CommitIndex
   readonly segments: Segments
   readonly rows: FileRows
-  /** How many commits the saved index covers. */
+  /** The number of commits that the saved index covers. */
   readonly commitsIndexed: number
   /** Whether the log is marked as not synced, until it is closed. */
   readonly syncsAtClosing: boolean
@@ -60,7 +60,7 @@ export interface FileStoreParts {
 }
 
 const limits: StoreLimits = { commitSizeMax: 8_000_000, commitEventsMax: 10_000 }
-/** A batch is encoded in one go, so a larger one would hold up timers for longer than some ms. */
+/** A batch is encoded without a break, so a larger one would delay timers by more than some ms. */
 const endsAtOnce = 256
 const queueLimits = { batchCommitsMax: 2_000, batchSizeMax: 16_000_000, waitingMax: 100_000 }
 
@@ -77,7 +77,7 @@ export class FileStore implements Store {
   readonly #reader: LogReader
   readonly #queue: CommitQueue
   readonly #keeper: IndexKeeper
-  /** In memory: nobody else writes while the store is open, and reservations end when it is closed. */
+  /** In memory, because no other process writes while the store is open, and reservations end when it is closed. */
   readonly #reservations = new Reservations()
   readonly #now: () => number
   readonly #syncsAtClosing: boolean
@@ -209,7 +209,7 @@ export class FileStore implements Store {
     }
   }
 
-  /** Reads something; the event loop turns before it, if it has not for long. */
+  /** Runs a read. The event loop turns before it, if it has not turned for long. */
   #read<Result>(read: () => Promise<Result>): Promise<Result> {
     return this.#calls.run(async () => {
       if (this.#pace.isDue) await turn()

@@ -1,4 +1,4 @@
-/** The file store as its users see it: options, the directory, opening and closing. */
+/** The file store for its users: options, the directory, opening and closing. */
 import assert from 'node:assert/strict'
 import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -14,12 +14,12 @@ import { commitIds, commitTo, readLog, stream, testPlace } from './test-place.fi
 const openOptions = { now: () => 0, warn: () => {} }
 
 describe('file(path, options)', () => {
-  test('refuses options that cannot work', () => {
+  test('refuses invalid options', () => {
     const refused = [() => file(''), () => file('x', { segmentBytesMax: 0 }), () => file('x', { segmentBytesMax: 1.5 })]
     for (const call of refused) assert.throws(call, (error) => hasCode(error, 'OPTION_INVALID'))
   })
 
-  test('makes the directory and all above it, for its owner only', async () => {
+  test('makes the directory and its parents, for its owner only', async () => {
     await using place = await testPlace()
     const directory = join(place.directory, 'a', 'b')
     const store = await file(directory).open(openOptions)
@@ -75,7 +75,7 @@ describe('The log of a file store', () => {
     assert.deepEqual({ command, digest }, { command: 'deposit', digest: 7 })
   })
 
-  test('takes one id for one commit, also where the id is said to be fresh', async () => {
+  test('stores one commit for one id, even if the id is wrongly said to be fresh', async () => {
     await using place = await testPlace()
     const fresh = (id: string) => {
       const { stream: of, events, size, ...rest } = commitTo('x', id)
@@ -91,7 +91,7 @@ describe('The log of a file store', () => {
     assert.deepEqual(commitIds(await readLog(second)), ['a'])
   })
 
-  test('gets the commits of many callers in a few writes', async () => {
+  test('writes the commits of many callers in a few writes', async () => {
     await using place = await testPlace()
     const counting = new FailingDisk()
     const store = await place.open({ disk: counting.disk })
@@ -102,7 +102,7 @@ describe('The log of a file store', () => {
     assert.equal(await store.head(), 501)
   })
 
-  test('lets one caller’s conflict bind nobody else in the same batch', async () => {
+  test('lets a conflict of one caller affect no other caller in the same batch', async () => {
     await using place = await testPlace()
     const store = await place.open()
     await store.append([commitTo('known', 'first')])
@@ -204,7 +204,7 @@ describe('Opening a file store', () => {
 })
 
 describe('Closing a file store', () => {
-  test('waits for all that was asked before', async () => {
+  test('waits for all earlier calls', async () => {
     await using place = await testPlace()
     const store = await place.open()
     const ids = Array.from({ length: 100 }, (_, i) => `c${i}`)

@@ -1,7 +1,7 @@
 /**
  * The store in plain files: a directory with one append-only log that a person can read. It is the fastest durable
- * store for one process, and needs nothing installed. One process at a time may have it open; for several, use another
- * store.
+ * store for one process, and needs nothing installed. Only one process at a time may have it open. For several
+ * processes, use another store.
  */
 import { checkedFactory } from '../checked-store.ts'
 import type { StoreFactory } from '../store.ts'
@@ -9,7 +9,7 @@ import { openStore } from './open-store.ts'
 import { type FileOptions, settle } from './options.ts'
 
 /**
- * A store in the directory `path`, which is made if it is not there.
+ * A store in the directory `path`, which is made if it does not exist.
  *
  *     await using bank = await Bank.start({ store: file('data/bank') })
  *

@@ -1,6 +1,6 @@
 /**
- * Opening a file store, in the order that matters: the directory, the lock, the format, the log, and what stands beside
- * it. If one of them refuses, what was taken is given back and nothing was changed.
+ * Opens a file store, in an order that matters: the directory, the lock, the format, the log, and the data beside it.
+ * If one of them refuses, everything is released and nothing was changed.
  */
 import { refuseOption } from '../../domain/options.ts'
 import type { OpenOptions, Store } from '../store.ts'
@@ -26,7 +26,7 @@ export async function openStore(settings: FileStoreSettings, options: OpenOption
   const { disk, directory } = settings
   try {
     await makeDirectory(disk, directory)
-    // What another version has made is left as it is, its lock too.
+    // Files of another version are not changed, nor is their lock.
     await readFormat(disk, directory)
     const held = await lock(disk, directory)
     try {

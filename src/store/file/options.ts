@@ -1,4 +1,4 @@
-/** What a caller may choose about the file store: checked once, when the factory is made, before anything is opened. */
+/** The options of the file store. They are checked when the factory is made, before anything is opened. */
 import { resolve } from 'node:path'
 import { checkFlag, checkKeys, checkWhole, refuseOption } from '../../domain/options.ts'
 import { nodeDisk } from './database/disk.ts'
@@ -6,11 +6,13 @@ import type { FileStoreSettings } from './open-store.ts'
 
 /** Options of a file store. */
 export interface FileOptions {
-  /** A segment of the log that would grow over this gets a successor: 64 MiB by default. */
+  /**
+   * The greatest size of a segment of the log, 64 MiB by default. A batch that would exceed it begins a new segment.
+   */
   readonly segmentBytesMax?: number
   /**
-   * Answer before the commits are on the disk. A killed process loses nothing then, but a power failure may. Warns at
-   * opening (`DURABILITY_WEAKENED`). Off by default.
+   * Answers before the commits are on the disk. A killed process then loses nothing, but a power failure may. Warns at
+   * opening (`DURABILITY_WEAKENED`). False by default.
    */
   readonly mayLoseOnPowerFailure?: boolean
 }
@@ -25,6 +27,6 @@ export function settle(path: string, options: FileOptions): FileStoreSettings {
   if (typeof path !== 'string' || path === '') refuseOption('path', 'the path of a directory', path)
   checkWhole('segmentBytesMax', segmentBytesMax, 1)
   checkFlag('mayLoseOnPowerFailure', mayLoseOnPowerFailure)
-  // Resolved now: the process may change its directory before it opens the store.
+  // Resolved now, because the process may change its directory before it opens the store.
   return { disk: nodeDisk, directory: resolve(path), segmentBytesMax, mayLoseOnPowerFailure, compactBytesMin }
 }

@@ -1,4 +1,6 @@
-/** What the tests of the file store share: a directory of their own, opening it in any way, and small commits. */
+/**
+ * The parts that tests of the file store share: a directory for each test, opening it in any way, and small commits.
+ */
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,7 +15,7 @@ import { type FileStoreSettings, openStore } from './open-store.ts'
 
 export interface TestPlace extends AsyncDisposable {
   readonly directory: string
-  /** What stores warned of, in order. */
+  /** The codes of the stores' warnings, in order. */
   readonly warnings: StoreWarning['code'][]
   readonly messages: string[]
   open(settings?: Partial<FileStoreSettings>): Promise<Store>
@@ -54,7 +56,7 @@ export async function testPlace(): Promise<TestPlace> {
 
 export const stream = (id: string): StreamId => ({ aggregate: 'thing', id })
 
-/** A commit of one event to a stream, with an id that says where it belongs. */
+/** A commit of one event to a stream, with an id that names it. */
 export const commitTo = (id: string, commitId: string, offered: Partial<OfferedCommit> = {}): Commit =>
   commit({
     stream: stream(id),

@@ -1,6 +1,6 @@
 /**
- * Lets the event loop turn in the midst of long work, every few milliseconds, and asks the signal then. Work over what
- * users may make as large as they like asks `isDue` between its pieces, and rests if it is.
+ * Lets the event loop turn every few milliseconds during long work, and then checks the signal. Work whose size depends
+ * on users asks `isDue` between its pieces, and calls `rest` if it is true.
  */
 import { defer, elapsedMs, turn } from '../../../runtime/timers.ts'
 
@@ -22,7 +22,7 @@ export class Breather {
     this.#signal?.throwIfAborted()
   }
 
-  /** @throws the signal's reason, if it is aborted by then */
+  /** @throws the signal's reason, if it is then aborted */
   async rest(): Promise<void> {
     await turn()
     this.#signal?.throwIfAborted()
@@ -31,11 +31,11 @@ export class Breather {
 }
 
 /**
- * The same over many calls. A store answers most calls from memory, so a caller who asks again and again would never
- * let anything else happen. All calls since the loop last turned count together, from all callers.
+ * The same over many calls. A store answers most calls from memory, so a caller that makes many calls would block
+ * everything else. All calls since the last turn of the loop count together, from all callers.
  */
 export class Pace {
-  /** When something was asked first since the event loop last turned; undefined if nothing was. */
+  /** The time of the first call since the event loop last turned, or undefined if there was none. */
   #since: number | undefined
 
   get isDue(): boolean {

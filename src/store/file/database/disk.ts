@@ -1,7 +1,7 @@
 /**
- * The only way from the file store to a disk: few calls, each one thing that can fail, so that a test can fail the
- * first, the second, the third. Short reads and writes are the caller's to meet, as they are on a real disk. What is
- * created is for the owner's eyes only. It knows nothing of logs and lines.
+ * The only access of the file store to a disk. It has few calls, and each is one action that can fail, so that a test
+ * can fail the first, the second, the third. Callers must handle short reads and writes, as on a real disk. New files
+ * can be read only by their owner. This file knows nothing of logs and lines.
  */
 import { constants, readSync, type Stats, statSync } from 'node:fs'
 import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat, statfs, unlink } from 'node:fs/promises'
@@ -9,17 +9,17 @@ import { dirname } from 'node:path'
 
 /** An open file. */
 export interface DiskFile {
-  /** Reads into the bytes from a place; fewer than asked for at the end, or by chance. */
+  /** Reads into the bytes from an offset; fewer than requested at the end, or by chance. */
   read(bytes: Uint8Array, position: number): Promise<number>
-  /** Writes at a place; fewer than asked for if the disk is nearly full. */
+  /** Writes at an offset; fewer bytes than requested if the disk is nearly full. */
   write(bytes: Uint8Array, position: number): Promise<number>
-  /** The same; what was written is durable when the call is done. */
+  /** Like `write`, but the bytes are durable when the call is done. */
   writeDurably(bytes: Uint8Array, position: number): Promise<number>
   truncate(length: number): Promise<void>
-  /** Makes durable what was written, and the file's length. */
+  /** Makes the written bytes and the file's length durable. */
   sync(): Promise<void>
   status(): Promise<FileStatus>
-  /** An identity that no other existing file has, at any path. */
+  /** The identity of the file. No other existing file has it, at any path. */
   identity(): Promise<string>
   close(): Promise<void>
 }
@@ -35,28 +35,26 @@ export type OpenMode = 'read' | 'write' | 'create'
 
 export interface Disk {
   kindOf(path: string): Promise<'file' | 'directory' | 'none'>
-  /** With all that is missing above it, durably; does nothing if it is there. */
+  /** Makes a directory with its missing parents, durably. Does nothing if it exists. */
   makeDirectory(path: string): Promise<void>
   list(path: string): Promise<readonly string[]>
   open(path: string, mode: OpenMode): Promise<DiskFile>
   /** The text of a small file; `undefined` if there is none. */
   readText(path: string): Promise<string | undefined>
-  /** Makes a folder, to be filled and renamed. */
+  /** Makes a folder that will be filled and renamed. */
   makeTree(path: string): Promise<void>
-  /** Renames a folder that is not empty; `false`, with nothing changed, if there is one of the new name already. */
+  /** Renames a folder that is not empty. Returns `false`, with nothing changed, if the new name exists. */
   renameNew(from: string, to: string): Promise<boolean>
-  /** Removes a folder with its contents; does nothing if there is none. */
+  /** Removes a folder with its contents. Does nothing if there is none. */
   removeTree(path: string): Promise<void>
-  /**
-   * Whether the file system of a path is one that only one kernel can have mounted, and that has one place for a file.
-   */
+  /** Whether the file system of a path is one that only one kernel can mount, and that has one place for a file. */
   isLocal(path: string): Promise<boolean>
-  /** What tells the file at a path from every other that is there; `undefined` if there is none. */
+  /** The identity of the file at a path, or `undefined` if there is none. */
   identityOf(path: string): Promise<string | undefined>
   rename(from: string, to: string): Promise<void>
-  /** Does nothing if there is no such file. */
+  /** Removes a file. Does nothing if there is none. */
   remove(path: string): Promise<void>
-  /** Makes durable which files there are. */
+  /** Makes the list of files in a directory durable. */
   syncDirectory(path: string): Promise<void>
 }
 
@@ -64,10 +62,7 @@ const fileMode = 0o600
 const directoryMode = 0o700
 const flags: Readonly<Record<OpenMode, string>> = { read: 'r', write: 'r+', create: 'w+' }
 
-/**
- * By the numbers of Linux: ext, XFS, Btrfs, F2FS, ZFS, bcachefs, JFS, ReiserFS, FAT, exFAT, NTFS, tmpfs, ramfs,
- * overlay.
- */
+/** Linux's numbers of ext, XFS, Btrfs, F2FS, ZFS, bcachefs, JFS, ReiserFS, FAT, exFAT, NTFS, tmpfs, ramfs, overlay. */
 const localFileSystems: ReadonlySet<number> = new Set([
   ...[0xef53, 0x58465342, 0x9123683e, 0xf2f52010, 0x2fc12fc1, 0xca451a4e, 0x3153464a],
   ...[0x52654973, 0x4d44, 0x2011bab0, 0x7366746e, 0x01021994, 0x858458f6, 0x794c7630],
@@ -98,7 +93,7 @@ export const nodeDisk: Disk = Object.freeze({
       await rename(from, to)
       return true
     } catch (error) {
-      // Linux and macOS say that it is not empty; Windows, that it may not.
+      // Linux and macOS report that it is not empty; Windows, that it is not permitted.
       if (await orUndefined('ENOENT', stat(to))) return false
       throw error
     }
@@ -126,15 +121,15 @@ async function syncDirectory(path: string): Promise<void> {
 }
 
 /**
- * How Linux is told to make each write durable by itself. That is what a write and an `fdatasync` do, in one trip to
- * the thread pool: a lone commit takes 0.14 ms instead of 0.26. Elsewhere the flag is missing, or (on macOS) promises
+ * The flag with which Linux makes each write durable. It does the same as a write and an `fdatasync`, in one trip to
+ * the thread pool: a single commit takes 0.14 ms instead of 0.26. Elsewhere the flag is missing, or (on macOS) promises
  * less.
  */
 const durableFlag: number | undefined = process.platform === 'linux' ? constants.O_DSYNC : undefined
 
 /**
- * Up to so many bytes are read on the spot. A commit lies nearly always in the page cache, where reading it takes some
- * microseconds; a trip to the thread pool takes ten times that, and an aggregate is many commits.
+ * Up to this number of bytes are read synchronously. A commit is nearly always in the page cache, where reading it
+ * takes some microseconds. A trip to the thread pool takes ten times that, and an aggregate is many commits.
  */
 const readAtOnceMax = 64 * 1024
 
@@ -183,7 +178,7 @@ async function orUndefined<Result>(code: string, call: Promise<Result>): Promise
   }
 }
 
-/** Reads until the bytes are full or the file ends; returns how many there were. */
+/** Reads until the bytes are full or the file ends. Returns the number of bytes. */
 export async function readFully(file: DiskFile, bytes: Uint8Array, position: number): Promise<number> {
   let done = 0
   while (done < bytes.length) {
@@ -194,7 +189,7 @@ export async function readFully(file: DiskFile, bytes: Uint8Array, position: num
   return done
 }
 
-/** Writes all of the bytes, durably or not; a disk that takes none of them is full. */
+/** Writes all bytes, durably or not. A disk that accepts none of them is full. */
 export async function writeFully(
   file: DiskFile,
   bytes: Uint8Array,
@@ -209,7 +204,7 @@ export async function writeFully(
 }
 
 /**
- * Replaces the content of a file: everyone who opens it finds the old or the new content, also after a power failure.
+ * Replaces the content of a file. A program that opens it finds the old or the new content, even after a power failure.
  */
 export async function replaceFile(
   disk: Disk,

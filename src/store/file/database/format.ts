@@ -1,6 +1,6 @@
 /**
- * The small file that says what a directory is and which version of the format it has. It is the first thing that is
- * written into a new store and the first that is read; a version that this program does not know is refused.
+ * The small file that says what a directory is and which version of the format it has. It is written first into a new
+ * store, and read first. A version that this program does not know is refused.
  */
 import { StoreError } from '../../../domain/error.ts'
 import { type Disk, replaceFile, writeFully } from './disk.ts'
@@ -13,10 +13,10 @@ const format = 'mneme file store'
 const formatVersion = 2
 
 /**
- * Reads the format. That needs no lock: the file never changes.
+ * Reads the format. That needs no lock, because the file never changes.
  *
- * @returns the id of the log, which tells it from every other; `undefined` if there is no store yet
- * @throws StoreError `STORE_TOO_NEW`, `STORE_TOO_OLD`, `STORE_CORRUPT`, or what the disk threw
+ * @returns the id of the log, which no other log has, or `undefined` if there is no store yet
+ * @throws StoreError `STORE_TOO_NEW`, `STORE_TOO_OLD`, `STORE_CORRUPT`, or an error of the disk
  */
 export async function readFormat(disk: Disk, directory: string): Promise<string | undefined> {
   const text = await disk.readText(`${directory}/${formatName}`)
@@ -33,7 +33,7 @@ export async function readFormat(disk: Disk, directory: string): Promise<string 
   throw corrupt(directory, `${directory}/${formatName}`, 'it does not say which log this is')
 }
 
-/** Reads the format, or writes it into a new store; the caller has the lock. Returns the id of the log. */
+/** Reads the format, or writes it into a new store. The caller has the lock. Returns the id of the log. */
 export async function readOrMakeFormat(disk: Disk, directory: string): Promise<string> {
   const log = await readFormat(disk, directory)
   if (log !== undefined) return log

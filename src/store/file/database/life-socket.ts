@@ -1,16 +1,15 @@
 /**
- * A socket in the file system that a process listens on for as long as it holds a lock. The kernel closes it when the
- * process ends, however it ends, and answers for it when the process is stopped or busy. It is found by its file and
- * not by a name, so it is reached from every container that has the directory. That makes it the lock of the kernel
- * that Node offers: it has no `flock`, and the locks of `node:sqlite` are lost when anything in the process opens and
- * closes the file.
+ * A socket in the file system on which a process listens as long as it holds a lock. The kernel closes it when the
+ * process ends in any way, and answers for it when the process is stopped or busy. It is found by its file and not by a
+ * name, so it can be reached from every container that has the directory. It serves as the lock of the kernel, because
+ * Node has no `flock`, and the locks of `node:sqlite` are lost when anything in the process opens and closes the file.
  */
 import { closeSync, openSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { basename, dirname } from 'node:path'
 import type { Life } from './process-identity.ts'
 
-/** What the address of a socket may be long, in bytes, on every system; Linux takes 107. */
+/** The greatest length of a socket's address, in bytes, on every system. Linux allows 107. */
 const addressBytesMax = 100
 const answerMsMax = 5000
 
@@ -18,7 +17,7 @@ export interface LifeSocket {
   close(): Promise<void>
 }
 
-/** `undefined` where the file system or the system has no such sockets. */
+/** Returns `undefined` if the file system or the system has no such sockets. */
 export async function listen(path: string): Promise<LifeSocket | undefined> {
   const address = addressOf(path)
   if (address === undefined) return undefined
@@ -29,13 +28,13 @@ export async function listen(path: string): Promise<LifeSocket | undefined> {
   })
   address.close()
   if (!isListening) return undefined
-  // A connection that failed harms nobody.
+  // A failed connection does no harm.
   server.on('error', () => undefined)
   server.unref()
   return { close: () => new Promise((resolve) => server.close(() => resolve())) }
 }
 
-/** Whether somebody listens on a socket, as the kernel knows. */
+/** Whether a process listens on a socket, according to the kernel. */
 export async function ask(path: string): Promise<Life> {
   const address = addressOf(path)
   if (address === undefined) return 'unknown'
@@ -60,7 +59,7 @@ interface Address {
   close(): void
 }
 
-/** A path that is too long for an address is shortened by way of its open directory. */
+/** Shortens a path that is too long for an address with the help of its open directory. */
 function addressOf(path: string): Address | undefined {
   if (process.platform === 'win32') return undefined
   if (Buffer.byteLength(path) <= addressBytesMax) return { text: path, close: () => undefined }

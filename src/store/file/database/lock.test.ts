@@ -1,4 +1,4 @@
-/** One process at a time may have a file store open, and a dead one does not keep it. */
+/** One process at a time may have a file store open, and a dead one does not block it. */
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -12,12 +12,12 @@ import { commitIds, commitTo, readLog, snapshotOf, stream, testPlace } from '../
 import { type Disk, nodeDisk } from './disk.ts'
 import { thisProcess } from './process-identity.ts'
 
-/** The number of no process. */
+/** A process id that no process has. */
 const nobody = 2 ** 22 + 1
-/** An owner of whom the system told nothing. */
+/** An owner without facts from the system. */
 const owner = { host: hostname(), ...{ boot: null, namespaces: null, startTick: null }, token: 'a token' }
 
-/** A lock that somebody left, as it is in a directory. */
+/** Writes a lock as an earlier process may have left it. */
 async function leave(directory: string, number: number, content: object | string): Promise<string> {
   const path = join(directory, `lock-00000000${number}`)
   await mkdir(path)
@@ -27,7 +27,7 @@ async function leave(directory: string, number: number, content: object | string
   return path
 }
 
-/** Opens a place, says how it went, and stays until it is killed. */
+/** Opens a store, prints the result, and runs until it is killed. */
 const program = `
   const { file } = await import(process.argv[1])
   try {
@@ -39,7 +39,7 @@ const program = `
   setInterval(() => {}, 1000)
 `
 
-/** Runs a command as the first process of a PID namespace of its own, under the same host name. */
+/** Runs a command as the first process of a new PID namespace, under the same host name. */
 const inNamespace = ['unshare', '--user', '--map-root-user', '--pid', '--fork', '--kill-child', '--mount-proc']
 const cannotUnshare =
   spawnSync(inNamespace[0]!, [...inNamespace.slice(1), 'true']).status !== 0 && 'no namespaces can be made here'
@@ -73,7 +73,7 @@ describe('The lock', () => {
     })
   })
 
-  test('refuses another process while its owner lives, and passes when the owner was killed', async () => {
+  test('refuses another process while its owner lives, and is free when the owner was killed', async () => {
     await using place = await testPlace()
     const child = start(place.directory)
     try {
@@ -138,7 +138,7 @@ describe('The lock', () => {
     assert.deepEqual(place.warnings, ['LOCK_TAKEN_OVER'])
   })
 
-  test('that a power failure left without content is nobody’s', async () => {
+  test('that a power failure left without content is free', async () => {
     await using place = await testPlace()
     await leave(place.directory, 1, '')
     await leave(place.directory, 2, '\0\0\0\0')
@@ -147,7 +147,7 @@ describe('The lock', () => {
   })
 })
 
-/** An owner in another container has another namespace, and any number. */
+/** An owner in another container has other namespaces, and any process id. */
 const elsewhere = { namespaces: 'pid:[1] time:[1]', pid: nobody }
 
 describe('The lock of an owner in another container', () => {
@@ -155,7 +155,7 @@ describe('The lock of an owner in another container', () => {
     ['', 0],
     [', with a path that is longer than the address of a socket', 150],
   ] as const) {
-    test(`holds while it lives, also stopped, and passes when it was killed${how}`, async () => {
+    test(`holds while it lives, even if it is stopped, and is free when it was killed${how}`, async () => {
       await using place = await testPlace()
       const directory = join(place.directory, 'd'.repeat(depth))
       const child = start(directory)
@@ -174,7 +174,7 @@ describe('The lock of an owner in another container', () => {
     })
   }
 
-  test('holds and passes between real PID namespaces with one host name', { skip: cannotUnshare }, async () => {
+  test('holds and becomes free between real PID namespaces with one host name', { skip: cannotUnshare }, async () => {
     await using place = await testPlace()
     const inside = start(place.directory, inNamespace)
     try {
@@ -228,7 +228,7 @@ describe('A lock in doubt', () => {
 })
 
 describe('A copy of a store that is open', () => {
-  test('is nobody’s: its lock is of the other one', async () => {
+  test('is free, because its lock belongs to the original', async () => {
     await using place = await testPlace()
     await using copy = await testPlace()
     const first = await place.open()
@@ -243,7 +243,7 @@ describe('A copy of a store that is open', () => {
 })
 
 describe('An owner whose lock was removed', () => {
-  test('stores nothing more, and leaves all as the next owner has it', async () => {
+  test('stores nothing more, and changes nothing for the next owner', async () => {
     await using place = await testPlace()
     const first = await place.open()
     await first.append([commitTo('x', 'a')])

@@ -1,12 +1,12 @@
 /**
- * One writer: the directory belongs to the process that made the lock with the highest number. A lock is a folder that
- * appears together with its contents, and never under a number that exists. Of two processes that want the same number,
- * only one therefore gets it. A number is taken only when the owner of the highest one has let go or has certainly
- * ended (also by kill -9). Letting go leaves the folder, marked; it is removed by the next owner. Numbers therefore
- * only rise, and a process that looked too late finds a higher number than its own and gives way.
+ * Allows one writer: the directory belongs to the process that made the lock with the highest number. A lock is a
+ * folder that appears together with its contents, and never under an existing number. Of two processes that want the
+ * same number, only one therefore gets it. A process takes the next number only if the owner of the highest one has let
+ * go or has certainly ended (also by kill -9). Letting go marks the folder and leaves it; the next owner removes it.
+ * Numbers therefore only rise, and a process that looked too late finds a higher number than its own and gives way.
  *
- * Doubt counts as running: a person who knows better removes the folder. An owner looks for its lock before it writes,
- * and stops if the lock is gone.
+ * If it is in doubt whether an owner has ended, it counts as running. A person who knows better removes the folder. An
+ * owner checks its lock before it writes, and stops if the lock is gone.
  */
 import { StoreError } from '../../../domain/error.ts'
 import { type Disk, writeFully } from './disk.ts'
@@ -16,16 +16,16 @@ import { ask, type LifeSocket, listen } from './life-socket.ts'
 import { type Life, lifeOf, type ProcessIdentity, thisProcess } from './process-identity.ts'
 
 interface Owner extends ProcessIdentity {
-  /** Tells this lock from another of the same process. */
+  /** Distinguishes this lock from others of the same process. */
   readonly token: string
-  /** What tells the folder of the lock from every other: it is another one in a copy of the store. */
+  /** The identity of the lock's folder. It is different in a copy of the store. */
   readonly folder: string
 }
 
 /** A lock as it was found. */
 interface FoundLock {
   readonly path: string
-  /** `undefined` if it cannot be understood. */
+  /** `undefined` if it cannot be read. */
   readonly owner: Owner | undefined
   readonly life: Life | 'released'
 }
@@ -33,15 +33,15 @@ interface FoundLock {
 const namePattern = /^lock-(\d{9})$/
 const pathOf = (directory: string, number: number): string => `${directory}/lock-${String(number).padStart(9, '0')}`
 const [ownerName, socketName, releasedName] = ['owner.json', 'life.socket', 'released']
-/** Tries before giving up: each lost one means that somebody else won. */
+/** The number of tries before giving up. Each lost try means that another process won. */
 const triesMax = 100
-/** Tries to let go: what stays locked stays so until this process ends. */
+/** The number of tries to let go. If all fail, the store is locked until this process ends. */
 const releaseTriesMax = 3
 
 export interface Lock {
-  /** Whose lock was taken over, if its owner had ended without letting go. */
+  /** The lock that was taken over, if its owner had ended without letting go. */
   readonly takenOver: { readonly owner: string; readonly token: string } | undefined
-  /** Tells this lock from every other. */
+  /** Distinguishes this lock from every other one. */
   readonly token: string
   /** @throws StoreError `STORE_HALTED` if it was removed or replaced */
   check(): Promise<void>
@@ -61,7 +61,7 @@ export async function lock(disk: Disk, directory: string): Promise<Lock> {
   throw new StoreError('STORE_LOCKED', { store: directory, owner: 'others who keep taking it' })
 }
 
-/** `undefined` if somebody else was faster. */
+/** Returns `undefined` if another process was faster. */
 async function tryLock(disk: Disk, directory: string): Promise<Lock | undefined> {
   const numbers = await lockNumbers(disk, directory)
   const highest = numbers.at(-1)
@@ -106,10 +106,7 @@ async function lockNumbers(disk: Disk, directory: string): Promise<readonly numb
   return numbers.sort((a, b) => a - b)
 }
 
-/**
- * A listing may miss entries that are renamed or made while it is taken, so it counts only when two in a row are the
- * same.
- */
+/** A listing may miss entries that are renamed or made meanwhile, so it counts only if two in a row are equal. */
 async function isHighest(disk: Disk, directory: string, own: number): Promise<boolean> {
   const once = await lockNumbers(disk, directory)
   const again = await lockNumbers(disk, directory)
@@ -117,8 +114,8 @@ async function isHighest(disk: Disk, directory: string, own: number): Promise<bo
 }
 
 /**
- * A lock and its owner's life. A lock in a copy of a store binds nobody, because it belongs to the store that was
- * copied. `undefined` for a lock that a power failure left without its content: the process that made it has ended.
+ * A lock, and whether its owner runs. A lock in a copy of a store has no effect, because it belongs to the original.
+ * Returns `undefined` for a lock that a power failure left without content: the process that made it has ended.
  */
 async function findLock(disk: Disk, directory: string, path: string): Promise<FoundLock | undefined> {
   const text = (await disk.readText(`${path}/${ownerName}`)) ?? ''
@@ -154,11 +151,11 @@ interface Made {
 }
 
 interface Held extends Made {
-  /** Kept open, so that no other file can be taken for it. */
+  /** Kept open, so that no other file can get its identity. */
   readonly file: HeldFile
 }
 
-/** Makes a lock, whole, with its socket open; `undefined` if the number is taken. */
+/** Makes a complete lock with its open socket. Returns `undefined` if the number is taken. */
 async function claim(disk: Disk, path: string): Promise<Held | undefined> {
   const token = crypto.randomUUID()
   const made = `${path}.${token}.new`
@@ -174,7 +171,7 @@ async function claim(disk: Disk, path: string): Promise<Held | undefined> {
     }
     socket = await listen(`${made}/${socketName}`)
     const isOwn = await disk.renameNew(made, path)
-    // A server of files may have renamed it, and have said twice that it did.
+    // A file server may have renamed it, although it reported a failure.
     if (isOwn || (await tokenOf(disk, path)) === token) {
       const name = `${path}/${ownerName}`
       return { path, token, socket, file: await hold(name, await disk.open(name, 'read')) }
@@ -183,14 +180,14 @@ async function claim(disk: Disk, path: string): Promise<Held | undefined> {
     await socket?.close()
     return undefined
   } catch (error) {
-    // It may have been made all the same.
+    // It may have been made anyway.
     await release(disk, { path, token, socket }).catch(() => undefined)
     await disk.removeTree(made).catch(() => undefined)
     throw error
   }
 }
 
-/** Marks a lock as free, if it is still there. */
+/** Marks a lock as free, if it still exists. */
 async function release(disk: Disk, held: Made | Held): Promise<void> {
   const { path, token } = held
   try {
@@ -199,7 +196,7 @@ async function release(disk: Disk, held: Made | Held): Promise<void> {
         if ((await tokenOf(disk, path)) !== token) return
         const mark = await disk.open(`${path}/${releasedName}`, 'create')
         await mark.close()
-        // It is of no use any more, and many programs cannot copy it.
+        // The socket is no longer needed, and many programs cannot copy it.
         return await disk.remove(`${path}/${socketName}`)
       } catch (error) {
         if (tries === releaseTriesMax) throw error

@@ -1,4 +1,4 @@
-/** How many files of the log are open: the one that is written, and a bounded number that are read. */
+/** The number of open files of the log: the one that is written, and a bounded number that are read. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { commitTo, readLog, testPlace } from '../test-place.fixture.ts'
@@ -44,7 +44,7 @@ test('a finished segment is not kept open', async () => {
   assert.deepEqual(open(), [])
 })
 
-test('many reads at once leave no more files open than one after the other', async () => {
+test('many reads at once leave no more files open than reads one after the other', async () => {
   await using place = await testPlace()
   const { disk, open } = countingDisk()
   const store = await place.open({ disk, segmentBytesMax: 1 })

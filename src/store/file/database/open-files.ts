@@ -1,6 +1,6 @@
 /**
- * Files that are open for reading, at most so many: one that is not in use is closed for another. A file in use stays
- * open until its readers are done. The file that is being written is kept open until it is finished.
+ * A bounded number of files that are open for reading. A file that is not in use is closed to make room for another. A
+ * file in use stays open until its readers are done. The file that is being written stays open until it is finished.
  */
 import type { Disk, DiskFile } from './disk.ts'
 
@@ -8,8 +8,8 @@ interface OpenFile {
   readonly file: Promise<DiskFile>
   users: number
   /**
-   * `kept` is written too; `finished` was, and is closed as soon as nobody reads it: it is opened again for reading
-   * alone.
+   * `kept`: it is also written. `finished`: it was written, and is closed as soon as nothing reads it; later it is
+   * opened only for reading.
    */
   state: 'read' | 'kept' | 'finished'
 }
@@ -18,19 +18,19 @@ const openFilesMax = 64
 
 export class OpenFiles {
   readonly #disk: Disk
-  /** By path, the least recently used first. */
+  /** The files by path, the least recently used first. */
   readonly #files = new Map<string, OpenFile>()
 
   constructor(disk: Disk) {
     this.#disk = disk
   }
 
-  /** Keeps a file that somebody else opened. */
+  /** Keeps a file that the caller has opened. */
   keep(path: string, file: DiskFile): void {
     this.#files.set(path, { file: Promise.resolve(file), users: 0, state: 'kept' })
   }
 
-  /** Nothing more is written to a kept file, and what was is durable. */
+  /** Says that nothing more is written to a kept file, and its content is durable. */
   async release(path: string): Promise<void> {
     const open = this.#files.get(path)
     if (open === undefined) return
@@ -47,7 +47,7 @@ export class OpenFiles {
     try {
       return await read(await open.file)
     } catch (error) {
-      // An open that failed must not be remembered as this file.
+      // A failed open must not be kept as this file.
       if (open.state === 'read') open.state = 'finished'
       throw error
     } finally {
@@ -75,7 +75,7 @@ export class OpenFiles {
   async #drop(path: string, open: OpenFile): Promise<void> {
     if (this.#files.get(path) !== open) return
     this.#files.delete(path)
-    // A file that was only read has nothing to lose when it is closed, and what was written is durable.
+    // A file that was only read loses nothing when it is closed, and written data is durable.
     await open.file.then((opened) => opened.close()).catch(() => undefined)
   }
 }

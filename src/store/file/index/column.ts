@@ -1,6 +1,6 @@
 /**
- * Numbers by the million: a list that only grows, in blocks of fixed size, so that growing never copies what is there
- * and a prefix may be written to disk while more is added. No value is ever taken back.
+ * A list of millions of numbers that only grows, in blocks of fixed size. Growing never copies existing values, and a
+ * prefix may be written to disk while more is added. No value is ever removed.
  */
 
 type Block = Float64Array | Uint32Array | Uint16Array
@@ -56,7 +56,7 @@ export class Column {
     }
   }
 
-  /** The last index below `end` whose value is at most the one given, in a column that rises; -1 if there is none. */
+  /** The last index below `end` whose value is at most the given one, in an ascending column; -1 if there is none. */
   lastAtMost(value: number, end: number): number {
     let low = 0
     let high = end

@@ -1,10 +1,10 @@
-/** The index finds what a plain list finds. */
+/** The index finds the same as a plain list. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { CommitIndex } from './commit-index.ts'
 
-/** A commit as a plain list keeps it. */
+/** A commit in a plain list. */
 interface Plain {
   readonly stream: number
   readonly sequence: number

@@ -1,11 +1,11 @@
 /**
- * Where each durable commit lies in the log: typed columns, one row a commit, about 64 bytes. A commit knows the one
- * before it in its stream and one far before it (a skip pointer), so any sequence of a stream is found in a logarithm
- * of steps. Commit ids are kept as two hashes; a candidate is compared with its line in the log, so a match is exact.
- * The checksum of each line is kept too: a line that is whole but is not the one that was written there does not pass
- * for it.
+ * Where each durable commit is in the log: typed columns with one row for each commit, about 64 bytes. A commit knows
+ * the one before it in its stream and one far before it (a skip pointer), so any sequence of a stream is found in a
+ * logarithmic number of steps. Commit ids are kept as two hashes. A candidate is compared with its line in the log, so
+ * a match is exact. The checksum of each line is kept too, so another complete line in its place is noticed.
  *
- * Some columns follow from others (`previous`, `far`, `depth`, `sequence`) and are worked out again when it is loaded.
+ * Some columns follow from others (`previous`, `far`, `depth`, `sequence`) and are calculated again when the index is
+ * loaded.
  */
 import type { StreamEnd } from '../../store.ts'
 import type { Breather } from '../database/breather.ts'
@@ -13,34 +13,34 @@ import { Column } from './column.ts'
 import { HashTable, hashOf } from './hash-table.ts'
 import { StreamTable } from './stream-table.ts'
 
-/** A commit as it enters the index. */
+/** A commit for the index. */
 export interface IndexEntry {
   readonly stream: number
-  /** The bytes of its line. */
+  /** The length of its line in bytes. */
   readonly length: number
   readonly events: number
   readonly commitId: string
-  /** Of its line. */
+  /** The checksum of its line. */
   readonly checksum: number
 }
 
 export class CommitIndex {
-  /** Makes hashes differ from store to store, so that nobody can choose ids that collide. */
+  /** Makes hashes differ between stores, so that nobody can choose ids that collide. */
   readonly seed: number
   readonly streams: StreamTable
-  /** The first position of each commit, and the byte of the whole log where its line starts. Both rise. */
+  /** The first position of each commit, and the offset of its line in the whole log. Both are ascending. */
   readonly position: Column = new Column('float64')
   readonly offset: Column = new Column('float64')
   readonly stream: Column = new Column('uint32')
   readonly hash: Column = new Column('uint32')
   readonly check: Column = new Column('uint32')
   readonly checksum: Column = new Column('uint32')
-  /** Commits plus 1; 0 is none. `far` of a stream's first commit is itself. */
+  /** A commit plus 1; 0 is none. `far` of the first commit of a stream is itself. */
   readonly #previous: Column = new Column('uint32')
   readonly #far: Column = new Column('uint32')
   readonly #depth: Column = new Column('uint32')
   readonly #sequence: Column = new Column('float64')
-  /** By stream: its last commit plus 1; 0 if it has none. */
+  /** By stream, its last commit plus 1; 0 if it has none. */
   readonly #last: Column = new Column('uint32')
   readonly #table: HashTable = new HashTable((commit) => this.hash.get(commit))
   #head = 0
@@ -51,7 +51,7 @@ export class CommitIndex {
     this.streams = new StreamTable(seed)
   }
 
-  /** How many commits there are. */
+  /** The number of commits. */
   get count(): number {
     return this.stream.length
   }
@@ -82,7 +82,7 @@ export class CommitIndex {
     this.#table.add(hash, commit)
   }
 
-  /** After the columns were read from disk. */
+  /** Call this after the columns were read from disk. */
   async restore(head: number, end: number, breather: Breather): Promise<void> {
     const count = this.count
     this.#head = head
@@ -101,13 +101,13 @@ export class CommitIndex {
     return this.#sequence.get(commit)
   }
 
-  /** How many events a commit has. */
+  /** The number of events of a commit. */
   events(commit: number): number {
     const next = commit + 1 < this.count ? this.position.get(commit + 1) : this.#head + 1
     return next - this.position.get(commit)
   }
 
-  /** The byte behind a commit's line. */
+  /** The offset after a commit's line. */
   lineEnd(commit: number): number {
     return commit + 1 < this.count ? this.offset.get(commit + 1) : this.#end
   }
@@ -127,7 +127,7 @@ export class CommitIndex {
     return this.#previous.get(commit) - 1
   }
 
-  /** The commit that holds a sequence (from 1 to the stream's last) of a stream. */
+  /** The commit with a sequence (from 1 to the stream's last) of a stream. */
   commitOf(stream: number, sequence: number): number {
     let commit = this.lastCommit(stream)
     while (this.sequence(commit) > sequence) {
@@ -137,24 +137,24 @@ export class CommitIndex {
     return commit
   }
 
-  /** The commit that holds a position (from 1 to the head). */
+  /** The commit with a position (from 1 to the head). */
   commitAt(position: number): number {
     return this.position.lastAtMost(position, this.count)
   }
 
-  /** Of the commit that holds a position; 0 if there is no such position. */
+  /** The checksum of the commit with a position; 0 if there is no such position. */
   checksumAt(position: number): number {
     return position < 1 || position > this.#head ? 0 : this.checksum.get(this.commitAt(position))
   }
 
-  /** Where a stream ends; `stream` is -1 for one that is not known. */
+  /** Where a stream ends; `stream` is -1 for an unknown one. */
   endOf(stream: number): StreamEnd {
     const last = stream === -1 ? -1 : this.lastCommit(stream)
     if (last === -1) return noEnd
     return { sequence: this.sequence(last) + this.events(last) - 1, checksum: this.checksum.get(last) }
   }
 
-  /** Commits of a stream that may have an id: nearly always none or the one. */
+  /** The commits of a stream that may have an id: nearly always none, or the right one. */
   candidates(stream: number, commitId: string): readonly number[] {
     const hash = this.#hash(stream, commitId)
     let found = none

@@ -1,4 +1,4 @@
-/** The hash table finds what was added, and grows in small steps. */
+/** The hash table finds added numbers, and grows in small steps. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
@@ -11,7 +11,7 @@ function found(table: HashTable, hash: number): number[] {
   return numbers
 }
 
-test('a number is found under its hash, once, at each moment of growing', () => {
+test('a number is found under its hash, once, at any time while the table grows', () => {
   const hashes = fc.array(fc.oneof(fc.nat(50), fc.nat(2 ** 32 - 1)), { minLength: 400, maxLength: 5000, size: 'max' })
   fc.assert(
     fc.property(hashes, fc.nat(1), (drawn, reserved) => {

@@ -1,43 +1,41 @@
 /**
  * Finds numbers (of streams, of commits) by a hash: open addressing with linear probing in one typed array, at most
- * half full. It holds no keys; the caller compares the candidates. Nothing is ever removed.
+ * half full. It has no keys; the caller compares the candidates. Nothing is ever removed.
  *
- * When it is half full a larger array is begun, and each addition moves a few numbers over, so that no addition takes
- * long however large the table is. Until all have moved, a search looks at both.
+ * When the array is half full a larger one is begun. Each addition then moves a few numbers to it, so no addition takes
+ * long, however large the table is. Until all have moved, a search looks at both arrays.
  */
 
-/** Moves at least twice as fast as what is added could fill the larger array. */
+/** This moves numbers at least twice as fast as additions could fill the larger array. */
 const slotsMovedEach = 8
 
 export class HashTable {
-  /** A number plus 1; 0 is free. */
+  /** For each slot a number plus 1, or 0 if it is free. */
   #slots: Uint32Array = new Uint32Array(1024)
   #mask = 1023
   #count = 0
-  /** The smaller array whose numbers are moving over, and how many of its slots have been looked at. */
+  /** The smaller array whose numbers are being moved, and the number of its slots that are done. */
   #old: Uint32Array | undefined
   #moved = 0
   readonly #hashOf: (value: number) => number
-  /** Where the search under way is. */
+  /** The slot of the current search. */
   #place = 0
   #hash = 0
   #isInOld = false
 
-  /** @param hashOf the hash under which a number was added, asked when it moves */
+  /** @param hashOf returns the hash under which a number was added; called when it moves */
   constructor(hashOf: (value: number) => number) {
     this.#hashOf = hashOf
   }
 
-  /**
-   * Begins a search, which ends the one before it: `next` gives the numbers that may have been added under the hash.
-   */
+  /** Begins a search, and ends the one before. `next` returns the numbers that may have been added under the hash. */
   seek(hash: number): void {
     this.#hash = hash
     this.#place = hash & this.#mask
     this.#isInOld = false
   }
 
-  /** The next number of the search; -1 ends it. */
+  /** The next number of the search, or -1 at its end. */
   next(): number {
     if (!this.#isInOld) {
       const slot = this.#slots[this.#place]!
@@ -56,7 +54,7 @@ export class HashTable {
     this.#put(hash, value)
   }
 
-  /** Makes room for so many numbers at once, as long as there are none. */
+  /** Makes room for a number of entries, while the table is empty. */
   reserve(count: number): void {
     if (this.#count > 0) return
     let { length } = this.#slots
@@ -71,7 +69,7 @@ export class HashTable {
       const slot = old[place]!
       if (slot === 0) return -1
       this.#place = (place + 1) & (old.length - 1)
-      // What has moved was found in the new array.
+      // Numbers that have moved were found in the new array.
       if (place >= this.#moved) return slot - 1
     }
   }

@@ -1,4 +1,4 @@
-/** The saved index: whatever became of it, the reads are the same. */
+/** The saved index: reads are the same whatever happens to it. */
 import assert from 'node:assert/strict'
 import { copyFile, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -15,7 +15,7 @@ async function fill(store: Store, from: number, to: number): Promise<void> {
   }
 }
 
-/** Everything that can be asked of the log. */
+/** All questions to the log. */
 async function answers(store: Store): Promise<unknown> {
   const streams: unknown[] = []
   for (let s = 0; s < streamCount; s++) {
@@ -28,7 +28,7 @@ async function answers(store: Store): Promise<unknown> {
   return { head: await store.head(), log: await readLog(store), streams }
 }
 
-/** A place with 40 commits, closed, and the answers it gave. */
+/** Fills and closes a store with 40 commits, and returns its answers. */
 async function filled(place: TestPlace): Promise<unknown> {
   const store = await place.open({ segmentBytesMax: 2000 })
   await fill(store, 0, 40)

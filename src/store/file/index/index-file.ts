@@ -1,7 +1,7 @@
 /**
- * The index on disk: a line of JSON, the columns as they lie in memory, and a CRC-32 over it all. It is written aside
- * and renamed, and covers only what is durable in the log. It is a convenience: if anything about it is odd, it is not
- * used, and the log is read instead. The log decides; see `recovery.ts` for what of the log is checked against it.
+ * The index on disk: a line of JSON, the columns as they are in memory, and a CRC-32 over everything. It is written to
+ * another file and renamed, and covers only what is durable in the log. It is not necessary: if anything about it is
+ * wrong, it is not used, and the log is read instead. See `recovery.ts` for the checks of the log against it.
  */
 import { crc32 } from 'node:zlib'
 import type { Breather } from '../database/breather.ts'
@@ -13,14 +13,14 @@ export const indexName = 'index.bin'
 const kind = 'mneme file index'
 const version = 2
 const headerBytesMax = 64 * 1024 * 1024
-/** Tells a machine with the other order of bytes, whose columns would mean something else. */
+/** Shows a machine with the other byte order, whose columns would have other values. */
 const byteOrder = new Uint8Array(new Uint32Array([0x01020304]).buffer)[0]!
 
-/** A segment as it was when the index was written. */
+/** A segment at the time when the index was written. */
 export interface IndexedSegment {
   readonly name: string
   readonly length: number
-  /** When it was last written; another time says that somebody else did. */
+  /** When it was last written. Another time means that another program has written to it. */
   readonly modifiedAt: number
 }
 
@@ -28,7 +28,7 @@ interface Header {
   readonly kind: string
   readonly version: number
   readonly byteOrder: number
-  /** The id of the log that it is of. */
+  /** The id of its log. */
   readonly log: string
   readonly seed: number
   readonly commits: number
@@ -45,7 +45,7 @@ export interface LoadedIndex {
   readonly segments: readonly IndexedSegment[]
 }
 
-/** The columns that are kept, with their lengths; the others follow from them. */
+/** The stored columns with their lengths. The others follow from them. */
 function columnsOf(index: CommitIndex, header: Header): readonly (readonly [Column, number])[] {
   const { position, offset, stream, hash, check, checksum, streams } = index
   const ofCommits = [position, offset, stream, hash, check, checksum].map((column) => [column, header.commits] as const)
@@ -55,7 +55,7 @@ function columnsOf(index: CommitIndex, header: Header): readonly (readonly [Colu
   return [...ofCommits, ...ofStreams, [streams.characters, header.characters]]
 }
 
-/** What an index is at this moment: it may grow on while this is written. */
+/** The header of an index at this moment. The index may grow while it is written. */
 export function freeze(index: CommitIndex, log: string, segments: readonly IndexedSegment[]): Header {
   const { seed, count: commits, head, end, streams } = index
   const names = { characters: streams.characters.length, aggregates: [...streams.aggregates] }
@@ -81,7 +81,7 @@ export async function saveIndex(disk: Disk, directory: string, index: CommitInde
   })
 }
 
-/** The saved index of a log; `undefined` if there is none that can be understood. */
+/** The saved index of a log, or `undefined` if there is none that can be used. */
 export async function loadIndex(
   disk: Disk,
   directory: string,

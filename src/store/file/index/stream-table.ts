@@ -1,6 +1,6 @@
 /**
- * The number of each stream, by the pair of aggregate and id. Ids lie end to end in one column of code units and are
- * compared exactly; a million streams cost some 40 MB and no objects. Numbers are given in order and never taken back.
+ * The number of each stream, by aggregate and id. Ids are stored end to end in one column of code units and are
+ * compared exactly. A million streams take some 40 MB and no objects. Numbers are assigned in order and never removed.
  */
 import type { StreamId } from '../../../domain/stream.ts'
 import type { Breather } from '../database/breather.ts'
@@ -11,7 +11,7 @@ export class StreamTable {
   readonly #seed: number
   readonly #aggregates: string[] = []
   readonly #aggregateNumbers = new Map<string, number>()
-  /** By stream: its aggregate's number, the hash of the pair, where its id starts in `characters`. */
+  /** For each stream the number of its aggregate, the hash of the pair, and where its id begins in `characters`. */
   readonly aggregate: Column = new Column('uint32')
   readonly hash: Column = new Column('uint32')
   readonly idStart: Column = new Column('float64')
@@ -34,7 +34,7 @@ export class StreamTable {
     return this.#aggregateNumbers.get(aggregate)
   }
 
-  /** The number of a stream; -1 if it is not known. */
+  /** The number of a stream; -1 if it is unknown. */
   find({ aggregate, id }: StreamId): number {
     const number = this.#aggregateNumbers.get(aggregate)
     return number === undefined ? -1 : this.#find(number, id, this.#hash(number, id))

@@ -1,6 +1,6 @@
 /**
- * Saves the index when the log has grown well over the saved one, and at closing. It runs beside the work. A failure
- * harms nothing: the next opening reads more of the log.
+ * Saves the index when the log has grown far beyond the saved one, and at closing. It runs beside other work. A failure
+ * does no harm: the next opening reads more of the log.
  */
 
 import type { Disk } from '../database/disk.ts'
@@ -8,7 +8,7 @@ import type { CommitIndex } from '../index/commit-index.ts'
 import { freeze, type IndexedSegment, saveIndex } from '../index/index-file.ts'
 import type { Segment, Segments } from './segments.ts'
 
-/** Commits that are read again from the log within a second or two, so saving more often is not worth it. */
+/** This number of commits is read from the log within a second or two, so saving more often is not worth it. */
 const commitsUnsavedMin = 200_000
 
 export class IndexKeeper {
@@ -20,7 +20,7 @@ export class IndexKeeper {
   #commitsSaved: number
   #saving: Promise<void> | undefined
 
-  /** @param commitsSaved how many commits the saved index covers */
+  /** @param commitsSaved the number of commits that the saved index covers */
   constructor(
     place: {
       readonly disk: Disk
@@ -39,10 +39,10 @@ export class IndexKeeper {
     this.#commitsSaved = commitsSaved
   }
 
-  /** To be called when the index has grown. */
+  /** Call this when the index has grown. */
   grown(): void {
     const unsaved = this.#index.count - this.#commitsSaved
-    // In proportion to the whole, so that all the saving together is a share of the log and not its square.
+    // In proportion to the log, so that all saves together take time in proportion to the log and not to its square.
     if (this.#saving !== undefined || unsaved < Math.max(commitsUnsavedMin, this.#commitsSaved / 2)) return
     this.#saving = this.#save().finally(() => {
       this.#saving = undefined
@@ -57,7 +57,7 @@ export class IndexKeeper {
   async #save(): Promise<void> {
     if (!(await this.#segments.mayWrite())) return
     try {
-      // What the index covers must not be lost behind its back.
+      // Commits that the index covers must not be lost after it is saved.
       const { count } = this.#index
       const segments = this.#segments.list.filter(({ length }) => length > 0).map((segment) => ({ ...segment }))
       const header = freeze(this.#index, this.#log, [])
@@ -65,7 +65,7 @@ export class IndexKeeper {
       await saveIndex(this.#disk, this.#directory, this.#index, { ...header, segments: await this.#statuses(segments) })
       this.#commitsSaved = count
     } catch {
-      // Tried again when the index has grown on, and at closing.
+      // It is tried again when the index has grown more, and at closing.
     }
   }
 

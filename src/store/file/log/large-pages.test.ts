@@ -1,4 +1,4 @@
-/** A page of the log ends when much has been read, whatever its limit, and reading on behind it misses nothing. */
+/** A page of the log ends when much has been read, whatever its limit is, and reading on after it misses nothing. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { expectBoundedPages, expectFoundFarBehind } from '../../../testing/conformance/row-listing.ts'
@@ -40,7 +40,7 @@ test('a page of large rows is cut too', async () => {
   await expectBoundedPages(await place.open({ mayLoseOnPowerFailure: true }), 10_000_000)
 })
 
-test('a page ends where it has looked at many rows', async () => {
+test('a page ends when it has looked at many rows', async () => {
   await using place = await testPlace()
   await expectFoundFarBehind(await place.open({ mayLoseOnPowerFailure: true }))
 })

@@ -1,7 +1,7 @@
 /**
- * Readable lines that know whether they are whole: eight hexadecimal digits of CRC-32, a space, JSON, a line feed. JSON
- * holds no raw line feed and no null byte, so a line ends where it seems to, and null bytes tell of unwritten blocks.
- * The checksum finds accidents; it is no defence against somebody who edits the file on purpose.
+ * Readable lines with a checksum: eight hexadecimal digits of CRC-32, a space, JSON, a line feed. JSON contains no raw
+ * line feed and no null byte. A line therefore ends at its line feed, and null bytes are unwritten blocks. The checksum
+ * finds accidents. It is no defence against a person who edits the file on purpose.
  */
 import { crc32 } from 'node:zlib'
 import { Breather } from '../database/breather.ts'
@@ -12,10 +12,10 @@ const space = 32
 /** The bytes of a line before its JSON. */
 const prefixBytes = 9
 const digits = new Uint8Array([...'0123456789abcdef'].map((digit) => digit.charCodeAt(0)))
-/** A buffer that grew beyond this is given back after the batch. */
+/** A buffer that is larger than this is released after the batch. */
 const bufferBytesKept = 8 * 1024 * 1024
 
-/** Gathers lines into one buffer, to be written at once. */
+/** Gathers lines in one buffer, to be written at once. */
 export class LineBuffer {
   #bytes: Buffer = Buffer.allocUnsafe(64 * 1024)
   #length = 0
@@ -25,7 +25,7 @@ export class LineBuffer {
   /**
    * Adds a line and returns its length in bytes.
    *
-   * @param seed the checksum that it goes on from, so that the line fits behind one other only
+   * @param seed the checksum that this one continues, so that the line fits only after one other line
    */
   add(json: string, seed: number = 0): number {
     const start = this.#length
@@ -45,7 +45,7 @@ export class LineBuffer {
     return end + 1 - start
   }
 
-  /** The lines so far; good until the next `add` or `clear`. */
+  /** The lines so far, valid until the next `add` or `clear`. */
   get bytes(): Buffer {
     return this.#bytes.subarray(0, this.#length)
   }
@@ -64,10 +64,10 @@ export class LineBuffer {
 }
 
 /**
- * What a line (with its line feed) says, if its checksum fits; else `undefined`.
+ * The value of a line (with its line feed) if its checksum is right, otherwise `undefined`.
  *
- * @param expected the checksum that it is to have, if that is known
- * @param seed the checksum that it goes on from
+ * @param expected the checksum that it must have, if that is known
+ * @param seed the checksum that it continues
  */
 export function parseLine(line: Buffer, expected?: number, seed: number = 0): unknown {
   const end = line.length - 1
@@ -85,14 +85,14 @@ export function parseLine(line: Buffer, expected?: number, seed: number = 0): un
   }
 }
 
-/** The checksum that a line bears; to be asked of a line that `parseLine` has found whole. */
+/** The checksum in a line. Call it only for a line that `parseLine` has found to be complete. */
 export function checksumOf(line: Buffer): number {
   return Number.parseInt(line.toString('latin1', 0, prefixBytes - 1), 16)
 }
 
 const chunkBytes = 1024 * 1024
 
-/** Visits the lines of a file between two places, in order; the last may lack its line feed. */
+/** Visits the lines of a file between two offsets, in order. The last one may lack its line feed. */
 export async function visitLines(
   file: DiskFile,
   { from, to }: { readonly from: number; readonly to: number },
@@ -102,7 +102,7 @@ export async function visitLines(
   let rest: Buffer = Buffer.alloc(0)
   let offset = from
   for (let next = from; next < to; ) {
-    // A line longer than a chunk is met by reading as much again, so that its cost stays linear.
+    // For a line longer than a chunk, the size of the next read is doubled, so that the cost stays linear.
     const chunk = Buffer.allocUnsafe(Math.min(Math.max(chunkBytes, rest.length), to - next))
     const count = await readFully(file, chunk, next)
     if (count === 0) break

@@ -1,7 +1,7 @@
 /**
- * Reading commits through the index: what lies together is read together, every line is checked against its checksum
- * and its place. A read sees the log as it was when it began. Long reads are cut into pieces, so that none holds up the
- * event loop; each piece asks the signal.
+ * Reads commits through the index. Neighbouring lines are read together, and every line is checked against its checksum
+ * and its place. A read sees the log as it was when it began. Long reads are cut into pieces so that the event loop can
+ * turn, and each piece checks the signal.
  */
 import type { StreamId } from '../../../domain/stream.ts'
 import { checkBehind, examinedBy, matches, readOptions } from '../../page.ts'
@@ -14,18 +14,20 @@ import { parseLine } from './lines.ts'
 import { type CommitRecord, eachEvent, isRecord, markOf } from './record.ts'
 import type { Segments } from './segments.ts'
 
-/** What is read in one piece, unless a single commit is more. */
+/** The number of bytes in one piece, unless a single commit is larger. */
 const extentBytesMax = 256 * 1024
-/** What is read first where it is not known how much the filters leave; twice as much each time. */
+/** The number of bytes to read first if it is unknown how much the filters leave; twice as many each time. */
 const extentBytesMin = 16 * 1024
-/** Bytes between two commits of a stream that are read along rather than asked for twice. */
+/** The greatest gap in bytes between two commits of a stream that are read together. */
 const gapBytesMax = 8 * 1024
 const readsAtOnceMax = 8
-/** A page ends when so many bytes have been read, even before its limit: all of it may be in memory at once. */
+/**
+ * A page ends when this number of bytes was read, even before its limit, because all of it may be in memory at once.
+ */
 const pageBytesMax = 32 * 1024 * 1024
-/** What is read between two looks at the clock. */
+/** The number of bytes that are read between two looks at the clock. */
 const bytesAtOnce = 4 * 1024
-/** Steps in the index between two looks at the clock. */
+/** The number of steps in the index between two looks at the clock. */
 const commitsAtOnce = 1024
 
 /** From one sequence or position to another, both included. */
@@ -39,7 +41,7 @@ interface Paging {
   readonly backward: boolean
 }
 
-/** The events of a page, and how far was looked if that was not to the end. */
+/** The events of a page, and how far the read has looked if that was not to the end. */
 interface Gathered {
   readonly events: StoredEvent[]
   cutAt: number | undefined
@@ -105,7 +107,7 @@ export class LogReader {
     return stream === -1 ? undefined : this.findCommitOf(stream, commitId)
   }
 
-  /** Like `findCommit`, for a stream's number. Without a candidate nothing is read. */
+  /** Like `findCommit`, for the number of a stream. It reads nothing if there is no candidate. */
   async findCommitOf(stream: number, commitId: string): Promise<Receipt | undefined> {
     for (const commit of this.#index.candidates(stream, commitId)) {
       const start = this.#index.offset.get(commit)
@@ -117,7 +119,7 @@ export class LogReader {
     return undefined
   }
 
-  /** The commits of a stream that hold its events from one sequence to another; they rise. */
+  /** The commits of a stream with its events from one sequence to another, ascending. */
   async #commitsOf(stream: number, { first, last }: Span, breather: Breather): Promise<readonly number[]> {
     const commits: number[] = []
     for (let commit = this.#index.commitOf(stream, last); commit !== -1; commit = this.#index.previous(commit)) {
@@ -129,8 +131,8 @@ export class LogReader {
   }
 
   /**
-   * Adds the events between two positions that pass the filters, in reading order, up to the limit or until it is
-   * enough.
+   * Adds the events between two positions that match the filters, in reading order, up to the limit or the bound in
+   * bytes.
    */
   async #gather(gathered: Gathered, span: Span, paging: Paging, options: ReadAllOptions): Promise<void> {
     const { limit, backward } = paging
@@ -170,7 +172,7 @@ export class LogReader {
     }
   }
 
-  /** Whether a commit is of one of the aggregates that are asked for: the index knows. */
+  /** Whether a commit is of one of the wanted aggregates. The index knows that. */
   #wanted({ aggregates }: ReadAllOptions): (commit: number) => boolean {
     if (aggregates === undefined) return () => true
     const { stream, streams } = this.#index
@@ -178,7 +180,7 @@ export class LogReader {
     return (commit) => numbers.has(streams.aggregate.get(stream.get(commit)))
   }
 
-  /** Reads commits, which rise, and gives their events in order. */
+  /** Reads commits, which are ascending, and passes their events on in order. */
   async #visit(commits: readonly number[], breather: Breather, take: Take): Promise<void> {
     breather.throwIfAborted()
     let waiting: Extent[] = []
@@ -226,8 +228,8 @@ export class LogReader {
   }
 
   /**
-   * What the line of a commit says. With its checksum the line is the one that was written there, so it needs no more
-   * proof.
+   * The record in the line of a commit. If the checksum is right, the line is the one that was written there, so
+   * nothing else is checked.
    */
   #record(commit: number, line: Buffer, checksum: number): CommitRecord {
     const record = parseLine(line, checksum)

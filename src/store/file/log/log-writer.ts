@@ -1,7 +1,7 @@
 /**
- * Deciding which commits of a batch are stored, writing those, and only then making them known to the index: so no
- * reader sees what a power failure could take away. Batches come one at a time. What the batch itself changes is kept
- * aside until it is durable, and forgotten if it is not.
+ * Decides which commits of a batch are stored, writes them, and only then adds them to the index. No reader therefore
+ * sees data that a power failure could remove. Batches come one at a time. The changes of a batch are kept apart until
+ * they are durable, and dropped if they never are.
  */
 import { MnemeError } from '../../../domain/error.ts'
 import type { StreamId } from '../../../domain/stream.ts'
@@ -17,18 +17,18 @@ import type { LogReader } from './log-reader.ts'
 import { encodeEvents, encodeRecord } from './record.ts'
 import type { Segments } from './segments.ts'
 
-/** Commits between two looks at the clock, unless one is larger than so many characters. */
+/** The number of commits between two looks at the clock, unless one is larger than a number of characters. */
 const commitsAtOnce = 64
 const sizeAtOnceMax = 64 * 1024
 
 type Stored = Extract<AppendResult, { readonly status: 'stored' }>
 
-/** A stream as the batch has left it so far. */
+/** A stream with the changes of the batch so far. */
 class Tentative {
   sequence: number
   /** Whether a commit to it was not stored by this batch. */
   broken: boolean
-  /** What the batch stores in it: most often one commit, so the map waits for the second. */
+  /** The commits that the batch stores in it. There is usually one, so the map is made for the second. */
   #firstId: string | undefined
   #first: Stored | undefined
   #byId: Map<string, Stored> | undefined
@@ -60,10 +60,12 @@ class Batch {
   readonly entries: IndexEntry[] = []
   readonly results: AppendResult[] = []
   readonly streams = new Map<number, Tentative>()
-  /** Streams without a number that a commit of the batch expected to be otherwise. Ids hold no null character. */
+  /**
+   * Streams without a number for which a commit of the batch expected something else. Ids contain no null character.
+   */
   readonly brokenUnknown = new Set<string>()
 
-  /** Those that are broken for the group under way. */
+  /** The streams that are broken for the current group. */
   #broken: Tentative[] = []
 
   constructor(head: number) {
@@ -84,7 +86,7 @@ class Batch {
     }
   }
 
-  /** Keeps from now on what the batch makes of a stream. */
+  /** Begins to track the changes of the batch to a stream. */
   open(stream: number, sequence: number, broken: boolean): Tentative {
     const opened = new Tentative(sequence, broken)
     this.streams.set(stream, opened)
@@ -105,7 +107,7 @@ class Batch {
   }
 }
 
-/** What a commit meets. */
+/** The situation that a commit meets. */
 interface Standing {
   /** The stream's number; -1 if it has none yet. */
   readonly known: number
@@ -114,11 +116,11 @@ interface Standing {
   readonly earlier: Receipt | undefined
   /** Whether the stream is reserved for another writer. */
   readonly reserved: boolean
-  /** Its events, encoded, if they are so many that this took a while. */
+  /** Its encoded events, if there are so many that they were encoded in pieces. */
   readonly listed: string | undefined
 }
 
-/** Where a commit is to be, and its events, if they are encoded. */
+/** The place of an accepted commit, and its events if they are already encoded. */
 interface Accepted {
   readonly stream: number
   /** The stream's last sequence before it. */
@@ -156,9 +158,9 @@ export class LogWriter {
   }
 
   /**
-   * Stores the commits of several callers as one batch. The next may come when this one is done, well or not.
+   * Stores the commits of several callers as one batch. Call it again only when this call has settled.
    *
-   * @param writers who appends each group
+   * @param writers the writer of each group
    */
   async write(
     groups: readonly (readonly Commit[])[],
@@ -199,7 +201,7 @@ export class LogWriter {
       const known = this.#index.streams.find(commit.stream)
       const tentative = known === -1 ? undefined : batch.streams.get(known)
       const earlier = tentative?.find(commit.id) ?? this.#storedEarlier(commit, known)
-      // An await for each of a thousand commits costs more than all the rest.
+      // An await for each of a thousand commits would cost more than everything else.
       const receipt = earlier instanceof Promise ? await earlier : earlier
       const reserved = isReserved?.(commit.stream) === true
       batch.results.push(this.#decide(commit, { known, tentative, earlier: receipt, reserved, listed }, batch))

@@ -1,4 +1,4 @@
-/** What a store that answers before its commits are on the disk is after a power failure: shorter, and open. */
+/** A store that answers before its commits are on the disk, after a power failure: it is shorter, and opens. */
 import assert from 'node:assert/strict'
 import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -13,7 +13,7 @@ async function append(store: Store, some: readonly string[]): Promise<void> {
   for (const id of some) await store.append([commitTo('x', id)])
 }
 
-/** What the power failure leaves of a store that is open: its files, with null bytes where a commit was. */
+/** The files that a power failure leaves of an open store, with null bytes in place of a commit. */
 async function leftOf(place: TestPlace, left: TestPlace, hole: string): Promise<void> {
   await cp(place.directory, left.directory, { recursive: true, filter: (path) => !path.includes('lock-') })
   const path = (await left.segments()).at(-1)!
@@ -25,7 +25,7 @@ async function leftOf(place: TestPlace, left: TestPlace, hole: string): Promise<
 
 describe('A store that may lose on a power failure', () => {
   for (const mayLoseOnPowerFailure of [true, false]) {
-    test(`opens at its last whole prefix, ${mayLoseOnPowerFailure ? 'and' : 'also where it'} may no more`, async () => {
+    test(`opens at its last whole prefix, ${mayLoseOnPowerFailure ? 'with the option' : 'even without the option'}`, async () => {
       await using place = await testPlace()
       await using left = await testPlace()
       const store = await place.open({ mayLoseOnPowerFailure: true })
@@ -42,7 +42,7 @@ describe('A store that may lose on a power failure', () => {
     })
   }
 
-  test('is refused where what had been synced before is damaged', async () => {
+  test('is refused if synced data is damaged', async () => {
     await using place = await testPlace()
     await using left = await testPlace()
     const first = await place.open()

@@ -1,4 +1,4 @@
-/** The saved index proves what was durable: a log that holds less, or something else, is refused and left as it is. */
+/** The saved index proves what was durable. A log that holds less, or something else, is refused and not changed. */
 import assert from 'node:assert/strict'
 import { copyFile, cp, mkdtemp, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -20,7 +20,7 @@ async function filled(place: TestPlace, settings: { readonly segmentBytesMax?: n
 
 const removeIndex = (place: TestPlace) => rm(join(place.directory, 'index.bin'))
 
-/** Opening is refused, says all of it, and changes nothing. */
+/** Checks that opening is refused with the expected words, and changes nothing. */
 async function isRefused(place: TestPlace, ...says: readonly RegExp[]): Promise<void> {
   const paths = await place.segments()
   const before = await Promise.all(paths.map((path) => readFile(path)))
@@ -32,7 +32,7 @@ async function isRefused(place: TestPlace, ...says: readonly RegExp[]): Promise<
   assert.deepEqual(await Promise.all(paths.map((path) => readFile(path))), before)
 }
 
-/** Changes a file; its time of change stays as it was, or does not. */
+/** Changes a file, and keeps its modification time or does not. */
 async function damage(path: string, keepsTime: boolean, how: () => Promise<void>): Promise<void> {
   const { atime, mtime } = await stat(path)
   await how()
@@ -40,8 +40,8 @@ async function damage(path: string, keepsTime: boolean, how: () => Promise<void>
 }
 
 for (const keepsTime of [true, false]) {
-  describe(`A log that the index covers, changed ${keepsTime ? 'behind its time of change' : 'by somebody'}`, () => {
-    test('is refused where one bit of its last line is another', async () => {
+  describe(`A log that the index covers, changed ${keepsTime ? 'with its old modification time' : 'with a new modification time'}`, () => {
+    test('is refused if one bit of its last line has changed', async () => {
       await using place = await testPlace()
       const [path] = await filled(place)
       await damage(path!, keepsTime, async () => {
@@ -52,7 +52,7 @@ for (const keepsTime of [true, false]) {
       await isRefused(place, /line/)
     })
 
-    test('is refused where it was shortened, by a line or by more', async () => {
+    test('is refused if it was shortened, by a line or by more', async () => {
       for (const share of [0.4, 0.99]) {
         await using place = await testPlace()
         const [path] = await filled(place)
@@ -61,7 +61,7 @@ for (const keepsTime of [true, false]) {
       }
     })
 
-    test('is refused where null bytes stand for its last lines', async () => {
+    test('is refused if its last lines are null bytes', async () => {
       await using place = await testPlace()
       const [path] = await filled(place)
       await damage(path!, keepsTime, async () => {
@@ -71,7 +71,7 @@ for (const keepsTime of [true, false]) {
       await isRefused(place)
     })
 
-    test('is refused where its last line is another whole one', async () => {
+    test('is refused if its last line is another complete line', async () => {
       await using place = await testPlace()
       const [path] = await filled(place)
       await damage(path!, keepsTime, async () => {
@@ -80,13 +80,13 @@ for (const keepsTime of [true, false]) {
         lines[4] = `${crc32(json).toString(16).padStart(8, '0')} ${json}`
         await writeFile(path!, lines.join('\n'))
       })
-      await isRefused(place, /another/)
+      await isRefused(place, /saved index/)
     })
   })
 }
 
 describe('A segment that the index covers', () => {
-  test('is refused where it is missing at the end of a copied folder', async () => {
+  test('is refused if it is missing at the end of a copied folder', async () => {
     await using place = await testPlace()
     await using copy = await testPlace()
     await filled(place, { segmentBytesMax: 1 })
@@ -95,7 +95,7 @@ describe('A segment that the index covers', () => {
     await isRefused(copy, /log-0000000000000005/, /missing/)
   })
 
-  test('is refused where it was shortened, whichever it is', async () => {
+  test('is refused if it was shortened, whichever it is', async () => {
     for (const number of ids.keys()) {
       await using place = await testPlace()
       const paths = await filled(place, { segmentBytesMax: 1 })
@@ -104,7 +104,7 @@ describe('A segment that the index covers', () => {
     }
   })
 
-  test('can be done without where it is certain that nothing else is to be had: the index is removed', async () => {
+  test('can be given up by a person who removes the index, if there is no other copy', async () => {
     await using place = await testPlace()
     const paths = await filled(place, { segmentBytesMax: 1 })
     await rm(paths.at(-1)!)
@@ -116,7 +116,7 @@ describe('A segment that the index covers', () => {
 })
 
 describe('A copied folder', () => {
-  test('opens, and is read through its index and the whole log alike', async () => {
+  test('opens, and gives the same reads with its index and without', async () => {
     await using place = await testPlace()
     await using copy = await testPlace()
     await filled(place, { segmentBytesMax: 300 })
@@ -167,7 +167,7 @@ describe('The index of another log', () => {
 })
 
 describe('The end of a log that no index covers', () => {
-  test('is refused where its last line is complete and does not fit its checksum: no power failure leaves that', async () => {
+  test('is refused if its last line is complete and its checksum is wrong, because no power failure leaves that', async () => {
     await using place = await testPlace()
     const [path] = await filled(place)
     await removeIndex(place)

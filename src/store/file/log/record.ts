@@ -1,14 +1,14 @@
 /**
- * A commit as one line of the log, and back. The line names things in words, so that a person can read it; what is
- * empty is left out. `batch` is the first position of the batch that the commit was written in, if it is not its own:
- * after a power failure it tells an unfinished batch from a damaged log.
+ * Converts a commit to a line of the log, and back. The line names its parts with words so that a person can read it,
+ * and leaves out what is empty. `batch` is the first position of the batch in which the commit was written, if that is
+ * not the commit's own. After a power failure it distinguishes an unfinished batch from a damaged log.
  */
 import type { Json, JsonObject } from '../../../domain/json.ts'
 import type { CommandMark, Commit, CommitEvent } from '../../commit.ts'
 import type { StoredEvent } from '../../store.ts'
 import type { Breather } from '../database/breather.ts'
 
-/** What a line of the log says. */
+/** The content of a line of the log. */
 export interface CommitRecord {
   readonly position: number
   readonly batch?: number
@@ -43,9 +43,9 @@ export interface RecordPlace {
 }
 
 /**
- * The JSON of a commit at a place; written by hand since it is the hottest path of the store.
+ * The JSON of a commit at a place. It is made by hand because it is the hottest path of the store.
  *
- * @param listed what `encodeEvents` made of its events
+ * @param listed the result of `encodeEvents` for its events
  */
 export function encodeRecord(
   { stream, id, recordedAt, events, command }: Commit,
@@ -65,7 +65,7 @@ function encodeAtOnce(events: readonly CommitEvent[]): string {
   return listed
 }
 
-/** The events of a large commit, in pieces between which the event loop turns. */
+/** Encodes the events of a large commit in pieces. The event loop may turn between them. */
 export async function encodeEvents(events: readonly CommitEvent[], breather: Breather): Promise<string> {
   let listed = ''
   for (const event of events) {
@@ -85,7 +85,7 @@ function encodeEvent({ type, revision, data, metadata, tags }: CommitEvent): str
   return `${text}}`
 }
 
-/** Whether what a whole line says is a commit. */
+/** Whether the content of a complete line is a commit. */
 export function isRecord(candidate: unknown): candidate is CommitRecord {
   const record = candidate as Partial<CommitRecord> | null | undefined
   return (
@@ -101,7 +101,7 @@ export function isRecord(candidate: unknown): candidate is CommitRecord {
   )
 }
 
-/** Whether all of a commit is as it was written: a person may have edited the line, and its checksum. */
+/** Whether a commit is complete. A person may have edited the line and its checksum. */
 export function isWhole({ recordedAt, events, command, digest }: CommitRecord): boolean {
   if (!Number.isFinite(recordedAt)) return false
   if (command !== undefined && (typeof command !== 'string' || !Number.isSafeInteger(digest))) return false
@@ -118,12 +118,12 @@ export function isWhole({ recordedAt, events, command, digest }: CommitRecord): 
 const noMetadata: JsonObject = Object.freeze({})
 const noTags: readonly string[] = Object.freeze([])
 
-/** Which command a commit was stored for, if it said so. */
+/** The command for which a commit was stored, if it named one. */
 export function markOf({ command: name, digest }: CommitRecord): CommandMark | undefined {
   return name === undefined || digest === undefined ? undefined : { name, digest }
 }
 
-/** Gives the events of a commit, oldest first; they share the checksum of its line. */
+/** Passes the events of a commit on, oldest first. They share the checksum of its line. */
 export function eachEvent(record: CommitRecord, checksum: number, take: (event: StoredEvent) => void): void {
   const { position, sequence, recordedAt, commit: commitId, events } = record
   const stream = Object.freeze({ aggregate: record.aggregate, id: record.id })

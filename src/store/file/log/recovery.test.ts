@@ -1,4 +1,4 @@
-/** What a file store makes of a log that is not as it was left. */
+/** How a file store opens a log that is not as it was left. */
 import assert from 'node:assert/strict'
 import { readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -9,7 +9,7 @@ import { hasCode } from '../../../domain/error.ts'
 import { FailingDisk } from '../failing-disk.fixture.ts'
 import { commitIds, commitTo, readLog, type TestPlace, testPlace } from '../test-place.fixture.ts'
 
-/** Three commits, each in a batch of its own. */
+/** Three commits, each in its own batch. */
 async function threeCommits(place: TestPlace, settings = {}): Promise<string> {
   const store = await place.open(settings)
   for (const id of ['a', 'b', 'c']) await store.append([commitTo('x', id)])
@@ -28,7 +28,7 @@ async function refusesAsCorrupt(place: TestPlace, ...says: readonly RegExp[]): P
 }
 
 describe('The end of the log', () => {
-  test('is cut at whatever byte of its last line a crash left it', async () => {
+  test('is cut wherever in its last line a crash has left it', async () => {
     await using place = await testPlace()
     const path = await threeCommits(place)
     const whole = await readFile(path)
@@ -97,7 +97,7 @@ describe('Damage before the end', () => {
     assert.equal((await readFile(path)).compare(bytes), 0)
   })
 
-  test('is refused where a line fits its checksum and is no commit', async () => {
+  test('is refused if a line fits its checksum and is not a commit', async () => {
     await using place = await testPlace()
     const path = await threeCommits(place)
     await removeIndex(place)
@@ -115,7 +115,7 @@ describe('Damage before the end', () => {
     }
   })
 
-  test('that makes another whole line out of one is found by the read', async () => {
+  test('that changes a line into another complete line is found by the read', async () => {
     await using place = await testPlace()
     const path = await threeCommits(place)
     const store = await place.open()
@@ -125,14 +125,14 @@ describe('Damage before the end', () => {
     await assert.rejects(readLog(store), (error) => hasCode(error, 'STORE_CORRUPT'))
   })
 
-  test('is refused in a segment that is not the last, at its end too', async () => {
+  test('is refused in a segment that is not the last, even at its end', async () => {
     await using place = await testPlace()
     const path = await threeCommits(place, { segmentBytesMax: 1 })
     await truncate(path, (await readFile(path)).length - 1)
     await refusesAsCorrupt(place, /log-0000000000000001/)
   })
 
-  test('that an index hides from the opening is found by the read', async () => {
+  test('that opening with an index does not see is found by the read', async () => {
     await using place = await testPlace()
     await threeCommits(place)
     const store = await place.open()
@@ -143,7 +143,7 @@ describe('Damage before the end', () => {
     await assert.rejects(readLog(store), (error) => hasCode(error, 'STORE_CORRUPT'))
   })
 
-  test('is a line that is whole but not the next', async () => {
+  test('may be a complete line that is not the next one', async () => {
     await using place = await testPlace()
     const path = await threeCommits(place)
     const lines = (await readFile(path, 'utf8')).split('\n')
@@ -154,7 +154,7 @@ describe('Damage before the end', () => {
 })
 
 describe('A segment', () => {
-  test('gets a successor when it would grow over its bound, and the log reads on', async () => {
+  test('is followed by another when it would grow over its bound, and reads go on into that', async () => {
     await using place = await testPlace()
     const ids = Array.from({ length: 50 }, (_, i) => `c${i}`)
     const first = await place.open({ segmentBytesMax: 500 })
@@ -174,7 +174,7 @@ describe('A segment', () => {
     ['middle', 1],
     ['last', 2],
   ] as const) {
-    test(`that is missing is told from a shorter log: the ${which}`, async () => {
+    test(`that is missing is distinguished from a shorter log: the ${which}`, async () => {
       await using place = await testPlace()
       await threeCommits(place, { segmentBytesMax: 1 })
       await rm((await place.segments())[number]!)
@@ -182,7 +182,7 @@ describe('A segment', () => {
     })
   }
 
-  test('that is missing is told without an index too, if another follows', async () => {
+  test('that is missing is noticed without an index too, if another follows', async () => {
     await using place = await testPlace()
     await threeCommits(place, { segmentBytesMax: 1 })
     await removeIndex(place)
@@ -190,7 +190,7 @@ describe('A segment', () => {
     await refusesAsCorrupt(place, /log-0000000000000003/, /missing/)
   })
 
-  test('that is empty is what a failed start left, and is passed over', async () => {
+  test('that is empty was left by a failed start, and is ignored', async () => {
     await using place = await testPlace()
     await threeCommits(place)
     await writeFile(join(place.directory, 'log-0000000000000002.jsonl'), '')

@@ -1,10 +1,10 @@
 /**
- * Finds out what the log holds when a store is opened. Only the part behind the saved index is read (see `scan.ts`);
+ * Finds out what the log holds when a store is opened. Only the part after the saved index is read (see `scan.ts`);
  * without a usable index, all of it.
  *
- * The index covers only what was durable, and knows which log it is of. So a log that holds less than it covers, or
- * something else, is damaged: it is refused, and nothing is changed. A person who knows that no better copy exists can
- * remove the index.
+ * The index covers only what was durable, and knows to which log it belongs. A log that holds less than it covers, or
+ * something else, is therefore damaged: it is refused, and nothing is changed. A person who knows that there is no
+ * better copy can remove the index.
  */
 import { randomInt } from 'node:crypto'
 import { Breather } from '../database/breather.ts'
@@ -19,13 +19,13 @@ import { Scan } from './scan.ts'
 import type { Segment } from './segments.ts'
 import { unsyncedFrom } from './unsynced.ts'
 
-/** What was found. `cut` and `rebuilt` say what is worth a warning. */
+/** The result. `cut` and `rebuilt` are texts for warnings. */
 export interface Recovered {
   readonly index: CommitIndex
   readonly segments: readonly Segment[]
   readonly cut: string | undefined
   readonly rebuilt: string | undefined
-  /** How many commits had to be read from the log. */
+  /** The number of commits that had to be read from the log. */
   readonly scanned: number
   /** Whether some of it may not have been synced. */
   readonly wasUnsynced: boolean
@@ -35,10 +35,10 @@ interface FoundSegment extends IndexedSegment {
   readonly firstPosition: number
 }
 
-/** What to do where the log is less than its index says. */
-const remedy = `put it back (or remove ${indexName} to go without it, if nothing else is to be had)`
+/** What to do if the log is less than its index says. */
+const remedy = `put it back (or remove ${indexName} to open without it, if there is no other copy)`
 
-/** @param log its id. @throws StoreError `STORE_CORRUPT`, or what the disk threw */
+/** @param log its id. @throws StoreError `STORE_CORRUPT`, or an error of the disk */
 export async function recover(disk: Disk, directory: string, log: string): Promise<Recovered> {
   const breather = new Breather()
   const found = await findSegments(disk, directory)
@@ -66,7 +66,7 @@ export async function recover(disk: Disk, directory: string, log: string): Promi
   return { index, segments, cut, rebuilt, scanned: index.count - covered, wasUnsynced }
 }
 
-/** The segments that hold something. An empty one was left by a start that failed. */
+/** The segments that are not empty. An empty one was left by a start that failed. */
 async function findSegments(disk: Disk, directory: string): Promise<readonly FoundSegment[]> {
   const found: FoundSegment[] = []
   for (const name of [...(await disk.list(directory))].sort()) {
@@ -97,7 +97,7 @@ function checkCovered(directory: string, indexed: readonly IndexedSegment[], fou
   }
 }
 
-/** Why the log is read although an index covers it, if so. */
+/** Why the log is read although an index covers it, if there is a reason. */
 function changeIn(indexed: readonly IndexedSegment[], found: readonly FoundSegment[]): string | undefined {
   for (const [i, { name, length, modifiedAt }] of indexed.entries()) {
     const there = found[i]
@@ -155,5 +155,5 @@ async function checkSame(
 }
 
 function notSame(directory: string, where: string): Error {
-  return corrupt(directory, where, `the line is another than the saved index says, or damaged; ${remedy}`)
+  return corrupt(directory, where, `the line is damaged, or is not the one in the saved index; ${remedy}`)
 }

@@ -1,15 +1,14 @@
 /**
- * Reading the part of the log that is not indexed, line by line, when a store is opened. An unfinished end is cut:
- * lines of the last segment that are not whole, with nothing whole behind them. It was never acknowledged, since only
- * one batch is under way at a time. Any other damage is refused and nothing is changed: a bad line with whole ones
- * behind it, a step in positions or sequences, whatever the saved index proves durable, and a last line that is
- * complete and does not fit its checksum. A killed process and a power failure leave lines without an end, or null
- * bytes.
+ * Reads the part of the log that is not indexed, line by line, when a store is opened. An unfinished end is cut:
+ * incomplete lines of the last segment, with no complete line after them. They were never acknowledged, because only
+ * one batch is written at a time. Any other damage is refused and nothing is changed: a bad line with complete lines
+ * after it, a gap in positions or sequences, anything that the saved index proves durable, and a complete last line
+ * that does not fit its checksum. A killed process and a power failure leave lines without an end, or null bytes.
  *
- * One hole is no damage: after a power failure a disk may hold later blocks of the last batch and not the earlier ones,
- * which then read as null bytes. A line that holds some, with nothing behind it but lines of its own batch, is such an
- * end. Where the log was not synced (`mayLoseOnPowerFailure`) many batches may have such holes, and all from the first
- * on is cut.
+ * One hole is not damage. After a power failure a disk may hold later blocks of the last batch and not earlier ones,
+ * which then read as null bytes. A line with null bytes, followed only by lines of its own batch, is such an end. If
+ * the log was not synced (`mayLoseOnPowerFailure`), many batches may have such holes, and everything from the first
+ * hole on is cut.
  */
 import type { Breather } from '../database/breather.ts'
 import type { Disk, DiskFile } from '../database/disk.ts'
@@ -21,21 +20,21 @@ import type { Segment } from './segments.ts'
 
 /** What is known of the log before it is read, in bytes of the whole log. */
 export interface ScanBounds {
-  /** Up to here everything was durable. */
+  /** Everything up to here was durable. */
   readonly proven: number
-  /** From here on nothing was synced. */
+  /** Nothing from here on was synced. */
   readonly unsyncedFrom: number
 }
 
 interface Damage {
-  /** In its segment. */
+  /** The offset in its segment. */
   readonly offset: number
   readonly reason: string
   readonly where: string
-  /** Whether the line has its end. */
+  /** Whether the line has its line feed. */
   readonly isComplete: boolean
   readonly hasHole: boolean
-  /** Whole commits behind it. */
+  /** The number of complete commits after it. */
   wholeBehind: number
 }
 
@@ -52,7 +51,9 @@ export class Scan {
     this.#breather = breather
   }
 
-  /** Reads what of a segment is not indexed; cuts its end if that is unfinished, and then says so. */
+  /**
+   * Reads the part of a segment that is not indexed. Cuts an unfinished end, and then returns the text for a warning.
+   */
   async segment(disk: Disk, segment: Segment, isLast: boolean): Promise<string | undefined> {
     const { name, firstPosition, base, length } = segment
     const path = `${this.#directory}/${name}`
@@ -113,7 +114,7 @@ export class Scan {
     index.add({ stream, length: line.length, events: events.length, commitId, checksum: checksumOf(line) })
   }
 
-  /** A whole line behind a damaged one: of an unfinished batch, or of a log that is not as it was. */
+  /** Handles a complete line after a damaged one: it belongs to an unfinished batch, or the log is damaged. */
   #addBehind(damage: Damage, record: unknown, base: number, isLast: boolean): void {
     damage.wholeBehind++
     const { hasHole, where, reason } = damage

@@ -1,8 +1,8 @@
 /**
- * The log as files: one long row of bytes, cut into segments that are named after the first position in them. A batch
- * is one write at the end of the last, made durable; it counts only when that is done. If anything fails, the file is
- * cut back to where it was and synced; if that fails too, nobody knows what the disk holds, and nothing more is written
- * until the store is opened again. This file knows nothing of what the lines say.
+ * The log as files: one sequence of bytes, cut into segments that are named after the first position in them. A batch
+ * is one write at the end of the last segment, made durable, and counts only after that. If anything fails, the file is
+ * cut back to its old length and synced. If that fails too, it is unknown what the disk holds, and nothing more is
+ * written until the store is opened again. This file knows nothing of the content of lines.
  */
 
 import { StoreError } from '../../../domain/error.ts'
@@ -16,14 +16,14 @@ import { segmentName } from '../database/segment-name.ts'
 /** One file of the log. */
 export interface Segment {
   readonly name: string
-  /** The position that the first commit in it has. */
+  /** The position of the first commit in it. */
   readonly firstPosition: number
   /** The byte of the whole log at which it starts. */
   readonly base: number
   length: number
 }
 
-/** Where a batch goes. */
+/** The place for a batch. */
 interface Room {
   readonly held: HeldFile
   readonly segment: Segment
@@ -43,10 +43,10 @@ export class Segments {
   readonly #lock: Pick<Lock, 'check'>
   /** The last segment, open for writing. */
   #last: HeldFile | undefined
-  /** Why nothing more is written. */
+  /** The error with which writes are refused, after a failure that could not be undone. */
   #halted: StoreError | undefined
 
-  /** @param list the segments that are there, checked, in order */
+  /** @param list the existing segments, checked, in order */
   constructor(
     { disk, directory, lock }: { readonly disk: Disk; readonly directory: string; readonly lock: Pick<Lock, 'check'> },
     options: SegmentOptions,
@@ -64,7 +64,7 @@ export class Segments {
     return this.#list
   }
 
-  /** Opens the last segment for writing, and makes sure of what an earlier process may have left unsynced in it. */
+  /** Opens the last segment for writing, and syncs what an earlier process may have left unsynced in it. */
   async start(): Promise<void> {
     const last = this.#list.at(-1)
     if (last === undefined) return
@@ -77,10 +77,10 @@ export class Segments {
   }
 
   /**
-   * Writes a batch behind the log and makes it durable.
+   * Writes a batch at the end of the log and makes it durable.
    *
    * @throws StoreError `STORE_FULL`, `STORE_READ_ONLY`, `NOT_STORED`, `STORE_HALTED`: nothing was stored.
-   *   `STORE_UNAVAILABLE`
+   *   `STORE_UNAVAILABLE`: that is unknown
    */
   async append(bytes: Uint8Array, firstPosition: number): Promise<void> {
     await this.check()
@@ -96,7 +96,7 @@ export class Segments {
     segment.length += bytes.length
   }
 
-  /** @throws StoreError `STORE_HALTED` if nothing may be written any more */
+  /** @throws StoreError `STORE_HALTED` if nothing more may be written */
   async check(): Promise<void> {
     if (this.#halted === undefined) await this.#lock.check().catch((error) => this.#halt(error))
     if (this.#halted !== undefined) throw this.#halted
@@ -110,14 +110,14 @@ export class Segments {
   }
 
   /**
-   * Makes durable what `append` did not. Otherwise it must not sync at all: a failure is told to one caller only, and
-   * that must be the batch under way.
+   * Syncs what `append` did not sync. Otherwise it must not sync at all: the system reports a failure to one caller
+   * only, and that must be the current batch.
    */
   async sync(): Promise<void> {
     if (this.#options.mayLoseOnPowerFailure && this.#halted === undefined) await this.#last?.file.sync()
   }
 
-  /** The bytes of the whole log from one place to another. */
+  /** The bytes of the whole log from one offset to another. */
   async read(from: number, to: number): Promise<Buffer> {
     const bytes = Buffer.allocUnsafe(to - from)
     let segment = this.#segmentAt(from)
@@ -163,7 +163,7 @@ export class Segments {
       if (fits || segment.length === 0) return { held, segment }
     }
     try {
-      // A later segment tells that the ones before it are whole.
+      // A later segment shows that the ones before it are complete.
       if (this.#options.mayLoseOnPowerFailure) await held?.file.sync()
       return await this.#roll(firstPosition)
     } catch (cause) {
@@ -181,7 +181,7 @@ export class Segments {
       held = await hold(path, file)
       await this.#disk.syncDirectory(this.#directory)
     } catch (cause) {
-      // What stays behind is empty, and an empty segment is passed over.
+      // The file that stays is empty, and empty segments are ignored.
       await file.close().catch(() => undefined)
       await this.#disk.remove(path).catch(() => undefined)
       throw cause
@@ -207,7 +207,7 @@ export class Segments {
     }
   }
 
-  /** Does something to what was written; if that shows that the store is halted, it is unknown what became of it. */
+  /** Runs a check after a write. If it shows that the store is halted, the outcome of the write is unknown. */
   async #unlessHalted(doing: string, check: () => Promise<void>): Promise<void> {
     try {
       await check()

@@ -1,7 +1,7 @@
 /**
- * The mark of a store that answers before its commits are on the disk: from which byte of the log on nothing is
- * promised. It is there, durably, before the first such answer, and is gone when all is synced. So the next opening
- * knows what a power failure may have done to the log, whatever its own options are.
+ * The mark of a store that answers before its commits are on the disk. It says from which byte of the log on nothing is
+ * promised. It is written durably before the first such answer, and removed when everything is synced. The next opening
+ * therefore knows what a power failure may have done to the log, whatever its own options are.
  */
 import { type Disk, replaceFile, writeFully } from '../database/disk.ts'
 import { corrupt } from '../database/failure.ts'
@@ -24,7 +24,7 @@ export function markUnsynced(disk: Disk, directory: string, from: number): Promi
   )
 }
 
-/** To be called when all is synced. */
+/** Call this when everything is synced. */
 export async function unmarkUnsynced(disk: Disk, directory: string): Promise<void> {
   await disk.remove(`${directory}/${markName}`)
   await disk.syncDirectory(directory)

@@ -1,4 +1,4 @@
-/** What stands beside the log: snapshots, projections and leases, each with its journal. */
+/** The data beside the log: snapshots, projections and leases, each with its journal. */
 import type { StreamId } from '../../../domain/stream.ts'
 import type { Lease, OpenOptions, ProjectionStep, Snapshot } from '../../store.ts'
 import type { Disk } from '../database/disk.ts'
@@ -9,7 +9,7 @@ import { Leases } from './leases.ts'
 import { Projections } from './projections.ts'
 import { Snapshots } from './snapshots.ts'
 
-/** Where rows are, and what they are opened with. */
+/** Where rows are stored, and the settings to open them with. */
 export interface FileRowsPlace {
   readonly disk: Disk
   readonly directory: string
@@ -52,7 +52,7 @@ export class FileRows {
     }
     try {
       const journals = {
-        // The first, since it is refused where it is damaged, and nothing is to be changed then.
+        // This journal comes first, because it is refused if it is damaged, and then nothing may be changed.
         projections: await open('projections.jsonl', projections),
         snapshots: await open('snapshots.jsonl', snapshots),
         leases: await open('leases.jsonl', leases),
@@ -96,13 +96,16 @@ export class FileRows {
     for (const result of closed) if (result.status === 'rejected') throw result.reason
   }
 
-  /** Ends the leases of a process that has ended: it cannot use them any more, and nobody need wait. */
+  /** Ends the leases of a process that has ended. It cannot use them any more, so other processes need not wait. */
   async #endLeases(lock: string | undefined): Promise<void> {
     if (lock === undefined) return
     for (const [name, owner] of this.#leases.heldUnder(lock)) await this.releaseLease(name, owner)
   }
 
-  /** A log that was not synced may come back shorter after a power failure than what was worked out from it. */
+  /**
+   * Drops data that is ahead of the log. After a power failure, a log that was not synced may be shorter than the data
+   * made from it.
+   */
   async #forgetLost(index: CommitIndex, warn: OpenOptions['warn']): Promise<void> {
     const snapshots = await this.snapshots.dropLost((stream) => lastSequence(index, stream))
     const projections = this.projections.dropLost(index.head)

@@ -1,6 +1,7 @@
 /**
- * A map by text for any number of entries. A `Map` copies all of itself when it grows, which takes seconds for some
- * millions, and holds no more than 2^24. This one is many small ones once it is large, each of which grows by itself.
+ * A map with texts as keys, for any number of entries. A `Map` copies itself when it grows, which takes seconds for
+ * millions of entries, and holds no more than 2^24. When this one is large it consists of many small maps, each of
+ * which grows on its own.
  */
 import { hashOf } from '../index/hash-table.ts'
 
@@ -37,7 +38,7 @@ export class GrowingMap<Value> {
     return isGone
   }
 
-  /** The entries, in any order. One that comes or goes meanwhile may be among them or not. */
+  /** The entries, in any order. An entry that is added or deleted meanwhile may be among them or not. */
   *entries(): Iterable<readonly [string, Value]> {
     for (const map of this.#maps) yield* map
   }

@@ -25,7 +25,7 @@ async function step(store: Store, from: number, to: number): Promise<void> {
 }
 
 describe('A journal', () => {
-  test('is rewritten when it has grown well over what is alive in it, and holds the same', async () => {
+  test('is rewritten when it is much larger than its live content, and has the same content', async () => {
     await using place = await testPlace()
     const first = await place.open({ compactBytesMin: 2000 })
     await step(first, 0, 200)
@@ -47,7 +47,7 @@ describe('A journal', () => {
     assert.equal((await second.acquireLease('lease', 'you', 1000)).owner, 'me')
   })
 
-  test('that was torn in a step is cut, and rows and checkpoint stand together as before it', async () => {
+  test('that was torn in a step is cut, and rows and checkpoint are those before the step', async () => {
     await using place = await testPlace()
     const first = await place.open()
     await step(first, 0, 3)
@@ -67,7 +67,7 @@ describe('A journal', () => {
     }
   })
 
-  test('is synced before a step is answered that must last, and not at one that may be lost', async () => {
+  test('is synced before the answer to a step that must last, and not for one that may be lost', async () => {
     await using place = await testPlace()
     let synced: readonly string[] = []
     const open: typeof nodeDisk.open = async (path, mode) => {
@@ -94,7 +94,7 @@ describe('A journal', () => {
     }
   })
 
-  test('that could not be synced takes nothing more', async () => {
+  test('that could not be synced accepts no more changes', async () => {
     await using place = await testPlace()
     let isBroken = false
     const open: typeof nodeDisk.open = async (path, mode) => {
@@ -111,7 +111,7 @@ describe('A journal', () => {
     await store.close()
   })
 
-  test('of rows that is damaged in a finished line is refused, and one that is only a help is cut there', async () => {
+  test('of rows with a damaged complete line is refused, and one of snapshots is cut there', async () => {
     const flipped = (line: string): string => line.replace(/}$/, ')')
     const damages: Readonly<Record<string, (lines: readonly string[]) => readonly string[]>> = {
       'a flipped bit': ([first, second, ...rest]) => [first!, flipped(second!), ...rest],
@@ -144,7 +144,7 @@ describe('A journal', () => {
     }
   })
 
-  test('of another store, or of other things, is refused', async () => {
+  test('of another store, or of other data, is refused', async () => {
     await using place = await testPlace()
     await using other = await testPlace()
     for (const one of [place, other]) {
@@ -159,7 +159,7 @@ describe('A journal', () => {
     }
   })
 
-  test('takes changes at once one after the other', async () => {
+  test('makes concurrent changes one after the other', async () => {
     await using place = await testPlace()
     const store = await place.open()
     const steps = Array.from({ length: 20 }, (_, to) => store.saveStep('p', { from: at(0), to: at(to + 1), rows: [] }))
@@ -169,8 +169,8 @@ describe('A journal', () => {
   })
 })
 
-describe('What stands ahead of a log that lost its end', () => {
-  test('is forgotten: a checkpoint with its rows, and a snapshot', async () => {
+describe('Data ahead of a log that lost its end', () => {
+  test('is dropped: a checkpoint with its rows, and a snapshot', async () => {
     await using place = await testPlace()
     const first = await place.open({ mayLoseOnPowerFailure: true })
     for (const id of ['a', 'b', 'c']) await first.append([commitTo('x', id)])

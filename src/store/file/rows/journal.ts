@@ -1,14 +1,14 @@
 /**
- * A journal of changes to something that lives in memory: one checksummed line a change, written before the change is
- * made, so that what was answered survives a killed process. It is synced only at changes that have to last: after a
- * power failure the changes up to one behind the last of those are there and the others are not, which is enough for
- * what can be worked out again from the log. When it has grown well over what is alive in it, it is written again
- * beside itself and renamed.
+ * A journal of changes to data in memory: one checksummed line for each change, written before the change is made, so
+ * that answered changes survive a killed process. It is synced only at changes that must last. After a power failure it
+ * has the changes up to some point after the last sync and no later ones. That is enough for data that can be made
+ * again from the log. When the journal is much larger than its live content, it is written again beside itself and
+ * renamed.
  *
- * The checksum of a line goes on from that of the line before it, and the first from the name of the journal and the id
- * of the log: a line that is missing, or is of another place or journal, is noticed.
+ * The checksum of a line continues that of the line before it, and the first one continues the name of the journal and
+ * the id of the log. A line that is missing, or belongs to another place or journal, is therefore noticed.
  *
- * Changes happen one at a time. A change is lines of JSON, so a person can read what became of a row.
+ * Changes happen one at a time. A change is a line of JSON, so a person can read what happened to a row.
  */
 import { crc32 } from 'node:zlib'
 import { StoreError } from '../../../domain/error.ts'
@@ -18,22 +18,22 @@ import { checkInPlace, type HeldFile, hold } from '../database/in-place.ts'
 import type { Lock } from '../database/lock.ts'
 import { checksumOf, LineBuffer, parseLine, visitLines } from '../log/lines.ts'
 
-/** What a journal keeps: it can be told changes again, and told as few of them. */
+/** The data that a journal keeps. It can apply changes again, and list few changes that make it. */
 export interface JournalContents {
   /** Makes a change that was read from the journal. */
   replay(change: unknown): void
-  /** About how many bytes `changes` would be. */
+  /** The approximate number of bytes of `changes`. */
   readonly size: number
   /**
-   * What has to be done before a damaged journal can be gone without; `undefined` if its end is cut like an unfinished
+   * What a person must do before a damaged journal can be opened, or `undefined` if its end is cut like an unfinished
    * one.
    */
   readonly remedy: string | undefined
-  /** The JSON of changes that make all this from nothing. */
+  /** The JSON of changes that make this data from nothing. */
   changes(): Iterable<string>
 }
 
-/** A change that was decided: what to write, and what to do when it is written. */
+/** A change that was decided: what to write, and what to do after that. */
 export interface Change<Result> {
   /** Without it nothing is written. */
   readonly json?: string
@@ -46,19 +46,19 @@ export interface JournalPlace {
   readonly disk: Disk
   readonly directory: string
   readonly name: string
-  /** The id of the log that it stands beside. */
+  /** The id of the log beside it. */
   readonly log: string
   readonly lock: Pick<Lock, 'check'>
 }
 
 export interface JournalOptions {
-  /** A journal below this is never written again. */
+  /** A smaller journal is never written again. */
   readonly compactBytesMin: number
-  /** Then nothing has to last. */
+  /** If true, no change must last. */
   readonly mayLoseOnPowerFailure: boolean
 }
 
-/** How many times what is alive in it a journal may be. */
+/** The factor by which a journal may be larger than its live content. */
 const growthMax = 4
 const compactionBytesAtOnce = 1024 * 1024
 
@@ -69,17 +69,17 @@ export class Journal {
   readonly #contents: JournalContents
   readonly #options: JournalOptions
   readonly #lines = new LineBuffer()
-  /** What the first line goes on from. */
+  /** The checksum that the first line continues. */
   readonly #seed: number
-  /** What the next line goes on from. */
+  /** The checksum that the next line continues. */
   #checksum: number
   readonly #lock: Pick<Lock, 'check'>
   #held: HeldFile
   #length: number
   #tail: Promise<unknown> = Promise.resolve()
-  /** Why nothing more is written. */
+  /** The error with which changes are refused, after a failure. */
   #halted: StoreError | undefined
-  /** Whether it was renamed, and the directory is not synced. */
+  /** Whether it was renamed and the directory is not synced yet. */
   #isRenamed = false
   /** Whether something was written that is not synced. */
   #isDirty = false
@@ -104,11 +104,11 @@ export class Journal {
   }
 
   /**
-   * Opens a journal, or begins one, and tells its contents what is in it. A line that is unfinished ends it: it is cut
-   * there.
+   * Opens a journal, or begins one, and applies its changes to the contents. An unfinished line is cut, with everything
+   * after it.
    *
-   * @param onCut hears where, if so
-   * @throws StoreError `STORE_CORRUPT` for a line that was finished and is damaged, unless the contents can do without
+   * @param onCut called with a text that says where, if something is cut
+   * @throws StoreError `STORE_CORRUPT` for a complete line that is damaged, unless the contents can do without it
    */
   static async open(
     place: JournalPlace,
@@ -124,7 +124,7 @@ export class Journal {
       const { length } = await file.status()
       const { end, checksum, isDamaged } = await replayAll(file, { length, seed: seedOf(place) }, contents)
       if (end < length) {
-        const reason = 'the line does not fit its checksum, or not behind the one before it'
+        const reason = 'the line does not fit its checksum, or does not follow the line before it'
         const where = `${path}, byte ${end}`
         if (isDamaged && contents.remedy !== undefined) throw corrupt(directory, where, `${reason}; ${contents.remedy}`)
         await file.truncate(end)
@@ -138,9 +138,10 @@ export class Journal {
   }
 
   /**
-   * Decides on a change when all before it are made, writes it, and makes it. Nothing changes if it cannot be written.
+   * Decides on a change when all earlier ones are made, writes it, and makes it. If it cannot be written, nothing
+   * changes.
    *
-   * @throws what `decide` throws; StoreError `STORE_FULL`, `STORE_READ_ONLY`, `STORE_HALTED`, `STORE_UNAVAILABLE`
+   * @throws the error of `decide`; StoreError `STORE_FULL`, `STORE_READ_ONLY`, `STORE_HALTED`, `STORE_UNAVAILABLE`
    */
   change<Result>(decide: () => Change<Result> | Promise<Change<Result>>): Promise<Result> {
     return this.#next(async () => {
@@ -159,7 +160,7 @@ export class Journal {
     return this.#next(() => this.#compact())
   }
 
-  /** When every change before is made, syncs and closes. */
+  /** Syncs and closes, when all earlier changes are made. */
   close(): Promise<void> {
     return this.#next(async () => {
       try {
@@ -224,7 +225,7 @@ export class Journal {
     try {
       await this.#disk.rename(`${path}.new`, path)
     } catch (error) {
-      // Either file may bear the name now, so neither can be written to.
+      // Either file may have the name now, so neither can be written to.
       this.#halt('renaming it failed', error)
       await file.close().catch(() => undefined)
       throw error
@@ -236,7 +237,7 @@ export class Journal {
     this.#halted = undefined
     this.#isDirty = false
     await old.close().catch(() => undefined)
-    // Until this is done a power failure may bring back the old file: an earlier state, but a whole one.
+    // Until this is done, a power failure may bring back the old file: an earlier state, but a complete one.
     this.#isRenamed = true
     await this.#syncName()
   }
@@ -251,7 +252,7 @@ export class Journal {
     this.#halted = new StoreError('STORE_HALTED', { store: this.#directory, reason }, cause)
   }
 
-  /** Returns how many bytes they were, and what the next line goes on from. */
+  /** Returns the number of bytes, and the checksum that the next line continues. */
   async #writeChanges(file: DiskFile): Promise<{ readonly length: number; readonly checksum: number }> {
     let length = 0
     let checksum = this.#seed
@@ -275,7 +276,7 @@ interface Replayed {
   /** Where the last good line ends. */
   readonly end: number
   readonly checksum: number
-  /** Whether the line there was finished: no killed process and no power failure leaves such a line. */
+  /** Whether the line there was finished. No killed process and no power failure leaves such a line. */
   readonly isDamaged: boolean
 }
 
@@ -297,7 +298,7 @@ async function replayAll(
   return { end, checksum, isDamaged }
 }
 
-/** A line that fits its checksum and is no change was written by a person. */
+/** A line that fits its checksum and is not a change was written by a person. */
 function isReplayed(contents: JournalContents, change: unknown): boolean {
   try {
     contents.replay(change)

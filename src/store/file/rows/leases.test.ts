@@ -1,6 +1,4 @@
-/**
- * The leases of a file store: whose they are when their owner is gone, and what a clock that goes back does to them.
- */
+/** The leases of a file store: after their owner has ended, and after a clock went back. */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -9,7 +7,7 @@ import { at } from '../../../testing/checkpoint-at.ts'
 import { testPlace } from '../test-place.fixture.ts'
 import { Leases } from './leases.ts'
 
-/** Opens a place, takes two leases for ten minutes, gives one back, says so, and stays until it is killed. */
+/** Opens a store, takes two leases for ten minutes, gives one back, prints that, and runs until it is killed. */
 const program = `
   const { file } = await import(process.argv[1])
   const store = await file(process.argv[2]).open({ now: () => 0, warn: () => {} })
@@ -20,7 +18,7 @@ const program = `
 `
 
 describe('Leases', () => {
-  test('end with an owner that was killed, for the next opening and all that follow', async () => {
+  test('end with an owner that was killed, for the next opening and all later ones', async () => {
     await using place = await testPlace()
     const before = await place.open()
     await before.acquireLease('of an earlier owner', 'closed', 600_000)
@@ -45,7 +43,7 @@ describe('Leases', () => {
     }
   })
 
-  test('of an owner that closed the store stay until they run out', async () => {
+  test('of an owner that closed the store stay until they expire', async () => {
     await using place = await testPlace()
     const first = await place.open()
     await first.acquireLease('l', 'me', 600_000)
@@ -53,7 +51,7 @@ describe('Leases', () => {
     assert.equal((await (await place.open()).acquireLease('l', 'you', 600_000)).owner, 'me')
   })
 
-  test('hold nobody up after the clock has gone back', () => {
+  test('delay nobody after the clock has gone back', () => {
     let now = 3_600_000
     const leases = new Leases('lock', () => now)
     leases.acquire('l', 'me', 5000).apply()

@@ -1,12 +1,12 @@
 /**
- * The leases of a file store: in memory, in a journal on disk. An expired one is forgotten when the journal is written
- * again. Each names the lock under which it was taken: if the process that had the lock has ended for certain, so have
- * its leases.
+ * The leases of a file store: in memory, with a journal on disk. Expired leases are dropped when the journal is written
+ * again. Each lease names the lock under which it was taken. If the process that had the lock has certainly ended, so
+ * have its leases.
  */
 import type { Lease } from '../../store.ts'
 import type { Change, JournalContents } from './journal.ts'
 
-/** A line of the journal; without an owner the lease was given back. */
+/** A line of the journal. Without an owner the lease was given back. */
 interface LeaseChange {
   readonly lease: string
   readonly owner?: string
@@ -21,7 +21,7 @@ interface Held extends Lease {
   readonly lock: string
 }
 
-/** About what a line costs besides the names in it. */
+/** The approximate size of a line without the names in it. */
 const lineOverhead = 130
 
 export class Leases implements JournalContents {
@@ -30,7 +30,7 @@ export class Leases implements JournalContents {
   readonly #now: () => number
   #size = 0
 
-  /** @param lock the token of the lock that the store has */
+  /** @param lock the token of the store's lock */
   constructor(lock: string, now: () => number) {
     this.#lock = lock
     this.#now = now
@@ -72,7 +72,7 @@ export class Leases implements JournalContents {
     return { json: JSON.stringify({ lease: name } satisfies LeaseChange), apply: () => this.#put(name, undefined) }
   }
 
-  /** Who still has a lease that was taken under a lock. */
+  /** The leases that were taken under a lock and have not expired. */
   heldUnder(lock: string): readonly (readonly [name: string, owner: string])[] {
     return [...this.#leases].filter(([, held]) => held.lock === lock).map(([name, { owner }]) => [name, owner])
   }
@@ -87,6 +87,6 @@ export class Leases implements JournalContents {
 }
 
 const leaseOf = ({ owner, expiresAt }: Held): Lease => Object.freeze({ owner, expiresAt })
-/** What lies further ahead than it lasts is of a clock that has gone back since. */
+/** A lease that ends further ahead than its duration was taken before the clock went back. */
 const isOver = ({ expiresAt, durationMs }: Held, now: number): boolean =>
   expiresAt <= now || expiresAt > now + durationMs

@@ -1,15 +1,15 @@
 /**
- * Keys in the order of JavaScript's comparison, in blocks: adding and deleting costs a search by halves and the moving
- * of part of a block, however many there are.
+ * Keys in the order of JavaScript's comparison, in blocks. Adding and deleting costs a binary search and moving a part
+ * of a block, however many keys there are.
  */
 
 const blockLengthMax = 512
 
 export class OrderedKeys {
-  /** Each is sorted and not empty, and ends before the next begins. */
+  /** Each block is sorted and not empty, and ends before the next one begins. */
   readonly #blocks: string[][] = []
 
-  /** Does nothing if it is there. */
+  /** Does nothing if the key exists. */
   add(key: string): void {
     const blocks = this.#blocks
     const at = Math.max(this.#blockOf(key), 0)
@@ -24,7 +24,7 @@ export class OrderedKeys {
     if (block.length > blockLengthMax) blocks.splice(at + 1, 0, block.splice(blockLengthMax / 2))
   }
 
-  /** Does nothing if it is not there. */
+  /** Does nothing if the key does not exist. */
   delete(key: string): void {
     const at = this.#blockOf(key)
     if (at === -1) return
@@ -35,7 +35,7 @@ export class OrderedKeys {
     if (block.length === 0) this.#blocks.splice(at, 1)
   }
 
-  /** Up to `count` keys from this one on, itself included if it is there. */
+  /** Up to `count` keys from this one on, included if it exists. */
   from(key: string, count: number): readonly string[] {
     const keys: string[] = []
     for (let at = Math.max(this.#blockOf(key), 0); at < this.#blocks.length && keys.length < count; at++) {
@@ -46,7 +46,7 @@ export class OrderedKeys {
     return keys
   }
 
-  /** The last block that begins at or before a key; -1 if all begin behind it. */
+  /** The last block that begins at or before a key; -1 if all begin after it. */
   #blockOf(key: string): number {
     let low = 0
     let high = this.#blocks.length
@@ -59,7 +59,7 @@ export class OrderedKeys {
   }
 }
 
-/** Where the first of the sorted keys is that does not come before one. */
+/** The index of the first sorted key that is not before `key`. */
 function firstFrom(sorted: readonly string[], key: string): number {
   let low = 0
   let high = sorted.length

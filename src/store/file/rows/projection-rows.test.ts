@@ -1,6 +1,5 @@
 /**
- * The rows of a projection in memory: as a sorted list of them would be, however many there are and whatever changes
- * meanwhile.
+ * The rows of a projection in memory: equal to a sorted list, however many there are and whatever changes meanwhile.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -16,7 +15,7 @@ const keys = fc.oneof(
 )
 const changes = fc.array(fc.record({ key: keys, isGone: fc.boolean() }), { maxLength: 4000, size: 'max' })
 
-test('keys in blocks are as a sorted set', () => {
+test('keys in blocks equal a sorted set', () => {
   fc.assert(
     fc.property(changes, keys, fc.nat(700), (drawn, from, count) => {
       const ordered = new OrderedKeys()
@@ -34,7 +33,7 @@ test('keys in blocks are as a sorted set', () => {
   )
 })
 
-test('a growing map is as a map, below and above the size at which it is divided', () => {
+test('a growing map equals a map, below and above the size at which it is divided', () => {
   const map = new GrowingMap<number>()
   const plain = new Map<string, number>()
   for (let n = 0; n < 60_000; n++) {
@@ -51,7 +50,7 @@ test('a growing map is as a map, below and above the size at which it is divided
   assert.equal(map.get('none'), undefined)
 })
 
-test('rows that come and go while they are put in order are where they belong', async () => {
+test('rows that are added and deleted during the sort are in the right place', async () => {
   const rows = new Rows()
   for (let n = 0; n < 30_000; n++) rows.set(`k${n}`, `${n}`)
   const listed: Promise<RowPage>[] = [rows.list({ limit: Number.POSITIVE_INFINITY })]
@@ -75,7 +74,7 @@ test('rows that come and go while they are put in order are where they belong', 
   assert.deepEqual(found, [...rows.entries()].map(([key]) => key).sort())
 })
 
-test('the size of rows is what they would be in a journal', () => {
+test('the size of rows is their size in a journal', () => {
   const rows = new Rows()
   rows.set('a', '"x"')
   rows.set('b', '1')

@@ -1,6 +1,6 @@
 /**
- * The rows of one projection in a file store: JSON by key, in memory. The keys are put in order when they are first
- * asked for, in pieces between which the event loop turns, and kept so from then on.
+ * The rows of one projection in a file store: JSON by key, in memory. The keys are sorted at the first request, in
+ * pieces between which the event loop may turn, and kept sorted from then on.
  */
 import type { Json } from '../../../domain/json.ts'
 import { isMet, rowCharactersMax, rowsLookedAtMax } from '../../row-page.ts'
@@ -9,17 +9,17 @@ import { Breather } from '../database/breather.ts'
 import { GrowingMap } from './growing-map.ts'
 import { OrderedKeys } from './ordered-keys.ts'
 
-/** What a row costs in a line besides its key and value. */
+/** The size of a row in a line without its key and value. */
 const rowOverhead = 6
 const keysAtOnce = 64
 
 export class Rows {
   readonly #texts = new GrowingMap<string>()
-  /** Not kept before somebody asks. */
+  /** Absent before the first request. */
   #order: { readonly keys: OrderedKeys; readonly isWhole: Promise<void> } | undefined
   #size = 0
 
-  /** About how many bytes they are in a journal. */
+  /** Their approximate number of bytes in a journal. */
   get size(): number {
     return this.#size
   }
@@ -44,7 +44,7 @@ export class Rows {
     } else if (this.#texts.delete(key)) this.#order?.keys.delete(key)
   }
 
-  /** The rows of a page. While it is long in the making, rows that change may be told as before or as after. */
+  /** The rows of a page. Rows that change while it is made may be as before or as after the change. */
   async list({ after, prefix = '', where = [], limit }: RowQuery): Promise<RowPage> {
     const breather = new Breather()
     const keys = await this.#ordered(breather)
@@ -68,7 +68,7 @@ export class Rows {
         characters += text.length
       }
       if (some.length < keysAtOnce) return { rows }
-      // The next text in this order.
+      // The next text in the order.
       from = `${last}\0`
       if (breather.isDue) await breather.rest()
     }
@@ -83,7 +83,7 @@ export class Rows {
     return this.#order.keys
   }
 
-  /** What comes and goes meanwhile is told to the keys by `set`. */
+  /** Keys that are added and deleted meanwhile reach the list through `set`. */
   async #fill(keys: OrderedKeys, breather: Breather): Promise<void> {
     let count = 0
     for (const [key] of this.#texts.entries()) {

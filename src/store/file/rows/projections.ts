@@ -1,7 +1,7 @@
 /**
- * The rows and checkpoints of projections in a file store: in memory as JSON, in a journal on disk. A step is one line,
- * so its rows and its checkpoint are there together or not at all. A step that may be lost is not synced by itself:
- * after a power failure a projection stands where it stood some moments before, and goes on from there.
+ * The rows and checkpoints of projections in a file store: in memory as JSON, with a journal on disk. A step is one
+ * line, so its rows and its checkpoint are stored together or not at all. A step that may be lost is not synced on its
+ * own: after a power failure a projection is where it was some moments before, and continues from there.
  */
 import { type Json, type JsonObject, toJson } from '../../../domain/json.ts'
 import { checkCheckpoint, noCheckpoint } from '../../checkpoint.ts'
@@ -10,7 +10,7 @@ import { Breather } from '../database/breather.ts'
 import type { Change, JournalContents } from './journal.ts'
 import { Rows } from './projection-rows.ts'
 
-/** A line of the journal: a step, or with `reset` the end of all rows. A row without a value is deleted. */
+/** A line of the journal: a step, or with `reset` the deletion of all rows. A row without a value is deleted. */
 interface ProjectionChange {
   readonly projection: string
   readonly reset?: true
@@ -18,7 +18,7 @@ interface ProjectionChange {
   readonly position: number
   readonly term: number
   readonly note: JsonObject
-  /** Whether the log beside it reached so far then. */
+  /** Whether the log beside it had that position then. */
   readonly local: boolean
   readonly rows: readonly (readonly [string, Json] | readonly [string])[]
 }
@@ -35,7 +35,7 @@ export class Projections implements JournalContents {
   readonly #projections = new Map<string, Projection>()
   #size = 0
 
-  /** What a reaction has sent, and timers, stand in it: to forget a part of that is for a person to decide. */
+  /** The journal has answers of reactions and timers, so only a person may decide to lose a part of it. */
   readonly remedy = 'remove the file to begin with all projections and reactions from the start'
 
   get size(): number {
@@ -86,7 +86,7 @@ export class Projections implements JournalContents {
   }
 
   /**
-   * @param head how far the log beside it reaches
+   * @param head the last position of the log beside it
    * @throws ConflictError `CHECKPOINT_CONFLICT`
    */
   async save(
@@ -119,7 +119,7 @@ export class Projections implements JournalContents {
       : { apply }
   }
 
-  /** Forgets the projections that have handled positions which the log beside it has lost. Returns their names. */
+  /** Drops the projections that have handled positions which the log has lost. Returns their names. */
   dropLost(head: number): readonly string[] {
     const lost = [...this.#projections].filter(([, { checkpoint, local }]) => local && checkpoint.position > head)
     for (const [name] of lost) this.#reset(name)
@@ -151,7 +151,7 @@ export class Projections implements JournalContents {
   }
 }
 
-/** A line up to its rows. */
+/** The beginning of a line, up to its rows. */
 function startOf(projection: string, { position, term, note }: Checkpoint, local: boolean): string {
   const place = `"position":${position},"term":${term},"note":${JSON.stringify(note)}`
   return `{"projection":${quote(projection)},${place},"local":${local},"rows":[`

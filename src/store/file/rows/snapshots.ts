@@ -1,6 +1,6 @@
 /**
- * The snapshots of a file store: in memory as JSON, in a journal on disk. That bounds how many there can be by memory;
- * where states are large and streams many, keep snapshots in another store (`start({ events, snapshots })`).
+ * The snapshots of a file store: in memory as JSON, with a journal on disk. Memory therefore limits their number. If
+ * states are large and streams are many, keep snapshots in another store (`start({ events, snapshots })`).
  */
 import { toJson } from '../../../domain/json.ts'
 import type { StreamId } from '../../../domain/stream.ts'
@@ -31,7 +31,7 @@ interface Kept {
 }
 
 export class Snapshots implements JournalContents {
-  /** By aggregate and id; oldest first. */
+  /** The snapshots by aggregate and id, oldest first. */
   readonly #kept = new Map<string, GrowingMap<readonly Kept[]>>()
   #size = 0
 
@@ -100,7 +100,7 @@ export class Snapshots implements JournalContents {
     return this.#kept.get(aggregate)?.get(id) ?? none
   }
 
-  /** What is kept of a stream with one more; `undefined` if that one is too old to be kept. */
+  /** The snapshots of a stream after one more is added, or `undefined` if that one is too old to be kept. */
   #with(stream: StreamId, snapshot: Kept, keep: number): readonly Kept[] | undefined {
     const others = this.#of(stream).filter(({ sequence }) => sequence !== snapshot.sequence)
     const kept = [...others, snapshot].sort((a, b) => a.sequence - b.sequence).slice(-keep)
@@ -117,6 +117,6 @@ export class Snapshots implements JournalContents {
 }
 
 const none: readonly Kept[] = Object.freeze([])
-/** A line's checksum, space and line feed. */
+/** The size of a line's checksum, space and line feed. */
 const lineOverhead = 10
 const sizeOf = (kept: readonly Kept[]): number => kept.reduce((sum, { json }) => sum + json.length + lineOverhead, 0)
