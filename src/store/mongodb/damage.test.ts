@@ -1,6 +1,6 @@
 /**
- * Documents that somebody else has changed or removed: reads say so with a code and the place, and give nothing that is
- * wrong.
+ * Documents that another program has changed or removed: reads report that with a code and the place, and return
+ * nothing wrong.
  */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
@@ -54,7 +54,7 @@ const damages: readonly Document[] = [
 interface Place {
   readonly database: string
   readonly client: MongoClient
-  /** A store that knows nothing of what another has read. */
+  /** Opens a store that knows nothing of what another one has read. */
   open(): Promise<Store>
 }
 
@@ -72,7 +72,7 @@ async function place(context: TestContext, server: TestServer): Promise<Place> {
 const commitsOf = ({ client, database }: Place) => client.db(database).collection<Document>('mneme_commits')
 
 function damagedCommits(server: TestServer): void {
-  test('a commit in which anything was changed is never given as if it were whole', async (context) => {
+  test('a commit in which anything was changed is never returned as if it were undamaged', async (context) => {
     const own = await place(context, server)
     const before = new Map<string, unknown>()
     const fresh = await own.open()
@@ -93,7 +93,7 @@ function damagedCommits(server: TestServer): void {
     }
   })
 
-  test('a commit that is missing is noticed by reads of the log and of its stream, filtered or not', async (context) => {
+  test('a missing commit is noticed by reads of the log and of its stream, filtered or not', async (context) => {
     const own = await place(context, server)
     await commitsOf(own).deleteOne({ _id: 2n as never })
     const store = await own.open()
@@ -112,7 +112,7 @@ function damagedCommits(server: TestServer): void {
     )
   })
 
-  test('a commit that is missing is noticed by a reader who goes on behind it', async (context) => {
+  test('a missing commit is noticed by a reader that continues after it', async (context) => {
     const own = await place(context, server)
     const reader = await own.open()
     const { examined, checksum } = await reader.readAll({ from: 1, to: 4 })
@@ -123,7 +123,7 @@ function damagedCommits(server: TestServer): void {
   })
 }
 
-/** The events of an answer; what is none, as the end of a stream, has none. */
+/** The events of an answer. Other answers, such as the end of a stream, have none. */
 function eventsIn(answer: unknown): readonly unknown[] {
   assert.ok(!(answer instanceof Error), `${answer}`)
   const listed = (answer as Page | undefined)?.events ?? answer
@@ -134,7 +134,7 @@ const textOf = (value: unknown): string =>
   JSON.stringify(value ?? null, (_, each) => (typeof each === 'bigint' ? Number(each) : each))
 
 /**
- * What looks for the commit by the very field that was changed does not find it: its answer is another, but nothing in
+ * A question that searches by the changed field does not find the commit. Its answer is then different, but nothing in
  * it is wrong.
  */
 function mayMiss(what: string, damage: Document): boolean {
@@ -146,7 +146,7 @@ function mayMiss(what: string, damage: Document): boolean {
 }
 
 function damagedDocuments(server: TestServer): void {
-  test('a damaged checkpoint, row, snapshot or lease is told with a code', async (context) => {
+  test('a damaged checkpoint, row, snapshot or lease is reported with a code', async (context) => {
     const { database, client, open } = await place(context, server)
     const store = await open()
     const db = client.db(database)
@@ -189,13 +189,13 @@ function damagedDocuments(server: TestServer): void {
     }
   })
 
-  test('a log that was replaced by an older copy under a store is read and written on as it is', async (context) => {
+  test('a store whose log was replaced by an older copy reads and writes that copy', async (context) => {
     const own = await place(context, server)
     const store = await own.open()
     await store.readStream(stream, everything)
     const { checksum } = await store.readAll(everything)
     await commitsOf(own).deleteMany({ _id: { $gte: 4n as never } })
-    // As after a restore: what this store knows of the end of the log and of streams was never so.
+    // As after a restore: what this store knows of the end of the log and of streams is wrong.
     assert.deepEqual(
       (await store.streamEnds([stream, other])).map(({ sequence }) => sequence),
       [2, 1],

@@ -1,6 +1,6 @@
 /**
- * What goes wrong with servers: each acknowledged commit is there once, nothing hangs, and the store goes on when it is
- * over.
+ * Failures of servers: each acknowledged commit is stored once, nothing hangs, and the store continues when the failure
+ * is over.
  */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
@@ -20,7 +20,7 @@ import { mongodb } from './index.ts'
 
 const unavailable = { code: 'STORE_UNAVAILABLE' }
 
-/** Appends until the store tells what became of the commits. */
+/** Appends until the store returns the results of the commits. */
 async function insist(store: Store, commits: readonly Commit[]): Promise<readonly AppendResult[]> {
   for (let each = commits; ; each = commits.map(repeated)) {
     try {
@@ -32,7 +32,7 @@ async function insist(store: Store, commits: readonly Commit[]): Promise<readonl
   }
 }
 
-/** Expects that the log has these commits, each once, in order without gaps, as its streams have. */
+/** Checks that the log has these commits, each once, in order without gaps, and that its streams have them too. */
 async function assertWhole(store: Store, ids: ReadonlySet<string>): Promise<void> {
   const events = await foldAll(store, [] as { id: string; stream: string; sequence: number }[], (all, event) => {
     assert.equal(event.position, all.length + 1)
@@ -51,7 +51,7 @@ async function assertWhole(store: Store, ids: ReadonlySet<string>): Promise<void
 
 const streamOf = (i: number) => ({ aggregate: 'account', id: `a${i % 3}` })
 
-/** Three callers append, each its next commit when the last one is there, while something happens to the server. */
+/** Three callers append, each its next commit when the last one is stored, while something happens to the server. */
 async function appendThrough(store: Store, rounds: number, happen: (appended: number) => Promise<void>): Promise<void> {
   const ids = new Set<string>()
   let appended = 0
@@ -68,9 +68,9 @@ async function appendThrough(store: Store, rounds: number, happen: (appended: nu
   await assertWhole(store, ids)
 }
 
-/** What holds on any server of the tests' own that is killed or paused. */
+/** Tests for any server that can be killed or paused. */
 function goesOn(server: TestServer): void {
-  test('a server that is killed under appends and started again has each commit once', async (context) => {
+  test('a server that is killed during appends and started again has each commit once', async (context) => {
     if (server.control === undefined) return context.skip('the server is somebody else’s')
     const { control } = server
     const store = await openStore(context, server, { timeoutMs: 2000 })
@@ -82,7 +82,7 @@ function goesOn(server: TestServer): void {
     assert.equal(restarts.length, 3)
   })
 
-  test('a server that is paused lets calls fail in time, and has each commit once when it goes on', async (context) => {
+  test('calls to a paused server fail in time, and it has each commit once when it continues', async (context) => {
     if (server.control === undefined) return context.skip('the server is somebody else’s')
     const store = await openStore(context, server, { timeoutMs: 500 })
     await store.append([simpleCommit('first')])
@@ -107,7 +107,7 @@ function goesOn(server: TestServer): void {
     await assertWhole(store, new Set(['first', 'paused', 'last']))
   })
 
-  test('a read that is given up while the server is paused ends at once, with the reason', async (context) => {
+  test('a read that is aborted while the server is paused ends at once, with the reason', async (context) => {
     if (server.control === undefined) return context.skip('the server is somebody else’s')
     const store = await openStore(context, server)
     const controller = new AbortController()
@@ -122,9 +122,9 @@ function goesOn(server: TestServer): void {
   })
 }
 
-/** What holds where answers are lost, on any server. */
+/** Tests with lost answers, for any server. */
 function lostAnswersAreFound(server: TestServer): void {
-  test('an append whose answer is lost is recognised when it is repeated, in part or whole', async (context) => {
+  test('an append whose answer is lost is recognised when it is repeated, partly or completely', async (context) => {
     const { database } = await openStore(context, server)
     const client = await openClient(context, server)
     const batch = [0, 1, 2].map((i) => simpleCommit(`lost ${i}`, { stream: streamOf(i) }))
@@ -142,7 +142,7 @@ function lostAnswersAreFound(server: TestServer): void {
     await assertWhole(again, new Set([...batch.map(({ id }) => id), 'new']))
   })
 
-  test('an append that reaches the server when others have gone on changes nothing of theirs', async (context) => {
+  test('an append that reaches the server after later appends of others does not affect them', async (context) => {
     const { database } = await openStore(context, server)
     const client = await openClient(context, server)
     const late: Document[] = []
@@ -168,7 +168,7 @@ await onServer('Trouble with MongoDB', findMongodb, (server) => {
   goesOn(server)
   lostAnswersAreFound(server)
 
-  /** Lets the server fail the next inserts in some way. */
+  /** Makes the server fail the next inserts. */
   const failInserts = async (context: TestContext, times: number, how: object) => {
     const client = await openClient(context, server)
     const data = { failCommands: ['insert'], ...how }
@@ -185,7 +185,7 @@ await onServer('Trouble with MongoDB', findMongodb, (server) => {
     await appendThrough(store, 10, async () => {})
   })
 
-  test('an append whose connection is dropped says that the outcome is unknown, and repeating it tells', async (context) => {
+  test('an append whose connection is dropped reports an unknown outcome, and repeating it shows the outcome', async (context) => {
     const store = await openStore(context, server)
     await store.append([simpleCommit('first')])
     await failInserts(context, 1, { closeConnection: true })
@@ -195,7 +195,7 @@ await onServer('Trouble with MongoDB', findMongodb, (server) => {
     await assertWhole(store, new Set(['first', 'lost']))
   })
 
-  test('a commit that no majority confirms is not acknowledged, though it may be there', async (context) => {
+  test('a commit that no majority confirms is not acknowledged, although it may be stored', async (context) => {
     const store = await openStore(context, server)
     await failInserts(context, 1, { writeConcernError: { code: 64, errmsg: 'waiting for replication timed out' } })
     await assert.rejects(store.append([simpleCommit('unsure')]), unavailable)
@@ -204,7 +204,7 @@ await onServer('Trouble with MongoDB', findMongodb, (server) => {
     await assertWhole(store, new Set(['unsure']))
   })
 
-  test('a full disk and a missing right are told as such, and nothing is stored', async (context) => {
+  test('a full disk and a missing right are reported with their codes, and nothing is stored', async (context) => {
     const store = await openStore(context, server)
     await failInserts(context, 1, { errorCode: 14_031 })
     await assert.rejects(store.append([simpleCommit('c')]), { code: 'STORE_FULL' })
@@ -214,13 +214,13 @@ await onServer('Trouble with MongoDB', findMongodb, (server) => {
     assert.deepEqual(result?.status === 'stored' && [result.sequence, result.position], [1, 1])
   })
 
-  test('a server that steps down is waited for by who repeats', async (context) => {
+  test('repeating an append succeeds after a server has stepped down', async (context) => {
     const store = await openStore(context, server)
     await failInserts(context, 2, { errorCode: 91 })
     await appendThrough(store, 3, async () => {})
   })
 
-  test('what another process appends wakes a listener', async (context) => {
+  test('an append of another process wakes a listener', async (context) => {
     const writer = await openStore(context, server)
     const reader = await openStore(context, server, { database: writer.database })
     let calls = 0

@@ -1,4 +1,4 @@
-/** The contract of the port, on databases of a single server without transactions and change streams. */
+/** The conformance kit on databases of a single server without transactions and change streams. */
 
 import { conformanceByGroup } from '../../../test/support/servers/mongodb-place.ts'
 import { findFerretdb } from '../../../test/support/servers/mongodb-server.ts'

@@ -1,4 +1,4 @@
-/** What is as large as may be: documents near the limit of a document, and batches over that of a command. */
+/** The greatest sizes: documents near the limit of a document, and batches over the limit of a command. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { openStore, simpleCommit } from '../../../test/support/servers/mongodb-place.ts'
@@ -22,7 +22,7 @@ function largestFit(server: TestServer): void {
     assert.equal(examined, 7002)
   })
 
-  test('commits of as many bytes as a document has go one by one, and are stored in order', async (context) => {
+  test('commits as large as a document are sent one by one, and are stored in order', async (context) => {
     const store = await openStore(context, server, patient)
     const events = [{ type: 'Noted', data: '日'.repeat(5_000_000) }]
     const results = await store.append([1, 2].map((i) => simpleCommit(`c${i}`, { events })))

@@ -1,4 +1,4 @@
-/** The contract of the port, on databases of a server that answers as a replica set. */
+/** The conformance kit on databases of a server that answers as a replica set. */
 
 import { conformanceByGroup } from '../../../test/support/servers/mongodb-place.ts'
 import { findMongodb } from '../../../test/support/servers/mongodb-server.ts'

@@ -5,7 +5,7 @@ import { findFerretdb, findMongodb } from '../../../test/support/servers/mongodb
 import { onServer } from '../../../test/support/servers/server.ts'
 import { storeModel } from '../../testing/model/index.ts'
 
-// The servers of the tests are slow; a few sequences a run find as much over the days as many in one.
+// The test servers are slow. A few sequences in each run find as much over time as many in one run.
 const options = { runs: 15, stepsMax: 30 }
 
 await onServer('MongoDB beside the model', findMongodb, (server) => {

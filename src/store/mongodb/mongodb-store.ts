@@ -1,6 +1,6 @@
 /**
- * The opened store: its parts on one database, appends gathered into batches, and every failure told in the catalogue's
- * words.
+ * The open store: its parts on one database. Appends are gathered in batches, and every failure becomes an error of the
+ * catalogue.
  */
 import type { Json } from '../../domain/json.ts'
 import type { StreamId } from '../../domain/stream.ts'

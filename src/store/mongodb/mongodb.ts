@@ -1,12 +1,13 @@
 /**
- * The store for those who run MongoDB, or a server that speaks its protocol: one document a commit, written by
- * compare-and-set on the end of the log, so it takes no transactions and works on a single server and a replica set
- * alike (`appender.ts` says why no reader ever misses an event). Any number of processes may use it at once.
+ * The store in MongoDB, or in a server that speaks its protocol: one document for each commit, written by
+ * compare-and-set on the end of the log. It therefore needs no transactions, and works on a single server and on a
+ * replica set (`appender.ts` says why no reader ever misses an event). Any number of processes may use it at once.
  *
- * A commit is acknowledged when a majority has it in its journal. Projections write their rows ahead into the
- * checkpoint's document (`write-ahead.ts`): one change is the step, and a process that is killed leaves nothing open.
+ * A commit is acknowledged when a majority has it in its journal. Projections first write their rows into the
+ * checkpoint's document (`write-ahead.ts`). That one change is the step, and a killed process leaves nothing
+ * unfinished.
  *
- * Left out: sharded collections (a unique index of theirs must begin with the shard key), and weaker write concerns.
+ * Left out: sharded collections (their unique indexes must begin with the shard key), and weaker write concerns.
  */
 import { checkedFactory } from '../checked-store.ts'
 import type { StoreFactory } from '../store.ts'
@@ -15,8 +16,8 @@ import { MongodbStore } from './mongodb-store.ts'
 import { type MongodbOptions, settingsOf } from './options.ts'
 
 /**
- * A store in MongoDB, at a URL or on a client of the caller's own, which is not closed with the store. It needs the
- * package `mongodb` 7 (`npm install mongodb`), which is loaded when the store is opened.
+ * A store in MongoDB, at a URL or on a client of the caller's, which is not closed with the store. It needs the package
+ * `mongodb` 7 (`npm install mongodb`), which is loaded when the store is opened.
  *
  *     await using bank = await Bank.start({ store: mongodb('mongodb://localhost/bank') })
  *

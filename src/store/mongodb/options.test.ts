@@ -1,10 +1,10 @@
-/** Options are checked where they are written, and no password gets into a message. */
+/** Options are checked when the factory is made, and no password gets into a message. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { mongodb } from './index.ts'
 import { settingsOf } from './options.ts'
 
-test('options that cannot work are refused where they are written', () => {
+test('invalid options are refused when the factory is made', () => {
   const refused = (...given: Parameters<typeof mongodb>) =>
     assert.throws(() => mongodb(...given), { code: 'OPTION_INVALID' })
   refused('postgres://localhost/bank')
@@ -17,7 +17,7 @@ test('options that cannot work are refused where they are written', () => {
   refused('mongodb://localhost', { migrate: 'yes' as never })
 })
 
-test('the database is the one that is said, else that of the URL, else mneme', () => {
+test('the database is that of the options, otherwise that of the URL, otherwise mneme', () => {
   const databaseOf = (...given: Parameters<typeof settingsOf>) => settingsOf(...given).database
   assert.equal(databaseOf('mongodb://localhost/bank', { database: 'shop' }), 'shop')
   assert.equal(databaseOf('mongodb://a:1,b:2/bank?replicaSet=x', {}), 'bank')
@@ -35,7 +35,7 @@ test('messages name the servers and the database, never a password', () => {
   )
 })
 
-test('a server that is not there is told within the time given', async () => {
+test('a missing server is reported within the time limit', async () => {
   const opened = mongodb('mongodb://127.0.0.1:1/bank', { timeoutMs: 300 }).open({ warn: () => {}, now: () => 0 })
   await assert.rejects(opened, {
     code: 'STORE_UNAVAILABLE',

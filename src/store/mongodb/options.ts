@@ -1,28 +1,31 @@
-/**
- * What a caller may choose about the MongoDB store: checked once, when the factory is made, before anything is opened.
- */
+/** The options of the MongoDB store. They are checked when the factory is made, before anything is opened. */
 import { checkFlag, checkKeys, refuseOption } from '../../domain/options.ts'
 import type { StoreLimits } from '../store.ts'
 import type { MongoClient } from './database/driver.ts'
 
 /** Options of `mongodb(place, options)`. All have a default. */
 export interface MongodbOptions {
-  /** The database. By default the one that the URL or the client names, and `mneme` where a URL names none. */
+  /** The database. By default it is the one in the URL or of the client, or `mneme` if the URL names none. */
   readonly database?: string
-  /** What the names of the store's collections begin with; `mneme_` by default. */
+  /** The prefix of the names of the store's collections, `mneme_` by default. */
   readonly prefix?: string
-  /** How many connections the store opens at most; 10 by default. A client of the caller's own has its own bound. */
+  /**
+   * The greatest number of connections that the store opens, 10 by default. A client of the caller's has its own bound.
+   */
   readonly poolSize?: number
-  /** After so long a call gives up on the server with `STORE_UNAVAILABLE`, in milliseconds; 10,000 by default. */
+  /**
+   * How long a call waits for the server, in milliseconds, 10,000 by default. After that the error is
+   * `STORE_UNAVAILABLE`.
+   */
   readonly timeoutMs?: number
-  /** Whether opening makes the collections and indexes that are missing, or refuses. True by default. */
+  /** Whether opening makes missing collections and indexes, or refuses. True by default. */
   readonly migrate?: boolean
 }
 
 /** The options with their defaults. */
 export interface Settings {
   readonly place: string | MongoClient
-  /** How messages call the store; without a password. */
+  /** The name of the store in messages, without a password. */
   readonly label: string
   readonly database: string | undefined
   readonly prefix: string
@@ -30,9 +33,7 @@ export interface Settings {
   readonly timeoutMs: number
   readonly migrate: boolean
   readonly limits: StoreLimits
-  /**
-   * For how long an appender takes to be true what it saw of reservations, and of the log where nobody was met there.
-   */
+  /** How long an appender relies on what it saw of reservations, and of the log if it met no other writer there. */
   readonly lookMs: number
 }
 
@@ -42,7 +43,7 @@ const poolSizeMax = 1000
 const timeoutMsDefault = 10_000
 const databaseDefault = 'mneme'
 const lookMsDefault = 50
-/** How long the name of a database may be, in bytes. */
+/** The greatest length of a database's name, in bytes. */
 const databaseLengthMax = 63
 
 const known: readonly (keyof MongodbOptions)[] = ['database', 'prefix', 'poolSize', 'timeoutMs', 'migrate']
@@ -76,7 +77,7 @@ export function settingsOf(place: string | MongoClient, options: MongodbOptions)
   })
 }
 
-/** The database that a URL names. @throws DefinitionError */
+/** The database in a URL. @throws DefinitionError */
 function databaseIn(url: string): string {
   const [, named] =
     /^mongodb(?:\+srv)?:\/\/[^/?]+(?:\/([^?]*))?/.exec(url) ?? refuseOption('url', 'mongodb://...', hidden(url))

@@ -1,4 +1,4 @@
-/** What the store asks of a server: how many commands a batch takes, and that each of them goes by an index. */
+/** The commands that the store sends: how many a batch takes, and that each of them uses an index. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { type Document, MongoClient } from 'mongodb'
@@ -22,16 +22,16 @@ interface Watched {
   readonly store: Store
   readonly client: MongoClient
   readonly database: string
-  /** Opens the same database once more, on the same client. */
+  /** Opens the same database again, on the same client. */
   another(client?: MongoClient): Promise<Store>
   /** The commands that a call sends, without those that only end sessions. */
   during(call: () => Promise<unknown>): Promise<readonly Document[]>
 }
 
 /**
- * A store on a client that is listened in on.
+ * A store on an observed client.
  *
- * @param lookMs how long a look at what others do is good: for ever, so that what is counted does not depend on time
+ * @param lookMs how long a look at others is valid: for ever, so that the counts do not depend on time
  */
 async function watch(
   context: TestContext,
@@ -39,7 +39,7 @@ async function watch(
   lookMs: number = Number.POSITIVE_INFINITY,
 ): Promise<Watched> {
   const database = freshDatabase()
-  // What the client says of writes and reads is not what the store does.
+  // The client's own options for writes and reads must not matter.
   const client = new MongoClient(server.url, { monitorCommands: true, w: 0, retryWrites: true, useBigInt64: true })
   const others: Store[] = []
   const another = async (on: MongoClient = client) => {
@@ -56,7 +56,7 @@ async function watch(
   const during = async (call: () => Promise<unknown>) => {
     const sent: Document[] = []
     const listener = ({ commandName, command }: { commandName: string; command: Document }) => {
-      // Whose turn it is to append is nothing that anybody waits for.
+      // The look at the turn is not waited for.
       const isLease = Object.values(command)[0] === 'mneme_leases'
       if (!isLease && !['endSessions', 'hello', 'ping'].includes(commandName)) sent.push(command)
     }
@@ -71,9 +71,9 @@ async function watch(
 const namesOf = (commands: readonly Document[]) => commands.map((command) => Object.keys(command)[0])
 const streamOf = (i: number) => ({ aggregate: 'account', id: `a${i}` })
 
-/** How many commands appends take. */
+/** The number of commands of appends. */
 function appends(server: TestServer): void {
-  test('for one insert a batch, durable on a majority, with nothing before or after it', async (context) => {
+  test('for one insert for each batch, durable on a majority, with nothing before or after it', async (context) => {
     const { store, during } = await watch(context, server)
     await store.append([simpleCommit('first')])
     const fresh = Array.from({ length: 50 }, (_, i) => simpleCommit(`c${i}`, { stream: streamOf(i), expected: 'none' }))
@@ -89,7 +89,7 @@ function appends(server: TestServer): void {
     }
   })
 
-  test('for no more than that by callers who append at once', async (context) => {
+  test('for no more than that if callers append at once', async (context) => {
     const { store, during } = await watch(context, server)
     await store.append([simpleCommit('first')])
     const sent = await during(() =>
@@ -100,7 +100,7 @@ function appends(server: TestServer): void {
     assert.deepEqual(namesOf(sent), ['insert'])
   })
 
-  test('for nothing but the insert by who has read the stream before, from its beginning or behind a snapshot', async (context) => {
+  test('for only the insert if the stream was read before, from its beginning or after a snapshot', async (context) => {
     const { store, another, during } = await watch(context, server)
     await store.append([1, 2, 3].map((i) => simpleCommit(`c${i}`)))
     const other = await another()
@@ -111,9 +111,9 @@ function appends(server: TestServer): void {
   })
 }
 
-/** How many commands a batch takes that others get in the way of. */
+/** The number of commands of a batch that collides with others. */
 function collisions(server: TestServer): void {
-  test('for one question more by a writer whom another was ahead of', async (context) => {
+  test('for one more query if another writer was first', async (context) => {
     const { store, another, during } = await watch(context, server)
     await store.append([simpleCommit('first')])
     const other = await another()
@@ -122,7 +122,7 @@ function collisions(server: TestServer): void {
     assert.deepEqual(namesOf(sent), ['insert', 'find', 'insert'])
   })
 
-  test('for one look at what is refused, however often others are ahead', async (context) => {
+  test('for one look at refused commits, however often others are first', async (context) => {
     const { client, database, another, during } = await watch(context, server)
     const other = await openStore(context, server, { database })
     let inserts = 0
@@ -148,14 +148,14 @@ function collisions(server: TestServer): void {
   })
 }
 
-/** How many commands it takes to look at what others do. */
+/** The number of commands for looking at others. */
 function looks(server: TestServer): void {
-  test('for what others have appended and reserved, in one round before an insert, once in a while', async (context) => {
+  test('for appends and reservations of others, in one round before an insert, from time to time', async (context) => {
     const { store, during } = await watch(context, server, 0)
     assert.deepEqual(namesOf(await during(() => store.append([simpleCommit('first')]))), ['find', 'find', 'insert'])
   })
 
-  test('for the ends of any number of streams by one query, where it knows them', async (context) => {
+  test('for the ends of any number of known streams by one query', async (context) => {
     const { store, another, during } = await watch(context, server)
     const other = await another()
     const streams = Array.from({ length: 200 }, (_, i) => streamOf(i))
@@ -174,18 +174,18 @@ function looks(server: TestServer): void {
   })
 }
 
-/** How many commands looking and reading take, and by what they go. */
+/** The number of commands of looks and reads, and the indexes that they use. */
 function reads(server: TestServer): void {
-  test('for one round of looking by a batch that is stored already', async (context) => {
+  test('for one round of looks for a batch that is already stored', async (context) => {
     const { store, during } = await watch(context, server)
     const batch = Array.from({ length: 20 }, (_, i) => simpleCommit(`c${i}`, { stream: streamOf(i % 4) }))
     await store.append(batch)
     const sent = await during(() => store.append(batch))
-    // The insert that collides, and for each of the four streams its end and the ids.
+    // The insert that collides, and the end and the ids for each of the four streams.
     assert.deepEqual(namesOf(sent), ['insert', ...Array(8).fill('find')])
   })
 
-  test('for a page of the log by one query, and in two rounds where it is filtered', async (context) => {
+  test('for a page of the log by one query, and in two rounds if it is filtered', async (context) => {
     const { store, during } = await watch(context, server)
     await store.append(Array.from({ length: 30 }, (_, i) => simpleCommit(`c${i}`)))
     const read = (from: number, filter: object = {}) =>
@@ -194,21 +194,21 @@ function reads(server: TestServer): void {
     const { events } = await store.readAll({ from: 1, to: 21 })
     const behind = { position: 20, checksum: events[19]!.checksum }
     assert.deepEqual(namesOf(await read(21, { behind })), ['find'])
-    // Behind the end, what the reader knows is looked for by itself.
+    // After the end, the place of the reader is looked up on its own.
     assert.deepEqual(namesOf(await read(31)), ['find', 'find'])
-    // The end, the page, and in the same round how many commits there are.
+    // The end, then the page and, in the same round, the number of commits.
     assert.deepEqual(namesOf(await read(1, { types: ['Deposited'] })), ['find', 'find', 'count'])
     assert.deepEqual(namesOf(await read(31, { types: ['Deposited'] })), ['find'])
   })
 
-  test('for a row by two queries, and once more for several, which have to be of one step', async (context) => {
+  test('for a row by two queries, and one more for several rows, which have to be of one step', async (context) => {
     const { store, during } = await watch(context, server)
     await store.saveStep('balances', { from: at(0), to: at(5), rows: [{ key: 'a', value: 1 }] })
     assert.deepEqual(namesOf(await during(() => store.loadRows('balances', ['a']))), ['find', 'find'])
     assert.deepEqual(namesOf(await during(() => store.loadRows('balances', ['a', 'b']))), ['find', 'find', 'find'])
   })
 
-  test('for reads of what a majority has, each by an index', async (context) => {
+  test('for majority reads only, each with an index', async (context) => {
     const { store, client, database, during } = await watch(context, server, 0)
     const events = [1, 2].map((data) => ({ type: 'Deposited', data, tags: ['gift', 'new'] }))
     for (let i = 0; i < 40; i++) await store.append([simpleCommit(`c${i}`, { stream: streamOf(i % 5), events })])
@@ -238,7 +238,7 @@ await onServer('MongoDB is asked', findMongodb, (server) => {
 const textOf = (value: unknown): string =>
   JSON.stringify(value, (_, each) => (typeof each === 'bigint' ? Number(each) : each))
 
-/** Every kind of read that there is, and the reads within writes. */
+/** Every kind of read, and the reads within writes. */
 async function everyRead(store: Store): Promise<void> {
   await store.head()
   for (const direction of ['forward', 'backward'] as const) {

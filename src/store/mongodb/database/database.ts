@@ -1,12 +1,11 @@
 /**
- * The database as the store uses it. Every write is acknowledged by a majority and is in the journal of each (`w:
- * 'majority'`, `j: true`), every read sees only what a majority has (so nothing that a failover could undo), and what
- * one call has seen the next one sees too, on any server: each gets a causally consistent session that knows the time
- * of the ones before.
+ * The database. Every write is acknowledged by a majority and is in the journal of each member (`w: 'majority'`, `j:
+ * true`). Every read sees only what a majority has, so nothing that a failover could undo. What one call has seen, the
+ * next one sees too, on any server: each call has a causally consistent session with the time of earlier ones.
  *
- * Writes are sent as plain commands, one at a time, never by the driver's bulk writes or retryable writes: the driver
- * would go on with the next part of a bulk after a write concern failed, and send a write again before anybody has
- * looked. All that the URL or the user's client says of write concern, read preference and number types is overruled.
+ * Writes are sent as plain commands, one at a time, never by the driver's bulk writes or retryable writes. The driver
+ * would continue with the next part of a bulk after a failed write concern, and repeat a write before the store has
+ * looked. Settings of the URL or the user's client for write concern, read preference and number types are overruled.
  */
 
 import { rest, startTimer, stopTimer } from '../../../runtime/timers.ts'
@@ -23,7 +22,7 @@ export type CollectionName =
   | 'leases'
   | 'reservations'
 
-/** What to find. Every query says which index it goes by, so that no plan of the server's is ever worse. */
+/** A query. It names its index, so that the server never chooses a worse plan. */
 export interface Query {
   readonly filter: Document
   readonly hint: Readonly<Record<string, 1>>
@@ -39,7 +38,7 @@ export interface Update {
   readonly upsert?: boolean
 }
 
-/** Documents from the beginning of a query on, as many as one answer of the server holds. */
+/** The first documents of a query, as many as one answer of the server has. */
 export interface Portion<Found> {
   readonly documents: readonly Found[]
   /** Whether the query has no more. */
@@ -75,21 +74,23 @@ const reading = {
   promoteValues: true,
   useBigInt64: false,
   raw: false,
-  // Bytes that are no text come as another text: who reads them finds that the checksum is wrong.
+  // Bytes that are not valid text come as another text. The reader then finds a wrong checksum.
   enableUtf8Validation: false,
 } as const
 
 export class Database {
-  /** Whether it is more than a single server: then it has change streams, and what a majority lacks may be undone. */
+  /**
+   * Whether it is more than a single server. It then has change streams, and data that a majority lacks may be undone.
+   */
   readonly isReplicated: boolean
   readonly #client: MongoClient
   readonly #db: Db
   readonly #prefix: string
   readonly #timeoutMs: number
   readonly #sessions: boolean
-  /** 'local' only on a single server, which has nothing to undo. */
+  /** 'local' only on a single server, where nothing can be undone. */
   #readConcern: Exclude<ReadLevel, 'linearizable'> = 'majority'
-  /** The time of the last operation that was seen. */
+  /** The time of the last operation that the store has seen. */
   #seen: Timestamp | undefined
 
   private constructor(client: MongoClient, db: Db, prefix: string, timeoutMs: number, hello: Hello) {
@@ -101,7 +102,7 @@ export class Database {
     this.isReplicated = hello.setName !== undefined || hello.msg === 'isdbgrid'
   }
 
-  /** Connects, and asks the server what it is. */
+  /** Connects, and asks the server what kind of server it is. */
   static async connect(
     client: MongoClient,
     { database, prefix, timeoutMs }: { database: string | undefined; prefix: string; timeoutMs: number },
@@ -113,7 +114,7 @@ export class Database {
     return new Database(client, client.db(database), prefix, timeoutMs, hello)
   }
 
-  /** From now on reads see what the one server has, for one that knows no majority. */
+  /** From now on reads see what the single server has. For servers without majority reads. */
   readLocally(): void {
     this.#readConcern = 'local'
   }
@@ -128,18 +129,18 @@ export class Database {
   }
 
   /**
-   * Documents as of now: no write that was acknowledged before is missing, even if the server has been deposed and does
-   * not know it yet. In a replica set this takes the time that a write takes.
+   * Documents as of now: no acknowledged write is missing, even if the server has been deposed and does not know it
+   * yet. On a replica set this takes as long as a write.
    */
   findLatest<Found>(collection: CollectionName, query: Query): Promise<readonly Found[]> {
-    // Without a session of the store's: what is read so is later than all that was seen, and may not be asked for with
-    // a time.
+    // Without a session of the store: the result is later than everything that was seen, and such a read may not have a
+    // time.
     return this.isReplicated
       ? this.#find<Found>(collection, query, undefined, undefined, 'linearizable')
       : this.find(collection, query)
   }
 
-  /** As many documents as the server puts into one answer, which is bounded in bytes: 16 MiB, or one document. */
+  /** As many documents as the server puts into one answer, which is bounded: 16 MiB, or one document. */
   findSome<Found>(collection: CollectionName, query: Query, signal?: AbortSignal): Promise<Portion<Found>> {
     return this.#inSession((session) =>
       within(this.#timeoutMs, signal, async (until) => {
@@ -156,7 +157,7 @@ export class Database {
     )
   }
 
-  /** How many documents a filter finds, by an index. */
+  /** The number of documents that match a filter, by an index. */
   async count(
     collection: CollectionName,
     { filter, hint }: Pick<Query, 'filter' | 'hint'>,
@@ -172,7 +173,8 @@ export class Database {
   }
 
   /**
-   * The document with an `_id`, if a majority has it. Without a hint: with one, servers leave their shortest way to it.
+   * The document with an `_id`, if a majority has it. The query has no hint, because with a hint servers do not use
+   * their shortest way to it.
    */
   async get<Found>(collection: CollectionName, _id: unknown, signal?: AbortSignal): Promise<Found | undefined> {
     const query = { filter: { _id }, limit: 1 }
@@ -190,7 +192,7 @@ export class Database {
     return this.#write({ update: this.nameOf(collection), updates, ordered: true })
   }
 
-  /** Updates each by itself, one command for each that collides. @returns for each whether it was done */
+  /** Makes each update on its own, with one command for each that collides. @returns for each whether it was done */
   async updateEach(collection: CollectionName, updates: readonly Update[]): Promise<readonly boolean[]> {
     const done: boolean[] = []
     while (done.length < updates.length) {
@@ -207,7 +209,7 @@ export class Database {
     return this.#write({ delete: this.nameOf(collection), deletes, ordered: true })
   }
 
-  /** Anything else, as the server knows it. */
+  /** Sends any other command. */
   command(command: Document): Promise<Document> {
     return within(this.#timeoutMs, undefined, (signal) => this.#db.command(command, { ...reading, signal }))
   }
@@ -218,7 +220,7 @@ export class Database {
     return localTime.getTime()
   }
 
-  /** The client's own handle of a collection, for what watches it. */
+  /** The client's own handle of a collection, for a change stream. */
   watched(collection: CollectionName): ReturnType<Db['collection']> {
     return this.#db.collection(this.nameOf(collection), { readPreference: 'primary' })
   }
@@ -245,7 +247,7 @@ export class Database {
   ): FindCursor {
     const options = { ...reading, ...query, ...(projection && { projection }), ...(session && { session }), signal }
     const all = this.#db.collection(this.nameOf(collection))
-    // All that is asked for in one answer, if it fits. A server does not go on for somebody who has given up.
+    // Everything in one answer, if it fits. An aborted read also ends on the server.
     const bounds = { ...(query.limit && { batchSize: query.limit }), maxTimeMS: Math.ceil(this.#timeoutMs) }
     return all.find(filter as Filter<Document>, { ...options, ...bounds, readConcern: { level } })
   }
@@ -268,7 +270,7 @@ export class Database {
     )
   }
 
-  /** Does one thing in a session that sees all that was seen before. */
+  /** Runs an operation in a session that sees everything that was seen before. */
   async #inSession<Result>(use: (session: ClientSession | undefined) => Promise<Result>): Promise<Result> {
     if (!this.#sessions) return use(undefined)
     const session = this.#client.startSession({ causalConsistency: true })
@@ -284,7 +286,7 @@ export class Database {
   }
 }
 
-/** Waits for the driver, but not for ever, and not when the caller does not want to any more. */
+/** Waits for the driver, up to the time limit or until the caller aborts. */
 async function within<Result>(
   timeoutMs: number,
   wanted: AbortSignal | undefined,
@@ -310,5 +312,5 @@ async function within<Result>(
 
 const pauseMsMax = 50
 
-/** Lets others go first, longer with each try and never twice the same. */
+/** Pauses, longer with each try and for a random time, so that others go first. */
 export const pause = (tries: number): Promise<void> => rest(Math.random() * Math.min(2 ** tries, pauseMsMax))

@@ -1,6 +1,6 @@
 /**
- * What can go wrong on the way to the server and in it, and the error of the catalogue that a caller gets for it. The
- * only file that knows MongoDB's error codes. Nothing is ever told by the text of a message.
+ * Failures of the server and of the connection to it, and the catalogue's errors for them. This is the only file that
+ * knows MongoDB's error codes. The text of a message never decides anything.
  */
 import { MnemeError, StoreError } from '../../../domain/error.ts'
 
@@ -17,19 +17,19 @@ const codes = {
   outOfDiskSpace: 14_031,
 } as const
 
-/** The part of a write that a server refused: the first of an ordered one. */
+/** The part of a write that a server refused. For an ordered write it is the first one. */
 export interface WriteError {
   readonly index: number
   readonly code: number
   readonly errmsg: string
-  /** The fields of the index that is violated; not every server names them. */
+  /** The fields of the violated index. Not every server names them. */
   readonly keyPattern?: Readonly<Record<string, unknown>>
 }
 
-/** A server refused a part of a write for another reason than a duplicate key. */
+/** A server refused a part of a write, for another reason than a duplicate key. */
 export class WriteRefused extends Error {
   readonly code: number
-  /** How many parts before it were done. */
+  /** The number of parts before it that were done. */
   readonly index: number
 
   constructor({ code, errmsg, index }: WriteError) {
@@ -39,7 +39,7 @@ export class WriteRefused extends Error {
   }
 }
 
-/** The server did not answer in time: whether it did what it was asked is unknown. */
+/** The server did not answer in time. Whether it did the work is unknown. */
 export class NoAnswer extends Error {
   constructor(timeoutMs: number) {
     super(`no answer within ${timeoutMs} ms`)
@@ -52,13 +52,13 @@ export const isDuplicate = (error: unknown): boolean => codeOf(error) === codes.
 /** Whether an error says that a collection does not exist. */
 export const isMissingCollection = (error: unknown): boolean => codeOf(error) === codes.namespaceNotFound
 
-/** Whether an error says that somebody else made the same collection or index at the same moment. */
+/** Whether an error says that another process made the same collection or index at the same time. */
 export const isMadeByOthers = (error: unknown): boolean =>
   [codes.namespaceExists, codes.indexOptionsConflict, codes.indexKeySpecsConflict, codes.duplicateKey].some(
     (code) => code === codeOf(error),
   )
 
-/** Whether an error says that the server cannot read what a majority has. */
+/** Whether an error says that the server has no majority reads. */
 export const refusesMajorityReads = (error: unknown): boolean =>
   [codes.readConcernMajorityNotEnabled, codes.notImplemented].some((code) => code === codeOf(error))
 
@@ -70,7 +70,7 @@ export function readErrorOf(store: string, doing: string, error: unknown): Mneme
 /**
  * The catalogue's error for a failed write.
  *
- * @param untouched whether nothing of it is stored if the server says that it refused it
+ * @param untouched whether nothing of it is stored if the server reports that it refused it
  */
 export function writeErrorOf(store: string, doing: string, error: unknown, untouched = true): MnemeError {
   const isClean = untouched && !(error instanceof WriteRefused && error.index > 0)

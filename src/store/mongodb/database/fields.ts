@@ -1,16 +1,13 @@
-/**
- * Fields of documents, checked when they are read: a field that is not as it was written is reported as damage, with
- * its place.
- */
+/** Checks fields of documents when they are read. A changed field is reported as damage, with its place. */
 import { StoreError } from '../../../domain/error.ts'
 
-/** Whether a value is one that the store writes there. */
+/** Whether a value is one that the store writes in a field. */
 export type FieldCheck = (value: unknown) => boolean
 
 export const whole: FieldCheck = (value) => Number.isSafeInteger(value)
 export const text: FieldCheck = (value) => typeof value === 'string'
 
-/** A field that may be left out. */
+/** A field that may be absent. */
 export const optional =
   (check: FieldCheck): FieldCheck =>
   (value) =>

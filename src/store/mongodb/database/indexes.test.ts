@@ -1,4 +1,4 @@
-/** What opening makes and checks. */
+/** What opening a store makes and checks. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
@@ -13,9 +13,9 @@ import { findFerretdb, findMongodb } from '../../../../test/support/servers/mong
 import { onServer, type TestServer } from '../../../../test/support/servers/server.ts'
 import { mongodb } from '../index.ts'
 
-/** What holds of a database as it is found. */
+/** Tests with existing databases. */
 function foundDatabases(server: TestServer): void {
-  test('ten opens at once of an empty database all succeed, and append side by side', async (context) => {
+  test('ten stores that open an empty database at once all succeed, and append at the same time', async (context) => {
     const database = freshDatabase()
     const stores = await Promise.all(Array.from({ length: 10 }, () => openStore(context, server, { database })))
     const results = await Promise.all(stores.map((store, i) => store.append([simpleCommit(`c${i}`)])))
@@ -25,7 +25,7 @@ function foundDatabases(server: TestServer): void {
     )
   })
 
-  test('a database without a store is refused where nothing may be made, and left as it is', async (context) => {
+  test('a database without a store is refused if nothing may be made, and is not changed', async (context) => {
     const database = freshDatabase()
     const client = await openClient(context, server)
     await assert.rejects(mongodb(server.url, { database, migrate: false }).open(opening), {
@@ -34,7 +34,7 @@ function foundDatabases(server: TestServer): void {
     assert.deepEqual(await client.db(database).listCollections().toArray(), [])
   })
 
-  test('a missing index is refused by its key where nothing may be made, and made again otherwise', async (context) => {
+  test('a missing index is refused with its key if nothing may be made, and made again otherwise', async (context) => {
     const { database } = await openStore(context, server)
     const client = await openClient(context, server)
     await client.db(database).collection('mneme_commits').dropIndex('by_stream')
@@ -47,9 +47,9 @@ function foundDatabases(server: TestServer): void {
   })
 }
 
-/** What holds of indexes that somebody else has made. */
+/** Tests with indexes that another program has made. */
 function foundIndexes(server: TestServer): void {
-  test('an index that is not unique does not serve', async (context) => {
+  test('an index that is not unique is not accepted', async (context) => {
     const { database } = await openStore(context, server)
     const client = await openClient(context, server)
     const commits = client.db(database).collection('mneme_commits')
@@ -58,7 +58,7 @@ function foundIndexes(server: TestServer): void {
     await assert.rejects(mongodb(server.url, { database, migrate: false }).open(opening), { code: 'STORE_CORRUPT' })
   })
 
-  test('an index of the right kind under another name serves', async (context) => {
+  test('an index of the right kind under another name is accepted', async (context) => {
     const { database } = await openStore(context, server)
     const client = await openClient(context, server)
     const commits = client.db(database).collection('mneme_commits')
@@ -67,7 +67,7 @@ function foundIndexes(server: TestServer): void {
     await openStore(context, server, { database })
   })
 
-  test('a newer database is refused, and an older one, which is left as it is', async (context) => {
+  test('a newer and an older database are refused, and the older one is not changed', async (context) => {
     const { database } = await openStore(context, server)
     const client = await openClient(context, server)
     const db = client.db(database)
@@ -95,7 +95,7 @@ function foundIndexes(server: TestServer): void {
     assert.equal(await other.head(), 0)
   })
 
-  test('an index of somebody else that refuses a commit is told as such, at once', async (context) => {
+  test('an index of another program that refuses a commit is reported at once', async (context) => {
     const store = await openStore(context, server, { timeoutMs: 3000 })
     const client = await openClient(context, server)
     await client.db(store.database).collection('mneme_commits').createIndex({ recordedAt: 1 }, { unique: true })
@@ -109,7 +109,7 @@ await onServer('Opening on MongoDB', findMongodb, (server) => {
   foundDatabases(server)
   foundIndexes(server)
 
-  test('a collection by whose collation different ids are equal is refused', async (context) => {
+  test('a collection with a collation that makes different ids equal is refused', async (context) => {
     const database = freshDatabase()
     const client = await openClient(context, server)
     const collation = { locale: 'en', strength: 1 }

@@ -1,6 +1,7 @@
 /**
- * The indexes, made and checked when a store is opened: on them rests that a place in the log, a place in a stream and
- * a commit id are given once. An index is recognised by what it does, not by its name, so people may make them by hand.
+ * Makes and checks the indexes when a store is opened. They ensure that a place in the log, a place in a stream and a
+ * commit id exist only once. An index is recognised by its properties and not by its name, so people may make them by
+ * hand.
  */
 import { StoreError } from '../../../domain/error.ts'
 import { type CollectionName, type Database, pause } from './database.ts'
@@ -27,7 +28,7 @@ export const byId: Key = { _id: 1 }
 const byStream: Key = { aggregate: 1, id: 1, from: 1 }
 const byCommit: Key = { aggregate: 1, id: 1, commitId: 1 }
 
-/** What queries go by, for the hint that each of them gives. */
+/** The indexes of queries, which name them as hints. */
 export const indexes: Readonly<Record<string, Key>> & {
   readonly [Name in
     | 'byStream'
@@ -60,14 +61,14 @@ const wanted: readonly Index[] = [
   { collection: 'step_parts', name: 'by_part', key: indexes.byPart, unique: true },
 ]
 const indexed: readonly CollectionName[] = [...new Set(wanted.map(({ collection }) => collection))]
-/** Those without an index of their own; made all the same, so that nothing depends on who writes there first. */
+/** Collections without an index of their own. They are made anyway, so that nothing depends on the first writer. */
 const plain: readonly CollectionName[] = ['projections', 'leases', 'reservations', 'meta']
 
-/** Of what a unique violation of the commits can be: a place in the log, a place in a stream, a commit id. */
+/** The possible unique violations of commits: a place in the log, a place in a stream, a commit id. */
 export type Collision = 'position' | 'sequence' | 'commit'
 
 /**
- * Which of the commits' unique indexes the server names; undefined if it names none, 'foreign' if it is none of ours.
+ * The unique index of commits that the server names; undefined if it names none, 'foreign' if it is not one of ours.
  */
 export function collisionOf(pattern: Readonly<Record<string, unknown>> | undefined): Collision | 'foreign' | undefined {
   if (pattern === undefined) return undefined
@@ -94,7 +95,8 @@ interface Meta {
 const triesMax = 5
 
 /**
- * Makes what is missing, if it may, and checks that all is there. Any number of processes may do so at once.
+ * Makes what is missing, if that is allowed, and checks that everything exists. Any number of processes may do so at
+ * once.
  *
  * @throws StoreError `STORE_NOT_MIGRATED`, `STORE_TOO_NEW`, `STORE_TOO_OLD`, `STORE_CORRUPT`
  */
@@ -112,12 +114,12 @@ export async function makeOrCheckIndexes(database: Database, label: string, migr
   for (const collection of indexed) await checkIndexes(database, label, collection)
 }
 
-/** Reads the versions; the first majority read of all, which tells whether the server has such. */
+/** Reads the versions. This is the first majority read, which shows whether the server has such reads. */
 async function readMeta(database: Database): Promise<Meta | undefined> {
   const read = () => database.get<Meta>('meta', 'schema')
   return read().catch((error: unknown) => {
     if (isMissingCollection(error)) return undefined
-    // In a replica set, what a majority lacks may be undone, and must not be built on.
+    // In a replica set, data that a majority lacks may be undone, so nothing may depend on it.
     if (!refusesMajorityReads(error) || database.isReplicated) throw error
     database.readLocally()
     return read()
@@ -133,7 +135,7 @@ function checkVersions(store: string, meta: Meta | undefined): void {
     if (version === known) continue
     const isVersion = Number.isSafeInteger(version) && version > 0
     if (isVersion) throw new StoreError(version > known ? 'STORE_TOO_NEW' : 'STORE_TOO_OLD', { store, version, known })
-    throw new StoreError('STORE_CORRUPT', { store, where: 'its versions', reason: `${version} is none` })
+    throw new StoreError('STORE_CORRUPT', { store, where: 'its versions', reason: `${version} is not a version` })
   }
 }
 
@@ -151,7 +153,7 @@ async function makeIndexes(database: Database, collection: CollectionName): Prom
       await database.command({ createIndexes: database.nameOf(collection), indexes: specifications, writeConcern })
       return
     } catch (error) {
-      // Servers fail in many ways when several processes make the same index; at the next attempt it exists.
+      // Servers fail in many ways when several processes make the same index. At the next attempt it exists.
       if (tries === triesMax) throw error
       await pause(tries)
     }

@@ -1,14 +1,14 @@
-/** JSON as it is kept in a field: as text, which comes back to the last bit from every server. */
+/** JSON in a field, as text, which every server returns unchanged. */
 import { InputError, StoreError } from '../../../domain/error.ts'
 import type { Json } from '../../../domain/json.ts'
 
-/** What a text may have in bytes, to fit in a document with all that is around it. */
+/** The greatest size of a text in bytes, so that it fits in a document with everything around it. */
 const textBytesMax = 15_000_000
 
 /**
  * A value as text.
  *
- * @param what what it is, for the error
+ * @param what names the value in the error
  * @throws InputError `DATA_NOT_JSON` if no document could hold it
  */
 export function toText(what: string, value: Json): string {
@@ -18,7 +18,7 @@ export function toText(what: string, value: Json): string {
   throw new InputError('DATA_NOT_JSON', { what, path: '', found })
 }
 
-/** @throws StoreError `STORE_CORRUPT`: only what was changed behind the store's back is not JSON */
+/** @throws StoreError `STORE_CORRUPT` if it is not JSON, because another program has changed it */
 export function fromText<Value = Json>(text: string, store: string, where: string): Value {
   try {
     return JSON.parse(text) as Value

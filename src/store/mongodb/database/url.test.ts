@@ -1,4 +1,4 @@
-/** What a URL or a client says of reading and writing does not change what the store promises. */
+/** Settings of a URL or a client for reading and writing do not change what the store promises. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { MongoClient } from 'mongodb'
@@ -29,7 +29,7 @@ function anyUrl(server: TestServer): void {
     })
   }
 
-  test('a client that prefers secondaries, once it is connected, reads from the primary all the same', async (context) => {
+  test('a connected client that prefers secondaries still reads from the primary', async (context) => {
     const database = freshDatabase()
     context.after(() => dropDatabase(server, database))
     const client = await new MongoClient(`${server.url}?readPreference=secondaryPreferred`, { w: 0 }).connect()

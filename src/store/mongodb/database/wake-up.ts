@@ -1,7 +1,7 @@
 /**
- * Wakes those who wait for appends of other processes, by a change stream where the server has such. It is no more than
- * a hint: what was appended is read from the log. The stream is open while there is somebody to wake; when it breaks it
- * is opened again after a while, and until then those who wait poll, as they do anyway.
+ * Wakes listeners after appends of other processes, by a change stream if the server has them. It is only a hint:
+ * events are read from the log. The stream is open while there are listeners. When it breaks it is opened again after a
+ * while, and until then listeners poll, as they always do.
  */
 
 import { startTimer, stopTimer, type Timer } from '../../../runtime/timers.ts'
@@ -10,7 +10,7 @@ import type { Database } from './database.ts'
 import type { ChangeStream } from './driver.ts'
 
 const reopenMsDefault = 1000
-/** Only that something was inserted is of interest, not what. */
+/** Only the fact that something was inserted matters, not what. */
 const pipeline = [{ $match: { operationType: 'insert' } }, { $project: { _id: 1, operationType: 1 } }]
 
 export class WakeUp {

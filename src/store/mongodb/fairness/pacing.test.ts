@@ -1,9 +1,9 @@
-/** When a writer rests for others, and when it looks whether somebody is in need. */
+/** When a writer rests for others, and when it checks whether another writer asks for the turn. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Pacing } from './pacing.ts'
 
-/** A writer whose tries take 20 ms, and which always rests as long as it ever does. */
+/** A writer whose tries take 20 ms, and which always takes the longest rest. */
 function writer(): Pacing {
   const courtesy = new Pacing(() => 1)
   courtesy.lost(1000)
@@ -19,7 +19,7 @@ test('a writer that has met nobody never rests', () => {
   }
 })
 
-test('a writer that has won after a collision rests for some tries of the others, less what has gone by', () => {
+test('a writer that has won after a collision rests for some tries of the others, minus the time since then', () => {
   const courtesy = writer()
   assert.equal(courtesy.restMs(1020), 40)
   assert.equal(courtesy.restMs(1030), 30)
@@ -30,7 +30,7 @@ test('a writer that has won after a collision rests for some tries of the others
   assert.equal(sometimes.restMs(20), 10)
 })
 
-test('how long a try takes is learnt from each of them', () => {
+test('the time of a try is measured at each of them', () => {
   const courtesy = writer()
   for (let now = 2000; now < 3000; now += 100) {
     courtesy.lost(now)
@@ -56,7 +56,7 @@ test('no rest is endless, however slow the server is', () => {
   assert.equal(courtesy.restMs(60_001), 500)
 })
 
-test('a writer that has met nobody for a while does not rest any more', () => {
+test('a writer that has met nobody for a while no longer rests', () => {
   const courtesy = writer()
   courtesy.won(2001)
   assert.equal(courtesy.restMs(2001), 0)

@@ -1,46 +1,47 @@
 /**
- * How writers in several processes share the end of the log. It is taken by compare-and-set. The winner knows where the
- * end is and can go on at once, while the losers have to look first: without a rule, one process would win again and
- * again. While other writers are active, a winner therefore rests for about as long as a loser takes to look and try.
- * Commits that arrive meanwhile make its next batch larger. Where nobody else has been met lately, nobody rests.
+ * How writers in several processes share the end of the log. They compete for it by compare-and-set. The winner knows
+ * where the end is and can continue at once, while the losers have to look first. Without a rule, one process would win
+ * again and again. While other writers are active, a winner therefore rests for about as long as a loser takes to look
+ * and try. Commits that arrive meanwhile make its next batch larger. If no other writer was met lately, there is no
+ * rest.
  */
 
-/** After so long without having met anybody a writer takes itself to be alone. */
+/** After this time without meeting another writer, a writer counts as alone. */
 const aloneAfterMs = 1000
-/** A writer rests for this many times a loser's try, on average half of it. */
+/** The greatest rest as a number of a loser's tries. The average is half of it. */
 const restTries = 2
-/** However slow a server is, no rest is longer. */
+/** The longest rest, however slow the server is. */
 const restMsMax = 500
-/** How often a writer that does not pause looks whether somebody is in need. */
+/** How often a writer that does not pause checks whether another writer asks for the turn. */
 const lookEveryMs = { alone: 1000, amongOthers: 100 }
-/** How much the newest try counts in what a try is taken to need. */
+/** The weight of the newest try in the average time of a try. */
 const newestPart = 0.3
 
 export class Pacing {
   readonly #random: () => number
-  /** When somebody else was met last. */
+  /** When another writer was last met. */
   #metAt = Number.NEGATIVE_INFINITY
-  /** When a batch of this process was stored last. */
+  /** When a batch of this process was last stored. */
   #wonAt = Number.NEGATIVE_INFINITY
-  /** When it was looked for others last. */
+  /** When it last checked for other writers. */
   #lookedAt = Number.NEGATIVE_INFINITY
-  /** When the try began that is under way. */
+  /** When the current try began. */
   #triedAt: number | undefined
-  /** How long it takes to look where the end is and to try there. */
+  /** How long it takes to look for the end and to try there. */
   #tryMs = 0
 
   constructor(random: () => number = Math.random) {
     this.#random = random
   }
 
-  /** Somebody else was there first, and this writer looks and tries again. All times in milliseconds. */
+  /** Another writer was first, and this one looks and tries again. All times are in milliseconds. */
   lost(now: number): void {
     this.#endTry(now)
     this.#metAt = now
     this.#triedAt = now
   }
 
-  /** The batch is stored. */
+  /** This writer's batch is stored. */
   won(now: number): void {
     this.#endTry(now)
     this.#triedAt = undefined
@@ -48,12 +49,12 @@ export class Pacing {
   }
 
   /**
-   * Whether to look now whether somebody who cannot keep up has asked for the turn: once in a while when batches follow
-   * each other, more often where others were met.
+   * Whether to check now for a writer that cannot keep up and has asked for the turn. It does so from time to time
+   * while batches follow each other, and more often if other writers were met.
    */
   shouldLook(now: number): boolean {
     const everyMs = now - this.#metAt > aloneAfterMs ? lookEveryMs.alone : lookEveryMs.amongOthers
-    // After a pause, in which anybody could go first, the time begins again.
+    // After a pause, in which other writers could go first, the time begins again.
     if (now - this.#wonAt > everyMs) this.#lookedAt = now
     if (now - this.#lookedAt < everyMs) return false
     this.#lookedAt = now

@@ -1,4 +1,4 @@
-/** The turn to append, as a writer that cannot keep up takes it, and what it does to the others. */
+/** The turn to append, which a writer that cannot keep up takes, and its effect on the others. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { MongoClient } from 'mongodb'
@@ -11,7 +11,7 @@ import { Leases } from '../rows/leases.ts'
 import { Turn } from './turn.ts'
 
 function takingTurns(server: TestServer): void {
-  test('a turn is had by one, seen by the others, and free when it is given back', async (context) => {
+  test('one writer has the turn, the others see that, and it is free when it is given back', async (context) => {
     const { turnOf } = await place(context, server)
     const [one, other] = [turnOf(), turnOf()]
     assert.equal(await one.take(), true)
@@ -27,7 +27,7 @@ function takingTurns(server: TestServer): void {
     assert.equal(await other.take(), true)
   })
 
-  test('the turn of a writer that has died is over by itself', async (context) => {
+  test('the turn of a dead writer expires', async (context) => {
     const { turnOf } = await place(context, server)
     const other = turnOf()
     assert.equal(await turnOf().take(), true)
@@ -39,7 +39,7 @@ function takingTurns(server: TestServer): void {
     assert.equal(await other.take(), true)
   })
 
-  test('a writer in full swing stops for the turn of another, and goes on after it', async (context) => {
+  test('a busy writer stops for the turn of another writer, and continues after it', async (context) => {
     const { database, turnOf } = await place(context, server)
     const writer = await mongodb(server.url, { database }).open(opening)
     context.after(() => writer.close())
@@ -48,7 +48,7 @@ function takingTurns(server: TestServer): void {
     let longestMs = 0
     let n = 0
     while (longestMs < 300 && performance.now() < deadline) {
-      // Kept for as long as nobody stops for it, as by a writer that is still overtaken.
+      // Kept as long as no writer stops for it, like a writer that is still beaten.
       assert.equal(await other.take(), true)
       const start = performance.now()
       await writer.append([simpleCommit(`c${n++}`)])
@@ -59,7 +59,7 @@ function takingTurns(server: TestServer): void {
   })
 }
 
-/** A database with a store in it, and turns of as many writers as are wanted. */
+/** A database with a store, and the turns of a number of writers. */
 async function place(context: { after(end: () => Promise<void>): void }, server: TestServer) {
   const database = freshDatabase()
   await using store = await openAndClose(server, database)

@@ -1,7 +1,7 @@
 /**
- * Whose turn it is to append. A writer that is overtaken for long (it is slow, or far from the server) takes the turn,
- * and the writers that append all the time let it go first when they see that. It is a hint and no lock: a writer that
- * does not see it, or has waited too long, appends anyway. Only the time that others wait depends on it.
+ * The turn to append. A writer that is beaten for long (it is slow, or far from the server) takes the turn. Writers
+ * that append all the time let it go first when they see that. The turn is a hint and not a lock: a writer that does
+ * not see it, or has waited too long, appends anyway. Only the waiting time of others depends on it.
  */
 import { randomUUID } from 'node:crypto'
 import { elapsedMs } from '../../../runtime/timers.ts'
@@ -9,13 +9,13 @@ import type { Leases } from '../rows/leases.ts'
 
 /** No other lease begins with this character. */
 const leaseName = '\u0001turn to append'
-/** A writer that has died with the turn holds the others up for so long. */
+/** How long a writer that has died with the turn delays the others. */
 const leaseMs = 1000
 
 export class Turn {
   readonly #leases: Leases
   readonly #owner = randomUUID()
-  /** When this writer took it, if it has it. */
+  /** When this writer took the turn, if it has it. */
   #takenAt: number | undefined
   #isOthers = false
 
@@ -23,12 +23,12 @@ export class Turn {
     this.#leases = leases
   }
 
-  /** Whether somebody else had it at the last look. */
+  /** Whether another writer had the turn at the last look. */
   get isOthers(): boolean {
     return this.#isOthers
   }
 
-  /** Takes it, or keeps it for longer; says whether nobody else has it. */
+  /** Takes the turn, or extends it. Returns whether no other writer has it. */
   async take(): Promise<boolean> {
     const now = elapsedMs()
     if (this.#takenAt !== undefined && now - this.#takenAt < leaseMs / 2) return true
@@ -37,7 +37,7 @@ export class Turn {
     return this.#takenAt !== undefined
   }
 
-  /** Gives it back, if this writer has it. */
+  /** Gives the turn back, if this writer has it. */
   async give(): Promise<void> {
     if (this.#takenAt === undefined) return
     this.#takenAt = undefined

@@ -1,22 +1,23 @@
 /**
- * Appends batches, one at a time. A commit is one document whose `_id` follows from the last document of the log and
- * whose `from` follows from the last one of its stream:
+ * Appends batches, one at a time. A commit is one document. Its `_id` follows from the last document of the log, and
+ * its `from` follows from the last one of its stream:
  *
- * - **No gap, no overlap.** A document is only ever placed behind a predecessor that a majority has: one that was read
- *   with majority concern, or written by this process and acknowledged by a majority. Documents never change, so where
- *   it ends is certain, however long ago it was seen. If the predecessor has a successor already, that one begins at
- *   the very same place, and the unique index refuses ours. So what is known here may be out of date, but never
- *   harmfully: no cache is ever invalidated, it is only brought up to date where the server refuses. The same holds for
- *   a stream by `{ aggregate, id, from }`.
- * - **A visible prefix.** A batch is one ordered insert, so its documents come to be in order, each behind its
- *   predecessor, and stop at the first that collides. What stood before it is stored; the rest is placed again.
- * - **An unknown outcome** (no answer, no majority in time) forgets all that is known. The same commits appended again
- *   are placed behind the end, and those that are stored collide by their ids. A lost insert that reaches the server
- *   late is one more writer.
+ * - **No gap, no overlap.** A document is only placed after a predecessor that a majority has: one that was read with
+ *   majority concern, or that this process wrote and a majority acknowledged. Documents never change, so the end of the
+ *   predecessor is certain, however long ago it was seen. If the predecessor already has a successor, that one begins
+ *   at the same place, and the unique index refuses ours. What is known here may therefore be out of date without harm:
+ *   no cache is ever invalidated, it is only updated when the server refuses. The same holds for a stream by `{
+ *   aggregate, id, from }`.
+ * - **A visible prefix.** A batch is one ordered insert. Its documents are inserted in order, each after its
+ *   predecessor, up to the first that collides. The documents before that are stored; the rest is placed again.
+ * - **An unknown outcome** (no answer, no majority in time) makes the appender drop everything that it knows. The same
+ *   commits, appended again, are placed at the end, and those that are stored collide by their ids. A lost insert that
+ *   reaches the server late is like one more writer.
  *
- * So the usual batch is one command: streams are known from earlier appends and reads, or new. After a pause, and once
- * in a while, it is preceded by a look at what others have appended and reserved (`reserved-streams.ts`). Where several
- * processes append without cease they take turns (`pacing.ts`), and one that cannot keep up asks for one (`turn.ts`).
+ * The usual batch is therefore one command: its streams are known from earlier appends and reads, or are new. After a
+ * pause, and from time to time, it is preceded by a look at what others have appended and reserved
+ * (`reserved-streams.ts`). If several processes append all the time, they take turns (`pacing.ts`), and one that cannot
+ * keep up asks for a turn (`turn.ts`).
  */
 import { StoreError } from '../../../domain/error.ts'
 import type { StreamId } from '../../../domain/stream.ts'
@@ -46,11 +47,11 @@ import type { ReservedStreams } from './reserved-streams.ts'
 import { lastOf, noEnd } from './stream-ends.ts'
 import { keyOf, type Streams } from './streams.ts'
 
-/** How many documents one insert has at most. In bytes it has at most as many as one document may have. */
+/** The greatest number of documents of one insert. In bytes an insert has at most the size of one document. */
 const insertCountMax = 1000
-/** Whom others have overtaken for so long takes the turn. */
+/** A writer that others have beaten for this long takes the turn. */
 const patientMs = 300
-/** How long others are let go first at most, and how often it is looked whether they have. */
+/** How long a writer waits for others at most, and how often it checks them. */
 const turnMsMax = 2000
 const turnPollMs = 20
 
@@ -60,7 +61,7 @@ interface Stop {
   readonly error: WriteError
 }
 
-/** What an appender works with. */
+/** The parts of an appender. */
 export interface AppenderParts {
   readonly database: Database
   readonly streams: Streams
@@ -94,7 +95,7 @@ export class Appender {
     this.#lookMs = lookMs
   }
 
-  /** Appends the commits of several callers as one batch. Not to be called again before it is done. */
+  /** Appends the commits of several callers as one batch. Call it again only when this call has settled. */
   async append(
     callers: readonly (readonly Commit[])[],
     writers: readonly (string | undefined)[],
@@ -145,16 +146,16 @@ export class Appender {
         throw new StoreError('STORE_UNAVAILABLE', { store: this.#label, doing })
       }
       if (waitedMs > patientMs && !(await this.#turn.take())) await pause(collisions)
-      // These facts are soon out of date, so nothing is waited for between this and the next insert.
+      // These facts are soon out of date, so there is no wait between this and the next insert.
       await this.#learn(progress, stop, collisions)
     }
   }
 
-  /** Rests where others are about, and as long as one of them has the turn. */
+  /** Rests if other writers are active, and as long as one of them has the turn. */
   async #letOthersGoFirst(start: number): Promise<void> {
     const restMs = this.#pacing.restMs(start)
     if (restMs > 0) await rest(restMs)
-    // Nobody waits for this look: it counts for the next batch.
+    // This look is not waited for. It serves the next batch.
     if (this.#pacing.shouldLook(start)) void this.#turn.look()
     while (this.#turn.isOthers && elapsedMs() - start < turnMsMax) {
       await rest(turnPollMs)
@@ -162,7 +163,7 @@ export class Appender {
     }
   }
 
-  /** A plan that rests on what is known, after asking for what is not. */
+  /** A plan based on known facts, after unknown ones were asked for. */
   async #clearPlan(progress: Progress): Promise<Plan> {
     const [reserved, end] = await Promise.all([
       this.#reserved.ofOthers(progress.entries.slice(progress.results.length)),
@@ -178,7 +179,7 @@ export class Appender {
     }
   }
 
-  /** Inserts documents in order, as few commands as their size allows. @returns where it stopped, if it did */
+  /** Inserts documents in order, with as few commands as their size allows. @returns where it stopped, if it did */
   async #insert(progress: Progress, placements: readonly Placement[]): Promise<Stop | undefined> {
     const { era } = this.#streams
     for (let next = 0; next < placements.length; ) {
@@ -200,7 +201,7 @@ export class Appender {
     return undefined
   }
 
-  /** Finds out why a document collided: by the index that the server names, else by looking at all that it can be. */
+  /** Finds out why a document collided: by the index that the server names, or by a look at all possible causes. */
   async #learn(progress: Progress, { placement, error }: Stop, collisions: number): Promise<void> {
     const collision = collisionOf(error.keyPattern)
     if (collision === 'foreign') {
@@ -210,18 +211,17 @@ export class Appender {
     const { entry, index } = placement
     const now = elapsedMs()
     const isBehind = (collision === undefined || collision === 'position') && (await this.#catchUp(progress))
-    // Where no index is named and the place was taken, that is reason enough: what else there is shows at a place that
-    // is free.
+    // If no index is named and the place was taken, that is reason enough. Other reasons show at a free place.
     if (collision === 'position' || isBehind) {
       this.#pacing.lost(now)
-      // What is there is not to be seen before a majority has it.
+      // The other document is not visible before a majority has it.
       if (!isBehind) await pause(collisions)
       return
     }
-    // What was looked at before may have changed since: every commit that would be refused is looked at again.
+    // Facts from earlier looks may have changed since, so every commit that would be refused is looked at again.
     progress.looked.clear()
-    // Where one commit of a batch is stored already, a batch is probably repeated, and where one stream was not new,
-    // others are not either: all such are looked at together.
+    // If one commit of a batch is already stored, the batch is probably repeated. If one stream was not new, others may
+    // not be either. All such commits are looked at together.
     const others = progress.entries.slice(index + 1).filter(({ key, commit }) => {
       return this.#streams.sequenceOf(key) === undefined || (collision !== 'sequence' && !commit.fresh)
     })
@@ -229,10 +229,9 @@ export class Appender {
   }
 
   /**
-   * Learns what others have appended behind the known end, every commit of it: so what was looked at before need not be
-   * looked at again.
+   * Reads every commit that others have appended after the known end, so that earlier looks need not be repeated.
    *
-   * @returns whether they have
+   * @returns whether they have appended
    */
   async #catchUp(progress: Progress): Promise<boolean> {
     const start = this.#end.followed?.head
@@ -243,14 +242,14 @@ export class Appender {
       const entry = left.get(idKeyOf({ key: keyOf(header), commit: { id: header.commitId } }))
       if (entry !== undefined) progress.found.set(entry, receiptOf(header))
     }
-    // Else some of it was followed by somebody else, or by nobody: then the next plan looks again.
+    // Otherwise another call has followed a part of it, or none has. The next plan then looks again.
     if (!hasJumped && start === progress.head) progress.head = head
     return isBehind
   }
 
   /**
-   * Looks how far the streams of some commits are, and then whether the ids of all that is left for them are stored: in
-   * this order, so that a commit which counts for the sequence is found by its id too.
+   * Looks where the streams of some commits end, and then whether the ids of all their commits that are left are
+   * stored. In this order a commit that counts for the sequence is also found by its id.
    */
   async #look(progress: Progress, entries: readonly Entry[], collided?: Entry): Promise<void> {
     const asked = new Set(entries.map(({ key }) => key))
@@ -288,7 +287,7 @@ export class Appender {
   }
 }
 
-/** The documents of the next insert: as many as it may have. */
+/** The documents of the next insert, as many as fit. */
 function documentsFrom(placements: readonly Placement[], start: number): readonly CommitDocument<bigint>[] {
   const documents: CommitDocument<bigint>[] = []
   let bytes = 0

@@ -1,4 +1,4 @@
-/** Where the commits of a batch go, from what is known: worked out without a server. */
+/** The places of a batch's commits, worked out from known facts without a server. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { commit, type OfferedCommit } from '../../commit.ts'
@@ -35,7 +35,7 @@ const known = (head: number, sequences: Readonly<Record<string, number>> = {}) =
 const placesOf = ({ placements }: Plan) => placements.map(({ index, header }) => [index, header._id, header.from])
 const bare = (result: AppendResult | undefined) => ({ ...result, checksum: 0 })
 
-test('commits go behind one another, each behind the last of its stream', () => {
+test('commits are placed one after the other, each after the last one of its stream', () => {
   const two = [1, 2].map((data) => ({ type: 'Deposited', data }))
   const entries = [entry('a', 4, { events: two }), entry('b', 'none'), entry('a', 6), entry('a', 'any')]
   const plan = planBatch(progressOf(entries), known(10, { a: 4 }))
@@ -49,13 +49,13 @@ test('commits go behind one another, each behind the last of its stream', () => 
   assert.deepEqual(bare(plan.results[0]), { status: 'stored', sequence: 6, position: 12, count: 2, checksum: 0 })
 })
 
-test('a strange stream is taken to be new by who may meet a new one, and asked for by others', () => {
+test('an unknown stream counts as new for a commit that allows that, and is asked for by others', () => {
   const entries = [entry('a', 'any'), entry('b', 0), entry('c', 'exists'), entry('d', 7)]
   const plan = planBatch(progressOf(entries), known(0))
   assert.deepEqual(plan.unclear, entries.slice(2))
 })
 
-test('nobody is refused on hearsay: a stream that does not fit is asked for first', () => {
+test('no commit is refused on old facts: a stream that does not fit is asked for first', () => {
   const refused = entry('a', 3)
   const progress = progressOf([refused])
   assert.deepEqual(planBatch(progress, known(9, { a: 4 })).unclear, [refused])
@@ -65,7 +65,7 @@ test('nobody is refused on hearsay: a stream that does not fit is asked for firs
   assert.deepEqual(plan.placements, [])
 })
 
-test('what is stored already is answered so, and breaks the chain of its caller only', () => {
+test('a commit that is already stored is answered as a duplicate, and breaks only the chain of its caller', () => {
   const entries = [entry('a', 0), entry('a', 4), entry('a', 4, {}, 1)]
   const progress = progressOf(entries)
   for (const each of entries) progress.looked.add(each)
@@ -91,7 +91,7 @@ test('the same id twice in a batch is stored once', () => {
   assert.deepEqual(plan.results[1], { ...plan.results[0], status: 'duplicate' })
 })
 
-test('the rest of a batch is planned on what became of its beginning', () => {
+test('the rest of a batch is planned on the results of its beginning', () => {
   const entries = [entry('a', 'none'), entry('b', 'none'), entry('a', 1, {}), entry('b', 1)]
   const progress = progressOf(entries)
   progress.results.push(
@@ -114,7 +114,7 @@ test('commits are counted, and each names the checksum of the one before it', ()
   assert.deepEqual([later.placements[0]?.header.number, later.placements[0]?.header.previous], [4, third?.checksum])
 })
 
-test('a commit to a stream that is reserved for another conflicts once it was looked at, and breaks the chain', () => {
+test('a commit to a stream that is reserved for another writer conflicts after a look, and breaks the chain', () => {
   const entries = [entry('a', 'any'), entry('b', 'any'), entry('a', 5)]
   const progress = progressOf(entries)
   progress.reserved = new Set([entries[0]!])

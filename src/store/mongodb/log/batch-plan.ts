@@ -1,6 +1,6 @@
 /**
- * Where the commits of a batch go, worked out before anything is sent: pure, from what is known of the log. What is
- * known may be out of date; that shows when the server refuses a document, and then the rest is worked out again.
+ * Works out the places of a batch's commits before anything is sent: a pure function of what is known of the log. If
+ * that is out of date, the server refuses a document, and the rest is worked out again.
  */
 import type { Commit } from '../../commit.ts'
 import { isMet } from '../../expectation.ts'
@@ -8,46 +8,46 @@ import type { AppendResult, Receipt } from '../../store.ts'
 import { type CommitHeader, receiptOf, type WrittenCommit } from './commit-document.ts'
 import { type End, placeBehind } from './log-end.ts'
 
-/** A commit of the batch. The chain rule binds those of one caller. */
+/** A commit of the batch. The chain rule binds commits of one caller. */
 export interface Entry {
   readonly commit: Commit
   readonly written: WrittenCommit
   readonly caller: number
-  /** Who appends it, if its caller said so. */
+  /** Its writer, if the caller named one. */
   readonly writer?: string | undefined
   readonly key: string
 }
 
-/** A commit id of a stream as a key of a map. */
+/** The id of a commit, with its stream, as a key of a map. */
 export const idKeyOf = ({ key, commit }: { readonly key: string; readonly commit: Pick<Commit, 'id'> }): string =>
   `${key}\0${commit.id}`
 
-/** What one batch has found out and done so far. */
+/** The state of a batch: what it has found out and done so far. */
 export interface Progress {
   readonly entries: readonly Entry[]
-  /** What became of the first ones; the rest is still to be done. */
+  /** The results of the first commits. The others are still to be done. */
   readonly results: AppendResult[]
-  /** Entries whose stream and id were looked at since the batch began: they can be refused. */
+  /** Entries whose stream and id were looked at since the batch began, so they may be refused. */
   readonly looked: Set<Entry>
-  /** Those of them that are stored already. */
+  /** The entries among them that are already stored. */
   readonly found: Map<Entry, Receipt>
   /** Entries whose streams are reserved for other writers. */
   reserved: ReadonlySet<Entry>
-  /** How many commits it has stored. */
+  /** The number of commits that it has stored. */
   storedCount: number
-  /** Up to where it has seen the log: of what lies behind, nothing that was looked at need be true any more. */
+  /** Up to where it has seen the log. If the log goes further, facts from earlier looks may be wrong. */
   head: number
 }
 
-/** Where the log ends, and streams as far as they are known. */
+/** Where the log ends, and where streams end if that is known. */
 export interface Known {
   readonly end: End
   readonly sequenceOf: (key: string) => number | undefined
 }
 
-/** A commit and where it goes. */
+/** A commit and its place. */
 export interface Placement {
-  /** Its place in the batch. */
+  /** Its index in the batch. */
   readonly index: number
   readonly entry: Entry
   readonly header: CommitHeader
@@ -55,19 +55,19 @@ export interface Placement {
 
 export interface Plan {
   readonly placements: readonly Placement[]
-  /** What becomes of each commit that is left, if every placement holds. */
+  /** The result of each remaining commit, if every placement holds. */
   readonly results: readonly AppendResult[]
-  /** Entries that cannot be judged by what is known. If there are any, the plan is not to be carried out. */
+  /** Entries that cannot be judged by known facts. If there are any, the plan must not be carried out. */
   readonly unclear: readonly Entry[]
 }
 
-/** What a plan supposes as it goes along. */
+/** The state of the plan while it is made. */
 interface Draft {
   end: End
   readonly sequences: Map<string, number>
-  /** By stream and commit id: what this batch stores. */
+  /** The receipts of commits that this batch stores, by stream and commit id. */
   readonly stored: Map<string, Receipt>
-  /** Streams by caller whose chain is broken. */
+  /** The streams whose chain is broken, by caller. */
   readonly broken: Set<string>
 }
 
@@ -102,10 +102,10 @@ export function planBatch(progress: Progress, known: Known): Plan {
   return { placements, results, unclear }
 }
 
-/** A strange stream that may be new is taken to be new: its first document collides if that is wrong. */
+/** An unknown stream that may be new counts as new. Its first document collides if that is wrong. */
 const supposed = ({ expected }: Commit): number | undefined => (isMet(expected, 0, false) ? 0 : undefined)
 
-/** What the commits that are done leave to the rest. */
+/** The state after the commits that are done. */
 function draftOf({ entries, results }: Progress, end: End): Draft {
   const draft: Draft = { end, sequences: new Map(), stored: new Map(), broken: new Set() }
   for (const [index, result] of results.entries()) {

@@ -1,4 +1,4 @@
-/** The layout of a commit, and that what is said of its size holds. */
+/** The layout of a commit, and its size in bytes. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { BSON } from 'mongodb'
@@ -29,11 +29,11 @@ const placed = (of: Commit, place: Partial<CommitPlace> = {}): CommitDocument<bi
   return documentOf(written.headerAt({ position: 7, from: 1, number: 7, previous: 5, ...place }), written.content)
 }
 
-/** A document as it comes back from a server. */
+/** A document as a server returns it. */
 const throughBson = (document: CommitDocument<bigint>): CommitDocument =>
   BSON.deserialize(BSON.serialize(document)) as unknown as CommitDocument
 
-test('a document is never larger than it is said to be, and not much smaller', () => {
+test('a document is never larger than its calculated size, and not much smaller', () => {
   const wide = 'é'.repeat(512)
   const tags = Array.from({ length: 40 }, (_, i) => `${i}${wide.slice(0, 500)}`)
   for (const events of [
@@ -77,7 +77,7 @@ test('a commit whose text fits but whose bytes do not is refused with its size',
   assert.throws(() => checkBytes(made(types)), { ...error, message: new RegExp(`at most ${documentBytesMax}`) })
 })
 
-test('a document in which anything at all has changed is refused with its position', () => {
+test('a document with any change is refused with its position', () => {
   const whole = throughBson(placed(made([{ type: 'A', data: { n: 1 }, tags: ['t'] }])))
   const read = (document: CommitDocument) =>
     checkHeaders([document], 'mongodb').flatMap((each) => eventsOf(each, 'mongodb'))
@@ -105,7 +105,7 @@ test('a document in which anything at all has changed is refused with its positi
   }
 })
 
-test('the same commit at the same place has the same checksum for ever', () => {
+test('the same commit at the same place always has the same checksum', () => {
   const commit = made([{ type: 'A', data: { n: 1 }, metadata: { by: 'é' }, tags: ['t'] }])
   assert.equal(Number(placed(commit).checksum), 2580698876)
   const others = [placed(commit, { position: 8 }), placed(commit, { from: 2 }), placed(commit, { previous: 6 })]

@@ -1,20 +1,20 @@
 /**
- * How a commit is kept: one document, written once and never changed.
+ * The form of a stored commit: one document, written once and never changed.
  *
  *     { _id: 41, aggregate: 'account', id: 'ada', from: 7, count: 2, number: 38, previous: 3523407757, commitId: '...',
  *       recordedAt: 1767225600123, format: 2, command: { name: 'deposit', digest: 8123 }, sum: 907060870, checksum: 21346912,
  *       types: ['Opened', 'Deposited'], tags: ['gift'],
  *       events: '[{"type":"Opened","data":{"owner":"Ada"}},{"type":"Deposited","data":5,"tags":["gift"]}]' }
  *
- * `_id` is the position of the first event and `from` its sequence, so the commit takes `[_id, _id + count)` of the
- * log. It is the `number`-th commit of the log, behind one whose checksum is `previous`: so each checksum is one of all
- * that came before. Events are JSON text: BSON has no lone surrogates and nests 100 deep, and what a server makes of
- * keys such as `$set`, `a.b` or the empty one is not the same everywhere. `types` and `tags` repeat those of all events
- * for the indexes.
+ * `_id` is the position of the first event and `from` its sequence, so the commit has the positions `[_id, _id +
+ * count)`. It is the `number`-th commit of the log, after the one with the checksum `previous`, so each checksum covers
+ * everything before it. Events are JSON text, because BSON has no lone surrogates and nests only 100 deep, and servers
+ * treat keys such as `$set`, `a.b` or the empty key differently. `types` and `tags` repeat those of all events for the
+ * indexes.
  *
- * `sum` is a CRC-32 of the events, the types and the tags, and `checksum` one of everything else and of `sum`: so a
- * document is checked whenever it is read, also where its events are left out. It finds accidents; it is no defence
- * against somebody who changes documents on purpose.
+ * `sum` is a CRC-32 of the events, the types and the tags. `checksum` is one of everything else and of `sum`. A
+ * document is therefore checked at every read, even if its events are left out. This finds accidents; it is no defence
+ * against a person who changes documents on purpose.
  */
 
 import { crc32 } from 'node:zlib'
@@ -25,12 +25,14 @@ import type { Receipt, StoredEvent } from '../../store.ts'
 import { formatVersion } from '../database/indexes.ts'
 import { fromText } from '../database/json-text.ts'
 
-/** What a document may have in bytes. MongoDB's own limit is 16 MiB, which also has to hold the command around it. */
+/**
+ * The greatest size of a document in bytes. MongoDB's own limit is 16 MiB, which also has to hold the command around
+ * it.
+ */
 export const documentBytesMax = 16_000_000
 
 /**
- * All of a commit but its events. Whole numbers are written as `bigint`, which BSON keeps as int64, and read as
- * numbers.
+ * A commit without its events. Whole numbers are written as `bigint`, which BSON stores as int64, and read as numbers.
  */
 export interface CommitHeader<Whole = number> {
   readonly _id: Whole
@@ -40,32 +42,32 @@ export interface CommitHeader<Whole = number> {
   readonly count: number
   /** Commits are counted from 1. */
   readonly number: Whole
-  /** The checksum of the commit before it in the log; 0 if it is the first. */
+  /** The checksum of the commit before it in the log; 0 for the first. */
   readonly previous: Whole
   readonly commitId: string
   readonly recordedAt: Whole
   readonly format: number
-  /** Left out if the commit was made for none. */
+  /** Absent if the commit was made for no command. */
   readonly command?: { readonly name: string; readonly digest: Whole }
-  /** Of what the header lacks. */
+  /** The checksum of the parts that the header lacks. */
   readonly sum: Whole
   readonly checksum: Whole
 }
 
-/** An event within the text; what is usual is left out. */
+/** An event in the text. Usual values are left out. */
 interface EventText {
   readonly type: string
-  /** 1 if left out. */
+  /** 1 if absent. */
   readonly revision?: number
   readonly data: Json
   readonly metadata?: JsonObject
   readonly tags?: readonly string[]
 }
 
-/** What a commit holds, wherever it is placed. */
+/** The content of a commit, without its place. */
 export interface CommitContent {
   readonly types: readonly string[]
-  /** Left out if there are none. */
+  /** Absent if there are none. */
   readonly tags?: readonly string[]
   readonly events: string
 }
@@ -92,10 +94,10 @@ export const headerFields: Readonly<Record<keyof CommitHeader, 1>> = {
 const noMetadata: JsonObject = Object.freeze({})
 const noTags: readonly string[] = Object.freeze([])
 
-/** Where a commit is to stand. */
+/** The place of a commit. */
 export type CommitPlace = Pick<CommitHeader, 'from' | 'number' | 'previous'> & { readonly position: number }
 
-/** A commit as it is written, but for its place. */
+/** A commit in its written form, without its place. */
 export class WrittenCommit {
   readonly commit: Commit
   readonly content: CommitContent
@@ -130,7 +132,7 @@ export class WrittenCommit {
   }
 }
 
-/** A commit in its place, as a document. */
+/** The document of a commit at its place. */
 export function documentOf(header: CommitHeader, content: CommitContent): CommitDocument<bigint> {
   const { command, ...rest } = header
   return {
@@ -157,7 +159,7 @@ function checksumOf(header: Omit<CommitHeader, 'checksum'>): number {
   return crc32(JSON.stringify([...place, commitId, recordedAt, format, mark, sum]))
 }
 
-/** Headers as a server gave them. @throws StoreError `STORE_CORRUPT` if one is not what was written */
+/** Checks headers from a server. @throws StoreError `STORE_CORRUPT` if one is damaged */
 export function checkHeaders<Header extends CommitHeader>(
   headers: readonly Header[],
   store: string,
@@ -217,11 +219,11 @@ export function receiptOf({ _id, from, count, checksum, command }: CommitHeader)
   return { sequence: from + count - 1, position: _id + count - 1, count, checksum, ...(mark && { command: mark }) }
 }
 
-/** Bounds of what BSON adds to the texts themselves: names of fields, types, lengths, numbers. */
+/** The greatest size of what BSON adds to the texts: names of fields, types, lengths, numbers. */
 const bytesOfFields = 320
 const bytesOfItem = 24
 
-/** At most so many bytes is the document of a commit, and not many fewer. */
+/** An upper bound for the bytes of a commit's document, close to its size. */
 export function bytesOf({ commit, content }: WrittenCommit): number {
   const { stream, id, command } = commit
   const { types, tags = noTags, events } = content
@@ -232,8 +234,9 @@ export function bytesOf({ commit, content }: WrittenCommit): number {
 }
 
 /**
- * What a character of a commit's estimate is at most in bytes. The worst are events that are nothing but a type of 1
- * KB, which the estimate counts as 72 characters and a document holds twice. Commits estimated below need no measuring.
+ * The greatest number of bytes for a character of a commit's estimated size. The worst events are only a type of 1 KB,
+ * which the estimate counts as 72 characters and a document stores twice. Commits with a small estimate need no
+ * measuring.
  */
 const bytesPerCharacterMax = 40
 

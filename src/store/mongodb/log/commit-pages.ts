@@ -1,7 +1,7 @@
 /**
- * Reads commits of a range, a portion at a time. Every statement is bounded by what it examines and by size, and so is
- * all that one page of the log takes together: one that would take more ends before its limit. Each commit is checked,
- * and where all of a range is read, that they follow one another.
+ * Reads commits of a range, a portion at a time. Every statement is bounded by what it examines and by size. A page of
+ * the log is bounded too: if it would take more, it ends before its limit. Each commit is checked. If all of a range is
+ * read, it is also checked that the commits follow one another.
  */
 
 import { hasCode, StoreError } from '../../../domain/error.ts'
@@ -21,19 +21,17 @@ import type { Course } from './course.ts'
 import type { LogEnd } from './log-end.ts'
 import { keyOf, type Streams } from './streams.ts'
 
-/** How many commits one statement brings at most. */
+/** The greatest number of commits from one statement. */
 const portionMax = 1000
-/** After so many characters of events a page of the log ends. */
+/** The number of characters of events after which a page of the log ends. */
 const pageSizeMax = 8_000_000
-/** After so many statements a page of the log ends. */
+/** The number of statements after which a page of the log ends. */
 const pageStatementsMax = 20
-/**
- * How many positions one statement examines where the index does not tell exactly what is wanted: first, and at most.
- */
+/** The number of positions that one statement examines if the index is not exact: first, and at most. */
 const windowMin = 5_000
 const windowMax = 50_000
 
-/** A read with its bounds worked out. */
+/** A read with its bounds. */
 export interface Reading {
   readonly from: number
   readonly to: number
@@ -42,7 +40,7 @@ export interface Reading {
   readonly signal: AbortSignal | undefined
 }
 
-/** A commit and those of its events that are asked for, in reading order. */
+/** A commit and its wanted events, in reading order. */
 export interface Found {
   readonly document: CommitDocument
   readonly events: readonly StoredEvent[]
@@ -51,7 +49,9 @@ export interface Found {
 /** Commits in reading order. */
 export interface CommitPortion {
   readonly commits: readonly Found[]
-  /** Where the range was left behind before its end: all up to this place (backward: from it on) has been examined. */
+  /**
+   * If the read ended before the end of the range: everything up to this position (backward: from it on) was examined.
+   */
   readonly cutAt?: number
 }
 
@@ -69,8 +69,8 @@ export class CommitPages {
   }
 
   /**
-   * The commits of a range: at least as many as the limit asks for, those that begin in it, and the one that reaches
-   * into it from before. Of a stream all that are asked for, however large they are.
+   * The commits of a range, at least as many as the limit needs: those that begin in it, and the one that begins before
+   * it and reaches into it. For a stream, all wanted commits, however large they are.
    *
    * @throws StoreError `STORE_CORRUPT`
    */
@@ -79,7 +79,7 @@ export class CommitPages {
       return await this.#read(course, reading)
     } catch (error) {
       if (!hasCode(error, 'STORE_CORRUPT')) throw error
-      // What is known of where commits begin is wrong where the log was replaced behind the store's back.
+      // If the log was replaced, what is known of where commits begin is wrong.
       this.#end.forgetAll()
       return this.#read(course, reading)
     }
@@ -90,7 +90,7 @@ export class CommitPages {
     let [before, within] = await Promise.all([this.#reachingInto(course, reading), this.#beginningIn(course, reading)])
     const isWhole = !backward || (within.cutAt === undefined && countOf(within.commits) < limit)
     const first = (backward ? within.commits.at(-1) : within.commits[0])?.document[course.place] ?? from
-    // Of a range that began behind the end, the commit that reaches into it may have come between the two looks.
+    // If the range began after the end of the log, the commit that reaches into it may have come between the two looks.
     if (course.isDense && isWhole && before.length === 0 && first > from) {
       before = await this.#reachingInto(course, reading)
     }
@@ -127,7 +127,7 @@ export class CommitPages {
     return header[place] + header.count > from ? header._id : 0
   }
 
-  /** The commits that begin in a range, as far as they are needed. */
+  /** The commits that begin in a range, as many as are needed. */
   async #beginningIn(course: Course, reading: Reading): Promise<CommitPortion> {
     const { place, isExact } = course
     const { limit, backward } = reading
@@ -155,7 +155,7 @@ export class CommitPages {
     return { commits }
   }
 
-  /** One statement's commits. */
+  /** The commits of one statement. */
   async #portion(
     course: Course,
     reading: Reading,
@@ -178,8 +178,7 @@ export class CommitPages {
   }
 
   /**
-   * Where the first commit begins that begins at a position or behind it: what lies before may reach into what comes
-   * next.
+   * Where the first commit at or after a position begins. An earlier commit may reach into the positions before that.
    */
   async #firstFrom(position: number, { to, signal }: Reading): Promise<number> {
     const filter = { _id: { $gte: BigInt(position) } }
@@ -197,7 +196,7 @@ export class CommitPages {
     })
   }
 
-  /** Whether each commit begins where the one before it ends, from the beginning of the range on. */
+  /** Checks that each commit begins where the one before it ends, from the start of the range on. */
   #checkAdjacent({ place }: Course, { from, backward }: Reading, commits: readonly Found[], isWhole: boolean): void {
     const ordered = backward ? commits.toReversed() : commits
     let next = isWhole ? from : undefined

@@ -1,4 +1,4 @@
-/** Which commits a read goes over, by which index, and which of their events it gives. */
+/** The commits that a read goes over, the index that it uses, and the events that it returns. */
 import type { StreamId } from '../../../domain/stream.ts'
 import { matches } from '../../page.ts'
 import type { ReadAllOptions, StoredEvent } from '../../store.ts'
@@ -6,21 +6,21 @@ import type { Query } from '../database/database.ts'
 import type { Document } from '../database/driver.ts'
 import { byId, indexes } from '../database/indexes.ts'
 
-/** So many alternatives a filter by index has at most; with more, all is read and filtered here. */
+/** The greatest number of alternatives of a filter by index. With more, everything is read and filtered here. */
 const alternativesMax = 100
 
 export interface Course {
   readonly place: '_id' | 'from'
-  /** What all of them have, whatever the range. */
+  /** The filter that all of them match, for any range. */
   readonly base: Document
-  /** What the index narrows them down to. */
+  /** The filter for the index. */
   readonly filter: Document
   readonly hint: Query['hint']
-  /** The index that has all places of the base, whatever the filter. */
+  /** The index with all places of `base`, without the filter. */
   readonly whole: Query['hint']
-  /** Without a filter every place of a range is met, up to its end. */
+  /** Whether there is no filter, so that every place of a range is read, up to its end. */
   readonly isDense: boolean
-  /** Whether every commit that the server examines has an event that passes. */
+  /** Whether every commit that the server examines has a matching event. */
   readonly isExact: boolean
   readonly passes: (event: StoredEvent) => boolean
 }
@@ -36,7 +36,7 @@ export const courseOfStream = ({ aggregate, id }: StreamId): Course => ({
   passes: () => true,
 })
 
-/** A course over the log by the index that narrows it down most: that of the tags, of the types, of the aggregates. */
+/** A course over the log by the most selective index: that of the tags, of the types, or of the aggregates. */
 export function courseOfLog(options: ReadAllOptions): Course {
   const [tag, ...furtherTags] = options.tags ?? []
   const types = fewOf(options.types)
@@ -56,7 +56,8 @@ export function courseOfLog(options: ReadAllOptions): Course {
 }
 
 /**
- * What a field is to be among several values; undefined if it may be anything, or if they are too many for an index.
+ * The condition for a field with several allowed values, or undefined if it may have any value or there are too many
+ * for an index.
  */
 function fewOf(values: readonly string[] | undefined): string | { readonly $in: readonly string[] } | undefined {
   if (values === undefined || values.length > alternativesMax) return undefined

@@ -1,13 +1,13 @@
 /**
- * Reads the log and streams: commits whole, events by the piece. Pages are bounded, and no cursor stays open.
+ * Reads the log and streams. It reads whole commits and returns single events. Pages are bounded, and no cursor stays
+ * open.
  *
- * A page of the log itself, forward, is one question: no commit is there before the one that it stands behind, so what
- * a walk in their order comes upon is all that there is up to where it ends. Each commit names the checksum of the one
- * before it, so the first one also tells whether the reader goes on in the log that it knows. Any other read asks where
- * the log ends first and looks no further, so a filter that goes by several parts of an index at different moments
- * cannot pass over what was appended meanwhile; what it asks next sees at least as much, on whatever server (see
- * `database.ts`). What an index leaves out is counted, where that is not too much: a read does not pass over commits
- * that are missing.
+ * A forward page of the log without filters is one query. No commit exists before its predecessor, so reading commits
+ * in order finds everything up to the point where it ends. Each commit has the checksum of the one before it, so the
+ * first one also shows whether this is the log that the reader knows. Every other read first asks where the log ends,
+ * and looks no further. A filter that uses several parts of an index at different times therefore cannot miss commits
+ * that were appended meanwhile. Later queries see at least as much, on any server (see `database.ts`). Commits that an
+ * index leaves out are counted, if there are not too many, so a read does not pass over missing commits.
  */
 import { StoreError } from '../../../domain/error.ts'
 import type { StreamId } from '../../../domain/stream.ts'
@@ -23,7 +23,7 @@ import type { End, LogEnd } from './log-end.ts'
 import { noEnd } from './stream-ends.ts'
 import { keyOf, type Streams } from './streams.ts'
 
-/** Over so many positions the commits are counted. */
+/** Commits are counted over at most this number of positions. */
 const countedMax = 10_000
 
 const nothing: CommitPortion = Object.freeze({ commits: [] })
@@ -69,7 +69,7 @@ export class EventReader {
     const newest = (backward ? commits[0] : commits.at(-1))?.document
     const { sequence, checksum } = newest === undefined ? noEnd : receiptOf(newest)
     const events = eventsIn(commits, limit)
-    // Whether a commit behind the newest would have been met.
+    // Whether a commit after the newest one would have been found.
     const isOpen = range.to > to && (backward || events.length < limit)
     const isEnd = isOpen && (newest !== undefined || from === 1)
     if (isEnd) this.#streams.learnEnd(keyOf(stream), { sequence, checksum }, era)
@@ -88,7 +88,7 @@ export class EventReader {
     return this.#search(course, isVain ? { ...reading, limit: 0 } : reading, { range, limit, behind: options.behind })
   }
 
-  /** A page of the log itself, forward. */
+  /** A forward page of the log without filters. */
   async #walk(course: Course, reading: Reading, range: Range, behind: LogPlace | undefined): Promise<Page> {
     const { from, limit } = reading
     const [{ commits, cutAt }, elsewhere] = await Promise.all([
@@ -109,7 +109,7 @@ export class EventReader {
     return { events, examined, checksum: last?.checksum ?? before ?? 0, isLast }
   }
 
-  /** Any other page: filtered, backward, or of nothing. */
+  /** Any other page: filtered, backward, or empty. */
   async #search(
     course: Course,
     reading: Reading,
@@ -134,7 +134,7 @@ export class EventReader {
   }
 
   /**
-   * Counts the commits from a position up to one, if they are not too many and are read forward.
+   * Counts the commits from a position up to a commit, if they are not too many and the read is forward.
    *
    * @returns whether it did
    * @throws StoreError `STORE_CORRUPT` if some are missing
@@ -187,13 +187,13 @@ export class EventReader {
   }
 }
 
-/** The checksum of the event before a position at or in a commit; undefined if there is none. */
+/** The checksum of the event before a position at or in a commit, or undefined if there is none. */
 function checksumBefore({ _id, previous, checksum }: CommitHeader, position: number): number | undefined {
   if (position === 1) return undefined
   return _id === position ? previous : checksum
 }
 
-/** The events of commits, as many as are asked for. */
+/** The events of commits, up to the limit. */
 function eventsIn(commits: readonly Found[], limit: number): readonly StoredEvent[] {
   const events: StoredEvent[] = []
   for (const { events: own } of commits) {

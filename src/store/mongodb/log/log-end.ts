@@ -1,10 +1,10 @@
 /**
- * The end of the log, and where commits are known to begin and end. A commit never changes, so what was once known of
- * it holds for ever: a read that goes on where another ended needs not ask whether a commit reaches into its range.
+ * The end of the log, and the known places where commits begin and end. A commit never changes, so these facts never
+ * get wrong. A read that continues where another one ended need not ask whether a commit reaches into its range.
  *
- * The log is *followed* by what appends to it and by what has to know where streams end: every commit behind the last
- * one that was followed is looked at, so one question tells of all streams whether they have moved. Each question
- * begins at a commit that is known, which shows whether the log is still the same.
+ * Appends, and calls that need to know where streams end, *follow* the log: they look at every commit after the last
+ * one that was followed. One query therefore shows for all streams whether they have moved. Each query begins at a
+ * known commit, which shows whether the log is still the same.
  */
 import { StoreError } from '../../../domain/error.ts'
 import { elapsedMs } from '../../../runtime/timers.ts'
@@ -13,25 +13,25 @@ import { byId } from '../database/indexes.ts'
 import { type CommitHeader, type CommitPlace, checkHeaders, headerFields, receiptOf } from './commit-document.ts'
 import { keyOf, type Streams } from './streams.ts'
 
-/** How many places are remembered: those at which the readers of this process are about to go on. */
+/** The number of places that are kept: those where readers of this process will continue. */
 const placesMax = 1000
-/** How many missed commits are followed one by one; behind more the end of the log is asked for. */
+/** The number of missed commits that are followed one by one. If there are more, the end of the log is asked for. */
 const missedMax = 5000
 
-/** The last commit of the log; without one the log is empty. */
+/** The end of the log. Without a commit the log is empty. */
 export interface End {
   readonly head: number
   readonly commit: CommitHeader | undefined
 }
 
-/** What the next commit stands behind. */
+/** The place after the last commit. */
 export const placeBehind = ({ head, commit }: End): Pick<CommitPlace, 'position' | 'number' | 'previous'> => ({
   position: head + 1,
   number: (commit?.number ?? 0) + 1,
   previous: commit?.checksum ?? 0,
 })
 
-/** What was met when the log was followed: every commit from where it was followed to before, up to the head. */
+/** The result of following the log: every commit from the last followed one up to the head. */
 export interface Followed {
   readonly head: number
   readonly missed: readonly CommitHeader[]
@@ -43,13 +43,13 @@ export class LogEnd {
   readonly #database: Database
   readonly #label: string
   readonly #streams: Streams
-  /** By position, where the commit begins that has it, if it is not its first; 0 if one begins right there. */
+  /** For a position inside a commit, where that commit begins; 0 if a commit begins at the position. */
   readonly #begins = new Map<number, number>([[1, 0]])
-  /** Where the newest commit begins that was seen. */
+  /** The position at which the newest known commit begins. */
   #newest = 0
   /** Up to where the log was followed. */
   #followed: End | undefined
-  /** When the last look at what follows it began, by this process's clock. */
+  /** When the last look for later commits began, by this process's clock. */
   #followedAt = Number.NEGATIVE_INFINITY
 
   constructor(database: Database, label: string, streams: Streams) {
@@ -58,7 +58,10 @@ export class LogEnd {
     this.#streams = streams
   }
 
-  /** The end of the log. Looked for from the newest commit on: not every server reads an index from its end. */
+  /**
+   * The end of the log. It is searched for from the newest known commit on, because not every server reads an index
+   * from its end.
+   */
   read(signal?: AbortSignal): Promise<End> {
     return this.#read((query) => this.#database.find<CommitHeader>('commits', query, signal))
   }
@@ -82,20 +85,20 @@ export class LogEnd {
     return this.#begin({ head: receiptOf(last).position, commit: last }, known)
   }
 
-  /** Up to where the log was followed; undefined if that is not known. */
+  /** Up to where the log was followed, or undefined if that is unknown. */
   get followed(): End | undefined {
     return this.#followed
   }
 
-  /** How many events a commit has, on average. */
+  /** The average number of events of a commit. */
   get eventsPerCommit(): number {
     const { head, commit } = this.#followed ?? {}
     return head === undefined || commit === undefined ? 1 : head / commit.number
   }
 
   /**
-   * Up to where the log was followed a moment ago, or now. So a log that was replaced by an older one is not written on
-   * for long.
+   * Up to where the log was followed a moment ago, or now. A store whose log was replaced by an older one therefore
+   * does not write to it for long without noticing.
    */
   async recentlyFollowed(withinMs: number): Promise<End> {
     const isRecent = elapsedMs() - this.#followedAt <= withinMs
@@ -104,10 +107,10 @@ export class LogEnd {
   }
 
   /**
-   * Looks at what was appended behind the end that is known.
+   * Looks for commits after the known end.
    *
-   * @param latest whether every commit counts that was acknowledged before, also where this server has been deposed
-   *   without knowing it yet
+   * @param latest whether it must see every commit that was acknowledged before, even if this server has been deposed
+   *   and does not know it yet
    * @throws StoreError `STORE_CORRUPT` if a commit is missing
    */
   async follow({ latest }: { readonly latest: boolean }): Promise<Followed> {
@@ -144,7 +147,7 @@ export class LogEnd {
     return { head: end, missed, hasJumped: false }
   }
 
-  /** A commit was met or made: right behind those that were followed, or it is one of them. */
+  /** Adds a commit that was read or written. It comes directly after those that were followed, or is one of them. */
   add(header: CommitHeader, era: number): void {
     const { sequence, position, checksum } = receiptOf(header)
     this.#streams.learnEnd(keyOf(header), { sequence, checksum }, era)
@@ -152,13 +155,13 @@ export class LogEnd {
     if (this.#followed?.head === header._id - 1) this.#followed = { head: position, commit: header }
   }
 
-  /** Forgets up to where the log was followed, and all about streams: after that nothing is known that may be wrong. */
+  /** Drops what is known of the followed part of the log and of streams. Nothing that may be wrong is kept. */
   forget(): void {
     this.#followed = undefined
     this.#streams.forget()
   }
 
-  /** Remembers a commit that a majority has, as one behind which, or at some position of which, a read may go on. */
+  /** Keeps a commit that a majority has. A read may continue after it, or at a position inside it. */
   learn({ _id, count }: Pick<CommitHeader, '_id' | 'count'>, next: number = _id + count): void {
     this.#newest = Math.max(this.#newest, _id)
     if (this.#begins.size >= placesMax) this.#begins.clear()
@@ -167,7 +170,8 @@ export class LogEnd {
   }
 
   /**
-   * Where the commit begins that reaches into the log from a position on; 0 if none does, undefined if it is not known.
+   * Where the commit with a position begins, if it begins before that position; 0 if a commit begins there, undefined
+   * if that is unknown.
    */
   reachingInto(position: number): number | undefined {
     return position <= 1 ? 0 : this.#begins.get(position)
@@ -180,7 +184,7 @@ export class LogEnd {
     return { head, missed: [], hasJumped: true }
   }
 
-  /** Where the log has not been followed, it is from its end on. */
+  /** If the log has not been followed yet, it is followed from its end on. */
   #begin(end: End, known: End | undefined): End {
     if (known !== undefined) return end
     this.#streams.forgetEnds()
@@ -188,7 +192,7 @@ export class LogEnd {
     return end
   }
 
-  /** The log was replaced behind the store's back: nothing that is known of it holds. */
+  /** Drops everything, because the log was replaced. */
   forgetAll(): void {
     this.#newest = 0
     this.#begins.clear()

@@ -1,6 +1,6 @@
 /**
- * How much a page of the log takes at most: in bytes, and in what a statement examines. The first needs a server that
- * bounds its answers, as MongoDB does; FerretDB does not.
+ * The bounds of a page of the log: in bytes, and in what a statement examines. The first needs a server that bounds its
+ * answers, as MongoDB does; FerretDB does not.
  */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
@@ -21,7 +21,7 @@ import { mongodb } from '../index.ts'
 const patient = { timeoutMs: 60_000 }
 const streamOf = (i: number) => ({ aggregate: 'account', id: `a${i}` })
 
-/** Pages of the log up to the last, each behind the one before it. */
+/** All pages of the log, each after the one before it. */
 async function pagesOf(store: Store, options: ReadAllOptions): Promise<readonly Page[]> {
   const pages: Page[] = []
   const backward = options.direction === 'backward'
@@ -41,7 +41,7 @@ const positionsOf = (pages: readonly Page[]) => pages.flatMap(({ events }) => ev
 const sizeOf = ({ events }: Page) => events.reduce((sum, { data }) => sum + JSON.stringify(data).length, 0)
 
 function bySize(server: TestServer): void {
-  test('a page of large commits ends before its limit, and the next goes on behind it', async (context) => {
+  test('a page of large commits ends before its limit, and the next one continues after it', async (context) => {
     const store = await openStore(context, server, patient)
     const text = 'x'.repeat(1_000_000)
     const count = 30
@@ -59,7 +59,7 @@ function bySize(server: TestServer): void {
         assert.ok(pages.length > 1)
       }
     }
-    // A stream's page has all that is asked for all the same.
+    // A page of a stream still has everything that was asked for.
     assert.equal((await store.readStream(streamOf(1), { from: 0, to: 100 })).length, count / 5)
   })
 }
@@ -71,7 +71,7 @@ function byRowSize(server: TestServer): void {
   })
 }
 
-/** A store on a client that is listened in on: which ranges of positions its statements examined. */
+/** A store on an observed client, with the ranges of positions that its statements examined. */
 async function watch(context: TestContext, server: TestServer) {
   const database = freshDatabase()
   const client = new MongoClient(server.url, { monitorCommands: true })
@@ -89,12 +89,12 @@ async function watch(context: TestContext, server: TestServer) {
   return { store, widths }
 }
 
-/** So many events that a page ends before it has gone through all of them. */
+/** The number of commits with which a page ends before it has gone through all of them. */
 const commitsCount = 92
 const eventsCount = 10_000
 
 function byStatement(server: TestServer): void {
-  test('two tags that are common and never meet are looked for in bounded statements, and a page gets on', async (context) => {
+  test('two common tags that are never on the same event are searched in bounded statements, and pages make progress', async (context) => {
     const { store, widths } = await watch(context, server)
     const eventsOf = (tag: string) => Array.from({ length: eventsCount }, () => ({ type: 'A', data: 0, tags: [tag] }))
     const [some, others] = [eventsOf('a'), eventsOf('b')]

@@ -1,4 +1,4 @@
-/** Reads that take several questions, between which the log grows: what they give has no hole. */
+/** Reads that need several queries while the log grows: their results have no hole. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Collection, type Db, type FindCursor, MongoClient } from 'mongodb'
@@ -11,7 +11,7 @@ import { mongodb } from '../index.ts'
 const stream = { aggregate: 'account', id: 'ada' }
 const large = simpleCommit('large', { stream, events: Array.from({ length: 3 }, () => ({ type: 'Noted', data: {} })) })
 const small = simpleCommit('small', { stream })
-/** From the middle of a commit that is not there yet. */
+/** From the middle of a commit that does not exist yet. */
 const range = { from: 2, to: Number.POSITIVE_INFINITY }
 
 type Read = (store: Store) => Promise<readonly StoredEvent[]>
@@ -22,13 +22,13 @@ const reads: Readonly<Record<string, Read>> = {
   'of a stream, backward': (store) => store.readStream(stream, range, { direction: 'backward' }),
 }
 
-/** A client whose questions to the log are somebody else's to ask. */
+/** A client whose queries to the log are held until `hold` lets them go. */
 function holdingFinds(url: string, hold: (ask: () => Promise<unknown>) => Promise<unknown>): MongoClient {
   const heldCursor = (cursor: FindCursor): FindCursor => {
     const toArray = cursor.toArray.bind(cursor)
     const next = cursor.next.bind(cursor)
     const whole = () => {
-      // It goes on by `next`, which is not another question.
+      // It continues with `next`, which is not another query.
       cursor.next = next
       return toArray()
     }
@@ -54,7 +54,7 @@ for (const [name, find] of [
 ] as const) {
   await onServer(`Reading on ${name}`, find, (server) => {
     for (const [what, read] of Object.entries(reads)) {
-      test(`a read ${what} from beyond the end has no hole where the log grows between its questions`, async (context) => {
+      test(`a read ${what} from beyond the end has no hole if the log grows between its queries`, async (context) => {
         const writer = await openStore(context, server)
         let isReading = false
         let finds = 0

@@ -1,11 +1,10 @@
 /**
- * Streams that are reserved for a writer: a document each, by the server's clock. There are few at a time, and mostly
- * none.
+ * Reservations of streams: one document for each, by the server's clock. There are few at a time, and usually none.
  *
- * Who appends looks at them before the insert, and takes what it saw to be true for `lookMs`; who reserves waits for as
- * long before it says so. So an append that begins after a reservation was given has seen it, and a busy writer asks a
- * few times in a second. Between the look and the insert a stream may still be reserved: reservations only say whose
- * turn it is, and what is stored depends on what each commit expects.
+ * A writer looks at them before an insert, and relies on the result for `lookMs`. A call that reserves waits equally
+ * long before it reports success. An append that begins after a reservation was granted has therefore seen it, and a
+ * busy writer asks only a few times in a second. Between the look and the insert a stream may still be reserved.
+ * Reservations only decide the order of writers; what is stored depends on the expectation of each commit.
  */
 
 import type { StreamId } from '../../../domain/stream.ts'
@@ -16,7 +15,7 @@ import { byId } from '../database/indexes.ts'
 import type { Entry } from './batch-plan.ts'
 import { keyOf } from './streams.ts'
 
-/** So many are looked at together; where there are more, a batch looks at those of its own streams. */
+/** The number of reservations that are read together. If there are more, a batch reads those of its own streams. */
 const listedMax = 100
 
 interface ReservationDocument extends Reservation {
@@ -28,9 +27,9 @@ const idOf = (key: string): string => JSON.stringify(key.split('\0'))
 
 export class ReservedStreams {
   readonly #database: Database
-  /** For how long a look is good. */
+  /** How long a look is valid. */
   readonly #lookMs: number
-  /** By stream, as of the last look. */
+  /** The reservations at the last look, by stream. */
   #held: ReadonlyMap<string, Reservation> = new Map()
   /** When the last look began, by this process's clock. */
   #lookedAt = Number.NEGATIVE_INFINITY
@@ -40,7 +39,9 @@ export class ReservedStreams {
     this.#lookMs = lookMs
   }
 
-  /** Those of a batch whose streams are reserved for others. Nobody is refused by an old look. */
+  /**
+   * The entries of a batch whose streams are reserved for other writers. No entry is refused because of an old look.
+   */
   async ofOthers(entries: readonly Entry[]): Promise<ReadonlySet<Entry>> {
     const isOthers = ({ key, writer }: Entry) => {
       const held = this.#held.get(idOf(key))
@@ -52,7 +53,7 @@ export class ReservedStreams {
     return new Set(entries.filter(isOthers))
   }
 
-  /** Ends what is reserved for those who have just written to the streams. */
+  /** Ends the reservations of writers that have just written to the streams. */
   async end(stored: readonly Entry[]): Promise<void> {
     if (this.#held.size === 0) return
     const filters = stored
@@ -60,7 +61,7 @@ export class ReservedStreams {
       .map(({ key, writer }) => ({ _id: idOf(key), writer }))
     if (filters.length === 0) return
     this.#forget()
-    // If it fails, they end by themselves.
+    // If this fails, they expire.
     await this.#database.remove('reservations', filters).catch(() => {})
   }
 
@@ -110,7 +111,7 @@ export class ReservedStreams {
   }
 }
 
-/** What is over, as conditions of a query; the same as `isOver`. */
+/** The conditions of a query for expired reservations; the same rule as `isOver`. */
 const overAt = (now: number): readonly object[] => [
   { expiresAt: { $lte: BigInt(now) } },
   { expiresAt: { $gt: BigInt(now + aheadMsMax) } },

@@ -1,8 +1,7 @@
 /**
- * Where streams end. The streams that this process works with are known from reading them and appending to them, so one
- * question of the log, what lies behind the commits that are known (`log-end.ts`), tells of any number of them whether
- * that is still so. Only strange streams are looked up, each by itself, after those that have no event were sorted out
- * by hundreds.
+ * Where streams end. The streams that this process works with are known from reading and appending. One query for
+ * commits after the known ones (`log-end.ts`) therefore shows for any number of them whether they have moved. Only
+ * unknown streams are looked up, one by one, after those without events were sorted out by hundreds.
  */
 import type { StreamId } from '../../../domain/stream.ts'
 import type { StreamEnd } from '../../store.ts'
@@ -12,11 +11,11 @@ import { type CommitHeader, checkHeaders, headerFields, receiptOf } from './comm
 import type { LogEnd } from './log-end.ts'
 import { keyOf, type Streams } from './streams.ts'
 
-/** How many streams one question sorts out, and how many are looked up at a time. */
+/** The number of streams that one query sorts out, and that are looked up at a time. */
 const askedMax = 500
 const lookedUpMax = 50
 
-/** Of a stream without events. */
+/** The end of a stream without events. */
 export const noEnd: StreamEnd = Object.freeze({ sequence: 0, checksum: 0 })
 
 /** The last commit of a stream. */
@@ -48,7 +47,7 @@ export class StreamEnds {
     this.#end = end
   }
 
-  /** In the order asked for. Every commit that was acknowledged before counts. */
+  /** Where streams end, in the order of the argument. Every commit that was acknowledged before counts. */
   async of(streams: readonly StreamId[]): Promise<readonly StreamEnd[]> {
     if (streams.length === 0) return []
     await this.#end.follow({ latest: true })
@@ -77,7 +76,7 @@ export class StreamEnds {
     return ends
   }
 
-  /** Those of the streams that have a first commit. */
+  /** The streams that have a first commit. */
   async #withEvents(streams: readonly StreamId[]): Promise<readonly StreamId[]> {
     const there: StreamId[] = []
     for (const [aggregate, own] of Map.groupBy(streams, (stream) => stream.aggregate)) {

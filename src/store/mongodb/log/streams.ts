@@ -1,11 +1,11 @@
 /**
- * How far streams are, as far as it was seen: when they were read, appended to, or looked for. Two kinds of knowledge:
+ * What is known of where streams end, from reading them, appending to them and looking for them. There are two kinds of
+ * facts:
  *
- * - **How far at least.** It need not be up to date (see `appender.ts`), so it is never taken back.
- * - **Where a stream ends**, as of the commits that the log was followed to (`log-end.ts`). Everything that follows the
- *   log tells all that it comes upon, of strange streams too; so what was looked up while the log was followed on is
- *   not taken to be the end if a later commit was met meanwhile. Where some of the log was jumped over, all such
- *   knowledge is over at once.
+ * - **The sequence that a stream has at least.** It may be out of date (see `appender.ts`), so it is never dropped.
+ * - **Where a stream ends**, as of the commits up to which the log was followed (`log-end.ts`). Following the log
+ *   reports every commit that it meets, also of unknown streams. A result of a look is therefore not taken as the end
+ *   if a later commit was met meanwhile. If a part of the log was skipped, all such facts end at once.
  *
  * Emptied when it is full.
  */
@@ -13,28 +13,26 @@ import type { StreamId } from '../../../domain/stream.ts'
 import type { StreamEnd } from '../../store.ts'
 
 const streamsMax = 100_000
-/** The era of what is no end, or was none that is known. */
+/** The era of an entry without a known end. */
 const noEra = -1
 
 interface Known extends StreamEnd {
   readonly era: number
 }
 
-/** A stream as a key of a map: no id holds a null character, so no two streams meet. */
+/** A stream as a key of a map. No id contains a null character, so the keys of two streams differ. */
 export const keyOf = ({ aggregate, id }: StreamId): string => `${aggregate}\0${id}`
 
 export class Streams {
   readonly #known = new Map<string, Known>()
   #era = 0
 
-  /** Knowledge of ends is good within one era: give it back to `learnEnd` as it was when the look began. */
+  /** Facts about ends are valid within one era. Pass the era of the beginning of a look to `learnEnd`. */
   get era(): number {
     return this.#era
   }
 
-  /**
-   * The last sequence that was seen of a stream, 0 for one that was looked for in vain; undefined for a strange one.
-   */
+  /** The last known sequence of a stream, 0 for a stream that was not found, or undefined for an unknown one. */
   sequenceOf(key: string): number | undefined {
     return this.#known.get(key)?.sequence
   }
@@ -45,20 +43,20 @@ export class Streams {
     return { sequence: known.sequence, checksum: known.checksum }
   }
 
-  /** A stream is at least so far. */
+  /** Notes a sequence that a stream has at least. */
   learn(key: string, sequence: number): void {
     const known = this.#known.get(key)
     if (known === undefined || known.sequence < sequence) this.#set(key, { sequence, checksum: 0, era: noEra })
   }
 
-  /** A stream ended so in a look that began in an era, with all that the log had been followed to then. */
+  /** Notes the end of a stream from a look that began in an era, as of the commits followed until then. */
   learnEnd(key: string, { sequence, checksum }: StreamEnd, era: number): void {
     const known = this.#known.get(key)
     if (era !== this.#era) this.learn(key, sequence)
     else if (known === undefined || known.sequence <= sequence) this.#set(key, { sequence, checksum, era })
   }
 
-  /** Some of the log was jumped over: what was the end of a stream need not be its end any more. */
+  /** Ends the facts about ends, because a part of the log was skipped. */
   forgetEnds(): void {
     this.#era++
   }

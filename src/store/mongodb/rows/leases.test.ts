@@ -1,4 +1,4 @@
-/** Leases by the server's clock, when that was not right. */
+/** Leases by the server's clock, after that clock was wrong. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { MongoClient } from 'mongodb'
@@ -15,7 +15,7 @@ for (const [name, find] of [
   ['FerretDB', findFerretdb],
 ] as const) {
   await onServer(`Leases on ${name}`, find, (server) => {
-    test('taken by a clock that was ahead hold nobody up when it has been put right', async (context) => {
+    test('taken by a clock that was ahead delay nobody after the clock is corrected', async (context) => {
       const database = freshDatabase()
       context.after(() => dropDatabase(server, database))
       const store = await mongodb(server.url, { database }).open(opening)

@@ -1,18 +1,18 @@
 /**
- * Leases by the server's clock, which `hello` tells on every server. It is asked for before the lease is: however long
- * the way to the server takes, a lease is then taken a little late and kept a little short, never the other way round.
- * Taking it is one update: of a lease that is the owner's or over, else an insert that collides with the one that is
- * another's. A lease that was taken in the future is of a clock that was ahead (another server's, before a failover),
- * and nobody waits for that.
+ * Leases by the server's clock, which every server returns for `hello`. The clock is read before the lease is taken.
+ * However slow the connection is, a lease is therefore taken a little late and kept a little short, never the opposite.
+ * Taking it is one update: of a lease that is the owner's or has expired, or otherwise an insert that collides with the
+ * lease of another owner. A lease that was taken in the future was taken by a clock that was ahead (another server's,
+ * before a failover), and counts as expired.
  */
 import { StoreError } from '../../../domain/error.ts'
 import type { Lease } from '../../store.ts'
 import type { Database } from '../database/database.ts'
 import { checkFields, text, whole } from '../database/fields.ts'
 
-/** A lease may be given back between the try to take it and the look at who has it. */
+/** A lease may be given back between the try to take it and the look at its owner. */
 const triesMax = 10
-/** How far what two callers take for now may be apart, since they ask before it is their turn. */
+/** How far the times of two callers may be apart, because they read the clock before they have a turn. */
 const clockMsOff = 60_000
 
 interface Held extends Lease {
@@ -42,7 +42,7 @@ export class Leases {
     throw new StoreError('STORE_UNAVAILABLE', { store: this.#label, doing: `taking the lease ${name}` })
   }
 
-  /** Who has a lease, if somebody has. */
+  /** The owner of a lease, if it has one. */
   async holder(name: string): Promise<string | undefined> {
     const held = await this.#find(name)
     if (held === undefined) return undefined
@@ -61,7 +61,7 @@ export class Leases {
   }
 }
 
-/** What is over, as conditions of a query. */
+/** The conditions of a query for expired leases. */
 const overAt = (now: number): readonly object[] => [
   { expiresAt: { $lte: BigInt(Math.floor(now)) } },
   { takenAt: { $gt: BigInt(Math.floor(now) + clockMsOff) } },

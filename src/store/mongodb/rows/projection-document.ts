@@ -1,4 +1,4 @@
-/** The document of a projection: its checkpoint, the number of its step, and what is pending. */
+/** The document of a projection: its checkpoint, the number of its step, and pending rows. */
 import { noCheckpoint } from '../../checkpoint.ts'
 import type { Checkpoint } from '../../store.ts'
 import type { Database } from '../database/database.ts'
@@ -10,15 +10,15 @@ export interface ProjectionDocument {
   readonly _id: string
   readonly checkpoint: number
   readonly term: number
-  /** As JSON. */
+  /** The note as JSON. */
   readonly note: string
   readonly step: number
   readonly floor?: number
-  /** Rows of the last step that are not among the others yet. */
+  /** Rows of the last step that are not in their places yet. */
   readonly pending?: Pending
 }
 
-/** Rows that are saved, but not where rows are kept: here, or in so many parts under a token. */
+/** Rows that are saved, but not in their places: here, or in a number of parts under a token. */
 export type Pending = { readonly rows: readonly RowText[] } | { readonly token: string; readonly parts: number }
 
 const rowText = record({ key: text, value: (value) => value === null || text(value) })
@@ -43,7 +43,7 @@ export async function findProjection(
   return found && checkFields(found, fields, { store, where: `the checkpoint of ${projection}` })
 }
 
-/** The checkpoint of a projection; before its first step it is where all begin. */
+/** The checkpoint of a projection. Before its first step it is the initial one. */
 export function checkpointOf(known: ProjectionDocument | undefined, store: string): Checkpoint {
   if (known === undefined) return noCheckpoint
   const { _id, checkpoint: position, term, note } = known

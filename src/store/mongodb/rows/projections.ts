@@ -1,12 +1,12 @@
 /**
- * Checkpoints and rows. A projection has one document, `{ _id: name, checkpoint, term, note, step }`, and each of its
- * rows another. `step` counts the steps; `floor` is the step that reset the projection: rows that were written up to it
- * are gone, whether or not they have been removed yet, so that a reset is the change of one document however many rows
- * there are.
+ * Checkpoints and rows. A projection has one document, `{ _id: name, checkpoint, term, note, step }`, and another one
+ * for each of its rows. `step` counts the steps. `floor` is the step that reset the projection: rows that were written
+ * up to it are deleted, whether or not they have been removed yet. A reset therefore changes one document, however many
+ * rows there are.
  *
- * Rows and checkpoint change together by being written ahead (`write-ahead.ts`), on a replica set too: a transaction
- * would stay open on the server for a minute when its process is killed, and nobody could take the projection over
- * until then.
+ * Rows and checkpoint change together by being written ahead (`write-ahead.ts`), on a replica set too. A transaction
+ * would stay open on the server for a minute if its process was killed, and no other process could take the projection
+ * over until then.
  */
 import { StoreError } from '../../../domain/error.ts'
 import type { Json } from '../../../domain/json.ts'
@@ -17,9 +17,9 @@ import { checkpointOf, findProjection } from './projection-document.ts'
 import { RowDocuments, rowTexts } from './row-documents.ts'
 import { checkpointFields, StepAhead } from './write-ahead.ts'
 
-/** After so many looks at rows that somebody keeps changing, the last look is given. */
+/** The number of looks at rows that another process keeps changing. Then the last look is returned. */
 const looksMax = 5
-/** After so many steps of others, each with a pause, a change is given up. */
+/** The number of conflicts with steps of others, each with a pause, after which a change is given up. */
 const triesMax = 100
 
 export class Projections {
@@ -41,7 +41,7 @@ export class Projections {
 
   async loadRows(projection: string, keys: readonly string[]): Promise<readonly (Json | undefined)[]> {
     if (keys.length === 0) return []
-    // A row is one document, so one alone is as of one step whenever it is read.
+    // A row is one document, so a single row is always of one step.
     const looks = keys.length === 1 ? 1 : looksMax
     return this.#look(projection, looks, async (floor) => {
       const found = new Map((await this.#rows.find(projection, keys)).map((row) => [row.key, row]))
@@ -62,13 +62,13 @@ export class Projections {
     for (let tries = 1; tries <= triesMax; tries++) {
       if (await this.#ahead.save(projection, { from, to, rows: texts })) return
       checkCheckpoint(projection, from, await this.loadCheckpoint(projection))
-      // Somebody was ahead whose step no majority has yet, or whose step stayed where it was.
+      // Another process was first, and no majority has its step yet, or its step did not move the checkpoint.
       await pause(tries)
     }
     throw this.#crowded(projection)
   }
 
-  /** The change of one document; what is left of the rows is removed afterwards, now or at the next reset. */
+  /** Changes one document. The remaining rows are removed afterwards, now or at the next reset. */
   async reset(projection: string): Promise<void> {
     for (let tries = 1; tries <= triesMax; tries++) {
       const known = await findProjection(this.#database, this.#label, projection)
@@ -99,7 +99,7 @@ export class Projections {
     })
   }
 
-  /** Reads rows as of one step: none of its own is missing, and none of a later one is there. */
+  /** Reads rows of one step: none of that step is missing, and none of a later one is included. */
   async #look<Result>(projection: string, looks: number, read: (floor: number) => Promise<Result>): Promise<Result> {
     let known = await this.#ahead.settled(projection)
     for (let look = 1; ; look++) {

@@ -1,6 +1,6 @@
 /**
- * Rows as documents: `{ projection, key, at, value }`, the value as JSON text. `at` is the number of the step that
- * wrote the row. A deleted row stays for a while as one without a value (see `write-ahead.ts`).
+ * Rows as documents: `{ projection, key, at, value }`, with the value as JSON text. `at` is the number of the step that
+ * wrote the row. A deleted row stays for a while as a document without a value (see `write-ahead.ts`).
  */
 import type { Json } from '../../../domain/json.ts'
 import { isMet, rowCharactersMax, rowsLookedAtMax } from '../../row-page.ts'
@@ -20,20 +20,20 @@ export interface RowDocument {
 
 const fields: Readonly<Record<string, FieldCheck>> = { key: text, at: whole, value: optional(text) }
 
-/** A row that a step writes; without a value it is deleted. */
+/** A row that a step writes. Without a value it is deleted. */
 export interface RowText {
   readonly key: string
   readonly value: string | null
 }
 
-/** Rows of one command at most, and about how many bytes they have. */
+/** The greatest number of rows of one command, and their approximate bytes. */
 const chunkCountMax = 250
 const chunkBytesMax = 8_000_000
 const pageMax = 1000
-/** What a row costs in a command, besides its texts. */
+/** The size of a row in a command without its texts. */
 const bytesOfRow = 256
 
-/** The rows of a step, the last one of each key. @throws InputError `DATA_NOT_JSON` */
+/** The rows of a step, the last one for each key. @throws InputError `DATA_NOT_JSON` */
 export function rowTexts(rows: readonly Row[]): readonly RowText[] {
   const last = new Map(rows.map(({ key, value }) => [key, value]))
   return Array.from(last, ([key, value]) => ({
@@ -42,7 +42,7 @@ export function rowTexts(rows: readonly Row[]): readonly RowText[] {
   }))
 }
 
-/** About how many bytes rows have together. */
+/** The approximate number of bytes of rows. */
 export const bytesOfRows = (rows: readonly RowText[]): number =>
   rows.reduce((sum, { key, value }) => sum + bytesOfRow + Buffer.byteLength(key) + Buffer.byteLength(value ?? ''), 0)
 
@@ -86,8 +86,8 @@ export class RowDocuments {
   }
 
   /**
-   * A page of the rows that were written behind a step, which is the one that reset the projection. Conditions are
-   * checked here, on as many rows at once as a query may bring.
+   * A page of the rows that were written after the step that reset the projection. Conditions are checked here, on as
+   * many rows at once as a query may return.
    */
   async list(
     projection: string,
@@ -98,7 +98,7 @@ export class RowDocuments {
     let after = start
     let [characters, lookedAt] = [0, 0]
     while (characters < rowCharactersMax && lookedAt < rowsLookedAtMax) {
-      // One more tells whether there is another page.
+      // One row more shows whether there is another page.
       const count = Math.min(where.length > 0 ? pageMax : limit - rows.length, pageMax) + 1
       const portion = await this.#database.findSome<RowDocument>('rows', {
         filter: { projection, ...keysFrom(after, prefix), value: { $exists: true }, at: { $gt: BigInt(floor) } },
@@ -133,7 +133,7 @@ export class RowDocuments {
     return fromText(text, this.#label, `the row ${JSON.stringify(key)} of ${projection}`)
   }
 
-  /** Forgets rows that were written before a step, some at a time. */
+  /** Deletes rows that were written up to a step, some at a time. */
   async removeUpTo(projection: string, floor: number): Promise<void> {
     for (;;) {
       const old = await this.#database.find<RowDocument>('rows', {
@@ -150,7 +150,8 @@ export class RowDocuments {
 }
 
 /**
- * The condition on keys behind one, and with a beginning. Texts are compared by their bytes, so those are neighbours.
+ * The condition for keys after one, and with a prefix. Texts are compared by their bytes, so keys with a prefix are
+ * neighbours.
  */
 function keysFrom(after: string | undefined, prefix: string): Document {
   const end = successorOf(prefix)
@@ -165,7 +166,7 @@ function keysFrom(after: string | undefined, prefix: string): Document {
 const codePointMax = 0x10ffff
 const surrogates = { first: 0xd800, last: 0xdfff }
 
-/** The first text behind all that begin with one; undefined if there is none. */
+/** The first text after all texts with a prefix, or undefined if there is none. */
 function successorOf(prefix: string): string | undefined {
   const points = [...prefix]
   while (points.length > 0 && points.at(-1)!.codePointAt(0) === codePointMax) points.pop()

@@ -1,6 +1,6 @@
 /**
- * Snapshots: a document each, with the state as text. Each has its own place, so an older one never takes a newer
- * one's.
+ * Snapshots: one document for each, with the state as text. Each has its own place, so an older one never replaces a
+ * newer one.
  */
 import type { StreamId } from '../../../domain/stream.ts'
 import type { Snapshot } from '../../store.ts'
@@ -49,7 +49,7 @@ export class Snapshots {
     const u = { $set }
     const update = [{ q: { aggregate, id, sequence: BigInt(sequence) }, u, upsert: true }]
     const { duplicate } = await this.#database.update('snapshots', update)
-    // Two made the same one at once; now it is there, and takes the update.
+    // Two writers made the same document at once. It exists now, and can be updated.
     if (duplicate !== undefined) await this.#database.update('snapshots', update)
     const [superfluous] = await this.#database.find<SnapshotDocument>('snapshots', {
       filter: { aggregate, id },

@@ -1,6 +1,6 @@
 /**
- * Steps of projections, interrupted at every command: before it reaches the server, and after it was carried out but
- * the answer was lost. Rows and checkpoint are always those of one step, and the step can be repeated.
+ * Steps of projections, interrupted at every command: before it reaches the server, or after it was done but its answer
+ * was lost. Rows and checkpoint are always of one step, and the step can be repeated.
  */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
@@ -29,7 +29,7 @@ async function stateOf(store: Store): Promise<unknown> {
 const before = [5, [1, 1, 1, undefined]]
 const after = [9, [2, undefined, 1, 2]]
 
-/** What is true of a step that dies at any write, whichever way the server saves it. */
+/** Checks a step whose process dies at any write, for both ways in which a server may save it. */
 async function diesAnywhere(context: TestContext, server: TestServer, when: 'before' | 'after'): Promise<void> {
   const client = await openClient(context, server)
   for (let nth = 1, hasDied = true; hasDied; nth++) {
@@ -53,13 +53,13 @@ async function diesAnywhere(context: TestContext, server: TestServer, when: 'bef
 }
 
 function stepsHold(server: TestServer): void {
-  test('a step whose process dies before any of its writes is there whole, or not at all', (context) =>
+  test('a step whose process dies before any of its writes is saved completely or not at all', (context) =>
     diesAnywhere(context, server, 'before'))
 
-  test('a step whose process dies after any of its writes is there whole, or not at all', (context) =>
+  test('a step whose process dies after any of its writes is saved completely or not at all', (context) =>
     diesAnywhere(context, server, 'after'))
 
-  test('a step too large for one document is saved whole, by all of those who try only once', async (context) => {
+  test('a step too large for one document is saved completely, and only once if several processes try', async (context) => {
     const store = await openStore(context, server, { timeoutMs: 60_000 })
     const rows = Array.from({ length: 12 }, (_, i) => row(`k${i}`, 'x'.repeat(1_000_000)))
     const saved = await Promise.allSettled([1, 2].map((to) => store.saveStep('p', { from: at(0), to: at(to), rows })))
@@ -87,7 +87,7 @@ await onServer('Steps on MongoDB', findMongodb, stepsHold)
 await onServer('Steps on FerretDB', findFerretdb, (server) => {
   stepsHold(server)
 
-  test('a row that is put in its place late does not replace a newer one, nor bring back one that is deleted', async (context) => {
+  test('a row that is put in its place late neither replaces a newer row nor brings back a deleted one', async (context) => {
     const store = await openStore(context, server)
     const client = await openClient(context, server)
     const rows = client.db(store.database).collection('mneme_rows')
@@ -95,7 +95,7 @@ await onServer('Steps on FerretDB', findFerretdb, (server) => {
     await store.saveStep('p', second)
     const pending = { rows: first.rows.map(({ key, value }) => ({ key, value: JSON.stringify(value) })) }
     const projections = client.db(store.database).collection<{ _id: string }>('mneme_projections')
-    // As a settler sees it that read the document at the first step and comes to its writes only now.
+    // Like a process that read the document at the first step and writes only now.
     const late = await projections.findOne({ _id: 'p' })
     await projections.replaceOne({ _id: 'p' }, { ...late, step: 1n, pending } as never)
     await store.loadCheckpoint('p')

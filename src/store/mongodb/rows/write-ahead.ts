@@ -1,13 +1,13 @@
 /**
- * Saves a step without transactions: its rows are written ahead into the projection's own document, together with the
- * checkpoint and by compare-and-set. That one change is the step. Then the rows are put in their places, and what was
- * written ahead is dropped. A process that finds rows still pending, after a crash or while a runner is still writing
- * them, puts them in their places before anything else; doing it twice changes nothing.
+ * Saves a step without transactions. Its rows are first written into the projection's own document, together with the
+ * checkpoint and by compare-and-set. That one change is the step. Then the rows are put in their places, and the copy
+ * in the document is dropped. A process that finds pending rows, after a crash or while a runner is still writing them,
+ * puts them in their places before anything else. Doing it twice changes nothing.
  *
- * A command may reach the server late, from a process that is long gone. So a row is only written over an older one, by
- * the number of its step, and a deleted row stays as a document without a value for an hour: else a late write could
- * bring it back. Rows that are too many for one document are written in parts, which count from the moment the document
- * names them.
+ * A command may reach the server late, from a process that has long ended. A row is therefore only written over an
+ * older one, by the number of its step, and a deleted row stays as a document without a value for an hour. Otherwise a
+ * late write could bring it back. If rows are too many for one document, they are written in parts, which count from
+ * the moment the document names them.
  */
 import { randomUUID } from 'node:crypto'
 import { StoreError } from '../../../domain/error.ts'
@@ -19,13 +19,13 @@ import { toText } from '../database/json-text.ts'
 import { findProjection, type Pending, type ProjectionDocument } from './projection-document.ts'
 import { bytesOfRows, chunksOf, type RowText } from './row-documents.ts'
 
-/** Rows of so many bytes fit in the projection's document. */
+/** The number of bytes of rows that fit in the projection's document. */
 const inlineBytesMax = 8_000_000
-/** How long nothing can be under way to the server. */
+/** The time after which no command can still reach the server. */
 const lateMsMax = 3_600_000
-/** Deleted rows are removed with every so many-th step. */
+/** The number of steps after which deleted rows are removed. */
 const sweepEvery = 200
-/** Another process may settle each step just before this one does, but never so many in a row. */
+/** The number of tries. Another process may settle a step just before this one does, but never so often in a row. */
 const triesMax = 100
 
 interface Part {
@@ -51,8 +51,8 @@ export class StepAhead {
   }
 
   /**
-   * Moves the checkpoint from where a step begins, with the rows. @returns false, and nothing is changed, if it is
-   * elsewhere
+   * Moves the checkpoint from where a step begins, with the rows. @returns false, with nothing changed, if the
+   * checkpoint is elsewhere
    */
   async save(
     projection: string,
@@ -64,7 +64,7 @@ export class StepAhead {
     const pending = await this.#writeAhead(projection, step, rows)
     const next = { ...checkpointFields(to), step: BigInt(step), ...(pending && { pending }) }
     if (!(await this.#move(projection, known, next))) return false
-    // The step is saved. If its rows cannot be put in their places now, the next process does so.
+    // The step is saved. If its rows cannot be put in their places now, the next process does that.
     if (pending !== undefined) await this.#settle({ _id: projection, step, pending }).catch(() => {})
     return true
   }
@@ -81,7 +81,7 @@ export class StepAhead {
     throw new StoreError('STORE_CORRUPT', { store: this.#label, where, reason: 'parts of them are missing' })
   }
 
-  /** Forgets the parts of steps up to one; those of a step that was not saved are among them. */
+  /** Deletes the parts of steps up to one, also those of steps that were not saved. */
   async removeParts(projection: string, step: number): Promise<void> {
     await this.#database.remove('step_parts', [{ projection, step: { $lte: BigInt(step) } }])
   }
@@ -96,7 +96,7 @@ export class StepAhead {
     return count > 0
   }
 
-  /** Puts rows where a step can name them. */
+  /** Writes rows to a place that a step can name. */
   async #writeAhead(projection: string, step: number, rows: readonly RowText[]): Promise<Pending | undefined> {
     if (rows.length === 0) return undefined
     if (bytesOfRows(rows) <= inlineBytesMax) return { rows }
@@ -114,7 +114,7 @@ export class StepAhead {
     pending,
   }: Pick<ProjectionDocument, '_id' | 'step' | 'pending'>): Promise<void> {
     const rows = await this.#pendingRows(projection, pending!)
-    // Some parts are gone: somebody else has settled the step.
+    // Some parts are missing because another process has settled the step.
     if (rows === undefined) return
     for (const chunk of chunksOf(rows)) await this.#put(projection, step, chunk)
     await this.#database.update('projections', [
@@ -135,7 +135,7 @@ export class StepAhead {
     return parts.length === pending.parts ? parts.flatMap(({ rows }) => rows) : undefined
   }
 
-  /** Makes the rows that are new at once, and writes the others over older ones. */
+  /** Inserts all new rows at once, and writes the others over older ones. */
   async #put(projection: string, step: number, rows: readonly RowText[]): Promise<void> {
     const keys = rows.map(({ key }) => key)
     const query = { filter: { projection, key: { $in: keys } }, projection: { key: 1 }, hint: indexes.byRow } as const
@@ -151,7 +151,7 @@ export class StepAhead {
     )
   }
 
-  /** A row that collides is looked at once more: it may just have been made, and be older. */
+  /** Looks at a colliding row once more, because it may just have been made and be older. */
   async #overwrite(projection: string, step: number, rows: readonly RowText[]): Promise<void> {
     const updates = rows.map((row) => this.#updateOf(projection, step, row))
     for (let next = 0, again = false; next < updates.length; ) {
