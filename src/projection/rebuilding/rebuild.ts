@@ -168,8 +168,8 @@ export class Rebuilder {
         await this.#cleaning(signal, (breath) => generations.tidy(breath)).catch(ignoreBusy)
         return { position: steps.bookmark.position, events }
       } catch (error) {
-        // An unfinished build is kept if somebody will continue it: after a stop the next start, after a takeover the
-        // other process, and at a newer event a newer program.
+        // An unfinished build is kept if it will be continued: after a stop by the next start, after a takeover by the
+        // other process, and at a newer event by a newer program.
         if (!(mayGoOn && (signal.aborted || isBusy(error) || isNewer(error)))) await this.#giveUp(generation, signal)
         throw error
       }

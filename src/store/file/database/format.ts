@@ -40,7 +40,7 @@ export async function readOrMakeFormat(disk: Disk, directory: string): Promise<s
 
   const segment = (await disk.list(directory)).find((name) => firstPositionOf(name) !== undefined)
   if (segment !== undefined) {
-    throw corrupt(directory, `${directory}/${formatName}`, `it is missing, though there is a log (${segment})`)
+    throw corrupt(directory, `${directory}/${formatName}`, `it is missing, although there is a log (${segment})`)
   }
   const made = crypto.randomUUID()
   const text = `${JSON.stringify({ format, version: formatVersion, log: made })}\n`

@@ -58,7 +58,7 @@ export async function lock(disk: Disk, directory: string): Promise<Lock> {
   } catch (cause) {
     throw troubleOf(directory, 'locking it', cause)
   }
-  throw new StoreError('STORE_LOCKED', { store: directory, owner: 'others who keep taking it' })
+  throw new StoreError('STORE_LOCKED', { store: directory, owner: 'other processes, which keep taking it' })
 }
 
 /** Returns `undefined` if another process was faster. */

@@ -111,7 +111,7 @@ describe('Damage before the end', () => {
       const json = second!.slice(9).replace(/"events":.*$/, `"events":${events}}`)
       const line = `${crc32(json).toString(16).padStart(8, '0')} ${json}`
       await writeFile(path, [first, line, ...rest].join('\n'))
-      await refusesAsCorrupt(place, /line 2 /, /no commit/)
+      await refusesAsCorrupt(place, /line 2 /, /not a commit/)
     }
   })
 

@@ -101,7 +101,7 @@ export class Scan {
 
   #add(record: CommitRecord, line: Buffer, where: string): void {
     const index = this.#index
-    if (!isWhole(record)) throw corrupt(this.#directory, where, 'the line fits its checksum, and is no commit')
+    if (!isWhole(record)) throw corrupt(this.#directory, where, 'the line fits its checksum, but is not a commit')
     if (record.position !== index.head + 1) {
       throw corrupt(this.#directory, where, `it has position ${record.position}, and ${index.head + 1} is next`)
     }
@@ -121,7 +121,7 @@ export class Scan {
     if (isLast && this.#isUnsynced(damage, base)) return
     const ofSameBatch = isRecord(record) && record.batch !== undefined && record.batch <= this.#index.head + 1
     if (isLast && hasHole && ofSameBatch) return
-    throw corrupt(this.#directory, where, `${reason}; whole lines follow, so this is no unfinished end`)
+    throw corrupt(this.#directory, where, `${reason}; complete lines follow, so this is not an unfinished end`)
   }
 
   /** @throws StoreError `STORE_CORRUPT` if the damage is more than an unfinished end */
@@ -129,10 +129,10 @@ export class Scan {
     const { where, reason, isComplete, hasHole, offset } = damage
     if (!isLast) throw corrupt(this.#directory, where, reason)
     if (base + offset < this.#bounds.proven) {
-      throw corrupt(this.#directory, where, `${reason}; the saved index says that it was whole and durable`)
+      throw corrupt(this.#directory, where, `${reason}; the saved index says that it was complete and durable`)
     }
     if (isComplete && !hasHole && !this.#isUnsynced(damage, base)) {
-      throw corrupt(this.#directory, where, `${reason}; it is complete, so this is no unfinished end`)
+      throw corrupt(this.#directory, where, `${reason}; it is complete, so this is not an unfinished end`)
     }
   }
 

@@ -142,7 +142,7 @@ export class Appender {
       collisions++
       const waitedMs = elapsedMs() - start
       if (waitedMs > this.#timeoutMs) {
-        const doing = `appending: others kept taking its place for ${Math.round(waitedMs)} ms`
+        const doing = `appending: other writers kept taking its place for ${Math.round(waitedMs)} ms`
         throw new StoreError('STORE_UNAVAILABLE', { store: this.#label, doing })
       }
       if (waitedMs > patientMs && !(await this.#turn.take())) await pause(collisions)
@@ -205,7 +205,7 @@ export class Appender {
   async #learn(progress: Progress, { placement, error }: Stop, collisions: number): Promise<void> {
     const collision = collisionOf(error.keyPattern)
     if (collision === 'foreign') {
-      const doing = 'appending: an index of somebody else refuses the commit'
+      const doing = 'appending: an index of another program refuses the commit'
       throw new StoreError('STORE_UNAVAILABLE', { store: this.#label, doing }, new Error(error.errmsg))
     }
     const { entry, index } = placement

@@ -11,12 +11,12 @@ const alternativesMax = 100
 
 export interface Course {
   readonly place: '_id' | 'from'
-  /** The filter that all of them match, for any range. */
+  /** The conditions that all its commits meet, for any range. */
   readonly base: Document
-  /** The filter for the index. */
+  /** The further conditions that the server checks. */
   readonly filter: Document
   readonly hint: Query['hint']
-  /** The index with all places of `base`, without the filter. */
+  /** The index over all places of `base`, without `filter`. */
   readonly whole: Query['hint']
   /** Whether there is no filter, so that every place of a range is read, up to its end. */
   readonly isDense: boolean

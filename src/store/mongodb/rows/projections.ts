@@ -95,7 +95,7 @@ export class Projections {
   #crowded(projection: string): StoreError {
     return new StoreError('STORE_UNAVAILABLE', {
       store: this.#label,
-      doing: `changing ${projection}: others kept doing so`,
+      doing: `changing ${projection}: other processes kept changing it`,
     })
   }
 

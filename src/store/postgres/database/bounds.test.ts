@@ -70,7 +70,7 @@ await onServer('Bounds', findPostgres, (server) => {
     await expectBoundedPages(store, 10_000_000)
   })
 
-  test('a page ends where it has looked at many rows', async (context) => {
+  test('a page ends when it has looked at many rows', async (context) => {
     const { store } = await open(context)
     await expectFoundFarBehind(store)
   })

@@ -208,7 +208,7 @@ export class Database {
       return
     }
     this.#broken.add(client)
-    throw new Lost(new Error('the server is a standby, which may be behind and takes no writes'))
+    throw new Lost(new Error('the server is a standby, which may be out of date and accepts no writes'))
   }
 
   /**

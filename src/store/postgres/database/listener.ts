@@ -70,7 +70,8 @@ export class Listener {
   async #connect(): Promise<void> {
     let client: OwnClient | undefined
     try {
-      // The driver throws where it finds no way to connect: a certificate's file that is not there, for the moment.
+      // The driver throws at once if it cannot connect at all, for instance because a certificate's file is missing for
+      // a moment.
       client = new this.#driver.Client(this.#config)
     } catch (error) {
       return this.#retry(client, error)

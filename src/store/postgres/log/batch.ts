@@ -1,7 +1,7 @@
 /**
  * A batch of commits as parameters of the function `append_batch`, and its answer as results. Everything that can be
  * prepared before the streams are locked is prepared here: the streams, kinds and repeated ids of the batch, what each
- * stream must be if every commit is to be stored, and where each commit is then.
+ * stream must be if every commit can be stored, and where each commit is then.
  */
 import type { Commit, Expected } from '../../commit.ts'
 import type { AppendResult, Receipt } from '../../store.ts'

@@ -39,7 +39,7 @@ export class CallerStatements {
   run({ text, values }: TransactionCalls['query']['request']): TransactionCalls['query']['answer'] {
     const { statement, parameters } = this.#statements.get(text)
     // SQLite would use NULL for a missing value, without an error.
-    if (parameters > values.length) throw refused(text, `it takes ${parameters} values, and there are ${values.length}`)
+    if (parameters > values.length) throw refused(text, `it needs ${parameters} values and got ${values.length}`)
     const rows = statement.all(...(values as Exclude<Bound, undefined>[])) as unknown as readonly (readonly Bound[])[]
     if (rows.length === 0) return { columns: [], values: [] }
     return { columns: statement.columns().map(({ name }) => name), values: rows.flat().map(readable) }
@@ -47,13 +47,13 @@ export class CallerStatements {
 
   #prepare(text: string): Prepared {
     const verb = verbOf(text)
-    if (!allowed.has(verb)) throw refused(text, `a transaction takes ${[...allowed].join(', ')} statements`)
+    if (!allowed.has(verb)) throw refused(text, `a transaction allows only ${[...allowed].join(', ')} statements`)
     // A table that is dropped and made again with the same text would look unchanged.
     if (
       verb === 'DROP' &&
       (text.match(/\w+/g) ?? []).some((name) => this.#schema.objects.includes(name.toLowerCase()))
     ) {
-      throw refused(text, 'it names something of the store')
+      throw refused(text, 'it drops an object of the store')
     }
     const statement = this.#database.prepare(text)
     if (behindGaps(text, statement.sourceSQL.length) < text.length) throw refused(text, 'it is more than one statement')

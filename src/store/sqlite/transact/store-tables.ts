@@ -10,7 +10,7 @@ import { allRows, oneRow, prepareAll, type StatementSet } from '../database/stat
 
 /** The watch during a transaction. */
 export interface Watch {
-  /** Returns which table of the store was changed, or undefined if none was. */
+  /** Returns the forbidden change in words for an error, or undefined if there was none. */
   findChange(): string | undefined
   /** Call this before the store writes, and when the transaction is over. A second call does nothing. */
   end(): void
@@ -43,9 +43,11 @@ export class StoreTables {
         const changed = sessions.find(({ session }) => session.changeset().length > 0)
         if (changed !== undefined) return `the table ${changed.table} of the store`
         if (this.#version() !== version && this.#definitions() !== definitions)
-          return 'how the tables of the store are defined'
+          return 'the definitions of the tables of the store'
         // Statements of the store would use these instead of its own tables.
-        return allRows(this.#statements.passing).length > 0 ? 'what only this connection has (TEMP)' : undefined
+        return allRows(this.#statements.passing).length > 0
+          ? 'the temporary objects of this connection (TEMP)'
+          : undefined
       },
       end: () => {
         for (const { session } of sessions) session.close()

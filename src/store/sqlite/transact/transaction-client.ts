@@ -78,7 +78,7 @@ export class TransactionClient {
   #answeredCount = 0
   #unsent: TransactionRequest[] = []
   readonly #failures: { readonly answer: Answer<unknown>; readonly error: unknown }[] = []
-  /** The number of queries without an answer, and the function that waits for the last answer. */
+  /** The number of queries without an answer, and the function to call at the last answer. */
   #queries = 0
   #onAnswered: (() => void) | undefined
   /** Makes the error for requests, once they are refused. */
@@ -172,7 +172,7 @@ export class TransactionClient {
   }
 
   #end(): void {
-    this.#refusal ??= (text) => this.#refused(text, 'the transaction is over; a query is to be awaited within the work')
+    this.#refusal ??= (text) => this.#refused(text, 'the transaction is over; a query must be awaited within the work')
   }
 
   async #answered(): Promise<void> {
@@ -203,7 +203,7 @@ export class TransactionClient {
 
   /** @throws StoreError `SQL_FAILED` */
   #requestOf(text: string, values: readonly SqlValue[]): TransactionCalls['query']['request'] {
-    if (typeof text !== 'string') throw this.#refused(String(text), 'a statement is a text')
+    if (typeof text !== 'string') throw this.#refused(String(text), 'a statement must be a string')
     try {
       return { text, values: values.map(boundOf) }
     } catch (error) {
