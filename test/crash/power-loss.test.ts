@@ -20,7 +20,7 @@ test('a file store that a power failure tore has all that was acknowledged, and 
   timeout: 1_100_000,
 }, async (context) => {
   await runRounds(context, 'power lost', {
-    rounds: sized(50, 8),
+    rounds: sized(50, 4),
     placeAt,
     planOf: underLoad,
     powerFails: true,
@@ -31,7 +31,7 @@ test('a file store that may lose on power failure comes back as a prefix of what
   timeout: 1_100_000,
 }, async (context) => {
   await runRounds(context, 'power lost, unsynced', {
-    rounds: sized(25, 5),
+    rounds: sized(25, 3),
     placeAt: (path, chance) => ({ ...placeAt(path, chance), mayLoseOnPowerFailure: true }) as Place,
     planOf: underLoad,
     powerFails: true,

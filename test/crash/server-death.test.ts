@@ -15,7 +15,7 @@ const kills = sized(20, 2)
 const killedAfterMsMax = 100
 const answersBetweenKills = 8
 const roundsBetweenLooks = 5
-const pausedMs = sized(10_000, 4_000)
+const pausedMs = sized(10_000, 3_000)
 /** Shorter than the pause, so that calls are given up. */
 const timeoutMs = sized(5_000, 2_000)
 

@@ -205,7 +205,11 @@ async function disturbed(
   return isMet
 }
 
-await onEveryStore('A checkpoint that is saved in the middle of a catch-up', ({ name, place }) => {
+const savedMidway = {
+  title: 'A checkpoint that is saved in the middle of a catch-up',
+  quickOn: ['memory', 'postgres'],
+} as const
+await onEveryStore(savedMidway, ({ name, place }) => {
   test('skips and doubles nothing, whatever is done to the projection at whatever moment', async (t) => {
     const store = await place(t)
     const filling = await startRows({ store })
@@ -214,7 +218,7 @@ await onEveryStore('A checkpoint that is saved in the middle of a catch-up', ({ 
     const expected = foldOf(await logFrom(filling, head))
     await filling.stop()
     // Every moment where that is cheap, each on a projection of its own over the same log.
-    const stride = name === 'memory' ? sized(1, 2) : sized(11, 33)
+    const stride = name === 'memory' ? sized(1, 2) : sized(11, 66)
     for (const [i, what] of Object.keys(doings).entries()) {
       let n = 1 + (i % stride)
       while (await disturbed(store, head, n, what, expected)) n += stride
@@ -223,7 +227,8 @@ await onEveryStore('A checkpoint that is saved in the middle of a catch-up', ({ 
   })
 })
 
-await onEveryStore('Of two runs at once from one checkpoint', ({ place, severalWriters }) => {
+const twoRuns = { title: 'Of two runs at once from one checkpoint', quickOn: ['memory', 'postgres'] } as const
+await onEveryStore(twoRuns, ({ place, severalWriters }) => {
   const testHere = testWhere(severalWriters)
   /** The fast one waits until the lease of the slow one has run out. */
   const leaseMs = sized(10_000, 1000)

@@ -35,7 +35,8 @@ async function filled(store: StoreFactory): Promise<Folded> {
 const times = (folded: Folded, change: (amount: number) => number): Folded =>
   Object.fromEntries(Object.entries(folded).map(([key, row]) => [key, row.map(change)]))
 
-await onEveryStore('A rebuild', ({ name, place }) => {
+const aRebuild = { title: 'A rebuild', quickOn: ['memory', 'sqlite', 'postgres'] } as const
+await onEveryStore(aRebuild, ({ name, place }) => {
   test('makes rows by the function as it is now, and says how far it is until it is done', async (t) => {
     const store = await place(t)
     const old = await filled(store)
@@ -186,7 +187,8 @@ await onEveryStore('A rebuild', ({ name, place }) => {
   })
 })
 
-await onEveryStore('A comparison', ({ place }) => {
+const aComparison = { title: 'A comparison', quickOn: ['memory', 'sqlite'] } as const
+await onEveryStore(aComparison, ({ place }) => {
   test('finds exactly the rows that another function makes different, and changes nothing', async (t) => {
     const store = await place(t)
     const old = await filled(store)
@@ -252,7 +254,8 @@ function readOn(pots: RunningRows, keys: readonly string[]): () => Promise<numbe
 
 const follow = (options: StartRows) => startRows({ projections: 'automatic', pollIntervalMs: 5, ...options })
 
-await onEveryStore('With several domains on one store, a rebuild', ({ place, severalWriters, injectedClock }) => {
+const several = { title: 'With several domains on one store, a rebuild', quickOn: ['memory', 'postgres'] } as const
+await onEveryStore(several, ({ place, severalWriters, injectedClock }) => {
   const testHere = testWhere(severalWriters)
   const testWithClock = testWhere(severalWriters && injectedClock)
 

@@ -152,7 +152,8 @@ function seeing(sick: Sick, transactions: boolean) {
   return { Seeing, found }
 }
 
-await onEveryStore('A takeover at any wait', ({ name, place, severalWriters, transactions }) => {
+const takeovers = { title: 'A takeover at any wait', quickOn: ['memory', 'postgres'] } as const
+await onEveryStore(takeovers, ({ name, place, severalWriters, transactions }) => {
   /** Each trial opens the store several times: in memory every wait is tried, elsewhere some of them. */
   const stride = name === 'memory' ? sized(1, 2) : sized(4, 32)
   const testHere = testWhere(severalWriters)

@@ -1,7 +1,9 @@
 /**
  * How much the tests do. `CI=true` or `MNEME_TESTS=full` runs them in full: every round, every server. Else they do
- * what shows most faults in a few minutes: fewer rounds of what is random, and of the servers only PostgreSQL. What is
- * left out is reported as skipped. A run of named files (`npm test -- mongodb`) has every server.
+ * what shows most faults in a few minutes: fewer rounds of what is random, fewer moments at which something fails,
+ * smaller volumes, shorter leases, heavy tests on some of the stores, and of the servers only PostgreSQL. What is left
+ * out is the same in every run; tests and servers among it are reported as skipped. A run of named files
+ * (`npm test -- mongodb`) has all tests and servers, in the quick sizes.
  */
 
 const asked = process.env['MNEME_TESTS']
@@ -13,5 +15,5 @@ export const isFull: boolean = process.env['CI'] === 'true' || asked === 'full'
 export const leftOut: string | undefined =
   isFull || asked === 'named' ? undefined : 'left to the full run (CI=true or MNEME_TESTS=full)'
 
-/** How often something is done: in full, or in the quick run. */
+/** How often something is done, or how long it takes: in full, or in the quick run. */
 export const sized = (full: number, quick: number): number => (isFull ? full : quick)

@@ -18,10 +18,13 @@ import { findMongodb } from '../servers/mongodb-server.ts'
 import { dropSchema, freshSchema } from '../servers/postgres-place.ts'
 import { findPostgres } from '../servers/postgres-server.ts'
 import { type FindServer, onServer, type TestServer } from '../servers/server.ts'
+import { leftOut } from '../size.ts'
+
+type StoreName = 'memory' | 'file' | 'sqlite' | 'postgres' | 'mongodb'
 
 /** A kind of store under test. */
 export interface StoreUnderTest {
-  readonly name: string
+  readonly name: StoreName
   /** Whether several may be open on one place at once. */
   readonly severalWriters: boolean
   /** Whether the handlers of projections as code get SQL, in the transaction of their checkpoint. */
@@ -95,10 +98,30 @@ async function inFolder(test: TestContext, make: (folder: string) => StoreFactor
 /** Declares tests only of stores that are able to do what they are about. */
 export const testWhere = (able: boolean): typeof test => (able ? test : ((() => Promise.resolve()) as typeof test))
 
-/** Declares tests on every store. To be awaited at the top of a test file. */
-export async function onEveryStore(title: string, declare: (store: StoreUnderTest) => void): Promise<void> {
-  for (const store of embedded) describe(`${title}, on ${store.name}`, () => declare(store))
+/** What tests on every store are listed under, and where the quick run does them. */
+interface EveryStore {
+  readonly title: string
+  /** The stores on which the quick run does them; on the others it reports them as skipped. */
+  readonly quickOn: readonly StoreName[]
+}
+
+/**
+ * Declares tests on every store. To be awaited at the top of a test file.
+ *
+ * @param what the title alone, if the quick run does them on every store too
+ */
+export async function onEveryStore(what: string | EveryStore, declare: (store: StoreUnderTest) => void): Promise<void> {
+  const { title, quickOn = undefined } = typeof what === 'string' ? { title: what } : what
+  const isLeftOut = (name: StoreName): boolean => {
+    if (leftOut === undefined || quickOn === undefined || quickOn.includes(name)) return false
+    test(`${title}, on ${name}`, { skip: leftOut }, () => {})
+    return true
+  }
+  for (const store of embedded) {
+    if (!isLeftOut(store.name)) describe(`${title}, on ${store.name}`, () => declare(store))
+  }
   for (const { find, ...store } of served) {
+    if (isLeftOut(store.name)) continue
     await onServer(`${title}, on ${store.name}`, find, (server) =>
       declare({ ...store, place: (t) => store.place(t, server) }),
     )
