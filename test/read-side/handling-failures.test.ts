@@ -144,7 +144,7 @@ await onEveryStore('A parked event', ({ place }) => {
       keys: ['a'],
       parkedAt: new Date(environment.now()),
     }
-    const queues = 'it queues behind another with the key a'
+    const queues = 'it queues behind another event with the key a'
     assert.deepEqual(await pots.projections.parked('rows'), [
       { ...common, position: 2, reason: 'RangeError: sick of 2' },
       { ...common, position: 3, reason: queues },

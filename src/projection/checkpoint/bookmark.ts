@@ -367,7 +367,7 @@ export class Bookmark {
   /**
    * Goes to the stored checkpoint. Returns whether it was already there.
    *
-   * @param recognise whether to check which program made the rows, before anything is told how far the checkpoint is
+   * @param recognise whether to check which program made the rows, before the position is reported to anyone
    * @throws ProjectionError `PROJECTION_CHANGED`
    */
   async #find(recognise: 'once' | 'again' | 'never'): Promise<boolean> {

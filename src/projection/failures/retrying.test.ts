@@ -12,7 +12,7 @@ import { manualEnvironment } from '../../testing/manual-environment.ts'
 
 const policy = { retries: 3, pauseFirstMs: 1000, pauseMaxMs: 1000 } as const
 
-/** A handler that fails until it is told otherwise. */
+/** A handler that fails until `cure` is called. */
 function failing() {
   let isSick = true
   return {

@@ -14,7 +14,7 @@ export class Answer<Value> extends Promise<Value> {
   }
 
   /** `await` calls this too. */
-  // biome-ignore lint/suspicious/noThenProperty: it is a promise that notices who waits
+  // biome-ignore lint/suspicious/noThenProperty: it is a promise that notices `await`
   override then<Fulfilled = Value, Rejected = never>(
     onFulfilled?: ((value: Value) => Fulfilled | PromiseLike<Fulfilled>) | null,
     onRejected?: ((reason: unknown) => Rejected | PromiseLike<Rejected>) | null,
