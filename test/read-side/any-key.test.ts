@@ -1,4 +1,4 @@
-/** Every id that an aggregate may have is also a key of a row, of a state and of what is parked, on every store. */
+/** Every id that an aggregate may have can also be a key of a row, of a state and of a parked event, on every store. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
@@ -47,7 +47,7 @@ const ids = [
 ]
 
 await onEveryStore('Ids that look like keys of Mneme’s own', ({ place }) => {
-  test('are keys of rows and states, parked ones too, and come back as they are', async (t) => {
+  test('can be keys of rows, states and parked events, and come back unchanged', async (t) => {
     isUnlucky = true
     const running = await Boxes.start({ store: await place(t), projections: 'manual', log: recorder() })
     const run = async () => {

@@ -1,7 +1,7 @@
 /**
- * A projection or reaction that handles other events than the program before it did, under the same name and revision:
- * somebody forgot to raise the revision, or two services use one name in one store. Either is found out before anything
- * wrong is done or read.
+ * A projection or reaction that handles other events than the program before, under the same name and revision. Either
+ * the revision was not raised, or two services use one name in one store. That is noticed before anything wrong is done
+ * or read.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -38,19 +38,19 @@ const Note = aggregate('note', () => ({ texts: [] as readonly string[] }))
 interface Program extends Pick<StartOptions, 'store' | 'log' | 'projections' | 'leaseMs'> {
   readonly kinds: readonly AnyEventKind[]
   readonly revision?: number
-  /** Another one makes other functions of it. */
+  /** Another value makes other functions. */
   readonly sign?: string
 }
 
 type Fold = (row: { readonly seen: readonly string[] }, amount: number, type: string) => { readonly seen: string[] }
 const plus: Fold = ({ seen }, amount, type) => ({ seen: [...seen, `${type} ${amount}`] })
 
-/** Rows, code and a reaction that do the same: they list the events of some kinds. */
+/** Rows, code and a reaction that do the same: they list events of some kinds. */
 function program({ kinds, revision = 1, sign = '', ...start }: Program) {
   const seen: string[] = []
   let rows = projection('rows', () => ({ seen: [] as readonly string[] })) as any
   let noting = reaction('noting', { note: Note }) as any
-  // Two functions whose texts differ, since that is what is compared.
+  // Two functions with different texts, because the texts are compared.
   const fold = sign === '' ? (row: any, data: any, e: any) => plus(row, data.amount, e.type) : foldWithSign(sign)
   const write = sign === '' ? (e: any, tools: any) => note(e, tools, '') : noteWithSign(sign)
   for (const kind of kinds) {
@@ -90,7 +90,7 @@ const failureOf = async (running: any, name: 'rows' | 'code') =>
 await onEveryStore('A definition that was changed without a new revision', ({ place, severalWriters }) => {
   const testHere = testWhere(severalWriters)
 
-  /** The program as it was, when it has handled two events. */
+  /** The old program, after it has handled two events. */
   async function before(t: any, kinds: readonly AnyEventKind[]) {
     const store = await place(t)
     const old = await program({ store, kinds })
@@ -101,7 +101,7 @@ await onEveryStore('A definition that was changed without a new revision', ({ pl
     return store
   }
 
-  test('is refused where it handles events that happened before; a new revision, or a rebuild, makes whole rows', async (t) => {
+  test('is refused if it handles kinds with earlier events; a new revision, or a rebuild, makes complete rows', async (t) => {
     const store = await before(t, [Bought])
     const changed = await program({ store, kinds: [Bought, Sold] })
     await changed.share('s').sell({ amount: 3 })
@@ -124,7 +124,7 @@ await onEveryStore('A definition that was changed without a new revision', ({ pl
     await rebuilt.stop()
   })
 
-  test('goes on where the events that it handles now have never happened', async (t) => {
+  test('is accepted if the events that it now handles have never happened', async (t) => {
     const store = await before(t, [Bought])
     await using changed = await program({ store, kinds: [Bought, Lent] })
     await changed.share('s').lend({ amount: 3 })
@@ -135,7 +135,7 @@ await onEveryStore('A definition that was changed without a new revision', ({ pl
     assert.deepEqual(changed.recorded.codes(), [])
   })
 
-  test('goes on where those events happened only before it began', async (t) => {
+  test('is accepted if those events happened only before it began', async (t) => {
     const store = await place(t)
     const old = await program({ store, kinds: [Bought] })
     await old.share('s').lend({ amount: 1 })
@@ -157,7 +157,7 @@ await onEveryStore('A definition that was changed without a new revision', ({ pl
     assert.deepEqual(again.seen, ['Bought 3', 'Sold 4'])
   })
 
-  test('is refused where it does not handle any more what was handled; reset says where to go on', async (t) => {
+  test('is refused if it no longer handles events that were handled; reset says where to continue', async (t) => {
     const store = await before(t, [Bought, Sold])
     await using changed = await program({ store, kinds: [Sold] })
     const { position } = await changed.share('s').buy({ amount: 3 })
@@ -179,7 +179,7 @@ await onEveryStore('A definition that was changed without a new revision', ({ pl
     assert.deepEqual(await rowsOf(changed), ['Sold 2', 'Sold 4'])
   })
 
-  test('and only in its functions is said, and goes on', async (t) => {
+  test('only in its functions causes a warning, and is accepted', async (t) => {
     const store = await before(t, [Bought])
     await using changed = await program({ store, kinds: [Bought], sign: '-' })
     await changed.share('s').buy({ amount: 3 })
@@ -192,7 +192,7 @@ await onEveryStore('A definition that was changed without a new revision', ({ pl
     )
   })
 
-  testHere('is another service of the same names: the second is told, and the first goes on undisturbed', async (t) => {
+  testHere('may be another service with the same names: the second one fails, the first continues', async (t) => {
     const store = await place(t)
     await using first = await program({ store, kinds: [Bought], projections: 'automatic' })
     await first.share('s').buy({ amount: 1 })
@@ -218,7 +218,7 @@ await onEveryStore('A definition that was changed without a new revision', ({ pl
     assert.deepEqual(await notesOf(second), ['Bought 1', 'Bought 3'])
   })
 
-  testHere('is found out while it stands by for a program that passes over what it is to handle', async (t) => {
+  testHere('is noticed while it stands by for a program that passes over events which it handles', async (t) => {
     const store = await place(t)
     await using first = await program({ store, kinds: [Bought], projections: 'automatic' })
     await first.share('s').buy({ amount: 1 })
@@ -235,7 +235,7 @@ await onEveryStore('A definition that was changed without a new revision', ({ pl
     assert.deepEqual(second.seen, [])
   })
 
-  testHere('is told of while it stands by for a program with other functions', async (t) => {
+  testHere('causes a warning while it stands by for a program with other functions', async (t) => {
     const store = await place(t)
     await using first = await program({ store, kinds: [Bought], projections: 'automatic', leaseMs: 60_000 })
     await until('the first one leads', async () => (await statesOf(first)).every((state) => state === 'running'))

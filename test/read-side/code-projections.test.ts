@@ -1,6 +1,4 @@
-/**
- * Projections as code, on every store: exactly once where the handler gets the transaction, at least once elsewhere.
- */
+/** Projections as code, on every store: exactly once if the handler uses the transaction, otherwise at least once. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
@@ -31,11 +29,11 @@ const startWith = (coded: Coded, options: StartOptions = {}) =>
 
 interface Handler {
   readonly coded: Coded
-  /** Amounts as the handler got them, by call. */
+  /** The amounts that the handler got, by call. */
   readonly calls: (readonly number[])[]
 }
 
-/** A handler that notes what it gets. */
+/** A handler that records what it gets. */
 function noting(sick: Sick = new Set(), policy: FailurePolicy = {}): Handler {
   const calls: (readonly number[])[] = []
   const coded = projection('coded')
@@ -49,7 +47,7 @@ function noting(sick: Sick = new Set(), policy: FailurePolicy = {}): Handler {
 }
 
 await onEveryStore('A projection as code', ({ place }) => {
-  test('gets events in the order of the log, many at once, and says when it has handled a position', async (t) => {
+  test('gets events in the order of the log, many at once, and reports when it has handled a position', async (t) => {
     const { coded, calls } = noting()
     await using pots = await startWith(coded, { store: await place(t) })
     for (let i = 0; i < 3; i++)
@@ -72,7 +70,7 @@ await onEveryStore('A projection as code', ({ place }) => {
     assert.deepEqual(await codesOf([pots.coded.reached({ atLeast: 9999, timeoutMs: 1 })]), ['PROJECTION_BEHIND'])
   })
 
-  test('goes on from its checkpoint after a restart, also over what it does not handle', async (t) => {
+  test('continues from its checkpoint after a restart, also past events that it does not handle', async (t) => {
     const [store, { coded, calls }] = [await place(t), noting()]
     for (let start = 0; start < 3; start++) {
       await using pots = await startWith(coded, { store, projections: 'automatic' })
@@ -104,7 +102,7 @@ await onEveryStore('A projection as code', ({ place }) => {
     })
   })
 
-  test('holds only the event that fails against itself, not the batch around it', async (t) => {
+  test('counts only the event that fails as failed, not the batch around it', async (t) => {
     for (const [giveUp, position, parked] of [
       ['stop', 2, 0],
       ['skip', 5, 0],
@@ -146,7 +144,7 @@ await onEveryStore('A projection as code', ({ place }) => {
     assert.deepEqual(byKey.calls, [[1], [4]])
   })
 
-  test('is told to give up when the domain stops, and gets the event again', async (t) => {
+  test('gets an aborted signal when the domain stops, and gets the event again', async (t) => {
     const store = await place(t)
     const seen: string[] = []
     const coded = projection('coded').handle([Put], async ([first], { signal }: HandlerTools) => {
@@ -183,7 +181,7 @@ await onEveryStore('A projection as code', ({ place }) => {
   })
 })
 
-/** The amounts in a table of a handler's own, in the order in which they were written. */
+/** The amounts in the handler's own table, in the order in which they were written. */
 async function tableOf(store: StoreFactory, table: string): Promise<readonly number[]> {
   let amounts: readonly number[] = []
   await withStore(store, (opened) =>
@@ -196,7 +194,7 @@ async function tableOf(store: StoreFactory, table: string): Promise<readonly num
   return amounts
 }
 
-/** Writes amounts into a table, each time it is told to, so that what is handled twice is there twice. */
+/** Writes amounts into a table at each call, so that an event that is handled twice is there twice. */
 function writing(name: string, sick: Sick, policy: FailurePolicy = {}): Coded {
   let tries = 0
   return projection(name)
@@ -216,14 +214,14 @@ await onEveryStore('A handler that asks for a transaction', ({ place, transactio
   const testWithout = testWhere(!transactions)
   const testHere = testWhere(transactions)
 
-  testWithout('is told where there is none', async (t) => {
+  testWithout('gets an error if there is none', async (t) => {
     await using pots = await startWith(writing('amounts', new Set()), { store: await place(t) })
     const refused = await pots.projections.runOnce('coded').catch((error) => error)
     assert.equal(refused.code, 'PROJECTION_UNPREPARED')
     assert.equal(refused.cause.code, 'TRANSACTION_MISSING')
   })
 
-  testHere('writes what is saved with the checkpoint, or not at all', async (t) => {
+  testHere('writes data that is saved with the checkpoint or not at all', async (t) => {
     const [store, sick] = [await place(t), new Set([3])]
     const pots = await startWith(writing('amounts', sick, { giveUp: 'park' }), { store })
     await pots.pot('a').fill({ amounts: [1, 2, 3, 4] })
@@ -238,7 +236,7 @@ await onEveryStore('A handler that asks for a transaction', ({ place, transactio
     await pots.stop()
   })
 
-  testHere('handles each event exactly once, wherever a crash comes', async (t) => {
+  testHere('handles each event exactly once, wherever it crashes', async (t) => {
     const store = await place(t)
     const writer = await startWith(noting().coded, { store })
     await writer.pot('a').fill({ amounts: [1, 2, 3] })
@@ -256,10 +254,10 @@ await onEveryStore('A handler that asks for a transaction', ({ place, transactio
           isMet = true
           return total === n ? fault : 'before'
         })
-        // What is killed here is followed by another, on the same tables.
+        // After a kill another process runs, on the same tables.
         const sick = new Set([2])
         const policy = { retries: 0, giveUp: 'park' } as const
-        // The lease of the dead one runs out soon.
+        // The lease of the dead process expires soon.
         const options = { leaseMs: 100, pollIntervalMs: 5 }
         const dead = await startWith(writing(name, sick, policy), { ...options, store: faulty }).catch(() => undefined)
         await dead?.projections.runOnce('coded').catch(() => {})
@@ -283,7 +281,7 @@ await onEveryStore('A handler that asks for a transaction', ({ place, transactio
     await writer.stop()
   })
 
-  testHere('handles nothing twice where two processes retry at once', async (t) => {
+  testHere('handles nothing twice if two processes retry at once', async (t) => {
     const [store, sick] = [await place(t), new Set([1, 4])]
     const coded = () => writing('amounts_at_once', sick, { retries: 0, giveUp: 'park' })
     await using one = await startWith(coded(), { store })

@@ -1,6 +1,6 @@
 /**
- * Rows of a new revision that a process has built in part before it ended: the same program goes on with them; one that
- * was corrected since, under the same revision, begins from nothing. No row of the wrong program ever serves.
+ * Rows of a new revision that a process has partly built before it ended. The same program continues the build. A
+ * program that was corrected since, under the same revision, begins again. No row of the wrong program is ever live.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -21,12 +21,12 @@ const more = Sums.on(Put, (sum, { amount }) => sum + 2 * amount)
 type Sums = typeof first | typeof more
 
 function start(store: StoreFactory, sums: Sums): Promise<any> {
-  // Soon, for the lease of the process that ended.
+  // Soon, because of the lease of the process that ended.
   const options = { store, log: recorder(), leaseMs: 300, pollIntervalMs: 20 }
   return domain({ aggregates: { pot: Pot }, projections: { sums: sums as typeof first } }).start(options)
 }
 
-/** The rows of the first program, and a build of the wrong one, whose process ends when it has saved its first step. */
+/** The rows of the first program, and a build of the wrong one, whose process ended after its first step. */
 async function halfBuilt(store: StoreFactory): Promise<number> {
   const old = await start(store, first)
   await old.pot('a').rustle({ times: 1 })
@@ -52,7 +52,7 @@ async function halfBuilt(store: StoreFactory): Promise<number> {
 }
 
 await onEveryStore('A build that was cut short', ({ place }) => {
-  test('is gone on with by the same program', async (t) => {
+  test('is continued by the same program', async (t) => {
     const store = await place(t)
     const position = await halfBuilt(store)
     const builds = new Set<string>()
@@ -69,7 +69,7 @@ await onEveryStore('A build that was cut short', ({ place }) => {
     ['other functions', corrected, 4000],
     ['one more kind of event', more, 5000],
   ] as const) {
-    test(`is begun again by one of the same revision with ${what}`, async (t) => {
+    test(`is begun again by a program of the same revision with ${what}`, async (t) => {
       const store = await place(t)
       const position = await halfBuilt(store)
       await using next = await start(store, program)

@@ -59,7 +59,7 @@ describe('The rows of a projection equal the fold of the log', () => {
   })
 })
 
-/** What a store remembers of the rows of a projection. */
+/** The stored rows of a projection. */
 const recordOf = (store: StoreFactory) =>
   withStore(store, async (opened) => {
     const [record] = await opened.loadRows('generations rows', ['generations'])
@@ -91,7 +91,7 @@ describe('A rebuild leaves the rows as they are, or switches to all of the new o
     const rows = await rowsOf(writer)
     assert.deepEqual(rows, isDone || rows['a']?.[0] === -1 ? next : old)
     await using follower = await startRows({ ...options, store: plain })
-    // Until the dead one's lease has run out.
+    // Until the lease of the dead process has expired.
     await pass(environment)
     await follower.projections.runOnce('rows')
     const record = await recordOf(plain)
@@ -141,7 +141,7 @@ describe('A projection as code without transactions handles everything at least 
   })
 })
 
-describe('A reaction sends each command once, each scheduled one once, and remembers rightly', () => {
+describe('A reaction sends each command once, each scheduled one once, and keeps the right state', () => {
   const putAll = async (writer: RunningDelivery, round: number) => {
     for (const id of ['a', 'b']) await writer.pot(id).fill({ amounts: [10 * round + 1, 10 * round + 2] })
   }

@@ -1,5 +1,5 @@
 /**
- * Two aggregates have events of one name, as every real domain does: each kind means the events of the aggregates that
+ * Two aggregates have events with one name, as in real domains: each kind means the events of the aggregates that
  * declare it.
  */
 import assert from 'node:assert/strict'
@@ -39,7 +39,7 @@ const Everything = projection('everything', () => ({ names: '', bytes: 0, rename
   .on(Renamed, (row) => ({ ...row, renamed: row.renamed + 1 }))
   .single()
 
-/** A log with events of both, and of an aggregate that no domain here knows. */
+/** A log with events of both, and of an aggregate that no domain here declares. */
 async function fill(store: StoreFactory): Promise<void> {
   const world = await domain({ aggregates }).start({ store })
   await world.user('a').create({ name: 'Ada' })
@@ -58,7 +58,7 @@ async function fill(store: StoreFactory): Promise<void> {
 }
 
 await onEveryStore('Events of one name in several aggregates', ({ place }) => {
-  test('are kept apart in rows, in one projection too, and when rows are rebuilt', async (t) => {
+  test('are distinguished in rows, also within one projection and when rows are rebuilt', async (t) => {
     const store = await place(t)
     await fill(store)
     const world = await domain({ aggregates, projections: { users: Users, everything: Everything } }).start({
@@ -75,7 +75,7 @@ await onEveryStore('Events of one name in several aggregates', ({ place }) => {
     await world.stop()
   })
 
-  test('are kept apart for code and for reactions', async (t) => {
+  test('are distinguished for code and for reactions', async (t) => {
     const store = await place(t)
     await fill(store)
     const handled: unknown[] = []
@@ -103,7 +103,7 @@ await onEveryStore('Events of one name in several aggregates', ({ place }) => {
 })
 
 describe('A kind', () => {
-  test('knows its events in a history, a subscription and an outcome, copied ones too', async () => {
+  test('recognises its events in a history, a subscription and an outcome, even copied ones', async () => {
     const store = memory()
     await fill(store)
     await using world = await domain({ aggregates }).start({ store })
@@ -125,7 +125,7 @@ describe('A kind', () => {
     for await (const each of world.file('a').history()) assert.ok(!UserCreated.is(each))
   })
 
-  test('knows what it has made itself, and what its descendants make', () => {
+  test('recognises events that it has made, and those of its descendants', () => {
     assert.ok(UserCreated.is(UserCreated({ name: 'x' })) && !UserCreated.is(FileCreated({ bytes: 1 })))
     const next = UserCreated.revise(z.object({ first: z.string() }), ({ name }) => ({ first: name })).tagged(() => [])
     assert.ok(UserCreated.is(next({ first: 'x' })) && next.is(UserCreated({ name: 'x' })))
@@ -133,7 +133,7 @@ describe('A kind', () => {
     assert.ok(!UserCreated.is(Renamed({ to: 'x' })))
   })
 
-  test('of another aggregate is no event of this one, also of the same type', async () => {
+  test('of another aggregate does not match events of this one, even with the same type', async () => {
     await using world = await domain({ aggregates }).start()
     await assert.rejects(world.user('a').createFile(), {
       code: 'EVENT_UNDECLARED',

@@ -1,6 +1,6 @@
 /**
- * `find` by values that stores keep in another form than JSON has for them: every store gives the rows whose fields are
- * equal, and no others.
+ * `find` by values that stores keep in another form than JSON: every store returns the rows whose fields are equal, and
+ * no others.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -25,7 +25,7 @@ const values: Readonly<Record<string, unknown>> = {
   record: { of: new Map([[0, -0]]) },
 }
 
-/** In their order. */
+/** In order. */
 const ordered: readonly unknown[] = [true, -1, 2, 4, Number.NaN, 3n, '5', '7', '9', new Date(0), new Date(Number.NaN)]
 
 const Named = event('Named', z.object({}))
@@ -37,7 +37,7 @@ const Things = projection('things', () => ({ value: undefined as unknown })).on(
 }))
 
 await onEveryStore('Rows found by a value', ({ place }) => {
-  test('are those whose field is equal to it, by its contents', async (t) => {
+  test('are those whose field has the same contents', async (t) => {
     const definition = domain({ aggregates: { thing: Thing }, projections: { things: Things } })
     await using running = await definition.start({ store: await place(t), projections: 'manual', log: recorder() })
     for (const id of Object.keys(values)) await running.thing(id).name({})
@@ -58,10 +58,10 @@ await onEveryStore('Rows found by a value', ({ place }) => {
     assert.deepEqual(await found({ of: new Map([[-0, 0]]) }), ['record'])
   })
 
-  test('come kind by kind where they are put in order', async (t) => {
+  test('come kind by kind if they are ordered', async (t) => {
     const definition = domain({ aggregates: { thing: Thing }, projections: { things: Things } })
     await using running = await definition.start({ store: await place(t), projections: 'manual', log: recorder() })
-    // Neither as they are to come nor the other way round.
+    // Neither in the right order nor in the opposite order.
     for (let i = 0; i < ordered.length; i++) await running.thing(`ordered${(i * 7) % ordered.length}`).name({})
     await running.thing('nothing').name({})
     await running.projections.runOnce('things')

@@ -1,6 +1,6 @@
 /**
- * What becomes of an event that a projection of rows cannot fold: retried, stopped at, skipped, or parked, on every
- * store.
+ * An event that a projection with rows cannot fold, on every store: it is tried again, and then the projection stops,
+ * skips it, or parks it.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -18,7 +18,7 @@ const conflict = new ConflictError('CHECKPOINT_CONFLICT', {
   actual: somewhere,
 })
 
-/** Amounts that cannot be folded; counts how often that was found out. */
+/** Amounts that cannot be folded, with the number of attempts. */
 class Sickness extends Set<number> {
   tries = 0
 
@@ -40,7 +40,7 @@ await onEveryStore('An event that cannot be folded', ({ place }) => {
   test('is tried again as often as the policy says, after pauses that grow, and then the projection stops', async (t) => {
     const [environment, log, sick] = [manualEnvironment(), recorder(), new Sickness([2])]
     const policy = { retries: 3, pauseFirstMs: 1000, pauseMaxMs: 1500 }
-    // By chance a pause is between half of its length and all of it: here always half.
+    // A pause is a random time between a half of its length and all of it. Here it is always a half.
     const least = { ...environment, random: () => 0 }
     await using pots = await startRows({ store: await place(t), environment: least, log, sick, policy })
     await pots.pot('a').fill({ amounts: [1, 2, 3] })
@@ -65,7 +65,7 @@ await onEveryStore('An event that cannot be folded', ({ place }) => {
     assert.deepEqual(await rowsOf(pots, 3), { a: [1, 2, 3] })
   })
 
-  test('that heals between two tries is folded as if nothing had been', async (t) => {
+  test('that can be folded at a later try is folded like any other', async (t) => {
     const [environment, log, sick] = [manualEnvironment(), recorder(), new Sickness([2])]
     const options = { environment, log, sick, policy: { retries: 9, giveUp: 'skip' } as const }
     await using pots = await startRows({ store: await place(t), ...options, projections: 'automatic' })
@@ -83,7 +83,7 @@ await onEveryStore('An event that cannot be folded', ({ place }) => {
     assert.deepEqual([await rowsOf(pots), new Set(log.codes())], [{ a: [1, 2, 3] }, new Set(['PROJECTION_RETRIED'])])
   })
 
-  test('is skipped with a warning, and nothing else with it', async (t) => {
+  test('is skipped with a warning, and no other event is', async (t) => {
     const [log, sick] = [recorder(), new Sickness([2, 4, 5])]
     await using pots = await startRows({ store: await place(t), log, sick, policy: { giveUp: 'skip' } })
     await putAll(pots, 'a', [1, 2, 3, 4, 5, 6])
@@ -93,7 +93,7 @@ await onEveryStore('An event that cannot be folded', ({ place }) => {
   })
 
   for (const giveUp of ['stop', 'skip', 'park'] as const) {
-    test(`is none the worse for a shutdown between two tries, with '${giveUp}'`, async (t) => {
+    test(`is not given up because of a shutdown between two tries, with '${giveUp}'`, async (t) => {
       const [environment, log, sick, store] = [manualEnvironment(), recorder(), new Sickness([2]), await place(t)]
       const options = { store, environment, log, sick, policy: { retries: 5, giveUp } }
       const pots = await startRows({ ...options, projections: 'automatic' })
@@ -108,7 +108,7 @@ await onEveryStore('An event that cannot be folded', ({ place }) => {
     })
   }
 
-  test('keeps nobody from asking and reading while it is tried again', async (t) => {
+  test('blocks neither the status nor reads while it is tried again', async (t) => {
     const [environment, sick] = [manualEnvironment(), new Sickness()]
     const options = { environment, sick, policy: { retries: 1000, giveUp: 'park' } as const }
     await using pots = await startRows({ store: await place(t), ...options, projections: 'automatic' })
@@ -127,7 +127,7 @@ await onEveryStore('An event that cannot be folded', ({ place }) => {
 })
 
 await onEveryStore('A parked event', ({ place }) => {
-  test('keeps those behind it in their order, and lets all others flow', async (t) => {
+  test('keeps the events behind it in order, and does not delay the others', async (t) => {
     const [environment, log, sick] = [manualEnvironment(), recorder(), new Sickness([2])]
     const options = { environment, log, sick, policy: { giveUp: 'park' } as const }
     await using pots = await startRows({ store: await place(t), ...options })
@@ -160,7 +160,7 @@ await onEveryStore('A parked event', ({ place }) => {
     await checkRows(pots)
   })
 
-  test('is still there after restarts, and still keeps the order', async (t) => {
+  test('is still parked after restarts, and still keeps the order', async (t) => {
     const [sick, store] = [new Sickness([2]), await place(t)]
     for (let start = 0; start < 3; start++) {
       await using pots = await startRows({ store, sick, policy: { giveUp: 'park' } })
@@ -175,7 +175,7 @@ await onEveryStore('A parked event', ({ place }) => {
     await checkRows(pots)
   })
 
-  test('with several keys keeps back what has any of them, and those keep back more', async (t) => {
+  test('with several keys makes events with any of them queue, and these make more events queue', async (t) => {
     const sick = new Sickness([1])
     await using pots = await startRows({ store: await place(t), sick, policy: { giveUp: 'park' } })
     const puts: readonly (readonly [number, readonly string[]])[] = [
@@ -203,7 +203,7 @@ await onEveryStore('A parked event', ({ place }) => {
     await checkRows(pots)
   })
 
-  test('can be let go, and what queues behind it flows with the next retry; one that is not there cannot', async (t) => {
+  test('can be skipped, and events that queue behind it are handled at the next retry; an unknown one cannot', async (t) => {
     const sick = new Sickness([2])
     await using pots = await startRows({ store: await place(t), sick, policy: { giveUp: 'park' } })
     await putAll(pots, 'a', [1, 2, 3])
@@ -217,7 +217,7 @@ await onEveryStore('A parked event', ({ place }) => {
     assert.deepEqual(await rowsOf(pots), { a: [1, 3] })
   })
 
-  test('of many is retried in the order of the log, over several pages', async (t) => {
+  test('among many is retried in the order of the log, over several pages', async (t) => {
     const sick = new Sickness([0, 137])
     await using pots = await startRows({ store: await place(t), sick, policy: { giveUp: 'park' } })
     await pots.pot('a').fill({ amounts: Array.from({ length: 250 }, (_, i) => i) })
@@ -230,7 +230,7 @@ await onEveryStore('A parked event', ({ place }) => {
     await checkRows(pots)
   })
 
-  test('that is interrupted by another process counts all that it has handled', async (t) => {
+  test('counts in the result if it was handled before another process interrupted the retry', async (t) => {
     const sick = new Sickness([0])
     let retries = 0
     const store = faultyStore(await place(t), ({ method, args: [name] }) =>
@@ -247,7 +247,7 @@ await onEveryStore('A parked event', ({ place }) => {
   })
 
   for (const giveUp of ['stop', 'skip'] as const) {
-    test(`keeps its order where the policy has become '${giveUp}'`, async (t) => {
+    test(`keeps its order if the policy is now '${giveUp}'`, async (t) => {
       const [sick, store] = [new Sickness([2]), await place(t)]
       const before = await startRows({ store, sick, policy: { giveUp: 'park' } })
       await putAll(before, 'a', [1, 2])
@@ -264,7 +264,7 @@ await onEveryStore('A parked event', ({ place }) => {
     })
   }
 
-  test('is the business of the process that runs the projection', async (t) => {
+  test('can be retried and skipped only in the process that runs the projection', async (t) => {
     const [sick, store] = [new Sickness([2]), await place(t)]
     await using pots = await startRows({ store, sick, policy: { giveUp: 'park' }, projections: 'automatic' })
     await putAll(pots, 'a', [1, 2, 3])

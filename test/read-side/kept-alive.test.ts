@@ -1,4 +1,4 @@
-/** A process that only follows the log goes on for as long as it does, and no longer. */
+/** A process that only follows the log runs as long as it follows, and no longer. */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url'
 import { sqlite } from '../../src/store/sqlite/index.ts'
 import { startRows } from '../support/read-side/pots.ts'
 
-test('a subscription keeps its process alive while it waits, and not when it was left', async (context) => {
+test('a subscription keeps its process alive while it waits, and not after its loop was left', async (context) => {
   const folder = await mkdtemp(join(tmpdir(), 'mneme-kept-alive-'))
   context.after(() => rm(folder, { recursive: true, force: true }))
   const path = join(folder, 'log.db')
@@ -24,7 +24,7 @@ test('a subscription keeps its process alive while it waits, and not when it was
   const heard: number[] = []
   for await (const line of createInterface({ input: child.stdout })) {
     heard.push(Number(line))
-    // It has nothing left to read now; what comes next is stored only when it may have ended long since.
+    // It has nothing left to read now. The next event is stored only when the process could have ended long before.
     if (heard.length < 3) await pots.pot('a').put({ amount: 1 })
   }
   assert.deepEqual(heard, [1, 2, 3])

@@ -1,6 +1,6 @@
 /**
- * Several domains on one store: one of them runs a projection or a reaction, and another takes over, losing and
- * doubling nothing.
+ * Several domains on one store: one of them runs a projection or a reaction, and another takes over without losing or
+ * doubling anything.
  */
 import assert from 'node:assert/strict'
 
@@ -32,7 +32,7 @@ await onEveryStore('Of several domains', ({ place, severalWriters, injectedClock
     for (const pots of [first, second]) await checkRows(pots)
   })
 
-  testHere('another follows at once the one that stops, in the middle of the work', async (t) => {
+  testHere('another takes over at once from one that stops in the middle of the work', async (t) => {
     const store = await place(t)
     await using writer = await startRows({ store })
     let last = await follow({ store, leaseMs: 3_600_000 })
@@ -107,7 +107,7 @@ await onEveryStore('Of several domains', ({ place, severalWriters, injectedClock
     },
   )
 
-  testHere('only the one that runs it may retry or skip what is parked', async (t) => {
+  testHere('only the one that runs it may retry or skip parked events', async (t) => {
     const [store, sick] = [await place(t), new Set([2])]
     const options = { store, sick, policy: { giveUp: 'park' } } as const
     await using leading = await follow(options)
@@ -128,7 +128,7 @@ await onEveryStore('Of several domains', ({ place, severalWriters, injectedClock
     await checkRows(leading)
   })
 
-  testHere('a paused one keeps the others from going on, until it is stopped', async (t) => {
+  testHere('a paused one keeps the others from running the projection, until it is stopped', async (t) => {
     const store = await place(t)
     const first = await follow({ store, leaseMs: 3_600_000 })
     await isRunning(first)
@@ -145,7 +145,7 @@ await onEveryStore('Of several domains', ({ place, severalWriters, injectedClock
     assert.deepEqual((await second.rows.get('a', { atLeast: position }))?.amounts, [1])
   })
 
-  testHere('each command of a reaction is sent once, though the one that runs it changes', async (t) => {
+  testHere('each command of a reaction is sent once, although its leader changes', async (t) => {
     const store = await place(t)
     const start = () => deliveryDomain().start({ store, pollIntervalMs: 5, log: { warn: () => {} } })
     const isDone = async (bank: RunningDelivery) => (await bank.reactions.status('delivery')).lag.events === 0

@@ -1,7 +1,7 @@
 /**
- * A reaction that handles one more kind of event, while a program that does not handle it still leads: what that one
- * passes over is not lost. It is handled once the other program leads, from the time on at which such a program first
- * came.
+ * A reaction handles one more kind of event while a program that does not handle it still leads. Events that this
+ * program passes over are not lost. They are handled when the other program leads, from the time on when such a program
+ * first came.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -48,7 +48,7 @@ async function program(store: StoreFactory, ...kinds: readonly AnyEventKind[]) {
   return {
     share: running.share('s'),
     run: () => running.reactions.runOnce('noting'),
-    /** What a process does that stands by: it looks at what the one that leads has left. */
+    /** Does what a standby does: it reads the checkpoint of the leader. */
     standBy: () => running.reactions.status('noting'),
     notes: async () => (await running.note('n').state()).texts as readonly string[],
     parked: () => running.reactions.parked('noting') as Promise<readonly unknown[]>,
@@ -58,7 +58,7 @@ async function program(store: StoreFactory, ...kinds: readonly AnyEventKind[]) {
   }
 }
 
-/** A program that leads, and does not handle what is sold. */
+/** A program that leads and does not handle sales. */
 async function begun(store: StoreFactory) {
   const old = await program(store, Bought)
   await old.share.buy({ amount: 1 })
@@ -66,10 +66,10 @@ async function begun(store: StoreFactory) {
   return old
 }
 
-await onEveryStore('What a program of before passes over in a reaction', ({ place, severalWriters }) => {
+await onEveryStore('An event that an earlier program passed over in a reaction', ({ place, severalWriters }) => {
   const testHere = testWhere(severalWriters)
 
-  testHere('is handled by the one that handles such events, when it leads; what came before it is not', async (t) => {
+  testHere('is handled by a program that handles such events when it leads; earlier ones are not', async (t) => {
     const store = await place(t)
     const old = await program(store, Bought)
     await old.share.sell({ amount: 1 })
@@ -113,7 +113,7 @@ await onEveryStore('What a program of before passes over in a reaction', ({ plac
     await second.stop()
   })
 
-  testHere('counts from the start of the program, though others led on before it first looked', async (t) => {
+  testHere('counts from the start of the program, even if others led before it first looked', async (t) => {
     const store = await place(t)
     const old = await begun(store)
     const next = await program(store, Bought, Sold)
@@ -125,7 +125,7 @@ await onEveryStore('What a program of before passes over in a reaction', ({ plac
   })
 })
 
-test('what was passed over is handled once, wherever the process ends that takes over', async () => {
+test('events that were passed over are handled once, wherever the process that takes over ends', async () => {
   for (const fault of ['before', 'after'] as const) {
     for (let n = 1, isDone = false; !isDone; n++) {
       const store = memory()
@@ -157,7 +157,7 @@ test('what was passed over is handled once, wherever the process ends that takes
   }
 })
 
-test('what was passed over is handled before anything behind it, and not beside it, however long either takes', async () => {
+test('events that were passed over are handled before later events and not at the same time, however long both take', async () => {
   const store = memory()
   const old = await begun(store)
   const environment = manualEnvironment()
@@ -169,7 +169,7 @@ test('what was passed over is handled before anything behind it, and not beside 
       await gate.promise
       handled.push('bought')
     })
-    // Each takes longer than a step may.
+    // Each takes longer than the time of a step.
     .on(Sold, async ({ data }) => {
       await environment.advance(1_500)
       handled.push(`sold ${data.amount}`)
@@ -194,7 +194,7 @@ test('what was passed over is handled before anything behind it, and not beside 
   await next.stop()
 })
 
-/** A program that has taken over, with a handler for what was passed over, and a store. */
+/** A program that has taken over, with a handler for events that were passed over, and a store. */
 async function takenOver(store: StoreFactory, sold: () => void, policy: FailurePolicy, given = store) {
   const old = await begun(store)
   const early = await program(store, Bought, Sold)
@@ -219,7 +219,7 @@ async function takenOver(store: StoreFactory, sold: () => void, policy: FailureP
   return { next, handled, environment, log }
 }
 
-test('what was passed over is handled though the store fails meanwhile, by the process that goes on', async () => {
+test('events that were passed over are handled by the process that continues, even if the store fails meanwhile', async () => {
   for (let failAt = 1, isMet = true; isMet; failAt++) {
     const plain = memory()
     let saves = 0
@@ -238,7 +238,7 @@ test('what was passed over is handled though the store fails meanwhile, by the p
   }
 })
 
-test('what was passed over and fails is tried again, and then goes by the policy', async () => {
+test('an event that was passed over and fails is tried again, and then the policy applies', async () => {
   let failures = 0
   const failing = () => {
     failures++
@@ -269,6 +269,6 @@ test('what was passed over and fails is tried again, and then goes by the policy
   const skipped = await run(failing, { retries: 1, giveUp: 'skip' })
   assert.deepEqual([skipped.handled, skipped.parked], [['sold 3', 'bought 4'], []])
   const parked = await run(failing, { retries: 0, giveUp: 'park' })
-  // Those behind it are of the same stream, and queue.
+  // Later events are of the same stream, and queue.
   assert.deepEqual([parked.handled, parked.parked.length], [[], 3])
 })

@@ -1,6 +1,6 @@
 /**
- * Projections on every store: how they are managed by name, and that nothing done to one in the middle of its work
- * makes it skip.
+ * Projections on every store: managing them by name, and that no call in the middle of their work makes them skip
+ * events.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -30,7 +30,7 @@ const stateOf = async (pots: RunningRows) => (await pots.projections.status('row
 const longMs = 1e12
 
 await onEveryStore('A projection by its name', ({ place }) => {
-  test('started twice is one run, is looked up while it runs, and not after it was stopped', async (t) => {
+  test('started twice runs once, is found by lookup while it runs, and not after it was stopped', async (t) => {
     await using pots = await startRows({ store: await place(t) })
     assert.equal(await pots.projections.lookup('rows'), undefined)
     await Promise.all([pots.projections.start('rows'), pots.projections.start('rows')])
@@ -43,7 +43,7 @@ await onEveryStore('A projection by its name', ({ place }) => {
     await pots.projections.stop('rows')
   })
 
-  test('can be stopped before it was started; one that is unknown can be nothing at all', async (t) => {
+  test('can be stopped before it was started; every call refuses an unknown one', async (t) => {
     await using pots = await startRows({ store: await place(t) })
     await pots.projections.stop('rows')
     assert.equal(await stateOf(pots), 'stopped')
@@ -78,7 +78,7 @@ await onEveryStore('A projection by its name', ({ place }) => {
     assert.deepEqual(await rowsOf(pots, position), { a: [1] })
   })
 
-  test('advances over what it does not handle, and keeps that over a restart', async (t) => {
+  test('moves past events that it does not handle, and keeps that position over a restart', async (t) => {
     const store = await place(t)
     for (let start = 0; start < 2; start++) {
       await using pots = await startRows({ store, projections: 'automatic' })
@@ -88,7 +88,7 @@ await onEveryStore('A projection by its name', ({ place }) => {
     assert.equal(await withStore(store, async (opened) => (await opened.loadCheckpoint('rows')).position), 14)
   })
 
-  test('refuses a step from a checkpoint that is not there, and keeps rows and checkpoint', async (t) => {
+  test('refuses a step from another checkpoint, and keeps rows and checkpoint', async (t) => {
     const store = await place(t)
     await withStore(store, async (opened) => {
       await opened.saveStep('rows', { from: at(0), to: at(5), rows: [{ key: 'a', value: 1 }] })
@@ -101,7 +101,7 @@ await onEveryStore('A projection by its name', ({ place }) => {
     })
   })
 
-  test('is woken by a hint, and finds by its poll what no hint told it', async (t) => {
+  test('is woken by a hint, and finds events without a hint by its poll', async (t) => {
     const watch = watched(await place(t))
     const environment = manualEnvironment()
     watch.disturb(({ method }) => (method === 'onAppend' ? 'before' : undefined))
@@ -120,7 +120,9 @@ await onEveryStore('A projection by its name', ({ place }) => {
   })
 })
 
-/** Puts among much that is not handled: more than one step of both, and the end is passed over too. */
+/**
+ * A log of puts among many events that are not handled: more than one step of both, with unhandled events at the end.
+ */
 async function fillLog(pots: RunningRows): Promise<void> {
   for (let i = 0; i < 30; i++) {
     await pots.pot('z').rustle({ times: 70 })
@@ -137,7 +139,7 @@ interface Moment {
 const leaseMs = 1000
 /** Longer than any test moves the clock. */
 
-/** What may be done to a projection at any moment, none of which may make it skip or double anything. */
+/** Calls that may be made at any moment. None may make the projection skip or double anything. */
 const doings: Readonly<Record<string, (moment: Moment) => Promise<unknown>>> = {
   'its status is asked for': ({ pots }) => pots.projections.status('rows'),
   'its progress is watched': async ({ pots }) => {
@@ -176,7 +178,7 @@ async function handled(pots: RunningRows, environment: ManualEnvironment, atLeas
   await waiting
 }
 
-/** Runs a projection over a log, and does something at the n-th call to the store. Says whether there was one. */
+/** Runs a projection over a log, and makes a call at the n-th call to the store. Returns whether there was one. */
 async function disturbed(
   store: StoreFactory,
   head: number,
@@ -210,14 +212,14 @@ const savedMidway = {
   quickOn: ['memory', 'postgres'],
 } as const
 await onEveryStore(savedMidway, ({ name, place }) => {
-  test('skips and doubles nothing, whatever is done to the projection at whatever moment', async (t) => {
+  test('skips and doubles nothing, whichever call is made at any moment', async (t) => {
     const store = await place(t)
     const filling = await startRows({ store })
     await fillLog(filling)
     const { head } = await filling.projections.status('rows')
     const expected = foldOf(await logFrom(filling, head))
     await filling.stop()
-    // Every moment where that is cheap, each on a projection of its own over the same log.
+    // Every moment if that is cheap, each with another projection over the same log.
     const stride = name === 'memory' ? sized(1, 2) : sized(11, 66)
     for (const [i, what] of Object.keys(doings).entries()) {
       let n = 1 + (i % stride)
@@ -230,7 +232,7 @@ await onEveryStore(savedMidway, ({ name, place }) => {
 const twoRuns = { title: 'Of two runs at once from one checkpoint', quickOn: ['memory', 'postgres'] } as const
 await onEveryStore(twoRuns, ({ place, severalWriters }) => {
   const testHere = testWhere(severalWriters)
-  /** The fast one waits until the lease of the slow one has run out. */
+  /** The fast one waits until the lease of the slow one has expired. */
   const leaseMs = sized(10_000, 1000)
 
   testHere('none folds onto rows that the other has replaced', async (t) => {
@@ -241,7 +243,7 @@ await onEveryStore(twoRuns, ({ place, severalWriters }) => {
     for (let i = 1; i <= 3; i++) await fast.pot('a').put({ amount: i })
     await slow.projections.runOnce('rows')
     await fast.pot('a').put({ amount: 4 })
-    // While one run is under way, its domain is asked where it stands, and another goes on with its rows.
+    // While a run is in progress, its domain is asked for the status, and another one continues with its rows.
     const gate = Promise.withResolvers<void>()
     let met = false
     watch.disturb(({ method, number }) => {
@@ -260,14 +262,14 @@ await onEveryStore(twoRuns, ({ place, severalWriters }) => {
     assert.deepEqual(await rowsOf(slow), { a: [1, 2, 3, 4, 5] })
   })
 
-  testHere('none is misled by looking where the checkpoint is', async (t) => {
+  testHere('a look at the checkpoint misleads none', async (t) => {
     const store = await place(t)
     const watch = watched(store)
     await using slow = await startRows({ store: watch.store, leaseMs })
     await using fast = await startRows({ store, leaseMs })
     const amounts = Array.from({ length: 1500 }, (_, i) => i)
     await fast.pot('a').fill({ amounts })
-    // Between two steps of the one, it looks where the checkpoint is, and the other has just moved that.
+    // Between two of its steps one looks at the checkpoint, which the other has just moved.
     let looking: Promise<unknown> | undefined
     let moved = false
     watch.disturb(({ method }) => {
@@ -287,7 +289,7 @@ await onEveryStore(twoRuns, ({ place, severalWriters }) => {
 await onEveryStore('The progress of a projection', ({ place }) => {
   const amounts = Array.from({ length: 900 }, (_, i) => i)
 
-  test('goes forward only, and ends when all is handled', async (t) => {
+  test('only goes forward, and ends when everything is handled', async (t) => {
     await using pots = await startRows({ store: await place(t) })
     for (const id of ['a', 'b', 'c']) await pots.pot(id).fill({ amounts })
     const progress = pots.projections.progress('rows', { everyMs: 1 })
@@ -304,7 +306,7 @@ await onEveryStore('The progress of a projection', ({ place }) => {
     )
   })
 
-  test('ends with the failure where there will be none any more', async (t) => {
+  test('ends with the failure if there will be no more progress', async (t) => {
     await using pots = await startRows({ store: await place(t), sick: new Set([500]) })
     await pots.pot('a').fill({ amounts })
     await pots.projections.start('rows')
@@ -314,7 +316,7 @@ await onEveryStore('The progress of a projection', ({ place }) => {
 })
 
 await onEveryStore('The rows of a projection', ({ place }) => {
-  test('may be one state, several an event, or deleted, and come back after a restart', async (t) => {
+  test('may be one state, several for an event, or deleted, and come back after a restart', async (t) => {
     const store = await place(t)
     const Count = projection('count', () => ({ count: 0 }))
       .on(Put, ({ count }) => ({ count: count + 1 }))

@@ -1,7 +1,7 @@
 /**
- * Chance against the rows of a projection: events that fail and heal at any time, events of several keys, retries,
- * skips, stops, starts, runs, restarts and rebuilds in any order. When all is healed and retried, the rows are the fold
- * of the log, each key in order.
+ * A random test of the rows of a projection: events that fail and recover at any time, events with several keys,
+ * retries, skips, stops, starts, runs, restarts and rebuilds in any order. When everything is recovered and retried,
+ * the rows are the fold of the log, each key in order.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -32,10 +32,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
 )
 
-/** Errors that may come of doing things at odd times. */
+/** Errors that calls at any time may cause. */
 const expected = new Set(['PARKED_UNKNOWN', 'PROJECTION_ELSEWHERE', 'STOPPED'])
 
-test('rows are the fold of the log when all is healed and retried, whatever came before', async () => {
+test('rows are the fold of the log when everything is recovered and retried, whatever came before', async () => {
   const property = fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
     const [store, environment, sick] = [memory(), manualEnvironment(), new Set<number>()]
     const skipped = new Set<number>()
@@ -65,7 +65,7 @@ test('rows are the fold of the log when all is healed and retried, whatever came
       else if (next.do === 'run') await projections.runOnce('rows')
       else if (next.do === 'rebuild') {
         await projections.rebuild('rows')
-        // All is folded again, also what was let go.
+        // Everything is folded again, even skipped events.
         skipped.clear()
       } else if (next.do === 'compare') await projections.compare('rows')
       else if (next.do === 'pause') await projections.pause('rows')

@@ -1,7 +1,4 @@
-/**
- * Reactions on every store: their commands once per event over restarts, what they remember, and what becomes of events
- * that fail.
- */
+/** Reactions on every store: their commands once for each event over restarts, their states, and events that fail. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
@@ -30,7 +27,7 @@ await onEveryStore('A reaction', ({ place }) => {
     return { store, environment, log, begin, sick }
   }
 
-  test('goes on after restarts, and its commands happen once per event', async (t) => {
+  test('continues after restarts, and its commands happen once for each event', async (t) => {
     const { begin, environment } = await start(t)
     for (let round = 0; round < 3; round++) {
       await using bank = await begin()
@@ -48,7 +45,7 @@ await onEveryStore('A reaction', ({ place }) => {
     )
   })
 
-  test('copies what correlates an event with its commands', async (t) => {
+  test('copies the correlation id of an event to its commands', async (t) => {
     const { begin } = await start(t)
     await using bank = await begin()
     await bank.pot('a').put({ amount: 1 }, { commandId: 'c1', metadata: { correlationId: 'order 7' } })
@@ -59,7 +56,7 @@ await onEveryStore('A reaction', ({ place }) => {
     assert.deepEqual(await metadataOf('b'), { correlationId: 'c2', causationId: 'c2' })
   })
 
-  test('stops before an event whose handler throws, and remembers and schedules nothing of it', async (t) => {
+  test('stops before an event whose handler throws, and saves neither its state nor its scheduled commands', async (t) => {
     const { begin, sick, store, environment } = await start(t, { sick: new Set([2]) })
     const bank = await begin()
     await fill(bank, 'a', [1, 2, 3])
@@ -78,7 +75,7 @@ await onEveryStore('A reaction', ({ place }) => {
     assert.deepEqual(await again.box('a').state(), { amounts: [1, 2, 3], sums: [1, 3, 6] })
   })
 
-  test('skips an event where that is wanted, with a warning, and forgets what the handler made of its state', async (t) => {
+  test('skips an event if the policy says so, with a warning, and does not save the state of the handler', async (t) => {
     const { begin, log, environment } = await start(t, {
       sick: new Set([2]),
       policy: { retries: 2, pauseFirstMs: 50, giveUp: 'skip' },
@@ -99,7 +96,7 @@ await onEveryStore('A reaction', ({ place }) => {
     assert.deepEqual(await bank.box('a').state(), { amounts: [1, 2, 3], sums: [1, 3, 4] })
   })
 
-  test('parks an event and what is behind it in its stream, over restarts, and goes on in order', async (t) => {
+  test('parks an event and later ones of its stream, over restarts, and continues in order', async (t) => {
     const { begin, sick, log } = await start(t, { sick: new Set([2]), policy: { giveUp: 'park' } })
     const bank = await begin()
     await fill(bank, 'a', [1, 2, 3])
@@ -125,7 +122,7 @@ await onEveryStore('A reaction', ({ place }) => {
     assert.deepEqual(await again.box('a').state(), { amounts: [1, 2, 3, 4], sums: [1, 3, 6, 10] })
   })
 
-  test('lets a parked event go when it is told to', async (t) => {
+  test('deletes a parked event that is skipped', async (t) => {
     const { begin } = await start(t, { sick: new Set([2]), policy: { giveUp: 'park' } })
     await using bank = await begin()
     await fill(bank, 'a', [1, 2, 3])
@@ -135,7 +132,7 @@ await onEveryStore('A reaction', ({ place }) => {
     assert.deepEqual(await bank.box('a').state(), { amounts: [1, 2, 3], sums: [1, 3, 4] })
   })
 
-  test('is none the worse for a shutdown between two tries', async (t) => {
+  test('does not give an event up because of a shutdown between two tries', async (t) => {
     for (const giveUp of ['stop', 'skip', 'park'] as const) {
       const { store, environment, log, sick } = await start(t, { sick: new Set([2]) })
       const definition = deliveryDomain({ sick, policy: { retries: 5, giveUp } })
@@ -155,8 +152,8 @@ await onEveryStore('A reaction', ({ place }) => {
 
 const aggregates = { pot: Pot, box: Box }
 
-await onEveryStore('What a reaction remembers and schedules', ({ place }) => {
-  test('is one state for each key that it chooses, and is forgotten when it is told to', async (t) => {
+await onEveryStore('A state or a scheduled command of a reaction', ({ place }) => {
+  test('is one for each key that the reaction chooses, and is deleted when the handler says so', async (t) => {
     const seen: (readonly [string, number])[] = []
     const Counting = reaction('counting', aggregates)
       .state(
@@ -190,7 +187,7 @@ await onEveryStore('What a reaction remembers and schedules', ({ place }) => {
     )
   })
 
-  test('is parked where it can never be sent, waits there over restarts, and can be let go', async (t) => {
+  test('is parked if it can never be sent, stays parked over restarts, and can be skipped', async (t) => {
     const [store, environment, log] = [await place(t), manualEnvironment(), recorder()]
     let name = 'nothing' as 'receive'
     const begin = (Boxes: typeof Box) => {
@@ -234,7 +231,7 @@ await onEveryStore('What a reaction remembers and schedules', ({ place }) => {
     assert.deepEqual((await again.box('a').state()).amounts, [2])
   })
 
-  test('of an event that was parked and is retried is sent in time, though the log does not grow', async (t) => {
+  test('of a parked event that is retried is sent in time, even if the log does not grow', async (t) => {
     const environment = manualEnvironment()
     let isSick = true
     const Later = reaction('later', aggregates)

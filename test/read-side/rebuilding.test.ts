@@ -1,4 +1,4 @@
-/** Rows that are rebuilt beside those that serve, compared with them, and switched to, on every store. */
+/** Rows that are rebuilt beside the live ones, compared with them, and made live, on every store. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
@@ -22,7 +22,7 @@ import { onEveryStore, testWhere } from '../support/stores/every-store.ts'
 const tenfold = (amount: number) => amount * 10
 const amounts = (from: number, count: number) => Array.from({ length: count }, (_, i) => from + i)
 
-/** Rows of 40 pots, handled by the plain function. */
+/** Rows of 40 pots, made by the plain function. */
 async function filled(store: StoreFactory): Promise<Folded> {
   const pots = await startRows({ store })
   await Promise.all(amounts(0, 40).map((i) => pots.pot(`p${i}`).fill({ amounts: amounts(i * 100, 40) })))
@@ -37,7 +37,7 @@ const times = (folded: Folded, change: (amount: number) => number): Folded =>
 
 const aRebuild = { title: 'A rebuild', quickOn: ['memory', 'sqlite', 'postgres'] } as const
 await onEveryStore(aRebuild, ({ name, place }) => {
-  test('makes rows by the function as it is now, and says how far it is until it is done', async (t) => {
+  test('makes rows with the current function, and reports progress until it is done', async (t) => {
     const store = await place(t)
     const old = await filled(store)
     await using pots = await startRows({ store, change: tenfold })
@@ -58,7 +58,7 @@ await onEveryStore(aRebuild, ({ name, place }) => {
     await checkRows(pots, tenfold)
   })
 
-  test('goes by itself where the revision was raised; the old rows serve meanwhile, the new ones after a restart too', async (t) => {
+  test('starts when the revision was raised; the old rows are live meanwhile, and the new ones also after a restart', async (t) => {
     const store = await place(t)
     const old = await filled(store)
     const watch = watched(store)
@@ -79,7 +79,7 @@ await onEveryStore(aRebuild, ({ name, place }) => {
     await checkRows(again, tenfold)
   })
 
-  test('leaves a program of an older revision no way to read or write', async (t) => {
+  test('prevents a program of an older revision from reading and writing', async (t) => {
     const store = await place(t)
     await filled(store)
     const newer = await startRows({ store, revision: 2 })
@@ -94,7 +94,7 @@ await onEveryStore(aRebuild, ({ name, place }) => {
     await assert.rejects(async () => await older.projections.rebuild('rows'), { code: 'PROJECTION_OUTDATED' })
   })
 
-  test('that is cancelled at any moment leaves the rows as they are, or has changed all of them', async (t) => {
+  test('that is cancelled at any moment changes no rows, or all of them', async (t) => {
     const store = await place(t)
     const old = await filled(store)
     let change = tenfold
@@ -121,13 +121,13 @@ await onEveryStore(aRebuild, ({ name, place }) => {
       else assert.equal(outcome, 'changed my mind')
       if (isMet && outcome === 'done') outcome = 'too late'
       assert.deepEqual(await rowsOf(pots), serving, `with n = ${n}`)
-      // Another function, so that the next rows differ from those that serve.
+      // Another function, so that the next rows differ from the live ones.
       const factor = n + 10
       change = (amount) => amount * factor
     }
   })
 
-  test('that meets an event that it cannot fold leaves the rows as they are, and can be tried again', async (t) => {
+  test('that meets an event that it cannot fold changes no rows, and can be tried again', async (t) => {
     const [store, sick] = [await place(t), new Set([417])]
     const old = await filled(store)
     await using pots = await startRows({ store, sick, change: tenfold, log: recorder() })
@@ -138,7 +138,7 @@ await onEveryStore(aRebuild, ({ name, place }) => {
     assert.deepEqual(await rowsOf(pots), times(old, tenfold))
   })
 
-  test('parks what it cannot fold where that is wanted, and keeps what queues behind it', async (t) => {
+  test('parks events that it cannot fold if the policy says so, and those that queue behind them', async (t) => {
     const [store, sick] = [await place(t), new Set([417])]
     await filled(store)
     await using pots = await startRows({ store, sick, policy: { giveUp: 'park' } })
@@ -150,7 +150,7 @@ await onEveryStore(aRebuild, ({ name, place }) => {
     await checkRows(pots)
   })
 
-  test('loses and doubles nothing of what is appended while it goes on, again and again', async (t) => {
+  test('loses and doubles no event that is appended meanwhile, again and again', async (t) => {
     await using pots = await startRows({ store: await place(t), projections: 'automatic' })
     let position = 0
     let isWriting = true
@@ -169,7 +169,7 @@ await onEveryStore(aRebuild, ({ name, place }) => {
     await checkRows(pots)
   })
 
-  test('excludes another one, and a comparison; after it they may go', async (t) => {
+  test('excludes another rebuild and a comparison, which may run after it', async (t) => {
     const store = await place(t)
     await filled(store)
     const watch = watched(store)
@@ -205,7 +205,7 @@ await onEveryStore(aComparison, ({ place }) => {
     assert.deepEqual(await rowsOf(pots), old)
   })
 
-  test('finds nothing where nothing is different, also while events are appended and handled', async (t) => {
+  test('finds nothing if nothing is different, even while events are appended and handled', async (t) => {
     await using pots = await startRows({ store: await place(t), projections: 'automatic' })
     let isWriting = true
     const writing = (async () => {
@@ -232,7 +232,7 @@ await onEveryStore(aComparison, ({ place }) => {
   })
 })
 
-/** Reads the rows of a domain over and over until told to stop; every read has to see all keys. */
+/** Reads the rows of a domain again and again until it is stopped. Every read has to see all keys. */
 function readOn(pots: RunningRows, keys: readonly string[]): () => Promise<number> {
   let isOn = true
   let reads = 0
@@ -259,7 +259,7 @@ await onEveryStore(several, ({ place, severalWriters, injectedClock }) => {
   const testHere = testWhere(severalWriters)
   const testWithClock = testWhere(severalWriters && injectedClock)
 
-  testHere('shows no reader of another a row missing, while it switches again and again', async (t) => {
+  testHere('never makes a row missing for a reader of another domain, while it switches again and again', async (t) => {
     const store = await place(t)
     const old = await filled(store)
     await using one = await startRows({ store })
@@ -271,7 +271,7 @@ await onEveryStore(several, ({ place, severalWriters, injectedClock }) => {
     for (const pots of [one, running, reader]) assert.deepEqual(await rowsOf(pots, 1600), old)
   })
 
-  testHere('keeps what a reader of another has waited for', async (t) => {
+  testHere('keeps the position for which a reader of another domain has waited', async (t) => {
     const store = await place(t)
     await using rebuilding = await startRows({ store })
     await using running = await follow({ store })
@@ -280,7 +280,7 @@ await onEveryStore(several, ({ place, severalWriters, injectedClock }) => {
     const rebuilds = (async () => {
       let count = 0
       while (isOn) {
-        // One that has just started may be tidying up what it found of a rebuild under way.
+        // A domain that has just started may be cleaning up after a rebuild that it found in progress.
         const refusals = await codesOf([Promise.resolve(rebuilding.projections.rebuild('rows'))])
         if (refusals[0] === 'ok') count++
         else assert.deepEqual(refusals, ['REBUILD_RUNNING'])
@@ -304,7 +304,7 @@ await onEveryStore(several, ({ place, severalWriters, injectedClock }) => {
   })
 
   for (const [moment, reads] of Object.entries({ 'at its first step': 1, 'before it switches': 3 })) {
-    testWithClock(`excludes one of another until its lease has run out, be that ${moment}`, async (t) => {
+    testWithClock(`excludes a rebuild of another domain until its lease has expired, ${moment}`, async (t) => {
       const store = await place(t)
       const old = await filled(store)
       const environment = manualEnvironment()
@@ -325,7 +325,7 @@ await onEveryStore(several, ({ place, severalWriters, injectedClock }) => {
       otherWatch.disturb(({ method }) => (method === 'readAll' ? otherGate.promise : undefined))
       const rebuilding = other.projections.rebuild('rows').then()
       await until('the other builds', () => otherWatch.count('readAll') > before)
-      // The slow one finds out, switches to nothing, and takes nothing of the other's with it.
+      // The slow one notices, switches to nothing, and deletes nothing of the other's.
       assert.deepEqual(await rowsOf(slow), old)
       gate.resolve()
       assert.deepEqual(await lost, ['REBUILD_RUNNING'])

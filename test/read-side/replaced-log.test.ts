@@ -1,6 +1,6 @@
 /**
- * A log that went back, as by a restored copy: projections and reactions say so, answer nothing from what never was,
- * and have a way out.
+ * A log that went back, for instance by a restored copy. Projections and reactions report it, give no answers from
+ * events that never happened, and have a way out.
  */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
@@ -41,14 +41,14 @@ const statusesOf = async (three: Three) => [
   await three.reactions.status('sending'),
 ]
 
-/** A log with so many amounts. */
+/** A log with a number of amounts. */
 async function logWith(factory: StoreFactory, amounts: readonly number[]): Promise<StoreFactory> {
   await using pots = await startRows({ store: factory })
   for (const amount of amounts) await pots.pot('a').put({ amount })
   return factory
 }
 
-await onEveryStore('Where the log went back', ({ place }) => {
+await onEveryStore('If the log went back', ({ place }) => {
   const start = async (t: TestContext, { projections = 'automatic' }: Pick<StartOptions, 'projections'> = {}) => {
     const [splice, log, seen] = [await spliced(await place(t)), recorder(), [] as number[]]
     const begin = () =>
@@ -66,7 +66,7 @@ await onEveryStore('Where the log went back', ({ place }) => {
     ['as long, with others', [1, 2, 7, 8]],
     ['longer, with others', [1, 2, 7, 8, 9, 10]],
   ] as const) {
-    test(`and is ${what}, everything stops at it, and nobody reads what never was`, async (t) => {
+    test(`and is ${what}, everything stops, and nobody reads what never happened`, async (t) => {
       const { splice, log, begin } = await start(t)
       const before = await begin()
       for (const amount of [1, 2, 3, 4]) await before.pot('a').put({ amount })
@@ -95,7 +95,7 @@ await onEveryStore('Where the log went back', ({ place }) => {
     })
   }
 
-  test('under one that runs, it notices though nobody appends, or at once if somebody asks', async (t) => {
+  test('a running projection notices it even without appends, or at once if it is asked', async (t) => {
     const { splice, begin } = await start(t)
     const three = await begin()
     for (const amount of [1, 2, 3, 4]) await three.pot('a').put({ amount })
@@ -108,7 +108,7 @@ await onEveryStore('Where the log went back', ({ place }) => {
     await splice.close()
   })
 
-  test('one that is run by hand says so when it is run, or when it is asked for a position', async (t) => {
+  test('a projection that is run by hand reports it when it is run, or when it is asked for a position', async (t) => {
     const { splice, begin } = await start(t, { projections: 'manual' })
     const three = await begin()
     for (const amount of [1, 2, 3, 4]) await three.pot('a').put({ amount })
@@ -131,7 +131,7 @@ await onEveryStore('Where the log went back', ({ place }) => {
     await splice.close()
   })
 
-  test('rows that are rebuilt, and what is reset, go on from what the log holds', async (t) => {
+  test('rebuilt rows, and projections that are reset, continue from what the log has', async (t) => {
     const { splice, begin, seen } = await start(t, { projections: 'manual' })
     const three = await begin()
     for (const amount of [1, 2, 3, 4]) await three.pot('a').put({ amount })
@@ -148,7 +148,7 @@ await onEveryStore('Where the log went back', ({ place }) => {
     const rest = await splice.store.open({ now: () => 0, warn: () => {} })
     const keys = async (prefix: string) =>
       (await rest.listRows('reaction sending', { prefix, limit: 10 })).rows.map(({ value }) => value)
-    // Its state is that of all that it has seen; the timers of what is gone are gone.
+    // Its state is that of all events that it has seen. The timers of lost events are gone.
     assert.deepEqual(await keys('state '), [1 + 2 + 3 + 4 + 7])
     assert.equal((await keys('timer ')).length, 3)
     await three.reactions.reset('sending', { from: 1 })
@@ -162,7 +162,7 @@ await onEveryStore('Where the log went back', ({ place }) => {
     await splice.close()
   })
 
-  test('what is parked is not retried on other events', async (t) => {
+  test('parked events are not retried as other events', async (t) => {
     const [splice, sick] = [await spliced(await place(t)), new Set([2])]
     const pots = await startRows({ store: splice.store, sick, policy: { giveUp: 'park' } })
     for (const amount of [1, 2, 3]) await pots.pot('a').put({ amount })
@@ -175,7 +175,7 @@ await onEveryStore('Where the log went back', ({ place }) => {
   })
 })
 
-test('Where log and checkpoint went back together under a projection that runs, it goes on by itself', async () => {
+test('If log and checkpoint went back together, a running projection continues', async () => {
   const [splice, log] = [await spliced(memory()), recorder()]
   const pots = await startRows({ store: splice.store, log, projections: 'automatic', pollIntervalMs: 5 })
   for (const amount of [1, 2, 3, 4]) await pots.pot('a').put({ amount })
@@ -195,7 +195,7 @@ test('Where log and checkpoint went back together under a projection that runs, 
   await splice.close()
 })
 
-test('A build that had begun on a log that is gone begins again', async () => {
+test('A build that had begun on a replaced log begins again', async () => {
   const splice = await spliced(memory())
   const log = recorder()
   const old = await startRows({ store: splice.store, log })

@@ -1,6 +1,7 @@
 /**
- * A reset that ends in the middle, wherever that is (`every-call.ts`): all is as it was before, or all is forgotten,
- * and goes on from the new position. Nothing is handled beside rows, timers and parked events of which half are gone.
+ * A reset that ends in the middle, at any call (`every-call.ts`): everything is as before, or everything is deleted and
+ * handled again from the new position. Nothing is handled beside rows, timers and parked events of which half are
+ * deleted.
  */
 import assert from 'node:assert/strict'
 import { describe } from 'node:test'
@@ -10,7 +11,7 @@ import { checkBoxes, deliverAll, deliveryDomain } from '../support/read-side/box
 import { everyCall, inTime, pass, quiet, starting } from '../support/read-side/every-call.ts'
 import { checkRows, Pot, Put, Rustled, startRows } from '../support/read-side/pots.ts'
 
-/** More rows than are deleted at once. */
+/** More rows than one step deletes. */
 const many = Array.from({ length: 1200 }, (_, i) => `k${i}`)
 
 describe('A reset of a projection that is cut short', () => {
@@ -27,7 +28,7 @@ describe('A reset of a projection that is cut short', () => {
     await checkRows(writer)
   })
 
-  everyCall('of other events leaves the rows of the program before, or takes them over whole', 10, async (run) => {
+  everyCall('with other events keeps the rows of the program before, or takes all of them over', 10, async (run) => {
     const { faulty, plain, environment } = run
     const options = { environment, projections: 'manual', log: recorder() } as const
     const Counts = projection('counts', () => 0).on(Put, (count) => count + 1)
@@ -90,7 +91,7 @@ function seeing(sick: ReadonlySet<number>) {
 }
 
 describe('A reset of a projection as code that is cut short', () => {
-  everyCall('leaves what is parked, or handles it again', 10, async ({ faulty, plain, environment }) => {
+  everyCall('keeps the parked events, or handles them again', 10, async ({ faulty, plain, environment }) => {
     const sick = new Set([2, 3])
     const { Pots, seen } = seeing(sick)
     const options = { environment, log: recorder(), projections: 'manual' } as const
@@ -107,7 +108,7 @@ describe('A reset of a projection as code that is cut short', () => {
     assert.deepEqual([...new Set(seen)].sort(), [1, 2, 3, 4])
   })
 
-  everyCall('keeps what it has parked before it, if that is wanted', 10, async ({ faulty, plain, environment }) => {
+  everyCall('keeps events that were parked before, if told to', 10, async ({ faulty, plain, environment }) => {
     const sick = new Set([2, 4])
     const { Pots, seen } = seeing(sick)
     const options = { environment, log: recorder(), projections: 'manual' } as const
@@ -133,7 +134,7 @@ describe('A reset of a projection as code that is cut short', () => {
     )
   })
 
-  everyCall('is gone on with by another reset, which keeps nothing that was to go', 10, async (run) => {
+  everyCall('is continued by another reset, which keeps nothing that had to be deleted', 10, async (run) => {
     const { faulty, plain, environment } = run
     const { Pots } = seeing(new Set([2, 4]))
     const options = { environment, log: recorder(), projections: 'manual' } as const

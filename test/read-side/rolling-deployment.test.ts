@@ -1,6 +1,6 @@
 /**
- * An old and a new version of a program on one store: an event that is newer than a program is left to a newer one,
- * whatever the policy says.
+ * An old and a new version of a program on one store: an event that is newer than a program is left to a newer program,
+ * whatever the failure policy says.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -27,7 +27,7 @@ const Book = aggregate('book', () => ({ notes: [] as readonly number[] }))
 const options = { pollIntervalMs: 5, leaseMs: 1000 } as const
 type Options = Pick<StartOptions, 'store' | 'log' | 'projections'>
 
-/** The program as it was. */
+/** The old program. */
 function oldProgram(policy: FailurePolicy, start: Options, seen: number[] = []) {
   const Scale = aggregate('scale', () => ({}))
     .on(First)
@@ -47,7 +47,7 @@ function oldProgram(policy: FailurePolicy, start: Options, seen: number[] = []) 
   return domain({ aggregates, projections: { rows, code }, reactions: { noting } }).start({ ...options, ...start })
 }
 
-/** The program as it is now. */
+/** The new program. */
 function newProgram(policy: FailurePolicy, start: Options, seen: number[] = []) {
   const Scale = aggregate('scale', () => ({}))
     .on(Second)
@@ -69,7 +69,7 @@ function newProgram(policy: FailurePolicy, start: Options, seen: number[] = []) 
 
 type Old = Awaited<ReturnType<typeof oldProgram>>
 
-/** That the functions differ is no wonder here. */
+/** Leaves out a warning that is expected here: the functions differ. */
 const codesBut = (log: ReturnType<typeof recorder>) => log.codes().filter((code) => code !== 'PROJECTION_DIFFERS')
 
 const statesOf = async (program: Old) => [
@@ -82,7 +82,7 @@ await onEveryStore('An event that is newer than a program', ({ place, severalWri
   const testHere = testWhere(severalWriters)
 
   for (const giveUp of ['stop', 'skip', 'park'] as const) {
-    testHere(`is left to a newer program that comes later, where it would ${giveUp} what fails`, async (t) => {
+    testHere(`is left to a newer program that comes later, although the policy is to ${giveUp}`, async (t) => {
       const [store, log] = [await place(t), recorder()]
       const policy = { retries: 0, giveUp }
       const [seenByOld, seenByNew]: [number[], number[]] = [[], []]
@@ -108,7 +108,7 @@ await onEveryStore('An event that is newer than a program', ({ place, severalWri
     })
   }
 
-  testHere('is waited for by the only program there is, which says so and goes on when it is replaced', async (t) => {
+  testHere('is waited for, with a warning, until a newer program replaces the only one', async (t) => {
     const [store, log] = [await place(t), recorder()]
     const policy = { retries: 0, giveUp: 'skip' } as const
     {
@@ -129,7 +129,7 @@ await onEveryStore('An event that is newer than a program', ({ place, severalWri
     assert.deepEqual((await recent.rows.get('s', { atLeast: 1 }))?.feet, [6])
   })
 
-  test('ends a rebuild and a retry of what is parked, and changes nothing', async (t) => {
+  test('ends a rebuild and a retry of parked events, and changes nothing', async (t) => {
     const [store, log] = [await place(t), recorder()]
     const policy = { retries: 0, giveUp: 'park' } as const
     {

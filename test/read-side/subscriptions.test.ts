@@ -1,4 +1,4 @@
-/** Subscriptions on a running domain: where they begin, what they leave out, what wakes them, and how they end. */
+/** Subscriptions on a running domain: where they begin, what they filter, what wakes them, and how they end. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { manualEnvironment } from '../../src/testing/manual-environment.ts'
@@ -33,7 +33,7 @@ function follow(pots: RunningRows, options: Options = {}) {
 }
 
 await onEveryStore('A subscription', ({ place }) => {
-  test('begins at the origin, at a position, or now, and goes on with what comes', async (t) => {
+  test('begins at the origin, at a position, or now, and continues with new events', async (t) => {
     await using pots = await startRows({ store: await place(t) })
     await fill(pots, 'a', 1, 5)
     const [origin, fourth, now] = [follow(pots), follow(pots, { from: 4 }), follow(pots, { from: 'now' })]
@@ -46,7 +46,7 @@ await onEveryStore('A subscription', ({ place }) => {
     for (const each of [origin, fourth, now]) await each.leave()
   })
 
-  test('at the end waits for what comes; behind it, it ends with LOG_REPLACED, for nothing can be known of there', async (t) => {
+  test('at the end waits for new events; beyond it, it ends with LOG_REPLACED, because that place is unknown', async (t) => {
     await using pots = await startRows({ store: await place(t) })
     await fill(pots, 'a', 1, 3)
     const [next, beyond] = [follow(pots, { from: 4 }), follow(pots, { from: 5 })]
@@ -71,7 +71,7 @@ await onEveryStore('A subscription', ({ place }) => {
     for (const each of readers) await each.leave()
   })
 
-  test('advances over what its filter leaves out, and does not read it again', async (t) => {
+  test('moves past events that its filter leaves out, and does not read them again', async (t) => {
     const watch = watched(await place(t))
     await using pots = await startRows({ store: watch.store })
     await pots.pot('a').rustle({ times: 30 })
@@ -106,7 +106,7 @@ await onEveryStore('A subscription', ({ place }) => {
     assert.ok(environment.timers < resting, 'it is awake')
     await until('it rests again, having seen nothing', () => environment.timers === resting)
     wire.cut()
-    // It stays cut: a store may hint after it has answered, and that would wake the reader too.
+    // It stays cut, because a store may hint after it has answered, and that would wake the reader too.
     await fill(pots, 'a', 1, 1)
     await settled()
     assert.deepEqual(watching.positions, [])
@@ -117,7 +117,7 @@ await onEveryStore('A subscription', ({ place }) => {
     await watching.leave()
   })
 
-  test('finds by its poll what a cut wire kept from it, and is woken again once it is mended', async (t) => {
+  test('finds events by its poll while hints are lost, and is woken again when they come', async (t) => {
     const wire = wired(await place(t))
     const environment = manualEnvironment()
     await using pots = await startRows({ store: wire.store, environment, pollIntervalMs: 700 })
@@ -142,7 +142,7 @@ await onEveryStore('A subscription', ({ place }) => {
     await watching.leave()
   })
 
-  test('that is slow reads no more than it takes: one page at a time', async (t) => {
+  test('that is slow reads only what it uses, one page at a time', async (t) => {
     const watch = watched(await place(t))
     await using pots = await startRows({ store: watch.store })
     // Pages end with commits, so each has one event.
@@ -212,7 +212,7 @@ await onEveryStore('The end of a subscription', ({ place }) => {
     assert.deepEqual([wire.listeners, environment.timers], [0, others])
   })
 
-  test('is told what the store throws', async (t) => {
+  test('is an error if the store throws one', async (t) => {
     const watch = watched(await place(t))
     await using pots = await startRows({ store: watch.store })
     watch.disturb(({ method }) => (method === 'readAll' ? 'before' : undefined))

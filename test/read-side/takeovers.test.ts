@@ -1,6 +1,5 @@
 /**
- * What a takeover in the middle of a handler must not do: to rows, to tables of code, to what is parked, and to a
- * reaction's two ways.
+ * A takeover in the middle of a handler must not harm rows, tables of code, parked events, or a reaction with two ways.
  */
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
@@ -39,7 +38,7 @@ const Purse = aggregate('purse', () => ({ balance: 0 }))
   .command('withdraw', amount, ({ balance }, data) =>
     balance < data.amount ? reject('TooLittle', { balance }) : Withdrawn(data),
   )
-  /** Takes what is there; if nothing is, there is nothing to do. */
+  /** Takes what the account has; if it has nothing, there is nothing to do. */
   .command('sweep', z.object({}), ({ balance }) => (balance === 0 ? undefined : Withdrawn({ amount: balance })))
 
 const Placed = event('Placed', amount)
@@ -62,10 +61,10 @@ type Paying = Reaction<'paying', typeof aggregates, { readonly seen: number }>
 type Shop = Running<typeof aggregates, {}, { paying: Paying }>
 type Shops = Domain<typeof aggregates, {}, { paying: Paying }>
 
-/** Whether both orders are handled at once, each with a state of its own, or one after the other with one state. */
+/** Whether both orders are handled at once, each with its own state, or one after the other with one state. */
 type Together = 'one after the other' | 'both at once'
 
-/** Takes the money, says what came of it, counts what it has seen, and reminds of it once. */
+/** Takes the money, records the result, counts the events, and schedules one reminder. */
 const payingBy = (take: 'withdraw' | 'sweep', together: Together): Shops =>
   domain({
     aggregates,
@@ -89,14 +88,15 @@ const payingBy = (take: 'withdraw' | 'sweep', together: Together): Shops =>
 
 const historyOf = async (shop: Shop, id: string) => (await Array.fromAsync(shop.order(id).history())).slice(1)
 
-/** Money taken because of orders, by the commands of the reaction. */
+/** Money taken for orders, by the commands of the reaction. */
 async function takenFor(shop: Shop, reaction: string): Promise<number> {
   const events = await Array.fromAsync(shop.purse('p').history())
   return events.filter(({ type, commitId }) => type === 'Withdrawn' && commitId.startsWith(reaction)).length
 }
 
 /**
- * Two orders, of which at most one can be paid; two, since the second starts from the state that the first has left.
+ * Two orders, of which at most one can be paid. There are two because the second starts with the state that the first
+ * has left.
  */
 async function checkOrders(shop: Shop, place: string, together: Together): Promise<void> {
   let paid = 0
@@ -117,10 +117,10 @@ interface Seen {
   readonly amount: number
 }
 
-/** A projection as code that keeps what it has seen: in a table where it has the transaction, else here. */
+/** A projection as code that stores the events it gets: in a table if it has the transaction, otherwise in memory. */
 function seeing(sick: Sick, transactions: boolean) {
   const table = `seen_${randomUUID().replaceAll('-', '')}`
-  /** What the handler has seen, in a store without transactions. */
+  /** The events that the handler got, in a store without transactions. */
   const seen: Seen[] = []
   let inserted = 0
   const Seeing = projection('seeing')
@@ -215,7 +215,7 @@ await onEveryStore(takeovers, ({ name, place, severalWriters, transactions }) =>
     )
   }
 
-  for (const retries of ['while it runs', 'while it retries what is parked'] as const) {
+  for (const retries of ['while it runs', 'while it retries parked events'] as const) {
     testHere(`of a projection ${retries} loses, doubles and swaps nothing`, async (t) => {
       const gates = await tryTakeovers(async () => {
         const [store, sick] = [await place(t), new Set([2])]
@@ -224,7 +224,7 @@ await onEveryStore(takeovers, ({ name, place, severalWriters, transactions }) =>
           await using pots = await start(store)
           await pots.pot('a').fill({ amounts: [1, 2, 3] })
           await pots.pot('b').put({ amount: 10, keys: ['b', 'c'] })
-          if (retries === 'while it retries what is parked') {
+          if (retries === 'while it retries parked events') {
             await pots.projections.runOnce('rows')
             sick.clear()
           }
