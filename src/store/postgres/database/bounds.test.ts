@@ -171,7 +171,7 @@ await onServer('Bounds', findPostgres, (server) => {
 
   test('tags that are rarely on the same event are searched page by page, and each page continues where the last one ended', async (context) => {
     const { schema, store } = await open(context)
-    const count = 230_000
+    const count = sized(230_000, 205_000)
     await fillTurns(schema, count)
     await store.append([simpleCommit('both', { stream, events: both })])
     const { pages, positions } = await pagesOf(store, { tags: ['odd', 'even'] })
