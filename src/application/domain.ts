@@ -16,6 +16,9 @@ import type { StartOptions } from './start-options.ts'
 
 /** A description of a domain. It does no I/O before it is started, and can be started many times. */
 export interface Domain<A, P, R = {}> {
+  readonly aggregates: A
+  readonly projections: P
+  readonly reactions: R
   /**
    * Opens the stores and runs the domain on them.
    *
@@ -76,6 +79,9 @@ export function domain<A extends Aggregates, P extends ProjectionsByName = {}, R
     for (const { kind } of folds.values()) kind.family.declaredBy(name)
   }
   return Object.freeze({
+    aggregates: aggregates as A,
+    projections: projections as P,
+    reactions: reactions as R,
     start: (options: StartOptions = {}) =>
       start({ aggregates, projections, reactions, kinds }, options) as Promise<Running<A, P, R>>,
   })

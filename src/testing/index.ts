@@ -5,4 +5,8 @@
 export { type MakeStore, type StoreCapabilities, type StorePlace, storeConformance } from './conformance/index.ts'
 export { type Fault, faultyStore, type StoreCall, type StoreMethod } from './faulty-store.ts'
 export { type ManualEnvironment, type ManualEnvironmentOptions, manualEnvironment } from './manual-environment.ts'
+export type { Random } from './random.ts'
+export type { FaultRates } from './simulation/faults.ts'
+export type { EndOfRun } from './simulation/run.ts'
+export { type SimulateOptions, SimulationFailed, type SimulationReport, simulate } from './simulation/simulate.ts'
 export { type CodeOf, type DetailsOf, type Expectation, type Spec, spec } from './spec.ts'

@@ -7,6 +7,7 @@ import { systemEnvironment } from '../application/system-environment.ts'
 import { DefinitionError } from '../domain/error.ts'
 import { checkKeys } from '../domain/options.ts'
 import type { Environment } from '../runtime/environment.ts'
+import { randomFrom } from './random.ts'
 
 /** How a manual environment begins. */
 export interface ManualEnvironmentOptions {
@@ -112,17 +113,6 @@ function firstDue(timers: ReadonlySet<Timer>, end: number): Timer | undefined {
 /** One turn of the event loop. After it, every promise that needs nothing else has settled. */
 function turn(): Promise<void> {
   return new Promise((resolve) => systemEnvironment.defer(resolve))
-}
-
-/** Random numbers in [0, 1) from a seed (mulberry32). */
-function randomFrom(seed: number): () => number {
-  let state = seed | 0
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
 }
 
 function timeOf(now: Date | string): number {

@@ -12,20 +12,17 @@ import assert, { AssertionError } from 'node:assert/strict'
 import { inspect } from 'node:util'
 import type { Aggregate, AnyAggregate, Commands } from '../domain/aggregate.ts'
 import type { CommandOptions, MayBeLeftOut } from '../domain/command.ts'
-import { checkInput } from '../domain/command-input.ts'
-import { DefinitionError, EventError, InputError } from '../domain/error.ts'
+import { DefinitionError, EventError } from '../domain/error.ts'
 import type { NewEvent, NewEventOf, RecordedEvent } from '../domain/event.ts'
 import { JsonCopier } from '../domain/json.ts'
 import { checkKeys } from '../domain/options.ts'
 import type { AnyRejection, Rejection } from '../domain/rejection.ts'
 import { storedForm } from '../domain/stored-form.ts'
 import type { StreamId } from '../domain/stream.ts'
-import { aggregateType } from '../kernel/aggregate-type.ts'
-import type { CheckedCommand } from '../kernel/checked-command.ts'
-import { type Decided, DecisionContext, decide } from '../kernel/decide.ts'
+import type { Decided } from '../kernel/decide.ts'
 import { evolved } from '../kernel/evolved.ts'
 import { deepFreeze, freezeParts } from '../runtime/freeze.ts'
-import { checkMetadata, checkTags } from '../store/commit.ts'
+import { decideAlone } from './decide-alone.ts'
 
 /** The codes of a rejection. */
 export type CodeOf<Rejected> = Rejected extends Rejection<infer Code, any> ? Code : never
@@ -141,32 +138,8 @@ function tried(
   options: SpecOptions = {},
 ): Expectation<unknown, any, AnyRejection> {
   checkKeys(`the options of ${name}`, options, ['commandId', 'metadata', 'tags'])
-  const { commandId = 'spec', metadata, tags } = options
-  const { definition, stream, state, sequence, nowMs } = history
-  const decision = definition.decisions.get(name)!
-  const checked = checkInput('The data of a command', decision.schema, given)
-  if (checked === 'async') throw new DefinitionError('SCHEMA_ASYNC', { where: `${definition.name}.${name}` })
-  if ('issues' in checked) {
-    throw new InputError('COMMAND_INVALID', { aggregate: definition.name, command: name, issues: checked.issues })
-  }
-  const { value: input, isWhole } = freezeParts(checked.value)
-  const command: CheckedCommand = {
-    name,
-    decision,
-    input,
-    isInputOpen: !isWhole,
-    commandId,
-    repeatable: false,
-    isDerived: false,
-    mark: { name, digest: 0 },
-    metadata: checkMetadata(metadata),
-    tags: checkTags(tags),
-  }
-  let ids = 0
-  const limits = { commitSizeMax: Number.POSITIVE_INFINITY, commitEventsMax: Number.POSITIVE_INFINITY }
-  const type = aggregateType(definition, {})
-  const context = new DecisionContext({ type, stream, limits, nowMs, newId: () => `id-${++ids}` })
-  const decided = decide(state, sequence, command, context)
+  const { definition } = history
+  const decided = decideAlone(history, name, given, { commandId: 'spec', ...options })
   return expectationOf(history, `${definition.name}.${name}(${shown(given)})`, decided)
 }
 

@@ -1,0 +1,200 @@
+/** What must be so after every run, whatever has happened in it. */
+import { inspect, isDeepStrictEqual } from 'node:util'
+import type { AnyAggregate } from '../../domain/aggregate.ts'
+import { MnemeError } from '../../domain/error.ts'
+import type { Outcome } from '../../domain/outcome.ts'
+import type { AnyRejection } from '../../domain/rejection.ts'
+import type { StoredEvent } from '../../store/store.ts'
+import { decideAlone } from '../decide-alone.ts'
+import { type Attempt, type ClientCommand, type History, markOf } from './history.ts'
+import { statesOf } from './replay.ts'
+import type { Moment, Witness } from './witness.ts'
+
+/** A promise that was not kept. */
+export class Broken extends Error {
+  override readonly name = 'Broken'
+  /** The promise. */
+  readonly check: string
+
+  constructor(check: string, reason: string, cause?: unknown) {
+    super(reason, { cause })
+    this.check = check
+  }
+
+  /** What a smaller run must break too: the same promise, for the same kind of reason. */
+  get kind(): string {
+    return this.cause instanceof Error ? `${this.check} (${this.cause.name})` : this.check
+  }
+}
+
+export interface Evidence {
+  readonly aggregates: readonly AnyAggregate[]
+  readonly witness: Witness
+  readonly history: History
+}
+
+const shown = (value: unknown): string => inspect(value, { depth: 6, breakLength: Number.POSITIVE_INFINITY })
+
+/** Whether a client does not know if its command was stored. */
+export const isUnknown = (told: Attempt['told']): boolean =>
+  told === undefined || told === 'nothing' || ('error' in told && codeOf(told.error) === 'OUTCOME_UNKNOWN')
+
+export const codeOf = (error: unknown): string | undefined => (error instanceof MnemeError ? error.code : undefined)
+
+const called = ({ client, command }: ClientCommand): string =>
+  `command ${client} (${command.name} on ${command.aggregate} ${command.id})`
+
+/** Throws at the first promise that was not kept. @throws Broken */
+export function checkAll(evidence: Evidence): void {
+  checkLog(evidence)
+  for (const command of evidence.history.commands.values()) {
+    checkStored(evidence, command)
+    for (const attempt of command.attempts) checkAnswer(evidence, command, attempt)
+  }
+  for (const read of evidence.history.reads) checkRead(evidence, read)
+  checkSubscriptions(evidence)
+}
+
+/** Sequences and positions are 1, 2, 3 ... */
+function checkLog({ witness }: Evidence): void {
+  for (const [i, { position }] of witness.events.entries()) {
+    if (position !== i + 1) throw new Broken('positions have no gaps', `event ${i + 1} has the position ${position}`)
+  }
+  for (const stream of witness.streams) {
+    for (const [i, { sequence }] of witness.streamOf(stream).entries()) {
+      if (sequence === i + 1) continue
+      const reason = `event ${i + 1} of ${shown(stream)} has the sequence ${sequence}`
+      throw new Broken('sequences have no gaps', reason)
+    }
+  }
+}
+
+/** The ids of the commits that a command has left. */
+function commitsOf({ witness }: Evidence, { client, command: { aggregate, id } }: ClientCommand): readonly string[] {
+  const own = witness
+    .streamOf({ aggregate, id })
+    .filter(({ metadata }) => metadata['client'] === markOf(client).client && metadata['causationId'] === undefined)
+  return [...new Set(own.map(({ commitId }) => commitId))]
+}
+
+/** An acknowledged command is stored once; one whose client was told that it failed is not stored. */
+function checkStored(evidence: Evidence, command: ClientCommand): void {
+  const commits = commitsOf(evidence, command)
+  if (commits.length > 1) {
+    throw new Broken('no command is stored twice', `${called(command)} has the commits ${commits.join(' and ')}`)
+  }
+  const told = command.attempts.map((attempt) => attempt.told)
+  const isAcknowledged = told.some((each) => hasEvents(each))
+  if (isAcknowledged && commits.length === 0) {
+    throw new Broken('an acknowledged command is stored', `${called(command)} was acknowledged and is not in the log`)
+  }
+  if (commits.length === 1 && !isAcknowledged && !told.some(isUnknown)) {
+    const reason = `${called(command)} is stored, but its client was told: ${told.map(shown).join('; ')}`
+    throw new Broken('a command that failed is not stored', reason)
+  }
+}
+
+const hasEvents = (told: Attempt['told']): boolean =>
+  typeof told === 'object' && 'outcome' in told && told.outcome.accepted && told.outcome.events.length > 0
+
+/** Each answer was true at a moment between question and answer. */
+function checkAnswer(evidence: Evidence, command: ClientCommand, attempt: Attempt): void {
+  const { told, ended } = attempt
+  if (ended === undefined || told === undefined || told === 'nothing') return
+  if ('error' in told) {
+    if (isExpected(told.error)) return
+    throw new Broken('every error is one of the catalogue', `${called(command)}: ${shown(told.error)}`, told.error)
+  }
+  const { outcome } = told
+  if (hasEvents(told)) checkAccepted(evidence, command, attempt, outcome)
+  else checkUnstored(evidence, command, attempt, outcome)
+}
+
+/** What a client may be told when the world is bad; everything else is a fault. */
+const expected: ReadonlySet<string | undefined> = new Set([
+  'OUTCOME_UNKNOWN',
+  'STORE_UNAVAILABLE',
+  'STOPPED',
+  'OVERLOADED',
+  'CONFLICT',
+  'AGGREGATE_LOAD_FAILED',
+])
+const isExpected = (error: unknown): boolean => expected.has(codeOf(error))
+
+function checkAccepted({ aggregates, witness }: Evidence, command: ClientCommand, attempt: Attempt, outcome: Outcome) {
+  if (!outcome.accepted) return
+  const check = 'an acknowledgement says what is stored'
+  const events = witness.streamOf(command.command)
+  const first = outcome.sequence - outcome.events.length
+  const stored: readonly StoredEvent[] = events.slice(first, outcome.sequence)
+  const says = outcome.events.map(({ type, sequence, position }) => ({ type, sequence, position }))
+  const is = stored.map(({ type, sequence, position }) => ({ type, sequence, position }))
+  if (!isDeepStrictEqual(says, is)) {
+    throw new Broken(check, `${called(command)} was acknowledged with ${shown(says)}, but stored is ${shown(is)}`)
+  }
+  const definition = aggregates.find(({ name }) => name === command.command.aggregate)!
+  const state = statesOf(definition, events.slice(0, outcome.sequence)).at(-1)
+  if (!isDeepStrictEqual(outcome.state, state)) {
+    const reason = `${called(command)} was acknowledged with the state ${shown(outcome.state)}, not ${shown(state)}`
+    throw new Broken(check, reason)
+  }
+  const since = command.attempts[0]!.sent
+  if (stored[0]!.position <= since.head) {
+    throw new Broken(check, `${called(command)} was stored before it was sent`)
+  }
+  if (stored.at(-1)!.position > attempt.ended!.head) {
+    throw new Broken('an acknowledged command is stored', `${called(command)} was acknowledged before it was stored`)
+  }
+}
+
+/** A rejection, or nothing to do. */
+function checkUnstored({ aggregates, witness }: Evidence, command: ClientCommand, attempt: Attempt, outcome: Outcome) {
+  const { aggregate, id, name, data } = command.command
+  const stream = { aggregate, id }
+  const definition = aggregates.find((each) => each.name === aggregate)!
+  const states = statesOf(definition, witness.streamOf(stream).slice(0, attempt.ended!.sequence))
+  for (let sequence = attempt.sent.sequence; sequence <= attempt.ended!.sequence; sequence++) {
+    const on = { definition, stream, state: states[sequence], sequence, nowMs: attempt.nowMs }
+    if (isSame(outcome, decideAlone(on, name, data, { commandId: command.commandId ?? 'unknown' }))) return
+  }
+  const answer = outcome.accepted ? 'nothing to do' : `the rejection ${shown(outcome.rejection)}`
+  const reason = `${called(command)} was answered with ${answer}, which was true at no moment between question and answer (${within(attempt.sent, attempt.ended!)})`
+  throw new Broken('every answer is true', reason)
+}
+
+function isSame(outcome: Outcome, decided: ReturnType<typeof decideAlone>): boolean {
+  if (outcome.accepted) return decided.kind === 'nothing'
+  if (decided.kind !== 'rejected') return false
+  const [told, now] = [outcome.rejection as AnyRejection, decided.rejection as AnyRejection]
+  return told.code === now.code && isDeepStrictEqual(told.details, now.details)
+}
+
+const within = (sent: Moment, ended: Moment): string => `the stream went from ${sent.sequence} to ${ended.sequence}`
+
+function checkRead({ aggregates, witness }: Evidence, read: History['reads'][number]): void {
+  const { aggregate, id, sent, ended, told } = read
+  if (told === undefined || ended === undefined) return
+  if ('error' in told) {
+    if (isExpected(told.error)) return
+    throw new Broken('every error is one of the catalogue', `state of ${aggregate} ${id}: ${shown(told.error)}`)
+  }
+  const definition = aggregates.find(({ name }) => name === aggregate)!
+  const states = statesOf(definition, witness.streamOf({ aggregate, id }).slice(0, ended.sequence))
+  if (states.slice(sent.sequence).some((state) => isDeepStrictEqual(state, told.state))) return
+  const reason = `state of ${aggregate} ${id} was ${shown(told.state)}, which it was at no moment between question and answer (${within(sent, ended)})`
+  throw new Broken('every answer is true', reason)
+}
+
+/** Each subscription gives every event once, in order. */
+function checkSubscriptions({ history }: Evidence): void {
+  for (const [process, { positions, failure }] of history.subscriptions) {
+    const wrong = positions.findIndex((position, i) => position !== i + 1)
+    if (wrong >= 0) {
+      const reason = `the subscription of ${process} gave the position ${positions[wrong]} as its event ${wrong + 1}`
+      throw new Broken('a subscription gives each event once, in order', reason)
+    }
+    if (failure !== undefined && !isExpected(failure)) {
+      throw new Broken('a subscription goes on', `that of ${process} ended: ${shown(failure)}`, failure)
+    }
+  }
+}

@@ -1,0 +1,90 @@
+/** What goes wrong in a simulation, and how often. */
+import { checkKeys, checkOption, refuseOption } from '../../domain/options.ts'
+import { Random } from '../random.ts'
+
+/** How often each fault happens. All are probabilities between 0 and 1, if nothing else is said. */
+export interface FaultRates {
+  /** Calls to the store, and answers, that take up to three seconds; others take milliseconds. */
+  readonly slow: number
+  /** Calls that fail before they reach the store. */
+  readonly failBefore: number
+  /** Calls whose effect happens, but whose answer is lost: the caller gets an error. */
+  readonly loseAnswer: number
+  /** Calls that fail for the caller, and reach the store later all the same. */
+  readonly actLater: number
+  /** Appends and steps that reach the store twice. */
+  readonly duplicate: number
+  /** Hints that the log has grown which are lost. The others may come late. */
+  readonly loseHint: number
+  /** Crashes of a process for each command of a client. The process is started again after a while. */
+  readonly crash: number
+  /** The same for a stop in good order. */
+  readonly stop: number
+  /** The same for a process that does nothing for up to 30 seconds, which is longer than its leases. */
+  readonly freeze: number
+  /** The same for a process's clock, which is set up to a minute back or forward. */
+  readonly setClock: number
+  /** The same for a rebuild of a projection. */
+  readonly rebuild: number
+  /** Clients that send a command once more with the same id, though they have its answer. */
+  readonly repeat: number
+}
+
+export const noFaults: FaultRates = Object.freeze({
+  slow: 0,
+  failBefore: 0,
+  loseAnswer: 0,
+  actLater: 0,
+  duplicate: 0,
+  loseHint: 0,
+  crash: 0,
+  stop: 0,
+  freeze: 0,
+  setClock: 0,
+  rebuild: 0,
+  repeat: 0,
+})
+
+/** The most of each that a run may have: within it Mneme keeps all promises. */
+const worst: FaultRates = Object.freeze({
+  slow: 0.1,
+  failBefore: 0.15,
+  loseAnswer: 0.15,
+  actLater: 0.1,
+  duplicate: 0.1,
+  loseHint: 0.5,
+  crash: 0.1,
+  stop: 0.05,
+  freeze: 0.05,
+  setClock: 0.05,
+  rebuild: 0.03,
+  repeat: 0.2,
+})
+
+export const faultNames = Object.keys(noFaults) as readonly (keyof FaultRates)[]
+
+/**
+ * The rates of one run. A random half of the faults is left out, and the others are anything from rare to as bad as is
+ * allowed: so each fault also meets the others one by one.
+ */
+export function drawFaults(seed: number): FaultRates {
+  const random = new Random(seed)
+  const rates: Record<string, number> = {}
+  for (const name of faultNames) rates[name] = random.chance(0.5) ? 0 : worst[name] * random.next() ** 2
+  return rates as unknown as FaultRates
+}
+
+/** Rates as they are given. @throws DefinitionError `OPTION_INVALID` */
+export function ratesOf(given: Partial<FaultRates>): FaultRates {
+  if (given === null) refuseOption('faults', 'a record of rates', given)
+  checkKeys('faults', given, faultNames)
+  for (const [name, rate] of Object.entries(given)) {
+    checkOption(
+      `faults.${name}`,
+      rate,
+      (found) => typeof found === 'number' && found >= 0 && found <= 1,
+      'a number from 0 to 1',
+    )
+  }
+  return { ...noFaults, ...given }
+}

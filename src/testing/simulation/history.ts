@@ -1,0 +1,49 @@
+/** What clients asked for, and what they were told. */
+import type { Outcome } from '../../domain/outcome.ts'
+import type { PlainCommand } from '../../domain/plain-command.ts'
+import type { Moment } from './witness.ts'
+
+/** What a client was told: an outcome, an error, or nothing since the process crashed. */
+export type Told = { readonly outcome: Outcome } | { readonly error: unknown } | 'nothing'
+
+/** One sending of a command to one process. */
+export interface Attempt {
+  readonly process: string
+  /** The clock of the process at the end. */
+  nowMs: number
+  /** Where log and stream ended when it was sent, and when the client was told. */
+  readonly sent: Moment
+  ended: Moment | undefined
+  told: Told | undefined
+}
+
+/** A command of a client, sent once or more often under one id. */
+export interface ClientCommand {
+  readonly client: number
+  readonly command: PlainCommand
+  /** The id that the client chose, if it did. */
+  readonly commandId: string | undefined
+  readonly attempts: Attempt[]
+}
+
+/** A state that a client read. */
+export interface StateRead {
+  readonly process: string
+  readonly aggregate: string
+  readonly id: string
+  readonly sent: Moment
+  ended: Moment | undefined
+  told: { readonly state: unknown } | { readonly error: unknown } | undefined
+}
+
+export interface History {
+  readonly commands: Map<number, ClientCommand>
+  readonly reads: StateRead[]
+  /** What each process's subscription has given, by the process's name. */
+  readonly subscriptions: Map<string, { readonly positions: number[]; failure: unknown }>
+}
+
+export const emptyHistory = (): History => ({ commands: new Map(), reads: [], subscriptions: new Map() })
+
+/** The metadata by which a commit is recognised as a client's. */
+export const markOf = (client: number): { readonly client: number } => ({ client })

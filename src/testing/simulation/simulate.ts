@@ -1,0 +1,151 @@
+/**
+ * Runs a domain in a simulated world, in which everything goes wrong that can go wrong: calls to the store fail, come
+ * late or lose their answers, processes crash, freeze and are stopped, clocks jump. One seed decides the whole run. A
+ * run that fails can therefore be repeated. The kernel, the projections, the reactions and the store's rules are the
+ * real ones; only time, chance and the way to the store are simulated.
+ */
+import type { Domain } from '../../application/domain.ts'
+import type { Aggregates, ProjectionsByName, ReactionsByName } from '../../application/running.ts'
+import type { StartOptions } from '../../application/start-options.ts'
+import type { CommandOf } from '../../domain/command.ts'
+import { checkKeys, checkOption, checkWhole } from '../../domain/options.ts'
+import type { PlainCommand } from '../../domain/plain-command.ts'
+import type { Random } from '../random.ts'
+import { drawFaults, type FaultRates, ratesOf } from './faults.ts'
+import { minimised } from './minimise.ts'
+import { withoutOutside } from './outside.ts'
+import { makePlan, type Plan } from './plan.ts'
+import { type EndOfRun, type Run, type RunOptions, runPlan } from './run.ts'
+
+export interface SimulateOptions<A, P, R, C extends CommandOf<A> = CommandOf<A>> {
+  readonly domain: Domain<A, P, R>
+  /** What the next client asks for. It may remember what it has returned; take all chance from `random`. */
+  readonly command: (random: Random) => C
+  /** Chooses the plan, the faults, and all chance within the run. */
+  readonly seed: number
+  /** Commands of clients, 40 by default. */
+  readonly steps?: number
+  /** Processes that share the store, 2 by default. */
+  readonly processes?: number
+  /** How often what goes wrong. By default the seed draws it: anything from calm to hostile. */
+  readonly faults?: Partial<FaultRates>
+  /** Commands that are sent before faults begin, one after the other. */
+  readonly first?: readonly CommandOf<A>[]
+  /** Options with which each process starts the domain. */
+  readonly options?: Pick<StartOptions, 'snapshotEvery' | 'passivateAfterMs' | 'leaseMs' | 'pollIntervalMs' | 'limits'>
+  /**
+   * What must be so at the end, when faults are over and everything has come to rest, by names for the reader. One that
+   * returns false or throws fails the run.
+   */
+  readonly invariants?: Readonly<Record<string, (end: EndOfRun) => unknown>>
+}
+
+/** What a run was, if it kept all promises. */
+export interface SimulationReport {
+  readonly seed: number
+  /** A number over all that happened: runs with the same one were the same. */
+  readonly hash: number
+  /** How many things happened: calls that arrived or were answered, timers, sendings. */
+  readonly happened: number
+  /** Events in the log at the end. */
+  readonly events: number
+  /** How often each fault happened. */
+  readonly faults: Readonly<Record<string, number>>
+}
+
+/** A simulated run broke a promise. The message says which, and tells the smallest run that breaks it. */
+export class SimulationFailed extends Error {
+  override readonly name = 'SimulationFailed'
+  readonly seed: number
+  /** The promise, or the invariant, by its name. */
+  readonly broken: string
+  /** What happened in the smallest run, line by line. */
+  readonly transcript: readonly string[]
+  /** How many actions of clients and faults the smallest run has. */
+  readonly actions: number
+
+  constructor(seed: number, plan: Plan, { broken, lines }: Run, asked: number) {
+    const actions = plan.actions.length
+    const shown =
+      lines.length > linesShown ? [`(${lines.length - linesShown} lines before)`, ...lines.slice(-linesShown)] : lines
+    const message = [
+      `Seed ${seed} breaks a promise: ${broken!.check}.`,
+      `${broken!.message}`,
+      '',
+      `The smallest run that breaks it has ${actions} of ${asked} actions:`,
+      ...shown,
+      '',
+      `To repeat it: simulate({ ..., seed: ${seed} })`,
+    ]
+    super(message.join('\n'), { cause: broken!.cause })
+    this.seed = seed
+    this.broken = broken!.check
+    this.transcript = lines
+    this.actions = actions
+  }
+}
+
+const linesShown = 120
+/** So much may happen in all runs that make a plan smaller. */
+const minimisingMax = 2_000_000
+const known = ['domain', 'command', 'seed', 'steps', 'processes', 'faults', 'first', 'options', 'invariants'] as const
+
+/**
+ * Simulates one run.
+ *
+ *     for (let seed = 1; seed <= 100; seed++) {
+ *       await simulate({ domain: Bank, seed, command: (random) => ({ aggregate: 'account', id: 'ada', name: 'deposit', data: { amount: random.int(1, 9) } }) })
+ *     }
+ *
+ * While it runs, `Date.now`, `Math.random`, `setTimeout`, `fetch` and the like throw, so runs of one process wait for
+ * each other.
+ *
+ * @throws SimulationFailed; DefinitionError `OPTION_INVALID`
+ */
+export async function simulate<
+  A extends Aggregates,
+  P extends ProjectionsByName,
+  R extends ReactionsByName,
+  const C extends CommandOf<A>,
+>(options: SimulateOptions<A, P, R, C>): Promise<SimulationReport> {
+  checkKeys('simulate(options)', options, known)
+  const { domain, command, seed, steps = 40, processes = 2, first = [], invariants = {} } = options
+  checkOption('domain', domain ?? null, (found) => typeof found?.start === 'function', 'what domain(...) returns')
+  checkOption('command', command ?? null, (found) => typeof found === 'function', 'a function that returns a command')
+  checkWhole('seed', seed ?? null, 0)
+  checkWhole('steps', steps, 1)
+  checkWhole('processes', processes, 1)
+  const rates = options.faults === undefined ? drawFaults(seed) : ratesOf(options.faults)
+  const projections = Object.entries(domain.projections)
+    .filter(([, { shape }]) => shape !== 'code')
+    .map(([key]) => key)
+  const plan = makePlan({
+    seed,
+    processes,
+    steps,
+    rates,
+    command: command as (random: Random) => PlainCommand,
+    projections,
+  })
+  const start = options.options ?? {}
+  const parts: RunOptions = { domain, first: first as readonly PlainCommand[], options: start, invariants }
+  return withoutOutside(async () => {
+    const run = await runPlan(parts, plan)
+    if (run.broken === undefined) return reportOf(seed, run)
+    const { kind } = run.broken
+    let spent = 0
+    const fails = async (candidate: Plan) => {
+      // A run that never comes to rest is long.
+      if (spent > minimisingMax) return false
+      const { broken, count } = await runPlan(parts, candidate)
+      spent += count
+      return broken?.kind === kind
+    }
+    const smallest = await minimised(plan, fails)
+    throw new SimulationFailed(seed, smallest, await runPlan(parts, smallest), plan.actions.length)
+  })
+}
+
+function reportOf(seed: number, { hash, count, events, faults }: Run): SimulationReport {
+  return { seed, hash, happened: count, events, faults: Object.fromEntries(faults) }
+}

@@ -1,0 +1,109 @@
+/**
+ * Faults that are planted on purpose in a copy of the source, one at a time. The simulator has to find each. A bug is a
+ * text of the source that is replaced, so nothing of it is in the library.
+ */
+
+export interface PlantedBug {
+  readonly name: string
+  /** The file, below `src/`. */
+  readonly file: string
+  /** What stands there, exactly once. */
+  readonly find: string
+  readonly replace: string
+}
+
+export const plantedBugs: readonly PlantedBug[] = [
+  // -- the kernel ------------------------------------------------------------------------------------------------
+  {
+    name: 'a "no" is answered without a look at the end of the stream',
+    file: 'kernel/actor.ts',
+    find: 'else if (looks !== undefined && round.commands.length > 0) this',
+    replace: 'else if (round.commands.length < 0 && looks !== undefined) this',
+  },
+  {
+    name: 'a look is believed whatever it says',
+    file: 'kernel/actor.ts',
+    find: 'if (end.sequence === sequence && end.checksum === checksum) {',
+    replace: 'if (end.sequence >= sequence && checksum === checksum) {',
+  },
+  {
+    name: 'an append without an answer counts as not stored',
+    file: 'kernel/certainty.ts',
+    find: "return error.code !== 'STORE_UNAVAILABLE'",
+    replace: 'return true',
+  },
+  {
+    name: 'a duplicate counts as stored now',
+    file: 'kernel/round.ts',
+    find: "if (result.status === 'stored' && !isBroken) {",
+    replace: "if (result.status !== 'conflict' && !isBroken) {",
+  },
+  {
+    name: 'a commit expects nothing of its stream',
+    file: 'kernel/decide.ts',
+    find: '{ expected: sequence, id: commandId,',
+    replace: "{ expected: 'any' as const, id: commandId,",
+  },
+  {
+    name: 'what was missed is loaded, but its first event is left out',
+    file: 'kernel/rehydrate.ts',
+    find: 'for (let i = isFirst ? 1 : 0; i < page.length; i++) {',
+    replace: 'for (let i = isFirst ? 2 : 0; i < page.length; i++) {',
+  },
+  // -- the read side ---------------------------------------------------------------------------------------------
+  {
+    name: 'a save that conflicts counts as saved',
+    file: 'projection/checkpoint/checkpoint.ts',
+    find: "error.code === 'CHECKPOINT_CONFLICT') return false",
+    replace: "error.code === 'CHECKPOINT_CONFLICT') return true",
+  },
+  {
+    name: 'rows are remembered over a takeover',
+    file: 'projection/rows/remembered-rows.ts',
+    find: '    this.#values.clear()\n  }\n\n  /** Applies',
+    replace: '  }\n\n  /** Applies',
+  },
+  {
+    name: 'a handler that runs again sends its commands with other ids',
+    file: 'kernel/command-id.ts',
+    find: "const number = nth === 1 ? ''",
+    replace: "const number = nth > 0 ? ':' + ((globalThis as any).handled = ((globalThis as any).handled ?? 0) + 1)",
+  },
+  {
+    name: 'a timer that was sent is not deleted',
+    file: 'projection/reactions/due-commands.ts',
+    find: '[{ key: next.key, value: undefined }, ...rows]',
+    replace: '[...rows]',
+  },
+  {
+    name: 'a hint that was lost is not made up for by a poll',
+    file: 'projection/log/tail.ts',
+    find: 'if (examined() !== end) wake()',
+    replace: 'if (examined() > end) wake()',
+  },
+  {
+    name: 'a subscription goes on two events after the last',
+    file: 'projection/log/subscription.ts',
+    find: 'const range = { from: behind.position + 1, to',
+    replace: 'const range = { from: behind.position + (behind.position % 7 === 6 ? 2 : 1), to',
+  },
+  // -- the store -------------------------------------------------------------------------------------------------
+  {
+    name: 'the store does not look what a commit expects',
+    file: 'store/memory/memory-store.ts',
+    find: 'isMet(commit.expected, sequence, stream !== undefined && broken.has(stream))',
+    replace: 'isMet(commit.expected, sequence, false) !== undefined',
+  },
+  {
+    name: 'the store stores a commit again that it has',
+    file: 'store/memory/memory-store.ts',
+    find: 'const stored = stream?.find(commit.id, hash)',
+    replace: 'const stored = undefined as ReturnType<NonNullable<typeof stream>["find"]> | undefined',
+  },
+  {
+    name: 'the store does not compare the checkpoint',
+    file: 'store/memory/rows/memory-rows.ts',
+    find: 'checkCheckpoint(projection, from, kept.checkpoint)',
+    replace: 'if (from.position < 0) checkCheckpoint(projection, from, kept.checkpoint)',
+  },
+]
