@@ -7,8 +7,9 @@ import { describe, test } from 'node:test'
 import { recorder, watched, withoutLeases } from '../../../test/support/kernel/rig.ts'
 import { Pot, Put, rowsOf, startRows } from '../../../test/support/read-side/pots.ts'
 import { sized } from '../../../test/support/size.ts'
-import { domain, memory, projection } from '../../index.ts'
+import { domain, memory, projection, reaction } from '../../index.ts'
 import { faultyStore } from '../../testing/faulty-store.ts'
+import { manualEnvironment } from '../../testing/manual-environment.ts'
 
 describe('A runner that looks up its checkpoint', () => {
   test('never gets the position that marks retired rows, whenever the rows are switched', async () => {
@@ -102,5 +103,34 @@ describe('A runner that was overtaken does not stop at an event that another run
     }
     await using second = await seeing(handle).start(options)
     assert.deepEqual(await second.projections.runOnce('seeing'), { position: 1, events: 0 })
+  })
+})
+
+describe('A leader that was overtaken while it had nothing to save', () => {
+  const Seeing = projection('seeing').handle([Put], () => {})
+  const Reacting = reaction('reacting', { pot: Pot }).on(Put, () => {})
+  const Rows = projection('rows', () => ({ n: 0 })).on(Put, ({ n }) => ({ n: n + 1 }))
+  const Pots = domain({
+    aggregates: { pot: Pot },
+    projections: { rows: Rows, seeing: Seeing },
+    reactions: { reacting: Reacting },
+  })
+
+  test('takes over again, so that events of no interest count as handled for all others', async () => {
+    const environment = manualEnvironment()
+    const store = memory()
+    await using leading = await Pots.start({ store, environment })
+    await leading.pot('a').put({ amount: 1 })
+    await environment.advance(20_000)
+    // Another process, whose lease had run out without its noticing, raises the terms and is never seen again.
+    const opened = await store.open({ warn: () => {}, now: () => 0 })
+    const names = ['rows', 'seeing', 'reaction reacting']
+    for (const name of names) {
+      const from = await opened.loadCheckpoint(name)
+      await opened.saveStep(name, { from, to: { ...from, term: from.term + 1 }, rows: [] })
+    }
+    await leading.pot('a').rustle({ times: 1 })
+    await environment.advance(60_000)
+    for (const name of names) assert.equal((await opened.loadCheckpoint(name)).position, 2, name)
   })
 })

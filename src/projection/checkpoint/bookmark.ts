@@ -88,7 +88,8 @@ export class Bookmark {
   beginBehind(position: number): Promise<void> {
     return this.#exclusive.run(async () => {
       if (!(await this.#takeOverIfStale())) return
-      if (position > this.position) await this.#checkpoint.beginBehind(await this.placeAt(position))
+      if (position <= this.position) return
+      if (!(await this.#checkpoint.beginBehind(await this.placeAt(position)))) this.#overtaken(undefined)
     })
   }
 
@@ -105,8 +106,8 @@ export class Bookmark {
   flush(): Promise<void> {
     return this.#exclusive.run(async () => {
       const { underWay } = this.#options
-      if (underWay !== undefined && !this.#isStale && !(await underWay.save())) return this.#overtaken(undefined)
-      await this.#checkpoint.flush()
+      const isSaved = underWay === undefined || this.#isStale || (await underWay.save())
+      if (!(isSaved && (await this.#checkpoint.flush()))) this.#overtaken(undefined)
     })
   }
 

@@ -127,10 +127,10 @@ export class Checkpoint {
     return this.#save(this.#at(this.#handled, { forgetting: undefined }), [])
   }
 
-  /** Begins after a place, if it is at the beginning. */
-  async beginBehind(place: LogPlace): Promise<void> {
-    if (this.#saved.position > 0 || place.position <= this.#handled.position) return
-    await this.#save(this.#at(place, { began: place.position }), [], 'now')
+  /** Begins after a place, if it is at the beginning. Returns false if this runner was overtaken. */
+  async beginBehind(place: LogPlace): Promise<boolean> {
+    if (this.#saved.position > 0 || place.position <= this.#handled.position) return true
+    return this.#save(this.#at(place, { began: place.position }), [], 'now')
   }
 
   /**
@@ -162,9 +162,9 @@ export class Checkpoint {
     return this.#arrive(next, saving)
   }
 
-  /** Saves the positions that were passed without saving. If this runner was overtaken, the other runner saves them. */
-  async flush(): Promise<void> {
-    await this.advance(this.#handled, [], 'now')
+  /** Saves the positions that were passed without saving. Returns false if this runner was overtaken. */
+  flush(): Promise<boolean> {
+    return this.advance(this.#handled, [], 'now')
   }
 
   #at(

@@ -47,7 +47,7 @@ export const noFaults: FaultRates = Object.freeze({
 
 /** The most of each that a run may have: within it Mneme keeps all promises. */
 const worst: FaultRates = Object.freeze({
-  slow: 0.1,
+  slow: 0.25,
   failBefore: 0.15,
   loseAnswer: 0.15,
   actLater: 0.1,
@@ -55,7 +55,7 @@ const worst: FaultRates = Object.freeze({
   loseHint: 0.5,
   crash: 0.1,
   stop: 0.05,
-  freeze: 0.05,
+  freeze: 0.2,
   setClock: 0.05,
   rebuild: 0.03,
   repeat: 0.2,

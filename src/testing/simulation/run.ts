@@ -7,8 +7,10 @@ import type { Domain } from '../../application/domain.ts'
 import type { StartOptions } from '../../application/start-options.ts'
 import type { AnyAggregate } from '../../domain/aggregate.ts'
 import type { AnyCodeProjection } from '../../domain/code-projection.ts'
+import type { RecordedEvent } from '../../domain/event.ts'
 import type { PlainCommand } from '../../domain/plain-command.ts'
 import { type AnyProjection, singleKey } from '../../domain/projection.ts'
+import { recordedEvent } from '../../kernel/rehydrate.ts'
 import type { WaitOptions } from '../../projection/running/status.ts'
 import { memory } from '../../store/memory/index.ts'
 import { Random } from '../random.ts'
@@ -25,6 +27,8 @@ import { World } from './world.ts'
 
 /** The end of a run, as an invariant of the user's sees it. */
 export interface EndOfRun {
+  /** The whole log, as subscriptions give it. */
+  readonly events: readonly RecordedEvent[]
   /** The states of an aggregate, by id, named by its key in the domain. */
   states(aggregate: string): ReadonlyMap<string, any>
   /** The rows of a projection, by key. */
@@ -292,6 +296,9 @@ class Simulation {
   #checkInvariants(aggregates: readonly AnyAggregate[]): void {
     const { domain, invariants } = this.#options
     const end: EndOfRun = {
+      events: this.#witness.events.map((event) =>
+        recordedEvent(aggregates.find(({ name }) => name === event.stream.aggregate)?.folds, event),
+      ),
       states: (key) => {
         const definition: AnyAggregate = domain.aggregates[key]
         const streams = this.#witness.streams.filter(({ aggregate }) => aggregate === definition.name)
