@@ -15,7 +15,6 @@ import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { run } from 'node:test'
 import { parseArgs } from 'node:util'
-import { isFull } from '../test/support/size.ts'
 import { endTogether } from './end-together.ts'
 import { isEmpty, report } from './test-report.ts'
 
@@ -43,8 +42,8 @@ if (positionals.length > 0) process.env['MNEME_TESTS'] ??= 'named'
 const isAnywhere = positionals.every((given) => !isPath(given)) && patterns.length === 0
 const files = isAnywhere ? globSync(everywhere) : patterns
 
-// Each file has a process of its own, and many start others: in the quick run they do not compile all modules again.
-if (!isFull) process.env['NODE_COMPILE_CACHE'] ??= join(tmpdir(), 'node-compile-cache')
+// Each file has a process of its own, and many start others. They do not compile all modules again.
+process.env['NODE_COMPILE_CACHE'] ??= join(tmpdir(), 'node-compile-cache')
 
 endTogether()
 const events = run({

@@ -1,23 +1,21 @@
 /** A program that looks for the first seed at which a run breaks a promise, and prints what it found. */
-
 import { SimulationFailed } from '../../src/testing/index.ts'
 import { scenarios } from '../support/simulation/scenarios.ts'
 
-const seedsMax = Number(process.argv[2])
+const [from, to] = process.argv.slice(2).map(Number) as [number, number]
 
 async function search(): Promise<object> {
-  for (let seed = 1; seed <= seedsMax; seed++) {
+  for (let seed = from; seed <= to; seed++) {
     for (const { name, run } of scenarios) {
       try {
-        await run(seed, 40)
+        await run(seed, 40, false)
       } catch (error) {
-        if (error instanceof SimulationFailed)
-          return { seed, scenario: name, broken: error.broken, actions: error.actions }
-        return { seed, scenario: name, broken: `threw ${error}`, actions: 0 }
+        const broken = error instanceof SimulationFailed ? error.broken : `threw ${error}`
+        return { seed, scenario: name, broken }
       }
     }
   }
-  return { seed: undefined }
+  return {}
 }
 
 process.stdout.write(`${JSON.stringify(await search())}\n`)

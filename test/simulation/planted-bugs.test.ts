@@ -7,21 +7,23 @@ import { plantedBugs } from './planted-bugs.ts'
 /** What the program prints that looks for a bug. */
 interface Found {
   readonly seed?: number
+  readonly scenario: string
   readonly broken: string
-  readonly actions: number
 }
 
-const seedsMax = 150
+const seedsMax = 200
 const chosen = plantedBugs.slice(0, sized(plantedBugs.length, 2))
 
 describe('The simulator finds the planted bug that', () => {
   for (const bug of chosen) {
     test(bug.name, async (context) => {
       const mutation = { ...bug, file: `src/${bug.file}` }
-      const printed = await runMutated(mutation, 'test/simulation/find-bug.fixture.ts', [`${seedsMax}`])
-      const { seed, broken, actions } = JSON.parse(printed) as Found
+      const { from = 1 } = bug
+      const range = [`${from}`, `${from + seedsMax}`]
+      const printed = await runMutated(mutation, 'test/simulation/find-bug.fixture.ts', range)
+      const { seed, scenario, broken } = JSON.parse(printed) as Found
       assert.ok(seed !== undefined, `no run of ${seedsMax} seeds breaks a promise`)
-      context.diagnostic(`seed ${seed}: ${broken}, in ${actions} actions`)
+      context.diagnostic(`seed ${seed} of ${scenario}: ${broken}`)
     })
   }
 })

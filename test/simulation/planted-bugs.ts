@@ -10,6 +10,8 @@ export interface PlantedBug {
   /** What stands there, exactly once. */
   readonly find: string
   readonly replace: string
+  /** The search begins at this seed instead of 1, since it is known to find nothing before. */
+  readonly from?: number
 }
 
 export const plantedBugs: readonly PlantedBug[] = [
@@ -86,6 +88,40 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'projection/log/subscription.ts',
     find: 'const range = { from: behind.position + 1, to',
     replace: 'const range = { from: behind.position + (behind.position % 7 === 6 ? 2 : 1), to',
+  },
+  {
+    name: 'a process that takes over does not raise the term',
+    file: 'projection/checkpoint/checkpoint.ts',
+    find: 'return this.#save({ ...this.#at(this.#handled), term: this.#saved.term + 1 }, rows)',
+    replace: 'return this.#save({ ...this.#at(this.#handled), term: this.#saved.term }, rows)',
+    from: 500,
+  },
+  {
+    name: 'a runner believes that nobody has overtaken it',
+    file: 'projection/checkpoint/checkpoint.ts',
+    find: 'return (await this.#store.loadCheckpoint(this.#name)).term === this.#saved.term',
+    replace: 'return (await this.#store.loadCheckpoint(this.#name)).term >= 0',
+    from: 500,
+  },
+  {
+    name: 'commands of reactions have no fence',
+    file: 'kernel/kernel.ts',
+    find: 'fence: options.fence,',
+    replace: 'fence: undefined,',
+    from: 500,
+  },
+  {
+    name: 'a reaction forgets the rejections that it was given',
+    file: 'projection/reactions/reaction-rows.ts',
+    find: 'return this.#answers.get(positionOfAnswer(key))?.get(key)',
+    replace: "return this.#answers.get(positionOfAnswer(key))?.get(key + ' ')",
+  },
+  {
+    name: 'a leader that has only positions to save does not look whether it was overtaken',
+    file: 'projection/checkpoint/bookmark.ts',
+    find: 'if (!(isSaved && (await this.#checkpoint.flush()))) this.#overtaken(undefined)',
+    replace: 'if (!isSaved || (await this.#checkpoint.flush()) === undefined) this.#overtaken(undefined)',
+    from: 844_981_700,
   },
   // -- the store -------------------------------------------------------------------------------------------------
   {

@@ -57,7 +57,7 @@ export interface Run {
 }
 
 /** All must have come to rest after so long without faults, in milliseconds. */
-const restMsMax = 900_000
+const restMsMax = 300_000
 
 /** Runs a plan. Never throws what a broken promise is. */
 export async function runPlan(options: RunOptions, plan: Plan): Promise<Run> {

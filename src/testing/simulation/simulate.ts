@@ -8,7 +8,7 @@ import type { Domain } from '../../application/domain.ts'
 import type { Aggregates, ProjectionsByName, ReactionsByName } from '../../application/running.ts'
 import type { StartOptions } from '../../application/start-options.ts'
 import type { CommandOf } from '../../domain/command.ts'
-import { checkKeys, checkOption, checkWhole } from '../../domain/options.ts'
+import { checkFlag, checkKeys, checkOption, checkWhole } from '../../domain/options.ts'
 import type { PlainCommand } from '../../domain/plain-command.ts'
 import type { Random } from '../random.ts'
 import { drawFaults, type FaultRates, ratesOf } from './faults.ts'
@@ -38,6 +38,8 @@ export interface SimulateOptions<A, P, R, C extends CommandOf<A> = CommandOf<A>>
    * returns false or throws fails the run.
    */
   readonly invariants?: Readonly<Record<string, (end: EndOfRun) => unknown>>
+  /** Whether a failure tells the smallest run that was found, which takes a while, or the run itself. `true` by default. */
+  readonly minimise?: boolean
 }
 
 /** What a run was, if it kept all promises. */
@@ -88,7 +90,18 @@ export class SimulationFailed extends Error {
 const linesShown = 120
 /** So much may happen in all runs that make a plan smaller. */
 const minimisingMax = 2_000_000
-const known = ['domain', 'command', 'seed', 'steps', 'processes', 'faults', 'first', 'options', 'invariants'] as const
+const known = [
+  'domain',
+  'command',
+  'seed',
+  'steps',
+  'processes',
+  'faults',
+  'first',
+  'options',
+  'invariants',
+  'minimise',
+] as const
 
 /**
  * Simulates one run.
@@ -109,12 +122,13 @@ export async function simulate<
   const C extends CommandOf<A>,
 >(options: SimulateOptions<A, P, R, C>): Promise<SimulationReport> {
   checkKeys('simulate(options)', options, known)
-  const { domain, command, seed, steps = 40, processes = 2, first = [], invariants = {} } = options
+  const { domain, command, seed, steps = 40, processes = 2, first = [], invariants = {}, minimise = true } = options
   checkOption('domain', domain ?? null, (found) => typeof found?.start === 'function', 'what domain(...) returns')
   checkOption('command', command ?? null, (found) => typeof found === 'function', 'a function that returns a command')
   checkWhole('seed', seed ?? null, 0)
   checkWhole('steps', steps, 1)
   checkWhole('processes', processes, 1)
+  checkFlag('minimise', minimise)
   const rates = options.faults === undefined ? drawFaults(seed) : ratesOf(options.faults)
   const projections = Object.entries(domain.projections)
     .filter(([, { shape }]) => shape !== 'code')
@@ -132,6 +146,7 @@ export async function simulate<
   return withoutOutside(async () => {
     const run = await runPlan(parts, plan)
     if (run.broken === undefined) return reportOf(seed, run)
+    if (!minimise) throw new SimulationFailed(seed, plan, run, plan.actions.length)
     const { kind } = run.broken
     let spent = 0
     const fails = async (candidate: Plan) => {

@@ -8,7 +8,7 @@ import { type EndOfRun, type SimulationReport, simulate } from '../../../src/tes
 export interface Scenario {
   readonly name: string
   /** Simulates one run. @throws SimulationFailed */
-  readonly run: (seed: number, steps: number) => Promise<SimulationReport>
+  readonly run: (seed: number, steps: number, minimise?: boolean) => Promise<SimulationReport>
 }
 
 // -- money: two aggregates, a projection, a reaction that takes one of two ways -----------------------------------
@@ -16,11 +16,12 @@ export interface Scenario {
 const owners = ['ada', 'bob', 'cy']
 const opening = 100
 
-function transfers(seed: number, steps: number): Promise<SimulationReport> {
+function transfers(seed: number, steps: number, minimise = true): Promise<SimulationReport> {
   let transfer = 0
   return simulate({
     seed,
     steps,
+    minimise,
     domain: TransferBank,
     first: owners.flatMap((id) => [
       { aggregate: 'account', id, name: 'open', data: { owner: id } } as const,
@@ -93,10 +94,11 @@ const Seats = domain({
   reactions: { release: Release },
 })
 
-const seats = (seed: number, steps: number): Promise<SimulationReport> =>
+const seats = (seed: number, steps: number, minimise = true): Promise<SimulationReport> =>
   simulate({
     seed,
     steps,
+    minimise,
     domain: Seats,
     command: (random) => ({
       aggregate: 'seat',
