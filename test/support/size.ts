@@ -9,7 +9,7 @@
 const asked = process.env['MNEME_TESTS']
 
 /** Whether this run is in full. */
-export const isFull: boolean = process.env['CI'] === 'true' || asked === 'full'
+const isFull: boolean = process.env['CI'] === 'true' || asked === 'full'
 
 /** Why a test or a server is left out: the reason that `skip` takes. Nothing if everything runs. */
 export const leftOut: string | undefined =

@@ -38,7 +38,7 @@ export interface SimulateOptions<A, P, R, C extends CommandOf<A> = CommandOf<A>>
    * returns false or throws fails the run.
    */
   readonly invariants?: Readonly<Record<string, (end: EndOfRun) => unknown>>
-  /** Whether a failure tells the smallest run that was found, which takes a while, or the run itself. `true` by default. */
+  /** Whether a failure tells the smallest run that breaks the promise, or the run itself. `true` by default. */
   readonly minimise?: boolean
 }
 
