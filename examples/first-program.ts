@@ -34,5 +34,5 @@ console.log(state.balance) // 70, and 140 the next time
 const outcome = await ada.try.withdraw({ amount: 1_000_000 })
 if (!outcome.accepted) console.log(outcome.rejection.code) // InsufficientFunds
 
-console.log(await bank.movements.get('ada', { atLeast: position })) // { count: 2 }
+console.log(await bank.movements.get('ada', { atLeast: position })) // { count: 2 }, and 4 the next time
 await bank.stop()

@@ -36,16 +36,12 @@ export function asInstalled(source: string): string {
 /** A file, or a region of it, as its reader would write it: importing the package, without header and indentation. */
 function snippet(source: string, region: string | undefined): string {
   const whole = region === undefined ? source.replace(/^\/\*\*.*?\*\/\n/s, '') : regionOf(source, region)
-  const lines = asInstalled(whole).trim().split('\n')
-  const indentation = Math.min(
-    ...lines
-      .slice(1)
-      .filter(Boolean)
-      .map((line) => line.search(/\S/)),
-    Number.POSITIVE_INFINITY,
-  )
-  if (region === undefined || indentation === Number.POSITIVE_INFINITY) return lines.join('\n')
-  return lines.map((line, i) => (i === 0 ? line : line.slice(indentation))).join('\n')
+  const lines = asInstalled(whole)
+    .replace(/^(?: *\n)+/, '')
+    .trimEnd()
+    .split('\n')
+  const indentation = Math.min(...lines.filter(Boolean).map((line) => line.search(/\S/)))
+  return lines.map((line) => line.slice(indentation)).join('\n')
 }
 
 function regionOf(source: string, region: string): string {

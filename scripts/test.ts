@@ -33,6 +33,7 @@ for (const given of positionals) {
   else {
     const files = globSync(everywhere).filter((path) => path.toLowerCase().includes(given.toLowerCase()))
     if (files.length > 0) patterns.push(...files)
+    else if (given.includes('/')) patterns.push(given)
     else names.push(new RegExp(given.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'), 'i'))
   }
 }
@@ -45,6 +46,11 @@ const files = isAnywhere ? globSync(everywhere) : patterns
 // Each file has a process of its own, and many start others. They do not compile all modules again.
 process.env['NODE_COMPILE_CACHE'] ??= join(tmpdir(), 'node-compile-cache')
 
+if (isAnywhere && names.length > 0) {
+  process.stderr.write(
+    `No path has these words: ${positionals.join(', ')}. Looking for them in the names of all tests, in ${files.length} files.\n`,
+  )
+}
 endTogether()
 const events = run({
   files,

@@ -117,7 +117,7 @@ export function handlesOf(kernel: Kernel, aggregate: string): (id: string) => ob
     })
   }
   return (id) => {
-    checkId(`the id of a ${aggregate}`, id)
+    checkId(`the id of an aggregate ${aggregate}`, id)
     return new Handle(Object.freeze({ aggregate, id }))
   }
 }

@@ -76,7 +76,7 @@ export const catalogue = {
   ID_INVALID: entry(
     (f: { readonly what: string; readonly id: unknown; readonly reason: string }) =>
       `${brief(f.id)} cannot be ${f.what}: ${f.reason}`,
-    'Use any text of 1 to 1,024 bytes without null characters or lone surrogates.',
+    'Use another text, of 1 to 1,024 bytes, without null characters or lone surrogates.',
   ),
   DATA_NOT_JSON: entry(
     (f: { readonly what: string; readonly path: string; readonly found: string }) =>

@@ -111,8 +111,8 @@ describe('docs/errors.md', () => {
 
   test('says what each code means, when it happens and what to do', () => {
     for (const { code, text } of sections) {
-      assert.match(text, /^\w+\n\n[A-Z][^\n]{20}/, code)
-      assert.ok(field(text, 'When') && field(text, 'What to do'), code)
+      assert.match(text, /^\w+\n\n[A-Z][^\n]{10}/, `the section ${code} begins with a sentence that says what it means`)
+      for (const name of ['When', 'What to do']) assert.ok(field(text, name), `the section ${code} has **${name}:**`)
     }
   })
 
