@@ -14,6 +14,7 @@ import {
   start,
 } from '../../../test/support/read-side/gates.ts'
 import { Put } from '../../../test/support/read-side/pots.ts'
+import { sized } from '../../../test/support/size.ts'
 import { systemEnvironment } from '../../application/system-environment.ts'
 import { type FailurePolicy, memory, reaction } from '../../index.ts'
 import { manualEnvironment } from '../../testing/manual-environment.ts'
@@ -275,6 +276,6 @@ test('each amount is sent once, in order and with the right state, through delay
       const ids = (await logOf(inner)).map(({ commitId }) => commitId)
       assert.equal(new Set(ids).size, ids.length)
     }),
-    { numRuns: 15 },
+    { numRuns: sized(15, 4) },
   )
 })
