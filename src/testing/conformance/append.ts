@@ -246,7 +246,7 @@ export const limits: ConformanceGroup = {
   cases: {
     'and a name are given by the store': async ({ store }) => {
       assert.ok(store.name.length > 0)
-      assert.ok(store.limits.commitEventsMax >= 1001)
+      assert.ok(store.limits.commitEventsMax >= 1001, 'limits.commitEventsMax is at least 1001')
       assert.ok(store.limits.commitSizeMax >= 100_000)
     },
     'a commit with one event too many is refused, with its whole batch': refused(({ commitEventsMax }) => ({
