@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import { runMutated } from '../support/simulation/mutated-copy.ts'
 import { sized } from '../support/size.ts'
@@ -12,6 +13,7 @@ interface Found {
 }
 
 const seedsMax = 200
+const page = readFileSync(new URL('../../docs/testing.md', import.meta.url), 'utf8')
 const chosen = plantedBugs.slice(0, sized(plantedBugs.length, 2))
 
 describe('The simulator finds the planted bug that', () => {
@@ -26,4 +28,9 @@ describe('The simulator finds the planted bug that', () => {
       context.diagnostic(`seed ${seed} of ${scenario}: ${broken}`)
     })
   }
+})
+
+test('docs/testing.md lists every planted bug, and no other', () => {
+  const rows = Array.from(page.matchAll(/^\| (.*?) \| (?:seats|transfers) \|/gm), ([, name]) => name)
+  assert.deepEqual(rows.sort(), plantedBugs.map(({ name }) => name).sort())
 })
