@@ -1,7 +1,7 @@
 /**
- * Ends what a run has started when the run is told to end: the processes of test files, the programs that these have
- * started, and the servers, whoever is their parent by now. They are known by a variable in their environment, which
- * every child inherits.
+ * Ends everything that a run has started when the run is told to end: the processes of test files, the programs that
+ * these have started, and the servers, even if their parents are gone. They are recognised by a variable in their
+ * environment, which every child inherits.
  */
 import { randomUUID } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'

@@ -1,6 +1,6 @@
 /**
- * The primary is lost under load, with its disk, and its standby takes its place, again and again; the new primary has
- * no standby at first, so that its commits wait. The bank comes through by itself: what was acknowledged was on both.
+ * The primary is lost under load, with its disk, and its standby takes its place, several times. The new primary has no
+ * standby at first, so its commits wait. The bank recovers without help, since what was acknowledged was on both.
  */
 import { test } from 'node:test'
 import { withChance } from '../support/crash/chance.ts'

@@ -1,7 +1,6 @@
 /**
- * The server is killed under load and started again, again and again, and is stopped for a while: the bank comes
- * through by itself. What was answered is true, what was acknowledged is there once, and what could not be answered is
- * told as such.
+ * The server is killed under load and started again, several times, and is paused for a while. The bank recovers
+ * without help. Every answer is true, what was acknowledged is stored once, and callers without an answer are told so.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

@@ -1,7 +1,7 @@
 /**
- * The program of one process whose calls are judged: many callers at a few accounts, each call told before it is sent
- * and after it is answered, with the time of a clock that all processes of a machine share. It goes on until it is told
- * to stop, or killed.
+ * One of the processes whose calls are judged. Many callers use a few accounts. Each call is reported before it is sent
+ * and after it is answered, with the time of a clock that all processes of the machine share. The process runs until it
+ * is told to stop, or killed.
  */
 import { z } from 'zod'
 import { aggregate, domain, event, hasCode, MnemeError, reject } from '../../src/index.ts'

@@ -1,4 +1,4 @@
-/** What is in the package: what a user needs and nothing else, whole pages, and the same whoever packs it. */
+/** The contents of the package: what a user needs and nothing else, whole pages, and the same from every clone. */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'

@@ -1,6 +1,7 @@
 /**
- * Domains in several processes on one SQLite file, with many commands to the same few accounts: each command is decided
- * on the newest events whoever wrote them, and has one effect. Every answer is held against the log.
+ * Domains in several processes use one SQLite file and send many commands to the same few accounts. Each command is
+ * decided on the newest events, whichever process wrote them, and has one effect. Every answer is compared with the
+ * log.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

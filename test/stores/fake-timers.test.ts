@@ -1,6 +1,4 @@
-/**
- * Timers that a test has faked after the library was loaded, and that nobody advances: a domain on any store goes on.
- */
+/** A test fakes the timers after the library was loaded, and does not advance them. A domain works on any store. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { z } from 'zod'

@@ -1,6 +1,7 @@
 /**
  * The program that is killed: a bank under full load. Many callers send commands to a few accounts, as fast as they are
- * answered, each announced before it is sent and reported when it is answered. It goes on until it is told to stop.
+ * answered. Each command is announced before it is sent, and reported when it is answered. The program runs until it is
+ * told to stop.
  */
 import { Bank } from '../../../examples/bank/bank.ts'
 import { MnemeError } from '../../../src/index.ts'

@@ -1,8 +1,7 @@
 /**
- * A program of the tests in a process of its own. It is told things line by line, and what it says is heard line by
- * line and in order, up to the last whole line before its end, however it ended. A program that has not ended in its
- * time is killed, and its end then says how far it was. Programs end by themselves when the process that started them
- * is gone.
+ * A program that a test runs in another process. It is told things line by line. What it prints is read line by line
+ * and in order, up to the last whole line before its end, however it ended. A program that does not end in time is
+ * killed, and the error says how far it was. Programs end when the process that started them is gone.
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { join } from 'node:path'

@@ -1,7 +1,7 @@
 /**
- * A bank in this process, at work while its server is killed, paused or cut off: callers send commands with ids, and
- * send them again until they are answered. The bank has to come through by itself. In the end every answer is held
- * against the log, the rows and the receipts against a fold of it, and what a subscription has given against all of it.
+ * A bank at work in this process while its server is killed, paused or cut off. Callers send commands with ids, and
+ * send them again until they are answered. The bank has to recover without help. At the end every answer is compared
+ * with the log, the rows and the receipts with a fold of the log, and the events of a subscription with the whole log.
  */
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'

@@ -1,6 +1,6 @@
 /**
- * Looks at a warehouse after a crash: first at what the crash has left, where everything that is stored must belong to
- * its checkpoint; then at what becomes of it when all goes on, where everything must be a fold of the whole log.
+ * Inspects a warehouse after a crash. First it looks at what the crash has left: everything that is stored must belong
+ * to its checkpoint. Then it lets the warehouse run: everything must become a fold of the whole log.
  */
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'

@@ -1,7 +1,7 @@
 /**
- * The n-th call to the store fails, before or after it had its effect, for every n until a run passes without meeting
- * its fault: once so that the process goes on, and once so that it is dead from there on and another follows. The quick
- * run tries every fourth call, another one for each kind of fault.
+ * The n-th call to the store fails, before or after its effect, for every n until a run passes without meeting its
+ * fault. Each n is tried twice: once the process lives on, and once it is dead from then on and another one follows.
+ * The quick run tries every fourth call, a different one for each kind of fault.
  */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'

@@ -1,7 +1,7 @@
 /**
- * The domain of the read side's tests: pots into which amounts are put. Every amount is put once, and rows, tables and
- * boxes keep all amounts in order, so that what is lost, doubled or swapped shows. What comes out is held against a
- * fold of the log that is done here, by nothing of Mneme's.
+ * The domain of the read side's tests: pots into which amounts are put. Every amount is put once. Rows, tables and
+ * boxes keep all amounts in order, so a lost, doubled or swapped amount shows. The result is compared with a fold of
+ * the log that uses nothing of Mneme.
  */
 import assert from 'node:assert/strict'
 import { z } from 'zod'

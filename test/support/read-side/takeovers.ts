@@ -1,8 +1,7 @@
 /**
- * Every wait of a run tried against a takeover at that moment: the n-th call of the store hangs, before it has its
- * effect or behind it, while another process takes over, handles what there is, and goes on; then the first one is let
- * go on as if nothing had happened. n = 1, 2, ... until a run ends without meeting its gate. Leases do not help here:
- * everybody gets each.
+ * Tries a takeover at every moment at which a run waits. The n-th call to the store hangs, before or after its effect,
+ * while another process takes over and handles what there is. Then the first process continues as if nothing had
+ * happened. n = 1, 2, ... until a run ends without meeting its gate. Leases do not help here: every process gets each.
  */
 import type { OpenOptions, Store, StoreFactory } from '../../../src/store/store.ts'
 import { withoutLeases } from '../kernel/rig.ts'

@@ -1,6 +1,4 @@
-/**
- * A store whose hints go over a wire that a test can cut, mend, and ring by itself. The store behind it is a real one.
- */
+/** A store whose hints go over a wire that a test can cut, repair, and ring. The store behind it is a real one. */
 import type { OpenOptions, Store, StoreFactory } from '../../../src/store/store.ts'
 
 export interface Wire {
