@@ -10,7 +10,8 @@ import type { OpenOptions, Store, StoreFactory } from '../store/store.ts'
 /** A method of a store that can fail. */
 export type StoreMethod = 'open' | Exclude<keyof Store, 'name' | 'limits' | 'singleWriter'>
 
-const methods: readonly Exclude<StoreMethod, 'open' | 'onAppend'>[] = [
+/** The methods of a store that return promises. */
+export const storeMethods: readonly Exclude<StoreMethod, 'open' | 'onAppend'>[] = [
   ...([
     'append',
     'readStream',
@@ -82,7 +83,7 @@ export function faultyStore(factory: StoreFactory, faultOf: (call: StoreCall) =>
         const store = await factory.open(options)
         const { name, limits, singleWriter } = store
         const faulty: Record<string, unknown> = { name, limits, singleWriter }
-        for (const method of methods) {
+        for (const method of storeMethods) {
           const inner = store[method]?.bind(store) as ((...args: readonly unknown[]) => Promise<unknown>) | undefined
           // A store without SQL has no `transact`, so the faulty one has none either.
           if (inner !== undefined) {

@@ -90,6 +90,12 @@ export const plantedBugs: readonly PlantedBug[] = [
     replace: 'const range = { from: behind.position + (behind.position % 7 === 6 ? 2 : 1), to',
   },
   {
+    name: 'a subscription ends where the log ends',
+    file: 'projection/log/subscription.ts',
+    find: 'if (page.isLast) await keepAlive(environment, follower.wait(ended, { examined }))',
+    replace: 'if (page.isLast) { void keepAlive(environment, follower.wait(ended, { examined })); break }',
+  },
+  {
     name: 'a process that takes over does not raise the term',
     file: 'projection/checkpoint/checkpoint.ts',
     find: 'return this.#save({ ...this.#at(this.#handled), term: this.#saved.term + 1 }, rows)',

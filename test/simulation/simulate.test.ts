@@ -47,7 +47,7 @@ describe('A simulation', () => {
       for (const [fault, times] of Object.entries(report.faults)) faults[fault] = (faults[fault] ?? 0) + times
     }
     const all = ['actLater', 'crash', 'duplicate', 'failBefore', 'freeze', 'loseAnswer', 'loseHint']
-    assert.deepEqual(Object.keys(faults).sort(), [...all, 'rebuild', 'set clock', 'stop'])
+    assert.deepEqual(Object.keys(faults).sort(), [...all, 'rebuild', 'repeat', 'setClock', 'slow', 'stop'])
   })
 
   test('says which invariant does not hold, with the smallest run and its seed', async () => {
@@ -110,6 +110,8 @@ describe('A simulation', () => {
     await assert.rejects(simulate({ ...options, faults: { crashes: 0.1 } as never }), refused)
     await assert.rejects(simulate({ ...options, domain: undefined as never }), refused)
     await assert.rejects(simulate({ ...options, command: undefined as never }), refused)
+    const nothing = simulate({ ...options, command: (() => undefined) as never })
+    await assert.rejects(nothing, { code: 'COMMAND_MALFORMED' })
   })
 })
 

@@ -119,7 +119,7 @@ const expected: ReadonlySet<string | undefined> = new Set([
   'CONFLICT',
   'AGGREGATE_LOAD_FAILED',
 ])
-const isExpected = (error: unknown): boolean => expected.has(codeOf(error))
+export const isExpected = (error: unknown): boolean => expected.has(codeOf(error))
 
 function checkAccepted({ aggregates, witness }: Evidence, command: ClientCommand, attempt: Attempt, outcome: Outcome) {
   if (!outcome.accepted) return

@@ -5,30 +5,15 @@
  */
 import { StoreError } from '../../domain/error.ts'
 import type { OpenOptions, Store, StoreFactory } from '../../store/store.ts'
+import { storeMethods } from '../faulty-store.ts'
 import type { FaultRates } from './faults.ts'
 import type { SimulatedProcess } from './process.ts'
 import type { World } from './world.ts'
 
-type Method = Exclude<keyof Store, 'name' | 'limits' | 'singleWriter' | 'onAppend' | 'transact'>
+type Method = (typeof storeMethods)[number]
 
-const methods: readonly Method[] = [
-  'append',
-  'readStream',
-  'readAll',
-  'findCommit',
-  'streamEnds',
-  'reserve',
-  'head',
-  'saveSnapshot',
-  'loadSnapshot',
-  'loadCheckpoint',
-  'loadRows',
-  'listRows',
-  'saveStep',
-  'resetProjection',
-  'acquireLease',
-  'releaseLease',
-]
+/** Nobody closes what all processes share, and the memory store has no transactions. */
+const methods = storeMethods.filter((method) => method !== 'close' && method !== 'transact')
 
 /** Calls that may have their effect twice: a driver or a proxy may send them again. */
 const mayRepeat: ReadonlySet<Method> = new Set<Method>(['append', 'saveStep'])
@@ -71,7 +56,6 @@ export class Network {
       reached[method] = (...args: readonly unknown[]) => this.#call(process, method, () => effect(...args))
     }
     reached['onAppend'] = (listener: () => void) => store.onAppend(() => this.#hint(process, listener))
-    // Nobody closes what all processes share.
     reached['close'] = () => this.#world.pause(this.#latency(), `${process.name} close`, process)
     return Object.freeze(reached) as unknown as Store
   }
@@ -118,15 +102,22 @@ export class Network {
   /** In milliseconds: mostly a few, sometimes long. */
   #latency(): number {
     const { random } = this.#world
-    if (random.chance(this.rates.slow)) return random.int(50, 3000)
+    if (random.chance(this.rates.slow)) {
+      this.#count('slow')
+      return random.int(50, 3000)
+    }
     return 0.1 + 3 * random.next() ** 3
   }
 
   #happens(fault: keyof FaultRates, rate: number, label: string): boolean {
     if (rate === 0 || !this.#world.random.chance(rate)) return false
-    this.counts.set(fault, (this.counts.get(fault) ?? 0) + 1)
+    this.#count(fault)
     this.#world.tell(`${label}: ${fault}`)
     return true
+  }
+
+  #count(fault: keyof FaultRates): void {
+    this.counts.set(fault, (this.counts.get(fault) ?? 0) + 1)
   }
 }
 

@@ -3,7 +3,7 @@
  * plain data, so a failing plan can be made smaller and run again. Chance within a run (delays, which call fails)
  * follows from its seed.
  */
-import type { PlainCommand } from '../../domain/plain-command.ts'
+import { checkPlainCommand, type PlainCommand } from '../../domain/plain-command.ts'
 import { Random } from '../random.ts'
 import type { FaultRates } from './faults.ts'
 
@@ -18,7 +18,7 @@ export type Action = { readonly atMs: number; readonly process: number } & (
   | { readonly kind: 'repeat'; readonly client: number }
   | { readonly kind: 'state'; readonly aggregate: string; readonly id: string }
   | { readonly kind: 'crash' | 'stop' | 'freeze'; readonly forMs: number }
-  | { readonly kind: 'set clock'; readonly byMs: number }
+  | { readonly kind: 'setClock'; readonly byMs: number }
   | { readonly kind: 'rebuild'; readonly projection: string }
 )
 
@@ -49,7 +49,8 @@ export function makePlan({ seed, processes, steps, rates, command, projections }
   for (let client = 1; client <= steps; client++) {
     // Sometimes many come at once, sometimes nobody for long.
     atMs += random.chance(0.3) ? 0 : -pauseMsMean * Math.log(1 - random.next())
-    const sent = command(random)
+    const sent: unknown = command(random)
+    checkPlainCommand(sent)
     const isRepeatable = random.chance(0.5)
     actions.push({ atMs, process: process(), kind: 'command', client, command: sent, isRepeatable })
     const { aggregate, id } = sent
@@ -65,7 +66,7 @@ export function makePlan({ seed, processes, steps, rates, command, projections }
       actions.push({ atMs, process: process(), kind: 'freeze', forMs: random.int(10, 30_000) })
     }
     if (random.chance(rates.setClock)) {
-      actions.push({ atMs, process: process(), kind: 'set clock', byMs: random.int(-60_000, 60_000) })
+      actions.push({ atMs, process: process(), kind: 'setClock', byMs: random.int(-60_000, 60_000) })
     }
     if (projections.length > 0 && random.chance(rates.rebuild)) {
       actions.push({ atMs, process: process(), kind: 'rebuild', projection: random.pick(projections) })

@@ -55,26 +55,30 @@ export interface SimulationReport {
   readonly faults: Readonly<Record<string, number>>
 }
 
-/** A simulated run broke a promise. The message says which, and tells the smallest run that breaks it. */
+/** A simulated run broke a promise. The message says which, and tells the smallest run found that breaks it. */
 export class SimulationFailed extends Error {
   override readonly name = 'SimulationFailed'
   readonly seed: number
   /** The promise, or the invariant, by its name. */
   readonly broken: string
-  /** What happened in the smallest run, line by line. */
+  /** What happened in that run, line by line. */
   readonly transcript: readonly string[]
-  /** How many actions of clients and faults the smallest run has. */
+  /** How many actions of clients and faults it has. */
   readonly actions: number
 
-  constructor(seed: number, plan: Plan, { broken, lines }: Run, asked: number) {
+  constructor(seed: number, plan: Plan, { broken, lines }: Run, asked?: number) {
     const actions = plan.actions.length
+    const told =
+      asked === undefined
+        ? `The run has ${actions} actions:`
+        : `The smallest run found that breaks it has ${actions} of ${asked} actions:`
     const shown =
       lines.length > linesShown ? [`(${lines.length - linesShown} lines before)`, ...lines.slice(-linesShown)] : lines
     const message = [
       `Seed ${seed} breaks a promise: ${broken!.check}.`,
       `${broken!.message}`,
       '',
-      `The smallest run that breaks it has ${actions} of ${asked} actions:`,
+      told,
       ...shown,
       '',
       `To repeat it: simulate({ ..., seed: ${seed} })`,
@@ -113,7 +117,7 @@ const known = [
  * While it runs, `Date.now`, `Math.random`, `setTimeout`, `fetch` and the like throw, so runs of one process wait for
  * each other.
  *
- * @throws SimulationFailed; DefinitionError `OPTION_INVALID`
+ * @throws SimulationFailed; DefinitionError `OPTION_INVALID`; InputError `COMMAND_MALFORMED` for what is no command
  */
 export async function simulate<
   A extends Aggregates,
@@ -146,7 +150,7 @@ export async function simulate<
   return withoutOutside(async () => {
     const run = await runPlan(parts, plan)
     if (run.broken === undefined) return reportOf(seed, run)
-    if (!minimise) throw new SimulationFailed(seed, plan, run, plan.actions.length)
+    if (!minimise) throw new SimulationFailed(seed, plan, run)
     const { kind } = run.broken
     let spent = 0
     const fails = async (candidate: Plan) => {
