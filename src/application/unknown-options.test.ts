@@ -33,6 +33,7 @@ async function refuses(call: () => unknown, option: string, nearest?: string): P
   assert.ok(hasCode(error, 'OPTION_INVALID'), String(error))
   assert.equal(error.facts.option, option)
   assert.equal(error.facts.nearest, nearest)
+  assert.equal(error.message.startsWith(`There is no option ${option}`), !('found' in error.facts), error.message)
   if (nearest !== undefined) assert.match(error.message, new RegExp(`did you mean ${nearest}\\?`))
 }
 

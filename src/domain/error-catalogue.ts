@@ -36,10 +36,10 @@ export const catalogue = {
     'Use a synchronous schema. Look things up before the command is sent, or react to the event afterwards.',
   ),
   OPTION_INVALID: entry(
-    (f: { readonly option: string; readonly expected: string; readonly found: unknown; readonly nearest?: string }) =>
-      f.nearest === undefined
+    (f: { readonly option: string; readonly expected: string; readonly found?: unknown; readonly nearest?: string }) =>
+      'found' in f
         ? `The option ${f.option} must be ${f.expected}, not ${brief(f.found)}`
-        : `There is no option ${f.option} (did you mean ${f.nearest}?); it must be ${f.expected}`,
+        : `There is no option ${f.option}${f.nearest === undefined ? '' : ` (did you mean ${f.nearest}?)`}; it must be ${f.expected}`,
     'Fix the option.',
   ),
   RUNTIME_UNSUPPORTED: entry(

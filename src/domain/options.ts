@@ -20,7 +20,7 @@ export function checkKeys(what: string, given: unknown, known: readonly string[]
     if (known.includes(option)) continue
     const nearest = nearestOf(option, known)
     const expected = known.length === 0 ? `left out, because ${what} has no options` : `${listOf(known)}, in ${what}`
-    const facts = { option, expected, found: option, ...(nearest !== undefined && { nearest }) }
+    const facts = { option, expected, ...(nearest !== undefined && { nearest }) }
     throw new DefinitionError('OPTION_INVALID', facts)
   }
 }

@@ -71,7 +71,7 @@ function checkRecord(where: string, record: object, initial: unknown): void {
   const needed = `one of ${operators.join(', ')}, in ${where} (a record to be equal to is written { in: [record] })`
   if (strange !== undefined) {
     const nearest = nearestOperator(strange)
-    const facts = { option: strange, expected: needed, found: strange, ...(nearest !== undefined && { nearest }) }
+    const facts = { option: strange, expected: needed, ...(nearest !== undefined && { nearest }) }
     throw new DefinitionError('OPTION_INVALID', facts)
   }
   if (isSimple(initial)) {
