@@ -72,7 +72,7 @@ export const findFerretdb: FindServer = async () => {
 async function buildFerretdb(folder: string): Promise<void> {
   const source = join(folder, 'source')
   await cp(join(import.meta.dirname, 'ferretdb'), source, { recursive: true })
-  await run('go', ['build', '-mod=mod', '-o', join(folder, 'ferretdb'), '../../servers'], { cwd: source })
+  await run('go', ['build', '-mod=mod', '-o', join(folder, 'ferretdb'), '.'], { cwd: source })
   await rm(source, { recursive: true })
 }
 
