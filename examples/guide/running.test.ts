@@ -99,6 +99,55 @@ test('time travel and history read the log', async () => {
   assert.equal((await ada.state({ time: new Date('2020-01-01') })).status, 'none')
 })
 
+test('a command may expect a sequence', async () => {
+  await using bank = await Bank.start({ store: memory() })
+  await bank.account('ada').open({ owner: 'Ada' })
+  await bank.account('ada').deposit({ amount: 100 })
+  // #region expected-sequence
+  const ada = bank.account('ada')
+  const { state, sequence } = await ada.read()
+  await ada.withdraw({ amount: state.balance }, { expectedSequence: sequence })
+  // #endregion
+  await assert.rejects(ada.deposit({ amount: 1 }, { expectedSequence: sequence }), {
+    code: 'SEQUENCE_UNEXPECTED',
+    facts: { stream: { aggregate: 'account', id: 'ada' }, command: 'deposit', expectedSequence: 2, sequence: 3 },
+  })
+})
+
+test('a sequence is an ETag, and If-Match expects it', async () => {
+  await using bank = await Bank.start({ store: memory() })
+  await bank.account('ada').open({ owner: 'Ada' })
+  // #region etag
+  async function answer(request: Request, id: string): Promise<Response> {
+    if (request.method === 'GET') {
+      const { state, sequence } = await bank.account(id).read()
+      return Response.json(state, { headers: { ETag: `"${sequence}"` } })
+    }
+    const ifMatch = request.headers.get('If-Match')
+    const expectedSequence = ifMatch === null ? undefined : Number(ifMatch.replaceAll('"', ''))
+    const data = (await request.json()) as { amount: number }
+    const { state, sequence } = await bank.dispatch({
+      aggregate: 'account',
+      id,
+      name: 'deposit',
+      data,
+      expectedSequence,
+    })
+    return Response.json(state, { headers: { ETag: `"${sequence}"` } })
+  }
+  // #endregion
+  const url = 'http://bank.example/accounts/ada'
+  const deposit = (headers: Record<string, string>) =>
+    answer(new Request(url, { method: 'POST', headers, body: '{"amount":5}' }), 'ada')
+  const status = async (work: Promise<unknown>) => statusOf(await work.catch((error: unknown) => error))
+  const etag = (await answer(new Request(url), 'ada')).headers.get('ETag')!
+  assert.equal(etag, '"1"')
+  assert.equal((await deposit({ 'If-Match': etag })).headers.get('ETag'), '"2"')
+  assert.equal(await status(deposit({ 'If-Match': etag })), 412)
+  assert.equal(await status(deposit({ 'If-Match': 'W/"2"' })), 400)
+  assert.equal((await deposit({})).headers.get('ETag'), '"3"')
+})
+
 test('read models answer for your own write', async () => {
   await using bank = await Bank.start({ store: memory() })
   await bank.account('ada').open({ owner: 'Ada' })
@@ -189,6 +238,7 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   AGGREGATE_UNKNOWN: 404,
   COMMAND_UNKNOWN: 404,
   COMMAND_ID_REUSED: 409,
+  SEQUENCE_UNEXPECTED: 412,
   COMMAND_TOO_LARGE: 413,
   COMMIT_TOO_LARGE: 413,
   STORE_CLOSED: 503,

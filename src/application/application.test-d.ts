@@ -46,6 +46,20 @@ async function calls() {
   for (const event of events) if (Opened.is(event)) same<typeof event.data.owner, string>(true)
   for (const event of events) if (event.type === 'MoneyDeposited') same<typeof event.data.amount, number>(true)
 
+  const { state: shown, sequence, position } = await account.read()
+  same<typeof shown, typeof state>(true)
+  same<typeof sequence, typeof position>(true)
+  await account.deposit({ amount: 1 }, { expectedSequence: sequence })
+  await account.try.deposit({ amount: 1 }, { expectedSequence: undefined })
+  await world.room('lobby').ping({}, { expectedSequence: 0 })
+  await world.dispatch({ aggregate: 'room', id: 'lobby', name: 'greet', expectedSequence: sequence })
+  // @ts-expect-error a sequence is a number
+  await account.deposit({ amount: 1 }, { expectedSequence: '1' })
+  // @ts-expect-error not its name
+  await account.deposit({ amount: 1 }, { expectedVersion: 1 })
+  // @ts-expect-error a sequence is a number
+  await world.dispatch({ aggregate: 'room', id: 'lobby', name: 'greet', expectedSequence: '1' })
+
   const outcome = await account.try.withdraw({ amount: 1 })
   // @ts-expect-error the outcome has to be checked first
   outcome.state

@@ -13,7 +13,7 @@ import type { AnyRejection } from '../domain/rejection.ts'
 import type { StreamId } from '../domain/stream.ts'
 import type { DispatchOptions, Kernel } from '../kernel/kernel.ts'
 import { recordedEvent, type Until } from '../kernel/rehydrate.ts'
-import type { At, HistoryOptions } from './running.ts'
+import type { At, HistoryOptions, Reading } from './running.ts'
 
 const noOptions: CommandOptions = Object.freeze({})
 
@@ -57,6 +57,7 @@ function withOptions(
   if (options === undefined) return send(kernel, stream, name, data)
   return (async () => {
     checkKeys(`the options of ${name}`, options, commandOptions)
+    checkWhole('expectedSequence', options.expectedSequence, 0)
     checkSignal(options.signal)
     return send(kernel, stream, name, data, options)
   })()
@@ -91,8 +92,13 @@ export function handlesOf(kernel: Kernel, aggregate: string): (id: string) => ob
     }
 
     async state(at: At = {}): Promise<unknown> {
-      const { state } = await kernel.state(this.#stream, untilOf(at))
+      const { state } = await kernel.state(this.#stream, untilOf('state(at)', at))
       return state
+    }
+
+    async read(at: At = {}): Promise<Reading<unknown>> {
+      const { state, sequence, position } = await kernel.state(this.#stream, untilOf('read(at)', at))
+      return Object.freeze({ state, sequence, position })
     }
 
     async *history(options: HistoryOptions = {}): AsyncGenerator<unknown> {
@@ -130,8 +136,8 @@ function define<Self extends object>(
   Object.defineProperty(prototype, name, { value, enumerable: true })
 }
 
-function untilOf(at: At): Until {
-  checkKeys('state(at)', at, ['sequence', 'time'])
+function untilOf(what: string, at: At): Until {
+  checkKeys(what, at, ['sequence', 'time'])
   const { sequence, time } = at
   checkWhole('sequence', sequence, 0)
   checkOption('time', time, (found) => found instanceof Date && Number.isFinite(found.getTime()), 'a valid Date')

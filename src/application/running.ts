@@ -26,6 +26,15 @@ export interface At {
   readonly time?: Date
 }
 
+/** A state, and where it is. */
+export interface Reading<State> {
+  readonly state: State
+  /** The sequence of the last event that the state contains; 0 if there is none. */
+  readonly sequence: number
+  /** The position of that event in the log; 0 if there is none. */
+  readonly position: number
+}
+
 export interface HistoryOptions {
   /** The first sequence to read. 1 by default. */
   readonly from?: number
@@ -45,6 +54,11 @@ export type Handle<A> =
         }
         /** The newest state, or an earlier one. A point after the end means the end. */
         state(at?: At): Promise<State>
+        /**
+         * The same state, and where it is. A command that gives this `sequence` as its `expectedSequence` is decided on
+         * this state, or not at all.
+         */
+        read(at?: At): Promise<Reading<State>>
         /** The events of the stream, oldest first, upcast to their newest revision. */
         history(options?: HistoryOptions): AsyncIterable<EventOf<Kinds>>
       }

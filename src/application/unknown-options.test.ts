@@ -94,7 +94,7 @@ describe('Unknown options are refused', () => {
     const data = { amount: 1 }
     await refuses(() => vault.add(data, misspelt('commandID', 'c-1')), 'commandID', 'commandId')
     await refuses(() => vault.try.add(data, misspelt('metaData', {})), 'metaData', 'metadata')
-    await refuses(() => vault.add(data, misspelt('expectedSequence')), 'expectedSequence')
+    await refuses(() => vault.add(data, misspelt('expectedVersion')), 'expectedVersion')
     for (const signal of [null, {}, 'now']) await refuses(() => vault.add(data, { signal } as never), 'signal')
     for (const options of [null, 'c-1', ['c-1'], 7]) {
       await refuses(() => vault.add(data, options as never), 'the options of add')

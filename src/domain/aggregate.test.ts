@@ -100,7 +100,19 @@ test('a command with an invalid name is refused', () => {
   assert.throws(() => Counter.command('', input, () => undefined), { code: 'ID_INVALID' })
 })
 
-const reserved = ['try', 'state', 'history', 'id', 'stream', 'then', 'toJSON', 'prototype', 'dispatch', 'snapshot']
+const reserved = [
+  'try',
+  'state',
+  'read',
+  'history',
+  'id',
+  'stream',
+  'then',
+  'toJSON',
+  'prototype',
+  'dispatch',
+  'snapshot',
+]
 for (const word of [
   ...reserved,
   'constructor',

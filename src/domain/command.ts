@@ -5,7 +5,13 @@ import type { Accepted, Rejected } from './outcome.ts'
 /** The options of a command. */
 export interface CommandOptions {
   /** Makes the command exactly-once: a repetition with the same id has no effect and gets the stored answer. */
-  readonly commandId?: string
+  readonly commandId?: string | undefined
+  /**
+   * The sequence at which the aggregate must be: 0 if it must have no events. Otherwise the command fails with
+   * `SEQUENCE_UNEXPECTED`, and is not decided. A repetition of a stored command gets the stored answer, whatever it
+   * expects.
+   */
+  readonly expectedSequence?: number | undefined
   /** Stored with every event of the command, as JSON: for instance who sent it, and why. */
   readonly metadata?: Readonly<Record<string, unknown>>
   /** Tags that every event of the command gets; the log can be filtered by them. */

@@ -4,7 +4,7 @@
  *
  * Tidy: inferred exports because the types of the facts come from the functions that use them.
  */
-import { at, brief, type CheckpointFacts, called, named, placed, untilLedBy } from './error-words.ts'
+import { at, brief, type CheckpointFacts, called, named, placed, type RetryFacts, untilLedBy } from './error-words.ts'
 import { describe, type Issue } from './schema.ts'
 import type { StreamId } from './stream.ts'
 
@@ -61,7 +61,7 @@ export const catalogue = {
   ),
   COMMAND_MALFORMED: entry(
     (f: { readonly reason: string }) => `This is not a command: ${f.reason}`,
-    'Dispatch { aggregate, id, name, data, commandId?, metadata?, tags? }.',
+    'Dispatch { aggregate, id, name, data, commandId?, expectedSequence?, metadata?, tags? }.',
   ),
   COMMAND_INVALID: entry(
     (f: { readonly aggregate: string; readonly command: string; readonly issues: readonly Issue[] }) =>
@@ -172,6 +172,16 @@ export const catalogue = {
       `Other writers wrote to ${at(f.stream)} during each of ${f.tries} attempts; it is now at sequence ${f.sequence}`,
     'Try again. If this is common, find out what writes to the stream, or raise `limits.conflictTriesMax`.',
     true,
+  ),
+  SEQUENCE_UNEXPECTED: entry(
+    (f: {
+      readonly stream: StreamId
+      readonly command: string
+      readonly expectedSequence: number
+      readonly sequence: number
+    }) =>
+      `The command ${f.command} expects ${at(f.stream)} at sequence ${f.expectedSequence}, but it is at ${f.sequence}`,
+    'Read the aggregate again, and decide whether the command is still wanted on that state.',
   ),
   CHECKPOINT_CONFLICT: entry(
     (f: { readonly projection: string; readonly expected: CheckpointFacts; readonly actual: CheckpointFacts }) =>
@@ -309,11 +319,7 @@ export const catalogue = {
       readonly position: number
       readonly atLeast: number
       readonly waitedMs: number
-      readonly retrying?: {
-        readonly event?: { readonly position: number; readonly type: string }
-        readonly attempts?: number
-        readonly nextAt?: Date
-      }
+      readonly retrying?: RetryFacts
       readonly leader?: { readonly until: Date }
     }) =>
       `${called(f.projection)} did not reach position ${f.atLeast} within ${f.waitedMs} ms; it is at ${f.position}${untilLedBy(f.leader)}`,

@@ -24,6 +24,13 @@ export interface CheckpointFacts {
 
 export const placed = ({ position, term }: CheckpointFacts): string => `position ${position} in term ${term}`
 
+/** What is tried again, if anything is. */
+export interface RetryFacts {
+  readonly event?: { readonly position: number; readonly type: string }
+  readonly attempts?: number
+  readonly nextAt?: Date
+}
+
 /** Until when another process leads, if one does. */
 export const untilLedBy = (leader: { readonly until: Date } | undefined): string =>
   leader === undefined ? '' : `; another process holds its lease until ${leader.until.toISOString()}`

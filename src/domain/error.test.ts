@@ -36,6 +36,7 @@ const facts: { readonly [Code in ErrorCode]: FactsOf<Code> } = {
   VERDICT_INVALID: { stream, command: 'deposit', found: 'a promise' },
   AGGREGATE_LOAD_FAILED: { stream, retryInMs: 99.5 },
   CONFLICT: { stream, tries: 5, sequence: 9 },
+  SEQUENCE_UNEXPECTED: { stream, command: 'deposit', expectedSequence: 5, sequence: 6 },
   CHECKPOINT_CONFLICT: { projection: 'p', expected: { position: 1, term: 1 }, actual: { position: 1, term: 2 } },
   OVERLOADED: { queue: 'waitingMax', sizeMax: 5 },
   OUTCOME_UNKNOWN: { stream, commandId: 'c' },

@@ -106,9 +106,9 @@ export class LoadError<Code extends 'AGGREGATE_LOAD_FAILED' = 'AGGREGATE_LOAD_FA
   override readonly name = 'LoadError'
 }
 
-type ConflictCode = 'CONFLICT' | 'CHECKPOINT_CONFLICT'
+type ConflictCode = 'CONFLICT' | 'SEQUENCE_UNEXPECTED' | 'CHECKPOINT_CONFLICT'
 
-/** Other writers kept writing to the same stream or checkpoint. Nothing was stored. */
+/** Other writers wrote to the same stream or checkpoint. Nothing was stored. */
 export class ConflictError<Code extends ConflictCode = ConflictCode> extends MnemeError<Code> {
   static {
     brand(ConflictError, 'ConflictError')

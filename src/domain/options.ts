@@ -42,13 +42,11 @@ export function checkFlag(option: string, found: unknown): void {
 
 /** @throws DefinitionError `OPTION_INVALID` */
 export function checkWhole(option: string, found: unknown, least: number): void {
-  checkOption(
-    option,
-    found,
-    (number) => Number.isSafeInteger(number) && number >= least,
-    `a whole number from ${least}`,
-  )
+  checkOption(option, found, (number) => isWholeFrom(number, least), `a whole number from ${least}`)
 }
+
+export const isWholeFrom = (found: unknown, least: number): boolean =>
+  Number.isSafeInteger(found) && (found as number) >= least
 
 /** @throws DefinitionError `OPTION_INVALID` */
 export function checkSignal(signal: unknown): void {

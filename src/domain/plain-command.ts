@@ -1,7 +1,7 @@
 /** Checks commands that come as plain data of unknown origin. */
 import type { CommandOptions } from './command.ts'
 import { InputError } from './error.ts'
-import { isSignal, listOf, nearestOf } from './options.ts'
+import { isSignal, isWholeFrom, listOf, nearestOf } from './options.ts'
 
 /** A command as plain data. */
 export interface PlainCommand extends CommandOptions {
@@ -12,7 +12,13 @@ export interface PlainCommand extends CommandOptions {
 }
 
 /** The parts of a command besides its address and data. */
-export const commandOptions: readonly (keyof CommandOptions)[] = ['commandId', 'metadata', 'tags', 'signal']
+export const commandOptions: readonly (keyof CommandOptions)[] = [
+  'commandId',
+  'expectedSequence',
+  'metadata',
+  'tags',
+  'signal',
+]
 const parts: readonly string[] = ['aggregate', 'id', 'name', 'data', ...commandOptions]
 
 /**
@@ -31,10 +37,13 @@ export function checkPlainCommand(command: unknown): asserts command is PlainCom
     const instead = nearest === undefined ? `it has ${listOf(parts)}` : `did you mean ${nearest}?`
     malformed(`a command has no part ${JSON.stringify(part.slice(0, 40))} (${instead})`)
   }
-  const { aggregate, id, name, signal } = command as Record<string, unknown>
+  const { aggregate, id, name, expectedSequence, signal } = command as Record<string, unknown>
   if (typeof aggregate !== 'string') malformed('its aggregate is not a string')
   if (typeof id !== 'string') malformed('its id is not a string')
   if (typeof name !== 'string') malformed('its name is not a string')
+  if (expectedSequence !== undefined && !isWholeFrom(expectedSequence, 0)) {
+    malformed('its expectedSequence is not a whole number from 0')
+  }
   if (signal !== undefined && !isSignal(signal)) malformed('its signal is not an AbortSignal')
 }
 

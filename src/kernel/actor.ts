@@ -38,7 +38,7 @@ export interface ActorContext extends Answering {
   readonly queue: CommitQueue
   readonly environment: Environment
   readonly limits: KernelLimits
-  /** Absent if no other process can write, or if answers may be stale. Answers then need no look. */
+  /** Absent if no other process can write. Answers then need no look. */
   readonly looks: Looks | undefined
   readonly turns: Turns
   /** The name under which this kernel appends and reserves streams. */
@@ -207,7 +207,7 @@ export class Actor {
     this.#phase = 'busy'
     this.#underWay = round
     if (round.commits.length > 0) this.#guard(this.#append(round))
-    else if (looks !== undefined && round.commands.length > 0) this.#guard(this.#confirm(round, looks))
+    else if (looks?.isNeededFor(round)) this.#guard(this.#confirm(round, looks))
     else {
       for (const pending of round.commands) this.#answerUnstored(pending)
       this.#becomeReady()

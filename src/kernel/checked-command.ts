@@ -22,6 +22,8 @@ export interface CheckedCommand {
    */
   readonly isDerived: boolean
   readonly fence?: Fence | undefined
+  /** The sequence at which the aggregate must be for it to be decided. */
+  readonly expectedSequence?: number | undefined
   readonly metadata: JsonObject
   readonly tags: readonly string[]
 }

@@ -48,7 +48,10 @@ export interface KernelOptions {
   readonly environment: Environment
   readonly limits: KernelLimits
   readonly warn: Warn
-  /** Whether the answer of a command without events may rest on a state that is no longer the newest. */
+  /**
+   * Whether the answer of a command without events may rest on a state that is no longer the newest. A refusal because
+   * of an expected sequence is always confirmed.
+   */
   readonly mayAnswerFromStaleState: boolean
 }
 
@@ -94,8 +97,9 @@ export class Kernel {
       this.#types.set(definition.name, { type: aggregateType(definition, defaults), live: new Map() })
     }
     const writer = environment.newId()
-    const needsNoLook = events.singleWriter || options.mayAnswerFromStaleState
-    const looks = needsNoLook ? undefined : new Looks(events, limits.batchCommitsMax)
+    const { mayAnswerFromStaleState } = options
+    const looksOptions = { streamsMax: limits.batchCommitsMax, mayAnswerFromStaleState }
+    const looks = events.singleWriter ? undefined : new Looks(events, looksOptions)
     this.#context = {
       events,
       snapshots,
@@ -177,10 +181,10 @@ export class Kernel {
     const loaded = actor?.loaded
     const current = until.sequence === undefined && until.timeMs === undefined
     if (!current || loaded === undefined) return rehydrate(this.#context, type, stream, until)
-    const { events, looks } = this.#context
-    if (events.singleWriter) return loaded
+    const { looks } = this.#context
+    if (looks === undefined) return loaded
     // Even if answers may be stale, a caller of `state` gets the newest one.
-    const end = await (looks?.end(stream) ?? events.streamEnds([stream]).then(([only]) => only!))
+    const end = await looks.end(stream)
     if (end.sequence === loaded.sequence && end.checksum === loaded.checksum) return loaded
     try {
       const newer = await catchUp(this.#context, type, stream, loaded)
@@ -253,6 +257,7 @@ export class Kernel {
         mark: { name, digest: digest ?? digestOf(leftOutData(decision.schema, checked.value)) },
         isDerived: options.commandId === undefined && derivedId !== undefined,
         fence: options.fence,
+        expectedSequence: options.expectedSequence,
         metadata: checkMetadata(options.metadata),
         tags: checkTags(options.tags),
       },

@@ -6,6 +6,17 @@
 import type { StreamId } from '../domain/stream.ts'
 import { soon } from '../runtime/timers.ts'
 import type { EventStore, StreamEnd } from '../store/store.ts'
+import type { Round } from './round.ts'
+
+interface LooksOptions {
+  /** The most streams in one question. */
+  readonly streamsMax: number
+  /**
+   * Whether an answer may rest on a state that is no longer the newest. A caller that expects a sequence has read it
+   * somewhere, perhaps in another process, so a sequence that was not expected is looked at all the same.
+   */
+  readonly mayAnswerFromStaleState: boolean
+}
 
 interface Waiting {
   readonly stream: StreamId
@@ -16,13 +27,19 @@ interface Waiting {
 export class Looks {
   readonly #store: Pick<EventStore, 'streamEnds'>
   readonly #streamsMax: number
+  readonly #onlyForExpectations: boolean
   #waiting: Waiting[] = []
   #isAsking = false
 
-  /** @param streamsMax the most streams in one question */
-  constructor(store: Pick<EventStore, 'streamEnds'>, streamsMax: number) {
+  constructor(store: Pick<EventStore, 'streamEnds'>, { streamsMax, mayAnswerFromStaleState }: LooksOptions) {
     this.#store = store
     this.#streamsMax = streamsMax
+    this.#onlyForExpectations = mayAnswerFromStaleState
+  }
+
+  /** Whether the answers of a round that stores nothing need a look. */
+  isNeededFor({ commands, hasUnexpected }: Pick<Round, 'commands' | 'hasUnexpected'>): boolean {
+    return hasUnexpected || (commands.length > 0 && !this.#onlyForExpectations)
   }
 
   /** Where a stream ends, at some moment after this call. @throws what the store throws */

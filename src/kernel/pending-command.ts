@@ -18,6 +18,7 @@ export class PendingCommand implements CheckedCommand {
   readonly mark: CommandMark
   readonly isDerived: boolean
   readonly fence: Fence | undefined
+  readonly expectedSequence: number | undefined
   readonly metadata: JsonObject
   readonly tags: readonly string[]
   #isClear: boolean
@@ -41,6 +42,7 @@ export class PendingCommand implements CheckedCommand {
     this.mark = command.mark
     this.isDerived = command.isDerived
     this.fence = command.fence
+    this.expectedSequence = command.expectedSequence
     this.#isClear = command.fence === undefined
     this.metadata = command.metadata
     this.tags = command.tags

@@ -2,7 +2,8 @@
  * A round: the waiting commands of an instance, decided in order, each on the state that the previous one left, and the
  * commits of those that have events. From the results of the store, it derives what happens to each command.
  */
-
+import { ConflictError } from '../domain/error.ts'
+import type { StreamId } from '../domain/stream.ts'
 import { Breath } from '../runtime/breath.ts'
 import type { Environment } from '../runtime/environment.ts'
 import type { Commit } from '../store/commit.ts'
@@ -40,6 +41,8 @@ export interface Settled {
 export class Round {
   readonly commands: readonly PendingCommand[]
   readonly commits: readonly Commit[]
+  /** Whether a command was not decided, because it expects another sequence. */
+  readonly hasUnexpected: boolean
 
   /**
    * Decides the waiting commands. It ends early when it has taken too long, before a command whose fence must be asked
@@ -54,6 +57,7 @@ export class Round {
     const context = new DecisionContext(scope)
     const commands: PendingCommand[] = []
     const commits: Commit[] = []
+    let hasUnexpected = false
     let ids: Set<string> | undefined
     let { state, sequence } = loaded
     let taken = 0
@@ -66,8 +70,11 @@ export class Round {
           if (ids.has(pending.commandId)) break
           ids.add(pending.commandId)
         }
+        const isExpected = pending.expectedSequence === undefined || pending.expectedSequence === sequence
+        hasUnexpected ||= !isExpected
         let decided: Decided
         try {
+          if (!isExpected) throw unexpected(pending, sequence, scope.stream)
           decided = decide(state, sequence, pending, context)
         } catch (error) {
           decided = { kind: 'failed', error }
@@ -86,6 +93,7 @@ export class Round {
     else waiting.splice(0, taken)
     this.commands = commands
     this.commits = commits
+    this.hasUnexpected = hasUnexpected
   }
 
   /** Derives what happens to each command from the results of its commits. */
@@ -122,4 +130,9 @@ export class Round {
     }
     return { answered, duplicates, conflicts, undone: unfenced.length === 0 ? undone : [...unfenced, ...undone] }
   }
+}
+
+function unexpected({ name, expectedSequence }: PendingCommand, sequence: number, stream: StreamId): ConflictError {
+  const facts = { stream, command: name, expectedSequence: expectedSequence!, sequence }
+  return new ConflictError('SEQUENCE_UNEXPECTED', facts)
 }

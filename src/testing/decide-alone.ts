@@ -28,7 +28,7 @@ export function decideAlone(
   { definition, stream, state, sequence, nowMs }: DecidedOn,
   name: string,
   given: unknown,
-  { commandId, metadata, tags }: Omit<CommandOptions, 'signal'> & { readonly commandId: string },
+  { commandId, metadata, tags }: Omit<CommandOptions, 'expectedSequence' | 'signal'> & { readonly commandId: string },
 ): Decided {
   const decision = definition.decisions.get(name)!
   const checked = checkInput('The data of a command', decision.schema, given)

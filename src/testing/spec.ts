@@ -43,7 +43,7 @@ export interface Expectation<State, Kinds, Rejected> {
 }
 
 /** The options of a command in a test: its id (`spec` by default), its metadata and tags. */
-export type SpecOptions = Omit<CommandOptions, 'signal'>
+export type SpecOptions = Omit<CommandOptions, 'expectedSequence' | 'signal'>
 
 /** A history and a time, on which commands can be tried. Immutable: each method returns a new object. */
 export interface Spec<State, Kinds, Cmds extends Commands> {
@@ -139,7 +139,7 @@ function tried(
 ): Expectation<unknown, any, AnyRejection> {
   checkKeys(`the options of ${name}`, options, ['commandId', 'metadata', 'tags'])
   const { definition } = history
-  const decided = decideAlone(history, name, given, { commandId: 'spec', ...options })
+  const decided = decideAlone(history, name, given, { ...options, commandId: options.commandId ?? 'spec' })
   return expectationOf(history, `${definition.name}.${name}(${shown(given)})`, decided)
 }
 

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
-import { aggregate, domain, event, reject, type StartOptions } from '../../src/index.ts'
+import { aggregate, domain, event, hasCode, reject, type StartOptions } from '../../src/index.ts'
 import { recorder } from '../support/kernel/rig.ts'
 import { onEveryStore } from '../support/stores/every-store.ts'
 
@@ -73,6 +73,32 @@ await onEveryStore('Every answer is true', ({ place, severalWriters }) => {
     await b.account('ada').deposit({ amount: 5 })
     await assert.rejects(a.account('ada').expect({ amount: 0 }), { code: 'DECIDE_FAILED' })
     await a.account('ada').expect({ amount: 5 })
+  })
+
+  test('a sequence that a command expects is compared with the events of another process', async (t) => {
+    const store = await place(t)
+    await using a = await start({ store })
+    await using b = await start({ store })
+    const refusedAt = (sequence: number) => (error: unknown) => {
+      assert.ok(hasCode(error, 'SEQUENCE_UNEXPECTED'), String(error))
+      assert.equal(error.facts.sequence, sequence)
+      return true
+    }
+    await a.account('ada').deposit({ amount: 1 }, { expectedSequence: 0 })
+    for (let sequence = 1; sequence < 20; sequence += 2) {
+      const { account } = sequence % 4 === 1 ? a : b
+      const other = account === a.account ? b.account : a.account
+      await other('ada').deposit({ amount: 1 }, { expectedSequence: sequence })
+      const late = account('ada').deposit({ amount: 1 }, { expectedSequence: sequence })
+      await assert.rejects(late, refusedAt(sequence + 1))
+      const read = await other('ada').read()
+      assert.deepEqual([read.state.balance, read.sequence, read.position], [sequence + 1, sequence + 1, sequence + 1])
+      await other('ada').deposit({ amount: 1 }, { expectedSequence: read.sequence })
+      const repeated = { commandId: `c-${sequence}`, expectedSequence: sequence + 2 }
+      await assert.rejects(account('ada').audit({}, { expectedSequence: sequence }), refusedAt(sequence + 2))
+      const answer = await account('ada').audit({}, repeated)
+      assert.equal(answer.sequence, sequence + 2)
+    }
   })
 
   test('the state is the stored one, and updates the live instance', async (t) => {

@@ -4,6 +4,7 @@
  * happens to it. If this program does not know the command, a newer program may have scheduled it, so it is left to a
  * newer program first.
  */
+import { hasCode } from '../../domain/error.ts'
 import type { PlainCommand } from '../../domain/plain-command.ts'
 import type { Fence } from '../../kernel/checked-command.ts'
 import type { Breath } from '../../runtime/breath.ts'
@@ -83,6 +84,10 @@ export class DueCommands {
       if (cause instanceof Overtaken) return undefined
       if (isNewer(cause)) throw new LeftToNewer(timer, cause, true)
       if (isForLater(cause) || isOutage(cause)) throw cause
+      if (hasCode(cause, 'SEQUENCE_UNEXPECTED')) {
+        warnOfRefused(options, command, cause)
+        return []
+      }
       return this.#failed(timer, cause)
     }
   }
