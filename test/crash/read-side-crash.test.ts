@@ -15,7 +15,7 @@ import { inspectWarehouse } from '../support/crash/warehouse-inspection.ts'
 import type { FromRunner, ToRunner } from '../support/crash/warehouse-runner.ts'
 import { sized } from '../support/size.ts'
 
-const rounds = Number(process.env['MNEME_CRASH_ROUNDS'] ?? sized(100, 4))
+const rounds = Number(process.env['MNEME_CRASH_ROUNDS'] ?? sized(50, 4))
 const runnerTimeoutMs = 300_000
 const program = new URL('../support/crash/warehouse-runner.ts', import.meta.url)
 const roundsOfOneMax = 10

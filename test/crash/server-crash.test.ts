@@ -11,15 +11,14 @@ import type { Place } from '../support/crash/writer-protocol.ts'
 import { onServer } from '../support/servers/server.ts'
 import { sized } from '../support/size.ts'
 
-const rounds = sized(100, 4)
 
 /**
  * The stand-ins for MongoDB search where it seeks, so a log that is looked at again and again is kept short there. What
  * a round costs is the looking: each account of the bank is loaded by each writer, and looked at in five ways after it.
  */
 const settings = {
-  postgres: { answersMax: 400, callers: { least: 20, most: 80 } },
-  mongodb: { answersMax: 30, callers: { least: 3, most: 8 }, accounts: 6 },
+  postgres: { rounds: sized(100, 4), answersMax: 400, callers: { least: 20, most: 80 } },
+  mongodb: { rounds: sized(30, 4), answersMax: 30, callers: { least: 3, most: 8 }, accounts: 6 },
 } as const
 
 function planWithin(answersMax: number): (chance: Chance, place: Place) => KillPlan {
@@ -36,7 +35,7 @@ for (const { store, name, find } of serverKinds) {
       timeout: 1_100_000,
     }, async (context) => {
       const placeAt = () => serverPlace(context, server, store)
-      await runRounds(context, `killed on ${store}`, { rounds, placeAt, ...sizes, planOf: planWithin(answersMax) })
+      await runRounds(context, `killed on ${store}`, { placeAt, ...sizes, planOf: planWithin(answersMax) })
     })
   })
 }

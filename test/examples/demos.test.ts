@@ -65,7 +65,7 @@ describe('The demos on file:bank', () => demosOn('file:bank', true, { total: 300
 // Here both demos share a store, and with it Ada's account.
 await onServer('The demos on PostgreSQL', findPostgres, ({ url }) => demosOn(url, true, { total: 472, skip: leftOut }))
 // Hundreds of transfers take minutes on a stand-in that scans where MongoDB seeks.
-const few = sized(100, 25)
+const few = 25
 await onServer('The demos on MongoDB', findMongodb, ({ url }) => demosOn(url, true, { count: few, total: 472 }))
 
 test('the demo of the transfers says what it can be told', async (context) => {

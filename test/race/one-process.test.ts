@@ -13,7 +13,7 @@ import { RaceWriter, writerNames } from '../support/race/race.ts'
 import { follow, tails } from '../support/race/tail.ts'
 import { sized } from '../support/size.ts'
 
-const events = sized(100_000, 8_000)
+const events = sized(60_000, 8_000)
 const timeoutMs = 1_000_000
 
 const stores: Record<string, (directory: string) => StoreFactory> = {

@@ -38,14 +38,14 @@ interface Course {
 
 /** Hints within a process are never lost, so nobody has to look. */
 const inProcess: Course = {
-  events: sized(100_000, 8_000),
+  events: sized(40_000, 8_000),
   pollIntervalMs: 10 * timeoutMs,
-  timesCaughtUpLeast: sized(100, 4),
+  timesCaughtUpLeast: sized(40, 4),
 }
 const onServers: Readonly<Record<string, Course>> = {
-  postgres: { events: sized(100_000, 5_000), pollIntervalMs: 500, timesCaughtUpLeast: sized(100, 2) },
+  postgres: { events: sized(40_000, 5_000), pollIntervalMs: 500, timesCaughtUpLeast: sized(40, 2) },
   // What stands in for MongoDB here goes over every commit at every question, so there are fewer of them.
-  mongodb: { events: 15_000, pollIntervalMs: 500, eventsOfCommitMax: 50, timesCaughtUpLeast: 30 },
+  mongodb: { events: 8_000, pollIntervalMs: 500, eventsOfCommitMax: 50, timesCaughtUpLeast: 15 },
 }
 
 /** How much of the log is there before the race. */

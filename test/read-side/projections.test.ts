@@ -220,7 +220,7 @@ await onEveryStore(savedMidway, ({ name, place }) => {
     const expected = foldOf(await logFrom(filling, head))
     await filling.stop()
     // Every moment if that is cheap, each with another projection over the same log.
-    const stride = name === 'memory' ? sized(1, 2) : sized(11, 66)
+    const stride = name === 'memory' ? sized(1, 2) : sized(33, 66)
     for (const [i, what] of Object.keys(doings).entries()) {
       let n = 1 + (i % stride)
       while (await disturbed(store, head, n, what, expected)) n += stride

@@ -100,7 +100,7 @@ await onEveryStore(aRebuild, ({ name, place }) => {
     let change = tenfold
     let outcome: string | undefined
     let serving = old
-    const stride = name === 'memory' ? 1 : sized(5, 15)
+    const stride = name === 'memory' ? 1 : sized(15, 30)
     for (let n = 1; outcome !== 'done'; n += stride) {
       const watch = watched(store)
       const controller = new AbortController()
