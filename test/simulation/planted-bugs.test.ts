@@ -30,6 +30,13 @@ describe('The simulator finds the planted bug that', () => {
   }
 })
 
+test('Each planted bug replaces a text that stands once in its file', () => {
+  for (const { name, file, find } of plantedBugs) {
+    const text = readFileSync(new URL(`../../src/${file}`, import.meta.url), 'utf8')
+    assert.equal(text.split(find).length - 1, 1, `${file}, for: ${name}`)
+  }
+})
+
 test('docs/testing.md lists every planted bug, and no other', () => {
   const rows = Array.from(page.matchAll(/^\| (.*?) \| (?:seats|transfers) \|/gm), ([, name]) => name)
   assert.deepEqual(rows.sort(), plantedBugs.map(({ name }) => name).sort())

@@ -19,8 +19,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a "no" is answered without a look at the end of the stream',
     file: 'kernel/actor.ts',
-    find: 'else if (looks !== undefined && round.commands.length > 0) this',
-    replace: 'else if (round.commands.length < 0 && looks !== undefined) this',
+    find: 'else if (looks?.isNeededFor(round)) this',
+    replace: 'else if (looks?.isNeededFor(round) === undefined && looks !== undefined) this',
   },
   {
     name: 'a look is believed whatever it says',
