@@ -95,6 +95,11 @@ test('time travel and history read the log', async () => {
   await ada.state({ time: new Date('2020-01-01') }) // as it was then
   for await (const { sequence, type, data } of ada.history()) console.log(sequence, type, data)
   // #endregion
+  // #region history
+  const newest = await Array.fromAsync(ada.history({ direction: 'backward', limit: 20 }))
+  const between = await Array.fromAsync(ada.history({ from: 2, to: 4 })) // the sequences 2 and 3
+  // #endregion
+  assert.deepEqual([newest.map(({ sequence }) => sequence), between.map(({ sequence }) => sequence)], [[2, 1], [2]])
   assert.equal((await ada.state({ sequence: 1 })).balance, 0)
   assert.equal((await ada.state({ time: new Date('2020-01-01') })).status, 'none')
 })
@@ -146,6 +151,19 @@ test('a sequence is an ETag, and If-Match expects it', async () => {
   assert.equal(await status(deposit({ 'If-Match': etag })), 412)
   assert.equal(await status(deposit({ 'If-Match': 'W/"2"' })), 400)
   assert.equal((await deposit({})).headers.get('ETag'), '"3"')
+})
+
+test('all instances can be listed', async () => {
+  await using bank = await Bank.start({ store: memory() })
+  for (const id of ['ada', 'bob', 'eve']) await bank.account(id).open({ owner: id })
+  // #region instances
+  const { ids, next } = await bank.account.ids({ limit: 2 })
+  const more = await bank.account.ids({ after: next, limit: 2 })
+  const accounts = await bank.account.states(ids)
+  for (const { state, sequence } of accounts) console.log(state.balance, sequence)
+  const counts = await bank.account.sequences(ids)
+  // #endregion
+  assert.deepEqual([ids, more, counts, await bank.head()], [['ada', 'bob'], { ids: ['eve'] }, [1, 1], 3])
 })
 
 test('read models answer for your own write', async () => {

@@ -20,6 +20,8 @@ import type {
   StoreLimits,
   StreamEnd,
   StreamId,
+  StreamList,
+  StreamQuery,
 } from '../../src/index.ts'
 import { keyOf, type SmallLog } from './log/small-log.ts'
 import type { Claims } from './rows/claims.ts'
@@ -96,6 +98,10 @@ export class SmallStore implements Store {
 
   async streamEnds(streams: readonly StreamId[]): Promise<readonly StreamEnd[]> {
     return streams.map((stream) => this.#data.log.endOf(stream))
+  }
+
+  async listStreams(aggregate: string, query: StreamQuery): Promise<StreamList> {
+    return this.#data.log.listStreams(aggregate, query)
   }
 
   async head(): Promise<number> {

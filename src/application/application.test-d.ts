@@ -10,6 +10,7 @@ import { projection } from '../domain/code-projection.ts'
 import { event } from '../domain/event.ts'
 import type { Found } from '../projection/reading/find.ts'
 import { domain } from './domain.ts'
+import type { Reading } from './running.ts'
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 const same = <A, B>(_: Equal<A, B>) => {}
@@ -59,6 +60,23 @@ async function calls() {
   await account.deposit({ amount: 1 }, { expectedVersion: 1 })
   // @ts-expect-error a sequence is a number
   await world.dispatch({ aggregate: 'room', id: 'lobby', name: 'greet', expectedSequence: '1' })
+
+  const { ids, next } = await world.account.ids({ after: 'ada', limit: 10 })
+  same<typeof ids, readonly string[]>(true)
+  same<typeof next, string | undefined>(true)
+  const [first] = await world.account.states(ids)
+  same<typeof first, Reading<typeof state> | undefined>(true)
+  same<Awaited<ReturnType<typeof world.account.sequences>>, readonly number[]>(true)
+  same<ReturnType<typeof world.head>, Promise<number>>(true)
+  for await (const { data, type } of account.history({ from: 1, to: 9, direction: 'backward', limit: 2 })) {
+    if (type === 'MoneyDeposited') same<typeof data.amount, number>(true)
+  }
+  // @ts-expect-error no such direction
+  account.history({ direction: 'up' })
+  // @ts-expect-error no such option
+  world.account.ids({ before: 'ada' })
+  // @ts-expect-error ids are a list
+  await world.account.states('ada')
 
   const outcome = await account.try.withdraw({ amount: 1 })
   // @ts-expect-error the outcome has to be checked first

@@ -59,6 +59,7 @@ export function facade({
     projections: management(projections, environment),
     reactions: management(reactions, environment),
     events: (options: SubscriptionOptions = {}) => recorded(aggregates, subscribe(subscriptions, options)),
+    head: async () => kernel.head(),
     load: () => kernel.load,
     stop,
     [Symbol.asyncDispose]: stop,

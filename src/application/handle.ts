@@ -11,8 +11,9 @@ import type { Accepted, Outcome } from '../domain/outcome.ts'
 import { commandOptions } from '../domain/plain-command.ts'
 import type { AnyRejection } from '../domain/rejection.ts'
 import type { StreamId } from '../domain/stream.ts'
-import type { DispatchOptions, Kernel } from '../kernel/kernel.ts'
+import type { DispatchOptions, HistoryRead, Kernel } from '../kernel/kernel.ts'
 import { recordedEvent, type Until } from '../kernel/rehydrate.ts'
+import { instancesOf } from './instances.ts'
 import type { At, HistoryOptions, Reading } from './running.ts'
 
 const noOptions: CommandOptions = Object.freeze({})
@@ -102,11 +103,8 @@ export function handlesOf(kernel: Kernel, aggregate: string): (id: string) => ob
     }
 
     async *history(options: HistoryOptions = {}): AsyncGenerator<unknown> {
-      checkKeys('history(options)', options, ['from', 'signal'])
-      const { from = 1, signal } = options
-      checkWhole('from', from, 0)
-      checkSignal(signal)
-      for await (const event of kernel.history(this.#stream, from, signal)) yield recordedEvent(type.folds, event)
+      const read = historyRead(options)
+      for await (const event of kernel.history(this.#stream, read)) yield recordedEvent(type.folds, event)
     }
 
     static streamOf(handle: Handle): StreamId {
@@ -122,10 +120,11 @@ export function handlesOf(kernel: Kernel, aggregate: string): (id: string) => ob
       return withOptions(attempt, kernel, this.stream, name, data, options)
     })
   }
-  return (id) => {
+  const handle = (id: string) => {
     checkId(`the id of an aggregate ${aggregate}`, id)
     return new Handle(Object.freeze({ aggregate, id }))
   }
+  return Object.freeze(Object.assign(handle, instancesOf(kernel, aggregate)))
 }
 
 function define<Self extends object>(
@@ -134,6 +133,18 @@ function define<Self extends object>(
   value: (this: Self, ...args: any[]) => unknown,
 ): void {
   Object.defineProperty(prototype, name, { value, enumerable: true })
+}
+
+function historyRead(options: HistoryOptions): HistoryRead {
+  checkKeys('history(options)', options, ['from', 'to', 'direction', 'limit', 'signal'])
+  const { from = 1, to = Number.POSITIVE_INFINITY, direction = 'forward', limit, signal } = options
+  checkWhole('from', from, 0)
+  if (to !== Number.POSITIVE_INFINITY) checkWhole('to', to, 0)
+  if (limit !== Number.POSITIVE_INFINITY) checkWhole('limit', limit, 0)
+  const isDirection = (found: string) => found === 'forward' || found === 'backward'
+  checkOption('direction', direction, isDirection, "'forward' or 'backward'")
+  checkSignal(signal)
+  return { from, to, direction, limit: limit ?? Number.POSITIVE_INFINITY, signal }
 }
 
 function untilOf(what: string, at: At): Until {

@@ -15,6 +15,7 @@ import type { Job, Progress, ProgressOptions } from '../projection/running/progr
 import type { ProjectionStatus, RunResult, WaitOptions } from '../projection/running/status.ts'
 import type { ParkedEvent } from '../projection/stored/parked-events.ts'
 import type { LogPlace } from '../store/store.ts'
+import type { StreamList } from '../store/stream-list.ts'
 
 /** The arguments of a command: its data (optional if an empty record or `undefined` is accepted), then options. */
 export type CommandArgs<Data> =
@@ -38,6 +39,12 @@ export interface Reading<State> {
 export interface HistoryOptions {
   /** The first sequence to read. 1 by default. */
   readonly from?: number
+  /** Only events before this sequence. No bound by default. */
+  readonly to?: number
+  /** 'forward' (the default), or 'backward', newest first. */
+  readonly direction?: 'forward' | 'backward'
+  /** The greatest number of events. No bound by default. */
+  readonly limit?: number
   readonly signal?: AbortSignal
 }
 
@@ -59,10 +66,36 @@ export type Handle<A> =
          * this state, or not at all.
          */
         read(at?: At): Promise<Reading<State>>
-        /** The events of the stream, oldest first, upcast to their newest revision. */
+        /** The events of the stream, upcast to their newest revision. By default all of them, oldest first. */
         history(options?: HistoryOptions): AsyncIterable<EventOf<Kinds>>
       }
     : never
+
+/** Which instances to list. */
+export interface IdsOptions {
+  /** Only instances after this id. There need not be such an instance. */
+  readonly after?: string | undefined
+  /** The greatest number of ids, 1,000 by default. No page has more than 10,000. */
+  readonly limit?: number
+}
+
+/** All instances of an aggregate: `bank.account('ada')` is one of them. */
+export interface Instances<A> {
+  (id: string): Handle<A>
+  /**
+   * The ids of instances that have events, in an order of the store's own, in which ids of ASCII characters are in the
+   * order of their bytes. `next` is the id after which the next page begins; it is absent if there is none.
+   *
+   *     const { ids, next } = await bank.account.ids({ after: last, limit: 20 })
+   */
+  ids(options?: IdsOptions): Promise<StreamList>
+  /** The newest states of several instances, in the order of the ids, each as `read` returns it. */
+  states(ids: readonly string[]): Promise<readonly Reading<StateOf<A>>[]>
+  /** How many events several instances have, in the order of the ids: their newest sequences. Nothing is loaded. */
+  sequences(ids: readonly string[]): Promise<readonly number[]>
+}
+
+type StateOf<A> = A extends Aggregate<string, infer State, any, any> ? State : never
 
 /** All events of some aggregates. */
 export type EventsOf<A> = A extends Aggregate<string, any, infer Kinds, any> ? EventOf<Kinds> : never
@@ -239,7 +272,7 @@ export interface Load {
 }
 
 /** A domain that runs on a store. */
-export type Running<A, P, R = {}> = { readonly [K in keyof A]: (id: string) => Handle<A[K]> } & {
+export type Running<A, P, R = {}> = { readonly [K in keyof A]: Instances<A[K]> } & {
   readonly [K in keyof P]: ReadModel<P[K]>
 } & {
   /**
@@ -269,6 +302,8 @@ export type Running<A, P, R = {}> = { readonly [K in keyof A]: (id: string) => H
   events<Type extends EventsOf<A[keyof A]>['type']>(
     options?: EventsOptions<Type>,
   ): AsyncIterable<Extract<EventsOf<A[keyof A]>, { readonly type: Type }> & Required<LogPlace>>
+  /** The position of the last event of the log; 0 if there is none. */
+  head(): Promise<number>
   /** How many aggregates are in memory, and how many commands are in progress. */
   load(): Load
   /** Refuses new commands, answers those in progress, saves checkpoints, and closes the stores. Also `await using`. */

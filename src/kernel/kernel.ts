@@ -24,7 +24,9 @@ import { soon } from '../runtime/timers.ts'
 import type { Warn } from '../runtime/warning.ts'
 import { checkMetadata, checkTags } from '../store/commit.ts'
 import { CommitQueue } from '../store/commit-queue.ts'
+import type { Range } from '../store/range.ts'
 import type { EventStore, SnapshotStore, StoredEvent } from '../store/store.ts'
+import type { StreamList, StreamQuery } from '../store/stream-list.ts'
 import { Actor, type ActorContext } from './actor.ts'
 import { type AggregateType, aggregateType } from './aggregate-type.ts'
 import type { Fence } from './checked-command.ts'
@@ -60,6 +62,16 @@ export interface DispatchOptions extends CommandOptions {
   readonly derivedId?: string | undefined
   readonly fence?: Fence
 }
+
+/** Which events of a stream to read: as for a store, but with any limit. */
+export interface HistoryRead extends Range {
+  readonly direction: 'forward' | 'backward'
+  readonly limit: number
+  readonly signal: AbortSignal | undefined
+}
+
+/** Events in one read of a history. */
+const historyPageMax = 1000
 
 /** For messages. */
 const dataOf = 'The data of a command'
@@ -197,19 +209,38 @@ export class Kernel {
     }
   }
 
-  /** The stored events of a stream, oldest first. */
-  async *history(stream: StreamId, from: number, signal: AbortSignal | undefined): AsyncGenerator<StoredEvent> {
+  /** The ids of an aggregate's streams. */
+  ids(aggregate: string, query: StreamQuery): Promise<StreamList> {
+    return this.#context.events.listStreams(aggregate, query)
+  }
+
+  /** Where streams end, as `state` would find them. */
+  async sequences(streams: readonly StreamId[]): Promise<readonly number[]> {
+    return (await this.#context.events.streamEnds(streams)).map(({ sequence }) => sequence)
+  }
+
+  /** The last position of the log. */
+  head(): Promise<number> {
+    return this.#context.events.head()
+  }
+
+  /** The stored events of a stream. */
+  async *history(stream: StreamId, read: HistoryRead): AsyncGenerator<StoredEvent> {
+    const { direction, signal } = read
     const breath = new Breath(this.#environment)
-    for (let next = from; ; ) {
-      const options = signal === undefined ? {} : { signal }
-      const page = await this.#context.events.readStream(stream, { from: next, to: Number.POSITIVE_INFINITY }, options)
+    let { from, to, limit: left } = read
+    while (left > 0 && from < to) {
+      const options = { direction, limit: Math.min(left, historyPageMax), ...(signal && { signal }) }
+      const page = await this.#context.events.readStream(stream, { from, to }, options)
       if (page.length === 0) return
       for (const event of page) {
         await breath.pause()
         signal?.throwIfAborted()
         yield event
       }
-      next = page.at(-1)!.sequence + 1
+      left -= page.length
+      if (direction === 'forward') from = page.at(-1)!.sequence + 1
+      else to = page.at(-1)!.sequence
     }
   }
 

@@ -21,6 +21,7 @@ import type {
   RowQuery,
   Snapshot,
 } from './store.ts'
+import type { StreamQuery } from './stream-list.ts'
 
 /** The longest name, in bytes of UTF-8: an id, with the prefix of the library. */
 const nameBytesMax = 1280
@@ -52,6 +53,15 @@ export function checkStream(stream: StreamId): void {
 export function checkStreams(streams: readonly StreamId[]): void {
   checkList('streams', streams)
   for (const stream of streams) checkStream(stream)
+}
+
+/** @throws InputError `ID_INVALID`; DefinitionError `OPTION_INVALID` */
+export function checkListStreams(aggregate: string, query: StreamQuery): void {
+  checkId('the name of an aggregate', aggregate)
+  checkKeys('listStreams(aggregate, query)', query, ['after', 'limit'])
+  const { after, limit } = query ?? {}
+  need('limit', limit, (found) => found !== 0 && isLimit(found), 'a whole number from 1, or infinite')
+  if (after !== undefined) checkId('the id of a stream', after)
 }
 
 /** @throws InputError `ID_INVALID` */

@@ -16,6 +16,7 @@ import {
   checkLeaseOwner,
   checkList,
   checkListRows,
+  checkListStreams,
   checkLoadRows,
   checkLoadSnapshot,
   checkPlace,
@@ -53,6 +54,7 @@ import type {
   StoreLimits,
   StreamEnd,
 } from './store.ts'
+import type { StreamList, StreamQuery } from './stream-list.ts'
 import { readWholePage } from './whole-page.ts'
 
 class CheckedStore implements Store {
@@ -123,6 +125,16 @@ class CheckedStore implements Store {
       return Promise.reject(error)
     }
     return this.#store.streamEnds(streams)
+  }
+
+  listStreams(aggregate: string, query: StreamQuery): Promise<StreamList> {
+    try {
+      this.checkOpen()
+      checkListStreams(aggregate, query)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    return this.#store.listStreams(aggregate, query)
   }
 
   reserve(streams: readonly StreamId[], writer: string, durationMs: number): Promise<readonly boolean[]> {

@@ -43,3 +43,4 @@ export type {
   StoreLimits,
   StreamEnd,
 } from './store.ts'
+export type { StreamList, StreamQuery } from './stream-list.ts'

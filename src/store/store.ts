@@ -16,6 +16,7 @@ import type { StreamId } from '../domain/stream.ts'
 import type { StoreWarning } from '../runtime/warning.ts'
 import type { CommandMark, Commit } from './commit.ts'
 import type { Range } from './range.ts'
+import type { StreamList, StreamQuery } from './stream-list.ts'
 
 export type { SqlTransaction, SqlValue } from '../domain/sql-transaction.ts'
 
@@ -178,6 +179,11 @@ export interface EventStore {
    * ends where that state does.
    */
   streamEnds(streams: readonly StreamId[]): Promise<readonly StreamEnd[]>
+
+  /**
+   * The ids of an aggregate's streams, of those that have events. They are ordered as rows are (`listRows`).
+   */
+  listStreams(aggregate: string, query: StreamQuery): Promise<StreamList>
 
   /**
    * Reserves streams for a writer. Appends of other writers to them conflict until it has appended, or until the time

@@ -18,6 +18,7 @@ export const storeMethods: readonly Exclude<StoreMethod, 'open' | 'onAppend'>[] 
     'readAll',
     'findCommit',
     'streamEnds',
+    'listStreams',
     'reserve',
     'head',
     'saveSnapshot',

@@ -16,6 +16,8 @@ import {
   StoreError,
   type StreamEnd,
   type StreamId,
+  type StreamList,
+  type StreamQuery,
 } from '../../../src/index.ts'
 
 /** A stream's name as one text. */
@@ -31,6 +33,8 @@ export class SmallLog {
   readonly #receipts = new Map<string, Receipt>()
   /** By stream. */
   readonly #ends = new Map<string, StreamEnd>()
+  /** By aggregate, the ids of its streams. */
+  readonly #ids = new Map<string, Set<string>>()
 
   get head(): number {
     return this.#events.length
@@ -65,6 +69,7 @@ export class SmallLog {
     const receipt: Receipt = command === undefined ? place : { ...place, command }
     this.#receipts.set(keyOf(stream) + id, receipt)
     this.#ends.set(keyOf(stream), { sequence: end, checksum })
+    this.#ids.set(stream.aggregate, (this.#ids.get(stream.aggregate) ?? new Set()).add(stream.id))
     return receipt
   }
   // #endregion
@@ -75,6 +80,12 @@ export class SmallLog {
 
   endOf(stream: StreamId): StreamEnd {
     return this.#ends.get(keyOf(stream)) ?? noEvents
+  }
+
+  listStreams(aggregate: string, { after = '', limit }: StreamQuery): StreamList {
+    const ids = [...(this.#ids.get(aggregate) ?? [])].filter((id) => id > after).sort()
+    if (ids.length <= limit) return { ids }
+    return { ids: ids.slice(0, limit), next: ids[limit - 1]! }
   }
 
   readStream({ aggregate, id }: StreamId, { from, to }: Range, options: ReadOptions): readonly StoredEvent[] {

@@ -30,6 +30,7 @@ import type {
   StoreLimits,
   StreamEnd,
 } from '../store.ts'
+import type { StreamList, StreamQuery } from '../stream-list.ts'
 import { Breather, Pace } from './database/breather.ts'
 import type { Disk } from './database/disk.ts'
 import { troubleOf } from './database/failure.ts'
@@ -141,6 +142,10 @@ export class FileStore implements Store {
       }
       return ends
     })
+  }
+
+  listStreams(aggregate: string, query: StreamQuery): Promise<StreamList> {
+    return this.#read(() => this.#index.list(aggregate, query))
   }
 
   reserve(streams: readonly StreamId[], writer: string, durationMs: number): Promise<readonly boolean[]> {

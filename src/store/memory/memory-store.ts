@@ -28,6 +28,7 @@ import type {
   StoreLimits,
   StreamEnd,
 } from '../store.ts'
+import type { StreamList, StreamQuery } from '../stream-list.ts'
 import { hashOfId, type MemoryLog, type MemoryStream } from './log/memory-log.ts'
 import type { MemoryRows } from './rows/memory-rows.ts'
 
@@ -108,6 +109,10 @@ export class MemoryStore implements Store {
 
   async streamEnds(streams: readonly StreamId[]): Promise<readonly StreamEnd[]> {
     return streams.map((stream) => this.#log.endOf(stream))
+  }
+
+  async listStreams(aggregate: string, query: StreamQuery): Promise<StreamList> {
+    return this.#log.list(aggregate, query)
   }
 
   async reserve(streams: readonly StreamId[], writer: string, durationMs: number): Promise<readonly boolean[]> {

@@ -27,6 +27,7 @@ import type {
   StoreLimits,
   StreamEnd,
 } from '../store.ts'
+import type { StreamList, StreamQuery } from '../stream-list.ts'
 import { Database } from './database/database.ts'
 import { type MongoClient, makeClient } from './database/driver.ts'
 import { readErrorOf, writeErrorOf } from './database/failure.ts'
@@ -126,6 +127,10 @@ export class MongodbStore implements Store {
 
   streamEnds(streams: readonly StreamId[]): Promise<readonly StreamEnd[]> {
     return this.#read('looking where streams end', () => this.#streamEnds.of(streams))
+  }
+
+  listStreams(aggregate: string, query: StreamQuery): Promise<StreamList> {
+    return this.#read('listing streams', () => this.#streamEnds.list(aggregate, query))
   }
 
   reserve(streams: readonly StreamId[], writer: string, durationMs: number): Promise<readonly boolean[]> {

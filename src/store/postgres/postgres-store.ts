@@ -30,6 +30,7 @@ import type {
   StoreLimits,
   StreamEnd,
 } from '../store.ts'
+import type { StreamList, StreamQuery } from '../stream-list.ts'
 import { Connections } from './database/connections.ts'
 import type { Database, RunQuery } from './database/database.ts'
 import { loadDriver } from './database/driver.ts'
@@ -131,6 +132,10 @@ export class PostgresStore implements Store {
 
   streamEnds(streams: readonly StreamId[]): Promise<readonly StreamEnd[]> {
     return this.#counted(reading, () => this.#streams.ends(streams))
+  }
+
+  listStreams(aggregate: string, query: StreamQuery): Promise<StreamList> {
+    return this.#inTurn(reading, () => this.#streams.list(aggregate, query))
   }
 
   reserve(streams: readonly StreamId[], writer: string, durationMs: number): Promise<readonly boolean[]> {

@@ -55,6 +55,11 @@ function questions(): ReadonlyMap<string, (store: Store) => Promise<string>> {
       return [examined, ...events.map(({ position, checksum }) => `${position}:${checksum}`)].join()
     })
   }
+  for (const aggregate of ['a0', 'a1']) {
+    all.set(`the streams of ${aggregate}`, async (store) =>
+      JSON.stringify(await store.listStreams(aggregate, unlimited)),
+    )
+  }
   for (const stream of streams) {
     all.set(`the end of ${stream.id}`, async (store) => JSON.stringify(await store.streamEnds([stream])))
     all.set(stream.id, async (store) =>

@@ -33,6 +33,7 @@ import type {
   StoreLimits,
   StreamEnd,
 } from '../store.ts'
+import type { StreamList, StreamQuery } from '../stream-list.ts'
 import { Breather } from './database/breather.ts'
 import type { CutLog } from './database/cut-log.ts'
 import { codeOf, errorOf, Failure, factsOf, storeNamed } from './database/failure.ts'
@@ -134,6 +135,10 @@ export class SqliteStore implements Store {
 
   streamEnds(streams: readonly StreamId[]): Promise<readonly StreamEnd[]> {
     return this.#readInPlace(() => this.#events.streamEnds(streams))
+  }
+
+  listStreams(aggregate: string, query: StreamQuery): Promise<StreamList> {
+    return this.#read(() => this.#events.listStreams(aggregate, query))
   }
 
   async reserve(streams: readonly StreamId[], writer: string, durationMs: number): Promise<readonly boolean[]> {

@@ -148,6 +148,30 @@ const faults: Readonly<Record<string, readonly [string, Alter]>> = {
       saveStep: async (of, step) => store.saveStep(of, { ...step, from: await store.loadCheckpoint(of) }),
     }),
   ],
+  'lists streams that have no events': [
+    'lacks a stream whose only commit was not stored, and one that is only reserved',
+    (store) => {
+      const seen = new Set<string>()
+      return {
+        append: (commits) => {
+          for (const { stream } of commits) seen.add(stream.id)
+          return store.append(commits)
+        },
+        listStreams: async () => ({ ids: [...seen].sort() }),
+      }
+    },
+  ],
+  'lists the streams that there were at first': [
+    'has a stream as soon as its first commit is stored, and its next events change nothing',
+    (store) => {
+      let first: ReturnType<Store['listStreams']> | undefined
+      return { listStreams: (aggregate, query) => (first ??= store.listStreams(aggregate, query)) }
+    },
+  ],
+  'treats the first page of streams as the last': [
+    'says after which id the next page begins, and nothing if there is none',
+    (store) => ({ listStreams: async (...args) => ({ ids: (await store.listStreams(...args)).ids }) }),
+  ],
   'treats a prefix as a pattern': [
     'are found, and no other rows',
     listing(async ({ prefix = '', ...page }, list) => {

@@ -73,6 +73,7 @@ const calls: Readonly<Record<string, (store: Store) => Promise<unknown>>> = {
   readAll: (store) => store.readAll(everything),
   findCommit: (store) => store.findCommit({ aggregate: 'a', id: 'b' }, 'c'),
   streamEnds: (store) => store.streamEnds([{ aggregate: 'a', id: 'b' }]),
+  listStreams: (store) => store.listStreams('a', { limit: 1 }),
   reserve: (store) => store.reserve([{ aggregate: 'a', id: 'b' }], 'w', 1000),
   head: (store) => store.head(),
   saveSnapshot: (store) =>

@@ -29,6 +29,7 @@ import { rowConditions } from './row-conditions.ts'
 import { rowPrefixes } from './row-prefixes.ts'
 import { singleWriter } from './single-writer.ts'
 import { snapshots } from './snapshots.ts'
+import { streamLists, streamListsOfOthers } from './stream-lists.ts'
 import { transactionRaces } from './transaction-races.ts'
 import { transactionStatements } from './transaction-statements.ts'
 import { noTransactions, transactions } from './transactions.ts'
@@ -43,6 +44,7 @@ export const groups: readonly ConformanceGroup[] = [
   ...[logRanges, logLimits, filters, paging, wholeCommits, logAborts],
   ...[emptyLog, logPositions],
   ...[checksumsOfEvents, placesInTheLog, streamEnds, streamEndsOfOthers, commandMarks],
+  ...[streamLists, streamListsOfOthers],
   ...[races, prefixes, severalWriters, reservations],
   ...[snapshots, checkpoints, rows, rowPrefixes, rowConditions, leases, leaseClock],
   ...[transactions, transactionStatements, transactionRaces],

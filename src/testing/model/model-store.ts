@@ -72,6 +72,11 @@ export class ModelStore {
     return last && { sequence: last.sequence, position: last.position, count: own.length, checksum: 0 }
   }
 
+  listStreams(aggregate: string, after = ''): readonly string[] {
+    const ids = this.#log.filter(({ stream }) => stream.aggregate === aggregate).map(({ stream }) => stream.id)
+    return [...new Set(ids)].filter((id) => id > after).sort()
+  }
+
   head(): number {
     return this.#log.length
   }

@@ -8,6 +8,7 @@ import fc from 'fast-check'
 import type { StreamId } from '../../domain/stream.ts'
 import type { Range } from '../../store/range.ts'
 import type { ReadAllOptions, ReadOptions } from '../../store/store.ts'
+import type { StreamQuery } from '../../store/stream-list.ts'
 
 /**
  * A commit before its exact expectation is known. `ahead` counts from the sequence that the stream will have if all
@@ -28,11 +29,13 @@ export type Step =
   | { readonly kind: 'readStream'; readonly stream: StreamId; readonly range: Range; readonly options: ReadOptions }
   | { readonly kind: 'readAll'; readonly range: Range; readonly options: ReadAllOptions }
   | { readonly kind: 'findCommit'; readonly stream: StreamId; readonly id: string }
+  | { readonly kind: 'listStreams'; readonly aggregate: string; readonly query: StreamQuery }
   | { readonly kind: 'head' }
   | { readonly kind: 'reopen' }
 
 const streams: readonly StreamId[] = [
   { aggregate: 'user', id: 'admin_1' },
+  { aggregate: 'user', id: 'admin' },
   { aggregate: 'user_admin', id: '1' },
   { aggregate: 'a/b', id: '%' },
   { aggregate: 'a', id: '/b' },
@@ -90,11 +93,20 @@ export function drawStep(withReopen: boolean): fc.Arbitrary<Step> {
     range,
     options: fc.record({ ...reading, ...filters }, { requiredKeys: [] }),
   })
+  const listStreams = fc.record({
+    kind: fc.constant('listStreams' as const),
+    aggregate: fc.constantFrom(...streams.map((each) => each.aggregate)),
+    query: fc.record(
+      { after: fc.constantFrom('admin', 'admin_1', 'b'), limit: fc.integer({ min: 1, max: 3 }) },
+      { requiredKeys: ['limit'] },
+    ),
+  })
   return fc.oneof(
     { weight: 8, arbitrary: append },
     { weight: 3, arbitrary: readStream },
     { weight: 5, arbitrary: readAll },
     { weight: 2, arbitrary: fc.record({ kind: fc.constant('findCommit' as const), stream, id }) },
+    { weight: 1, arbitrary: listStreams },
     { weight: 1, arbitrary: fc.constant({ kind: 'head' as const }) },
     { weight: withReopen ? 1 : 0, arbitrary: fc.constant({ kind: 'reopen' as const }) },
   )

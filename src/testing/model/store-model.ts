@@ -82,6 +82,8 @@ function real(store: Store, model: ModelStore, step: Asked): Promise<unknown> {
       return store.readAll(step.range, step.options)
     case 'findCommit':
       return store.findCommit(step.stream, step.id)
+    case 'listStreams':
+      return listed(store, step)
     case 'head':
       return store.head()
   }
@@ -97,8 +99,20 @@ function expected(model: ModelStore, step: Asked): unknown {
       return model.readAll(step.range, step.options)
     case 'findCommit':
       return model.findCommit(step.stream, step.id)
+    case 'listStreams':
+      return model.listStreams(step.aggregate, step.query.after)
     case 'head':
       return model.head()
+  }
+}
+
+/** The ids of all pages, from the first one asked for on. */
+async function listed(store: Store, { aggregate, query }: Asked & { kind: 'listStreams' }): Promise<readonly string[]> {
+  const all: string[] = []
+  for (let page = await store.listStreams(aggregate, query); ; ) {
+    all.push(...page.ids)
+    if (page.next === undefined) return all
+    page = await store.listStreams(aggregate, { ...query, after: page.next })
   }
 }
 

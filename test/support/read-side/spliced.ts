@@ -14,7 +14,7 @@ export interface Spliced {
 }
 
 const ofLog: ReadonlySet<string | symbol> = new Set([
-  ...['append', 'readStream', 'readAll', 'findCommit', 'streamEnds', 'reserve', 'head'],
+  ...['append', 'readStream', 'readAll', 'findCommit', 'streamEnds', 'listStreams', 'reserve', 'head'],
   ...['saveSnapshot', 'loadSnapshot'],
 ])
 

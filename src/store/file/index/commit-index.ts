@@ -8,6 +8,7 @@
  * loaded.
  */
 import type { StreamEnd } from '../../store.ts'
+import { StreamIds, type StreamList, type StreamQuery } from '../../stream-list.ts'
 import type { Breather } from '../database/breather.ts'
 import { Column } from './column.ts'
 import { HashTable, hashOf } from './hash-table.ts'
@@ -43,12 +44,14 @@ export class CommitIndex {
   /** By stream, its last commit plus 1; 0 if it has none. */
   readonly #last: Column = new Column('uint32')
   readonly #table: HashTable = new HashTable((commit) => this.hash.get(commit))
+  readonly #ids: StreamIds<number, number>
   #head = 0
   #end = 0
 
   constructor(seed: number) {
     this.seed = seed
     this.streams = new StreamTable(seed)
+    this.#ids = new StreamIds((stream) => this.streams.idOf(stream))
   }
 
   /** The number of commits. */
@@ -154,6 +157,20 @@ export class CommitIndex {
     return { sequence: this.sequence(last) + this.events(last) - 1, checksum: this.checksum.get(last) }
   }
 
+  async list(aggregate: string, query: StreamQuery): Promise<StreamList> {
+    const number = this.streams.aggregateNumber(aggregate)
+    return number === undefined ? { ids: [] } : this.#ids.list(number, query, () => this.#withEvents(number))
+  }
+
+  /** The streams of an aggregate that have events now. */
+  *#withEvents(aggregate: number): Iterable<number> {
+    const { streams } = this
+    const { count } = streams
+    for (let stream = 0; stream < count; stream++) {
+      if (streams.aggregate.get(stream) === aggregate && this.lastCommit(stream) !== -1) yield stream
+    }
+  }
+
   /** The commits of a stream that may have an id: nearly always none, or the right one. */
   candidates(stream: number, commitId: string): readonly number[] {
     const hash = this.#hash(stream, commitId)
@@ -169,6 +186,7 @@ export class CommitIndex {
   #link(commit: number, stream: number, sequence: number): void {
     this.#sequence.push(sequence)
     const previous = this.lastCommit(stream)
+    if (previous === -1) this.#ids.add(this.streams.aggregate.get(stream), stream)
     this.#previous.push(previous + 1)
     this.#depth.push(previous === -1 ? 0 : this.#depth.get(previous) + 1)
     this.#far.push((previous === -1 ? commit : this.#farBehind(previous)) + 1)

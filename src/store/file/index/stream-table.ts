@@ -54,6 +54,14 @@ export class StreamTable {
     return stream
   }
 
+  idOf(stream: number): string {
+    const start = this.idStart.get(stream)
+    const end = stream + 1 < this.count ? this.idStart.get(stream + 1) : this.characters.length
+    let id = ''
+    for (let i = start; i < end; i++) id += String.fromCharCode(this.characters.get(i))
+    return id
+  }
+
   /** After the columns were read from disk. */
   async restore(aggregates: readonly string[], breather: Breather): Promise<void> {
     for (const aggregate of aggregates) this.#addAggregate(aggregate)

@@ -4,9 +4,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { OrderedKeys } from '../../ordered-keys.ts'
 import type { RowPage } from '../../store.ts'
 import { GrowingMap } from './growing-map.ts'
-import { OrderedKeys } from './ordered-keys.ts'
 import { Rows } from './projection-rows.ts'
 
 const keys = fc.oneof(

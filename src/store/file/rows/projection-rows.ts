@@ -3,11 +3,11 @@
  * pieces between which the event loop may turn, and kept sorted from then on.
  */
 import type { Json } from '../../../domain/json.ts'
+import { OrderedKeys } from '../../ordered-keys.ts'
 import { isMet, rowCharactersMax, rowsLookedAtMax } from '../../row-page.ts'
 import type { Row, RowPage, RowQuery } from '../../store.ts'
 import { Breather } from '../database/breather.ts'
 import { GrowingMap } from './growing-map.ts'
-import { OrderedKeys } from './ordered-keys.ts'
 
 /** The size of a row in a line without its key and value. */
 const rowOverhead = 6

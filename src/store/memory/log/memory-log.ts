@@ -7,6 +7,7 @@ import type { Commit } from '../../commit.ts'
 import { Listeners } from '../../listeners.ts'
 import type { Range } from '../../range.ts'
 import type { Receipt, StoredEvent, StreamEnd } from '../../store.ts'
+import { StreamIds, type StreamList, type StreamQuery } from '../../stream-list.ts'
 import { CommitTable } from './commit-table.ts'
 
 /** A commit in its place: the position and the sequence of its first event. */
@@ -65,6 +66,7 @@ export class MemoryLog {
   readonly listeners: Listeners = new Listeners()
   readonly #commits: Placed[] = []
   readonly #aggregates = new Map<string, Map<string, MemoryStream>>()
+  readonly #ids = new StreamIds<string, string>((id) => id)
   /** The last position. */
   head = 0
 
@@ -76,6 +78,7 @@ export class MemoryLog {
   append(known: MemoryStream | undefined, commit: Commit, hash: number): Receipt & { readonly status: 'stored' } {
     const stream = known ?? this.#add(commit.stream)
     const checksum = mark(stream, commit.recordedAt, hash)
+    if (stream.sequence === 0) this.#ids.add(commit.stream.aggregate, commit.stream.id)
     const placed = { commit, position: this.head + 1, sequence: stream.sequence + 1, checksum }
     stream.add(placed, hash)
     this.#commits.push(placed)
@@ -115,6 +118,10 @@ export class MemoryLog {
     return this.find(id) ?? this.#add(id)
   }
 
+  list(aggregate: string, query: StreamQuery): Promise<StreamList> {
+    return this.#ids.list(aggregate, query, () => withEvents(this.#aggregates.get(aggregate) ?? new Map()))
+  }
+
   #add({ aggregate, id }: StreamId): MemoryStream {
     let streams = this.#aggregates.get(aggregate)
     if (streams === undefined) {
@@ -124,6 +131,15 @@ export class MemoryLog {
     const stream = new MemoryStream(hashOf(aggregate) ^ hashOf(id))
     streams.set(id, stream)
     return stream
+  }
+}
+
+/** The ids of the streams that have events now. A map gives its entries in the order in which they were added. */
+function* withEvents(streams: ReadonlyMap<string, MemoryStream>): Iterable<string> {
+  let left = streams.size
+  for (const [id, { sequence }] of streams) {
+    if (left-- === 0) return
+    if (sequence > 0) yield id
   }
 }
 

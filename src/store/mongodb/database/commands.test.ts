@@ -250,6 +250,8 @@ async function everyRead(store: Store): Promise<void> {
   }
   await store.findCommit(streamOf(1), 'c1')
   await store.streamEnds([streamOf(1), streamOf(7)])
+  await store.listStreams('account', { limit: 2 })
+  await store.listStreams('account', { after: 'a', limit: 2 })
   await store.reserve([streamOf(1)], 'writer', 1)
   await store.append([simpleCommit('c1', { stream: streamOf(1), expected: 3 })])
   const snapshot = { stream: streamOf(1), stateRevision: 1, checksum: 1, fingerprint: '', state: {}, takenAt: 0 }

@@ -1,10 +1,12 @@
 /**
- * Where streams end. The streams that this process works with are known from reading and appending. One query for
- * commits after the known ones (`log-end.ts`) therefore shows for any number of them whether they have moved. Only
- * unknown streams are looked up, one by one, after those without events were sorted out by hundreds.
+ * Where streams end, and which there are. The streams that this process works with are known from reading and
+ * appending. One query for commits after the known ones (`log-end.ts`) therefore shows for any number of them whether
+ * they have moved. Only unknown streams are looked up, one by one, after those without events were sorted out by
+ * hundreds.
  */
 import type { StreamId } from '../../../domain/stream.ts'
 import type { StreamEnd } from '../../store.ts'
+import { pageOf, type StreamList, type StreamQuery, wantedOf } from '../../stream-list.ts'
 import type { Database } from '../database/database.ts'
 import { indexes } from '../database/indexes.ts'
 import { type CommitHeader, checkHeaders, headerFields, receiptOf } from './commit-document.ts'
@@ -14,6 +16,8 @@ import { keyOf, type Streams } from './streams.ts'
 /** The number of streams that one query sorts out, and that are looked up at a time. */
 const askedMax = 500
 const lookedUpMax = 50
+/** The number of streams that one query lists. */
+const listedMax = 1000
 
 /** The end of a stream without events. */
 export const noEnd: StreamEnd = Object.freeze({ sequence: 0, checksum: 0 })
@@ -61,6 +65,28 @@ export class StreamEnds {
     }
     for (const [key, end] of await this.#lookUp(strange)) ends.set(key, end)
     return streams.map((stream) => ends.get(keyOf(stream))!)
+  }
+
+  /**
+   * The ids of an aggregate's streams in order, by their first commits. The server reads about two entries of the index
+   * for each: it skips to the next id after the first commit of one.
+   */
+  async list(aggregate: string, { after, limit }: StreamQuery): Promise<StreamList> {
+    const ids: string[] = []
+    for (let wanted = wantedOf(limit); ids.length < wanted; ) {
+      const last = ids.at(-1) ?? after
+      const count = Math.min(wanted - ids.length, listedMax)
+      const firsts = await this.#database.find<CommitHeader>('commits', {
+        filter: { aggregate, ...(last !== undefined && { id: { $gt: last } }), from: 1n },
+        sort: { aggregate: 1, id: 1 },
+        limit: count,
+        projection: headerFields,
+        hint: indexes.byStream,
+      })
+      for (const { id } of checkHeaders(firsts, this.#label)) ids.push(id)
+      if (firsts.length < count) break
+    }
+    return pageOf(ids, limit)
   }
 
   async #lookUp(strange: ReadonlyMap<string, StreamId>): Promise<ReadonlyMap<string, StreamEnd>> {

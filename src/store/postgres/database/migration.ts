@@ -12,7 +12,7 @@ import type { Database } from './database.ts'
 import { damaged, storeNamed, unfit } from './failure.ts'
 import { readFunctionsIn } from './read-functions.ts'
 import { rowFunctionsIn } from './row-functions.ts'
-import { streamFunctionsIn } from './stream-functions.ts'
+import { listFunctionIn, streamFunctionsIn } from './stream-functions.ts'
 import { quoted, tablesIn } from './tables.ts'
 import { pinnedPlans, writingSetting } from './writing.ts'
 
@@ -35,6 +35,7 @@ const versions: readonly ((schema: string, channel: string) => string)[] = [
       rowFunctionsIn(schema),
       `INSERT INTO ${schema}.meta (name, value) VALUES ('schema_version', 0), ('format_version', ${formatVersion});\n`,
     ].join(''),
+  listFunctionIn,
 ]
 
 /** The newest version of the tables. A program refuses higher ones. */

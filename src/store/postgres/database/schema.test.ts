@@ -82,6 +82,25 @@ await onServer('The tables', findPostgres, (server) => {
     assert.equal(rows.length, 0)
   })
 
+  test('of version 2 get what is new, by the store or by the SQL of migrationSql', async (context) => {
+    for (const migrate of [true, false]) {
+      const schema = own(context)
+      const before = await openStore(context, server, { schema })
+      await before.append([simpleCommit('c')])
+      await before.close()
+      await sql(`DROP FUNCTION ${quoted(schema)}.list_streams;
+        SET mneme.writing = 'on'; UPDATE ${quoted(schema)}.meta SET value = 2 WHERE name = 'schema_version'`)
+      if (!migrate) {
+        await assert.rejects(postgres(server.url, { schema, migrate }).open(opening), { code: 'STORE_NOT_MIGRATED' })
+        await sql(migrationSql({ schema, from: 2 }))
+      }
+      const store = await openStore(context, server, { schema, migrate })
+      assert.equal((await store.listStreams('account', { limit: 10 })).ids.length, 1)
+      const { rows } = await sql(`SELECT value FROM ${quoted(schema)}.meta WHERE name = 'schema_version'`)
+      assert.deepEqual(rows, [{ value: `${schemaVersion}` }])
+    }
+  })
+
   test('of a newer version are refused, and not changed', async (context) => {
     const schema = own(context)
     await (await postgres(server.url, { schema }).open(opening)).close()

@@ -1,5 +1,5 @@
 /**
- * The functions for many streams at once: where they end, and their reservations.
+ * The functions for many streams at once: where they end, which there are, and their reservations.
  *
  * The ends of streams are read on the primary with the snapshot of the calling statement, which is taken when the
  * question has arrived. It therefore contains everything that was acknowledged before the question. Reservations only
@@ -53,5 +53,24 @@ BEGIN
   SELECT array_agg(r.writer IS NOT DISTINCT FROM by_writer ORDER BY g.i) INTO given
   FROM unnest(aggregates, ids) WITH ORDINALITY g (aggregate, id, i)
   LEFT JOIN ${schema}.reservations r ON r.aggregate = g.aggregate AND r.id = g.id;
+END $mneme$;
+`
+
+/**
+ * The function that lists streams: a walk along the index. Its plan is pinned, because a server that has not counted the
+ * table yet would sort all streams of the aggregate. A stream may have a number and no events, if a commit to it was not
+ * stored.
+ *
+ * @param schema quoted
+ */
+export const listFunctionIn = (schema: string): string => `
+CREATE FUNCTION ${schema}.list_streams(of_aggregate text, after_id text, wanted bigint)
+RETURNS TABLE (found_id text, has_events boolean)
+LANGUAGE plpgsql STABLE ${pinnedPlans} SET enable_bitmapscan = off SET enable_sort = off AS $mneme$
+BEGIN
+  RETURN QUERY SELECT n.id, l.has_events FROM (
+    SELECT s.number, s.id FROM ${schema}.streams s WHERE s.aggregate = of_aggregate AND s.id > after_id ORDER BY s.id LIMIT wanted
+  ) n LEFT JOIN LATERAL (SELECT true AS has_events FROM ${schema}.events e WHERE e.stream = n.number LIMIT 1) l ON true
+  ORDER BY n.id;
 END $mneme$;
 `

@@ -20,6 +20,7 @@ import { quoted } from '../database/tables.ts'
 import { rowStatements } from '../rows/postgres-rows.ts'
 import { listStatement, successorOf } from '../rows/row-list.ts'
 import { eventStatements } from './event-statements.ts'
+import { streamStatements } from './streams.ts'
 
 const whole = { limit: Number.POSITIVE_INFINITY }
 
@@ -204,6 +205,11 @@ await onServer('Reading', findPostgres, (server) => {
       const plans = await explained(client)
       if (plans === undefined) return context.skip('this server has no auto_explain')
       const select = rowStatements(name)
+      // The tables were never counted. Even so, streams are listed along the index, and not sorted.
+      const { list } = streamStatements(name)
+      for (const after of ['', '5']) await client.query(list, ['aggregate0', after, 101])
+      assert.equal(plans.filter((plan) => plan.includes('streams_by_id')).length, 2)
+      for (const plan of plans) assert.doesNotMatch(plan, /Sort|Bitmap/, plan)
       for (const [text, values] of pages(name)) await client.query(text, [...values])
       await client.query(select.saveStep, [true, '1s', 'p', 0, 0, 1, 0, '{}', '{a,b}', ['{}', null], [null, null]])
       await client.query(select.resetProjection, [true, '1s', 'p'])

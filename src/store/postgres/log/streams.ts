@@ -2,22 +2,30 @@
 
 import type { StreamId } from '../../../domain/stream.ts'
 import type { StreamEnd } from '../../store.ts'
+import { type StreamList, type StreamQuery, wantedOf } from '../../stream-list.ts'
 import { isText, numbersOf, texts } from '../database/binary-arrays.ts'
 import { unsigned } from '../database/checksum.ts'
 import type { Access, Row } from '../database/database.ts'
 import { isLockTimeout } from '../database/failure.ts'
 
+interface StreamStatements {
+  readonly list: string
+  readonly ends: string
+  readonly reserve: string
+}
+
 /** @param schema quoted */
-export const streamStatements = (schema: string): { readonly ends: string; readonly reserve: string } => ({
+export const streamStatements = (schema: string): StreamStatements => ({
+  list: `SELECT l.found_id, l.has_events FROM ${schema}.list_streams($1, $2, $3) l`,
   ends: `SELECT e.sequences, e.checksums FROM ${schema}.stream_ends($1, $2) e`,
   reserve: `SELECT ${schema}.reserve_streams($1, $2, $3, $4)`,
 })
 
 export class Streams {
   readonly #access: Access
-  readonly #statements: ReturnType<typeof streamStatements>
+  readonly #statements: StreamStatements
 
-  constructor(access: Access, statements: ReturnType<typeof streamStatements>) {
+  constructor(access: Access, statements: StreamStatements) {
     this.#access = access
     this.#statements = statements
   }
@@ -33,6 +41,16 @@ export class Streams {
       const i = next++
       return { sequence: sequences[i]!, checksum: unsigned(checksums[i]!) }
     })
+  }
+
+  async list(aggregate: string, { after = '', limit }: StreamQuery): Promise<StreamList> {
+    if (!isText(aggregate) || !isText(after)) return { ids: [] }
+    const wanted = wantedOf(limit)
+    const rows = await this.#access.read(this.#statements.list, [aggregate, after, wanted])
+    const isMore = rows.length === wanted
+    const looked = isMore ? rows.slice(0, -1) : rows
+    const ids = looked.filter(([, hasEvents]) => hasEvents !== null).map(([id]) => id!)
+    return isMore ? { ids, next: looked.at(-1)![0]! } : { ids }
   }
 
   /** If another transaction holds one of the rows too long, no stream is reserved. */

@@ -45,6 +45,8 @@ export const lightIn = (prefix: string) => batchesIn(prefix, 'light')
 
 export type BatchName = keyof ReturnType<typeof lightIn>
 
+const streamIdsBy = (prefix: string, index: string) => `SELECT id FROM ${prefix}streams INDEXED BY ${index}
+  WHERE aggregate = ? AND id > ? ORDER BY id LIMIT ?`
 const kindsBy = (prefix: string, index: string) => `SELECT position FROM ${prefix}events INDEXED BY ${prefix}${index}
   WHERE kind = ? AND position >= ? AND position < ? ORDER BY position`
 const tagsBy = (prefix: string, index: string) => `SELECT position FROM ${prefix}event_tags INDEXED BY ${index}
@@ -83,6 +85,8 @@ export const readingIn = (prefix: string) => ({
   tagForward: `${tagsBy(prefix, `sqlite_autoindex_${prefix}event_tags_1`)} LIMIT ?`,
   tagBackward: `${tagsBy(prefix, `sqlite_autoindex_${prefix}event_tags_1`)} DESC LIMIT ?`,
   commit: commitBy(prefix, 'events_by_commit', first),
+  streamIds: streamIdsBy(prefix, `sqlite_autoindex_${prefix}streams_1`),
+  streamIdsAgain: streamIdsBy(prefix, `${prefix}streams_again`),
   snapshot: `SELECT sequence, state_revision, event_checksum, fingerprint, taken_at, state, checksum
     FROM ${prefix}snapshots
     WHERE aggregate = ? AND id = ? AND sequence <= ? ORDER BY sequence DESC LIMIT 1`,

@@ -9,6 +9,7 @@ import type { StreamId } from '../../../domain/stream.ts'
 import { checkBehind, examinedBy, readOptions } from '../../page.ts'
 import type { Range } from '../../range.ts'
 import type { LogPlace, Page, ReadAllOptions, ReadOptions, Receipt, StoredEvent, StreamEnd } from '../../store.ts'
+import { pageOf, type StreamList, type StreamQuery, wantedOf } from '../../stream-list.ts'
 import type { Breather } from '../database/breather.ts'
 import { storeNamed } from '../database/failure.ts'
 import { oneRow, prepareAll, type StatementSet } from '../database/statement-set.ts'
@@ -28,7 +29,7 @@ const pageCharactersMax = 8_000_000
 const scanFactor = 3
 /** The number of events that are looked at one by one. */
 const scanMax = 3000
-/** The number of streams whose ends are read in one transaction. */
+/** The number of streams whose ids or ends are read in one transaction. */
 const endsMax = 500
 
 export class EventReader {
@@ -84,6 +85,18 @@ export class EventReader {
       })
     }
     return ends
+  }
+
+  async listStreams(aggregate: string, { after = '', limit }: StreamQuery): Promise<StreamList> {
+    const ids: string[] = []
+    for (let wanted = wantedOf(limit); ids.length < wanted; ) {
+      if (this.#breather.isDue) await this.#breather.breathe()
+      const count = Math.min(wanted - ids.length, endsMax)
+      const part = this.#inTransaction(() => this.#names.ids(aggregate, ids.at(-1) ?? after, count))
+      for (const id of part) ids.push(id)
+      if (part.length < count) break
+    }
+    return pageOf(ids, limit)
   }
 
   async readStream(stream: StreamId, range: Range, options: ReadOptions): Promise<readonly StoredEvent[]> {
@@ -203,10 +216,10 @@ export class EventReader {
   }
 
   /** Runs reads that see the same state of the log. */
-  #inTransaction(read: () => void): void {
+  #inTransaction<Found>(read: () => Found): Found {
     this.#database.exec('BEGIN')
     try {
-      read()
+      return read()
     } finally {
       this.#database.exec('COMMIT')
     }

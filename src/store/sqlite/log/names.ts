@@ -44,6 +44,17 @@ export class Names {
     return undefined
   }
 
+  /** The ids of an aggregate's streams after one, by both indexes. @throws Failure if one of them lacks an id */
+  ids(aggregate: string, after: string, count: number): readonly string[] {
+    const { streamIds, streamIdsAgain } = this.#statements
+    const by = (statement: typeof streamIds) => allRows<[string]>(statement, aggregate, after, count).map(([id]) => id)
+    const [ids, again] = [by(streamIds), by(streamIdsAgain)]
+    const lost = ids.findIndex((id, i) => id !== again[i])
+    const isSame = lost === -1 && ids.length === again.length
+    if (isSame) return ids
+    throw lostStream({ aggregate, id: (lost === -1 ? again[ids.length] : ids[lost])! })
+  }
+
   /** @throws Failure if the stream does not exist, or is not the expected one */
   stream(number: number, expected?: StreamId): KnownStream {
     const stream = this.#streams.get(number) ?? this.#learnStream(number)
