@@ -57,9 +57,9 @@ END $mneme$;
 `
 
 /**
- * The function that lists streams: a walk along the index. Its plan is pinned, because a server that has not counted the
- * table yet would sort all streams of the aggregate. A stream may have a number and no events, if a commit to it was not
- * stored.
+ * The function that lists streams: a walk along the index. Its plan is pinned, because a server that has not counted
+ * the table yet would sort all streams of the aggregate. A stream may have a number and no events, if a commit to it
+ * was not stored.
  *
  * @param schema quoted
  */
