@@ -54,7 +54,8 @@ if (isAnywhere && names.length > 0) {
 endTogether()
 const events = run({
   files,
-  concurrency: availableParallelism(),
+  // Many tests wait for a disk, a server or a timer, so one file more than there are processors keeps them busy.
+  concurrency: availableParallelism() + 1,
   timeout: fileTimeoutMs,
   testNamePatterns: names,
 })

@@ -11,7 +11,6 @@ import type { Place } from '../support/crash/writer-protocol.ts'
 import { onServer } from '../support/servers/server.ts'
 import { sized } from '../support/size.ts'
 
-
 /**
  * The stand-ins for MongoDB search where it seeks, so a log that is looked at again and again is kept short there. What
  * a round costs is the looking: each account of the bank is loaded by each writer, and looked at in five ways after it.

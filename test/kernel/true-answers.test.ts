@@ -35,7 +35,8 @@ const Account = aggregate('account', () => ({ balance: 0, order: 'none' as 'none
 
 const Bank = domain({ aggregates: { account: Account } })
 
-await onEveryStore('Every answer is true', ({ place, severalWriters }) => {
+const trueAnswers = { title: 'Every answer is true', quickOn: ['memory', 'sqlite', 'postgres'] } as const
+await onEveryStore(trueAnswers, ({ place, severalWriters }) => {
   if (!severalWriters) return
   const start = (options: StartOptions) => Bank.start({ projections: 'manual', log: recorder(), ...options })
 

@@ -35,7 +35,7 @@ async function filled(store: StoreFactory): Promise<Folded> {
 const times = (folded: Folded, change: (amount: number) => number): Folded =>
   Object.fromEntries(Object.entries(folded).map(([key, row]) => [key, row.map(change)]))
 
-const aRebuild = { title: 'A rebuild', quickOn: ['memory', 'sqlite', 'postgres'] } as const
+const aRebuild = { title: 'A rebuild', quickOn: ['memory', 'sqlite'] } as const
 await onEveryStore(aRebuild, ({ name, place }) => {
   test('makes rows with the current function, and reports progress until it is done', async (t) => {
     const store = await place(t)

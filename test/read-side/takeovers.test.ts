@@ -152,7 +152,7 @@ function seeing(sick: Sick, transactions: boolean) {
   return { Seeing, found }
 }
 
-const takeovers = { title: 'A takeover at any wait', quickOn: ['memory', 'postgres'] } as const
+const takeovers = { title: 'A takeover at any wait', quickOn: ['memory'] } as const
 await onEveryStore(takeovers, ({ name, place, severalWriters, transactions }) => {
   /** Each trial opens the store several times: in memory every wait is tried, elsewhere some of them. */
   const stride = name === 'memory' ? sized(1, 2) : sized(12, 32)

@@ -30,7 +30,8 @@ async function addMany(vaults: RunningVaults, callers: number, each: number, ids
   return (await Promise.all(positions)).flat()
 }
 
-await onEveryStore('Defects of writing and reading', ({ place }) => {
+const writing = { title: 'Defects of writing and reading', quickOn: ['memory', 'file', 'sqlite', 'postgres'] } as const
+await onEveryStore(writing, ({ place }) => {
   test('defect 1: with eight concurrent appenders a projection handles every event that its checkpoint says', async (t) => {
     await using vaults = await startVaults({ store: await place(t), projections: 'automatic' })
     const positions = await addMany(vaults, 8, 60, 16)
@@ -85,7 +86,8 @@ await onEveryStore('Defects of writing and reading', ({ place }) => {
   })
 })
 
-await onEveryStore('Defects of the file store', ({ place, severalWriters }) => {
+const ofFiles = { title: 'Defects of the file store', quickOn: ['file', 'sqlite', 'postgres'] } as const
+await onEveryStore(ofFiles, ({ place, severalWriters }) => {
   test('defect 9: streams with similar ids do not mix, and concurrent writers never share a position', async (t) => {
     const store = await place(t)
     const vaults = await startVaults({ store })

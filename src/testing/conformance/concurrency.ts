@@ -136,7 +136,7 @@ async function tail(
 }
 
 async function write(store: Store, writer: number, own: StreamId, shared: StreamId): Promise<void> {
-  for (let round = 0; round < 30; round++) {
+  for (let round = 0; round < 15; round++) {
     const batch = many(1 + ((round + writer) % 3), (i) =>
       commitTo(i === 1 ? shared : own, { events: events(1 + ((round * 7 + i) % 4), i === 1 ? 'Shared' : 'Own') }),
     )

@@ -108,8 +108,11 @@ export const rowPrefixes: ConformanceGroup = {
     'are listed after any key, with the prefix or not': async (kit) => {
       const of = await saveKeys(kit)
       const whole = keysOf((await kit.store.listRows(of, { limit: 1000 })).rows)
-      for (const prefix of ['a', '日', '\uffff', '😀']) {
+      const prefixes = ['a', '日', '\uffff', '😀']
+      for (const [nth, prefix] of prefixes.entries()) {
         for (const [place, after] of whole.entries()) {
+          // Each key with one of the prefixes: all pairs would be hundreds of questions.
+          if (place % prefixes.length !== nth) continue
           const found = keysOf((await kit.store.listRows(of, { prefix, after, limit: 1000 })).rows)
           const expected = whole.slice(place + 1).filter((key) => key.startsWith(prefix))
           assert.deepEqual(found, expected, `prefix ${JSON.stringify(prefix)} after ${JSON.stringify(after)}`)

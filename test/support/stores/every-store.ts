@@ -105,15 +105,18 @@ interface EveryStore {
   readonly quickOn: readonly StoreName[]
 }
 
+/** The simplest store, and the default for one machine. Each store also has tests of its own, and the same contract. */
+const usuallyQuickOn: readonly StoreName[] = ['memory', 'sqlite']
+
 /**
  * Declares tests on every store. To be awaited at the top of a test file.
  *
- * @param what the title alone, if the quick run does them on every store too
+ * @param what the title alone, if the quick run does them on memory and SQLite
  */
 export async function onEveryStore(what: string | EveryStore, declare: (store: StoreUnderTest) => void): Promise<void> {
-  const { title, quickOn = undefined } = typeof what === 'string' ? { title: what } : what
+  const { title, quickOn } = typeof what === 'string' ? { title: what, quickOn: usuallyQuickOn } : what
   const isLeftOut = (name: StoreName): boolean => {
-    if (leftOut === undefined || quickOn === undefined || quickOn.includes(name)) return false
+    if (leftOut === undefined || quickOn.includes(name)) return false
     test(`${title}, on ${name}`, { skip: leftOut }, () => {})
     return true
   }
