@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { domain, memory, reaction } from '../../src/index.ts'
-import { faultyStore, manualEnvironment, storeConformance } from '../../src/testing/index.ts'
+import { faultyStore, manualEnvironment, on, spec, storeConformance } from '../../src/testing/index.ts'
 import { Account, Opened } from '../bank/account.ts'
 import { Bank } from '../bank/bank.ts'
 
@@ -39,6 +39,19 @@ const Gift = reaction('gift after a day', aggregates).on(Opened, ({ stream }, { 
   schedule({ aggregate: 'account', id: stream.id, name: 'deposit', data: { amount: 10 } }, { afterMs: dayMs })
 })
 // #endregion
+
+test('a scheduled command can be tested by itself', async () => {
+  // #region scheduled
+  const gift = { aggregate: 'account', id: 'ada', name: 'deposit', data: { amount: 10 } } as const
+  const opened = on('ada', Opened({ owner: 'Ada' }))
+
+  await spec(Gift)
+    .when(opened)
+    .dispatchesNothing()
+    .schedules([gift, { afterMs: dayMs }])
+  await spec(Gift).given(opened).advance(dayMs).dispatches(gift)
+  // #endregion
+})
 
 test('a reaction can be tested with a clock', async () => {
   // #region clock

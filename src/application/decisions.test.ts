@@ -5,7 +5,7 @@ import * as v from 'valibot'
 import { z } from 'zod'
 import { logOf, recorder } from '../../test/support/kernel/rig.ts'
 import { aggregate, domain, event, hasCode, type Moment, memory } from '../index.ts'
-import { spec } from '../testing/spec.ts'
+import { spec } from '../testing/spec/spec.ts'
 
 const Noted = event('Noted', z.object({ by: z.string() }))
 const none = z.object({})

@@ -7,7 +7,7 @@ import { describe, test } from 'node:test'
 import { z } from 'zod'
 import { logOf, recorder } from '../../test/support/kernel/rig.ts'
 import { aggregate, domain, event, memory, type Schema } from '../index.ts'
-import { spec } from '../testing/spec.ts'
+import { spec } from '../testing/spec/spec.ts'
 
 /** A validator that returns its input. */
 const passing: Schema = { '~standard': { version: 1, vendor: 'test', validate: (value) => ({ value }) } }

@@ -8,7 +8,7 @@ import { type } from 'arktype'
 import { z } from 'zod'
 import { logOf, recorder } from '../../test/support/kernel/rig.ts'
 import { aggregate, domain, event, hasCode, memory, reject, type Schema } from '../index.ts'
-import { spec } from '../testing/spec.ts'
+import { spec } from '../testing/spec/spec.ts'
 
 const any = z.any() as Schema
 /** A validator that returns its input. */

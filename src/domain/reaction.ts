@@ -65,8 +65,10 @@ export interface EventHandler {
 }
 
 /** A definition of a reaction: immutable. */
-export interface Reaction<Name extends string, A, State = undefined> {
+export interface Reaction<Name extends string, A, State = undefined, Kinds = any> {
   readonly name: Name
+  /** The aggregates that it sends commands to, as given to `reaction`. */
+  readonly aggregates: A
   readonly handlings: ReadonlyMap<Family, EventHandler>
   readonly policy: Required<FailurePolicy>
   readonly memory: Memory | undefined
@@ -77,17 +79,17 @@ export interface Reaction<Name extends string, A, State = undefined> {
    *
    *     reaction('retries', { order: Order }).state(() => ({ tries: 0 }), (event) => event.stream.id)
    */
-  state<State>(initial: () => State, key?: (event: RecordedEvent) => string): Reaction<Name, A, State>
+  state<State>(initial: () => State, key?: (event: RecordedEvent) => string): Reaction<Name, A, State, Kinds>
   /** Sets the handler of a kind of event. It gets events of the aggregates that declare this kind. */
   on<Kind extends AnyEventKind>(
     kind: Kind,
     handle: (event: EventOf<Kind>, tools: ReactionTools<A, State>) => Promise<void> | void,
-  ): Reaction<Name, A, State>
+  ): Reaction<Name, A, State, Kinds | Kind>
   /**
    * Sets what happens when a handler throws. Later events queue behind a parked one with the same key: the key of its
    * state, or its stream.
    */
-  onFailure(policy: FailurePolicy): Reaction<Name, A, State>
+  onFailure(policy: FailurePolicy): Reaction<Name, A, State, Kinds>
 }
 
 export type AnyReaction = Reaction<string, any, any>
@@ -105,16 +107,23 @@ export type AnyReaction = Reaction<string, any, any>
 export function reaction<
   const Name extends string,
   A extends Record<string, AnyAggregate> = Record<string, AnyAggregate>,
->(name: Name, _aggregates?: A, options: ReactionOptions = {}): Reaction<Name, A> {
+>(name: Name, aggregates?: A, options: ReactionOptions = {}): Reaction<Name, A, undefined, never> {
   checkId('the name of a reaction', name)
   checkKeys(`reaction(${JSON.stringify(name)}, aggregates, options)`, options, ['concurrency'])
   const { concurrency = 1 } = options
   const isGood = (found: number) => Number.isSafeInteger(found) && found >= 1 && found <= concurrencyMax
   checkOption('concurrency', concurrency, isGood, `a whole number from 1 to ${concurrencyMax}`)
-  return build({ name, handlings: new Map(), policy: policyDefault, memory: undefined, concurrency })
+  return build({
+    name,
+    aggregates: aggregates ?? {},
+    handlings: new Map(),
+    policy: policyDefault,
+    memory: undefined,
+    concurrency,
+  })
 }
 
-type Parts = Pick<AnyReaction, 'name' | 'handlings' | 'policy' | 'memory' | 'concurrency'>
+type Parts = Pick<AnyReaction, 'name' | 'aggregates' | 'handlings' | 'policy' | 'memory' | 'concurrency'>
 
 function build(parts: Parts): any {
   const { name, handlings, policy } = parts

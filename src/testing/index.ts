@@ -9,4 +9,13 @@ export type { Random } from './random.ts'
 export type { FaultRates } from './simulation/faults.ts'
 export type { EndOfRun } from './simulation/run.ts'
 export { type SimulateOptions, SimulationFailed, type SimulationReport, simulate } from './simulation/simulate.ts'
-export { type CodeOf, type DetailsOf, type Expectation, type Spec, spec } from './spec.ts'
+export type { CodeOf, DetailsOf, Expectation, Spec } from './spec/aggregate-spec.ts'
+export { type Happened, on, type Place } from './spec/history.ts'
+export type { ProjectionSpec, StateSpec } from './spec/projection-spec.ts'
+export type {
+  ReactionExpectation,
+  ReactionSpec,
+  TimerExpectation,
+} from './spec/reaction-spec.ts'
+export { spec } from './spec/spec.ts'
+export type { Answers, StubbedAnswer } from './spec/stubbed-answers.ts'

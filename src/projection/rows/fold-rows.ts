@@ -55,19 +55,23 @@ export async function keyEvents(
   for (const stored of events) {
     if (breath.isDue) await breath.pause()
     try {
-      const fold = kinds.of(stored)!
-      const event = eventOf(fold.kind, stored)
-      const keys = projection.keysOf(event)
-      if (keys.length > 1) freezeEvent(event)
-      checkMoment(event, stored.recordedAt)
-      keys.forEach(checkRowKey)
-      keyed.push({ stored, event, fold, keys })
+      keyed.push(keyEvent(projection, kinds.of(stored)!, stored))
     } catch (cause) {
       failed.push({ event: stored, cause })
       if (untilFailed) break
     }
   }
   return { keyed, failed }
+}
+
+/** Upcasts an event, and asks the projection for the keys of its rows. */
+export function keyEvent(projection: AnyProjection, fold: Fold, stored: StoredEvent): Keyed {
+  const event = eventOf(fold.kind, stored)
+  const keys = projection.keysOf(event)
+  if (keys.length > 1) freezeEvent(event)
+  checkMoment(event, stored.recordedAt)
+  keys.forEach(checkRowKey)
+  return { stored, event, fold, keys }
 }
 
 /** Freezes an event that several rows see. Its date is not frozen but checked, which is much cheaper. */
@@ -181,25 +185,11 @@ async function foldAll(
   stored: ReadonlyMap<string, Json | undefined>,
   breath: Breath,
 ): Promise<Attempt> {
-  const folded = new Map<string, { row: unknown; last: number }>()
+  const folded: Folded = new Map()
   for (let index = 0; index < keyed.length; index++) {
     if (breath.isDue) await breath.pause()
-    const { event, fold, keys } = keyed[index]!
-    const moment = event.recordedAt.getTime()
     try {
-      for (const key of keys) {
-        const known = folded.get(key)
-        const row = known === undefined ? rowStored(stored.get(storedKey(key))) : known.row
-        const before = row === undefined ? freezeParts(projection.initial(), true).value : row
-        const told = keys.length === 1 ? event : withOwnDate(event)
-        const after = fold.evolve(before, event.data, told)
-        checkMoment(told, moment)
-        if (known === undefined) folded.set(key, { row: after, last: index })
-        else {
-          known.row = after
-          known.last = index
-        }
-      }
+      foldEvent(projection, keyed[index]!, index, stored, folded)
     } catch (cause) {
       return { failedAt: index, cause }
     }
@@ -208,13 +198,60 @@ async function foldAll(
   for (const [key, { row, last }] of folded) {
     if (breath.isDue) await breath.pause()
     try {
-      const value = row === undefined ? undefined : encode(`The row ${key} of ${projection.name}`, row)
-      rows.push({ key: storedKey(key), value })
+      rows.push(encodedRow(projection, key, row))
     } catch (cause) {
       return { failedAt: last, cause }
     }
   }
   return { failedAt: undefined, rows }
+}
+
+/** Rows that a batch has changed, by their keys, with the index of the last event that did. */
+type Folded = Map<string, { row: unknown; last: number }>
+
+/** Folds one event into its rows. @throws what a function of the projection throws */
+function foldEvent(
+  projection: AnyProjection,
+  { event, fold, keys }: Keyed,
+  index: number,
+  stored: ReadonlyMap<string, Json | undefined>,
+  folded: Folded,
+): void {
+  const moment = event.recordedAt.getTime()
+  for (const key of keys) {
+    const known = folded.get(key)
+    const row = known === undefined ? rowStored(stored.get(storedKey(key))) : known.row
+    const before = row === undefined ? freezeParts(projection.initial(), true).value : row
+    const told = keys.length === 1 ? event : withOwnDate(event)
+    const after = fold.evolve(before, event.data, told)
+    checkMoment(told, moment)
+    if (known === undefined) folded.set(key, { row: after, last: index })
+    else {
+      known.row = after
+      known.last = index
+    }
+  }
+}
+
+/**
+ * The rows of one event after it, as they are stored.
+ *
+ * @param stored the stored values of its rows, by their stored keys
+ * @throws what a function of the projection throws; InputError `DATA_NOT_JSON`
+ */
+export function foldOne(
+  projection: AnyProjection,
+  keyed: Keyed,
+  stored: ReadonlyMap<string, Json | undefined>,
+): readonly Row[] {
+  const folded: Folded = new Map()
+  foldEvent(projection, keyed, 0, stored, folded)
+  return Array.from(folded, ([key, { row }]) => encodedRow(projection, key, row))
+}
+
+function encodedRow(projection: AnyProjection, key: string, row: unknown): Row {
+  const value = row === undefined ? undefined : encode(`The row ${key} of ${projection.name}`, row)
+  return { key: storedKey(key), value }
 }
 
 /** Each row gets its own date, because a row may keep it. A fold that changes it in place then changes no other row. */

@@ -8,21 +8,21 @@
  *       .when.withdraw({ amount: 150 })
  *       .rejects('InsufficientFunds', { balance: 100, requested: 150 })
  */
-import assert, { AssertionError } from 'node:assert/strict'
-import { inspect } from 'node:util'
-import type { Aggregate, AnyAggregate, Commands } from '../domain/aggregate.ts'
-import type { CommandOptions, MayBeLeftOut } from '../domain/command.ts'
-import { DefinitionError, EventError } from '../domain/error.ts'
-import type { NewEvent, NewEventOf, RecordedEvent } from '../domain/event.ts'
-import { JsonCopier } from '../domain/json.ts'
-import { checkKeys } from '../domain/options.ts'
-import type { AnyRejection, Rejection } from '../domain/rejection.ts'
-import { storedForm } from '../domain/stored-form.ts'
-import type { StreamId } from '../domain/stream.ts'
-import type { Decided } from '../kernel/decide.ts'
-import { evolved } from '../kernel/evolved.ts'
-import { deepFreeze, freezeParts } from '../runtime/freeze.ts'
+import type { Aggregate, AnyAggregate, Commands } from '../../domain/aggregate.ts'
+import type { CommandOptions, MayBeLeftOut } from '../../domain/command.ts'
+import { EventError } from '../../domain/error.ts'
+import type { NewEvent, NewEventOf, RecordedEvent } from '../../domain/event.ts'
+import { JsonCopier } from '../../domain/json.ts'
+import { checkKeys } from '../../domain/options.ts'
+import type { AnyRejection, Rejection } from '../../domain/rejection.ts'
+import { storedForm } from '../../domain/stored-form.ts'
+import type { StreamId } from '../../domain/stream.ts'
+import type { Decided } from '../../kernel/decide.ts'
+import { evolved } from '../../kernel/evolved.ts'
+import { deepFreeze, freezeParts } from '../../runtime/freeze.ts'
+import { compare, fail, shown } from './comparing.ts'
 import { decideAlone } from './decide-alone.ts'
+import { timeOf } from './history.ts'
 
 /** The codes of a rejection. */
 export type CodeOf<Rejected> = Rejected extends Rejection<infer Code, any> ? Code : never
@@ -74,7 +74,7 @@ interface History {
 }
 
 /** Begins a test of an aggregate, with no history. */
-export function spec<State, Kinds, Cmds extends Commands>(
+export function aggregateSpec<State, Kinds, Cmds extends Commands>(
   aggregate: Aggregate<string, State, Kinds, Cmds>,
 ): Spec<State, Kinds, Cmds> {
   const definition = aggregate as AnyAggregate
@@ -93,12 +93,6 @@ function specOf(history: History): Spec<unknown, any, Commands> {
       ),
     ),
   })
-}
-
-function timeOf(now: Date | string): number {
-  const nowMs = new Date(now).getTime()
-  if (Number.isNaN(nowMs)) throw new DefinitionError('OPTION_INVALID', { option: 'at', expected: 'a date', found: now })
-  return nowMs
 }
 
 /** An event as a replay would give it. */
@@ -175,24 +169,6 @@ function expectationOf(history: History, command: string, decided: Decided): Exp
   return Object.freeze(expectation)
 }
 
-const shown = (value: unknown) => inspect(value, { depth: 6, breakLength: 100, sorted: true })
 const describeRejection = ({ code, details }: AnyRejection) =>
   `a rejection ${code}${details === undefined ? '' : ` with ${shown(details)}`}`
 const describeEvents = (events: readonly object[]) => (events.length === 0 ? 'no events' : `events ${shown(events)}`)
-
-function fail(command: string, expected: string, actual: string, from: Function): never {
-  const message = `${command}\nexpected: ${expected}\nactual:   ${actual}`
-  throw new AssertionError({ message, actual, expected, operator: 'spec', stackStartFn: from })
-}
-
-/** Deep equality that ignores the order of keys. A failure shows both sides and the difference. */
-function compare(command: string, what: string, actual: unknown, expected: unknown, from: Function): void {
-  try {
-    assert.deepEqual(actual, expected)
-  } catch (difference) {
-    if (!(difference instanceof AssertionError)) throw difference
-    const sides = `expected: ${what} ${shown(expected)}\nactual:   ${what} ${shown(actual)}`
-    const message = `${command}\n${sides}\n${difference.message}`
-    throw new AssertionError({ message, actual, expected, operator: 'deepStrictEqual', stackStartFn: from })
-  }
-}

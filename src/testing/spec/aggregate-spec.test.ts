@@ -2,9 +2,9 @@
 import assert, { AssertionError } from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
-import { aggregate } from '../domain/aggregate.ts'
-import { event, type NewEvent } from '../domain/event.ts'
-import { reject } from '../domain/rejection.ts'
+import { aggregate } from '../../domain/aggregate.ts'
+import { event, type NewEvent } from '../../domain/event.ts'
+import { reject } from '../../domain/rejection.ts'
 import { spec } from './spec.ts'
 
 const Booked = event('Booked', z.object({ at: z.coerce.date(), seat: z.string().default('any'), id: z.string() }))

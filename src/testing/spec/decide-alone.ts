@@ -1,14 +1,14 @@
 /** Decides one command on one state by the kernel's own function, without a store and without I/O. */
-import type { AnyAggregate } from '../domain/aggregate.ts'
-import type { CommandOptions } from '../domain/command.ts'
-import { checkInput } from '../domain/command-input.ts'
-import { DefinitionError, InputError } from '../domain/error.ts'
-import type { StreamId } from '../domain/stream.ts'
-import { aggregateType } from '../kernel/aggregate-type.ts'
-import type { CheckedCommand } from '../kernel/checked-command.ts'
-import { type Decided, DecisionContext, decide } from '../kernel/decide.ts'
-import { freezeParts } from '../runtime/freeze.ts'
-import { checkMetadata, checkTags } from '../store/commit.ts'
+import type { AnyAggregate } from '../../domain/aggregate.ts'
+import type { CommandOptions } from '../../domain/command.ts'
+import { checkInput } from '../../domain/command-input.ts'
+import { DefinitionError, InputError } from '../../domain/error.ts'
+import type { StreamId } from '../../domain/stream.ts'
+import { aggregateType } from '../../kernel/aggregate-type.ts'
+import type { CheckedCommand } from '../../kernel/checked-command.ts'
+import { type Decided, DecisionContext, decide } from '../../kernel/decide.ts'
+import { freezeParts } from '../../runtime/freeze.ts'
+import { checkMetadata, checkTags } from '../../store/commit.ts'
 
 /** What a command is decided on. */
 export interface DecidedOn {
