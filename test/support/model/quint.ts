@@ -1,0 +1,113 @@
+/**
+ * Runs specifications in Quint: `<name>.qnt` beside the code that they describe. Each file has a module `model`, whose
+ * invariant `safe` must hold, and a module `mutant`, which leaves out one rule and must break an invariant. The
+ * simulator of Quint takes random steps from a seed. It writes each run as a trace: the action that was taken, what was
+ * chosen, and the state after it.
+ */
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { sized } from '../size.ts'
+
+const root = join(import.meta.dirname, '../../..')
+const program = join(root, 'node_modules/@informalsystems/quint/dist/src/cli.js')
+
+/** Why Quint cannot run here, as the reason that `skip` takes. With `CI=true` it must run. */
+export const withoutQuint: string | undefined =
+  existsSync(program) || process.env['CI'] === 'true' ? undefined : 'Quint is not installed: run npm ci'
+
+/** How many traces are made of each specification. `MNEME_TRACES=2000` makes 2,000. */
+const traceCount: number = Number(process.env['MNEME_TRACES'] ?? sized(300, 10))
+const seed = process.env['MNEME_SEED'] ?? '1'
+/** Each mutant is refuted within a few runs. */
+const mutantRunsMax = 20_000
+
+/** A value of Quint: a whole number, a text, a truth value, a set or list, a map, a tuple, or a record. */
+export type Value =
+  | number
+  | string
+  | boolean
+  | readonly Value[]
+  | ReadonlyMap<Value, Value>
+  | { [field: string]: Value }
+
+export interface Step {
+  /** The action that was taken; `init` in the first step. */
+  readonly action: string
+  /** What was chosen for it, by the names of the specification. */
+  readonly picked: { readonly [name: string]: Value }
+  /** The state after it, by the names of its variables. */
+  readonly state: { readonly [variable: string]: Value }
+}
+
+export type Trace = readonly Step[]
+
+/**
+ * Takes random steps of the model, and checks its invariant `safe` in every state.
+ *
+ * @throws if the invariant does not hold, with the steps that break it
+ */
+export async function traces(path: string, stepsMax: number, count: number = traceCount): Promise<readonly Trace[]> {
+  const folder = await mkdtemp(join(tmpdir(), 'mneme-model-'))
+  try {
+    const { failed, said } = await run(path, [
+      ...['--main=model', '--mbt', '--invariant=safe', `--max-steps=${stepsMax}`],
+      ...[`--max-samples=${count}`, `--n-traces=${count}`, `--out-itf=${join(folder, '{seq}.json')}`],
+    ])
+    if (failed) throw new Error(`${path} does not hold:\n${said}`)
+    const files = await readdir(folder)
+    return await Promise.all(files.map(async (file) => traceOf(await readFile(join(folder, file), 'utf8'))))
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** Searches for steps of the mutant that break an invariant. @throws if there are none */
+export async function refute(path: string, invariant: string, stepsMax: number): Promise<void> {
+  const { said } = await run(path, [
+    ...['--main=mutant', `--invariant=${invariant}`, `--max-steps=${stepsMax}`, `--max-samples=${mutantRunsMax}`],
+  ])
+  if (!said.includes('Invariant violated')) throw new Error(`The mutant of ${path} was not refuted:\n${said}`)
+}
+
+function run(path: string, options: readonly string[]): Promise<{ readonly failed: boolean; readonly said: string }> {
+  const args = [program, 'run', path, '--backend=typescript', `--seed=${seed}`, ...options]
+  return new Promise((resolve) => {
+    execFile(process.execPath, args, { cwd: root, maxBuffer: 100_000_000 }, (error, stdout, stderr) => {
+      resolve({ failed: error !== null, said: `${stdout}\n${stderr}` })
+    })
+  })
+}
+
+/** Reads a trace in the Informal Trace Format. */
+function traceOf(text: string): Trace {
+  const { states } = JSON.parse(text) as { readonly states: readonly { readonly [name: string]: unknown }[] }
+  return states.map((each) => {
+    const state: Record<string, Value> = {}
+    for (const [name, value] of Object.entries(each)) {
+      if (!name.startsWith('#') && !name.startsWith('mbt::')) state[name.split('::').at(-1)!] = plain(value)
+    }
+    const picked: Record<string, Value> = {}
+    for (const [name, pick] of Object.entries(each['mbt::nondetPicks'] as Record<string, Option>)) {
+      if (pick.tag === 'Some') picked[name] = plain(pick.value)
+    }
+    return { action: each['mbt::actionTaken'] as string, picked, state }
+  })
+}
+
+interface Option {
+  readonly tag: 'Some' | 'None'
+  readonly value: unknown
+}
+
+function plain(value: unknown): Value {
+  if (typeof value !== 'object' || value === null) return value as string | boolean
+  if (Array.isArray(value)) return value.map(plain)
+  if ('#bigint' in value) return Number(value['#bigint'])
+  if ('#set' in value) return (value['#set'] as unknown[]).map(plain)
+  if ('#tup' in value) return (value['#tup'] as unknown[]).map(plain)
+  if ('#map' in value) return new Map((value['#map'] as [unknown, unknown][]).map(([k, v]) => [plain(k), plain(v)]))
+  return Object.fromEntries(Object.entries(value).map(([field, each]) => [field, plain(each)]))
+}
