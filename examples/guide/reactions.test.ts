@@ -1,7 +1,7 @@
 /** The code of docs/guide/reactions.md, run as tests. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { domain, reaction } from '../../src/index.ts'
+import { domain, memory, reaction } from '../../src/index.ts'
 import { Account, Opened, Withdrawn } from '../bank/account.ts'
 
 const aggregates = { account: Account }
@@ -11,6 +11,29 @@ const Welcome = reaction('welcome gift', aggregates).on(Opened, async ({ stream 
   await dispatch({ aggregate: 'account', id: stream.id, name: 'deposit', data: { amount: 10 } })
 })
 // #endregion
+
+/** Mails that were sent. */
+const mails: string[] = []
+const sendMail = (to: string) => mails.push(to)
+
+// #region now
+const WelcomeMail = reaction('welcome mail')
+  .from('now')
+  .on(Opened, ({ stream }) => {
+    sendMail(stream.id)
+  })
+// #endregion
+
+test('a reaction begins where its definition says', async () => {
+  const store = memory()
+  await using old = await domain({ aggregates }).start({ store })
+  await old.account('ada').open({ owner: 'Ada' })
+  const withMails = domain({ aggregates, reactions: { mails: WelcomeMail } })
+  await using bank = await withMails.start({ store, projections: 'manual' })
+  await bank.account('bob').open({ owner: 'Bob' })
+  await bank.reactions.runOnce('mails')
+  assert.deepEqual(mails, ['bob'])
+})
 
 // #region schedule
 const Cashback = reaction('cashback', aggregates)

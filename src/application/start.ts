@@ -30,7 +30,7 @@ import { warnTo } from './logger.ts'
 import type { ManagedProjection } from './management.ts'
 import { type Aggregates, type ProjectionsByName, type ReactionsByName, reactionStorageName } from './running.ts'
 import { type StartOptions, settle } from './start-options.ts'
-import { type Stores, stopDomain } from './stop.ts'
+import { closeStores, type Stores, stopDomain } from './stop.ts'
 import { systemEnvironment } from './system-environment.ts'
 
 /** All parts of a domain. */
@@ -74,6 +74,17 @@ export async function start(definition: SettledDefinition, options: StartOptions
   const shared = { store: stores.events, tail, environment, warn, pollIntervalMs, leaseMs, owner }
   const projections = projectionsOf(definition, shared)
   const reactions = reactionsOf(definition, kernel, shared)
+  try {
+    await Promise.all(
+      Object.entries(definition.reactions).map(async ([key, { beginning }]) => {
+        // The first event is where every checkpoint begins, so there is nothing to store.
+        if (beginning !== 'first') await reactions.get(key)!.runner.bookmark.beginFirst(beginning)
+      }),
+    )
+  } catch (error) {
+    await closeStores(stores)
+    throw error
+  }
   if (settled.projections === 'automatic') {
     for (const { runner } of [...projections.values(), ...reactions.values()]) runner.start()
   }

@@ -79,7 +79,7 @@ async function closeWithin(timeoutMs: number, { stores, environment, warn }: Par
 }
 
 /** Closes both, even if one fails. */
-async function closeStores({ events, snapshots }: Stores): Promise<void> {
+export async function closeStores({ events, snapshots }: Stores): Promise<void> {
   try {
     await events.close()
   } finally {

@@ -56,6 +56,7 @@ export type { Accepted, Rejected } from './outcome.ts'
 export type { AnyProjection, Projection, ProjectionShape, RowOf } from './projection.ts'
 export {
   type AnyReaction,
+  type Beginning,
   type Due,
   type EventHandler,
   type Reaction,

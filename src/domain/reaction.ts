@@ -15,6 +15,12 @@ const concurrencyMax = 1000
 /** When a scheduled command is due: at a time, or some time after the event happened. */
 export type Due = Date | { readonly afterMs: number }
 
+/**
+ * Where a reaction begins that has never run: at the first event of the log, behind the last one, at a position, or at
+ * the first event that was recorded at a time or later.
+ */
+export type Beginning = 'first' | 'now' | number | Date
+
 /** What a reaction can do. */
 export interface ReactionTools<A, State = undefined> {
   /**
@@ -74,6 +80,22 @@ export interface Reaction<Name extends string, A, State = undefined, Kinds = any
   readonly memory: Memory | undefined
   /** How many events are handled at once. */
   readonly concurrency: number
+  /** Where it begins when a domain with it is started for the first time. */
+  readonly beginning: Beginning
+  /**
+   * Sets where it begins: `'first'` by default, so it handles **the whole log**, also what happened years ago. `'now'`
+   * begins behind the last event that is in the log when a domain with this reaction is started for the first time.
+   * That is stored before `start` returns, so nothing that happens afterwards is left out. Later starts continue where
+   * it was; `bank.reactions.reset` moves it.
+   *
+   *     reaction('welcome mail').from('now').on(Opened, ({ data }) => sendMail(data.email))
+   *
+   * A date is searched for among the times of the events. If the clocks of the writers differed, events recorded around
+   * that time may be on either side.
+   *
+   * @throws DefinitionError `OPTION_INVALID`
+   */
+  from(beginning: Beginning): Reaction<Name, A, State>
   /**
    * Gives it a state for each key, by default for each stream's id. Call it before `on`.
    *
@@ -120,15 +142,20 @@ export function reaction<
     policy: policyDefault,
     memory: undefined,
     concurrency,
+    beginning: 'first',
   })
 }
 
-type Parts = Pick<AnyReaction, 'name' | 'aggregates' | 'handlings' | 'policy' | 'memory' | 'concurrency'>
+type Parts = Pick<AnyReaction, 'name' | 'aggregates' | 'handlings' | 'policy' | 'memory' | 'concurrency' | 'beginning'>
 
 function build(parts: Parts): any {
   const { name, handlings, policy } = parts
   return Object.freeze({
     ...parts,
+    from(beginning: Beginning) {
+      checkOption('from', beginning ?? null, isBeginning, "'first', 'now', a position from 1, or a valid Date")
+      return build({ ...parts, beginning })
+    },
     state(initial: Memory['initial'], key: Memory['key'] = (event) => event.stream.id) {
       if (typeof initial !== 'function') invalid(name, 'its initial state must be a function')
       if (typeof key !== 'function') invalid(name, 'the key of its state must be a function')
@@ -141,6 +168,11 @@ function build(parts: Parts): any {
     },
     onFailure: (changes: FailurePolicy) => build({ ...parts, policy: changedPolicy(policy, changes) }),
   })
+}
+
+function isBeginning(found: unknown): boolean {
+  if (found instanceof Date) return Number.isFinite(found.getTime())
+  return found === 'first' || found === 'now' || (Number.isSafeInteger(found) && Number(found) >= 1)
 }
 
 function invalid(reaction: string, reason: string): never {

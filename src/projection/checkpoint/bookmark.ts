@@ -4,10 +4,12 @@
  * how it handles events.
  */
 import { hasCode, ProjectionError, StoreError } from '../../domain/error.ts'
+import type { Beginning } from '../../domain/reaction.ts'
 import { Breath } from '../../runtime/breath.ts'
 import { Exclusive } from '../../runtime/exclusive.ts'
 import type { LogPlace, Row, Checkpoint as StoredCheckpoint } from '../../store/store.ts'
 import { listParked, type ParkedEvent, ParkedEvents } from '../stored/parked-events.ts'
+import { beginFirst, placeInLog } from './beginning.ts'
 import type { BookmarkOptions, KnownRows, RowLocation } from './bookmark-options.ts'
 import { Checkpoint, type When, type Work } from './checkpoint.ts'
 import { deleteForgotten } from './forgetting.ts'
@@ -90,6 +92,14 @@ export class Bookmark {
       if (!(await this.#takeOverIfStale())) return
       if (position <= this.position) return
       if (!(await this.#checkpoint.beginBehind(await this.placeAt(position)))) this.#overtaken(undefined)
+    })
+  }
+
+  /** Stores where it begins, if no process has ever begun. @throws DefinitionError `OPTION_INVALID`; StoreError */
+  beginFirst(beginning: Beginning): Promise<void> {
+    return this.#exclusive.run(async () => {
+      await this.#find('never') // who made what is stored is checked when it is taken over
+      await beginFirst(this.#checkpoint, beginning, this.#options)
     })
   }
 
@@ -195,7 +205,7 @@ export class Bookmark {
       this.#isStale = true
       await this.#options.underWay?.giveUp()
       await this.#find('never') // it does not matter which program made the rows that are deleted
-      const to = await this.#placeInLog(position)
+      const to = await placeInLog(position, this.#options.store)
       const { environment, recognition } = this.#options
       const go = () => this.#checkpoint.goAnywhere(to, keep ? 'behind' : 'all', recognition.newRows)
       if (!((await this.#forget(new Breath(environment))) && (await go()))) return this.#overtaken(false)
@@ -266,14 +276,7 @@ export class Bookmark {
 
   /** A position with the checksum of its event. @throws StoreError `LOG_REPLACED` if the log ends before it */
   async placeAt(position: number): Promise<LogPlace> {
-    return position === this.position ? this.here : this.#placeInLog(position)
-  }
-
-  async #placeInLog(position: number): Promise<LogPlace> {
-    if (position === 0) return { position }
-    const { store } = this.#options
-    const { events } = await store.readAll({ from: position, to: position + 1 }, { limit: 1, behind: { position } })
-    return { position, checksum: events[0]!.checksum }
+    return position === this.position ? this.here : placeInLog(position, this.#options.store)
   }
 
   // -- what is known -------------------------------------------------------------------------------------

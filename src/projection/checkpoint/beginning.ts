@@ -1,0 +1,65 @@
+/** Finds and stores where a reaction begins that has never run. */
+import { checkOption } from '../../domain/options.ts'
+import type { Beginning } from '../../domain/reaction.ts'
+import type { EventStore, LogPlace } from '../../store/store.ts'
+import type { BookmarkOptions } from './bookmark-options.ts'
+import type { Checkpoint } from './checkpoint.ts'
+
+type Log = Pick<EventStore, 'head' | 'readAll'>
+
+/**
+ * Stores where it begins, unless some process has begun. This is one step, so a process that ends before it has not
+ * begun. If another process begins at the same moment, that one decides.
+ *
+ * @param checkpoint as it is stored
+ * @throws DefinitionError `OPTION_INVALID`; StoreError
+ */
+export async function beginFirst(
+  checkpoint: Checkpoint,
+  beginning: Beginning,
+  { store, recognition }: Pick<BookmarkOptions, 'store' | 'recognition'>,
+): Promise<void> {
+  if (checkpoint.term > 0 || checkpoint.place.position > 0) return
+  const to = await placeInLog(await positionBefore(beginning, store), store)
+  await checkpoint.goAnywhere(to, 'all', recognition.newRows)
+}
+
+/** A position with the checksum of its event. @throws StoreError `LOG_REPLACED` if the log ends before it */
+export async function placeInLog(position: number, store: Pick<EventStore, 'readAll'>): Promise<LogPlace> {
+  if (position === 0) return { position }
+  const { events } = await store.readAll({ from: position, to: position + 1 }, { limit: 1, behind: { position } })
+  return { position, checksum: events[0]!.checksum }
+}
+
+/**
+ * The position behind which it begins: 0 is the beginning of the log.
+ *
+ * @throws DefinitionError `OPTION_INVALID` for a position that the log has not reached
+ */
+async function positionBefore(beginning: Beginning, store: Log): Promise<number> {
+  if (beginning === 'first') return 0
+  const head = await store.head()
+  if (beginning === 'now') return head
+  if (typeof beginning === 'number') {
+    const expected = `at most ${head + 1}, the position after the end of the log`
+    checkOption('from', beginning, (found) => found <= head + 1, expected)
+    return beginning - 1
+  }
+  return positionBeforeTime(beginning.getTime(), head, store)
+}
+
+/**
+ * Halves the log until two neighbours are found of which only the second was recorded at the time or later. It reads
+ * one event each time, so a log of a million events takes twenty reads.
+ */
+async function positionBeforeTime(timeMs: number, head: number, store: Log): Promise<number> {
+  let before = 0
+  let behind = head + 1
+  while (behind - before > 1) {
+    const middle = Math.floor((before + behind) / 2)
+    const { events } = await store.readAll({ from: middle, to: middle + 1 }, { limit: 1 })
+    if (events.length > 0 && events[0]!.recordedAt < timeMs) before = middle
+    else behind = middle
+  }
+  return before
+}
