@@ -4,7 +4,17 @@ export * from './domain/index.ts'
 export type { KernelLimits } from './kernel/limits.ts'
 export type { RetryResult } from './projection/checkpoint/step.ts'
 export type { SubscriptionOptions } from './projection/log/subscription.ts'
-export type { Comparison, Found, Query, Where } from './projection/reading/find.ts'
+export type { FieldOf } from './projection/reading/field-path.ts'
+export type {
+  Comparison,
+  Direction,
+  Filter,
+  Found,
+  FoundPage,
+  OrderBy,
+  Query,
+  Where,
+} from './projection/reading/query.ts'
 export type { RowComparison, RowDifference } from './projection/rebuilding/compare-rows.ts'
 export type { CompareOptions } from './projection/rebuilding/rebuild.ts'
 export type { Job, Progress, ProgressOptions } from './projection/running/progress.ts'

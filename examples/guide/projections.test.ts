@@ -46,14 +46,14 @@ test('rows are read by key, by their fields, or as one state', async () => {
   const wait = { atLeast: position }
   await books.movements.get('all days', wait)
   await books.whole.state(wait)
-  await books.solvent.find(
-    { where: { balance: { gte: 50 } }, orderBy: 'balance', direction: 'descending', limit: 10 },
-    wait,
-  )
+  const richest = { where: { balance: { gte: 50 } }, orderBy: [['balance', 'descending']], limit: 10 } as const
+  const { rows, next } = await books.solvent.find(richest, wait)
+  if (next !== undefined) await books.solvent.find({ ...richest, after: next })
+  await books.solvent.count({ where: { balance: { gte: 50 } } })
   // #endregion
   assert.deepEqual(await books.movements.get('all days', wait), { count: 3, sum: 100 })
   assert.deepEqual(await books.whole.state(wait), { accounts: 2, money: 100 })
-  assert.deepEqual(await books.solvent.find({}, wait), [{ key: 'ada', row: { balance: 100 } }])
+  assert.deepEqual(rows, [{ key: 'ada', row: { balance: 100 } }])
 })
 
 test('projections are managed by name', async () => {

@@ -8,7 +8,7 @@ import { Balances } from '../../examples/bank/balances.ts'
 import { aggregate } from '../domain/aggregate.ts'
 import { projection } from '../domain/code-projection.ts'
 import { event } from '../domain/event.ts'
-import type { Found } from '../projection/reading/find.ts'
+import type { FoundPage } from '../projection/reading/query.ts'
 import { domain } from './domain.ts'
 import type { Reading } from './running.ts'
 
@@ -119,7 +119,7 @@ async function finding() {
   const found = await kept.kinds.find({
     where: { total: { gte: 1, lt: 3 }, note: null, tags: ['a'], since: new Date() },
   })
-  same<typeof found, readonly Found<Kept>[]>(true)
+  same<typeof found, FoundPage<Kept>>(true)
   await kept.kinds.find({ where: { address: { city: 'Rome' }, note: { not: 'a' }, since: { lt: new Date() } } })
   await kept.kinds.find({ where: { result: { in: [{ score: 3 }, 'pending'] } } })
   await kept.kinds.find({ where: { result: 'pending' } })
@@ -133,6 +133,22 @@ async function finding() {
   await kept.kinds.find({ where: { result: { score: 3 } } })
   // @ts-expect-error no such field
   await kept.kinds.find({ where: { sum: 3 } })
+  await kept.kinds.find({ where: { 'address.city': { startsWith: 'R' }, 'result.score': { gt: 3 } } })
+  await kept.kinds.find({ or: [{ total: 1 }, { 'address.city': 'Rome' }] })
+  await kept.kinds.find({ orderBy: [['address.city', 'descending'], 'total'], after: found.next })
+  await kept.kinds.count({ where: { note: { includes: 'x' } } })
+  // @ts-expect-error no such field within the record
+  await kept.kinds.find({ where: { 'address.town': 'Rome' } })
+  // @ts-expect-error not the type of the field within the record
+  await kept.kinds.find({ where: { 'address.city': 3 } })
+  // @ts-expect-error a number has no beginning
+  await kept.kinds.find({ where: { total: { startsWith: '3' } } })
+  // @ts-expect-error no such field to order by
+  await kept.kinds.find({ orderBy: ['sum'] })
+  // @ts-expect-error no such direction
+  await kept.kinds.find({ orderBy: [['total', 'down']] })
+  // @ts-expect-error no such field
+  await kept.kinds.count({ where: { sum: 3 } })
 }
 
 void calls

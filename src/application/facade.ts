@@ -5,7 +5,7 @@ import { singleKey } from '../domain/projection.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import { recordedEvent } from '../kernel/rehydrate.ts'
 import { type SubscriptionContext, type SubscriptionOptions, subscribe } from '../projection/log/subscription.ts'
-import type { Query } from '../projection/reading/find.ts'
+import type { AnyRow, Filter, Query } from '../projection/reading/query.ts'
 import type { WaitOptions } from '../projection/running/status.ts'
 import type { Environment } from '../runtime/environment.ts'
 import { freezeParts } from '../runtime/freeze.ts'
@@ -83,7 +83,8 @@ function readModel({ rows, runner }: ManagedProjection): object {
   }
   return Object.freeze({
     get: async (key: string, wait?: WaitOptions) => reader.get(key, checkWait(wait)),
-    find: async (query: Query<Record<string, unknown>> = {}, wait?: WaitOptions) => reader.find(query, checkWait(wait)),
+    find: async (query: Query<AnyRow> = {}, wait?: WaitOptions) => reader.find(query, checkWait(wait)),
+    count: async (filter: Filter<AnyRow> = {}, wait?: WaitOptions) => reader.count(filter, checkWait(wait)),
   })
 }
 

@@ -8,7 +8,7 @@ import type { AnyProjection, Projection } from '../domain/projection.ts'
 import type { AnyReaction } from '../domain/reaction.ts'
 import type { RetryResult } from '../projection/checkpoint/step.ts'
 import type { SubscriptionOptions } from '../projection/log/subscription.ts'
-import type { Found, Query } from '../projection/reading/find.ts'
+import type { Filter, FoundPage, Query } from '../projection/reading/query.ts'
 import type { RowComparison } from '../projection/rebuilding/compare-rows.ts'
 import type { CompareOptions } from '../projection/rebuilding/rebuild.ts'
 import type { Job, Progress, ProgressOptions } from '../projection/running/progress.ts'
@@ -147,14 +147,22 @@ export interface RowsModel<Row> {
    */
   get(key: string, wait?: WaitOptions): Promise<Row | undefined>
   /**
-   * Finds rows by their fields, and returns them with their keys, in an order. The store leaves out rows where it can.
-   * Without `where`, all rows of the projection are read.
+   * Finds rows by their fields, and returns a page of them with their keys, in an order. The store leaves out rows
+   * where it can. Without `where`, all rows of the projection are read.
    *
-   *     await bank.balances.find({ where: { balance: { gte: 100 } }, orderBy: 'balance', direction: 'descending', limit: 10 })
+   *     const { rows, next } = await bank.balances.find({
+   *       where: { balance: { gte: 100 } },
+   *       orderBy: [['balance', 'descending'], 'owner'],
+   *       limit: 10,
+   *     })
+   *
+   * `next` is the cursor of the next page, for `after`.
    *
    * @throws DefinitionError `OPTION_INVALID`; ProjectionError as `get`
    */
-  find(query?: Query<Row>, wait?: WaitOptions): Promise<readonly Found<Row>[]>
+  find(query?: Query<Row>, wait?: WaitOptions): Promise<FoundPage<Row>>
+  /** The number of rows. @throws as `find` */
+  count(filter?: Filter<Row>, wait?: WaitOptions): Promise<number>
 }
 
 /** Where a projection without a checkpoint begins. */

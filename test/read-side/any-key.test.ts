@@ -63,9 +63,9 @@ await onEveryStore('Ids that look like keys of Mneme’s own', ({ place }) => {
       assert.equal((await managed).length, 8)
     }
     for (const id of ids) assert.deepEqual(await running.sums.get(id), { sum: 1 }, id)
-    const all = await running.sums.find()
+    const { rows: all } = await running.sums.find()
     assert.deepEqual(new Set(all.map(({ key }) => key)), new Set(ids))
-    assert.equal((await running.sums.find({ where: { sum: 1 }, orderBy: 'sum' })).length, ids.length)
+    assert.equal((await running.sums.find({ where: { sum: 1 }, orderBy: ['sum'] })).rows.length, ids.length)
     isUnlucky = false
     assert.deepEqual(await running.projections.retryParked('sums'), { handled: 8, parked: 0 })
     assert.deepEqual(await running.reactions.retryParked('counts'), { handled: 8, parked: 0 })

@@ -68,7 +68,7 @@ await onEveryStore('Events of one name in several aggregates', ({ place }) => {
     })
     for (const build of [world.projections.runOnce, world.projections.rebuild]) {
       for (const name of ['users', 'everything'] as const) await build(name)
-      assert.deepEqual(await world.users.find(), [{ key: 'a', row: { name: 'Ada', renamed: 0 } }])
+      assert.deepEqual((await world.users.find()).rows, [{ key: 'a', row: { name: 'Ada', renamed: 0 } }])
       assert.deepEqual(await world.everything.state(), { names: 'Ada', bytes: 7, renamed: 2 })
     }
     assert.equal((await world.projections.status('users')).lag.events, 0)

@@ -44,9 +44,9 @@ await onEveryStore('Rows found by a value', ({ place }) => {
     await running.projections.runOnce('things')
     const found = async (wanted: unknown) => {
       const each = [{ where: { value: wanted } }, { where: { value: { in: [wanted, 'no such value'] } } }] as any[]
-      const [equal, among] = await Promise.all(each.map((query) => running.things.find(query)))
+      const [equal, among] = await Promise.all(each.map(async (query) => (await running.things.find(query)).rows))
       assert.deepEqual(among, equal)
-      const others = await running.things.find({ where: { value: { not: wanted } } } as any)
+      const { rows: others } = await running.things.find({ where: { value: { not: wanted } } } as any)
       assert.equal(others.length, Object.keys(values).length - equal!.length)
       return equal!.map(({ key }) => key).sort()
     }
@@ -67,8 +67,8 @@ await onEveryStore('Rows found by a value', ({ place }) => {
     await running.projections.runOnce('things')
     const keys = ordered.map((_, i) => `ordered${i}`)
     const found = async (direction: 'ascending' | 'descending') =>
-      (await running.things.find({ orderBy: 'value', direction })).map(({ key }) => key)
-    assert.deepEqual(await found('ascending'), [...keys, 'nothing'])
+      (await running.things.find({ orderBy: [['value', direction]] })).rows.map(({ key }) => key)
+    assert.deepEqual(await found('ascending'), ['nothing', ...keys])
     assert.deepEqual(await found('descending'), [...keys.toReversed(), 'nothing'])
   })
 })

@@ -5,10 +5,10 @@
  * `{ in: [record] }`.
  */
 import { DefinitionError } from '../../domain/error.ts'
-import { isPlain } from '../../domain/json.ts'
 import { checkKeys, checkOption, nearestOf, refuseOption } from '../../domain/options.ts'
+import { isRecord } from './field-path.ts'
 
-export const operators: readonly string[] = ['gt', 'gte', 'lt', 'lte', 'not', 'in']
+export const operators: readonly string[] = ['gt', 'gte', 'lt', 'lte', 'not', 'in', 'startsWith', 'includes']
 
 /** Words of other libraries for operators, in lower case, with the operator of the same meaning. */
 const foreign: ReadonlyMap<string, string | undefined> = new Map([
@@ -28,6 +28,10 @@ const foreign: ReadonlyMap<string, string | undefined> = new Map([
   ['eq', undefined],
   ['equal', undefined],
   ['equals', undefined],
+  ['prefix', 'startsWith'],
+  ['beginswith', 'startsWith'],
+  ['contains', 'includes'],
+  ['like', 'includes'],
   ['nin', undefined],
   ['notin', undefined],
 ])
@@ -56,8 +60,11 @@ export function checkWanted(where: string, wanted: unknown, initial: unknown): v
     return
   }
   checkKeys(where, wanted, operators)
-  const { in: oneOf, not, ...bounds } = wanted
+  const { in: oneOf, not, startsWith, includes, ...bounds } = wanted
   checkOption(`${where}.in`, oneOf, Array.isArray, 'a list of values')
+  for (const [operator, part] of Object.entries({ startsWith, includes })) {
+    checkOption(`${where}.${operator}`, part, (found) => typeof found === 'string', 'a text')
+  }
   if (isRecord(not)) checkRecord(`${where}.not`, not, initial)
   for (const [operator, bound] of Object.entries(bounds)) {
     checkOption(`${where}.${operator}`, bound, isBound, 'a text, a number, a bigint, a boolean or a Date')
@@ -85,10 +92,6 @@ const nearestOperator = (key: string): string | undefined => {
   const word = plainWord(key)
   return foreign.has(word) ? foreign.get(word) : (ambiguous.get(word) ?? nearestOf(word, operators))
 }
-
-/** A plain record, also one from another realm. */
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && isPlain(value)
 
 const isSimple = (value: unknown): boolean =>
   ['string', 'number', 'bigint', 'boolean'].includes(typeof value) || value instanceof Date

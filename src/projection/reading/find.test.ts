@@ -13,13 +13,28 @@ const Ledger = aggregate('ledger', () => ({}))
   .command('move', z.object({ from: z.string(), to: z.string(), amount: z.int() }), (_, move) => Moved(move))
   .command('close', z.object({ owner: z.string() }), (_, owner) => Closed(owner))
 
-type Row = { balance: number; moves: number; since: Date | undefined; note?: string }
+type Row = {
+  balance: number
+  moves: number
+  odd: boolean
+  last: string
+  most: { amount: number; with: string }
+  since: Date | undefined
+  note: string | undefined
+}
 
-const Owners = projection('owners', (): Row => ({ balance: 0, moves: 0, since: undefined }))
-  .on(Moved, (row, { amount }, { recordedAt }) => ({
+const begin: Row = {
+  ...{ balance: 0, moves: 0, odd: false, last: '', most: { amount: 0, with: '' } },
+  ...{ since: undefined, note: undefined },
+}
+const Owners = projection('owners', () => begin)
+  .on(Moved, (row, { amount, from, to }, { recordedAt }) => ({
     ...row,
     balance: row.balance + amount,
     moves: row.moves + 1,
+    odd: (row.balance + amount) % 2 === 1,
+    last: `${from}>${to}`,
+    most: row.most.amount > amount ? row.most : { amount, with: from },
     since: row.since ?? recordedAt,
   }))
   .on(Closed, () => undefined)
@@ -75,17 +90,17 @@ describe('find', () => {
     for (let i = 1; i <= 30; i++) atLeast = await move(`o${String(i).padStart(2, '0')}`, 'bank', i)
     return { running, wait: { atLeast } }
   }
-  const keys = (found: readonly { readonly key: string }[]) => found.map(({ key }) => key)
+  const keys = ({ rows }: { readonly rows: readonly { readonly key: string }[] }) => rows.map(({ key }) => key)
 
   test('gives rows in the order of their keys, up to a limit', async () => {
     const { running, wait } = await filled()
     assert.deepEqual(keys(await running.owners.find({ limit: 3 }, wait)), ['bank', 'o01', 'o02'])
-    assert.equal((await running.owners.find()).length, 31)
-    assert.deepEqual(await running.owners.find({ limit: 0 }), [])
+    assert.equal((await running.owners.find()).rows.length, 31)
+    assert.deepEqual((await running.owners.find({ limit: 0 })).rows, [])
     await running.stop()
   })
 
-  test('compares fields: equal, above, below, one of, not', async () => {
+  test('compares fields: equal, above, below, one of, not, begins with, includes', async () => {
     const { running, wait } = await filled()
     const { owners } = running
     assert.deepEqual(keys(await owners.find({ where: { balance: 7 } }, wait)), ['o07'])
@@ -93,34 +108,121 @@ describe('find', () => {
     assert.deepEqual(keys(await owners.find({ where: { balance: { lt: 3 } } })), ['o01', 'o02'])
     assert.deepEqual(keys(await owners.find({ where: { balance: { in: [1, 5, 99] } } })), ['o01', 'o05'])
     assert.deepEqual(keys(await owners.find({ where: { moves: { not: 1 } } })), ['bank'])
+    assert.deepEqual(keys(await owners.find({ where: { last: { startsWith: 'o0' } }, limit: 2 })), ['o01', 'o02'])
+    assert.deepEqual(keys(await owners.find({ where: { last: { startsWith: 'an' } } })), [])
+    assert.deepEqual(keys(await owners.find({ where: { last: { includes: '1>b' } } })), ['o01', 'o11', 'o21'])
     assert.deepEqual(keys(await owners.find({ where: { note: 'x' } })), [])
+    await running.stop()
+  })
+
+  test('looks into records, and takes one of several filters', async () => {
+    const { running, wait } = await filled()
+    const { owners } = running
+    assert.deepEqual(keys(await owners.find({ where: { 'most.amount': { gte: 29 } } }, wait)), ['bank', 'o29', 'o30'])
+    assert.deepEqual(keys(await owners.find({ where: { 'most.with': 'o30' } })), ['bank', 'o30'])
+    const or = [{ balance: 3 }, { 'most.amount': 30, moves: 1 }] as const
+    assert.deepEqual(keys(await owners.find({ or })), ['o03', 'o30'])
+    assert.deepEqual(keys(await owners.find({ or, where: { balance: { lt: 10 } } })), ['o03'])
+    assert.deepEqual(keys(await owners.find({ or: [] })), [])
     await running.stop()
   })
 
   test('compares dates by their time', async () => {
     const { running, wait } = await filled()
     const later = new Date(Date.now() + 60_000)
-    assert.equal((await running.owners.find({ where: { since: { lt: later } } }, wait)).length, 31)
-    assert.equal((await running.owners.find({ where: { since: { gte: later } } })).length, 0)
+    assert.equal((await running.owners.find({ where: { since: { lt: later } } }, wait)).rows.length, 31)
+    assert.equal((await running.owners.find({ where: { since: { gte: later } } })).rows.length, 0)
     const since = (await running.owners.get('o01'))?.since
-    assert.ok((await running.owners.find({ where: { since: since as Date } })).length >= 1)
+    assert.ok((await running.owners.find({ where: { since: since as Date } })).rows.length >= 1)
     await running.stop()
   })
 
-  test('orders by a field, either way', async () => {
+  test('orders by fields, each either way, and then by key in the direction of the last', async () => {
     const { running, wait } = await filled()
     const { owners } = running
-    const top = await owners.find({ orderBy: 'balance', direction: 'descending', limit: 3 }, wait)
+    const top = await owners.find({ orderBy: [['balance', 'descending']], limit: 3 }, wait)
     assert.deepEqual(keys(top), ['bank', 'o30', 'o29'])
-    assert.deepEqual(keys(await owners.find({ orderBy: 'balance', limit: 2 })), ['o01', 'o02'])
-    assert.deepEqual(top[0]?.row.balance, 465)
+    assert.deepEqual(keys(await owners.find({ orderBy: ['balance'], limit: 2 })), ['o01', 'o02'])
+    assert.deepEqual(top.rows[0]?.row.balance, 465)
+    const byParity = await owners.find({ orderBy: ['moves', ['odd', 'descending'], 'balance'], limit: 3 })
+    assert.deepEqual(keys(byParity), ['o01', 'o03', 'o05'])
+    assert.deepEqual(keys(await owners.find({ orderBy: ['moves'], limit: 2 })), ['o01', 'o02'])
+    assert.deepEqual(keys(await owners.find({ orderBy: [['moves', 'descending']], limit: 3 })), ['bank', 'o30', 'o29'])
     await running.stop()
   })
 
-  test('refuses an invalid limit or direction', async () => {
+  test('counts rows', async () => {
+    const { running, wait } = await filled()
+    assert.equal(await running.owners.count({}, wait), 31)
+    assert.equal(await running.owners.count(), 31)
+    assert.equal(await running.owners.count({ where: { balance: { lte: 5 } }, or: [{ odd: true }] }), 3)
+    await running.stop()
+  })
+
+  test('gives all rows page by page, each once', async () => {
+    const { running, wait } = await filled()
+    for (const orderBy of [[], ['moves'], [['odd', 'descending'], 'moves'], [['balance', 'descending']]] as const) {
+      const whole = keys(await running.owners.find({ orderBy, limit: 100 }, wait))
+      for (const limit of [1, 7, 31]) {
+        const seen: string[] = []
+        for (let after: string | undefined; ; ) {
+          const page = await running.owners.find({ orderBy, limit, after })
+          seen.push(...keys(page))
+          after = page.next
+          if (after === undefined) break
+        }
+        assert.deepEqual(seen, whole)
+      }
+    }
+    await running.stop()
+  })
+
+  test('leaves out and repeats no row that does not change while others come and go', async () => {
+    const { running, move } = await books()
+    const wait = { atLeast: 0 }
+    for (let i = 0; i < 10; i++) wait.atLeast = await move(`o${i}`, 'bank', 5)
+    const first = await running.owners.find({ orderBy: ['balance'], limit: 5 }, wait)
+    await move('a', 'bank', 5)
+    const { position } = await running.ledger('main').close({ owner: 'o4' })
+    const second = await running.owners.find(
+      { orderBy: ['balance'], limit: 6, after: first.next },
+      { atLeast: position },
+    )
+    assert.deepEqual(
+      [...keys(first), ...keys(second)],
+      ['o0', 'o1', 'o2', 'o3', 'o4', 'o5', 'o6', 'o7', 'o8', 'o9', 'bank'],
+    )
+    assert.equal(second.next, undefined)
+    await running.stop()
+  })
+
+  test('refuses an invalid limit, direction or cursor, and a cursor of another order', async () => {
+    const { running, wait } = await filled()
+    const { owners } = running
+    const refused = async (query: object) => assert.rejects(owners.find(query, wait), { code: 'OPTION_INVALID' })
+    await refused({ limit: -1 })
+    await refused({ orderBy: [['balance', 'up']] })
+    await refused({ orderBy: [['balance']] })
+    const { next } = await owners.find({ orderBy: ['balance'], limit: 1 }, wait)
+    await refused({ after: next })
+    await refused({ after: next, orderBy: [['balance', 'descending']] })
+    for (const after of ['', 'x', btoa('[]'), btoa('["[]"]'), btoa('{}'), `${next}x`]) await refused({ after })
+    await running.stop()
+  })
+
+  test('refuses a field that the initial row does not show, and names the near one', async () => {
     const { running } = await books()
-    await assert.rejects(running.owners.find({ limit: -1 }), { code: 'OPTION_INVALID' })
-    await assert.rejects(running.owners.find({ direction: 'up' as never }), { code: 'OPTION_INVALID' })
+    const refused = async (query: object, option: string, nearest?: string) =>
+      assert.rejects(running.owners.find(query), (error: any) => {
+        assert.deepEqual([error.code, error.facts.option, error.facts.nearest], ['OPTION_INVALID', option, nearest])
+        return true
+      })
+    await refused({ where: { balanse: 5 } }, 'balanse', 'balance')
+    await refused({ where: { 'most.amuont': 5 } }, 'most.amuont', 'most.amount')
+    await refused({ where: { colour: 5 } }, 'colour')
+    await refused({ or: [{ balanse: 5 }] }, 'balanse', 'balance')
+    await refused({ orderBy: [['sicne', 'descending']] }, 'sicne', 'since')
+    await assert.rejects(running.owners.count({ where: { balanse: 5 } } as never), { code: 'OPTION_INVALID' })
     await running.stop()
   })
 
@@ -132,7 +234,7 @@ describe('find', () => {
       address: { city: string; less?: number }
       result: 'pending' | { score: number }
       range: { greater: number } | undefined
-      extra?: number
+      extra: number | undefined
     }
     const Kinds = projection(
       'kinds',
@@ -143,6 +245,7 @@ describe('find', () => {
         address: { city: '' },
         result: 'pending',
         range: undefined,
+        extra: undefined,
       }),
     )
       .on(Moved, (row, { amount, to }, { recordedAt }) => ({
@@ -166,7 +269,8 @@ describe('find', () => {
       'of a number, in another word': [{ total: { greater: 3 } }, 'greater', 'gt'],
       'of a number, that no library has': [{ total: { bigger: 3 } }, 'bigger'],
       'of a number, as a list of bounds would be': [{ total: { min: 1, max: 3 } }, 'min', 'gte'],
-      'of a text': [{ name: { startsWith: 'b' } }, 'startsWith'],
+      'of a text': [{ name: { endsWith: 'b' } }, 'endsWith'],
+      'of a text, in another word': [{ name: { contains: 'b' } }, 'contains', 'includes'],
       'of a field that is not there at first': [{ since: { $gte: new Date() } }, '$gte', 'gte'],
       'of a field that is not there at first, in another word': [
         { since: { less_than: new Date() } },
@@ -186,7 +290,8 @@ describe('find', () => {
         await assert.rejects(find(where), (error: any) => {
           assert.equal(error.code, 'OPTION_INVALID')
           assert.deepEqual([error.facts.option, error.facts.nearest], [option, nearest])
-          if (!option.startsWith('where.total.')) assert.match(error.message, /gt, gte, lt, lte, not, in/)
+          if (!option.startsWith('where.total.'))
+            assert.match(error.message, /gt, gte, lt, lte, not, in, startsWith, includes/)
           return true
         })
         await running.stop()
@@ -202,7 +307,7 @@ describe('find', () => {
 
     test('and lets a record be equal to a field that holds records', async () => {
       const { running, find } = await started()
-      const count = async (where: object) => (await find(where)).length
+      const count = async (where: object) => (await find(where)).rows.length
       assert.equal(await count({ address: { city: 'bob' } }), 1)
       assert.equal(await count({ address: { city: 'bob', less: 1 } }), 0)
       assert.equal(await count({ address: { not: { city: 'bob' } } }), 0)

@@ -8,7 +8,8 @@ import type { Generations } from '../checkpoint/generations.ts'
 import type { Runner } from '../running/runner.ts'
 import type { WaitOptions } from '../running/status.ts'
 import { checkRowKey, storedKey } from '../stored/row-key.ts'
-import { checkQuery, type Found, findRows, type Query } from './find.ts'
+import { countRows, findRows, type RowSource } from './find.ts'
+import { type AnyRow, checkFilter, checkQuery, type Filter, type FoundPage, type Query } from './query.ts'
 
 export interface ReadModelOptions {
   readonly projection: AnyProjection
@@ -54,11 +55,22 @@ export class ReadModelReader {
   }
 
   /** @throws DefinitionError `OPTION_INVALID`; ProjectionError as `get`; the signal's reason */
-  async find(query: Query<Record<string, unknown>>, wait: WaitOptions): Promise<readonly Found<unknown>[]> {
+  async find(query: Query<AnyRow>, wait: WaitOptions): Promise<FoundPage<unknown>> {
     checkQuery(query, this.#projection.initial())
+    return this.#readAll(wait, (source) => findRows(source, query))
+  }
+
+  /** @throws DefinitionError `OPTION_INVALID`; ProjectionError as `get`; the signal's reason */
+  async count(filter: Filter<AnyRow>, wait: WaitOptions): Promise<number> {
+    checkFilter(filter, this.#projection.initial())
+    return this.#readAll(wait, (source) => countRows(source, filter))
+  }
+
+  #readAll<Result>(wait: WaitOptions, read: (source: RowSource) => Promise<Result>): Promise<Result> {
+    const store = this.#store
     return this.#read(
       wait,
-      (storage) => findRows(this.#store, storage, query, new Breath(this.#environment, wait.signal)),
+      (storage) => read({ store, storage, breath: new Breath(this.#environment, wait.signal) }),
       () => false,
     )
   }

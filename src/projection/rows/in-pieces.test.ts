@@ -73,8 +73,9 @@ function slowRows(count: number, pass: (ms: number) => void): ProjectionStore {
 describe('Finding rows', () => {
   test('lets the event loop turn every few milliseconds', async () => {
     const { time, pass, environment } = slowTime()
-    const query = { orderBy: 'n', limit: 10 }
-    const found = await findRows(slowRows(2500, pass), 'p', query, new Breath(environment))
+    const query = { orderBy: ['n'], limit: 10 }
+    const source = { store: slowRows(2500, pass), storage: 'p', breath: new Breath(environment) }
+    const { rows: found } = await findRows(source, query)
     assert.deepEqual(
       found.map(({ row }) => (row as { n: number }).n),
       Array.from({ length: 10 }, (_, i) => i),
@@ -90,7 +91,8 @@ describe('Finding rows', () => {
       pass(ms)
       if (time.elapsedMs >= 300) controller.abort(new Error('enough'))
     })
-    await assert.rejects(findRows(store, 'p', {}, new Breath(environment, controller.signal)), /enough/)
+    const breath = new Breath(environment, controller.signal)
+    await assert.rejects(findRows({ store, storage: 'p', breath }, {}), /enough/)
     assert.ok(time.elapsedMs <= 300 + longestMax, `it ended after ${time.elapsedMs} ms`)
   })
 

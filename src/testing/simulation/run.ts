@@ -2,6 +2,7 @@
  * One run of a plan: processes start, faults begin, clients and faults do what the plan says, faults end, and
  * everything has to come to rest. Then all promises are checked.
  */
+
 import { inspect, isDeepStrictEqual } from 'node:util'
 import type { Domain } from '../../application/domain.ts'
 import type { StartOptions } from '../../application/start-options.ts'
@@ -11,6 +12,7 @@ import type { RecordedEvent } from '../../domain/event.ts'
 import type { PlainCommand } from '../../domain/plain-command.ts'
 import { type AnyProjection, singleKey } from '../../domain/projection.ts'
 import { recordedEvent } from '../../kernel/rehydrate.ts'
+import type { FoundPage } from '../../projection/reading/query.ts'
 import type { WaitOptions } from '../../projection/running/status.ts'
 import { memory } from '../../store/memory/index.ts'
 import type { LogPlace } from '../../store/store.ts'
@@ -375,6 +377,7 @@ type Rows = Readonly<Record<string, unknown>>
 
 async function readRows(model: any, { shape }: AnyProjection, wait: WaitOptions): Promise<Rows> {
   if (shape === 'state') return { state: await model.state(wait) }
-  const found: readonly { readonly key: string; readonly row: unknown }[] = await model.find({ limit: 1e6 }, wait)
+  const page: FoundPage<unknown> = await model.find({ limit: 1e6 }, wait)
+  const found = page.rows
   return Object.fromEntries(found.map(({ key, row }) => [key, row]))
 }

@@ -130,7 +130,7 @@ function checkLog(log: Log, answered: ReadonlySet<string>): void {
 
 /** What was saved belongs to the checkpoint it was saved with. Returns how many events were parked. */
 async function checkWhatIsThere(warehouse: Warehouse, place: WarehousePlace, log: Log): Promise<number> {
-  const [first] = await warehouse.stock.find({ limit: 1 })
+  const [first] = (await warehouse.stock.find({ limit: 1 })).rows
   // Rows of an older revision serve until the new ones have caught up; there is no mixture.
   await checkRows(warehouse, 'stock', stockOf(first?.row.revision ?? 1), log)
   await checkRows(warehouse, 'fragile', fragileOf(true), log)
@@ -158,7 +158,7 @@ async function checkRows(
       else expected.set(key, row)
     }
   }
-  const rows = await warehouse[name].find({ limit: rowsMax })
+  const { rows } = await warehouse[name].find({ limit: rowsMax })
   const found = new Map(rows.map(({ key, row }) => [key, row]))
   assert.deepEqual(found, expected, `the rows of ${name} are the fold of what is handled`)
 }

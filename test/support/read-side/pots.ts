@@ -101,7 +101,7 @@ export function foldOf(log: readonly StoredEvent[], change: (amount: number) => 
 
 /** Every row that serves. */
 export async function rowsOf({ rows }: Pick<RunningRows, 'rows'>, atLeast?: number): Promise<Folded> {
-  const found = await rows.find({ limit: Number.POSITIVE_INFINITY }, atLeast === undefined ? {} : { atLeast })
+  const { rows: found } = await rows.find({ limit: Number.POSITIVE_INFINITY }, atLeast === undefined ? {} : { atLeast })
   return Object.fromEntries(found.map(({ key, row }) => [key, row.amounts]))
 }
 
