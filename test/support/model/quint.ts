@@ -10,6 +10,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sized } from '../size.ts'
+import type { Specification } from './specifications.ts'
 
 const root = join(import.meta.dirname, '../../..')
 const program = join(root, 'node_modules/@informalsystems/quint/dist/src/cli.js')
@@ -19,7 +20,7 @@ export const withoutQuint: string | undefined =
   existsSync(program) || process.env['CI'] === 'true' ? undefined : 'Quint is not installed: run npm ci'
 
 /** How many traces are made of each specification. `MNEME_TRACES=2000` makes 2,000. */
-const traceCount: number = Number(process.env['MNEME_TRACES'] ?? sized(300, 10))
+const traceCount: number = Number(process.env['MNEME_TRACES'] ?? sized(200, 10))
 const seed = process.env['MNEME_SEED'] ?? '1'
 /** Each mutant is refuted within a few runs. */
 const mutantRunsMax = 20_000
@@ -49,12 +50,12 @@ export type Trace = readonly Step[]
  *
  * @throws if the invariant does not hold, with the steps that break it
  */
-export async function traces(path: string, stepsMax: number, count: number = traceCount): Promise<readonly Trace[]> {
+export async function traces({ path, stepsMax }: Specification): Promise<readonly Trace[]> {
   const folder = await mkdtemp(join(tmpdir(), 'mneme-model-'))
   try {
-    const { failed, said } = await run(path, [
+    const { failed, said } = await run(path, seed, [
       ...['--main=model', '--mbt', '--invariant=safe', `--max-steps=${stepsMax}`],
-      ...[`--max-samples=${count}`, `--n-traces=${count}`, `--out-itf=${join(folder, '{seq}.json')}`],
+      ...[`--max-samples=${traceCount}`, `--n-traces=${traceCount}`, `--out-itf=${join(folder, '{seq}.json')}`],
     ])
     if (failed) throw new Error(`${path} does not hold:\n${said}`)
     const files = await readdir(folder)
@@ -64,16 +65,21 @@ export async function traces(path: string, stepsMax: number, count: number = tra
   }
 }
 
-/** Searches for steps of the mutant that break an invariant. @throws if there are none */
-export async function refute(path: string, invariant: string, stepsMax: number): Promise<void> {
-  const { said } = await run(path, [
-    ...['--main=mutant', `--invariant=${invariant}`, `--max-steps=${stepsMax}`, `--max-samples=${mutantRunsMax}`],
+/** Searches for steps of the mutant that break its invariant. @throws if there are none */
+export async function refute({ path, stepsMax, mutant }: Specification): Promise<void> {
+  const { said } = await run(path, mutant.seed ?? seed, [
+    ...['--main=mutant', `--invariant=${mutant.breaks}`, `--max-steps=${stepsMax}`, `--max-samples=${mutantRunsMax}`],
   ])
   if (!said.includes('Invariant violated')) throw new Error(`The mutant of ${path} was not refuted:\n${said}`)
 }
 
-function run(path: string, options: readonly string[]): Promise<{ readonly failed: boolean; readonly said: string }> {
-  const args = [program, 'run', path, '--backend=typescript', `--seed=${seed}`, ...options]
+interface Ran {
+  readonly failed: boolean
+  readonly said: string
+}
+
+function run(path: string, from: string, options: readonly string[]): Promise<Ran> {
+  const args = [program, 'run', path, '--backend=typescript', `--seed=${from}`, ...options]
   return new Promise((resolve) => {
     execFile(process.execPath, args, { cwd: root, maxBuffer: 100_000_000 }, (error, stdout, stderr) => {
       resolve({ failed: error !== null, said: `${stdout}\n${stderr}` })
