@@ -4,6 +4,7 @@ export * from './domain/index.ts'
 export type { KernelLimits } from './kernel/limits.ts'
 export type { RetryResult } from './projection/checkpoint/step.ts'
 export type { SubscriptionOptions } from './projection/log/subscription.ts'
+export type { ScheduledCommand, TimersOptions, TimersPage } from './projection/reactions/scheduled-commands.ts'
 export type { FieldOf } from './projection/reading/field-path.ts'
 export type {
   Comparison,

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { domain, memory, reaction } from '../../src/index.ts'
-import { Account, Opened, Withdrawn } from '../bank/account.ts'
+import { Account, Deposited, Opened, Withdrawn } from '../bank/account.ts'
 
 const aggregates = { account: Account }
 
@@ -44,6 +44,35 @@ const Cashback = reaction('cashback', aggregates)
   })
   .onFailure({ retries: 5, pauseFirstMs: 200, giveUp: 'stop' })
 // #endregion
+
+// #region keyed
+const Reminder = reaction('reminder', aggregates)
+  .on(Deposited, ({ stream: { id } }, { schedule }) => {
+    // After each deposit the month begins again.
+    const command = { aggregate: 'account', id, name: 'deposit', data: { amount: 1 } } as const
+    schedule(command, { afterMs: 30 * 24 * 60 * 60 * 1000 }, { key: id })
+  })
+  .on(Withdrawn, ({ stream: { id } }, { cancel }) => cancel(id))
+// #endregion
+
+test('a reaction can move and cancel what it has scheduled', async () => {
+  const printed: unknown[][] = []
+  const print = (...parts: unknown[]) => printed.push(parts)
+  await using bank = await domain({ aggregates, reactions: { reminder: Reminder } }).start({ projections: 'manual' })
+  for (const id of ['ada', 'bob']) await bank.account(id).open({ owner: id })
+  for (const id of ['ada', 'bob', 'ada']) await bank.account(id).deposit({ amount: 10 })
+  await bank.account('bob').withdraw({ amount: 5 })
+  await bank.reactions.runOnce('reminder')
+  // #region timers
+  const { timers, next } = await bank.reactions.timers('reminder', { limit: 20 })
+  for (const { command, dueAt, key, position, failures } of timers) print(dueAt, command.name, key, position, failures)
+  // #endregion
+  assert.equal(next, undefined)
+  assert.deepEqual(
+    printed.map(([, ...rest]) => rest),
+    [['deposit', 'ada', 5, 0]],
+  )
+})
 
 // #region state
 const Loyalty = reaction('loyalty', aggregates)

@@ -12,7 +12,7 @@ import { freezeParts } from '../runtime/freeze.ts'
 import type { LogPlace, StoredEvent } from '../store/store.ts'
 import { addressed } from './addressed.ts'
 import { accept, attempt, handlesOf } from './handle.ts'
-import { type ManagedProjection, management } from './management.ts'
+import { type ManagedProjection, management, reactionManagement } from './management.ts'
 import type { Aggregates } from './running.ts'
 
 /** The parts that the methods of a running domain use. */
@@ -57,7 +57,7 @@ export function facade({
       },
     }),
     projections: management(projections, environment),
-    reactions: management(reactions, environment),
+    reactions: reactionManagement(reactions, environment),
     events: (options: SubscriptionOptions = {}) => recorded(aggregates, subscribe(subscriptions, options)),
     head: async () => kernel.head(),
     load: () => kernel.load,

@@ -15,6 +15,7 @@ export type {
   Load,
   Managed,
   Projections,
+  Reactions,
   Reading,
   ReadModel,
   RebuildOptions,

@@ -1,29 +1,48 @@
 /** The methods that manage projections or reactions by their names. */
 import { ProjectionError } from '../domain/error.ts'
 import { checkKeys, checkOption, checkSignal, checkWhole } from '../domain/options.ts'
+import type { TimersOptions, TimersPage } from '../projection/reactions/scheduled-commands.ts'
 import type { ReadModelReader } from '../projection/reading/read-model.ts'
 import type { CompareOptions, Rebuilder } from '../projection/rebuilding/rebuild.ts'
 import { Job, type ProgressOptions, watchProgress } from '../projection/running/progress.ts'
 import type { Runner } from '../projection/running/runner.ts'
 import type { Environment } from '../runtime/environment.ts'
-import type { Projections, RebuildOptions, ResetOptions, StartAt } from './running.ts'
+import type { Projections, Reactions, RebuildOptions, ResetOptions, StartAt } from './running.ts'
 
 /** A projection or a reaction of a running domain. */
 export interface ManagedProjection {
   readonly runner: Runner
   /** Only for projections with rows: they can be read and rebuilt. */
   readonly rows?: { readonly reader: ReadModelReader; readonly rebuilder: Rebuilder }
+  /** Only for reactions. */
+  readonly timers?: (options: TimersOptions) => Promise<TimersPage>
 }
 
+/** The methods that manage reactions. */
+export function reactionManagement(
+  reactions: ReadonlyMap<string, ManagedProjection>,
+  environment: Environment,
+): Reactions<string> {
+  const { rebuild: _, compare: __, ...managed } = management(reactions, environment)
+  return Object.freeze({
+    ...managed,
+    timers: async (name: string, options: TimersOptions = {}) => namedIn(reactions, name).timers!(options),
+  })
+}
+
+/** @throws ProjectionError `PROJECTION_UNKNOWN` */
+function namedIn(projections: ReadonlyMap<string, ManagedProjection>, projection: unknown): ManagedProjection {
+  const found = projections.get(projection as string)
+  if (found !== undefined) return found
+  throw new ProjectionError('PROJECTION_UNKNOWN', { projection, known: [...projections.keys()] })
+}
+
+/** The methods that manage projections. */
 export function management(
   projections: ReadonlyMap<string, ManagedProjection>,
   environment: Environment,
 ): Projections<string> {
-  const named = (projection: unknown): ManagedProjection => {
-    const found = projections.get(projection as string)
-    if (found !== undefined) return found
-    throw new ProjectionError('PROJECTION_UNKNOWN', { projection, known: [...projections.keys()] })
-  }
+  const named = (projection: unknown): ManagedProjection => namedIn(projections, projection)
   const rebuilt = (name: string) => {
     const { rows, runner } = named(name)
     if (rows === undefined) throw new ProjectionError('REBUILD_IMPOSSIBLE', { projection: name })

@@ -8,6 +8,7 @@ import type { AnyProjection, Projection } from '../domain/projection.ts'
 import type { AnyReaction } from '../domain/reaction.ts'
 import type { RetryResult } from '../projection/checkpoint/step.ts'
 import type { SubscriptionOptions } from '../projection/log/subscription.ts'
+import type { TimersOptions, TimersPage } from '../projection/reactions/scheduled-commands.ts'
 import type { Filter, FoundPage, Query } from '../projection/reading/query.ts'
 import type { RowComparison } from '../projection/rebuilding/compare-rows.ts'
 import type { CompareOptions } from '../projection/rebuilding/rebuild.ts'
@@ -273,6 +274,18 @@ export interface Projections<Name extends PropertyKey> extends Managed<Name> {
   compare(name: Name, options?: CompareOptions): Job<RowComparison>
 }
 
+/** Manages reactions, whose scheduled commands can also be listed. */
+export interface Reactions<Name extends PropertyKey> extends Managed<Name> {
+  /**
+   * The scheduled commands that are not sent yet, in the order in which they are due, page by page.
+   *
+   *     const { timers, next } = await bank.reactions.timers('reminders', { limit: 20 })
+   *
+   * @throws DefinitionError `OPTION_INVALID`
+   */
+  timers(name: Name, options?: TimersOptions): Promise<TimersPage>
+}
+
 /** How much a domain has to do. */
 export interface Load {
   readonly liveAggregates: number
@@ -295,7 +308,7 @@ export type Running<A, P, R = {}> = { readonly [K in keyof A]: Instances<A[K]> }
   }
   readonly projections: Projections<keyof P>
   /** Managed like projections. */
-  readonly reactions: Managed<keyof R>
+  readonly reactions: Reactions<keyof R>
   /**
    * The events of the log from a position on, then the new ones: each once, in order. It ends when the domain stops, or
    * throws the signal's reason. Waiting for events keeps the process alive.

@@ -15,6 +15,7 @@ import { CodeSteps, type CodeStepsOptions } from '../projection/code/code-steps.
 import { Tail } from '../projection/log/tail.ts'
 import type { Sending } from '../projection/reactions/reaction-call.ts'
 import { ReactionSteps } from '../projection/reactions/reaction-steps.ts'
+import { listTimers, type TimersOptions } from '../projection/reactions/scheduled-commands.ts'
 import { ReadModelReader } from '../projection/reading/read-model.ts'
 import { Rebuilder } from '../projection/rebuilding/rebuild.ts'
 import { ProjectionSteps, type ProjectionStepsOptions } from '../projection/rows/projection-steps.ts'
@@ -161,7 +162,8 @@ function reactionsOf(
       const name = reactionStorageName(reaction)
       const kinds = handled.reactions.get(reaction)!
       const stepper = (lead: StepperContext) => new ReactionSteps({ ...shared, ...means, reaction, kinds, name, lead })
-      return [key, { runner: new Runner({ ...shared, name, stepper }) }]
+      const timers = (options: TimersOptions) => listTimers(shared.store, name, options)
+      return [key, { runner: new Runner({ ...shared, name, stepper }), timers }]
     }),
   )
 }

@@ -63,6 +63,7 @@ export {
   type ReactionOptions,
   type ReactionTools,
   reaction,
+  type ScheduleOptions,
 } from './reaction.ts'
 export { type AnyRejection, Rejection, reject } from './rejection.ts'
 export type { In, Issue, Out, Schema } from './schema.ts'

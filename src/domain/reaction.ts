@@ -21,6 +21,15 @@ export type Due = Date | { readonly afterMs: number }
  */
 export type Beginning = 'first' | 'now' | number | Date
 
+/** Options of a scheduled command. */
+export interface ScheduleOptions {
+  /**
+   * A key by which it can be moved or cancelled. The reaction has at most one scheduled command for each key:
+   * scheduling another one replaces the one that waits.
+   */
+  readonly key?: string
+}
+
 /** What a reaction can do. */
 export interface ReactionTools<A, State = undefined> {
   /**
@@ -32,8 +41,15 @@ export interface ReactionTools<A, State = undefined> {
   /**
    * Schedules a command. It is sent once, when it is due, also after a restart. It is stored together with the
    * checkpoint, so an event that fails schedules nothing.
+   *
+   *     schedule({ aggregate: 'order', id, name: 'expire', data: {} }, { afterMs: 3_600_000 }, { key: id })
    */
-  schedule<const C extends CommandOf<A>>(command: C, due: Due): void
+  schedule<const C extends CommandOf<A>>(command: C, due: Due, options?: ScheduleOptions): void
+  /**
+   * Cancels the scheduled command with a key. If there is none, because it was sent or never scheduled, nothing happens.
+   * Like scheduling, it takes effect when the event is handled.
+   */
+  cancel(key: string): void
   /** The state stored under the event's key; the initial state if none is stored. */
   readonly state: State
   /**

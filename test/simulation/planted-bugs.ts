@@ -74,8 +74,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a timer that was sent is not deleted',
     file: 'projection/reactions/due-commands.ts',
-    find: '[{ key: next.key, value: undefined }, ...rows]',
-    replace: '[...rows]',
+    find: '[...withoutTimer(next), ...rows]',
+    replace: '[...withoutTimer(next).slice(1), ...rows]',
   },
   {
     name: 'a hint that was lost is not made up for by a poll',

@@ -15,7 +15,14 @@ import { isForLater, isNewer, isOutage, isUnfit, LeftToNewer, Overtaken } from '
 import { stoppedBefore, warnOfGivenUp } from '../failures/giving-up.ts'
 import { readEach } from '../log/read-each.ts'
 import { parkedRow, reasonOf } from '../stored/parked-events.ts'
-import { calledTimer, laterRow, nameOfTimer, positionOfTimer, type WaitingTimer } from '../stored/timer-row.ts'
+import {
+  calledTimer,
+  laterRows,
+  nameOfTimer,
+  positionOfTimer,
+  type WaitingTimer,
+  withoutTimer,
+} from '../stored/timer-row.ts'
 import { warnOfRefused } from './event-run.ts'
 import type { ReactionStepsOptions } from './reaction-call.ts'
 import type { Timers } from './timers.ts'
@@ -67,7 +74,7 @@ export class DueCommands {
       await breath.pause()
       const rows = await this.#send(next)
       if (rows === undefined) return 'overtaken'
-      if (!(await bookmark.keep([{ key: next.key, value: undefined }, ...rows]))) return 'overtaken'
+      if (!(await bookmark.keep([...withoutTimer(next), ...rows]))) return 'overtaken'
       if (!rows.some(({ key }) => nameOfTimer(key) === nameOfTimer(next.key))) lead.tries.commandOver(next)
     }
   }
@@ -102,14 +109,14 @@ export class DueCommands {
       this.#aloneSince = bookmark.othersLed
       // Each such command is left to a newer program once. It is not if no other process has led since this was tried.
       if (tries === 0 && !isAlone) {
-        if (!(await bookmark.keep([laterRow(timer, timer.dueAt, 1)]))) return undefined
+        if (!(await bookmark.keep(laterRows(timer, timer.dueAt, 1)))) return undefined
         throw new LeftToNewer(timer, cause, false)
       }
     }
     if (tries >= policy.retries) return this.#giveUp(timer, cause)
     const waitMs = backOffMs(environment, tries, policy.pauseFirstMs, policy.pauseMaxMs)
     lead.tries.sendAgain(timer, tries, cause, policy, waitMs)
-    return [laterRow(timer, environment.now() + waitMs, tries + 1)]
+    return laterRows(timer, environment.now() + waitMs, tries + 1)
   }
 
   async #giveUp(timer: WaitingTimer, cause: unknown): Promise<readonly Row[] | undefined> {
@@ -119,7 +126,7 @@ export class DueCommands {
     const [event] = await readEach(options.store, [positionOfTimer(timer.key)], bookmark.here)
     if (giveUp === 'stop') {
       // After the next start it has all its tries again.
-      if (!(await bookmark.keep([laterRow(timer, timer.dueAt, 0)]))) return undefined
+      if (!(await bookmark.keep(laterRows(timer, timer.dueAt, 0)))) return undefined
       throw stoppedBefore(options.name, event!, cause, what)
     }
     warnOfGivenUp(options, giveUp, what, cause)

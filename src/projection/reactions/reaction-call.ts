@@ -7,11 +7,12 @@
 import { hasCode, InputError, ProjectionError } from '../../domain/error.ts'
 import type { RecordedEvent } from '../../domain/event.ts'
 import type { HandledKinds } from '../../domain/handled-kinds.ts'
+import { checkId } from '../../domain/id.ts'
 import { type JsonObject, toJson } from '../../domain/json.ts'
 import { checkKeys, checkOption, refuseOption } from '../../domain/options.ts'
 import type { Outcome } from '../../domain/outcome.ts'
 import { checkPlainCommand, type PlainCommand } from '../../domain/plain-command.ts'
-import type { AnyReaction, Due, EventHandler, ReactionTools } from '../../domain/reaction.ts'
+import type { AnyReaction, Due, EventHandler, ReactionTools, ScheduleOptions } from '../../domain/reaction.ts'
 import type { Fence } from '../../kernel/checked-command.ts'
 import { type CommandCause, checkCallersId, derivedCommandId } from '../../kernel/command-id.ts'
 import type { Environment } from '../../runtime/environment.ts'
@@ -20,7 +21,7 @@ import type { EventStore, ProjectionStore, Row } from '../../store/store.ts'
 import type { StepperContext } from '../checkpoint/step.ts'
 import { isForLater, isNewer, Overtaken } from '../failures/blame.ts'
 import type { Tail } from '../log/tail.ts'
-import { momentOf, timerRow } from '../stored/timer-row.ts'
+import { keyedRow, momentOf, timerRow } from '../stored/timer-row.ts'
 import { Answer } from './answer.ts'
 import { answerKey, answerRow, type ReactionRows } from './reaction-rows.ts'
 
@@ -88,6 +89,7 @@ export class ReactionCall {
   readonly #sent: Sent[] = []
   readonly #unsettled = new Set<Promise<unknown>>()
   readonly timers: Row[] = []
+  #scheduled = 0
   #state: unknown
   #stateChanged = false
   /** The error which means that the event is handled later or by another process. */
@@ -149,9 +151,14 @@ export class ReactionCall {
         this.#stateChanged = true
       },
       dispatch: (command: PlainCommand): Promise<any> => this.#send(command),
-      schedule: (command: PlainCommand, due: Due) => {
+      schedule: (command: PlainCommand, due: Due, options: ScheduleOptions = {}) => {
         this.#checkTurn()
-        this.#schedule(command, due)
+        this.#schedule(command, due, options)
+      },
+      cancel: (key: string) => {
+        this.#checkTurn()
+        checkId('the key of a timer', key)
+        this.timers.push(keyedRow(key, undefined))
       },
     }
   }
@@ -199,13 +206,18 @@ export class ReactionCall {
     return new ProjectionError('HANDLER_OVER', { reaction: this.#reaction, position: this.#event.position })
   }
 
-  #schedule(command: PlainCommand, due: Due): void {
+  #schedule(command: PlainCommand, due: Due, options: ScheduleOptions): void {
+    checkKeys('schedule(command, due, options)', options, ['key'])
+    const { key: userKey } = options
+    if (userKey !== undefined) checkId('the key of a timer', userKey)
     const dueAt = this.#dueAt(due)
     const { command: complete, ...id } = this.#complete(command, this.#count(command, 'scheduled'), 'scheduled')
     const stored = toJson('The scheduled command', complete) as JsonObject
     this.#checkScheduled(complete, stored as unknown as PlainCommand)
-    const timer = { dueAt, command: stored, ...id }
-    this.timers.push(timerRow(timer, this.#event.position, this.timers.length))
+    const timer = { dueAt, command: stored, ...id, ...(userKey !== undefined && { userKey }) }
+    const row = timerRow(timer, this.#event.position, this.#scheduled++)
+    this.timers.push(row)
+    if (userKey !== undefined) this.timers.push(keyedRow(userKey, row.key))
   }
 
   /**

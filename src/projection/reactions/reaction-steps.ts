@@ -11,7 +11,7 @@ import { ProjectionError } from '../../domain/error.ts'
 import type { AnyEventKind } from '../../domain/event.ts'
 import { Bell } from '../../runtime/bell.ts'
 import { Breath } from '../../runtime/breath.ts'
-import type { LogPlace, StoredEvent } from '../../store/store.ts'
+import type { LogPlace, Row, StoredEvent } from '../../store/store.ts'
 import { Bookmark } from '../checkpoint/bookmark.ts'
 import type { UnderWay } from '../checkpoint/bookmark-options.ts'
 import { Recognition } from '../checkpoint/recognition.ts'
@@ -22,10 +22,11 @@ import { beforeNewer, refuseNewer } from '../failures/newer-events.ts'
 import { Growth } from '../log/growth.ts'
 import { readEach } from '../log/read-each.ts'
 import { behindKey, isParkedUpTo, type ParkedEvent, unparkedRow } from '../stored/parked-events.ts'
-import { isTimerUpTo } from '../stored/timer-row.ts'
+import { isKeyed, isTimerUpTo } from '../stored/timer-row.ts'
 import { DueCommands } from './due-commands.ts'
 import { EventFlow } from './event-flow.ts'
 import { EventRun, type RunContext } from './event-run.ts'
+import { replacingTimers } from './keyed-timers.ts'
 import type { ReactionStepsOptions } from './reaction-call.ts'
 import { isState, ReactionRows } from './reaction-rows.ts'
 import { ReactionStates } from './reaction-states.ts'
@@ -74,7 +75,7 @@ export class ReactionSteps implements Stepper {
     })
     const underWay = this.#underWay
     const isKept = (key: string, position: number) =>
-      isState(key) || isTimerUpTo(key, position) || isParkedUpTo(key, position)
+      isState(key) || isKeyed(key) || isTimerUpTo(key, position) || isParkedUpTo(key, position)
     this.bookmark = new Bookmark({ name, store, environment, lead, recognition, isKept, rows: this.#rows, underWay })
     this.#context = {
       options,
@@ -202,7 +203,8 @@ export class ReactionSteps implements Stepper {
   /** Saves the first events that are done. Returns their number, or `undefined` if this runner was overtaken. */
   async #saveDone(): Promise<number | undefined> {
     const { count, last, rows } = this.#flow.done()
-    const saved = await this.bookmark.save(this.#doneUpTo(count, last), rows, count > 0 ? 'now' : 'soon')
+    const all = await this.#replacing(rows)
+    const saved = await this.bookmark.save(this.#doneUpTo(count, last), all, count > 0 ? 'now' : 'soon')
     if (!saved || this.#flow.isOvertaken) return undefined
     this.#flow.saved(count)
     return count
@@ -320,10 +322,14 @@ export class ReactionSteps implements Stepper {
       if (!(await this.bookmark.isCurrent())) return false
       const end = await handle(run)
       if (end !== 'done') return end !== 'overtaken'
-      return await this.bookmark.keep([unparkedRow(position), ...run.rows])
+      return await this.bookmark.keep(await this.#replacing([unparkedRow(position), ...run.rows]))
     } finally {
       for (const key of keys) states.release(key)
     }
+  }
+
+  #replacing(rows: readonly Row[]): Promise<readonly Row[]> {
+    return replacingTimers(rows, (keys) => this.#options.store.loadRows(this.#options.name, keys))
   }
 
   readonly #kindOf = (event: StoredEvent): AnyEventKind | undefined => this.#options.kinds.of(event)?.kind

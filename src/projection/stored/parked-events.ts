@@ -160,7 +160,8 @@ export function parkedRow(
   const { aggregate, id } = stream
   const value = { position, type, stream: { aggregate, id }, keys: [...keys], reason, parkedAt }
   if (scheduled === undefined) return { key, value }
-  const { key: _, tries: __, ...timer } = scheduled
+  // Its key is free for another one meanwhile.
+  const { key: _, tries: __, userKey: ___, ...timer } = scheduled
   return { key, value: { ...value, command: timer.command, timer: { ...timer } } }
 }
 

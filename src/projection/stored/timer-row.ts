@@ -15,6 +15,8 @@ export interface Timer {
   readonly derivedId?: string
   /** How often it has failed. Absent if it has not. */
   readonly tries?: number
+  /** The key that the handler has given it. */
+  readonly userKey?: string
 }
 
 /** A timer with the key of its row. */
@@ -38,12 +40,34 @@ export function timerRow(timer: Timer, position: number, n: number): Row {
   return { key, value: { ...timer } }
 }
 
-/** The row of a command that has failed `tries` times and is sent again at a later time. */
-export function laterRow({ key, command, derivedId }: WaitingTimer, dueAt: number, tries: number): Row {
+/** The rows of a command that has failed `tries` times and is sent again at a later time. */
+export function laterRows(timer: WaitingTimer, dueAt: number, tries: number): readonly Row[] {
+  const { key: before, tries: _, ...rest } = timer
   const moment = momentOf(dueAt)
-  const value = { dueAt: moment, command, ...(derivedId !== undefined && { derivedId }), ...(tries > 0 && { tries }) }
-  return { key: `${timerPrefix}${padded(moment, digits)} ${nameOfTimer(key)}`, value }
+  const key = `${timerPrefix}${padded(moment, digits)} ${nameOfTimer(before)}`
+  const row = { key, value: { ...rest, dueAt: moment, ...(tries > 0 && { tries }) } }
+  return timer.userKey === undefined ? [row] : [row, keyedRow(timer.userKey, key)]
 }
+
+/** The rows that delete a timer whose command is sent or put aside. */
+export const withoutTimer = ({ key, userKey }: WaitingTimer): readonly Row[] => [
+  { key, value: undefined },
+  ...(userKey === undefined ? [] : [keyedRow(userKey, undefined)]),
+]
+
+const keyedPrefix = 'keyed '
+
+/** The row that says which timer has a key of the handler's: by the key of its row. */
+export const keyedRow = (userKey: string, timer: string | undefined): Row => ({
+  key: keyedPrefix + userKey,
+  value: timer,
+})
+
+/** Whether a row says which timer has a key. */
+export const isKeyed = (key: string): boolean => key.startsWith(keyedPrefix)
+
+/** The key of the handler's that a row is about. */
+export const userKeyOf = (key: string): string => key.slice(keyedPrefix.length)
 
 /** The part of a timer's key that identifies the command. It does not change when the command gets a new time. */
 export const nameOfTimer = (key: string): string => key.slice(timerPrefix.length + digits + 1)

@@ -1,0 +1,61 @@
+/** Lists the scheduled commands of a reaction, in pages. */
+import { checkKeys, checkOption } from '../../domain/options.ts'
+import type { PlainCommand } from '../../domain/plain-command.ts'
+import type { ProjectionStore, Row } from '../../store/store.ts'
+import { positionOfTimer, type Timer, timerPrefix } from '../stored/timer-row.ts'
+
+const limitDefault = 100
+const limitMax = 1000
+
+/** A scheduled command that is not sent yet. */
+export interface ScheduledCommand {
+  readonly command: PlainCommand
+  /** When it is sent, or sent again. */
+  readonly dueAt: Date
+  /** The key by which its handler moves or cancels it, if it has one. */
+  readonly key?: string
+  /** The position of the event whose handler has scheduled it. */
+  readonly position: number
+  /** How often it has failed. */
+  readonly failures: number
+}
+
+export interface TimersOptions {
+  /** `next` of the page before. */
+  readonly after?: string
+  /** The most commands of the page: 100 by default, at most 1,000. */
+  readonly limit?: number
+}
+
+/** Scheduled commands, in the order in which they are due. */
+export interface TimersPage {
+  readonly timers: readonly ScheduledCommand[]
+  /** Where the next page begins. Absent if no command is left. */
+  readonly next?: string
+}
+
+/**
+ * @param name the name under which the reaction is stored
+ * @throws DefinitionError `OPTION_INVALID`
+ */
+export async function listTimers(store: ProjectionStore, name: string, options: TimersOptions): Promise<TimersPage> {
+  checkKeys('timers(name, options)', options, ['after', 'limit'])
+  const { after = timerPrefix, limit = limitDefault } = options
+  const isPlace = (found: unknown) => typeof found === 'string' && found.startsWith(timerPrefix)
+  checkOption('after', after, isPlace, '`next` of an earlier page')
+  const isLimit = (found: number) => Number.isSafeInteger(found) && found >= 1 && found <= limitMax
+  checkOption('limit', limit, isLimit, `a whole number from 1 to ${limitMax}`)
+  const { rows, next } = await store.listRows(name, { prefix: timerPrefix, after, limit })
+  return { timers: rows.map(scheduledOf), ...(next !== undefined && { next }) }
+}
+
+function scheduledOf({ key, value }: Row): ScheduledCommand {
+  const { dueAt, command, userKey, tries = 0 } = value as unknown as Timer
+  return {
+    command: command as unknown as PlainCommand,
+    dueAt: new Date(dueAt),
+    ...(userKey !== undefined && { key: userKey }),
+    position: positionOfTimer(key),
+    failures: tries,
+  }
+}
