@@ -46,8 +46,8 @@ export interface ReactionTools<A, State = undefined> {
    */
   schedule<const C extends CommandOf<A>>(command: C, due: Due, options?: ScheduleOptions): void
   /**
-   * Cancels the scheduled command with a key. If there is none, because it was sent or never scheduled, nothing happens.
-   * Like scheduling, it takes effect when the event is handled.
+   * Cancels the scheduled command with a key. If there is none, because it was sent or never scheduled, nothing
+   * happens. Like scheduling, it takes effect when the event is handled.
    */
   cancel(key: string): void
   /** The state stored under the event's key; the initial state if none is stored. */
