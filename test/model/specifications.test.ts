@@ -1,10 +1,13 @@
-/** Each specification holds in random runs, and its mutant, which leaves out one rule, is refuted. */
+/**
+ * The mutant of each specification, which leaves out one rule, is refuted. The specifications hold in random runs; those
+ * that have a test beside this one are also replayed on the library.
+ */
 import assert from 'node:assert/strict'
 import { globSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { refute, traces, withoutQuint } from '../support/model/quint.ts'
-import { specifications } from '../support/model/specifications.ts'
+import { blueGreenSwitch, leaseTermFence, reactionStep, specifications } from '../support/model/specifications.ts'
 import { leftOut } from '../support/size.ts'
 
 test('every specification is in the list', () => {
@@ -12,15 +15,17 @@ test('every specification is in the list', () => {
   assert.deepEqual(found.sort(), specifications.map(({ path }) => path).sort())
 })
 
-for (const specification of specifications) {
-  describe(specification.path, () => {
-    test('holds', { skip: withoutQuint }, async () => {
+describe('the specification holds', { skip: withoutQuint }, () => {
+  for (const specification of [leaseTermFence, reactionStep, blueGreenSwitch]) {
+    test(specification.path, async () => {
       const found = await traces(specification)
       assert.ok(found.every((trace) => trace.length > 1))
     })
+  }
+})
 
-    test(`is broken without this: ${specification.mutant.omits}`, { skip: withoutQuint ?? leftOut }, async () => {
-      await refute(specification)
-    })
-  })
-}
+describe('the specification does not hold without this rule', { skip: withoutQuint ?? leftOut }, () => {
+  for (const specification of specifications) {
+    test(`${specification.path}: ${specification.mutant.omits}`, () => refute(specification))
+  }
+})

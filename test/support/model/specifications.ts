@@ -8,38 +8,38 @@ export interface Specification {
   readonly mutant: { readonly omits: string; readonly breaks: string; readonly seed?: string }
 }
 
-const visiblePrefix: Specification = {
+export const visiblePrefix: Specification = {
   path: 'src/store/visible-prefix.qnt',
   stepsMax: 20,
   mutant: { omits: 'a writer holds the end of the log while it has positions', breaks: 'nothingMissed' },
 }
 
-const exactlyOnce: Specification = {
+export const exactlyOnce: Specification = {
   path: 'src/kernel/exactly-once.qnt',
   stepsMax: 25,
   mutant: { omits: 'the store looks for the id of a commit', breaks: 'once' },
 }
 
-const lookBeforeNo: Specification = {
+export const lookBeforeNo: Specification = {
   path: 'src/kernel/look-before-no.qnt',
   stepsMax: 25,
   mutant: { omits: 'a process looks where the stream ends before it says no', breaks: 'isHonest' },
 }
 
-const leaseTermFence: Specification = {
+export const leaseTermFence: Specification = {
   path: 'src/projection/checkpoint/lease-term-fence.qnt',
   stepsMax: 35,
   // Only one run in some thousands breaks it, so the search begins with that one.
   mutant: { omits: 'the fence is asked after the state is loaded', breaks: 'moneyIsRight', seed: '0xf3463' },
 }
 
-const reactionStep: Specification = {
+export const reactionStep: Specification = {
   path: 'src/projection/reactions/reaction-step.qnt',
   stepsMax: 25,
   mutant: { omits: 'a refusal is kept before the handler goes on', breaks: 'oneWay' },
 }
 
-const blueGreenSwitch: Specification = {
+export const blueGreenSwitch: Specification = {
   path: 'src/projection/rebuilding/switch.qnt',
   stepsMax: 30,
   mutant: { omits: 'the switch looks at the version of the record', breaks: 'liveIsAlone' },
