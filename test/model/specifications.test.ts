@@ -1,6 +1,6 @@
 /**
- * The mutant of each specification, which leaves out one rule, is refuted. The specifications hold in random runs; those
- * that have a test beside this one are also replayed on the library.
+ * The mutant of each specification, which leaves out one rule, is refuted. The specifications hold in random runs.
+ * Those that have a test beside this one are also replayed on the library.
  */
 import assert from 'node:assert/strict'
 import { globSync } from 'node:fs'
