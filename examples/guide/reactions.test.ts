@@ -45,6 +45,17 @@ const Cashback = reaction('cashback', aggregates)
   .onFailure({ retries: 5, pauseFirstMs: 200, giveUp: 'stop' })
 // #endregion
 
+test('metadata passes from an event to its commands', async () => {
+  // #region carry
+  const Bank = domain({ aggregates, reactions: { welcome: Welcome }, carry: ['user', 'tenant'] })
+  // #endregion
+  await using bank = await Bank.start({ projections: 'manual' })
+  await bank.account('ada').open({ owner: 'Ada' }, { metadata: { user: 'u-1', ip: '::1' } })
+  await bank.reactions.runOnce('welcome')
+  const { metadata } = (await Array.fromAsync(bank.account('ada').history()))[1]!
+  assert.deepEqual([metadata['user'], metadata['ip']], ['u-1', undefined])
+})
+
 // #region keyed
 const Reminder = reaction('reminder', aggregates)
   .on(Deposited, ({ stream: { id } }, { schedule }) => {

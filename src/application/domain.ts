@@ -2,7 +2,7 @@
 import type { AnyAggregate } from '../domain/aggregate.ts'
 import { DefinitionError } from '../domain/error.ts'
 import { HandledKinds } from '../domain/handled-kinds.ts'
-import { checkKeys, checkOption } from '../domain/options.ts'
+import { checkKeys, checkOption, listExpected } from '../domain/options.ts'
 import type { AnyReaction } from '../domain/reaction.ts'
 import {
   type Aggregates,
@@ -31,6 +31,11 @@ interface Definition<A, P, R> {
   readonly aggregates: A
   readonly projections?: P
   readonly reactions?: R
+  /**
+   * Names of metadata that pass from an event to the commands that reactions send and schedule because of it, such as
+   * `['user', 'tenant']`. `correlationId`, `traceparent` and `tracestate` always do.
+   */
+  readonly carry?: readonly string[]
 }
 
 /** Names that no part can have: a running domain uses them itself, or every object has them. */
@@ -53,11 +58,12 @@ const ownNames: readonly string[] = ['reaction ', 'generations ', 'rebuilt ']
 export function domain<A extends Aggregates, P extends ProjectionsByName = {}, R extends ReactionsByName = {}>(
   definition: Definition<A, P, R>,
 ): Domain<A, P, R> {
-  checkKeys('domain(definition)', definition, ['aggregates', 'projections', 'reactions'])
-  const { aggregates, projections = {}, reactions = {} } = definition
+  checkKeys('domain(definition)', definition, ['aggregates', 'projections', 'reactions', 'carry'])
+  const { aggregates, projections = {}, reactions = {}, carry = [] } = definition
   checkParts('aggregate', aggregates, ({ folds, decisions }) => folds instanceof Map && decisions instanceof Map)
   checkParts('projection', projections, ({ shape }) => typeof shape === 'string')
   checkParts('reaction', reactions, ({ handlings }) => handlings instanceof Map)
+  checkOption('carry', carry, isListOfNames, listExpected(carry, 'names of metadata'))
   const keys = [...Object.keys(aggregates), ...Object.keys(projections)]
   for (const name of keys) {
     if (reserved.has(name)) throw new DefinitionError('NAME_RESERVED', { where: 'A part of the domain', name })
@@ -83,7 +89,7 @@ export function domain<A extends Aggregates, P extends ProjectionsByName = {}, R
     projections: projections as P,
     reactions: reactions as R,
     start: (options: StartOptions = {}) =>
-      start({ aggregates, projections, reactions, kinds }, options) as Promise<Running<A, P, R>>,
+      start({ aggregates, projections, reactions, kinds, carry: [...carry] }, options) as Promise<Running<A, P, R>>,
   })
 }
 
@@ -129,6 +135,9 @@ function checkParts(kind: string, parts: unknown, isPart: (part: any) => boolean
     throw new DefinitionError('DEFINITION_INVALID', { where: 'The domain', reason: `its ${kind} ${key} is ${found}` })
   }
 }
+
+const isListOfNames = (found: unknown): boolean =>
+  Array.isArray(found) && found.every((name) => typeof name === 'string' && name !== '')
 
 const namesOf = (parts: readonly { readonly name: string }[]): readonly string[] => parts.map(({ name }) => name)
 

@@ -39,6 +39,8 @@ export interface SettledDefinition {
   readonly aggregates: Aggregates
   readonly projections: ProjectionsByName
   readonly reactions: ReactionsByName
+  /** Names of metadata that pass from an event to the commands of reactions. */
+  readonly carry: readonly string[]
   /** The events that each of them handles. */
   readonly kinds: {
     readonly rows: ReadonlyMap<AnyProjection, HandledKinds<Fold>>
@@ -142,7 +144,7 @@ function codeProjection(
 }
 
 function reactionsOf(
-  { reactions, kinds: handled }: SettledDefinition,
+  { reactions, carry, kinds: handled }: SettledDefinition,
   kernel: Kernel,
   shared: Shared,
 ): ReadonlyMap<string, ManagedProjection> {
@@ -156,7 +158,7 @@ function reactionsOf(
     const { stream, name, data, options } = addressed(kernel, command)
     kernel.check(stream, name, data, options)
   }
-  const means = { dispatch, check, stateAt }
+  const means = { dispatch, check, stateAt, carry }
   return new Map(
     Object.entries(reactions).map(([key, reaction]) => {
       const name = reactionStorageName(reaction)

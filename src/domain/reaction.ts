@@ -35,7 +35,8 @@ export interface ReactionTools<A, State = undefined> {
   /**
    * Sends a command and returns its outcome, which may be a rejection. Its id is made from the reaction, the event and
    * the command's name. If the handler runs again after a crash, it sends the same command and gets the same answer.
-   * The command gets the `correlationId` of the event. Its `causationId` is the id of the command that made the event.
+   * The command gets the `correlationId` of the event, its trace context, and what the domain's `carry` names. Its
+   * `causationId` is the id of the command that made the event.
    */
   dispatch<const C extends CommandOf<A>>(command: C): Promise<AcceptedBy<A, C> | RejectedBy<A, C>>
   /**

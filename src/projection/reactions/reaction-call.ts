@@ -56,13 +56,15 @@ export interface ReactionStepsOptions {
   readonly dispatch: Dispatch
   /** Checks whether a command can be sent, as far as its data shows. @throws InputError if not */
   readonly check: (command: PlainCommand) => void
+  /** Names of metadata that pass from an event to its commands, beside those that always do. */
+  readonly carry: readonly string[]
   /** The state of an aggregate as it was at a sequence. */
   readonly stateAt: (aggregate: string, id: string, sequence: number) => Promise<unknown>
   readonly lead: StepperContext
 }
 
 /** What a run needs from the steps. */
-export interface HandlerContext extends Pick<ReactionStepsOptions, 'dispatch' | 'check' | 'stateAt'> {
+export interface HandlerContext extends Pick<ReactionStepsOptions, 'dispatch' | 'check' | 'stateAt' | 'carry'> {
   /** Stores a row at once, durably. Returns false if this runner was overtaken. */
   readonly keep: (row: Row) => Promise<boolean>
   /** @throws Overtaken */
@@ -73,6 +75,9 @@ export interface HandlerContext extends Pick<ReactionStepsOptions, 'dispatch' | 
   readonly state: unknown
   readonly signal: AbortSignal
 }
+
+/** A trace goes on through the log. The names are those of W3C Trace Context. */
+const alwaysCarried = ['traceparent', 'tracestate']
 
 /** A command that a handler has sent, and its answer. */
 interface Sent {
@@ -252,13 +257,21 @@ export class ReactionCall {
     checkPlainCommand(command)
     const { commitId, position, metadata: inherited } = this.#event
     const { correlationId = commitId } = inherited
-    const complete = { ...command, metadata: { correlationId, causationId: commitId, ...command.metadata } }
+    const metadata = { ...this.#carried, correlationId, causationId: commitId, ...command.metadata }
+    const complete = { ...command, metadata }
     if (command.commandId === undefined) {
       const cause = { reaction: this.#reaction, position, command: command.name, nth, how }
       return { command: complete, derivedId: derivedCommandId(cause) }
     }
     checkCallersId(command.commandId)
     return { command: complete }
+  }
+
+  /** What of the event's metadata passes to its commands. */
+  get #carried(): JsonObject {
+    const { metadata } = this.#event
+    const names = [...alwaysCarried, ...this.#means.carry].filter((name) => Object.hasOwn(metadata, name))
+    return Object.fromEntries(names.map((name) => [name, metadata[name]!]))
   }
 
   #dueAt(due: Due): number {

@@ -110,7 +110,7 @@ class ReactionRun {
       pollIntervalMs: leaseMs,
       leaseMs,
       owner: name,
-      stepper: (lead) => new ReactionSteps({ ...shared, reaction, kinds, dispatch, check, stateAt, lead }),
+      stepper: (lead) => new ReactionSteps({ ...shared, reaction, kinds, dispatch, check, stateAt, carry: [], lead }),
     })
   }
 
