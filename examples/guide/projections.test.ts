@@ -208,3 +208,20 @@ test('the log can be followed', async () => {
   // #endregion
   assert.equal(seen.position, 2)
 })
+
+test('one stream can be followed', async () => {
+  await using books = await Books.start()
+  await books.account('ada').open({ owner: 'Ada' })
+  await books.account('ada').deposit({ amount: 100 })
+  let last = 1
+  // #region stream
+  const controller = new AbortController()
+  const { signal } = controller
+  for await (const { sequence, type, data } of books.account('ada').events({ from: last + 1, signal })) {
+    console.log(sequence, type, data)
+    last = sequence // keep it, and go on with `from: last + 1` another time
+    if (type === 'MoneyDeposited' && data.amount === 100) break
+  }
+  // #endregion
+  assert.equal(last, 2)
+})

@@ -71,6 +71,15 @@ async function calls() {
   for await (const { data, type } of account.history({ from: 1, to: 9, direction: 'backward', limit: 2 })) {
     if (type === 'MoneyDeposited') same<typeof data.amount, number>(true)
   }
+  for await (const event of account.events({ from: 'now' })) {
+    if (event.type === 'MoneyDeposited') same<typeof event.data.amount, number>(true)
+    account.events({ after: event })
+    world.events({ after: event })
+  }
+  // @ts-expect-error one stream has no filter
+  account.events({ types: ['MoneyDeposited'] })
+  // @ts-expect-error a place has a sequence
+  account.events({ after: { position: 1, checksum: 1 } })
   // @ts-expect-error no such direction
   account.history({ direction: 'up' })
   // @ts-expect-error no such option

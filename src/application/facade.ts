@@ -1,18 +1,17 @@
 /** Makes the object that users get from `start`: aggregates and read models by name, and the methods of the domain. */
-import type { RecordedEvent } from '../domain/event.ts'
 import { checkKeys, checkOption, checkSignal, checkWhole } from '../domain/options.ts'
 import { singleKey } from '../domain/projection.ts'
 import type { Kernel } from '../kernel/kernel.ts'
-import { recordedEvent } from '../kernel/rehydrate.ts'
+import type { StreamSubscriptionContext } from '../projection/log/stream-subscription.ts'
 import { type SubscriptionContext, type SubscriptionOptions, subscribe } from '../projection/log/subscription.ts'
 import type { AnyRow, Filter, Query } from '../projection/reading/query.ts'
 import type { WaitOptions } from '../projection/running/status.ts'
 import type { Environment } from '../runtime/environment.ts'
 import { freezeParts } from '../runtime/freeze.ts'
-import type { LogPlace, StoredEvent } from '../store/store.ts'
 import { addressed } from './addressed.ts'
 import { accept, attempt, handlesOf } from './handle.ts'
 import { type ManagedProjection, management, reactionManagement } from './management.ts'
+import { readable } from './readable-event.ts'
 import type { Aggregates } from './running.ts'
 
 /** The parts that the methods of a running domain use. */
@@ -21,7 +20,7 @@ interface Parts {
   readonly kernel: Kernel
   readonly projections: ReadonlyMap<string, ManagedProjection>
   readonly reactions: ReadonlyMap<string, ManagedProjection>
-  readonly subscriptions: SubscriptionContext
+  readonly subscriptions: SubscriptionContext & StreamSubscriptionContext
   readonly environment: Environment
   readonly stop: () => Promise<void>
 }
@@ -41,7 +40,8 @@ export function facade({
     stopped ??= stopAll()
     return stopped
   }
-  const entries = Object.entries(aggregates).map(([key, { name }]) => [key, handlesOf(kernel, name)])
+  const entries = Object.entries(aggregates).map(([key, { name }]) => [key, handlesOf(kernel, name, subscriptions)])
+  const folds = new Map(Object.values(aggregates).map((aggregate) => [aggregate.name, aggregate.folds]))
   const readModels = [...projections].map(([key, projection]) => [key, readModel(projection)])
   return Object.freeze({
     ...Object.fromEntries(entries),
@@ -58,7 +58,9 @@ export function facade({
     }),
     projections: management(projections, environment),
     reactions: reactionManagement(reactions, environment),
-    events: (options: SubscriptionOptions = {}) => recorded(aggregates, subscribe(subscriptions, options)),
+    // Upcast if an aggregate of the domain declares them, otherwise as they are stored.
+    events: (options: SubscriptionOptions = {}) =>
+      readable((name) => folds.get(name), subscribe(subscriptions, options)),
     head: async () => kernel.head(),
     load: () => kernel.load,
     stop,
@@ -96,15 +98,4 @@ function checkWait(wait: WaitOptions = {}): WaitOptions {
   checkOption('timeoutMs', timeoutMs, (found) => typeof found === 'number' && found >= 0, 'a time in milliseconds')
   checkSignal(signal)
   return wait
-}
-
-/** Events as callers get them: upcast if an aggregate of the domain declares them, otherwise as they are stored. */
-async function* recorded(
-  aggregates: Aggregates,
-  stored: AsyncGenerator<StoredEvent, void, void>,
-): AsyncGenerator<RecordedEvent & Required<LogPlace>, void, void> {
-  const folds = new Map(Object.values(aggregates).map((aggregate) => [aggregate.name, aggregate.folds]))
-  for await (const event of stored) {
-    yield { ...recordedEvent(folds.get(event.stream.aggregate), event), checksum: event.checksum }
-  }
 }

@@ -5,8 +5,16 @@
  * without a hint.
  */
 import { checkKeys, checkOption } from '../domain/options.ts'
+import type { StreamId } from '../domain/stream.ts'
+import {
+  type StreamSubscriptionOptions,
+  streamSubscriptionKeys,
+  subscribeToStream,
+} from '../projection/log/stream-subscription.ts'
+import { StreamTail } from '../projection/log/stream-tail.ts'
 import { type SubscriptionOptions, subscribe, subscriptionKeys } from '../projection/log/subscription.ts'
-import { Tail } from '../projection/log/tail.ts'
+import { Tail, type TailOptions } from '../projection/log/tail.ts'
+import { checkStream } from '../store/arguments.ts'
 import type { EventStore, StoredEvent } from '../store/store.ts'
 import { systemEnvironment } from './system-environment.ts'
 
@@ -30,13 +38,39 @@ export function follow(
   options: FollowOptions = {},
 ): AsyncGenerator<StoredEvent, void, void> {
   checkKeys('follow(store, options)', options, [...subscriptionKeys, 'pollIntervalMs'])
-  const { pollIntervalMs = 1000, ...rest } = options
+  const { pollIntervalMs, ...rest } = options
+  return subscribe({ store, tail: tailOf(store, pollIntervalMs), ...untilAborted() }, rest)
+}
+
+export interface FollowStreamOptions extends StreamSubscriptionOptions, Pick<FollowOptions, 'pollIntervalMs'> {}
+
+/**
+ * The events of one stream, like `follow`. `from` is a sequence.
+ *
+ *     for await (const event of followStream(store, { aggregate: 'account', id: 'ada' }, { from: 6, signal })) ...
+ *
+ * @throws InputError `ID_INVALID`; otherwise as `follow`
+ */
+export function followStream(
+  store: Pick<EventStore, 'name' | 'readStream' | 'streamEnds' | 'head' | 'onAppend'>,
+  stream: StreamId,
+  options: FollowStreamOptions = {},
+): AsyncGenerator<StoredEvent, void, void> {
+  checkStream(stream)
+  checkKeys('followStream(store, stream, options)', options, [...streamSubscriptionKeys, 'pollIntervalMs'])
+  const { pollIntervalMs, ...rest } = options
+  const streamTail = new StreamTail(store, tailOf(store, pollIntervalMs))
+  return subscribeToStream({ store, streamTail, ...untilAborted() }, stream, rest)
+}
+
+function tailOf(store: TailOptions['store'], pollIntervalMs = 1000): Tail {
   const isInterval = (found: unknown) => typeof found === 'number' && found > 0 && found <= intervalMsMax
   checkOption('pollIntervalMs', pollIntervalMs, isInterval, `a time in milliseconds, ${intervalMsMax} at most`)
-  const tail = new Tail({ store, environment: systemEnvironment, pollIntervalMs })
-  const stopped = new AbortController().signal
-  return subscribe({ store, tail, environment: systemEnvironment, stopped }, rest)
+  return new Tail({ store, environment: systemEnvironment, pollIntervalMs })
 }
+
+/** A store has no moment at which it stops all its followers. */
+const untilAborted = () => ({ environment: systemEnvironment, stopped: new AbortController().signal })
 
 /** The longest delay of a timer. */
 const intervalMsMax = 2 ** 31 - 1

@@ -12,8 +12,14 @@ import { commandOptions } from '../domain/plain-command.ts'
 import type { AnyRejection } from '../domain/rejection.ts'
 import type { StreamId } from '../domain/stream.ts'
 import type { DispatchOptions, HistoryRead, Kernel } from '../kernel/kernel.ts'
-import { recordedEvent, type Until } from '../kernel/rehydrate.ts'
+import type { Until } from '../kernel/rehydrate.ts'
+import {
+  type StreamSubscriptionContext,
+  type StreamSubscriptionOptions,
+  subscribeToStream,
+} from '../projection/log/stream-subscription.ts'
 import { instancesOf } from './instances.ts'
+import { readable, readableEvent } from './readable-event.ts'
 import type { At, HistoryOptions, Reading } from './running.ts'
 
 const noOptions: CommandOptions = Object.freeze({})
@@ -65,7 +71,11 @@ function withOptions(
 }
 
 /** Returns a function that makes the handles of one aggregate. */
-export function handlesOf(kernel: Kernel, aggregate: string): (id: string) => object {
+export function handlesOf(
+  kernel: Kernel,
+  aggregate: string,
+  context: StreamSubscriptionContext,
+): (id: string) => object {
   const type = kernel.typeOf(aggregate)
 
   class Attempts {
@@ -104,7 +114,11 @@ export function handlesOf(kernel: Kernel, aggregate: string): (id: string) => ob
 
     async *history(options: HistoryOptions = {}): AsyncGenerator<unknown> {
       const read = historyRead(options)
-      for await (const event of kernel.history(this.#stream, read)) yield recordedEvent(type.folds, event)
+      for await (const event of kernel.history(this.#stream, read)) yield readableEvent(type.folds, event)
+    }
+
+    events(options: StreamSubscriptionOptions = {}): AsyncGenerator<object, void, void> {
+      return readable(() => type.folds, subscribeToStream(context, this.#stream, options))
     }
 
     static streamOf(handle: Handle): StreamId {

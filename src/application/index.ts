@@ -1,6 +1,6 @@
 /** Domains, and how to start them. */
 export { type Domain, domain } from './domain.ts'
-export { type FollowOptions, follow } from './follow.ts'
+export { type FollowOptions, type FollowStreamOptions, follow, followStream } from './follow.ts'
 export type { Logger } from './logger.ts'
 export type {
   At,

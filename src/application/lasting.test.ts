@@ -340,7 +340,7 @@ describe('A schema that gives a different value each time', () => {
       await using running = await start(Happened as AnyEventKind, store)
       for (let i = 0; i < 40; i++) {
         const read = running.log('a').history()[Symbol.asyncIterator]().next()
-        await assert.rejects(read, { code: 'SCHEMA_UNSTABLE', message: /at id/ })
+        await assert.rejects(read, { code: 'EVENT_UNREADABLE', message: /at id/ })
       }
       await assert.rejects(running.log('a').tell({ n: 1, id: 'x' }), { code: 'AGGREGATE_LOAD_FAILED' })
     }

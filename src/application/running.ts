@@ -7,6 +7,7 @@ import type { Accepted, Rejected } from '../domain/outcome.ts'
 import type { AnyProjection, Projection } from '../domain/projection.ts'
 import type { AnyReaction } from '../domain/reaction.ts'
 import type { RetryResult } from '../projection/checkpoint/step.ts'
+import type { StreamSubscriptionOptions } from '../projection/log/stream-subscription.ts'
 import type { SubscriptionOptions } from '../projection/log/subscription.ts'
 import type { TimersOptions, TimersPage } from '../projection/reactions/scheduled-commands.ts'
 import type { Filter, FoundPage, Query } from '../projection/reading/query.ts'
@@ -69,6 +70,16 @@ export type Handle<A> =
         read(at?: At): Promise<Reading<State>>
         /** The events of the stream, upcast to their newest revision. By default all of them, oldest first. */
         history(options?: HistoryOptions): AsyncIterable<EventOf<Kinds>>
+        /**
+         * The events of the stream from a sequence on, then the new ones: each once, in order. It ends when the domain
+         * stops, or throws the signal's reason. Waiting for events keeps the process alive.
+         *
+         *     for await (const event of bank.account('ada').events({ from: lastSequence + 1, signal })) ...
+         *
+         * @throws DefinitionError `OPTION_INVALID`. While iterating: EventError `EVENT_UNREADABLE`; StoreError
+         *   `LOG_REPLACED` if the stream does not contain what was read before
+         */
+        events(options?: StreamSubscriptionOptions): AsyncIterable<EventOf<Kinds> & Required<LogPlace>>
       }
     : never
 
@@ -317,8 +328,8 @@ export type Running<A, P, R = {}> = { readonly [K in keyof A]: Instances<A[K]> }
    *
    * To continue later, give the last event: `events({ after: lastHandled })`.
    *
-   * @throws DefinitionError `OPTION_INVALID`. While iterating: StoreError `LOG_REPLACED` if the log does not contain
-   *   what was read before
+   * @throws DefinitionError `OPTION_INVALID`. While iterating: EventError `EVENT_UNREADABLE`, whose facts can be given
+   *   as `after`; StoreError `LOG_REPLACED` if the log does not contain what was read before
    */
   events<Type extends EventsOf<A[keyof A]>['type']>(
     options?: EventsOptions<Type>,

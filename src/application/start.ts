@@ -12,6 +12,7 @@ import { limitsOf } from '../kernel/limits.ts'
 import { Generations } from '../projection/checkpoint/generations.ts'
 import type { StepperContext } from '../projection/checkpoint/step.ts'
 import { CodeSteps, type CodeStepsOptions } from '../projection/code/code-steps.ts'
+import { StreamTail } from '../projection/log/stream-tail.ts'
 import { Tail } from '../projection/log/tail.ts'
 import type { Sending } from '../projection/reactions/reaction-call.ts'
 import { ReactionSteps } from '../projection/reactions/reaction-steps.ts'
@@ -98,7 +99,8 @@ export async function start(definition: SettledDefinition, options: StartOptions
     const followers = { reactions: runners(reactions), projections: runners(projections) }
     return stopDomain({ kernel, ...followers, stores, environment, stopTimeoutMs: limits.stopTimeoutMs, warn })
   }
-  const subscriptions = { store: stores.events, tail, environment, stopped: stopping.signal }
+  const streamTail = new StreamTail(stores.events, tail)
+  const subscriptions = { store: stores.events, tail, streamTail, environment, stopped: stopping.signal }
   const { aggregates } = definition
   return facade({ aggregates, kernel, projections, reactions, subscriptions, environment, stop })
 }

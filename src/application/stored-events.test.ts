@@ -112,7 +112,7 @@ describe('An event that was stored', () => {
     await opened.append([commit({ stream, expected: 'none', id: 'c', recordedAt: 0, events })])
     await using declaring = await start(event('Happened', z.any()), store)
     const read = declaring.log('a').history()[Symbol.asyncIterator]().next()
-    await assert.rejects(read, { code: 'EVENT_INVALID', message: /\$output: it is not valid in stored data/ })
+    await assert.rejects(read, { code: 'EVENT_UNREADABLE', message: /\$output: it is not valid in stored data/ })
     await using running = await domain({ aggregates: {} }).start({ store, log: recorder() })
     for await (const told of running.events() as AsyncIterable<{ readonly data: unknown }>) {
       assert.deepEqual(told.data, data)
@@ -139,7 +139,7 @@ describe('An event that was stored', () => {
     assert.equal((await read())[0].data.price.toJSON(), 5)
     factor = 2
     await assert.rejects(read, {
-      code: 'EVENT_INVALID',
+      code: 'EVENT_UNREADABLE',
       message: /makes an instance of Money that differs from the stored one/,
     })
   })

@@ -105,6 +105,7 @@ const reserved = [
   'state',
   'read',
   'history',
+  'events',
   'id',
   'stream',
   'then',

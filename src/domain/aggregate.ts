@@ -131,7 +131,20 @@ export function aggregate<const Name extends string, State>(
 /** Names that no command can have: a handle uses them itself, or every object has them. */
 const reserved: ReadonlySet<string> = new Set([
   ...Object.getOwnPropertyNames(Object.prototype),
-  ...['try', 'state', 'read', 'history', 'id', 'stream', 'then', 'toJSON', 'prototype', 'dispatch', 'snapshot'],
+  ...[
+    'try',
+    'state',
+    'read',
+    'history',
+    'events',
+    'id',
+    'stream',
+    'then',
+    'toJSON',
+    'prototype',
+    'dispatch',
+    'snapshot',
+  ],
 ])
 
 function build(

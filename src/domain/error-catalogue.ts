@@ -3,6 +3,8 @@
  * A message ends with the section of docs/errors.md that says more. A test compares this list with that page.
  *
  * Tidy: inferred exports because the types of the facts come from the functions that use them.
+ *
+ * Tidy: longer than 400 lines because it is one table.
  */
 import { at, brief, type CheckpointFacts, called, named, placed, type RetryFacts, untilLedBy } from './error-words.ts'
 import { describe, type Issue } from './schema.ts'
@@ -133,6 +135,16 @@ export const catalogue = {
     (f: { readonly event: string; readonly revision: number }) =>
       `The upcast of the event ${f.event} to revision ${f.revision} threw`,
     'Fix the function given to .revise(schema, upcast). The error that it threw is the `cause`.',
+  ),
+  EVENT_UNREADABLE: entry(
+    (f: {
+      readonly event: string
+      readonly stream: StreamId
+      readonly sequence: number
+      readonly position: number
+      readonly checksum: number
+    }) => `The event ${f.event} at sequence ${f.sequence} of ${at(f.stream)} (position ${f.position}) cannot be read`,
+    'Look at the `cause`. To go on without this event, give `facts` as `after` to a new subscription.',
   ),
 
   // -- decisions

@@ -30,6 +30,7 @@ const facts: { readonly [Code in ErrorCode]: FactsOf<Code> } = {
   SCHEMA_UNSTABLE: { event: 'X', path: 'id' },
   EVENT_UNDECLARED: { aggregate: 'account', event: 'X', known: ['Y'], stream, sequence: 3 },
   EVENT_NEWER: { event: 'X', revision: 3, known: 2 },
+  EVENT_UNREADABLE: { event: 'X', stream, sequence: 3, position: 9, checksum: 5 },
   EVENT_UPCAST_FAILED: { event: 'X', revision: 2 },
   DECIDE_FAILED: { stream, command: 'deposit' },
   EVOLVE_FAILED: { stream, command: 'deposit', event: 'X' },

@@ -72,7 +72,13 @@ export class InputError<Code extends InputCode = InputCode> extends MnemeError<C
   override readonly name = 'InputError'
 }
 
-type EventCode = 'EVENT_INVALID' | 'SCHEMA_UNSTABLE' | 'EVENT_UNDECLARED' | 'EVENT_NEWER' | 'EVENT_UPCAST_FAILED'
+type EventCode =
+  | 'EVENT_INVALID'
+  | 'SCHEMA_UNSTABLE'
+  | 'EVENT_UNDECLARED'
+  | 'EVENT_NEWER'
+  | 'EVENT_UPCAST_FAILED'
+  | 'EVENT_UNREADABLE'
 
 /** An event does not match its definition. On a write, nothing was stored. On a read, the event is not understood. */
 export class EventError<Code extends EventCode = EventCode> extends MnemeError<Code> {

@@ -50,6 +50,37 @@ await onEveryStore('Instances of an aggregate', ({ place, severalWriters }) => {
   })
 })
 
+await onEveryStore('A subscription to one instance', ({ place, severalWriters }) => {
+  test('gives its events, also those that another process stores meanwhile, each once', async (t) => {
+    const store = await place(t)
+    await using a = await startVaults({ store, pollIntervalMs: 5 })
+    const other = severalWriters ? await startVaults({ store }) : undefined
+    await using b = other ?? a
+    await b.vault('a').burst({ count: 2 })
+    const found: number[] = []
+    const following = (async () => {
+      for await (const { sequence, stream } of a.vault('a').events()) {
+        assert.equal(stream.id, 'a')
+        found.push(sequence)
+        if (sequence === 22) break
+      }
+    })()
+    for (let n = 0; n < 20; n++) {
+      await b.vault('b').add({ amount: 1 })
+      await (n % 3 === 0 ? a : b).vault('a').add({ amount: 1 })
+    }
+    await following
+    assert.deepEqual(
+      found,
+      Array.from({ length: 22 }, (_, i) => i + 1),
+    )
+    const reader = a.vault('a').events({ from: 'now' })[Symbol.asyncIterator]()
+    const next = reader.next()
+    await a.stop()
+    assert.equal((await next).done, true)
+  })
+})
+
 test('a history longer than its pages is read completely in both directions', async () => {
   await using vaults = await startVaults({ store: memory() })
   await vaults.vault('a').burst({ count: 2500 })

@@ -110,7 +110,7 @@ async function* follow(
 const aliveMs = 86_400_000
 
 /** Keeps the process alive while a reader waits for events, even if nothing else does. */
-async function keepAlive(environment: Environment, wait: Promise<unknown>): Promise<void> {
+export async function keepAlive(environment: Environment, wait: Promise<unknown>): Promise<void> {
   let cancel = () => {}
   const hold = () => {
     cancel = environment.after(aliveMs, hold)
@@ -124,7 +124,10 @@ async function keepAlive(environment: Environment, wait: Promise<unknown>): Prom
 }
 
 /** The result of a read, or `undefined` once the subscription ends. A slow store then delays nobody. */
-async function untilEnded<Result>(read: Result | Promise<Result>, ended: AbortSignal): Promise<Result | undefined> {
+export async function untilEnded<Result>(
+  read: Result | Promise<Result>,
+  ended: AbortSignal,
+): Promise<Result | undefined> {
   if (ended.aborted) return undefined
   const { promise: end, resolve } = Promise.withResolvers<undefined>()
   const onAbort = () => resolve(undefined)
