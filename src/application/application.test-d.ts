@@ -61,11 +61,28 @@ async function calls() {
   // @ts-expect-error a sequence is a number
   await world.dispatch({ aggregate: 'room', id: 'lobby', name: 'greet', expectedSequence: '1' })
 
+  const outcome = await account.try.withdraw({ amount: 1 })
+  // @ts-expect-error the outcome has to be checked first
+  outcome.state
+  if (outcome.accepted) return outcome.sequence
+  same<typeof outcome.rejection.code, 'NotOpen' | 'InsufficientFunds'>(true)
+  switch (outcome.rejection.code) {
+    case 'InsufficientFunds':
+      return outcome.rejection.details.balance
+    case 'NotOpen':
+      return 0
+    // @ts-expect-error `open` can be rejected with this, `withdraw` cannot
+    case 'AlreadyOpen':
+      return 1
+  }
+}
+
+async function streams() {
   const { ids, next } = await world.account.ids({ after: 'ada', limit: 10 })
   same<typeof ids, readonly string[]>(true)
   same<typeof next, string | undefined>(true)
   const [first] = await world.account.states(ids)
-  same<typeof first, Reading<typeof state> | undefined>(true)
+  same<typeof first, Reading<Awaited<ReturnType<typeof account.state>>> | undefined>(true)
   same<Awaited<ReturnType<typeof world.account.sequences>>, readonly number[]>(true)
   same<ReturnType<typeof world.head>, Promise<number>>(true)
   for await (const { data, type } of account.history({ from: 1, to: 9, direction: 'backward', limit: 2 })) {
@@ -86,21 +103,6 @@ async function calls() {
   world.account.ids({ before: 'ada' })
   // @ts-expect-error ids are a list
   await world.account.states('ada')
-
-  const outcome = await account.try.withdraw({ amount: 1 })
-  // @ts-expect-error the outcome has to be checked first
-  outcome.state
-  if (outcome.accepted) return outcome.sequence
-  same<typeof outcome.rejection.code, 'NotOpen' | 'InsufficientFunds'>(true)
-  switch (outcome.rejection.code) {
-    case 'InsufficientFunds':
-      return outcome.rejection.details.balance
-    case 'NotOpen':
-      return 0
-    // @ts-expect-error `open` can be rejected with this, `withdraw` cannot
-    case 'AlreadyOpen':
-      return 1
-  }
 }
 
 async function queries() {
@@ -161,5 +163,6 @@ async function finding() {
 }
 
 void calls
+void streams
 void queries
 void finding
