@@ -44,3 +44,4 @@ export type {
   StreamEnd,
 } from './store.ts'
 export type { StreamList, StreamQuery } from './stream-list.ts'
+export { readStreamPage, type StreamPage } from './stream-page.ts'

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { fold } from '../../store/fold.ts'
 import type { ReadOptions } from '../../store/store.ts'
+import { readStreamPage } from '../../store/stream-page.ts'
 import {
   type ConformanceCase,
   type ConformanceGroup,
@@ -162,6 +163,60 @@ export const streamReads: ConformanceGroup = {
       }
       assert.equal((await readWhole(store, id)).length, 500)
       await grow(store, id, 1)
+    },
+  },
+}
+
+export const streamPages: ConformanceGroup = {
+  title: 'A page of a stream with its end',
+  cases: {
+    'says where the stream ends, and whether the range has more': async ({ store, stream }) => {
+      const id = stream()
+      const page = async (from: number, to: number, options: ReadOptions) => {
+        const { events, end, isLast } = await readStreamPage(store, id, { from, to }, options)
+        const [known] = await store.streamEnds([id])
+        assert.deepEqual(end, known)
+        return [sequences(events), isLast]
+      }
+      assert.deepEqual(await page(0, infinity, {}), [[], true])
+      assert.deepEqual(await page(0, infinity, backward), [[], true])
+      await grow(store, id, 3)
+      await grow(store, id, 2)
+      assert.deepEqual(await page(0, infinity, {}), [[1, 2, 3, 4, 5], true])
+      assert.deepEqual(await page(1, infinity, { limit: 5 }), [[1, 2, 3, 4, 5], true])
+      assert.deepEqual(await page(1, infinity, { limit: 4 }), [[1, 2, 3, 4], false])
+      assert.deepEqual(await page(2, 4, {}), [[2, 3], true])
+      assert.deepEqual(await page(2, 4, { limit: 1 }), [[2], false])
+      assert.deepEqual(await page(4, 99, {}), [[4, 5], true])
+      assert.deepEqual(await page(6, infinity, {}), [[], true])
+      assert.deepEqual(await page(3, 3, {}), [[], true])
+      assert.deepEqual(await page(1, infinity, { limit: 0 }), [[], false])
+      assert.deepEqual(await page(1, infinity, { ...backward, limit: 2 }), [[5, 4], false])
+      assert.deepEqual(await page(4, infinity, { ...backward, limit: 2 }), [[5, 4], true])
+      assert.deepEqual(await page(1, 4, { ...backward, limit: 2 }), [[3, 2], false])
+      assert.deepEqual(await page(0, 3, backward), [[2, 1], true])
+      assert.deepEqual(await page(6, 9, backward), [[], true])
+      assert.deepEqual(await page(1, infinity, { ...backward, limit: 0 }), [[], false])
+    },
+    'is of one moment while others append': async ({ store, stream }) => {
+      const id = stream()
+      const appended = (async () => {
+        for (let n = 0; n < 30; n++) await grow(store, id, 2)
+      })()
+      for (let n = 0; n < 30; n++) {
+        for (const direction of ['forward', 'backward'] as const) {
+          const limit = 1 + (n % 7)
+          const from = 1 + n
+          const { events, end, isLast } = await readStreamPage(store, id, { from, to: infinity }, { limit, direction })
+          const there = upTo(end.sequence, from)
+          const expected = direction === 'forward' ? there : there.toReversed()
+          assert.deepEqual(sequences(events), expected.slice(0, limit))
+          assert.equal(isLast, expected.length <= limit)
+          const newest = events.find(({ sequence }) => sequence === end.sequence)
+          if (newest !== undefined) assert.equal(newest.checksum, end.checksum)
+        }
+      }
+      await appended
     },
   },
 }

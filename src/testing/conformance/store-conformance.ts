@@ -22,7 +22,7 @@ import { closing, reopening, wakeUps } from './lifetime.ts'
 import { emptyLog, logPositions } from './positions.ts'
 import { checkpoints, rows } from './projections.ts'
 import { filters, logAborts, logLimits, logRanges, paging, wholeCommits } from './read-all.ts'
-import { streamLimits, streamRanges, streamReads } from './read-stream.ts'
+import { streamLimits, streamPages, streamRanges, streamReads } from './read-stream.ts'
 import { checksumsOfEvents, commandMarks, placesInTheLog, streamEnds, streamEndsOfOthers } from './recognition.ts'
 import { reservations } from './reservations.ts'
 import { rowConditions } from './row-conditions.ts'
@@ -40,7 +40,7 @@ export const groups: readonly ConformanceGroup[] = [
   ...[expectations, commits, batches, limits],
   ...[duplicates, lookups, brokenChains],
   ...[distinctIds, anyIds, roundTrips, immutability],
-  ...[streamRanges, streamLimits, streamReads],
+  ...[streamRanges, streamLimits, streamReads, streamPages],
   ...[logRanges, logLimits, filters, paging, wholeCommits, logAborts],
   ...[emptyLog, logPositions],
   ...[checksumsOfEvents, placesInTheLog, streamEnds, streamEndsOfOthers, commandMarks],
