@@ -12,6 +12,7 @@ export {
   type Moment,
   type Verdict,
 } from './aggregate.ts'
+export { type ClaimState, claims } from './claims.ts'
 export {
   type AnyCodeProjection,
   type CodeProjection,
