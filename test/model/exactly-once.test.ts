@@ -26,7 +26,7 @@ const phaseOf = (call: HeldCall | undefined): string =>
 const nameOf = ({ id, expected }: Sent): string => `${id} behind ${expected}`
 
 async function kernels(): Promise<World> {
-  const stage = new Stage((method) => method === 'append')
+  const stage = new Stage((_, method) => method === 'append')
   const store = await stage.open()
   /** Each life of a process has a name of its own. */
   const lives = new Map<string, number>(processes.map((process) => [process, 0]))

@@ -19,7 +19,7 @@ const phaseOf = (call: HeldCall | undefined): string => {
 }
 
 async function kernels(): Promise<World> {
-  const stage = new Stage((method) => method === 'append' || method === 'streamEnds')
+  const stage = new Stage((_, method) => method === 'append' || method === 'streamEnds')
   const store = await stage.open()
   const running = new Map<string, RunningLines>()
   const asked = new Set<string>()

@@ -12,7 +12,7 @@ const readers = ['rob', 'sue'] as const
 const sorted = (positions: unknown): readonly number[] => [...(positions as number[])].sort((a, b) => a - b)
 
 async function writersAndReaders(): Promise<World> {
-  const stage = new Stage((method) => method === 'append')
+  const stage = new Stage((_, method) => method === 'append')
   const store = await stage.open()
   const running = new Map<string, RunningLines>()
   for (const writer of writers) running.set(writer, await startLines(stage, writer))

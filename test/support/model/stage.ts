@@ -13,7 +13,7 @@ import { type ManualEnvironment, manualEnvironment } from '../../../src/testing/
 type Method = Exclude<keyof Store, 'name' | 'limits' | 'singleWriter' | 'onAppend'>
 
 /** Which calls are held. */
-export type Holds = (method: Method, args: readonly unknown[]) => boolean
+export type Holds = (process: string, method: Method, args: readonly unknown[]) => boolean
 
 /** How many turns of the event loop something may take that needs nothing from outside. */
 const turnsMax = 50
@@ -106,7 +106,7 @@ export class Stage {
   }
 
   #call(process: string, method: Method, args: readonly unknown[], effect: () => Promise<unknown>): Promise<unknown> {
-    if (!this.#holds(method, args)) return effect()
+    if (!this.#holds(process, method, args)) return effect()
     return new Promise((resolve) => {
       const call = new HeldCall(process, method, args, effect, (answer) => {
         this.#held.splice(this.#held.indexOf(call), 1)
