@@ -6,8 +6,17 @@ export const at = ({ aggregate, id }: StreamId): string => `${aggregate} ${JSON.
 
 /** A value, cut if it is long. */
 export const brief = (value: unknown): string => {
-  const text = typeof value === 'string' ? JSON.stringify(value) : String(value)
+  const text = typeof value === 'string' ? JSON.stringify(value) : plain(value)
   return text.length > 80 ? `${text.slice(0, 77)}...` : text
+}
+
+/** A value that has no text (an object without a prototype, a list nested too deep) is named by its type. */
+function plain(value: unknown): string {
+  try {
+    return String(value)
+  } catch {
+    return Array.isArray(value) ? 'a list' : `a value of type ${typeof value}`
+  }
 }
 
 /** A projection or reaction, by the name under which it is stored. That of a reaction begins with the word. */

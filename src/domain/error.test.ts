@@ -154,3 +154,14 @@ test('a load that fails because of newer events is not retryable', () => {
   assert.equal(new LoadError('AGGREGATE_LOAD_FAILED', facts, newer).retryable, false)
   assert.equal(new LoadError('AGGREGATE_LOAD_FAILED', facts, new Error('odd')).retryable, true)
 })
+
+test('An error names a value that has no text by its type', () => {
+  const deep: unknown = JSON.parse('['.repeat(100_000) + ']'.repeat(100_000))
+  for (const [id, words] of [
+    [deep, 'a list'],
+    [Object.create(null), 'a value of type object'],
+  ]) {
+    const error = new InputError('ID_INVALID', { what: 'a tag', id, reason: 'it is not a string' })
+    assert.ok(error.message.startsWith(`${words} cannot be a tag`), error.message.slice(0, 100))
+  }
+})

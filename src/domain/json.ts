@@ -54,6 +54,24 @@ function isPlainJson(value: unknown, depth: number): boolean {
   return true
 }
 
+/**
+ * Whether the result of `JSON.parse` could have been stored. A text that was not written by a store may hold a number
+ * that is too large, which is read as infinite, or may nest too deep.
+ */
+export function isStorable(parsed: unknown, depth: number = 0): boolean {
+  if (typeof parsed === 'number') return Number.isFinite(parsed)
+  if (typeof parsed !== 'object' || parsed === null) return true
+  if (depth >= depthMax) return false
+  if (Array.isArray(parsed)) {
+    for (let i = 0; i < parsed.length; i++) if (!isStorable(parsed[i], depth + 1)) return false
+    return true
+  }
+  for (const key of Object.keys(parsed)) {
+    if (!isStorable((parsed as Readonly<Record<string, unknown>>)[key], depth + 1)) return false
+  }
+  return true
+}
+
 /** Whether an object is a plain record: made by a literal (in any realm), or without a prototype. */
 export function isPlain(object: object): boolean {
   const prototype = Object.getPrototypeOf(object)

@@ -69,7 +69,8 @@ function checkName(what: string, name: string): void {
   checkId(what, name, nameBytesMax)
 }
 
-function checkKey(what: string, key: string): void {
+/** @throws InputError `ID_INVALID` */
+export function checkKey(what: string, key: string): void {
   checkId(what, key, keyBytesMax)
 }
 

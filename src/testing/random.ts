@@ -29,6 +29,11 @@ export class Random {
     return min + Math.floor(this.#next() * (max - min + 1))
   }
 
+  /** A whole number from 0 to below `count`. */
+  below(count: number): number {
+    return Math.floor(this.#next() * count)
+  }
+
   /** True with a probability between 0 and 1. */
   chance(probability: number): boolean {
     return this.#next() < probability

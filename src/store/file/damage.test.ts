@@ -10,6 +10,7 @@ import { test } from 'node:test'
 import { sized } from '../../../test/support/size.ts'
 import { MnemeError } from '../../domain/error.ts'
 import { at } from '../../testing/checkpoint-at.ts'
+import { Random } from '../../testing/random.ts'
 import { everything } from '../range.ts'
 import type { Store, StoredEvent } from '../store.ts'
 import { commitTo, readLog, snapshotOf, stream, type TestPlace, testPlace } from './test-place.fixture.ts'
@@ -19,19 +20,6 @@ const damages = Number(process.env['MNEME_DAMAGES'] ?? sized(120, 30))
 const settings = { segmentBytesMax: 3000 }
 const streams = ['a', 'b', 'c']
 const steps = 12
-
-type Random = (below: number) => number
-
-/** The same numbers for the same seed (mulberry32). */
-function randomOf(seed: number): Random {
-  let state = seed
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below
-  }
-}
 
 async function fill(store: Store, from: number): Promise<void> {
   for (let n = from; n < from + steps; n++) {
@@ -106,18 +94,18 @@ interface Base {
 
 /** Bytes after random damage, or `undefined` for a deleted file. */
 function damaged(name: string, bytes: Buffer, { files, earlier }: Base, random: Random): Buffer | undefined {
-  const place = random(bytes.length + 1)
-  const length = random(Math.min(bytes.length - place, 200) + 1)
+  const place = random.below(bytes.length + 1)
+  const length = random.below(Math.min(bytes.length - place, 200) + 1)
   const between = Buffer.from(bytes.subarray(place, place + length))
   const [before, after] = [bytes.subarray(0, place), bytes.subarray(place + length)]
   const lines = bytes.toString('latin1').split(/(?<=\n)/)
-  const [one, other] = [random(lines.length), random(lines.length)]
-  const any = [...files.values()][random(files.size)]!
+  const [one, other] = [random.below(lines.length), random.below(lines.length)]
+  const any = [...files.values()][random.below(files.size)]!
   const kinds: (() => Buffer | undefined)[] = [
     () => flipped(bytes, random),
     () => flipped(flipped(bytes, random), random),
     () => Buffer.concat([before, between.fill(0), after]),
-    () => Buffer.concat([before, between.map(() => random(256)), after]),
+    () => Buffer.concat([before, between.map(() => random.below(256)), after]),
     () => Buffer.concat([before, after]),
     () => Buffer.concat([before, between, between, after]),
     () => before,
@@ -128,12 +116,12 @@ function damaged(name: string, bytes: Buffer, { files, earlier }: Base, random: 
     () => earlier.get(name),
     () => undefined,
   ]
-  return kinds[random(kinds.length)]!()
+  return kinds[random.below(kinds.length)]!()
 }
 
 function flipped(bytes: Buffer, random: Random): Buffer {
   const copy = Buffer.from(bytes)
-  if (copy.length > 0) copy[random(copy.length)]! ^= 1 << random(8)
+  if (copy.length > 0) copy[random.below(copy.length)]! ^= 1 << random.below(8)
   return copy
 }
 
@@ -163,14 +151,14 @@ async function ask(base: Base, seed: number, check: (log: Log) => void): Promise
     await writeFile(join(copy.directory, name), bytes)
     await utimes(join(copy.directory, name), writtenAt, writtenAt)
   }
-  const random = randomOf(seed)
+  const random = new Random(seed)
   const names = [...base.files.keys()]
-  const name = names[random(names.length)]!
+  const name = names[random.below(names.length)]!
   const path = join(copy.directory, name)
   const bytes = damaged(name, base.files.get(name)!, base, random)
   if (bytes === undefined) await rm(path)
   else await writeFile(path, bytes)
-  if (bytes !== undefined && random(2) === 0) await utimes(path, writtenAt, writtenAt)
+  if (bytes !== undefined && random.below(2) === 0) await utimes(path, writtenAt, writtenAt)
   try {
     const store = await said(() => copy.open(settings))
     if (store === undefined) return 'refused'

@@ -11,13 +11,12 @@ import { sized } from '../../../test/support/size.ts'
 import { MnemeError } from '../../domain/error.ts'
 import type { StreamId } from '../../domain/stream.ts'
 import { at } from '../../testing/checkpoint-at.ts'
+import { Random } from '../../testing/random.ts'
 import { commit } from '../commit.ts'
 import { everything } from '../range.ts'
 import type { Store } from '../store.ts'
 import { sqlite } from './index.ts'
 import { freshPath, openStore, simpleCommit, withDatabase } from './sqlite-test.fixture.ts'
-
-type Random = (below: number) => number
 
 const damages = sized(500, 20)
 const rowDamages = sized(100, 10)
@@ -32,17 +31,6 @@ const types = ['Opened', 'Deposited', 'Withdrawn']
 const tags = ['red', 'green', 'blue']
 const keys = Array.from({ length: 20 }, (_, i) => `key ${i}`)
 const commitCount = 200
-
-/** A random number generator that repeats for the same seed (mulberry32). */
-function randomOf(seed: number): Random {
-  let state = seed
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below
-  }
-}
 
 async function fill(store: Store): Promise<void> {
   for (let n = 0; n < commitCount; n++) {
@@ -126,23 +114,27 @@ async function said<Answer>(ask: () => Promise<Answer>): Promise<{ readonly answ
 function damaged(bytes: Buffer, random: Random): Buffer {
   const copy = Buffer.from(bytes)
   const pages = bytes.length / pageSize
-  const [place, page, other] = [random(bytes.length), random(pages) * pageSize, random(pages) * pageSize]
-  const end = Math.min(place + 1 + random(200), bytes.length)
+  const [place, page, other] = [
+    random.below(bytes.length),
+    random.below(pages) * pageSize,
+    random.below(pages) * pageSize,
+  ]
+  const end = Math.min(place + 1 + random.below(200), bytes.length)
   const kinds: (() => void)[] = [
     () => {
-      copy[place]! ^= 1 << random(8)
+      copy[place]! ^= 1 << random.below(8)
     },
     () => {
-      copy[place] = random(256)
+      copy[place] = random.below(256)
     },
     () => void copy.fill(0, place, end),
     () => {
-      for (let i = place; i < end; i++) copy[i] = random(256)
+      for (let i = place; i < end; i++) copy[i] = random.below(256)
     },
     () => void copy.fill(0, page, page + pageSize),
     () => void bytes.copy(copy, page, other, other + pageSize),
   ]
-  kinds[random(kinds.length)]!()
+  kinds[random.below(kinds.length)]!()
   return copy
 }
 
@@ -152,18 +144,19 @@ const tables = ['events', 'events', 'events', 'streams', 'kinds', 'event_tags', 
 function changeRow(database: DatabaseSync, random: Random): void {
   const triggers = database.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").all()
   for (const { name } of triggers) database.exec(`DROP TRIGGER ${name}`)
-  const table = tables[random(tables.length)]!
+  const table = tables[random.below(tables.length)]!
   const columns = database.prepare(`SELECT name, pk FROM pragma_table_info('${table}')`).all()
   const ids = columns.filter(({ pk }) => pk !== 0).map(({ name }) => String(name))
   const count = Number(database.prepare(`SELECT count(*) AS n FROM ${table}`).get()!['n'])
-  const row = database.prepare(`SELECT * FROM ${table} LIMIT 1 OFFSET ?`).get(random(count))!
+  const row = database.prepare(`SELECT * FROM ${table} LIMIT 1 OFFSET ?`).get(random.below(count))!
   const where = ids.map((id) => `${id} = ?`).join(' AND ')
   const place = ids.map((id) => row[id]!)
-  const column = String(columns[random(columns.length)]!['name'])
+  const column = String(columns[random.below(columns.length)]!['name'])
   const old = row[column]
-  const changed = typeof old === 'number' ? old + 1 + random(3) : `${old ?? ''}${random(10)}`
+  const changed = typeof old === 'number' ? old + 1 + random.below(3) : `${old ?? ''}${random.below(10)}`
   try {
-    if (table === 'events' && random(5) === 0) database.prepare(`DELETE FROM ${table} WHERE ${where}`).run(...place)
+    if (table === 'events' && random.below(5) === 0)
+      database.prepare(`DELETE FROM ${table} WHERE ${where}`).run(...place)
     else database.prepare(`UPDATE ${table} SET ${column} = ? WHERE ${where}`).run(changed, ...place)
   } catch {
     // The table itself refuses such a value from any program.
@@ -179,7 +172,6 @@ async function ask(
   wrong: Map<string, string[]>,
   seed: number,
 ): Promise<'refused' | 'answered'> {
-  if (process.env['D']) console.error('seed', seed, performance.now() | 0)
   await writeFile(path, bytes)
   const opened = await said(() => sqlite(path).open(opening))
   if (opened === undefined) {
@@ -246,7 +238,7 @@ test(`${damages} random damages to a file are refused or change no answer`, asyn
   const wrong = new Map<string, string[]>()
   const outcomes = { refused: 0, answered: 0 }
   for (let seed = 1; seed <= damages; seed++) {
-    outcomes[await ask(path, damaged(bytes, randomOf(seed)), truth, wrong, seed)]++
+    outcomes[await ask(path, damaged(bytes, new Random(seed)), truth, wrong, seed)]++
   }
   assert.deepEqual(Object.fromEntries(wrong), {})
   assert.ok(outcomes.refused > damages / 10 && outcomes.answered > damages / 10, JSON.stringify(outcomes))
@@ -258,7 +250,7 @@ test(`${rowDamages} random changes of rows are refused or change no answer`, asy
   const outcomes = { refused: 0, answered: 0 }
   for (let seed = 1; seed <= rowDamages; seed++) {
     await writeFile(path, bytes)
-    await withDatabase(path, (database) => changeRow(database, randomOf(seed)))
+    await withDatabase(path, (database) => changeRow(database, new Random(seed)))
     outcomes[await ask(path, await readFile(path), truth, wrong, seed)]++
   }
   assert.deepEqual(Object.fromEntries(wrong), {})

@@ -144,8 +144,15 @@ function parseHeader(line: Buffer): Header | undefined {
     const header = JSON.parse(line.toString('utf8')) as Header
     const counts = [header.seed, header.commits, header.streams, header.characters, header.head, header.end]
     const known = header.kind === kind && header.version === version && header.byteOrder === byteOrder
-    return known && counts.every((count) => Number.isSafeInteger(count) && count >= 0) ? header : undefined
+    const isWhole =
+      counts.every(isCount) && header.aggregates.every(isText) && header.segments.every(isSegment) && known
+    return isWhole ? header : undefined
   } catch {
     return undefined
   }
 }
+
+const isCount = (found: unknown): boolean => Number.isSafeInteger(found) && (found as number) >= 0
+const isText = (found: unknown): boolean => typeof found === 'string'
+const isSegment = ({ name, length, modifiedAt }: IndexedSegment): boolean =>
+  isText(name) && isCount(length) && Number.isFinite(modifiedAt)

@@ -3,7 +3,7 @@
  * and leaves out what is empty. `batch` is the first position of the batch in which the commit was written, if that is
  * not the commit's own. After a power failure it distinguishes an unfinished batch from a damaged log.
  */
-import type { Json, JsonObject } from '../../../domain/json.ts'
+import { isStorable, type Json, type JsonObject } from '../../../domain/json.ts'
 import type { CommandMark, Commit, CommitEvent } from '../../commit.ts'
 import type { StoredEvent } from '../../store.ts'
 import type { Breather } from '../database/breather.ts'
@@ -101,19 +101,32 @@ export function isRecord(candidate: unknown): candidate is CommitRecord {
   )
 }
 
-/** Whether a commit is complete. A person may have edited the line and its checksum. */
-export function isWhole({ recordedAt, events, command, digest }: CommitRecord): boolean {
+/** Whether a commit could have been stored. A person may have edited the line and its checksum. */
+export function isWhole({ recordedAt, aggregate, id, commit, events, command, digest }: CommitRecord): boolean {
   if (!Number.isFinite(recordedAt)) return false
-  if (command !== undefined && (typeof command !== 'string' || !Number.isSafeInteger(digest))) return false
-  return events.every(
-    (event) =>
-      typeof event?.type === 'string' &&
-      Number.isSafeInteger(event.revision) &&
-      event.data !== undefined &&
-      (event.metadata === undefined || (typeof event.metadata === 'object' && event.metadata !== null)) &&
-      (event.tags === undefined || Array.isArray(event.tags)),
+  if (![aggregate, id, commit].every(isName)) return false
+  if (command !== undefined && !(isName(command) && Number.isSafeInteger(digest))) return false
+  return events.every(isEvent)
+}
+
+function isEvent(event: Partial<EventRecord> | null): boolean {
+  const { type, revision = 0, data, metadata, tags } = event ?? {}
+  return (
+    isName(type) &&
+    Number.isSafeInteger(revision) &&
+    revision >= 1 &&
+    data !== undefined &&
+    isStorable(data) &&
+    (metadata === undefined || isRecordOfJson(metadata)) &&
+    (tags === undefined || (Array.isArray(tags) && tags.every(isName) && areDifferent(tags)))
   )
 }
+
+const isName = (found: unknown): found is string =>
+  typeof found === 'string' && found !== '' && found.isWellFormed() && !found.includes('\0')
+const isRecordOfJson = (found: unknown): boolean =>
+  typeof found === 'object' && found !== null && !Array.isArray(found) && isStorable(found)
+const areDifferent = (tags: readonly string[]): boolean => tags.length < 2 || new Set(tags).size === tags.length
 
 const noMetadata: JsonObject = Object.freeze({})
 const noTags: readonly string[] = Object.freeze([])

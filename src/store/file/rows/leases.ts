@@ -3,6 +3,7 @@
  * again. Each lease names the lock under which it was taken. If the process that had the lock has certainly ended, so
  * have its leases.
  */
+import { checkLease, checkLeaseOwner } from '../../arguments.ts'
 import type { Lease } from '../../store.ts'
 import type { Change, JournalContents } from './journal.ts'
 
@@ -50,9 +51,17 @@ export class Leases implements JournalContents {
     }
   }
 
+  /** @throws InputError, DefinitionError, TypeError for a line that is not a change */
   replay(change: unknown): void {
-    const { lease, owner, ...rest } = change as LeaseChange
-    this.#put(lease, owner === undefined ? undefined : { owner, ...(rest as Omit<Held, 'owner'>) })
+    const { lease, owner, durationMs, expiresAt, lock } = change as LeaseChange
+    if (owner === undefined) {
+      checkLeaseOwner(lease, lease)
+      this.#put(lease, undefined)
+      return
+    }
+    checkLease(lease, owner, durationMs!)
+    if (!Number.isFinite(expiresAt) || typeof lock !== 'string') throw new TypeError('it is not a lease')
+    this.#put(lease, { owner, expiresAt: expiresAt!, durationMs: durationMs!, lock })
   }
 
   acquire(name: string, owner: string, durationMs: number): Change<Lease> {

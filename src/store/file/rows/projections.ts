@@ -4,6 +4,7 @@
  * own: after a power failure a projection is where it was some moments before, and continues from there.
  */
 import { type Json, type JsonObject, toJson } from '../../../domain/json.ts'
+import { checkKey, checkProjection, checkStepEnd } from '../../arguments.ts'
 import { checkCheckpoint, noCheckpoint } from '../../checkpoint.ts'
 import type { Checkpoint, ProjectionStep, RowPage, RowQuery } from '../../store.ts'
 import { Breather } from '../database/breather.ts'
@@ -56,12 +57,16 @@ export class Projections implements JournalContents {
     }
   }
 
+  /** @throws InputError, TypeError, RangeError, DefinitionError for a line that is not a change */
   replay(change: unknown): void {
     const { projection, reset, position, term, note, local, rows } = change as ProjectionChange
+    checkProjection(projection)
     if (reset) {
       this.#reset(projection)
       return
     }
+    checkStepEnd(noCheckpoint, { to: { position, term, note }, rows: [] })
+    for (const [key] of rows) checkKey('the key of a row', key)
     const texts = rows.map(([key, value]) => [key, value === undefined ? value : JSON.stringify(value)] as const)
     this.#apply(projection, Object.freeze({ position, term, note }), local, texts)
   }

@@ -2,8 +2,9 @@
  * The snapshots of a file store: in memory as JSON, with a journal on disk. Memory therefore limits their number. If
  * states are large and streams are many, keep snapshots in another store (`start({ events, snapshots })`).
  */
-import { toJson } from '../../../domain/json.ts'
+import { type Json, toJson } from '../../../domain/json.ts'
 import type { StreamId } from '../../../domain/stream.ts'
+import { checkSnapshot } from '../../arguments.ts'
 import type { Snapshot } from '../../store.ts'
 import { Breather } from '../database/breather.ts'
 import { GrowingMap } from './growing-map.ts'
@@ -46,8 +47,11 @@ export class Snapshots implements JournalContents {
       for (const [, kept] of streams.entries()) for (const { json } of kept) yield json
   }
 
+  /** @throws InputError, DefinitionError, TypeError for a line that is not a change */
   replay(change: unknown): void {
-    const { aggregate, id, sequence, local, keep } = change as SnapshotChange
+    const { aggregate, id, local, keep, ...snapshot } = change as SnapshotChange
+    checkSnapshot({ ...snapshot, stream: { aggregate, id }, state: snapshot.state as Json }, { keep })
+    const { sequence } = snapshot
     const kept = this.#with({ aggregate, id }, { sequence, local, json: JSON.stringify(change) }, keep)
     if (kept !== undefined) this.#put({ aggregate, id }, kept)
   }

@@ -73,9 +73,9 @@ export function eventOf(row: EventRow, stream: KnownStream, kind: KnownKind): St
     stream: stream.id,
     type: kind.type,
     revision: kind.revision,
-    data: JSON.parse(data) as Json,
-    metadata: metadata === null ? noMetadata : (JSON.parse(metadata) as JsonObject),
-    tags: tags === null ? noTags : (JSON.parse(tags) as readonly string[]),
+    data: jsonIn<Json>(data, position),
+    metadata: metadata === null ? noMetadata : jsonIn<JsonObject>(metadata, position),
+    tags: tags === null ? noTags : jsonIn<readonly string[]>(tags, position),
     sequence,
     position,
     recordedAt,
@@ -101,6 +101,21 @@ export function commitOf(row: CommitRow): Pick<Receipt, 'count' | 'command'> {
 /** The number of characters of JSON in a row. */
 export function sizeOf(row: EventRow): number {
   return (row[6]?.length ?? 0) + (row[7]?.length ?? 0) + (row[8]?.length ?? 0)
+}
+
+/**
+ * A text that fits its checksum, as JSON.
+ *
+ * @param where a position, or words for another place
+ * @throws Failure if it is not JSON: another program has written the text and the checksum
+ */
+export function jsonIn<Value>(text: string, where: number | string): Value {
+  try {
+    return JSON.parse(text) as Value
+  } catch {
+    const reason = 'its checksum is right, but it is not JSON'
+    throw typeof where === 'number' ? damagedEvent(where, reason) : damaged(where, reason)
+  }
 }
 
 export function damaged(where: string, reason: string): Failure {
