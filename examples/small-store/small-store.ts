@@ -14,6 +14,7 @@ import type {
   Receipt,
   RowPage,
   RowQuery,
+  RowsWithCheckpoint,
   Snapshot,
   Store,
   StoredEvent,
@@ -122,6 +123,11 @@ export class SmallStore implements Store {
 
   async loadRows(projection: string, keys: readonly string[]): Promise<readonly (Json | undefined)[]> {
     return this.#data.rows.loadRows(projection, keys)
+  }
+
+  async loadRowsWithCheckpoint(projection: string, keys: readonly string[]): Promise<RowsWithCheckpoint> {
+    const { rows } = this.#data
+    return { checkpoint: rows.loadCheckpoint(projection), values: rows.loadRows(projection, keys) }
   }
 
   async listRows(projection: string, query: RowQuery): Promise<RowPage> {

@@ -47,6 +47,7 @@ import type {
   Receipt,
   RowPage,
   RowQuery,
+  RowsWithCheckpoint,
   Snapshot,
   Store,
   StoredEvent,
@@ -194,6 +195,16 @@ class CheckedStore implements Store {
       return Promise.reject(error)
     }
     return this.#store.loadRows(projection, keys)
+  }
+
+  loadRowsWithCheckpoint(projection: string, keys: readonly string[]): Promise<RowsWithCheckpoint> {
+    try {
+      this.checkOpen()
+      checkLoadRows(projection, keys)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    return this.#store.loadRowsWithCheckpoint(projection, keys)
   }
 
   listRows(projection: string, query: RowQuery): Promise<RowPage> {

@@ -33,6 +33,7 @@ export type {
   Row,
   RowPage,
   RowQuery,
+  RowsWithCheckpoint,
   Snapshot,
   SnapshotStore,
   SqlTransaction,

@@ -304,11 +304,19 @@ export interface RowPage {
   readonly next?: string
 }
 
+/** The values of rows, in the order of their keys, and the checkpoint beside them. */
+export interface RowsWithCheckpoint {
+  readonly checkpoint: Checkpoint
+  readonly values: readonly (Json | undefined)[]
+}
+
 export interface ProjectionStore {
   /** The checkpoint of a projection. Before the first step it is at position 0 in term 0, with an empty note. */
   loadCheckpoint(projection: string): Promise<Checkpoint>
   /** The values of rows, in the order of the keys; `undefined` where there is none. */
   loadRows(projection: string, keys: readonly string[]): Promise<readonly (Json | undefined)[]>
+  /** The same rows with the checkpoint, as they are together at one moment. */
+  loadRowsWithCheckpoint(projection: string, keys: readonly string[]): Promise<RowsWithCheckpoint>
   /**
    * Rows ordered by key, in the store's own order. In every store keys with the same beginning are neighbours, and keys
    * of only ASCII characters are in the order of their bytes.

@@ -24,7 +24,15 @@ export const storeMethods: readonly Exclude<StoreMethod, 'open' | 'onAppend'>[] 
     'saveSnapshot',
     'loadSnapshot',
   ] as const),
-  ...(['loadCheckpoint', 'loadRows', 'listRows', 'saveStep', 'transact', 'resetProjection'] as const),
+  ...([
+    'loadCheckpoint',
+    'loadRows',
+    'loadRowsWithCheckpoint',
+    'listRows',
+    'saveStep',
+    'transact',
+    'resetProjection',
+  ] as const),
   ...(['acquireLease', 'releaseLease', 'close'] as const),
 ]
 

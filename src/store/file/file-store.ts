@@ -24,6 +24,7 @@ import type {
   Receipt,
   RowPage,
   RowQuery,
+  RowsWithCheckpoint,
   Snapshot,
   Store,
   StoredEvent,
@@ -175,6 +176,10 @@ export class FileStore implements Store {
 
   loadRows(projection: string, keys: readonly string[]): Promise<readonly (Json | undefined)[]> {
     return this.#read(() => this.#rows.projections.rows(projection, keys))
+  }
+
+  loadRowsWithCheckpoint(projection: string, keys: readonly string[]): Promise<RowsWithCheckpoint> {
+    return this.#read(() => this.#rows.projections.rowsWithCheckpoint(projection, keys))
   }
 
   listRows(projection: string, query: RowQuery): Promise<RowPage> {

@@ -22,6 +22,7 @@ import type {
   Row,
   RowPage,
   RowQuery,
+  RowsWithCheckpoint,
   Snapshot,
   Store,
   StoredEvent,
@@ -141,6 +142,10 @@ export class MemoryStore implements Store {
 
   async loadRows(projection: string, keys: readonly string[]): Promise<readonly Row['value'][]> {
     return this.#rows.loadRows(projection, keys)
+  }
+
+  async loadRowsWithCheckpoint(projection: string, keys: readonly string[]): Promise<RowsWithCheckpoint> {
+    return { checkpoint: this.#rows.loadCheckpoint(projection), values: this.#rows.loadRows(projection, keys) }
   }
 
   async listRows(projection: string, query: RowQuery): Promise<RowPage> {

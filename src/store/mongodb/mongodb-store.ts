@@ -21,6 +21,7 @@ import type {
   Receipt,
   RowPage,
   RowQuery,
+  RowsWithCheckpoint,
   Snapshot,
   Store,
   StoredEvent,
@@ -160,6 +161,10 @@ export class MongodbStore implements Store {
 
   loadRows(projection: string, keys: readonly string[]): Promise<readonly (Json | undefined)[]> {
     return this.#read('loading rows', () => this.#projections.loadRows(projection, keys))
+  }
+
+  loadRowsWithCheckpoint(projection: string, keys: readonly string[]): Promise<RowsWithCheckpoint> {
+    return this.#read('loading rows', () => this.#projections.loadRowsWithCheckpoint(projection, keys))
   }
 
   listRows(projection: string, query: RowQuery): Promise<RowPage> {

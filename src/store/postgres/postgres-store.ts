@@ -23,6 +23,7 @@ import type {
   Receipt,
   RowPage,
   RowQuery,
+  RowsWithCheckpoint,
   Snapshot,
   SqlTransaction,
   Store,
@@ -167,6 +168,10 @@ export class PostgresStore implements Store {
 
   loadRows(projection: string, keys: readonly string[]): Promise<readonly (Json | undefined)[]> {
     return this.#inTurn(reading, () => this.#rows.loadRows(projection, keys))
+  }
+
+  loadRowsWithCheckpoint(projection: string, keys: readonly string[]): Promise<RowsWithCheckpoint> {
+    return this.#inTurn(reading, () => this.#rows.loadRowsWithCheckpoint(projection, keys))
   }
 
   listRows(projection: string, query: RowQuery): Promise<RowPage> {

@@ -27,6 +27,7 @@ import type {
   Receipt,
   RowPage,
   RowQuery,
+  RowsWithCheckpoint,
   Snapshot,
   Store,
   StoredEvent,
@@ -174,6 +175,10 @@ export class SqliteStore implements Store {
 
   loadRows(projection: string, keys: readonly string[]): Promise<readonly (Json | undefined)[]> {
     return this.#read(() => this.#reader.loadRows(projection, keys))
+  }
+
+  loadRowsWithCheckpoint(projection: string, keys: readonly string[]): Promise<RowsWithCheckpoint> {
+    return this.#read(() => this.#reader.loadRowsWithCheckpoint(projection, keys))
   }
 
   listRows(projection: string, query: RowQuery): Promise<RowPage> {

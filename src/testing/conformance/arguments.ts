@@ -80,6 +80,8 @@ const ids: Readonly<Record<string, Call>> = {
   'the projection of loadCheckpoint': (store, name) => store.loadCheckpoint(name),
   'the projection of loadRows': (store, name) => store.loadRows(name, ['k']),
   'a key of loadRows': (store, key) => store.loadRows('p', ['k', key]),
+  'the projection of loadRowsWithCheckpoint': (store, name) => store.loadRowsWithCheckpoint(name, ['k']),
+  'a key of loadRowsWithCheckpoint': (store, key) => store.loadRowsWithCheckpoint('p', ['k', key]),
   'the projection of listRows': (store, name) => store.listRows(name, { limit: 1 }),
   'the key to list behind': (store, after) => store.listRows('p', { after, limit: 1 }),
   'the projection of saveStep': (store, name) => store.saveStep(name, step()),
@@ -310,6 +312,7 @@ export const argumentOptions: ConformanceGroup = {
         streamEnds: (of: Store, streams: never) => of.streamEnds(streams),
         reserve: (of: Store, streams: never) => of.reserve(streams, 'w', 1000),
         loadRows: (of: Store, keys: never) => of.loadRows('p', keys),
+        loadRowsWithCheckpoint: (of: Store, keys: never) => of.loadRowsWithCheckpoint('p', keys),
         where: (of: Store, where: never) => of.listRows('p', { where, limit: 1 }),
       }
       await refused(store, 'OPTION_INVALID', lists, [null, 'text', 5, {}, new Set(['a'])])

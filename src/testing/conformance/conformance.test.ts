@@ -172,6 +172,15 @@ const faults: Readonly<Record<string, readonly [string, Alter]>> = {
     'says after which id the next page begins, and nothing if there is none',
     (store) => ({ listStreams: async (...args) => ({ ids: (await store.listStreams(...args)).ids }) }),
   ],
+  'reads rows and their checkpoint one after the other': [
+    'are of the same step as it, while steps are saved',
+    (store) => ({
+      loadRowsWithCheckpoint: async (of, keys) => {
+        const values = await store.loadRows(of, keys)
+        return { values, checkpoint: await store.loadCheckpoint(of) }
+      },
+    }),
+  ],
   'treats a prefix as a pattern': [
     'are found, and no other rows',
     listing(async ({ prefix = '', ...page }, list) => {

@@ -92,6 +92,7 @@ const calls: Readonly<Record<string, (store: Store) => Promise<unknown>>> = {
   loadSnapshot: (store) => store.loadSnapshot({ aggregate: 'a', id: 'b' }),
   loadCheckpoint: (store) => store.loadCheckpoint('p'),
   loadRows: (store) => store.loadRows('p', ['k']),
+  loadRowsWithCheckpoint: (store) => store.loadRowsWithCheckpoint('p', ['k']),
   listRows: (store) => store.listRows('p', { limit: 1 }),
   saveStep: (store) => store.saveStep('p', { from: at(0), to: at(1), rows: [] }),
   resetProjection: (store) => store.resetProjection('p'),

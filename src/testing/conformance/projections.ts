@@ -283,3 +283,44 @@ export const rows: ConformanceGroup = {
     },
   },
 }
+
+export const rowsWithCheckpoint: ConformanceGroup = {
+  title: 'Rows that are read with their checkpoint',
+  cases: {
+    'are in the order of the keys, with position, term and note': async ({ store, name }) => {
+      const of = name()
+      assert.deepEqual(await store.loadRowsWithCheckpoint(of, ['a']), { checkpoint: at(0), values: [undefined] })
+      const to = { position: 5, term: 2, note: { began: 1 } }
+      await store.saveStep(of, { from: at(0), to, rows: [row('a'), row('b')] })
+      const keys = ['b', 'none', 'a', 'b']
+      const values = [{ of: 'b' }, undefined, { of: 'a' }, { of: 'b' }]
+      assert.deepEqual(await store.loadRowsWithCheckpoint(of, keys), { checkpoint: to, values })
+      assert.deepEqual(await store.loadRowsWithCheckpoint(of, []), { checkpoint: to, values: [] })
+      await store.resetProjection(of)
+      assert.deepEqual(await store.loadRowsWithCheckpoint(of, ['a']), { checkpoint: at(0), values: [undefined] })
+    },
+    'are of the same step as it, while steps are saved': async ({ store, name }) => {
+      const of = name()
+      const keys = Array.from({ length: 5 }, (_, i) => `k${i}`)
+      let isOver = false
+      const saved = (async () => {
+        for (let n = 1; n <= 40; n++) {
+          const rows = keys.map((key) => ({ key, value: n % 5 === 0 ? undefined : n }))
+          await store.saveStep(of, { from: at(n - 1), to: at(n), rows })
+        }
+      })().finally(() => {
+        isOver = true
+      })
+      const read = (async () => {
+        while (!isOver) {
+          const { checkpoint, values } = await store.loadRowsWithCheckpoint(of, keys)
+          const { position } = checkpoint
+          const expected = keys.map(() => (position % 5 === 0 ? undefined : position))
+          assert.deepEqual(values, expected)
+        }
+      })()
+      // Both end before the store is closed, also if one fails.
+      for (const end of await Promise.allSettled([saved, read])) if (end.status === 'rejected') throw end.reason
+    },
+  },
+}

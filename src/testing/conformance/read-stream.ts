@@ -203,7 +203,7 @@ export const streamPages: ConformanceGroup = {
       const appended = (async () => {
         for (let n = 0; n < 30; n++) await grow(store, id, 2)
       })()
-      for (let n = 0; n < 30; n++) {
+      const read = async (n: number) => {
         for (const direction of ['forward', 'backward'] as const) {
           const limit = 1 + (n % 7)
           const from = 1 + n
@@ -216,7 +216,11 @@ export const streamPages: ConformanceGroup = {
           if (newest !== undefined) assert.equal(newest.checksum, end.checksum)
         }
       }
-      await appended
+      try {
+        for (let n = 0; n < 30; n++) await read(n)
+      } finally {
+        await appended
+      }
     },
   },
 }

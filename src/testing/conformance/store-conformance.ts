@@ -20,7 +20,7 @@ import { type ConformanceGroup, createRig, type MakeStore, type StoreCapabilitie
 import { leaseClock, leases } from './leases.ts'
 import { closing, reopening, wakeUps } from './lifetime.ts'
 import { emptyLog, logPositions } from './positions.ts'
-import { checkpoints, rows } from './projections.ts'
+import { checkpoints, rows, rowsWithCheckpoint } from './projections.ts'
 import { filters, logAborts, logLimits, logRanges, paging, wholeCommits } from './read-all.ts'
 import { streamLimits, streamPages, streamRanges, streamReads } from './read-stream.ts'
 import { checksumsOfEvents, commandMarks, placesInTheLog, streamEnds, streamEndsOfOthers } from './recognition.ts'
@@ -46,7 +46,7 @@ export const groups: readonly ConformanceGroup[] = [
   ...[checksumsOfEvents, placesInTheLog, streamEnds, streamEndsOfOthers, commandMarks],
   ...[streamLists, streamListsOfOthers],
   ...[races, prefixes, severalWriters, reservations],
-  ...[snapshots, checkpoints, rows, rowPrefixes, rowConditions, leases, leaseClock],
+  ...[snapshots, checkpoints, rows, rowsWithCheckpoint, rowPrefixes, rowConditions, leases, leaseClock],
   ...[transactions, transactionStatements, transactionRaces],
   ...[argumentTexts, argumentNumbers, argumentSteps, argumentOptions, argumentTransactions, unusualArguments],
   ...[wakeUps, closing, reopening],

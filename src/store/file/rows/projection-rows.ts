@@ -29,6 +29,11 @@ export class Rows {
     return text === undefined ? undefined : (JSON.parse(text) as Json)
   }
 
+  /** The JSON of a row. */
+  text(key: string): string | undefined {
+    return this.#texts.get(key)
+  }
+
   /** Keys and JSON, in any order. */
   entries(): Iterable<readonly [string, string]> {
     return this.#texts.entries()

@@ -6,7 +6,7 @@
 import { type Json, type JsonObject, toJson } from '../../../domain/json.ts'
 import { checkKey, checkProjection, checkStepEnd } from '../../arguments.ts'
 import { checkCheckpoint, noCheckpoint } from '../../checkpoint.ts'
-import type { Checkpoint, ProjectionStep, RowPage, RowQuery } from '../../store.ts'
+import type { Checkpoint, ProjectionStep, RowPage, RowQuery, RowsWithCheckpoint } from '../../store.ts'
 import { Breather } from '../database/breather.ts'
 import type { Change, JournalContents } from './journal.ts'
 import { Rows } from './projection-rows.ts'
@@ -84,6 +84,20 @@ export class Projections implements JournalContents {
       values.push(rows?.get(key))
     }
     return values
+  }
+
+  async rowsWithCheckpoint(projection: string, keys: readonly string[]): Promise<RowsWithCheckpoint> {
+    // Nothing changes until the first rest.
+    const checkpoint = this.checkpoint(projection)
+    const rows = this.#projections.get(projection)?.rows
+    const texts = keys.map((key) => rows?.text(key))
+    const breather = new Breather()
+    const values: (Json | undefined)[] = []
+    for (const text of texts) {
+      if (breather.isDue) await breather.rest()
+      values.push(text === undefined ? text : (JSON.parse(text) as Json))
+    }
+    return { checkpoint, values }
   }
 
   async list(projection: string, query: RowQuery): Promise<RowPage> {

@@ -260,6 +260,7 @@ async function everyRead(store: Store): Promise<void> {
   await store.saveStep('balances', { from: at(0), to: at(5), rows: [{ key: 'a', value: 1 }] })
   await store.loadCheckpoint('balances')
   await store.loadRows('balances', ['a', 'b'])
+  await store.loadRowsWithCheckpoint('balances', ['a', 'b'])
   await store.listRows('balances', { after: 'a', prefix: 'b', limit: 10 })
   await store.listRows('balances', { limit: 10 })
   await store.resetProjection('balances')

@@ -11,7 +11,7 @@
 import { StoreError } from '../../../domain/error.ts'
 import type { Json } from '../../../domain/json.ts'
 import { checkCheckpoint, noCheckpoint } from '../../checkpoint.ts'
-import type { Checkpoint, ProjectionStep, RowPage, RowQuery } from '../../store.ts'
+import type { Checkpoint, ProjectionStep, RowPage, RowQuery, RowsWithCheckpoint } from '../../store.ts'
 import { type Database, pause } from '../database/database.ts'
 import { checkpointOf, findProjection } from './projection-document.ts'
 import { RowDocuments, rowTexts } from './row-documents.ts'
@@ -43,13 +43,20 @@ export class Projections {
     if (keys.length === 0) return []
     // A row is one document, so a single row is always of one step.
     const looks = keys.length === 1 ? 1 : looksMax
-    return this.#look(projection, looks, async (floor) => {
-      const found = new Map((await this.#rows.find(projection, keys)).map((row) => [row.key, row]))
-      return keys.map((key) => {
-        const { at = 0, value } = found.get(key) ?? {}
-        return value === undefined || at <= floor ? undefined : this.#rows.parse(projection, key, value)
-      })
-    })
+    return this.#look(projection, looks, (floor) => this.#values(projection, keys, floor))
+  }
+
+  /** Every step has another number. So if the number is the same before and after, nothing has changed in between. */
+  async loadRowsWithCheckpoint(projection: string, keys: readonly string[]): Promise<RowsWithCheckpoint> {
+    let known = await this.#ahead.settled(projection)
+    for (let tries = 1; tries <= triesMax; tries++) {
+      const values = await this.#values(projection, keys, known?.floor ?? 0)
+      const after = keys.length === 0 ? known : await this.#ahead.settled(projection)
+      if (after?.step === known?.step) return { checkpoint: checkpointOf(known, this.#label), values }
+      known = after
+      if (tries > looksMax) await pause(tries)
+    }
+    throw this.#crowded(projection, 'reading')
   }
 
   listRows(projection: string, query: RowQuery): Promise<RowPage> {
@@ -92,10 +99,18 @@ export class Projections {
     throw this.#crowded(projection)
   }
 
-  #crowded(projection: string): StoreError {
+  async #values(projection: string, keys: readonly string[], floor: number): Promise<readonly (Json | undefined)[]> {
+    const found = new Map((await this.#rows.find(projection, keys)).map((row) => [row.key, row]))
+    return keys.map((key) => {
+      const { at = 0, value } = found.get(key) ?? {}
+      return value === undefined || at <= floor ? undefined : this.#rows.parse(projection, key, value)
+    })
+  }
+
+  #crowded(projection: string, doing: 'changing' | 'reading' = 'changing'): StoreError {
     return new StoreError('STORE_UNAVAILABLE', {
       store: this.#label,
-      doing: `changing ${projection}: other processes kept changing it`,
+      doing: `${doing} ${projection}: other processes kept changing it`,
     })
   }
 

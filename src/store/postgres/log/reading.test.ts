@@ -302,6 +302,7 @@ function statements(schema: string): readonly (readonly [text: string, values: r
   found.push([documents.loadSnapshot, ['a', 'i', 5]])
   found.push([documents.loadCheckpoint, ['p7']])
   found.push([documents.loadRows, ['p7', '{k1,k2}']])
+  found.push([documents.loadRowsWithCheckpoint, ['p7', '{k1,k2}']])
   found.push([documents.releaseLease, ['l', 'me']])
   const where = [
     { field: 'a', oneOf: ['x'] },

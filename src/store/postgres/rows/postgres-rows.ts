@@ -18,6 +18,7 @@ import type {
   ProjectionStep,
   RowPage,
   RowQuery,
+  RowsWithCheckpoint,
   Snapshot,
 } from '../../store.ts'
 import { isText, texts } from '../database/binary-arrays.ts'
@@ -45,6 +46,10 @@ export const rowStatements = (schema: string): RowStatements => ({
   loadCheckpoint: `SELECT p.position, p.term, p.note FROM ${schema}.projections p WHERE p.name = $1`,
   loadRows: `SELECT r.key, coalesce(r.value::text, r.escaped) FROM ${schema}.projection_rows r
     WHERE r.projection = $1 AND r.key = ANY ($2::text[])`,
+  // One statement sees one moment.
+  loadRowsWithCheckpoint: `SELECT NULL, p.position, p.term, p.note::text FROM ${schema}.projections p WHERE p.name = $1
+    UNION ALL SELECT r.key, NULL, NULL, coalesce(r.value::text, r.escaped) FROM ${schema}.projection_rows r
+    WHERE r.projection = $1 AND r.key = ANY ($2::text[])`,
   saveStep: `SELECT s.actual, s.actual_term FROM ${schema}.save_step($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) s`,
   beginStep: `SELECT b.actual, b.actual_term, ${stepSettings} FROM ${schema}.begin_step($1, $2, $3) b`,
   endStep: `SELECT ${schema}.end_step($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
@@ -60,6 +65,7 @@ type StatementName =
   | 'loadSnapshot'
   | 'loadCheckpoint'
   | 'loadRows'
+  | 'loadRowsWithCheckpoint'
   | 'saveStep'
   | 'beginStep'
   | 'endStep'
@@ -114,6 +120,18 @@ export class PostgresRows {
     const rows = await this.#access.read(this.#statements.loadRows, [projection, texts(known)])
     const values = new Map(rows.map(([key, value]) => [key!, JSON.parse(value!) as Json]))
     return keys.map((key) => values.get(key))
+  }
+
+  async loadRowsWithCheckpoint(projection: string, keys: readonly string[]): Promise<RowsWithCheckpoint> {
+    const values = [projection, texts(keys.filter(isText))]
+    const answer = await this.#access.read(this.#statements.loadRowsWithCheckpoint, values)
+    let checkpoint = noCheckpoint
+    const rows = new Map<string, Json>()
+    for (const [key, position, term, text] of answer) {
+      if (key !== null) rows.set(key!, JSON.parse(text!) as Json)
+      else checkpoint = { ...placeOf([position!, term!]), note: JSON.parse(text!) as JsonObject }
+    }
+    return { checkpoint, values: keys.map((key) => rows.get(key)) }
   }
 
   async listRows(projection: string, query: RowQuery): Promise<RowPage> {

@@ -2,7 +2,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { Json } from '../../../domain/json.ts'
 import type { StreamId } from '../../../domain/stream.ts'
-import type { Checkpoint, Snapshot } from '../../store.ts'
+import type { Checkpoint, RowsWithCheckpoint, Snapshot } from '../../store.ts'
 import type { Breather } from '../database/breather.ts'
 import { oneRow, prepareAll, type StatementSet } from '../database/statement-set.ts'
 import { type ReadingName, readingIn } from '../database/statements.ts'
@@ -19,10 +19,12 @@ import {
 const keysBetween = 100
 
 export class RowReader {
+  readonly #database: DatabaseSync
   readonly #statements: StatementSet<ReadingName>
   readonly #breather: Breather
 
   constructor(database: DatabaseSync, prefix: string, breather: Breather) {
+    this.#database = database
     this.#statements = prepareAll(database, readingIn(prefix))
     this.#breather = breather
   }
@@ -45,5 +47,28 @@ export class RowReader {
       if (values.length % keysBetween === 0 && this.#breather.isDue) await this.#breather.breathe()
     }
     return values
+  }
+
+  async loadRowsWithCheckpoint(projection: string, keys: readonly string[]): Promise<RowsWithCheckpoint> {
+    const { checkpoint, rows } = this.#inTransaction(() => ({
+      checkpoint: this.loadCheckpoint(projection),
+      rows: keys.map((key) => oneRow<ValueRow>(this.#statements.row, projection, key)),
+    }))
+    const values: (Json | undefined)[] = []
+    for (const [i, row] of rows.entries()) {
+      values.push(row && rowValueOf(projection, keys[i]!, row))
+      if (values.length % keysBetween === 0 && this.#breather.isDue) await this.#breather.breathe()
+    }
+    return { checkpoint, values }
+  }
+
+  /** Runs reads that see the same state of the database. */
+  #inTransaction<Found>(read: () => Found): Found {
+    this.#database.exec('BEGIN')
+    try {
+      return read()
+    } finally {
+      this.#database.exec('COMMIT')
+    }
   }
 }
