@@ -12,6 +12,7 @@ export {
   type OfferedEvent,
 } from './commit.ts'
 export { type FoldAllOptions, type FoldOptions, fold, foldAll } from './fold.ts'
+export { type PlaceInCommit, placesInCommits } from './places-in-commits.ts'
 export { everything, type Range, range } from './range.ts'
 export type {
   AppendOptions,
