@@ -1,7 +1,7 @@
 /** The code of docs/guide/reactions.md, run as tests. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { domain, memory, reaction } from '../../src/index.ts'
+import { domain, memory, reaction, type StepTools } from '../../src/index.ts'
 import { Account, Deposited, Opened, Withdrawn } from '../bank/account.ts'
 
 const aggregates = { account: Account }
@@ -44,6 +44,36 @@ const Cashback = reaction('cashback', aggregates)
   })
   .onFailure({ retries: 5, pauseFirstMs: 200, giveUp: 'stop' })
 // #endregion
+
+/** A payment provider that remembers by keys what it has charged. */
+const charged = new Map<string, number>()
+const gateway = {
+  async charge(amount: number, { idempotencyKey, signal }: { idempotencyKey: string; signal: AbortSignal }) {
+    signal.throwIfAborted()
+    charged.set(idempotencyKey, amount)
+    return { discount: amount >= 100 ? 1 : 0 }
+  },
+}
+
+// #region step
+const Fees = reaction('fees', aggregates).on(Withdrawn, async ({ stream, data }, { step, dispatch }) => {
+  const charge = ({ id, signal }: StepTools) => gateway.charge(data.amount, { idempotencyKey: id, signal })
+  const paid = await step('charge', charge, { timeoutMs: 5000, retries: 2 })
+  const command = { aggregate: 'account', id: stream.id, name: 'deposit', data: { amount: paid.discount } } as const
+  if (paid.discount > 0) await dispatch(command)
+})
+// #endregion
+
+test('a reaction does steps outside', async () => {
+  await using bank = await domain({ aggregates, reactions: { fees: Fees } }).start({ projections: 'manual' })
+  const ada = bank.account('ada')
+  await ada.open({ owner: 'Ada' })
+  await ada.deposit({ amount: 200 })
+  for (const amount of [100, 10]) await ada.withdraw({ amount })
+  await bank.reactions.runOnce('fees')
+  assert.deepEqual([...charged.values()], [100, 10])
+  assert.equal((await ada.state()).balance, 91)
+})
 
 test('metadata passes from an event to its commands', async () => {
   // #region carry

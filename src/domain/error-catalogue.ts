@@ -380,6 +380,12 @@ export const catalogue = {
       `The handler of the reaction ${f.reaction} can do no more: it has returned, and the event at position ${f.position} counts as handled`,
     'Before a handler returns, await everything that it starts. This call had no effect.',
   ),
+  STEP_TIMED_OUT: entry(
+    (f: { readonly reaction: string; readonly step: string; readonly position: number; readonly timeoutMs: number }) =>
+      `The step ${f.step} of the reaction ${f.reaction} did not end within ${f.timeoutMs} ms, for the event at position ${f.position}`,
+    'Find out why the other side is slow, or raise `timeoutMs`. It may have done its work, so give it the id of the step.',
+    true,
+  ),
   PARKED_UNKNOWN: entry(
     (f: { readonly projection: string; readonly position: number }) =>
       `${called(f.projection)} has nothing parked at position ${f.position}`,

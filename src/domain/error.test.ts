@@ -68,6 +68,7 @@ const facts: { readonly [Code in ErrorCode]: FactsOf<Code> } = {
   REBUILD_IMPOSSIBLE: { projection: 'p' },
   TRANSACTION_MISSING: { projection: 'p', store: 'memory' },
   HANDLER_OVER: { reaction: 'welcome', position: 7 },
+  STEP_TIMED_OUT: { reaction: 'welcome', step: 'charge', position: 7, timeoutMs: 5000 },
   PARKED_UNKNOWN: { projection: 'p', position: 5 },
   PROJECTION_UNKNOWN: { projection: 'q', known: ['p'] },
 }

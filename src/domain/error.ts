@@ -189,6 +189,7 @@ type ProjectionCode =
   | 'REBUILD_IMPOSSIBLE'
   | 'TRANSACTION_MISSING'
   | 'HANDLER_OVER'
+  | 'STEP_TIMED_OUT'
   | 'PARKED_UNKNOWN'
 
 /** A projection has stopped, has not reached a position in time, or cannot do what was asked. */

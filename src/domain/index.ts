@@ -65,6 +65,9 @@ export {
   type ReactionTools,
   reaction,
   type ScheduleOptions,
+  type Step,
+  type StepOptions,
+  type StepTools,
 } from './reaction.ts'
 export { type AnyRejection, Rejection, reject } from './rejection.ts'
 export type { In, Issue, Out, Schema } from './schema.ts'

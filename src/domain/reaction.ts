@@ -30,6 +30,30 @@ export interface ScheduleOptions {
   readonly key?: string
 }
 
+/** What a step gets. */
+export interface StepTools {
+  /**
+   * The same whenever this step is done for this event. Give it to the other side as its idempotency key, because a
+   * process may die between the step and the storing of its result.
+   */
+  readonly id: string
+  /** Aborted when the step's time is over, or when the handler has to give up. */
+  readonly signal: AbortSignal
+}
+
+/** Does something outside of Mneme. */
+export type Step<Result> = (tools: StepTools) => Promise<Result> | Result
+
+export interface StepOptions {
+  /** How long one try may take. By default as long as it wants. */
+  readonly timeoutMs?: number
+  /**
+   * How often a step that fails is tried again before the handler gets its error. 0 by default: then the event is
+   * handled again, as the reaction's policy says. The pauses are those of the policy.
+   */
+  readonly retries?: number
+}
+
 /** What a reaction can do. */
 export interface ReactionTools<A, State = undefined> {
   /**
@@ -51,6 +75,18 @@ export interface ReactionTools<A, State = undefined> {
    * happens. Like scheduling, it takes effect when the event is handled.
    */
   cancel(key: string): void
+  /**
+   * Does something outside of Mneme, and stores its result until the event is handled. If the handler runs again, also
+   * in another process, it gets the stored result, and `run` is not called again. What `run` returns is stored as JSON,
+   * so Dates, Maps, Sets and bigints come back, and instances of classes do not.
+   *
+   *     const paid = await step('charge', ({ id, signal }) => gateway.charge(order, { idempotencyKey: id, signal }))
+   *
+   * @param name tells the steps of a handler apart; the second one of a name is another step than the first
+   * @throws what `run` throws; ProjectionError `STEP_TIMED_OUT`; InputError `DATA_NOT_JSON` for a result that cannot be
+   *   stored
+   */
+  step<Result>(name: string, run: Step<Result>, options?: StepOptions): Promise<Result>
   /** The state stored under the event's key; the initial state if none is stored. */
   readonly state: State
   /**

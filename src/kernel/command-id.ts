@@ -21,7 +21,7 @@ export interface CommandCause {
   readonly command: string
   /** The number of this command among those of the same name to the same aggregate, from 1. */
   readonly nth: number
-  readonly how: 'sent' | 'scheduled'
+  readonly how: 'sent' | 'scheduled' | 'step'
 }
 
 /**
@@ -29,7 +29,7 @@ export interface CommandCause {
  * different ids. A colon separates the parts; colons within names are escaped.
  */
 export function derivedCommandId({ reaction, position, command, nth, how }: CommandCause): string {
-  const scheduled = how === 'scheduled' ? ':scheduled' : ''
+  const scheduled = how === 'sent' ? '' : `:${how}`
   const number = nth === 1 ? '' : `:${nth}`
   return `${ownMark}${part(reaction)}:${position}:${part(command)}${scheduled}${number}`
 }

@@ -126,13 +126,25 @@ export class EventRun {
 
   async #call(): Promise<readonly Row[]> {
     const { options, rows, states } = this.#context
-    const { reaction, kinds, dispatch, check, stateAt, carry, lead } = options
+    const { reaction, kinds, dispatch, check, stateAt, carry, environment, lead } = options
+    const { policy } = reaction
     const event = this.#upcast()
     const key = reaction.memory === undefined ? undefined : checkedStateKey(reaction.memory.key(event))
     const before = key === undefined ? undefined : states.get(key)
     const state = before === undefined ? reaction.memory?.initial() : decode(before)
     const onRefused = (command: PlainCommand, why: unknown) => warnOfRefused(options, command, why)
-    const means = { dispatch, check, stateAt, carry, onRefused, state, ...this.#guarded, signal: this.#ending.signal }
+    const means = {
+      dispatch,
+      check,
+      stateAt,
+      carry,
+      environment,
+      policy,
+      onRefused,
+      state,
+      ...this.#guarded,
+      signal: this.#ending.signal,
+    }
     const call = new ReactionCall(reaction.name, event, rows, means)
     await lead.during(() => call.run(kinds.of(this.stored)!.handle))
     const left: Row[] = []

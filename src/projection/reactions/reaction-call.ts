@@ -4,15 +4,26 @@
  * commands with that name to the same aggregate. A run after a crash therefore sends the same ids and gets the same
  * answers.
  */
+
+import { decode } from '../../domain/encoding.ts'
 import { hasCode, InputError, ProjectionError } from '../../domain/error.ts'
 import type { RecordedEvent } from '../../domain/event.ts'
+import type { FailurePolicy } from '../../domain/failure-policy.ts'
 import type { HandledKinds } from '../../domain/handled-kinds.ts'
 import { checkId } from '../../domain/id.ts'
 import { type JsonObject, toJson } from '../../domain/json.ts'
-import { checkKeys, checkOption, refuseOption } from '../../domain/options.ts'
+import { checkKeys, checkOption, checkWhole, refuseOption } from '../../domain/options.ts'
 import type { Outcome } from '../../domain/outcome.ts'
 import { checkPlainCommand, type PlainCommand } from '../../domain/plain-command.ts'
-import type { AnyReaction, Due, EventHandler, ReactionTools, ScheduleOptions } from '../../domain/reaction.ts'
+import type {
+  AnyReaction,
+  Due,
+  EventHandler,
+  ReactionTools,
+  ScheduleOptions,
+  Step,
+  StepOptions,
+} from '../../domain/reaction.ts'
 import type { Fence } from '../../kernel/checked-command.ts'
 import { type CommandCause, checkCallersId, derivedCommandId } from '../../kernel/command-id.ts'
 import type { Environment } from '../../runtime/environment.ts'
@@ -23,7 +34,8 @@ import { isForLater, isNewer, Overtaken } from '../failures/blame.ts'
 import type { Tail } from '../log/tail.ts'
 import { keyedRow, momentOf, timerRow } from '../stored/timer-row.ts'
 import { Answer } from './answer.ts'
-import { answerKey, answerRow, type ReactionRows } from './reaction-rows.ts'
+import { attemptStep } from './attempts.ts'
+import { answerKey, answerRow, type ReactionRows, type Remembered, stepRow } from './reaction-rows.ts'
 
 /** How a command of a reaction is sent. */
 export interface Sending {
@@ -64,7 +76,9 @@ export interface ReactionStepsOptions {
 }
 
 /** What a run needs from the steps. */
-export interface HandlerContext extends Pick<ReactionStepsOptions, 'dispatch' | 'check' | 'stateAt' | 'carry'> {
+export interface HandlerContext
+  extends Pick<ReactionStepsOptions, 'dispatch' | 'check' | 'stateAt' | 'carry' | 'environment'> {
+  readonly policy: Required<FailurePolicy>
   /** Stores a row at once, durably. Returns false if this runner was overtaken. */
   readonly keep: (row: Row) => Promise<boolean>
   /** @throws Overtaken */
@@ -92,6 +106,7 @@ export class ReactionCall {
   readonly #means: HandlerContext
   readonly #counts = new Map<string, number>()
   readonly #sent: Sent[] = []
+  readonly #steps: Answer<unknown>[] = []
   readonly #unsettled = new Set<Promise<unknown>>()
   readonly timers: Row[] = []
   #scheduled = 0
@@ -128,11 +143,14 @@ export class ReactionCall {
     } catch (error) {
       failed = { error }
     }
-    const seen = new Set(this.#sent.filter(({ answer }) => answer.isSettled && answer.isAwaited))
+    const isSeen = (answer: Answer<unknown>) => answer.isSettled && answer.isAwaited
+    const seen = new Set(this.#sent.filter(({ answer }) => isSeen(answer)))
+    const unseen = this.#steps.filter((step) => !isSeen(step))
     while (this.#unsettled.size > 0) await Promise.allSettled(this.#unsettled)
     this.#isOver = true
     if (this.#cutShort !== undefined) throw this.#cutShort.error
     if (failed !== undefined) throw failed.error
+    for (const step of unseen) await step
     const rejected: (readonly [PlainCommand, unknown])[] = []
     for (const sent of this.#sent) {
       if (seen.has(sent)) continue
@@ -156,6 +174,7 @@ export class ReactionCall {
         this.#stateChanged = true
       },
       dispatch: (command: PlainCommand): Promise<any> => this.#send(command),
+      step: (name: string, run: Step<any>, options?: StepOptions) => this.#step(name, run, options),
       schedule: (command: PlainCommand, due: Due, options: ScheduleOptions = {}) => {
         this.#checkTurn()
         this.#schedule(command, due, options)
@@ -189,7 +208,7 @@ export class ReactionCall {
     const nth = this.#count(command, 'sent')
     const { aggregate, id, name } = command
     const key = answerKey(this.#event.position, JSON.stringify([aggregate, id, name, nth]))
-    const known = this.#rows.answer(key)
+    const known = this.#rows.answer(key) as Exclude<Remembered, { readonly result?: unknown }> | undefined
     if (known !== undefined) {
       if ('rejection' in known) return { accepted: false, rejection: known.rejection }
       return { accepted: true, state: await stateAt(aggregate, id, known.sequence), ...known, events: [] }
@@ -199,6 +218,43 @@ export class ReactionCall {
     const row = answerRow(key, outcome)
     if (row !== undefined && !(await keep(row))) throw new Overtaken()
     return outcome
+  }
+
+  #step(name: string, run: Step<any>, options: StepOptions = {}): Answer<any> {
+    const work = this.#doStep(name, run, options).catch((error: unknown) => {
+      if (error instanceof Overtaken) this.#cutShort ??= { error }
+      throw error
+    })
+    const answer = Answer.of(work, (settled) => this.#unsettled.delete(settled))
+    if (this.#isOver) return answer
+    this.#unsettled.add(answer)
+    this.#steps.push(answer)
+    return answer
+  }
+
+  async #doStep(name: string, run: Step<unknown>, options: StepOptions): Promise<unknown> {
+    this.#checkTurn()
+    checkId('the name of a step', name)
+    checkOption('run', run ?? null, (found) => typeof found === 'function', 'a function, in step(name, run)')
+    checkKeys('step(name, run, options)', options, ['timeoutMs', 'retries'])
+    checkWhole('timeoutMs', options.timeoutMs, 1)
+    checkWhole('retries', options.retries, 0)
+    const { fence, keep, environment, policy, signal } = this.#means
+    const { position } = this.#event
+    const what = JSON.stringify(['step', name])
+    const nth = (this.#counts.get(what) ?? 0) + 1
+    this.#counts.set(what, nth)
+    const key = answerKey(position, JSON.stringify(['step', name, nth]))
+    const known = this.#rows.answer(key) as { readonly result?: unknown } | undefined
+    if (known !== undefined) return known.result
+    await fence()
+    const id = derivedCommandId({ reaction: this.#reaction, position, command: name, nth, how: 'step' })
+    const facts = { reaction: this.#reaction, step: name, position }
+    const result = await attemptStep(run, { id, options, environment, ...policy, signal, facts })
+    const row = stepRow(key, name, result)
+    if (!(await keep(row))) throw new Overtaken()
+    // What the handler gets now is what it gets if it runs again.
+    return (decode(row.value!) as { readonly result?: unknown }).result
   }
 
   /** Stops a handler that was overtaken at its next call, and one that has already returned. */

@@ -11,10 +11,19 @@ import type { ProjectionStore, Row } from '../../store/store.ts'
 import { rowPages } from '../stored/row-pages.ts'
 import { Timers } from './timers.ts'
 
-/** An answer that left no trace in the log: a rejection, or the end of the stream when there was nothing to do. */
+/**
+ * An answer that left no trace in the log: a rejection, the end of the stream when there was nothing to do, or the
+ * result of a step.
+ */
 export type Remembered =
   | { readonly rejection: Rejection<string, unknown> }
   | { readonly sequence: number; readonly position: number }
+  | StepResult
+
+/** What a step returned. */
+interface StepResult {
+  readonly result?: unknown
+}
 
 const pageSize = 1000
 const answerPrefix = 'answer '
@@ -82,10 +91,17 @@ export class ReactionRows {
 type StoredAnswer =
   | { readonly code: string; readonly details?: unknown }
   | { readonly sequence: number; readonly position: number }
+  | StepResult
 
 function rememberedOf(stored: StoredAnswer): Remembered {
   return 'code' in stored ? { rejection: new Rejection(stored.code, stored.details) } : stored
 }
+
+/** The row that stores the result of a step. @throws InputError `DATA_NOT_JSON` */
+export const stepRow = (key: string, name: string, result: unknown): Row => ({
+  key,
+  value: encode(`The result of the step ${name}`, { result }),
+})
 
 /**
  * The row that stores an answer, or `undefined` if the answer is in the log or need not be stored.
