@@ -7,7 +7,7 @@ import { globSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { refute, traces, withoutQuint } from '../support/model/quint.ts'
-import { blueGreenSwitch, leaseTermFence, specifications } from '../support/model/specifications.ts'
+import { blueGreenSwitch, specifications } from '../support/model/specifications.ts'
 import { leftOut } from '../support/size.ts'
 
 test('every specification is in the list', () => {
@@ -16,7 +16,7 @@ test('every specification is in the list', () => {
 })
 
 describe('the specification holds', { skip: withoutQuint }, () => {
-  for (const specification of [leaseTermFence, blueGreenSwitch]) {
+  for (const specification of [blueGreenSwitch]) {
     test(specification.path, async () => {
       const found = await traces(specification)
       assert.ok(found.every((trace) => trace.length > 1))

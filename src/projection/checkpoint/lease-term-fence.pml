@@ -71,11 +71,11 @@ active [2] proctype Process() {
        fi }
   :: atomic { phase == deciding ->
        if
-       :: hasPaid -> answer = true; phase = answered
-       :: !hasPaid && loadedEnd != end -> phase = first
-       :: !hasPaid && loadedEnd == end && loadedCoin ->
+       :: hasPaid && (loadedCoin || loadedEnd == end) -> answer = true; phase = answered
+       :: !hasPaid && loadedCoin && loadedEnd == end ->
             end++; hasCoin = false; hasPaid = true; answer = true; phase = answered
-       :: else -> phase = refused
+       :: !hasPaid && !loadedCoin && loadedEnd == end -> phase = refused
+       :: else -> phase = first
        fi;
        loadedEnd = 0; loadedCoin = false;
        check() }

@@ -6,8 +6,8 @@ import assert from 'node:assert/strict'
 import type { Step, Trace } from './quint.ts'
 
 export interface World {
-  /** What the library does for each action of the specification. */
-  readonly actions: { readonly [action: string]: (picked: Step['picked']) => Promise<void> }
+  /** What the library does for each action of the specification, and the state that the specification has after it. */
+  readonly actions: { readonly [action: string]: (picked: Step['picked'], after: Step['state']) => Promise<void> }
   /** Compares the library with a state of the specification. @throws AssertionError */
   compare(state: Step['state']): Promise<void>
 }
@@ -23,7 +23,7 @@ export async function replay(traces: readonly Trace[], worldOf: () => Promise<Wo
     const world = await worldOf()
     for (const [i, { action, picked, state }] of trace.entries()) {
       try {
-        if (i > 0) await world.actions[action]!(picked)
+        if (i > 0) await world.actions[action]!(picked, state)
         await world.compare(state)
       } catch (cause) {
         throw new Error(`The library did something else after:\n${story(trace.slice(0, i + 1))}\n${cause}`, { cause })
