@@ -14,6 +14,7 @@ import {
   shared,
 } from './workloads/commands.ts'
 import { measureEventLoop } from './workloads/event-loop.ts'
+import { measureFinding } from './workloads/finding.ts'
 import { measureFolds } from './workloads/fold.ts'
 import { measureIdling } from './workloads/idle.ts'
 import { measureLiveMemory } from './workloads/live-memory.ts'
@@ -52,6 +53,7 @@ export const workloads: readonly Workload[] = [
   { id: 'W10', measure: measureLogLength },
   inRounds(rejected),
   inRounds(rejectedCrowded),
+  { id: 'W12', measure: measureFinding },
   { id: 'loop', measure: measureEventLoop },
   { id: 'idle', measure: measureIdling },
 ]

@@ -57,6 +57,8 @@ const everywhere: Readonly<Record<string, readonly Target[]>> = {
   'W10-append': [atMost(1.3, 'times')],
   'W10-log': [atMost(1.3, 'times')],
   'W10-stream': [atMost(1.3, 'times')],
+  W12: [atMost(5, 'ms')],
+  'W12-next': [atMost(5, 'ms')],
   'idle-short': [atMost(1, '%')],
   idle: [atMost(1, '%')],
 }

@@ -1,19 +1,17 @@
 /** Mneme: event sourcing for TypeScript, with aggregates that run as actors. */
 export * from './application/index.ts'
+export type { Direction, FieldOf, OrderBy } from './domain/field-path.ts'
 export * from './domain/index.ts'
 export type { KernelLimits } from './kernel/limits.ts'
 export type { RetryResult } from './projection/checkpoint/step.ts'
 export type { StreamPlace, StreamSubscriptionOptions } from './projection/log/stream-subscription.ts'
 export type { SubscriptionOptions } from './projection/log/subscription.ts'
 export type { ScheduledCommand, TimersOptions, TimersPage } from './projection/reactions/scheduled-commands.ts'
-export type { FieldOf } from './projection/reading/field-path.ts'
 export type {
   Comparison,
-  Direction,
   Filter,
   Found,
   FoundPage,
-  OrderBy,
   Query,
   Where,
 } from './projection/reading/query.ts'

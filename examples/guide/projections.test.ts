@@ -22,6 +22,14 @@ const Solvent = projection('solvent', () => ({ balance: 0 }))
   .on(Withdrawn, ({ balance }, { amount }) => (balance === amount ? undefined : { balance: balance - amount }))
 // #endregion
 
+// #region indexed
+const Accounts = projection('accounts', () => ({ owner: '', balance: 0, openedAt: new Date(0) }))
+  .on(Opened, (row, { owner }, { recordedAt }) => ({ ...row, owner, openedAt: recordedAt }))
+  .on(Deposited, (row, { amount }) => ({ ...row, balance: row.balance + amount }))
+  .indexed('owner', ['openedAt', 'descending'])
+  .indexed(['balance', 'descending'])
+// #endregion
+
 // #region single
 const Bank = projection('bank', () => ({ accounts: 0, money: 0 }))
   .on(Opened, (bank) => ({ ...bank, accounts: bank.accounts + 1 }))
@@ -32,7 +40,7 @@ const Bank = projection('bank', () => ({ accounts: 0, money: 0 }))
 
 const Books = domain({
   aggregates: { account: Account },
-  projections: { movements: ByDay, solvent: Solvent, whole: Bank },
+  projections: { movements: ByDay, solvent: Solvent, whole: Bank, accounts: Accounts },
 })
 
 test('rows are read by key, by their fields, or as one state', async () => {
@@ -53,6 +61,13 @@ test('rows are read by key, by their fields, or as one state', async () => {
   // #endregion
   assert.deepEqual(await books.movements.get('all days', wait), { count: 3, sum: 100 })
   assert.deepEqual(await books.whole.state(wait), { accounts: 2, money: 100 })
+  const newest = { where: { owner: 'Ada' }, orderBy: [['openedAt', 'descending']], limit: 20 } as const
+  assert.deepEqual(
+    (await books.accounts.find(newest, wait)).rows.map(({ key }) => key),
+    ['ada'],
+  )
+  const largest = await books.accounts.find({ orderBy: [['balance', 'descending']], limit: 1 })
+  assert.equal(largest.rows[0]?.row.balance, 100)
   assert.deepEqual(rows, [{ key: 'ada', row: { balance: 100 } }])
 })
 

@@ -166,3 +166,9 @@ void calls
 void streams
 void queries
 void finding
+
+Kinds.indexed('total', ['address.city', 'descending']).indexed('since')
+// @ts-expect-error no such field
+Kinds.indexed('sum')
+// @ts-expect-error no such direction
+Kinds.indexed(['total', 'down'])

@@ -6,6 +6,7 @@ import type { Fold, Foreign } from './aggregate.ts'
 import { DefinitionError } from './error.ts'
 import type { AnyEventKind, DataOf, EventOf, Family, NewEvent, RecordedEvent } from './event.ts'
 import { changedPolicy, type FailurePolicy, policyDefault } from './failure-policy.ts'
+import { checkOrdering, type OrderBy, type Ordering, orderingOf } from './field-path.ts'
 import { checkId } from './id.ts'
 import { checkWhole } from './options.ts'
 
@@ -47,6 +48,17 @@ export interface Projection<Name extends string, Row, Kinds, Shape extends Proje
    * beside the live ones, which stay in use until the new ones have caught up. 1 by default.
    */
   revision(revision: number): Projection<Name, Row, Kinds, Shape>
+  /**
+   * Keeps the rows in the order of these fields, so that `find` need not look at all of them. An index serves a query
+   * whose `where` has values for its first fields, and whose `orderBy` is the rest of them, in these directions:
+   *
+   *     .indexed('customer', ['placedAt', 'descending'])
+   *
+   * It can be called several times. Rows that are there already get no index: raise the revision to build them again.
+   *
+   * @throws DefinitionError `OPTION_INVALID`
+   */
+  indexed(...fields: OrderBy<Row>[]): Projection<Name, Row, Kinds, Shape>
   /** Gives it one state for the whole log, instead of rows. */
   single(): Projection<Name, Row, Kinds, 'state'>
 
@@ -61,6 +73,8 @@ export interface Projection<Name extends string, Row, Kinds, Shape extends Proje
   readonly shape: Shape
   readonly policy: Required<FailurePolicy>
   readonly rowRevision: number
+  /** The fields of each index. */
+  readonly indexes: readonly (readonly Ordering[])[]
 }
 
 export type AnyProjection = Projection<string, any, any, ProjectionShape>
@@ -81,6 +95,7 @@ interface Parts {
   readonly shape: ProjectionShape
   readonly policy: Required<FailurePolicy>
   readonly rowRevision: number
+  readonly indexes: AnyProjection['indexes']
 }
 
 /** A projection without events. */
@@ -89,11 +104,11 @@ export function projectionOf<Name extends string, Row>(name: Name, initial: () =
   if (typeof initial !== 'function') invalid(name, 'its initial row must be a function')
   const policy = { ...policyDefault, retries: 0 }
   const key = (event: RecordedEvent) => event.stream.id
-  return build({ name, initial, folds: new Map(), key, shape: 'rows', policy, rowRevision: 1 })
+  return build({ name, initial, folds: new Map(), key, shape: 'rows', policy, rowRevision: 1, indexes: [] })
 }
 
 function build(parts: Parts): any {
-  const { name, initial, folds, key, shape, policy, rowRevision } = parts
+  const { name, initial, folds, key, shape, policy, rowRevision, indexes } = parts
   return Object.freeze({
     name,
     initial,
@@ -102,6 +117,7 @@ function build(parts: Parts): any {
     shape,
     policy,
     rowRevision,
+    indexes,
     keysOf: (event: RecordedEvent) => listed(key(event)),
     on(kind: AnyEventKind, evolve: Fold['evolve']) {
       if (folds.has(kind.family)) invalid(name, `it has two .on for the event ${kind.type}`)
@@ -109,6 +125,10 @@ function build(parts: Parts): any {
       return build({ ...parts, folds: new Map(folds).set(kind.family, { kind, evolve }) })
     },
     by: (next: Key) => build({ ...parts, key: next, shape: 'rows' }),
+    indexed(...fields: OrderBy<any>[]) {
+      checkIndex(parts, fields)
+      return build({ ...parts, indexes: Object.freeze([...indexes, Object.freeze(orderingOf(fields))]) })
+    },
     single: () => build({ ...parts, key: () => singleKey, shape: 'state' }),
     onFailure: (changes: FailurePolicy) => build({ ...parts, policy: changedPolicy(policy, changes) }),
     revision(next: number) {
@@ -120,6 +140,22 @@ function build(parts: Parts): any {
       return fold === undefined ? row : fold.evolve(row === undefined ? initial() : row, event.data, event)
     },
   })
+}
+
+/** Each index costs a write for each row that changes its fields. */
+const indexesMax = 8
+/** The fields are part of a key, which databases want to be short. */
+const indexFieldsMax = 4
+
+/** @throws DefinitionError `DEFINITION_INVALID`, `OPTION_INVALID` */
+function checkIndex({ name, initial, shape, indexes }: Parts, fields: readonly unknown[]): void {
+  if (shape === 'state') invalid(name, 'it has one state, and an index is for rows')
+  if (indexes.length >= indexesMax) invalid(name, `it has more than ${indexesMax} indexes`)
+  if (fields.length === 0 || fields.length > indexFieldsMax) {
+    invalid(name, `an index has 1 to ${indexFieldsMax} fields, and not ${fields.length}`)
+  }
+  const row = initial()
+  for (const field of fields) checkOrdering('indexed', field, row)
 }
 
 function foldOf(folds: ReadonlyMap<Family, Fold>, event: NewEvent): Fold | undefined {

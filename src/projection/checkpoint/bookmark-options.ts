@@ -2,6 +2,7 @@
 import type { Breath } from '../../runtime/breath.ts'
 import type { Environment } from '../../runtime/environment.ts'
 import type { EventStore, ProjectionStore, Row } from '../../store/store.ts'
+import type { Index } from '../stored/index-entries.ts'
 import type { Recognition } from './recognition.ts'
 import type { StepperContext } from './step.ts'
 
@@ -18,8 +19,12 @@ export interface RowLocation {
 
 /** What is in memory of the rows beside a checkpoint. */
 export interface KnownRows {
-  /** Drops everything, and reads the stored rows, now or when they are needed. */
-  load(store: ProjectionStore, storage: string, breath: Breath): Promise<void> | void
+  /**
+   * Drops everything, and reads the stored rows, now or when they are needed.
+   *
+   * @param indexes the indexes of the stored rows
+   */
+  load(store: ProjectionStore, storage: string, breath: Breath, indexes: readonly Index[]): Promise<void> | void
   /** Applies rows that were saved. Ignores rows of other kinds. */
   apply(rows: readonly Row[]): void
   /** The rows to delete when the event at a position is handled or skipped. */
@@ -36,6 +41,8 @@ export interface BookmarkOptions {
   readonly recognition: Recognition
   /** Whether the row with a key belongs to an event up to a position. A reset may keep such rows. */
   readonly isKept: (key: string, position: number) => boolean
+  /** The indexes that new rows get. */
+  readonly indexes?: readonly Index[]
   /** The rows that it keeps in memory, besides parked events. */
   readonly rows?: KnownRows
   readonly underWay?: UnderWay

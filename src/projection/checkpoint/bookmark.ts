@@ -36,10 +36,10 @@ export class Bookmark {
   #othersLed = 0
 
   constructor(options: BookmarkOptions) {
-    const { name, store, lead, location, rows } = options
+    const { name, store, lead, location, rows, indexes } = options
     this.#options = options
     this.#location = location ?? { live: { storage: name }, load: async () => {} }
-    this.#checkpoint = new Checkpoint(this.#location.live.storage, store, lead.onReached)
+    this.#checkpoint = new Checkpoint(this.#location.live.storage, store, lead.onReached, indexes)
     this.#known = rows === undefined ? [this.parked] : [rows, this.parked]
   }
 
@@ -332,7 +332,7 @@ export class Bookmark {
     if (term !== this.#ownTerm + 1) this.#othersLed++
     this.#ownTerm = term
     this.#recognised = { storage: this.storage, term }
-    for (const known of this.#known) await known.load(store, this.storage, breath)
+    for (const known of this.#known) await known.load(store, this.storage, breath, this.#checkpoint.indexes)
     this.#isStale = false
     return true
   }

@@ -5,7 +5,7 @@
  * from time to time.
  */
 import { ConflictError } from '../../domain/error.ts'
-import type { JsonObject } from '../../domain/json.ts'
+import type { Json, JsonObject } from '../../domain/json.ts'
 import { noCheckpoint } from '../../store/checkpoint.ts'
 import type {
   LogPlace,
@@ -14,6 +14,7 @@ import type {
   SqlTransaction,
   Checkpoint as StoredCheckpoint,
 } from '../../store/store.ts'
+import { type Index, indexesIn } from '../stored/index-entries.ts'
 
 /** The number of positions that may be passed without saving. */
 const unsavedMax = 1000
@@ -37,11 +38,14 @@ interface Note {
   /** The position after which it began. Events up to there were never handled. */
   readonly began?: number
   readonly forgetting?: Forgetting
+  /** The indexes of its rows, if there are any (`stored/index-entries.ts`). */
+  readonly indexes?: readonly Index[]
 }
 
 export class Checkpoint {
   readonly #store: ProjectionStore
   readonly #onReached: (position: number) => void
+  readonly #ownIndexes: readonly Index[]
   #name: string
   #saved: StoredCheckpoint = noCheckpoint
   #handled: LogPlace = placeOf(noCheckpoint)
@@ -49,11 +53,18 @@ export class Checkpoint {
   /**
    * @param name the name under which it is stored
    * @param onReached called with each position up to which everything is handled
+   * @param indexes the indexes that new rows get
    */
-  constructor(name: string, store: ProjectionStore, onReached: (position: number) => void) {
+  constructor(
+    name: string,
+    store: ProjectionStore,
+    onReached: (position: number) => void,
+    indexes: readonly Index[] = [],
+  ) {
     this.#name = name
     this.#store = store
     this.#onReached = onReached
+    this.#ownIndexes = indexes
   }
 
   /** The name under which it is stored. */
@@ -69,6 +80,11 @@ export class Checkpoint {
   /** The last place that is handled, saved or not. */
   get place(): LogPlace {
     return this.#handled
+  }
+
+  /** The indexes of its rows. */
+  get indexes(): readonly Index[] {
+    return indexesIn(this.#saved.note)
   }
 
   /** What a reset has left to delete. */
@@ -117,7 +133,13 @@ export class Checkpoint {
    */
   async goAnywhere(to: LogPlace, forgetting: Forgetting, rows: readonly Row[]): Promise<boolean> {
     const began = forgetting === 'all' ? to.position : Math.min(beganOf(this.#saved), to.position)
-    if (!(await this.#save({ ...this.#at(to, { began, forgetting }), term: this.#saved.term + 1 }, rows))) return false
+    if (
+      !(await this.#save(
+        { ...this.#at(to, { began, forgetting, indexes: this.#ownIndexes }), term: this.#saved.term + 1 },
+        rows,
+      ))
+    )
+      return false
     this.#reach(to)
     return true
   }
@@ -171,12 +193,16 @@ export class Checkpoint {
     { position, checksum }: LogPlace,
     change: { readonly [Key in keyof Note]?: Note[Key] | undefined } = {},
   ): StoredCheckpoint {
-    const { checksum: _, began, forgetting, ...others } = { ...this.#saved.note, ...change }
+    // Nothing is stored before the first term, so all rows will be in the indexes.
+    const isFirst = this.#saved.term === 0 && this.#saved.position === 0
+    const first = isFirst ? { indexes: this.#ownIndexes } : {}
+    const { checksum: _, began, forgetting, indexes, ...others } = { ...first, ...this.#saved.note, ...change } as Note
     const note: JsonObject = {
       ...others,
       ...(checksum !== undefined && { checksum }),
       ...(began !== undefined && began !== 0 && { began }),
       ...(forgetting !== undefined && { forgetting }),
+      ...(indexes !== undefined && indexes.length > 0 && { indexes: indexes as unknown as Json }),
     }
     return { ...this.#saved, position, note }
   }

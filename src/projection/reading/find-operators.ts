@@ -5,8 +5,8 @@
  * `{ in: [record] }`.
  */
 import { DefinitionError } from '../../domain/error.ts'
+import { isRecord } from '../../domain/field-path.ts'
 import { checkKeys, checkOption, nearestOf, refuseOption } from '../../domain/options.ts'
-import { isRecord } from './field-path.ts'
 
 export const operators: readonly string[] = ['gt', 'gte', 'lt', 'lte', 'not', 'in', 'startsWith', 'includes']
 

@@ -1,8 +1,9 @@
 /** Whether a row is meant by a filter, and the conditions of it that a store can check. */
+
+import { fieldOf, isRecord } from '../../domain/field-path.ts'
 import type { Condition } from '../../store/store.ts'
-import { fieldOf, isRecord } from './field-path.ts'
+import { compareTexts } from '../stored/order-key.ts'
 import { operators } from './find-operators.ts'
-import { compareTexts } from './order-key.ts'
 import type { AnyRow, Comparison, Filter, Where } from './query.ts'
 import { isSame } from './same.ts'
 
@@ -20,7 +21,7 @@ function meetsAll(row: unknown, where: Where<AnyRow>): boolean {
 }
 
 /** Whether something wanted is a comparison, and not a value to be equal to. */
-function isComparison(wanted: unknown): wanted is Comparison<any> {
+export function isComparison(wanted: unknown): wanted is Comparison<any> {
   if (!isRecord(wanted)) return false
   const keys = Object.keys(wanted)
   return keys.length > 0 && keys.every((key) => operators.includes(key))

@@ -3,10 +3,10 @@
  * same place, so a page that begins after a place leaves out no row and repeats none. A row whose fields change between
  * two pages may move from one to the other.
  */
+
+import { fieldOf, type Ordering } from '../../domain/field-path.ts'
 import { refuseOption } from '../../domain/options.ts'
-import { fieldOf } from './field-path.ts'
-import { orderKey, orderKeyOfRow } from './order-key.ts'
-import type { Ordering } from './query.ts'
+import { orderKey, orderKeyOfRow } from '../stored/order-key.ts'
 
 /** The order keys of the ordered fields, then that of the row's key. */
 export type PlaceInOrder = readonly string[]
@@ -29,7 +29,7 @@ export function comparePlaces(ordering: readonly Ordering[]): (a: PlaceInOrder, 
 }
 
 /** The keys are in the direction of the last field. */
-const keySign = (ordering: readonly Ordering[]): 1 | -1 => ordering.at(-1)?.sign ?? 1
+export const keySign = (ordering: readonly Ordering[]): 1 | -1 => ordering.at(-1)?.sign ?? 1
 
 /** A cursor: the order that it belongs to, and the place. It is made of letters, digits, `-` and `_`. */
 export function cursorOf(ordering: readonly Ordering[], place: PlaceInOrder): string {

@@ -1,6 +1,15 @@
 /** The queries of `find` and `count`: their types, and the refusal of invalid ones before anything is read. */
+import {
+  checkField,
+  checkOrdering,
+  type FieldOf,
+  fieldOf,
+  isRecord,
+  type OrderBy,
+  type ValueOf,
+} from '../../domain/field-path.ts'
 import { checkKeys, checkOption, listExpected, refuseOption } from '../../domain/options.ts'
-import { checkField, type FieldOf, fieldOf, isRecord, type ValueOf } from './field-path.ts'
+
 import { checkWanted } from './find-operators.ts'
 
 /** A comparison with values. Values of one kind compare with each other: texts by code point, dates by time. */
@@ -49,11 +58,6 @@ export type Where<Row> = {
   readonly [Name in FieldOf<Row>]?: Equal<ValueOf<Row, Name>> | Comparison<Exclude<ValueOf<Row, Name>, undefined>>
 }
 
-export type Direction = 'ascending' | 'descending'
-
-/** A field to order by, ascending if it has no direction. */
-export type OrderBy<Row> = FieldOf<Row> | readonly [field: FieldOf<Row>, direction: Direction]
-
 /** Which rows are meant. */
 export interface Filter<Row> {
   readonly where?: Where<Row>
@@ -89,21 +93,6 @@ export interface FoundPage<Row> {
 /** A row of any projection. */
 export type AnyRow = Readonly<Record<string, unknown>>
 
-/** A field to order by: 1 is ascending, -1 descending. */
-export interface Ordering {
-  readonly field: string
-  readonly sign: 1 | -1
-}
-
-const directions: readonly unknown[] = ['ascending', 'descending']
-
-/** The fields to order by, each with its direction. */
-export const orderingOf = (orderBy: readonly OrderBy<AnyRow>[] = []): readonly Ordering[] =>
-  orderBy.map((each) => {
-    const [field, direction] = typeof each === 'string' ? [each] : each
-    return { field, sign: direction === 'descending' ? -1 : 1 }
-  })
-
 /**
  * Refuses an invalid query.
  *
@@ -115,7 +104,7 @@ export function checkQuery(query: Query<AnyRow>, initial: unknown): void {
   const { orderBy, limit, after } = query
   checkFilterParts(query, initial)
   checkOption('orderBy', orderBy, Array.isArray, listExpected(orderBy, 'fields'))
-  for (const each of orderBy ?? []) checkOrdering(each, initial)
+  for (const each of orderBy ?? []) checkOrdering('orderBy', each, initial)
   const isLimit = (found: unknown) => found === Infinity || (Number.isSafeInteger(found) && (found as number) >= 0)
   checkOption('limit', limit, isLimit, 'a whole number from 0')
   checkOption('after', after, (found) => typeof found === 'string', 'the `next` of an earlier answer')
@@ -139,11 +128,4 @@ function checkWhere(name: string, where: unknown, initial: unknown): void {
     checkField(name, field, initial)
     checkWanted(`${name}.${field}`, wanted, fieldOf(initial, field))
   }
-}
-
-function checkOrdering(each: unknown, initial: unknown): void {
-  const isPair = Array.isArray(each)
-  checkField('orderBy', isPair ? each[0] : each, initial)
-  const isGood = !isPair || (each.length === 2 && directions.includes(each[1]))
-  if (!isGood) refuseOption('orderBy', "a field, or [field, 'ascending' | 'descending']", each)
 }

@@ -8,8 +8,9 @@ import type { Generations } from '../checkpoint/generations.ts'
 import type { Runner } from '../running/runner.ts'
 import type { WaitOptions } from '../running/status.ts'
 import { checkRowKey, storedKey } from '../stored/row-key.ts'
-import { countRows, findRows, type RowSource } from './find.ts'
+import { countRows, findRows } from './find.ts'
 import { type AnyRow, checkFilter, checkQuery, type Filter, type FoundPage, type Query } from './query.ts'
+import type { RowSource } from './row-source.ts'
 
 export interface ReadModelOptions {
   readonly projection: AnyProjection

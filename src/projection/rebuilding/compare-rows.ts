@@ -4,8 +4,8 @@ import type { Json } from '../../domain/json.ts'
 import type { Breath } from '../../runtime/breath.ts'
 import type { ProjectionStore } from '../../store/store.ts'
 import { isSame } from '../reading/same.ts'
-import { isOwnKey, userKey } from '../stored/row-key.ts'
-import { rowPages } from '../stored/row-pages.ts'
+import { userKey } from '../stored/row-key.ts'
+import { userRowPages } from '../stored/row-pages.ts'
 
 /** A row that differs. A side without the row is `undefined`. */
 export interface RowDifference {
@@ -70,9 +70,8 @@ async function* pagesBeside(
   other: string,
   breath: Breath,
 ): AsyncGenerator<Beside> {
-  for await (const page of rowPages(store, storage, { limit: pageSize })) {
+  for await (const rows of userRowPages(store, storage, { limit: pageSize })) {
     await breath.pause()
-    const rows = page.filter(({ key }) => !isOwnKey(key))
     const keys = rows.map(({ key }) => key)
     const others = keys.length === 0 ? [] : await store.loadRows(other, keys)
     yield rows.map(({ key, value }, i) => [key, value, others[i]])

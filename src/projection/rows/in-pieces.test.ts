@@ -13,7 +13,7 @@ import { domain, type Json, memory, projection, reaction } from '../../index.ts'
 import { Breath } from '../../runtime/breath.ts'
 import type { Environment } from '../../runtime/environment.ts'
 import { sortInPieces } from '../../runtime/sort-in-pieces.ts'
-import type { ProjectionStore, Row } from '../../store/store.ts'
+import type { ProjectionStore, Row, RowQuery } from '../../store/store.ts'
 import { at } from '../../testing/checkpoint-at.ts'
 import { manualEnvironment } from '../../testing/manual-environment.ts'
 import { Generations } from '../checkpoint/generations.ts'
@@ -61,12 +61,13 @@ function slowRows(count: number, pass: (ms: number) => void): ProjectionStore {
   })
   const byKey = new Map(rows.map(({ key, value }) => [key, value]))
   return {
-    listRows: async (_: string, { after = '', limit }: { readonly after?: string; readonly limit: number }) => {
-      const page = rows.filter(({ key }) => key > after).slice(0, limit)
+    listRows: async (_: string, { after = '', prefix = '', limit }: RowQuery) => {
+      const page = rows.filter(({ key }) => key > after && key.startsWith(prefix)).slice(0, limit)
       const last = page.at(-1)?.key
       return last === undefined || last === rows.at(-1)?.key ? { rows: page } : { rows: page, next: last }
     },
     loadRows: async (_: string, keys: readonly string[]) => keys.map((key) => byKey.get(key)),
+    loadCheckpoint: async () => ({ position: 0, term: 0, note: {} }),
   } as unknown as ProjectionStore
 }
 

@@ -74,9 +74,9 @@ export class ProjectionSteps implements Stepper {
       functionsOf: ({ evolve }) => [projection.initial, projection.key, evolve],
       coverage: 'whole',
     })
-    const { name } = projection
-    const rows = this.#rows
-    this.bookmark = new Bookmark({ name, store, environment, lead, location, recognition, isKept: isParkedUpTo, rows })
+    const { name, indexes } = projection
+    const shared = { name, store, environment, lead, location, recognition }
+    this.bookmark = new Bookmark({ ...shared, isKept: isParkedUpTo, rows: this.#rows, indexes })
   }
 
   prepare(signal: AbortSignal): Promise<void> {
@@ -170,7 +170,7 @@ export class ProjectionSteps implements Stepper {
     const folded = await lead.during(() => foldRows(projection, kept, stored, breath))
     const failure = folded.failed ?? failed[0]
     const queued = leftOut.filter(({ event }) => failure === undefined || event.position < failure.event.position)
-    return { rows: [...folded.rows, ...this.#parkedRows(queued)], failed: failure }
+    return { rows: [...this.#rows.withEntries(stored, folded.rows), ...this.#parkedRows(queued)], failed: failure }
   }
 
   /** Folds all events except those that fail or have to queue. These are parked. */
@@ -185,7 +185,10 @@ export class ProjectionSteps implements Stepper {
     const { rows, leftOut } = await lead.during(() => foldParking(projection, keyed, stored, blocks, breath))
     const unread = failed.map((each) => ({ ...each, keys: [] }))
     const failures = [...failed, ...leftOut.filter((each) => 'cause' in each)]
-    return { rows: [...rows, ...this.#parkedRows([...unread, ...leftOut])], failed: failures[0] }
+    return {
+      rows: [...this.#rows.withEntries(stored, rows), ...this.#parkedRows([...unread, ...leftOut])],
+      failed: failures[0],
+    }
   }
 
   #parkedRows(leftOut: readonly (LeftOut | (Failed & { readonly keys: readonly string[] }))[]): readonly Row[] {

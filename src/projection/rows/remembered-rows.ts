@@ -3,7 +3,9 @@
  * checkpoint proves that they are still current. If there are too many, all are dropped.
  */
 import type { Json } from '../../domain/json.ts'
+import type { Breath } from '../../runtime/breath.ts'
 import type { ProjectionStore, Row } from '../../store/store.ts'
+import { changedEntries, type Index } from '../stored/index-entries.ts'
 import { isOwnKey } from '../stored/row-key.ts'
 
 /** The number of rows that are kept from step to step. */
@@ -11,9 +13,11 @@ const rowsMax = 10_000
 
 export class RememberedRows {
   readonly #values = new Map<string, Json | undefined>()
+  #indexes: readonly Index[] = []
 
   /** Drops all rows. A row is read again when it is needed. */
-  load(): void {
+  load(_store: ProjectionStore, _storage: string, _breath: Breath, indexes: readonly Index[]): void {
+    this.#indexes = indexes
     this.#values.clear()
   }
 
@@ -21,6 +25,11 @@ export class RememberedRows {
   apply(rows: readonly Row[]): void {
     for (const { key, value } of rows) if (!isOwnKey(key)) this.#values.set(key, value)
     if (this.#values.size > rowsMax) this.#values.clear()
+  }
+
+  /** Rows with the entries of indexes that change with them. @param before the stored values, by the keys */
+  withEntries(before: ReadonlyMap<string, Json | undefined>, rows: readonly Row[]): readonly Row[] {
+    return [...rows, ...changedEntries(this.#indexes, before, rows)]
   }
 
   /** The stored values of the wanted rows, and perhaps of more rows. */

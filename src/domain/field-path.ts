@@ -2,9 +2,9 @@
  * Fields of rows by their names, such as `total` or `address.city`. A name with dots goes into records. Only fields
  * that the initial row shows can be asked for, because a misspelt name would silently find nothing.
  */
-import { DefinitionError } from '../../domain/error.ts'
-import { isPlain } from '../../domain/json.ts'
-import { listOf, nearestOf } from '../../domain/options.ts'
+import { DefinitionError } from './error.ts'
+import { isPlain } from './json.ts'
+import { listOf, nearestOf, refuseOption } from './options.ts'
 
 /** What has no fields to go into. */
 type Leaf =
@@ -51,6 +51,39 @@ export type ValueOf<Row, Name> =
             : undefined
           : undefined
       : never
+
+export type Direction = 'ascending' | 'descending'
+
+/** A field to order by, ascending if it has no direction. */
+export type OrderBy<Row> = FieldOf<Row> | readonly [field: FieldOf<Row>, direction: Direction]
+
+/** A field to order by: 1 is ascending, -1 descending. */
+export interface Ordering {
+  readonly field: string
+  readonly sign: 1 | -1
+}
+
+const directions: readonly unknown[] = ['ascending', 'descending']
+
+/** The fields to order by, each with its direction. */
+export const orderingOf = (orderBy: readonly OrderBy<any>[]): readonly Ordering[] =>
+  orderBy.map((each) => {
+    const [field, direction] = typeof each === 'string' ? [each] : each
+    return Object.freeze({ field, sign: direction === 'descending' ? -1 : 1 })
+  })
+
+/**
+ * Refuses what is not a field to order by.
+ *
+ * @param where where it stands, such as `orderBy`
+ * @throws DefinitionError `OPTION_INVALID`
+ */
+export function checkOrdering(where: string, each: unknown, initial: unknown): void {
+  const isPair = Array.isArray(each)
+  checkField(where, isPair ? each[0] : each, initial)
+  const isGood = !isPair || (each.length === 2 && directions.includes(each[1]))
+  if (!isGood) refuseOption(where, "a field, or [field, 'ascending' | 'descending']", each)
+}
 
 type Fields = Readonly<Record<string, unknown>>
 

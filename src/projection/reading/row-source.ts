@@ -1,0 +1,90 @@
+/** Where rows are read: all of a storage, or those of a range of an index's entries. */
+import { decode } from '../../domain/encoding.ts'
+import type { Breath } from '../../runtime/breath.ts'
+import type { Condition, ProjectionStore } from '../../store/store.ts'
+import { entryKey } from '../stored/index-entries.ts'
+import { userKey } from '../stored/row-key.ts'
+import { userRowPages } from '../stored/row-pages.ts'
+import type { EntryRange, IndexPlan } from './index-plan.ts'
+import type { Found } from './query.ts'
+
+export interface RowSource {
+  readonly store: ProjectionStore
+  /** The name under which the rows are stored. */
+  readonly storage: string
+  readonly breath: Breath
+}
+
+/** Rows changed while they were read. */
+export class Moved extends Error {
+  override readonly name = 'Moved'
+}
+
+/** The number of rows that are read at once. */
+const pageSize = 1000
+
+/** All rows, except those that the store knows not to meet the conditions. */
+export async function* allRows(
+  { store, storage, breath }: RowSource,
+  where: readonly Condition[],
+): AsyncGenerator<Found<unknown>> {
+  for await (const page of userRowPages(store, storage, { where, limit: pageSize })) {
+    await breath.pause()
+    for (const { key, value } of page) {
+      if (breath.isDue) await breath.pause()
+      if (value !== undefined) yield { key: userKey(key), row: decode(value) }
+    }
+  }
+}
+
+/**
+ * The rows of a range of entries, in the order of the entries.
+ *
+ * @param first how many rows are probably wanted
+ * @throws Moved if a row has changed since its entry was read
+ */
+export async function* rowsOf(
+  source: RowSource,
+  { index, n }: IndexPlan,
+  range: EntryRange,
+  first: number,
+): AsyncGenerator<Found<unknown>> {
+  const { store, storage, breath } = source
+  for await (const entries of entryPages(source, range, first)) {
+    const values = await store.loadRows(
+      storage,
+      entries.map(({ key }) => key),
+    )
+    for (const [i, { key, entry }] of entries.entries()) {
+      if (breath.isDue) await breath.pause()
+      const value = values[i]
+      const row = value === undefined ? undefined : decode(value)
+      if (value === undefined || entryKey(index, n, userKey(key), row) !== entry) throw new Moved()
+      yield { key: userKey(key), row }
+    }
+  }
+}
+
+interface Entry {
+  readonly entry: string
+  /** The stored key of the row. */
+  readonly key: string
+}
+
+/** The entries of a range, page by page. */
+async function* entryPages(
+  { store, storage, breath }: RowSource,
+  { prefix, after: start, end }: EntryRange,
+  first: number,
+): AsyncGenerator<readonly Entry[]> {
+  let limit = Math.min(first, pageSize)
+  for (let after = start; ; ) {
+    const { rows, next } = await store.listRows(storage, { prefix, limit, ...(after !== undefined && { after }) })
+    await breath.pause()
+    const within = end === undefined ? rows : rows.filter(({ key }) => key < end)
+    if (within.length > 0) yield within.map(({ key, value }) => ({ entry: key, key: value as string }))
+    if (next === undefined || within.length < rows.length) return
+    after = next
+    limit = pageSize
+  }
+}
