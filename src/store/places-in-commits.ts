@@ -1,6 +1,6 @@
 /**
- * Where events are within their commits. The events of a commit are adjacent, so the neighbours of a commit in a page
- * show that all of it is there. The store is asked only for the others: two commits at most in a page without filters.
+ * Where events are within their commits. The events of a commit are adjacent, so its neighbours in a page show where it
+ * begins and ends. The store is asked only for the others: two commits at most in a page without filters.
  */
 import { StoreError } from '../domain/error.ts'
 import type { EventStore, Receipt, StoredEvent } from './store.ts'
@@ -37,8 +37,8 @@ export async function placesInCommits(store: Asked, events: readonly StoredEvent
   for (const [commit, own] of commits) {
     const at = own.map(({ position }) => position)
     const [low, high] = [at.reduce((a, b) => Math.min(a, b)), at.reduce((a, b) => Math.max(a, b))]
-    const isWhole = (low === 1 || byPosition.has(low - 1)) && byPosition.has(high + 1)
-    if (!isWhole || high - low + 1 !== new Set(at).size) unknown.push([commit, own[0]!])
+    const isBetween = (low === 1 || byPosition.has(low - 1)) && byPosition.has(high + 1)
+    if (!isBetween) unknown.push([commit, own[0]!])
     else {
       const first = own.find(({ position }) => position === low)!.sequence
       extents.set(commit, { first, count: high - low + 1 })

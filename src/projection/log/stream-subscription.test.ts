@@ -108,6 +108,32 @@ describe('A subscription to a stream', () => {
     await events.return()
   })
 
+  test('loses no event of which the others that wait were told before it waits', async () => {
+    const store = await open()
+    let hasAppended = false
+    const racing = changed(store, {
+      readStream: async (stream, ...rest) => {
+        const page = await store.readStream(stream, ...rest)
+        if (stream.id !== 'bob' || hasAppended) return page
+        hasAppended = true
+        await append(store, bob)
+        // The question for the one that waits already has been answered by then.
+        for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
+        return page
+      },
+    })
+    const stopping = new AbortController()
+    const tail = new Tail({ store: racing, environment: systemEnvironment, ...silent })
+    const streamTail = new StreamTail(racing, tail)
+    const context = { store: racing, streamTail, environment: systemEnvironment, stopped: stopping.signal }
+    const waiting = subscribeToStream(context, ada, {}).next()
+    for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
+    const { value } = await subscribeToStream(context, bob, {}).next()
+    assert.equal((value as StoredEvent).sequence, 1)
+    stopping.abort()
+    assert.equal((await waiting).done, true)
+  })
+
   test('finds an event without a hint, by the poll', async () => {
     const store = changed(await open(), { onAppend: () => () => {} })
     const events = followStream(store, ada, { pollIntervalMs: 5 })
