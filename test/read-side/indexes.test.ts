@@ -58,9 +58,9 @@ function counted(factory: StoreFactory = memory()) {
   return { store, seen }
 }
 
-const start = (definition: typeof Indexed, store: StoreFactory) =>
+const start = (definition: typeof Indexed, store: StoreFactory, log = recorder()) =>
   domain({ aggregates: { ledger: Ledger }, projections: { owners: definition } }).start({
-    ...{ store, projections: 'manual', log: recorder() },
+    ...{ store, projections: 'manual', log },
   })
 type Books = Awaited<ReturnType<typeof start>>
 
@@ -105,8 +105,10 @@ describe('An index', () => {
       await fill(books, 0, 100)
     }
     {
-      await using books = await start(Indexed, store)
+      const log = recorder()
+      await using books = await start(Indexed, store, log)
       await fill(books, 100, 110)
+      assert.deepEqual(log.codes(), ['PROJECTION_DIFFERS'])
       const { keys, read } = await asked(books, seen)
       assert.deepEqual(keys, ['a54', 'a53', 'a52'])
       assert.ok(read >= 55)

@@ -22,7 +22,7 @@ import { beganOf } from './checkpoint.ts'
 export interface RecognitionOptions<H extends { readonly kind: AnyEventKind }> {
   readonly name: string
   readonly kinds: HandledKinds<H>
-  /** The functions that handle the events of one kind. */
+  /** The functions that handle the events of one kind, and what else makes the rows, as texts. */
   readonly functionsOf: (handler: H) => readonly unknown[]
   /**
    * What it means if a kind of event is handled now and was not before. `whole`: all its events should have been
@@ -201,7 +201,7 @@ export class Recognition<H extends { readonly kind: AnyEventKind } = any> {
     const what = name.startsWith('reaction ') ? name : `projection ${name}`
     const message =
       coverage === 'whole'
-        ? `The stored work of the ${what} was made by functions that differ from those of this program`
+        ? `The stored work of the ${what} was made by functions or with indexes that differ from those of this program`
         : `The last program that ran the ${what} had functions that differ from those of this program`
     warn({ code: 'PROJECTION_DIFFERS', message })
   }

@@ -20,6 +20,7 @@ import { calledEvent, stoppedBefore, warnOfGivenUp } from '../failures/giving-up
 import { beforeNewer, refuseNewer } from '../failures/newer-events.ts'
 import { ReadAhead } from '../log/read-ahead.ts'
 import { readEach } from '../log/read-each.ts'
+import type { Index } from '../stored/index-entries.ts'
 import { behindKey, isParkedUpTo, type ParkedEvent, parkedRow, reasonOf, unparkedRow } from '../stored/parked-events.ts'
 import { storedKey } from '../stored/row-key.ts'
 import { type Failed, foldParking, foldRows, type Keyed, keyEvents, type LeftOut, partition } from './fold-rows.ts'
@@ -66,15 +67,15 @@ export class ProjectionSteps implements Stepper {
     const { projection, kinds, store, environment, warn, location, lead } = options
     this.#options = options
     this.#pages = new ReadAhead(store, kinds)
+    const { name, indexes } = projection
     const recognition = new Recognition({
       name: projection.name,
       kinds,
       store,
       warn,
-      functionsOf: ({ evolve }) => [projection.initial, projection.key, evolve],
+      functionsOf: ({ evolve }) => [projection.initial, projection.key, evolve, ...indexes.map(namedIndex)],
       coverage: 'whole',
     })
-    const { name, indexes } = projection
     const shared = { name, store, environment, lead, location, recognition }
     this.bookmark = new Bookmark({ ...shared, isKept: isParkedUpTo, rows: this.#rows, indexes })
   }
@@ -214,3 +215,6 @@ async function untilAborted<Result>(signal: AbortSignal, work: Promise<Result>):
     throw error
   }
 }
+
+/** An index, for the fingerprint of the definition. */
+const namedIndex = (index: Index): string => JSON.stringify(index.map(({ field, sign }) => [field, sign]))
