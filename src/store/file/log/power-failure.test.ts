@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { hasCode } from '../../../domain/error.ts'
 import type { Store } from '../../store.ts'
+import { FailingDisk } from '../failing-disk.fixture.ts'
 import { commitIds, commitTo, readLog, type TestPlace, testPlace } from '../test-place.fixture.ts'
 
 const ids = ['a', 'b', 'c', 'd', 'e']
@@ -82,6 +83,24 @@ describe('A store that may lose on a power failure', () => {
       await assert.rejects(left.open(), (error) => hasCode(error, 'STORE_CORRUPT'))
     })
   }
+
+  test('writes nothing more after a sync that failed, since the next one may report success for lost data', async () => {
+    await using place = await testPlace()
+    const { disk, failing } = new FailingDisk()
+    const store = await place.open({ disk, mayLoseOnPowerFailure: true, segmentBytesMax: 1 })
+    await append(store, ['a'])
+    failing.set('sync', 'EIO')
+    await assert.rejects(append(store, ['b']), (error) => hasCode(error, 'NOT_STORED'))
+    failing.clear()
+    await assert.rejects(append(store, ['c']), (error) => hasCode(error, 'STORE_HALTED'))
+    assert.deepEqual(commitIds(await readLog(store)), ['a'])
+    await store.close()
+    assert.ok((await readdir(place.directory)).includes('unsynced.json'))
+    assert.ok(!(await readdir(place.directory)).includes('index.bin'))
+    const again = await place.open()
+    await append(again, ['d'])
+    assert.deepEqual(commitIds(await readLog(again)), ['a', 'd'])
+  })
 
   test('says which of its files cannot be read', async () => {
     await using place = await testPlace()

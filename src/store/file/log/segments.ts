@@ -114,7 +114,18 @@ export class Segments {
    * only, and that must be the current batch.
    */
   async sync(): Promise<void> {
-    if (this.#options.mayLoseOnPowerFailure && this.#halted === undefined) await this.#last?.file.sync()
+    if (this.#options.mayLoseOnPowerFailure && this.#halted === undefined) await this.#syncLast()
+  }
+
+  /** After a failure the system may have given the data up, and the next sync would report success. */
+  async #syncLast(): Promise<void> {
+    try {
+      await this.#last?.file.sync()
+    } catch (cause) {
+      const reason = `${this.#last?.path} could not be synced`
+      this.#halt(new StoreError('STORE_HALTED', { store: this.#directory, reason }, cause))
+      throw cause
+    }
   }
 
   /** The bytes of the whole log from one offset to another. */
@@ -164,7 +175,7 @@ export class Segments {
     }
     try {
       // A later segment shows that the ones before it are complete.
-      if (this.#options.mayLoseOnPowerFailure) await held?.file.sync()
+      if (this.#options.mayLoseOnPowerFailure) await this.#syncLast()
       return await this.#roll(firstPosition)
     } catch (cause) {
       throw notStored(this.#directory, 'starting a segment of the log', cause)

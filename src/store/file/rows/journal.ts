@@ -127,7 +127,7 @@ export class Journal {
         const reason = 'the line does not fit its checksum, or does not follow the line before it'
         const where = `${path}, byte ${end}`
         if (isDamaged && contents.remedy !== undefined) throw corrupt(directory, where, `${reason}; ${contents.remedy}`)
-        await file.truncate(end)
+        await cut(file, end)
         onCut(`${where}: ${reason}; ${length - end} bytes were cut`)
       }
       return new Journal(place, contents, options, await hold(path, file), { length: end, checksum })
@@ -187,9 +187,7 @@ export class Journal {
     try {
       await writeFully(this.#held.file, bytes, this.#length)
     } catch (cause) {
-      await this.#held.file
-        .truncate(this.#length)
-        .catch(() => this.#halt('a write failed and could not be undone', cause))
+      await cut(this.#held.file, this.#length).catch(() => this.#halt('a write failed and could not be undone', cause))
       throw troubleOf(this.#directory, `writing ${this.#name}`, cause)
     }
     await checkInPlace(this.#disk, this.#directory, this.#held)
@@ -270,6 +268,12 @@ export class Journal {
     await put()
     return { length, checksum }
   }
+}
+
+/** After a power failure, what is written next must not be mixed with what was cut. */
+async function cut(file: DiskFile, length: number): Promise<void> {
+  await file.truncate(length)
+  await file.sync()
 }
 
 interface Replayed {

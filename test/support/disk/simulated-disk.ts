@@ -1,0 +1,313 @@
+/**
+ * A disk in memory on which one seed decides everything that goes wrong. It keeps apart what programs see and what is
+ * durable, as a real disk does behind its cache. At a power failure each write, each change of a length and each name
+ * that was not synced is lost or kept on its own, so they may be reordered, and a write may be torn into sectors. Calls
+ * fail with EIO and ENOSPC, and writes stop half-way. What a failed sync has lost is not written by a later one: the
+ * program still sees it, and the next program does not. `misdirect` puts a sector of one file into another place.
+ *
+ * The identity of processes is not simulated. A store that is opened again is one whose owner has ended, so its locks
+ * lose their content, which is never synced.
+ */
+import { basename, dirname } from 'node:path'
+import type { Disk, DiskFile, OpenMode } from '../../../src/store/file/database/disk.ts'
+import type { Random } from '../../../src/testing/random.ts'
+
+const sectorBytes = 512
+
+/** A change of a file that is not durable yet. */
+type Change = { readonly at: number; readonly bytes: Buffer } | { readonly length: number }
+
+interface Inode {
+  readonly id: number
+  /** What programs see. */
+  content: Buffer
+  durable: Buffer
+  changes: Change[]
+  modifiedAt: number
+  /** Whether a sync has failed, and what it was for will never be durable. */
+  isGivenUp: boolean
+}
+
+/** Names that are given or taken away in one step, which is not durable yet. */
+type Naming = readonly (readonly [path: string, inode: Inode | undefined])[]
+
+export interface FaultRates {
+  /** The probability with which a call fails. */
+  readonly fail: number
+  /** The power fails at this call, counted from when the rates are set. */
+  readonly powerFailsAt: number
+}
+
+const noFaults: FaultRates = { fail: 0, powerFailsAt: Number.POSITIVE_INFINITY }
+/** Calls that never fail: without them a test could not tell what the disk holds. */
+const certain = new Set(['close', 'identity', 'identityOf', 'isLocal', 'kindOf'])
+
+export class SimulatedDisk {
+  readonly #random: Random
+  #names = new Map<string, Inode>()
+  #durableNames = new Map<string, Inode>()
+  #namings: Naming[] = []
+  #rates: FaultRates = noFaults
+  #calls = 0
+  #inodes = 0
+  #clock = 0
+  /** Raised with each end of the program. Calls of an earlier one never settle. */
+  #life = 0
+  #onPowerFailure: () => void = () => undefined
+  /** Each call, and what was done to it. */
+  readonly trace: string[] = []
+  failures = 0
+
+  constructor(random: Random) {
+    this.#random = random
+  }
+
+  /** Sets what goes wrong from now on. @returns a promise that settles if the power fails */
+  setFaults(rates: Partial<FaultRates>): Promise<void> {
+    this.#rates = { ...noFaults, ...rates }
+    this.#calls = 0
+    return new Promise((resolve) => {
+      this.#onPowerFailure = resolve
+    })
+  }
+
+  /** The program ends; what it has written is kept. */
+  kill(): void {
+    this.trace.push('kill')
+    this.#end()
+  }
+
+  /** The program ends, and what is not durable is lost, in part or as a whole. */
+  failPower(): void {
+    this.trace.push('power failure')
+    for (const naming of this.#namings) if (this.#random.chance(0.5)) name(this.#durableNames, naming)
+    const inodes = new Set([...this.#names.values(), ...this.#durableNames.values()])
+    for (const inode of inodes) {
+      for (const change of inode.changes) inode.durable = survived(inode.durable, change, this.#random.fork())
+      inode.content = Buffer.from(inode.durable)
+      inode.changes = []
+    }
+    this.#names = new Map(this.#durableNames)
+    this.#namings = []
+    this.#end()
+  }
+
+  /** A sector lands at a wrong place, in a file of the log or beside it. @returns what was done, in words */
+  misdirect(): string {
+    const files = [...this.#names].filter(([path, { content }]) => !path.includes('/lock-') && content.length > 0)
+    const [[source, from], [target, to]] = [this.#random.pick(files), this.#random.pick(files)]
+    const start = this.#random.below(from.content.length)
+    const bytes = from.content.subarray(start, start + sectorBytes)
+    const at = this.#random.below(to.content.length)
+    bytes.copy(to.content, at, 0, Math.min(bytes.length, to.content.length - at))
+    to.durable = Buffer.from(to.content)
+    return `${basename(source)} at ${start} to ${basename(target)} at ${at}`
+  }
+
+  /** The disk as a program sees it that starts now. */
+  mount(): Disk {
+    const life = this.#life
+    const calls: Disk = {
+      kindOf: async (path) => {
+        if (this.#names.has(path)) return 'file'
+        return [...this.#names.keys()].some((each) => each.startsWith(`${path}/`)) ? 'directory' : 'none'
+      },
+      makeDirectory: async () => undefined,
+      list: async (path) => [...new Set(this.#below(path).map((each) => each.slice(path.length + 1).split('/')[0]!))],
+      open: async (path, mode) => this.#open(life, path, mode),
+      readText: async (path) => this.#names.get(path)?.content.toString(),
+      makeTree: async (path) => this.#name(`${path}/.`, this.#inode()),
+      renameNew: async (from, to) => {
+        if (this.#below(to).length > 0) return false
+        for (const path of this.#below(from)) this.#rename(path, to + path.slice(from.length))
+        return true
+      },
+      removeTree: async (path) => {
+        for (const each of this.#below(path)) this.#name(each, undefined)
+      },
+      isLocal: async () => true,
+      identityOf: async (path) => {
+        const found = this.#names.get(path) ?? this.#names.get(`${path}/.`)
+        return found === undefined ? undefined : `${found.id}`
+      },
+      rename: async (from, to) => this.#rename(from, to),
+      remove: async (path) => this.#name(path, undefined),
+      syncDirectory: async (path) => {
+        for (const each of this.#namings) if (isIn(path, each)) name(this.#durableNames, each)
+        this.#namings = this.#namings.filter((each) => !isIn(path, each))
+      },
+    }
+    return this.#wrap(life, calls, '')
+  }
+
+  #open(life: number, path: string, mode: OpenMode): DiskFile {
+    if (mode === 'create') {
+      const there = this.#names.get(path)
+      if (there === undefined) this.#name(path, this.#inode())
+      else this.#change(there, { length: 0 })
+    }
+    const inode = this.#names.get(path)
+    if (inode === undefined) throw systemError('ENOENT', path)
+    const file: DiskFile = {
+      read: async (bytes, position) => inode.content.copy(bytes, 0, position, position + bytes.length),
+      write: async (bytes, position) => this.#write(inode, bytes, position),
+      writeDurably: async (bytes, position) => {
+        // A file's length is durable with its data, so the changes of it before this write are durable too.
+        const kept = inode.changes.splice(0, inode.changes.findLastIndex((change) => 'length' in change) + 1)
+        const count = this.#write(inode, bytes, position)
+        for (const change of [...kept, inode.changes.pop()!]) inode.durable = applied(inode.durable, change)
+        return count
+      },
+      truncate: async (length) => this.#change(inode, { length }),
+      sync: async () => {
+        for (const change of inode.changes) inode.durable = applied(inode.durable, change)
+        inode.changes = []
+      },
+      status: async () => ({ length: inode.content.length, modifiedAt: inode.modifiedAt }),
+      identity: async () => `${inode.id}`,
+      close: async () => undefined,
+    }
+    return this.#wrap(life, file, path, inode)
+  }
+
+  #wrap<Calls extends Disk | DiskFile>(life: number, calls: Calls, path: string, inode?: Inode): Calls {
+    const wrapped = Object.entries(calls).map(([name, call]) => {
+      const run = async (...args: unknown[]) => {
+        if (life !== this.#life) return new Promise<never>(() => undefined)
+        const effect = () => (call as (...args: unknown[]) => Promise<unknown>)(...args)
+        return this.#call(name, path || String(args[0]), args, effect, inode)
+      }
+      return [name, run]
+    })
+    return Object.fromEntries(wrapped) as Calls
+  }
+
+  async #call(
+    name: string,
+    path: string,
+    args: readonly unknown[],
+    effect: () => Promise<unknown>,
+    inode: Inode | undefined,
+  ): Promise<unknown> {
+    this.#calls++
+    const random = this.#random.fork()
+    const isLast = this.#calls >= this.#rates.powerFailsAt
+    const fails = !certain.has(name) && random.chance(this.#rates.fail)
+    this.trace.push(`${name} ${path.replace(/\.[0-9a-f-]{36}/, '')}${isLast ? ' power fails' : fails ? ' fails' : ''}`)
+    if (isLast) {
+      if (name.startsWith('write')) this.#writePart(inode!, args, random)
+      else if (random.chance(0.5)) await effect().catch(() => undefined)
+      this.failPower()
+      this.#onPowerFailure()
+      return new Promise<never>(() => undefined)
+    }
+    if (!fails) return effect()
+    this.failures++
+    if (name.startsWith('write') && random.chance(0.5)) this.#writePart(inode!, args, random)
+    // The system has given up the data, and does not write it later although it shows it.
+    if (name === 'sync' && random.chance(0.5)) {
+      inode!.changes = []
+      inode!.isGivenUp = true
+    }
+    throw systemError(random.pick(['EIO', 'ENOSPC']), path)
+  }
+
+  /** A part of a write reaches the cache. */
+  #writePart(inode: Inode, [bytes, position]: readonly unknown[], random: Random): void {
+    const all = bytes as Uint8Array
+    this.#write(inode, all.subarray(0, Math.floor(random.next() * all.length)), position as number)
+  }
+
+  #write(inode: Inode, bytes: Uint8Array, at: number): number {
+    this.#change(inode, { at, bytes: Buffer.from(bytes) })
+    return bytes.length
+  }
+
+  #change(inode: Inode, change: Change): void {
+    inode.content = applied(inode.content, change)
+    inode.changes.push(change)
+    inode.modifiedAt = ++this.#clock
+  }
+
+  #inode(): Inode {
+    const empty = Buffer.alloc(0)
+    return {
+      id: ++this.#inodes,
+      content: empty,
+      durable: empty,
+      changes: [],
+      modifiedAt: ++this.#clock,
+      isGivenUp: false,
+    }
+  }
+
+  #name(path: string, inode: Inode | undefined): void {
+    this.#apply([[path, inode]])
+  }
+
+  #apply(naming: Naming): void {
+    name(this.#names, naming)
+    this.#namings.push(naming)
+  }
+
+  #rename(from: string, to: string): void {
+    const inode = this.#names.get(from)
+    if (inode === undefined) throw systemError('ENOENT', from)
+    this.#apply([
+      [to, inode],
+      [from, undefined],
+    ])
+  }
+
+  #below(path: string): readonly string[] {
+    return [...this.#names.keys()].filter((each) => each.startsWith(`${path}/`))
+  }
+
+  #end(): void {
+    this.#life++
+    this.#rates = noFaults
+    for (const [path, inode] of this.#names) {
+      if (inode.isGivenUp) inode.content = Buffer.from(inode.durable)
+      if (inode.isGivenUp) inode.changes = []
+      inode.isGivenUp = false
+      if (!/\/lock-\d+\/owner\.json$/.test(path)) continue
+      inode.content = inode.durable = Buffer.alloc(0)
+    }
+  }
+}
+
+const isIn = (directory: string, [first]: Naming): boolean => dirname(first![0]) === directory
+
+function name(names: Map<string, Inode>, naming: Naming): void {
+  for (const [path, inode] of naming) {
+    if (inode === undefined) names.delete(path)
+    else names.set(path, inode)
+  }
+}
+
+function applied(content: Buffer, change: Change): Buffer {
+  const length = 'length' in change ? change.length : Math.max(content.length, change.at + change.bytes.length)
+  const changed = Buffer.alloc(length)
+  content.copy(changed)
+  if ('bytes' in change) change.bytes.copy(changed, change.at)
+  return changed
+}
+
+/** What a power failure leaves of a change: nothing, all of it, or some sectors. */
+function survived(content: Buffer, change: Change, random: Random): Buffer {
+  const fate = random.next()
+  if (fate < 0.3) return content
+  if (fate < 0.6 || 'length' in change) return applied(content, change)
+  const { at, bytes } = change
+  const end = at + bytes.length
+  const length = random.chance(0.5) ? end : at + Math.floor(random.next() * bytes.length)
+  let torn = length > content.length ? applied(content, { length }) : content
+  for (let from = at; from < length; ) {
+    const to = Math.min((Math.floor(from / sectorBytes) + 1) * sectorBytes, length)
+    if (random.chance(0.5)) torn = applied(torn, { at: from, bytes: bytes.subarray(from - at, to - at) })
+    from = to
+  }
+  return torn
+}
+
+const systemError = (code: string, path: string): Error => Object.assign(new Error(`${code}: ${path}`), { code })
