@@ -159,4 +159,28 @@ await onEveryStore('Rows with indexes', ({ place }) => {
     assert.ok(due.length > 100)
     assert.deepEqual(held, due)
   })
+
+  test('may have the longest values and keys', async (t) => {
+    const random = new Random(11)
+    const text = (length: number) =>
+      Array.from({ length }, () => String.fromCharCode(random.int(0x4e00, 0x9fff))).join('')
+    const long = Array.from({ length: 4 }, () => text(300))
+    const [a = '', b = '', c = '', d = ''] = long
+    const Long = projection('long', () => ({ a: '', b: '', c: '', d: '' }))
+      .on(Placed, () => ({ a, b, c, d }))
+      .indexed('a', ['b', 'descending'], 'c', ['d', 'descending'])
+    const longs = domain({ aggregates: { order: Orders }, projections: { long: Long } })
+    await using running = await longs.start({ store: await place(t), projections: 'manual', log: recorder() })
+    const ids = [text(341), text(300)].sort()
+    for (const id of ids) await running.order(id).place({ row: [] })
+    await running.projections.runOnce('long')
+    const orderBy = [['b', 'descending'], 'c', ['d', 'descending']] as const
+    const first = await running.long.find({ where: { a }, orderBy, limit: 1 })
+    const second = await running.long.find({ where: { a }, orderBy, limit: 1, after: first.next })
+    assert.deepEqual(
+      [...first.rows, ...second.rows].map(({ key }) => key),
+      ids.toReversed(),
+    )
+    assert.equal(second.next, undefined)
+  })
 })
