@@ -1,31 +1,20 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
-import { runMutated } from '../support/simulation/mutated-copy.ts'
+import { bugTableOf } from '../support/simulation/bug-table.ts'
+import { findBug, seedsMax } from '../support/simulation/planted.ts'
+import { plantedBugs } from '../support/simulation/planted-bugs.ts'
 import { sized } from '../support/size.ts'
-import { plantedBugs } from './planted-bugs.ts'
 
-/** What the program prints that looks for a bug. */
-interface Found {
-  readonly seed?: number
-  readonly scenario: string
-  readonly broken: string
-}
-
-const seedsMax = 200
-const page = readFileSync(new URL('../../docs/testing.md', import.meta.url), 'utf8')
-const chosen = plantedBugs.slice(0, sized(plantedBugs.length, 2))
+const table = bugTableOf(readFileSync(new URL('../../docs/testing.md', import.meta.url), 'utf8'))
 
 describe('The simulator finds the planted bug that', () => {
-  for (const bug of chosen) {
+  // A change of the library changes what a seed does, so the run of the table need not find it any more.
+  for (const bug of plantedBugs.slice(0, sized(plantedBugs.length, 2))) {
     test(bug.name, async (context) => {
-      const mutation = { ...bug, file: `src/${bug.file}` }
-      const { from = 1 } = bug
-      const range = [`${from}`, `${from + seedsMax}`]
-      const printed = await runMutated(mutation, 'test/simulation/find-bug.fixture.ts', range)
-      const { seed, scenario, broken } = JSON.parse(printed) as Found
-      assert.ok(seed !== undefined, `no run of ${seedsMax} seeds breaks a promise`)
-      context.diagnostic(`seed ${seed} of ${scenario}: ${broken}`)
+      const found = await findBug(bug, table.get(bug.name))
+      assert.ok(found !== undefined, `no run of ${seedsMax} seeds breaks a promise`)
+      context.diagnostic(`seed ${found.seed} of ${found.scenario}: ${found.broken}`)
     })
   }
 })
@@ -38,6 +27,9 @@ test('Each planted bug replaces a text that stands once in its file', () => {
 })
 
 test('docs/testing.md lists every planted bug, and no other', () => {
-  const rows = Array.from(page.matchAll(/^\| (.*?) \| (?:seats|transfers) \|/gm), ([, name]) => name)
-  assert.deepEqual(rows.sort(), plantedBugs.map(({ name }) => name).sort())
+  assert.deepEqual(
+    [...table.keys()],
+    plantedBugs.map(({ name }) => name),
+  )
+  for (const { seed } of table.values()) assert.ok(seed <= seedsMax)
 })

@@ -1,13 +1,15 @@
 /** What must be so after every run, whatever has happened in it. */
 import { inspect, isDeepStrictEqual } from 'node:util'
-import type { AnyAggregate } from '../../domain/aggregate.ts'
+import { decode } from '../../domain/encoding.ts'
 import { MnemeError } from '../../domain/error.ts'
 import type { Outcome } from '../../domain/outcome.ts'
 import type { AnyRejection } from '../../domain/rejection.ts'
+import type { StreamId } from '../../domain/stream.ts'
 import type { StoredEvent } from '../../store/store.ts'
 import { decideAlone } from '../spec/decide-alone.ts'
 import { type Attempt, type ClientCommand, type History, markOf } from './history.ts'
 import { statesOf } from './replay.ts'
+import type { Version } from './version.ts'
 import type { Moment, Witness } from './witness.ts'
 
 /** A promise that was not kept. */
@@ -27,10 +29,26 @@ export class Broken extends Error {
   }
 }
 
-export interface Evidence {
-  readonly aggregates: readonly AnyAggregate[]
+export class Evidence {
   readonly witness: Witness
   readonly history: History
+  readonly #states = new Map<string, readonly unknown[]>()
+
+  constructor(witness: Witness, history: History) {
+    this.witness = witness
+    this.history = history
+  }
+
+  /** The state of a stream before its first event, then after each that the version knows. */
+  states(version: Version, stream: StreamId): readonly unknown[] {
+    const key = JSON.stringify([version.number, stream.aggregate, stream.id])
+    let states = this.#states.get(key)
+    if (states === undefined) {
+      states = statesOf(version.aggregate(stream.aggregate), this.witness.streamOf(stream))
+      this.#states.set(key, states)
+    }
+    return states
+  }
 }
 
 const shown = (value: unknown): string => inspect(value, { depth: 6, breakLength: Number.POSITIVE_INFINITY })
@@ -52,6 +70,7 @@ export function checkAll(evidence: Evidence): void {
     for (const attempt of command.attempts) checkAnswer(evidence, command, attempt)
   }
   for (const read of evidence.history.reads) checkRead(evidence, read)
+  for (const each of evidence.history.snapshots) checkSnapshot(evidence, each)
   checkSubscriptions(evidence)
 }
 
@@ -102,7 +121,7 @@ function checkAnswer(evidence: Evidence, command: ClientCommand, attempt: Attemp
   const { told, ended } = attempt
   if (ended === undefined || told === undefined || told === 'nothing') return
   if ('error' in told) {
-    if (isExpected(told.error)) return
+    if (isExpected(told.error) || attempt.version.meetsNewer(told.error)) return
     throw new Broken('every error is one of the catalogue', `${called(command)}: ${shown(told.error)}`, told.error)
   }
   const { outcome } = told
@@ -121,10 +140,10 @@ const expected: ReadonlySet<string | undefined> = new Set([
 ])
 export const isExpected = (error: unknown): boolean => expected.has(codeOf(error))
 
-function checkAccepted({ aggregates, witness }: Evidence, command: ClientCommand, attempt: Attempt, outcome: Outcome) {
+function checkAccepted(evidence: Evidence, command: ClientCommand, attempt: Attempt, outcome: Outcome) {
   if (!outcome.accepted) return
   const check = 'an acknowledgement says what is stored'
-  const events = witness.streamOf(command.command)
+  const events = evidence.witness.streamOf(command.command)
   const first = outcome.sequence - outcome.events.length
   const stored: readonly StoredEvent[] = events.slice(first, outcome.sequence)
   const says = outcome.events.map(({ type, sequence, position }) => ({ type, sequence, position }))
@@ -132,8 +151,7 @@ function checkAccepted({ aggregates, witness }: Evidence, command: ClientCommand
   if (!isDeepStrictEqual(says, is)) {
     throw new Broken(check, `${called(command)} was acknowledged with ${shown(says)}, but stored is ${shown(is)}`)
   }
-  const definition = aggregates.find(({ name }) => name === command.command.aggregate)!
-  const state = statesOf(definition, events.slice(0, outcome.sequence)).at(-1)
+  const state = evidence.states(attempt.version, command.command)[outcome.sequence]
   if (!isDeepStrictEqual(outcome.state, state)) {
     const reason = `${called(command)} was acknowledged with the state ${shown(outcome.state)}, not ${shown(state)}`
     throw new Broken(check, reason)
@@ -148,12 +166,13 @@ function checkAccepted({ aggregates, witness }: Evidence, command: ClientCommand
 }
 
 /** A rejection, or nothing to do. */
-function checkUnstored({ aggregates, witness }: Evidence, command: ClientCommand, attempt: Attempt, outcome: Outcome) {
+function checkUnstored(evidence: Evidence, command: ClientCommand, attempt: Attempt, outcome: Outcome) {
   const { aggregate, id, name, data } = command.command
   const stream = { aggregate, id }
-  const definition = aggregates.find((each) => each.name === aggregate)!
-  const states = statesOf(definition, witness.streamOf(stream).slice(0, attempt.ended!.sequence))
-  for (let sequence = attempt.sent.sequence; sequence <= attempt.ended!.sequence; sequence++) {
+  const definition = attempt.version.aggregate(aggregate)
+  const states = evidence.states(attempt.version, stream)
+  const last = Math.min(attempt.ended!.sequence, states.length - 1)
+  for (let sequence = attempt.sent.sequence; sequence <= last; sequence++) {
     const on = { definition, stream, state: states[sequence], sequence, nowMs: attempt.nowMs }
     if (isSame(outcome, decideAlone(on, name, data, { commandId: command.commandId ?? 'unknown' }))) return
   }
@@ -171,18 +190,26 @@ function isSame(outcome: Outcome, decided: ReturnType<typeof decideAlone>): bool
 
 const within = (sent: Moment, ended: Moment): string => `the stream went from ${sent.sequence} to ${ended.sequence}`
 
-function checkRead({ aggregates, witness }: Evidence, read: History['reads'][number]): void {
-  const { aggregate, id, sent, ended, told } = read
+function checkRead(evidence: Evidence, read: History['reads'][number]): void {
+  const { aggregate, id, sent, ended, told, version } = read
   if (told === undefined || ended === undefined) return
   if ('error' in told) {
-    if (isExpected(told.error)) return
+    if (isExpected(told.error) || version.meetsNewer(told.error)) return
     throw new Broken('every error is one of the catalogue', `state of ${aggregate} ${id}: ${shown(told.error)}`)
   }
-  const definition = aggregates.find(({ name }) => name === aggregate)!
-  const states = statesOf(definition, witness.streamOf({ aggregate, id }).slice(0, ended.sequence))
-  if (states.slice(sent.sequence).some((state) => isDeepStrictEqual(state, told.state))) return
+  const states = evidence.states(version, { aggregate, id }).slice(sent.sequence, ended.sequence + 1)
+  if (states.some((state) => isDeepStrictEqual(state, told.state))) return
   const reason = `state of ${aggregate} ${id} was ${shown(told.state)}, which it was at no moment between question and answer (${within(sent, ended)})`
   throw new Broken('every answer is true', reason)
+}
+
+/** A snapshot is the state at its sequence. */
+function checkSnapshot(evidence: Evidence, { version, snapshot }: History['snapshots'][number]): void {
+  const { stream, sequence, state } = snapshot
+  const made = evidence.states(version, stream)[sequence]
+  if (isDeepStrictEqual(decode(state), made)) return
+  const reason = `that of ${stream.aggregate} ${stream.id} at sequence ${sequence} has ${shown(decode(state))}, not ${shown(made)}`
+  throw new Broken('a snapshot is the state at its sequence', reason)
 }
 
 /** Each subscription gives every event once, in order. */

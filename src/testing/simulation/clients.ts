@@ -1,9 +1,9 @@
 /** Clients: they send commands to processes, as people and other services do, and note what they are told. */
-import type { AnyAggregate } from '../../domain/aggregate.ts'
 import type { PlainCommand } from '../../domain/plain-command.ts'
 import type { Random } from '../random.ts'
 import { codeOf, isUnknown } from './checks.ts'
 import { type Attempt, type ClientCommand, type History, markOf, type StateRead, type Told } from './history.ts'
+import type { Marks } from './marks.ts'
 import type { SimulatedProcess } from './process.ts'
 import type { Witness } from './witness.ts'
 import type { World } from './world.ts'
@@ -12,8 +12,7 @@ export interface ClientsOptions {
   readonly world: World
   readonly witness: Witness
   readonly history: History
-  /** By their keys in the domain. */
-  readonly aggregates: Readonly<Record<string, AnyAggregate>>
+  readonly marks: Marks
   /** The process at a place if it is there, else another one; nothing if all are down. */
   readonly reach: (preferred: number) => SimulatedProcess | undefined
 }
@@ -56,10 +55,11 @@ export class Clients {
       const { history, witness } = this.#options
       const stream = { aggregate, id }
       const sent = witness.at(stream)
-      const read: StateRead = { process: process.name, aggregate, id, sent, ended: undefined, told: undefined }
+      const { name, version } = process
+      const read: StateRead = { process: name, version, aggregate, id, sent, ended: undefined, told: undefined }
       history.reads.push(read)
       const told = await this.#ask(process, async (started) => {
-        const state = await started[this.#keyOf(aggregate)](id).state()
+        const state = await started[version.keyOf(aggregate)](id).state()
         read.ended = witness.at(stream)
         return state
       })
@@ -90,6 +90,7 @@ export class Clients {
     const { client, command, commandId, attempts } = known
     const attempt: Attempt = {
       process: process.name,
+      version: process.version,
       nowMs: 0,
       sent: witness.at(command),
       ended: undefined,
@@ -105,8 +106,18 @@ export class Clients {
     attempt.nowMs = process.environment.now()
     attempt.ended = witness.at(command)
     attempt.told = told
+    this.#mark(attempts, told, process)
     world.tell(`client ${client} is told ${inWords(told)}`)
     return told
+  }
+
+  #mark(attempts: readonly Attempt[], told: Told, { version }: SimulatedProcess): void {
+    const { marks } = this.#options
+    if (typeof told === 'object' && 'error' in told) {
+      if (version.meetsNewer(told.error)) marks.meet('an older version cannot load a stream that has a newer event')
+    } else if (told !== 'nothing' && attempts.some((each) => each.told !== told && isUnknown(each.told))) {
+      marks.meet('a client learns later what became of its command')
+    }
   }
 
   /** Asks a process; nothing comes back if it crashes. */
@@ -133,10 +144,6 @@ export class Clients {
       if (process !== undefined) return process
       await this.#options.world.pause(100, 'a client waits')
     }
-  }
-
-  #keyOf(aggregate: string): string {
-    return Object.entries(this.#options.aggregates).find(([, { name }]) => name === aggregate)![0]
   }
 }
 

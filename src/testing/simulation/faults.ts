@@ -24,8 +24,20 @@ export interface FaultRates {
   readonly freeze: number
   /** The same for a process's clock, which is set up to a minute back or forward. */
   readonly setClock: number
-  /** The same for a rebuild of a projection. */
+  /** The same for a process that cannot reach its store for up to 20 seconds. */
+  readonly partition: number
+  /** The same for an operator who rebuilds a projection. */
   readonly rebuild: number
+  /** The same for one who pauses a projection or a reaction for a while. */
+  readonly pause: number
+  /** The same for one who stops a projection or a reaction in one process, and starts it again after a while. */
+  readonly halt: number
+  /** The same for one who lets the parked events of a projection or a reaction be tried again. */
+  readonly retryParked: number
+  /** The same for one who skips the first parked event of a projection with rows. */
+  readonly skipParked: number
+  /** Deployments of an upgrade that are rolled back, and done again later. */
+  readonly rollBack: number
   /** Clients that send a command once more with the same id, though they have its answer. */
   readonly repeat: number
 }
@@ -41,7 +53,13 @@ export const noFaults: FaultRates = Object.freeze({
   stop: 0,
   freeze: 0,
   setClock: 0,
+  partition: 0,
   rebuild: 0,
+  pause: 0,
+  halt: 0,
+  retryParked: 0,
+  skipParked: 0,
+  rollBack: 0,
   repeat: 0,
 })
 
@@ -57,7 +75,13 @@ const worst: FaultRates = Object.freeze({
   stop: 0.05,
   freeze: 0.2,
   setClock: 0.05,
+  partition: 0.05,
   rebuild: 0.03,
+  pause: 0.05,
+  halt: 0.05,
+  retryParked: 0.2,
+  skipParked: 0.1,
+  rollBack: 1,
   repeat: 0.2,
 })
 

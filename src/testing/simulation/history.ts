@@ -1,6 +1,8 @@
 /** What clients asked for, and what they were told. */
 import type { Outcome } from '../../domain/outcome.ts'
 import type { PlainCommand } from '../../domain/plain-command.ts'
+import type { Snapshot } from '../../store/store.ts'
+import type { Version } from './version.ts'
 import type { Moment } from './witness.ts'
 
 /** What a client was told: an outcome, an error, or nothing since the process crashed. */
@@ -9,6 +11,7 @@ export type Told = { readonly outcome: Outcome } | { readonly error: unknown } |
 /** One sending of a command to one process. */
 export interface Attempt {
   readonly process: string
+  readonly version: Version
   /** The clock of the process at the end. */
   nowMs: number
   /** Where log and stream ended when it was sent, and when the client was told. */
@@ -29,6 +32,7 @@ export interface ClientCommand {
 /** A state that a client read. */
 export interface StateRead {
   readonly process: string
+  readonly version: Version
   readonly aggregate: string
   readonly id: string
   readonly sent: Moment
@@ -41,9 +45,19 @@ export interface History {
   readonly reads: StateRead[]
   /** What each process's subscription has given, by the process's name. */
   readonly subscriptions: Map<string, { readonly positions: number[]; failure: unknown }>
+  /** The snapshots that were saved. */
+  readonly snapshots: { readonly version: Version; readonly snapshot: Snapshot }[]
+  /** The positions of events that an operator has skipped, or may have skipped, by the key of the projection. */
+  readonly skipped: Map<string, Set<number>>
 }
 
-export const emptyHistory = (): History => ({ commands: new Map(), reads: [], subscriptions: new Map() })
+export const emptyHistory = (): History => ({
+  commands: new Map(),
+  reads: [],
+  subscriptions: new Map(),
+  snapshots: [],
+  skipped: new Map(),
+})
 
 /** The metadata by which a commit is recognised as a client's. */
 export const markOf = (client: number): { readonly client: number } => ({ client })

@@ -10,7 +10,27 @@ import type { FaultRates } from './faults.ts'
 import type { SimulatedProcess } from './process.ts'
 import type { World } from './world.ts'
 
-type Method = (typeof storeMethods)[number]
+export type Method = (typeof storeMethods)[number]
+
+/** A call of a process to its store. */
+export interface Call {
+  readonly process: SimulatedProcess
+  readonly method: Method
+  readonly args: readonly any[]
+}
+
+/** What became of a call. */
+export type Answer = { readonly value: any } | { readonly error: unknown }
+
+/** Sees all calls, as a packet recorder would. */
+export interface Watch {
+  /** A process sends a call. */
+  sent(call: Call): void
+  /** The store has done what it was asked for, or refused it. */
+  done(call: Call, answer: Answer): void
+  /** The process has the answer, which may be that of the network. */
+  answered(call: Call, answer: Answer): void
+}
 
 /** Nobody closes what all processes share, and the memory store has no transactions. */
 const methods = storeMethods.filter((method) => method !== 'close' && method !== 'transact')
@@ -18,21 +38,20 @@ const methods = storeMethods.filter((method) => method !== 'close' && method !==
 /** Calls that may have their effect twice: a driver or a proxy may send them again. */
 const mayRepeat: ReadonlySet<Method> = new Set<Method>(['append', 'saveStep'])
 
-/** What became of a call. */
-type Answer = { readonly value: unknown } | { readonly error: unknown }
-
 export class Network {
   readonly #world: World
   readonly #factory: StoreFactory
+  readonly #watch: Watch
   /** How often what goes wrong; changed when faults stop. */
   rates: FaultRates
   /** How often each fault has happened. */
   readonly counts: Map<string, number> = new Map()
 
-  constructor(world: World, factory: StoreFactory, rates: FaultRates) {
+  constructor(world: World, factory: StoreFactory, rates: FaultRates, watch: Watch) {
     this.#world = world
     this.#factory = factory
     this.rates = rates
+    this.#watch = watch
   }
 
   /** The store as a process reaches it. */
@@ -53,46 +72,60 @@ export class Network {
     const reached: Record<string, unknown> = { name, limits, singleWriter }
     for (const method of methods) {
       const effect = (store[method] as (...args: readonly unknown[]) => Promise<unknown>).bind(store)
-      reached[method] = (...args: readonly unknown[]) => this.#call(process, method, () => effect(...args))
+      reached[method] = (...args: readonly unknown[]) => this.#call({ process, method, args }, () => effect(...args))
     }
     reached['onAppend'] = (listener: () => void) => store.onAppend(() => this.#hint(process, listener))
     reached['close'] = () => this.#world.pause(this.#latency(), `${process.name} close`, process)
     return Object.freeze(reached) as unknown as Store
   }
 
-  #call(process: SimulatedProcess, method: Method, effect: () => Promise<unknown>): Promise<unknown> {
+  #call(call: Call, effect: () => Promise<unknown>): Promise<unknown> {
+    const { process, method } = call
     const label = `${process.name} ${method}`
+    this.#watch.sent(call)
     return new Promise((resolve, reject) => {
       const answer = (result: Answer) => {
-        const settle = () => ('value' in result ? resolve(result.value) : reject(result.error))
+        const settle = () => {
+          const told = process.isCut ? { error: unavailable(method) } : result
+          this.#watch.answered(call, told)
+          if ('value' in told) resolve(told.value)
+          else reject(told.error)
+        }
         this.#world.after(this.#latency(), `${label} answered`, settle, process)
       }
       const failed = () => answer({ error: unavailable(method) })
       const act = (tell: (result: Answer) => void) => {
+        const done = (result: Answer) => {
+          this.#watch.done(call, result)
+          tell(result)
+        }
         effect().then(
-          (value) => tell({ value }),
-          (error) => tell({ error }),
+          (value) => done({ value }),
+          (error) => done({ error }),
         )
       }
-      // What is on its way arrives, whatever becomes of the process.
-      const arrive = (delayMs: number, run: () => void) => this.#world.after(delayMs, `${label} arrives`, run)
+      // What is on its way arrives, whatever becomes of the process, unless the way is cut.
+      const arrive = (delayMs: number, tell: (result: Answer) => void) =>
+        this.#world.after(delayMs, `${label} arrives`, () =>
+          process.isCut ? tell({ error: unavailable(method) }) : act(tell),
+        )
       const { rates } = this
-      if (this.#happens('failBefore', rates.failBefore, label)) return failed()
+      if (process.isCut || this.#happens('failBefore', rates.failBefore, label)) return failed()
       if (this.#happens('actLater', rates.actLater, label)) {
         failed()
-        arrive(this.#latency() + this.#world.random.int(0, 2000), () => act(() => {}))
+        arrive(this.#latency() + this.#world.random.int(0, 2000), () => {})
         return
       }
       const tell = this.#happens('loseAnswer', rates.loseAnswer, label) ? failed : answer
-      arrive(this.#latency(), () => act(tell))
+      arrive(this.#latency(), tell)
       if (mayRepeat.has(method) && this.#happens('duplicate', rates.duplicate, label)) {
-        arrive(this.#latency() + this.#world.random.int(0, 500), () => act(() => {}))
+        arrive(this.#latency() + this.#world.random.int(0, 500), () => {})
       }
     })
   }
 
   #hint(process: SimulatedProcess, listener: () => void): void {
-    if (process.isDead) return
+    if (process.isDead || process.isCut) return
     const label = `${process.name} hint`
     if (!this.#happens('loseHint', this.rates.loseHint, label)) {
       this.#world.after(this.#latency(), label, listener, process)
@@ -103,7 +136,7 @@ export class Network {
   #latency(): number {
     const { random } = this.#world
     if (random.chance(this.rates.slow)) {
-      this.#count('slow')
+      this.count('slow')
       return random.int(50, 3000)
     }
     return 0.1 + 3 * random.next() ** 3
@@ -111,12 +144,13 @@ export class Network {
 
   #happens(fault: keyof FaultRates, rate: number, label: string): boolean {
     if (rate === 0 || !this.#world.random.chance(rate)) return false
-    this.#count(fault)
+    this.count(fault)
     this.#world.tell(`${label}: ${fault}`)
     return true
   }
 
-  #count(fault: keyof FaultRates): void {
+  /** Notes that a fault has happened. */
+  count(fault: keyof FaultRates): void {
     this.counts.set(fault, (this.counts.get(fault) ?? 0) + 1)
   }
 }

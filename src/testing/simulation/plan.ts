@@ -1,11 +1,24 @@
 /**
- * What is to happen in a run: what clients do, and what befalls processes. A plan is made before the run begins. It is
- * plain data, so a failing plan can be made smaller and run again. Chance within a run (delays, which call fails)
- * follows from its seed.
+ * What is to happen in a run: what clients do, what befalls processes, what operators do, and which versions are
+ * deployed. A plan is made before the run begins. It is plain data, so a failing plan can be made smaller and run
+ * again. Chance within a run (delays, which call fails) follows from its seed.
  */
 import { checkPlainCommand, type PlainCommand } from '../../domain/plain-command.ts'
 import { Random } from '../random.ts'
 import type { FaultRates } from './faults.ts'
+
+/** A projection or a reaction, by its key in the domain. */
+export interface Part {
+  readonly of: 'projections' | 'reactions'
+  readonly key: string
+}
+
+/** What an operator does in one process. */
+export type Operation = Part &
+  (
+    | { readonly kind: 'pause' | 'halt'; readonly forMs: number }
+    | { readonly kind: 'rebuild' | 'retryParked' | 'skipParked' }
+  )
 
 /** Something that happens at a time, in milliseconds after faults begin. */
 export type Action = { readonly atMs: number; readonly process: number } & (
@@ -17,9 +30,11 @@ export type Action = { readonly atMs: number; readonly process: number } & (
     }
   | { readonly kind: 'repeat'; readonly client: number }
   | { readonly kind: 'state'; readonly aggregate: string; readonly id: string }
-  | { readonly kind: 'crash' | 'stop' | 'freeze'; readonly forMs: number }
+  | { readonly kind: 'crash' | 'stop' | 'freeze' | 'partition'; readonly forMs: number }
   | { readonly kind: 'setClock'; readonly byMs: number }
-  | { readonly kind: 'rebuild'; readonly projection: string }
+  /** The process ends, in good order or not, and starts again with a version of the domain. */
+  | { readonly kind: 'deploy'; readonly version: number; readonly isCrash: boolean }
+  | Operation
 )
 
 export interface Plan {
@@ -35,20 +50,27 @@ export interface PlanOptions {
   readonly steps: number
   readonly rates: FaultRates
   readonly command: (random: Random) => PlainCommand
-  /** The keys of the projections that can be rebuilt. */
-  readonly projections: readonly string[]
+  /** The projections and reactions of all versions. */
+  readonly parts: readonly Part[]
+  /** The keys of the projections with rows. */
+  readonly rows: readonly string[]
+  /** How many versions are deployed after the first. */
+  readonly upgrades: number
 }
 
-const pauseMsMean = 40
+/** The mean pauses between commands, of which each run has one. */
+const pausesMs = [20, 40, 200]
 
-export function makePlan({ seed, processes, steps, rates, command, projections }: PlanOptions): Plan {
+export function makePlan(options: PlanOptions): Plan {
+  const { seed, processes, steps, rates, command } = options
   const random = new Random(seed)
+  const pauseMs = random.pick(pausesMs)
   const actions: Action[] = []
   let atMs = 0
   const process = () => random.int(0, processes - 1)
   for (let client = 1; client <= steps; client++) {
     // Sometimes many come at once, sometimes nobody for long.
-    atMs += random.chance(0.3) ? 0 : -pauseMsMean * Math.log(1 - random.next())
+    atMs += random.chance(0.3) ? 0 : -pauseMs * Math.log(1 - random.next())
     const sent: unknown = command(random)
     checkPlainCommand(sent)
     const isRepeatable = random.chance(0.5)
@@ -68,9 +90,44 @@ export function makePlan({ seed, processes, steps, rates, command, projections }
     if (random.chance(rates.setClock)) {
       actions.push({ atMs, process: process(), kind: 'setClock', byMs: random.int(-60_000, 60_000) })
     }
-    if (projections.length > 0 && random.chance(rates.rebuild)) {
-      actions.push({ atMs, process: process(), kind: 'rebuild', projection: random.pick(projections) })
+    if (random.chance(rates.partition)) {
+      actions.push({ atMs, process: process(), kind: 'partition', forMs: random.int(10, 20_000) })
     }
+    for (const operation of operations(random, options)) actions.push({ atMs, process: process(), ...operation })
   }
-  return { seed, processes, rates, actions: actions.sort((a, b) => a.atMs - b.atMs) }
+  const deployments = deploymentsUntil(atMs, new Random(seed ^ 0x5eed), options)
+  return { seed, processes, rates, actions: [...actions, ...deployments].sort((a, b) => a.atMs - b.atMs) }
+}
+
+/** What operators do at one moment: mostly nothing. */
+function* operations(random: Random, { rates, parts, rows }: PlanOptions): Generator<Operation> {
+  if (rows.length > 0) {
+    if (random.chance(rates.rebuild)) yield { kind: 'rebuild', of: 'projections', key: random.pick(rows) }
+    if (random.chance(rates.skipParked)) yield { kind: 'skipParked', of: 'projections', key: random.pick(rows) }
+  }
+  if (parts.length > 0) {
+    if (random.chance(rates.pause)) yield { kind: 'pause', ...random.pick(parts), forMs: random.int(10, 10_000) }
+    if (random.chance(rates.halt)) yield { kind: 'halt', ...random.pick(parts), forMs: random.int(10, 10_000) }
+    if (random.chance(rates.retryParked)) yield { kind: 'retryParked', ...random.pick(parts) }
+  }
+}
+
+/** Each version goes to one process after the other, and may be rolled back once before it stays. */
+function* deploymentsUntil(endMs: number, random: Random, options: PlanOptions): Generator<Action> {
+  const { processes, upgrades, rates } = options
+  for (let version = 1; version <= upgrades; version++) {
+    const places = Array.from({ length: processes }, (_, place) => place)
+    if (random.chance(0.5)) places.reverse()
+    let atMs = (endMs * (version - random.next())) / upgrades
+    const deploy = (process: number, to: number): Action => {
+      atMs += random.chance(0.3) ? 0 : random.int(1, 500)
+      return { atMs, process, kind: 'deploy', version: to, isCrash: random.chance(0.3) }
+    }
+    if (random.chance(rates.rollBack)) {
+      const reached = places.slice(0, random.int(1, processes))
+      for (const place of reached) yield deploy(place, version)
+      for (const place of reached) yield deploy(place, version - 1)
+    }
+    for (const place of places) yield deploy(place, version)
+  }
 }

@@ -2,24 +2,25 @@
  * A simulated process: a domain that is started, crashes or is stopped, and is started again. It has its own clock,
  * timers, random numbers and ids, all of which are the world's. What a process that has crashed waited for never comes.
  */
-import type { Domain } from '../../application/domain.ts'
 import type { StartOptions } from '../../application/start-options.ts'
 import type { Environment } from '../../runtime/environment.ts'
+import type { Warning } from '../../runtime/warning.ts'
 import type { StoreFactory } from '../../store/store.ts'
 import type { Owner } from './agenda.ts'
+import type { Started, Version } from './version.ts'
 import type { World } from './world.ts'
-
-/** A running domain, as far as a simulation knows it. */
-export type Started = Awaited<ReturnType<Domain<any, any, any>['start']>> & { readonly [part: string]: any }
 
 /** The moment at which the clocks of all processes begin. */
 const beginMs = Date.UTC(2026, 0, 1)
 
 export class SimulatedProcess implements Owner {
   readonly name: string
+  /** The version of the domain that runs in it. */
+  readonly version: Version
   readonly #world: World
   #isDead = false
   #frozenUntil = 0
+  #cutUntil = 0
   /** By how much its clock is set wrong. */
   #skewMs: number
   #ids = 0
@@ -31,8 +32,9 @@ export class SimulatedProcess implements Owner {
   started: Started | undefined
 
   /** @param name unique for each life of a process */
-  constructor(name: string, world: World, skewMs: number) {
+  constructor(name: string, version: Version, world: World, skewMs: number) {
     this.name = name
+    this.version = version
     this.#world = world
     this.#skewMs = skewMs
     this.environment = this.#environment()
@@ -53,10 +55,22 @@ export class SimulatedProcess implements Owner {
     return this.#skewMs
   }
 
-  async start(domain: Domain<any, any, any>, store: StoreFactory, options: StartOptions): Promise<void> {
-    const { environment } = this
-    const log = { warn: (text: unknown) => this.#world.tell(`${this.name} warns: ${String(text).slice(0, 200)}`) }
-    this.started = await domain.start({ leaseMs: 5000, pollIntervalMs: 500, ...options, store, environment, log })
+  /** Whether it cannot reach its store. */
+  get isCut(): boolean {
+    return this.#cutUntil > this.#world.nowUs
+  }
+
+  /** @param onWarning gets the code of each warning */
+  async start(store: StoreFactory, options: StartOptions, onWarning: (code: Warning['code']) => void): Promise<void> {
+    const { environment, name } = this
+    const log = {
+      warn: (text: unknown, { code }: Pick<Warning, 'code'>) => {
+        this.#world.tell(`${name} warns: ${String(text).slice(0, 200)}`)
+        onWarning(code)
+      },
+    }
+    const given = { leaseMs: 5000, pollIntervalMs: 500, ...options, store, environment, log }
+    this.started = (await this.version.domain.start(given)) as Started
   }
 
   /** Ends it in the middle of everything. */
@@ -69,6 +83,16 @@ export class SimulatedProcess implements Owner {
   /** Lets nothing happen in it for a while. */
   freeze(durationMs: number): void {
     this.#frozenUntil = this.#world.nowUs + durationMs * 1000
+  }
+
+  /** Cuts it from its store for a while. */
+  cut(durationMs: number): void {
+    this.#cutUntil = this.#world.nowUs + durationMs * 1000
+  }
+
+  /** Ends what keeps it from its store. */
+  heal(): void {
+    this.#cutUntil = 0
   }
 
   setClock(byMs: number): void {

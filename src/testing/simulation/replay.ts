@@ -7,28 +7,34 @@ import { eventOf } from '../../kernel/rehydrate.ts'
 import { deepFreeze } from '../../runtime/freeze.ts'
 import type { StoredEvent } from '../../store/store.ts'
 
-/** The state before the first event of a stream, then after each. */
+/** The state before the first event of a stream, then after each, up to the first that the definition does not know. */
 export function statesOf({ folds, initial }: AnyAggregate, events: readonly StoredEvent[]): readonly unknown[] {
   const states: unknown[] = [deepFreeze(initial())]
   for (const stored of events) {
-    const fold = folds.get(stored.type)!
+    const fold = folds.get(stored.type)
+    if (fold === undefined || stored.revision > fold.kind.revisions.length) break
     const event = { ...eventOf(fold.kind, stored), position: 0 }
     states.push(deepFreeze(evolved(fold, states.at(-1), event)))
   }
   return states
 }
 
-/** The rows of a projection by key, after some events. */
+/**
+ * The rows of a projection by key, after some events.
+ *
+ * @param left positions that are left out
+ */
 export function rowsAfter(
   projection: AnyProjection,
   aggregates: readonly AnyAggregate[],
   events: readonly StoredEvent[],
+  left: ReadonlySet<number>,
 ): ReadonlyMap<string, unknown> {
   const kinds = new HandledKinds(`The projection ${projection.name}`, projection.folds.values(), aggregates)
   const rows = new Map<string, unknown>()
   for (const stored of events) {
     const fold = kinds.of(stored)
-    if (fold === undefined) continue
+    if (fold === undefined || left.has(stored.position)) continue
     const event = eventOf(fold.kind, stored)
     for (const key of projection.keysOf(event)) {
       const row = fold.evolve(rows.get(key) ?? projection.initial(), event.data, event)

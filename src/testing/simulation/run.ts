@@ -1,49 +1,36 @@
 /**
- * One run of a plan: processes start, faults begin, clients and faults do what the plan says, faults end, and
- * everything has to come to rest. Then all promises are checked.
+ * One run of a plan: processes start, faults begin, clients, faults and operators do what the plan says, faults end,
+ * and everything has to come to rest. Then all promises are checked.
  */
-
-import { inspect, isDeepStrictEqual } from 'node:util'
-import type { Domain } from '../../application/domain.ts'
 import type { StartOptions } from '../../application/start-options.ts'
-import type { AnyAggregate } from '../../domain/aggregate.ts'
-import type { AnyCodeProjection } from '../../domain/code-projection.ts'
-import type { RecordedEvent } from '../../domain/event.ts'
 import type { PlainCommand } from '../../domain/plain-command.ts'
-import { type AnyProjection, singleKey } from '../../domain/projection.ts'
-import { recordedEvent } from '../../kernel/rehydrate.ts'
-import type { FoundPage } from '../../projection/reading/query.ts'
-import type { WaitOptions } from '../../projection/running/status.ts'
 import { memory } from '../../store/memory/index.ts'
 import type { LogPlace } from '../../store/store.ts'
 import { Random } from '../random.ts'
-import { Broken, checkAll, isExpected } from './checks.ts'
+import { Broken, checkAll, Evidence, isExpected } from './checks.ts'
 import { Clients } from './clients.ts'
-import { noFaults } from './faults.ts'
+import { checkInvariants, type Invariants } from './end-of-run.ts'
+import { type FaultRates, noFaults } from './faults.ts'
 import { emptyHistory, type History } from './history.ts'
-import { Network } from './network.ts'
+import { type Mark, Marks } from './marks.ts'
+import { type Answer, type Call, Network } from './network.ts'
+import { Operators } from './operators.ts'
 import type { Action, Plan } from './plan.ts'
 import { SimulatedProcess } from './process.ts'
-import { rowsAfter, statesOf } from './replay.ts'
+import { checkRows, partsOf, readRows, rowsOf, standAt } from './read-side.ts'
+import type { Version } from './version.ts'
 import { Witness } from './witness.ts'
 import { World } from './world.ts'
 
-/** The end of a run, as an invariant of the user's sees it. */
-export interface EndOfRun {
-  /** The whole log, as subscriptions give it. */
-  readonly events: readonly RecordedEvent[]
-  /** The states of an aggregate, by id, named by its key in the domain. */
-  states(aggregate: string): ReadonlyMap<string, any>
-  /** The rows of a projection, by key. */
-  rows(projection: string): ReadonlyMap<string, any>
-}
-
 export interface RunOptions {
-  readonly domain: Domain<any, any, any>
+  /** The versions of the domain, the first first. */
+  readonly versions: readonly Version[]
   /** Commands that are sent before faults begin, one after the other. */
   readonly first: readonly PlainCommand[]
   readonly options: StartOptions
-  readonly invariants: Readonly<Record<string, (end: EndOfRun) => unknown>>
+  readonly invariants: Invariants
+  /** Empties what handlers of the domain write to. */
+  readonly reset: () => void
 }
 
 /** What a run came to. */
@@ -56,14 +43,19 @@ export interface Run {
   readonly lines: readonly string[]
   /** How often each fault happened. */
   readonly faults: ReadonlyMap<string, number>
+  readonly marks: ReadonlyMap<Mark, number>
   readonly events: number
 }
 
 /** All must have come to rest after so long without faults, in milliseconds. */
 const restMsMax = 300_000
 
+/** What happens to a process, or what an operator does there. */
+type Befalling = Exclude<Action, { readonly kind: 'command' | 'repeat' | 'state' | 'deploy' }>
+
 /** Runs a plan. Never throws what a broken promise is. */
 export async function runPlan(options: RunOptions, plan: Plan): Promise<Run> {
+  options.reset()
   const factory = memory()
   const simulation = new Simulation(options, plan, await Witness.of(factory), factory)
   let broken: Broken | undefined
@@ -83,8 +75,12 @@ class Simulation {
   readonly #witness: Witness
   readonly #network: Network
   readonly #history: History = emptyHistory()
+  readonly #marks = new Marks()
   readonly #clients: Clients
+  readonly #operators: Operators
   readonly #processes: SimulatedProcess[] = []
+  /** The version with which the process at each place starts next. */
+  readonly #deployed: Version[]
   #lives = 0
   #failure: Broken | undefined
   #areFaultsOver = false
@@ -93,20 +89,22 @@ class Simulation {
     this.#options = options
     this.#plan = plan
     this.#witness = witness
-    this.#world = new World(new Random(plan.seed))
-    this.#network = new Network(this.#world, factory, noFaults)
-    this.#clients = new Clients({
-      world: this.#world,
-      witness,
-      history: this.#history,
-      aggregates: options.domain.aggregates,
-      reach: (preferred) => this.#reach(preferred),
+    const [world, history, marks] = [new World(new Random(plan.seed)), this.#history, this.#marks]
+    this.#world = world
+    this.#network = new Network(world, factory, noFaults, {
+      sent: (call) => marks.sent(call),
+      done: (call, answer) => this.#done(call, answer),
+      answered: (call, answer) => marks.answered(call, answer),
     })
+    this.#clients = new Clients({ world, witness, history, marks, reach: (preferred) => this.#reach(preferred) })
+    this.#operators = new Operators({ world, history, marks })
+    this.#deployed = Array.from({ length: plan.processes }, () => options.versions[0]!)
   }
 
   resultWith(broken: Broken | undefined): Run {
     const { hash, count, lines } = this.#world
-    return { broken, hash, count, lines, faults: this.#network.counts, events: this.#witness.events.length }
+    const { counts: marks } = this.#marks
+    return { broken, hash, count, lines, faults: this.#network.counts, marks, events: this.#witness.events.length }
   }
 
   async run(): Promise<void> {
@@ -129,14 +127,23 @@ class Simulation {
     await this.#comeToRest()
   }
 
+  #done(call: Call, answer: Answer): void {
+    this.#marks.done(call, answer)
+    if (call.method !== 'saveSnapshot' || 'error' in answer) return
+    this.#history.snapshots.push({ version: call.process.version, snapshot: call.args[0] })
+  }
+
   // -- processes -----------------------------------------------------------------------------------------------
 
   #boot(place: number, skewMs: number): void {
-    const process = new SimulatedProcess(`p${place + 1}.${++this.#lives}`, this.#world, skewMs)
+    const version = this.#deployed[place]!
+    const process = new SimulatedProcess(`p${place + 1}.${++this.#lives}`, version, this.#world, skewMs)
     this.#processes[place] = process
-    this.#world.tell(`${process.name} starts`)
-    const { domain, options } = this.#options
-    process.start(domain, this.#network.storeOf(process), options).then(
+    this.#world.tell(`${process.name} starts${this.#options.versions.length > 1 ? ` version ${version.number}` : ''}`)
+    const onWarning = (code: string) => {
+      if (code === 'PROJECTION_STOOD_BACK') this.#marks.meet('an older version stands back from a newer event')
+    }
+    process.start(this.#network.storeOf(process), this.#options.options, onWarning).then(
       () => this.#subscribe(process),
       (error) => this.#fail(new Broken('a process starts', `${process.name}: ${error}`, error)),
     )
@@ -155,6 +162,8 @@ class Simulation {
           }
           return
         } catch (error) {
+          // An older version cannot read on.
+          if (process.version.meetsNewer(error)) return
           // A subscription tells its reader when the store fails. The reader continues after the last event.
           if (!isExpected(error)) throw error
           await this.#world.pause(100, 'a reader waits', process)
@@ -164,6 +173,10 @@ class Simulation {
     follow().catch((error) => {
       seen.failure = error
     })
+  }
+
+  get #newest(): Version {
+    return this.#options.versions.at(-1)!
   }
 
   #reach(preferred: number): SimulatedProcess | undefined {
@@ -184,33 +197,63 @@ class Simulation {
       this.#tell(process, action.kind, `of client ${action.client}`)
       void this.#clients.repeat(action.client, place)
     } else if (action.kind === 'state') void this.#clients.read(action.aggregate, action.id, place)
-    else if (process.started === undefined || process.isDead) return
-    else if (action.kind === 'rebuild') void this.#rebuild(process, action.projection)
-    else if (action.kind === 'setClock') {
-      this.#tell(process, action.kind, `by ${action.byMs} ms`)
-      process.setClock(action.byMs)
-    } else if (action.kind === 'freeze') {
-      this.#tell(process, action.kind, `for ${action.forMs} ms`)
-      process.freeze(action.forMs)
-    } else if (action.kind === 'crash') {
-      this.#tell(process, action.kind, '')
-      process.crash()
-      this.#bootAfter(action.forMs, place, process.skewMs)
-    } else void this.#stop(process, place, action.forMs)
+    else if (action.kind === 'deploy') this.#deploy(process, place, action)
+    else if (process.started !== undefined && !process.isDead) this.#befall(process, place, action)
   }
 
-  #tell(process: SimulatedProcess, what: string, how: string): void {
-    const { counts } = this.#network
-    counts.set(what, (counts.get(what) ?? 0) + 1)
+  /** Lets something happen to a process that is there. */
+  #befall(process: SimulatedProcess, place: number, action: Befalling): void {
+    const how = 'key' in action ? `of ${action.key}` : 'forMs' in action ? `for ${action.forMs} ms` : ''
+    this.#tell(process, action.kind, action.kind === 'setClock' ? `by ${action.byMs} ms` : how)
+    switch (action.kind) {
+      case 'setClock':
+        process.setClock(action.byMs)
+        break
+      case 'freeze':
+        process.freeze(action.forMs)
+        break
+      case 'partition':
+        this.#marks.cut(process)
+        process.cut(action.forMs)
+        break
+      case 'crash':
+        this.#crash(process, place, action.forMs)
+        break
+      case 'stop':
+        void this.#stop(process, place, action.forMs)
+        break
+      default:
+        void this.#operators.operate(process, action)
+    }
+  }
+
+  #deploy(
+    process: SimulatedProcess,
+    place: number,
+    { version: number, isCrash }: Action & { readonly kind: 'deploy' },
+  ): void {
+    const before = this.#deployed[place]!
+    const version = this.#options.versions[number]!
+    this.#deployed[place] = version
+    if (version.number < before.number) this.#network.count('rollBack')
+    this.#world.tell(`${process.name}: version ${number} is deployed`)
+    // One that is down starts with it.
+    if (process.isDead) return
+    if (isCrash || process.started === undefined) this.#crash(process, place, 0)
+    else void this.#stop(process, place, 0)
+  }
+
+  #tell(process: SimulatedProcess, what: keyof FaultRates, how: string): void {
+    this.#network.count(what)
     this.#world.tell(`${process.name}: ${what} ${how}`)
   }
 
-  #bootAfter(forMs: number, place: number, skewMs: number): void {
-    this.#world.after(forMs, `p${place + 1} boots`, () => this.#boot(place, skewMs))
+  #crash(process: SimulatedProcess, place: number, forMs: number): void {
+    process.crash()
+    this.#world.after(forMs, `p${place + 1} boots`, () => this.#boot(place, process.skewMs))
   }
 
   async #stop(process: SimulatedProcess, place: number, forMs: number): Promise<void> {
-    this.#tell(process, 'stop', '')
     const { started } = process
     process.started = undefined
     try {
@@ -218,19 +261,7 @@ class Simulation {
     } catch (error) {
       this.#world.tell(`${process.name} stopped with ${error}`)
     }
-    if (process.isDead) return
-    process.crash()
-    this.#bootAfter(forMs, place, process.skewMs)
-  }
-
-  async #rebuild(process: SimulatedProcess, projection: string): Promise<void> {
-    this.#tell(process, 'rebuild', projection)
-    try {
-      await process.started!.projections.rebuild(projection)
-      this.#world.tell(`${process.name} has rebuilt ${projection}`)
-    } catch (error) {
-      this.#world.tell(`${process.name} did not rebuild ${projection}: ${error}`)
-    }
+    if (!process.isDead) this.#crash(process, place, forMs)
   }
 
   // -- the end ---------------------------------------------------------------------------------------------------
@@ -239,32 +270,43 @@ class Simulation {
     this.#network.rates = noFaults
     this.#areFaultsOver = true
     this.#world.tell('faults end')
+    for (const process of this.#processes) process.heal()
     await this.#until('every client is answered', () => this.#clients.waiting === 0)
-    const isThere = () => this.#processes.every(({ started, isDead }) => started !== undefined && !isDead)
-    await this.#until('every process comes back', isThere)
+    await this.#until('every operator has finished', () => this.#operators.working === 0)
+    await this.#deployNewest()
     await this.#until('projections and reactions catch up', this.#wait(this.#caughtUp()))
-    const { aggregates, projections } = this.#options.domain
-    const list = Object.values<AnyAggregate>(aggregates)
+    for (const part of partsOf(this.#newest.domain)) {
+      const retrying = this.#operators.retryAll(this.#processes, part)
+      await this.#until('parked events can be tried again', this.#wait(retrying))
+    }
+    await this.#until('projections and reactions catch up', this.#wait(this.#caughtUp()))
     await this.#until('every subscription comes to the end of the log', () =>
       this.#areRead(this.#witness.events.length),
     )
-    checkAll({ aggregates: list, witness: this.#witness, history: this.#history })
-    for (const process of this.#processes) {
-      await this.#until('no command stays in flight', () => process.started!.load().commandsInFlight === 0)
-      for (const [key, projection] of Object.entries<AnyProjection | AnyCodeProjection>(projections)) {
-        if (projection.shape !== 'code') await this.#checkRows(process, key, projection, list)
-      }
-    }
-    this.#checkInvariants(list)
+    const evidence = new Evidence(this.#witness, this.#history)
+    checkAll(evidence)
+    const rows = await this.#checkReadSide()
+    checkInvariants(this.#options.invariants, this.#newest, evidence, rows)
     for (const process of this.#processes) {
       await this.#until('a process stops', this.#wait(process.started!.stop()))
       process.crash()
     }
   }
 
+  /** Waits until every process is there, with the newest version. */
+  async #deployNewest(): Promise<void> {
+    const areThere = () => this.#processes.every(({ started, isDead }) => started !== undefined && !isDead)
+    await this.#until('every process comes back', areThere)
+    for (const [place, process] of this.#processes.entries()) {
+      this.#deployed[place] = this.#newest
+      if (process.version !== this.#newest) void this.#stop(process, place, 0)
+    }
+    await this.#until('every process comes back', areThere)
+  }
+
   #areRead(head: number): boolean {
     const { subscriptions } = this.#history
-    return this.#processes.every(({ name }) => subscriptions.get(name)!.positions.length >= head)
+    return this.#processes.every(({ name }) => (subscriptions.get(name)?.positions.length ?? 0) >= head)
   }
 
   /** Waits until all of every process stand at the end of the log, twice at the same end. */
@@ -273,74 +315,35 @@ class Simulation {
     for (;;) {
       await this.#world.pause(200, 'looks')
       const head = this.#witness.events.length
-      let isThere = true
-      for (const process of this.#processes) {
-        const { projections, reactions } = process.started!
-        for (const [managed, parts] of [
-          [projections, this.#options.domain.projections],
-          [reactions, this.#options.domain.reactions],
-        ] as const) {
-          for (const key of Object.keys(parts)) {
-            const { position, failure } = await managed.status(key)
-            if (failure !== undefined)
-              throw new Broken('projections and reactions go on', `${key}: ${failure}`, failure)
-            if (position !== head) isThere = false
+      const areThere = await standAt(head, this.#processes)
+      if (areThere && head === before) return
+      before = areThere ? head : -1
+    }
+  }
+
+  /** @returns the rows of each projection */
+  async #checkReadSide(): Promise<ReadonlyMap<string, ReadonlyMap<string, unknown>>> {
+    const all = new Map<string, ReadonlyMap<string, unknown>>()
+    const version = this.#newest
+    for (const process of this.#processes) {
+      await this.#until('no command stays in flight', () => process.started!.load().commandsInFlight === 0)
+      for (const [key, projection] of rowsOf(version.domain)) {
+        for (let isDone = false; !isDone; ) {
+          const { length } = this.#witness.events
+          const found = await this.#result(readRows(process, key, projection, this.#witness, restMsMax))
+          const parked = await this.#result(process.started!.projections.parked(key))
+          // A timer may have come due meanwhile.
+          if (this.#witness.events.length !== length) continue
+          const left = {
+            parked: new Set(parked.map(({ position }) => position)),
+            skipped: this.#history.skipped.get(key) ?? new Set<number>(),
           }
+          all.set(key, checkRows({ key, projection, version, ...left }, this.#witness.events, found))
+          isDone = true
         }
       }
-      if (isThere && head === before) return
-      before = isThere ? head : -1
     }
-  }
-
-  async #checkRows(
-    process: SimulatedProcess,
-    key: string,
-    projection: AnyProjection,
-    aggregates: readonly AnyAggregate[],
-  ): Promise<void> {
-    const { events } = this.#witness
-    for (;;) {
-      const { length: head } = events
-      const found = { rows: {} as Rows }
-      const reading = readRows(process.started![key], projection, { atLeast: head, timeoutMs: restMsMax })
-      await this.#until('rows can be read', this.#wait(reading.then((rows) => Object.assign(found, { rows }))))
-      // A timer may have come due meanwhile.
-      if (events.length !== head) continue
-      const made = rowsAfter(projection, aggregates, events)
-      const expected: Rows =
-        projection.shape === 'state' ? { state: made.get(singleKey) ?? projection.initial() } : Object.fromEntries(made)
-      if (isDeepStrictEqual(found.rows, expected)) return
-      const [is, should] = [found.rows, expected].map((rows) => inspect(rows, { depth: 6 }))
-      const reason = `${key}, as ${process.name} reads it, is ${is}, but the events make ${should}`
-      throw new Broken('rows are what the events make', reason)
-    }
-  }
-
-  #checkInvariants(aggregates: readonly AnyAggregate[]): void {
-    const { domain, invariants } = this.#options
-    const end: EndOfRun = {
-      events: this.#witness.events.map((event) =>
-        recordedEvent(aggregates.find(({ name }) => name === event.stream.aggregate)?.folds, event),
-      ),
-      states: (key) => {
-        const definition: AnyAggregate = domain.aggregates[key]
-        const streams = this.#witness.streams.filter(({ aggregate }) => aggregate === definition.name)
-        return new Map(
-          streams.map((stream) => [stream.id, statesOf(definition, this.#witness.streamOf(stream)).at(-1)]),
-        )
-      },
-      rows: (key) => rowsAfter(domain.projections[key], aggregates, this.#witness.events),
-    }
-    for (const [name, holds] of Object.entries(invariants)) {
-      let result: unknown
-      try {
-        result = holds(end)
-      } catch (error) {
-        throw new Broken(name, error instanceof Error ? error.message : String(error), error)
-      }
-      if (result === false) throw new Broken(name, 'it does not hold at the end of the run')
-    }
+    return all
   }
 
   // -- time --------------------------------------------------------------------------------------------------------
@@ -362,6 +365,12 @@ class Simulation {
     return () => isDone
   }
 
+  /** Lets the world go on until some reading is done. */
+  async #result<Result>(reading: Promise<Result>): Promise<Result> {
+    await this.#until('rows can be read', this.#wait(reading))
+    return reading
+  }
+
   /** Lets the world go on until something is so. @throws Broken */
   async #until(what: string, isSo: () => boolean): Promise<void> {
     const isThere = await this.#world.run(() => this.#failure !== undefined || isSo(), restMsMax)
@@ -370,14 +379,4 @@ class Simulation {
     const when = this.#areFaultsOver ? 'after the last fault' : 'of the simulation'
     throw new Broken(what, `that did not come to be within ${restMsMax / 1000} seconds ${when}`)
   }
-}
-
-/** The rows of a projection by key, or its one state. */
-type Rows = Readonly<Record<string, unknown>>
-
-async function readRows(model: any, { shape }: AnyProjection, wait: WaitOptions): Promise<Rows> {
-  if (shape === 'state') return { state: await model.state(wait) }
-  const page: FoundPage<unknown> = await model.find({ limit: 1e6 }, wait)
-  const found = page.rows
-  return Object.fromEntries(found.map(({ key, row }) => [key, row]))
 }

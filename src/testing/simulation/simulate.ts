@@ -11,14 +11,23 @@ import type { CommandOf } from '../../domain/command.ts'
 import { checkFlag, checkKeys, checkOption, checkWhole } from '../../domain/options.ts'
 import type { PlainCommand } from '../../domain/plain-command.ts'
 import type { Random } from '../random.ts'
+import type { Invariants } from './end-of-run.ts'
 import { drawFaults, type FaultRates, ratesOf } from './faults.ts'
 import { minimised } from './minimise.ts'
 import { withoutOutside } from './outside.ts'
-import { makePlan, type Plan } from './plan.ts'
-import { type EndOfRun, type Run, type RunOptions, runPlan } from './run.ts'
+import { makePlan, type Part, type Plan } from './plan.ts'
+import { partsOf, rowsOf } from './read-side.ts'
+import { type Run, type RunOptions, runPlan } from './run.ts'
+import { type AnyDomain, Version } from './version.ts'
 
 export interface SimulateOptions<A, P, R, C extends CommandOf<A> = CommandOf<A>> {
   readonly domain: Domain<A, P, R>
+  /**
+   * Newer versions of the domain, the next one first. Each is rolled out in the middle of the run, one process after
+   * the other, while others still run the version before. It may be rolled back once. At the end all processes run the
+   * last one. Commands are those of `domain`, so every version must know them.
+   */
+  readonly upgrades?: readonly AnyDomain[]
   /** What the next client asks for. It may remember what it has returned; take all chance from `random`. */
   readonly command: (random: Random) => C
   /** Chooses the plan, the faults, and all chance within the run. */
@@ -37,7 +46,12 @@ export interface SimulateOptions<A, P, R, C extends CommandOf<A> = CommandOf<A>>
    * What must be so at the end, when faults are over and everything has come to rest, by names for the reader. One that
    * returns false or throws fails the run.
    */
-  readonly invariants?: Readonly<Record<string, (end: EndOfRun) => unknown>>
+  readonly invariants?: Invariants
+  /**
+   * Called before each run: the first, and those that make a failing run smaller. Empties what handlers of yours write
+   * to outside Mneme.
+   */
+  readonly reset?: () => void
   /** Whether a failure tells the smallest run that breaks the promise, or the run itself. `true` by default. */
   readonly minimise?: boolean
 }
@@ -53,6 +67,8 @@ export interface SimulationReport {
   readonly events: number
   /** How often each fault happened. */
   readonly faults: Readonly<Record<string, number>>
+  /** How often rare things came about that a test should have met, such as "a commit conflicts". */
+  readonly marks: Readonly<Record<string, number>>
 }
 
 /** A simulated run broke a promise. The message says which, and tells the smallest run found that breaks it. */
@@ -96,6 +112,7 @@ const linesShown = 120
 const minimisingMax = 2_000_000
 const known = [
   'domain',
+  'upgrades',
   'command',
   'seed',
   'steps',
@@ -104,6 +121,7 @@ const known = [
   'first',
   'options',
   'invariants',
+  'reset',
   'minimise',
 ] as const
 
@@ -127,28 +145,40 @@ export async function simulate<
 >(options: SimulateOptions<A, P, R, C>): Promise<SimulationReport> {
   checkKeys('simulate(options)', options, known)
   const { domain, command, seed, steps = 40, processes = 2, first = [], invariants = {}, minimise = true } = options
-  checkOption('domain', domain ?? null, (found) => typeof found?.start === 'function', 'what domain(...) returns')
+  const { upgrades = [], reset = () => {} } = options
+  checkOption('domain', domain ?? null, isDomain, 'what domain(...) returns')
+  checkOption('upgrades', upgrades, areDomains, 'a list of what domain(...) returns')
+  checkOption('reset', reset, (found) => typeof found === 'function', 'a function')
   checkOption('command', command ?? null, (found) => typeof found === 'function', 'a function that returns a command')
   checkWhole('seed', seed ?? null, 0)
   checkWhole('steps', steps, 1)
   checkWhole('processes', processes, 1)
   checkFlag('minimise', minimise)
   const rates = options.faults === undefined ? drawFaults(seed) : ratesOf(options.faults)
-  const projections = Object.entries(domain.projections)
-    .filter(([, { shape }]) => shape !== 'code')
-    .map(([key]) => key)
+  const domains = [domain as AnyDomain, ...upgrades]
+  const versions = domains.map((each, number) => new Version(number, each, number === upgrades.length))
+  const parts = versions.flatMap((version) => partsOf(version.domain))
+  const isFirst = ({ of, key }: Part, i: number) => parts.findIndex((each) => each.of === of && each.key === key) === i
   const plan = makePlan({
     seed,
     processes,
     steps,
     rates,
     command: command as (random: Random) => PlainCommand,
-    projections,
+    parts: parts.filter(isFirst),
+    rows: [...new Set(versions.flatMap((version) => rowsOf(version.domain).map(([key]) => key)))],
+    upgrades: upgrades.length,
   })
   const start = options.options ?? {}
-  const parts: RunOptions = { domain, first: first as readonly PlainCommand[], options: start, invariants }
+  const given: RunOptions = {
+    versions,
+    first: first as readonly PlainCommand[],
+    options: start,
+    invariants,
+    reset,
+  }
   return withoutOutside(async () => {
-    const run = await runPlan(parts, plan)
+    const run = await runPlan(given, plan)
     if (run.broken === undefined) return reportOf(seed, run)
     if (!minimise) throw new SimulationFailed(seed, plan, run)
     const { kind } = run.broken
@@ -156,15 +186,19 @@ export async function simulate<
     const fails = async (candidate: Plan) => {
       // A run that never comes to rest is long.
       if (spent > minimisingMax) return false
-      const { broken, count } = await runPlan(parts, candidate)
+      const { broken, count } = await runPlan(given, candidate)
       spent += count
       return broken?.kind === kind
     }
     const smallest = await minimised(plan, fails)
-    throw new SimulationFailed(seed, smallest, await runPlan(parts, smallest), plan.actions.length)
+    throw new SimulationFailed(seed, smallest, await runPlan(given, smallest), plan.actions.length)
   })
 }
 
-function reportOf(seed: number, { hash, count, events, faults }: Run): SimulationReport {
-  return { seed, hash, happened: count, events, faults: Object.fromEntries(faults) }
+const isDomain = (given: unknown): boolean => typeof (given as AnyDomain | null)?.start === 'function'
+const areDomains = (given: unknown): boolean => Array.isArray(given) && given.every(isDomain)
+
+function reportOf(seed: number, { hash, count, events, faults, marks }: Run): SimulationReport {
+  const counts = { faults: Object.fromEntries(faults), marks: Object.fromEntries(marks) }
+  return { seed, hash, happened: count, events, ...counts }
 }

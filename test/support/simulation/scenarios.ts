@@ -2,7 +2,10 @@
 import { z } from 'zod'
 import { TransferBank } from '../../../examples/transfer/bank.ts'
 import { aggregate, domain, event, projection, reaction, reject } from '../../../src/index.ts'
-import { type EndOfRun, type SimulationReport, simulate } from '../../../src/testing/index.ts'
+import type { EndOfRun } from '../../../src/testing/simulation/end-of-run.ts'
+import { type SimulationReport, simulate } from '../../../src/testing/simulation/simulate.ts'
+import { parcels } from './parcels.ts'
+import { upgrades } from './upgrades.ts'
 
 /** A domain with its clients. */
 export interface Scenario {
@@ -113,4 +116,6 @@ const seats = (seed: number, steps: number, minimise = true): Promise<Simulation
 export const scenarios: readonly Scenario[] = [
   { name: 'transfers', run: transfers },
   { name: 'seats', run: seats },
+  { name: 'parcels', run: parcels },
+  { name: 'upgrades', run: upgrades },
 ]

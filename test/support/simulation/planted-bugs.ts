@@ -1,17 +1,12 @@
 /**
- * Faults that are planted on purpose in a copy of the source, one at a time. The simulator has to find each. A bug is a
- * text of the source that is replaced, so nothing of it is in the library.
+ * Faults that are planted on purpose, one at a time. The simulator has to find each. A bug is a text of the source that
+ * is replaced when the source is loaded, so nothing of it is in the library.
  */
 
-export interface PlantedBug {
+import type { Mutation } from './planted.ts'
+
+export interface PlantedBug extends Mutation {
   readonly name: string
-  /** The file, below `src/`. */
-  readonly file: string
-  /** What stands there, exactly once. */
-  readonly find: string
-  readonly replace: string
-  /** The search begins at this seed instead of 1, since it is known to find nothing before. */
-  readonly from?: number
 }
 
 export const plantedBugs: readonly PlantedBug[] = [
@@ -100,21 +95,18 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'projection/checkpoint/checkpoint.ts',
     find: 'return this.#save({ ...this.#at(this.#handled), term: this.#saved.term + 1 }, rows)',
     replace: 'return this.#save({ ...this.#at(this.#handled), term: this.#saved.term }, rows)',
-    from: 500,
   },
   {
     name: 'a runner believes that nobody has overtaken it',
     file: 'projection/checkpoint/checkpoint.ts',
     find: 'return (await this.#store.loadCheckpoint(this.#name)).term === this.#saved.term',
     replace: 'return (await this.#store.loadCheckpoint(this.#name)).term >= 0',
-    from: 500,
   },
   {
     name: 'commands of reactions have no fence',
     file: 'kernel/kernel.ts',
     find: 'fence: options.fence,',
     replace: 'fence: undefined,',
-    from: 500,
   },
   {
     name: 'a reaction forgets the rejections that it was given',
@@ -127,7 +119,6 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'projection/checkpoint/bookmark.ts',
     find: 'if (!(isSaved && (await this.#checkpoint.flush()))) this.#overtaken(undefined)',
     replace: 'if (!isSaved || (await this.#checkpoint.flush()) === undefined) this.#overtaken(undefined)',
-    from: 844_981_700,
   },
   // -- the store -------------------------------------------------------------------------------------------------
   {

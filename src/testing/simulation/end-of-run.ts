@@ -1,0 +1,43 @@
+/** The end of a run, as a user's invariants see it. */
+import type { RecordedEvent } from '../../domain/event.ts'
+import { recordedEvent } from '../../kernel/rehydrate.ts'
+import { Broken, type Evidence } from './checks.ts'
+import type { Version } from './version.ts'
+
+/** The end of a run, as an invariant of the user's sees it. */
+export interface EndOfRun {
+  /** The whole log, as subscriptions give it. */
+  readonly events: readonly RecordedEvent[]
+  /** The states of an aggregate, by id, named by its key in the domain. */
+  states(aggregate: string): ReadonlyMap<string, any>
+  /** The rows of a projection, by key. */
+  rows(projection: string): ReadonlyMap<string, any>
+}
+
+export type Invariants = Readonly<Record<string, (end: EndOfRun) => unknown>>
+
+/** The rows of each projection at the end, by its key in the domain, then by their own. */
+export type RowsOfAll = ReadonlyMap<string, ReadonlyMap<string, unknown>>
+
+/** @throws Broken if one does not hold */
+export function checkInvariants(invariants: Invariants, version: Version, evidence: Evidence, rows: RowsOfAll): void {
+  const { witness } = evidence
+  const end: EndOfRun = {
+    events: witness.events.map((event) => recordedEvent(version.aggregate(event.stream.aggregate)?.folds, event)),
+    states: (key) => {
+      const { name } = version.domain.aggregates[key]!
+      const streams = witness.streams.filter(({ aggregate }) => aggregate === name)
+      return new Map(streams.map((stream) => [stream.id, evidence.states(version, stream).at(-1)]))
+    },
+    rows: (key) => rows.get(key)!,
+  }
+  for (const [name, holds] of Object.entries(invariants)) {
+    let result: unknown
+    try {
+      result = holds(end)
+    } catch (error) {
+      throw new Broken(name, error instanceof Error ? error.message : String(error), error)
+    }
+    if (result === false) throw new Broken(name, 'it does not hold at the end of the run')
+  }
+}

@@ -1,0 +1,95 @@
+/** The projections and reactions of a run: whether they have caught up, and whether their rows are right. */
+import { inspect, isDeepStrictEqual } from 'node:util'
+import { type AnyProjection, singleKey } from '../../domain/projection.ts'
+import type { FoundPage } from '../../projection/reading/query.ts'
+import type { WaitOptions } from '../../projection/running/status.ts'
+import type { StoredEvent } from '../../store/store.ts'
+import { Broken } from './checks.ts'
+import type { Part } from './plan.ts'
+import type { SimulatedProcess } from './process.ts'
+import { rowsAfter } from './replay.ts'
+import type { AnyDomain, Version } from './version.ts'
+import type { Witness } from './witness.ts'
+
+/** The rows of a projection by key, or its one state. */
+type Rows = Readonly<Record<string, unknown>>
+
+/** Beyond so many skipped events, not every choice of them is tried. */
+const skippedMax = 8
+
+/** The projections and reactions of a domain. */
+export const partsOf = ({ projections, reactions }: AnyDomain): readonly Part[] => [
+  ...Object.keys(projections).map((key) => ({ of: 'projections', key }) as const),
+  ...Object.keys(reactions).map((key) => ({ of: 'reactions', key }) as const),
+]
+
+/** The projections with rows, by their keys. */
+export const rowsOf = ({ projections }: AnyDomain): readonly (readonly [key: string, projection: AnyProjection])[] =>
+  Object.entries(projections).filter((entry): entry is [string, AnyProjection] => entry[1].shape !== 'code')
+
+/** Whether all of some processes stand at a position. @throws Broken if one has failed */
+export async function standAt(position: number, processes: readonly SimulatedProcess[]): Promise<boolean> {
+  let areThere = true
+  for (const { started, version } of processes) {
+    for (const { of, key } of partsOf(version.domain)) {
+      const { position: here, failure, state } = await started![of].status(key)
+      if (failure !== undefined) {
+        throw new Broken('projections and reactions go on', `${key}: ${failure}`, failure)
+      }
+      // While rows of a new revision are made, reads get the old ones.
+      if (here !== position || state === 'preparing') areThere = false
+    }
+  }
+  return areThere
+}
+
+/** What rows may be at the end. */
+export interface RowsExpected {
+  readonly key: string
+  readonly projection: AnyProjection
+  readonly version: Version
+  /** The positions of events that are still parked. */
+  readonly parked: ReadonlySet<number>
+  /** The positions of events that an operator has skipped. A rebuild after that handles them again. */
+  readonly skipped: ReadonlySet<number>
+}
+
+/** The rows that some events make. @returns those that equal what was found @throws Broken if none do */
+export function checkRows(
+  { key, projection, version, parked, skipped }: RowsExpected,
+  events: readonly StoredEvent[],
+  found: Rows,
+): ReadonlyMap<string, unknown> {
+  const maybe = [...skipped].filter((position) => !parked.has(position)).slice(0, skippedMax)
+  let first: unknown
+  for (let choice = 0; choice < 2 ** maybe.length; choice++) {
+    const left = new Set([...parked, ...maybe.filter((_, i) => (choice >> i) & 1)])
+    try {
+      const made = rowsAfter(projection, version.aggregates, events, left)
+      const expected: Rows =
+        projection.shape === 'state' ? { state: made.get(singleKey) ?? projection.initial() } : Object.fromEntries(made)
+      if (isDeepStrictEqual(found, expected)) return made
+      first ??= expected
+    } catch (error) {
+      // An event that cannot be folded was not handled.
+      first ??= error
+    }
+  }
+  const [is, should] = [found, first].map((rows) => inspect(rows, { depth: 6 }))
+  throw new Broken('rows are what the events make', `${key} is ${is}, but the events make ${should}`)
+}
+
+/** The rows as a process reads them when it has handled the whole log. */
+export async function readRows(
+  { started }: SimulatedProcess,
+  key: string,
+  { shape }: AnyProjection,
+  { events }: Witness,
+  timeoutMs: number,
+): Promise<Rows> {
+  const model: any = started![key]
+  const wait: WaitOptions = { atLeast: events.length, timeoutMs }
+  if (shape === 'state') return { state: await model.state(wait) }
+  const { rows }: FoundPage<unknown> = await model.find({ limit: 1e6 }, wait)
+  return Object.fromEntries(rows.map(({ key: own, row }) => [own, row]))
+}

@@ -1,0 +1,94 @@
+/**
+ * Loads the scenarios with a text of the source replaced, and looks for a run that shows the difference. Nothing is
+ * copied: the modules of the project are loaded once more, each with the number of the change in its address, and the
+ * text of one of them is changed on the way.
+ */
+import assert from 'node:assert/strict'
+import { registerHooks } from 'node:module'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import type { Scenario } from './scenarios.ts'
+
+/** Replaces a text that stands once in a file of the project. */
+export interface Mutation {
+  /** The file, below `src/`. */
+  readonly file: string
+  readonly find: string
+  readonly replace: string
+}
+
+const rootUrl = new URL('../../../', import.meta.url).href
+const mark = '?planted='
+
+/** By the number in the address. */
+const planted: Mutation[] = []
+
+registerHooks({
+  resolve(specifier, context, nextResolve) {
+    const resolved = nextResolve(specifier, context)
+    const [, number] = context.parentURL?.split(mark) ?? []
+    const isOurs = resolved.url.startsWith(rootUrl) && !resolved.url.includes('/node_modules/')
+    return number === undefined || !isOurs ? resolved : { ...resolved, url: `${resolved.url}${mark}${number}` }
+  },
+  load(url, context, nextLoad) {
+    const loaded = nextLoad(url, context)
+    const [address, number] = url.split(mark)
+    if (number === undefined) return loaded
+    const { file, find, replace } = planted[Number(number)]!
+    if (address !== `${rootUrl}src/${file}`) return loaded
+    const text = String(loaded.source)
+    assert.equal(text.split(find).length - 1, 1, `${fileURLToPath(address)} has the text exactly once: ${find}`)
+    return { ...loaded, source: text.replace(find, () => replace) }
+  },
+})
+
+/** The scenarios, as they are with the change. */
+async function scenariosWith(mutation: Mutation): Promise<readonly Scenario[]> {
+  const number = planted.push(mutation) - 1
+  const path = pathToFileURL(`${import.meta.dirname}/scenarios.ts`).href
+  const { scenarios } = (await import(`${path}${mark}${number}`)) as { readonly scenarios: readonly Scenario[] }
+  return scenarios
+}
+
+/** Where a bug was found. */
+export interface Found {
+  readonly scenario: string
+  readonly seed: number
+  /** The promise that it broke. */
+  readonly broken: string
+}
+
+/** The number of seeds in which each bug is looked for. */
+export const seedsMax = 1000
+
+/**
+ * Looks for the first seed at which a run breaks a promise.
+ *
+ * @param first a run that is known to have found it; it is tried before all others
+ */
+export async function findBug(
+  mutation: Mutation,
+  first?: Pick<Found, 'scenario' | 'seed'>,
+): Promise<Found | undefined> {
+  const scenarios = await scenariosWith(mutation)
+  const brokenBy = async ({ name, run }: Scenario, seed: number): Promise<Found | undefined> => {
+    try {
+      await run(seed, 40, false)
+      return undefined
+    } catch (error) {
+      const broken = error instanceof Error && 'broken' in error ? String(error.broken) : `threw ${error}`
+      return { scenario: name, seed, broken }
+    }
+  }
+  const known = first === undefined ? undefined : scenarios.find(({ name }) => name === first.scenario)
+  if (known !== undefined) {
+    const found = await brokenBy(known, first!.seed)
+    if (found !== undefined) return found
+  }
+  for (let seed = 1; seed <= seedsMax; seed++) {
+    for (const scenario of scenarios) {
+      const found = await brokenBy(scenario, seed)
+      if (found !== undefined) return found
+    }
+  }
+  return undefined
+}
