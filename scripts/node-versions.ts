@@ -2,7 +2,7 @@
  * Runs a part of the tests on the other versions of Node that are promised: the oldest, which `engines` in package.json
  * names, and the newest of the line after the one that runs all other tests. The part is what a user meets first: the
  * packed package, the first program of README.md, the code of the guide, and the contract of the stores that need no
- * server.
+ * server. Simulated runs have to be the same as on the version that runs all other tests.
  *
  *     npm run node-versions
  *
@@ -47,6 +47,15 @@ async function isGood(program: string, version: string, files: readonly string[]
   return code === 0 && count('pass') > 0
 }
 
+/** The hashes of simulated runs on a version of Node. */
+async function hashesOf(program: string, folder: string): Promise<string> {
+  const child = spawn(program, [join(folder, 'test/simulation/hashes.fixture.js')], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const [hashes] = await Promise.all([text(child.stdout), once(child, 'exit')])
+  return hashes
+}
+
 endTogether()
 const { engines } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
   readonly engines: { readonly node: string }
@@ -55,14 +64,18 @@ const folder = mkdtempSync(join(tmpdir(), 'mneme-node-versions-'))
 try {
   buildAll(folder)
   const files = [...asTheyAre, ...globSync(compiled, { cwd: folder }).map((path) => join(folder, path))]
+  const hashes = await hashesOf(process.execPath, folder)
   for (const wanted of [oldestOf(engines.node), newestLine]) {
     const node = await findNode(wanted)
     if ('reason' in node) {
       const isFailure = isCI && node.isServed
       process.stdout.write(`Node ${wanted}: ${isFailure ? 'FAILED' : 'skipped'}: ${node.reason}\n`)
       if (isFailure) process.exitCode = 1
-    } else if (!(await isGood(node.program, node.version, files))) {
-      process.exitCode = 1
+    } else {
+      if (!(await isGood(node.program, node.version, files))) process.exitCode = 1
+      const isSame = hashes !== '' && (await hashesOf(node.program, folder)) === hashes
+      process.stdout.write(`Node ${node.version}: simulated runs ${isSame ? 'are the same' : 'DIFFER'}\n`)
+      if (!isSame) process.exitCode = 1
     }
   }
 } finally {

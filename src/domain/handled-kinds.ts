@@ -20,6 +20,8 @@ export class HandledKinds<H extends Handler> {
   readonly #handlers = new Map<string, Map<string, H>>()
   /** The filters for the store. Its answer contains all handled events, and perhaps others. */
   readonly filters: { readonly types: readonly string[]; readonly aggregates: readonly string[] }
+  /** The types of all events that each aggregate of the domain declares, handled or not. */
+  readonly declared: Readonly<Record<string, readonly string[]>>
   /** Whether the answer contains no others. */
   readonly #isExact: boolean
 
@@ -30,6 +32,7 @@ export class HandledKinds<H extends Handler> {
    */
   constructor(where: string, handlers: Iterable<H>, aggregates: readonly AnyAggregate[]) {
     const types = new Set<string>()
+    this.declared = Object.fromEntries(aggregates.map(({ name, folds }) => [name, [...folds.keys()]]))
     for (const handler of handlers) {
       types.add(handler.kind.type)
       const declaring = aggregates.filter(

@@ -9,6 +9,7 @@ import { z } from 'zod'
 import {
   type AnyEventKind,
   aggregate,
+  ConflictError,
   domain,
   event,
   type FailurePolicy,
@@ -16,6 +17,7 @@ import {
   reaction,
   type StoreFactory,
 } from '../../src/index.ts'
+import type { ProjectionStep } from '../../src/store/store.ts'
 import { faultyStore, manualEnvironment } from '../../src/testing/index.ts'
 import { recorder, settled, until } from '../support/kernel/rig.ts'
 import { onEveryStore, testWhere } from '../support/stores/every-store.ts'
@@ -34,8 +36,21 @@ const Note = aggregate('note', () => ({ texts: [] as readonly string[] }))
   .on(Noted, ({ texts }, { text }) => ({ texts: [...texts, text] }))
   .command('write', z.object({ text: z.string() }), (_, data) => Noted(data))
 
+/** The same before there were sales. */
+const FirstShare = aggregate('share', () => ({}))
+  .on(Bought)
+  .command('buy', amount, (_, data) => Bought(data))
+
 /** A program whose reaction notes the events of some kinds. */
-async function program(store: StoreFactory, ...kinds: readonly AnyEventKind[]) {
+function program(store: StoreFactory, ...kinds: readonly AnyEventKind[]) {
+  return programWith(Share, store, ...kinds)
+}
+
+async function programWith(
+  share: typeof Share | typeof FirstShare,
+  store: StoreFactory,
+  ...kinds: readonly AnyEventKind[]
+) {
   let noting = reaction('noting', { note: Note }) as any
   for (const kind of kinds) {
     noting = noting.on(kind, (e: any, { dispatch }: any) =>
@@ -44,7 +59,7 @@ async function program(store: StoreFactory, ...kinds: readonly AnyEventKind[]) {
   }
   const log = recorder()
   const options = { store, log, projections: 'manual', leaseMs: 60_000, pollIntervalMs: 5 } as const
-  const running: any = await domain({ aggregates: { share: Share, note: Note }, reactions: { noting } }).start(options)
+  const running: any = await domain({ aggregates: { share, note: Note }, reactions: { noting } }).start(options)
   return {
     share: running.share('s'),
     run: () => running.reactions.runOnce('noting'),
@@ -53,6 +68,7 @@ async function program(store: StoreFactory, ...kinds: readonly AnyEventKind[]) {
     notes: async () => (await running.note('n').state()).texts as readonly string[],
     parked: () => running.reactions.parked('noting') as Promise<readonly unknown[]>,
     retry: () => running.reactions.retryParked('noting'),
+    reset: (from: number) => running.reactions.reset('noting', { from }),
     codes: () => log.codes() as readonly string[],
     stop: () => running.stop(),
   }
@@ -123,6 +139,52 @@ await onEveryStore('An event that an earlier program passed over in a reaction',
     assert.deepEqual(await next.notes(), ['Bought 1', 'Sold 2'])
     for (const each of [old, next]) await each.stop()
   })
+})
+
+test('an event is handled although no program waited for it, if those that passed it over did not declare it', async () => {
+  const store = memory()
+  const old = await programWith(FirstShare, store, Bought)
+  await old.share.buy({ amount: 1 })
+  await old.run()
+  const first = await program(store, Bought, Sold)
+  await first.share.sell({ amount: 2 })
+  await first.stop()
+  await old.run()
+  const second = await program(store, Bought, Sold)
+  await second.run()
+  assert.deepEqual([await second.notes(), second.codes()], [['Bought 1', 'Sold 2'], ['REACTION_PASSED_OVER']])
+  await second.stop()
+  // After a reset it goes on from there, whoever leads meanwhile.
+  await old.reset(4)
+  await old.run()
+  const third = await program(store, Bought, Sold)
+  await third.share.sell({ amount: 5 })
+  await third.run()
+  assert.deepEqual(await third.notes(), ['Bought 1', 'Sold 2', 'Sold 5'])
+  for (const each of [old, third]) await each.stop()
+})
+
+test('events are waited for although the leader moves the checkpoint whenever a program says so', async () => {
+  const data = memory()
+  const old = await begun(data)
+  let conflicts = 0
+  const store = faultyStore(data, ({ method, args }) => {
+    if (method !== 'saveStep' || conflicts >= 5) return undefined
+    conflicts++
+    const { from } = args[1] as ProjectionStep
+    return new ConflictError('CHECKPOINT_CONFLICT', { projection: 'reaction noting', expected: from, actual: from })
+  })
+  const first = await program(store, Bought, Sold)
+  await first.standBy()
+  assert.equal(conflicts, 5)
+  await first.share.sell({ amount: 2 })
+  await old.run()
+  for (const each of [first, old]) await each.stop()
+  // It begins after the event, so it only knows from the first one that it waits.
+  const second = await program(data, Bought, Sold)
+  await second.run()
+  assert.equal((await second.notes()).at(-1), 'Sold 2')
+  await second.stop()
 })
 
 test('events that were passed over are handled once, wherever the process that takes over ends', async () => {

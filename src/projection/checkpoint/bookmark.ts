@@ -30,6 +30,8 @@ export class Bookmark {
   #isStale = true
   /** The storage name and the term for which the recognition was last checked. */
   #recognised = { storage: '', term: 0 }
+  /** Whether it has to look again at what the leading program has stored, even if nobody asks for it. */
+  isUnsettled = false
   readonly parked: ParkedEvents = new ParkedEvents()
   /** The last term of this runner, and how often another runner had raised it in between. */
   #ownTerm = 0
@@ -207,7 +209,7 @@ export class Bookmark {
       await this.#find('never') // it does not matter which program made the rows that are deleted
       const to = await placeInLog(position, this.#options.store)
       const { environment, recognition } = this.#options
-      const go = () => this.#checkpoint.goAnywhere(to, keep ? 'behind' : 'all', recognition.newRows)
+      const go = () => this.#checkpoint.goAnywhere(to, keep ? 'behind' : 'all', recognition.newRows(to.position))
       if (!((await this.#forget(new Breath(environment))) && (await go()))) return this.#overtaken(false)
       await this.#takeOver()
       return true
@@ -360,7 +362,8 @@ export class Bookmark {
     const isKnown = storage === this.#recognised.storage && term === this.#recognised.term
     if (isKnown && when === 'once') return
     const { recognition, environment } = this.#options
-    if (await recognition.check(storage, stored, new Breath(environment))) this.#recognised = { storage, term }
+    this.isUnsettled = !(await recognition.check(storage, stored, new Breath(environment)))
+    if (!this.isUnsettled) this.#recognised = { storage, term }
   }
 
   async #refresh(): Promise<void> {

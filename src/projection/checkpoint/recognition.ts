@@ -6,7 +6,8 @@
  *
  * A new version of a reaction may handle one more kind of event. While an older program still leads, a program that
  * handles the new kind leaves a row that says since when it waits for these events. When it takes over, it parks the
- * events that were passed over since then, and handles them.
+ * events that were passed over since then, and handles them. If the older program did not even declare the kind, no row
+ * is needed: all such events were passed over. So a third row says what the leading program declares.
  */
 import { hasCode, ProjectionError } from '../../domain/error.ts'
 import type { AnyEventKind } from '../../domain/event.ts'
@@ -40,12 +41,23 @@ type Handled = Readonly<Record<string, number>>
 /** The position after which a kind of event is waited for, by kind. */
 type Awaited = Readonly<Record<string, number>>
 
+/** The events that programs declare which have led since a position. */
+interface Declared {
+  readonly from: number
+  /** By aggregate. */
+  readonly types: Readonly<Record<string, readonly string[]>>
+}
+
 const key = `${ownMark}handles`
 const awaitedKey = `${ownMark}awaits`
+const declaredKey = `${ownMark}declares`
 const pageSize = 100
+/** How often a row is written at one check if the checkpoint moves meanwhile. */
+const triesMax = 10
 
 /** Whether the row with a key says what a program handles or waits for. */
-export const isRecognition = (stored: string): boolean => stored === key || stored === awaitedKey
+export const isRecognition = (stored: string): boolean =>
+  stored === key || stored === awaitedKey || stored === declaredKey
 
 /** A kind of event of one aggregate, as one text. */
 const named = (aggregate: string, type: string): string => `${aggregate}\n${type}`
@@ -59,6 +71,8 @@ export class Recognition<H extends { readonly kind: AnyEventKind } = any> {
   /** What this program waits for since it began, and what is stored. */
   #since: Awaited = {}
   #awaited: Awaited = {}
+  /** Since when no leader has declared more than this program does. */
+  #declaredFrom = 0
   #hasWarned = false
 
   constructor(options: RecognitionOptions<H>) {
@@ -73,23 +87,27 @@ export class Recognition<H extends { readonly kind: AnyEventKind } = any> {
     this.#begun = coverage === 'onward' ? store.head().catch(() => undefined) : Promise.resolve(undefined)
   }
 
-  /** The rows of a program that begins with nothing from a previous program. */
-  get newRows(): readonly Row[] {
-    return [
-      { key, value: this.#own as JsonObject },
-      { key: awaitedKey, value: undefined },
-    ]
+  /** The rows of a program that begins after a position, with nothing from a previous program. */
+  newRows(position: number): readonly Row[] {
+    this.#declaredFrom = position
+    return [{ key, value: this.#own as JsonObject }, { key: awaitedKey, value: undefined }, ...this.#declaredRows]
   }
 
   /** The rows of a program that takes over. */
   get rows(): readonly Row[] {
-    const own = { key, value: this.#own as JsonObject }
+    const own = [{ key, value: this.#own as JsonObject }, ...this.#declaredRows]
     const events = Object.keys(this.#awaited)
-    if (events.length === 0) return [own]
+    if (events.length === 0) return own
     const others = events
       .filter((event) => !(event in this.#own))
       .map((event) => [event, this.#awaited[event]!] as const)
-    return [own, { key: awaitedKey, value: others.length === 0 ? undefined : Object.fromEntries(others) }]
+    return [...own, { key: awaitedKey, value: others.length === 0 ? undefined : Object.fromEntries(others) }]
+  }
+
+  get #declaredRows(): readonly Row[] {
+    const { coverage, kinds } = this.#options
+    if (coverage === 'whole') return []
+    return [{ key: declaredKey, value: { from: this.#declaredFrom, types: kinds.declared } }]
   }
 
   /**
@@ -101,8 +119,11 @@ export class Recognition<H extends { readonly kind: AnyEventKind } = any> {
    * @throws ProjectionError `PROJECTION_CHANGED` if this program cannot continue it
    */
   async check(storage: string, stored: Checkpoint, breath: Breath): Promise<boolean> {
-    const [row, awaited = {}] = await this.#options.store.loadRows(storage, [key, awaitedKey])
+    const { store, coverage, kinds } = this.#options
+    const [row, awaited = {}, declares] = await store.loadRows(storage, [key, awaitedKey, declaredKey])
     this.#awaited = awaited as Awaited
+    const declared = declares as Declared | undefined
+    this.#declaredFrom = declared !== undefined && includes(kinds.declared, declared) ? declared.from : stored.position
     if (row === undefined) return true
     const handled = row as Handled
     const missing = Object.keys(handled).filter((event) => !(event in this.#own))
@@ -113,7 +134,8 @@ export class Recognition<H extends { readonly kind: AnyEventKind } = any> {
       throw new ProjectionError('PROJECTION_CHANGED', { projection: this.#options.name, ...facts })
     }
     if (Object.keys(handled).some((event) => handled[event] !== this.#own[event])) this.#warnOfFunctions()
-    return gained.length === 0 || (this.#options.coverage === 'onward' && this.#await(storage, stored, gained))
+    if (coverage === 'whole') return gained.length === 0
+    return gained.length === 0 || this.#await(storage, stored, gained, declared)
   }
 
   /**
@@ -141,22 +163,39 @@ export class Recognition<H extends { readonly kind: AnyEventKind } = any> {
 
   /**
    * Records in a row beside the other runner's checkpoint that events of these kinds are waited for. Returns true if
-   * the row already says so, for the same or an earlier position. If the checkpoint moved meanwhile, the row is written
-   * at the next check.
+   * the row already says so, for the same or an earlier position. If the other runner moves the checkpoint each time,
+   * the row is written at the next check.
    */
-  async #await(storage: string, stored: Checkpoint, gained: readonly string[]): Promise<boolean> {
+  async #await(
+    storage: string,
+    stored: Checkpoint,
+    gained: readonly string[],
+    declared: Declared | undefined,
+  ): Promise<boolean> {
     const { position } = stored
     const begun = (await this.#begun) ?? position
-    this.#since = Object.fromEntries(gained.map((event) => [event, this.#since[event] ?? Math.min(begun, position)]))
+    const sinceOf = (event: string) => {
+      const known = this.#since[event] ?? Math.min(begun, position)
+      return declared !== undefined && isNewFor(declared, event)
+        ? Math.min(known, Math.max(declared.from, beganOf(stored)))
+        : known
+    }
+    this.#since = Object.fromEntries(gained.map((event) => [event, sinceOf(event)]))
     const isEarlier = (event: string) => this.#since[event]! < (this.#awaited[event] ?? Number.POSITIVE_INFINITY)
     const earlier = gained.filter(isEarlier)
     if (earlier.length === 0) return true
     this.#awaited = { ...this.#awaited, ...Object.fromEntries(earlier.map((event) => [event, this.#since[event]!])) }
     const rows = [{ key: awaitedKey, value: this.#awaited as JsonObject }]
-    try {
-      await this.#options.store.saveStep(storage, { from: stored, to: stored, rows })
-    } catch (error) {
-      if (!hasCode(error, 'CHECKPOINT_CONFLICT')) throw error
+    const { store } = this.#options
+    // At once again: a process that takes over later and does not find the row passes these events over for ever.
+    for (let from = stored, tries = 0; from.term === stored.term && tries < triesMax; tries++) {
+      try {
+        await store.saveStep(storage, { from, to: from, rows })
+        return false
+      } catch (error) {
+        if (!hasCode(error, 'CHECKPOINT_CONFLICT')) throw error
+        from = await store.loadCheckpoint(storage)
+      }
     }
     return false
   }
@@ -205,4 +244,16 @@ export class Recognition<H extends { readonly kind: AnyEventKind } = any> {
         : `The last program that ran the ${what} had functions that differ from those of this program`
     warn({ code: 'PROJECTION_DIFFERS', message })
   }
+}
+
+/** Whether events of a kind began to exist with a program that declares it, and the leading programs did not. */
+function isNewFor({ types }: Declared, event: string): boolean {
+  const [aggregate, type] = event.split('\n') as [string, string]
+  return Object.hasOwn(types, aggregate) && !types[aggregate]!.includes(type)
+}
+
+/** Whether a program declares all that others have declared. */
+function includes(own: Declared['types'], { types }: Declared): boolean {
+  const declares = (aggregate: string, type: string) => Object.hasOwn(own, aggregate) && own[aggregate]!.includes(type)
+  return Object.entries(types).every(([aggregate, there]) => there.every((type) => declares(aggregate, type)))
 }

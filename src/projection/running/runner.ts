@@ -285,7 +285,7 @@ export class Runner {
       this.#state = 'standby'
       this.#tries.rest()
       // A new leader writes its recognition a moment after it has got the lease, so this looks twice.
-      if (asked <= 2) await this.bookmark.look()
+      if (asked <= 2 || this.bookmark.isUnsettled) await this.bookmark.look()
       await this.#standBy(follower, this.#askAgainMs, signal)
       if (signal.aborted) return
     }

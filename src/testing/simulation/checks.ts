@@ -88,17 +88,19 @@ function checkLog({ witness }: Evidence): void {
   }
 }
 
-/** The ids of the commits that a command has left. */
-function commitsOf({ witness }: Evidence, { client, command: { aggregate, id } }: ClientCommand): readonly string[] {
-  const own = witness
+/** The events that a command has left. */
+function eventsOf(
+  { witness }: Evidence,
+  { client, command: { aggregate, id } }: ClientCommand,
+): readonly StoredEvent[] {
+  return witness
     .streamOf({ aggregate, id })
     .filter(({ metadata }) => metadata['client'] === markOf(client).client && metadata['causationId'] === undefined)
-  return [...new Set(own.map(({ commitId }) => commitId))]
 }
 
 /** An acknowledged command is stored once; one whose client was told that it failed is not stored. */
 function checkStored(evidence: Evidence, command: ClientCommand): void {
-  const commits = commitsOf(evidence, command)
+  const commits = [...new Set(eventsOf(evidence, command).map(({ commitId }) => commitId))]
   if (commits.length > 1) {
     throw new Broken('no command is stored twice', `${called(command)} has the commits ${commits.join(' and ')}`)
   }
@@ -167,6 +169,11 @@ function checkAccepted(evidence: Evidence, command: ClientCommand, attempt: Atte
 
 /** A rejection, or nothing to do. */
 function checkUnstored(evidence: Evidence, command: ClientCommand, attempt: Attempt, outcome: Outcome) {
+  const [stored] = eventsOf(evidence, command)
+  if (stored !== undefined && stored.position <= attempt.sent.head) {
+    const reason = `${called(command)} was stored when it was sent again, and was answered without its events`
+    throw new Broken('a repeated command is answered with what is stored', reason)
+  }
   const { aggregate, id, name, data } = command.command
   const stream = { aggregate, id }
   const definition = attempt.version.aggregate(aggregate)

@@ -59,7 +59,7 @@ export interface PlanOptions {
 }
 
 /** The mean pauses between commands, of which each run has one. */
-const pausesMs = [20, 40, 200]
+const pausesMs = [20, 100, 400]
 
 export function makePlan(options: PlanOptions): Plan {
   const { seed, processes, steps, rates, command } = options
@@ -80,18 +80,22 @@ export function makePlan(options: PlanOptions): Plan {
     if (random.chance(rates.repeat) && isRepeatable) {
       actions.push({ atMs: atMs + random.int(0, 500), process: process(), kind: 'repeat', client })
     }
+    // Often while what clients have set off is under way.
+    const soonMs = atMs + 30 * random.next()
     if (random.chance(rates.crash)) {
-      actions.push({ atMs, process: process(), kind: 'crash', forMs: random.int(0, 3000) })
+      actions.push({ atMs: soonMs, process: process(), kind: 'crash', forMs: random.int(0, 3000) })
     }
-    if (random.chance(rates.stop)) actions.push({ atMs, process: process(), kind: 'stop', forMs: random.int(0, 1000) })
+    if (random.chance(rates.stop)) {
+      actions.push({ atMs: soonMs, process: process(), kind: 'stop', forMs: random.int(0, 1000) })
+    }
     if (random.chance(rates.freeze)) {
-      actions.push({ atMs, process: process(), kind: 'freeze', forMs: random.int(10, 30_000) })
+      actions.push({ atMs: soonMs, process: process(), kind: 'freeze', forMs: random.int(10, 30_000) })
     }
     if (random.chance(rates.setClock)) {
       actions.push({ atMs, process: process(), kind: 'setClock', byMs: random.int(-60_000, 60_000) })
     }
     if (random.chance(rates.partition)) {
-      actions.push({ atMs, process: process(), kind: 'partition', forMs: random.int(10, 20_000) })
+      actions.push({ atMs: soonMs, process: process(), kind: 'partition', forMs: random.int(10, 20_000) })
     }
     for (const operation of operations(random, options)) actions.push({ atMs, process: process(), ...operation })
   }

@@ -31,6 +31,8 @@ export interface RunOptions {
   readonly invariants: Invariants
   /** Empties what handlers of the domain write to. */
   readonly reset: () => void
+  /** Decides in which order things happen; by default their times do. */
+  readonly agenda?: ConstructorParameters<typeof World>[1]
 }
 
 /** What a run came to. */
@@ -89,7 +91,7 @@ class Simulation {
     this.#options = options
     this.#plan = plan
     this.#witness = witness
-    const [world, history, marks] = [new World(new Random(plan.seed)), this.#history, this.#marks]
+    const [world, history, marks] = [new World(new Random(plan.seed), options.agenda), this.#history, this.#marks]
     this.#world = world
     this.#network = new Network(world, factory, noFaults, {
       sent: (call) => marks.sent(call),

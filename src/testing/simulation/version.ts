@@ -37,7 +37,8 @@ export class Version {
   /** Whether an error says that an aggregate has events which this version does not know yet. */
   meetsNewer(error: unknown): boolean {
     if (this.isLast) return false
-    const cause = hasCode(error, 'AGGREGATE_LOAD_FAILED') ? error.cause : error
+    const isOuter = hasCode(error, 'AGGREGATE_LOAD_FAILED') || hasCode(error, 'EVENT_UNREADABLE')
+    const cause = isOuter ? error.cause : error
     return hasCode(cause, 'EVENT_NEWER') || hasCode(cause, 'EVENT_UNDECLARED')
   }
 

@@ -11,14 +11,16 @@ const usPerMs = 1000
 
 export class World {
   readonly random: Random
-  readonly #agenda = new Agenda()
+  readonly #agenda: Pick<Agenda, 'add' | 'take'>
   readonly #lines: string[] = []
   #nowUs = 0
   #hash = 0x811c9dc5
   #count = 0
 
-  constructor(random: Random) {
+  /** @param agenda decides what happens next; by default what is due first */
+  constructor(random: Random, agenda: Pick<Agenda, 'add' | 'take'> = new Agenda()) {
     this.random = random
+    this.#agenda = agenda
   }
 
   /** Milliseconds since the simulation began. */
@@ -94,7 +96,8 @@ export class World {
         this.#agenda.add(entry)
         continue
       }
-      this.#nowUs = entry.at
+      // Another agenda may have let something later happen before it.
+      this.#nowUs = Math.max(this.#nowUs, entry.at)
       this.#count++
       this.#note(entry.label)
       entry.run()

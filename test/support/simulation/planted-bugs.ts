@@ -47,6 +47,30 @@ export const plantedBugs: readonly PlantedBug[] = [
     find: 'for (let i = isFirst ? 1 : 0; i < page.length; i++) {',
     replace: 'for (let i = isFirst ? 2 : 0; i < page.length; i++) {',
   },
+  {
+    name: 'commands that came during a round are forgotten',
+    file: 'kernel/actor.ts',
+    find: '    if (this.#mailbox.length > 0) this.#context.schedule(this)\n    else this.#giveTurnBack()',
+    replace: '    this.#giveTurnBack()',
+  },
+  {
+    name: 'a repeated command is answered without a look whether it is stored',
+    file: 'kernel/answers.ts',
+    find: 'const receipt = await answering.events.findCommit(addressee.stream, pending.commandId)',
+    replace: 'const receipt = undefined as Awaited<ReturnType<typeof answering.events.findCommit>>',
+  },
+  {
+    name: 'a snapshot says that it is one event older than its state',
+    file: 'kernel/snapshotter.ts',
+    find: '        sequence,\n        stateRevision',
+    replace: '        sequence: sequence - 1,\n        stateRevision',
+  },
+  {
+    name: 'a snapshot of another version of the state is believed',
+    file: 'kernel/rehydrate.ts',
+    find: 'const { sequence, stateRevision, fingerprint, checksum } = snapshot',
+    replace: 'const { sequence, checksum } = snapshot\n    const { stateRevision, fingerprint } = type',
+  },
   // -- the read side ---------------------------------------------------------------------------------------------
   {
     name: 'a save that conflicts counts as saved',
@@ -120,6 +144,54 @@ export const plantedBugs: readonly PlantedBug[] = [
     find: 'if (!(isSaved && (await this.#checkpoint.flush()))) this.#overtaken(undefined)',
     replace: 'if (!isSaved || (await this.#checkpoint.flush()) === undefined) this.#overtaken(undefined)',
   },
+  {
+    name: 'a projection as code saves its position before its work',
+    file: 'projection/checkpoint/bookmark.ts',
+    find: '    await work(undefined)\n    return this.save(to, rows)',
+    replace: '    const isSaved = await this.save(to, rows)\n    await work(undefined)\n    return isSaved',
+  },
+  {
+    name: 'events of a projection as code do not queue behind a parked one',
+    file: 'projection/code/code-steps.ts',
+    find: 'waiting.has(key) || this.bookmark.parked.blocks(key)',
+    replace: 'waiting.has(key)',
+  },
+  {
+    name: 'events with a common row do not queue behind a parked one',
+    file: 'projection/rows/fold-rows.ts',
+    find: 'blocked.has(key) || blocks(key)',
+    replace: 'blocked.has(key)',
+  },
+  {
+    name: 'a parked event is tried again although one before it failed again',
+    file: 'projection/checkpoint/retry-parked.ts',
+    find: 'if (parked.holds(position)) for',
+    replace: 'if (parked.holds(-position)) for',
+  },
+  {
+    name: 'a parked event that was handled stays parked',
+    file: 'projection/code/code-steps.ts',
+    find: 'this.#saveWith(handle, here, [unparkedRow(position)], signal)',
+    replace: 'this.#saveWith(handle, here, [unparkedRow(position)].slice(1), signal)',
+  },
+  {
+    name: 'parked events are not read after a takeover',
+    file: 'projection/stored/parked-events.ts',
+    find: 'for await (const row of parkedRows(store, name, breath)) this.apply([row])',
+    replace: 'for await (const row of parkedRows(store, name, breath)) this.apply([row].slice(1))',
+  },
+  {
+    name: 'events that an older version passed over are forgotten',
+    file: 'projection/checkpoint/passed-over.ts',
+    find: 'if (events.length === 0) continue',
+    replace: 'if (events.length >= 0) continue',
+  },
+  {
+    name: 'a reaction waits for events of a new kind only since its own process began',
+    file: 'projection/checkpoint/recognition.ts',
+    find: 'return declared !== undefined && isNewFor(declared, event)',
+    replace: 'return declared?.from === -1 && isNewFor(declared, event)',
+  },
   // -- the store -------------------------------------------------------------------------------------------------
   {
     name: 'the store does not look what a commit expects',
@@ -138,5 +210,17 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'store/memory/rows/memory-rows.ts',
     find: 'checkCheckpoint(projection, from, kept.checkpoint)',
     replace: 'if (from.position < 0) checkCheckpoint(projection, from, kept.checkpoint)',
+  },
+  {
+    name: 'the store stores what was decided on a commit that it refused',
+    file: 'store/memory/memory-store.ts',
+    find: 'stream !== undefined && broken.has(stream))',
+    replace: 'stream === undefined && broken.size < 0)',
+  },
+  {
+    name: 'the store saves a checkpoint without its rows now and then',
+    file: 'store/memory/rows/memory-rows.ts',
+    find: 'for (const [key, value] of copies) {',
+    replace: 'for (const [key, value] of to.position % 5 === 4 ? [] : copies) {',
   },
 ]

@@ -41,12 +41,11 @@ registerHooks({
   },
 })
 
-/** The scenarios, as they are with the change. */
-async function scenariosWith(mutation: Mutation): Promise<readonly Scenario[]> {
+/** Loads a file of this folder, and all that it imports, with the change. */
+export async function loadWith(mutation: Mutation, file: string): Promise<unknown> {
   const number = planted.push(mutation) - 1
-  const path = pathToFileURL(`${import.meta.dirname}/scenarios.ts`).href
-  const { scenarios } = (await import(`${path}${mark}${number}`)) as { readonly scenarios: readonly Scenario[] }
-  return scenarios
+  const { href } = pathToFileURL(`${import.meta.dirname}/${file}`)
+  return import(`${href}${mark}${number}`)
 }
 
 /** Where a bug was found. */
@@ -69,14 +68,15 @@ export async function findBug(
   mutation: Mutation,
   first?: Pick<Found, 'scenario' | 'seed'>,
 ): Promise<Found | undefined> {
-  const scenarios = await scenariosWith(mutation)
+  const { scenarios } = (await loadWith(mutation, 'scenarios.ts')) as { readonly scenarios: readonly Scenario[] }
   const brokenBy = async ({ name, run }: Scenario, seed: number): Promise<Found | undefined> => {
     try {
       await run(seed, 40, false)
       return undefined
     } catch (error) {
-      const broken = error instanceof Error && 'broken' in error ? String(error.broken) : `threw ${error}`
-      return { scenario: name, seed, broken }
+      // Its class was loaded once more, too.
+      if (!(error instanceof Error && 'broken' in error)) throw error
+      return { scenario: name, seed, broken: String(error.broken) }
     }
   }
   const known = first === undefined ? undefined : scenarios.find(({ name }) => name === first.scenario)

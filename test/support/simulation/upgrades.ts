@@ -40,7 +40,7 @@ function firstVersion() {
   const Read = event('MeterRead', reading)
   const Meter = aggregate('meter', () => ({ units: 0, reads: 0 }))
     .on(Read, ({ units, reads }, read) => ({ units: units + read.units, reads: reads + 1 }))
-    .command('read', reading, ({ units: before }, { units }) =>
+    .command('record', reading, ({ units: before }, { units }) =>
       before + units > 60 ? reject('Full', { units: before }) : Read({ units }),
     )
     .command('check', reading, () => undefined)
@@ -78,7 +78,7 @@ function secondVersion() {
   const Meter = aggregate('meter', () => ({ tenths: 0, reads: 0, checks: 0 }), { stateRevision: 2 })
     .on(Read, (state, { tenths }) => ({ ...state, tenths: state.tenths + tenths, reads: state.reads + 1 }))
     .on(Checked, (state) => ({ ...state, checks: state.checks + 1 }))
-    .command('read', reading, ({ tenths: before }, { units }) =>
+    .command('record', reading, ({ tenths: before }, { units }) =>
       before + units * 10 > 600 ? reject('Full', { units: before / 10 }) : Read({ tenths: units * 10 }),
     )
     .command('check', reading, (_, { units }) => Checked({ units }))
@@ -121,12 +121,12 @@ export const upgrades = (seed: number, steps: number, minimise = true): Promise<
     command: (random) => ({
       aggregate: 'meter',
       id: `m${random.int(1, 3)}`,
-      name: random.pick(['read', 'read', 'check'] as const),
+      name: random.pick(['record', 'record', 'check'] as const),
       data: { units: random.int(1, 8) },
     }),
     options: { snapshotEvery: 2, passivateAfterMs: 500 },
     invariants: {
-      'every reading is billed once and audited once, and no check is audited twice': (end: EndOfRun) => {
+      'every reading is billed once, and every bill and every check is audited once': (end: EndOfRun) => {
         const ofMeters = end.events.filter(({ stream }) => stream.aggregate === 'meter')
         const told = ofMeters.map(({ stream, sequence, type, data }) => {
           const { tenths, units } = data as { readonly tenths: number; readonly units: number }
@@ -137,10 +137,7 @@ export const upgrades = (seed: number, steps: number, minimise = true): Promise<
           bills.filter(([id]) => id.startsWith('audit') === isAudit).flatMap(([, { billed }]) => billed)
         const read = told.filter(({ type }) => type === 'MeterRead').map(({ text }) => text)
         assert.deepEqual(billedIn(false).toSorted(), read.toSorted())
-        const audited = billedIn(true)
-        const all = told.map(({ text }) => text)
-        assert.deepEqual(audited.toSorted(), all.filter((text) => audited.includes(text)).toSorted())
-        for (const text of read) assert.ok(audited.includes(text), text)
+        assert.deepEqual(billedIn(true).toSorted(), told.map(({ text }) => text).toSorted())
       },
     },
   })
