@@ -21,7 +21,7 @@ export async function beginFirst(
 ): Promise<void> {
   if (checkpoint.term > 0 || checkpoint.place.position > 0) return
   const to = await placeInLog(await positionBefore(beginning, store), store)
-  await checkpoint.goAnywhere(to, 'all', recognition.newRows)
+  await checkpoint.goAnywhere(to, 'all', recognition.newRows(to.position))
 }
 
 /** A position with the checksum of its event. @throws StoreError `LOG_REPLACED` if the log ends before it */

@@ -351,11 +351,7 @@ export class Bookmark {
     if (!(await this.#find('once'))) this.#isStale = true
   }
 
-  /**
-   * Checks which program made what is stored: once for each term, or again.
-   *
-   * @throws ProjectionError `PROJECTION_CHANGED`
-   */
+  /** Checks which program made what is stored: once for each term, or again. @throws `PROJECTION_CHANGED` */
   async #recognise(storage: string, stored: StoredCheckpoint, when: 'once' | 'again'): Promise<void> {
     const { term } = stored
     if (this.#location.isBehind === true || term === 0) return
