@@ -212,12 +212,6 @@ export const plantedBugs: readonly PlantedBug[] = [
     replace: 'if (from.position < 0) checkCheckpoint(projection, from, kept.checkpoint)',
   },
   {
-    name: 'the store stores what was decided on a commit that it refused',
-    file: 'store/memory/memory-store.ts',
-    find: 'stream !== undefined && broken.has(stream))',
-    replace: 'stream === undefined && broken.size < 0)',
-  },
-  {
     name: 'the store saves a checkpoint without its rows now and then',
     file: 'store/memory/rows/memory-rows.ts',
     find: 'for (const [key, value] of copies) {',
