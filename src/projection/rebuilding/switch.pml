@@ -1,7 +1,7 @@
 /*
  * The switch of a rebuild, for exhaustive exploration: what switch.qnt says, with every order of all steps. It is finer
- * in three places. A rebuild reads the record and changes it in two steps; it retires generations one by one; and a
- * reader reads which rows are live and then the rows. With -DMUTANT the switch does not look at the version.
+ * in two places. A rebuild reads the record and changes it in two steps, and a reader reads which rows are live and
+ * then the rows. With -DMUTANT the switch does not look at the version.
  */
 #define GENERATIONS 4 /* with the first one */
 #define EVENTS 2
