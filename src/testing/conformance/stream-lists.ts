@@ -113,22 +113,19 @@ export const streamLists: ConformanceGroup = {
       const ascii = all.filter((id) => [...id].every((character) => character <= '\u007f'))
       assert.deepEqual(ascii, ascii.toSorted())
     },
-    'of thousands has all of them in pages of any size, also of those that begin meanwhile': async ({
-      store,
-      name,
-    }) => {
+    'of hundreds has all of them in pages of any size, also of those that begin meanwhile': async ({ store, name }) => {
       const aggregate = name('listed')
-      const ids = Array.from({ length: 2100 }, (_, n) => `${(n * 1409) % 2100}`.padStart(5, '0'))
-      await begin(store, aggregate, ids.slice(0, 2000))
+      const ids = Array.from({ length: 520 }, (_, n) => `${(n * 409) % 520}`.padStart(5, '0'))
+      await begin(store, aggregate, ids.slice(0, 470))
       const listed = listAll(store, aggregate, Number.POSITIVE_INFINITY)
-      await begin(store, aggregate, ids.slice(2000))
+      await begin(store, aggregate, ids.slice(470))
       const all = ids.toSorted()
       const found = new Set(await listed)
-      assert.ok(ids.slice(0, 2000).every((id) => found.has(id)))
+      assert.ok(ids.slice(0, 470).every((id) => found.has(id)))
       assert.deepEqual(await listAll(store, aggregate, Number.POSITIVE_INFINITY), all)
-      assert.deepEqual(await listAll(store, aggregate, 700), all)
-      const { ids: some, next } = await store.listStreams(aggregate, { after: all[1500]!, limit: 3 })
-      assert.deepEqual([some, next], [all.slice(1501, 1504), all[1503]])
+      assert.deepEqual(await listAll(store, aggregate, 200), all)
+      const { ids: some, next } = await store.listStreams(aggregate, { after: all[500]!, limit: 3 })
+      assert.deepEqual([some, next], [all.slice(501, 504), all[503]])
     },
     'is still there after reopening': async ({ place, name, capabilities }) => {
       if (!capabilities.survivesReopen) return

@@ -13,11 +13,9 @@ import { type CommitHeader, checkHeaders, headerFields, receiptOf } from './comm
 import type { LogEnd } from './log-end.ts'
 import { keyOf, type Streams } from './streams.ts'
 
-/** The number of streams that one query sorts out, and that are looked up at a time. */
+/** The number of streams that one query lists or sorts out, and that are looked up at a time. */
 const askedMax = 500
 const lookedUpMax = 50
-/** The number of streams that one query lists. */
-const listedMax = 1000
 
 /** The end of a stream without events. */
 export const noEnd: StreamEnd = Object.freeze({ sequence: 0, checksum: 0 })
@@ -75,7 +73,7 @@ export class StreamEnds {
     const ids: string[] = []
     for (let wanted = wantedOf(limit); ids.length < wanted; ) {
       const last = ids.at(-1) ?? after
-      const count = Math.min(wanted - ids.length, listedMax)
+      const count = Math.min(wanted - ids.length, askedMax)
       const firsts = await this.#database.find<CommitHeader>('commits', {
         filter: { aggregate, ...(last !== undefined && { id: { $gt: last } }), from: 1n },
         sort: { aggregate: 1, id: 1 },
