@@ -215,7 +215,7 @@ async function run(seed: number): Promise<readonly string[]> {
 
 /** A sector at a wrong place is never read as an event. */
 async function damage(world: World): Promise<void> {
-  world.disk.trace.push(world.disk.misdirect())
+  world.disk.misdirect()
   const store = await attempt(() => open(world))
   if (store instanceof MnemeError) return
   const events = await attempt(() => logOf(store))
@@ -235,5 +235,5 @@ test('A file store keeps its promises on the simulated disks that have shown a m
 })
 
 test('The same seed makes the same calls to the disk', async () => {
-  for (let seed = 1; seed <= 10; seed++) assert.deepEqual(await run(seed), await run(seed))
+  for (let seed = 1; seed <= 15; seed++) assert.deepEqual(await run(seed), await run(seed))
 })

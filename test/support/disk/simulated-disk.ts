@@ -92,16 +92,20 @@ export class SimulatedDisk {
     this.#end()
   }
 
-  /** A sector lands at a wrong place, in a file of the log or beside it. @returns what was done, in words */
-  misdirect(): string {
+  /**
+   * A sector lands at a wrong place, in a file of the log or beside it. The index is never the one that it comes from:
+   * its hashes have a seed of their own, so its bytes and its length do not follow from this one.
+   */
+  misdirect(): void {
     const files = [...this.#names].filter(([path, { content }]) => !path.includes('/lock-') && content.length > 0)
-    const [[source, from], [target, to]] = [this.#random.pick(files), this.#random.pick(files)]
+    const [source, from] = this.#random.pick(files.filter(([path]) => !path.endsWith('index.bin')))
+    const [target, to] = this.#random.pick(files)
     const start = this.#random.below(from.content.length)
     const bytes = from.content.subarray(start, start + sectorBytes)
     const at = this.#random.below(to.content.length)
     bytes.copy(to.content, at, 0, Math.min(bytes.length, to.content.length - at))
     to.durable = Buffer.from(to.content)
-    return `${basename(source)} at ${start} to ${basename(target)} at ${at}`
+    this.trace.push(`${basename(source)} at ${start} to ${basename(target)}`)
   }
 
   /** The disk as a program sees it that starts now. */
