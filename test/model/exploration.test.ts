@@ -21,7 +21,7 @@ else {
         t.diagnostic(`${found.states} states`)
       })
 
-      test('some order breaks its mutant', async () => {
+      test('some order breaks its mutant', { skip: leftOut }, async () => {
         const found = await explore(programs, path, ['-DMUTANT'])
         assert.match(found.violated ?? 'nothing is violated', violated)
       })

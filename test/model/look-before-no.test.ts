@@ -7,6 +7,7 @@ import { traces, withoutQuint } from '../support/model/quint.ts'
 import { replay, type World } from '../support/model/replay.ts'
 import { lookBeforeNo } from '../support/model/specifications.ts'
 import { type HeldCall, Stage, settled } from '../support/model/stage.ts'
+import { leftOut } from '../support/size.ts'
 
 const stream = { aggregate: 'seat', id: 'one' }
 const processes = ['ada', 'bob'] as const
@@ -79,6 +80,6 @@ async function kernels(): Promise<World> {
   }
 }
 
-test('the kernel goes through the states of the specification', { skip: withoutQuint }, async () => {
+test('the kernel goes through the states of the specification', { skip: withoutQuint ?? leftOut }, async () => {
   await replay(await traces(lookBeforeNo), kernels)
 })
