@@ -19,6 +19,8 @@ import { freshPath, openStore, simpleCommit, withDatabase } from './sqlite-test.
 
 /** More with `MNEME_DAMAGES=20000`. */
 const forgeries = Number(process.env['MNEME_DAMAGES'] ?? sized(80, 20))
+/** A note nested very deep could not be read by the other thread, and its caller waited for ever. */
+const foundBefore = [95]
 const stream = { aggregate: 'account', id: 'ada' }
 const unlimited = { limit: Number.POSITIVE_INFINITY }
 const commits = 8
@@ -112,7 +114,7 @@ test(`${forgeries} forged rows are refused with a code or read as they are`, asy
   await first.close()
   const bytes = await readFile(path)
   const outcomes = { refused: 0, answered: 0 }
-  for (let seed = 1; seed <= forgeries; seed++) {
+  for (const seed of [...foundBefore, ...Array.from({ length: forgeries }, (_, i) => i + 1)]) {
     const random = new Random(seed)
     const kind = random.pick(kinds)
     await writeFile(path, bytes)

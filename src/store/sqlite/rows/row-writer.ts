@@ -16,8 +16,10 @@ export class RowWriter {
     this.#statements = statements
   }
 
+  /** Without its note, which nobody who writes needs: the place is sent to another thread. */
   checkpoint(projection: string): CheckpointPlace {
-    return checkpointOf(projection, oneRow<CheckpointRow>(this.#statements.checkpoint, projection))
+    const { position, term } = checkpointOf(projection, oneRow<CheckpointRow>(this.#statements.checkpoint, projection))
+    return { position, term }
   }
 
   /** Compares the checkpoint before anything is written, so a conflict needs no rollback. */

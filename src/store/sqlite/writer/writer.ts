@@ -214,6 +214,11 @@ export class Writer {
     worker.on('error', (error) => {
       cause = error
     })
+    // What it sent cannot be read, so its calls would wait for ever. Its end settles them.
+    worker.on('messageerror', (error) => {
+      cause = error
+      void worker.terminate()
+    })
     worker.on('exit', () => {
       if (this.#worker === worker) this.#worker = undefined
       if (opened) this.#lose(unavailable(this.#settings.path, 'writing: its thread ended', cause), this.#inFlight)
