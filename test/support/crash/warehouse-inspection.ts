@@ -252,8 +252,9 @@ async function checkReaction(store: Store, log: Log): Promise<void> {
   const rung = of('Rung').map(({ stream, data }) => `${stream.id} ${data.position}`)
   assert.deepEqual(rung.sort(), bells.sort(), 'each timer fired once')
   const stored = await listAll(store, 'reaction follow up', { limit: 1000 })
-  // It also says whose work it is.
-  const rows = stored.filter(({ key }) => key !== `${ownMark}handles`)
+  // It also says whose work it is, and which events that program declares.
+  const programs = [`${ownMark}handles`, `${ownMark}declares`]
+  const rows = stored.filter(({ key }) => !programs.includes(key))
   const found = new Map(rows.map(({ key, value }) => [key, value]))
   const expected = new Map([...states].map(([id, state]) => [`state ${id}`, state]))
   assert.deepEqual(found, expected, 'the reaction keeps its states and nothing else')
