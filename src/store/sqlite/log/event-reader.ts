@@ -60,9 +60,7 @@ export class EventReader {
   findCommit(stream: StreamId, commitId: string): Receipt | undefined {
     const number = this.#names.row(stream)?.number
     if (number === undefined) return undefined
-    const first = oneRow<CommitRow>(this.#statements.commit, number, commitId)
-    const isMissed = first === undefined && this.#second !== undefined
-    if (isMissed && oneRow(this.#second.commit, number, commitId) !== undefined) throw lostCommit(commitId)
+    const first = this.#commitRow(number, commitId)
     if (first === undefined) return undefined
     if (first[5] !== commitId) throw lostCommit(commitId)
     const known = this.#names.stream(number, stream)
@@ -71,6 +69,18 @@ export class EventReader {
     const end = position + count - 1
     const last = count === 1 ? checksum : this.#source.of(this.#source.rowAt(end), known).checksum
     return { sequence: sequence + count - 1, position: end, count, checksum: last, ...mark }
+  }
+
+  /** @throws Failure if only the second index has it */
+  #commitRow(stream: number, commitId: string): CommitRow | undefined {
+    const find = () => oneRow<CommitRow>(this.#statements.commit, stream, commitId)
+    const first = find()
+    if (first !== undefined || this.#second === undefined) return first
+    if (oneRow(this.#second.commit, stream, commitId) === undefined) return undefined
+    // It may have been stored between the two questions.
+    const stored = find()
+    if (stored === undefined) throw lostCommit(commitId)
+    return stored
   }
 
   async streamEnds(streams: readonly StreamId[]): Promise<readonly StreamEnd[]> {

@@ -38,10 +38,14 @@ export class Names {
 
   /** The row of a stream as it is now, or undefined if the stream has no event. */
   row(id: StreamId): StreamPlace | undefined {
-    const row = oneRow<StreamRow>(this.#statements.stream, id.aggregate, id.id)
+    const find = () => oneRow<StreamRow>(this.#statements.stream, id.aggregate, id.id)
+    const row = find()
     if (row !== undefined) return placeOfStream(id, row)
-    if (oneRow(this.#statements.streamAgain, id.aggregate, id.id) !== undefined) throw lostStream(id)
-    return undefined
+    if (oneRow(this.#statements.streamAgain, id.aggregate, id.id) === undefined) return undefined
+    // It may have begun between the two questions.
+    const begun = find()
+    if (begun === undefined) throw lostStream(id)
+    return placeOfStream(id, begun)
   }
 
   /** The ids of an aggregate's streams after one, by both indexes. @throws Failure if one of them lacks an id */
