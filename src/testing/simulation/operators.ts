@@ -13,9 +13,9 @@ export interface OperatorsOptions {
   readonly marks: Marks
 }
 
-/** How often parked events are tried again at the end, at most. */
-const roundsMax = 50
-/** How often in a row without a success. */
+/** How often parked events are tried again at the end, at most: for longer than any lease lasts. */
+const roundsMax = 600
+/** How often in a row without a success. Rounds in which nobody leads do not count. */
 const idleMax = 8
 
 export class Operators {
@@ -104,16 +104,18 @@ export class Operators {
     let idle = 0
     for (let round = 0; round < roundsMax && idle < idleMax; round++) {
       let handled = 0
+      let hasLeader = false
       for (const process of processes) {
         const managed = managedBy(process, part)
         if ((await managed.parked(key)).length === 0) return
         try {
           handled += (await this.#retry(managed, key)).handled
+          hasLeader = true
         } catch (error) {
           if (codeOf(error) !== 'PROJECTION_ELSEWHERE') throw error
         }
       }
-      idle = handled === 0 ? idle + 1 : 0
+      if (hasLeader) idle = handled === 0 ? idle + 1 : 0
       await world.pause(100, 'an operator waits')
     }
   }
