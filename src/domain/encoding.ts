@@ -31,24 +31,36 @@ export function decode(json: Json): unknown {
   return copy
 }
 
+/** What a mark stands for. With anything that `encode` does not write below a mark, it is a record with such a key. */
 function marked(mark: string, held: Json): unknown {
   switch (mark) {
     case '$date':
-      return new Date(held === null ? Number.NaN : (held as string))
+      if (held === null || typeof held === 'string') return new Date(held ?? Number.NaN)
+      break
     case '$bigint':
-      return BigInt(held as string)
+      if (typeof held === 'string' && /^-?\d+$/.test(held)) return BigInt(held)
+      break
     case '$number':
-      return Number(held)
+      if (typeof held === 'string') return Number(held)
+      break
     case '$undefined':
-      return undefined
+      if (held === true) return undefined
+      break
     case '$map':
-      return new Map((held as readonly (readonly [Json, Json])[]).map(([key, value]) => [decode(key), decode(value)]))
+      if (Array.isArray(held) && held.every(isPair)) {
+        return new Map(held.map(([key, value]) => [decode(key), decode(value)]))
+      }
+      break
     case '$set':
-      return new Set((held as readonly Json[]).map(decode))
-    default:
-      return { [mark]: decode(held) }
+      if (Array.isArray(held)) return new Set(held.map(decode))
+      break
   }
+  const copy: Record<string, unknown> = {}
+  put(copy, mark, decode(held))
+  return copy
 }
+
+const isPair = (item: Json): item is readonly [Json, Json] => Array.isArray(item) && item.length === 2
 
 function encodeAt(what: string, value: unknown, path: string, depth: number): Json {
   switch (typeof value) {
