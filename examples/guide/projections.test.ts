@@ -147,12 +147,12 @@ test('a projection as code can be redone from the whole log', async (context) =>
   )
 })
 
-let isMended = false
+let isFixed = false
 
 // #region park
 const Careful = projection('careful', () => ({ balance: 0 }))
   .on(Deposited, ({ balance }, { amount }) => {
-    if (amount === 13 && !isMended) throw new RangeError('unlucky')
+    if (amount === 13 && !isFixed) throw new RangeError('unlucky')
     return { balance: balance + amount }
   })
   .onFailure({ giveUp: 'park' })
@@ -171,7 +171,7 @@ test('what cannot be handled can be parked', async () => {
   for (const { position, type, reason } of await bank.projections.parked('careful')) {
     console.log(`${type} at ${position}: ${reason}`)
   }
-  isMended = true
+  isFixed = true
   const { handled } = await bank.projections.retryParked('careful')
   // #endregion
   assert.equal(handled, 2)

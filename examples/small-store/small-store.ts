@@ -25,15 +25,15 @@ import type {
   StreamQuery,
 } from '../../src/index.ts'
 import { keyOf, type SmallLog } from './log/small-log.ts'
-import type { Claims } from './rows/claims.ts'
+import type { Leases } from './rows/leases.ts'
 import type { SmallRows } from './rows/small-rows.ts'
 
 /** What all openings of a factory share. */
 export interface SmallData {
   readonly log: SmallLog
   readonly rows: SmallRows
-  readonly leases: Claims
-  readonly reservations: Claims
+  readonly leases: Leases
+  readonly reservations: Leases
   readonly listeners: Set<() => void>
 }
 

@@ -1,7 +1,7 @@
 /** The factory of the small store, which the guide page *Write a store* explains. */
 import { checkedFactory, type StoreFactory } from '../../src/index.ts'
 import { SmallLog } from './log/small-log.ts'
-import { Claims } from './rows/claims.ts'
+import { Leases } from './rows/leases.ts'
 import { SmallRows } from './rows/small-rows.ts'
 import { type SmallData, SmallStore } from './small-store.ts'
 
@@ -10,8 +10,8 @@ export function small(): StoreFactory {
   const data: SmallData = {
     log: new SmallLog(),
     rows: new SmallRows(),
-    leases: new Claims(),
-    reservations: new Claims(),
+    leases: new Leases(),
+    reservations: new Leases(),
     listeners: new Set(),
   }
   return checkedFactory({ name: 'small', open: async ({ now }) => new SmallStore(data, now) })

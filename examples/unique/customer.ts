@@ -9,7 +9,7 @@ import { aggregate, claims, domain, event, reaction, reject } from '../../src/in
 export const Emails = claims('email')
 
 const claimed = z.object({ email: z.string(), claim: z.int() })
-const Taken = event('EmailTaken', claimed.extend({ previous: claimed.optional() }))
+const AddressTaken = event('EmailTaken', claimed.extend({ previous: claimed.optional() }))
 const GivenUp = event('ClaimGivenUp', claimed)
 
 type Claimed = z.infer<typeof claimed>
@@ -18,7 +18,7 @@ type State = { readonly now: Claimed | undefined; readonly givenUp: readonly Cla
 const isSame = (a: Claimed | undefined, b: Claimed): boolean => a?.email === b.email && a.claim === b.claim
 
 export const Customer = aggregate('customer', (): State => ({ now: undefined, givenUp: [] }))
-  .on(Taken, ({ givenUp }, { email, claim, previous }) => ({
+  .on(AddressTaken, ({ givenUp }, { email, claim, previous }) => ({
     now: { email, claim },
     givenUp: previous === undefined ? givenUp : [...givenUp, previous],
   }))
@@ -26,7 +26,7 @@ export const Customer = aggregate('customer', (): State => ({ now: undefined, gi
 
   .command('take', claimed, ({ now, givenUp }, claim) => {
     if (isSame(now, claim)) return undefined
-    return givenUp.some((each) => isSame(each, claim)) ? reject('TooLate') : Taken({ ...claim, previous: now })
+    return givenUp.some((each) => isSame(each, claim)) ? reject('TooLate') : AddressTaken({ ...claim, previous: now })
   })
   // Either the customer has taken the address, or from now on cannot take it with this claim.
   .command('giveUp', claimed, ({ now, givenUp }, claim) =>
@@ -47,7 +47,7 @@ export const FreeEmails = reaction('free emails', aggregates)
     await dispatch({ aggregate: 'email', id: email, name: 'release', data: { owner, claim } })
   })
   // A customer who has another address now gives the old one back.
-  .on(Taken, async ({ stream: { id: owner }, data: { previous } }, { dispatch }) => {
+  .on(AddressTaken, async ({ stream: { id: owner }, data: { previous } }, { dispatch }) => {
     if (previous === undefined) return
     const { email, claim } = previous
     await dispatch({ aggregate: 'email', id: email, name: 'release', data: { owner, claim } })
@@ -56,7 +56,7 @@ export const FreeEmails = reaction('free emails', aggregates)
 
 // #region take
 /** Gives a customer an address. It can be repeated after any failure. */
-export async function takeEmail(shop: Running, id: string, address: string): Promise<void> {
+export async function takeEmail(shop: RunningShop, id: string, address: string): Promise<void> {
   const email = address.trim().toLowerCase()
   const { state } = await shop.email(email).claim({ owner: id }) // CommandRejected 'Taken': somebody else has it
   await shop.customer(id).take({ email, claim: state.claim })
@@ -64,4 +64,4 @@ export async function takeEmail(shop: Running, id: string, address: string): Pro
 // #endregion
 
 export const Shop = domain({ aggregates, reactions: { freeEmails: FreeEmails } })
-type Running = Awaited<ReturnType<typeof Shop.start>>
+type RunningShop = Awaited<ReturnType<typeof Shop.start>>

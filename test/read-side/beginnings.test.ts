@@ -60,7 +60,7 @@ await onEveryStore('A reaction that has never run', ({ place }) => {
     const store = await place(t)
     await put(store, [1, 2])
     assert.deepEqual(await heardBy(store, 'now', [3]), [3])
-    // It is not there, and then started again: now is not meant anew.
+    // It is not there, and then started again: 'now' is not evaluated again.
     await put(store, [4, 5])
     assert.deepEqual(await heardBy(store, 'now', [6]), [4, 5, 6])
     // Nor does another beginning matter any more.

@@ -238,9 +238,9 @@ describe('The checkpoint of a reaction that handles several events at once', () 
 
   test('passes an event that cannot be read, and the events that queue behind it in its stream', async () => {
     const Old = event('Put', z.object({ amount: z.int(), keys: z.array(z.string()).optional() }))
-    let isMended = false
+    let isFixed = false
     const Kind = Old.revise(z.object({ amount: z.int() }), ({ amount }) => {
-      if (amount === 1 && !isMended) throw new RangeError('unreadable')
+      if (amount === 1 && !isFixed) throw new RangeError('unreadable')
       return { amount }
     })
     const Pots = aggregate('pot', () => ({}))
@@ -271,7 +271,7 @@ describe('The checkpoint of a reaction that handles several events at once', () 
     await using bank = await definition.start({ store, projections: 'manual', log: recorder() })
     await bank.reactions.runOnce('reading')
     assert.deepEqual(handled, [3])
-    isMended = true
+    isFixed = true
     assert.deepEqual(await bank.reactions.retryParked('reading'), { handled: 2, parked: 0 })
     assert.deepEqual(handled, [3, 1, 2])
   })

@@ -95,8 +95,8 @@ describe('Running once', () => {
       assert.equal(await checkpointOf(store, 'picky'), 2)
       assert.deepEqual(await vaults.picky.get('a'), { sum: 3 })
     }
-    const Mended = projection('picky', () => ({ sum: 0 })).on(Added, ({ sum }, { amount }) => ({ sum: sum + amount }))
-    await using mended = await domain({ aggregates: { vault: Vault }, projections: { picky: Mended } }).start({
+    const Fixed = projection('picky', () => ({ sum: 0 })).on(Added, ({ sum }, { amount }) => ({ sum: sum + amount }))
+    await using mended = await domain({ aggregates: { vault: Vault }, projections: { picky: Fixed } }).start({
       store,
       projections: 'manual',
     })
