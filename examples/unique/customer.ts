@@ -52,14 +52,16 @@ export const FreeEmails = reaction('free emails', aggregates)
     const { email, claim } = previous
     await dispatch({ aggregate: 'email', id: email, name: 'release', data: { owner, claim } })
   })
+  .onFailure({ giveUp: 'park' }) // one that fails does not keep others from being freed
 // #endregion
 
 // #region take
 /** Gives a customer an address. It can be repeated after any failure. */
 export async function takeEmail(shop: RunningShop, id: string, address: string): Promise<void> {
   const email = address.trim().toLowerCase()
+  const customer = shop.customer(id) // throws now if the id is none
   const { state } = await shop.email(email).claim({ owner: id }) // CommandRejected 'Taken': somebody else has it
-  await shop.customer(id).take({ email, claim: state.claim })
+  await customer.take({ email, claim: state.claim })
 }
 // #endregion
 

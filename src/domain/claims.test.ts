@@ -32,7 +32,16 @@ describe('A claim', () => {
   test('needs an owner and a number', async () => {
     await using hall = await start()
     const seat = hall.seat('7a')
-    for (const data of [{}, { owner: '' }, { owner: 7 }, null, 'ada', undefined]) {
+    for (const data of [
+      {},
+      { owner: '' },
+      { owner: '\0' },
+      { owner: 'x'.repeat(1025) },
+      { owner: 7 },
+      null,
+      'ada',
+      undefined,
+    ]) {
       await assert.rejects(seat.claim(data as never), { code: 'COMMAND_INVALID' })
     }
     for (const claim of [0, 1.5, '1', undefined]) {

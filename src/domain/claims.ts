@@ -63,7 +63,15 @@ function schemaOf<Shape>(
   return { '~standard': { version: 1, vendor: 'mneme', validate } }
 }
 
-const isOwner = (value: unknown): boolean => typeof value === 'string' && value !== ''
+/** An owner is the id of something, such as a customer. */
+function isOwner(value: unknown): boolean {
+  try {
+    checkId('an owner', value)
+    return true
+  } catch {
+    return false
+  }
+}
 const isClaim = (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) >= 1
 
 const owner = schemaOf<{ readonly owner: string }>({ owner: isOwner })

@@ -16,8 +16,8 @@ const concurrencyMax = 1000
 export type Due = Date | { readonly afterMs: number }
 
 /**
- * Where a reaction begins that has never run: at the first event of the log, behind the last one, at a position, or at
- * the first event that was recorded at a time or later.
+ * Where a reaction begins that has never run: at the first event of the log, behind the last one, or at a position.
+ * With a date, it gets only events that were recorded then or later.
  */
 export type Beginning = 'first' | 'now' | number | Date
 
@@ -143,8 +143,8 @@ export interface Reaction<Name extends string, A, State = undefined, Kinds = any
    *
    *     reaction('welcome mail').from('now').on(Opened, ({ data }) => sendMail(data.email))
    *
-   * A date is searched for among the times of the events. If the clocks of the writers differed, events recorded around
-   * that time may be on either side.
+   * With a date, events that were recorded before it are passed over, by the clocks of the processes that wrote them.
+   * It holds for as long as it is in the definition.
    *
    * @throws DefinitionError `OPTION_INVALID`
    */
@@ -207,7 +207,7 @@ function build(parts: Parts): any {
     ...parts,
     from(beginning: Beginning) {
       checkOption('from', beginning ?? null, isBeginning, "'first', 'now', a position from 1, or a valid Date")
-      return build({ ...parts, beginning })
+      return build({ ...parts, beginning: beginning instanceof Date ? new Date(beginning) : beginning })
     },
     state(initial: Memory['initial'], key: Memory['key'] = (event) => event.stream.id) {
       if (typeof initial !== 'function') invalid(name, 'its initial state must be a function')

@@ -219,6 +219,33 @@ describe('A scheduled command with a key', () => {
     }
   })
 
+  test('of a later event stays when an earlier one, which was parked, is handled', async () => {
+    for (const doing of ['schedules', 'cancels'] as const) {
+      const [store, environment] = [memory(), manualEnvironment()]
+      let isSick = true
+      const Late = reaction('ringing', { bell: Bell })
+        .on(Asked, ({ stream: { id }, position }, { schedule, cancel }) => {
+          const ring = (number: number) => ({ aggregate: 'bell', id, name: 'ring', data: { ring: number } }) as const
+          if (id === 'bad' && isSick) throw new RangeError('not yet')
+          if (id === 'bad' && doing === 'cancels') cancel('k')
+          else schedule(ring(position), { afterMs: 60_000 }, { key: 'k' })
+          if (id === 'bad') schedule(ring(9), { afterMs: 60_000 }, { key: 'other' })
+        })
+        .onFailure({ retries: 0, giveUp: 'park' })
+      const options = { store, environment, projections: 'manual', log: recorder(), leaseMs: 3_600_000 } as const
+      await using bells = await domain({ aggregates: { bell: Bell }, reactions: { ringing: Late } }).start(options)
+      for (const id of ['bad', 'good']) await bells.bell(id).ask({ wishes: [] })
+      await bells.reactions.runOnce('ringing')
+      isSick = false
+      await bells.reactions.retryParked('ringing')
+      const timers = (await bells.reactions.timers('ringing')).timers.map(({ key, position }) => [key, position])
+      assert.deepEqual(timers.sort(), [
+        ['k', 2],
+        ['other', 1],
+      ])
+    }
+  })
+
   test('survives a reset, and is left alone by another key that names it by mistake', async () => {
     const [store, environment] = [memory(), manualEnvironment()]
     await using bells = await start(store, environment)
@@ -271,7 +298,7 @@ describe('The scheduled commands of a reaction', () => {
       { limit: 0 },
       { limit: 1001 },
       { limit: 1.5 },
-      { after: 'state k' },
+      { after: 'timer \0' },
       { after: 7 },
       { to: 1 },
     ]) {

@@ -32,34 +32,16 @@ export async function placeInLog(position: number, store: Pick<EventStore, 'read
 }
 
 /**
- * The position behind which it begins: 0 is the beginning of the log.
+ * The position behind which it begins: 0 is the beginning of the log. A reaction that begins at a date reads the log
+ * from its beginning, and passes over what was recorded before.
  *
  * @throws DefinitionError `OPTION_INVALID` for a position that the log has not reached
  */
 async function positionBefore(beginning: Beginning, store: Log): Promise<number> {
-  if (beginning === 'first') return 0
+  if (beginning === 'first' || beginning instanceof Date) return 0
   const head = await store.head()
   if (beginning === 'now') return head
-  if (typeof beginning === 'number') {
-    const expected = `at most ${head + 1}, the position after the end of the log`
-    checkOption('from', beginning, (found) => found <= head + 1, expected)
-    return beginning - 1
-  }
-  return positionBeforeTime(beginning.getTime(), head, store)
-}
-
-/**
- * Halves the log until two neighbours are found of which only the second was recorded at the time or later. It reads
- * one event each time, so a log of a million events takes twenty reads.
- */
-async function positionBeforeTime(timeMs: number, head: number, store: Log): Promise<number> {
-  let before = 0
-  let behind = head + 1
-  while (behind - before > 1) {
-    const middle = Math.floor((before + behind) / 2)
-    const { events } = await store.readAll({ from: middle, to: middle + 1 }, { limit: 1 })
-    if (events.length > 0 && events[0]!.recordedAt < timeMs) before = middle
-    else behind = middle
-  }
-  return before
+  const expected = `at most ${head + 1}, the position after the end of the log`
+  checkOption('from', beginning, (found) => found <= head + 1, expected)
+  return beginning - 1
 }

@@ -17,8 +17,8 @@ interface Attempts {
 }
 
 /**
- * @throws what the last attempt throws; ProjectionError `STEP_TIMED_OUT`; the signal's reason. An attempt that did not
- *   end in time may go on, but its result is not used
+ * @throws what the last attempt throws; ProjectionError `STEP_TIMED_OUT`; the signal's reason before an attempt. An
+ *   attempt that did not end in time may go on, but its result is not used
  */
 export async function attemptStep<Result>(run: Step<Result>, attempts: Attempts): Promise<Result> {
   const { options, environment, pauseFirstMs, pauseMaxMs, signal } = attempts
@@ -41,17 +41,19 @@ async function attempt<Result>(
   const ending = new AbortController()
   const end = () => ending.abort(signal.reason)
   signal.addEventListener('abort', end, { once: true })
-  const isLate = () => ending.abort(new ProjectionError('STEP_TIMED_OUT', { ...facts, timeoutMs: timeoutMs! }))
+  const late = timeoutMs === undefined ? undefined : Promise.withResolvers<never>()
+  const isLate = () => {
+    const error = new ProjectionError('STEP_TIMED_OUT', { ...facts, timeoutMs: timeoutMs! })
+    ending.abort(error)
+    late!.reject(error)
+  }
   const cancel = timeoutMs === undefined ? () => {} : environment.after(timeoutMs, isLate)
-  const ended = Promise.withResolvers<never>()
-  const tell = () => ended.reject(ending.signal.reason)
-  ending.signal.addEventListener('abort', tell, { once: true })
   try {
     const work = (async () => run({ id, signal: ending.signal }))()
-    return await Promise.race([work, ended.promise])
+    // It is waited for although the handler has to give up: what it has done must not be done again.
+    return await (late === undefined ? work : Promise.race([work, late.promise]))
   } finally {
     cancel()
     signal.removeEventListener('abort', end)
-    ending.signal.removeEventListener('abort', tell)
   }
 }

@@ -204,6 +204,7 @@ export class ReactionCall {
 
   async #dispatch(command: PlainCommand): Promise<Outcome> {
     this.#checkTurn()
+    checkPlainCommand(command)
     const { dispatch, fence, keep, stateAt, signal } = this.#means
     const nth = this.#count(command, 'sent')
     const { aggregate, id, name } = command
@@ -271,6 +272,7 @@ export class ReactionCall {
     checkKeys('schedule(command, due, options)', options, ['key'])
     const { key: userKey } = options
     if (userKey !== undefined) checkId('the key of a timer', userKey)
+    checkPlainCommand(command)
     const dueAt = this.#dueAt(due)
     const { command: complete, ...id } = this.#complete(command, this.#count(command, 'scheduled'), 'scheduled')
     const stored = toJson('The scheduled command', complete) as JsonObject
@@ -310,7 +312,6 @@ export class ReactionCall {
 
   /** Adds the metadata that say where the command comes from, and its id. */
   #complete(command: PlainCommand, nth: number, how: CommandCause['how']): Complete {
-    checkPlainCommand(command)
     const { commitId, position, metadata: inherited } = this.#event
     const { correlationId = commitId } = inherited
     const metadata = { ...this.#carried, correlationId, causationId: commitId, ...command.metadata }

@@ -38,6 +38,10 @@ export const isState = (key: string): boolean => key.startsWith(statePrefix)
 /** The key of the row with the state of a key. */
 export const stateKey = (key: string): string => `${statePrefix}${key}`
 
+/** Whether the row with a key is an answer for an event up to a position: an event that is parked there. */
+export const isAnswerUpTo = (key: string, position: number): boolean =>
+  key.startsWith(answerPrefix) && positionOfAnswer(key) <= position
+
 /** The position of the event for which a command was sent. */
 const positionOfAnswer = (key: string): number => Number(key.slice(answerPrefix.length).split(':')[0])
 

@@ -28,7 +28,7 @@ import { EventFlow } from './event-flow.ts'
 import { EventRun, type RunContext } from './event-run.ts'
 import { replacingTimers } from './keyed-timers.ts'
 import type { ReactionStepsOptions } from './reaction-call.ts'
-import { isState, ReactionRows } from './reaction-rows.ts'
+import { isAnswerUpTo, isState, ReactionRows } from './reaction-rows.ts'
 import { ReactionStates } from './reaction-states.ts'
 
 /** The number of events that are read at once, and handled between two saves of the checkpoint. */
@@ -57,12 +57,15 @@ export class ReactionSteps implements Stepper {
   #warnedIn: number | undefined
   /** Rings when there may be work within a step. */
   readonly #bell = new Bell()
+  /** Events that were recorded before are passed over. */
+  readonly #fromMs: number
   /** The last place that was read, if it is after the checkpoint. */
   #read: LogPlace | undefined
 
   constructor(options: ReactionStepsOptions) {
     const { name, reaction, kinds, store, environment, warn, lead } = options
     this.#options = options
+    this.#fromMs = reaction.beginning instanceof Date ? reaction.beginning.getTime() : Number.NEGATIVE_INFINITY
     this.#breath = new Breath(environment)
     this.#rows = new ReactionRows(() => lead.tries.commandsOver())
     const recognition = new Recognition({
@@ -75,7 +78,11 @@ export class ReactionSteps implements Stepper {
     })
     const underWay = this.#underWay
     const isKept = (key: string, position: number) =>
-      isState(key) || isKeyed(key) || isTimerUpTo(key, position) || isParkedUpTo(key, position)
+      isState(key) ||
+      isKeyed(key) ||
+      isAnswerUpTo(key, position) ||
+      isTimerUpTo(key, position) ||
+      isParkedUpTo(key, position)
     this.bookmark = new Bookmark({ name, store, environment, lead, recognition, isKept, rows: this.#rows, underWay })
     this.#context = {
       options,
@@ -187,7 +194,8 @@ export class ReactionSteps implements Stepper {
       const limit = Math.min(batchSize, this.#flow.room)
       const read = await store.readAll(range, { ...kinds.filters, limit, behind })
       const examined = read.examined > behind.position ? { position: read.examined, checksum: read.checksum } : behind
-      const page = beforeNewer({ events: kinds.among(read.events), examined, isLast: read.isLast }, this.#kindOf)
+      const events = kinds.among(read.events).filter(({ recordedAt }) => recordedAt >= this.#fromMs)
+      const page = beforeNewer({ events, examined, isLast: read.isLast }, this.#kindOf)
       // With the states or stored answers of a later checkpoint, the handler would send other commands than the first
       // time.
       if (!(await this.#flow.add(page.events, () => this.bookmark.isCurrent()))) return undefined
@@ -322,14 +330,15 @@ export class ReactionSteps implements Stepper {
       if (!(await this.bookmark.isCurrent())) return false
       const end = await handle(run)
       if (end !== 'done') return end !== 'overtaken'
-      return await this.bookmark.keep(await this.#replacing([unparkedRow(position), ...run.rows]))
+      return await this.bookmark.keep(await this.#replacing([unparkedRow(position), ...run.rows], position))
     } finally {
       for (const key of keys) states.release(key)
     }
   }
 
-  #replacing(rows: readonly Row[]): Promise<readonly Row[]> {
-    return replacingTimers(rows, (keys) => this.#options.store.loadRows(this.#options.name, keys))
+  /** @param late the position of an event that is handled after later ones */
+  #replacing(rows: readonly Row[], late?: number): Promise<readonly Row[]> {
+    return replacingTimers(rows, (keys) => this.#options.store.loadRows(this.#options.name, keys), late)
   }
 
   readonly #kindOf = (event: StoredEvent): AnyEventKind | undefined => this.#options.kinds.of(event)?.kind

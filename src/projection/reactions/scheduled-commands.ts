@@ -41,8 +41,8 @@ export interface TimersPage {
 export async function listTimers(store: ProjectionStore, name: string, options: TimersOptions): Promise<TimersPage> {
   checkKeys('timers(name, options)', options, ['after', 'limit'])
   const { after = timerPrefix, limit = limitDefault } = options
-  const isPlace = (found: unknown) => typeof found === 'string' && found.startsWith(timerPrefix)
-  checkOption('after', after, isPlace, '`next` of an earlier page')
+  const isPlace = (found: unknown) => typeof found === 'string' && /^timer \d{16} \d{16}:\d{6}$/.test(found)
+  checkOption('after', options.after, isPlace, '`next` of an earlier page')
   const isLimit = (found: number) => Number.isSafeInteger(found) && found >= 1 && found <= limitMax
   checkOption('limit', limit, isLimit, `a whole number from 1 to ${limitMax}`)
   const { rows, next } = await store.listRows(name, { prefix: timerPrefix, after, limit })

@@ -139,6 +139,44 @@ describe('A step', () => {
     assert.equal(ids[0], ids[1])
   })
 
+  test('that goes on while the domain stops is waited for, and its result is kept', async () => {
+    const [store, ids] = [memory(), [] as string[]]
+    const gate = Promise.withResolvers<void>()
+    const slow = Charging.on(Put, async (_, { step }) => {
+      await step('charge', async ({ id }) => {
+        ids.push(id)
+        await gate.promise
+      })
+    })
+    const bank = await startWith(slow, { store, projections: 'automatic' })
+    await bank.pot('a').put({ amount: 1 })
+    await until('the step is under way', () => ids.length > 0)
+    const stopped = bank.stop()
+    await settled()
+    gate.resolve()
+    await stopped
+    await using again = await startWith(slow, { store })
+    await again.reactions.runOnce('charging')
+    assert.equal(ids.length, 1)
+  })
+
+  test('keeps its result while its event is parked, also over a reset that keeps what was before', async () => {
+    const [store, ids] = [memory(), [] as string[]]
+    let isSick = true
+    const handler = Charging.on(Put, async (_, { step }) => {
+      await step('charge', ({ id }) => void ids.push(id))
+      if (isSick) throw new RangeError('not yet')
+    }).onFailure({ retries: 0, giveUp: 'park' })
+    await using bank = await startWith(handler, { store })
+    await bank.pot('a').put({ amount: 1 })
+    await bank.reactions.runOnce('charging')
+    await bank.reactions.reset('charging', { from: 2, keep: true })
+    isSick = false
+    assert.deepEqual(await bank.reactions.retryParked('charging'), { handled: 1, parked: 0 })
+    assert.equal(ids.length, 1)
+    assert.equal(await answersIn(store), 0)
+  })
+
   test('gives a handler that runs again what it was given first, whatever call to the store is lost', async () => {
     for (let n = 1; ; n++) {
       const [watch, effects, seen] = [watched(memory()), [] as string[], [] as number[]]
@@ -232,6 +270,14 @@ describe('A step', () => {
     await using bank = await startWith(handler)
     await bank.pot('a').put({ amount: 1 })
     await bank.reactions.runOnce('charging')
+    const noCommand = Charging.on(Put, async (_, { dispatch, schedule }) => {
+      const tries = [() => dispatch(null as never), async () => schedule(undefined as never, { afterMs: 1 })]
+      for (const each of tries) codes.push(await each().catch((error: { code: string }) => error.code))
+    })
+    await using other = await startWith(noCommand)
+    await other.pot('a').put({ amount: 1 })
+    await other.reactions.runOnce('charging')
+    assert.deepEqual(codes.splice(-2), ['COMMAND_MALFORMED', 'COMMAND_MALFORMED'])
     const invalid = Array.from({ length: 5 }, () => 'OPTION_INVALID')
     assert.deepEqual(codes, ['ID_INVALID', 'ID_INVALID', ...invalid, 'DATA_NOT_JSON'])
   })

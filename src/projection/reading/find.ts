@@ -67,30 +67,31 @@ export function countRows(source: RowSource, filter: Filter<AnyRow>): Promise<nu
   })
 }
 
-/** Reads with the best plan, until what was read is of one moment. */
+/**
+ * Reads with the best plan, until what was read is of one moment. If the rows change during each look, all rows are
+ * read instead: their keys do not move, so each is met once.
+ */
 async function looking<Result>(
   { store, storage }: RowSource,
   filter: Filter<AnyRow>,
   ordering: readonly Ordering[],
   read: (plan: IndexPlan | undefined) => Promise<Result>,
 ): Promise<Result> {
-  let last: { readonly result: Result } | undefined
   let before = await store.loadCheckpoint(storage)
   for (let look = 1; ; look++) {
     const plan = planOf(indexesIn(before.note), filter, ordering)
-    if (plan === undefined || look > (plan.isInOrder ? looksMax.few : looksMax.many)) break
+    if (plan === undefined || look > (plan.isInOrder ? looksMax.few : looksMax.many)) return read(undefined)
+    let last: { readonly result: Result } | undefined
     try {
       last = { result: await read(plan) }
     } catch (error) {
       if (!(error instanceof Moved)) throw error
-      last = undefined
     }
     const after = await store.loadCheckpoint(storage)
     const isSame = after.position === before.position && after.term === before.term
     if (isSame && last !== undefined) return last.result
     before = after
   }
-  return last === undefined ? read(undefined) : last.result
 }
 
 /** The first rows, and one more if there are more, by entries that are in the order of the query. */

@@ -5,6 +5,7 @@
  */
 
 import { addressed } from '../../application/addressed.ts'
+import { systemEnvironment } from '../../application/system-environment.ts'
 import type { AnyAggregate } from '../../domain/aggregate.ts'
 import { decode } from '../../domain/encoding.ts'
 import { hasCode } from '../../domain/error.ts'
@@ -84,7 +85,7 @@ class ReactionRun {
   #dispatched: PlainCommand[] = []
 
   static async begin(given: AnyReaction, steps: readonly Step[]): Promise<ReactionRun> {
-    const reaction = given.onFailure({ retries: 0, giveUp: 'stop' })
+    const reaction = given.from('first').onFailure({ retries: 0, giveUp: 'stop' })
     const environment = manualEnvironment({ now: new Date(0) })
     const store = await memory().open({ now: environment.now, warn: () => {} })
     return new ReactionRun(reaction, steps, store, environment)
@@ -110,7 +111,19 @@ class ReactionRun {
       pollIntervalMs: leaseMs,
       leaseMs,
       owner: name,
-      stepper: (lead) => new ReactionSteps({ ...shared, reaction, kinds, dispatch, check, stateAt, carry: [], lead }),
+      // Nobody moves the clock while a step of the handler waits, so its times are real ones.
+      stepper: (lead) =>
+        new ReactionSteps({
+          ...shared,
+          environment: { ...environment, after: systemEnvironment.after },
+          reaction,
+          kinds,
+          dispatch,
+          check,
+          stateAt,
+          carry: [],
+          lead,
+        }),
     })
   }
 

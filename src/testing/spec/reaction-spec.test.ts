@@ -218,6 +218,23 @@ describe('A spec of a reaction fails', () => {
     await failure(it.advance(dayMs).dispatchesNothing())
   })
 
+  test('on a step that fails or takes too long, after its retries', async () => {
+    let tries = 0
+    const failing = reaction('failing').on(Opened, async (_, { step }) => {
+      const run = () => {
+        tries++
+        throw new RangeError('down')
+      }
+      await step('charge', run, { retries: 1 })
+    })
+    await spec(failing).when(Opened({})).fails(/down/)
+    assert.equal(tries, 2)
+    const hanging = reaction('hanging').on(Opened, async (_, { step }) => {
+      await step('charge', () => new Promise(() => {}), { timeoutMs: 20 })
+    })
+    await spec(hanging).when(Opened({})).fails({ code: 'STEP_TIMED_OUT' })
+  })
+
   test('on answers, events and times that are not good', async () => {
     const it = spec(Gift)
     const invalid = { code: 'OPTION_INVALID' }
