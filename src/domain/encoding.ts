@@ -31,36 +31,24 @@ export function decode(json: Json): unknown {
   return copy
 }
 
-/** What a mark stands for. With anything that `encode` does not write below a mark, it is a record with such a key. */
 function marked(mark: string, held: Json): unknown {
   switch (mark) {
     case '$date':
-      if (held === null || typeof held === 'string') return new Date(held ?? Number.NaN)
-      break
+      return new Date(held === null ? Number.NaN : (held as string))
     case '$bigint':
-      if (typeof held === 'string' && /^-?\d+$/.test(held)) return BigInt(held)
-      break
+      return BigInt(held as string)
     case '$number':
-      if (typeof held === 'string') return Number(held)
-      break
+      return Number(held)
     case '$undefined':
-      if (held === true) return undefined
-      break
+      return undefined
     case '$map':
-      if (Array.isArray(held) && held.every(isPair)) {
-        return new Map(held.map(([key, value]) => [decode(key), decode(value)]))
-      }
-      break
+      return new Map((held as readonly (readonly [Json, Json])[]).map(([key, value]) => [decode(key), decode(value)]))
     case '$set':
-      if (Array.isArray(held)) return new Set(held.map(decode))
-      break
+      return new Set((held as readonly Json[]).map(decode))
+    default:
+      return { [mark]: decode(held) }
   }
-  const copy: Record<string, unknown> = {}
-  put(copy, mark, decode(held))
-  return copy
 }
-
-const isPair = (item: Json): item is readonly [Json, Json] => Array.isArray(item) && item.length === 2
 
 function encodeAt(what: string, value: unknown, path: string, depth: number): Json {
   switch (typeof value) {
