@@ -12,6 +12,7 @@ import type { LogPlace, Page, ReadAllOptions, ReadOptions, Receipt, StoredEvent,
 import { pageOf, type StreamList, type StreamQuery, wantedOf } from '../../stream-list.ts'
 import type { Breather } from '../database/breather.ts'
 import { storeNamed } from '../database/failure.ts'
+import { inTransaction } from '../database/in-transaction.ts'
 import { oneRow, prepareAll, type StatementSet } from '../database/statement-set.ts'
 import { type ReadingName, readingIn } from '../database/statements.ts'
 import type { Settings } from '../options.ts'
@@ -87,7 +88,7 @@ export class EventReader {
     const ends: StreamEnd[] = []
     for (let at = 0; at < streams.length; at += endsMax) {
       if (at > 0 && this.#breather.isDue) await this.#breather.breathe()
-      this.#inTransaction(() => {
+      inTransaction(this.#database, () => {
         for (const stream of streams.slice(at, at + endsMax)) {
           const row = this.#names.row(stream)
           ends.push({ sequence: row?.sequence ?? 0, checksum: row?.checksum ?? 0 })
@@ -102,7 +103,7 @@ export class EventReader {
     for (let wanted = wantedOf(limit); ids.length < wanted; ) {
       if (this.#breather.isDue) await this.#breather.breathe()
       const count = Math.min(wanted - ids.length, endsMax)
-      const part = this.#inTransaction(() => this.#names.ids(aggregate, ids.at(-1) ?? after, count))
+      const part = inTransaction(this.#database, () => this.#names.ids(aggregate, ids.at(-1) ?? after, count))
       for (const id of part) ids.push(id)
       if (part.length < count) break
     }
@@ -223,15 +224,5 @@ export class EventReader {
     if (count < expected) throw damagedEvent(place, `there are only ${count}`)
     const named = oneRow<[number]>(this.#statements.countOfKinds, kinds, looked.from, looked.to)![0]
     if (named !== events.length) throw damagedEvent(place, `${events.length} match, and ${named} by an index`)
-  }
-
-  /** Runs reads that see the same state of the log. */
-  #inTransaction<Found>(read: () => Found): Found {
-    this.#database.exec('BEGIN')
-    try {
-      return read()
-    } finally {
-      this.#database.exec('COMMIT')
-    }
   }
 }

@@ -4,6 +4,7 @@ import type { Json } from '../../../domain/json.ts'
 import type { StreamId } from '../../../domain/stream.ts'
 import type { Checkpoint, RowsWithCheckpoint, Snapshot } from '../../store.ts'
 import type { Breather } from '../database/breather.ts'
+import { inTransaction } from '../database/in-transaction.ts'
 import { oneRow, prepareAll, type StatementSet } from '../database/statement-set.ts'
 import { type ReadingName, readingIn } from '../database/statements.ts'
 import {
@@ -50,7 +51,7 @@ export class RowReader {
   }
 
   async loadRowsWithCheckpoint(projection: string, keys: readonly string[]): Promise<RowsWithCheckpoint> {
-    const { checkpoint, rows } = this.#inTransaction(() => ({
+    const { checkpoint, rows } = inTransaction(this.#database, () => ({
       checkpoint: this.loadCheckpoint(projection),
       rows: keys.map((key) => oneRow<ValueRow>(this.#statements.row, projection, key)),
     }))
@@ -60,15 +61,5 @@ export class RowReader {
       if (values.length % keysBetween === 0 && this.#breather.isDue) await this.#breather.breathe()
     }
     return { checkpoint, values }
-  }
-
-  /** Runs reads that see the same state of the database. */
-  #inTransaction<Found>(read: () => Found): Found {
-    this.#database.exec('BEGIN')
-    try {
-      return read()
-    } finally {
-      this.#database.exec('COMMIT')
-    }
   }
 }
