@@ -130,6 +130,11 @@ describe('A simulation', () => {
     assert.match(failed.message, /p\d\.\d starts version 0[\s\S]*starts version 1/)
   })
 
+  test('ends only when every reaction is led: a leader handles what an older version passed over', async () => {
+    const { run } = scenarios.find(({ name }) => name === 'upgrades')!
+    await run(155_938_310, 40)
+  })
+
   test('empties what handlers write to before each run', async () => {
     let written: number[] = []
     const Archive = projection('archive').handle([Counted], (events) => {

@@ -27,20 +27,27 @@ export const partsOf = ({ projections, reactions }: AnyDomain): readonly Part[] 
 export const rowsOf = ({ projections }: AnyDomain): readonly (readonly [key: string, projection: AnyProjection])[] =>
   Object.entries(projections).filter((entry): entry is [string, AnyProjection] => entry[1].shape !== 'code')
 
-/** Whether all of some processes stand at a position. @throws Broken if one has failed */
+/**
+ * Whether all of some processes stand at a position, and one of them leads each projection and reaction. Only a leader
+ * handles what an older version passed over, so without one there may be more to do.
+ *
+ * @throws Broken if one has failed
+ */
 export async function standAt(position: number, processes: readonly SimulatedProcess[]): Promise<boolean> {
   let areThere = true
+  const isLed = new Map<string, boolean>()
   for (const { started, version } of processes) {
     for (const { of, key } of partsOf(version.domain)) {
-      const { position: here, failure, state } = await started![of].status(key)
+      const { name, position: here, failure, state } = await started![of].status(key)
       if (failure !== undefined) {
         throw new Broken('projections and reactions go on', `${key}: ${failure}`, failure)
       }
+      isLed.set(name, isLed.get(name) || state === 'running' || state === 'paused')
       // While rows of a new revision are made, reads get the old ones.
       if (here !== position || state === 'preparing') areThere = false
     }
   }
-  return areThere
+  return areThere && ![...isLed.values()].includes(false)
 }
 
 /** What rows may be at the end. */
