@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Commit } from '../../src/store/commit.ts'
-import { type RunningLines, startLines } from '../support/model/lines.ts'
-import { traces, withoutQuint } from '../support/model/quint.ts'
-import { replay, type World } from '../support/model/replay.ts'
-import { exactlyOnce } from '../support/model/specifications.ts'
-import { type HeldCall, Stage, settled } from '../support/model/stage.ts'
+import { type RunningLines, startLines } from '../support/specifications/lines.ts'
+import { traces, withoutQuint } from '../support/specifications/quint.ts'
+import { replay, type World } from '../support/specifications/replay.ts'
+import { exactlyOnce } from '../support/specifications/specifications.ts'
+import { type HeldCall, Stage, settled } from '../support/specifications/stage.ts'
 
 const stream = { aggregate: 'line', id: 'one' }
 const processes = ['ada', 'bob'] as const

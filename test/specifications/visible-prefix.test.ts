@@ -1,12 +1,12 @@
 /** Kernels and the store take the steps of the specification of the visible prefix. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type RunningLines, startLines } from '../support/model/lines.ts'
-import { traces, withoutQuint } from '../support/model/quint.ts'
-import { replay, type World } from '../support/model/replay.ts'
-import { visiblePrefix } from '../support/model/specifications.ts'
-import { Stage, settled } from '../support/model/stage.ts'
 import { leftOut } from '../support/size.ts'
+import { type RunningLines, startLines } from '../support/specifications/lines.ts'
+import { traces, withoutQuint } from '../support/specifications/quint.ts'
+import { replay, type World } from '../support/specifications/replay.ts'
+import { visiblePrefix } from '../support/specifications/specifications.ts'
+import { Stage, settled } from '../support/specifications/stage.ts'
 
 const writers = ['ada', 'bob', 'cy'] as const
 const readers = ['rob', 'sue'] as const

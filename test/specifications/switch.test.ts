@@ -5,10 +5,10 @@ import { z } from 'zod'
 import { aggregate, type Domain, domain, event, projection, type Running } from '../../src/index.ts'
 import type { ProjectionStep, Store } from '../../src/store/store.ts'
 import { recorder } from '../support/kernel/rig.ts'
-import { traces, type Value, withoutQuint } from '../support/model/quint.ts'
-import { replay, type World } from '../support/model/replay.ts'
-import { blueGreenSwitch } from '../support/model/specifications.ts'
-import { type HeldCall, type Holds, Stage, settled } from '../support/model/stage.ts'
+import { traces, type Value, withoutQuint } from '../support/specifications/quint.ts'
+import { replay, type World } from '../support/specifications/replay.ts'
+import { blueGreenSwitch } from '../support/specifications/specifications.ts'
+import { type HeldCall, type Holds, Stage, settled } from '../support/specifications/stage.ts'
 
 const none = z.object({})
 const Ticked = event('Ticked', none)

@@ -1,8 +1,8 @@
 /** SPIN explores every order of all steps of two models, and refutes their mutants. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { explore, findSpin } from '../support/model/spin.ts'
 import { leftOut } from '../support/size.ts'
+import { explore, findSpin } from '../support/specifications/spin.ts'
 
 const models = [
   { path: 'src/projection/checkpoint/lease-term-fence.pml', skip: undefined, violated: /hasPaid/ },

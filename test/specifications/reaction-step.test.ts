@@ -3,11 +3,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Commit } from '../../src/store/commit.ts'
 import type { ProjectionStep } from '../../src/store/store.ts'
-import { ledgerOf, payingStorage, type RunningOrders, startOrders } from '../support/model/orders.ts'
-import { traces, withoutQuint } from '../support/model/quint.ts'
-import { replay, type World } from '../support/model/replay.ts'
-import { reactionStep } from '../support/model/specifications.ts'
-import { type HeldCall, type Holds, Stage, settled } from '../support/model/stage.ts'
+import { ledgerOf, payingStorage, type RunningOrders, startOrders } from '../support/specifications/orders.ts'
+import { traces, withoutQuint } from '../support/specifications/quint.ts'
+import { replay, type World } from '../support/specifications/replay.ts'
+import { reactionStep } from '../support/specifications/specifications.ts'
+import { type HeldCall, type Holds, Stage, settled } from '../support/specifications/stage.ts'
 
 const leaseMs = 10_000
 const ordersMax = 3

@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Commit } from '../../src/store/commit.ts'
-import { type RunningLines, startLines } from '../support/model/lines.ts'
-import { traces, withoutQuint } from '../support/model/quint.ts'
-import { replay, type World } from '../support/model/replay.ts'
-import { lookBeforeNo } from '../support/model/specifications.ts'
-import { type HeldCall, Stage, settled } from '../support/model/stage.ts'
 import { leftOut } from '../support/size.ts'
+import { type RunningLines, startLines } from '../support/specifications/lines.ts'
+import { traces, withoutQuint } from '../support/specifications/quint.ts'
+import { replay, type World } from '../support/specifications/replay.ts'
+import { lookBeforeNo } from '../support/specifications/specifications.ts'
+import { type HeldCall, Stage, settled } from '../support/specifications/stage.ts'
 
 const stream = { aggregate: 'seat', id: 'one' }
 const processes = ['ada', 'bob'] as const

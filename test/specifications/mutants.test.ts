@@ -6,9 +6,9 @@ import assert from 'node:assert/strict'
 import { globSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { refute, withoutQuint } from '../support/model/quint.ts'
-import { specifications } from '../support/model/specifications.ts'
 import { leftOut } from '../support/size.ts'
+import { refute, withoutQuint } from '../support/specifications/quint.ts'
+import { specifications } from '../support/specifications/specifications.ts'
 
 test('every specification is in the list', () => {
   const found = globSync('src/**/*.qnt', { cwd: join(import.meta.dirname, '../..') })
