@@ -5,6 +5,7 @@
  *
  * Tidy: uses the platform because all other files take their timers from here.
  */
+import type { EventLoop } from './breath.ts'
 
 /** Parts that not every platform has. */
 interface Platform {
@@ -26,7 +27,7 @@ export const startTimer = (callback: () => void, delayMs: number): Timer => setT
 export const stopTimer = (timer: Timer | undefined): void => clearTimeout(timer as Parameters<typeof clearTimeout>[0])
 
 /** Calls back when the event loop has handled the input and timers that are due. */
-export const defer: (callback: () => void) => unknown =
+const defer: (callback: () => void) => unknown =
   setImmediate === undefined ? (callback) => setTimeout(callback, 0) : (callback) => setImmediate(callback)
 
 /** The same as a promise. */
@@ -40,3 +41,9 @@ export const elapsedMs: () => number = performance.now.bind(performance)
 
 /** Waits for `forMs` milliseconds. */
 export const rest = (forMs: number): Promise<void> => new Promise((resolve) => void startTimer(resolve, forMs))
+
+/** The event loop of the platform and its clock, for `Breath`. */
+export const platformLoop: EventLoop = Object.freeze({
+  elapsed: elapsedMs,
+  defer: (callback: () => void) => void defer(callback),
+})

@@ -15,6 +15,16 @@ export class OrderedKeys<Item = string> {
     this.#keyOf = keyOf ?? ((item) => item as string)
   }
 
+  /** Much faster than adding many keys one by one. */
+  static of(keys: Iterable<string>): OrderedKeys {
+    const sorted = [...keys].sort()
+    const ordered = new OrderedKeys()
+    for (let at = 0; at < sorted.length; at += blockLengthMax / 2) {
+      ordered.#blocks.push(sorted.slice(at, at + blockLengthMax / 2))
+    }
+    return ordered
+  }
+
   /** Does nothing if the key exists. */
   add(item: Item): void {
     const blocks = this.#blocks
@@ -53,6 +63,14 @@ export class OrderedKeys<Item = string> {
     return items
   }
 
+  /** The items from this key on. Nothing may be added or deleted meanwhile. */
+  *walk(key: string): Generator<Item> {
+    for (let at = Math.max(this.#blockOf(key), 0), isFirst = true; at < this.#blocks.length; at++, isFirst = false) {
+      const block = this.#blocks[at]!
+      for (let i = isFirst ? this.#firstFrom(block, key) : 0; i < block.length; i++) yield block[i]!
+    }
+  }
+
   #isAt(block: readonly Item[], place: number, key: string): boolean {
     return place < block.length && this.#keyOf(block[place]!) === key
   }
@@ -80,4 +98,16 @@ export class OrderedKeys<Item = string> {
     }
     return low
   }
+}
+
+/** The index of the first sorted key that is not before `key`. */
+export function firstFrom<Key extends string | number>(sorted: readonly Key[], key: Key): number {
+  let low = 0
+  let high = sorted.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (sorted[middle]! < key) low = middle + 1
+    else high = middle
+  }
+  return low
 }

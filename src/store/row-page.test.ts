@@ -4,12 +4,13 @@ import { test } from 'node:test'
 import type { Json } from '../domain/json.ts'
 import { expectFoundFarBehind } from '../testing/conformance/row-listing.ts'
 import { memory } from './memory/memory.ts'
+import { OrderedKeys } from './ordered-keys.ts'
 import { isMet, rowPage } from './row-page.ts'
 import type { RowQuery } from './store.ts'
 
 const keys = ['', 'a', 'a b', 'ab', 'abc', 'b', '日本', '😀', '\uffff'].sort()
 const listed = (page: Partial<RowQuery>) =>
-  rowPage(keys, (key) => ({ key }), { limit: 100, ...page }).rows.map(({ key }) => key)
+  rowPage(OrderedKeys.of(keys), (key) => ({ key }), { limit: 100, ...page }).rows.map(({ key }) => key)
 
 test('a page has the keys after a key and with a prefix, for any bounds', () => {
   for (const prefix of [undefined, ...keys, 'x', '\ud83d']) {
@@ -30,13 +31,13 @@ test('only the rows of the page are read', () => {
     looked++
     return {}
   }
-  rowPage(many, load, { prefix: '1050', after: '105003', limit: 50 })
+  rowPage(OrderedKeys.of(many), load, { prefix: '1050', after: '105003', limit: 50 })
   assert.equal(looked, 50)
 })
 
 test('the limit counts the rows that meet the conditions', () => {
   const load = (key: string): Json => ({ long: key.length > 1 })
-  const { rows } = rowPage(keys, load, { where: [{ field: 'long', oneOf: [true] }], limit: 2 })
+  const { rows } = rowPage(OrderedKeys.of(keys), load, { where: [{ field: 'long', oneOf: [true] }], limit: 2 })
   assert.deepEqual(
     rows.map(({ key }) => key),
     ['a b', 'ab'],

@@ -3,7 +3,7 @@
  * that order, keys with the same beginning are neighbours, so a page is a binary search and a walk.
  */
 import type { Json, JsonObject } from '../domain/json.ts'
-import { firstFrom } from './sorted-keys.ts'
+import type { OrderedKeys } from './ordered-keys.ts'
 import type { Condition, Row, RowPage, RowQuery } from './store.ts'
 
 /**
@@ -15,26 +15,32 @@ export const rowCharactersMax = 8_000_000
 /**
  * A page. Its rows are already in memory, so large rows cost nothing.
  *
- * @param keys all keys of the projection, sorted
+ * @param keys all keys of the projection
  * @param load the value of the row with a key
  */
 export function rowPage(
-  keys: readonly string[],
+  keys: OrderedKeys,
   load: (key: string) => Json,
   { after, prefix = '', where = [], limit }: RowQuery,
 ): RowPage {
   const rows: Row[] = []
-  const start = after === undefined || after < prefix ? firstFrom(keys, prefix) : firstFrom(keys, after)
-  for (let i = start; i < keys.length; i++) {
-    const key = keys[i]!
+  let last = ''
+  let lookedAt = 0
+  for (const key of keys.walk(firstKey(after, prefix))) {
     if (!key.startsWith(prefix)) break
-    if (key === after) continue
-    if (rows.length >= limit || i - start >= rowsLookedAtMax) return { rows, next: keys[i - 1]! }
+    if (rows.length >= limit || lookedAt >= rowsLookedAtMax) return { rows, next: last }
     const value = load(key)
     if (where.every((condition) => isMet(condition, value))) rows.push({ key, value })
+    last = key
+    lookedAt++
   }
   return { rows }
 }
+
+/** The first key that a page may have. */
+export const firstKey = (after: string | undefined, prefix: string): string =>
+  // A key with a zero behind it is the next text in the order.
+  after === undefined || after < prefix ? prefix : `${after}\0`
 
 /** Whether a row meets a condition. A row that is not a record, or lacks the field, does not. */
 export function isMet(condition: Condition, value: Json): boolean {

@@ -6,7 +6,7 @@
  * The window is everything that is stored up to its end. The key of a new timer says whether it belongs into the window
  * or after it. Nothing is saved while the window is filled.
  */
-import { firstFrom } from '../../store/sorted-keys.ts'
+import { firstFrom } from '../../store/ordered-keys.ts'
 import type { ProjectionStore, Row, RowPage } from '../../store/store.ts'
 import { type Timer, timerPrefix, type WaitingTimer } from '../stored/timer-row.ts'
 

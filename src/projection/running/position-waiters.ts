@@ -6,7 +6,7 @@
 import { CancelledError, ProjectionError } from '../../domain/error.ts'
 import { Breath } from '../../runtime/breath.ts'
 import type { Environment } from '../../runtime/environment.ts'
-import { firstFrom } from '../../store/sorted-keys.ts'
+import { firstFrom } from '../../store/ordered-keys.ts'
 import type { Retrying } from '../failures/tries.ts'
 
 /** Why a projection is delayed, as far as this process knows. */

@@ -5,7 +5,8 @@
  */
 import type { Json } from '../../domain/json.ts'
 import type { StreamId } from '../../domain/stream.ts'
-import { turn } from '../../runtime/timers.ts'
+import { Breath, SharedBreath } from '../../runtime/breath.ts'
+import { platformLoop } from '../../runtime/timers.ts'
 import type { Commit } from '../commit.ts'
 import { CommitQueue } from '../commit-queue.ts'
 import { Listeners } from '../listeners.ts'
@@ -32,12 +33,11 @@ import type {
   StreamEnd,
 } from '../store.ts'
 import type { StreamList, StreamQuery } from '../stream-list.ts'
-import { Breather, Pace } from './database/breather.ts'
 import type { Disk } from './database/disk.ts'
 import { troubleOf } from './database/failure.ts'
 import type { Lock } from './database/lock.ts'
 import type { CommitIndex } from './index/commit-index.ts'
-import { IndexKeeper } from './log/index-keeper.ts'
+import { IndexKeeper } from './index/index-keeper.ts'
 import { LogReader } from './log/log-reader.ts'
 import { LogWriter } from './log/log-writer.ts'
 import type { Segments } from './log/segments.ts'
@@ -83,7 +83,7 @@ export class FileStore implements Store {
   readonly #reservations = new Reservations()
   readonly #now: () => number
   readonly #syncsAtClosing: boolean
-  readonly #pace = new Pace()
+  readonly #breath = new SharedBreath(platformLoop)
   readonly #listeners = new Listeners()
   readonly #calls: OpenCalls
 
@@ -135,10 +135,10 @@ export class FileStore implements Store {
 
   streamEnds(streams: readonly StreamId[]): Promise<readonly StreamEnd[]> {
     return this.#read(async () => {
-      const breather = new Breather()
+      const breath = new Breath(platformLoop)
       const ends: StreamEnd[] = []
       for (const [i, stream] of streams.entries()) {
-        if (i % endsAtOnce === 0 && breather.isDue) await breather.rest()
+        if (i % endsAtOnce === 0 && breath.isDue) await breath.pause()
         ends.push(this.#index.endOf(this.#index.streams.find(stream)))
       }
       return ends
@@ -222,7 +222,7 @@ export class FileStore implements Store {
   /** Runs a read. The event loop turns before it, if it has not turned for long. */
   #read<Result>(read: () => Promise<Result>): Promise<Result> {
     return this.#calls.run(async () => {
-      if (this.#pace.isDue) await turn()
+      if (this.#breath.isDue) await this.#breath.pause()
       return read()
     })
   }

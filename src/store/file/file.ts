@@ -5,7 +5,7 @@
  */
 import { checkedFactory } from '../checked-store.ts'
 import type { StoreFactory } from '../store.ts'
-import { openStore } from './open-store.ts'
+import { openStore } from './opening/open-store.ts'
 import { type FileOptions, settle } from './options.ts'
 
 /**

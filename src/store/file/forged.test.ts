@@ -16,7 +16,7 @@ import { Random } from '../../testing/random.ts'
 import { checkedFactory } from '../checked-store.ts'
 import type { Store, StoredEvent } from '../store.ts'
 import { nodeDisk } from './database/disk.ts'
-import { openStore } from './open-store.ts'
+import { openStore } from './opening/open-store.ts'
 import { commitTo, readLog, snapshotOf, stream, testPlace } from './test-place.fixture.ts'
 
 /** More with `MNEME_DAMAGES=20000`. */

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import { checkFlag, checkKeys, checkWhole, refuseOption } from '../../domain/options.ts'
 import { nodeDisk } from './database/disk.ts'
-import type { FileStoreSettings } from './open-store.ts'
+import type { FileStoreSettings } from './opening/open-store.ts'
 
 /** Options of a file store. */
 export interface FileOptions {

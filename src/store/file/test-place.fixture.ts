@@ -11,7 +11,7 @@ import { type Commit, commit, type OfferedCommit } from '../commit.ts'
 import { everything } from '../range.ts'
 import type { Snapshot, Store, StoredEvent } from '../store.ts'
 import { nodeDisk } from './database/disk.ts'
-import { type FileStoreSettings, openStore } from './open-store.ts'
+import { type FileStoreSettings, openStore } from './opening/open-store.ts'
 
 export interface TestPlace extends AsyncDisposable {
   readonly directory: string

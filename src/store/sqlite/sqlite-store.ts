@@ -7,7 +7,9 @@ import type { DatabaseSync } from 'node:sqlite'
 import { DefinitionError } from '../../domain/error.ts'
 import type { Json } from '../../domain/json.ts'
 import type { StreamId } from '../../domain/stream.ts'
+import { SharedBreath } from '../../runtime/breath.ts'
 import { checkRuntime } from '../../runtime/platform.ts'
+import { platformLoop } from '../../runtime/timers.ts'
 import { checkCheckpoint } from '../checkpoint.ts'
 import type { Commit } from '../commit.ts'
 import { Listeners } from '../listeners.ts'
@@ -35,7 +37,6 @@ import type {
   StreamEnd,
 } from '../store.ts'
 import type { StreamList, StreamQuery } from '../stream-list.ts'
-import { Breather } from './database/breather.ts'
 import type { CutLog } from './database/cut-log.ts'
 import { codeOf, errorOf, Failure, factsOf, storeNamed } from './database/failure.ts'
 import { FilesInPlace } from './database/files-in-place.ts'
@@ -59,7 +60,7 @@ export class SqliteStore implements Store {
   readonly #now: () => number
   readonly #writer: Writer
   readonly #database: DatabaseSync
-  readonly #breather: Breather
+  readonly #breath: SharedBreath
   readonly #files: FilesInPlace
   readonly #events: EventReader
   readonly #reader: RowReader
@@ -81,10 +82,10 @@ export class SqliteStore implements Store {
     this.#writer = writer
     this.#database = database
     this.#files = files
-    this.#breather = new Breather(() => this.#calls.check())
-    this.#reader = new RowReader(database, settings.prefix, this.#breather)
-    this.#events = new EventReader(database, settings, this.#breather)
-    this.#pages = new RowPages(database, settings.prefix, this.#breather)
+    this.#breath = new SharedBreath(platformLoop, () => this.#calls.check())
+    this.#reader = new RowReader(database, settings.prefix, this.#breath)
+    this.#events = new EventReader(database, settings, this.#breath)
+    this.#pages = new RowPages(database, settings.prefix, this.#breath)
   }
 
   /** @throws StoreError, DefinitionError */
@@ -222,7 +223,7 @@ export class SqliteStore implements Store {
   async #read<Result>(read: () => Result | Promise<Result>, signal?: AbortSignal): Promise<Result> {
     this.#calls.check()
     try {
-      if (this.#breather.isDue) await this.#breather.breathe(signal)
+      if (this.#breath.isDue) await this.#breath.pause(signal)
       return await read()
     } catch (error) {
       throw this.#readingError(error)

@@ -1,7 +1,7 @@
 /** From a place to the store in it: the ordinary one, or, for files, one on a disk that the caller gives. */
 import { checkedFactory } from '../../../src/store/checked-store.ts'
 import { type Disk, nodeDisk } from '../../../src/store/file/database/disk.ts'
-import { openStore } from '../../../src/store/file/open-store.ts'
+import { openStore } from '../../../src/store/file/opening/open-store.ts'
 import { mongodb } from '../../../src/store/mongodb/index.ts'
 import { postgres } from '../../../src/store/postgres/index.ts'
 import { sqlite } from '../../../src/store/sqlite/index.ts'

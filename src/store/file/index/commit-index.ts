@@ -7,9 +7,10 @@
  * Some columns follow from others (`previous`, `far`, `depth`, `sequence`) and are calculated again when the index is
  * loaded.
  */
+
+import type { Breath } from '../../../runtime/breath.ts'
 import type { StreamEnd } from '../../store.ts'
 import { StreamIds, type StreamList, type StreamQuery } from '../../stream-list.ts'
-import type { Breather } from '../database/breather.ts'
 import { Column } from './column.ts'
 import { HashTable, hashOf } from './hash-table.ts'
 import { StreamTable } from './stream-table.ts'
@@ -86,7 +87,7 @@ export class CommitIndex {
   }
 
   /** Call this after the columns were read from disk. */
-  async restore(head: number, end: number, breather: Breather): Promise<void> {
+  async restore(head: number, end: number, breath: Breath): Promise<void> {
     const count = this.count
     this.#head = head
     this.#end = end
@@ -96,7 +97,7 @@ export class CommitIndex {
       const last = this.lastCommit(stream)
       this.#link(commit, stream, last === -1 ? 1 : this.sequence(last) + this.events(last))
       this.#table.add(this.hash.get(commit), commit)
-      if (commit % 4096 === 0 && breather.isDue) await breather.rest()
+      if (commit % 4096 === 0 && breath.isDue) await breath.pause()
     }
   }
 

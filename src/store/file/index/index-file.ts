@@ -1,10 +1,10 @@
 /**
  * The index on disk: a line of JSON, the columns as they are in memory, and a CRC-32 over everything. It is written to
  * another file and renamed, and covers only what is durable in the log. It is not necessary: if anything about it is
- * wrong, it is not used, and the log is read instead. See `recovery.ts` for the checks of the log against it.
+ * wrong, it is not used, and the log is read instead. See `opening/recovery.ts` for the checks of the log against it.
  */
 import { crc32 } from 'node:zlib'
-import type { Breather } from '../database/breather.ts'
+import type { Breath } from '../../../runtime/breath.ts'
 import { type Disk, type DiskFile, readFully, replaceFile, writeFully } from '../database/disk.ts'
 import type { Column } from './column.ts'
 import { CommitIndex } from './commit-index.ts'
@@ -86,7 +86,7 @@ export async function loadIndex(
   disk: Disk,
   directory: string,
   log: string,
-  breather: Breather,
+  breath: Breath,
 ): Promise<LoadedIndex | undefined> {
   let file: DiskFile
   try {
@@ -96,13 +96,13 @@ export async function loadIndex(
     throw error
   }
   try {
-    return await readIndex(file, log, breather)
+    return await readIndex(file, log, breath)
   } finally {
     await file.close()
   }
 }
 
-async function readIndex(file: DiskFile, log: string, breather: Breather): Promise<LoadedIndex | undefined> {
+async function readIndex(file: DiskFile, log: string, breath: Breath): Promise<LoadedIndex | undefined> {
   const line = await readHeader(file)
   const header = line && parseHeader(line)
   if (header === undefined || header.log !== log) return undefined
@@ -123,8 +123,8 @@ async function readIndex(file: DiskFile, log: string, breather: Breather): Promi
   }
   const trailer = Buffer.alloc(4)
   if ((await readFully(file, trailer, position)) < 4 || trailer.readUInt32LE() !== checksum) return undefined
-  await index.streams.restore(header.aggregates, breather)
-  await index.restore(header.head, header.end, breather)
+  await index.streams.restore(header.aggregates, breath)
+  await index.restore(header.head, header.end, breath)
   return { index, segments: header.segments }
 }
 

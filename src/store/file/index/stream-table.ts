@@ -3,7 +3,7 @@
  * compared exactly. A million streams take some 40 MB and no objects. Numbers are assigned in order and never removed.
  */
 import type { StreamId } from '../../../domain/stream.ts'
-import type { Breather } from '../database/breather.ts'
+import type { Breath } from '../../../runtime/breath.ts'
 import { Column } from './column.ts'
 import { HashTable, hashOf } from './hash-table.ts'
 
@@ -63,12 +63,12 @@ export class StreamTable {
   }
 
   /** After the columns were read from disk. */
-  async restore(aggregates: readonly string[], breather: Breather): Promise<void> {
+  async restore(aggregates: readonly string[], breath: Breath): Promise<void> {
     for (const aggregate of aggregates) this.#addAggregate(aggregate)
     this.#table.reserve(this.count)
     for (let stream = 0; stream < this.count; stream++) {
       this.#table.add(this.hash.get(stream), stream)
-      if (stream % 4096 === 0 && breather.isDue) await breather.rest()
+      if (stream % 4096 === 0 && breath.isDue) await breath.pause()
     }
   }
 

@@ -4,7 +4,8 @@
  * finds accidents. It is no defence against a person who edits the file on purpose.
  */
 import { crc32 } from 'node:zlib'
-import { Breather } from '../database/breather.ts'
+import { Breath } from '../../../runtime/breath.ts'
+import { platformLoop } from '../../../runtime/timers.ts'
 import { type DiskFile, readFully } from '../database/disk.ts'
 
 const lineFeed = 10
@@ -97,7 +98,7 @@ export async function visitLines(
   file: DiskFile,
   { from, to }: { readonly from: number; readonly to: number },
   visit: (line: Buffer, offset: number) => void,
-  breather: Breather = new Breather(),
+  breath: Breath = new Breath(platformLoop),
 ): Promise<void> {
   let rest: Buffer = Buffer.alloc(0)
   let offset = from
@@ -112,7 +113,7 @@ export async function visitLines(
     for (let end = bytes.indexOf(lineFeed); end !== -1; end = bytes.indexOf(lineFeed, start)) {
       visit(bytes.subarray(start, end + 1), offset + start)
       start = end + 1
-      if (breather.isDue) await breather.rest()
+      if (breath.isDue) await breath.pause()
     }
     rest = bytes.subarray(start)
     offset += start

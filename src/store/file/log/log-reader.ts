@@ -4,10 +4,11 @@
  * turn, and each piece checks the signal.
  */
 import type { StreamId } from '../../../domain/stream.ts'
+import { Breath } from '../../../runtime/breath.ts'
+import { platformLoop } from '../../../runtime/timers.ts'
 import { checkBehind, examinedBy, matches, readOptions } from '../../page.ts'
 import type { Range } from '../../range.ts'
 import type { Page, ReadAllOptions, ReadOptions, Receipt, StoredEvent } from '../../store.ts'
-import { Breather } from '../database/breather.ts'
 import { corrupt } from '../database/failure.ts'
 import type { CommitIndex } from '../index/commit-index.ts'
 import { parseLine } from './lines.ts'
@@ -76,13 +77,13 @@ export class LogReader {
     if (last < first || limit === 0) return []
     if (backward) first = Math.max(first, last - limit + 1)
     else last = Math.min(last, first + limit - 1)
-    const breather = new Breather(options.signal)
-    const commits = await this.#commitsOf(stream, { first, last }, breather)
+    const breath = new Breath(platformLoop, options.signal)
+    const commits = await this.#commitsOf(stream, { first, last }, breath)
     const events: StoredEvent[] = []
     const take = (event: StoredEvent) => {
       if (event.sequence >= first && event.sequence <= last) events.push(event)
     }
-    await this.#visit(commits, breather, take)
+    await this.#visit(commits, breath, take)
     return backward ? events.reverse() : events
   }
 
@@ -120,12 +121,12 @@ export class LogReader {
   }
 
   /** The commits of a stream with its events from one sequence to another, ascending. */
-  async #commitsOf(stream: number, { first, last }: Span, breather: Breather): Promise<readonly number[]> {
+  async #commitsOf(stream: number, { first, last }: Span, breath: Breath): Promise<readonly number[]> {
     const commits: number[] = []
     for (let commit = this.#index.commitOf(stream, last); commit !== -1; commit = this.#index.previous(commit)) {
       commits.push(commit)
       if (this.#index.sequence(commit) <= first) break
-      if (commits.length % commitsAtOnce === 0 && breather.isDue) await breather.rest()
+      if (commits.length % commitsAtOnce === 0 && breath.isDue) await breath.pause()
     }
     return commits.reverse()
   }
@@ -139,7 +140,7 @@ export class LogReader {
     const { events } = gathered
     const index = this.#index
     const [low, high] = [index.commitAt(span.first), index.commitAt(span.last)]
-    const breather = new Breather(options.signal)
+    const breath = new Breath(platformLoop, options.signal)
     const isWanted = this.#wanted(options)
     const allPass = options.types === undefined && options.tags === undefined
     const takesAll = allPass && options.aggregates === undefined
@@ -153,7 +154,7 @@ export class LogReader {
       const commits: number[] = []
       let [bytes, most, looked] = [0, 0, 0]
       for (; next >= low && next <= high && bytes < bytesMax; next += backward ? -1 : 1) {
-        if (++looked % commitsAtOnce === 0 && breather.isDue) await breather.rest()
+        if (++looked % commitsAtOnce === 0 && breath.isDue) await breath.pause()
         if (events.length + (allPass ? most : 0) >= limit) break
         if (!isWanted(next)) continue
         commits.push(next)
@@ -162,7 +163,7 @@ export class LogReader {
         most += Math.min(position + index.events(next) - 1, span.last) - Math.max(position, span.first) + 1
       }
       const found: StoredEvent[] = backward ? [] : events
-      await this.#visit(backward ? commits.reverse() : commits, breather, (event) => {
+      await this.#visit(backward ? commits.reverse() : commits, breath, (event) => {
         const isInside = event.position >= span.first && event.position <= span.last
         if (isInside && (backward || found.length < limit) && (takesAll || matches(options, event))) found.push(event)
       })
@@ -181,21 +182,21 @@ export class LogReader {
   }
 
   /** Reads commits, which are ascending, and passes their events on in order. */
-  async #visit(commits: readonly number[], breather: Breather, take: Take): Promise<void> {
-    breather.throwIfAborted()
+  async #visit(commits: readonly number[], breath: Breath, take: Take): Promise<void> {
+    breath.throwIfAborted()
     let waiting: Extent[] = []
     for (const extent of this.#extents(commits)) {
       if (waiting.push(extent) < readsAtOnceMax) continue
-      await this.#visitExtents(waiting, breather, take)
+      await this.#visitExtents(waiting, breath, take)
       waiting = []
     }
-    await this.#visitExtents(waiting, breather, take)
+    await this.#visitExtents(waiting, breath, take)
   }
 
-  async #visitExtents(extents: readonly Extent[], breather: Breather, take: Take): Promise<void> {
+  async #visitExtents(extents: readonly Extent[], breath: Breath, take: Take): Promise<void> {
     const index = this.#index
     const read = await Promise.all(extents.map(({ from, to }) => this.#segments.read(from, to)))
-    breather.throwIfAborted()
+    breath.throwIfAborted()
     let lookedAt = 0
     for (const [i, { commits, from }] of extents.entries()) {
       const bytes = read[i]!
@@ -205,7 +206,7 @@ export class LogReader {
         eachEvent(this.#record(commit, bytes.subarray(start - from, end - from), checksum), checksum, take)
         if (end - lookedAt < bytesAtOnce) continue
         lookedAt = end
-        if (breather.isDue) await breather.rest()
+        if (breath.isDue) await breath.pause()
       }
     }
   }

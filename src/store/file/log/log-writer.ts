@@ -5,11 +5,12 @@
  */
 import { MnemeError } from '../../../domain/error.ts'
 import type { StreamId } from '../../../domain/stream.ts'
+import { Breath } from '../../../runtime/breath.ts'
+import { platformLoop } from '../../../runtime/timers.ts'
 import type { Commit } from '../../commit.ts'
 import { isMet } from '../../expectation.ts'
 import type { Reservations } from '../../reservations.ts'
 import type { AppendResult, Receipt } from '../../store.ts'
-import { Breather } from '../database/breather.ts'
 import { notStored } from '../database/failure.ts'
 import type { CommitIndex, IndexEntry } from '../index/commit-index.ts'
 import { LineBuffer } from './lines.ts'
@@ -167,11 +168,11 @@ export class LogWriter {
     writers: readonly (string | undefined)[],
   ): Promise<readonly AppendResult[]> {
     const batch = new Batch(this.#index.head)
-    const breather = new Breather()
+    const breath = new Breath(platformLoop)
     this.#lines.clear()
     try {
       for (const [i, commits] of groups.entries()) {
-        await this.#decideGroup(commits, batch, breather, this.#isReserved(writers[i]))
+        await this.#decideGroup(commits, batch, breath, this.#isReserved(writers[i]))
         batch.startGroup()
       }
     } catch (cause) {
@@ -181,7 +182,7 @@ export class LogWriter {
     let added = 0
     for (const entry of batch.entries) {
       this.#index.add(entry)
-      if (++added % commitsAtOnce === 0 && breather.isDue) await breather.rest()
+      if (++added % commitsAtOnce === 0 && breath.isDue) await breath.pause()
     }
     if (!this.#reservations.isEmpty) this.#endReservations(groups, writers, batch.results)
     return batch.results
@@ -191,13 +192,13 @@ export class LogWriter {
   async #decideGroup(
     commits: readonly Commit[],
     batch: Batch,
-    breather: Breather,
+    breath: Breath,
     isReserved: IsReserved | undefined,
   ): Promise<void> {
     for (const commit of commits) {
       const isLarge = commit.size > sizeAtOnceMax
-      if ((isLarge || batch.results.length % commitsAtOnce === 0) && breather.isDue) await breather.rest()
-      const listed = isLarge ? await encodeEvents(commit.events, breather) : undefined
+      if ((isLarge || batch.results.length % commitsAtOnce === 0) && breath.isDue) await breath.pause()
+      const listed = isLarge ? await encodeEvents(commit.events, breath) : undefined
       const known = this.#index.streams.find(commit.stream)
       const tentative = known === -1 ? undefined : batch.streams.get(known)
       const earlier = tentative?.find(commit.id) ?? this.#storedEarlier(commit, known)

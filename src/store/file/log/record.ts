@@ -4,9 +4,9 @@
  * not the commit's own. After a power failure it distinguishes an unfinished batch from a damaged log.
  */
 import { isStorable, type Json, type JsonObject } from '../../../domain/json.ts'
+import type { Breath } from '../../../runtime/breath.ts'
 import type { CommandMark, Commit, CommitEvent } from '../../commit.ts'
 import type { StoredEvent } from '../../store.ts'
-import type { Breather } from '../database/breather.ts'
 
 /** The content of a line of the log. */
 export interface CommitRecord {
@@ -66,10 +66,10 @@ function encodeAtOnce(events: readonly CommitEvent[]): string {
 }
 
 /** Encodes the events of a large commit in pieces. The event loop may turn between them. */
-export async function encodeEvents(events: readonly CommitEvent[], breather: Breather): Promise<string> {
+export async function encodeEvents(events: readonly CommitEvent[], breath: Breath): Promise<string> {
   let listed = ''
   for (const event of events) {
-    if (breather.isDue) await breather.rest()
+    if (breath.isDue) await breath.pause()
     listed += listed === '' ? encodeEvent(event) : `,${encodeEvent(event)}`
   }
   return listed

@@ -3,35 +3,9 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
-import { OrderedKeys } from '../../ordered-keys.ts'
 import type { RowPage } from '../../store.ts'
 import { GrowingMap } from './growing-map.ts'
 import { Rows } from './projection-rows.ts'
-
-const keys = fc.oneof(
-  fc.integer({ min: 0, max: 3000 }).map((n) => `k${n}`),
-  fc.string({ unit: 'binary', maxLength: 3 }),
-)
-const changes = fc.array(fc.record({ key: keys, isGone: fc.boolean() }), { maxLength: 4000, size: 'max' })
-
-test('keys in blocks equal a sorted set', () => {
-  fc.assert(
-    fc.property(changes, keys, fc.nat(700), (drawn, from, count) => {
-      const ordered = new OrderedKeys()
-      const plain = new Set<string>()
-      for (const { key, isGone } of drawn) {
-        if (isGone) plain.delete(key)
-        else plain.add(key)
-        ordered[isGone ? 'delete' : 'add'](key)
-      }
-      const sorted = [...plain].sort()
-      assert.deepEqual(ordered.from('', Number.POSITIVE_INFINITY), sorted)
-      assert.deepEqual(ordered.from(from, count), sorted.filter((key) => key >= from).slice(0, count))
-    }),
-    { numRuns: 40 },
-  )
-})
 
 test('a growing map equals a map, below and above the size at which it is divided', () => {
   const map = new GrowingMap<number>()

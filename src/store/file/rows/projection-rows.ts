@@ -3,10 +3,11 @@
  * pieces between which the event loop may turn, and kept sorted from then on.
  */
 import type { Json } from '../../../domain/json.ts'
+import { Breath } from '../../../runtime/breath.ts'
+import { platformLoop } from '../../../runtime/timers.ts'
 import { OrderedKeys } from '../../ordered-keys.ts'
-import { isMet, rowCharactersMax, rowsLookedAtMax } from '../../row-page.ts'
+import { firstKey, isMet, rowCharactersMax, rowsLookedAtMax } from '../../row-page.ts'
 import type { Row, RowPage, RowQuery } from '../../store.ts'
-import { Breather } from '../database/breather.ts'
 import { GrowingMap } from './growing-map.ts'
 
 /** The size of a row in a line without its key and value. */
@@ -51,10 +52,10 @@ export class Rows {
 
   /** The rows of a page. Rows that change while it is made may be as before or as after the change. */
   async list({ after, prefix = '', where = [], limit }: RowQuery): Promise<RowPage> {
-    const breather = new Breather()
-    const keys = await this.#ordered(breather)
+    const breath = new Breath(platformLoop)
+    const keys = await this.#ordered(breath)
     const rows: Row[] = []
-    let from = after === undefined || after < prefix ? prefix : `${after}\0`
+    let from = firstKey(after, prefix)
     let last = ''
     let [characters, lookedAt] = [0, 0]
     for (;;) {
@@ -75,25 +76,25 @@ export class Rows {
       if (some.length < keysAtOnce) return { rows }
       // The next text in the order.
       from = `${last}\0`
-      if (breather.isDue) await breather.rest()
+      if (breath.isDue) await breath.pause()
     }
   }
 
-  async #ordered(breather: Breather): Promise<OrderedKeys> {
+  async #ordered(breath: Breath): Promise<OrderedKeys> {
     if (this.#order === undefined) {
       const keys = new OrderedKeys()
-      this.#order = { keys, isWhole: this.#fill(keys, breather) }
+      this.#order = { keys, isWhole: this.#fill(keys, breath) }
     }
     await this.#order.isWhole
     return this.#order.keys
   }
 
   /** Keys that are added and deleted meanwhile reach the list through `set`. */
-  async #fill(keys: OrderedKeys, breather: Breather): Promise<void> {
+  async #fill(keys: OrderedKeys, breath: Breath): Promise<void> {
     let count = 0
     for (const [key] of this.#texts.entries()) {
       if (this.#texts.has(key)) keys.add(key)
-      if (++count % keysAtOnce === 0 && breather.isDue) await breather.rest()
+      if (++count % keysAtOnce === 0 && breath.isDue) await breath.pause()
     }
   }
 }

@@ -4,10 +4,11 @@
  * own: after a power failure a projection is where it was some moments before, and continues from there.
  */
 import { type Json, type JsonObject, toJson } from '../../../domain/json.ts'
+import { Breath } from '../../../runtime/breath.ts'
+import { platformLoop } from '../../../runtime/timers.ts'
 import { checkKey, checkProjection, checkStepEnd } from '../../arguments.ts'
 import { checkCheckpoint, noCheckpoint } from '../../checkpoint.ts'
 import type { Checkpoint, ProjectionStep, RowPage, RowQuery, RowsWithCheckpoint } from '../../store.ts'
-import { Breather } from '../database/breather.ts'
 import type { Change, JournalContents } from './journal.ts'
 import { Rows } from './projection-rows.ts'
 
@@ -77,10 +78,10 @@ export class Projections implements JournalContents {
 
   async rows(projection: string, keys: readonly string[]): Promise<readonly (Json | undefined)[]> {
     const rows = this.#projections.get(projection)?.rows
-    const breather = new Breather()
+    const breath = new Breath(platformLoop)
     const values: (Json | undefined)[] = []
     for (const key of keys) {
-      if (breather.isDue) await breather.rest()
+      if (breath.isDue) await breath.pause()
       values.push(rows?.get(key))
     }
     return values
@@ -91,10 +92,10 @@ export class Projections implements JournalContents {
     const checkpoint = this.checkpoint(projection)
     const rows = this.#projections.get(projection)?.rows
     const texts = keys.map((key) => rows?.text(key))
-    const breather = new Breather()
+    const breath = new Breath(platformLoop)
     const values: (Json | undefined)[] = []
     for (const text of texts) {
-      if (breather.isDue) await breather.rest()
+      if (breath.isDue) await breath.pause()
       values.push(text === undefined ? text : (JSON.parse(text) as Json))
     }
     return { checkpoint, values }
@@ -117,11 +118,11 @@ export class Projections implements JournalContents {
     const { position, term } = to
     const note = toJson('The note of a checkpoint', to.note) as JsonObject
     const checkpoint = Object.freeze({ position, term, note })
-    const breather = new Breather()
+    const breath = new Breath(platformLoop)
     const texts: (readonly [string, string | undefined])[] = []
     const listed: string[] = []
     for (const { key, value } of rows) {
-      if (breather.isDue) await breather.rest()
+      if (breath.isDue) await breath.pause()
       const text = value === undefined ? value : JSON.stringify(toJson(`The row ${key}`, value))
       texts.push([key, text])
       listed.push(text === undefined ? `[${quote(key)}]` : `[${quote(key)},${text}]`)

@@ -4,9 +4,10 @@
  */
 import { type Json, toJson } from '../../../domain/json.ts'
 import type { StreamId } from '../../../domain/stream.ts'
+import { Breath } from '../../../runtime/breath.ts'
+import { platformLoop } from '../../../runtime/timers.ts'
 import { checkSnapshot } from '../../arguments.ts'
 import type { Snapshot } from '../../store.ts'
-import { Breather } from '../database/breather.ts'
 import { GrowingMap } from './growing-map.ts'
 import type { Change, JournalContents } from './journal.ts'
 
@@ -86,7 +87,7 @@ export class Snapshots implements JournalContents {
 
   /** Drops the snapshots of events that the log beside it has lost. Returns how many. */
   async dropLost(lastSequence: (stream: StreamId) => number): Promise<number> {
-    const breather = new Breather()
+    const breath = new Breath(platformLoop)
     let count = 0
     for (const [aggregate, streams] of this.#kept) {
       for (const [id, kept] of streams.entries()) {
@@ -94,7 +95,7 @@ export class Snapshots implements JournalContents {
         const left = kept.filter(({ sequence, local }) => !local || sequence <= last)
         count += kept.length - left.length
         if (left.length < kept.length) this.#put({ aggregate, id }, left)
-        if (breather.isDue) await breather.rest()
+        if (breath.isDue) await breath.pause()
       }
     }
     return count

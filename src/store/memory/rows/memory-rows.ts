@@ -2,14 +2,15 @@
 import { type Json, type JsonObject, toJson } from '../../../domain/json.ts'
 import type { StreamId } from '../../../domain/stream.ts'
 import { checkCheckpoint, noCheckpoint } from '../../checkpoint.ts'
+import { OrderedKeys } from '../../ordered-keys.ts'
 import { rowPage } from '../../row-page.ts'
-import { SortedKeys } from '../../sorted-keys.ts'
 import type { Checkpoint, Lease, ProjectionStep, RowPage, RowQuery, Snapshot } from '../../store.ts'
 
 interface ProjectionRows {
   checkpoint: Checkpoint
   readonly rows: Map<string, Json>
-  readonly keys: SortedKeys
+  /** Absent before the first request for a page. */
+  keys?: OrderedKeys
 }
 
 interface HeldLease {
@@ -17,7 +18,7 @@ interface HeldLease {
   readonly durationMs: number
 }
 
-const emptyRows = (): ProjectionRows => ({ checkpoint: noCheckpoint, rows: new Map(), keys: new SortedKeys() })
+const emptyRows = (): ProjectionRows => ({ checkpoint: noCheckpoint, rows: new Map() })
 
 export class MemoryRows {
   /** The snapshots by aggregate and id, oldest first. */
@@ -54,7 +55,8 @@ export class MemoryRows {
   listRows(projection: string, query: RowQuery): RowPage {
     const found = this.#projections.get(projection)
     if (found === undefined) return { rows: [] }
-    return rowPage(found.keys.list(found.rows.keys()), (key) => found.rows.get(key)!, query)
+    found.keys ??= OrderedKeys.of(found.rows.keys())
+    return rowPage(found.keys, (key) => found.rows.get(key)!, query)
   }
 
   saveStep(projection: string, { from, to, rows }: ProjectionStep): void {
@@ -66,9 +68,9 @@ export class MemoryRows {
     )
     for (const [key, value] of copies) {
       if (value === undefined) {
-        if (kept.rows.delete(key)) kept.keys.delete(key)
+        if (kept.rows.delete(key)) kept.keys?.delete(key)
       } else {
-        if (!kept.rows.has(key)) kept.keys.add(key)
+        if (!kept.rows.has(key)) kept.keys?.add(key)
         kept.rows.set(key, value)
       }
     }

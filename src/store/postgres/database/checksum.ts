@@ -4,7 +4,8 @@
  *
  * They are made in two steps. The hash covers everything that is known before the append. It is made here, over the
  * exact texts that are stored. Sequence and position are known only to the function in the database. It mixes them in
- * with arithmetic that is the same here and there (`placed`, `placedIn`).
+ * with arithmetic that is the same here and there (`placed`, `placedIn`). That is why this file is among the functions
+ * of the database, and not in `log/`.
  */
 import type { StreamId } from '../../../domain/stream.ts'
 import type { CommandMark } from '../../commit.ts'

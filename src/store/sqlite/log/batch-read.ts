@@ -1,6 +1,7 @@
 /** Reads events many rows at a time, as they follow each other in a stream or in the log. */
+
+import type { SharedBreath } from '../../../runtime/breath.ts'
 import type { Range } from '../../range.ts'
-import type { Breather } from '../database/breather.ts'
 import type { EventRow } from './checksum.ts'
 import { damagedEvent, type KnownStream, sizeOf } from './event-row.ts'
 import type { EventSource } from './event-source.ts'
@@ -14,7 +15,7 @@ const charactersAtOnce = 1_000_000
 /** How rows are read, and which of them must exist. */
 interface Rows {
   readonly source: EventSource
-  readonly breather: Breather
+  readonly breath: SharedBreath
   readonly place: 'sequence' | 'position'
   readonly read: (range: Range, count: number) => readonly EventRow[]
   /** Whether every place of the range has a row. */
@@ -29,7 +30,7 @@ interface Rows {
  */
 export async function readBatches(progress: Progress, range: Range, rows: Rows): Promise<void> {
   const { limit, backward, signal } = progress.reading
-  const { source, breather, place, isWhole, stream } = rows
+  const { source, breath, place, isWhole, stream } = rows
   const column = place === 'position' ? 0 : 1
   let { from, to } = range
   let size = rowsFirst
@@ -57,7 +58,7 @@ export async function readBatches(progress: Progress, range: Range, rows: Rows):
     if (progress.isLarge) return progress.endEarly(backward ? to - 1 : from)
     const each = (progress.characters - characters) / taken
     size = Math.max(1, Math.min(rowsMax, Math.ceil(charactersAtOnce / (each + 1))))
-    if (from < to && breather.isDue) await breather.breathe(signal)
+    if (from < to && breath.isDue) await breath.pause(signal)
   }
 }
 

@@ -34,7 +34,7 @@ import {
   type StreamRow,
 } from './event-row.ts'
 import type { Appending, ReservationBook } from './reservation-book.ts'
-import { type SecondIndexes, secondIndexesOf } from './second-indexes.ts'
+import { type SecondIndexStatements, secondIndexStatementsOf } from './second-index-statements.ts'
 
 /** What is known of a stream. */
 interface Stream extends KnownStream {
@@ -81,7 +81,7 @@ const streamsMax = 100_000
 
 export class EventAppender {
   readonly #statements: StatementSet<WritingName>
-  readonly #second: SecondIndexes
+  readonly #second: SecondIndexStatements
   readonly #reservations: ReservationBook
   readonly #streams = new Map<string, Map<string, Stream>>()
   readonly #unsaved = new Set<Stream>()
@@ -103,7 +103,7 @@ export class EventAppender {
     reservations: ReservationBook,
   ) {
     this.#statements = statements
-    this.#second = secondIndexesOf(database, prefix)
+    this.#second = secondIndexStatementsOf(database, prefix)
     this.#reservations = reservations
     const { dataVersion } = prepareAll(database, { dataVersion: 'PRAGMA data_version' })
     this.#dataVersion = () => oneRow<[number]>(dataVersion)![0]

@@ -6,11 +6,11 @@
  */
 import type { DatabaseSync } from 'node:sqlite'
 import type { StreamId } from '../../../domain/stream.ts'
+import type { SharedBreath } from '../../../runtime/breath.ts'
 import { checkBehind, examinedBy, readOptions } from '../../page.ts'
 import type { Range } from '../../range.ts'
 import type { LogPlace, Page, ReadAllOptions, ReadOptions, Receipt, StoredEvent, StreamEnd } from '../../store.ts'
 import { pageOf, type StreamList, type StreamQuery, wantedOf } from '../../stream-list.ts'
-import type { Breather } from '../database/breather.ts'
 import { storeNamed } from '../database/failure.ts'
 import { inTransaction } from '../database/in-transaction.ts'
 import { oneRow, prepareAll, type StatementSet } from '../database/statement-set.ts'
@@ -19,10 +19,10 @@ import type { Settings } from '../options.ts'
 import { readBatches } from './batch-read.ts'
 import { type CommitRow, commitOf, damagedEnd, damagedEvent, type LogRow, lostCommit, noLog } from './event-row.ts'
 import { EventSource } from './event-source.ts'
-import { IndexRead } from './index-read.ts'
+import { FilteredRead } from './filtered-read.ts'
 import { Names } from './names.ts'
 import { Progress } from './progress.ts'
-import { type SecondIndexes, secondIndexesOf } from './second-indexes.ts'
+import { type SecondIndexStatements, secondIndexStatementsOf } from './second-index-statements.ts'
 
 /** The number of characters of JSON in a page of the log, exceeded by at most one event. */
 const pageCharactersMax = 8_000_000
@@ -37,21 +37,21 @@ export class EventReader {
   readonly #store: string
   readonly #database: DatabaseSync
   readonly #statements: StatementSet<ReadingName>
-  readonly #second: SecondIndexes
+  readonly #second: SecondIndexStatements
   readonly #names: Names
   readonly #source: EventSource
-  readonly #byIndex: IndexRead
-  readonly #breather: Breather
+  readonly #filtered: FilteredRead
+  readonly #breath: SharedBreath
 
-  constructor(database: DatabaseSync, { path, prefix }: Settings, breather: Breather) {
+  constructor(database: DatabaseSync, { path, prefix }: Settings, breath: SharedBreath) {
     this.#store = storeNamed(path)
     this.#database = database
     this.#statements = prepareAll(database, readingIn(prefix))
-    this.#second = secondIndexesOf(database, prefix)
+    this.#second = secondIndexStatementsOf(database, prefix)
     this.#names = new Names(database, prefix)
     this.#source = new EventSource(database, prefix, this.#names)
-    this.#byIndex = new IndexRead(database, prefix, this.#source, breather)
-    this.#breather = breather
+    this.#filtered = new FilteredRead(database, prefix, this.#source, breath)
+    this.#breath = breath
   }
 
   head(): number {
@@ -87,7 +87,7 @@ export class EventReader {
   async streamEnds(streams: readonly StreamId[]): Promise<readonly StreamEnd[]> {
     const ends: StreamEnd[] = []
     for (let at = 0; at < streams.length; at += endsMax) {
-      if (at > 0 && this.#breather.isDue) await this.#breather.breathe()
+      if (at > 0 && this.#breath.isDue) await this.#breath.pause()
       inTransaction(this.#database, () => {
         for (const stream of streams.slice(at, at + endsMax)) {
           const row = this.#names.row(stream)
@@ -101,7 +101,7 @@ export class EventReader {
   async listStreams(aggregate: string, { after = '', limit }: StreamQuery): Promise<StreamList> {
     const ids: string[] = []
     for (let wanted = wantedOf(limit); ids.length < wanted; ) {
-      if (this.#breather.isDue) await this.#breather.breathe()
+      if (this.#breath.isDue) await this.#breath.pause()
       const count = Math.min(wanted - ids.length, endsMax)
       const part = inTransaction(this.#database, () => this.#names.ids(aggregate, ids.at(-1) ?? after, count))
       for (const id of part) ids.push(id)
@@ -120,7 +120,7 @@ export class EventReader {
     const name = backward ? 'streamBackward' : 'streamForward'
     await readBatches(progress, own, {
       source: this.#source,
-      breather: this.#breather,
+      breath: this.#breath,
       place: 'sequence',
       isWhole: true,
       stream: this.#names.stream(number, stream),
@@ -141,7 +141,7 @@ export class EventReader {
     const progress = new Progress({ ...own, limit, backward, signal: options.signal, charactersMax })
     const kinds = this.#names.kinds(options, kindCount)
     if (options.tags !== undefined && options.tags.length > 0) {
-      await this.#byIndex.read(progress, own, kinds, options)
+      await this.#filtered.read(progress, own, kinds, options)
     } else if (kinds === undefined) await this.#readAny(progress, own, sizeMax)
     else if (kinds.length > 0) await this.#readKinds(progress, { kinds, sizeMax, options })
     const { events, next } = progress
@@ -177,7 +177,7 @@ export class EventReader {
     const name = progress.reading.backward ? 'allBackward' : 'allForward'
     await readBatches(progress, range, {
       source: this.#source,
-      breather: this.#breather,
+      breath: this.#breath,
       place: 'position',
       isWhole: true,
       read: ({ from, to }, count) => this.#source.rows(name, sizeMax, from, to, count),
@@ -200,14 +200,14 @@ export class EventReader {
     const list = JSON.stringify(kinds)
     await readBatches(progress, near, {
       source: this.#source,
-      breather: this.#breather,
+      breath: this.#breath,
       place: 'position',
       isWhole: false,
       read: (part, count) => this.#source.rows(name, sizeMax, part.from, part.to, list, count),
     })
     this.#checkWhole(progress, near, list)
     if (progress.isFull) return
-    await this.#byIndex.read(progress, backward ? { from, to: near.from } : { from: near.to, to }, kinds, options)
+    await this.#filtered.read(progress, backward ? { from, to: near.from } : { from: near.to, to }, kinds, options)
   }
 
   /**

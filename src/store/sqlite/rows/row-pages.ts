@@ -9,9 +9,9 @@
  * requested.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import type { SharedBreath } from '../../../runtime/breath.ts'
 import { rowCharactersMax, rowsLookedAtMax } from '../../row-page.ts'
 import type { Condition, Row, RowPage, RowQuery } from '../../store.ts'
-import type { Breather } from '../database/breather.ts'
 import { codes, isCode } from '../database/failure.ts'
 import { StatementCache } from '../database/statement-cache.ts'
 import { allRows } from '../database/statement-set.ts'
@@ -56,11 +56,11 @@ const plainField = /^[^"\\\p{Cc}\p{Surrogate}]+$/u
 export class RowPages {
   readonly #statements: StatementCache<StatementSync>
   readonly #prefix: string
-  readonly #breather: Breather
+  readonly #breath: SharedBreath
 
-  constructor(database: DatabaseSync, prefix: string, breather: Breather) {
+  constructor(database: DatabaseSync, prefix: string, breath: SharedBreath) {
     this.#prefix = prefix
-    this.#breather = breather
+    this.#breath = breath
     this.#statements = new StatementCache(statementsMax, (text) => {
       const statement = database.prepare(text)
       statement.setReturnArrays(true)
@@ -95,7 +95,7 @@ export class RowPages {
         return { rows, next: slice.last }
       }
       start = { key: slice.last, behind: true }
-      if (this.#breather.isDue) await this.#breather.breathe()
+      if (this.#breath.isDue) await this.#breath.pause()
     }
   }
 

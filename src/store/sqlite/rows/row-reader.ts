@@ -2,8 +2,8 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { Json } from '../../../domain/json.ts'
 import type { StreamId } from '../../../domain/stream.ts'
+import type { SharedBreath } from '../../../runtime/breath.ts'
 import type { Checkpoint, RowsWithCheckpoint, Snapshot } from '../../store.ts'
-import type { Breather } from '../database/breather.ts'
 import { inTransaction } from '../database/in-transaction.ts'
 import { oneRow, prepareAll, type StatementSet } from '../database/statement-set.ts'
 import { type ReadingName, readingIn } from '../database/statements.ts'
@@ -22,12 +22,12 @@ const keysBetween = 100
 export class RowReader {
   readonly #database: DatabaseSync
   readonly #statements: StatementSet<ReadingName>
-  readonly #breather: Breather
+  readonly #breath: SharedBreath
 
-  constructor(database: DatabaseSync, prefix: string, breather: Breather) {
+  constructor(database: DatabaseSync, prefix: string, breath: SharedBreath) {
     this.#database = database
     this.#statements = prepareAll(database, readingIn(prefix))
-    this.#breather = breather
+    this.#breath = breath
   }
 
   loadSnapshot(stream: StreamId, atOrBefore: number): Snapshot | undefined {
@@ -45,7 +45,7 @@ export class RowReader {
     for (const key of keys) {
       const row = oneRow<ValueRow>(this.#statements.row, projection, key)
       values.push(row && rowValueOf(projection, key, row))
-      if (values.length % keysBetween === 0 && this.#breather.isDue) await this.#breather.breathe()
+      if (values.length % keysBetween === 0 && this.#breath.isDue) await this.#breath.pause()
     }
     return values
   }
@@ -58,7 +58,7 @@ export class RowReader {
     const values: (Json | undefined)[] = []
     for (const [i, row] of rows.entries()) {
       values.push(row && rowValueOf(projection, keys[i]!, row))
-      if (values.length % keysBetween === 0 && this.#breather.isDue) await this.#breather.breathe()
+      if (values.length % keysBetween === 0 && this.#breath.isDue) await this.#breath.pause()
     }
     return { checkpoint, values }
   }

@@ -3,34 +3,34 @@
  * at is bounded.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import type { SharedBreath } from '../../../runtime/breath.ts'
 import { matches } from '../../page.ts'
 import type { Range } from '../../range.ts'
 import type { ReadAllOptions } from '../../store.ts'
-import type { Breather } from '../database/breather.ts'
 import { allRows, prepareAll, type StatementSet } from '../database/statement-set.ts'
 import { type ReadingName, readingIn } from '../database/statements.ts'
 import { damaged, damagedEvent, sizeOf } from './event-row.ts'
 import type { EventSource } from './event-source.ts'
 import { agree, indexed, type Positions, union } from './positions.ts'
 import type { Progress } from './progress.ts'
-import { type SecondIndexes, secondIndexesOf } from './second-indexes.ts'
+import { type SecondIndexStatements, secondIndexStatementsOf } from './second-index-statements.ts'
 
 /** The number of index entries that are looked at for a page. */
 const examinedMax = 20_000
 /** The number of steps over the indexes between two looks at the clock. */
 const stepsBetween = 100
 
-export class IndexRead {
+export class FilteredRead {
   readonly #statements: StatementSet<ReadingName>
-  readonly #second: SecondIndexes
+  readonly #second: SecondIndexStatements
   readonly #source: EventSource
-  readonly #breather: Breather
+  readonly #breath: SharedBreath
 
-  constructor(database: DatabaseSync, prefix: string, source: EventSource, breather: Breather) {
+  constructor(database: DatabaseSync, prefix: string, source: EventSource, breath: SharedBreath) {
     this.#statements = prepareAll(database, readingIn(prefix))
-    this.#second = secondIndexesOf(database, prefix)
+    this.#second = secondIndexStatementsOf(database, prefix)
     this.#source = source
-    this.#breather = breather
+    this.#breath = breath
   }
 
   /** Reads events that have all of the tags, and one of the kinds if kinds are given. */
@@ -60,7 +60,7 @@ export class IndexRead {
       if (backward ? position > next : position < next) throw damagedEvent(position, 'an index has it in another place')
       if (agreed) this.#take(progress, position, options)
       next = agreed ? position + (backward ? -1 : 1) : position
-      if (steps % stepsBetween === 0 && this.#breather.isDue) await this.#breather.breathe(signal)
+      if (steps % stepsBetween === 0 && this.#breath.isDue) await this.#breath.pause(signal)
     }
   }
 

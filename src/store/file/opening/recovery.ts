@@ -7,17 +7,18 @@
  * better copy can remove the index.
  */
 import { randomInt } from 'node:crypto'
-import { Breather } from '../database/breather.ts'
+import { Breath } from '../../../runtime/breath.ts'
+import { platformLoop } from '../../../runtime/timers.ts'
 import type { Disk } from '../database/disk.ts'
 import { corrupt } from '../database/failure.ts'
 import { firstPositionOf } from '../database/segment-name.ts'
 import { CommitIndex } from '../index/commit-index.ts'
 import { type IndexedSegment, indexName, type LoadedIndex, loadIndex } from '../index/index-file.ts'
-import { checksumOf, parseLine, visitLines } from './lines.ts'
-import { isRecord } from './record.ts'
+import { checksumOf, parseLine, visitLines } from '../log/lines.ts'
+import { isRecord } from '../log/record.ts'
+import type { Segment } from '../log/segments.ts'
+import { unsyncedFrom } from '../log/unsynced.ts'
 import { Scan } from './scan.ts'
-import type { Segment } from './segments.ts'
-import { unsyncedFrom } from './unsynced.ts'
 
 /** The result. `cut` and `rebuilt` are texts for warnings. */
 export interface Recovered {
@@ -40,16 +41,16 @@ const remedy = `put it back (or remove ${indexName} to open without it, if there
 
 /** @param log its id. @throws StoreError `STORE_CORRUPT`, or an error of the disk */
 export async function recover(disk: Disk, directory: string, log: string): Promise<Recovered> {
-  const breather = new Breather()
+  const breath = new Breath(platformLoop)
   const found = await findSegments(disk, directory)
-  const saved = await loadIndex(disk, directory, log, breather)
+  const saved = await loadIndex(disk, directory, log, breath)
   if (saved !== undefined) checkCovered(directory, saved.segments, found)
   const reason = saved === undefined ? 'it is missing, unreadable, or of another log' : changeIn(saved.segments, found)
   if (saved !== undefined && reason === undefined) await checkLast(disk, directory, saved.index, found)
   const index = saved !== undefined && reason === undefined ? saved.index : new CommitIndex(randomInt(0x7fffffff))
   const covered = index.count
   const bounds = { proven: saved?.index.end ?? 0, unsyncedFrom: await unsyncedFrom(disk, directory) }
-  const scan = new Scan(directory, index, bounds, breather)
+  const scan = new Scan(directory, index, bounds, breath)
   const segments: Segment[] = []
   let cut: string | undefined
   let base = 0
@@ -60,7 +61,7 @@ export async function recover(disk: Disk, directory: string, log: string): Promi
     segments.push(segment)
     base += segment.length
   }
-  if (saved !== undefined && index !== saved.index) await checkSame(directory, saved, index, breather)
+  if (saved !== undefined && index !== saved.index) await checkSame(directory, saved, index, breath)
   const rebuilt = found.length === 0 ? undefined : reason
   const wasUnsynced = bounds.unsyncedFrom !== Number.POSITIVE_INFINITY
   return { index, segments, cut, rebuilt, scanned: index.count - covered, wasUnsynced }
@@ -145,12 +146,12 @@ async function checkSame(
   directory: string,
   { index: saved }: LoadedIndex,
   read: CommitIndex,
-  breather: Breather,
+  breath: Breath,
 ): Promise<void> {
   for (let commit = 0; commit < saved.count; commit++) {
     const isSame = commit < read.count && read.checksum.get(commit) === saved.checksum.get(commit)
     if (!isSame) throw notSame(directory, `position ${saved.position.get(commit)}`)
-    if (commit % 4096 === 0 && breather.isDue) await breather.rest()
+    if (commit % 4096 === 0 && breath.isDue) await breath.pause()
   }
 }
 

@@ -2,18 +2,18 @@
  * Opens a file store, in an order that matters: the directory, the lock, the format, the log, and the data beside it.
  * If one of them refuses, everything is released and nothing was changed.
  */
-import { refuseOption } from '../../domain/options.ts'
-import type { OpenOptions, Store } from '../store.ts'
-import type { Disk } from './database/disk.ts'
-import { troubleOf } from './database/failure.ts'
-import { readFormat, readOrMakeFormat } from './database/format.ts'
-import { type Lock, lock } from './database/lock.ts'
-import { FileStore } from './file-store.ts'
-import { recover } from './log/recovery.ts'
-import { type SegmentOptions, Segments } from './log/segments.ts'
-import { markUnsynced, unmarkUnsynced } from './log/unsynced.ts'
-import { FileRows } from './rows/file-rows.ts'
-import type { JournalOptions } from './rows/journal.ts'
+import { refuseOption } from '../../../domain/options.ts'
+import type { OpenOptions, Store } from '../../store.ts'
+import type { Disk } from '../database/disk.ts'
+import { troubleOf } from '../database/failure.ts'
+import { readFormat, readOrMakeFormat } from '../database/format.ts'
+import { type Lock, lock } from '../database/lock.ts'
+import { FileStore } from '../file-store.ts'
+import { type SegmentOptions, Segments } from '../log/segments.ts'
+import { markUnsynced, unmarkUnsynced } from '../log/unsynced.ts'
+import { FileRows } from '../rows/file-rows.ts'
+import type { JournalOptions } from '../rows/journal.ts'
+import { recover } from './recovery.ts'
 
 /** Every setting of a file store. */
 export interface FileStoreSettings extends SegmentOptions, JournalOptions {

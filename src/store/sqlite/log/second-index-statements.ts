@@ -4,8 +4,8 @@ import { hasIndexesTwice } from '../database/schema.ts'
 import { prepareAll, type StatementSet } from '../database/statement-set.ts'
 import { type TwiceName, twiceIn } from '../database/statements.ts'
 
-export type SecondIndexes = StatementSet<TwiceName> | undefined
+export type SecondIndexStatements = StatementSet<TwiceName> | undefined
 
-export function secondIndexesOf(database: DatabaseSync, prefix: string): SecondIndexes {
+export function secondIndexStatementsOf(database: DatabaseSync, prefix: string): SecondIndexStatements {
   return hasIndexesTwice(database, prefix) ? prepareAll(database, twiceIn(prefix)) : undefined
 }

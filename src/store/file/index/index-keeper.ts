@@ -4,18 +4,24 @@
  */
 
 import type { Disk } from '../database/disk.ts'
-import type { CommitIndex } from '../index/commit-index.ts'
-import { freeze, type IndexedSegment, saveIndex } from '../index/index-file.ts'
-import type { Segment, Segments } from './segments.ts'
+import type { CommitIndex } from './commit-index.ts'
+import { freeze, type IndexedSegment, saveIndex } from './index-file.ts'
 
 /** This number of commits is read from the log within a second or two, so saving more often is not worth it. */
 const commitsUnsavedMin = 200_000
+
+/** The log that the index is of. */
+interface IndexedLog {
+  readonly list: readonly Pick<IndexedSegment, 'name' | 'length'>[]
+  mayWrite(): Promise<boolean>
+  sync(): Promise<void>
+}
 
 export class IndexKeeper {
   readonly #disk: Disk
   readonly #directory: string
   readonly #index: CommitIndex
-  readonly #segments: Segments
+  readonly #segments: IndexedLog
   readonly #log: string
   #commitsSaved: number
   #saving: Promise<void> | undefined
@@ -26,7 +32,7 @@ export class IndexKeeper {
       readonly disk: Disk
       readonly directory: string
       readonly index: CommitIndex
-      readonly segments: Segments
+      readonly segments: IndexedLog
       readonly log: string
     },
     commitsSaved: number,
@@ -69,7 +75,7 @@ export class IndexKeeper {
     }
   }
 
-  async #statuses(segments: readonly Segment[]): Promise<readonly IndexedSegment[]> {
+  async #statuses(segments: IndexedLog['list']): Promise<readonly IndexedSegment[]> {
     const found: IndexedSegment[] = []
     for (const { name, length } of segments) {
       const file = await this.#disk.open(`${this.#directory}/${name}`, 'read')

@@ -10,13 +10,13 @@
  * the log was not synced (`mayLoseOnPowerFailure`), many batches may have such holes, and everything from the first
  * hole on is cut.
  */
-import type { Breather } from '../database/breather.ts'
+import type { Breath } from '../../../runtime/breath.ts'
 import type { Disk, DiskFile } from '../database/disk.ts'
 import { corrupt } from '../database/failure.ts'
 import type { CommitIndex } from '../index/commit-index.ts'
-import { checksumOf, parseLine, visitLines } from './lines.ts'
-import { type CommitRecord, isRecord, isWhole } from './record.ts'
-import type { Segment } from './segments.ts'
+import { checksumOf, parseLine, visitLines } from '../log/lines.ts'
+import { type CommitRecord, isRecord, isWhole } from '../log/record.ts'
+import type { Segment } from '../log/segments.ts'
 
 /** What is known of the log before it is read, in bytes of the whole log. */
 export interface ScanBounds {
@@ -42,13 +42,13 @@ export class Scan {
   readonly #directory: string
   readonly #index: CommitIndex
   readonly #bounds: ScanBounds
-  readonly #breather: Breather
+  readonly #breath: Breath
 
-  constructor(directory: string, index: CommitIndex, bounds: ScanBounds, breather: Breather) {
+  constructor(directory: string, index: CommitIndex, bounds: ScanBounds, breath: Breath) {
     this.#directory = directory
     this.#index = index
     this.#bounds = bounds
-    this.#breather = breather
+    this.#breath = breath
   }
 
   /**
@@ -95,7 +95,7 @@ export class Scan {
       else if (damage === undefined) damage = damageOf(line, offset, where)
       else if (record !== undefined) this.#addBehind(damage, record, base, isLast)
     }
-    await visitLines(file, range, visit, this.#breather)
+    await visitLines(file, range, visit, this.#breath)
     return damage
   }
 
