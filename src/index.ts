@@ -17,7 +17,7 @@ export type {
 } from './projection/reading/query.ts'
 export type { RowComparison, RowDifference } from './projection/rebuilding/compare-rows.ts'
 export type { CompareOptions } from './projection/rebuilding/rebuild.ts'
-export type { Job, Progress, ProgressOptions } from './projection/running/progress.ts'
+export type { Job, Progress, ProgressOptions, ProgressWatch } from './projection/running/progress.ts'
 export type { ProjectionState, ProjectionStatus, RunResult, WaitOptions } from './projection/running/status.ts'
 export type { ParkedEvent } from './projection/stored/parked-events.ts'
 export type { Environment } from './runtime/environment.ts'

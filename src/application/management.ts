@@ -4,7 +4,7 @@ import { checkKeys, checkOption, checkSignal, checkWhole } from '../domain/optio
 import type { TimersOptions, TimersPage } from '../projection/reactions/scheduled-commands.ts'
 import type { ReadModelReader } from '../projection/reading/read-model.ts'
 import type { CompareOptions, Rebuilder } from '../projection/rebuilding/rebuild.ts'
-import { Job, type ProgressOptions, watchProgress } from '../projection/running/progress.ts'
+import { Job, type ProgressOptions, ProgressWatch } from '../projection/running/progress.ts'
 import type { Runner } from '../projection/running/runner.ts'
 import type { Environment } from '../runtime/environment.ts'
 import type { Projections, Reactions, RebuildOptions, ResetOptions, StartAt } from './running.ts'
@@ -78,7 +78,7 @@ export function management(
         if (status.failure !== undefined) throw status.failure
         return status
       }
-      return watchProgress(name, environment, place, options)
+      return new ProgressWatch(name, environment, place, options)
     },
     rebuild(name: string, options: RebuildOptions = {}) {
       const { rebuilder, bookmark } = rebuilt(name)

@@ -13,7 +13,7 @@ import type { TimersOptions, TimersPage } from '../projection/reactions/schedule
 import type { Filter, FoundPage, Query } from '../projection/reading/query.ts'
 import type { RowComparison } from '../projection/rebuilding/compare-rows.ts'
 import type { CompareOptions } from '../projection/rebuilding/rebuild.ts'
-import type { Job, Progress, ProgressOptions } from '../projection/running/progress.ts'
+import type { Job, ProgressOptions, ProgressWatch } from '../projection/running/progress.ts'
 import type { ProjectionStatus, RunResult, WaitOptions } from '../projection/running/status.ts'
 import type { ParkedEvent } from '../projection/stored/parked-events.ts'
 import type { LogPlace } from '../store/store.ts'
@@ -233,9 +233,11 @@ export interface Managed<Name extends PropertyKey> {
    *
    *     for await (const { done, perSecond, remainingMs } of bank.projections.progress('balances')) ...
    *
+   * Awaited, it is the last progress: `await bank.projections.progress('balances')` waits until it has caught up.
+   *
    * @throws ProjectionError the reason if it has failed; the signal's reason
    */
-  progress(name: Name, options?: ProgressOptions): AsyncIterable<Progress>
+  progress(name: Name, options?: ProgressOptions): ProgressWatch
   /** The parked events, in the order of the log. */
   parked(name: Name): Promise<readonly ParkedEvent[]>
   /**

@@ -312,6 +312,16 @@ await onEveryStore('The progress of a projection', ({ place }) => {
     await pots.projections.start('rows')
     const watching = Array.fromAsync(pots.projections.progress('rows', { everyMs: 1 }))
     await assert.rejects(watching, { code: 'PROJECTION_FAILED' })
+    await assert.rejects(async () => void (await pots.projections.progress('rows')), { code: 'PROJECTION_FAILED' })
+  })
+
+  test('is awaited until everything is handled', async (t) => {
+    await using pots = await startRows({ store: await place(t) })
+    await pots.pot('a').fill({ amounts })
+    await pots.projections.start('rows')
+    const { position, remainingMs } = await pots.projections.progress('rows', { everyMs: 1 })
+    assert.deepEqual([position, remainingMs], [900, 0])
+    assert.equal((await pots.projections.status('rows')).position, 900)
   })
 })
 

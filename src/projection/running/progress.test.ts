@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { settled, stands } from '../../../test/support/kernel/rig.ts'
 import { manualEnvironment } from '../../testing/manual-environment.ts'
-import { Job, type Progress, progressMeter, watchProgress } from './progress.ts'
+import { Job, type Progress, ProgressWatch, progressMeter } from './progress.ts'
 
 const told = (position: number): Progress => ({
   name: 'p',
@@ -38,7 +38,7 @@ describe('Watching', () => {
     const environment = manualEnvironment()
     let position = 0
     const place = async () => ({ position, head: 2 })
-    const watching = Array.fromAsync(watchProgress('p', environment, place, { everyMs: 700 }))
+    const watching = Array.fromAsync(new ProgressWatch('p', environment, place, { everyMs: 700 }))
     for (; position < 2; position++) {
       await settled()
       await environment.advance(699)
@@ -54,13 +54,30 @@ describe('Watching', () => {
     const environment = manualEnvironment()
     const controller = new AbortController()
     const place = async () => ({ position: 0, head: 1 })
-    const watching = Array.fromAsync(watchProgress('p', environment, place, { signal: controller.signal }))
+    const watching = Array.fromAsync(new ProgressWatch('p', environment, place, { signal: controller.signal }))
     await settled()
     controller.abort(new Error('enough'))
     await assert.rejects(watching, /enough/)
     assert.equal(environment.timers, 0)
-    const broken = watchProgress('p', environment, () => Promise.reject(new Error('blind')), {})
-    await assert.rejects(broken.next(), /blind/)
+    const broken = new ProgressWatch('p', environment, () => Promise.reject(new Error('blind')), {})
+    await assert.rejects(Array.fromAsync(broken), /blind/)
+    await assert.rejects(async () => void (await broken), /blind/)
+  })
+
+  test('is awaited for the last progress, and looks only when it is asked', async () => {
+    const environment = manualEnvironment()
+    let looks = 0
+    const place = async () => ({ position: ++looks, head: 3 })
+    const watch = new ProgressWatch('p', environment, place, { everyMs: 1 })
+    await settled()
+    assert.equal(looks, 0)
+    const last = (async () => await watch)()
+    for (let i = 0; i < 2; i++) {
+      await settled()
+      await environment.advance(1)
+    }
+    const { position, done, remainingMs } = await last
+    assert.deepEqual([position, done, remainingMs], [3, 2, 0])
   })
 })
 

@@ -43,23 +43,47 @@ export interface ProgressOptions {
 }
 
 /**
- * Looks at intervals until everything in the log is handled. The last progress says so.
- *
- * @throws what `place` throws; the signal's reason
+ * Progress that is looked at, at intervals, until everything in the log is handled. The last progress says so. Iterate
+ * it, or await it for the last progress. Nobody looks before that, and each iteration begins anew.
  */
-export async function* watchProgress(
-  name: string,
-  environment: Environment,
-  place: () => Promise<{ readonly position: number; readonly head: number }>,
-  { everyMs = 500, signal }: ProgressOptions,
-): AsyncGenerator<Progress, void, void> {
-  const measure = progressMeter(name, environment)
-  for (;;) {
-    signal?.throwIfAborted()
-    const progress = measure(await place())
-    yield progress
-    if (progress.position >= progress.head) return
-    await sleep(environment, everyMs, signal)
+export class ProgressWatch implements PromiseLike<Progress>, AsyncIterable<Progress> {
+  readonly #looks: () => AsyncGenerator<Progress, void, void>
+
+  /** Iterating and awaiting throw what `place` throws, and the signal's reason. */
+  constructor(
+    name: string,
+    environment: Environment,
+    place: () => Promise<{ readonly position: number; readonly head: number }>,
+    { everyMs = 500, signal }: ProgressOptions,
+  ) {
+    this.#looks = async function* () {
+      const measure = progressMeter(name, environment)
+      for (;;) {
+        signal?.throwIfAborted()
+        const progress = measure(await place())
+        yield progress
+        if (progress.position >= progress.head) return
+        await sleep(environment, everyMs, signal)
+      }
+    }
+  }
+
+  // biome-ignore lint/suspicious/noThenProperty: it is a promise with progress
+  then<Fulfilled = Progress, Rejected = never>(
+    onFulfilled?: ((last: Progress) => Fulfilled | PromiseLike<Fulfilled>) | null,
+    onRejected?: ((reason: unknown) => Rejected | PromiseLike<Rejected>) | null,
+  ): Promise<Fulfilled | Rejected> {
+    return this.#last().then(onFulfilled, onRejected)
+  }
+
+  [Symbol.asyncIterator](): AsyncGenerator<Progress, void, void> {
+    return this.#looks()
+  }
+
+  async #last(): Promise<Progress> {
+    let last: Progress | undefined
+    for await (const progress of this.#looks()) last = progress
+    return last!
   }
 }
 
