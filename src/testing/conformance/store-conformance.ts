@@ -81,7 +81,10 @@ export function storeConformance(name: string, makeStore: MakeStore, capabilitie
     after(closeShared)
     for (const { title, cases } of chosen) {
       describe(title, () => {
-        for (const [sentence, run] of Object.entries(cases)) test(sentence, { timeout: caseTimeoutMs }, () => run(kit))
+        for (const [sentence, run] of Object.entries(cases)) {
+          // Reports of failures, and `--name`, know only the name of the test itself.
+          test(`${title}: ${sentence}`, { timeout: caseTimeoutMs }, () => run(kit))
+        }
       })
     }
   })
