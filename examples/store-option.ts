@@ -33,14 +33,21 @@ export const storeUsage = `--store takes one of
 
 /**
  * The store that the command line names, or else the fallback. Ends the process with an explanation if it names none
- * that there is.
+ * that there is, or asks for help.
  *
  * @param args what is left of the command line, for a program with options of its own
  */
 export function chosenStore(fallback: string, args: readonly string[] = process.argv.slice(2)): ChosenStore {
   try {
-    const options = { store: { type: 'string', default: fallback } } as const
+    const options = {
+      store: { type: 'string', default: fallback },
+      help: { type: 'boolean', short: 'h' },
+    } as const
     const { values } = parseArgs({ args: [...args], options, allowPositionals: true })
+    if (values.help) {
+      process.stdout.write(`Options: [--store STORE]\n\n${storeUsage}Without it, the store is ${fallback}.\n`)
+      process.exit(0)
+    }
     const chosen = storeAt(values.store)
     if (chosen !== undefined) return chosen
     process.stderr.write(storeUsage)

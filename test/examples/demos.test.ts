@@ -36,6 +36,17 @@ interface Transfers {
 /** As many as the demo makes when it is told nothing. */
 const transfersDefault = 500
 
+for (const program of ['bank/demo.ts', 'bank/shell.ts', 'transfer/demo.ts']) {
+  test(`${program} says what it takes, and does nothing else`, async (context) => {
+    const demo = await folderFor(context)
+    for (const flag of ['--help', '-h']) {
+      const said = await demo(program, flag)
+      assert.match(said, /--store takes one of/)
+      assert.doesNotMatch(said, /bank is open|event-sourced|Together/)
+    }
+  })
+}
+
 /** What the demos have to show on a store; the second one only where it can be shown. */
 function demosOn(store: string, survives: boolean, transfers?: Transfers): void {
   test('the bank', async (context) => {
