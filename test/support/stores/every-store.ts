@@ -98,6 +98,11 @@ async function inFolder(test: TestContext, make: (folder: string) => StoreFactor
 /** Declares tests only of stores that are able to do what they are about. */
 export const testWhere = (able: boolean): typeof test => (able ? test : ((() => Promise.resolve()) as typeof test))
 
+/** The stores that the names of wanted tests say, as in `--name='on sqlite'`. No server of another one is started. */
+const namedStores: readonly string[] = process.execArgv
+  .filter((arg) => arg.startsWith('--test-name-pattern'))
+  .flatMap((arg) => [...arg.matchAll(/\bon (memory|file|sqlite|postgres|mongodb)\b/g)].map(([, name]) => name!))
+
 /** What tests on every store are listed under, and where the quick run does them. */
 interface EveryStore {
   readonly title: string
@@ -116,6 +121,7 @@ const usuallyQuickOn: readonly StoreName[] = ['memory', 'sqlite']
 export async function onEveryStore(what: string | EveryStore, declare: (store: StoreUnderTest) => void): Promise<void> {
   const { title, quickOn } = typeof what === 'string' ? { title: what, quickOn: usuallyQuickOn } : what
   const isLeftOut = (name: StoreName): boolean => {
+    if (namedStores.length > 0 && !namedStores.includes(name)) return true
     if (leftOut === undefined || quickOn.includes(name)) return false
     test(`${title}, on ${name}`, { skip: leftOut }, () => {})
     return true
