@@ -26,3 +26,13 @@ export type {
   StateModel,
 } from './running.ts'
 export type { StartOptions } from './start-options.ts'
+export { tenantName } from './tenants/tenant-name.ts'
+export {
+  type LentDomain,
+  type Tenant,
+  type Tenants,
+  type TenantsLoad,
+  type TenantsOptions,
+  tenants,
+  type WakeResult,
+} from './tenants/tenants.ts'

@@ -15,8 +15,31 @@ export interface Logger {
 
 type Style = 'console' | 'facts first' | 'message first'
 
+/** A logger for one of many tenants: it names the tenant in each warning. Only `warnTo` calls it. */
+export class TenantLogger implements Logger {
+  readonly logger: Logger
+  readonly tenant: string
+
+  constructor(logger: Logger, tenant: string) {
+    this.logger = logger
+    this.tenant = tenant
+  }
+
+  warn(message: string, facts?: unknown): unknown {
+    return this.logger.warn(message, facts)
+  }
+}
+
 /** Passes warnings to a logger, with code and cause. Errors of the logger are ignored. */
 export function warnTo(logger: Logger): Warn {
+  if (logger instanceof TenantLogger) {
+    const { tenant } = logger
+    const warn = warnTo(logger.logger)
+    return (warning) => {
+      const named = { ...warning, message: `Tenant ${JSON.stringify(tenant)}: ${warning.message}`, tenant }
+      warn(named)
+    }
+  }
   const style = styleOf(logger)
   return (warning: Warning) => {
     try {

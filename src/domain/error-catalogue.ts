@@ -396,6 +396,19 @@ export const catalogue = {
       `There is no projection or reaction ${brief(f.projection)} here; known names: ${f.known.join(', ') || 'none'}`,
     'Fix the name, or add it to the domain. `projections` manages projections, and `reactions` manages reactions.',
   ),
+
+  // -- tenants
+  TENANT_NOT_OPENED: entry(
+    (f: { readonly tenant: string }) => `The domain of the tenant ${brief(f.tenant)} could not be opened`,
+    'Look at the `cause`. Other tenants are not affected.',
+    true,
+  ),
+  TENANTS_BUSY: entry(
+    (f: { readonly tenant: string; readonly openMax: number; readonly waitMs: number }) =>
+      `The tenant ${brief(f.tenant)} was not opened: all ${f.openMax} tenants that may be open at once were in use for ${f.waitMs} ms`,
+    'Try again later, or raise openMax.',
+    true,
+  ),
 } as const
 
 export type ErrorCode = keyof typeof catalogue

@@ -1,7 +1,16 @@
 /** Errors: one catalogue, messages with four parts, and codes to match by. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { DefinitionError, EventError, hasCode, InputError, LoadError, MnemeError, StoreError } from './error.ts'
+import {
+  DefinitionError,
+  EventError,
+  hasCode,
+  InputError,
+  LoadError,
+  MnemeError,
+  StoreError,
+  TenantError,
+} from './error.ts'
 import { catalogue, type ErrorCode, type FactsOf, messageOf } from './error-catalogue.ts'
 
 const stream = { aggregate: 'account', id: 'ada' }
@@ -71,6 +80,8 @@ const facts: { readonly [Code in ErrorCode]: FactsOf<Code> } = {
   STEP_TIMED_OUT: { reaction: 'welcome', step: 'charge', position: 7, timeoutMs: 5000 },
   PARKED_UNKNOWN: { projection: 'p', position: 5 },
   PROJECTION_UNKNOWN: { projection: 'q', known: ['p'] },
+  TENANT_NOT_OPENED: { tenant: 'acme' },
+  TENANTS_BUSY: { tenant: 'acme', openMax: 50, waitMs: 10_000 },
 }
 
 for (const code of Object.keys(catalogue) as ErrorCode[]) {
@@ -154,6 +165,13 @@ test('a load that fails because of newer events is not retryable', () => {
   const facts = { stream, retryInMs: 1 }
   assert.equal(new LoadError('AGGREGATE_LOAD_FAILED', facts, newer).retryable, false)
   assert.equal(new LoadError('AGGREGATE_LOAD_FAILED', facts, new Error('odd')).retryable, true)
+})
+
+test('a tenant that could not be opened is retryable if its store is', () => {
+  const of = (cause: unknown) => new TenantError('TENANT_NOT_OPENED', { tenant: 'acme' }, cause).retryable
+  assert.equal(of(new StoreError('STORE_CORRUPT', facts.STORE_CORRUPT)), false)
+  assert.equal(of(new StoreError('STORE_UNAVAILABLE', facts.STORE_UNAVAILABLE)), true)
+  assert.equal(of(new Error('odd')), true)
 })
 
 test('An error names a value that has no text by its type', () => {

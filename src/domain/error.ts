@@ -34,9 +34,15 @@ export class MnemeError<Code extends ErrorCode = ErrorCode> extends Error {
   }
 }
 
-/** A load that meets a newer event, or one of an undeclared kind, fails for as long as this program runs. */
-const passes = (code: ErrorCode, cause: unknown): boolean =>
-  code !== 'AGGREGATE_LOAD_FAILED' || !(cause instanceof MnemeError) || !lasting.has(cause.code)
+/**
+ * Whether a failure may pass, by its cause. A load that meets a newer event, or one of an undeclared kind, fails for as
+ * long as this program runs. A tenant is as its store.
+ */
+function passes(code: ErrorCode, cause: unknown): boolean {
+  if (!(cause instanceof MnemeError)) return true
+  if (code === 'TENANT_NOT_OPENED') return cause.retryable
+  return code !== 'AGGREGATE_LOAD_FAILED' || !lasting.has(cause.code)
+}
 const lasting: ReadonlySet<ErrorCode> = new Set(['EVENT_NEWER', 'EVENT_UNDECLARED'])
 
 type DefinitionCode = 'DEFINITION_INVALID' | 'NAME_RESERVED' | 'SCHEMA_ASYNC' | 'OPTION_INVALID' | 'RUNTIME_UNSUPPORTED'
@@ -199,6 +205,17 @@ export class ProjectionError<Code extends ProjectionCode = ProjectionCode> exten
   }
 
   override readonly name = 'ProjectionError'
+}
+
+type TenantCode = 'TENANT_NOT_OPENED' | 'TENANTS_BUSY'
+
+/** The domain of a tenant cannot be opened now. Nothing was done. Other tenants are not affected. */
+export class TenantError<Code extends TenantCode = TenantCode> extends MnemeError<Code> {
+  static {
+    brand(TenantError, 'TenantError')
+  }
+
+  override readonly name = 'TenantError'
 }
 
 /** Whether something is an error of Mneme with this code. It narrows the type, so that the facts have types too. */

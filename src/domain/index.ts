@@ -36,6 +36,7 @@ export {
   OverloadError,
   ProjectionError,
   StoreError,
+  TenantError,
 } from './error.ts'
 export type { ErrorCode, FactsOf } from './error-catalogue.ts'
 export {

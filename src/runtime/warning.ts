@@ -27,6 +27,8 @@ export interface KernelWarning {
     | 'REACTION_PARKED'
     | 'REACTION_PASSED_OVER'
     | 'REACTION_COMMAND_REFUSED'
+    | 'TENANT_NOT_STOPPED'
+    | 'TENANT_NOT_WOKEN'
   readonly message: string
   readonly cause?: unknown
 }

@@ -2,7 +2,7 @@
 import type { FailurePolicy } from '../../domain/failure-policy.ts'
 import type { PlainCommand } from '../../domain/plain-command.ts'
 import { backOffMs, type Environment, sleep } from '../../runtime/environment.ts'
-import type { Warn, Warning } from '../../runtime/warning.ts'
+import type { KernelWarning, Warn } from '../../runtime/warning.ts'
 import type { StoredEvent } from '../../store/store.ts'
 import { calledTimer, nameOfTimer, positionOfTimer, type WaitingTimer } from '../stored/timer-row.ts'
 import { LeftToNewer } from './blame.ts'
@@ -164,7 +164,7 @@ export class Tries {
     return { attempts: tries + 1, nextAt: new Date(this.#options.environment.now() + waitMs), error }
   }
 
-  #warn(code: Warning['code'], what: string, cause: unknown): void {
+  #warn(code: KernelWarning['code'], what: string, cause: unknown): void {
     const { called, warn } = this.#options
     warn({ code, message: `The ${called} ${what}`, cause })
   }

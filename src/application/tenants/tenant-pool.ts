@@ -1,0 +1,380 @@
+/**
+ * Keeps the domains of tenants: each is opened when it is first borrowed, once for all who ask, and stopped when it was
+ * idle for long enough, or when another tenant needs its place. It is never stopped while somebody borrows it.
+ *
+ * A domain also works by itself: it handles events and sends scheduled commands. One that has such work is not stopped
+ * for being idle. One that is stopped leaves a note of when its next command is due, and is opened again at that time.
+ * The notes are in memory: after a restart, `wake` finds what is due.
+ */
+import { CancelledError, hasCode, MnemeError, OverloadError, TenantError } from '../../domain/error.ts'
+import { backOffMs, type Environment, sleep, waitAtMost } from '../../runtime/environment.ts'
+import type { Warn } from '../../runtime/warning.ts'
+import { DueNotes, type DueTenant } from './due-notes.ts'
+import { type Asked, type Entry, isIdle } from './entry.ts'
+import { type OpenDomain, type Parts, type Rest, restOf } from './rest.ts'
+import { Slots } from './slots.ts'
+import type { Loan } from './tenant-handle.ts'
+
+/** The number of calls that may wait until a tenant is open. Over it a call fails with `OVERLOADED`. */
+const callsWaitingMax = 100_000
+/** How many idle domains are asked at once whether they can be stopped. */
+const looksMax = 32
+/** How long a domain may take to say so. One on a slow store must not hold up the others. */
+const lookMsMax = 1_000
+/** The pauses between two looks for a domain that can be stopped, if another tenant waits for its place. */
+const crowdedMsFirst = 5
+const crowdedMsMax = 100
+/** How long a domain with work of its own is not asked again. */
+const workingMs = 500
+/** How long an opening that failed for good is not tried again. */
+const failureKeptMs = 1_000
+const failuresKeptMax = 1_000
+/** The pause before a domain whose work was interrupted is opened again, and before a failed wake is repeated. */
+const resumeMs = 1_000
+const resumeMsMax = 60_000
+/** The pauses between two looks whether a woken domain has done its work. */
+const doneMsFirst = 10
+const doneMsMax = 500
+
+export interface PoolOptions<Bank extends OpenDomain> {
+  readonly open: (tenant: string) => Promise<Bank>
+  readonly parts: Parts
+  readonly idleMs: number
+  readonly openMax: number
+  readonly waitMs: number
+  readonly environment: Environment
+  readonly warn: Warn
+}
+
+const unknownRest: Rest = Object.freeze({ isQuiet: false, dueAt: Number.POSITIVE_INFINITY })
+
+export class TenantPool<Bank extends OpenDomain> {
+  readonly #options: PoolOptions<Bank>
+  readonly #slots: Slots
+  readonly #entries = new Map<string, Entry<Bank>>()
+  readonly #failures = new Map<string, { readonly error: MnemeError; readonly until: number }>()
+  readonly #notes: DueNotes
+  readonly #stopping = new AbortController()
+  #callsWaiting = 0
+  #makingRoom = false
+  /** Wakes in progress, and tenants that wait to be woken. */
+  #wakes = 0
+  readonly #due: DueTenant[] = []
+  #cancelTimer: (() => void) | undefined
+  #timerAt = Number.POSITIVE_INFINITY
+
+  constructor(options: PoolOptions<Bank>) {
+    this.#options = options
+    this.#slots = new Slots(options.environment, options.openMax)
+    this.#notes = new DueNotes(options.environment)
+  }
+
+  /** How many domains are open, how many of them are borrowed, and how many calls wait. */
+  load(): { readonly open: number; readonly inUse: number; readonly waiting: number; readonly scheduled: number } {
+    const open = [...this.#entries.values()].filter(({ phase }) => phase === 'open')
+    return {
+      open: open.length,
+      inUse: open.filter(({ holds }) => holds > 0).length,
+      waiting: this.#callsWaiting,
+      scheduled: this.#notes.size,
+    }
+  }
+
+  /** Borrows the domain of a tenant. Until it is given back, the pool does not stop it. @throws MnemeError */
+  async borrow(tenant: string, waitMs: number = this.#options.waitMs): Promise<Loan<Bank>> {
+    for (;;) {
+      if (this.#stopping.signal.aborted) throw new CancelledError('STOPPED', { what: `A call to ${called(tenant)}` })
+      const entry = this.#entries.get(tenant)
+      if (entry?.phase === 'stopping') await this.#counted(entry.stopped!)
+      else return this.#lend(entry ?? this.#open(tenant, waitMs))
+    }
+  }
+
+  async #lend(entry: Entry<Bank>): Promise<Loan<Bank>> {
+    entry.holds++
+    let isHeld = true
+    const release = () => {
+      if (!isHeld) return
+      isHeld = false
+      entry.holds--
+      entry.usedAt = this.#options.environment.elapsed()
+      if (entry.holds === 0) this.#onIdle()
+    }
+    try {
+      return { bank: entry.bank ?? (await this.#counted(entry.opened)), release }
+    } catch (error) {
+      release()
+      throw error
+    }
+  }
+
+  /** Waits with a bound on the number of those who wait. */
+  async #counted<Result>(wait: Promise<Result>): Promise<Result> {
+    if (this.#callsWaiting >= callsWaitingMax) {
+      throw new OverloadError('OVERLOADED', { queue: 'callsWaitingMax', sizeMax: callsWaitingMax })
+    }
+    this.#callsWaiting++
+    try {
+      return await wait
+    } finally {
+      this.#callsWaiting--
+    }
+  }
+
+  // -- opening -------------------------------------------------------------------------------------------
+
+  #open(tenant: string, waitMs: number): Entry<Bank> {
+    const { environment } = this.#options
+    const entry: Entry<Bank> = {
+      tenant,
+      phase: 'opening',
+      holds: 0,
+      usedAt: environment.elapsed(),
+      restsAt: 0,
+      stoppingAt: 0,
+      opened: this.#opened(tenant, waitMs),
+      bank: undefined,
+      stopped: undefined,
+    }
+    this.#entries.set(tenant, entry)
+    entry.opened.then(
+      (bank) => {
+        entry.bank = bank
+        entry.phase = 'open'
+        // A running domain sends its scheduled commands itself.
+        this.#notes.delete(tenant)
+        if (entry.holds === 0) this.#onIdle()
+      },
+      () => this.#entries.delete(tenant),
+    )
+    return entry
+  }
+
+  /** @throws TenantError `TENANTS_BUSY`, `TENANT_NOT_OPENED`; CancelledError `STOPPED` */
+  async #opened(tenant: string, waitMs: number): Promise<Bank> {
+    const known = this.#failures.get(tenant)
+    if (known !== undefined && this.#options.environment.elapsed() < known.until) throw known.error
+    this.#failures.delete(tenant)
+    const { openMax } = this.#options
+    const taking = this.#slots.take(waitMs, this.#stopping.signal)
+    if (this.#slots.waiting > 0) void this.#makeRoom()
+    if (!(await taking)) {
+      if (this.#stopping.signal.aborted) throw new CancelledError('STOPPED', { what: `A call to ${called(tenant)}` })
+      throw new TenantError('TENANTS_BUSY', { tenant, openMax, waitMs })
+    }
+    try {
+      return await this.#options.open(tenant)
+    } catch (cause) {
+      this.#slots.release()
+      throw this.#failed(tenant, cause)
+    }
+  }
+
+  /** A damaged file is not checked again for each of many calls. */
+  #failed(tenant: string, cause: unknown): MnemeError {
+    const error = new TenantError('TENANT_NOT_OPENED', { tenant }, cause)
+    if (!(cause instanceof MnemeError) || error.retryable) return error
+    const [oldest] = this.#failures.keys()
+    if (this.#failures.size >= failuresKeptMax) this.#failures.delete(oldest!)
+    this.#failures.set(tenant, { error, until: this.#options.environment.elapsed() + failureKeptMs })
+    return error
+  }
+
+  // -- stopping ------------------------------------------------------------------------------------------
+
+  /** A domain was given back. */
+  #onIdle(): void {
+    if (this.#stopping.signal.aborted) return
+    if (this.#slots.waiting > 0) void this.#makeRoom()
+    this.#setTimer(this.#options.idleMs)
+  }
+
+  /** Stops idle domains while others wait for a place. It waits for none of them to end: one may be slow. */
+  async #makeRoom(): Promise<void> {
+    if (this.#makingRoom) return
+    this.#makingRoom = true
+    const { environment } = this.#options
+    const { signal } = this.#stopping
+    for (let pauseMs = crowdedMsFirst; this.#slots.waiting > 0 && !signal.aborted; ) {
+      const isFreed = ({ phase, stoppingAt }: Entry<Bank>) =>
+        phase === 'stopping' && environment.elapsed() - stoppingAt < lookMsMax
+      const freed = [...this.#entries.values()].filter(isFreed)
+      const missing = this.#slots.waiting - freed.length
+      const stopped = missing > 0 ? await this.#stopSome(missing) : []
+      pauseMs = stopped.length > 0 ? crowdedMsFirst : Math.min(pauseMs * 2, crowdedMsMax)
+      const over = new AbortController()
+      const pause = sleep(environment, pauseMs, AbortSignal.any([signal, over.signal]), { background: true })
+      await Promise.race([pause, ...freed.map((entry) => entry.stopped), ...stopped])
+      over.abort()
+    }
+    this.#makingRoom = false
+  }
+
+  /**
+   * Stops those that were used least recently and have no work of their own. If all have some, then those that nobody
+   * has called for so long that their work may be interrupted: work that never ends must not keep a place for ever.
+   */
+  async #stopSome(count: number): Promise<readonly Promise<void>[]> {
+    const asked = await this.#askIdle(crowdedMsMax)
+    const quiet = asked.filter(({ entry, rest }) => isIdle(entry) && rest.isQuiet)
+    const forgotten = asked.filter(({ entry }) => isIdle(entry) && this.#isOverdue(entry))
+    const chosen = quiet.length > 0 ? quiet : forgotten
+    return chosen.slice(0, count).map(({ entry, rest }) => this.#stopOne(entry, rest))
+  }
+
+  /** Stops those that were idle for long enough and have nothing to do soon. */
+  async #sweep(): Promise<void> {
+    const { environment, idleMs } = this.#options
+    for (const { entry, rest } of await this.#askIdle(
+      workingMs,
+      (each) => this.#isOverdue(each) && each.restsAt <= environment.elapsed(),
+    )) {
+      const isSoon = rest.dueAt - environment.now() <= idleMs
+      if (rest.isQuiet && !isSoon && isIdle(entry) && this.#isOverdue(entry)) void this.#stopOne(entry, rest)
+    }
+    const idle = [...this.#entries.values()].filter(isIdle)
+    const next = Math.min(...idle.map(({ usedAt, restsAt }) => Math.max(usedAt + idleMs, restsAt)))
+    this.#setTimer(next - environment.elapsed())
+  }
+
+  #isOverdue({ usedAt }: Entry<Bank>): boolean {
+    return this.#options.environment.elapsed() - usedAt >= this.#options.idleMs
+  }
+
+  /** Asks idle domains what they still have to do. Those that were at work a moment ago come last. */
+  async #askIdle(
+    againMs: number,
+    isMeant: (entry: Entry<Bank>) => boolean = () => true,
+  ): Promise<readonly Asked<Bank>[]> {
+    const { environment } = this.#options
+    const now = environment.elapsed()
+    const idle = [...this.#entries.values()].filter((each) => isIdle(each) && isMeant(each))
+    const isAtWork = ({ restsAt }: Entry<Bank>) => Number(restsAt > now)
+    const first = idle.sort((a, b) => isAtWork(a) - isAtWork(b) || a.usedAt - b.usedAt).slice(0, looksMax)
+    return Promise.all(
+      first.map(async (entry) => {
+        const rest = await this.#restOf(entry.bank!)
+        entry.restsAt = environment.elapsed() + (rest.isQuiet ? 0 : againMs)
+        return { entry, rest }
+      }),
+    )
+  }
+
+  /** A store that cannot be asked is no reason to keep the domain; one that is slow may be at work. */
+  async #restOf(bank: Bank): Promise<Rest> {
+    const { environment, parts } = this.#options
+    const asking = restOf(bank, parts).catch(() => ({ ...unknownRest, isQuiet: true }))
+    await waitAtMost(environment, lookMsMax, asking)
+    return Promise.race([asking, Promise.resolve(unknownRest)])
+  }
+
+  /** Stops a domain that nobody borrows. Those who ask for it meanwhile wait, and then it is opened again. */
+  #stopOne(entry: Entry<Bank>, { isQuiet, dueAt }: Rest): Promise<void> {
+    const { environment, warn } = this.#options
+    const { tenant } = entry
+    entry.phase = 'stopping'
+    entry.stoppingAt = environment.elapsed()
+    // What was interrupted continues soon, even if nobody calls.
+    const noteAt = isQuiet ? dueAt : Math.min(dueAt, environment.now() + resumeMs)
+    if (Number.isFinite(noteAt) && !this.#stopping.signal.aborted) {
+      this.#notes.set(tenant, noteAt)
+      this.#setTimer(noteAt - environment.now())
+    }
+    entry.stopped = (async () => {
+      try {
+        await entry.bank!.stop()
+      } catch (cause) {
+        warn({ code: 'TENANT_NOT_STOPPED', message: `${capital(called(tenant))} could not be stopped`, cause })
+      }
+      this.#entries.delete(tenant)
+      this.#slots.release()
+    })()
+    return entry.stopped
+  }
+
+  /** Refuses new calls, ends those that wait, and stops all domains. */
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    this.#cancelTimer?.()
+    await Promise.all(
+      [...this.#entries.values()].map(async (entry) => {
+        await entry.opened.catch(() => {})
+        if (entry.phase === 'open') void this.#stopOne(entry, unknownRest)
+        await entry.stopped
+      }),
+    )
+  }
+
+  // -- waking --------------------------------------------------------------------------------------------
+
+  /** Opens a tenant and lets its domain do what it has to do now. @throws as `borrow` */
+  async wake(tenant: string): Promise<void> {
+    const { environment, idleMs } = this.#options
+    const { signal } = this.#stopping
+    const { bank, release } = await this.borrow(tenant, Number.POSITIVE_INFINITY)
+    try {
+      const end = environment.elapsed() + idleMs
+      for (let waitMs = doneMsFirst; !signal.aborted; waitMs = Math.min(waitMs * 2, doneMsMax)) {
+        const { isQuiet, dueAt } = await this.#restOf(bank)
+        // Work that takes longer continues in the open domain.
+        if ((isQuiet && dueAt > environment.now()) || environment.elapsed() >= end) return
+        await sleep(environment, waitMs, signal, { background: true })
+      }
+    } finally {
+      release()
+    }
+  }
+
+  /** How many tenants are woken at the same time. The other places are for callers. */
+  get wakesMax(): number {
+    return Math.max(1, Math.floor(this.#options.openMax / 2))
+  }
+
+  /** Wakes the tenants whose time has come. */
+  #wakeDue(): void {
+    this.#due.push(...this.#notes.takeDue())
+    while (this.#wakes < this.wakesMax && this.#due.length > 0 && !this.#stopping.signal.aborted) {
+      this.#wakes++
+      void this.#wakeAgain(this.#due.shift()!)
+    }
+    this.#setTimer(this.#notes.restMs)
+  }
+
+  async #wakeAgain({ tenant, failures }: DueTenant): Promise<void> {
+    const { environment, warn } = this.#options
+    try {
+      await this.wake(tenant)
+    } catch (cause) {
+      if (!hasCode(cause, 'STOPPED')) {
+        const pauseMs = backOffMs(environment, failures, resumeMs, resumeMsMax)
+        const message = `${capital(called(tenant))} has work that is due, and could not be opened; it is tried again`
+        if (failures === 0) warn({ code: 'TENANT_NOT_WOKEN', message, cause })
+        this.#notes.set(tenant, environment.now() + pauseMs, failures + 1)
+      }
+    }
+    this.#wakes--
+    this.#wakeDue()
+  }
+
+  // -- one timer -----------------------------------------------------------------------------------------
+
+  #setTimer(wantedMs: number): void {
+    const { environment } = this.#options
+    const delayMs = this.#notes.shortened(Math.max(1, wantedMs))
+    const at = environment.elapsed() + delayMs
+    if (at >= this.#timerAt || this.#stopping.signal.aborted) return
+    this.#cancelTimer?.()
+    this.#timerAt = at
+    this.#cancelTimer = environment.after(delayMs, () => this.#onTimer(), { background: true })
+  }
+
+  #onTimer(): void {
+    this.#cancelTimer = undefined
+    this.#timerAt = Number.POSITIVE_INFINITY
+    this.#wakeDue()
+    void this.#sweep()
+  }
+}
+
+const called = (tenant: string): string => `the tenant ${JSON.stringify(tenant)}`
+const capital = (text: string): string => `${text[0]!.toUpperCase()}${text.slice(1)}`
