@@ -9,6 +9,7 @@ import type { WaitOptions } from '../projection/running/status.ts'
 import type { Environment } from '../runtime/environment.ts'
 import { freezeParts } from '../runtime/freeze.ts'
 import { addressed } from './addressed.ts'
+import type { Erasure } from './erasure.ts'
 import { accept, attempt, handlesOf } from './handle.ts'
 import { type ManagedProjection, management, reactionManagement } from './management.ts'
 import { readable } from './readable-event.ts'
@@ -22,6 +23,7 @@ interface Parts {
   readonly reactions: ReadonlyMap<string, ManagedProjection>
   readonly subscriptions: SubscriptionContext & StreamSubscriptionContext
   readonly environment: Environment
+  readonly forget: (subject: string) => Promise<Erasure>
   readonly stop: () => Promise<void>
 }
 
@@ -33,6 +35,7 @@ export function facade({
   reactions,
   subscriptions,
   environment,
+  forget,
   stop: stopAll,
 }: Parts): object {
   let stopped: Promise<void> | undefined
@@ -61,6 +64,7 @@ export function facade({
     // Upcast if an aggregate of the domain declares them, otherwise as they are stored.
     events: (options: SubscriptionOptions = {}) =>
       readable((name) => folds.get(name), subscribe(subscriptions, options)),
+    forget,
     head: async () => kernel.head(),
     load: () => kernel.load,
     stop,

@@ -1,5 +1,6 @@
 /** Domains, and how to start them. */
 export { type Domain, domain } from './domain.ts'
+export type { ErasedEvents, Erasure } from './erasure.ts'
 export { type FollowOptions, type FollowStreamOptions, follow, followStream } from './follow.ts'
 export type { Logger } from './logger.ts'
 export type {

@@ -18,6 +18,7 @@ import type { ProjectionStatus, RunResult, WaitOptions } from '../projection/run
 import type { ParkedEvent } from '../projection/stored/parked-events.ts'
 import type { LogPlace } from '../store/store.ts'
 import type { StreamList } from '../store/stream-list.ts'
+import type { Erasure } from './erasure.ts'
 
 /** The arguments of a command: its data (optional if an empty record or `undefined` is accepted), then options. */
 export type CommandArgs<Data> =
@@ -336,6 +337,16 @@ export type Running<A, P, R = {}> = { readonly [K in keyof A]: Instances<A[K]> }
   events<Type extends EventsOf<A[keyof A]>['type']>(
     options?: EventsOptions<Type>,
   ): AsyncIterable<Extract<EventsOf<A[keyof A]>, { readonly type: Type }> & Required<LogPlace>>
+  /**
+   * Erases the personal fields of a subject, in everything that was stored before the call: destroys the key that they
+   * are encrypted with. They read as `forgotten` from then on, in each process. It takes about 5 seconds, because other
+   * processes may use a key for so long. If it fails or the process ends, repeat it: that is safe.
+   *
+   * @returns what was erased, where and when
+   * @throws InputError `ID_INVALID`; DefinitionError `DEFINITION_INVALID` if nothing is declared as personal;
+   * StoreError
+   */
+  forget(subject: string): Promise<Erasure>
   /** The position of the last event of the log; 0 if there is none. */
   head(): Promise<number>
   /** How many aggregates are in memory, and how many commands are in progress. */

@@ -16,6 +16,8 @@ export interface StartOptions extends AggregateOptions {
   readonly events?: StoreFactory
   /** The store for snapshots, if it is not `store`. */
   readonly snapshots?: StoreFactory
+  /** The store for the keys of personal fields, if it is not `events`. A backup of `events` then has no keys. */
+  readonly keys?: StoreFactory
   /** Limits. Each has a default. */
   readonly limits?: Partial<KernelLimits>
   /** Whether projections and reactions run from the start, or only when they are started. 'automatic' by default. */
@@ -47,6 +49,7 @@ const known: readonly (keyof StartOptions)[] = [
     'store',
     'events',
     'snapshots',
+    'keys',
     'limits',
     'projections',
     'pollIntervalMs',
@@ -63,6 +66,7 @@ const environmentParts: readonly (keyof Environment)[] = ['now', 'after', 'defer
 export interface SettledOptions {
   readonly events: StoreFactory
   readonly snapshots: StoreFactory
+  readonly keys: StoreFactory
   readonly projections: 'automatic' | 'manual'
   readonly pollIntervalMs: number
   readonly leaseMs: number
@@ -77,7 +81,8 @@ export function settle(options: StartOptions): SettledOptions {
   checkAggregateOptions(options)
   const { store = memory(), projections = 'automatic', pollIntervalMs = 1000, leaseMs = 10_000 } = options
   const { events = store, snapshots = store } = options
-  for (const [option, factory] of Object.entries({ store, events, snapshots })) {
+  const { keys = events } = options
+  for (const [option, factory] of Object.entries({ store, events, snapshots, keys })) {
     if (typeof factory?.open !== 'function') refuseOption(option, 'a store, such as memory() or sqlite(path)', factory)
   }
   if (projections !== 'automatic' && projections !== 'manual')
@@ -85,7 +90,7 @@ export function settle(options: StartOptions): SettledOptions {
   const { mayAnswerFromStaleState = false } = options
   checkFlag('mayAnswerFromStaleState', mayAnswerFromStaleState)
   for (const [option, found] of Object.entries({ pollIntervalMs, leaseMs })) checkWhole(option, found, 1)
-  return { events, snapshots, projections, pollIntervalMs, leaseMs, mayAnswerFromStaleState }
+  return { events, snapshots, keys, projections, pollIntervalMs, leaseMs, mayAnswerFromStaleState }
 }
 
 /** Unknown parts are allowed: the environment may be an object of a test, with further methods. */

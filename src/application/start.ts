@@ -9,6 +9,8 @@ import type { AnyProjection } from '../domain/projection.ts'
 import type { AnyReaction, EventHandler } from '../domain/reaction.ts'
 import { Kernel } from '../kernel/kernel.ts'
 import { limitsOf } from '../kernel/limits.ts'
+import { KeyRing } from '../kernel/personal/key-ring.ts'
+import { openingStore } from '../kernel/personal/opening-store.ts'
 import { Generations } from '../projection/checkpoint/generations.ts'
 import type { StepperContext } from '../projection/checkpoint/step.ts'
 import { CodeSteps, type CodeStepsOptions } from '../projection/code/code-steps.ts'
@@ -24,15 +26,17 @@ import { Runner } from '../projection/running/runner.ts'
 import type { RunnerOptions } from '../projection/running/runner-options.ts'
 import type { Environment } from '../runtime/environment.ts'
 import { checkRuntime } from '../runtime/platform.ts'
-import type { OpenOptions, Store } from '../store/store.ts'
+import type { OpenOptions, Store, StoreFactory } from '../store/store.ts'
 import { addressed } from './addressed.ts'
 import { facade } from './facade.ts'
+import { declaresPersonal, forgetting } from './forgetting.ts'
 import { attempt } from './handle.ts'
 import { warnTo } from './logger.ts'
 import type { ManagedProjection } from './management.ts'
 import { type Aggregates, type ProjectionsByName, type ReactionsByName, reactionStorageName } from './running.ts'
 import { type StartOptions, settle } from './start-options.ts'
 import { closeStores, type Stores, stopDomain } from './stop.ts'
+import { systemCipher } from './system-cipher.ts'
 import { systemEnvironment } from './system-environment.ts'
 
 /** All parts of a domain. */
@@ -57,10 +61,16 @@ export async function start(definition: SettledDefinition, options: StartOptions
   const limits = limitsOf(options.limits ?? {})
   const environment: Environment = { ...systemEnvironment, ...options.environment }
   const warn = warnTo(options.log ?? console)
-  const stores = await openStores(settled, { warn, now: environment.now, openedBy: 'domain' })
+  const hasPersonalFields = declaresPersonal(definition.aggregates)
+  const cipher = hasPersonalFields ? (environment.cipher ?? systemCipher()) : undefined
+  const opened = await openStores(settled, { warn, now: environment.now, openedBy: 'domain' })
+  const keys = cipher && new KeyRing({ store: opened.keys, cipher, environment })
+  const stores = keys === undefined ? opened : openingStores(opened, keys)
   const { snapshotEvery, stateRevision, passivateAfterMs } = options
   const kernel = new Kernel({
-    ...stores,
+    events: stores.events,
+    snapshots: stores.snapshots,
+    keys,
     aggregates: Object.values(definition.aggregates),
     defaults: {
       ...(snapshotEvery !== undefined && { snapshotEvery }),
@@ -96,13 +106,15 @@ export async function start(definition: SettledDefinition, options: StartOptions
   const runners = (some: ReadonlyMap<string, ManagedProjection>) => [...some.values()].map(({ runner }) => runner)
   const stop = () => {
     stopping.abort()
+    keys?.close()
     const followers = { reactions: runners(reactions), projections: runners(projections) }
     return stopDomain({ kernel, ...followers, stores, environment, stopTimeoutMs: limits.stopTimeoutMs, warn })
   }
   const streamTail = new StreamTail(stores.events, tail)
   const subscriptions = { store: stores.events, tail, streamTail, environment, stopped: stopping.signal }
   const { aggregates } = definition
-  return facade({ aggregates, kernel, projections, reactions, subscriptions, environment, stop })
+  const forget = forgetting({ keys, stores: opened, definition })
+  return facade({ aggregates, kernel, projections, reactions, subscriptions, environment, forget, stop })
 }
 
 type Shared = Omit<RunnerOptions, 'name' | 'stepper'> & { readonly store: Store }
@@ -172,13 +184,24 @@ function reactionsOf(
   )
 }
 
-async function openStores({ events, snapshots }: ReturnType<typeof settle>, options: OpenOptions): Promise<Stores> {
-  const eventStore = await events.open(options)
-  if (snapshots === events) return { events: eventStore, snapshots: eventStore }
+async function openStores(
+  { events, snapshots, keys }: ReturnType<typeof settle>,
+  options: OpenOptions,
+): Promise<Stores> {
+  const factories = [...new Set([events, snapshots, keys])]
+  const stores: Store[] = []
   try {
-    return { events: eventStore, snapshots: await snapshots.open(options) }
+    for (const factory of factories) stores.push(await factory.open(options))
   } catch (error) {
-    await eventStore.close()
+    for (const store of stores) await store.close()
     throw error
   }
+  const storeOf = (factory: StoreFactory) => stores[factories.indexOf(factory)]!
+  return { events: storeOf(events), snapshots: storeOf(snapshots), keys: storeOf(keys) }
+}
+
+/** The same stores, in whose data personal values are found. */
+function openingStores({ events, snapshots, keys }: Stores, ring: KeyRing): Stores {
+  const opening = openingStore(events, ring)
+  return { events: opening, snapshots: snapshots === events ? opening : openingStore(snapshots, ring), keys }
 }

@@ -14,6 +14,8 @@ interface Stoppable {
 export interface Stores {
   readonly events: Store
   readonly snapshots: Store
+  /** Where the keys of personal fields are. */
+  readonly keys: Store
 }
 
 interface Parts {
@@ -78,11 +80,8 @@ async function closeWithin(timeoutMs: number, { stores, environment, warn }: Par
   })
 }
 
-/** Closes both, even if one fails. */
-export async function closeStores({ events, snapshots }: Stores): Promise<void> {
-  try {
-    await events.close()
-  } finally {
-    if (snapshots !== events) await snapshots.close()
-  }
+/** Closes each once, even if one fails. */
+export async function closeStores({ events, snapshots, keys }: Stores): Promise<void> {
+  const results = await Promise.allSettled([...new Set([events, snapshots, keys])].map((store) => store.close()))
+  for (const result of results) if (result.status === 'rejected') throw result.reason
 }

@@ -1,5 +1,6 @@
 /** Compares values by their contents: the output of a schema with its input, or with an earlier output. */
 import { depthMax, isPlain, type Json, type JsonObject } from './json.ts'
+import { SealedValue } from './sealed-value.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 
@@ -11,6 +12,7 @@ export function difference(a: unknown, b: unknown, path = '', depth = 0): string
   // Data is never this deep, so this is a cycle. It was compared often enough.
   if (depth >= depthMax) return undefined
   if (a instanceof Date) return Object.is(a.getTime(), (b as Date).getTime()) ? undefined : path
+  if (SealedValue.is(a)) return SealedValue.isSame(a, b as SealedValue) ? undefined : path
   if (a instanceof RegExp) return String(a) === String(b) ? undefined : path
   if (a instanceof Map || a instanceof Set)
     return difference([...a], [...(b as typeof a)] as unknown[], path, depth + 1)
@@ -90,7 +92,10 @@ export function isItsJson(value: unknown, json: Json): boolean {
   if (value instanceof Date) return typeof json === 'string' && momentOf(json) === value.getTime()
   if (typeof json !== 'object' || json === null) return false
   if (Array.isArray(value)) return Array.isArray(json) && isItsList(value, json)
-  return !Array.isArray(json) && isPlain(value) && isItsRecord(value as Fields, json as JsonObject)
+  if (Array.isArray(json)) return false
+  return isPlain(value)
+    ? isItsRecord(value as Fields, json as JsonObject)
+    : SealedValue.is(value) && SealedValue.hasBox(value, json)
 }
 
 function isItsList(list: readonly unknown[], json: readonly Json[]): boolean {

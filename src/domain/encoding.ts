@@ -2,11 +2,12 @@
  * Turns states and rows into JSON and back. Unlike event data, they have no schema that could restore a date. Values
  * that JSON does not have are therefore written with a mark: `{ "$date": "2026-01-01T00:00:00.000Z" }` is a Date. The
  * other marks are `$bigint`, `$map`, `$set`, `$number` (NaN, infinities) and `$undefined`. A key of the user that
- * starts with `$` gets one more `$`. A value that cannot be restored (a function, a class instance, a symbol) is
- * refused with its path.
+ * starts with `$` gets one more `$`. A personal value is written as its box (`sealed-value.ts`). A value that cannot be
+ * restored (a function, a class instance, a symbol) is refused with its path.
  */
 import { InputError } from './error.ts'
 import { depthMax, isPlain, type Json } from './json.ts'
+import { isBox, SealedValue, valueIn } from './sealed-value.ts'
 
 /**
  * A state or row as JSON.
@@ -24,12 +25,17 @@ export function decode(json: Json): unknown {
   const keys = Object.keys(json)
   const only = keys.length === 1 ? keys[0]! : ''
   const held = (json as Record<string, Json>)[only]
+  if (only === '$personal') return valueIn(json) ?? locked(json) ?? marked(only, held as Json)
   if (only.startsWith('$') && !only.startsWith('$$')) return marked(only, held as Json)
   const copy: Record<string, unknown> = {}
   for (const key of keys)
     put(copy, key.startsWith('$$') ? key.slice(1) : key, decode((json as Record<string, Json>)[key]!))
   return copy
 }
+
+/** A box whose key nobody has looked for, because no part of the domain declares personal fields. It stays as it is. */
+const locked = (json: Json): SealedValue | undefined =>
+  isBox(json) ? new SealedValue({ subject: '', box: json }) : undefined
 
 function marked(mark: string, held: Json): unknown {
   switch (mark) {
@@ -77,6 +83,7 @@ function encodeObject(what: string, value: object, path: string, depth: number):
     Array.from(items, (item, i) => encodeAt(what, item, `${path}[${i}]`, depth + 1))
   if (Array.isArray(value)) return list(value)
   if (isPlain(value)) return encodeRecord(what, value, path, depth)
+  if (SealedValue.is(value)) return SealedValue.boxOf(value, what, path)
   if (!isSpecial(value)) return refuse(what, path, `an instance of ${value.constructor?.name ?? 'unknown class'}`)
   if (value instanceof Date) return { $date: Number.isNaN(value.getTime()) ? null : value.toISOString() }
   return value instanceof Map ? { $map: list(value) } : { $set: list(value as Set<unknown>) }

@@ -50,6 +50,12 @@ export const catalogue = {
     'Run the program on Node 22.18 or newer.',
   ),
 
+  PERSONAL_READ: entry(
+    (f: { readonly subject: string }) =>
+      `A function whose result is stored as it is (a fold, a key or tags) has read a personal value of ${brief(f.subject)}`,
+    'Carry the personal value as it is, and read it where it is shown. What a fold made of it could not be forgotten.',
+  ),
+
   // -- input
   AGGREGATE_UNKNOWN: entry(
     (f: { readonly aggregate: unknown; readonly known: readonly string[] }) =>
@@ -84,6 +90,11 @@ export const catalogue = {
     (f: { readonly what: string; readonly path: string; readonly found: string }) =>
       `${f.what} holds ${f.found}${f.path === '' ? '' : ` at ${f.path}`}, which cannot be stored`,
     'Store plain data: strings, finite numbers, booleans, null, lists, records and dates.',
+  ),
+  PERSONAL_PLAIN: entry(
+    (f: { readonly what: string; readonly path: string }) =>
+      `${f.what} has a personal value${f.path === '' ? '' : ` at ${f.path}`} that has no key yet, so it cannot be stored`,
+    'Declare the field of the command as personal: .command(name, personal(schema, { subject, fields }), decide).',
   ),
   COMMIT_EMPTY: entry(
     (f: { readonly stream: StreamId }) => `A commit on ${at(f.stream)} has no events`,
@@ -294,6 +305,17 @@ export const catalogue = {
     (f: { readonly store: string; readonly driver: string }) =>
       `The store ${f.store} needs the package ${f.driver}, which cannot be loaded`,
     'Install it with `npm install pg` or `npm install mongodb`. The error of the import is the `cause`.',
+  ),
+  KEY_MISSING: entry(
+    (f: { readonly store: string; readonly keys: readonly string[] }) =>
+      `The key store ${f.store} has no key for some personal data, and does not say that it was destroyed (${brief(f.keys[0])}${f.keys.length > 1 ? ` and ${f.keys.length - 1} more` : ''})`,
+    'Give start({ keys }) the store that was used when the data was stored.',
+  ),
+  KEYS_UNCONFIRMED: entry(
+    (f: { readonly subject: string }) =>
+      `A personal value of ${brief(f.subject)} cannot be used: the key store has not answered for so long that another process may have destroyed its key`,
+    'Try again when the store answers.',
+    true,
   ),
   STORE_CLOSED: entry(
     (f: { readonly store: string; readonly because?: string }) =>

@@ -45,7 +45,13 @@ function passes(code: ErrorCode, cause: unknown): boolean {
 }
 const lasting: ReadonlySet<ErrorCode> = new Set(['EVENT_NEWER', 'EVENT_UNDECLARED'])
 
-type DefinitionCode = 'DEFINITION_INVALID' | 'NAME_RESERVED' | 'SCHEMA_ASYNC' | 'OPTION_INVALID' | 'RUNTIME_UNSUPPORTED'
+type DefinitionCode =
+  | 'DEFINITION_INVALID'
+  | 'NAME_RESERVED'
+  | 'SCHEMA_ASYNC'
+  | 'OPTION_INVALID'
+  | 'RUNTIME_UNSUPPORTED'
+  | 'PERSONAL_READ'
 
 /** A definition, an option or the platform cannot work. Thrown where it is written, before anything runs. */
 export class DefinitionError<Code extends DefinitionCode = DefinitionCode> extends MnemeError<Code> {
@@ -65,6 +71,7 @@ type InputCode =
   | 'ID_INVALID'
   | 'DATA_NOT_JSON'
   | 'COMMAND_ID_REUSED'
+  | 'PERSONAL_PLAIN'
   | 'COMMIT_EMPTY'
   | 'COMMIT_TOO_LARGE'
   | 'RANGE_INVALID'
@@ -169,6 +176,8 @@ type StoreCode =
   | 'STORE_TOO_OLD'
   | 'STORE_NAMES_TAKEN'
   | 'STORE_CLOSED'
+  | 'KEY_MISSING'
+  | 'KEYS_UNCONFIRMED'
   | 'STORE_NOT_MIGRATED'
   | 'DRIVER_MISSING'
   | 'SQL_FAILED'

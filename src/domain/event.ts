@@ -9,6 +9,8 @@ import { DefinitionError, EventError } from './error.ts'
 import { checkData } from './event-data.ts'
 import { checkId } from './id.ts'
 import type { Json, JsonObject } from './json.ts'
+import { hasPersonal, onStored, type PersonalDeclaration, personalSchema } from './personal-schema.ts'
+import type { PersonalField, WithPersonal } from './personal-types.ts'
 import { Another } from './private-mark.ts'
 import { isRead, type Read, reread } from './reread.ts'
 import { type Checked, check, type In, isSchema, type Out, type Schema } from './schema.ts'
@@ -83,6 +85,18 @@ export interface EventKind<Type extends string, Input, Output, TaggedBy = unknow
    */
   tagged(tags: (data: Output) => readonly string[]): EventKind<Type, Input, Output, Output>
   /**
+   * Declares fields of the newest revision as personal. Their values are `Personal`, stored encrypted with a key of the
+   * subject, until `forget(subject)` destroys it. Tags are made without them: call `tagged` afterwards.
+   *
+   *     event('Registered', schema).personal({ subject: ({ customer }) => customer, fields: ['email', 'address.city']
+   * })
+   *
+   * @throws DefinitionError
+   */
+  personal<const Field extends PersonalField<Output>>(
+    declaration: PersonalDeclaration<Output, Field>,
+  ): EventKind<Type, WithPersonal<Input, Field>, WithPersonal<Output, Field>, TaggedBy>
+  /**
    * Whether an event is of this kind, in any revision. It narrows the type. A stored event is of this kind if its
    * aggregate declares the kind in a domain of this process. If no aggregate declares the kind, or if the event was
    * written by hand, only the type is compared.
@@ -129,6 +143,16 @@ function kind(family: Family, revisions: readonly Revision[], tagsOf: AnyEventKi
       revise: (schema: Schema, upcast: Revision['upcast']) =>
         kind(family, [...revisions, Object.freeze({ schema: checkSchema(type, schema), upcast })], tagsOf),
       tagged: (tags: AnyEventKind['tagsOf']) => kind(family, revisions, tags),
+      personal(declaration: PersonalDeclaration<any, string>) {
+        const where = `The event ${type}`
+        if (tagsOf !== undefined) {
+          const reason = 'its tags were made from data without personal fields: call .tagged after .personal'
+          throw new DefinitionError('DEFINITION_INVALID', { where, reason })
+        }
+        const { schema, upcast } = revisions.at(-1)!
+        const newest = Object.freeze({ schema: personalSchema(where, schema, declaration), upcast })
+        return kind(family, [...revisions.slice(0, -1), newest], tagsOf)
+      },
       is: family.includes,
     }),
   )
@@ -207,6 +231,16 @@ function isGoodAsDecided(kind: AnyEventKind, given: unknown): boolean {
  * @throws EventError `EVENT_NEWER`, `EVENT_INVALID`, `EVENT_UPCAST_FAILED`, `SCHEMA_UNSTABLE`
  */
 export function upcast(kind: AnyEventKind, revision: number, data: Json): unknown {
+  return isPersonal(kind) ? onStored(() => upcastStored(kind, revision, data)) : upcastStored(kind, revision, data)
+}
+
+/** Whether a kind of event has personal fields, in any revision. */
+export const isPersonal = ({ revisions }: AnyEventKind): boolean => {
+  for (const { schema } of revisions) if (hasPersonal(schema)) return true
+  return false
+}
+
+function upcastStored(kind: AnyEventKind, revision: number, data: Json): unknown {
   const known = kind.revisions.length
   if (revision > known) throw new EventError('EVENT_NEWER', { event: kind.type, revision, known })
   const { value, isMore } = read(kind, revision, data)

@@ -55,6 +55,9 @@ export {
 export type { FailurePolicy, GiveUp } from './failure-policy.ts'
 export type { Json, JsonObject } from './json.ts'
 export type { Accepted, Rejected } from './outcome.ts'
+export { type Forgotten, forgotten, Personal } from './personal.ts'
+export { type PersonalDeclaration, personal } from './personal-schema.ts'
+export type { PersonalField, WithPersonal } from './personal-types.ts'
 export type { AnyProjection, Projection, ProjectionShape, RowOf } from './projection.ts'
 export {
   type AnyReaction,

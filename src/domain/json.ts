@@ -7,11 +7,10 @@
  * `undefined` in a list, a Map, a class instance, bytes) are refused with their path.
  */
 import { InputError } from './error.ts'
+import type { Json } from './json-value.ts'
+import { type Box, SealedValue } from './sealed-value.ts'
 
-export type Json = string | number | boolean | null | readonly Json[] | JsonObject
-export interface JsonObject {
-  readonly [key: string]: Json
-}
+export type { Json, JsonObject } from './json-value.ts'
 
 /** How deep objects and lists may nest. A cycle reaches this limit too. */
 export const depthMax = 500
@@ -85,6 +84,8 @@ export class JsonCopier {
   sizeMax: number = Number.POSITIVE_INFINITY
   /** Makes the error that is thrown then. */
   tooLarge: (size: number) => Error = (size) => new RangeError(`more than ${size} characters of JSON`)
+  /** Whether personal values are copied as their boxes. Only readers of event data look for these. */
+  takesPersonal = false
   #what = ''
   #name = ''
 
@@ -148,6 +149,12 @@ export class JsonCopier {
   }
 
   #special(object: object, path: string, depth: number): Json {
+    if (SealedValue.is(object)) {
+      if (!this.takesPersonal) return this.#refuse(path, 'a personal value')
+      const box = SealedValue.boxOf(object, this.#called, path)
+      this.size += sizeOf(box)
+      return box
+    }
     if (object instanceof Date && Number.isNaN(object.getTime())) this.#refuse(path, 'an invalid date')
     const { toJSON } = object as { toJSON?: unknown }
     const name = object.constructor?.name ?? 'unknown class'
@@ -156,7 +163,13 @@ export class JsonCopier {
   }
 
   #refuse(path: string, found: string): never {
-    const what = this.#name === '' ? this.#what : `${this.#what} ${this.#name}`
-    throw new InputError('DATA_NOT_JSON', { what, path, found })
+    throw new InputError('DATA_NOT_JSON', { what: this.#called, path, found })
+  }
+
+  get #called(): string {
+    return this.#name === '' ? this.#what : `${this.#what} ${this.#name}`
   }
 }
+
+const sizeOf = ({ $personal }: Box): number =>
+  typeof $personal === 'string' ? $personal.length + 16 : JSON.stringify($personal).length

@@ -8,6 +8,7 @@ import { decode } from './encoding.ts'
 import { checkData } from './event-data.ts'
 import { isPlain, type Json, type JsonObject, toJson } from './json.ts'
 import type { Checked, Schema } from './schema.ts'
+import { SealedValue } from './sealed-value.ts'
 
 /** Data that is stored under a mark. */
 interface Marked {
@@ -84,6 +85,8 @@ type Fields = Readonly<Record<string, unknown>>
 
 /** Stored data, with the types of the schema's output. */
 function restored(json: Json, value: unknown, more: More): unknown {
+  // The schema has found it in its box.
+  if (SealedValue.is(value)) return value
   if (value === json || value === undefined || value === null || json === null) return json
   if (typeof value !== 'object') return typeof value === typeof json ? json : more.of(value)
   if (Object.getPrototypeOf(value) === Date.prototype) {

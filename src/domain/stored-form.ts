@@ -6,6 +6,8 @@
  * - If it differs, the output is stored as JSON: with defaults, trimmed, without stripped keys.
  * - If the schema does not accept its own output (it turns a string into a number or a Map), the output is stored under
  *   a mark, `{ "$output": ... }`, and is read without the schema.
+ * - Data with personal fields can be read when these are forgotten, but its schema cannot check it then. So if it has
+ *   dates and the like, its output is stored under the mark too.
  * - Output that can be stored in neither way (an instance of a class, bytes) is refused.
  *
  * The schema runs at most twice. All other work takes time in proportion to the size of the data.
@@ -15,6 +17,7 @@ import { decode, encode } from './encoding.ts'
 import { MnemeError } from './error.ts'
 import { type AnyEventKind, outputOf } from './event.ts'
 import type { Json, JsonCopier, JsonObject } from './json.ts'
+import { hasPersonal, hasTypes } from './personal-schema.ts'
 import { isMarked, isRead, reread } from './reread.ts'
 
 /** An event's data in its two forms. */
@@ -32,8 +35,14 @@ export interface StoredForm {
  */
 export function storedForm(kind: AnyEventKind, given: unknown, copier: JsonCopier): StoredForm {
   const sizeBefore = copier.size
+  const isPersonal = hasPersonal(kind.revisions.at(-1)!.schema)
+  copier.takesPersonal = isPersonal
   const input = copier.copy(given, 'The event', kind.type)
   const output = outputOf(kind, input, given)
+  if (isPersonal && hasTypes(output)) {
+    copier.size = sizeBefore
+    return markedForm(kind, output, copier)
+  }
   if (isCopy(output, input) && !isMarked(input)) return { stored: input, output: input }
   if (isItsJson(output, input) && !isMarked(input)) return { stored: input, output }
   copier.size = sizeBefore

@@ -9,6 +9,7 @@ import { JsonCopier, type JsonObject } from '../domain/json.ts'
 import { listExpected } from '../domain/options.ts'
 import { ownCopy } from '../domain/own-copy.ts'
 import { Rejection } from '../domain/rejection.ts'
+import { carrying } from '../domain/sealed-value.ts'
 import { storedForm } from '../domain/stored-form.ts'
 import type { StreamId } from '../domain/stream.ts'
 import { deepFreeze, freezeParts } from '../runtime/freeze.ts'
@@ -181,7 +182,7 @@ function foldOf(type: AggregateType, stream: StreamId, command: CheckedCommand, 
 
 function tagsOf(kind: AnyEventKind, data: unknown, command: CheckedCommand): readonly string[] {
   try {
-    const own: unknown = kind.tagsOf!(data)
+    const own: unknown = carrying(() => kind.tagsOf!(data))
     if (!Array.isArray(own)) throw new TypeError(`they are ${listExpected(own, 'strings')}`)
     return checkTags([...command.tags, ...own])
   } catch (cause) {

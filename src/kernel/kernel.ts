@@ -16,6 +16,8 @@ import {
 } from '../domain/error.ts'
 import type { Outcome } from '../domain/outcome.ts'
 import { nestedTooDeep } from '../domain/own-copy.ts'
+import { hasPersonal, withoutPersonal } from '../domain/personal-schema.ts'
+import type { Schema } from '../domain/schema.ts'
 import type { StreamId } from '../domain/stream.ts'
 import { Breath } from '../runtime/breath.ts'
 import { type Environment, waitAtMost } from '../runtime/environment.ts'
@@ -36,6 +38,8 @@ import type { KernelLimits } from './limits.ts'
 import { Looks } from './looks.ts'
 import { Passivation } from './passivation.ts'
 import { PendingCommand } from './pending-command.ts'
+import type { KeyRing } from './personal/key-ring.ts'
+import { sealingFence } from './personal/sealing-fence.ts'
 import { Readings } from './readings.ts'
 import { catchUp, type LoadedState, rehydrate, StreamReplaced, type Until } from './rehydrate.ts'
 import { Snapshotter } from './snapshotter.ts'
@@ -44,6 +48,8 @@ import { Turns } from './turns.ts'
 export interface KernelOptions {
   readonly events: EventStore
   readonly snapshots: SnapshotStore
+  /** The keys of subjects; absent if no part of the domain has personal fields. */
+  readonly keys?: KeyRing | undefined
   readonly aggregates: readonly AnyAggregate[]
   /** For aggregates that do not set these options. */
   readonly defaults: AggregateOptions
@@ -86,6 +92,7 @@ export class Kernel {
   readonly #types = new Map<string, Registered>()
   readonly #environment: Environment
   readonly #limits: KernelLimits
+  readonly #keys: KeyRing | undefined
   readonly #context: ActorContext
   readonly #passivation: Passivation
   readonly #snapshotter: Snapshotter
@@ -100,6 +107,7 @@ export class Kernel {
     const { events, snapshots, aggregates, defaults, environment, limits, warn } = options
     this.#environment = environment
     this.#limits = limits
+    this.#keys = options.keys
     this.#breath = new Breath(environment)
     this.#snapshotter = new Snapshotter(snapshots, environment, limits, warn)
     this.#passivation = new Passivation(environment, limits.liveAggregatesMax, ({ type, stream }) => {
@@ -160,7 +168,7 @@ export class Kernel {
   dispatch(stream: StreamId, name: string, data: unknown, options: DispatchOptions): Promise<Outcome> {
     const registered = this.#types.get(stream.aggregate)!
     if (this.#stopping) throw new CancelledError('STOPPED', { what: `The command ${name}` })
-    const pending = this.#check(registered.type, name, data, options)
+    const pending = this.#check(registered.type, name, data, options, this.#keys)
     const { signal } = options
     if (signal?.aborted) throw new CancelledError('ABORTED', { what: `The command ${name}` }, signal.reason)
     const live = registered.live.get(stream.id)
@@ -189,6 +197,8 @@ export class Kernel {
   /** The state of an aggregate: the newest, or the one at a sequence or a time. */
   async state(stream: StreamId, until: Until): Promise<LoadedState> {
     const { type, live } = this.#types.get(stream.aggregate)!
+    // A state in memory is not read from the store, so nothing else asks whether its personal values may still be read.
+    if (this.#keys?.hasKeys) await this.#keys.confirm()
     const actor = live.get(stream.id)
     const loaded = actor?.loaded
     const current = until.sequence === undefined && until.timeMs === undefined
@@ -261,14 +271,15 @@ export class Kernel {
     await this.#snapshotter.drain()
   }
 
-  #check(type: AggregateType, name: string, data: unknown, options: DispatchOptions): PendingCommand {
+  /** @param keys seal the personal fields of a command that will be sent */
+  #check(type: AggregateType, name: string, data: unknown, options: DispatchOptions, keys?: KeyRing): PendingCommand {
     const decision = type.decisions.get(name)
     if (decision === undefined) {
       const facts = { aggregate: type.name, command: name, known: [...type.decisions.keys()] }
       throw new InputError('COMMAND_UNKNOWN', facts)
     }
     // First of all, so that no other code has to walk through data that is too large.
-    const digest = data === undefined ? undefined : this.#digest(type, name, data)
+    const digest = data === undefined ? undefined : this.#digest(type, name, decision.schema, data)
     const checked = checkInput(dataOf, decision.schema, data)
     if (checked === 'async') throw new DefinitionError('SCHEMA_ASYNC', { where: `the command ${type.name}.${name}` })
     if ('issues' in checked) {
@@ -287,7 +298,7 @@ export class Kernel {
         repeatable: commandId !== undefined,
         mark: { name, digest: digest ?? digestOf(leftOutData(decision.schema, checked.value)) },
         isDerived: options.commandId === undefined && derivedId !== undefined,
-        fence: options.fence,
+        fence: keys === undefined ? options.fence : sealingFence(keys, decision.schema, input.value, options.fence),
         expectedSequence: options.expectedSequence,
         metadata: checkMetadata(options.metadata),
         tags: checkTags(options.tags),
@@ -296,11 +307,12 @@ export class Kernel {
     )
   }
 
-  #digest(type: AggregateType, name: string, data: unknown): number {
+  #digest(type: AggregateType, name: string, schema: Schema, data: unknown): number {
     const { commandSizeMax: sizeMax } = this.#limits
     const digest = digestWithin(data, sizeMax)
     if (digest === 'endless') throw nestedTooDeep(dataOf)
-    if (digest !== 'large') return digest
+    // A digest of personal data would let everybody try which data it was.
+    if (digest !== 'large') return hasPersonal(schema) ? digestOf(withoutPersonal(schema, data)) : digest
     throw new InputError('COMMAND_TOO_LARGE', { aggregate: type.name, command: name, sizeMax })
   }
 

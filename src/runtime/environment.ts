@@ -3,6 +3,8 @@
  * are injected, so that tests can control them.
  */
 
+import type { Cipher } from './cipher.ts'
+
 export interface Environment {
   /** The present time in milliseconds since 1970. It becomes the `recordedAt` of events. */
   now(): number
@@ -27,6 +29,8 @@ export interface Environment {
    * sorted after earlier ones.
    */
   newCommandId(): string
+  /** Encrypts personal fields. The platform's own by default. */
+  readonly cipher?: Cipher
 }
 
 /**

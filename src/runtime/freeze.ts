@@ -11,6 +11,7 @@
  */
 import { depthMax, isPlain } from '../domain/json.ts'
 import { Another } from '../domain/private-mark.ts'
+import { SealedValue } from '../domain/sealed-value.ts'
 
 /** Marks an object that is frozen with everything in it. */
 class Frozen extends Another {
@@ -142,6 +143,7 @@ function guardedRecord(record: Fields, depth: number): object {
  * replaces it. A copy also replaces it if a part of it has to be replaced.
  */
 function guardedSpecial(object: object, depth: number): object {
+  if (SealedValue.is(object)) return Object.freeze(object)
   const changing = changingOf(object)
   if (changing === undefined || hasMore(object)) return open(object)
   let isSame = Object.isExtensible(object) && Object.getOwnPropertyNames(object).length === 0
@@ -229,7 +231,7 @@ function offender(value: unknown, path: string, depth: number): Offender | undef
     const found = offender(item, key.startsWith('[') || path === '' ? path + key : `${path}.${key}`, depth + 1)
     if (found !== undefined) return found
   }
-  if (Array.isArray(value) || isPlain(value)) return undefined
+  if (Array.isArray(value) || isPlain(value) || SealedValue.is(value)) return undefined
   const name = value.constructor?.name ?? 'an unknown class'
   if (changingOf(value) === undefined) return { path, found: `an instance of ${name}` }
   return hasMore(value) ? { path, found: `a ${name} with extra properties` } : undefined

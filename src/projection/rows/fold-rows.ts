@@ -12,6 +12,7 @@ import type { RecordedEvent } from '../../domain/event.ts'
 import type { HandledKinds } from '../../domain/handled-kinds.ts'
 import type { Json } from '../../domain/json.ts'
 import type { AnyProjection } from '../../domain/projection.ts'
+import { carrying } from '../../domain/sealed-value.ts'
 import { eventOf } from '../../kernel/rehydrate.ts'
 import type { Breath } from '../../runtime/breath.ts'
 import { freezeParts } from '../../runtime/freeze.ts'
@@ -67,7 +68,7 @@ export async function keyEvents(
 /** Upcasts an event, and asks the projection for the keys of its rows. */
 export function keyEvent(projection: AnyProjection, fold: Fold, stored: StoredEvent): Keyed {
   const event = eventOf(fold.kind, stored)
-  const keys = projection.keysOf(event)
+  const keys = carrying(() => projection.keysOf(event))
   if (keys.length > 1) freezeEvent(event)
   checkMoment(event, stored.recordedAt)
   keys.forEach(checkRowKey)
@@ -223,7 +224,7 @@ function foldEvent(
     const row = known === undefined ? rowStored(stored.get(storedKey(key))) : known.row
     const before = row === undefined ? freezeParts(projection.initial(), true).value : row
     const told = keys.length === 1 ? event : withOwnDate(event)
-    const after = fold.evolve(before, event.data, told)
+    const after = carrying(() => fold.evolve(before, event.data, told))
     checkMoment(told, moment)
     if (known === undefined) folded.set(key, { row: after, last: index })
     else {

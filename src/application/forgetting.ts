@@ -1,0 +1,98 @@
+/** Forgets a subject, and says what was erased. */
+import { DefinitionError } from '../domain/error.ts'
+import { isPersonal } from '../domain/event.ts'
+import { checkId } from '../domain/id.ts'
+import type { Json, JsonObject } from '../domain/json.ts'
+import { hasPersonal } from '../domain/personal-schema.ts'
+import { isBox, keyIdOf } from '../domain/sealed-value.ts'
+import type { KeyRing } from '../kernel/personal/key-ring.ts'
+import type { ErasedEvents, Erasure } from './erasure.ts'
+import type { Aggregates } from './running.ts'
+import type { Stores } from './stop.ts'
+
+/** Whether some part of aggregates has personal fields. */
+export const declaresPersonal = (aggregates: Aggregates): boolean =>
+  Object.values(aggregates).some(
+    ({ folds, decisions }) =>
+      [...folds.values()].some(({ kind }) => isPersonal(kind)) ||
+      [...decisions.values()].some(({ schema }) => hasPersonal(schema)),
+  )
+
+interface Forgetting {
+  readonly keys: KeyRing | undefined
+  readonly stores: Stores
+  readonly definition: { readonly aggregates: Aggregates }
+}
+
+/** Events in one read of the search. */
+const pageSize = 1000
+
+/** Returns the function that forgets a subject. */
+export const forgetting =
+  ({ keys, stores, definition }: Forgetting): ((subject: string) => Promise<Erasure>) =>
+  async (subject) => {
+    checkId('the subject to forget', subject)
+    if (keys === undefined) {
+      const reason = 'it declares no personal fields, so there is nothing that could be forgotten'
+      throw new DefinitionError('DEFINITION_INVALID', { where: 'The domain', reason })
+    }
+    const destroyed = await keys.destroy(subject)
+    const ids = new Set(destroyed.map(({ id }) => id))
+    const found = ids.size === 0 ? { events: [], searchedTo: 0 } : await findEvents(stores, definition.aggregates, ids)
+    return Object.freeze({
+      subject,
+      keys: destroyed.map(({ id, destroyedAt }) => Object.freeze({ id, destroyedAt: new Date(destroyedAt) })),
+      keyStore: stores.keys.name,
+      ...found,
+    })
+  }
+
+type Found = Pick<Erasure, 'events' | 'searchedTo'>
+
+async function findEvents({ events: store }: Stores, aggregates: Aggregates, ids: ReadonlySet<string>): Promise<Found> {
+  const kinds = Object.values(aggregates).flatMap(({ name, folds }) =>
+    [...folds.values()].filter(({ kind }) => isPersonal(kind)).map(({ kind }) => ({ name, type: kind.type })),
+  )
+  const filters = {
+    aggregates: [...new Set(kinds.map(({ name }) => name))],
+    types: [...new Set(kinds.map(({ type }) => type))],
+  }
+  const found = new Map<string, ErasedEvents>()
+  const searchedTo = await store.head()
+  for (let from = 1; from <= searchedTo; ) {
+    const page = await store.readAll({ from, to: searchedTo + 1 }, { ...filters, limit: pageSize })
+    for (const { stream, type, data, position } of page.events) {
+      const fields = new Set<string>()
+      collectFields(data, '', ids, fields)
+      if (fields.size === 0) continue
+      const { aggregate } = stream
+      const key = JSON.stringify([aggregate, type])
+      const before = found.get(key)
+      found.set(key, {
+        aggregate,
+        type,
+        fields: [...new Set([...(before?.fields ?? []), ...fields])],
+        count: (before?.count ?? 0) + 1,
+        firstPosition: before?.firstPosition ?? position,
+        lastPosition: position,
+      })
+    }
+    if (page.isLast) break
+    from = page.examined + 1
+  }
+  return { events: [...found.values()], searchedTo }
+}
+
+function collectFields(json: Json, path: string, ids: ReadonlySet<string>, fields: Set<string>): void {
+  if (typeof json !== 'object' || json === null) return
+  if (isBox(json)) {
+    if (ids.has(keyIdOf(json))) fields.add(path)
+  } else if (Array.isArray(json)) {
+    for (const item of json) collectFields(item, `${path}[]`, ids, fields)
+  } else {
+    const isMarked = path === '' && Object.keys(json).join() === '$output'
+    for (const [name, item] of Object.entries(json as JsonObject)) {
+      collectFields(item, path === '' || isMarked ? (isMarked ? '' : name) : `${path}.${name}`, ids, fields)
+    }
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * Finds the personal fields of some data by their paths. A path goes through lists: `contacts.email` is in each item.
+ */
+/** The names on the way to a field. */
+export type FieldPath = readonly string[]
+
+type Fields = Readonly<Record<string, unknown>>
+
+/**
+ * Replaces fields. The data itself is not changed: what leads to a replaced field is copied.
+ *
+ * @param replace gets each field that is there, with its place, such as `contacts.1.email`
+ */
+export function replaceFields(
+  data: unknown,
+  paths: readonly FieldPath[],
+  replace: (value: unknown, place: string) => unknown,
+): unknown {
+  let replaced = data
+  for (const path of paths) replaced = replaceIn(replaced, path, 0, '', replace)
+  return replaced
+}
+
+function replaceIn(
+  data: unknown,
+  path: FieldPath,
+  depth: number,
+  place: string,
+  replace: (value: unknown, place: string) => unknown,
+): unknown {
+  if (depth === path.length) return replace(data, place)
+  if (typeof data !== 'object' || data === null) return data
+  if (Array.isArray(data)) {
+    let copy: unknown[] | undefined
+    for (let i = 0; i < data.length; i++) {
+      const item = replaceIn(data[i], path, depth, placeIn(place, String(i)), replace)
+      if (item === data[i]) continue
+      copy ??= data.slice()
+      copy[i] = item
+    }
+    return copy ?? data
+  }
+  const name = path[depth]!
+  if (!Object.hasOwn(data, name)) return data
+  const before = (data as Fields)[name]
+  const after = replaceIn(before, path, depth + 1, placeIn(place, name), replace)
+  return after === before ? data : { ...data, [name]: after }
+}
+
+const placeIn = (place: string, name: string): string => (place === '' ? name : `${place}.${name}`)
+
+/** Puts a value at a place, if what holds the place is there. */
+export function putAt(data: unknown, place: string, value: unknown): unknown {
+  const names = place.split('.')
+  const put = (within: unknown, depth: number): unknown => {
+    if (depth === names.length) return value
+    if (typeof within !== 'object' || within === null) return within
+    const name = names[depth]!
+    const after = put((within as Fields)[name], depth + 1)
+    if (Array.isArray(within)) return Number(name) < within.length ? within.with(Number(name), after) : within
+    return { ...within, [name]: after }
+  }
+  return put(data, 0)
+}

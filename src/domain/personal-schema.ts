@@ -1,0 +1,226 @@
+/**
+ * Schemas with personal fields. Such a schema takes plain or personal values in these fields, checks the plain values
+ * with the schema inside, and gives out `Personal` values. Its issues show no personal value.
+ *
+ * If a value is forgotten, the schema inside cannot check it. It then only checks the rest: data in which nothing else
+ * is wrong is given out as it is stored.
+ */
+import { difference } from './difference.ts'
+import { DefinitionError } from './error.ts'
+import { checkId } from './id.ts'
+import { isPlain } from './json.ts'
+import { checkKeys, listExpected } from './options.ts'
+import { changed, forgotten, type Personal, personalFrom, plainOf, textOf } from './personal.ts'
+import { type FieldPath, putAt, replaceFields } from './personal-fields.ts'
+import type { MayBePersonal, PersonalField, WithPersonal } from './personal-types.ts'
+import { type In, isSchema, type Out, type Schema } from './schema.ts'
+import { SealedValue, valueIn } from './sealed-value.ts'
+import type { StandardSchemaV1 } from './standard-schema.ts'
+
+/** Whose data it is, and which fields are personal. */
+export interface PersonalDeclaration<Data, Field extends string> {
+  /**
+   * The subject: an id of the person, such as a customer number. It is stored in clear, so it must not itself be
+   * personal, like an e-mail address. It is made from the other fields: the personal ones are absent.
+   */
+  readonly subject: (data: Data) => string
+  /** The personal fields: `email`, `address.city`, or `contacts.email` for each item of a list. */
+  readonly fields: readonly Field[]
+}
+
+/** What is known of a schema with personal fields. */
+interface Declared {
+  readonly inner: Schema
+  readonly subject: (data: any) => string
+  readonly paths: readonly FieldPath[]
+}
+
+const declarations = new WeakMap<Schema, Declared>()
+
+/** Whether some fields of a schema are personal. */
+export const hasPersonal = (schema: Schema): boolean => declarations.has(schema)
+
+/**
+ * A schema for a command, or for a revision of an event, with personal fields. For the first schema of an event there
+ * is `event(...).personal(...)`.
+ *
+ *     .command('register', personal(Registration, { subject: ({ customer }) => customer, fields: ['email'] }), decide)
+ *
+ * @throws DefinitionError
+ */
+export function personal<S extends Schema, const Field extends PersonalField<Out<S>>>(
+  schema: S,
+  declaration: PersonalDeclaration<Out<S>, Field>,
+): StandardSchemaV1<MayBePersonal<In<S>, Field>, WithPersonal<Out<S>, Field>> {
+  return personalSchema('personal(schema, declaration)', schema, declaration)
+}
+
+/** @param where for messages */
+export function personalSchema(where: string, schema: Schema, declaration: PersonalDeclaration<any, string>): any {
+  checkKeys(where, declaration, ['subject', 'fields'])
+  if (!isSchema(schema)) invalid(where, 'its schema does not implement Standard Schema')
+  const { subject, fields } = declaration
+  if (typeof subject !== 'function') invalid(where, 'its subject must be a function that returns an id')
+  const isNames = Array.isArray(fields) && fields.length > 0 && fields.every((field) => typeof field === 'string')
+  if (!isNames) invalid(where, `its fields are ${listExpected(fields, 'names of fields')}`)
+  const declared: Declared = { inner: schema, subject, paths: fields.map((field) => field.split('.')) }
+  const made: Schema = Object.freeze({
+    '~standard': Object.freeze({
+      version: 1 as const,
+      vendor: 'mneme',
+      validate: (value: unknown) => validate(declared, value),
+    }),
+  })
+  declarations.set(made, declared)
+  return made
+}
+
+function invalid(where: string, reason: string): never {
+  throw new DefinitionError('DEFINITION_INVALID', { where, reason })
+}
+
+/** The paths of all personal fields of a schema. */
+function personalPaths(schema: Schema): readonly FieldPath[] {
+  const declared = declarations.get(schema)
+  return declared === undefined ? [] : [...declared.paths, ...personalPaths(declared.inner)]
+}
+
+/** The data without its personal fields. */
+export const withoutPersonal = (schema: Schema, data: unknown): unknown =>
+  replaceFields(data, personalPaths(schema), () => undefined)
+
+/** The values of the personal fields that have no key yet. */
+export function unsealedIn(schema: Schema, data: unknown): readonly SealedValue[] {
+  const unsealed: SealedValue[] = []
+  replaceFields(data, personalPaths(schema), (value) => {
+    if (SealedValue.is(value) && SealedValue.isUnsealed(value)) unsealed.push(value)
+    return value
+  })
+  return unsealed
+}
+
+/**
+ * Whether data has parts that JSON would turn into something else, such as dates. Then only its own form restores it.
+ */
+export function hasTypes(data: unknown): boolean {
+  if (typeof data !== 'object' || data === null || SealedValue.is(data)) return false
+  if (Array.isArray(data)) return data.some(hasTypes)
+  return !isPlain(data) || Object.values(data).some(hasTypes)
+}
+
+/** Whether stored data is read. Plain values in it were stored before their field was declared as personal. */
+let isReading = false
+
+/** Runs a schema on stored data. */
+export function onStored<Result>(run: () => Result): Result {
+  const before = isReading
+  isReading = true
+  try {
+    return run()
+  } finally {
+    isReading = before
+  }
+}
+
+type Result = StandardSchemaV1.Result<unknown>
+type Found = ReadonlyMap<string, SealedValue>
+
+function validate(declared: Declared, value: unknown): Result | Promise<Result> {
+  const found = new Map<string, SealedValue>()
+  const plains: unknown[] = []
+  const unboxed = replaceFields(value, declared.paths, (item, place) => {
+    const sealed = sealedOf(item)
+    if (sealed !== undefined) found.set(place, sealed)
+    const plain = sealed === undefined ? item : plainOf(sealed)
+    if (plain === forgotten) return undefined
+    plains.push(plain)
+    return plain
+  })
+  let result: Result | Promise<Result>
+  try {
+    result = declared.inner['~standard'].validate(unboxed)
+  } catch {
+    return { issues: [{ message: `the schema threw an error, ${leftOut}` }] }
+  }
+  if (result instanceof Promise) return result
+  if (result.issues === undefined) return output(declared, result.value, found)
+  const lost = [...found].flatMap(([place, sealed]) => (sealed.isForgotten ? [place] : []))
+  const places = result.issues.map(placeOf)
+  const isOnlyLost = places.every((place) => lost.some((each) => place === each || place.startsWith(`${each}.`)))
+  if (lost.length > 0 && isOnlyLost) return output(declared, unboxed, found)
+  return { issues: result.issues.map((issue, i) => discreet(declared, issue, places[i]!, plains)) }
+}
+
+/** The personal value that a field holds: itself, or in its box. */
+function sealedOf(item: unknown): SealedValue | undefined {
+  if (SealedValue.is(item)) return item
+  return typeof item === 'object' && item !== null ? valueIn(item) : undefined
+}
+
+/** The data with personal values in its personal fields. */
+function output(declared: Declared, data: unknown, found: Found): Result {
+  let subject: string | undefined
+  let objection: string | undefined
+  const wrapped = replaceFields(data, declared.paths, (item, place): unknown => {
+    if (SealedValue.is(item) || item === undefined) return item
+    const before = beforeAt(found, place, item)
+    if (before !== undefined) return before
+    try {
+      subject ??= subjectOf(declared, data)
+      return personalFrom({ subject, text: textOf(item), isClear: isReading })
+    } catch (error) {
+      objection ??= error instanceof Error ? error.message : String(error)
+      return item
+    }
+  })
+  if (objection !== undefined) return { issues: [{ message: objection }] }
+  let whole = wrapped
+  for (const [place, sealed] of found) if (sealed.isForgotten) whole = putAt(whole, place, sealed)
+  return { value: whole }
+}
+
+/** The personal value that a field had before the schema. If the schema has changed it, one with the same key. */
+function beforeAt(found: Found, place: string, item: unknown): Personal<unknown> | undefined {
+  const before = found.get(place)
+  if (before === undefined || before.isForgotten) return undefined
+  const isSame = difference(plainOf(before), item) === undefined
+  return isSame ? (before as Personal<unknown>) : changed(before, item)
+}
+
+function subjectOf({ subject, paths }: Declared, data: unknown): string {
+  let found: unknown
+  try {
+    found = subject(replaceFields(data, paths, () => undefined))
+  } catch {
+    throw new TypeError(`the subject of its personal fields could not be made: the function threw an error, ${leftOut}`)
+  }
+  checkId('the subject of personal fields', found)
+  return found
+}
+
+const leftOut = 'which is left out here, because it may show personal data'
+
+const placeOf = ({ path = [] }: StandardSchemaV1.Issue): string =>
+  Array.from(path, (part) => String(typeof part === 'object' ? part.key : part)).join('.')
+
+/** An issue that shows no personal value. */
+function discreet(
+  { paths }: Declared,
+  issue: StandardSchemaV1.Issue,
+  place: string,
+  plains: readonly unknown[],
+): StandardSchemaV1.Issue {
+  const names = place.split('.').filter((name) => !/^\d+$/.test(name))
+  const isPersonal = paths.some((path) => path.every((name, i) => names[i] === name))
+  const shows = () => plains.some((plain) => shownIn(issue.message, plain))
+  if (!isPersonal && !shows()) return issue
+  return { ...issue, message: 'it is not valid (the reason is left out, because it may show personal data)' }
+}
+
+/** Whether a message shows a value, or a part of it. */
+function shownIn(message: string, plain: unknown): boolean {
+  if (typeof plain === 'string') return plain.length > 1 && message.includes(plain)
+  if (typeof plain === 'number') return message.includes(String(plain))
+  if (typeof plain !== 'object' || plain === null) return false
+  return Object.values(plain).some((part) => shownIn(message, part))
+}

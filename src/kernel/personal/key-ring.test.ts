@@ -1,0 +1,192 @@
+/** One ring in one process; `test/personal` has several, on every store. */
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { systemCipher } from '../../application/system-cipher.ts'
+import { systemEnvironment } from '../../application/system-environment.ts'
+import { encode } from '../../domain/encoding.ts'
+import type { Json } from '../../domain/json.ts'
+import { valueIn } from '../../domain/sealed-value.ts'
+import { hasCode, memory, Personal, type StoreFactory } from '../../index.ts'
+import type { Store } from '../../store/store.ts'
+import { type Fault, faultyStore, type StoreCall } from '../../testing/faulty-store.ts'
+import { KeyRing, type KeyRingOptions, waitForOthersMs } from './key-ring.ts'
+
+/** A ring whose clock can be moved, and which does not wait for others when it destroys a key. */
+async function ringOn(
+  t: TestContext,
+  factory: StoreFactory,
+  change: (store: Store) => KeyRingOptions['store'] = (store) => store,
+) {
+  const store = await factory.open({ warn: () => {}, now: Date.now })
+  let aheadMs = 0
+  const ring = new KeyRing({
+    store: change(store),
+    cipher: systemCipher(),
+    environment: {
+      ...systemEnvironment,
+      elapsed: () => systemEnvironment.elapsed() + aheadMs,
+      after: (ms, callback, options) => systemEnvironment.after(ms === waitForOthersMs ? 0 : ms, callback, options),
+    },
+  })
+  t.after(() => {
+    ring.close()
+    return store.close()
+  })
+  return {
+    ring,
+    /** Lets so much time pass that the ring has to ask again. */
+    later() {
+      aheadMs += waitForOthersMs
+    },
+  }
+}
+
+async function sealedBy(ring: KeyRing, subject: string, text: string): Promise<Json> {
+  const value = Personal.of(subject, text)
+  await ring.seal([value])
+  return JSON.parse(JSON.stringify(encode('', value)))
+}
+
+async function opened(ring: KeyRing, box: Json): Promise<Personal<unknown>> {
+  const [own] = await ring.open([box])
+  return valueIn(own as object) as Personal<unknown>
+}
+
+const keyIdIn = (box: Json): string => (box as { readonly $personal: string }).$personal.split('.')[1]!
+
+test('a ring opens what another ring has sealed', async (t) => {
+  const store = memory()
+  const [one, other] = [await ringOn(t, store), await ringOn(t, store)]
+  const box = await sealedBy(one.ring, 'ada', 'secret')
+  assert.doesNotMatch(JSON.stringify(box), /secret/)
+  assert.equal((await opened(other.ring, box)).value, 'secret')
+})
+
+test('the same text has another box each time, and all of a subject have one key', async (t) => {
+  const { ring } = await ringOn(t, memory())
+  const boxes = await Promise.all([1, 2, 3].map(() => sealedBy(ring, 'ada', 'secret')))
+  assert.equal(new Set(boxes.map((box) => JSON.stringify(box))).size, 3)
+  assert.equal(new Set(boxes.map(keyIdIn)).size, 1)
+})
+
+test('a box that was changed is not opened', async (t) => {
+  const { ring } = await ringOn(t, memory())
+  const { $personal } = (await sealedBy(ring, 'ada', 'secret')) as { readonly $personal: string }
+  const last = $personal.at(-2) === 'A' ? 'B' : 'A'
+  const value = await opened(ring, { $personal: `${$personal.slice(0, -2)}${last}${$personal.at(-1)}` })
+  assert.throws(() => value.value)
+})
+
+test('keys in memory are used without a question to the store', async (t) => {
+  const calls: string[] = []
+  const { ring } = await ringOn(
+    t,
+    faultyStore(memory(), ({ method }) => void calls.push(method)),
+  )
+  await sealedBy(ring, 'ada', 'secret')
+  const before = calls.length
+  for (let i = 0; i < 10; i++) assert.ok(ring.sealNow([Personal.of('ada', 'x')]))
+  assert.equal(calls.length, before)
+})
+
+test('keys that are needed at once are made in one step', async (t) => {
+  const calls: string[] = []
+  const { ring } = await ringOn(
+    t,
+    faultyStore(memory(), ({ method }) => void calls.push(method)),
+  )
+  await ring.seal(Array.from({ length: 500 }, (_, i) => Personal.of(`person ${i}`, 'x')))
+  assert.equal(calls.filter((method) => method === 'saveStep').length, 1)
+})
+
+test('a ring that has not asked for long neither opens nor seals before it has asked', async (t) => {
+  const store = memory()
+  const [one, other] = [await ringOn(t, store), await ringOn(t, store)]
+  const box = await sealedBy(one.ring, 'ada', 'secret')
+  const value = await opened(other.ring, box)
+  await one.ring.destroy('ada')
+  assert.equal(value.value, 'secret', 'within the time for which destroy waits')
+  other.later()
+  assert.ok(!other.ring.sealNow([Personal.of('ada', 'x')]))
+  assert.throws(
+    () => value.value,
+    (error) => hasCode(error, 'KEYS_UNCONFIRMED'),
+  )
+  await other.ring.confirm()
+  assert.ok(value.isForgotten)
+  assert.notEqual(keyIdIn(await sealedBy(other.ring, 'ada', 'x')), keyIdIn(box))
+})
+
+test('an answer of the key store that is older than a destroyed key does not bring it back', async (t) => {
+  const store = memory()
+  const one = await ringOn(t, store)
+  const box = await sealedBy(one.ring, 'ada', 'secret')
+  const late = Promise.withResolvers<void>()
+  const reached = Promise.withResolvers<void>()
+  let isFirst = true
+  const slow = (inner: Store): KeyRingOptions['store'] => ({
+    name: inner.name,
+    singleWriter: inner.singleWriter,
+    loadCheckpoint: (name) => inner.loadCheckpoint(name),
+    listRows: (name, query) => inner.listRows(name, query),
+    saveStep: (name, step) => inner.saveStep(name, step),
+    async loadRowsWithCheckpoint(name, keys) {
+      const answer = await inner.loadRowsWithCheckpoint(name, keys)
+      reached.resolve()
+      if (isFirst) await late.promise
+      isFirst = false
+      return answer
+    },
+  })
+  const other = await ringOn(t, store, slow)
+  const value = opened(other.ring, box)
+  await reached.promise
+  await one.ring.destroy('ada')
+  await other.ring.ask()
+  late.resolve()
+  assert.ok((await value).isForgotten)
+})
+
+test('a key whose row is missing is not taken for a destroyed one', async (t) => {
+  const box = await sealedBy((await ringOn(t, memory())).ring, 'ada', 'secret')
+  const { ring } = await ringOn(t, memory())
+  await assert.rejects(opened(ring, box), (error) => hasCode(error, 'KEY_MISSING'))
+})
+
+/** Repeats what failed because of the fault, as a caller would. */
+async function insist<Result>(work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work()
+  } catch (error) {
+    assert.ok(hasCode(error, 'STORE_UNAVAILABLE'))
+    return work()
+  }
+}
+
+for (const fault of ['before', 'after'] as const) {
+  test(`whichever call fails ${fault} its effect, a person has one key, and is forgotten in the end`, async (t) => {
+    for (let nth = 1, isDone = false; !isDone; nth++) {
+      let calls = 0
+      const inner = memory()
+      const store = faultyStore(inner, ({ method }: StoreCall): Fault | undefined =>
+        method !== 'open' && method !== 'close' && ++calls === nth ? fault : undefined,
+      )
+      const { ring } = await ringOn(t, store)
+      const boxes = [
+        await insist(() => sealedBy(ring, 'ada', 'secret')),
+        await insist(() => sealedBy(ring, 'ada', 'x')),
+      ]
+      assert.equal(new Set(boxes.map(keyIdIn)).size, 1)
+      const later = (await ringOn(t, inner)).ring
+      assert.equal((await opened(later, boxes[0]!)).value, 'secret')
+      const destroyed = await insist(() => ring.destroy('ada'))
+      assert.deepEqual(
+        destroyed.map(({ id }) => id),
+        [keyIdIn(boxes[0]!)],
+      )
+      assert.ok((await opened(ring, boxes[0]!)).isForgotten)
+      assert.ok((await opened((await ringOn(t, inner)).ring, boxes[1]!)).isForgotten)
+      isDone = calls < nth
+    }
+  })
+}

@@ -1,0 +1,390 @@
+/**
+ * The keys of subjects, as one process knows them.
+ *
+ * A key is stored before the first event that uses it. Keys in memory may be used for `keyAgeMaxMs` after the key store
+ * was last asked which keys were destroyed; the ring asks again long before. `forget` deletes a key in one step, and
+ * then waits that long. So when it has answered, no process reads a value of the subject, or seals one with the old
+ * key. Times are measured by clocks that nobody can set.
+ *
+ * All keys are rows of one storage. The position of its checkpoint counts the changes, so that two processes cannot
+ * both create a subject's key. Its term counts the destroyed keys; a row for each term says which one it was.
+ */
+import { hasCode, StoreError } from '../../domain/error.ts'
+import type { Json } from '../../domain/json.ts'
+import { SealedValue, type SubjectKey } from '../../domain/sealed-value.ts'
+import type { Cipher, CipherKey } from '../../runtime/cipher.ts'
+import { type Environment, sleep } from '../../runtime/environment.ts'
+import type { Checkpoint, ProjectionStore, Row } from '../../store/store.ts'
+import { pauseAfter, tryUpTo } from '../retry.ts'
+import { findBoxes, openBoxes } from './boxes.ts'
+
+/** How long a key in memory may be used without asking whether it was destroyed. */
+const keyAgeMaxMs = 5000
+/** How long `forget` waits for processes that have the key. Timers may fire a little early. */
+export const waitForOthersMs: number = keyAgeMaxMs + 50
+/** How often that is asked. */
+const askEveryMs = 1000
+/** Keys that are kept in memory although nothing refers to them at the moment. */
+const keptMax = 10_000
+/** How often a step that other processes made impossible is tried again. */
+const triesMax = 100
+const loadTriesMax = 5
+
+/** The name of the storage of keys. */
+const keysName = 'personal keys'
+const digits = 16
+const subjectRow = (subject: string): string => `subject ${subject}`
+const keyRow = (id: string): string => `key ${id}`
+const forgottenRow = (subject: string): string => `forgotten ${subject}`
+const destroyedPrefix = 'destroyed '
+const destroyedRow = (term: number): string => destroyedPrefix + String(term).padStart(digits, '0')
+
+/** A key as it is stored, under the row of its subject and under its own. */
+interface StoredKey {
+  readonly id: string
+  readonly subject: string
+  readonly secret: string
+}
+
+/** What is left of a destroyed key. */
+interface DestroyedKey {
+  readonly id: string
+  readonly subject: string
+  /** In milliseconds since 1970. */
+  readonly destroyedAt: number
+}
+
+export interface KeyRingOptions {
+  readonly store: Pick<ProjectionStore, 'loadCheckpoint' | 'loadRowsWithCheckpoint' | 'listRows' | 'saveStep'> & {
+    readonly name: string
+    /** Whether no other process can have keys in memory. */
+    readonly singleWriter: boolean
+  }
+  readonly cipher: Cipher
+  readonly environment: Environment
+}
+
+class Key implements SubjectKey {
+  readonly id: string
+  readonly subject: string
+  readonly #ring: KeyRing
+  #cipher: CipherKey | undefined
+
+  constructor(ring: KeyRing, { id, subject }: { readonly id: string; readonly subject: string }, cipher?: CipherKey) {
+    this.id = id
+    this.subject = subject
+    this.#ring = ring
+    this.#cipher = cipher
+  }
+
+  get isDestroyed(): boolean {
+    return this.#cipher === undefined
+  }
+
+  get isConfirmed(): boolean {
+    return this.#ring.isConfirmed
+  }
+
+  seal(text: string): string {
+    return this.#cipher!.seal(text)
+  }
+
+  open(sealed: string): string {
+    return this.#cipher!.open(sealed)
+  }
+
+  destroy(): void {
+    this.#cipher = undefined
+  }
+}
+
+export class KeyRing {
+  readonly #options: KeyRingOptions
+  /** The newest key of each subject that was used lately. The oldest come first. */
+  readonly #bySubject = new Map<string, Key>()
+  /** All keys that something refers to. */
+  readonly #byId = new Map<string, WeakRef<Key>>()
+  readonly #collected = new FinalizationRegistry<string>((id) => {
+    if (this.#byId.get(id)?.deref() === undefined) this.#byId.delete(id)
+  })
+  /** The term up to which destroyed keys are known. */
+  #term = 0
+  #confirmedAt = Number.NEGATIVE_INFINITY
+  #asking: Promise<void> | undefined
+  #cancelTimer: (() => void) | undefined
+  #isClosed = false
+  /** Subjects whose keys are being loaded or created, for all who wait for them. */
+  #wanted = new Map<string, PromiseWithResolvers<Key>>()
+  #isLoading = false
+
+  constructor(options: KeyRingOptions) {
+    this.#options = options
+  }
+
+  /** Whether keys in memory may be used. */
+  get isConfirmed(): boolean {
+    return this.#options.environment.elapsed() - this.#confirmedAt <= keyAgeMaxMs
+  }
+
+  /** Whether there are keys in memory. */
+  get hasKeys(): boolean {
+    return this.#byId.size > 0
+  }
+
+  /** Seals values whose keys are in memory. @returns whether that were all */
+  sealNow(values: readonly SealedValue[]): boolean {
+    if (values.length === 0 && !this.hasKeys) return true
+    if (!this.isConfirmed) return false
+    let isWhole = true
+    for (const value of values) {
+      const key = this.#bySubject.get(value.subject)
+      if (key === undefined || key.isDestroyed) isWhole = false
+      else SealedValue.seal(value, key)
+    }
+    return isWhole
+  }
+
+  /** Seals values, with keys that are loaded, or created durably. */
+  async seal(values: readonly SealedValue[]): Promise<void> {
+    // A key can be destroyed while another one is loaded.
+    for (let tries = 0; !this.sealNow(values); tries++) {
+      if (tries === triesMax) throw new StoreError('KEYS_UNCONFIRMED', { subject: values[0]!.subject })
+      const subjects = new Set(values.filter(SealedValue.isUnsealed).map(({ subject }) => subject))
+      await Promise.all([...subjects].map((subject) => this.#keyOf(subject)))
+      await this.confirm()
+    }
+  }
+
+  /** Asks which keys were destroyed, if that was not asked lately. */
+  async confirm(): Promise<void> {
+    if (!this.isConfirmed) await this.ask()
+  }
+
+  /** Asks which keys were destroyed. */
+  ask(): Promise<void> {
+    this.#asking ??= this.#ask().finally(() => {
+      this.#asking = undefined
+    })
+    return this.#asking
+  }
+
+  /**
+   * Connects the boxes in some JSON with their values. Loads the keys that are missing.
+   *
+   * @returns the same parts, if nothing had to be copied
+   * @throws StoreError `KEY_MISSING`
+   */
+  async open(parts: readonly Json[]): Promise<readonly Json[]> {
+    const ids = new Set<string>()
+    let has = false
+    for (const part of parts) has = findBoxes(part, ids) || has
+    if (!has) return parts
+    // Held here, because nothing else may refer to a key until its boxes are opened.
+    const keys = new Map<string, Key>()
+    for (const id of ids) {
+      const key = this.#byId.get(id)?.deref()
+      if (key !== undefined) keys.set(id, key)
+    }
+    const missing = [...ids].filter((id) => !keys.has(id))
+    if (missing.length > 0) for (const key of await this.#load(missing)) keys.set(key.id, key)
+    await this.confirm()
+    let isSame = true
+    const opened = parts.map((part) => {
+      const open = openBoxes(part, keys)
+      isSame &&= open === part
+      return open
+    })
+    return isSame ? parts : opened
+  }
+
+  /**
+   * Destroys the key of a subject, and waits until no process can use it any more.
+   *
+   * @returns what is known of all keys of the subject that were ever destroyed
+   */
+  async destroy(subject: string): Promise<readonly DestroyedKey[]> {
+    const { store, environment } = this.#options
+    const destroyed = await this.#untilSaved(async () => {
+      const { checkpoint, values } = await store.loadRowsWithCheckpoint(keysName, [
+        subjectRow(subject),
+        forgottenRow(subject),
+      ])
+      const [stored, before] = values as readonly unknown[] as readonly [
+        StoredKey | undefined,
+        DestroyedKey[] | undefined,
+      ]
+      if (stored === undefined) return { result: before ?? [] }
+      const { id } = stored
+      const now: DestroyedKey = { id, subject, destroyedAt: environment.now() }
+      const all = [...(before ?? []), now]
+      const { term, position, note } = checkpoint
+      const rows: readonly Row[] = [
+        { key: subjectRow(subject), value: undefined },
+        { key: keyRow(id), value: { ...now } },
+        { key: forgottenRow(subject), value: all.map((each) => ({ ...each })) },
+        { key: destroyedRow(term + 1), value: id },
+      ]
+      return { step: { from: { position, term }, to: { position, term: term + 1, note }, rows }, result: all }
+    })
+    for (const { id } of destroyed) this.#byId.get(id)?.deref()?.destroy()
+    this.#bySubject.delete(subject)
+    // Also if it was destroyed before: the process that did it may have ended before it had waited.
+    if (destroyed.length > 0 && !store.singleWriter) await sleep(environment, waitForOthersMs)
+    return destroyed
+  }
+
+  /** Stops asking. Values can be read for a short time after that. */
+  close(): void {
+    this.#isClosed = true
+    this.#cancelTimer?.()
+  }
+
+  // -- keys ------------------------------------------------------------------------------------------
+
+  #keyOf(subject: string): Promise<Key> {
+    const known = this.#bySubject.get(subject)
+    if (known !== undefined && !known.isDestroyed) return Promise.resolve(known)
+    let waiting = this.#wanted.get(subject)
+    if (waiting === undefined) {
+      waiting = Promise.withResolvers<Key>()
+      waiting.promise.catch(() => {})
+      this.#wanted.set(subject, waiting)
+      if (!this.#isLoading) void this.#loadWanted()
+    }
+    return waiting.promise
+  }
+
+  /** Loads or creates the keys of all subjects that wait, as many at once as there are. */
+  async #loadWanted(): Promise<void> {
+    this.#isLoading = true
+    // Whoever asks in the same moment is waited for.
+    await undefined
+    while (this.#wanted.size > 0) {
+      const wanted = this.#wanted
+      this.#wanted = new Map()
+      try {
+        const keys = await this.#loadOrCreate([...wanted.keys()])
+        for (const [i, { resolve }] of [...wanted.values()].entries()) resolve(keys[i]!)
+      } catch (error) {
+        for (const { reject } of wanted.values()) reject(error)
+      }
+    }
+    this.#isLoading = false
+  }
+
+  async #loadOrCreate(subjects: readonly string[]): Promise<readonly Key[]> {
+    const { store, cipher } = this.#options
+    const { keys, term } = await this.#untilSaved(async () => {
+      const { checkpoint, values } = await store.loadRowsWithCheckpoint(keysName, subjects.map(subjectRow))
+      const rows: Row[] = []
+      const stored = subjects.map((subject, i): StoredKey => {
+        const known = values[i] as unknown as StoredKey | undefined
+        if (known !== undefined) return known
+        const made = { id: cipher.newKeyId(), subject, secret: cipher.newKey() }
+        for (const key of [subjectRow(subject), keyRow(made.id)]) rows.push({ key, value: { ...made } })
+        return made
+      })
+      const { position, term, note } = checkpoint
+      const result = { keys: stored, term }
+      if (rows.length === 0) return { result }
+      return { step: { from: { position, term }, to: { position: position + 1, term, note }, rows }, result }
+    })
+    // An answer that was given before the last question may name keys that were destroyed since.
+    if (term < this.#term) return this.#loadOrCreate(subjects)
+    return keys.map((stored) => this.#keep(stored, true))
+  }
+
+  /** Loads keys by their ids. */
+  async #load(ids: readonly string[]): Promise<readonly Key[]> {
+    const { store, environment } = this.#options
+    const load = () => store.loadRowsWithCheckpoint(keysName, ids.map(keyRow))
+    const { checkpoint, values } = await tryUpTo(loadTriesMax, environment, load)
+    // As above.
+    if (checkpoint.term < this.#term) return this.#load(ids)
+    const lost = ids.filter((_, i) => values[i] === undefined)
+    if (lost.length > 0) throw new StoreError('KEY_MISSING', { store: store.name, keys: lost })
+    return values.map((value) => this.#keep(value as unknown as StoredKey | DestroyedKey, false))
+  }
+
+  #keep(stored: StoredKey | DestroyedKey, isNewest: boolean): Key {
+    const { id, subject } = stored
+    let key = this.#byId.get(id)?.deref()
+    if (key === undefined) {
+      key = new Key(this, stored, 'secret' in stored ? this.#options.cipher.load(stored.secret) : undefined)
+      this.#byId.set(id, new WeakRef(key))
+      this.#collected.register(key, id)
+      this.#askLater()
+    } else if (!('secret' in stored)) key.destroy()
+    if (isNewest && !key.isDestroyed) {
+      this.#bySubject.delete(subject)
+      this.#bySubject.set(subject, key)
+      if (this.#bySubject.size > keptMax) this.#bySubject.delete(this.#bySubject.keys().next().value!)
+    }
+    return key
+  }
+
+  /** Reads and saves again and again, until the step was saved or none is necessary. */
+  async #untilSaved<Result>(
+    compute: () => Promise<{
+      readonly step?: {
+        readonly from: { readonly position: number; readonly term: number }
+        readonly to: Checkpoint
+        readonly rows: readonly Row[]
+      }
+      readonly result: Result
+    }>,
+  ): Promise<Result> {
+    const { store, environment } = this.#options
+    for (let tries = 1; ; tries++) {
+      try {
+        const { step, result } = await compute()
+        if (step !== undefined) await store.saveStep(keysName, step)
+        return result
+      } catch (error) {
+        // After any failure it is read again, and that shows whether the step was saved.
+        const isRetryable =
+          hasCode(error, 'CHECKPOINT_CONFLICT') || (error as { retryable?: boolean }).retryable === true
+        if (!isRetryable || tries >= triesMax) throw error
+        await pauseAfter(environment, Math.min(tries, 3))
+      }
+    }
+  }
+
+  // -- which keys were destroyed ----------------------------------------------------------------------
+
+  async #ask(): Promise<void> {
+    const { store, environment } = this.#options
+    const askedAt = environment.elapsed()
+    const { term } = await store.loadCheckpoint(keysName)
+    if (term > this.#term) {
+      let after = destroyedRow(this.#term)
+      for (;;) {
+        const { rows, next } = await store.listRows(keysName, { prefix: destroyedPrefix, after, limit: 1000 })
+        for (const { value } of rows)
+          this.#byId
+            .get(value as string)
+            ?.deref()
+            ?.destroy()
+        if (next === undefined) break
+        after = next
+      }
+      this.#term = term
+    }
+    this.#confirmedAt = askedAt
+    this.#askLater()
+  }
+
+  /** Asks at intervals, as long as there are keys in memory. */
+  #askLater(): void {
+    if (this.#cancelTimer !== undefined || this.#isClosed) return
+    const ask = () => {
+      this.#cancelTimer = undefined
+      if (this.#byId.size === 0) return
+      // If the key store does not answer, keys cannot be used after a while, and the next question is asked then.
+      void this.ask()
+        .catch(() => {})
+        .finally(() => this.#askLater())
+    }
+    this.#cancelTimer = this.#options.environment.after(askEveryMs, ask, { background: true })
+  }
+}

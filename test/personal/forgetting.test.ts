@@ -1,0 +1,158 @@
+/** A person is forgotten: what is read before and after, on every store. */
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { forgotten, hasCode, type StoreFactory } from '../../src/index.ts'
+import { ada, impatient, Shop, secrets } from '../support/personal/shop.ts'
+import { onEveryStore, type StoreUnderTest, testWhere } from '../support/stores/every-store.ts'
+
+async function open(t: TestContext, store: StoreFactory, environment: ReturnType<typeof impatient> = impatient()) {
+  const shop = await Shop.start({ store, environment, log: { warn: (...args) => assert.fail(String(args)) } })
+  t.after(() => shop.stop())
+  return shop
+}
+
+await onEveryStore('a person is forgotten', (store: StoreUnderTest) => {
+  test('personal fields read as they were given, also by another program', async (t) => {
+    const place = await store.place(t)
+    let shop = await open(t, place)
+    const outcome = await shop.customer('1').register(ada('1'))
+    assert.equal(outcome.state.email!.value, secrets[0])
+    const [registered] = outcome.events
+    assert.ok(registered?.type === 'Registered')
+    assert.equal(registered.data.address.city.value, secrets[1])
+    if (store.name !== 'memory') {
+      await shop.stop()
+      shop = await open(t, place)
+    }
+    const { email, contacts } = await shop.customer('1').state()
+    assert.equal(email!.value, secrets[0])
+    assert.deepEqual([contacts[0]!.kind, contacts[0]!.phone.value], ['home', secrets[2]])
+    const row = await shop.addresses.get('1', { atLeast: outcome.position })
+    assert.deepEqual([row!.email!.value, row!.country], [secrets[0], 'GB'])
+    const [event] = await Array.fromAsync(shop.customer('1').history())
+    assert.ok(event?.type === 'Registered')
+    assert.equal(event.data.contacts[1]!.phone.value, '+44 20 7946 0001')
+  })
+
+  test('everything that held the fields reads as forgotten, other fields and other persons do not', async (t) => {
+    const place = await store.place(t)
+    let shop = await open(t, place)
+    await shop.customer('1').register(ada('1'))
+    await shop.customer('1').note({ text: 'called' })
+    const { position } = await shop.customer('2').register(ada('2'))
+    const before = await shop.customer('1').state()
+    await shop.addresses.get('2', { atLeast: position })
+    const erasure = await shop.forget('1')
+    assert.equal(erasure.subject, '1')
+    assert.equal(erasure.keys.length, 1)
+    assert.deepEqual(
+      erasure.events.map(({ fields, ...rest }) => ({ ...rest, fields: [...fields].sort() })),
+      [
+        {
+          aggregate: 'customer',
+          type: 'Registered',
+          count: 1,
+          firstPosition: 1,
+          lastPosition: 1,
+          fields: ['address.city', 'contacts[].phone', 'email'],
+        },
+      ],
+    )
+    assert.equal(before.email!.value, forgotten, 'a state that somebody still holds')
+    for (const _ of ['live', 'loaded again']) {
+      const state = await shop.customer('1').state()
+      assert.equal(state.email!.value, forgotten)
+      assert.deepEqual([state.notes, state.contacts.length, state.contacts[0]!.kind], [1, 2, 'home'])
+      const row = await shop.addresses.get('1', { atLeast: position })
+      assert.deepEqual([row!.email!.value, row!.country, row!.changes], [forgotten, 'GB', 1])
+      const [event] = await Array.fromAsync(shop.customer('1').history())
+      assert.ok(event?.type === 'Registered')
+      assert.deepEqual([event.data.address.city.value, event.data.address.country], [forgotten, 'GB'])
+      assert.equal((await shop.customer('2').state()).email!.value, secrets[0])
+      if (store.name === 'memory') break
+      await shop.stop()
+      shop = await open(t, place)
+    }
+    await shop.customer('1').note({ text: 'called again' })
+    assert.equal((await shop.customer('1').state()).notes, 2)
+    assert.deepEqual((await shop.forget('1')).keys, erasure.keys, 'forgetting again says the same')
+  })
+
+  test('rows are built again from events with forgotten fields', async (t) => {
+    const shop = await open(t, await store.place(t))
+    await shop.customer('1').register(ada('1'))
+    const { position } = await shop.customer('1').change(ada('1'))
+    await shop.forget('1')
+    await shop.projections.rebuild('addresses')
+    const row = await shop.addresses.get('1', { atLeast: position })
+    assert.deepEqual([row!.email!.value, row!.changes], [forgotten, 2])
+    assert.equal((await shop.projections.compare('addresses')).differences.length, 0)
+  })
+
+  test('a repeated command still gets its stored answer', async (t) => {
+    const shop = await open(t, await store.place(t))
+    const first = await shop.customer('1').register(ada('1'), { commandId: 'r1' })
+    await shop.forget('1')
+    const again = await shop.customer('1').register(ada('1'), { commandId: 'r1' })
+    assert.deepEqual([again.sequence, again.position], [first.sequence, first.position])
+    const [event] = again.events
+    assert.ok(event?.type === 'Registered')
+    assert.equal(event.data.email.value, forgotten)
+  })
+
+  test('what comes in afterwards has a new key', async (t) => {
+    const shop = await open(t, await store.place(t))
+    await shop.customer('1').register(ada('1'))
+    await shop.forget('1')
+    await shop.customer('1').change({ ...ada('1'), email: 'new@example.org' })
+    assert.equal((await shop.customer('1').state()).email!.value, 'new@example.org')
+    const erasure = await shop.forget('1')
+    assert.equal(erasure.keys.length, 2)
+    assert.equal(erasure.events[0]!.count, 2)
+  })
+
+  testWhere(store.severalWriters)('another process cannot read a value after forget has answered', async (t) => {
+    const place = await store.place(t)
+    const shop = await open(t, place)
+    const clock = impatient()
+    const other = await open(t, place, clock)
+    await shop.customer('1').register(ada('1'))
+    const { email } = await other.customer('1').state()
+    assert.equal(email!.value, secrets[0])
+    await shop.forget('1')
+    // `forget` waits for as long as the other process may use its key. This test moves that process's clock instead.
+    clock.forward(5001)
+    assert.throws(
+      () => email!.value,
+      (error) => hasCode(error, 'KEYS_UNCONFIRMED') && error.retryable,
+    )
+    assert.equal((await other.customer('1').state()).email!.value, forgotten)
+    assert.equal(email!.value, forgotten)
+    await other.customer('1').change({ ...ada('1'), email: 'new@example.org' })
+    assert.equal((await shop.customer('1').state()).email!.value, 'new@example.org')
+  })
+
+  testWhere(store.severalWriters)('two processes that need the first key of a person agree on one', async (t) => {
+    const place = await store.place(t)
+    const shops = await Promise.all([open(t, place), open(t, place), open(t, place)])
+    await Promise.all(
+      shops.flatMap((shop, i) =>
+        Array.from({ length: 5 }, (_, j) => shop.customer(`${i} ${j}`).register(ada(`person ${j}`))),
+      ),
+    )
+    const { keys, events } = await shops[0]!.forget('person 3')
+    assert.deepEqual([keys.length, events[0]!.count], [1, 3])
+  })
+
+  test('keys can be in a store of their own', async (t) => {
+    const [events, keys] = [await store.place(t), await store.place(t)]
+    const start = (keyStore: StoreFactory) => Shop.start({ store: events, keys: keyStore, environment: impatient() })
+    const shop = await start(keys)
+    await shop.customer('1').register(ada('1'))
+    assert.equal((await shop.customer('1').state()).email!.value, secrets[0])
+    if (store.name === 'memory') return shop.stop()
+    await shop.stop()
+    await using without = await start(await store.place(t))
+    await assert.rejects(without.customer('1').state(), (error) => hasCode(error, 'KEY_MISSING'))
+  })
+})
