@@ -129,8 +129,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'commands of reactions have no fence',
     file: 'kernel/kernel.ts',
-    find: 'fence: options.fence,',
-    replace: 'fence: undefined,',
+    find: 'fence: keys === undefined ? options.fence :',
+    replace: 'fence: keys === undefined ? undefined :',
   },
   {
     name: 'a reaction forgets the rejections that it was given',
