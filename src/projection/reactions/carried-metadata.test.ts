@@ -28,7 +28,7 @@ async function metadataOf(carry: readonly string[] | undefined, ids: readonly st
   await using pots = await definition.start({ projections: 'manual', log: recorder() })
   await pots.pot('a').put({ amount: 1 }, { commandId: 'c1', metadata: given })
   for (let i = 0; i < 3; i++) await pots.reactions.runOnce('copy')
-  return Promise.all(ids.map(async (id) => (await Array.fromAsync(pots.pot(id).history()))[0]?.metadata))
+  return await Promise.all(ids.map(async (id) => (await Array.fromAsync(pots.pot(id).history()))[0]?.metadata))
 }
 
 test('A correlation id and a trace pass to commands; other metadata does not', async () => {

@@ -18,6 +18,7 @@
  */
 import type { DatabaseSync } from 'node:sqlite'
 import { codes, Failure, isCode } from './failure.ts'
+import { inTransaction } from './in-transaction.ts'
 
 /** The version of these tables. A program refuses a file with another one. */
 const schemaVersion = 2
@@ -183,12 +184,17 @@ export function makeOrCheckSchema(database: DatabaseSync, schema: Schema): void 
   } else checkSchema(database, schema, found)
 }
 
-/** Whether the tables exist, so that opening needs no write. */
+/**
+ * Whether the tables exist, so that opening needs no write. Another process may make them at this moment, so all
+ * questions are about one state of the file.
+ */
 export function hasSchema(database: DatabaseSync, schema: Schema): boolean {
-  const found = existing(database, schema)
-  if (found.size === 0) return false
-  checkSchema(database, schema, found)
-  return true
+  return inTransaction(database, () => {
+    const found = existing(database, schema)
+    if (found.size === 0) return false
+    checkSchema(database, schema, found)
+    return true
+  })
 }
 
 /** Makes the second indexes if they are missing. The caller has begun a transaction that writes. */

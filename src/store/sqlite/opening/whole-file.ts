@@ -6,6 +6,7 @@
  */
 import type { DatabaseSync } from 'node:sqlite'
 import { codes, isCode } from '../database/failure.ts'
+import { inTransaction } from '../database/in-transaction.ts'
 import { schemaIn } from '../database/schema.ts'
 import { allRows, prepareAll } from '../database/statement-set.ts'
 import { checkingIn } from '../database/statements.ts'
@@ -27,7 +28,8 @@ export function checkWhole(database: DatabaseSync, prefix: string): void {
     if (found !== 'ok') throw damaged(table, String(found))
   }
   try {
-    checkRows(database, prefix)
+    // Another process may write at the same time.
+    inTransaction(database, () => checkRows(database, prefix))
   } catch (error) {
     // A text is not JSON.
     if (isCode(error, codes.error)) throw damaged('a row', String(error))
