@@ -49,10 +49,10 @@ async function logWith(factory: StoreFactory, amounts: readonly number[]): Promi
 }
 
 await onEveryStore('If the log went back', ({ place }) => {
-  const start = async (t: TestContext, { projections = 'automatic' }: Pick<StartOptions, 'projections'> = {}) => {
+  const start = async (t: TestContext, options: Pick<StartOptions, 'projections' | 'environment'> = {}) => {
     const [splice, log, seen] = [await spliced(await place(t)), recorder(), [] as number[]]
     const begin = () =>
-      threeOf(seen).start({ store: splice.store, log, projections, pollIntervalMs: 5, leaseMs: 60_000 })
+      threeOf(seen).start({ store: splice.store, log, pollIntervalMs: 5, leaseMs: 60_000, ...options })
     return { splice, log, seen, begin }
   }
   const runAll = async (three: Three) => {
@@ -127,6 +127,20 @@ await onEveryStore('If the log went back', ({ place }) => {
       assert.deepEqual([failure?.code, lag.events], ['LOG_REPLACED', 5])
     }
     assert.deepEqual(await codesOf([three.rows.get('a'), three.rows.find()]), ['LOG_REPLACED', 'LOG_REPLACED'])
+    await three.stop()
+    await splice.close()
+  })
+
+  test('commands that were scheduled are not sent any more', async (t) => {
+    let nowMs = Date.now()
+    const { splice, begin } = await start(t, { projections: 'manual', environment: { now: () => nowMs } })
+    const three = await begin()
+    for (const amount of [1, 2, 3, 4]) await three.pot('a').put({ amount })
+    await three.reactions.runOnce('sending')
+    await splice.replaceLog(await logWith(memory(), [1, 2]))
+    nowMs += 2 * 3_600_000
+    assert.deepEqual(await codesOf([three.reactions.runOnce('sending')]), ['LOG_REPLACED'])
+    assert.deepEqual((await three.box('b').state()).amounts, [])
     await three.stop()
     await splice.close()
   })

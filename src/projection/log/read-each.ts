@@ -1,4 +1,4 @@
-/** Reads events by their positions, for parked events that are tried again. */
+/** Reads events by their positions, for parked events that are tried again. Checks that a place is in the log. */
 import type { EventStore, LogPlace, StoredEvent } from '../../store/store.ts'
 
 /** The events at some positions before a place, in ascending order. @throws StoreError `LOG_REPLACED` */
@@ -12,4 +12,10 @@ export async function readEach(
     events.push(...(await store.readAll({ from: position, to: position + 1 }, { limit: 1, behind })).events)
   }
   return events
+}
+
+/** Checks that the log still has a place. @throws StoreError `LOG_REPLACED` */
+export async function checkPlace(store: Pick<EventStore, 'readAll'>, place: LogPlace): Promise<void> {
+  const { position } = place
+  await store.readAll({ from: position, to: position + 1 }, { limit: 1, behind: place })
 }

@@ -13,7 +13,7 @@ import type { Row } from '../../store/store.ts'
 import type { Bookmark } from '../checkpoint/bookmark.ts'
 import { isForLater, isNewer, isOutage, isUnfit, LeftToNewer, Overtaken } from '../failures/blame.ts'
 import { stoppedBefore, warnOfGivenUp } from '../failures/giving-up.ts'
-import { readEach } from '../log/read-each.ts'
+import { checkPlace, readEach } from '../log/read-each.ts'
 import { parkedRow, reasonOf } from '../stored/parked-events.ts'
 import {
   calledTimer,
@@ -60,16 +60,18 @@ export class DueCommands {
    * Sends the due commands, in the order in which they are due, for at most the time of a step.
    *
    * @throws LeftToNewer for a command that waits for a newer program; ProjectionError `PROJECTION_FAILED`; what the
-   *   store throws
+   *   store throws, `LOG_REPLACED` if the log is not the one that has scheduled them
    */
   async fire(signal: AbortSignal, mostMs: number): Promise<Fired> {
     const { timers, bookmark, breath, options } = this.#parts
-    const { environment, lead } = options
+    const { environment, lead, store } = options
     const now = environment.now()
     const end = environment.elapsed() + mostMs
-    for (;;) {
+    for (let isFirst = true; ; isFirst = false) {
       const next = await timers.first()
       if (next === undefined || next.dueAt > now) return 'all'
+      // If the log was replaced, the event that has scheduled it may never have happened.
+      if (isFirst) await checkPlace(store, bookmark.here)
       if (signal.aborted || environment.elapsed() >= end) return 'some'
       await breath.pause()
       const rows = await this.#send(next)
