@@ -10,7 +10,7 @@ import { decideAlone } from '../spec/decide-alone.ts'
 import { type Attempt, type ClientCommand, type History, markOf } from './history.ts'
 import { statesOf } from './replay.ts'
 import type { Version } from './version.ts'
-import type { Moment, Witness } from './witness.ts'
+import type { Moment, Witness, WitnessedLog } from './witness.ts'
 
 /** A promise that was not kept. */
 export class Broken extends Error {
@@ -40,11 +40,11 @@ export class Evidence {
   }
 
   /** The state of a stream before its first event, then after each that the version knows. */
-  states(version: Version, stream: StreamId): readonly unknown[] {
-    const key = JSON.stringify([version.number, stream.aggregate, stream.id])
+  states(version: Version, stream: StreamId, era: number): readonly unknown[] {
+    const key = JSON.stringify([era, version.number, stream.aggregate, stream.id])
     let states = this.#states.get(key)
     if (states === undefined) {
-      states = statesOf(version.aggregate(stream.aggregate), this.witness.streamOf(stream))
+      states = statesOf(version.aggregate(stream.aggregate), this.witness.logOf(era).streamOf(stream))
       this.#states.set(key, states)
     }
     return states
@@ -79,8 +79,8 @@ function checkLog({ witness }: Evidence): void {
   for (const [i, { position }] of witness.events.entries()) {
     if (position !== i + 1) throw new Broken('positions have no gaps', `event ${i + 1} has the position ${position}`)
   }
-  for (const stream of witness.streams) {
-    for (const [i, { sequence }] of witness.streamOf(stream).entries()) {
+  for (const stream of witness.log.streams) {
+    for (const [i, { sequence }] of witness.log.streamOf(stream).entries()) {
       if (sequence === i + 1) continue
       const reason = `event ${i + 1} of ${shown(stream)} has the sequence ${sequence}`
       throw new Broken('sequences have no gaps', reason)
@@ -88,25 +88,28 @@ function checkLog({ witness }: Evidence): void {
   }
 }
 
-/** The events that a command has left. */
-function eventsOf(
-  { witness }: Evidence,
-  { client, command: { aggregate, id } }: ClientCommand,
-): readonly StoredEvent[] {
-  return witness
+/** The events that a command has left in a log. */
+function eventsOf(log: WitnessedLog, { client, command: { aggregate, id } }: ClientCommand): readonly StoredEvent[] {
+  return log
     .streamOf({ aggregate, id })
     .filter(({ metadata }) => metadata['client'] === markOf(client).client && metadata['causationId'] === undefined)
 }
 
 /** An acknowledged command is stored once; one whose client was told that it failed is not stored. */
 function checkStored(evidence: Evidence, command: ClientCommand): void {
-  const commits = [...new Set(eventsOf(evidence, command).map(({ commitId }) => commitId))]
+  const { witness } = evidence
+  const commits = [...new Set(eventsOf(witness.log, command).map(({ commitId }) => commitId))]
   if (commits.length > 1) {
     throw new Broken('no command is stored twice', `${called(command)} has the commits ${commits.join(' and ')}`)
   }
   const told = command.attempts.map((attempt) => attempt.told)
   const isAcknowledged = told.some((each) => hasEvents(each))
-  if (isAcknowledged && commits.length === 0) {
+  // What was stored after the moment to which the log was set back is gone.
+  const isKept = command.attempts.some(({ told: each, sent }) => {
+    const position = positionOf(each)
+    return position !== undefined && position <= witness.keptSince(sent.era)
+  })
+  if (isKept && commits.length === 0) {
     throw new Broken('an acknowledged command is stored', `${called(command)} was acknowledged and is not in the log`)
   }
   if (commits.length === 1 && !isAcknowledged && !told.some(isUnknown)) {
@@ -114,6 +117,12 @@ function checkStored(evidence: Evidence, command: ClientCommand): void {
     throw new Broken('a command that failed is not stored', reason)
   }
 }
+
+/** Where the events of an acknowledged command were stored, if it made some. */
+const positionOf = (told: Attempt['told']): number | undefined =>
+  typeof told === 'object' && 'outcome' in told && told.outcome.accepted && hasEvents(told)
+    ? told.outcome.position
+    : undefined
 
 const hasEvents = (told: Attempt['told']): boolean =>
   typeof told === 'object' && 'outcome' in told && told.outcome.accepted && told.outcome.events.length > 0
@@ -127,6 +136,8 @@ function checkAnswer(evidence: Evidence, command: ClientCommand, attempt: Attemp
     throw new Broken('every error is one of the catalogue', `${called(command)}: ${shown(told.error)}`, told.error)
   }
   const { outcome } = told
+  // While it was on its way the log was set back.
+  if (ended.era !== attempt.sent.era) return
   if (hasEvents(told)) checkAccepted(evidence, command, attempt, outcome)
   else checkUnstored(evidence, command, attempt, outcome)
 }
@@ -145,7 +156,8 @@ export const isExpected = (error: unknown): boolean => expected.has(codeOf(error
 function checkAccepted(evidence: Evidence, command: ClientCommand, attempt: Attempt, outcome: Outcome) {
   if (!outcome.accepted) return
   const check = 'an acknowledgement says what is stored'
-  const events = evidence.witness.streamOf(command.command)
+  const { era } = attempt.sent
+  const events = evidence.witness.logOf(era).streamOf(command.command)
   const first = outcome.sequence - outcome.events.length
   const stored: readonly StoredEvent[] = events.slice(first, outcome.sequence)
   const says = outcome.events.map(({ type, sequence, position }) => ({ type, sequence, position }))
@@ -153,13 +165,13 @@ function checkAccepted(evidence: Evidence, command: ClientCommand, attempt: Atte
   if (!isDeepStrictEqual(says, is)) {
     throw new Broken(check, `${called(command)} was acknowledged with ${shown(says)}, but stored is ${shown(is)}`)
   }
-  const state = evidence.states(attempt.version, command.command)[outcome.sequence]
+  const state = evidence.states(attempt.version, command.command, era)[outcome.sequence]
   if (!isDeepStrictEqual(outcome.state, state)) {
     const reason = `${called(command)} was acknowledged with the state ${shown(outcome.state)}, not ${shown(state)}`
     throw new Broken(check, reason)
   }
   const since = command.attempts[0]!.sent
-  if (stored[0]!.position <= since.head) {
+  if (since.era === era && stored[0]!.position <= since.head) {
     throw new Broken(check, `${called(command)} was stored before it was sent`)
   }
   if (stored.at(-1)!.position > attempt.ended!.head) {
@@ -169,7 +181,8 @@ function checkAccepted(evidence: Evidence, command: ClientCommand, attempt: Atte
 
 /** A rejection, or nothing to do. */
 function checkUnstored(evidence: Evidence, command: ClientCommand, attempt: Attempt, outcome: Outcome) {
-  const [stored] = eventsOf(evidence, command)
+  const { era } = attempt.sent
+  const [stored] = eventsOf(evidence.witness.logOf(era), command)
   if (stored !== undefined && stored.position <= attempt.sent.head) {
     const reason = `${called(command)} was stored when it was sent again, and was answered without its events`
     throw new Broken('a repeated command is answered with what is stored', reason)
@@ -177,7 +190,7 @@ function checkUnstored(evidence: Evidence, command: ClientCommand, attempt: Atte
   const { aggregate, id, name, data } = command.command
   const stream = { aggregate, id }
   const definition = attempt.version.aggregate(aggregate)
-  const states = evidence.states(attempt.version, stream)
+  const states = evidence.states(attempt.version, stream, era)
   const last = Math.min(attempt.ended!.sequence, states.length - 1)
   for (let sequence = attempt.sent.sequence; sequence <= last; sequence++) {
     const on = { definition, stream, state: states[sequence], sequence, nowMs: attempt.nowMs }
@@ -204,27 +217,31 @@ function checkRead(evidence: Evidence, read: History['reads'][number]): void {
     if (isExpected(told.error) || version.meetsNewer(told.error)) return
     throw new Broken('every error is one of the catalogue', `state of ${aggregate} ${id}: ${shown(told.error)}`)
   }
-  const states = evidence.states(version, { aggregate, id }).slice(sent.sequence, ended.sequence + 1)
+  if (ended.era !== sent.era) return
+  const states = evidence.states(version, { aggregate, id }, sent.era).slice(sent.sequence, ended.sequence + 1)
   if (states.some((state) => isDeepStrictEqual(state, told.state))) return
   const reason = `state of ${aggregate} ${id} was ${shown(told.state)}, which it was at no moment between question and answer (${within(sent, ended)})`
   throw new Broken('every answer is true', reason)
 }
 
 /** A snapshot is the state at its sequence. */
-function checkSnapshot(evidence: Evidence, { version, snapshot }: History['snapshots'][number]): void {
+function checkSnapshot(evidence: Evidence, { era, version, snapshot }: History['snapshots'][number]): void {
   const { stream, sequence, state } = snapshot
-  const made = evidence.states(version, stream)[sequence]
+  const made = evidence.states(version, stream, era)[sequence]
   if (isDeepStrictEqual(decode(state), made)) return
   const reason = `that of ${stream.aggregate} ${stream.id} at sequence ${sequence} has ${shown(decode(state))}, not ${shown(made)}`
   throw new Broken('a snapshot is the state at its sequence', reason)
 }
 
 /** Each subscription gives every event once, in order. */
-function checkSubscriptions({ history }: Evidence): void {
-  for (const [process, { positions, failure }] of history.subscriptions) {
-    const wrong = positions.findIndex((position, i) => position !== i + 1)
+function checkSubscriptions({ history, witness }: Evidence): void {
+  for (const [process, { places, era, failure }] of history.readings) {
+    const log = witness.logOf(era)
+    const wrong = places.findIndex((place, i) => place.position !== i + 1 || !log.has(place))
     if (wrong >= 0) {
-      const reason = `the subscription of ${process} gave the position ${positions[wrong]} as its event ${wrong + 1}`
+      const { position } = places[wrong]!
+      const other = position === wrong + 1 ? ', but not the one of the log' : ''
+      const reason = `the subscription of ${process} gave the position ${position} as its event ${wrong + 1}${other}`
       throw new Broken('a subscription gives each event once, in order', reason)
     }
     if (failure !== undefined && !isExpected(failure)) {

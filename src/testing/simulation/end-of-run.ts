@@ -26,8 +26,8 @@ export function checkInvariants(invariants: Invariants, version: Version, eviden
     events: witness.events.map((event) => recordedEvent(version.aggregate(event.stream.aggregate)?.folds, event)),
     states: (key) => {
       const { name } = version.domain.aggregates[key]!
-      const streams = witness.streams.filter(({ aggregate }) => aggregate === name)
-      return new Map(streams.map((stream) => [stream.id, evidence.states(version, stream).at(-1)]))
+      const streams = witness.log.streams.filter(({ aggregate }) => aggregate === name)
+      return new Map(streams.map((stream) => [stream.id, evidence.states(version, stream, witness.era).at(-1)]))
     },
     rows: (key) => rows.get(key)!,
   }

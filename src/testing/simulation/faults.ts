@@ -22,7 +22,7 @@ export interface FaultRates {
   readonly stop: number
   /** The same for a process that does nothing for up to 30 seconds, which is longer than its leases. */
   readonly freeze: number
-  /** The same for a process's clock, which is set up to a minute back or forward. */
+  /** The same for a process's clock, which is wrong by up to a minute from then on. */
   readonly setClock: number
   /** The same for a process that cannot reach its store for up to 20 seconds. */
   readonly partition: number
@@ -38,6 +38,17 @@ export interface FaultRates {
   readonly skipParked: number
   /** Deployments of an upgrade that are rolled back, and done again later. */
   readonly rollBack: number
+  /**
+   * The same for a restore: all processes end, everything in the store is set back to an older state, and the processes
+   * start again. What was stored since is lost, also if it was acknowledged. 0 unless it is given.
+   */
+  readonly restore: number
+  /**
+   * The same, but only the log is set back: rows, checkpoints, scheduled commands and snapshots are ahead of it. An
+   * operator then rebuilds the rows, and resets the others. What a reaction did for an older event may be lost with the
+   * log, so it handles all events again. 0 unless it is given.
+   */
+  readonly restoreLog: number
   /** Clients that send a command once more with the same id, though they have its answer. */
   readonly repeat: number
 }
@@ -61,6 +72,8 @@ export const noFaults: FaultRates = Object.freeze({
   skipParked: 0,
   rollBack: 0,
   repeat: 0,
+  restore: 0,
+  restoreLog: 0,
 })
 
 /** The most of each that a run may have: within it Mneme keeps all promises. */
@@ -80,9 +93,12 @@ const worst: FaultRates = Object.freeze({
   pause: 0.05,
   halt: 0.05,
   retryParked: 0.2,
-  skipParked: 0.1,
+  skipParked: 0.3,
   rollBack: 1,
   repeat: 0.2,
+  // They lose what was acknowledged, so not every invariant can hold then.
+  restore: 0,
+  restoreLog: 0,
 })
 
 export const faultNames = Object.keys(noFaults) as readonly (keyof FaultRates)[]

@@ -1,7 +1,7 @@
 /** What clients asked for, and what they were told. */
 import type { Outcome } from '../../domain/outcome.ts'
 import type { PlainCommand } from '../../domain/plain-command.ts'
-import type { Snapshot } from '../../store/store.ts'
+import type { LogPlace, Snapshot } from '../../store/store.ts'
 import type { Version } from './version.ts'
 import type { Moment } from './witness.ts'
 
@@ -40,13 +40,21 @@ export interface StateRead {
   told: { readonly state: unknown } | { readonly error: unknown } | undefined
 }
 
+/** What a reader of the log was given, since it last began. */
+export interface Reading {
+  readonly places: LogPlace[]
+  /** The era of the last event. */
+  era: number
+  failure: unknown
+}
+
 export interface History {
   readonly commands: Map<number, ClientCommand>
   readonly reads: StateRead[]
-  /** What each process's subscription has given, by the process's name. */
-  readonly subscriptions: Map<string, { readonly positions: number[]; failure: unknown }>
+  /** What each process's subscription has given, by the process's name. Processes of one place may share a reading. */
+  readonly readings: Map<string, Reading>
   /** The snapshots that were saved. */
-  readonly snapshots: { readonly version: Version; readonly snapshot: Snapshot }[]
+  readonly snapshots: { readonly era: number; readonly version: Version; readonly snapshot: Snapshot }[]
   /** The positions of events that an operator has skipped, or may have skipped, by the key of the projection. */
   readonly skipped: Map<string, Set<number>>
 }
@@ -54,7 +62,7 @@ export interface History {
 export const emptyHistory = (): History => ({
   commands: new Map(),
   reads: [],
-  subscriptions: new Map(),
+  readings: new Map(),
   snapshots: [],
   skipped: new Map(),
 })

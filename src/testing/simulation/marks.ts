@@ -35,6 +35,10 @@ export const markNames = [
   'an older version cannot load a stream that has a newer event',
   'events that an older version passed over are handled later',
   'a process is cut from the store while a call is on its way',
+  'the store goes back to an older state',
+  'only the log goes back to an older state',
+  'a reader is told that the log is not the one that it has read',
+  'a projection or a reaction stops because it has handled another log',
 ] as const
 export type Mark = (typeof markNames)[number]
 
@@ -91,6 +95,8 @@ export class Marks implements Watch {
     this.#steps.delete(call)
     if (method === 'append') this.#appended(process, args[0], answer)
     else if ('error' in answer) return
+    // The kernel asks for a command that would now be rejected, or have nothing to do.
+    else if (method === 'findCommit' && answer.value !== undefined) this.#sentAgain(args[1])
     else if (method === 'streamEnds') this.#looked(process, args[0], answer.value)
     else if (method === 'readStream') this.#read(process, args[0], answer.value)
     else if (method === 'loadSnapshot' && answer.value !== undefined) this.meet('a state is loaded from a snapshot')
@@ -120,11 +126,16 @@ export class Marks implements Watch {
         continue
       }
       if (wasUnknown) this.meet('an append without an answer turns out to be stored')
-      // The ids of the library have no colon, except for those that are derived from an event.
-      if (!id.startsWith('~') || !id.includes(':')) continue
-      const isScheduled = id.includes(':scheduled')
-      this.meet(`a ${isScheduled ? 'scheduled command' : 'command of a reaction'} is sent again, and is stored once`)
+      this.#sentAgain(id)
     }
+  }
+
+  /** A command that is stored already was sent. */
+  #sentAgain(id: string): void {
+    // The ids of the library have no colon, except for those that are derived from an event.
+    if (!id.startsWith('~') || !id.includes(':')) return
+    const isScheduled = id.includes(':scheduled')
+    this.meet(`a ${isScheduled ? 'scheduled command' : 'command of a reaction'} is sent again, and is stored once`)
   }
 
   #looked({ name }: SimulatedProcess, streams: readonly StreamId[], ends: readonly StreamEnd[]): void {

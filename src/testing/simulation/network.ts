@@ -4,13 +4,11 @@
  * decides.
  */
 import { StoreError } from '../../domain/error.ts'
-import type { OpenOptions, Store, StoreFactory } from '../../store/store.ts'
-import { storeMethods } from '../faulty-store.ts'
+import type { Store, StoreFactory } from '../../store/store.ts'
 import type { FaultRates } from './faults.ts'
 import type { SimulatedProcess } from './process.ts'
+import { type Method, methods, type SimulatedStore } from './simulated-store.ts'
 import type { World } from './world.ts'
-
-export type Method = (typeof storeMethods)[number]
 
 /** A call of a process to its store. */
 export interface Call {
@@ -32,24 +30,24 @@ export interface Watch {
   answered(call: Call, answer: Answer): void
 }
 
-/** Nobody closes what all processes share, and the memory store has no transactions. */
-const methods = storeMethods.filter((method) => method !== 'close' && method !== 'transact')
-
 /** Calls that may have their effect twice: a driver or a proxy may send them again. */
 const mayRepeat: ReadonlySet<Method> = new Set<Method>(['append', 'saveStep'])
 
 export class Network {
   readonly #world: World
-  readonly #factory: StoreFactory
+  readonly #store: SimulatedStore
   readonly #watch: Watch
   /** How often what goes wrong; changed when faults stop. */
   rates: FaultRates
   /** How often each fault has happened. */
   readonly counts: Map<string, number> = new Map()
 
-  constructor(world: World, factory: StoreFactory, rates: FaultRates, watch: Watch) {
+  /** Raised when all connections end. What was on its way then never arrives. */
+  #connections = 0
+
+  constructor(world: World, store: SimulatedStore, rates: FaultRates, watch: Watch) {
     this.#world = world
-    this.#factory = factory
+    this.#store = store
     this.rates = rates
     this.#watch = watch
   }
@@ -57,30 +55,33 @@ export class Network {
   /** The store as a process reaches it. */
   storeOf(process: SimulatedProcess): StoreFactory {
     return {
-      name: this.#factory.name,
-      open: async (options: OpenOptions) => {
-        // Leases and reservations are measured by the server's clock, which is one for all.
-        const store = await this.#factory.open({ ...options, now: () => Math.floor(this.#world.nowMs) })
+      name: 'simulated',
+      open: async () => {
         await this.#world.pause(this.#latency(), `${process.name} open`, process)
-        return this.#reached(store, process)
+        return this.#reached(process)
       },
     }
   }
 
-  #reached(store: Store, process: SimulatedProcess): Store {
-    const { name, limits, singleWriter } = store
-    const reached: Record<string, unknown> = { name, limits, singleWriter }
+  /** Ends all connections, for instance since the store is set back to an older state. */
+  disconnect(): void {
+    this.#connections++
+  }
+
+  #reached(process: SimulatedProcess): Store {
+    const store = this.#store
+    const reached: Record<string, unknown> = { name: 'simulated', limits: store.limits, singleWriter: false }
     for (const method of methods) {
-      const effect = (store[method] as (...args: readonly unknown[]) => Promise<unknown>).bind(store)
-      reached[method] = (...args: readonly unknown[]) => this.#call({ process, method, args }, () => effect(...args))
+      reached[method] = (...args: readonly unknown[]) => this.#call({ process, method, args })
     }
     reached['onAppend'] = (listener: () => void) => store.onAppend(() => this.#hint(process, listener))
     reached['close'] = () => this.#world.pause(this.#latency(), `${process.name} close`, process)
     return Object.freeze(reached) as unknown as Store
   }
 
-  #call(call: Call, effect: () => Promise<unknown>): Promise<unknown> {
-    const { process, method } = call
+  #call(call: Call): Promise<unknown> {
+    const { process, method, args } = call
+    const connection = this.#connections
     const label = `${process.name} ${method}`
     this.#watch.sent(call)
     return new Promise((resolve, reject) => {
@@ -99,7 +100,7 @@ export class Network {
           this.#watch.done(call, result)
           tell(result)
         }
-        effect().then(
+        this.#store.call(method, args).then(
           (value) => done({ value }),
           (error) => done({ error }),
         )
@@ -107,7 +108,7 @@ export class Network {
       // What is on its way arrives, whatever becomes of the process, unless the way is cut.
       const arrive = (delayMs: number, tell: (result: Answer) => void) =>
         this.#world.after(delayMs, `${label} arrives`, () =>
-          process.isCut ? tell({ error: unavailable(method) }) : act(tell),
+          process.isCut || this.#connections > connection ? tell({ error: unavailable(method) }) : act(tell),
         )
       const { rates } = this
       if (process.isCut || this.#happens('failBefore', rates.failBefore, label)) return failed()

@@ -21,6 +21,8 @@ const idleMax = 8
 export class Operators {
   readonly #options: OperatorsOptions
   #working = 0
+  /** The keys of reactions that have to handle all events again. */
+  readonly #toReset = new Set<string>()
 
   constructor(options: OperatorsOptions) {
     this.#options = options
@@ -31,21 +33,34 @@ export class Operators {
     return this.#working
   }
 
-  /** Does something in a process. What comes of it is told in the transcript only: an operator may fail. */
-  async operate(process: SimulatedProcess, operation: Operation): Promise<void> {
+  /**
+   * Does something in a process. What comes of it is told in the transcript only: an operator may fail.
+   *
+   * @param processes where to try it, one after the other while another process leads what this is about
+   */
+  async operate(processes: readonly SimulatedProcess[], operation: Operation): Promise<void> {
+    this.#working++
+    for (const process of processes) {
+      // Its work ends with the process: nothing that the process waits for comes then.
+      const isElsewhere = await Promise.race([this.#tryIn(process, operation), process.died])
+      if (isElsewhere !== true) break
+    }
+    this.#working--
+  }
+
+  /** @returns whether only another process can do it */
+  async #tryIn(process: SimulatedProcess, operation: Operation): Promise<boolean> {
     const { world, marks } = this.#options
     const what = `${operation.kind} of ${operation.key}`
-    this.#working++
-    // Its work ends with the process: nothing that the process waits for comes then.
-    const work = this.#work(process, operation).then(
-      (outcome) => world.tell(`${process.name}: ${what}: ${outcome}`),
-      (error) => {
-        world.tell(`${process.name}: ${what} failed: ${error}`)
-        if (operation.kind === 'rebuild') marks.meet('a rebuild fails')
-      },
-    )
-    await Promise.race([work, process.died])
-    this.#working--
+    if (process.started === undefined) return false
+    try {
+      world.tell(`${process.name}: ${what}: ${await this.#work(process, operation)}`)
+      return false
+    } catch (error) {
+      world.tell(`${process.name}: ${what} failed: ${error}`)
+      if (operation.kind === 'rebuild') marks.meet('a rebuild fails')
+      return codeOf(error) === 'PROJECTION_ELSEWHERE'
+    }
   }
 
   async #work(process: SimulatedProcess, operation: Operation): Promise<string> {
@@ -85,6 +100,55 @@ export class Operators {
         return `position ${first.position}`
       }
     }
+  }
+
+  /** Only the log was set back: what reactions did for events that are still there may be lost. */
+  logWentBack(reactions: readonly string[]): void {
+    for (const key of reactions) this.#toReset.add(key)
+  }
+
+  /**
+   * Lets a projection or a reaction that has stopped, since the log is not the one that it has handled, continue with
+   * the log that is there.
+   *
+   * @param kept the last position at which the log may still be the one that was handled
+   * @returns whether there was something to do
+   */
+  async repair(processes: readonly SimulatedProcess[], part: Part, kept: number): Promise<boolean> {
+    const { world, marks } = this.#options
+    const { key, of } = part
+    let isNeeded = false
+    this.#working++
+    for (const process of processes) {
+      const work = async () => {
+        const managed = managedBy(process, part)
+        const { failure } = await managed.status(key)
+        const hasStopped = codeOf(failure) === 'LOG_REPLACED'
+        if (!(hasStopped || (of === 'reactions' && this.#toReset.has(key)))) return
+        isNeeded = true
+        if (hasStopped) marks.meet('a projection or a reaction stops because it has handled another log')
+        const hasRows = of === 'projections' && process.version.domain.projections[key]!.shape !== 'code'
+        try {
+          if (hasRows) await (managed as Projections<string>).rebuild(key)
+          // A reaction does everything again: commands that are stored are not stored twice.
+          else if (of === 'reactions') {
+            await managed.reset(key, { from: 1 })
+            this.#toReset.delete(key)
+          } else await managed.reset(key, { from: kept + 1, keep: true })
+        } catch (error) {
+          // Where another process leads, it is done there.
+          if (codeOf(error) !== 'PROJECTION_ELSEWHERE') throw error
+        }
+        if (hasStopped) await managed.start(key)
+      }
+      const told = work().then(
+        () => {},
+        (error) => world.tell(`${process.name}: ${key} is not repaired: ${error}`),
+      )
+      await Promise.race([told, process.died])
+    }
+    this.#working--
+    return isNeeded
   }
 
   async #retry(managed: Managed<string>, key: string): Promise<{ readonly handled: number; readonly parked: number }> {

@@ -32,6 +32,8 @@ export type Action = { readonly atMs: number; readonly process: number } & (
   | { readonly kind: 'state'; readonly aggregate: string; readonly id: string }
   | { readonly kind: 'crash' | 'stop' | 'freeze' | 'partition'; readonly forMs: number }
   | { readonly kind: 'setClock'; readonly byMs: number }
+  /** The store is set back by a number of changes. Before its log is repaired, as far as it is, some time passes. */
+  | { readonly kind: 'restore' | 'restoreLog'; readonly changes: number; readonly forMs: number }
   /** The process ends, in good order or not, and starts again with a version of the domain. */
   | { readonly kind: 'deploy'; readonly version: number; readonly isCrash: boolean }
   | Operation
@@ -59,7 +61,7 @@ export interface PlanOptions {
 }
 
 /** The mean pauses between commands, of which each run has one. */
-const pausesMs = [20, 100, 400]
+const pausesMs = [2, 20, 100, 400]
 
 export function makePlan(options: PlanOptions): Plan {
   const { seed, processes, steps, rates, command } = options
@@ -100,7 +102,19 @@ export function makePlan(options: PlanOptions): Plan {
     for (const operation of operations(random, options)) actions.push({ atMs, process: process(), ...operation })
   }
   const deployments = deploymentsUntil(atMs, new Random(seed ^ 0x5eed), options)
-  return { seed, processes, rates, actions: [...actions, ...deployments].sort((a, b) => a.atMs - b.atMs) }
+  const restores = restoresUntil(atMs, new Random(seed ^ 0x01d), options)
+  return { seed, processes, rates, actions: [...actions, ...deployments, ...restores].sort((a, b) => a.atMs - b.atMs) }
+}
+
+/** Backups that are restored: older states of the store. */
+function* restoresUntil(endMs: number, random: Random, { steps, rates }: PlanOptions): Generator<Action> {
+  for (let step = 0; step < steps; step++) {
+    for (const kind of ['restore', 'restoreLog'] as const) {
+      if (!random.chance(rates[kind])) continue
+      const [atMs, changes] = [endMs * random.next(), random.int(1, random.pick([10, 50, 200]))]
+      yield { atMs, process: 0, kind, changes, forMs: random.int(0, 3000) }
+    }
+  }
 }
 
 /** What operators do at one moment: mostly nothing. */

@@ -95,8 +95,9 @@ export class SimulatedProcess implements Owner {
     this.#cutUntil = 0
   }
 
+  /** @param byMs by how much it is wrong from now on */
   setClock(byMs: number): void {
-    this.#skewMs += byMs
+    this.#skewMs = byMs
   }
 
   #environment(): Environment {

@@ -50,6 +50,12 @@ export async function standAt(position: number, processes: readonly SimulatedPro
   return areThere && ![...isLed.values()].includes(false)
 }
 
+/** Whether a reaction has a scheduled command that is due until a time, in milliseconds since 1970. */
+export async function isAnyDue({ started }: SimulatedProcess, key: string, endMs: number): Promise<boolean> {
+  const { timers } = await started!.reactions.timers(key, { limit: 1 })
+  return timers.some(({ dueAt }) => dueAt.getTime() <= endMs)
+}
+
 /** What rows may be at the end. */
 export interface RowsExpected {
   readonly key: string

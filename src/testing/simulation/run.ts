@@ -4,10 +4,8 @@
  */
 import type { StartOptions } from '../../application/start-options.ts'
 import type { PlainCommand } from '../../domain/plain-command.ts'
-import { memory } from '../../store/memory/index.ts'
-import type { LogPlace } from '../../store/store.ts'
 import { Random } from '../random.ts'
-import { Broken, checkAll, Evidence, isExpected } from './checks.ts'
+import { Broken, checkAll, Evidence } from './checks.ts'
 import { Clients } from './clients.ts'
 import { checkInvariants, type Invariants } from './end-of-run.ts'
 import { type FaultRates, noFaults } from './faults.ts'
@@ -16,8 +14,10 @@ import { type Mark, Marks } from './marks.ts'
 import { type Answer, type Call, Network } from './network.ts'
 import { Operators } from './operators.ts'
 import type { Action, Plan } from './plan.ts'
-import { SimulatedProcess } from './process.ts'
-import { checkRows, partsOf, readRows, rowsOf, standAt } from './read-side.ts'
+import type { SimulatedProcess } from './process.ts'
+import { Processes } from './processes.ts'
+import { checkRows, isAnyDue, partsOf, readRows, rowsOf, standAt } from './read-side.ts'
+import { SimulatedStore } from './simulated-store.ts'
 import type { Version } from './version.ts'
 import { Witness } from './witness.ts'
 import { World } from './world.ts'
@@ -52,14 +52,22 @@ export interface Run {
 /** All must have come to rest after so long without faults, in milliseconds. */
 const restMsMax = 300_000
 
+/** So often in a row, operators find nothing to repair before everything counts as repaired. */
+const calmMin = 30
+/** So long after faults end, every scheduled command that is due until then must have been sent, in milliseconds. */
+const scheduledMsMax = 150_000
+
 /** What happens to a process, or what an operator does there. */
-type Befalling = Exclude<Action, { readonly kind: 'command' | 'repeat' | 'state' | 'deploy' }>
+type Befalling = Exclude<Action, { readonly kind: 'command' | 'repeat' | 'state' | 'deploy' } | Restoring>
+type Restoring = Extract<Action, { readonly changes: number }>
 
 /** Runs a plan. Never throws what a broken promise is. */
 export async function runPlan(options: RunOptions, plan: Plan): Promise<Run> {
   options.reset()
-  const factory = memory()
-  const simulation = new Simulation(options, plan, await Witness.of(factory), factory)
+  const world = new World(new Random(plan.seed), options.agenda)
+  // Leases and reservations are measured by the server's clock, which is one for all.
+  const store = await SimulatedStore.of(() => Math.floor(world.nowMs))
+  const simulation = new Simulation(options, plan, world, store)
   let broken: Broken | undefined
   try {
     await simulation.run()
@@ -74,33 +82,49 @@ class Simulation {
   readonly #options: RunOptions
   readonly #plan: Plan
   readonly #world: World
+  readonly #store: SimulatedStore
   readonly #witness: Witness
   readonly #network: Network
   readonly #history: History = emptyHistory()
   readonly #marks = new Marks()
   readonly #clients: Clients
   readonly #operators: Operators
-  readonly #processes: SimulatedProcess[] = []
-  /** The version with which the process at each place starts next. */
-  readonly #deployed: Version[]
-  #lives = 0
+  readonly #processes: Processes
   #failure: Broken | undefined
   #areFaultsOver = false
+  /** The changes of the store before faults began. It is never set back further. */
+  #changesMin = 0
 
-  constructor(options: RunOptions, plan: Plan, witness: Witness, factory: ReturnType<typeof memory>) {
+  constructor(options: RunOptions, plan: Plan, world: World, store: SimulatedStore) {
     this.#options = options
     this.#plan = plan
+    this.#store = store
+    const [witness, history, marks] = [new Witness(store), this.#history, this.#marks]
     this.#witness = witness
-    const [world, history, marks] = [new World(new Random(plan.seed), options.agenda), this.#history, this.#marks]
     this.#world = world
-    this.#network = new Network(world, factory, noFaults, {
+    this.#network = new Network(world, store, noFaults, {
       sent: (call) => marks.sent(call),
       done: (call, answer) => this.#done(call, answer),
       answered: (call, answer) => marks.answered(call, answer),
     })
-    this.#clients = new Clients({ world, witness, history, marks, reach: (preferred) => this.#reach(preferred) })
+    this.#clients = new Clients({
+      world,
+      witness,
+      history,
+      marks,
+      reach: (preferred) => this.#processes.reach(preferred),
+    })
     this.#operators = new Operators({ world, history, marks })
-    this.#deployed = Array.from({ length: plan.processes }, () => options.versions[0]!)
+    const parts = {
+      world,
+      witness,
+      network: this.#network,
+      history,
+      marks,
+      versions: options.versions,
+      options: options.options,
+    }
+    this.#processes = new Processes({ ...parts, fail: (broken) => this.#fail(broken) }, plan.processes)
   }
 
   resultWith(broken: Broken | undefined): Run {
@@ -110,14 +134,15 @@ class Simulation {
   }
 
   async run(): Promise<void> {
-    for (let place = 0; place < this.#plan.processes; place++) this.#boot(place, 0)
-    await this.#until('processes start', () => this.#processes.every(({ started }) => started !== undefined))
+    this.#processes.start()
+    await this.#until('processes start', () => this.#processes.areThere)
     const { first } = this.#options
     for (const [i, command] of first.entries()) {
       const sending = this.#wait(this.#clients.send(-1 - i, command, true, 0))
       await this.#until('the first commands are answered', sending)
     }
     this.#network.rates = this.#plan.rates
+    this.#changesMin = this.#store.changes
     let next = 0
     for (const action of this.#plan.actions) {
       this.#world.after(action.atMs, action.kind, () => {
@@ -132,81 +157,27 @@ class Simulation {
   #done(call: Call, answer: Answer): void {
     this.#marks.done(call, answer)
     if (call.method !== 'saveSnapshot' || 'error' in answer) return
-    this.#history.snapshots.push({ version: call.process.version, snapshot: call.args[0] })
-  }
-
-  // -- processes -----------------------------------------------------------------------------------------------
-
-  #boot(place: number, skewMs: number): void {
-    const version = this.#deployed[place]!
-    const process = new SimulatedProcess(`p${place + 1}.${++this.#lives}`, version, this.#world, skewMs)
-    this.#processes[place] = process
-    this.#world.tell(`${process.name} starts${this.#options.versions.length > 1 ? ` version ${version.number}` : ''}`)
-    const onWarning = (code: string) => {
-      if (code === 'PROJECTION_STOOD_BACK') this.#marks.meet('an older version stands back from a newer event')
-    }
-    process.start(this.#network.storeOf(process), this.#options.options, onWarning).then(
-      () => this.#subscribe(process),
-      (error) => this.#fail(new Broken('a process starts', `${process.name}: ${error}`, error)),
-    )
-  }
-
-  /** Reads the log from its beginning, as long as the process is there. */
-  #subscribe(process: SimulatedProcess): void {
-    const seen = { positions: [] as number[], failure: undefined as unknown }
-    this.#history.subscriptions.set(process.name, seen)
-    const follow = async () => {
-      for (let after: LogPlace = { position: 0 }; process.started !== undefined; ) {
-        try {
-          for await (const { position, checksum } of process.started.events({ after })) {
-            seen.positions.push(position)
-            after = { position, checksum }
-          }
-          return
-        } catch (error) {
-          // An older version cannot read on.
-          if (process.version.meetsNewer(error)) return
-          // A subscription tells its reader when the store fails. The reader continues after the last event.
-          if (!isExpected(error)) throw error
-          await this.#world.pause(100, 'a reader waits', process)
-        }
-      }
-    }
-    follow().catch((error) => {
-      seen.failure = error
-    })
-  }
-
-  get #newest(): Version {
-    return this.#options.versions.at(-1)!
-  }
-
-  #reach(preferred: number): SimulatedProcess | undefined {
-    const { length } = this.#processes
-    for (let i = 0; i < length; i++) {
-      const process = this.#processes[(preferred + i) % length]!
-      if (process.started !== undefined && !process.isDead) return process
-    }
-    return undefined
+    this.#history.snapshots.push({ era: this.#witness.era, version: call.process.version, snapshot: call.args[0] })
   }
 
   #act(action: Action): void {
     const { process: place } = action
-    const process = this.#processes[place]!
+    const process = this.#processes.all[place]!
     if (action.kind === 'command') {
       void this.#clients.send(action.client, action.command, action.isRepeatable, place)
     } else if (action.kind === 'repeat') {
       this.#tell(process, action.kind, `of client ${action.client}`)
       void this.#clients.repeat(action.client, place)
     } else if (action.kind === 'state') void this.#clients.read(action.aggregate, action.id, place)
-    else if (action.kind === 'deploy') this.#deploy(process, place, action)
+    else if ('changes' in action) void this.#restore(action)
+    else if (action.kind === 'deploy') this.#processes.deploy(place, action)
     else if (process.started !== undefined && !process.isDead) this.#befall(process, place, action)
   }
 
   /** Lets something happen to a process that is there. */
   #befall(process: SimulatedProcess, place: number, action: Befalling): void {
     const how = 'key' in action ? `of ${action.key}` : 'forMs' in action ? `for ${action.forMs} ms` : ''
-    this.#tell(process, action.kind, action.kind === 'setClock' ? `by ${action.byMs} ms` : how)
+    this.#tell(process, action.kind, action.kind === 'setClock' ? `to be wrong by ${action.byMs} ms` : how)
     switch (action.kind) {
       case 'setClock':
         process.setClock(action.byMs)
@@ -219,51 +190,45 @@ class Simulation {
         process.cut(action.forMs)
         break
       case 'crash':
-        this.#crash(process, place, action.forMs)
+        this.#processes.crash(process, place, action.forMs)
         break
       case 'stop':
-        void this.#stop(process, place, action.forMs)
+        void this.#processes.stop(process, place, action.forMs)
         break
       default:
-        void this.#operators.operate(process, action)
+        void this.#operators.operate(this.#processes.from(place), action)
     }
   }
 
-  #deploy(
-    process: SimulatedProcess,
-    place: number,
-    { version: number, isCrash }: Action & { readonly kind: 'deploy' },
-  ): void {
-    const before = this.#deployed[place]!
-    const version = this.#options.versions[number]!
-    this.#deployed[place] = version
-    if (version.number < before.number) this.#network.count('rollBack')
-    this.#world.tell(`${process.name}: version ${number} is deployed`)
-    // One that is down starts with it.
-    if (process.isDead) return
-    if (isCrash || process.started === undefined) this.#crash(process, place, 0)
-    else void this.#stop(process, place, 0)
+  /** Ends all processes, and sets the store back. They start again within some time. */
+  async #restore({ kind, changes, forMs }: Restoring): Promise<void> {
+    const isAll = kind === 'restore'
+    this.#network.count(kind)
+    this.#network.disconnect()
+    this.#processes.crashAll(forMs, this.#world.random)
+    await this.#store.restore(Math.max(this.#changesMin, this.#store.changes - changes), isAll ? 'all' : 'log')
+    const head = await this.#witness.wasRestored()
+    this.#world.tell(`${kind} of an older state: the log ends at ${head}`)
+    this.#marks.meet(isAll ? 'the store goes back to an older state' : 'only the log goes back to an older state')
+    for (const skipped of this.#history.skipped.values()) {
+      for (const position of skipped) if (position > head) skipped.delete(position)
+    }
+    if (isAll) return
+    const reactions = partsOf(this.#newest.domain).filter(({ of }) => of === 'reactions')
+    this.#operators.logWentBack(reactions.map(({ key }) => key))
+    this.#world.after(forMs, 'an operator looks', () => void this.#repair())
+  }
+
+  /** An operator repairs what has handled another log. */
+  async #repair(): Promise<void> {
+    for (const part of partsOf(this.#newest.domain)) {
+      await this.#operators.repair(this.#processes.from(0), part, this.#witness.keptSince(0))
+    }
   }
 
   #tell(process: SimulatedProcess, what: keyof FaultRates, how: string): void {
     this.#network.count(what)
     this.#world.tell(`${process.name}: ${what} ${how}`)
-  }
-
-  #crash(process: SimulatedProcess, place: number, forMs: number): void {
-    process.crash()
-    this.#world.after(forMs, `p${place + 1} boots`, () => this.#boot(place, process.skewMs))
-  }
-
-  async #stop(process: SimulatedProcess, place: number, forMs: number): Promise<void> {
-    const { started } = process
-    process.started = undefined
-    try {
-      await started!.stop()
-    } catch (error) {
-      this.#world.tell(`${process.name} stopped with ${error}`)
-    }
-    if (!process.isDead) this.#crash(process, place, forMs)
   }
 
   // -- the end ---------------------------------------------------------------------------------------------------
@@ -272,13 +237,19 @@ class Simulation {
     this.#network.rates = noFaults
     this.#areFaultsOver = true
     this.#world.tell('faults end')
-    for (const process of this.#processes) process.heal()
+    for (const process of this.#processes.all) {
+      process.heal()
+      process.setClock(0)
+    }
     await this.#until('every client is answered', () => this.#clients.waiting === 0)
     await this.#until('every operator has finished', () => this.#operators.working === 0)
     await this.#deployNewest()
+    await this.#until('what has handled another log can be repaired', this.#wait(this.#repairAll()))
+    await this.#until('projections and reactions catch up', this.#wait(this.#caughtUp()))
+    await this.#until('every scheduled command is sent when it is due', this.#wait(this.#sent()))
     await this.#until('projections and reactions catch up', this.#wait(this.#caughtUp()))
     for (const part of partsOf(this.#newest.domain)) {
-      const retrying = this.#operators.retryAll(this.#processes, part)
+      const retrying = this.#operators.retryAll(this.#processes.all, part)
       await this.#until('parked events can be tried again', this.#wait(retrying))
     }
     await this.#until('projections and reactions catch up', this.#wait(this.#caughtUp()))
@@ -289,26 +260,39 @@ class Simulation {
     checkAll(evidence)
     const rows = await this.#checkReadSide()
     checkInvariants(this.#options.invariants, this.#newest, evidence, rows)
-    for (const process of this.#processes) {
+    for (const process of this.#processes.all) {
       await this.#until('a process stops', this.#wait(process.started!.stop()))
       process.crash()
     }
   }
 
+  get #newest(): Version {
+    return this.#options.versions.at(-1)!
+  }
+
   /** Waits until every process is there, with the newest version. */
   async #deployNewest(): Promise<void> {
-    const areThere = () => this.#processes.every(({ started, isDead }) => started !== undefined && !isDead)
-    await this.#until('every process comes back', areThere)
-    for (const [place, process] of this.#processes.entries()) {
-      this.#deployed[place] = this.#newest
-      if (process.version !== this.#newest) void this.#stop(process, place, 0)
+    await this.#until('every process comes back', () => this.#processes.areThere)
+    this.#processes.deployAll(this.#newest)
+    await this.#until('every process comes back', () => this.#processes.areThere)
+  }
+
+  /** Waits until nothing has stopped because it has handled another log. */
+  async #repairAll(): Promise<void> {
+    if (this.#witness.era === 0) return
+    // A process that stands by notices it later than the one that leads.
+    for (let calm = 0; calm < calmMin; calm++) {
+      await this.#world.pause(500, 'looks')
+      const [processes, kept] = [this.#processes.all, this.#witness.keptSince(0)]
+      for (const part of partsOf(this.#newest.domain)) {
+        if (await this.#operators.repair(processes, part, kept)) calm = 0
+      }
     }
-    await this.#until('every process comes back', areThere)
   }
 
   #areRead(head: number): boolean {
-    const { subscriptions } = this.#history
-    return this.#processes.every(({ name }) => (subscriptions.get(name)?.positions.length ?? 0) >= head)
+    const { readings } = this.#history
+    return this.#processes.all.every(({ name }) => (readings.get(name)?.places.length ?? 0) >= head)
   }
 
   /** Waits until all of every process stand at the end of the log, twice at the same end. */
@@ -317,9 +301,18 @@ class Simulation {
     for (;;) {
       await this.#world.pause(200, 'looks')
       const head = this.#witness.events.length
-      const areThere = await standAt(head, this.#processes)
+      const areThere = await standAt(head, this.#processes.all)
       if (areThere && head === before) return
       before = areThere ? head : -1
+    }
+  }
+
+  /** Waits until what is scheduled for the next time is sent. What was scheduled by a clock that was wrong is, too. */
+  async #sent(): Promise<void> {
+    const [process] = this.#processes.all
+    const endMs = process!.environment.now() + scheduledMsMax
+    for (const { of, key } of partsOf(this.#newest.domain)) {
+      if (of === 'reactions') while (await isAnyDue(process!, key, endMs)) await this.#world.pause(200, 'looks')
     }
   }
 
@@ -327,7 +320,7 @@ class Simulation {
   async #checkReadSide(): Promise<ReadonlyMap<string, ReadonlyMap<string, unknown>>> {
     const all = new Map<string, ReadonlyMap<string, unknown>>()
     const version = this.#newest
-    for (const process of this.#processes) {
+    for (const process of this.#processes.all) {
       await this.#until('no command stays in flight', () => process.started!.load().commandsInFlight === 0)
       for (const [key, projection] of rowsOf(version.domain)) {
         for (let isDone = false; !isDone; ) {

@@ -1,33 +1,29 @@
-/** Sees the log as it is, beside all processes: the truth that answers are compared with. */
+/**
+ * Sees the log as it is, beside all processes: the truth that answers are compared with. If the log is set back to an
+ * older state, another *era* begins, and the log of the one before is kept.
+ */
 import type { StreamId } from '../../domain/stream.ts'
-import type { Store, StoredEvent, StoreFactory } from '../../store/store.ts'
+import type { LogPlace, Page, StoredEvent } from '../../store/store.ts'
+import type { SimulatedStore } from './simulated-store.ts'
 
 /** Where the log and one stream end at a moment. */
 export interface Moment {
+  readonly era: number
   readonly head: number
   readonly sequence: number
 }
 
-export class Witness {
-  readonly #store: Store
+/** The log as it was at the end of an era, or as it is. */
+export class WitnessedLog {
   readonly #events: StoredEvent[] = []
   readonly #streams = new Map<string, StoredEvent[]>()
-  #reading: Promise<void> = Promise.resolve()
-
-  private constructor(store: Store) {
-    this.#store = store
-    // It is read before the next thing happens.
-    store.onAppend(() => {
-      this.#reading = this.#reading.then(() => this.#read())
-    })
-  }
-
-  static async of(factory: StoreFactory): Promise<Witness> {
-    return new Witness(await factory.open({ warn: () => {}, now: () => 0 }))
-  }
 
   get events(): readonly StoredEvent[] {
     return this.#events
+  }
+
+  get streams(): readonly StreamId[] {
+    return Array.from(this.#streams.values(), ([first]) => first!.stream)
   }
 
   /** The events of a stream, in order. */
@@ -35,24 +31,74 @@ export class Witness {
     return this.#streams.get(keyOf(aggregate, id)) ?? []
   }
 
-  get streams(): readonly StreamId[] {
-    return Array.from(this.#streams.values(), ([first]) => first!.stream)
+  has({ position, checksum }: LogPlace): boolean {
+    return position === 0 || this.#events[position - 1]?.checksum === checksum
+  }
+
+  add(event: StoredEvent): void {
+    this.#events.push(event)
+    const key = keyOf(event.stream.aggregate, event.stream.id)
+    const stream = this.#streams.get(key)
+    if (stream === undefined) this.#streams.set(key, [event])
+    else stream.push(event)
+  }
+}
+
+export class Witness {
+  readonly #store: SimulatedStore
+  readonly #logs: WitnessedLog[] = [new WitnessedLog()]
+  /** Where the log ended at the beginning of each era. */
+  readonly #beginnings: number[] = [0]
+  #reading: Promise<void> = Promise.resolve()
+
+  constructor(store: SimulatedStore) {
+    this.#store = store
+    // It is read before the next thing happens.
+    store.onAppend(() => {
+      this.#reading = this.#reading.then(() => this.#read())
+    })
+  }
+
+  /** 0 at first; one more each time that the log is set back. */
+  get era(): number {
+    return this.#logs.length - 1
+  }
+
+  /** The log as it is. */
+  get log(): WitnessedLog {
+    return this.#logs.at(-1)!
+  }
+
+  logOf(era: number): WitnessedLog {
+    return this.#logs[era]!
+  }
+
+  get events(): readonly StoredEvent[] {
+    return this.log.events
   }
 
   at(stream: StreamId): Moment {
-    return { head: this.#events.length, sequence: this.streamOf(stream).length }
+    return { era: this.era, head: this.events.length, sequence: this.log.streamOf(stream).length }
+  }
+
+  /** The last position that the log has never lost since an era. */
+  keptSince(era: number): number {
+    return Math.min(...this.#beginnings.slice(era + 1), Number.POSITIVE_INFINITY)
+  }
+
+  /** The log was set back. @returns where it ends now */
+  async wasRestored(): Promise<number> {
+    this.#logs.push(new WitnessedLog())
+    await this.#read()
+    this.#beginnings.push(this.events.length)
+    return this.events.length
   }
 
   async #read(): Promise<void> {
     for (;;) {
-      const page = await this.#store.readAll({ from: this.#events.length + 1, to: Number.POSITIVE_INFINITY })
-      for (const event of page.events) {
-        this.#events.push(event)
-        const key = keyOf(event.stream.aggregate, event.stream.id)
-        const stream = this.#streams.get(key)
-        if (stream === undefined) this.#streams.set(key, [event])
-        else stream.push(event)
-      }
+      const range = { from: this.events.length + 1, to: Number.POSITIVE_INFINITY }
+      const page: Page = await this.#store.call('readAll', [range])
+      for (const event of page.events) this.log.add(event)
       if (page.isLast) return
     }
   }

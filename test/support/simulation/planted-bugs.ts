@@ -71,6 +71,12 @@ export const plantedBugs: readonly PlantedBug[] = [
     find: 'const { sequence, stateRevision, fingerprint, checksum } = snapshot',
     replace: 'const { sequence, checksum } = snapshot\n    const { stateRevision, fingerprint } = type',
   },
+  {
+    name: 'a snapshot of another log is believed',
+    file: 'kernel/rehydrate.ts',
+    find: 'if (isFirst && page[0]?.checksum !== known.checksum) throw',
+    replace: 'if (isFirst && page[0] === undefined) throw',
+  },
   // -- the read side ---------------------------------------------------------------------------------------------
   {
     name: 'a save that conflicts counts as saved',
@@ -95,6 +101,24 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'projection/reactions/due-commands.ts',
     find: '[...withoutTimer(next), ...rows]',
     replace: '[...withoutTimer(next).slice(1), ...rows]',
+  },
+  {
+    name: 'timers are not read after a takeover',
+    file: 'projection/reactions/timers.ts',
+    find: 'this.#isAll = false\n    this.#list',
+    replace: 'this.#isAll = true\n    this.#list',
+  },
+  {
+    name: 'a timer is deleted before its command is sent',
+    file: 'projection/reactions/due-commands.ts',
+    find: '      const rows = await this.#send(next)\n',
+    replace: '      await bookmark.keep(withoutTimer(next))\n      const rows = await this.#send(next)\n',
+  },
+  {
+    name: 'scheduled commands are sent although another log is there',
+    file: 'projection/reactions/due-commands.ts',
+    find: 'if (isFirst) await checkPlace',
+    replace: 'if (isFirst && next.dueAt < 0) await checkPlace',
   },
   {
     name: 'a hint that was lost is not made up for by a poll',
@@ -204,6 +228,12 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'store/memory/memory-store.ts',
     find: 'const stored = stream?.find(commit.id, hash)',
     replace: 'const stored = undefined as ReturnType<NonNullable<typeof stream>["find"]> | undefined',
+  },
+  {
+    name: 'the store does not look whether a reader knows another log',
+    file: 'store/page.ts',
+    find: 'if (!isThere) throw',
+    replace: 'if (!isThere && position < 0) throw',
   },
   {
     name: 'the store does not compare the checkpoint',

@@ -16,6 +16,7 @@ import {
 } from '../../../src/index.ts'
 import type { EndOfRun } from '../../../src/testing/simulation/end-of-run.ts'
 import { type SimulationReport, simulate } from '../../../src/testing/simulation/simulate.ts'
+import { faultsWithRestores } from './restores.ts'
 
 const Billed = event('Billed', z.object({ meter: z.string(), sequence: z.number(), units: z.number() }))
 const bill = z.object({ meter: z.string(), sequence: z.number(), units: z.number() })
@@ -124,6 +125,7 @@ export const upgrades = (seed: number, steps: number, minimise = true): Promise<
       name: random.pick(['record', 'record', 'check'] as const),
       data: { units: random.int(1, 8) },
     }),
+    faults: faultsWithRestores(seed),
     options: { snapshotEvery: 2, passivateAfterMs: 500 },
     invariants: {
       'every reading is billed once, and every bill and every check is audited once': (end: EndOfRun) => {

@@ -1,0 +1,164 @@
+/**
+ * The processes of a run, one at each place: they start, crash, are stopped and start again with the version that is
+ * deployed there. Each reads the log by a subscription as long as it is there. The one at the first place continues
+ * where the process before it was, and the others begin at the first event.
+ */
+import type { StartOptions } from '../../application/start-options.ts'
+import { hasCode } from '../../domain/error.ts'
+import type { Random } from '../random.ts'
+import { Broken, isExpected } from './checks.ts'
+import type { History, Reading } from './history.ts'
+import type { Marks } from './marks.ts'
+import type { Network } from './network.ts'
+import type { Action } from './plan.ts'
+import { SimulatedProcess } from './process.ts'
+import type { Version } from './version.ts'
+import type { Witness } from './witness.ts'
+import type { World } from './world.ts'
+
+export interface ProcessesOptions {
+  readonly world: World
+  readonly witness: Witness
+  readonly network: Network
+  readonly history: History
+  readonly marks: Marks
+  readonly versions: readonly Version[]
+  readonly options: StartOptions
+  /** Ends the run. */
+  readonly fail: (broken: Broken) => void
+}
+
+export class Processes {
+  readonly #options: ProcessesOptions
+  readonly #all: SimulatedProcess[] = []
+  /** The version with which the process at each place starts next. */
+  readonly #deployed: Version[]
+  #lives = 0
+  /** What the reader at the first place was given. */
+  #reading: Reading | undefined
+
+  constructor(options: ProcessesOptions, count: number) {
+    this.#options = options
+    this.#deployed = Array.from({ length: count }, () => options.versions[0]!)
+  }
+
+  get all(): readonly SimulatedProcess[] {
+    return this.#all
+  }
+
+  /** Whether every process is there. */
+  get areThere(): boolean {
+    return this.#all.every(({ started, isDead }) => started !== undefined && !isDead)
+  }
+
+  /** The process at a place if it is there, else another one; nothing if all are down. */
+  reach(preferred: number): SimulatedProcess | undefined {
+    return this.from(preferred)[0]
+  }
+
+  /** The processes that are there, the one at a place first. */
+  from(preferred: number): readonly SimulatedProcess[] {
+    const { length } = this.#all
+    const all = this.#all.map((_, i) => this.#all[(preferred + i) % length]!)
+    return all.filter(({ started, isDead }) => started !== undefined && !isDead)
+  }
+
+  start(): void {
+    for (let place = 0; place < this.#deployed.length; place++) this.#boot(place, 0)
+  }
+
+  /** Ends all of them in the middle of everything. */
+  crashAll(mostMs: number, random: Random): void {
+    for (const [place, process] of this.#all.entries()) {
+      if (!process.isDead) this.crash(process, place, random.int(0, mostMs))
+    }
+  }
+
+  crash(process: SimulatedProcess, place: number, forMs: number): void {
+    process.crash()
+    this.#options.world.after(forMs, `p${place + 1} boots`, () => this.#boot(place, process.skewMs))
+  }
+
+  async stop(process: SimulatedProcess, place: number, forMs: number): Promise<void> {
+    const { started } = process
+    process.started = undefined
+    try {
+      await started!.stop()
+    } catch (error) {
+      this.#options.world.tell(`${process.name} stopped with ${error}`)
+    }
+    if (!process.isDead) this.crash(process, place, forMs)
+  }
+
+  deploy(place: number, { version: number, isCrash }: Action & { readonly kind: 'deploy' }): void {
+    const { versions, network, world } = this.#options
+    const process = this.#all[place]!
+    const before = this.#deployed[place]!
+    const version = versions[number]!
+    this.#deployed[place] = version
+    if (version.number < before.number) network.count('rollBack')
+    world.tell(`${process.name}: version ${number} is deployed`)
+    // One that is down starts with it.
+    if (process.isDead) return
+    if (isCrash || process.started === undefined) this.crash(process, place, 0)
+    else void this.stop(process, place, 0)
+  }
+
+  /** Lets every process that runs another version end, and start with this one. All of them must be there. */
+  deployAll(version: Version): void {
+    for (const [place, process] of this.#all.entries()) {
+      this.#deployed[place] = version
+      if (process.version !== version) void this.stop(process, place, 0)
+    }
+  }
+
+  #boot(place: number, skewMs: number): void {
+    const { world, network, marks, versions, options, fail } = this.#options
+    const version = this.#deployed[place]!
+    const process = new SimulatedProcess(`p${place + 1}.${++this.#lives}`, version, world, skewMs)
+    this.#all[place] = process
+    world.tell(`${process.name} starts${versions.length > 1 ? ` version ${version.number}` : ''}`)
+    const onWarning = (code: string) => {
+      if (code === 'PROJECTION_STOOD_BACK') marks.meet('an older version stands back from a newer event')
+    }
+    process.start(network.storeOf(process), options, onWarning).then(
+      () => this.#subscribe(process, place),
+      (error) => fail(new Broken('a process starts', `${process.name}: ${error}`, error)),
+    )
+  }
+
+  /** Reads the log as long as the process is there. */
+  #subscribe(process: SimulatedProcess, place: number): void {
+    const { world, witness, history, marks } = this.#options
+    const begin = (): Reading => ({ places: [], era: witness.era, failure: undefined })
+    const seen = (place === 0 ? this.#reading : undefined) ?? begin()
+    if (place === 0) this.#reading = seen
+    history.readings.set(process.name, seen)
+    const follow = async () => {
+      while (process.started !== undefined) {
+        const after = seen.places.at(-1) ?? { position: 0 }
+        try {
+          for await (const { position, checksum } of process.started.events({ after })) {
+            seen.places.push({ position, checksum })
+            seen.era = witness.era
+          }
+          return
+        } catch (error) {
+          // An older version cannot read on.
+          if (process.version.meetsNewer(error)) return
+          if (hasCode(error, 'LOG_REPLACED') && !witness.log.has(after)) {
+            marks.meet('a reader is told that the log is not the one that it has read')
+            seen.places.length = 0
+            continue
+          }
+          // A subscription tells its reader when the store fails. The reader continues after the last event.
+          if (!isExpected(error)) throw error
+          await world.pause(100, 'a reader waits', process)
+        }
+      }
+    }
+    follow().catch((error) => {
+      seen.failure = error
+    })
+  }
+}
