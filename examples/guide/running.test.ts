@@ -119,6 +119,33 @@ test('a command may expect a sequence', async () => {
   })
 })
 
+test('commands come over HTTP', async () => {
+  await using bank = await Bank.start({ store: memory() })
+  // #region http
+  async function receive(request: Request, user: string): Promise<Response> {
+    try {
+      const command = bank.parseCommand(await request.json())
+      const { sequence } = await bank.dispatch({ ...command, metadata: { user } })
+      return Response.json({ sequence })
+    } catch (error) {
+      return Response.json({ error: String(error) }, { status: statusOf(error) })
+    }
+  }
+  // #endregion
+  const send = async (body: object) => {
+    const request = new Request('http://bank.example/commands', { method: 'POST', body: JSON.stringify(body) })
+    const { status } = await receive(request, 'u-1')
+    return status
+  }
+  const open = { aggregate: 'account', id: 'ada', name: 'open', data: { owner: 'Ada' } }
+  assert.equal(await send(open), 200)
+  assert.equal(await send(open), 422)
+  assert.equal(await send({ ...open, data: {} }), 400)
+  assert.equal(await send({ ...open, metadata: { user: 'admin' } }), 400)
+  assert.equal(await send({ ...open, name: 'close' }), 404)
+  assert.deepEqual((await Array.fromAsync(bank.account('ada').history()))[0]?.metadata, { user: 'u-1' })
+})
+
 test('a sequence is an ETag, and If-Match expects it', async () => {
   await using bank = await Bank.start({ store: memory() })
   await bank.account('ada').open({ owner: 'Ada' })
@@ -130,14 +157,9 @@ test('a sequence is an ETag, and If-Match expects it', async () => {
     }
     const ifMatch = request.headers.get('If-Match')
     const expectedSequence = ifMatch === null ? undefined : Number(ifMatch.replaceAll('"', ''))
-    const data = (await request.json()) as { amount: number }
-    const { state, sequence } = await bank.dispatch({
-      aggregate: 'account',
-      id,
-      name: 'deposit',
-      data,
-      expectedSequence,
-    })
+    const data: unknown = await request.json()
+    const command = bank.parseCommand({ aggregate: 'account', id, name: 'deposit', data, expectedSequence })
+    const { state, sequence } = await bank.dispatch(command)
     return Response.json(state, { headers: { ETag: `"${sequence}"` } })
   }
   // #endregion
@@ -184,7 +206,8 @@ type AnAccount = Handle<typeof Account>
 type Balance = RowOf<typeof Balances>
 
 async function receive(bank: RunningBank, message: unknown): Promise<boolean> {
-  const { accepted } = await bank.try.dispatch(message as BankCommand) // checked when it runs
+  const command: BankCommand = bank.parseCommand(message)
+  const { accepted } = await bank.try.dispatch(command)
   return accepted
 }
 // #endregion

@@ -41,7 +41,20 @@ interface Definition<A, P, R> {
 /** Names that no part can have: a running domain uses them itself, or every object has them. */
 const reserved: ReadonlySet<string> = new Set([
   ...Object.getOwnPropertyNames(Object.prototype),
-  ...['dispatch', 'try', 'projections', 'reactions', 'events', 'forget', 'head', 'load', 'stop', 'then', 'toJSON'],
+  ...[
+    'dispatch',
+    'try',
+    'parseCommand',
+    'projections',
+    'reactions',
+    'events',
+    'forget',
+    'head',
+    'load',
+    'stop',
+    'then',
+    'toJSON',
+  ],
 ])
 
 /** Mneme stores its own data under names that begin like this. */

@@ -12,6 +12,7 @@ import { addressed } from './addressed.ts'
 import type { Erasure } from './erasure.ts'
 import { accept, attempt, handlesOf } from './handle.ts'
 import { type ManagedProjection, management, reactionManagement } from './management.ts'
+import { parseCommand } from './parse-command.ts'
 import { readable } from './readable-event.ts'
 import type { Aggregates } from './running.ts'
 
@@ -59,6 +60,7 @@ export function facade({
         return attempt(kernel, stream, name, data, options)
       },
     }),
+    parseCommand: (untrusted: unknown) => parseCommand(kernel, untrusted),
     projections: management(projections, environment),
     reactions: reactionManagement(reactions, environment),
     // Upcast if an aggregate of the domain declares them, otherwise as they are stored.

@@ -1,7 +1,17 @@
 /** The types of a running domain, made from the types of its definitions. */
 import type { Aggregate, AnyAggregate, Commands } from '../domain/aggregate.ts'
 import type { AnyCodeProjection, CodeProjection } from '../domain/code-projection.ts'
-import type { AcceptedBy, CommandOf, CommandOptions, MayBeLeftOut, RejectedBy } from '../domain/command.ts'
+import type {
+  AcceptedBy,
+  CommandBy,
+  CommandNameIn,
+  CommandOf,
+  CommandOptions,
+  MayBeLeftOut,
+  Named,
+  NameIn,
+  RejectedBy,
+} from '../domain/command.ts'
 import type { EventOf } from '../domain/event.ts'
 import type { Accepted, Rejected } from '../domain/outcome.ts'
 import type { AnyProjection, Projection } from '../domain/projection.ts'
@@ -54,13 +64,13 @@ export interface HistoryOptions {
 /** One aggregate instance, with its commands as methods. A handle is cheap and holds no resources. */
 export type Handle<A> =
   A extends Aggregate<string, infer State, infer Kinds, infer C extends Commands>
-    ? { readonly [K in keyof C]: (...args: CommandArgs<C[K]['input']>) => Promise<Accepted<State, Kinds>> } & {
+    ? { readonly [K in keyof C]: (...args: CommandArgs<C[K]['input']>) => Promise<Accepted<State, EventOf<Kinds>>> } & {
         readonly id: string
         /** The same commands, but they return a rejection instead of throwing it. */
         readonly try: {
           readonly [K in keyof C]: (
             ...args: CommandArgs<C[K]['input']>
-          ) => Promise<Accepted<State, Kinds> | Rejected<C[K]['rejection']>>
+          ) => Promise<Accepted<State, EventOf<Kinds>> | Rejected<C[K]['rejection']>>
         }
         /** The newest state, or an earlier one. A point after the end means the end. */
         state(at?: At): Promise<State>
@@ -315,11 +325,29 @@ export type Running<A, P, R = {}> = { readonly [K in keyof A]: Instances<A[K]> }
    *
    * @throws CommandRejected on a business "no"; InputError if the value is not a valid command
    */
-  dispatch<const C extends CommandOf<A>>(command: C): Promise<AcceptedBy<A, C>>
+  dispatch<const Name extends NameIn<A>, const CommandName extends CommandNameIn<A, Name>>(
+    command: Named<Name, CommandName> & CommandBy<A, Name, CommandName>,
+  ): Promise<AcceptedBy<A, Name>>
   readonly try: {
     /** The same, but it returns a rejection instead of throwing it. */
-    dispatch<const C extends CommandOf<A>>(command: C): Promise<AcceptedBy<A, C> | RejectedBy<A, C>>
+    dispatch<const Name extends NameIn<A>, const CommandName extends CommandNameIn<A, Name>>(
+      command: Named<Name, CommandName> & CommandBy<A, Name, CommandName>,
+    ): Promise<AcceptedBy<A, Name> | RejectedBy<A, Name, CommandName>>
   }
+  /**
+   * Reads a command that comes from outside, such as the body of a request. It checks the command completely, and
+   * returns it with its type, so that it can be dispatched.
+   *
+   *     const command = bank.parseCommand(await request.json())
+   *     await bank.dispatch({ ...command, metadata: { user } })
+   *
+   * A client may choose the aggregate, the id, the name, the data, a `commandId` and an `expectedSequence`. `metadata`
+   * and `tags` are refused: your program adds them.
+   *
+   * @throws InputError `COMMAND_MALFORMED`, `AGGREGATE_UNKNOWN`, `COMMAND_UNKNOWN`, `ID_INVALID`, `COMMAND_INVALID`,
+   *   `COMMAND_TOO_LARGE`, `DATA_NOT_JSON`
+   */
+  parseCommand(untrusted: unknown): CommandOf<A>
   readonly projections: Projections<keyof P>
   /** Managed like projections. */
   readonly reactions: Reactions<keyof R>

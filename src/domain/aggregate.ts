@@ -3,7 +3,7 @@
  * definition with more precise types. Nothing is registered globally.
  */
 import { DefinitionError } from './error.ts'
-import type { AnyEventKind, DataOf, EventOf, NewEvent, NewEventOf } from './event.ts'
+import type { AnyEventKind, DataOf, EventOf, MadeEvent, NewEvent } from './event.ts'
 import { checkId } from './id.ts'
 import type { JsonObject } from './json.ts'
 import { checkKeys, checkWhole } from './options.ts'
@@ -24,8 +24,13 @@ export interface Moment {
   readonly tags: readonly string[]
 }
 
-/** What a decide function may return: an event, a list of events, nothing, or a rejection. */
-export type Verdict<Kinds> = NewEventOf<Kinds> | readonly NewEventOf<Kinds>[] | AnyRejection | undefined
+/**
+ * What a decide function may return: an event, a list of events, nothing, or a rejection. The events are taken from all
+ * kinds in one step, because the compiler needs much longer to take them from each.
+ */
+export type Verdict<Kinds> = [Kinds] extends [{ readonly type: infer Type extends string }]
+  ? MadeEvent<Type, any> | readonly MadeEvent<Type, any>[] | AnyRejection | undefined
+  : never
 
 /** The types of a command: its input, and its possible rejections. */
 export interface Command<Input, Rejected> {
@@ -70,7 +75,7 @@ export interface Decision {
 }
 
 /** A definition of an aggregate: immutable, free of I/O, and callable as plain functions. */
-export interface Aggregate<Name extends string, State, Kinds, Cmds> {
+export interface Aggregate<out Name extends string, in out State, out Kinds, in out Cmds> {
   readonly name: Name
   readonly options: AggregateOptions
   readonly folds: ReadonlyMap<string, Fold>

@@ -1,5 +1,6 @@
 /** The types of commands as plain data, and of their answers. */
 import type { Aggregate, Commands } from './aggregate.ts'
+import type { EventOf } from './event.ts'
 import type { Accepted, Rejected } from './outcome.ts'
 
 /** The options of a command. */
@@ -23,40 +24,62 @@ export interface CommandOptions {
 /** Whether the data of a command may be left out: if an empty record or `undefined` is accepted. */
 export type MayBeLeftOut<Data> = {} extends Data ? true : undefined extends Data ? true : false
 
+/** A command as plain data. */
+export interface CommandTo<Name, CommandName, Data> extends CommandOptions {
+  /** The name of the aggregate, as in its definition. */
+  readonly aggregate: Name
+  readonly id: string
+  readonly name: CommandName
+  readonly data: Data
+}
+
+/** A command as plain data that may be left out. */
+export interface CommandWithoutData<Name, CommandName, Data> extends CommandOptions {
+  readonly aggregate: Name
+  readonly id: string
+  readonly name: CommandName
+  readonly data?: Data
+}
+
+/** Some aggregates by the names of their definitions, instead of by the keys that a domain gives them. */
+type ByName<A> = { readonly [K in keyof A as A[K] extends { readonly name: infer N extends string } ? N : never]: A[K] }
+type CommandsIn<One> = One extends Aggregate<any, any, any, infer C extends Commands> ? C : never
+/** The names of some aggregates. */
+export type NameIn<A> = keyof ByName<A> & string
+/** The names of an aggregate's commands. */
+export type CommandNameIn<A, Name> = Name extends keyof ByName<A> ? keyof CommandsIn<ByName<A>[Name]> & string : never
+
+/** One command as plain data, by the names of its aggregate and itself. If they are unions, so is this. */
+export type CommandBy<A, Name, CommandName> = Name extends keyof ByName<A>
+  ? CommandIn<Name, CommandsIn<ByName<A>[Name]>, CommandName>
+  : never
+type CommandIn<Name, C extends Commands, CommandName> = CommandName extends keyof C
+  ? MayBeLeftOut<C[CommandName]['input']> extends true
+    ? CommandWithoutData<Name, CommandName, C[CommandName]['input']>
+    : CommandTo<Name, CommandName, C[CommandName]['input']>
+  : never
+
+/** The names in a command, from which the compiler infers which command it is. */
+export interface Named<Name, CommandName> {
+  readonly aggregate: Name
+  readonly name: CommandName
+}
+
 /** The commands of some aggregates, as plain data. */
 export type CommandOf<A> = {
-  [K in keyof A]: A[K] extends Aggregate<infer Name, any, any, infer C extends Commands>
-    ? {
-        [N in keyof C & string]: {
-          readonly aggregate: Name
-          readonly id: string
-          readonly name: N
-        } & CommandOptions &
-          (MayBeLeftOut<C[N]['input']> extends true
-            ? { readonly data?: C[N]['input'] }
-            : { readonly data: C[N]['input'] })
-      }[keyof C & string]
-    : never
-}[keyof A]
+  [Name in keyof ByName<A>]: CommandIn<Name, CommandsIn<ByName<A>[Name]>, keyof CommandsIn<ByName<A>[Name]> & string>
+}[keyof ByName<A>]
 
-type StateOf<A, Name> =
-  A extends Aggregate<infer N, infer State, infer Kinds, any>
-    ? N extends Name
-      ? Accepted<State, Kinds>
-      : never
+/** The answer to a command that is accepted, by the name of its aggregate. */
+export type AcceptedBy<A, Name> = Name extends keyof ByName<A>
+  ? ByName<A>[Name] extends Aggregate<any, infer State, infer Kinds, any>
+    ? Accepted<State, EventOf<Kinds>>
     : never
-type RejectionOf<A, Name, CommandName> =
-  A extends Aggregate<infer N, any, any, infer C extends Commands>
-    ? N extends Name
-      ? CommandName extends keyof C
-        ? Rejected<C[CommandName]['rejection']>
-        : never
-      : never
-    : never
-
-/** The answer to a command that is accepted. */
-export type AcceptedBy<A, C> = C extends { readonly aggregate: infer Name } ? StateOf<A[keyof A], Name> : never
-/** The answer to a command that is rejected. */
-export type RejectedBy<A, C> = C extends { readonly aggregate: infer Name; readonly name: infer CommandName }
-  ? RejectionOf<A[keyof A], Name, CommandName>
+  : never
+/** The answer to a command that is rejected, by the names of its aggregate and itself. */
+export type RejectedBy<A, Name, CommandName> = Name extends keyof ByName<A>
+  ? RejectionIn<CommandsIn<ByName<A>[Name]>, CommandName>
+  : never
+type RejectionIn<C extends Commands, CommandName> = CommandName extends keyof C
+  ? Rejected<C[CommandName]['rejection']>
   : never

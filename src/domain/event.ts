@@ -25,6 +25,14 @@ export interface NewEvent<Type extends string = string, Data = unknown> {
   readonly data: Data
 }
 
+declare const madeByItsKind: unique symbol
+
+/** An event that its kind made, so its data has the kind's type. */
+export interface MadeEvent<Type extends string = string, Data = unknown> extends NewEvent<Type, Data> {
+  /** For the compiler only. */
+  readonly [madeByItsKind]: true
+}
+
 /** A stored event, with its place in the log. */
 export interface RecordedEvent<Type extends string = string, Data = unknown> extends NewEvent<Type, Data> {
   readonly stream: StreamId
@@ -63,8 +71,8 @@ export interface Revision {
  * A kind of event. Calling it makes an event. `Type` is the name on disk and must never change. The constant that holds
  * the kind may be renamed.
  */
-export interface EventKind<Type extends string, Input, Output, TaggedBy = unknown> {
-  (...args: Args<Input>): NewEvent<Type, Input>
+export interface EventKind<out Type extends string, in out Input, in out Output, in out TaggedBy = unknown> {
+  (...args: Args<Input>): MadeEvent<Type, Input>
   readonly type: Type
   readonly family: Family
   readonly revisions: readonly Revision[]
@@ -104,13 +112,15 @@ export interface EventKind<Type extends string, Input, Output, TaggedBy = unknow
   is(event: NewEvent): event is EventOf<EventKind<Type, Input, Output>>
 }
 
-export type AnyEventKind = EventKind<string, any, any>
+export type AnyEventKind = EventKind<string, any, any, any>
 /** The data of a kind of event, as readers get it. */
-export type DataOf<Kind> = Kind extends EventKind<string, any, infer Output> ? Output : never
+export type DataOf<Kind> = Kind extends EventKind<string, any, infer Output, any> ? Output : never
 /** The event as `decide` returns it. */
-export type NewEventOf<Kind> = Kind extends EventKind<infer Type, infer Input, any> ? NewEvent<Type, Input> : never
+export type NewEventOf<Kind> =
+  Kind extends EventKind<infer Type, infer Input, any, any> ? MadeEvent<Type, Input> : never
 /** The event as the store returns it. */
-export type EventOf<Kind> = Kind extends EventKind<infer Type, any, infer Output> ? RecordedEvent<Type, Output> : never
+export type EventOf<Kind> =
+  Kind extends EventKind<infer Type, any, infer Output, any> ? RecordedEvent<Type, Output> : never
 
 /**
  * Defines a kind of event.

@@ -20,7 +20,18 @@ export {
   type ProjectionName,
   projection,
 } from './code-projection.ts'
-export type { AcceptedBy, CommandOf, CommandOptions, RejectedBy } from './command.ts'
+export type {
+  AcceptedBy,
+  CommandBy,
+  CommandNameIn,
+  CommandOf,
+  CommandOptions,
+  CommandTo,
+  CommandWithoutData,
+  Named,
+  NameIn,
+  RejectedBy,
+} from './command.ts'
 export { CommandRejected } from './command-rejected.ts'
 export {
   CancelledError,

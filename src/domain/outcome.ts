@@ -1,8 +1,6 @@
 /** The result of a command. The caller gets it when it is durable. */
-import type { EventOf } from './event.ts'
-
 /** The command was accepted, and its events are stored. */
-export interface Accepted<State, Kinds> {
+export interface Accepted<State, Event> {
   readonly accepted: true
   /** The state after the command. It is frozen, because the live aggregate uses the same object. */
   readonly state: State
@@ -11,7 +9,7 @@ export interface Accepted<State, Kinds> {
   /** The position of the stream's last event. Give it to a projection as `atLeast` to read what you wrote. */
   readonly position: number
   /** The events of the command; empty if there was nothing to do. */
-  readonly events: readonly EventOf<Kinds>[]
+  readonly events: readonly Event[]
 }
 
 /** The command was rejected, and nothing was stored. */

@@ -3,7 +3,7 @@
  * of its commands are made from the position of the event, so handling an event again has no second effect.
  */
 import type { AnyAggregate } from './aggregate.ts'
-import type { AcceptedBy, CommandOf, RejectedBy } from './command.ts'
+import type { AcceptedBy, CommandBy, CommandNameIn, Named, NameIn, RejectedBy } from './command.ts'
 import { DefinitionError } from './error.ts'
 import type { AnyEventKind, EventOf, Family, RecordedEvent } from './event.ts'
 import { changedPolicy, type FailurePolicy, policyDefault } from './failure-policy.ts'
@@ -62,14 +62,20 @@ export interface ReactionTools<A, State = undefined> {
    * The command gets the `correlationId` of the event, its trace context, and what the domain's `carry` names. Its
    * `causationId` is the id of the command that made the event.
    */
-  dispatch<const C extends CommandOf<A>>(command: C): Promise<AcceptedBy<A, C> | RejectedBy<A, C>>
+  dispatch<const Name extends NameIn<A>, const CommandName extends CommandNameIn<A, Name>>(
+    command: Named<Name, CommandName> & CommandBy<A, Name, CommandName>,
+  ): Promise<AcceptedBy<A, Name> | RejectedBy<A, Name, CommandName>>
   /**
    * Schedules a command. It is sent once, when it is due, also after a restart. It is stored together with the
    * checkpoint, so an event that fails schedules nothing.
    *
    *     schedule({ aggregate: 'order', id, name: 'expire', data: {} }, { afterMs: 3_600_000 }, { key: id })
    */
-  schedule<const C extends CommandOf<A>>(command: C, due: Due, options?: ScheduleOptions): void
+  schedule<const Name extends NameIn<A>, const CommandName extends CommandNameIn<A, Name>>(
+    command: Named<Name, CommandName> & CommandBy<A, Name, CommandName>,
+    due: Due,
+    options?: ScheduleOptions,
+  ): void
   /**
    * Cancels the scheduled command with a key. If there is none, because it was sent or never scheduled, nothing
    * happens. Like scheduling, it takes effect when the event is handled.

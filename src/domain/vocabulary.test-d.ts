@@ -34,6 +34,16 @@ Renamed({ nick: 1 })
 // @ts-expect-error unknown property
 Renamed({ nick: 'a', nik: 'b' })
 
+// A schema keeps the type of its input. That of `z.coerce.date()` is `unknown`, because it accepts anything that
+// `new Date` does; it can be named.
+same<NewEventOf<typeof Joined>['data'], { at: unknown; nick?: string | undefined }>(true)
+const Moved = event('Moved', z.object({ at: z.coerce.date<string | Date>() }))
+same<NewEventOf<typeof Moved>['data'], { at: string | Date }>(true)
+same<EventOf<typeof Moved>['data'], { at: Date }>(true)
+Moved({ at: '2026-01-02' })
+// @ts-expect-error neither a text nor a date
+Moved({ at: 5 })
+
 // -- upcasting: each step is checked against both of its schemas -----------------------------
 const Placed = event('OrderPlaced', z.object({ total: z.number() }))
   .revise(z.object({ total: z.number(), currency: z.string() }), ({ total }) => ({ total, currency: 'EUR' }))
@@ -91,7 +101,7 @@ base.on(Left, () => ({ status: 'empty' }))
 base.on(Left, (state, { nick }) => ({ ...state, members: [nick] }))
 // @ts-expect-error an event that the aggregate has no `on` for
 base.on(Left).command('rename', z.object({ nick: z.string() }), (_, { nick }) => Renamed({ nick }))
-// @ts-expect-error an event of the right type with the wrong data
+// @ts-expect-error an event with the right type that its kind did not make, so its data may be wrong
 base.on(Left).command('leave', z.object({}), () => ({ type: 'Left', data: { reason: 'angry' } }))
 // @ts-expect-error input that the command does not have
 base.on(Left).command('leave', z.object({}), (_, { reason }) => Left({ reason }))

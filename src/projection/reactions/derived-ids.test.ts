@@ -76,8 +76,8 @@ describe('A command of a reaction', () => {
     const Sending = reaction('r'.repeat(1024), { long: Long })
       .on(Began, async ({ stream: { id } }, { dispatch }) => {
         if (id !== 'in') return
-        await dispatch({ aggregate: 'long', id: 'out', name: name as never })
-        await dispatch({ aggregate: 'long', id: 'out', name: name as never })
+        await dispatch({ aggregate: 'long', id: 'out', name: name as 'begin' })
+        await dispatch({ aggregate: 'long', id: 'out', name: name as 'begin' })
       })
       .onFailure({ retries: 0 })
     await using longs = await domain({ aggregates: { long: Long }, reactions: { sending: Sending } }).start({

@@ -3,7 +3,7 @@ import assert, { AssertionError } from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
 import { aggregate } from '../../domain/aggregate.ts'
-import { event, type NewEvent } from '../../domain/event.ts'
+import { event, type NewEventOf } from '../../domain/event.ts'
 import { reject } from '../../domain/rejection.ts'
 import { spec } from './spec.ts'
 
@@ -28,7 +28,7 @@ const Booking = aggregate('booking', (): State => ({ booked: [], since: undefine
   .command('cancel', z.object({ reason: z.string().optional() }), ({ booked }, { reason = 'none' }) =>
     booked.length === 0 ? undefined : Cancelled({ reason }),
   )
-  .command('spoil', z.object({ how: z.string() }), (state, { how }): NewEvent<'Cancelled', { reason: string }> => {
+  .command('spoil', z.object({ how: z.string() }), (state, { how }): NewEventOf<typeof Cancelled> => {
     if (how === 'throw') throw new Error('bug')
     if (how === 'mutate') (state.booked as string[]).push('x')
     if (how === 'undeclared') return { type: 'Unheard', data: {} } as never
