@@ -16,22 +16,27 @@ const binary = (name: string): string => join(root, 'node_modules/.bin', name)
 /** Compiles `src` into a folder, and puts the text of each thread's program where it is started from. */
 export function build(outDir: string): void {
   runOrThrow(binary('tsc'), ['-p', 'tsconfig.build.json', '--outDir', outDir], root)
-  embedThread(outDir)
+  embedThreads(outDir)
 }
 
 /** Compiles everything, tests and examples too, into a folder in which it can run as it does here. */
 export function buildAll(outDir: string): void {
   const emitting = ['--noEmit', 'false', '--noCheck', '--rewriteRelativeImportExtensions', '--rootDir', '.']
   runOrThrow(binary('tsc'), ['-p', 'tsconfig.json', ...emitting, '--outDir', outDir], root)
-  embedThread(join(outDir, 'src'))
+  embedThreads(join(outDir, 'src'))
   writeFileSync(join(outDir, 'package.json'), '{ "type": "module" }\n')
   symlinkSync(join(root, 'node_modules'), join(outDir, 'node_modules'))
 }
 
-function embedThread(outDir: string): void {
-  const folder = join(outDir, 'store/sqlite/writer')
-  const program = programText(join(folder, 'writer-thread.js'))
-  writeFileSync(join(folder, 'writer-program.js'), `export const writerProgram = ${JSON.stringify(program)};\n`)
+function embedThreads(outDir: string): void {
+  for (const [room, thread] of [
+    ['writer', 'writer'],
+    ['reading', 'reader'],
+  ]) {
+    const folder = join(outDir, 'store/sqlite', room!)
+    const program = programText(join(folder, `${thread}-thread.js`))
+    writeFileSync(join(folder, `${thread}-program.js`), `export const ${thread}Program = ${JSON.stringify(program)};\n`)
+  }
 }
 
 /**

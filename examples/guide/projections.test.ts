@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
-import { domain, memory, projection } from '../../src/index.ts'
+import { domain, memory, projection, sql } from '../../src/index.ts'
 import { sqlite } from '../../src/store/sqlite/index.ts'
 import { Account, Deposited, Opened, Withdrawn } from '../bank/account.ts'
 
@@ -89,12 +89,12 @@ const Payments = projection('payments')
   .handle([Deposited, Withdrawn], async (events, { transaction }) => {
     for (const { stream, position, type, data } of events) {
       const amount = type === 'MoneyDeposited' ? data.amount : -data.amount
-      await transaction.query('INSERT INTO payments VALUES (?, ?, ?)', [position, stream.id, amount])
+      await transaction.query(sql`INSERT INTO payments VALUES (${position}, ${stream.id}, ${amount})`)
     }
   })
   .prepare(({ transaction }) =>
     transaction.query(
-      'CREATE TABLE IF NOT EXISTS payments (position INTEGER PRIMARY KEY, account TEXT, amount INTEGER)',
+      sql`CREATE TABLE IF NOT EXISTS payments (position INTEGER PRIMARY KEY, account TEXT, amount INTEGER)`,
     ),
   )
 // #endregion
@@ -108,16 +108,23 @@ test('a projection can be code with tables of its own', async (context) => {
   const Domain = domain({ aggregates: { account: Account }, projections: { payments: Payments } })
   await using bank = await Domain.start({ store: sqlite(path) })
   await bank.account('ada').open({ owner: 'Ada' })
-  // #region code-reached
-  const { position } = await bank.account('ada').deposit({ amount: 100 })
-  await bank.payments.reached({ atLeast: position }) // your own write is in the table now
-  // #endregion
   // #region code-read
-  const database = new DatabaseSync(path, { readOnly: true })
-  const rows = database.prepare('SELECT account, amount FROM payments').all()
-  database.close()
+  const { position } = await bank.account('ada').deposit({ amount: 100 })
+  const rows = await bank.payments.read(
+    sql<{ amount: number }>`SELECT amount FROM payments WHERE account = ${'ada'}`,
+    { atLeast: position }, // your own write is in the rows
+  )
   // #endregion
-  assert.deepEqual({ ...rows[0] }, { account: 'ada', amount: 100 })
+  assert.deepEqual(rows, [{ amount: 100 }])
+  // #region code-read-several
+  const accounts = ['ada', 'bob']
+  const wanted = sql`account IN ${sql.list(accounts)} AND amount > ${10}`
+  const page = await bank.payments.read(async ({ query }) => ({
+    rows: await query(sql`SELECT * FROM payments WHERE ${wanted} ORDER BY position LIMIT ${20}`),
+    sums: await query<{ sum: number }>(sql`SELECT sum(amount) AS sum FROM payments WHERE ${wanted}`),
+  }))
+  // #endregion
+  assert.deepEqual(page, { rows: [{ position, account: 'ada', amount: 100 }], sums: [{ sum: 100 }] })
 })
 
 test('a projection as code can be redone from the whole log', async (context) => {
@@ -138,13 +145,8 @@ test('a projection as code can be redone from the whole log', async (context) =>
   await bank.projections.start('payments')
   // #endregion
   await bank.payments.reached({ atLeast: position })
-  const reader = new DatabaseSync(path, { readOnly: true })
-  const rows = reader.prepare('SELECT account, amount FROM payments').all()
-  reader.close()
-  assert.deepEqual(
-    rows.map((row) => ({ ...row })),
-    [{ account: 'ada', amount: 100 }],
-  )
+  const rows = await bank.payments.read(sql`SELECT account, amount FROM payments`)
+  assert.deepEqual(rows, [{ account: 'ada', amount: 100 }])
 })
 
 let isFixed = false

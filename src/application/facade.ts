@@ -1,7 +1,9 @@
 /** Makes the object that users get from `start`: aggregates and read models by name, and the methods of the domain. */
 import { checkKeys, checkOption, checkSignal, checkWhole } from '../domain/options.ts'
 import { singleKey } from '../domain/projection.ts'
+import { isSqlStatement } from '../domain/sql-statement.ts'
 import type { Kernel } from '../kernel/kernel.ts'
+import type { ReadTablesOptions, TableReader } from '../projection/code/table-reader.ts'
 import type { StreamSubscriptionContext } from '../projection/log/stream-subscription.ts'
 import { type SubscriptionContext, type SubscriptionOptions, subscribe } from '../projection/log/subscription.ts'
 import type { AnyRow, Filter, Query } from '../projection/reading/query.ts'
@@ -74,11 +76,9 @@ export function facade({
   })
 }
 
-/** Reads the rows or the state of a projection. For a projection as code, it only waits for a position. */
-function readModel({ rows, runner }: ManagedProjection): object {
-  if (rows === undefined) {
-    return Object.freeze({ reached: async (wait: WaitOptions) => runner.reached(checkWait(wait)) })
-  }
+/** Reads the rows, the state or the tables of a projection. */
+function readModel({ rows, tables }: ManagedProjection): object {
+  if (rows === undefined) return tablesModel(tables!)
   const { reader } = rows
   const { projection } = reader
   if (projection.shape === 'state') {
@@ -95,6 +95,24 @@ function readModel({ rows, runner }: ManagedProjection): object {
     count: async (filter: Filter<AnyRow> = {}, wait?: WaitOptions) => reader.count(filter, checkWait(wait)),
   })
 }
+
+/** Reads the tables of a projection as code. */
+const tablesModel = (tables: TableReader): object =>
+  Object.freeze({
+    reached: async (wait: WaitOptions) => tables.reached(checkWait(wait)),
+    async read(what: Parameters<TableReader['read']>[0], options: ReadTablesOptions = {}) {
+      const isKnown = (found: unknown) => isSqlStatement(found) || typeof found === 'function'
+      checkOption('read', what ?? null, isKnown, 'a statement made by sql, or a function')
+      const { readTimeoutMs, ...wait } = options
+      const isTime = (found: unknown) => typeof found === 'number' && found > 0 && found <= timerMsMax
+      checkOption('readTimeoutMs', readTimeoutMs, isTime, `a time in milliseconds above 0, ${timerMsMax} at most`)
+      checkWait(wait)
+      return tables.read(what, options)
+    },
+  })
+
+/** The longest time of a timer. */
+const timerMsMax = 2 ** 31 - 1
 
 /** @throws DefinitionError `OPTION_INVALID` */
 function checkWait(wait: WaitOptions = {}): WaitOptions {

@@ -3,9 +3,9 @@ export { type Domain, domain } from './domain.ts'
 export type { ErasedEvents, Erasure } from './erasure.ts'
 export { type FollowOptions, type FollowStreamOptions, follow, followStream } from './follow.ts'
 export type { Logger } from './logger.ts'
+export type { CodeModel, ReadModel, RowsModel, StateModel } from './read-models.ts'
 export type {
   At,
-  CodeModel,
   CommandArgs,
   EventsOf,
   EventsOptions,
@@ -18,13 +18,10 @@ export type {
   Projections,
   Reactions,
   Reading,
-  ReadModel,
   RebuildOptions,
   ResetOptions,
-  RowsModel,
   Running,
   StartAt,
-  StateModel,
 } from './running.ts'
 export type { StartOptions } from './start-options.ts'
 export { tenantName } from './tenants/tenant-name.ts'

@@ -1,6 +1,7 @@
 /** The methods that manage projections or reactions by their names. */
 import { ProjectionError } from '../domain/error.ts'
 import { checkKeys, checkOption, checkSignal, checkWhole } from '../domain/options.ts'
+import type { TableReader } from '../projection/code/table-reader.ts'
 import type { TimersOptions, TimersPage } from '../projection/reactions/scheduled-commands.ts'
 import type { ReadModelReader } from '../projection/reading/read-model.ts'
 import type { CompareOptions, Rebuilder } from '../projection/rebuilding/rebuild.ts'
@@ -14,6 +15,8 @@ export interface ManagedProjection {
   readonly runner: Runner
   /** Only for projections with rows: they can be read and rebuilt. */
   readonly rows?: { readonly reader: ReadModelReader; readonly rebuilder: Rebuilder }
+  /** Only for projections as code. */
+  readonly tables?: TableReader
   /** Only for reactions. */
   readonly timers?: (options: TimersOptions) => Promise<TimersPage>
 }

@@ -1,6 +1,6 @@
 /** The types of a running domain, made from the types of its definitions. */
 import type { Aggregate, AnyAggregate, Commands } from '../domain/aggregate.ts'
-import type { AnyCodeProjection, CodeProjection } from '../domain/code-projection.ts'
+import type { AnyCodeProjection } from '../domain/code-projection.ts'
 import type {
   AcceptedBy,
   CommandBy,
@@ -14,21 +14,21 @@ import type {
 } from '../domain/command.ts'
 import type { EventOf } from '../domain/event.ts'
 import type { Accepted, Rejected } from '../domain/outcome.ts'
-import type { AnyProjection, Projection } from '../domain/projection.ts'
+import type { AnyProjection } from '../domain/projection.ts'
 import type { AnyReaction } from '../domain/reaction.ts'
 import type { RetryResult } from '../projection/checkpoint/step.ts'
 import type { StreamSubscriptionOptions } from '../projection/log/stream-subscription.ts'
 import type { SubscriptionOptions } from '../projection/log/subscription.ts'
 import type { TimersOptions, TimersPage } from '../projection/reactions/scheduled-commands.ts'
-import type { Filter, FoundPage, Query } from '../projection/reading/query.ts'
 import type { RowComparison } from '../projection/rebuilding/compare-rows.ts'
 import type { CompareOptions } from '../projection/rebuilding/rebuild.ts'
 import type { Job, ProgressOptions, ProgressWatch } from '../projection/running/progress.ts'
-import type { ProjectionStatus, RunResult, WaitOptions } from '../projection/running/status.ts'
+import type { ProjectionStatus, RunResult } from '../projection/running/status.ts'
 import type { ParkedEvent } from '../projection/stored/parked-events.ts'
 import type { LogPlace } from '../store/store.ts'
 import type { StreamList } from '../store/stream-list.ts'
 import type { Erasure } from './erasure.ts'
+import type { ReadModel } from './read-models.ts'
 
 /** The arguments of a command: its data (optional if an empty record or `undefined` is accepted), then options. */
 export type CommandArgs<Data> =
@@ -127,65 +127,6 @@ export type EventsOf<A> = A extends Aggregate<string, any, infer Kinds, any> ? E
 export interface EventsOptions<Type extends string> extends Omit<SubscriptionOptions, 'types'> {
   /** Only events of these types. */
   readonly types?: readonly Type[]
-}
-
-/** How a projection is read: rows by key, one state, or code. */
-export type ReadModel<P> =
-  P extends Projection<string, infer Row, any, infer Shape>
-    ? Shape extends 'state'
-      ? StateModel<Row>
-      : RowsModel<Row>
-    : P extends CodeProjection<string, any>
-      ? CodeModel
-      : never
-
-/** A projection as code. Its tables are read without Mneme. */
-export interface CodeModel {
-  /**
-   * Waits until it has handled a position. Then your own write is in the tables.
-   *
-   * @throws ProjectionError `PROJECTION_BEHIND`, `PROJECTION_FAILED`
-   */
-  reached(wait: WaitOptions): Promise<void>
-}
-
-/** A projection with one state. */
-export interface StateModel<State> {
-  /**
-   * The state; before the first event the initial state. With `atLeast` it first waits until the projection has handled
-   * that position.
-   *
-   * @throws ProjectionError `PROJECTION_BEHIND`, `PROJECTION_FAILED`
-   */
-  state(wait?: WaitOptions): Promise<State>
-}
-
-/** A projection with rows. */
-export interface RowsModel<Row> {
-  /**
-   * The row with this key, if there is one. With `atLeast` it first waits until the projection has handled that
-   * position.
-   *
-   * @throws ProjectionError `PROJECTION_BEHIND`, `PROJECTION_FAILED`
-   */
-  get(key: string, wait?: WaitOptions): Promise<Row | undefined>
-  /**
-   * Finds rows by their fields, and returns a page of them with their keys, in an order. The store leaves out rows
-   * where it can. Without `where`, all rows of the projection are read.
-   *
-   *     const { rows, next } = await bank.balances.find({
-   *       where: { balance: { gte: 100 } },
-   *       orderBy: [['balance', 'descending'], 'owner'],
-   *       limit: 10,
-   *     })
-   *
-   * `next` is the cursor of the next page, for `after`.
-   *
-   * @throws DefinitionError `OPTION_INVALID`; ProjectionError as `get`
-   */
-  find(query?: Query<Row>, wait?: WaitOptions): Promise<FoundPage<Row>>
-  /** The number of rows. @throws as `find` */
-  count(filter?: Filter<Row>, wait?: WaitOptions): Promise<number>
 }
 
 /** Where a projection without a checkpoint begins. */

@@ -14,6 +14,7 @@ import { openingStore } from '../kernel/personal/opening-store.ts'
 import { Generations } from '../projection/checkpoint/generations.ts'
 import type { StepperContext } from '../projection/checkpoint/step.ts'
 import { CodeSteps, type CodeStepsOptions } from '../projection/code/code-steps.ts'
+import { TableReader } from '../projection/code/table-reader.ts'
 import { StreamTail } from '../projection/log/stream-tail.ts'
 import { Tail } from '../projection/log/tail.ts'
 import type { Sending } from '../projection/reactions/reaction-call.ts'
@@ -154,7 +155,8 @@ function codeProjection(
   const { store, environment, warn } = shared
   const stepper = (lead: StepperContext) =>
     new CodeSteps({ projection, kinds, store, storeName: store.name, environment, warn, lead })
-  return { runner: new Runner({ ...shared, name: projection.name, stepper }) }
+  const runner = new Runner({ ...shared, name: projection.name, stepper })
+  return { runner, tables: new TableReader(projection.name, store, runner) }
 }
 
 function reactionsOf(

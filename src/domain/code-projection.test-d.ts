@@ -8,7 +8,7 @@ import { aggregate } from './aggregate.ts'
 import { projection } from './code-projection.ts'
 import { event, type RecordedEvent } from './event.ts'
 import { reaction } from './reaction.ts'
-import type { SqlValue } from './sql-transaction.ts'
+import type { SqlValue } from './sql-statement.ts'
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 const same = <A, B>(_: Equal<A, B>) => {}

@@ -110,6 +110,11 @@ export const catalogue = {
       `[${brief(f.from)}, ${brief(f.to)}) is not a range: ${f.reason}`,
     'Use whole numbers from 0. Only the upper bound may be infinite.',
   ),
+  SQL_INVALID: entry(
+    (f: { readonly statement: string; readonly reason: string }) =>
+      `The statement ${brief(f.statement)} cannot be made: ${f.reason}`,
+    'Write it as a template after `sql`. Its values are strings, numbers, bigints, booleans, null, bytes and dates. Names go through sql.identifier, lists through sql.list.',
+  ),
 
   // -- events
   EVENT_INVALID: entry(
@@ -324,7 +329,7 @@ export const catalogue = {
   ),
   SQL_FAILED: entry(
     (f: { readonly store: string; readonly statement: string; readonly reason: string }) =>
-      `The store ${f.store} did not run the statement ${brief(f.statement)} in a transaction: ${f.reason}`,
+      `The store ${f.store} did not run the statement ${brief(f.statement)}: ${f.reason}`,
     'Fix the statement or its values. If the handler does not catch this error, nothing of the transaction is saved.',
   ),
   TRANSACTION_TOO_LONG: entry(
@@ -332,6 +337,17 @@ export const catalogue = {
       `A transaction of the store ${f.store} was still open after ${f.transactionMsMax} ms and was rolled back`,
     'In a transaction, wait only for its own queries. Or raise the limit.',
     true,
+  ),
+  READ_TOO_LONG: entry(
+    (f: { readonly store: string; readonly readTimeoutMs: number }) =>
+      `A read of tables in the store ${f.store} was not done after ${f.readTimeoutMs} ms and was given up`,
+    'Add an index, read less, or raise `readTimeoutMs`. In a read, wait only for its own queries.',
+    true,
+  ),
+  RESULT_TOO_LARGE: entry(
+    (f: { readonly store: string; readonly statement: string; readonly rowsMax: number; readonly sizeMax: number }) =>
+      `The result of ${brief(f.statement)} in the store ${f.store} has more than ${f.rowsMax} rows or ${f.sizeMax} characters`,
+    'Read pages: add LIMIT, and begin the next page behind the last key (WHERE key > ...). Sums belong into the statement.',
   ),
 
   // -- projections
@@ -396,6 +412,11 @@ export const catalogue = {
     (f: { readonly projection: string; readonly store: string }) =>
       `${called(f.projection)} asks for a transaction, but the store ${f.store} has no SQL`,
     'Use a store with SQL (sqlite, postgres). Or write elsewhere, so that doing it twice changes nothing.',
+  ),
+  SQL_MISSING: entry(
+    (f: { readonly projection: string; readonly store: string }) =>
+      `${called(f.projection)} is read with SQL, but the store ${f.store} has none`,
+    'Use a store with SQL (sqlite, postgres). Or use a projection with rows, which every store can find and count. Or read where your handler writes.',
   ),
   HANDLER_OVER: entry(
     (f: { readonly reaction: string; readonly position: number }) =>

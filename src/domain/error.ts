@@ -75,6 +75,7 @@ type InputCode =
   | 'COMMIT_EMPTY'
   | 'COMMIT_TOO_LARGE'
   | 'RANGE_INVALID'
+  | 'SQL_INVALID'
 
 /** The input of a caller is not acceptable. Nothing was decided or stored. */
 export class InputError<Code extends InputCode = InputCode> extends MnemeError<Code> {
@@ -182,6 +183,8 @@ type StoreCode =
   | 'DRIVER_MISSING'
   | 'SQL_FAILED'
   | 'TRANSACTION_TOO_LONG'
+  | 'READ_TOO_LONG'
+  | 'RESULT_TOO_LARGE'
 
 /** A store cannot be opened, read or written. */
 export class StoreError<Code extends StoreCode = StoreCode> extends MnemeError<Code> {
@@ -203,6 +206,7 @@ type ProjectionCode =
   | 'REBUILD_RUNNING'
   | 'REBUILD_IMPOSSIBLE'
   | 'TRANSACTION_MISSING'
+  | 'SQL_MISSING'
   | 'HANDLER_OVER'
   | 'STEP_TIMED_OUT'
   | 'PARKED_UNKNOWN'

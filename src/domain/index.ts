@@ -86,6 +86,7 @@ export {
 } from './reaction.ts'
 export { type AnyRejection, Rejection, reject } from './rejection.ts'
 export type { In, Issue, Out, Schema } from './schema.ts'
-export type { SqlTransaction, SqlValue } from './sql-transaction.ts'
+export { type SqlPart, type SqlStatement, type SqlTag, type SqlValue, sql } from './sql-statement.ts'
+export type { SqlQuery, SqlReading, SqlReadingOptions, SqlTransaction } from './sql-transaction.ts'
 export type { StandardSchemaV1 } from './standard-schema.ts'
 export type { StreamId } from './stream.ts'

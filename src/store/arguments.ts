@@ -7,6 +7,7 @@ import { InputError } from '../domain/error.ts'
 import { checkId } from '../domain/id.ts'
 import { checkJson, isPlain } from '../domain/json.ts'
 import { checkKeys, checkOption, checkSignal, listExpected } from '../domain/options.ts'
+import type { SqlReadingOptions } from '../domain/sql-transaction.ts'
 import type { StreamId } from '../domain/stream.ts'
 import { checkRange, type Range } from './range.ts'
 import { aheadMsMax } from './reservations.ts'
@@ -32,6 +33,9 @@ const nameBytesMax = 1280
 const keyBytesMax = 20_480
 /** The longest lease: a year. */
 const leaseMsMax = 31_536_000_000
+
+/** The longest time of a timer. */
+const timerMsMax = 2 ** 31 - 1
 
 const readKeys = ['limit', 'direction', 'signal'] as const
 const readAllKeys = [...readKeys, 'types', 'aggregates', 'tags', 'behind'] as const
@@ -218,6 +222,14 @@ export function checkPlace(option: 'from' | 'to', place: CheckpointPlace): void 
 /** @throws DefinitionError `OPTION_INVALID` */
 export function checkFunction(option: string, found: unknown): void {
   need(option, found, (each) => typeof each === 'function', 'a function')
+}
+
+/** @throws DefinitionError `OPTION_INVALID` */
+export function checkSqlReading(options: SqlReadingOptions): void {
+  need('options', options, isRecord, '{ timeoutMs }')
+  const isTime = (found: unknown) => typeof found === 'number' && found > 0 && found <= timerMsMax
+  need('timeoutMs', options.timeoutMs, isTime, `a time in milliseconds above 0, ${timerMsMax} at most`)
+  checkSignal(options.signal)
 }
 
 /** @throws DefinitionError `OPTION_INVALID` */

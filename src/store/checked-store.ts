@@ -7,7 +7,7 @@
 import { StoreError } from '../domain/error.ts'
 import { checkId } from '../domain/id.ts'
 import type { Json } from '../domain/json.ts'
-import type { SqlTransaction } from '../domain/sql-transaction.ts'
+import type { SqlReading, SqlReadingOptions, SqlTransaction } from '../domain/sql-transaction.ts'
 import type { StreamId } from '../domain/stream.ts'
 import {
   checkAppendOptions,
@@ -25,6 +25,7 @@ import {
   checkReadAll,
   checkReserve,
   checkSnapshot,
+  checkSqlReading,
   checkStep,
   checkStepEnd,
   checkStream,
@@ -277,13 +278,29 @@ class CheckedStore implements Store {
 
 type Work = (transaction: SqlTransaction) => Promise<Omit<ProjectionStep, 'from'>>
 
+/** The methods of a store that keeps its rows in a SQL database. */
+interface SqlMethods {
+  readonly transact: NonNullable<Store['transact']>
+  readonly readSql?: NonNullable<Store['readSql']>
+}
+
 /** The door of a store that keeps its rows in a SQL database. Other stores have no `transact`. */
 class CheckedSqlStore extends CheckedStore {
   readonly #transact: NonNullable<Store['transact']>
+  /** Absent if the store cannot read tables of users. */
+  readonly readSql?: NonNullable<Store['readSql']>
 
-  constructor(store: Store, options: OpenOptions, transact: NonNullable<Store['transact']>) {
+  constructor(store: Store, options: OpenOptions, { transact, readSql }: SqlMethods) {
     super(store, options)
     this.#transact = transact
+    if (readSql !== undefined) {
+      this.readSql = async <Result>(work: (reading: SqlReading) => Promise<Result>, limits: SqlReadingOptions) => {
+        this.checkOpen()
+        checkFunction('work', work)
+        checkSqlReading(limits)
+        return readSql(work, limits) as Promise<Result>
+      }
+    }
   }
 
   transact(projection: string, from: CheckpointPlace, work: Work): Promise<void> {
@@ -306,9 +323,10 @@ class CheckedSqlStore extends CheckedStore {
 
 /** A store behind its door. */
 function checkedStore(store: Store, options: OpenOptions): Store {
-  const { transact } = store
+  const { transact, readSql } = store
   if (transact === undefined) return new CheckedStore(store, options)
-  return new CheckedSqlStore(store, options, transact.bind(store))
+  const methods = { transact: transact.bind(store), ...(readSql !== undefined && { readSql: readSql.bind(store) }) }
+  return new CheckedSqlStore(store, options, methods)
 }
 
 /** A factory whose stores are behind their doors. */

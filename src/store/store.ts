@@ -11,14 +11,15 @@
  */
 
 import type { Json, JsonObject } from '../domain/json.ts'
-import type { SqlTransaction } from '../domain/sql-transaction.ts'
+import type { SqlReading, SqlReadingOptions, SqlTransaction } from '../domain/sql-transaction.ts'
 import type { StreamId } from '../domain/stream.ts'
 import type { StoreWarning } from '../runtime/warning.ts'
 import type { CommandMark, Commit } from './commit.ts'
 import type { Range } from './range.ts'
 import type { StreamList, StreamQuery } from './stream-list.ts'
 
-export type { SqlTransaction, SqlValue } from '../domain/sql-transaction.ts'
+export type { SqlValue } from '../domain/sql-statement.ts'
+export type { SqlReading, SqlReadingOptions, SqlTransaction } from '../domain/sql-transaction.ts'
 
 /** An event as it is read: JSON, not yet upcast to its newest revision. */
 export interface StoredEvent {
@@ -343,6 +344,14 @@ export interface ProjectionStore {
     from: CheckpointPlace,
     work: (transaction: SqlTransaction) => Promise<Pick<ProjectionStep, 'to' | 'rows'>>,
   ): Promise<void>
+  /**
+   * Reads tables of users. All statements of `work` see the same moment of the database, which is not before the call.
+   * None can write. Only stores that keep rows in a SQL database have it. The reading is valid until `work` settles.
+   *
+   * @throws the error of `work`; the signal's reason; StoreError `SQL_FAILED`, `RESULT_TOO_LARGE` from a query,
+   *   `READ_TOO_LONG`
+   */
+  readSql?<Result>(work: (reading: SqlReading) => Promise<Result>, options: SqlReadingOptions): Promise<Result>
   /** Deletes the rows and the checkpoint, in one transaction. */
   resetProjection(projection: string): Promise<void>
 }

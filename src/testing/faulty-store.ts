@@ -31,6 +31,7 @@ export const storeMethods: readonly Exclude<StoreMethod, 'open' | 'onAppend'>[] 
     'listRows',
     'saveStep',
     'transact',
+    'readSql',
     'resetProjection',
   ] as const),
   ...(['acquireLease', 'releaseLease', 'close'] as const),
@@ -94,7 +95,7 @@ export function faultyStore(factory: StoreFactory, faultOf: (call: StoreCall) =>
         const faulty: Record<string, unknown> = { name, limits, singleWriter }
         for (const method of storeMethods) {
           const inner = store[method]?.bind(store) as ((...args: readonly unknown[]) => Promise<unknown>) | undefined
-          // A store without SQL has no `transact`, so the faulty one has none either.
+          // A store without SQL has no `transact` and no `readSql`, so the faulty one has none either.
           if (inner !== undefined) {
             faulty[method] = (...args: readonly unknown[]) => call(method, args, () => inner(...args))
           }

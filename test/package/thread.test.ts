@@ -1,9 +1,10 @@
-/** The program of the SQLite store's thread, as the one text that the build makes of it. */
+/** The programs of the SQLite store's threads, as the one text that the build makes of it. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import { Worker } from 'node:worker_threads'
 import { programText, root } from '../../scripts/package.ts'
@@ -36,3 +37,28 @@ for (const [what, path, isOpened] of [
     assert.deepEqual(await ended, [0])
   })
 }
+
+test('a thread that reads answers, and ends where it is told to or cannot open its file', async (context) => {
+  const reader = programText(join(root, 'src/store/sqlite/reading/reader-thread.ts'))
+  const folder = mkdtempSync(join(tmpdir(), 'mneme-thread-'))
+  context.after(() => rmSync(folder, { recursive: true, force: true }))
+  new DatabaseSync(join(folder, 'log.db')).close()
+  for (const [path, isOpened] of [
+    ['log.db', true],
+    ['nowhere/log.db', false],
+  ] as const) {
+    const workerData = { settings: settingsOf(join(folder, path), {}) }
+    const worker = new Worker(`${withoutEndings}\n${reader}`, { eval: true, workerData })
+    const ended = once(worker, 'exit')
+    if (isOpened) {
+      worker.postMessage({ ask: 'query', text: 'SELECT 7 AS seven', values: [] })
+      const [said] = await once(worker, 'message')
+      assert.deepEqual(said, { answer: { columns: ['seven'], values: [7] } })
+      worker.postMessage('close')
+    } else {
+      const [said] = await once(worker, 'message')
+      assert.equal(said.failure.kind, 'sqlite')
+    }
+    assert.deepEqual(await ended, [0])
+  }
+})

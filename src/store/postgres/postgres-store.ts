@@ -9,6 +9,7 @@ import type { Commit } from '../commit.ts'
 import { Listeners } from '../listeners.ts'
 import { OpenCalls } from '../open-calls.ts'
 import type { Range } from '../range.ts'
+import { ReadLimit } from '../sql-reading.ts'
 import type {
   AppendOptions,
   AppendResult,
@@ -25,6 +26,8 @@ import type {
   RowQuery,
   RowsWithCheckpoint,
   Snapshot,
+  SqlReading,
+  SqlReadingOptions,
   SqlTransaction,
   Store,
   StoredEvent,
@@ -45,6 +48,7 @@ import { eventStatements } from './log/event-statements.ts'
 import { Streams, streamStatements } from './log/streams.ts'
 import type { Settings } from './options.ts'
 import { PostgresRows, rowStatements } from './rows/postgres-rows.ts'
+import { beginReading, LentReading } from './transact/lent-reading.ts'
 import { LentTransaction, WorkThrew } from './transact/sql-transaction.ts'
 
 const limits: StoreLimits = Object.freeze({ commitSizeMax: 8_000_000, commitEventsMax: 10_000 })
@@ -203,6 +207,28 @@ export class PostgresStore implements Store {
         }
       }),
     )
+  }
+
+  async readSql<Result>(work: (reading: SqlReading) => Promise<Result>, options: SqlReadingOptions): Promise<Result> {
+    this.#calls.check()
+    const limit = new ReadLimit(storeNamed(this.#schema), options)
+    const read = this.#calls.run(() =>
+      this.#connections.querying.take(async () => {
+        if (limit.isOver) throw new Error('nobody waits for it')
+        const database = this.#connections.forSteps(this.#settings)
+        return database.transaction(
+          (transaction) => new LentReading(database, this.#settings, transaction, limit).run(work),
+          beginReading,
+        )
+      }),
+    )
+    try {
+      return await limit.race(read)
+    } catch (error) {
+      throw errorOf(this.#schema, reading, error)
+    } finally {
+      limit.close()
+    }
   }
 
   resetProjection(projection: string): Promise<void> {

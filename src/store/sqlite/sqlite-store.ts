@@ -31,6 +31,8 @@ import type {
   RowQuery,
   RowsWithCheckpoint,
   Snapshot,
+  SqlReading,
+  SqlReadingOptions,
   Store,
   StoredEvent,
   StoreLimits,
@@ -45,6 +47,7 @@ import { EventReader } from './log/event-reader.ts'
 import { checkSqlite, openForReading } from './opening/connection.ts'
 import { cutWords } from './opening/cut-check.ts'
 import type { Settings } from './options.ts'
+import { TableReaders } from './reading/table-readers.ts'
 import { RowPages } from './rows/row-pages.ts'
 import { RowReader } from './rows/row-reader.ts'
 import type { TransactionTask } from './transact/transaction-client.ts'
@@ -65,6 +68,7 @@ export class SqliteStore implements Store {
   readonly #events: EventReader
   readonly #reader: RowReader
   readonly #pages: RowPages
+  readonly #tables: TableReaders
   readonly #listeners = new Listeners()
   /** Reads in progress. The writer counts the writes. */
   readonly #calls: OpenCalls
@@ -85,6 +89,7 @@ export class SqliteStore implements Store {
     this.#breath = new SharedBreath(platformLoop, () => this.#calls.check())
     this.#reader = new RowReader(database, settings.prefix, this.#breath)
     this.#events = new EventReader(database, settings, this.#breath)
+    this.#tables = new TableReaders(settings)
     this.#pages = new RowPages(database, settings.prefix, this.#breath)
   }
 
@@ -196,6 +201,18 @@ export class SqliteStore implements Store {
     await this.#writer.transact({ projection, from, work })
   }
 
+  readSql<Result>(work: (reading: SqlReading) => Promise<Result>, options: SqlReadingOptions): Promise<Result> {
+    return this.#calls.run(async () => {
+      try {
+        const result = await this.#tables.read(work, options)
+        this.#files.check()
+        return result
+      } catch (error) {
+        throw this.#readingError(error)
+      }
+    })
+  }
+
   async resetProjection(projection: string): Promise<void> {
     await this.#writer.call('resetProjection', { projection }, 0)
   }
@@ -209,12 +226,13 @@ export class SqliteStore implements Store {
   }
 
   /**
-   * Closes the reading connection first. The writer's is then the last one, and empties the write-ahead log on its
+   * Closes the reading connections first. The writer's is then the last one, and empties the write-ahead log on its
    * thread.
    */
   close(): Promise<void> {
     return this.#calls.close(async () => {
       await this.#writer.settled()
+      await this.#tables.close()
       this.#database.close()
       await this.#writer.close()
     })

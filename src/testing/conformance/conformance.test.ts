@@ -321,7 +321,7 @@ const transactionFaults: Readonly<Record<string, readonly [string, Alter]>> = {
           let first: Promise<unknown> = Promise.resolve()
           return work({
             query: (text, values) => {
-              if (text.startsWith('UPDATE')) return sql.query<any>(text, values)
+              if (String(text).startsWith('UPDATE')) return sql.query<any>(text, values)
               first = first.then(() => sql.query<any>(text, values))
               return first as Promise<any>
             },

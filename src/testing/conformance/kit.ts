@@ -33,7 +33,7 @@ export interface StoreCapabilities {
    * Leases expire by the clock given to `open`. If not (a server has its own clock), the kit waits until they expire.
    */
   readonly injectedClock?: boolean
-  /** It stores rows in a SQL database and has `transact`. If not, it does not have that method. */
+  /** It stores rows in a SQL database, and has `transact` and `readSql`. If not, it does not have these methods. */
   readonly transactions?: boolean
 }
 

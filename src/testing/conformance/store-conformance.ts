@@ -30,6 +30,7 @@ import { rowPrefixes } from './row-prefixes.ts'
 import { singleWriter } from './single-writer.ts'
 import { snapshots } from './snapshots.ts'
 import { streamLists, streamListsOfOthers } from './stream-lists.ts'
+import { tableReads } from './table-reads.ts'
 import { transactionRaces } from './transaction-races.ts'
 import { transactionStatements } from './transaction-statements.ts'
 import { noTransactions, transactions } from './transactions.ts'
@@ -47,7 +48,7 @@ export const groups: readonly ConformanceGroup[] = [
   ...[streamLists, streamListsOfOthers],
   ...[races, prefixes, severalWriters, reservations],
   ...[snapshots, checkpoints, rows, rowsWithCheckpoint, rowPrefixes, rowConditions, leases, leaseClock],
-  ...[transactions, transactionStatements, transactionRaces],
+  ...[transactions, transactionStatements, transactionRaces, tableReads],
   ...[argumentTexts, argumentNumbers, argumentSteps, argumentOptions, argumentTransactions, unusualArguments],
   ...[wakeUps, closing, reopening],
 ]

@@ -1,5 +1,6 @@
 /** Statements in a transaction: their results, their order, and what happens if one fails. */
 import assert from 'node:assert/strict'
+import { sql } from '../../domain/sql-statement.ts'
 import type { SqlTransaction } from '../../store/store.ts'
 import { at } from '../checkpoint-at.ts'
 import { type ConformanceGroup, rejectsWith, upTo } from './kit.ts'
@@ -123,6 +124,21 @@ export const transactionStatements: ConformanceGroup = {
         assert.deepEqual(await store.loadRows(of, ['k']), [saved ? 1 : undefined])
       },
     ),
+    'with a value in quotes, which would be a text, are refused': withTable(async ({ table, transact, notes }) => {
+      for (const statement of [
+        sql`SELECT '${1}' AS one`,
+        sql`INSERT INTO ${sql.identifier(table)} VALUES (1, '${'a'}')`,
+      ]) {
+        await rejectsWith(
+          transact(0, async ({ query }) => {
+            await query(statement)
+            return done
+          }),
+          'SQL_FAILED',
+        )
+      }
+      assert.deepEqual(await notes(), [])
+    }),
     'that follow a failed one do not affect the next transaction': withTable(async ({ table, transact, notes }) => {
       const bad = transact(0, async (sql) => {
         await sql.query('SELECT nonsense FROM nowhere')

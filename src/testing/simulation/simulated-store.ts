@@ -8,7 +8,9 @@ import type { Store } from '../../store/store.ts'
 import { storeMethods } from '../faulty-store.ts'
 
 /** What a process can call. Nobody closes what all share, and the memory store has no transactions. */
-export const methods: readonly Method[] = storeMethods.filter((method) => method !== 'close' && method !== 'transact')
+export const methods: readonly Method[] = storeMethods.filter(
+  (method) => !['close', 'transact', 'readSql'].includes(method),
+)
 
 export type Method = (typeof storeMethods)[number]
 

@@ -2,13 +2,13 @@
 
 /** Prints what is left in the account, and what the projection wrote into the file that is its argument. */
 export const sqliteProgram = `
-import { domain, projection } from 'mneme'
+import { domain, projection, sql } from 'mneme'
 import { sqlite } from 'mneme/sqlite'
 import { Account, Opened } from './consumer.ts'
 
 const Names = projection('names')
   .handle([Opened], async (events, { transaction }) => {
-    for (const { data } of events) await transaction.query('INSERT INTO names VALUES (?)', [data.owner])
+    for (const { data } of events) await transaction.query(sql\`INSERT INTO names VALUES (\${data.owner})\`)
   })
   .prepare(({ transaction }) => transaction.query('CREATE TABLE IF NOT EXISTS names (name TEXT)'))
 
@@ -20,10 +20,9 @@ async function main() {
   await account.open({ owner: 'Ada' })
   await account.deposit({ amount: 100 })
   const { state } = await account.withdraw({ amount: 30 })
+  const names = await bank.names.read(sql\`SELECT name FROM names\`, { atLeast: await bank.head() })
   await bank.stop()
-  const { DatabaseSync } = process.getBuiltinModule('node:sqlite')
-  const database = new DatabaseSync(path)
-  console.log(JSON.stringify([state.balance, database.prepare('SELECT name FROM names').all()]))
+  console.log(JSON.stringify([state.balance, names]))
 }
 
 main()

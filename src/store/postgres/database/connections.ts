@@ -3,9 +3,10 @@
  *
  * - Commands and reads share a pool: the caller's, or one of the store's own. Some of its connections are kept free
  *   from reads for projections and followers, so that a command gets a connection however many of these there are.
- * - Steps of projections that write tables of their own hold a connection as long as their handler takes. They have a
- *   pool of their own, made for the first of them. A handler may leave anything behind in its session (settings,
- *   temporary tables, locks). All of that is discarded before the next step gets the connection.
+ * - Steps of projections that write tables of their own, and reads of these tables, hold a connection as long as the
+ *   user's code takes. They have a pool of their own, made for the first of them, with places for each. The code may
+ *   leave anything behind in its session (settings, temporary tables, locks). All of that is discarded before the next
+ *   one gets the connection.
  * - One connection listens, for any number of stores.
  *
  * Stores on one `Pool` of the caller's share all of that. Other connections are made with the options of that pool.
@@ -31,11 +32,14 @@ export class Connections {
   readonly #pool: PostgresPool
   /** The pool, if it is the caller's. */
   readonly #given: PostgresPool | undefined
-  readonly #stepsMax: number
+  /** The size of the pool of steps and of reads of tables. */
+  readonly #lentMax: number
   /** Turns for reads that no command waits for. */
   readonly reading: Turns
   /** Turns for steps with work of their own. */
   readonly stepping: Turns
+  /** Turns for reads of tables of users. */
+  readonly querying: Turns
   #steps: PostgresPool | undefined
   #listener: Listener | undefined
   #stores = 0
@@ -47,9 +51,11 @@ export class Connections {
     this.#given = typeof connection !== 'string' && isPool(connection) ? connection : undefined
     this.#pool = this.#given ?? new driver.Pool({ ...this.#config, max: poolSize, allowExitOnIdle: true })
     const size = this.#given === undefined ? poolSize : sizeOf(this.#given)
-    this.#stepsMax = Math.ceil(size / 2)
+    const [steps, reads] = [Math.ceil(size / 2), Math.ceil(size / 4)]
+    this.#lentMax = steps + reads
     this.reading = new Turns(Math.max(size - Math.ceil(size / 4), 1))
-    this.stepping = new Turns(this.#stepsMax)
+    this.stepping = new Turns(steps)
+    this.querying = new Turns(reads)
     // Idle connections break when a server restarts. The pool has removed them before it reports that.
     this.#pool.on('error', ignore)
   }
@@ -70,10 +76,10 @@ export class Connections {
     return new Database(this.#pool, timeoutMs)
   }
 
-  /** The database for steps with work of their own. */
+  /** The database for steps with work of their own, and for reads of tables of users. */
   forSteps({ timeoutMs }: Settings): Database {
     if (this.#steps === undefined) {
-      this.#steps = new this.#driver.Pool({ ...this.#config, max: this.#stepsMax, allowExitOnIdle: true })
+      this.#steps = new this.#driver.Pool({ ...this.#config, max: this.#lentMax, allowExitOnIdle: true })
       this.#steps.on('error', ignore)
     }
     return new Database(this.#steps, timeoutMs, 'discard')

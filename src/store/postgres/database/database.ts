@@ -132,11 +132,15 @@ export class Database {
     }
   }
 
-  /** Runs `work` as one transaction. It is rolled back if `work` throws. */
-  transaction<Result>(work: (transaction: Transaction) => Promise<Result>): Promise<Result> {
+  /**
+   * Runs `work` as one transaction. It is rolled back if `work` throws.
+   *
+   * @param beginning the statement that begins it
+   */
+  transaction<Result>(work: (transaction: Transaction) => Promise<Result>, beginning: string = begin): Promise<Result> {
     return this.#withClient(async (client) => {
       const query = (text: string, values: readonly Parameter[] = []) => this.#run(client, text, values)
-      await query(begin)
+      await query(beginning)
       let result: Result
       try {
         result = await work({ client, query })
@@ -161,9 +165,13 @@ export class Database {
   }
 
   /** Sends a statement in the driver's form, and notes whether its connection is still good. */
-  async send(client: PostgresClient, query: DriverQuery): Promise<{ readonly rows: any[] }> {
+  async send(
+    client: PostgresClient,
+    query: DriverQuery,
+    timeoutMs: number = this.#timeoutMs,
+  ): Promise<{ readonly rows: any[] }> {
     try {
-      const answer = await within(this.#timeoutMs, client.query(query))
+      const answer = await within(timeoutMs, client.query(query))
       if (this.#unsure.has(client)) {
         throw new Error('the commit may be on the primary only: its wait for the standby was cancelled')
       }

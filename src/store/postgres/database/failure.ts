@@ -74,6 +74,15 @@ export const isAsOfStandby = (error: unknown): boolean => isReadOnly(error) || d
 export const isNotPrepared = (error: unknown): boolean =>
   [states.unknownStatement, states.statementTaken].some((state) => state === stateOf(error))
 
+/**
+ * Whether the server is going, or has no connection for us. A statement with another number of values than it takes has
+ * such a state too, but it harms only itself.
+ */
+function isOfConnection(error: unknown): boolean {
+  const { routine } = (error ?? {}) as { readonly routine?: unknown }
+  return /^(08|57P)/.test(stateOf(error) ?? '') && routine !== 'exec_bind_message'
+}
+
 /** Whether the server ended a transaction because it was idle or took too long. */
 export const isTooLong = (error: unknown): boolean =>
   [states.idleTooLong, states.transactionTooLong].some((state) => state === stateOf(error))
@@ -86,7 +95,7 @@ export const isTooLong = (error: unknown): boolean =>
 export function isOfStore(error: unknown): boolean {
   if (error instanceof Lost || error instanceof TimedOut) return true
   const state = stateOf(error)
-  return state !== undefined && /^(08|57P|58|53100|53300|XX00[12])/.test(state)
+  return isOfConnection(error) || (state !== undefined && /^(58|53100|53300|XX00[12])/.test(state))
 }
 
 /**
@@ -94,12 +103,11 @@ export function isOfStore(error: unknown): boolean {
  */
 export function breaksConnection(error: unknown): boolean {
   if (error instanceof Lost || error instanceof TimedOut) return true
-  const state = stateOf(error)
-  return state !== undefined && (state === states.readOnly || isTooLong(error) || /^(08|57P)/.test(state))
+  return isOfConnection(error) || stateOf(error) === states.readOnly || isTooLong(error)
 }
 
 /** Whether a connection broke before there was an answer. A time limit that ran out does not count. */
-export const isLost = (error: unknown): boolean => error instanceof Lost || /^(08|57P)/.test(stateOf(error) ?? '')
+export const isLost = (error: unknown): boolean => error instanceof Lost || isOfConnection(error)
 
 /** The name of the store in messages. */
 export const storeNamed = (schema: string): string => `postgres (schema ${schema})`

@@ -8,6 +8,8 @@
  * the store's, even if the work catches it.
  */
 import { StoreError } from '../../../domain/error.ts'
+import type { SqlStatement } from '../../../domain/sql-statement.ts'
+import { queryOf } from '../../sql-reading.ts'
 import type { ProjectionStep, SqlTransaction, SqlValue } from '../../store.ts'
 import type { Database } from '../database/database.ts'
 import type { PostgresClient } from '../database/driver.ts'
@@ -89,12 +91,13 @@ export class LentTransaction {
 
   async #work(work: Work): Promise<Omit<ProjectionStep, 'from'>> {
     try {
-      const query: SqlTransaction['query'] = (text, values = []) => {
+      const query = (given: string | SqlStatement<any>, values: readonly SqlValue[] = []): Promise<any> => {
+        const { text, values: found } = queryOf(given, values, (number) => `$${number}`)
         if (this.#isOver) return Promise.reject(sqlFailure(this.#schema, text, 'the transaction is over'))
-        const taken = this.#taken(text, values)
+        const taken = this.#taken(text, found)
         const answer = this.#asked.then(() => this.#query(text, taken))
         this.#asked = answer.catch(() => {})
-        return answer as Promise<any>
+        return answer
       }
       return await Promise.race([(async () => work(Object.freeze({ query })))(), this.#lost.promise])
     } catch (error) {

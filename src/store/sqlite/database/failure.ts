@@ -4,6 +4,7 @@
  */
 import { DefinitionError, hasCode, type MnemeError, StoreError } from '../../../domain/error.ts'
 import { runtimeName } from '../../../runtime/platform.ts'
+import { tooLarge } from '../../sql-reading.ts'
 
 /** A failure as plain data. */
 export type FailureFacts =
@@ -19,6 +20,8 @@ export type FailureFacts =
   | { readonly kind: 'moved'; readonly file: string }
   | { readonly kind: 'no directory' | 'directory'; readonly path: string }
   | { readonly kind: 'sql'; readonly statement: string; readonly reason: string }
+  /** The result of a statement is too large. */
+  | { readonly kind: 'too large'; readonly statement: string }
   | { readonly kind: 'unexpected'; readonly message: string }
 
 /** A failure that is thrown on the writer's thread. */
@@ -112,6 +115,8 @@ export function errorOf(path: string, doing: string, failure: FailureFacts): Sto
     }
     case 'sql':
       return new StoreError('SQL_FAILED', { store, statement: failure.statement, reason: failure.reason })
+    case 'too large':
+      return tooLarge(store, failure.statement)
     case 'unexpected':
       return new StoreError('STORE_UNAVAILABLE', { store, doing }, new Error(failure.message))
   }

@@ -223,3 +223,18 @@ function resultOf({ command }: Commit, answer: Flat, at: number): AppendResult {
   const mark = name !== null && digest !== null && { command: { name, digest } }
   return { status, sequence, position, count, checksum, ...mark }
 }
+
+/** What a thread that reads is asked. All queries between `begin` and `end` see the same moment. */
+export type ReaderRequest =
+  | { readonly ask: 'begin' | 'end' }
+  | ({ readonly ask: 'query' } & TransactionCalls['query']['request'])
+
+/** Null for `begin` and `end`. */
+export type ReaderAnswer = TransactionCalls['query']['answer'] | null
+
+export type ReaderReply = { readonly answer: ReaderAnswer } | { readonly failure: FailureFacts }
+
+export type ToReader = ReaderRequest | 'close'
+
+/** From a thread that reads: replies in the order of the requests. One that cannot open its file fails the first. */
+export type FromReader = ReaderReply

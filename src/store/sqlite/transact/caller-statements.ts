@@ -1,9 +1,10 @@
 /**
- * Runs the statements of a caller's transaction: one at a time, complete, and none that would end the transaction or
- * reach outside the file. The first word of a statement says what it is, so a list of first words is enough. Everything
- * else is refused.
+ * Runs the statements of a caller, in a transaction that writes or only reads: one at a time, complete, and none that
+ * would end the transaction or reach outside the file. The first word of a statement says what it is, so a list of
+ * first words is enough. Everything else is refused.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { ResultCount } from '../../sql-reading.ts'
 import { Failure } from '../database/failure.ts'
 import type { Bound, TransactionCalls } from '../database/protocol.ts'
 import type { Schema } from '../database/schema.ts'
@@ -16,38 +17,66 @@ interface Prepared {
   readonly parameters: number
 }
 
+type Query = TransactionCalls['query']['request']
+type Answer = TransactionCalls['query']['answer']
+
 const statementsMax = 200
 /** Blanks, comments, and the ends of statements. */
 const gap = /\s+|;|--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)/y
 const word = /[a-z]+/iy
-const allowed: ReadonlySet<string> = new Set([
-  ...['SELECT', 'VALUES', 'WITH', 'INSERT', 'REPLACE', 'UPDATE', 'DELETE', 'CREATE', 'DROP', 'ALTER', 'EXPLAIN'],
+
+/** The first words of statements that are allowed. On a connection that cannot write, `WITH` cannot either. */
+export const readingWords: ReadonlySet<string> = new Set(['SELECT', 'VALUES', 'WITH', 'EXPLAIN'])
+export const writingWords: ReadonlySet<string> = new Set([
+  ...readingWords,
+  ...['INSERT', 'REPLACE', 'UPDATE', 'DELETE', 'CREATE', 'DROP', 'ALTER'],
 ])
 
 export class CallerStatements {
   readonly #database: DatabaseSync
   readonly #schema: Schema
+  readonly #allowed: ReadonlySet<string>
   readonly #statements: StatementCache<Prepared>
 
-  constructor(database: DatabaseSync, schema: Schema) {
+  constructor(database: DatabaseSync, schema: Schema, allowed: ReadonlySet<string>) {
     this.#database = database
     this.#schema = schema
+    this.#allowed = allowed
     this.#statements = new StatementCache(statementsMax, (text) => this.#prepare(text))
   }
 
   /** @throws Failure, or an error of `node:sqlite` */
-  run({ text, values }: TransactionCalls['query']['request']): TransactionCalls['query']['answer'] {
+  run(request: Query): Answer {
+    const statement = this.#ready(request)
+    const rows = statement.all(...request.values) as unknown as readonly (readonly Bound[])[]
+    return answerOf(statement, rows.flat())
+  }
+
+  /** The same for a result that may be too large. @throws Failure, or an error of `node:sqlite` */
+  read(request: Query): Answer {
+    const statement = this.#ready(request)
+    const count = new ResultCount()
+    const values: Bound[] = []
+    for (const row of statement.iterate(...request.values) as unknown as Iterable<readonly Bound[]>) {
+      if (!count.add(row)) throw new Failure({ kind: 'too large', statement: request.text })
+      for (const value of row) values.push(value)
+    }
+    return answerOf(statement, values)
+  }
+
+  #ready({ text, values }: Query): StatementSync {
     const { statement, parameters } = this.#statements.get(text)
     // SQLite would use NULL for a missing value, without an error.
     if (parameters > values.length) throw refused(text, `it needs ${parameters} values and got ${values.length}`)
-    const rows = statement.all(...(values as Exclude<Bound, undefined>[])) as unknown as readonly (readonly Bound[])[]
-    if (rows.length === 0) return { columns: [], values: [] }
-    return { columns: statement.columns().map(({ name }) => name), values: rows.flat().map(readable) }
+    return statement
   }
 
   #prepare(text: string): Prepared {
     const verb = verbOf(text)
-    if (!allowed.has(verb)) throw refused(text, `a transaction allows only ${[...allowed].join(', ')} statements`)
+    if (!this.#allowed.has(verb)) {
+      const what = this.#allowed === readingWords ? 'a read' : 'a transaction'
+      throw refused(text, `${what} allows only ${[...this.#allowed].join(', ')} statements`)
+    }
     // A table that is dropped and made again with the same text would look unchanged.
     if (
       verb === 'DROP' &&
@@ -69,6 +98,11 @@ export class CallerStatements {
     return Math.max(0, ...numbers)
   }
 }
+
+const answerOf = (statement: StatementSync, values: readonly Bound[]): Answer =>
+  values.length === 0
+    ? { columns: [], values }
+    : { columns: statement.columns().map(({ name }) => name), values: values.map(readable) }
 
 /** The index of the first character at or after `from` that does not belong to a gap. */
 function behindGaps(text: string, from: number): number {

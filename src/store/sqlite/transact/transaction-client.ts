@@ -8,8 +8,10 @@
  * lost statement would be saved as done. All other writes wait meanwhile, so there is a time limit.
  */
 import { type MnemeError, StoreError } from '../../../domain/error.ts'
+import type { SqlStatement } from '../../../domain/sql-statement.ts'
 import { soon, startTimer, stopTimer } from '../../../runtime/timers.ts'
 import { checkCheckpoint } from '../../checkpoint.ts'
+import { queryOf } from '../../sql-reading.ts'
 import type { CheckpointPlace, ProjectionStep, SqlTransaction, SqlValue } from '../../store.ts'
 import { errorOf, storeNamed } from '../database/failure.ts'
 import {
@@ -156,7 +158,10 @@ export class TransactionClient {
     const expired = startTimer(() => {
       this.#interrupt(new StoreError('TRANSACTION_TOO_LONG', { store: storeNamed(path), transactionMsMax }))
     }, transactionMsMax)
-    const query = (text: string, values: readonly SqlValue[] = []) => this.#query(text, values)
+    const query = (given: string | SqlStatement<any>, values: readonly SqlValue[] = []) => {
+      const { text, values: taken } = queryOf(given, values, () => '?')
+      return this.#query(text, taken)
+    }
     try {
       const working = (async () => this.#task.work(Object.freeze({ query }) as SqlTransaction))()
       const { to, rows } = await Promise.race([this.#interruption.promise, working])

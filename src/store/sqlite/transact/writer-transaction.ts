@@ -12,7 +12,7 @@ import { schemaIn } from '../database/schema.ts'
 import { retryWhileBusy, rollBack } from '../opening/connection.ts'
 import type { Settings } from '../options.ts'
 import { isSamePlace, type RowWriter } from '../rows/row-writer.ts'
-import { CallerStatements } from './caller-statements.ts'
+import { CallerStatements, writingWords } from './caller-statements.ts'
 import { StoreTables, type Watch } from './store-tables.ts'
 
 interface Open {
@@ -36,7 +36,7 @@ export class WriterTransaction {
     this.#files = files
     this.#rows = rows
     const schema = schemaIn(settings.prefix)
-    this.#statements = new CallerStatements(database, schema)
+    this.#statements = new CallerStatements(database, schema, writingWords)
     this.#tables = new StoreTables(database, schema)
   }
 
