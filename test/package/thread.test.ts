@@ -1,6 +1,6 @@
 /** The programs of the SQLite store's threads, as the one text that the build makes of it. */
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
+import { on, once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,7 +8,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import { Worker } from 'node:worker_threads'
 import { programText, root } from '../../scripts/package.ts'
-import type { WriterData } from '../../src/store/sqlite/database/protocol.ts'
+import type { FromThread, ToThread } from '../../src/store/sqlite/database/protocol.ts'
 import { settingsOf } from '../../src/store/sqlite/options.ts'
 
 const program = programText(join(root, 'src/store/sqlite/writer/writer-thread.ts'))
@@ -20,20 +20,27 @@ const withoutEndings = `
 `
 
 for (const [what, path, isOpened] of [
-  ['is told to', 'log.db', true],
-  ['cannot open its file', 'nowhere/log.db', false],
+  ['closes its file', 'log.db', true],
+  ['could not open its file', 'nowhere/log.db', false],
 ] as const) {
-  test(`the thread ends where it ${what}, on a platform whose port cannot be closed`, async (context) => {
+  test(`the thread ends when it is told to, after it ${what}, on a platform whose port cannot be closed`, async (context) => {
     const folder = mkdtempSync(join(tmpdir(), 'mneme-thread-'))
     context.after(() => rmSync(folder, { recursive: true, force: true }))
-    const workerData: WriterData = { settings: settingsOf(join(folder, path), {}), identities: undefined }
-    const worker = new Worker(`${withoutEndings}\n${program}`, { eval: true, workerData })
+    const worker = new Worker(`${withoutEndings}\n${program}`, { eval: true })
     const ended = once(worker, 'exit')
-    const [said] = await once(worker, 'message')
+    const tell = (message: ToThread) => worker.postMessage(message)
+    tell({ to: 7, message: { open: { settings: settingsOf(join(folder, path), {}), identities: undefined } } })
+    const said = on(worker, 'message')
+    const next = async (): Promise<FromThread> => (await said.next()).value![0]
+    const { from, message } = await next()
+    assert.equal(from, 7)
+    assert.ok('opened' in message)
     if (isOpened) {
-      assert.ok(Array.isArray(said.opened))
-      worker.postMessage('close')
-    } else assert.deepEqual(said.opened.kind, 'no directory')
+      assert.ok(Array.isArray(message.opened))
+      tell({ to: 7, message: 'close' })
+    } else assert.partialDeepStrictEqual(message.opened, { kind: 'no directory' })
+    assert.deepEqual(await next(), { from: 7, message: { closed: undefined } })
+    tell('leave')
     assert.deepEqual(await ended, [0])
   })
 }

@@ -124,25 +124,43 @@ export type TransactionReply =
   | { readonly answer: TransactionCalls[TransactionCallName]['answer'] }
   | { readonly failure: FailureFacts }
 
-/** The data with which the writer's thread is started. */
-export interface WriterData {
+/** What a thread needs to open a database. */
+export interface Opening {
   readonly settings: Settings
-  /** The identities of the files, if an earlier thread had them open. */
+  /** The identities of the files, if the store had them open before. */
   readonly identities: Identities | undefined
 }
 
-/** To the writer: requests that become one transaction, requests of a caller's own transaction, or the end. */
-export type ToWriter = readonly Request[] | { readonly asked: readonly TransactionRequest[] } | 'close'
+/**
+ * To a database on a thread: first how to open it. Then requests that become one transaction, requests of a caller's
+ * own transaction, or the end.
+ */
+export type ToWriter =
+  | { readonly open: Opening }
+  | readonly Request[]
+  | { readonly asked: readonly TransactionRequest[] }
+  | 'close'
 
 /**
- * From the writer: first what the write-ahead log lacks, if anything, and whether the database could be opened. Then
- * come the replies to each group of requests, and to the requests of a caller's own transaction, in order.
+ * From a database on a thread: first what the write-ahead log lacks, if anything, and whether the database could be
+ * opened. Then come the replies to each group of requests, and to the requests of a caller's own transaction, in order.
+ * The last message says that it is closed, and why, if it was not told to.
  */
 export type FromWriter =
   | { readonly cut: CutLog }
   | { readonly opened: FailureFacts | Identities }
   | { readonly replies: readonly Reply[] }
   | { readonly answered: readonly TransactionReply[] }
+  | { readonly closed: string | undefined }
+
+/** To a thread: a message to one of its databases by number, or its end. */
+export type ToThread = { readonly to: number; readonly message: ToWriter } | 'leave'
+
+/** From a thread: a message of one of its databases. */
+export interface FromThread {
+  readonly from: number
+  readonly message: FromWriter
+}
 
 /** The number of items in the flat list for each commit before its events, and for each event. */
 export const itemsPerCommit = 8

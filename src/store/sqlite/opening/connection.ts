@@ -9,6 +9,7 @@ import { pathToFileURL } from 'node:url'
 import { elapsedMs } from '../../../runtime/timers.ts'
 import type { CutLog } from '../database/cut-log.ts'
 import { codes, Failure, isCode } from '../database/failure.ts'
+import type { Pause } from '../database/pause.ts'
 import { hasSchema, keepIndexesTwice, makeOrCheckSchema, type Schema, schemaIn } from '../database/schema.ts'
 import type { Settings } from '../options.ts'
 import { checkLog, endIn, noteMayLose } from './cut-check.ts'
@@ -50,11 +51,14 @@ export function checkSqlite(): void {
   load()
 }
 
-/** Opens for writing, and makes the tables if there are none. @throws Failure, or an error of `node:sqlite` */
-export function openForWriting(settings: Settings): {
+/** A connection that writes, and what the write-ahead log lacked. */
+interface OpenedForWriting {
   readonly database: DatabaseSync
   readonly cut: CutLog | undefined
-} {
+}
+
+/** Opens for writing, and makes the tables if there are none. @throws Failure, or an error of `node:sqlite` */
+export async function openForWriting(settings: Settings, pause: Pause): Promise<OpenedForWriting> {
   const { path, mayLoseOnPowerFailure, lockWaitMs, fileSizeMax } = settings
   if (!statSync(dirname(path), { throwIfNoEntry: false })?.isDirectory()) {
     throw new Failure({ kind: 'no directory', path })
@@ -62,7 +66,7 @@ export function openForWriting(settings: Settings): {
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw new Failure({ kind: 'directory', path })
   const { DatabaseSync } = load()
   const schema = schemaIn(settings.prefix)
-  return retryWhileBusy(lockWaitMs, () => {
+  return retryWhileBusy(lockWaitMs, pause, () => {
     const { isChecked, cut } = checkUnchanged(settings)
     const database = new DatabaseSync(path, { timeout: 0, enableForeignKeyConstraints: false })
     try {
@@ -165,15 +169,13 @@ export function rollBack(database: DatabaseSync): void {
   }
 }
 
-const sleeper = new Int32Array(new SharedArrayBuffer(4))
-
 /**
  * Repeats an attempt, after short random waits, while another process holds the lock. SQLite's own waiting would sleep
  * up to 100 ms at a time, and does not wait at all if it sees a deadlock between openers.
  *
  * @throws Failure 'busy' after `waitMs`
  */
-export function retryWhileBusy<Result>(waitMs: number, attempt: () => Result): Result {
+export async function retryWhileBusy<Result>(waitMs: number, pause: Pause, attempt: () => Result): Promise<Result> {
   const start = elapsedMs()
   for (let tries = 1; ; tries++) {
     try {
@@ -182,7 +184,7 @@ export function retryWhileBusy<Result>(waitMs: number, attempt: () => Result): R
       if (!isCode(error, codes.busy)) throw error
       const waitedMs = elapsedMs() - start
       if (waitedMs >= waitMs) throw new Failure({ kind: 'busy', waitedMs: Math.round(waitedMs) })
-      Atomics.wait(sleeper, 0, 0, Math.random() * Math.min(tries, 10))
+      await pause(Math.random() * Math.min(tries, 10))
     }
   }
 }

@@ -7,6 +7,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import type { CheckpointPlace } from '../../store.ts'
 import { Failure, factsOf, factsOfStatement, movedWords } from '../database/failure.ts'
 import type { FilesInPlace } from '../database/files-in-place.ts'
+import type { Pause } from '../database/pause.ts'
 import type { TransactionCalls, TransactionReply, TransactionRequest } from '../database/protocol.ts'
 import { schemaIn } from '../database/schema.ts'
 import { retryWhileBusy, rollBack } from '../opening/connection.ts'
@@ -21,20 +22,30 @@ interface Open {
   readonly watch: Watch
 }
 
+interface TransactionContext {
+  readonly database: DatabaseSync
+  readonly settings: Settings
+  readonly files: FilesInPlace
+  readonly rows: RowWriter
+  readonly pause: Pause
+}
+
 export class WriterTransaction {
   readonly #database: DatabaseSync
   readonly #settings: Settings
   readonly #files: FilesInPlace
   readonly #rows: RowWriter
+  readonly #pause: Pause
   readonly #statements: CallerStatements
   readonly #tables: StoreTables
   #open: Open | undefined
 
-  constructor(database: DatabaseSync, settings: Settings, files: FilesInPlace, rows: RowWriter) {
+  constructor({ database, settings, files, rows, pause }: TransactionContext) {
     this.#database = database
     this.#settings = settings
     this.#files = files
     this.#rows = rows
+    this.#pause = pause
     const schema = schemaIn(settings.prefix)
     this.#statements = new CallerStatements(database, schema, writingWords)
     this.#tables = new StoreTables(database, schema)
@@ -45,11 +56,11 @@ export class WriterTransaction {
     return this.#open === undefined && this.#database.isTransaction
   }
 
-  run(request: TransactionRequest): TransactionReply {
+  async run(request: TransactionRequest): Promise<TransactionReply> {
     try {
       switch (request.ask) {
         case 'begin':
-          return { answer: this.#begin(request) }
+          return { answer: await this.#begin(request) }
         case 'query':
           return { answer: this.#query(request) }
         case 'save':
@@ -64,9 +75,9 @@ export class WriterTransaction {
     }
   }
 
-  #begin({ projection, from }: TransactionCalls['begin']['request']): CheckpointPlace {
+  async #begin({ projection, from }: TransactionCalls['begin']['request']): Promise<CheckpointPlace> {
     const database = this.#database
-    retryWhileBusy(this.#settings.lockWaitMs, () => database.exec('BEGIN IMMEDIATE'))
+    await retryWhileBusy(this.#settings.lockWaitMs, this.#pause, () => database.exec('BEGIN IMMEDIATE'))
     this.#files.check()
     const actual = this.#rows.checkpoint(projection)
     if (isSamePlace(actual, from)) this.#open = { projection, from, watch: this.#tables.watch() }

@@ -10,6 +10,7 @@ import { statSync } from 'node:fs'
 import type { DatabaseSync } from 'node:sqlite'
 import { codes, type FailureFacts, factsOf, movedWords } from '../database/failure.ts'
 import type { FilesInPlace } from '../database/files-in-place.ts'
+import type { Pause } from '../database/pause.ts'
 import type { Reply, Request } from '../database/protocol.ts'
 import type { StatementSet } from '../database/statement-set.ts'
 import type { WritingName } from '../database/statements.ts'
@@ -26,32 +27,46 @@ import { RowWriter } from '../rows/row-writer.ts'
 const walSizeMax = 64 * 1024 * 1024
 const groupsBetweenLooks = 128
 
+interface GroupContext {
+  readonly database: DatabaseSync
+  readonly settings: Settings
+  readonly files: FilesInPlace
+  readonly statements: StatementSet<WritingName>
+  readonly pause: Pause
+}
+
 export class GroupTransaction {
   readonly #database: DatabaseSync
   readonly #settings: Settings
   readonly #files: FilesInPlace
+  readonly #pause: Pause
   readonly #reservations: ReservationBook
   readonly #appender: EventAppender
   readonly #rows: RowWriter
   #groups = 0
 
-  constructor(database: DatabaseSync, settings: Settings, files: FilesInPlace, statements: StatementSet<WritingName>) {
+  constructor({ database, settings, files, statements, pause }: GroupContext) {
     this.#database = database
     this.#settings = settings
     this.#files = files
+    this.#pause = pause
     this.#reservations = new ReservationBook(statements)
     this.#appender = new EventAppender(database, settings.prefix, statements, this.#reservations)
     this.#rows = new RowWriter(statements)
   }
 
-  /** Never throws. The replies have the result of each request. */
-  run(requests: readonly Request[]): readonly Reply[] {
-    const answers = this.#try(requests)
-    const replies =
-      'undone' in answers && requests.length > 1 && isOfOneRequest(answers.undone)
-        ? requests.map((request) => repliesOf(this.#try([request]), 1)[0]!)
-        : repliesOf(answers, requests.length)
+  /** Never rejects. The replies have the result of each request. */
+  async run(requests: readonly Request[]): Promise<readonly Reply[]> {
+    const answers = await this.#try(requests)
+    const isRepeated = 'undone' in answers && requests.length > 1 && isOfOneRequest(answers.undone)
+    const replies = isRepeated ? await this.#eachAlone(requests) : repliesOf(answers, requests.length)
     this.#appender.trim()
+    return replies
+  }
+
+  async #eachAlone(requests: readonly Request[]): Promise<readonly Reply[]> {
+    const replies: Reply[] = []
+    for (const request of requests) replies.push(repliesOf(await this.#try([request]), 1)[0]!)
     return replies
   }
 
@@ -62,11 +77,11 @@ export class GroupTransaction {
     if (size > walSizeMax) this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
   }
 
-  #try(requests: readonly Request[]): Outcome {
+  async #try(requests: readonly Request[]): Promise<Outcome> {
     const database = this.#database
     let committing = false
     try {
-      retryWhileBusy(this.#settings.lockWaitMs, () => database.exec('BEGIN IMMEDIATE'))
+      await retryWhileBusy(this.#settings.lockWaitMs, this.#pause, () => database.exec('BEGIN IMMEDIATE'))
       this.#appender.begin()
       this.#reservations.begin(nowOf(requests))
       const answers = requests.map((request) => ({ answer: this.#run(request) }))

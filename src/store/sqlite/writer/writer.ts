@@ -4,20 +4,19 @@
  * nothing. Appends, projection steps, snapshots and leases take turns in the order in which they were asked for. A
  * transaction with the caller's statements has a turn alone.
  *
- * If the thread dies, the outcome of the group that it was working on is unknown. Those calls reject with
- * `STORE_UNAVAILABLE`. Requests that were still waiting go to a new thread. The thread keeps the process alive only
- * while calls are in progress.
+ * If the thread dies, or closes the database because of an error, the outcome of the group that it was working on is
+ * unknown. Those calls reject with `STORE_UNAVAILABLE`. For requests that were still waiting the database is opened
+ * again. The thread keeps the process alive only while calls are in progress.
  */
-import { Worker } from 'node:worker_threads'
 import { InputError, type MnemeError, OverloadError, StoreError } from '../../../domain/error.ts'
 import { soon } from '../../../runtime/timers.ts'
 import type { CutLog } from '../database/cut-log.ts'
 import { errorOf, notStored, storeNamed } from '../database/failure.ts'
 import type { Identities } from '../database/files-in-place.ts'
-import type { CallName, Calls, FromWriter, Reply, Request, ToWriter, WriterData } from '../database/protocol.ts'
+import type { CallName, Calls, FromWriter, Reply, Request, ToWriter } from '../database/protocol.ts'
 import type { Settings } from '../options.ts'
 import { TransactionClient, type TransactionTask } from '../transact/transaction-client.ts'
-import { writerProgram } from './writer-program.ts'
+import { connect, type Line } from './threads.ts'
 
 /** The bounds of a group: the number of requests, and the characters at which no further request joins. */
 const groupRequestsMax = 2_000
@@ -39,7 +38,7 @@ export class Writer {
   #inFlight: readonly Call[] = []
   /** The transaction that has the thread for itself. */
   #open: TransactionClient | undefined
-  #worker: Worker | undefined
+  #line: Line | undefined
   #identities: Identities | undefined
   #scheduled = false
   #onOpened: ((failure: MnemeError | undefined) => void) | undefined
@@ -57,7 +56,7 @@ export class Writer {
   async open(): Promise<Identities> {
     const failure = await new Promise<MnemeError | undefined>((resolve) => {
       this.#onOpened = resolve
-      this.#start().ref()
+      this.#start().hold(true)
     })
     if (failure !== undefined) throw failure
     return this.#identities!
@@ -111,15 +110,13 @@ export class Writer {
     })
   }
 
-  /** Ends the thread and its connection. Call it when all requests are settled. */
+  /** Closes the connection, and ends the thread if no other store uses it. Call it when all requests are settled. */
   async close(): Promise<void> {
-    const worker = this.#worker
-    if (worker === undefined) return
-    worker.ref()
-    await new Promise<void>((resolve) => {
-      worker.once('exit', () => resolve())
-      worker.postMessage('close' satisfies ToWriter)
-    })
+    const line = this.#line
+    if (line === undefined) return
+    line.hold(true)
+    line.post('close')
+    await line.ended
   }
 
   /** Calls of the same turn are sent together. */
@@ -135,13 +132,13 @@ export class Writer {
   #send(): void {
     if (this.#isBusy) return
     if (this.#waiting.length === 0) {
-      this.#worker?.unref()
+      this.#line?.hold(false)
       this.#onIdle?.()
       return
     }
-    const worker = this.#worker ?? this.#start()
-    worker.ref()
-    const post = (message: ToWriter) => worker.postMessage(message)
+    const line = this.#line ?? this.#start()
+    line.hold(true)
+    const { post } = line
     const [first] = this.#waiting
     if (first instanceof TransactionClient) this.#hand(first, post)
     else this.#sendGroup(this.#take(), post)
@@ -190,18 +187,10 @@ export class Writer {
     return group
   }
 
-  #start(): Worker {
-    const workerData: WriterData = { settings: this.#settings, identities: this.#identities }
-    const worker = new Worker(writerProgram, {
-      name: 'mneme sqlite writer',
-      workerData,
-      execArgv: [],
-      eval: typeof writerProgram === 'string',
-    })
+  #start(): Line {
     let opened = false
     let failed: MnemeError | undefined
-    let cause: unknown
-    worker.on('message', (message: FromWriter) => {
+    const hear = (message: Exclude<FromWriter, { readonly closed: unknown }>) => {
       if ('cut' in message) this.#onCut(message.cut)
       else if ('replies' in message) this.#settle(message.replies)
       else if ('answered' in message) this.#open?.take(message.answered)
@@ -210,23 +199,15 @@ export class Writer {
         this.#identities = message.opened
         this.#tellOpened(undefined)
       } else failed = errorOf(this.#settings.path, 'opening it', message.opened)
-    })
-    worker.on('error', (error) => {
-      cause = error
-    })
-    // What it sent cannot be read, so its calls would wait for ever. Its end settles them.
-    worker.on('messageerror', (error) => {
-      cause = error
-      void worker.terminate()
-    })
-    worker.on('exit', () => {
-      if (this.#worker === worker) this.#worker = undefined
+    }
+    const end = (cause: unknown) => {
+      if (this.#line === line) this.#line = undefined
       if (opened) this.#lose(unavailable(this.#settings.path, 'writing: its thread ended', cause), this.#inFlight)
       else this.#fail(failed ?? unavailable(this.#settings.path, 'opening it', cause))
-    })
-    worker.unref()
-    this.#worker = worker
-    return worker
+    }
+    const line = connect({ settings: this.#settings, identities: this.#identities }, { hear, end })
+    this.#line = line
+    return line
   }
 
   #settle(replies: readonly Reply[]): void {
@@ -248,7 +229,7 @@ export class Writer {
   #tellOpened(failure: MnemeError | undefined): void {
     this.#onOpened?.(failure)
     this.#onOpened = undefined
-    if (!this.#isBusy) this.#worker?.unref()
+    if (!this.#isBusy) this.#line?.hold(false)
   }
 
   /** The database cannot be opened. All calls fail, and nothing of theirs was written. */
