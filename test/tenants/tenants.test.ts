@@ -1,7 +1,7 @@
 /** Tenants: what a handle does, when a tenant is stopped, and how work goes on without a caller. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { domain, type MnemeError, memory, reaction, type TenantsOptions, tenants } from '../../src/index.ts'
+import { domain, type MnemeError, memory, projection, reaction, type TenantsOptions, tenants } from '../../src/index.ts'
 import type { StoreFactory } from '../../src/store/store.ts'
 import { manualEnvironment } from '../../src/testing/manual-environment.ts'
 import { recorder } from '../support/kernel/rig.ts'
@@ -14,16 +14,26 @@ test('many who ask for a tenant at once open it once', async (context) => {
   assert.equal((await banks.get('acme').pot.ids({ limit: 1000 })).ids.length, 100)
 })
 
-test('a handle has the methods of a running domain', async (context) => {
-  const { banks } = rig(context, () => memory())
-  const running = await Pots.start({ store: memory(), log: recorder() })
-  context.after(() => running.stop())
+test('a handle has the methods of a running domain', async () => {
+  const All = domain({
+    aggregates: { pot: Pot },
+    projections: {
+      rows: projection('rows', () => ({}))
+        .on(Put, () => ({}))
+        .by(({ stream }) => stream.id),
+      state: projection('state', () => ({})).on(Put, () => ({})),
+      code: projection('code').handle([Put], async () => {}),
+    },
+  })
+  const start = () => ({ store: memory() })
+  await using banks = tenants(All, { start, log: recorder() })
+  await using running = await All.start({ store: memory(), projections: 'manual', log: recorder() })
   const acme = banks.get('acme')
   const methodsOf = (value: object): readonly string[] =>
     Object.entries(value)
       .flatMap(([key, part]) => [key, ...methodsOf(part as object).map((name) => `${key}.${name}`)])
       .sort()
-  const left = ['load', 'stop']
+  const left = ['load', 'parseCommand', 'stop']
   assert.deepEqual(
     methodsOf(acme),
     methodsOf(running).filter((name) => !left.includes(name)),

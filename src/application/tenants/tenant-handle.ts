@@ -26,7 +26,7 @@ interface Definition {
 
 const managed = ['start', 'stop', 'lookup', 'pause', 'resume', 'status', 'runOnce'] as const
 const ofParked = ['parked', 'retryParked', 'skipParked', 'reset'] as const
-const readModelMethods = { rows: ['get', 'find', 'count'], state: ['state'], code: ['reached'] } as const
+const readModelMethods = { rows: ['get', 'find', 'count'], state: ['state'], code: ['read', 'reached'] } as const
 
 export function tenantHandle({ aggregates, projections }: Definition, borrow: Borrow): object {
   const management = (key: 'projections' | 'reactions', more: readonly string[]) => {
@@ -45,7 +45,7 @@ export function tenantHandle({ aggregates, projections }: Definition, borrow: Bo
   return Object.freeze({
     ...Object.fromEntries(Object.entries(aggregates).map(([key, each]) => [key, instancesOf(borrow, key, each)])),
     ...Object.fromEntries(Object.entries(projections).map(readModel)),
-    ...called(borrow, (bank) => bank, ['dispatch', 'head']),
+    ...called(borrow, (bank) => bank, ['dispatch', 'head', 'forget']),
     try: Object.freeze(called(borrow, (bank) => bank.try, ['dispatch'])),
     projections: Object.freeze({ ...management('projections', []), ...rebuilding }),
     reactions: Object.freeze(management('reactions', ['timers'])),

@@ -38,7 +38,7 @@ export interface TenantsOptions {
 export type LentDomain<A, P, R = {}> = Omit<Running<A, P, R>, 'stop' | typeof Symbol.asyncDispose>
 
 /** A handle to a tenant's domain. Each call opens the domain if it is not open, so a handle can be kept. */
-export type Tenant<A, P, R = {}> = Omit<LentDomain<A, P, R>, 'load'>
+export type Tenant<A, P, R = {}> = Omit<LentDomain<A, P, R>, 'load' | 'parseCommand'>
 
 /** How many tenants are open, how many of these are in use, and how many calls wait until one is open. */
 export interface TenantsLoad {

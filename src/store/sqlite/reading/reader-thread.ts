@@ -5,7 +5,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { codeOf, codes, factsOf, factsOfStatement } from '../database/failure.ts'
-import type { FromReader, ReaderReply, ReaderRequest, ToReader, WriterData } from '../database/protocol.ts'
+import type { FromReader, Opening, ReaderReply, ReaderRequest, ToReader } from '../database/protocol.ts'
 import { schemaIn } from '../database/schema.ts'
 import { openForReading, rollBack } from '../opening/connection.ts'
 import { CallerStatements, readingWords } from '../transact/caller-statements.ts'
@@ -17,7 +17,7 @@ const leave = () => process.exit()
 
 const say = (message: FromReader): void => port.postMessage(message)
 
-function start({ settings }: Pick<WriterData, 'settings'>): void {
+function start({ settings }: Pick<Opening, 'settings'>): void {
   try {
     const database = openForReading(settings.path)
     const statements = new CallerStatements(database, schemaIn(settings.prefix), readingWords)
@@ -47,4 +47,4 @@ function start({ settings }: Pick<WriterData, 'settings'>): void {
   }
 }
 
-start(workerData as Pick<WriterData, 'settings'>)
+start(workerData as Pick<Opening, 'settings'>)
