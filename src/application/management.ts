@@ -99,7 +99,12 @@ export function management(
     },
     parked: async (name: string) => named(name).runner.parked(),
     retryParked: async (name: string) => named(name).runner.retryParked(),
-    skipParked: async (name: string, position: number) => named(name).runner.skipParked(position),
+    async skipParked(name: string, position: number) {
+      const { runner } = named(name)
+      const isNumber = (found: unknown) => typeof found === 'number'
+      checkOption('position', position ?? null, isNumber, 'the position of a parked event')
+      return runner.skipParked(position)
+    },
     reset: async (name: string, options: ResetOptions) => reset(named(name), options),
   })
 }

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { decode, encode } from './encoding.ts'
-import { depthMax } from './json.ts'
+import { decode, encode, NotEncoded } from './encoding.ts'
+import { depthMax, type Json } from './json.ts'
 
 const roundTrip = (value: unknown): unknown => decode(JSON.parse(JSON.stringify(encode('X', value))))
 
@@ -113,4 +113,48 @@ const { value } = fc.letrec<{ value: unknown }>((tie) => ({
 
 test('any state of plain data comes back the same', () => {
   fc.assert(fc.property(value, (state) => assert.deepEqual(roundTrip(state), state)))
+})
+
+const notEncoded: Readonly<Record<string, Json>> = {
+  'a date that is none': { $date: 'tomorrow' },
+  'a date in another form': { $date: '2026-01-01' },
+  'a date that does not exist': { $date: '2026-02-30T00:00:00.000Z' },
+  'a number as a date': { $date: 5 },
+  'a bigint that is none': { $bigint: 'five' },
+  'a bigint in another form': { $bigint: '0x10' },
+  'a bigint with a zero before it': { $bigint: '007' },
+  'true as a bigint': { $bigint: true },
+  'a record as a bigint': { $bigint: {} },
+  'a number that JSON has': { $number: '5' },
+  'a number that is none': { $number: 'many' },
+  'undefined that is false': { $undefined: false },
+  'a map that is none': { $map: 5 },
+  'a map of something other than pairs': { $map: [1] },
+  'a map of three': { $map: [[1, 2, 3]] },
+  'a map with a key twice': {
+    $map: [
+      [1, 2],
+      [1, 3],
+    ],
+  },
+  'a set that is a text': { $set: 'abc' },
+  'a set with a value twice': { $set: [1, 1] },
+  'a mark that is unknown': { $other: 1 },
+  'a mark within a map': { $map: [['a', { $bigint: 'x' }]] },
+  'a mark that is not alone': { $date: '2026-01-01T00:00:00.000Z', other: 1 },
+  'an empty mark': { $: 1 },
+}
+
+for (const [what, json] of Object.entries(notEncoded)) {
+  test(`${what} is refused`, () => {
+    assert.throws(() => decode(json), NotEncoded)
+    assert.throws(() => decode({ list: [json] }), NotEncoded)
+  })
+}
+
+test('a text that is cut in the reason of a refusal stays well-formed', () => {
+  assert.throws(
+    () => decode({ $bigint: `${'x'.repeat(58)}😀` }),
+    (error: Error) => error.message.isWellFormed(),
+  )
 })

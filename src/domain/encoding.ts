@@ -18,18 +18,29 @@ export function encode(what: string, value: unknown): Json {
   return encodeAt(what, value, '', 0)
 }
 
-/** A state or row from its JSON: an equal copy of what `encode` was given. */
+/** JSON in a store that `encode` does not write: it was damaged, or something else has written it. */
+export class NotEncoded extends Error {
+  override readonly name = 'NotEncoded'
+}
+
+/**
+ * A state or row from its JSON: an equal copy of what `encode` was given.
+ *
+ * @throws NotEncoded for JSON that `encode` does not write, so that nothing is read as something else
+ */
 export function decode(json: Json): unknown {
   if (typeof json !== 'object' || json === null) return json
   if (Array.isArray(json)) return json.map(decode)
   const keys = Object.keys(json)
   const only = keys.length === 1 ? keys[0]! : ''
   const held = (json as Record<string, Json>)[only]
-  if (only === '$personal') return valueIn(json) ?? locked(json) ?? marked(only, held as Json)
-  if (only.startsWith('$') && !only.startsWith('$$')) return marked(only, held as Json)
+  if (only === '$personal') return valueIn(json) ?? locked(json) ?? refuseMark(only, held!)
+  if (isMark(only)) return marked(only, held!)
   const copy: Record<string, unknown> = {}
-  for (const key of keys)
+  for (const key of keys) {
+    if (isMark(key)) throw new NotEncoded(`${key} is not alone`)
     put(copy, key.startsWith('$$') ? key.slice(1) : key, decode((json as Record<string, Json>)[key]!))
+  }
   return copy
 }
 
@@ -37,24 +48,57 @@ export function decode(json: Json): unknown {
 const locked = (json: Json): SealedValue | undefined =>
   isBox(json) ? new SealedValue({ subject: '', box: json }) : undefined
 
+/** A key that is not the user's. */
+const isMark = (key: string): boolean => key[0] === '$' && key[1] !== '$'
+
 function marked(mark: string, held: Json): unknown {
   switch (mark) {
     case '$date':
-      return new Date(held === null ? Number.NaN : (held as string))
+      return dateOf(held)
     case '$bigint':
-      return BigInt(held as string)
+      if (typeof held === 'string' && wholeNumber.test(held)) return BigInt(held)
+      break
     case '$number':
-      return Number(held)
+      if (typeof held === 'string' && notInJson.has(held)) return notInJson.get(held)
+      break
     case '$undefined':
-      return undefined
+      if (held === true) return undefined
+      break
     case '$map':
-      return new Map((held as readonly (readonly [Json, Json])[]).map(([key, value]) => [decode(key), decode(value)]))
+      if (Array.isArray(held) && held.every(isPair)) {
+        const map = new Map(held.map(([key, value]) => [decode(key!), decode(value!)]))
+        if (map.size === held.length) return map
+      }
+      break
     case '$set':
-      return new Set((held as readonly Json[]).map(decode))
-    default:
-      return { [mark]: decode(held) }
+      if (Array.isArray(held)) {
+        const set = new Set(held.map(decode))
+        if (set.size === held.length) return set
+      }
+      break
   }
+  return refuseMark(mark, held)
 }
+
+function dateOf(held: Json): Date {
+  const date = new Date(typeof held === 'string' ? held : Number.NaN)
+  const isSame = held === null || (!Number.isNaN(date.getTime()) && date.toISOString() === held)
+  return isSame ? date : refuseMark('$date', held)
+}
+
+const wholeNumber = /^(?:0|-?[1-9]\d*)$/
+const notInJson: ReadonlyMap<string, number> = new Map(
+  [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, -0].map((number) => [textOf(number), number]),
+)
+
+const isPair = (item: Json): item is readonly Json[] => Array.isArray(item) && item.length === 2
+
+function refuseMark(mark: string, held: Json): never {
+  const text = JSON.stringify(held)
+  throw new NotEncoded(`${mark} marks ${text.length > textMax ? `${text.slice(0, textMax).toWellFormed()}...` : text}`)
+}
+
+const textMax = 60
 
 function encodeAt(what: string, value: unknown, path: string, depth: number): Json {
   switch (typeof value) {
@@ -62,9 +106,7 @@ function encodeAt(what: string, value: unknown, path: string, depth: number): Js
     case 'boolean':
       return value
     case 'number':
-      return Number.isFinite(value) && !Object.is(value, -0)
-        ? value
-        : { $number: Object.is(value, -0) ? '-0' : `${value}` }
+      return Number.isFinite(value) && !Object.is(value, -0) ? value : { $number: textOf(value) }
     case 'bigint':
       return { $bigint: `${value}` }
     case 'undefined':
@@ -76,6 +118,10 @@ function encodeAt(what: string, value: unknown, path: string, depth: number): Js
     default:
       return refuse(what, path, `a ${typeof value}`)
   }
+}
+
+function textOf(number: number): string {
+  return Object.is(number, -0) ? '-0' : `${number}`
 }
 
 function encodeObject(what: string, value: object, path: string, depth: number): Json {

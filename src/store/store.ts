@@ -312,6 +312,7 @@ export interface RowsWithCheckpoint {
 }
 
 export interface ProjectionStore {
+  readonly name: string
   /** The checkpoint of a projection. Before the first step it is at position 0 in term 0, with an empty note. */
   loadCheckpoint(projection: string): Promise<Checkpoint>
   /** The values of rows, in the order of the keys; `undefined` where there is none. */

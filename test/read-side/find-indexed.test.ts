@@ -107,7 +107,7 @@ async function entriesIn(
 ): Promise<{ readonly held: readonly StoredRow[]; readonly due: readonly StoredRow[] }> {
   const { note } = await store.loadCheckpoint('indexed')
   const { rows } = await store.listRows('indexed', { limit: Number.POSITIVE_INFINITY })
-  const indexes = indexesIn(note)
+  const indexes = indexesIn({ store, storage: 'indexed' }, note)
   assert.equal(indexes.length, 3)
   const users = rows.filter(({ key }) => !isOwnKey(key))
   const due = users.flatMap(({ key, value }) =>

@@ -213,6 +213,9 @@ await onEveryStore('A parked event', ({ place }) => {
     }
     await pots.projections.skipParked('rows', 2)
     await assert.rejects(pots.projections.skipParked('rows', 2), { code: 'PARKED_UNKNOWN' })
+    for (const none of [undefined, null, '1', Symbol('1')]) {
+      await assert.rejects(pots.projections.skipParked('rows', none as never), { code: 'OPTION_INVALID' })
+    }
     assert.deepEqual(await pots.projections.retryParked('rows'), { handled: 1, parked: 0 })
     assert.deepEqual(await rowsOf(pots), { a: [1, 3] })
   })

@@ -11,7 +11,7 @@ import type { LogPlace, Row, Checkpoint as StoredCheckpoint } from '../../store/
 import { listParked, type ParkedEvent, ParkedEvents } from '../stored/parked-events.ts'
 import { beginFirst, placeInLog } from './beginning.ts'
 import type { BookmarkOptions, KnownRows, RowLocation } from './bookmark-options.ts'
-import { Checkpoint, type When, type Work } from './checkpoint.ts'
+import { Checkpoint, checkNote, type When, type Work } from './checkpoint.ts'
 import { deleteForgotten } from './forgetting.ts'
 import { retiredAt } from './generations.ts'
 import { parkPassedOver } from './passed-over.ts'
@@ -371,7 +371,7 @@ export class Bookmark {
    * Goes to the stored checkpoint. Returns whether it was already there.
    *
    * @param recognise whether to check which program made the rows, before the position is reported to anyone
-   * @throws ProjectionError `PROJECTION_CHANGED`
+   * @throws ProjectionError `PROJECTION_CHANGED`; StoreError `STORE_CORRUPT`
    */
   async #find(recognise: 'once' | 'again' | 'never'): Promise<boolean> {
     const { store } = this.#options
@@ -379,6 +379,7 @@ export class Bookmark {
       await this.#location.load()
       const { storage } = this.#location.live
       const stored = await store.loadCheckpoint(storage)
+      checkNote({ store, storage }, stored)
       if (stored.position !== retiredAt) {
         const isHere = this.#checkpoint.isAt(storage, stored)
         // The work in progress belongs to the old checkpoint. After `goTo` it would count as the other runner's.

@@ -14,7 +14,8 @@ import type {
   SqlTransaction,
   Checkpoint as StoredCheckpoint,
 } from '../../store/store.ts'
-import { type Index, indexesIn } from '../stored/index-entries.ts'
+import { areIndexes, type Index } from '../stored/index-entries.ts'
+import { type Form, fieldsOf, formedNote, isWhole, type RowPlace } from '../stored/row-value.ts'
 
 /** The number of positions that may be passed without saving. */
 const unsavedMax = 1000
@@ -40,6 +41,14 @@ interface Note {
   readonly forgetting?: Forgetting
   /** The indexes of its rows, if there are any (`stored/index-entries.ts`). */
   readonly indexes?: readonly Index[]
+}
+
+const isForgetting: Form = (found) => found === 'all' || found === 'behind'
+const isNote = fieldsOf({}, { checksum: isWhole, began: isWhole, forgetting: isForgetting, indexes: areIndexes })
+
+/** Refuses a stored checkpoint whose note has something that was never stored. @throws StoreError `STORE_CORRUPT` */
+export function checkNote(place: RowPlace, { note }: StoredCheckpoint): void {
+  formedNote(place, note, isNote)
 }
 
 export class Checkpoint {
@@ -84,7 +93,7 @@ export class Checkpoint {
 
   /** The indexes of its rows. */
   get indexes(): readonly Index[] {
-    return indexesIn(this.#saved.note)
+    return (this.#saved.note as Note).indexes ?? []
   }
 
   /** What a reset has left to delete. */

@@ -13,6 +13,7 @@ import type { Breath } from '../../runtime/breath.ts'
 import { noCheckpoint } from '../../store/checkpoint.ts'
 import type { ProjectionStore } from '../../store/store.ts'
 import { rowPages } from '../stored/row-pages.ts'
+import { fieldsOf, formedRow, isText, isWhole, listOf } from '../stored/row-value.ts'
 
 /** The rows of one build. */
 export interface Generation {
@@ -29,6 +30,9 @@ interface Record {
   /** Storage names whose rows have to be deleted. */
   readonly retired: readonly string[]
 }
+
+const isGeneration = fieldsOf({ storage: isText, revision: isWhole })
+const isStoredRecord = fieldsOf({ live: isGeneration, retired: listOf(isText) }, { building: isGeneration })
 
 /** The position of the checkpoint of retired rows. */
 export const retiredAt: number = Number.MAX_SAFE_INTEGER
@@ -79,14 +83,15 @@ export class Generations {
   /**
    * Reads the record, if it has changed.
    *
-   * @throws ProjectionError `PROJECTION_OUTDATED` if the live rows are of a newer revision than this program's
+   * @throws ProjectionError `PROJECTION_OUTDATED` if the live rows are of a newer revision than this program's;
+   *   StoreError `STORE_CORRUPT`
    */
   async load(): Promise<void> {
     // The version is read first. If the record is newer than that, the next change only conflicts.
     const { position: version } = await this.#store.loadCheckpoint(this.#recordName)
     if (version !== this.#version) {
       const [stored] = await this.#store.loadRows(this.#recordName, [recordKey])
-      this.#record = stored as unknown as Record
+      this.#record = formedRow({ store: this.#store, storage: this.#recordName }, recordKey, stored, isStoredRecord)
       this.#version = version
     }
     this.#loaded = true

@@ -18,6 +18,7 @@ import type { Breath } from '../../runtime/breath.ts'
 import type { Warn } from '../../runtime/warning.ts'
 import type { Checkpoint, EventStore, ProjectionStore, Row, StoredEvent } from '../../store/store.ts'
 import { ownMark } from '../stored/row-key.ts'
+import { fieldsOf, formedRow, isText, isWhole, listOf, recordOf } from '../stored/row-value.ts'
 import { beganOf } from './checkpoint.ts'
 
 export interface RecognitionOptions<H extends { readonly kind: AnyEventKind }> {
@@ -47,6 +48,10 @@ interface Declared {
   /** By aggregate. */
   readonly types: Readonly<Record<string, readonly string[]>>
 }
+
+const isHandled = recordOf(isWhole)
+const isAwaited = recordOf(isWhole)
+const isDeclared = fieldsOf({ from: isWhole, types: recordOf(listOf(isText)) })
 
 const key = `${ownMark}handles`
 const awaitedKey = `${ownMark}awaits`
@@ -116,16 +121,17 @@ export class Recognition<H extends { readonly kind: AnyEventKind } = any> {
    * handles, which may happen at any time.
    *
    * @param stored the checkpoint beside it
-   * @throws ProjectionError `PROJECTION_CHANGED` if this program cannot continue it
+   * @throws ProjectionError `PROJECTION_CHANGED` if this program cannot continue it; StoreError `STORE_CORRUPT`
    */
   async check(storage: string, stored: Checkpoint, breath: Breath): Promise<boolean> {
     const { store, coverage, kinds } = this.#options
-    const [row, awaited = {}, declares] = await store.loadRows(storage, [key, awaitedKey, declaredKey])
-    this.#awaited = awaited as Awaited
-    const declared = declares as Declared | undefined
+    const [row, awaited, declares] = await store.loadRows(storage, [key, awaitedKey, declaredKey])
+    const place = { store, storage }
+    this.#awaited = awaited === undefined ? {} : formedRow<Awaited>(place, awaitedKey, awaited, isAwaited)
+    const declared = declares === undefined ? undefined : formedRow<Declared>(place, declaredKey, declares, isDeclared)
     this.#declaredFrom = declared !== undefined && includes(kinds.declared, declared) ? declared.from : stored.position
     if (row === undefined) return true
-    const handled = row as Handled
+    const handled = formedRow<Handled>(place, key, row, isHandled)
     const missing = Object.keys(handled).filter((event) => !(event in this.#own))
     const gained = Object.keys(this.#own).filter((event) => !(event in handled))
     const added = await this.#missed(gained, stored, breath)
@@ -143,8 +149,9 @@ export class Recognition<H extends { readonly kind: AnyEventKind } = any> {
    * yet.
    */
   async isOwn(storage: string): Promise<boolean> {
-    const [row] = await this.#options.store.loadRows(storage, [key])
-    const handled = row as Handled | undefined
+    const { store } = this.#options
+    const [row] = await store.loadRows(storage, [key])
+    const handled = row === undefined ? undefined : formedRow<Handled>({ store, storage }, key, row, isHandled)
     const events = Object.keys(handled ?? this.#own)
     const isSame = (event: string) => handled === undefined || handled[event] === this.#own[event]
     return events.length === Object.keys(this.#own).length && events.every(isSame)

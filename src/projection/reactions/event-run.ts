@@ -1,6 +1,6 @@
 /** One event that a reaction handles, with all its tries, and the rows that it leaves, until they are saved. */
 import { streamKey } from '../../domain/code-projection.ts'
-import { decode, encode } from '../../domain/encoding.ts'
+import { encode } from '../../domain/encoding.ts'
 import type { RecordedEvent } from '../../domain/event.ts'
 import { checkId } from '../../domain/id.ts'
 import type { PlainCommand } from '../../domain/plain-command.ts'
@@ -10,6 +10,7 @@ import type { Row, StoredEvent } from '../../store/store.ts'
 import { isForLater, isNewer, isOutage, Overtaken } from '../failures/blame.ts'
 import { calledEvent, stoppedBefore, warnOfGivenUp } from '../failures/giving-up.ts'
 import { parkedRow, reasonOf } from '../stored/parked-events.ts'
+import { decodeRow } from '../stored/row-value.ts'
 import type { Keys } from './lanes.ts'
 import { type HandlerContext, ReactionCall, type ReactionStepsOptions } from './reaction-call.ts'
 import { type ReactionRows, stateKey } from './reaction-rows.ts'
@@ -82,7 +83,7 @@ export class EventRun {
       const { policy } = reaction
       for (;;) {
         if (this.#ending.signal.aborted || !(await lead.keepLead())) return 'later'
-        const end = await this.#try()
+        const end = await this.#try(this.#storedState())
         if (typeof end === 'string' || isOutage(end.thrown) || isNewer(end.thrown)) return end
         const mayTry = await lead.tries.again(this.stored, end.thrown, policy, this.#ending.signal)
         if (!mayTry) return this.#giveUp(end.thrown)
@@ -92,7 +93,8 @@ export class EventRun {
 
   /** Handles a parked event once. If it fails, it stays parked. @throws what the store throws */
   async attempt(signal: AbortSignal): Promise<'done' | 'failed' | 'overtaken'> {
-    const end = await this.#until(signal, () => this.#try())
+    const state = this.#storedState()
+    const end = await this.#until(signal, () => this.#try(state))
     if (end === 'later') return 'failed'
     if (typeof end === 'string') return end
     if (isOutage(end.thrown) || isNewer(end.thrown)) throw end.thrown
@@ -113,9 +115,17 @@ export class EventRun {
     }
   }
 
-  async #try(): Promise<RunEnd> {
+  /** The state as it is stored. @throws StoreError `STORE_CORRUPT`, which is not the fault of the event */
+  #storedState(): unknown {
+    const { options, states } = this.#context
+    const { name: storage, store } = options
+    const value = this.stateKey === undefined ? undefined : states.get(this.stateKey)
+    return value === undefined ? undefined : decodeRow({ store, storage }, this.stateKey!, value)
+  }
+
+  async #try(storedState: unknown): Promise<RunEnd> {
     try {
-      this.#rows = await this.#call()
+      this.#rows = await this.#call(storedState)
       return 'done'
     } catch (cause) {
       if (cause instanceof Overtaken && !this.#isCut) return 'overtaken'
@@ -124,14 +134,14 @@ export class EventRun {
     }
   }
 
-  async #call(): Promise<readonly Row[]> {
+  async #call(storedState: unknown): Promise<readonly Row[]> {
     const { options, rows, states } = this.#context
     const { reaction, kinds, dispatch, check, stateAt, carry, environment, lead } = options
     const { policy } = reaction
     const event = this.#upcast()
     const key = reaction.memory === undefined ? undefined : checkedStateKey(reaction.memory.key(event))
-    const before = key === undefined ? undefined : states.get(key)
-    const state = before === undefined ? reaction.memory?.initial() : decode(before)
+    const isStored = key !== undefined && states.get(key) !== undefined
+    const state = isStored ? storedState : reaction.memory?.initial()
     const onRefused = (command: PlainCommand, why: unknown) => warnOfRefused(options, command, why)
     const means = {
       dispatch,

@@ -3,12 +3,23 @@
  * that made events is in the log for good. A rejection, or "nothing to do", leaves no trace there. A handler that runs
  * again must get the same answer. Otherwise it could take the other way after half of the first.
  */
-import { decode, encode } from '../../domain/encoding.ts'
+import { encode } from '../../domain/encoding.ts'
+import type { Json } from '../../domain/json.ts'
 import type { Outcome } from '../../domain/outcome.ts'
 import { Rejection } from '../../domain/rejection.ts'
 import type { Breath } from '../../runtime/breath.ts'
 import type { ProjectionStore, Row } from '../../store/store.ts'
 import { rowPages } from '../stored/row-pages.ts'
+import {
+  decodeRow,
+  type Form,
+  fieldsOf,
+  formedRow,
+  isRecord,
+  isText,
+  isWhole,
+  type RowPlace,
+} from '../stored/row-value.ts'
 import { Timers } from './timers.ts'
 
 /**
@@ -50,6 +61,7 @@ export class ReactionRows {
   readonly #onLoad: () => void
   /** The answers, by the position of the event, then by the key of the row. */
   readonly #answers = new Map<number, Map<string, Remembered>>()
+  #place: RowPlace = { store: { name: '' }, storage: '' }
 
   /** @param onLoad called when everything in memory is dropped */
   constructor(onLoad: () => void) {
@@ -59,6 +71,7 @@ export class ReactionRows {
   /** Drops everything, and reads the stored answers. States and timers are read when they are needed. */
   async load(store: ProjectionStore, name: string, breath: Breath): Promise<void> {
     this.#onLoad()
+    this.#place = { store, storage: name }
     this.timers.load(store, name)
     this.#answers.clear()
     for await (const rows of rowPages(store, name, { prefix: answerPrefix, limit: pageSize })) {
@@ -67,7 +80,7 @@ export class ReactionRows {
     }
   }
 
-  /** Applies rows that were saved. Ignores rows of other kinds. */
+  /** Applies rows that were saved. Ignores rows of other kinds. @throws StoreError `STORE_CORRUPT` */
   apply(rows: readonly Row[]): void {
     this.timers.apply(rows)
     for (const { key, value } of rows) {
@@ -75,7 +88,7 @@ export class ReactionRows {
       const position = positionOfAnswer(key)
       const answers = this.#answers.get(position) ?? new Map<string, Remembered>()
       if (value === undefined) answers.delete(key)
-      else answers.set(key, rememberedOf(decode(value) as StoredAnswer))
+      else answers.set(key, rememberedOf(this.#place, key, value))
       if (answers.size > 0) this.#answers.set(position, answers)
       else this.#answers.delete(position)
     }
@@ -97,7 +110,16 @@ type StoredAnswer =
   | { readonly sequence: number; readonly position: number }
   | StepResult
 
-function rememberedOf(stored: StoredAnswer): Remembered {
+const isRejection = fieldsOf({ code: isText })
+const isStoredAnswer: Form = (found) => {
+  if (!isRecord(found)) return false
+  if ('code' in (found as object)) return isRejection(found)
+  return 'sequence' in (found as object) ? isEnd(found) : true
+}
+const isEnd = fieldsOf({ sequence: isWhole, position: isWhole })
+
+function rememberedOf(place: RowPlace, key: string, value: Json): Remembered {
+  const stored = formedRow<StoredAnswer>(place, key, decodeRow(place, key, value), isStoredAnswer)
   return 'code' in stored ? { rejection: new Rejection(stored.code, stored.details) } : stored
 }
 

@@ -2,7 +2,8 @@
 import { checkKeys, checkOption } from '../../domain/options.ts'
 import type { PlainCommand } from '../../domain/plain-command.ts'
 import type { ProjectionStore, Row } from '../../store/store.ts'
-import { positionOfTimer, type Timer, timerPrefix } from '../stored/timer-row.ts'
+import type { RowPlace } from '../stored/row-value.ts'
+import { positionOfTimer, timerIn, timerPrefix } from '../stored/timer-row.ts'
 
 const limitDefault = 100
 const limitMax = 1000
@@ -36,7 +37,7 @@ export interface TimersPage {
 
 /**
  * @param name the name under which the reaction is stored
- * @throws DefinitionError `OPTION_INVALID`
+ * @throws DefinitionError `OPTION_INVALID`; StoreError `STORE_CORRUPT` if a stored one is damaged
  */
 export async function listTimers(store: ProjectionStore, name: string, options: TimersOptions): Promise<TimersPage> {
   checkKeys('timers(name, options)', options, ['after', 'limit'])
@@ -46,16 +47,17 @@ export async function listTimers(store: ProjectionStore, name: string, options: 
   const isLimit = (found: number) => Number.isSafeInteger(found) && found >= 1 && found <= limitMax
   checkOption('limit', limit, isLimit, `a whole number from 1 to ${limitMax}`)
   const { rows, next } = await store.listRows(name, { prefix: timerPrefix, after, limit })
-  return { timers: rows.map(scheduledOf), ...(next !== undefined && { next }) }
+  const timers = rows.map((row) => scheduledOf({ store, storage: name }, row))
+  return { timers, ...(next !== undefined && { next }) }
 }
 
-function scheduledOf({ key, value }: Row): ScheduledCommand {
-  const { dueAt, command, userKey, tries = 0 } = value as unknown as Timer
+function scheduledOf(place: RowPlace, row: Row): ScheduledCommand {
+  const { dueAt, command, userKey, tries = 0 } = timerIn(place, row)
   return {
     command: command as unknown as PlainCommand,
     dueAt: new Date(dueAt),
     ...(userKey !== undefined && { key: userKey }),
-    position: positionOfTimer(key),
+    position: positionOfTimer(row.key),
     failures: tries,
   }
 }

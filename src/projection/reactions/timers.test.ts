@@ -284,6 +284,7 @@ test('timers come in order, whatever is saved and removed meanwhile, and wheneve
     },
     { weight: 1, arbitrary: fc.constant({ kind: 'reload' as const }) },
   )
+  const command = { aggregate: 'bell', id: 'a', name: 'ring' }
   await fc.assert(
     fc.asyncProperty(fc.array(action, { minLength: 1, maxLength: 25 }), async (actions) => {
       const store = await memory().open({ now: () => 0, warn: () => {} })
@@ -306,7 +307,7 @@ test('timers come in order, whatever is saved and removed meanwhile, and wheneve
       }
       for (const each of actions) {
         if (each.kind === 'save') {
-          await save(each.moments.map((dueAt) => timerRow({ dueAt, command: {} }, 1, number++)))
+          await save(each.moments.map((dueAt) => timerRow({ dueAt, command }, 1, number++)))
         } else if (each.kind === 'reload') timers.load(store, 'p')
         else if (each.kind === 'drop') {
           const key = [...stored.keys()].sort()[Math.floor(each.share * stored.size)]

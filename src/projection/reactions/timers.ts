@@ -8,7 +8,7 @@
  */
 import { firstFrom } from '../../store/ordered-keys.ts'
 import type { ProjectionStore, Row, RowPage } from '../../store/store.ts'
-import { type Timer, timerPrefix, type WaitingTimer } from '../stored/timer-row.ts'
+import { type Timer, timerIn, timerPrefix, type WaitingTimer } from '../stored/timer-row.ts'
 
 /** The number of timers that are read at once. The window is never larger than two pages. */
 const pageSize = 250
@@ -22,9 +22,11 @@ export class Timers {
   /** Whether nothing is stored after the window. */
   #isAll = true
   #list: (after: string) => Promise<RowPage> = async () => ({ rows: [] })
+  #timerIn: (row: Row) => Timer = ({ value }) => value as unknown as Timer
 
   /** Drops everything, and continues with what is stored. */
   load(store: ProjectionStore, storage: string): void {
+    this.#timerIn = (row) => timerIn({ store, storage }, row)
     this.#keys.length = 0
     this.#timers.clear()
     this.#end = timerPrefix
@@ -52,7 +54,7 @@ export class Timers {
     const { rows, next } = await this.#list(this.#end)
     this.#isAll = next === undefined
     this.#end = next ?? rows.at(-1)?.key ?? this.#end
-    for (const { key, value } of rows) this.#add(key, value as unknown as Timer)
+    for (const row of rows) this.#add(row.key, this.#timerIn(row))
   }
 
   #add(key: string, timer: Timer): void {

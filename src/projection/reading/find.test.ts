@@ -207,6 +207,18 @@ describe('find', () => {
     await refused({ after: next })
     await refused({ after: next, orderBy: [['balance', 'descending']] })
     for (const after of ['', 'x', btoa('[]'), btoa('["[]"]'), btoa('{}'), `${next}x`]) await refused({ after })
+    const place = (...parts: readonly string[]) =>
+      btoa(JSON.stringify(['[["balance",1]]', ...parts])).replaceAll('=', '')
+    const altered = [
+      place('', 'bank\u0002'),
+      place('0', 'bank'),
+      place('0', ''),
+      place('20', 'bank\u0002'),
+      ` ${next}`,
+      `${next}=`,
+    ]
+    for (const after of altered) await refused({ after, orderBy: ['balance'] })
+    assert.equal((await owners.find({ after: next, orderBy: ['balance'] })).rows.length, 30)
     await running.stop()
   })
 

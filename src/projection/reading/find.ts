@@ -72,14 +72,15 @@ export function countRows(source: RowSource, filter: Filter<AnyRow>): Promise<nu
  * read instead: their keys do not move, so each is met once.
  */
 async function looking<Result>(
-  { store, storage }: RowSource,
+  source: RowSource,
   filter: Filter<AnyRow>,
   ordering: readonly Ordering[],
   read: (plan: IndexPlan | undefined) => Promise<Result>,
 ): Promise<Result> {
+  const { store, storage } = source
   let before = await store.loadCheckpoint(storage)
   for (let look = 1; ; look++) {
-    const plan = planOf(indexesIn(before.note), filter, ordering)
+    const plan = planOf(indexesIn(source, before.note), filter, ordering)
     if (plan === undefined || look > (plan.isInOrder ? looksMax.few : looksMax.many)) return read(undefined)
     let last: { readonly result: Result } | undefined
     try {

@@ -1,5 +1,4 @@
 /** Reads the rows of a projection, at once or after its runner has handled a position. */
-import { decode } from '../../domain/encoding.ts'
 import type { AnyProjection } from '../../domain/projection.ts'
 import { Breath } from '../../runtime/breath.ts'
 import type { Environment } from '../../runtime/environment.ts'
@@ -8,6 +7,7 @@ import type { Generations } from '../checkpoint/generations.ts'
 import type { Runner } from '../running/runner.ts'
 import type { WaitOptions } from '../running/status.ts'
 import { checkRowKey, storedKey } from '../stored/row-key.ts'
+import { decodeRow } from '../stored/row-value.ts'
 import { countRows, findRows } from './find.ts'
 import { type AnyRow, checkFilter, checkQuery, type Filter, type FoundPage, type Query } from './query.ts'
 import type { RowSource } from './row-source.ts'
@@ -47,12 +47,15 @@ export class ReadModelReader {
    */
   async get(key: string, wait: WaitOptions): Promise<unknown> {
     checkRowKey(key)
-    const rows = await this.#read(
+    const store = this.#store
+    return this.#read(
       wait,
-      (storage) => this.#store.loadRows(storage, [storedKey(key)]),
-      ([row]) => row !== undefined,
-    )
-    return rows[0] === undefined ? undefined : decode(rows[0])
+      async (storage) => {
+        const [value] = await store.loadRows(storage, [storedKey(key)])
+        return value === undefined ? undefined : { row: decodeRow({ store, storage }, key, value) }
+      },
+      (found) => found !== undefined,
+    ).then((found) => found?.row)
   }
 
   /** @throws DefinitionError `OPTION_INVALID`; ProjectionError as `get`; the signal's reason */

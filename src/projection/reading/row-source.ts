@@ -1,10 +1,10 @@
 /** Where rows are read: all of a storage, or those of a range of an index's entries. */
-import { decode } from '../../domain/encoding.ts'
 import type { Breath } from '../../runtime/breath.ts'
-import type { Condition, ProjectionStore } from '../../store/store.ts'
+import type { Condition, ProjectionStore, Row } from '../../store/store.ts'
 import { entryKey } from '../stored/index-entries.ts'
 import { userKey } from '../stored/row-key.ts'
 import { userRowPages } from '../stored/row-pages.ts'
+import { decodeRow, formedRow, isText } from '../stored/row-value.ts'
 import type { EntryRange, IndexPlan } from './index-plan.ts'
 import type { Found } from './query.ts'
 
@@ -24,15 +24,13 @@ export class Moved extends Error {
 const pageSize = 1000
 
 /** All rows, except those that the store knows not to meet the conditions. */
-export async function* allRows(
-  { store, storage, breath }: RowSource,
-  where: readonly Condition[],
-): AsyncGenerator<Found<unknown>> {
+export async function* allRows(source: RowSource, where: readonly Condition[]): AsyncGenerator<Found<unknown>> {
+  const { store, storage, breath } = source
   for await (const page of userRowPages(store, storage, { where, limit: pageSize })) {
     await breath.pause()
     for (const { key, value } of page) {
       if (breath.isDue) await breath.pause()
-      if (value !== undefined) yield { key: userKey(key), row: decode(value) }
+      if (value !== undefined) yield { key: userKey(key), row: decodeRow(source, key, value) }
     }
   }
 }
@@ -58,7 +56,7 @@ export async function* rowsOf(
     for (const [i, { key, entry }] of entries.entries()) {
       if (breath.isDue) await breath.pause()
       const value = values[i]
-      const row = value === undefined ? undefined : decode(value)
+      const row = value === undefined ? undefined : decodeRow(source, key, value)
       if (value === undefined || entryKey(index, n, userKey(key), row) !== entry) throw new Moved()
       yield { key: userKey(key), row }
     }
@@ -73,16 +71,18 @@ interface Entry {
 
 /** The entries of a range, page by page. */
 async function* entryPages(
-  { store, storage, breath }: RowSource,
+  source: RowSource,
   { prefix, after: start, end }: EntryRange,
   first: number,
 ): AsyncGenerator<readonly Entry[]> {
+  const { store, storage, breath } = source
   let limit = Math.min(first, pageSize)
   for (let after = start; ; ) {
     const { rows, next } = await store.listRows(storage, { prefix, limit, ...(after !== undefined && { after }) })
     await breath.pause()
     const within = end === undefined ? rows : rows.filter(({ key }) => key < end)
-    if (within.length > 0) yield within.map(({ key, value }) => ({ entry: key, key: value as string }))
+    const entryOf = ({ key, value }: Row): Entry => ({ entry: key, key: formedRow(source, key, value, isText) })
+    if (within.length > 0) yield within.map(entryOf)
     if (next === undefined || within.length < rows.length) return
     after = next
     limit = pageSize

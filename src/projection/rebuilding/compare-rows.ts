@@ -1,11 +1,11 @@
 /** Compares two sets of rows of one projection. */
-import { decode } from '../../domain/encoding.ts'
 import type { Json } from '../../domain/json.ts'
 import type { Breath } from '../../runtime/breath.ts'
 import type { ProjectionStore } from '../../store/store.ts'
 import { isSame } from '../reading/same.ts'
 import { userKey } from '../stored/row-key.ts'
 import { userRowPages } from '../stored/row-pages.ts'
+import { decodeRow } from '../stored/row-value.ts'
 
 /** A row that differs. A side without the row is `undefined`. */
 export interface RowDifference {
@@ -39,10 +39,12 @@ export async function compareRows(
   const differences: RowDifference[] = []
   let rows = 0
   let differing = 0
+  const rowIn = (storage: string, key: string, value: Json | undefined) =>
+    value === undefined ? undefined : decodeRow({ store, storage }, key, value)
   const note = (key: string, liveRow: Json | undefined, rebuiltRow: Json | undefined) => {
     differing++
     if (differences.length < limit)
-      differences.push({ key: userKey(key), live: decoded(liveRow), rebuilt: decoded(rebuiltRow) })
+      differences.push({ key: userKey(key), live: rowIn(live, key, liveRow), rebuilt: rowIn(rebuilt, key, rebuiltRow) })
   }
   for await (const page of pagesBeside(store, live, rebuilt, breath)) {
     for (const [key, own, other] of page) {
@@ -77,5 +79,3 @@ async function* pagesBeside(
     yield rows.map(({ key, value }, i) => [key, value, others[i]])
   }
 }
-
-const decoded = (row: Json | undefined): unknown => (row === undefined ? undefined : decode(row))

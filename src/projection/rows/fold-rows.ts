@@ -7,7 +7,7 @@
  * stored.
  */
 import type { Fold } from '../../domain/aggregate.ts'
-import { decode, encode } from '../../domain/encoding.ts'
+import { encode } from '../../domain/encoding.ts'
 import type { RecordedEvent } from '../../domain/event.ts'
 import type { HandledKinds } from '../../domain/handled-kinds.ts'
 import type { Json } from '../../domain/json.ts'
@@ -17,7 +17,9 @@ import { eventOf } from '../../kernel/rehydrate.ts'
 import type { Breath } from '../../runtime/breath.ts'
 import { freezeParts } from '../../runtime/freeze.ts'
 import type { Row, StoredEvent } from '../../store/store.ts'
+import { isOfStore } from '../failures/blame.ts'
 import { checkRowKey, storedKey } from '../stored/row-key.ts'
+import { decodeRow, type RowPlace } from '../stored/row-value.ts'
 
 /** An event with the keys of the rows that it belongs to. */
 export interface Keyed {
@@ -95,6 +97,12 @@ function again(keyed: readonly Keyed[]): readonly Keyed[] {
   return keyed.map((each) => (each.keys.length > 1 ? each : { ...each, event: eventOf(each.fold.kind, each.stored) }))
 }
 
+/** Rows as they are stored, by their stored keys, and where. */
+export interface StoredRows {
+  readonly place: RowPlace
+  readonly values: ReadonlyMap<string, Json | undefined>
+}
+
 /** The rows after a batch. If an event fails, the rows after the events before it. */
 export interface FoldedRows {
   readonly rows: readonly Row[]
@@ -104,12 +112,12 @@ export interface FoldedRows {
 /**
  * Folds a batch into its rows.
  *
- * @param stored the stored values of the rows, by their stored keys
+ * @throws StoreError `STORE_CORRUPT` if a stored row is damaged, which is not the fault of an event
  */
 export async function foldRows(
   projection: AnyProjection,
   keyed: readonly Keyed[],
-  stored: ReadonlyMap<string, Json | undefined>,
+  stored: StoredRows,
   breath: Breath,
 ): Promise<FoldedRows> {
   let failed: FoldedRows['failed']
@@ -135,11 +143,12 @@ export interface ParkingFold {
  * left out.
  *
  * @param blocks whether an event that is already parked has a key
+ * @throws StoreError as `foldRows`
  */
 export async function foldParking(
   projection: AnyProjection,
   keyed: readonly Keyed[],
-  stored: ReadonlyMap<string, Json | undefined>,
+  stored: StoredRows,
   blocks: (key: string) => boolean,
   breath: Breath,
 ): Promise<ParkingFold> {
@@ -183,7 +192,7 @@ type Attempt =
 async function foldAll(
   projection: AnyProjection,
   keyed: readonly Keyed[],
-  stored: ReadonlyMap<string, Json | undefined>,
+  stored: StoredRows,
   breath: Breath,
 ): Promise<Attempt> {
   const folded: Folded = new Map()
@@ -192,6 +201,7 @@ async function foldAll(
     try {
       foldEvent(projection, keyed[index]!, index, stored, folded)
     } catch (cause) {
+      if (isOfStore(cause)) throw cause
       return { failedAt: index, cause }
     }
   }
@@ -215,13 +225,13 @@ function foldEvent(
   projection: AnyProjection,
   { event, fold, keys }: Keyed,
   index: number,
-  stored: ReadonlyMap<string, Json | undefined>,
+  stored: StoredRows,
   folded: Folded,
 ): void {
   const moment = event.recordedAt.getTime()
   for (const key of keys) {
     const known = folded.get(key)
-    const row = known === undefined ? rowStored(stored.get(storedKey(key))) : known.row
+    const row = known === undefined ? rowStored(stored, storedKey(key)) : known.row
     const before = row === undefined ? freezeParts(projection.initial(), true).value : row
     const told = keys.length === 1 ? event : withOwnDate(event)
     const after = carrying(() => fold.evolve(before, event.data, told))
@@ -237,14 +247,9 @@ function foldEvent(
 /**
  * The rows of one event after it, as they are stored.
  *
- * @param stored the stored values of its rows, by their stored keys
  * @throws what a function of the projection throws; InputError `DATA_NOT_JSON`
  */
-export function foldOne(
-  projection: AnyProjection,
-  keyed: Keyed,
-  stored: ReadonlyMap<string, Json | undefined>,
-): readonly Row[] {
+export function foldOne(projection: AnyProjection, keyed: Keyed, stored: StoredRows): readonly Row[] {
   const folded: Folded = new Map()
   foldEvent(projection, keyed, 0, stored, folded)
   return Array.from(folded, ([key, { row }]) => encodedRow(projection, key, row))
@@ -259,4 +264,7 @@ function encodedRow(projection: AnyProjection, key: string, row: unknown): Row {
 const withOwnDate = (event: RecordedEvent): RecordedEvent =>
   Object.freeze({ ...event, recordedAt: new Date(event.recordedAt) })
 
-const rowStored = (stored: Json | undefined): unknown => (stored === undefined ? undefined : decode(stored))
+function rowStored({ place, values }: StoredRows, key: string): unknown {
+  const value = values.get(key)
+  return value === undefined ? undefined : decodeRow(place, key, value)
+}

@@ -5,7 +5,6 @@
 import type { Fold } from '../../domain/aggregate.ts'
 import type { AnyEventKind } from '../../domain/event.ts'
 import type { HandledKinds } from '../../domain/handled-kinds.ts'
-import type { Json } from '../../domain/json.ts'
 import type { AnyProjection } from '../../domain/projection.ts'
 import { Breath } from '../../runtime/breath.ts'
 import type { Environment } from '../../runtime/environment.ts'
@@ -23,7 +22,16 @@ import { readEach } from '../log/read-each.ts'
 import type { Index } from '../stored/index-entries.ts'
 import { behindKey, isParkedUpTo, type ParkedEvent, parkedRow, reasonOf, unparkedRow } from '../stored/parked-events.ts'
 import { storedKey } from '../stored/row-key.ts'
-import { type Failed, foldParking, foldRows, type Keyed, keyEvents, type LeftOut, partition } from './fold-rows.ts'
+import {
+  type Failed,
+  foldParking,
+  foldRows,
+  type Keyed,
+  keyEvents,
+  type LeftOut,
+  partition,
+  type StoredRows,
+} from './fold-rows.ts'
 import { RememberedRows } from './remembered-rows.ts'
 
 export interface ProjectionStepsOptions {
@@ -171,7 +179,10 @@ export class ProjectionSteps implements Stepper {
     const folded = await lead.during(() => foldRows(projection, kept, stored, breath))
     const failure = folded.failed ?? failed[0]
     const queued = leftOut.filter(({ event }) => failure === undefined || event.position < failure.event.position)
-    return { rows: [...this.#rows.withEntries(stored, folded.rows), ...this.#parkedRows(queued)], failed: failure }
+    return {
+      rows: [...this.#rows.withEntries(stored.values, folded.rows), ...this.#parkedRows(queued)],
+      failed: failure,
+    }
   }
 
   /** Folds all events except those that fail or have to queue. These are parked. */
@@ -187,7 +198,7 @@ export class ProjectionSteps implements Stepper {
     const unread = failed.map((each) => ({ ...each, keys: [] }))
     const failures = [...failed, ...leftOut.filter((each) => 'cause' in each)]
     return {
-      rows: [...this.#rows.withEntries(stored, rows), ...this.#parkedRows([...unread, ...leftOut])],
+      rows: [...this.#rows.withEntries(stored.values, rows), ...this.#parkedRows([...unread, ...leftOut])],
       failed: failures[0],
     }
   }
@@ -199,10 +210,12 @@ export class ProjectionSteps implements Stepper {
     )
   }
 
-  #storedRows(keyed: readonly Keyed[]): Promise<ReadonlyMap<string, Json | undefined>> {
+  async #storedRows(keyed: readonly Keyed[]): Promise<StoredRows> {
+    const { store } = this.#options
+    const { storage } = this.bookmark
     const keys = new Set<string>()
     for (const each of keyed) for (const key of each.keys) keys.add(storedKey(key))
-    return this.#rows.valuesOf(keys, this.#options.store, this.bookmark.storage)
+    return { place: { store, storage }, values: await this.#rows.valuesOf(keys, store, storage) }
   }
 }
 

@@ -14,12 +14,20 @@ import type { Json, JsonObject } from '../../domain/json.ts'
 import type { Row } from '../../store/store.ts'
 import { orderKey, orderKeyOfRow } from './order-key.ts'
 import { isOwnKey, ownMark, userKey } from './row-key.ts'
+import { type Form, fieldsOf, formedNote, isText, listOf, type RowPlace } from './row-value.ts'
 
 /** The fields of an index. */
 export type Index = readonly Ordering[]
 
-/** The indexes that a note of a checkpoint names. */
-export const indexesIn = ({ indexes }: JsonObject): readonly Index[] => (indexes ?? []) as unknown as readonly Index[]
+const isSign: Form = (found) => found === 1 || found === -1
+const isIndex: Form = (found) => listOf(fieldsOf({ field: isText, sign: isSign }))(found) && (found as Index).length > 0
+/** Whether a note of a checkpoint names indexes as they were stored. */
+export const areIndexes: Form = listOf(isIndex)
+const isNote = fieldsOf({}, { indexes: areIndexes })
+
+/** The indexes that the note of a checkpoint names. @throws StoreError `STORE_CORRUPT` */
+export const indexesIn = (place: RowPlace, note: JsonObject): readonly Index[] =>
+  formedNote<{ readonly indexes?: readonly Index[] }>(place, note, isNote).indexes ?? []
 
 /** The beginning of the keys of all entries of an index. @param n the number of the index in its storage */
 export const entriesOf = (n: number): string => `${ownMark}index ${n} `

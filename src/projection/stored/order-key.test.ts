@@ -3,7 +3,16 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { sized } from '../../../test/support/size.ts'
-import { afterAll, compareTexts, orderKey, orderKeyOfRow, orderKeyOfStart, unitsMax } from './order-key.ts'
+import {
+  afterAll,
+  compareTexts,
+  isOrderKey,
+  isOrderKeyOfRow,
+  orderKey,
+  orderKeyOfRow,
+  orderKeyOfStart,
+  unitsMax,
+} from './order-key.ts'
 
 const runs = { numRuns: sized(5000, 500) }
 const before = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)
@@ -45,6 +54,20 @@ describe('The order of values', () => {
     fc.assert(
       fc.property(value, value, (a, b) => {
         assert.equal(before(orderKey(a.of), orderKey(b.of)), Math.sign(compare(a, b)))
+      }),
+      runs,
+    )
+  })
+
+  test('is of a form that other texts do not have', () => {
+    fc.assert(
+      fc.property(value, text, ({ of }, key) => {
+        const long = key.repeat(30)
+        assert.ok(isOrderKey(orderKey(of)))
+        assert.ok(isOrderKeyOfRow(orderKeyOfRow(`x${key}`)) && isOrderKeyOfRow(orderKeyOfRow(`x${long}`)))
+        for (const other of ['', `${orderKey(of)}0`, orderKey(of).slice(0, -1), `4${long}`])
+          assert.ok(!isOrderKey(other))
+        assert.ok(!isOrderKeyOfRow(long))
       }),
       runs,
     )

@@ -50,6 +50,12 @@ export function orderKeyOfRow(key: string): string {
 /** It sorts after every unit, so a longer key comes after one that ends here. */
 const longKeyMark = '~~'
 
+/** Whether a text may be the order of a value. */
+export const isOrderKey = (text: string): boolean => valueForm.test(text)
+
+/** Whether a text may be the order of a row's key. */
+export const isOrderKeyOfRow = (text: string): boolean => rowForm.test(text)
+
 /** The texts of all texts with this beginning begin with this one, as far as units count. */
 export const orderKeyOfStart = (start: string): string => kinds.text + ofText(start.slice(0, unitsMax))
 
@@ -105,6 +111,13 @@ function ofText(text: string): string {
   }
   return made
 }
+
+const unitForm = '(?:[ -}]|\\x03[@-_]|~[-0-9A-Z_a-z]{3})'
+const bigintForm = `1\\d{${digitsOfLength}}\\d{1,${digitsMax}}${end}|0\\d{${digitsOfLength}}\\d{1,${digitsMax}}${afterAll}`
+const valueForm = new RegExp(
+  `^(?:0|1[01]|[25](?:~|[0-9a-f]{16})|3(?:${bigintForm})|4${unitForm}{0,${unitsMax}}${end}|6)$`,
+)
+const rowForm = new RegExp(`^${unitForm}{1,${unitsMax}}(?:~~[0-9a-z]{22})?${end}$`)
 
 const firstPlain = 0x20
 const wideMark = 0x7e

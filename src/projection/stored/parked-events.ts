@@ -10,7 +10,8 @@ import { sortInPieces } from '../../runtime/sort-in-pieces.ts'
 import type { ProjectionStore, Row, StoredEvent } from '../../store/store.ts'
 import { ownMark } from './row-key.ts'
 import { rowPages } from './row-pages.ts'
-import type { Timer, WaitingTimer } from './timer-row.ts'
+import { fieldsOf, formedRow, isText, isTime, isTrue, isWhole, listOf, type RowPlace } from './row-value.ts'
+import { isCommand, isTimer, type Timer, type WaitingTimer } from './timer-row.ts'
 
 /** A parked event, or a parked command that an event scheduled. */
 export interface ParkedEvent {
@@ -139,13 +140,32 @@ export async function listParked(
 }
 
 /** In the order of the log, because their keys have that order. */
-async function* parkedRows(store: ProjectionStore, name: string, breath: Breath): AsyncGenerator<Row> {
-  for await (const rows of rowPages(store, name, { prefix: parkedPrefix, limit: pageSize })) {
+/** @throws StoreError `STORE_CORRUPT` */
+async function* parkedRows(store: ProjectionStore, storage: string, breath: Breath): AsyncGenerator<Row> {
+  for await (const rows of rowPages(store, storage, { prefix: parkedPrefix, limit: pageSize })) {
     for (const row of rows) {
       if (breath.isDue) await breath.pause()
-      yield row
+      yield formed({ store, storage }, row)
     }
   }
+}
+
+const isParked = fieldsOf(
+  {
+    position: isWhole,
+    type: isText,
+    stream: fieldsOf({ aggregate: isText, id: isText }),
+    keys: listOf(isText),
+    reason: isText,
+    parkedAt: isTime,
+  },
+  { command: isCommand, timer: isTimer, isPassedOver: isTrue },
+)
+
+function formed(place: RowPlace, row: Row): Row {
+  const isThere = (value: unknown) => isParked(value) && (value as ParkedEvent).position === positionOf(row.key)
+  formedRow(place, row.key, row.value, isThere)
+  return row
 }
 
 /** The row that parks an event, or a command that it scheduled. */

@@ -5,6 +5,7 @@
 import type { JsonObject } from '../../domain/json.ts'
 import type { PlainCommand } from '../../domain/plain-command.ts'
 import type { Row } from '../../store/store.ts'
+import { type Form, fieldsOf, formedRow, isText, isTime, isWhole, type RowPlace } from './row-value.ts'
 
 /** A scheduled command as it is stored. */
 export interface Timer {
@@ -23,6 +24,16 @@ export interface Timer {
 export interface WaitingTimer extends Timer {
   readonly key: string
 }
+
+/** A command as far as the library looks at it itself. The domain checks the rest when it is sent. */
+export const isCommand: Form = fieldsOf({ aggregate: isText, id: isText, name: isText })
+export const isTimer: Form = fieldsOf(
+  { dueAt: isTime, command: isCommand },
+  { derivedId: isText, tries: isWhole, userKey: isText },
+)
+
+/** The timer of a stored row. @throws StoreError `STORE_CORRUPT` */
+export const timerIn = (place: RowPlace, { key, value }: Row): Timer => formedRow(place, key, value, isTimer)
 
 /** The prefix of the keys of timers. */
 export const timerPrefix = 'timer '

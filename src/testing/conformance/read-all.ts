@@ -103,6 +103,8 @@ export const logLimits: ConformanceGroup = {
     'of 0 gives nothing and has examined nothing new': reading(3, infinity, { limit: 0 }, [], 2),
     'of 0 backward gives nothing and has examined nothing': reading(3, infinity, { limit: 0, ...backward }, [], 11),
     'of 0 backward below a bound ends at the bound': reading(3, 6, { limit: 0, ...backward }, [], 6),
+    'of 0 gives nothing of some types': reading(3, infinity, { limit: 0, types: ['A'] }, [], 2),
+    'of 0 backward gives nothing of some types': reading(3, infinity, { limit: 0, types: ['A'], ...backward }, [], 11),
     'of 1 gives the first and ends there': reading(3, infinity, { limit: 1 }, [3], 3),
     'of 1 backward gives the last and ends there': reading(3, infinity, { limit: 1, ...backward }, [10], 10),
     'of as many as there are ends at the last': reading(1, infinity, { limit: 10 }, upTo(10), 10),

@@ -109,7 +109,10 @@ function recorded(known: Known, happening: Happening): Known {
   const { stored, counts } = storedEvent(fold.kind, happening, place.aggregate ?? 'spec', known.counts, nowMs)
   const keyed = keyEvent(projection, fold, stored)
   const after = new Map(known.stored)
-  for (const { key, value } of foldOne(projection, keyed, known.stored)) {
+  for (const { key, value } of foldOne(projection, keyed, {
+    place: { store: { name: 'spec' }, storage: projection.name },
+    values: known.stored,
+  })) {
     if (value === undefined) after.delete(key)
     else after.set(key, value)
   }

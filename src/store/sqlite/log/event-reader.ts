@@ -143,7 +143,7 @@ export class EventReader {
     if (options.tags !== undefined && options.tags.length > 0) {
       await this.#filtered.read(progress, own, kinds, options)
     } else if (kinds === undefined) await this.#readAny(progress, own, sizeMax)
-    else if (kinds.length > 0) await this.#readKinds(progress, { kinds, sizeMax, options })
+    else if (kinds.length > 0 && limit > 0) await this.#readKinds(progress, { kinds, sizeMax, options })
     const { events, next } = progress
     const early = next !== undefined && (backward ? next + 1 : next - 1)
     const examined = early === false ? examinedBy(events, range, { limit, backward }, head) : early
