@@ -7,6 +7,7 @@ import type { Outcome } from '../domain/outcome.ts'
 import type { PlainCommand } from '../domain/plain-command.ts'
 import type { AnyProjection } from '../domain/projection.ts'
 import type { AnyReaction, EventHandler } from '../domain/reaction.ts'
+import type { SealedValue } from '../domain/sealed-value.ts'
 import { Kernel } from '../kernel/kernel.ts'
 import { limitsOf } from '../kernel/limits.ts'
 import { KeyRing } from '../kernel/personal/key-ring.ts'
@@ -88,7 +89,7 @@ export async function start(definition: SettledDefinition, options: StartOptions
   const owner = environment.newId()
   const shared = { store: stores.events, tail, environment, warn, pollIntervalMs, leaseMs, owner }
   const projections = projectionsOf(definition, shared)
-  const reactions = reactionsOf(definition, kernel, shared)
+  const reactions = reactionsOf(definition, kernel, keys, shared)
   try {
     await Promise.all(
       Object.entries(definition.reactions).map(async ([key, { beginning }]) => {
@@ -162,6 +163,7 @@ function codeProjection(
 function reactionsOf(
   { reactions, carry, kinds: handled }: SettledDefinition,
   kernel: Kernel,
+  keys: KeyRing | undefined,
   shared: Shared,
 ): ReadonlyMap<string, ManagedProjection> {
   const stateAt = async (aggregate: string, id: string, sequence: number) =>
@@ -174,7 +176,14 @@ function reactionsOf(
     const { stream, name, data, options } = addressed(kernel, command)
     kernel.check(stream, name, data, options)
   }
-  const means = { dispatch, check, stateAt, carry }
+  const personal = keys && {
+    seal: (values: readonly SealedValue[]) => keys.seal(values),
+    dataOf(command: PlainCommand) {
+      const { stream, name, data } = addressed(kernel, command)
+      return kernel.withPersonalValues(stream, name, data)
+    },
+  }
+  const means = { dispatch, check, stateAt, carry, personal }
   return new Map(
     Object.entries(reactions).map(([key, reaction]) => {
       const name = reactionStorageName(reaction)

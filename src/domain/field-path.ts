@@ -5,6 +5,8 @@
 import { DefinitionError } from './error.ts'
 import { isPlain } from './json.ts'
 import { listOf, nearestOf, refuseOption } from './options.ts'
+import type { Personal } from './personal.ts'
+import { SealedValue } from './sealed-value.ts'
 
 /** What has no fields to go into. */
 type Leaf =
@@ -18,6 +20,7 @@ type Leaf =
   | readonly unknown[]
   | ReadonlyMap<unknown, unknown>
   | ReadonlySet<unknown>
+  | Personal<any>
 
 /** The records among the values of a field. */
 type Inner<Value> = Exclude<Value, Leaf>
@@ -33,7 +36,7 @@ export type FieldOf<Row, Depth extends readonly 0[] = []> = Depth['length'] exte
     : Row extends unknown
       ? {
           [Name in keyof Row & string]:
-            | Name
+            | ([Extract<Row[Name], Personal<any>>] extends [never] ? Name : never)
             | ([Inner<Row[Name]>] extends [never] ? never : `${Name}.${FieldOf<Inner<Row[Name]>, [...Depth, 0]>}`)
         }[keyof Row & string]
       : never
@@ -91,10 +94,22 @@ type Fields = Readonly<Record<string, unknown>>
 export const isRecord = (value: unknown): value is Fields =>
   typeof value === 'object' && value !== null && isPlain(value)
 
-/** The value of a field of a row; `undefined` if it has none. */
+/**
+ * The value of a field of a row; `undefined` if it has none.
+ *
+ * @throws DefinitionError `OPTION_INVALID` for a personal field: nothing can be found or ordered by what is encrypted
+ */
 export function fieldOf(row: unknown, name: string): unknown {
   if (!isRecord(row)) return undefined
-  if (Object.hasOwn(row, name)) return row[name]
+  if (Object.hasOwn(row, name)) {
+    const value = row[name]
+    if (!SealedValue.is(value)) return value
+    throw new DefinitionError('OPTION_INVALID', {
+      option: name,
+      expected: 'a field that is not personal',
+      found: value,
+    })
+  }
   const dot = name.indexOf('.')
   if (dot < 0) return undefined
   const first = name.slice(0, dot)

@@ -7,6 +7,7 @@
  */
 import { InputError } from './error.ts'
 import { depthMax, isPlain } from './json.ts'
+import { valueIn } from './sealed-value.ts'
 
 /**
  * Copies a value.
@@ -34,6 +35,8 @@ export function nestedTooDeep(what: string): InputError {
 }
 
 function recordCopy(what: string, record: object, depth: number): unknown {
+  // Its value is found by the box itself.
+  if ('$personal' in record && valueIn(record) !== undefined) return record
   const copy = { ...record } as Record<string, unknown>
   for (const key in copy) {
     const item = copy[key]

@@ -1,6 +1,9 @@
 /**
  * Finds the personal fields of some data by their paths. A path goes through lists: `contacts.email` is in each item.
  */
+import { depthMax, type Json } from './json.ts'
+import { SealedValue, valueIn } from './sealed-value.ts'
+
 /** The names on the way to a field. */
 export type FieldPath = readonly string[]
 
@@ -61,4 +64,23 @@ export function putAt(data: unknown, place: string, value: unknown): unknown {
     return { ...within, [name]: after }
   }
   return put(data, 0)
+}
+
+/** All personal values in some data, also those whose boxes it has. */
+export function sealedWithin(data: unknown, depth = 0): readonly SealedValue[] {
+  if (typeof data !== 'object' || data === null || depth > depthMax) return []
+  if (SealedValue.is(data)) return [data]
+  const value = valueIn(data)
+  if (value !== undefined) return [value]
+  const parts = data instanceof Map ? [...data].flat() : data instanceof Set ? [...data] : Object.values(data)
+  return parts.flatMap((part) => sealedWithin(part, depth + 1))
+}
+
+/** JSON in which boxes are replaced by their values. */
+export function unboxed(json: Json): unknown {
+  if (typeof json !== 'object' || json === null) return json
+  const value = valueIn(json)
+  if (value !== undefined) return value
+  if (Array.isArray(json)) return json.map(unboxed)
+  return Object.fromEntries(Object.entries(json).map(([name, part]) => [name, unboxed(part)]))
 }

@@ -10,10 +10,10 @@ import { DefinitionError } from './error.ts'
 import { checkId } from './id.ts'
 import { isPlain } from './json.ts'
 import { checkKeys, listExpected } from './options.ts'
-import { changed, forgotten, type Personal, personalFrom, plainOf, textOf } from './personal.ts'
+import { changed, forgotten, Personal, personalFrom, plainOf, textOf } from './personal.ts'
 import { type FieldPath, putAt, replaceFields } from './personal-fields.ts'
 import type { MayBePersonal, PersonalField, WithPersonal } from './personal-types.ts'
-import { type In, isSchema, type Out, type Schema } from './schema.ts'
+import { check, type In, isSchema, type Out, type Schema } from './schema.ts'
 import { SealedValue, valueIn } from './sealed-value.ts'
 import type { StandardSchemaV1 } from './standard-schema.ts'
 
@@ -88,6 +88,24 @@ function personalPaths(schema: Schema): readonly FieldPath[] {
 /** The data without its personal fields. */
 export const withoutPersonal = (schema: Schema, data: unknown): unknown =>
   replaceFields(data, personalPaths(schema), () => undefined)
+
+/** The data as it is, but with personal values in its personal fields. */
+export function withPersonalValues(schema: Schema, data: unknown): unknown {
+  const paths = personalPaths(schema)
+  if (paths.length === 0) return data
+  const checked = check(schema, data)
+  if (checked === 'async' || 'issues' in checked) return data
+  const subjects = new Map<string, string>()
+  replaceFields(checked.value, paths, (item, place) => {
+    if (SealedValue.is(item)) subjects.set(place, item.subject)
+    return item
+  })
+  return replaceFields(data, paths, (item, place) => {
+    const subject = subjects.get(place)
+    if (sealedOf(item) !== undefined) return item
+    return subject === undefined ? undefined : Personal.of(subject, item)
+  })
+}
 
 /** The values of the personal fields that have no key yet. */
 export function unsealedIn(schema: Schema, data: unknown): readonly SealedValue[] {

@@ -14,7 +14,7 @@ export type Forgotten = typeof forgotten
 /** For `console.log` in Node. */
 const inspected = Symbol.for('nodejs.util.inspect.custom')
 /** What is shown in place of a personal value in logs, messages and JSON. */
-const shown = '[personal]'
+export const shown = '[personal]'
 
 /**
  * A value that belongs to a person. It cannot be changed. It shows itself as `[personal]` in texts, logs and JSON, so

@@ -3,7 +3,8 @@
  * anything throws, the state is unchanged.
  */
 import type { Fold, Moment } from '../domain/aggregate.ts'
-import { DecisionError, EventError, MnemeError } from '../domain/error.ts'
+import { discreet } from '../domain/discreet.ts'
+import { DecisionError, EventError, hasCode, MnemeError } from '../domain/error.ts'
 import { type AnyEventKind, makerOf, type NewEvent, type RecordedEvent } from '../domain/event.ts'
 import { JsonCopier, type JsonObject } from '../domain/json.ts'
 import { listExpected } from '../domain/options.ts'
@@ -160,7 +161,13 @@ function judge(state: unknown, command: CheckedCommand, context: DecisionContext
     const input = command.isInputOpen ? ownCopy('The data of a command', command.input) : command.input
     verdict = command.decision.decide(state, input, new DecisionMoment(context, command))
   } catch (cause) {
-    throw new DecisionError('DECIDE_FAILED', { stream: context.stream, command: command.name }, cause)
+    // It is not the fault of the function, and the same command may be accepted later.
+    if (hasCode(cause, 'KEYS_UNCONFIRMED')) throw cause
+    throw new DecisionError(
+      'DECIDE_FAILED',
+      { stream: context.stream, command: command.name },
+      discreet(cause, [command.input, state]),
+    )
   }
   if (verdict instanceof Promise) verdict.catch(() => {})
   return verdict

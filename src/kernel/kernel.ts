@@ -16,7 +16,7 @@ import {
 } from '../domain/error.ts'
 import type { Outcome } from '../domain/outcome.ts'
 import { nestedTooDeep } from '../domain/own-copy.ts'
-import { hasPersonal, withoutPersonal } from '../domain/personal-schema.ts'
+import { hasPersonal, withoutPersonal, withPersonalValues } from '../domain/personal-schema.ts'
 import type { Schema } from '../domain/schema.ts'
 import type { StreamId } from '../domain/stream.ts'
 import { Breath } from '../runtime/breath.ts'
@@ -192,6 +192,12 @@ export class Kernel {
    */
   check({ aggregate }: StreamId, name: string, data: unknown, options: CommandOptions): void {
     this.#check(this.typeOf(aggregate), name, data, options)
+  }
+
+  /** The data of a command that is stored before it is sent: its personal fields hold personal values. */
+  withPersonalValues({ aggregate }: StreamId, name: string, data: unknown): unknown {
+    const decision = this.#types.get(aggregate)?.type.decisions.get(name)
+    return decision === undefined ? data : withPersonalValues(decision.schema, data)
   }
 
   /** The state of an aggregate: the newest, or the one at a sequence or a time. */

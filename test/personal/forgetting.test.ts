@@ -1,7 +1,8 @@
 /** A person is forgotten: what is read before and after, on every store. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { forgotten, hasCode, type StoreFactory } from '../../src/index.ts'
+import { z } from 'zod'
+import { aggregate, domain, event, forgotten, hasCode, memory, personal, type StoreFactory } from '../../src/index.ts'
 import { ada, impatient, Shop, secrets } from '../support/personal/shop.ts'
 import { onEveryStore, type StoreUnderTest, testWhere } from '../support/stores/every-store.ts'
 
@@ -155,4 +156,49 @@ await onEveryStore('a person is forgotten', (store: StoreUnderTest) => {
     await using without = await start(await store.place(t))
     await assert.rejects(without.customer('1').state(), (error) => hasCode(error, 'KEY_MISSING'))
   })
+})
+
+test('rows are found and ordered by other fields than personal ones', async (t) => {
+  const shop = await open(t, memory())
+  const { position } = await shop.customer('1').register(ada('1'))
+  const { rows } = await shop.addresses.find({ where: { country: 'GB' } }, { atLeast: position })
+  assert.equal(rows[0]!.row.email?.value, secrets[0])
+  // @ts-expect-error it cannot be ordered by
+  const ordered = shop.addresses.find({ orderBy: ['email'] }, { atLeast: position })
+  await assert.rejects(ordered, (error) => hasCode(error, 'OPTION_INVALID') && /not personal/.test(error.message))
+  // @ts-expect-error and it cannot be asked for
+  await shop.addresses.find({ where: { email: secrets[0] } })
+})
+
+test('an event with a plain value, or a fold that reads one, is refused before anything is stored', async (t) => {
+  const fields = z.object({ id: z.string(), email: z.string() })
+  const whose = { subject: ({ id }: { readonly id: string }) => id, fields: ['email'] } as const
+  const Made = event('Made', fields).personal(whose)
+  const Leaky = aggregate('leaky', () => ({ email: '' }))
+    .on(Made, (_, { email }) => ({ email: String(email.value) }))
+    .command('make', personal(fields, whose), (_, data) => Made(data))
+    // @ts-expect-error the command does not declare the field
+    .command('makePlain', fields, (_, data) => Made(data))
+  await using domainOfLeaks = await domain({ aggregates: { leaky: Leaky } }).start({ environment: impatient() })
+  const data = { id: '1', email: 'a@b.org' }
+  await assert.rejects(domainOfLeaks.leaky('1').make(data), (error) => hasCode(error, 'PERSONAL_READ'))
+  await assert.rejects(domainOfLeaks.leaky('1').makePlain(data), (error) => hasCode(error, 'PERSONAL_PLAIN'))
+  assert.equal(await domainOfLeaks.head(), 0)
+  t.diagnostic('nothing was stored')
+})
+
+test('an id that is used again with other personal data gets the stored answer, with other data it is refused', async (t) => {
+  const shop = await open(t, memory())
+  const first = await shop.customer('1').register(ada('1'), { commandId: 'c' })
+  const again = await shop.customer('1').register({ ...ada('1'), email: 'x@y.org' }, { commandId: 'c' })
+  assert.equal(again.position, first.position)
+  const other = shop.customer('1').register({ ...ada('1'), customer: 'another' }, { commandId: 'c' })
+  await assert.rejects(other, (error) => hasCode(error, 'COMMAND_ID_REUSED'))
+})
+
+test('a domain without personal fields has nothing to forget', async () => {
+  const Plain = aggregate('plain', () => 0)
+  await using plain = await domain({ aggregates: { plain: Plain } }).start()
+  await assert.rejects(plain.forget('1'), (error) => hasCode(error, 'DEFINITION_INVALID'))
+  await assert.rejects(plain.forget(''), (error) => hasCode(error, 'ID_INVALID'))
 })

@@ -6,15 +6,16 @@
  * then waits that long. So when it has answered, no process reads a value of the subject, or seals one with the old
  * key. Times are measured by clocks that nobody can set.
  *
- * All keys are rows of one storage. The position of its checkpoint counts the changes, so that two processes cannot
- * both create a subject's key. Its term counts the destroyed keys; a row for each term says which one it was.
+ * All keys are rows of one storage. The term of its checkpoint counts the changes, so that two processes cannot both
+ * create a subject's key. Its position stays at 0, because a position belongs to a log. Its note counts the destroyed
+ * keys; a row for each of them says which key it was.
  */
 import { hasCode, StoreError } from '../../domain/error.ts'
 import type { Json } from '../../domain/json.ts'
 import { SealedValue, type SubjectKey } from '../../domain/sealed-value.ts'
 import type { Cipher, CipherKey } from '../../runtime/cipher.ts'
 import { type Environment, sleep } from '../../runtime/environment.ts'
-import type { Checkpoint, ProjectionStore, Row } from '../../store/store.ts'
+import type { Checkpoint, ProjectionStep, ProjectionStore, Row } from '../../store/store.ts'
 import { pauseAfter, tryUpTo } from '../retry.ts'
 import { findBoxes, openBoxes } from './boxes.ts'
 
@@ -37,7 +38,10 @@ const subjectRow = (subject: string): string => `subject ${subject}`
 const keyRow = (id: string): string => `key ${id}`
 const forgottenRow = (subject: string): string => `forgotten ${subject}`
 const destroyedPrefix = 'destroyed '
-const destroyedRow = (term: number): string => destroyedPrefix + String(term).padStart(digits, '0')
+const destroyedRow = (n: number): string => destroyedPrefix + String(n).padStart(digits, '0')
+
+/** How many keys were destroyed so far. */
+const destroyedIn = ({ note }: Checkpoint): number => Number(note['destroyed'] ?? 0)
 
 /** A key as it is stored, under the row of its subject and under its own. */
 interface StoredKey {
@@ -107,8 +111,8 @@ export class KeyRing {
   readonly #collected = new FinalizationRegistry<string>((id) => {
     if (this.#byId.get(id)?.deref() === undefined) this.#byId.delete(id)
   })
-  /** The term up to which destroyed keys are known. */
-  #term = 0
+  /** How many destroyed keys are known. */
+  #destroyed = 0
   #confirmedAt = Number.NEGATIVE_INFINITY
   #asking: Promise<void> | undefined
   #cancelTimer: (() => void) | undefined
@@ -217,14 +221,14 @@ export class KeyRing {
       const { id } = stored
       const now: DestroyedKey = { id, subject, destroyedAt: environment.now() }
       const all = [...(before ?? []), now]
-      const { term, position, note } = checkpoint
+      const count = destroyedIn(checkpoint) + 1
       const rows: readonly Row[] = [
         { key: subjectRow(subject), value: undefined },
         { key: keyRow(id), value: { ...now } },
         { key: forgottenRow(subject), value: all.map((each) => ({ ...each })) },
-        { key: destroyedRow(term + 1), value: id },
+        { key: destroyedRow(count), value: id },
       ]
-      return { step: { from: { position, term }, to: { position, term: term + 1, note }, rows }, result: all }
+      return { step: stepFrom(checkpoint, { destroyed: count }, rows), result: all }
     })
     for (const { id } of destroyed) this.#byId.get(id)?.deref()?.destroy()
     this.#bySubject.delete(subject)
@@ -274,7 +278,7 @@ export class KeyRing {
 
   async #loadOrCreate(subjects: readonly string[]): Promise<readonly Key[]> {
     const { store, cipher } = this.#options
-    const { keys, term } = await this.#untilSaved(async () => {
+    const { keys, count } = await this.#untilSaved(async () => {
       const { checkpoint, values } = await store.loadRowsWithCheckpoint(keysName, subjects.map(subjectRow))
       const rows: Row[] = []
       const stored = subjects.map((subject, i): StoredKey => {
@@ -284,13 +288,11 @@ export class KeyRing {
         for (const key of [subjectRow(subject), keyRow(made.id)]) rows.push({ key, value: { ...made } })
         return made
       })
-      const { position, term, note } = checkpoint
-      const result = { keys: stored, term }
-      if (rows.length === 0) return { result }
-      return { step: { from: { position, term }, to: { position: position + 1, term, note }, rows }, result }
+      const result = { keys: stored, count: destroyedIn(checkpoint) }
+      return rows.length === 0 ? { result } : { step: stepFrom(checkpoint, checkpoint.note, rows), result }
     })
     // An answer that was given before the last question may name keys that were destroyed since.
-    if (term < this.#term) return this.#loadOrCreate(subjects)
+    if (count < this.#destroyed) return this.#loadOrCreate(subjects)
     return keys.map((stored) => this.#keep(stored, true))
   }
 
@@ -300,7 +302,7 @@ export class KeyRing {
     const load = () => store.loadRowsWithCheckpoint(keysName, ids.map(keyRow))
     const { checkpoint, values } = await tryUpTo(loadTriesMax, environment, load)
     // As above.
-    if (checkpoint.term < this.#term) return this.#load(ids)
+    if (destroyedIn(checkpoint) < this.#destroyed) return this.#load(ids)
     const lost = ids.filter((_, i) => values[i] === undefined)
     if (lost.length > 0) throw new StoreError('KEY_MISSING', { store: store.name, keys: lost })
     return values.map((value) => this.#keep(value as unknown as StoredKey | DestroyedKey, false))
@@ -325,14 +327,7 @@ export class KeyRing {
 
   /** Reads and saves again and again, until the step was saved or none is necessary. */
   async #untilSaved<Result>(
-    compute: () => Promise<{
-      readonly step?: {
-        readonly from: { readonly position: number; readonly term: number }
-        readonly to: Checkpoint
-        readonly rows: readonly Row[]
-      }
-      readonly result: Result
-    }>,
+    compute: () => Promise<{ readonly step?: ProjectionStep; readonly result: Result }>,
   ): Promise<Result> {
     const { store, environment } = this.#options
     for (let tries = 1; ; tries++) {
@@ -355,9 +350,9 @@ export class KeyRing {
   async #ask(): Promise<void> {
     const { store, environment } = this.#options
     const askedAt = environment.elapsed()
-    const { term } = await store.loadCheckpoint(keysName)
-    if (term > this.#term) {
-      let after = destroyedRow(this.#term)
+    const count = destroyedIn(await store.loadCheckpoint(keysName))
+    if (count > this.#destroyed) {
+      let after = destroyedRow(this.#destroyed)
       for (;;) {
         const { rows, next } = await store.listRows(keysName, { prefix: destroyedPrefix, after, limit: 1000 })
         for (const { value } of rows)
@@ -368,7 +363,7 @@ export class KeyRing {
         if (next === undefined) break
         after = next
       }
-      this.#term = term
+      this.#destroyed = count
     }
     this.#confirmedAt = askedAt
     this.#askLater()
@@ -387,4 +382,8 @@ export class KeyRing {
     }
     this.#cancelTimer = this.#options.environment.after(askEveryMs, ask, { background: true })
   }
+}
+
+function stepFrom({ position, term }: Checkpoint, note: Checkpoint['note'], rows: readonly Row[]): ProjectionStep {
+  return { from: { position, term }, to: { position, term: term + 1, note }, rows }
 }

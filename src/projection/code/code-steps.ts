@@ -5,9 +5,11 @@
  * counts as failed.
  */
 import type { AnyCodeProjection, HandlerTools } from '../../domain/code-projection.ts'
+import { discreet } from '../../domain/discreet.ts'
 import { ProjectionError } from '../../domain/error.ts'
 import type { AnyEventKind, RecordedEvent } from '../../domain/event.ts'
 import type { HandledKinds } from '../../domain/handled-kinds.ts'
+import { carrying } from '../../domain/sealed-value.ts'
 import type { SqlTransaction } from '../../domain/sql-transaction.ts'
 import { eventOf } from '../../kernel/rehydrate.ts'
 import { Breath } from '../../runtime/breath.ts'
@@ -126,7 +128,7 @@ export class CodeSteps implements Stepper {
       for (const each of stored) {
         if (breath.isDue) await breath.pause()
         const event = this.#upcast(each)
-        const keys = projection.keysOf(event)
+        const keys = carrying(() => projection.keysOf(event))
         const behind = keys.find((key) => waiting.has(key) || this.bookmark.parked.blocks(key))
         if (behind === undefined) events.push(event)
         else {
@@ -157,7 +159,8 @@ export class CodeSteps implements Stepper {
       // If the domain stops, the event has not failed. It is handled again another time.
       if (signal.aborted) return true
       if (isNewer(saved.cause)) throw saved.cause
-      if (!(await lead.tries.again(stored, saved.cause, policy, signal))) return this.#giveUp(stored, to, saved.cause)
+      const cause = discreet(saved.cause, this.#dataOf(stored))
+      if (!(await lead.tries.again(stored, cause, policy, signal))) return this.#giveUp(stored, to, cause)
       if (!(await lead.keepLead())) return false
     }
   }
@@ -184,8 +187,9 @@ export class CodeSteps implements Stepper {
     refuseNewer([stored!], this.#kindOf)
     const handle: Work = (tools) => projection.handler([this.#upcast(stored!)], tools)
     const saved = await this.#saveWith(handle, here, [unparkedRow(position)], signal)
-    if (saved instanceof HandlerFailed && isNewer(saved.cause)) throw saved.cause
-    return saved
+    if (!(saved instanceof HandlerFailed)) return saved
+    if (isNewer(saved.cause)) throw saved.cause
+    return new HandlerFailed(discreet(saved.cause, this.#dataOf(stored!)))
   }
 
   // -- the handler ------------------------------------------------------------------------------------------
@@ -225,10 +229,20 @@ export class CodeSteps implements Stepper {
     return eventOf(this.#kindOf(stored)!, stored)
   }
 
+  /** The data of an event; `undefined` if it cannot be read. */
+  #dataOf(stored: StoredEvent): unknown {
+    try {
+      return this.#upcast(stored).data
+    } catch {
+      return undefined
+    }
+  }
+
   /** The keys of an event; none if it cannot be read. */
   #keysOf(stored: StoredEvent): readonly string[] {
     try {
-      return this.#options.projection.keysOf(this.#upcast(stored))
+      const event = this.#upcast(stored)
+      return carrying(() => this.#options.projection.keysOf(event))
     } catch {
       return []
     }

@@ -31,6 +31,7 @@ export class LeftToNewer extends Error {
 const ofStores: ReadonlySet<ErrorCode> = new Set([
   ...(['STORE_UNAVAILABLE', 'NOT_STORED', 'STORE_FULL', 'STORE_READ_ONLY', 'STORE_LOCKED', 'STORE_CLOSED'] as const),
   ...(['STORE_CORRUPT', 'STORE_HALTED', 'STORE_TOO_NEW', 'STORE_NOT_MIGRATED', 'LOG_REPLACED'] as const),
+  ...(['KEY_MISSING', 'KEYS_UNCONFIRMED'] as const),
 ])
 /** Failures that end without a change, and that are not the fault of a handler. */
 const passing: ReadonlySet<ErrorCode> = new Set([
@@ -39,6 +40,7 @@ const passing: ReadonlySet<ErrorCode> = new Set([
     'NOT_STORED',
     'STORE_FULL',
     'STORE_LOCKED',
+    'KEYS_UNCONFIRMED',
     'OUTCOME_UNKNOWN',
     'OVERLOADED',
     'CONFLICT',

@@ -4,6 +4,7 @@
  * happens to it. If this program does not know the command, a newer program may have scheduled it, so it is left to a
  * newer program first.
  */
+import { discreet } from '../../domain/discreet.ts'
 import { hasCode } from '../../domain/error.ts'
 import type { PlainCommand } from '../../domain/plain-command.ts'
 import type { Fence } from '../../kernel/checked-command.ts'
@@ -97,7 +98,7 @@ export class DueCommands {
         warnOfRefused(options, command, cause)
         return []
       }
-      return this.#failed(timer, cause)
+      return this.#failed(timer, discreet(cause, timer.command))
     }
   }
 

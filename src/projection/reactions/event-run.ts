@@ -1,10 +1,14 @@
 /** One event that a reaction handles, with all its tries, and the rows that it leaves, until they are saved. */
 import { streamKey } from '../../domain/code-projection.ts'
+import { discreet } from '../../domain/discreet.ts'
 import { encode } from '../../domain/encoding.ts'
 import type { RecordedEvent } from '../../domain/event.ts'
 import { checkId } from '../../domain/id.ts'
+import { sealedWithin } from '../../domain/personal-fields.ts'
 import type { PlainCommand } from '../../domain/plain-command.ts'
+import type { AnyReaction } from '../../domain/reaction.ts'
 import { Rejection } from '../../domain/rejection.ts'
+import { carrying, SealedValue } from '../../domain/sealed-value.ts'
 import { eventOf } from '../../kernel/rehydrate.ts'
 import type { Row, StoredEvent } from '../../store/store.ts'
 import { isForLater, isNewer, isOutage, Overtaken } from '../failures/blame.ts'
@@ -130,22 +134,23 @@ export class EventRun {
     } catch (cause) {
       if (cause instanceof Overtaken && !this.#isCut) return 'overtaken'
       if (this.#ending.signal.aborted || isForLater(cause)) return 'later'
-      return { thrown: cause }
+      return { thrown: discreet(cause, this.#data) }
     }
   }
 
   async #call(storedState: unknown): Promise<readonly Row[]> {
     const { options, rows, states } = this.#context
-    const { reaction, kinds, dispatch, check, stateAt, carry, environment, lead } = options
+    const { reaction, kinds, dispatch, check, personal, stateAt, carry, environment, lead } = options
     const { policy } = reaction
     const event = this.#upcast()
-    const key = reaction.memory === undefined ? undefined : checkedStateKey(reaction.memory.key(event))
+    const key = reaction.memory === undefined ? undefined : checkedStateKey(keyOf(reaction.memory, event))
     const isStored = key !== undefined && states.get(key) !== undefined
     const state = isStored ? storedState : reaction.memory?.initial()
     const onRefused = (command: PlainCommand, why: unknown) => warnOfRefused(options, command, why)
     const means = {
       dispatch,
       check,
+      personal,
       stateAt,
       carry,
       environment,
@@ -161,6 +166,8 @@ export class EventRun {
     const { changedState } = call
     if (changedState !== undefined && key !== undefined) {
       const { state: after } = changedState
+      const unsealed = sealedWithin(after).filter(SealedValue.isUnsealed)
+      if (unsealed.length > 0) await personal?.seal(unsealed)
       const value = after === undefined ? undefined : encode(`The state of the reaction ${reaction.name}`, after)
       states.set(key, value)
       left.push({ key, value })
@@ -194,6 +201,15 @@ export class EventRun {
     return 'done'
   }
 
+  /** The data of the event, if it can be read. */
+  get #data(): unknown {
+    try {
+      return this.#upcast().data
+    } catch {
+      return undefined
+    }
+  }
+
   #upcast(): RecordedEvent {
     return eventOf(this.#context.options.kinds.of(this.stored)!.kind, this.stored)
   }
@@ -202,7 +218,7 @@ export class EventRun {
     const { memory } = this.#context.options.reaction
     if (memory === undefined) return undefined
     try {
-      const key = memory.key(this.#upcast())
+      const key = keyOf(memory, this.#upcast())
       checkedStateKey(key)
       return key
     } catch {
@@ -210,6 +226,10 @@ export class EventRun {
     }
   }
 }
+
+/** The key may be stored as it is, so it is not made from personal values. */
+const keyOf = (memory: NonNullable<AnyReaction['memory']>, event: RecordedEvent): string =>
+  carrying(() => memory.key(event))
 
 function checkedStateKey(key: unknown): string {
   checkId('the key of a state', key)

@@ -11,9 +11,10 @@ import type { RecordedEvent } from '../../domain/event.ts'
 import type { FailurePolicy } from '../../domain/failure-policy.ts'
 import type { HandledKinds } from '../../domain/handled-kinds.ts'
 import { checkId } from '../../domain/id.ts'
-import { type JsonObject, toJson } from '../../domain/json.ts'
+import { JsonCopier, type JsonObject } from '../../domain/json.ts'
 import { checkKeys, checkOption, checkWhole, refuseOption } from '../../domain/options.ts'
 import type { Outcome } from '../../domain/outcome.ts'
+import { sealedWithin } from '../../domain/personal-fields.ts'
 import { checkPlainCommand, type PlainCommand } from '../../domain/plain-command.ts'
 import type {
   AnyReaction,
@@ -24,6 +25,7 @@ import type {
   Step,
   StepOptions,
 } from '../../domain/reaction.ts'
+import { SealedValue } from '../../domain/sealed-value.ts'
 import type { Fence } from '../../kernel/checked-command.ts'
 import { type CommandCause, checkCallersId, derivedCommandId } from '../../kernel/command-id.ts'
 import type { Environment } from '../../runtime/environment.ts'
@@ -68,6 +70,15 @@ export interface ReactionStepsOptions {
   readonly dispatch: Dispatch
   /** Checks whether a command can be sent, as far as its data shows. @throws InputError if not */
   readonly check: (command: PlainCommand) => void
+  /** Absent if no part of the domain has personal fields. */
+  readonly personal?:
+    | {
+        /** The data of a command, with personal values in its personal fields. */
+        readonly dataOf: (command: PlainCommand) => unknown
+        /** Gives keys to personal values, so that they can be stored. */
+        readonly seal: (values: readonly SealedValue[]) => Promise<void>
+      }
+    | undefined
   /** Names of metadata that pass from an event to its commands, beside those that always do. */
   readonly carry: readonly string[]
   /** The state of an aggregate as it was at a sequence. */
@@ -77,7 +88,7 @@ export interface ReactionStepsOptions {
 
 /** What a run needs from the steps. */
 export interface HandlerContext
-  extends Pick<ReactionStepsOptions, 'dispatch' | 'check' | 'stateAt' | 'carry' | 'environment'> {
+  extends Pick<ReactionStepsOptions, 'dispatch' | 'check' | 'personal' | 'stateAt' | 'carry' | 'environment'> {
   readonly policy: Required<FailurePolicy>
   /** Stores a row at once, durably. Returns false if this runner was overtaken. */
   readonly keep: (row: Row) => Promise<boolean>
@@ -109,6 +120,8 @@ export class ReactionCall {
   readonly #steps: Answer<unknown>[] = []
   readonly #unsettled = new Set<Promise<unknown>>()
   readonly timers: Row[] = []
+  /** Timers whose commands have personal values without a key. */
+  readonly #unsealed: { readonly values: readonly SealedValue[]; readonly seal: () => void }[] = []
   #scheduled = 0
   #state: unknown
   #stateChanged = false
@@ -159,6 +172,10 @@ export class ReactionCall {
       if (!outcome.accepted && !isAwaited) rejected.push([sent.command, outcome.rejection])
     }
     for (const [command, rejection] of rejected) this.#means.onRefused(command, rejection)
+    for (const { values, seal } of this.#unsealed) {
+      await this.#seal(values)
+      seal()
+    }
   }
 
   #tools(): ReactionTools<any, any> {
@@ -252,6 +269,7 @@ export class ReactionCall {
     const id = derivedCommandId({ reaction: this.#reaction, position, command: name, nth, how: 'step' })
     const facts = { reaction: this.#reaction, step: name, position }
     const result = await attemptStep(run, { id, options, environment, ...policy, signal, facts })
+    await this.#seal(sealedWithin(result))
     const row = stepRow(key, name, result)
     if (!(await keep(row))) throw new Overtaken()
     // What the handler gets now is what it gets if it runs again.
@@ -275,12 +293,37 @@ export class ReactionCall {
     checkPlainCommand(command)
     const dueAt = this.#dueAt(due)
     const { command: complete, ...id } = this.#complete(command, this.#count(command, 'scheduled'), 'scheduled')
-    const stored = toJson('The scheduled command', complete) as JsonObject
-    this.#checkScheduled(complete, stored as unknown as PlainCommand)
-    const timer = { dueAt, command: stored, ...id, ...(userKey !== undefined && { userKey }) }
-    const row = timerRow(timer, this.#event.position, this.#scheduled++)
-    this.timers.push(row)
-    if (userKey !== undefined) this.timers.push(keyedRow(userKey, row.key))
+    const n = this.#scheduled++
+    const rowOf = (command: PlainCommand): Row => {
+      const copier = new JsonCopier()
+      copier.takesPersonal = true
+      const stored = copier.copy(command, 'The scheduled command', '') as JsonObject
+      this.#checkScheduled(command, stored as unknown as PlainCommand)
+      const timer = { dueAt, command: stored, ...id, ...(userKey !== undefined && { userKey }) }
+      return timerRow(timer, this.#event.position, n)
+    }
+    const { key } = timerRow({ dueAt, command: {} }, this.#event.position, n)
+    if (userKey !== undefined) this.timers.push(keyedRow(userKey, key))
+    this.#addTimer(complete, key, rowOf)
+  }
+
+  /** Adds a timer. If its command has personal values without a key, the row is made when the handler is over. */
+  #addTimer(complete: PlainCommand, key: string, rowOf: (command: PlainCommand) => Row): void {
+    const data = this.#means.personal?.dataOf(complete) ?? complete.data
+    const command = data === complete.data ? complete : { ...complete, data }
+    const values = sealedWithin(data).filter(SealedValue.isUnsealed)
+    const at = this.timers.length
+    if (values.length === 0) this.timers.push(rowOf(command))
+    else {
+      this.#means.check(command)
+      this.timers.push({ key, value: undefined })
+      this.#unsealed.push({ values, seal: () => this.timers.splice(at, 1, rowOf(command)) })
+    }
+  }
+
+  async #seal(values: readonly SealedValue[]): Promise<void> {
+    const unsealed = values.filter(SealedValue.isUnsealed)
+    if (unsealed.length > 0) await this.#means.personal?.seal(unsealed)
   }
 
   /**

@@ -1,5 +1,6 @@
 /** Lists the scheduled commands of a reaction, in pages. */
 import { checkKeys, checkOption } from '../../domain/options.ts'
+import { unboxed } from '../../domain/personal-fields.ts'
 import type { PlainCommand } from '../../domain/plain-command.ts'
 import type { ProjectionStore, Row } from '../../store/store.ts'
 import type { RowPlace } from '../stored/row-value.ts'
@@ -54,7 +55,7 @@ export async function listTimers(store: ProjectionStore, name: string, options: 
 function scheduledOf(place: RowPlace, row: Row): ScheduledCommand {
   const { dueAt, command, userKey, tries = 0 } = timerIn(place, row)
   return {
-    command: command as unknown as PlainCommand,
+    command: unboxed(command) as PlainCommand,
     dueAt: new Date(dueAt),
     ...(userKey !== undefined && { key: userKey }),
     position: positionOfTimer(row.key),

@@ -4,6 +4,7 @@
  * these rows begin with a mark (`row-key.ts`).
  */
 import type { Json, JsonObject } from '../../domain/json.ts'
+import { unboxed } from '../../domain/personal-fields.ts'
 import type { StreamId } from '../../domain/stream.ts'
 import type { Breath } from '../../runtime/breath.ts'
 import { sortInPieces } from '../../runtime/sort-in-pieces.ts'
@@ -133,8 +134,8 @@ export async function listParked(
 ): Promise<readonly ParkedEvent[]> {
   const parked: ParkedEvent[] = []
   for await (const { value } of parkedRows(store, name, breath)) {
-    const { timer: _, isPassedOver: __, ...rest } = parkedOf(value!)
-    parked.push(rest)
+    const { timer: _, isPassedOver: __, command, ...rest } = parkedOf(value!)
+    parked.push(command === undefined ? rest : { ...rest, command: unboxed(command) as JsonObject })
   }
   return parked
 }

@@ -202,6 +202,11 @@ export class FileStore implements Store {
     return this.#calls.run(() => this.#rows.releaseLease(name, owner))
   }
 
+  /** Writes the files of rows and snapshots anew, without what was deleted. */
+  vacuum(): Promise<void> {
+    return this.#calls.run(() => this.#rows.vacuum())
+  }
+
   close(): Promise<void> {
     return this.#calls.close(() => this.#close())
   }

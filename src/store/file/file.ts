@@ -19,3 +19,18 @@ export function file(path: string, options: FileOptions = {}): StoreFactory {
   const settings = settle(path, options)
   return checkedFactory({ name: 'file', open: (open) => openStore(settings, open) })
 }
+
+/**
+ * Removes what was deleted or replaced from the files of rows and snapshots, such as a key that `forget` has destroyed.
+ * The store does this by itself when its files have grown. No process may have it open.
+ *
+ * @throws StoreError as opening does: `STORE_LOCKED` if a process has it open
+ */
+export async function vacuum(path: string): Promise<void> {
+  const store = await openStore(settle(path, {}), { warn: () => {}, now: Date.now })
+  try {
+    await store.vacuum()
+  } finally {
+    await store.close()
+  }
+}

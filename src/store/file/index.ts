@@ -1,3 +1,3 @@
 /** `mneme/file`: the store in plain files. */
-export { file } from './file.ts'
+export { file, vacuum } from './file.ts'
 export type { FileOptions } from './options.ts'

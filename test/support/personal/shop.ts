@@ -6,9 +6,11 @@ import {
   domain,
   type Environment,
   event,
-  type Personal,
+  forgotten,
+  Personal,
   personal,
   projection,
+  reaction,
   reject,
 } from '../../../src/index.ts'
 import { waitForOthersMs } from '../../../src/kernel/personal/key-ring.ts'
@@ -53,7 +55,43 @@ const Addresses = projection('addresses', () => ({
   changes: 0,
 })).on(Registered, (row, { email, address }) => ({ email, country: address.country, changes: row.changes + 1 }))
 
+const letter = z.object({ to: z.string(), address: z.string() })
+const toWhom = { subject: ({ to }: { readonly to: string }): string => to, fields: ['address'] } as const
+const Sent = event('LetterSent', letter).personal(toWhom)
+
+/** Letters to customers. A letter that was sent is not sent again; its rejection has the address. */
+const Letters = aggregate('letter', () => ({ sent: 0 }))
+  .on(Sent, ({ sent }) => ({ sent: sent + 1 }))
+  .command('send', personal(letter, toWhom), ({ sent }, data) =>
+    sent === 0 ? Sent(data) : reject('SentAlready', { address: data.address }),
+  )
+
+/** Writes letters to new customers. Every kind of row that a reaction has holds an address. */
+const Greetings = reaction('greetings', { letter: Letters })
+  .state(() => ({ last: undefined as Personal<string> | undefined }))
+  .onFailure({ retries: 0, giveUp: 'park' })
+  .on(Registered, async ({ data, stream }, { dispatch, schedule, step, setState }) => {
+    const to = data.customer
+    const found = await step('look up', () => Personal.of(to, `found ${String(data.email.value)}`))
+    if (found.value === forgotten) return
+    const send = { aggregate: 'letter', id: stream.id, name: 'send' } as const
+    await dispatch({ ...send, data: { to, address: data.email } })
+    // The answer is a rejection, which is stored until the event is handled.
+    await dispatch({ ...send, data: { to, address: found } })
+    schedule({ ...send, data: { to, address: data.email } }, { afterMs: 86_400_000 })
+    schedule({ ...send, data: { to, address: found.value } }, { afterMs: 86_400_000 }, { key: 'plain' })
+    setState({ last: found })
+    if (stream.id === 'fails') throw new Error(`no letter can be sent to ${String(data.email.value)}`)
+  })
+
+/** A shop without letters. */
 export const Shop = domain({ aggregates: { customer: Customers }, projections: { addresses: Addresses } })
+
+export const ShopWithLetters = domain({
+  aggregates: { customer: Customers, letter: Letters },
+  projections: { addresses: Addresses },
+  reactions: { greetings: Greetings },
+})
 
 /** Texts that must be nowhere. */
 export const secrets = ['ada.lovelace@example.org', 'Marylebone', '+44 20 7946 0958'] as const

@@ -3,7 +3,7 @@
  * If one of them refuses, everything is released and nothing was changed.
  */
 import { refuseOption } from '../../../domain/options.ts'
-import type { OpenOptions, Store } from '../../store.ts'
+import type { OpenOptions } from '../../store.ts'
 import type { Disk } from '../database/disk.ts'
 import { troubleOf } from '../database/failure.ts'
 import { readFormat, readOrMakeFormat } from '../database/format.ts'
@@ -22,7 +22,7 @@ export interface FileStoreSettings extends SegmentOptions, JournalOptions {
 }
 
 /** @throws DefinitionError `OPTION_INVALID`; StoreError of every code but `STORE_CLOSED` */
-export async function openStore(settings: FileStoreSettings, options: OpenOptions): Promise<Store> {
+export async function openStore(settings: FileStoreSettings, options: OpenOptions): Promise<FileStore> {
   const { disk, directory } = settings
   try {
     await makeDirectory(disk, directory)
@@ -49,7 +49,7 @@ async function openParts(
   settings: FileStoreSettings,
   options: OpenOptions,
   { lock, log }: { readonly lock: Lock; readonly log: string },
-): Promise<Store> {
+): Promise<FileStore> {
   const { disk, directory, compactBytesMin, mayLoseOnPowerFailure } = settings
   const { warn, now } = options
   const { index, segments: list, cut, rebuilt, scanned, wasUnsynced } = await recover(disk, directory, log)

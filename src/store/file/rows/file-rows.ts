@@ -91,6 +91,12 @@ export class FileRows {
     return this.#journals.leases.change(() => this.#leases.release(name, owner))
   }
 
+  /** Writes the files anew, without what was deleted or replaced. */
+  async vacuum(): Promise<void> {
+    await this.#journals.snapshots.compact()
+    await this.#journals.projections.compact()
+  }
+
   async close(): Promise<void> {
     const closed = await Promise.allSettled(Object.values(this.#journals).map((journal) => journal.close()))
     for (const result of closed) if (result.status === 'rejected') throw result.reason
