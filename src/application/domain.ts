@@ -51,6 +51,7 @@ const reserved: ReadonlySet<string> = new Set([
     'forget',
     'head',
     'load',
+    'cluster',
     'stop',
     'then',
     'toJSON',
@@ -58,7 +59,7 @@ const reserved: ReadonlySet<string> = new Set([
 ])
 
 /** Mneme stores its own data under names that begin like this. */
-const ownNames: readonly string[] = ['reaction ', 'generations ', 'rebuilt ', 'personal ']
+const ownNames: readonly string[] = ['reaction ', 'generations ', 'rebuilt ', 'personal ', 'cluster ']
 
 /**
  * Describes a domain.

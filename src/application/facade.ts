@@ -12,16 +12,18 @@ import type { Environment } from '../runtime/environment.ts'
 import { freezeParts } from '../runtime/freeze.ts'
 import { addressed } from './addressed.ts'
 import type { Erasure } from './erasure.ts'
-import { accept, attempt, handlesOf } from './handle.ts'
+import { accept, attempt, handlesOf, type Sender } from './handle.ts'
 import { type ManagedProjection, management, reactionManagement } from './management.ts'
 import { parseCommand } from './parse-command.ts'
 import { readable } from './readable-event.ts'
-import type { Aggregates } from './running.ts'
+import type { Aggregates, ClusterInfo } from './running.ts'
 
 /** The parts that the methods of a running domain use. */
 interface Parts {
   readonly aggregates: Aggregates
   readonly kernel: Kernel
+  readonly sender: Sender
+  readonly cluster: ClusterInfo
   readonly projections: ReadonlyMap<string, ManagedProjection>
   readonly reactions: ReadonlyMap<string, ManagedProjection>
   readonly subscriptions: SubscriptionContext & StreamSubscriptionContext
@@ -34,6 +36,8 @@ interface Parts {
 export function facade({
   aggregates,
   kernel,
+  sender,
+  cluster,
   projections,
   reactions,
   subscriptions,
@@ -46,7 +50,10 @@ export function facade({
     stopped ??= stopAll()
     return stopped
   }
-  const entries = Object.entries(aggregates).map(([key, { name }]) => [key, handlesOf(kernel, name, subscriptions)])
+  const entries = Object.entries(aggregates).map(([key, { name }]) => [
+    key,
+    handlesOf(kernel, sender, name, subscriptions),
+  ])
   const folds = new Map(Object.values(aggregates).map((aggregate) => [aggregate.name, aggregate.folds]))
   const readModels = [...projections].map(([key, projection]) => [key, readModel(projection)])
   return Object.freeze({
@@ -54,12 +61,12 @@ export function facade({
     ...Object.fromEntries(readModels),
     async dispatch(command: unknown) {
       const { stream, name, data, options } = addressed(kernel, command)
-      return accept(kernel, stream, name, data, options)
+      return accept(sender, stream, name, data, options)
     },
     try: Object.freeze({
       async dispatch(command: unknown) {
         const { stream, name, data, options } = addressed(kernel, command)
-        return attempt(kernel, stream, name, data, options)
+        return attempt(sender, stream, name, data, options)
       },
     }),
     parseCommand: (untrusted: unknown) => parseCommand(kernel, untrusted),
@@ -71,6 +78,7 @@ export function facade({
     forget,
     head: async () => kernel.head(),
     load: () => kernel.load,
+    cluster: Object.freeze(cluster),
     stop,
     [Symbol.asyncDispose]: stop,
   })

@@ -24,55 +24,59 @@ import type { At, HistoryOptions, Reading } from './running.ts'
 
 const noOptions: CommandOptions = Object.freeze({})
 
+/** Decides commands: the kernel, or the member of a cluster that sends them to their owners. */
+export type Sender = Pick<Kernel, 'dispatch'>
+
 /**
  * Sends a command and waits for its outcome.
  *
  * @throws CommandRejected on a business "no"
  */
 export async function accept(
-  kernel: Kernel,
+  sender: Sender,
   stream: StreamId,
   name: string,
   data: unknown,
   options: CommandOptions = noOptions,
 ): Promise<Accepted<any, any>> {
-  const outcome = await kernel.dispatch(stream, name, data, options)
+  const outcome = await sender.dispatch(stream, name, data, options)
   if (outcome.accepted) return outcome
   throw new CommandRejected(name, stream, outcome.rejection as AnyRejection)
 }
 
 /** Sends a command and waits for its outcome, which may be a rejection. */
 export async function attempt(
-  kernel: Kernel,
+  sender: Sender,
   stream: StreamId,
   name: string,
   data: unknown,
   options: DispatchOptions = noOptions,
 ): Promise<Outcome> {
-  return kernel.dispatch(stream, name, data, options)
+  return sender.dispatch(stream, name, data, options)
 }
 
 /** Sends a command with `accept` or `attempt`. Options are checked first. */
 function withOptions(
   send: typeof accept | typeof attempt,
-  kernel: Kernel,
+  sender: Sender,
   stream: StreamId,
   name: string,
   data: unknown,
   options: CommandOptions | undefined,
 ): Promise<Outcome> {
-  if (options === undefined) return send(kernel, stream, name, data)
+  if (options === undefined) return send(sender, stream, name, data)
   return (async () => {
     checkKeys(`the options of ${name}`, options, commandOptions)
     checkWhole('expectedSequence', options.expectedSequence, 0)
     checkSignal(options.signal)
-    return send(kernel, stream, name, data, options)
+    return send(sender, stream, name, data, options)
   })()
 }
 
 /** Returns a function that makes the handles of one aggregate. */
 export function handlesOf(
   kernel: Kernel,
+  sender: Sender,
   aggregate: string,
   context: StreamSubscriptionContext,
 ): (id: string) => object {
@@ -128,10 +132,10 @@ export function handlesOf(
 
   for (const name of type.decisions.keys()) {
     define(Handle.prototype, name, function (this: Handle, data: unknown, options?: CommandOptions) {
-      return withOptions(accept, kernel, Handle.streamOf(this), name, data, options)
+      return withOptions(accept, sender, Handle.streamOf(this), name, data, options)
     })
     define(Attempts.prototype, name, function (this: Attempts, data: unknown, options?: CommandOptions) {
-      return withOptions(attempt, kernel, this.stream, name, data, options)
+      return withOptions(attempt, sender, this.stream, name, data, options)
     })
   }
   const handle = (id: string) => {

@@ -1,4 +1,5 @@
 /** The types of a running domain, made from the types of its definitions. */
+import type { ClusterStatus } from '../cluster/status.ts'
 import type { Aggregate, AnyAggregate, Commands } from '../domain/aggregate.ts'
 import type { AnyCodeProjection } from '../domain/code-projection.ts'
 import type {
@@ -29,6 +30,13 @@ import type { LogPlace } from '../store/store.ts'
 import type { StreamList } from '../store/stream-list.ts'
 import type { Erasure } from './erasure.ts'
 import type { ReadModel } from './read-models.ts'
+
+/** What this process knows of its cluster. Without a cluster, it is the only member. */
+export interface ClusterInfo {
+  status(): ClusterStatus
+  /** The status now, and after each change of the members. It ends when this process stops. */
+  changes(): AsyncIterable<ClusterStatus>
+}
 
 /** The arguments of a command: its data (optional if an empty record or `undefined` is accepted), then options. */
 export type CommandArgs<Data> =
@@ -320,6 +328,8 @@ export type Running<A, P, R = {}> = { readonly [K in keyof A]: Instances<A[K]> }
   head(): Promise<number>
   /** How many aggregates are in memory, and how many commands are in progress. */
   load(): Load
+  /** The members of the cluster, if this process is in one. */
+  readonly cluster: ClusterInfo
   /** Refuses new commands, answers those in progress, saves checkpoints, and closes the stores. Also `await using`. */
   stop(): Promise<void>
 } & AsyncDisposable

@@ -1,4 +1,5 @@
 /** The options of `start`. Each has a default. */
+import type { Cluster } from '../cluster/cluster.ts'
 import type { AggregateOptions } from '../domain/aggregate.ts'
 import { aggregateOptions, checkAggregateOptions } from '../domain/aggregate.ts'
 import { checkFlag, checkKeys, checkOption, checkWhole, refuseOption } from '../domain/options.ts'
@@ -38,6 +39,8 @@ export interface StartOptions extends AggregateOptions {
    * wrong: a withdrawal may be rejected although another process has stored a deposit. `false` by default.
    */
   readonly mayAnswerFromStaleState?: boolean
+  /** Makes this process a member of a cluster: `cluster({ address, secret })` of `mneme/cluster`. */
+  readonly cluster?: Cluster
   /** Where warnings go: a console, a pino logger, or anything with a `warn`. The console by default. */
   readonly log?: Logger
   /** Time, timers, random numbers and ids, for tests. */
@@ -55,6 +58,7 @@ const known: readonly (keyof StartOptions)[] = [
     'pollIntervalMs',
     'leaseMs',
     'mayAnswerFromStaleState',
+    'cluster',
     'log',
     'environment',
   ] as const),
@@ -79,6 +83,8 @@ export function settle(options: StartOptions): SettledOptions {
   checkEnvironment(options.environment)
   checkOption('log', options.log, (log) => typeof log?.warn === 'function', 'a console, or anything with its warn')
   checkAggregateOptions(options)
+  const isCluster = (found: Cluster) => typeof found?.node === 'function'
+  checkOption('cluster', options.cluster, isCluster, 'what cluster(...) of mneme/cluster returns')
   const { store = memory(), projections = 'automatic', pollIntervalMs = 1000, leaseMs = 10_000 } = options
   const { events = store, snapshots = store } = options
   const { keys = events } = options

@@ -1,4 +1,5 @@
 /** Starts a domain: opens the stores, and puts the parts together. */
+import { Alone } from '../cluster/alone.ts'
 import type { Fold } from '../domain/aggregate.ts'
 import type { AnyCodeProjection } from '../domain/code-projection.ts'
 import type { AnyEventKind } from '../domain/event.ts'
@@ -32,7 +33,7 @@ import type { OpenOptions, Store, StoreFactory } from '../store/store.ts'
 import { addressed } from './addressed.ts'
 import { facade } from './facade.ts'
 import { declaresPersonal, forgetting } from './forgetting.ts'
-import { attempt } from './handle.ts'
+import { attempt, type Sender } from './handle.ts'
 import { warnTo } from './logger.ts'
 import type { ManagedProjection } from './management.ts'
 import { type Aggregates, type ProjectionsByName, type ReactionsByName, reactionStorageName } from './running.ts'
@@ -69,11 +70,13 @@ export async function start(definition: SettledDefinition, options: StartOptions
   const keys = cipher && new KeyRing({ store: opened.keys, cipher, environment })
   const stores = keys === undefined ? opened : openingStores(opened, keys)
   const { snapshotEvery, stateRevision, passivateAfterMs } = options
+  const aggregates = Object.values(definition.aggregates)
+  const node = options.cluster?.node({ store: stores.events, environment, warn, aggregates })
   const kernel = new Kernel({
     events: stores.events,
     snapshots: stores.snapshots,
     keys,
-    aggregates: Object.values(definition.aggregates),
+    aggregates,
     defaults: {
       ...(snapshotEvery !== undefined && { snapshotEvery }),
       ...(stateRevision !== undefined && { stateRevision }),
@@ -83,21 +86,20 @@ export async function start(definition: SettledDefinition, options: StartOptions
     limits,
     warn,
     mayAnswerFromStaleState: settled.mayAnswerFromStaleState,
+    ownership: node?.ownership,
   })
+  const sender: Sender = node ?? kernel
   const { pollIntervalMs, leaseMs } = settled
   const tail = new Tail({ store: stores.events, environment, pollIntervalMs })
   const owner = environment.newId()
   const shared = { store: stores.events, tail, environment, warn, pollIntervalMs, leaseMs, owner }
   const projections = projectionsOf(definition, shared)
-  const reactions = reactionsOf(definition, kernel, keys, shared)
+  const reactions = reactionsOf(definition, { kernel, sender, keys }, shared)
   try {
-    await Promise.all(
-      Object.entries(definition.reactions).map(async ([key, { beginning }]) => {
-        // The first event is where every checkpoint begins, so there is nothing to store.
-        if (beginning !== 'first') await reactions.get(key)!.runner.bookmark.beginFirst(beginning)
-      }),
-    )
+    await node?.join(kernel)
+    await beginFirst(definition.reactions, reactions)
   } catch (error) {
+    await node?.end()
     await closeStores(stores)
     throw error
   }
@@ -110,13 +112,28 @@ export async function start(definition: SettledDefinition, options: StartOptions
     stopping.abort()
     keys?.close()
     const followers = { reactions: runners(reactions), projections: runners(projections) }
-    return stopDomain({ kernel, ...followers, stores, environment, stopTimeoutMs: limits.stopTimeoutMs, warn })
+    return stopDomain({ kernel, node, ...followers, stores, environment, stopTimeoutMs: limits.stopTimeoutMs, warn })
   }
   const streamTail = new StreamTail(stores.events, tail)
   const subscriptions = { store: stores.events, tail, streamTail, environment, stopped: stopping.signal }
-  const { aggregates } = definition
   const forget = forgetting({ keys, stores: opened, definition })
-  return facade({ aggregates, kernel, projections, reactions, subscriptions, environment, forget, stop })
+  const cluster = node ?? new Alone({ kernel, environment, aggregates, stopped: stopping.signal })
+  const shown = { status: () => cluster.status(), changes: () => cluster.changes() }
+  const parts = { kernel, sender, cluster: shown, projections, reactions, subscriptions, environment, forget, stop }
+  return facade({ ...parts, aggregates: definition.aggregates })
+}
+
+/** Stores where reactions begin that have never run. */
+async function beginFirst(
+  definitions: ReactionsByName,
+  reactions: ReadonlyMap<string, ManagedProjection>,
+): Promise<void> {
+  await Promise.all(
+    Object.entries(definitions).map(async ([key, { beginning }]) => {
+      // The first event is where every checkpoint begins, so there is nothing to store.
+      if (beginning !== 'first') await reactions.get(key)!.runner.bookmark.beginFirst(beginning)
+    }),
+  )
 }
 
 type Shared = Omit<RunnerOptions, 'name' | 'stepper'> & { readonly store: Store }
@@ -162,15 +179,14 @@ function codeProjection(
 
 function reactionsOf(
   { reactions, carry, kinds: handled }: SettledDefinition,
-  kernel: Kernel,
-  keys: KeyRing | undefined,
+  { kernel, sender, keys }: { readonly kernel: Kernel; readonly sender: Sender; readonly keys: KeyRing | undefined },
   shared: Shared,
 ): ReadonlyMap<string, ManagedProjection> {
   const stateAt = async (aggregate: string, id: string, sequence: number) =>
     (await kernel.state({ aggregate, id }, { sequence })).state
   const dispatch = async (command: PlainCommand, sending: Sending): Promise<Outcome> => {
     const { stream, name, data, options } = addressed(kernel, command)
-    return attempt(kernel, stream, name, data, { ...options, ...sending })
+    return attempt(sender, stream, name, data, { ...options, ...sending })
   }
   const check = (command: PlainCommand) => {
     const { stream, name, data, options } = addressed(kernel, command)

@@ -18,8 +18,19 @@ export interface Stores {
   readonly keys: Store
 }
 
+/** A member of a cluster. */
+interface Leaving {
+  /** Gives its streams to other members. */
+  leave(): Promise<void>
+  /** Waits until the commands that it has sent to other members are answered. */
+  drain(): Promise<void>
+  /** Ends the membership. */
+  end(): Promise<void>
+}
+
 interface Parts {
   readonly kernel: Stoppable
+  readonly node: Leaving | undefined
   readonly reactions: readonly Stoppable[]
   readonly projections: readonly Stoppable[]
   readonly stores: Stores
@@ -37,7 +48,7 @@ const followingPart = 0.9
 const closeMsMin = 1000
 
 export async function stopDomain(parts: Parts): Promise<void> {
-  const { kernel, reactions, projections, environment, stopTimeoutMs } = parts
+  const { kernel, node, reactions, projections, environment, stopTimeoutMs } = parts
   const startedAt = environment.elapsed()
   const done = new AbortController()
   const late = sleep(environment, stopTimeoutMs * followingPart, done.signal)
@@ -45,12 +56,14 @@ export async function stopDomain(parts: Parts): Promise<void> {
   try {
     // New commands are refused from now on, also those of reactions, whose events are then handled again after the next
     // start. Projections follow until the last event.
-    const drained = kernel.stop()
+    if (node !== undefined) await Promise.race([node.leave(), late])
+    // A command that the kernel does not decide any more goes to another member.
+    const drained = kernel.stop().then(() => node?.drain())
     const reacted = stopAll(reactions)
     await Promise.race([Promise.all([drained, reacted]), late])
     const followed = stopAll(projections)
-    await drained
-    await Promise.race([Promise.all([reacted, followed]), over])
+    await Promise.race([drained, over])
+    await Promise.race([Promise.all([reacted, followed, node?.end()]), over])
   } finally {
     done.abort()
     const leftMs = stopTimeoutMs - (environment.elapsed() - startedAt)

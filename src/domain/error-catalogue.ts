@@ -229,6 +229,22 @@ export const catalogue = {
     'Send it again with the same commandId. It takes effect only once.',
     true,
   ),
+  OWNER_UNREACHABLE: entry(
+    (f: { readonly stream: StreamId }) =>
+      `No member of the cluster could be found that decides the commands of ${at(f.stream)}`,
+    'Look at the `cause`, and at `cluster.status()`. Then send it again.',
+    true,
+  ),
+  ADDRESS_UNAVAILABLE: entry(
+    (f: { readonly address: string; readonly reason: string }) =>
+      `This process cannot listen at ${f.address}: ${f.reason}`,
+    'Give the cluster another `address`, or port 0 for a free one. Two members cannot share an address.',
+  ),
+  SECRET_DIFFERS: entry(
+    (f: { readonly address: string }) =>
+      `The member ${f.address} of the cluster in this store was started with another secret`,
+    'Give all members the same `secret`. To change it, stop all members first.',
+  ),
   ABORTED: entry(
     (f: { readonly what: string }) => `${f.what} was aborted by its signal before it had an effect`,
     'There is nothing to fix.',

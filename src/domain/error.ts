@@ -164,6 +164,17 @@ export class CancelledError<Code extends 'ABORTED' | 'STOPPED' = 'ABORTED' | 'ST
   override readonly name = 'CancelledError'
 }
 
+type ClusterCode = 'OWNER_UNREACHABLE' | 'ADDRESS_UNAVAILABLE' | 'SECRET_DIFFERS'
+
+/** The members of a cluster cannot reach each other, or this process cannot become one. Nothing was stored. */
+export class ClusterError<Code extends ClusterCode = ClusterCode> extends MnemeError<Code> {
+  static {
+    brand(ClusterError, 'ClusterError')
+  }
+
+  override readonly name = 'ClusterError'
+}
+
 type StoreCode =
   | 'STORE_UNAVAILABLE'
   | 'STORE_FULL'

@@ -5,10 +5,9 @@
  * of the stream confirms it. Nothing else happens to the instance during a round, so after a conflict there is nothing
  * to undo: the round is dropped.
  */
-import { ConflictError, LoadError, OutcomeUnknownError } from '../domain/error.ts'
+import { ConflictError, OutcomeUnknownError } from '../domain/error.ts'
 import type { StreamId } from '../domain/stream.ts'
-import { backOffMs, type Environment, isAhead } from '../runtime/environment.ts'
-import { repeated } from '../store/commit.ts'
+import type { Environment } from '../runtime/environment.ts'
 import type { CommitQueue } from '../store/commit-queue.ts'
 import type { AppendResult } from '../store/store.ts'
 import type { AggregateType } from './aggregate-type.ts'
@@ -22,13 +21,16 @@ import {
   type StoredCommand,
   withRepetitions,
 } from './answers.ts'
+import { appendAgain } from './append-again.ts'
 import { isCertain } from './certainty.ts'
 import { isHeldUp, passFences } from './fence.ts'
 import type { KernelLimits } from './limits.ts'
+import { LoadFailures } from './load-failures.ts'
 import type { Looks } from './looks.ts'
+import { Moved, type Ownership } from './ownership.ts'
 import { Use } from './passivation.ts'
 import type { PendingCommand } from './pending-command.ts'
-import { catchUp, type LoadedState, rehydrate, StreamReplaced } from './rehydrate.ts'
+import { catchUp, type LoadedState, notLoaded, rehydrate, StreamReplaced } from './rehydrate.ts'
 import { pauseAfter, tryUpTo } from './retry.ts'
 import { Round } from './round.ts'
 import type { Turns } from './turns.ts'
@@ -41,6 +43,8 @@ export interface ActorContext extends Answering {
   /** Absent if no other process can write. Answers then need no look. */
   readonly looks: Looks | undefined
   readonly turns: Turns
+  /** Absent if this process decides the commands of all streams. */
+  readonly ownership: Ownership | undefined
   /** The name under which this kernel appends and reserves streams. */
   readonly writer: string
   /** Makes a unique id, for decisions. */
@@ -57,10 +61,6 @@ export interface ActorContext extends Answering {
  */
 type Phase = 'cold' | 'busy' | 'ready' | 'failed'
 
-const notLoaded: LoadedState = Object.freeze({ state: undefined, sequence: 0, position: 0, checksum: 0 })
-
-const failureFirstMs = 100
-const failureMaxMs = 30_000
 /** After this many lost rounds, an instance asks for a turn before it tries again. */
 const lossesBeforeTurn = 2
 
@@ -79,8 +79,10 @@ export class Actor {
   #hasFences = false
   /** Whether the stream is reserved for this process. */
   #hasTurn = false
-  #failures = 0
-  #failure: { readonly cause: unknown; readonly retryAt: number } | undefined = undefined
+  /** Whether another process owns the stream now, so that the state must be dropped. */
+  #isDisowned = false
+  /** Absent before the first failure, which few instances have. */
+  #failures: LoadFailures | undefined = undefined
 
   constructor(context: ActorContext, type: AggregateType, stream: StreamId) {
     this.#context = context
@@ -115,6 +117,11 @@ export class Actor {
     else if (loaded.sequence > this.#loaded.sequence) this.#loaded = loaded
   }
 
+  /** Another process owns the stream now. What is in progress ends first. */
+  disown(): void {
+    this.#isDisowned = true
+  }
+
   /** Notes that `turn` is going to be called. @returns false if that was noted before */
   joinQueue(): boolean {
     if (this.#isQueued) return false
@@ -126,8 +133,8 @@ export class Actor {
   turn(nowMs: number): void {
     this.#isQueued = false
     if (this.#mailbox.length === 0 || this.#phase === 'busy') return
-    const { retryAt = nowMs } = this.#failure ?? {}
-    if (this.#phase !== 'ready' && isAhead(retryAt, nowMs, failureMaxMs)) this.#refuseAll(nowMs)
+    if (this.#isDisowned && this.#phase === 'ready') this.#phase = 'cold'
+    if (this.#phase !== 'ready' && this.#failures?.isPausing(nowMs)) this.#refuseAll(nowMs)
     else if (this.#phase !== 'ready') this.#guard(this.#load())
     else if (this.#hasFences && this.#mailbox.some(isHeldUp)) this.#guard(this.#passFences())
     else this.#decide(nowMs)
@@ -143,28 +150,40 @@ export class Actor {
 
   async #load(): Promise<void> {
     this.#phase = 'busy'
+    this.#isDisowned = false
     const { environment, limits, warn } = this.#context
+    let isOwned = true
     try {
       const load = () => rehydrate(this.#context, this.type, this.stream)
       this.#loaded = await tryUpTo(limits.loadTriesMax, environment, load)
-      this.#failures = 0
-      this.#failure = undefined
+      isOwned = await this.#isOwned()
+      this.#failures?.clear()
     } catch (cause) {
-      const delayMs = backOffMs(environment, this.#failures++, failureFirstMs, failureMaxMs)
-      this.#failure = { cause, retryAt: environment.now() + delayMs }
+      this.#failures ??= new LoadFailures()
+      this.#failures.note(cause, environment)
       this.#phase = 'failed'
       warn({ code: 'AGGREGATE_NOT_LOADED', message: `The aggregate ${this.#name} could not be loaded`, cause })
       return this.#refuseAll(environment.now())
     }
-    this.#becomeReady()
+    if (isOwned) this.#becomeReady()
+    else this.#moveAway()
+  }
+
+  /** Whether this process decides the commands of the stream. Asked after each load (`ownership.ts`). */
+  async #isOwned(): Promise<boolean> {
+    const { ownership, limits, environment } = this.#context
+    if (ownership === undefined) return true
+    return tryUpTo(limits.loadTriesMax, environment, () => ownership.confirm(this.stream))
+  }
+
+  /** Another process owns the stream: drops the state. The senders of waiting commands send them there. */
+  #moveAway(): void {
+    for (const pending of this.#mailbox.splice(0)) pending.fail(new Moved())
+    this.#forget()
   }
 
   #refuseAll(nowMs: number): void {
-    const { cause, retryAt } = this.#failure!
-    const refused = this.#mailbox
-    this.#mailbox = []
-    const facts = { stream: this.stream, retryInMs: Math.max(0, retryAt - nowMs) }
-    for (const pending of refused) pending.fail(new LoadError('AGGREGATE_LOAD_FAILED', facts, cause))
+    for (const pending of this.#mailbox.splice(0)) pending.fail(this.#failures!.error(this.stream, nowMs))
   }
 
   #becomeReady(): void {
@@ -174,7 +193,6 @@ export class Actor {
     else this.#giveTurnBack()
   }
 
-  /** Drops the state. The next command loads it again. */
   #forget(): void {
     this.#loaded = notLoaded
     this.#phase = 'cold'
@@ -201,7 +219,8 @@ export class Actor {
     const waiting = this.#mailbox
     this.#mailbox = waiting.length > limits.batchCommitsMax ? waiting.splice(limits.batchCommitsMax) : []
     const { type, stream } = this
-    const scope = { type, stream, limits: events.limits, nowMs, newId: this.#context.newId }
+    const epoch = this.#context.ownership?.epoch
+    const scope = { type, stream, limits: events.limits, nowMs, newId: this.#context.newId, epoch }
     const round = new Round(waiting, this.#loaded, scope, environment)
     this.#putBack(waiting)
     this.#phase = 'busy'
@@ -303,7 +322,8 @@ export class Actor {
     }
     try {
       this.#loaded = await catchUp(this.#context, this.type, this.stream, this.#loaded)
-      this.#becomeReady()
+      if (await this.#isOwned()) this.#becomeReady()
+      else this.#moveAway()
     } catch (error) {
       if (error instanceof StreamReplaced) this.#loaded = notLoaded
       await this.#load()
@@ -312,30 +332,11 @@ export class Actor {
 
   // -- when the store gives no answer ------------------------------------------------------------------
 
-  /**
-   * An append failed. If it is certain that nothing was stored, the callers get the error. Otherwise the same commits
-   * are appended again until the store answers. Their ids make that safe.
-   */
+  /** An append failed. If it is certain that nothing was stored, the callers get the error. */
   async #repeat(round: Round, first: unknown): Promise<void> {
-    const { environment, limits, queue, warn, writer } = this.#context
-    let error = first
-    for (let tries = 1; !isCertain(error) && tries < limits.appendTriesMax; tries++) {
-      warn({
-        code: 'APPEND_REPEATED',
-        message: `An append to ${this.#name} got no answer and is repeated`,
-        cause: error,
-      })
-      await pauseAfter(environment, tries)
-      let results: readonly AppendResult[]
-      try {
-        results = await queue.append(round.commits.map(repeated), { writer })
-      } catch (next) {
-        // An earlier attempt may have succeeded; a later refusal proves nothing about it.
-        if (!isCertain(next)) error = next
-        continue
-      }
-      return this.#settle(round, results)
-    }
+    const again = await appendAgain(this.#context, round.commits, first, this.#name)
+    if ('results' in again) return this.#settle(round, again.results)
+    const { error } = again
     if (isCertain(error)) return this.#giveUp(round, error)
     await this.#lookUp(round, error)
   }

@@ -20,6 +20,7 @@ import type { StoreLimits } from '../store/store.ts'
 import type { AggregateType } from './aggregate-type.ts'
 import type { CheckedCommand } from './checked-command.ts'
 import { evolved } from './evolved.ts'
+import { withEpoch } from './ownership.ts'
 
 /** The stream, the time and the limits of decisions. */
 export interface DecisionScope {
@@ -30,6 +31,8 @@ export interface DecisionScope {
   readonly nowMs: number
   /** Makes a unique id. */
   readonly newId: () => string
+  /** The epoch of this process's ownership, if there is one (`ownership.ts`). */
+  readonly epoch?: number | undefined
 }
 
 /** The parts that all decisions of a round share. */
@@ -39,15 +42,17 @@ export class DecisionContext {
   readonly limits: StoreLimits
   readonly nowMs: number
   readonly newId: () => string
+  readonly epoch: number | undefined
   readonly recordedAt: Date
   readonly copier: JsonCopier = new JsonCopier()
 
-  constructor({ type, stream, limits, nowMs, newId }: DecisionScope) {
+  constructor({ type, stream, limits, nowMs, newId, epoch }: DecisionScope) {
     this.type = type
     this.stream = stream
     this.limits = limits
     this.nowMs = nowMs
     this.newId = newId
+    this.epoch = epoch
     this.recordedAt = new Date(nowMs)
     this.copier.sizeMax = limits.commitSizeMax
     this.copier.tooLarge = (size) => tooLarge(stream, size, limits)
@@ -120,7 +125,8 @@ export function decide(state: unknown, sequence: number, command: CheckedCommand
   copier.size = 0
   const stored: CommitEvent[] = new Array(length)
   const outputs: unknown[] = new Array(length)
-  const { commandId, metadata } = command
+  const { commandId } = command
+  const metadata = context.epoch === undefined ? command.metadata : withEpoch(command.metadata, context.epoch)
   for (let i = 0; i < length; i++) {
     const event = offered[i] as NewEvent
     const fold = foldOf(type, stream, command, event)

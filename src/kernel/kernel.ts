@@ -6,14 +6,7 @@
 import type { AggregateOptions, AnyAggregate } from '../domain/aggregate.ts'
 import type { CommandOptions } from '../domain/command.ts'
 import { checkInput, leftOutData } from '../domain/command-input.ts'
-import {
-  CancelledError,
-  DefinitionError,
-  InputError,
-  type MnemeError,
-  OutcomeUnknownError,
-  OverloadError,
-} from '../domain/error.ts'
+import { CancelledError, DefinitionError, InputError, OverloadError } from '../domain/error.ts'
 import type { Outcome } from '../domain/outcome.ts'
 import { nestedTooDeep } from '../domain/own-copy.ts'
 import { hasPersonal, withoutPersonal, withPersonalValues } from '../domain/personal-schema.ts'
@@ -36,8 +29,9 @@ import { checkCallersId } from './command-id.ts'
 import { digestOf, digestWithin } from './digest.ts'
 import type { KernelLimits } from './limits.ts'
 import { Looks } from './looks.ts'
+import type { Ownership } from './ownership.ts'
 import { Passivation } from './passivation.ts'
-import { PendingCommand } from './pending-command.ts'
+import { abandoned, PendingCommand } from './pending-command.ts'
 import type { KeyRing } from './personal/key-ring.ts'
 import { sealingFence } from './personal/sealing-fence.ts'
 import { Readings } from './readings.ts'
@@ -61,11 +55,17 @@ export interface KernelOptions {
    * of an expected sequence is always confirmed.
    */
   readonly mayAnswerFromStaleState: boolean
+  /** Absent if this process decides the commands of all streams. */
+  readonly ownership?: Ownership | undefined
 }
 
 export interface DispatchOptions extends CommandOptions {
   /** The id of a reaction's command, made from its cause (`derivedCommandId`). */
   readonly derivedId?: string | undefined
+  /** The id that another process has made for the command. */
+  readonly ownId?: string | undefined
+  /** Whether a process may have stored the command already, although the caller gave no id. */
+  readonly isRepeated?: boolean
   readonly fence?: Fence
 }
 
@@ -133,6 +133,7 @@ export class Kernel {
       looks,
       turns: new Turns(events, environment, writer),
       // A stream has one actor, which appends one round at a time. So two groups never contain the same stream.
+      ownership: options.ownership,
       queue: new CommitQueue((groups) => events.append(groups.length === 1 ? groups[0]! : groups.flat(), { writer }), {
         batchCommitsMax: limits.batchCommitsMax,
         batchSizeMax: limits.batchSizeMax,
@@ -260,6 +261,17 @@ export class Kernel {
     }
   }
 
+  /** Drops the states of streams that this process does not own any more. Commands in progress end first. */
+  disown(isOwned: (stream: StreamId) => boolean): void {
+    for (const { live } of this.#types.values()) {
+      for (const actor of live.values()) {
+        if (isOwned(actor.stream)) continue
+        if (actor.idle) this.#passivation.remove(actor)
+        else actor.disown()
+      }
+    }
+  }
+
   /** Refuses new commands. Waits for commands and snapshots in progress, at most `stopTimeoutMs`. */
   async stop(): Promise<void> {
     this.#stopping = true
@@ -292,7 +304,7 @@ export class Kernel {
       throw new InputError('COMMAND_INVALID', { aggregate: type.name, command: name, issues: checked.issues })
     }
     const input = freezeParts(checked.value)
-    const { derivedId, commandId = derivedId } = options
+    const { derivedId, ownId, isRepeated = false, commandId = derivedId } = options
     if (options.commandId !== undefined) checkCallersId(options.commandId)
     return new PendingCommand(
       {
@@ -300,8 +312,8 @@ export class Kernel {
         decision,
         input: input.value,
         isInputOpen: !input.isWhole,
-        commandId: commandId ?? this.#environment.newCommandId(),
-        repeatable: commandId !== undefined,
+        commandId: commandId ?? ownId ?? this.#environment.newCommandId(),
+        repeatable: commandId !== undefined || isRepeated,
         mark: { name, digest: digest ?? digestOf(leftOutData(decision.schema, checked.value)) },
         isDerived: options.commandId === undefined && derivedId !== undefined,
         fence: keys === undefined ? options.fence : sealingFence(keys, decision.schema, input.value, options.fence),
@@ -383,9 +395,4 @@ export class Kernel {
     }
     for (const [pending, stream] of this.#context.inquiries) pending.fail(abandoned(stream, pending))
   }
-}
-
-function abandoned(stream: StreamId, { name, commandId, isSent }: PendingCommand): MnemeError {
-  if (!isSent) return new CancelledError('STOPPED', { what: `The command ${name}` })
-  return new OutcomeUnknownError('OUTCOME_UNKNOWN', { stream, commandId })
 }

@@ -76,6 +76,11 @@ export class Passivation {
     this.#append(instance, nowMs)
   }
 
+  /** Removes an instance that is idle. */
+  remove(instance: Instance): void {
+    this.#remove(instance, this.#orderOf(instance))
+  }
+
   /** Ends the timer. */
   stop(): void {
     this.#cancelTimer?.()

@@ -1,6 +1,6 @@
 /** A checked command that waits for its answer. It is answered exactly once, and then no longer counts as in flight. */
 import type { Decision } from '../domain/aggregate.ts'
-import { CancelledError, OutcomeUnknownError } from '../domain/error.ts'
+import { CancelledError, type MnemeError, OutcomeUnknownError } from '../domain/error.ts'
 import type { JsonObject } from '../domain/json.ts'
 import type { Outcome } from '../domain/outcome.ts'
 import type { StreamId } from '../domain/stream.ts'
@@ -133,4 +133,10 @@ export class PendingCommand implements CheckedCommand {
     this.#release()
     return true
   }
+}
+
+/** The error of a command that is not answered when the kernel stops: what is known about it. */
+export function abandoned(stream: StreamId, { name, commandId, isSent }: PendingCommand): MnemeError {
+  if (!isSent) return new CancelledError('STOPPED', { what: `The command ${name}` })
+  return new OutcomeUnknownError('OUTCOME_UNKNOWN', { stream, commandId })
 }

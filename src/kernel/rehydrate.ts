@@ -26,6 +26,9 @@ export interface LoadedState {
   readonly checksum: number
 }
 
+/** What an instance has before it is loaded. */
+export const notLoaded: LoadedState = Object.freeze({ state: undefined, sequence: 0, position: 0, checksum: 0 })
+
 /** The parts that loading needs. */
 export interface Sources {
   readonly events: EventStore

@@ -29,6 +29,7 @@ export interface KernelWarning {
     | 'REACTION_COMMAND_REFUSED'
     | 'TENANT_NOT_STOPPED'
     | 'TENANT_NOT_WOKEN'
+    | 'MEMBER_REMOVED'
   readonly message: string
   readonly cause?: unknown
 }

@@ -1,5 +1,5 @@
 /**
- * Which way imports point: domain <- runtime <- store <- kernel <- projection <- application <- testing. Of the
+ * Which way imports point: domain <- runtime <- store <- kernel <- cluster <- projection <- application <- testing. Of the
  * stores, only the port is known to the layers above it; the stores do not know each other. Tests are free, and so is
  * `testing`, which nothing else may lean on. What tests share lies below `test/support`.
  */
@@ -17,7 +17,7 @@ import {
 import { lineOf, type Source, visit } from '../support/source.ts'
 import { isTest, type Rule } from './rule.ts'
 
-const order = ['domain', 'runtime', 'store', 'kernel', 'projection', 'application']
+const order = ['domain', 'runtime', 'store', 'kernel', 'cluster', 'projection', 'application']
 const outerRing = ['testing']
 const entry = 'src/index.ts'
 

@@ -21,7 +21,7 @@ import { isTest, type Rule, type Violation } from './rule.ts'
 
 /** Folders and files that have no platform and no time of their own. */
 const isPure = (path: string): boolean =>
-  /^src\/(domain|runtime|kernel|projection|store\/memory)\//.test(path) || /^src\/store\/[^/]+$/.test(path)
+  /^src\/(domain|runtime|kernel|projection|store\/memory)\//.test(path) || /^src\/(store|cluster)\/[^/]+$/.test(path)
 /** What also runs in a browser, but is the place where the real clock may be plugged in. */
 const isNeutral = (path: string): boolean => isPure(path) || /^src\/(application\/|index\.ts$)/.test(path)
 

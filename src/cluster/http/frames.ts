@@ -1,0 +1,81 @@
+/**
+ * Texts on a socket. A frame is the length of its text (4 bytes), a proof (16 bytes) and the text. The proof is made of
+ * the key of the link, the direction and the number of the frame. So nobody without the secret can make, change, leave
+ * out or repeat a frame. Frames are not encrypted.
+ */
+import { createHmac, timingSafeEqual } from 'node:crypto'
+
+/** The longest text, in bytes. */
+const textBytesMax = 64 * 1024 * 1024
+const proofBytes = 16
+const headBytes = 4 + proofBytes
+
+/** Which side sends. */
+export type Side = 'client' | 'server'
+
+function proofOf(key: Buffer, side: Side, number: number, text: Buffer): Buffer {
+  return createHmac('sha256', key).update(`${side} ${number} `).update(text).digest().subarray(0, proofBytes)
+}
+
+export class FrameWriter {
+  readonly #key: Buffer
+  readonly #side: Side
+  #number = 0
+
+  constructor(key: Buffer, side: Side) {
+    this.#key = key
+    this.#side = side
+  }
+
+  /** The bytes of a text. @throws RangeError if it is too long */
+  frame(text: string): Buffer {
+    const body = Buffer.from(text)
+    if (body.length > textBytesMax) throw new RangeError(`A text of ${body.length} bytes is too long for a link`)
+    const head = Buffer.allocUnsafe(headBytes)
+    head.writeUInt32BE(body.length)
+    proofOf(this.#key, this.#side, this.#number++, body).copy(head, 4)
+    return Buffer.concat([head, body])
+  }
+}
+
+export class FrameReader {
+  readonly #key: Buffer
+  readonly #side: Side
+  #number = 0
+  #chunks: Buffer[] = []
+  #size = 0
+  /** The bytes that have to be there before something can be read. */
+  #needed = headBytes
+
+  /** @param side the side that sends */
+  constructor(key: Buffer, side: Side) {
+    this.#key = key
+    this.#side = side
+  }
+
+  /** The texts that are complete with some more bytes. @throws Error if a frame is not from the other side */
+  read(bytes: Buffer): readonly string[] {
+    this.#chunks.push(bytes)
+    this.#size += bytes.length
+    if (this.#size < this.#needed) return []
+    let all = this.#chunks.length === 1 ? this.#chunks[0]! : Buffer.concat(this.#chunks)
+    const texts: string[] = []
+    this.#needed = headBytes
+    while (all.length >= headBytes) {
+      const length = all.readUInt32BE(0)
+      if (length > textBytesMax) throw new Error('A frame is too long')
+      this.#needed = headBytes + length
+      if (all.length < this.#needed) break
+      const body = all.subarray(headBytes, this.#needed)
+      if (!timingSafeEqual(proofOf(this.#key, this.#side, this.#number++, body), all.subarray(4, headBytes))) {
+        throw new Error('A frame has a wrong proof: the other side has another secret, or somebody changed the frame')
+      }
+      texts.push(body.toString())
+      all = all.subarray(this.#needed)
+      this.#needed = headBytes
+    }
+    this.#chunks = all.length === 0 ? [] : [all]
+    this.#size = all.length
+    return texts
+  }
+}

@@ -1,0 +1,260 @@
+/**
+ * The place of this process in the cluster: it joins and leaves the view, notices members that have ended, and knows
+ * which member owns a stream.
+ *
+ * Nothing here has to be right for answers to be true. Two members that both believe to own a stream only conflict, as
+ * two processes without a cluster do.
+ */
+import { ClusterError } from '../domain/error.ts'
+import type { StreamId } from '../domain/stream.ts'
+import type { Ownership } from '../kernel/ownership.ts'
+import { type Environment, sleep } from '../runtime/environment.ts'
+import type { Warn } from '../runtime/warning.ts'
+import type { Store } from '../store/store.ts'
+import { Peer } from './peer.ts'
+import { Placement, shardOf } from './placement.ts'
+import type { Transport } from './transport.ts'
+import { type Member, type View, withLeaving, withMember, withoutMember, withTakenOver } from './view.ts'
+import { ViewStore } from './view-store.ts'
+
+export interface MembershipOptions {
+  readonly store: Store
+  readonly environment: Environment
+  readonly warn: Warn
+  readonly transport: Transport
+  /** The same for all that have the secret of the cluster. */
+  readonly secretProof: string
+  /** How long a member may be silent before others take its streams over. */
+  readonly leaseMs: number
+}
+
+/** How long a member keeps a shard that another one wants back, in milliseconds. Otherwise the two would alternate. */
+const keepMs = 300
+
+export class Membership implements Ownership {
+  readonly id: string
+  readonly #options: MembershipOptions
+  readonly #views: ViewStore
+  #placement: Placement = new Placement({ members: [], takenOver: {} })
+  readonly #peers = new Map<string, Peer>()
+  #self: Member | undefined
+  #isLeaving = false
+  readonly #ended = new AbortController()
+  #beating: Promise<void> | undefined
+  /** When this member lost a shard, by the shard. */
+  readonly #lostAt = new Map<number, number>()
+  #onChange: (() => void)[] = []
+  /** Drops what this process does not own any more. Set when it joins. */
+  #disown: (isOwned: (stream: StreamId) => boolean) => void = () => {}
+
+  constructor(options: MembershipOptions) {
+    this.#options = options
+    this.id = options.environment.newId()
+    this.#views = new ViewStore(options.store, options.environment, (view) => this.#adopt(view))
+  }
+
+  get view(): View {
+    return this.#views.view
+  }
+
+  get placement(): Placement {
+    return this.#placement
+  }
+
+  get epoch(): number {
+    return this.view.epoch
+  }
+
+  get isLeaving(): boolean {
+    return this.#isLeaving
+  }
+
+  /** Aborted when the membership has ended. */
+  get ended(): AbortSignal {
+    return this.#ended.signal
+  }
+
+  /** @throws StoreError */
+  async confirm(stream: StreamId): Promise<boolean> {
+    await this.#views.refresh()
+    return this.owns(stream)
+  }
+
+  owns(stream: StreamId): boolean {
+    return this.#placement.ownerOf(stream)?.id === this.id
+  }
+
+  /** Reads the view. @throws StoreError */
+  refresh(): Promise<void> {
+    return this.#views.refresh()
+  }
+
+  /** Another member knows the view of an epoch. */
+  hearEpoch(epoch: number): void {
+    // A failure does no harm: the view is read again soon.
+    if (epoch > this.epoch) void this.#views.refresh().catch(() => {})
+  }
+
+  peerOf({ id, address }: Pick<Member, 'id' | 'address'>): Peer {
+    let peer = this.#peers.get(id)
+    if (peer === undefined) {
+      const { transport, environment } = this.#options
+      const onEpoch = (epoch: number) => this.hearEpoch(epoch)
+      peer = new Peer({ address, transport, environment, epoch: () => this.epoch, onEpoch })
+      this.#peers.set(id, peer)
+    }
+    return peer
+  }
+
+  /** Whether something was heard of a member lately. */
+  isHeard(id: string): boolean {
+    return id === this.id || this.#peers.get(id)?.isHeard === true
+  }
+
+  /** Resolves when the view changes next, or the membership ends. */
+  changed(): Promise<void> {
+    return new Promise((resolve) => this.#onChange.push(resolve))
+  }
+
+  // -- coming and going ----------------------------------------------------------------------------------------
+
+  /** Becomes a member. @throws StoreError; ClusterError `SECRET_DIFFERS` */
+  async join(
+    self: Omit<Member, 'id' | 'isLeaving'>,
+    disown: (isOwned: (stream: StreamId) => boolean) => void,
+  ): Promise<void> {
+    this.#self = { ...self, id: this.id, isLeaving: false }
+    this.#disown = disown
+    await this.#renew()
+    await this.#checkSecret()
+    await this.#enter()
+    this.#beating = this.#beat()
+  }
+
+  /** Gives all streams to other members, if there are any. What has begun goes on. */
+  async leave(): Promise<void> {
+    this.#isLeaving = true
+    const staysWith = ({ members }: View) => members.some(({ id, isLeaving }) => id !== this.id && !isLeaving)
+    await this.#views
+      .change((view) => (isIn(view, this.id) && staysWith(view) ? withLeaving(view, this.id) : undefined))
+      .catch(() => {})
+  }
+
+  /** Ends the membership. Never throws: what cannot be said to the store, the others find out. */
+  async end(): Promise<void> {
+    this.#isLeaving = true
+    this.#ended.abort()
+    await this.#beating
+    await this.#views.change((view) => (isIn(view, this.id) ? withoutMember(view, this.id) : undefined)).catch(() => {})
+    await this.#options.store.releaseLease(leaseOf(this.id), this.id).catch(() => {})
+    for (const peer of this.#peers.values()) peer.close()
+    this.#tellChange()
+  }
+
+  // -- other members that give no answer -----------------------------------------------------------------------
+
+  /** Whether the lease of a member is over. @throws StoreError */
+  async hasEnded({ id }: Member): Promise<boolean> {
+    const lease = await this.#options.store.acquireLease(leaseOf(id), this.id, 1)
+    return lease.owner === this.id
+  }
+
+  /** Removes a member that has ended. @throws StoreError */
+  async remove(gone: Member, why: 'refused' | 'silent'): Promise<void> {
+    let isRemoved = false
+    await this.#views.change((view) => {
+      isRemoved = isIn(view, gone.id)
+      return isRemoved ? withoutMember(view, gone.id) : undefined
+    })
+    if (!isRemoved) return
+    const because = why === 'refused' ? 'refuses connections' : 'gives no sign of life'
+    const message = `The member ${gone.address} was removed from the cluster, because it ${because}`
+    this.#options.warn({ code: 'MEMBER_REMOVED', message })
+  }
+
+  /** Takes over the shard of a stream from a member that cannot be reached from here. @throws StoreError */
+  async takeOver(stream: StreamId, owner: Member): Promise<void> {
+    const shard = shardOf(stream)
+    const { environment } = this.#options
+    const lostAt = this.#lostAt.get(shard)
+    const restMs = lostAt === undefined ? 0 : lostAt + keepMs - environment.elapsed()
+    if (restMs > 0) await sleep(environment, restMs, this.ended)
+    await this.#views.change((view) => {
+      const isOwner = new Placement(view).ownerOf(stream)?.id === owner.id
+      const isMember = view.members.some(({ id, isLeaving }) => id === this.id && !isLeaving)
+      return isOwner && isMember ? withTakenOver(view, shard, this.id) : undefined
+    })
+  }
+
+  // -- the view ------------------------------------------------------------------------------------------------
+
+  #adopt(view: View): void {
+    const before = this.#placement
+    this.#placement = new Placement(view)
+    for (const [id, peer] of this.#peers) {
+      if (isIn(view, id)) continue
+      peer.close()
+      this.#peers.delete(id)
+    }
+    for (const member of view.members) if (member.id !== this.id) this.peerOf(member).open()
+    const lostAt = this.#options.environment.elapsed()
+    this.#disown((stream) => {
+      const isOwned = this.owns(stream)
+      if (!isOwned && before.ownerOf(stream)?.id === this.id) this.#lostAt.set(shardOf(stream), lostAt)
+      return isOwned
+    })
+    this.#tellChange()
+    // Somebody believed that this member had ended.
+    if (this.#beating !== undefined && !this.#isLeaving && !isIn(view, this.id)) void this.#enter().catch(() => {})
+  }
+
+  #tellChange(): void {
+    for (const tell of this.#onChange.splice(0)) tell()
+  }
+
+  #enter(): Promise<void> {
+    const { secretProof } = this.#options
+    return this.#views.change((view) =>
+      this.#isLeaving || isIn(view, this.id) ? undefined : withMember(view, this.#self!, secretProof),
+    )
+  }
+
+  /** Members of a cluster with another secret would refuse every command of this one. @throws ClusterError */
+  async #checkSecret(): Promise<void> {
+    await this.#views.refresh()
+    const { members, secretProof } = this.view
+    if (secretProof === '' || secretProof === this.#options.secretProof) return
+    for (const member of members) {
+      if (!(await this.hasEnded(member))) throw new ClusterError('SECRET_DIFFERS', { address: member.address })
+      await this.remove(member, 'silent')
+    }
+  }
+
+  async #renew(): Promise<void> {
+    await this.#options.store.acquireLease(leaseOf(this.id), this.id, this.#options.leaseMs)
+  }
+
+  /** Renews the lease, reads the view, and looks whether the others are still there. */
+  async #beat(): Promise<void> {
+    const { environment, leaseMs } = this.#options
+    while (!this.ended.aborted) {
+      await sleep(environment, leaseMs / 4, this.ended, { background: true })
+      if (this.ended.aborted) return
+      try {
+        await this.#renew()
+        await this.#views.refresh()
+        await this.#enter()
+        for (const member of this.view.members) {
+          if (this.isHeard(member.id)) continue
+          this.peerOf(member).open()
+          if (await this.hasEnded(member)) await this.remove(member, 'silent')
+        }
+      } catch {
+        // The store is unavailable. Commands meet that too and report it; here it is tried again.
+      }
+    }
+  }
+}
+
+const isIn = ({ members }: View, wanted: string): boolean => members.some(({ id }) => id === wanted)
+const leaseOf = (id: string): string => `cluster member ${id}`

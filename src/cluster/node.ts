@@ -1,0 +1,123 @@
+/** One member of a cluster: its place in it, the commands that it sends to others, and those that it serves. */
+import type { AnyAggregate } from '../domain/aggregate.ts'
+import type { Outcome } from '../domain/outcome.ts'
+import type { StreamId } from '../domain/stream.ts'
+import type { DispatchOptions, Kernel } from '../kernel/kernel.ts'
+import { Moved, type Ownership } from '../kernel/ownership.ts'
+import { deepFreeze } from '../runtime/freeze.ts'
+import { Membership, type MembershipOptions } from './membership.ts'
+import { Router } from './router.ts'
+import { Serving } from './serving.ts'
+import type { ClusterStatus } from './status.ts'
+import type { Link } from './transport.ts'
+import type { Knowledge } from './view.ts'
+
+export interface NodeOptions extends MembershipOptions {
+  readonly aggregates: readonly AnyAggregate[]
+  /** How long a command looks for its owner. */
+  readonly routeTimeoutMs: number
+}
+
+export class ClusterNode {
+  readonly #options: NodeOptions
+  readonly #membership: Membership
+  readonly #servings = new Set<Serving>()
+  #kernel: Kernel | undefined
+  #router: Router | undefined
+
+  constructor(options: NodeOptions) {
+    this.#options = options
+    this.#membership = new Membership(options)
+  }
+
+  /** For the kernel. */
+  get ownership(): Ownership {
+    return this.#membership
+  }
+
+  /** Begins to serve others, and becomes a member. @throws StoreError, ClusterError */
+  async join(kernel: Kernel): Promise<void> {
+    const { transport, environment, aggregates, routeTimeoutMs } = this.#options
+    const membership = this.#membership
+    this.#kernel = kernel
+    this.#router = new Router({ kernel, membership, environment, routeTimeoutMs })
+    const address = await transport.listen((link) => this.#serve(link))
+    const knows = Object.fromEntries(aggregates.map((aggregate) => [aggregate.name, knowledgeOf(aggregate)]))
+    const joinedAt = Math.floor(environment.now())
+    await membership.join({ address, joinedAt, knows }, (isOwned) => kernel.disown(isOwned))
+  }
+
+  dispatch(stream: StreamId, name: string, data: unknown, options: DispatchOptions): Promise<Outcome> {
+    return this.#router!.dispatch(stream, name, data, options)
+  }
+
+  leave(): Promise<void> {
+    return this.#membership.leave()
+  }
+
+  async drain(): Promise<void> {
+    await this.#router?.drain()
+  }
+
+  /** Ends the membership. Commands that are not answered fail. Never throws. */
+  async end(): Promise<void> {
+    await this.#membership.end()
+    for (const serving of [...this.#servings]) serving.close()
+    await this.#options.transport.close()
+  }
+
+  /** Decides the commands that come over a link. */
+  #serve(link: Link): Serving {
+    const membership = this.#membership
+    const kernel = this.#kernel!
+    const serving: Serving = new Serving({
+      link,
+      environment: this.#options.environment,
+      epoch: () => membership.epoch,
+      onEpoch: (epoch) => membership.hearEpoch(epoch),
+      async dispatch(stream, name, data, options, epoch) {
+        if (!membership.owns(stream) && epoch > membership.epoch) await membership.refresh().catch(() => {})
+        if (!membership.owns(stream)) throw new Moved()
+        return kernel.dispatch(stream, name, data, options)
+      },
+      onEnd: () => this.#servings.delete(serving),
+    })
+    this.#servings.add(serving)
+    return serving
+  }
+
+  status(): ClusterStatus {
+    const { id: self, view, placement } = this.#membership
+    const names = [...new Set(view.members.flatMap(({ knows }) => Object.keys(knows)))]
+    return deepFreeze({
+      self,
+      epoch: view.epoch,
+      members: view.members.map(({ id, address, joinedAt, isLeaving }) => ({
+        id,
+        address,
+        joinedAt: new Date(joinedAt),
+        isLeaving,
+        isHeard: this.#membership.isHeard(id),
+        shards: Object.fromEntries(names.map((name) => [name, placement.shardsOf(name).get(id) ?? 0])),
+      })),
+      shardsTakenOver: Object.keys(view.takenOver).length,
+      liveAggregates: this.#kernel!.load.liveAggregates,
+      commandsForwarded: this.#router!.forwarded,
+      longestPauseMs: this.#router!.longestPauseMs,
+    })
+  }
+
+  /** The status now, and again after each change of the members. It ends when this member has left. */
+  async *changes(): AsyncGenerator<ClusterStatus, void, void> {
+    while (!this.#membership.ended.aborted) {
+      const changed = this.#membership.changed()
+      yield this.status()
+      await changed
+    }
+  }
+}
+
+function knowledgeOf({ decisions, folds }: AnyAggregate): Knowledge {
+  const events = [...folds.values()].map(({ kind }) => [kind.type, kind.revisions.length] as const)
+  return { commands: [...decisions.keys()], events: Object.fromEntries(events) }
+}

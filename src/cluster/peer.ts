@@ -1,0 +1,267 @@
+/**
+ * The way to another member: one link, opened when it is needed and kept open. Commands that come while others are
+ * sent go together. Commands that have no answer yet are sent again when the link broke and could be opened again.
+ *
+ * A command may be sent to another owner only when this one cannot decide it any more. That is so in two cases. The
+ * connection is refused: the process has ended. Or nothing was heard of the member for `silentMs`: the member decides a
+ * command only if it has proof that its sender heard of it within `validMs`, which is shorter (`serving.ts`).
+ */
+import type { Environment } from '../runtime/environment.ts'
+import { soon } from '../runtime/timers.ts'
+import { type Link, LinkError, type Transport } from './transport.ts'
+import { encodeError, type Message, type Packet, type Reply, type SentCommand } from './wire.ts'
+
+/** How often a member lets the other side know that it is there. */
+const pingMs = 250
+/** After so long without a word, a member counts as lost. */
+const silentMs = 1500
+/** How long an owner decides a command after its sender has certainly heard of it. */
+export const validMs: number = 900
+/** The pause before a link that failed is tried again. */
+const againMs = 25
+
+/** The member gave no answer, and will not decide the command. */
+export class PeerLost extends Error {
+  override readonly name = 'PeerLost'
+  /** `refused`: its process has ended. `silent`: that is unknown. `closed`: it is no member any more. */
+  readonly kind: 'refused' | 'silent' | 'closed'
+  /** Whether the command was sent, so that it may be stored. */
+  readonly wasSent: boolean
+
+  constructor(kind: 'refused' | 'silent' | 'closed', wasSent: boolean, options?: ErrorOptions) {
+    super(`The other member of the cluster is lost: ${kind}`, options)
+    this.kind = kind
+    this.wasSent = wasSent
+  }
+}
+
+interface Waiting {
+  readonly command: SentCommand
+  readonly fence: (() => Promise<void>) | undefined
+  wasSent: boolean
+  readonly resolve: (reply: Reply) => void
+  readonly reject: (error: PeerLost) => void
+}
+
+interface PeerOptions {
+  readonly address: string
+  readonly transport: Transport
+  readonly environment: Environment
+  /** The epoch of the own view. */
+  readonly epoch: () => number
+  /** Called with the epoch of the other side's view. */
+  readonly onEpoch: (epoch: number) => void
+}
+
+export class Peer {
+  readonly #options: PeerOptions
+  readonly #waiting = new Map<number, Waiting>()
+  #link: Link | undefined
+  #isOpening = false
+  #isClosed = false
+  #last = 0
+  #outbox: Message[] = []
+  #isFlushing = false
+  /** When something was last heard. */
+  #heardAt: number
+  /** The other side's newest time. */
+  #seen = 0
+  #cancelPing: () => void = () => {}
+
+  constructor(options: PeerOptions) {
+    this.#options = options
+    this.#heardAt = Number.NEGATIVE_INFINITY
+  }
+
+  /** Whether something was heard of it lately. */
+  get isHeard(): boolean {
+    return this.#options.environment.elapsed() - this.#heardAt <= silentMs
+  }
+
+  /** Opens the link, so that commands need not wait for it, and so that it is known whether the member is there. */
+  open(): void {
+    if (this.#link === undefined) void this.#open()
+  }
+
+  /**
+   * Sends a command, and waits for the reply.
+   *
+   * @param fence asked by the owner before each decision
+   * @param signal ends the owner's work if it has not decided
+   * @throws PeerLost
+   */
+  send(command: SentCommand, fence?: () => Promise<void>, signal?: AbortSignal): Promise<Reply> {
+    if (this.#isClosed) return Promise.reject(new PeerLost('closed', false))
+    const n = ++this.#last
+    const reply = new Promise<Reply>((resolve, reject) => {
+      this.#waiting.set(n, { command, fence, wasSent: false, resolve, reject })
+    })
+    if (this.#link === undefined) void this.#open()
+    else {
+      this.#sendCommand(n)
+      if (this.#waiting.size === 1) this.#ping()
+    }
+    if (signal === undefined) return reply
+    const cancel = () => this.#say({ say: 'cancel', n })
+    signal.addEventListener('abort', cancel, { once: true })
+    return reply.finally(() => signal.removeEventListener('abort', cancel))
+  }
+
+  /** Ends the link. Commands without an answer fail with `PeerLost`. */
+  close(): void {
+    this.#isClosed = true
+    this.#end('closed')
+  }
+
+  // -- opening -------------------------------------------------------------------------------------------------
+
+  async #open(): Promise<void> {
+    if (this.#isOpening || this.#isClosed) return
+    this.#isOpening = true
+    const { environment } = this.#options
+    const begunAt = environment.elapsed()
+    try {
+      for (;;) {
+        try {
+          return await this.#connect()
+        } catch (error) {
+          if (this.#isClosed) return
+          const isRefused = error instanceof LinkError && error.kind === 'refused'
+          if (isRefused) return this.#end('refused', error)
+          const silence = environment.elapsed() - Math.max(begunAt, this.#heardAt)
+          if (silence >= silentMs) return this.#end('silent', error)
+        }
+        await new Promise<void>((resolve) => {
+          environment.after(againMs, resolve, { background: this.#waiting.size === 0 })
+        })
+      }
+    } finally {
+      this.#isOpening = false
+      if (this.#link === undefined && this.#waiting.size > 0) void this.#open()
+    }
+  }
+
+  /** The link is open when the other side has said the first word: then there is something to show to it. */
+  async #connect(): Promise<void> {
+    const { transport, address, environment } = this.#options
+    const opened = Promise.withResolvers<void>()
+    let isOver = false
+    const events = {
+      onText: (text: string) => {
+        this.#hear(text)
+        opened.resolve()
+      },
+      onClose: () => {
+        if (this.#link === link) this.#broken()
+        isOver = true
+        opened.reject(new LinkError('failed', 'The link was closed'))
+      },
+    }
+    opened.promise.catch(() => {})
+    let link: Link | undefined
+    link = await transport.connect(address, events, silentMs)
+    const cancel = environment.after(silentMs, () => opened.reject(new LinkError('failed', 'No word came')), {
+      background: true,
+    })
+    try {
+      await opened.promise
+    } catch (error) {
+      link.close()
+      throw error
+    } finally {
+      cancel()
+    }
+    if (isOver) throw new LinkError('failed', 'The link was closed')
+    if (this.#isClosed) return link.close()
+    this.#link = link
+    for (const n of this.#waiting.keys()) this.#sendCommand(n)
+    this.#ping()
+  }
+
+  /** The link broke. Commands are sent again if it can be opened again. */
+  #broken(): void {
+    this.#drop()
+    if (this.#waiting.size > 0) void this.#open()
+  }
+
+  #drop(): void {
+    this.#cancelPing()
+    this.#link?.close()
+    this.#link = undefined
+    this.#outbox = []
+  }
+
+  #end(kind: PeerLost['kind'], cause?: unknown): void {
+    this.#drop()
+    const waiting = [...this.#waiting.values()]
+    this.#waiting.clear()
+    for (const { wasSent, reject } of waiting) reject(new PeerLost(kind, wasSent, { cause }))
+  }
+
+  // -- talking -------------------------------------------------------------------------------------------------
+
+  #sendCommand(n: number): void {
+    const waiting = this.#waiting.get(n)!
+    const { command, wasSent } = waiting
+    this.#say({ say: 'command', n, command: wasSent ? { ...command, isRepeated: true } : command })
+    waiting.wasSent = true
+  }
+
+  #say(message: Message): void {
+    if (this.#link === undefined) return
+    this.#outbox.push(message)
+    if (this.#isFlushing) return
+    this.#isFlushing = true
+    soon(() => {
+      this.#isFlushing = false
+      const messages = this.#outbox
+      this.#outbox = []
+      const { environment, epoch } = this.#options
+      const packet: Packet = { at: environment.elapsed(), seen: this.#seen, epoch: epoch(), messages }
+      this.#link?.send(JSON.stringify(packet))
+    })
+  }
+
+  /**
+   * Says from time to time that it is there, and notices when the other side is not. While a command waits, that keeps
+   * the process alive.
+   */
+  #ping(): void {
+    const { environment } = this.#options
+    this.#cancelPing()
+    const dueAt = environment.elapsed() + pingMs
+    this.#cancelPing = environment.after(
+      pingMs,
+      () => {
+        // If this process stood still itself, what the other side has said may wait to be read.
+        const stoodStill = environment.elapsed() - dueAt > pingMs
+        if (!stoodStill && !this.isHeard) return this.#end('silent')
+        this.#say({ say: 'ping' })
+        this.#ping()
+      },
+      { background: this.#waiting.size === 0 },
+    )
+  }
+
+  #hear(text: string): void {
+    const { at, epoch, messages } = JSON.parse(text) as Packet
+    this.#heardAt = this.#options.environment.elapsed()
+    this.#seen = at
+    this.#options.onEpoch(epoch)
+    for (const message of messages) {
+      if (message.say === 'reply') {
+        this.#waiting.get(message.n)?.resolve(message.reply)
+        this.#waiting.delete(message.n)
+      } else if (message.say === 'ask fence') void this.#askFence(message.n, message.nth)
+    }
+  }
+
+  async #askFence(n: number, nth: number): Promise<void> {
+    try {
+      await this.#waiting.get(n)?.fence?.()
+      this.#say({ say: 'fence', n, nth })
+    } catch (error) {
+      this.#say({ say: 'fence', n, nth, error: encodeError(error) })
+    }
+  }
+}

@@ -1,0 +1,192 @@
+/**
+ * Sends each command to the member that owns its stream, which may be this one. If the owner is lost, the command waits
+ * for the next one, so its caller gets an answer and no error.
+ */
+import { CancelledError, ClusterError, type MnemeError, OutcomeUnknownError } from '../domain/error.ts'
+import type { Outcome } from '../domain/outcome.ts'
+import type { StreamId } from '../domain/stream.ts'
+import type { DispatchOptions, Kernel } from '../kernel/kernel.ts'
+import { Moved } from '../kernel/ownership.ts'
+import { type Environment, sleep } from '../runtime/environment.ts'
+import { deepFreeze } from '../runtime/freeze.ts'
+import type { Membership } from './membership.ts'
+import { PeerLost } from './peer.ts'
+import type { Member } from './view.ts'
+import { decodeError, decodeOutcome, encodeData, type SentCommand } from './wire.ts'
+
+interface RouterOptions {
+  readonly kernel: Kernel
+  readonly membership: Membership
+  readonly environment: Environment
+  /** How long a command looks for its owner. */
+  readonly routeTimeoutMs: number
+}
+
+/** A command on its way. */
+interface Journey {
+  readonly stream: StreamId
+  readonly name: string
+  readonly data: unknown
+  readonly options: DispatchOptions
+  readonly command: SentCommand
+  /** Whether it was sent to another member, so that it may be stored. */
+  wasSent: boolean
+  /** Why the last try failed. */
+  last: unknown
+}
+
+/** The pause before a command looks for its owner again. */
+const lookAgainMs = 5
+const lookAgainMsMax = 100
+
+export class Router {
+  readonly #options: RouterOptions
+  /** Commands that look for their owner or wait for it, and who waits until there are none. */
+  #underWay = 0
+  readonly #whenQuiet: (() => void)[] = []
+  forwarded = 0
+  longestPauseMs = 0
+
+  constructor(options: RouterOptions) {
+    this.#options = options
+  }
+
+  /** Sends a command to the owner of its stream, and waits for the outcome. */
+  async dispatch(stream: StreamId, name: string, data: unknown, options: DispatchOptions): Promise<Outcome> {
+    const { membership, kernel } = this.#options
+    if (membership.isLeaving) throw new CancelledError('STOPPED', { what: `The command ${name}` })
+    if (!membership.owns(stream)) return this.#route(stream, name, data, options, 0)
+    try {
+      return await kernel.dispatch(stream, name, data, options)
+    } catch (error) {
+      if (!(error instanceof Moved)) throw error
+      return this.#route(stream, name, data, options, 1)
+    }
+  }
+
+  /** Waits until the commands that were sent to other members are answered. */
+  async drain(): Promise<void> {
+    if (this.#underWay > 0) await new Promise<void>((resolve) => this.#whenQuiet.push(resolve))
+  }
+
+  /** Looks for the owner until one has answered. @param tried how often it was tried already */
+  async #route(
+    stream: StreamId,
+    name: string,
+    data: unknown,
+    options: DispatchOptions,
+    tried: number,
+  ): Promise<Outcome> {
+    const { kernel, environment, routeTimeoutMs, membership } = this.#options
+    kernel.check(stream, name, data, options)
+    const command = this.#commandOf(stream, name, data, options)
+    const journey: Journey = { stream, name, data, options, command, wasSent: false, last: undefined }
+    const begunAt = environment.elapsed()
+    this.#underWay++
+    try {
+      for (let tries = tried; ; tries++) {
+        if (tries > 0) await this.#lookAgain(tries)
+        if (options.signal?.aborted) throw aborted(journey, options.signal.reason)
+        if (membership.ended.aborted || environment.elapsed() - begunAt > routeTimeoutMs) throw unreachable(journey)
+        const outcome = await this.#try(journey)
+        if (outcome === undefined) continue
+        if (tries > 0) this.longestPauseMs = Math.max(this.longestPauseMs, environment.elapsed() - begunAt)
+        return outcome
+      }
+    } finally {
+      if (--this.#underWay === 0) for (const wake of this.#whenQuiet.splice(0)) wake()
+    }
+  }
+
+  /** Sends a command to its present owner. @returns `undefined` if that is no longer, or not yet, the owner */
+  async #try(journey: Journey): Promise<Outcome | undefined> {
+    const { stream, name, data, options, command, wasSent } = journey
+    const { membership, kernel } = this.#options
+    const owner = membership.placement.ownerOf(stream)
+    if (owner === undefined) {
+      journey.last = new Error(`No member knows the aggregate ${stream.aggregate}`)
+      return undefined
+    }
+    try {
+      if (owner.id === membership.id) {
+        const { commandId, idBy } = command
+        const own = idBy === 'member' ? { ...options, ownId: commandId, isRepeated: wasSent } : options
+        return await kernel.dispatch(stream, name, data, own)
+      }
+      const sent = { ...command, isRepeated: wasSent }
+      const reply = await membership.peerOf(owner).send(sent, options.fence, options.signal)
+      if ('moved' in reply) {
+        journey.last = new Error(`The member ${owner.address} does not own the stream in epoch ${membership.epoch}`)
+        return undefined
+      }
+      this.forwarded++
+      if ('error' in reply) throw decodeError(reply.error)
+      const load = async (sequence: number) => (await kernel.state(stream, { sequence })).state
+      return frozen(await decodeOutcome(stream, reply.outcome, load))
+    } catch (error) {
+      if (error instanceof Moved) return undefined
+      if (!(error instanceof PeerLost)) throw error
+      journey.last = error
+      journey.wasSent ||= error.wasSent
+      await this.#replace(owner, journey, error)
+      return undefined
+    }
+  }
+
+  /** An owner gives no answer: removes it if it has ended, and otherwise takes the shard over. */
+  async #replace(owner: Member, journey: Journey, { kind }: PeerLost): Promise<void> {
+    const { membership } = this.#options
+    try {
+      if (kind === 'closed') return
+      if (kind === 'refused' || (await membership.hasEnded(owner))) await membership.remove(owner, kind)
+      else await membership.takeOver(journey.stream, owner)
+    } catch (error) {
+      // The store is unavailable, perhaps only for a moment.
+      journey.last = error
+    }
+  }
+
+  #commandOf(stream: StreamId, name: string, data: unknown, options: DispatchOptions): SentCommand {
+    const { commandId, derivedId, fence, expectedSequence, metadata, tags } = options
+    return {
+      stream,
+      name,
+      ...(data !== undefined && { data: encodeData(data) }),
+      commandId: commandId ?? derivedId ?? this.#options.environment.newCommandId(),
+      idBy: commandId !== undefined ? 'caller' : derivedId !== undefined ? 'reaction' : 'member',
+      isRepeated: false,
+      hasFence: fence !== undefined,
+      ...(expectedSequence !== undefined && { expectedSequence }),
+      ...(metadata !== undefined && { metadata: metadata as SentCommand['metadata'] }),
+      ...(tags !== undefined && { tags }),
+    }
+  }
+
+  /** The view was not the newest, or it changes at this moment. */
+  async #lookAgain(tries: number): Promise<void> {
+    const { environment, membership } = this.#options
+    const restMs = Math.min(lookAgainMs * tries, lookAgainMsMax)
+    if (tries > 1) await sleep(environment, restMs, membership.ended)
+    await membership.refresh().catch(() => {})
+  }
+}
+
+function aborted({ command, wasSent }: Journey, reason: unknown): MnemeError {
+  const { name, stream, commandId } = command
+  if (wasSent) return new OutcomeUnknownError('OUTCOME_UNKNOWN', { stream, commandId }, reason)
+  return new CancelledError('ABORTED', { what: `The command ${name}` }, reason)
+}
+
+function unreachable({ command, wasSent, last }: Journey): MnemeError {
+  const { stream, commandId } = command
+  if (wasSent) return new OutcomeUnknownError('OUTCOME_UNKNOWN', { stream, commandId }, last)
+  return new ClusterError('OWNER_UNREACHABLE', { stream }, last)
+}
+
+/** As the kernel gives outcomes: callers share nothing that they could change. */
+function frozen(outcome: Outcome): Outcome {
+  if (!outcome.accepted) return outcome
+  deepFreeze(outcome.state)
+  for (const { data } of outcome.events) deepFreeze(data)
+  return outcome
+}

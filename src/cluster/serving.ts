@@ -1,0 +1,169 @@
+/**
+ * Serves another member: decides the commands that come over its link, and answers them.
+ *
+ * The other member may give this one up and send a command to another owner. Then this one must not decide it any more,
+ * or the caller's answer would not be the only one. So a command is decided only while the other member is certainly
+ * still waiting. Each packet of it says what it has heard last, as a time of this member's own clock. Until `validMs`
+ * after that time, it cannot have given up, because it waits longer. That is asked before each decision. If a decision
+ * is then stored too late, the expected sequence of its commit shows whether another owner has stored something.
+ */
+import { hasCode } from '../domain/error.ts'
+import type { Outcome } from '../domain/outcome.ts'
+import type { StreamId } from '../domain/stream.ts'
+import type { DispatchOptions } from '../kernel/kernel.ts'
+import { Moved } from '../kernel/ownership.ts'
+import type { Environment } from '../runtime/environment.ts'
+import { soon } from '../runtime/timers.ts'
+import { validMs } from './peer.ts'
+import type { Link, LinkEvents } from './transport.ts'
+import {
+  decodeData,
+  decodeError,
+  encodeError,
+  encodeOutcome,
+  type Message,
+  type Packet,
+  type Reply,
+  type SentCommand,
+} from './wire.ts'
+
+interface ServingOptions {
+  readonly link: Link
+  readonly environment: Environment
+  readonly epoch: () => number
+  /** Called with the epoch of the other side's view, before its commands are handled. */
+  readonly onEpoch: (epoch: number) => void
+  /** Decides a command here. @throws Moved if this member does not own the stream */
+  readonly dispatch: (
+    stream: StreamId,
+    name: string,
+    data: unknown,
+    options: DispatchOptions,
+    epoch: number,
+  ) => Promise<Outcome>
+  readonly onEnd: () => void
+}
+
+/** A command that is being handled. */
+interface Handling {
+  readonly abort: AbortController
+  /** Answers to questions whether it may be decided, by number. */
+  readonly fences: Map<number, PromiseWithResolvers<void>>
+}
+
+export class Serving implements LinkEvents {
+  readonly #options: ServingOptions
+  readonly #handled = new Map<number, Handling>()
+  #outbox: Message[] = []
+  #isFlushing = false
+  #isClosed = false
+  /** The newest time of the own clock that the other side has seen, and its own newest time. */
+  #seenThere = Number.NEGATIVE_INFINITY
+  #seenHere = 0
+  #fences = 0
+
+  constructor(options: ServingOptions) {
+    this.#options = options
+    this.#flushSoon() // the first word, which opens the link
+  }
+
+  onText(text: string): void {
+    const { at, seen, epoch, messages } = JSON.parse(text) as Packet
+    this.#seenHere = at
+    this.#seenThere = seen
+    this.#options.onEpoch(epoch)
+    for (const message of messages) {
+      if (message.say === 'command') void this.#handle(message.n, message.command, epoch)
+      else if (message.say === 'cancel') this.#handled.get(message.n)?.abort.abort()
+      else if (message.say === 'fence') this.#passFence(message)
+    }
+    this.#flushSoon()
+  }
+
+  onClose(): void {
+    this.#isClosed = true
+    for (const { abort, fences } of this.#handled.values()) {
+      abort.abort()
+      for (const { reject } of fences.values()) reject(new Moved())
+    }
+    this.#options.onEnd()
+  }
+
+  close(): void {
+    this.onClose()
+    this.#options.link.close()
+  }
+
+  async #handle(n: number, command: SentCommand, epoch: number): Promise<void> {
+    const handling: Handling = { abort: new AbortController(), fences: new Map() }
+    this.#handled.set(n, handling)
+    let reply: Reply
+    try {
+      const { stream, name, data, commandId, idBy, isRepeated, expectedSequence, metadata, tags } = command
+      const fence = () => this.#fence(n, handling, command.hasFence)
+      const id =
+        idBy === 'caller'
+          ? { commandId }
+          : idBy === 'reaction'
+            ? { derivedId: commandId }
+            : { ownId: commandId, isRepeated }
+      const options: DispatchOptions = {
+        ...id,
+        fence,
+        signal: handling.abort.signal,
+        expectedSequence,
+        ...(metadata && { metadata }),
+        ...(tags && { tags }),
+      }
+      const input = data === undefined ? undefined : decodeData(data)
+      const outcome = await this.#options.dispatch(Object.freeze(stream), name, input, options, epoch)
+      reply = { outcome: encodeOutcome(outcome) }
+    } catch (error) {
+      const isMoved = error instanceof Moved || hasCode(error, 'STOPPED')
+      reply = isMoved ? { moved: true } : { error: encodeError(error) }
+    }
+    this.#handled.delete(n)
+    this.#say({ say: 'reply', n, reply })
+  }
+
+  /** @throws Moved if the sender may have given up; its own error if the sender's fence throws */
+  async #fence(n: number, { fences }: Handling, hasFence: boolean): Promise<void> {
+    const isValid = () => !this.#isClosed && this.#options.environment.elapsed() - this.#seenThere <= validMs
+    if (!isValid()) throw new Moved()
+    if (!hasFence) return
+    const nth = ++this.#fences
+    const answer = Promise.withResolvers<void>()
+    fences.set(nth, answer)
+    this.#say({ say: 'ask fence', n, nth })
+    try {
+      await answer.promise
+    } finally {
+      fences.delete(nth)
+    }
+    if (!isValid()) throw new Moved()
+  }
+
+  #passFence({ n, nth, error }: Message & { readonly say: 'fence' }): void {
+    const fence = this.#handled.get(n)?.fences.get(nth)
+    if (error === undefined) fence?.resolve()
+    else fence?.reject(decodeError(error))
+  }
+
+  #say(message: Message): void {
+    this.#outbox.push(message)
+    this.#flushSoon()
+  }
+
+  #flushSoon(): void {
+    if (this.#isFlushing || this.#isClosed) return
+    this.#isFlushing = true
+    soon(() => {
+      this.#isFlushing = false
+      const messages = this.#outbox
+      this.#outbox = []
+      const { environment, epoch, link } = this.#options
+      const packet: Packet = { at: environment.elapsed(), seen: this.#seenHere, epoch: epoch(), messages }
+      if (!this.#isClosed) link.send(JSON.stringify(packet))
+    })
+  }
+}

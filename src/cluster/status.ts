@@ -1,0 +1,29 @@
+/** What a member knows of its cluster. */
+
+export interface MemberStatus {
+  readonly id: string
+  readonly address: string
+  readonly joinedAt: Date
+  /** Whether it stops. Its streams belong to others already. */
+  readonly isLeaving: boolean
+  /** Whether this member has lately heard of it. */
+  readonly isHeard: boolean
+  /** How many shards of each aggregate it owns, of 256. */
+  readonly shards: Readonly<Record<string, number>>
+}
+
+export interface ClusterStatus {
+  /** The id of this member. */
+  readonly self: string
+  /** Rises whenever a member comes or goes, or takes something over. */
+  readonly epoch: number
+  readonly members: readonly MemberStatus[]
+  /** Shards that are not with their usual owner, because a member could not reach it. */
+  readonly shardsTakenOver: number
+  /** Aggregates in the memory of this member. */
+  readonly liveAggregates: number
+  /** Commands that this member has sent to others since it joined. */
+  readonly commandsForwarded: number
+  /** The longest time that a command of this member waited because its stream got another owner, in milliseconds. */
+  readonly longestPauseMs: number
+}

@@ -1,0 +1,100 @@
+/**
+ * Reads and changes the view in the store. The view is a row beside a checkpoint, and the checkpoint's position is the
+ * epoch. A change is one step, which compares the epoch, so every store that keeps projections can hold a cluster.
+ */
+import { hasCode } from '../domain/error.ts'
+import type { Environment } from '../runtime/environment.ts'
+import { soon } from '../runtime/timers.ts'
+import type { ProjectionStore } from '../store/store.ts'
+import { asJson, type Content, emptyContent, fromJson, type View } from './view.ts'
+
+/** The name under which the view is stored. No projection can have it. */
+const viewName = 'cluster members'
+const key = 'view'
+/** How often a change is tried if others change the view at the same time. */
+const triesMax = 100
+
+export class ViewStore {
+  readonly #store: ProjectionStore
+  readonly #environment: Environment
+  #view: View = { ...emptyContent, epoch: 0 }
+  readonly #onChange: (view: View) => void
+  #waiting: PromiseWithResolvers<void>[] = []
+  #isAsking = false
+
+  /** @param onChange called with each newer view, in order */
+  constructor(store: ProjectionStore, environment: Environment, onChange: (view: View) => void) {
+    this.#store = store
+    this.#environment = environment
+    this.#onChange = onChange
+  }
+
+  /** The newest view that is known here. */
+  get view(): View {
+    return this.#view
+  }
+
+  /** Reads the epoch, at some moment after this call, and the view if it is newer. @throws StoreError */
+  refresh(): Promise<void> {
+    const waiting = Promise.withResolvers<void>()
+    this.#waiting.push(waiting)
+    if (!this.#isAsking) {
+      this.#isAsking = true
+      soon(() => void this.#ask())
+    }
+    return waiting.promise
+  }
+
+  /**
+   * Changes the stored view.
+   *
+   * @param change returns `undefined` if nothing has to change. It is called again if another member was faster
+   * @throws StoreError
+   */
+  async change(change: (view: View) => Content | undefined): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      await this.#load()
+      const before = this.#view
+      const content = change(before)
+      if (content === undefined) return
+      const from = { position: before.epoch, term: before.epoch === 0 ? 0 : 1 }
+      const to = { position: before.epoch + 1, term: 1, note: {} }
+      try {
+        await this.#store.saveStep(viewName, { from, to, rows: [{ key, value: asJson(content) }] })
+        this.#adopt({ ...content, epoch: to.position })
+        return
+      } catch (error) {
+        if (!hasCode(error, 'CHECKPOINT_CONFLICT') || tries >= triesMax) throw error
+        await new Promise<void>((resolve) => {
+          this.#environment.after(this.#environment.random() * Math.min(tries, 20), resolve)
+        })
+      }
+    }
+  }
+
+  async #ask(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const waiting = this.#waiting.splice(0)
+      try {
+        const { position } = await this.#store.loadCheckpoint(viewName)
+        if (position !== this.#view.epoch) await this.#load()
+        for (const { resolve } of waiting) resolve()
+      } catch (error) {
+        for (const { reject } of waiting) reject(error)
+      }
+    }
+    this.#isAsking = false
+  }
+
+  async #load(): Promise<void> {
+    const { checkpoint, values } = await this.#store.loadRowsWithCheckpoint(viewName, [key])
+    this.#adopt({ ...fromJson(values[0]), epoch: checkpoint.position })
+  }
+
+  #adopt(view: View): void {
+    // An answer may be older than one that came meanwhile.
+    if (view.epoch <= this.#view.epoch) return
+    this.#view = view
+    this.#onChange(view)
+  }
+}

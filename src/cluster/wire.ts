@@ -1,0 +1,151 @@
+/** What members say to each other, and how commands, outcomes and errors become JSON. */
+import { decode, encode } from '../domain/encoding.ts'
+import * as errors from '../domain/error.ts'
+import type { RecordedEvent } from '../domain/event.ts'
+import type { Json, JsonObject } from '../domain/json.ts'
+import type { Outcome } from '../domain/outcome.ts'
+import { Rejection } from '../domain/rejection.ts'
+import type { StreamId } from '../domain/stream.ts'
+
+/** A member refuses links of members that speak another protocol. */
+export const protocol: number = 1
+
+/** A command on its way to the owner of its stream. */
+export interface SentCommand {
+  readonly stream: StreamId
+  readonly name: string
+  /** Absent if the data was left out. */
+  readonly data?: Json
+  readonly commandId: string
+  /** Who made the id: the caller, a reaction (`derivedCommandId`), or the member that sends the command. */
+  readonly idBy: 'caller' | 'reaction' | 'member'
+  /** Whether it was sent before, so that it may be stored already. */
+  readonly isRepeated: boolean
+  /** Whether its sender has to be asked before each decision. */
+  readonly hasFence: boolean
+  readonly expectedSequence?: number | undefined
+  readonly metadata?: JsonObject | undefined
+  readonly tags?: readonly string[] | undefined
+}
+
+/** The answer of the owner. `moved`: the command was not decided, because another member owns the stream. */
+export type Reply = { readonly outcome: Json } | { readonly error: Json } | { readonly moved: true }
+
+/** One thing that a member says. `n` is the number that the sender of a command has given it. */
+export type Message =
+  | { readonly say: 'command'; readonly n: number; readonly command: SentCommand }
+  | { readonly say: 'cancel'; readonly n: number }
+  | { readonly say: 'reply'; readonly n: number; readonly reply: Reply }
+  /** Asks the sender of a command whether it may still be decided, and the answer. */
+  | { readonly say: 'ask fence'; readonly n: number; readonly nth: number }
+  | { readonly say: 'fence'; readonly n: number; readonly nth: number; readonly error?: Json }
+  | { readonly say: 'ping' }
+
+/** Messages that go together, with what both sides have to know of each other at any time. */
+export interface Packet {
+  /** The time of the member that sends this, by its monotonic clock, in milliseconds. */
+  readonly at: number
+  /** The newest `at` that it has seen from the other side. */
+  readonly seen: number
+  /** The epoch of the sender's view. */
+  readonly epoch: number
+  readonly messages: readonly Message[]
+}
+
+/** @throws InputError `DATA_NOT_JSON` for data that only the own process can hold */
+export const encodeData = (data: unknown): Json => encode('The data of a command', data)
+export const decodeData = (json: Json): unknown => decode(json)
+
+/**
+ * An outcome as JSON. A state that cannot be sent is left out, as a state need not be stored: the other side loads it.
+ *
+ * @throws InputError `DATA_NOT_JSON` if details of a rejection cannot be sent
+ */
+export function encodeOutcome(outcome: Outcome): Json {
+  if (!outcome.accepted) {
+    const { code, details } = outcome.rejection as Rejection<string, unknown>
+    return { code, details: encode('The details of a rejection', details) }
+  }
+  const { state, sequence, position, events } = outcome
+  const sent = { sequence, position, events: events.map(encodeEvent) }
+  try {
+    return { ...sent, state: encode('A state', state) }
+  } catch {
+    return sent
+  }
+}
+
+/** @param load loads the state at a sequence, if it was not sent */
+export async function decodeOutcome(
+  stream: StreamId,
+  json: Json,
+  load: (sequence: number) => Promise<unknown>,
+): Promise<Outcome> {
+  const sent = json as unknown as SentOutcome
+  if ('code' in sent) return { accepted: false, rejection: new Rejection(sent.code, decode(sent.details)) }
+  const { sequence, position } = sent
+  const state = sent.state === undefined ? await load(sequence) : decode(sent.state)
+  const events = sent.events.map((event) => decodeEvent(stream, event))
+  return { accepted: true, state, sequence, position, events }
+}
+
+type SentOutcome =
+  | { readonly code: string; readonly details: Json }
+  | {
+      readonly sequence: number
+      readonly position: number
+      readonly events: readonly SentEvent[]
+      readonly state?: Json
+    }
+
+type SentEvent = Omit<RecordedEvent, 'stream' | 'recordedAt' | 'data'> & {
+  readonly recordedAt: number
+  readonly data: Json
+}
+
+function encodeEvent({ stream: _, data, recordedAt, ...others }: RecordedEvent): Json {
+  return { ...others, data: encode('An event', data), recordedAt: recordedAt.getTime() } as unknown as Json
+}
+
+function decodeEvent(stream: StreamId, { data, recordedAt, ...others }: SentEvent): RecordedEvent {
+  return { ...others, stream, data: decode(data), recordedAt: new Date(recordedAt) }
+}
+
+// -- errors ----------------------------------------------------------------------------------------------------------
+
+interface SentError {
+  readonly name: string
+  readonly message: string
+  /** Only of errors of Mneme. */
+  readonly code?: string
+  readonly facts?: Json
+  readonly cause?: Json
+}
+
+/** How many causes of causes are sent. */
+const causesMax = 5
+
+export function encodeError(error: unknown, left: number = causesMax): Json {
+  if (!(error instanceof Error)) return { name: 'Error', message: String(error) }
+  const { name, message, cause } = error
+  const sent = { name, message, ...(cause !== undefined && left > 0 && { cause: encodeError(cause, left - 1) }) }
+  if (!(error instanceof errors.MnemeError)) return sent
+  try {
+    return { ...sent, code: error.code, facts: encode('The facts of an error', error.facts) }
+  } catch {
+    return sent
+  }
+}
+
+type ErrorClass = new (code: never, facts: never, cause?: unknown) => errors.MnemeError
+const classes = Object.entries(errors as unknown as Record<string, ErrorClass>)
+
+export function decodeError(json: Json): Error {
+  const { name, message, code, facts, cause: sentCause } = json as unknown as SentError
+  const cause = sentCause === undefined ? undefined : decodeError(sentCause)
+  const known = classes.find(([className]) => className === name)?.[1]
+  if (known !== undefined && code !== undefined) return new known(code as never, decode(facts!) as never, cause)
+  const error = new Error(message, cause === undefined ? undefined : { cause })
+  error.name = name
+  return error
+}

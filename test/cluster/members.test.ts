@@ -1,0 +1,169 @@
+/** Several members of one cluster in one process, which talk over real connections. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { cluster } from '../../src/cluster/index.ts'
+import { CommandRejected, hasCode, memory } from '../../src/index.ts'
+import { epochsOf, type Member, secret, settled, startMember, Vaults } from '../support/cluster/vaults.ts'
+import { onEveryStore, testWhere } from '../support/stores/every-store.ts'
+
+const ids = Array.from({ length: 24 }, (_, i) => `vault ${i}`)
+
+/** Members on one store; they stop when the test is over. */
+async function startAll(count: number, store: Parameters<typeof startMember>[0]): Promise<readonly Member[]> {
+  const members: Member[] = []
+  for (let i = 0; i < count; i++) members.push(await startMember(store))
+  await settled(members)
+  return members
+}
+
+const stopAll = (members: readonly Member[]) => Promise.all(members.map((member) => member.stop()))
+
+await onEveryStore('Members of a cluster', ({ place, severalWriters }) => {
+  const testHere = testWhere(severalWriters)
+
+  testHere('decide each aggregate in one of them, whoever gets its commands', async (t) => {
+    const members = await startAll(3, await place(t))
+    for (let round = 0; round < 3; round++) {
+      await Promise.all(members.flatMap((member) => ids.map((id) => member.vault(id).put({ amount: 1 }))))
+    }
+    const live = members.map((member) => member.cluster.status().liveAggregates)
+    assert.equal(
+      live.reduce((sum, count) => sum + count, 0),
+      ids.length,
+    )
+    assert.ok(live.every((count) => count > 0))
+    for (const id of ids) assert.equal((await members[0]!.vault(id).state()).amount, 9)
+    const { members: shown, commandsForwarded } = members[0]!.cluster.status()
+    assert.ok(commandsForwarded > 0)
+    const shards = shown.map(({ shards }) => shards['vault']!)
+    assert.equal(
+      shards.reduce((sum, count) => sum + count, 0),
+      256,
+    )
+    assert.ok(shards.every((count) => count > 40))
+    await stopAll(members)
+  })
+
+  testHere('give the same answers as the owner would', async (t) => {
+    const members = await startAll(2, await place(t))
+    const at = new Date('2026-03-01T00:00:00Z')
+    // One of the two is not the owner.
+    for (const [i, member] of members.entries()) {
+      const vault = member.vault('v')
+      const put = await vault.put({ amount: 10, at }, { metadata: { user: 'ada' }, tags: ['t'] })
+      assert.deepEqual(put.state.since, new Map([['last', at]]))
+      assert.ok(Object.isFrozen(put.state))
+      assert.equal(put.sequence, i + 1)
+      const [event] = put.events
+      assert.deepEqual(event!.data, { amount: 10, at })
+      assert.ok(event!.recordedAt instanceof Date)
+      assert.equal(event!.metadata['user'], 'ada')
+      assert.deepEqual(event!.tags, ['t'])
+      const no = await vault.try.take({ amount: 1000 })
+      assert.ok(!no.accepted && no.rejection.code === 'TooLittle')
+      assert.equal(no.rejection.details.amount, 10 * (i + 1))
+      assert.ok(no.rejection.details.asked instanceof Date)
+      await assert.rejects(vault.take({ amount: 1000 }), CommandRejected)
+      const nothing = await vault.take({ amount: 0 })
+      assert.deepEqual([nothing.events, nothing.sequence], [[], i + 1])
+      await assert.rejects(vault.fail(), (error) => {
+        assert.ok(hasCode(error, 'DECIDE_FAILED'))
+        assert.equal(error.facts.command, 'fail')
+        assert.match(String(error.cause), /RangeError: The vault is on fire/)
+        return true
+      })
+      await assert.rejects(vault.put({ amount: 1 }, { expectedSequence: 7 }), (error) => {
+        assert.ok(hasCode(error, 'SEQUENCE_UNEXPECTED'))
+        assert.equal(error.facts.sequence, i + 1)
+        return true
+      })
+      await assert.rejects(vault.put({ amount: 'x' as never }), (error) => hasCode(error, 'COMMAND_INVALID'))
+      const signal = AbortSignal.abort(new Error('Enough'))
+      await assert.rejects(vault.put({ amount: 1 }, { signal }), (error) => hasCode(error, 'ABORTED'))
+    }
+    await stopAll(members)
+  })
+
+  testHere('handle a command with an id once, whichever of them gets it', async (t) => {
+    const members = await startAll(3, await place(t))
+    const command = { aggregate: 'vault', id: 'v', name: 'put', data: { amount: 5 }, commandId: 'once' } as const
+    const outcomes = await Promise.all([...members, ...members].map((member) => member.dispatch(command)))
+    assert.deepEqual(new Set(outcomes.map(({ sequence }) => sequence)), new Set([1]))
+    await assert.rejects(members[1]!.dispatch({ ...command, data: { amount: 6 } }), (error) =>
+      hasCode(error, 'COMMAND_ID_REUSED'),
+    )
+    await stopAll(members)
+  })
+
+  testHere('come and go without a failed call, and epochs of a stream never go down', async (t) => {
+    const store = await place(t)
+    const members: Member[] = [await startMember(store)]
+    let isOver = false
+    let sent = 0
+    const send = async (id: string) => {
+      while (!isOver) {
+        await members[sent++ % members.length]!.vault(id).put({ amount: 1 })
+      }
+    }
+    const sending = ids.slice(0, 8).map(send)
+    for (let i = 0; i < 2; i++) members.push(await startMember(store))
+    const first = members.shift()!
+    await first.stop()
+    members.push(await startMember(store))
+    isOver = true
+    await Promise.all(sending)
+    await settled(members)
+    let total = 0
+    for (const id of ids.slice(0, 8)) {
+      const epochs = await epochsOf(members[0]!, id)
+      assert.deepEqual(
+        epochs,
+        epochs.toSorted((a, b) => a - b),
+      )
+      total += epochs.length
+    }
+    assert.equal(total, sent)
+    await stopAll(members)
+  })
+})
+
+test('A member without the secret is refused, and the cluster goes on', async () => {
+  const store = memory()
+  await using one = await startMember(store)
+  const other = () => cluster({ address: '127.0.0.1:0', secret: 'another secret, quite long' })
+  const startStranger = () => Vaults.start({ store, log: { warn() {} }, cluster: other() })
+  await assert.rejects(startStranger(), (error) => hasCode(error, 'SECRET_DIFFERS'))
+  await one.vault('v').put({ amount: 1 })
+  await one.stop()
+  await using stranger = await startStranger()
+  assert.equal((await stranger.vault('v').put({ amount: 1 })).sequence, 2)
+})
+
+test('Two members cannot listen at one address', async () => {
+  const store = memory()
+  await using one = await startMember(store)
+  const { address } = one.cluster.status().members[0]!
+  const same = cluster({ address, secret })
+  await assert.rejects(Vaults.start({ store, cluster: same }), (error) => hasCode(error, 'ADDRESS_UNAVAILABLE'))
+})
+
+test('A wrong option is named, and the secret is not shown', () => {
+  const start = (options: object) => cluster({ address: '127.0.0.1:0', secret, ...options })
+  for (const [options, expected] of [
+    [{ address: 'nowhere' }, /option address/],
+    [{ secret: 'short' }, /option secret must be a text of 16 characters or more/],
+    [{ leaseMs: 1 }, /option leaseMs/],
+    [{ adress: 'x' }, /did you mean address/],
+  ] as const) {
+    assert.throws(
+      () => start(options),
+      (error) => hasCode(error, 'OPTION_INVALID') && expected.test(error.message) && !error.message.includes('short'),
+    )
+  }
+})
+
+test('Alone, a process is the only member', async () => {
+  await using bank = await Vaults.start({ store: memory() })
+  const { members, epoch, commandsForwarded } = bank.cluster.status()
+  assert.deepEqual([members.length, members[0]!.shards, epoch, commandsForwarded], [1, { vault: 256 }, 0, 0])
+})
