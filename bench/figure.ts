@@ -1,7 +1,7 @@
 /** What measurements say: the shape in which a measuring process hands its figures to the one that reports them. */
 
 /** The stores that are measured. */
-export const storeNames = ['memory', 'file', 'sqlite', 'postgres', 'mongodb'] as const
+export const storeNames = ['memory', 'file', 'sqlite', 'postgres', 'mongodb', 'nats'] as const
 export type StoreName = (typeof storeNames)[number]
 
 /** How much of something there was in the middle and at the edge. */

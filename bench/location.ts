@@ -4,18 +4,20 @@
  */
 import { mkdirSync, rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
+import type { NatsConnection } from '@nats-io/transport-node'
 import type { Client } from 'pg'
 import { memory, type StoreFactory } from '../src/index.ts'
 import { file } from '../src/store/file/index.ts'
 import { mongodb } from '../src/store/mongodb/index.ts'
+import { nats } from '../src/store/nats/index.ts'
 import { postgres } from '../src/store/postgres/index.ts'
 import { sqlite } from '../src/store/sqlite/index.ts'
 import type { StoreName } from './figure.ts'
 
 export interface Location {
   /**
-   * The file store's directory, the SQLite store's file, the schema in PostgreSQL, the database in MongoDB; memory has
-   * none.
+   * The file store's directory, the SQLite store's file, the schema in PostgreSQL, the database in MongoDB, the prefix
+   * in NATS; memory has none.
    */
   readonly path: string
   /** Where the server is, if the store has one. */
@@ -38,6 +40,10 @@ export function locate({ store, directory, url = '' }: Where, name: string): Loc
       ? { path, url, factory: postgres(url, { schema: path }), remove: () => dropSchema(url, path) }
       : { path, url, factory: mongodb(url, { database: path }), remove: () => dropDatabase(url, path) }
   }
+  if (store === 'nats') {
+    const path = `${basename(directory)}-${name}`
+    return { path, url, factory: nats(url, { prefix: path }), remove: () => dropStreams(url, path) }
+  }
   const folder = join(directory, `${store}-${name}`)
   mkdirSync(folder, { recursive: true })
   const path = join(folder, store === 'sqlite' ? 'log.db' : 'log')
@@ -58,6 +64,21 @@ export async function dropSchema(url: string, schema: string): Promise<void> {
   const client = await connect(url)
   await client.query(`DROP SCHEMA IF EXISTS ${client.escapeIdentifier(schema)} CASCADE`)
   await client.end()
+}
+
+/** Connects to NATS. */
+export async function connectNats(url: string): Promise<NatsConnection> {
+  const { connect: connectTo } = await import('@nats-io/transport-node')
+  return connectTo({ servers: url.replace(/^nats:\/\/|\/$/g, '').split(',') })
+}
+
+/** Deletes the streams of a store on NATS. */
+export async function dropStreams(url: string, prefix: string): Promise<void> {
+  const connection = await connectNats(url)
+  for (const name of [`${prefix}_log`, `${prefix}_state`]) {
+    await connection.request(`$JS.API.STREAM.DELETE.${name}`, '', { timeout: 10_000 })
+  }
+  await connection.close()
 }
 
 async function dropDatabase(url: string, name: string): Promise<void> {

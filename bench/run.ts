@@ -7,8 +7,8 @@
  *     npm run bench -- --quick
  *     npm run bench -- --only W6c --store memory --profile    (CPU profiles, in .cache/profiles)
  *
- * PostgreSQL is started for it (or `MNEME_POSTGRES_URL` names one), MongoDB only used where `MNEME_MONGODB_URL` names
- * one.
+ * PostgreSQL and NATS are started for it, unless `MNEME_POSTGRES_URL` and `MNEME_NATS_URL` name them. MongoDB is only
+ * used where `MNEME_MONGODB_URL` names one.
  */
 import { fork } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'

@@ -1,16 +1,17 @@
 /**
  * The servers that some stores need: started once for a benchmark, and told to the processes that measure. PostgreSQL
- * comes from where the tests have it, with its own settings and durable writes; MongoDB is measured only on a server
- * that is given, since what stands in for it where there is none seeks in other ways.
+ * and NATS come from where the tests have them, with their own settings and durable writes. MongoDB is measured only on
+ * a server that is given, since what stands in for it where there is none seeks in other ways.
  */
 import { statfsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { MongoClient } from 'mongodb'
 import { findMongodb } from '../test/support/servers/mongodb-server.ts'
+import { findNats, startNats } from '../test/support/servers/nats-server.ts'
 import { findPostgres } from '../test/support/servers/postgres-server.ts'
 import type { FindServer } from '../test/support/servers/server.ts'
 import type { StoreName } from './figure.ts'
-import { connect } from './location.ts'
+import { connect, connectNats } from './location.ts'
 
 export interface Servers {
   /** Where each is. */
@@ -35,6 +36,7 @@ interface Kind {
 const kinds: Readonly<Partial<Record<StoreName, Kind>>> = {
   postgres: { find: findDurablePostgres, clear: clearPostgres },
   mongodb: { find: findGivenMongodb, clear: clearMongodb },
+  nats: { find: findDurableNats, clear: clearNats },
 }
 
 /**
@@ -69,13 +71,18 @@ export async function startServers(stores: readonly StoreName[], run: string): P
   return { urls, names, missing, close }
 }
 
+const inMemory = {
+  missing: 'the folder for temporary files is in memory, where nothing is durable; set TMPDIR to one on a disk',
+}
+const isInMemory = (): boolean => statfsSync(tmpdir()).type === memoryFileSystem
+
 async function findDurablePostgres(): ReturnType<FindServer> {
-  if (process.env['MNEME_POSTGRES_URL'] === undefined && statfsSync(tmpdir()).type === memoryFileSystem) {
-    return {
-      missing: 'the folder for temporary files is in memory, where nothing is durable; set TMPDIR to one on a disk',
-    }
-  }
-  return findPostgres()
+  return process.env['MNEME_POSTGRES_URL'] === undefined && isInMemory() ? inMemory : findPostgres()
+}
+
+async function findDurableNats(): ReturnType<FindServer> {
+  if (process.env['MNEME_NATS_URL'] !== undefined) return findNats()
+  return isInMemory() ? inMemory : startNats()
 }
 
 async function findGivenMongodb(): ReturnType<FindServer> {
@@ -102,4 +109,14 @@ async function clearMongodb(url: string, run: string): Promise<void> {
   const { databases } = await client.db().admin().listDatabases({ nameOnly: true })
   for (const { name } of databases) if (name.startsWith(run)) await client.db(name).dropDatabase()
   await client.close()
+}
+
+async function clearNats(url: string, run: string): Promise<void> {
+  const connection = await connectNats(url)
+  const { data } = await connection.request('$JS.API.STREAM.NAMES', '{}', { timeout: 10_000 })
+  const { streams } = JSON.parse(new TextDecoder().decode(data)) as { readonly streams: readonly string[] | null }
+  for (const name of streams ?? []) {
+    if (name.startsWith(run)) await connection.request(`$JS.API.STREAM.DELETE.${name}`, '', { timeout: 10_000 })
+  }
+  await connection.close()
 }

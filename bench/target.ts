@@ -39,6 +39,7 @@ const targets: Readonly<Record<string, readonly Target[]>> = {
   'W6c file': [atLeast(100_000), ofFloor(60)],
   'W6c sqlite': [ofFloor(60)],
   'W6c postgres': [ofFloor(60)],
+  'W6c nats': [ofFloor(60)],
   'W7 sqlite': [ofFloor(60)],
   'W7 postgres': [ofFloor(60)],
   'W9 file': [atMost(1000, 'ms')],

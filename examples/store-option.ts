@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util'
 import { memory, type StoreFactory } from '../src/index.ts'
 import { file } from '../src/store/file/index.ts'
 import { mongodb } from '../src/store/mongodb/index.ts'
+import { nats } from '../src/store/nats/index.ts'
 import { postgres } from '../src/store/postgres/index.ts'
 import { sqlite } from '../src/store/sqlite/index.ts'
 
@@ -29,6 +30,7 @@ export const storeUsage = `--store takes one of
   file:folder                     a folder of readable lines
   postgres://user@host/database   PostgreSQL (npm install pg)
   mongodb://host/database         MongoDB (npm install mongodb)
+  nats://host                     NATS JetStream (npm install @nats-io/transport-node)
 `
 
 /**
@@ -80,6 +82,11 @@ function storeAt(given: string): ChosenStore | undefined {
     const lookInside = 'mongosh: db.mneme_commits.find()'
     const place = `MongoDB at ${hostOf(given)}`
     return { ...base, factory: mongodb(given), place, lookInside, startOver: 'drop the collections mneme_*' }
+  }
+  if (/^(nats|tls):/.test(given)) {
+    const lookInside = 'the nats command: nats stream view mneme_log'
+    const startOver = 'nats stream rm mneme_log, nats stream rm mneme_state'
+    return { ...base, factory: nats(given), place: `NATS at ${hostOf(given)}`, lookInside, startOver }
   }
   if (!given.endsWith('.db')) return undefined
   const lookInside = 'any SQLite tool: SELECT position, type, data FROM event_log'

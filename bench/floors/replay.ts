@@ -1,6 +1,7 @@
 /** The floor of a durable store: what a round stored is written again by a bare loop, in the same batches. */
 import type { Place } from '../setting.ts'
 import { replayBytes } from './file.ts'
+import { replayBatches } from './nats.ts'
 import { replayInserts } from './postgres.ts'
 import { replayRows } from './sqlite.ts'
 import type { Replayed } from './timed.ts'
@@ -17,6 +18,8 @@ export async function replay(place: Place): Promise<Replayed | undefined> {
       return replayRows(place)
     case 'postgres':
       return replayInserts(place)
+    case 'nats':
+      return replayBatches(place)
     default:
       return undefined
   }

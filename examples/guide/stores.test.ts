@@ -8,9 +8,11 @@ import { Client } from 'pg'
 import { commit, domain, foldAll, follow, hasCode, memory, projection, range } from '../../src/index.ts'
 import { file } from '../../src/store/file/index.ts'
 import { mongodb } from '../../src/store/mongodb/index.ts'
+import { nats } from '../../src/store/nats/index.ts'
 import { migrationSql, postgres } from '../../src/store/postgres/index.ts'
 import { sqlite } from '../../src/store/sqlite/index.ts'
 import { findMongodb } from '../../test/support/servers/mongodb-server.ts'
+import { findNats } from '../../test/support/servers/nats-server.ts'
 import { findPostgres } from '../../test/support/servers/postgres-server.ts'
 import { onServer } from '../../test/support/servers/server.ts'
 import { Account, Deposited } from '../bank/account.ts'
@@ -132,6 +134,17 @@ await onServer('The guide on MongoDB', findMongodb, ({ url }) => {
   test('a store in a database', async () => {
     // #region mongodb
     await using bank = await Bank.start({ store: mongodb(url, { database: 'bank' }) })
+    // #endregion
+    await bank.account('ada').open({ owner: 'Ada' })
+    const { position } = await bank.account('ada').deposit({ amount: 5 })
+    assert.equal((await bank.balances.get('ada', { atLeast: position }))?.balance, 5)
+  })
+})
+
+await onServer('The guide on NATS', findNats, ({ url }) => {
+  test('a store with a prefix', async () => {
+    // #region nats
+    await using bank = await Bank.start({ store: nats(url, { prefix: 'bank' }) })
     // #endregion
     await bank.account('ada').open({ owner: 'Ada' })
     const { position } = await bank.account('ada').deposit({ amount: 5 })

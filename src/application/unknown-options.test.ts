@@ -20,6 +20,7 @@ import {
 } from '../index.ts'
 import { file } from '../store/file/index.ts'
 import { mongodb } from '../store/mongodb/index.ts'
+import { nats } from '../store/nats/index.ts'
 import { migrationSql, postgres } from '../store/postgres/index.ts'
 import { sqlite } from '../store/sqlite/index.ts'
 import { manualEnvironment, spec, storeConformance } from '../testing/index.ts'
@@ -205,6 +206,7 @@ describe('Unknown options are refused', () => {
     await refuses(() => postgres('postgres://x', misspelt('poolsize')), 'poolsize', 'poolSize')
     await refuses(() => migrationSql(misspelt('scheme')), 'scheme', 'schema')
     await refuses(() => mongodb('mongodb://x', misspelt('db')), 'db')
+    await refuses(() => nats('nats://x', misspelt('replica', 3)), 'replica', 'replicas')
   })
 
   test('of tools for tests and for stores', async () => {

@@ -288,7 +288,7 @@ export const catalogue = {
           ? ''
           : `. It is unknown whether that process still runs, so it counts as running. If it has certainly ended, remove ${f.doubt}`
       }`,
-    'Stop the other process, or use a store for several writers (sqlite, postgres, mongodb).',
+    'Stop the other process, or use a store for several writers (sqlite, postgres, mongodb, nats).',
     true,
   ),
   STORE_CORRUPT: entry(
@@ -325,7 +325,7 @@ export const catalogue = {
   DRIVER_MISSING: entry(
     (f: { readonly store: string; readonly driver: string }) =>
       `The store ${f.store} needs the package ${f.driver}, which cannot be loaded`,
-    'Install it with `npm install pg` or `npm install mongodb`. The error of the import is the `cause`.',
+    'Install it with `npm install` and its name. The error of the import is the `cause`.',
   ),
   KEY_MISSING: entry(
     (f: { readonly store: string; readonly keys: readonly string[] }) =>

@@ -13,7 +13,7 @@ import { onServer } from '../support/servers/server.ts'
 import { sized } from '../support/size.ts'
 
 /** Connections are cut that often before the bank is left in peace. */
-const cuts = { postgres: sized(150, 30), mongodb: sized(60, 20) } as const
+const cuts = { postgres: sized(150, 30), mongodb: sized(60, 20), nats: sized(150, 30) } as const
 const behindBytes = { least: 100, most: 60_000 }
 const roundsOfAll = sized(20, 2)
 

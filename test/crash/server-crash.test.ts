@@ -17,6 +17,7 @@ import { sized } from '../support/size.ts'
  */
 const settings = {
   postgres: { rounds: sized(100, 4), answersMax: 400, callers: { least: 20, most: 80 } },
+  nats: { rounds: sized(60, 4), answersMax: 400, callers: { least: 20, most: 80 } },
   mongodb: { rounds: sized(30, 4), answersMax: 30, callers: { least: 3, most: 8 }, accounts: 6 },
 } as const
 

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { promisify } from 'node:util'
 import { findMongodb } from '../support/servers/mongodb-server.ts'
+import { findNats } from '../support/servers/nats-server.ts'
 import { findPostgres } from '../support/servers/postgres-server.ts'
 import { onServer } from '../support/servers/server.ts'
 import { leftOut, sized } from '../support/size.ts'
@@ -78,6 +79,7 @@ await onServer('The demos on PostgreSQL', findPostgres, ({ url }) => demosOn(url
 // Hundreds of transfers take minutes on a stand-in that scans where MongoDB seeks.
 const few = 25
 await onServer('The demos on MongoDB', findMongodb, ({ url }) => demosOn(url, true, { count: few, total: 472 }))
+await onServer('The demos on NATS', findNats, ({ url }) => demosOn(url, true, { total: 472, skip: leftOut }))
 
 test('the demo of the transfers says what it can be told', async (context) => {
   const demo = await folderFor(context)

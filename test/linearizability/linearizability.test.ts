@@ -157,6 +157,7 @@ test(`SQLite: ${title}`, { timeout: timeoutMs * 4 }, async (context) => {
 
 const paceOf: Readonly<Record<string, Pace>> = {
   postgres: { rounds: sized(4, 1), callers: 12, answersMin: sized(2_000, 600) },
+  nats: { rounds: sized(4, 1), callers: 12, answersMin: sized(2_000, 600) },
   mongodb: { rounds: 3, callers: 4, answersMin: 300 },
 }
 

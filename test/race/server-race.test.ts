@@ -9,6 +9,7 @@ import { withChance } from '../support/crash/chance.ts'
 import { serverPlace } from '../support/crash/server-place.ts'
 import { raceProcesses } from '../support/race/process-race.ts'
 import { findFerretdb, findMongodb } from '../support/servers/mongodb-server.ts'
+import { findNats } from '../support/servers/nats-server.ts'
 import { findPostgres } from '../support/servers/postgres-server.ts'
 import { onServer } from '../support/servers/server.ts'
 import { sized } from '../support/size.ts'
@@ -17,6 +18,7 @@ const timeoutMs = 1_000_000
 
 const races = [
   { title: 'PostgreSQL', find: findPostgres, store: 'postgres', events: sized(100_000, 8_000), eventsOfCommitMax: 50 },
+  { title: 'NATS', find: findNats, store: 'nats', events: sized(100_000, 8_000), eventsOfCommitMax: 50 },
   { title: 'MongoDB', find: findMongodb, store: 'mongodb', events: 10_000, eventsOfCommitMax: 100, pageSizeMin: 150 },
   { title: 'FerretDB', find: findFerretdb, store: 'mongodb', events: 10_000, eventsOfCommitMax: 200, pageSizeMin: 200 },
 ] as const

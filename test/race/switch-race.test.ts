@@ -44,6 +44,7 @@ const inProcess: Course = {
 }
 const onServers: Readonly<Record<string, Course>> = {
   postgres: { events: sized(40_000, 5_000), pollIntervalMs: 500, timesCaughtUpLeast: sized(40, 2) },
+  nats: { events: sized(40_000, 5_000), pollIntervalMs: 500, timesCaughtUpLeast: sized(40, 2) },
   // What stands in for MongoDB here goes over every commit at every question, so there are fewer of them.
   mongodb: { events: 8_000, pollIntervalMs: 500, eventsOfCommitMax: 50, timesCaughtUpLeast: 15 },
 }

@@ -52,7 +52,7 @@ describe('the tree keeps the rule that', () => {
   const houses = [
     'src',
     'src/projection',
-    ...['memory', 'file', 'sqlite', 'postgres', 'mongodb'].map((name) => `src/store/${name}`),
+    ...['memory', 'file', 'sqlite', 'postgres', 'mongodb', 'nats'].map((name) => `src/store/${name}`),
   ]
   for (const house of houses) {
     test(`no rooms of ${house} import each other`, () => holdsNone(roomCircles(sources, house)))

@@ -43,12 +43,19 @@ const warningsShown = 8
 
 /** What may be said of a command in such times: that its outcome is unknown, or that nothing came of it. */
 const truthful: ReadonlySet<string> = new Set([
-  ...(['OUTCOME_UNKNOWN', 'STORE_UNAVAILABLE', 'AGGREGATE_LOAD_FAILED', 'CONFLICT', 'OVERLOADED'] as const),
+  ...([
+    'OUTCOME_UNKNOWN',
+    'STORE_UNAVAILABLE',
+    'AGGREGATE_LOAD_FAILED',
+    'CONFLICT',
+    'OVERLOADED',
+    'NOT_STORED',
+  ] as const),
 ])
 
 /** What the bank may warn of. */
 const expectedWarnings =
-  /\[(APPEND_REPEATED|AGGREGATE_NOT_LOADED|PROJECTION_DELAYED|SNAPSHOT_FAILED|SNAPSHOT_SKIPPED|SNAPSHOT_IGNORED|NOT_LISTENING),/
+  /\[(APPEND_REPEATED|AGGREGATE_NOT_LOADED|PROJECTION_DELAYED|SNAPSHOT_FAILED|SNAPSHOT_SKIPPED|SNAPSHOT_IGNORED|NOT_LISTENING|DURABILITY_WEAKENED),/
 
 /**
  * Lets a bank work while `torment` runs, then ends its work and looks at everything.

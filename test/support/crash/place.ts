@@ -3,6 +3,7 @@ import { checkedFactory } from '../../../src/store/checked-store.ts'
 import { type Disk, nodeDisk } from '../../../src/store/file/database/disk.ts'
 import { openStore } from '../../../src/store/file/opening/open-store.ts'
 import { mongodb } from '../../../src/store/mongodb/index.ts'
+import { nats } from '../../../src/store/nats/index.ts'
 import { postgres } from '../../../src/store/postgres/index.ts'
 import { sqlite } from '../../../src/store/sqlite/index.ts'
 import type { StoreFactory } from '../../../src/store/store.ts'
@@ -19,6 +20,10 @@ export function storeAt(place: Place, disk: Disk = nodeDisk): StoreFactory {
       return postgres(place.url, { schema: place.schema, ...waitsOf(place) })
     case 'mongodb':
       return mongodb(place.url, { database: place.database, ...waitsOf(place) })
+    case 'nats': {
+      const { url, prefix, replicas = 1 } = place
+      return nats(url, { prefix, replicas, ...waitsOf(place) })
+    }
     case 'file': {
       const { path: directory, segmentBytesMax, compactBytesMin, mayLoseOnPowerFailure } = place
       const settings = { disk, directory, segmentBytesMax, compactBytesMin, mayLoseOnPowerFailure }

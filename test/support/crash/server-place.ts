@@ -6,6 +6,8 @@ import type { TestContext } from 'node:test'
 import { MongoClient } from 'mongodb'
 import { Client } from 'pg'
 import { findMongodb } from '../servers/mongodb-server.ts'
+import { dropStreams } from '../servers/nats-place.ts'
+import { findNats } from '../servers/nats-server.ts'
 import { findPostgres } from '../servers/postgres-server.ts'
 import type { FindServer, TestServer } from '../servers/server.ts'
 import type { Pace } from './ordeal.ts'
@@ -21,6 +23,7 @@ export const serverKinds: readonly {
 }[] = [
   { store: 'postgres', name: 'PostgreSQL', find: findPostgres, pace: { callers: 16, backlogMax: 200 } },
   { store: 'mongodb', name: 'MongoDB', find: findMongodb, pace: { callers: 3, backlogMax: 30 } },
+  { store: 'nats', name: 'NATS', find: findNats, pace: { callers: 16, backlogMax: 200 } },
 ]
 
 /** A fresh place on a server. The server is told by its URL, so that a proxy may stand before it. */
@@ -31,10 +34,24 @@ export function serverPlace(
   options: Pick<ServerPlace, 'timeoutMs'> = {},
 ): ServerPlace {
   const name = `mneme-${randomUUID()}`
-  const place: ServerPlace =
-    store === 'postgres' ? { store, url, schema: name, ...options } : { store, url, database: name, ...options }
+  const place = placeNamed(store, name, { url, ...options })
   context.after(() => removePlace(place))
   return place
+}
+
+function placeNamed(
+  store: ServerPlace['store'],
+  name: string,
+  way: Pick<ServerPlace, 'url' | 'timeoutMs'>,
+): ServerPlace {
+  switch (store) {
+    case 'postgres':
+      return { store, schema: name, ...way }
+    case 'mongodb':
+      return { store, database: name, ...way }
+    case 'nats':
+      return { store, prefix: name, ...way }
+  }
 }
 
 /** The same place by another way. */
@@ -43,6 +60,8 @@ export const placeBy = (place: ServerPlace, url: string): ServerPlace => ({ ...p
 async function removePlace(place: ServerPlace): Promise<void> {
   if (place.store === 'postgres') {
     await withPostgres(place, (client) => client.query(`DROP SCHEMA IF EXISTS "${place.schema}" CASCADE`))
+  } else if (place.store === 'nats') {
+    await dropStreams(place, place.prefix)
   } else {
     await using client = new MongoClient(place.url)
     await client.db(place.database).dropDatabase()

@@ -21,7 +21,11 @@ export type ServerPlace = {
   readonly url: string
   /** How long the store waits for the server; its default if it is left out. */
   readonly timeoutMs?: number
-} & ({ readonly store: 'postgres'; readonly schema: string } | { readonly store: 'mongodb'; readonly database: string })
+} & (
+  | { readonly store: 'postgres'; readonly schema: string }
+  | { readonly store: 'mongodb'; readonly database: string }
+  | { readonly store: 'nats'; readonly prefix: string; readonly replicas?: 1 | 3 }
+)
 
 /** Where the writer keeps the bank. */
 export type Place = FilePlace | ServerPlace

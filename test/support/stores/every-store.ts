@@ -11,16 +11,19 @@ import { describe, type TestContext, test } from 'node:test'
 import { memory } from '../../../src/index.ts'
 import { file } from '../../../src/store/file/index.ts'
 import { mongodb } from '../../../src/store/mongodb/index.ts'
+import { nats } from '../../../src/store/nats/index.ts'
 import { postgres } from '../../../src/store/postgres/index.ts'
 import { sqlite } from '../../../src/store/sqlite/index.ts'
 import type { StoreFactory } from '../../../src/store/store.ts'
 import { findMongodb } from '../servers/mongodb-server.ts'
+import { dropStreams, freshPrefix } from '../servers/nats-place.ts'
+import { findNats } from '../servers/nats-server.ts'
 import { dropSchema, freshSchema } from '../servers/postgres-place.ts'
 import { findPostgres } from '../servers/postgres-server.ts'
 import { type FindServer, onServer, type TestServer } from '../servers/server.ts'
 import { leftOut } from '../size.ts'
 
-type StoreName = 'memory' | 'file' | 'sqlite' | 'postgres' | 'mongodb'
+type StoreName = 'memory' | 'file' | 'sqlite' | 'postgres' | 'mongodb' | 'nats'
 
 /** A kind of store under test. */
 export interface StoreUnderTest {
@@ -87,7 +90,25 @@ const served: readonly ServedStore[] = [
     // Its data goes away with the server.
     place: async (_, server) => mongodb(server.url, { database: `every-${randomUUID()}` }),
   },
+  {
+    name: 'nats',
+    severalWriters: true,
+    transactions: false,
+    injectedClock: false,
+    find: findNats,
+    place: async (t, server) => {
+      const prefix = freshPrefix()
+      t.after(() => dropStreams(server, prefix))
+      return withoutWarning('DURABILITY_WEAKENED', nats(server.url, { prefix }))
+    },
+  },
 ]
+
+/** A single server of NATS is warned about at every start, which is not what tests on every store are about. */
+const withoutWarning = (code: string, { name, open }: StoreFactory): StoreFactory => ({
+  name,
+  open: (options) => open({ ...options, warn: (warning) => warning.code !== code && options.warn(warning) }),
+})
 
 async function inFolder(test: TestContext, make: (folder: string) => StoreFactory): Promise<StoreFactory> {
   const folder = await mkdtemp(join(tmpdir(), 'mneme-every-store-'))

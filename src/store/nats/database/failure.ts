@@ -1,0 +1,92 @@
+/**
+ * Failures of the server and of the connection to it, and the catalogue's errors for them. This is the only file that
+ * knows JetStream's error codes. The text of a message never decides anything.
+ */
+import { MnemeError, StoreError } from '../../../domain/error.ts'
+
+/** JetStream's error codes (`err_code`). */
+const codes = {
+  temporarilyUnavailable: [10_008, 10_009],
+  insufficientResources: [10_023, 10_028, 10_047],
+  streamNotFound: [10_059],
+  nameInUse: [10_058],
+  messageNotFound: [10_037],
+  wrongLastSequence: [10_071, 10_164],
+  /** Too many open batches, or one that the server has given up. */
+  batchGivenUp: [10_176, 10_210, 10_211],
+} as const
+
+/** An error as JetStream reports it. */
+export interface Refusal {
+  readonly code: number
+  readonly err_code: number
+  readonly description: string
+}
+
+/** JetStream answered that it did not do what it was asked for. */
+export class Refused extends Error {
+  readonly refusal: Refusal
+
+  constructor(refusal: Refusal) {
+    super(`${refusal.description} (${refusal.err_code})`)
+    this.refusal = refusal
+  }
+}
+
+/** The server did not answer in time. Whether it did the work is unknown. */
+export class NoAnswer extends Error {
+  constructor(timeoutMs: number) {
+    super(`no answer within ${timeoutMs} ms`)
+  }
+}
+
+/** The connection broke before the answer came. Whether the server did the work is unknown. */
+export class ConnectionLost extends Error {
+  constructor() {
+    super('the connection to the server was lost')
+  }
+}
+
+/** No server was there to take the request, so certainly nothing was done. A cluster may be electing a leader. */
+export class NobodyThere extends Error {
+  constructor(subject: string) {
+    super(`no server answers requests to ${subject}`)
+  }
+}
+
+const isOneOf =
+  (wanted: readonly number[]) =>
+  (error: unknown): boolean =>
+    error instanceof Refused && wanted.includes(error.refusal.err_code)
+
+/** Whether a write was refused because a subject does not end where it was expected to. */
+export const isWrongLastSequence: (error: unknown) => boolean = isOneOf(codes.wrongLastSequence)
+/** Whether a batch was not taken, for a reason that passes. */
+export const isBatchGivenUp: (error: unknown) => boolean = isOneOf(codes.batchGivenUp)
+export const isMissingStream: (error: unknown) => boolean = isOneOf(codes.streamNotFound)
+export const isMissingMessage: (error: unknown) => boolean = isOneOf(codes.messageNotFound)
+/** Whether another process made the same stream at the same time. */
+export const isMadeByOthers: (error: unknown) => boolean = isOneOf(codes.nameInUse)
+const isUnavailable = isOneOf(codes.temporarilyUnavailable)
+/** Whether an answer may have been lost, or a cluster is electing a leader. A question can be asked again. */
+export const isPassing = (error: unknown): boolean =>
+  isInDoubt(error) || error instanceof NobodyThere || isUnavailable(error)
+/** Whether it is unknown if the server did what it was asked for. */
+export const isInDoubt = (error: unknown): boolean => error instanceof NoAnswer || error instanceof ConnectionLost
+const isFull = isOneOf(codes.insufficientResources)
+
+/** The catalogue's error for a failed read. `doing` completes "failed while ...". */
+export function readErrorOf(store: string, doing: string, error: unknown): MnemeError {
+  return error instanceof MnemeError ? error : new StoreError('STORE_UNAVAILABLE', { store, doing }, error)
+}
+
+/**
+ * The catalogue's error for a failed write.
+ *
+ * @param untouched whether nothing of it is stored if the server refused the last part
+ */
+export function writeErrorOf(store: string, doing: string, error: unknown, untouched = true): MnemeError {
+  if (untouched && isFull(error)) return new StoreError('STORE_FULL', { store }, error)
+  if (untouched && error instanceof NobodyThere) return new StoreError('NOT_STORED', { store, doing }, error)
+  return readErrorOf(store, doing, error)
+}

@@ -1,0 +1,3 @@
+/** `mneme/nats`: the store on NATS JetStream. */
+export { nats } from './nats.ts'
+export type { NatsOptions } from './options.ts'
