@@ -4,6 +4,7 @@ import type { Outcome } from '../domain/outcome.ts'
 import type { StreamId } from '../domain/stream.ts'
 import type { DispatchOptions, Kernel } from '../kernel/kernel.ts'
 import { Moved, type Ownership } from '../kernel/ownership.ts'
+import type { KeyRing } from '../kernel/personal/key-ring.ts'
 import { deepFreeze } from '../runtime/freeze.ts'
 import { Membership, type MembershipOptions } from './membership.ts'
 import { Router } from './router.ts'
@@ -14,6 +15,8 @@ import type { Knowledge } from './view.ts'
 
 export interface NodeOptions extends MembershipOptions {
   readonly aggregates: readonly AnyAggregate[]
+  /** The keys of personal values; absent if no part of the domain has any. */
+  readonly keys: KeyRing | undefined
   /** How long a command looks for its owner. */
   readonly routeTimeoutMs: number
 }
@@ -37,10 +40,10 @@ export class ClusterNode {
 
   /** Begins to serve others, and becomes a member. @throws StoreError, ClusterError */
   async join(kernel: Kernel): Promise<void> {
-    const { transport, environment, aggregates, routeTimeoutMs } = this.#options
+    const { transport, environment, aggregates, routeTimeoutMs, keys } = this.#options
     const membership = this.#membership
     this.#kernel = kernel
-    this.#router = new Router({ kernel, membership, environment, routeTimeoutMs })
+    this.#router = new Router({ kernel, membership, environment, routeTimeoutMs, keys })
     const address = await transport.listen((link) => this.#serve(link))
     const knows = Object.fromEntries(aggregates.map((aggregate) => [aggregate.name, knowledgeOf(aggregate)]))
     const joinedAt = Math.floor(environment.now())
@@ -73,6 +76,7 @@ export class ClusterNode {
     const serving: Serving = new Serving({
       link,
       environment: this.#options.environment,
+      keys: this.#options.keys,
       epoch: () => membership.epoch,
       onEpoch: (epoch) => membership.hearEpoch(epoch),
       async dispatch(stream, name, data, options, epoch) {

@@ -68,7 +68,7 @@ function highest(members: readonly Member[], shard: number): Member | undefined 
   return best
 }
 
-/** The members that can own instances of an aggregate: those that know it, without those that know less than another. */
+/** The members that can own instances of an aggregate: those that know it, but none that knows less than another. */
 function ableOf(members: readonly Member[], aggregate: string): readonly Member[] {
   const knowing = members.filter(({ knows }) => Object.hasOwn(knows, aggregate))
   const of = ({ knows }: Member) => knows[aggregate]!

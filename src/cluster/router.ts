@@ -7,17 +7,19 @@ import type { Outcome } from '../domain/outcome.ts'
 import type { StreamId } from '../domain/stream.ts'
 import type { DispatchOptions, Kernel } from '../kernel/kernel.ts'
 import { Moved } from '../kernel/ownership.ts'
+import type { KeyRing } from '../kernel/personal/key-ring.ts'
 import { type Environment, sleep } from '../runtime/environment.ts'
 import { deepFreeze } from '../runtime/freeze.ts'
 import type { Membership } from './membership.ts'
 import { PeerLost } from './peer.ts'
 import type { Member } from './view.ts'
-import { decodeError, decodeOutcome, encodeData, type SentCommand } from './wire.ts'
+import { decodeError, decodeOutcome, encodeData, opened, type SentCommand } from './wire.ts'
 
 interface RouterOptions {
   readonly kernel: Kernel
   readonly membership: Membership
   readonly environment: Environment
+  readonly keys: KeyRing | undefined
   /** How long a command looks for its owner. */
   readonly routeTimeoutMs: number
 }
@@ -122,7 +124,8 @@ export class Router {
       this.forwarded++
       if ('error' in reply) throw decodeError(reply.error)
       const load = async (sequence: number) => (await kernel.state(stream, { sequence })).state
-      return frozen(await decodeOutcome(stream, reply.outcome, load))
+      const outcome = await decodeOutcome(stream, await opened(reply.outcome, this.#options.keys), load)
+      return frozen(outcome)
     } catch (error) {
       if (error instanceof Moved) return undefined
       if (!(error instanceof PeerLost)) throw error

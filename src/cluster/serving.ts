@@ -12,6 +12,7 @@ import type { Outcome } from '../domain/outcome.ts'
 import type { StreamId } from '../domain/stream.ts'
 import type { DispatchOptions } from '../kernel/kernel.ts'
 import { Moved } from '../kernel/ownership.ts'
+import type { KeyRing } from '../kernel/personal/key-ring.ts'
 import type { Environment } from '../runtime/environment.ts'
 import { soon } from '../runtime/timers.ts'
 import { validMs } from './peer.ts'
@@ -22,6 +23,7 @@ import {
   encodeError,
   encodeOutcome,
   type Message,
+  opened,
   type Packet,
   type Reply,
   type SentCommand,
@@ -30,6 +32,7 @@ import {
 interface ServingOptions {
   readonly link: Link
   readonly environment: Environment
+  readonly keys: KeyRing | undefined
   readonly epoch: () => number
   /** Called with the epoch of the other side's view, before its commands are handled. */
   readonly onEpoch: (epoch: number) => void
@@ -115,7 +118,7 @@ export class Serving implements LinkEvents {
         ...(metadata && { metadata }),
         ...(tags && { tags }),
       }
-      const input = data === undefined ? undefined : decodeData(data)
+      const input = data === undefined ? undefined : decodeData(await opened(data, this.#options.keys))
       const outcome = await this.#options.dispatch(Object.freeze(stream), name, input, options, epoch)
       reply = { outcome: encodeOutcome(outcome) }
     } catch (error) {

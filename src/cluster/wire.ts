@@ -6,6 +6,7 @@ import type { Json, JsonObject } from '../domain/json.ts'
 import type { Outcome } from '../domain/outcome.ts'
 import { Rejection } from '../domain/rejection.ts'
 import type { StreamId } from '../domain/stream.ts'
+import type { KeyRing } from '../kernel/personal/key-ring.ts'
 
 /** A member refuses links of members that speak another protocol. */
 export const protocol: number = 1
@@ -55,6 +56,11 @@ export interface Packet {
 /** @throws InputError `DATA_NOT_JSON` for data that only the own process can hold */
 export const encodeData = (data: unknown): Json => encode('The data of a command', data)
 export const decodeData = (json: Json): unknown => decode(json)
+
+/** What was sent, in which personal values can be read. They are sent as they are stored: encrypted. */
+export async function opened(json: Json, keys: KeyRing | undefined): Promise<Json> {
+  return keys === undefined ? json : (await keys.open([json]))[0]!
+}
 
 /**
  * An outcome as JSON. A state that cannot be sent is left out, as a state need not be stored: the other side loads it.

@@ -1,8 +1,19 @@
 /** Several members of one cluster in one process, which talk over real connections. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { z } from 'zod'
 import { cluster } from '../../src/cluster/index.ts'
-import { CommandRejected, hasCode, memory } from '../../src/index.ts'
+import {
+  aggregate,
+  CommandRejected,
+  domain,
+  event,
+  forgotten,
+  hasCode,
+  memory,
+  type Personal,
+  personal,
+} from '../../src/index.ts'
 import { epochsOf, type Member, secret, settled, startMember, Vaults } from '../support/cluster/vaults.ts'
 import { onEveryStore, testWhere } from '../support/stores/every-store.ts'
 
@@ -125,6 +136,30 @@ await onEveryStore('Members of a cluster', ({ place, severalWriters }) => {
     assert.equal(total, sent)
     await stopAll(members)
   })
+})
+
+test('Personal values of a command that another member decided can be read, until they are forgotten', async () => {
+  const form = z.object({ customer: z.string(), email: z.string() })
+  const fields = { subject: ({ customer }: z.infer<typeof form>) => customer, fields: ['email'] } as const
+  const Registered = event('Registered', form).personal(fields)
+  const Customer = aggregate('customer', () => ({ email: undefined as Personal<string> | undefined }))
+    .on(Registered, (_, { email }) => ({ email }))
+    .command('register', personal(form, fields), (_, data) => Registered(data))
+  const Customers = domain({ aggregates: { customer: Customer } })
+  const store = memory()
+  const start = () => Customers.start({ store, cluster: cluster({ address: '127.0.0.1:0', secret }) })
+  const members = [await start(), await start()]
+  // Of so many, each member owns some.
+  for (const id of ids) {
+    for (const member of members) {
+      const { state, events } = await member.customer(id).register({ customer: id, email: `${id}@mail` })
+      assert.deepEqual([state.email!.value, events[0]!.data.email.value], [`${id}@mail`, `${id}@mail`])
+    }
+  }
+  for (const member of members) assert.ok(member.cluster.status().commandsForwarded > 0)
+  await members[0]!.forget(ids[0]!)
+  for (const member of members) assert.equal((await member.customer(ids[0]!).state()).email!.value, forgotten)
+  await Promise.all(members.map((member) => member.stop()))
 })
 
 test('A member without the secret is refused, and the cluster goes on', async () => {
