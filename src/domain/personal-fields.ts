@@ -4,50 +4,62 @@
 import { depthMax, type Json } from './json.ts'
 import { SealedValue, valueIn } from './sealed-value.ts'
 
-/** The names on the way to a field. */
-export type FieldPath = readonly string[]
+/** Fields by their names: personal ones, and those on the way to others. */
+export interface FieldTree {
+  readonly [name: string]: FieldTree | 'personal'
+}
 
 type Fields = Readonly<Record<string, unknown>>
+type Replace = (value: unknown, place: string) => unknown
+
+/** The tree of fields such as `email` and `contacts.phone`. A field within a personal one is personal with it. */
+export function treeOf(fields: readonly string[]): FieldTree {
+  const tree: Record<string, any> = Object.create(null)
+  for (const field of fields) {
+    const names = field.split('.')
+    let within = tree
+    for (const name of names.slice(0, -1)) {
+      if (within[name] === 'personal') break
+      within[name] ??= Object.create(null)
+      within = within[name]
+    }
+    within[names.at(-1)!] = 'personal'
+  }
+  return tree
+}
 
 /**
  * Replaces fields. The data itself is not changed: what leads to a replaced field is copied.
  *
  * @param replace gets each field that is there, with its place, such as `contacts.1.email`
  */
-export function replaceFields(
-  data: unknown,
-  paths: readonly FieldPath[],
-  replace: (value: unknown, place: string) => unknown,
-): unknown {
-  let replaced = data
-  for (const path of paths) replaced = replaceIn(replaced, path, 0, '', replace)
-  return replaced
-}
+export const replaceFields = (data: unknown, tree: FieldTree, replace: Replace): unknown =>
+  replaceIn(data, tree, '', replace)
 
-function replaceIn(
-  data: unknown,
-  path: FieldPath,
-  depth: number,
-  place: string,
-  replace: (value: unknown, place: string) => unknown,
-): unknown {
-  if (depth === path.length) return replace(data, place)
+function replaceIn(data: unknown, tree: FieldTree, place: string, replace: Replace): unknown {
   if (typeof data !== 'object' || data === null) return data
   if (Array.isArray(data)) {
     let copy: unknown[] | undefined
     for (let i = 0; i < data.length; i++) {
-      const item = replaceIn(data[i], path, depth, placeIn(place, String(i)), replace)
+      const item = replaceIn(data[i], tree, placeIn(place, String(i)), replace)
       if (item === data[i]) continue
       copy ??= data.slice()
       copy[i] = item
     }
     return copy ?? data
   }
-  const name = path[depth]!
-  if (!Object.hasOwn(data, name)) return data
-  const before = (data as Fields)[name]
-  const after = replaceIn(before, path, depth + 1, placeIn(place, name), replace)
-  return after === before ? data : { ...data, [name]: after }
+  let copy: Record<string, unknown> | undefined
+  for (const name in tree) {
+    if (!Object.hasOwn(data, name)) continue
+    const before = (data as Fields)[name]
+    const branch = tree[name]!
+    const there = placeIn(place, name)
+    const after = branch === 'personal' ? replace(before, there) : replaceIn(before, branch, there, replace)
+    if (after === before) continue
+    copy ??= { ...data }
+    copy[name] = after
+  }
+  return copy ?? data
 }
 
 const placeIn = (place: string, name: string): string => (place === '' ? name : `${place}.${name}`)

@@ -11,7 +11,7 @@ import { checkId } from './id.ts'
 import { isPlain } from './json.ts'
 import { checkKeys, listExpected } from './options.ts'
 import { changed, forgotten, Personal, personalFrom, plainOf, textOf } from './personal.ts'
-import { type FieldPath, putAt, replaceFields } from './personal-fields.ts'
+import { type FieldTree, putAt, replaceFields, treeOf } from './personal-fields.ts'
 import type { MayBePersonal, PersonalField, WithPersonal } from './personal-types.ts'
 import { check, type In, isSchema, type Out, type Schema } from './schema.ts'
 import { SealedValue, valueIn } from './sealed-value.ts'
@@ -32,7 +32,11 @@ export interface PersonalDeclaration<Data, Field extends string> {
 interface Declared {
   readonly inner: Schema
   readonly subject: (data: any) => string
-  readonly paths: readonly FieldPath[]
+  /** The fields of this declaration. */
+  readonly own: FieldTree
+  /** The fields of this declaration and of those inside. */
+  readonly all: FieldTree
+  readonly fields: readonly string[]
 }
 
 const declarations = new WeakMap<Schema, Declared>()
@@ -63,7 +67,8 @@ export function personalSchema(where: string, schema: Schema, declaration: Perso
   if (typeof subject !== 'function') invalid(where, 'its subject must be a function that returns an id')
   const isNames = Array.isArray(fields) && fields.length > 0 && fields.every((field) => typeof field === 'string')
   if (!isNames) invalid(where, `its fields are ${listExpected(fields, 'names of fields')}`)
-  const declared: Declared = { inner: schema, subject, paths: fields.map((field) => field.split('.')) }
+  const all = [...fields, ...(declarations.get(schema)?.fields ?? [])]
+  const declared: Declared = { inner: schema, subject, own: treeOf(fields), all: treeOf(all), fields: all }
   const made: Schema = Object.freeze({
     '~standard': Object.freeze({
       version: 1 as const,
@@ -79,28 +84,27 @@ function invalid(where: string, reason: string): never {
   throw new DefinitionError('DEFINITION_INVALID', { where, reason })
 }
 
-/** The paths of all personal fields of a schema. */
-function personalPaths(schema: Schema): readonly FieldPath[] {
-  const declared = declarations.get(schema)
-  return declared === undefined ? [] : [...declared.paths, ...personalPaths(declared.inner)]
-}
+const noFields: FieldTree = Object.freeze({})
+
+/** All personal fields of a schema. */
+const fieldsOf = (schema: Schema): FieldTree => declarations.get(schema)?.all ?? noFields
 
 /** The data without its personal fields. */
 export const withoutPersonal = (schema: Schema, data: unknown): unknown =>
-  replaceFields(data, personalPaths(schema), () => undefined)
+  replaceFields(data, fieldsOf(schema), () => undefined)
 
 /** The data as it is, but with personal values in its personal fields. */
 export function withPersonalValues(schema: Schema, data: unknown): unknown {
-  const paths = personalPaths(schema)
-  if (paths.length === 0) return data
+  if (!hasPersonal(schema)) return data
+  const fields = fieldsOf(schema)
   const checked = check(schema, data)
   if (checked === 'async' || 'issues' in checked) return data
   const subjects = new Map<string, string>()
-  replaceFields(checked.value, paths, (item, place) => {
+  replaceFields(checked.value, fields, (item, place) => {
     if (SealedValue.is(item)) subjects.set(place, item.subject)
     return item
   })
-  return replaceFields(data, paths, (item, place) => {
+  return replaceFields(data, fields, (item, place) => {
     const subject = subjects.get(place)
     if (sealedOf(item) !== undefined) return item
     return subject === undefined ? undefined : Personal.of(subject, item)
@@ -110,7 +114,8 @@ export function withPersonalValues(schema: Schema, data: unknown): unknown {
 /** The values of the personal fields that have no key yet. */
 export function unsealedIn(schema: Schema, data: unknown): readonly SealedValue[] {
   const unsealed: SealedValue[] = []
-  replaceFields(data, personalPaths(schema), (value) => {
+  if (!hasPersonal(schema)) return unsealed
+  replaceFields(data, fieldsOf(schema), (value) => {
     if (SealedValue.is(value) && SealedValue.isUnsealed(value)) unsealed.push(value)
     return value
   })
@@ -141,19 +146,32 @@ export function onStored<Result>(run: () => Result): Result {
 }
 
 type Result = StandardSchemaV1.Result<unknown>
-type Found = ReadonlyMap<string, SealedValue>
+
+/** A personal value that a field had before the schema, and what it reads as. */
+interface Held {
+  readonly sealed: SealedValue
+  readonly plain: unknown
+}
+type Found = ReadonlyMap<string, Held>
+
+const nothingFound: Found = new Map()
 
 function validate(declared: Declared, value: unknown): Result | Promise<Result> {
-  const found = new Map<string, SealedValue>()
-  const plains: unknown[] = []
-  const unboxed = replaceFields(value, declared.paths, (item, place) => {
+  let found: Map<string, Held> | undefined
+  const unboxed = replaceFields(value, declared.own, (item, place) => {
     const sealed = sealedOf(item)
-    if (sealed !== undefined) found.set(place, sealed)
-    const plain = sealed === undefined ? item : plainOf(sealed)
-    if (plain === forgotten) return undefined
-    plains.push(plain)
-    return plain
+    if (sealed === undefined) return item
+    const plain = plainOf(sealed)
+    // It has served its purpose: from now on only the key gives it back.
+    SealedValue.release(sealed)
+    found ??= new Map()
+    found.set(place, { sealed, plain })
+    return plain === forgotten ? undefined : plain
   })
+  return checked(declared, unboxed, found ?? nothingFound)
+}
+
+function checked(declared: Declared, unboxed: unknown, found: Found): Result | Promise<Result> {
   let result: Result | Promise<Result>
   try {
     result = declared.inner['~standard'].validate(unboxed)
@@ -162,10 +180,12 @@ function validate(declared: Declared, value: unknown): Result | Promise<Result> 
   }
   if (result instanceof Promise) return result
   if (result.issues === undefined) return output(declared, result.value, found)
-  const lost = [...found].flatMap(([place, sealed]) => (sealed.isForgotten ? [place] : []))
+  const lost = [...found].flatMap(([place, { plain }]) => (plain === forgotten ? [place] : []))
   const places = result.issues.map(placeOf)
   const isOnlyLost = places.every((place) => lost.some((each) => place === each || place.startsWith(`${each}.`)))
   if (lost.length > 0 && isOnlyLost) return output(declared, unboxed, found)
+  const plains: unknown[] = []
+  replaceFields(unboxed, declared.own, (item) => plains.push(item) && item)
   return { issues: result.issues.map((issue, i) => discreet(declared, issue, places[i]!, plains)) }
 }
 
@@ -179,7 +199,7 @@ function sealedOf(item: unknown): SealedValue | undefined {
 function output(declared: Declared, data: unknown, found: Found): Result {
   let subject: string | undefined
   let objection: string | undefined
-  const wrapped = replaceFields(data, declared.paths, (item, place): unknown => {
+  const wrapped = replaceFields(data, declared.own, (item, place): unknown => {
     if (SealedValue.is(item) || item === undefined) return item
     const before = beforeAt(found, place, item)
     if (before !== undefined) return before
@@ -193,22 +213,22 @@ function output(declared: Declared, data: unknown, found: Found): Result {
   })
   if (objection !== undefined) return { issues: [{ message: objection }] }
   let whole = wrapped
-  for (const [place, sealed] of found) if (sealed.isForgotten) whole = putAt(whole, place, sealed)
+  for (const [place, { sealed, plain }] of found) if (plain === forgotten) whole = putAt(whole, place, sealed)
   return { value: whole }
 }
 
 /** The personal value that a field had before the schema. If the schema has changed it, one with the same key. */
-function beforeAt(found: Found, place: string, item: unknown): Personal<unknown> | undefined {
+function beforeAt(found: Found, place: string, item: unknown): SealedValue | undefined {
   const before = found.get(place)
-  if (before === undefined || before.isForgotten) return undefined
-  const isSame = difference(plainOf(before), item) === undefined
-  return isSame ? (before as Personal<unknown>) : changed(before, item)
+  if (before === undefined || before.plain === forgotten) return undefined
+  const isSame = difference(before.plain, item) === undefined
+  return isSame ? before.sealed : changed(before.sealed, item)
 }
 
-function subjectOf({ subject, paths }: Declared, data: unknown): string {
+function subjectOf({ subject, own }: Declared, data: unknown): string {
   let found: unknown
   try {
-    found = subject(replaceFields(data, paths, () => undefined))
+    found = subject(replaceFields(data, own, () => undefined))
   } catch {
     throw new TypeError(`the subject of its personal fields could not be made: the function threw an error, ${leftOut}`)
   }
@@ -223,13 +243,16 @@ const placeOf = ({ path = [] }: StandardSchemaV1.Issue): string =>
 
 /** An issue that shows no personal value. */
 function discreet(
-  { paths }: Declared,
+  { own }: Declared,
   issue: StandardSchemaV1.Issue,
   place: string,
   plains: readonly unknown[],
 ): StandardSchemaV1.Issue {
-  const names = place.split('.').filter((name) => !/^\d+$/.test(name))
-  const isPersonal = paths.some((path) => path.every((name, i) => names[i] === name))
+  let branch: FieldTree | 'personal' | undefined = own
+  for (const name of place.split('.')) {
+    if (typeof branch === 'object' && !/^\d+$/.test(name)) branch = branch[name]
+  }
+  const isPersonal = branch === 'personal'
   const shows = () => plains.some((plain) => shownIn(issue.message, plain))
   if (!isPersonal && !shows()) return issue
   return { ...issue, message: 'it is not valid (the reason is left out, because it may show personal data)' }

@@ -59,7 +59,8 @@ export class Personal<Value> extends SealedValue {
 }
 
 /** A value as the text that is encrypted. */
-export const textOf = (value: unknown): string => JSON.stringify(encode('A personal value', value))
+export const textOf = (value: unknown): string =>
+  JSON.stringify(typeof value === 'string' ? value : encode('A personal value', value))
 
 /** The value, also in a fold; `forgotten` if it is. For the library itself. */
 export function plainOf(personal: SealedValue): unknown {

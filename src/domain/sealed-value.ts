@@ -33,7 +33,10 @@ const values = new WeakMap<object, SealedValue>()
 /** What all sealed values have. `Personal` adds the value itself. */
 export class SealedValue {
   readonly #subject: string
-  /** The value as a text of JSON, until it is sealed. A value that was stored in clear keeps it. */
+  /**
+   * The value as a text of JSON, until the event that it comes in with is checked (`release`). A value that was stored in
+   * clear keeps it.
+   */
   #text: string | undefined
   #key: SubjectKey | undefined
   #box: Box | undefined
@@ -70,7 +73,6 @@ export class SealedValue {
     if (!SealedValue.isUnsealed(value)) return
     value.#box = boxOf(key, value.#text!)
     value.#key = key
-    value.#text = undefined
     values.set(value.#box, value)
   }
 
@@ -82,7 +84,12 @@ export class SealedValue {
   static textOf(value: SealedValue): string | undefined {
     const key = value.#key
     if (key === undefined) return value.#text
-    return key.isDestroyed ? undefined : key.open(sealedText(value.#box!))
+    return key.isDestroyed ? undefined : (value.#text ?? key.open(sealedText(value.#box!)))
+  }
+
+  /** Drops the text of a sealed value. From now on only its key gives it back. */
+  static release(value: SealedValue): void {
+    if (value.#key !== undefined) value.#text = undefined
   }
 
   /** The same for a reader outside: only if no other process may have destroyed the key. */
