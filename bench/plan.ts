@@ -20,6 +20,7 @@ import { measureIdling } from './workloads/idle.ts'
 import { measureLiveMemory } from './workloads/live-memory.ts'
 import { measureLogLength } from './workloads/log-length.ts'
 import { measureOpening } from './workloads/opening.ts'
+import { measurePersonal } from './workloads/personal.ts'
 import { measureProjection } from './workloads/projection.ts'
 
 /** A workload: one process measures it on one store. */
@@ -54,6 +55,7 @@ export const workloads: readonly Workload[] = [
   inRounds(rejected),
   inRounds(rejectedCrowded),
   { id: 'W12', measure: measureFinding },
+  { id: 'W13', measure: measurePersonal },
   { id: 'loop', measure: measureEventLoop },
   { id: 'idle', measure: measureIdling },
 ]

@@ -8,7 +8,7 @@
  */
 import { InputError } from './error.ts'
 import type { Json } from './json-value.ts'
-import { type Box, SealedValue } from './sealed-value.ts'
+import { type Box, SealedValue, valueIn } from './sealed-value.ts'
 
 export type { Json, JsonObject } from './json-value.ts'
 
@@ -134,6 +134,8 @@ export class JsonCopier {
   #object(object: object, path: string, depth: number): Json {
     if (!isPlain(object)) return this.#special(object, path, depth)
     if (typeof (object as { toJSON?: unknown }).toJSON === 'function') return this.#special(object, path, depth)
+    // A box stays the object that its value is found by.
+    if (this.takesPersonal && '$personal' in object && valueIn(object) !== undefined) return object as Json
     this.size += 2
     const copy: Record<string, Json> = {}
     for (const key of Object.keys(object)) {

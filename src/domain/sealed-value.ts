@@ -34,8 +34,8 @@ const values = new WeakMap<object, SealedValue>()
 export class SealedValue {
   readonly #subject: string
   /**
-   * The value as a text of JSON, until the event that it comes in with is checked (`release`). A value that was stored in
-   * clear keeps it.
+   * The value as a text of JSON, until the event that it comes in with is checked (`release`). A value that was stored
+   * in clear keeps it.
    */
   #text: string | undefined
   #key: SubjectKey | undefined

@@ -18,4 +18,5 @@ export type {
   TimerExpectation,
 } from './spec/reaction-spec.ts'
 export { spec } from './spec/spec.ts'
+export { forgottenValue } from './spec/spec-keys.ts'
 export type { Answers, StubbedAnswer } from './spec/stubbed-answers.ts'

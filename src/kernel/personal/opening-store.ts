@@ -9,7 +9,7 @@ import type { KeyRing } from './key-ring.ts'
 type Reads = Pick<Store, 'readStream' | 'readAll' | 'loadSnapshot' | 'loadRows' | 'loadRowsWithCheckpoint' | 'listRows'>
 
 /** Opens the boxes in what a store reads. */
-export function openingStore(store: Store, keys: KeyRing): Store {
+export function openingStore(store: Store, keys: Pick<KeyRing, 'open'>): Store {
   const writes = {
     name: store.name,
     limits: store.limits,
@@ -33,7 +33,7 @@ export function openingStore(store: Store, keys: KeyRing): Store {
   return Object.freeze({ ...writes, ...readsOf(store, keys) })
 }
 
-function readsOf(store: Store, keys: KeyRing): Reads {
+function readsOf(store: Store, keys: Pick<KeyRing, 'open'>): Reads {
   const openAll = <Item, Field extends keyof Item>(items: readonly Item[], field: Field) => opened(keys, items, field)
   const openValues = async (values: readonly (Json | undefined)[]) => {
     const holders = await openAll(
@@ -68,7 +68,7 @@ function readsOf(store: Store, keys: KeyRing): Reads {
 
 /** The same items, each with its field opened. */
 async function opened<Item, Field extends keyof Item>(
-  keys: KeyRing,
+  keys: Pick<KeyRing, 'open'>,
   items: readonly Item[],
   field: Field,
 ): Promise<readonly Item[]> {

@@ -23,6 +23,7 @@ import { deepFreeze, freezeParts } from '../../runtime/freeze.ts'
 import { compare, fail, shown } from './comparing.ts'
 import { decideAlone } from './decide-alone.ts'
 import { timeOf } from './history.ts'
+import { sealInSpec } from './spec-keys.ts'
 
 /** The codes of a rejection. */
 export type CodeOf<Rejected> = Rejected extends Rejection<infer Code, any> ? Code : never
@@ -102,7 +103,7 @@ function applied({ definition, stream, sequence, nowMs }: History, { type, data 
     const facts = { aggregate: definition.name, event: type, known: [...definition.folds.keys()] }
     throw new EventError('EVENT_UNDECLARED', facts)
   }
-  const output = freezeParts(storedForm(kind, data, new JsonCopier()).output).value
+  const output = freezeParts(storedForm(kind, sealInSpec(data), new JsonCopier()).output).value
   const next = sequence + 1
   return {
     stream,

@@ -2,9 +2,10 @@
 import assert, { AssertionError } from 'node:assert/strict'
 import { inspect } from 'node:util'
 import { decode, encode } from '../../domain/encoding.ts'
+import { revealed, sealInSpec } from './spec-keys.ts'
 
 /** A value in a message. */
-export const shown = (value: unknown): string => inspect(value, { depth: 6, breakLength: 100, sorted: true })
+export const shown = (value: unknown): string => inspect(revealed(value), { depth: 6, breakLength: 100, sorted: true })
 
 /**
  * Fails.
@@ -19,10 +20,11 @@ export function fail(tried: string, expected: string, actual: string, from: Func
 
 /** A value as it is after it was stored: without properties that are `undefined`. @throws InputError `DATA_NOT_JSON` */
 export const asStored = (value: unknown): unknown =>
-  value === undefined ? undefined : decode(encode('The expected value', value))
+  value === undefined ? undefined : decode(encode('The expected value', sealInSpec(value)))
 
 /** Deep equality that ignores the order of keys. A failure shows both sides and the difference. */
-export function compare(tried: string, what: string, actual: unknown, expected: unknown, from: Function): void {
+export function compare(tried: string, what: string, found: unknown, wanted: unknown, from: Function): void {
+  const [actual, expected] = [revealed(found), revealed(wanted)]
   try {
     assert.deepEqual(actual, expected)
   } catch (difference) {

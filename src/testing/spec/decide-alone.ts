@@ -9,6 +9,7 @@ import type { CheckedCommand } from '../../kernel/checked-command.ts'
 import { type Decided, DecisionContext, decide } from '../../kernel/decide.ts'
 import { freezeParts } from '../../runtime/freeze.ts'
 import { checkMetadata, checkTags } from '../../store/commit.ts'
+import { sealInSpec } from './spec-keys.ts'
 
 /** What a command is decided on. */
 export interface DecidedOn {
@@ -36,7 +37,7 @@ export function decideAlone(
   if ('issues' in checked) {
     throw new InputError('COMMAND_INVALID', { aggregate: definition.name, command: name, issues: checked.issues })
   }
-  const { value: input, isWhole } = freezeParts(checked.value)
+  const { value: input, isWhole } = freezeParts(sealInSpec(checked.value))
   const command: CheckedCommand = {
     name,
     decision,

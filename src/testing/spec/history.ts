@@ -8,6 +8,7 @@ import { storedForm } from '../../domain/stored-form.ts'
 import { freezeParts } from '../../runtime/freeze.ts'
 import { checkMetadata } from '../../store/commit.ts'
 import type { StoredEvent } from '../../store/store.ts'
+import { sealInSpec } from './spec-keys.ts'
 
 /** Where events happened: the id of their stream, and what else a handler may look at. */
 export interface Place {
@@ -101,7 +102,7 @@ export function storedEvent(
 ): { readonly stored: StoredEvent; readonly counts: Counts } {
   // A domain would do this. It lets `Kind.is(event)` recognise the event.
   kind.family.declaredBy(aggregate)
-  const { stored: data, output } = storedForm(kind, event.data, new JsonCopier())
+  const { stored: data, output } = storedForm(kind, sealInSpec(event.data), new JsonCopier())
   const stream = { aggregate, id: place.id }
   const key = JSON.stringify([aggregate, place.id])
   const sequence = (counts.streams.get(key) ?? 0) + 1

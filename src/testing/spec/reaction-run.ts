@@ -12,10 +12,14 @@ import { hasCode } from '../../domain/error.ts'
 import type { RecordedEvent } from '../../domain/event.ts'
 import { HandledKinds } from '../../domain/handled-kinds.ts'
 import { checkId } from '../../domain/id.ts'
+import { unboxed } from '../../domain/personal-fields.ts'
+import { withPersonalValues } from '../../domain/personal-schema.ts'
 import { checkPlainCommand, type PlainCommand } from '../../domain/plain-command.ts'
 import type { AnyReaction, EventHandler } from '../../domain/reaction.ts'
+import type { SealedValue } from '../../domain/sealed-value.ts'
 import { Kernel } from '../../kernel/kernel.ts'
 import { limitsOf } from '../../kernel/limits.ts'
+import { openingStore } from '../../kernel/personal/opening-store.ts'
 import { eventOf } from '../../kernel/rehydrate.ts'
 import { Tail } from '../../projection/log/tail.ts'
 import { stateKey } from '../../projection/reactions/reaction-rows.ts'
@@ -28,6 +32,7 @@ import { memory } from '../../store/memory/memory.ts'
 import type { Store } from '../../store/store.ts'
 import { type ManualEnvironment, manualEnvironment } from '../manual-environment.ts'
 import { type Counts, type Happening, handlerOf, storedEvent } from './history.ts'
+import { sealInSpec, specRing } from './spec-keys.ts'
 import { answerTo, type Stubs } from './stubbed-answers.ts'
 
 /** One step of a history: an event, the time that it is then, or how commands are answered from then on. */
@@ -88,7 +93,7 @@ class ReactionRun {
     const reaction = given.from('first').onFailure({ retries: 0, giveUp: 'stop' })
     const environment = manualEnvironment({ now: new Date(0) })
     const store = await memory().open({ now: environment.now, warn: () => {} })
-    return new ReactionRun(reaction, steps, store, environment)
+    return new ReactionRun(reaction, steps, openingStore(store, specRing), environment)
   }
 
   private constructor(reaction: AnyReaction, steps: readonly Step[], store: Store, environment: ManualEnvironment) {
@@ -105,6 +110,9 @@ class ReactionRun {
       this.#dispatched.push(command)
       return answerTo(command, this.#answers, this.#aggregate(command.aggregate), environment.now())
     }
+    const seal = async (values: readonly SealedValue[]) => {
+      sealInSpec(values)
+    }
     const stateAt = async (aggregate: string) => this.#aggregate(aggregate)?.initial()
     this.#runner = new Runner({
       ...shared,
@@ -120,6 +128,7 @@ class ReactionRun {
           kinds,
           dispatch,
           check,
+          personal: { dataOf: this.#dataOf(), seal },
           stateAt,
           carry: [],
           lead,
@@ -146,6 +155,14 @@ class ReactionRun {
       state: await this.#stateFor(event),
       nowMs: this.#environment.now(),
       failure,
+    }
+  }
+
+  /** The data of a command with personal values in the fields that its aggregate declares. */
+  #dataOf(): (command: PlainCommand) => unknown {
+    return ({ aggregate, name, data }) => {
+      const schema = this.#aggregate(aggregate)?.decisions.get(name)?.schema
+      return schema === undefined ? data : withPersonalValues(schema, data)
     }
   }
 
@@ -211,7 +228,7 @@ class ReactionRun {
     for await (const rows of rowPages(this.#store, name, { prefix: timerPrefix, limit: pageSize })) {
       for (const { key, value } of rows) {
         const { dueAt, command } = value as unknown as Timer
-        timers.push({ key: nameOfTimer(key), dueAt: new Date(dueAt), command: command as unknown as PlainCommand })
+        timers.push({ key: nameOfTimer(key), dueAt: new Date(dueAt), command: unboxed(command) as PlainCommand })
       }
     }
     return timers.sort((a, b) => (a.key < b.key ? -1 : 1))

@@ -15,14 +15,16 @@ import assert, { AssertionError } from 'node:assert/strict'
 import type { AnyAggregate } from '../../domain/aggregate.ts'
 import type { CommandOf } from '../../domain/command.ts'
 import type { NewEvent, NewEventOf } from '../../domain/event.ts'
-import { toJson } from '../../domain/json.ts'
+import { JsonCopier } from '../../domain/json.ts'
 import { checkOption, refuseOption } from '../../domain/options.ts'
+import { unboxed } from '../../domain/personal-fields.ts'
 import type { PlainCommand } from '../../domain/plain-command.ts'
 import type { AnyReaction, Due, Reaction } from '../../domain/reaction.ts'
 import { momentOf } from '../../projection/stored/timer-row.ts'
 import { asStored, compare, fail, shown } from './comparing.ts'
 import { type Given, handlerOf, happenings, timeOf } from './history.ts'
 import { type Played, play, type Scheduled, type Step } from './reaction-run.ts'
+import { sealInSpec } from './spec-keys.ts'
 import { type Answers, type Stubs, withAnswers } from './stubbed-answers.ts'
 
 /** The commands that a reaction with these aggregates sends. Any command if it was defined without aggregates. */
@@ -260,6 +262,8 @@ function comparable(command: PlainCommand, expected: PlainCommand | undefined): 
 /** An expected scheduled command as it would be stored. */
 function scheduledAs(command: PlainCommand, due: Due, nowMs: number): object {
   const dueAt = new Date(momentOf(due instanceof Date ? due.getTime() : nowMs + due.afterMs))
-  const stored = toJson('The expected command', comparable(command, command)) as object
+  const copier = new JsonCopier()
+  copier.takesPersonal = true
+  const stored = unboxed(copier.copy(sealInSpec(comparable(command, command)), 'The expected command', '')) as object
   return { dueAt, ...stored } satisfies Omit<Scheduled, 'command'>
 }
