@@ -22,6 +22,7 @@ import { measureLogLength } from './workloads/log-length.ts'
 import { measureOpening } from './workloads/opening.ts'
 import { measurePersonal } from './workloads/personal.ts'
 import { measureProjection } from './workloads/projection.ts'
+import { measureTenants } from './workloads/tenants.ts'
 
 /** A workload: one process measures it on one store. */
 export interface Workload {
@@ -56,6 +57,8 @@ export const workloads: readonly Workload[] = [
   inRounds(rejectedCrowded),
   { id: 'W12', measure: measureFinding },
   { id: 'W13', measure: measurePersonal },
+  // PostgreSQL and MongoDB have their tenants in one server; what they share depends on the pool that is given.
+  { id: 'W14', measure: measureTenants, stores: ['memory', 'file', 'sqlite'] },
   { id: 'loop', measure: measureEventLoop },
   { id: 'idle', measure: measureIdling },
 ]

@@ -53,6 +53,7 @@ const targets: Readonly<Record<string, readonly Target[]>> = {
 /** On every store. */
 const everywhere: Readonly<Record<string, readonly Target[]>> = {
   W8: [atMost(1024, 'bytes')],
+  W14: [atMost(3_000_000, 'bytes')],
   W11: [ofFloor(100)],
   'W11-crowd': [ofFloor(100)],
   'W10-append': [atMost(1.3, 'times')],
