@@ -6,7 +6,7 @@ import { domain, hasCode, type MnemeError, memory, projection, StoreError, tenan
 import type { StoreFactory } from '../../src/store/store.ts'
 import { manualEnvironment } from '../../src/testing/manual-environment.ts'
 import { codesOf, recorder, until } from '../support/kernel/rig.ts'
-import { Pot, Pots, Put, passUntil, rig } from './pots.ts'
+import { counted, Pot, Pots, Put, passUntil, rig } from './pots.ts'
 
 test('if all places are in use, a call waits in order, and then fails with a code', async (context) => {
   const environment = manualEnvironment()
@@ -193,4 +193,53 @@ test('warnings name their tenant, with each kind of logger', async (context) => 
   const [facts, message] = lines[0] as [{ tenant: string; code: string }, string]
   assert.equal(facts.tenant, 'acme')
   assert.match(message, /Tenant "acme": /)
+})
+
+test('a function that returns no store is refused, because memory would lose everything at the next idle time', async () => {
+  for (const given of [undefined, {}, { log: recorder() }, memory()]) {
+    await using banks = tenants(Pots, { start: () => given as never, log: recorder() })
+    await assert.rejects(banks.get('acme').head(), (error: MnemeError) => {
+      assert.equal(error.code, 'TENANT_NOT_OPENED')
+      assert.ok(hasCode(error.cause, 'OPTION_INVALID'))
+      assert.equal(error.cause.facts.option, 'start')
+      return true
+    })
+  }
+})
+
+test('a call is not made to wait longer because its tenant is being woken', async (context) => {
+  const environment = manualEnvironment()
+  const { banks } = rig(context, () => memory(), { openMax: 1, waitMs: 1000, environment })
+  const first = Promise.withResolvers<void>()
+  const using = banks.use('acme', () => first.promise)
+  await passUntil(environment, () => banks.load().inUse === 1)
+  const waking = banks.wake(['late'])
+  const codes = codesOf([banks.get('late').head()])
+  await environment.advance(1500)
+  assert.deepEqual(await codes, ['TENANTS_BUSY'])
+  first.resolve()
+  await using
+  let isDone = false
+  void waking.then(() => {
+    isDone = true
+  })
+  await passUntil(environment, () => isDone)
+  assert.deepEqual(await waking, { woken: 1, failed: [] })
+})
+
+test('stop does not wait for ever for a tenant that is never opened', async () => {
+  const environment = manualEnvironment()
+  const gate = Promise.withResolvers<{ store: StoreFactory }>()
+  const banks = tenants(Pots, { start: () => gate.promise, log: recorder(), environment })
+  const call = banks.get('acme').head()
+  let isStopped = false
+  void banks.stop().then(() => {
+    isStopped = true
+  })
+  await passUntil(environment, () => isStopped)
+  // It comes late. It is stopped then.
+  const stores = { open: 0, most: 0, closed: 0 }
+  gate.resolve({ store: counted(memory(), stores) })
+  assert.deepEqual(await codesOf([call]), ['STOPPED'])
+  await passUntil(environment, () => stores.closed === 1)
 })

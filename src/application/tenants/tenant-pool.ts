@@ -6,11 +6,12 @@
  * for being idle. One that is stopped leaves a note of when its next command is due, and is opened again at that time.
  * The notes are in memory: after a restart, `wake` finds what is due.
  */
-import { CancelledError, hasCode, MnemeError, OverloadError, TenantError } from '../../domain/error.ts'
+import { CancelledError, hasCode, OverloadError, TenantError } from '../../domain/error.ts'
 import { backOffMs, type Environment, sleep, waitAtMost } from '../../runtime/environment.ts'
 import type { Warn } from '../../runtime/warning.ts'
 import { DueNotes, type DueTenant } from './due-notes.ts'
 import { type Asked, type Entry, isIdle } from './entry.ts'
+import { KeptFailures } from './kept-failures.ts'
 import { type OpenDomain, type Parts, type Rest, restOf } from './rest.ts'
 import { Slots } from './slots.ts'
 import type { Loan } from './tenant-handle.ts'
@@ -26,9 +27,8 @@ const crowdedMsFirst = 5
 const crowdedMsMax = 100
 /** How long a domain with work of its own is not asked again. */
 const workingMs = 500
-/** How long an opening that failed for good is not tried again. */
-const failureKeptMs = 1_000
-const failuresKeptMax = 1_000
+/** How long `stop` waits for a domain that is being opened. */
+const openingMsMax = 30_000
 /** The pause before a domain whose work was interrupted is opened again, and before a failed wake is repeated. */
 const resumeMs = 1_000
 const resumeMsMax = 60_000
@@ -52,7 +52,7 @@ export class TenantPool<Bank extends OpenDomain> {
   readonly #options: PoolOptions<Bank>
   readonly #slots: Slots
   readonly #entries = new Map<string, Entry<Bank>>()
-  readonly #failures = new Map<string, { readonly error: MnemeError; readonly until: number }>()
+  readonly #failures: KeptFailures
   readonly #notes: DueNotes
   readonly #stopping = new AbortController()
   #callsWaiting = 0
@@ -67,6 +67,7 @@ export class TenantPool<Bank extends OpenDomain> {
     this.#options = options
     this.#slots = new Slots(options.environment, options.openMax)
     this.#notes = new DueNotes(options.environment)
+    this.#failures = new KeptFailures(options.environment)
   }
 
   /** How many domains are open, how many of them are borrowed, and how many calls wait. */
@@ -81,12 +82,12 @@ export class TenantPool<Bank extends OpenDomain> {
   }
 
   /** Borrows the domain of a tenant. Until it is given back, the pool does not stop it. @throws MnemeError */
-  async borrow(tenant: string, waitMs: number = this.#options.waitMs): Promise<Loan<Bank>> {
+  async borrow(tenant: string): Promise<Loan<Bank>> {
     for (;;) {
-      if (this.#stopping.signal.aborted) throw new CancelledError('STOPPED', { what: `A call to ${called(tenant)}` })
+      this.#checkRunning(tenant)
       const entry = this.#entries.get(tenant)
       if (entry?.phase === 'stopping') await this.#counted(entry.stopped!)
-      else return this.#lend(entry ?? this.#open(tenant, waitMs))
+      else return this.#lend(entry ?? this.#open(tenant))
     }
   }
 
@@ -101,11 +102,18 @@ export class TenantPool<Bank extends OpenDomain> {
       if (entry.holds === 0) this.#onIdle()
     }
     try {
-      return { bank: entry.bank ?? (await this.#counted(entry.opened)), release }
+      const bank = entry.bank ?? (await this.#counted(entry.opened))
+      this.#checkRunning(entry.tenant)
+      return { bank, release }
     } catch (error) {
       release()
       throw error
     }
+  }
+
+  /** @throws CancelledError `STOPPED` */
+  #checkRunning(tenant: string): void {
+    if (this.#stopping.signal.aborted) throw new CancelledError('STOPPED', { what: `A call to ${called(tenant)}` })
   }
 
   /** Waits with a bound on the number of those who wait. */
@@ -123,7 +131,7 @@ export class TenantPool<Bank extends OpenDomain> {
 
   // -- opening -------------------------------------------------------------------------------------------
 
-  #open(tenant: string, waitMs: number): Entry<Bank> {
+  #open(tenant: string): Entry<Bank> {
     const { environment } = this.#options
     const entry: Entry<Bank> = {
       tenant,
@@ -132,7 +140,7 @@ export class TenantPool<Bank extends OpenDomain> {
       usedAt: environment.elapsed(),
       restsAt: 0,
       stoppingAt: 0,
-      opened: this.#opened(tenant, waitMs),
+      opened: this.#opened(tenant),
       bank: undefined,
       stopped: undefined,
     }
@@ -143,7 +151,8 @@ export class TenantPool<Bank extends OpenDomain> {
         entry.phase = 'open'
         // A running domain sends its scheduled commands itself.
         this.#notes.delete(tenant)
-        if (entry.holds === 0) this.#onIdle()
+        if (this.#stopping.signal.aborted) void this.#stopOne(entry, unknownRest)
+        else if (entry.holds === 0) this.#onIdle()
       },
       () => this.#entries.delete(tenant),
     )
@@ -151,33 +160,23 @@ export class TenantPool<Bank extends OpenDomain> {
   }
 
   /** @throws TenantError `TENANTS_BUSY`, `TENANT_NOT_OPENED`; CancelledError `STOPPED` */
-  async #opened(tenant: string, waitMs: number): Promise<Bank> {
-    const known = this.#failures.get(tenant)
-    if (known !== undefined && this.#options.environment.elapsed() < known.until) throw known.error
-    this.#failures.delete(tenant)
-    const { openMax } = this.#options
+  async #opened(tenant: string): Promise<Bank> {
+    this.#failures.check(tenant)
+    const { openMax, waitMs } = this.#options
     const taking = this.#slots.take(waitMs, this.#stopping.signal)
     if (this.#slots.waiting > 0) void this.#makeRoom()
     if (!(await taking)) {
-      if (this.#stopping.signal.aborted) throw new CancelledError('STOPPED', { what: `A call to ${called(tenant)}` })
+      this.#checkRunning(tenant)
       throw new TenantError('TENANTS_BUSY', { tenant, openMax, waitMs })
     }
     try {
       return await this.#options.open(tenant)
     } catch (cause) {
       this.#slots.release()
-      throw this.#failed(tenant, cause)
+      const error = new TenantError('TENANT_NOT_OPENED', { tenant }, cause)
+      if (!error.retryable) this.#failures.keep(tenant, error)
+      throw error
     }
-  }
-
-  /** A damaged file is not checked again for each of many calls. */
-  #failed(tenant: string, cause: unknown): MnemeError {
-    const error = new TenantError('TENANT_NOT_OPENED', { tenant }, cause)
-    if (!(cause instanceof MnemeError) || error.retryable) return error
-    const [oldest] = this.#failures.keys()
-    if (this.#failures.size >= failuresKeptMax) this.#failures.delete(oldest!)
-    this.#failures.set(tenant, { error, until: this.#options.environment.elapsed() + failureKeptMs })
-    return error
   }
 
   // -- stopping ------------------------------------------------------------------------------------------
@@ -298,7 +297,8 @@ export class TenantPool<Bank extends OpenDomain> {
     this.#cancelTimer?.()
     await Promise.all(
       [...this.#entries.values()].map(async (entry) => {
-        await entry.opened.catch(() => {})
+        // One that does not come to an end is stopped when it is open.
+        if (entry.phase === 'opening') await waitAtMost(this.#options.environment, openingMsMax, entry.opened)
         if (entry.phase === 'open') void this.#stopOne(entry, unknownRest)
         await entry.stopped
       }),
@@ -307,21 +307,36 @@ export class TenantPool<Bank extends OpenDomain> {
 
   // -- waking --------------------------------------------------------------------------------------------
 
-  /** Opens a tenant and lets its domain do what it has to do now. @throws as `borrow` */
-  async wake(tenant: string): Promise<void> {
+  /**
+   * Opens a tenant, however long it takes until there is a place, and lets its domain do what it has to do now.
+   *
+   * @param background whether the process may end meanwhile
+   * @throws as `borrow`, but not `TENANTS_BUSY`
+   */
+  async wake(tenant: string, background = false): Promise<void> {
     const { environment, idleMs } = this.#options
     const { signal } = this.#stopping
-    const { bank, release } = await this.borrow(tenant, Number.POSITIVE_INFINITY)
+    const { bank, release } = await this.#borrowAtLast(tenant)
     try {
       const end = environment.elapsed() + idleMs
       for (let waitMs = doneMsFirst; !signal.aborted; waitMs = Math.min(waitMs * 2, doneMsMax)) {
         const { isQuiet, dueAt } = await this.#restOf(bank)
         // Work that takes longer continues in the open domain.
         if ((isQuiet && dueAt > environment.now()) || environment.elapsed() >= end) return
-        await sleep(environment, waitMs, signal, { background: true })
+        await sleep(environment, waitMs, signal, { background })
       }
     } finally {
       release()
+    }
+  }
+
+  async #borrowAtLast(tenant: string): Promise<Loan<Bank>> {
+    for (;;) {
+      try {
+        return await this.borrow(tenant)
+      } catch (error) {
+        if (!hasCode(error, 'TENANTS_BUSY')) throw error
+      }
     }
   }
 
@@ -343,7 +358,7 @@ export class TenantPool<Bank extends OpenDomain> {
   async #wakeAgain({ tenant, failures }: DueTenant): Promise<void> {
     const { environment, warn } = this.#options
     try {
-      await this.wake(tenant)
+      await this.wake(tenant, true)
     } catch (cause) {
       if (!hasCode(cause, 'STOPPED')) {
         const pauseMs = backOffMs(environment, failures, resumeMs, resumeMsMax)

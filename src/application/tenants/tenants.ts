@@ -38,7 +38,7 @@ export interface TenantsOptions {
 export type LentDomain<A, P, R = {}> = Omit<Running<A, P, R>, 'stop' | typeof Symbol.asyncDispose>
 
 /** A handle to a tenant's domain. Each call opens the domain if it is not open, so a handle can be kept. */
-export type Tenant<A, P, R = {}> = Omit<LentDomain<A, P, R>, 'load' | 'parseCommand'>
+export type Tenant<A, P, R = {}> = Omit<LentDomain<A, P, R>, 'load' | 'parseCommand' | 'cluster'>
 
 /** How many tenants are open, how many of these are in use, and how many calls wait until one is open. */
 export interface TenantsLoad {
@@ -111,6 +111,7 @@ export function tenants<A extends Aggregates, P extends ProjectionsByName, R ext
   const environment: Environment = { ...systemEnvironment, ...options.environment }
   const open = async (tenant: string): Promise<Running<A, P, R>> => {
     const given = await start(tenantName(tenant), tenant)
+    checkStore(given)
     const logger = new TenantLogger(given.log ?? log, tenant)
     return domain.start({ ...(options.environment && { environment: options.environment }), ...given, log: logger })
   }
@@ -174,6 +175,12 @@ async function wakeAll(
   }
   await Promise.all(underWay)
   return Object.freeze({ woken, failed })
+}
+
+/** Without a store a domain runs in memory, and what it has stored would be gone when it is stopped. */
+function checkStore(given: StartOptions): void {
+  const hasStore = (found: StartOptions | null) => (found?.store ?? found?.events) !== undefined
+  checkOption('start', given ?? null, hasStore, 'a function that returns { store: ... } for a tenant')
 }
 
 function checkOptions(domain: unknown, options: TenantsOptions): void {
