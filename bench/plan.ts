@@ -19,6 +19,7 @@ import { measureFolds } from './workloads/fold.ts'
 import { measureIdling } from './workloads/idle.ts'
 import { measureLiveMemory } from './workloads/live-memory.ts'
 import { measureLogLength } from './workloads/log-length.ts'
+import { measureObserving } from './workloads/observing.ts'
 import { measureOpening } from './workloads/opening.ts'
 import { measurePersonal } from './workloads/personal.ts'
 import { measureProjection } from './workloads/projection.ts'
@@ -61,4 +62,5 @@ export const workloads: readonly Workload[] = [
   { id: 'W14', measure: measureTenants, stores: ['memory', 'file', 'sqlite'] },
   { id: 'loop', measure: measureEventLoop },
   { id: 'idle', measure: measureIdling },
+  { id: 'observed', measure: measureObserving, stores: ['memory'] },
 ]

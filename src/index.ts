@@ -22,5 +22,26 @@ export type { Job, Progress, ProgressOptions, ProgressWatch } from './projection
 export type { ProjectionState, ProjectionStatus, RunResult, WaitOptions } from './projection/running/status.ts'
 export type { ParkedEvent } from './projection/stored/parked-events.ts'
 export type { Environment } from './runtime/environment.ts'
+export type {
+  BatchEnded,
+  BatchStarted,
+  CommandEnded,
+  CommandStarted,
+  ConflictFound,
+  DecisionMade,
+  LoadEnded,
+  LoadStarted,
+  Observation,
+  Observe,
+  Passivated,
+  ReactionEnded,
+  ReactionStarted,
+  RetryPlanned,
+  StepEnded,
+  StepStarted,
+  TimerEnded,
+  TimerStarted,
+  WarningGiven,
+} from './runtime/observation.ts'
 export * from './store/index.ts'
 export { memory } from './store/memory/index.ts'

@@ -11,7 +11,8 @@ import type { Accepted, Outcome } from '../domain/outcome.ts'
 import { commandOptions } from '../domain/plain-command.ts'
 import type { AnyRejection } from '../domain/rejection.ts'
 import type { StreamId } from '../domain/stream.ts'
-import type { DispatchOptions, HistoryRead, Kernel } from '../kernel/kernel.ts'
+import type { HistoryRead } from '../kernel/history.ts'
+import type { DispatchOptions, Kernel } from '../kernel/kernel.ts'
 import type { Until } from '../kernel/rehydrate.ts'
 import {
   type StreamSubscriptionContext,

@@ -14,8 +14,8 @@ const place = '[SNAPSHOT_FAILED, docs/errors.md#snapshot_failed]'
 /** The arguments with which a logger that has these other methods is called. */
 function calledWith(methods: readonly string[], warning: Warning): readonly unknown[] {
   const calls: unknown[][] = []
-  const logger = { warn: (...given: unknown[]) => calls.push(given) } as Logger
-  warnTo(Object.assign(logger, Object.fromEntries(methods.map((name) => [name, () => {}]))))(warning)
+  const call = (...given: unknown[]) => calls.push(given)
+  warnTo({ ...Object.fromEntries(methods.map((name) => [name, () => {}])), warn: call, error: call })(warning)
   assert.equal(calls.length, 1)
   return calls[0]!
 }
@@ -31,6 +31,27 @@ describe('A warning', () => {
       ])
     })
   }
+
+  test('goes to the method of its level, or to warn', () => {
+    const called: string[] = []
+    const method = (name: string) => [name, () => called.push(name)]
+    const loggerWith = (...names: readonly string[]) =>
+      Object.fromEntries(['warn', ...names].map(method)) as unknown as Logger
+    const loggers = [
+      loggerWith(),
+      loggerWith('info', 'error'),
+      loggerWith(...pino),
+      loggerWith('info', 'error', 'table', 'groupEnd'),
+    ]
+    const codes = ['PROJECTION_STOPPED', 'PROJECTION_PARKED', 'INDEX_REBUILT'] as const
+    for (const logger of loggers) for (const code of codes) warnTo(logger)({ code, message: 'x' })
+    assert.deepEqual(called, [
+      ...['warn', 'warn', 'warn'],
+      ...['error', 'warn', 'info'],
+      ...['error', 'warn', 'info'],
+      ...['error', 'warn', 'warn'],
+    ])
+  })
 
   test('has its other facts as fields', () => {
     const warning = { ...saved, projection: 'balances', position: 7 }

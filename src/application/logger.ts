@@ -3,7 +3,8 @@
  * the message, others take the message first, and a console prints all arguments. The cause of a warning must be
  * visible with each of them.
  */
-import type { Warn, Warning } from '../runtime/warning.ts'
+import type { Observing } from '../runtime/observing.ts'
+import { type Level, levelOf, type Warn, type Warning } from '../runtime/warning.ts'
 
 /**
  * A console; a pino or bunyan logger, which is called as `warn({ err, code, ... }, message)`; or anything else, which
@@ -11,6 +12,10 @@ import type { Warn, Warning } from '../runtime/warning.ts'
  */
 export interface Logger {
   warn(message: string, facts?: unknown): unknown
+  /** For what does not work, or was left out. Without it, `warn` is called. */
+  error?(message: string, facts?: unknown): unknown
+  /** For what is well, but may be of interest. Without it, and on a console, `warn` is called. */
+  info?(message: string, facts?: unknown): unknown
 }
 
 type Style = 'console' | 'facts first' | 'message first'
@@ -43,12 +48,29 @@ export function warnTo(logger: Logger): Warn {
   const style = styleOf(logger)
   return (warning: Warning) => {
     try {
-      const told = logger.warn(...(spoken(warning, style) as [message: string, facts: unknown]))
+      const method = methodOf(logger, style, levelOf(warning.code))
+      const told = logger[method]!(...(spoken(warning, style) as [message: string, facts: unknown]))
       if (told instanceof Promise) told.catch(() => {})
     } catch {
       // Nothing is left to report this to.
     }
   }
+}
+
+/** Passes warnings on, and tells an observer of them. */
+export function observedWarn(warn: Warn, observing: Observing): Warn {
+  return (warning) => {
+    warn(warning)
+    const { code, message } = warning
+    const hasCause = 'cause' in warning && warning.cause !== undefined
+    observing.tell({ kind: 'warning', level: levelOf(code), code, message, ...(hasCause && { error: warning.cause }) })
+  }
+}
+
+/** What a console prints as `info` goes to the standard output, where a program may print something else. */
+function methodOf(logger: Logger, style: Style, level: Level): Level {
+  if (level === 'info' && style === 'console') return 'warn'
+  return typeof logger[level] === 'function' ? level : 'warn'
 }
 
 /** Recognised by methods that only these loggers have. So a replaced console is still called like a console. */

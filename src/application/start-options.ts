@@ -5,6 +5,7 @@ import { aggregateOptions, checkAggregateOptions } from '../domain/aggregate.ts'
 import { checkFlag, checkKeys, checkOption, checkWhole, refuseOption } from '../domain/options.ts'
 import type { KernelLimits } from '../kernel/limits.ts'
 import type { Environment } from '../runtime/environment.ts'
+import type { Observe } from '../runtime/observation.ts'
 import { memory } from '../store/memory/index.ts'
 import type { StoreFactory } from '../store/store.ts'
 import type { Logger } from './logger.ts'
@@ -43,6 +44,15 @@ export interface StartOptions extends AggregateOptions {
   readonly cluster?: Cluster
   /** Where warnings go: a console, a pino logger, or anything with a `warn`. The console by default. */
   readonly log?: Logger
+  /**
+   * Gets what the domain does, as it happens: commands, decisions, loads, batches, steps and more, with times and
+   * sizes. It costs nothing if it is left out.
+   *
+   *     observe: (observed) => {
+   *       if (observed.kind === 'command ended') histogram.record(observed.tookMs, { outcome: observed.outcome })
+   *     }
+   */
+  readonly observe?: Observe
   /** Time, timers, random numbers and ids, for tests. */
   readonly environment?: Partial<Environment>
 }
@@ -60,6 +70,7 @@ const known: readonly (keyof StartOptions)[] = [
     'mayAnswerFromStaleState',
     'cluster',
     'log',
+    'observe',
     'environment',
   ] as const),
   ...aggregateOptions,
@@ -82,6 +93,7 @@ export function settle(options: StartOptions): SettledOptions {
   checkKeys('start(options)', options, known)
   checkEnvironment(options.environment)
   checkOption('log', options.log, (log) => typeof log?.warn === 'function', 'a console, or anything with its warn')
+  checkOption('observe', options.observe, (found) => typeof found === 'function', 'a function')
   checkAggregateOptions(options)
   const isCluster = (found: Cluster) => typeof found?.node === 'function'
   checkOption('cluster', options.cluster, isCluster, 'what cluster(...) of mneme/cluster returns')

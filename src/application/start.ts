@@ -28,13 +28,14 @@ import { ProjectionSteps, type ProjectionStepsOptions } from '../projection/rows
 import { Runner } from '../projection/running/runner.ts'
 import type { RunnerOptions } from '../projection/running/runner-options.ts'
 import type { Environment } from '../runtime/environment.ts'
+import { Observing } from '../runtime/observing.ts'
 import { checkRuntime } from '../runtime/platform.ts'
 import type { OpenOptions, Store, StoreFactory } from '../store/store.ts'
 import { addressed } from './addressed.ts'
 import { facade } from './facade.ts'
 import { declaresPersonal, forgetting } from './forgetting.ts'
 import { attempt, type Sender } from './handle.ts'
-import { warnTo } from './logger.ts'
+import { observedWarn, warnTo } from './logger.ts'
 import type { ManagedProjection } from './management.ts'
 import { type Aggregates, type ProjectionsByName, type ReactionsByName, reactionStorageName } from './running.ts'
 import { type StartOptions, settle } from './start-options.ts'
@@ -63,7 +64,9 @@ export async function start(definition: SettledDefinition, options: StartOptions
   const settled = settle(options)
   const limits = limitsOf(options.limits ?? {})
   const environment: Environment = { ...systemEnvironment, ...options.environment }
-  const warn = warnTo(options.log ?? console)
+  const log = warnTo(options.log ?? console)
+  const observing = options.observe && new Observing(options.observe, environment, log)
+  const warn = observing === undefined ? log : observedWarn(log, observing)
   const hasPersonalFields = declaresPersonal(definition.aggregates)
   const cipher = hasPersonalFields ? (environment.cipher ?? systemCipher()) : undefined
   const opened = await openStores(settled, { warn, now: environment.now, openedBy: 'domain' })
@@ -87,12 +90,13 @@ export async function start(definition: SettledDefinition, options: StartOptions
     warn,
     mayAnswerFromStaleState: settled.mayAnswerFromStaleState,
     ownership: node?.ownership,
+    observing,
   })
   const sender: Sender = node ?? kernel
   const { pollIntervalMs, leaseMs } = settled
   const tail = new Tail({ store: stores.events, environment, pollIntervalMs })
   const owner = environment.newId()
-  const shared = { store: stores.events, tail, environment, warn, pollIntervalMs, leaseMs, owner }
+  const shared = { store: stores.events, tail, environment, warn, observing, pollIntervalMs, leaseMs, owner }
   const projections = projectionsOf(definition, shared)
   const reactions = reactionsOf(definition, { kernel, sender, keys }, shared)
   try {
@@ -112,7 +116,8 @@ export async function start(definition: SettledDefinition, options: StartOptions
     stopping.abort()
     keys?.close()
     const followers = { reactions: runners(reactions), projections: runners(projections) }
-    return stopDomain({ kernel, node, ...followers, stores, environment, stopTimeoutMs: limits.stopTimeoutMs, warn })
+    const { stopTimeoutMs } = limits
+    return stopDomain({ kernel, node, ...followers, stores, environment, stopTimeoutMs, observing, warn })
   }
   const streamTail = new StreamTail(stores.events, tail)
   const subscriptions = { store: stores.events, tail, streamTail, environment, stopped: stopping.signal }

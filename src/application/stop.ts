@@ -3,6 +3,7 @@
  * whole has one time limit. A part that hangs leaves less time for later parts, and is not waited for twice.
  */
 import { type Environment, sleep } from '../runtime/environment.ts'
+import type { Observing } from '../runtime/observing.ts'
 import type { Warn } from '../runtime/warning.ts'
 import type { Store } from '../store/store.ts'
 
@@ -29,13 +30,18 @@ interface Leaving {
 }
 
 interface Parts {
-  readonly kernel: Stoppable
+  readonly kernel: Stoppable & {
+    /** Answers every command that is still in progress, with what is known about it. */
+    abandonAll(): void
+  }
   readonly node: Leaving | undefined
   readonly reactions: readonly Stoppable[]
   readonly projections: readonly Stoppable[]
   readonly stores: Stores
   readonly environment: Environment
   readonly stopTimeoutMs: number
+  /** Absent if nobody observes. */
+  readonly observing: Observing | undefined
   readonly warn: Warn
 }
 
@@ -48,7 +54,7 @@ const followingPart = 0.9
 const closeMsMin = 1000
 
 export async function stopDomain(parts: Parts): Promise<void> {
-  const { kernel, node, reactions, projections, environment, stopTimeoutMs } = parts
+  const { kernel, node, reactions, projections, environment, stopTimeoutMs, observing } = parts
   const startedAt = environment.elapsed()
   const done = new AbortController()
   const late = sleep(environment, stopTimeoutMs * followingPart, done.signal)
@@ -66,8 +72,9 @@ export async function stopDomain(parts: Parts): Promise<void> {
     await Promise.race([Promise.all([reacted, followed, node?.end()]), over])
   } finally {
     done.abort()
+    kernel.abandonAll()
     const leftMs = stopTimeoutMs - (environment.elapsed() - startedAt)
-    await closeWithin(Math.max(leftMs, closeMsMin), parts)
+    await closeWithin(Math.max(leftMs, closeMsMin), parts).finally(() => observing?.close())
   }
 }
 

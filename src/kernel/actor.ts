@@ -27,6 +27,7 @@ import { isHeldUp, passFences } from './fence.ts'
 import type { KernelLimits } from './limits.ts'
 import { LoadFailures } from './load-failures.ts'
 import type { Looks } from './looks.ts'
+import { named } from './named.ts'
 import { Moved, type Ownership } from './ownership.ts'
 import { Use } from './passivation.ts'
 import type { PendingCommand } from './pending-command.ts'
@@ -162,7 +163,8 @@ export class Actor {
       this.#failures ??= new LoadFailures()
       this.#failures.note(cause, environment)
       this.#phase = 'failed'
-      warn({ code: 'AGGREGATE_NOT_LOADED', message: `The aggregate ${this.#name} could not be loaded`, cause })
+      const message = `The aggregate ${named(this.stream)} could not be loaded`
+      warn({ code: 'AGGREGATE_NOT_LOADED', message, cause, stream: this.stream })
       return this.#refuseAll(environment.now())
     }
     if (isOwned) this.#becomeReady()
@@ -221,7 +223,7 @@ export class Actor {
     const { type, stream } = this
     const epoch = this.#context.ownership?.epoch
     const scope = { type, stream, limits: events.limits, nowMs, newId: this.#context.newId, epoch }
-    const round = new Round(waiting, this.#loaded, scope, environment)
+    const round = new Round(waiting, this.#loaded, scope, environment, this.#context.observing)
     this.#putBack(waiting)
     this.#phase = 'busy'
     this.#underWay = round
@@ -275,7 +277,7 @@ export class Actor {
     if (undone.length + conflicts.length > 0) {
       const again = new Set(undone)
       for (const { pending, sequence, reserved } of conflicts) {
-        if (reserved || this.#countConflict(pending, sequence)) again.add(pending)
+        if (this.#countConflict(pending, sequence, reserved)) again.add(pending)
       }
       this.#putBack(round.commands.filter((pending) => again.has(pending)))
     }
@@ -300,7 +302,9 @@ export class Actor {
     this.#mailbox = [...again, ...this.#mailbox]
   }
 
-  #countConflict(pending: PendingCommand, sequence: number): boolean {
+  #countConflict(pending: PendingCommand, sequence: number, reserved = false): boolean {
+    pending.span?.note({ kind: 'conflict', stream: this.stream, sequence, reserved })
+    if (reserved) return true
     const tries = pending.countConflict()
     if (tries < this.#context.limits.conflictTriesMax) return true
     pending.fail(new ConflictError('CONFLICT', { stream: this.stream, tries, sequence }))
@@ -334,7 +338,7 @@ export class Actor {
 
   /** An append failed. If it is certain that nothing was stored, the callers get the error. */
   async #repeat(round: Round, first: unknown): Promise<void> {
-    const again = await appendAgain(this.#context, round.commits, first, this.#name)
+    const again = await appendAgain(this.#context, round.commits, first, this.stream)
     if ('results' in again) return this.#settle(round, again.results)
     const { error } = again
     if (isCertain(error)) return this.#giveUp(round, error)
@@ -382,8 +386,8 @@ export class Actor {
   /** After an unexpected error, every caller still gets an answer, and the instance is loaded again. */
   #guard(work: Promise<void>): void {
     work.catch((cause: unknown) => {
-      const message = `The aggregate ${this.#name} failed unexpectedly and is loaded again`
-      this.#context.warn({ code: 'AGGREGATE_RESET', message, cause })
+      const message = `The aggregate ${named(this.stream)} failed unexpectedly and is loaded again`
+      this.#context.warn({ code: 'AGGREGATE_RESET', message, cause, stream: this.stream })
       const commands = this.#underWay?.commands ?? this.#mailbox.splice(0)
       for (const pending of commands) {
         const facts = { stream: this.stream, commandId: pending.commandId }
@@ -391,10 +395,5 @@ export class Actor {
       }
       this.#forget()
     })
-  }
-
-  get #name(): string {
-    const { aggregate, id } = this.stream
-    return `${aggregate} ${JSON.stringify(id)}`
   }
 }

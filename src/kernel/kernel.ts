@@ -15,18 +15,21 @@ import type { StreamId } from '../domain/stream.ts'
 import { Breath } from '../runtime/breath.ts'
 import { type Environment, waitAtMost } from '../runtime/environment.ts'
 import { freezeParts } from '../runtime/freeze.ts'
+import type { Observing } from '../runtime/observing.ts'
 import { soon } from '../runtime/timers.ts'
 import type { Warn } from '../runtime/warning.ts'
 import { checkMetadata, checkTags } from '../store/commit.ts'
 import { CommitQueue } from '../store/commit-queue.ts'
-import type { Range } from '../store/range.ts'
 import type { EventStore, SnapshotStore, StoredEvent } from '../store/store.ts'
 import type { StreamList, StreamQuery } from '../store/stream-list.ts'
 import { Actor, type ActorContext } from './actor.ts'
 import { type AggregateType, aggregateType } from './aggregate-type.ts'
+import { batchWriter } from './batch-writer.ts'
 import type { Fence } from './checked-command.ts'
 import { checkCallersId } from './command-id.ts'
+import { tellRefused, tellStarted } from './command-observation.ts'
 import { digestOf, digestWithin } from './digest.ts'
+import { type HistoryRead, historyOf } from './history.ts'
 import type { KernelLimits } from './limits.ts'
 import { Looks } from './looks.ts'
 import type { Ownership } from './ownership.ts'
@@ -57,6 +60,8 @@ export interface KernelOptions {
   readonly mayAnswerFromStaleState: boolean
   /** Absent if this process decides the commands of all streams. */
   readonly ownership?: Ownership | undefined
+  /** Absent if nobody observes. */
+  readonly observing?: Observing | undefined
 }
 
 export interface DispatchOptions extends CommandOptions {
@@ -67,17 +72,9 @@ export interface DispatchOptions extends CommandOptions {
   /** Whether a process may have stored the command already, although the caller gave no id. */
   readonly isRepeated?: boolean
   readonly fence?: Fence
+  /** The `span` of the handled event or the timer that sends it. */
+  readonly parent?: number | undefined
 }
-
-/** Which events of a stream to read: as for a store, but with any limit. */
-export interface HistoryRead extends Range {
-  readonly direction: 'forward' | 'backward'
-  readonly limit: number
-  readonly signal: AbortSignal | undefined
-}
-
-/** Events in one read of a history. */
-const historyPageMax = 1000
 
 /** For messages. */
 const dataOf = 'The data of a command'
@@ -104,14 +101,15 @@ export class Kernel {
   #whenQuiet: (() => void) | undefined
 
   constructor(options: KernelOptions) {
-    const { events, snapshots, aggregates, defaults, environment, limits, warn } = options
+    const { events, snapshots, aggregates, defaults, environment, limits, warn, observing } = options
     this.#environment = environment
     this.#limits = limits
     this.#keys = options.keys
     this.#breath = new Breath(environment)
     this.#snapshotter = new Snapshotter(snapshots, environment, limits, warn)
-    this.#passivation = new Passivation(environment, limits.liveAggregatesMax, ({ type, stream }) => {
+    this.#passivation = new Passivation(environment, limits.liveAggregatesMax, ({ type, stream }, reason) => {
       this.#types.get(type.name)!.live.delete(stream.id)
+      observing?.tell({ kind: 'passivation', stream, reason, live: this.#passivation.live })
     })
     for (const definition of aggregates) {
       this.#types.set(definition.name, { type: aggregateType(definition, defaults), live: new Map() })
@@ -126,6 +124,7 @@ export class Kernel {
       warn,
       environment,
       limits,
+      observing,
       inquiries: new Map(),
       readings: new Readings(),
       ignoredSnapshots: new Set(),
@@ -134,7 +133,7 @@ export class Kernel {
       turns: new Turns(events, environment, writer),
       // A stream has one actor, which appends one round at a time. So two groups never contain the same stream.
       ownership: options.ownership,
-      queue: new CommitQueue((groups) => events.append(groups.length === 1 ? groups[0]! : groups.flat(), { writer }), {
+      queue: new CommitQueue(batchWriter(events, writer, observing), {
         batchCommitsMax: limits.batchCommitsMax,
         batchSizeMax: limits.batchSizeMax,
         waitingMax: Number.POSITIVE_INFINITY,
@@ -167,6 +166,19 @@ export class Kernel {
    * @param stream already checked
    */
   dispatch(stream: StreamId, name: string, data: unknown, options: DispatchOptions): Promise<Outcome> {
+    const { observing } = this.#context
+    if (observing === undefined) return this.#send(stream, name, data, options)
+    const beganAt = observing.elapsed()
+    try {
+      return this.#send(stream, name, data, options, beganAt)
+    } catch (error) {
+      const { derivedId, commandId = derivedId, parent } = options
+      tellRefused(observing, stream, name, { commandId, parent }, beganAt, error)
+      throw error
+    }
+  }
+
+  #send(stream: StreamId, name: string, data: unknown, options: DispatchOptions, beganAt?: number): Promise<Outcome> {
     const registered = this.#types.get(stream.aggregate)!
     if (this.#stopping) throw new CancelledError('STOPPED', { what: `The command ${name}` })
     const pending = this.#check(registered.type, name, data, options, this.#keys)
@@ -182,6 +194,8 @@ export class Kernel {
     actor.post(pending)
     if (live === undefined) this.#begin(registered, actor)
     this.#schedule(actor)
+    // An observer may send commands itself, so it is told last.
+    if (beganAt !== undefined) tellStarted(this.#context.observing!, pending, stream, options.parent, beganAt)
     return outcome
   }
 
@@ -242,23 +256,8 @@ export class Kernel {
   }
 
   /** The stored events of a stream. */
-  async *history(stream: StreamId, read: HistoryRead): AsyncGenerator<StoredEvent> {
-    const { direction, signal } = read
-    const breath = new Breath(this.#environment)
-    let { from, to, limit: left } = read
-    while (left > 0 && from < to) {
-      const options = { direction, limit: Math.min(left, historyPageMax), ...(signal && { signal }) }
-      const page = await this.#context.events.readStream(stream, { from, to }, options)
-      if (page.length === 0) return
-      for (const event of page) {
-        await breath.pause()
-        signal?.throwIfAborted()
-        yield event
-      }
-      left -= page.length
-      if (direction === 'forward') from = page.at(-1)!.sequence + 1
-      else to = page.at(-1)!.sequence
-    }
+  history(stream: StreamId, read: HistoryRead): AsyncGenerator<StoredEvent> {
+    return historyOf(this.#context, stream, read)
   }
 
   /** Drops the states of streams that this process does not own any more. Commands in progress end first. */
@@ -276,7 +275,7 @@ export class Kernel {
   async stop(): Promise<void> {
     this.#stopping = true
     await waitAtMost(this.#environment, this.#limits.stopTimeoutMs, this.#drain())
-    this.#abandonAll()
+    this.abandonAll()
     this.#passivation.stop()
   }
 
@@ -389,7 +388,7 @@ export class Kernel {
   }
 
   /** Fails the commands that are not answered after the wait, with what is known about them. */
-  #abandonAll(): void {
+  abandonAll(): void {
     for (const { live } of this.#types.values()) {
       for (const actor of live.values()) actor.abandon(abandoned)
     }

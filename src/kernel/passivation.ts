@@ -5,6 +5,7 @@
  */
 import type { StreamId } from '../domain/stream.ts'
 import type { Environment } from '../runtime/environment.ts'
+import type { Passivated } from '../runtime/observation.ts'
 import type { AggregateType } from './aggregate-type.ts'
 
 /** When an instance was last used, and its neighbours in the order of use. Only this file writes it. */
@@ -24,6 +25,8 @@ export interface Instance {
   readonly use: Use
 }
 
+type PassivationReason = Passivated['reason']
+
 /** The live instances of one aggregate type, from the least to the most recently used. */
 interface Order {
   readonly afterMs: number
@@ -39,14 +42,18 @@ const looksMax = 32
 export class Passivation {
   readonly #environment: Environment
   readonly #liveMax: number
-  readonly #passivate: (instance: Instance) => void
+  readonly #passivate: (instance: Instance, reason: PassivationReason) => void
   readonly #orders = new Map<unknown, Order>()
   #live = 0
   #cancelTimer: (() => void) | undefined
   #timerDueAt = Number.POSITIVE_INFINITY
 
   /** @param passivate removes an instance that is idle */
-  constructor(environment: Environment, liveMax: number, passivate: (instance: Instance) => void) {
+  constructor(
+    environment: Environment,
+    liveMax: number,
+    passivate: (instance: Instance, reason: PassivationReason) => void,
+  ) {
     this.#environment = environment
     this.#liveMax = liveMax
     this.#passivate = passivate
@@ -78,7 +85,7 @@ export class Passivation {
 
   /** Removes an instance that is idle. */
   remove(instance: Instance): void {
-    this.#remove(instance, this.#orderOf(instance))
+    this.#remove(instance, this.#orderOf(instance), 'moved')
   }
 
   /** Ends the timer. */
@@ -117,10 +124,10 @@ export class Passivation {
     instance.use.newer = undefined
   }
 
-  #remove(instance: Instance, order: Order): void {
+  #remove(instance: Instance, order: Order, reason: PassivationReason): void {
     this.#unlink(instance, order)
     this.#live--
-    this.#passivate(instance)
+    this.#passivate(instance, reason)
   }
 
   /** Above the limit, removes the least recently used idle instances. If all are busy, it looks again soon. */
@@ -131,7 +138,7 @@ export class Passivation {
         this.#wakeBy(this.#environment.now() + crowdedMs)
         return
       }
-      this.#remove(candidate, this.#orderOf(candidate))
+      this.#remove(candidate, this.#orderOf(candidate), 'room')
     }
   }
 
@@ -164,7 +171,7 @@ export class Passivation {
       let instance = order.oldest
       while (instance !== undefined && instance.use.at + order.afterMs <= nowMs) {
         const { newer } = instance.use
-        if (instance.idle) this.#remove(instance, order)
+        if (instance.idle) this.#remove(instance, order, 'idle')
         else this.touch(instance, nowMs)
         instance = newer
       }

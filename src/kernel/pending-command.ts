@@ -4,8 +4,10 @@ import { CancelledError, type MnemeError, OutcomeUnknownError } from '../domain/
 import type { JsonObject } from '../domain/json.ts'
 import type { Outcome } from '../domain/outcome.ts'
 import type { StreamId } from '../domain/stream.ts'
+import type { Span } from '../runtime/observing.ts'
 import type { CommandMark } from '../store/commit.ts'
 import type { CheckedCommand, Fence } from './checked-command.ts'
+import { endOf, failedWith } from './command-observation.ts'
 import type { Decided } from './decide.ts'
 
 export class PendingCommand implements CheckedCommand {
@@ -29,6 +31,9 @@ export class PendingCommand implements CheckedCommand {
   #resolve!: (outcome: Outcome) => void
   #reject!: (error: unknown) => void
   readonly #release: () => void
+  /** Absent if nobody observes. */
+  #span: Span<'command'> | undefined = undefined
+  #waitedMs: number | undefined = undefined
   #unlisten: (() => void) | undefined = undefined
 
   /** @param release called once, when the command is answered */
@@ -52,6 +57,16 @@ export class PendingCommand implements CheckedCommand {
   /** Whether it may be decided now: it has no fence, or the fence let it pass since the state was loaded. */
   get isClear(): boolean {
     return this.#isClear
+  }
+
+  /** Tells an observer of its end, and of its first decision. */
+  observeWith(span: Span<'command'>): void {
+    this.#span = span
+  }
+
+  /** For observations that belong to it. */
+  get span(): Span<'command'> | undefined {
+    return this.#span
   }
 
   /** The decision of the current round. */
@@ -105,6 +120,7 @@ export class PendingCommand implements CheckedCommand {
 
   /** @param isSent whether its round has commits so far, which will go to the store */
   decideAs(decided: Decided, isSent: boolean): void {
+    if (this.#span !== undefined) this.#waitedMs ??= this.#span.elapsedMs
     this.#decided = decided
     this.#isSent = isSent
   }
@@ -119,11 +135,15 @@ export class PendingCommand implements CheckedCommand {
   }
 
   succeed(outcome: Outcome): void {
-    if (this.#answer()) this.#resolve(outcome)
+    if (!this.#answer()) return
+    this.#resolve(outcome)
+    this.#span?.end({ ...endOf(outcome), waitedMs: this.#waitedMs, conflicts: this.#conflicts })
   }
 
   fail(error: unknown): void {
-    if (this.#answer()) this.#reject(error)
+    if (!this.#answer()) return
+    this.#reject(error)
+    this.#span?.end({ ...failedWith(error), waitedMs: this.#waitedMs, conflicts: this.#conflicts })
   }
 
   #answer(): boolean {

@@ -11,6 +11,7 @@ import type { StreamId } from '../domain/stream.ts'
 import { Breath } from '../runtime/breath.ts'
 import type { Environment } from '../runtime/environment.ts'
 import { deepFreeze } from '../runtime/freeze.ts'
+import type { Observing } from '../runtime/observing.ts'
 import type { Warn } from '../runtime/warning.ts'
 import type { EventStore, SnapshotStore, StoredEvent } from '../store/store.ts'
 import type { AggregateType } from './aggregate-type.ts'
@@ -35,6 +36,8 @@ export interface Sources {
   readonly snapshots: SnapshotStore
   readonly environment: Environment
   readonly warn: Warn
+  /** Absent if nobody observes. */
+  readonly observing?: Observing | undefined
   /** The types for which an ignored snapshot was already warned about: one warning for each is enough. */
   readonly ignoredSnapshots: Set<AggregateType>
 }
@@ -56,6 +59,12 @@ export class StreamReplaced extends Error {
   override readonly name = 'StreamReplaced'
 }
 
+/** What was read so far, for an observer. */
+interface Seen {
+  events: number
+  snapshot: number | undefined
+}
+
 /** Events in one read. */
 const pageSize = 1000
 
@@ -70,12 +79,24 @@ function initialState(type: AggregateType): LoadedState {
  * @param onEvent gets each event that is replayed; if a snapshot turns out to be unusable, all events again
  * @throws EventError, or what `evolve` or the store throws
  */
-export async function rehydrate(
+export function rehydrate(
   sources: Sources,
   type: AggregateType,
   stream: StreamId,
   until: Until = {},
-  onEvent?: (event: StoredEvent, loaded: LoadedState) => void,
+  onEvent: OnEvent = () => {},
+): Promise<LoadedState> {
+  const load = (seen?: Seen) => fromSnapshotOrStart(sources, type, stream, until, onEvent, seen)
+  return observed(sources.observing, stream, 0, load)
+}
+
+async function fromSnapshotOrStart(
+  sources: Sources,
+  type: AggregateType,
+  stream: StreamId,
+  until: Until,
+  onEvent: OnEvent,
+  seen: Seen | undefined,
 ): Promise<LoadedState> {
   const { sequence, timeMs, fromSequence } = until
   const atOrBefore = fromSequence === undefined ? sequence : fromSequence - 1
@@ -83,13 +104,15 @@ export async function rehydrate(
   const snapshot = usable ? await fromSnapshot(sources, type, stream, atOrBefore) : undefined
   if (snapshot !== undefined) {
     try {
-      return await catchUp(sources, type, stream, snapshot, until, onEvent)
+      if (seen !== undefined) seen.snapshot = snapshot.sequence
+      return await apply(sources, type, stream, snapshot, until, onEvent, seen)
     } catch (cause) {
+      if (seen !== undefined) seen.snapshot = undefined
       if (cause instanceof StreamReplaced) ignore(sources, type, stream, 'does not belong to the stored events')
       else ignore(sources, type, stream, 'could not be used: applying later events failed', cause)
     }
   }
-  return catchUp(sources, type, stream, initialState(type), until, onEvent)
+  return apply(sources, type, stream, initialState(type), until, onEvent, seen)
 }
 
 /**
@@ -98,13 +121,48 @@ export async function rehydrate(
  * @param onEvent gets each event with the state after it
  * @throws StreamReplaced if the known state is not of this stream
  */
-export async function catchUp(
-  { events, environment }: Pick<Sources, 'events' | 'environment'>,
+export function catchUp(
+  sources: Pick<Sources, 'events' | 'environment' | 'observing'>,
   type: AggregateType,
   stream: StreamId,
   known: LoadedState,
   until: Until = {},
-  onEvent: (event: StoredEvent, loaded: LoadedState) => void = () => {},
+  onEvent: OnEvent = () => {},
+): Promise<LoadedState> {
+  const load = (seen?: Seen) => apply(sources, type, stream, known, until, onEvent, seen)
+  return observed(sources.observing, stream, known.sequence, load)
+}
+
+type OnEvent = (event: StoredEvent, loaded: LoadedState) => void
+
+/** Loads, and tells an observer. @param from the sequence that is known already */
+async function observed(
+  observing: Observing | undefined,
+  stream: StreamId,
+  from: number,
+  load: (seen?: Seen) => Promise<LoadedState>,
+): Promise<LoadedState> {
+  if (observing === undefined) return load()
+  const span = observing.start('load', { stream, from })
+  const seen: Seen = { events: 0, snapshot: undefined }
+  try {
+    const loaded = await load(seen)
+    span.end(seen)
+    return loaded
+  } catch (error) {
+    span.end({ ...seen, error })
+    throw error
+  }
+}
+
+async function apply(
+  { events, environment }: Pick<Sources, 'events' | 'environment'>,
+  type: AggregateType,
+  stream: StreamId,
+  known: LoadedState,
+  until: Until,
+  onEvent: OnEvent,
+  seen: Seen | undefined,
 ): Promise<LoadedState> {
   const { sequence: last = Number.POSITIVE_INFINITY, timeMs } = until
   const breath = new Breath(environment)
@@ -116,6 +174,7 @@ export async function catchUp(
     const isFirst = from === known.sequence
     if (isFirst && page[0]?.checksum !== known.checksum) throw new StreamReplaced()
     if (isFirst) loaded = { ...known, position: page[0]!.position }
+    if (seen !== undefined) seen.events += page.length - (isFirst ? 1 : 0)
     for (let i = isFirst ? 1 : 0; i < page.length; i++) {
       if (i % 64 === 0) await breath.pause()
       const event = page[i]!

@@ -6,9 +6,11 @@ import { ConflictError } from '../domain/error.ts'
 import type { StreamId } from '../domain/stream.ts'
 import { Breath } from '../runtime/breath.ts'
 import type { Environment } from '../runtime/environment.ts'
+import type { Observing } from '../runtime/observing.ts'
 import type { Commit } from '../store/commit.ts'
 import type { AppendResult } from '../store/store.ts'
 import type { AcceptedCommand, StoredCommand } from './answers.ts'
+import { tellDecision } from './command-observation.ts'
 import { type Decided, DecisionContext, type DecisionScope, decide } from './decide.ts'
 import type { PendingCommand } from './pending-command.ts'
 import type { LoadedState } from './rehydrate.ts'
@@ -51,8 +53,15 @@ export class Round {
    *
    * @param waiting the commands; those that are not decided stay in it
    * @param loaded the durable state
+   * @param observing absent if nobody observes
    */
-  constructor(waiting: PendingCommand[], loaded: LoadedState, scope: DecisionScope, environment: Environment) {
+  constructor(
+    waiting: PendingCommand[],
+    loaded: LoadedState,
+    scope: DecisionScope,
+    environment: Environment,
+    observing?: Observing,
+  ) {
     const breath = new Breath(environment)
     const context = new DecisionContext(scope)
     const commands: PendingCommand[] = []
@@ -73,11 +82,15 @@ export class Round {
         const isExpected = pending.expectedSequence === undefined || pending.expectedSequence === sequence
         hasUnexpected ||= !isExpected
         let decided: Decided
+        const beganAt = observing?.elapsed()
         try {
           if (!isExpected) throw unexpected(pending, sequence, scope.stream)
           decided = decide(state, sequence, pending, context)
         } catch (error) {
           decided = { kind: 'failed', error }
+        }
+        if (beganAt !== undefined && isExpected) {
+          tellDecision(observing!, pending, decided, { stream: scope.stream, sequence, beganAt })
         }
         if (decided.kind === 'events') {
           commits.push(decided.commit)

@@ -9,6 +9,7 @@ import type { Warn } from '../runtime/warning.ts'
 import type { SnapshotStore } from '../store/store.ts'
 import type { AggregateType } from './aggregate-type.ts'
 import type { KernelLimits } from './limits.ts'
+import { named } from './named.ts'
 import type { LoadedState } from './rehydrate.ts'
 
 interface Due {
@@ -77,5 +78,3 @@ export class Snapshotter {
     }
   }
 }
-
-const named = ({ aggregate, id }: StreamId) => `${aggregate} ${JSON.stringify(id)}`

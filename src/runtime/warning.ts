@@ -1,4 +1,6 @@
-/** Warnings: useful to know, but not an error. Each has a code that docs/errors.md explains. */
+/** Warnings: useful to know, but not an error. Each has a code that docs/errors.md explains, and a level. */
+import type { StreamId } from '../domain/stream.ts'
+
 /** A warning of a store. */
 export interface StoreWarning {
   readonly code: 'TORN_TAIL_CUT' | 'INDEX_REBUILT' | 'LOCK_TAKEN_OVER' | 'DURABILITY_WEAKENED' | 'NOT_LISTENING'
@@ -27,14 +29,43 @@ export interface KernelWarning {
     | 'REACTION_PARKED'
     | 'REACTION_PASSED_OVER'
     | 'REACTION_COMMAND_REFUSED'
+    | 'OBSERVER_FAILED'
     | 'TENANT_NOT_STOPPED'
     | 'TENANT_NOT_WOKEN'
     | 'MEMBER_REMOVED'
   readonly message: string
   readonly cause?: unknown
+  /** The aggregate instance that it is about. */
+  readonly stream?: StreamId
+  /** The projection or reaction that it is about, as `projection balances` or `reaction payments`. */
+  readonly follower?: string
 }
 
 export type Warning = KernelWarning | StoreWarning
+
+/**
+ * How much a warning matters. `info`: all is well, and somebody may want to know. `warn`: somebody should look at it.
+ * `error`: something does not work, or has been left out.
+ */
+export type Level = 'info' | 'warn' | 'error'
+
+const levels: Readonly<Partial<Record<Warning['code'], Level>>> = {
+  INDEX_REBUILT: 'info',
+  LOCK_TAKEN_OVER: 'info',
+  SNAPSHOT_IGNORED: 'info',
+  SNAPSHOT_SKIPPED: 'info',
+  PROJECTION_STOOD_BACK: 'info',
+  REACTION_PASSED_OVER: 'info',
+  AGGREGATE_NOT_LOADED: 'error',
+  AGGREGATE_RESET: 'error',
+  PROJECTION_STOPPED: 'error',
+  PROJECTION_SKIPPED: 'error',
+  REACTION_SKIPPED: 'error',
+  STORE_NOT_CLOSED: 'error',
+  TENANT_NOT_STOPPED: 'error',
+}
+
+export const levelOf = (code: Warning['code']): Level => levels[code] ?? 'warn'
 
 /** Receives warnings. Must not throw. */
 export type Warn = (warning: Warning) => void

@@ -43,5 +43,5 @@ export function warnOfGivenUp(
   const called = calledOf(name)
   const kind = called.startsWith('reaction') ? 'REACTION' : 'PROJECTION'
   const code = giveUp === 'park' ? (`${kind}_PARKED` as const) : (`${kind}_SKIPPED` as const)
-  warn({ code, message: `The ${called} ${giveUp}s ${what}`, cause })
+  warn({ code, message: `The ${called} ${giveUp}s ${what}`, cause, follower: called })
 }

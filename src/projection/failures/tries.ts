@@ -2,6 +2,7 @@
 import type { FailurePolicy } from '../../domain/failure-policy.ts'
 import type { PlainCommand } from '../../domain/plain-command.ts'
 import { backOffMs, type Environment, sleep } from '../../runtime/environment.ts'
+import type { Observing } from '../../runtime/observing.ts'
 import type { KernelWarning, Warn } from '../../runtime/warning.ts'
 import type { StoredEvent } from '../../store/store.ts'
 import { calledTimer, nameOfTimer, positionOfTimer, type WaitingTimer } from '../stored/timer-row.ts'
@@ -27,6 +28,8 @@ export interface TriesOptions {
   readonly called: string
   readonly environment: Environment
   readonly warn: Warn
+  /** Absent if nobody observes. */
+  readonly observing?: Observing | undefined
   /** Keeps the lease during a pause. */
   readonly during: (pause: () => Promise<void>) => Promise<void>
 }
@@ -161,12 +164,14 @@ export class Tries {
   }
 
   #next(tries: number, error: unknown, waitMs: number): Retrying {
+    const { called, observing } = this.#options
+    observing?.tell({ kind: 'retry', called, attempts: tries + 1, waitMs, error })
     return { attempts: tries + 1, nextAt: new Date(this.#options.environment.now() + waitMs), error }
   }
 
   #warn(code: KernelWarning['code'], what: string, cause: unknown): void {
     const { called, warn } = this.#options
-    warn({ code, message: `The ${called} ${what}`, cause })
+    warn({ code, message: `The ${called} ${what}`, cause, follower: called })
   }
 }
 

@@ -6,6 +6,7 @@
  */
 import { discreet } from '../../domain/discreet.ts'
 import { hasCode } from '../../domain/error.ts'
+import type { Outcome } from '../../domain/outcome.ts'
 import type { PlainCommand } from '../../domain/plain-command.ts'
 import type { Fence } from '../../kernel/checked-command.ts'
 import type { Breath } from '../../runtime/breath.ts'
@@ -25,7 +26,7 @@ import {
   withoutTimer,
 } from '../stored/timer-row.ts'
 import { warnOfRefused } from './event-run.ts'
-import type { ReactionStepsOptions } from './reaction-call.ts'
+import type { ReactionStepsOptions, Sending } from './reaction-call.ts'
 import type { Timers } from './timers.ts'
 
 export interface DueCommandsOptions {
@@ -87,7 +88,7 @@ export class DueCommands {
     const { options, fence } = this.#parts
     const command = timer.command as unknown as PlainCommand
     try {
-      const outcome = await options.dispatch(command, { fence, derivedId: timer.derivedId })
+      const outcome = await this.#dispatch(timer, command, { fence, derivedId: timer.derivedId })
       if (!outcome.accepted) warnOfRefused(options, command, outcome.rejection)
       return []
     } catch (cause) {
@@ -99,6 +100,23 @@ export class DueCommands {
         return []
       }
       return this.#failed(timer, discreet(cause, timer.command))
+    }
+  }
+
+  /** Sends the command, and tells an observer. */
+  async #dispatch(timer: WaitingTimer, command: PlainCommand, sending: Sending): Promise<Outcome> {
+    const { observing, dispatch, reaction } = this.#parts.options
+    if (observing === undefined) return dispatch(command, sending)
+    const { aggregate, id, name } = command
+    const fields = { reaction: reaction.name, stream: { aggregate, id }, command: name, dueAtMs: timer.dueAt }
+    const span = observing.start('timer', fields)
+    try {
+      const outcome = await dispatch(command, { ...sending, parent: span.id })
+      span.end({ outcome: outcome.accepted ? 'sent' : 'rejected' })
+      return outcome
+    } catch (error) {
+      span.end({ outcome: 'failed', error })
+      throw error
     }
   }
 

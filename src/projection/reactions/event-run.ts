@@ -128,8 +128,21 @@ export class EventRun {
   }
 
   async #try(storedState: unknown): Promise<RunEnd> {
+    const { observing, reaction } = this.#context.options
+    if (observing === undefined) return this.#tryOnce(storedState, undefined)
+    const { type, stream, position, commitId, metadata } = this.stored
+    const fields = { reaction: reaction.name, type, stream, position, commitId, metadata }
+    const span = observing.start('reaction', fields)
+    const end = await this.#tryOnce(storedState, span.id)
+    if (typeof end === 'string') span.end({ outcome: end === 'done' ? 'handled' : 'later' })
+    else span.end({ outcome: 'failed', error: end.thrown })
+    return end
+  }
+
+  /** @param parent for an observer */
+  async #tryOnce(storedState: unknown, parent: number | undefined): Promise<RunEnd> {
     try {
-      this.#rows = await this.#call(storedState)
+      this.#rows = await this.#call(storedState, parent)
       return 'done'
     } catch (cause) {
       if (cause instanceof Overtaken && !this.#isCut) return 'overtaken'
@@ -138,7 +151,7 @@ export class EventRun {
     }
   }
 
-  async #call(storedState: unknown): Promise<readonly Row[]> {
+  async #call(storedState: unknown, parent: number | undefined): Promise<readonly Row[]> {
     const { options, rows, states } = this.#context
     const { reaction, kinds, dispatch, check, personal, stateAt, carry, environment, lead } = options
     const { policy } = reaction
@@ -159,6 +172,7 @@ export class EventRun {
       state,
       ...this.#guarded,
       signal: this.#ending.signal,
+      parent,
     }
     const call = new ReactionCall(reaction.name, event, rows, means)
     await lead.during(() => call.run(kinds.of(this.stored)!.handle))

@@ -29,6 +29,7 @@ import { SealedValue } from '../../domain/sealed-value.ts'
 import type { Fence } from '../../kernel/checked-command.ts'
 import { type CommandCause, checkCallersId, derivedCommandId } from '../../kernel/command-id.ts'
 import type { Environment } from '../../runtime/environment.ts'
+import type { Observing } from '../../runtime/observing.ts'
 import type { Warn } from '../../runtime/warning.ts'
 import type { EventStore, ProjectionStore, Row } from '../../store/store.ts'
 import type { StepperContext } from '../checkpoint/step.ts'
@@ -45,6 +46,8 @@ export interface Sending {
   readonly fence: Fence
   /** The id of the command, if the handler has given it none. */
   readonly derivedId?: string | undefined
+  /** For an observer: the `span` of what sends it. */
+  readonly parent?: number | undefined
 }
 
 /** Sends a command. A rejection is an outcome too. */
@@ -67,6 +70,8 @@ export interface ReactionStepsOptions {
   /** Tells when the log grows. */
   readonly tail: Tail
   readonly warn: Warn
+  /** Absent if nobody observes. */
+  readonly observing?: Observing | undefined
   readonly dispatch: Dispatch
   /** Checks whether a command can be sent, as far as its data shows. @throws InputError if not */
   readonly check: (command: PlainCommand) => void
@@ -99,6 +104,8 @@ export interface HandlerContext
   /** The state of the reaction for the event's key. */
   readonly state: unknown
   readonly signal: AbortSignal
+  /** For an observer: the `span` of this run. */
+  readonly parent: number | undefined
 }
 
 /** A trace goes on through the log. The names are those of W3C Trace Context. */
@@ -222,7 +229,7 @@ export class ReactionCall {
   async #dispatch(command: PlainCommand): Promise<Outcome> {
     this.#checkTurn()
     checkPlainCommand(command)
-    const { dispatch, fence, keep, stateAt, signal } = this.#means
+    const { dispatch, fence, keep, stateAt, signal, parent } = this.#means
     const nth = this.#count(command, 'sent')
     const { aggregate, id, name } = command
     const key = answerKey(this.#event.position, JSON.stringify([aggregate, id, name, nth]))
@@ -232,7 +239,7 @@ export class ReactionCall {
       return { accepted: true, state: await stateAt(aggregate, id, known.sequence), ...known, events: [] }
     }
     const { command: complete, derivedId } = this.#complete(command, nth, 'sent')
-    const outcome = await dispatch({ ...complete, signal }, { fence, derivedId })
+    const outcome = await dispatch({ ...complete, signal }, { fence, derivedId, parent })
     const row = answerRow(key, outcome)
     if (row !== undefined && !(await keep(row))) throw new Overtaken()
     return outcome

@@ -1,5 +1,6 @@
 /** The options of a runner. */
 import type { Environment } from '../../runtime/environment.ts'
+import type { Observing } from '../../runtime/observing.ts'
 import type { Warn } from '../../runtime/warning.ts'
 import type { EventStore, LeaseStore, ProjectionStore } from '../../store/store.ts'
 import type { StepperContext } from '../checkpoint/step.ts'
@@ -12,6 +13,8 @@ export interface RunnerOptions {
   readonly store: EventStore & ProjectionStore & LeaseStore
   readonly environment: Environment
   readonly warn: Warn
+  /** Absent if nobody observes. */
+  readonly observing?: Observing | undefined
   /** Tells when the log grows. */
   readonly tail: Tail
   /** The interval at which it asks for the lease while another process leads. */

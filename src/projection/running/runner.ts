@@ -17,6 +17,7 @@ import { calledOf, Tries } from '../failures/tries.ts'
 import type { Follower } from '../log/tail.ts'
 import type { ParkedEvent } from '../stored/parked-events.ts'
 import { Leader } from './leader.ts'
+import { observedStep } from './observed-step.ts'
 import { PositionWaiters } from './position-waiters.ts'
 import type { RunnerOptions } from './runner-options.ts'
 import { runThrough } from './single-run.ts'
@@ -58,7 +59,7 @@ export class Runner {
     this.#options = options
     this.#breath = new Breath(environment)
     const during: StepperContext['during'] = (work) => this.#leader.during(work)
-    this.#tries = new Tries({ called: calledOf(name), environment, warn, during })
+    this.#tries = new Tries({ called: calledOf(name), environment, warn, observing: options.observing, during })
     const heldUp = () => ({ retrying: this.#tries.current, othersUntil: this.#leader.othersUntil })
     this.#waiters = new PositionWaiters(name, environment, heldUp)
     this.#leader = new Leader({
@@ -341,7 +342,9 @@ export class Runner {
   }
 
   #step(signal: AbortSignal): Promise<StepResult> {
-    return this.bookmark.step(() => this.#steps.step(signal))
+    const step = () => this.bookmark.step(() => this.#steps.step(signal))
+    const { observing, name } = this.#options
+    return observing === undefined ? step() : observedStep(observing, name, () => this.bookmark.position, step)
   }
 
   /**
@@ -387,6 +390,7 @@ export class Runner {
       this.#failure = error
       this.#state = 'failed'
     }
-    this.#options.warn({ code: 'PROJECTION_STOPPED', message: error.message, cause: error.cause })
+    const { warn, name } = this.#options
+    warn({ code: 'PROJECTION_STOPPED', message: error.message, cause: error.cause, follower: calledOf(name) })
   }
 }
