@@ -32,6 +32,27 @@ test('time can be moved, and a store can fail on demand', async () => {
   assert.equal((await bank.account('ada').state()).balance, 1)
 })
 
+test('a deposit is made once, whichever call to the store loses its answer', async () => {
+  // #region nth
+  for (let nth = 1, hasFailed = true; hasFailed; nth++) {
+    hasFailed = false
+    const store = faultyStore(memory(), ({ method, total }) => {
+      if (total !== nth || method === 'open') return undefined
+      hasFailed = true
+      return 'after'
+    })
+    await using bank = await Bank.start({ store, projections: 'manual' })
+    const once = { commandId: 'open' }
+    const opening = await bank
+      .account('ada')
+      .open({ owner: 'Ada' }, once)
+      .catch(() => undefined)
+    if (opening === undefined) await bank.account('ada').open({ owner: 'Ada' }, once)
+    assert.equal((await Array.fromAsync(bank.account('ada').history())).length, 1)
+  }
+  // #endregion
+})
+
 // #region gift
 const dayMs = 24 * 60 * 60 * 1000
 const aggregates = { account: Account }

@@ -1,8 +1,16 @@
 /**
- * The exports of `mneme/testing`: given/when/then for users, and the conformance kit for authors of stores. The model
- * is not exported, because it needs fast-check, and Mneme has no dependencies.
+ * The exports of `mneme/testing`: given/when/then, simulations and kills for users, and the conformance kit for authors
+ * of stores. The model is not exported, because it needs fast-check, and Mneme has no dependencies.
  */
 export { type MakeStore, type StoreCapabilities, type StorePlace, storeConformance } from './conformance/index.ts'
+export { type CrashTools, crashProgram } from './crash/crash-program.ts'
+export {
+  type KilledRound,
+  type KillReport,
+  KillRoundFailed,
+  type KillRoundsOptions,
+  killRounds,
+} from './crash/kill-rounds.ts'
 export { type Fault, faultyStore, type StoreCall, type StoreMethod } from './faulty-store.ts'
 export { type ManualEnvironment, type ManualEnvironmentOptions, manualEnvironment } from './manual-environment.ts'
 export type { Random } from './random.ts'

@@ -7,9 +7,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { Callers, checkTold, MemberProcess } from '../support/cluster/members.ts'
-import { withChance } from '../support/crash/chance.ts'
 import { storeAt } from '../support/crash/place.ts'
 import type { Place } from '../support/crash/writer-protocol.ts'
+import { withSeed } from '../support/seed.ts'
 import { findMongodb } from '../support/servers/mongodb-server.ts'
 import { dropSchema, freshSchema } from '../support/servers/postgres-place.ts'
 import { findPostgres } from '../support/servers/postgres-server.ts'
@@ -18,16 +18,19 @@ import { sized } from '../support/size.ts'
 
 type Fault = 'killed' | 'frozen' | 'stopped'
 async function underLoad(context: TestContext, place: Place, fault: Fault, rounds: number): Promise<void> {
-  await withChance(async (chance) => {
-    const random = () => chance.between(0, 2 ** 30) / 2 ** 30
+  await withSeed(async (random) => {
     const members = await Promise.all([1, 2, 3].map(() => new MemberProcess(context).start(place)))
-    const callers = new Callers(() => members, 20, random)
+    const callers = new Callers(
+      () => members,
+      20,
+      () => random.next(),
+    )
     const running = Array.from({ length: 12 }, () => callers.run())
     for (let round = 0; round < rounds; round++) {
-      await callers.goOn(chance.between(50, 200))
-      const at = chance.between(0, 2)
+      await callers.goOn(random.int(50, 200))
+      const at = random.int(0, 2)
       const member = members[at]!
-      if (fault === 'frozen') await member.freeze(2500 + 2000 * random())
+      if (fault === 'frozen') await member.freeze(2500 + 2000 * random.next())
       else if (fault === 'killed') await member.kill()
       else {
         members.splice(at, 1)

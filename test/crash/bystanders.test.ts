@@ -5,12 +5,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { MongoClient } from 'mongodb'
-import { withChance } from '../support/crash/chance.ts'
 import { within } from '../support/crash/deadline.ts'
 import { ordeal } from '../support/crash/ordeal.ts'
 import { OrdealBank } from '../support/crash/ordeal-domain.ts'
 import { storeAt } from '../support/crash/place.ts'
 import { placeBy, serverPlace, withPostgres } from '../support/crash/server-place.ts'
+import { withSeed } from '../support/seed.ts'
 import { findMongodb } from '../support/servers/mongodb-server.ts'
 import { findPostgres } from '../support/servers/postgres-server.ts'
 import { onServer } from '../support/servers/server.ts'
@@ -28,13 +28,13 @@ await onServer('PostgreSQL', findPostgres, (server) => {
       timeout: timeoutMs,
     },
     (context) =>
-      withChance(async (chance) => {
+      withSeed(async (random) => {
         const place = serverPlace(context, server, 'postgres')
         assert.ok(place.store === 'postgres')
         const events = `"${place.schema}".events`
         await withPostgres(place, (writing) =>
           withPostgres(place, (looking) =>
-            ordeal(context, { place, pace: { callers: 16, backlogMax: 200 }, chance }, async (bank) => {
+            ordeal(context, { place, pace: { callers: 16, backlogMax: 200 }, random }, async (bank) => {
               await bank.recovered()
               await writing.query(`CREATE TABLE IF NOT EXISTS "${place.schema}".beside (n integer)`)
               await writing.query(`BEGIN; INSERT INTO "${place.schema}".beside VALUES (1)`)
@@ -80,13 +80,13 @@ await onServer('PostgreSQL', findPostgres, (server) => {
 
 await onServer('MongoDB', findMongodb, (server) => {
   test('a cursor and a transaction that stay open beside a bank hold nobody up', { timeout: timeoutMs }, (context) =>
-    withChance(async (chance) => {
+    withSeed(async (random) => {
       const place = serverPlace(context, server, 'mongodb')
       assert.ok(place.store === 'mongodb')
       const beside = await new MongoClient(place.url, { retryWrites: false }).connect()
       context.after(() => beside.close())
       const commits = beside.db(place.database).collection('mneme_commits')
-      await ordeal(context, { place, pace: { callers: 3, backlogMax: 30 }, chance }, async (bank) => {
+      await ordeal(context, { place, pace: { callers: 3, backlogMax: 30 }, random }, async (bank) => {
         await bank.recovered()
         const cursor = commits.find({}, { batchSize: 1 })
         await cursor.next()

@@ -4,10 +4,11 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Chance, withChance } from '../support/crash/chance.ts'
+import type { Random } from '../../src/testing/random.ts'
 import { ordeal } from '../support/crash/ordeal.ts'
 import { placeBy, serverKinds, serverPlace, withPostgres } from '../support/crash/server-place.ts'
 import type { ServerPlace } from '../support/crash/writer-protocol.ts'
+import { withSeed } from '../support/seed.ts'
 import { CuttingProxy } from '../support/servers/cutting-proxy.ts'
 import { onServer } from '../support/servers/server.ts'
 import { sized } from '../support/size.ts'
@@ -25,23 +26,23 @@ const wayOf = ({ store }: ServerPlace, url: string): string =>
  * Small numbers come up as often as large ones: the first request of a connection is to be hit as well as the
  * hundredth.
  */
-function cutBehind(chance: Chance): number {
+function cutBehind(random: Random): number {
   const { least, most } = behindBytes
-  return Math.round(least * (most / least) ** chance.fraction())
+  return Math.round(least * (most / least) ** random.next())
 }
 
 for (const { store, name, find, pace } of serverKinds) {
   await onServer(name, find, (server) => {
     for (const way of ['to the server', 'to the client'] as const) {
       test(`connections to ${name} that are cut anywhere on the way ${way}`, { timeout: 1_100_000 }, (context) =>
-        withChance(async (chance) => {
+        withSeed(async (random) => {
           const direct = serverPlace(context, server, store)
           const proxy = await CuttingProxy.before(server.url)
           context.after(() => proxy.close())
           const place = placeBy(direct, wayOf(direct, proxy.url))
-          await ordeal(context, { place, direct, pace, chance }, async (bank) => {
+          await ordeal(context, { place, direct, pace, random }, async (bank) => {
             await bank.recovered()
-            proxy.cutOf = () => ({ way, behindBytes: cutBehind(chance) })
+            proxy.cutOf = () => ({ way, behindBytes: cutBehind(random) })
             proxy.cutAll()
             const enough = proxy.cuts + cuts[store]
             await bank.until(() => proxy.cuts >= enough, `${cuts[store]} cuts`)
@@ -53,14 +54,14 @@ for (const { store, name, find, pace } of serverKinds) {
     }
 
     test(`connections to ${name} that are all cut at once`, { timeout: 1_100_000 }, (context) =>
-      withChance(async (chance) => {
+      withSeed(async (random) => {
         const direct = serverPlace(context, server, store)
         const proxy = await CuttingProxy.before(server.url)
         context.after(() => proxy.close())
         const place = placeBy(direct, wayOf(direct, proxy.url))
-        await ordeal(context, { place, direct, pace, chance }, async (bank) => {
+        await ordeal(context, { place, direct, pace, random }, async (bank) => {
           for (let round = 1; round <= roundsOfAll; round++) {
-            await bank.answered(chance.between(1, 30))
+            await bank.answered(random.int(1, 30))
             proxy.cutAll()
           }
           await bank.recovered()
@@ -72,12 +73,12 @@ for (const { store, name, find, pace } of serverKinds) {
     if (store !== 'postgres') return
 
     test('connections that PostgreSQL ends in the middle of their work', { timeout: 1_100_000 }, (context) =>
-      withChance(async (chance) => {
+      withSeed(async (random, seed) => {
         const direct = serverPlace(context, server, store)
-        const application = `ordeal-${chance.seed}`
+        const application = `ordeal-${seed}`
         const place = placeBy(direct, `${server.url}?application_name=${application}`)
         await withPostgres(direct, (client) =>
-          ordeal(context, { place, direct, pace, chance }, async (bank) => {
+          ordeal(context, { place, direct, pace, random }, async (bank) => {
             let ended = 0
             for (let round = 1; round <= 5 * roundsOfAll; round++) {
               const { rowCount } = await client.query(
@@ -85,7 +86,7 @@ for (const { store, name, find, pace } of serverKinds) {
                 [application],
               )
               ended += rowCount ?? 0
-              if (round % 5 === 0) await bank.answered(chance.between(1, 20))
+              if (round % 5 === 0) await bank.answered(random.int(1, 20))
             }
             assert.ok(ended >= roundsOfAll, 'connections were ended')
             await bank.recovered()

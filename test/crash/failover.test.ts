@@ -3,9 +3,9 @@
  * standby at first, so its commits wait. The bank recovers without help, since what was acknowledged was on both.
  */
 import { test } from 'node:test'
-import { withChance } from '../support/crash/chance.ts'
 import { type Ordeal, ordeal } from '../support/crash/ordeal.ts'
 import type { ServerPlace } from '../support/crash/writer-protocol.ts'
+import { withSeed } from '../support/seed.ts'
 import { findPostgresPair, type PostgresPair } from '../support/servers/postgres-pair.ts'
 import { onServer } from '../support/servers/server.ts'
 import { leftOut, sized } from '../support/size.ts'
@@ -42,12 +42,12 @@ await onServer('A standby that takes over', findPostgresPair, (pair) => {
   for (const [i, [how, lose]] of Object.entries(losses).entries()) {
     const skip = i === 0 ? undefined : leftOut
     test(`a bank survives ${rounds} times that the primary is lost ${how}`, { skip, timeout: 1_100_000 }, (context) =>
-      withChance(async (chance) => {
-        const place: ServerPlace = { store: 'postgres', url: pair.url, schema: `bank-${chance.seed}`, timeoutMs }
-        await ordeal(context, { place, pace: { callers: 16, backlogMax: 200 }, chance }, async (bank) => {
+      withSeed(async (random, seed) => {
+        const place: ServerPlace = { store: 'postgres', url: pair.url, schema: `bank-${seed}`, timeoutMs }
+        await ordeal(context, { place, pace: { callers: 16, backlogMax: 200 }, random }, async (bank) => {
           for (let round = 1; round <= rounds; round++) {
             await bank.recovered()
-            await bank.answered(chance.between(1, 30))
+            await bank.answered(random.int(1, 30))
             await lose(pair, bank)
             await pair.promote()
             await pair.commitsWait()

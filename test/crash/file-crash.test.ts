@@ -8,11 +8,11 @@ test('a file store whose writer is killed loses nothing that was acknowledged an
 }, async (context) => {
   await runRounds(context, 'killed on file', {
     rounds: sized(140, 10),
-    placeAt: (path, chance) => ({
+    placeAt: (path, random) => ({
       store: 'file',
       path,
-      segmentBytesMax: chance.pick([4_000, 16_000, 64_000, 1_000_000]),
-      compactBytesMin: chance.pick([1_000, 20_000]),
+      segmentBytesMax: random.pick([4_000, 16_000, 64_000, 1_000_000]),
+      compactBytesMin: random.pick([1_000, 20_000]),
       mayLoseOnPowerFailure: false,
     }),
   })

@@ -4,10 +4,10 @@
  * acknowledged is lost or doubled.
  */
 import { test } from 'node:test'
-import { withChance } from '../support/crash/chance.ts'
 import { ordeal } from '../support/crash/ordeal.ts'
 import { serverPlace } from '../support/crash/server-place.ts'
 import type { ServerPlace } from '../support/crash/writer-protocol.ts'
+import { withSeed } from '../support/seed.ts'
 import { findNatsCluster } from '../support/servers/nats-server.ts'
 import { onServer } from '../support/servers/server.ts'
 import { sized } from '../support/size.ts'
@@ -31,11 +31,11 @@ await onServer('A cluster of NATS', findNatsCluster, (cluster) => {
   }
 
   test('a bank survives that each server is killed in turn', { timeout: 1_100_000 }, (context) =>
-    withChance(async (chance) => {
-      await ordeal(context, { place: placeIn(context), pace, chance }, async (bank) => {
+    withSeed(async (random) => {
+      await ordeal(context, { place: placeIn(context), pace, random }, async (bank) => {
         for (let round = 1; round <= rounds; round++) {
           for (const server of cluster.servers) {
-            await bank.answered(chance.between(1, 30))
+            await bank.answered(random.int(1, 30))
             await server.kill()
             // Two servers are a majority, so the bank goes on.
             await bank.answered(8)
@@ -48,10 +48,10 @@ await onServer('A cluster of NATS', findNatsCluster, (cluster) => {
   )
 
   test('a bank survives that each server stands still for a while', { timeout: 1_100_000 }, (context) =>
-    withChance(async (chance) => {
-      await ordeal(context, { place: placeIn(context), pace, chance }, async (bank) => {
+    withSeed(async (random) => {
+      await ordeal(context, { place: placeIn(context), pace, random }, async (bank) => {
         for (const server of cluster.servers) {
-          await bank.answered(chance.between(1, 30))
+          await bank.answered(random.int(1, 30))
           server.pause()
           try {
             await after(pausedMs)
@@ -65,10 +65,10 @@ await onServer('A cluster of NATS', findNatsCluster, (cluster) => {
   )
 
   test('a bank survives that all servers are killed at once', { timeout: 1_100_000 }, (context) =>
-    withChance(async (chance) => {
-      await ordeal(context, { place: placeIn(context), pace, chance }, async (bank) => {
+    withSeed(async (random) => {
+      await ordeal(context, { place: placeIn(context), pace, random }, async (bank) => {
         for (let round = 1; round <= rounds; round++) {
-          await bank.answered(chance.between(1, 30))
+          await bank.answered(random.int(1, 30))
           await cluster.control!.kill()
           await cluster.control!.start()
           await bank.recovered()

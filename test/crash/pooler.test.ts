@@ -4,9 +4,9 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { withChance } from '../support/crash/chance.ts'
 import { ordeal } from '../support/crash/ordeal.ts'
 import type { ServerPlace } from '../support/crash/writer-protocol.ts'
+import { withSeed } from '../support/seed.ts'
 import { pgbouncerBefore } from '../support/servers/pgbouncer.ts'
 import { findPostgresPair, type PostgresPair } from '../support/servers/postgres-pair.ts'
 import { freshSchema, openStore, simpleCommit, withClient } from '../support/servers/postgres-place.ts'
@@ -37,8 +37,8 @@ await onServer('A pooler with a pair behind it', findPooledPair, ({ url, pair })
     `a bank survives the end of ${sessionsEnded} sessions in the middle of their work`,
     { timeout: 1_100_000 },
     (context) =>
-      withChance((chance) =>
-        ordeal(context, { place: placeOf(chance.seed), pace, chance }, async (bank) => {
+      withSeed((random, seed) =>
+        ordeal(context, { place: placeOf(seed), pace, random }, async (bank) => {
           let ended = 0
           await withClient(pair.primary, async (client) => {
             while (ended < sessionsEnded) {
@@ -47,7 +47,7 @@ await onServer('A pooler with a pair behind it', findPooledPair, ({ url, pair })
                WHERE backend_type = 'client backend' AND state <> 'idle' AND pid <> pg_backend_pid()`,
               )
               ended += rowCount ?? 0
-              await bank.answered(chance.between(1, 20))
+              await bank.answered(random.int(1, 20))
             }
           })
           await bank.recovered()
@@ -56,11 +56,11 @@ await onServer('A pooler with a pair behind it', findPooledPair, ({ url, pair })
   )
 
   test(`a bank survives that the primary behind it is lost: ${failovers} times`, { timeout: 1_100_000 }, (context) =>
-    withChance((chance) =>
-      ordeal(context, { place: placeOf(chance.seed), pace, chance }, async (bank) => {
+    withSeed((random, seed) =>
+      ordeal(context, { place: placeOf(seed), pace, random }, async (bank) => {
         for (let round = 1; round <= failovers; round++) {
           await bank.recovered()
-          await bank.answered(chance.between(1, 30))
+          await bank.answered(random.int(1, 30))
           await pair.losePrimary()
           // A pooler is to be led to a primary only: what a connection leads to is not asked again.
           await pair.promote()

@@ -3,8 +3,8 @@
  */
 import { setTimeout } from 'node:timers/promises'
 import { Bank } from '../../examples/bank/bank.ts'
+import { listen, say } from '../../src/testing/crash/told-program.ts'
 import { storeAt } from '../support/crash/place.ts'
-import { listen, say } from '../support/crash/told-program.ts'
 import type { Place } from '../support/crash/writer-protocol.ts'
 
 async function run(place: Place, leaseMs: number): Promise<void> {

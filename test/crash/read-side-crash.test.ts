@@ -8,11 +8,12 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { type Chance, withChance } from '../support/crash/chance.ts'
-import { ChildProgram } from '../support/crash/child-program.ts'
+import { ChildProgram } from '../../src/testing/crash/child-program.ts'
+import type { Random } from '../../src/testing/random.ts'
 import { leaseMs, type WarehousePlace } from '../support/crash/warehouse.ts'
 import { inspectWarehouse } from '../support/crash/warehouse-inspection.ts'
 import type { FromRunner, ToRunner } from '../support/crash/warehouse-runner.ts'
+import { withSeed } from '../support/seed.ts'
 import { sized } from '../support/size.ts'
 
 const rounds = Number(process.env['MNEME_CRASH_ROUNDS'] ?? sized(50, 4))
@@ -49,21 +50,21 @@ class Runner {
   readonly program: ChildProgram = new ChildProgram(program, (line) => this.hear(JSON.parse(line)), runnerTimeoutMs)
 }
 
-function planOf(chance: Chance, does: ToRunner['does']): KillPlan {
-  if (chance.happens(0.2)) return { when: 'opening', times: 1, delayMs: chance.fraction() * 2 * leaseMs }
-  if (does !== 'nothing else' && chance.happens(0.7)) {
-    return { when: 'acting', times: chance.between(1, 5), delayMs: chance.fraction() * 20 }
+function planOf(random: Random, does: ToRunner['does']): KillPlan {
+  if (random.chance(0.2)) return { when: 'opening', times: 1, delayMs: random.next() * 2 * leaseMs }
+  if (does !== 'nothing else' && random.chance(0.7)) {
+    return { when: 'acting', times: random.int(1, 5), delayMs: random.next() * 20 }
   }
-  return { when: 'answered', times: chance.between(10, 70), delayMs: 0 }
+  return { when: 'answered', times: random.int(10, 70), delayMs: 0 }
 }
 
 /** Lets a runner go on where the last one died, and kills it. Returns what it did. */
-async function killOne(runner: Runner, warehouse: Warehouse, name: string, chance: Chance): Promise<ToRunner['does']> {
+async function killOne(runner: Runner, warehouse: Warehouse, name: string, random: Random): Promise<ToRunner['does']> {
   const { place, answered } = warehouse
-  if (chance.happens(0.15)) warehouse.revision++
-  const does = chance.pick(['nothing else', 'rebuild', 'retry'] as const)
-  const healed = does === 'retry' || chance.happens(0.3)
-  const plan = planOf(chance, does)
+  if (random.chance(0.15)) warehouse.revision++
+  const does = random.pick(['nothing else', 'rebuild', 'retry'] as const)
+  const healed = does === 'retry' || random.chance(0.3)
+  const plan = planOf(random, does)
   let times = 0
   runner.hear = (said) => {
     if (said.say === 'answered') answered.add(said.commandId)
@@ -72,14 +73,14 @@ async function killOne(runner: Runner, warehouse: Warehouse, name: string, chanc
     else setTimeout(() => runner.program.kill(), plan.delayMs)
   }
   const { revision } = warehouse
-  const seed = chance.between(0, 2 ** 31)
+  const seed = random.int(0, 2 ** 31)
   runner.program.send({ place, name, seed, leaseMs, does, revision, healed } satisfies ToRunner)
   const { signal, complaints } = await runner.program.ended
   assert.equal(signal, 'SIGKILL', `${JSON.stringify(plan)}: ${complaints}`)
   return does
 }
 
-async function runRounds(context: TestContext, store: WarehousePlace['store'], chance: Chance): Promise<Totals> {
+async function runRounds(context: TestContext, store: WarehousePlace['store'], random: Random): Promise<Totals> {
   const directory = await mkdtemp(join(tmpdir(), 'mneme-read-side-'))
   let next: Runner | undefined = new Runner()
   context.after(async () => {
@@ -92,15 +93,15 @@ async function runRounds(context: TestContext, store: WarehousePlace['store'], c
   for (let round = 1; round <= rounds; round++) {
     if (warehouse === undefined || warehouse.roundsLeft === 0) {
       const place = { store, path: join(directory, `warehouse-${round}`) }
-      warehouse = { place, answered: new Set(), revision: 1, roundsLeft: chance.between(4, roundsOfOneMax) }
+      warehouse = { place, answered: new Set(), revision: 1, roundsLeft: random.int(4, roundsOfOneMax) }
     }
     warehouse.roundsLeft--
     const runner: Runner = next!
     // Started early, so that the next round need not wait for it.
     next = round < rounds ? new Runner() : undefined
-    const does = await killOne(runner, warehouse, `${round}`, chance)
+    const does = await killOne(runner, warehouse, `${round}`, random)
     const isLast = warehouse.roundsLeft === 0 || round === rounds
-    if (isLast || chance.happens(does === 'rebuild' ? 0.6 : 0.1)) await look(warehouse, round, totals)
+    if (isLast || random.chance(does === 'rebuild' ? 0.6 : 0.1)) await look(warehouse, round, totals)
     if (round % 25 === 0) context.diagnostic(`${round} of ${rounds} kills, ${JSON.stringify(totals)}`)
   }
   return totals
@@ -120,8 +121,8 @@ async function look(warehouse: Warehouse, round: number, totals: Totals): Promis
 
 for (const store of ['file', 'sqlite'] as const) {
   test(`what follows the log on ${store} survives ${rounds} kills`, { timeout: 1_100_000 }, (context) =>
-    withChance(async (chance) => {
-      const { killedWhileBuilding, parked } = await runRounds(context, store, chance)
+    withSeed(async (random) => {
+      const { killedWhileBuilding, parked } = await runRounds(context, store, random)
       if (rounds < 100) return
       assert.ok(killedWhileBuilding > 0, 'some were killed while they built rows again')
       assert.ok(parked > 0, 'some left something parked')

@@ -9,11 +9,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { hasCode } from '../../src/index.ts'
-import { type Chance, withChance } from '../support/crash/chance.ts'
-import { ChildProgram } from '../support/crash/child-program.ts'
+import { ChildProgram } from '../../src/testing/crash/child-program.ts'
+import type { Random } from '../../src/testing/random.ts'
 import { startWarehouse, type Warehouse, type WarehousePlace } from '../support/crash/warehouse.ts'
 import { eventually, inspectWarehouse } from '../support/crash/warehouse-inspection.ts'
 import type { FromRunner, ToRunner } from '../support/crash/warehouse-runner.ts'
+import { withSeed } from '../support/seed.ts'
 import { sized } from '../support/size.ts'
 
 const leaseMs = 500
@@ -74,12 +75,12 @@ async function takeOver(
   context: TestContext,
   { place, answered }: { readonly place: WarehousePlace; readonly answered: Set<string> },
   name: string,
-  chance: Chance,
+  random: Random,
 ): Promise<number> {
-  const does = chance.pick(['nothing else', 'rebuild', 'rebuild', 'retry'] as const)
-  const version = { revision: 1, healed: does === 'retry' || chance.happens(0.5) }
-  const order: ToRunner = { place, name, seed: chance.between(0, 2 ** 31), leaseMs, does, ...version }
-  const leader = startLeader(context, order, answered, answered.size + chance.between(5, 40))
+  const does = random.pick(['nothing else', 'rebuild', 'rebuild', 'retry'] as const)
+  const version = { revision: 1, healed: does === 'retry' || random.chance(0.5) }
+  const order: ToRunner = { place, name, seed: random.int(0, 2 ** 31), leaseMs, does, ...version }
+  const leader = startLeader(context, order, answered, answered.size + random.int(5, 40))
   await leader.atWork
   const warehouse = await startWarehouse(place, { revision: 1, healed: true }, { leaseMs })
   try {
@@ -87,7 +88,7 @@ async function takeOver(
     // Not all of it has to: a step that takes longer than the lease may lose it.
     assert.ok((await statesOf(warehouse)).includes('standby'), 'the other process leads')
     await leader.nextMoment()
-    const killedAt = await killWithin(leader.program, chance.fraction() * killDelayMsMax)
+    const killedAt = await killWithin(leader.program, random.next() * killDelayMsMax)
     const isRunning = (state: string): boolean => state === 'running'
     await eventually('not taken over', async () => (await statesOf(warehouse)).every(isRunning))
     const tookMs = performance.now() - killedAt
@@ -122,14 +123,14 @@ test(
     timeout: 4 * timeoutMs,
   },
   (context) =>
-    withChance(async (chance) => {
+    withSeed(async (random) => {
       const directory = await mkdtemp(join(tmpdir(), 'mneme-rebuild-takeover-'))
       context.after(() => rm(directory, { recursive: true, force: true }))
       const place: WarehousePlace = { store: 'sqlite', path: join(directory, 'warehouse.db') }
       const answered = new Set<string>()
       const took: number[] = []
       for (let round = 1; round <= rounds; round++) {
-        took.push(await takeOver(context, { place, answered }, `${round}`, chance))
+        took.push(await takeOver(context, { place, answered }, `${round}`, random))
         await inspectWarehouse({ place, revision: 1, answered })
       }
       context.diagnostic(

@@ -3,7 +3,7 @@
  * was under way.
  */
 import { test } from 'node:test'
-import type { Chance } from '../support/crash/chance.ts'
+import type { Random } from '../../src/testing/random.ts'
 import { type KillPlan, killPlanOf } from '../support/crash/kill-plan.ts'
 import { runRounds } from '../support/crash/rounds.ts'
 import { serverKinds, serverPlace } from '../support/crash/server-place.ts'
@@ -21,10 +21,10 @@ const settings = {
   mongodb: { rounds: sized(30, 4), answersMax: 30, callers: { least: 3, most: 8 }, accounts: 6 },
 } as const
 
-function planWithin(answersMax: number): (chance: Chance, place: Place) => KillPlan {
-  return (chance, place) => {
-    const plan = killPlanOf(chance, place)
-    return 'answers' in plan ? { ...plan, answers: Math.min(plan.answers, chance.between(1, answersMax)) } : plan
+function planWithin(answersMax: number): (random: Random, place: Place) => KillPlan {
+  return (random, place) => {
+    const plan = killPlanOf(random, place)
+    return 'answers' in plan ? { ...plan, answers: Math.min(plan.answers, random.int(1, answersMax)) } : plan
   }
 }
 

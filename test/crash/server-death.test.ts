@@ -4,9 +4,9 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { withChance } from '../support/crash/chance.ts'
 import { type Ordeal, ordeal } from '../support/crash/ordeal.ts'
 import { serverKinds, serverPlace } from '../support/crash/server-place.ts'
+import { withSeed } from '../support/seed.ts'
 import { onServer } from '../support/servers/server.ts'
 import { sized } from '../support/size.ts'
 
@@ -35,12 +35,12 @@ for (const { store, name, find, pace } of serverKinds) {
     const skip = control === undefined && 'this server is somebody else’s'
 
     test(`a bank survives ${kills} deaths of ${name}`, { skip, timeout: 1_100_000 }, (context) =>
-      withChance(async (chance) => {
+      withSeed(async (random) => {
         const place = serverPlace(context, server, store, { timeoutMs })
-        await ordeal(context, { place, pace, chance }, async (bank) => {
+        await ordeal(context, { place, pace, random }, async (bank) => {
           for (let round = 1; round <= kills; round++) {
             await (round % roundsBetweenLooks === 0 ? bank.recovered() : bank.answered(answersBetweenKills))
-            await after(chance.fraction() * killedAfterMsMax)
+            await after(random.next() * killedAfterMsMax)
             await control!.kill()
             await control!.start()
           }
@@ -51,9 +51,9 @@ for (const { store, name, find, pace } of serverKinds) {
     )
 
     test(`a bank waits for ${name} that does not answer`, { skip, timeout: 1_100_000 }, (context) =>
-      withChance(async (chance) => {
+      withSeed(async (random) => {
         const place = serverPlace(context, server, store, { timeoutMs })
-        await ordeal(context, { place, pace, chance }, async (bank) => {
+        await ordeal(context, { place, pace, random }, async (bank) => {
           await bank.recovered()
           control!.pause()
           try {

@@ -9,12 +9,13 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import type { Store } from '../../src/index.ts'
 import { at } from '../../src/testing/checkpoint-at.ts'
-import { type Chance, withChance } from '../support/crash/chance.ts'
-import { ChildProgram } from '../support/crash/child-program.ts'
+import { ChildProgram } from '../../src/testing/crash/child-program.ts'
+import type { Random } from '../../src/testing/random.ts'
 import { within } from '../support/crash/deadline.ts'
 import { storeAt } from '../support/crash/place.ts'
 import { serverKinds, serverPlace } from '../support/crash/server-place.ts'
 import type { Place } from '../support/crash/writer-protocol.ts'
+import { withSeed } from '../support/seed.ts'
 import { onServer } from '../support/servers/server.ts'
 import { sized } from '../support/size.ts'
 
@@ -26,9 +27,9 @@ const projection = 'balances'
 const program = new URL('./step-saver.ts', import.meta.url)
 
 /** Lets a process save steps, kills it in the middle of one, and gives the number of that one. */
-async function killInStep(saver: ChildProgram, heard: { saving: number }, place: Place, chance: Chance): Promise<void> {
-  const enough = chance.between(1, 10)
-  const delayMs = chance.fraction() * 5
+async function killInStep(saver: ChildProgram, heard: { saving: number }, place: Place, random: Random): Promise<void> {
+  const enough = random.int(1, 10)
+  const delayMs = random.next() * 5
   const before = heard.saving
   const begun = Promise.withResolvers<void>()
   saver.send({ place, projection })
@@ -48,7 +49,7 @@ async function stepOfRows(store: Store): Promise<number> {
   return [...steps][0]!
 }
 
-async function killSavers(context: TestContext, place: Place, chance: Chance): Promise<void> {
+async function killSavers(context: TestContext, place: Place, random: Random): Promise<void> {
   const heard = { saving: 0 }
   const start = () =>
     new ChildProgram(program, (line) => Object.assign(heard, JSON.parse(line) as typeof heard), timeoutMs)
@@ -60,7 +61,7 @@ async function killSavers(context: TestContext, place: Place, chance: Chance): P
     for (let round = 1; round <= rounds; round++) {
       const saver = next
       next = start()
-      await killInStep(saver, heard, place, chance)
+      await killInStep(saver, heard, place, random)
       const begun = performance.now()
       await within(holdUpMsMax, takeOver(store, heard.saving), () => `the next one still waits, in round ${round}`)
       longestMs = Math.max(longestMs, performance.now() - begun)
@@ -96,13 +97,13 @@ test(title('SQLite'), { timeout: 2 * timeoutMs }, async (context) => {
   const directory = await mkdtemp(join(tmpdir(), 'mneme-step-kill-'))
   context.after(() => rm(directory, { recursive: true, force: true }))
   const place: Place = { store: 'sqlite', path: join(directory, 'bank.db') }
-  await withChance((chance) => killSavers(context, place, chance))
+  await withSeed((random) => killSavers(context, place, random))
 })
 
 for (const { store, name, find } of serverKinds) {
   await onServer(name, find, (server) => {
     test(title(name), { timeout: 2 * timeoutMs }, (context) =>
-      withChance((chance) => killSavers(context, serverPlace(context, server, store), chance)),
+      withSeed((random) => killSavers(context, serverPlace(context, server, store), random)),
     )
   })
 }

@@ -3,8 +3,8 @@
  * one.
  */
 import { at } from '../../src/testing/checkpoint-at.ts'
+import { listen, say } from '../../src/testing/crash/told-program.ts'
 import { storeAt } from '../support/crash/place.ts'
-import { listen, say } from '../support/crash/told-program.ts'
 import type { Place } from '../support/crash/writer-protocol.ts'
 
 const rowsOfStep = 12

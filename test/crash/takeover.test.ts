@@ -10,11 +10,12 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { Bank } from '../../examples/bank/bank.ts'
-import { type Chance, withChance } from '../support/crash/chance.ts'
-import { ChildProgram } from '../support/crash/child-program.ts'
+import { ChildProgram } from '../../src/testing/crash/child-program.ts'
+import type { Random } from '../../src/testing/random.ts'
 import { storeAt } from '../support/crash/place.ts'
 import { serverKinds, serverPlace } from '../support/crash/server-place.ts'
 import type { Place } from '../support/crash/writer-protocol.ts'
+import { withSeed } from '../support/seed.ts'
 import { onServer } from '../support/servers/server.ts'
 import { sized } from '../support/size.ts'
 
@@ -29,9 +30,9 @@ const timeoutMs = 300_000
 const program = new URL('./projection-runner.ts', import.meta.url)
 
 /** A process that leads and has handled something since; how much, is chance. */
-async function leader(context: TestContext, place: Place, chance: Chance): Promise<ChildProgram> {
+async function leader(context: TestContext, place: Place, random: Random): Promise<ChildProgram> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
-  const enough = chance.between(10, 40)
+  const enough = random.int(10, 40)
   let handled = 0
   const child = new ChildProgram(
     program,
@@ -48,10 +49,10 @@ async function leader(context: TestContext, place: Place, chance: Chance): Promi
   return child
 }
 
-async function killLeaders(context: TestContext, place: Place, chance: Chance): Promise<void> {
+async function killLeaders(context: TestContext, place: Place, random: Random): Promise<void> {
   let takeovers = 0
   for (let round = 1; round <= rounds; round++) {
-    const child = await leader(context, place, chance)
+    const child = await leader(context, place, random)
     const options = { leaseMs, pollIntervalMs: 20, log: { warn: () => {} } }
     const bank = await Bank.start({ store: storeAt(place), ...options })
     try {
@@ -80,13 +81,13 @@ test(title('SQLite'), { timeout: 2 * timeoutMs }, async (context) => {
   const directory = await mkdtemp(join(tmpdir(), 'mneme-takeover-'))
   context.after(() => rm(directory, { recursive: true, force: true }))
   const place: Place = { store: 'sqlite', path: join(directory, 'bank.db') }
-  await withChance((chance) => killLeaders(context, place, chance))
+  await withSeed((random) => killLeaders(context, place, random))
 })
 
 for (const { store, name, find } of serverKinds) {
   await onServer(name, find, (server) => {
     test(title(name), { timeout: 2 * timeoutMs }, (context) =>
-      withChance((chance) => killLeaders(context, serverPlace(context, server, store), chance)),
+      withSeed((random) => killLeaders(context, serverPlace(context, server, store), random)),
     )
   })
 }

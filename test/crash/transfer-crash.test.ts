@@ -8,9 +8,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import type { Chance } from '../support/crash/chance.ts'
-import { withChance } from '../support/crash/chance.ts'
-import { ChildProgram } from '../support/crash/child-program.ts'
+import { killRounds } from '../../src/testing/index.ts'
 import { within } from '../support/crash/deadline.ts'
 import { accounts, openingBalance, startBank, type TransferPlace } from '../support/crash/transfer-domain.ts'
 import { sized } from '../support/size.ts'
@@ -19,27 +17,8 @@ const rounds = Number(process.env['MNEME_CRASH_ROUNDS'] ?? sized(50, 3))
 /** Kills between two looks: the next process begins where the last one died. */
 const killsBetweenLooks = 5
 const childTimeoutMs = 300_000
-const program = new URL('./transfer-runner.ts', import.meta.url)
 
 type Bank = Awaited<ReturnType<typeof startBank>>
-
-/** Lets a process ask for transfers, kills it after some of them, and gives those that were acknowledged. */
-async function killOne(place: TransferPlace, chance: Chance): Promise<readonly string[]> {
-  const asked: string[] = []
-  const enough = chance.between(1, sized(120, 30))
-  const child = new ChildProgram(
-    program,
-    (line) => {
-      asked.push((JSON.parse(line) as { readonly id: string }).id)
-      if (asked.length === enough) child.kill()
-    },
-    childTimeoutMs,
-  )
-  child.send({ place, seed: chance.between(1, 2 ** 31) })
-  const { signal, complaints } = await child.ended
-  assert.equal(signal, 'SIGKILL', complaints)
-  return asked
-}
 
 /** Waits until nothing is left to do for the reactions. */
 async function settle(bank: Bank): Promise<void> {
@@ -86,19 +65,26 @@ async function everyBellRang(bank: Bank, asked: ReadonlySet<string>): Promise<vo
 }
 
 for (const store of ['file', 'sqlite'] as const) {
-  test(`money moved on ${store} survives ${rounds} kills`, { timeout: 1_100_000 }, (context: TestContext) =>
-    withChance(async (chance) => {
-      const directory = await mkdtemp(join(tmpdir(), 'mneme-transfer-'))
-      context.after(() => rm(directory, { recursive: true, force: true }))
-      const place: TransferPlace = { store, path: join(directory, store === 'file' ? 'bank' : 'bank.db') }
-      const unseen = new Set<string>()
-      for (let round = 1; round <= rounds; round++) {
-        for (const id of await killOne(place, chance)) unseen.add(id)
-        if (round % killsBetweenLooks !== 0 && round !== rounds) continue
+  test(`money moved on ${store} survives ${rounds} kills`, { timeout: 1_100_000 }, async (context: TestContext) => {
+    const directory = await mkdtemp(join(tmpdir(), 'mneme-transfer-'))
+    context.after(() => rm(directory, { recursive: true, force: true }))
+    const place: TransferPlace = { store, path: join(directory, store === 'file' ? 'bank' : 'bank.db') }
+    const unseen = new Set<string>()
+    const { told } = await killRounds({
+      program: new URL('./transfer-runner.ts', import.meta.url),
+      data: place,
+      rounds,
+      ...(process.env['MNEME_SEED'] !== undefined && { seed: Number(process.env['MNEME_SEED']) }),
+      toldMax: sized(120, 30),
+      timeoutMs: childTimeoutMs,
+      onTold: ({ id }: { readonly id: string }) => unseen.add(id),
+      async check({ round }) {
+        if (round % 25 === 0) context.diagnostic(`${round} of ${rounds} kills`)
+        if (round % killsBetweenLooks !== 0 && round !== rounds) return
         await look(place, unseen)
         unseen.clear()
-        if (round % 25 === 0) context.diagnostic(`${round} of ${rounds} kills`)
-      }
-    }),
-  )
+      },
+    })
+    assert.ok(told > 0, 'transfers were asked for')
+  })
 }

@@ -10,12 +10,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import type { StoredEvent } from '../../src/index.ts'
-import { type Chance, withChance } from '../support/crash/chance.ts'
-import { ChildProgram } from '../support/crash/child-program.ts'
+import { ChildProgram } from '../../src/testing/crash/child-program.ts'
+import type { Random } from '../../src/testing/random.ts'
 import { storeAt } from '../support/crash/place.ts'
 import { serverKinds, serverPlace } from '../support/crash/server-place.ts'
 import type { Place } from '../support/crash/writer-protocol.ts'
 import { type Call, type Entry, judge } from '../support/linearizability/checker.ts'
+import { withSeed } from '../support/seed.ts'
 import { onServer } from '../support/servers/server.ts'
 import { sized } from '../support/size.ts'
 import type { FromTeller, ToTeller } from './teller.ts'
@@ -63,11 +64,11 @@ class History {
 /**
  * One round: some processes at work; one is killed, one is stopped and followed by another, the rest stop at the end.
  */
-async function round(context: TestContext, place: Place, pace: Pace, chance: Chance): Promise<History> {
+async function round(context: TestContext, place: Place, pace: Pace, random: Random): Promise<History> {
   const history = new History()
   const programs: ChildProgram[] = []
-  const killAt = chance.between(1, pace.answersMin)
-  const replaceAt = chance.between(1, pace.answersMin)
+  const killAt = random.int(1, pace.answersMin)
+  const replaceAt = random.int(1, pace.answersMin)
   let killed = false
   let replaced = false
   let isOver = false
@@ -76,7 +77,7 @@ async function round(context: TestContext, place: Place, pace: Pace, chance: Cha
     const teller = new ChildProgram(program, (line) => hear(JSON.parse(line)), timeoutMs)
     programs.push(teller)
     const { callers } = pace
-    teller.send({ tell: 'begin', place, name, seed: chance.between(0, 2 ** 31), callers, accounts } satisfies ToTeller)
+    teller.send({ tell: 'begin', place, name, seed: random.int(0, 2 ** 31), callers, accounts } satisfies ToTeller)
   }
   const hear = (said: FromTeller): void => {
     history.hear(said)
@@ -125,10 +126,10 @@ async function entriesOf(place: Place): Promise<ReadonlyMap<string, readonly Ent
 async function judgeRounds(context: TestContext, makePlace: () => Promise<Place>, pace: Pace): Promise<void> {
   let operations = 0
   const unknown = new Map<string, number>()
-  await withChance(async (chance) => {
+  await withSeed(async (random) => {
     for (let i = 0; i < roundsOf(pace); i++) {
       const place = await makePlace()
-      const history = await round(context, place, pace, chance)
+      const history = await round(context, place, pace, random)
       const entries = await entriesOf(place)
       for (const account of accounts) {
         assert.deepEqual(judge(history.of(account), entries.get(account)!), [], `round ${i}, account ${account}`)

@@ -5,9 +5,9 @@
  */
 import { z } from 'zod'
 import { aggregate, domain, event, hasCode, MnemeError, reject } from '../../src/index.ts'
-import { type Chance, chanceOf } from '../support/crash/chance.ts'
+import { listen, say as sayAnything } from '../../src/testing/crash/told-program.ts'
+import { Random } from '../../src/testing/random.ts'
 import { storeAt } from '../support/crash/place.ts'
-import { listen, say as sayAnything } from '../support/crash/told-program.ts'
 import type { Place } from '../support/crash/writer-protocol.ts'
 import type { Answer, Name } from '../support/linearizability/checker.ts'
 
@@ -62,11 +62,11 @@ let stopping = false
 let work: Promise<unknown> = Promise.resolve()
 let running: RunningAccounts | undefined
 
-async function call(bank: RunningAccounts, account: string, commandId: string, chance: Chance): Promise<void> {
-  const name = chance.pick(['deposit', 'withdraw', 'withdraw', 'look', 'demand'] as const)
-  const amount = chance.between(0, 40)
+async function call(bank: RunningAccounts, account: string, commandId: string, random: Random): Promise<void> {
+  const name = random.pick(['deposit', 'withdraw', 'withdraw', 'look', 'demand'] as const)
+  const amount = random.int(0, 40)
   // An id of the caller's makes a "no" ask for the id too; both ways are judged.
-  const options = chance.happens(0.5) ? { commandId } : {}
+  const options = random.chance(0.5) ? { commandId } : {}
   say({ say: 'called', commandId, account, name, amount, at: now() })
   try {
     const outcome = await bank.account(account).try[name]({ amount }, { ...options, metadata: { called: commandId } })
@@ -88,10 +88,10 @@ async function call(bank: RunningAccounts, account: string, commandId: string, c
 async function begin({ place, name, seed, callers, accounts }: Extract<ToTeller, { tell: 'begin' }>): Promise<void> {
   const bank = await Accounts.start({ store: storeAt(place), passivateAfterMs: 20, log: { warn: () => {} } })
   running = bank
-  const chance = chanceOf(seed)
+  const random = new Random(seed)
   let count = 0
   const caller = async (): Promise<void> => {
-    while (!stopping) await call(bank, chance.pick(accounts), `${name}-${count++}`, chance)
+    while (!stopping) await call(bank, random.pick(accounts), `${name}-${count++}`, random)
   }
   work = Promise.all(Array.from({ length: callers }, caller))
 }

@@ -3,8 +3,8 @@
  * while it is under way, or when it is done but not answered.
  */
 import type { Store, StoreFactory } from '../../src/index.ts'
+import { listen, say } from '../../src/testing/crash/told-program.ts'
 import { storeAt } from '../support/crash/place.ts'
-import { listen, say } from '../support/crash/told-program.ts'
 import type { Place } from '../support/crash/writer-protocol.ts'
 import { ada, impatient, Shop } from '../support/personal/shop.ts'
 

@@ -1,7 +1,7 @@
 /** The program that appends to a MongoDB store without cease, by several callers, until its time is over. */
 import { commit } from '../../src/index.ts'
+import { listen, say as sayAnything } from '../../src/testing/crash/told-program.ts'
 import { storeAt } from '../support/crash/place.ts'
-import { listen, say as sayAnything } from '../support/crash/told-program.ts'
 import type { Place } from '../support/crash/writer-protocol.ts'
 
 /** What a writer is told: first where, then that all have opened it. */

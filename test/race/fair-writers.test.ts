@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ChildProgram } from '../support/crash/child-program.ts'
+import { ChildProgram } from '../../src/testing/crash/child-program.ts'
 import { serverPlace } from '../support/crash/server-place.ts'
 import { findFerretdb, findMongodb } from '../support/servers/mongodb-server.ts'
 import { onServer } from '../support/servers/server.ts'

@@ -4,8 +4,8 @@
  */
 import { Bank } from '../../examples/bank/bank.ts'
 import { MnemeError } from '../../src/index.ts'
+import { listen, say as sayAnything } from '../../src/testing/crash/told-program.ts'
 import { storeAt } from '../support/crash/place.ts'
-import { listen, say as sayAnything } from '../support/crash/told-program.ts'
 import type { Place } from '../support/crash/writer-protocol.ts'
 
 /** What a hot bank is told: first where, then that all have opened it. */

@@ -1,7 +1,7 @@
 /** The program that opens a file store, says whether it could, and keeps it until it is killed. */
 import { MnemeError } from '../../src/index.ts'
 import { file } from '../../src/store/file/index.ts'
-import { listen, say as sayAnything } from '../support/crash/told-program.ts'
+import { listen, say as sayAnything } from '../../src/testing/crash/told-program.ts'
 
 /** What became of the opening. */
 export type FromHolder = { readonly opened: true } | { readonly code: string; readonly message: string }

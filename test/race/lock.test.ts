@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { hasCode, type StoreWarning } from '../../src/index.ts'
 import { file } from '../../src/store/file/index.ts'
-import { ChildProgram } from '../support/crash/child-program.ts'
+import { ChildProgram } from '../../src/testing/crash/child-program.ts'
 import type { FromHolder } from './lock-holder.ts'
 
 const timeoutMs = 300_000

@@ -6,11 +6,12 @@ import { test } from 'node:test'
 import { memory, type Store, type StoreFactory } from '../../src/index.ts'
 import { file } from '../../src/store/file/index.ts'
 import { sqlite } from '../../src/store/sqlite/index.ts'
-import { type Chance, chanceOf, withChance } from '../support/crash/chance.ts'
+import { Random } from '../../src/testing/random.ts'
 import { within } from '../support/crash/deadline.ts'
 import { checkRace } from '../support/race/outcome.ts'
 import { RaceWriter, writerNames } from '../support/race/race.ts'
 import { follow, tails } from '../support/race/tail.ts'
+import { withSeed } from '../support/seed.ts'
 import { sized } from '../support/size.ts'
 
 const events = sized(60_000, 8_000)
@@ -30,19 +31,19 @@ for (const [name, storeIn] of Object.entries(stores)) {
     const store = await storeIn(directory).open({ warn: () => {}, now: Date.now })
     try {
       const describe = async () => `the race was not over, with ${await store.head()} of ${events} events stored`
-      await withChance((chance) => within(timeoutMs, race(store, chance), describe))
+      await withSeed((random) => within(timeoutMs, race(store, random), describe))
     } finally {
       await store.close()
     }
   })
 }
 
-async function race(store: Store, chance: Chance): Promise<void> {
+async function race(store: Store, random: Random): Promise<void> {
   let end: number | undefined
   const readers = tails.map(async (options) => ({ options, count: await follow(store, options, () => end) }))
   const share = events / writerNames.length
   const writing = Promise.all(
-    writerNames.map((writer) => new RaceWriter(store, writer, share, chanceOf(chance.between(0, 2 ** 31))).run()),
+    writerNames.map((writer) => new RaceWriter(store, writer, share, new Random(random.int(0, 2 ** 31))).run()),
   )
   // A reader that fails ends the test, and with it the writers.
   const written = await Promise.race([writing, Promise.all(readers).then(() => writing)])

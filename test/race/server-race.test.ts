@@ -5,9 +5,9 @@
  * is, is not what races (see `fair-writers.test.ts`).
  */
 import { test } from 'node:test'
-import { withChance } from '../support/crash/chance.ts'
 import { serverPlace } from '../support/crash/server-place.ts'
 import { raceProcesses } from '../support/race/process-race.ts'
+import { withSeed } from '../support/seed.ts'
 import { findFerretdb, findMongodb } from '../support/servers/mongodb-server.ts'
 import { findNats } from '../support/servers/nats-server.ts'
 import { findPostgres } from '../support/servers/postgres-server.ts'
@@ -29,8 +29,8 @@ for (const { title, find, store, ...sizes } of races) {
       timeout: timeoutMs + 10_000,
     }, async (context) => {
       const options = { ...sizes, writerProcesses: 4, readerProcesses: 5, timeoutMs }
-      await withChance((chance) =>
-        raceProcesses(context, serverPlace(context, server, store, { timeoutMs }), options, chance),
+      await withSeed((random) =>
+        raceProcesses(context, serverPlace(context, server, store, { timeoutMs }), options, random),
       )
     })
   })

@@ -3,8 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { withChance } from '../support/crash/chance.ts'
 import { raceProcesses } from '../support/race/process-race.ts'
+import { withSeed } from '../support/seed.ts'
 import { sized } from '../support/size.ts'
 
 const timeoutMs = 1_000_000
@@ -22,6 +22,6 @@ for (const writerProcesses of [2, 4]) {
       eventsOfCommitMax: 5,
       timeoutMs,
     }
-    await withChance((chance) => raceProcesses(context, place, options, chance))
+    await withSeed((random) => raceProcesses(context, place, options, random))
   })
 }

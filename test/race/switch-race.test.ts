@@ -16,10 +16,11 @@ import {
   type StoredEvent,
   type StoreFactory,
 } from '../../src/index.ts'
-import { type Chance, chanceOf, withChance } from '../support/crash/chance.ts'
+import { Random } from '../../src/testing/random.ts'
 import { within } from '../support/crash/deadline.ts'
 import { prefill, type RaceData, RaceWriter, writerNames } from '../support/race/race.ts'
 import { meets } from '../support/race/tail.ts'
+import { withSeed } from '../support/seed.ts'
 import { sized } from '../support/size.ts'
 import { onEveryStore } from '../support/stores/every-store.ts'
 
@@ -105,8 +106,8 @@ await onEveryStore('The switch to live', ({ name, place }) => {
   test(title, { timeout: timeoutMs + 10_000 }, async (context) => {
     const course = onServers[name] ?? inProcess
     const factory = await place(context)
-    const caughtUp = await withChance((chance) =>
-      within(timeoutMs, race(factory, course, chance), () => 'a subscriber has not seen all of the log'),
+    const caughtUp = await withSeed((random) =>
+      within(timeoutMs, race(factory, course, random), () => 'a subscriber has not seen all of the log'),
     )
     context.diagnostic(`${course.events} events, ${caughtUp} times at the end of the log while it grew`)
   })
@@ -116,7 +117,7 @@ await onEveryStore('The switch to live', ({ name, place }) => {
 async function race(
   factory: StoreFactory,
   { events, pollIntervalMs, eventsOfCommitMax, timesCaughtUpLeast }: Course,
-  chance: Chance,
+  random: Random,
 ): Promise<number> {
   let store: Store | undefined
   let caughtUp = 0
@@ -132,10 +133,10 @@ async function race(
     const share = Math.round((events * (1 - prefilledPart)) / writerNames.length)
     await prefill(store!, events - share * writerNames.length, eventsOfCommitMax)
     const joined = joining(running, store!, events)
-    const rest = () => (chance.happens(0.2) ? setImmediate() : undefined)
+    const rest = () => (random.chance(0.2) ? setImmediate() : undefined)
     await Promise.all(
       writerNames.map((writer) =>
-        new RaceWriter(store!, writer, share, chanceOf(chance.between(0, 2 ** 31)), eventsOfCommitMax).run(rest),
+        new RaceWriter(store!, writer, share, new Random(random.int(0, 2 ** 31)), eventsOfCommitMax).run(rest),
       ),
     )
     isOver = true

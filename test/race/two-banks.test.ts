@@ -7,12 +7,13 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { type Chance, withChance } from '../support/crash/chance.ts'
-import { ChildProgram } from '../support/crash/child-program.ts'
+import { ChildProgram } from '../../src/testing/crash/child-program.ts'
+import type { Random } from '../../src/testing/random.ts'
 import { checkWarning, inspect } from '../support/crash/inspection.ts'
 import { Ledger } from '../support/crash/ledger.ts'
 import { storeAt } from '../support/crash/place.ts'
 import type { FromWriter, Place, ToWriter } from '../support/crash/writer-protocol.ts'
+import { withSeed } from '../support/seed.ts'
 
 const timeoutMs = 120_000
 const writerProgram = new URL('../support/crash/bank-writer.ts', import.meta.url)
@@ -35,7 +36,7 @@ interface Banks {
 function startBanks(
   context: TestContext,
   place: Place,
-  { count, chance }: { readonly count: number; readonly chance: Chance },
+  { count, random }: { readonly count: number; readonly random: Random },
   onAnswer: (banks: Banks) => void,
 ): Banks {
   const ledger = new Ledger()
@@ -58,7 +59,7 @@ function startBanks(
   const banks: Banks = { programs, ledger, answersOf, retries: () => retries, tellAll }
   for (const [bank, program] of programs.entries()) {
     const common = { tell: 'begin', place, callers: 40, accounts, repeat: [], lethalCall: undefined } as const
-    program.send({ ...common, name: `bank ${bank}`, seed: chance.between(0, 2 ** 31) } satisfies ToWriter)
+    program.send({ ...common, name: `bank ${bank}`, seed: random.int(0, 2 ** 31) } satisfies ToWriter)
   }
   context.after(async () => {
     for (const program of programs) program.kill()
@@ -77,9 +78,9 @@ test('two banks on one SQLite file lose no update: the sum is right and each ans
   timeout: timeoutMs + 10_000,
 }, async (context) => {
   const place = await freshPlace(context)
-  await withChance(async (chance) => {
+  await withSeed(async (random) => {
     let stopped = false
-    const banks = startBanks(context, place, { count: 2, chance }, ({ ledger, answersOf, tellAll }) => {
+    const banks = startBanks(context, place, { count: 2, random }, ({ ledger, answersOf, tellAll }) => {
       if (stopped || ledger.answers < 10_000 || answersOf.some((answers) => answers < 1_000)) return
       stopped = true
       tellAll({ tell: 'stop' })
@@ -94,10 +95,10 @@ test('a bank that is killed takes nothing from the others on its SQLite file, an
   timeout: timeoutMs + 10_000,
 }, async (context) => {
   const place = await freshPlace(context)
-  await withChance(async (chance) => {
+  await withSeed(async (random) => {
     let killed = 0
     let stopped = false
-    const banks = startBanks(context, place, { count: 3, chance }, ({ answersOf, programs, tellAll }) => {
+    const banks = startBanks(context, place, { count: 3, random }, ({ answersOf, programs, tellAll }) => {
       if (killed < 2 && answersOf[killed]! >= 500) programs[killed++]!.kill()
       if (stopped || answersOf[2]! < 3_000 || killed < 2) return
       stopped = true

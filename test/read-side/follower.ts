@@ -3,7 +3,7 @@
  * argument, and stops nothing.
  */
 import { sqlite } from '../../src/store/sqlite/index.ts'
-import { say } from '../support/crash/told-program.ts'
+import { say } from '../../src/testing/crash/told-program.ts'
 import { startRows } from '../support/read-side/pots.ts'
 
 const [path, last] = process.argv.slice(2) as [string, string]

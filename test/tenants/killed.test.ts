@@ -10,9 +10,9 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { tenants } from '../../src/index.ts'
 import { sqlite } from '../../src/store/sqlite/index.ts'
-import { withChance } from '../support/crash/chance.ts'
-import { ChildProgram } from '../support/crash/child-program.ts'
+import { ChildProgram } from '../../src/testing/crash/child-program.ts'
 import { recorder, until } from '../support/kernel/rig.ts'
+import { withSeed } from '../support/seed.ts'
 import { sized } from '../support/size.ts'
 import type { Acknowledged, Orders } from './killed-program.ts'
 import { Pots } from './pots.ts'
@@ -31,7 +31,7 @@ test('of many tenants no command is lost or doubled, whichever process is killed
   const directory = await mkdtemp(join(tmpdir(), 'mneme-tenants-'))
   context.after(() => rm(directory, { recursive: true, force: true }))
   const acknowledged: Acknowledged[] = []
-  await withChance(async (chance) => {
+  await withSeed(async (random) => {
     let heard = 0
     let onEnough = () => {}
     const begin = (): ChildProgram => {
@@ -44,7 +44,7 @@ test('of many tenants no command is lost or doubled, whichever process is killed
         timeoutMs,
       )
       context.after(() => child.kill())
-      child.send({ directory, tenants: count, openMax, seed: chance.between(1, 2 ** 31) } satisfies Orders)
+      child.send({ directory, tenants: count, openMax, seed: random.int(1, 2 ** 31) } satisfies Orders)
       return child
     }
     const children = [begin(), begin()]
@@ -53,7 +53,7 @@ test('of many tenants no command is lost or doubled, whichever process is killed
       await new Promise<void>((resolve) => {
         onEnough = resolve
       })
-      const [victim] = children.splice(chance.between(0, 1), 1)
+      const [victim] = children.splice(random.int(0, 1), 1)
       victim!.kill()
       const { signal, complaints } = await victim!.ended
       assert.equal(signal, 'SIGKILL', complaints)

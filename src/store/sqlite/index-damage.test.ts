@@ -5,16 +5,16 @@
 import assert from 'node:assert/strict'
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { type TestContext, test } from 'node:test'
-import { chanceOf } from '../../../test/support/crash/chance.ts'
 import { sized } from '../../../test/support/size.ts'
 import { MnemeError } from '../../domain/error.ts'
+import { Random } from '../../testing/random.ts'
 import { type Commit, commit } from '../commit.ts'
 import { everything } from '../range.ts'
 import type { ReadAllOptions, Store } from '../store.ts'
 import { sqlite } from './index.ts'
 import { freshPath, openStore, withDatabase } from './sqlite-test.fixture.ts'
 
-type Random = (below: number) => number
+type Below = (below: number) => number
 
 const damages = sized(60, 5)
 const pageSize = 4096
@@ -41,9 +41,9 @@ const filters: readonly ReadAllOptions[] = [
 ]
 
 /** Random whole numbers from 0 to below a bound, the same for the same seed. */
-function randomOf(seed: number): Random {
-  const { between } = chanceOf(seed)
-  return (below) => between(0, below - 1)
+function randomOf(seed: number): Below {
+  const random = new Random(seed)
+  return (below) => random.below(below)
 }
 
 /** All questions, each with a short text of the answer. */
@@ -83,7 +83,7 @@ async function said<Answer>(answer: Promise<Answer>): Promise<Answer | undefined
 }
 
 /** Removes one entry from a page. The page is still valid afterwards. */
-function lose(page: Buffer, random: Random): void {
+function lose(page: Buffer, random: Below): void {
   const header = page[0] === 2 ? 12 : 8
   const cells = page.readUInt16BE(3)
   const lost = header + 2 * random(cells)
@@ -92,7 +92,7 @@ function lose(page: Buffer, random: Random): void {
 }
 
 /** A page of an index, damaged. */
-function damage(bytes: Buffer, pages: readonly number[], random: Random): Buffer {
+function damage(bytes: Buffer, pages: readonly number[], random: Below): Buffer {
   const copy = Buffer.from(bytes)
   const [at, other] = [pages[random(pages.length)]!, pages[random(pages.length)]!].map((page) => (page - 1) * pageSize)
   const page = copy.subarray(at!, at! + pageSize)

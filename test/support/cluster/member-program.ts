@@ -1,8 +1,8 @@
 /** The program of a member that a test runs in a process of its own, and what it is told and says. */
 import { cluster } from '../../../src/cluster/index.ts'
 import { MnemeError } from '../../../src/index.ts'
+import { listen, say as sayAnything } from '../../../src/testing/crash/told-program.ts'
 import { storeAt } from '../crash/place.ts'
-import { listen, say as sayAnything } from '../crash/told-program.ts'
 import type { Place } from '../crash/writer-protocol.ts'
 import { type Member, secret, Vaults } from './vaults.ts'
 

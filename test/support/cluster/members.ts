@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import type { StoreFactory } from '../../../src/index.ts'
-import { ChildProgram } from '../crash/child-program.ts'
+import { ChildProgram } from '../../../src/testing/crash/child-program.ts'
 import type { Place } from '../crash/writer-protocol.ts'
 import type { FromMember } from './member-program.ts'
 import { Vaults } from './vaults.ts'

@@ -5,10 +5,10 @@
  */
 import { Bank } from '../../../examples/bank/bank.ts'
 import { MnemeError } from '../../../src/index.ts'
-import { type Chance, chanceOf } from './chance.ts'
+import { listen, say as sayAnything } from '../../../src/testing/crash/told-program.ts'
+import { Random } from '../../../src/testing/random.ts'
 import { LethalDisk } from './lethal-disk.ts'
 import { storeAt } from './place.ts'
-import { listen, say as sayAnything } from './told-program.ts'
 import type { BankCommand, FromWriter, LethalCall, ToWriter } from './writer-protocol.ts'
 
 type RunningBank = Awaited<ReturnType<typeof Bank.start>>
@@ -40,9 +40,9 @@ async function begin({ place, lethalCall, name, seed, callers, accounts, repeat 
     arm(lethalCall, 'stopping')
     await bank.stop()
   }
-  const chance = chanceOf(seed)
+  const random = new Random(seed)
   let count = 0
-  const next = (): BankCommand => commandOf(chance, accounts, `${name}-${count++}`)
+  const next = (): BankCommand => commandOf(random, accounts, `${name}-${count++}`)
   const first = [...repeat, ...accounts.map((id) => opening(id, `${name}-${count++}`))]
   await Promise.all([...first.map((command) => send(bank, command)), ...Array.from({ length: callers }, caller)])
 
@@ -54,10 +54,10 @@ async function begin({ place, lethalCall, name, seed, callers, accounts, repeat 
 const opening = (id: string, commandId: string): BankCommand =>
   ({ aggregate: 'account', id, name: 'open', data: { owner: `owner of ${id}` }, commandId }) as const
 
-function commandOf(chance: Chance, accounts: readonly string[], commandId: string): BankCommand {
-  const id = chance.pick(accounts)
-  const name = chance.happens(0.3) ? 'withdraw' : 'deposit'
-  return { aggregate: 'account', id, name, data: { amount: chance.between(1, 100) }, commandId }
+function commandOf(random: Random, accounts: readonly string[], commandId: string): BankCommand {
+  const id = random.pick(accounts)
+  const name = random.chance(0.3) ? 'withdraw' : 'deposit'
+  return { aggregate: 'account', id, name, data: { amount: random.int(1, 100) }, commandId }
 }
 
 async function send(bank: RunningBank, command: BankCommand): Promise<void> {

@@ -2,7 +2,7 @@
  * When a writer is killed: under load, while it opens the store, while it stops, or in the middle of one call to the
  * disk.
  */
-import type { Chance } from './chance.ts'
+import type { Random } from '../../../src/testing/random.ts'
 import type { LethalCall, Place } from './writer-protocol.ts'
 
 /** Chosen before the writer begins, and printed if the round fails. */
@@ -20,24 +20,24 @@ const openingMsMax = { files: 60, server: 300 }
 const stoppingMsMax = 15
 
 /** Mostly under load, but every kind comes up again and again. */
-export function killPlanOf(chance: Chance, { store, ...place }: Place): KillPlan {
-  const kind = chance.fraction()
-  const answers = chance.happens(0.3) ? chance.between(1, 30) : chance.between(30, 700)
-  if (store === 'file' && kind < 0.5) return { kill: 'at a call', answers, lethalCall: lethalCallOf(chance) }
+export function killPlanOf(random: Random, { store, ...place }: Place): KillPlan {
+  const kind = random.next()
+  const answers = random.chance(0.3) ? random.int(1, 30) : random.int(30, 700)
+  if (store === 'file' && kind < 0.5) return { kill: 'at a call', answers, lethalCall: lethalCallOf(random) }
   if (kind < 0.7) return { kill: 'under load', answers }
   const openingMs = 'url' in place ? openingMsMax.server : openingMsMax.files
-  if (kind < 0.85) return { kill: 'opening', delayMs: chance.fraction() * openingMs }
-  return { kill: 'stopping', answers, delayMs: chance.fraction() * stoppingMsMax }
+  if (kind < 0.85) return { kill: 'opening', delayMs: random.next() * openingMs }
+  return { kill: 'stopping', answers, delayMs: random.next() * stoppingMsMax }
 }
 
-function lethalCallOf(chance: Chance): LethalCall {
-  const done = chance.fraction()
-  const kind = chance.fraction()
+function lethalCallOf(random: Random): LethalCall {
+  const done = random.next()
+  const kind = random.next()
   const all = { of: 'all calls', done } as const
-  if (kind < 0.3) return { ...all, after: 'opening', call: chance.between(1, 80) }
-  if (kind < 0.5) return { ...all, after: 'opening', call: chance.between(80, 500) }
-  if (kind < 0.8) return { of: 'durable writes', done, after: 'opening', call: chance.between(1, 40) }
-  return { ...all, after: 'stopping', call: chance.between(1, 40) }
+  if (kind < 0.3) return { ...all, after: 'opening', call: random.int(1, 80) }
+  if (kind < 0.5) return { ...all, after: 'opening', call: random.int(80, 500) }
+  if (kind < 0.8) return { of: 'durable writes', done, after: 'opening', call: random.int(1, 40) }
+  return { ...all, after: 'stopping', call: random.int(1, 40) }
 }
 
 /** After how many answers the writer is told to stop; never, in the plans that kill it before. */

@@ -7,7 +7,7 @@ import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { everything, MnemeError, type Store, type StoredEvent } from '../../../src/index.ts'
-import type { Chance } from './chance.ts'
+import type { Random } from '../../../src/testing/random.ts'
 import { within } from './deadline.ts'
 import { checkRows } from './inspection.ts'
 import { Ledger } from './ledger.ts'
@@ -23,7 +23,7 @@ export interface OrdealOptions {
   /** A way that nothing disturbs, if the bank's own is not one. */
   readonly direct?: ServerPlace
   readonly pace: Pace
-  readonly chance: Chance
+  readonly random: Random
 }
 
 /** How fast a bank is asked to work. */
@@ -162,11 +162,11 @@ export class Ordeal {
   }
 
   async #call(): Promise<void> {
-    const { chance, pace } = this.#options
+    const { random, pace } = this.#options
     while (!this.#isOver) {
       if (this.#newest > this.#handled + pace.backlogMax) await this.#caughtUp()
-      const name = chance.happens(0.3) ? 'withdraw' : 'deposit'
-      await this.#send(this.#command(chance.pick(accounts), name, { amount: chance.between(1, 100) }))
+      const name = random.chance(0.3) ? 'withdraw' : 'deposit'
+      await this.#send(this.#command(random.pick(accounts), name, { amount: random.int(1, 100) }))
     }
   }
 

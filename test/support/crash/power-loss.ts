@@ -6,7 +6,7 @@
  */
 import { existsSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Chance } from './chance.ts'
+import type { Random } from '../../../src/testing/random.ts'
 
 /** A line of the log. */
 interface Line {
@@ -28,39 +28,39 @@ export function segmentLengths(directory: string): Lengths {
 }
 
 /** Damages the files in a directory as a power failure may, wherever they are not durable. */
-export function losePower(directory: string, durable: Lengths, chance: Chance): void {
+export function losePower(directory: string, durable: Lengths, random: Random): void {
   for (const name of journals) {
     const path = join(directory, name)
-    if (existsSync(path) && chance.happens(0.4)) truncateSync(path, chance.between(0, statSync(path).size))
+    if (existsSync(path) && random.chance(0.4)) truncateSync(path, random.int(0, statSync(path).size))
   }
   for (const name of segmentLengths(directory).keys()) {
     const path = join(directory, name)
     const bytes = readFileSync(path)
     const durableEnd = durable.get(name) ?? 0
-    if (durableEnd < bytes.length) writeFileSync(path, damaged(bytes, durableEnd, chance))
+    if (durableEnd < bytes.length) writeFileSync(path, damaged(bytes, durableEnd, random))
   }
 }
 
-function damaged(bytes: Buffer, durableEnd: number, chance: Chance): Buffer {
-  const cut = chance.between(durableEnd, bytes.length)
-  switch (chance.between(0, 2)) {
+function damaged(bytes: Buffer, durableEnd: number, random: Random): Buffer {
+  const cut = random.int(durableEnd, bytes.length)
+  switch (random.int(0, 2)) {
     case 0:
       return bytes.subarray(0, cut)
     case 1:
-      return Buffer.concat([bytes.subarray(0, cut), Buffer.alloc(chance.between(1, 3 * blockBytes))])
+      return Buffer.concat([bytes.subarray(0, cut), Buffer.alloc(random.int(1, 3 * blockBytes))])
     default:
-      return withHole(bytes, durableEnd, chance)
+      return withHole(bytes, durableEnd, random)
   }
 }
 
 /** Some blocks of the last batch were not written, and later ones were. */
-function withHole(bytes: Buffer, durableEnd: number, chance: Chance): Buffer {
+function withHole(bytes: Buffer, durableEnd: number, random: Random): Buffer {
   const lines = linesOf(bytes)
   const batchStart = lines.find(({ batch }) => batch === lines.at(-1)?.batch)?.start ?? bytes.length
   const from = Math.max(durableEnd, batchStart)
   const holed = Buffer.from(bytes)
   for (let block = Math.ceil(from / blockBytes); block * blockBytes < bytes.length; block++) {
-    if (chance.happens(0.4)) holed.fill(0, block * blockBytes, Math.min((block + 1) * blockBytes, bytes.length))
+    if (random.chance(0.4)) holed.fill(0, block * blockBytes, Math.min((block + 1) * blockBytes, bytes.length))
   }
   return holed
 }

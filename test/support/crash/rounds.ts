@@ -7,8 +7,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
-import { type Chance, withChance } from './chance.ts'
-import { ChildProgram } from './child-program.ts'
+import { ChildProgram } from '../../../src/testing/crash/child-program.ts'
+import type { Random } from '../../../src/testing/random.ts'
+import { withSeed } from '../seed.ts'
 import { within } from './deadline.ts'
 import { checkWarning, inspect } from './inspection.ts'
 import { answersUntilStop, type KillPlan, killPlanOf } from './kill-plan.ts'
@@ -22,13 +23,13 @@ export interface CrashOptions {
   /** How many writers are killed, unless `MNEME_CRASH_ROUNDS` says otherwise. */
   readonly rounds: number
   /** Where a fresh bank is kept; one in files, at this path. */
-  readonly placeAt: (path: string, chance: Chance) => Place
+  readonly placeAt: (path: string, random: Random) => Place
   /** How many callers a writer has: 20 to 80 by default. */
   readonly callers?: { readonly least: number; readonly most: number }
   /** How many accounts a bank has: 24 by default. Each costs a few questions in every round. */
   readonly accounts?: number
   /** `killPlanOf` by default. */
-  readonly planOf?: (chance: Chance, place: Place) => KillPlan
+  readonly planOf?: (random: Random, place: Place) => KillPlan
   /** Whether the power fails with each kill. Needs a file store. */
   readonly powerFails?: boolean
   /** Whether what was acknowledged may be lost. */
@@ -74,15 +75,15 @@ export async function runRounds(context: TestContext, title: string, options: Cr
     await next?.program.ended.catch(() => undefined)
     await rm(directory, { recursive: true, force: true })
   })
-  await withChance(async (chance) => {
+  await withSeed(async (random) => {
     const rounds = Number(process.env['MNEME_CRASH_ROUNDS'] ?? options.rounds)
     let bank: Bank | undefined
     let answers = 0
     for (let round = 1; round <= rounds; round++) {
-      if (bank === undefined || bank.roundsLeft === 0) bank = await begin(directory, round, options, chance)
+      if (bank === undefined || bank.roundsLeft === 0) bank = await begin(directory, round, options, random)
       const writer = next ?? new Writer()
       next = round < rounds ? new Writer() : undefined
-      answers += await runRound(bank, writer, round, options, chance)
+      answers += await runRound(bank, writer, round, options, random)
       if (round % roundsBetweenReports !== 0) continue
       process.stdout.write(`${title}: ${round} of ${rounds} rounds, ${answers} answers heard\n`)
     }
@@ -95,19 +96,19 @@ async function runRound(
   writer: Writer,
   round: number,
   options: CrashOptions,
-  chance: Chance,
+  random: Random,
 ): Promise<number> {
   const { place, ledger } = bank
-  const plan = (options.planOf ?? killPlanOf)(chance, place)
+  const plan = (options.planOf ?? killPlanOf)(random, place)
   const heardBefore = ledger.answers
   bank.roundsLeft--
   try {
     const { least, most } = options.callers ?? callersDefault
     const accounts = Array.from({ length: options.accounts ?? accountsDefault }, (_, i) => `account ${i + 1}`)
-    await killOne(writer, bank, plan, { name: `${round}`, callers: chance.between(least, most), accounts }, chance)
+    await killOne(writer, bank, plan, { name: `${round}`, callers: random.int(least, most), accounts }, random)
     const answers = ledger.answers - heardBefore
-    if (options.powerFails && place.store === 'file') losePower(place.path, bank.durable, chance)
-    if (options.powerFails || bank.roundsLeft === 0 || chance.happens(0.7)) await look(bank, options)
+    if (options.powerFails && place.store === 'file') losePower(place.path, bank.durable, random)
+    if (options.powerFails || bank.roundsLeft === 0 || random.chance(0.7)) await look(bank, options)
     return answers
   } catch (cause) {
     const facts = { ...place, ...plan, answersHeard: ledger.answers - heardBefore }
@@ -116,13 +117,13 @@ async function runRound(
   }
 }
 
-async function begin(directory: string, round: number, options: CrashOptions, chance: Chance): Promise<Bank> {
+async function begin(directory: string, round: number, options: CrashOptions, random: Random): Promise<Bank> {
   const path = join(directory, `bank-${round}`)
   return {
-    place: options.placeAt(path, chance),
+    place: options.placeAt(path, random),
     ledger: new Ledger(),
     durable: new Map(),
-    roundsLeft: chance.between(1, 12),
+    roundsLeft: random.int(1, 12),
   }
 }
 
@@ -146,7 +147,7 @@ async function killOne(
     callers,
     accounts,
   }: { readonly name: string; readonly callers: number; readonly accounts: readonly string[] },
-  chance: Chance,
+  random: Random,
 ): Promise<void> {
   const { program } = writer
   const heardBefore = ledger.answers
@@ -167,7 +168,7 @@ async function killOne(
     }
   }
   const lethalCall = plan.kill === 'at a call' ? plan.lethalCall : undefined
-  const seed = chance.between(0, 2 ** 31)
+  const seed = random.int(0, 2 ** 31)
   const repeat = ledger.unanswered()
   writer.tell({ tell: 'begin', place, name, seed, callers, accounts, repeat, lethalCall })
   const { code, signal, complaints } = await program.ended

@@ -4,8 +4,8 @@
  */
 import { setTimeout } from 'node:timers/promises'
 import { hasCode } from '../../../src/index.ts'
-import { type Chance, chanceOf } from './chance.ts'
-import { listen, say as sayAnything } from './told-program.ts'
+import { listen, say as sayAnything } from '../../../src/testing/crash/told-program.ts'
+import { Random } from '../../../src/testing/random.ts'
 import { retryAll, shelves, startWarehouse, type Version, type Warehouse, type WarehousePlace } from './warehouse.ts'
 
 /** What the program is told, once. */
@@ -32,14 +32,14 @@ const say = (message: FromRunner): void => sayAnything(message)
 async function run({ place, name, seed, does, leaseMs, ...version }: ToRunner): Promise<void> {
   say({ say: 'opening' })
   const warehouse = await startWarehouse(place, version, { leaseMs })
-  const chance = chanceOf(seed)
+  const random = new Random(seed)
   let count = 0
   const caller = async () => {
     for (;;) {
       const commandId = `${name}-${count++}`
-      await send(warehouse, chance, commandId)
+      await send(warehouse, random, commandId)
       say({ say: 'answered', commandId })
-      await setTimeout(chance.between(0, pauseMsMax))
+      await setTimeout(random.int(0, pauseMsMax))
     }
   }
   const works: Promise<void>[] = Array.from({ length: callers }, caller)
@@ -49,12 +49,12 @@ async function run({ place, name, seed, does, leaseMs, ...version }: ToRunner): 
 }
 
 /** Sends one command, which may meet another process at its shelf. */
-async function send(warehouse: Warehouse, chance: Chance, commandId: string): Promise<void> {
-  const shelf = warehouse.shelf(chance.pick(shelves))
-  const kind = chance.fraction()
-  const amount = chance.between(1, 100)
+async function send(warehouse: Warehouse, random: Random, commandId: string): Promise<void> {
+  const shelf = warehouse.shelf(random.pick(shelves))
+  const kind = random.next()
+  const amount = random.int(1, 100)
   if (kind < 0.6) await shelf.put({ amount }, { commandId })
-  else if (kind < 0.95) await shelf.move({ amount, to: chance.pick(shelves) }, { commandId })
+  else if (kind < 0.95) await shelf.move({ amount, to: random.pick(shelves) }, { commandId })
   else await shelf.clear({}, { commandId })
 }
 

@@ -3,8 +3,8 @@
  */
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
-import type { Chance } from '../crash/chance.ts'
-import { ChildProgram } from '../crash/child-program.ts'
+import { ChildProgram } from '../../../src/testing/crash/child-program.ts'
+import type { Random } from '../../../src/testing/random.ts'
 import { storeAt } from '../crash/place.ts'
 import type { Place } from '../crash/writer-protocol.ts'
 import { checkRace, type Seen } from './outcome.ts'
@@ -30,7 +30,7 @@ export async function raceProcesses(
   context: TestContext,
   place: Place,
   { events, writerProcesses, readerProcesses, eventsOfCommitMax, pageSizeMin = 1, timeoutMs }: RaceOptions,
-  chance: Chance,
+  random: Random,
 ): Promise<void> {
   const workers: ChildProgram[] = []
   context.after(async () => {
@@ -53,7 +53,7 @@ export async function raceProcesses(
   const ways = tails.map((tail) => ({ ...tail, limit: Math.max(tail.limit, pageSizeMin) }))
   const readers = dealt(ways, readerProcesses).map((some) => start({ tell: 'read', place, tails: some }))
   const writers = dealt(writerNames, writerProcesses).map((names) => {
-    const seed = chance.between(0, 2 ** 31)
+    const seed = random.int(0, 2 ** 31)
     const share = events / writerNames.length
     return start({ tell: 'write', place, writers: names, events: share, seed, eventsOfCommitMax })
   })

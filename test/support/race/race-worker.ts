@@ -1,8 +1,8 @@
 /** The program that races in a process of its own: several writers, or several readers, on one store. */
 import type { Store } from '../../../src/index.ts'
-import { chanceOf } from '../crash/chance.ts'
+import { listen, say as sayAnything } from '../../../src/testing/crash/told-program.ts'
+import { Random } from '../../../src/testing/random.ts'
 import { storeAt } from '../crash/place.ts'
-import { listen, say as sayAnything } from '../crash/told-program.ts'
 import type { Place } from '../crash/writer-protocol.ts'
 import type { Seen } from './outcome.ts'
 import { RaceWriter, type Written } from './race.ts'
@@ -43,9 +43,9 @@ listen((message: ToWorker) => {
   if (message.tell === 'end') end = message.position
   else if (message.tell === 'write') {
     const { place, writers, events, seed, eventsOfCommitMax } = message
-    const chance = chanceOf(seed)
+    const random = new Random(seed)
     const run = (store: Store) => (name: string) =>
-      new RaceWriter(store, name, events, chanceOf(chance.between(0, 2 ** 31)), eventsOfCommitMax).run()
+      new RaceWriter(store, name, events, new Random(random.int(0, 2 ** 31)), eventsOfCommitMax).run()
     void work(place, async (store) => ({ say: 'written', written: await Promise.all(writers.map(run(store))) }))
   } else {
     const { place, tails } = message

@@ -6,7 +6,7 @@
  */
 import assert from 'node:assert/strict'
 import { type Commit, commit, type Store, type StreamId } from '../../../src/index.ts'
-import type { Chance } from '../crash/chance.ts'
+import type { Random } from '../../../src/testing/random.ts'
 
 /** The data of an event of the race. */
 export interface RaceData {
@@ -70,7 +70,7 @@ interface Step {
 export class RaceWriter {
   readonly #store: Store
   readonly #name: string
-  readonly #chance: Chance
+  readonly #random: Random
   readonly #eventsOfCommitMax: number
   /** How far streams were when this writer last heard of them. */
   readonly #known = new Map<string, number>()
@@ -82,13 +82,13 @@ export class RaceWriter {
     store: Store,
     name: string,
     events: number,
-    chance: Chance,
+    random: Random,
     eventsOfCommitMax: number = eventsOfCommitMaxDefault,
   ) {
     this.#store = store
     this.#name = name
     this.#left = events
-    this.#chance = chance
+    this.#random = random
     this.#eventsOfCommitMax = eventsOfCommitMax
   }
 
@@ -108,12 +108,12 @@ export class RaceWriter {
 
   /** A few steps, each on a stream of its own. */
   #newSteps(): readonly Step[] {
-    const chosen = new Set(Array.from({ length: this.#chance.between(1, 3) }, () => this.#chance.pick(streams)))
+    const chosen = new Set(Array.from({ length: this.#random.int(1, 3) }, () => this.#random.pick(streams)))
     return [...chosen].flatMap((stream) => {
       const counts: number[] = []
-      const exact = this.#chance.happens(0.66)
-      for (let commits = exact ? this.#chance.between(1, 2) : 1; commits > 0 && this.#left > 0; commits--) {
-        const count = Math.min(this.#chance.between(1, this.#eventsOfCommitMax), this.#left)
+      const exact = this.#random.chance(0.66)
+      for (let commits = exact ? this.#random.int(1, 2) : 1; commits > 0 && this.#left > 0; commits--) {
+        const count = Math.min(this.#random.int(1, this.#eventsOfCommitMax), this.#left)
         this.#left -= count
         counts.push(count)
       }

@@ -4,7 +4,6 @@
  * killed, and the error says how far it was. Programs end when the process that started them is gone.
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
-import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /** How a process ended. */
@@ -15,8 +14,6 @@ export interface End {
   readonly complaints: string
 }
 
-/** Compiled code is kept between runs, so that starting a program costs half. */
-const compileCache = join(import.meta.dirname, '../../../node_modules/.cache/mneme-test-programs')
 const linesRemembered = 5
 
 export class ChildProgram {
@@ -36,9 +33,7 @@ export class ChildProgram {
   /** @param onLine hears each line; what it throws ends the program and is what `ended` rejects with */
   constructor(program: URL, onLine: (line: string) => void, timeoutMs: number) {
     this.#onLine = onLine
-    this.#child = spawn(process.execPath, [fileURLToPath(program)], {
-      env: { ...process.env, NODE_COMPILE_CACHE: compileCache },
-    })
+    this.#child = spawn(process.execPath, [fileURLToPath(program)])
     this.#child.stdout.setEncoding('utf8').on('data', (text: string) => this.#hear(text))
     this.#child.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.#complaints += text
