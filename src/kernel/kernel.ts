@@ -224,10 +224,11 @@ export class Kernel {
     const loaded = actor?.loaded
     const current = until.sequence === undefined && until.timeMs === undefined
     if (!current || loaded === undefined) return rehydrate(this.#context, type, stream, until)
-    const { looks } = this.#context
-    if (looks === undefined) return loaded
+    const { looks, events } = this.#context
+    // Nobody else writes. But an event that this process is storing may be readable before its answer is here.
+    if (looks === undefined && actor!.idle) return loaded
     // Even if answers may be stale, a caller of `state` gets the newest one.
-    const end = await looks.end(stream)
+    const end = looks === undefined ? (await events.streamEnds([stream]))[0]! : await looks.end(stream)
     if (end.sequence === loaded.sequence && end.checksum === loaded.checksum) return loaded
     try {
       const newer = await catchUp(this.#context, type, stream, loaded)

@@ -6,7 +6,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
 import { aggregate, domain, event, hasCode, reject, type StartOptions } from '../../src/index.ts'
-import { recorder } from '../support/kernel/rig.ts'
+import { memory } from '../../src/store/memory/index.ts'
+import type { Store, StoreFactory } from '../../src/store/store.ts'
+import { recorder, until } from '../support/kernel/rig.ts'
 import { onEveryStore } from '../support/stores/every-store.ts'
 
 const Deposited = event('Deposited', z.object({ amount: z.int() }))
@@ -145,4 +147,36 @@ await onEveryStore(trueAnswers, ({ place, severalWriters }) => {
     assert.equal((await a.account('ada').state()).balance, 101)
     assert.equal((await a.account('ada').try.withdraw({ amount: 50 })).accepted, true)
   })
+})
+
+test('a state has every event that can be read, also one whose append the only writer has no answer to', async () => {
+  let answers = Promise.resolve()
+  const inner = await memory().open({ warn: () => {}, now: Date.now })
+  const store: StoreFactory = {
+    name: 'held',
+    open: async () =>
+      new Proxy(inner, {
+        get(_, name) {
+          if (name === 'singleWriter') return true
+          if (name === 'append') return (...args: Parameters<Store['append']>) => appendHeld(...args)
+          const value = Reflect.get(inner, name)
+          return typeof value === 'function' ? value.bind(inner) : value
+        },
+      }),
+  }
+  const appendHeld: Store['append'] = async (...args) => {
+    const results = await inner.append(...args)
+    await answers
+    return results
+  }
+  await using bank = await Bank.start({ store, projections: 'manual', log: recorder() })
+  await bank.account('ada').deposit({ amount: 10 })
+  const held = Promise.withResolvers<void>()
+  answers = held.promise
+  const depositing = bank.account('ada').deposit({ amount: 5 })
+  await until('it can be read', async () => (await inner.head()) === 2)
+  assert.equal((await bank.account('ada').state()).balance, 15)
+  held.resolve()
+  await depositing
+  assert.equal((await bank.account('ada').state()).balance, 15)
 })
