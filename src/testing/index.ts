@@ -16,6 +16,7 @@ export { type ManualEnvironment, type ManualEnvironmentOptions, manualEnvironmen
 export type { Random } from './random.ts'
 export type { EndOfRun } from './simulation/end-of-run.ts'
 export type { FaultRates } from './simulation/faults.ts'
+export type { ProfileName } from './simulation/profiles.ts'
 export { type SimulateOptions, SimulationFailed, type SimulationReport, simulate } from './simulation/simulate.ts'
 export type { CodeOf, DetailsOf, Expectation, Spec } from './spec/aggregate-spec.ts'
 export { type Happened, on, type Place } from './spec/history.ts'

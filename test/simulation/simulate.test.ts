@@ -15,6 +15,12 @@ const page = readFileSync(new URL('../../docs/testing.md', import.meta.url), 'ut
 /** Seeds that have found a planted bug, and few others have. */
 const rareSeeds = new Set(Array.from(bugTableOf(page).values(), ({ seed }) => seed).filter((seed) => seed > 30))
 
+/** Commands of events that are gone were sent; a state was answered without an event that was readable already. */
+const foundBefore = [
+  ['seats', 1949716415],
+  ['transfers', 256268829],
+] as const
+
 /** Beyond so many seeds of each scenario, a mark counts as missed. */
 const seedsMax = 400
 
@@ -158,11 +164,28 @@ describe('A simulation', () => {
     assert.deepEqual([failed.broken, failed.actions], ['at most one is written', 2])
   })
 
+  test('simulates the behaviour of a store that is named, with the processes that it allows', async () => {
+    const options = { domain: domain({ aggregates: { counter: Counter } }), command: () => count(1), processes: 3 }
+    for (const profile of ['memory', 'file', 'sqlite', 'postgres', 'mongodb'] as const) {
+      const faults = { crash: 0.2, freeze: 0.1, loseAnswer: 0.2, partition: 0.1, slow: 0.1 }
+      const report = await simulate({ ...options, profile, seed: 1, faults })
+      const [crashes, answersLost] = [report.faults['crash'] ?? 0, report.faults['loseAnswer'] ?? 0]
+      assert.equal(report.profile, profile)
+      assert.equal(crashes > 0, profile !== 'memory', `${crashes} crashes of ${profile}`)
+      assert.equal(answersLost > 0, profile === 'postgres' || profile === 'mongodb', `${answersLost} of ${profile}`)
+    }
+  })
+
+  test('keeps all promises for the seeds that have found a fault of the library', async () => {
+    for (const [scenario, seed] of foundBefore) await scenarios.find(({ name }) => name === scenario)!.run(seed, 40)
+  })
+
   test('refuses options that make no sense', async () => {
     const options = { domain: domain({ aggregates: { counter: Counter } }), command: () => count(1), seed: 1 }
     const refused = { code: 'OPTION_INVALID' }
     await assert.rejects(simulate({ ...options, seed: -1 }), refused)
     await assert.rejects(simulate({ ...options, steps: 0 }), refused)
+    await assert.rejects(simulate({ ...options, profile: 'oracle' as never }), refused)
     await assert.rejects(simulate({ ...options, processes: 0.5 }), refused)
     await assert.rejects(simulate({ ...options, faults: { crash: 2 } }), refused)
     await assert.rejects(simulate({ ...options, faults: { crashes: 0.1 } as never }), refused)

@@ -146,6 +146,7 @@ function checkAnswer(evidence: Evidence, command: ClientCommand, attempt: Attemp
 const expected: ReadonlySet<string | undefined> = new Set([
   'OUTCOME_UNKNOWN',
   'STORE_UNAVAILABLE',
+  'NOT_STORED',
   'STOPPED',
   'OVERLOADED',
   'CONFLICT',

@@ -18,7 +18,13 @@ export interface ClientsOptions {
 }
 
 /** Errors after which a client with an id of its own sends the command once more. */
-const tryAgain: ReadonlySet<string | undefined> = new Set(['STORE_UNAVAILABLE', 'STOPPED', 'OVERLOADED', 'CONFLICT'])
+const tryAgain: ReadonlySet<string | undefined> = new Set([
+  'STORE_UNAVAILABLE',
+  'NOT_STORED',
+  'STOPPED',
+  'OVERLOADED',
+  'CONFLICT',
+])
 
 export class Clients {
   readonly #options: ClientsOptions

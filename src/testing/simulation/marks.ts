@@ -35,6 +35,7 @@ export const markNames = [
   'an older version cannot load a stream that has a newer event',
   'events that an older version passed over are handled later',
   'a process is cut from the store while a call is on its way',
+  'only a part of a batch is stored',
   'the store goes back to an older state',
   'only the log goes back to an older state',
   'a reader is told that the log is not the one that it has read',
@@ -87,6 +88,10 @@ export class Marks implements Watch {
     if (method === 'saveStep') this.#stepDone(process, args[0], args[1], answer)
     else if (method === 'releaseLease') this.#owners.delete(args[0])
     else if (method === 'acquireLease' && 'value' in answer) this.#leaseDone(process, args[0], args[1], answer.value)
+  }
+
+  storedInPart(): void {
+    this.meet('only a part of a batch is stored')
   }
 
   answered(call: Call, answer: Answer): void {

@@ -1,9 +1,12 @@
 /**
  * The way between a process and its store. Each call takes its time there and back, and may fail on the way. What the
  * store does happens at one moment, as in a real one; how the moments of several calls follow each other, chance
- * decides.
+ * decides. What can go wrong depends on the profile of the store: a disk loses no answers, and within the process a
+ * call takes no time.
  */
 import { StoreError } from '../../domain/error.ts'
+import type { StreamId } from '../../domain/stream.ts'
+import type { Commit } from '../../store/commit.ts'
 import type { Store, StoreFactory } from '../../store/store.ts'
 import type { FaultRates } from './faults.ts'
 import type { SimulatedProcess } from './process.ts'
@@ -28,6 +31,8 @@ export interface Watch {
   done(call: Call, answer: Answer): void
   /** The process has the answer, which may be that of the network. */
   answered(call: Call, answer: Answer): void
+  /** Only the first commits of a batch are stored. */
+  storedInPart(): void
 }
 
 /** Calls that may have their effect twice: a driver or a proxy may send them again. */
@@ -57,7 +62,8 @@ export class Network {
     return {
       name: 'simulated',
       open: async () => {
-        await this.#world.pause(this.#latency(), `${process.name} open`, process)
+        if (!this.#isWithin) await this.#world.pause(this.#latency(), `${process.name} open`, process)
+        await this.#store.open(process)
         return this.#reached(process)
       },
     }
@@ -68,48 +74,64 @@ export class Network {
     this.#connections++
   }
 
+  /** A process has ended. */
+  ended(process: SimulatedProcess): void {
+    this.#store.close(process)
+  }
+
+  get #isWithin(): boolean {
+    return this.#store.profile.way === 'within the process'
+  }
+
   #reached(process: SimulatedProcess): Store {
     const store = this.#store
-    const reached: Record<string, unknown> = { name: 'simulated', limits: store.limits, singleWriter: false }
+    const { singleWriter } = store.profile
+    const reached: Record<string, unknown> = { name: 'simulated', limits: store.limits, singleWriter }
     for (const method of methods) {
       reached[method] = (...args: readonly unknown[]) => this.#call({ process, method, args })
     }
-    reached['onAppend'] = (listener: () => void) => store.onAppend(() => this.#hint(process, listener))
-    reached['close'] = () => this.#world.pause(this.#latency(), `${process.name} close`, process)
+    reached['onAppend'] = (listener: () => void) => store.onAppend(() => this.#hint(process, listener), process)
+    reached['close'] = async () => {
+      if (!this.#isWithin) await this.#world.pause(this.#latency(), `${process.name} close`, process)
+      store.close(process)
+    }
     return Object.freeze(reached) as unknown as Store
   }
 
   #call(call: Call): Promise<unknown> {
-    const { process, method, args } = call
+    const { process, method } = call
+    if (this.#isWithin) return this.#callWithin(call)
     const connection = this.#connections
     const label = `${process.name} ${method}`
     this.#watch.sent(call)
     return new Promise((resolve, reject) => {
       const answer = (result: Answer) => {
         const settle = () => {
-          const told = process.isCut ? { error: unavailable(method) } : result
+          const told = process.isCut ? { error: this.#failure(method) } : result
           this.#watch.answered(call, told)
           if ('value' in told) resolve(told.value)
           else reject(told.error)
         }
         this.#world.after(this.#latency(), `${label} answered`, settle, process)
       }
-      const failed = () => answer({ error: unavailable(method) })
+      const failed = () => answer({ error: this.#failure(method) })
       const act = (tell: (result: Answer) => void) => {
         const done = (result: Answer) => {
           this.#watch.done(call, result)
           tell(result)
         }
-        this.#store.call(method, args).then(
+        this.#effect(call, connection).then(
           (value) => done({ value }),
           (error) => done({ error }),
         )
       }
-      // What is on its way arrives, whatever becomes of the process, unless the way is cut.
-      const arrive = (delayMs: number, tell: (result: Answer) => void) =>
-        this.#world.after(delayMs, `${label} arrives`, () =>
-          process.isCut || this.#connections > connection ? tell({ error: unavailable(method) }) : act(tell),
-        )
+      // What is on its way on a network arrives, whatever becomes of the process, unless the way is cut.
+      const owner = this.#store.profile.way === 'disk' ? process : undefined
+      const arrive = (delayMs: number, tell: (result: Answer) => void) => {
+        const arrived = () =>
+          process.isCut || this.#connections > connection ? tell({ error: this.#failure(method) }) : act(tell)
+        this.#world.after(delayMs, `${label} arrives`, arrived, owner)
+      }
       const { rates } = this
       if (process.isCut || this.#happens('failBefore', rates.failBefore, label)) return failed()
       if (this.#happens('actLater', rates.actLater, label)) {
@@ -125,10 +147,60 @@ export class Network {
     })
   }
 
+  async #callWithin(call: Call): Promise<unknown> {
+    this.#watch.sent(call)
+    const answered = (answer: Answer) => {
+      this.#watch.done(call, answer)
+      this.#watch.answered(call, answer)
+    }
+    try {
+      const value = await this.#store.call(call.method, call.args, call.process)
+      answered({ value })
+      return value
+    } catch (error) {
+      answered({ error })
+      throw error
+    }
+  }
+
+  /** What the store does. A batch may be stored in two parts, of which the second may be lost. */
+  async #effect({ process, method, args }: Call, connection: number): Promise<unknown> {
+    const parts = method === 'append' && this.#store.profile.batches === 'in parts' ? this.#partsOf(args[0]) : undefined
+    if (parts === undefined) return this.#store.call(method, args, process)
+    const [first, second] = parts
+    const results = await this.#store.call(method, [first, args[1]], process)
+    const label = `${process.name} ${method} goes on`
+    await this.#world.pause(this.#latency(), label)
+    // Between its parts a batch is lost more often than on the way.
+    const isLost = this.#happens('loseAnswer', Math.min(1, 4 * this.rates.loseAnswer), label)
+    if (this.#connections > connection || isLost) {
+      this.#watch.storedInPart()
+      throw this.#failure(method)
+    }
+    return [...results, ...(await this.#store.call(method, [second, args[1]], process))]
+  }
+
+  /** Two parts of some batches. They have no stream in common, so the chain rule binds none of one to the other. */
+  #partsOf(commits: readonly Commit[]): readonly [readonly Commit[], readonly Commit[]] | undefined {
+    const { random } = this.#world
+    if (commits.length < 2) return undefined
+    const count = random.int(1, commits.length - 1)
+    const [first, second] = [commits.slice(0, count), commits.slice(count)]
+    const isShared = second.some(({ stream }) => first.some((each) => isSameStream(each.stream, stream)))
+    return isShared ? undefined : [first, second]
+  }
+
+  /** On a network it is unknown whether something was stored. */
+  #failure(method: Method): StoreError {
+    const isCertain = this.#store.profile.way === 'disk' && method === 'append'
+    return new StoreError(isCertain ? 'NOT_STORED' : 'STORE_UNAVAILABLE', { store: 'simulated', doing: method })
+  }
+
   #hint(process: SimulatedProcess, listener: () => void): void {
     if (process.isDead || process.isCut) return
     const label = `${process.name} hint`
-    if (!this.#happens('loseHint', this.rates.loseHint, label)) {
+    if (this.#isWithin) listener()
+    else if (!this.#happens('loseHint', this.rates.loseHint, label)) {
       this.#world.after(this.#latency(), label, listener, process)
     }
   }
@@ -156,5 +228,5 @@ export class Network {
   }
 }
 
-const unavailable = (method: Method): StoreError =>
-  new StoreError('STORE_UNAVAILABLE', { store: 'simulated', doing: method })
+const isSameStream = (one: StreamId, other: StreamId): boolean =>
+  one.aggregate === other.aggregate && one.id === other.id

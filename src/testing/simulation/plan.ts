@@ -6,6 +6,7 @@
 import { checkPlainCommand, type PlainCommand } from '../../domain/plain-command.ts'
 import { Random } from '../random.ts'
 import type { FaultRates } from './faults.ts'
+import type { ProfileName } from './profiles.ts'
 
 /** A projection or a reaction, by its key in the domain. */
 export interface Part {
@@ -41,6 +42,7 @@ export type Action = { readonly atMs: number; readonly process: number } & (
 
 export interface Plan {
   readonly seed: number
+  readonly profile: ProfileName
   readonly processes: number
   readonly rates: FaultRates
   readonly actions: readonly Action[]
@@ -48,6 +50,7 @@ export interface Plan {
 
 export interface PlanOptions {
   readonly seed: number
+  readonly profile: ProfileName
   readonly processes: number
   readonly steps: number
   readonly rates: FaultRates
@@ -64,7 +67,7 @@ export interface PlanOptions {
 const pausesMs = [2, 20, 100, 400]
 
 export function makePlan(options: PlanOptions): Plan {
-  const { seed, processes, steps, rates, command } = options
+  const { seed, profile, processes, steps, rates, command } = options
   const random = new Random(seed)
   const pauseMs = random.pick(pausesMs)
   const actions: Action[] = []
@@ -103,7 +106,13 @@ export function makePlan(options: PlanOptions): Plan {
   }
   const deployments = deploymentsUntil(atMs, new Random(seed ^ 0x5eed), options)
   const restores = restoresUntil(atMs, new Random(seed ^ 0x01d), options)
-  return { seed, processes, rates, actions: [...actions, ...deployments, ...restores].sort((a, b) => a.atMs - b.atMs) }
+  return {
+    seed,
+    profile,
+    processes,
+    rates,
+    actions: [...actions, ...deployments, ...restores].sort((a, b) => a.atMs - b.atMs),
+  }
 }
 
 /** Backups that are restored: older states of the store. */

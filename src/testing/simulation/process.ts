@@ -11,7 +11,7 @@ import type { Started, Version } from './version.ts'
 import type { World } from './world.ts'
 
 /** The moment at which the clocks of all processes begin. */
-const beginMs = Date.UTC(2026, 0, 1)
+export const beginMs: number = Date.UTC(2026, 0, 1)
 
 export class SimulatedProcess implements Owner {
   readonly name: string

@@ -76,6 +76,7 @@ export class Processes {
 
   crash(process: SimulatedProcess, place: number, forMs: number): void {
     process.crash()
+    this.#options.network.ended(process)
     this.#options.world.after(forMs, `p${place + 1} boots`, () => this.#boot(place, process.skewMs))
   }
 

@@ -10,6 +10,7 @@ import type { SimulatedProcess } from './process.ts'
 import { rowsAfter } from './replay.ts'
 import type { AnyDomain, Version } from './version.ts'
 import type { Witness } from './witness.ts'
+import type { World } from './world.ts'
 
 /** The rows of a projection by key, or its one state. */
 type Rows = Readonly<Record<string, unknown>>
@@ -33,7 +34,7 @@ export const rowsOf = ({ projections }: AnyDomain): readonly (readonly [key: str
  *
  * @throws Broken if one has failed
  */
-export async function standAt(position: number, processes: readonly SimulatedProcess[]): Promise<boolean> {
+async function standAt(position: number, processes: readonly SimulatedProcess[]): Promise<boolean> {
   let areThere = true
   const isLed = new Map<string, boolean>()
   for (const { started, version } of processes) {
@@ -50,8 +51,39 @@ export async function standAt(position: number, processes: readonly SimulatedPro
   return areThere && ![...isLed.values()].includes(false)
 }
 
+/** What has to come to rest. */
+export interface RestOptions {
+  readonly world: World
+  readonly witness: Witness
+  /** All of them, each with the same version. */
+  readonly processes: readonly SimulatedProcess[]
+}
+
+/** Waits until all of every process stand at the end of the log, twice at the same end. @throws Broken */
+export async function caughtUp({ world, witness, processes }: RestOptions): Promise<void> {
+  for (let before = -1; ; ) {
+    await world.pause(200, 'looks')
+    const head = witness.events.length
+    const areThere = await standAt(head, processes)
+    if (areThere && head === before) return
+    before = areThere ? head : -1
+  }
+}
+
+/**
+ * Waits until what is scheduled for the next time is sent. What was scheduled by a clock that was wrong is, too.
+ *
+ * @param mostMs how far ahead it may be due
+ */
+export async function sent({ world, processes: [process] }: RestOptions, mostMs: number): Promise<void> {
+  const endMs = process!.environment.now() + mostMs
+  for (const { of, key } of partsOf(process!.version.domain)) {
+    if (of === 'reactions') while (await isAnyDue(process!, key, endMs)) await world.pause(200, 'looks')
+  }
+}
+
 /** Whether a reaction has a scheduled command that is due until a time, in milliseconds since 1970. */
-export async function isAnyDue({ started }: SimulatedProcess, key: string, endMs: number): Promise<boolean> {
+async function isAnyDue({ started }: SimulatedProcess, key: string, endMs: number): Promise<boolean> {
   const { timers } = await started!.reactions.timers(key, { limit: 1 })
   return timers.some(({ dueAt }) => dueAt.getTime() <= endMs)
 }

@@ -14,9 +14,10 @@ import { type Mark, Marks } from './marks.ts'
 import { type Answer, type Call, Network } from './network.ts'
 import { Operators } from './operators.ts'
 import type { Action, Plan } from './plan.ts'
-import type { SimulatedProcess } from './process.ts'
+import { beginMs, type SimulatedProcess } from './process.ts'
 import { Processes } from './processes.ts'
-import { checkRows, isAnyDue, partsOf, readRows, rowsOf, standAt } from './read-side.ts'
+import { profiles } from './profiles.ts'
+import { caughtUp, checkRows, partsOf, type RestOptions, readRows, rowsOf, sent } from './read-side.ts'
 import { SimulatedStore } from './simulated-store.ts'
 import type { Version } from './version.ts'
 import { Witness } from './witness.ts'
@@ -49,6 +50,8 @@ export interface Run {
   readonly events: number
 }
 
+/** Some pages have so many events or rows at most. */
+const pageMax = 6
 /** All must have come to rest after so long without faults, in milliseconds. */
 const restMsMax = 300_000
 
@@ -65,9 +68,18 @@ type Restoring = Extract<Action, { readonly changes: number }>
 export async function runPlan(options: RunOptions, plan: Plan): Promise<Run> {
   options.reset()
   const world = new World(new Random(plan.seed), options.agenda)
-  // Leases and reservations are measured by the server's clock, which is one for all.
-  const store = await SimulatedStore.of(() => Math.floor(world.nowMs))
-  const simulation = new Simulation(options, plan, world, store)
+  // Leases and reservations are measured by a clock that is one for all: the server's, or that of the machine.
+  const clock = { skewMs: 0 }
+  const present = () => beginMs + Math.floor(world.nowMs) + clock.skewMs
+  const random = new Random(plan.seed ^ 0x5708e)
+  const store = await SimulatedStore.of({
+    name: 'simulated',
+    profile: profiles[plan.profile],
+    present,
+    random,
+    pageMax,
+  })
+  const simulation = new Simulation(options, plan, world, store, clock)
   let broken: Broken | undefined
   try {
     await simulation.run()
@@ -83,6 +95,8 @@ class Simulation {
   readonly #plan: Plan
   readonly #world: World
   readonly #store: SimulatedStore
+  /** By how much the machine of all processes is wrong, if they are on one. */
+  readonly #clock: { skewMs: number }
   readonly #witness: Witness
   readonly #network: Network
   readonly #history: History = emptyHistory()
@@ -95,7 +109,8 @@ class Simulation {
   /** The changes of the store before faults began. It is never set back further. */
   #changesMin = 0
 
-  constructor(options: RunOptions, plan: Plan, world: World, store: SimulatedStore) {
+  constructor(options: RunOptions, plan: Plan, world: World, store: SimulatedStore, clock: { skewMs: number }) {
+    this.#clock = clock
     this.#options = options
     this.#plan = plan
     this.#store = store
@@ -106,6 +121,7 @@ class Simulation {
       sent: (call) => marks.sent(call),
       done: (call, answer) => this.#done(call, answer),
       answered: (call, answer) => marks.answered(call, answer),
+      storedInPart: () => marks.storedInPart(),
     })
     this.#clients = new Clients({
       world,
@@ -134,6 +150,7 @@ class Simulation {
   }
 
   async run(): Promise<void> {
+    this.#world.tell(`the store behaves as ${this.#plan.profile}`)
     this.#processes.start()
     await this.#until('processes start', () => this.#processes.areThere)
     const { first } = this.#options
@@ -170,8 +187,9 @@ class Simulation {
       void this.#clients.repeat(action.client, place)
     } else if (action.kind === 'state') void this.#clients.read(action.aggregate, action.id, place)
     else if ('changes' in action) void this.#restore(action)
-    else if (action.kind === 'deploy') this.#processes.deploy(place, action)
-    else if (process.started !== undefined && !process.isDead) this.#befall(process, place, action)
+    else if (action.kind === 'deploy') {
+      this.#processes.deploy(place, { ...action, isCrash: action.isCrash && !this.#isOneProcess })
+    } else if (process.started !== undefined && !process.isDead) this.#befall(process, place, action)
   }
 
   /** Lets something happen to a process that is there. */
@@ -180,10 +198,10 @@ class Simulation {
     this.#tell(process, action.kind, action.kind === 'setClock' ? `to be wrong by ${action.byMs} ms` : how)
     switch (action.kind) {
       case 'setClock':
-        process.setClock(action.byMs)
+        this.#setClock(process, action.byMs)
         break
       case 'freeze':
-        process.freeze(action.forMs)
+        for (const each of this.#isOneProcess ? this.#processes.all : [process]) each.freeze(action.forMs)
         break
       case 'partition':
         this.#marks.cut(process)
@@ -198,6 +216,17 @@ class Simulation {
       default:
         void this.#operators.operate(this.#processes.from(place), action)
     }
+  }
+
+  /** Whether the processes are domains in one real process, since the store is in its memory. */
+  get #isOneProcess(): boolean {
+    return this.#store.profile.way === 'within the process'
+  }
+
+  #setClock(process: SimulatedProcess, byMs: number): void {
+    const isShared = this.#store.profile.clock === 'of the machine'
+    if (isShared) this.#clock.skewMs = byMs
+    for (const each of isShared ? this.#processes.all : [process]) each.setClock(byMs)
   }
 
   /** Ends all processes, and sets the store back. They start again within some time. */
@@ -239,20 +268,20 @@ class Simulation {
     this.#world.tell('faults end')
     for (const process of this.#processes.all) {
       process.heal()
-      process.setClock(0)
+      this.#setClock(process, 0)
     }
     await this.#until('every client is answered', () => this.#clients.waiting === 0)
     await this.#until('every operator has finished', () => this.#operators.working === 0)
     await this.#deployNewest()
     await this.#until('what has handled another log can be repaired', this.#wait(this.#repairAll()))
-    await this.#until('projections and reactions catch up', this.#wait(this.#caughtUp()))
-    await this.#until('every scheduled command is sent when it is due', this.#wait(this.#sent()))
-    await this.#until('projections and reactions catch up', this.#wait(this.#caughtUp()))
+    await this.#until('projections and reactions catch up', this.#wait(caughtUp(this.#rest)))
+    await this.#until('every scheduled command is sent when it is due', this.#wait(sent(this.#rest, scheduledMsMax)))
+    await this.#until('projections and reactions catch up', this.#wait(caughtUp(this.#rest)))
     for (const part of partsOf(this.#newest.domain)) {
       const retrying = this.#operators.retryAll(this.#processes.all, part)
       await this.#until('parked events can be tried again', this.#wait(retrying))
     }
-    await this.#until('projections and reactions catch up', this.#wait(this.#caughtUp()))
+    await this.#until('projections and reactions catch up', this.#wait(caughtUp(this.#rest)))
     await this.#until('every subscription comes to the end of the log', () =>
       this.#areRead(this.#witness.events.length),
     )
@@ -295,25 +324,8 @@ class Simulation {
     return this.#processes.all.every(({ name }) => (readings.get(name)?.places.length ?? 0) >= head)
   }
 
-  /** Waits until all of every process stand at the end of the log, twice at the same end. */
-  async #caughtUp(): Promise<void> {
-    let before = -1
-    for (;;) {
-      await this.#world.pause(200, 'looks')
-      const head = this.#witness.events.length
-      const areThere = await standAt(head, this.#processes.all)
-      if (areThere && head === before) return
-      before = areThere ? head : -1
-    }
-  }
-
-  /** Waits until what is scheduled for the next time is sent. What was scheduled by a clock that was wrong is, too. */
-  async #sent(): Promise<void> {
-    const [process] = this.#processes.all
-    const endMs = process!.environment.now() + scheduledMsMax
-    for (const { of, key } of partsOf(this.#newest.domain)) {
-      if (of === 'reactions') while (await isAnyDue(process!, key, endMs)) await this.#world.pause(200, 'looks')
-    }
+  get #rest(): RestOptions {
+    return { world: this.#world, witness: this.#witness, processes: this.#processes.all }
   }
 
   /** @returns the rows of each projection */

@@ -16,6 +16,7 @@ import { drawFaults, type FaultRates, ratesOf } from './faults.ts'
 import { minimised } from './minimise.ts'
 import { withoutOutside } from './outside.ts'
 import { makePlan, type Part, type Plan } from './plan.ts'
+import { drawProfile, type ProfileName, possible, profileNames, profiles } from './profiles.ts'
 import { partsOf, rowsOf } from './read-side.ts'
 import { type Run, type RunOptions, runPlan } from './run.ts'
 import { type AnyDomain, Version } from './version.ts'
@@ -36,6 +37,12 @@ export interface SimulateOptions<A, P, R, C extends CommandOf<A> = CommandOf<A>>
   readonly steps?: number
   /** Processes that share the store, 2 by default. */
   readonly processes?: number
+  /**
+   * The store whose behaviour is simulated: what it does at one moment or in parts, what is lost on the way to it, whom
+   * it wakes, whose clock its leases go by, and how many processes it allows. The seed chooses it if it is not given. A
+   * store in a file has one process, and one in memory neither crashes nor loses anything.
+   */
+  readonly profile?: ProfileName
   /** How often what goes wrong. By default the seed draws it: anything from calm to hostile. */
   readonly faults?: Partial<FaultRates>
   /** Commands that are sent before faults begin, one after the other. */
@@ -59,6 +66,8 @@ export interface SimulateOptions<A, P, R, C extends CommandOf<A> = CommandOf<A>>
 /** What a run was, if it kept all promises. */
 export interface SimulationReport {
   readonly seed: number
+  /** The store whose behaviour was simulated. */
+  readonly profile: ProfileName
   /** A number over all that happened: runs with the same one were the same. */
   readonly hash: number
   /** How many things happened: calls that arrived or were answered, timers, sendings. */
@@ -117,6 +126,7 @@ const known = [
   'seed',
   'steps',
   'processes',
+  'profile',
   'faults',
   'first',
   'options',
@@ -145,7 +155,7 @@ export async function simulate<
 >(options: SimulateOptions<A, P, R, C>): Promise<SimulationReport> {
   checkKeys('simulate(options)', options, known)
   const { domain, command, seed, steps = 40, processes = 2, first = [], invariants = {}, minimise = true } = options
-  const { upgrades = [], reset = () => {} } = options
+  const { upgrades = [], reset = () => {}, profile = drawProfile(seed) } = options
   checkOption('domain', domain ?? null, isDomain, 'what domain(...) returns')
   checkOption('upgrades', upgrades, areDomains, 'a list of what domain(...) returns')
   checkOption('reset', reset, (found) => typeof found === 'function', 'a function')
@@ -154,14 +164,17 @@ export async function simulate<
   checkWhole('steps', steps, 1)
   checkWhole('processes', processes, 1)
   checkFlag('minimise', minimise)
-  const rates = options.faults === undefined ? drawFaults(seed) : ratesOf(options.faults)
+  checkOption('profile', profile, (found) => profileNames.includes(found), profileNames.join(', '))
+  const behaviour = profiles[profile]
+  const rates = possible(options.faults === undefined ? drawFaults(seed) : ratesOf(options.faults), behaviour)
   const domains = [domain as AnyDomain, ...upgrades]
   const versions = domains.map((each, number) => new Version(number, each, number === upgrades.length))
   const parts = versions.flatMap((version) => partsOf(version.domain))
   const isFirst = ({ of, key }: Part, i: number) => parts.findIndex((each) => each.of === of && each.key === key) === i
   const plan = makePlan({
     seed,
-    processes,
+    profile,
+    processes: behaviour.singleWriter ? 1 : processes,
     steps,
     rates,
     command: command as (random: Random) => PlainCommand,
@@ -179,7 +192,7 @@ export async function simulate<
   }
   return withoutOutside(async () => {
     const run = await runPlan(given, plan)
-    if (run.broken === undefined) return reportOf(seed, run)
+    if (run.broken === undefined) return reportOf(plan, run)
     if (!minimise) throw new SimulationFailed(seed, plan, run)
     const { kind } = run.broken
     let spent = 0
@@ -198,7 +211,7 @@ export async function simulate<
 const isDomain = (given: unknown): boolean => typeof (given as AnyDomain | null)?.start === 'function'
 const areDomains = (given: unknown): boolean => Array.isArray(given) && given.every(isDomain)
 
-function reportOf(seed: number, { hash, count, events, faults, marks }: Run): SimulationReport {
+function reportOf({ seed, profile }: Plan, { hash, count, events, faults, marks }: Run): SimulationReport {
   const counts = { faults: Object.fromEntries(faults), marks: Object.fromEntries(marks) }
-  return { seed, hash, happened: count, events, ...counts }
+  return { seed, profile, hash, happened: count, events, ...counts }
 }

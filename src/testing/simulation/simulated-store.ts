@@ -1,18 +1,25 @@
 /**
- * The store that all simulated processes share. It notes every change, so it can be set back to an older state, as when
- * a backup is restored: the changes up to a moment are made once more, in an empty store. Either everything goes back,
- * or only the log, and what stands beside it (rows, checkpoints, snapshots, leases) is ahead of it.
+ * The store that all simulated processes share. It behaves as a real store does at the port (`profiles.ts`).
+ *
+ * It notes every change, so it can be set back to an older state, as when a backup is restored: the changes up to a
+ * moment are made once more, in an empty store. Either everything goes back, or only the log, and what stands beside it
+ * (rows, checkpoints, snapshots, leases) is ahead of it.
  */
+import { StoreError } from '../../domain/error.ts'
+import { checkedFactory } from '../../store/checked-store.ts'
 import { memory } from '../../store/memory/index.ts'
-import type { Store } from '../../store/store.ts'
+import type { Range } from '../../store/range.ts'
+import type { Page, ReadAllOptions, RowPage, RowQuery, Store, StoreFactory } from '../../store/store.ts'
 import { storeMethods } from '../faulty-store.ts'
+import type { Random } from '../random.ts'
+import type { Profile } from './profiles.ts'
 
-/** What a process can call. Nobody closes what all share, and the memory store has no transactions. */
+export type Method = (typeof storeMethods)[number]
+
+/** What a process can call. Nobody closes what all share, and no SQL is simulated. */
 export const methods: readonly Method[] = storeMethods.filter(
   (method) => !['close', 'transact', 'readSql'].includes(method),
 )
-
-export type Method = (typeof storeMethods)[number]
 
 /** What goes back to an older state. */
 export type Restored = 'all' | 'log'
@@ -29,22 +36,48 @@ const changing: ReadonlySet<Method> = new Set<Method>([
   ...(['append', 'saveSnapshot', 'saveStep', 'resetProjection', 'acquireLease', 'releaseLease'] as const),
 ])
 
+export interface SimulatedStoreOptions {
+  readonly name: string
+  readonly profile: Profile
+  /** The clock of leases and reservations, in milliseconds. */
+  readonly present: () => number
+  readonly random: Random
+  /**
+   * If pages are cut, some have so many events or rows at most, or have looked at so many. Real stores have thousands,
+   * and a simulation has a few. Without it no page is cut.
+   */
+  readonly pageMax?: number
+}
+
 export class SimulatedStore {
+  readonly name: string
+  readonly profile: Profile
   readonly #present: () => number
+  readonly #random: Random
+  readonly #pageMax: number | undefined
   #changes: Change[] = []
   /** The time of a change that is made once more. */
   #pastMs: number | undefined
   #store!: Store
   #stopListening: () => void = () => {}
-  readonly #listeners = new Set<() => void>()
+  readonly #listeners = new Set<{ readonly of: object | undefined; readonly listener: () => void }>()
+  /** Who appends at this moment. */
+  #appending: object | undefined
+  /** Who has it open, if only one can. */
+  #owner: object | undefined
+  /** The leases that were given since it was opened. */
+  readonly #leases = new Map<string, string>()
 
-  private constructor(present: () => number) {
+  private constructor({ name, profile, present, random, pageMax }: SimulatedStoreOptions) {
+    this.name = name
+    this.profile = profile
     this.#present = present
+    this.#random = random
+    this.#pageMax = profile.pages === 'cut' ? pageMax : undefined
   }
 
-  /** @param present the store's clock, in milliseconds */
-  static async of(present: () => number): Promise<SimulatedStore> {
-    const store = new SimulatedStore(present)
+  static async of(options: SimulatedStoreOptions): Promise<SimulatedStore> {
+    const store = new SimulatedStore(options)
     await store.#empty()
     return store
   }
@@ -58,23 +91,45 @@ export class SimulatedStore {
     return this.#changes.length
   }
 
-  call(method: Method, args: readonly unknown[]): Promise<any> {
-    if (changing.has(method)) this.#changes.push({ method, args, nowMs: this.#present() })
-    return this.#effect(method, args)
+  /** Somebody opens it. @throws StoreError `STORE_LOCKED` */
+  async open(who: object): Promise<void> {
+    if (!this.profile.singleWriter) return
+    if (this.#owner !== undefined) throw new StoreError('STORE_LOCKED', { store: this.name, owner: 'another process' })
+    this.#owner = who
+    for (const [lease, owner] of this.#leases) await this.call('releaseLease', [lease, owner], who)
+    this.#leases.clear()
   }
 
-  /** Calls back after each append. @returns a function that ends it */
-  onAppend(listener: () => void): () => void {
-    // The same function may listen several times.
-    const own = () => listener()
-    this.#listeners.add(own)
-    return () => this.#listeners.delete(own)
+  /** Somebody has ended. */
+  close(who: object): void {
+    if (this.#owner === who) this.#owner = undefined
+  }
+
+  /** @param who calls; nobody of the processes if it is absent */
+  async call(method: Method, args: readonly any[], who?: object): Promise<any> {
+    if (changing.has(method)) this.#changes.push({ method, args, nowMs: this.#present() })
+    if (method === 'acquireLease') this.#leases.set(args[0], args[1])
+    const pageMax = who === undefined ? undefined : this.#pageMax
+    if (pageMax !== undefined && method === 'readAll') return this.#page(this.#random.int(1, pageMax), args[0], args[1])
+    if (pageMax !== undefined && method === 'listRows')
+      return this.#rows(this.#random.int(1, pageMax), args[0], args[1])
+    this.#appending = who
+    // The memory store appends, and tells its listeners, before it returns.
+    const effect = this.#effect(method, args)
+    this.#appending = undefined
+    return effect
+  }
+
+  /** Calls back after appends: everybody's, or one's own, or as a witness. @returns a function that ends it */
+  onAppend(listener: () => void, who?: object): () => void {
+    const entry = { of: who, listener }
+    this.#listeners.add(entry)
+    return () => this.#listeners.delete(entry)
   }
 
   /** Goes back to the state after so many changes. */
   async restore(changes: number, what: Restored): Promise<void> {
-    const all = this.#changes
-    this.#changes = all.filter(({ method }, i) => i < changes || (what === 'log' && method !== 'append'))
+    this.#changes = this.#changes.filter(({ method }, i) => i < changes || (what === 'log' && method !== 'append'))
     await this.#empty()
     for (const { method, args, nowMs } of this.#changes) {
       this.#pastMs = nowMs
@@ -87,12 +142,65 @@ export class SimulatedStore {
   async #empty(): Promise<void> {
     this.#stopListening()
     this.#store = await memory().open({ warn: () => {}, now: () => this.#pastMs ?? this.#present() })
-    this.#stopListening = this.#store.onAppend(() => {
-      if (this.#pastMs === undefined) for (const listener of [...this.#listeners]) listener()
-    })
+    this.#stopListening = this.#store.onAppend(() => this.#notify())
   }
 
-  #effect(method: Method, args: readonly unknown[]): Promise<unknown> {
+  #notify(): void {
+    if (this.#pastMs !== undefined) return
+    for (const { of, listener } of [...this.#listeners]) {
+      const isOwn = of === undefined || of === this.#appending
+      if (!(isOwn || this.profile.hints === 'of everybody')) continue
+      try {
+        listener()
+      } catch {
+        // As on real stores, one that throws does not keep the others from hearing of it.
+      }
+    }
+  }
+
+  /** Some pages have fewer events than they might, and some have looked at fewer. */
+  async #page(max: number, range: Range, options: ReadAllOptions = {}): Promise<Page> {
+    const { limit = max, direction } = options
+    const most = Math.min(limit, max)
+    if (limit === 0 || this.#random.chance(0.5)) return this.#effect('readAll', [range, options])
+    if (direction === 'backward' || this.#random.chance(0.5)) {
+      return this.#effect('readAll', [range, { ...options, limit: most }])
+    }
+    const whole = await this.#store.readAll({ from: Math.max(range.from, 1), to: range.to }, { limit: most })
+    const to = Math.min(range.to, whole.examined + 1)
+    if (whole.isLast || to <= range.from) return this.#effect('readAll', [range, options])
+    const page = await this.#store.readAll({ from: range.from, to }, options)
+    return { ...page, isLast: false }
+  }
+
+  #rows(max: number, projection: string, query: RowQuery): Promise<RowPage> {
+    const limit = this.#random.chance(0.5) ? query.limit : Math.min(query.limit, max)
+    return this.#effect('listRows', [projection, { ...query, limit }])
+  }
+
+  #effect(method: Method, args: readonly unknown[]): Promise<any> {
     return (this.#store[method] as (...args: readonly unknown[]) => Promise<unknown>)(...args)
   }
+}
+
+/** The same as a store that is used directly, without faults, with pages as large as they may be. */
+export function simulatedStore(name: string, profile: Profile, random: Random): StoreFactory {
+  let made: Promise<SimulatedStore> | undefined
+  let now = Date.now
+  return checkedFactory({
+    name,
+    open: async (options) => {
+      if (profile.clock === 'of the machine') now = options.now
+      made ??= SimulatedStore.of({ name, profile, present: () => now(), random })
+      const [store, who] = [await made, {}]
+      await store.open(who)
+      const opened: Record<string, unknown> = { name, limits: store.limits, singleWriter: profile.singleWriter }
+      for (const method of methods) {
+        opened[method] = (...args: readonly unknown[]) => store.call(method, args, who)
+      }
+      opened['onAppend'] = (listener: () => void) => store.onAppend(listener, who)
+      opened['close'] = async () => store.close(who)
+      return opened as unknown as Store
+    },
+  })
 }

@@ -9,7 +9,7 @@ import type { Agenda, Entry } from '../../../src/testing/simulation/agenda.ts'
 import type { Broken } from '../../../src/testing/simulation/checks.ts'
 import { noFaults } from '../../../src/testing/simulation/faults.ts'
 import { withoutOutside } from '../../../src/testing/simulation/outside.ts'
-import type { Action } from '../../../src/testing/simulation/plan.ts'
+import type { Action, Plan } from '../../../src/testing/simulation/plan.ts'
 import { runPlan } from '../../../src/testing/simulation/run.ts'
 import { Version } from '../../../src/testing/simulation/version.ts'
 
@@ -121,7 +121,7 @@ export interface Explored {
 /** Tries every order of a case with at most so many preemptions, up to the first that breaks a promise. */
 export function explore(actions: readonly Action[], preemptionsMax: number): Promise<Explored> {
   const Things = domain({ aggregates: { thing: Thing } })
-  const plan = { seed: 1, processes: 2, rates: noFaults, actions }
+  const plan: Plan = { seed: 1, profile: 'postgres', processes: 2, rates: noFaults, actions }
   const options = {
     versions: [new Version(0, Things, true)],
     first: [],

@@ -72,6 +72,12 @@ export const plantedBugs: readonly PlantedBug[] = [
     replace: 'const { sequence, checksum } = snapshot\n    const { stateRevision, fingerprint } = type',
   },
   {
+    name: 'the only writer answers with the state before the events that it is storing',
+    file: 'kernel/kernel.ts',
+    find: 'if (looks === undefined && actor!.idle) return loaded',
+    replace: 'if (looks === undefined) return loaded',
+  },
+  {
     name: 'a snapshot of another log is believed',
     file: 'kernel/rehydrate.ts',
     find: 'if (isFirst && page[0]?.checksum !== known.checksum) throw',

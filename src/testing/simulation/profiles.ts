@@ -1,0 +1,81 @@
+/**
+ * What each real store shows at the port, as far as stores differ there. A simulated store behaves as its profile says,
+ * and the conformance kit holds it and the real store to the same cases.
+ *
+ * Two differences are left out. A handler's own SQL is not simulated, so no profile has `transact`. And what becomes of
+ * files is a matter of the file store and SQLite, which have crash tests of their own.
+ */
+import { Random } from '../random.ts'
+import type { FaultRates } from './faults.ts'
+
+export interface Profile {
+  /**
+   * How calls reach it. Within the process an answer comes at once, and the data ends with the process, so nothing
+   * crashes. A disk may be slow, or refuse a call; then it is certain that nothing was stored. And nothing of a process
+   * reaches it after the process has ended. On a network everything may happen.
+   */
+  readonly way: 'within the process' | 'disk' | 'network'
+  /** Whether only one process can have it open. When that one has ended, its leases have ended too. */
+  readonly singleWriter: boolean
+  /** Whether followers are woken by everybody's appends, or by those of their own process. */
+  readonly hints: 'of everybody' | 'of the same process'
+  /** Whether the commits of a batch are there together, or one after the other, so that a part may be stored. */
+  readonly batches: 'whole' | 'in parts'
+  /** Whether pages end before their limit if they are large, or if filters leave much out. */
+  readonly pages: 'full' | 'cut'
+  /** The clock of leases: that of the machine of all processes, which may be set wrong, or one of its own. */
+  readonly clock: 'of the machine' | 'of a server'
+}
+
+const aDisk = {
+  way: 'disk',
+  hints: 'of the same process',
+  batches: 'whole',
+  pages: 'cut',
+  clock: 'of the machine',
+} as const
+const aServer = {
+  way: 'network',
+  singleWriter: false,
+  hints: 'of everybody',
+  pages: 'cut',
+  clock: 'of a server',
+} as const
+
+/** The store whose behaviour is simulated. */
+export type ProfileName = 'memory' | 'file' | 'sqlite' | 'postgres' | 'mongodb'
+
+export const profiles: Readonly<Record<ProfileName, Profile>> = {
+  memory: {
+    way: 'within the process',
+    singleWriter: false,
+    hints: 'of everybody',
+    batches: 'whole',
+    pages: 'full',
+    clock: 'of the machine',
+  },
+  file: { ...aDisk, singleWriter: true },
+  sqlite: { ...aDisk, singleWriter: false },
+  postgres: { ...aServer, batches: 'whole' },
+  mongodb: { ...aServer, batches: 'in parts' },
+}
+
+export const profileNames = Object.keys(profiles) as readonly ProfileName[]
+
+/** Where more can go wrong, there are more runs. */
+const weights: Readonly<Record<ProfileName, number>> = { memory: 1, file: 2, sqlite: 3, postgres: 7, mongodb: 7 }
+
+/** The profile of a seed. */
+export function drawProfile(seed: number): ProfileName {
+  const random = new Random(seed ^ 0x5708e)
+  return random.pick(profileNames.flatMap((name) => Array.from({ length: weights[name] }, () => name)))
+}
+
+const onNetworksOnly = ['loseAnswer', 'actLater', 'duplicate', 'loseHint', 'partition'] as const
+const notWithin = ['slow', 'failBefore', 'crash', 'restore', 'restoreLog'] as const
+
+/** The rates without what cannot happen to a store. */
+export function possible(rates: FaultRates, { way }: Profile): FaultRates {
+  const none = [...(way === 'network' ? [] : onNetworksOnly), ...(way === 'within the process' ? notWithin : [])]
+  return { ...rates, ...Object.fromEntries(none.map((name) => [name, 0])) }
+}
