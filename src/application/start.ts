@@ -114,10 +114,11 @@ export async function start(definition: SettledDefinition, options: StartOptions
   const runners = (some: ReadonlyMap<string, ManagedProjection>) => [...some.values()].map(({ runner }) => runner)
   const stop = () => {
     stopping.abort()
-    keys?.close()
     const followers = { reactions: runners(reactions), projections: runners(projections) }
     const { stopTimeoutMs } = limits
-    return stopDomain({ kernel, node, ...followers, stores, environment, stopTimeoutMs, observing, warn })
+    return stopDomain({ kernel, node, ...followers, stores, environment, stopTimeoutMs, observing, warn }).finally(() =>
+      keys?.close(),
+    )
   }
   const streamTail = new StreamTail(stores.events, tail)
   const subscriptions = { store: stores.events, tail, streamTail, environment, stopped: stopping.signal }

@@ -89,6 +89,17 @@ const noFields: FieldTree = Object.freeze({})
 /** All personal fields of a schema. */
 const fieldsOf = (schema: Schema): FieldTree => declarations.get(schema)?.all ?? noFields
 
+/** The names of all personal fields of a schema. */
+export const personalFieldsOf = (schema: Schema): readonly string[] => declarations.get(schema)?.fields ?? []
+
+/** The data with other personal values. */
+export const replacePersonal = (
+  schema: Schema,
+  data: unknown,
+  replace: (value: SealedValue, place: string) => SealedValue,
+): unknown =>
+  replaceFields(data, fieldsOf(schema), (item, place) => (SealedValue.is(item) ? replace(item, place) : item))
+
 /** The data without its personal fields. */
 export const withoutPersonal = (schema: Schema, data: unknown): unknown =>
   replaceFields(data, fieldsOf(schema), () => undefined)

@@ -1,5 +1,6 @@
 /** The definition of an aggregate with all options resolved, as the kernel runs it. */
 import type { AggregateOptions, AnyAggregate, Decision, Fold } from '../domain/aggregate.ts'
+import { personalFieldsOf } from '../domain/personal-schema.ts'
 import { digestOf } from './digest.ts'
 
 export interface AggregateType {
@@ -41,6 +42,8 @@ function fingerprintOf({ initial, folds }: AnyAggregate): string {
     kind.type,
     String(evolve),
     ...kind.revisions.map(({ upcast }) => String(upcast)),
+    // A state that was made of plain values is not used once its fields are personal.
+    ...kind.revisions.flatMap(({ schema }, i) => personalFieldsOf(schema).map((field) => `${i} ${field}`)),
   ])
   return digestOf([String(initial), ...sources.sort(([a], [b]) => (a! < b! ? -1 : 1))]).toString(36)
 }

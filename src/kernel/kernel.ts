@@ -36,7 +36,7 @@ import type { Ownership } from './ownership.ts'
 import { Passivation } from './passivation.ts'
 import { abandoned, PendingCommand } from './pending-command.ts'
 import type { KeyRing } from './personal/key-ring.ts'
-import { sealingFence } from './personal/sealing-fence.ts'
+import { ownValues, sealingFence } from './personal/sealing-fence.ts'
 import { Readings } from './readings.ts'
 import { catchUp, type LoadedState, rehydrate, StreamReplaced, type Until } from './rehydrate.ts'
 import { Snapshotter } from './snapshotter.ts'
@@ -303,7 +303,8 @@ export class Kernel {
     if ('issues' in checked) {
       throw new InputError('COMMAND_INVALID', { aggregate: type.name, command: name, issues: checked.issues })
     }
-    const input = freezeParts(checked.value)
+    const isPersonal = keys !== undefined && hasPersonal(decision.schema)
+    const input = freezeParts(isPersonal ? ownValues(keys, decision.schema, checked.value) : checked.value)
     const { derivedId, ownId, isRepeated = false, commandId = derivedId } = options
     if (options.commandId !== undefined) checkCallersId(options.commandId)
     return new PendingCommand(

@@ -202,3 +202,37 @@ test('a domain without personal fields has nothing to forget', async () => {
   await assert.rejects(plain.forget('1'), (error) => hasCode(error, 'DEFINITION_INVALID'))
   await assert.rejects(plain.forget(''), (error) => hasCode(error, 'ID_INVALID'))
 })
+
+test('a value of another domain gets a key of the domain that it comes to', async (t) => {
+  const [one, other] = [await open(t, memory()), await open(t, memory())]
+  const { state } = await one.customer('1').register(ada('1'))
+  await other.customer('1').register({ ...ada('1'), email: state.email! })
+  await one.forget('1')
+  assert.equal(state.email!.value, forgotten)
+  assert.equal((await other.customer('1').state()).email!.value, secrets[0])
+  const [event] = await Array.fromAsync(other.customer('1').history())
+  assert.ok(event?.type === 'Registered')
+  assert.equal(event.data.email.value, secrets[0])
+  const again = other.customer('2').register({ ...ada('1'), email: state.email! })
+  await assert.rejects(again, (error) => hasCode(error, 'PERSONAL_PLAIN'))
+  assert.equal((await other.forget('1')).events[0]!.count, 1)
+})
+
+test('a snapshot of plain values is not used once the fields are personal', async () => {
+  const fields = z.object({ id: z.string(), email: z.string() })
+  const whose = { subject: ({ id }: { readonly id: string }) => id, fields: ['email'] } as const
+  const Before = event('Made', fields)
+  const evolve = (_: unknown, { email }: { readonly email: any }) => ({ email })
+  const initial = () => ({ email: undefined as any })
+  const before = aggregate('thing', initial, { snapshotEvery: 1 })
+    .on(Before, evolve)
+    .command('make', fields, (_, data) => Before(data))
+  const after = aggregate('thing', initial, { snapshotEvery: 1 }).on(Before.personal(whose), evolve)
+  const store = memory()
+  {
+    await using first = await domain({ aggregates: { thing: before } }).start({ store })
+    await first.thing('1').make({ id: '1', email: 'a@b.org' })
+  }
+  await using second = await domain({ aggregates: { thing: after } }).start({ store, log: { warn: () => {} } })
+  assert.equal((await second.thing('1').state()).email.value, 'a@b.org')
+})

@@ -19,13 +19,17 @@ async function ringOn(
 ) {
   const store = await factory.open({ warn: () => {}, now: Date.now })
   let aheadMs = 0
+  let waits = 0
   const ring = new KeyRing({
     store: change(store),
     cipher: systemCipher(),
     environment: {
       ...systemEnvironment,
       elapsed: () => systemEnvironment.elapsed() + aheadMs,
-      after: (ms, callback, options) => systemEnvironment.after(ms === waitForOthersMs ? 0 : ms, callback, options),
+      after: (ms, callback, options) => {
+        if (ms === waitForOthersMs) waits++
+        return systemEnvironment.after(ms === waitForOthersMs ? 0 : ms, callback, options)
+      },
     },
   })
   t.after(() => {
@@ -34,6 +38,8 @@ async function ringOn(
   })
   return {
     ring,
+    /** How often it has waited for other processes. */
+    waits: () => waits,
     /** Lets so much time pass that the ring has to ask again. */
     later() {
       aheadMs += waitForOthersMs
@@ -190,3 +196,25 @@ for (const fault of ['before', 'after'] as const) {
     }
   })
 }
+
+test('destroying a key waits until no other process can use it, also when it is repeated', async (t) => {
+  const { ring, waits } = await ringOn(t, memory())
+  assert.deepEqual(await ring.destroy('ada'), [])
+  assert.equal(waits(), 0, 'there was no key')
+  await sealedBy(ring, 'ada', 'secret')
+  await ring.destroy('ada')
+  assert.equal(waits(), 1)
+  await ring.destroy('ada')
+  assert.equal(waits(), 2, 'the first call may have been cut short')
+  const alone = await ringOn(t, memory(), (store) => ({
+    name: store.name,
+    singleWriter: true,
+    loadCheckpoint: (name) => store.loadCheckpoint(name),
+    listRows: (name, query) => store.listRows(name, query),
+    saveStep: (name, step) => store.saveStep(name, step),
+    loadRowsWithCheckpoint: (name, keys) => store.loadRowsWithCheckpoint(name, keys),
+  }))
+  await sealedBy(alone.ring, 'ada', 'secret')
+  assert.equal((await alone.ring.destroy('ada')).length, 1)
+  assert.equal(alone.waits(), 0, 'no other process can have the key')
+})

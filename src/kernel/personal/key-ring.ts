@@ -97,6 +97,11 @@ class Key implements SubjectKey {
     return this.#cipher!.open(sealed)
   }
 
+  /** Whether a ring has it. */
+  isOf(ring: KeyRing): boolean {
+    return this.#ring === ring
+  }
+
   destroy(): void {
     this.#cipher = undefined
   }
@@ -128,6 +133,12 @@ export class KeyRing {
   /** Whether keys in memory may be used. */
   get isConfirmed(): boolean {
     return this.#options.environment.elapsed() - this.#confirmedAt <= keyAgeMaxMs
+  }
+
+  /** Whether another ring has the key of a value: that of another domain, whose keys this one cannot find later. */
+  isForeign(value: SealedValue): boolean {
+    const key = SealedValue.keyOf(value)
+    return key !== undefined && !(key instanceof Key && key.isOf(this))
   }
 
   /** Whether there are keys in memory. */

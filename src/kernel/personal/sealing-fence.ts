@@ -1,8 +1,26 @@
 /** Holds a command with personal fields back until the keys of its subjects are stored. */
-import { unsealedIn } from '../../domain/personal-schema.ts'
+import { InputError } from '../../domain/error.ts'
+import { personalFrom } from '../../domain/personal.ts'
+import { replacePersonal, unsealedIn } from '../../domain/personal-schema.ts'
 import type { Schema } from '../../domain/schema.ts'
+import { SealedValue } from '../../domain/sealed-value.ts'
 import type { Fence } from '../checked-command.ts'
 import type { KeyRing } from './key-ring.ts'
+
+/**
+ * The input of a command in which no personal value has the key of another domain. Such values are made again from what
+ * they hold.
+ *
+ * @throws InputError `PERSONAL_PLAIN` for a forgotten value of another domain
+ */
+export function ownValues(keys: KeyRing, schema: Schema, input: unknown): unknown {
+  return replacePersonal(schema, input, (value, path) => {
+    if (!keys.isForeign(value)) return value
+    const text = SealedValue.textOf(value)
+    if (text === undefined) throw new InputError('PERSONAL_PLAIN', { what: 'The data of a command', path })
+    return personalFrom({ subject: value.subject, text })
+  })
+}
 
 /**
  * Seals the personal fields of a command. If their keys are in memory, as usual, that is done at once. Otherwise the
