@@ -8,6 +8,7 @@ export type { ReadTablesOptions } from './projection/code/table-reader.ts'
 export type { StreamPlace, StreamSubscriptionOptions } from './projection/log/stream-subscription.ts'
 export type { SubscriptionOptions } from './projection/log/subscription.ts'
 export type { ScheduledCommand, TimersOptions, TimersPage } from './projection/reactions/scheduled-commands.ts'
+export type { Waiting, WaitingOptions, WaitingPage } from './projection/reactions/waiting.ts'
 export type {
   Comparison,
   Filter,

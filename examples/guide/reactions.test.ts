@@ -108,10 +108,15 @@ test('a reaction can move and cancel what it has scheduled', async () => {
   const { timers, next } = await bank.reactions.timers('reminder', { limit: 20 })
   for (const { command, dueAt, key, position, failures } of timers) print(dueAt, command.name, key, position, failures)
   // #endregion
+  // #region waiting
+  const ofAda = await bank.reactions.waiting('reminder', { key: { aggregate: 'account', id: 'ada' } })
+  for (const one of ofAda.waiting) print(`${one.type} at ${one.position}`, one.why)
+  // #endregion
+  assert.equal(ofAda.next, undefined)
   assert.equal(next, undefined)
   assert.deepEqual(
     printed.map(([, ...rest]) => rest),
-    [['deposit', 'ada', 5, 0]],
+    [['deposit', 'ada', 5, 0], ['scheduled']],
   )
 })
 

@@ -3,6 +3,7 @@ import { ProjectionError } from '../domain/error.ts'
 import { checkKeys, checkOption, checkSignal, checkWhole } from '../domain/options.ts'
 import type { TableReader } from '../projection/code/table-reader.ts'
 import type { TimersOptions, TimersPage } from '../projection/reactions/scheduled-commands.ts'
+import type { WaitingList, WaitingOptions } from '../projection/reactions/waiting.ts'
 import type { ReadModelReader } from '../projection/reading/read-model.ts'
 import type { CompareOptions, Rebuilder } from '../projection/rebuilding/rebuild.ts'
 import { Job, type ProgressOptions, ProgressWatch } from '../projection/running/progress.ts'
@@ -19,6 +20,8 @@ export interface ManagedProjection {
   readonly tables?: TableReader
   /** Only for reactions. */
   readonly timers?: (options: TimersOptions) => Promise<TimersPage>
+  /** Only for reactions. */
+  readonly waiting?: WaitingList
 }
 
 /** The methods that manage reactions. */
@@ -30,6 +33,7 @@ export function reactionManagement(
   return Object.freeze({
     ...managed,
     timers: async (name: string, options: TimersOptions = {}) => namedIn(reactions, name).timers!(options),
+    waiting: async (name: string, options: WaitingOptions = {}) => namedIn(reactions, name).waiting!.page(options),
   })
 }
 

@@ -21,6 +21,7 @@ import type { RetryResult } from '../projection/checkpoint/step.ts'
 import type { StreamSubscriptionOptions } from '../projection/log/stream-subscription.ts'
 import type { SubscriptionOptions } from '../projection/log/subscription.ts'
 import type { TimersOptions, TimersPage } from '../projection/reactions/scheduled-commands.ts'
+import type { WaitingOptions, WaitingPage } from '../projection/reactions/waiting.ts'
 import type { RowComparison } from '../projection/rebuilding/compare-rows.ts'
 import type { CompareOptions } from '../projection/rebuilding/rebuild.ts'
 import type { Job, ProgressOptions, ProgressWatch } from '../projection/running/progress.ts'
@@ -257,6 +258,19 @@ export interface Reactions<Name extends PropertyKey> extends Managed<Name> {
    * @throws DefinitionError `OPTION_INVALID`
    */
   timers(name: Name, options?: TimersOptions): Promise<TimersPage>
+  /**
+   * What is not done yet, and why, page by page: parked events and those behind them, then the events after the
+   * checkpoint, then scheduled commands. Optionally only for one key.
+   *
+   *     const { waiting, leader, next } = await bank.reactions.waiting('transfers', { key: transferId })
+   *
+   * It is what is stored, and what this process knows besides if it leads: which handlers and steps are at work, and
+   * what is tried again. If another process leads, events after the checkpoint are `unhandled` here. It holds no data
+   * of events and commands, and no messages of errors.
+   *
+   * @throws DefinitionError `OPTION_INVALID`; InputError `ID_INVALID`; StoreError
+   */
+  waiting(name: Name, options?: WaitingOptions): Promise<WaitingPage>
 }
 
 /** How much a domain has to do. */

@@ -22,6 +22,7 @@ import { Tail } from '../projection/log/tail.ts'
 import type { Sending } from '../projection/reactions/reaction-call.ts'
 import { ReactionSteps } from '../projection/reactions/reaction-steps.ts'
 import { listTimers, type TimersOptions } from '../projection/reactions/scheduled-commands.ts'
+import { WaitingList } from '../projection/reactions/waiting.ts'
 import { ReadModelReader } from '../projection/reading/read-model.ts'
 import { Rebuilder } from '../projection/rebuilding/rebuild.ts'
 import { ProjectionSteps, type ProjectionStepsOptions } from '../projection/rows/projection-steps.ts'
@@ -210,9 +211,16 @@ function reactionsOf(
     Object.entries(reactions).map(([key, reaction]) => {
       const name = reactionStorageName(reaction)
       const kinds = handled.reactions.get(reaction)!
-      const stepper = (lead: StepperContext) => new ReactionSteps({ ...shared, ...means, reaction, kinds, name, lead })
+      let steps: ReactionSteps | undefined
+      const stepper = (lead: StepperContext) => {
+        steps = new ReactionSteps({ ...shared, ...means, reaction, kinds, name, lead })
+        return steps
+      }
       const timers = (options: TimersOptions) => listTimers(shared.store, name, options)
-      return [key, { runner: new Runner({ ...shared, name, stepper }), timers }]
+      const runner = new Runner({ ...shared, name, stepper })
+      const { store, environment } = shared
+      const waiting = new WaitingList({ name, reaction, kinds, store, environment, runner, flow: () => steps?.flow })
+      return [key, { runner, timers, waiting }]
     }),
   )
 }

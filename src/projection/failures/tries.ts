@@ -63,6 +63,16 @@ export class Tries {
     return this.#store ?? event ?? this.#commands.values().next().value
   }
 
+  /** The failure of the event at a position that is tried again. */
+  ofEvent(position: number): Retrying | undefined {
+    return this.#events.get(position)
+  }
+
+  /** The failure of a scheduled command that is sent again. @param key of its timer's row */
+  ofCommand(key: string): Retrying | undefined {
+    return this.#commands.get(nameOfTimer(key))
+  }
+
   /**
    * Notes that an event has failed, and waits before the next try as long as the policy says.
    *

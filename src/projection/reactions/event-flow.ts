@@ -30,6 +30,17 @@ export interface FlowEnd {
   readonly thrown?: unknown
 }
 
+/** An event that is read and not done. */
+export interface UnfinishedEvent {
+  readonly position: number
+  /** Whether its handler has begun. */
+  readonly isRunning: boolean
+  /** The position of the event for which it waits, if it waits for one. */
+  readonly behind: number | undefined
+  /** The names of the steps that its handler is doing now. */
+  readonly stepsUnderWay: readonly string[]
+}
+
 /** The rows of the first events that are done. */
 export interface DoneEvents {
   readonly count: number
@@ -75,6 +86,26 @@ export class EventFlow {
   get doneCount(): number {
     while (this.#slots[this.#doneCount]?.isDone === true) this.#doneCount++
     return this.#doneCount
+  }
+
+  /** The events that are not done, in the order of the log. */
+  get unfinished(): readonly UnfinishedEvent[] {
+    const holders = new Map<string, number>()
+    const found: UnfinishedEvent[] = []
+    for (const slot of this.#slots) {
+      if (slot.isDone) continue
+      const { run } = slot
+      const { position } = run.stored
+      const behind = run.keys.waitsFor.map((key) => holders.get(key)).find((holder) => holder !== undefined)
+      found.push({ position, isRunning: this.#underWay.has(slot), behind, stepsUnderWay: run.stepsUnderWay })
+      for (const key of run.keys.holds) holders.set(key, position)
+    }
+    return found
+  }
+
+  /** Whether the event at a position is done, but not saved. */
+  isDone(position: number): boolean {
+    return this.#slots.some(({ run, isDone }) => isDone && run.stored.position === position)
   }
 
   get isBusy(): boolean {

@@ -1,23 +1,19 @@
 /** One event that a reaction handles, with all its tries, and the rows that it leaves, until they are saved. */
-import { streamKey } from '../../domain/code-projection.ts'
 import { discreet } from '../../domain/discreet.ts'
 import { encode } from '../../domain/encoding.ts'
-import type { RecordedEvent } from '../../domain/event.ts'
-import { checkId } from '../../domain/id.ts'
 import { sealedWithin } from '../../domain/personal-fields.ts'
 import type { PlainCommand } from '../../domain/plain-command.ts'
-import type { AnyReaction } from '../../domain/reaction.ts'
 import { Rejection } from '../../domain/rejection.ts'
-import { carrying, SealedValue } from '../../domain/sealed-value.ts'
-import { eventOf } from '../../kernel/rehydrate.ts'
+import { SealedValue } from '../../domain/sealed-value.ts'
 import type { Row, StoredEvent } from '../../store/store.ts'
 import { isForLater, isNewer, isOutage, Overtaken } from '../failures/blame.ts'
 import { calledEvent, stoppedBefore, warnOfGivenUp } from '../failures/giving-up.ts'
 import { parkedRow, reasonOf } from '../stored/parked-events.ts'
 import { decodeRow } from '../stored/row-value.ts'
+import { checkedStateKey, keyOf, keysOfEvent, upcastFor } from './event-keys.ts'
 import type { Keys } from './lanes.ts'
 import { type HandlerContext, ReactionCall, type ReactionStepsOptions } from './reaction-call.ts'
-import { type ReactionRows, stateKey } from './reaction-rows.ts'
+import type { ReactionRows } from './reaction-rows.ts'
 import type { ReactionStates } from './reaction-states.ts'
 
 /** The parts that all runs of a reaction share. */
@@ -46,17 +42,17 @@ export class EventRun {
   readonly #context: RunContext
   readonly #ending = new AbortController()
   #isCut = false
+  /** The handler's run that is in progress. */
+  #call: ReactionCall | undefined
   #rows: readonly Row[] = []
   #isParked = false
 
   constructor(context: RunContext, stored: StoredEvent) {
     this.#context = context
     this.stored = stored
-    const stream = streamKey(stored)
-    const key = this.#userKey()
-    this.stateKey = key === undefined ? undefined : stateKey(key)
-    // An event that cannot be read blocks all later events of its stream.
-    this.keys = key === undefined ? { holds: [stream], waitsFor: [stream] } : { holds: [key], waitsFor: [key, stream] }
+    const { stateKey, keys } = keysOfEvent(context.options, stored)
+    this.stateKey = stateKey
+    this.keys = keys
   }
 
   /** The rows to save together with the checkpoint. */
@@ -66,6 +62,11 @@ export class EventRun {
 
   get isParked(): boolean {
     return this.#isParked
+  }
+
+  /** The names of the steps that its handler is doing now. */
+  get stepsUnderWay(): readonly string[] {
+    return this.#call?.stepsUnderWay() ?? []
   }
 
   /** Ends it. Nothing that it does from now on has an effect. */
@@ -142,20 +143,22 @@ export class EventRun {
   /** @param parent for an observer */
   async #tryOnce(storedState: unknown, parent: number | undefined): Promise<RunEnd> {
     try {
-      this.#rows = await this.#call(storedState, parent)
+      this.#rows = await this.#handleOnce(storedState, parent)
       return 'done'
     } catch (cause) {
       if (cause instanceof Overtaken && !this.#isCut) return 'overtaken'
       if (this.#ending.signal.aborted || isForLater(cause)) return 'later'
       return { thrown: discreet(cause, this.#data) }
+    } finally {
+      this.#call = undefined
     }
   }
 
-  async #call(storedState: unknown, parent: number | undefined): Promise<readonly Row[]> {
+  async #handleOnce(storedState: unknown, parent: number | undefined): Promise<readonly Row[]> {
     const { options, rows, states } = this.#context
     const { reaction, kinds, dispatch, check, personal, stateAt, carry, environment, lead } = options
     const { policy } = reaction
-    const event = this.#upcast()
+    const event = upcastFor(this.#context.options, this.stored)
     const key = reaction.memory === undefined ? undefined : checkedStateKey(keyOf(reaction.memory, event))
     const isStored = key !== undefined && states.get(key) !== undefined
     const state = isStored ? storedState : reaction.memory?.initial()
@@ -175,6 +178,7 @@ export class EventRun {
       parent,
     }
     const call = new ReactionCall(reaction.name, event, rows, means)
+    this.#call = call
     await lead.during(() => call.run(kinds.of(this.stored)!.handle))
     const left: Row[] = []
     const { changedState } = call
@@ -218,36 +222,11 @@ export class EventRun {
   /** The data of the event, if it can be read. */
   get #data(): unknown {
     try {
-      return this.#upcast().data
+      return upcastFor(this.#context.options, this.stored).data
     } catch {
       return undefined
     }
   }
-
-  #upcast(): RecordedEvent {
-    return eventOf(this.#context.options.kinds.of(this.stored)!.kind, this.stored)
-  }
-
-  #userKey(): string | undefined {
-    const { memory } = this.#context.options.reaction
-    if (memory === undefined) return undefined
-    try {
-      const key = keyOf(memory, this.#upcast())
-      checkedStateKey(key)
-      return key
-    } catch {
-      return undefined
-    }
-  }
-}
-
-/** The key may be stored as it is, so it is not made from personal values. */
-const keyOf = (memory: NonNullable<AnyReaction['memory']>, event: RecordedEvent): string =>
-  carrying(() => memory.key(event))
-
-function checkedStateKey(key: unknown): string {
-  checkId('the key of a state', key)
-  return stateKey(key)
 }
 
 /** Warns of a command that was not accepted and whose answer no handler awaits. */

@@ -12,7 +12,7 @@ import type { FailurePolicy } from '../../domain/failure-policy.ts'
 import type { HandledKinds } from '../../domain/handled-kinds.ts'
 import { checkId } from '../../domain/id.ts'
 import { JsonCopier, type JsonObject } from '../../domain/json.ts'
-import { checkKeys, checkOption, checkWhole, refuseOption } from '../../domain/options.ts'
+import { checkKeys, checkOption, checkWhole } from '../../domain/options.ts'
 import type { Outcome } from '../../domain/outcome.ts'
 import { sealedWithin } from '../../domain/personal-fields.ts'
 import { checkPlainCommand, type PlainCommand } from '../../domain/plain-command.ts'
@@ -35,10 +35,11 @@ import type { EventStore, ProjectionStore, Row } from '../../store/store.ts'
 import type { StepperContext } from '../checkpoint/step.ts'
 import { isForLater, isNewer, Overtaken } from '../failures/blame.ts'
 import type { Tail } from '../log/tail.ts'
-import { keyedRow, momentOf, timerRow } from '../stored/timer-row.ts'
+import { keyedRow, timerRow } from '../stored/timer-row.ts'
 import { Answer } from './answer.ts'
 import { attemptStep } from './attempts.ts'
 import { answerKey, answerRow, type ReactionRows, type Remembered, stepRow } from './reaction-rows.ts'
+import { timeOf } from './schedule-time.ts'
 
 /** How a command of a reaction is sent. */
 export interface Sending {
@@ -126,6 +127,8 @@ export class ReactionCall {
   readonly #sent: Sent[] = []
   readonly #steps: Answer<unknown>[] = []
   readonly #unsettled = new Set<Promise<unknown>>()
+  /** The names of the steps that are being done, by their rows. */
+  readonly #doing = new Map<string, string>()
   readonly timers: Row[] = []
   /** Timers whose commands have personal values without a key. */
   readonly #unsealed: { readonly values: readonly SealedValue[]; readonly seal: () => void }[] = []
@@ -143,6 +146,9 @@ export class ReactionCall {
     this.#means = means
     this.#state = means.state
   }
+
+  /** The names of the steps that the handler is doing now. */
+  readonly stepsUnderWay = (): readonly string[] => [...this.#doing.values()]
 
   /** The new state, if the handler has set one. */
   get changedState(): { readonly state: unknown } | undefined {
@@ -275,7 +281,9 @@ export class ReactionCall {
     await fence()
     const id = derivedCommandId({ reaction: this.#reaction, position, command: name, nth, how: 'step' })
     const facts = { reaction: this.#reaction, step: name, position }
-    const result = await attemptStep(run, { id, options, environment, ...policy, signal, facts })
+    this.#doing.set(key, name)
+    const attempts = { id, options, environment, ...policy, signal, facts }
+    const result = await attemptStep(run, attempts).finally(() => this.#doing.delete(key))
     await this.#seal(sealedWithin(result))
     const row = stepRow(key, name, result)
     if (!(await keep(row))) throw new Overtaken()
@@ -298,7 +306,7 @@ export class ReactionCall {
     const { key: userKey } = options
     if (userKey !== undefined) checkId('the key of a timer', userKey)
     checkPlainCommand(command)
-    const dueAt = this.#dueAt(due)
+    const dueAt = timeOf(due, this.#event.recordedAt)
     const { command: complete, ...id } = this.#complete(command, this.#count(command, 'scheduled'), 'scheduled')
     const n = this.#scheduled++
     const rowOf = (command: PlainCommand): Row => {
@@ -379,21 +387,5 @@ export class ReactionCall {
     const { metadata } = this.#event
     const names = [...alwaysCarried, ...this.#means.carry].filter((name) => Object.hasOwn(metadata, name))
     return Object.fromEntries(names.map((name) => [name, metadata[name]!]))
-  }
-
-  #dueAt(due: Due): number {
-    if (due instanceof Date) {
-      checkOption('due', due, () => Number.isFinite(due.getTime()), 'a valid Date or { afterMs }')
-      return momentOf(due.getTime())
-    }
-    if (typeof due !== 'object' || due === null) {
-      refuseOption('due', 'a Date or { afterMs: milliseconds }, in schedule(command, due)', due)
-    }
-    checkKeys('schedule(command, due)', due, ['afterMs'])
-    const { afterMs } = due
-    if (!Number.isFinite(afterMs)) {
-      refuseOption('afterMs', 'a finite number of milliseconds, in schedule(command, { afterMs })', afterMs)
-    }
-    return momentOf(this.#event.recordedAt.getTime() + afterMs)
   }
 }

@@ -53,6 +53,27 @@ export const stateKey = (key: string): string => `${statePrefix}${key}`
 export const isAnswerUpTo = (key: string, position: number): boolean =>
   key.startsWith(answerPrefix) && positionOfAnswer(key) <= position
 
+/** The step whose result is in the row with a key. @throws StoreError `STORE_CORRUPT` */
+function stepIn(place: RowPlace, key: string): readonly [string, name: string, nth: number] {
+  let step: unknown
+  try {
+    step = JSON.parse(key.slice(key.indexOf(':') + 1))
+  } catch {
+    // It is not of the expected form then.
+  }
+  return formedRow(place, key, step, (found) => Array.isArray(found) && typeof found[1] === 'string')
+}
+
+/** The names of the steps of an event whose results are stored, in the order of their names. */
+export async function storedSteps(store: ProjectionStore, name: string, position: number): Promise<readonly string[]> {
+  const prefix = answerKey(position, '["step",')
+  const names: string[] = []
+  for await (const rows of rowPages(store, name, { prefix, limit: pageSize })) {
+    for (const { key } of rows) names.push(stepIn({ store, storage: name }, key)[1])
+  }
+  return names
+}
+
 /** The position of the event for which a command was sent. */
 const positionOfAnswer = (key: string): number => Number(key.slice(answerPrefix.length).split(':')[0])
 

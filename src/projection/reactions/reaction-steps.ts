@@ -103,6 +103,11 @@ export class ReactionSteps implements Stepper {
     this.#due = new DueCommands({ options, timers, bookmark: this.bookmark, fence: this.#fence, breath: this.#breath })
   }
 
+  /** The events that are in progress here. */
+  get flow(): Pick<EventFlow, 'unfinished' | 'isDone'> {
+    return this.#flow
+  }
+
   async prepare(): Promise<void> {}
 
   async retry([one]: readonly ParkedEvent[], blocks: (key: string) => boolean, signal: AbortSignal): Promise<boolean> {

@@ -26,6 +26,7 @@ import {
   nextBehind,
   type ProjectionState,
   type ProjectionStatus,
+  type RunnerView,
   type RunResult,
   type WaitOptions,
 } from './status.ts'
@@ -162,16 +163,18 @@ export class Runner {
       }
       const { store, environment, leaseMs } = this.#options
       const step = () => this.#step(signal)
-      const parts = {
-        bookmark: this.bookmark,
-        step,
-        breath: this.#breath,
-        leader: this.#leader,
-        askAgainMs: this.#askAgainMs,
-      }
+      const askAgainMs = this.#askAgainMs
+      const parts = { bookmark: this.bookmark, step, breath: this.#breath, leader: this.#leader, askAgainMs }
       const run = () => this.#orFail(runThrough({ store, environment, leaseMs, ...parts }, signal))
       return this.#leader.asGuest(run)
     })
+  }
+
+  /** What this process knows. */
+  async look(): Promise<RunnerView> {
+    await this.#lookIfIdle()
+    const { isSafe: leads, othersUntil } = this.#leader
+    return { here: this.bookmark.here, leads, othersUntil, tries: this.#tries, failure: this.#failure }
   }
 
   /** The parked events, in the order of the log. */

@@ -1,7 +1,7 @@
 /** The status of a projection or reaction, and the options of waiting for it. */
 import { hasCode, type MnemeError } from '../../domain/error.ts'
 import type { EventStore, LogPlace, StoredEvent } from '../../store/store.ts'
-import type { Retrying } from '../failures/tries.ts'
+import type { Retrying, Tries } from '../failures/tries.ts'
 
 /** The result of a run. */
 export interface RunResult {
@@ -45,6 +45,20 @@ export interface ProjectionStatus {
   readonly retrying?: Retrying
   /** Why it has failed. */
   readonly failure?: MnemeError
+}
+
+/** What a process knows of a projection or reaction. */
+export interface RunnerView {
+  /** The checkpoint. */
+  readonly here: LogPlace
+  /** Whether this process certainly leads. */
+  readonly leads: boolean
+  /** The time until which another process leads, if it did at the last question. */
+  readonly othersUntil: number | undefined
+  /** The failures that are tried again here. */
+  readonly tries: Pick<Tries, 'ofEvent' | 'ofCommand'>
+  /** Why it has stopped. */
+  readonly failure: MnemeError | undefined
 }
 
 /** How far a projection is behind. */

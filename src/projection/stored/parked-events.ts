@@ -140,6 +140,31 @@ export async function listParked(
   return parked
 }
 
+/** A parked event, as it is stored, with its place in the list. */
+export interface ListedParkedEvent extends ParkedEvent {
+  readonly place: string
+  /** Whether it only queues behind another one. */
+  readonly isBehind: boolean
+  readonly isPassedOver?: true
+  readonly timer?: Timer
+}
+
+/** A page of parked events, in the order of the log. @param after the place after which it begins */
+export async function parkedPage(
+  store: Pick<ProjectionStore, 'listRows' | 'name'>,
+  name: string,
+  { after, limit }: { readonly after: string | undefined; readonly limit: number },
+): Promise<{ readonly events: readonly ListedParkedEvent[]; readonly next: string | undefined }> {
+  const from = after === undefined ? {} : { after: ownMark + after }
+  const { rows, next } = await store.listRows(name, { prefix: parkedPrefix, limit, ...from })
+  const events = rows.map((row) => {
+    const { key, value } = formed({ store, storage: name }, row)
+    const parked = parkedOf(value!)
+    return { place: key.slice(ownMark.length), isBehind: parked.reason.startsWith(behindWords), ...parked }
+  })
+  return { events, next: next?.slice(ownMark.length) }
+}
+
 /** In the order of the log, because their keys have that order. */
 /** @throws StoreError `STORE_CORRUPT` */
 async function* parkedRows(store: ProjectionStore, storage: string, breath: Breath): AsyncGenerator<Row> {
@@ -212,5 +237,7 @@ function parkedOf(value: Json): StoredParkedEvent {
 export const reasonOf = (cause: unknown): string =>
   cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause)
 
+const behindWords = 'it queues behind another event with the key '
+
 /** The reason of a parked event that did not fail itself. */
-export const behindKey = (key: string): string => `it queues behind another event with the key ${key}`
+export const behindKey = (key: string): string => behindWords + key
