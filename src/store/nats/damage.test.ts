@@ -5,6 +5,7 @@ import { commitTo, eventsOf, openDatabaseOf, openStore, streamOf } from '../../.
 import { findNats } from '../../../test/support/servers/nats-server.ts'
 import { onServer } from '../../../test/support/servers/server.ts'
 import type { Store } from '../store.ts'
+import { writeChecked } from './database/checked-text.ts'
 
 const corrupt = { code: 'STORE_CORRUPT' }
 const all = { from: 1, to: Number.POSITIVE_INFINITY }
@@ -38,6 +39,45 @@ await onServer('A damaged store on NATS', findNats, (server) => {
   test('a message of another program is noticed', async (t) => {
     const { store, put } = await damaged(t)
     await put('{}')
+    for (const read of reads(store)) await assert.rejects(read, corrupt)
+  })
+
+  test('an event of another form is noticed, even if its checksum is right', async (t) => {
+    const { text } = await damaged(t)
+    const good = JSON.parse((await text(5)).slice(8))
+    const wrong: readonly unknown[] = [
+      ...[null, 5, 'text', [], {}, { ...good, stream: ['account'] }, { ...good, stream: 'account' }],
+      ...[
+        { ...good, sequence: 0 },
+        { ...good, sequence: '6' },
+        { ...good, sequence: 1.5 },
+        { ...good, links: [] },
+      ],
+      ...[
+        { ...good, links: ['a', 'b'] },
+        { ...good, commit: 5 },
+        { ...good, recordedAt: -1 },
+        { ...good, place: [1] },
+      ],
+      ...[
+        { ...good, place: [3, 3] },
+        { ...good, command: ['x'] },
+        { ...good, type: null },
+        { ...good, revision: 0 },
+      ],
+      ...[
+        { ...good, data: undefined },
+        { ...good, metadata: [] },
+        { ...good, tags: 'x' },
+        { ...good, tags: [5] },
+      ],
+    ]
+    const { store, put } = await damaged(t)
+    for (const value of wrong) {
+      await put(writeChecked(value).data)
+      for (const read of reads(store).slice(2)) await assert.rejects(read, corrupt, JSON.stringify(value))
+    }
+    await put(`${writeChecked('{').data.slice(0, 8)}"{"`.slice(0, -1))
     for (const read of reads(store)) await assert.rejects(read, corrupt)
   })
 
@@ -82,5 +122,31 @@ await onServer('A damaged store on NATS', findNats, (server) => {
     await change(`${database.subjects.projection('sums')}.c`)
     await assert.rejects(store.loadCheckpoint('sums'), corrupt)
     await assert.rejects(store.loadRows('sums', ['a']), corrupt)
+  })
+
+  test('rows, checkpoints, snapshots and leases of another form are noticed', async (t) => {
+    const { prefix, store } = await openStore(t, server)
+    const { state, subjects } = await openDatabaseOf(t, server, { prefix })
+    const stream = streamOf('a')
+    const snapshot = { stream, sequence: 1, stateRevision: 1, checksum: 1, fingerprint: 'f', state: 1, takenAt: 1 }
+    const damages: readonly (readonly [subject: string, read: () => Promise<unknown>])[] = [
+      [`${subjects.projection('sums')}.k.1.a`, () => store.loadRows('sums', ['a'])],
+      [`${subjects.projection('sums')}.c`, () => store.loadCheckpoint('sums')],
+      [`${subjects.snapshots(stream)}.1`, () => store.loadSnapshot(stream)],
+      [subjects.lease('l'), () => store.acquireLease('l', 'b', 1000)],
+    ]
+    for (const value of [null, 5, 'text', [], {}, { position: -1 }, { owner: 5 }, [1, 2]]) {
+      for (const [subject, read] of damages) {
+        await store.resetProjection('sums').catch(() => {})
+        await state.publish([{ subject, data: writeChecked(value).data }])
+        if (subject.includes('.k.')) {
+          const content = { position: 1, term: 0, note: {}, build: 1 }
+          await state.publish([{ subject: `${subjects.projection('sums')}.c`, data: writeChecked(content).data }])
+        }
+        await assert.rejects(read, corrupt, `${subject}: ${JSON.stringify(value)}`)
+      }
+    }
+    await store.saveSnapshot({ ...snapshot, sequence: 2 }, { keep: 1 })
+    assert.equal((await store.loadSnapshot(stream))?.sequence, 2)
   })
 })

@@ -81,7 +81,7 @@ export class NatsStore implements Store {
     this.#calls = new OpenCalls(label)
     const streams = new Streams()
     this.#streams = new StreamReader(database, label, streams, timeoutMs)
-    this.#reserved = new ReservedStreams(database, settings.lookMs)
+    this.#reserved = new ReservedStreams(database, label, settings.lookMs)
     const parts = { database, streams, reader: this.#streams, reserved: this.#reserved }
     const appender = new Appender(parts, settings)
     this.#queue = new CommitQueue((callers, writers) => appender.append(callers, writers), queueLimits)
@@ -197,6 +197,7 @@ export class NatsStore implements Store {
   close(): Promise<void> {
     return this.#calls.close(async () => {
       this.#endListening()
+      this.#reserved.close()
       await this.#database.connection.close()
     })
   }

@@ -32,7 +32,7 @@ export interface Settings {
   readonly replicas: number
   readonly timeoutMs: number
   readonly migrate: boolean
-  /** How long an appender relies on what it saw of reservations, in milliseconds. */
+  /** How long it takes until all processes have heard of a reservation, in milliseconds. */
   readonly lookMs: number
 }
 

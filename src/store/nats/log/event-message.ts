@@ -7,17 +7,13 @@
  * `place` is the index of the event in its commit, and the number of events of that commit. `links` are positions of
  * earlier events (`links.ts`). The position itself is the message's sequence, which the server decides. Within a batch
  * the position of an earlier event is not known yet, so such a link is written as the negative distance to it.
- *
- * The checksum is a CRC-32 of the JSON. It finds accidents; it is no defence against a person who changes messages on
- * purpose.
  */
-import { crc32 } from 'node:zlib'
-import { StoreError } from '../../../domain/error.ts'
 import type { Json, JsonObject } from '../../../domain/json.ts'
 import type { CommandMark, Commit, CommitEvent } from '../../commit.ts'
 import type { Receipt, StoredEvent } from '../../store.ts'
+import { isRecord, isText, isWhole, readChecked, type Written, writeChecked } from '../database/checked-text.ts'
 import type { Stored } from '../database/connection.ts'
-import type { LinkedPlace } from './links.ts'
+import { type LinkedPlace, linked } from './links.ts'
 
 /** An event with what its message says of its commit and of earlier events. */
 export interface ReadEvent {
@@ -45,22 +41,14 @@ interface EventText {
   readonly tags?: readonly string[]
 }
 
-/** A message's content and its checksum. */
-export interface Written {
-  readonly data: string
-  readonly checksum: number
-}
-
 const noMetadata: JsonObject = Object.freeze({})
 const noTags: readonly string[] = Object.freeze([])
-const checksumLength = 8
-const decoder = new TextDecoder()
 
 /** @param links positions, or negative distances */
 export function writeEvent(commit: Commit, index: number, sequence: number, links: readonly number[]): Written {
   const { stream, id, recordedAt, events, command } = commit
   const { type, revision, data, metadata, tags } = events[index] as CommitEvent
-  const text = JSON.stringify({
+  return writeChecked({
     stream: [stream.aggregate, stream.id],
     sequence,
     links,
@@ -74,13 +62,11 @@ export function writeEvent(commit: Commit, index: number, sequence: number, link
     ...(Object.keys(metadata).length > 0 && { metadata }),
     ...(tags.length > 0 && { tags }),
   } satisfies EventText)
-  return withChecksum(text)
 }
 
 /** @throws StoreError `STORE_CORRUPT` */
 export function readEvent({ sequence: position, data }: Stored, store: string): ReadEvent {
-  const { text, checksum } = textOf(data, store, `position ${position}`)
-  const stored = JSON.parse(text) as EventText
+  const { value: stored, checksum } = readChecked(data, isEventText, { store, where: `position ${position}` })
   const { stream, sequence, links, commit: commitId, recordedAt, place, command } = stored
   const { type, revision = 1, data: value, metadata = noMetadata, tags = noTags } = stored
   const event: StoredEvent = {
@@ -120,24 +106,29 @@ export const placeOf = ({ event, links }: ReadEvent): LinkedPlace => ({
   links,
 })
 
-/** A text with its checksum before it. */
-export function withChecksum(text: string): Written {
-  const checksum = crc32(text)
-  return { data: checksum.toString(16).padStart(checksumLength, '0') + text, checksum }
+function isEventText(value: unknown): value is EventText {
+  if (!isRecord(value)) return false
+  const { stream, sequence, links, commit, recordedAt, place, command, type, revision, data, metadata, tags } = value
+  return (
+    isListOf(stream, isText, 2) &&
+    isWhole(sequence, 1) &&
+    isListOf(links, Number.isSafeInteger, linked(sequence).length) &&
+    isText(commit) &&
+    isWhole(recordedAt) &&
+    isListOf(place, isWhole, 2) &&
+    (place as readonly number[])[0]! < (place as readonly number[])[1]! &&
+    (command === undefined ||
+      (Array.isArray(command) && command.length === 2 && isText(command[0]) && isWhole(command[1]))) &&
+    isText(type) &&
+    (revision === undefined || isWhole(revision, 1)) &&
+    data !== undefined &&
+    (metadata === undefined || isRecord(metadata)) &&
+    (tags === undefined || isListOf(tags, isText))
+  )
 }
 
-/** @throws StoreError `STORE_CORRUPT` if the checksum is not that of the text */
-export function textOf(
-  data: Uint8Array,
-  store: string,
-  where: string,
-): { readonly text: string; readonly checksum: number } {
-  const checksum = Number.parseInt(decoder.decode(data.subarray(0, checksumLength)), 16)
-  const bytes = data.subarray(checksumLength)
-  if (crc32(bytes) !== checksum)
-    throw new StoreError('STORE_CORRUPT', { store, where, reason: 'its checksum is wrong' })
-  return { text: decoder.decode(bytes), checksum }
-}
+const isListOf = (value: unknown, isGood: (item: unknown) => boolean, length?: number): boolean =>
+  Array.isArray(value) && (length === undefined || value.length === length) && value.every((item) => isGood(item))
 
 /**
  * The greatest number of bytes for a character of a commit's estimated size. The worst events are only a type of 1 KB,

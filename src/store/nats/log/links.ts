@@ -19,20 +19,31 @@ export interface LinkedPlace extends Place {
   readonly links: readonly number[]
 }
 
+/** The greatest number for JavaScript's operators on bits. */
+const bitwiseMax = 0x7fff_ffff
+
 /** The sequences to which an event has links, descending. */
 export function linked(sequence: number): readonly number[] {
-  const sequences = new Set<number>()
-  if (sequence > 1) sequences.add(sequence - 1)
-  for (let rest = withoutLowestBit(sequence); rest > 0; rest = withoutLowestBit(rest)) sequences.add(rest)
-  return [...sequences]
+  const before = sequence - 1
+  const sequences = before > 0 ? [before] : []
+  for (let rest = withoutLowestBit(sequence); rest > 0; rest = withoutLowestBit(rest)) {
+    if (rest !== before) sequences.push(rest)
+  }
+  return sequences
 }
 
 /** The positions for the links of the next event of a stream. @param end the end of the stream; nothing before it */
 export function nextLinks(end: LinkedPlace | undefined): readonly number[] {
   if (end === undefined) return []
-  const known = new Map(linked(end.sequence).map((sequence, i) => [sequence, end.links[i]!]))
-  known.set(end.sequence, end.position)
-  return linked(end.sequence + 1).map((sequence) => known.get(sequence)!)
+  const known = linked(end.sequence)
+  const links = [end.position]
+  let i = 0
+  for (let rest = withoutLowestBit(end.sequence + 1); rest > 0; rest = withoutLowestBit(rest)) {
+    if (rest === end.sequence) continue
+    while (known[i] !== rest) i++
+    links.push(end.links[i]!)
+  }
+  return links
 }
 
 /** The linked event that is nearest to a lower sequence, and not below it. */
@@ -44,6 +55,7 @@ export function towards(place: LinkedPlace, sequence: number): Place {
 }
 
 function withoutLowestBit(number: number): number {
+  if (number <= bitwiseMax) return number & (number - 1)
   let bit = 1
   while (number % (2 * bit) === 0) bit *= 2
   return number - bit

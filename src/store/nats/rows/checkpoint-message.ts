@@ -3,9 +3,10 @@
  * atomic batch. Whoever sees it therefore sees the rows of its step, and a row with a higher sequence is of a later
  * step.
  */
-import type { JsonObject } from '../../../domain/json.ts'
+import type { Json, JsonObject } from '../../../domain/json.ts'
 import { noCheckpoint } from '../../checkpoint.ts'
 import type { Checkpoint } from '../../store.ts'
+import { isRecord, isText, isWhole } from '../database/checked-text.ts'
 import type { Database } from '../database/setup.ts'
 import { tokenOf } from '../database/subjects.ts'
 import { readValue } from './value-message.ts'
@@ -70,7 +71,8 @@ export class CheckpointMessages {
     const subject = this.subjectOf(projection)
     const message = (await this.#database.state.lastOf([subject])).get(subject)
     if (message === undefined) return nothing
-    const content = readValue<CheckpointText>(message, this.#label, `the checkpoint of ${projection}`)
+    const where = `the checkpoint of ${projection}`
+    const content = readValue(message, isCheckpoint, { store: this.#label, where })
     return content === undefined ? nothing : { sequence: message.sequence, content }
   }
 }
@@ -79,3 +81,25 @@ export const checkpointOf = ({ content }: Known): Checkpoint => {
   const { position, term, note } = content
   return { position, term, note }
 }
+
+/** A row as it is stored: its key and its value. */
+export type StoredRow = readonly [key: string, value: Json]
+
+export const isStoredRow = (value: unknown): value is StoredRow =>
+  Array.isArray(value) && value.length === 2 && isText(value[0])
+
+function isCheckpoint(value: unknown): value is CheckpointText {
+  if (!isRecord(value)) return false
+  const { position, term, note, build, hasOldRows, pending } = value
+  return (
+    isWhole(position) &&
+    isWhole(term) &&
+    isRecord(note) &&
+    isWhole(build, 1) &&
+    (hasOldRows === undefined || typeof hasOldRows === 'boolean') &&
+    (pending === undefined || isPending(pending))
+  )
+}
+
+const isPending = (value: unknown): boolean =>
+  isRecord(value) && isText(value['token']) && isWhole(value['parts'], 1) && isWhole(value['done'])

@@ -9,7 +9,7 @@ import { OrderedKeys } from '../../ordered-keys.ts'
 import type { Stored } from '../database/connection.ts'
 import type { Database } from '../database/setup.ts'
 import { lastTokenOf, nameOf } from '../database/subjects.ts'
-import type { CheckpointMessages, Known } from './checkpoint-message.ts'
+import { type CheckpointMessages, isStoredRow, type Known } from './checkpoint-message.ts'
 import { goneSeconds } from './steps.ts'
 import { readValue } from './value-message.ts'
 
@@ -112,6 +112,6 @@ export class KeyIndex {
   }
 
   #keyIn(message: Stored): string | undefined {
-    return readValue<readonly [string, unknown]>(message, this.#label, `the row ${message.subject}`)?.[0]
+    return readValue(message, isStoredRow, { store: this.#label, where: `the row ${message.subject}` })?.[0]
   }
 }

@@ -6,6 +6,7 @@
  */
 import { StoreError } from '../../../domain/error.ts'
 import type { Lease } from '../../store.ts'
+import { isRecord, isText, isWhole } from '../database/checked-text.ts'
 import { isWrongLastSequence } from '../database/failure.ts'
 import type { Database } from '../database/setup.ts'
 import { readValue, writeValue } from './value-message.ts'
@@ -65,7 +66,11 @@ export class Leases {
     const subject = subjects.lease(name)
     const message = (await state.lastOf([subject])).get(subject)
     if (message === undefined) return { sequence: 0, held: undefined }
-    const held = readValue<Held>(message, this.#label, `the lease ${JSON.stringify(name)}`)
+    const where = `the lease ${JSON.stringify(name)}`
+    const held = readValue(message, isHeld, { store: this.#label, where })
     return { sequence: message.sequence, held }
   }
 }
+
+const isHeld = (value: unknown): value is Held =>
+  isRecord(value) && isText(value['owner']) && isWhole(value['expiresAt']) && isWhole(value['takenAt'])

@@ -9,7 +9,7 @@ import { checkCheckpoint } from '../../checkpoint.ts'
 import { isMet, rowCharactersMax, rowsLookedAtMax } from '../../row-page.ts'
 import type { Checkpoint, ProjectionStep, Row, RowPage, RowQuery, RowsWithCheckpoint } from '../../store.ts'
 import type { Database } from '../database/setup.ts'
-import { CheckpointMessages, checkpointOf, type Known } from './checkpoint-message.ts'
+import { CheckpointMessages, checkpointOf, isStoredRow, type Known } from './checkpoint-message.ts'
 import { KeyIndex } from './key-index.ts'
 import { Steps, writtenRows } from './steps.ts'
 import { readValue } from './value-message.ts'
@@ -117,7 +117,7 @@ export class Projections {
     for (const message of found.values()) {
       if (message.sequence > sequence) return undefined
       const where = `a row of ${projection} (${message.subject})`
-      const row = readValue<readonly [string, Json]>(message, this.#label, where)
+      const row = readValue(message, isStoredRow, { store: this.#label, where })
       if (row !== undefined) rows.set(row[0], { value: row[1], size: message.data.length })
     }
     return rows

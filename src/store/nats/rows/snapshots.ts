@@ -4,6 +4,7 @@
  */
 import type { StreamId } from '../../../domain/stream.ts'
 import type { Snapshot } from '../../store.ts'
+import { isRecord, isText, isWhole } from '../database/checked-text.ts'
 import type { Database } from '../database/setup.ts'
 import { lastTokenOf } from '../database/subjects.ts'
 import { readValue, writeValue } from './value-message.ts'
@@ -33,7 +34,8 @@ export class Snapshots {
       const message = (await this.#database.state.lastOf([subject])).get(subject)
       // Otherwise another process has just removed it, because there are newer ones.
       if (message === undefined) continue
-      const snapshot = readValue<Snapshot>(message, this.#label, `a snapshot of ${stream.aggregate} ${stream.id}`)
+      const where = `a snapshot of ${stream.aggregate} ${JSON.stringify(stream.id)}`
+      const snapshot = readValue(message, isSnapshot, { store: this.#label, where })
       if (snapshot !== undefined) return snapshot
     }
   }
@@ -48,4 +50,12 @@ export class Snapshots {
   #subjectOf(stream: StreamId, sequence: number): string {
     return `${this.#database.subjects.snapshots(stream)}.${sequence}`
   }
+}
+
+function isSnapshot(value: unknown): value is Snapshot {
+  if (!isRecord(value)) return false
+  const { stream, sequence, stateRevision, checksum, fingerprint, state, takenAt } = value
+  const isOfStream = isRecord(stream) && isText(stream['aggregate']) && isText(stream['id'])
+  const numbers = [sequence, stateRevision, checksum, takenAt]
+  return isOfStream && numbers.every((number) => isWhole(number)) && isText(fingerprint) && state !== undefined
 }

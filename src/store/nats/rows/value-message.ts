@@ -1,7 +1,7 @@
-/** The form of messages that hold rows, checkpoints and snapshots: a checksum and JSON; empty if there is none. */
+/** The form of messages that hold rows, checkpoints, snapshots and leases: checked JSON; empty if there is none. */
 import { InputError } from '../../../domain/error.ts'
+import { readChecked, writeChecked } from '../database/checked-text.ts'
 import type { Stored } from '../database/connection.ts'
-import { textOf, withChecksum } from '../log/event-message.ts'
 
 /** Room for the headers of a message. */
 const headerBytes = 1024
@@ -13,14 +13,22 @@ const headerBytes = 1024
  * @throws InputError `DATA_NOT_JSON` if no message could hold it
  */
 export function writeValue(what: string, value: unknown, payloadMax: number): string {
-  const { data } = withChecksum(JSON.stringify(value))
+  const { data } = writeChecked(value)
   const sizeMax = payloadMax - headerBytes
   if (data.length * 3 <= sizeMax || Buffer.byteLength(data) <= sizeMax) return data
   const found = `${Buffer.byteLength(data)} bytes of JSON, more than the ${sizeMax} that fit in a message of this server`
   throw new InputError('DATA_NOT_JSON', { what, path: '', found })
 }
 
-/** @returns nothing if the message marks a deletion. @throws StoreError `STORE_CORRUPT` */
-export function readValue<Value>({ data }: Stored, store: string, where: string): Value | undefined {
-  return data.length === 0 ? undefined : (JSON.parse(textOf(data, store, where).text) as Value)
+/**
+ * @param isGood whether a value has the form that this store writes
+ * @returns nothing if the message marks a deletion
+ * @throws StoreError `STORE_CORRUPT`
+ */
+export function readValue<Value>(
+  { data }: Stored,
+  isGood: (value: unknown) => value is Value,
+  place: { readonly store: string; readonly where: string },
+): Value | undefined {
+  return data.length === 0 ? undefined : readChecked(data, isGood, place).value
 }
