@@ -33,7 +33,8 @@ interface Definition<A, P, R> {
   readonly reactions?: R
   /**
    * Names of metadata that pass from an event to the commands that reactions send and schedule because of it, such as
-   * `['user', 'tenant']`. `correlationId`, `traceparent` and `tracestate` always do.
+   * `['user', 'tenant']`. `correlationId`, `traceparent` and `tracestate` always do, and
+   * `causationId` is that of each command, so these are refused here.
    */
   readonly carry?: readonly string[]
 }
@@ -77,7 +78,7 @@ export function domain<A extends Aggregates, P extends ProjectionsByName = {}, R
   checkParts('aggregate', aggregates, ({ folds, decisions }) => folds instanceof Map && decisions instanceof Map)
   checkParts('projection', projections, ({ shape }) => typeof shape === 'string')
   checkParts('reaction', reactions, ({ handlings }) => handlings instanceof Map)
-  checkOption('carry', carry, isListOfNames, listExpected(carry, 'names of metadata'))
+  checkCarry(carry)
   const keys = [...Object.keys(aggregates), ...Object.keys(projections)]
   for (const name of keys) {
     if (reserved.has(name)) throw new DefinitionError('NAME_RESERVED', { where: 'A part of the domain', name })
@@ -148,6 +149,19 @@ function checkParts(kind: string, parts: unknown, isPart: (part: any) => boolean
     const found = part === undefined ? 'undefined (do two modules import each other?)' : `of type ${typeof part}`
     throw new DefinitionError('DEFINITION_INVALID', { where: 'The domain', reason: `its ${kind} ${key} is ${found}` })
   }
+}
+
+/** Names that pass anyway, and one that says something else of each command. Carrying them would change nothing. */
+const uncarried = ['correlationId', 'traceparent', 'tracestate', 'causationId']
+
+/** @throws DefinitionError `OPTION_INVALID` */
+function checkCarry(carry: readonly string[]): void {
+  checkOption('carry', carry, isListOfNames, listExpected(carry, 'names of metadata'))
+  const isUseful = (name: string) => !uncarried.includes(name)
+  const expected = `names beside ${uncarried.join(', ')}, which commands of reactions get anyway`
+  for (const name of carry) checkOption('carry', name, isUseful, expected)
+  const isOnce = () => new Set(carry).size === carry.length
+  checkOption('carry', carry, isOnce, 'names of metadata, each once')
 }
 
 const isListOfNames = (found: unknown): boolean =>

@@ -137,8 +137,10 @@ async function beginFirst(
 ): Promise<void> {
   await Promise.all(
     Object.entries(definitions).map(async ([key, { beginning }]) => {
-      // The first event is where every checkpoint begins, so there is nothing to store.
-      if (beginning !== 'first') await reactions.get(key)!.runner.bookmark.beginFirst(beginning)
+      // The first event is where every checkpoint begins, so there is nothing to store. A date is compared with each
+      // event.
+      if (beginning !== 'first' && !(beginning instanceof Date))
+        await reactions.get(key)!.runner.bookmark.beginFirst(beginning)
     }),
   )
 }

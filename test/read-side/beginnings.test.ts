@@ -110,6 +110,15 @@ await onEveryStore('A reaction that has never run', ({ place }) => {
     }
   })
 
+  test('from a date stores nothing until it has handled something, since a date is compared with each event', async (t) => {
+    const store = await place(t)
+    const { definition } = listening(new Date(0))
+    await (await definition.start({ store, projections: 'manual', log: recorder() })).stop()
+    const opened = await store.open({ now: () => 0, warn: () => {} })
+    assert.equal((await opened.loadCheckpoint('reaction listener')).term, 0)
+    await opened.close()
+  })
+
   test('from a date does not mind an event whose clock was wrong', async (t) => {
     const store = await place(t)
     const environment = manualEnvironment()

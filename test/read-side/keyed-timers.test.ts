@@ -107,6 +107,23 @@ await onEveryStore('A scheduled command with a key', ({ place }) => {
 })
 
 describe('A scheduled command with a key', () => {
+  test('leaves no trace of its key if a reset deletes it, and its key is kept with it', async () => {
+    const [store, environment] = [memory(), manualEnvironment()]
+    await using bells = await start(store, environment)
+    await ask(bells, { key: 'kept', afterMs: 1000, ring: 1 })
+    await ask(bells, { key: 'gone', afterMs: 1000, ring: 2 })
+    await bells.reactions.runOnce('ringing')
+    await bells.reactions.reset('ringing', { from: 2, keep: true })
+    const keys = async () => (await keyedRowsOf(store)).map(({ key }) => key)
+    assert.deepEqual(await keys(), ['keyed kept'])
+    await bells.reactions.runOnce('ringing')
+    assert.deepEqual(await keys(), ['keyed gone', 'keyed kept'])
+    assert.deepEqual(await timersOf(bells), [
+      ['kept', 1],
+      ['gone', 2],
+    ])
+  })
+
   test('is the last one that the events asked for, several of which are handled in one step or at once', async () => {
     const wishes = fc.array(
       fc.oneof(

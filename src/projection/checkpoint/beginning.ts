@@ -7,6 +7,9 @@ import type { Checkpoint } from './checkpoint.ts'
 
 type Log = Pick<EventStore, 'head' | 'readAll'>
 
+/** A beginning that has to be stored: others begin where every checkpoint begins. */
+export type Place = Exclude<Beginning, 'first' | Date>
+
 /**
  * Stores where it begins, unless some process has begun. This is one step, so a process that ends before it has not
  * begun. If another process begins at the same moment, that one decides.
@@ -16,7 +19,7 @@ type Log = Pick<EventStore, 'head' | 'readAll'>
  */
 export async function beginFirst(
   checkpoint: Checkpoint,
-  beginning: Beginning,
+  beginning: Place,
   { store, recognition }: Pick<BookmarkOptions, 'store' | 'recognition'>,
 ): Promise<void> {
   if (checkpoint.term > 0 || checkpoint.place.position > 0) return
@@ -32,13 +35,11 @@ export async function placeInLog(position: number, store: Pick<EventStore, 'read
 }
 
 /**
- * The position behind which it begins: 0 is the beginning of the log. A reaction that begins at a date reads the log
- * from its beginning, and passes over what was recorded before.
+ * The position behind which it begins: 0 is the beginning of the log.
  *
  * @throws DefinitionError `OPTION_INVALID` for a position that the log has not reached
  */
-async function positionBefore(beginning: Beginning, store: Log): Promise<number> {
-  if (beginning === 'first' || beginning instanceof Date) return 0
+async function positionBefore(beginning: Place, store: Log): Promise<number> {
   const head = await store.head()
   if (beginning === 'now') return head
   const expected = `at most ${head + 1}, the position after the end of the log`

@@ -39,8 +39,8 @@ export interface BookmarkOptions {
   readonly lead: StepperContext
   readonly location?: RowLocation
   readonly recognition: Recognition
-  /** Whether the row with a key belongs to an event up to a position. A reset may keep such rows. */
-  readonly isKept: (key: string, position: number) => boolean
+  /** Whether a row belongs to an event up to a position. A reset may keep such rows. */
+  readonly isKept: (row: Row, position: number) => boolean
   /** The indexes that new rows get. */
   readonly indexes?: readonly Index[]
   /** The rows that it keeps in memory, besides parked events. */

@@ -4,12 +4,11 @@
  * how it handles events.
  */
 import { hasCode, ProjectionError, StoreError } from '../../domain/error.ts'
-import type { Beginning } from '../../domain/reaction.ts'
 import { Breath } from '../../runtime/breath.ts'
 import { Exclusive } from '../../runtime/exclusive.ts'
 import type { LogPlace, Row, Checkpoint as StoredCheckpoint } from '../../store/store.ts'
 import { listParked, type ParkedEvent, ParkedEvents } from '../stored/parked-events.ts'
-import { beginFirst, placeInLog } from './beginning.ts'
+import { beginFirst, type Place, placeInLog } from './beginning.ts'
 import type { BookmarkOptions, KnownRows, RowLocation } from './bookmark-options.ts'
 import { Checkpoint, checkNote, type When, type Work } from './checkpoint.ts'
 import { deleteForgotten } from './forgetting.ts'
@@ -98,7 +97,7 @@ export class Bookmark {
   }
 
   /** Stores where it begins, if no process has ever begun. @throws DefinitionError `OPTION_INVALID`; StoreError */
-  beginFirst(beginning: Beginning): Promise<void> {
+  beginFirst(beginning: Place): Promise<void> {
     return this.#exclusive.run(async () => {
       await this.#find('never') // who made what is stored is checked when it is taken over
       await beginFirst(this.#checkpoint, beginning, this.#options)

@@ -4,7 +4,7 @@
  * events after the new checkpoint.
  */
 import type { Breath } from '../../runtime/breath.ts'
-import type { ProjectionStore } from '../../store/store.ts'
+import type { ProjectionStore, Row } from '../../store/store.ts'
 import { rowPages } from '../stored/row-pages.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { isRecognition } from './recognition.ts'
@@ -15,21 +15,21 @@ const pageSize = 1000
 /**
  * Deletes the rows that are left, in a new term, so that earlier runners cannot handle events meanwhile.
  *
- * @param isKept whether the row with a key belongs to an event up to a position
+ * @param isKept whether a row belongs to an event up to a position
  * @returns false if this runner was overtaken
  */
 export async function deleteForgotten(
   checkpoint: Checkpoint,
   store: ProjectionStore,
-  isKept: (key: string, position: number) => boolean,
+  isKept: (row: Row, position: number) => boolean,
   breath: Breath,
 ): Promise<boolean> {
   const { forgetting, place } = checkpoint
-  const stays = (key: string) => isRecognition(key) || (forgetting === 'behind' && isKept(key, place.position))
+  const stays = (row: Row) => isRecognition(row.key) || (forgetting === 'behind' && isKept(row, place.position))
   if (!(await checkpoint.raise([]))) return false
   for await (const rows of rowPages(store, checkpoint.name, { limit: pageSize })) {
     await breath.pause()
-    const gone = rows.filter(({ key }) => !stays(key)).map(({ key }) => ({ key, value: undefined }))
+    const gone = rows.filter((row) => !stays(row)).map(({ key }) => ({ key, value: undefined }))
     if (gone.length > 0 && !(await checkpoint.advance(place, gone, 'now'))) return false
   }
   return checkpoint.forgotten()

@@ -80,7 +80,7 @@ export class CodeSteps implements Stepper {
       environment,
       lead,
       recognition,
-      isKept: isParkedUpTo,
+      isKept: ({ key }, position) => isParkedUpTo(key, position),
     })
   }
 

@@ -77,9 +77,10 @@ export class ReactionSteps implements Stepper {
       coverage: 'onward',
     })
     const underWay = this.#underWay
-    const isKept = (key: string, position: number) =>
+    const isKept = ({ key, value }: Row, position: number) =>
       isState(key) ||
-      isKeyed(key) ||
+      // It says which timer has a key, so it goes with that timer.
+      (isKeyed(key) && typeof value === 'string' && isTimerUpTo(value, position)) ||
       isAnswerUpTo(key, position) ||
       isTimerUpTo(key, position) ||
       isParkedUpTo(key, position)

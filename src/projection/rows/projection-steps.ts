@@ -85,7 +85,12 @@ export class ProjectionSteps implements Stepper {
       coverage: 'whole',
     })
     const shared = { name, store, environment, lead, location, recognition }
-    this.bookmark = new Bookmark({ ...shared, isKept: isParkedUpTo, rows: this.#rows, indexes })
+    this.bookmark = new Bookmark({
+      ...shared,
+      isKept: ({ key }, position) => isParkedUpTo(key, position),
+      rows: this.#rows,
+      indexes,
+    })
   }
 
   prepare(signal: AbortSignal): Promise<void> {
