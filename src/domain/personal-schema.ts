@@ -100,9 +100,9 @@ export const replacePersonal = (
 ): unknown =>
   replaceFields(data, fieldsOf(schema), (item, place) => (SealedValue.is(item) ? replace(item, place) : item))
 
-/** The data without its personal fields. */
+/** The data without its personal fields; nothing if it is no record, in which they could not be found. */
 export const withoutPersonal = (schema: Schema, data: unknown): unknown =>
-  replaceFields(data, fieldsOf(schema), () => undefined)
+  typeof data === 'object' ? replaceFields(data, fieldsOf(schema), () => undefined) : undefined
 
 /** The data as it is, but with personal values in its personal fields. */
 export function withPersonalValues(schema: Schema, data: unknown): unknown {

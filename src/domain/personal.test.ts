@@ -7,7 +7,7 @@ import { decode, encode } from './encoding.ts'
 import { event, upcast } from './event.ts'
 import { type Json, JsonCopier, toJson } from './json.ts'
 import { forgotten, Personal } from './personal.ts'
-import { personal } from './personal-schema.ts'
+import { personal, withoutPersonal } from './personal-schema.ts'
 import { check } from './schema.ts'
 import { adopt, carrying, SealedValue, type SubjectKey } from './sealed-value.ts'
 import { storedForm } from './stored-form.ts'
@@ -216,4 +216,13 @@ test('definitions that cannot work are refused', () => {
   assert.throws(() => personal(person, { fields: ['email'] } as never), { code: 'DEFINITION_INVALID' })
   const tagged = event('Registered', person).tagged(() => [])
   assert.throws(() => tagged.personal(declaration), { code: 'DEFINITION_INVALID', message: /call .tagged after/ })
+})
+
+test('data without its personal fields has none of them, in whatever form it comes', () => {
+  const data = { id: '1', email: 'a@b.org', tags: [{ note: 'x' }] }
+  assert.deepEqual(withoutPersonal(Person, data), { id: '1', email: undefined, tags: [{ note: undefined }] })
+  const parsing = z.string().transform((text) => JSON.parse(text) as z.infer<typeof person>)
+  const FromText = personal(parsing, declaration)
+  assert.equal(valid(FromText, JSON.stringify(data)).email.value, 'a@b.org')
+  assert.equal(withoutPersonal(FromText, JSON.stringify(data)), undefined)
 })

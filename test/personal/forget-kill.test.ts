@@ -93,7 +93,7 @@ const title = (where: string): string =>
 
 test(title('SQLite'), { timeout: 4 * timeoutMs }, (t) => inFolder(t, (path) => ({ store: 'sqlite', path })))
 
-test(title('files'), { timeout: 4 * timeoutMs }, (t) =>
+test(title('files'), { timeout: 4 * timeoutMs, skip: leftOut ?? false }, (t) =>
   inFolder(t, (path) => ({
     store: 'file',
     path,
