@@ -1,6 +1,6 @@
 /**
- * Three members in processes of their own under load, while one of them is killed, stands still or stops. Callers of the
- * others get no error, and every answer is what the log says.
+ * Three members in processes of their own under load, while one of them is killed, stands still or stops. Callers of
+ * the others get no error, and every answer is what the log says.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

@@ -1,7 +1,7 @@
 /**
- * Which way imports point: domain <- runtime <- store <- kernel <- cluster <- projection <- application <- testing. Of the
- * stores, only the port is known to the layers above it; the stores do not know each other. Tests are free, and so is
- * `testing`, which nothing else may lean on. What tests share lies below `test/support`.
+ * Which way imports point: domain <- runtime <- store <- kernel <- cluster <- projection <- application <- testing. Of
+ * the stores, only the port is known to the layers above it; the stores do not know each other. Tests are free, and so
+ * is `testing`, which nothing else may lean on. What tests share lies below `test/support`.
  */
 import { posix } from 'node:path'
 import type { Node } from 'typescript/unstable/ast'
