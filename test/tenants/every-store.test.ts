@@ -48,10 +48,11 @@ await onEveryStore('Tenants', (store) => {
     const { banks, stores } = rig(context, () => store.place(context), { idleMs: 20 })
     const acme = banks.get('acme')
     await acme.pot('a').ask({ afterMs: 1500 })
-    await until('the store is closed', () => stores.closed === 1)
-    // Nobody calls, and it is opened all the same.
-    await until('it is closed again', () => stores.closed === 2)
-    assert.deepEqual(banks.load(), { open: 0, inUse: 0, waiting: 0, scheduled: 0 })
+    await until('the store is closed', () => stores.closed > 0)
+    // Nobody calls, and it is opened all the same. A slow store may have sent it before.
+    await until('the scheduled command is stored', () => stores.stored === 2)
+    await until('the store is closed again', () => stores.open === 0)
+    assert.equal(banks.load().scheduled, 0)
     assert.equal((await acme.pot('a').state()).sum, 1000)
   })
 })

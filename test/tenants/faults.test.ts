@@ -238,7 +238,7 @@ test('stop does not wait for ever for a tenant that is never opened', async () =
   })
   await passUntil(environment, () => isStopped)
   // It comes late. It is stopped then.
-  const stores = { open: 0, most: 0, closed: 0 }
+  const stores = { open: 0, most: 0, closed: 0, stored: 0 }
   gate.resolve({ store: counted(memory(), stores) })
   assert.deepEqual(await codesOf([call]), ['STOPPED'])
   await passUntil(environment, () => stores.closed === 1)

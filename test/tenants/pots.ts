@@ -38,8 +38,8 @@ interface Rig {
   readonly banks: Banks
   readonly opened: Map<string, number>
   readonly log: ReturnType<typeof recorder>
-  /** How many stores are open now, the most that ever were, and how often one was closed. */
-  readonly stores: { open: number; most: number; closed: number }
+  /** How many stores are open now, the most that ever were, how often one was closed, and what they stored. */
+  readonly stores: { open: number; most: number; closed: number; stored: number }
 }
 
 export function rig(
@@ -50,7 +50,7 @@ export function rig(
 ): Rig {
   const factories = new Map<string, Promise<StoreFactory>>()
   const opened = new Map<string, number>()
-  const stores = { open: 0, most: 0, closed: 0 }
+  const stores = { open: 0, most: 0, closed: 0, stored: 0 }
   const log = recorder()
   const start = async (_: string, tenant: string): Promise<StartOptions> => {
     if (!factories.has(tenant)) factories.set(tenant, (async () => make(tenant))())
@@ -72,9 +72,15 @@ export function counted(factory: StoreFactory, stores: Rig['stores']): StoreFact
       stores.open--
       stores.closed++
     }
+    const append: typeof store.append = async (...args) => {
+      const results = await store.append(...args)
+      stores.stored += results.filter(({ status }) => status === 'stored').length
+      return results
+    }
     return new Proxy(store, {
       get: (target, key) => {
         if (key === 'close') return close
+        if (key === 'append') return append
         const value = Reflect.get(target, key)
         return typeof value === 'function' ? value.bind(target) : value
       },

@@ -127,7 +127,7 @@ test('a tenant is not stopped while it has events to handle, unless another one 
   })
   const Busy = domain({ aggregates: { pot: Pot }, reactions: { slow: Slow } })
   const stores = new Map<string, StoreFactory>()
-  const count = { open: 0, most: 0, closed: 0 }
+  const count = { open: 0, most: 0, closed: 0, stored: 0 }
   const start = (name: string) => {
     if (!stores.has(name)) stores.set(name, memory())
     return { store: counted(stores.get(name)!, count), log: recorder(), limits: { stopTimeoutMs: 500 } }

@@ -27,6 +27,8 @@ const crowdedMsFirst = 5
 const crowdedMsMax = 100
 /** How long a domain with work of its own is not asked again. */
 const workingMs = 500
+/** A domain that sends a scheduled command so soon is stopped only if no other can be. */
+const soonMs = 1_000
 /** How long `stop` waits for a domain that is being opened. */
 const openingMsMax = 30_000
 /** The pause before a domain whose work was interrupted is opened again, and before a failed wake is repeated. */
@@ -215,7 +217,9 @@ export class TenantPool<Bank extends OpenDomain> {
    */
   async #stopSome(count: number): Promise<readonly Promise<void>[]> {
     const asked = await this.#askIdle(crowdedMsMax)
-    const quiet = asked.filter(({ entry, rest }) => isIdle(entry) && rest.isQuiet)
+    const now = this.#options.environment.now()
+    const isQuiet = ({ isQuiet, dueAt }: Rest) => isQuiet && dueAt - now > soonMs
+    const quiet = asked.filter(({ entry, rest }) => isIdle(entry) && isQuiet(rest))
     const forgotten = asked.filter(({ entry }) => isIdle(entry) && this.#isOverdue(entry))
     const chosen = quiet.length > 0 ? quiet : forgotten
     return chosen.slice(0, count).map(({ entry, rest }) => this.#stopOne(entry, rest))
