@@ -11,8 +11,9 @@ import type { Accepted, Outcome } from '../domain/outcome.ts'
 import { commandOptions } from '../domain/plain-command.ts'
 import type { AnyRejection } from '../domain/rejection.ts'
 import type { StreamId } from '../domain/stream.ts'
+import type { DispatchOptions } from '../kernel/dispatch-options.ts'
 import type { HistoryRead } from '../kernel/history.ts'
-import type { DispatchOptions, Kernel } from '../kernel/kernel.ts'
+import type { Kernel } from '../kernel/kernel.ts'
 import type { Until } from '../kernel/rehydrate.ts'
 import {
   type StreamSubscriptionContext,

@@ -7,7 +7,6 @@
  */
 import { ClusterError } from '../domain/error.ts'
 import type { StreamId } from '../domain/stream.ts'
-import type { Ownership } from '../kernel/ownership.ts'
 import { type Environment, sleep } from '../runtime/environment.ts'
 import type { Warn } from '../runtime/warning.ts'
 import type { Store } from '../store/store.ts'
@@ -31,7 +30,7 @@ export interface MembershipOptions {
 /** How long a member keeps a shard that another one wants back, in milliseconds. Otherwise the two would alternate. */
 const keepMs = 300
 
-export class Membership implements Ownership {
+export class Membership {
   readonly id: string
   readonly #options: MembershipOptions
   readonly #views: ViewStore
@@ -81,7 +80,7 @@ export class Membership implements Ownership {
   }
 
   owns(stream: StreamId): boolean {
-    return this.#placement.ownerOf(stream)?.id === this.id
+    return this.#placement.isOwner(this.id, stream)
   }
 
   /** Reads the view. @throws StoreError */

@@ -2,8 +2,10 @@
 import type { AnyAggregate } from '../domain/aggregate.ts'
 import type { Outcome } from '../domain/outcome.ts'
 import type { StreamId } from '../domain/stream.ts'
-import type { DispatchOptions, Kernel } from '../kernel/kernel.ts'
-import { Moved, type Ownership } from '../kernel/ownership.ts'
+import type { DispatchOptions } from '../kernel/dispatch-options.ts'
+import type { Kernel } from '../kernel/kernel.ts'
+import { Moved } from '../kernel/moved.ts'
+import type { Ownership } from '../kernel/ownership.ts'
 import type { KeyRing } from '../kernel/personal/key-ring.ts'
 import { deepFreeze } from '../runtime/freeze.ts'
 import { Membership, type MembershipOptions } from './membership.ts'
@@ -30,13 +32,19 @@ export class ClusterNode {
 
   constructor(options: NodeOptions) {
     this.#options = options
-    this.#membership = new Membership(options)
+    const membership = new Membership(options)
+    this.#membership = membership
+    this.ownership = {
+      get epoch() {
+        return membership.epoch
+      },
+      confirm: (stream) => membership.confirm(stream),
+      sendOn: (stream, name, data, command) => this.#router!.sendOn(stream, name, data, command),
+    }
   }
 
   /** For the kernel. */
-  get ownership(): Ownership {
-    return this.#membership
-  }
+  readonly ownership: Ownership
 
   /** Begins to serve others, and becomes a member. @throws StoreError, ClusterError */
   async join(kernel: Kernel): Promise<void> {

@@ -18,6 +18,8 @@ export const shardOf = ({ aggregate, id }: StreamId): number => digestOf([aggreg
 export class Placement {
   readonly #members: readonly Member[]
   readonly #byId: ReadonlyMap<string, Member>
+  /** The member that owns everything, if there is only one. */
+  readonly #only: Member | undefined
   readonly #takenOver: View['takenOver']
   /** The owner of each shard, for each aggregate that was asked for. */
   readonly #owners = new Map<string, readonly (Member | undefined)[]>()
@@ -25,6 +27,7 @@ export class Placement {
   constructor({ members, takenOver }: Pick<View, 'members' | 'takenOver'>) {
     this.#byId = new Map(members.map((member) => [member.id, member]))
     this.#members = members.filter(({ isLeaving }) => !isLeaving)
+    this.#only = this.#members.length === 1 ? this.#members[0] : undefined
     this.#takenOver = takenOver
   }
 
@@ -37,6 +40,13 @@ export class Placement {
       this.#owners.set(aggregate, owners)
     }
     return owners[shardOf(stream)]
+  }
+
+  /** Whether a member owns a stream. */
+  isOwner(id: string, stream: StreamId): boolean {
+    // A lone member need not look for the shard.
+    if (this.#only !== undefined) return this.#only.id === id && Object.hasOwn(this.#only.knows, stream.aggregate)
+    return this.ownerOf(stream)?.id === id
   }
 
   /** How many shards of an aggregate each member owns, by the member's id. */

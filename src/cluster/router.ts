@@ -5,8 +5,9 @@
 import { CancelledError, ClusterError, type MnemeError, OutcomeUnknownError } from '../domain/error.ts'
 import type { Outcome } from '../domain/outcome.ts'
 import type { StreamId } from '../domain/stream.ts'
-import type { DispatchOptions, Kernel } from '../kernel/kernel.ts'
-import { Moved } from '../kernel/ownership.ts'
+import type { DispatchOptions } from '../kernel/dispatch-options.ts'
+import type { Kernel } from '../kernel/kernel.ts'
+import { Moved } from '../kernel/moved.ts'
 import type { KeyRing } from '../kernel/personal/key-ring.ts'
 import { type Environment, sleep } from '../runtime/environment.ts'
 import { deepFreeze } from '../runtime/freeze.ts'
@@ -54,16 +55,16 @@ export class Router {
   }
 
   /** Sends a command to the owner of its stream, and waits for the outcome. */
-  async dispatch(stream: StreamId, name: string, data: unknown, options: DispatchOptions): Promise<Outcome> {
+  dispatch(stream: StreamId, name: string, data: unknown, options: DispatchOptions): Promise<Outcome> {
     const { membership, kernel } = this.#options
     if (membership.isLeaving) throw new CancelledError('STOPPED', { what: `The command ${name}` })
-    if (!membership.owns(stream)) return this.#route(stream, name, data, options, 0)
-    try {
-      return await kernel.dispatch(stream, name, data, options)
-    } catch (error) {
-      if (!(error instanceof Moved)) throw error
-      return this.#route(stream, name, data, options, 1)
-    }
+    if (membership.owns(stream)) return kernel.dispatch(stream, name, data, options)
+    return this.#route(stream, name, data, options, 0)
+  }
+
+  /** Sends a command on that the kernel was given and that belongs to another member. */
+  sendOn(stream: StreamId, name: string, data: unknown, options: DispatchOptions): Promise<Outcome> {
+    return this.#route(stream, name, data, options, 1)
   }
 
   /** Waits until the commands that were sent to other members are answered. */
@@ -112,8 +113,8 @@ export class Router {
     try {
       if (owner.id === membership.id) {
         const { commandId, idBy } = command
-        const own = idBy === 'member' ? { ...options, ownId: commandId, isRepeated: wasSent } : options
-        return await kernel.dispatch(stream, name, data, own)
+        const id = idBy === 'member' && { ownId: commandId, isRepeated: wasSent }
+        return await kernel.dispatch(stream, name, data, { ...options, ...id, mayFailMoved: true })
       }
       const sent = { ...command, isRepeated: wasSent }
       const reply = await membership.peerOf(owner).send(sent, options.fence, options.signal)
@@ -150,12 +151,12 @@ export class Router {
   }
 
   #commandOf(stream: StreamId, name: string, data: unknown, options: DispatchOptions): SentCommand {
-    const { commandId, derivedId, fence, expectedSequence, metadata, tags } = options
+    const { commandId, derivedId, ownId, fence, expectedSequence, metadata, tags } = options
     return {
       stream,
       name,
       ...(data !== undefined && { data: encodeData(data) }),
-      commandId: commandId ?? derivedId ?? this.#options.environment.newCommandId(),
+      commandId: commandId ?? derivedId ?? ownId ?? this.#options.environment.newCommandId(),
       idBy: commandId !== undefined ? 'caller' : derivedId !== undefined ? 'reaction' : 'member',
       isRepeated: false,
       hasFence: fence !== undefined,

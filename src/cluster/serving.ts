@@ -10,8 +10,8 @@
 import { hasCode } from '../domain/error.ts'
 import type { Outcome } from '../domain/outcome.ts'
 import type { StreamId } from '../domain/stream.ts'
-import type { DispatchOptions } from '../kernel/kernel.ts'
-import { Moved } from '../kernel/ownership.ts'
+import type { DispatchOptions } from '../kernel/dispatch-options.ts'
+import { Moved } from '../kernel/moved.ts'
 import type { KeyRing } from '../kernel/personal/key-ring.ts'
 import type { Environment } from '../runtime/environment.ts'
 import { soon } from '../runtime/timers.ts'
@@ -113,6 +113,7 @@ export class Serving implements LinkEvents {
       const options: DispatchOptions = {
         ...id,
         fence,
+        mayFailMoved: true,
         signal: handling.abort.signal,
         expectedSequence,
         ...(metadata && { metadata }),

@@ -28,7 +28,7 @@ import type { KernelLimits } from './limits.ts'
 import { LoadFailures } from './load-failures.ts'
 import type { Looks } from './looks.ts'
 import { named } from './named.ts'
-import { Moved, type Ownership } from './ownership.ts'
+import { type Ownership, sendOn } from './ownership.ts'
 import { Use } from './passivation.ts'
 import type { PendingCommand } from './pending-command.ts'
 import { catchUp, type LoadedState, notLoaded, rehydrate, StreamReplaced } from './rehydrate.ts'
@@ -178,9 +178,9 @@ export class Actor {
     return tryUpTo(limits.loadTriesMax, environment, () => ownership.confirm(this.stream))
   }
 
-  /** Another process owns the stream: drops the state. The senders of waiting commands send them there. */
+  /** Another process owns the stream: drops the state, and sends waiting commands there. */
   #moveAway(): void {
-    for (const pending of this.#mailbox.splice(0)) pending.fail(new Moved())
+    for (const pending of this.#mailbox.splice(0)) sendOn(this.#context.ownership!, this.stream, pending)
     this.#forget()
   }
 

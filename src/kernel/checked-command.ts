@@ -2,9 +2,7 @@
 import type { Decision } from '../domain/aggregate.ts'
 import type { JsonObject } from '../domain/json.ts'
 import type { CommandMark } from '../store/commit.ts'
-
-/** Called before a command is decided. If it throws, the command fails with that error. */
-export type Fence = () => Promise<void>
+import type { DispatchOptions, Fence } from './dispatch-options.ts'
 
 export interface CheckedCommand {
   readonly name: string
@@ -26,4 +24,6 @@ export interface CheckedCommand {
   readonly expectedSequence?: number | undefined
   readonly metadata: JsonObject
   readonly tags: readonly string[]
+  /** What the caller gave, if the command may have to be sent to another process. */
+  readonly origin?: { readonly data: unknown; readonly options: DispatchOptions } | undefined
 }

@@ -6,7 +6,7 @@ import type { AnyRejection } from '../domain/rejection.ts'
 import type { StreamId } from '../domain/stream.ts'
 import type { EndOf, Observing, Span } from '../runtime/observing.ts'
 import type { Decided } from './decide.ts'
-import { Moved } from './ownership.ts'
+import { Moved } from './moved.ts'
 
 /** A command that has started. */
 interface Started {

@@ -19,8 +19,8 @@ import { checkEventCount, checkSize, tooLarge } from '../store/commit-size.ts'
 import type { StoreLimits } from '../store/store.ts'
 import type { AggregateType } from './aggregate-type.ts'
 import type { CheckedCommand } from './checked-command.ts'
+import { withEpoch } from './epoch.ts'
 import { evolved } from './evolved.ts'
-import { withEpoch } from './ownership.ts'
 
 /** The stream, the time and the limits of decisions. */
 export interface DecisionScope {

@@ -25,10 +25,10 @@ import type { StreamList, StreamQuery } from '../store/stream-list.ts'
 import { Actor, type ActorContext } from './actor.ts'
 import { type AggregateType, aggregateType } from './aggregate-type.ts'
 import { batchWriter } from './batch-writer.ts'
-import type { Fence } from './checked-command.ts'
 import { checkCallersId } from './command-id.ts'
 import { tellRefused, tellStarted } from './command-observation.ts'
 import { digestOf, digestWithin } from './digest.ts'
+import type { DispatchOptions } from './dispatch-options.ts'
 import { type HistoryRead, historyOf } from './history.ts'
 import type { KernelLimits } from './limits.ts'
 import { Looks } from './looks.ts'
@@ -62,18 +62,6 @@ export interface KernelOptions {
   readonly ownership?: Ownership | undefined
   /** Absent if nobody observes. */
   readonly observing?: Observing | undefined
-}
-
-export interface DispatchOptions extends CommandOptions {
-  /** The id of a reaction's command, made from its cause (`derivedCommandId`). */
-  readonly derivedId?: string | undefined
-  /** The id that another process has made for the command. */
-  readonly ownId?: string | undefined
-  /** Whether a process may have stored the command already, although the caller gave no id. */
-  readonly isRepeated?: boolean
-  readonly fence?: Fence
-  /** The `span` of the handled event or the timer that sends it. */
-  readonly parent?: number | undefined
 }
 
 /** For messages. */
@@ -321,6 +309,7 @@ export class Kernel {
         expectedSequence: options.expectedSequence,
         metadata: checkMetadata(options.metadata),
         tags: checkTags(options.tags),
+        origin: this.#context.ownership && { data, options },
       },
       this.#release,
     )

@@ -6,8 +6,11 @@
  * later owner has stored any of the events that were loaded. If a later owner stores something after the question, the
  * next append conflicts, and the stream is loaded again. So the epochs of a stream's events never go down.
  */
-import type { JsonObject } from '../domain/json.ts'
+import type { Outcome } from '../domain/outcome.ts'
 import type { StreamId } from '../domain/stream.ts'
+import type { DispatchOptions } from './dispatch-options.ts'
+import { Moved } from './moved.ts'
+import type { PendingCommand } from './pending-command.ts'
 
 export interface Ownership {
   /** Rises whenever streams get other owners. The metadata of every event names it. */
@@ -18,13 +21,19 @@ export interface Ownership {
    * @throws StoreError
    */
   confirm(stream: StreamId): Promise<boolean>
+  /** Sends a command to the owner of its stream, which is another process. */
+  sendOn(stream: StreamId, name: string, data: unknown, options: DispatchOptions): Promise<Outcome>
 }
 
-/** The metadata of events that were decided in an epoch. */
-export const withEpoch = (metadata: JsonObject, epoch: number): JsonObject =>
-  Object.freeze({ ...metadata, clusterEpoch: epoch })
-
-/** A command was not decided here, because another process owns its stream. It can be sent there. */
-export class Moved extends Error {
-  override readonly name = 'Moved'
+/** Sends a command that was not decided to the process that owns its stream, or fails it with `Moved`. */
+export function sendOn(ownership: Ownership, stream: StreamId, pending: PendingCommand): void {
+  const { name, origin, commandId, isAnswered } = pending
+  if (isAnswered) return
+  if (origin === undefined || origin.options.mayFailMoved) pending.fail(new Moved())
+  else {
+    ownership.sendOn(stream, name, origin.data, { ...origin.options, ownId: commandId }).then(
+      (outcome) => pending.succeed(outcome),
+      (error) => pending.fail(error),
+    )
+  }
 }

@@ -6,9 +6,10 @@ import type { Outcome } from '../domain/outcome.ts'
 import type { StreamId } from '../domain/stream.ts'
 import type { Span } from '../runtime/observing.ts'
 import type { CommandMark } from '../store/commit.ts'
-import type { CheckedCommand, Fence } from './checked-command.ts'
+import type { CheckedCommand } from './checked-command.ts'
 import { endOf, failedWith } from './command-observation.ts'
 import type { Decided } from './decide.ts'
+import type { Fence } from './dispatch-options.ts'
 
 export class PendingCommand implements CheckedCommand {
   readonly name: string
@@ -23,6 +24,7 @@ export class PendingCommand implements CheckedCommand {
   readonly expectedSequence: number | undefined
   readonly metadata: JsonObject
   readonly tags: readonly string[]
+  readonly origin: CheckedCommand['origin']
   #isClear: boolean
   #decided: Decided | undefined = undefined
   #conflicts = 0
@@ -51,6 +53,7 @@ export class PendingCommand implements CheckedCommand {
     this.#isClear = command.fence === undefined
     this.metadata = command.metadata
     this.tags = command.tags
+    this.origin = command.origin
     this.#release = release
   }
 

@@ -142,9 +142,20 @@ export function repeated(commit: Commit): Commit {
 /** The share of an event in the estimate of a commit's size, without its data. */
 export function sizeOfLabels(metadata: JsonObject, tags: readonly string[]): number {
   let size = sizeOfEvent
-  if (metadata !== noMetadata) size += JSON.stringify(metadata).length
+  if (metadata !== noMetadata) size += sizeOfMetadata(metadata)
   for (const tag of tags) size += tag.length + 3
   return size
+}
+
+let lastMetadata: JsonObject = noMetadata
+let lastSize = 0
+
+/** The characters of some metadata as JSON. Many events in a row have the same metadata, which is frozen. */
+function sizeOfMetadata(metadata: JsonObject): number {
+  if (metadata === lastMetadata) return lastSize
+  lastMetadata = metadata
+  lastSize = JSON.stringify(metadata).length
+  return lastSize
 }
 
 /** Metadata as it is stored; empty if there is none. */

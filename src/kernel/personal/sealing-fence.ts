@@ -4,7 +4,7 @@ import { personalFrom } from '../../domain/personal.ts'
 import { replacePersonal, unsealedIn } from '../../domain/personal-schema.ts'
 import type { Schema } from '../../domain/schema.ts'
 import { SealedValue } from '../../domain/sealed-value.ts'
-import type { Fence } from '../checked-command.ts'
+import type { Fence } from '../dispatch-options.ts'
 import type { KeyRing } from './key-ring.ts'
 
 /**

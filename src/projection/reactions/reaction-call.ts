@@ -26,8 +26,8 @@ import type {
   StepOptions,
 } from '../../domain/reaction.ts'
 import { SealedValue } from '../../domain/sealed-value.ts'
-import type { Fence } from '../../kernel/checked-command.ts'
 import { type CommandCause, checkCallersId, derivedCommandId } from '../../kernel/command-id.ts'
+import type { Fence } from '../../kernel/dispatch-options.ts'
 import type { Environment } from '../../runtime/environment.ts'
 import type { Observing } from '../../runtime/observing.ts'
 import type { Warn } from '../../runtime/warning.ts'

@@ -1,0 +1,19 @@
+/** How a command is sent to the kernel: as its caller wants it, and how it came here. */
+import type { CommandOptions } from '../domain/command.ts'
+
+/** Called before a command is decided. If it throws, the command fails with that error. */
+export type Fence = () => Promise<void>
+
+export interface DispatchOptions extends CommandOptions {
+  /** The id of a reaction's command, made from its cause (`derivedCommandId`). */
+  readonly derivedId?: string | undefined
+  /** The id that another process has made for the command. */
+  readonly ownId?: string | undefined
+  /** Whether a process may have stored the command already, although the caller gave no id. */
+  readonly isRepeated?: boolean
+  /** Whether it fails with `Moved` if another process owns the stream. Otherwise it is sent there. */
+  readonly mayFailMoved?: boolean
+  readonly fence?: Fence
+  /** The `span` of the handled event or the timer that sends it. */
+  readonly parent?: number | undefined
+}
