@@ -230,20 +230,21 @@ describe('A step', () => {
   })
 
   test('that nobody awaits fails the event if it fails, and none begins after the handler', async () => {
-    const late = Promise.withResolvers<unknown>()
+    const late = Promise.withResolvers<() => Promise<unknown>>()
     const handler = Charging.on(Put, (_, { step }) => {
       void step('charge', async () => {
         await settled()
         throw new RangeError('it failed')
       })
-      setTimeout(() => late.resolve(step('late', () => 1).catch((error: unknown) => error)), 50)
+      late.resolve(() => step('late', () => 1).catch((error: unknown) => error))
     }).onFailure({ retries: 0, giveUp: 'skip' })
     const log = recorder()
     await using bank = await startWith(handler, { log })
     await bank.pot('a').put({ amount: 1 })
     await bank.reactions.runOnce('charging')
     assert.deepEqual(log.codes(), ['REACTION_SKIPPED'])
-    assert.ok(hasCode(await late.promise, 'HANDLER_OVER'))
+    const begin = await late.promise
+    assert.ok(hasCode(await begin(), 'HANDLER_OVER'))
   })
 
   test('needs a name, a function, options that there are, and a result that can be stored', async () => {

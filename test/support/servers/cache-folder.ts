@@ -1,14 +1,15 @@
 /**
  * What tests install once and keep: in `MNEME_CACHE`, else in the user's cache folder. Several test processes may want
  * the same thing at once: the first one takes a lock and makes it in a folder aside, which is then renamed into place;
- * the others wait. A lock that is too old was left behind.
+ * the others wait. A lock that is too old, or whose process has ended, was left behind.
  */
-import { access, mkdir, mkdtemp, rename, rm, rmdir, stat } from 'node:fs/promises'
+import { access, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 
 const lockAgeMsMax = 900_000
+const namedMsMax = 5000
 const pollMs = 200
 
 const cacheFolder = (): string =>
@@ -40,7 +41,7 @@ export async function installed(name: string, make: (folder: string) => Promise<
       try {
         if (!(await exists(folder))) await makeIn(cache, name, folder, make)
       } finally {
-        await rmdir(lock)
+        await rm(lock, { force: true })
       }
     } else {
       await setTimeout(pollMs)
@@ -49,15 +50,28 @@ export async function installed(name: string, make: (folder: string) => Promise<
   return folder
 }
 
+/** The lock is a file that names the process that has it. A process that ended has left its lock behind. */
 async function takeLock(lock: string): Promise<boolean> {
-  const taken = await mkdir(lock).then(
+  const taken = await writeFile(lock, `${process.pid}`, { flag: 'wx' }).then(
     () => true,
     () => false,
   )
   if (taken) return true
-  const made = await stat(lock).catch(() => undefined)
-  if (made !== undefined && Date.now() - made.mtimeMs > lockAgeMsMax) await rmdir(lock).catch(() => {})
+  const [owner, made] = await Promise.all([readFile(lock, 'utf8').catch(() => ''), stat(lock).catch(() => undefined)])
+  if (made === undefined) return false
+  const ageMs = Date.now() - made.mtimeMs
+  // A lock that was just made may not name its process yet.
+  const isLeftBehind = ageMs > lockAgeMsMax || (ageMs > namedMsMax && !isAlive(Number(owner)))
+  if (isLeftBehind) await rm(lock, { recursive: true, force: true })
   return false
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return pid > 0 && process.kill(pid, 0)
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
 }
 
 async function makeIn(
