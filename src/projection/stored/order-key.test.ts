@@ -15,7 +15,7 @@ import {
 } from './order-key.ts'
 
 const runs = { numRuns: sized(5000, 500) }
-const before = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)
+const compared = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)
 
 /** Texts with characters of every length in UTF-8 and UTF-16, at the borders of the ranges. */
 const character = fc.constantFrom(
@@ -53,7 +53,7 @@ describe('The order of values', () => {
   test('is that of their texts', () => {
     fc.assert(
       fc.property(value, value, (a, b) => {
-        assert.equal(before(orderKey(a.of), orderKey(b.of)), Math.sign(compare(a, b)))
+        assert.equal(compared(orderKey(a.of), orderKey(b.of)), Math.sign(compare(a, b)))
       }),
       runs,
     )
@@ -76,7 +76,7 @@ describe('The order of values', () => {
   test('is kept by texts one after the other, because none is the beginning of another', () => {
     fc.assert(
       fc.property(value, value, value, value, (a, b, c, d) => {
-        const joined = before(orderKey(a.of) + orderKey(b.of), orderKey(c.of) + orderKey(d.of))
+        const joined = compared(orderKey(a.of) + orderKey(b.of), orderKey(c.of) + orderKey(d.of))
         assert.equal(joined, Math.sign(compare(a, c)) || Math.sign(compare(b, d)))
       }),
       runs,
@@ -109,7 +109,7 @@ describe('The order of values', () => {
         for (const start of ['', 'k'.repeat(unitsMax - 2), 'k'.repeat(300)]) {
           assert.equal(orderKeyOfRow(start + a) === orderKeyOfRow(start + b), a === b)
         }
-        assert.equal(before(orderKeyOfRow(a), orderKeyOfRow(b)), Math.sign(compareTexts(a, b)))
+        assert.equal(compared(orderKeyOfRow(a), orderKeyOfRow(b)), Math.sign(compareTexts(a, b)))
       }),
       runs,
     )

@@ -84,7 +84,7 @@ export function judge(calls: readonly Call[], log: readonly Entry[]): readonly s
     ...wrong,
     ...placed.flatMap((each) => misplaced(each, balances)),
     ...inRealTime(placed),
-    ...fit(others, placed, balances),
+    ...fittingOf(others, placed, balances),
   ]
 }
 
@@ -117,7 +117,7 @@ function inRealTime(placed: readonly Placed[]): readonly string[] {
 }
 
 /** Puts every answer that stored nothing at its earliest fitting place in the log. */
-function fit(others: readonly Call[], placed: readonly Placed[], balances: readonly number[]): readonly string[] {
+function fittingOf(others: readonly Call[], placed: readonly Placed[], balances: readonly number[]): readonly string[] {
   const wrong: string[] = []
   const byAnswer = placed.filter(({ call }) => call.answered !== undefined).sort((a, b) => at(a.call) - at(b.call))
   const byCall = placed.toSorted((a, b) => a.call.calledAt - b.call.calledAt)
