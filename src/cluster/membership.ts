@@ -233,6 +233,16 @@ export class Membership {
     await this.#options.store.acquireLease(leaseOf(this.id), this.id, this.#options.leaseMs)
   }
 
+  /**
+   * The members whose leases this one looks at: those that it does not hear, and the next one by id. A member that is
+   * heard may have lost the store. So somebody looks at each lease, and nobody at all of them.
+   */
+  #watched(): readonly Member[] {
+    const others = this.view.members.filter(({ id }) => id !== this.id).sort((a, b) => (a.id < b.id ? -1 : 1))
+    const next = others.find(({ id }) => id > this.id) ?? others[0]
+    return others.filter((member) => member === next || !this.isHeard(member.id))
+  }
+
   /** Renews the lease, reads the view, and looks whether the others are still there. */
   async #beat(): Promise<void> {
     const { environment, leaseMs } = this.#options
@@ -243,8 +253,7 @@ export class Membership {
         await this.#renew()
         await this.#views.refresh()
         await this.#enter()
-        for (const member of this.view.members) {
-          if (this.isHeard(member.id)) continue
+        for (const member of this.#watched()) {
           this.peerOf(member).open()
           if (await this.hasEnded(member)) await this.remove(member, 'silent')
         }

@@ -1,8 +1,10 @@
 /** A domain for clusters: vaults that hold money, and several members of one cluster that run it. */
 import { z } from 'zod'
 import type { StartOptions } from '../../../src/application/start-options.ts'
-import { cluster } from '../../../src/cluster/index.ts'
+import { type Cluster, cluster } from '../../../src/cluster/index.ts'
+import { ClusterNode } from '../../../src/cluster/node.ts'
 import { aggregate, domain, event, reject, type StoreFactory } from '../../../src/index.ts'
+import type { LocalNetwork } from './local-network.ts'
 
 const Put = event('Put', z.object({ amount: z.number(), at: z.coerce.date().optional() }))
 const Taken = event('Taken', z.object({ amount: z.number() }))
@@ -33,6 +35,18 @@ export const secret = 'a secret for members of tests'
 /** Starts a member at a free port. */
 export const startMember = (store: StoreFactory, options: StartOptions = {}): Promise<Member> =>
   Vaults.start({ store, log: { warn() {} }, cluster: cluster({ address: '127.0.0.1:0', secret }), ...options })
+
+/** The cluster of members that talk over a network within this process. */
+export const clusterOn = (network: LocalNetwork, leaseMs = 3000): Cluster => ({
+  node: (parts) =>
+    new ClusterNode({
+      ...parts,
+      transport: network.transport(),
+      secretProof: 'none',
+      leaseMs,
+      routeTimeoutMs: 60_000,
+    }),
+})
 
 /** Waits until all members have the same view, with all of them. */
 export async function settled(members: readonly Member[], tries = 2000): Promise<void> {

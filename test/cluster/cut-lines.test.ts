@@ -1,0 +1,67 @@
+/** Members of one process whose lines to each other, or to the store, are cut. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { memory } from '../../src/index.ts'
+import { faultyStore } from '../../src/testing/faulty-store.ts'
+import { LocalNetwork } from '../support/cluster/local-network.ts'
+import { clusterOn, epochsOf, type Member, settled, startMember } from '../support/cluster/vaults.ts'
+
+const ids = Array.from({ length: 4 }, (_, i) => `vault ${i}`)
+
+/** Sends one command for each vault from each member at once; all must be accepted. */
+const sendAll = (members: readonly Member[]) =>
+  Promise.all(members.flatMap((member) => ids.map((id) => member.vault(id).put({ amount: 1 }))))
+
+async function check(members: readonly Member[], rounds: number): Promise<void> {
+  for (const id of ids) {
+    assert.equal((await members[0]!.vault(id).state()).amount, rounds * members.length)
+    const epochs = await epochsOf(members[0]!, id)
+    assert.deepEqual(
+      epochs,
+      epochs.toSorted((a, b) => a - b),
+    )
+  }
+}
+
+test('Members that cannot reach each other answer all the same, each command once', async () => {
+  const [network, store] = [new LocalNetwork(), memory()]
+  const members: Member[] = []
+  for (let i = 0; i < 3; i++) members.push(await startMember(store, { cluster: clusterOn(network) }))
+  await settled(members)
+  await sendAll(members)
+  network.cut(1, 2)
+  for (let round = 0; round < 2; round++) await sendAll(members)
+  assert.ok(members[0]!.cluster.status().shardsTakenOver > 0)
+  network.cut(1, 3)
+  await sendAll(members)
+  network.mend()
+  await sendAll(members)
+  await check(members, 5)
+  await Promise.all(members.map((member) => member.stop()))
+})
+
+test('A member that cannot reach the store is replaced, and comes back', async () => {
+  const [network, store] = [new LocalNetwork(), memory()]
+  let isCut = false
+  const cutOff = faultyStore(store, () => (isCut ? 'before' : undefined))
+  const one = await startMember(store, { cluster: clusterOn(network, 400) })
+  const other = await startMember(cutOff, { cluster: clusterOn(network, 400) })
+  await settled([one, other])
+  await sendAll([one, other])
+  isCut = true
+  // Once it is removed, all of its vaults answer elsewhere.
+  for await (const { members } of one.cluster.changes()) if (members.length === 1) break
+  await sendAll([one])
+  isCut = false
+  await settled([one, other])
+  await sendAll([one, other])
+  for (const id of ids) {
+    assert.equal((await one.vault(id).state()).amount, 5)
+    const epochs = await epochsOf(one, id)
+    assert.deepEqual(
+      epochs,
+      epochs.toSorted((a, b) => a - b),
+    )
+  }
+  await Promise.all([one.stop(), other.stop()])
+})
