@@ -75,6 +75,7 @@ test('every method of a handle reaches the domain', async (context) => {
   assert.equal(await acme.sums.count(), 1)
   assert.equal((await acme.projections.status('sums')).name, 'sums')
   assert.deepEqual(await acme.reactions.timers('later'), { timers: [] })
+  assert.deepEqual((await acme.reactions.waiting('later')).waiting, [])
   const progress = await Array.fromAsync(acme.projections.rebuild('sums'))
   assert.equal(progress.at(-1)?.position, 4)
   assert.equal((await acme.projections.rebuild('sums')).position, 4)

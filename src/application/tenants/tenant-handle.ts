@@ -48,7 +48,7 @@ export function tenantHandle({ aggregates, projections }: Definition, borrow: Bo
     ...called(borrow, (bank) => bank, ['dispatch', 'head', 'forget']),
     try: Object.freeze(called(borrow, (bank) => bank.try, ['dispatch'])),
     projections: Object.freeze({ ...management('projections', []), ...rebuilding }),
-    reactions: Object.freeze(management('reactions', ['timers'])),
+    reactions: Object.freeze(management('reactions', ['timers', 'waiting'])),
     events: iterated(borrow, (bank) => bank, 'events'),
   })
 }
