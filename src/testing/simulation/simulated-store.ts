@@ -33,7 +33,7 @@ interface Change {
 }
 
 const changing: ReadonlySet<Method> = new Set<Method>([
-  ...(['append', 'saveSnapshot', 'saveStep', 'resetProjection', 'acquireLease', 'releaseLease'] as const),
+  ...(['append', 'saveSnapshot', 'saveStep', 'resetProjection', 'acquireLease', 'releaseLease', 'reserve'] as const),
 ])
 
 export interface SimulatedStoreOptions {
