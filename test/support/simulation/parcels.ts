@@ -25,7 +25,9 @@ const Notes = aggregate('notes', () => ({ numbers: [] as readonly number[] }))
 const failsMax = 6
 const policy = { retries: 1, pauseFirstMs: 50, giveUp: 'park' } as const
 
-const nameOf = ({ position, commitId }: RecordedEvent): string => `${commitId} at ${position}`
+/** Tells an event from one that a restore has undone, although its command was sent again and has the same place. */
+const nameOf = ({ position, commitId, recordedAt }: RecordedEvent): string =>
+  `${commitId} at ${position}, ${recordedAt.getTime()}`
 
 /** The positions of the events of a parcel, in the order in which each came first. */
 const positionsOf = (list: readonly RecordedEvent[], id: string): readonly number[] => [
