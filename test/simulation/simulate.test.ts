@@ -141,6 +141,11 @@ describe('A simulation', () => {
     await run(155_938_310, 40)
   })
 
+  test('has a leader that notices a reset by one that had lost its lease, even with nothing to do', async () => {
+    const { run } = scenarios.find(({ name }) => name === 'seats')!
+    await run(1_883_240_707, 40)
+  })
+
   test('empties what handlers write to before each run', async () => {
     let written: number[] = []
     const Archive = projection('archive').handle([Counted], (events) => {

@@ -299,7 +299,7 @@ export class Runner {
     let mayHaveGrown = true
     let { renewals, tenure } = this.#leader
     while (!signal.aborted && (await this.#leader.take())) {
-      if (this.#leader.renewals !== renewals) await this.bookmark.refresh()
+      if (this.#leader.renewals !== renewals && !(await this.bookmark.check())) mayHaveGrown = true
       // Another process may have led: what there is to do, and when, may have changed.
       if (this.#leader.tenure !== tenure) mayHaveGrown = true
       ;({ renewals, tenure } = this.#leader)
