@@ -87,20 +87,6 @@ export class Bookmark {
     return this.#exclusive.run(() => this.#refresh())
   }
 
-  /**
-   * The same for a leader, which also checks whether another process has taken the checkpoint over. One that has lost
-   * its lease may still finish a reset, and a leader with nothing to save would not notice.
-   *
-   * @returns false if the next step has to take over again
-   */
-  check(): Promise<boolean> {
-    return this.#exclusive.run(async () => {
-      await this.#refresh()
-      if (!this.#isStale && !(await this.isCurrent())) this.#isStale = true
-      return !this.#isStale
-    })
-  }
-
   /** Begins after a position, if there is no checkpoint yet. */
   beginBehind(position: number): Promise<void> {
     return this.#exclusive.run(async () => {

@@ -16,6 +16,7 @@ import { givenIfFinal, isFinal, isNewer, isStillLeft, LeftToNewer } from '../fai
 import { calledOf, Tries } from '../failures/tries.ts'
 import type { Follower } from '../log/tail.ts'
 import type { ParkedEvent } from '../stored/parked-events.ts'
+import { isInPlace } from './in-place.ts'
 import { Leader } from './leader.ts'
 import { observedStep } from './observed-step.ts'
 import { PositionWaiters } from './position-waiters.ts'
@@ -299,7 +300,7 @@ export class Runner {
     let mayHaveGrown = true
     let { renewals, tenure } = this.#leader
     while (!signal.aborted && (await this.#leader.take())) {
-      if (this.#leader.renewals !== renewals && !(await this.bookmark.check())) mayHaveGrown = true
+      if (this.#leader.renewals !== renewals && !(await isInPlace(this.bookmark))) mayHaveGrown = true
       // Another process may have led: what there is to do, and when, may have changed.
       if (this.#leader.tenure !== tenure) mayHaveGrown = true
       ;({ renewals, tenure } = this.#leader)
