@@ -166,6 +166,8 @@ export class Membership {
       return isRemoved ? withoutMember(view, gone.id) : undefined
     })
     if (!isRemoved) return
+    // Otherwise each process that ends leaves a row. A member that lives takes its lease again.
+    await this.#options.store.releaseLease(leaseOf(gone.id), gone.id).catch(() => {})
     const because = why === 'refused' ? 'refuses connections' : 'gives no sign of life'
     const message = `The member ${gone.address} was removed from the cluster, because it ${because}`
     this.#options.warn({ code: 'MEMBER_REMOVED', message })

@@ -44,6 +44,14 @@ export function settleCluster(options: ClusterOptions): Required<Omit<ClusterOpt
     typeof found === 'string' && addressForm.test(found) && addressOf(found).port < 65_536
   checkRequired('address', address, isAddress, 'a host and a port, such as "10.0.0.5:7400"')
   checkOption('advertise', advertise, isAddress, 'a host and a port, such as "10.0.0.5:7400"')
+  if (advertise === undefined && isEverywhere(address)) {
+    checkRequired(
+      'advertise',
+      'absent',
+      () => false,
+      `given with ${address}: others cannot connect to an address that means all`,
+    )
+  }
   const isSecret = (found: unknown) => typeof found === 'string' && found.length >= 16
   // The message must not show it.
   checkRequired('secret', isSecret(secret) ? secret : typeof secret, isSecret, 'a text of 16 characters or more')
@@ -51,6 +59,9 @@ export function settleCluster(options: ClusterOptions): Required<Omit<ClusterOpt
   checkWhole('routeTimeoutMs', routeTimeoutMs, 1)
   return { address, advertise, secret, leaseMs, routeTimeoutMs }
 }
+
+/** Whether an address means all addresses of the machine. */
+const isEverywhere = (address: string): boolean => ['0.0.0.0', '::'].includes(addressOf(address).host)
 
 function checkRequired(option: string, found: unknown, isGood: (found: unknown) => boolean, expected: string): void {
   checkOption(option, found ?? 'absent', isGood, expected)

@@ -9,12 +9,12 @@
 import type { Environment } from '../runtime/environment.ts'
 import { soon } from '../runtime/timers.ts'
 import { type Link, LinkError, type Transport } from './transport.ts'
-import { encodeError, type Message, type Packet, type Reply, type SentCommand } from './wire.ts'
+import { encodeError, type Message, type Packet, type Reply, type SentCommand, textsOf } from './wire.ts'
 
 /** How often a member lets the other side know that it is there. */
 const pingMs = 250
 /** After so long without a word, a member counts as lost. */
-const silentMs = 1500
+export const silentMs: number = 1500
 /** How long an owner decides a command after its sender has certainly heard of it. */
 export const validMs: number = 900
 /** The pause before a link that failed is tried again. */
@@ -39,8 +39,12 @@ interface Waiting {
   readonly command: SentCommand
   readonly fence: (() => Promise<void>) | undefined
   wasSent: boolean
-  readonly resolve: (reply: Reply) => void
-  readonly reject: (error: PeerLost) => void
+  /** Whether it was sent over an earlier link too, so that an answer may have been lost. */
+  wasRepeated: boolean
+  /** What its fence has thrown, which loses its class on the way. */
+  fenceError: { readonly error: unknown } | undefined
+  readonly resolve: (reply: Reply & { readonly wasRepeated: boolean }) => void
+  readonly reject: (error: unknown) => void
 }
 
 interface PeerOptions {
@@ -90,21 +94,59 @@ export class Peer {
    * @param signal ends the owner's work if it has not decided
    * @throws PeerLost
    */
-  send(command: SentCommand, fence?: () => Promise<void>, signal?: AbortSignal): Promise<Reply> {
+  send(
+    command: SentCommand,
+    fence?: () => Promise<void>,
+    signal?: AbortSignal,
+  ): Promise<Reply & { readonly wasRepeated: boolean }> {
     if (this.#isClosed) return Promise.reject(new PeerLost('closed', false))
     const n = ++this.#last
-    const reply = new Promise<Reply>((resolve, reject) => {
-      this.#waiting.set(n, { command, fence, wasSent: false, resolve, reject })
+    const reply = new Promise<Reply & { readonly wasRepeated: boolean }>((resolve, reject) => {
+      this.#waiting.set(n, {
+        command,
+        fence,
+        wasSent: false,
+        wasRepeated: false,
+        fenceError: undefined,
+        resolve,
+        reject,
+      })
     })
     if (this.#link === undefined) void this.#open()
     else {
       this.#sendCommand(n)
       if (this.#waiting.size === 1) this.#ping()
     }
-    if (signal === undefined) return reply
-    const cancel = () => this.#say({ say: 'cancel', n })
-    signal.addEventListener('abort', cancel, { once: true })
-    return reply.finally(() => signal.removeEventListener('abort', cancel))
+    // A link that is being opened in the background does not keep the process alive.
+    const release = this.#link === undefined ? this.#hold() : undefined
+    const cancel = () => this.#cancel(n)
+    signal?.addEventListener('abort', cancel, { once: true })
+    return reply.finally(() => {
+      release?.()
+      signal?.removeEventListener('abort', cancel)
+    })
+  }
+
+  /** Without a link, nobody can be asked: the wait ends at once. */
+  #cancel(n: number): void {
+    const waiting = this.#waiting.get(n)
+    if (waiting === undefined) return
+    if (this.#link !== undefined) this.#say({ say: 'cancel', n })
+    else {
+      this.#waiting.delete(n)
+      waiting.reject(new PeerLost('closed', waiting.wasSent))
+    }
+  }
+
+  /** Keeps the process alive. @returns ends that */
+  #hold(): () => void {
+    const { environment } = this.#options
+    let end: () => void
+    const hold = () => {
+      end = environment.after(silentMs, hold)
+    }
+    hold()
+    return () => end()
   }
 
   /** Ends the link. Commands without an answer fail with `PeerLost`. */
@@ -204,6 +246,7 @@ export class Peer {
     const waiting = this.#waiting.get(n)!
     const { command, wasSent } = waiting
     this.#say({ say: 'command', n, command: wasSent ? { ...command, isRepeated: true } : command })
+    waiting.wasRepeated = wasSent
     waiting.wasSent = true
   }
 
@@ -217,8 +260,8 @@ export class Peer {
       const messages = this.#outbox
       this.#outbox = []
       const { environment, epoch } = this.#options
-      const packet: Packet = { at: environment.elapsed(), seen: this.#seen, epoch: epoch(), messages }
-      this.#link?.send(JSON.stringify(packet))
+      const head = { at: environment.elapsed(), seen: this.#seen, epoch: epoch() }
+      for (const text of textsOf(head, messages)) this.#link?.send(text)
     })
   }
 
@@ -250,8 +293,14 @@ export class Peer {
     this.#options.onEpoch(epoch)
     for (const message of messages) {
       if (message.say === 'reply') {
-        this.#waiting.get(message.n)?.resolve(message.reply)
+        const waiting = this.#waiting.get(message.n)
         this.#waiting.delete(message.n)
+        if (waiting === undefined) continue
+        const { fenceError, wasRepeated } = waiting
+        // What was sent before may be stored, even if the member does not decide it any more.
+        if ('moved' in message.reply && wasRepeated) waiting.reject(new PeerLost('closed', true))
+        else if ('error' in message.reply && fenceError !== undefined) waiting.reject(fenceError.error)
+        else waiting.resolve({ ...message.reply, wasRepeated })
       } else if (message.say === 'ask fence') void this.#askFence(message.n, message.nth)
     }
   }
@@ -261,6 +310,8 @@ export class Peer {
       await this.#waiting.get(n)?.fence?.()
       this.#say({ say: 'fence', n, nth })
     } catch (error) {
+      const waiting = this.#waiting.get(n)
+      if (waiting !== undefined) waiting.fenceError = { error }
       this.#say({ say: 'fence', n, nth, error: encodeError(error) })
     }
   }

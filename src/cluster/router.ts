@@ -2,7 +2,7 @@
  * Sends each command to the member that owns its stream, which may be this one. If the owner is lost, the command waits
  * for the next one, so its caller gets an answer and no error.
  */
-import { CancelledError, ClusterError, type MnemeError, OutcomeUnknownError } from '../domain/error.ts'
+import { CancelledError, ClusterError, MnemeError, OutcomeUnknownError } from '../domain/error.ts'
 import type { Outcome } from '../domain/outcome.ts'
 import type { StreamId } from '../domain/stream.ts'
 import type { DispatchOptions } from '../kernel/dispatch-options.ts'
@@ -11,8 +11,9 @@ import { Moved } from '../kernel/moved.ts'
 import type { KeyRing } from '../kernel/personal/key-ring.ts'
 import { type Environment, sleep } from '../runtime/environment.ts'
 import { deepFreeze } from '../runtime/freeze.ts'
+import { checkMetadata, checkTags } from '../store/commit.ts'
 import type { Membership } from './membership.ts'
-import { PeerLost } from './peer.ts'
+import { PeerLost, silentMs } from './peer.ts'
 import type { Member } from './view.ts'
 import { decodeError, decodeOutcome, encodeData, opened, type SentCommand } from './wire.ts'
 
@@ -34,6 +35,8 @@ interface Journey {
   readonly command: SentCommand
   /** Whether it was sent to another member, so that it may be stored. */
   wasSent: boolean
+  /** When the member was lost to which it was sent last. */
+  lostAt: number
   /** Why the last try failed. */
   last: unknown
 }
@@ -83,7 +86,16 @@ export class Router {
     const { kernel, environment, routeTimeoutMs, membership } = this.#options
     kernel.check(stream, name, data, options)
     const command = this.#commandOf(stream, name, data, options)
-    const journey: Journey = { stream, name, data, options, command, wasSent: false, last: undefined }
+    const journey: Journey = {
+      stream,
+      name,
+      data,
+      options,
+      command,
+      wasSent: false,
+      lostAt: Number.NEGATIVE_INFINITY,
+      last: undefined,
+    }
     const begunAt = environment.elapsed()
     this.#underWay++
     try {
@@ -93,6 +105,12 @@ export class Router {
         if (membership.ended.aborted || environment.elapsed() - begunAt > routeTimeoutMs) throw unreachable(journey)
         const outcome = await this.#try(journey)
         if (outcome === undefined) continue
+        // The lost owner may live, and decide it on a later state. Then a "no" would not be the only answer.
+        const restMs = journey.lostAt + silentMs - environment.elapsed()
+        if (restMs > 0 && !hasStored(outcome)) {
+          await sleep(environment, restMs, membership.ended)
+          continue
+        }
         if (tries > 0) this.longestPauseMs = Math.max(this.longestPauseMs, environment.elapsed() - begunAt)
         return outcome
       }
@@ -123,14 +141,20 @@ export class Router {
         return undefined
       }
       this.forwarded++
+      journey.wasSent ||= reply.wasRepeated
       if ('error' in reply) throw decodeError(reply.error)
       const load = async (sequence: number) => (await kernel.state(stream, { sequence })).state
-      const outcome = await decodeOutcome(stream, await opened(reply.outcome, this.#options.keys), load)
-      return frozen(outcome)
+      try {
+        return frozen(await decodeOutcome(stream, await opened(reply.outcome, this.#options.keys), load))
+      } catch (cause) {
+        // It is decided, and perhaps stored.
+        throw new OutcomeUnknownError('OUTCOME_UNKNOWN', { stream, commandId: command.commandId }, cause)
+      }
     } catch (error) {
       if (error instanceof Moved) return undefined
-      if (!(error instanceof PeerLost)) throw error
+      if (!(error instanceof PeerLost)) throw journey.wasSent ? perhapsStored(journey, error) : error
       journey.last = error
+      if (error.wasSent) journey.lostAt = this.#options.environment.elapsed()
       journey.wasSent ||= error.wasSent
       await this.#replace(owner, journey, error)
       return undefined
@@ -161,8 +185,8 @@ export class Router {
       isRepeated: false,
       hasFence: fence !== undefined,
       ...(expectedSequence !== undefined && { expectedSequence }),
-      ...(metadata !== undefined && { metadata: metadata as SentCommand['metadata'] }),
-      ...(tags !== undefined && { tags }),
+      ...(metadata !== undefined && { metadata: checkMetadata(metadata) }),
+      ...(tags !== undefined && { tags: checkTags(tags) }),
     }
   }
 
@@ -173,6 +197,16 @@ export class Router {
     if (tries > 1) await sleep(environment, restMs, membership.ended)
     await membership.refresh().catch(() => {})
   }
+}
+
+const hasStored = (outcome: Outcome): boolean => outcome.accepted && outcome.events.length > 0
+
+/** Errors of a repeated command that were given after a look whether it is stored. */
+const looked: readonly string[] = ['DECIDE_FAILED', 'SEQUENCE_UNEXPECTED', 'COMMAND_ID_REUSED', 'OUTCOME_UNKNOWN']
+
+function perhapsStored({ stream, command: { commandId } }: Journey, error: unknown): unknown {
+  if (!(error instanceof MnemeError) || looked.includes(error.code)) return error
+  return new OutcomeUnknownError('OUTCOME_UNKNOWN', { stream, commandId }, error)
 }
 
 function aborted({ command, wasSent }: Journey, reason: unknown): MnemeError {

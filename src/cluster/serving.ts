@@ -7,7 +7,8 @@
  * after that time, it cannot have given up, because it waits longer. That is asked before each decision. If a decision
  * is then stored too late, the expected sequence of its commit shows whether another owner has stored something.
  */
-import { hasCode } from '../domain/error.ts'
+import { hasCode, OutcomeUnknownError } from '../domain/error.ts'
+import type { Json } from '../domain/json.ts'
 import type { Outcome } from '../domain/outcome.ts'
 import type { StreamId } from '../domain/stream.ts'
 import type { DispatchOptions } from '../kernel/dispatch-options.ts'
@@ -15,7 +16,7 @@ import { Moved } from '../kernel/moved.ts'
 import type { KeyRing } from '../kernel/personal/key-ring.ts'
 import type { Environment } from '../runtime/environment.ts'
 import { soon } from '../runtime/timers.ts'
-import { validMs } from './peer.ts'
+import { silentMs, validMs } from './peer.ts'
 import type { Link, LinkEvents } from './transport.ts'
 import {
   decodeData,
@@ -27,6 +28,7 @@ import {
   type Packet,
   type Reply,
   type SentCommand,
+  textsOf,
 } from './wire.ts'
 
 interface ServingOptions {
@@ -54,6 +56,16 @@ interface Handling {
   readonly fences: Map<number, PromiseWithResolvers<void>>
 }
 
+/** @throws OutcomeUnknownError if the command is stored, but what it gave cannot be sent */
+function sendable(outcome: Outcome, stream: StreamId, commandId: string): Json {
+  try {
+    return encodeOutcome(outcome)
+  } catch (cause) {
+    if (!outcome.accepted || outcome.events.length === 0) throw cause
+    throw new OutcomeUnknownError('OUTCOME_UNKNOWN', { stream, commandId }, cause)
+  }
+}
+
 export class Serving implements LinkEvents {
   readonly #options: ServingOptions
   readonly #handled = new Map<number, Handling>()
@@ -64,15 +76,20 @@ export class Serving implements LinkEvents {
   #seenThere = Number.NEGATIVE_INFINITY
   #seenHere = 0
   #fences = 0
+  #heardAt: number
+  #cancelWatch: () => void = () => {}
 
   constructor(options: ServingOptions) {
     this.#options = options
+    this.#heardAt = options.environment.elapsed()
+    this.#watch()
     this.#flushSoon() // the first word, which opens the link
   }
 
   onText(text: string): void {
     const { at, seen, epoch, messages } = JSON.parse(text) as Packet
     this.#seenHere = at
+    this.#heardAt = this.#options.environment.elapsed()
     this.#seenThere = seen
     this.#options.onEpoch(epoch)
     for (const message of messages) {
@@ -85,6 +102,7 @@ export class Serving implements LinkEvents {
 
   onClose(): void {
     this.#isClosed = true
+    this.#cancelWatch()
     for (const { abort, fences } of this.#handled.values()) {
       abort.abort()
       for (const { reject } of fences.values()) reject(new Moved())
@@ -95,6 +113,22 @@ export class Serving implements LinkEvents {
   close(): void {
     this.onClose()
     this.#options.link.close()
+  }
+
+  /**
+   * Ends a link whose other side is silent. It may have lost its machine, and its fences would hold others up. A live
+   * one opens the link again.
+   */
+  #watch(): void {
+    const { environment } = this.#options
+    const dueAt = environment.elapsed() + silentMs
+    const look = () => {
+      const now = environment.elapsed()
+      const stoodStill = now - dueAt > silentMs / 6
+      if (!stoodStill && now - this.#heardAt > silentMs) this.close()
+      else this.#watch()
+    }
+    this.#cancelWatch = environment.after(silentMs, look, { background: true })
   }
 
   async #handle(n: number, command: SentCommand, epoch: number): Promise<void> {
@@ -113,6 +147,7 @@ export class Serving implements LinkEvents {
       const options: DispatchOptions = {
         ...id,
         fence,
+        isStillClear: () => this.#isValid(),
         mayFailMoved: true,
         signal: handling.abort.signal,
         expectedSequence,
@@ -121,7 +156,7 @@ export class Serving implements LinkEvents {
       }
       const input = data === undefined ? undefined : decodeData(await opened(data, this.#options.keys))
       const outcome = await this.#options.dispatch(Object.freeze(stream), name, input, options, epoch)
-      reply = { outcome: encodeOutcome(outcome) }
+      reply = { outcome: sendable(outcome, Object.freeze(stream), commandId) }
     } catch (error) {
       const isMoved = error instanceof Moved || hasCode(error, 'STOPPED')
       reply = isMoved ? { moved: true } : { error: encodeError(error) }
@@ -132,8 +167,7 @@ export class Serving implements LinkEvents {
 
   /** @throws Moved if the sender may have given up; its own error if the sender's fence throws */
   async #fence(n: number, { fences }: Handling, hasFence: boolean): Promise<void> {
-    const isValid = () => !this.#isClosed && this.#options.environment.elapsed() - this.#seenThere <= validMs
-    if (!isValid()) throw new Moved()
+    if (!this.#isValid()) throw new Moved()
     if (!hasFence) return
     const nth = ++this.#fences
     const answer = Promise.withResolvers<void>()
@@ -144,7 +178,12 @@ export class Serving implements LinkEvents {
     } finally {
       fences.delete(nth)
     }
-    if (!isValid()) throw new Moved()
+    if (!this.#isValid()) throw new Moved()
+  }
+
+  /** Whether the sender certainly still waits. */
+  #isValid(): boolean {
+    return !this.#isClosed && this.#options.environment.elapsed() - this.#seenThere <= validMs
   }
 
   #passFence({ n, nth, error }: Message & { readonly say: 'fence' }): void {
@@ -166,8 +205,9 @@ export class Serving implements LinkEvents {
       const messages = this.#outbox
       this.#outbox = []
       const { environment, epoch, link } = this.#options
-      const packet: Packet = { at: environment.elapsed(), seen: this.#seenHere, epoch: epoch(), messages }
-      if (!this.#isClosed) link.send(JSON.stringify(packet))
+      if (this.#isClosed) return
+      const head = { at: environment.elapsed(), seen: this.#seenHere, epoch: epoch() }
+      for (const text of textsOf(head, messages)) link.send(text)
     })
   }
 }

@@ -43,9 +43,13 @@ export const emptyContent: Content = { secretProof: '', members: [], takenOver: 
 /** A view with one more member. A change of the members gives all shards back to their owners. */
 export const withMember = ({ members }: Content, member: Member, secretProof: string): Content => ({
   secretProof,
-  members: [...members, member],
+  // A member that joined earlier at the same address has ended: this one listens there now.
+  members: [...members.filter((other) => !isReplacedBy(other, member)), member],
   takenOver: {},
 })
+
+const isReplacedBy = (one: Member, other: Member): boolean =>
+  one.address === other.address && one.joinedAt <= other.joinedAt
 
 export const withoutMember = ({ secretProof, members }: Content, gone: string): Content => ({
   secretProof,

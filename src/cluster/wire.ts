@@ -53,6 +53,38 @@ export interface Packet {
   readonly messages: readonly Message[]
 }
 
+/** How long a packet of several messages may be, in characters. A frame has room for more. */
+const packetLengthMax = 4_000_000
+/** How long the reply of a command may be. A longer one goes without the state, which the other side loads. */
+const replyLengthMax = 16_000_000
+
+/** Packets with some messages, as texts. There is at least one. */
+export function textsOf(head: Omit<Packet, 'messages'>, messages: readonly Message[]): readonly string[] {
+  const begin = `${JSON.stringify(head).slice(0, -1)},"messages":[`
+  const texts: string[] = []
+  let some: string[] = []
+  let length = 0
+  for (const message of messages) {
+    const text = textOf(message)
+    if (length > 0 && length + text.length > packetLengthMax) {
+      texts.push(`${begin}${some.join()}]}`)
+      some = []
+      length = 0
+    }
+    some.push(text)
+    length += text.length
+  }
+  texts.push(`${begin}${some.join()}]}`)
+  return texts
+}
+
+function textOf(message: Message): string {
+  const text = JSON.stringify(message)
+  if (text.length <= replyLengthMax || message.say !== 'reply' || !('outcome' in message.reply)) return text
+  const { state: _, ...outcome } = message.reply.outcome as { readonly state?: Json }
+  return JSON.stringify({ ...message, reply: { outcome } })
+}
+
 /** @throws InputError `DATA_NOT_JSON` for data that only the own process can hold */
 export const encodeData = (data: unknown): Json => encode('The data of a command', data)
 export const decodeData = (json: Json): unknown => decode(json)

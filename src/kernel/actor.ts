@@ -115,7 +115,8 @@ export class Actor {
   learn(loaded: LoadedState | 'replaced'): void {
     if (this.#phase !== 'ready') return
     if (loaded === 'replaced') this.#forget()
-    else if (loaded.sequence > this.#loaded.sequence) this.#loaded = loaded
+    // With owners, nobody has asked since it was loaded whether this process still owns the stream (`ownership.ts`).
+    else if (this.#context.ownership === undefined && loaded.sequence > this.#loaded.sequence) this.#loaded = loaded
   }
 
   /** Another process owns the stream now. What is in progress ends first. */

@@ -4,6 +4,14 @@ import type { JsonObject } from '../domain/json.ts'
 import type { CommandMark } from '../store/commit.ts'
 import type { DispatchOptions, Fence } from './dispatch-options.ts'
 
+/** What the caller gave. */
+export interface Origin {
+  readonly data: unknown
+  /** Whether the caller cannot change the data any more. */
+  readonly isCopy: boolean
+  readonly options: DispatchOptions
+}
+
 export interface CheckedCommand {
   readonly name: string
   readonly decision: Decision
@@ -20,10 +28,13 @@ export interface CheckedCommand {
    */
   readonly isDerived: boolean
   readonly fence?: Fence | undefined
+  readonly isStillClear?: (() => boolean) | undefined
+  /** Whether an earlier try may have stored it, so that no answer may say that it had no effect. */
+  readonly isRepeated?: boolean
   /** The sequence at which the aggregate must be for it to be decided. */
   readonly expectedSequence?: number | undefined
   readonly metadata: JsonObject
   readonly tags: readonly string[]
   /** What the caller gave, if the command may have to be sent to another process. */
-  readonly origin?: { readonly data: unknown; readonly options: DispatchOptions } | undefined
+  readonly origin?: Origin | undefined
 }

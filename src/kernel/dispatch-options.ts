@@ -14,6 +14,8 @@ export interface DispatchOptions extends CommandOptions {
   /** Whether it fails with `Moved` if another process owns the stream. Otherwise it is sent there. */
   readonly mayFailMoved?: boolean
   readonly fence?: Fence
+  /** Whether the fence, which let it pass, would still do so. Asked at the moment of the decision. */
+  readonly isStillClear?: () => boolean
   /** The `span` of the handled event or the timer that sends it. */
   readonly parent?: number | undefined
 }

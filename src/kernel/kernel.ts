@@ -32,7 +32,7 @@ import type { DispatchOptions } from './dispatch-options.ts'
 import { type HistoryRead, historyOf } from './history.ts'
 import type { KernelLimits } from './limits.ts'
 import { Looks } from './looks.ts'
-import type { Ownership } from './ownership.ts'
+import { type Ownership, originOf } from './ownership.ts'
 import { Passivation } from './passivation.ts'
 import { abandoned, PendingCommand } from './pending-command.ts'
 import type { KeyRing } from './personal/key-ring.ts'
@@ -306,10 +306,12 @@ export class Kernel {
         mark: { name, digest: digest ?? digestOf(leftOutData(decision.schema, checked.value)) },
         isDerived: options.commandId === undefined && derivedId !== undefined,
         fence: keys === undefined ? options.fence : sealingFence(keys, decision.schema, input.value, options.fence),
+        isStillClear: options.isStillClear,
+        isRepeated,
         expectedSequence: options.expectedSequence,
         metadata: checkMetadata(options.metadata),
         tags: checkTags(options.tags),
-        origin: this.#context.ownership && { data, options },
+        origin: this.#context.ownership && originOf(data, options, hasPersonal(decision.schema)),
       },
       this.#release,
     )

@@ -7,7 +7,10 @@
  * next append conflicts, and the stream is loaded again. So the epochs of a stream's events never go down.
  */
 import type { Outcome } from '../domain/outcome.ts'
+import { ownCopy } from '../domain/own-copy.ts'
 import type { StreamId } from '../domain/stream.ts'
+import type { Origin } from './checked-command.ts'
+import { digestOf } from './digest.ts'
 import type { DispatchOptions } from './dispatch-options.ts'
 import { Moved } from './moved.ts'
 import type { PendingCommand } from './pending-command.ts'
@@ -25,15 +28,33 @@ export interface Ownership {
   sendOn(stream: StreamId, name: string, data: unknown, options: DispatchOptions): Promise<Outcome>
 }
 
+/**
+ * What is kept of a command that may have to be sent to another process. Data is copied only if a digest cannot show
+ * that it was changed since.
+ */
+export const originOf = (data: unknown, options: DispatchOptions, isCopy: boolean): Origin => ({
+  data: isCopy ? ownCopy('The data of a command', data) : data,
+  isCopy,
+  options,
+})
+
 /** Sends a command that was not decided to the process that owns its stream, or fails it with `Moved`. */
 export function sendOn(ownership: Ownership, stream: StreamId, pending: PendingCommand): void {
-  const { name, origin, commandId, isAnswered } = pending
+  const { name, origin, commandId, isAnswered, metadata, tags } = pending
   if (isAnswered) return
   if (origin === undefined || origin.options.mayFailMoved) pending.fail(new Moved())
   else {
-    ownership.sendOn(stream, name, origin.data, { ...origin.options, ownId: commandId }).then(
+    // From now on, only the other process knows whether the command may be stored, so the signal is its matter.
+    pending.unlisten()
+    const options = { ...origin.options, metadata, tags, ownId: commandId }
+    ownership.sendOn(stream, name, dataOf(pending, origin), options).then(
       (outcome) => pending.succeed(outcome),
       (error) => pending.fail(error),
     )
   }
+}
+
+/** The data as the caller gave it. If the caller has changed it since, what the schema had made of it. */
+function dataOf({ mark, input }: PendingCommand, { data, isCopy }: Origin): unknown {
+  return isCopy || data === undefined || digestOf(data) === mark.digest ? data : input
 }

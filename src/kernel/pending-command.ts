@@ -26,6 +26,8 @@ export class PendingCommand implements CheckedCommand {
   readonly tags: readonly string[]
   readonly origin: CheckedCommand['origin']
   #isClear: boolean
+  readonly isStillClear: (() => boolean) | undefined
+  readonly isRepeated: boolean
   #decided: Decided | undefined = undefined
   #conflicts = 0
   #isSent = false
@@ -51,6 +53,8 @@ export class PendingCommand implements CheckedCommand {
     this.fence = command.fence
     this.expectedSequence = command.expectedSequence
     this.#isClear = command.fence === undefined
+    this.isStillClear = command.isStillClear
+    this.isRepeated = command.isRepeated ?? false
     this.metadata = command.metadata
     this.tags = command.tags
     this.origin = command.origin
@@ -59,7 +63,7 @@ export class PendingCommand implements CheckedCommand {
 
   /** Whether it may be decided now: it has no fence, or the fence let it pass since the state was loaded. */
   get isClear(): boolean {
-    return this.#isClear
+    return this.#isClear && this.isStillClear?.() !== false
   }
 
   /** Tells an observer of its end, and of its first decision. */
@@ -84,7 +88,7 @@ export class PendingCommand implements CheckedCommand {
 
   /** Whether its commit may be with the store. From then on, an abort leaves the outcome unknown. */
   get isSent(): boolean {
-    return this.#isSent
+    return this.#isSent || this.isRepeated
   }
 
   get isAnswered(): boolean {
@@ -103,11 +107,16 @@ export class PendingCommand implements CheckedCommand {
   listenTo(signal: AbortSignal, stream: StreamId): void {
     const abort = () => {
       const { name, commandId } = this
-      if (this.#isSent) this.fail(new OutcomeUnknownError('OUTCOME_UNKNOWN', { stream, commandId }, signal.reason))
+      if (this.isSent) this.fail(new OutcomeUnknownError('OUTCOME_UNKNOWN', { stream, commandId }, signal.reason))
       else this.fail(new CancelledError('ABORTED', { what: `The command ${name}` }, signal.reason))
     }
     signal.addEventListener('abort', abort, { once: true })
     this.#unlisten = () => signal.removeEventListener('abort', abort)
+  }
+
+  /** The signal has no effect on it from now on. */
+  unlisten(): void {
+    this.#unlisten?.()
   }
 
   /** Prepares it to be decided again, or for the first time on another state. */

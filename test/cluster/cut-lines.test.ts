@@ -65,3 +65,46 @@ test('A member that cannot reach the store is replaced, and comes back', async (
   }
   await Promise.all([one.stop(), other.stop()])
 })
+
+test('A member that has not heard of a takeover reads newer events, and still asks before it decides', async () => {
+  const [network, store] = [new LocalNetwork(), memory()]
+  // They look at the view each 15 seconds only.
+  const one = await startMember(store, { cluster: clusterOn(network, 60_000) })
+  const other = await startMember(store, { cluster: clusterOn(network, 60_000) })
+  await settled([one, other])
+  const commands = () =>
+    Promise.all([one, other].flatMap((member) => ids.map((id) => member.vault(id).put({ amount: 1 }))))
+  await commands()
+  network.cut(1, 2)
+  await Promise.all(ids.map((id) => other.vault(id).put({ amount: 1 })))
+  for (const id of ids) await one.vault(id).read()
+  await Promise.all(ids.map((id) => one.vault(id).put({ amount: 1 })))
+  for (const id of ids) {
+    const epochs = await epochsOf(one, id)
+    assert.deepEqual(
+      epochs,
+      epochs.toSorted((a, b) => a - b),
+    )
+  }
+  network.mend()
+  await Promise.all([one.stop(), other.stop()])
+})
+
+test('What a caller changes after it has sent a command is not stored, even if the command is sent on', async () => {
+  const [network, store] = [new LocalNetwork(), memory()]
+  const one = await startMember(store, { cluster: clusterOn(network, 60_000) })
+  // The first member does not hear that the second one joins.
+  network.cut(1, 2)
+  const other = await startMember(store, { cluster: clusterOn(network, 60_000) })
+  network.mend()
+  for (const id of ids) {
+    const [data, metadata] = [{ amount: 1 }, { user: 'ada' }]
+    const sent = one.vault(id).put(data, { metadata })
+    data.amount = 1000
+    metadata.user = 'eve'
+    const [event] = (await sent).events
+    assert.deepEqual([event!.data, event!.metadata['user']], [{ amount: 1 }, 'ada'])
+  }
+  assert.ok(one.cluster.status().commandsForwarded > 0)
+  await Promise.all([one.stop(), other.stop()])
+})

@@ -186,6 +186,7 @@ test('A wrong option is named, and the secret is not shown', () => {
   const start = (options: object) => cluster({ address: '127.0.0.1:0', secret, ...options })
   for (const [options, expected] of [
     [{ address: 'nowhere' }, /option address/],
+    [{ address: '0.0.0.0:7400' }, /option advertise/],
     [{ secret: 'short' }, /option secret must be a text of 16 characters or more/],
     [{ leaseMs: 1 }, /option leaseMs/],
     [{ adress: 'x' }, /did you mean address/],

@@ -30,6 +30,8 @@ interface HttpTransportOptions {
 export class HttpTransport implements Transport {
   readonly #options: HttpTransportOptions
   readonly #sockets = new Set<Socket>()
+  /** Sockets that asked for another upgrade, until they are closed. */
+  readonly #refused = new Set<Socket>()
   #server: Server | undefined
 
   constructor(options: HttpTransportOptions) {
@@ -43,6 +45,8 @@ export class HttpTransport implements Transport {
       response.writeHead(426, { connection: 'upgrade', upgrade }).end('Only members of the cluster connect here.\n')
     })
     this.#server = server
+    // Connections of strangers must not keep the process alive.
+    server.on('connection', (socket) => socket.unref())
     server.on('upgrade', (incoming, socket, head) => this.#accept(incoming, socket as Socket, head, accept))
     await new Promise<void>((resolve, reject) => {
       server.once('error', (cause: NodeJS.ErrnoException) => {
@@ -94,6 +98,8 @@ export class HttpTransport implements Transport {
   async close(): Promise<void> {
     const server = this.#server
     const closed = server && new Promise<void>((resolve) => server.close(() => resolve()))
+    server?.closeAllConnections()
+    for (const socket of this.#refused) socket.destroy()
     await Promise.all(
       [...this.#sockets].map((socket) => new Promise((resolve) => endSoon(socket).once('close', resolve))),
     )
@@ -103,8 +109,13 @@ export class HttpTransport implements Transport {
   #accept(incoming: IncomingMessage, socket: Socket, head: Buffer, accept: (link: Link) => LinkEvents): void {
     const theirs = String(incoming.headers[nonceHeader])
     const isMember = incoming.url === path && incoming.headers.upgrade === upgrade && /^[0-9a-f]{32}$/.test(theirs)
+    // After an upgrade, Node listens to no errors of the socket, and does not close it.
+    socket.on('error', () => {})
     if (!isMember) {
-      socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n')
+      this.#refused.add(socket)
+      socket.once('close', () => this.#refused.delete(socket))
+      socket.write('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n')
+      endSoon(socket)
       return
     }
     const nonce = randomBytes(16).toString('hex')

@@ -43,6 +43,7 @@ const passing: ReadonlySet<ErrorCode> = new Set([
     'KEYS_UNCONFIRMED',
     'OUTCOME_UNKNOWN',
     'OVERLOADED',
+    'OWNER_UNREACHABLE',
     'CONFLICT',
   ] as const),
 ])

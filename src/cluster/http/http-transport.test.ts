@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict'
+import { connect, type Socket } from 'node:net'
+import { describe, type TestContext, test } from 'node:test'
+import { HttpTransport } from './http-transport.ts'
+
+const options = { address: '127.0.0.1:0', advertise: undefined, secret: 'a secret of members' }
+
+/** A transport that listens, and a stranger that is connected to it. */
+async function stranger(context: TestContext): Promise<{ transport: HttpTransport; socket: Socket }> {
+  const transport = new HttpTransport(options)
+  const address = await transport.listen(() => ({ onText() {}, onClose() {} }))
+  const socket = connect(Number(address.split(':')[1]), '127.0.0.1')
+  socket.on('error', () => {})
+  context.after(() => socket.destroy())
+  await new Promise((resolve) => socket.once('connect', resolve))
+  return { transport, socket }
+}
+
+const closed = (socket: Socket) => new Promise((resolve) => socket.once('close', resolve))
+
+describe('A stranger', () => {
+  test('that asks for another upgrade and breaks the connection harms nothing', async (t) => {
+    const { transport, socket } = await stranger(t)
+    socket.write('GET /chat HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n')
+    const answer = await new Promise((resolve) => socket.once('data', resolve))
+    assert.match(String(answer), /400 Bad Request/)
+    socket.resetAndDestroy()
+    await transport.close()
+  })
+
+  for (const [what, words] of [
+    ['says nothing', ''],
+    ['says half a request', 'GET /mneme/cluster HTTP/1.1\r\nHost:'],
+    ['stays after a refused upgrade', 'GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n'],
+  ] as const) {
+    test(`that ${what} does not hold up the end`, async (t) => {
+      const { transport, socket } = await stranger(t)
+      const gone = closed(socket)
+      if (words !== '') socket.write(words)
+      socket.resume()
+      await transport.close()
+      await gone
+    })
+  }
+})
