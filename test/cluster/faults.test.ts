@@ -51,11 +51,11 @@ async function underLoad(context: TestContext, place: Place, fault: Fault, round
 
 /** @param place a fresh place for a test */
 function declare(place: (context: TestContext) => Promise<Place>): void {
-  test('a member that is killed is replaced', async (t) => underLoad(t, await place(t), 'killed', sized(8, 2)))
+  test('a member that is killed is replaced', async (t) => underLoad(t, await place(t), 'killed', sized(6, 2)))
   test('a member that stands still is replaced, and comes back', async (t) =>
-    underLoad(t, await place(t), 'frozen', sized(5, 1)))
+    underLoad(t, await place(t), 'frozen', sized(3, 1)))
   test('all members are replaced one after the other', async (t) =>
-    underLoad(t, await place(t), 'stopped', sized(9, 3)))
+    underLoad(t, await place(t), 'stopped', sized(6, 3)))
 }
 
 describe('In a cluster on SQLite', () =>

@@ -20,9 +20,9 @@ import { Pots } from './pots.ts'
 const program = new URL('./killed-program.ts', import.meta.url)
 const count = sized(1000, 40)
 const openMax = sized(50, 8)
-const rounds = sized(3, 2)
+const rounds = 2
 /** Acknowledged commands in each round. */
-const enough = sized(1200, 150)
+const enough = sized(800, 150)
 const timeoutMs = 1_800_000
 
 test('of many tenants no command is lost or doubled, whichever process is killed', {
