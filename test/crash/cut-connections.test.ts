@@ -62,6 +62,8 @@ for (const { store, name, find, pace } of serverKinds) {
         await ordeal(context, { place, direct, pace, random }, async (bank) => {
           for (let round = 1; round <= roundsOfAll; round++) {
             await bank.answered(random.int(1, 30))
+            // A client with one connection may be without it at this moment.
+            await bank.until(() => proxy.open > 0, 'a connection')
             proxy.cutAll()
           }
           await bank.recovered()

@@ -58,6 +58,11 @@ export class CuttingProxy {
     return this.#accepted
   }
 
+  /** How many connections there are now. */
+  get open(): number {
+    return this.#connections.size
+  }
+
   /** How many connections it has cut. */
   get cuts(): number {
     return this.#cuts

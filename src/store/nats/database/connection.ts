@@ -61,8 +61,15 @@ const askMsMin = 500
 const againMs = 50
 const decoder = new TextDecoder()
 
+interface ServerFacts {
+  readonly version: string
+  readonly payloadMax: number
+  readonly hasJetStream: boolean
+}
+
 export class Connection {
   readonly label: string
+  #server: ServerFacts = { version: '0.0.0', payloadMax: 0, hasJetStream: false }
   readonly #driver: Driver
   readonly #connection: NatsConnection
   readonly #timeoutMs: number
@@ -104,14 +111,16 @@ export class Connection {
     return new Connection(driver, connection, settings)
   }
 
-  /** The version of the server, and the greatest message that it takes, in bytes. */
-  get server(): { readonly version: string; readonly payloadMax: number; readonly hasJetStream: boolean } {
+  /**
+   * The version of the server, and the greatest message that it takes, in bytes. While there is no connection, the
+   * driver knows nothing of the server; then it is what the last one said.
+   */
+  get server(): ServerFacts {
     const { info } = this.#connection
-    return {
-      version: info?.version ?? '0.0.0',
-      payloadMax: info?.max_payload ?? 0,
-      hasJetStream: info?.jetstream === true,
+    if (info?.max_payload) {
+      this.#server = { version: info.version, payloadMax: info.max_payload, hasJetStream: info.jetstream === true }
     }
+    return this.#server
   }
 
   /**
