@@ -324,8 +324,8 @@ export const catalogue = {
   ),
   DRIVER_MISSING: entry(
     (f: { readonly store: string; readonly driver: string }) =>
-      `The store ${f.store} needs the package ${f.driver}, which cannot be loaded`,
-    'Install it with `npm install` and its name. The error of the import is the `cause`.',
+      `The store ${f.store} needs the package ${f.driver}, which cannot be loaded; \`npm install ${f.driver}\` installs it`,
+    'The error of the import is the `cause`.',
   ),
   KEY_MISSING: entry(
     (f: { readonly store: string; readonly keys: readonly string[] }) =>
