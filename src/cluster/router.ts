@@ -2,8 +2,9 @@
  * Sends each command to the member that owns its stream, which may be this one. If the owner is lost, the command waits
  * for the next one, so its caller gets an answer and no error.
  */
-import { CancelledError, ClusterError, MnemeError, OutcomeUnknownError } from '../domain/error.ts'
+import { CancelledError, ClusterError, hasCode, MnemeError, OutcomeUnknownError } from '../domain/error.ts'
 import type { Outcome } from '../domain/outcome.ts'
+import { ownCopy } from '../domain/own-copy.ts'
 import type { StreamId } from '../domain/stream.ts'
 import type { DispatchOptions } from '../kernel/dispatch-options.ts'
 import type { Kernel } from '../kernel/kernel.ts'
@@ -86,11 +87,13 @@ export class Router {
     const { kernel, environment, routeTimeoutMs, membership } = this.#options
     kernel.check(stream, name, data, options)
     const command = this.#commandOf(stream, name, data, options)
+    // The caller may change what it gave before a later try.
+    const { metadata, tags } = command
     const journey: Journey = {
       stream,
       name,
-      data,
-      options,
+      data: ownCopy('The data of a command', data),
+      options: { ...options, ...(metadata && { metadata }), ...(tags && { tags }) },
       command,
       wasSent: false,
       lostAt: Number.NEGATIVE_INFINITY,
@@ -103,16 +106,17 @@ export class Router {
         if (tries > 0) await this.#lookAgain(tries)
         if (options.signal?.aborted) throw aborted(journey, options.signal.reason)
         if (membership.ended.aborted || environment.elapsed() - begunAt > routeTimeoutMs) throw unreachable(journey)
-        const outcome = await this.#try(journey)
-        if (outcome === undefined) continue
-        // The lost owner may live, and decide it on a later state. Then a "no" would not be the only answer.
+        const answer = await this.#try(journey).catch((error: unknown) => ({ error }))
+        if (answer === undefined) continue
+        // The lost owner may live, and decide it on a later state. A "no" or an error would not be the only answer.
         const restMs = journey.lostAt + silentMs - environment.elapsed()
-        if (restMs > 0 && !hasStored(outcome)) {
+        if (restMs > 0 && !isSettled(answer)) {
           await sleep(environment, restMs, membership.ended)
           continue
         }
+        if ('error' in answer) throw answer.error
         if (tries > 0) this.longestPauseMs = Math.max(this.longestPauseMs, environment.elapsed() - begunAt)
-        return outcome
+        return answer
       }
     } finally {
       if (--this.#underWay === 0) for (const wake of this.#whenQuiet.splice(0)) wake()
@@ -199,7 +203,11 @@ export class Router {
   }
 }
 
-const hasStored = (outcome: Outcome): boolean => outcome.accepted && outcome.events.length > 0
+/** Whether no later decision can make an answer untrue: something is stored, or it says that this is unknown. */
+function isSettled(answer: Outcome | { readonly error: unknown }): boolean {
+  if ('error' in answer) return hasCode(answer.error, 'OUTCOME_UNKNOWN')
+  return answer.accepted && answer.events.length > 0
+}
 
 /** Errors of a repeated command that were given after a look whether it is stored. */
 const looked: readonly string[] = ['DECIDE_FAILED', 'SEQUENCE_UNEXPECTED', 'COMMAND_ID_REUSED', 'OUTCOME_UNKNOWN']
