@@ -28,11 +28,15 @@ export class Alone {
   status(): ClusterStatus {
     const { kernel, aggregates } = this.#options
     const shards = Object.fromEntries(aggregates.map(({ name }) => [name, shardCount]))
+    const owners = Object.fromEntries(
+      aggregates.map(({ name }) => [name, new Array<string>(shardCount).fill(this.#id)]),
+    )
     const facts = { joinedAt: new Date(this.#startedAt), isLeaving: false, isHeard: true }
     return deepFreeze({
       self: this.#id,
       epoch: 0,
       members: [{ id: this.#id, address: '', ...facts, shards }],
+      owners,
       shardsTakenOver: 0,
       liveAggregates: kernel.load.liveAggregates,
       commandsForwarded: 0,

@@ -112,6 +112,7 @@ export class ClusterNode {
         isHeard: this.#membership.isHeard(id),
         shards: Object.fromEntries(names.map((name) => [name, placement.shardsOf(name).get(id) ?? 0])),
       })),
+      owners: Object.fromEntries(names.map((name) => [name, placement.ownersOf(name).map((owner) => owner?.id)])),
       shardsTakenOver: Object.keys(view.takenOver).length,
       liveAggregates: this.#kernel!.load.liveAggregates,
       commandsForwarded: this.#router!.forwarded,

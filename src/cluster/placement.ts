@@ -33,13 +33,17 @@ export class Placement {
 
   /** The owner of a stream, or `undefined` if no member knows the aggregate. */
   ownerOf(stream: StreamId): Member | undefined {
-    const { aggregate } = stream
+    return this.ownersOf(stream.aggregate)[shardOf(stream)]
+  }
+
+  /** The owner of each shard of an aggregate, by the shard. */
+  ownersOf(aggregate: string): readonly (Member | undefined)[] {
     let owners = this.#owners.get(aggregate)
     if (owners === undefined) {
       owners = this.#ownersFor(aggregate)
       this.#owners.set(aggregate, owners)
     }
-    return owners[shardOf(stream)]
+    return owners
   }
 
   /** Whether a member owns a stream. */
@@ -52,7 +56,7 @@ export class Placement {
   /** How many shards of an aggregate each member owns, by the member's id. */
   shardsOf(aggregate: string): ReadonlyMap<string, number> {
     const counts = new Map<string, number>()
-    for (const owner of this.#ownersFor(aggregate)) {
+    for (const owner of this.ownersOf(aggregate)) {
       if (owner !== undefined) counts.set(owner.id, (counts.get(owner.id) ?? 0) + 1)
     }
     return counts

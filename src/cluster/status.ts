@@ -18,6 +18,8 @@ export interface ClusterStatus {
   /** Rises whenever a member comes or goes, or takes something over. */
   readonly epoch: number
   readonly members: readonly MemberStatus[]
+  /** The id of the member that owns each of the 256 shards, by aggregate. */
+  readonly owners: Readonly<Record<string, readonly (string | undefined)[]>>
   /** Shards that are not with their usual owner, because a member could not reach it. */
   readonly shardsTakenOver: number
   /** Aggregates in the memory of this member. */

@@ -44,7 +44,7 @@ await onEveryStore('Members of a cluster', ({ place, severalWriters }) => {
     )
     assert.ok(live.every((count) => count > 0))
     for (const id of ids) assert.equal((await members[0]!.vault(id).state()).amount, 9)
-    const { members: shown, commandsForwarded } = members[0]!.cluster.status()
+    const { members: shown, owners, commandsForwarded } = members[0]!.cluster.status()
     assert.ok(commandsForwarded > 0)
     const shards = shown.map(({ shards }) => shards['vault']!)
     assert.equal(
@@ -52,6 +52,9 @@ await onEveryStore('Members of a cluster', ({ place, severalWriters }) => {
       256,
     )
     assert.ok(shards.every((count) => count > 40))
+    for (const { id, shards } of shown) {
+      assert.equal(owners['vault']!.filter((owner) => owner === id).length, shards['vault'])
+    }
     await stopAll(members)
   })
 
@@ -200,6 +203,7 @@ test('A wrong option is named, and the secret is not shown', () => {
 
 test('Alone, a process is the only member', async () => {
   await using bank = await Vaults.start({ store: memory() })
-  const { members, epoch, commandsForwarded } = bank.cluster.status()
+  const { self, members, owners, epoch, commandsForwarded } = bank.cluster.status()
+  assert.deepEqual(owners, { vault: Array.from({ length: 256 }, () => self) })
   assert.deepEqual([members.length, members[0]!.shards, epoch, commandsForwarded], [1, { vault: 256 }, 0, 0])
 })

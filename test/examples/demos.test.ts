@@ -37,13 +37,13 @@ interface Transfers {
 /** As many as the demo makes when it is told nothing. */
 const transfersDefault = 500
 
-for (const program of ['bank/demo.ts', 'bank/shell.ts', 'transfer/demo.ts']) {
+for (const program of ['bank/demo.ts', 'bank/shell.ts', 'transfer/demo.ts', 'cluster/demo.ts']) {
   test(`${program} says what it takes, and does nothing else`, async (context) => {
     const demo = await folderFor(context)
     for (const flag of ['--help', '-h']) {
       const said = await demo(program, flag)
       assert.match(said, /--store takes one of/)
-      assert.doesNotMatch(said, /bank is open|event-sourced|Together/)
+      assert.doesNotMatch(said, /bank is open|event-sourced|Together|Three processes/)
     }
   })
 }
@@ -80,6 +80,19 @@ await onServer('The demos on PostgreSQL', findPostgres, ({ url }) => demosOn(url
 const few = 25
 await onServer('The demos on MongoDB', findMongodb, ({ url }) => demosOn(url, true, { count: few, total: 472 }))
 await onServer('The demos on NATS', findNats, ({ url }) => demosOn(url, true, { total: 472, skip: leftOut }))
+
+test('the cluster draws its shards, and neither a kill nor a stop shows to a caller', async (context) => {
+  const demo = await folderFor(context)
+  const said = await demo('cluster/demo.ts', '--transfers', `${sized(50, 5)}`)
+  assert.match(said, /^ {2}[ABC]{64}$[\s\S]*^ {2}A \d+ {3}B \d+ {3}C \d+ {3}shards of 256$/m)
+  assert.match(said, /kill -9 of B[\s\S]*^ {2}[AC]{64}$[\s\S]*D comes[\s\S]*^ {2}[ACD]{64}$[\s\S]*^ {2}[CD]{64}$/m)
+  assert.match(said, /while A and C took over: \d+ answers, usually after \d+ ms, the longest after \d+ ms/)
+  assert.match(said, /^\d+ transfers were asked for\. 0 callers got an error\.$/m)
+  assert.match(said, /, and none is in between\.\nTogether 2400, and 2400 at the beginning\.$/m)
+  for (const store of ['memory', 'file:bank']) {
+    await assert.rejects(demo('cluster/demo.ts', '--store', store), { code: 2 })
+  }
+})
 
 test('the demo of the transfers says what it can be told', async (context) => {
   const demo = await folderFor(context)
