@@ -4,7 +4,7 @@
  * code in the documentation is one that CI compiles and runs. A test refuses documentation that is not up to date.
  */
 import { globSync, readFileSync, writeFileSync } from 'node:fs'
-import { root } from './package.ts'
+import { asInstalled, root } from './package.ts'
 
 /** The pages whose code is checked. */
 export const pages: readonly string[] = ['README.md', ...globSync('docs/**/*.md', { cwd: root })].sort()
@@ -23,14 +23,6 @@ export function withCode(page: string, read: (file: string) => string): string {
 export function strayBlocks(page: string): readonly string[] {
   const stray = page.replace(block, '').match(/```(?:ts|typescript|js|javascript)\n.*?```/gs)
   return stray ?? []
-}
-
-/** A file as it is in the project of a user, where the package is installed. */
-export function asInstalled(source: string): string {
-  return source
-    .replace(/'(?:\.\.\/)+src\/store\/(\w+)\/index\.ts'/g, "'mneme/$1'")
-    .replace(/'(?:\.\.\/)+src\/testing\/index\.ts'/g, "'mneme/testing'")
-    .replace(/'(?:\.\.\/)+src\/index\.ts'/g, "'mneme'")
 }
 
 /** A file, or a region of it, as its reader would write it: importing the package, without header and indentation. */

@@ -3,9 +3,9 @@
  * and `pack` makes the tarball. Run by itself, this file packs and lets publint and attw look at the result.
  */
 import { execFileSync, type StdioOptions, spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { buildSync } from 'esbuild'
 
 /** The repository, with a slash at the end. */
@@ -17,6 +17,33 @@ const binary = (name: string): string => join(root, 'node_modules/.bin', name)
 export function build(outDir: string): void {
   runOrThrow(binary('tsc'), ['-p', 'tsconfig.build.json', '--outDir', outDir], root)
   embedThreads(outDir)
+}
+
+/**
+ * Compiles the tools (`tools/src`) into a folder. In the repository they import the library by the paths of its
+ * entries, so that Node runs them as they are. In the package they import it by its name.
+ */
+export function buildTools(outDir: string): void {
+  const folder = mkdtempSync(join(tmpdir(), 'mneme-tools-build-'))
+  try {
+    runOrThrow(binary('tsc'), ['-p', 'tools/tsconfig.build.json', '--outDir', folder], root)
+    const compiled = join(folder, 'tools/src')
+    for (const file of globSync('**/*.{js,d.ts}', { cwd: compiled })) {
+      const to = join(outDir, file)
+      mkdirSync(dirname(to), { recursive: true })
+      writeFileSync(to, asInstalled(readFileSync(join(compiled, file), 'utf8')))
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/** A file, or what was compiled from it, as it is in the project of a user, where the packages are installed. */
+export function asInstalled(source: string): string {
+  return source
+    .replace(/(['"])(?:\.\.\/)+src\/(?:store\/)?(\w+)\/index\.[tj]s\1/g, '$1mneme/$2$1')
+    .replace(/(['"])(?:\.\.\/)+src\/index\.[tj]s\1/g, '$1mneme$1')
+    .replace(/(['"])(?:\.\.\/)+tools\/src\/index\.[tj]s\1/g, '$1mneme-tools$1')
 }
 
 /** Compiles everything, tests and examples too, into a folder in which it can run as it does here. */
@@ -63,7 +90,6 @@ export function programText(entry: string): string {
 
 /** Builds the package into a folder, with the files that go with it, and packs it. Gives the tarball's path. */
 export function pack(folder: string): string {
-  mkdirSync(folder, { recursive: true })
   const { files } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
     readonly files: readonly string[]
   }
@@ -71,9 +97,22 @@ export function pack(folder: string): string {
     if (file !== 'dist') cpSync(join(root, file), join(folder, file), { recursive: true })
   }
   build(join(folder, 'dist'))
+  return packed(folder)
+}
+
+/** The same for the package of the tools. */
+export function packTools(folder: string): string {
+  for (const file of ['tools/package.json', 'tools/README.md', 'LICENSE']) {
+    cpSync(join(root, file), join(folder, basename(file)))
+  }
+  buildTools(join(folder, 'dist'))
+  return packed(folder)
+}
+
+function packed(folder: string): string {
   const answer = execFileSync('npm', ['pack', '--json', '--ignore-scripts'], { cwd: folder, stdio: quiet })
-  const [packed] = JSON.parse(answer.toString()) as readonly { readonly filename: string }[]
-  return join(folder, packed!.filename)
+  const [tarball] = JSON.parse(answer.toString()) as readonly { readonly filename: string }[]
+  return join(folder, tarball!.filename)
 }
 
 const quiet: StdioOptions = ['ignore', 'pipe', 'ignore']
@@ -96,7 +135,8 @@ function isSound(tarball: string): boolean {
 if (import.meta.main) {
   const folder = mkdtempSync(join(tmpdir(), 'mneme-package-'))
   try {
-    if (!isSound(pack(folder))) process.exitCode = 1
+    const tarballs = [pack(join(folder, 'mneme')), packTools(join(folder, 'tools'))]
+    if (!tarballs.map(isSound).every(Boolean)) process.exitCode = 1
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

@@ -24,7 +24,7 @@ import { isEmpty, report } from './test-report.ts'
 
 /** A file that takes longer hangs. */
 const fileTimeoutMs = 1_200_000
-const everywhere = '{src,test,scripts,examples,bench}/**/*.test.ts'
+const everywhere = '{src,tools,test,scripts,examples,bench}/**/*.test.ts'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

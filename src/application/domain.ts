@@ -1,9 +1,12 @@
 /** Describes a domain: its aggregates, projections and reactions. */
 import type { AnyAggregate } from '../domain/aggregate.ts'
 import { DefinitionError } from '../domain/error.ts'
+import type { RecordedEvent } from '../domain/event.ts'
 import { HandledKinds } from '../domain/handled-kinds.ts'
 import { checkKeys, checkOption, listExpected } from '../domain/options.ts'
 import type { AnyReaction } from '../domain/reaction.ts'
+import type { StoredEvent } from '../store/store.ts'
+import { readableEvent } from './readable-event.ts'
 import {
   type Aggregates,
   type ProjectionsByName,
@@ -25,6 +28,16 @@ export interface Domain<A, P, R = {}> {
    * @throws DefinitionError `OPTION_INVALID`, StoreError
    */
   start(options?: StartOptions): Promise<Running<A, P, R>>
+  /**
+   * An event that was read from a store, as the readers of a running domain get it: upcast to its newest revision. If
+   * no aggregate of the domain declares the event, its data is as it is stored.
+   *
+   *     const { events } = await store.readAll({ from: 1, to: 100 })
+   *     events.map((event) => Bank.upcast(event))
+   *
+   * @throws EventError `EVENT_UNREADABLE`
+   */
+  upcast(stored: StoredEvent): RecordedEvent
 }
 
 interface Definition<A, P, R> {
@@ -99,12 +112,14 @@ export function domain<A extends Aggregates, P extends ProjectionsByName = {}, R
   for (const { name, folds } of Object.values<AnyAggregate>(aggregates)) {
     for (const { kind } of folds.values()) kind.family.declaredBy(name)
   }
+  const folds = new Map(Object.values(aggregates).map((aggregate) => [aggregate.name, aggregate.folds]))
   return Object.freeze({
     aggregates: aggregates as A,
     projections: projections as P,
     reactions: reactions as R,
     start: (options: StartOptions = {}) =>
       start({ aggregates, projections, reactions, kinds, carry: [...carry] }, options) as Promise<Running<A, P, R>>,
+    upcast: (stored: StoredEvent) => readableEvent(folds.get(stored.stream.aggregate), stored),
   })
 }
 

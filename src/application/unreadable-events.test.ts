@@ -86,3 +86,28 @@ test('an event that its schema does not accept any more is unreadable because of
   await using after = await noted(1, z.string().min(50)).start({ store, log: recorder() })
   unreadable(1, 1, 'EVENT_INVALID')((await until(after.events())).error)
 })
+
+test('a domain upcasts an event that was read from a store, or says why it cannot', async () => {
+  const factory = memory()
+  const [older, newer] = [noted(1), noted(2)]
+  const running = await older.start({ store: factory, log: recorder() })
+  await running.notes('a').note({ text: 'first' })
+  await running.stop()
+  const later = await newer.start({ store: factory, log: recorder() })
+  await later.notes('a').note({ text: 'second' })
+  await later.stop()
+  const store = await factory.open({ warn: () => {}, now: Date.now })
+  const { events } = await store.readAll({ from: 1, to: 3 })
+  const upcast = events.map((event) => newer.upcast(event))
+  assert.deepEqual(
+    upcast.map(({ data, revision, position }) => [data, revision, position]),
+    [
+      [{ text: 'first', by: '' }, 1, 1],
+      [{ text: 'second', by: 'ada' }, 2, 2],
+    ],
+  )
+  assert.throws(() => older.upcast(events[1]!), unreadable(2, 2, 'EVENT_NEWER'))
+  // Of an aggregate that it does not have, it knows nothing better than what is stored.
+  const stranger = { ...events[0]!, stream: { aggregate: 'other', id: 'a' } }
+  assert.deepEqual(newer.upcast(stranger).data, { text: 'first' })
+})

@@ -79,7 +79,7 @@ export const clearNames: Rule = {
 export const explicitTypes: Rule = {
   name: 'what is exported has an explicit type',
   excuse: 'inferred exports',
-  appliesTo: (path) => path.startsWith('src/') && isTypeScript(path) && !isTest(path),
+  appliesTo: (path) => /^(tools\/)?src\//.test(path) && isTypeScript(path) && !isTest(path),
   check: (source) =>
     source
       .inferredExports()

@@ -40,6 +40,36 @@ export const layers: Rule = {
     }),
 }
 
+const toolsOrder = ['errors.ts', 'inspection', 'config', 'index.ts']
+
+/**
+ * The tools are a package of their own. They may import the library only by what it exports, because its paths become
+ * the names of its entries when they are built. In `tools/src`, what looks at a log knows nothing of those who ask.
+ */
+export const toolsLayers: Rule = {
+  name: 'the tools import the library by its entries, and what they share knows nothing of those who use it',
+  excuse: 'imports around the entries',
+  appliesTo: (path) => path.startsWith('tools/src/') && !isTest(path),
+  check: (source) =>
+    imports(source).flatMap(({ node, specifier }) => {
+      if (!specifier.startsWith('.')) return []
+      const target = posix.normalize(posix.join(posix.dirname(source.path), specifier))
+      const message = toolsObjection(source.path, target)
+      return message === undefined ? [] : [{ line: lineOf(source, node), message }]
+    }),
+}
+
+function toolsObjection(from: string, to: string): string | undefined {
+  if (isTest(to)) return `imports the test ${to}`
+  if (/^src\/((store\/)?[a-z]+\/)?index\.ts$/.test(to)) return undefined
+  if (!to.startsWith('tools/src/')) return `imports ${to}, which the packages do not export`
+  const rank = (path: string) => {
+    const found = toolsOrder.indexOf(path.split('/')[2]!)
+    return found === -1 ? toolsOrder.length : found
+  }
+  return rank(to) > rank(from) ? `imports ${to}, which is above it` : undefined
+}
+
 /** Tests find what others share with them in one place, so that each room of `test` can be moved and read alone. */
 export const sharedSupport: Rule = {
   name: 'from the folders of tests, only test/support is imported elsewhere',

@@ -1,7 +1,14 @@
 /** What the checks of the whole tree catch, on lists and texts in memory. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { boundEntries, disorderedDecisions, looseDependencies, unclearPaths, untestedFolders } from './layout.ts'
+import {
+  boundEntries,
+  differentTools,
+  disorderedDecisions,
+  looseDependencies,
+  unclearPaths,
+  untestedFolders,
+} from './layout.ts'
 import { machineTraces } from './texts.ts'
 
 test('paths that are not in kebab-case or say nothing are found', () => {
@@ -66,4 +73,15 @@ test('dependencies at run time and open versions are found', () => {
     'a is a dependency at run time',
     'b ^1.0.0 is not an exact version',
   ])
+})
+
+test('a dependency of the tools that is not tested, and another version of the library, are found', () => {
+  const library = JSON.stringify({ version: '1.0.0', devDependencies: { a: '1.0.0' } })
+  const tools = (parts: object) => JSON.stringify({ version: '1.0.0', peerDependencies: { mneme: '1.0.0' }, ...parts })
+  assert.deepEqual(differentTools(tools({ dependencies: { a: '1.0.0' } }), library), [])
+  assert.deepEqual(differentTools(tools({ dependencies: { a: '1.0.1', b: '2.0.0' } }), library), [
+    'a 1.0.1 is tested as 1.0.0',
+    'b 2.0.0 is tested as nothing',
+  ])
+  assert.equal(differentTools(tools({ version: '1.1.0', peerDependencies: {} }), library).length, 2)
 })

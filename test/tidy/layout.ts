@@ -18,9 +18,9 @@ export function unclearPaths(paths: readonly string[]): readonly string[] {
   })
 }
 
-/** Folders of `src` that hold code, but no test of it in them or beneath. */
+/** Folders of `src` and `tools/src` that hold code, but no test of it in them or beneath. */
 export function untestedFolders(paths: readonly string[]): readonly string[] {
-  const code = paths.filter((path) => path.startsWith('src/') && isTypeScript(path))
+  const code = paths.filter((path) => /^(tools\/)?src\//.test(path) && isTypeScript(path))
   const tests = code.filter(isTest)
   const folders = new Set(code.filter((path) => !isTest(path)).map((path) => posix.dirname(path)))
   return [...folders].filter((folder) => !tests.some((test) => test.startsWith(`${folder}/`))).sort()
@@ -69,6 +69,8 @@ export function boundEntries(lock: string): readonly string[] {
 }
 
 interface Manifest {
+  readonly version?: string
+  readonly peerDependencies?: Readonly<Record<string, string>>
   readonly dependencies?: Readonly<Record<string, string>>
   readonly devDependencies?: Readonly<Record<string, string>>
 }
@@ -81,5 +83,19 @@ export function looseDependencies(manifest: string): readonly string[] {
     ...Object.entries(devDependencies)
       .filter(([, version]) => !/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version))
       .map(([name, version]) => `${name} ${version} is not an exact version`),
+  ]
+}
+
+/** What the manifest of the tools says otherwise than that of the library, beside which it is tested and released. */
+export function differentTools(manifest: string, ofLibrary: string): readonly string[] {
+  const { version, dependencies = {}, peerDependencies = {} } = JSON.parse(manifest) as Manifest
+  const library = JSON.parse(ofLibrary) as Manifest
+  const tested = library.devDependencies ?? {}
+  return [
+    ...Object.entries(dependencies)
+      .filter(([name, wanted]) => tested[name] !== wanted)
+      .map(([name, wanted]) => `${name} ${wanted} is tested as ${tested[name] ?? 'nothing'}`),
+    ...(version === library.version ? [] : [`version ${version} is not that of the library, ${library.version}`]),
+    ...(peerDependencies['mneme'] === library.version ? [] : [`the library is wanted as ${peerDependencies['mneme']}`]),
   ]
 }

@@ -5,7 +5,7 @@ import { describe, test } from 'node:test'
 import { headerOf, parseOne } from '../support/source.ts'
 import { fileCircles, roomCircles } from './circles.ts'
 import { allTestsRun, clearNames, explicitTypes, noSleep, plainForms, tablesOfContents } from './forms.ts'
-import { layers, sharedSupport } from './layers.ts'
+import { layers, sharedSupport, toolsLayers } from './layers.ts'
 import { heldTimers, injected, neutral, selfContained } from './purity.ts'
 import { findings, isExcused, type Rule } from './rule.ts'
 import { fileLength, fileLinesMax, functionLength, functionLinesMax } from './size.ts'
@@ -92,6 +92,20 @@ describe('the direction of imports', () => {
   test('a test may import what it likes', () => {
     assert.deepEqual(find(layers, 'src/domain/event.test.ts', `import { a } from '../testing/kit.ts'`), [])
   })
+})
+
+test('the tools import the library only by its entries, and their shared part nothing of those who use it', () => {
+  const to = (target: string) => `import { a } from '${target}'`
+  const wrong = ['../../../src/kernel/kernel.ts', '../../../test/support/a.ts', '../cli/output.ts', './a.test.ts']
+  const right = [
+    '../../../src/index.ts',
+    '../../../src/store/sqlite/index.ts',
+    '../errors.ts',
+    './shown.ts',
+    'commander',
+  ]
+  distinguishes(toolsLayers, 'tools/src/inspection/a.ts', wrong.map(to), right.map(to))
+  assert.deepEqual(find(toolsLayers, 'tools/src/cli/a.ts', to('../inspection/index.ts')), [])
 })
 
 test('a helper of tests that is shared, but does not lie below test/support, is found', () => {

@@ -7,9 +7,10 @@ import { describe, test } from 'node:test'
 import { parse } from '../support/source.ts'
 import { fileCircles, roomCircles } from './circles.ts'
 import { allTestsRun, clearNames, explicitTypes, noSleep, plainForms, tablesOfContents } from './forms.ts'
-import { layers, sharedSupport } from './layers.ts'
+import { layers, sharedSupport, toolsLayers } from './layers.ts'
 import {
   boundEntries,
+  differentTools,
   disorderedDecisions,
   incompleteStores,
   looseDependencies,
@@ -29,14 +30,25 @@ const paths = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--
   .toString()
   .split('\0')
   .filter((path) => path !== '' && existsSync(join(root, path)) && statSync(join(root, path)).isFile())
-const code = paths.filter((path) => /^(src|examples|scripts|bench|test)\//.test(path))
+const code = paths.filter((path) => /^(src|tools|examples|scripts|bench|test)\//.test(path))
 const sources = parse(Object.fromEntries(code.filter(isTypeScript).map((path) => [path, read(path)])))
 
 /** Fails with a line for each thing found. */
 const holdsNone = (found: readonly string[]): void => assert.ok(found.length === 0, `\n${found.join('\n')}`)
 
 const rules: readonly Rule[] = [
-  ...[layers, neutral, selfContained, injected, heldTimers, fileLength, functionLength, plainForms, tablesOfContents],
+  ...[
+    layers,
+    toolsLayers,
+    neutral,
+    selfContained,
+    injected,
+    heldTimers,
+    fileLength,
+    functionLength,
+    plainForms,
+    tablesOfContents,
+  ],
   ...[sharedSupport, explicitTypes, allTestsRun, noSleep, clearNames, header, nothingPutOff, negatives],
 ]
 
@@ -87,5 +99,9 @@ describe('the tree keeps the rule that', () => {
 
   test('nothing is needed at run time, and every version is exact', () => {
     holdsNone(looseDependencies(read('package.json')))
+  })
+
+  test('the tools are released with the library, and tested with what they need', () => {
+    holdsNone(differentTools(read('tools/package.json'), read('package.json')))
   })
 })

@@ -1,0 +1,20 @@
+/** Reads arguments of the command line. What makes no sense is refused with the name of the option. */
+import { InvalidArgumentError } from 'commander'
+import type { StreamId } from '../../../src/index.ts'
+
+/** A whole number from 0. */
+export function whole(text: string): number {
+  const number = Number(text)
+  if (/^\d+$/.test(text) && Number.isSafeInteger(number)) return number
+  throw new InvalidArgumentError('It must be a whole number.')
+}
+
+/** Adds a value to a list, for options that can be given several times. */
+export const several = (text: string, before: readonly string[] = []): readonly string[] => [...before, text]
+
+/** A stream as `account/ada`: everything after the first slash is the id. */
+export function streamName(text: string): StreamId {
+  const slash = text.indexOf('/')
+  if (slash > 0 && slash < text.length - 1) return { aggregate: text.slice(0, slash), id: text.slice(slash + 1) }
+  throw new InvalidArgumentError('It must be an aggregate and an id, such as account/ada.')
+}

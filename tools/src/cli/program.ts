@@ -1,0 +1,59 @@
+/** The program `mneme`: its commands, and how errors are told. */
+import { Command, CommanderError } from 'commander'
+import { MnemeError } from '../../../src/index.ts'
+import { ToolsError } from '../errors.ts'
+import { addEvents } from './commands/events.ts'
+import { exitCodes, Interrupted, onInterrupt } from './ending.ts'
+import type { Runtime } from './session.ts'
+
+const help = `
+It finds mneme.config.ts in this folder or one above, or takes --store and --domain.
+
+Exit codes: 0 done; 1 it did not work, or verify found something; 2 the command line or the configuration makes no
+sense; 3 the domain rejected the command; 130, 143 interrupted; 141 nobody reads the results any more.`
+
+/** The program, with all commands. */
+function programOf(runtime: Runtime): Command {
+  const program = new Command('mneme')
+    .description('Looks into logs of events, checks and moves them, and manages projections.')
+    .addHelpText('after', help)
+    .exitOverride()
+    .showHelpAfterError('(mneme help shows what there is)')
+  for (const add of [addEvents]) add(program, runtime)
+  return program
+}
+
+/**
+ * Runs the program.
+ *
+ * @param args the command line, without the names of Node and of the program
+ * @returns the exit code
+ */
+export async function run(args: readonly string[]): Promise<number> {
+  const controller = new AbortController()
+  const stopListening = onInterrupt(controller)
+  try {
+    await programOf({ controller, cwd: process.cwd() }).parseAsync(args, { from: 'user' })
+    return exitCodeAfter(controller.signal) ?? exitCodes.done
+  } catch (error) {
+    return exitCodeAfter(controller.signal) ?? tell(error, args.includes('--json'))
+  } finally {
+    stopListening()
+  }
+}
+
+/** An interrupt explains whatever failed because of it. */
+function exitCodeAfter({ aborted, reason }: AbortSignal): number | undefined {
+  return aborted && reason instanceof Interrupted ? reason.exitCode : undefined
+}
+
+/** Tells an error, as JSON if the results are. @returns the exit code */
+function tell(error: unknown, isJson: boolean): number {
+  // Commander has told it already, and has told the help, which is no error.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage
+  const isOurs = error instanceof ToolsError || error instanceof MnemeError
+  const message = error instanceof Error ? (isOurs ? error.message : (error.stack ?? error.message)) : String(error)
+  const { code } = isOurs ? error : { code: 'UNEXPECTED' }
+  process.stderr.write(isJson ? `${JSON.stringify({ error: { code, message } })}\n` : `mneme: ${message}\n`)
+  return error instanceof ToolsError && error.kind === 'usage' ? exitCodes.usage : exitCodes.failed
+}

@@ -1,0 +1,34 @@
+/**
+ * Looking at a log and, if its code is given, at the domain behind it: what the command line and the studio share.
+ *
+ * - `openInspection`: opens a store once, and runs the domain's aggregates on it when they are needed
+ * - `readEventsPage`, `readEvents`: bounded reading of the log or of one stream, both ways, filtered
+ * - `stateAt`, `stateSteps`: the state at a sequence or a time, and what each event changed
+ * - `changesBetween`: the places at which two states differ
+ * - `traceCauses`: the tree of commands and events under a correlation
+ * - `fork`: a stream up to a sequence, in memory, for commands that are only tried
+ */
+
+export { type CauseNode, type CauseTree, correlationOf, type TraceOptions, traceCauses } from './causes.ts'
+export { type Change, type Changes, changesBetween, pathText } from './changes.ts'
+export { type Fork, type ForkOptions, fork } from './fork.ts'
+export {
+  type AnyDomain,
+  type CommandData,
+  type Inspection,
+  openInspection,
+  type RunningDomain,
+  type StateReading,
+  type Target,
+} from './inspection.ts'
+export { type EventQuery, type EventsPage, matches, readEvents, readEventsPage } from './reading.ts'
+export { shown } from './shown.ts'
+export {
+  readState,
+  type StatePoint,
+  type StateStep,
+  type StateView,
+  type StepsQuery,
+  stateAt,
+  stateSteps,
+} from './states.ts'

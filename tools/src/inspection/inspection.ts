@@ -1,0 +1,186 @@
+/**
+ * An opened store, with the domain whose events it has if that is known. All that only looks needs nothing else: the
+ * store is opened once, and the domain's code is asked for states. Nothing is written by opening it, except what the
+ * store itself needs (`migrate: false` prevents that where a store has it). Projections and reactions do not run.
+ */
+import type {
+  Accepted,
+  AnyAggregate,
+  Logger,
+  Projections,
+  Reactions,
+  RecordedEvent,
+  Rejected,
+  Running,
+  StartOptions,
+  Store,
+  StoredEvent,
+  StoreFactory,
+  StreamId,
+} from '../../../src/index.ts'
+import { domain as describe } from '../../../src/index.ts'
+import { ToolsError } from '../errors.ts'
+import { changedStore } from './changed-store.ts'
+
+/** A domain of any shape: what `domain(...)` returns. */
+export interface AnyDomain {
+  readonly aggregates: Readonly<Record<string, AnyAggregate>>
+  readonly projections: Readonly<Record<string, { readonly name: string }>>
+  readonly reactions: Readonly<Record<string, { readonly name: string }>>
+  start(options?: StartOptions): Promise<AsyncDisposable>
+  upcast(stored: StoredEvent): RecordedEvent
+}
+
+/** What to look at. */
+export interface Target {
+  /** Without it, only stored events can be seen. */
+  readonly domain?: AnyDomain
+  /** The store of the events and projections. */
+  readonly store: StoreFactory
+  /** The store of the keys of personal fields, if it is not `store`. */
+  readonly keys?: StoreFactory
+  /** Where warnings go. The console by default. */
+  readonly log?: Logger
+}
+
+/** A command as data. */
+export interface CommandData {
+  readonly aggregate: string
+  readonly id: string
+  readonly name: string
+  readonly data?: unknown
+  readonly commandId?: string
+  readonly expectedSequence?: number
+}
+
+/** The parts of a running domain that do not depend on its types. */
+export interface RunningDomain {
+  dispatch(command: CommandData): Promise<Accepted<unknown, RecordedEvent> | Rejected<unknown>>
+  /** The instance of an aggregate, by the aggregate's stored name. */
+  read(stream: StreamId, at?: { readonly sequence?: number; readonly time?: Date }): Promise<StateReading>
+  readonly projections: Projections<string>
+  readonly reactions: Reactions<string>
+}
+
+/** A state, and where it is: the sequence and position of its last event, or 0. */
+export interface StateReading {
+  readonly state: unknown
+  readonly sequence: number
+  readonly position: number
+}
+
+export interface Inspection extends AsyncDisposable {
+  /** The open store. It is closed with the inspection, and by nothing else. */
+  readonly store: Store
+  readonly domain: AnyDomain | undefined
+  readonly target: Target
+  /**
+   * The stream of an aggregate, which is given by its key in the domain or by its stored name.
+   *
+   * @throws ToolsError `AGGREGATE_UNKNOWN` if there is a domain that does not have it
+   */
+  stream(aggregate: string, id: string): StreamId
+  /**
+   * The aggregates of the domain, running: for states and commands. Projections and reactions are left out, so that
+   * nothing is stored for them. It starts at the first call.
+   *
+   * @throws ToolsError `DOMAIN_NEEDED`
+   */
+  aggregates(): Promise<RunningDomain>
+  /**
+   * The whole domain, running, but projections and reactions only if they are started. It stores where reactions begin
+   * that have never run.
+   *
+   * @throws ToolsError `DOMAIN_NEEDED`
+   */
+  everything(): Promise<RunningDomain>
+  close(): Promise<void>
+}
+
+/**
+ * Opens a store, and looks at it through the domain if there is one.
+ *
+ * @throws StoreError
+ */
+export async function openInspection(target: Target): Promise<Inspection> {
+  const { domain, log = console } = target
+  const warn = ({ code, message }: { readonly code: string; readonly message: string }) =>
+    void log.warn(`${message} [${code}]`)
+  const store = await target.store.open({ warn, now: Date.now })
+  const started = new Map<string, Promise<{ readonly running: RunningDomain; stop(): Promise<void> }>>()
+  const shared = { store: lent(store), projections: 'manual', log, ...(target.keys && { keys: target.keys }) } as const
+  const start = (which: string, described: AnyDomain) => {
+    const begun = started.get(which) ?? running(described, shared)
+    started.set(which, begun)
+    return begun.then((domain) => domain.running)
+  }
+  let closed: Promise<void> | undefined
+  const closeAll = async () => {
+    try {
+      for (const begun of started.values()) await (await begun.catch(() => undefined))?.stop()
+    } finally {
+      await store.close()
+    }
+  }
+  const close = () => {
+    closed ??= closeAll()
+    return closed
+  }
+  return Object.freeze({
+    store,
+    domain,
+    target,
+    stream: (aggregate: string, id: string) => ({ aggregate: nameOf(domain, aggregate), id }),
+    aggregates: async () => {
+      const { aggregates } = needed(domain)
+      return start('aggregates', describe({ aggregates }))
+    },
+    everything: async () => start('everything', needed(domain)),
+    close,
+    [Symbol.asyncDispose]: close,
+  })
+}
+
+function needed(domain: AnyDomain | undefined): AnyDomain {
+  if (domain !== undefined) return domain
+  throw new ToolsError('DOMAIN_NEEDED', 'This needs the code of the domain, and none is given', {
+    advice: 'Give --domain MODULE, or write a mneme.config.ts that names the domain',
+  })
+}
+
+/** The stored name of an aggregate. */
+function nameOf(domain: AnyDomain | undefined, aggregate: string): string {
+  if (domain === undefined) return aggregate
+  const known = domain.aggregates[aggregate] ?? Object.values(domain.aggregates).find(({ name }) => name === aggregate)
+  if (known !== undefined) return known.name
+  throw new ToolsError('AGGREGATE_UNKNOWN', `The domain has no aggregate ${JSON.stringify(aggregate)}`, {
+    advice: `It has ${Object.keys(domain.aggregates).join(', ')}`,
+  })
+}
+
+/** A store that is open already, for somebody who would open and close one. */
+const lent = (store: Store): StoreFactory => {
+  const own = changedStore(store, { close: async () => {} })
+  return { name: store.name, open: async () => own }
+}
+
+/** Starts a domain of any shape. */
+export async function running(
+  domain: AnyDomain,
+  options: StartOptions,
+): Promise<{ readonly running: RunningDomain; stop(): Promise<void> }> {
+  const started = (await domain.start(options)) as Running<Record<string, AnyAggregate>, {}, {}>
+  const keys = new Map(Object.entries(domain.aggregates).map(([key, { name }]) => [name, key]))
+  const parts = started as unknown as Pick<RunningDomain, 'projections' | 'reactions'> & {
+    readonly try: Pick<RunningDomain, 'dispatch'>
+  }
+  return {
+    running: {
+      dispatch: (command) => parts.try.dispatch(command),
+      read: ({ aggregate, id }, at) => started[keys.get(aggregate)!]!(id).read(at),
+      projections: parts.projections,
+      reactions: parts.reactions,
+    },
+    stop: () => started.stop(),
+  }
+}

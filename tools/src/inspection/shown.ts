@@ -1,0 +1,44 @@
+/**
+ * States and data as JSON for people and programs to look at. It is for showing only: values that JSON lacks are
+ * written in the way that is easiest to read, and cannot be told from texts afterwards. A personal value is
+ * `[personal]`, whether its key is there or not.
+ */
+import { type Json, Personal } from '../../../src/index.ts'
+
+/** A value that is nested deeper than this is cut, so that a cycle ends. */
+const depthMax = 100
+
+/** A value as JSON to look at. */
+export function shown(value: unknown, depth = 0): Json {
+  if (value === null || typeof value === 'string' || typeof value === 'boolean') return value
+  if (typeof value === 'number') return Number.isFinite(value) && !Object.is(value, -0) ? value : String(value)
+  if (typeof value === 'bigint') return `${value}n`
+  if (value === undefined) return null
+  if (typeof value !== 'object') return String(value)
+  if (depth >= depthMax) return '...'
+  if (value instanceof Personal) return '[personal]'
+  if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'Invalid Date' : value.toISOString()
+  const next = (part: unknown) => shown(part, depth + 1)
+  if (Array.isArray(value)) return value.map(next)
+  if (value instanceof Set) return [...value].map(next)
+  if (value instanceof Map) return showMap(value, next)
+  if (ArrayBuffer.isView(value)) return `${value.byteLength} bytes`
+  const { toJSON } = value as { readonly toJSON?: unknown }
+  if (typeof toJSON === 'function') return next(toJSON.call(value))
+  return fields(
+    Object.entries(value).filter(([, part]) => part !== undefined),
+    next,
+  )
+}
+
+/** An object if the keys can be its keys, otherwise a list of pairs. */
+function showMap(map: ReadonlyMap<unknown, unknown>, next: (part: unknown) => Json): Json {
+  const entries = [...map]
+  const hasTexts = entries.every(([key]) => typeof key === 'string')
+  return hasTexts ? fields(entries as [string, unknown][], next) : entries.map(([key, part]) => [next(key), next(part)])
+}
+
+/** Defined one by one, because a key may be `__proto__`. */
+function fields(entries: readonly (readonly [string, unknown])[], next: (part: unknown) => Json): Json {
+  return Object.fromEntries(entries.map(([key, part]) => [key, next(part)]))
+}
