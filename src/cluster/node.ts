@@ -34,9 +34,13 @@ export class ClusterNode {
     this.#options = options
     const membership = new Membership(options)
     this.#membership = membership
+    const underWay = () => this.#router?.underWay ?? 0
     this.ownership = {
       get epoch() {
         return membership.epoch
+      },
+      get underWay() {
+        return underWay()
       },
       confirm: (stream) => membership.confirm(stream),
       sendOn: (stream, name, data, command) => this.#router!.sendOn(stream, name, data, command),

@@ -1,15 +1,18 @@
 /**
  * The way to another member: one link, opened when it is needed and kept open. Commands that come while others are
- * sent go together. Commands that have no answer yet are sent again when the link broke and could be opened again.
+ * sent go together. If many or large ones have no answer yet, further ones wait here, so the other member never has
+ * more than it can take, and what was not sent is certainly not stored. Commands that have no answer yet are sent again
+ * when the link broke and could be opened again.
  *
  * A command may be sent to another owner only when this one cannot decide it any more. That is so in two cases. The
  * connection is refused: the process has ended. Or nothing was heard of the member for `silentMs`: the member decides a
  * command only if it has proof that its sender heard of it within `validMs`, which is shorter (`serving.ts`).
  */
+import { InputError } from '../domain/error.ts'
 import type { Environment } from '../runtime/environment.ts'
-import { soon } from '../runtime/timers.ts'
+import { Channel } from './channel.ts'
 import { type Link, LinkError, type Transport } from './transport.ts'
-import { encodeError, type Message, type Packet, type Reply, type SentCommand, textsOf } from './wire.ts'
+import { encodeError, type Message, messageLengthMax, type Reply, type SentCommand } from './wire.ts'
 
 /** How often a member lets the other side know that it is there. */
 const pingMs = 250
@@ -19,6 +22,8 @@ export const silentMs: number = 1500
 export const validMs: number = 900
 /** The pause before a link that failed is tried again. */
 const againMs = 25
+/** When commands of so many characters have no answer, no further ones are sent. */
+const unansweredMax = 8_000_000
 
 /** The member gave no answer, and will not decide the command. */
 export class PeerLost extends Error {
@@ -38,6 +43,8 @@ export class PeerLost extends Error {
 interface Waiting {
   readonly command: SentCommand
   readonly fence: (() => Promise<void>) | undefined
+  /** How long it was when it was sent, in characters. */
+  size: number
   wasSent: boolean
   /** Whether it was sent over an earlier link too, so that an answer may have been lost. */
   wasRepeated: boolean
@@ -60,16 +67,18 @@ interface PeerOptions {
 export class Peer {
   readonly #options: PeerOptions
   readonly #waiting = new Map<number, Waiting>()
+  /** The commands among them that were not sent over the present link, in order. */
+  #unsent = new Set<number>()
+  /** The characters of the others. */
+  #unanswered = 0
   #link: Link | undefined
+  /** What is said over the present link. */
+  #channel: Channel | undefined
   #isOpening = false
   #isClosed = false
   #last = 0
-  #outbox: Message[] = []
-  #isFlushing = false
   /** When something was last heard. */
   #heardAt: number
-  /** The other side's newest time. */
-  #seen = 0
   #cancelPing: () => void = () => {}
 
   constructor(options: PeerOptions) {
@@ -105,6 +114,7 @@ export class Peer {
       this.#waiting.set(n, {
         command,
         fence,
+        size: 0,
         wasSent: false,
         wasRepeated: false,
         fenceError: undefined,
@@ -112,9 +122,10 @@ export class Peer {
         reject,
       })
     })
-    if (this.#link === undefined) void this.#open()
+    this.#unsent.add(n)
+    if (this.#channel === undefined) void this.#open()
     else {
-      this.#sendCommand(n)
+      this.#channel.flushSoon()
       if (this.#waiting.size === 1) this.#ping()
     }
     // A link that is being opened in the background does not keep the process alive.
@@ -127,15 +138,22 @@ export class Peer {
     })
   }
 
-  /** Without a link, nobody can be asked: the wait ends at once. */
+  /** The wait for a command that was not sent over the present link ends at once. */
   #cancel(n: number): void {
-    const waiting = this.#waiting.get(n)
-    if (waiting === undefined) return
-    if (this.#link !== undefined) this.#say({ say: 'cancel', n })
+    if (!this.#unsent.has(n)) this.#channel?.say({ say: 'cancel', n })
     else {
-      this.#waiting.delete(n)
-      waiting.reject(new PeerLost('closed', waiting.wasSent))
+      const { wasSent, reject } = this.#take(n)!
+      reject(new PeerLost('closed', wasSent))
     }
+  }
+
+  /** Takes a command from those that wait. */
+  #take(n: number): Waiting | undefined {
+    const waiting = this.#waiting.get(n)
+    if (waiting === undefined) return undefined
+    this.#waiting.delete(n)
+    if (!this.#unsent.delete(n)) this.#unanswered -= waiting.size
+    return waiting
   }
 
   /** Keeps the process alive. @returns ends that */
@@ -188,9 +206,15 @@ export class Peer {
     const { transport, address, environment } = this.#options
     const opened = Promise.withResolvers<void>()
     let isOver = false
+    const channel = new Channel({
+      environment,
+      epoch: this.#options.epoch,
+      send: (text) => link!.send(text),
+      next: () => this.#next(),
+    })
     const events = {
       onText: (text: string) => {
-        this.#hear(text)
+        this.#hear(channel, text)
         opened.resolve()
       },
       onClose: () => {
@@ -216,7 +240,8 @@ export class Peer {
     if (isOver) throw new LinkError('failed', 'The link was closed')
     if (this.#isClosed) return link.close()
     this.#link = link
-    for (const n of this.#waiting.keys()) this.#sendCommand(n)
+    this.#channel = channel
+    channel.speak()
     this.#ping()
   }
 
@@ -228,41 +253,46 @@ export class Peer {
 
   #drop(): void {
     this.#cancelPing()
+    this.#channel?.end()
+    this.#channel = undefined
     this.#link?.close()
     this.#link = undefined
-    this.#outbox = []
+    this.#unsent = new Set(this.#waiting.keys())
+    this.#unanswered = 0
   }
 
   #end(kind: PeerLost['kind'], cause?: unknown): void {
     this.#drop()
     const waiting = [...this.#waiting.values()]
     this.#waiting.clear()
+    this.#unsent.clear()
     for (const { wasSent, reject } of waiting) reject(new PeerLost(kind, wasSent, { cause }))
   }
 
   // -- talking -------------------------------------------------------------------------------------------------
 
-  #sendCommand(n: number): void {
-    const waiting = this.#waiting.get(n)!
-    const { command, wasSent } = waiting
-    this.#say({ say: 'command', n, command: wasSent ? { ...command, isRepeated: true } : command })
-    waiting.wasRepeated = wasSent
-    waiting.wasSent = true
-  }
-
-  #say(message: Message): void {
-    if (this.#link === undefined) return
-    this.#outbox.push(message)
-    if (this.#isFlushing) return
-    this.#isFlushing = true
-    soon(() => {
-      this.#isFlushing = false
-      const messages = this.#outbox
-      this.#outbox = []
-      const { environment, epoch } = this.#options
-      const head = { at: environment.elapsed(), seen: this.#seen, epoch: epoch() }
-      for (const text of textsOf(head, messages)) this.#link?.send(text)
-    })
+  /** The next command for the present link, as JSON. */
+  #next(): string | undefined {
+    for (const n of this.#unsent) {
+      if (this.#unanswered >= unansweredMax) return undefined
+      const waiting = this.#waiting.get(n)!
+      const { command, wasSent } = waiting
+      const message: Message = { say: 'command', n, command: wasSent ? { ...command, isRepeated: true } : command }
+      const text = JSON.stringify(message)
+      if (text.length > messageLengthMax) {
+        const { stream, name } = command
+        const facts = { aggregate: stream.aggregate, command: name, sizeMax: messageLengthMax }
+        this.#take(n)!.reject(new InputError('COMMAND_TOO_LARGE', facts))
+        continue
+      }
+      this.#unsent.delete(n)
+      this.#unanswered += text.length
+      waiting.size = text.length
+      waiting.wasRepeated = wasSent
+      waiting.wasSent = true
+      return text
+    }
+    return undefined
   }
 
   /**
@@ -279,40 +309,38 @@ export class Peer {
         // If this process stood still itself, what the other side has said may wait to be read.
         const stoodStill = environment.elapsed() - dueAt > pingMs
         if (!stoodStill && !this.isHeard) return this.#end('silent')
-        this.#say({ say: 'ping' })
+        this.#channel!.speak()
         this.#ping()
       },
       { background: this.#waiting.size === 0 },
     )
   }
 
-  #hear(text: string): void {
-    const { at, epoch, messages } = JSON.parse(text) as Packet
+  #hear(channel: Channel, text: string): void {
+    const { epoch, messages } = channel.hear(text)
     this.#heardAt = this.#options.environment.elapsed()
-    this.#seen = at
     this.#options.onEpoch(epoch)
     for (const message of messages) {
       if (message.say === 'reply') {
-        const waiting = this.#waiting.get(message.n)
-        this.#waiting.delete(message.n)
+        const waiting = this.#take(message.n)
         if (waiting === undefined) continue
         const { fenceError, wasRepeated } = waiting
         // What was sent before may be stored, even if the member does not decide it any more.
         if ('moved' in message.reply && wasRepeated) waiting.reject(new PeerLost('closed', true))
         else if ('error' in message.reply && fenceError !== undefined) waiting.reject(fenceError.error)
         else waiting.resolve({ ...message.reply, wasRepeated })
-      } else if (message.say === 'ask fence') void this.#askFence(message.n, message.nth)
+      } else if (message.say === 'ask fence') void this.#askFence(channel, message.n, message.nth)
     }
   }
 
-  async #askFence(n: number, nth: number): Promise<void> {
+  async #askFence(channel: Channel, n: number, nth: number): Promise<void> {
     try {
       await this.#waiting.get(n)?.fence?.()
-      this.#say({ say: 'fence', n, nth })
+      channel.say({ say: 'fence', n, nth })
     } catch (error) {
       const waiting = this.#waiting.get(n)
       if (waiting !== undefined) waiting.fenceError = { error }
-      this.#say({ say: 'fence', n, nth, error: encodeError(error) })
+      channel.say({ say: 'fence', n, nth, error: encodeError(error) })
     }
   }
 }

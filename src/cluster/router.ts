@@ -34,6 +34,8 @@ interface Journey {
   readonly data: unknown
   readonly options: DispatchOptions
   readonly command: SentCommand
+  /** Whether it is counted here, and not by the kernel. */
+  readonly isCounted: boolean
   /** Whether it was sent to another member, so that it may be stored. */
   wasSent: boolean
   /** When the member was lost to which it was sent last. */
@@ -48,8 +50,11 @@ const lookAgainMsMax = 100
 
 export class Router {
   readonly #options: RouterOptions
-  /** Commands that look for their owner or wait for it, and who waits until there are none. */
-  #underWay = 0
+  /** Commands that look for their owner or wait for it; the kernel has counted some. */
+  #routed = 0
+  /** The others. */
+  underWay = 0
+  /** Who waits until none is routed. */
   readonly #whenQuiet: (() => void)[] = []
   forwarded = 0
   longestPauseMs = 0
@@ -63,6 +68,7 @@ export class Router {
     const { membership, kernel } = this.#options
     if (membership.isLeaving) throw new CancelledError('STOPPED', { what: `The command ${name}` })
     if (membership.owns(stream)) return kernel.dispatch(stream, name, data, options)
+    kernel.admit()
     return this.#route(stream, name, data, options, 0)
   }
 
@@ -73,7 +79,7 @@ export class Router {
 
   /** Waits until the commands that were sent to other members are answered. */
   async drain(): Promise<void> {
-    if (this.#underWay > 0) await new Promise<void>((resolve) => this.#whenQuiet.push(resolve))
+    if (this.#routed > 0) await new Promise<void>((resolve) => this.#whenQuiet.push(resolve))
   }
 
   /** Looks for the owner until one has answered. @param tried how often it was tried already */
@@ -95,12 +101,14 @@ export class Router {
       data: ownCopy('The data of a command', data),
       options: { ...options, ...(metadata && { metadata }), ...(tags && { tags }) },
       command,
+      isCounted: tried === 0,
       wasSent: false,
       lostAt: Number.NEGATIVE_INFINITY,
       last: undefined,
     }
     const begunAt = environment.elapsed()
-    this.#underWay++
+    this.#routed++
+    if (journey.isCounted) this.underWay++
     try {
       for (let tries = tried; ; tries++) {
         if (tries > 0) await this.#lookAgain(tries)
@@ -119,13 +127,14 @@ export class Router {
         return answer
       }
     } finally {
-      if (--this.#underWay === 0) for (const wake of this.#whenQuiet.splice(0)) wake()
+      if (journey.isCounted) this.underWay--
+      if (--this.#routed === 0) for (const wake of this.#whenQuiet.splice(0)) wake()
     }
   }
 
   /** Sends a command to its present owner. @returns `undefined` if that is no longer, or not yet, the owner */
   async #try(journey: Journey): Promise<Outcome | undefined> {
-    const { stream, name, data, options, command, wasSent } = journey
+    const { stream, options, command, wasSent } = journey
     const { membership, kernel } = this.#options
     const owner = membership.placement.ownerOf(stream)
     if (owner === undefined) {
@@ -133,11 +142,7 @@ export class Router {
       return undefined
     }
     try {
-      if (owner.id === membership.id) {
-        const { commandId, idBy } = command
-        const id = idBy === 'member' && { ownId: commandId, isRepeated: wasSent }
-        return await kernel.dispatch(stream, name, data, { ...options, ...id, mayFailMoved: true })
-      }
+      if (owner.id === membership.id) return await this.#decideHere(journey)
       const sent = { ...command, isRepeated: wasSent }
       const reply = await membership.peerOf(owner).send(sent, options.fence, options.signal)
       if ('moved' in reply) {
@@ -162,6 +167,20 @@ export class Router {
       journey.wasSent ||= error.wasSent
       await this.#replace(owner, journey, error)
       return undefined
+    }
+  }
+
+  /** @throws Moved */
+  async #decideHere({ stream, name, data, options, command, isCounted, wasSent }: Journey): Promise<Outcome> {
+    const { commandId, idBy } = command
+    const id = idBy === 'member' && { ownId: commandId, isRepeated: wasSent }
+    // The kernel counts it now.
+    if (isCounted) this.underWay--
+    try {
+      const own = { ...options, ...id, mayFailMoved: true, isAdmitted: true }
+      return await this.#options.kernel.dispatch(stream, name, data, own)
+    } finally {
+      if (isCounted) this.underWay++
     }
   }
 

@@ -8,14 +8,13 @@
  * is then stored too late, the expected sequence of its commit shows whether another owner has stored something.
  */
 import { hasCode, OutcomeUnknownError } from '../domain/error.ts'
-import type { Json } from '../domain/json.ts'
 import type { Outcome } from '../domain/outcome.ts'
 import type { StreamId } from '../domain/stream.ts'
 import type { DispatchOptions } from '../kernel/dispatch-options.ts'
 import { Moved } from '../kernel/moved.ts'
 import type { KeyRing } from '../kernel/personal/key-ring.ts'
 import type { Environment } from '../runtime/environment.ts'
-import { soon } from '../runtime/timers.ts'
+import { Channel } from './channel.ts'
 import { silentMs, validMs } from './peer.ts'
 import type { Link, LinkEvents } from './transport.ts'
 import {
@@ -25,10 +24,9 @@ import {
   encodeOutcome,
   type Message,
   opened,
-  type Packet,
   type Reply,
+  replyText,
   type SentCommand,
-  textsOf,
 } from './wire.ts'
 
 interface ServingOptions {
@@ -56,52 +54,47 @@ interface Handling {
   readonly fences: Map<number, PromiseWithResolvers<void>>
 }
 
-/** @throws OutcomeUnknownError if the command is stored, but what it gave cannot be sent */
-function sendable(outcome: Outcome, stream: StreamId, commandId: string): Json {
-  try {
-    return encodeOutcome(outcome)
-  } catch (cause) {
-    if (!outcome.accepted || outcome.events.length === 0) throw cause
-    throw new OutcomeUnknownError('OUTCOME_UNKNOWN', { stream, commandId }, cause)
-  }
-}
-
 export class Serving implements LinkEvents {
   readonly #options: ServingOptions
   readonly #handled = new Map<number, Handling>()
-  #outbox: Message[] = []
-  #isFlushing = false
+  /** Replies that are not sent, by number. They become JSON only then. */
+  readonly #replies = new Map<number, () => Reply>()
+  readonly #channel: Channel
   #isClosed = false
-  /** The newest time of the own clock that the other side has seen, and its own newest time. */
-  #seenThere = Number.NEGATIVE_INFINITY
-  #seenHere = 0
   #fences = 0
   #heardAt: number
   #cancelWatch: () => void = () => {}
 
   constructor(options: ServingOptions) {
     this.#options = options
-    this.#heardAt = options.environment.elapsed()
+    const { link, environment, epoch } = options
+    this.#heardAt = environment.elapsed()
+    this.#channel = new Channel({
+      environment,
+      epoch,
+      send: (text) => link.send(text),
+      next: () => this.#nextReply(),
+    })
     this.#watch()
-    this.#flushSoon() // the first word, which opens the link
+    this.#channel.speak() // the first word, which opens the link
   }
 
   onText(text: string): void {
-    const { at, seen, epoch, messages } = JSON.parse(text) as Packet
-    this.#seenHere = at
+    const { epoch, messages } = this.#channel.hear(text)
     this.#heardAt = this.#options.environment.elapsed()
-    this.#seenThere = seen
     this.#options.onEpoch(epoch)
     for (const message of messages) {
       if (message.say === 'command') void this.#handle(message.n, message.command, epoch)
       else if (message.say === 'cancel') this.#handled.get(message.n)?.abort.abort()
       else if (message.say === 'fence') this.#passFence(message)
     }
-    this.#flushSoon()
+    this.#channel.speak()
   }
 
   onClose(): void {
     this.#isClosed = true
+    this.#channel.end()
+    this.#replies.clear()
     this.#cancelWatch()
     for (const { abort, fences } of this.#handled.values()) {
       abort.abort()
@@ -134,7 +127,7 @@ export class Serving implements LinkEvents {
   async #handle(n: number, command: SentCommand, epoch: number): Promise<void> {
     const handling: Handling = { abort: new AbortController(), fences: new Map() }
     this.#handled.set(n, handling)
-    let reply: Reply
+    let reply: () => Reply
     try {
       const { stream, name, data, commandId, idBy, isRepeated, expectedSequence, metadata, tags } = command
       const fence = () => this.#fence(n, handling, command.hasFence)
@@ -156,13 +149,23 @@ export class Serving implements LinkEvents {
       }
       const input = data === undefined ? undefined : decodeData(await opened(data, this.#options.keys))
       const outcome = await this.#options.dispatch(Object.freeze(stream), name, input, options, epoch)
-      reply = { outcome: sendable(outcome, Object.freeze(stream), commandId) }
+      reply = () => replyOf(outcome, stream, commandId)
     } catch (error) {
       const isMoved = error instanceof Moved || hasCode(error, 'STOPPED')
-      reply = isMoved ? { moved: true } : { error: encodeError(error) }
+      reply = () => (isMoved ? { moved: true } : { error: encodeError(error) })
     }
     this.#handled.delete(n)
-    this.#say({ say: 'reply', n, reply })
+    if (this.#isClosed) return
+    this.#replies.set(n, reply)
+    this.#channel.flushSoon()
+  }
+
+  #nextReply(): string | undefined {
+    for (const [n, reply] of this.#replies) {
+      this.#replies.delete(n)
+      return replyText(n, reply())
+    }
+    return undefined
   }
 
   /** @throws Moved if the sender may have given up; its own error if the sender's fence throws */
@@ -172,7 +175,7 @@ export class Serving implements LinkEvents {
     const nth = ++this.#fences
     const answer = Promise.withResolvers<void>()
     fences.set(nth, answer)
-    this.#say({ say: 'ask fence', n, nth })
+    this.#channel.say({ say: 'ask fence', n, nth })
     try {
       await answer.promise
     } finally {
@@ -183,7 +186,7 @@ export class Serving implements LinkEvents {
 
   /** Whether the sender certainly still waits. */
   #isValid(): boolean {
-    return !this.#isClosed && this.#options.environment.elapsed() - this.#seenThere <= validMs
+    return !this.#isClosed && this.#options.environment.elapsed() - this.#channel.seenThere <= validMs
   }
 
   #passFence({ n, nth, error }: Message & { readonly say: 'fence' }): void {
@@ -191,23 +194,16 @@ export class Serving implements LinkEvents {
     if (error === undefined) fence?.resolve()
     else fence?.reject(decodeError(error))
   }
+}
 
-  #say(message: Message): void {
-    this.#outbox.push(message)
-    this.#flushSoon()
-  }
-
-  #flushSoon(): void {
-    if (this.#isFlushing || this.#isClosed) return
-    this.#isFlushing = true
-    soon(() => {
-      this.#isFlushing = false
-      const messages = this.#outbox
-      this.#outbox = []
-      const { environment, epoch, link } = this.#options
-      if (this.#isClosed) return
-      const head = { at: environment.elapsed(), seen: this.#seenHere, epoch: epoch() }
-      for (const text of textsOf(head, messages)) link.send(text)
-    })
+/** A decided command is perhaps stored. If what it gave cannot be sent, its outcome is therefore unknown. */
+function replyOf(outcome: Outcome, stream: StreamId, commandId: string): Reply {
+  try {
+    return { outcome: encodeOutcome(outcome) }
+  } catch (cause) {
+    const isStored = outcome.accepted && outcome.events.length > 0
+    return {
+      error: encodeError(isStored ? new OutcomeUnknownError('OUTCOME_UNKNOWN', { stream, commandId }, cause) : cause),
+    }
   }
 }

@@ -9,7 +9,7 @@ import type { StreamId } from '../domain/stream.ts'
 import type { KeyRing } from '../kernel/personal/key-ring.ts'
 
 /** A member refuses links of members that speak another protocol. */
-export const protocol: number = 1
+export const protocol: number = 2
 
 /** A command on its way to the owner of its stream. */
 export interface SentCommand {
@@ -40,7 +40,8 @@ export type Message =
   /** Asks the sender of a command whether it may still be decided, and the answer. */
   | { readonly say: 'ask fence'; readonly n: number; readonly nth: number }
   | { readonly say: 'fence'; readonly n: number; readonly nth: number; readonly error?: Json }
-  | { readonly say: 'ping' }
+  /** A part of the JSON of a longer message. The parts come in order, and those of two messages are never mixed. */
+  | { readonly say: 'piece'; readonly text: string; readonly isLast: boolean }
 
 /** Messages that go together, with what both sides have to know of each other at any time. */
 export interface Packet {
@@ -48,41 +49,24 @@ export interface Packet {
   readonly at: number
   /** The newest `at` that it has seen from the other side. */
   readonly seen: number
+  /** How many characters of packets it has received over this link. */
+  readonly got: number
   /** The epoch of the sender's view. */
   readonly epoch: number
   readonly messages: readonly Message[]
 }
 
-/** How long a packet of several messages may be, in characters. A frame has room for more. */
-const packetLengthMax = 4_000_000
+/** How long a message may be, in characters of JSON. */
+export const messageLengthMax: number = 64_000_000
 /** How long the reply of a command may be. A longer one goes without the state, which the other side loads. */
 const replyLengthMax = 16_000_000
 
-/** Packets with some messages, as texts. There is at least one. */
-export function textsOf(head: Omit<Packet, 'messages'>, messages: readonly Message[]): readonly string[] {
-  const begin = `${JSON.stringify(head).slice(0, -1)},"messages":[`
-  const texts: string[] = []
-  let some: string[] = []
-  let length = 0
-  for (const message of messages) {
-    const text = textOf(message)
-    if (length > 0 && length + text.length > packetLengthMax) {
-      texts.push(`${begin}${some.join()}]}`)
-      some = []
-      length = 0
-    }
-    some.push(text)
-    length += text.length
-  }
-  texts.push(`${begin}${some.join()}]}`)
-  return texts
-}
-
-function textOf(message: Message): string {
-  const text = JSON.stringify(message)
-  if (text.length <= replyLengthMax || message.say !== 'reply' || !('outcome' in message.reply)) return text
-  const { state: _, ...outcome } = message.reply.outcome as { readonly state?: Json }
-  return JSON.stringify({ ...message, reply: { outcome } })
+/** A reply as JSON. */
+export function replyText(n: number, reply: Reply): string {
+  const text = JSON.stringify({ say: 'reply', n, reply } satisfies Message)
+  if (text.length <= replyLengthMax || !('outcome' in reply)) return text
+  const { state: _, ...outcome } = reply.outcome as { readonly state?: Json }
+  return JSON.stringify({ say: 'reply', n, reply: { outcome } } satisfies Message)
 }
 
 /** @throws InputError `DATA_NOT_JSON` for data that only the own process can hold */

@@ -13,6 +13,8 @@ export interface DispatchOptions extends CommandOptions {
   readonly isRepeated?: boolean
   /** Whether it fails with `Moved` if another process owns the stream. Otherwise it is sent there. */
   readonly mayFailMoved?: boolean
+  /** Whether it was counted before (`commandsInFlightMax`), and is therefore not refused now. */
+  readonly isAdmitted?: boolean
   readonly fence?: Fence
   /** Whether the fence, which let it pass, would still do so. Asked at the moment of the decision. */
   readonly isStillClear?: () => boolean

@@ -134,7 +134,7 @@ export class Kernel {
 
   /** The number of aggregates in memory, and of commands that are not answered yet. */
   get load(): { readonly liveAggregates: number; readonly commandsInFlight: number } {
-    return { liveAggregates: this.#passivation.live, commandsInFlight: this.#inFlight }
+    return { liveAggregates: this.#passivation.live, commandsInFlight: this.#commandsInFlight }
   }
 
   /**
@@ -173,7 +173,7 @@ export class Kernel {
     const { signal } = options
     if (signal?.aborted) throw new CancelledError('ABORTED', { what: `The command ${name}` }, signal.reason)
     const live = registered.live.get(stream.id)
-    this.#checkRoom(live)
+    this.#checkRoom(live, options)
     const actor = live ?? new Actor(this.#context, registered.type, stream)
     const outcome = pending.outcome()
     if (signal !== undefined) pending.listenTo(signal, stream)
@@ -326,14 +326,23 @@ export class Kernel {
     throw new InputError('COMMAND_TOO_LARGE', { aggregate: type.name, command: name, sizeMax })
   }
 
-  #checkRoom(actor: Actor | undefined): void {
-    const { mailboxMax, commandsInFlightMax } = this.#limits
+  #checkRoom(actor: Actor | undefined, { isAdmitted }: DispatchOptions): void {
+    const { mailboxMax } = this.#limits
     if (actor !== undefined && actor.waiting >= mailboxMax) {
       throw new OverloadError('OVERLOADED', { queue: 'mailboxMax', sizeMax: mailboxMax })
     }
-    if (this.#inFlight >= commandsInFlightMax) {
-      throw new OverloadError('OVERLOADED', { queue: 'commandsInFlightMax', sizeMax: commandsInFlightMax })
-    }
+    if (!isAdmitted) this.admit()
+  }
+
+  /** Refuses a further command if there are too many. @throws OverloadError */
+  admit(): void {
+    const { commandsInFlightMax: sizeMax } = this.#limits
+    if (this.#commandsInFlight >= sizeMax)
+      throw new OverloadError('OVERLOADED', { queue: 'commandsInFlightMax', sizeMax })
+  }
+
+  get #commandsInFlight(): number {
+    return this.#inFlight + (this.#context.ownership?.underWay ?? 0)
   }
 
   /** Adds an instance. It has its first command already, so passivation does not remove it at once. */

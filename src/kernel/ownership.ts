@@ -18,6 +18,8 @@ import type { PendingCommand } from './pending-command.ts'
 export interface Ownership {
   /** Rises whenever streams get other owners. The metadata of every event names it. */
   readonly epoch: number
+  /** Commands of this process that are with other processes. They count as in flight. */
+  readonly underWay: number
   /**
    * Whether this process owns a stream, as the store says at some moment after this call.
    *

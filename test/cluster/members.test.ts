@@ -15,6 +15,7 @@ import {
   personal,
 } from '../../src/index.ts'
 import { epochsOf, type Member, secret, settled, startMember, Vaults } from '../support/cluster/vaults.ts'
+import { sized } from '../support/size.ts'
 import { onEveryStore, testWhere } from '../support/stores/every-store.ts'
 
 const ids = Array.from({ length: 24 }, (_, i) => `vault ${i}`)
@@ -163,6 +164,44 @@ test('Personal values of a command that another member decided can be read, unti
   await members[0]!.forget(ids[0]!)
   for (const member of members) assert.equal((await member.customer(ids[0]!).state()).email!.value, forgotten)
   await Promise.all(members.map((member) => member.stop()))
+})
+
+test('Many large commands to one member are answered, and nobody is taken for lost', async () => {
+  const members = await startAll(2, memory())
+  const [one, other] = members as [Member, Member]
+  const { epoch } = one.cluster.status()
+  // The first member does not own all of them.
+  const large = { amount: 1, note: 'x'.repeat(200_000) }
+  const sent = Array.from({ length: sized(400, 150) }, (_, i) => one.vault(ids[i % ids.length]!).put(large))
+  const outcomes = await Promise.all(sent)
+  assert.equal(
+    outcomes.reduce((sum, { state }) => Math.max(sum, state.amount), 0),
+    Math.ceil(sent.length / ids.length),
+  )
+  assert.ok(one.cluster.status().commandsForwarded > 0)
+  assert.equal(other.cluster.status().epoch, epoch)
+  await stopAll(members)
+})
+
+test('Commands that wait for another member count as in flight', async () => {
+  const store = memory()
+  const members = [await startMember(store, { limits: { commandsInFlightMax: 10 } }), await startMember(store)]
+  await settled(members)
+  const [one] = members as [Member, Member]
+  const sent = ids.flatMap((id) => [one.vault(id), one.vault(id)]).map((vault) => vault.put({ amount: 1 }))
+  assert.equal(one.load().commandsInFlight, 10)
+  const codes = await Promise.all(
+    sent.map((each) =>
+      each.then(
+        () => 'ok',
+        ({ code }) => code as string,
+      ),
+    ),
+  )
+  assert.deepEqual(codes, [...Array(10).fill('ok'), ...Array(ids.length * 2 - 10).fill('OVERLOADED')])
+  assert.equal(one.load().commandsInFlight, 0)
+  assert.ok(one.cluster.status().commandsForwarded > 0)
+  await stopAll(members)
 })
 
 test('A member without the secret is refused, and the cluster goes on', async () => {

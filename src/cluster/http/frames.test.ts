@@ -32,14 +32,17 @@ describe('Frames', () => {
       changed[at]! ^= 1
       assert.throws(read([frames[0]!, changed]), /wrong proof/)
     }
-    assert.throws(read([frames[1]!]), /wrong proof/)
+    assert.throws(read([frames[0]!, frames[2]!]), /wrong proof/)
     assert.throws(read([frames[0]!, frames[0]!]), /wrong proof/)
     assert.throws(read(frames, 'server'), /wrong proof/)
     assert.throws(read(framesOf(texts, randomBytes(32))), /wrong proof/)
   })
 
-  test('that say they are endless are refused before they are read', () => {
+  test('that say they are endless are refused before they are read, and so are all before the first proof', () => {
     const head = Buffer.alloc(20, 0xff)
     assert.throws(() => new FrameReader(key, 'client').read(head), /too long/)
+    const [first, second] = framesOf(texts)
+    assert.throws(() => new FrameReader(key, 'client').read(second!), /too long/)
+    assert.throws(() => new FrameReader(key, 'client').read(Buffer.concat([first!, head])), /too long/)
   })
 })

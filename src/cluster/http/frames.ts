@@ -2,11 +2,14 @@
  * Texts on a socket. A frame is the length of its text (4 bytes), a proof (16 bytes) and the text. The proof is made of
  * the key of the link, the direction and the number of the frame. So nobody without the secret can make, change, leave
  * out or repeat a frame. Frames are not encrypted.
+ *
+ * The first frame of each side is empty: it only shows that the side has the secret. Before it, a reader takes nothing
+ * else, so a stranger cannot fill its memory.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto'
 
 /** The longest text, in bytes. */
-const textBytesMax = 64 * 1024 * 1024
+const textBytesMax = 1024 * 1024
 const proofBytes = 16
 const headBytes = 4 + proofBytes
 
@@ -63,7 +66,7 @@ export class FrameReader {
     this.#needed = headBytes
     while (all.length >= headBytes) {
       const length = all.readUInt32BE(0)
-      if (length > textBytesMax) throw new Error('A frame is too long')
+      if (length > (this.#number === 0 ? 0 : textBytesMax)) throw new Error('A frame is too long')
       this.#needed = headBytes + length
       if (all.length < this.#needed) break
       const body = all.subarray(headBytes, this.#needed)

@@ -1,19 +1,25 @@
 import assert from 'node:assert/strict'
 import { connect, type Socket } from 'node:net'
 import { describe, type TestContext, test } from 'node:test'
+import type { Link } from '../transport.ts'
+import { protocol } from '../wire.ts'
 import { HttpTransport } from './http-transport.ts'
 
 const options = { address: '127.0.0.1:0', advertise: undefined, secret: 'a secret of members' }
 
-/** A transport that listens, and a stranger that is connected to it. */
-async function stranger(context: TestContext): Promise<{ transport: HttpTransport; socket: Socket }> {
+/** A transport that listens, and a stranger that is connected to it. `links` are those that it has accepted. */
+async function stranger(context: TestContext) {
   const transport = new HttpTransport(options)
-  const address = await transport.listen(() => ({ onText() {}, onClose() {} }))
+  const links: Link[] = []
+  const address = await transport.listen((link) => {
+    links.push(link)
+    return { onText() {}, onClose() {} }
+  })
   const socket = connect(Number(address.split(':')[1]), '127.0.0.1')
   socket.on('error', () => {})
   context.after(() => socket.destroy())
   await new Promise((resolve) => socket.once('connect', resolve))
-  return { transport, socket }
+  return { transport, socket, links }
 }
 
 const closed = (socket: Socket) => new Promise((resolve) => socket.once('close', resolve))
@@ -40,6 +46,28 @@ describe('A stranger', () => {
       socket.resume()
       await transport.close()
       await gone
+    })
+  }
+
+  for (const [what, length, size] of [
+    ['announces a large frame', 60_000_000, 0],
+    ['sends a frame with a wrong proof', 0, 16],
+  ] as const) {
+    test(`that ${what} is cut off before anything is kept for it`, async (t) => {
+      const { transport, socket, links } = await stranger(t)
+      const gone = closed(socket)
+      socket.write(
+        `GET /mneme/cluster HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: mneme-cluster-${protocol}\r\nx-mneme-nonce: ${'0'.repeat(32)}\r\n\r\n`,
+      )
+      const answer = await new Promise((resolve) => socket.once('data', resolve))
+      assert.match(String(answer), /101 Switching Protocols/)
+      socket.resume()
+      const head = Buffer.alloc(4 + 16)
+      head.writeUInt32BE(length)
+      socket.write(Buffer.concat([head, Buffer.alloc(size)]))
+      await gone
+      assert.equal(links.length, 0)
+      await transport.close()
     })
   }
 })

@@ -127,26 +127,20 @@ export class HttpTransport implements Transport {
     tooLate.unref?.()
     socket.once('close', () => stopTimer(tooLate))
     const begin = (link: Link): LinkEvents => {
-      const events = accept(link)
-      // The first frame with a right proof shows that the other side has the secret.
-      return {
-        onText(text) {
-          stopTimer(tooLate)
-          events.onText(text)
-        },
-        onClose: () => events.onClose(),
-      }
+      stopTimer(tooLate)
+      return accept(link)
     }
     this.#link(socket, 'server', this.#key(theirs, nonce), begin, head)
   }
 
-  /** Makes a socket a link. @param begin returns what is to happen on it */
+  /** Makes a socket a link. @param begin called when the other side has shown its secret; returns what is to happen */
   #link(socket: Socket, side: Side, key: Buffer, begin: (link: Link) => LinkEvents, head: Buffer): Link {
     this.#sockets.add(socket)
     socket.setNoDelay(true)
     socket.unref()
     const writer = new FrameWriter(key, side)
     const reader = new FrameReader(key, side === 'client' ? 'server' : 'client')
+    socket.write(writer.frame(''))
     let isOver = false
     const link: Link = {
       send(text) {
@@ -157,10 +151,16 @@ export class HttpTransport implements Transport {
         endSoon(socket)
       },
     }
-    const events = begin(link)
+    let isProven = false
+    let events = side === 'client' ? begin(link) : undefined
     const read = (bytes: Buffer) => {
       try {
-        for (const text of reader.read(bytes)) if (!isOver) events.onText(text)
+        for (const text of reader.read(bytes)) {
+          if (isProven && !isOver) events!.onText(text)
+          // The first one is empty, and shows that the other side has the secret.
+          isProven = true
+          events ??= begin(link)
+        }
       } catch {
         socket.destroy()
       }
@@ -171,7 +171,7 @@ export class HttpTransport implements Transport {
       this.#sockets.delete(socket)
       if (isOver) return
       isOver = true
-      events.onClose()
+      events?.onClose()
     })
     if (head.length > 0) read(head)
     return link

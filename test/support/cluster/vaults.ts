@@ -6,7 +6,7 @@ import { ClusterNode } from '../../../src/cluster/node.ts'
 import { aggregate, domain, event, reject, type StoreFactory } from '../../../src/index.ts'
 import type { LocalNetwork } from './local-network.ts'
 
-const Put = event('Put', z.object({ amount: z.number(), at: z.coerce.date().optional() }))
+const Put = event('Put', z.object({ amount: z.number(), at: z.coerce.date().optional(), note: z.string().optional() }))
 const Taken = event('Taken', z.object({ amount: z.number() }))
 
 const Vault = aggregate('vault', () => ({ amount: 0, since: new Map<string, Date>() }))
@@ -15,7 +15,9 @@ const Vault = aggregate('vault', () => ({ amount: 0, since: new Map<string, Date
     since: at === undefined ? since : new Map([...since, ['last', at]]),
   }))
   .on(Taken, ({ amount, since }, { amount: less }) => ({ amount: amount - less, since }))
-  .command('put', z.object({ amount: z.number(), at: z.date().optional() }), (_, data) => Put(data))
+  .command('put', z.object({ amount: z.number(), at: z.date().optional(), note: z.string().optional() }), (_, data) =>
+    Put(data),
+  )
   .command('take', z.object({ amount: z.number() }), (state, { amount }, { now }) =>
     amount > state.amount
       ? reject('TooLittle', { amount: state.amount, asked: now })
@@ -32,9 +34,12 @@ export type Member = Awaited<ReturnType<typeof Vaults.start>>
 
 export const secret = 'a secret for members of tests'
 
+/** Long enough for a machine that is busy with other things. */
+const leaseMs = 20_000
+
 /** Starts a member at a free port. */
 export const startMember = (store: StoreFactory, options: StartOptions = {}): Promise<Member> =>
-  Vaults.start({ store, log: { warn() {} }, cluster: cluster({ address: '127.0.0.1:0', secret }), ...options })
+  Vaults.start({ store, log: { warn() {} }, cluster: cluster({ address: '127.0.0.1:0', secret, leaseMs }), ...options })
 
 /** The cluster of members that talk over a network within this process. */
 export const clusterOn = (network: LocalNetwork, leaseMs = 3000): Cluster => ({

@@ -1,0 +1,162 @@
+/**
+ * What two members say to each other over one link. Messages go together in packets. However much there is to say, each
+ * side soon hears that the other one is there, and what it has heard last:
+ *
+ * - A packet is short. A longer message goes in pieces, over several packets.
+ * - Commands, replies and pieces wait until the other side has received most of what was sent before. Each packet says
+ *   how much its sender has received. So little waits on the line, and a packet that is made now arrives soon.
+ * - Short messages (a cancellation, a question, its answer) go first.
+ */
+import type { Environment } from '../runtime/environment.ts'
+import { soon } from '../runtime/timers.ts'
+import { type Message, messageLengthMax, type Packet } from './wire.ts'
+
+/** How long a packet may be before no further message joins it, and how long a piece may be, in characters. */
+const packetLengthMax = 65_536
+/** How much may be under way, in characters, when a command, a reply or a piece is sent. */
+const windowMax = 1_000_000
+/** A side that has received so much tells it, even if it has nothing else to say. */
+const receivedMax = 65_536
+
+interface ChannelOptions {
+  readonly environment: Pick<Environment, 'elapsed'>
+  /** The epoch of the own view. */
+  readonly epoch: () => number
+  /** Sends a text over the link. */
+  readonly send: (text: string) => void
+  /** Takes the next command or reply, as JSON, if there is one that may be sent now. */
+  readonly next: () => string | undefined
+}
+
+/** A message that is sent in pieces. */
+interface Long {
+  readonly text: string
+  /** Where its next piece begins. */
+  from: number
+}
+
+export class Channel {
+  readonly #options: ChannelOptions
+  #short: string[] = []
+  readonly #long: Long[] = []
+  #isFlushing = false
+  #isOver = false
+  /** Whether a packet has to be sent even if there is no message. */
+  #mustSpeak = false
+  /** Characters that were sent; of those, the ones that the other side has received. */
+  #sent = 0
+  #arrived = 0
+  /** Characters that were received; of those, the ones that the other side knows of. */
+  #received = 0
+  #told = 0
+  /** The beginning of a message whose last piece is not here. */
+  #pieces: string[] = []
+  #piecesLength = 0
+  /** The other side's newest time. */
+  #newest = 0
+  /** The newest time of the own clock that the other side has seen. */
+  seenThere: number = Number.NEGATIVE_INFINITY
+
+  constructor(options: ChannelOptions) {
+    this.#options = options
+  }
+
+  /** Sends a message before all commands and replies. */
+  say(message: Message): void {
+    const text = JSON.stringify(message)
+    if (text.length > packetLengthMax) this.#long.push({ text, from: 0 })
+    else this.#short.push(text)
+    this.flushSoon()
+  }
+
+  /** Sends a packet, even if there is no message: it shows that this side is there, and what it has heard. */
+  speak(): void {
+    this.#mustSpeak = true
+    this.flushSoon()
+  }
+
+  /** There may be something that `next` gives. */
+  flushSoon(): void {
+    if (this.#isFlushing || this.#isOver) return
+    this.#isFlushing = true
+    soon(() => {
+      this.#isFlushing = false
+      this.#flush()
+    })
+  }
+
+  /** Sends nothing any more. */
+  end(): void {
+    this.#isOver = true
+  }
+
+  /** Takes a packet from the other side. @throws Error if a message is too long */
+  hear(text: string): { readonly epoch: number; readonly messages: readonly Message[] } {
+    const { at, seen, got, epoch, messages } = JSON.parse(text) as Packet
+    this.#newest = at
+    this.seenThere = seen
+    this.#arrived = got
+    this.#received += text.length
+    this.flushSoon()
+    return { epoch, messages: messages.some(({ say }) => say === 'piece') ? this.#whole(messages) : messages }
+  }
+
+  #whole(messages: readonly Message[]): readonly Message[] {
+    return messages.flatMap((message) => {
+      if (message.say !== 'piece') return message
+      this.#pieces.push(message.text)
+      this.#piecesLength += message.text.length
+      if (this.#piecesLength > messageLengthMax) throw new Error('A message of another member is too long')
+      if (!message.isLast) return []
+      const whole = this.#pieces.join('')
+      this.#pieces = []
+      this.#piecesLength = 0
+      return JSON.parse(whole) as Message
+    })
+  }
+
+  #flush(): void {
+    const { environment, epoch, send } = this.#options
+    while (!this.#isOver) {
+      const messages = this.#take()
+      const isDue = this.#mustSpeak || this.#received - this.#told >= receivedMax
+      if (messages.length === 0 && !isDue) return
+      this.#mustSpeak = false
+      this.#told = this.#received
+      const head = { at: environment.elapsed(), seen: this.#newest, got: this.#received, epoch: epoch() }
+      const text = `${JSON.stringify(head).slice(0, -1)},"messages":[${messages.join()}]}`
+      this.#sent += text.length
+      send(text)
+    }
+  }
+
+  /** The messages of the next packet. */
+  #take(): readonly string[] {
+    const messages: string[] = []
+    let length = 0
+    const add = (message: string) => {
+      messages.push(message)
+      length += message.length
+    }
+    let taken = 0
+    while (length < packetLengthMax && taken < this.#short.length) add(this.#short[taken++]!)
+    this.#short = taken === this.#short.length ? [] : this.#short.slice(taken)
+    while (length < packetLengthMax && this.#sent + length - this.#arrived < windowMax) {
+      const message = this.#nextPiece() ?? this.#options.next()
+      if (message === undefined) break
+      if (message.length <= packetLengthMax) add(message)
+      else this.#long.push({ text: message, from: 0 })
+    }
+    return messages
+  }
+
+  #nextPiece(): string | undefined {
+    const long = this.#long[0]
+    if (long === undefined) return undefined
+    const text = long.text.slice(long.from, long.from + packetLengthMax / 2)
+    long.from += text.length
+    const isLast = long.from === long.text.length
+    if (isLast) this.#long.shift()
+    return JSON.stringify({ say: 'piece', text, isLast } satisfies Message)
+  }
+}
