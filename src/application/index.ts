@@ -1,8 +1,9 @@
 /** Domains, and how to start them. */
+
+export type { Logger } from '../runtime/logger.ts'
 export { type Domain, domain } from './domain.ts'
 export type { ErasedEvents, Erasure } from './erasure.ts'
 export { type FollowOptions, type FollowStreamOptions, follow, followStream } from './follow.ts'
-export type { Logger } from './logger.ts'
 export type { CodeModel, ReadModel, RowsModel, StateModel } from './read-models.ts'
 export type {
   At,

@@ -5,10 +5,10 @@ import { aggregateOptions, checkAggregateOptions } from '../domain/aggregate.ts'
 import { checkFlag, checkKeys, checkOption, checkWhole, refuseOption } from '../domain/options.ts'
 import type { KernelLimits } from '../kernel/limits.ts'
 import type { Environment } from '../runtime/environment.ts'
+import type { Logger } from '../runtime/logger.ts'
 import type { Observe } from '../runtime/observation.ts'
 import { memory } from '../store/memory/index.ts'
 import type { StoreFactory } from '../store/store.ts'
-import type { Logger } from './logger.ts'
 
 /** `snapshotEvery`, `stateRevision` and `passivateAfterMs` are defaults for aggregates that do not set them. */
 export interface StartOptions extends AggregateOptions {

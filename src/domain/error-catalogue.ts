@@ -245,6 +245,16 @@ export const catalogue = {
       `The member ${f.address} of the cluster in this store was started with another secret`,
     'Give all members the same `secret`. To change it, stop all members first.',
   ),
+  PROCESS_NOT_STARTED: entry(
+    (f: { readonly number: number; readonly reason: string }) =>
+      `The process ${f.number} of runOnAllCores did not start: ${f.reason}`,
+    'Look at the `cause`, if there is one, and at what the process has printed. Correct the reason, and start again.',
+  ),
+  PROCESSES_FAILING: entry(
+    (f: { readonly restarts: number; readonly withinMs: number; readonly reason: string }) =>
+      `The processes of runOnAllCores ended ${f.restarts} times within ${f.withinMs / 1000} s, so all were stopped. The last time: ${f.reason}`,
+    'Look at the `cause`, if there is one, and at what the processes have printed. Correct the reason, and start again.',
+  ),
   ABORTED: entry(
     (f: { readonly what: string }) => `${f.what} was aborted by its signal before it had an effect`,
     'There is nothing to fix.',

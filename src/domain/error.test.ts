@@ -55,6 +55,8 @@ const facts: { readonly [Code in ErrorCode]: FactsOf<Code> } = {
   OWNER_UNREACHABLE: { stream: { aggregate: 'account', id: 'ada' } },
   ADDRESS_UNAVAILABLE: { address: '127.0.0.1:7400', reason: 'another process uses it' },
   SECRET_DIFFERS: { address: '127.0.0.1:7400' },
+  PROCESS_NOT_STARTED: { number: 1, reason: 'it ended with code 1' },
+  PROCESSES_FAILING: { restarts: 11, withinMs: 60_000, reason: 'it was ended by SIGKILL' },
   ABORTED: { what: 'The command deposit' },
   STOPPED: { what: 'The command deposit' },
   STORE_UNAVAILABLE: { store: 'sqlite', doing: 'appending' },

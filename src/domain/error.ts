@@ -164,7 +164,12 @@ export class CancelledError<Code extends 'ABORTED' | 'STOPPED' = 'ABORTED' | 'ST
   override readonly name = 'CancelledError'
 }
 
-type ClusterCode = 'OWNER_UNREACHABLE' | 'ADDRESS_UNAVAILABLE' | 'SECRET_DIFFERS'
+type ClusterCode =
+  | 'OWNER_UNREACHABLE'
+  | 'ADDRESS_UNAVAILABLE'
+  | 'SECRET_DIFFERS'
+  | 'PROCESS_NOT_STARTED'
+  | 'PROCESSES_FAILING'
 
 /** The members of a cluster cannot reach each other, or this process cannot become one. Nothing was stored. */
 export class ClusterError<Code extends ClusterCode = ClusterCode> extends MnemeError<Code> {

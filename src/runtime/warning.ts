@@ -33,6 +33,7 @@ export interface KernelWarning {
     | 'TENANT_NOT_STOPPED'
     | 'TENANT_NOT_WOKEN'
     | 'MEMBER_REMOVED'
+    | 'PROCESS_REPLACED'
   readonly message: string
   readonly cause?: unknown
   /** The aggregate instance that it is about. */

@@ -1,8 +1,8 @@
 /** Many tenants in one program: a domain for each, on a store of its own, open only while it is in use. */
 import { checkKeys, checkOption, checkWhole, refuseOption } from '../../domain/options.ts'
 import type { Environment } from '../../runtime/environment.ts'
+import { type Logger, TenantLogger, warnTo } from '../../runtime/logger.ts'
 import type { Domain } from '../domain.ts'
-import { type Logger, TenantLogger, warnTo } from '../logger.ts'
 import type { Aggregates, ProjectionsByName, ReactionsByName, Running } from '../running.ts'
 import type { StartOptions } from '../start-options.ts'
 import { systemEnvironment } from '../system-environment.ts'

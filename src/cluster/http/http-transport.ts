@@ -53,7 +53,8 @@ export class HttpTransport implements Transport {
         const reason = cause.code === 'EADDRINUSE' ? 'another process uses it' : cause.message
         reject(new ClusterError('ADDRESS_UNAVAILABLE', { address, reason }, cause))
       })
-      server.listen(port, host, () => resolve())
+      // A worker of node:cluster would share its address with the others.
+      server.listen({ port, host, exclusive: true }, () => resolve())
     })
     server.unref()
     const bound = (server.address() as AddressInfo).port

@@ -4,8 +4,8 @@ import { Console } from 'node:console'
 import { Writable } from 'node:stream'
 import { describe, test } from 'node:test'
 import { EventError, ProjectionError } from '../domain/error.ts'
-import type { Warning } from '../runtime/warning.ts'
 import { type Logger, warnTo } from './logger.ts'
+import type { Warning } from './warning.ts'
 
 const cause = new RangeError('disk full')
 const saved = { code: 'SNAPSHOT_FAILED', message: 'The snapshot of pot "100%d" was not saved', cause } as const

@@ -3,8 +3,8 @@
  * the message, others take the message first, and a console prints all arguments. The cause of a warning must be
  * visible with each of them.
  */
-import type { Observing } from '../runtime/observing.ts'
-import { type Level, levelOf, type Warn, type Warning } from '../runtime/warning.ts'
+import type { Observing } from './observing.ts'
+import { type Level, levelOf, type Warn, type Warning } from './warning.ts'
 
 /**
  * A console; a pino or bunyan logger, which is called as `warn({ err, code, ... }, message)`; or anything else, which
