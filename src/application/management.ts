@@ -56,6 +56,7 @@ export function management(
     return { rebuilder: rows.rebuilder, bookmark: runner.bookmark }
   }
   return Object.freeze({
+    names: Object.freeze([...projections.keys()]),
     async start(name: string, at: StartAt = {}) {
       const { runner } = named(name)
       checkKeys('start(name, at)', at, ['from'])

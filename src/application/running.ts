@@ -168,6 +168,8 @@ export interface RebuildOptions {
  * @throws ProjectionError `PROJECTION_UNKNOWN` from each method
  */
 export interface Managed<Name extends PropertyKey> {
+  /** All names, in the order in which they were declared. */
+  readonly names: readonly (Name & string)[]
   /**
    * Starts to follow the log from the checkpoint on. Starting twice changes nothing. One that has failed tries again.
    */

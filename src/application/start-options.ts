@@ -6,7 +6,7 @@ import { checkFlag, checkKeys, checkOption, checkWhole, refuseOption } from '../
 import type { KernelLimits } from '../kernel/limits.ts'
 import type { Environment } from '../runtime/environment.ts'
 import type { Logger } from '../runtime/logger.ts'
-import type { Observe } from '../runtime/observation.ts'
+import type { Observe, Observer } from '../runtime/observation.ts'
 import { memory } from '../store/memory/index.ts'
 import type { StoreFactory } from '../store/store.ts'
 
@@ -46,13 +46,13 @@ export interface StartOptions extends AggregateOptions {
   readonly log?: Logger
   /**
    * Gets what the domain does, as it happens: commands, decisions, loads, batches, steps and more, with times and
-   * sizes. It costs nothing if it is left out.
+   * sizes. It costs nothing if it is left out. For OpenTelemetry, give `telemetry()` of `mneme/otel`.
    *
    *     observe: (observed) => {
    *       if (observed.kind === 'command ended') histogram.record(observed.tookMs, { outcome: observed.outcome })
    *     }
    */
-  readonly observe?: Observe
+  readonly observe?: Observe | Observer
   /** Time, timers, random numbers and ids, for tests. */
   readonly environment?: Partial<Environment>
 }
@@ -93,7 +93,7 @@ export function settle(options: StartOptions): SettledOptions {
   checkKeys('start(options)', options, known)
   checkEnvironment(options.environment)
   checkOption('log', options.log, (log) => typeof log?.warn === 'function', 'a console, or anything with its warn')
-  checkOption('observe', options.observe, (found) => typeof found === 'function', 'a function')
+  checkOption('observe', options.observe, isObserver, 'a function, or an object with the method observe')
   checkAggregateOptions(options)
   const isCluster = (found: Cluster) => typeof found?.node === 'function'
   checkOption('cluster', options.cluster, isCluster, 'what cluster(...) of mneme/cluster returns')
@@ -110,6 +110,9 @@ export function settle(options: StartOptions): SettledOptions {
   for (const [option, found] of Object.entries({ pollIntervalMs, leaseMs })) checkWhole(option, found, 1)
   return { events, snapshots, keys, projections, pollIntervalMs, leaseMs, mayAnswerFromStaleState }
 }
+
+const isObserver = (found: Observe | Observer): boolean =>
+  typeof found === 'function' || typeof found?.observe === 'function'
 
 /** Unknown parts are allowed: the environment may be an object of a test, with further methods. */
 function checkEnvironment(environment: Partial<Environment> = {}): void {

@@ -75,7 +75,7 @@ export async function start(definition: SettledDefinition, options: StartOptions
   const stores = keys === undefined ? opened : openingStores(opened, keys)
   const { snapshotEvery, stateRevision, passivateAfterMs } = options
   const aggregates = Object.values(definition.aggregates)
-  const node = options.cluster?.node({ store: stores.events, environment, warn, aggregates, keys })
+  const node = options.cluster?.node({ store: stores.events, environment, warn, aggregates, keys, observing })
   const kernel = new Kernel({
     events: stores.events,
     snapshots: stores.snapshots,

@@ -8,6 +8,7 @@ import { Moved } from '../kernel/moved.ts'
 import type { Ownership } from '../kernel/ownership.ts'
 import type { KeyRing } from '../kernel/personal/key-ring.ts'
 import { deepFreeze } from '../runtime/freeze.ts'
+import type { Observing } from '../runtime/observing.ts'
 import { Membership, type MembershipOptions } from './membership.ts'
 import { Router } from './router.ts'
 import { Serving } from './serving.ts'
@@ -19,6 +20,8 @@ export interface NodeOptions extends MembershipOptions {
   readonly aggregates: readonly AnyAggregate[]
   /** The keys of personal values; absent if no part of the domain has any. */
   readonly keys: KeyRing | undefined
+  /** Absent if nobody observes. */
+  readonly observing: Observing | undefined
   /** How long a command looks for its owner. */
   readonly routeTimeoutMs: number
 }
@@ -52,10 +55,10 @@ export class ClusterNode {
 
   /** Begins to serve others, and becomes a member. @throws StoreError, ClusterError */
   async join(kernel: Kernel): Promise<void> {
-    const { transport, environment, aggregates, routeTimeoutMs, keys } = this.#options
+    const { transport, environment, aggregates, routeTimeoutMs, keys, observing } = this.#options
     const membership = this.#membership
     this.#kernel = kernel
-    this.#router = new Router({ kernel, membership, environment, routeTimeoutMs, keys })
+    this.#router = new Router({ kernel, membership, environment, routeTimeoutMs, keys, observing })
     const address = await transport.listen((link) => this.#serve(link))
     const knows = Object.fromEntries(aggregates.map((aggregate) => [aggregate.name, knowledgeOf(aggregate)]))
     const joinedAt = Math.floor(environment.now())

@@ -12,8 +12,10 @@ import { Moved } from '../kernel/moved.ts'
 import type { KeyRing } from '../kernel/personal/key-ring.ts'
 import { type Environment, sleep } from '../runtime/environment.ts'
 import { deepFreeze } from '../runtime/freeze.ts'
+import type { Observing } from '../runtime/observing.ts'
 import { checkMetadata, checkTags } from '../store/commit.ts'
 import type { Membership } from './membership.ts'
+import { observedForward } from './observed-forward.ts'
 import { PeerLost, silentMs } from './peer.ts'
 import type { Member } from './view.ts'
 import { decodeError, decodeOutcome, encodeData, opened, type SentCommand } from './wire.ts'
@@ -23,6 +25,8 @@ interface RouterOptions {
   readonly membership: Membership
   readonly environment: Environment
   readonly keys: KeyRing | undefined
+  /** Absent if nobody observes. */
+  readonly observing: Observing | undefined
   /** How long a command looks for its owner. */
   readonly routeTimeoutMs: number
 }
@@ -144,7 +148,11 @@ export class Router {
     try {
       if (owner.id === membership.id) return await this.#decideHere(journey)
       const sent = { ...command, isRepeated: wasSent }
-      const reply = await membership.peerOf(owner).send(sent, options.fence, options.signal)
+      const send = (marked: SentCommand) => membership.peerOf(owner).send(marked, options.fence, options.signal)
+      const { observing } = this.#options
+      const to = owner.address
+      const reply =
+        observing === undefined ? await send(sent) : await observedForward(observing, sent, { to, ...options }, send)
       if ('moved' in reply) {
         journey.last = new Error(`The member ${owner.address} does not own the stream in epoch ${membership.epoch}`)
         return undefined

@@ -6,13 +6,14 @@ import type { AppendResult, EventStore } from '../store/store.ts'
 /** @param observing absent if nobody observes */
 export function batchWriter(events: EventStore, writer: string, observing: Observing | undefined): WriteGroups {
   const write: WriteGroups = (groups) => events.append(groups.length === 1 ? groups[0]! : groups.flat(), { writer })
-  return observing === undefined ? write : observed(observing, write)
+  return observing === undefined ? write : observed(observing, events.name, write)
 }
 
-function observed(observing: Observing, write: WriteGroups): WriteGroups {
+function observed(observing: Observing, store: string, write: WriteGroups): WriteGroups {
   return async (groups, writers) => {
     const commits = groups.flat()
     const span = observing.start('batch', {
+      store,
       commandIds: commits.map(({ id }) => id),
       events: commits.reduce((sum, { events }) => sum + events.length, 0),
       size: commits.reduce((sum, { size }) => sum + size, 0),

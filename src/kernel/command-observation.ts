@@ -5,7 +5,9 @@ import type { Outcome } from '../domain/outcome.ts'
 import type { AnyRejection } from '../domain/rejection.ts'
 import type { StreamId } from '../domain/stream.ts'
 import type { EndOf, Observing, Span } from '../runtime/observing.ts'
+import { checkMetadata } from '../store/commit.ts'
 import type { Decided } from './decide.ts'
+import type { DispatchOptions } from './dispatch-options.ts'
 import { Moved } from './moved.ts'
 
 /** A command that has started. */
@@ -14,6 +16,12 @@ interface Started {
   readonly commandId: string
   readonly metadata: JsonObject
   observeWith(span: Span<'command'>): void
+}
+
+/** When a command was given to the kernel, as `elapsed` says, and its span. */
+export interface Begun {
+  readonly span: number
+  readonly beganAt: number
 }
 
 type End = Omit<EndOf<'command'>, 'waitedMs' | 'conflicts'>
@@ -34,16 +42,36 @@ export function failedWith(error: unknown): End {
   return { outcome: 'failed', code: error instanceof MnemeError ? error.code : undefined, ...nothing, error }
 }
 
+/** The options of a command, with the metadata that the observer gives it. @throws InputError `DATA_NOT_JSON` */
+export function marked<Options extends Pick<DispatchOptions, 'metadata' | 'parent'>>(
+  observing: Observing,
+  stream: StreamId,
+  command: string,
+  options: Options,
+  { span, to }: { readonly span: number; readonly to?: string },
+): Options {
+  const given = checkMetadata(options.metadata)
+  const mark = observing.markOf({
+    span,
+    parent: options.parent,
+    stream,
+    command,
+    metadata: given,
+    ...(to !== undefined && { to }),
+  })
+  return mark === undefined ? options : { ...options, metadata: { ...given, ...mark } }
+}
+
 /** A command waits for its decision. It tells of its end itself. */
 export function tellStarted(
   observing: Observing,
   pending: Started,
   stream: StreamId,
   parent: number | undefined,
-  beganAt: number,
+  { span, beganAt }: Begun,
 ): void {
   const { name: command, commandId, metadata } = pending
-  pending.observeWith(observing.start('command', { parent, stream, command, commandId, metadata }, beganAt))
+  pending.observeWith(observing.start('command', { parent, stream, command, commandId, metadata }, beganAt, span))
 }
 
 /** A command that was refused before it could wait: it starts and ends at once. */
@@ -52,11 +80,11 @@ export function tellRefused(
   stream: StreamId,
   command: string,
   { commandId, parent }: { readonly commandId: string | undefined; readonly parent: number | undefined },
-  beganAt: number,
+  { span: id, beganAt }: Begun,
   error: unknown,
 ): void {
   const fields = { parent, stream, command, commandId, metadata: {} }
-  const span = observing.start('command', fields, beganAt)
+  const span = observing.start('command', fields, beganAt, id)
   span.end({ ...failedWith(error), waitedMs: undefined, conflicts: 0 })
 }
 

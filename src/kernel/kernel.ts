@@ -26,7 +26,7 @@ import { Actor, type ActorContext } from './actor.ts'
 import { type AggregateType, aggregateType } from './aggregate-type.ts'
 import { batchWriter } from './batch-writer.ts'
 import { checkCallersId } from './command-id.ts'
-import { tellRefused, tellStarted } from './command-observation.ts'
+import { type Begun, marked, tellRefused, tellStarted } from './command-observation.ts'
 import { digestOf, digestWithin } from './digest.ts'
 import type { DispatchOptions } from './dispatch-options.ts'
 import { type HistoryRead, historyOf } from './history.ts'
@@ -94,7 +94,7 @@ export class Kernel {
     this.#limits = limits
     this.#keys = options.keys
     this.#breath = new Breath(environment)
-    this.#snapshotter = new Snapshotter(snapshots, environment, limits, warn)
+    this.#snapshotter = new Snapshotter({ snapshots, environment, limits, warn, observing })
     this.#passivation = new Passivation(environment, limits.liveAggregatesMax, ({ type, stream }, reason) => {
       this.#types.get(type.name)!.live.delete(stream.id)
       observing?.tell({ kind: 'passivation', stream, reason, live: this.#passivation.live })
@@ -156,17 +156,17 @@ export class Kernel {
   dispatch(stream: StreamId, name: string, data: unknown, options: DispatchOptions): Promise<Outcome> {
     const { observing } = this.#context
     if (observing === undefined) return this.#send(stream, name, data, options)
-    const beganAt = observing.elapsed()
+    const begun = { span: observing.nextSpan(), beganAt: observing.elapsed() }
     try {
-      return this.#send(stream, name, data, options, beganAt)
+      return this.#send(stream, name, data, marked(observing, stream, name, options, begun), begun)
     } catch (error) {
       const { derivedId, commandId = derivedId, parent } = options
-      tellRefused(observing, stream, name, { commandId, parent }, beganAt, error)
+      tellRefused(observing, stream, name, { commandId, parent }, begun, error)
       throw error
     }
   }
 
-  #send(stream: StreamId, name: string, data: unknown, options: DispatchOptions, beganAt?: number): Promise<Outcome> {
+  #send(stream: StreamId, name: string, data: unknown, options: DispatchOptions, begun?: Begun): Promise<Outcome> {
     const registered = this.#types.get(stream.aggregate)!
     if (this.#stopping) throw new CancelledError('STOPPED', { what: `The command ${name}` })
     const pending = this.#check(registered.type, name, data, options, this.#keys)
@@ -183,7 +183,7 @@ export class Kernel {
     if (live === undefined) this.#begin(registered, actor)
     this.#schedule(actor)
     // An observer may send commands itself, so it is told last.
-    if (beganAt !== undefined) tellStarted(this.#context.observing!, pending, stream, options.parent, beganAt)
+    if (begun !== undefined) tellStarted(this.#context.observing!, pending, stream, options.parent, begun)
     return outcome
   }
 

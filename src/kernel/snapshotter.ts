@@ -5,6 +5,7 @@
 import { encode } from '../domain/encoding.ts'
 import type { StreamId } from '../domain/stream.ts'
 import type { Environment } from '../runtime/environment.ts'
+import type { Observing } from '../runtime/observing.ts'
 import type { Warn } from '../runtime/warning.ts'
 import type { SnapshotStore } from '../store/store.ts'
 import type { AggregateType } from './aggregate-type.ts'
@@ -17,29 +18,33 @@ interface Due {
   readonly loaded: LoadedState
 }
 
+interface SnapshotterOptions {
+  readonly snapshots: SnapshotStore
+  readonly environment: Environment
+  readonly limits: KernelLimits
+  readonly warn: Warn
+  /** Absent if nobody observes. */
+  readonly observing: Observing | undefined
+}
+
 export class Snapshotter {
-  readonly #snapshots: SnapshotStore
-  readonly #environment: Environment
-  readonly #limits: KernelLimits
-  readonly #warn: Warn
+  readonly #options: SnapshotterOptions
   /** The newest snapshot of each stream that waits to be saved. It replaces an older one. */
   #waiting = new Map<StreamId, Due>()
   #saving: Promise<void> | undefined
 
-  constructor(snapshots: SnapshotStore, environment: Environment, limits: KernelLimits, warn: Warn) {
-    this.#snapshots = snapshots
-    this.#environment = environment
-    this.#limits = limits
-    this.#warn = warn
+  constructor(options: SnapshotterOptions) {
+    this.#options = options
   }
 
   /** Takes a snapshot if a multiple of `snapshotEvery` lies after `from` and up to the state. */
   advanced(type: AggregateType, stream: StreamId, from: number, loaded: LoadedState): void {
     const every = type.snapshotEvery
     if (every === undefined || Math.floor(from / every) === Math.floor(loaded.sequence / every)) return
-    if (this.#waiting.size >= this.#limits.snapshotsWaitingMax && !this.#waiting.has(stream)) {
+    const { limits, warn } = this.#options
+    if (this.#waiting.size >= limits.snapshotsWaitingMax && !this.#waiting.has(stream)) {
       const message = `A snapshot of ${named(stream)} was left out, because ${this.#waiting.size} others wait to be saved`
-      this.#warn({ code: 'SNAPSHOT_SKIPPED', message })
+      warn({ code: 'SNAPSHOT_SKIPPED', message })
       return
     }
     this.#waiting.set(stream, { type, loaded })
@@ -60,9 +65,11 @@ export class Snapshotter {
   }
 
   async #save(stream: StreamId, { type, loaded: { state, sequence, checksum } }: Due): Promise<void> {
+    const { snapshots, environment, limits, warn, observing } = this.#options
+    const span = observing?.start('snapshot', { stream, sequence })
     try {
       const encoded = encode(`The state of ${named(stream)}`, state)
-      const takenAt = this.#environment.now()
+      const takenAt = environment.now()
       const snapshot = {
         stream,
         sequence,
@@ -72,9 +79,11 @@ export class Snapshotter {
         state: encoded,
         takenAt,
       }
-      await this.#snapshots.saveSnapshot(snapshot, { keep: this.#limits.snapshotsKept })
+      await snapshots.saveSnapshot(snapshot, { keep: limits.snapshotsKept })
+      span?.end({})
     } catch (cause) {
-      this.#warn({ code: 'SNAPSHOT_FAILED', message: `The snapshot of ${named(stream)} was not saved`, cause })
+      span?.cut(cause)
+      warn({ code: 'SNAPSHOT_FAILED', message: `The snapshot of ${named(stream)} was not saved`, cause })
     }
   }
 }

@@ -1,6 +1,7 @@
 /**
  * What a running domain tells about itself, for `start({ observe })`: commands, decisions, loads, batches, conflicts,
- * passivations, steps of projections and reactions, timers, retries and warnings. `kind` tells them apart.
+ * commands sent on in a cluster, passivations, snapshots, steps of projections and reactions, rebuilds, timers, retries
+ * and warnings. `kind` tells them apart.
  *
  * Things that take time are told when they start and when they end, with the same `span`. Each one that starts ends
  * exactly once, also after an error, a cancelled wait or a stop. No observation has the data of a command or an event,
@@ -94,9 +95,42 @@ export interface LoadEnded extends Ended {
   readonly snapshot: number | undefined
 }
 
+/** A snapshot of a state is being saved. */
+export interface SnapshotStarted extends Started {
+  readonly kind: 'snapshot started'
+  readonly stream: StreamId
+  /** The sequence of the state. */
+  readonly sequence: number
+}
+
+export interface SnapshotEnded extends Ended {
+  readonly kind: 'snapshot ended'
+}
+
+/** A command is sent to another process of the cluster, the owner of its stream. If that is lost, it is sent again. */
+export interface ForwardStarted extends Started {
+  readonly kind: 'forward started'
+  /** The event that a reaction handles, or the timer, that sent it: the `span` of that. */
+  readonly parent: number | undefined
+  readonly stream: StreamId
+  readonly command: string
+  readonly commandId: string
+  /** The address of the owner. */
+  readonly to: string
+  readonly metadata: JsonObject
+}
+
+export interface ForwardEnded extends Ended {
+  readonly kind: 'forward ended'
+  /** `answered`: with an outcome or an error. `moved`: it is not the owner any more. `lost`: it did not answer. */
+  readonly outcome: 'answered' | 'moved' | 'lost'
+}
+
 /** Commits go to the store together. */
 export interface BatchStarted extends Started {
   readonly kind: 'batch started'
+  /** The name of the store, such as `sqlite`. */
+  readonly store: string
   /** The ids of their commands, one for each commit. */
   readonly commandIds: readonly string[]
   readonly events: number
@@ -148,6 +182,25 @@ export interface StepEnded extends Ended {
   /** The number of events that it handled. */
   readonly events: number
   readonly position: number
+  /**
+   * The `traceparent`s of these events, each once and 100 at most. Always empty for a reaction, which tells of each
+   * event.
+   */
+  readonly traceparents: readonly string[]
+}
+
+/** All rows of a projection are built from the whole log, beside the live ones. */
+export interface RebuildStarted extends Started {
+  readonly kind: 'rebuild started'
+  readonly projection: string
+  /** Because somebody asked, or because the program has a newer `rowRevision`; or the new rows are only compared. */
+  readonly why: 'asked' | 'revision' | 'comparison'
+}
+
+export interface RebuildEnded extends Ended {
+  readonly kind: 'rebuild ended'
+  /** The last position that it read. */
+  readonly position: number
 }
 
 /** A reaction begins to handle an event. After a failure it is tried again, as an observation of its own. */
@@ -177,6 +230,8 @@ export interface TimerStarted extends Started {
   readonly command: string
   /** When it was due, in milliseconds since 1970. */
   readonly dueAtMs: number
+  /** The metadata of the command, in which the trace of the event that scheduled it goes on. */
+  readonly metadata: JsonObject
 }
 
 export interface TimerEnded extends Ended {
@@ -215,8 +270,14 @@ export type Observation =
   | BatchEnded
   | ConflictFound
   | Passivated
+  | SnapshotStarted
+  | SnapshotEnded
+  | ForwardStarted
+  | ForwardEnded
   | StepStarted
   | StepEnded
+  | RebuildStarted
+  | RebuildEnded
   | ReactionStarted
   | ReactionEnded
   | TimerStarted
@@ -229,3 +290,26 @@ export type Observation =
  * throws, nothing else happens than one warning (`OBSERVER_FAILED`).
  */
 export type Observe = (observation: Observation) => unknown
+
+/** A command that is about to be sent: to the kernel, or to another process. */
+export interface Departing extends Pick<CommandStarted, 'span' | 'parent' | 'stream' | 'command' | 'metadata'> {
+  /** The address of the process that it is sent to. Absent if it is decided here. */
+  readonly to?: string
+}
+
+/** An observer that also takes part: it marks commands and surrounds handlers, so that a trace can cross the log. */
+export interface Observer {
+  /** Gets every observation. */
+  readonly observe: Observe
+  /**
+   * Gives metadata to a command, which its events keep. It is called where the command is sent, and a `command started`
+   * or `forward started` of the same `span` follows. What it returns replaces what the caller gave under these names.
+   */
+  readonly mark?: (command: Departing) => JsonObject | undefined
+  /**
+   * Runs the handler of a reaction, or sends the command of a timer. It calls `run`, once.
+   *
+   * @param span the `span` of the reaction or the timer
+   */
+  readonly surround?: <Result>(span: number, run: () => Promise<Result>) => Promise<Result>
+}

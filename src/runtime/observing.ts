@@ -4,8 +4,9 @@
  * there is no such object, and nothing is measured.
  */
 import { CancelledError } from '../domain/error.ts'
+import type { JsonObject } from '../domain/json.ts'
 import type { Environment } from './environment.ts'
-import type { Observation, Observe } from './observation.ts'
+import type { Departing, Observation, Observe, Observer } from './observation.ts'
 import type { Warn } from './warning.ts'
 
 /** The things that take time. */
@@ -29,7 +30,10 @@ const cutShort: { readonly [T in Timed]: EndOf<T> } = {
   },
   load: { events: 0, snapshot: undefined },
   batch: { stored: 0, conflicts: 0, repeated: 0 },
-  step: { events: 0, position: 0 },
+  snapshot: {},
+  forward: { outcome: 'lost' },
+  step: { events: 0, position: 0, traceparents: [] },
+  rebuild: { position: 0 },
   reaction: { outcome: 'later' },
   timer: { outcome: 'failed' },
 }
@@ -75,7 +79,7 @@ export class Span<T extends Timed> {
 }
 
 export class Observing {
-  readonly #observe: Observe
+  readonly #observer: Observer
   readonly #environment: Environment
   readonly #warn: Warn
   readonly #open = new Set<Span<Timed>>()
@@ -84,8 +88,8 @@ export class Observing {
   #hasFailed = false
 
   /** @param warn does not tell the observer */
-  constructor(observe: Observe, environment: Environment, warn: Warn) {
-    this.#observe = observe
+  constructor(observer: Observe | Observer, environment: Environment, warn: Warn) {
+    this.#observer = typeof observer === 'function' ? { observe: observer } : observer
     this.#environment = environment
     this.#warn = warn
   }
@@ -94,9 +98,52 @@ export class Observing {
     return this.#environment.elapsed()
   }
 
-  /** Tells that something has started. @param beganAt when, as `elapsed` says */
-  start<T extends Timed>(what: T, fields: StartOf<T>, beganAt: number = this.elapsed()): Span<T> {
-    const span = new Span(this, ++this.#spans, what, beganAt)
+  /** The number of the next span, for something that is marked before it is told. */
+  nextSpan(): number {
+    return ++this.#spans
+  }
+
+  /** The metadata that the observer gives to a command. Never throws. */
+  markOf(command: Departing): JsonObject | undefined {
+    if (this.#isClosed) return undefined
+    try {
+      return this.#observer.mark?.(command)
+    } catch (cause) {
+      this.#failed(cause)
+      return undefined
+    }
+  }
+
+  /** Runs something as the observer wants it: exactly once, whatever the observer does. */
+  surround<Result>(span: number, run: () => Promise<Result>): Promise<Result> {
+    if (this.#observer.surround === undefined || this.#isClosed) return run()
+    let result: Promise<Result> | undefined
+    const runOnce = () => {
+      result ??= run()
+      return result
+    }
+    try {
+      // If it gives another promise, that one says nothing about what was run.
+      this.#observer.surround(span, runOnce).catch(() => {})
+    } catch (cause) {
+      this.#failed(cause)
+    }
+    return runOnce()
+  }
+
+  /**
+   * Tells that something has started.
+   *
+   * @param beganAt when, as `elapsed` says
+   * @param id from `nextSpan`
+   */
+  start<T extends Timed>(
+    what: T,
+    fields: StartOf<T>,
+    beganAt: number = this.elapsed(),
+    id: number = this.nextSpan(),
+  ): Span<T> {
+    const span = new Span(this, id, what, beganAt)
     if (this.#isClosed) return span
     this.#open.add(span as unknown as Span<Timed>)
     this.tell({ kind: `${what} started`, span: span.id, ...fields } as unknown as Without<Observation, 'atMs'>)
@@ -107,7 +154,7 @@ export class Observing {
   tell(observation: Without<Observation, 'atMs'>): void {
     if (this.#isClosed) return
     try {
-      const told = this.#observe({ ...observation, atMs: this.#environment.now() } as Observation)
+      const told = this.#observer.observe({ ...observation, atMs: this.#environment.now() } as Observation)
       if (told instanceof Promise) told.catch(this.#failed)
     } catch (cause) {
       this.#failed(cause)

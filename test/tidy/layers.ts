@@ -18,7 +18,7 @@ import { lineOf, type Source, visit } from '../support/source.ts'
 import { isTest, type Rule } from './rule.ts'
 
 const order = ['domain', 'runtime', 'store', 'kernel', 'cluster', 'projection', 'application']
-const outerRing = ['testing']
+const outerRing = ['health', 'otel', 'testing']
 const entry = 'src/index.ts'
 
 /** Where a file of `src` belongs. An adapter is one store's folder, as opposed to the port. */

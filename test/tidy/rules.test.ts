@@ -141,6 +141,7 @@ describe('purity', () => {
     const [text, platform] = [`import { assert } from 'fast-check'`, `import { join } from 'node:path'`]
     distinguishes(selfContained, 'src/testing/model.ts', [text, `import('pg')`], [platform, `import './a.ts'`])
     assert.deepEqual(find(selfContained, 'src/testing/model.test.ts', text), [])
+    distinguishes(selfContained, 'src/otel/traces.ts', [text], [`import { trace } from '@opentelemetry/api'`])
   })
 
   test('the clock, chance, timers and the console are found however they are reached', () => {

@@ -1,4 +1,5 @@
 /** The result of a step, and what a runner offers to its stepper. */
+import type { StoredEvent } from '../../store/store.ts'
 import type { Tries } from '../failures/tries.ts'
 
 /** The result of a step. */
@@ -9,6 +10,8 @@ export interface StepResult {
   readonly caughtUp: boolean
   /** If there will be work even if the log does not grow: when, in milliseconds from now. */
   readonly restMs?: number
+  /** For an observer: the events that it handled. Absent for reactions. */
+  readonly handled?: readonly StoredEvent[]
 }
 
 /** The result of trying parked events again. */

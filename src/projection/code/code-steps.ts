@@ -102,7 +102,7 @@ export class CodeSteps implements Stepper {
   async step(signal: AbortSignal): Promise<StepResult | undefined> {
     const wanted = { behind: this.bookmark.here, to: Number.POSITIVE_INFINITY, limit: batchSize }
     const { events, examined, isLast } = beforeNewer(await this.#pages.read(wanted), this.#kindOf)
-    const handled = { events: events.length, caughtUp: isLast }
+    const handled = { events: events.length, caughtUp: isLast, handled: events }
     if (events.length === 0) return (await this.bookmark.save(examined, [], 'soon')) ? handled : undefined
     const saved = await this.#handleAll(events, examined, signal)
     if (!(saved instanceof HandlerFailed)) return saved ? handled : undefined
@@ -110,7 +110,8 @@ export class CodeSteps implements Stepper {
       return (await this.#handleOne(events[0]!, examined, signal, saved)) ? handled : undefined
     }
     for (const [i, event] of events.entries()) {
-      if (signal.aborted || !(await this.#options.lead.keepLead())) return { events: i, caughtUp: false }
+      if (signal.aborted || !(await this.#options.lead.keepLead()))
+        return { events: i, caughtUp: false, handled: events.slice(0, i) }
       const to = i === events.length - 1 ? examined : event
       if (!(await this.#handleOne(event, to, signal))) return undefined
     }

@@ -6,6 +6,7 @@
  */
 import { discreet } from '../../domain/discreet.ts'
 import { hasCode } from '../../domain/error.ts'
+import type { JsonObject } from '../../domain/json.ts'
 import type { Outcome } from '../../domain/outcome.ts'
 import type { PlainCommand } from '../../domain/plain-command.ts'
 import type { Fence } from '../../kernel/dispatch-options.ts'
@@ -107,11 +108,18 @@ export class DueCommands {
   async #dispatch(timer: WaitingTimer, command: PlainCommand, sending: Sending): Promise<Outcome> {
     const { observing, dispatch, reaction } = this.#parts.options
     if (observing === undefined) return dispatch(command, sending)
-    const { aggregate, id, name } = command
-    const fields = { reaction: reaction.name, stream: { aggregate, id }, command: name, dueAtMs: timer.dueAt }
+    const { aggregate, id, name, metadata = {} } = command
+    const fields = {
+      reaction: reaction.name,
+      stream: { aggregate, id },
+      command: name,
+      dueAtMs: timer.dueAt,
+      metadata: metadata as JsonObject,
+    }
     const span = observing.start('timer', fields)
     try {
-      const outcome = await dispatch(command, { ...sending, parent: span.id })
+      const send = () => dispatch(command, { ...sending, parent: span.id })
+      const outcome = await observing.surround(span.id, send)
       span.end({ outcome: outcome.accepted ? 'sent' : 'rejected' })
       return outcome
     } catch (error) {

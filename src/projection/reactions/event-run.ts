@@ -156,7 +156,7 @@ export class EventRun {
 
   async #handleOnce(storedState: unknown, parent: number | undefined): Promise<readonly Row[]> {
     const { options, rows, states } = this.#context
-    const { reaction, kinds, dispatch, check, personal, stateAt, carry, environment, lead } = options
+    const { reaction, kinds, dispatch, check, personal, stateAt, carry, environment, lead, observing } = options
     const { policy } = reaction
     const event = upcastFor(this.#context.options, this.stored)
     const key = reaction.memory === undefined ? undefined : checkedStateKey(keyOf(reaction.memory, event))
@@ -179,7 +179,8 @@ export class EventRun {
     }
     const call = new ReactionCall(reaction.name, event, rows, means)
     this.#call = call
-    await lead.during(() => call.run(kinds.of(this.stored)!.handle))
+    const run = () => call.run(kinds.of(this.stored)!.handle)
+    await lead.during(() => (parent === undefined ? run() : observing!.surround(parent, run)))
     const left: Row[] = []
     const { changedState } = call
     if (changedState !== undefined && key !== undefined) {

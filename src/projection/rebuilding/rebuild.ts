@@ -9,6 +9,8 @@ import type { HandledKinds } from '../../domain/handled-kinds.ts'
 import type { AnyProjection } from '../../domain/projection.ts'
 import { Breath } from '../../runtime/breath.ts'
 import { type Environment, sleep } from '../../runtime/environment.ts'
+import type { RebuildStarted } from '../../runtime/observation.ts'
+import type { Observing } from '../../runtime/observing.ts'
 import type { Warn } from '../../runtime/warning.ts'
 import type { EventStore, LeaseStore, ProjectionStore } from '../../store/store.ts'
 import type { Bookmark } from '../checkpoint/bookmark.ts'
@@ -28,6 +30,8 @@ export interface RebuilderOptions {
   readonly store: EventStore & ProjectionStore & LeaseStore
   readonly environment: Environment
   readonly warn: Warn
+  /** Absent if nobody observes. */
+  readonly observing?: Observing | undefined
   /** Unique for each running domain. */
   readonly owner: string
   readonly leaseMs: number
@@ -84,7 +88,7 @@ export class Rebuilder {
     await generations.load()
     for (let mayBeReplaced = true; generations.isBehind && !signal.aborted; ) {
       try {
-        await this.#build(live, signal, true, () => {})
+        await this.#observed('revision', () => this.#build(live, signal, true, () => {}))
       } catch (error) {
         if (signal.aborted) return
         // The log was replaced, so the build was given up. It is begun again once.
@@ -106,7 +110,7 @@ export class Rebuilder {
    */
   async rebuild(live: Bookmark, onProgress: OnProgress, signal: AbortSignal = never): Promise<RunResult> {
     await this.#broughtUp
-    return this.#build(live, signal, false, onProgress)
+    return this.#observed('asked', () => this.#build(live, signal, false, onProgress))
   }
 
   /**
@@ -122,32 +126,52 @@ export class Rebuilder {
     const { store, generations, projection } = this.#options
     const breath = this.#breath(signal)
     await this.#broughtUp
-    return this.#exclusively(async (lease) => {
-      const { steps, generation } = await this.#begin(false, lease)
-      const tell = this.#telling(onProgress)
-      const catchUp = (end: number) => this.#catchUp(steps, lease, signal, tell, end)
-      const checkpoint = async () => (await store.loadCheckpoint(generations.live.storage)).position
-      try {
-        await catchUp((await checkpoint()) + 1)
-        return await live.hold(async () => {
-          for (let tries = 0; ; tries++) {
-            const position = await checkpoint()
-            await catchUp(position + 1)
-            await steps.bookmark.flush()
-            const found = await compareRows(store, generations.live.storage, generation.storage, limit, breath)
-            if ((await checkpoint()) === position) return { position, ...found }
-            if (tries >= comparisonsMax) {
-              throw new ProjectionError('PROJECTION_ELSEWHERE', {
-                projection: projection.name,
-                doing: 'Comparing rows',
-              })
+    const comparing = () =>
+      this.#exclusively(async (lease) => {
+        const { steps, generation } = await this.#begin(false, lease)
+        const tell = this.#telling(onProgress)
+        const catchUp = (end: number) => this.#catchUp(steps, lease, signal, tell, end)
+        const checkpoint = async () => (await store.loadCheckpoint(generations.live.storage)).position
+        try {
+          await catchUp((await checkpoint()) + 1)
+          return await live.hold(async () => {
+            for (let tries = 0; ; tries++) {
+              const position = await checkpoint()
+              await catchUp(position + 1)
+              await steps.bookmark.flush()
+              const found = await compareRows(store, generations.live.storage, generation.storage, limit, breath)
+              if ((await checkpoint()) === position) return { position, ...found }
+              if (tries >= comparisonsMax) {
+                throw new ProjectionError('PROJECTION_ELSEWHERE', {
+                  projection: projection.name,
+                  doing: 'Comparing rows',
+                })
+              }
             }
-          }
-        })
-      } finally {
-        await this.#giveUp(generation, signal)
-      }
-    })
+          })
+        } finally {
+          await this.#giveUp(generation, signal)
+        }
+      })
+    return this.#observed('comparison', comparing)
+  }
+
+  /** Builds rows, and tells an observer. */
+  async #observed<Result extends { readonly position: number }>(
+    why: RebuildStarted['why'],
+    work: () => Promise<Result>,
+  ): Promise<Result> {
+    const { observing, projection } = this.#options
+    if (observing === undefined) return work()
+    const span = observing.start('rebuild', { projection: projection.name, why })
+    try {
+      const result = await work()
+      span.end({ position: result.position })
+      return result
+    } catch (error) {
+      span.cut(error)
+      throw error
+    }
   }
 
   // -- building ----------------------------------------------------------------------------------------------

@@ -116,7 +116,7 @@ export class ProjectionSteps implements Stepper {
     if (failed === undefined || giveUp === 'park') {
       if (!(await this.bookmark.save(examined, rows, 'soon'))) return undefined
       if (failed !== undefined) this.#warn('park', failed)
-      return { events: events.length, caughtUp: isLast }
+      return { events: events.length, caughtUp: isLast, handled: events }
     }
     const { position } = failed.event
     if (giveUp === 'stop') {
@@ -126,7 +126,7 @@ export class ProjectionSteps implements Stepper {
     const index = events.findIndex((event) => event.position === position)
     if (!(await this.bookmark.save(events[index]!, rows))) return undefined
     this.#warn('skip', failed)
-    return { events: index, caughtUp: false }
+    return { events: index, caughtUp: false, handled: events.slice(0, index) }
   }
 
   async #retry(

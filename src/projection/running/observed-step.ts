@@ -1,5 +1,6 @@
 /** Tells an observer of the steps of a projection or reaction. */
 import type { Observing } from '../../runtime/observing.ts'
+import type { StoredEvent } from '../../store/store.ts'
 import type { StepResult } from '../checkpoint/step.ts'
 import { calledOf } from '../failures/tries.ts'
 
@@ -14,10 +15,25 @@ export async function observedStep(
   const span = observing.start('step', { of, name: words.join(' '), position: position() })
   try {
     const result = await step()
-    span.end({ events: result.events, position: position() })
+    const traceparents = traceparentsOf(result.handled)
+    span.end({ events: result.events, position: position(), traceparents })
     return result
   } catch (error) {
-    span.end({ events: 0, position: position(), error })
+    span.end({ events: 0, position: position(), traceparents: [], error })
     throw error
   }
+}
+
+/** How many traces of one step are told. */
+const traceparentsMax = 100
+
+/** In which traces events were made. */
+function traceparentsOf(events: readonly StoredEvent[] = []): readonly string[] {
+  const found = new Set<string>()
+  for (const { metadata } of events) {
+    if (found.size === traceparentsMax) break
+    const { traceparent } = metadata
+    if (typeof traceparent === 'string') found.add(traceparent)
+  }
+  return [...found]
 }

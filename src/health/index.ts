@@ -1,0 +1,2 @@
+/** The exports of `mneme/health`. */
+export { type Examined, type Health, type HealthOptions, health } from './health.ts'
