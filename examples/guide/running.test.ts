@@ -282,6 +282,7 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   SEQUENCE_UNEXPECTED: 412,
   COMMAND_TOO_LARGE: 413,
   COMMIT_TOO_LARGE: 413,
+  LOG_REPLACED: 410,
   STORE_CLOSED: 503,
   OUTCOME_UNKNOWN: 504,
 }

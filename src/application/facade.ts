@@ -10,17 +10,21 @@ import type { AnyRow, Filter, Query } from '../projection/reading/query.ts'
 import type { WaitOptions } from '../projection/running/status.ts'
 import type { Environment } from '../runtime/environment.ts'
 import { freezeParts } from '../runtime/freeze.ts'
+import type { EventStore } from '../store/store.ts'
 import { addressed } from './addressed.ts'
 import type { Erasure } from './erasure.ts'
 import { accept, attempt, handlesOf, type Sender } from './handle.ts'
+import { rememberInside } from './inside.ts'
 import { type ManagedProjection, management, reactionManagement } from './management.ts'
 import { parseCommand } from './parse-command.ts'
-import { readable } from './readable-event.ts'
-import type { Aggregates, ClusterInfo } from './running.ts'
+import { readable, readableEvent } from './readable-event.ts'
+import type { Aggregates, ClusterInfo, ProjectionsByName } from './running.ts'
 
 /** The parts that the methods of a running domain use. */
 interface Parts {
   readonly aggregates: Aggregates
+  readonly definitions: ProjectionsByName
+  readonly store: EventStore
   readonly kernel: Kernel
   readonly sender: Sender
   readonly cluster: ClusterInfo
@@ -35,6 +39,8 @@ interface Parts {
 /** The object that `Running` describes. */
 export function facade({
   aggregates,
+  definitions,
+  store,
   kernel,
   sender,
   cluster,
@@ -56,7 +62,7 @@ export function facade({
   ])
   const folds = new Map(Object.values(aggregates).map((aggregate) => [aggregate.name, aggregate.folds]))
   const readModels = [...projections].map(([key, projection]) => [key, readModel(projection)])
-  return Object.freeze({
+  const running = Object.freeze({
     ...Object.fromEntries(entries),
     ...Object.fromEntries(readModels),
     async dispatch(command: unknown) {
@@ -82,6 +88,14 @@ export function facade({
     stop,
     [Symbol.asyncDispose]: stop,
   })
+  rememberInside(running, {
+    aggregates,
+    projections: definitions,
+    store,
+    stopped: subscriptions.stopped,
+    readable: (stored) => readableEvent(folds.get(stored.stream.aggregate), stored),
+  })
+  return running
 }
 
 /** Reads the rows, the state or the tables of a projection. */

@@ -127,7 +127,8 @@ export async function start(definition: SettledDefinition, options: StartOptions
   const cluster = node ?? new Alone({ kernel, environment, aggregates, stopped: stopping.signal })
   const shown = { status: () => cluster.status(), changes: () => cluster.changes() }
   const parts = { kernel, sender, cluster: shown, projections, reactions, subscriptions, environment, forget, stop }
-  return facade({ ...parts, aggregates: definition.aggregates })
+  const { aggregates: declared, projections: definitions } = definition
+  return facade({ ...parts, aggregates: declared, definitions, store: stores.events })
 }
 
 /** Stores where reactions begin that have never run. */

@@ -478,6 +478,55 @@ export const catalogue = {
     'Try again later, or raise openMax.',
     true,
   ),
+
+  // -- HTTP
+  REQUEST_MALFORMED: entry(
+    (f: { readonly reason: string }) => `The request cannot be understood: ${f.reason}`,
+    'Fix the request.',
+  ),
+  ROUTE_UNKNOWN: entry(
+    (f: { readonly what: string }) => `The service has no ${f.what} at this address`,
+    'Fix the address. The document openapi.json lists what there is.',
+  ),
+  ROW_UNKNOWN: entry(
+    (f: { readonly projection: string }) => `The projection ${f.projection} has no row with this key`,
+    'Fix the key, or give the position of the event that makes the row.',
+  ),
+  METHOD_NOT_ALLOWED: entry(
+    (f: { readonly method: string; readonly allowed: string }) =>
+      `The method ${f.method} is not possible here; possible is ${f.allowed}`,
+    'Use another method.',
+  ),
+  CONTENT_UNSUPPORTED: entry(
+    (f: { readonly expected: string }) => `The body of the request is not what was expected: ${f.expected}`,
+    'Send JSON, with the header Content-Type: application/json, and not compressed.',
+  ),
+  BODY_TOO_LARGE: entry(
+    (f: { readonly sizeMax: number }) => `The body of the request has more than ${f.sizeMax} bytes`,
+    'Send less at once, or raise the option bodySizeMax.',
+  ),
+  BODY_TOO_SLOW: entry(
+    (f: { readonly timeoutMs: number }) => `The body of the request did not arrive within ${f.timeoutMs} ms`,
+    'Send it faster, or raise the option bodyTimeoutMs.',
+    true,
+  ),
+  REQUEST_FORBIDDEN: entry(
+    (f: { readonly what: string }) => `The sender of the request may not ${f.what}`,
+    'The options maySend and mayRead decide who may do what.',
+  ),
+  ORIGIN_FORBIDDEN: entry(
+    (f: { readonly origin: string }) => `A page of the origin ${f.origin} may not use this service`,
+    'If it may, add its origin to the option origins.',
+  ),
+  HOST_FORBIDDEN: entry(
+    (f: { readonly host: string }) => `The service is not known by the host name ${f.host}`,
+    'If it is, add the name to the option hosts.',
+  ),
+  REQUEST_TIMED_OUT: entry(
+    (f: { readonly timeoutMs: number }) => `The request was not answered within ${f.timeoutMs} ms, and had no effect`,
+    'Send it again, or raise the option timeoutMs.',
+    true,
+  ),
 } as const
 
 export type ErrorCode = keyof typeof catalogue

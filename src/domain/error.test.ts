@@ -95,6 +95,17 @@ const facts: { readonly [Code in ErrorCode]: FactsOf<Code> } = {
   PROJECTION_UNKNOWN: { projection: 'q', known: ['p'] },
   TENANT_NOT_OPENED: { tenant: 'acme' },
   TENANTS_BUSY: { tenant: 'acme', openMax: 50, waitMs: 10_000 },
+  REQUEST_MALFORMED: { reason: 'its body is not JSON' },
+  ROUTE_UNKNOWN: { what: 'route' },
+  ROW_UNKNOWN: { projection: 'balances' },
+  METHOD_NOT_ALLOWED: { method: 'DELETE', allowed: 'GET, HEAD' },
+  CONTENT_UNSUPPORTED: { expected: 'it must be application/json' },
+  BODY_TOO_LARGE: { sizeMax: 10 },
+  BODY_TOO_SLOW: { timeoutMs: 10 },
+  REQUEST_FORBIDDEN: { what: 'read this' },
+  ORIGIN_FORBIDDEN: { origin: 'https://evil.example' },
+  HOST_FORBIDDEN: { host: 'evil.example' },
+  REQUEST_TIMED_OUT: { timeoutMs: 10 },
 }
 
 for (const code of Object.keys(catalogue) as ErrorCode[]) {

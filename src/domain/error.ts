@@ -247,6 +247,28 @@ export class TenantError<Code extends TenantCode = TenantCode> extends MnemeErro
   override readonly name = 'TenantError'
 }
 
+type HttpCode =
+  | 'REQUEST_MALFORMED'
+  | 'ROUTE_UNKNOWN'
+  | 'ROW_UNKNOWN'
+  | 'METHOD_NOT_ALLOWED'
+  | 'CONTENT_UNSUPPORTED'
+  | 'BODY_TOO_LARGE'
+  | 'BODY_TOO_SLOW'
+  | 'REQUEST_FORBIDDEN'
+  | 'ORIGIN_FORBIDDEN'
+  | 'HOST_FORBIDDEN'
+  | 'REQUEST_TIMED_OUT'
+
+/** A request over HTTP cannot be answered as it was sent. It had no effect. */
+export class HttpError<Code extends HttpCode = HttpCode> extends MnemeError<Code> {
+  static {
+    brand(HttpError, 'HttpError')
+  }
+
+  override readonly name = 'HttpError'
+}
+
 /** Whether something is an error of Mneme with this code. It narrows the type, so that the facts have types too. */
 export function hasCode<const Code extends ErrorCode>(error: unknown, code: Code): error is MnemeError<Code> {
   return error instanceof MnemeError && error.code === code

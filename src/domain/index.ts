@@ -39,6 +39,7 @@ export {
   DecisionError,
   DefinitionError,
   EventError,
+  HttpError,
   hasCode,
   InputError,
   LoadError,

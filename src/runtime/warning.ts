@@ -42,7 +42,14 @@ export interface KernelWarning {
   readonly follower?: string
 }
 
-export type Warning = KernelWarning | StoreWarning
+/** A warning of the service over HTTP. */
+export interface HttpWarning {
+  readonly code: 'REQUEST_FAILED'
+  readonly message: string
+  readonly cause: unknown
+}
+
+export type Warning = KernelWarning | StoreWarning | HttpWarning
 
 /**
  * How much a warning matters. `info`: all is well, and somebody may want to know. `warn`: somebody should look at it.
@@ -59,6 +66,7 @@ const levels: Readonly<Partial<Record<Warning['code'], Level>>> = {
   REACTION_PASSED_OVER: 'info',
   AGGREGATE_NOT_LOADED: 'error',
   AGGREGATE_RESET: 'error',
+  REQUEST_FAILED: 'error',
   PROJECTION_STOPPED: 'error',
   PROJECTION_SKIPPED: 'error',
   REACTION_SKIPPED: 'error',

@@ -55,7 +55,7 @@ describe('the packed package', { skip }, () => {
   before(() => {
     mkdirSync(installed, { recursive: true })
     execFileSync('tar', ['-xzf', pack(join(folder, 'package')), '-C', installed, '--strip-components=1'])
-    for (const name of ['zod', '@types', '@opentelemetry'])
+    for (const name of ['zod', 'hono', '@types', '@opentelemetry'])
       symlinkSync(join(root, 'node_modules', name), join(project, 'node_modules', name))
     writeFileSync(join(project, 'package.json'), JSON.stringify({ type: 'module', private: true }))
     writeFileSync(join(project, 'consumer.ts'), consumer)

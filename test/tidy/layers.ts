@@ -1,7 +1,7 @@
 /**
- * Which way imports point: domain <- runtime <- store <- kernel <- cluster <- projection <- application <- testing. Of
- * the stores, only the port is known to the layers above it; the stores do not know each other. Tests are free, and so
- * is `testing`, which nothing else may lean on. What tests share lies below `test/support`.
+ * Which way imports point: domain <- runtime <- store <- kernel <- cluster <- projection <- application <- the outer
+ * ring. Of the stores, only the port is known to the layers above it; the stores do not know each other. Tests are
+ * free, and so is `testing`, which nothing else may lean on. What tests share lies below `test/support`.
  */
 import { posix } from 'node:path'
 import type { Node } from 'typescript/unstable/ast'
@@ -18,7 +18,7 @@ import { lineOf, type Source, visit } from '../support/source.ts'
 import { isTest, type Rule } from './rule.ts'
 
 const order = ['domain', 'runtime', 'store', 'kernel', 'cluster', 'projection', 'application']
-const outerRing = ['health', 'otel', 'testing']
+const outerRing = ['health', 'http', 'otel', 'testing']
 const entry = 'src/index.ts'
 
 /** Where a file of `src` belongs. An adapter is one store's folder, as opposed to the port. */

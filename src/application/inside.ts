@@ -1,0 +1,36 @@
+/**
+ * What other parts of this package may know of a running domain: its definition and its store. It is found by the
+ * object that `start` returns, which shows none of it to users.
+ */
+import type { RecordedEvent } from '../domain/event.ts'
+import { refuseOption } from '../domain/options.ts'
+import type { EventStore, StoredEvent } from '../store/store.ts'
+import type { Aggregates, ProjectionsByName } from './running.ts'
+
+export interface Inside {
+  readonly aggregates: Aggregates
+  readonly projections: ProjectionsByName
+  /** The events, with personal values found. */
+  readonly store: EventStore
+  /** Aborted when the domain begins to stop. */
+  readonly stopped: AbortSignal
+  /**
+   * A stored event as callers get it.
+   *
+   * @throws EventError `EVENT_UNREADABLE`
+   */
+  readable(stored: StoredEvent): RecordedEvent
+}
+
+const insides = new WeakMap<object, Inside>()
+
+/** Remembers what is inside a running domain. */
+export function rememberInside(running: object, inside: Inside): void {
+  insides.set(running, inside)
+}
+
+/** @throws DefinitionError `OPTION_INVALID` if it is not a running domain */
+export function insideOf(running: unknown): Inside {
+  const inside = typeof running === 'object' && running !== null ? insides.get(running) : undefined
+  return inside ?? refuseOption('bank', 'a running domain, which domain(...).start(...) returned', running)
+}

@@ -1,0 +1,69 @@
+/** Commands: `POST /aggregates/account/ada/deposit` with the data as the body. */
+import { HttpError, hasCode } from '../domain/error.ts'
+import type { Outcome } from '../domain/outcome.ts'
+import type { AnyRejection } from '../domain/rejection.ts'
+import { malformed, readJson } from './body.ts'
+import { shownEvent } from './events.ts'
+import { acceptsMarked, answer, checkRead, deadline, type Exchange, parametersOf } from './exchange.ts'
+import { problemResponse, rejectionProblem } from './problem.ts'
+import { marked, plain } from './representation.ts'
+import { commandIdOf, etagOf, expectedSequenceOf, positionHeader } from './request-headers.ts'
+import { aggregateOf } from './routes.ts'
+
+/**
+ * Sends a command. It is checked completely, then its sender, and only then is it decided.
+ *
+ * @throws HttpError, InputError, and what `dispatch` throws
+ */
+export async function sendCommand(exchange: Exchange): Promise<Response> {
+  const { service, request, params } = exchange
+  const { bank, settings } = service
+  const key = params['aggregate']!
+  const { name: aggregate } = aggregateOf(service, key)
+  parametersOf(request, [])
+  const id = params['id']!
+  const commandId = commandIdOf(request.headers)
+  const expectedSequence = expectedSequenceOf(request.headers)
+  const wantsState = !prefersMinimal(request.headers)
+  const data = await readJson(request, settings)
+  const name = params['command']!
+  const command = bank.parseCommand({ aggregate, id, name, data, commandId, expectedSequence })
+  const asked = { user: exchange.user, request, command }
+  const maySend = settings.maySend === undefined || (await settings.maySend(asked)) === true
+  if (!maySend) throw new HttpError('REQUEST_FORBIDDEN', { what: 'send this command' })
+  if (wantsState) await checkRead(exchange, { kind: 'state', aggregate: key, id })
+  const metadata = await settings.metadata?.(asked)
+  const outcome = await decided(exchange, { ...command, ...(metadata !== undefined && { metadata }) })
+  if (!outcome.accepted) return rejected(exchange, outcome.rejection as AnyRejection)
+  const { state, sequence, position, events } = outcome
+  const shown = events.map((event) => shownEvent(service, event))
+  const body = wantsState ? { state, sequence, position, events: shown } : { sequence, position }
+  return answer(exchange, body, { ETag: etagOf(sequence), [positionHeader]: String(position) })
+}
+
+/** The outcome, within the limit of time. A command that was not decided by then never is. */
+async function decided(exchange: Exchange, command: object): Promise<Outcome> {
+  const { signal, end } = deadline(exchange)
+  try {
+    return await exchange.service.bank.try.dispatch({ ...command, signal })
+  } catch (error) {
+    if (hasCode(error, 'ABORTED') && hasCode(signal.reason, 'REQUEST_TIMED_OUT')) throw signal.reason
+    throw error
+  } finally {
+    end()
+  }
+}
+
+function rejected({ service, request, reveals }: Exchange, { code, details }: AnyRejection): Response {
+  const write = acceptsMarked(request) ? marked : plain
+  const shown = details === undefined ? undefined : write(details, reveals)
+  const status = service.settings.conflicts?.includes(code) === true ? 409 : 422
+  return problemResponse(rejectionProblem(code, shown, status))
+}
+
+/** `Prefer: return=minimal` (RFC 7240): for senders who may not read. */
+function prefersMinimal(headers: Headers): boolean {
+  const wanted = /(?:^|[,;\s])return\s*=\s*"?([\w-]+)/i.exec(headers.get('prefer') ?? '')?.[1]?.toLowerCase()
+  if (wanted === undefined || wanted === 'representation') return false
+  return wanted === 'minimal' || malformed('Prefer: return is neither minimal nor representation')
+}

@@ -1,0 +1,149 @@
+/** One request with what its handlers need: who sends it, how long it may take, and how its answer is written. */
+import type { Inside } from '../application/inside.ts'
+import { HttpError } from '../domain/error.ts'
+import { startTimer, stopTimer } from '../runtime/timers.ts'
+import { malformed } from './body.ts'
+import type { AnyRunning, ReadIn, Settings } from './options.ts'
+import { problemOf, problemResponse } from './problem.ts'
+import { marked, markedType, plain, plainType, type Reveals } from './representation.ts'
+import { wholeNumber } from './request-headers.ts'
+
+/** What all requests have in common. */
+export interface Service {
+  /** The running domain. */
+  readonly bank: any
+  readonly inside: Inside
+  readonly settings: Settings
+}
+
+export interface Exchange {
+  readonly service: Service
+  readonly request: Request
+  /** The parts of the path, decoded. */
+  readonly params: Readonly<Record<string, string>>
+  readonly user: unknown
+  readonly reveals: Reveals
+}
+
+/** What somebody asks to read, of any domain. */
+export interface Read {
+  readonly kind: ReadIn<AnyRunning>['kind'] | 'rows'
+  readonly [part: string]: unknown
+}
+
+/**
+ * Begins the exchange: asks who sends the request.
+ *
+ * @returns a response if this function answers itself
+ */
+export async function begin(
+  service: Service,
+  request: Request,
+  params: Exchange['params'],
+): Promise<Exchange | Response> {
+  const { user: userOf, mayReveal } = service.settings
+  const user = await userOf?.(request)
+  if (user instanceof Response) return user
+  const reveals: Reveals = (subject) => mayReveal?.({ user, request, subject }) === true
+  return { service, request, params, user, reveals }
+}
+
+/** @throws HttpError `REQUEST_FORBIDDEN` */
+export async function checkRead({ service, user, request }: Exchange, read: Read): Promise<void> {
+  const { mayRead } = service.settings
+  const isAllowed = mayRead === undefined || (await mayRead({ ...read, user, request } as never)) === true
+  if (!isAllowed) throw new HttpError('REQUEST_FORBIDDEN', { what: 'read this' })
+}
+
+/** An answer as JSON, in the form that the client accepts. */
+export function answer(exchange: Exchange, value: unknown, headers: Readonly<Record<string, string>> = {}): Response {
+  const isMarked = acceptsMarked(exchange.request)
+  const json = isMarked ? marked(value, exchange.reveals) : plain(value, exchange.reveals)
+  return new Response(JSON.stringify(json), {
+    headers: {
+      'Content-Type': isMarked ? markedType : plainType,
+      'Cache-Control': 'no-store',
+      Vary: 'Accept',
+      ...headers,
+    },
+  })
+}
+
+/** Whether the client is the typed one, which understands marks. */
+export const acceptsMarked = ({ headers }: Request): boolean =>
+  (headers.get('accept') ?? '').toLowerCase().includes(markedType)
+
+/** A signal that is aborted when the time of a request is over, or its client has gone. `end` lets it go. */
+export function deadline({ service, request }: Exchange): { readonly signal: AbortSignal; readonly end: () => void } {
+  const { timeoutMs } = service.settings
+  const ended = new AbortController()
+  const onGone = () => ended.abort(request.signal.reason)
+  const timer = startTimer(() => ended.abort(new HttpError('REQUEST_TIMED_OUT', { timeoutMs })), timeoutMs)
+  if (request.signal.aborted) onGone()
+  else request.signal.addEventListener('abort', onGone, { once: true })
+  const end = () => {
+    stopTimer(timer)
+    request.signal.removeEventListener('abort', onGone)
+  }
+  return { signal: ended.signal, end }
+}
+
+/**
+ * Gives a read a limit of time.
+ *
+ * @throws HttpError `REQUEST_TIMED_OUT`; what the read throws
+ */
+export async function inTime<Result>(
+  exchange: Exchange,
+  read: (signal: AbortSignal) => Promise<Result>,
+): Promise<Result> {
+  const { signal, end } = deadline(exchange)
+  const { promise: late, reject } = Promise.withResolvers<never>()
+  late.catch(() => {})
+  const onAbort = () => reject(signal.reason)
+  signal.addEventListener('abort', onAbort, { once: true })
+  try {
+    signal.throwIfAborted()
+    return await Promise.race([read(signal), late])
+  } finally {
+    end()
+  }
+}
+
+/** The parameters of a query. Each is known, and there once. */
+export type QueryParameters<Name extends string> = Readonly<Partial<Record<Name, string>>>
+
+/** @throws HttpError `REQUEST_MALFORMED` */
+export function parametersOf<const Name extends string>(
+  request: Request,
+  known: readonly Name[],
+): QueryParameters<Name> {
+  const found: Record<string, string> = Object.create(null)
+  for (const [name, value] of new URL(request.url).searchParams) {
+    if (!(known as readonly string[]).includes(name)) {
+      malformed(
+        `its query has a parameter that is none of ${known.join(', ') || 'those of this address, which has none'}`,
+      )
+    }
+    if (name in found) malformed(`its query has ${name} twice`)
+    found[name] = value
+  }
+  return found as QueryParameters<Name>
+}
+
+/** @throws HttpError `REQUEST_MALFORMED` */
+export function wholeParameter(
+  name: string,
+  text: string | undefined,
+  most: number = Number.MAX_SAFE_INTEGER,
+): number | undefined {
+  if (text === undefined) return undefined
+  const number = wholeNumber(text)
+  if (number === undefined || number > most) malformed(`${name} is not a whole number from 0 to ${most}`)
+  return number
+}
+
+/** The response to an error. */
+export function failed(error: unknown, headers?: Readonly<Record<string, string>>): Response {
+  return problemResponse(problemOf(error), headers)
+}

@@ -1,0 +1,118 @@
+/**
+ * A running domain over HTTP: a function that takes a request and returns the response. It works in every framework and
+ * platform that has `Request` and `Response`.
+ *
+ * It promises: a command is decided only if its sender may send it, and nothing is read that its sender may not read.
+ * Every failure is a problem with a code. No answer has a stack, a message of an error, or a personal value that the
+ * hooks do not reveal. It leaves out: sessions, TLS, compression and rate limits, which frameworks and proxies have.
+ *
+ * Tidy: imports a package because routes are matched by Hono, an optional peer dependency of this entry.
+ */
+import { type Context, Hono } from 'hono'
+import { insideOf } from '../application/inside.ts'
+import { HttpError } from '../domain/error.ts'
+import { warnTo } from '../runtime/logger.ts'
+import { malformed } from './body.ts'
+import { sendCommand } from './commands.ts'
+import { readHistory } from './events.ts'
+import { begin, type Exchange, failed, type Service } from './exchange.ts'
+import { type AnyRunning, type HttpOptions, settle } from './options.ts'
+import { checkOrigin, crossOriginHeaders, preflight } from './origin.ts'
+import { idIn } from './path.ts'
+import { statusOf } from './problem.ts'
+import { findRows, readRow } from './rows.ts'
+import { listIds, readState } from './states.ts'
+
+type Handler = (exchange: Exchange) => Promise<Response>
+
+/** The routes: by path, then by method. HEAD is answered as GET is. */
+const routes: Readonly<Record<string, Partial<Record<'GET' | 'POST', Handler>>>> = {
+  '/aggregates/:aggregate': { GET: listIds },
+  '/aggregates/:aggregate/:id': { GET: readState },
+  '/aggregates/:aggregate/:id/events': { GET: readHistory },
+  '/aggregates/:aggregate/:id/:command': { POST: sendCommand },
+  '/projections/:projection': { GET: findRows },
+  '/projections/:projection/:key': { GET: readRow },
+}
+
+/**
+ * Serves a running domain. Without options, everybody may send and read everything, except personal values.
+ *
+ *     const handle = http(bank, {
+ *       user: (request) => userOf(request) ?? new Response(null, { status: 401 }),
+ *       maySend: ({ user, command }) => command.id === user.account,
+ *       mayRead: ({ user, ...what }) => what.kind === 'state' && what.id === user.account,
+ *     })
+ *     Bun.serve({ fetch: handle })
+ *
+ * @returns a function that never throws: it answers every request
+ * @throws DefinitionError `OPTION_INVALID`
+ */
+export function http<Bank extends AnyRunning, User = undefined>(
+  bank: Bank,
+  options: HttpOptions<Bank, User> = {},
+): (request: Request) => Promise<Response> {
+  const service: Service = { bank, inside: insideOf(bank), settings: settle(options) }
+  const { settings } = service
+  const warn = warnTo(settings.log ?? console)
+  const failure = (error: unknown, headers?: Readonly<Record<string, string>>) => {
+    if (statusOf(error) === 500) {
+      warn({ code: 'REQUEST_FAILED', message: 'A request was answered with the status 500', cause: error })
+    }
+    return failed(error, headers)
+  }
+  const app = routed(service, failure)
+  return async (request) => {
+    let response: Response
+    try {
+      checkOrigin(request, settings)
+      checkPath(request)
+      response = preflight(request, settings) ?? (await app.fetch(request))
+    } catch (error) {
+      response = failure(error)
+    }
+    return withHeaders(response, request, service)
+  }
+}
+
+function routed(service: Service, failure: (error: unknown, headers?: Record<string, string>) => Response): Hono {
+  const app = new Hono().basePath(service.settings.basePath)
+  const handled = (handler: Handler) => async (context: Context) => {
+    try {
+      const params = Object.entries<string>(context.req.param()).map(([name, value]) => [name, idIn(value)])
+      const exchange = await begin(service, context.req.raw, Object.fromEntries(params))
+      return exchange instanceof Response ? exchange : await handler(exchange)
+    } catch (error) {
+      return failure(error)
+    }
+  }
+  for (const [path, { GET: get, POST: post }] of Object.entries(routes)) {
+    if (get !== undefined) app.get(path, handled(get))
+    if (post !== undefined) app.post(path, handled(post))
+    const allowed = [...(get === undefined ? [] : ['GET', 'HEAD']), ...(post === undefined ? [] : ['POST'])].join(', ')
+    app.all(path, ({ req: { method } }) =>
+      failure(new HttpError('METHOD_NOT_ALLOWED', { method, allowed }), { Allow: allowed }),
+    )
+  }
+  app.notFound(() => failure(new HttpError('ROUTE_UNKNOWN', { what: 'route' })))
+  return app
+}
+
+/** Refuses a path that could be read in two ways. @throws HttpError `REQUEST_MALFORMED` */
+function checkPath({ url }: Request): void {
+  try {
+    decodeURIComponent(new URL(url).pathname)
+  } catch {
+    malformed('its path has a broken percent encoding')
+  }
+}
+
+/** A response with the headers that all have. A response from outside may have headers that cannot be changed. */
+function withHeaders(response: Response, request: Request, { settings }: Service): Response {
+  const crossOrigin = crossOriginHeaders(request, settings)
+  const more: Readonly<Record<string, string>> = { 'X-Content-Type-Options': 'nosniff', ...crossOrigin }
+  const headers = new Headers(response.headers)
+  for (const [name, value] of Object.entries(more)) headers.set(name, value)
+  if (settings.origins !== undefined) headers.append('Vary', 'Origin')
+  return new Response(response.body, { status: response.status, statusText: response.statusText, headers })
+}
