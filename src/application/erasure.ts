@@ -11,6 +11,15 @@ export interface ErasedEvents {
   readonly lastPosition: number
 }
 
+/** Rows with personal fields that were erased. They were not built again: their fields read as forgotten. */
+export interface ErasedRows {
+  readonly of: 'projection' | 'reaction'
+  /** Its name in the domain. */
+  readonly name: string
+  /** How many rows of its read model, states, parked events and timers. */
+  readonly count: number
+}
+
 /** The certificate of an erasure: what was erased, where and when. It has no personal data besides the subject's id. */
 export interface Erasure {
   readonly subject: string
@@ -20,6 +29,8 @@ export interface Erasure {
   readonly keyStore: string
   /** The events with fields that the destroyed keys had encrypted. */
   readonly events: readonly ErasedEvents[]
+  /** The rows with such fields, as they were stored during the call. */
+  readonly rows: readonly ErasedRows[]
   /** The position up to which the log was searched. */
   readonly searchedTo: number
 }

@@ -6,8 +6,10 @@ import type { Json, JsonObject } from '../domain/json.ts'
 import { hasPersonal } from '../domain/personal-schema.ts'
 import { isBox, keyIdOf } from '../domain/sealed-value.ts'
 import type { KeyRing } from '../kernel/personal/key-ring.ts'
-import type { ErasedEvents, Erasure } from './erasure.ts'
-import type { Aggregates } from './running.ts'
+import { rowPages } from '../projection/stored/row-pages.ts'
+import type { ErasedEvents, ErasedRows, Erasure } from './erasure.ts'
+import type { ManagedProjection } from './management.ts'
+import { type Aggregates, type ReactionsByName, reactionStorageName } from './running.ts'
 import type { Stores } from './stop.ts'
 
 /** Whether some part of aggregates has personal fields. */
@@ -21,16 +23,18 @@ export const declaresPersonal = (aggregates: Aggregates): boolean =>
 interface Forgetting {
   readonly keys: KeyRing | undefined
   readonly stores: Stores
-  readonly definition: { readonly aggregates: Aggregates }
+  readonly definition: { readonly aggregates: Aggregates; readonly reactions: ReactionsByName }
+  readonly projections: ReadonlyMap<string, ManagedProjection>
 }
 
-/** Events in one read of the search. */
+/** Events or rows in one read of the search. */
 const pageSize = 1000
 
 /** Returns the function that forgets a subject. */
 export const forgetting =
-  ({ keys, stores, definition }: Forgetting): ((subject: string) => Promise<Erasure>) =>
+  (forgetting: Forgetting): ((subject: string) => Promise<Erasure>) =>
   async (subject) => {
+    const { keys, stores, definition } = forgetting
     checkId('the subject to forget', subject)
     if (keys === undefined) {
       const reason = 'it declares no personal fields, so there is nothing that could be forgotten'
@@ -39,11 +43,13 @@ export const forgetting =
     const destroyed = await keys.destroy(subject)
     const ids = new Set(destroyed.map(({ id }) => id))
     const found = ids.size === 0 ? { events: [], searchedTo: 0 } : await findEvents(stores, definition.aggregates, ids)
+    const rows = ids.size === 0 ? [] : await findRows(forgetting, ids)
     return Object.freeze({
       subject,
       keys: destroyed.map(({ id, destroyedAt }) => Object.freeze({ id, destroyedAt: new Date(destroyedAt) })),
       keyStore: stores.keys.name,
       ...found,
+      rows,
     })
   }
 
@@ -81,6 +87,33 @@ async function findEvents({ events: store }: Stores, aggregates: Aggregates, ids
     from = page.examined + 1
   }
   return { events: [...found.values()], searchedTo }
+}
+
+async function findRows(
+  { stores: { events: store }, definition, projections }: Forgetting,
+  ids: ReadonlySet<string>,
+): Promise<readonly ErasedRows[]> {
+  const found: ErasedRows[] = []
+  const search = async (of: ErasedRows['of'], name: string, storage: string) => {
+    let count = 0
+    for await (const rows of rowPages(store, storage, { limit: pageSize })) {
+      count += rows.filter(({ value }) => hasFields(value, ids)).length
+    }
+    if (count > 0) found.push(Object.freeze({ of, name, count }))
+  }
+  for (const [name, { rows, runner }] of projections) {
+    await search('projection', name, (await rows?.reader.storage()) ?? runner.bookmark.storage)
+  }
+  for (const [name, reaction] of Object.entries(definition.reactions)) {
+    await search('reaction', name, reactionStorageName(reaction))
+  }
+  return found
+}
+
+function hasFields(value: Json | undefined, ids: ReadonlySet<string>): boolean {
+  const fields = new Set<string>()
+  collectFields(value ?? null, '', ids, fields)
+  return fields.size > 0
 }
 
 function collectFields(json: Json, path: string, ids: ReadonlySet<string>, fields: Set<string>): void {

@@ -2,7 +2,7 @@
 
 export type { Logger } from '../runtime/logger.ts'
 export { type Domain, domain } from './domain.ts'
-export type { ErasedEvents, Erasure } from './erasure.ts'
+export type { ErasedEvents, ErasedRows, Erasure } from './erasure.ts'
 export { type FollowOptions, type FollowStreamOptions, follow, followStream } from './follow.ts'
 export type { CodeModel, ReadModel, RowsModel, StateModel } from './read-models.ts'
 export type {

@@ -123,7 +123,7 @@ export async function start(definition: SettledDefinition, options: StartOptions
   }
   const streamTail = new StreamTail(stores.events, tail)
   const subscriptions = { store: stores.events, tail, streamTail, environment, stopped: stopping.signal }
-  const forget = forgetting({ keys, stores: opened, definition })
+  const forget = forgetting({ keys, stores: opened, definition, projections })
   const cluster = node ?? new Alone({ kernel, environment, aggregates, stopped: stopping.signal })
   const shown = { status: () => cluster.status(), changes: () => cluster.changes() }
   const parts = { kernel, sender, cluster: shown, projections, reactions, subscriptions, environment, forget, stop }

@@ -4,9 +4,13 @@
 import { depthMax, type Json } from './json.ts'
 import { SealedValue, valueIn } from './sealed-value.ts'
 
-/** Fields by their names: personal ones, and those on the way to others. */
-export interface FieldTree {
-  readonly [name: string]: FieldTree | 'personal'
+/** Some fields: personal ones, and those on the way to others. */
+export type FieldTree = readonly Branch[]
+
+export interface Branch {
+  readonly name: string
+  /** The fields within it; absent if it is personal itself. */
+  readonly within?: FieldTree
 }
 
 type Fields = Readonly<Record<string, unknown>>
@@ -14,18 +18,15 @@ type Replace = (value: unknown, place: string) => unknown
 
 /** The tree of fields such as `email` and `contacts.phone`. A field within a personal one is personal with it. */
 export function treeOf(fields: readonly string[]): FieldTree {
-  const tree: Record<string, any> = Object.create(null)
-  for (const field of fields) {
-    const names = field.split('.')
-    let within = tree
-    for (const name of names.slice(0, -1)) {
-      if (within[name] === 'personal') break
-      within[name] ??= Object.create(null)
-      within = within[name]
-    }
-    within[names.at(-1)!] = 'personal'
-  }
-  return tree
+  const names = fields.map((field) => {
+    const [name, ...rest] = field.split('.')
+    return { name: name!, rest: rest.join('.') }
+  })
+  return Array.from(
+    Map.groupBy(names, ({ name }) => name),
+    ([name, own]) =>
+      own.some(({ rest }) => rest === '') ? { name } : { name, within: treeOf(own.map(({ rest }) => rest)) },
+  )
 }
 
 /**
@@ -49,12 +50,11 @@ function replaceIn(data: unknown, tree: FieldTree, place: string, replace: Repla
     return copy ?? data
   }
   let copy: Record<string, unknown> | undefined
-  for (const name in tree) {
+  for (const { name, within } of tree) {
     if (!Object.hasOwn(data, name)) continue
     const before = (data as Fields)[name]
-    const branch = tree[name]!
     const there = placeIn(place, name)
-    const after = branch === 'personal' ? replace(before, there) : replaceIn(before, branch, there, replace)
+    const after = within === undefined ? replace(before, there) : replaceIn(before, within, there, replace)
     if (after === before) continue
     copy ??= { ...data }
     copy[name] = after

@@ -84,7 +84,7 @@ function invalid(where: string, reason: string): never {
   throw new DefinitionError('DEFINITION_INVALID', { where, reason })
 }
 
-const noFields: FieldTree = Object.freeze({})
+const noFields: FieldTree = Object.freeze([])
 
 /** All personal fields of a schema. */
 const fieldsOf = (schema: Schema): FieldTree => declarations.get(schema)?.all ?? noFields
@@ -259,14 +259,18 @@ function discreet(
   place: string,
   plains: readonly unknown[],
 ): StandardSchemaV1.Issue {
-  let branch: FieldTree | 'personal' | undefined = own
-  for (const name of place.split('.')) {
-    if (typeof branch === 'object' && !/^\d+$/.test(name)) branch = branch[name]
-  }
-  const isPersonal = branch === 'personal'
+  const isPersonal = isPersonalAt(own, place.split('.'))
   const shows = () => plains.some((plain) => shownIn(issue.message, plain))
   if (!isPersonal && !shows()) return issue
   return { ...issue, message: 'it is not valid (the reason is left out, because it may show personal data)' }
+}
+
+/** Whether a place is a personal field, or within one. */
+function isPersonalAt(tree: FieldTree, place: readonly string[]): boolean {
+  const [first, ...rest] = place.filter((name) => !/^\d+$/.test(name))
+  const branch = tree.find(({ name }) => name === first)
+  if (branch === undefined) return false
+  return branch.within === undefined || isPersonalAt(branch.within, rest)
 }
 
 /** Whether a message shows a value, or a part of it. */

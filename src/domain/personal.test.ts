@@ -26,7 +26,7 @@ function testKey(subject: string): SubjectKey & { isDestroyed: boolean; isConfir
 
 function sealed<Value>(key: SubjectKey, value: Value): Personal<Value> {
   const made = Personal.of(key.subject, value)
-  SealedValue.seal(made, key)
+  SealedValue.seal([made], key)
   return made
 }
 

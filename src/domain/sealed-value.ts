@@ -5,9 +5,13 @@
  *
  * The box is an object, and the value that belongs to it is found by this object. A reader of a store makes that
  * connection when it has found the key (`adopt`). JSON that only looks like a box belongs to no value.
+ *
+ * Short values of one subject that are sealed together share one encrypted text, because one encryption costs as much
+ * processor time as half a command. Each has a box of its own, which has the whole text and says which part of it.
  */
 import { DefinitionError, InputError, StoreError } from './error.ts'
 import type { Json, JsonObject } from './json-value.ts'
+import { Another } from './private-mark.ts'
 
 /** The key of one subject. */
 export interface SubjectKey {
@@ -28,7 +32,22 @@ export interface Box extends JsonObject {
   readonly $personal: Json
 }
 
+/** The values of boxes that were frozen before they got one. */
 const values = new WeakMap<object, SealedValue>()
+
+/** Connects a box with its value. An entry of a WeakMap would cost ten times as much. */
+class Connected extends Another {
+  readonly #value: SealedValue
+
+  constructor(box: Box, value: SealedValue) {
+    super(box)
+    this.#value = value
+  }
+
+  static boxed(box: object): SealedValue | undefined {
+    return #value in box ? box.#value : undefined
+  }
+}
 
 /** What all sealed values have. `Personal` adds the value itself. */
 export class SealedValue {
@@ -69,11 +88,38 @@ export class SealedValue {
     return value.#box === undefined && !value.#isClear
   }
 
-  static seal(value: SealedValue, key: SubjectKey): void {
-    if (!SealedValue.isUnsealed(value)) return
-    value.#box = boxOf(key, value.#text!)
-    value.#key = key
-    values.set(value.#box, value)
+  /** Seals values of one subject. Those that are sealed already stay as they are. */
+  static seal(all: readonly SealedValue[], key: SubjectKey): void {
+    let from = 0
+    let size = 0
+    for (let i = 0; i < all.length; i++) {
+      const { length } = all[i]!.#text ?? ''
+      if (i > from && size + length > sharedMax) {
+        SealedValue.#sealTogether(all.slice(from, i), key)
+        from = i
+        size = 0
+      }
+      size += length
+    }
+    SealedValue.#sealTogether(from === 0 ? all : all.slice(from), key)
+  }
+
+  static #sealTogether(all: readonly SealedValue[], key: SubjectKey): void {
+    let text = ''
+    let parts = 0
+    for (const value of all) {
+      if (SealedValue.isUnsealed(value)) text += parts++ === 0 ? value.#text! : `${separator}${value.#text!}`
+    }
+    if (parts === 0) return
+    const sealed = key.seal(text)
+    let part = 0
+    for (const value of all) {
+      if (!SealedValue.isUnsealed(value)) continue
+      const box: Box = { $personal: boxText(key, part++, sealed) }
+      new Connected(box, value)
+      value.#box = Object.freeze(box)
+      value.#key = key
+    }
   }
 
   static keyOf(value: SealedValue): SubjectKey | undefined {
@@ -84,7 +130,7 @@ export class SealedValue {
   static textOf(value: SealedValue): string | undefined {
     const key = value.#key
     if (key === undefined) return value.#text
-    return key.isDestroyed ? undefined : (value.#text ?? key.open(sealedText(value.#box!)))
+    return key.isDestroyed ? undefined : (value.#text ?? openedText(key, value.#box!))
   }
 
   /** Drops the text of a sealed value. From now on only its key gives it back. */
@@ -113,7 +159,7 @@ export class SealedValue {
     const subject = value.#subject
     const key = value.#key
     if (key === undefined || key.isDestroyed) return { subject, text, isClear: value.#isClear }
-    return { subject, key, box: boxOf(key, text) }
+    return { subject, key, box: Object.freeze({ $personal: boxText(key, 0, key.seal(text)) }) }
   }
 
   /** Whether a box is the form of a value, as far as this can be known without its key. */
@@ -140,34 +186,44 @@ export interface Origin {
   readonly isClear?: boolean
 }
 
-function boxOf(key: SubjectKey, text: string): Box {
-  return Object.freeze({ $personal: `${format}${key.id}.${key.seal(text)}` })
-}
-
 /** The format of a box comes first, so that there can be others. */
 const format = '1.'
 const idLength = 22
-const textAt = format.length + idLength + 1
+const partAt = format.length + idLength + 1
+/** Between the texts that are sealed together. No text of JSON has it. */
+const separator = '\n'
+/** Texts are sealed together up to this sum of their lengths, since each box has the whole encrypted text. */
+const sharedMax = 200
 
-const sealedText = ({ $personal }: Box): string => ($personal as string).slice(textAt)
+const boxText = (key: SubjectKey, part: number, sealed: string): string => `${format}${key.id}.${part}.${sealed}`
+
+function openedText(key: SubjectKey, { $personal }: Box): string {
+  const box = $personal as string
+  const dot = box.indexOf('.', partAt)
+  const text = key.open(box.slice(dot + 1)).split(separator)[Number(box.slice(partAt, dot))]
+  if (text === undefined) throw new RangeError('A box names a part that its encrypted text does not have')
+  return text
+}
 
 /** Whether some JSON has the form of a box. */
 export function isBox(json: unknown): json is Box {
   if (typeof json !== 'object' || json === null || Array.isArray(json)) return false
   const { $personal } = json as JsonObject
   if (typeof $personal !== 'string') return false
-  return $personal.startsWith(format) && $personal[textAt - 1] === '.' && Object.keys(json).length === 1
+  return $personal.startsWith(format) && $personal[partAt - 1] === '.' && Object.keys(json).length === 1
 }
 
 /** The id of the key that opens a box. */
-export const keyIdOf = ({ $personal }: Box): string => ($personal as string).slice(format.length, textAt - 1)
+export const keyIdOf = ({ $personal }: Box): string => ($personal as string).slice(format.length, partAt - 1)
 
 /** The value that belongs to a box, if a reader has adopted it. */
-export const valueIn = (box: object): SealedValue | undefined => values.get(box)
+export const valueIn = (box: object): SealedValue | undefined => Connected.boxed(box) ?? values.get(box)
 
-/** Connects a box with its value. */
+/** Connects a box with its value. A box that was sealed here keeps the value that it has. */
 export function adopt(box: Box, value: SealedValue): void {
-  values.set(box, value)
+  if (Connected.boxed(box) !== undefined) return
+  if (Object.isExtensible(box)) new Connected(box, value)
+  else values.set(box, value)
 }
 
 /**

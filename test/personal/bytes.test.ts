@@ -9,14 +9,18 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { type TestContext, test } from 'node:test'
+import { connect } from '@nats-io/transport-node'
 import { MongoClient } from 'mongodb'
 import type { StoreFactory } from '../../src/index.ts'
 import { file, vacuum } from '../../src/store/file/index.ts'
 import { mongodb } from '../../src/store/mongodb/index.ts'
+import { nats } from '../../src/store/nats/index.ts'
 import { postgres } from '../../src/store/postgres/index.ts'
 import { sqlite } from '../../src/store/sqlite/index.ts'
 import { ada, impatient, ShopWithLetters, secrets } from '../support/personal/shop.ts'
 import { findMongodb } from '../support/servers/mongodb-server.ts'
+import { dropStreams, freshPrefix } from '../support/servers/nats-place.ts'
+import { findNats } from '../support/servers/nats-server.ts'
 import { dropSchema, freshSchema, withClient } from '../support/servers/postgres-place.ts'
 import { findPostgres } from '../support/servers/postgres-server.ts'
 import { onServer } from '../support/servers/server.ts'
@@ -162,5 +166,34 @@ await onServer('no bytes of a person', findMongodb, (server) => {
       )
     }
     await check(mongodb(server.url, { database }), read, async () => {})
+  })
+})
+
+await onServer('no bytes of a person', findNats, (server) => {
+  test('are in a message of NATS', async (t) => {
+    const prefix = freshPrefix()
+    const connection = await connect({ servers: server.url.replace(/^nats:\/\/|\/$/g, '') })
+    t.after(async () => {
+      await connection.close()
+      await dropStreams(server, prefix)
+    })
+    const ask = async (subject: string, question: object) => {
+      const { data } = await connection.request(`$JS.API.STREAM.${subject}`, JSON.stringify(question))
+      return JSON.parse(new TextDecoder().decode(data))
+    }
+    const read = async () => {
+      const stored: Buffer[] = []
+      for (const stream of [`${prefix}_log`, `${prefix}_state`]) {
+        const { state } = await ask(`INFO.${stream}`, {})
+        for (let seq = state.first_seq; seq <= state.last_seq; seq++) {
+          const { message } = await ask(`MSG.GET.${stream}`, { seq })
+          if (message === undefined) continue
+          const { subject, hdrs = '', data = '' } = message
+          stored.push(Buffer.from(subject), Buffer.from(hdrs, 'base64'), Buffer.from(data, 'base64'))
+        }
+      }
+      return stored
+    }
+    await check(nats(server.url, { prefix }), read, async () => {})
   })
 })

@@ -59,6 +59,7 @@ await onEveryStore('a person is forgotten', (store: StoreUnderTest) => {
         },
       ],
     )
+    assert.deepEqual(erasure.rows, [{ of: 'projection', name: 'addresses', count: 1 }])
     assert.equal(before.email!.value, forgotten, 'a state that somebody still holds')
     for (const _ of ['live', 'loaded again']) {
       const state = await shop.customer('1').state()

@@ -40,9 +40,9 @@ export function openBoxes(json: Json, keys: ReadonlyMap<string, SubjectKey>): Js
 function openedBox(box: Box, key: SubjectKey): Json {
   const known = valueIn(box)
   if (known !== undefined && SealedValue.keyOf(known) === key) return box
-  const own = known === undefined ? box : Object.freeze({ $personal: box.$personal })
+  const own = known === undefined ? box : { $personal: box.$personal }
   adopt(own, personalFrom({ subject: key.subject, key, box: own }))
-  return own
+  return Object.freeze(own)
 }
 
 /** Whether JSON holds a personal value that was stored before its field was declared as personal. */

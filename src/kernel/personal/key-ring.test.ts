@@ -83,6 +83,28 @@ test('a box that was changed is not opened', async (t) => {
   assert.throws(() => value.value)
 })
 
+test('values that are sealed together have one encrypted text, and each opens alone', async (t) => {
+  const { ring } = await ringOn(t, memory())
+  const texts = ['a\n"b"', 'c', 'x'.repeat(150), 'y'.repeat(100), 'd']
+  const values = texts.map((text, i) => Personal.of(i === 1 ? 'bob' : 'ada', text))
+  await ring.seal(values)
+  const boxes = values.map((value) => JSON.parse(JSON.stringify(encode('', value))) as Json)
+  for (const [i, box] of boxes.entries()) assert.equal((await opened(ring, box)).value, texts[i])
+  const sealed = boxes.map((box) => (box as { readonly $personal: string }).$personal.split('.')[3])
+  assert.equal(sealed[0], sealed[2], 'two of one subject')
+  assert.equal(sealed[3], sealed[4], 'too long for the first ones')
+  assert.equal(new Set(sealed).size, 3)
+})
+
+test('a box that names a part which is not there is not opened', async (t) => {
+  const { ring } = await ringOn(t, memory())
+  const { $personal } = (await sealedBy(ring, 'ada', 'secret')) as { readonly $personal: string }
+  for (const part of ['1', '-1', 'x']) {
+    const value = await opened(ring, { $personal: $personal.replace('.0.', `.${part}.`) })
+    assert.throws(() => value.value, part)
+  }
+})
+
 test('keys in memory are used without a question to the store', async (t) => {
   const calls: string[] = []
   const { ring } = await ringOn(

@@ -18,6 +18,7 @@ import { type Environment, sleep } from '../../runtime/environment.ts'
 import type { Checkpoint, ProjectionStep, ProjectionStore, Row } from '../../store/store.ts'
 import { pauseAfter, tryUpTo } from '../retry.ts'
 import { findBoxes, openBoxes } from './boxes.ts'
+import { bySubject } from './by-subject.ts'
 
 /** How long a key in memory may be used without asking whether it was destroyed. */
 const keyAgeMaxMs = 5000
@@ -148,13 +149,12 @@ export class KeyRing {
 
   /** Seals values whose keys are in memory. @returns whether that were all */
   sealNow(values: readonly SealedValue[]): boolean {
-    if (values.length === 0 && !this.hasKeys) return true
-    if (!this.isConfirmed) return false
+    if (!this.isConfirmed) return values.length === 0 && !this.hasKeys
     let isWhole = true
-    for (const value of values) {
-      const key = this.#bySubject.get(value.subject)
+    for (const [subject, own] of bySubject(values)) {
+      const key = this.#bySubject.get(subject)
       if (key === undefined || key.isDestroyed) isWhole = false
-      else SealedValue.seal(value, key)
+      else SealedValue.seal(own, key)
     }
     return isWhole
   }

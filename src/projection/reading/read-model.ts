@@ -1,4 +1,5 @@
 /** Reads the rows of a projection, at once or after its runner has handled a position. */
+import { hasCode } from '../../domain/error.ts'
 import type { AnyProjection } from '../../domain/projection.ts'
 import { Breath } from '../../runtime/breath.ts'
 import type { Environment } from '../../runtime/environment.ts'
@@ -39,6 +40,14 @@ export class ReadModelReader {
 
   get projection(): AnyProjection {
     return this.#projection
+  }
+
+  /** The name under which the live rows are stored, also those of a newer revision than this program's. */
+  async storage(): Promise<string> {
+    await this.#generations.load().catch((error: unknown) => {
+      if (!hasCode(error, 'PROJECTION_OUTDATED')) throw error
+    })
+    return this.#generations.live.storage
   }
 
   /**

@@ -22,7 +22,7 @@ const specKey = (subject: string, isDestroyed: boolean): SubjectKey => ({
 
 /** Gives keys to the personal values in some data. */
 export function sealInSpec<Data>(data: Data): Data {
-  for (const value of sealedWithin(data)) SealedValue.seal(value, specKey(value.subject, false))
+  for (const value of sealedWithin(data)) SealedValue.seal([value], specKey(value.subject, false))
   return data
 }
 
@@ -52,7 +52,7 @@ function openIn(json: Json): void {
  */
 export function forgottenValue(subject: string): Personal<never> {
   const value = Personal.of(subject, null)
-  SealedValue.seal(value, specKey(subject, true))
+  SealedValue.seal([value], specKey(subject, true))
   return value as Personal<never>
 }
 
