@@ -40,7 +40,7 @@ export const layers: Rule = {
     }),
 }
 
-const toolsOrder = ['errors.ts', 'inspection', 'config', 'index.ts']
+const toolsOrder = ['errors.ts', 'inspection', 'log', 'config', 'index.ts']
 
 /**
  * The tools are a package of their own. They may import the library only by what it exports, because its paths become

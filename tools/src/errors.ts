@@ -9,6 +9,9 @@ const kinds = {
   DOMAIN_UNKNOWN: 'usage',
   DOMAIN_NEEDED: 'usage',
   AGGREGATE_UNKNOWN: 'usage',
+  NOT_FOUND: 'failed',
+  LINE_INVALID: 'failed',
+  LOG_DIFFERS: 'failed',
 } as const
 
 export type ToolsErrorCode = keyof typeof kinds

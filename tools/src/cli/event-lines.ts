@@ -1,7 +1,7 @@
 /** Events as the program prints them: as JSON, and as a line for people. */
 import type { Json, RecordedEvent, StoredEvent } from '../../../src/index.ts'
 import { type Inspection, shown } from '../inspection/index.ts'
-import { cut, jsonLine, type Output, plain } from './output.ts'
+import { cut, jsonLine, type Output, plain, streamText } from './output.ts'
 
 /** An event as `--json` prints it. */
 export interface EventLine {
@@ -55,7 +55,7 @@ function lineOf(
 /** `12  2026-01-01T10:00:00.000Z  account/ada #3  MoneyDeposited  {"amount":5}`, coloured and cut for a terminal. */
 export function eventText(event: EventLine, output: Pick<Output, 'style' | 'columns'>): string {
   const { position, recordedAt, aggregate, id, sequence, type, data, unreadable } = event
-  const place = `${String(position).padStart(6)}  ${recordedAt}  ${plain(aggregate)}/${plain(id)} #${sequence}`
+  const place = `${String(position).padStart(6)}  ${recordedAt}  ${streamText({ aggregate, id })} #${sequence}`
   const start = `${place}  ${plain(type)}  `
   const rest = cut(jsonLine(data), Math.max(10, output.columns - start.length))
   const [dim, name] = [output.style('dim', rest), output.style('bold', plain(type))]

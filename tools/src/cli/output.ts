@@ -4,6 +4,7 @@
  * terminals, and `NO_COLOR` turns them off.
  */
 import { styleText } from 'node:util'
+import type { StreamId } from '../../../src/index.ts'
 import { Interrupted } from './ending.ts'
 
 type Style = Parameters<typeof styleText>[0]
@@ -72,7 +73,10 @@ export class Output {
 
 /** A text that may come from outside, such as an id: as it is if it is harmless, otherwise quoted and escaped. */
 export const plain = (text: string): string =>
-  /^[\p{L}\p{N}_.:@+#-]+$/u.test(text) ? text : escaped(JSON.stringify(text))
+  /^[\p{L}\p{N}_.:@+#~-]+$/u.test(text) ? text : escaped(JSON.stringify(text))
+
+/** A stream as `account/ada`. */
+export const streamText = ({ aggregate, id }: StreamId): string => `${plain(aggregate)}/${plain(id)}`
 
 /** JSON on one line, without characters that a terminal obeys. */
 export const jsonLine = (value: unknown): string => escaped(JSON.stringify(value))

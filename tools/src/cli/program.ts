@@ -3,6 +3,10 @@ import { Command, CommanderError } from 'commander'
 import { MnemeError } from '../../../src/index.ts'
 import { ToolsError } from '../errors.ts'
 import { addEvents } from './commands/events.ts'
+import { addLogs } from './commands/logs.ts'
+import { addRun } from './commands/run.ts'
+import { addState } from './commands/state.ts'
+import { addTrace } from './commands/trace.ts'
 import { exitCodes, Interrupted, onInterrupt } from './ending.ts'
 import type { Runtime } from './session.ts'
 
@@ -19,7 +23,7 @@ function programOf(runtime: Runtime): Command {
     .addHelpText('after', help)
     .exitOverride()
     .showHelpAfterError('(mneme help shows what there is)')
-  for (const add of [addEvents]) add(program, runtime)
+  for (const add of [addEvents, addState, addRun, addTrace, addLogs]) add(program, runtime)
   return program
 }
 
@@ -33,8 +37,9 @@ export async function run(args: readonly string[]): Promise<number> {
   const controller = new AbortController()
   const stopListening = onInterrupt(controller)
   try {
-    await programOf({ controller, cwd: process.cwd() }).parseAsync(args, { from: 'user' })
-    return exitCodeAfter(controller.signal) ?? exitCodes.done
+    const runtime: Runtime = { controller, cwd: process.cwd(), exitCode: exitCodes.done }
+    await programOf(runtime).parseAsync(args, { from: 'user' })
+    return exitCodeAfter(controller.signal) ?? runtime.exitCode
   } catch (error) {
     return exitCodeAfter(controller.signal) ?? tell(error, args.includes('--json'))
   } finally {

@@ -27,6 +27,8 @@ export interface StoreSession extends Session {
 export interface Runtime {
   readonly controller: AbortController
   readonly cwd: string
+  /** The exit code of a command that has done its work. A command may set another one than 0. */
+  exitCode: number
 }
 
 /** Adds the options that every command has. */

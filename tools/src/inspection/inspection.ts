@@ -6,6 +6,7 @@
 import type {
   Accepted,
   AnyAggregate,
+  Json,
   Logger,
   Projections,
   Reactions,
@@ -51,6 +52,7 @@ export interface CommandData {
   readonly data?: unknown
   readonly commandId?: string
   readonly expectedSequence?: number
+  readonly metadata?: Readonly<Record<string, Json>>
 }
 
 /** The parts of a running domain that do not depend on its types. */

@@ -1,0 +1,119 @@
+/** `mneme verify`, `mneme export` and `mneme import`: checks a whole log, and moves it from one store to another. */
+import { createReadStream } from 'node:fs'
+import { type Command, Option } from 'commander'
+import { ToolsError } from '../../errors.ts'
+import { exportTo, exportToFile, type LogSummary } from '../../log/export-log.ts'
+import { importLog } from '../../log/import-log.ts'
+import type { LogFormat } from '../../log/lines.ts'
+import { type VerifySummary, verifyLog } from '../../log/verify-log.ts'
+import { exitCodes } from '../ending.ts'
+import { type Output, plain } from '../output.ts'
+import { showProgress } from '../progress.ts'
+import {
+  type CommonOptions,
+  type Runtime,
+  type StoreSession,
+  sessionOf,
+  withCommonOptions,
+  withStore,
+} from '../session.ts'
+
+interface ExportOptions extends CommonOptions {
+  readonly out?: string
+  readonly format: LogFormat
+}
+
+export function addLogs(program: Command, runtime: Runtime): void {
+  withCommonOptions(program.command('verify'))
+    .description('check a whole log: positions, sequences, commits, checksums, and whether the domain can read it')
+    .action(async (options: CommonOptions) => {
+      runtime.exitCode = await withStore(sessionOf(runtime, options), options, verify)
+    })
+  withCommonOptions(program.command('export'))
+    .description('write a whole log as lines of JSON; one that was killed goes on where it was')
+    .option('--out <file>', 'the file; without it, the lines go to the standard output')
+    .addOption(
+      new Option('--format <format>', 'a record a line, or a CloudEvent')
+        .choices(['json', 'cloudevents'])
+        .default('json'),
+    )
+    .action((options: ExportOptions) =>
+      withStore(sessionOf(runtime, options), options, (session) => exportLog(session, options)),
+    )
+  withCommonOptions(program.command('import'))
+    .description('put an exported log into a store that is empty, or has the beginning of it')
+    .argument('<file>', 'what export has written, in either format; - reads the standard input')
+    .action((file: string, options: CommonOptions) =>
+      withStore(sessionOf(runtime, options), options, (session) => importFile(session, file), { mayCreate: true }),
+    )
+}
+
+/** @returns the exit code */
+async function verify({ inspection, output, signal }: StoreSession): Promise<number> {
+  const { store, domain } = inspection
+  const progress = showProgress({ verb: 'checking', unit: 'events', total: await store.head(), stream: process.stderr })
+  const summary = await verifyLog(store, {
+    upcast: domain && ((event) => domain.upcast(event)),
+    signal,
+    onProgress: progress.at,
+    async onFinding(finding) {
+      progress.end()
+      const place = `position ${finding.position}`
+      await output.result({ finding }, `${output.style('red', finding.what)} at ${place}: ${finding.message}`)
+    },
+  })
+  progress.end()
+  await output.result({ ...summary, digest: summary.digest ?? null }, () => verifiedText(summary, output))
+  if (domain === undefined) output.note('Whether a program can read the events was not checked: there is no domain.')
+  return summary.findings === 0 ? exitCodes.done : exitCodes.failed
+}
+
+function verifiedText({ events, streams, findings, isWhole, digest }: VerifySummary, output: Output): string {
+  const size = `${events.toLocaleString('en')} events in ${streams.toLocaleString('en')} streams`
+  if (findings === 0) return `${output.style('green', 'good')}: ${size}, ${digest}`
+  const more = isWhole ? '' : ', and the rest was not examined'
+  return `${output.style('red', 'not good')}: ${size}, ${findings} findings${more}`
+}
+
+async function exportLog({ inspection, output, signal }: StoreSession, { out, format }: ExportOptions): Promise<void> {
+  const { store } = inspection
+  const total = await store.head()
+  const progress = showProgress({ verb: 'exporting', unit: 'events', total, stream: process.stderr })
+  const options = { format, signal, onProgress: progress.at }
+  try {
+    if (out !== undefined) {
+      const summary = await exportToFile(store, out, options)
+      progress.end()
+      await output.result({ ...summary, file: out }, summaryText(`written to ${plain(out)}`, summary))
+      return
+    }
+    const summary = await exportTo(store, (text) => output.write(text), options)
+    progress.end()
+    output.note(output.isJson ? JSON.stringify(summary) : summaryText('written', summary))
+  } finally {
+    progress.end()
+  }
+}
+
+async function importFile({ inspection, output, signal }: StoreSession, file: string): Promise<void> {
+  const bytes: AsyncIterable<Uint8Array> = file === '-' ? process.stdin : createReadStream(file, { signal })
+  // How much is still to come is not known.
+  const progress = showProgress({ verb: 'importing', unit: 'events', total: 0, stream: process.stderr })
+  try {
+    const summary = await importLog(inspection.store, bytes, { signal, onProgress: progress.at })
+    progress.end()
+    await output.result(summary, summaryText('imported', summary))
+    if (summary.goesOn) output.note('The store has more events after these.')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    throw new ToolsError('USAGE', `There is no file ${file}`, { cause: error })
+  } finally {
+    progress.end()
+  }
+}
+
+/** `1,000 events written to bank.jsonl (400 were there already), sha256:...` */
+function summaryText(what: string, { events, kept, digest }: LogSummary): string {
+  const before = kept > 0 ? ` (${kept.toLocaleString('en')} were there already)` : ''
+  return `${events.toLocaleString('en')} events ${what}${before}, ${digest}`
+}

@@ -1,0 +1,70 @@
+/** `mneme trace`: which commands led to which, as a tree. */
+import type { Command } from 'commander'
+import { ToolsError } from '../../errors.ts'
+import { type CauseNode, type CauseTree, traceCauses } from '../../inspection/index.ts'
+import { eventLine } from '../event-lines.ts'
+import { type Output, plain, streamText } from '../output.ts'
+import { showProgress } from '../progress.ts'
+import {
+  type CommonOptions,
+  type Runtime,
+  type StoreSession,
+  sessionOf,
+  withCommonOptions,
+  withStore,
+} from '../session.ts'
+
+export function addTrace(program: Command, runtime: Runtime): void {
+  withCommonOptions(program.command('trace'))
+    .description('the tree of commands under a correlation, from its id or the id of any of its commands')
+    .argument('<id>', 'a correlation id or a command id')
+    .action((id: string, options: CommonOptions) =>
+      withStore(sessionOf(runtime, options), options, (session) => print(session, id)),
+    )
+}
+
+async function print({ inspection, output, signal }: StoreSession, id: string): Promise<void> {
+  const total = await inspection.store.head()
+  const progress = showProgress({ verb: 'reading', unit: 'events', total, stream: process.stderr })
+  const tree = await traceCauses(inspection.store, id, { signal, onProgress: (examined) => progress.at(examined) })
+  progress.end()
+  if (tree === undefined) {
+    throw new ToolsError('NOT_FOUND', `No event has the correlation or the command id ${JSON.stringify(id)}`, {
+      advice: 'A command that was rejected, or had nothing to do, leaves no event',
+    })
+  }
+  const asJson = ({ commandId, stream, events, effects }: CauseNode): unknown => ({
+    commandId,
+    ...stream,
+    events: events.map((event) => eventLine(inspection, event)),
+    effects: effects.map(asJson),
+  })
+  const { correlationId, roots, commands, isCut } = tree
+  await output.result({ correlationId, commands, isCut, roots: roots.map(asJson) }, () => treeText(tree, output))
+}
+
+function treeText({ correlationId, roots, commands, isCut }: CauseTree, output: Output): string {
+  const count = `${commands} ${commands === 1 ? 'command' : 'commands'}`
+  const lines = [output.style('bold', `correlation ${plain(correlationId)}: ${count}`)]
+  // Not recursive, because a chain of causes may be long.
+  const waiting = roots.toReversed().map((node) => ({ node, indent: '', isLast: true, isRoot: true }))
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    const { node, indent, isLast, isRoot } = next
+    const branch = isRoot ? '' : isLast ? '└─ ' : '├─ '
+    lines.push(`${indent}${branch}${nodeText(node, output)}`)
+    const below = isRoot ? '' : `${indent}${isLast ? '   ' : '│  '}`
+    for (const [i, effect] of [...node.effects.entries()].toReversed()) {
+      waiting.push({ node: effect, indent: below, isLast: i === node.effects.length - 1, isRoot: false })
+    }
+  }
+  if (isCut) lines.push('... and more: the tree was cut')
+  return lines.join('\n')
+}
+
+function nodeText({ stream, events, commandId }: CauseNode, output: Output): string {
+  const [first, last] = [events[0]!, events.at(-1)!]
+  const sequences = first === last ? `#${first.sequence}` : `#${first.sequence}-${last.sequence}`
+  const types = [...new Set(events.map(({ type }) => plain(type)))].join(', ')
+  const place = output.style('dim', `position ${first.position}, command ${plain(commandId)}`)
+  return `${streamText(stream)} ${sequences}  ${output.style('bold', types)}  ${place}`
+}
