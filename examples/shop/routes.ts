@@ -1,0 +1,135 @@
+/**
+ * The shop over HTTP. An `Idempotency-Key` makes a request safe to repeat. `If-Match` refuses a change if somebody else
+ * made one before. An answer's header `Position`, sent back with the next request, lets a customer see the own writes.
+ * Who may do what is left out.
+ */
+import { createHash, createHmac } from 'node:crypto'
+import { type Context, Hono } from 'hono'
+import { html } from 'hono/html'
+import { type SSEStreamingApi, streamSSE } from 'hono/streaming'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import { z } from 'zod'
+import { CommandRejected, forgotten, MnemeError, type Personal } from '../../src/index.ts'
+import type { RunningShop } from './shop.ts'
+
+const statuses: Readonly<Record<string, ContentfulStatusCode>> = {
+  ...{ COMMAND_INVALID: 400, ID_INVALID: 400, OPTION_INVALID: 400 },
+  ...{ COMMAND_ID_REUSED: 409, SEQUENCE_UNEXPECTED: 412, STORE_CLOSED: 503, OUTCOME_UNKNOWN: 504 },
+}
+
+function failed(error: Error, c: Context): Response {
+  if (error instanceof CommandRejected) return c.json({ error: error.code, details: error.details }, 422)
+  if (error instanceof z.ZodError || error instanceof SyntaxError) return c.json({ error: error.message }, 400)
+  if (!(error instanceof MnemeError)) return c.json({ error: String(error) }, 500)
+  return c.json({ error: error.code, details: error.facts }, statuses[error.code] ?? (error.retryable ? 503 : 500))
+}
+
+// #region options
+/** The headers that every command takes. */
+function optionsOf(c: Context) {
+  const etag = c.req.header('If-Match')
+  const expectedSequence = etag === undefined ? undefined : Number(etag.replaceAll('"', ''))
+  return { commandId: c.req.header('Idempotency-Key') ?? crypto.randomUUID(), expectedSequence }
+}
+/** What a request with this key makes has this id, however often the request arrives. */
+const newId = (...parts: readonly string[]) =>
+  createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 24)
+
+type Read = { readonly position: number; readonly sequence: number }
+const answer = (c: Context, { position, sequence }: Read, body: object = {}, status: ContentfulStatusCode = 200) =>
+  c.json(body, status, { Position: `${position}`, ETag: `"${sequence}"` })
+// #endregion
+
+const plain = (value: Personal<string> | undefined) => (value?.value === forgotten ? 'forgotten' : value?.value)
+const person = z.object({ name: z.string(), email: z.string().trim().toLowerCase().pipe(z.email()) })
+
+export function routes(shop: RunningShop, secret: string): Hono {
+  const app = new Hono().onError(failed).notFound((c) => c.json({ error: 'NotFound' }, 404))
+  addCustomers(app, shop, secret)
+  addOrders(app, shop)
+  return app
+}
+
+function addCustomers(app: Hono, shop: RunningShop, secret: string): void {
+  app.post('/customers', async (c) => {
+    const { name, email } = person.parse(await c.req.json())
+    const hash = createHmac('sha256', secret).update(email).digest('base64url')
+    const options = optionsOf(c)
+    const customer = newId('customer', options.commandId)
+    const { claim } = (await shop.email(hash).claim({ owner: customer })).state
+    const data = { customer, name, email, hash, claim }
+    return answer(c, await shop.customer(customer).register(data, options), { customer }, 201)
+  })
+  app.get('/customers/:customer', async (c) => {
+    const { state, ...read } = await shop.customer(c.req.param('customer')).read()
+    if (state.phase !== 'registered') return c.notFound()
+    return answer(c, read, { name: plain(state.name), email: plain(state.email) })
+  })
+  app.delete('/customers/:customer', async (c) => {
+    await shop.customer(c.req.param('customer')).leave()
+    return c.json(await shop.forget(c.req.param('customer')))
+  })
+
+  app.post('/products/:product/stock', async (c) =>
+    answer(c, await shop.product(c.req.param('product')).stock(await c.req.json(), optionsOf(c))),
+  )
+  app.get('/products/:product', async (c) => {
+    const { state, ...read } = await shop.product(c.req.param('product')).read()
+    return answer(c, read, state)
+  })
+}
+
+function addOrders(app: Hono, shop: RunningShop): void {
+  // #region place
+  app.post('/customers/:customer/orders', async (c) => {
+    const { customer } = c.req.param()
+    if ((await shop.customer(customer).state()).phase !== 'registered') return c.notFound()
+    const options = optionsOf(c)
+    const order = newId(customer, options.commandId)
+    const data = { ...(await c.req.json()), customer }
+    return answer(c, await shop.order(order).place(data, options), { order }, 201)
+  })
+  // #endregion
+  // #region list
+  app.get('/customers/:customer/orders', async (c) => {
+    const { limit = '20', after } = c.req.query()
+    const newest = { where: { customer: c.req.param('customer') }, orderBy: [['placedAt', 'descending']] } as const
+    const atLeast = Number(c.req.header('Position') ?? 0)
+    return c.json(await shop.orders.find({ ...newest, limit: Number(limit), after }, { atLeast }))
+  })
+  // #endregion
+  app.get('/customers/:customer/orders/:order', async (c) => {
+    const { state, ...read } = await shop.order(c.req.param('order')).read()
+    if (state.customer !== c.req.param('customer')) return c.notFound()
+    return answer(c, read, { ...state, address: plain(state.address) })
+  })
+  app.put('/customers/:customer/orders/:order/address', async (c) => {
+    const { customer, order } = c.req.param()
+    const data = { ...(await c.req.json()), customer }
+    return answer(c, await shop.order(order).changeAddress(data, optionsOf(c)))
+  })
+  app.post('/customers/:customer/orders/:order/payment', async (c) => {
+    const { customer, order } = c.req.param()
+    return answer(c, await shop.order(order).pay({ ...(await c.req.json()), customer }, optionsOf(c)), {}, 202)
+  })
+
+  // #region events
+  app.get('/customers/:customer/orders/:order/events', async (c) => {
+    const order = shop.order(c.req.param('order'))
+    if ((await order.state()).customer !== c.req.param('customer')) return c.notFound()
+    const following = { from: Number(c.req.header('Last-Event-ID') ?? 0) + 1, signal: c.req.raw.signal }
+    const send = async (stream: SSEStreamingApi) => {
+      for await (const { sequence, type, position } of order.events(following))
+        await stream.writeSSE({ id: `${sequence}`, data: JSON.stringify({ type, position }) })
+    }
+    return streamSSE(c, (stream) => send(stream).catch(() => {})) // the browser is gone, or it asks again
+  })
+  // #endregion
+  app.get('/customers/:customer/orders/:order/live', (c) => c.html(livePage))
+}
+
+const livePage = html`<!doctype html><title>Your order</title><h1>Your order</h1><ol></ol>
+<script>
+  const list = document.querySelector('ol')
+  new EventSource('events').onmessage = ({ data }) => (list.innerHTML += '<li>' + JSON.parse(data).type)
+</script>`
