@@ -26,6 +26,21 @@ test('two members share a store', async (context) => {
   await bank.account('ada').open({ owner: 'Ada' })
   await other.account('ada').deposit({ amount: 5 })
   assert.equal((await bank.account('ada').state()).balance, 5)
+  const paid: string[] = []
+  const nextDay = async () => ['2026-11-29', '2026-11-30'][paid.length]
+  // #region singleton
+  const interest = bank.cluster.singleton('interest', async (signal) => {
+    while (!signal.aborted) {
+      const day = await nextDay()
+      if (day === undefined) return // it is called again after a second
+      await bank.account('ada').deposit({ amount: 1 }, { commandId: `interest ${day}` })
+      paid.push(day)
+    }
+  })
+  // #endregion
+  while (paid.length < 2) await new Promise((resolve) => setImmediate(resolve))
+  await interest.stop()
+  assert.equal((await bank.account('ada').state()).balance, 7)
   const log: unknown[] = []
   const console = { log: (...words: readonly unknown[]) => log.push(words) }
   // #region status
@@ -40,4 +55,6 @@ test('two members share a store', async (context) => {
   assert.ok(commandsForwarded + other.cluster.status().commandsForwarded > 0)
   assert.ok(longestPauseMs >= 0)
   assert.deepEqual(log.at(-1), ['epoch 2: 2 members'])
+  await bank.stop()
+  await other.stop()
 })

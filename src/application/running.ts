@@ -32,8 +32,32 @@ import type { StreamList } from '../store/stream-list.ts'
 import type { Erasure } from './erasure.ts'
 import type { ReadModel } from './read-models.ts'
 
+/** A singleton of this process. */
+export interface SingletonHandle {
+  /** Whether its work is done in this process now. */
+  readonly isHere: boolean
+  /** Ends the work, if it is done here, and does not begin it again here. Other processes may go on. */
+  stop(): Promise<void>
+}
+
 /** What this process knows of its cluster. Without a cluster, it is the only member. */
 export interface ClusterInfo {
+  /**
+   * Does work in one process at a time, of all on this store that call it with the same name. The process holds a lease
+   * of the store. If it stops or ends, another one does the work, at the latest after `leaseMs`.
+   *
+   *     bank.cluster.singleton('statements', async (signal) => {
+   *       while (!signal.aborted) await sendNextStatement()
+   *     })
+   *
+   * The signal is aborted when this process stops, or before it loses the lease; then the work should end. Work that
+   * returns before is called again after a second, and so is work that fails (warning `SINGLETON_FAILED`). A process
+   * that stands still for longer than `leaseMs` may go on for a moment when it wakes up. So let the work send commands
+   * with a `commandId`, or do what may be done twice.
+   *
+   * @throws DefinitionError `OPTION_INVALID`, `DEFINITION_INVALID` if this process has a singleton of that name
+   */
+  singleton(name: string, work: (signal: AbortSignal) => unknown): SingletonHandle
   status(): ClusterStatus
   /** The status now, and after each change of the members. It ends when this process stops. */
   changes(): AsyncIterable<ClusterStatus>

@@ -1,6 +1,6 @@
 /** Starts a domain: opens the stores, and puts the parts together. */
 import { Alone } from '../cluster/alone.ts'
-import type { Fold } from '../domain/aggregate.ts'
+import type { AggregateOptions, Fold } from '../domain/aggregate.ts'
 import type { AnyCodeProjection } from '../domain/code-projection.ts'
 import type { AnyEventKind } from '../domain/event.ts'
 import type { HandledKinds } from '../domain/handled-kinds.ts'
@@ -38,7 +38,14 @@ import { facade } from './facade.ts'
 import { declaresPersonal, forgetting } from './forgetting.ts'
 import { attempt, type Sender } from './handle.ts'
 import type { ManagedProjection } from './management.ts'
-import { type Aggregates, type ProjectionsByName, type ReactionsByName, reactionStorageName } from './running.ts'
+import {
+  type Aggregates,
+  type ClusterInfo,
+  type ProjectionsByName,
+  type ReactionsByName,
+  reactionStorageName,
+} from './running.ts'
+import { Singletons } from './singletons.ts'
 import { type StartOptions, settle } from './start-options.ts'
 import { closeStores, type Stores, stopDomain } from './stop.ts'
 import { systemCipher } from './system-cipher.ts'
@@ -73,19 +80,15 @@ export async function start(definition: SettledDefinition, options: StartOptions
   const opened = await openStores(settled, { warn, now: environment.now, openedBy: 'domain' })
   const keys = cipher && new KeyRing({ store: opened.keys, cipher, environment })
   const stores = keys === undefined ? opened : openingStores(opened, keys)
-  const { snapshotEvery, stateRevision, passivateAfterMs } = options
   const aggregates = Object.values(definition.aggregates)
-  const node = options.cluster?.node({ store: stores.events, environment, warn, aggregates, keys, observing })
+  const follows = settled.projections === 'automatic' ? checkpointNames(definition) : []
+  const node = options.cluster?.node({ store: stores.events, environment, warn, aggregates, follows, keys, observing })
   const kernel = new Kernel({
     events: stores.events,
     snapshots: stores.snapshots,
     keys,
     aggregates,
-    defaults: {
-      ...(snapshotEvery !== undefined && { snapshotEvery }),
-      ...(stateRevision !== undefined && { stateRevision }),
-      ...(passivateAfterMs !== undefined && { passivateAfterMs }),
-    },
+    defaults: defaultsOf(options),
     environment,
     limits,
     warn,
@@ -97,7 +100,10 @@ export async function start(definition: SettledDefinition, options: StartOptions
   const { pollIntervalMs, leaseMs } = settled
   const tail = new Tail({ store: stores.events, environment, pollIntervalMs })
   const owner = environment.newId()
-  const shared = { store: stores.events, tail, environment, warn, observing, pollIntervalMs, leaseMs, owner }
+  const betterPlace = node && ((name: string) => node.betterPlace(name))
+  const leading = { store: stores.events, environment, warn, pollIntervalMs, leaseMs, owner, betterPlace }
+  const shared = { ...leading, tail, observing }
+  const singletons = new Singletons(leading)
   const projections = projectionsOf(definition, shared)
   const reactions = reactionsOf(definition, { kernel, sender, keys }, shared)
   try {
@@ -115,7 +121,7 @@ export async function start(definition: SettledDefinition, options: StartOptions
   const runners = (some: ReadonlyMap<string, ManagedProjection>) => [...some.values()].map(({ runner }) => runner)
   const stop = () => {
     stopping.abort()
-    const followers = { reactions: runners(reactions), projections: runners(projections) }
+    const followers = { reactions: [...runners(reactions), singletons], projections: runners(projections) }
     const { stopTimeoutMs } = limits
     return stopDomain({ kernel, node, ...followers, stores, environment, stopTimeoutMs, observing, warn }).finally(() =>
       keys?.close(),
@@ -124,12 +130,31 @@ export async function start(definition: SettledDefinition, options: StartOptions
   const streamTail = new StreamTail(stores.events, tail)
   const subscriptions = { store: stores.events, tail, streamTail, environment, stopped: stopping.signal }
   const forget = forgetting({ keys, stores: opened, definition, projections })
-  const cluster = node ?? new Alone({ kernel, environment, aggregates, stopped: stopping.signal })
-  const shown = { status: () => cluster.status(), changes: () => cluster.changes() }
+  const cluster = node ?? new Alone({ kernel, environment, aggregates, follows, stopped: stopping.signal })
+  const shown = shownCluster(cluster, singletons)
   const parts = { kernel, sender, cluster: shown, projections, reactions, subscriptions, environment, forget, stop }
   const { aggregates: declared, projections: definitions } = definition
   return facade({ ...parts, aggregates: declared, definitions, store: stores.events })
 }
+
+/** The options of all aggregates that do not set them. */
+const defaultsOf = ({ snapshotEvery, stateRevision, passivateAfterMs }: StartOptions): AggregateOptions => ({
+  ...(snapshotEvery !== undefined && { snapshotEvery }),
+  ...(stateRevision !== undefined && { stateRevision }),
+  ...(passivateAfterMs !== undefined && { passivateAfterMs }),
+})
+
+const shownCluster = (cluster: Omit<ClusterInfo, 'singleton'>, singletons: Singletons): ClusterInfo => ({
+  status: () => cluster.status(),
+  changes: () => cluster.changes(),
+  singleton: (name, work) => singletons.start(name, work),
+})
+
+/** The names of the checkpoints of all projections and reactions. */
+const checkpointNames = ({ projections, reactions }: SettledDefinition): readonly string[] => [
+  ...Object.values(projections).map(({ name }) => name),
+  ...Object.values(reactions).map(reactionStorageName),
+]
 
 /** Stores where reactions begin that have never run. */
 async function beginFirst(

@@ -10,6 +10,8 @@ interface AloneOptions {
   readonly kernel: Kernel
   readonly environment: Environment
   readonly aggregates: readonly AnyAggregate[]
+  /** The projections and reactions that run here. */
+  readonly follows: readonly string[]
   /** Aborted when the domain stops. */
   readonly stopped: AbortSignal
 }
@@ -26,7 +28,7 @@ export class Alone {
   }
 
   status(): ClusterStatus {
-    const { kernel, aggregates } = this.#options
+    const { kernel, aggregates, follows } = this.#options
     const shards = Object.fromEntries(aggregates.map(({ name }) => [name, shardCount]))
     const owners = Object.fromEntries(
       aggregates.map(({ name }) => [name, new Array<string>(shardCount).fill(this.#id)]),
@@ -35,7 +37,7 @@ export class Alone {
     return deepFreeze({
       self: this.#id,
       epoch: 0,
-      members: [{ id: this.#id, address: '', ...facts, shards }],
+      members: [{ id: this.#id, address: '', ...facts, shards, follows }],
       owners,
       shardsTakenOver: 0,
       liveAggregates: kernel.load.liveAggregates,

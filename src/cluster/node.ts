@@ -12,12 +12,15 @@ import type { Observing } from '../runtime/observing.ts'
 import { Membership, type MembershipOptions } from './membership.ts'
 import { Router } from './router.ts'
 import { Serving } from './serving.ts'
+import { Sharing } from './sharing.ts'
 import type { ClusterStatus } from './status.ts'
 import type { Link } from './transport.ts'
-import type { Knowledge } from './view.ts'
+import type { Knowledge, View } from './view.ts'
 
 export interface NodeOptions extends MembershipOptions {
   readonly aggregates: readonly AnyAggregate[]
+  /** The projections and reactions that run here, by the names of their checkpoints. */
+  readonly follows: readonly string[]
   /** The keys of personal values; absent if no part of the domain has any. */
   readonly keys: KeyRing | undefined
   /** Absent if nobody observes. */
@@ -32,6 +35,7 @@ export class ClusterNode {
   readonly #servings = new Set<Serving>()
   #kernel: Kernel | undefined
   #router: Router | undefined
+  #shared: { readonly view: View; readonly sharing: Sharing } | undefined
 
   constructor(options: NodeOptions) {
     this.#options = options
@@ -55,18 +59,30 @@ export class ClusterNode {
 
   /** Begins to serve others, and becomes a member. @throws StoreError, ClusterError */
   async join(kernel: Kernel): Promise<void> {
-    const { transport, environment, aggregates, routeTimeoutMs, keys, observing } = this.#options
+    const { transport, environment, aggregates, follows, routeTimeoutMs, keys, observing } = this.#options
     const membership = this.#membership
     this.#kernel = kernel
     this.#router = new Router({ kernel, membership, environment, routeTimeoutMs, keys, observing })
     const address = await transport.listen((link) => this.#serve(link))
     const knows = Object.fromEntries(aggregates.map((aggregate) => [aggregate.name, knowledgeOf(aggregate)]))
     const joinedAt = Math.floor(environment.now())
-    await membership.join({ address, joinedAt, knows }, (isOwned) => kernel.disown(isOwned))
+    await membership.join({ address, joinedAt, knows, follows }, (isOwned) => kernel.disown(isOwned))
   }
 
   dispatch(stream: StreamId, name: string, data: unknown, options: DispatchOptions): Promise<Outcome> {
     return this.#router!.dispatch(stream, name, data, options)
+  }
+
+  /** The member that should run a projection, a reaction or a singleton, if it is not this one. */
+  betterPlace(name: string): string | undefined {
+    const better = this.#sharing.memberFor(name)
+    return better === this.#membership.id ? undefined : better
+  }
+
+  get #sharing(): Sharing {
+    const { view } = this.#membership
+    if (this.#shared?.view !== view) this.#shared = { view, sharing: new Sharing(view.members) }
+    return this.#shared.sharing
   }
 
   leave(): Promise<void> {
@@ -118,6 +134,7 @@ export class ClusterNode {
         isLeaving,
         isHeard: this.#membership.isHeard(id),
         shards: Object.fromEntries(names.map((name) => [name, placement.shardsOf(name).get(id) ?? 0])),
+        follows: this.#sharing.followersOf(id),
       })),
       owners: Object.fromEntries(names.map((name) => [name, placement.ownersOf(name).map((owner) => owner?.id)])),
       shardsTakenOver: Object.keys(view.takenOver).length,

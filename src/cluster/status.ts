@@ -10,6 +10,11 @@ export interface MemberStatus {
   readonly isHeard: boolean
   /** How many shards of each aggregate it owns, of 256. */
   readonly shards: Readonly<Record<string, number>>
+  /**
+   * The projections and reactions that it should run, by their names; `reaction` stands before that of a reaction. The
+   * lease decides: for a moment, or if they do not run there, another member may run them.
+   */
+  readonly follows: readonly string[]
 }
 
 export interface ClusterStatus {

@@ -23,6 +23,8 @@ export interface Member {
   readonly isLeaving: boolean
   /** By aggregate. */
   readonly knows: Readonly<Record<string, Knowledge>>
+  /** The projections and reactions that it can run, by the names of their checkpoints. */
+  readonly follows?: readonly string[]
 }
 
 export interface View {

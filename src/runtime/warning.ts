@@ -34,6 +34,7 @@ export interface KernelWarning {
     | 'TENANT_NOT_WOKEN'
     | 'MEMBER_REMOVED'
     | 'PROCESS_REPLACED'
+    | 'SINGLETON_FAILED'
   readonly message: string
   readonly cause?: unknown
   /** The aggregate instance that it is about. */

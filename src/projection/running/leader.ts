@@ -5,14 +5,20 @@
  */
 import { ProjectionError } from '../../domain/error.ts'
 import { Leadership, type LeadershipOptions } from './leadership.ts'
+import { type BetterPlace, Yielding } from './yielding.ts'
 
 export interface LeaderOptions extends Omit<LeadershipOptions, 'name'> {
   /** The projection or reaction. */
   readonly name: string
   /** Takes the stored checkpoint over. */
   readonly takeOver: () => Promise<void>
+  readonly betterPlace: BetterPlace | undefined
+  /** The interval at which it asks for the lease while another process leads. */
+  readonly pollIntervalMs: number
   /** Waits for work in progress. */
   readonly finish: () => Promise<void>
+  /** Saves how far the work is. */
+  readonly save: () => Promise<void>
   /** Whether a run follows the log here. It then keeps the lease. */
   readonly isFollowed: () => boolean
 }
@@ -20,6 +26,7 @@ export interface LeaderOptions extends Omit<LeadershipOptions, 'name'> {
 export class Leader {
   readonly #options: LeaderOptions
   readonly #leadership: Leadership
+  readonly #yielding: Yielding
   /** The number of guests that lead now. */
   #guests = 0
   /** The tenure in which the checkpoint was last taken over. */
@@ -28,6 +35,8 @@ export class Leader {
   constructor(options: LeaderOptions) {
     this.#options = options
     this.#leadership = new Leadership({ ...options, name: `projection ${options.name}` })
+    const { betterPlace, name, environment } = options
+    this.#yielding = new Yielding({ betterPlace, name, environment, askAgainMs: this.askAgainMs })
   }
 
   /** How often the store was asked for the lease. */
@@ -55,6 +64,11 @@ export class Leader {
     return this.#leadership.restMs
   }
 
+  /** The time until it asks for the lease again while another process has it. */
+  get askAgainMs(): number {
+    return Math.min(this.#options.pollIntervalMs, this.restMs)
+  }
+
   /** Whether this process has led without a break since it took over. Renews the lease if that is due. */
   async keep(): Promise<boolean> {
     return (await this.#leadership.keep()) && this.#leadership.tenure === this.#tenure
@@ -78,17 +92,28 @@ export class Leader {
     return true
   }
 
+  /** As `take`, for the run that follows the log. It leaves the lease to the process that should have it. */
+  async takeTurn(): Promise<boolean> {
+    if (this.#guests > 0 || !this.#yielding.isDue) return this.take()
+    if (this.#leadership.held) await this.releaseSaved()
+    return false
+  }
+
   /** Another process has acted as the leader. The store is asked before this process leads again. */
   doubt(): void {
     this.#leadership.doubt()
   }
 
-  /**
-   * Waits for work in progress, and gives the lease back if this process has it. @param before done first in that case
-   */
-  async release(before: () => Promise<void> = async () => {}): Promise<void> {
+  /** Saves how far the work is, and gives the lease back if this process has it. */
+  async releaseSaved(): Promise<void> {
     await this.#options.finish().catch(() => {})
-    if (this.#leadership.held) await before().catch(() => {})
+    if (this.#leadership.held) await this.#options.save().catch(() => {})
+    await this.release()
+  }
+
+  /** Waits for work in progress, and gives the lease back if this process has it. */
+  async release(): Promise<void> {
+    await this.#options.finish().catch(() => {})
     await this.#leadership.release().catch(() => {})
   }
 

@@ -48,6 +48,11 @@ export class Leadership {
     return this.#held && this.#options.environment.elapsed() < this.#heldUntil
   }
 
+  /** How long this process certainly has the lease, in milliseconds; negative if it has not. */
+  get leftMs(): number {
+    return this.#heldUntil - this.#options.environment.elapsed()
+  }
+
   /** How often the store was asked for the lease. */
   get renewals(): number {
     return this.#renewals

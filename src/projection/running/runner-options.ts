@@ -6,6 +6,7 @@ import type { EventStore, LeaseStore, ProjectionStore } from '../../store/store.
 import type { StepperContext } from '../checkpoint/step.ts'
 import type { Stepper } from '../checkpoint/stepper.ts'
 import type { Tail } from '../log/tail.ts'
+import type { BetterPlace } from './yielding.ts'
 
 export interface RunnerOptions {
   /** The name under which checkpoint and lease are stored. */
@@ -22,6 +23,8 @@ export interface RunnerOptions {
   /** Unique for each running domain: the holder of the lease. */
   readonly owner: string
   readonly leaseMs: number
+  /** Absent if processes do not share the work by a plan. */
+  readonly betterPlace?: BetterPlace | undefined
   /** Makes the stepper that is run. */
   readonly stepper: (lead: StepperContext) => Stepper
 }

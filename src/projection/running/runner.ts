@@ -71,7 +71,10 @@ export class Runner {
       owner,
       durationMs: leaseMs,
       takeOver: () => this.bookmark.takeOver(),
+      betterPlace: options.betterPlace,
+      pollIntervalMs: options.pollIntervalMs,
       finish: () => this.bookmark.end(),
+      save: () => this.bookmark.flush(),
       isFollowed: () => this.alive,
     })
     this.#steps = stepper({
@@ -164,7 +167,7 @@ export class Runner {
       }
       const { store, environment, leaseMs } = this.#options
       const step = () => this.#step(signal)
-      const askAgainMs = this.#askAgainMs
+      const { askAgainMs } = this.#leader
       const parts = { bookmark: this.bookmark, step, breath: this.#breath, leader: this.#leader, askAgainMs }
       const run = () => this.#orFail(runThrough({ store, environment, leaseMs, ...parts }, signal))
       return this.#leader.asGuest(run)
@@ -218,11 +221,6 @@ export class Runner {
     await this.#leader.lead('Resetting', work, async () => {}) // the bookmark takes over itself
     this.#waiters.begin()
     this.#follower?.hint()
-  }
-
-  /** The time until it asks for the lease again while another process has it. */
-  get #askAgainMs(): number {
-    return Math.min(this.#options.pollIntervalMs, this.#leader.restMs)
   }
 
   /**
@@ -279,19 +277,19 @@ export class Runner {
       }
     }
     follower.close()
-    await this.#leader.release(() => this.bookmark.flush())
+    await this.#leader.releaseSaved()
   }
 
   /** Stands by until this process leads, then takes steps as long as it leads. */
   async #lead(from: number, follower: Follower, signal: AbortSignal): Promise<void> {
     const { environment } = this.#options
     const leaseMs = this.#leader.restMs
-    for (let asked = 1; !(await this.#leader.take()); asked++) {
+    for (let asked = 1; !(await this.#leader.takeTurn()); asked++) {
       this.#state = 'standby'
       this.#tries.rest()
       // A new leader writes its recognition a moment after it has got the lease, so this looks twice.
       if (asked <= 2 || this.bookmark.isUnsettled) await this.bookmark.look()
-      await this.#standBy(follower, this.#askAgainMs, signal)
+      await this.#standBy(follower, this.#leader.askAgainMs, signal)
       if (signal.aborted) return
     }
     await this.bookmark.beginBehind(from - 1)
@@ -299,7 +297,7 @@ export class Runner {
     const due = new DueTime(environment)
     let mayHaveGrown = true
     let { renewals, tenure } = this.#leader
-    while (!signal.aborted && (await this.#leader.take())) {
+    while (!signal.aborted && (await this.#leader.takeTurn())) {
       if (this.#leader.renewals !== renewals && !(await isInPlace(this.bookmark))) mayHaveGrown = true
       // Another process may have led: what there is to do, and when, may have changed.
       if (this.#leader.tenure !== tenure) mayHaveGrown = true
