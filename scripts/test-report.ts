@@ -8,6 +8,9 @@ import type { TestEvent } from 'node:test/reporters'
 import { inspect } from 'node:util'
 import { serverLine } from '../test/support/servers/server.ts'
 
+/** How many lines of a failure are repeated at the end. */
+const linesOfBrief = 12
+
 /** What is kept of a test that failed or was skipped. */
 interface Noted {
   readonly name: string
@@ -143,7 +146,9 @@ function noted({ name, file, line, column }: Located, root: string): Omit<Noted,
 }
 
 /** Two lines of the text are enough to remember it by; where it happened was printed before. */
+/** In a line: enough of an assertion's difference to know what was found instead. */
 function brief({ name, place, text }: Noted): string {
   const lines = text.split('\n').filter((line) => line.trim() !== '' && !/^\s+at /.test(line))
-  return `  ${name} (${place}): ${lines.slice(0, 2).join(' ')}\n`
+  const found = lines.slice(0, linesOfBrief).map((line) => line.trim())
+  return `  ${name} (${place}): ${found.join(' ')}\n`
 }

@@ -61,8 +61,8 @@ if (isAnywhere && names.length > 0) {
 endTogether()
 const events = run({
   files,
-  // Many tests wait for a disk, a server or a timer, so one file more than there are processors keeps them busy.
-  concurrency: availableParallelism() + 1,
+  // Many tests wait for a disk, a server or a timer, so twice as many files as there are processors keep them busy.
+  concurrency: availableParallelism() * 2,
   timeout: fileTimeoutMs,
   testNamePatterns: names,
 })

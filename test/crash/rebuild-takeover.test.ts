@@ -20,7 +20,7 @@ import { sized } from '../support/size.ts'
 const leaseMs = 500
 /** Beyond the lease: the time of a slow machine. */
 const patienceMs = 30_000
-const rounds = sized(10, 2)
+const rounds = sized(6, 2)
 const timeoutMs = 300_000
 /** Between what the leader says and its end: so that what it has just begun is under way. */
 const killDelayMsMax = 20

@@ -16,7 +16,7 @@ import { recorder } from '../support/kernel/rig.ts'
 import { sized } from '../support/size.ts'
 
 const first = Number(process.env['MNEME_SEED'] ?? 1)
-const seeds = sized(60, 8)
+const seeds = sized(30, 8)
 const owners = ['ada', 'bob', 'cy']
 const unlimited = { limit: Number.POSITIVE_INFINITY }
 

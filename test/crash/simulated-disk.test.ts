@@ -16,7 +16,7 @@ import { sized } from '../support/size.ts'
 
 /** From another seed with `MNEME_SEED`, and more with `MNEME_DAMAGES=20000`. */
 const first = Number(process.env['MNEME_SEED'] ?? 1)
-const seeds = Number(process.env['MNEME_DAMAGES'] ?? sized(300, 40))
+const seeds = Number(process.env['MNEME_DAMAGES'] ?? sized(150, 40))
 /** A journal was cut and not synced: the power failed again, and old bytes were mixed with new ones. */
 const foundBefore = [910, 955]
 const directory = '/simulated/store'

@@ -13,7 +13,7 @@ import { within } from '../support/crash/deadline.ts'
 import { accounts, openingBalance, startBank, type TransferPlace } from '../support/crash/transfer-domain.ts'
 import { sized } from '../support/size.ts'
 
-const rounds = Number(process.env['MNEME_CRASH_ROUNDS'] ?? sized(50, 3))
+const rounds = Number(process.env['MNEME_CRASH_ROUNDS'] ?? sized(24, 3))
 /** Kills between two looks: the next process begins where the last one died. */
 const killsBetweenLooks = 5
 const childTimeoutMs = 300_000

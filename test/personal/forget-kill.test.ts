@@ -19,7 +19,7 @@ import type { LethalWrite } from './forgetter.ts'
 
 const program = new URL('./forgetter.ts', import.meta.url)
 const timeoutMs = 120_000
-const delays = Array.from({ length: sized(4, 1) }, (_, i) => i / 2)
+const delays = Array.from({ length: sized(2, 1) }, (_, i) => i / 2)
 
 const open = (place: Place) =>
   Shop.start({ store: storeAt(place), environment: impatient(), projections: 'manual', log: { warn: () => {} } })

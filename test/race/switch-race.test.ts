@@ -39,13 +39,13 @@ interface Course {
 
 /** Hints within a process are never lost, so nobody has to look. */
 const inProcess: Course = {
-  events: sized(40_000, 8_000),
+  events: sized(20_000, 8_000),
   pollIntervalMs: 10 * timeoutMs,
-  timesCaughtUpLeast: sized(40, 4),
+  timesCaughtUpLeast: sized(20, 4),
 }
 const onServers: Readonly<Record<string, Course>> = {
-  postgres: { events: sized(40_000, 5_000), pollIntervalMs: 500, timesCaughtUpLeast: sized(40, 2) },
-  nats: { events: sized(40_000, 5_000), pollIntervalMs: 500, timesCaughtUpLeast: sized(40, 2) },
+  postgres: { events: sized(20_000, 5_000), pollIntervalMs: 500, timesCaughtUpLeast: sized(20, 2) },
+  nats: { events: sized(20_000, 5_000), pollIntervalMs: 500, timesCaughtUpLeast: sized(20, 2) },
   // What stands in for MongoDB here goes over every commit at every question, so there are fewer of them.
   mongodb: { events: 8_000, pollIntervalMs: 500, eventsOfCommitMax: 50, timesCaughtUpLeast: 15 },
 }

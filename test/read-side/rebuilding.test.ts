@@ -100,7 +100,7 @@ await onEveryStore(aRebuild, ({ name, place }) => {
     let change = tenfold
     let outcome: string | undefined
     let serving = old
-    const stride = name === 'memory' ? 1 : sized(15, 30)
+    const stride = name === 'memory' ? 1 : sized(25, 40)
     for (let n = 1; outcome !== 'done'; n += stride) {
       const watch = watched(store)
       const controller = new AbortController()
@@ -288,7 +288,7 @@ await onEveryStore(several, ({ place, severalWriters, injectedClock }) => {
       }
       return count
     })()
-    for (let i = 0; i < sized(60, 21); i++) {
+    for (let i = 0; i < sized(41, 21); i++) {
       const { position } = await running.pot('a').put({ amount: i })
       for (const pots of [running, standby, rebuilding]) {
         if (pots === rebuilding && i % 20 > 0) continue

@@ -155,7 +155,7 @@ function seeing(sick: Sick, transactions: boolean) {
 const takeovers = { title: 'A takeover at any wait', quickOn: ['memory'] } as const
 await onEveryStore(takeovers, ({ name, place, severalWriters, transactions }) => {
   /** Each trial opens the store several times: in memory every wait is tried, elsewhere some of them. */
-  const stride = name === 'memory' ? sized(1, 2) : sized(12, 32)
+  const stride = name === 'memory' ? sized(1, 2) : sized(20, 32)
   const testHere = testWhere(severalWriters)
 
   const all = (['withdraw', 'sweep'] as const).flatMap((take) =>

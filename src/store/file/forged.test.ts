@@ -6,7 +6,7 @@ import { fuzz, seedsOf } from '../../../test/support/fuzz/fuzz-target.ts'
 import { sized } from '../../../test/support/size.ts'
 
 /** More with `MNEME_DAMAGES=20000`. */
-const forgeries = Number(process.env['MNEME_DAMAGES'] ?? sized(300, 40))
+const forgeries = Number(process.env['MNEME_DAMAGES'] ?? sized(120, 40))
 
 test('forged lines, headers and formats are refused with a code or are valid', async () => {
   const { refused, answered } = await fuzz(forgedLines, seedsOf(forgeries))

@@ -18,8 +18,8 @@ import type { Store } from '../store.ts'
 import { sqlite } from './index.ts'
 import { freshPath, openStore, simpleCommit, withDatabase } from './sqlite-test.fixture.ts'
 
-const damages = sized(500, 20)
-const rowDamages = sized(100, 10)
+const damages = sized(200, 20)
+const rowDamages = sized(50, 10)
 const pageSize = 4096
 const opening = { warn: () => {}, now: () => 0 }
 const unlimited = { limit: Number.POSITIVE_INFINITY }

@@ -8,7 +8,7 @@ import { sized } from '../../../test/support/size.ts'
 import { freshPath } from './sqlite-test.fixture.ts'
 
 /** More with `MNEME_DAMAGES=20000`. */
-const forgeries = Number(process.env['MNEME_DAMAGES'] ?? sized(60, 10))
+const forgeries = Number(process.env['MNEME_DAMAGES'] ?? sized(40, 10))
 
 test('forged rows of every table are refused with a code or read as they are', async (context) => {
   const target = forgedRows(dirname(await freshPath(context)))

@@ -16,7 +16,7 @@ import { freshPath, openStore, withDatabase } from './sqlite-test.fixture.ts'
 
 type Below = (below: number) => number
 
-const damages = sized(60, 5)
+const damages = sized(30, 5)
 const pageSize = 4096
 /** Up to this size a file is checked completely when it is opened. */
 const goneThroughMax = 4 * 1024 * 1024

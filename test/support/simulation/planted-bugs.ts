@@ -169,12 +169,6 @@ export const plantedBugs: readonly PlantedBug[] = [
     replace: "return this.#answers.get(positionOfAnswer(key))?.get(key + ' ')",
   },
   {
-    name: 'a leader that has only positions to save does not look whether it was overtaken',
-    file: 'projection/checkpoint/bookmark.ts',
-    find: 'if (!(isSaved && (await this.#checkpoint.flush()))) this.#overtaken(undefined)',
-    replace: 'if (!isSaved || (await this.#checkpoint.flush()) === undefined) this.#overtaken(undefined)',
-  },
-  {
     name: 'a projection as code saves its position before its work',
     file: 'projection/checkpoint/bookmark.ts',
     find: '    await work(undefined)\n    return this.save(to, rows)',
