@@ -62,10 +62,11 @@ export async function stopDomain(parts: Parts): Promise<void> {
   try {
     // New commands are refused from now on, also those of reactions, whose events are then handled again after the next
     // start. Projections follow until the last event.
-    if (node !== undefined) await Promise.race([node.leave(), late])
+    const leaving = node?.leave()
+    const reacted = stopAll(reactions)
+    if (leaving !== undefined) await Promise.race([leaving, late])
     // A command that the kernel does not decide any more goes to another member.
     const drained = kernel.stop().then(() => node?.drain())
-    const reacted = stopAll(reactions)
     await Promise.race([Promise.all([drained, reacted]), late])
     const followed = stopAll(projections)
     await Promise.race([drained, over])

@@ -75,6 +75,11 @@ export class Channel {
     this.flushSoon()
   }
 
+  /** Whether nothing of a message waits. */
+  get isEmpty(): boolean {
+    return this.#short.length === 0 && this.#long.length === 0
+  }
+
   /** There may be something that `next` gives. */
   flushSoon(): void {
     if (this.#isFlushing || this.#isOver) return

@@ -13,7 +13,7 @@ import type { Store } from '../store/store.ts'
 import { Peer } from './peer.ts'
 import { Placement, shardOf } from './placement.ts'
 import type { Transport } from './transport.ts'
-import { type Member, type View, withLeaving, withMember, withoutMember, withTakenOver } from './view.ts'
+import { type Content, type Member, type View, withLeaving, withMember, withoutMember, withTakenOver } from './view.ts'
 import { ViewStore } from './view-store.ts'
 
 export interface MembershipOptions {
@@ -27,6 +27,8 @@ export interface MembershipOptions {
   readonly leaseMs: number
 }
 
+/** How often the last member that leaves looks whether the others are gone, in milliseconds. */
+const lookAgainMs = 20
 /** How long a member keeps a shard that another one wants back, in milliseconds. Otherwise the two would alternate. */
 const keepMs = 300
 
@@ -40,6 +42,7 @@ export class Membership {
   #isLeaving = false
   readonly #ended = new AbortController()
   #beating: Promise<void> | undefined
+  readonly #removing = new Map<string, Promise<void>>()
   /** When this member lost a shard, by the shard. */
   readonly #lostAt = new Map<number, number>()
   #onChange: (() => void)[] = []
@@ -130,13 +133,39 @@ export class Membership {
     this.#beating = this.#beat()
   }
 
-  /** Gives all streams to other members, if there are any. What has begun goes on. */
+  /**
+   * Gives all streams to other members. What has begun goes on. If all others leave too, this one waits until they are
+   * gone, and decides what they were given before.
+   */
   async leave(): Promise<void> {
     this.#isLeaving = true
-    const staysWith = ({ members }: View) => members.some(({ id, isLeaving }) => id !== this.id && !isLeaving)
-    await this.#views
-      .change((view) => (isIn(view, this.id) && staysWith(view) ? withLeaving(view, this.id) : undefined))
-      .catch(() => {})
+    try {
+      while (!this.ended.aborted) {
+        await this.#views.change((view) => this.#withoutOwn(view))
+        const { members } = this.view
+        const isLast = members.some(({ id, isLeaving }) => id === this.id && !isLeaving)
+        if (!isLast || members.length === 1) break
+        await sleep(this.#options.environment, lookAgainMs, this.ended)
+      }
+    } catch {
+      // The store is unavailable. The others find out.
+    }
+    this.#tellOthers()
+  }
+
+  /** A view in which this member owns nothing, unless it is the last one that others can send commands to. */
+  #withoutOwn(view: View): Content | undefined {
+    const isMember = isIn(view, this.id)
+    if (view.members.some(({ id, isLeaving }) => id !== this.id && !isLeaving)) {
+      return isMember ? withLeaving(view, this.id) : undefined
+    }
+    // Somebody may have believed that it had ended.
+    return isMember || view.members.length === 0 ? undefined : withMember(view, this.#self!, this.#options.secretProof)
+  }
+
+  /** Tells the others that the view has changed. */
+  #tellOthers(): void {
+    for (const peer of this.#peers.values()) peer.speak()
   }
 
   /** Ends the membership. Never throws: what cannot be said to the store, the others find out. */
@@ -145,6 +174,7 @@ export class Membership {
     this.#ended.abort()
     await this.#beating
     await this.#views.change((view) => (isIn(view, this.id) ? withoutMember(view, this.id) : undefined)).catch(() => {})
+    this.#tellOthers()
     await this.#options.store.releaseLease(leaseOf(this.id), this.id).catch(() => {})
     for (const peer of this.#peers.values()) peer.close()
     this.#tellChange()
@@ -158,16 +188,27 @@ export class Membership {
     return lease.owner === this.id
   }
 
-  /** Removes a member that has ended. @throws StoreError */
-  async remove(gone: Member, why: 'refused' | 'silent'): Promise<void> {
+  /** Removes a member that has ended. Many commands may find that out at the same time. @throws StoreError */
+  remove(gone: Member, why: 'refused' | 'silent'): Promise<void> {
+    let removing = this.#removing.get(gone.id)
+    if (removing === undefined) {
+      removing = this.#remove(gone, why).finally(() => this.#removing.delete(gone.id))
+      this.#removing.set(gone.id, removing)
+    }
+    return removing
+  }
+
+  async #remove(gone: Member, why: 'refused' | 'silent'): Promise<void> {
     let isRemoved = false
     await this.#views.change((view) => {
       isRemoved = isIn(view, gone.id)
       return isRemoved ? withoutMember(view, gone.id) : undefined
     })
+    // Otherwise each process that ends leaves a row, its own or that of the last one that looked. A member that lives
+    // takes its lease again.
+    const owners = [...(isRemoved ? [gone.id] : []), ...(why === 'silent' ? [this.id] : [])]
+    for (const owner of owners) await this.#options.store.releaseLease(leaseOf(gone.id), owner).catch(() => {})
     if (!isRemoved) return
-    // Otherwise each process that ends leaves a row. A member that lives takes its lease again.
-    await this.#options.store.releaseLease(leaseOf(gone.id), gone.id).catch(() => {})
     const because = why === 'refused' ? 'refuses connections' : 'gives no sign of life'
     const message = `The member ${gone.address} was removed from the cluster, because it ${because}`
     this.#options.warn({ code: 'MEMBER_REMOVED', message })

@@ -85,12 +85,16 @@ export class ClusterNode {
     return this.#shared.sharing
   }
 
-  leave(): Promise<void> {
-    return this.#membership.leave()
+  /** Gives all streams to other members. If there are none, waits until the commands under way come back here. */
+  async leave(): Promise<void> {
+    await this.#membership.leave()
+    if (this.#membership.view.members.length === 1) await this.#router?.drain()
   }
 
+  /** Waits until commands that were sent to other members are answered, and answers are sent to them. */
   async drain(): Promise<void> {
     await this.#router?.drain()
+    await Promise.all([...this.#servings].map((serving) => serving.drain()))
   }
 
   /** Ends the membership. Commands that are not answered fail. Never throws. */

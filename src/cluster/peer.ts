@@ -167,6 +167,11 @@ export class Peer {
     return () => end()
   }
 
+  /** Tells the other side that this one is there, and the epoch of the own view, if the link is open. */
+  speak(): void {
+    this.#channel?.speak()
+  }
+
   /** Ends the link. Commands without an answer fail with `PeerLost`. */
   close(): void {
     this.#isClosed = true

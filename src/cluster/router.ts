@@ -116,8 +116,9 @@ export class Router {
     try {
       for (let tries = tried; ; tries++) {
         if (tries > 0) await this.#lookAgain(tries)
-        if (options.signal?.aborted) throw aborted(journey, options.signal.reason)
-        if (membership.ended.aborted || environment.elapsed() - begunAt > routeTimeoutMs) throw unreachable(journey)
+        if (options.signal?.aborted) throw cut(journey, 'ABORTED', options.signal.reason)
+        if (membership.ended.aborted) throw cut(journey, 'STOPPED')
+        if (environment.elapsed() - begunAt > routeTimeoutMs) throw unreachable(journey)
         const answer = await this.#try(journey).catch((error: unknown) => ({ error }))
         if (answer === undefined) continue
         // The lost owner may live, and decide it on a later state. A "no" or an error would not be the only answer.
@@ -244,10 +245,11 @@ function perhapsStored({ stream, command: { commandId } }: Journey, error: unkno
   return new OutcomeUnknownError('OUTCOME_UNKNOWN', { stream, commandId }, error)
 }
 
-function aborted({ command, wasSent }: Journey, reason: unknown): MnemeError {
+/** The search for the owner ends, because the caller or this process does not go on. */
+function cut({ command, wasSent, last }: Journey, code: 'ABORTED' | 'STOPPED', reason: unknown = last): MnemeError {
   const { name, stream, commandId } = command
   if (wasSent) return new OutcomeUnknownError('OUTCOME_UNKNOWN', { stream, commandId }, reason)
-  return new CancelledError('ABORTED', { what: `The command ${name}` }, reason)
+  return new CancelledError(code, { what: `The command ${name}` }, reason)
 }
 
 function unreachable({ command, wasSent, last }: Journey): MnemeError {

@@ -14,6 +14,7 @@ import type { DispatchOptions } from '../kernel/dispatch-options.ts'
 import { Moved } from '../kernel/moved.ts'
 import type { KeyRing } from '../kernel/personal/key-ring.ts'
 import type { Environment } from '../runtime/environment.ts'
+import { soon } from '../runtime/timers.ts'
 import { Channel } from './channel.ts'
 import { silentMs, validMs } from './peer.ts'
 import type { Link, LinkEvents } from './transport.ts'
@@ -64,6 +65,7 @@ export class Serving implements LinkEvents {
   #fences = 0
   #heardAt: number
   #cancelWatch: () => void = () => {}
+  #wake: () => void = () => {}
 
   constructor(options: ServingOptions) {
     this.#options = options
@@ -89,6 +91,7 @@ export class Serving implements LinkEvents {
       else if (message.say === 'fence') this.#passFence(message)
     }
     this.#channel.speak()
+    soon(this.#wake)
   }
 
   onClose(): void {
@@ -96,11 +99,21 @@ export class Serving implements LinkEvents {
     this.#channel.end()
     this.#replies.clear()
     this.#cancelWatch()
+    this.#wake()
     for (const { abort, fences } of this.#handled.values()) {
       abort.abort()
       for (const { reject } of fences.values()) reject(new Moved())
     }
     this.#options.onEnd()
+  }
+
+  /** Waits until all replies are sent. */
+  async drain(): Promise<void> {
+    while (!this.#isClosed && (this.#replies.size > 0 || !this.#channel.isEmpty)) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+    }
   }
 
   close(): void {
