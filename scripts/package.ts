@@ -41,6 +41,7 @@ export function buildTools(outDir: string): void {
 /** A file, or what was compiled from it, as it is in the project of a user, where the packages are installed. */
 export function asInstalled(source: string): string {
   return source
+    .replace(/(['"])(?:\.\.\/)+src\/http\/client\/index\.[tj]s\1/g, '$1mneme/http/client$1')
     .replace(/(['"])(?:\.\.\/)+src\/(?:store\/)?(\w+)\/index\.[tj]s\1/g, '$1mneme/$2$1')
     .replace(/(['"])(?:\.\.\/)+src\/index\.[tj]s\1/g, '$1mneme$1')
     .replace(/(['"])(?:\.\.\/)+tools\/src\/index\.[tj]s\1/g, '$1mneme-tools$1')

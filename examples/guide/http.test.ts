@@ -1,6 +1,7 @@
 /** The code of docs/guide/http.md, run as tests. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { client } from '../../src/http/client/index.ts'
 import { http } from '../../src/http/index.ts'
 import { Bank } from '../bank/bank.ts'
 
@@ -66,4 +67,36 @@ test('hooks decide who may do what', async () => {
   assert.equal(await send('ada', {}), 401)
   assert.equal(await send('eve', { Authorization: 's-1' }), 403)
   assert.equal(await send('ada', { Authorization: 's-1' }), 200)
+})
+
+test('a client has the types of the domain', async () => {
+  await using served = await Bank.start()
+  const handle = http(served, { basePath: '/api' })
+  const fetch = (address: string, init: RequestInit) => handle(new Request(address, init))
+  const url = 'https://bank.example/api'
+  // #region client
+  const bank = client<typeof Bank>(url, {
+    headers: () => ({ Authorization: 's-1' }),
+    fetch, // by default that of the platform
+  })
+
+  const ada = bank.account('ada')
+  await ada.open({ owner: 'Ada' })
+  const { state, sequence, position } = await ada.deposit({ amount: 100 })
+  const outcome = await ada.try.withdraw({ amount: 500 }, { expectedSequence: sequence })
+  if (!outcome.accepted) console.log(outcome.rejection.code) // InsufficientFunds
+
+  const row = await bank.balances.get('ada', { atLeast: position })
+  const { rows, next } = await bank.balances.find({ where: { balance: { gte: 100 } }, limit: 20 })
+  // #endregion
+  assert.deepEqual([state.balance, row?.balance, rows.length, next], [100, 100, 1, undefined])
+  const signal = AbortSignal.abort(new Error('enough'))
+  const follow = async () => {
+    // #region follow
+    for await (const event of bank.events({ types: ['MoneyDeposited'], from: 'now', signal })) {
+      console.log(event.position, event.data.amount)
+    }
+    // #endregion
+  }
+  await assert.rejects(follow(), /enough/)
 })

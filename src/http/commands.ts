@@ -4,9 +4,8 @@ import type { Outcome } from '../domain/outcome.ts'
 import type { AnyRejection } from '../domain/rejection.ts'
 import { malformed, readJson } from './body.ts'
 import { shownEvent } from './events.ts'
-import { acceptsMarked, answer, checkRead, deadline, type Exchange, parametersOf } from './exchange.ts'
+import { answer, checkRead, deadline, type Exchange, parametersOf, written } from './exchange.ts'
 import { problemResponse, rejectionProblem } from './problem.ts'
-import { marked, plain } from './representation.ts'
 import { commandIdOf, etagOf, expectedSequenceOf, positionHeader } from './request-headers.ts'
 import { aggregateOf } from './routes.ts'
 
@@ -54,10 +53,9 @@ async function decided(exchange: Exchange, command: object): Promise<Outcome> {
   }
 }
 
-function rejected({ service, request, reveals }: Exchange, { code, details }: AnyRejection): Response {
-  const write = acceptsMarked(request) ? marked : plain
-  const shown = details === undefined ? undefined : write(details, reveals)
-  const status = service.settings.conflicts?.includes(code) === true ? 409 : 422
+function rejected(exchange: Exchange, { code, details }: AnyRejection): Response {
+  const shown = details === undefined ? undefined : written(exchange, details)
+  const status = exchange.service.settings.conflicts?.includes(code) === true ? 409 : 422
   return problemResponse(rejectionProblem(code, shown, status))
 }
 

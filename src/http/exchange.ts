@@ -1,9 +1,10 @@
 /** One request with what its handlers need: who sends it, how long it may take, and how its answer is written. */
 import type { Inside } from '../application/inside.ts'
 import { HttpError } from '../domain/error.ts'
+import type { Json } from '../domain/json.ts'
 import { startTimer, stopTimer } from '../runtime/timers.ts'
 import { malformed } from './body.ts'
-import type { AnyRunning, ReadIn, Settings } from './options.ts'
+import type { AnyRunning, EventFilters, ReadIn, Settings } from './options.ts'
 import { problemOf, problemResponse } from './problem.ts'
 import { marked, markedType, plain, plainType, type Reveals } from './representation.ts'
 import { wholeNumber } from './request-headers.ts'
@@ -14,6 +15,8 @@ export interface Service {
   readonly bank: any
   readonly inside: Inside
   readonly settings: Settings
+  /** How many streams of events are open. */
+  readonly streams: { open: number }
 }
 
 export interface Exchange {
@@ -57,11 +60,9 @@ export async function checkRead({ service, user, request }: Exchange, read: Read
 
 /** An answer as JSON, in the form that the client accepts. */
 export function answer(exchange: Exchange, value: unknown, headers: Readonly<Record<string, string>> = {}): Response {
-  const isMarked = acceptsMarked(exchange.request)
-  const json = isMarked ? marked(value, exchange.reveals) : plain(value, exchange.reveals)
-  return new Response(JSON.stringify(json), {
+  return new Response(JSON.stringify(written(exchange, value)), {
     headers: {
-      'Content-Type': isMarked ? markedType : plainType,
+      'Content-Type': acceptsMarked(exchange.request) ? markedType : plainType,
       'Cache-Control': 'no-store',
       Vary: 'Accept',
       ...headers,
@@ -69,9 +70,15 @@ export function answer(exchange: Exchange, value: unknown, headers: Readonly<Rec
   })
 }
 
+/** A value in the form that the client accepts. */
+export const written = ({ request, reveals }: Exchange, value: unknown): Json =>
+  acceptsMarked(request) ? marked(value, reveals) : plain(value, reveals)
+
 /** Whether the client is the typed one, which understands marks. */
-export const acceptsMarked = ({ headers }: Request): boolean =>
-  (headers.get('accept') ?? '').toLowerCase().includes(markedType)
+const acceptsMarked = (request: Request): boolean => accepts(request, markedType)
+
+export const accepts = ({ headers }: Request, type: string): boolean =>
+  (headers.get('accept') ?? '').toLowerCase().includes(type)
 
 /** A signal that is aborted when the time of a request is over, or its client has gone. `end` lets it go. */
 export function deadline({ service, request }: Exchange): { readonly signal: AbortSignal; readonly end: () => void } {
@@ -113,22 +120,33 @@ export async function inTime<Result>(
 /** The parameters of a query. Each is known, and there once. */
 export type QueryParameters<Name extends string> = Readonly<Partial<Record<Name, string>>>
 
-/** @throws HttpError `REQUEST_MALFORMED` */
+/**
+ * @param lists the names of parameters that may be there several times
+ * @throws HttpError `REQUEST_MALFORMED`
+ */
 export function parametersOf<const Name extends string>(
   request: Request,
   known: readonly Name[],
+  lists: readonly string[] = [],
 ): QueryParameters<Name> {
   const found: Record<string, string> = Object.create(null)
   for (const [name, value] of new URL(request.url).searchParams) {
+    if (lists.includes(name)) continue
     if (!(known as readonly string[]).includes(name)) {
-      malformed(
-        `its query has a parameter that is none of ${known.join(', ') || 'those of this address, which has none'}`,
-      )
+      const names = [...known, ...lists].join(', ') || 'those of this address, which has none'
+      malformed(`its query has a parameter that is none of ${names}`)
     }
     if (name in found) malformed(`its query has ${name} twice`)
     found[name] = value
   }
   return found as QueryParameters<Name>
+}
+
+/** The filters in `?types=A&types=B&aggregates=account&tags=vip`. */
+export function filtersOf({ url }: Request): EventFilters {
+  const { searchParams } = new URL(url)
+  const names = (['types', 'aggregates', 'tags'] as const).filter((name) => searchParams.has(name))
+  return Object.fromEntries(names.map((name) => [name, searchParams.getAll(name)]))
 }
 
 /** @throws HttpError `REQUEST_MALFORMED` */

@@ -14,8 +14,9 @@ import { HttpError } from '../domain/error.ts'
 import { warnTo } from '../runtime/logger.ts'
 import { malformed } from './body.ts'
 import { sendCommand } from './commands.ts'
+import { eventStreamType, followAggregate, followLog } from './event-stream.ts'
 import { readHistory } from './events.ts'
-import { begin, type Exchange, failed, type Service } from './exchange.ts'
+import { accepts, begin, type Exchange, failed, type Service } from './exchange.ts'
 import { type AnyRunning, type HttpOptions, settle } from './options.ts'
 import { checkOrigin, crossOriginHeaders, preflight } from './origin.ts'
 import { idIn } from './path.ts'
@@ -25,12 +26,17 @@ import { listIds, readState } from './states.ts'
 
 type Handler = (exchange: Exchange) => Promise<Response>
 
+/** The events of an aggregate: live for clients that ask for a stream, otherwise a page. */
+const eventsOf: Handler = (exchange) =>
+  accepts(exchange.request, eventStreamType) ? followAggregate(exchange) : readHistory(exchange)
+
 /** The routes: by path, then by method. HEAD is answered as GET is. */
 const routes: Readonly<Record<string, Partial<Record<'GET' | 'POST', Handler>>>> = {
   '/aggregates/:aggregate': { GET: listIds },
   '/aggregates/:aggregate/:id': { GET: readState },
-  '/aggregates/:aggregate/:id/events': { GET: readHistory },
+  '/aggregates/:aggregate/:id/events': { GET: eventsOf },
   '/aggregates/:aggregate/:id/:command': { POST: sendCommand },
+  '/events': { GET: followLog },
   '/projections/:projection': { GET: findRows },
   '/projections/:projection/:key': { GET: readRow },
 }
@@ -52,7 +58,7 @@ export function http<Bank extends AnyRunning, User = undefined>(
   bank: Bank,
   options: HttpOptions<Bank, User> = {},
 ): (request: Request) => Promise<Response> {
-  const service: Service = { bank, inside: insideOf(bank), settings: settle(options) }
+  const service: Service = { bank, inside: insideOf(bank), settings: settle(options), streams: { open: 0 } }
   const { settings } = service
   const warn = warnTo(settings.log ?? console)
   const failure = (error: unknown, headers?: Readonly<Record<string, string>>) => {

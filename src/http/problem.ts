@@ -6,12 +6,9 @@ import { CommandRejected } from '../domain/command-rejected.ts'
 import { HttpError, MnemeError } from '../domain/error.ts'
 import { catalogue, type ErrorCode } from '../domain/error-catalogue.ts'
 import type { Json } from '../domain/json.ts'
+import { errorPrefix, rejectionPrefix } from './problem-types.ts'
 
 export const problemType = 'application/problem+json'
-
-/** The beginning of the types of problems that are rejections. A domain chooses their codes. */
-const rejectionPrefix = 'urn:mneme:rejection:'
-const errorPrefix = 'urn:mneme:error:'
 
 /** The code of a problem whose cause is not an error of Mneme: a bug of the program. */
 const unknownCode = 'SERVER_FAILED'

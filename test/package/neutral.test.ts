@@ -16,6 +16,8 @@ const hasEntry = existsSync(join(root, 'src/index.ts'))
 interface Bundle {
   /** What the bundle leaves for others to provide. */
   readonly external: readonly string[]
+  /** The files that it takes in. */
+  readonly files: readonly string[]
   /** A script that assigns the exports to `bundle`. */
   readonly script: string
 }
@@ -37,6 +39,7 @@ async function bundle(contents: string): Promise<Bundle> {
   const imports = Object.values(metafile.inputs).flatMap((input) => input.imports)
   return {
     external: imports.filter(({ external, path }) => external === true && path !== '<runtime>').map(({ path }) => path),
+    files: Object.keys(metafile.inputs),
     script: outputFiles[0]!.text,
   }
 }
@@ -61,7 +64,16 @@ function everythingIn(pattern: string): string {
 }
 
 describe('on the web platform alone', () => {
-  for (const folder of ['domain', 'runtime', 'store', 'store/memory', 'kernel', 'projection', 'application']) {
+  for (const folder of [
+    'domain',
+    'runtime',
+    'store',
+    'store/memory',
+    'kernel',
+    'projection',
+    'application',
+    'http/client',
+  ]) {
     test(`everything in src/${folder} is bundled without a module of Node, and loads`, async () => {
       // The rooms of other stores are theirs.
       const entry = everythingIn(`src/${folder}/${folder === 'store' ? '' : '**/'}*.ts`)
@@ -75,6 +87,13 @@ describe('on the web platform alone', () => {
   test('a module of Node would be found', async () => {
     assert.deepEqual((await bundle(`export { join } from 'node:path'`)).external, ['node:path'])
     assert.throws(() => runBare('var bundle = { pid: process.pid }'), /process is not defined/)
+  })
+
+  test('the client over HTTP takes in no package, and little of this one', async () => {
+    const { files, script } = await bundle(`export { client } from './src/http/client/index.ts'`)
+    const foreign = files.filter((path) => !/^src\/(http|domain|runtime)\/|^entry\.ts$/.test(path))
+    assert.deepEqual(foreign, [])
+    assert.equal(typeof runBare(script)['client'], 'function')
   })
 
   test('the store in memory stores and reads', async () => {

@@ -1,0 +1,103 @@
+/**
+ * Requests of a client: sent again if the service did not answer or asks for that, which is safe because each command
+ * has an id. Answers come with marks, so dates, maps and bigints are what they were.
+ */
+import { decode } from '../../domain/encoding.ts'
+import type { Json } from '../../domain/json.ts'
+import { rest } from '../../runtime/timers.ts'
+import { markedType } from '../representation.ts'
+import { ProblemError } from './problem-error.ts'
+
+export interface ClientOptions {
+  /** Headers for each request, such as `Authorization`. */
+  readonly headers?: () => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>
+  /** How often a request is sent at most, while the service cannot be reached or asks for another try. 3 by default. */
+  readonly triesMax?: number
+  /** Sends a request. The platform's `fetch` by default. */
+  readonly fetch?: (url: string, init: RequestInit) => Promise<Response>
+}
+
+interface Sent {
+  readonly method?: 'GET' | 'POST'
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string
+  readonly signal?: AbortSignal | undefined
+}
+
+/** The longest pause between two tries. */
+const pauseMsMax = 2_000
+
+export class Connection {
+  readonly #url: string
+  readonly #options: ClientOptions
+
+  constructor(url: string, options: ClientOptions) {
+    this.#url = url.replace(/\/+$/, '')
+    this.#options = options
+  }
+
+  /** The answer to a request, decoded; a problem if there is one. @throws ProblemError; the signal's reason */
+  async ask(path: string, sent: Sent = {}): Promise<{ readonly value: unknown } | { readonly problem: ProblemError }> {
+    const commandId = sent.headers?.['Idempotency-Key']
+    const triesMax = this.#options.triesMax ?? 3
+    for (let tries = 1; ; tries++) {
+      const found = await this.#once(path, sent, commandId)
+      if ('value' in found || !found.problem.retryable || tries >= triesMax) return found
+      await rest(Math.random() * Math.min(pauseMsMax, 100 * 2 ** tries))
+      sent.signal?.throwIfAborted()
+    }
+  }
+
+  /** The same for reads, where a problem is thrown. */
+  async read(path: string, sent: Sent = {}): Promise<any> {
+    const found = await this.ask(path, sent)
+    if ('problem' in found) throw found.problem
+    return found.value
+  }
+
+  async #once(path: string, sent: Sent, commandId: string | undefined): ReturnType<Connection['ask']> {
+    let response: Response
+    let text: string
+    try {
+      response = await this.open(path, markedType, sent)
+      text = await response.text()
+    } catch (error) {
+      sent.signal?.throwIfAborted()
+      return { problem: unreachable(commandId, error) }
+    }
+    if (!response.ok) return { problem: problemIn(response, text, commandId) }
+    const isMarked = response.headers.get('content-type')?.startsWith(markedType) === true
+    return isMarked ? { value: decode(JSON.parse(text)) } : { problem: unknown(response.status, commandId) }
+  }
+
+  /** Sends a request, once. */
+  async open(path: string, accept: string, { signal, headers, ...sent }: Sent): Promise<Response> {
+    const own = await this.#options.headers?.()
+    const send = this.#options.fetch ?? fetch
+    return send(`${this.#url}${path}`, {
+      ...sent,
+      headers: { ...own, Accept: accept, ...headers },
+      ...(signal !== undefined && { signal }),
+    })
+  }
+}
+
+const unreachable = (commandId: string | undefined, cause: unknown): ProblemError =>
+  new ProblemError({ code: 'UNREACHABLE', status: 0, retryable: true, title: 'No answer' }, commandId, cause)
+
+const unknown = (status: number, commandId: string | undefined): ProblemError => {
+  const retryable = status === 502 || status === 503 || status === 504
+  return new ProblemError({ code: 'ANSWER_UNKNOWN', status, retryable, title: 'Another answer' }, commandId)
+}
+
+/** The problem of an answer. What a proxy answers is none. */
+export function problemIn(response: Response, text: string, commandId?: string): ProblemError {
+  const { status } = response
+  try {
+    const problem = JSON.parse(text) as Readonly<Record<string, Json>>
+    if (typeof problem['code'] === 'string') return new ProblemError({ ...problem, status }, commandId)
+  } catch {
+    // Not JSON.
+  }
+  return unknown(status, commandId)
+}

@@ -1,0 +1,89 @@
+/** Follows server-sent events. When the stream ends or breaks, it connects again after the last event. */
+import { decode } from '../../domain/encoding.ts'
+import { rest } from '../../runtime/timers.ts'
+import { markedType } from '../representation.ts'
+import { type Connection, problemIn } from './connection.ts'
+import { ProblemError } from './problem-error.ts'
+
+/** The longest pause before it connects again. */
+const pauseMsMax = 5_000
+
+/**
+ * The events at an address, each once, without an end.
+ *
+ * @throws ProblemError if the service refuses, or cannot read an event; the signal's reason
+ */
+export async function* followed(
+  connection: Connection,
+  path: string,
+  parameters: [string, string][],
+  signal: AbortSignal | undefined,
+): AsyncGenerator<any, void, void> {
+  const left = new AbortController()
+  const ended = signal === undefined ? left.signal : AbortSignal.any([signal, left.signal])
+  const query = parameters.length === 0 ? '' : `?${new URLSearchParams(parameters)}`
+  let last: string | undefined
+  let failures = 0
+  try {
+    while (true) {
+      try {
+        const headers = last === undefined ? {} : { 'Last-Event-ID': last }
+        const accept = `text/event-stream, ${markedType}`
+        const response = await connection.open(`${path}${query}`, accept, { headers, signal: ended })
+        if (!response.ok) throw problemIn(response, await response.text())
+        for await (const { id, event, data } of messagesOf(response)) {
+          if (event === 'problem') throw new ProblemError(JSON.parse(data))
+          yield decode(JSON.parse(data))
+          last = id
+          failures = 0
+        }
+      } catch (error) {
+        signal?.throwIfAborted()
+        if (error instanceof ProblemError && !error.retryable) throw error
+        failures++
+      }
+      signal?.throwIfAborted()
+      await rest(Math.random() * Math.min(pauseMsMax, 50 * 2 ** failures))
+    }
+  } finally {
+    left.abort()
+  }
+}
+
+interface Message {
+  readonly id: string | undefined
+  readonly event: string | undefined
+  readonly data: string
+}
+
+/** The messages of a response. A message that is cut off is left out. */
+async function* messagesOf({ body }: Response): AsyncGenerator<Message, void, void> {
+  if (body === null) return
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader()
+  let text = ''
+  try {
+    while (true) {
+      const { done, value } = await reader.read()
+      if (done) return
+      text += value
+      const parts = text.split('\n\n')
+      text = parts.pop()!
+      for (const part of parts) {
+        const message = messageIn(part)
+        if (message !== undefined) yield message
+      }
+    }
+  } finally {
+    reader.cancel().catch(() => {})
+  }
+}
+
+function messageIn(part: string): Message | undefined {
+  const fields = new Map<string, string>()
+  for (const line of part.split('\n')) {
+    const colon = line.indexOf(':')
+    if (colon > 0) fields.set(line.slice(0, colon), line.slice(colon + 1).replace(/^ /, ''))
+  }
+  const data = fields.get('data')
+  return data === undefined ? undefined : { id: fields.get('id'), event: fields.get('event'), data }
+}
