@@ -9,7 +9,9 @@ const kinds = {
   DOMAIN_UNKNOWN: 'usage',
   DOMAIN_NEEDED: 'usage',
   AGGREGATE_UNKNOWN: 'usage',
+  FOLLOWER_UNKNOWN: 'usage',
   NOT_FOUND: 'failed',
+  NOT_CONFIRMED: 'failed',
   LINE_INVALID: 'failed',
   LOG_DIFFERS: 'failed',
 } as const

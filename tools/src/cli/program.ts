@@ -2,8 +2,13 @@
 import { Command, CommanderError } from 'commander'
 import { MnemeError } from '../../../src/index.ts'
 import { ToolsError } from '../errors.ts'
+import { addCompletion } from './commands/completion.ts'
 import { addEvents } from './commands/events.ts'
 import { addLogs } from './commands/logs.ts'
+import { addMigrate } from './commands/migrate.ts'
+import { addParked } from './commands/parked.ts'
+import { addProjections } from './commands/projections.ts'
+import { addReactions } from './commands/reactions.ts'
 import { addRun } from './commands/run.ts'
 import { addState } from './commands/state.ts'
 import { addTrace } from './commands/trace.ts'
@@ -13,7 +18,7 @@ import type { Runtime } from './session.ts'
 const help = `
 It finds mneme.config.ts in this folder or one above, or takes --store and --domain.
 
-Exit codes: 0 done; 1 it did not work, or verify found something; 2 the command line or the configuration makes no
+Exit codes: 0 done; 1 it did not work, or something was found; 2 the command line or the configuration makes no
 sense; 3 the domain rejected the command; 130, 143 interrupted; 141 nobody reads the results any more.`
 
 /** The program, with all commands. */
@@ -23,7 +28,9 @@ function programOf(runtime: Runtime): Command {
     .addHelpText('after', help)
     .exitOverride()
     .showHelpAfterError('(mneme help shows what there is)')
-  for (const add of [addEvents, addState, addRun, addTrace, addLogs]) add(program, runtime)
+  const looking = [addEvents, addState, addRun, addTrace]
+  const managing = [addProjections, addReactions, addParked, addLogs, addMigrate, addCompletion]
+  for (const add of [...looking, ...managing]) add(program, runtime)
   return program
 }
 

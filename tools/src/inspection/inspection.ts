@@ -90,6 +90,12 @@ export interface Inspection extends AsyncDisposable {
    */
   aggregates(): Promise<RunningDomain>
   /**
+   * The same with projections, which only run if they are started.
+   *
+   * @throws ToolsError `DOMAIN_NEEDED`
+   */
+  projections(): Promise<RunningDomain>
+  /**
    * The whole domain, running, but projections and reactions only if they are started. It stores where reactions begin
    * that have never run.
    *
@@ -136,6 +142,10 @@ export async function openInspection(target: Target): Promise<Inspection> {
     aggregates: async () => {
       const { aggregates } = needed(domain)
       return start('aggregates', describe({ aggregates }))
+    },
+    projections: async () => {
+      const { aggregates, projections } = needed(domain)
+      return start('projections', describe({ aggregates, projections: projections as {} }))
     },
     everything: async () => start('everything', needed(domain)),
     close,

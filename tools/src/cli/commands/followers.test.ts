@@ -1,0 +1,117 @@
+/** `mneme projections`, `reactions` and `parked`, as a user runs them, on a log with events that were put aside. */
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { root } from '../../../../scripts/package.ts'
+import { sqlite } from '../../../../src/store/sqlite/index.ts'
+import { type Ended, settled, toolsPlace } from '../../../../test/support/tools/mneme.ts'
+import { Orders } from '../../../../test/support/tools/orders.ts'
+
+const theStore = ['--store', 'bank.db', '--domain', join(root, 'test/support/tools/orders.ts')]
+
+/** Three orders, of which the second has an item that nothing can handle. */
+async function fill(folder: string): Promise<void> {
+  const store = sqlite(join(folder, 'bank.db'))
+  const orders = await Orders.start({ store, projections: 'manual', log: { warn: () => {} } })
+  for (const [id, item] of ['tea', 'broken', 'tea'].entries()) await orders.order(`o${id + 1}`).place({ item })
+  await orders.projections.runOnce('items')
+  await orders.reactions.runOnce('reminders')
+  await orders.order('o4').place({ item: 'tea' })
+  await orders.stop()
+}
+
+const values = ({ out }: Ended) =>
+  out
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line))
+
+describe('mneme projections', () => {
+  test('shows how far they are, builds rows again, and finds rows that differ', async (t) => {
+    const { each, mneme, folder } = await toolsPlace(t)
+    await fill(folder)
+    const [list, status, unknown, equal] = await each([
+      ['projections', ...theStore],
+      ['projections', 'status', 'items', '--json', ...theStore],
+      ['projections', 'status', 'itmes', ...theStore],
+      ['projections', 'compare', 'items', ...theStore],
+    ])
+    assert.match(list!.out, /^items {2}position 3 of 4, 1 events and [\d.,]+ s behind, 1 parked\n$/)
+    const { position, head, parked } = values(status!)[0]
+    assert.deepEqual([position, head, parked], [3, 4, 1])
+    assert.equal(unknown!.code, 2)
+    assert.match(unknown!.err, /nothing named "itmes" here\. It has items\./)
+    assert.equal(equal!.code, 0, equal!.err)
+
+    // With other code, the rows would be others.
+    const env = { ORDERS_TWICE: 'yes' }
+    const differs = await mneme(['projections', 'compare', 'items', '--json', ...theStore], { env })
+    const rebuilt = await mneme(['projections', 'rebuild', 'items', ...theStore], { env })
+    const again = await mneme(['projections', 'compare', 'items', ...theStore])
+    const after = await mneme(['projections', 'list', ...theStore])
+    const difference = { key: 'tea', live: { count: 2 }, rebuilt: { count: 4 } }
+    const found = values(differs)[0]
+    assert.deepEqual([differs.code, found.differing, found.differences], [1, 1, [difference]])
+    assert.match(rebuilt.out, /^items was rebuilt from \d events, up to position 4\n$/)
+    const text = 'different: 1 of 1 rows of items at position 4\n  tea: {"count":6} -> {"count":3}\n'
+    assert.deepEqual([again.code, again.out], [1, text])
+    assert.match(after.out, /^items {2}position 4 of 4, caught up, 1 parked\n$/)
+  })
+})
+
+describe('mneme reactions and mneme parked', () => {
+  test('show what waits, handle it again, and drop it if somebody agrees', async (t) => {
+    const { each, mneme, folder } = await toolsPlace(t)
+    await fill(folder)
+    const [list, waiting, timers, parked, ofOne, unasked, absent] = await each([
+      ['reactions', ...theStore],
+      ['reactions', 'waiting', 'reminders', ...theStore],
+      ['reactions', 'timers', 'reminders', '--json', ...theStore],
+      ['parked', ...theStore],
+      ['parked', 'list', 'items', '--json', ...theStore],
+      ['parked', 'skip', 'items', '2', ...theStore],
+      ['parked', 'skip', 'items', '3', '--yes', ...theStore],
+    ])
+    assert.match(list!.out, /^reminders {2}position 3 of 4, 1 events and .* behind, 1 parked\n$/)
+    assert.equal(
+      settled(waiting!.out, folder),
+      `     2  order/o2  OrderPlaced  parked since TIME (Error)
+     4  order/o4  OrderPlaced  unhandled
+     1  order/o1  OrderPlaced  scheduled: remind to order/o1 at TIME
+     3  order/o3  OrderPlaced  scheduled: remind to order/o3 at TIME
+`,
+    )
+    assert.deepEqual(
+      values(timers!).map(({ key, dueAt, command }) => [key, dueAt, command.name]),
+      ['o1', 'o3'].map((key) => [key, '2100-01-01T00:00:00.000Z', 'remind']),
+    )
+    // The message of an error is on one line, whatever is in it.
+    assert.match(parked!.out, /^items {2}2 {2}order\/o2 {2}OrderPlaced {2}since .*\n {2}.*there is no price for broken/)
+    assert.match(parked!.out, /\nreminders {2}2 /)
+    assert.deepEqual([values(ofOne!).length, values(ofOne!)[0].position], [1, 2])
+    assert.equal(unasked!.code, 1)
+    assert.match(unasked!.err, /will never handle the event at position 2\. Nobody can be asked\. Give --yes/)
+    assert.deepEqual([absent!.code, absent!.out], [1, ''])
+
+    const vain = await mneme(['parked', 'retry', 'reminders', '--json', ...theStore])
+    assert.deepEqual([vain.code, values(vain)[0]], [1, { kind: 'reaction', name: 'reminders', handled: 0, parked: 1 }])
+    const works = await mneme(['parked', 'retry', 'reminders', ...theStore], { env: { ORDERS_WORK: 'yes' } })
+    assert.deepEqual([works.code, works.out], [0, '1 handled, 0 still parked\n'])
+    const [skipped, left] = await each([
+      ['parked', 'skip', 'items', '2', '--yes', ...theStore],
+      ['parked', ...theStore],
+    ])
+    assert.deepEqual([skipped!.code, skipped!.out], [0, 'the event at position 2 was dropped\n'])
+    assert.deepEqual([left!.out, left!.err], ['', 'Nothing is parked.\n'])
+  })
+
+  test('leave it to the process that runs them', async (t) => {
+    const { mneme, folder } = await toolsPlace(t)
+    await fill(folder)
+    await using orders = await Orders.start({ store: sqlite(join(folder, 'bank.db')), log: { warn: () => {} } })
+    await orders.reactions.progress('reminders', { everyMs: 20 })
+    const { code, err } = await mneme(['parked', 'retry', 'reminders', '--json', ...theStore])
+    assert.equal(code, 1)
+    assert.equal(JSON.parse(err).error.code, 'PROJECTION_ELSEWHERE')
+  })
+})

@@ -1,0 +1,98 @@
+/** `mneme parked`: events that projections and reactions have put aside, handled again or dropped. */
+import { type Command, Option } from 'commander'
+import type { ParkedEvent } from '../../../../src/index.ts'
+import { shown } from '../../inspection/index.ts'
+import { whole } from '../arguments.ts'
+import { confirm } from '../confirm.ts'
+import { exitCodes } from '../ending.ts'
+import { type Follower, type FollowerKind, followerNamed, followersOf } from '../followers.ts'
+import { type Output, plain, streamText } from '../output.ts'
+import {
+  type CommonOptions,
+  type Runtime,
+  type StoreSession,
+  sessionOf,
+  withCommonOptions,
+  withStore,
+} from '../session.ts'
+
+interface ParkedOptions extends CommonOptions {
+  readonly kind?: FollowerKind
+  readonly yes?: boolean
+}
+
+export function addParked(program: Command, runtime: Runtime): void {
+  const group = program.command('parked').description('events that projections and reactions have put aside')
+  const kind = () => new Option('--kind <kind>', 'if both have the name').choices(['projection', 'reaction'])
+  withCommonOptions(group.command('list', { isDefault: true }))
+    .description('all of them, or those of one projection or reaction')
+    .argument('[name]')
+    .addOption(kind())
+    .action((name: string | undefined, options: ParkedOptions) =>
+      withStore(sessionOf(runtime, options), options, (session) => list(session, name, options)),
+    )
+  withCommonOptions(group.command('retry'))
+    .description('handle them again, here and now; no other process may run it')
+    .argument('<name>')
+    .addOption(kind())
+    .action(async (name: string, options: ParkedOptions) => {
+      const work = (session: StoreSession) => retry(session, name, options)
+      runtime.exitCode = await withStore(sessionOf(runtime, options), options, work)
+    })
+  withCommonOptions(group.command('skip'))
+    .description('drop the event at a position, for ever; no other process may run it')
+    .argument('<name>')
+    .argument('<position>', '', whole)
+    .addOption(kind())
+    .option('--yes', 'do not ask')
+    .action((name: string, position: number, options: ParkedOptions) =>
+      withStore(sessionOf(runtime, options), options, (session) => skip(session, name, position, options)),
+    )
+}
+
+async function chosen(session: StoreSession, kind: FollowerKind | undefined): Promise<readonly Follower[]> {
+  const kinds = kind === undefined ? (['projection', 'reaction'] as const) : [kind]
+  return followersOf(session, await session.inspection.everything(), kinds)
+}
+
+async function list(session: StoreSession, name: string | undefined, { kind }: ParkedOptions): Promise<void> {
+  const { output } = session
+  const all = await chosen(session, kind)
+  let count = 0
+  for (const follower of name === undefined ? all : [followerNamed(all, name)]) {
+    for (const parked of await follower.managed.parked(follower.name)) {
+      count++
+      const value = { kind: follower.kind, name: follower.name, ...(shown(parked) as object) }
+      await output.result(value, () => parkedText(follower, parked, output))
+    }
+  }
+  if (count === 0) output.note('Nothing is parked.')
+}
+
+function parkedText({ name }: Follower, parked: ParkedEvent, output: Output): string {
+  const { position, type, stream, reason, parkedAt, command } = parked
+  const place = `${output.style('bold', plain(name))}  ${position}  ${streamText(stream)}  ${plain(type)}`
+  const what = command === undefined ? '' : `, its command ${plain(String(command['name']))}`
+  return `${place}${what}  since ${parkedAt.toISOString()}\n  ${output.style('yellow', oneLine(reason))}`
+}
+
+/** A reason is the message of an error, which may be of any form. */
+const oneLine = (text: string): string => text.replaceAll(/[\s\p{Cc}]+/gu, ' ').trim()
+
+/** @returns the exit code */
+async function retry(session: StoreSession, name: string, { kind }: ParkedOptions): Promise<number> {
+  const { output } = session
+  const follower = followerNamed(await chosen(session, kind), name)
+  const { handled, parked } = await follower.managed.retryParked(name)
+  await output.result({ kind: follower.kind, name, handled, parked }, `${handled} handled, ${parked} still parked`)
+  return parked === 0 ? exitCodes.done : exitCodes.failed
+}
+
+async function skip(session: StoreSession, name: string, position: number, options: ParkedOptions): Promise<void> {
+  const { output, signal } = session
+  const follower = followerNamed(await chosen(session, options.kind), name)
+  const question = `${follower.kind} ${name} will never handle the event at position ${position}.`
+  await confirm(`The ${question}`, options.yes === true, signal)
+  await follower.managed.skipParked(name, position)
+  await output.result({ kind: follower.kind, name, skipped: position }, `the event at position ${position} was dropped`)
+}

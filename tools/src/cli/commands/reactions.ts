@@ -1,0 +1,136 @@
+/** `mneme reactions`: where reactions are, what they wait for, and their scheduled commands. */
+import type { Command } from 'commander'
+import type { ScheduledCommand, Waiting } from '../../../../src/index.ts'
+import { shown } from '../../inspection/index.ts'
+import { whole } from '../arguments.ts'
+import { followerNamed, followersOf, statusText, statusValue } from '../followers.ts'
+import { jsonLine, type Output, plain, streamText } from '../output.ts'
+import {
+  type CommonOptions,
+  type Runtime,
+  type StoreSession,
+  sessionOf,
+  withCommonOptions,
+  withStore,
+} from '../session.ts'
+
+interface PageOptions extends CommonOptions {
+  readonly limit: number
+}
+
+interface WaitingOptions extends PageOptions {
+  readonly key?: string
+}
+
+export function addReactions(program: Command, runtime: Runtime): void {
+  const group = program.command('reactions').description('where reactions are, and what they wait for')
+  withCommonOptions(group.command('list', { isDefault: true }))
+    .description('all reactions')
+    .action((options: CommonOptions) => withStore(sessionOf(runtime, options), options, list))
+  withCommonOptions(group.command('waiting'))
+    .description('what a reaction has still to do, and why it is not done')
+    .argument('<name>')
+    .option('--key <key>', 'only what belongs to the key of a state')
+    .option('--limit <number>', 'at most so many', whole, 100)
+    .action((name: string, options: WaitingOptions) =>
+      withStore(sessionOf(runtime, options), options, (session) => waiting(session, name, options)),
+    )
+  withCommonOptions(group.command('timers'))
+    .description('the scheduled commands of a reaction, in the order in which they are due')
+    .argument('<name>')
+    .option('--limit <number>', 'at most so many', whole, 100)
+    .action((name: string, options: PageOptions) =>
+      withStore(sessionOf(runtime, options), options, (session) => timers(session, name, options)),
+    )
+}
+
+async function list(session: StoreSession): Promise<void> {
+  const { output } = session
+  const all = followersOf(session, await session.inspection.everything(), ['reaction'])
+  if (all.length === 0) output.note('The domain has no reactions.')
+  for (const { kind, name, managed } of all) {
+    const status = await managed.status(name)
+    await output.result(statusValue(kind, name, status), () => statusText(name, status, output))
+  }
+}
+
+/** The most that the library returns in one page. */
+const waitingPageMax = 200
+const timersPageMax = 1000
+
+async function waiting(session: StoreSession, name: string, { key, limit }: WaitingOptions): Promise<void> {
+  const { output, signal } = session
+  const running = await session.inspection.everything()
+  followerNamed(followersOf(session, running, ['reaction']), name)
+  let left = limit
+  for (let after: string | undefined; left > 0; ) {
+    signal.throwIfAborted()
+    const options = {
+      limit: Math.min(left, waitingPageMax),
+      ...(key !== undefined && { key }),
+      ...(after && { after }),
+    }
+    const page = await running.reactions.waiting(name, options)
+    if (after === undefined && typeof page.leader === 'object') {
+      output.note('Another process runs it. What that process has in progress is shown as unhandled.')
+    }
+    for (const item of page.waiting) await output.result(shown(item), () => waitingText(item, output))
+    left -= page.waiting.length
+    after = page.next
+    if (after === undefined) return
+  }
+  output.note('There may be more: give a greater --limit.')
+}
+
+function waitingText(item: Waiting, output: Output): string {
+  const { position, type, stream, why, stepsDone } = item
+  const place = `${String(position).padStart(6)}  ${streamText(stream)}  ${output.style('bold', plain(type))}`
+  const steps = stepsDone.length > 0 ? `, done: ${stepsDone.map(plain).join(', ')}` : ''
+  return `${place}  ${output.style('yellow', why)}${detailsOf(item)}${steps}`
+}
+
+function detailsOf(item: Waiting): string {
+  const commandOf = ({ aggregate, id, name }: { aggregate: string; id: string; name: string }) =>
+    `${plain(name)} to ${streamText({ aggregate, id })}`
+  switch (item.why) {
+    case 'retrying':
+      return `, ${item.attempts} failed (${plain(item.error)}), next at ${item.nextAt.toISOString()}`
+    case 'queued':
+      return ` behind position ${item.behind}`
+    case 'failed':
+      return ` (${plain(item.error)})`
+    case 'parked': {
+      const command = item.command === undefined ? '' : `, the command ${commandOf(item.command)}`
+      return ` since ${item.parkedAt.toISOString()} (${plain(item.error)})${command}`
+    }
+    case 'scheduled':
+      return `: ${commandOf(item.command)} at ${item.dueAt.toISOString()}`
+    default:
+      return ''
+  }
+}
+
+async function timers(session: StoreSession, name: string, { limit }: PageOptions): Promise<void> {
+  const { output, signal } = session
+  const running = await session.inspection.everything()
+  followerNamed(followersOf(session, running, ['reaction']), name)
+  let left = limit
+  for (let after: string | undefined; left > 0; ) {
+    signal.throwIfAborted()
+    const options = { limit: Math.min(left, timersPageMax), ...(after && { after }) }
+    const page = await running.reactions.timers(name, options)
+    for (const timer of page.timers) await output.result(shown(timer), () => timerText(timer, output))
+    left -= page.timers.length
+    after = page.next
+    if (after === undefined) return
+  }
+  output.note('There may be more: give a greater --limit.')
+}
+
+function timerText({ command, dueAt, key, position, failures }: ScheduledCommand, output: Output): string {
+  const { aggregate, id, name, data } = command
+  const sent = `${output.style('bold', plain(name))} to ${streamText({ aggregate, id })} ${jsonLine(shown(data))}`
+  const keyed = key === undefined ? '' : `, key ${plain(key)}`
+  const failed = failures === 0 ? '' : output.style('yellow', `, ${failures} failed`)
+  return `${dueAt.toISOString()}  ${sent}  from position ${position}${keyed}${failed}`
+}
