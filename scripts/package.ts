@@ -7,6 +7,7 @@ import { cpSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlink
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { buildSync } from 'esbuild'
+import { buildPage } from './page.ts'
 
 /** The repository, with a slash at the end. */
 export const root: string = join(import.meta.dirname, '../')
@@ -107,6 +108,7 @@ export function packTools(folder: string): string {
     cpSync(join(root, file), join(folder, basename(file)))
   }
   buildTools(join(folder, 'dist'))
+  buildPage(join(folder, 'dist/studio/page'))
   return packed(folder)
 }
 

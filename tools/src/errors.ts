@@ -14,6 +14,7 @@ const kinds = {
   NOT_CONFIRMED: 'failed',
   LINE_INVALID: 'failed',
   LOG_DIFFERS: 'failed',
+  STUDIO_UNFIT: 'usage',
 } as const
 
 export type ToolsErrorCode = keyof typeof kinds

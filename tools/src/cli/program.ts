@@ -11,6 +11,7 @@ import { addProjections } from './commands/projections.ts'
 import { addReactions } from './commands/reactions.ts'
 import { addRun } from './commands/run.ts'
 import { addState } from './commands/state.ts'
+import { addStudio } from './commands/studio.ts'
 import { addTrace } from './commands/trace.ts'
 import { exitCodes, Interrupted, onInterrupt } from './ending.ts'
 import type { Runtime } from './session.ts'
@@ -28,7 +29,7 @@ function programOf(runtime: Runtime): Command {
     .addHelpText('after', help)
     .exitOverride()
     .showHelpAfterError('(mneme help shows what there is)')
-  const looking = [addEvents, addState, addRun, addTrace]
+  const looking = [addEvents, addState, addRun, addTrace, addStudio]
   const managing = [addProjections, addReactions, addParked, addLogs, addMigrate, addCompletion]
   for (const add of [...looking, ...managing]) add(program, runtime)
   return program

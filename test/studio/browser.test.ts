@@ -1,0 +1,141 @@
+/** The studio in a real browser, used as a person would. */
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import type { Browser, Page } from 'playwright-core'
+import { TransferBank } from '../../examples/transfer/bank.ts'
+import { sized } from '../support/size.ts'
+import { barriers, noBrowser, openPage, startBrowser } from '../support/tools/browser.ts'
+import { filledStore, studioPlace } from '../support/tools/studio-place.ts'
+
+describe('The studio in a browser', { skip: noBrowser }, () => {
+  let browser: Browser
+  before(async () => {
+    browser = await startBrowser()
+  })
+  after(() => browser?.close())
+
+  /** Goes to a screen by its link. */
+  const to = (page: Page, hash: string) => page.goto(new URL(`/${hash}`, page.url()).href)
+  const state = (page: Page) => page.locator('.version .panel').first().locator('.json')
+
+  test('shows the log, and new events as they are stored', async (t) => {
+    const store = await filledStore()
+    const { studio, origin } = await studioPlace(t, { store })
+    await using opened = await openPage(browser, studio.address)
+    const { page } = opened
+    assert.equal(new URL(page.url()).href, `${origin}/`, 'the token is not in the address')
+    const rows = page.locator('.events > li')
+    await rows.nth(9).waitFor()
+    assert.match((await rows.first().textContent())!, /^10TransferCompletedtransfer\/t1 #3/)
+    await page.locator('.live.on').waitFor()
+    await using bank = await TransferBank.start({ store, projections: 'manual' })
+    await bank.account('bob').deposit({ amount: 77 })
+    await page.getByText('{"amount":77}').waitFor()
+    assert.equal(await rows.count(), 11)
+    // A row opens by a click, and by keys.
+    await page.getByRole('button', { name: '11' }).click()
+    await page.locator('.details').waitFor()
+    await page.keyboard.press('j')
+    assert.match((await page.locator('.events > li.open').textContent())!, /TransferCompleted/)
+  })
+
+  test('filters the log, and keeps the filter in the address', async (t) => {
+    const { studio } = await studioPlace(t, { store: await filledStore() })
+    await using opened = await openPage(browser, studio.address)
+    const { page } = opened
+    await page.locator('.events > li').nth(9).waitFor()
+    await page.getByLabel('type').fill('MoneyWithdrawn')
+    await page.keyboard.press('Enter')
+    await page.locator('.events > li:only-child').waitFor()
+    assert.match(page.url(), /#\/log\?type=MoneyWithdrawn$/)
+    await page.reload()
+    await page.locator('.events > li:only-child').waitFor()
+    assert.equal(await page.getByLabel('type').inputValue(), 'MoneyWithdrawn')
+  })
+
+  test('moves along the versions of a stream, each with its state, its changes and its cause', async (t) => {
+    const { studio } = await studioPlace(t, { store: await filledStore(250) })
+    await using opened = await openPage(browser, studio.address)
+    const { page } = opened
+    await page
+      .getByRole('link', { name: /account\/ada/ })
+      .first()
+      .click()
+    const balance = (amount: number) => state(page).getByText(String(amount), { exact: true }).waitFor()
+    // 1 + ... + 250, less the 5 of the transfer.
+    await balance(31_370)
+    await page.getByText('the request', { exact: true }).first().waitFor()
+    // The command of the transfer, and what else came of it.
+    await page.locator('.tree').getByText('TransferRequested').waitFor()
+    await page.keyboard.press('ArrowLeft')
+    await balance(31_375)
+    assert.equal(await page.locator('.changes').textContent(), 'balance31125 → 31375')
+    await page.keyboard.press('PageUp')
+    // After 250 events less 100: 1 + ... + 150.
+    await balance(11_325)
+    await page.keyboard.press('Shift+ArrowLeft')
+    await balance(9_870)
+    await page.getByRole('slider').fill('6')
+    await balance(15)
+    await page.waitForURL(/#\/stream\/account\/ada\/6$/)
+    await page.reload()
+    await balance(15)
+    await page.keyboard.press('Home')
+    await page.getByText('This is the initial state of the aggregate.').waitFor()
+    await balance(0)
+    await page.keyboard.press('End')
+    await balance(31_370)
+    await page.locator('.list button').first().click()
+    await page.getByText('201', { exact: true }).first().waitFor()
+  })
+
+  test('shows every screen in light and dark, wide and narrow, for everybody', async (t) => {
+    const { studio } = await studioPlace(t, { store: await filledStore() })
+    const screens: readonly (readonly [hash: string, text: string])[] = [
+      ['#/log', 'TransferCompleted'],
+      ['#/stream/transfer/t1/2', 'TransferDebited'],
+      ['#/cause/the%20request', '5 commands'],
+      ['#/catalogue', 'withdraw'],
+      ['#/followers', 'balances'],
+    ]
+    const looks = [
+      { width: 1400, colorScheme: 'light' },
+      { width: 390, colorScheme: 'dark' },
+    ] as const
+    for (const look of looks) {
+      await using opened = await openPage(browser, studio.address, look)
+      const { page } = opened
+      // In the quick run each screen has one of the two looks.
+      for (const [i, [hash, text]] of screens.entries()) {
+        if (sized(2, 1) === 1 && i % 2 !== looks.indexOf(look)) continue
+        await to(page, hash)
+        await page.getByText(text).first().waitFor()
+        const [inner, outer] = await page.evaluate<[number, number]>(
+          '[document.documentElement.scrollWidth, document.documentElement.clientWidth]',
+        )
+        assert.ok(inner <= outer, `${hash} is ${inner} wide in ${outer}`)
+        assert.deepEqual(await barriers(page), [], `${hash} in ${look.colorScheme}`)
+      }
+    }
+  })
+
+  test('opens a stream or a command by its name, and says what is not there', async (t) => {
+    const { studio } = await studioPlace(t, { store: await filledStore() })
+    await using opened = await openPage(browser, studio.address)
+    const { page } = opened
+    await page.keyboard.press('/')
+    await page.keyboard.type('account/bob')
+    await page.keyboard.press('Enter')
+    await state(page).getByText('5', { exact: true }).waitFor()
+    await page.keyboard.press('/')
+    await page.keyboard.type('the request')
+    await page.keyboard.press('Enter')
+    await page.getByText('5 commands under the correlation').waitFor()
+    await page.keyboard.press('2')
+    await page.getByRole('heading', { name: 'Catalogue' }).waitFor()
+    await to(page, '#/cause/nothing')
+    await page.getByText('No event has this id.').waitFor()
+    await page.keyboard.press('?')
+    await page.getByRole('heading', { name: 'Keys' }).waitFor()
+  })
+})

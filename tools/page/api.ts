@@ -1,0 +1,70 @@
+/** Asks the server of the studio. */
+import type {
+  CatalogueView,
+  ErrorView,
+  EventsView,
+  EventView,
+  FollowerView,
+  Info,
+  StepsView,
+  TraceView,
+} from '../src/studio/views.ts'
+
+export interface Stream {
+  readonly aggregate: string
+  readonly id: string
+}
+
+/** Which events of the log are shown. */
+export interface Filters {
+  readonly types: readonly string[]
+  readonly aggregates: readonly string[]
+  readonly tags: readonly string[]
+}
+
+type Query = Readonly<Record<string, string | number | readonly string[] | undefined>>
+
+function address(path: string, query: Query): string {
+  const all = new URLSearchParams()
+  for (const [name, value] of Object.entries(query)) {
+    if (value === undefined) continue
+    for (const each of Array.isArray(value) ? value : [value]) all.append(name, String(each))
+  }
+  return `${path}?${all}`
+}
+
+/** @throws Error with what the server says */
+async function ask<Answer>(path: string, query: Query = {}, signal?: AbortSignal): Promise<Answer> {
+  const response = await fetch(address(path, query), signal ? { signal } : {})
+  const answer: unknown = await response.json()
+  if (response.ok) return answer as Answer
+  throw new Error((answer as ErrorView).error.message)
+}
+
+const filtering = ({ types, aggregates, tags }: Filters): Query => ({ type: types, aggregate: aggregates, tag: tags })
+
+export const api = {
+  info: (): Promise<Info> => ask('/api/info'),
+  /** Newest first, before a position. */
+  events: (filters: Filters, to?: number, signal?: AbortSignal): Promise<EventsView> =>
+    ask('/api/events', { ...filtering(filters), to, limit: 100 }, signal),
+  steps: ({ aggregate, id }: Stream, from: number, signal?: AbortSignal): Promise<StepsView> =>
+    ask('/api/steps', { aggregate, id, from, count: 100 }, signal),
+  trace: (id: string, signal?: AbortSignal): Promise<{ readonly trace: TraceView | null }> =>
+    ask('/api/trace', { id }, signal),
+  catalogue: (): Promise<{ readonly catalogue?: CatalogueView }> => ask('/api/catalogue'),
+  followers: (): Promise<{ readonly followers: readonly FollowerView[] }> => ask('/api/followers'),
+  /** Calls back for each new event from a position on. @returns a function that ends that */
+  live(
+    filters: Filters,
+    from: number,
+    onEvent: (event: EventView) => void,
+    onState: (isOpen: boolean) => void,
+  ): () => void {
+    const source = new EventSource(address('/api/live', { ...filtering(filters), from }))
+    source.onopen = () => onState(true)
+    source.onerror = () => onState(false)
+    source.onmessage = ({ data }: MessageEvent<string>) => onEvent(JSON.parse(data) as EventView)
+    return () => source.close()
+  },
+}

@@ -1,0 +1,149 @@
+/** The catalogue of the domain, and its projections and reactions. */
+import { useSignal } from '@preact/signals'
+import { useEffect } from 'preact/hooks'
+import type { CatalogueView, FollowerView } from '../src/studio/views.ts'
+import { api } from './api.ts'
+import { Failure, Type } from './parts.tsx'
+import { link } from './place.ts'
+
+const noDomain = 'Without the code of the domain there is nothing to show here. Start the studio with --domain.'
+
+export function CatalogueScreen() {
+  const found = useSignal<CatalogueView | null | undefined>(undefined)
+  const failure = useSignal<string | undefined>(undefined)
+  useEffect(() => {
+    api.catalogue().then(
+      ({ catalogue }) => {
+        found.value = catalogue ?? null
+      },
+      (error: Error) => {
+        failure.value = error.message
+      },
+    )
+  }, [])
+  if (failure.value !== undefined) return <Failure message={failure.value} />
+  if (found.value === undefined) return <p class="empty">Loading ...</p>
+  if (found.value === null) return <p class="empty">{noDomain}</p>
+  const { aggregates, projections, reactions } = found.value
+  return (
+    <section class="catalogue">
+      <h2>Catalogue</h2>
+      <div class="cards">
+        {aggregates.map(({ name, commands, events }) => (
+          <article key={name} class="panel">
+            <h3>
+              <a href={link(['log'], { aggregate: name })}>{name}</a>
+            </h3>
+            <h4>Commands</h4>
+            <p>
+              {commands.map((command) => (
+                <code key={command} class="chip">
+                  {command}
+                </code>
+              ))}
+            </p>
+            <h4>Events</h4>
+            <ul class="plain">
+              {events.map(({ type, revision, handledBy }) => (
+                <li key={type}>
+                  <a href={link(['log'], { aggregate: name, type })}>
+                    <Type name={type} />
+                  </a>
+                  {revision > 1 && <span class="faint"> revision {revision}</span>}
+                  {handledBy.length > 0 && <span class="faint handlers">→ {handledBy.join(', ')}</span>}
+                </li>
+              ))}
+            </ul>
+          </article>
+        ))}
+        <article class="panel">
+          <h3>Projections</h3>
+          <ul class="plain">
+            {projections.map(({ name, shape }) => (
+              <li key={name}>
+                {name} <span class="faint">{shape}</span>
+              </li>
+            ))}
+          </ul>
+          <h3>Reactions</h3>
+          <ul class="plain">
+            {reactions.map(({ name, sendsTo }) => (
+              <li key={name}>
+                {name} <span class="faint">{sendsTo.length === 0 ? '' : `→ ${sendsTo.join(', ')}`}</span>
+              </li>
+            ))}
+          </ul>
+        </article>
+      </div>
+    </section>
+  )
+}
+
+const everyMs = 2000
+
+export function FollowersScreen() {
+  const found = useSignal<readonly FollowerView[] | undefined>(undefined)
+  const failure = useSignal<string | undefined>(undefined)
+  useEffect(() => {
+    let timer: ReturnType<typeof setTimeout> | undefined
+    let isOver = false
+    const read = async () => {
+      try {
+        found.value = (await api.followers()).followers
+        failure.value = undefined
+      } catch (error) {
+        failure.value = (error as Error).message
+      }
+      if (!isOver) timer = setTimeout(read, everyMs)
+    }
+    void read()
+    return () => {
+      isOver = true
+      clearTimeout(timer)
+    }
+  }, [])
+  const list = found.value
+  return (
+    <section class="followers">
+      <h2>Projections and reactions</h2>
+      {failure.value !== undefined && <Failure message={failure.value} />}
+      {list?.length === 0 && <p class="empty">{noDomain}</p>}
+      {list !== undefined && list.length > 0 && (
+        <table class="grid">
+          <thead>
+            <tr>
+              <th scope="col">Name</th>
+              <th scope="col">Position</th>
+              <th scope="col">Behind</th>
+              <th scope="col">Oldest unhandled</th>
+              <th scope="col">Parked</th>
+            </tr>
+          </thead>
+          <tbody>
+            {list.map((each) => (
+              <FollowerRow key={`${each.kind} ${each.name}`} follower={each} />
+            ))}
+          </tbody>
+        </table>
+      )}
+    </section>
+  )
+}
+
+function FollowerRow({ follower }: { readonly follower: FollowerView }) {
+  const { kind, name, position, head, lagMs, parked, failure } = follower
+  return (
+    <tr>
+      <th scope="row">
+        {name} <span class="faint">{kind}</span>
+        {failure !== undefined && <Failure message={failure} />}
+      </th>
+      <td>
+        {position} <progress max={Math.max(1, head)} value={position} aria-label={`${position} of ${head}`} />
+      </td>
+      <td>{head - position}</td>
+      <td>{lagMs === undefined ? '' : lagMs === 0 ? '-' : `${Math.round(lagMs / 1000)} s`}</td>
+      <td>{parked ?? ''}</td>
+    </tr>
+  )
+}

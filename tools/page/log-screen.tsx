@@ -1,0 +1,197 @@
+/** The log, newest first, with new events as they come. */
+import { batch, effect, signal } from '@preact/signals'
+import { useEffect, useRef } from 'preact/hooks'
+import type { EventView } from '../src/studio/views.ts'
+import { api, type Filters } from './api.ts'
+import { JsonView } from './json-view.tsx'
+import { Facts, Failure, Line, StreamName, Time, Type } from './parts.tsx'
+import { go, link, place } from './place.ts'
+
+/** How many events are kept in the page while new ones come. */
+const shownMax = 1000
+
+const events = signal<readonly EventView[]>([])
+const before = signal<number | undefined>(undefined)
+const failure = signal<string | undefined>(undefined)
+const isLive = signal(false)
+const chosen = signal<number | undefined>(undefined)
+
+const listOf = (text: string | null): readonly string[] => (text ?? '').split(/[\s,]+/).filter(Boolean)
+
+function filtersAt(query: URLSearchParams): Filters {
+  return {
+    types: listOf(query.get('type')),
+    aggregates: listOf(query.get('aggregate')),
+    tags: listOf(query.get('tag')),
+  }
+}
+
+/** Reads the newest events, then follows the log. @returns a function that ends that */
+function follow(filters: Filters): () => void {
+  const ending = new AbortController()
+  let stop = () => {}
+  const begin = async () => {
+    const page = await api.events(filters, undefined, ending.signal)
+    batch(() => {
+      events.value = page.events
+      before.value = page.next?.to ?? undefined
+      failure.value = undefined
+    })
+    if (ending.signal.aborted) return
+    let waiting: EventView[] = []
+    const show = () => {
+      events.value = [...waiting.reverse(), ...events.value].slice(0, shownMax)
+      waiting = []
+    }
+    const add = (event: EventView) => {
+      if (waiting.push(event) === 1) requestAnimationFrame(show)
+    }
+    stop = api.live(filters, page.head + 1, add, (isOpen) => {
+      isLive.value = isOpen
+    })
+  }
+  begin().catch((error: Error) => {
+    if (!ending.signal.aborted) failure.value = error.message
+  })
+  return () => {
+    ending.abort()
+    stop()
+    isLive.value = false
+  }
+}
+
+async function readOlder(): Promise<void> {
+  try {
+    const page = await api.events(filtersAt(place.value.query), before.value)
+    batch(() => {
+      events.value = [...events.value, ...page.events]
+      before.value = page.next?.to ?? undefined
+    })
+  } catch (error) {
+    failure.value = (error as Error).message
+  }
+}
+
+export function LogScreen() {
+  const { query } = place.value
+  const filters = query.toString()
+  useEffect(() => follow(filtersAt(new URLSearchParams(filters))), [filters])
+  const isFiltered = filters !== ''
+  return (
+    <section class="log">
+      <div class="bar">
+        <FilterForm />
+        <output class={isLive.value ? 'live on' : 'live'} aria-live="off">
+          {isLive.value ? 'live' : 'not connected'}
+        </output>
+      </div>
+      {failure.value !== undefined && <Failure message={failure.value} />}
+      {events.value.length === 0 && failure.value === undefined && (
+        <p class="empty">
+          {isFiltered ? 'No event matches.' : 'The log is empty. New events appear here as they are stored.'}
+        </p>
+      )}
+      <ol class="events" aria-label="Events, newest first">
+        {events.value.map((event) => (
+          <Row key={event.position} event={event} />
+        ))}
+      </ol>
+      {before.value !== undefined && (
+        <button type="button" class="older" onClick={readOlder}>
+          Older events
+        </button>
+      )}
+    </section>
+  )
+}
+
+function Row({ event }: { readonly event: EventView }) {
+  const isOpen = chosen.value === event.position
+  const row = useRef<HTMLLIElement>(null)
+  useEffect(() => {
+    if (isOpen) row.current?.scrollIntoView({ block: 'nearest' })
+  }, [isOpen])
+  const toggle = () => {
+    chosen.value = isOpen ? undefined : event.position
+  }
+  return (
+    <li ref={row} class={isOpen ? 'open' : ''}>
+      <div class="row">
+        <button type="button" class="position" aria-expanded={isOpen} onClick={toggle} title="Show the event">
+          {event.position}
+        </button>
+        <Type name={event.type} />
+        <StreamName {...event} />
+        <Line value={event.data} />
+        <Time at={event.recordedAt} />
+      </div>
+      {isOpen && <Details event={event} />}
+    </li>
+  )
+}
+
+function Details({ event }: { readonly event: EventView }) {
+  return (
+    <div class="details">
+      <div>
+        <h3>{event.stored === undefined ? 'Data' : 'Data, upcast'}</h3>
+        <JsonView value={event.data} />
+      </div>
+      {event.stored !== undefined && (
+        <div>
+          <h3>As it is stored</h3>
+          <JsonView value={event.stored} />
+        </div>
+      )}
+      <div>
+        <h3>Facts</h3>
+        <Facts event={event} />
+      </div>
+    </div>
+  )
+}
+
+function FilterForm() {
+  const { query } = place.value
+  const set = (name: string) => (input: Event) => {
+    const next = { ...Object.fromEntries(query), [name]: (input.currentTarget as HTMLInputElement).value.trim() }
+    go(link(['log'], next), { isSame: true })
+  }
+  return (
+    <form class="filters" aria-label="Filters" onSubmit={(submitted) => submitted.preventDefault()}>
+      {['type', 'aggregate', 'tag'].map((name) => (
+        <label key={name}>
+          <span>{name}</span>
+          <input
+            name={name}
+            value={query.get(name) ?? ''}
+            onChange={set(name)}
+            placeholder="any"
+            autocomplete="off"
+            spellcheck={false}
+          />
+        </label>
+      ))}
+    </form>
+  )
+}
+
+/** Moves the choice by keys: j and k, and Enter opens the stream. @returns whether the key means something here */
+export function logKey(key: string): boolean {
+  const list = events.value
+  const at = list.findIndex(({ position }) => position === chosen.value)
+  if (key === 'j' || key === 'k') {
+    const next = list[Math.min(list.length - 1, Math.max(0, at + (key === 'j' ? 1 : -1)))]
+    chosen.value = next?.position
+    return true
+  }
+  const event = list[at]
+  if (key !== 'Enter' || event === undefined) return false
+  go(link(['stream', event.aggregate, event.id, String(event.sequence)]))
+  return true
+}
+
+// What was chosen is of no use on another screen.
+effect(() => {
+  if (place.value.path[0] !== 'log') chosen.value = undefined
+})

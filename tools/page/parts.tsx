@@ -1,0 +1,84 @@
+/** Small parts that several screens share. */
+import type { EventView, Json } from '../src/studio/views.ts'
+import { link, streamLink } from './place.ts'
+
+/** A type of event always has the same colour. */
+export function Type({ name }: { readonly name: string }) {
+  let hash = 0
+  for (const character of name) hash = (hash * 31 + character.codePointAt(0)!) % 360
+  return (
+    <span class="type">
+      <svg class="dot" viewBox="0 0 10 10" aria-hidden="true">
+        <circle cx="5" cy="5" r="4" fill={`hsl(${hash} 65% 50%)`} />
+      </svg>
+      {name}
+    </span>
+  )
+}
+
+export function StreamName({ aggregate, id, sequence }: Pick<EventView, 'aggregate' | 'id' | 'sequence'>) {
+  return (
+    <a href={streamLink(aggregate, id, sequence)} title={`${aggregate} ${id}, as it was after this event`}>
+      {aggregate}/<b>{id}</b> <span class="faint">#{sequence}</span>
+    </a>
+  )
+}
+
+/** A time as the person who looks has it; the exact one is in the tooltip. */
+export function Time({ at }: { readonly at: string }) {
+  const date = new Date(at)
+  const isToday = date.toDateString() === new Date().toDateString()
+  const time = `${date.toLocaleTimeString([], { hour12: false })}.${String(date.getMilliseconds()).padStart(3, '0')}`
+  return (
+    <time dateTime={at} title={at}>
+      {isToday ? time : `${date.toLocaleDateString()} ${time}`}
+    </time>
+  )
+}
+
+/** JSON on one line. */
+export const Line = ({ value }: { readonly value: Json }) => <code class="line">{JSON.stringify(value)}</code>
+
+export const Failure = ({ message }: { readonly message: string }) => (
+  <p class="failure" role="alert">
+    {message}
+  </p>
+)
+
+/** What is known of an event beside its data. */
+export function Facts({ event }: { readonly event: EventView }) {
+  const { position, recordedAt, commitId, revision, tags, metadata, unreadable } = event
+  return (
+    <>
+      <dl class="facts">
+        <dt>position</dt>
+        <dd>{position}</dd>
+        <dt>recorded</dt>
+        <dd>
+          <Time at={recordedAt} />
+        </dd>
+        <dt>command</dt>
+        <dd>
+          <a href={link(['cause', commitId])} title="What caused it, and what it caused">
+            {commitId}
+          </a>
+        </dd>
+        <dt>revision</dt>
+        <dd>{revision}</dd>
+        {tags.length > 0 && (
+          <>
+            <dt>tags</dt>
+            <dd>{tags.join(', ')}</dd>
+          </>
+        )}
+        {Object.entries(metadata as Readonly<Record<string, Json>>).map(([name, value]) => (
+          <>
+            <dt key={name}>{name}</dt>
+            <dd>{typeof value === 'string' ? value : JSON.stringify(value)}</dd>
+          </>
+        ))}
+      </dl>
+      {unreadable !== undefined && <Failure message={`This program cannot read it: ${unreadable}`} />}
+    </>
+  )
+}

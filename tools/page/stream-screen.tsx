@@ -1,0 +1,203 @@
+/** One stream, with a slider over its versions: the state there, what its event changed, and what caused it. */
+import { useEffect, useMemo, useRef } from 'preact/hooks'
+import type { ChangeView } from '../src/studio/views.ts'
+import { pathText } from './apply-changes.ts'
+import { CauseTree } from './cause-screen.tsx'
+import { JsonView } from './json-view.tsx'
+import { Facts, Failure, Line, Time, Type } from './parts.tsx'
+import { go, place, streamLink } from './place.ts'
+import { Steps } from './steps.ts'
+
+/** What the keys move. */
+let current: Steps | undefined
+
+export function StreamScreen() {
+  const [, aggregate = '', id = '', at] = place.value.path
+  const steps = useMemo(() => new Steps({ aggregate, id }), [aggregate, id])
+  useEffect(() => {
+    current = steps
+    void steps.open(at === undefined ? undefined : Number(at))
+    return () => {
+      current = undefined
+      steps.close()
+    }
+  }, [steps])
+  const wanted = at === undefined ? undefined : Number(at)
+  useEffect(() => {
+    if (wanted !== undefined && steps.sequence.value >= 0 && wanted !== steps.sequence.value) steps.moveTo(wanted)
+  }, [wanted, steps])
+  const sequence = Math.max(0, steps.sequence.value)
+  useEffect(() => {
+    if (steps.sequence.value < 0) return
+    // Browsers refuse to change the address too often.
+    const timer = setTimeout(() => go(streamLink(aggregate, id, sequence), { isSame: true }), 250)
+    return () => clearTimeout(timer)
+  }, [sequence])
+  return (
+    <section class="stream">
+      <h2>
+        {aggregate}/<b>{id}</b>
+      </h2>
+      <Slider steps={steps} />
+      {steps.failure.value !== undefined && <Failure message={steps.failure.value} />}
+      <Version steps={steps} />
+    </section>
+  )
+}
+
+function Slider({ steps }: { readonly steps: Steps }) {
+  const sequence = Math.max(0, steps.sequence.value)
+  const end = steps.end.value
+  return (
+    <div class="slider">
+      <button
+        type="button"
+        aria-label="Previous version"
+        disabled={sequence === 0}
+        onClick={() => steps.moveTo(sequence - 1)}
+      >
+        ‹
+      </button>
+      <input
+        type="range"
+        min={0}
+        max={end}
+        value={sequence}
+        aria-label="Version"
+        aria-valuetext={`version ${sequence} of ${end}`}
+        onInput={(input) => steps.moveTo(Number(input.currentTarget.value))}
+      />
+      <button
+        type="button"
+        aria-label="Next version"
+        disabled={sequence === end}
+        onClick={() => steps.moveTo(sequence + 1)}
+      >
+        ›
+      </button>
+      <output>
+        <b>{sequence}</b> of {end}
+      </output>
+    </div>
+  )
+}
+
+function Version({ steps }: { readonly steps: Steps }) {
+  const shown = steps.shown.value
+  if (shown === undefined) return <p class="empty">{steps.failure.value === undefined && 'Loading ...'}</p>
+  const { sequence, step, state } = shown
+  return (
+    <div class="version">
+      <div class="panel">
+        <h3>State at {sequence}</h3>
+        {state === undefined ? (
+          <p class="empty">Without the code of the domain there are no states.</p>
+        ) : (
+          <JsonView value={state} changed={step?.changes ?? []} />
+        )}
+      </div>
+      <div class="panel">
+        {step === undefined ? (
+          <>
+            <h3>No event yet</h3>
+            <p class="empty">This is the initial state of the aggregate.</p>
+          </>
+        ) : (
+          <>
+            <h3>
+              <Type name={step.event.type} />
+            </h3>
+            <ChangeList changes={step.changes} more={step.more} hasState={state !== undefined} />
+            <h4>Data</h4>
+            <JsonView value={step.event.data} />
+            {step.event.stored !== undefined && (
+              <>
+                <h4>As it is stored</h4>
+                <JsonView value={step.event.stored} />
+              </>
+            )}
+            <h4>Command</h4>
+            <Facts event={step.event} />
+            <CauseTree id={step.event.commitId} position={step.event.position} isQuiet />
+          </>
+        )}
+      </div>
+      <EventList steps={steps} />
+    </div>
+  )
+}
+
+/** What the event changed. */
+function ChangeList({
+  changes,
+  more,
+  hasState,
+}: {
+  readonly changes: readonly ChangeView[]
+  readonly more: number
+  readonly hasState: boolean
+}) {
+  if (!hasState) return null
+  if (changes.length === 0) return <p class="empty">It changed nothing.</p>
+  return (
+    <table class="changes">
+      <tbody>
+        {changes.map((change) => (
+          <tr key={JSON.stringify(change.path)}>
+            <th scope="row">{pathText(change.path)}</th>
+            <td>
+              {'before' in change && <del>{JSON.stringify(change.before)}</del>}
+              {'before' in change && 'after' in change && <span class="faint"> → </span>}
+              {'after' in change && <ins>{JSON.stringify(change.after)}</ins>}
+            </td>
+          </tr>
+        ))}
+        {more > 0 && (
+          <tr>
+            <td colSpan={2} class="faint">
+              and {more} more
+            </td>
+          </tr>
+        )}
+      </tbody>
+    </table>
+  )
+}
+
+/** The events of the page around the version. */
+function EventList({ steps }: { readonly steps: Steps }) {
+  const sequence = steps.sequence.value
+  const list = useRef<HTMLOListElement>(null)
+  useEffect(() => {
+    list.current?.querySelector('[aria-current="true"]')?.scrollIntoView({ block: 'nearest' })
+  }, [sequence, steps.around.value])
+  return (
+    <div class="panel list">
+      <h3>Events</h3>
+      <ol ref={list}>
+        {steps.around.value.map(({ event }) => (
+          <li key={event.sequence} aria-current={event.sequence === sequence}>
+            <button type="button" onClick={() => steps.moveTo(event.sequence)}>
+              <span class="faint">{event.sequence}</span> <Type name={event.type} />
+              <Line value={event.data} />
+              <Time at={event.recordedAt} />
+            </button>
+          </li>
+        ))}
+      </ol>
+    </div>
+  )
+}
+
+const strides: Readonly<Record<string, number>> = { ArrowLeft: -1, ArrowRight: 1, PageUp: -100, PageDown: 100 }
+
+/** Moves along the versions by keys. @returns whether the key means something here */
+export function streamKey(key: string, isShift: boolean): boolean {
+  if (current === undefined) return false
+  const { sequence, end } = current
+  if (key === 'Home') current.moveTo(0)
+  else if (key === 'End') current.moveTo(end.value)
+  else if (strides[key] !== undefined) current.moveTo(sequence.value + strides[key] * (isShift ? 10 : 1))
+  else return false
+  return true
+}

@@ -1,0 +1,153 @@
+/** What the page may ask for. Every answer is bounded. */
+import type { StreamId } from '../../../src/index.ts'
+import { ToolsError } from '../errors.ts'
+import { type CauseNode, type EventQuery, type Inspection, readEventsPage, traceCauses } from '../inspection/index.ts'
+import { catalogueView } from './catalogue.ts'
+import { eventView } from './event-view.ts'
+import { StateLine, storedSteps } from './state-line.ts'
+import type { CauseView, EventsView, FollowerView, Info, StepsView, TraceView } from './views.ts'
+
+const pageMax = 500
+const stepsMax = 200
+/** How many streams keep states. */
+const linesMax = 8
+
+/** Answers one question. */
+type Route = (query: URLSearchParams, signal: AbortSignal) => Promise<object>
+
+/** The routes by their paths. */
+export function routesOf(inspection: Inspection): ReadonlyMap<string, Route> {
+  const lines = new Map<string, StateLine>()
+  return new Map<string, Route>([
+    ['/api/info', () => infoOf(inspection)],
+    ['/api/events', (query, signal) => eventsOf(inspection, query, signal)],
+    ['/api/steps', (query, signal) => stepsOf(inspection, lines, query, signal)],
+    ['/api/trace', (query, signal) => traceOf(inspection, query, signal)],
+    ['/api/catalogue', async () => ({ catalogue: inspection.domain && catalogueView(inspection.domain) })],
+    ['/api/followers', async () => ({ followers: await followersOf(inspection) })],
+  ])
+}
+
+async function infoOf({ store, domain }: Inspection): Promise<Info> {
+  const aggregates = Object.values(domain?.aggregates ?? {}).map(({ name }) => name)
+  return { store: store.name, hasDomain: domain !== undefined, aggregates, head: await store.head() }
+}
+
+// -- events ----------------------------------------------------------------------------------------------------
+
+/** The filters of a question for events. */
+export function filtersOf(query: URLSearchParams): Pick<EventQuery, 'types' | 'aggregates' | 'tags'> {
+  const [types, aggregates, tags] = ['type', 'aggregate', 'tag'].map((name) => query.getAll(name).filter(Boolean))
+  return {
+    ...(types!.length > 0 && { types: types! }),
+    ...(aggregates!.length > 0 && { aggregates: aggregates! }),
+    ...(tags!.length > 0 && { tags: tags! }),
+  }
+}
+
+async function eventsOf(inspection: Inspection, query: URLSearchParams, signal: AbortSignal): Promise<EventsView> {
+  const { store } = inspection
+  const limit = whole(query, 'limit', 100, pageMax)
+  const to = query.has('to') ? { to: whole(query, 'to', 1) } : {}
+  const direction = query.get('direction') === 'forward' ? 'forward' : 'backward'
+  const bounds = { ...filtersOf(query), from: whole(query, 'from', 1), ...to, direction, signal } as const
+  const page = await readEventsPage(store, bounds, limit)
+  const { next } = page
+  return {
+    events: page.events.map((event) => eventView(inspection, event)),
+    ...(next && { next: { from: next.from, to: Number.isFinite(next.to) ? next.to : null } }),
+    head: await store.head(),
+  }
+}
+
+// -- streams ---------------------------------------------------------------------------------------------------
+
+function streamIn(inspection: Inspection, query: URLSearchParams): StreamId {
+  const [aggregate, id] = [query.get('aggregate') ?? '', query.get('id') ?? '']
+  if (aggregate === '' || id === '') throw new ToolsError('USAGE', 'A stream has an aggregate and an id')
+  return inspection.stream(aggregate, id)
+}
+
+async function stepsOf(
+  inspection: Inspection,
+  lines: Map<string, StateLine>,
+  query: URLSearchParams,
+  signal: AbortSignal,
+): Promise<StepsView> {
+  const stream = streamIn(inspection, query)
+  const [ended] = await inspection.store.streamEnds([stream])
+  const end = ended!.sequence
+  const from = Math.max(1, whole(query, 'from', 1))
+  const to = Math.min(from + whole(query, 'count', 100, stepsMax), end + 1)
+  const aggregate = Object.values(inspection.domain?.aggregates ?? {}).find(({ name }) => name === stream.aggregate)
+  if (aggregate === undefined) return { from, end, steps: await storedSteps(inspection, stream, from, to, signal) }
+  const key = JSON.stringify([stream.aggregate, stream.id])
+  const line = lines.get(key) ?? new StateLine(inspection, aggregate, stream)
+  // The last used is at the end.
+  lines.delete(key)
+  lines.set(key, line)
+  if (lines.size > linesMax) lines.delete(lines.keys().next().value!)
+  return line.steps(from, to, end, signal)
+}
+
+// -- causes ----------------------------------------------------------------------------------------------------
+
+async function traceOf(
+  { store }: Inspection,
+  query: URLSearchParams,
+  signal: AbortSignal,
+): Promise<{ readonly trace: TraceView | null }> {
+  const id = query.get('id') ?? ''
+  if (id === '') throw new ToolsError('USAGE', 'A trace needs the id of a command or a correlation')
+  const tree = await traceCauses(store, id, { eventsMax: 1000, signal })
+  if (tree === undefined) return { trace: null }
+  const { correlationId, roots, commands, isCut } = tree
+  return { trace: { correlationId, roots: roots.map(causeView), commands, isCut } }
+}
+
+const causeView = ({ commandId, stream, events, effects }: CauseNode): CauseView => ({
+  commandId,
+  aggregate: stream.aggregate,
+  id: stream.id,
+  events: events.map(({ position, sequence, type, recordedAt }) => ({
+    position,
+    sequence,
+    type,
+    recordedAt: new Date(recordedAt).toISOString(),
+  })),
+  effects: effects.map(causeView),
+})
+
+// -- projections and reactions ---------------------------------------------------------------------------------
+
+async function followersOf(inspection: Inspection): Promise<readonly FollowerView[]> {
+  const { store, domain } = inspection
+  if (domain === undefined) return []
+  const head = await store.head()
+  const { projections } = await inspection.projections()
+  const shownProjections = Object.entries(domain.projections).map(async ([key, { name }]): Promise<FollowerView> => {
+    const { position, lag, parked, failure } = await projections.status(key)
+    const failed = failure && { failure: failure.message }
+    return { kind: 'projection', name, position, head, lagMs: lag.ms, parked, ...failed }
+  })
+  // A running reaction would store where it begins, so only its checkpoint is read.
+  const shownReactions = Object.values(domain.reactions).map(async ({ name }): Promise<FollowerView> => {
+    const { position } = await store.loadCheckpoint(`reaction ${name}`)
+    return { kind: 'reaction', name, position, head }
+  })
+  return Promise.all([...shownProjections, ...shownReactions])
+}
+
+/** A whole number of the question. */
+export function whole(
+  query: URLSearchParams,
+  name: string,
+  otherwise: number,
+  most: number = Number.MAX_SAFE_INTEGER,
+): number {
+  const text = query.get(name)
+  if (text === null || text === '') return otherwise
+  const number = Number(text)
+  if (/^\d+$/.test(text) && Number.isSafeInteger(number)) return Math.min(number, most)
+  throw new ToolsError('USAGE', `${name} must be a whole number`)
+}

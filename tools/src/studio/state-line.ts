@@ -1,0 +1,115 @@
+/**
+ * The states along one stream, computed by the domain's own code. The state after every thousandth event is kept once
+ * it was computed, so any state of a long stream costs a thousand events at most, except the first time. States are
+ * frozen by nobody here: they are what `evolve` returns, and are only shown.
+ */
+import type { AnyAggregate, StreamId } from '../../../src/index.ts'
+import { changesBetween, type Inspection, readEvents, shown } from '../inspection/index.ts'
+import { eventView } from './event-view.ts'
+import type { Json, StepsView, StepView } from './views.ts'
+
+const keptEvery = 1000
+/** How many changes of one event are listed. With more, the whole state is sent. */
+const changesMax = 200
+
+export class StateLine {
+  readonly #inspection: Inspection
+  readonly #aggregate: AnyAggregate
+  readonly #stream: StreamId
+  /** The states after 0, 1,000, 2,000 ... events. */
+  readonly #kept: unknown[]
+  /** One reading at a time adds to the kept states. */
+  #extending: Promise<unknown> = Promise.resolve()
+
+  constructor(inspection: Inspection, aggregate: AnyAggregate, stream: StreamId) {
+    this.#inspection = inspection
+    this.#aggregate = aggregate
+    this.#stream = stream
+    this.#kept = [aggregate.initial()]
+  }
+
+  /** The events with sequences in `[from, to)`, with what each changed. */
+  async steps(from: number, to: number, end: number, signal: AbortSignal): Promise<StepsView> {
+    let before: Json
+    let state: unknown
+    try {
+      state = await this.#stateAfter(from - 1, signal)
+      before = shown(state)
+    } catch (error) {
+      signal.throwIfAborted()
+      return {
+        from,
+        end,
+        steps: await storedSteps(this.#inspection, this.#stream, from, to, signal),
+        failure: said(error),
+      }
+    }
+    const base = before
+    const steps: StepView[] = []
+    let failure: string | undefined
+    for await (const stored of readEvents(this.#inspection.store, { stream: this.#stream, from, to, signal })) {
+      const event = eventView(this.#inspection, stored)
+      if (failure === undefined) {
+        try {
+          state = this.#applied(state, stored)
+        } catch (error) {
+          failure = `At sequence ${stored.sequence}: ${said(error)}`
+        }
+      }
+      if (failure !== undefined) {
+        steps.push({ event, changes: [], more: 0 })
+        continue
+      }
+      const after = shown(state)
+      const { changes, more } = changesBetween(before, after, changesMax)
+      steps.push({ event, changes, more, ...(more > 0 && { state: after }) })
+      before = after
+    }
+    return { from, end, base, steps, ...(failure !== undefined && { failure }) }
+  }
+
+  #applied(state: unknown, stored: Parameters<NonNullable<Inspection['domain']>['upcast']>[0]): unknown {
+    // 0, as when the library applies it: no aggregate can depend on a position.
+    return this.#aggregate.evolve(state, { ...this.#inspection.domain!.upcast(stored), position: 0 })
+  }
+
+  async #stateAfter(sequence: number, signal: AbortSignal): Promise<unknown> {
+    const extending = this.#extending.then(() => this.#extend(Math.floor(sequence / keptEvery), signal))
+    this.#extending = extending.catch(() => {})
+    await extending
+    const kept = Math.floor(sequence / keptEvery)
+    return this.#fold(this.#kept[kept], kept * keptEvery + 1, sequence + 1, signal)
+  }
+
+  /** Keeps the states up to the one with this index. */
+  async #extend(index: number, signal: AbortSignal): Promise<void> {
+    for (let next = this.#kept.length; next <= index; next++) {
+      const from = (next - 1) * keptEvery + 1
+      this.#kept[next] = await this.#fold(this.#kept[next - 1], from, from + keptEvery, signal)
+    }
+  }
+
+  async #fold(known: unknown, from: number, to: number, signal: AbortSignal): Promise<unknown> {
+    let state = known
+    if (from >= to) return state
+    for await (const stored of readEvents(this.#inspection.store, { stream: this.#stream, from, to, signal }))
+      state = this.#applied(state, stored)
+    return state
+  }
+}
+
+/** Events without states. */
+export async function storedSteps(
+  inspection: Inspection,
+  stream: StreamId,
+  from: number,
+  to: number,
+  signal: AbortSignal,
+): Promise<readonly StepView[]> {
+  const steps: StepView[] = []
+  for await (const stored of readEvents(inspection.store, { stream, from, to, signal }))
+    steps.push({ event: eventView(inspection, stored), changes: [], more: 0 })
+  return steps
+}
+
+const said = (error: unknown): string => (error instanceof Error ? error.message : String(error))

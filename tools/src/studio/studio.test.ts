@@ -1,0 +1,301 @@
+/** The server of the studio: whom it answers, and what it answers. */
+import assert from 'node:assert/strict'
+import { get as ask, request } from 'node:http'
+import { describe, test } from 'node:test'
+import { z } from 'zod'
+import { TransferBank } from '../../../examples/transfer/bank.ts'
+import { aggregate, domain, event, memory, personal, type StoreFactory } from '../../../src/index.ts'
+import { filledStore, studioPlace } from '../../../test/support/tools/studio-place.ts'
+import { applyChanges } from '../../page/apply-changes.ts'
+import { changedStore } from '../inspection/changed-store.ts'
+import { openInspection, stateAt } from '../inspection/index.ts'
+import { startStudio } from './index.ts'
+import type { CatalogueView, EventsView, FollowerView, StepsView, TraceView } from './views.ts'
+
+/** The status of a request with headers that `fetch` does not let anybody set. */
+function knock(address: string, headers: Readonly<Record<string, string>>, method = 'GET'): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const asked = request(address, { method, headers }, (response) => {
+      response.resume()
+      resolve(response.statusCode!)
+    })
+    asked.on('error', reject).end()
+  })
+}
+
+const json = async <Body>(response: Response): Promise<Body> => {
+  assert.equal(response.status, 200, await response.clone().text())
+  return (await response.json()) as Body
+}
+
+/** A store that remembers what was written into it by others than those who append. */
+function watching(store: StoreFactory, writes: string[]): StoreFactory {
+  const watched = ['append', 'saveStep', 'saveSnapshot', 'acquireLease', 'reserve'] as const
+  return {
+    name: store.name,
+    async open(options) {
+      const opened = await store.open(options)
+      const methods = watched.map((name) => [
+        name,
+        (...args: readonly unknown[]) => {
+          writes.push(name)
+          return Reflect.apply(opened[name as 'append'], opened, args)
+        },
+      ])
+      return changedStore(opened, Object.fromEntries(methods))
+    },
+  }
+}
+
+describe('The studio', () => {
+  test('gives a browser that has the token a cookie, and hides the token', async (t) => {
+    const { studio, origin } = await studioPlace(t, { store: memory() })
+    const first = await fetch(studio.address, { redirect: 'manual' })
+    assert.deepEqual([first.status, first.headers.get('location')], [303, '/'])
+    const [cookie, ...attributes] = first.headers.get('set-cookie')!.split('; ')
+    assert.deepEqual(attributes, ['HttpOnly', 'SameSite=Strict', 'Path=/'])
+    const page = await fetch(origin, { headers: { cookie: cookie! } })
+    assert.equal(page.status, 200)
+    assert.match(page.headers.get('content-security-policy')!, /^default-src 'none'; script-src 'self';/)
+    assert.match(await page.text(), /<script type="module" src="\/studio\.js">/)
+    for (const path of ['/studio.js', '/studio.css', '/api/info'])
+      assert.equal((await fetch(`${origin}${path}`, { headers: { cookie: cookie! } })).status, 200, path)
+  })
+
+  test('answers nobody without the token, from another page, by another name, or who wants to write', async (t) => {
+    const { origin, token } = await studioPlace(t, { store: memory() })
+    const { host, port } = new URL(origin)
+    const authorization = `Bearer ${token}`
+    const address = `${origin}/api/info`
+    const wrong: readonly (readonly [status: number, headers: Readonly<Record<string, string>>, method?: string])[] = [
+      [401, { host }],
+      [401, { host, authorization: `Bearer ${token}x` }],
+      [401, { host, authorization: 'Bearer ' }],
+      [401, { host, cookie: `mneme_studio_${port}=wrong; other=${token}` }],
+      [403, { authorization, host: `evil.example:${port}` }],
+      [403, { authorization, host: '127.0.0.1' }],
+      [403, { authorization, host: `127.0.0.1:${port}.evil.example` }],
+      [403, { authorization, host, origin: 'http://evil.example' }],
+      [403, { authorization, host, origin: 'null' }],
+      [403, { authorization, host, origin: `http://localhost:${port}` }],
+      [403, { authorization, host, 'sec-fetch-site': 'cross-site' }],
+      [403, { authorization, host, 'sec-fetch-site': 'same-site' }],
+      [405, { authorization, host }, 'POST'],
+      [405, { authorization, host }, 'DELETE'],
+    ]
+    for (const [status, headers, method] of wrong)
+      assert.equal(await knock(address, headers, method), status, JSON.stringify([headers, method]))
+    assert.equal(await knock(`${origin}/?token=${token}x`, { host }), 401)
+    assert.equal(await knock(`${origin}/api/info?token=${token}`, { host }), 401, 'only the page takes it')
+    for (const name of ['127.0.0.1', 'localhost', '[::1]', 'LOCALHOST'])
+      assert.equal(await knock(address, { authorization, host: `${name}:${port}` }), 200, name)
+    const own = { authorization, host, origin, 'sec-fetch-site': 'same-origin' }
+    assert.equal(await knock(address, own), 200)
+  })
+
+  test('shows the log in pages, filtered, newest first', async (t) => {
+    const { ask } = await studioPlace(t, { store: await filledStore() })
+    const all = await json<EventsView>(await ask('/api/events?limit=4'))
+    assert.deepEqual([all.events.map(({ position }) => position), all.head], [[10, 9, 8, 7], 10])
+    const { from, to } = all.next!
+    const next = await json<EventsView>(await ask(`/api/events?limit=4&from=${from}&to=${to}`))
+    assert.deepEqual(
+      next.events.map(({ position }) => position),
+      [6, 5, 4, 3],
+    )
+    const some = await json<EventsView>(
+      await ask('/api/events?type=MoneyDeposited&type=MoneyWithdrawn&aggregate=account'),
+    )
+    assert.deepEqual(
+      some.events.map(({ type, id, data }) => [type, id, data]),
+      [
+        ['MoneyDeposited', 'bob', { amount: 5 }],
+        ['MoneyWithdrawn', 'ada', { amount: 5 }],
+        ...[3, 2, 1].map((amount) => ['MoneyDeposited', 'ada', { amount }]),
+      ],
+    )
+    assert.deepEqual(some.events.at(-1)!.metadata, { user: 'eve' })
+    assert.deepEqual((await json<EventsView>(await ask('/api/events?type=Nothing'))).events, [])
+  })
+
+  test('gives each event of a stream what it changed, from which the page makes the states', async (t) => {
+    const store = await filledStore(2_300)
+    const { ask } = await studioPlace(t, { store })
+    await using inspection = await openInspection({ store, domain: TransferBank })
+    const stream = { aggregate: 'account', id: 'ada' }
+    // In no order, as somebody moves a slider.
+    for (const from of [2_201, 1, 950, 2_000, 1_001]) {
+      const page = await json<StepsView>(await ask(`/api/steps?aggregate=account&id=ada&from=${from}&count=100`))
+      assert.deepEqual([page.from, page.end, page.steps.length], [from, 2_302, 100])
+      assert.deepEqual(page.base, (await stateAt(inspection, stream, { sequence: from - 1 })).state)
+      let state = page.base
+      for (const { changes, event } of page.steps) {
+        state = applyChanges(state, changes)
+        if (event.sequence % 33 === 0)
+          assert.deepEqual(state, (await stateAt(inspection, stream, { sequence: event.sequence })).state)
+      }
+    }
+    const nothing = await json<StepsView>(await ask('/api/steps?aggregate=account&id=nobody'))
+    assert.deepEqual([nothing.end, nothing.steps, nothing.base], [0, [], { status: 'none', balance: 0 }])
+  })
+
+  test('shows the events where the code fails, and says where', async (t) => {
+    const Counted = event('Counted', z.object({ n: z.number() }))
+    const counter = (limit: number) =>
+      domain({
+        aggregates: {
+          counter: aggregate('counter', () => ({ n: 0 }))
+            .on(Counted, (_, { n }) => {
+              if (n > limit) throw new Error('too many')
+              return { n }
+            })
+            .command('count', z.object({ n: z.number() }), (_, data) => Counted(data)),
+        },
+      })
+    const store = memory()
+    {
+      await using good = await counter(9).start({ store })
+      for (const n of [1, 2, 3, 4]) await good.counter('a').count({ n })
+    }
+    const { ask } = await studioPlace(t, { store, domain: counter(2) })
+    const page = await json<StepsView>(await ask('/api/steps?aggregate=counter&id=a'))
+    assert.deepEqual(
+      page.steps.map(({ changes }) => changes.length),
+      [1, 1, 0, 0],
+    )
+    assert.match(page.failure!, /^At sequence 3: /)
+    const later = await json<StepsView>(await ask('/api/steps?aggregate=counter&id=a&from=4'))
+    assert.deepEqual([later.base, later.steps.length], [undefined, 1])
+    assert.match(later.failure!, /too many/)
+  })
+
+  test('shows only stored events without the code of the domain', async (t) => {
+    const { ask } = await studioPlace(t, { store: await filledStore(), domain: undefined })
+    const page = await json<StepsView>(await ask('/api/steps?aggregate=account&id=ada'))
+    assert.deepEqual([page.end, page.base, page.steps.length], [5, undefined, 5])
+    assert.deepEqual(await json(await ask('/api/catalogue')), {})
+    assert.deepEqual(await json(await ask('/api/followers')), { followers: [] })
+  })
+
+  test('shows causes, the catalogue, and how far everything is, and stores nothing', async (t) => {
+    const store = await filledStore()
+    const { ask } = await studioPlace(t, { store })
+    const { trace } = await json<{ readonly trace: TraceView }>(await ask('/api/trace?id=the%20request'))
+    assert.deepEqual([trace.commands, trace.roots.length, trace.roots[0]!.effects.length], [5, 1, 2])
+    assert.deepEqual(await json(await ask('/api/trace?id=nothing')), { trace: null })
+    const { catalogue } = await json<{ readonly catalogue: CatalogueView }>(await ask('/api/catalogue'))
+    assert.deepEqual(
+      catalogue.aggregates.map(({ name, commands }) => [name, commands.length]),
+      [
+        ['account', 3],
+        ['transfer', 5],
+      ],
+    )
+    const [opened] = catalogue.aggregates[0]!.events
+    assert.deepEqual(opened, { type: 'AccountOpened', revision: 1, handledBy: ['projection balances'] })
+    assert.deepEqual(catalogue.reactions, [{ name: 'move money', sendsTo: ['account', 'transfer'] }])
+    const { followers } = await json<{ readonly followers: readonly FollowerView[] }>(await ask('/api/followers'))
+    assert.deepEqual(
+      followers.map(({ kind, name, position, head }) => [kind, name, position === head]),
+      [
+        ['projection', 'balances', true],
+        ['reaction', 'move money', true],
+      ],
+    )
+  })
+
+  test('stores nothing of projections and reactions that have never run', async (t) => {
+    const store = memory()
+    {
+      await using bank = await TransferBank.start({ store, projections: 'manual' })
+      await bank.account('ada').open({ owner: 'ada' })
+    }
+    const writes: string[] = []
+    const { ask } = await studioPlace(t, { store: watching(store, writes) })
+    for (const path of ['/api/followers', '/api/catalogue', '/api/events', '/api/steps?aggregate=account&id=ada'])
+      await json(await ask(path))
+    assert.deepEqual(writes, [])
+  })
+
+  test('masks personal data', async (t) => {
+    const data = z.object({ person: z.string(), email: z.string() })
+    const fields = { subject: ({ person }: { readonly person: string }) => person, fields: ['email'] } as const
+    const Joined = event('Joined', data).personal(fields)
+    const Member = aggregate('member', () => ({ emails: [] as readonly unknown[] }))
+      .on(Joined, ({ emails }, { email }) => ({ emails: [...emails, email] }))
+      .command('join', personal(data, fields), (_, joined) => Joined(joined))
+    const Members = domain({ aggregates: { member: Member } })
+    const store = memory()
+    {
+      await using members = await Members.start({ store })
+      await members.member('m1').join({ person: 'ada', email: 'ada@example.org' })
+    }
+    const { ask } = await studioPlace(t, { store, domain: Members })
+    for (const path of ['/api/events', '/api/steps?aggregate=member&id=m1']) {
+      const text = await (await ask(path)).text()
+      assert.ok(text.includes('[personal]') && !text.includes('ada@'), text)
+    }
+  })
+
+  test('sends new events as they are stored, filtered', async (t) => {
+    const store = memory()
+    const { origin, token } = await studioPlace(t, { store })
+    await using bank = await TransferBank.start({ store, projections: 'manual' })
+    await bank.account('ada').open({ owner: 'ada' })
+    const told: { readonly type: string; readonly position: number }[] = []
+    const got = Promise.withResolvers<void>()
+    const path = `${origin}/api/live?type=MoneyDeposited&from=1`
+    const asked = ask(path, { headers: { authorization: `Bearer ${token}` } }, (response) => {
+      assert.equal(response.headers['content-type'], 'text/event-stream')
+      response.setEncoding('utf8').on('data', (text: string) => {
+        for (const [, data] of text.matchAll(/^data: (.*)$/gm)) told.push(JSON.parse(data!))
+        if (told.length === 2) got.resolve()
+      })
+      response.on('error', () => {})
+    })
+    asked.on('error', () => {})
+    for (const amount of [1, 2]) await bank.account('ada').deposit({ amount })
+    await got.promise
+    asked.destroy()
+    assert.deepEqual(
+      told.map(({ type, position }) => [type, position]),
+      [
+        ['MoneyDeposited', 2],
+        ['MoneyDeposited', 3],
+      ],
+    )
+  })
+
+  test('says what is wrong with a question', async (t) => {
+    const { ask } = await studioPlace(t, { store: await filledStore() })
+    for (const [path, status, code] of [
+      ['/api/events?from=-1', 400, 'USAGE'],
+      ['/api/events?limit=1e3', 400, 'USAGE'],
+      ['/api/steps?aggregate=account', 400, 'USAGE'],
+      ['/api/steps?aggregate=nothing&id=a', 400, 'AGGREGATE_UNKNOWN'],
+      ['/api/trace', 400, 'USAGE'],
+      ['/api/nothing', 404, 'NOT_FOUND'],
+      ['/..%2f..%2fetc/passwd', 404, 'NOT_FOUND'],
+      ['//evil.example/api/info', 404, 'NOT_FOUND'],
+      ['/__proto__', 404, 'NOT_FOUND'],
+    ] as const) {
+      const response = await ask(path)
+      const body = (await response.json()) as { readonly error: { readonly code: string } }
+      assert.deepEqual([response.status, body.error.code], [status, code], path)
+    }
+  })
+
+  test('does not start in production, on a port that is taken, or without its page', async (t) => {
+    const { origin } = await studioPlace(t, { store: memory() })
+    await using inspection = await openInspection({ store: memory() })
+    const environment = { NODE_ENV: 'production' }
+    const unfit = { code: 'STUDIO_UNFIT' }
+    await assert.rejects(startStudio(inspection, { port: 0, environment }), unfit)
+    const page = new URL('./nowhere/', import.meta.url)
+    await assert.rejects(startStudio(inspection, { port: 0, page, environment: {} }), unfit)
+    const port = Number(new URL(origin).port)
+    await assert.rejects(studioPlace(t, { store: memory() }, { port }), unfit)
+    const allowed = await studioPlace(t, { store: memory() }, { environment, isAllowedInProduction: true })
+    assert.equal((await allowed.ask('/api/info')).status, 200)
+  })
+})

@@ -1,0 +1,115 @@
+/** What the server of the studio tells its page, as JSON. Both import these types. */
+/** A value of JSON. It is declared here because the page can use nothing that knows Node. */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
+
+export interface Info {
+  /** The name of the store, such as `sqlite`. */
+  readonly store: string
+  /** Whether the code of the domain is there: without it there are only stored events. */
+  readonly hasDomain: boolean
+  /** The keys of the aggregates by their stored names, in the order of the domain. */
+  readonly aggregates: readonly string[]
+  readonly head: number
+}
+
+export interface EventView {
+  readonly position: number
+  readonly aggregate: string
+  readonly id: string
+  readonly sequence: number
+  readonly type: string
+  /** The revision in which it was stored. */
+  readonly revision: number
+  readonly recordedAt: string
+  readonly commitId: string
+  /** Upcast to the newest revision, if there is a domain. */
+  readonly data: Json
+  /** As it is stored, if that is something else. */
+  readonly stored?: Json
+  readonly metadata: Json
+  readonly tags: readonly string[]
+  /** Why the domain cannot read it. The data is then as it is stored. */
+  readonly unreadable?: string
+}
+
+export interface EventsView {
+  readonly events: readonly EventView[]
+  /** The bounds of the next page, if there may be more. */
+  readonly next?: { readonly from: number; readonly to: number | null }
+  /** The last position of the log. */
+  readonly head: number
+}
+
+/** A place of a state that an event changed. A side is absent if there was or is nothing. */
+export interface ChangeView {
+  readonly path: readonly (string | number)[]
+  readonly before?: Json
+  readonly after?: Json
+}
+
+export interface StepView {
+  readonly event: EventView
+  readonly changes: readonly ChangeView[]
+  /** How many changes are not listed. If there are any, `state` is there. */
+  readonly more: number
+  /** The state after the event, only if it cannot be made from the state before it and the changes. */
+  readonly state?: Json
+}
+
+/** Some events of a stream, with the state before the first. */
+export interface StepsView {
+  readonly from: number
+  /** The sequence of the last event of the stream. */
+  readonly end: number
+  /** The state before the first event. Absent without a domain. */
+  readonly base?: Json
+  readonly steps: readonly StepView[]
+  /** Why no further states can be computed. */
+  readonly failure?: string
+}
+
+export interface CauseView {
+  readonly commandId: string
+  readonly aggregate: string
+  readonly id: string
+  /** The positions, sequences and types of its events. */
+  readonly events: readonly Pick<EventView, 'position' | 'sequence' | 'type' | 'recordedAt'>[]
+  readonly effects: readonly CauseView[]
+}
+
+export interface TraceView {
+  readonly correlationId: string
+  readonly roots: readonly CauseView[]
+  readonly commands: number
+  readonly isCut: boolean
+}
+
+export interface CatalogueView {
+  readonly aggregates: readonly {
+    readonly name: string
+    readonly commands: readonly string[]
+    readonly events: readonly {
+      readonly type: string
+      readonly revision: number
+      /** The projections and reactions that handle it: `projection balances`. */
+      readonly handledBy: readonly string[]
+    }[]
+  }[]
+  readonly projections: readonly { readonly name: string; readonly shape: string }[]
+  readonly reactions: readonly { readonly name: string; readonly sendsTo: readonly string[] }[]
+}
+
+export interface FollowerView {
+  readonly kind: 'projection' | 'reaction'
+  readonly name: string
+  readonly position: number
+  readonly head: number
+  /** How old the oldest event is that it has not handled, in milliseconds. Absent for reactions. */
+  readonly lagMs?: number
+  readonly parked?: number
+  readonly failure?: string
+}
+
+export interface ErrorView {
+  readonly error: { readonly code: string; readonly message: string }
+}
