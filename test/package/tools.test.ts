@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync,
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { gzipSync } from 'node:zlib'
 import { pack, packTools, root } from '../../scripts/package.ts'
 
 describe('The packed tools', () => {
@@ -54,6 +55,9 @@ describe('The packed tools', () => {
       files.filter((path) => !/^(dist(\/.*)?|package\.json|README\.md|LICENSE)$/.test(path) || /\.test\./.test(path)),
       [],
     )
+    for (const name of ['index.html', 'studio.css', 'studio.js']) assert.ok(files.includes(`dist/studio/page/${name}`))
+    const page = readFileSync(join(modules, 'mneme-tools/dist/studio/page/studio.js'))
+    assert.ok(gzipSync(page).length < 150_000, 'the page is small')
     for (const path of files.filter((each) => /\.(js|d\.ts)$/.test(each))) {
       const text = readFileSync(join(modules, 'mneme-tools', path), 'utf8')
       assert.doesNotMatch(text, /(from|import\()\s*['"](\.\.\/)+src\//, path)

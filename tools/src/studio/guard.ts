@@ -22,7 +22,7 @@ export interface Refusal {
 export interface Guard {
   /** Why a request is refused; `undefined` if it is answered. */
   refusal(knock: Knock): Refusal | undefined
-  /** Whether a request to the page has the token in its address. The answer then sets the cookie and hides the token. */
+  /** Whether a request to the page has the token in its address. The answer then sets the cookie, and hides it. */
   brings(url: URL): boolean
   /** The value of `Set-Cookie`. */
   readonly cookie: string
