@@ -22,8 +22,9 @@ import { build } from 'esbuild'
 import { asInstalled, pack, root } from '../../scripts/package.ts'
 import { consumer } from '../support/package/consumer.ts'
 import { sqliteProgram } from '../support/package/sqlite-program.ts'
+import { leftOut } from '../support/size.ts'
 
-const skip = existsSync(join(root, 'src/index.ts')) ? false : 'there is no src/index.ts'
+const skip = existsSync(join(root, 'src/index.ts')) ? leftOut : 'there is no src/index.ts'
 
 interface Manifest {
   readonly exports: Readonly<Record<string, string>>

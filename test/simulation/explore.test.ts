@@ -27,7 +27,7 @@ describe('Every order with few preemptions keeps all promises', () => {
 })
 
 describe('Some order shows the planted bug that', () => {
-  for (const bug of plantedBugs.filter(({ name }) => bugs.includes(name))) {
+  for (const bug of plantedBugs.filter(({ name }) => bugs.includes(name)).slice(0, sized(bugs.length, 1))) {
     test(bug.name, async (context) => {
       const planted = (await loadWith(bug, 'explore.ts')) as { readonly explore: typeof explore }
       let shown: string | undefined
