@@ -9,19 +9,16 @@ import { html } from 'hono/html'
 import { type SSEStreamingApi, streamSSE } from 'hono/streaming'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { z } from 'zod'
+import { statusOf } from '../../src/http/index.ts'
 import { CommandRejected, forgotten, MnemeError, type Personal } from '../../src/index.ts'
 import type { RunningShop } from './shop.ts'
 
-const statuses: Readonly<Record<string, ContentfulStatusCode>> = {
-  ...{ COMMAND_INVALID: 400, ID_INVALID: 400, OPTION_INVALID: 400 },
-  ...{ COMMAND_ID_REUSED: 409, SEQUENCE_UNEXPECTED: 412, STORE_CLOSED: 503, OUTCOME_UNKNOWN: 504 },
-}
-
 function failed(error: Error, c: Context): Response {
-  if (error instanceof CommandRejected) return c.json({ error: error.code, details: error.details }, 422)
   if (error instanceof z.ZodError || error instanceof SyntaxError) return c.json({ error: error.message }, 400)
-  if (!(error instanceof MnemeError)) return c.json({ error: String(error) }, 500)
-  return c.json({ error: error.code, details: error.facts }, statuses[error.code] ?? (error.retryable ? 503 : 500))
+  if (error instanceof CommandRejected) return c.json({ error: error.code, details: error.details }, 422)
+  const status = statusOf(error) as ContentfulStatusCode
+  if (!(error instanceof MnemeError)) return c.json({ error: 'SHOP_FAILED' }, status)
+  return c.json({ error: error.code, details: status < 500 ? error.facts : undefined }, status)
 }
 
 // #region options

@@ -124,29 +124,31 @@ test('a forgotten field passes, and everything else is still checked', () => {
 })
 
 test('an event is stored with boxes, and read with its values or without', () => {
-  const key = testKey('1')
-  const Registered = event(
-    'Registered',
-    z.object({ id: z.string(), born: z.coerce.date(), at: z.coerce.date() }),
-  ).personal({
-    subject: ({ id }) => id,
-    fields: ['born'],
-  })
+  const schema = z.object({ id: z.string(), born: z.coerce.date(), at: z.coerce.date() })
+  const bornOf = { subject: ({ id }: { readonly id: string }) => id, fields: ['born'] } as const
   const born = new Date('1815-12-10T00:00:00.000Z')
   const at = new Date('2026-01-01T00:00:00.000Z')
-  const { stored } = storedForm(Registered, { id: '1', born: sealed(key, born), at }, new JsonCopier())
-  assert.doesNotMatch(JSON.stringify(stored), /1815/)
-  const read = upcast(Registered, 1, readAgain(stored, key)) as { born: Personal<Date>; at: Date }
-  assert.deepEqual([read.born.value, read.at], [born, at])
-  key.isDestroyed = true
-  const later = upcast(Registered, 1, readAgain(stored, key)) as { born: Personal<Date>; at: Date }
-  assert.deepEqual([later.born.value, later.at], [forgotten, at])
+  // A personal schema that a command has as well says the same.
+  for (const Registered of [
+    event('Registered', schema).personal(bornOf),
+    event('Registered', personal(schema, bornOf)),
+  ]) {
+    const key = testKey('1')
+    const { stored } = storedForm(Registered, { id: '1', born: sealed(key, born), at }, new JsonCopier())
+    assert.doesNotMatch(JSON.stringify(stored), /1815/)
+    const read = upcast(Registered, 1, readAgain(stored, key)) as { born: Personal<Date>; at: Date }
+    assert.deepEqual([read.born.value, read.at], [born, at])
+    key.isDestroyed = true
+    const later = upcast(Registered, 1, readAgain(stored, key)) as { born: Personal<Date>; at: Date }
+    assert.deepEqual([later.born.value, later.at], [forgotten, at])
+  }
 })
 
 test('an event with a plain value in a personal field is refused', () => {
-  const Registered = event('Registered', person).personal(declaration)
-  for (const email of ['a@b.org', Personal.of('1', 'a@b.org')]) {
-    assert.throws(() => storedForm(Registered, { id: '1', email }, new JsonCopier()), { code: 'PERSONAL_PLAIN' })
+  for (const Registered of [event('Registered', person).personal(declaration), event('Registered', Person)]) {
+    for (const email of ['a@b.org', Personal.of('1', 'a@b.org')]) {
+      assert.throws(() => storedForm(Registered, { id: '1', email }, new JsonCopier()), { code: 'PERSONAL_PLAIN' })
+    }
   }
 })
 

@@ -16,8 +16,8 @@ export interface Front extends AsyncDisposable {
   readonly url: string
   /** The payments that were taken, in cents, by their ids. */
   readonly paid: ReadonlyMap<string, number>
-  /** Ends one of the processes by `kill -9`. Another one takes its place. */
-  kill(): void
+  /** Ends one of the processes by `kill -9`, if both run. Another one takes its place. */
+  kill(): boolean
 }
 
 /** @param store what `--store` takes */
@@ -61,7 +61,7 @@ export async function openFront(store: string, port = 0): Promise<Front> {
 
   return {
     ...{ url: urlOf(roundRobin), paid },
-    kill: () => void [...running.keys()].at(0)?.kill('SIGKILL'),
+    kill: () => running.size > 1 && [...running.keys()][requests % 2]!.kill('SIGKILL'),
     async [Symbol.asyncDispose]() {
       isOpen = false
       await Promise.all(starting)

@@ -6,8 +6,8 @@ import { once } from 'node:events'
 import { parseArgs } from 'node:util'
 import { detail, heading, say } from '../../bank/print.ts'
 import { chosenStore, storeUsage } from '../../store-option.ts'
-import { clientOf } from '../session.ts'
 import { openFront } from './front.ts'
+import { clientOf } from './session.ts'
 import { playSessions } from './sessions.ts'
 
 const usage = `npm run shop -- [--store STORE] [--port PORT]

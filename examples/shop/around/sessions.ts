@@ -1,7 +1,7 @@
 /** Many customers go through the shop, each by a script that checks every answer. */
 import assert from 'node:assert/strict'
-import { clientOf, playSession } from '../session.ts'
 import { openFront } from './front.ts'
+import { clientOf, playSession } from './session.ts'
 
 export interface SessionsOptions {
   /** What `--store` takes. */
@@ -25,10 +25,7 @@ export async function playSessions(options: SessionsOptions): Promise<number> {
   const customers = Array.from({ length: atOnce }, async () => {
     while (begun < sessions) {
       await playSession(front.url, `${run}.${begun++}`, cake)
-      if (++played % killEvery === 0 && played < sessions) {
-        front.kill()
-        kills++
-      }
+      if (++played % killEvery === 0 && played < sessions && front.kill()) kills++
       onPlayed?.(played)
     }
   })

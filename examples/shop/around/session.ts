@@ -2,7 +2,7 @@
 import assert, { AssertionError } from 'node:assert/strict'
 import { setTimeout } from 'node:timers/promises'
 
-const triesMax = 1000
+const triesMax = 5000
 
 /** Tries again until there is a result. */
 async function until<T>(attempt: () => Promise<T | undefined>): Promise<T> {
