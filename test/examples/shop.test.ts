@@ -15,8 +15,8 @@ import { leftOut, sized } from '../support/size.ts'
 const title = 'customers get true answers from two processes, of which one is killed now and then'
 
 async function playOn(store: string): Promise<void> {
-  const sessions = sized(24, 3)
-  assert.ok((await playSessions({ store, sessions, atOnce: 8, killEvery: sized(8, 2) })) > 0)
+  const sessions = sized(12, 3)
+  assert.ok((await playSessions({ store, sessions, atOnce: 8, killEvery: sized(5, 2) })) > 0)
 }
 
 test(`${title}, on SQLite`, async (context) => {
