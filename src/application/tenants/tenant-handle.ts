@@ -6,7 +6,7 @@
 import type { AnyAggregate } from '../../domain/aggregate.ts'
 import { checkId } from '../../domain/id.ts'
 import { Job } from '../../projection/running/progress.ts'
-import type { Aggregates, ProjectionsByName } from '../running.ts'
+import type { Aggregates, ProjectionsByName, ReactionsByName } from '../running.ts'
 
 /** A borrowed domain, to be given back. */
 export interface Loan<Bank> {
@@ -22,17 +22,19 @@ type Find = (bank: any, self: any) => any
 interface Definition {
   readonly aggregates: Aggregates
   readonly projections: ProjectionsByName
+  readonly reactions: ReactionsByName
 }
 
 const managed = ['start', 'stop', 'lookup', 'pause', 'resume', 'status', 'runOnce'] as const
 const ofParked = ['parked', 'retryParked', 'skipParked', 'reset'] as const
 const readModelMethods = { rows: ['get', 'find', 'count'], state: ['state'], code: ['read', 'reached'] } as const
 
-export function tenantHandle({ aggregates, projections }: Definition, borrow: Borrow): object {
+export function tenantHandle({ aggregates, projections, reactions }: Definition, borrow: Borrow): object {
   const management = (key: 'projections' | 'reactions', more: readonly string[]) => {
     const find: Find = (bank) => bank[key]
+    const names = Object.freeze(Object.keys(key === 'projections' ? projections : reactions))
     const progress = iterated(borrow, find, 'progress')
-    return { ...called(borrow, find, [...managed, ...ofParked, ...more]), progress }
+    return { names, ...called(borrow, find, [...managed, ...ofParked, ...more]), progress }
   }
   const rebuilding = {
     rebuild: job(borrow, (bank) => bank.projections, 'rebuild'),
@@ -45,11 +47,15 @@ export function tenantHandle({ aggregates, projections }: Definition, borrow: Bo
   return Object.freeze({
     ...Object.fromEntries(Object.entries(aggregates).map(([key, each]) => [key, instancesOf(borrow, key, each)])),
     ...Object.fromEntries(Object.entries(projections).map(readModel)),
-    ...called(borrow, (bank) => bank, ['dispatch', 'head', 'forget']),
+    ...called(borrow, (bank) => bank, ['dispatch', 'parseCommand', 'head', 'load', 'forget']),
     try: Object.freeze(called(borrow, (bank) => bank.try, ['dispatch'])),
     projections: Object.freeze({ ...management('projections', []), ...rebuilding }),
     reactions: Object.freeze(management('reactions', ['timers', 'waiting'])),
     events: iterated(borrow, (bank) => bank, 'events'),
+    cluster: Object.freeze({
+      ...called(borrow, (bank) => bank.cluster, ['status']),
+      changes: iterated(borrow, (bank) => bank.cluster, 'changes'),
+    }),
   })
 }
 

@@ -1,9 +1,11 @@
 /** Many tenants in one program: a domain for each, on a store of its own, open only while it is in use. */
+import type { ClusterStatus } from '../../cluster/status.ts'
+import type { CommandOf } from '../../domain/command.ts'
 import { checkKeys, checkOption, checkWhole, refuseOption } from '../../domain/options.ts'
 import type { Environment } from '../../runtime/environment.ts'
 import { type Logger, TenantLogger, warnTo } from '../../runtime/logger.ts'
 import type { Domain } from '../domain.ts'
-import type { Aggregates, ProjectionsByName, ReactionsByName, Running } from '../running.ts'
+import type { Aggregates, ClusterInfo, Load, ProjectionsByName, ReactionsByName, Running } from '../running.ts'
 import type { StartOptions } from '../start-options.ts'
 import { systemEnvironment } from '../system-environment.ts'
 import type { OpenDomain } from './rest.ts'
@@ -38,7 +40,17 @@ export interface TenantsOptions {
 export type LentDomain<A, P, R = {}> = Omit<Running<A, P, R>, 'stop' | typeof Symbol.asyncDispose>
 
 /** A handle to a tenant's domain. Each call opens the domain if it is not open, so a handle can be kept. */
-export type Tenant<A, P, R = {}> = Omit<LentDomain<A, P, R>, 'load' | 'parseCommand' | 'cluster'>
+export type Tenant<A, P, R = {}> = Omit<LentDomain<A, P, R>, 'load' | 'parseCommand' | 'cluster'> & TenantOnly<A>
+
+/** What a running domain answers at once, and a handle only when the domain is open. */
+interface TenantOnly<A> {
+  /** The same as of a running domain, in a promise. */
+  parseCommand(untrusted: unknown): Promise<CommandOf<A>>
+  /** How many aggregates of the tenant are in memory, and how many of its commands are in progress. */
+  load(): Promise<Load>
+  /** The members of the tenant's cluster, if its domain is in one. A singleton would end with the domain. */
+  readonly cluster: Pick<ClusterInfo, 'changes'> & { status(): Promise<ClusterStatus> }
+}
 
 /** How many tenants are open, how many of these are in use, and how many calls wait until one is open. */
 export interface TenantsLoad {
