@@ -145,8 +145,7 @@ function noted({ name, file, line, column }: Located, root: string): Omit<Noted,
   return { name, place: line === undefined ? path : `${path}:${line}:${column}` }
 }
 
-/** Two lines of the text are enough to remember it by; where it happened was printed before. */
-/** In a line: enough of an assertion's difference to know what was found instead. */
+/** In one line: enough of an assertion's difference to know what was found instead. All of it was printed before. */
 function brief({ name, place, text }: Noted): string {
   const lines = text.split('\n').filter((line) => line.trim() !== '' && !/^\s+at /.test(line))
   const found = lines.slice(0, linesOfBrief).map((line) => line.trim())
