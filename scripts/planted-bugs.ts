@@ -7,7 +7,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { bugTableOf, withBugTable } from '../test/support/simulation/bug-table.ts'
-import { type Found, findBug } from '../test/support/simulation/planted.ts'
+import { type Found, findBug } from '../test/support/simulation/find-bug.ts'
 import { plantedBugs } from '../test/support/simulation/planted-bugs.ts'
 
 const [word] = process.argv.slice(2)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { cases, explore } from '../support/simulation/explore.ts'
-import { loadWith } from '../support/simulation/planted.ts'
+import { loadWith } from '../support/simulation/find-bug.ts'
 import { plantedBugs } from '../support/simulation/planted-bugs.ts'
 import { sized } from '../support/size.ts'
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import { bugTableOf } from '../support/simulation/bug-table.ts'
-import { findBug, seedsMax } from '../support/simulation/planted.ts'
+import { findBug, seedsMax } from '../support/simulation/find-bug.ts'
 import { plantedBugs } from '../support/simulation/planted-bugs.ts'
 import { sized } from '../support/size.ts'
 

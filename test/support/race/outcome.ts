@@ -1,9 +1,9 @@
 /** Holds the log of a race against what its writers say they have stored and its readers say they have seen. */
 import assert from 'node:assert/strict'
 import { foldAll, type Store, type StoredEvent } from '../../../src/index.ts'
+import { LogCheck } from './log-check.ts'
 import { streams, type Written } from './race.ts'
 import { seenBy, type TailOptions } from './tail.ts'
-import { Witness } from './witness.ts'
 
 /** What a reader has seen. */
 export interface Seen {
@@ -18,17 +18,17 @@ export async function checkRace(
   written: readonly Written[],
   seen: readonly Seen[],
 ): Promise<void> {
-  const witness = new Witness()
+  const logCheck = new LogCheck()
   const log = await foldAll(store, [] as StoredEvent[], (all, event) => {
-    witness.see(event)
+    logCheck.see(event)
     all.push(event)
     return all
   })
-  witness.end()
+  logCheck.end()
   assert.equal(log.length, events)
   assert.equal(await store.head(), events)
   const expected = streams.map(({ id }) => [id, written.reduce((sum, { eventsOf }) => sum + (eventsOf[id] ?? 0), 0)])
-  assert.deepEqual(witness.counts, Object.fromEntries(expected), 'every stream has what its writers stored in it')
+  assert.deepEqual(logCheck.counts, Object.fromEntries(expected), 'every stream has what its writers stored in it')
   for (const { options, count } of seen) {
     assert.equal(
       count,

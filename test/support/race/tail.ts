@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { setTimeout } from 'node:timers/promises'
 import type { ReadAllOptions, Store, StoredEvent } from '../../../src/index.ts'
-import { isLast, Witness } from './witness.ts'
+import { isLast, LogCheck } from './log-check.ts'
 
 /**
  * Nobody tells a reader of what other processes append, and one that asks all the time takes the processor from them:
@@ -50,7 +50,7 @@ export function meets({ types, aggregates, tags }: Filter, event: StoredEvent): 
  */
 export async function follow(store: Store, options: TailOptions, end: () => number | undefined): Promise<number> {
   const { from, limit, filter } = options
-  const witness = from === 1 && Object.keys(filter).length === 0 ? new Witness() : undefined
+  const logCheck = from === 1 && Object.keys(filter).length === 0 ? new LogCheck() : undefined
   const view = JSON.stringify(options)
   let examined = from - 1
   let count = 0
@@ -63,7 +63,7 @@ export async function follow(store: Store, options: TailOptions, end: () => numb
     for (const event of page.events) {
       assert.ok(event.position > (last?.position ?? from - 1), `no step back, at ${event.position} in ${view}`)
       assert.ok(meets(filter, event), `the filter holds, at ${event.position} in ${view}`)
-      witness?.see(event)
+      logCheck?.see(event)
       last = event
       count++
     }

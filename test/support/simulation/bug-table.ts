@@ -1,5 +1,5 @@
 /** The table of planted bugs in `docs/testing.md`: which run has found each. */
-import type { Found } from './planted.ts'
+import type { Found } from './find-bug.ts'
 
 const head = '| planted bug | found in | at seed | broken promise |'
 const tablePattern = /\| planted bug \|[^\n]*\n\| ---[^\n]*\n(?<rows>(?:\|[^\n]*\n)*)/

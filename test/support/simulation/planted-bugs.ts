@@ -3,7 +3,7 @@
  * is replaced when the source is loaded, so nothing of it is in the library.
  */
 
-import type { Mutation } from './planted.ts'
+import type { Mutation } from './find-bug.ts'
 
 export interface PlantedBug extends Mutation {
   readonly name: string

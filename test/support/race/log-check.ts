@@ -8,7 +8,7 @@ interface Stream {
   lastCommit: string
 }
 
-export class Witness {
+export class LogCheck {
   readonly #streams = new Map<string, Stream>()
   readonly #commits = new Set<string>()
   #position = 0
