@@ -119,6 +119,28 @@ describe('The studio in a browser', { skip: noBrowser }, () => {
     }
   })
 
+  test('says which events made a value what it is', async (t) => {
+    const { studio } = await studioPlace(t, { store: await filledStore(30) })
+    await using opened = await openPage(browser, studio.address)
+    const { page } = opened
+    await to(page, '#/stream/account/ada')
+    await state(page).getByRole('button', { name: '460' }).click()
+    await page.getByRole('heading', { name: 'Why is balance 460?' }).waitFor()
+    const reasons = page.locator('.reasons li')
+    await reasons.nth(19).waitFor()
+    assert.equal(await reasons.first().textContent(), '32MoneyWithdrawn465 → 460')
+    await page.getByRole('button', { name: 'Earlier ones' }).click()
+    await reasons.nth(30).waitFor()
+    assert.equal(await reasons.last().textContent(), '2MoneyDeposited0 → 1')
+    // A reason leads to its version, where the question is asked again.
+    await reasons.nth(1).getByRole('button').click()
+    await page.getByRole('heading', { name: 'Why is balance 465?' }).waitFor()
+    await state(page).getByRole('button', { name: '"open"' }).click()
+    await page.getByRole('heading', { name: 'Why is status "open"?' }).waitFor()
+    await page.locator('.reasons li:only-child').getByText('AccountOpened').waitFor()
+    assert.deepEqual(await barriers(page), [])
+  })
+
   test('opens a stream or a command by its name, and says what is not there', async (t) => {
     const { studio } = await studioPlace(t, { store: await filledStore() })
     await using opened = await openPage(browser, studio.address)

@@ -1,11 +1,13 @@
 /** Asks the server of the studio. */
 import type {
   CatalogueView,
+  ChangeView,
   ErrorView,
   EventsView,
   EventView,
   FollowerView,
   Info,
+  ReasonsView,
   StepsView,
   TraceView,
 } from '../src/studio/views.ts'
@@ -50,6 +52,13 @@ export const api = {
     ask('/api/events', { ...filtering(filters), to, limit: 100 }, signal),
   steps: ({ aggregate, id }: Stream, from: number, signal?: AbortSignal): Promise<StepsView> =>
     ask('/api/steps', { aggregate, id, from, count: 100 }, signal),
+  /** What has made the value at a path what it is at a sequence. */
+  reasons: (
+    { aggregate, id }: Stream,
+    path: ChangeView['path'],
+    sequence: number,
+    signal?: AbortSignal,
+  ): Promise<ReasonsView> => ask('/api/reasons', { aggregate, id, path: JSON.stringify(path), sequence }, signal),
   trace: (id: string, signal?: AbortSignal): Promise<{ readonly trace: TraceView | null }> =>
     ask('/api/trace', { id }, signal),
   catalogue: (): Promise<{ readonly catalogue?: CatalogueView }> => ask('/api/catalogue'),

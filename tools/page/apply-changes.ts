@@ -26,6 +26,16 @@ function changed(value: Json, [key, ...rest]: ChangeView['path'], after: Json | 
   return Object.fromEntries(entries)
 }
 
+/** The value at a path; `undefined` if there is nothing. */
+export function valueAt(state: Json, path: ChangeView['path']): Json | undefined {
+  let value: Json | undefined = state
+  for (const key of path) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined
+    value = (value as Readonly<Record<string | number, Json>>)[key]
+  }
+  return value
+}
+
 /** A path as people write it: `lines[0].amount`. */
 export function pathText(path: ChangeView['path']): string {
   const text = path

@@ -8,12 +8,19 @@ type Path = ChangeView['path']
 
 const keyOf = (path: Path): string => JSON.stringify(path)
 
-/** @param changed the places that changed, which are marked with all that is below them */
-export function JsonView({ value, changed = [] }: { readonly value: Json; readonly changed?: readonly ChangeView[] }) {
+interface JsonProps {
+  readonly value: Json
+  /** The places that changed, which are marked with all that is below them. */
+  readonly changed?: readonly ChangeView[]
+  /** Called when somebody picks a value. Without it, values are only shown. */
+  readonly onPick?: (path: ChangeView['path']) => void
+}
+
+export function JsonView({ value, changed = [], onPick }: JsonProps) {
   const marked = new Set(changed.filter((change) => 'after' in change).map(({ path }) => keyOf(path)))
   return (
     <pre class="json">
-      <Value value={value} path={[]} marked={marked} depth={0} />
+      <Value value={value} path={[]} marked={marked} depth={0} onPick={onPick} />
     </pre>
   )
 }
@@ -23,19 +30,31 @@ interface ValueProps {
   readonly path: Path
   readonly marked: ReadonlySet<string>
   readonly depth: number
+  readonly onPick: JsonProps['onPick']
 }
 
-function Value({ value, path, marked, depth }: ValueProps) {
+function Value({ value, path, marked, depth, onPick }: ValueProps) {
   const content =
     typeof value === 'object' && value !== null ? (
-      <Group value={value} path={path} marked={marked} depth={depth} />
+      <Group value={value} path={path} marked={marked} depth={depth} onPick={onPick} />
     ) : (
-      <span class={value === null ? 'null' : typeof value}>{JSON.stringify(value)}</span>
+      <Leaf value={value} onPick={onPick && (() => onPick(path))} />
     )
   return marked.has(keyOf(path)) ? <mark>{content}</mark> : content
 }
 
-function Group({ value, path, marked, depth }: ValueProps & { readonly value: object }) {
+/** A value without parts. */
+function Leaf({ value, onPick }: { readonly value: Json; readonly onPick: (() => void) | undefined }) {
+  const kind = value === null ? 'null' : typeof value
+  if (onPick === undefined) return <span class={kind}>{JSON.stringify(value)}</span>
+  return (
+    <button type="button" class={`pick ${kind}`} title="Which events made it so?" onClick={onPick}>
+      {JSON.stringify(value)}
+    </button>
+  )
+}
+
+function Group({ value, path, marked, depth, onPick }: ValueProps & { readonly value: object }) {
   const isList = Array.isArray(value)
   const entries: readonly (readonly [string | number, Json])[] = isList
     ? (value as readonly Json[]).map((each, i) => [i, each] as const)
@@ -50,7 +69,7 @@ function Group({ value, path, marked, depth }: ValueProps & { readonly value: ob
         <span key={key}>
           {`\n${indent}`}
           {!isList && <span class="key">{JSON.stringify(key)}: </span>}
-          <Value value={each} path={[...path, key]} marked={marked} depth={depth + 1} />
+          <Value value={each} path={[...path, key]} marked={marked} depth={depth + 1} onPick={onPick} />
           {i < entries.length - 1 && <span class="punctuation">,</span>}
         </span>
       ))}

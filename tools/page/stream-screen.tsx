@@ -1,11 +1,14 @@
 /** One stream, with a slider over its versions: the state there, what its event changed, and what caused it. */
+import { useSignal } from '@preact/signals'
 import { useEffect, useMemo, useRef } from 'preact/hooks'
 import type { ChangeView } from '../src/studio/views.ts'
-import { pathText } from './apply-changes.ts'
+import type { Stream } from './api.ts'
+import { pathText, valueAt } from './apply-changes.ts'
 import { CauseTree } from './cause-screen.tsx'
 import { JsonView } from './json-view.tsx'
 import { Facts, Failure, Line, Time, Type } from './parts.tsx'
 import { go, place, streamLink } from './place.ts'
+import { Reasons } from './reasons.tsx'
 import { Steps } from './steps.ts'
 
 /** What the keys move. */
@@ -23,14 +26,19 @@ export function StreamScreen() {
     }
   }, [steps])
   const wanted = at === undefined ? undefined : Number(at)
+  /** The version that this page wrote into the address. Somebody may have moved on since, so it asks for nothing. */
+  const written = useRef<number | undefined>(undefined)
   useEffect(() => {
-    if (wanted !== undefined && steps.sequence.value >= 0 && wanted !== steps.sequence.value) steps.moveTo(wanted)
+    if (wanted !== undefined && wanted !== written.current && steps.sequence.value >= 0) steps.moveTo(wanted)
   }, [wanted, steps])
   const sequence = Math.max(0, steps.sequence.value)
   useEffect(() => {
     if (steps.sequence.value < 0) return
     // Browsers refuse to change the address too often.
-    const timer = setTimeout(() => go(streamLink(aggregate, id, sequence), { isSame: true }), 250)
+    const timer = setTimeout(() => {
+      written.current = steps.sequence.value
+      go(streamLink(aggregate, id, written.current), { isSame: true })
+    }, 250)
     return () => clearTimeout(timer)
   }, [sequence])
   return (
@@ -40,7 +48,7 @@ export function StreamScreen() {
       </h2>
       <Slider steps={steps} />
       {steps.failure.value !== undefined && <Failure message={steps.failure.value} />}
-      <Version steps={steps} />
+      <Version steps={steps} stream={{ aggregate, id }} />
     </section>
   )
 }
@@ -82,7 +90,8 @@ function Slider({ steps }: { readonly steps: Steps }) {
   )
 }
 
-function Version({ steps }: { readonly steps: Steps }) {
+function Version({ steps, stream }: { readonly steps: Steps; readonly stream: Stream }) {
+  const picked = useSignal<ChangeView['path'] | undefined>(undefined)
   const shown = steps.shown.value
   if (shown === undefined) return <p class="empty">{steps.failure.value === undefined && 'Loading ...'}</p>
   const { sequence, step, state } = shown
@@ -93,7 +102,16 @@ function Version({ steps }: { readonly steps: Steps }) {
         {state === undefined ? (
           <p class="empty">Without the code of the domain there are no states.</p>
         ) : (
-          <JsonView value={state} changed={step?.changes ?? []} />
+          <JsonView value={state} changed={step?.changes ?? []} onPick={(path) => (picked.value = path)} />
+        )}
+        {picked.value !== undefined && state !== undefined && (
+          <Reasons
+            steps={steps}
+            stream={stream}
+            path={picked.value}
+            value={valueAt(state, picked.value)}
+            onClose={() => (picked.value = undefined)}
+          />
         )}
       </div>
       <div class="panel">

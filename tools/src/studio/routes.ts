@@ -5,7 +5,16 @@ import { type CauseNode, type EventQuery, type Inspection, readEventsPage, trace
 import { catalogueView } from './catalogue.ts'
 import { eventView } from './event-view.ts'
 import { StateLine, storedSteps } from './state-line.ts'
-import type { CauseView, EventsView, FollowerView, Info, StepsView, TraceView } from './views.ts'
+import type {
+  CauseView,
+  ChangeView,
+  EventsView,
+  FollowerView,
+  Info,
+  ReasonsView,
+  StepsView,
+  TraceView,
+} from './views.ts'
 
 const pageMax = 500
 const stepsMax = 200
@@ -22,6 +31,7 @@ export function routesOf(inspection: Inspection): ReadonlyMap<string, Route> {
     ['/api/info', () => infoOf(inspection)],
     ['/api/events', (query, signal) => eventsOf(inspection, query, signal)],
     ['/api/steps', (query, signal) => stepsOf(inspection, lines, query, signal)],
+    ['/api/reasons', (query, signal) => reasonsOf(inspection, lines, query, signal)],
     ['/api/trace', (query, signal) => traceOf(inspection, query, signal)],
     ['/api/catalogue', async () => ({ catalogue: inspection.domain && catalogueView(inspection.domain) })],
     ['/api/followers', async () => ({ followers: await followersOf(inspection) })],
@@ -79,15 +89,49 @@ async function stepsOf(
   const end = ended!.sequence
   const from = Math.max(1, whole(query, 'from', 1))
   const to = Math.min(from + whole(query, 'count', 100, stepsMax), end + 1)
+  const line = lineOf(inspection, lines, stream)
+  if (line === undefined) return { from, end, steps: await storedSteps(inspection, stream, from, to, signal) }
+  return line.steps(from, to, end, signal)
+}
+
+const reasonsMax = 20
+
+async function reasonsOf(
+  inspection: Inspection,
+  lines: Map<string, StateLine>,
+  query: URLSearchParams,
+  signal: AbortSignal,
+): Promise<ReasonsView> {
+  const stream = streamIn(inspection, query)
+  const [ended] = await inspection.store.streamEnds([stream])
+  const line = lineOf(inspection, lines, stream)
+  if (line === undefined) return { reasons: [] }
+  return line.reasons(pathIn(query), whole(query, 'sequence', 0, ended!.sequence), reasonsMax, signal)
+}
+
+/** A path in a state, as JSON. */
+function pathIn(query: URLSearchParams): ChangeView['path'] {
+  const isPart = (part: unknown) => typeof part === 'string' || typeof part === 'number'
+  try {
+    const path: unknown = JSON.parse(query.get('path') ?? '')
+    if (Array.isArray(path) && path.every(isPart)) return path
+  } catch {
+    // It is told below.
+  }
+  throw new ToolsError('USAGE', 'path must be a list of keys and indexes')
+}
+
+/** The states of a stream; nothing without the code of its aggregate. */
+function lineOf(inspection: Inspection, lines: Map<string, StateLine>, stream: StreamId): StateLine | undefined {
   const aggregate = Object.values(inspection.domain?.aggregates ?? {}).find(({ name }) => name === stream.aggregate)
-  if (aggregate === undefined) return { from, end, steps: await storedSteps(inspection, stream, from, to, signal) }
+  if (aggregate === undefined) return undefined
   const key = JSON.stringify([stream.aggregate, stream.id])
   const line = lines.get(key) ?? new StateLine(inspection, aggregate, stream)
   // The last used is at the end.
   lines.delete(key)
   lines.set(key, line)
   if (lines.size > linesMax) lines.delete(lines.keys().next().value!)
-  return line.steps(from, to, end, signal)
+  return line
 }
 
 // -- causes ----------------------------------------------------------------------------------------------------

@@ -3,14 +3,17 @@
  * it was computed, so any state of a long stream costs a thousand events at most, except the first time. States are
  * frozen by nobody here: they are what `evolve` returns, and are only shown.
  */
+import { isDeepStrictEqual } from 'node:util'
 import type { AnyAggregate, StreamId } from '../../../src/index.ts'
 import { changesBetween, type Inspection, readEvents, shown } from '../inspection/index.ts'
 import { eventView } from './event-view.ts'
-import type { Json, StepsView, StepView } from './views.ts'
+import type { ChangeView, Json, ReasonsView, StepsView, StepView } from './views.ts'
 
 const keptEvery = 1000
 /** How many changes of one event are listed. With more, the whole state is sent. */
 const changesMax = 200
+/** How many thousands of events are looked through for one question. */
+const reasonBlocksMax = 10
 
 export class StateLine {
   readonly #inspection: Inspection
@@ -68,6 +71,43 @@ export class StateLine {
     return { from, end, base, steps, ...(failure !== undefined && { failure }) }
   }
 
+  /**
+   * The events that changed the value at a path, from those at or before a sequence, newest first. It looks at some
+   * thousand events at most.
+   */
+  async reasons(path: ChangeView['path'], sequence: number, most: number, signal: AbortSignal): Promise<ReasonsView> {
+    const reasons: ReasonsView['reasons'][number][] = []
+    let last = sequence
+    for (let blocks = 0; last > 0 && blocks < reasonBlocksMax && reasons.length < most; blocks++) {
+      const from = Math.floor((last - 1) / keptEvery) * keptEvery + 1
+      reasons.push(...(await this.#reasonsIn(path, from, last + 1, signal)).reverse())
+      last = from - 1
+    }
+    if (reasons.length > most) last = reasons[most]!.event.sequence
+    return { reasons: reasons.slice(0, most), ...(last > 0 && { next: last }) }
+  }
+
+  async #reasonsIn(
+    path: ChangeView['path'],
+    from: number,
+    to: number,
+    signal: AbortSignal,
+  ): Promise<ReasonsView['reasons'][number][]> {
+    const found: ReasonsView['reasons'][number][] = []
+    let state = await this.#stateAfter(from - 1, signal)
+    let before = valueAt(shown(state), path)
+    for await (const stored of readEvents(this.#inspection.store, { stream: this.#stream, from, to, signal })) {
+      state = this.#applied(state, stored)
+      const after = valueAt(shown(state), path)
+      if (!isDeepStrictEqual(before, after)) {
+        const sides = { ...(before !== undefined && { before }), ...(after !== undefined && { after }) }
+        found.push({ event: eventView(this.#inspection, stored), ...sides })
+      }
+      before = after
+    }
+    return found
+  }
+
   #applied(state: unknown, stored: Parameters<NonNullable<Inspection['domain']>['upcast']>[0]): unknown {
     // 0, as when the library applies it: no aggregate can depend on a position.
     return this.#aggregate.evolve(state, { ...this.#inspection.domain!.upcast(stored), position: 0 })
@@ -96,6 +136,16 @@ export class StateLine {
       state = this.#applied(state, stored)
     return state
   }
+}
+
+/** The value at a path; `undefined` if there is nothing. */
+function valueAt(state: Json, path: ChangeView['path']): Json | undefined {
+  let value: Json | undefined = state
+  for (const key of path) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined
+    value = (value as Readonly<Record<string | number, Json>>)[key]
+  }
+  return value
 }
 
 /** Events without states. */

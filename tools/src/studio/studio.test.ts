@@ -10,7 +10,7 @@ import { applyChanges } from '../../page/apply-changes.ts'
 import { changedStore } from '../inspection/changed-store.ts'
 import { openInspection, stateAt } from '../inspection/index.ts'
 import { startStudio } from './index.ts'
-import type { CatalogueView, EventsView, FollowerView, StepsView, TraceView } from './views.ts'
+import type { CatalogueView, EventsView, FollowerView, ReasonsView, StepsView, TraceView } from './views.ts'
 
 /** The status of a request with headers that `fetch` does not let anybody set. */
 function knock(address: string, headers: Readonly<Record<string, string>>, method = 'GET'): Promise<number> {
@@ -137,6 +137,38 @@ describe('The studio', () => {
     }
     const nothing = await json<StepsView>(await ask('/api/steps?aggregate=account&id=nobody'))
     assert.deepEqual([nothing.end, nothing.steps, nothing.base], [0, [], { status: 'none', balance: 0 }])
+  })
+
+  test('says which events made a value what it is, newest first, in pages', async (t) => {
+    const store = await filledStore(2_300)
+    const { ask } = await studioPlace(t, { store })
+    const reasonsAt = async (path: string, sequence: number) =>
+      json<ReasonsView>(
+        await ask(`/api/reasons?aggregate=account&id=ada&path=${encodeURIComponent(path)}&sequence=${sequence}`),
+      )
+    const of = ({ reasons }: ReasonsView) => reasons.map(({ event, before, after }) => [event.sequence, before, after])
+    const newest = await reasonsAt('["balance"]', 9_999)
+    assert.deepEqual(of(newest).slice(0, 2), [
+      [2_302, 2_646_150, 2_646_145],
+      [2_301, 2_643_850, 2_646_150],
+    ])
+    assert.deepEqual([newest.reasons.length, newest.next], [20, 2_282])
+    // The whole way, page by page: each event but the first changed the balance.
+    const found: unknown[] = []
+    for (let next: number | undefined = 50; next !== undefined; ) {
+      const page: ReasonsView = await reasonsAt('["balance"]', next)
+      found.push(...page.reasons.map(({ event }) => event.sequence))
+      next = page.next
+    }
+    assert.deepEqual(
+      found,
+      Array.from({ length: 49 }, (_, i) => 50 - i),
+    )
+    const status = await reasonsAt('["status"]', 2_302)
+    assert.deepEqual([of(status), status.next], [[[1, 'none', 'open']], undefined])
+    assert.deepEqual(await reasonsAt('["nothing",0]', 2_302), { reasons: [] })
+    for (const path of ['', 'balance', '[{}]', '{}'])
+      assert.equal((await ask(`/api/reasons?aggregate=account&id=ada&path=${path}&sequence=1`)).status, 400, path)
   })
 
   test('shows the events where the code fails, and says where', async (t) => {

@@ -68,6 +68,14 @@ export interface StepsView {
   readonly failure?: string
 }
 
+/** What has made a value of a state what it is. */
+export interface ReasonsView {
+  /** The events that changed the value, newest first. A side is absent if the value was or is not there. */
+  readonly reasons: readonly { readonly event: EventView; readonly before?: Json; readonly after?: Json }[]
+  /** If there may be earlier ones: ask again with this sequence. */
+  readonly next?: number
+}
+
 export interface CauseView {
   readonly commandId: string
   readonly aggregate: string
