@@ -28,12 +28,15 @@ export interface Place {
   mneme(args: readonly string[], options?: RunOptions): Promise<Ended>
   /** Runs the program several times, in one process. It tells errors and results as always. */
   each(runs: readonly (readonly string[])[]): Promise<readonly Ended[]>
+  /** Runs an export or import, which kills its process at a position (`killed-run.ts`). */
+  killedRun(what: 'export' | 'import', database: string, file: string, position: number): Promise<Ended>
   /** Starts the program. */
   start(args: readonly string[], env?: Readonly<Record<string, string>>): ChildProcess
 }
 
 const program = join(root, 'tools/src/cli/main.ts')
 const severalRuns = join(import.meta.dirname, 'several-runs.ts')
+const killedRun = join(import.meta.dirname, 'killed-run.ts')
 
 async function ended(child: ChildProcess, input: string): Promise<Ended> {
   child.stdin!.on('error', () => {})
@@ -72,6 +75,8 @@ export async function toolsPlace(t: TestContext, store: string = "sqlite('bank.d
     folder,
     start,
     mneme: (args, { input = '', env } = {}) => ended(start(args, env), input),
+    killedRun: (what, database, file, position) =>
+      ended(started(killedRun, [what, database, file, String(position)]), ''),
     async each(runs) {
       const { out, err } = await ended(started(severalRuns, [JSON.stringify(runs)]), '')
       const [outs, errs] = [out.split('\0'), err.split('\0')]
