@@ -232,14 +232,28 @@ test('a service can be below a path, and options that cannot work are refused', 
 /** A bank whose calls of one method hang until they are let go. */
 async function hanging(method: StoreMethod) {
   const gate = Promise.withResolvers<void>()
-  const store = faultyStore(memory(), (call) => (call.method === method ? gate.promise : undefined))
-  return { bank: await Bank.start({ store, log: silent }), letGo: () => gate.resolve() }
+  const called = Promise.withResolvers<void>()
+  const store = faultyStore(memory(), (call) => {
+    if (call.method !== method) return undefined
+    called.resolve()
+    return gate.promise
+  })
+  return { bank: await Bank.start({ store, log: silent }), called: called.promise, letGo: () => gate.resolve() }
 }
 
 test('a command whose outcome is unknown is 504 with its id, and can be repeated', async () => {
-  const { bank, letGo } = await hanging('append')
-  const { post } = requests(http(bank, { timeoutMs: 20, log: silent }))
-  const lost = await post('/aggregates/account/ada/open', { owner: 'Ada' })
+  const { bank, called, letGo } = await hanging('append')
+  const { send } = requests(http(bank, { log: silent }))
+  const gone = new AbortController()
+  const sending = send('/aggregates/account/ada/open', {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: '{"owner":"Ada"}',
+    signal: gone.signal,
+  })
+  await called
+  gone.abort()
+  const lost = await sending
   assertProblem(lost, 504, 'OUTCOME_UNKNOWN')
   assert.equal(lost.body.retryable, true)
   letGo()

@@ -14,6 +14,7 @@ import { HttpError } from '../domain/error.ts'
 import { warnTo } from '../runtime/logger.ts'
 import { malformed } from './body.ts'
 import { sendCommand } from './commands.ts'
+import { readAggregateStream, readLogStream } from './durable-streams/reads.ts'
 import { eventStreamType, followAggregate, followLog } from './event-stream.ts'
 import { readHistory } from './events.ts'
 import { accepts, begin, type Exchange, failed, type Service } from './exchange.ts'
@@ -37,6 +38,8 @@ const routes: Readonly<Record<string, Partial<Record<'GET' | 'POST', Handler>>>>
   '/aggregates/:aggregate/:id/events': { GET: eventsOf },
   '/aggregates/:aggregate/:id/:command': { POST: sendCommand },
   '/events': { GET: followLog },
+  '/streams': { GET: readLogStream },
+  '/streams/:aggregate/:id': { GET: readAggregateStream },
   '/projections/:projection': { GET: findRows },
   '/projections/:projection/:key': { GET: readRow },
 }
@@ -116,7 +119,9 @@ function checkPath({ url }: Request): void {
 /** A response with the headers that all have. A response from outside may have headers that cannot be changed. */
 function withHeaders(response: Response, request: Request, { settings }: Service): Response {
   const crossOrigin = crossOriginHeaders(request, settings)
-  const more: Readonly<Record<string, string>> = { 'X-Content-Type-Options': 'nosniff', ...crossOrigin }
+  const policy = 'Access-Control-Allow-Origin' in crossOrigin ? 'cross-origin' : 'same-origin'
+  const own = { 'X-Content-Type-Options': 'nosniff', 'Cross-Origin-Resource-Policy': policy }
+  const more: Readonly<Record<string, string>> = { ...own, ...crossOrigin }
   const headers = new Headers(response.headers)
   for (const [name, value] of Object.entries(more)) headers.set(name, value)
   if (settings.origins !== undefined) headers.append('Vary', 'Origin')

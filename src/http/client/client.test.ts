@@ -116,9 +116,24 @@ test('an answer that is not of a service is refused', async () => {
   }
 })
 
-test('events are followed across streams that end', async () => {
+/** Lets some chunks of a body through, and then breaks the line. */
+function cutShort(response: Response): Response {
+  let chunks = 0
+  const cutting = new TransformStream<Uint8Array, Uint8Array>({
+    transform(chunk, controller) {
+      controller.enqueue(chunk)
+      if (++chunks === 4) controller.error(new TypeError('terminated'))
+    },
+  })
+  return new Response(response.body!.pipeThrough(cutting), response)
+}
+
+test('events are followed over a line that breaks again and again', async () => {
   await using bank = await Bank.start()
-  const remote = connected(bank, { streamMsMax: 5, heartbeatMs: 1 })
+  const handle = http(bank)
+  const remote = client<typeof Bank>('http://bank.example', {
+    fetch: async (url, init) => cutShort(await handle(new Request(url, init))),
+  })
   await bank.account('ada').open({ owner: 'Ada' })
   const stop = new AbortController()
   const seen: number[] = []
