@@ -89,6 +89,12 @@ const noFields: FieldTree = Object.freeze([])
 /** All personal fields of a schema. */
 const fieldsOf = (schema: Schema): FieldTree => declarations.get(schema)?.all ?? noFields
 
+/** The schema inside a schema with personal fields; any other schema as it is. */
+export const plainSchemaOf = (schema: Schema): Schema => {
+  const declared = declarations.get(schema)
+  return declared === undefined ? schema : plainSchemaOf(declared.inner)
+}
+
 /** The names of all personal fields of a schema. */
 export const personalFieldsOf = (schema: Schema): readonly string[] => declarations.get(schema)?.fields ?? []
 

@@ -18,6 +18,7 @@ import { readAggregateStream, readLogStream } from './durable-streams/reads.ts'
 import { eventStreamType, followAggregate, followLog } from './event-stream.ts'
 import { readHistory } from './events.ts'
 import { accepts, begin, type Exchange, failed, type Service } from './exchange.ts'
+import { readDocument } from './openapi/document.ts'
 import { type AnyRunning, type HttpOptions, settle } from './options.ts'
 import { checkOrigin, crossOriginHeaders, preflight } from './origin.ts'
 import { idIn } from './path.ts'
@@ -38,6 +39,7 @@ const routes: Readonly<Record<string, Partial<Record<'GET' | 'POST', Handler>>>>
   '/aggregates/:aggregate/:id/events': { GET: eventsOf },
   '/aggregates/:aggregate/:id/:command': { POST: sendCommand },
   '/events': { GET: followLog },
+  '/openapi.json': { GET: readDocument },
   '/streams': { GET: readLogStream },
   '/streams/:aggregate/:id': { GET: readAggregateStream },
   '/projections/:projection': { GET: findRows },

@@ -5,6 +5,7 @@
  *     GET  /aggregates/{aggregate}                   GET /aggregates/{aggregate}/{id}/events
  *     GET  /projections/{projection}                 GET /projections/{projection}/{key}
  *     GET  /events                                   GET /openapi.json
+ *     GET  /streams                                  GET /streams/{aggregate}/{id}
  */
 import type { AnyAggregate } from '../domain/aggregate.ts'
 import type { AnyCodeProjection } from '../domain/code-projection.ts'
