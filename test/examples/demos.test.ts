@@ -37,7 +37,7 @@ interface Transfers {
 /** As many as the demo makes when it is told nothing. */
 const transfersDefault = 500
 
-for (const program of ['bank/demo.ts', 'bank/shell.ts', 'transfer/demo.ts', 'cluster/demo.ts']) {
+for (const program of ['bank/demo.ts', 'bank/shell.ts', 'shop/around/main.ts', 'transfer/demo.ts', 'cluster/demo.ts']) {
   test(`${program} says what it takes, and does nothing else`, async (context) => {
     const demo = await folderFor(context)
     for (const flag of ['--help', '-h']) {
@@ -106,6 +106,18 @@ test('the demo of the transfers says what it can be told', async (context) => {
     ['--kills', '3'],
   ]) {
     await assert.rejects(demo('transfer/demo.ts', ...wrong), { code: 2 })
+  }
+})
+
+test('the shop takes no store that two processes cannot share, and only counts', async (context) => {
+  const demo = await folderFor(context)
+  for (const wrong of [
+    ['--store', 'memory'],
+    ['--store', 'file:shop'],
+    ['--store', 'oracle'],
+    ['--sessions', 'many'],
+  ]) {
+    await assert.rejects(demo('shop/around/main.ts', ...wrong), { code: 2 })
   }
 })
 

@@ -13,7 +13,7 @@ import { playSessions } from './sessions.ts'
 const usage = `npm run shop -- [--store STORE] [--port PORT]
 npm run shop -- [--store STORE] --sessions COUNT [--at-once COUNT] [--kill-every COUNT]
 
-${storeUsage}Two processes share the store, so it is not memory and no folder of lines. Without it, the store is shop.db.
+${storeUsage}Two processes share the store, so memory and a folder are refused. Without it, the store is shop.db.
 --sessions lets so many customers go through the shop, 20 at once, and checks every answer.
 --kill-every kills one of the two processes (kill -9) each time so many of them have gone.
 `
@@ -24,9 +24,15 @@ const counts = { sessions: text, 'at-once': text, 'kill-every': text } as const
 function chosen() {
   try {
     const { values } = parseArgs({ options: { ...options, ...counts } })
-    if (!values.help) return values
-    process.stdout.write(usage)
-    process.exit(0)
+    if (values.help) {
+      process.stdout.write(usage)
+      process.exit(0)
+    }
+    if (/^(memory$|file:)/.test(values.store)) throw new Error(`Two processes cannot share ${values.store}`)
+    for (const name of ['sessions', 'at-once', 'kill-every'] as const) {
+      if (!/^[1-9]\d*$/.test(values[name] ?? '1')) throw new Error(`--${name} is a whole number from 1`)
+    }
+    return values
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : error}\n\n${usage}`)
     process.exit(2)
