@@ -3,6 +3,7 @@ import type { Figure, StoreName } from './figure.ts'
 import { measureThroughput, type Throughput } from './rounds.ts'
 import type { Setting } from './setting.ts'
 import { expecting, large, manyAtOnce, oneAtATime } from './workloads/append.ts'
+import { measureForwarding, measureMembers, measureTakeover } from './workloads/cluster.ts'
 import {
   comingAndGoing,
   crowded,
@@ -60,6 +61,9 @@ export const workloads: readonly Workload[] = [
   { id: 'W13', measure: measurePersonal },
   // PostgreSQL and MongoDB have their tenants in one server; what they share depends on the pool that is given.
   { id: 'W14', measure: measureTenants, stores: ['memory', 'file', 'sqlite'] },
+  { id: 'W15', measure: measureTakeover, stores: ['sqlite', 'postgres', 'nats'] },
+  { id: 'W16', measure: measureForwarding, stores: ['sqlite', 'postgres', 'nats'] },
+  { id: 'W17', measure: measureMembers, stores: ['sqlite', 'postgres', 'nats'] },
   { id: 'loop', measure: measureEventLoop },
   { id: 'idle', measure: measureIdling },
   { id: 'observed', measure: measureObserving, stores: ['memory'] },

@@ -54,6 +54,12 @@ const targets: Readonly<Record<string, readonly Target[]>> = {
 const everywhere: Readonly<Record<string, readonly Target[]>> = {
   W8: [atMost(1024, 'bytes')],
   W14: [atMost(3_000_000, 'bytes')],
+  W15: [atMost(1000, 'ms')],
+  'W15-frozen': [atMost(3000, 'ms')],
+  W16: [atMost(0.5, 'ms')],
+  'W16-crowd': [ofFloor(60)],
+  'W17-cpu-1': [ofFloor(97)],
+  'W17-io-1': [ofFloor(97)],
   W11: [ofFloor(100)],
   'W11-crowd': [ofFloor(100)],
   'W10-append': [atMost(1.3, 'times')],
