@@ -7,8 +7,9 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { pack, packTools, root } from '../../scripts/package.ts'
+import { leftOut } from '../support/size.ts'
 
-describe('The packed tools', () => {
+describe('The packed tools', { skip: leftOut ?? false }, () => {
   const folder = mkdtempSync(join(tmpdir(), 'mneme-tools-package-'))
   const project = join(folder, 'project')
   const modules = join(project, 'node_modules')

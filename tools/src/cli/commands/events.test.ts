@@ -115,7 +115,7 @@ describe('mneme events', () => {
   test('ends when nobody reads on, without a word', async (t) => {
     const { start, folder } = await toolsPlace(t)
     // More than a pipe holds.
-    await fill(folder, 3000)
+    await fill(folder, 600)
     const child = start(['events', '--json'])
     const errors: string[] = []
     child.stderr!.on('data', (text) => errors.push(String(text)))

@@ -49,7 +49,7 @@ describe('mneme export and import', () => {
     const place = await toolsPlace(t)
     const { mneme, folder } = place
     const at = (name: string) => join(folder, name)
-    const commits = sized(6000, 2000)
+    const commits = sized(3000, 1500)
     await fill(at('bank.db'), commits)
     const whole = await mneme(['export', '--store', 'bank.db', '--json', '--out', 'whole.jsonl'])
     assert.deepEqual([whole.code, whole.err], [0, ''])
