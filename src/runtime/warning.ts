@@ -3,7 +3,13 @@ import type { StreamId } from '../domain/stream.ts'
 
 /** A warning of a store. */
 export interface StoreWarning {
-  readonly code: 'TORN_TAIL_CUT' | 'INDEX_REBUILT' | 'LOCK_TAKEN_OVER' | 'DURABILITY_WEAKENED' | 'NOT_LISTENING'
+  readonly code:
+    | 'TORN_TAIL_CUT'
+    | 'INDEX_REBUILT'
+    | 'LOCK_TAKEN_OVER'
+    | 'DURABILITY_WEAKENED'
+    | 'NOT_LISTENING'
+    | 'STORE_SLOW'
   readonly message: string
 }
 

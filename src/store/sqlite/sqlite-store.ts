@@ -51,6 +51,7 @@ import { TableReaders } from './reading/table-readers.ts'
 import { RowPages } from './rows/row-pages.ts'
 import { RowReader } from './rows/row-reader.ts'
 import type { TransactionTask } from './transact/transaction-client.ts'
+import type { Held } from './writer/threads.ts'
 import { Writer } from './writer/writer.ts'
 
 const limits: StoreLimits = Object.freeze({ commitSizeMax: 8_000_000, commitEventsMax: 10_000 })
@@ -101,8 +102,10 @@ export class SqliteStore implements Store {
     } catch (error) {
       throw error instanceof DefinitionError ? error : errorOf(settings.path, 'opening it', factsOf(error))
     }
-    const onCut = (cut: CutLog) => warn({ code: 'TORN_TAIL_CUT', message: cutWords(settings.path, cut) })
-    const writer = new Writer(settings, onCut)
+    const writer = new Writer(settings, {
+      cut: (cut: CutLog) => warn({ code: 'TORN_TAIL_CUT', message: cutWords(settings.path, cut) }),
+      slow: (held) => warn({ code: 'STORE_SLOW', message: slowWords(settings.path, held) }),
+    })
     const files = new FilesInPlace(settings.path, await writer.open())
     if (settings.mayLoseOnPowerFailure) {
       const message = `${storeNamed(settings.path)} answers before the data is on the disk: a power failure may lose the last commits`
@@ -269,4 +272,11 @@ export class SqliteStore implements Store {
 /** Whether `node:sqlite` has met a whole number that JavaScript cannot hold. */
 function isOutOfRange(error: unknown): error is Error {
   return error instanceof Error && (error as { code?: unknown }).code === 'ERR_OUT_OF_RANGE'
+}
+
+function slowWords(path: string, { path: holder, stores, ms }: Held): string {
+  const waits = `${storeNamed(path)} has waited ${ms / 1000} s for the thread that writes`
+  if (holder !== path) return `${waits}, which ${storeNamed(holder)} holds, one of ${stores} stores on it`
+  const others = stores === 1 ? '' : `. ${stores - 1} other stores of this process use the thread, and wait too`
+  return `${waits}: its disk does not answer, its lock is held, or a statement of a handler takes long${others}`
 }

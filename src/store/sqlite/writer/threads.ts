@@ -7,6 +7,7 @@
  */
 import { Worker } from 'node:worker_threads'
 import type { FromThread, FromWriter, Opening, ToThread, ToWriter } from '../database/protocol.ts'
+import { answerMsMax, Overdue } from './overdue.ts'
 import { writerProgram } from './writer-program.ts'
 
 /** The number of threads in a process. */
@@ -17,6 +18,17 @@ export interface Listener {
   hear(message: Exclude<FromWriter, { readonly closed: unknown }>): void
   /** Called once, when the database is closed or the thread has died. */
   end(cause: unknown): void
+  /** Called when the thread has not answered for long. */
+  slow(held: Held): void
+}
+
+/** A thread that does not answer. */
+export interface Held {
+  /** The path of the database whose message it is at, as far as this is known. */
+  readonly path: string
+  /** How many stores have the thread. */
+  readonly stores: number
+  readonly ms: number
 }
 
 /** A store's connection to its thread. */
@@ -30,12 +42,16 @@ export interface Line {
 
 const threads = new Set<Thread>()
 
-/** Opens a database on one of the threads. */
-export function connect(opening: Opening, listener: Listener): Line {
+/**
+ * Opens a database on one of the threads.
+ *
+ * @param slowMs after how long without an answer the listener is told; the first store of a thread decides
+ */
+export function connect(opening: Opening, listener: Listener, slowMs: number = answerMsMax): Line {
   const [first, ...others] = threads
   const thread =
     first === undefined || threads.size < threadsMax
-      ? new Thread((ended) => threads.delete(ended))
+      ? new Thread((ended) => threads.delete(ended), slowMs)
       : others.reduce((least, each) => (each.size < least.size ? each : least), first)
   threads.add(thread)
   return thread.open(opening, listener)
@@ -46,12 +62,18 @@ class Thread {
   readonly #onEnd: (thread: Thread) => void
   readonly #listeners = new Map<number, Listener>()
   readonly #expecting = new Set<number>()
+  readonly #paths = new Map<number, string>()
+  readonly #overdue: Overdue
   readonly #exit: Promise<void>
   #next = 0
   #cause: unknown
 
-  constructor(onEnd: (thread: Thread) => void) {
+  constructor(onEnd: (thread: Thread) => void, slowMs: number) {
     this.#onEnd = onEnd
+    this.#overdue = new Overdue((database, oldest) => {
+      const held = { path: this.#paths.get(oldest)!, stores: this.size, ms: slowMs }
+      this.#listeners.get(database)?.slow(held)
+    }, slowMs)
     const worker = new Worker(writerProgram, {
       name: 'mneme sqlite writer',
       execArgv: [],
@@ -72,7 +94,7 @@ class Thread {
       worker.on('exit', () => {
         onEnd(this)
         const listeners = [...this.#listeners.values()]
-        this.#listeners.clear()
+        for (const database of [...this.#listeners.keys()]) this.#forget(database)
         for (const listener of listeners) listener.end(this.#cause)
         resolve()
       })
@@ -94,18 +116,31 @@ class Thread {
       this.#leave()
       void this.#exit.then(ended.resolve)
     }
-    this.#listeners.set(to, { hear: (message) => listener.hear(message), end })
-    const post = (message: ToWriter) => this.#worker.postMessage({ to, message } satisfies ToThread)
+    const { path } = opening.settings
+    this.#listeners.set(to, { hear: (message) => listener.hear(message), end, slow: (held) => listener.slow(held) })
+    this.#paths.set(to, path)
+    const post = (message: ToWriter) => {
+      this.#worker.postMessage({ to, message } satisfies ToThread)
+      if (this.#listeners.has(to)) this.#overdue.sent(to)
+    }
     post({ open: opening })
     return { post, hold: (isExpecting) => this.#hold(to, isExpecting), ended: ended.promise }
   }
 
   #hear({ from, message }: FromThread): void {
     const listener = this.#listeners.get(from)
+    // What was cut is told before the answer.
+    if (!('cut' in message)) this.#overdue.answered(from)
     if ('closed' in message) {
-      this.#listeners.delete(from)
+      this.#forget(from)
       listener?.end(message.closed === undefined ? undefined : new Error(message.closed))
     } else listener?.hear(message)
+  }
+
+  #forget(database: number): void {
+    this.#listeners.delete(database)
+    this.#paths.delete(database)
+    this.#overdue.ended(database)
   }
 
   /** While an answer is expected, the thread keeps the process alive. */

@@ -16,7 +16,7 @@ import type { Identities } from '../database/files-in-place.ts'
 import type { CallName, Calls, FromWriter, Reply, Request, ToWriter } from '../database/protocol.ts'
 import type { Settings } from '../options.ts'
 import { TransactionClient, type TransactionTask } from '../transact/transaction-client.ts'
-import { connect, type Line } from './threads.ts'
+import { connect, type Held, type Line } from './threads.ts'
 
 /** The bounds of a group: the number of requests, and the characters at which no further request joins. */
 const groupRequestsMax = 2_000
@@ -31,9 +31,15 @@ interface Call {
   readonly reject: (error: unknown) => void
 }
 
+/** What the thread tells besides its answers. */
+export interface Notices {
+  readonly cut: (cut: CutLog) => void
+  readonly slow: (held: Held) => void
+}
+
 export class Writer {
   readonly #settings: Settings
-  readonly #onCut: (cut: CutLog) => void
+  readonly #notices: Notices
   #waiting: (Call | TransactionClient)[] = []
   #inFlight: readonly Call[] = []
   /** The transaction that has the thread for itself. */
@@ -44,9 +50,9 @@ export class Writer {
   #onOpened: ((failure: MnemeError | undefined) => void) | undefined
   #onIdle: (() => void) | undefined
 
-  constructor(settings: Settings, onCut: (cut: CutLog) => void) {
+  constructor(settings: Settings, notices: Notices) {
     this.#settings = settings
-    this.#onCut = onCut
+    this.#notices = notices
   }
 
   /**
@@ -191,7 +197,7 @@ export class Writer {
     let opened = false
     let failed: MnemeError | undefined
     const hear = (message: Exclude<FromWriter, { readonly closed: unknown }>) => {
-      if ('cut' in message) this.#onCut(message.cut)
+      if ('cut' in message) this.#notices.cut(message.cut)
       else if ('replies' in message) this.#settle(message.replies)
       else if ('answered' in message) this.#open?.take(message.answered)
       else if (!('kind' in message.opened)) {
@@ -205,7 +211,8 @@ export class Writer {
       if (opened) this.#lose(unavailable(this.#settings.path, 'writing: its thread ended', cause), this.#inFlight)
       else this.#fail(failed ?? unavailable(this.#settings.path, 'opening it', cause))
     }
-    const line = connect({ settings: this.#settings, identities: this.#identities }, { hear, end })
+    const { slow } = this.#notices
+    const line = connect({ settings: this.#settings, identities: this.#identities }, { hear, end, slow })
     this.#line = line
     return line
   }
