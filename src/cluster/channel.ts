@@ -80,6 +80,11 @@ export class Channel {
     return this.#short.length === 0 && this.#long.length === 0
   }
 
+  /** Whether the other side has received everything that was sent. */
+  get hasArrived(): boolean {
+    return this.#arrived === this.#sent
+  }
+
   /** There may be something that `next` gives. */
   flushSoon(): void {
     if (this.#isFlushing || this.#isOver) return

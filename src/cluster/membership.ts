@@ -136,9 +136,12 @@ export class Membership {
   /**
    * Gives all streams to other members. What has begun goes on. If all others leave too, this one waits until they are
    * gone, and decides what they were given before.
+   *
+   * @param handOver called before that with the owners afterwards, while this member still decides
    */
-  async leave(): Promise<void> {
+  async leave(handOver: (after: Placement) => Promise<void>): Promise<void> {
     this.#isLeaving = true
+    await handOver(new Placement(withLeaving(this.view, this.id)))
     try {
       while (!this.ended.aborted) {
         await this.#views.change((view) => this.#withoutOwn(view))

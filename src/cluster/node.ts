@@ -3,19 +3,22 @@ import type { AnyAggregate } from '../domain/aggregate.ts'
 import type { Outcome } from '../domain/outcome.ts'
 import type { StreamId } from '../domain/stream.ts'
 import type { DispatchOptions } from '../kernel/dispatch-options.ts'
+import type { HandedState } from '../kernel/handed-state.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import { Moved } from '../kernel/moved.ts'
 import type { Ownership } from '../kernel/ownership.ts'
 import type { KeyRing } from '../kernel/personal/key-ring.ts'
+import { waitAtMost } from '../runtime/environment.ts'
 import { deepFreeze } from '../runtime/freeze.ts'
 import type { Observing } from '../runtime/observing.ts'
 import { Membership, type MembershipOptions } from './membership.ts'
+import type { Placement } from './placement.ts'
 import { Router } from './router.ts'
 import { Serving } from './serving.ts'
 import { Sharing } from './sharing.ts'
 import type { ClusterStatus } from './status.ts'
 import type { Link } from './transport.ts'
-import type { Knowledge, View } from './view.ts'
+import type { Knowledge, Member, View } from './view.ts'
 
 export interface NodeOptions extends MembershipOptions {
   readonly aggregates: readonly AnyAggregate[]
@@ -28,6 +31,9 @@ export interface NodeOptions extends MembershipOptions {
   /** How long a command looks for its owner. */
   readonly routeTimeoutMs: number
 }
+
+/** How long a member that leaves hands states over, in milliseconds. The rest is loaded. */
+const handOverMsMax = 2000
 
 export class ClusterNode {
   readonly #options: NodeOptions
@@ -87,8 +93,22 @@ export class ClusterNode {
 
   /** Gives all streams to other members. If there are none, waits until the commands under way come back here. */
   async leave(): Promise<void> {
-    await this.#membership.leave()
+    await this.#membership.leave((after) => this.#handOver(after))
     if (this.#membership.view.members.length === 1) await this.#router?.drain()
+  }
+
+  /** Gives states in memory to the owners that their streams will have. */
+  async #handOver(after: Placement): Promise<void> {
+    const membership = this.#membership
+    const handed = new Map<string, { readonly owner: Member; readonly states: (() => HandedState | undefined)[] }>()
+    for (const { stream, take } of this.#kernel?.states() ?? []) {
+      const owner = after.ownerOf(stream)
+      if (owner === undefined || owner.id === membership.id) continue
+      if (!handed.has(owner.id)) handed.set(owner.id, { owner, states: [] })
+      handed.get(owner.id)!.states.push(take)
+    }
+    const sending = [...handed.values()].map(({ owner, states }) => membership.peerOf(owner).handOver(states))
+    await waitAtMost(this.#options.environment, handOverMsMax, Promise.all(sending))
   }
 
   /** Waits until commands that were sent to other members are answered, and answers are sent to them. */
@@ -119,6 +139,7 @@ export class ClusterNode {
         if (!membership.owns(stream)) throw new Moved()
         return kernel.dispatch(stream, name, data, options)
       },
+      onState: (handed) => kernel.receive(handed),
       onEnd: () => this.#servings.delete(serving),
     })
     this.#servings.add(serving)

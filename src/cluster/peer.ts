@@ -9,6 +9,7 @@
  * command only if it has proof that its sender heard of it within `validMs`, which is shorter (`serving.ts`).
  */
 import { InputError } from '../domain/error.ts'
+import type { HandedState } from '../kernel/handed-state.ts'
 import type { Environment } from '../runtime/environment.ts'
 import { Channel } from './channel.ts'
 import { type Link, LinkError, type Transport } from './transport.ts'
@@ -24,6 +25,8 @@ export const validMs: number = 900
 const againMs = 25
 /** When commands of so many characters have no answer, no further ones are sent. */
 const unansweredMax = 8_000_000
+/** A longer state is not handed over. Commands would wait behind it. */
+const stateLengthMax = 1_000_000
 
 /** The member gave no answer, and will not decide the command. */
 export class PeerLost extends Error {
@@ -71,6 +74,9 @@ export class Peer {
   #unsent = new Set<number>()
   /** The characters of the others. */
   #unanswered = 0
+  /** States that are handed over when no command waits, and who waits until they have arrived. */
+  #states: (() => HandedState | undefined)[] = []
+  #whenHanded: (() => void)[] = []
   #link: Link | undefined
   /** What is said over the present link. */
   #channel: Channel | undefined
@@ -165,6 +171,20 @@ export class Peer {
     }
     hold()
     return () => end()
+  }
+
+  /** Gives states to the other member, which will own their streams. Resolves when they have arrived, or never will. */
+  handOver(states: readonly (() => HandedState | undefined)[]): Promise<void> {
+    const channel = this.#channel
+    if (channel === undefined || states.length === 0) return Promise.resolve()
+    this.#states.push(...states)
+    channel.flushSoon()
+    return new Promise((resolve) => this.#whenHanded.push(resolve))
+  }
+
+  #endHanding(): void {
+    this.#states = []
+    for (const resolve of this.#whenHanded.splice(0)) resolve()
   }
 
   /** Tells the other side that this one is there, and the epoch of the own view, if the link is open. */
@@ -264,6 +284,7 @@ export class Peer {
     this.#link = undefined
     this.#unsent = new Set(this.#waiting.keys())
     this.#unanswered = 0
+    this.#endHanding()
   }
 
   #end(kind: PeerLost['kind'], cause?: unknown): void {
@@ -296,6 +317,12 @@ export class Peer {
       waiting.wasRepeated = wasSent
       waiting.wasSent = true
       return text
+    }
+    for (let take = this.#states.pop(); take !== undefined; take = this.#states.pop()) {
+      const handed = take()
+      if (handed === undefined) continue
+      const text = JSON.stringify({ say: 'state', handed } satisfies Message)
+      if (text.length <= stateLengthMax) return text
     }
     return undefined
   }
@@ -336,6 +363,7 @@ export class Peer {
         else waiting.resolve({ ...message.reply, wasRepeated })
       } else if (message.say === 'ask fence') void this.#askFence(channel, message.n, message.nth)
     }
+    if (this.#states.length === 0 && channel.isEmpty && channel.hasArrived) this.#endHanding()
   }
 
   async #askFence(channel: Channel, n: number, nth: number): Promise<void> {

@@ -11,6 +11,7 @@ import { hasCode, OutcomeUnknownError } from '../domain/error.ts'
 import type { Outcome } from '../domain/outcome.ts'
 import type { StreamId } from '../domain/stream.ts'
 import type { DispatchOptions } from '../kernel/dispatch-options.ts'
+import type { HandedState } from '../kernel/handed-state.ts'
 import { Moved } from '../kernel/moved.ts'
 import type { KeyRing } from '../kernel/personal/key-ring.ts'
 import type { Environment } from '../runtime/environment.ts'
@@ -45,6 +46,8 @@ interface ServingOptions {
     options: DispatchOptions,
     epoch: number,
   ) => Promise<Outcome>
+  /** Called with the state of a stream that this member will own. */
+  readonly onState: (handed: HandedState) => void
   readonly onEnd: () => void
 }
 
@@ -89,6 +92,7 @@ export class Serving implements LinkEvents {
       if (message.say === 'command') void this.#handle(message.n, message.command, epoch)
       else if (message.say === 'cancel') this.#handled.get(message.n)?.abort.abort()
       else if (message.say === 'fence') this.#passFence(message)
+      else if (message.say === 'state') void this.#receive(message.handed)
     }
     this.#channel.speak()
     soon(this.#wake)
@@ -135,6 +139,13 @@ export class Serving implements LinkEvents {
       else this.#watch()
     }
     this.#cancelWatch = environment.after(silentMs, look, { background: true })
+  }
+
+  /** A state that cannot be read is loaded when it is needed. */
+  async #receive(handed: HandedState): Promise<void> {
+    try {
+      this.#options.onState({ ...handed, state: await opened(handed.state, this.#options.keys) })
+    } catch {}
   }
 
   async #handle(n: number, command: SentCommand, epoch: number): Promise<void> {

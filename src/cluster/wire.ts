@@ -6,6 +6,7 @@ import type { Json, JsonObject } from '../domain/json.ts'
 import type { Outcome } from '../domain/outcome.ts'
 import { Rejection } from '../domain/rejection.ts'
 import type { StreamId } from '../domain/stream.ts'
+import type { HandedState } from '../kernel/handed-state.ts'
 import type { KeyRing } from '../kernel/personal/key-ring.ts'
 
 /** A member refuses links of members that speak another protocol. */
@@ -40,6 +41,8 @@ export type Message =
   /** Asks the sender of a command whether it may still be decided, and the answer. */
   | { readonly say: 'ask fence'; readonly n: number; readonly nth: number }
   | { readonly say: 'fence'; readonly n: number; readonly nth: number; readonly error?: Json }
+  /** The state of a stream that the other side will own. */
+  | { readonly say: 'state'; readonly handed: HandedState }
   /** A part of the JSON of a longer message. The parts come in order, and those of two messages are never mixed. */
   | { readonly say: 'piece'; readonly text: string; readonly isLast: boolean }
 

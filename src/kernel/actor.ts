@@ -18,12 +18,14 @@ import {
   answerDecided,
   answerIfNew,
   answerStored,
+  failUnconfirmed,
   type StoredCommand,
   withRepetitions,
 } from './answers.ts'
 import { appendAgain } from './append-again.ts'
 import { isCertain } from './certainty.ts'
 import { isHeldUp, passFences } from './fence.ts'
+import { loadFrom } from './handed-state.ts'
 import type { KernelLimits } from './limits.ts'
 import { LoadFailures } from './load-failures.ts'
 import type { Looks } from './looks.ts'
@@ -31,7 +33,7 @@ import { named } from './named.ts'
 import { type Ownership, sendOn } from './ownership.ts'
 import { Use } from './passivation.ts'
 import type { PendingCommand } from './pending-command.ts'
-import { catchUp, type LoadedState, notLoaded, rehydrate, StreamReplaced } from './rehydrate.ts'
+import { catchUp, type LoadedState, notLoaded, StreamReplaced } from './rehydrate.ts'
 import { pauseAfter, tryUpTo } from './retry.ts'
 import { Round } from './round.ts'
 import type { Turns } from './turns.ts'
@@ -119,6 +121,11 @@ export class Actor {
     else if (this.#context.ownership === undefined && loaded.sequence > this.#loaded.sequence) this.#loaded = loaded
   }
 
+  /** Takes a state that another process had. It is compared with the store before anything is decided on it. */
+  receive(known: LoadedState): void {
+    if (this.#phase === 'cold' && known.sequence > this.#loaded.sequence) this.#loaded = known
+  }
+
   /** Another process owns the stream now. What is in progress ends first. */
   disown(): void {
     this.#isDisowned = true
@@ -151,12 +158,13 @@ export class Actor {
   // -- loading ---------------------------------------------------------------------------------------
 
   async #load(): Promise<void> {
+    const known = this.#phase === 'cold' ? this.#loaded : notLoaded
     this.#phase = 'busy'
     this.#isDisowned = false
     const { environment, limits, warn } = this.#context
     let isOwned = true
     try {
-      const load = () => rehydrate(this.#context, this.type, this.stream)
+      const load = () => loadFrom(this.#context, this.type, this.stream, known)
       this.#loaded = await tryUpTo(limits.loadTriesMax, environment, load)
       isOwned = await this.#isOwned()
       this.#failures?.clear()
@@ -175,8 +183,7 @@ export class Actor {
   /** Whether this process decides the commands of the stream. Asked after each load (`ownership.ts`). */
   async #isOwned(): Promise<boolean> {
     const { ownership, limits, environment } = this.#context
-    if (ownership === undefined) return true
-    return tryUpTo(limits.loadTriesMax, environment, () => ownership.confirm(this.stream))
+    return ownership === undefined || tryUpTo(limits.loadTriesMax, environment, () => ownership.confirm(this.stream))
   }
 
   /** Another process owns the stream: drops the state, and sends waiting commands there. */
@@ -242,7 +249,7 @@ export class Actor {
     const look = tryUpTo(limits.loadTriesMax, environment, () => looks.end(this.stream))
     const end = await look.catch((error: unknown) => ({ error }))
     if ('error' in end) {
-      for (const pending of round.commands) this.#failUnconfirmed(pending, end.error)
+      for (const pending of round.commands) failUnconfirmed(this.stream, pending, end.error)
       return this.#becomeReady()
     }
     const { sequence, checksum } = this.#loaded
@@ -375,13 +382,6 @@ export class Actor {
   #answerUnstored(pending: PendingCommand): void {
     if (pending.repeatable) void answerIfNew(this.#context, this, pending, this.#loaded)
     else answerDecided(pending, this.#loaded)
-  }
-
-  /** The look failed, so there is no answer. A command whose id the caller chose may have been stored before. */
-  #failUnconfirmed(pending: PendingCommand, cause: unknown): void {
-    const { stream } = this
-    const { repeatable, commandId } = pending
-    pending.fail(repeatable ? new OutcomeUnknownError('OUTCOME_UNKNOWN', { stream, commandId }, cause) : cause)
   }
 
   /** After an unexpected error, every caller still gets an answer, and the instance is loaded again. */

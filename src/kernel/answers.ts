@@ -71,6 +71,12 @@ export function answerIfNew(
   })
 }
 
+/** A look failed, so there is no answer. A command whose id the caller chose may have been stored before. */
+export function failUnconfirmed(stream: StreamId, pending: PendingCommand, cause: unknown): void {
+  const { repeatable, commandId } = pending
+  pending.fail(repeatable ? new OutcomeUnknownError('OUTCOME_UNKNOWN', { stream, commandId }, cause) : cause)
+}
+
 /**
  * Answers stored commands with their stored events and the state after them.
  *

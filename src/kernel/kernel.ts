@@ -29,6 +29,7 @@ import { checkCallersId } from './command-id.ts'
 import { type Begun, marked, tellRefused, tellStarted } from './command-observation.ts'
 import { digestOf, digestWithin } from './digest.ts'
 import type { DispatchOptions } from './dispatch-options.ts'
+import { type HandedState, handedState, receivedState } from './handed-state.ts'
 import { type HistoryRead, historyOf } from './history.ts'
 import type { KernelLimits } from './limits.ts'
 import { Looks } from './looks.ts'
@@ -37,8 +38,9 @@ import { Passivation } from './passivation.ts'
 import { abandoned, PendingCommand } from './pending-command.ts'
 import type { KeyRing } from './personal/key-ring.ts'
 import { ownValues, sealingFence } from './personal/sealing-fence.ts'
+import { type Registered, readState } from './read-state.ts'
 import { Readings } from './readings.ts'
-import { catchUp, type LoadedState, rehydrate, StreamReplaced, type Until } from './rehydrate.ts'
+import type { LoadedState, Until } from './rehydrate.ts'
 import { Snapshotter } from './snapshotter.ts'
 import { Turns } from './turns.ts'
 
@@ -66,12 +68,6 @@ export interface KernelOptions {
 
 /** For messages. */
 const dataOf = 'The data of a command'
-
-/** An aggregate type with its live instances by id. */
-interface Registered {
-  readonly type: AggregateType
-  readonly live: Map<string, Actor>
-}
 
 export class Kernel {
   readonly #types = new Map<string, Registered>()
@@ -204,29 +200,8 @@ export class Kernel {
   }
 
   /** The state of an aggregate: the newest, or the one at a sequence or a time. */
-  async state(stream: StreamId, until: Until): Promise<LoadedState> {
-    const { type, live } = this.#types.get(stream.aggregate)!
-    // A state in memory is not read from the store, so nothing else asks whether its personal values may still be read.
-    if (this.#keys?.hasKeys) await this.#keys.confirm()
-    const actor = live.get(stream.id)
-    const loaded = actor?.loaded
-    const current = until.sequence === undefined && until.timeMs === undefined
-    if (!current || loaded === undefined) return rehydrate(this.#context, type, stream, until)
-    const { looks, events } = this.#context
-    // Nobody else writes. But an event that this process is storing may be readable before its answer is here.
-    if (looks === undefined && actor!.idle) return loaded
-    // Even if answers may be stale, a caller of `state` gets the newest one.
-    const end = looks === undefined ? (await events.streamEnds([stream]))[0]! : await looks.end(stream)
-    if (end.sequence === loaded.sequence && end.checksum === loaded.checksum) return loaded
-    try {
-      const newer = await catchUp(this.#context, type, stream, loaded)
-      actor!.learn(newer)
-      return newer
-    } catch (error) {
-      if (!(error instanceof StreamReplaced)) throw error
-      actor!.learn('replaced')
-      return rehydrate(this.#context, type, stream)
-    }
+  state(stream: StreamId, until: Until): Promise<LoadedState> {
+    return readState(this.#context, this.#keys, this.#types.get(stream.aggregate)!, stream, until)
   }
 
   /** The ids of an aggregate's streams. */
@@ -258,6 +233,28 @@ export class Kernel {
         else actor.disown()
       }
     }
+  }
+
+  /** The states in memory, for other owners of their streams. Each is taken when it is asked for. */
+  *states(): Generator<{ readonly stream: StreamId; readonly take: () => HandedState | undefined }> {
+    for (const { type, live } of this.#types.values()) {
+      for (const actor of live.values()) {
+        const { stream } = actor
+        yield { stream, take: () => actor.loaded && handedState(type, stream, actor.loaded) }
+      }
+    }
+  }
+
+  /** Takes a state from the process that owned its stream. It is compared with the store before it is used. */
+  receive(handed: HandedState): void {
+    const { stream } = handed
+    const registered = this.#types.get(stream.aggregate)
+    const known = registered && receivedState(registered.type, handed)
+    if (known === undefined || this.#stopping) return
+    const live = registered!.live.get(stream.id)
+    const actor = live ?? new Actor(this.#context, registered!.type, stream)
+    actor.receive(known)
+    if (live === undefined) this.#begin(registered!, actor)
   }
 
   /** Refuses new commands. Waits for commands and snapshots in progress, at most `stopTimeoutMs`. */
@@ -345,7 +342,7 @@ export class Kernel {
     return this.#inFlight + (this.#context.ownership?.underWay ?? 0)
   }
 
-  /** Adds an instance. It has its first command already, so passivation does not remove it at once. */
+  /** Adds an instance. If it has its first command already, passivation does not remove it at once. */
   #begin({ live }: Registered, actor: Actor): void {
     live.set(actor.stream.id, actor)
     this.#passivation.add(actor, this.#environment.now())

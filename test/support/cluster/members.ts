@@ -133,6 +133,7 @@ export class Callers {
       const member = members[this.#whole(members.length)]!
       const answer = await member.send(command)
       if (answer === 'ended') {
+        if (this.#isOver) return
         await new Promise((resolve) => setTimeout(resolve, 5))
         continue
       }

@@ -73,7 +73,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'the only writer answers with the state before the events that it is storing',
-    file: 'kernel/kernel.ts',
+    file: 'kernel/read-state.ts',
     find: 'if (looks === undefined && actor!.idle) return loaded',
     replace: 'if (looks === undefined) return loaded',
   },

@@ -1,0 +1,52 @@
+/** A member that stops gives the states of its aggregates to the next owners. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { memory } from '../../src/index.ts'
+import { faultyStore } from '../../src/testing/faulty-store.ts'
+import { LocalNetwork } from '../support/cluster/local-network.ts'
+import { clusterOn, type Member, settled, startMember } from '../support/cluster/vaults.ts'
+
+const ids = Array.from({ length: 20 }, (_, i) => `vault ${i}`)
+
+/** Two members; the reads of streams by the first one are counted. */
+async function two() {
+  const network = new LocalNetwork()
+  const store = memory()
+  let reads = 0
+  const counted = faultyStore(store, ({ method }) => {
+    if (method === 'readStream') reads++
+    return undefined
+  })
+  const staying = await startMember(counted, { cluster: clusterOn(network, 60_000) })
+  const leaving = await startMember(store, { cluster: clusterOn(network, 60_000) })
+  await settled([staying, leaving])
+  for (const id of ids) await leaving.vault(id).put({ amount: 1, at: new Date(5) })
+  return { store, staying, leaving, reads: () => reads }
+}
+
+const putAll = (member: Member) => Promise.all(ids.map((id) => member.vault(id).put({ amount: 1 })))
+
+test('The next owner decides on states that it was given, and reads no events', async () => {
+  const { staying, leaving, reads } = await two()
+  await leaving.stop()
+  const before = reads()
+  const outcomes = await putAll(staying)
+  assert.equal(reads(), before)
+  for (const { state, sequence } of outcomes) {
+    assert.deepEqual([state.amount, state.since, sequence], [2, new Map([['last', new Date(5)]]), 2])
+  }
+  await staying.stop()
+})
+
+test('The next owner asks the store whether a state that it was given is the newest', async () => {
+  const { store, staying, leaving } = await two()
+  await leaving.stop()
+  // Somebody else writes, who is not in the cluster.
+  const other = await startMember(store, { cluster: undefined as never })
+  await putAll(other)
+  await other.stop()
+  const noes = await Promise.all(ids.map((id) => staying.vault(id).try.take({ amount: 3 })))
+  for (const no of noes) assert.equal(!no.accepted && no.rejection.details.amount, 2)
+  for (const { sequence } of await putAll(staying)) assert.equal(sequence, 3)
+  await staying.stop()
+})
