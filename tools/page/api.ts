@@ -7,6 +7,7 @@ import type {
   EventView,
   FollowerView,
   Info,
+  ParkedView,
   ReasonsView,
   StepsView,
   TraceView,
@@ -62,6 +63,7 @@ export const api = {
   trace: (id: string, signal?: AbortSignal): Promise<{ readonly trace: TraceView | null }> =>
     ask('/api/trace', { id }, signal),
   catalogue: (): Promise<{ readonly catalogue?: CatalogueView }> => ask('/api/catalogue'),
+  parked: (): Promise<{ readonly parked: readonly ParkedView[] }> => ask('/api/parked'),
   followers: (): Promise<{ readonly followers: readonly FollowerView[] }> => ask('/api/followers'),
   /** Calls back for each new event from a position on. @returns a function that ends that */
   live(

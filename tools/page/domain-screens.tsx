@@ -1,9 +1,9 @@
 /** The catalogue of the domain, and its projections and reactions. */
 import { useSignal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
-import type { CatalogueView, FollowerView } from '../src/studio/views.ts'
+import type { CatalogueView, FollowerView, ParkedView } from '../src/studio/views.ts'
 import { api } from './api.ts'
-import { Failure, Type } from './parts.tsx'
+import { Failure, Time, Type } from './parts.tsx'
 import { link } from './place.ts'
 
 const noDomain = 'Without the code of the domain there is nothing to show here. Start the studio with --domain.'
@@ -83,13 +83,16 @@ const everyMs = 2000
 
 export function FollowersScreen() {
   const found = useSignal<readonly FollowerView[] | undefined>(undefined)
+  const parked = useSignal<readonly ParkedView[]>([])
   const failure = useSignal<string | undefined>(undefined)
   useEffect(() => {
     let timer: ReturnType<typeof setTimeout> | undefined
     let isOver = false
     const read = async () => {
       try {
-        found.value = (await api.followers()).followers
+        const [{ followers }, { parked: aside }] = await Promise.all([api.followers(), api.parked()])
+        found.value = followers
+        parked.value = aside
         failure.value = undefined
       } catch (error) {
         failure.value = (error as Error).message
@@ -126,7 +129,30 @@ export function FollowersScreen() {
           </tbody>
         </table>
       )}
+      {parked.value.length > 0 && <ParkedList parked={parked.value} />}
     </section>
+  )
+}
+
+/** Events that projections have put aside, and why. */
+function ParkedList({ parked }: { readonly parked: readonly ParkedView[] }) {
+  return (
+    <>
+      <h3 class="apart">Parked events</h3>
+      <ul class="plain">
+        {parked.map(({ projection, position, aggregate, id, type, reason, parkedAt }) => (
+          <li key={`${projection} ${position}`} class="panel">
+            <Type name={type} /> <span class="faint">at {position} of</span>{' '}
+            <a href={link(['stream', aggregate, id])}>
+              {aggregate}/{id}
+            </a>{' '}
+            <span class="faint">by {projection}, </span>
+            <Time at={parkedAt} />
+            <div>{reason}</div>
+          </li>
+        ))}
+      </ul>
+    </>
   )
 }
 

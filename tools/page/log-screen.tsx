@@ -16,6 +16,11 @@ const failure = signal<string | undefined>(undefined)
 const isLive = signal(false)
 const chosen = signal<number | undefined>(undefined)
 
+const isVisible = signal(document.visibilityState === 'visible')
+document.addEventListener('visibilitychange', () => {
+  isVisible.value = document.visibilityState === 'visible'
+})
+
 const listOf = (text: string | null): readonly string[] => (text ?? '').split(/[\s,]+/).filter(Boolean)
 
 function filtersAt(query: URLSearchParams): Filters {
@@ -75,7 +80,9 @@ async function readOlder(): Promise<void> {
 export function LogScreen() {
   const { query } = place.value
   const filters = query.toString()
-  useEffect(() => follow(filtersAt(new URLSearchParams(filters))), [filters])
+  const isSeen = isVisible.value
+  // A browser has few connections to one server, so a page that nobody sees gives its own back.
+  useEffect(() => (isSeen ? follow(filtersAt(new URLSearchParams(filters))) : undefined), [filters, isSeen])
   const isFiltered = filters !== ''
   return (
     <section class="log">

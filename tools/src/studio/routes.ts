@@ -11,6 +11,7 @@ import type {
   EventsView,
   FollowerView,
   Info,
+  ParkedView,
   ReasonsView,
   StepsView,
   TraceView,
@@ -35,6 +36,7 @@ export function routesOf(inspection: Inspection): ReadonlyMap<string, Route> {
     ['/api/trace', (query, signal) => traceOf(inspection, query, signal)],
     ['/api/catalogue', async () => ({ catalogue: inspection.domain && catalogueView(inspection.domain) })],
     ['/api/followers', async () => ({ followers: await followersOf(inspection) })],
+    ['/api/parked', async () => ({ parked: await parkedOf(inspection) })],
   ])
 }
 
@@ -180,6 +182,28 @@ async function followersOf(inspection: Inspection): Promise<readonly FollowerVie
     return { kind: 'reaction', name, position, head }
   })
   return Promise.all([...shownProjections, ...shownReactions])
+}
+
+const parkedMax = 100
+
+/** The first parked events of each projection. */
+async function parkedOf(inspection: Inspection): Promise<readonly ParkedView[]> {
+  const { domain } = inspection
+  if (domain === undefined) return []
+  const { projections } = await inspection.projections()
+  const all = Object.entries(domain.projections).map(async ([key, { name }]) =>
+    (await projections.parked(key)).slice(0, parkedMax).map(
+      ({ position, type, stream, reason, parkedAt }): ParkedView => ({
+        projection: name,
+        position,
+        ...stream,
+        type,
+        reason,
+        parkedAt: parkedAt.toISOString(),
+      }),
+    ),
+  )
+  return (await Promise.all(all)).flat()
 }
 
 /** A whole number of the question. */

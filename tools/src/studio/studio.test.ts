@@ -4,13 +4,13 @@ import { get as ask, request } from 'node:http'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
 import { TransferBank } from '../../../examples/transfer/bank.ts'
-import { aggregate, domain, event, memory, personal, type StoreFactory } from '../../../src/index.ts'
+import { aggregate, domain, event, memory, personal, projection, type StoreFactory } from '../../../src/index.ts'
 import { filledStore, studioPlace } from '../../../test/support/tools/studio-place.ts'
 import { applyChanges } from '../../page/apply-changes.ts'
 import { changedStore } from '../inspection/changed-store.ts'
 import { openInspection, stateAt } from '../inspection/index.ts'
 import { startStudio } from './index.ts'
-import type { CatalogueView, EventsView, FollowerView, ReasonsView, StepsView, TraceView } from './views.ts'
+import type { CatalogueView, EventsView, FollowerView, ParkedView, ReasonsView, StepsView, TraceView } from './views.ts'
 
 /** The status of a request with headers that `fetch` does not let anybody set. */
 function knock(address: string, headers: Readonly<Record<string, string>>, method = 'GET'): Promise<number> {
@@ -247,6 +247,33 @@ describe('The studio', () => {
     for (const path of ['/api/followers', '/api/catalogue', '/api/events', '/api/steps?aggregate=account&id=ada'])
       await json(await ask(path))
     assert.deepEqual(writes, [])
+  })
+
+  test('shows parked events, and why', async (t) => {
+    const Noted = event('Noted', z.object({ n: z.number() }))
+    const Picky = projection('picky', () => ({ count: 0 }))
+      .on(Noted, ({ count }, { n }) => {
+        if (n === 2) throw new Error('not two')
+        return { count: count + 1 }
+      })
+      .onFailure({ giveUp: 'park' })
+    const Pad = aggregate('pad', () => ({}))
+      .on(Noted, (state) => state)
+      .command('note', z.object({ n: z.number() }), (_, data) => Noted(data))
+    const Pads = domain({ aggregates: { pad: Pad }, projections: { picky: Picky } })
+    const store = memory()
+    {
+      await using pads = await Pads.start({ store, projections: 'manual', log: { warn() {} } })
+      for (const n of [1, 2]) await pads.pad('a').note({ n })
+      await pads.projections.runOnce('picky')
+    }
+    const { ask } = await studioPlace(t, { store, domain: Pads })
+    const { parked } = await json<{ readonly parked: readonly ParkedView[] }>(await ask('/api/parked'))
+    assert.deepEqual(
+      parked.map(({ projection: name, position, aggregate: of, id, type }) => [name, position, of, id, type]),
+      [['picky', 2, 'pad', 'a', 'Noted']],
+    )
+    assert.match(parked[0]!.reason, /not two/)
   })
 
   test('masks personal data', async (t) => {

@@ -118,6 +118,13 @@ export interface FollowerView {
   readonly failure?: string
 }
 
+/** An event that a projection has put aside. */
+export interface ParkedView extends Pick<EventView, 'position' | 'aggregate' | 'id' | 'type'> {
+  readonly projection: string
+  readonly reason: string
+  readonly parkedAt: string
+}
+
 export interface ErrorView {
   readonly error: { readonly code: string; readonly message: string }
 }
