@@ -1,7 +1,16 @@
 /** Events as they leave the service, and the history of an aggregate in pages. */
 import type { RecordedEvent } from '../domain/event.ts'
 import { malformed } from './body.ts'
-import { answer, checkRead, type Exchange, inTime, parametersOf, type Service, wholeParameter } from './exchange.ts'
+import {
+  answer,
+  checkRead,
+  type Exchange,
+  inTime,
+  limitOf,
+  parametersOf,
+  type Service,
+  wholeParameter,
+} from './exchange.ts'
 import { addressed } from './states.ts'
 
 /** An event as clients get it. Its metadata says who has sent the command, so it is left out unless it is wanted. */
@@ -14,8 +23,7 @@ export async function readHistory(exchange: Exchange): Promise<Response> {
   const { service, request } = exchange
   const { key, id } = addressed(exchange)
   const given = parametersOf(request, ['from', 'to', 'direction', 'limit'])
-  const { pageSizeMax } = service.settings
-  const limit = wholeParameter('limit', given.limit, pageSizeMax) ?? Math.min(100, pageSizeMax)
+  const limit = limitOf(service, given.limit)
   const from = wholeParameter('from', given.from)
   const to = wholeParameter('to', given.to)
   const { direction = 'forward' } = given

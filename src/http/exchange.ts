@@ -1,6 +1,6 @@
 /** One request with what its handlers need: who sends it, how long it may take, and how its answer is written. */
 import type { Inside } from '../application/inside.ts'
-import { HttpError } from '../domain/error.ts'
+import { CancelledError, HttpError } from '../domain/error.ts'
 import type { Json } from '../domain/json.ts'
 import { startTimer, stopTimer } from '../runtime/timers.ts'
 import { malformed } from './body.ts'
@@ -84,7 +84,7 @@ export const accepts = ({ headers }: Request, type: string): boolean =>
 export function deadline({ service, request }: Exchange): { readonly signal: AbortSignal; readonly end: () => void } {
   const { timeoutMs } = service.settings
   const ended = new AbortController()
-  const onGone = () => ended.abort(request.signal.reason)
+  const onGone = () => ended.abort(new CancelledError('ABORTED', { what: 'The request' }))
   const timer = startTimer(() => ended.abort(new HttpError('REQUEST_TIMED_OUT', { timeoutMs })), timeoutMs)
   if (request.signal.aborted) onGone()
   else request.signal.addEventListener('abort', onGone, { once: true })
@@ -159,6 +159,13 @@ export function wholeParameter(
   const number = wholeNumber(text)
   if (number === undefined || number > most) malformed(`${name} is not a whole number from 0 to ${most}`)
   return number
+}
+
+/** The greatest number of items in a page: at least one. @throws HttpError `REQUEST_MALFORMED` */
+export function limitOf({ settings }: Service, text: string | undefined): number {
+  const { pageSizeMax } = settings
+  const limit = wholeParameter('limit', text, pageSizeMax) ?? Math.min(100, pageSizeMax)
+  return limit === 0 ? malformed(`limit is not a whole number from 1 to ${pageSizeMax}`) : limit
 }
 
 /** The response to an error. */

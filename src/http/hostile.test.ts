@@ -139,6 +139,16 @@ test('a path or a query that tricks routers leads nowhere', async () => {
   }
 })
 
+test('a page has at least one item', async () => {
+  await using bank = await Bank.start()
+  const { get } = requests(http(bank))
+  for (const path of ['/aggregates/account', '/aggregates/account/ada/events', '/projections/balances']) {
+    for (const limit of ['0', '1001', '-1'])
+      assertProblem(await get(`${path}?limit=${limit}`), 400, 'REQUEST_MALFORMED')
+    assert.equal((await get(`${path}?limit=1`)).status, 200)
+  }
+})
+
 test('any path at all is answered by a problem or a read, never by a 500', async () => {
   await using bank = await Bank.start()
   const handle = http(bank)

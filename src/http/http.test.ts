@@ -273,3 +273,19 @@ test('a command that was not decided in time is 503, and never is', async () => 
   assert.equal((await requests(http(bank)).get('/aggregates/account/ada')).body.sequence, 0)
   await bank.stop()
 })
+
+test('a client that has gone is no failure of the service', async () => {
+  const { bank, called, letGo } = await hanging('readStream')
+  const warnings: string[] = []
+  const { send } = requests(http(bank, { log: { warn: (message) => warnings.push(message) } }))
+  const gone = new AbortController()
+  const reading = send('/aggregates/account/ada', { signal: gone.signal })
+  await called
+  gone.abort()
+  assertProblem(await reading, 499, 'ABORTED')
+  const command = { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: '{"owner":"Ada"}' }
+  assertProblem(await send('/aggregates/account/ada/open', { ...command, signal: gone.signal }), 499, 'ABORTED')
+  assert.deepEqual(warnings, [])
+  letGo()
+  await bank.stop()
+})

@@ -48,6 +48,8 @@ const kinds: Partial<Record<ErrorCode, Kind>> = {
   COMMAND_TOO_LARGE: { status: 413, detail: 'The data of the command is too large.', facts: ['sizeMax'] },
   COMMIT_TOO_LARGE: { status: 413, detail: 'The command makes more events than can be stored at once.' },
   LOG_REPLACED: { status: 410, detail: 'The log does not have this place any more. Read it from its beginning.' },
+  // Nobody gets this answer.
+  ABORTED: { status: 499, detail: 'The client has gone.' },
   STORE_CLOSED: { status: 503, detail: 'This process stops. Another one can answer.' },
   OUTCOME_UNKNOWN: {
     status: 504,
@@ -79,6 +81,7 @@ const titles: Readonly<Record<number, string>> = {
   415: 'Unsupported Media Type',
   421: 'Misdirected Request',
   422: 'The command was rejected',
+  499: 'Client Closed Request',
   500: 'Internal Server Error',
   503: 'Service Unavailable',
   504: 'Gateway Timeout',

@@ -5,7 +5,7 @@ import type { Json } from '../domain/json.ts'
 import type { Query } from '../projection/reading/query.ts'
 import type { WaitOptions } from '../projection/running/status.ts'
 import { malformed } from './body.ts'
-import { answer, checkRead, type Exchange, inTime, parametersOf, wholeParameter } from './exchange.ts'
+import { answer, checkRead, type Exchange, inTime, limitOf, parametersOf } from './exchange.ts'
 import { positionOf } from './request-headers.ts'
 import { projectionOf } from './routes.ts'
 
@@ -54,13 +54,12 @@ function waitOf({ request, service }: Exchange): WaitOptions {
 
 function queryOf({ request, service }: Exchange): Query<any> {
   const { where, or, orderBy, limit, after } = parametersOf(request, ['where', 'or', 'orderBy', 'limit', 'after'])
-  const { pageSizeMax } = service.settings
   return {
     ...(where !== undefined && { where: jsonIn('where', where) }),
     ...(or !== undefined && { or: jsonIn('or', or) }),
     ...(orderBy !== undefined && { orderBy: jsonIn('orderBy', orderBy) }),
     ...(after !== undefined && { after }),
-    limit: wholeParameter('limit', limit, pageSizeMax) ?? Math.min(100, pageSizeMax),
+    limit: limitOf(service, limit),
   } as Query<any>
 }
 

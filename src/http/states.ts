@@ -1,7 +1,7 @@
 /** Reads of aggregates: a state, now or earlier, and the ids of all instances. */
 import { HttpError } from '../domain/error.ts'
 import { malformed } from './body.ts'
-import { answer, checkRead, type Exchange, inTime, parametersOf, wholeParameter } from './exchange.ts'
+import { answer, checkRead, type Exchange, inTime, limitOf, parametersOf, wholeParameter } from './exchange.ts'
 import { etagOf, positionHeader } from './request-headers.ts'
 import { aggregateOf } from './routes.ts'
 
@@ -25,8 +25,7 @@ export async function listIds(exchange: Exchange): Promise<Response> {
   const key = params['aggregate']!
   aggregateOf(service, key)
   const { after, limit } = parametersOf(request, ['after', 'limit'])
-  const { pageSizeMax } = service.settings
-  const options = { limit: wholeParameter('limit', limit, pageSizeMax) ?? Math.min(100, pageSizeMax) }
+  const options = { limit: limitOf(service, limit) }
   await checkRead(exchange, { kind: 'ids', aggregate: key })
   const page = await inTime(exchange, () =>
     service.bank[key].ids({ ...options, ...(after !== undefined && { after }) }),
@@ -51,6 +50,6 @@ function sequenceAt(text: string | undefined): { readonly sequence?: number } {
 function timeAt(text: string | undefined): { readonly time?: Date } {
   if (text === undefined) return {}
   const time = new Date(text)
-  const isIso = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?(Z|[+-]\d{2}:\d{2}))?$/.test(text)
+  const isIso = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2}))?$/.test(text)
   return isIso && Number.isFinite(time.getTime()) ? { time } : malformed('time is not a time in ISO 8601')
 }

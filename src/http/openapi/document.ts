@@ -14,14 +14,15 @@ export async function readDocument(exchange: Exchange): Promise<Response> {
 
 function documentOf({ inside, settings }: Service): object {
   const aggregates = Object.entries(inside.aggregates)
+  const limit = { type: 'integer', minimum: 1, maximum: settings.pageSizeMax }
   const projections = Object.entries(inside.projections).filter(([, { shape }]) => shape !== 'code')
   return {
     openapi: '3.1.0',
     info: { title: 'A domain', version: '1' },
     ...(settings.basePath !== '' && { servers: [{ url: settings.basePath }] }),
     paths: {
-      ...Object.assign({}, ...aggregates.map(([key, aggregate]) => aggregatePaths(key, aggregate))),
-      ...Object.assign({}, ...projections.map(([key, { shape }]) => projectionPaths(key, shape))),
+      ...Object.assign({}, ...aggregates.map(([key, aggregate]) => aggregatePaths(key, aggregate, limit))),
+      ...Object.assign({}, ...projections.map(([key, { shape }]) => projectionPaths(key, shape, limit))),
     },
     components: { schemas: { Problem: problemSchema }, responses: { Problem: problemResponse } },
   }
@@ -47,15 +48,15 @@ const problemResponse = {
 }
 
 const sequence = { type: 'integer', minimum: 0 }
-const id = { name: 'id', in: 'path', required: true, schema: { type: 'string', minLength: 1, maxLength: 1024 } }
+const id = { name: 'id', in: 'path', required: true, schema: { type: 'string', pattern: '^[^\\u0000]{1,256}$' } }
 const query = (name: string, schema: object) => ({ name, in: 'query', required: false, schema })
-const header = (name: string, description: string) => ({
+const header = (name: string, description: string, schema: object) => ({
   ...{ name, in: 'header', required: false, description },
-  schema: { type: 'string' },
+  schema,
 })
-const atLeast = header('Mneme-Position', 'The position that the read model must have handled.')
+const atLeast = header('Mneme-Position', 'The position that the read model must have handled.', sequence)
 
-function aggregatePaths(key: string, aggregate: AnyAggregate): object {
+function aggregatePaths(key: string, aggregate: AnyAggregate, limit: object): object {
   const base = `/aggregates/${encodeURIComponent(key)}`
   const events = [...aggregate.folds.values()].map(eventSchema)
   const event = events.length === 0 ? {} : { anyOf: events }
@@ -82,7 +83,7 @@ function aggregatePaths(key: string, aggregate: AnyAggregate): object {
     },
   ])
   return {
-    [base]: { get: operation(`${key} ids`, ids, [query('after', { type: 'string' }), query('limit', sequence)]) },
+    [base]: { get: operation(`${key} ids`, ids, [query('after', { type: 'string' }), query('limit', limit)]) },
     [`${base}/{id}`]: {
       get: operation(`${key} state`, reading, [
         id,
@@ -90,15 +91,23 @@ function aggregatePaths(key: string, aggregate: AnyAggregate): object {
         query('time', { type: 'string', format: 'date-time' }),
       ]),
     },
-    [`${base}/{id}/events`]: { get: operation(`${key} events`, history, [id, ...range, query('limit', sequence)]) },
+    [`${base}/{id}/events`]: { get: operation(`${key} events`, history, [id, ...range, query('limit', limit)]) },
     ...Object.fromEntries(commands),
   }
 }
 
 const commandHeaders = [
-  header('Idempotency-Key', 'The id of the command: a repetition has no second effect.'),
-  header('If-Match', 'The ETag of the state on which the command is to be decided.'),
-  header('Prefer', 'return=minimal leaves the state and the events out of the answer.'),
+  header('Idempotency-Key', 'The id of the command: a repetition has no second effect.', {
+    type: 'string',
+    pattern: '^[!#-~]{1,1000}$',
+  }),
+  header('If-Match', 'The ETag of the state on which the command is to be decided.', {
+    type: 'string',
+    pattern: '^"(0|[1-9][0-9]{0,14})"$',
+  }),
+  header('Prefer', 'return=minimal leaves the state and the events out of the answer.', {
+    enum: ['return=minimal', 'return=representation'],
+  }),
 ]
 
 const bodyOf = (schema: object): object => ({
@@ -115,7 +124,7 @@ function eventSchema({ kind }: Fold): object {
   }
 }
 
-function projectionPaths(key: string, shape: string): object {
+function projectionPaths(key: string, shape: string, limit: object): object {
   const base = `/projections/${encodeURIComponent(key)}`
   if (shape === 'state') return { [base]: { get: operation(key, {}, [atLeast]) } }
   const found = { type: 'object', required: ['key', 'row'], properties: { key: { type: 'string' }, row: {} } }
@@ -124,12 +133,15 @@ function projectionPaths(key: string, shape: string): object {
     required: ['rows'],
     properties: { rows: { type: 'array', items: found }, next: { type: 'string' } },
   }
-  const json = (name: string) => ({ name, in: 'query', required: false, content: { [plainType]: { schema: {} } } })
+  const json = (name: string, type: string) => ({
+    ...{ name, in: 'query', required: false },
+    content: { [plainType]: { schema: { type } } },
+  })
   const parameters = [
-    json('where'),
-    json('or'),
-    json('orderBy'),
-    query('limit', sequence),
+    json('where', 'object'),
+    json('or', 'array'),
+    json('orderBy', 'array'),
+    query('limit', limit),
     query('after', { type: 'string' }),
   ]
   return {
