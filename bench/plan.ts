@@ -24,6 +24,7 @@ import { measureObserving } from './workloads/observing.ts'
 import { measureOpening } from './workloads/opening.ts'
 import { measurePersonal } from './workloads/personal.ts'
 import { measureProjection } from './workloads/projection.ts'
+import { measureServing } from './workloads/serving.ts'
 import { measureTenants } from './workloads/tenants.ts'
 
 /** A workload: one process measures it on one store. */
@@ -64,6 +65,7 @@ export const workloads: readonly Workload[] = [
   { id: 'W15', measure: measureTakeover, stores: ['sqlite', 'postgres', 'nats'] },
   { id: 'W16', measure: measureForwarding, stores: ['sqlite', 'postgres', 'nats'] },
   { id: 'W17', measure: measureMembers, stores: ['sqlite', 'postgres', 'nats'] },
+  { id: 'W18', measure: measureServing, stores: ['postgres'] },
   { id: 'loop', measure: measureEventLoop },
   { id: 'idle', measure: measureIdling },
   { id: 'observed', measure: measureObserving, stores: ['memory'] },
