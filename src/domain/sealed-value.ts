@@ -10,6 +10,7 @@
  * processor time as half a command. Each has a box of its own, which has the whole text and says which part of it.
  */
 import { DefinitionError, InputError, StoreError } from './error.ts'
+import { brief } from './error-words.ts'
 import type { Json, JsonObject } from './json-value.ts'
 import { Another } from './private-mark.ts'
 
@@ -197,12 +198,23 @@ const sharedMax = 200
 
 const boxText = (key: SubjectKey, part: number, sealed: string): string => `${format}${key.id}.${part}.${sealed}`
 
+/** @throws StoreError `STORE_CORRUPT` */
 function openedText(key: SubjectKey, { $personal }: Box): string {
   const box = $personal as string
   const dot = box.indexOf('.', partAt)
-  const text = key.open(box.slice(dot + 1)).split(separator)[Number(box.slice(partAt, dot))]
-  if (text === undefined) throw new RangeError('A box names a part that its encrypted text does not have')
-  return text
+  let texts: readonly string[] = []
+  try {
+    texts = key.open(box.slice(dot + 1)).split(separator)
+  } catch {
+    // What the platform says of it teaches nothing.
+  }
+  const text = texts[Number(box.slice(partAt, dot))]
+  if (text !== undefined) return text
+  throw new StoreError('STORE_CORRUPT', {
+    store: 'of personal values',
+    where: `a value of ${brief(key.subject)}`,
+    reason: 'it was changed, or its key did not encrypt it',
+  })
 }
 
 /** Whether some JSON has the form of a box. */

@@ -80,7 +80,7 @@ test('a box that was changed is not opened', async (t) => {
   const { $personal } = (await sealedBy(ring, 'ada', 'secret')) as { readonly $personal: string }
   const last = $personal.at(-2) === 'A' ? 'B' : 'A'
   const value = await opened(ring, { $personal: `${$personal.slice(0, -2)}${last}${$personal.at(-1)}` })
-  assert.throws(() => value.value)
+  assert.throws(() => value.value, { code: 'STORE_CORRUPT' })
 })
 
 test('values that are sealed together have one encrypted text, and each opens alone', async (t) => {
@@ -101,7 +101,7 @@ test('a box that names a part which is not there is not opened', async (t) => {
   const { $personal } = (await sealedBy(ring, 'ada', 'secret')) as { readonly $personal: string }
   for (const part of ['1', '-1', 'x']) {
     const value = await opened(ring, { $personal: $personal.replace('.0.', `.${part}.`) })
-    assert.throws(() => value.value, part)
+    assert.throws(() => value.value, { code: 'STORE_CORRUPT' }, part)
   }
 })
 
