@@ -19,6 +19,7 @@ import { availableParallelism, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { run } from 'node:test'
 import { parseArgs } from 'node:util'
+import { leftOut } from '../test/support/size.ts'
 import { endTogether } from './end-together.ts'
 import { isEmpty, report } from './test-report.ts'
 
@@ -61,8 +62,9 @@ if (isAnywhere && names.length > 0) {
 endTogether()
 const events = run({
   files,
-  // Many tests wait for a disk, a server or a timer, so twice as many files as there are processors keep them busy.
-  concurrency: availableParallelism() * 2,
+  // Many tests wait for a disk, a server or a timer, so more files than there are processors keep them busy. In full,
+  // several servers run beside them.
+  concurrency: availableParallelism() + (leftOut === undefined ? 1 : 2),
   timeout: fileTimeoutMs,
   testNamePatterns: names,
 })

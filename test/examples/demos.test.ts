@@ -81,7 +81,9 @@ const few = 25
 await onServer('The demos on MongoDB', findMongodb, ({ url }) => demosOn(url, true, { count: few, total: 472 }))
 await onServer('The demos on NATS', findNats, ({ url }) => demosOn(url, true, { total: 472, skip: leftOut }))
 
-test('the cluster draws its shards, and neither a kill nor a stop shows to a caller', { skip: leftOut }, async (context) => {
+test('the cluster draws its shards, and neither a kill nor a stop shows to a caller', {
+  skip: leftOut,
+}, async (context) => {
   const demo = await folderFor(context)
   const said = await demo('cluster/demo.ts', '--transfers', `${sized(50, 5)}`)
   assert.match(said, /^ {2}[ABC]{64}$[\s\S]*^ {2}A \d+ {3}B \d+ {3}C \d+ {3}shards of 256$/m)
