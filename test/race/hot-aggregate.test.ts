@@ -31,8 +31,8 @@ const oneAccount: Course = { callers: 20, accounts: ['ada'], answersMin: 200, an
 const fewAccounts: Course = { callers: 20, accounts: ['ada', 'bob', 'eve', 'kim'], answersMin: 200, answersMax: 6_000 }
 
 /**
- * A reservation of a stream lasts for a second. The stand-in for MongoDB scans where MongoDB seeks, so beside other load
- * an append of many commands takes longer than that.
+ * A reservation of a stream lasts for a second. The stand-in for MongoDB scans where MongoDB seeks, so beside other
+ * load an append of many commands takes longer than that.
  */
 const onStandIn = (course: Course): Course => ({ ...course, callers: 8, answersMin: 60 })
 
