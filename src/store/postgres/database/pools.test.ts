@@ -156,7 +156,7 @@ await onServer('Connections', findPostgres, (server) => {
     const events = Array.from({ length: 5000 }, () => ({ type: 'Noted', data: { text: 'x'.repeat(100) } }))
     for (let i = 0; i < 4; i++) await store.append([simpleCommit(`c${i}`, { stream, events })])
     let read = 0
-    const count = sized(200, 70)
+    const count = sized(200, 130)
     const reads = Array.from({ length: count }, () => store.readAll(everything, { limit: 5_000 }).finally(() => read++))
     await until(() => read > 0)
     await store.append([simpleCommit('d')])
