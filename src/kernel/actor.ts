@@ -36,7 +36,7 @@ import type { PendingCommand } from './pending-command.ts'
 import { catchUp, type LoadedState, notLoaded, StreamReplaced } from './rehydrate.ts'
 import { pauseAfter, tryUpTo } from './retry.ts'
 import { Round } from './round.ts'
-import type { Turns } from './turns.ts'
+import { lossesBeforeTurn, type Turns } from './turns.ts'
 
 /** The parts that all actors of a kernel share. */
 export interface ActorContext extends Answering {
@@ -63,9 +63,6 @@ export interface ActorContext extends Answering {
  * `failed`: it could not be loaded, and the next command after a pause loads it again.
  */
 type Phase = 'cold' | 'busy' | 'ready' | 'failed'
-
-/** After this many lost rounds, an instance asks for a turn before it tries again. */
-const lossesBeforeTurn = 2
 
 export class Actor {
   readonly type: AggregateType
@@ -327,7 +324,7 @@ export class Actor {
     const { turns, environment } = this.#context
     const isWanted = () => this.#mailbox.some(({ isAnswered }) => !isAnswered)
     try {
-      if (reserved || conflicts >= lossesBeforeTurn) this.#hasTurn = await turns.take(this.stream, isWanted)
+      if (reserved || conflicts >= lossesBeforeTurn) this.#hasTurn = await turns.take(this.stream, isWanted, conflicts)
     } catch {
       // The store is unavailable. The load below meets that too: it tries again, and reports it.
       await pauseAfter(environment, conflicts)

@@ -13,12 +13,17 @@ interface Waiting {
   readonly stream: StreamId
   /** Whether a command still waits for the turn. */
   readonly isWanted: () => boolean
+  readonly losses: number
   readonly resolve: (isReserved: boolean) => void
   readonly reject: (error: unknown) => void
 }
 
+/** After this many lost rounds, an instance asks for a turn before it tries again. */
+export const lossesBeforeTurn = 2
 /** How long a reservation lasts if it is not used. If its process is killed, the others wait for this long. */
 const durationMs = 1_000
+/** It lasts twice as long after each loss, up to so many: a slow store may take longer to append than it lasted. */
+const doublingsMax = 3
 /** The average pause between two questions. It is random, so that no process is always the first to ask. */
 const pauseMs = 4
 
@@ -38,12 +43,13 @@ export class Turns {
   /**
    * Waits until a stream is reserved for this process.
    *
+   * @param losses how often the command that waits longest has lost at the stream
    * @returns false if no command waits for it any more
    * @throws what the store throws
    */
-  take(stream: StreamId, isWanted: () => boolean): Promise<boolean> {
+  take(stream: StreamId, isWanted: () => boolean, losses: number): Promise<boolean> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ stream, isWanted, resolve, reject })
+      this.#waiting.push({ stream, isWanted, losses, resolve, reject })
       if (this.#isAsking) return
       this.#isAsking = true
       soon(() => void this.#ask())
@@ -59,12 +65,13 @@ export class Turns {
     const environment = this.#environment
     for (;;) {
       const asked = this.#waiting
+      const losses = asked.reduce((most, each) => Math.max(most, each.losses), lossesBeforeTurn)
       this.#waiting = []
       try {
         const reserved = await this.#store.reserve(
           asked.map(({ stream }) => stream),
           this.#writer,
-          durationMs,
+          durationMs * 2 ** Math.min(losses - lossesBeforeTurn, doublingsMax),
         )
         for (const [i, each] of asked.entries()) {
           if (reserved[i]!) each.resolve(true)

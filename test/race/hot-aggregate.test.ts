@@ -30,12 +30,6 @@ interface Course {
 const oneAccount: Course = { callers: 20, accounts: ['ada'], answersMin: 200, answersMax: 6_000 }
 const fewAccounts: Course = { callers: 20, accounts: ['ada', 'bob', 'eve', 'kim'], answersMin: 200, answersMax: 6_000 }
 
-/**
- * A reservation of a stream lasts for a second. The stand-in for MongoDB scans where MongoDB seeks, so beside other
- * load an append of many commands takes longer than that.
- */
-const onStandIn = (course: Course): Course => ({ ...course, callers: 8, answersMin: 60 })
-
 async function race(context: TestContext, place: Place, course: Course): Promise<void> {
   const { callers, accounts, answersMin, answersMax } = course
   const before = await Bank.start({ store: storeAt(place), projections: 'manual' })
@@ -90,7 +84,7 @@ for (const [what, course] of [
   for (const { store, name, find } of serverKinds) {
     await onServer(name, find, (server) => {
       test(`${name}: ${title}`, { timeout: timeoutMs }, async (context) => {
-        await race(context, serverPlace(context, server, store), store === 'mongodb' ? onStandIn(course) : course)
+        await race(context, serverPlace(context, server, store), course)
       })
     })
   }
