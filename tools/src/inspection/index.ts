@@ -3,6 +3,7 @@
  *
  * - `openInspection`: opens a store once, and runs the domain's aggregates on it when they are needed
  * - `readEventsPage`, `readEvents`: bounded reading of the log or of one stream, both ways, filtered
+ * - `shownEvent`, `shown`: events and values as JSON to look at
  * - `stateAt`, `stateSteps`: the state at a sequence or a time, and what each event changed
  * - `changesBetween`: the places at which two states differ
  * - `traceCauses`: the tree of commands and events under a correlation
@@ -23,6 +24,7 @@ export {
 } from './inspection.ts'
 export { type EventQuery, type EventsPage, matches, readEvents, readEventsPage } from './reading.ts'
 export { shown } from './shown.ts'
+export { type ShownEvent, shownEvent } from './shown-event.ts'
 export {
   readState,
   type StatePoint,

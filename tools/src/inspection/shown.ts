@@ -1,7 +1,7 @@
 /**
  * States and data as JSON for people and programs to look at. It is for showing only: values that JSON lacks are
  * written in the way that is easiest to read, and cannot be told from texts afterwards. A personal value is
- * `[personal]`, whether its key is there or not.
+ * `[personal]`, whether its key is there or not, also in data as they are stored.
  */
 import { type Json, Personal } from '../../../src/index.ts'
 
@@ -16,7 +16,7 @@ export function shown(value: unknown, depth = 0): Json {
   if (value === undefined) return null
   if (typeof value !== 'object') return String(value)
   if (depth >= depthMax) return '...'
-  if (value instanceof Personal) return '[personal]'
+  if (value instanceof Personal || isStoredPersonal(value)) return '[personal]'
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'Invalid Date' : value.toISOString()
   const next = (part: unknown) => shown(part, depth + 1)
   if (Array.isArray(value)) return value.map(next)
@@ -30,6 +30,9 @@ export function shown(value: unknown, depth = 0): Json {
     next,
   )
 }
+
+/** The stored form of a personal value. It is plain text if it was stored before its field was declared as personal. */
+const isStoredPersonal = (value: object): boolean => '$personal' in value && Object.keys(value).length === 1
 
 /** An object if the keys can be its keys, otherwise a list of pairs. */
 function showMap(map: ReadonlyMap<unknown, unknown>, next: (part: unknown) => Json): Json {

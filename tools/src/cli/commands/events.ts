@@ -1,9 +1,9 @@
 /** `mneme events`: reads the log, or a stream, and follows it. */
 import type { Command } from 'commander'
 import { follow, followStream, type StoredEvent, type StreamId } from '../../../../src/index.ts'
-import { type EventQuery, matches, readEvents } from '../../inspection/index.ts'
+import { type EventQuery, matches, readEvents, shownEvent } from '../../inspection/index.ts'
 import { several, streamName, whole } from '../arguments.ts'
-import { eventLine, eventText } from '../event-lines.ts'
+import { eventText } from '../event-lines.ts'
 import {
   type CommonOptions,
   type Runtime,
@@ -53,7 +53,7 @@ async function printEvents(session: StoreSession, options: EventsOptions): Promi
   let left = limit
   if (left === 0) return
   for await (const event of chosenEvents(session, options)) {
-    const line = eventLine(inspection, event, stored)
+    const line = shownEvent(inspection, event, stored)
     await output.result(line, () => eventText(line, output))
     if (--left === 0) return
   }

@@ -1,8 +1,7 @@
 /** `mneme trace`: which commands led to which, as a tree. */
 import type { Command } from 'commander'
 import { ToolsError } from '../../errors.ts'
-import { type CauseNode, type CauseTree, traceCauses } from '../../inspection/index.ts'
-import { eventLine } from '../event-lines.ts'
+import { type CauseNode, type CauseTree, shownEvent, traceCauses } from '../../inspection/index.ts'
 import { type Output, plain, streamText } from '../output.ts'
 import { showProgress } from '../progress.ts'
 import {
@@ -36,7 +35,7 @@ async function print({ inspection, output, signal }: StoreSession, id: string): 
   const asJson = ({ commandId, stream, events, effects }: CauseNode): unknown => ({
     commandId,
     ...stream,
-    events: events.map((event) => eventLine(inspection, event)),
+    events: events.map((event) => shownEvent(inspection, event)),
     effects: effects.map(asJson),
   })
   const { correlationId, roots, commands, isCut } = tree
