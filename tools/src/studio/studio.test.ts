@@ -296,6 +296,23 @@ describe('The studio', () => {
     }
   })
 
+  test('masks personal data that were stored before their field was declared as personal', async (t) => {
+    const data = z.object({ person: z.string(), email: z.string() })
+    const fields = { subject: ({ person }: { readonly person: string }) => person, fields: ['email'] } as const
+    const Before = event('Joined', data)
+    const member = aggregate('member', () => ({}))
+    const store = memory()
+    {
+      const was = member.on(Before, () => ({})).command('join', data, (_, joined) => Before(joined))
+      await using members = await domain({ aggregates: { member: was } }).start({ store })
+      await members.member('m1').join({ person: 'ada', email: 'ada@example.org' })
+    }
+    const is = member.on(event('Joined', data).personal(fields), () => ({}))
+    const { ask } = await studioPlace(t, { store, domain: domain({ aggregates: { member: is } }) })
+    const text = await (await ask('/api/events')).text()
+    assert.ok(text.includes('[personal]') && !text.includes('ada@'), text)
+  })
+
   test('sends new events as they are stored, filtered', async (t) => {
     const store = memory()
     const { origin, token } = await studioPlace(t, { store })
