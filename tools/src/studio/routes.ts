@@ -89,7 +89,8 @@ async function stepsOf(
   const stream = streamIn(inspection, query)
   const [ended] = await inspection.store.streamEnds([stream])
   const end = ended!.sequence
-  const from = Math.max(1, whole(query, 'from', 1))
+  // A state beyond the end would be kept as if the thousands before it were whole.
+  const from = Math.max(1, whole(query, 'from', 1, end + 1))
   const to = Math.min(from + whole(query, 'count', 100, stepsMax), end + 1)
   const line = lineOf(inspection, lines, stream)
   if (line === undefined) return { from, end, steps: await storedSteps(inspection, stream, from, to, signal) }

@@ -276,6 +276,17 @@ describe('The studio', () => {
     assert.match(parked[0]!.reason, /not two/)
   })
 
+  test('a question beyond the end of a stream is one for its end, and spoils no later state', async (t) => {
+    const store = await filledStore()
+    const { ask } = await studioPlace(t, { store })
+    const beyond = await json<StepsView>(await ask('/api/steps?aggregate=account&id=ada&from=900000000'))
+    assert.deepEqual([beyond.from, beyond.end, beyond.steps], [6, 5, []])
+    await using bank = await TransferBank.start({ store, projections: 'manual' })
+    await Promise.all(Array.from({ length: 1100 }, () => bank.account('ada').deposit({ amount: 1 })))
+    const { base } = await json<StepsView>(await ask('/api/steps?aggregate=account&id=ada&from=1001&count=1'))
+    assert.deepEqual(base, await bank.account('ada').state({ sequence: 1000 }))
+  })
+
   test('masks personal data', async (t) => {
     const data = z.object({ person: z.string(), email: z.string() })
     const fields = { subject: ({ person }: { readonly person: string }) => person, fields: ['email'] } as const
