@@ -36,7 +36,7 @@ export async function exportTo(
 }
 
 /**
- * Writes all events to a file, or the rest of them if it has some already. The file is durable when this resolves.
+ * Writes all events to a file, or the rest of them if it has some already. What it has is synced when this resolves.
  *
  * @throws ToolsError `LOG_DIFFERS` if the file is of another log; `LINE_INVALID`
  */
