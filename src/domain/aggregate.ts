@@ -9,6 +9,7 @@ import type { JsonObject } from './json.ts'
 import { checkKeys, checkWhole } from './options.ts'
 import type { AnyRejection } from './rejection.ts'
 import { type In, isSchema, type Out, type Schema } from './schema.ts'
+import { carrying } from './sealed-value.ts'
 
 /** What a decide function gets besides state and input, so that it can stay pure. */
 export interface Moment {
@@ -104,7 +105,11 @@ export interface Aggregate<out Name extends string, in out State, out Kinds, in 
 
   /** The state before the first event. */
   initial(): State
-  /** The state after an event. An event without `.on` does not change it. */
+  /**
+   * The state after an event. An event without `.on` does not change it.
+   *
+   * @throws DefinitionError `PERSONAL_READ` if it reads a personal value, as in a running domain; what `.on` throws
+   */
   evolve(state: State, event: EventOf<Kinds>): State
   /** Decides a command. The input is already checked: it is the schema's output. */
   decide(state: State, command: string, input: unknown, moment: Moment): Verdict<Kinds>
@@ -183,7 +188,7 @@ function build(
     },
     evolve: (state: unknown, event: NewEvent) => {
       const fold = folds.get(event.type)
-      return fold === undefined ? state : fold.evolve(state, event.data, event)
+      return fold === undefined ? state : carrying(() => fold.evolve(state, event.data, event))
     },
     decide(state: unknown, command: string, input: unknown, moment: Moment) {
       const decision = decisions.get(command)

@@ -9,6 +9,7 @@ import { changedPolicy, type FailurePolicy, policyDefault } from './failure-poli
 import { checkOrdering, type OrderBy, type Ordering, orderingOf } from './field-path.ts'
 import { checkId } from './id.ts'
 import { checkWhole } from './options.ts'
+import { carrying } from './sealed-value.ts'
 
 /** Whether a projection has rows by key, or one state. */
 export type ProjectionShape = 'rows' | 'state'
@@ -64,7 +65,11 @@ export interface Projection<Name extends string, Row, Kinds, Shape extends Proje
 
   /** The row before its first event. */
   initial(): Row
-  /** A row after an event. `undefined` is a missing row: before its first event, or deleted. */
+  /**
+   * A row after an event. `undefined` is a missing row: before its first event, or deleted.
+   *
+   * @throws DefinitionError `PERSONAL_READ` if it reads a personal value, as in a running domain; what `.on` throws
+   */
   evolve(row: Row | undefined, event: EventOf<Kinds>): Row | undefined
   /** The keys of the rows of an event, each once. */
   keysOf(event: RecordedEvent): readonly string[]
@@ -137,7 +142,8 @@ function build(parts: Parts): any {
     },
     evolve(row: unknown, event: NewEvent) {
       const fold = foldOf(folds, event)
-      return fold === undefined ? row : fold.evolve(row === undefined ? initial() : row, event.data, event)
+      if (fold === undefined) return row
+      return carrying(() => fold.evolve(row === undefined ? initial() : row, event.data, event))
     },
   })
 }

@@ -51,8 +51,12 @@ export const api = {
   /** Newest first, before a position. */
   events: (filters: Filters, to?: number, signal?: AbortSignal): Promise<EventsView> =>
     ask('/api/events', { ...filtering(filters), to, limit: 100 }, signal),
-  steps: ({ aggregate, id }: Stream, from: number, signal?: AbortSignal): Promise<StepsView> =>
-    ask('/api/steps', { aggregate, id, from, count: 100 }, signal),
+  /** An event, not cut as in a list. */
+  event: (position: number, signal?: AbortSignal): Promise<EventView> => ask('/api/event', { position }, signal),
+  end: ({ aggregate, id }: Stream, signal?: AbortSignal): Promise<{ readonly end: number }> =>
+    ask('/api/end', { aggregate, id }, signal),
+  steps: ({ aggregate, id }: Stream, from: number, count: number, signal?: AbortSignal): Promise<StepsView> =>
+    ask('/api/steps', { aggregate, id, from, count }, signal),
   /** What has made the value at a path what it is at a sequence. */
   reasons: (
     { aggregate, id }: Stream,

@@ -1,5 +1,5 @@
 /** The log, newest first, with new events as they come. */
-import { batch, effect, signal } from '@preact/signals'
+import { batch, effect, signal, useSignal } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
 import type { EventView } from '../src/studio/views.ts'
 import { api, type Filters } from './api.ts'
@@ -21,15 +21,11 @@ document.addEventListener('visibilitychange', () => {
   isVisible.value = document.visibilityState === 'visible'
 })
 
-const listOf = (text: string | null): readonly string[] => (text ?? '').split(/[\s,]+/).filter(Boolean)
-
-function filtersAt(query: URLSearchParams): Filters {
-  return {
-    types: listOf(query.get('type')),
-    aggregates: listOf(query.get('aggregate')),
-    tags: listOf(query.get('tag')),
-  }
-}
+const filtersAt = (query: URLSearchParams): Filters => ({
+  types: query.getAll('type'),
+  aggregates: query.getAll('aggregate'),
+  tags: query.getAll('tag'),
+})
 
 /** Reads the newest events, then follows the log. @returns a function that ends that */
 function follow(filters: Filters): () => void {
@@ -45,8 +41,13 @@ function follow(filters: Filters): () => void {
     if (ending.signal.aborted) return
     let waiting: EventView[] = []
     const show = () => {
-      events.value = [...waiting.reverse(), ...events.value].slice(0, shownMax)
+      const all = [...waiting.reverse(), ...events.value]
       waiting = []
+      batch(() => {
+        events.value = all.slice(0, shownMax)
+        // Those that are no longer shown are read again with the older ones.
+        if (all.length > shownMax) before.value = all[shownMax - 1]!.position
+      })
     }
     const add = (event: EventView) => {
       if (waiting.push(event) === 1) requestAnimationFrame(show)
@@ -66,8 +67,12 @@ function follow(filters: Filters): () => void {
 }
 
 async function readOlder(): Promise<void> {
+  const { query } = place.value
+  const to = before.value
   try {
-    const page = await api.events(filtersAt(place.value.query), before.value)
+    const page = await api.events(filtersAt(query), to)
+    // Other filters are set by now, or the end of the list has moved.
+    if (place.value.query.toString() !== query.toString() || before.value !== to) return
     batch(() => {
       events.value = [...events.value, ...page.events]
       before.value = page.next?.to ?? undefined
@@ -137,7 +142,21 @@ function Row({ event }: { readonly event: EventView }) {
   )
 }
 
-function Details({ event }: { readonly event: EventView }) {
+function Details({ event: listed }: { readonly event: EventView }) {
+  const whole = useSignal<EventView | undefined>(undefined)
+  useEffect(() => {
+    if (!listed.isCut) return
+    const ending = new AbortController()
+    api.event(listed.position, ending.signal).then(
+      (found) => {
+        whole.value = found
+      },
+      // What is listed of it stays.
+      () => {},
+    )
+    return () => ending.abort()
+  }, [listed.position])
+  const event = whole.value ?? listed
   return (
     <div class="details">
       <div>
@@ -158,20 +177,23 @@ function Details({ event }: { readonly event: EventView }) {
   )
 }
 
+const filterNames = ['type', 'aggregate', 'tag'] as const
+
 function FilterForm() {
   const { query } = place.value
   const set = (name: string) => (input: Event) => {
-    const next = { ...Object.fromEntries(query), [name]: (input.currentTarget as HTMLInputElement).value.trim() }
-    go(link(['log'], next), { isSame: true })
+    const given = (input.currentTarget as HTMLInputElement).value.split(',').map((each) => each.trim())
+    const all = Object.fromEntries(filterNames.map((each) => [each, query.getAll(each)]))
+    go(link(['log'], { ...all, [name]: given.filter(Boolean) }), { isSame: true })
   }
   return (
     <form class="filters" aria-label="Filters" onSubmit={(submitted) => submitted.preventDefault()}>
-      {['type', 'aggregate', 'tag'].map((name) => (
+      {filterNames.map((name) => (
         <label key={name}>
           <span>{name}</span>
           <input
             name={name}
-            value={query.get(name) ?? ''}
+            value={query.getAll(name).join(', ')}
             onChange={set(name)}
             placeholder="any"
             autocomplete="off"

@@ -8,7 +8,16 @@ export interface Place {
 
 function read(): Place {
   const [path = '', query = ''] = location.hash.slice(1).split('?')
-  return { path: path.split('/').filter(Boolean).map(decodeURIComponent), query: new URLSearchParams(query) }
+  return { path: path.split('/').filter(Boolean).map(decoded), query: new URLSearchParams(query) }
+}
+
+/** What was cut or typed by hand may not be a part of an address. Then it is shown as it is. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    return part
+  }
 }
 
 export const place = signal<Place>(read())
@@ -17,8 +26,11 @@ addEventListener('hashchange', () => {
 })
 
 /** The link to a place. */
-export function link(path: readonly string[], query: Readonly<Record<string, string | undefined>> = {}): string {
-  const set = Object.entries(query).filter((entry): entry is [string, string] => Boolean(entry[1]))
+export function link(
+  path: readonly string[],
+  query: Readonly<Record<string, string | readonly string[] | undefined>> = {},
+): string {
+  const set = Object.entries(query).flatMap(([name, value]) => [value ?? []].flat().map((each) => [name, each]))
   const search = new URLSearchParams(set).toString()
   return `#/${path.map(encodeURIComponent).join('/')}${search && `?${search}`}`
 }

@@ -4,7 +4,6 @@
  */
 import { computed, signal } from '@preact/signals'
 import type { Json, StepsView, StepView } from '../src/studio/views.ts'
-import { api, type Stream } from './api.ts'
 import { applyChanges } from './apply-changes.ts'
 
 const pageSize = 100
@@ -23,10 +22,17 @@ export interface Shown {
   readonly state: Json | undefined
 }
 
+/** Where the events of the stream come from. */
+export interface StepsSource {
+  steps(from: number, count: number, signal: AbortSignal): Promise<StepsView>
+  /** The sequence of the last event. */
+  end(signal: AbortSignal): Promise<number>
+}
+
 export class Steps {
-  readonly #stream: Stream
+  readonly #source: StepsSource
   readonly #pages = new Map<number, Page>()
-  readonly #asked = new Set<number>()
+  #isReading = false
   /** Rises when a page has come. */
   readonly #version = signal(0)
   readonly sequence = signal<number>(-1)
@@ -34,8 +40,8 @@ export class Steps {
   readonly failure = signal<string | undefined>(undefined)
   #ended = new AbortController()
 
-  constructor(stream: Stream) {
-    this.#stream = stream
+  constructor(source: StepsSource) {
+    this.#source = source
   }
 
   /** What is at the sequence; `undefined` while it is not here yet. */
@@ -45,10 +51,10 @@ export class Steps {
     if (sequence < 0) return undefined
     if (sequence === 0) {
       const first = this.#pages.get(0)
-      return first && { sequence, step: undefined, state: first.base }
+      return first?.from === 1 ? { sequence, step: undefined, state: first.base } : undefined
     }
-    const page = this.#pages.get(Math.floor((sequence - 1) / pageSize))
-    const index = (sequence - 1) % pageSize
+    const page = this.#pages.get(pageOf(sequence))
+    const index = sequence - (page?.from ?? 0)
     const step = page?.steps[index]
     return page && step && { sequence, step, state: stateAt(page, index) }
   })
@@ -56,52 +62,70 @@ export class Steps {
   /** The events around a sequence that are here. */
   readonly around = computed<readonly StepView[]>(() => {
     this.#version.value
-    const sequence = Math.max(1, this.sequence.value)
-    return this.#pages.get(Math.floor((sequence - 1) / pageSize))?.steps ?? []
+    return this.#pages.get(pageOf(this.sequence.value))?.steps ?? []
   })
 
   /** Begins at a sequence, or at the end. */
   async open(sequence: number | undefined): Promise<void> {
     try {
-      const first = await this.#read(sequence === undefined ? 0 : pageOf(sequence))
+      const first = await this.#read(sequence === undefined ? 1 : pageOf(sequence) * pageSize + 1)
       this.moveTo(Math.min(sequence ?? first.end, first.end))
     } catch (error) {
-      if (!this.#ended.signal.aborted) this.failure.value = (error as Error).message
+      this.#tell(error)
     }
   }
 
   moveTo(sequence: number): void {
     this.sequence.value = Math.max(0, Math.min(sequence, this.end.value))
-    this.#want(pageOf(this.sequence.value))
+    this.#want()
+  }
+
+  /** Asks whether the stream has grown. */
+  async lookAtEnd(): Promise<void> {
+    const end = await this.#source.end(this.#ended.signal)
+    this.end.value = Math.max(end, this.end.value)
   }
 
   close(): void {
     this.#ended.abort()
   }
 
-  /** Reads a page if it is not here. While one is on its way, only the last one that was wanted is read after it. */
-  #want(page: number): void {
-    if (this.#pages.has(page) || this.#asked.size > 0) return
-    this.#read(page)
-      .then(() => this.#want(pageOf(this.sequence.value)))
-      .catch((error: Error) => {
-        if (!this.#ended.signal.aborted) this.failure.value = error.message
-      })
+  /**
+   * Reads the page of the sequence if it is not here. While one is on its way, only the last one that was wanted is
+   * read after it.
+   */
+  #want(): void {
+    if (this.shown.peek() !== undefined || this.#isReading) return
+    const sequence = this.sequence.peek()
+    const first = pageOf(sequence) * pageSize + 1
+    const page = this.#pages.get(pageOf(sequence))
+    // A page of large states ends before this event, so the next part begins with it.
+    const isPart = page?.from === first && page.steps.length < Math.min(pageSize, page.end - first + 1)
+    this.#read(isPart ? Math.max(1, sequence) : first)
+      .then(() => this.#want())
+      .catch((error: unknown) => this.#tell(error))
   }
 
-  async #read(page: number): Promise<StepsView> {
-    this.#asked.add(page)
+  async #read(from: number): Promise<StepsView> {
+    this.#isReading = true
     try {
-      const read = await api.steps(this.#stream, page * pageSize + 1, this.#ended.signal)
+      const page = pageOf(from)
+      const count = (page + 1) * pageSize - from + 1
+      const read = await this.#source.steps(from, count, this.#ended.signal)
+      this.#pages.delete(page)
       this.#pages.set(page, { ...read, states: [] })
       if (this.#pages.size > pagesMax) this.#pages.delete(this.#pages.keys().next().value!)
-      this.end.value = read.end
+      this.end.value = Math.max(read.end, this.end.value)
       this.failure.value = read.failure
       this.#version.value++
       return read
     } finally {
-      this.#asked.delete(page)
+      this.#isReading = false
     }
+  }
+
+  #tell(error: unknown): void {
+    if (!this.#ended.signal.aborted) this.failure.value = (error as Error).message
   }
 }
 

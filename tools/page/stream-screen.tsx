@@ -2,25 +2,38 @@
 import { useSignal } from '@preact/signals'
 import { useEffect, useMemo, useRef } from 'preact/hooks'
 import type { ChangeView } from '../src/studio/views.ts'
-import type { Stream } from './api.ts'
+import { api, type Stream } from './api.ts'
 import { pathText, valueAt } from './apply-changes.ts'
 import { CauseTree } from './cause-screen.tsx'
 import { JsonView } from './json-view.tsx'
 import { Facts, Failure, Line, Time, Type } from './parts.tsx'
 import { go, place, streamLink } from './place.ts'
 import { Reasons } from './reasons.tsx'
-import { Steps } from './steps.ts'
+import { Steps, type StepsSource } from './steps.ts'
+
+/** How often the end of the stream is asked for. */
+const lookMs = 2000
+
+const sourceOf = (stream: Stream): StepsSource => ({
+  steps: (from, count, signal) => api.steps(stream, from, count, signal),
+  end: async (signal) => (await api.end(stream, signal)).end,
+})
 
 /** What the keys move. */
 let current: Steps | undefined
 
 export function StreamScreen() {
   const [, aggregate = '', id = '', at] = place.value.path
-  const steps = useMemo(() => new Steps({ aggregate, id }), [aggregate, id])
+  const steps = useMemo(() => new Steps(sourceOf({ aggregate, id })), [aggregate, id])
   useEffect(() => {
     current = steps
     void steps.open(at === undefined ? undefined : Number(at))
+    const timer = setInterval(() => {
+      // What does not work is told by the next question that somebody asks.
+      if (document.visibilityState === 'visible') steps.lookAtEnd().catch(() => {})
+    }, lookMs)
     return () => {
+      clearInterval(timer)
       current = undefined
       steps.close()
     }

@@ -5,11 +5,13 @@
  * - `readEventsPage`, `readEvents`: bounded reading of the log or of one stream, both ways, filtered
  * - `shownEvent`, `shown`: events and values as JSON to look at
  * - `stateAt`, `stateSteps`: the state at a sequence or a time, and what each event changed
+ * - `applied`: an event applied to a state as the library does it
  * - `changesBetween`: the places at which two states differ
  * - `traceCauses`: the tree of commands and events under a correlation
  * - `fork`: a stream up to a sequence, in memory, for commands that are only tried
  */
 
+export { applied, initialState } from './applied.ts'
 export { type CauseNode, type CauseTree, correlationOf, type TraceOptions, traceCauses } from './causes.ts'
 export { type Change, type Changes, changesBetween, pathText } from './changes.ts'
 export { type Fork, type ForkOptions, fork } from './fork.ts'

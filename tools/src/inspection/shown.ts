@@ -5,20 +5,21 @@
  */
 import { type Json, Personal } from '../../../src/index.ts'
 
-/** A value that is nested deeper than this is cut, so that a cycle ends. */
+/** A value that is nested deeper than this is cut. */
 const depthMax = 100
 
-/** A value as JSON to look at. */
-export function shown(value: unknown, depth = 0): Json {
+/** A value as JSON to look at. A cycle is cut. */
+export function shown(value: unknown, around: readonly object[] = []): Json {
   if (value === null || typeof value === 'string' || typeof value === 'boolean') return value
   if (typeof value === 'number') return Number.isFinite(value) && !Object.is(value, -0) ? value : String(value)
   if (typeof value === 'bigint') return `${value}n`
   if (value === undefined) return null
   if (typeof value !== 'object') return String(value)
-  if (depth >= depthMax) return '...'
+  if (around.length >= depthMax || around.includes(value)) return '...'
   if (value instanceof Personal || isStoredPersonal(value)) return '[personal]'
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'Invalid Date' : value.toISOString()
-  const next = (part: unknown) => shown(part, depth + 1)
+  const inside = [...around, value]
+  const next = (part: unknown) => shown(part, inside)
   if (Array.isArray(value)) return value.map(next)
   if (value instanceof Set) return [...value].map(next)
   if (value instanceof Map) return showMap(value, next)

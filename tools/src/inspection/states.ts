@@ -3,6 +3,7 @@
  * event changed.
  */
 import type { Json, RecordedEvent, StreamId } from '../../../src/index.ts'
+import { applied } from './applied.ts'
 import { type Changes, changesBetween } from './changes.ts'
 import type { Inspection, StateReading } from './inspection.ts'
 import { readEvents } from './reading.ts'
@@ -73,8 +74,7 @@ export async function* stateSteps(
   const aggregate = aggregates.find(({ name }) => name === stream.aggregate)!
   for await (const stored of readEvents(inspection.store, query)) {
     const event = inspection.domain!.upcast(stored)
-    // 0, as when the library applies it: no aggregate can depend on a position.
-    state = aggregate.evolve(state, { ...event, position: 0 })
+    state = applied(aggregate, state, event)
     const after = shown(state)
     yield { event, state: after, ...changesBetween(before, after, changesMax) }
     before = after

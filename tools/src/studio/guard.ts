@@ -22,7 +22,7 @@ export interface Refusal {
 export interface Guard {
   /** Why a request is refused; `undefined` if it is answered. */
   refusal(knock: Knock): Refusal | undefined
-  /** Whether a request to the page has the token in its address. The answer then sets the cookie, and hides it. */
+  /** Whether an address has the token. The answer then sets the cookie. */
   brings(url: URL): boolean
   /** The value of `Set-Cookie`. */
   readonly cookie: string
@@ -39,7 +39,7 @@ export function guard(token: string, port: number): Guard {
     given !== undefined && given !== null && timingSafeEqual(digest(given), wanted)
   return {
     cookie: `${cookieName}=${token}; HttpOnly; SameSite=Strict; Path=/`,
-    brings: (url) => url.pathname === '/' && isToken(url.searchParams.get('token')),
+    brings: (url) => isToken(url.searchParams.get('token')),
     refusal({ method, headers }) {
       const { host, origin, authorization } = headers
       if (host === undefined || !hosts.has(host.toLowerCase()))
@@ -51,7 +51,7 @@ export function guard(token: string, port: number): Guard {
       if (site !== undefined && site !== 'same-origin' && site !== 'none')
         return no(403, 'ORIGIN_REFUSED', 'Another page may not ask the studio')
       if (method !== 'GET' && method !== 'HEAD') return no(405, 'METHOD_REFUSED', 'The studio only reads')
-      if (isToken(cookieIn(headers.cookie, cookieName))) return undefined
+      if (cookiesIn(headers.cookie, cookieName).some(isToken)) return undefined
       if (isToken(/^Bearer (.+)$/.exec(authorization ?? '')?.[1])) return undefined
       return no(401, 'TOKEN_NEEDED', 'Open the address that mneme studio has printed: it has a token')
     },
@@ -62,12 +62,10 @@ const no = (status: Refusal['status'], code: string, message: string): Refusal =
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
 
-function cookieIn(header: string | undefined, name: string): string | undefined {
-  for (const part of (header ?? '').split(';')) {
-    const [key, value] = part.trim().split('=')
-    if (key === name) return value
-  }
-  return undefined
+/** All of them, because another program on this machine can set one of the same name. */
+function cookiesIn(header: string | undefined, name: string): readonly string[] {
+  const pairs = (header ?? '').split(';').map((part) => part.trim().split('='))
+  return pairs.filter(([key]) => key === name).map(([, value = '']) => value)
 }
 
 /** The headers of every answer: nothing from elsewhere is loaded, and nobody else may show or read it. */

@@ -2,13 +2,15 @@
 import type { StreamId } from '../../../src/index.ts'
 import { ToolsError } from '../errors.ts'
 import { type CauseNode, type EventQuery, type Inspection, readEventsPage, traceCauses } from '../inspection/index.ts'
+import { briefText } from './brief.ts'
 import { catalogueView } from './catalogue.ts'
-import { eventView } from './event-view.ts'
+import { briefEventView, eventView } from './event-view.ts'
 import { StateLine, storedSteps } from './state-line.ts'
 import type {
   CauseView,
   ChangeView,
   EventsView,
+  EventView,
   FollowerView,
   Info,
   ParkedView,
@@ -31,6 +33,8 @@ export function routesOf(inspection: Inspection): ReadonlyMap<string, Route> {
   return new Map<string, Route>([
     ['/api/info', () => infoOf(inspection)],
     ['/api/events', (query, signal) => eventsOf(inspection, query, signal)],
+    ['/api/event', (query, signal) => eventOf(inspection, query, signal)],
+    ['/api/end', async (query) => ({ end: await endOf(inspection, streamIn(inspection, query)) })],
     ['/api/steps', (query, signal) => stepsOf(inspection, lines, query, signal)],
     ['/api/reasons', (query, signal) => reasonsOf(inspection, lines, query, signal)],
     ['/api/trace', (query, signal) => traceOf(inspection, query, signal)],
@@ -60,16 +64,27 @@ export function filtersOf(query: URLSearchParams): Pick<EventQuery, 'types' | 'a
 async function eventsOf(inspection: Inspection, query: URLSearchParams, signal: AbortSignal): Promise<EventsView> {
   const { store } = inspection
   const limit = whole(query, 'limit', 100, pageMax)
-  const to = query.has('to') ? { to: whole(query, 'to', 1) } : {}
+  // Before the page: what is stored in between is then after the head, where the page follows the log.
+  const head = await store.head()
+  const to = Math.min(whole(query, 'to', head + 1), head + 1)
   const direction = query.get('direction') === 'forward' ? 'forward' : 'backward'
-  const bounds = { ...filtersOf(query), from: whole(query, 'from', 1), ...to, direction, signal } as const
+  const bounds = { ...filtersOf(query), from: whole(query, 'from', 1), to, direction, signal } as const
   const page = await readEventsPage(store, bounds, limit)
   const { next } = page
   return {
-    events: page.events.map((event) => eventView(inspection, event)),
-    ...(next && { next: { from: next.from, to: Number.isFinite(next.to) ? next.to : null } }),
-    head: await store.head(),
+    events: page.events.map((event) => briefEventView(inspection, event)),
+    ...(next && { next: { from: next.from, to: next.to } }),
+    head,
   }
+}
+
+/** The event at a position, as far as it can be shown. */
+async function eventOf(inspection: Inspection, query: URLSearchParams, signal: AbortSignal): Promise<EventView> {
+  const position = whole(query, 'position', 0)
+  const page = await readEventsPage(inspection.store, { from: position, to: position + 1, signal }, 1)
+  const [event] = page.events
+  if (event === undefined) throw new ToolsError('NOT_FOUND', `There is no event at position ${position}`)
+  return eventView(inspection, event)
 }
 
 // -- streams ---------------------------------------------------------------------------------------------------
@@ -80,6 +95,12 @@ function streamIn(inspection: Inspection, query: URLSearchParams): StreamId {
   return inspection.stream(aggregate, id)
 }
 
+/** The sequence of the last event. */
+async function endOf({ store }: Inspection, stream: StreamId): Promise<number> {
+  const [ended] = await store.streamEnds([stream])
+  return ended!.sequence
+}
+
 async function stepsOf(
   inspection: Inspection,
   lines: Map<string, StateLine>,
@@ -87,8 +108,7 @@ async function stepsOf(
   signal: AbortSignal,
 ): Promise<StepsView> {
   const stream = streamIn(inspection, query)
-  const [ended] = await inspection.store.streamEnds([stream])
-  const end = ended!.sequence
+  const end = await endOf(inspection, stream)
   // A state beyond the end would be kept as if the thousands before it were whole.
   const from = Math.max(1, whole(query, 'from', 1, end + 1))
   const to = Math.min(from + whole(query, 'count', 100, stepsMax), end + 1)
@@ -106,10 +126,10 @@ async function reasonsOf(
   signal: AbortSignal,
 ): Promise<ReasonsView> {
   const stream = streamIn(inspection, query)
-  const [ended] = await inspection.store.streamEnds([stream])
+  const end = await endOf(inspection, stream)
   const line = lineOf(inspection, lines, stream)
   if (line === undefined) return { reasons: [] }
-  return line.reasons(pathIn(query), whole(query, 'sequence', 0, ended!.sequence), reasonsMax, signal)
+  return line.reasons(pathIn(query), whole(query, 'sequence', 0, end), reasonsMax, signal)
 }
 
 /** A path in a state, as JSON. */
@@ -186,6 +206,7 @@ async function followersOf(inspection: Inspection): Promise<readonly FollowerVie
 }
 
 const parkedMax = 100
+const reasonMax = 2000
 
 /** The first parked events of each projection. */
 async function parkedOf(inspection: Inspection): Promise<readonly ParkedView[]> {
@@ -199,7 +220,7 @@ async function parkedOf(inspection: Inspection): Promise<readonly ParkedView[]> 
         position,
         ...stream,
         type,
-        reason,
+        reason: briefText(reason, reasonMax),
         parkedAt: parkedAt.toISOString(),
       }),
     ),

@@ -5,13 +5,18 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { AnyAggregate, StreamId } from '../../../src/index.ts'
-import { changesBetween, type Inspection, readEvents, shown } from '../inspection/index.ts'
-import { eventView } from './event-view.ts'
+import { applied, changesBetween, type Inspection, initialState, readEvents, shown } from '../inspection/index.ts'
+import { brief } from './brief.ts'
+import { briefEventView } from './event-view.ts'
 import type { ChangeView, Json, ReasonsView, StepsView, StepView } from './views.ts'
 
 const keptEvery = 1000
 /** How many changes of one event are listed. With more, the whole state is sent. */
 const changesMax = 200
+/** About how many characters the changes and states of one answer have before it ends. */
+const charactersMax = 4_000_000
+/** How many characters are shown of a value, where many are listed. */
+const valueMax = 5000
 /** How many thousands of events are looked through for one question. */
 const reasonBlocksMax = 10
 
@@ -20,7 +25,7 @@ export class StateLine {
   readonly #aggregate: AnyAggregate
   readonly #stream: StreamId
   /** The states after 0, 1,000, 2,000 ... events. */
-  readonly #kept: unknown[]
+  readonly #kept: unknown[] = []
   /** One reading at a time adds to the kept states. */
   #extending: Promise<unknown> = Promise.resolve()
 
@@ -28,7 +33,6 @@ export class StateLine {
     this.#inspection = inspection
     this.#aggregate = aggregate
     this.#stream = stream
-    this.#kept = [aggregate.initial()]
   }
 
   /** The events with sequences in `[from, to)`, with what each changed. */
@@ -50,23 +54,24 @@ export class StateLine {
     const base = before
     const steps: StepView[] = []
     let failure: string | undefined
+    let size = JSON.stringify(base).length
     for await (const stored of readEvents(this.#inspection.store, { stream: this.#stream, from, to, signal })) {
-      const event = eventView(this.#inspection, stored)
+      if (size > charactersMax && steps.length > 0) break
+      const event = briefEventView(this.#inspection, stored)
+      let step: StepView = { event, changes: [], more: 0 }
       if (failure === undefined) {
         try {
           state = this.#applied(state, stored)
+          const after = shown(state)
+          const { changes, more } = changesBetween(before, after, changesMax)
+          step = { event, changes, more, ...(more > 0 && { state: after }) }
+          before = after
         } catch (error) {
           failure = `At sequence ${stored.sequence}: ${said(error)}`
         }
       }
-      if (failure !== undefined) {
-        steps.push({ event, changes: [], more: 0 })
-        continue
-      }
-      const after = shown(state)
-      const { changes, more } = changesBetween(before, after, changesMax)
-      steps.push({ event, changes, more, ...(more > 0 && { state: after }) })
-      before = after
+      steps.push(step)
+      size += JSON.stringify(step).length
     }
     return { from, end, base, steps, ...(failure !== undefined && { failure }) }
   }
@@ -100,8 +105,11 @@ export class StateLine {
       state = this.#applied(state, stored)
       const after = valueAt(shown(state), path)
       if (!isDeepStrictEqual(before, after)) {
-        const sides = { ...(before !== undefined && { before }), ...(after !== undefined && { after }) }
-        found.push({ event: eventView(this.#inspection, stored), ...sides })
+        found.push({
+          event: briefEventView(this.#inspection, stored),
+          ...side('before', before),
+          ...side('after', after),
+        })
       }
       before = after
     }
@@ -109,8 +117,7 @@ export class StateLine {
   }
 
   #applied(state: unknown, stored: Parameters<NonNullable<Inspection['domain']>['upcast']>[0]): unknown {
-    // 0, as when the library applies it: no aggregate can depend on a position.
-    return this.#aggregate.evolve(state, { ...this.#inspection.domain!.upcast(stored), position: 0 })
+    return applied(this.#aggregate, state, this.#inspection.domain!.upcast(stored))
   }
 
   async #stateAfter(sequence: number, signal: AbortSignal): Promise<unknown> {
@@ -123,6 +130,7 @@ export class StateLine {
 
   /** Keeps the states up to the one with this index. */
   async #extend(index: number, signal: AbortSignal): Promise<void> {
+    if (this.#kept.length === 0) this.#kept.push(initialState(this.#aggregate))
     for (let next = this.#kept.length; next <= index; next++) {
       const from = (next - 1) * keptEvery + 1
       this.#kept[next] = await this.#fold(this.#kept[next - 1], from, from + keptEvery, signal)
@@ -137,6 +145,9 @@ export class StateLine {
     return state
   }
 }
+
+const side = <Name extends string>(name: Name, value: Json | undefined) =>
+  (value === undefined ? {} : { [name]: brief(value, valueMax).value }) as { readonly [_ in Name]?: Json }
 
 /** The value at a path; `undefined` if there is nothing. */
 function valueAt(state: Json, path: ChangeView['path']): Json | undefined {
@@ -158,8 +169,10 @@ export async function storedSteps(
 ): Promise<readonly StepView[]> {
   const steps: StepView[] = []
   for await (const stored of readEvents(inspection.store, { stream, from, to, signal }))
-    steps.push({ event: eventView(inspection, stored), changes: [], more: 0 })
+    steps.push({ event: briefEventView(inspection, stored), changes: [], more: 0 })
   return steps
 }
 
-const said = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+/** What an error says, shortened: the code of the user may say anything. */
+const said = (error: unknown): string =>
+  brief(error instanceof Error ? error.message : String(error), valueMax).value as string

@@ -105,8 +105,11 @@ function answering({
     if (!path.startsWith('/')) return sendError(response, 400, 'NOT_FOUND', 'There is nothing here')
     const url = new URL(`http://studio${path}`)
     const refusal = guard.refusal({ method, headers })
-    if (refusal?.status === 401 && guard.brings(url)) {
-      response.writeHead(303, { location: '/', 'set-cookie': guard.cookie }).end()
+    const hasToken = url.pathname === '/' && url.searchParams.has('token')
+    const brings = hasToken && guard.brings(url)
+    if (hasToken && (refusal === undefined || (refusal.status === 401 && brings))) {
+      // The token does not stay in the address, nor does an old one: people copy addresses.
+      response.writeHead(303, { location: '/', ...(brings && { 'set-cookie': guard.cookie }) }).end()
       return
     }
     if (refusal !== undefined) return sendError(response, refusal.status, refusal.code, refusal.message)
@@ -117,8 +120,9 @@ function answering({
     }
     if (url.pathname === '/api/live') {
       if (live >= liveMax) return sendError(response, 429, 'TOO_MANY', 'Too many pages wait for new events')
+      const question = { query: url.searchParams, lastEventId: headers['last-event-id'], isHead: method === 'HEAD' }
       live++
-      return sendLive(inspection, url.searchParams, response, signal).finally(() => live--)
+      return sendLive(inspection, question, response, signal).finally(() => live--)
     }
     const route = routes.get(url.pathname)
     if (route === undefined) return sendError(response, 404, 'NOT_FOUND', 'There is nothing here')

@@ -30,12 +30,14 @@ export interface EventView {
   readonly tags: readonly string[]
   /** Why the domain cannot read it. The data is then as it is stored. */
   readonly unreadable?: string
+  /** Whether values are cut, because they are long. */
+  readonly isCut?: boolean
 }
 
 export interface EventsView {
   readonly events: readonly EventView[]
   /** The bounds of the next page, if there may be more. */
-  readonly next?: { readonly from: number; readonly to: number | null }
+  readonly next?: { readonly from: number; readonly to: number }
   /** The last position of the log. */
   readonly head: number
 }
@@ -56,7 +58,7 @@ export interface StepView {
   readonly state?: Json
 }
 
-/** Some events of a stream, with the state before the first. */
+/** Some events of a stream, with the state before the first. If states are large, fewer than were asked for. */
 export interface StepsView {
   readonly from: number
   /** The sequence of the last event of the stream. */
