@@ -4,7 +4,7 @@ import { isPersonal } from '../domain/event.ts'
 import { checkId } from '../domain/id.ts'
 import type { Json, JsonObject } from '../domain/json.ts'
 import { hasPersonal } from '../domain/personal-schema.ts'
-import { isBox, keyIdOf } from '../domain/sealed-value.ts'
+import { boxKeyOf } from '../domain/sealed-value.ts'
 import type { KeyRing } from '../kernel/personal/key-ring.ts'
 import { rowPages } from '../projection/stored/row-pages.ts'
 import type { ErasedEvents, ErasedRows, Erasure } from './erasure.ts'
@@ -118,8 +118,9 @@ function hasFields(value: Json | undefined, ids: ReadonlySet<string>): boolean {
 
 function collectFields(json: Json, path: string, ids: ReadonlySet<string>, fields: Set<string>): void {
   if (typeof json !== 'object' || json === null) return
-  if (isBox(json)) {
-    if (ids.has(keyIdOf(json))) fields.add(path)
+  const id = boxKeyOf(json)
+  if (id !== undefined) {
+    if (ids.has(id)) fields.add(path)
   } else if (Array.isArray(json)) {
     for (const item of json) collectFields(item, `${path}[]`, ids, fields)
   } else {

@@ -7,7 +7,7 @@
  */
 import { InputError } from './error.ts'
 import { depthMax, isPlain, type Json } from './json.ts'
-import { isBox, SealedValue, valueIn } from './sealed-value.ts'
+import { isAnyBox, SealedValue, valueIn } from './sealed-value.ts'
 
 /**
  * A state or row as JSON.
@@ -46,7 +46,7 @@ export function decode(json: Json): unknown {
 
 /** A box whose key nobody has looked for, because no part of the domain declares personal fields. It stays as it is. */
 const locked = (json: Json): SealedValue | undefined =>
-  isBox(json) ? new SealedValue({ subject: '', box: json }) : undefined
+  isAnyBox(json) ? new SealedValue({ subject: '', box: json }) : undefined
 
 /** A key that is not the user's. */
 const isMark = (key: string): boolean => key[0] === '$' && key[1] !== '$'

@@ -348,6 +348,16 @@ export const catalogue = {
     'Try again when the store answers.',
     true,
   ),
+  KEYS_REPLACED: entry(
+    (f: { readonly store: string; readonly found: number; readonly known: number }) =>
+      `The key store ${f.store} says that ${f.found} keys were destroyed, but it said ${f.known} before: an earlier state has replaced it`,
+    'Forget again who was forgotten since that state, and start the program again.',
+  ),
+  PERSONAL_TOO_NEW: entry(
+    (f: { readonly what: string; readonly version: number; readonly known: number }) =>
+      `${f.what} has format ${f.version} of personal data, but this program knows only formats up to ${f.known}`,
+    'Upgrade mneme.',
+  ),
   STORE_CLOSED: entry(
     (f: { readonly store: string; readonly because?: string }) =>
       `The store ${f.store} is closed${f.because === undefined ? '' : `, because ${f.because}`}`,

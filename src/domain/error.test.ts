@@ -73,6 +73,8 @@ const facts: { readonly [Code in ErrorCode]: FactsOf<Code> } = {
   DRIVER_MISSING: { store: 'postgres', driver: 'pg' },
   KEY_MISSING: { store: 'sqlite', keys: ['k1'] },
   KEYS_UNCONFIRMED: { subject: 'customer-1' },
+  KEYS_REPLACED: { store: 'sqlite', found: 1, known: 2 },
+  PERSONAL_TOO_NEW: { what: 'A stored personal value', version: 2, known: 1 },
   STORE_CLOSED: { store: 'file', because: 'its domain was stopped' },
   SQL_INVALID: { statement: 'SELECT ?', reason: 'its value 1 is NaN, which is not a value of SQL' },
   READ_TOO_LONG: { store: 'sqlite', readTimeoutMs: 500 },

@@ -43,7 +43,7 @@ function passes(code: ErrorCode, cause: unknown): boolean {
   if (code === 'TENANT_NOT_OPENED') return cause.retryable
   return code !== 'AGGREGATE_LOAD_FAILED' || !lasting.has(cause.code)
 }
-const lasting: ReadonlySet<ErrorCode> = new Set(['EVENT_NEWER', 'EVENT_UNDECLARED'])
+const lasting: ReadonlySet<ErrorCode> = new Set(['EVENT_NEWER', 'EVENT_UNDECLARED', 'PERSONAL_TOO_NEW'])
 
 type DefinitionCode =
   | 'DEFINITION_INVALID'
@@ -195,6 +195,8 @@ type StoreCode =
   | 'STORE_CLOSED'
   | 'KEY_MISSING'
   | 'KEYS_UNCONFIRMED'
+  | 'KEYS_REPLACED'
+  | 'PERSONAL_TOO_NEW'
   | 'STORE_NOT_MIGRATED'
   | 'DRIVER_MISSING'
   | 'SQL_FAILED'

@@ -86,6 +86,8 @@ export class JsonCopier {
   tooLarge: (size: number) => Error = (size) => new RangeError(`more than ${size} characters of JSON`)
   /** Whether personal values are copied as their boxes. Only readers of event data look for these. */
   takesPersonal = false
+  /** Whether it has copied something that a reader could take for a personal value. */
+  looksPersonal = false
   #what = ''
   #name = ''
 
@@ -146,6 +148,7 @@ export class JsonCopier {
       const item = this.#of(value, path === '' ? key : `${path}.${key}`, depth + 1)
       if (key === '__proto__') Object.defineProperty(copy, key, { value: item, enumerable: true })
       else copy[key] = item
+      if (key === '$personal') this.looksPersonal = true
     }
     return Object.freeze(copy)
   }

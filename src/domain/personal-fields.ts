@@ -1,7 +1,7 @@
 /**
  * Finds the personal fields of some data by their paths. A path goes through lists: `contacts.email` is in each item.
  */
-import { depthMax, type Json } from './json.ts'
+import { depthMax } from './json.ts'
 import { SealedValue, valueIn } from './sealed-value.ts'
 
 /** Some fields: personal ones, and those on the way to others. */
@@ -89,8 +89,9 @@ export function sealedWithin(data: unknown, depth = 0): readonly SealedValue[] {
 }
 
 /** JSON in which boxes are replaced by their values. */
-export function unboxed(json: Json): unknown {
+export function unboxed(json: unknown): unknown {
   if (typeof json !== 'object' || json === null) return json
+  if (SealedValue.is(json)) return json
   const value = valueIn(json)
   if (value !== undefined) return value
   if (Array.isArray(json)) return json.map(unboxed)

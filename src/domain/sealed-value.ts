@@ -187,8 +187,9 @@ export interface Origin {
   readonly isClear?: boolean
 }
 
-/** The format of a box comes first, so that there can be others. */
-const format = '1.'
+/** The format of a box comes first, so that there can be others. It is the only one so far. */
+const formatKnown = 1
+const format = `${formatKnown}.`
 const idLength = 22
 const partAt = format.length + idLength + 1
 /** Between the texts that are sealed together. No text of JSON has it. */
@@ -225,8 +226,31 @@ export function isBox(json: unknown): json is Box {
   return $personal.startsWith(format) && $personal[partAt - 1] === '.' && Object.keys(json).length === 1
 }
 
+/** Whether some JSON has the form of a box that this program, or one of another version, has made. */
+export const isAnyBox = (json: unknown): json is Box => isBox(json) || versionOf(json) > formatKnown
+
+/** The format of what may be a box; 0 if it is none. */
+function versionOf(json: unknown): number {
+  const { $personal } = (json ?? {}) as JsonObject
+  if (typeof $personal !== 'string' || Object.keys(json as object).length !== 1) return 0
+  return Number(/^([1-9]\d{0,8})\./.exec($personal)?.[1] ?? 0)
+}
+
 /** The id of the key that opens a box. */
-export const keyIdOf = ({ $personal }: Box): string => ($personal as string).slice(format.length, partAt - 1)
+const keyIdOf = ({ $personal }: Box): string => ($personal as string).slice(format.length, partAt - 1)
+
+/**
+ * The id of the key that opens a box; `undefined` if some JSON is no box.
+ *
+ * @throws StoreError `PERSONAL_TOO_NEW` for a box that a newer version of the library has made
+ */
+export function boxKeyOf(json: Json): string | undefined {
+  if (isBox(json)) return keyIdOf(json)
+  const version = versionOf(json)
+  if (version > formatKnown)
+    throw new StoreError('PERSONAL_TOO_NEW', { what: 'A stored personal value', version, known: formatKnown })
+  return undefined
+}
 
 /** The value that belongs to a box, if a reader has adopted it. */
 export const valueIn = (box: object): SealedValue | undefined => Connected.boxed(box) ?? values.get(box)

@@ -6,6 +6,9 @@
  * - If it differs, the output is stored as JSON: with defaults, trimmed, without stripped keys.
  * - If the schema does not accept its own output (it turns a string into a number or a Map), the output is stored under
  *   a mark, `{ "$output": ... }`, and is read without the schema.
+ * - Data in which something looks like a personal value (a record of the user with the key `$personal`) is stored under
+ *   the mark, where keys of the user cannot be taken for ours. Otherwise anybody who may send JSON could make an event
+ *   that nobody can read, or have the box of another value opened.
  * - Data with personal fields can be read when these are forgotten, but its schema cannot check it then. So if it has
  *   dates and the like, its output is stored under the mark too.
  * - Output that can be stored in neither way (an instance of a class, bytes) is refused.
@@ -37,9 +40,10 @@ export function storedForm(kind: AnyEventKind, given: unknown, copier: JsonCopie
   const sizeBefore = copier.size
   const isPersonal = hasPersonal(kind.revisions.at(-1)!.schema)
   copier.takesPersonal = isPersonal
+  copier.looksPersonal = false
   const input = copier.copy(given, 'The event', kind.type)
   const output = outputOf(kind, input, given)
-  if (isPersonal && hasTypes(output)) {
+  if (copier.looksPersonal || (isPersonal && hasTypes(output))) {
     copier.size = sizeBefore
     return markedForm(kind, output, copier)
   }
@@ -72,7 +76,7 @@ function plainForm(kind: AnyEventKind, output: unknown, copier: JsonCopier): Sto
   const sizeBefore = copier.size
   try {
     const stored = copier.copy(output, 'The event', kind.type)
-    if (!isMarked(stored)) {
+    if (!isMarked(stored) && !copier.looksPersonal) {
       const read = reread(kind.revisions.at(-1)!.schema, stored, false)
       const isWhole = isRead(read) && !read.isMore && difference(output, read.value) === undefined
       if (isWhole) return { stored, output: read.value }

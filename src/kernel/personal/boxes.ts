@@ -1,13 +1,14 @@
 /** Finds the boxes of personal values in stored JSON, and connects them with their values. */
 import type { Json, JsonObject } from '../../domain/json.ts'
 import { personalFrom } from '../../domain/personal.ts'
-import { adopt, type Box, isBox, keyIdOf, SealedValue, type SubjectKey, valueIn } from '../../domain/sealed-value.ts'
+import { adopt, type Box, boxKeyOf, SealedValue, type SubjectKey, valueIn } from '../../domain/sealed-value.ts'
 
-/** Whether some JSON has boxes. Collects the ids of their keys. */
+/** Whether some JSON has boxes. Collects the ids of their keys. @throws StoreError `PERSONAL_TOO_NEW` */
 export function findBoxes(json: Json, ids: Set<string>): boolean {
   if (typeof json !== 'object' || json === null) return false
-  if (isBox(json)) {
-    ids.add(keyIdOf(json))
+  const id = boxKeyOf(json)
+  if (id !== undefined) {
+    ids.add(id)
     return true
   }
   let has = false
@@ -20,7 +21,8 @@ export function findBoxes(json: Json, ids: Set<string>): boolean {
 /** The same JSON, in which each box belongs to its value. A box that another domain has opened is copied. */
 export function openBoxes(json: Json, keys: ReadonlyMap<string, SubjectKey>): Json {
   if (typeof json !== 'object' || json === null) return json
-  if (isBox(json)) return openedBox(json, keys.get(keyIdOf(json))!)
+  const id = boxKeyOf(json)
+  if (id !== undefined) return openedBox(json as Box, keys.get(id)!)
   if (Array.isArray(json)) {
     const items = json.map((item: Json) => openBoxes(item, keys))
     return items.some((item, i) => item !== json[i]) ? Object.freeze(items) : json

@@ -58,6 +58,8 @@ async function opened(ring: KeyRing, box: Json): Promise<Personal<unknown>> {
   return valueIn(own as object) as Personal<unknown>
 }
 
+const newerFacts = { what: 'A stored personal value', version: 2, known: 1 }
+
 const keyIdIn = (box: Json): string => (box as { readonly $personal: string }).$personal.split('.')[1]!
 
 test('a ring opens what another ring has sealed', async (t) => {
@@ -103,6 +105,74 @@ test('a box that names a part which is not there is not opened', async (t) => {
     const value = await opened(ring, { $personal: $personal.replace('.0.', `.${part}.`) })
     assert.throws(() => value.value, { code: 'STORE_CORRUPT' }, part)
   }
+})
+
+test('a box of a newer format is refused by its code, and so is a key', async (t) => {
+  const place = memory()
+  const { ring } = await ringOn(t, place)
+  const box = (await sealedBy(ring, 'ada', 'secret')) as { readonly $personal: string }
+  const newer = { $personal: box.$personal.replace(/^1/, '2') }
+  await assert.rejects(ring.open([{ list: [newer] }]), { code: 'PERSONAL_TOO_NEW', facts: { ...newerFacts } })
+  const store = await place.open({ warn: () => {}, now: Date.now })
+  const { checkpoint, values } = await store.loadRowsWithCheckpoint('personal keys', ['subject ada'])
+  for (const [format, code] of [
+    [2, 'PERSONAL_TOO_NEW'],
+    [0, 'STORE_CORRUPT'],
+  ] as const) {
+    const value = { ...(values[0] as object), format }
+    const rows = ['subject ada', `key ${keyIdIn(box)}`].map((key) => ({ key, value }))
+    const { term } = await store.loadCheckpoint('personal keys')
+    await store.saveStep('personal keys', {
+      from: { position: 0, term },
+      to: { ...checkpoint, term: term + 1 },
+      rows,
+    })
+    const other = await ringOn(t, place)
+    await assert.rejects(opened(other.ring, box), { code })
+    await assert.rejects(sealedBy(other.ring, 'ada', 'more'), { code })
+  }
+  await store.close()
+})
+
+test('a damaged key does not look like a destroyed one', async (t) => {
+  const place = memory()
+  const { ring } = await ringOn(t, place)
+  const box = await sealedBy(ring, 'ada', 'secret')
+  const store = await place.open({ warn: () => {}, now: Date.now })
+  const { checkpoint } = await store.loadRowsWithCheckpoint('personal keys', [])
+  const { position, term, note } = checkpoint
+  const rows = [{ key: `key ${keyIdIn(box)}`, value: { format: 1, id: keyIdIn(box), subject: 'ada' } }]
+  await store.saveStep('personal keys', { from: { position, term }, to: { position, term: term + 1, note }, rows })
+  await store.close()
+  await assert.rejects(opened((await ringOn(t, place)).ring, box), { code: 'STORE_CORRUPT' })
+})
+
+test('a key store that went back to an earlier state is noticed, and no key of it is used', async (t) => {
+  const place = memory()
+  let isEarlier = false
+  const wasEarlier = <Read extends { readonly note: object }>(read: Read) =>
+    isEarlier ? { ...read, note: { destroyed: 0 } } : read
+  const { ring, later } = await ringOn(t, place, (store) => ({
+    name: store.name,
+    singleWriter: false,
+    listRows: store.listRows.bind(store),
+    saveStep: store.saveStep.bind(store),
+    loadCheckpoint: async (name) => wasEarlier(await store.loadCheckpoint(name)),
+    async loadRowsWithCheckpoint(name, keys) {
+      const read = await store.loadRowsWithCheckpoint(name, keys)
+      return { ...read, checkpoint: wasEarlier(read.checkpoint) }
+    },
+  }))
+  await sealedBy(ring, 'ada', 'secret')
+  const other = await sealedBy(ring, 'bob', 'secret')
+  await ring.destroy('ada')
+  await ring.ask()
+  isEarlier = true
+  const replaced = { code: 'KEYS_REPLACED', facts: { store: 'memory', found: 0, known: 1 } }
+  await assert.rejects(sealedBy(ring, 'carl', 'secret'), replaced)
+  await assert.rejects(ring.ask(), replaced)
+  later()
+  await assert.rejects(opened(ring, other), replaced)
 })
 
 test('keys in memory are used without a question to the store', async (t) => {

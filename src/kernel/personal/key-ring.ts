@@ -15,10 +15,26 @@ import type { Json } from '../../domain/json.ts'
 import { SealedValue, type SubjectKey } from '../../domain/sealed-value.ts'
 import type { Cipher, CipherKey } from '../../runtime/cipher.ts'
 import { type Environment, sleep } from '../../runtime/environment.ts'
-import type { Checkpoint, ProjectionStep, ProjectionStore, Row } from '../../store/store.ts'
+import type { ProjectionStep, ProjectionStore, Row } from '../../store/store.ts'
 import { pauseAfter, tryUpTo } from '../retry.ts'
 import { findBoxes, openBoxes } from './boxes.ts'
 import { bySubject } from './by-subject.ts'
+import {
+  type DestroyedKey,
+  destroyedIn,
+  destroyedPrefix,
+  destroyedRow,
+  destroyingStep,
+  forgottenIn,
+  forgottenRow,
+  keyAsRow,
+  keyIn,
+  keyRow,
+  keysName,
+  type StoredKey,
+  stepFrom,
+  subjectRow,
+} from './key-rows.ts'
 
 /** How long a key in memory may be used without asking whether it was destroyed. */
 const keyAgeMaxMs = 5000
@@ -31,33 +47,6 @@ const keptMax = 10_000
 /** How often a step that other processes made impossible is tried again. */
 const triesMax = 100
 const loadTriesMax = 5
-
-/** The name of the storage of keys. */
-const keysName = 'personal keys'
-const digits = 16
-const subjectRow = (subject: string): string => `subject ${subject}`
-const keyRow = (id: string): string => `key ${id}`
-const forgottenRow = (subject: string): string => `forgotten ${subject}`
-const destroyedPrefix = 'destroyed '
-const destroyedRow = (n: number): string => destroyedPrefix + String(n).padStart(digits, '0')
-
-/** How many keys were destroyed so far. */
-const destroyedIn = ({ note }: Checkpoint): number => Number(note['destroyed'] ?? 0)
-
-/** A key as it is stored, under the row of its subject and under its own. */
-interface StoredKey {
-  readonly id: string
-  readonly subject: string
-  readonly secret: string
-}
-
-/** What is left of a destroyed key. */
-interface DestroyedKey {
-  readonly id: string
-  readonly subject: string
-  /** In milliseconds since 1970. */
-  readonly destroyedAt: number
-}
 
 export interface KeyRingOptions {
   readonly store: Pick<ProjectionStore, 'loadCheckpoint' | 'loadRowsWithCheckpoint' | 'listRows' | 'saveStep'> & {
@@ -224,22 +213,11 @@ export class KeyRing {
         subjectRow(subject),
         forgottenRow(subject),
       ])
-      const [stored, before] = values as readonly unknown[] as readonly [
-        StoredKey | undefined,
-        DestroyedKey[] | undefined,
-      ]
-      if (stored === undefined) return { result: before ?? [] }
-      const { id } = stored
-      const now: DestroyedKey = { id, subject, destroyedAt: environment.now() }
-      const all = [...(before ?? []), now]
-      const count = destroyedIn(checkpoint) + 1
-      const rows: readonly Row[] = [
-        { key: subjectRow(subject), value: undefined },
-        { key: keyRow(id), value: { ...now } },
-        { key: forgottenRow(subject), value: all.map((each) => ({ ...each })) },
-        { key: destroyedRow(count), value: id },
-      ]
-      return { step: stepFrom(checkpoint, { destroyed: count }, rows), result: all }
+      const stored = keyIn(store.name, subjectRow(subject), values[0])
+      const before = forgottenIn(store.name, subject, values[1])
+      if (stored === undefined) return { result: before }
+      const result = [...before, { id: stored.id, subject, destroyedAt: environment.now() }]
+      return { step: destroyingStep(checkpoint, result), result }
     })
     for (const { id } of destroyed) this.#byId.get(id)?.deref()?.destroy()
     this.#bySubject.delete(subject)
@@ -289,21 +267,23 @@ export class KeyRing {
 
   async #loadOrCreate(subjects: readonly string[]): Promise<readonly Key[]> {
     const { store, cipher } = this.#options
-    const { keys, count } = await this.#untilSaved(async () => {
+    const create = async () => {
       const { checkpoint, values } = await store.loadRowsWithCheckpoint(keysName, subjects.map(subjectRow))
       const rows: Row[] = []
       const stored = subjects.map((subject, i): StoredKey => {
-        const known = values[i] as unknown as StoredKey | undefined
-        if (known !== undefined) return known
+        const known = keyIn(store.name, subjectRow(subject), values[i])
+        if (known !== undefined) return known as StoredKey
         const made = { id: cipher.newKeyId(), subject, secret: cipher.newKey() }
-        for (const key of [subjectRow(subject), keyRow(made.id)]) rows.push({ key, value: { ...made } })
+        for (const key of [subjectRow(subject), keyRow(made.id)]) rows.push(keyAsRow(key, made))
         return made
       })
       const result = { keys: stored, count: destroyedIn(checkpoint) }
       return rows.length === 0 ? { result } : { step: stepFrom(checkpoint, checkpoint.note, rows), result }
-    })
-    // An answer that was given before the last question may name keys that were destroyed since.
-    if (count < this.#destroyed) return this.#loadOrCreate(subjects)
+    }
+    const { keys } = await this.#newest(
+      () => this.#untilSaved(create),
+      ({ count }) => count,
+    )
     return keys.map((stored) => this.#keep(stored, true))
   }
 
@@ -311,12 +291,31 @@ export class KeyRing {
   async #load(ids: readonly string[]): Promise<readonly Key[]> {
     const { store, environment } = this.#options
     const load = () => store.loadRowsWithCheckpoint(keysName, ids.map(keyRow))
-    const { checkpoint, values } = await tryUpTo(loadTriesMax, environment, load)
-    // As above.
-    if (destroyedIn(checkpoint) < this.#destroyed) return this.#load(ids)
+    const { values } = await this.#newest(
+      () => tryUpTo(loadTriesMax, environment, load),
+      ({ checkpoint }) => destroyedIn(checkpoint),
+    )
     const lost = ids.filter((_, i) => values[i] === undefined)
     if (lost.length > 0) throw new StoreError('KEY_MISSING', { store: store.name, keys: lost })
-    return values.map((value) => this.#keep(value as unknown as StoredKey | DestroyedKey, false))
+    return values.map((value, i) => this.#keep(keyIn(store.name, keyRow(ids[i]!), value)!, false))
+  }
+
+  /**
+   * Reads keys, or their number. An answer that was given before the last question may name keys that were destroyed
+   * since, so it is read again. If that does not help, the key store went back to an earlier state.
+   *
+   * @throws StoreError `KEYS_REPLACED`
+   */
+  async #newest<Result>(read: () => Promise<Result>, countOf: (result: Result) => number): Promise<Result> {
+    const { store, environment } = this.#options
+    for (let tries = 1; ; tries++) {
+      const result = await read()
+      const found = countOf(result)
+      const known = this.#destroyed
+      if (found >= known) return result
+      if (tries === loadTriesMax) throw new StoreError('KEYS_REPLACED', { store: store.name, found, known })
+      await pauseAfter(environment, tries)
+    }
   }
 
   #keep(stored: StoredKey | DestroyedKey, isNewest: boolean): Key {
@@ -360,8 +359,12 @@ export class KeyRing {
 
   async #ask(): Promise<void> {
     const { store, environment } = this.#options
-    const askedAt = environment.elapsed()
-    const count = destroyedIn(await store.loadCheckpoint(keysName))
+    let askedAt = 0
+    const ask = async () => {
+      askedAt = environment.elapsed()
+      return destroyedIn(await store.loadCheckpoint(keysName))
+    }
+    const count = await this.#newest(ask, (found) => found)
     if (count > this.#destroyed) {
       let after = destroyedRow(this.#destroyed)
       for (;;) {
@@ -393,8 +396,4 @@ export class KeyRing {
     }
     this.#cancelTimer = this.#options.environment.after(askEveryMs, ask, { background: true })
   }
-}
-
-function stepFrom({ position, term }: Checkpoint, note: Checkpoint['note'], rows: readonly Row[]): ProjectionStep {
-  return { from: { position, term }, to: { position, term: term + 1, note }, rows }
 }

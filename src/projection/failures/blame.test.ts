@@ -16,7 +16,9 @@ test('an error is newer if any of its causes is, and an undeclared event that th
   const stream = { aggregate: 'account', id: 'ada' }
   const undeclared = { aggregate: 'account', event: 'Frozen', known: [] }
   const stored = new EventError('EVENT_UNDECLARED', { ...undeclared, stream, sequence: 1 })
-  for (const newer of [stored, new EventError('EVENT_NEWER', { event: 'Opened', revision: 2, known: 1 })]) {
+  const revision = new EventError('EVENT_NEWER', { event: 'Opened', revision: 2, known: 1 })
+  const box = new StoreError('PERSONAL_TOO_NEW', { what: 'A stored personal value', version: 2, known: 1 })
+  for (const newer of [stored, revision, box]) {
     const notLoaded = new LoadError('AGGREGATE_LOAD_FAILED', { stream, retryInMs: 1 }, newer)
     const unknown = new OutcomeUnknownError('OUTCOME_UNKNOWN', { stream, commandId: 'c' }, newer)
     for (const error of [newer, notLoaded, unknown, new Error('of a handler', { cause: notLoaded })]) {

@@ -31,7 +31,7 @@ export class LeftToNewer extends Error {
 const ofStores: ReadonlySet<ErrorCode> = new Set([
   ...(['STORE_UNAVAILABLE', 'NOT_STORED', 'STORE_FULL', 'STORE_READ_ONLY', 'STORE_LOCKED', 'STORE_CLOSED'] as const),
   ...(['STORE_CORRUPT', 'STORE_HALTED', 'STORE_TOO_NEW', 'STORE_NOT_MIGRATED', 'LOG_REPLACED'] as const),
-  ...(['KEY_MISSING', 'KEYS_UNCONFIRMED'] as const),
+  ...(['KEY_MISSING', 'KEYS_UNCONFIRMED', 'KEYS_REPLACED', 'PERSONAL_TOO_NEW'] as const),
 ])
 /** Failures that end without a change, and that are not the fault of a handler. */
 const passing: ReadonlySet<ErrorCode> = new Set([
@@ -71,7 +71,7 @@ const causesMax = 20
 export function isNewer(error: unknown): boolean {
   let each = error
   for (let depth = 0; each instanceof Error && depth < causesMax; depth++) {
-    if (hasCode(each, 'EVENT_NEWER') || each instanceof LeftToNewer) return true
+    if (hasCode(each, 'EVENT_NEWER') || hasCode(each, 'PERSONAL_TOO_NEW') || each instanceof LeftToNewer) return true
     // Without a sequence it is not stored: this program decided it, which is its own fault.
     if (hasCode(each, 'EVENT_UNDECLARED')) return each.facts.sequence !== undefined
     each = each.cause

@@ -20,6 +20,7 @@ import { checkPlace, readEach } from '../log/read-each.ts'
 import { parkedRow, reasonOf } from '../stored/parked-events.ts'
 import {
   calledTimer,
+  commandOf,
   laterRows,
   nameOfTimer,
   positionOfTimer,
@@ -87,7 +88,7 @@ export class DueCommands {
   /** @returns the rows that replace its row, or `undefined` if this runner was overtaken */
   async #send(timer: WaitingTimer): Promise<readonly Row[] | undefined> {
     const { options, fence } = this.#parts
-    const command = timer.command as unknown as PlainCommand
+    const command = commandOf(timer)
     try {
       const outcome = await this.#dispatch(timer, command, { fence, derivedId: timer.derivedId })
       if (!outcome.accepted) warnOfRefused(options, command, outcome.rejection)

@@ -11,7 +11,7 @@ import type { RecordedEvent } from '../../domain/event.ts'
 import type { FailurePolicy } from '../../domain/failure-policy.ts'
 import type { HandledKinds } from '../../domain/handled-kinds.ts'
 import { checkId } from '../../domain/id.ts'
-import { JsonCopier, type JsonObject } from '../../domain/json.ts'
+import type { JsonObject } from '../../domain/json.ts'
 import { checkKeys, checkOption, checkWhole } from '../../domain/options.ts'
 import type { Outcome } from '../../domain/outcome.ts'
 import { sealedWithin } from '../../domain/personal-fields.ts'
@@ -35,7 +35,7 @@ import type { EventStore, ProjectionStore, Row } from '../../store/store.ts'
 import type { StepperContext } from '../checkpoint/step.ts'
 import { isForLater, isNewer, Overtaken } from '../failures/blame.ts'
 import type { Tail } from '../log/tail.ts'
-import { keyedRow, timerRow } from '../stored/timer-row.ts'
+import { keyedRow, storedCommand, timerRow } from '../stored/timer-row.ts'
 import { Answer } from './answer.ts'
 import { attemptStep } from './attempts.ts'
 import { answerKey, answerRow, type ReactionRows, type Remembered, stepRow } from './reaction-rows.ts'
@@ -310,11 +310,9 @@ export class ReactionCall {
     const { command: complete, ...id } = this.#complete(command, this.#count(command, 'scheduled'), 'scheduled')
     const n = this.#scheduled++
     const rowOf = (command: PlainCommand): Row => {
-      const copier = new JsonCopier()
-      copier.takesPersonal = true
-      const stored = copier.copy(command, 'The scheduled command', '') as JsonObject
-      this.#checkScheduled(command, stored as unknown as PlainCommand)
-      const timer = { dueAt, command: stored, ...id, ...(userKey !== undefined && { userKey }) }
+      const stored = storedCommand(command)
+      this.#checkScheduled(command, stored.json)
+      const timer = { dueAt, ...stored.form, ...id, ...(userKey !== undefined && { userKey }) }
       return timerRow(timer, this.#event.position, n)
     }
     const { key } = timerRow({ dueAt, command: {} }, this.#event.position, n)

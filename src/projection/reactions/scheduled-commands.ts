@@ -4,7 +4,7 @@ import { unboxed } from '../../domain/personal-fields.ts'
 import type { PlainCommand } from '../../domain/plain-command.ts'
 import type { ProjectionStore, Row } from '../../store/store.ts'
 import type { RowPlace } from '../stored/row-value.ts'
-import { positionOfTimer, timerIn, timerPrefix } from '../stored/timer-row.ts'
+import { commandOf, positionOfTimer, timerIn, timerPrefix } from '../stored/timer-row.ts'
 
 const limitDefault = 100
 const limitMax = 1000
@@ -53,9 +53,10 @@ export async function listTimers(store: ProjectionStore, name: string, options: 
 }
 
 function scheduledOf(place: RowPlace, row: Row): ScheduledCommand {
-  const { dueAt, command, userKey, tries = 0 } = timerIn(place, row)
+  const timer = timerIn(place, row)
+  const { dueAt, userKey, tries = 0 } = timer
   return {
-    command: unboxed(command) as PlainCommand,
+    command: unboxed(commandOf(timer)) as PlainCommand,
     dueAt: new Date(dueAt),
     ...(userKey !== undefined && { key: userKey }),
     position: positionOfTimer(row.key),

@@ -12,7 +12,7 @@ import type { ProjectionStore, Row, StoredEvent } from '../../store/store.ts'
 import { ownMark } from './row-key.ts'
 import { rowPages } from './row-pages.ts'
 import { fieldsOf, formedRow, isText, isTime, isTrue, isWhole, listOf, type RowPlace } from './row-value.ts'
-import { isCommand, isTimer, type Timer, type WaitingTimer } from './timer-row.ts'
+import { commandOf, isCommand, isTimer, type Timer, type WaitingTimer } from './timer-row.ts'
 
 /** A parked event, or a parked command that an event scheduled. */
 export interface ParkedEvent {
@@ -134,8 +134,8 @@ export async function listParked(
 ): Promise<readonly ParkedEvent[]> {
   const parked: ParkedEvent[] = []
   for await (const { value } of parkedRows(store, name, breath)) {
-    const { timer: _, isPassedOver: __, command, ...rest } = parkedOf(value!)
-    parked.push(command === undefined ? rest : { ...rest, command: unboxed(command) as JsonObject })
+    const { timer, isPassedOver: _, command: __, ...rest } = parkedOf(value!)
+    parked.push(timer === undefined ? rest : { ...rest, command: unboxed(commandOf(timer)) as JsonObject })
   }
   return parked
 }

@@ -2,16 +2,20 @@
  * Timers: scheduled commands of a reaction, stored as rows beside the checkpoint. Their keys are ordered by the time
  * when they are due, then in the order in which they were scheduled.
  */
-import type { JsonObject } from '../../domain/json.ts'
+import { decode, encode } from '../../domain/encoding.ts'
+import { JsonCopier, type JsonObject } from '../../domain/json.ts'
+import { unboxed } from '../../domain/personal-fields.ts'
 import type { PlainCommand } from '../../domain/plain-command.ts'
 import type { Row } from '../../store/store.ts'
-import { type Form, fieldsOf, formedRow, isText, isTime, isWhole, type RowPlace } from './row-value.ts'
+import { type Form, fieldsOf, formedRow, isText, isTime, isTrue, isWhole, type RowPlace } from './row-value.ts'
 
 /** A scheduled command as it is stored. */
 export interface Timer {
   /** When it is due, in whole milliseconds since 1970. */
   readonly dueAt: number
   readonly command: JsonObject
+  /** Whether the command was written by `encode`, because some of its data looks like a personal value. */
+  readonly isEncoded?: true
   /** The derived id that the command is sent with. Absent if the handler has given it an id. */
   readonly derivedId?: string
   /** How often it has failed. Absent if it has not. */
@@ -29,11 +33,31 @@ export interface WaitingTimer extends Timer {
 export const isCommand: Form = fieldsOf({ aggregate: isText, id: isText, name: isText })
 export const isTimer: Form = fieldsOf(
   { dueAt: isTime, command: isCommand },
-  { derivedId: isText, tries: isWhole, userKey: isText },
+  { isEncoded: isTrue, derivedId: isText, tries: isWhole, userKey: isText },
 )
 
 /** The timer of a stored row. @throws StoreError `STORE_CORRUPT` */
 export const timerIn = (place: RowPlace, { key, value }: Row): Timer => formedRow(place, key, value, isTimer)
+
+const what = 'The scheduled command'
+
+/** A command as JSON, and as it is stored in a timer. @throws InputError `DATA_NOT_JSON` */
+export function storedCommand(command: PlainCommand): {
+  readonly json: PlainCommand
+  readonly form: Pick<Timer, 'command' | 'isEncoded'>
+} {
+  const copier = new JsonCopier()
+  copier.takesPersonal = true
+  const json = copier.copy(command, what, '') as JsonObject
+  const form = copier.looksPersonal
+    ? { command: encode(what, unboxed(json)) as JsonObject, isEncoded: true as const }
+    : { command: json }
+  return { json: json as unknown as PlainCommand, form }
+}
+
+/** The command of a timer as it was scheduled. */
+export const commandOf = ({ command, isEncoded }: Timer): PlainCommand =>
+  (isEncoded ? decode(command) : command) as unknown as PlainCommand
 
 /** The prefix of the keys of timers. */
 export const timerPrefix = 'timer '
