@@ -165,12 +165,14 @@ async function apply(
   seen: Seen | undefined,
 ): Promise<LoadedState> {
   const { sequence: last = Number.POSITIVE_INFINITY, timeMs } = until
+  // The number after the greatest whole one is none.
+  const to = last < Number.MAX_SAFE_INTEGER ? last + 1 : Number.POSITIVE_INFINITY
   const breath = new Breath(environment)
   let loaded = known
   let chosen = known
   // The last known event is read again, to see whether this is still the same log.
   for (let from = Math.max(known.sequence, 1); ; from = loaded.sequence + 1) {
-    const page = await events.readStream(stream, { from, to: last + 1 }, { limit: pageSize })
+    const page = await events.readStream(stream, { from, to }, { limit: pageSize })
     const isFirst = from === known.sequence
     if (isFirst && page[0]?.checksum !== known.checksum) throw new StreamReplaced()
     if (isFirst) loaded = { ...known, position: page[0]!.position }

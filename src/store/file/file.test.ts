@@ -1,6 +1,6 @@
 /** The file store for its users: options, the directory, opening and closing. */
 import assert from 'node:assert/strict'
-import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { hasCode } from '../../domain/error.ts'
@@ -30,6 +30,19 @@ describe('file(path, options)', () => {
       const { mode } = await stat(join(directory, name))
       assert.equal(mode & 0o777, name.startsWith('lock-') ? 0o700 : 0o600)
     }
+  })
+
+  test('makes nothing where there is no store, if it may not', async () => {
+    await using place = await testPlace()
+    const directory = join(place.directory, 'none')
+    const open = () => file(directory, { migrate: false }).open(openOptions)
+    await assert.rejects(open(), (error) => hasCode(error, 'STORE_NOT_MIGRATED'))
+    await assert.rejects(stat(directory), { code: 'ENOENT' })
+    await mkdir(directory)
+    await assert.rejects(open(), (error) => hasCode(error, 'STORE_NOT_MIGRATED'))
+    assert.deepEqual(await readdir(directory), [])
+    await (await file(directory).open(openOptions)).close()
+    await (await open()).close()
   })
 
   test('refuses a path that is a file', async () => {

@@ -17,6 +17,8 @@ export interface SqliteOptions {
    * own prefix, also with tables of yours that would have the same names.
    */
   readonly prefix?: string
+  /** Whether the store is made if there is none. Otherwise that is `STORE_NOT_MIGRATED`. True by default. */
+  readonly migrate?: boolean
   /**
    * Keeps the indexes of command ids, event types and tags twice. SQLite has no checksums. If a damaged disk has lost
    * an entry of an index, reads by types or tags miss an event, and a repeated command is not recognised. With two
@@ -41,6 +43,7 @@ export interface SqliteOptions {
 export interface Settings {
   readonly path: string
   readonly prefix: string
+  readonly migrate: boolean
   readonly mayLoseOnPowerFailure: boolean
   readonly keepIndexesTwice: boolean
   readonly lockWaitMs: number
@@ -60,6 +63,7 @@ const fileSizeMaxLeast = 262_144
 const known: readonly (keyof SqliteOptions)[] = [
   'mayLoseOnPowerFailure',
   'prefix',
+  'migrate',
   'keepIndexesTwice',
   'lockWaitMs',
   'transactionMsMax',
@@ -70,14 +74,15 @@ const known: readonly (keyof SqliteOptions)[] = [
 export function settingsOf(path: string, options: SqliteOptions): Settings {
   checkKeys('sqlite(path, options)', options, known)
   const { mayLoseOnPowerFailure = false, lockWaitMs = lockWaitMsDefault, fileSizeMax = Infinity } = options
-  const { transactionMsMax = transactionMsMaxDefault, prefix = '', keepIndexesTwice = false } = options
+  const { transactionMsMax = transactionMsMaxDefault, prefix = '', migrate = true, keepIndexesTwice = false } = options
   if (typeof path !== 'string' || path === '' || path.includes('\0')) refuseOption('path', 'the path of a file', path)
   if (path.startsWith(':memory:')) refuseOption('path', 'the path of a file (for a store in memory use memory())', path)
   if (path.startsWith('file:')) refuseOption('path', 'a plain path, not a URL', path)
   if (typeof prefix !== 'string' || !prefixForm.test(prefix)) {
     refuseOption('prefix', 'up to 50 of a-z, 0-9 and _, not a digit first, and not sqlite_...', prefix)
   }
-  for (const [option, flag] of Object.entries({ mayLoseOnPowerFailure, keepIndexesTwice })) checkFlag(option, flag)
+  for (const [option, flag] of Object.entries({ mayLoseOnPowerFailure, migrate, keepIndexesTwice }))
+    checkFlag(option, flag)
   if (!Number.isFinite(lockWaitMs) || lockWaitMs < 0) refuseOption('lockWaitMs', 'a time in milliseconds', lockWaitMs)
   if (!(transactionMsMax > 0 && transactionMsMax <= timerMsMax)) {
     refuseOption('transactionMsMax', 'a time in milliseconds above 0', transactionMsMax)
@@ -88,6 +93,7 @@ export function settingsOf(path: string, options: SqliteOptions): Settings {
   return Object.freeze({
     path: resolve(path),
     prefix,
+    migrate,
     mayLoseOnPowerFailure,
     keepIndexesTwice,
     lockWaitMs,

@@ -1,5 +1,7 @@
 /** Names of tables: a store may share a file with other tables and other stores, and changes only its own tables. */
 import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { describe, test } from 'node:test'
 import { at } from '../../testing/checkpoint-at.ts'
 import { everything } from '../range.ts'
@@ -8,6 +10,20 @@ import { done, freshPath, openStore, simpleCommit, withDatabase } from './sqlite
 
 const opening = { warn: () => {}, now: () => 0 }
 const stream = { aggregate: 'account', id: 'ada' }
+
+test('A store that may make no tables leaves a file as it is, and makes none', async (context) => {
+  const path = await freshPath(context)
+  const open = (prefix = '') => sqlite(path, { prefix, migrate: false }).open(opening)
+  await assert.rejects(open(), { code: 'STORE_NOT_MIGRATED' })
+  assert.equal(existsSync(path), false)
+  await withDatabase(path, (database) => database.exec('CREATE TABLE parties (what TEXT)'))
+  const before = await readFile(path)
+  await assert.rejects(open(), { code: 'STORE_NOT_MIGRATED' })
+  assert.deepEqual(await readFile(path), before)
+  await (await sqlite(path).open(opening)).close()
+  await (await open()).close()
+  await assert.rejects(open('other_'), { code: 'STORE_NOT_MIGRATED' })
+})
 
 describe('A prefix', () => {
   test('lets two stores and tables of the same names live in one file', async (context) => {

@@ -2,7 +2,7 @@
 import type { Managed, ProjectionStatus } from '../../../src/index.ts'
 import { ToolsError } from '../errors.ts'
 import type { RunningDomain } from '../inspection/index.ts'
-import { type Output, plain } from './output.ts'
+import { type Output, oneLine, plain } from './output.ts'
 import type { StoreSession } from './session.ts'
 
 export type FollowerKind = 'projection' | 'reaction'
@@ -62,5 +62,5 @@ export function statusText(name: string, status: ProjectionStatus, output: Pick<
     ...(parked > 0 ? [output.style('yellow', `${parked.toLocaleString('en')} parked`)] : []),
   ]
   const line = `${output.style('bold', plain(name))}  ${parts.join(', ')}`
-  return failure === undefined ? line : `${line}\n  ${output.style('red', failure.message)}`
+  return failure === undefined ? line : `${line}\n  ${output.style('red', oneLine(failure.message))}`
 }

@@ -40,7 +40,7 @@ export class Output {
 
   /** A result: a value for programs, and its text for people. Waits until there is room for it. */
   async result(value: unknown, text: string | (() => string)): Promise<void> {
-    const line = this.isJson ? JSON.stringify(value) : typeof text === 'string' ? text : text()
+    const line = this.isJson ? jsonLine(value) : typeof text === 'string' ? text : text()
     await this.write(`${line}\n`)
   }
 
@@ -62,7 +62,7 @@ export class Output {
 
   /** Something to know that is no result. */
   note(text: string): void {
-    this.#err.write(`${text}\n`)
+    this.#err.write(`${harmless(text)}\n`)
   }
 
   /** Colours a text of the results. */
@@ -73,19 +73,45 @@ export class Output {
 
 /** A text that may come from outside, such as an id: as it is if it is harmless, otherwise quoted and escaped. */
 export const plain = (text: string): string =>
-  /^[\p{L}\p{N}_.:@+#~-]+$/u.test(text) ? text : escaped(JSON.stringify(text))
+  /^[\p{L}\p{N}_.:@+#~-]+$/u.test(text) ? text : harmless(JSON.stringify(text))
 
 /** A stream as `account/ada`. */
 export const streamText = ({ aggregate, id }: StreamId): string => `${plain(aggregate)}/${plain(id)}`
 
-/** JSON on one line, without characters that a terminal obeys. */
-export const jsonLine = (value: unknown): string => escaped(JSON.stringify(value))
+/** JSON on one line, without characters that a terminal obeys. It is the same value for those who parse it. */
+export const jsonLine = (value: unknown): string => harmless(JSON.stringify(value))
 
-const escaped = (json: string): string =>
-  json.replace(/[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, (found) => {
+/**
+ * A text without characters that a terminal obeys, or that change the order of what is shown: they are escaped. Line
+ * feeds and tabs stay. Messages of errors may have such characters from anywhere.
+ */
+export const harmless = (text: string): string =>
+  text.replace(/(?![\n\t])[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu, (found) => {
     return `\\u${found.charCodeAt(0).toString(16).padStart(4, '0')}`
   })
 
+/** The same on one line. */
+export const oneLine = (text: string): string => harmless(text.replaceAll(/\s+/g, ' ').trim())
+
 /** A line that fits a terminal. */
-export const cut = (line: string, columns: number): string =>
-  line.length <= columns ? line : `${line.slice(0, Math.max(0, columns - 3))}...`
+export function cut(line: string, columns: number): string {
+  if (widthOf(line) <= columns) return line
+  let [short, width] = ['', 0]
+  for (const character of line) {
+    width += widthOf(character)
+    if (width > columns - 3) break
+    short += character
+  }
+  return `${short}...`
+}
+
+/** The columns that a text takes on a terminal. Most of what is wide or combines is known; the rest counts as 1. */
+export function widthOf(text: string): number {
+  let width = 0
+  for (const character of text) width += isWide.test(character) ? 2 : isCombining.test(character) ? 0 : 1
+  return width
+}
+
+const isCombining = /^[\p{M}\u200b-\u200d]$/u
+const isWide =
+  /^[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\p{Emoji_Presentation}\u{20000}-\u{3fffd}]$/u

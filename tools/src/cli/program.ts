@@ -14,6 +14,7 @@ import { addState } from './commands/state.ts'
 import { addStudio } from './commands/studio.ts'
 import { addTrace } from './commands/trace.ts'
 import { exitCodes, Interrupted, onInterrupt } from './ending.ts'
+import { harmless, jsonLine } from './output.ts'
 import type { Runtime } from './session.ts'
 
 const help = `
@@ -23,11 +24,13 @@ Exit codes: 0 done; 1 it did not work, or something was found; 2 the command lin
 sense; 3 the domain rejected the command; 130, 143 interrupted; 141 nobody reads the results any more.`
 
 /** The program, with all commands. */
-function programOf(runtime: Runtime): Command {
+function programOf(runtime: Runtime, isJson: boolean): Command {
   const program = new Command('mneme')
     .description('Looks into logs of events, checks and moves them, and manages projections.')
     .addHelpText('after', help)
     .exitOverride()
+    // With --json it is told below, in the form of all errors.
+    .configureOutput({ writeErr: (text) => isJson || process.stderr.write(harmless(text)) })
     .showHelpAfterError('(mneme help shows what there is)')
   const looking = [addEvents, addState, addRun, addTrace, addStudio]
   const managing = [addProjections, addReactions, addParked, addLogs, addMigrate, addCompletion]
@@ -43,13 +46,14 @@ function programOf(runtime: Runtime): Command {
  */
 export async function run(args: readonly string[]): Promise<number> {
   const controller = new AbortController()
+  const isJson = wantsJson(args)
   const stopListening = onInterrupt(controller)
   try {
     const runtime: Runtime = { controller, cwd: process.cwd(), exitCode: exitCodes.done }
-    await programOf(runtime).parseAsync(args, { from: 'user' })
+    await programOf(runtime, isJson).parseAsync(args, { from: 'user' })
     return exitCodeAfter(controller.signal) ?? runtime.exitCode
   } catch (error) {
-    return exitCodeAfter(controller.signal) ?? tell(error, args.includes('--json'))
+    return exitCodeAfter(controller.signal) ?? tell(error, isJson)
   } finally {
     stopListening()
   }
@@ -60,13 +64,38 @@ function exitCodeAfter({ aborted, reason }: AbortSignal): number | undefined {
   return aborted && reason instanceof Interrupted ? reason.exitCode : undefined
 }
 
+/** Whether errors are told as JSON, also those of the command line itself. What follows `--` is no option. */
+function wantsJson(args: readonly string[]): boolean {
+  const end = args.indexOf('--')
+  return (end === -1 ? args : args.slice(0, end)).includes('--json')
+}
+
 /** Tells an error, as JSON if the results are. @returns the exit code */
 function tell(error: unknown, isJson: boolean): number {
-  // Commander has told it already, and has told the help, which is no error.
-  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage
-  const isOurs = error instanceof ToolsError || error instanceof MnemeError
-  const message = error instanceof Error ? (isOurs ? error.message : (error.stack ?? error.message)) : String(error)
-  const { code } = isOurs ? error : { code: 'UNEXPECTED' }
-  process.stderr.write(isJson ? `${JSON.stringify({ error: { code, message } })}\n` : `mneme: ${message}\n`)
+  if (error instanceof CommanderError) {
+    // The help is no error. Without --json, commander has told the error already.
+    if (error.exitCode === 0) return exitCodes.done
+    if (isJson) tellJson('USAGE', error.message.replace(/^error: /, ''))
+    return exitCodes.usage
+  }
+  const { code, message } = facts(error)
+  if (isJson) tellJson(code, message)
+  else process.stderr.write(`mneme: ${harmless(message)}\n`)
   return error instanceof ToolsError && error.kind === 'usage' ? exitCodes.usage : exitCodes.failed
+}
+
+const tellJson = (code: string, message: string): void => {
+  process.stderr.write(`${jsonLine({ error: { code, message } })}\n`)
+}
+
+/** The code of an error, and its message. Only an error that nobody expected shows where it was thrown. */
+function facts(error: unknown): { readonly code: string; readonly message: string } {
+  if (error instanceof MnemeError && error.code === 'STORE_NOT_MIGRATED') {
+    return { code: error.code, message: `${error.message}\nIf there should be one, mneme migrate makes or updates it.` }
+  }
+  if (error instanceof ToolsError || error instanceof MnemeError) return error
+  if (!(error instanceof Error)) return { code: 'UNEXPECTED', message: String(error) }
+  const { code, syscall, message, stack = message } = error as NodeJS.ErrnoException
+  // A file or a pipe of the user's, such as one that is full or may not be written.
+  return code !== undefined && syscall !== undefined ? { code, message } : { code: 'UNEXPECTED', message: stack }
 }

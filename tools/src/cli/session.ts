@@ -1,4 +1,5 @@
 /** What one run of a command has: its output, the signal that ends it, and what it looks at. */
+import { addAbortSignal } from 'node:stream'
 import { type Command, Option } from 'commander'
 import { loadTarget, type TargetOptions } from '../config/load-target.ts'
 import { storeForms } from '../config/named-store.ts'
@@ -45,6 +46,10 @@ export const sessionOf = ({ controller, cwd }: Runtime, { json = false }: Common
   signal: controller.signal,
   cwd,
 })
+
+/** The standard input. An interrupt ends the wait for it. */
+export const standardInput = ({ signal }: Pick<Session, 'signal'>): NodeJS.ReadStream =>
+  addAbortSignal(signal, process.stdin)
 
 /** Opens the store for a command, and closes it afterwards, however the command ends. */
 export async function withStore<Result>(

@@ -1,5 +1,6 @@
 /** What the tools work with: the configuration that is found, and what the command line says instead. */
 import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -84,4 +85,13 @@ test('a configuration that cannot work is refused with what is wrong', async (t)
   for (const [config, code, message] of refused) {
     await assert.rejects(load(folder, { config }), { code, message }, config)
   }
+})
+
+test('a path in a configuration is relative to its folder, wherever the program is started', async (t) => {
+  const sqlite = JSON.stringify(join(root, 'src/store/sqlite/index.ts'))
+  const config = `import { sqlite } from ${sqlite}\nexport default { store: sqlite('made.db') }`
+  const folder = await folderWith(t, { 'mneme.config.ts': config })
+  const { store } = await load(join(folder, 'inner/deep'))
+  await (await store.open({ warn: () => {}, now: Date.now })).close()
+  assert.deepEqual([existsSync(join(folder, 'made.db')), existsSync('made.db')], [true, false])
 })

@@ -56,8 +56,11 @@ function findConfig(cwd: string): string | undefined {
   }
 }
 
+/** Relative paths in a configuration, such as that of its store, are relative to its own folder. */
 async function loadConfig(path: string): Promise<Config> {
-  const module = await load(path, 'CONFIG_INVALID')
+  const before = process.cwd()
+  if (existsSync(path)) process.chdir(dirname(path))
+  const module = await load(path, 'CONFIG_INVALID').finally(() => process.chdir(before))
   const config = module['default'] ?? module['config']
   const isConfig = typeof config === 'object' && config !== null
   if (!isConfig) {

@@ -34,14 +34,14 @@ const sqliteStore: Maker = async (name, mayCreate) => {
   const { sqlite } = await import('../../../src/store/sqlite/index.ts')
   const { place, parameters } = split(name.replace(/^sqlite:/, ''), ['prefix'])
   checkPresent(place, mayCreate)
-  return sqlite(place, parameters)
+  return sqlite(place, { ...parameters, migrate: mayCreate })
 }
 
 const fileStore: Maker = async (name, mayCreate) => {
   const { file } = await import('../../../src/store/file/index.ts')
   const place = name.replace(/^file:/, '')
   checkPresent(place, mayCreate)
-  return file(place)
+  return file(place, { migrate: mayCreate })
 }
 
 const postgresStore: Maker = async (name, migrate) => {

@@ -83,7 +83,7 @@ async function copy(
     sequence += group.length
     group = []
   }
-  const range = { to: last === Number.POSITIVE_INFINITY ? last : last + 1 }
+  const range = { to: last < Number.MAX_SAFE_INTEGER ? last + 1 : Number.POSITIVE_INFINITY }
   for await (const event of readEvents(from, { stream, ...range, ...(signal && { signal }) })) {
     if (group.length > 0 && group[0]!.commitId !== event.commitId) await flush()
     group.push(event)

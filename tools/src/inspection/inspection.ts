@@ -163,7 +163,8 @@ function needed(domain: AnyDomain | undefined): AnyDomain {
 /** The stored name of an aggregate. */
 function nameOf(domain: AnyDomain | undefined, aggregate: string): string {
   if (domain === undefined) return aggregate
-  const known = domain.aggregates[aggregate] ?? Object.values(domain.aggregates).find(({ name }) => name === aggregate)
+  const own = Object.hasOwn(domain.aggregates, aggregate) ? domain.aggregates[aggregate] : undefined
+  const known = own ?? Object.values(domain.aggregates).find(({ name }) => name === aggregate)
   if (known !== undefined) return known.name
   throw new ToolsError('AGGREGATE_UNKNOWN', `The domain has no aggregate ${JSON.stringify(aggregate)}`, {
     advice: `It has ${Object.keys(domain.aggregates).join(', ')}`,

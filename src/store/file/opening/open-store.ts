@@ -2,6 +2,7 @@
  * Opens a file store, in an order that matters: the directory, the lock, the format, the log, and the data beside it.
  * If one of them refuses, everything is released and nothing was changed.
  */
+import { StoreError } from '../../../domain/error.ts'
 import { refuseOption } from '../../../domain/options.ts'
 import type { OpenOptions } from '../../store.ts'
 import type { Disk } from '../database/disk.ts'
@@ -19,15 +20,21 @@ import { recover } from './recovery.ts'
 export interface FileStoreSettings extends SegmentOptions, JournalOptions {
   readonly disk: Disk
   readonly directory: string
+  /** Whether the store is made if there is none. True by default. */
+  readonly migrate?: boolean
 }
 
 /** @throws DefinitionError `OPTION_INVALID`; StoreError of every code but `STORE_CLOSED` */
 export async function openStore(settings: FileStoreSettings, options: OpenOptions): Promise<FileStore> {
-  const { disk, directory } = settings
+  const { disk, directory, migrate = true } = settings
   try {
-    await makeDirectory(disk, directory)
+    if (migrate) await makeDirectory(disk, directory)
     // Files of another version are not changed, nor is their lock.
-    await readFormat(disk, directory)
+    const made = await readFormat(disk, directory)
+    if (made === undefined && !migrate) {
+      const reason = 'there is none, and migrate is false'
+      throw new StoreError('STORE_NOT_MIGRATED', { store: directory, reason })
+    }
     const held = await lock(disk, directory)
     try {
       if (held.takenOver !== undefined) {

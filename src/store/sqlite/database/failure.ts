@@ -18,6 +18,8 @@ export type FailureFacts =
   | { readonly kind: 'no sqlite' }
   /** A file was deleted or replaced while it was open. */
   | { readonly kind: 'moved'; readonly file: string }
+  /** There is no store, and none may be made. */
+  | { readonly kind: 'not migrated' }
   | { readonly kind: 'no directory' | 'directory'; readonly path: string }
   | { readonly kind: 'sql'; readonly statement: string; readonly reason: string }
   /** The result of a statement is too large. */
@@ -102,6 +104,8 @@ export function errorOf(path: string, doing: string, failure: FailureFacts): Sto
       return new StoreError('STORE_CORRUPT', { store, where: failure.where, reason: failure.reason })
     case 'moved':
       return new StoreError('STORE_HALTED', { store, reason: movedWords(failure.file) })
+    case 'not migrated':
+      return new StoreError('STORE_NOT_MIGRATED', { store, reason: 'there are no tables, and migrate is false' })
     case 'no sqlite': {
       const facts = { what: 'The store sqlite', needs: 'node:sqlite', found: runtimeName() }
       return new DefinitionError('RUNTIME_UNSUPPORTED', facts)

@@ -57,7 +57,11 @@ interface OpenedForWriting {
   readonly cut: CutLog | undefined
 }
 
-/** Opens for writing, and makes the tables if there are none. @throws Failure, or an error of `node:sqlite` */
+/**
+ * Opens for writing, and makes the tables if there are none and `migrate` is true.
+ *
+ * @throws Failure, or an error of `node:sqlite`
+ */
 export async function openForWriting(settings: Settings, pause: Pause): Promise<OpenedForWriting> {
   const { path, mayLoseOnPowerFailure, lockWaitMs, fileSizeMax } = settings
   if (!statSync(dirname(path), { throwIfNoEntry: false })?.isDirectory()) {
@@ -67,6 +71,7 @@ export async function openForWriting(settings: Settings, pause: Pause): Promise<
   const { DatabaseSync } = load()
   const schema = schemaIn(settings.prefix)
   return retryWhileBusy(lockWaitMs, pause, () => {
+    if (!settings.migrate) checkMade(path, schema)
     const { isChecked, cut } = checkUnchanged(settings)
     const database = new DatabaseSync(path, { timeout: 0, enableForeignKeyConstraints: false })
     try {
@@ -100,6 +105,19 @@ export async function openForWriting(settings: Settings, pause: Pause): Promise<
       throw error
     }
   })
+}
+
+/** Checks that a store is there, without making or changing a file. @throws Failure, or an error of `node:sqlite` */
+function checkMade(path: string, schema: Schema): void {
+  const isThere = (statSync(path, { throwIfNoEntry: false })?.size ?? 0) > 0
+  if (!isThere) throw new Failure({ kind: 'not migrated' })
+  const { DatabaseSync } = load()
+  const database = new DatabaseSync(path, { readOnly: true, timeout: 0 })
+  try {
+    if (!hasSchema(database, schema)) throw new Failure({ kind: 'not migrated' })
+  } finally {
+    database.close()
+  }
 }
 
 /**

@@ -7,13 +7,14 @@ import { importLog } from '../../log/import-log.ts'
 import type { LogFormat } from '../../log/lines.ts'
 import { type VerifySummary, verifyLog } from '../../log/verify-log.ts'
 import { exitCodes } from '../ending.ts'
-import { type Output, plain } from '../output.ts'
+import { type Output, oneLine, plain } from '../output.ts'
 import { showProgress } from '../progress.ts'
 import {
   type CommonOptions,
   type Runtime,
   type StoreSession,
   sessionOf,
+  standardInput,
   withCommonOptions,
   withStore,
 } from '../session.ts'
@@ -59,7 +60,7 @@ async function verify({ inspection, output, signal }: StoreSession): Promise<num
     async onFinding(finding) {
       progress.end()
       const place = `position ${finding.position}`
-      await output.result({ finding }, `${output.style('red', finding.what)} at ${place}: ${finding.message}`)
+      await output.result({ finding }, `${output.style('red', finding.what)} at ${place}: ${oneLine(finding.message)}`)
     },
   })
   progress.end()
@@ -96,7 +97,7 @@ async function exportLog({ inspection, output, signal }: StoreSession, { out, fo
 }
 
 async function importFile({ inspection, output, signal }: StoreSession, file: string): Promise<void> {
-  const bytes: AsyncIterable<Uint8Array> = file === '-' ? process.stdin : createReadStream(file, { signal })
+  const bytes: AsyncIterable<Uint8Array> = file === '-' ? standardInput({ signal }) : createReadStream(file, { signal })
   // How much is still to come is not known.
   const progress = showProgress({ verb: 'importing', unit: 'events', total: 0, stream: process.stderr })
   try {

@@ -6,7 +6,7 @@ import { whole } from '../arguments.ts'
 import { confirm } from '../confirm.ts'
 import { exitCodes } from '../ending.ts'
 import { type Follower, type FollowerKind, followerNamed, followersOf } from '../followers.ts'
-import { type Output, plain, streamText } from '../output.ts'
+import { type Output, oneLine, plain, streamText } from '../output.ts'
 import {
   type CommonOptions,
   type Runtime,
@@ -75,9 +75,6 @@ function parkedText({ name }: Follower, parked: ParkedEvent, output: Output): st
   const what = command === undefined ? '' : `, its command ${plain(String(command['name']))}`
   return `${place}${what}  since ${parkedAt.toISOString()}\n  ${output.style('yellow', oneLine(reason))}`
 }
-
-/** A reason is the message of an error, which may be of any form. */
-const oneLine = (text: string): string => text.replaceAll(/[\s\p{Cc}]+/gu, ' ').trim()
 
 /** @returns the exit code */
 async function retry(session: StoreSession, name: string, { kind }: ParkedOptions): Promise<number> {

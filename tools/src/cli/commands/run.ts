@@ -10,6 +10,7 @@ import {
   type Runtime,
   type StoreSession,
   sessionOf,
+  standardInput,
   withCommonOptions,
   withStore,
 } from '../session.ts'
@@ -37,7 +38,8 @@ export function addRun(program: Command, runtime: Runtime): void {
     .action(
       async (aggregate: string, id: string, name: string, json: string | undefined, options: RunOptions, self) => {
         if (options.sequence !== undefined && !options.dryRun) self.error('error: --sequence needs --dry-run')
-        const given = json === '-' ? await text(process.stdin) : json
+        const session = sessionOf(runtime, options)
+        const given = json === '-' ? await text(standardInput(session)) : json
         const data = given === undefined ? undefined : jsonOf('The data of the command', given)
         const { commandId, expectedSequence, metadata } = options
         const command = {
@@ -47,7 +49,6 @@ export function addRun(program: Command, runtime: Runtime): void {
           ...(expectedSequence !== undefined && { expectedSequence }),
           ...(metadata !== undefined && { metadata: jsonOf('--metadata', metadata) as CommandData['metadata'] & {} }),
         }
-        const session = sessionOf(runtime, options)
         runtime.exitCode = await withStore(session, options, (open) => send(open, command, options))
       },
     )

@@ -2,7 +2,7 @@
 import type { Command } from 'commander'
 import { type Changes, changesBetween, pathText, type StateView, stateAt } from '../../inspection/index.ts'
 import { time, whole } from '../arguments.ts'
-import { jsonLine, type Output, streamText } from '../output.ts'
+import { harmless, jsonLine, type Output, streamText } from '../output.ts'
 import {
   type CommonOptions,
   type Runtime,
@@ -48,7 +48,10 @@ async function print(session: StoreSession, aggregate: string, id: string, optio
   const { state, ...place } = view
   const shown = { ...place.stream, sequence: view.sequence, position: view.position }
   if (diff === undefined) {
-    await output.result({ ...shown, state }, () => `${headline(view, output)}\n${JSON.stringify(state, null, 2)}`)
+    await output.result(
+      { ...shown, state },
+      () => `${headline(view, output)}\n${harmless(JSON.stringify(state, null, 2))}`,
+    )
     return
   }
   const since = Math.min(diff === true ? Math.max(0, view.sequence - 1) : diff, view.sequence)
@@ -66,7 +69,7 @@ function changesText({ changes, more }: Changes, output: Pick<Output, 'style'>):
   const lines = changes.map((change) => {
     const side = (color: 'red' | 'green', key: 'before' | 'after') =>
       key in change ? output.style(color, jsonLine(change[key])) : output.style('dim', 'nothing')
-    return `  ${pathText(change.path)}: ${side('red', 'before')} -> ${side('green', 'after')}`
+    return `  ${harmless(pathText(change.path))}: ${side('red', 'before')} -> ${side('green', 'after')}`
   })
   if (more > 0) lines.push(`  and ${more} more`)
   return lines.length === 0 ? '  nothing has changed' : lines.join('\n')
