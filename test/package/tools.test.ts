@@ -22,7 +22,7 @@ describe('The packed tools', { skip: leftOut ?? false }, () => {
       mkdirSync(join(modules, name), { recursive: true })
       execFileSync('tar', ['-xzf', tarball, '-C', join(modules, name), '--strip-components=1'])
     }
-    for (const name of ['commander', 'zod', '@types'])
+    for (const name of ['commander', 'zod', '@modelcontextprotocol', '@types'])
       symlinkSync(join(root, 'node_modules', name), join(modules, name))
     writeFileSync(join(project, 'package.json'), JSON.stringify({ type: 'module', private: true }))
     writeFileSync(
@@ -74,6 +74,9 @@ describe('The packed tools', { skip: leftOut ?? false }, () => {
     const { status, stdout, stderr } = run(program, 'events', '--json')
     assert.deepEqual([status, stderr], [0, ''])
     assert.deepEqual(JSON.parse(stdout).data, { text: 'hello' })
+    // It ends with its input, which is empty.
+    const served = run(program, 'mcp')
+    assert.deepEqual([served.status, served.stdout, served.stderr], [0, '', ''])
   })
 
   test('let a user check the configuration', () => {

@@ -15,6 +15,7 @@ const kinds = {
   LINE_INVALID: 'failed',
   LOG_DIFFERS: 'failed',
   STUDIO_UNFIT: 'usage',
+  TOO_MANY: 'failed',
 } as const
 
 export type ToolsErrorCode = keyof typeof kinds

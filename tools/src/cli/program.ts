@@ -5,6 +5,7 @@ import { ToolsError } from '../errors.ts'
 import { addCompletion } from './commands/completion.ts'
 import { addEvents } from './commands/events.ts'
 import { addLogs } from './commands/logs.ts'
+import { addMcp } from './commands/mcp.ts'
 import { addMigrate } from './commands/migrate.ts'
 import { addParked } from './commands/parked.ts'
 import { addProjections } from './commands/projections.ts'
@@ -32,7 +33,7 @@ function programOf(runtime: Runtime, isJson: boolean): Command {
     // With --json it is told below, in the form of all errors.
     .configureOutput({ writeErr: (text) => isJson || process.stderr.write(harmless(text)) })
     .showHelpAfterError('(mneme help shows what there is)')
-  const looking = [addEvents, addState, addRun, addTrace, addStudio]
+  const looking = [addEvents, addState, addRun, addTrace, addStudio, addMcp]
   const managing = [addProjections, addReactions, addParked, addLogs, addMigrate, addCompletion]
   for (const add of [...looking, ...managing]) add(program, runtime)
   return program

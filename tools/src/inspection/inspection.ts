@@ -60,8 +60,12 @@ export interface RunningDomain {
   dispatch(command: CommandData): Promise<Accepted<unknown, RecordedEvent> | Rejected<unknown>>
   /** The instance of an aggregate, by the aggregate's stored name. */
   read(stream: StreamId, at?: { readonly sequence?: number; readonly time?: Date }): Promise<StateReading>
+  /** An event of an instance, with its personal values, which the store alone cannot give. */
+  event(stream: StreamId, sequence: number): Promise<RecordedEvent | undefined>
   readonly projections: Projections<string>
   readonly reactions: Reactions<string>
+  /** What reads the rows, the state or the tables of a projection, by the projection's key in the domain. */
+  readModel(key: string): unknown
 }
 
 /** A state, and where it is: the sequence and position of its last event, or 0. */
@@ -191,8 +195,14 @@ export async function running(
     running: {
       dispatch: (command) => parts.try.dispatch(command),
       read: ({ aggregate, id }, at) => started[keys.get(aggregate)!]!(id).read(at),
+      event: async ({ aggregate, id }, sequence) => {
+        const history = started[keys.get(aggregate)!]!(id).history({ from: sequence, to: sequence + 1 })
+        for await (const event of history) return event
+        return undefined
+      },
       projections: parts.projections,
       reactions: parts.reactions,
+      readModel: (key) => started[key as keyof typeof started],
     },
     stop: () => started.stop(),
   }
