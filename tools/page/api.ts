@@ -2,6 +2,7 @@
 import type {
   CatalogueView,
   ChangeView,
+  DevelopmentView,
   ErrorView,
   EventsView,
   EventView,
@@ -67,6 +68,7 @@ export const api = {
   trace: (id: string, signal?: AbortSignal): Promise<{ readonly trace: TraceView | null }> =>
     ask('/api/trace', { id }, signal),
   catalogue: (): Promise<{ readonly catalogue?: CatalogueView }> => ask('/api/catalogue'),
+  development: (): Promise<{ readonly development: DevelopmentView | null }> => ask('/api/development'),
   parked: (): Promise<{ readonly parked: readonly ParkedView[] }> => ask('/api/parked'),
   followers: (): Promise<{ readonly followers: readonly FollowerView[] }> => ask('/api/followers'),
   /** Calls back for each new event from a position on. @returns a function that ends that */

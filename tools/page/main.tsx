@@ -4,6 +4,7 @@ import { render } from 'preact'
 import type { Info } from '../src/studio/views.ts'
 import { api } from './api.ts'
 import { CauseScreen } from './cause-screen.tsx'
+import { CodeScreen, CodeTrouble, Differing, watchCode } from './code-screen.tsx'
 import { CatalogueScreen, FollowersScreen } from './domain-screens.tsx'
 import { LogScreen, logKey } from './log-screen.tsx'
 import { Failure } from './parts.tsx'
@@ -15,6 +16,9 @@ const screens = [
   { path: 'catalogue', name: 'Catalogue', screen: CatalogueScreen },
   { path: 'followers', name: 'Projections', screen: FollowersScreen },
 ] as const
+const codeScreen = { path: 'code', name: 'Code', screen: CodeScreen } as const
+/** Those that the page has now: code only changes under `mneme dev`. */
+const screensNow = () => (info.value?.isDevelopment ? [...screens, codeScreen] : screens)
 
 const others = { stream: StreamScreen, cause: CauseScreen } as const
 
@@ -25,6 +29,7 @@ const isHelpOpen = signal(false)
 function screenAt(path: string | undefined) {
   const found = screens.find((each) => each.path === path)
   if (found !== undefined) return found.screen
+  if (path === codeScreen.path) return codeScreen.screen
   return path === 'stream' || path === 'cause' ? others[path] : LogScreen
 }
 
@@ -38,20 +43,24 @@ function Studio() {
           <a href={link(['log'])}>Mneme</a>
         </h1>
         <nav aria-label="Screens">
-          {screens.map((each) => (
+          {screensNow().map((each) => (
             <a key={each.path} href={link([each.path])} aria-current={each.path === path ? 'page' : undefined}>
               {each.name}
+              {each === codeScreen && <Differing />}
             </a>
           ))}
         </nav>
         <OpenForm />
-        <p class="store faint">{info.value && `${info.value.store}, read only`}</p>
+        <p class="store faint">
+          {info.value && `${info.value.store}, ${info.value.isDevelopment ? 'the domain runs' : 'read only'}`}
+        </p>
         <button type="button" class="help" aria-label="Keys" onClick={() => (isHelpOpen.value = !isHelpOpen.value)}>
           ?
         </button>
       </header>
       <main>
         {failure.value !== undefined && <Failure message={failure.value} />}
+        {info.value?.isDevelopment && <CodeTrouble />}
         {isHelpOpen.value && <Help />}
         <Screen />
       </main>
@@ -89,7 +98,7 @@ function Help() {
     <aside class="panel keys">
       <h3>Keys</h3>
       <dl class="facts">
-        <dt>1 2 3</dt>
+        <dt>1 2 3 4</dt>
         <dd>the screens</dd>
         <dt>/</dt>
         <dd>open a stream or a command</dd>
@@ -116,7 +125,7 @@ addEventListener('keydown', (pressed) => {
   }
   // Enter on a button or a link is theirs.
   if (key === 'Enter' && target instanceof HTMLElement && target.closest('a, button')) return
-  const screen = screens[Number(key) - 1]
+  const screen = screensNow()[Number(key) - 1]
   const isUsed =
     (place.value.path[0] === 'stream' ? streamKey(key, shiftKey) : logKey(key)) || otherKey(key, screen?.path)
   if (isUsed) pressed.preventDefault()
@@ -134,6 +143,7 @@ function otherKey(key: string, screen: string | undefined): boolean {
 api.info().then(
   (answer) => {
     info.value = answer
+    if (answer.isDevelopment) watchCode()
   },
   (error: Error) => {
     failure.value = error.message

@@ -36,8 +36,16 @@ export function Time({ at }: { readonly at: string }) {
   )
 }
 
+const shortMax = 1000
+
+/** JSON as text, cut if it is long. */
+export function shortJson(value: Json | undefined): string {
+  const text = JSON.stringify(value) ?? ''
+  return text.length <= shortMax ? text : `${text.slice(0, shortMax)} ... ${text.length - shortMax} more characters`
+}
+
 /** JSON on one line. */
-export const Line = ({ value }: { readonly value: Json }) => <code class="line">{JSON.stringify(value)}</code>
+export const Line = ({ value }: { readonly value: Json }) => <code class="line">{shortJson(value)}</code>
 
 export const Failure = ({ message }: { readonly message: string }) => (
   <p class="failure" role="alert">

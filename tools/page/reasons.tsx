@@ -4,7 +4,7 @@ import { useEffect } from 'preact/hooks'
 import type { ChangeView, Json, ReasonsView } from '../src/studio/views.ts'
 import { api, type Stream } from './api.ts'
 import { pathText } from './apply-changes.ts'
-import { Failure, Type } from './parts.tsx'
+import { Failure, shortJson, Type } from './parts.tsx'
 import type { Steps } from './steps.ts'
 
 interface ReasonsProps {
@@ -48,7 +48,7 @@ export function Reasons({ stream, steps, path, value, onClose }: ReasonsProps) {
   return (
     <div class="panel reasons">
       <h3>
-        Why is {pathText(path)} {value === undefined ? 'not there' : JSON.stringify(value)}?
+        Why is {pathText(path)} {value === undefined ? 'not there' : shortJson(value)}?
         <button type="button" class="close" aria-label="Close" onClick={onClose}>
           ×
         </button>
@@ -61,9 +61,9 @@ export function Reasons({ stream, steps, path, value, onClose }: ReasonsProps) {
               <span class="faint">{event.sequence}</span>
               <Type name={event.type} />
               <span>
-                {before !== undefined && <del>{JSON.stringify(before)}</del>}
+                {before !== undefined && <del>{shortJson(before)}</del>}
                 {before !== undefined && after !== undefined && <span class="faint"> → </span>}
-                {after !== undefined && <ins>{JSON.stringify(after)}</ins>}
+                {after !== undefined && <ins>{shortJson(after)}</ins>}
               </span>
             </button>
           </li>

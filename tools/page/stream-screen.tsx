@@ -3,8 +3,9 @@ import { useSignal } from '@preact/signals'
 import { useEffect, useMemo, useRef } from 'preact/hooks'
 import type { ChangeView } from '../src/studio/views.ts'
 import { api, type Stream } from './api.ts'
-import { pathText, valueAt } from './apply-changes.ts'
+import { valueAt } from './apply-changes.ts'
 import { CauseTree } from './cause-screen.tsx'
+import { ChangeTable } from './change-table.tsx'
 import { JsonView } from './json-view.tsx'
 import { Facts, Failure, Line, Time, Type } from './parts.tsx'
 import { go, place, streamLink } from './place.ts'
@@ -169,30 +170,7 @@ function ChangeList({
   readonly hasState: boolean
 }) {
   if (!hasState) return null
-  if (changes.length === 0) return <p class="empty">It changed nothing.</p>
-  return (
-    <table class="changes">
-      <tbody>
-        {changes.map((change) => (
-          <tr key={JSON.stringify(change.path)}>
-            <th scope="row">{pathText(change.path)}</th>
-            <td>
-              {'before' in change && <del>{JSON.stringify(change.before)}</del>}
-              {'before' in change && 'after' in change && <span class="faint"> → </span>}
-              {'after' in change && <ins>{JSON.stringify(change.after)}</ins>}
-            </td>
-          </tr>
-        ))}
-        {more > 0 && (
-          <tr>
-            <td colSpan={2} class="faint">
-              and {more} more
-            </td>
-          </tr>
-        )}
-      </tbody>
-    </table>
-  )
+  return <ChangeTable changes={changes} more={more} />
 }
 
 /** The events of the page around the version. */

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { MnemeError } from '../../../src/index.ts'
 import { ToolsError } from '../errors.ts'
 import { addCompletion } from './commands/completion.ts'
+import { addDev } from './commands/dev.ts'
 import { addEvents } from './commands/events.ts'
 import { addLogs } from './commands/logs.ts'
 import { addMcp } from './commands/mcp.ts'
@@ -33,7 +34,7 @@ function programOf(runtime: Runtime, isJson: boolean): Command {
     // With --json it is told below, in the form of all errors.
     .configureOutput({ writeErr: (text) => isJson || process.stderr.write(harmless(text)) })
     .showHelpAfterError('(mneme help shows what there is)')
-  const looking = [addEvents, addState, addRun, addTrace, addStudio, addMcp]
+  const looking = [addDev, addEvents, addState, addRun, addTrace, addStudio, addMcp]
   const managing = [addProjections, addReactions, addParked, addLogs, addMigrate, addCompletion]
   for (const add of [...looking, ...managing]) add(program, runtime)
   return program

@@ -109,23 +109,33 @@ export interface Inspection extends AsyncDisposable {
   close(): Promise<void>
 }
 
+export interface InspectionOptions {
+  /** Whether the domain runs as in a program of the user: all of it, with its projections and reactions. */
+  readonly isRunning?: boolean
+}
+
 /**
  * Opens a store, and looks at it through the domain if there is one.
  *
  * @throws StoreError
  */
-export async function openInspection(target: Target): Promise<Inspection> {
+export async function openInspection(
+  target: Target,
+  { isRunning = false }: InspectionOptions = {},
+): Promise<Inspection> {
   const { domain, log = console } = target
   const warn = ({ code, message }: { readonly code: string; readonly message: string }) =>
     void log.warn(`${message} [${code}]`)
   const store = await target.store.open({ warn, now: Date.now })
   const started = new Map<string, Promise<{ readonly running: RunningDomain; stop(): Promise<void> }>>()
-  const shared = { store: lent(store), projections: 'manual', log, ...(target.keys && { keys: target.keys }) } as const
+  const projections = isRunning ? 'automatic' : 'manual'
+  const shared = { store: lent(store), projections, log, ...(target.keys && { keys: target.keys }) } as const
   const start = (which: string, described: AnyDomain) => {
     const begun = started.get(which) ?? running(described, shared)
     started.set(which, begun)
     return begun.then((domain) => domain.running)
   }
+  const everything = async () => start('everything', needed(domain))
   let closed: Promise<void> | undefined
   const closeAll = async () => {
     try {
@@ -144,14 +154,16 @@ export async function openInspection(target: Target): Promise<Inspection> {
     target,
     stream: (aggregate: string, id: string) => ({ aggregate: nameOf(domain, aggregate), id }),
     aggregates: async () => {
+      if (isRunning) return everything()
       const { aggregates } = needed(domain)
       return start('aggregates', describe({ aggregates }))
     },
     projections: async () => {
+      if (isRunning) return everything()
       const { aggregates, projections } = needed(domain)
       return start('projections', describe({ aggregates, projections: projections as {} }))
     },
-    everything: async () => start('everything', needed(domain)),
+    everything,
     close,
     [Symbol.asyncDispose]: close,
   })

@@ -9,6 +9,7 @@ import { StateLine, storedSteps } from './state-line.ts'
 import type {
   CauseView,
   ChangeView,
+  DevelopmentView,
   EventsView,
   EventView,
   FollowerView,
@@ -28,10 +29,14 @@ const linesMax = 8
 type Route = (query: URLSearchParams, signal: AbortSignal) => Promise<object>
 
 /** The routes by their paths. */
-export function routesOf(inspection: Inspection): ReadonlyMap<string, Route> {
+export function routesOf(
+  inspection: Inspection,
+  development: (() => DevelopmentView) | undefined,
+): ReadonlyMap<string, Route> {
   const lines = new Map<string, StateLine>()
   return new Map<string, Route>([
-    ['/api/info', () => infoOf(inspection)],
+    ['/api/info', () => infoOf(inspection, development !== undefined)],
+    ['/api/development', async () => ({ development: development?.() ?? null })],
     ['/api/events', (query, signal) => eventsOf(inspection, query, signal)],
     ['/api/event', (query, signal) => eventOf(inspection, query, signal)],
     ['/api/end', async (query) => ({ end: await endOf(inspection, streamIn(inspection, query)) })],
@@ -44,9 +49,9 @@ export function routesOf(inspection: Inspection): ReadonlyMap<string, Route> {
   ])
 }
 
-async function infoOf({ store, domain }: Inspection): Promise<Info> {
+async function infoOf({ store, domain }: Inspection, isDevelopment: boolean): Promise<Info> {
   const aggregates = Object.values(domain?.aggregates ?? {}).map(({ name }) => name)
-  return { store: store.name, hasDomain: domain !== undefined, aggregates, head: await store.head() }
+  return { store: store.name, hasDomain: domain !== undefined, aggregates, head: await store.head(), isDevelopment }
 }
 
 // -- events ----------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import { type Guard, guard, safeHeaders } from './guard.ts'
 import { sendLive } from './live.ts'
 import { type PageFile, pageFiles } from './page-files.ts'
 import { routesOf } from './routes.ts'
-import type { ErrorView } from './views.ts'
+import type { DevelopmentView, ErrorView } from './views.ts'
 
 export interface StudioOptions {
   /** 4611 by default; 0 for any that is free. */
@@ -21,6 +21,10 @@ export interface StudioOptions {
   /** Whether it may run where `NODE_ENV` is `production`. */
   readonly isAllowedInProduction?: boolean
   readonly environment?: Readonly<Record<string, string | undefined>>
+  /** The token, if it is not made here: a studio that is started again keeps it. */
+  readonly token?: string
+  /** What `mneme dev` knows of changed code. */
+  readonly development?: () => DevelopmentView
   /** Where the files of the page are, if not beside the program. */
   readonly page?: URL
 }
@@ -51,12 +55,12 @@ export async function startStudio(inspection: Inspection, options: StudioOptions
     throw new ToolsError('STUDIO_UNFIT', 'NODE_ENV is production', { advice })
   }
   const files = await pageFiles(options.page)
-  const token = randomBytes(24).toString('base64url')
+  const { token = randomBytes(24).toString('base64url'), development } = options
   const server = createServer()
   await listen(server, wanted)
   const { port } = server.address() as AddressInfo
   const ending = new AbortController()
-  const answer = answering({ inspection, files, guard: guard(token, port), ended: ending.signal })
+  const answer = answering({ inspection, files, development, guard: guard(token, port), ended: ending.signal })
   server.on('request', answer)
   const close = async () => {
     ending.abort()
@@ -87,6 +91,7 @@ interface Parts {
   readonly inspection: Inspection
   readonly files: ReadonlyMap<string, PageFile>
   readonly guard: Guard
+  readonly development: StudioOptions['development']
   /** Is aborted when the studio ends. */
   readonly ended: AbortSignal
 }
@@ -95,9 +100,10 @@ function answering({
   inspection,
   files,
   guard,
+  development,
   ended,
 }: Parts): (request: IncomingMessage, response: ServerResponse) => void {
-  const routes = routesOf(inspection)
+  const routes = routesOf(inspection, development)
   let live = 0
   const handle = async (request: IncomingMessage, response: ServerResponse, signal: AbortSignal): Promise<void> => {
     const { method = 'GET', headers, url: path = '' } = request

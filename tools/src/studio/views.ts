@@ -10,6 +10,8 @@ export interface Info {
   /** The keys of the aggregates by their stored names, in the order of the domain. */
   readonly aggregates: readonly string[]
   readonly head: number
+  /** Whether `mneme dev` has started it, so that the code may change. */
+  readonly isDevelopment: boolean
 }
 
 export interface EventView {
@@ -125,6 +127,65 @@ export interface ParkedView extends Pick<EventView, 'position' | 'aggregate' | '
   readonly projection: string
   readonly reason: string
   readonly parkedAt: string
+}
+
+/** What changed code has made different, under `mneme dev`. */
+export interface DevelopmentView {
+  /** Another one after each start. */
+  readonly build: string
+  readonly startedAt: string
+  /** Why the newest code cannot be loaded. What is shown is by the code before. */
+  readonly broken?: string
+  /** Why the domain has not started. */
+  readonly notRunning?: string
+  readonly notCompared?: string
+  /** How many states are kept to be compared with those by the next code; absent while they are computed. */
+  readonly kept?: number
+  /** Absent before the first change. */
+  readonly states?: StatesComparedView
+  readonly rows: readonly RowsComparedView[]
+}
+
+export interface StatesComparedView {
+  /** When the states were computed by the code before. */
+  readonly since: string
+  /** How many streams are compared: those that were written last. */
+  readonly streams: number
+  readonly compared: number
+  readonly differing: number
+  readonly isOver: boolean
+  readonly differences: readonly StateDifferenceView[]
+}
+
+export interface StateDifferenceView {
+  readonly aggregate: string
+  readonly id: string
+  readonly sequence: number
+  readonly changes: readonly ChangeView[]
+  readonly more: number
+  /** Why there is no state now, or was none before. */
+  readonly failure?: string
+  readonly failureBefore?: string
+}
+
+export interface RowsComparedView {
+  readonly projection: string
+  /** How far the rows are built again. */
+  readonly position: number
+  readonly head: number
+  readonly isOver: boolean
+  readonly rows?: number
+  readonly differing?: number
+  readonly differences?: readonly {
+    readonly key: string
+    /** Whether there was no such row, or is none any more. */
+    readonly isMissing: boolean
+    readonly isGone: boolean
+    readonly changes: readonly ChangeView[]
+    readonly more: number
+  }[]
+  /** Why they are not compared. */
+  readonly left?: string
 }
 
 export interface ErrorView {

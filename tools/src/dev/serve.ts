@@ -1,0 +1,137 @@
+/**
+ * The process that runs the user's code with the studio. `mneme dev` starts it (`supervise.ts`) and ends it: it loads
+ * the code, waits until it may use the store, and then runs until it is told to stop, or `mneme dev` is gone.
+ *
+ * Tidy: a program, so it has no exports.
+ */
+import { rename, writeFile } from 'node:fs/promises'
+import { loadTarget } from '../config/load-target.ts'
+import { type Inspection, openInspection, type Target } from '../inspection/index.ts'
+import { startStudio } from '../studio/index.ts'
+import { CodeChanges } from './code-changes.ts'
+import { noteLoadedFiles } from './loaded-files.ts'
+import type { FromProcess, LoadedFile, ServeOptions, ToProcess } from './messages.ts'
+import { statesBy } from './states-by-code.ts'
+
+/** How long the rest may take when nobody waits for it any more. */
+const goneMs = 5000
+/** How many lines of an error are told. */
+const linesMax = 8
+
+const options = JSON.parse(process.argv[2]!) as ServeOptions
+const ending = new AbortController()
+const { signal } = ending
+let files: LoadedFile[] = []
+let isLoaded = false
+
+const tell = (message: FromProcess): Promise<void> =>
+  new Promise((resolve) => {
+    if (process.connected) process.send!(message, undefined, undefined, () => resolve())
+    else resolve()
+  })
+
+noteLoadedFiles((file) => {
+  if (isLoaded) void tell({ kind: 'files', files: [file] })
+  else files.push(file)
+})
+
+/** What went wrong, with the place in the user's code if there is one. */
+function described(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const { cause, message } = error
+  if (!(cause instanceof Error)) return message
+  // What stands before the name of the error says where it is, also if it is no line of a stack.
+  const lines = (cause.stack ?? '').split('\n').filter((line) => !/^\s+at .*(node:internal|<anonymous>)/.test(line))
+  return [message, ...lines.slice(0, linesMax)].join('\n').trimEnd()
+}
+
+async function fail(error: unknown): Promise<void> {
+  await tell({ kind: 'failed', files, message: described(error) })
+  process.exit(1)
+}
+
+async function load(): Promise<Target> {
+  const target = await loadTarget(options.target, { mayCreate: false })
+  isLoaded = true
+  await tell({ kind: 'loaded', files })
+  files = []
+  return target
+}
+
+type Start = Extract<ToProcess, { readonly kind: 'start' }>
+
+async function serve(target: Target, { port, token, before }: Start, changes: CodeChanges): Promise<void> {
+  await using inspection = await openInspection(target, { isRunning: true })
+  await using studio = await startStudio(inspection, {
+    isAllowedInProduction: options.isAllowedInProduction,
+    token,
+    development: () => changes.view(),
+    ...(port !== undefined && { port }),
+  })
+  await tell({ kind: 'started', address: studio.address })
+  const work = [run(inspection, changes), compare(inspection, before, changes)]
+  await new Promise<void>((resolve) => {
+    if (signal.aborted) resolve()
+    signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+  // Before the domain stops, so that nothing reads a store that is closed.
+  await Promise.all(work)
+}
+
+async function run(inspection: Inspection, changes: CodeChanges): Promise<void> {
+  if (inspection.domain === undefined) return
+  try {
+    await inspection.everything()
+  } catch (error) {
+    changes.notRunning(described(error))
+  }
+}
+
+/** Compares with the code before, and keeps the states for the code after. */
+async function compare(inspection: Inspection, before: string | undefined, changes: CodeChanges): Promise<void> {
+  if (inspection.domain === undefined) return
+  try {
+    if (before !== undefined) await changes.compare(inspection, before, signal)
+    const states = await statesBy(inspection, signal)
+    const part = `${options.baseline}.part`
+    await writeFile(part, JSON.stringify(states), { mode: 0o600 })
+    await rename(part, options.baseline)
+    changes.kept(states.states.length)
+  } catch (error) {
+    if (!signal.aborted) changes.notCompared(described(error))
+  }
+}
+
+const changes = new CodeChanges()
+const started = new Promise<Start>((resolve) => {
+  process.on('message', (message: ToProcess) => {
+    if (message.kind === 'start') resolve(message)
+    else if (message.kind === 'broken') changes.broken(message.message)
+    else end()
+  })
+})
+
+function end(): void {
+  ending.abort()
+  if (!isLoaded) process.exit(0)
+}
+
+// An interrupt at a terminal reaches this process too, but `mneme dev` says when to stop.
+process.on('SIGINT', () => {})
+process.on('SIGTERM', end)
+process.on('disconnect', () => {
+  end()
+  setTimeout(() => process.exit(1), goneMs).unref()
+})
+
+try {
+  const target = await load()
+  const start = await Promise.race([
+    started,
+    new Promise<undefined>((resolve) => signal.addEventListener('abort', () => resolve(undefined), { once: true })),
+  ])
+  if (start !== undefined) await serve(target, start, changes)
+  process.exit(0)
+} catch (error) {
+  await fail(error)
+}
