@@ -14,11 +14,13 @@ export interface BodyLimits {
  */
 export async function readJson(request: Request, limits: BodyLimits): Promise<unknown> {
   const { body, headers } = request
-  checkContent(headers, body !== null)
+  const type = headers.get('content-type')
+  checkContent(headers, type)
   if (Number(headers.get('content-length') ?? 0) > limits.bodySizeMax) tooLarge(limits)
   if (body === null) return undefined
   const bytes = await readBytes(body, limits)
   if (bytes.length === 0) return undefined
+  if (type === null) refuseType()
   const text = textOf(bytes)
   try {
     return JSON.parse(text)
@@ -28,32 +30,37 @@ export async function readJson(request: Request, limits: BodyLimits): Promise<un
 }
 
 /** Refuses what a form of another site could send, and what would have to be decompressed first. */
-function checkContent(headers: Headers, hasBody: boolean): void {
+function checkContent(headers: Headers, type: string | null): void {
   const encoding = headers.get('content-encoding') ?? 'identity'
   if (encoding.toLowerCase() !== 'identity') {
     throw new HttpError('CONTENT_UNSUPPORTED', { expected: 'it must not be compressed' })
   }
-  const type = headers.get('content-type')
-  if (type === null && !hasBody) return
-  const isJson = /^application\/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?$/i.test(type ?? '')
-  if (!isJson) throw new HttpError('CONTENT_UNSUPPORTED', { expected: 'it must be application/json in UTF-8' })
+  // Without a type there must be no body, which is seen when it is read.
+  if (type !== null && !/^application\/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?$/i.test(type)) refuseType()
+}
+
+function refuseType(): never {
+  throw new HttpError('CONTENT_UNSUPPORTED', { expected: 'it must be application/json in UTF-8' })
 }
 
 async function readBytes(body: ReadableStream<Uint8Array>, limits: BodyLimits): Promise<Uint8Array> {
   const reader = body.getReader()
-  const { promise: late, reject } = Promise.withResolvers<never>()
-  late.catch(() => {})
-  const timeoutMs = limits.bodyTimeoutMs
-  const timer = startTimer(() => reject(new HttpError('BODY_TOO_SLOW', { timeoutMs })), timeoutMs)
-  const chunks: Uint8Array[] = []
-  let size = 0
+  const { bodySizeMax, bodyTimeoutMs } = limits
+  let isLate = false
+  // What waits for the body is told that it has ended.
+  const giveUp = () => {
+    isLate = true
+    reader.cancel().catch(() => {})
+  }
+  const timer = startTimer(giveUp, bodyTimeoutMs)
+  const bytes = new Bytes(bodySizeMax)
   try {
     while (true) {
-      const { done, value } = await Promise.race([reader.read(), late])
-      if (done) return joined(chunks, size)
-      size += value.length
-      if (size > limits.bodySizeMax) tooLarge(limits)
-      chunks.push(value)
+      const { done, value } = await reader.read()
+      if (isLate) throw new HttpError('BODY_TOO_SLOW', { timeoutMs: bodyTimeoutMs })
+      if (done) return bytes.all
+      if (bytes.size + value.length > bodySizeMax) tooLarge(limits)
+      bytes.add(value)
     }
   } catch (error) {
     // Nobody reads the rest.
@@ -64,15 +71,36 @@ async function readBytes(body: ReadableStream<Uint8Array>, limits: BodyLimits): 
   }
 }
 
-function joined(chunks: readonly Uint8Array[], size: number): Uint8Array {
-  if (chunks.length === 1) return chunks[0]!
-  const bytes = new Uint8Array(size)
-  let at = 0
-  for (const chunk of chunks) {
-    bytes.set(chunk, at)
-    at += chunk.length
+/** Bytes that come in pieces. They are copied into one place, because a tiny piece costs far more than its bytes. */
+class Bytes {
+  readonly #sizeMax: number
+  #held = new Uint8Array(0)
+  #size = 0
+
+  constructor(sizeMax: number) {
+    this.#sizeMax = sizeMax
   }
-  return bytes
+
+  get size(): number {
+    return this.#size
+  }
+
+  get all(): Uint8Array {
+    return this.#held.subarray(0, this.#size)
+  }
+
+  add(piece: Uint8Array): void {
+    const size = this.#size + piece.length
+    if (size > this.#held.length) {
+      // The first piece is usually all.
+      const room = this.#size === 0 ? size : Math.min(this.#sizeMax, Math.max(size, 2 * this.#held.length))
+      const larger = new Uint8Array(room)
+      larger.set(this.all)
+      this.#held = larger
+    }
+    this.#held.set(piece, this.#size)
+    this.#size = size
+  }
 }
 
 function textOf(bytes: Uint8Array): string {

@@ -1,10 +1,11 @@
 /** Commands: `POST /aggregates/account/ada/deposit` with the data as the body. */
-import { HttpError, hasCode } from '../domain/error.ts'
-import type { Outcome } from '../domain/outcome.ts'
+import { HttpError, hasCode, OutcomeUnknownError } from '../domain/error.ts'
+import type { RecordedEvent } from '../domain/event.ts'
+import type { Accepted, Outcome } from '../domain/outcome.ts'
 import type { AnyRejection } from '../domain/rejection.ts'
 import { malformed, readJson } from './body.ts'
 import { shownEvent } from './events.ts'
-import { answer, checkRead, deadline, type Exchange, parametersOf, written } from './exchange.ts'
+import { answer, checkRead, deadline, type Exchange, hooked, parametersOf, written } from './exchange.ts'
 import { problemResponse, rejectionProblem } from './problem.ts'
 import { commandIdOf, etagOf, expectedSequenceOf, positionHeader } from './request-headers.ts'
 import { aggregateOf } from './routes.ts'
@@ -28,16 +29,35 @@ export async function sendCommand(exchange: Exchange): Promise<Response> {
   const name = params['command']!
   const command = bank.parseCommand({ aggregate, id, name, data, commandId, expectedSequence })
   const asked = { user: exchange.user, request, command }
-  const maySend = settings.maySend === undefined || (await settings.maySend(asked)) === true
-  if (!maySend) throw new HttpError('REQUEST_FORBIDDEN', { what: 'send this command' })
+  const { maySend } = settings
+  const isAllowed = maySend === undefined || (await hooked('maySend', () => maySend(asked))) === true
+  if (!isAllowed) throw new HttpError('REQUEST_FORBIDDEN', { what: 'send this command' })
   if (wantsState) await checkRead(exchange, { kind: 'state', aggregate: key, id })
-  const metadata = await settings.metadata?.(asked)
+  const metadata = await hooked('metadata', () => settings.metadata?.(asked))
   const outcome = await decided(exchange, { ...command, ...(metadata !== undefined && { metadata }) })
   if (!outcome.accepted) return rejected(exchange, outcome.rejection as AnyRejection)
+  return accepted(exchange, outcome, wantsState)
+}
+
+/**
+ * The answer to a command that was accepted.
+ *
+ * @throws OutcomeUnknownError `OUTCOME_UNKNOWN` if it was stored, and the answer cannot be written: its sender can get
+ *   the answer with its id
+ */
+function accepted(exchange: Exchange, outcome: Accepted<unknown, RecordedEvent>, wantsState: boolean): Response {
   const { state, sequence, position, events } = outcome
-  const shown = events.map((event) => shownEvent(service, event))
-  const body = wantsState ? { state, sequence, position, events: shown } : { sequence, position }
-  return answer(exchange, body, { ETag: etagOf(sequence), [positionHeader]: String(position) })
+  try {
+    const shown = events.map((event) => shownEvent(exchange.service, event))
+    const body = wantsState ? { state, sequence, position, events: shown } : { sequence, position }
+    return answer(exchange, body, { ETag: etagOf(sequence), [positionHeader]: String(position) })
+  } catch (error) {
+    const [first] = events
+    if (first === undefined) throw error
+    exchange.service.report(error)
+    const { stream, commitId: commandId } = first
+    throw new OutcomeUnknownError('OUTCOME_UNKNOWN', { stream, commandId }, error)
+  }
 }
 
 /** The outcome, within the limit of time. A command that was not decided by then never is. */
@@ -47,7 +67,10 @@ async function decided(exchange: Exchange, command: object): Promise<Outcome> {
     return await exchange.service.bank.try.dispatch({ ...command, signal })
   } catch (error) {
     if (hasCode(error, 'ABORTED') && hasCode(signal.reason, 'REQUEST_TIMED_OUT')) throw signal.reason
-    throw error
+    // Everything from the client was checked before.
+    const isOfMetadata = hasCode(error, 'DATA_NOT_JSON') || hasCode(error, 'COMMAND_MALFORMED')
+    if (!isOfMetadata) throw error
+    throw new Error('The option metadata of http(...) has returned what cannot be stored', { cause: error })
   } finally {
     end()
   }

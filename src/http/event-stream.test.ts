@@ -172,11 +172,14 @@ test('events that cannot be read are a problem, and the end', async () => {
   )
   await using bank = await Bank.start({ store: broken, projections: 'manual', log: { warn() {} } })
   await bank.account('ada').open({ owner: 'Ada' })
-  const handle = http(bank)
-  isBroken = true
+  const warnings: string[] = []
+  const handle = http(bank, { log: { warn: (message) => warnings.push(message) } })
   const { messages } = await opened(handle, '/events')
+  isBroken = true
   const [message] = await take(messages, 2)
   assert.deepEqual([message!.event, message!.data.code], ['problem', 'SERVER_FAILED'])
   assert.doesNotMatch(JSON.stringify(message), /secret/)
+  assert.match(warnings.join(), /secret/)
+  assertProblem(await requests(handle).get('/events'), 500, 'SERVER_FAILED')
   isBroken = false
 })

@@ -5,9 +5,9 @@ import type { Json } from '../domain/json.ts'
 import { startTimer, stopTimer } from '../runtime/timers.ts'
 import { malformed } from './body.ts'
 import type { AnyRunning, EventFilters, ReadIn, Settings } from './options.ts'
-import { problemOf, problemResponse } from './problem.ts'
+import { problemOf, problemResponse, statusOf } from './problem.ts'
 import { marked, markedType, plain, plainType, type Reveals } from './representation.ts'
-import { wholeNumber } from './request-headers.ts'
+import { numberMax, wholeNumber } from './request-headers.ts'
 
 /** What all requests have in common. */
 export interface Service {
@@ -15,8 +15,10 @@ export interface Service {
   readonly bank: any
   readonly inside: Inside
   readonly settings: Settings
-  /** How many streams of events are open. */
+  /** How many streams of events are open. Long polls count too. */
   readonly streams: { open: number }
+  /** Logs an error for which nobody but the program can do something. */
+  readonly report: (error: unknown) => void
 }
 
 export interface Exchange {
@@ -45,16 +47,31 @@ export async function begin(
   params: Exchange['params'],
 ): Promise<Exchange | Response> {
   const { user: userOf, mayReveal } = service.settings
-  const user = await userOf?.(request)
+  const user = await hooked('user', () => userOf?.(request))
   if (user instanceof Response) return user
   const reveals: Reveals = (subject) => mayReveal?.({ user, request, subject }) === true
   return { service, request, params, user, reveals }
 }
 
+/**
+ * What a hook returns. If it throws, the program has failed, not the request, whatever the error is.
+ *
+ * @throws Error; the error of the hook if it is one of a store that may answer later
+ */
+export async function hooked<Result>(name: string, call: () => Result | Promise<Result>): Promise<Result> {
+  try {
+    return await call()
+  } catch (cause) {
+    if (statusOf(cause) === 503) throw cause
+    throw new Error(`The option ${name} of http(...) has thrown an error`, { cause })
+  }
+}
+
 /** @throws HttpError `REQUEST_FORBIDDEN` */
 export async function checkRead({ service, user, request }: Exchange, read: Read): Promise<void> {
   const { mayRead } = service.settings
-  const isAllowed = mayRead === undefined || (await mayRead({ ...read, user, request } as never)) === true
+  const ask = () => mayRead?.({ ...read, user, request } as never)
+  const isAllowed = mayRead === undefined || (await hooked('mayRead', ask)) === true
   if (!isAllowed) throw new HttpError('REQUEST_FORBIDDEN', { what: 'read this' })
 }
 
@@ -150,11 +167,7 @@ export function filtersOf({ url }: Request): EventFilters {
 }
 
 /** @throws HttpError `REQUEST_MALFORMED` */
-export function wholeParameter(
-  name: string,
-  text: string | undefined,
-  most: number = Number.MAX_SAFE_INTEGER,
-): number | undefined {
+export function wholeParameter(name: string, text: string | undefined, most: number = numberMax): number | undefined {
   if (text === undefined) return undefined
   const number = wholeNumber(text)
   if (number === undefined || number > most) malformed(`${name} is not a whole number from 0 to ${most}`)

@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { z } from 'zod'
 import { Bank } from '../../examples/bank/bank.ts'
 import { assertProblem, requests } from '../../test/support/http/client.ts'
+import { HttpError } from '../domain/error.ts'
 import { aggregate, domain, event, type Personal, personal, projection, reject } from '../index.ts'
 import { http } from './index.ts'
 import type { ReadIn } from './options.ts'
@@ -168,6 +169,70 @@ test('a query cannot ask for what is in a personal value', async () => {
   assertProblem(await finds({ email: { $personal: ['ada', '"a@b.org"'] } }), 400, 'REQUEST_MALFORMED')
   const { status, body } = await finds({ email: 'a@b.org' })
   assert.ok(status === 400 || body.rows.length === 0, JSON.stringify(body))
+})
+
+test('a hook that fails is a failure of the program, whatever it throws', async () => {
+  await using bank = await Bank.start()
+  const rejected = () => bank.account('none').withdraw({ amount: 1 })
+  const failures: readonly (() => unknown)[] = [
+    rejected,
+    () => bank.account('').state(),
+    () => Promise.reject(new HttpError('ROUTE_UNKNOWN', { what: 'route' })),
+    () => Promise.reject(undefined),
+    () => {
+      throw new TypeError('secret')
+    },
+  ]
+  for (const hook of failures) {
+    for (const name of ['user', 'maySend', 'mayRead', 'metadata'] as const) {
+      const warnings: string[] = []
+      const log = { warn: (message: string) => warnings.push(message) }
+      const { post } = requests(http(bank, { [name]: hook, log }))
+      assertProblem(await post('/aggregates/account/ada/open', { owner: 'Ada' }), 500, 'SERVER_FAILED')
+      assert.equal(warnings.length, 1)
+    }
+  }
+  for (const metadata of [() => ({ name: () => {} }), () => ({ amount: 5n }), () => 'Ada']) {
+    const { post } = requests(http(bank, { metadata: metadata as never, log: { warn() {} } }))
+    assertProblem(await post('/aggregates/account/ada/open', { owner: 'Ada' }), 500, 'SERVER_FAILED')
+  }
+  assert.equal(await bank.head(), 0)
+})
+
+test('a response of a hook may be one for all, and one that cannot be sent again is a failure', async () => {
+  await using bank = await Bank.start()
+  const warnings: string[] = []
+  const log = { warn: (message: string) => warnings.push(message) }
+  const empty = new Response(null, { status: 401 })
+  const said = new Response('Who are you?', { status: 401 })
+  for (const [response, second] of [[empty, 401] as const, [said, 500] as const, [Response.error(), 500] as const]) {
+    const handle = http(bank, { user: () => response, log })
+    const ask = async () => {
+      const answered = await handle(new Request('http://bank.example/aggregates/account/ada'))
+      await answered.text()
+      return answered.status
+    }
+    await ask()
+    assert.equal(await ask(), second)
+  }
+  assert.ok(warnings.length > 0)
+})
+
+test('an answer that cannot be written does not hide that the command was stored', async () => {
+  await using shop = await Shop.start()
+  let isBroken = true
+  const mayReveal = () => {
+    if (isBroken) throw new Error('secret')
+    return true
+  }
+  const { post } = requests(http(shop, { mayReveal, log: { warn() {} } }))
+  const register = (headers: Record<string, string>) =>
+    post('/aggregates/customer/1/register', { email: 'a@b.org', plan: 'basic' }, headers)
+  const lost = await register({})
+  assertProblem(lost, 504, 'OUTCOME_UNKNOWN')
+  isBroken = false
+  const again = await register({ 'Idempotency-Key': lost.body.commandId })
+  assert.deepEqual([again.status, again.body.sequence, again.body.state.email], [200, 1, 'a@b.org'])
 })
 
 test('what hooks get has types', async () => {

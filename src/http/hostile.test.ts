@@ -1,10 +1,14 @@
 /** Requests that mean harm: bodies, paths, queries, other origins. Each gets the right answer; nothing is stored. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
+import { z } from 'zod'
 import { Bank } from '../../examples/bank/bank.ts'
 import { assertProblem, requests } from '../../test/support/http/client.ts'
 import { sized } from '../../test/support/size.ts'
+import { aggregate, domain, event } from '../index.ts'
 import { http } from './index.ts'
 
 const path = '/aggregates/account/ada/open'
@@ -48,6 +52,35 @@ test('a body that says how large it is is not read at all', async () => {
   assert.equal(told.chunks, 0)
 })
 
+test('a body in tiny pieces costs no more than its size', async () => {
+  await using bank = await Bank.start()
+  const { send } = requests(http(bank))
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  const pieces = sized(100_000, 30_000)
+  let grown = 0
+  let given = 0
+  const held = () => {
+    collect()
+    const { heapUsed, arrayBuffers } = process.memoryUsage()
+    return heapUsed + arrayBuffers
+  }
+  const before = held()
+  const stream = new ReadableStream<Uint8Array>(
+    {
+      pull(controller) {
+        given++
+        if (given === pieces) grown = held() - before
+        if (given <= pieces) controller.enqueue(new Uint8Array([32]))
+        else controller.close()
+      },
+    },
+    { highWaterMark: 0 },
+  )
+  assertProblem(await send(path, { method: 'POST', headers: json, body: stream }), 400, 'REQUEST_MALFORMED')
+  assert.ok(grown < pieces * 100, `${grown} bytes for ${pieces}`)
+})
+
 test('a body that does not come is given up', async () => {
   await using bank = await Bank.start()
   const { send } = requests(http(bank, { bodyTimeoutMs: 20 }))
@@ -81,6 +114,27 @@ test('what is not JSON in UTF-8, or not of its type, is refused', async () => {
   }
   assert.equal(await status({ ...json, 'Content-Encoding': 'gzip' }, '{"owner":"Ada"}'), '415 CONTENT_UNSUPPORTED')
   assert.equal(await bank.head(), 0)
+})
+
+test('a command with a thousand mistakes is told some of them', async () => {
+  const Kept = event('Kept', z.object({}))
+  const Box = aggregate('box', () => ({}))
+    .on(Kept)
+    .command('fill', z.object({ names: z.array(z.string()) }), () => Kept({}))
+  await using boxes = await domain({ aggregates: { box: Box } }).start()
+  const { post } = requests(http(boxes))
+  const refused = await post('/aggregates/box/1/fill', { names: Array.from({ length: 1000 }, () => 0) })
+  assertProblem(refused, 400, 'COMMAND_INVALID')
+  assert.equal(refused.body.issues.length, 100)
+})
+
+test('a request without a body needs no content type', async () => {
+  await using bank = await Bank.start()
+  const { send } = requests(http(bank))
+  const empty = () => new Blob([]).stream()
+  assertProblem(await send(path, { method: 'POST', body: empty() }), 400, 'COMMAND_INVALID')
+  const untyped = new Blob(['{"owner":"Ada"}']).stream()
+  assertProblem(await send(path, { method: 'POST', body: untyped }), 415, 'CONTENT_UNSUPPORTED')
 })
 
 test('a path or a query that tricks routers leads nowhere', async () => {
@@ -213,6 +267,17 @@ test('a page of another origin may do nothing, unless its origin is listed', asy
   assert.match(read.headers.get('vary')!, /Origin/)
 })
 
+test('what a browser sends for a page of another site without its origin is refused too', async () => {
+  await using bank = await Bank.start()
+  const { get } = requests(http(bank, { origins: ['https://app.example'] }))
+  const sent = (site: string, mode: string) =>
+    get('/aggregates/account/ada', { 'Sec-Fetch-Site': site, 'Sec-Fetch-Mode': mode })
+  for (const site of ['cross-site', 'same-site']) assertProblem(await sent(site, 'no-cors'), 403, 'ORIGIN_FORBIDDEN')
+  for (const site of ['same-origin', 'none']) assert.equal((await sent(site, 'no-cors')).status, 200)
+  // Somebody follows a link.
+  assert.equal((await sent('cross-site', 'navigate')).status, 200)
+})
+
 test('a name that was made to point here is not one of the service', async () => {
   await using bank = await Bank.start()
   const handle = http(bank, { hosts: ['localhost:3000', 'bank.example'] })
@@ -221,4 +286,8 @@ test('a name that was made to point here is not one of the service', async () =>
     await Promise.all(['bank.example', 'localhost:3000', 'evil.example', 'localhost'].map(at)),
     [200, 200, 421, 421],
   )
+  for (const hosts of [['Bank.example'], ['https://bank.example'], ['bank.example/'], ['localhost:80:80'], ['']]) {
+    assert.throws(() => http(bank, { hosts }), { code: 'OPTION_INVALID' }, hosts[0])
+  }
+  http(bank, { hosts: ['bank.example:443', 'bank.example:80', '[::1]:3000', '127.0.0.1'] })
 })

@@ -22,7 +22,7 @@ import { readDocument } from './openapi/document.ts'
 import { type AnyRunning, type HttpOptions, settle } from './options.ts'
 import { checkOrigin, crossOriginHeaders, preflight } from './origin.ts'
 import { idIn } from './path.ts'
-import { statusOf } from './problem.ts'
+import { problemOf } from './problem.ts'
 import { findRows, readRow } from './rows.ts'
 import { listIds, readState } from './states.ts'
 
@@ -63,26 +63,26 @@ export function http<Bank extends AnyRunning, User = undefined>(
   bank: Bank,
   options: HttpOptions<Bank, User> = {},
 ): (request: Request) => Promise<Response> {
-  const service: Service = { bank, inside: insideOf(bank), settings: settle(options), streams: { open: 0 } }
-  const { settings } = service
+  const settings = settle(options)
   const warn = warnTo(settings.log ?? console)
+  const report = (cause: unknown) => {
+    if (problemOf(cause).status !== 500) return
+    warn({ code: 'REQUEST_FAILED', message: 'A request was answered with the status 500', cause })
+  }
+  const service: Service = { bank, inside: insideOf(bank), settings, streams: { open: 0 }, report }
   const failure = (error: unknown, headers?: Readonly<Record<string, string>>) => {
-    if (statusOf(error) === 500) {
-      warn({ code: 'REQUEST_FAILED', message: 'A request was answered with the status 500', cause: error })
-    }
+    report(error)
     return failed(error, headers)
   }
   const app = routed(service, failure)
   return async (request) => {
-    let response: Response
     try {
       checkOrigin(request, settings)
       checkPath(request)
-      response = preflight(request, settings) ?? (await app.fetch(request))
+      return withHeaders(preflight(request, settings) ?? (await app.fetch(request)), request, service)
     } catch (error) {
-      response = failure(error)
+      return withHeaders(failure(error), request, service)
     }
-    return withHeaders(response, request, service)
   }
 }
 

@@ -149,8 +149,16 @@ export function settle(options: HttpOptions<any, any>): Settings {
   const isOrigin = (found: readonly string[]) =>
     found.every((each) => URL.canParse(each) && new URL(each).origin === each)
   checkOption('origins', options.origins, isOrigin, "a list of origins such as 'https://app.example', without a path")
+  const isHost = (found: readonly string[]) => found.every(isHostName)
+  checkOption('hosts', options.hosts, isHost, "a list of host names such as 'bank.example' or 'localhost:3000'")
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
   return Object.freeze({ basePath: '', ...limits, ...given })
 }
+
+/** Whether a URL can have it as its host, so that it is compared with what requests have. */
+const isHostName = (found: string): boolean =>
+  ['http:', 'https:'].some(
+    (scheme) => URL.canParse(`${scheme}//${found}`) && new URL(`${scheme}//${found}`).host === found,
+  )
 
 const isListOfTexts = (found: unknown): boolean => Array.isArray(found) && found.every((one) => typeof one === 'string')

@@ -17,9 +17,24 @@ export function checkOrigin(request: Request, { hosts, origins }: Settings): voi
   const { host } = new URL(request.url)
   if (hosts !== undefined && !hosts.includes(host)) throw new HttpError('HOST_FORBIDDEN', { host })
   const origin = request.headers.get('origin')
+  if (origin === null) checkSite(request.headers)
   if (origin === null || origins?.includes(origin) === true) return
   const isSame = URL.canParse(origin) && new URL(origin).host === host
   if (!isSame) throw new HttpError('ORIGIN_FORBIDDEN', { origin })
+}
+
+/**
+ * Browsers send no `Origin` with images, scripts and the like, but they say what kind of page they are for.
+ *
+ * @throws HttpError `ORIGIN_FORBIDDEN`
+ */
+function checkSite(headers: Headers): void {
+  const site = headers.get('sec-fetch-site')
+  const isOther = site === 'cross-site' || site === 'same-site'
+  // A link that somebody follows shows its answer to nobody else.
+  if (isOther && headers.get('sec-fetch-mode') !== 'navigate') {
+    throw new HttpError('ORIGIN_FORBIDDEN', { origin: `of a page that is ${site}` })
+  }
 }
 
 /** The headers that let pages of a listed origin read an answer. */

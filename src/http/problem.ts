@@ -98,20 +98,24 @@ export function statusOf(error: unknown): number {
   return kinds[error.code as ErrorCode]?.status ?? (error.retryable ? 503 : 500)
 }
 
-/** The problem of an error that is not a rejection. */
+/** The problem of an error. A rejection is one only if a hook of the program has not expected it. */
 export function problemOf(error: unknown): Problem {
-  const status = statusOf(error)
+  const status = error instanceof MnemeError ? statusOf(error) : 500
   const title = titles[status]!
   if (!(error instanceof MnemeError)) {
     return { type: `${errorPrefix}${unknownCode}`, title, status, code: unknownCode, retryable: false }
   }
   const { code, retryable } = error
   const { detail, facts = [] } = kinds[code as ErrorCode] ?? { detail: generalDetail(status) }
-  const shown = facts.map((fact) => [fact, (error.facts as Readonly<Record<string, Json>>)[fact]])
+  const shown = facts.map((fact) => [fact, shortened((error.facts as Readonly<Record<string, Json>>)[fact])])
   // What an HttpError says is made here, from what the client has sent.
   const said = error instanceof HttpError ? saidBy(error) : detail
   return { type: `${errorPrefix}${code}`, title, status, detail: said, code, retryable, ...Object.fromEntries(shown) }
 }
+
+/** A client has made each of them, so there could be many in a small request. */
+const issuesMax = 100
+const shortened = (fact: Json | undefined): Json | undefined => (Array.isArray(fact) ? fact.slice(0, issuesMax) : fact)
 
 const saidBy = ({ code, facts }: HttpError): string => `${(catalogue[code].what as (facts: unknown) => string)(facts)}.`
 

@@ -44,8 +44,11 @@ export function positionOf(headers: Headers): number | undefined {
   return wholeNumber(header) ?? malformed(`${positionHeader} is not a position`)
 }
 
+/** The greatest position or sequence that a client can name. Its successor is a whole number too, on every store. */
+export const numberMax = 999_999_999_999_999
+
 /** A whole number from 0 as it is usually written; `undefined` for another text. */
-export function wholeNumber(text: string): number | undefined {
+export function wholeNumber(text: string, most: number = numberMax): number | undefined {
   const number = /^(0|[1-9]\d{0,15})$/.test(text) ? Number(text) : Number.NaN
-  return Number.isSafeInteger(number) ? number : undefined
+  return number <= most ? number : undefined
 }

@@ -3,14 +3,16 @@
  * before, so a slow client costs what the source reads at once, and no more. A quiet stream sends comments. A client
  * that takes nothing for too long is cut off. When the client goes, the source ends.
  */
-import { OverloadError } from '../domain/error.ts'
 import { startTimer, stopTimer, type Timer } from '../runtime/timers.ts'
 import type { Service } from './exchange.ts'
+import { takePlace } from './stream-places.ts'
 
 export interface SseSource<Item> {
   readonly service: Service
   readonly request: Request
   readonly events: (signal: AbortSignal) => AsyncIterable<Item>
+  /** Fields of the first message, which has no event. */
+  readonly beginning?: string
   /** An item as a message, with the empty line at its end. */
   readonly messageOf: (item: Item) => string
   /** The last message, if the source fails. */
@@ -19,11 +21,14 @@ export interface SseSource<Item> {
 
 /** @throws OverloadError `OVERLOADED` if there are too many streams */
 export function sseBody<Item>(source: SseSource<Item>): ReadableStream<Uint8Array> {
-  const { streams, settings } = source.service
-  if (streams.open >= settings.streamsMax) {
-    throw new OverloadError('OVERLOADED', { queue: 'streamsMax', sizeMax: settings.streamsMax })
+  const giveBack = takePlace(source.service)
+  let body: SseBody<Item>
+  try {
+    body = new SseBody(source, giveBack)
+  } catch (error) {
+    giveBack()
+    throw error
   }
-  const body = new SseBody(source)
   return new ReadableStream<Uint8Array>(
     {
       start: (controller) => body.start(controller),
@@ -41,6 +46,7 @@ const encoder = new TextEncoder()
 
 class SseBody<Item> {
   readonly #source: SseSource<Item>
+  readonly #giveBack: () => void
   readonly #ended = new AbortController()
   readonly #iterator: AsyncIterator<Item>
   readonly #lifetime: Timer
@@ -52,9 +58,10 @@ class SseBody<Item> {
   #isExpired = false
   #isOver = false
 
-  constructor(source: SseSource<Item>) {
+  /** @param giveBack gives its place among the streams back */
+  constructor(source: SseSource<Item>, giveBack: () => void) {
     this.#source = source
-    source.service.streams.open++
+    this.#giveBack = giveBack
     this.#iterator = source.events(this.#ended.signal)[Symbol.asyncIterator]()
     const expire = () => {
       this.#isExpired = true
@@ -67,7 +74,7 @@ class SseBody<Item> {
 
   start(controller: Controller): void {
     // The first bytes show the client that the stream has begun.
-    this.#give(controller, ': events\n\n')
+    this.#give(controller, `: events\n${this.#source.beginning ?? ''}\n`)
   }
 
   async pull(controller: Controller): Promise<void> {
@@ -80,6 +87,7 @@ class SseBody<Item> {
         return this.#give(controller, messageOf(found.value))
       }
     } catch (error) {
+      if (!this.#isOver) this.#source.service.report(error)
       if (!this.#isOver) this.#give(controller, failedMessage(error))
     }
     this.end()
@@ -113,7 +121,7 @@ class SseBody<Item> {
   end(): void {
     if (this.#isOver) return
     this.#isOver = true
-    this.#source.service.streams.open--
+    this.#giveBack()
     stopTimer(this.#lifetime)
     stopTimer(this.#slow)
     this.#source.request.signal.removeEventListener('abort', this.#end)

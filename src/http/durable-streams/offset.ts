@@ -15,7 +15,7 @@ export const offsetOf = ({ at, checksum }: Place): string => `${String(at).padSt
 export function placeOf(offset: string | undefined): Place | 'now' {
   if (offset === undefined || offset === '-1') return beginning
   if (offset === 'now') return 'now'
-  const [, at, checksum] = /^(\d{16})_([0-9a-f]{1,13})$/.exec(offset) ?? malformed('offset is not one of this service')
+  const [, at, checksum] = /^0(\d{15})_([0-9a-f]{1,13})$/.exec(offset) ?? malformed('offset is not one of this service')
   return { at: Number(at), checksum: Number.parseInt(checksum!, 16) }
 }
 

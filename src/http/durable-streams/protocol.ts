@@ -8,6 +8,7 @@ import { startTimer, stopTimer } from '../../runtime/timers.ts'
 import { malformed } from '../body.ts'
 import { parametersOf, type Service } from '../exchange.ts'
 import { sseBody } from '../sse-body.ts'
+import { takePlace } from '../stream-places.ts'
 import { cursorAfter, offsetOf, type Place, placeOf } from './offset.ts'
 import type { DurableSource, Messages } from './source.ts'
 
@@ -30,7 +31,7 @@ export async function readDurable(service: Service, request: Request, source: Du
     return new Response(null, { headers: headersOf(source, tail) })
   }
   const place = from === 'now' ? tail : from
-  if (live === 'sse') return followed(service, request, source, place, cursor)
+  if (live === 'sse') return followed(service, request, source, await source.read(place), cursor)
   if (live === 'long-poll') return polled(service, request, source, place, cursor)
   if (from === 'now') return new Response(bodyOf(source, []), { headers: { ...headersOf(source, tail), ...upToDate } })
   return caughtUp(request, source, place, await source.read(place))
@@ -57,16 +58,19 @@ async function caughtUp(
 
 /** The next messages, as soon as there are any; 204 if none come. */
 async function polled(
-  { settings }: Service,
+  service: Service,
   request: Request,
   source: DurableSource,
   start: Place,
   given: string | undefined,
 ): Promise<Response> {
-  const ended = new AbortController()
-  const end = () => ended.abort()
-  const timer = startTimer(end, settings.longPollMs)
+  const giveBack = takePlace(service)
+  const over = new AbortController()
+  const end = () => over.abort()
+  const timer = startTimer(end, service.settings.longPollMs)
   request.signal.addEventListener('abort', end, { once: true })
+  // When the domain stops, nothing comes any more.
+  const ended = AbortSignal.any([over.signal, service.inside.stopped])
   try {
     let place = start
     while (true) {
@@ -74,12 +78,13 @@ async function polled(
       const cursor = { 'Stream-Cursor': cursorAfter(given, Date.now()) }
       if (page.messages.length > 0) return await caughtUp(request, source, place, page, cursor)
       place = page.place
-      if (ended.signal.aborted) {
+      if (ended.aborted) {
         return new Response(null, { status: 204, headers: { ...headersOf(source, place), ...upToDate, ...cursor } })
       }
-      if (page.isLast) await source.grown(place, ended.signal)
+      if (page.isLast) await source.grown(place, ended)
     }
   } finally {
+    giveBack()
     stopTimer(timer)
     request.signal.removeEventListener('abort', end)
   }
@@ -90,18 +95,18 @@ function followed(
   service: Service,
   request: Request,
   source: DurableSource,
-  start: Place,
+  first: Messages,
   given: string | undefined,
 ): Response {
   async function* pages(signal: AbortSignal): AsyncGenerator<Messages, void, void> {
-    let place = start
-    let isFirst = true
-    while (!signal.aborted && !service.inside.stopped.aborted) {
+    yield first
+    let { place, isLast } = first
+    while (true) {
+      if (isLast) await source.grown(place, signal)
+      if (signal.aborted || service.inside.stopped.aborted) return
       const page = await source.read(place)
-      if (isFirst || page.messages.length > 0) yield page
-      isFirst = false
-      place = page.place
-      if (page.isLast) await source.grown(place, signal)
+      if (page.messages.length > 0) yield page
+      ;({ place, isLast } = page)
     }
   }
   let cursor = given

@@ -199,6 +199,17 @@ describe('A subscription to a stream', () => {
     await assert.rejects(followStream(store, ada, { after: last! }).next(), { code: 'LOG_REPLACED' })
   })
 
+  test('ends with LOG_REPLACED if it was told to begin after an event that is not there', async () => {
+    const store = await open()
+    await append(store, ada, 1)
+    for (const after of [
+      { sequence: 1, position: 1, checksum: 1 },
+      { sequence: 9, position: 9, checksum: 9 },
+    ]) {
+      await assert.rejects(followStream(store, ada, { after }).next(), { code: 'LOG_REPLACED' })
+    }
+  })
+
   test('ends with the failure of the store', async () => {
     const inner = await open()
     let isBroken = false

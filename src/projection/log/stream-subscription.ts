@@ -102,8 +102,8 @@ async function* follow(
   if (!stopped.aborted) signal?.throwIfAborted()
 }
 
-async function replaced({ name, head }: Pick<EventStore, 'name' | 'head'>, { position }: Last): Promise<StoreError> {
-  return new StoreError('LOG_REPLACED', { store: name, position: position!, head: await head() })
+async function replaced(store: Pick<EventStore, 'name' | 'head'>, { position }: Last): Promise<StoreError> {
+  return new StoreError('LOG_REPLACED', { store: store.name, position: position!, head: await store.head() })
 }
 
 const isWhole = (found: unknown): boolean => Number.isSafeInteger(found) && (found as number) >= 0

@@ -37,7 +37,7 @@ export async function durableNotes(): Promise<{
 }> {
   const notes = await Notes.start()
   const settings = settle({ longPollMs: 1_000 })
-  const service: Service = { bank: notes, inside: insideOf(notes), settings, streams: { open: 0 } }
+  const service: Service = { bank: notes, inside: insideOf(notes), settings, streams: { open: 0 }, report() {} }
 
   const sourceOf = async (id: string) => {
     const { contentType } = await notes.note(id).state()
