@@ -12,7 +12,7 @@ const source = join(import.meta.dirname, '../tools/page')
 export function buildPage(folder: string): void {
   mkdirSync(folder, { recursive: true })
   buildSync({
-    entryPoints: { studio: join(source, 'main.tsx') },
+    entryPoints: ['main.tsx', 'studio.css'].map((name) => ({ in: join(source, name), out: 'studio' })),
     outdir: folder,
     bundle: true,
     minify: true,
@@ -24,7 +24,7 @@ export function buildPage(folder: string): void {
     tsconfigRaw: {},
     legalComments: 'none',
   })
-  for (const name of ['index.html', 'studio.css']) copyFileSync(join(source, name), join(folder, name))
+  copyFileSync(join(source, 'index.html'), join(folder, 'index.html'))
 }
 
 if (import.meta.main) buildPage(join(import.meta.dirname, '../tools/src/studio/page'))

@@ -12,6 +12,7 @@ import { isPlain } from './json.ts'
 import { checkKeys, listExpected } from './options.ts'
 import { changed, forgotten, Personal, personalFrom, plainOf, textOf } from './personal.ts'
 import { type FieldTree, putAt, replaceFields, treeOf } from './personal-fields.ts'
+import { personalJsonSchema } from './personal-json-schema.ts'
 import type { MayBePersonal, PersonalField, WithPersonal } from './personal-types.ts'
 import { check, type In, isSchema, type Out, type Schema } from './schema.ts'
 import { SealedValue, valueIn } from './sealed-value.ts'
@@ -74,6 +75,7 @@ export function personalSchema(where: string, schema: Schema, declaration: Perso
       version: 1 as const,
       vendor: 'mneme',
       validate: (value: unknown) => validate(declared, value),
+      ...personalJsonSchema(schema, declared.own),
     }),
   })
   declarations.set(made, declared)
@@ -88,12 +90,6 @@ const noFields: FieldTree = Object.freeze([])
 
 /** All personal fields of a schema. */
 const fieldsOf = (schema: Schema): FieldTree => declarations.get(schema)?.all ?? noFields
-
-/** The schema inside a schema with personal fields; any other schema as it is. */
-export const plainSchemaOf = (schema: Schema): Schema => {
-  const declared = declarations.get(schema)
-  return declared === undefined ? schema : plainSchemaOf(declared.inner)
-}
 
 /** The names of all personal fields of a schema. */
 export const personalFieldsOf = (schema: Schema): readonly string[] => declarations.get(schema)?.fields ?? []

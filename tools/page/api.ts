@@ -2,16 +2,21 @@
 import type {
   CatalogueView,
   ChangeView,
+  CommandsView,
   DevelopmentView,
   ErrorView,
   EventsView,
   EventView,
   FollowerView,
   Info,
+  OutcomeView,
   ParkedView,
   ReasonsView,
+  SentCommand,
   StepsView,
   TraceView,
+  WorldQuestion,
+  WorldView,
 } from '../src/studio/views.ts'
 
 export interface Stream {
@@ -39,7 +44,17 @@ function address(path: string, query: Query): string {
 
 /** @throws Error with what the server says */
 async function ask<Answer>(path: string, query: Query = {}, signal?: AbortSignal): Promise<Answer> {
-  const response = await fetch(address(path, query), signal ? { signal } : {})
+  return answerOf(await fetch(address(path, query), signal ? { signal } : {}))
+}
+
+/** Asks with a body. @throws Error with what the server says */
+async function post<Answer>(path: string, body: object, signal?: AbortSignal): Promise<Answer> {
+  const headers = { 'content-type': 'application/json' }
+  const options = { method: 'POST', headers, body: JSON.stringify(body), ...(signal && { signal }) }
+  return answerOf(await fetch(path, options))
+}
+
+async function answerOf<Answer>(response: Response): Promise<Answer> {
   const answer: unknown = await response.json()
   if (response.ok) return answer as Answer
   throw new Error((answer as ErrorView).error.message)
@@ -69,6 +84,10 @@ export const api = {
     ask('/api/trace', { id }, signal),
   catalogue: (): Promise<{ readonly catalogue?: CatalogueView }> => ask('/api/catalogue'),
   development: (): Promise<{ readonly development: DevelopmentView | null }> => ask('/api/development'),
+  commands: (aggregate: string): Promise<CommandsView> => ask('/api/commands', { aggregate }),
+  world: (question: WorldQuestion, signal?: AbortSignal): Promise<WorldView> => post('/api/world', question, signal),
+  /** Really sends a command. */
+  send: (command: SentCommand): Promise<OutcomeView> => post('/api/send', command),
   parked: (): Promise<{ readonly parked: readonly ParkedView[] }> => ask('/api/parked'),
   followers: (): Promise<{ readonly followers: readonly FollowerView[] }> => ask('/api/followers'),
   /** Calls back for each new event from a position on. @returns a function that ends that */

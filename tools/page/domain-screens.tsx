@@ -37,9 +37,9 @@ export function CatalogueScreen() {
             <h4>Commands</h4>
             <p>
               {commands.map((command) => (
-                <code key={command} class="chip">
-                  {command}
-                </code>
+                <a key={command} class="chip" href={link(['what-if', name], { command })}>
+                  <code>{command}</code>
+                </a>
               ))}
             </p>
             <h4>Events</h4>

@@ -10,6 +10,7 @@ import { LogScreen, logKey } from './log-screen.tsx'
 import { Failure } from './parts.tsx'
 import { go, link, place } from './place.ts'
 import { StreamScreen, streamKey } from './stream-screen.tsx'
+import { WhatIfScreen } from './what-if-screen.tsx'
 
 const screens = [
   { path: 'log', name: 'Log', screen: LogScreen },
@@ -20,7 +21,7 @@ const codeScreen = { path: 'code', name: 'Code', screen: CodeScreen } as const
 /** Those that the page has now: code only changes under `mneme dev`. */
 const screensNow = () => (info.value?.isDevelopment ? [...screens, codeScreen] : screens)
 
-const others = { stream: StreamScreen, cause: CauseScreen } as const
+const others = { stream: StreamScreen, cause: CauseScreen, 'what-if': WhatIfScreen } as const
 
 const info = signal<Info | undefined>(undefined)
 const failure = signal<string | undefined>(undefined)
@@ -30,8 +31,11 @@ function screenAt(path: string | undefined) {
   const found = screens.find((each) => each.path === path)
   if (found !== undefined) return found.screen
   if (path === codeScreen.path) return codeScreen.screen
-  return path === 'stream' || path === 'cause' ? others[path] : LogScreen
+  return path !== undefined && Object.hasOwn(others, path) ? others[path as keyof typeof others] : LogScreen
 }
+
+const modeOf = ({ isDevelopment, isWritable }: Info): string =>
+  isDevelopment ? 'the domain runs' : isWritable ? 'writable' : 'read only'
 
 function Studio() {
   const [path = 'log'] = place.value.path
@@ -51,9 +55,7 @@ function Studio() {
           ))}
         </nav>
         <OpenForm />
-        <p class="store faint">
-          {info.value && `${info.value.store}, ${info.value.isDevelopment ? 'the domain runs' : 'read only'}`}
-        </p>
+        <p class="store faint">{info.value && `${info.value.store}, ${modeOf(info.value)}`}</p>
         <button type="button" class="help" aria-label="Keys" onClick={() => (isHelpOpen.value = !isHelpOpen.value)}>
           ?
         </button>
@@ -62,7 +64,7 @@ function Studio() {
         {failure.value !== undefined && <Failure message={failure.value} />}
         {info.value?.isDevelopment && <CodeTrouble />}
         {isHelpOpen.value && <Help />}
-        <Screen />
+        <Screen info={info.value} />
       </main>
     </>
   )
@@ -118,7 +120,8 @@ function Help() {
 addEventListener('keydown', (pressed) => {
   const { key, target, shiftKey } = pressed
   if (pressed.ctrlKey || pressed.metaKey || pressed.altKey) return
-  const isTyping = target instanceof HTMLInputElement && target.type !== 'range'
+  const isField = target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement
+  const isTyping = isField || (target instanceof HTMLInputElement && target.type !== 'range')
   if (isTyping) {
     if (key === 'Escape') target.blur()
     return

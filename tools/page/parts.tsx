@@ -1,4 +1,5 @@
 /** Small parts that several screens share. */
+import { useSignal } from '@preact/signals'
 import type { EventView, Json } from '../src/studio/views.ts'
 import { link, streamLink } from './place.ts'
 
@@ -52,6 +53,43 @@ export const Failure = ({ message }: { readonly message: string }) => (
     {message}
   </p>
 )
+
+interface ConfirmedProps {
+  readonly label: string
+  readonly question: string
+  readonly yes: string
+  readonly onYes: () => Promise<void>
+}
+
+/** A button that asks before it does what cannot be undone. */
+export function Confirmed({ label, question, yes, onYes }: ConfirmedProps) {
+  const isAsking = useSignal(false)
+  const isBusy = useSignal(false)
+  const confirm = async () => {
+    isBusy.value = true
+    await onYes()
+    isBusy.value = false
+    isAsking.value = false
+  }
+  if (!isAsking.value) {
+    return (
+      <button type="button" onClick={() => (isAsking.value = true)}>
+        {label}
+      </button>
+    )
+  }
+  return (
+    <span class="asking" role="alertdialog" aria-label={question}>
+      {question}{' '}
+      <button type="button" class="main" disabled={isBusy.value} onClick={confirm}>
+        {yes}
+      </button>{' '}
+      <button type="button" disabled={isBusy.value} onClick={() => (isAsking.value = false)}>
+        Cancel
+      </button>
+    </span>
+  )
+}
 
 /** What is known of an event beside its data. */
 export function Facts({ event }: { readonly event: EventView }) {

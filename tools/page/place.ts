@@ -1,6 +1,8 @@
 /** Where the page is: in the address after `#`, so that every screen has a link of its own. */
 import { signal } from '@preact/signals'
 
+export { link, streamLink } from './links.ts'
+
 export interface Place {
   readonly path: readonly string[]
   readonly query: URLSearchParams
@@ -25,16 +27,6 @@ addEventListener('hashchange', () => {
   place.value = read()
 })
 
-/** The link to a place. */
-export function link(
-  path: readonly string[],
-  query: Readonly<Record<string, string | readonly string[] | undefined>> = {},
-): string {
-  const set = Object.entries(query).flatMap(([name, value]) => [value ?? []].flat().map((each) => [name, each]))
-  const search = new URLSearchParams(set).toString()
-  return `#/${path.map(encodeURIComponent).join('/')}${search && `?${search}`}`
-}
-
 /** Goes to a place, without a step in the history of the browser if it is the same screen. */
 export function go(to: string, { isSame = false } = {}): void {
   if (isSame) {
@@ -42,6 +34,3 @@ export function go(to: string, { isSame = false } = {}): void {
     place.value = read()
   } else location.hash = to
 }
-
-export const streamLink = (aggregate: string, id: string, sequence?: number): string =>
-  link(['stream', aggregate, id, ...(sequence === undefined ? [] : [String(sequence)])])

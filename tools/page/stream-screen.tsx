@@ -8,7 +8,7 @@ import { CauseTree } from './cause-screen.tsx'
 import { ChangeTable } from './change-table.tsx'
 import { JsonView } from './json-view.tsx'
 import { Facts, Failure, Line, Time, Type } from './parts.tsx'
-import { go, place, streamLink } from './place.ts'
+import { go, link, place, streamLink } from './place.ts'
 import { Reasons } from './reasons.tsx'
 import { Steps, type StepsSource } from './steps.ts'
 
@@ -57,9 +57,14 @@ export function StreamScreen() {
   }, [sequence])
   return (
     <section class="stream">
-      <h2>
-        {aggregate}/<b>{id}</b>
-      </h2>
+      <div class="title">
+        <h2>
+          {aggregate}/<b>{id}</b>
+        </h2>
+        <a class="action" href={link(['what-if', aggregate, id, String(sequence)])}>
+          Try a command here
+        </a>
+      </div>
       <Slider steps={steps} />
       {steps.failure.value !== undefined && <Failure message={steps.failure.value} />}
       <Version steps={steps} stream={{ aggregate, id }} />

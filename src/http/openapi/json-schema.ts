@@ -3,7 +3,6 @@
  * do. No library is needed for it. A schema that cannot be told allows everything.
  */
 import type { Json } from '../../domain/json.ts'
-import { plainSchemaOf } from '../../domain/personal-schema.ts'
 import type { Schema } from '../../domain/schema.ts'
 
 type JsonSchema = Readonly<Record<string, Json>>
@@ -15,7 +14,7 @@ interface StandardJsonSchema {
 /** What the schema takes, or what it gives out. */
 export function jsonSchemaOf(schema: Schema, side: 'input' | 'output'): JsonSchema {
   try {
-    const standard = plainSchemaOf(schema)['~standard'] as StandardJsonSchema
+    const standard = schema['~standard'] as StandardJsonSchema
     const told = standard.jsonSchema?.[side]?.({ target: 'draft-2020-12' })
     if (typeof told !== 'object' || told === null) return {}
     const { $schema: _, ...rest } = JSON.parse(JSON.stringify(told)) as Record<string, Json>

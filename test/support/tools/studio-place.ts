@@ -7,6 +7,7 @@ import { pathToFileURL } from 'node:url'
 import { TransferBank } from '../../../examples/transfer/bank.ts'
 import { buildPage } from '../../../scripts/page.ts'
 import { memory, type StoreFactory } from '../../../src/index.ts'
+import { changedStore } from '../../../tools/src/inspection/changed-store.ts'
 import { type AnyDomain, openInspection } from '../../../tools/src/inspection/index.ts'
 import { type Studio, type StudioOptions, startStudio } from '../../../tools/src/studio/index.ts'
 
@@ -17,6 +18,8 @@ export interface StudioPlace {
   readonly token: string
   /** Asks as the page does. */
   ask(path: string, headers?: Readonly<Record<string, string>>): Promise<Response>
+  /** Sends JSON as the page does. */
+  post(path: string, body: unknown): Promise<Response>
 }
 
 let built: URL | undefined
@@ -46,7 +49,11 @@ export async function studioPlace(
   const token = searchParams.get('token')!
   const ask = (path: string, headers: Readonly<Record<string, string>> = {}) =>
     fetch(`${origin}${path}`, { headers: { authorization: `Bearer ${token}`, ...headers }, redirect: 'manual' })
-  return { studio, origin, token, ask }
+  const post = (path: string, body: unknown) => {
+    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
+    return fetch(`${origin}${path}`, { method: 'POST', headers, body: JSON.stringify(body) })
+  }
+  return { studio, origin, token, ask, post }
 }
 
 /** A store in which ada has opened an account, made some deposits, and transferred 5 to bob. */
@@ -59,4 +66,23 @@ export async function filledStore(deposits = 3): Promise<StoreFactory> {
   await bank.transfer('t1').request({ from: 'ada', to: 'bob', amount: 5 }, { commandId: 'the request' })
   await bank.reactions.progress('moveMoney')
   return store
+}
+
+/** A store that remembers what was written into it by others than those who append. */
+export function watching(store: StoreFactory, writes: string[]): StoreFactory {
+  const watched = ['append', 'saveStep', 'saveSnapshot', 'acquireLease', 'reserve'] as const
+  return {
+    name: store.name,
+    async open(options) {
+      const opened = await store.open(options)
+      const methods = watched.map((name) => [
+        name,
+        (...args: readonly unknown[]) => {
+          writes.push(name)
+          return Reflect.apply(opened[name as 'append'], opened, args)
+        },
+      ])
+      return changedStore(opened, Object.fromEntries(methods))
+    },
+  }
 }

@@ -1,5 +1,5 @@
 /** Values that are cut, so that no answer becomes too large for a browser, whatever is stored. */
-import type { Json } from './views.ts'
+import type { ChangeView, Json } from './views.ts'
 
 /** A value of which at most about so many characters are left. */
 export function brief(value: Json, charactersMax: number): { readonly value: Json; readonly isCut: boolean } {
@@ -8,6 +8,16 @@ export function brief(value: Json, charactersMax: number): { readonly value: Jso
 }
 
 export const briefText = (text: string, charactersMax: number): string => brief(text, charactersMax).value as string
+
+const valueMax = 5000
+
+/** Changes whose values are cut early. */
+export const briefChanges = (changes: readonly ChangeView[]): readonly ChangeView[] =>
+  changes.map(({ path, before, after }) => ({
+    path,
+    ...(before !== undefined && { before: brief(before, valueMax).value }),
+    ...(after !== undefined && { after: brief(after, valueMax).value }),
+  }))
 
 class Cutting {
   #left: number

@@ -2,7 +2,8 @@
  * Which requests the studio answers. It shows whole logs, so only the person who has started it may look, from a
  * browser on the same machine. Another page in that browser can send requests here, and a name that it controls can
  * lead here (DNS rebinding). So the name in the request must be one of this machine, no other page may ask, and a token
- * is needed that was printed where the studio was started.
+ * is needed that was printed where the studio was started. A request with a body must say that it comes from the page
+ * itself, or bring the token in a header, which no other page can set.
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
@@ -50,9 +51,12 @@ export function guard(token: string, port: number): Guard {
       // A link on another page may lead here, but then the browser sends no cookie.
       if (site !== undefined && site !== 'same-origin' && site !== 'none')
         return no(403, 'ORIGIN_REFUSED', 'Another page may not ask the studio')
-      if (method !== 'GET' && method !== 'HEAD') return no(405, 'METHOD_REFUSED', 'The studio only reads')
-      if (cookiesIn(headers.cookie, cookieName).some(isToken)) return undefined
+      const isReading = method === 'GET' || method === 'HEAD'
+      if (!isReading && method !== 'POST') return no(405, 'METHOD_REFUSED', 'The studio has no such method')
       if (isToken(/^Bearer (.+)$/.exec(authorization ?? '')?.[1])) return undefined
+      if (!isReading && origin === undefined)
+        return no(403, 'ORIGIN_REFUSED', 'Only the page of the studio may send something')
+      if (cookiesIn(headers.cookie, cookieName).some(isToken)) return undefined
       return no(401, 'TOKEN_NEEDED', 'Open the address that mneme studio has printed: it has a token')
     },
   }

@@ -4,6 +4,7 @@ import { ToolsError } from '../errors.ts'
 import { type CauseNode, type EventQuery, type Inspection, readEventsPage, traceCauses } from '../inspection/index.ts'
 import { briefText } from './brief.ts'
 import { catalogueView } from './catalogue.ts'
+import { commandsView } from './commands.ts'
 import { briefEventView, eventView } from './event-view.ts'
 import { StateLine, storedSteps } from './state-line.ts'
 import type {
@@ -25,17 +26,23 @@ const stepsMax = 200
 /** How many streams keep states. */
 const linesMax = 8
 
+/** What the studio may do, and what it knows. */
+export interface Modes {
+  /** Whether commands may be sent, and projections be managed. Otherwise they can only be tried. */
+  readonly isWritable?: boolean
+  /** What `mneme dev` knows of changed code. */
+  readonly development?: () => DevelopmentView
+}
+
 /** Answers one question. */
 type Route = (query: URLSearchParams, signal: AbortSignal) => Promise<object>
 
 /** The routes by their paths. */
-export function routesOf(
-  inspection: Inspection,
-  development: (() => DevelopmentView) | undefined,
-): ReadonlyMap<string, Route> {
+export function routesOf(inspection: Inspection, { development, isWritable }: Modes): ReadonlyMap<string, Route> {
   const lines = new Map<string, StateLine>()
+  const modes = { isDevelopment: development !== undefined, isWritable: isWritable === true }
   return new Map<string, Route>([
-    ['/api/info', () => infoOf(inspection, development !== undefined)],
+    ['/api/info', async () => ({ ...(await infoOf(inspection)), ...modes })],
     ['/api/development', async () => ({ development: development?.() ?? null })],
     ['/api/events', (query, signal) => eventsOf(inspection, query, signal)],
     ['/api/event', (query, signal) => eventOf(inspection, query, signal)],
@@ -44,14 +51,15 @@ export function routesOf(
     ['/api/reasons', (query, signal) => reasonsOf(inspection, lines, query, signal)],
     ['/api/trace', (query, signal) => traceOf(inspection, query, signal)],
     ['/api/catalogue', async () => ({ catalogue: inspection.domain && catalogueView(inspection.domain) })],
+    ['/api/commands', async (query) => commandsView(inspection, query.get('aggregate') ?? '')],
     ['/api/followers', async () => ({ followers: await followersOf(inspection) })],
     ['/api/parked', async () => ({ parked: await parkedOf(inspection) })],
   ])
 }
 
-async function infoOf({ store, domain }: Inspection, isDevelopment: boolean): Promise<Info> {
+async function infoOf({ store, domain }: Inspection): Promise<Omit<Info, 'isDevelopment' | 'isWritable'>> {
   const aggregates = Object.values(domain?.aggregates ?? {}).map(({ name }) => name)
-  return { store: store.name, hasDomain: domain !== undefined, aggregates, head: await store.head(), isDevelopment }
+  return { store: store.name, hasDomain: domain !== undefined, aggregates, head: await store.head() }
 }
 
 // -- events ----------------------------------------------------------------------------------------------------

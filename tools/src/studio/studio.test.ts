@@ -4,10 +4,9 @@ import { get as ask, request } from 'node:http'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
 import { TransferBank } from '../../../examples/transfer/bank.ts'
-import { aggregate, domain, event, memory, personal, projection, type StoreFactory } from '../../../src/index.ts'
-import { filledStore, studioPlace } from '../../../test/support/tools/studio-place.ts'
+import { aggregate, domain, event, memory, personal, projection } from '../../../src/index.ts'
+import { filledStore, studioPlace, watching } from '../../../test/support/tools/studio-place.ts'
 import { applyChanges } from '../../page/apply-changes.ts'
-import { changedStore } from '../inspection/changed-store.ts'
 import { openInspection, stateAt } from '../inspection/index.ts'
 import { startStudio } from './index.ts'
 import type { CatalogueView, EventsView, FollowerView, ParkedView, ReasonsView, StepsView, TraceView } from './views.ts'
@@ -26,25 +25,6 @@ function knock(address: string, headers: Readonly<Record<string, string>>, metho
 const json = async <Body>(response: Response): Promise<Body> => {
   assert.equal(response.status, 200, await response.clone().text())
   return (await response.json()) as Body
-}
-
-/** A store that remembers what was written into it by others than those who append. */
-function watching(store: StoreFactory, writes: string[]): StoreFactory {
-  const watched = ['append', 'saveStep', 'saveSnapshot', 'acquireLease', 'reserve'] as const
-  return {
-    name: store.name,
-    async open(options) {
-      const opened = await store.open(options)
-      const methods = watched.map((name) => [
-        name,
-        (...args: readonly unknown[]) => {
-          writes.push(name)
-          return Reflect.apply(opened[name as 'append'], opened, args)
-        },
-      ])
-      return changedStore(opened, Object.fromEntries(methods))
-    },
-  }
 }
 
 describe('The studio', () => {

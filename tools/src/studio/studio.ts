@@ -1,6 +1,6 @@
 /**
- * The studio: a server on this machine that shows a log in a browser. It only reads. It is for the person who has
- * started it (`guard.ts`), and is refused where `NODE_ENV` says that this is production.
+ * The studio: a server on this machine that shows a log in a browser. It only reads, unless it was started to write. It
+ * is for the person who has started it (`guard.ts`), and is refused where `NODE_ENV` says that this is production.
  */
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
@@ -12,10 +12,11 @@ import type { Inspection } from '../inspection/index.ts'
 import { type Guard, guard, safeHeaders } from './guard.ts'
 import { sendLive } from './live.ts'
 import { type PageFile, pageFiles } from './page-files.ts'
-import { routesOf } from './routes.ts'
-import type { DevelopmentView, ErrorView } from './views.ts'
+import { bodyOf, postsOf } from './posts.ts'
+import { type Modes, routesOf } from './routes.ts'
+import type { ErrorView } from './views.ts'
 
-export interface StudioOptions {
+export interface StudioOptions extends Modes {
   /** 4611 by default; 0 for any that is free. */
   readonly port?: number
   /** Whether it may run where `NODE_ENV` is `production`. */
@@ -23,8 +24,6 @@ export interface StudioOptions {
   readonly environment?: Readonly<Record<string, string | undefined>>
   /** The token, if it is not made here: a studio that is started again keeps it. */
   readonly token?: string
-  /** What `mneme dev` knows of changed code. */
-  readonly development?: () => DevelopmentView
   /** Where the files of the page are, if not beside the program. */
   readonly page?: URL
 }
@@ -39,6 +38,8 @@ const portDefault = 4611
 
 /** How long answers may go on when the studio ends. */
 const closeMs = 200
+
+const readOnly = 'The studio only reads. Start it with --write to send commands and manage projections'
 
 /** How many readers may wait for new events. */
 const liveMax = 20
@@ -55,12 +56,12 @@ export async function startStudio(inspection: Inspection, options: StudioOptions
     throw new ToolsError('STUDIO_UNFIT', 'NODE_ENV is production', { advice })
   }
   const files = await pageFiles(options.page)
-  const { token = randomBytes(24).toString('base64url'), development } = options
+  const { token = randomBytes(24).toString('base64url') } = options
   const server = createServer()
   await listen(server, wanted)
   const { port } = server.address() as AddressInfo
   const ending = new AbortController()
-  const answer = answering({ inspection, files, development, guard: guard(token, port), ended: ending.signal })
+  const answer = answering({ inspection, files, options, guard: guard(token, port), ended: ending.signal })
   server.on('request', answer)
   const close = async () => {
     ending.abort()
@@ -91,7 +92,7 @@ interface Parts {
   readonly inspection: Inspection
   readonly files: ReadonlyMap<string, PageFile>
   readonly guard: Guard
-  readonly development: StudioOptions['development']
+  readonly options: Modes
   /** Is aborted when the studio ends. */
   readonly ended: AbortSignal
 }
@@ -100,10 +101,11 @@ function answering({
   inspection,
   files,
   guard,
-  development,
+  options,
   ended,
 }: Parts): (request: IncomingMessage, response: ServerResponse) => void {
-  const routes = routesOf(inspection, development)
+  const routes = routesOf(inspection, options)
+  const posts = postsOf(inspection)
   let live = 0
   const handle = async (request: IncomingMessage, response: ServerResponse, signal: AbortSignal): Promise<void> => {
     const { method = 'GET', headers, url: path = '' } = request
@@ -119,6 +121,12 @@ function answering({
       return
     }
     if (refusal !== undefined) return sendError(response, refusal.status, refusal.code, refusal.message)
+    if (method === 'POST') {
+      const post = posts.get(url.pathname)
+      if (post === undefined) return sendError(response, 405, 'METHOD_REFUSED', 'Nothing can be sent here')
+      if (post.writes && options.isWritable !== true) return sendError(response, 403, 'WRITE_REFUSED', readOnly)
+      return sendJson(response, 200, await post.answer(await bodyOf(request), signal))
+    }
     const file = files.get(url.pathname)
     if (file !== undefined) {
       response.writeHead(200, { 'content-type': file.type }).end(file.body)

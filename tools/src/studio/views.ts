@@ -12,6 +12,8 @@ export interface Info {
   readonly head: number
   /** Whether `mneme dev` has started it, so that the code may change. */
   readonly isDevelopment: boolean
+  /** Whether commands may be sent and projections be managed. */
+  readonly isWritable: boolean
 }
 
 export interface EventView {
@@ -190,4 +192,78 @@ export interface RowsComparedView {
 
 export interface ErrorView {
   readonly error: { readonly code: string; readonly message: string }
+}
+
+// -- trying and sending commands -------------------------------------------------------------------------------------
+
+/** The commands of an aggregate, each with the JSON Schema of its data if its schema can tell that. */
+export interface CommandsView {
+  readonly commands: readonly { readonly name: string; readonly schema?: Json }[]
+}
+
+export interface TriedCommand {
+  readonly name: string
+  readonly data: Json
+}
+
+/** A world beside the real one: a stream up to a version, with some events that were different, and commands. */
+export interface WorldQuestion {
+  readonly aggregate: string
+  readonly id: string
+  /** It is forked after the event with this sequence. */
+  readonly sequence: number
+  /** Events that are different: with other data as they are stored, or without data if they are left out. */
+  readonly edits: readonly { readonly sequence: number; readonly data?: Json }[]
+  readonly commands: readonly TriedCommand[]
+}
+
+/** What became of a command. */
+export interface OutcomeView {
+  readonly events: readonly { readonly type: string; readonly data: Json }[]
+  /** The domain refused it. */
+  readonly rejection?: { readonly code: string; readonly details?: Json }
+  /** It could not be decided, because its data is not valid, or the code failed. */
+  readonly failure?: { readonly code: string; readonly message: string }
+  /** The sequence of the last event of the stream after it, the state there, and what it changed. */
+  readonly sequence: number
+  readonly state?: Json
+  readonly changes: readonly ChangeView[]
+  /** How many changes are not listed. */
+  readonly more: number
+}
+
+/** One of two worlds that are compared. */
+export interface SideView {
+  /** The sequence of the last event. */
+  readonly end: number
+  /** The events from the first one on that may differ. */
+  readonly events: readonly EventView[]
+  /** How many events are not listed. */
+  readonly more: number
+  /** The state at the end. Absent if it cannot be computed. */
+  readonly state?: Json
+  readonly failure?: string
+}
+
+export interface WorldView {
+  /** The state before the commands. */
+  readonly before?: Json
+  readonly outcomes: readonly OutcomeView[]
+  /** The sequence from which on the worlds may differ. */
+  readonly differsFrom: number
+  readonly real: SideView
+  readonly other: SideView
+  /** From the real state at the end to the other one. */
+  readonly changes: readonly ChangeView[]
+  readonly more: number
+}
+
+/** A command that is really sent. */
+export interface SentCommand extends TriedCommand {
+  readonly aggregate: string
+  readonly id: string
+  /** The same command with the same id is handled once. */
+  readonly commandId: string
+  /** The last sequence of the stream that the sender has seen. */
+  readonly expectedSequence: number
 }
