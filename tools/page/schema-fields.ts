@@ -1,4 +1,4 @@
-/** What a form shows for a JSON Schema, and the value it begins with. A schema that is too unusual is edited as JSON. */
+/** What a form shows for a JSON Schema, and the value it begins with. What is too unusual is edited as JSON. */
 import type { Json } from '../src/studio/views.ts'
 
 export type Schema = Readonly<Record<string, Json>>

@@ -9,7 +9,7 @@ import { isRecord, type Schema, withoutPersonal } from './schema-fields.ts'
 /** What differs from the real world. */
 export type World = Pick<WorldQuestion, 'edits' | 'commands'>
 
-export const nothingElse: World = { edits: [], commands: [] }
+const nothingElse: World = { edits: [], commands: [] }
 
 /** The worlds that were opened here, by what their addresses say. */
 const remembered = new Map<string, World>()

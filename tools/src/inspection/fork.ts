@@ -27,8 +27,8 @@ import { readEvents } from './reading.ts'
 export interface EventEdit {
   readonly sequence: number
   /**
-   * Its data as they are stored. `[personal]` stands for the value that is really stored at that place. Without data the
-   * event is left out, and those after it have lower sequences.
+   * Its data as they are stored. `[personal]` stands for the value that is really stored at that place. Without data
+   * the event is left out, and those after it have lower sequences.
    */
   readonly data?: Json
 }

@@ -50,7 +50,7 @@ export async function bodyOf(request: IncomingMessage): Promise<Json> {
   }
 }
 
-export function refuse(reason: string): never {
+function refuse(reason: string): never {
   throw new ToolsError('USAGE', `The question cannot be answered: ${reason}`)
 }
 
@@ -84,7 +84,7 @@ function commandOf(value: Json | undefined): TriedCommand {
 }
 
 /** The world that a body asks for. */
-export function worldIn(body: Json): WorldQuestion {
+function worldIn(body: Json): WorldQuestion {
   const { aggregate, id, sequence, edits = [], commands = [] } = fieldsOf(body, 'the question')
   return {
     aggregate: textOf(aggregate, 'aggregate'),
