@@ -8,6 +8,7 @@
  * - `applied`: an event applied to a state as the library does it
  * - `changesBetween`: the places at which two states differ
  * - `traceCauses`: the tree of commands and events under a correlation
+ * - `jsonSchemaOf`: what a schema takes, as JSON Schema
  * - `fork`: a stream up to a sequence, in memory, for commands that are only tried and events that were different
  */
 
@@ -24,6 +25,7 @@ export {
   type StateReading,
   type Target,
 } from './inspection.ts'
+export { jsonSchemaOf } from './json-schema.ts'
 export { type EventQuery, type EventsPage, matches, readEvents, readEventsPage } from './reading.ts'
 export { shown } from './shown.ts'
 export { type ShownEvent, shownEvent } from './shown-event.ts'

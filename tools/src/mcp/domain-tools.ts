@@ -2,7 +2,15 @@
 import { z } from 'zod'
 import type { FoundPage, Json, Query } from '../../../src/index.ts'
 import { ToolsError } from '../errors.ts'
-import { type AnyDomain, changesBetween, type Inspection, pathText, shown, stateAt } from '../inspection/index.ts'
+import {
+  type AnyDomain,
+  changesBetween,
+  type Inspection,
+  jsonSchemaOf,
+  pathText,
+  shown,
+  stateAt,
+} from '../inspection/index.ts'
 import { catalogueView } from '../studio/catalogue.ts'
 import { bytesMax, cutValue, fitting, numbersIn, pageOf, sizeOf, smallOr } from './bounds.ts'
 import { cursor, limit, sequence, stream, type Tool, text, tool } from './tool.ts'
@@ -29,7 +37,10 @@ const catalogue = tool({
     }
     const { aggregate } = inspection.stream(input.aggregate, '-')
     const { decisions } = Object.values(domain.aggregates).find(({ name }) => name === aggregate)!
-    const commands = [...decisions].map(([name, { schema }]) => ({ name, data: jsonSchemaOf(schema) }))
+    const commands = [...decisions].map(([name, { schema }]) => ({
+      name,
+      data: jsonSchemaOf(schema) ?? 'its schema cannot be told',
+    }))
     const events = view.aggregates.find(({ name }) => name === aggregate)!.events
     return smallOr({ name: aggregate, commands, events } as unknown as Json)
   },
@@ -46,20 +57,6 @@ function namesOf({ aggregates, projections, reactions }: AnyDomain): Json {
     )
   const named = { aggregates: names(aggregates), projections: names(projections), reactions: names(reactions) }
   return { note: 'It is large: ask for one aggregate.', ...named }
-}
-
-/** The JSON Schema of what a command takes, if the library of the schema can tell it. */
-function jsonSchemaOf(schema: { readonly '~standard': unknown }): Json {
-  const { jsonSchema } = schema['~standard'] as {
-    readonly jsonSchema?: { input?(options: { readonly target: string }): unknown }
-  }
-  try {
-    const told = jsonSchema?.input?.({ target: 'draft-2020-12' })
-    return told === undefined ? 'its schema cannot be told' : shown(told)
-  } catch {
-    // It has something that JSON Schema has not, such as a date.
-    return 'its schema cannot be told'
-  }
 }
 
 const point = {

@@ -1,6 +1,13 @@
 /** The commands of an aggregate as a form needs them, and a command that is really sent. */
-import { type AnyAggregate, MnemeError, type RecordedEvent } from '../../../src/index.ts'
-import { type CommandData, changesBetween, type Inspection, type RunningDomain, shown } from '../inspection/index.ts'
+import { MnemeError, type RecordedEvent } from '../../../src/index.ts'
+import {
+  type CommandData,
+  changesBetween,
+  type Inspection,
+  jsonSchemaOf,
+  type RunningDomain,
+  shown,
+} from '../inspection/index.ts'
 import { brief, briefChanges, briefText } from './brief.ts'
 import type { CommandsView, Json, OutcomeView, SentCommand } from './views.ts'
 
@@ -16,27 +23,6 @@ export function commandsView({ domain }: Inspection, name: string): CommandsView
     return { name: command, ...(told !== undefined && { schema: told }) }
   })
   return { commands }
-}
-
-type Schema = AnyAggregate['decisions'] extends ReadonlyMap<string, { readonly schema: infer S }> ? S : never
-
-interface StandardJsonSchema {
-  readonly jsonSchema?: { readonly input?: (options: object) => unknown }
-}
-
-/** What the schema takes, as JSON Schema, if its library can tell (Standard JSON Schema). */
-function jsonSchemaOf(schema: Schema): Json | undefined {
-  try {
-    // For zod: a date, say, is then anything, and the rest of the schema is still told.
-    const libraryOptions = { unrepresentable: 'any' }
-    const told = (schema['~standard'] as StandardJsonSchema).jsonSchema?.input?.({
-      target: 'draft-2020-12',
-      libraryOptions,
-    })
-    return told === undefined ? undefined : (JSON.parse(JSON.stringify(told)) as Json)
-  } catch {
-    return undefined
-  }
 }
 
 /** Decides a command, and says what became of it, also if it could not be decided. */
