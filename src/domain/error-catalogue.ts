@@ -6,7 +6,17 @@
  *
  * Tidy: longer than 400 lines because it is one table.
  */
-import { at, brief, type CheckpointFacts, called, named, placed, type RetryFacts, untilLedBy } from './error-words.ts'
+import {
+  at,
+  brief,
+  type CheckpointFacts,
+  called,
+  named,
+  placed,
+  type RetryFacts,
+  untilLedBy,
+  wordsOf,
+} from './error-words.ts'
 import { describe, type Issue } from './schema.ts'
 import type { StreamId } from './stream.ts'
 
@@ -553,6 +563,6 @@ const cut = (text: string): string =>
 /** The whole message: what happened with its facts, the message of the cause, what to do, and where to read more. */
 export function messageOf<Code extends ErrorCode>(code: Code, facts: FactsOf<Code>, cause?: unknown): string {
   const { what, remedy } = catalogue[code] as Entry<FactsOf<Code>>
-  const because = cause instanceof Error ? ` (${cut(cause.message)})` : ''
+  const because = cause instanceof Error ? ` (${cut(wordsOf(cause))})` : ''
   return `${cut(what(facts))}${because}. ${remedy} [${code}, docs/errors.md#${code.toLowerCase()}]`
 }

@@ -10,6 +10,15 @@ export const brief = (value: unknown): string => {
   return text.length > 80 ? `${text.slice(0, 77)}...` : text
 }
 
+/** What was thrown, in words. Code of users may throw anything, and give an error any message. */
+export function wordsOf(thrown: unknown): string {
+  try {
+    return plain(thrown instanceof Error ? thrown.message : thrown)
+  } catch {
+    return 'an error without a message'
+  }
+}
+
 /** A value that has no text (an object without a prototype, a list nested too deep) is named by its type. */
 function plain(value: unknown): string {
   try {

@@ -7,6 +7,7 @@
  */
 import { difference } from './difference.ts'
 import { DefinitionError } from './error.ts'
+import { wordsOf } from './error-words.ts'
 import { checkId } from './id.ts'
 import { isPlain } from './json.ts'
 import { checkKeys, listExpected } from './options.ts'
@@ -220,7 +221,7 @@ function output(declared: Declared, data: unknown, found: Found): Result {
       subject ??= subjectOf(declared, data)
       return personalFrom({ subject, text: textOf(item), isClear: isReading })
     } catch (error) {
-      objection ??= error instanceof Error ? error.message : String(error)
+      objection ??= wordsOf(error)
       return item
     }
   })

@@ -5,6 +5,7 @@
  */
 import { isItsJson, momentOf } from './difference.ts'
 import { decode } from './encoding.ts'
+import { wordsOf } from './error-words.ts'
 import { checkData } from './event-data.ts'
 import { isPlain, type Json, type JsonObject, toJson } from './json.ts'
 import type { Checked, Schema } from './schema.ts'
@@ -63,11 +64,9 @@ function rereadMarked({ $output }: Marked): Reread {
   try {
     return { value: decode($output), isMore: false }
   } catch (error) {
-    return { issues: [{ path: '$output', message: `it is not valid in stored data (${messageOf(error)})` }] }
+    return { issues: [{ path: '$output', message: `it is not valid in stored data (${wordsOf(error)})` }] }
   }
 }
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 /** What the schema's output has beyond the stored data. */
 class More {

@@ -2,6 +2,7 @@
  * Runs schemas: synchronously, with all issues collected as plain `{ path, message }`. The output of an event's schema
  * is what is stored and what readers get (`stored-form.ts`).
  */
+import { wordsOf } from './error-words.ts'
 import type { StandardSchemaV1 } from './standard-schema.ts'
 
 /** Any validator that implements Standard Schema: zod, valibot, arktype, Effect Schema and others. */
@@ -26,7 +27,7 @@ export function check(schema: Schema, value: unknown): Checked {
   try {
     result = schema['~standard'].validate(value)
   } catch (thrown) {
-    return { issues: [{ path: '', message: `the schema threw: ${thrown instanceof Error ? thrown.message : thrown}` }] }
+    return { issues: [{ path: '', message: `the schema threw: ${wordsOf(thrown)}` }] }
   }
   if (result instanceof Promise) {
     result.catch(() => {})

@@ -5,6 +5,7 @@
 import type { Fold, Moment } from '../domain/aggregate.ts'
 import { discreet } from '../domain/discreet.ts'
 import { DecisionError, EventError, hasCode, MnemeError } from '../domain/error.ts'
+import { wordsOf } from '../domain/error-words.ts'
 import { type AnyEventKind, makerOf, type NewEvent, type RecordedEvent } from '../domain/event.ts'
 import { JsonCopier, type JsonObject } from '../domain/json.ts'
 import { listExpected } from '../domain/options.ts'
@@ -200,7 +201,7 @@ function tagsOf(kind: AnyEventKind, data: unknown, command: CheckedCommand): rea
     return checkTags([...command.tags, ...own])
   } catch (cause) {
     if (cause instanceof MnemeError) throw cause
-    const message = `its tags cannot be made: ${cause instanceof Error ? cause.message : cause}`
+    const message = `its tags cannot be made: ${wordsOf(cause)}`
     const facts = { event: kind.type, where: 'as decided', issues: [{ path: '', message }] }
     throw new EventError('EVENT_INVALID', facts, cause)
   }
