@@ -60,6 +60,14 @@ describe('A channel', () => {
     assert.ok(isDeepStrictEqual(heard, errors))
   })
 
+  test('sends a long message of quotation marks, which doubles in pieces', { timeout: 10_000 }, async () => {
+    const text = JSON.stringify({ say: 'command', n: 1, command: { data: '"'.repeat(100_000) } })
+    const { here, line, heard, take } = pair([text])
+    here.flushSoon()
+    for (await turn(); line.length > 0; await turn()) take()
+    assert.ok(heard.length === 1 && JSON.stringify(heard[0]) === text)
+  })
+
   test('sends a packet without a message only if it has to', async () => {
     const { here, line } = pair([])
     here.flushSoon()

@@ -22,6 +22,8 @@ interface ChannelOptions {
   readonly environment: Pick<Environment, 'elapsed'>
   /** The epoch of the own view. */
   readonly epoch: () => number
+  /** The own id, if the first packet is to tell it. */
+  readonly from?: string
   /** Sends a text over the link. */
   readonly send: (text: string) => void
   /** Takes the next command or reply, as JSON, if there is one that may be sent now. */
@@ -101,14 +103,15 @@ export class Channel {
   }
 
   /** Takes a packet from the other side. @throws Error if a message is too long */
-  hear(text: string): { readonly epoch: number; readonly messages: readonly Message[] } {
-    const { at, seen, got, epoch, messages } = JSON.parse(text) as Packet
+  hear(text: string): Pick<Packet, 'epoch' | 'from' | 'messages'> {
+    const { at, seen, got, epoch, from, messages } = JSON.parse(text) as Packet
     this.#newest = at
     this.seenThere = seen
     this.#arrived = got
     this.#received += text.length
     this.flushSoon()
-    return { epoch, messages: messages.some(({ say }) => say === 'piece') ? this.#whole(messages) : messages }
+    const whole = messages.some(({ say }) => say === 'piece') ? this.#whole(messages) : messages
+    return { epoch, ...(from !== undefined && { from }), messages: whole }
   }
 
   #whole(messages: readonly Message[]): readonly Message[] {
@@ -126,14 +129,15 @@ export class Channel {
   }
 
   #flush(): void {
-    const { environment, epoch, send } = this.#options
+    const { environment, epoch, from, send } = this.#options
     while (!this.#isOver) {
       const messages = this.#take()
       const isDue = this.#mustSpeak || this.#received - this.#told >= receivedMax
       if (messages.length === 0 && !isDue) return
       this.#mustSpeak = false
       this.#told = this.#received
-      const head = { at: environment.elapsed(), seen: this.#newest, got: this.#received, epoch: epoch() }
+      const first = this.#sent === 0 && from !== undefined && { from }
+      const head = { at: environment.elapsed(), seen: this.#newest, got: this.#received, epoch: epoch(), ...first }
       const text = `${JSON.stringify(head).slice(0, -1)},"messages":[${messages.join()}]}`
       this.#sent += text.length
       send(text)
@@ -152,9 +156,11 @@ export class Channel {
     while (length < packetLengthMax && taken < this.#short.length) add(this.#short[taken++]!)
     this.#short = taken === this.#short.length ? [] : this.#short.slice(taken)
     while (length < packetLengthMax && this.#sent + length - this.#arrived < windowMax) {
-      const message = this.#nextPiece() ?? this.#options.next()
+      const piece = this.#nextPiece()
+      const message = piece ?? this.#options.next()
       if (message === undefined) break
-      if (message.length <= packetLengthMax) add(message)
+      // A piece may be longer than its text, because JSON has a backslash before each quotation mark.
+      if (piece !== undefined || message.length <= packetLengthMax) add(message)
       else this.#long.push({ text: message, from: 0 })
     }
     return messages

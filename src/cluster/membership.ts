@@ -43,6 +43,9 @@ export class Membership {
   readonly #ended = new AbortController()
   #beating: Promise<void> | undefined
   readonly #removing = new Map<string, Promise<void>>()
+  /** Streams whose shards are to be taken over, with their present owners. */
+  readonly #lost: { readonly stream: StreamId; readonly owner: Member }[] = []
+  #takingOver: Promise<void> = Promise.resolve()
   /** When this member lost a shard, by the shard. */
   readonly #lostAt = new Map<number, number>()
   #onChange: (() => void)[] = []
@@ -102,7 +105,7 @@ export class Membership {
     if (peer === undefined) {
       const { transport, environment } = this.#options
       const onEpoch = (epoch: number) => this.hearEpoch(epoch)
-      peer = new Peer({ address, transport, environment, epoch: () => this.epoch, onEpoch })
+      peer = new Peer({ id, address, transport, environment, epoch: () => this.epoch, onEpoch })
       this.#peers.set(id, peer)
     }
     return peer
@@ -219,15 +222,25 @@ export class Membership {
 
   /** Takes over the shard of a stream from a member that cannot be reached from here. @throws StoreError */
   async takeOver(stream: StreamId, owner: Member): Promise<void> {
-    const shard = shardOf(stream)
     const { environment } = this.#options
-    const lostAt = this.#lostAt.get(shard)
+    const lostAt = this.#lostAt.get(shardOf(stream))
     const restMs = lostAt === undefined ? 0 : lostAt + keepMs - environment.elapsed()
     if (restMs > 0) await sleep(environment, restMs, this.ended)
+    // Many commands find out at the same time that a member is silent. Their shards go together.
+    this.#lost.push({ stream, owner })
+    this.#takingOver = this.#takingOver.catch(() => {}).then(() => this.#takeOverLost())
+    return this.#takingOver
+  }
+
+  async #takeOverLost(): Promise<void> {
+    const lost = this.#lost.splice(0)
+    if (lost.length === 0) return
     await this.#views.change((view) => {
-      const isOwner = new Placement(view).ownerOf(stream)?.id === owner.id
-      const isMember = view.members.some(({ id, isLeaving }) => id === this.id && !isLeaving)
-      return isOwner && isMember ? withTakenOver(view, shard, this.id) : undefined
+      if (!view.members.some(({ id, isLeaving }) => id === this.id && !isLeaving)) return undefined
+      const placement = new Placement(view)
+      const wanted = lost.filter(({ stream, owner }) => placement.ownerOf(stream)?.id === owner.id)
+      const shards = wanted.map(({ stream }) => shardOf(stream))
+      return shards.length === 0 ? undefined : withTakenOver(view, shards, this.id)
     })
   }
 
@@ -257,11 +270,18 @@ export class Membership {
     for (const tell of this.#onChange.splice(0)) tell()
   }
 
+  /** @throws StoreError; ClusterError `SECRET_DIFFERS` */
   #enter(): Promise<void> {
     const { secretProof } = this.#options
-    return this.#views.change((view) =>
-      this.#isLeaving || isIn(view, this.id) ? undefined : withMember(view, this.#self!, secretProof),
-    )
+    return this.#views.change((view) => {
+      if (this.#isLeaving || isIn(view, this.id)) return undefined
+      // Others may have entered since this member has looked, or since it was removed.
+      const [other] = view.members
+      if (other !== undefined && view.secretProof !== secretProof) {
+        throw new ClusterError('SECRET_DIFFERS', { address: other.address })
+      }
+      return withMember(view, this.#self!, secretProof)
+    })
   }
 
   /** Members of a cluster with another secret would refuse every command of this one. @throws ClusterError */

@@ -129,6 +129,7 @@ export class ClusterNode {
     const membership = this.#membership
     const kernel = this.#kernel!
     const serving: Serving = new Serving({
+      id: membership.id,
       link,
       environment: this.#options.environment,
       keys: this.#options.keys,

@@ -7,7 +7,10 @@ export interface ClusterOptions {
    * must be an address that they can reach; otherwise set `advertise` too.
    */
   readonly address: string
-  /** The address that other members use, if it is not `address`: behind a proxy, or in a container. */
+  /**
+   * The address that other members use, if it is not `address`: behind a proxy, or in a container. It must lead to this
+   * member and no other. Port 0 stands for the port that was chosen.
+   */
   readonly advertise?: string
   /** The same for all members, at least 16 characters. Members that do not have it are refused. */
   readonly secret: string

@@ -21,6 +21,8 @@ const pingMs = 250
 export const silentMs: number = 1500
 /** How long an owner decides a command after its sender has certainly heard of it. */
 export const validMs: number = 900
+/** How long a command whose signal was aborted waits for the answer, which may say that it had no effect. */
+const cancelMs = 250
 /** The pause before a link that failed is tried again. */
 const againMs = 25
 /** When commands of so many characters have no answer, no further ones are sent. */
@@ -58,6 +60,8 @@ interface Waiting {
 }
 
 interface PeerOptions {
+  /** The other member. Another process may listen at its address now. */
+  readonly id: string
   readonly address: string
   readonly transport: Transport
   readonly environment: Environment
@@ -82,6 +86,8 @@ export class Peer {
   #channel: Channel | undefined
   #isOpening = false
   #isClosed = false
+  /** Whether it was silent for too long. Until it is heard again, no command waits for it. */
+  #isSilent = false
   #last = 0
   /** When something was last heard. */
   #heardAt: number
@@ -115,6 +121,10 @@ export class Peer {
     signal?: AbortSignal,
   ): Promise<Reply & { readonly wasRepeated: boolean }> {
     if (this.#isClosed) return Promise.reject(new PeerLost('closed', false))
+    if (this.#isSilent) {
+      this.open()
+      return Promise.reject(new PeerLost('silent', false))
+    }
     const n = ++this.#last
     const reply = new Promise<Reply & { readonly wasRepeated: boolean }>((resolve, reject) => {
       this.#waiting.set(n, {
@@ -144,13 +154,16 @@ export class Peer {
     })
   }
 
-  /** The wait for a command that was not sent over the present link ends at once. */
+  /** The wait for a command that was not sent over the present link ends at once, and for another one soon. */
   #cancel(n: number): void {
-    if (!this.#unsent.has(n)) this.#channel?.say({ say: 'cancel', n })
-    else {
-      const { wasSent, reject } = this.#take(n)!
-      reject(new PeerLost('closed', wasSent))
-    }
+    const isUnsent = this.#unsent.has(n)
+    if (!isUnsent) this.#channel?.say({ say: 'cancel', n })
+    this.#options.environment.after(isUnsent ? 0 : cancelMs, () => this.#giveUp(n))
+  }
+
+  #giveUp(n: number): void {
+    const waiting = this.#take(n)
+    waiting?.reject(new PeerLost('closed', waiting.wasSent))
   }
 
   /** Takes a command from those that wait. */
@@ -239,8 +252,9 @@ export class Peer {
     })
     const events = {
       onText: (text: string) => {
-        this.#hear(channel, text)
-        opened.resolve()
+        if (this.#hear(channel, text)) return opened.resolve()
+        channel.end()
+        opened.reject(new LinkError('refused', `Another process listens at ${address} now`))
       },
       onClose: () => {
         if (this.#link === link) this.#broken()
@@ -289,6 +303,7 @@ export class Peer {
 
   #end(kind: PeerLost['kind'], cause?: unknown): void {
     this.#drop()
+    this.#isSilent = kind === 'silent'
     const waiting = [...this.#waiting.values()]
     this.#waiting.clear()
     this.#unsent.clear()
@@ -348,9 +363,12 @@ export class Peer {
     )
   }
 
-  #hear(channel: Channel, text: string): void {
-    const { epoch, messages } = channel.hear(text)
+  /** @returns false if it is not the other member that speaks */
+  #hear(channel: Channel, text: string): boolean {
+    const { from = this.#options.id, epoch, messages } = channel.hear(text)
+    if (from !== this.#options.id) return false
     this.#heardAt = this.#options.environment.elapsed()
+    this.#isSilent = false
     this.#options.onEpoch(epoch)
     for (const message of messages) {
       if (message.say === 'reply') {
@@ -364,6 +382,7 @@ export class Peer {
       } else if (message.say === 'ask fence') void this.#askFence(channel, message.n, message.nth)
     }
     if (this.#states.length === 0 && channel.isEmpty && channel.hasArrived) this.#endHanding()
+    return true
   }
 
   async #askFence(channel: Channel, n: number, nth: number): Promise<void> {

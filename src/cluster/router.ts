@@ -115,7 +115,7 @@ export class Router {
     if (journey.isCounted) this.underWay++
     try {
       for (let tries = tried; ; tries++) {
-        if (tries > 0) await this.#lookAgain(tries)
+        if (tries > 0) await this.#unlessAborted(options, this.#lookAgain(tries))
         if (options.signal?.aborted) throw cut(journey, 'ABORTED', options.signal.reason)
         if (membership.ended.aborted) throw cut(journey, 'STOPPED')
         if (environment.elapsed() - begunAt > routeTimeoutMs) throw unreachable(journey)
@@ -124,7 +124,7 @@ export class Router {
         // The lost owner may live, and decide it on a later state. A "no" or an error would not be the only answer.
         const restMs = journey.lostAt + silentMs - environment.elapsed()
         if (restMs > 0 && !isSettled(answer)) {
-          await sleep(environment, restMs, membership.ended)
+          await this.#unlessAborted(options, sleep(environment, restMs, membership.ended))
           continue
         }
         if ('error' in answer) throw answer.error
@@ -174,7 +174,7 @@ export class Router {
       journey.last = error
       if (error.wasSent) journey.lostAt = this.#options.environment.elapsed()
       journey.wasSent ||= error.wasSent
-      await this.#replace(owner, journey, error)
+      await this.#unlessAborted(options, this.#replace(owner, journey, error))
       return undefined
     }
   }
@@ -220,6 +220,18 @@ export class Router {
       ...(metadata !== undefined && { metadata: checkMetadata(metadata) }),
       ...(tags !== undefined && { tags: checkTags(tags) }),
     }
+  }
+
+  /** Waits for something that never throws, or until the caller does not wait any more. */
+  async #unlessAborted({ signal }: DispatchOptions, something: Promise<void>): Promise<void> {
+    if (signal === undefined) return something
+    const over = new AbortController()
+    const aborted = new Promise<void>((resolve) => {
+      if (signal.aborted) resolve()
+      else signal.addEventListener('abort', () => resolve(), { once: true, signal: over.signal })
+    })
+    await Promise.race([something, aborted])
+    over.abort()
   }
 
   /** The view was not the newest, or it changes at this moment. */

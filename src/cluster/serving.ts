@@ -7,7 +7,7 @@
  * after that time, it cannot have given up, because it waits longer. That is asked before each decision. If a decision
  * is then stored too late, the expected sequence of its commit shows whether another owner has stored something.
  */
-import { hasCode, OutcomeUnknownError } from '../domain/error.ts'
+import { hasCode } from '../domain/error.ts'
 import type { Outcome } from '../domain/outcome.ts'
 import type { StreamId } from '../domain/stream.ts'
 import type { DispatchOptions } from '../kernel/dispatch-options.ts'
@@ -18,20 +18,13 @@ import type { Environment } from '../runtime/environment.ts'
 import { soon } from '../runtime/timers.ts'
 import { Channel } from './channel.ts'
 import { silentMs, validMs } from './peer.ts'
+import { type Result, replyText } from './reply.ts'
 import type { Link, LinkEvents } from './transport.ts'
-import {
-  decodeData,
-  decodeError,
-  encodeError,
-  encodeOutcome,
-  type Message,
-  opened,
-  type Reply,
-  replyText,
-  type SentCommand,
-} from './wire.ts'
+import { decodeData, decodeError, type Message, opened, type SentCommand } from './wire.ts'
 
 interface ServingOptions {
+  /** The id of this member. */
+  readonly id: string
   readonly link: Link
   readonly environment: Environment
   readonly keys: KeyRing | undefined
@@ -62,7 +55,7 @@ export class Serving implements LinkEvents {
   readonly #options: ServingOptions
   readonly #handled = new Map<number, Handling>()
   /** Replies that are not sent, by number. They become JSON only then. */
-  readonly #replies = new Map<number, () => Reply>()
+  readonly #replies = new Map<number, { readonly command: SentCommand; readonly result: Result }>()
   readonly #channel: Channel
   #isClosed = false
   #fences = 0
@@ -72,11 +65,12 @@ export class Serving implements LinkEvents {
 
   constructor(options: ServingOptions) {
     this.#options = options
-    const { link, environment, epoch } = options
+    const { id, link, environment, epoch } = options
     this.#heardAt = environment.elapsed()
     this.#channel = new Channel({
       environment,
       epoch,
+      from: id,
       send: (text) => link.send(text),
       next: () => this.#nextReply(),
     })
@@ -151,7 +145,7 @@ export class Serving implements LinkEvents {
   async #handle(n: number, command: SentCommand, epoch: number): Promise<void> {
     const handling: Handling = { abort: new AbortController(), fences: new Map() }
     this.#handled.set(n, handling)
-    let reply: () => Reply
+    let result: Result
     try {
       const { stream, name, data, commandId, idBy, isRepeated, expectedSequence, metadata, tags } = command
       const fence = () => this.#fence(n, handling, command.hasFence)
@@ -172,22 +166,20 @@ export class Serving implements LinkEvents {
         ...(tags && { tags }),
       }
       const input = data === undefined ? undefined : decodeData(await opened(data, this.#options.keys))
-      const outcome = await this.#options.dispatch(Object.freeze(stream), name, input, options, epoch)
-      reply = () => replyOf(outcome, stream, commandId)
+      result = { outcome: await this.#options.dispatch(Object.freeze(stream), name, input, options, epoch) }
     } catch (error) {
-      const isMoved = error instanceof Moved || hasCode(error, 'STOPPED')
-      reply = () => (isMoved ? { moved: true } : { error: encodeError(error) })
+      result = error instanceof Moved || hasCode(error, 'STOPPED') ? { moved: true } : { error }
     }
     this.#handled.delete(n)
     if (this.#isClosed) return
-    this.#replies.set(n, reply)
+    this.#replies.set(n, { command, result })
     this.#channel.flushSoon()
   }
 
   #nextReply(): string | undefined {
-    for (const [n, reply] of this.#replies) {
+    for (const [n, { command, result }] of this.#replies) {
       this.#replies.delete(n)
-      return replyText(n, reply())
+      return replyText(n, command, result)
     }
     return undefined
   }
@@ -217,17 +209,5 @@ export class Serving implements LinkEvents {
     const fence = this.#handled.get(n)?.fences.get(nth)
     if (error === undefined) fence?.resolve()
     else fence?.reject(decodeError(error))
-  }
-}
-
-/** A decided command is perhaps stored. If what it gave cannot be sent, its outcome is therefore unknown. */
-function replyOf(outcome: Outcome, stream: StreamId, commandId: string): Reply {
-  try {
-    return { outcome: encodeOutcome(outcome) }
-  } catch (cause) {
-    const isStored = outcome.accepted && outcome.events.length > 0
-    return {
-      error: encodeError(isStored ? new OutcomeUnknownError('OUTCOME_UNKNOWN', { stream, commandId }, cause) : cause),
-    }
   }
 }

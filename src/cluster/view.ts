@@ -66,10 +66,14 @@ export const withLeaving = ({ secretProof, members }: Content, leaving: string):
   takenOver: {},
 })
 
-export const withTakenOver = ({ secretProof, members, takenOver }: Content, shard: number, by: string): Content => ({
+export const withTakenOver = (
+  { secretProof, members, takenOver }: Content,
+  shards: readonly number[],
+  by: string,
+): Content => ({
   secretProof,
   members,
-  takenOver: { ...takenOver, [shard]: by },
+  takenOver: { ...takenOver, ...Object.fromEntries(shards.map((shard) => [shard, by])) },
 })
 
 export const asJson = ({ secretProof, members, takenOver }: Content): Json =>

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { ConflictError, hasCode, InputError, MnemeError, StoreError } from '../domain/error.ts'
+import { ConflictError, DecisionError, hasCode, InputError, MnemeError, StoreError } from '../domain/error.ts'
 import { reject } from '../domain/rejection.ts'
-import { decodeError, decodeOutcome, encodeError, encodeOutcome, replyText } from './wire.ts'
+import { decodeError, decodeOutcome, encodeError, encodeOutcome } from './wire.ts'
 
 const stream = { aggregate: 'a', id: '1' }
 const overTheWire = <Value>(value: Value): Value => JSON.parse(JSON.stringify(value)) as Value
@@ -43,21 +43,28 @@ describe('Over the wire', () => {
     assert.deepEqual(got.rejection, rejection)
   })
 
-  test('a state that is too large is left out', () => {
-    const outcome = { sequence: 1, position: 1, events: [], state: 'x'.repeat(20_000_000) }
-    const { reply } = JSON.parse(replyText(1, { outcome })) as { readonly reply: unknown }
-    assert.deepEqual(reply, { outcome: { sequence: 1, position: 1, events: [] } })
+  test('errors of users may have any name and message, which are cut if they are long', () => {
+    const empty: object = Object.create(null)
+    const named = Object.assign(new Error('x'), { name: { first: 1 }, message: 5n })
+    const hidden = Object.defineProperty(new Error('x'), 'message', {
+      get() {
+        throw new Error('nobody may read this')
+      },
+    })
+    const decided = new DecisionError('DECIDE_FAILED', { stream, command: 'c' }, empty)
+    for (const thrown of [empty, named, hidden, decided, Object.assign(new Error('x'), { message: empty })]) {
+      const got = decodeError(overTheWire(encodeError(thrown)))
+      assert.ok(typeof got.message === 'string' && typeof got.name === 'string')
+    }
+    assert.equal(decodeError(overTheWire(encodeError(decided))).name, 'DecisionError')
+    assert.equal(decodeError(overTheWire(encodeError(new Error('x'.repeat(20_000_000))))).message.length, 10_000)
   })
 
-  test('a state that cannot be sent is loaded', async () => {
-    const state = { close: () => {} }
-    const sent = overTheWire(encodeOutcome({ accepted: true, state, sequence: 4, position: 9, events: [] }))
-    assert.deepEqual(await decodeOutcome(stream, sent, load), {
-      accepted: true,
+  test('an outcome without its state is given the loaded one', async () => {
+    const outcome = { accepted: true, state: 'own', sequence: 4, position: 9, events: [] } as const
+    assert.deepEqual(await decodeOutcome(stream, overTheWire(encodeOutcome(outcome, false)), load), {
+      ...outcome,
       state: 'loaded',
-      sequence: 4,
-      position: 9,
-      events: [],
     })
   })
 })

@@ -1,6 +1,7 @@
 /** What members say to each other, and how commands, outcomes and errors become JSON. */
 import { decode, encode } from '../domain/encoding.ts'
 import * as errors from '../domain/error.ts'
+import { wordsOf } from '../domain/error-words.ts'
 import type { RecordedEvent } from '../domain/event.ts'
 import type { Json, JsonObject } from '../domain/json.ts'
 import type { Outcome } from '../domain/outcome.ts'
@@ -10,7 +11,7 @@ import type { HandedState } from '../kernel/handed-state.ts'
 import type { KeyRing } from '../kernel/personal/key-ring.ts'
 
 /** A member refuses links of members that speak another protocol. */
-export const protocol: number = 2
+export const protocol: number = 3
 
 /** A command on its way to the owner of its stream. */
 export interface SentCommand {
@@ -56,22 +57,13 @@ export interface Packet {
   readonly got: number
   /** The epoch of the sender's view. */
   readonly epoch: number
+  /** The member that sends this. Only in the first packet of the side that was asked for the link. */
+  readonly from?: string
   readonly messages: readonly Message[]
 }
 
 /** How long a message may be, in characters of JSON. */
 export const messageLengthMax: number = 64_000_000
-/** How long the reply of a command may be. A longer one goes without the state, which the other side loads. */
-const replyLengthMax = 16_000_000
-
-/** A reply as JSON. */
-export function replyText(n: number, reply: Reply): string {
-  const text = JSON.stringify({ say: 'reply', n, reply } satisfies Message)
-  if (text.length <= replyLengthMax || !('outcome' in reply)) return text
-  const { state: _, ...outcome } = reply.outcome as { readonly state?: Json }
-  return JSON.stringify({ say: 'reply', n, reply: { outcome } } satisfies Message)
-}
-
 /** @throws InputError `DATA_NOT_JSON` for data that only the own process can hold */
 export const encodeData = (data: unknown): Json => encode('The data of a command', data)
 export const decodeData = (json: Json): unknown => decode(json)
@@ -82,22 +74,19 @@ export async function opened(json: Json, keys: KeyRing | undefined): Promise<Jso
 }
 
 /**
- * An outcome as JSON. A state that cannot be sent is left out, as a state need not be stored: the other side loads it.
+ * An outcome as JSON.
  *
- * @throws InputError `DATA_NOT_JSON` if details of a rejection cannot be sent
+ * @param hasState whether the state is in it. Otherwise the other side loads it
+ * @throws InputError `DATA_NOT_JSON` if details of a rejection or the state cannot be sent: a state need not be stored
  */
-export function encodeOutcome(outcome: Outcome): Json {
+export function encodeOutcome(outcome: Outcome, hasState = true): Json {
   if (!outcome.accepted) {
     const { code, details } = outcome.rejection as Rejection<string, unknown>
     return { code, details: encode('The details of a rejection', details) }
   }
   const { state, sequence, position, events } = outcome
   const sent = { sequence, position, events: events.map(encodeEvent) }
-  try {
-    return { ...sent, state: encode('A state', state) }
-  } catch {
-    return sent
-  }
+  return hasState ? { ...sent, state: encode('A state', state) } : sent
 }
 
 /** @param load loads the state at a sequence, if it was not sent */
@@ -149,17 +138,34 @@ interface SentError {
 
 /** How many causes of causes are sent. */
 const causesMax = 5
+/** Longer texts of an error are cut, in characters, and longer lists in it. */
+const textMax = 10_000
+const listMax = 1000
 
+/** An error as JSON. Never throws: code of users may throw anything, and give an error any name and message. */
 export function encodeError(error: unknown, left: number = causesMax): Json {
-  if (!(error instanceof Error)) return { name: 'Error', message: String(error) }
-  const { name, message, cause } = error
-  const sent = { name, message, ...(cause !== undefined && left > 0 && { cause: encodeError(cause, left - 1) }) }
-  if (!(error instanceof errors.MnemeError)) return sent
+  if (!(error instanceof Error)) return { name: 'Error', message: short(wordsOf(error)) as string }
   try {
-    return { ...sent, code: error.code, facts: encode('The facts of an error', error.facts) }
+    const { name, cause } = error
+    const sent = {
+      name: typeof name === 'string' ? short(name) : 'Error',
+      message: short(wordsOf(error)),
+      ...(cause !== undefined && left > 0 && { cause: encodeError(cause, left - 1) }),
+    }
+    if (!(error instanceof errors.MnemeError)) return sent
+    const facts = encode('The facts of an error', error.facts)
+    return { ...sent, code: error.code, facts: short(facts) }
   } catch {
-    return sent
+    return { name: 'Error', message: short(wordsOf(error)) as string }
   }
+}
+
+/** JSON whose long texts and lists are cut. */
+function short(json: Json): Json {
+  if (typeof json === 'string') return json.length > textMax ? `${json.slice(0, textMax - 3).toWellFormed()}...` : json
+  if (typeof json !== 'object' || json === null) return json
+  if (Array.isArray(json)) return json.slice(0, listMax).map(short)
+  return Object.fromEntries(Object.entries(json).map(([key, value]) => [key, short(value!)]))
 }
 
 type ErrorClass = new (code: never, facts: never, cause?: unknown) => errors.MnemeError

@@ -1,16 +1,26 @@
 /** Members of one process whose lines to each other, or to the store, are cut. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { memory } from '../../src/index.ts'
+import { hasCode, memory } from '../../src/index.ts'
 import { faultyStore } from '../../src/testing/faulty-store.ts'
 import { LocalNetwork } from '../support/cluster/local-network.ts'
 import { clusterOn, epochsOf, type Member, settled, startMember } from '../support/cluster/vaults.ts'
+import { until } from '../support/kernel/rig.ts'
 
 const ids = Array.from({ length: 4 }, (_, i) => `vault ${i}`)
 
 /** Sends one command for each vault from each member at once; all must be accepted. */
 const sendAll = (members: readonly Member[]) =>
   Promise.all(members.flatMap((member) => ids.map((id) => member.vault(id).put({ amount: 1 }))))
+
+/** A vault whose commands a member sends to another one. */
+async function forwardedBy(member: Member): Promise<string> {
+  for (let i = 0; ; i++) {
+    const { commandsForwarded } = member.cluster.status()
+    await member.vault(`vault ${i}`).put({ amount: 1 })
+    if (member.cluster.status().commandsForwarded > commandsForwarded) return `vault ${i}`
+  }
+}
 
 async function check(members: readonly Member[], rounds: number): Promise<void> {
   for (const id of ids) {
@@ -38,6 +48,24 @@ test('Members that cannot reach each other answer all the same, each command onc
   await sendAll(members)
   await check(members, 5)
   await Promise.all(members.map((member) => member.stop()))
+})
+
+test('A caller that does not wait any more is answered before the silent owner is replaced', async () => {
+  const [network, store] = [new LocalNetwork(), memory()]
+  const one = await startMember(store, { cluster: clusterOn(network, 60_000) })
+  const other = await startMember(store, { cluster: clusterOn(network, 60_000) })
+  await settled([one, other])
+  const forwarded = await forwardedBy(one)
+  network.cut(1, 2)
+  const caller = new AbortController()
+  const answer = one.vault(forwarded).put({ amount: 1 }, { signal: caller.signal })
+  await until('the command is under way', () => one.load().commandsInFlight === 1)
+  caller.abort()
+  // Nobody knows whether the owner has decided it.
+  await assert.rejects(answer, (error) => hasCode(error, 'OUTCOME_UNKNOWN'))
+  assert.equal(one.cluster.status().shardsTakenOver, 0)
+  network.mend()
+  await Promise.all([one.stop(), other.stop()])
 })
 
 test('A member that cannot reach the store is replaced, and comes back', async () => {

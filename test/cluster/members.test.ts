@@ -216,6 +216,17 @@ test('A member without the secret is refused, and the cluster goes on', async ()
   assert.equal((await stranger.vault('v').put({ amount: 1 })).sequence, 2)
 })
 
+test('Of two first members with different secrets, one is refused, even if they start at the same time', async () => {
+  const store = memory()
+  const starts = ['the secret of one', 'the secret of another'].map((own) =>
+    Vaults.start({ store, log: { warn() {} }, cluster: cluster({ address: '127.0.0.1:0', secret: own }) }),
+  )
+  const results = await Promise.allSettled(starts)
+  const refused = results.filter((result) => result.status === 'rejected')
+  assert.ok(refused.length === 1 && hasCode(refused[0]!.reason, 'SECRET_DIFFERS'))
+  for (const result of results) if (result.status === 'fulfilled') await result.value.stop()
+})
+
 test('Two members cannot listen at one address', async () => {
   const store = memory()
   await using one = await startMember(store)

@@ -5,6 +5,7 @@
  */
 import nodeCluster from 'node:cluster'
 import { hasCode } from '../../domain/error.ts'
+import { wordsOf } from '../../domain/error-words.ts'
 import { cluster } from '../cluster.ts'
 import type { SettledCores, StartedWith, Stoppable } from './options.ts'
 import { aborted, within } from './waiting.ts'
@@ -46,8 +47,9 @@ export async function runCore<Bank extends Stoppable>(
       await bank.stop()
     }
   } catch (error) {
-    const { message: reason, stack } = error instanceof Error ? error : new Error(String(error))
-    await say({ say: 'failed', reason, stack: stack ?? reason })
+    const reason = wordsOf(error)
+    const stack = error instanceof Error && typeof error.stack === 'string' ? error.stack : reason
+    await say({ say: 'failed', reason, stack })
     process.exit(1)
   }
   process.exit(0)

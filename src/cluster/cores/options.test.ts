@@ -19,6 +19,10 @@ test('A wrong option of runOnAllCores is named', () => {
     [{ store, run, proceses: 2 }, /did you mean processes/],
     [{ store, run, start: { store } }, /option start .*without store/],
     [{ store, run, cluster: { address: '10.0.0.5:7400', secret } }, /option cluster\.address .*port 0/],
+    [
+      { store, run, cluster: { address: '0.0.0.0:0', advertise: '10.0.0.5:7400', secret } },
+      /option cluster\.advertise .*port 0/,
+    ],
     [{ store, run, cluster: { address: '10.0.0.5:0' } }, /option secret/],
   ] as const) {
     assert.throws(

@@ -88,9 +88,11 @@ export function settleCores<Options, Bank>(options: CoresOptions<Options, Bank>)
   checkWhole('stopTimeoutMs', stopTimeoutMs, 1)
   checkSignal(signal)
   if (cluster !== undefined) {
-    const { address } = settleCluster(cluster)
-    const isFree = () => addressOf(address).port === 0
-    checkOption('cluster.address', address, isFree, 'an address with port 0, because each process needs a port')
+    const { address, advertise } = settleCluster(cluster)
+    const isFree = (found: unknown) => addressOf(found as string).port === 0
+    const expected = 'an address with port 0, because each process needs a port'
+    checkOption('cluster.address', address, isFree, expected)
+    checkOption('cluster.advertise', advertise, isFree, expected)
   }
   return { store, run, cluster, start, signal, log, processes, restartsMax, stopTimeoutMs }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import { connect, type Socket } from 'node:net'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { describe, type TestContext, test } from 'node:test'
-import type { Link } from '../transport.ts'
+import { type Link, LinkError } from '../transport.ts'
 import { protocol } from '../wire.ts'
 import { HttpTransport } from './http-transport.ts'
 
@@ -23,6 +23,29 @@ async function stranger(context: TestContext) {
 }
 
 const closed = (socket: Socket) => new Promise((resolve) => socket.once('close', resolve))
+
+test('A free port is told to others, also with another host', async () => {
+  const transport = new HttpTransport({ ...options, advertise: 'localhost:0' })
+  const address = await transport.listen(() => ({ onText() {}, onClose() {} }))
+  assert.match(address, /^localhost:[1-9]\d*$/)
+  const link = await transport.connect(address, { onText() {}, onClose() {} }, 60_000)
+  link.close()
+  await transport.close()
+})
+
+test('A link that is being opened does not outlive its transport', { timeout: 30_000 }, async (t) => {
+  const silent = createServer()
+  t.after(() => silent.close())
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+  const accepted = new Promise((resolve) => silent.once('connection', resolve))
+  const transport = new HttpTransport(options)
+  const { port } = silent.address() as AddressInfo
+  const connecting = transport.connect(`127.0.0.1:${port}`, { onText() {}, onClose() {} }, 3_600_000)
+  const refused = assert.rejects(connecting, LinkError)
+  await accepted
+  await transport.close()
+  await refused
+})
 
 describe('A stranger', () => {
   test('that asks for another upgrade and breaks the connection harms nothing', async (t) => {

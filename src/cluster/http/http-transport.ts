@@ -3,7 +3,7 @@
  * a plain connection from then on. Both sides prove that they have the secret, without sending it.
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
-import { createServer, type IncomingMessage, request, type Server } from 'node:http'
+import { type ClientRequest, createServer, type IncomingMessage, request, type Server } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { ClusterError } from '../../domain/error.ts'
 import { startTimer, stopTimer } from '../../runtime/timers.ts'
@@ -32,6 +32,8 @@ export class HttpTransport implements Transport {
   readonly #sockets = new Set<Socket>()
   /** Sockets that asked for another upgrade, until they are closed. */
   readonly #refused = new Set<Socket>()
+  /** Requests for links that were not answered yet. */
+  readonly #asking = new Set<ClientRequest>()
   #server: Server | undefined
 
   constructor(options: HttpTransportOptions) {
@@ -56,9 +58,13 @@ export class HttpTransport implements Transport {
       // A worker of node:cluster would share its address with the others.
       server.listen({ port, host, exclusive: true }, () => resolve())
     })
+    // A connection that could not be accepted is the other side's matter: it tries again.
+    server.on('error', () => {})
     server.unref()
     const bound = (server.address() as AddressInfo).port
-    return advertise ?? `${address.slice(0, address.lastIndexOf(':'))}:${bound}`
+    if (advertise !== undefined && addressOf(advertise).port !== 0) return advertise
+    const known = advertise ?? address
+    return `${known.slice(0, known.lastIndexOf(':'))}:${bound}`
   }
 
   connect(address: string, events: LinkEvents, timeoutMs: number): Promise<Link> {
@@ -73,6 +79,8 @@ export class HttpTransport implements Transport {
         timeout: timeoutMs,
         headers: { connection: 'upgrade', upgrade, [nonceHeader]: nonce },
       })
+      this.#asking.add(asking)
+      asking.on('close', () => this.#asking.delete(asking))
       asking.on('error', (cause: NodeJS.ErrnoException) => {
         reject(new LinkError(cause.code === 'ECONNREFUSED' ? 'refused' : 'failed', cause.message, { cause }))
       })
@@ -100,6 +108,7 @@ export class HttpTransport implements Transport {
     const server = this.#server
     const closed = server && new Promise<void>((resolve) => server.close(() => resolve()))
     server?.closeAllConnections()
+    for (const asking of this.#asking) asking.destroy()
     for (const socket of this.#refused) socket.destroy()
     await Promise.all(
       [...this.#sockets].map((socket) => new Promise((resolve) => endSoon(socket).once('close', resolve))),

@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { manualEnvironment } from '../testing/manual-environment.ts'
+import { Channel } from './channel.ts'
+import { Peer, PeerLost, silentMs } from './peer.ts'
+import type { LinkEvents, Transport } from './transport.ts'
+import type { Message, SentCommand } from './wire.ts'
+
+const ids = { commandId: 'c', idBy: 'caller', isRepeated: false, hasFence: false } as const
+const command: SentCommand = { stream: { aggregate: 'a', id: '1' }, name: 'n', ...ids }
+
+/** A peer for the member `other`, and what is heard at its address, where a process with the id `listening` answers. */
+function talk(listening: string) {
+  const environment = manualEnvironment()
+  const heard: Message[] = []
+  const line = { isCut: false }
+  const transport: Transport = {
+    async connect(_, events: LinkEvents) {
+      const there = new Channel({
+        environment,
+        epoch: () => 1,
+        from: listening,
+        send: (text) => {
+          if (!line.isCut) events.onText(text)
+        },
+        next: () => undefined,
+      })
+      queueMicrotask(() => there.speak())
+      return {
+        send(text) {
+          if (line.isCut) return
+          heard.push(...there.hear(text).messages)
+          there.speak()
+        },
+        close() {},
+      }
+    },
+    listen: async () => 'here:1',
+    close: async () => {},
+  }
+  const peer = new Peer({
+    ...{ id: 'other', address: 'there:1', transport, environment },
+    epoch: () => 1,
+    onEpoch() {},
+  })
+  return { environment, peer, heard, line }
+}
+
+const lost = (kind: PeerLost['kind'], wasSent: boolean) => (error: unknown) =>
+  error instanceof PeerLost && error.kind === kind && error.wasSent === wasSent
+
+describe('The way to another member', () => {
+  test('ends at once if another process listens at its address', async () => {
+    const { peer, heard } = talk('a later one')
+    await assert.rejects(peer.send(command), lost('refused', false))
+    assert.deepEqual(heard, [])
+    peer.close()
+  })
+
+  test('is waited for once while it is silent, and by nobody after that until it is heard', async () => {
+    const { environment, peer, heard, line } = talk('other')
+    const first = assert.rejects(peer.send(command), lost('silent', true))
+    await environment.advance(1)
+    assert.equal(heard.length, 1)
+    line.isCut = true
+    await environment.advance(silentMs * 2)
+    await first
+    await assert.rejects(peer.send(command), lost('silent', false))
+    line.isCut = false
+    await environment.advance(silentMs * 2)
+    peer.open()
+    await environment.advance(silentMs)
+    void peer.send(command).catch(() => {})
+    await environment.advance(1)
+    assert.equal(heard.length, 2)
+    peer.close()
+  })
+
+  test('is not waited for any longer soon after the caller has aborted its command', async () => {
+    const { environment, peer, heard, line } = talk('other')
+    const caller = new AbortController()
+    const sent = assert.rejects(peer.send(command, undefined, caller.signal), lost('closed', true))
+    await environment.advance(1)
+    line.isCut = true
+    caller.abort()
+    await environment.advance(silentMs / 3)
+    await sent
+    assert.equal(heard.length, 1)
+    peer.close()
+    assert.equal(environment.timers, 0)
+  })
+})
