@@ -64,7 +64,7 @@ const events = run({
   files,
   // Many tests wait for a disk, a server or a timer, so more files than there are processors keep them busy. In full,
   // several servers run beside them.
-  concurrency: availableParallelism() + (leftOut === undefined ? 1 : 2),
+  concurrency: leftOut === undefined ? availableParallelism() + 1 : 3 * availableParallelism(),
   timeout: fileTimeoutMs,
   testNamePatterns: names,
 })

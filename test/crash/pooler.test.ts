@@ -11,7 +11,7 @@ import { pgbouncerBefore } from '../support/servers/pgbouncer.ts'
 import { findPostgresPair, type PostgresPair } from '../support/servers/postgres-pair.ts'
 import { freshSchema, openStore, simpleCommit, withClient } from '../support/servers/postgres-place.ts'
 import { type FindServer, onServer, type TestServer } from '../support/servers/server.ts'
-import { sized } from '../support/size.ts'
+import { leftOut, sized } from '../support/size.ts'
 
 const sessionsEnded = sized(30, 8)
 const failovers = sized(3, 1)
@@ -24,6 +24,7 @@ interface PooledPair extends TestServer {
 }
 
 const findPooledPair: FindServer<PooledPair> = async () => {
+  if (leftOut !== undefined) return { missing: leftOut, isExtra: true }
   const pair = await findPostgresPair()
   if ('missing' in pair) return pair
   const pooler = await pgbouncerBefore(pair)

@@ -13,6 +13,7 @@ import { storeAt } from '../support/crash/place.ts'
 import { serverKinds, serverPlace } from '../support/crash/server-place.ts'
 import type { Place } from '../support/crash/writer-protocol.ts'
 import { onServer } from '../support/servers/server.ts'
+import { sized } from '../support/size.ts'
 import type { FromHotBank, ToHotBank } from './hot-bank.ts'
 
 const program = new URL('./hot-bank.ts', import.meta.url)
@@ -27,8 +28,13 @@ interface Course {
   readonly answersMax: number
 }
 
-const oneAccount: Course = { callers: 20, accounts: ['ada'], answersMin: 200, answersMax: 6_000 }
-const fewAccounts: Course = { callers: 20, accounts: ['ada', 'bob', 'eve', 'kim'], answersMin: 200, answersMax: 6_000 }
+const oneAccount: Course = { callers: 20, accounts: ['ada'], answersMin: sized(200, 80), answersMax: 6_000 }
+const fewAccounts: Course = {
+  callers: 20,
+  accounts: ['ada', 'bob', 'eve', 'kim'],
+  answersMin: sized(200, 80),
+  answersMax: 6_000,
+}
 
 async function race(context: TestContext, place: Place, course: Course): Promise<void> {
   const { callers, accounts, answersMin, answersMax } = course

@@ -14,7 +14,7 @@ import { follow, tails } from '../support/race/tail.ts'
 import { withSeed } from '../support/seed.ts'
 import { sized } from '../support/size.ts'
 
-const events = sized(30_000, 8_000)
+const events = sized(30_000, 5_000)
 const timeoutMs = 1_000_000
 
 const stores: Record<string, (directory: string) => StoreFactory> = {

@@ -16,7 +16,7 @@ for (const writerProcesses of [2, 4]) {
     context.after(() => rm(directory, { recursive: true, force: true, maxRetries: 5 }))
     const place = { store: 'sqlite', path: join(directory, 'log.db') } as const
     const options = {
-      events: sized(30_000, 5_000),
+      events: sized(30_000, 3_000),
       writerProcesses,
       readerProcesses: 2,
       eventsOfCommitMax: 5,

@@ -38,7 +38,7 @@ const count = (by: number) => ({ aggregate: 'counter', id: 'a', name: 'count', d
 for (const { name, run } of scenarios) {
   describe(`The simulated ${name}`, () => {
     test('keep all promises, whatever goes wrong', async () => {
-      const seeds = sized(100, 5)
+      const seeds = sized(100, 3)
       const first = 1 + Math.floor(Math.random() * 2 ** 30)
       for (let seed = first; seed < first + seeds; seed++) await run(seed, 40)
     })

@@ -1,7 +1,7 @@
 /**
  * The n-th call to the store fails, before or after its effect, for every n until a run passes without meeting its
  * fault. Each n is tried twice: once the process lives on, and once it is dead from then on and another one follows.
- * The quick run tries every fourth call, a different one for each kind of fault.
+ * The quick run tries every eighth call, a different one for each kind of fault.
  */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
@@ -27,7 +27,7 @@ export interface Run {
   readonly name: string
 }
 
-const stride = sized(1, 4)
+const stride = sized(1, 8)
 
 /** Declares a test that lets every call fail, by every kind of fault. */
 export function everyCall(what: string, least: number, run: (run: Run) => Promise<void>): void {
