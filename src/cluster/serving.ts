@@ -44,21 +44,20 @@ interface ServingOptions {
   readonly onEnd: () => void
 }
 
-/** A command that is being handled. */
-interface Handling {
-  readonly abort: AbortController
-  /** Answers to questions whether it may be decided, by number. */
-  readonly fences: Map<number, PromiseWithResolvers<void>>
-}
-
 export class Serving implements LinkEvents {
   readonly #options: ServingOptions
-  readonly #handled = new Map<number, Handling>()
+  /** Ends the commands that are being handled. */
+  readonly #handled = new Map<number, AbortController>()
   /** Replies that are not sent, by number. They become JSON only then. */
   readonly #replies = new Map<number, { readonly command: SentCommand; readonly result: Result }>()
   readonly #channel: Channel
+  /**
+   * Questions whether a command may be decided, by number. The decision waits for each answer, also when the caller of
+   * the command has given it up meanwhile.
+   */
+  readonly #fences = new Map<number, PromiseWithResolvers<void>>()
+  #lastFence = 0
   #isClosed = false
-  #fences = 0
   #heardAt: number
   #cancelWatch: () => void = () => {}
   #wake: () => void = () => {}
@@ -84,7 +83,7 @@ export class Serving implements LinkEvents {
     this.#options.onEpoch(epoch)
     for (const message of messages) {
       if (message.say === 'command') void this.#handle(message.n, message.command, epoch)
-      else if (message.say === 'cancel') this.#handled.get(message.n)?.abort.abort()
+      else if (message.say === 'cancel') this.#handled.get(message.n)?.abort()
       else if (message.say === 'fence') this.#passFence(message)
       else if (message.say === 'state') void this.#receive(message.handed)
     }
@@ -98,10 +97,8 @@ export class Serving implements LinkEvents {
     this.#replies.clear()
     this.#cancelWatch()
     this.#wake()
-    for (const { abort, fences } of this.#handled.values()) {
-      abort.abort()
-      for (const { reject } of fences.values()) reject(new Moved())
-    }
+    for (const abort of this.#handled.values()) abort.abort()
+    for (const { reject } of this.#fences.values()) reject(new Moved())
     this.#options.onEnd()
   }
 
@@ -143,12 +140,12 @@ export class Serving implements LinkEvents {
   }
 
   async #handle(n: number, command: SentCommand, epoch: number): Promise<void> {
-    const handling: Handling = { abort: new AbortController(), fences: new Map() }
-    this.#handled.set(n, handling)
+    const abort = new AbortController()
+    this.#handled.set(n, abort)
     let result: Result
     try {
       const { stream, name, data, commandId, idBy, isRepeated, expectedSequence, metadata, tags } = command
-      const fence = () => this.#fence(n, handling, command.hasFence)
+      const fence = () => this.#fence(n, command.hasFence)
       const id =
         idBy === 'caller'
           ? { commandId }
@@ -160,7 +157,7 @@ export class Serving implements LinkEvents {
         fence,
         isStillClear: () => this.#isValid(),
         mayFailMoved: true,
-        signal: handling.abort.signal,
+        signal: abort.signal,
         expectedSequence,
         ...(metadata && { metadata }),
         ...(tags && { tags }),
@@ -185,17 +182,17 @@ export class Serving implements LinkEvents {
   }
 
   /** @throws Moved if the sender may have given up; its own error if the sender's fence throws */
-  async #fence(n: number, { fences }: Handling, hasFence: boolean): Promise<void> {
+  async #fence(n: number, hasFence: boolean): Promise<void> {
     if (!this.#isValid()) throw new Moved()
     if (!hasFence) return
-    const nth = ++this.#fences
+    const nth = ++this.#lastFence
     const answer = Promise.withResolvers<void>()
-    fences.set(nth, answer)
+    this.#fences.set(nth, answer)
     this.#channel.say({ say: 'ask fence', n, nth })
     try {
       await answer.promise
     } finally {
-      fences.delete(nth)
+      this.#fences.delete(nth)
     }
     if (!this.#isValid()) throw new Moved()
   }
@@ -205,8 +202,8 @@ export class Serving implements LinkEvents {
     return !this.#isClosed && this.#options.environment.elapsed() - this.#channel.seenThere <= validMs
   }
 
-  #passFence({ n, nth, error }: Message & { readonly say: 'fence' }): void {
-    const fence = this.#handled.get(n)?.fences.get(nth)
+  #passFence({ nth, error }: Message & { readonly say: 'fence' }): void {
+    const fence = this.#fences.get(nth)
     if (error === undefined) fence?.resolve()
     else fence?.reject(decodeError(error))
   }
