@@ -63,13 +63,19 @@ export class Singleton {
     return Math.min(this.#options.pollIntervalMs, this.#leadership.restMs)
   }
 
+  /** Whether the lease is about to pass to another process. */
+  get #isEnding(): boolean {
+    return this.#leadership.leftMs < this.#options.leaseMs / looksInALease
+  }
+
   async #run(): Promise<void> {
     const { environment } = this.#options
     const { signal } = this.#stopping
     while (!signal.aborted) {
       // The store is tried again: commands meet its failure too, and report it.
       const leads = !this.#yielding.isDue && (await this.#leadership.keep().catch(() => false))
-      const restMs = leads ? await this.#lead() : this.#askAgainMs
+      // An answer that came late may be about a lease that is over.
+      const restMs = leads && !this.#isEnding ? await this.#lead() : this.#askAgainMs
       await sleep(environment, restMs, signal, { background: true })
     }
     await this.#leadership.release().catch(() => {})
@@ -105,7 +111,7 @@ export class Singleton {
     const stopping = this.#stopping.signal
     const either = AbortSignal.any([ended, stopping])
     while (!ended.aborted && !controller.signal.aborted) {
-      if (stopping.aborted || this.#yielding.isDue || this.#leadership.leftMs < leaseMs / looksInALease) {
+      if (stopping.aborted || this.#yielding.isDue || this.#isEnding) {
         controller.abort(new Error('Another process does this work now'))
         return
       }
