@@ -37,7 +37,7 @@ export interface Transport {
    * @returns the address under which other members reach this one
    */
   listen(accept: (link: Link) => LinkEvents): Promise<string>
-  /** @throws LinkError */
+  /** Nothing happens on the link before it is returned. @throws LinkError */
   connect(address: string, events: LinkEvents, timeoutMs: number): Promise<Link>
   /** Ends all links, and accepts no more. */
   close(): Promise<void>

@@ -9,7 +9,7 @@ import type { ProjectionStore } from '../store/store.ts'
 import { asJson, type Content, emptyContent, fromJson, type View } from './view.ts'
 
 /** The name under which the view is stored. No projection can have it. */
-const viewName = 'cluster members'
+export const viewName = 'cluster members'
 const key = 'view'
 /** How often a change is tried if others change the view at the same time. */
 const triesMax = 100

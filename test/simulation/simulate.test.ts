@@ -15,10 +15,16 @@ const page = readFileSync(new URL('../../docs/testing.md', import.meta.url), 'ut
 /** Seeds that have found a planted bug, and few others have. */
 const rareSeeds = new Set(Array.from(bugTableOf(page).values(), ({ seed }) => seed).filter((seed) => seed > 30))
 
-/** Commands of events that are gone were sent; a state was answered without an event that was readable already. */
+/**
+ * Commands of events that are gone were sent; a state was answered without an event that was readable already; an owner
+ * waited for ever for the fence of a command that its caller had given up; a singleton began with a lease that was
+ * over.
+ */
 const foundBefore = [
   ['seats', 1949716415],
   ['transfers', 256268829],
+  ['members', 60],
+  ['members', 82],
 ] as const
 
 /** Beyond so many seeds of each scenario, a mark counts as missed. */
@@ -35,12 +41,12 @@ const counterOf = (decide: (by: number) => number, fold: (n: number, by: number)
 
 const count = (by: number) => ({ aggregate: 'counter', id: 'a', name: 'count', data: { by } }) as const
 
-for (const { name, run } of scenarios) {
+for (const { name, run, oneOf } of scenarios) {
   describe(`The simulated ${name}`, () => {
     test('keep all promises, whatever goes wrong', async () => {
       const seeds = sized(100, 3)
       const first = 1 + Math.floor(Math.random() * 2 ** 30)
-      for (let seed = first; seed < first + seeds; seed++) await run(seed, 40)
+      for (let seed = first; seed < first + seeds; seed += oneOf) await run(seed, 40)
     })
 
     test('keep them for the seeds that have found the rarest planted bugs', async () => {
@@ -61,7 +67,7 @@ describe('A simulation', () => {
   test('meets every fault and every mark', { skip: leftOut }, async () => {
     const counts: Counts = { faults: new Map(), marks: new Map() }
     for (let seed = 1; seed <= seedsMax && (seed <= countsSeeds || missedMarks(counts).length > 0); seed++) {
-      for (const { run } of scenarios) countRuns(counts, await run(seed, 40))
+      for (const { run, oneOf } of scenarios) if (seed % oneOf === 0) countRuns(counts, await run(seed, 40))
     }
     assert.deepEqual(missedMarks(counts), [])
   })
@@ -192,6 +198,7 @@ describe('A simulation', () => {
     await assert.rejects(simulate({ ...options, steps: 0 }), refused)
     await assert.rejects(simulate({ ...options, profile: 'oracle' as never }), refused)
     await assert.rejects(simulate({ ...options, processes: 0.5 }), refused)
+    await assert.rejects(simulate({ ...options, cluster: true, profile: 'file' }), refused)
     await assert.rejects(simulate({ ...options, faults: { crash: 2 } }), refused)
     await assert.rejects(simulate({ ...options, faults: { crashes: 0.1 } as never }), refused)
     await assert.rejects(simulate({ ...options, domain: undefined as never }), refused)

@@ -32,11 +32,19 @@ export class Broken extends Error {
 export class Evidence {
   readonly witness: Witness
   readonly history: History
+  /** The versions of which one may have answered any command; absent if that is the version which was asked. */
+  readonly #deciders: readonly Version[] | undefined
   readonly #states = new Map<string, readonly unknown[]>()
 
-  constructor(witness: Witness, history: History) {
+  constructor(witness: Witness, history: History, deciders?: readonly Version[]) {
     this.witness = witness
     this.history = history
+    this.#deciders = deciders
+  }
+
+  /** The versions that may have given an answer. In a cluster, another member may have decided the command. */
+  decidersOf({ version }: Pick<Attempt, 'version'>): readonly Version[] {
+    return this.#deciders ?? [version]
   }
 
   /** The state of a stream before its first event, then after each that the version knows. */
@@ -80,10 +88,18 @@ function checkLog({ witness }: Evidence): void {
     if (position !== i + 1) throw new Broken('positions have no gaps', `event ${i + 1} has the position ${position}`)
   }
   for (const stream of witness.log.streams) {
-    for (const [i, { sequence }] of witness.log.streamOf(stream).entries()) {
-      if (sequence === i + 1) continue
-      const reason = `event ${i + 1} of ${shown(stream)} has the sequence ${sequence}`
-      throw new Broken('sequences have no gaps', reason)
+    let last = 0
+    for (const [i, { sequence, metadata }] of witness.log.streamOf(stream).entries()) {
+      if (sequence !== i + 1) {
+        const reason = `event ${i + 1} of ${shown(stream)} has the sequence ${sequence}`
+        throw new Broken('sequences have no gaps', reason)
+      }
+      const epoch = (metadata['clusterEpoch'] as number | undefined) ?? last
+      if (epoch < last) {
+        const reason = `event ${sequence} of ${shown(stream)} was decided in epoch ${epoch}, after one of ${last}`
+        throw new Broken('the epochs of the owners of a stream never go down', reason)
+      }
+      last = epoch
     }
   }
 }
@@ -132,7 +148,7 @@ function checkAnswer(evidence: Evidence, command: ClientCommand, attempt: Attemp
   const { told, ended } = attempt
   if (ended === undefined || told === undefined || told === 'nothing') return
   if ('error' in told) {
-    if (isExpected(told.error) || attempt.version.meetsNewer(told.error)) return
+    if (isExpected(told.error) || evidence.decidersOf(attempt).some((each) => each.meetsNewer(told.error))) return
     throw new Broken('every error is one of the catalogue', `${called(command)}: ${shown(told.error)}`, told.error)
   }
   const { outcome } = told
@@ -151,6 +167,7 @@ const expected: ReadonlySet<string | undefined> = new Set([
   'OVERLOADED',
   'CONFLICT',
   'AGGREGATE_LOAD_FAILED',
+  'OWNER_UNREACHABLE',
 ])
 export const isExpected = (error: unknown): boolean => expected.has(codeOf(error))
 
@@ -166,9 +183,11 @@ function checkAccepted(evidence: Evidence, command: ClientCommand, attempt: Atte
   if (!isDeepStrictEqual(says, is)) {
     throw new Broken(check, `${called(command)} was acknowledged with ${shown(says)}, but stored is ${shown(is)}`)
   }
-  const state = evidence.states(attempt.version, command.command, era)[outcome.sequence]
-  if (!isDeepStrictEqual(outcome.state, state)) {
-    const reason = `${called(command)} was acknowledged with the state ${shown(outcome.state)}, not ${shown(state)}`
+  const states = evidence
+    .decidersOf(attempt)
+    .map((version) => evidence.states(version, command.command, era)[outcome.sequence])
+  if (!states.some((state) => isDeepStrictEqual(outcome.state, state))) {
+    const reason = `${called(command)} was acknowledged with the state ${shown(outcome.state)}, not ${shown(states.at(-1))}`
     throw new Broken(check, reason)
   }
   const since = command.attempts[0]!.sent
@@ -188,18 +207,25 @@ function checkUnstored(evidence: Evidence, command: ClientCommand, attempt: Atte
     const reason = `${called(command)} was stored when it was sent again, and was answered without its events`
     throw new Broken('a repeated command is answered with what is stored', reason)
   }
-  const { aggregate, id, name, data } = command.command
-  const stream = { aggregate, id }
-  const definition = attempt.version.aggregate(aggregate)
-  const states = evidence.states(attempt.version, stream, era)
-  const last = Math.min(attempt.ended!.sequence, states.length - 1)
-  for (let sequence = attempt.sent.sequence; sequence <= last; sequence++) {
-    const on = { definition, stream, state: states[sequence], sequence, nowMs: attempt.nowMs }
-    if (isSame(outcome, decideAlone(on, name, data, { commandId: command.commandId ?? 'unknown' }))) return
-  }
+  if (evidence.decidersOf(attempt).some((version) => wasTrue(evidence, command, attempt, outcome, version))) return
   const answer = outcome.accepted ? 'nothing to do' : `the rejection ${shown(outcome.rejection)}`
   const reason = `${called(command)} was answered with ${answer}, which was true at no moment between question and answer (${within(attempt.sent, attempt.ended!)})`
   throw new Broken('every answer is true', reason)
+}
+
+/** Whether a version gave this answer at some moment between question and answer. */
+function wasTrue(evidence: Evidence, known: ClientCommand, attempt: Attempt, outcome: Outcome, version: Version) {
+  const { command, commandId = 'unknown' } = known
+  const { aggregate, id, name, data } = command
+  const stream = { aggregate, id }
+  const definition = version.aggregate(aggregate)
+  const states = evidence.states(version, stream, attempt.sent.era)
+  const last = Math.min(attempt.ended!.sequence, states.length - 1)
+  for (let sequence = attempt.sent.sequence; sequence <= last; sequence++) {
+    const on = { definition, stream, state: states[sequence], sequence, nowMs: attempt.nowMs }
+    if (isSame(outcome, decideAlone(on, name, data, { commandId }))) return true
+  }
+  return false
 }
 
 function isSame(outcome: Outcome, decided: ReturnType<typeof decideAlone>): boolean {

@@ -24,6 +24,7 @@ const tryAgain: ReadonlySet<string | undefined> = new Set([
   'STOPPED',
   'OVERLOADED',
   'CONFLICT',
+  'OWNER_UNREACHABLE',
 ])
 
 export class Clients {

@@ -51,6 +51,10 @@ export interface FaultRates {
   readonly restoreLog: number
   /** Clients that send a command once more with the same id, though they have its answer. */
   readonly repeat: number
+  /** In a cluster, what one member says to another that is lost together with the link between them. */
+  readonly breakLink: number
+  /** Lines between two members of a cluster that are cut for up to 20 seconds, for each command of a client. */
+  readonly cut: number
 }
 
 export const noFaults: FaultRates = Object.freeze({
@@ -74,6 +78,8 @@ export const noFaults: FaultRates = Object.freeze({
   repeat: 0,
   restore: 0,
   restoreLog: 0,
+  breakLink: 0,
+  cut: 0,
 })
 
 /** The most of each that a run may have: within it Mneme keeps all promises. */
@@ -99,6 +105,8 @@ const worst: FaultRates = Object.freeze({
   // They lose what was acknowledged, so not every invariant can hold then.
   restore: 0,
   restoreLog: 0,
+  breakLink: 0.03,
+  cut: 0.1,
 })
 
 export const faultNames = Object.keys(noFaults) as readonly (keyof FaultRates)[]

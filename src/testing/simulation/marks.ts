@@ -3,6 +3,8 @@
  * the calls between processes and the store, and from what the simulation sees itself, so the library knows nothing of
  * them.
  */
+import type { View } from '../../cluster/view.ts'
+import { viewName } from '../../cluster/view-store.ts'
 import type { StreamId } from '../../domain/stream.ts'
 import type { AppendResult, Lease, ProjectionStep, Row, StoredEvent, StreamEnd } from '../../store/store.ts'
 import { codeOf } from './checks.ts'
@@ -40,6 +42,13 @@ export const markNames = [
   'only the log goes back to an older state',
   'a reader is told that the log is not the one that it has read',
   'a projection or a reaction stops because it has handled another log',
+  'a command is sent to the owner of its stream',
+  'a command is sent to an owner again',
+  'a member does not own the stream of a command any more',
+  'an owner asks the sender of a command for its fence',
+  'a member that leaves gives a state to the next owner',
+  'a member that gives no answer is removed by another one',
+  'a shard is taken over from a member that cannot be reached',
 ] as const
 export type Mark = (typeof markNames)[number]
 
@@ -64,6 +73,15 @@ export class Marks implements Watch {
   readonly #steps = new Map<Call, Step>()
   readonly #owners = new Map<string, SimulatedProcess>()
   readonly #underWay = new Set<Call>()
+
+  /** A member of a cluster says something to another. */
+  said(text: string): void {
+    if (text.includes('"say":"state"')) this.meet('a member that leaves gives a state to the next owner')
+    if (text.includes('"say":"ask fence"')) this.meet('an owner asks the sender of a command for its fence')
+    if (text.includes('"isRepeated":true')) this.meet('a command is sent to an owner again')
+    else if (text.includes('"say":"command"')) this.meet('a command is sent to the owner of its stream')
+    if (text.includes('"moved":true')) this.meet('a member does not own the stream of a command any more')
+  }
 
   meet(mark: Mark): void {
     this.counts.set(mark, (this.counts.get(mark) ?? 0) + 1)
@@ -162,6 +180,8 @@ export class Marks implements Watch {
       if (codeOf(answer.error) === 'CHECKPOINT_CONFLICT') this.meet('a step of a process that was overtaken is refused')
       return
     }
+    const taken = rows.some(({ value }) => Object.keys((value as Partial<View>)?.takenOver ?? {}).length > 0)
+    if (projection === viewName && taken) this.meet('a shard is taken over from a member that cannot be reached')
     if (to.term > from.term) {
       const others = [...this.#steps.values()].filter((step) => step.projection === projection)
       if (others.some((step) => step.process !== process && !step.process.isDead)) {

@@ -33,6 +33,8 @@ export type Action = { readonly atMs: number; readonly process: number } & (
   | { readonly kind: 'state'; readonly aggregate: string; readonly id: string }
   | { readonly kind: 'crash' | 'stop' | 'freeze' | 'partition'; readonly forMs: number }
   | { readonly kind: 'setClock'; readonly byMs: number }
+  /** The line to another member of the cluster is cut. */
+  | { readonly kind: 'cut'; readonly other: number; readonly forMs: number }
   /** The store is set back by a number of changes. Before its log is repaired, as far as it is, some time passes. */
   | { readonly kind: 'restore' | 'restoreLog'; readonly changes: number; readonly forMs: number }
   /** The process ends, in good order or not, and starts again with a version of the domain. */
@@ -106,12 +108,13 @@ export function makePlan(options: PlanOptions): Plan {
   }
   const deployments = deploymentsUntil(atMs, new Random(seed ^ 0x5eed), options)
   const restores = restoresUntil(atMs, new Random(seed ^ 0x01d), options)
+  const cuts = cutsUntil(atMs, new Random(seed ^ 0xc07), options)
   return {
     seed,
     profile,
     processes,
     rates,
-    actions: [...actions, ...deployments, ...restores].sort((a, b) => a.atMs - b.atMs),
+    actions: [...actions, ...deployments, ...restores, ...cuts].sort((a, b) => a.atMs - b.atMs),
   }
 }
 
@@ -123,6 +126,17 @@ function* restoresUntil(endMs: number, random: Random, { steps, rates }: PlanOpt
       const [atMs, changes] = [endMs * random.next(), random.int(1, random.pick([10, 50, 200]))]
       yield { atMs, process: 0, kind, changes, forMs: random.int(0, 3000) }
     }
+  }
+}
+
+/** Lines between members of a cluster that are cut. */
+function* cutsUntil(endMs: number, random: Random, { steps, rates, processes }: PlanOptions): Generator<Action> {
+  if (processes === 1) return
+  for (let step = 0; step < steps; step++) {
+    if (!random.chance(rates.cut)) continue
+    const process = random.int(0, processes - 1)
+    const other = (process + random.int(1, processes - 1)) % processes
+    yield { atMs: endMs * random.next(), process, kind: 'cut', other, forMs: random.int(10, 20_000) }
   }
 }
 

@@ -82,7 +82,7 @@ export class SimulatedProcess implements Owner {
 
   /** Lets nothing happen in it for a while. */
   freeze(durationMs: number): void {
-    this.#frozenUntil = this.#world.nowUs + durationMs * 1000
+    this.#frozenUntil = Math.max(this.#frozenUntil, this.#world.nowUs + durationMs * 1000)
   }
 
   /** Cuts it from its store for a while. */

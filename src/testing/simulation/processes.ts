@@ -12,6 +12,7 @@ import type { Marks } from './marks.ts'
 import type { Network } from './network.ts'
 import type { Action } from './plan.ts'
 import { SimulatedProcess } from './process.ts'
+import type { SimulatedCluster } from './simulated-cluster.ts'
 import type { Version } from './version.ts'
 import type { Witness } from './witness.ts'
 import type { World } from './world.ts'
@@ -20,6 +21,8 @@ export interface ProcessesOptions {
   readonly world: World
   readonly witness: Witness
   readonly network: Network
+  /** Absent if the processes are no members of one. */
+  readonly cluster: SimulatedCluster | undefined
   readonly history: History
   readonly marks: Marks
   readonly versions: readonly Version[]
@@ -51,6 +54,12 @@ export class Processes {
     return this.#all.every(({ started, isDead }) => started !== undefined && !isDead)
   }
 
+  /** Whether the subscription of every process has given so many events. */
+  haveRead(count: number): boolean {
+    const { readings } = this.#options.history
+    return this.#all.every(({ name }) => (readings.get(name)?.places.length ?? 0) >= count)
+  }
+
   /** The process at a place if it is there, else another one; nothing if all are down. */
   reach(preferred: number): SimulatedProcess | undefined {
     return this.from(preferred)[0]
@@ -77,6 +86,7 @@ export class Processes {
   crash(process: SimulatedProcess, place: number, forMs: number): void {
     process.crash()
     this.#options.network.ended(process)
+    this.#options.cluster?.links.ended(process)
     this.#options.world.after(forMs, `p${place + 1} boots`, () => this.#boot(place, process.skewMs))
   }
 
@@ -114,17 +124,28 @@ export class Processes {
   }
 
   #boot(place: number, skewMs: number): void {
-    const { world, network, marks, versions, options, fail } = this.#options
+    const { world, network, cluster, marks, versions, fail } = this.#options
     const version = this.#deployed[place]!
     const process = new SimulatedProcess(`p${place + 1}.${++this.#lives}`, version, world, skewMs)
     this.#all[place] = process
     world.tell(`${process.name} starts${versions.length > 1 ? ` version ${version.number}` : ''}`)
     const onWarning = (code: string) => {
       if (code === 'PROJECTION_STOOD_BACK') marks.meet('an older version stands back from a newer event')
+      if (code === 'MEMBER_REMOVED') marks.meet('a member that gives no answer is removed by another one')
     }
+    const options = { ...this.#options.options, ...(cluster && { cluster: cluster.links.clusterOf(process, place) }) }
     process.start(network.storeOf(process), options, onWarning).then(
-      () => this.#subscribe(process, place),
-      (error) => fail(new Broken('a process starts', `${process.name}: ${error}`, error)),
+      () => {
+        cluster?.begin(process)
+        this.#subscribe(process, place)
+      },
+      (error) => {
+        if (process.isDead) return
+        world.tell(`${process.name} does not start: ${error}`)
+        // Whoever looks after the processes starts it again.
+        if (cluster !== undefined && isExpected(error)) this.crash(process, place, 500)
+        else fail(new Broken('a process starts', `${process.name}: ${error}`, error))
+      },
     )
   }
 

@@ -65,17 +65,26 @@ export const profileNames = Object.keys(profiles) as readonly ProfileName[]
 /** Where more can go wrong, there are more runs. */
 const weights: Readonly<Record<ProfileName, number>> = { memory: 1, file: 2, sqlite: 3, postgres: 7, mongodb: 7 }
 
-/** The profile of a seed. */
-export function drawProfile(seed: number): ProfileName {
+/** The profile of a seed. The members of a cluster share a store, and a process that ends leaves the others. */
+export function drawProfile(seed: number, isCluster: boolean): ProfileName {
   const random = new Random(seed ^ 0x5708e)
-  return random.pick(profileNames.flatMap((name) => Array.from({ length: weights[name] }, () => name)))
+  const names = isCluster ? profileNames.filter(canHoldCluster) : profileNames
+  return random.pick(names.flatMap((name) => Array.from({ length: weights[name] }, () => name)))
 }
 
+export const canHoldCluster = (name: ProfileName): boolean =>
+  !profiles[name].singleWriter && profiles[name].way !== 'within the process'
+
 const onNetworksOnly = ['loseAnswer', 'actLater', 'duplicate', 'loseHint', 'partition'] as const
+const inClustersOnly = ['breakLink', 'cut'] as const
 const notWithin = ['slow', 'failBefore', 'crash', 'restore', 'restoreLog'] as const
 
 /** The rates without what cannot happen to a store. */
-export function possible(rates: FaultRates, { way }: Profile): FaultRates {
-  const none = [...(way === 'network' ? [] : onNetworksOnly), ...(way === 'within the process' ? notWithin : [])]
+export function possible(rates: FaultRates, { way }: Profile, isCluster: boolean): FaultRates {
+  const none = [
+    ...(way === 'network' ? [] : onNetworksOnly),
+    ...(way === 'within the process' ? notWithin : []),
+    ...(isCluster ? [] : inClustersOnly),
+  ]
   return { ...rates, ...Object.fromEntries(none.map((name) => [name, 0])) }
 }

@@ -18,6 +18,7 @@ import { beginMs, type SimulatedProcess } from './process.ts'
 import { Processes } from './processes.ts'
 import { profiles } from './profiles.ts'
 import { caughtUp, checkRows, partsOf, type RestOptions, readRows, rowsOf, sent } from './read-side.ts'
+import { SimulatedCluster } from './simulated-cluster.ts'
 import { SimulatedStore } from './simulated-store.ts'
 import type { Version } from './version.ts'
 import { Witness } from './witness.ts'
@@ -26,6 +27,8 @@ import { World } from './world.ts'
 export interface RunOptions {
   /** The versions of the domain, the first first. */
   readonly versions: readonly Version[]
+  /** Whether the processes are members of one cluster. */
+  readonly isCluster: boolean
   /** Commands that are sent before faults begin, one after the other. */
   readonly first: readonly PlainCommand[]
   readonly options: StartOptions
@@ -99,6 +102,7 @@ class Simulation {
   readonly #clock: { skewMs: number }
   readonly #witness: Witness
   readonly #network: Network
+  readonly #cluster: SimulatedCluster | undefined
   readonly #history: History = emptyHistory()
   readonly #marks = new Marks()
   readonly #clients: Clients
@@ -131,8 +135,12 @@ class Simulation {
       reach: (preferred) => this.#processes.reach(preferred),
     })
     this.#operators = new Operators({ world, history, marks })
+    const fail = (broken: Broken) => this.#fail(broken)
+    const connected = { world, network: this.#network, marks, profile: store.profile, fail }
+    this.#cluster = options.isCluster ? new SimulatedCluster(connected) : undefined
     const parts = {
       world,
+      cluster: this.#cluster,
       witness,
       network: this.#network,
       history,
@@ -140,7 +148,7 @@ class Simulation {
       versions: options.versions,
       options: options.options,
     }
-    this.#processes = new Processes({ ...parts, fail: (broken) => this.#fail(broken) }, plan.processes)
+    this.#processes = new Processes({ ...parts, fail }, plan.processes)
   }
 
   resultWith(broken: Broken | undefined): Run {
@@ -207,6 +215,9 @@ class Simulation {
         this.#marks.cut(process)
         process.cut(action.forMs)
         break
+      case 'cut':
+        this.#cluster!.links.cut(place, action.other, action.forMs)
+        break
       case 'crash':
         this.#processes.crash(process, place, action.forMs)
         break
@@ -266,6 +277,7 @@ class Simulation {
     this.#network.rates = noFaults
     this.#areFaultsOver = true
     this.#world.tell('faults end')
+    this.#cluster?.links.heal()
     for (const process of this.#processes.all) {
       process.heal()
       this.#setClock(process, 0)
@@ -273,6 +285,7 @@ class Simulation {
     await this.#until('every client is answered', () => this.#clients.waiting === 0)
     await this.#until('every operator has finished', () => this.#operators.working === 0)
     await this.#deployNewest()
+    for (const [what, isSo] of this.#cluster?.settling(this.#processes.all) ?? []) await this.#until(what, isSo)
     await this.#until('what has handled another log can be repaired', this.#wait(this.#repairAll()))
     await this.#until('projections and reactions catch up', this.#wait(caughtUp(this.#rest)))
     await this.#until('every scheduled command is sent when it is due', this.#wait(sent(this.#rest, scheduledMsMax)))
@@ -282,15 +295,16 @@ class Simulation {
       await this.#until('parked events can be tried again', this.#wait(retrying))
     }
     await this.#until('projections and reactions catch up', this.#wait(caughtUp(this.#rest)))
-    await this.#until('every subscription comes to the end of the log', () =>
-      this.#areRead(this.#witness.events.length),
-    )
-    const evidence = new Evidence(this.#witness, this.#history)
+    const { events } = this.#witness
+    await this.#until('every subscription comes to the end of the log', () => this.#processes.haveRead(events.length))
+    const deciders = this.#options.isCluster ? this.#options.versions : undefined
+    const evidence = new Evidence(this.#witness, this.#history, deciders)
     checkAll(evidence)
     const rows = await this.#checkReadSide()
     checkInvariants(this.#options.invariants, this.#newest, evidence, rows)
     for (const process of this.#processes.all) {
       await this.#until('a process stops', this.#wait(process.started!.stop()))
+      this.#cluster?.checkStopped(process)
       process.crash()
     }
   }
@@ -317,11 +331,6 @@ class Simulation {
         if (await this.#operators.repair(processes, part, kept)) calm = 0
       }
     }
-  }
-
-  #areRead(head: number): boolean {
-    const { readings } = this.#history
-    return this.#processes.all.every(({ name }) => (readings.get(name)?.places.length ?? 0) >= head)
   }
 
   get #rest(): RestOptions {

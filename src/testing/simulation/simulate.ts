@@ -16,7 +16,7 @@ import { drawFaults, type FaultRates, ratesOf } from './faults.ts'
 import { minimised } from './minimise.ts'
 import { withoutOutside } from './outside.ts'
 import { makePlan, type Part, type Plan } from './plan.ts'
-import { drawProfile, type ProfileName, possible, profileNames, profiles } from './profiles.ts'
+import { canHoldCluster, drawProfile, type ProfileName, possible, profileNames, profiles } from './profiles.ts'
 import { partsOf, rowsOf } from './read-side.ts'
 import { type Run, type RunOptions, runPlan } from './run.ts'
 import { type AnyDomain, Version } from './version.ts'
@@ -43,6 +43,12 @@ export interface SimulateOptions<A, P, R, C extends CommandOf<A> = CommandOf<A>>
    * store in a file has one process, and one in memory neither crashes nor loses anything.
    */
   readonly profile?: ProfileName
+  /**
+   * Whether the processes are members of one cluster, which send each command to the member that owns its stream. Links
+   * between them break, and lines are cut. Only stores that several processes can share have clusters: `sqlite`,
+   * `postgres` and `mongodb`.
+   */
+  readonly cluster?: boolean
   /** How often what goes wrong. By default the seed draws it: anything from calm to hostile. */
   readonly faults?: Partial<FaultRates>
   /** Commands that are sent before faults begin, one after the other. */
@@ -127,6 +133,7 @@ const known = [
   'steps',
   'processes',
   'profile',
+  'cluster',
   'faults',
   'first',
   'options',
@@ -155,7 +162,8 @@ export async function simulate<
 >(options: SimulateOptions<A, P, R, C>): Promise<SimulationReport> {
   checkKeys('simulate(options)', options, known)
   const { domain, command, seed, steps = 40, processes = 2, first = [], invariants = {}, minimise = true } = options
-  const { upgrades = [], reset = () => {}, profile = drawProfile(seed) } = options
+  const { upgrades = [], reset = () => {}, cluster: isCluster = false } = options
+  const { profile = drawProfile(seed, isCluster) } = options
   checkOption('domain', domain ?? null, isDomain, 'what domain(...) returns')
   checkOption('upgrades', upgrades, areDomains, 'a list of what domain(...) returns')
   checkOption('reset', reset, (found) => typeof found === 'function', 'a function')
@@ -164,9 +172,15 @@ export async function simulate<
   checkWhole('steps', steps, 1)
   checkWhole('processes', processes, 1)
   checkFlag('minimise', minimise)
-  checkOption('profile', profile, (found) => profileNames.includes(found), profileNames.join(', '))
+  checkFlag('cluster', isCluster)
+  const names = isCluster ? profileNames.filter(canHoldCluster) : profileNames
+  checkOption('profile', profile, (found) => names.includes(found), names.join(', '))
   const behaviour = profiles[profile]
-  const rates = possible(options.faults === undefined ? drawFaults(seed) : ratesOf(options.faults), behaviour)
+  const rates = possible(
+    options.faults === undefined ? drawFaults(seed) : ratesOf(options.faults),
+    behaviour,
+    isCluster,
+  )
   const domains = [domain as AnyDomain, ...upgrades]
   const versions = domains.map((each, number) => new Version(number, each, number === upgrades.length))
   const parts = versions.flatMap((version) => partsOf(version.domain))
@@ -185,6 +199,7 @@ export async function simulate<
   const start = options.options ?? {}
   const given: RunOptions = {
     versions,
+    isCluster,
     first: first as readonly PlainCommand[],
     options: start,
     invariants,

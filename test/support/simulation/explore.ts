@@ -124,6 +124,7 @@ export function explore(actions: readonly Action[], preemptionsMax: number): Pro
   const plan: Plan = { seed: 1, profile: 'postgres', processes: 2, rates: noFaults, actions }
   const options = {
     versions: [new Version(0, Things, true)],
+    isCluster: false,
     first: [],
     options: {},
     invariants: {},

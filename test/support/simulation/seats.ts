@@ -8,6 +8,7 @@ import { aggregate, domain, event, projection, reaction, reject } from '../../..
 import type { EndOfRun } from '../../../src/testing/simulation/end-of-run.ts'
 import { type SimulationReport, simulate } from '../../../src/testing/simulation/simulate.ts'
 import { faultsWithRestores } from './restores.ts'
+import type { Together } from './together.ts'
 
 const guest = z.object({ by: z.string() })
 const Held = event('SeatHeld', guest)
@@ -61,7 +62,12 @@ const Seats = domain({
 
 const guests = ['ada', 'bob', 'cy']
 
-export const seats = (seed: number, steps: number, minimise = true): Promise<SimulationReport> =>
+export const seats = (
+  seed: number,
+  steps: number,
+  minimise = true,
+  together: Together = {},
+): Promise<SimulationReport> =>
   simulate({
     seed,
     steps,
@@ -80,6 +86,7 @@ export const seats = (seed: number, steps: number, minimise = true): Promise<Sim
       seed % 2 === 1
         ? faultsWithRestores(seed)
         : { crash: 0.1, freeze: 0.1, slow: 0.1, loseAnswer: 0.1, loseHint: 0.3 },
+    ...together,
     invariants: {
       'every seat comes free in the end': (end: EndOfRun) =>
         [...end.states('seat').values()].every(({ by }) => by === ''),

@@ -17,6 +17,7 @@ import {
 import type { EndOfRun } from '../../../src/testing/simulation/end-of-run.ts'
 import { type SimulationReport, simulate } from '../../../src/testing/simulation/simulate.ts'
 import { faultsWithRestores } from './restores.ts'
+import type { Together } from './together.ts'
 
 const Billed = event('Billed', z.object({ meter: z.string(), sequence: z.number(), units: z.number() }))
 const bill = z.object({ meter: z.string(), sequence: z.number(), units: z.number() })
@@ -112,7 +113,12 @@ function secondVersion() {
   })
 }
 
-export const upgrades = (seed: number, steps: number, minimise = true): Promise<SimulationReport> =>
+export const upgrades = (
+  seed: number,
+  steps: number,
+  minimise = true,
+  together: Together = {},
+): Promise<SimulationReport> =>
   simulate({
     seed,
     steps,
@@ -127,6 +133,7 @@ export const upgrades = (seed: number, steps: number, minimise = true): Promise<
     }),
     faults: faultsWithRestores(seed),
     options: { snapshotEvery: 2, passivateAfterMs: 500 },
+    ...together,
     invariants: {
       'every reading is billed once, and every bill and every check is audited once': (end: EndOfRun) => {
         const ofMeters = end.events.filter(({ stream }) => stream.aggregate === 'meter')
