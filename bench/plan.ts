@@ -25,6 +25,7 @@ import { measureOpening } from './workloads/opening.ts'
 import { measurePersonal } from './workloads/personal.ts'
 import { measureProjection } from './workloads/projection.ts'
 import { measureServing } from './workloads/serving.ts'
+import { measureTableReading } from './workloads/table-reading.ts'
 import { measureTenants } from './workloads/tenants.ts'
 
 /** A workload: one process measures it on one store. */
@@ -66,6 +67,7 @@ export const workloads: readonly Workload[] = [
   { id: 'W16', measure: measureForwarding, stores: ['sqlite', 'postgres', 'nats'] },
   { id: 'W17', measure: measureMembers, stores: ['sqlite', 'postgres', 'nats'] },
   { id: 'W18', measure: measureServing, stores: ['postgres'] },
+  { id: 'W19', measure: measureTableReading, stores: ['sqlite', 'postgres'] },
   { id: 'loop', measure: measureEventLoop },
   { id: 'idle', measure: measureIdling },
   { id: 'observed', measure: measureObserving, stores: ['memory'] },

@@ -29,6 +29,8 @@ interface Forgetting {
 
 /** Events or rows in one read of the search. */
 const pageSize = 1000
+/** Events from either end of the log that show whether the key store is the one of this log. */
+const sampleSize = 100
 
 /** Returns the function that forgets a subject. */
 export const forgetting =
@@ -42,7 +44,9 @@ export const forgetting =
     }
     const destroyed = await keys.destroy(subject)
     const ids = new Set(destroyed.map(({ id }) => id))
-    const found = ids.size === 0 ? { events: [], searchedTo: 0 } : await findEvents(stores, definition.aggregates, ids)
+    const filters = personalEvents(definition.aggregates)
+    if (ids.size === 0) await checkKeyStore(stores, filters, keys)
+    const found = ids.size === 0 ? { events: [], searchedTo: 0 } : await findEvents(stores, filters, ids)
     const rows = ids.size === 0 ? [] : await findRows(forgetting, ids)
     return Object.freeze({
       subject,
@@ -55,14 +59,34 @@ export const forgetting =
 
 type Found = Pick<Erasure, 'events' | 'searchedTo'>
 
-async function findEvents({ events: store }: Stores, aggregates: Aggregates, ids: ReadonlySet<string>): Promise<Found> {
+type Filters = { readonly aggregates: readonly string[]; readonly types: readonly string[] }
+
+/** Which events can have personal fields. */
+function personalEvents(aggregates: Aggregates): Filters {
   const kinds = Object.values(aggregates).flatMap(({ name, folds }) =>
     [...folds.values()].filter(({ kind }) => isPersonal(kind)).map(({ kind }) => ({ name, type: kind.type })),
   )
-  const filters = {
+  return {
     aggregates: [...new Set(kinds.map(({ name }) => name))],
     types: [...new Set(kinds.map(({ type }) => type))],
   }
+}
+
+/**
+ * Refuses a key store that is not the one of the log, or is older than it. It knows no key of the subject either, and
+ * that must not be certified as "nothing to forget". The oldest and the newest events show it.
+ *
+ * @throws StoreError `KEY_MISSING`
+ */
+async function checkKeyStore({ events: store }: Stores, filters: Filters, keys: KeyRing): Promise<void> {
+  const range = { from: 1, to: (await store.head()) + 1 }
+  for (const direction of ['forward', 'backward'] as const) {
+    const { events } = await store.readAll(range, { ...filters, direction, limit: sampleSize })
+    await keys.open(events.map(({ data }) => data))
+  }
+}
+
+async function findEvents({ events: store }: Stores, filters: Filters, ids: ReadonlySet<string>): Promise<Found> {
   const found = new Map<string, ErasedEvents>()
   const searchedTo = await store.head()
   for (let from = 1; from <= searchedTo; ) {

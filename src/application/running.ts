@@ -361,7 +361,7 @@ export type Running<A, P, R = {}> = { readonly [K in keyof A]: Instances<A[K]> }
    *
    * @returns what was erased, where and when
    * @throws InputError `ID_INVALID`; DefinitionError `DEFINITION_INVALID` if nothing is declared as personal;
-   * StoreError
+   *   StoreError `KEY_MISSING` if the key store is not the one of this log
    */
   forget(subject: string): Promise<Erasure>
   /** The position of the last event of the log; 0 if there is none. */

@@ -6,8 +6,8 @@ import { sealedWithin } from './personal-fields.ts'
 const causesMax = 20
 
 /**
- * The same error, or a copy that shows no personal value of some data. Errors are logged, and their messages stored
- * with parked events.
+ * The same error, or a copy that shows no personal value of some data, neither in its messages nor in texts that it has
+ * as properties. Errors are logged, and their messages stored with parked events.
  *
  * @param data what the function was given
  */
@@ -30,10 +30,11 @@ function without(error: unknown, plains: readonly string[], depth: number): unkn
   if (typeof error === 'string') return hide(error)
   if (!(error instanceof Error) || depth === causesMax) return error
   const changes: PropertyDescriptorMap = {}
-  for (const name of ['message', 'stack'] as const) {
-    const text = error[name]
-    const hidden = text === undefined ? text : hide(text)
-    if (hidden !== text) changes[name] = { value: hidden, configurable: true, writable: true }
+  for (const name of new Set(['message', 'stack', ...Object.keys(error)])) {
+    const text: unknown = error[name as keyof Error]
+    const hidden = typeof text === 'string' && name !== 'code' ? hide(text) : text
+    const { enumerable = false } = Object.getOwnPropertyDescriptor(error, name) ?? {}
+    if (hidden !== text) changes[name] = { value: hidden, enumerable, configurable: true, writable: true }
   }
   const cause = without(error.cause, plains, depth + 1)
   if (cause !== error.cause) changes['cause'] = { value: cause, configurable: true, writable: true }

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { inspect } from 'node:util'
 import * as v from 'valibot'
 import { z } from 'zod'
+import { discreet } from './discreet.ts'
 import { decode, encode } from './encoding.ts'
 import { event, upcast } from './event.ts'
 import { type Json, JsonCopier, toJson } from './json.ts'
@@ -209,6 +210,20 @@ test('a function that only carries values cannot read them', () => {
   assert.throws(() => carrying(() => value.value), { code: 'PERSONAL_READ' })
   assert.throws(() => carrying(() => carrying(() => value.value)), { code: 'PERSONAL_READ' })
   assert.equal(value.value, 'a@b.org')
+})
+
+test('an error shows no personal value, neither in its messages nor in its properties', () => {
+  const email = sealed(testKey('1'), 'a@b.org')
+  const thrown = Object.assign(new RangeError('no mail to a@b.org', { cause: 'a@b.org bounced' }), {
+    code: 'BOUNCED',
+    to: 'Ada <a@b.org>',
+    tries: 3,
+  })
+  const hidden = discreet(thrown, [{ email }]) as typeof thrown
+  assert.ok(hidden instanceof RangeError)
+  assert.doesNotMatch(inspect(hidden), /a@b\.org/)
+  assert.deepEqual({ ...hidden }, { code: 'BOUNCED', to: 'Ada <[personal]>', tries: 3 })
+  assert.equal(discreet(thrown, [{ email: 'a@b.org' }]), thrown)
 })
 
 test('definitions that cannot work are refused', () => {

@@ -156,6 +156,8 @@ await onEveryStore('a person is forgotten', (store: StoreUnderTest) => {
     await shop.stop()
     await using without = await start(await store.place(t))
     await assert.rejects(without.customer('1').state(), (error) => hasCode(error, 'KEY_MISSING'))
+    const certified = without.forget('1')
+    await assert.rejects(certified, (error) => hasCode(error, 'KEY_MISSING'), 'nothing is certified without the keys')
   })
 })
 

@@ -4,39 +4,15 @@
  * transactions.
  */
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { type Alter, altered, expectFound, sqlitePlace } from '../../../test/support/stores/altered-store.ts'
 import { StoreError } from '../../domain/error.ts'
 import type { Json } from '../../domain/json.ts'
 import { memory } from '../../store/memory/memory.ts'
-import { sqlite } from '../../store/sqlite/index.ts'
 import type { Condition, Row, RowPage, RowQuery, Store, StoreFactory } from '../../store/store.ts'
 import { at } from '../checkpoint-at.ts'
-import { type ConformanceCase, createRig, type StorePlace } from './kit.ts'
+import { createRig } from './kit.ts'
 import { groups, storeConformance } from './store-conformance.ts'
-import { noTransactions } from './transactions.ts'
-
-type Alter = (store: Store) => Partial<Store>
-
-/** A store with some methods replaced. */
-const altered = (alter: Alter, inner: StoreFactory = memory()): StoreFactory => {
-  return {
-    name: 'altered',
-    open: async (options) => {
-      const store = await inner.open(options)
-      const changed: Partial<Store> = alter(store)
-      return new Proxy(store, {
-        get: (target, key) => {
-          if (key in changed) return changed[key as keyof Store]
-          const value = target[key as keyof Store]
-          return typeof value === 'function' ? value.bind(target) : value
-        },
-      })
-    },
-  }
-}
 
 /** A memory store that can be open only once at a time. */
 const locked = (): StoreFactory => {
@@ -56,25 +32,6 @@ const locked = (): StoreFactory => {
         },
       })
     },
-  }
-}
-
-const find = (sentence: string): ConformanceCase => {
-  const found = [...groups, noTransactions]
-    .flatMap(({ cases }) => Object.entries(cases))
-    .find(([name]) => name === sentence)
-  assert.ok(found, `there is no case "${sentence}"`)
-  return found[1]
-}
-
-/** Runs one case on its own store. */
-async function run(sentence: string, place: StorePlace): Promise<void> {
-  const { kit, openShared, closeShared } = createRig(async () => place, {})
-  await openShared()
-  try {
-    await find(sentence)(kit)
-  } finally {
-    await closeShared()
   }
 }
 
@@ -331,34 +288,12 @@ const transactionFaults: Readonly<Record<string, readonly [string, Alter]>> = {
   ],
 }
 
-const unaltered: Alter = () => ({})
-
-async function expectFound(sentence: string, alter: Alter, makeInner: () => Promise<StorePlace>): Promise<void> {
-  for (const [change, isFound] of [
-    [unaltered, false],
-    [alter, true],
-  ] as const) {
-    const { factory, cleanUp } = await makeInner()
-    const running = run(sentence, { factory: altered(change, factory) })
-    await (isFound ? assert.rejects(running, assert.AssertionError) : running)
-    await cleanUp?.()
-  }
-}
-
 describe('The kit finds a store that', () => {
   for (const [fault, [sentence, alter]] of Object.entries(faults)) {
     test(fault, () => expectFound(sentence, alter, async () => ({ factory: memory() })))
   }
   for (const [fault, [sentence, alter]] of Object.entries(transactionFaults)) {
-    test(fault, () =>
-      expectFound(sentence, alter, async () => {
-        const directory = await mkdtemp(join(tmpdir(), 'mneme-kit-'))
-        return {
-          factory: sqlite(join(directory, 'log.db')),
-          cleanUp: () => rm(directory, { recursive: true }),
-        }
-      }),
-    )
+    test(fault, () => expectFound(sentence, alter, sqlitePlace))
   }
 })
 
@@ -371,12 +306,15 @@ test('no two cases of a group share a sentence, and there are at least 340', () 
 test('places are cleaned up after their stores are closed', async () => {
   const log: string[] = []
   const makeStore = async () => ({
-    factory: altered((store) => ({
-      close: async () => {
-        log.push('close')
-        await store.close()
-      },
-    })),
+    factory: altered(
+      (store) => ({
+        close: async () => {
+          log.push('close')
+          await store.close()
+        },
+      }),
+      memory(),
+    ),
     cleanUp: async () => {
       log.push('clean up')
     },
