@@ -88,8 +88,9 @@ test('a client has the types of the domain', async () => {
 
   const row = await bank.balances.get('ada', { atLeast: position })
   const { rows, next } = await bank.balances.find({ where: { balance: { gte: 100 } }, limit: 20 })
+  const count = await bank.balances.count({ where: { balance: { gte: 100 } } })
   // #endregion
-  assert.deepEqual([state.balance, row?.balance, rows.length, next], [100, 100, 1, undefined])
+  assert.deepEqual([state.balance, row?.balance, rows.length, next, count], [100, 100, 1, undefined, 1])
   const signal = AbortSignal.abort(new Error('enough'))
   const follow = async () => {
     // #region follow

@@ -63,7 +63,13 @@ test('If-Match is the expected sequence, and If-None-Match expects nothing', asy
   assertProblem(late, 412, 'SEQUENCE_UNEXPECTED')
   assert.deepEqual([late.body.expectedSequence, late.body.sequence], [0, 1])
   assertProblem(await open({ 'If-None-Match': '*' }), 412, 'SEQUENCE_UNEXPECTED')
-  const wrong = [{ 'If-Match': 'W/"1"' }, { 'If-Match': '*' }, { 'If-Match': '"1", "2"' }, { 'If-None-Match': '"1"' }]
+  const wrong = [
+    { 'If-Match': 'W/"1"' },
+    { 'If-Match': '"1' },
+    { 'If-Match': '*' },
+    { 'If-Match': '"1", "2"' },
+    { 'If-None-Match': '"1"' },
+  ]
   for (const headers of wrong) assertProblem(await open(headers as never), 400, 'REQUEST_MALFORMED')
 })
 
@@ -99,6 +105,40 @@ test('a read model is read after the position of a command', async () => {
   assertProblem(await get('/projections/balances/nobody', after), 404, 'ROW_UNKNOWN')
   const since = new URLSearchParams({ where: '{"lastMovement":{"gte":{"$date":"2999-01-01T00:00:00.000Z"}}}' })
   assert.deepEqual((await get(`/projections/balances?${since}`, after)).body, { rows: [] })
+})
+
+test('rows are counted as they are found', async () => {
+  await using bank = await Bank.start()
+  for (const [id, amount] of [
+    ['ada', 50],
+    ['bob', 150],
+  ] as const) {
+    await bank.account(id).open({ owner: id })
+    await bank.account(id).deposit({ amount })
+  }
+  const asked: unknown[] = []
+  const { get } = requests(
+    http(bank, {
+      mayRead({ user: _, request: __, ...read }) {
+        asked.push(read)
+        return true
+      },
+    }),
+  )
+  const after = { 'Mneme-Position': `${await bank.head()}` }
+  const count = async (query: string) => (await get(`/counts/balances${query}`, after)).body
+  assert.deepEqual(await count(''), { count: 2 })
+  assert.deepEqual(await count('?where={"balance":{"gte":100}}'), { count: 1 })
+  assert.deepEqual(await count('?or=[{"balance":1},{"owner":"ada"}]'), { count: 1 })
+  assert.deepEqual(asked.at(-2), {
+    kind: 'rows',
+    projection: 'balances',
+    query: { where: { balance: { gte: 100 } } },
+  })
+  for (const query of ['limit=1', 'where={"none":1}', 'where=[', 'orderBy=["balance"]']) {
+    assertProblem(await get(`/counts/balances?${query}`), 400, 'REQUEST_MALFORMED')
+  }
+  assertProblem(await get('/counts/none'), 404, 'ROUTE_UNKNOWN')
 })
 
 test('a read model that does not come so far is 503', async () => {

@@ -23,7 +23,7 @@ import { type AnyRunning, type HttpOptions, settle } from './options.ts'
 import { checkOrigin, crossOriginHeaders, preflight } from './origin.ts'
 import { idIn } from './path.ts'
 import { problemOf } from './problem.ts'
-import { findRows, readRow } from './rows.ts'
+import { countRows, findRows, readRow } from './rows.ts'
 import { listIds, readState } from './states.ts'
 
 type Handler = (exchange: Exchange) => Promise<Response>
@@ -44,6 +44,7 @@ const routes: Readonly<Record<string, Partial<Record<'GET' | 'POST', Handler>>>>
   '/streams/:aggregate/:id': { GET: readAggregateStream },
   '/projections/:projection': { GET: findRows },
   '/projections/:projection/:key': { GET: readRow },
+  '/counts/:projection': { GET: countRows },
 }
 
 /**

@@ -62,6 +62,16 @@ test('a place that is not there is 410 before a stream begins', async () => {
   assertProblem(await get(other), 410, 'LOG_REPLACED')
 })
 
+test('a position that the log does not have is 410 at once, not a wait', async () => {
+  await using bank = await Bank.start()
+  const { position } = await bank.account('ada').open({ owner: 'Ada' })
+  const { get } = requests(http(bank))
+  for (const path of ['/projections/balances/ada', '/projections/balances', '/counts/balances']) {
+    assert.equal((await get(path, { 'Mneme-Position': `${position}` })).status, 200)
+    assertProblem(await get(path, { 'Mneme-Position': `${position + 1}` }), 410, 'LOG_REPLACED')
+  }
+})
+
 test('filters that nothing can match are 400 before a stream begins', async () => {
   await using bank = await Bank.start()
   const { get } = requests(http(bank))

@@ -20,7 +20,8 @@ export function commandIdOf(headers: Headers): string | undefined {
 }
 
 /**
- * The sequence that a command expects: that of `If-Match`, or 0 if `If-None-Match: *` says that there must be nothing.
+ * The sequence that a command expects: that of `If-Match` (with quotes or without), or 0 if `If-None-Match: *` says that
+ * there must be nothing.
  *
  * @throws HttpError `REQUEST_MALFORMED`
  */
@@ -30,7 +31,7 @@ export function expectedSequenceOf(headers: Headers): number | undefined {
   if (match !== null && noneMatch !== null) malformed('it has If-Match and If-None-Match')
   if (noneMatch !== null) return noneMatch.trim() === '*' ? 0 : malformed('If-None-Match can only be *')
   if (match === null) return undefined
-  const sequence = wholeNumber(/^\s*"(.*)"\s*$/.exec(match)?.[1] ?? '')
+  const sequence = wholeNumber(/^\s*"(.*)"\s*$/.exec(match)?.[1] ?? match)
   return sequence ?? malformed('If-Match is not one ETag as the service gives it, such as "3"')
 }
 

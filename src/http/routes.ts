@@ -4,6 +4,7 @@
  *     POST /aggregates/{aggregate}/{id}/{command}    GET /aggregates/{aggregate}/{id}
  *     GET  /aggregates/{aggregate}                   GET /aggregates/{aggregate}/{id}/events
  *     GET  /projections/{projection}                 GET /projections/{projection}/{key}
+ *     GET  /counts/{projection}
  *     GET  /events                                   GET /openapi.json
  *     GET  /streams                                  GET /streams/{aggregate}/{id}
  */

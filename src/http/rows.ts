@@ -1,11 +1,12 @@
 /** Reads of projections: rows that a query finds, in pages; one row by its key; the state of a projection. */
 import { decode } from '../domain/encoding.ts'
-import { HttpError, hasCode } from '../domain/error.ts'
+import { HttpError, hasCode, StoreError } from '../domain/error.ts'
 import type { Json } from '../domain/json.ts'
-import type { Query } from '../projection/reading/query.ts'
+import type { Filter, Query } from '../projection/reading/query.ts'
 import type { WaitOptions } from '../projection/running/status.ts'
+import { startTimer, stopTimer } from '../runtime/timers.ts'
 import { malformed } from './body.ts'
-import { answer, checkRead, type Exchange, inTime, limitOf, parametersOf } from './exchange.ts'
+import { answer, checkRead, type Exchange, inTime, limitOf, parametersOf, type QueryParameters } from './exchange.ts'
 import { positionOf } from './request-headers.ts'
 import { projectionOf } from './routes.ts'
 
@@ -23,11 +24,23 @@ export async function findRows(exchange: Exchange): Promise<Response> {
   if (shape === 'state') {
     parametersOf(request, [])
     await checkRead(exchange, { kind: 'projection state', projection: key })
-    return answer(exchange, await inTime(exchange, (signal) => service.bank[key].state({ ...wait, signal })))
+    return answer(exchange, await waited(exchange, wait, (options) => service.bank[key].state(options)))
   }
   const query = queryOf(exchange)
   await checkRead(exchange, { kind: 'rows', projection: key, query })
-  return answer(exchange, await found(exchange, (signal) => service.bank[key].find(query, { ...wait, signal })))
+  return answer(exchange, await found(exchange, wait, (options) => service.bank[key].find(query, options)))
+}
+
+/** `GET /counts/balances?where={"balance":{"gte":100}}`: how many rows there are. Who may find rows may count them. */
+export async function countRows(exchange: Exchange): Promise<Response> {
+  const { service, request, params } = exchange
+  const key = params['projection']!
+  if (projectionOf(service, key).shape !== 'rows') throw new HttpError('ROUTE_UNKNOWN', { what: 'projection' })
+  const wait = waitOf(exchange)
+  const filter = filterOf(parametersOf(request, ['where', 'or']))
+  await checkRead(exchange, { kind: 'rows', projection: key, query: filter })
+  const count = await found(exchange, wait, (options) => service.bank[key].count(filter, options))
+  return answer(exchange, { count })
 }
 
 /** `GET /projections/balances/ada`: a row. */
@@ -40,7 +53,7 @@ export async function readRow(exchange: Exchange): Promise<Response> {
   const wait = waitOf(exchange)
   const key = params['key']!
   await checkRead(exchange, { kind: 'row', projection, key })
-  const row = await inTime(exchange, (signal) => service.bank[projection].get(key, { ...wait, signal }))
+  const row = await waited(exchange, wait, (options) => service.bank[projection].get(key, options))
   if (row === undefined) throw new HttpError('ROW_UNKNOWN', { projection })
   return answer(exchange, row)
 }
@@ -52,16 +65,55 @@ function waitOf({ request, service }: Exchange): WaitOptions {
   return atLeast === undefined ? { timeoutMs } : { atLeast, timeoutMs }
 }
 
+type Read = (wait: WaitOptions) => Promise<unknown>
+
+/** How long a read waits for its position before it asks whether there is one. Usually it has been handled by then. */
+const patienceMs = 100
+
+/**
+ * Reads when the position has been handled. A position that the log does not have never is: it is one of a log that was
+ * replaced, or made up.
+ *
+ * @throws StoreError `LOG_REPLACED`; what the read throws
+ */
+async function waited(exchange: Exchange, wait: WaitOptions, read: Read): Promise<unknown> {
+  const { atLeast: position } = wait
+  if (position === undefined) return inTime(exchange, (signal) => read({ ...wait, signal }))
+  const { bank, inside } = exchange.service
+  const { promise: isWrong, reject } = Promise.withResolvers<never>()
+  const ended = new AbortController()
+  const check = async () => {
+    const head: number = await bank.head()
+    if (head < position) reject(new StoreError('LOG_REPLACED', { store: inside.store.name, position, head }))
+  }
+  // A store that does not answer is met by the read itself.
+  const timer = startTimer(() => void check().catch(() => {}), patienceMs)
+  isWrong.catch(() => {})
+  try {
+    return await inTime(exchange, (signal) =>
+      Promise.race([read({ ...wait, signal: AbortSignal.any([signal, ended.signal]) }), isWrong]),
+    )
+  } finally {
+    stopTimer(timer)
+    ended.abort()
+  }
+}
+
 function queryOf({ request, service }: Exchange): Query<any> {
-  const { where, or, orderBy, limit, after } = parametersOf(request, ['where', 'or', 'orderBy', 'limit', 'after'])
+  const { orderBy, limit, after, ...filter } = parametersOf(request, ['where', 'or', 'orderBy', 'limit', 'after'])
   return {
-    ...(where !== undefined && { where: jsonIn('where', where) }),
-    ...(or !== undefined && { or: jsonIn('or', or) }),
+    ...filterOf(filter),
     ...(orderBy !== undefined && { orderBy: jsonIn('orderBy', orderBy) }),
     ...(after !== undefined && { after }),
     limit: limitOf(service, limit),
   } as Query<any>
 }
+
+const filterOf = ({ where, or }: QueryParameters<'where' | 'or'>): Filter<any> =>
+  ({
+    ...(where !== undefined && { where: jsonIn('where', where) }),
+    ...(or !== undefined && { or: jsonIn('or', or) }),
+  }) as Filter<any>
 
 /** A parameter that is JSON. `{ "$date": "2026-01-01T00:00:00.000Z" }` is a date, as in rows for the typed client. */
 function jsonIn(name: string, text: string): unknown {
@@ -75,9 +127,9 @@ function jsonIn(name: string, text: string): unknown {
 }
 
 /** What a query finds. Here an invalid option comes from the client, and its words name only what the client sent. */
-async function found(exchange: Exchange, find: (signal: AbortSignal) => Promise<unknown>): Promise<unknown> {
+async function found(exchange: Exchange, wait: WaitOptions, find: Read): Promise<unknown> {
   try {
-    return await inTime(exchange, find)
+    return await waited(exchange, wait, find)
   } catch (error) {
     if (!hasCode(error, 'OPTION_INVALID')) throw error
     const { option, expected } = error.facts

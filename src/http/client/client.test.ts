@@ -46,6 +46,7 @@ test('commands, states and rows are as those of a handle', async () => {
     orderBy: [['balance', 'descending']],
   })
   assert.deepEqual([rows.map(({ key }) => key), next], [['ada'], undefined])
+  assert.equal(await remote.balances.count({ where: { lastMovement: { gte: new Date('2020-01-01') } } }), 1)
   assert.deepEqual(await remote.account.ids(), { ids: ['ada'] })
 })
 

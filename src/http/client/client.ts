@@ -53,14 +53,14 @@ function partOf(connection: Connection, name: string): object {
       if (found.problem.code === 'ROW_UNKNOWN') return undefined
       throw found.problem
     },
+    count: async ({ where, or }: any = {}, wait: RemoteWaitOptions = {}) => {
+      const written = queryOf(jsonParameters({ where, or }))
+      const { count } = await connection.read(`/counts/${segmentOf(name)}${written}`, waiting(wait))
+      return count
+    },
     async find({ where, or, orderBy, limit, after }: any = {}, wait: RemoteWaitOptions = {}) {
-      const json = [
-        ['where', where],
-        ['or', or],
-        ['orderBy', orderBy],
-      ].filter(([, value]) => value !== undefined)
-      const written = json.map(([key, value]): [string, string] => [key, JSON.stringify(encode('The query', value))])
-      return connection.read(`${projection}${queryOf([...written, ...parametersOf({ limit, after })])}`, waiting(wait))
+      const written = [...jsonParameters({ where, or, orderBy }), ...parametersOf({ limit, after })]
+      return connection.read(`${projection}${queryOf(written)}`, waiting(wait))
     },
   })
 }
@@ -150,6 +150,9 @@ const waiting = ({ atLeast, signal }: RemoteWaitOptions): object => ({
 /** Parameters of a query that have a value. */
 const parametersOf = (values: Readonly<Record<string, unknown>>): [string, string][] =>
   Object.entries(values).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]]))
+
+const jsonParameters = (values: Readonly<Record<string, unknown>>): [string, string][] =>
+  parametersOf(values).map(([name]) => [name, JSON.stringify(encode('The query', values[name]))])
 
 const queryOf = (parameters: [string, string][]): string =>
   parameters.length === 0 ? '' : `?${new URLSearchParams(parameters)}`

@@ -8,7 +8,7 @@ import type { Accepted, Rejected } from '../../domain/outcome.ts'
 import type { Personal } from '../../domain/personal.ts'
 import type { Projection } from '../../domain/projection.ts'
 import type { Rejection } from '../../domain/rejection.ts'
-import type { FoundPage, Query } from '../../projection/reading/query.ts'
+import type { Filter, FoundPage, Query } from '../../projection/reading/query.ts'
 import type { LogPlace } from '../../store/store.ts'
 import type { StreamList } from '../../store/stream-list.ts'
 
@@ -99,6 +99,7 @@ type RemoteReadModel<P> =
       : {
           get(key: string, options?: RemoteWaitOptions): Promise<Shown<Row> | undefined>
           find(query?: Query<Row>, options?: RemoteWaitOptions): Promise<FoundPage<Shown<Row>>>
+          count(filter?: Filter<Row>, options?: RemoteWaitOptions): Promise<number>
         }
     : never
 

@@ -16,7 +16,7 @@ test('the document has each route, with the schemas of commands and events', asy
   assert.deepEqual(Object.keys(body.paths).sort(), [
     ...['/aggregates/account', '/aggregates/account/{id}', '/aggregates/account/{id}/deposit'],
     ...['/aggregates/account/{id}/events', '/aggregates/account/{id}/open', '/aggregates/account/{id}/withdraw'],
-    ...['/projections/balances', '/projections/balances/{key}'],
+    ...['/counts/balances', '/projections/balances', '/projections/balances/{key}'],
   ])
   const { post } = body.paths['/aggregates/account/{id}/deposit']
   const { schema } = post.requestBody.content['application/json']

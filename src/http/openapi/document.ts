@@ -1,9 +1,13 @@
 /** The OpenAPI document (3.1) of a service, made from the schemas of its commands and events. */
+import type { ProjectionsByName } from '../../application/running.ts'
 import type { AnyAggregate, Fold } from '../../domain/aggregate.ts'
+import type { AnyProjection } from '../../domain/projection.ts'
 import { answer, checkRead, type Exchange, parametersOf, type Service } from '../exchange.ts'
 import { problemType } from '../problem.ts'
-import { plainType } from '../representation.ts'
+import { markedType, plainType } from '../representation.ts'
+import { numberMax } from '../request-headers.ts'
 import { jsonSchemaOf } from './json-schema.ts'
+import { querySchemas } from './query-schema.ts'
 
 /** `GET /openapi.json` */
 export async function readDocument(exchange: Exchange): Promise<Response> {
@@ -15,14 +19,14 @@ export async function readDocument(exchange: Exchange): Promise<Response> {
 function documentOf({ inside, settings }: Service): object {
   const aggregates = Object.entries(inside.aggregates)
   const limit = { type: 'integer', minimum: 1, maximum: settings.pageSizeMax }
-  const projections = Object.entries(inside.projections).filter(([, { shape }]) => shape !== 'code')
+  const projections = rowsOf(inside.projections)
   return {
     openapi: '3.1.0',
     info: { title: 'A domain', version: '1' },
     ...(settings.basePath !== '' && { servers: [{ url: settings.basePath }] }),
     paths: {
       ...Object.assign({}, ...aggregates.map(([key, aggregate]) => aggregatePaths(key, aggregate, limit))),
-      ...Object.assign({}, ...projections.map(([key, { shape }]) => projectionPaths(key, shape, limit))),
+      ...Object.assign({}, ...projections.map(([key, projection]) => projectionPaths(key, projection, limit))),
     },
     components: { schemas: { Problem: problemSchema }, responses: { Problem: problemResponse } },
   }
@@ -47,7 +51,7 @@ const problemResponse = {
   content: { [problemType]: { schema: { $ref: '#/components/schemas/Problem' } } },
 }
 
-const sequence = { type: 'integer', minimum: 0 }
+const sequence = { type: 'integer', minimum: 0, maximum: numberMax }
 const id = { name: 'id', in: 'path', required: true, schema: { type: 'string', pattern: '^[^\\u0000]{1,256}$' } }
 const query = (name: string, schema: object) => ({ name, in: 'query', required: false, schema })
 const header = (name: string, description: string, schema: object) => ({
@@ -77,19 +81,21 @@ function aggregatePaths(key: string, aggregate: AnyAggregate, limit: object): ob
     `${base}/{id}/${encodeURIComponent(name)}`,
     {
       post: {
-        ...operation(`${key}.${name}`, outcome, [id, ...commandHeaders]),
+        ...operation(`${key}.${name}`, outcome, [id, ...commandHeaders], commandProblems, answerHeaders),
         requestBody: bodyOf(jsonSchemaOf(schema, 'input')),
       },
     },
   ])
   return {
-    [base]: { get: operation(`${key} ids`, ids, [query('after', { type: 'string' }), query('limit', limit)]) },
+    [base]: { get: operation(`${key} ids`, ids, [query('after', id.schema), query('limit', limit)]) },
     [`${base}/{id}`]: {
-      get: operation(`${key} state`, reading, [
-        id,
-        query('sequence', sequence),
-        query('time', { type: 'string', format: 'date-time' }),
-      ]),
+      get: operation(
+        `${key} state`,
+        reading,
+        [id, query('sequence', sequence), query('time', { type: 'string', format: 'date-time' })],
+        readProblems,
+        answerHeaders,
+      ),
     },
     [`${base}/{id}/events`]: { get: operation(`${key} events`, history, [id, ...range, query('limit', limit)]) },
     ...Object.fromEntries(commands),
@@ -103,10 +109,10 @@ const commandHeaders = [
   }),
   header('If-Match', 'The ETag of the state on which the command is to be decided.', {
     type: 'string',
-    pattern: '^"(0|[1-9][0-9]{0,14})"$',
+    pattern: '^("(0|[1-9][0-9]{0,14})"|0|[1-9][0-9]{0,14})$',
   }),
-  header('Prefer', 'return=minimal leaves the state and the events out of the answer.', {
-    enum: ['return=minimal', 'return=representation'],
+  header('Prefer', 'return=minimal leaves the state and the events out of the answer. Other preferences are ignored.', {
+    type: 'string',
   }),
 ]
 
@@ -124,37 +130,82 @@ function eventSchema({ kind }: Fold): object {
   }
 }
 
-function projectionPaths(key: string, shape: string, limit: object): object {
-  const base = `/projections/${encodeURIComponent(key)}`
-  if (shape === 'state') return { [base]: { get: operation(key, {}, [atLeast]) } }
+/** The projections whose rows or states are served. */
+const rowsOf = (projections: ProjectionsByName): [string, AnyProjection][] =>
+  Object.entries(projections).filter((entry): entry is [string, AnyProjection] => entry[1].shape !== 'code')
+
+function projectionPaths(key: string, { shape, initial }: AnyProjection, limit: object): object {
+  const name = encodeURIComponent(key)
+  if (shape === 'state') return { [`/projections/${name}`]: { get: operation(key, {}, [atLeast], waitProblems) } }
   const found = { type: 'object', required: ['key', 'row'], properties: { key: { type: 'string' }, row: {} } }
   const page = {
     type: 'object',
     required: ['rows'],
     properties: { rows: { type: 'array', items: found }, next: { type: 'string' } },
   }
-  const json = (name: string, type: string) => ({
-    ...{ name, in: 'query', required: false },
-    content: { [plainType]: { schema: { type } } },
+  const count = { type: 'object', required: ['count'], properties: { count: sequence } }
+  const { where, or, orderBy } = querySchemas(initial())
+  const json = (parameter: string, schema: object) => ({
+    ...{ name: parameter, in: 'query', required: false },
+    content: { [plainType]: { schema } },
   })
-  const parameters = [
-    json('where', 'object'),
-    json('or', 'array'),
-    json('orderBy', 'array'),
-    query('limit', limit),
-    query('after', { type: 'string' }),
-  ]
+  const filter = [json('where', where), json('or', or)]
+  const after = { type: 'string', description: 'The next of an earlier page with the same orderBy.' }
+  const parameters = [...filter, json('orderBy', orderBy), query('limit', limit), query('after', after)]
   return {
-    [base]: { get: operation(`${key} rows`, page, [...parameters, atLeast]) },
-    [`${base}/{key}`]: { get: operation(`${key} row`, {}, [{ ...id, name: 'key' }, atLeast]) },
+    [`/projections/${name}`]: { get: operation(`${key} rows`, page, [...parameters, atLeast], waitProblems) },
+    [`/projections/${name}/{key}`]: {
+      get: operation(`${key} row`, {}, [{ ...id, name: 'key' }, atLeast], {
+        ...waitProblems,
+        404: 'There is no such row.',
+      }),
+    },
+    [`/counts/${name}`]: { get: operation(`${key} count`, count, [...filter, atLeast], waitProblems) },
   }
 }
 
-const operation = (name: string, schema: object, parameters: readonly object[]): object => ({
+type Problems = Readonly<Record<number, string>>
+
+const readProblems: Problems = {
+  400: 'The request is malformed.',
+  403: 'Its sender may not do that.',
+  503: 'The service cannot answer now.',
+}
+const waitProblems: Problems = { ...readProblems, 410: 'The log does not have the position that was asked for.' }
+const commandProblems: Problems = {
+  ...readProblems,
+  408: 'The body has come too slowly.',
+  409: 'The id of the command was used for another one, or the command was rejected as a conflict.',
+  412: 'The aggregate has changed since it was read.',
+  413: 'The command is too large.',
+  415: 'The body is not application/json.',
+  422: 'The command was rejected.',
+  504: 'It is unknown whether the command was stored. It may be sent again with its id.',
+}
+
+const answerHeaders = {
+  ETag: { description: 'The sequence, for If-Match.', schema: { type: 'string' } },
+  'Mneme-Position': { description: 'The position of the last event.', schema: sequence },
+}
+
+const operation = (
+  name: string,
+  schema: object,
+  parameters: readonly object[],
+  problems: Problems = readProblems,
+  headers?: object,
+): object => ({
   operationId: name.replaceAll(/\W+/g, '_'),
   parameters,
   responses: {
-    200: { description: 'The answer.', content: { [plainType]: { schema } } },
+    200: {
+      description: 'The answer.',
+      ...(headers !== undefined && { headers }),
+      content: { [plainType]: { schema }, [markedType]: {} },
+    },
+    ...Object.fromEntries(
+      Object.entries(problems).map(([status, description]) => [status, { ...problemResponse, description }]),
+    ),
     default: { $ref: '#/components/responses/Problem' },
   },
 })
