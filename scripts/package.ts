@@ -112,6 +112,26 @@ export function packTools(folder: string): string {
   return packed(folder)
 }
 
+/** The same for the package that begins projects, with the template. */
+export function packCreate(folder: string): string {
+  for (const file of ['create-mneme/package.json', 'create-mneme/README.md', 'LICENSE']) {
+    cpSync(join(root, file), join(folder, basename(file)))
+  }
+  runOrThrow(binary('tsc'), ['-p', 'create-mneme/tsconfig.build.json', '--outDir', join(folder, 'dist')], root)
+  writeTemplate(join(folder, 'template'))
+  return packed(folder)
+}
+
+/** Writes the example that new projects begin with, as they import the packages. */
+export function writeTemplate(folder: string): void {
+  const from = join(root, 'examples/starter')
+  for (const file of globSync('**/*.*', { cwd: from }).concat('gitignore')) {
+    const to = join(folder, file)
+    mkdirSync(dirname(to), { recursive: true })
+    writeFileSync(to, asInstalled(readFileSync(join(from, file), 'utf8')))
+  }
+}
+
 function packed(folder: string): string {
   const answer = execFileSync('npm', ['pack', '--json', '--ignore-scripts'], { cwd: folder, stdio: quiet })
   const [tarball] = JSON.parse(answer.toString()) as readonly { readonly filename: string }[]
@@ -138,7 +158,7 @@ function isSound(tarball: string): boolean {
 if (import.meta.main) {
   const folder = mkdtempSync(join(tmpdir(), 'mneme-package-'))
   try {
-    const tarballs = [pack(join(folder, 'mneme')), packTools(join(folder, 'tools'))]
+    const tarballs = [pack(join(folder, 'mneme')), packTools(join(folder, 'tools')), packCreate(join(folder, 'create'))]
     if (!tarballs.map(isSound).every(Boolean)) process.exitCode = 1
   } finally {
     rmSync(folder, { recursive: true, force: true })

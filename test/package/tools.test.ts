@@ -1,12 +1,17 @@
-/** The package of the tools as it would be published: beside the library, in the project of a user. */
+/**
+ * The packages of the tools and of the starter as they would be published: beside the library, in projects of users.
+ */
 import assert from 'node:assert/strict'
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { text } from 'node:stream/consumers'
 import { after, before, describe, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
-import { pack, packTools, root } from '../../scripts/package.ts'
+import { asInstalled, pack, packCreate, packTools, root } from '../../scripts/package.ts'
 import { leftOut } from '../support/size.ts'
 
 describe('The packed tools', { skip: leftOut ?? false }, () => {
@@ -14,11 +19,14 @@ describe('The packed tools', { skip: leftOut ?? false }, () => {
   const project = join(folder, 'project')
   const modules = join(project, 'node_modules')
   after(() => rmSync(folder, { recursive: true, force: true }))
+  let tarballs: Readonly<Record<'mneme' | 'mneme-tools' | 'create-mneme', string>>
   before(() => {
-    for (const [name, tarball] of [
-      ['mneme', pack(join(folder, 'library'))],
-      ['mneme-tools', packTools(join(folder, 'tools'))],
-    ] as const) {
+    tarballs = {
+      mneme: pack(join(folder, 'library')),
+      'mneme-tools': packTools(join(folder, 'tools')),
+      'create-mneme': packCreate(join(folder, 'create')),
+    }
+    for (const [name, tarball] of Object.entries(tarballs)) {
       mkdirSync(join(modules, name), { recursive: true })
       execFileSync('tar', ['-xzf', tarball, '-C', join(modules, name), '--strip-components=1'])
     }
@@ -86,4 +94,77 @@ describe('The packed tools', { skip: leftOut ?? false }, () => {
     const { status, stdout } = run(tsc, 'mneme.config.ts', ...strictest, ...onNode)
     assert.equal(status, 0, stdout)
   })
+
+  test('lead from npm create mneme to a changed event with an upcast', async (t) => {
+    const startedAt = performance.now()
+    const lap = (what: string) => t.diagnostic(`${what} after ${((performance.now() - startedAt) / 1000).toFixed(1)} s`)
+    const { NODE_TEST_CONTEXT: _, ...env } = process.env
+    const bank = join(folder, 'my-bank')
+    const inBank = (command: string, ...args: readonly string[]) => {
+      const { status, stdout, stderr } = spawnSync(command, args, { cwd: bank, encoding: 'utf8', env })
+      assert.equal(status, 0, `${command} ${args.join(' ')}:\n${stdout}${stderr}`)
+      return stdout
+    }
+    const { bin } = JSON.parse(readFileSync(join(modules, 'create-mneme/package.json'), 'utf8'))
+    const created = run(join(modules, 'create-mneme', bin['create-mneme']), bank, '--store', 'sqlite')
+    assert.equal(created.status, 0, created.stderr)
+    const manifest = join(bank, 'package.json')
+    const given = JSON.parse(readFileSync(manifest, 'utf8'))
+    given.dependencies.mneme = `file:${tarballs.mneme}`
+    given.devDependencies['mneme-tools'] = `file:${tarballs['mneme-tools']}`
+    writeFileSync(manifest, JSON.stringify(given))
+    inBank('npm', 'install', '--prefer-offline', '--no-audit', '--no-fund')
+    lap('installed')
+
+    await using first = await served(bank, env)
+    assert.equal((await fetch(`${first.origin}/openapi.json`)).status, 200)
+    lap('the first page')
+    await first.send('open', { owner: 'Ada' })
+    await first.send('deposit', { amount: 100 })
+    await first[Symbol.asyncDispose]()
+    assert.match(inBank('npx', 'mneme', 'events'), /account\/ada #2 +MoneyDeposited +\{"amount":100\}/)
+    assert.match(inBank('npm', 'test'), /pass 5/)
+    inBank('npm', 'run', 'types')
+
+    // The change of the tutorial.
+    for (const file of ['account.ts', 'account.test.ts', 'deposits.test.ts'])
+      writeFileSync(join(bank, 'src', file), asInstalled(readFileSync(join(root, 'examples/tutorial', file), 'utf8')))
+    assert.match(inBank('npm', 'test'), /pass 7/)
+    inBank('npm', 'run', 'types')
+    await using second = await served(bank, env)
+    const { state } = await second.send('deposit', { amount: 5, source: 'salary' })
+    assert.equal(state.balance, 105)
+    await second[Symbol.asyncDispose]()
+    assert.match(inBank('npx', 'mneme', 'events'), /#2 .*\{"amount":100,"source":"unknown"\}\n.*"source":"salary"/)
+    lap('a changed event')
+  })
 })
+
+/** The bank of a project, served until it is disposed. */
+async function served(cwd: string, env: NodeJS.ProcessEnv) {
+  const child = spawn(process.execPath, ['src/main.ts'], {
+    cwd,
+    env: { ...env, PORT: '0' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const closed = once(child, 'close')
+  const errors = text(child.stderr)
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+  const { value: line = '' } = (await lines.next()) as { readonly value?: string }
+  const origin = /http:\/\/localhost:\d+/.exec(line)?.[0]
+  assert.ok(origin !== undefined, line === '' ? await errors : line)
+  return {
+    origin,
+    async send(command: string, data: object) {
+      const headers = { 'content-type': 'application/json' }
+      const body = JSON.stringify(data)
+      const response = await fetch(`${origin}/aggregates/account/ada/${command}`, { method: 'POST', headers, body })
+      assert.equal(response.status, 200, await response.clone().text())
+      return (await response.json()) as { readonly state: { readonly balance: number } }
+    },
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGTERM')
+      await closed
+    },
+  }
+}

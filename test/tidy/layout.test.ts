@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
   boundEntries,
+  differentStarter,
   differentTools,
   disorderedDecisions,
   looseDependencies,
@@ -84,4 +85,17 @@ test('a dependency of the tools that is not tested, and another version of the l
     'b 2.0.0 is tested as nothing',
   ])
   assert.equal(differentTools(tools({ version: '1.1.0', peerDependencies: {} }), library).length, 2)
+})
+
+test('a starter with other versions than those that are tested is found', () => {
+  const library = JSON.stringify({ version: '1.0.0', devDependencies: { a: '1.0.0', b: '2.0.0' } })
+  const starter = (a: string, mneme: string) =>
+    JSON.stringify({ dependencies: { a, mneme }, devDependencies: { b: '2.0.0', 'mneme-tools': '1.0.0' } })
+  const creator = JSON.stringify({ version: '1.0.0' })
+  assert.deepEqual(differentStarter(starter('1.0.0', '1.0.0'), creator, library), [])
+  assert.deepEqual(differentStarter(starter('1.0.1', '0.9.0'), JSON.stringify({ version: '0.9.0' }), library), [
+    'a 1.0.1 is tested as 1.0.0',
+    'mneme 0.9.0 is tested as 1.0.0',
+    'version 0.9.0 is not that of the library, 1.0.0',
+  ])
 })

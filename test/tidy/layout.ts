@@ -99,3 +99,17 @@ export function differentTools(manifest: string, ofLibrary: string): readonly st
     ...(peerDependencies['mneme'] === library.version ? [] : [`the library is wanted as ${peerDependencies['mneme']}`]),
   ]
 }
+
+/** What the starter, or the program that writes it, asks for otherwise than what is tested here. */
+export function differentStarter(starter: string, creator: string, ofLibrary: string): readonly string[] {
+  const { dependencies, devDependencies } = JSON.parse(starter) as Manifest
+  const { version, devDependencies: tested = {} } = JSON.parse(ofLibrary) as Manifest
+  const own: Readonly<Record<string, string | undefined>> = { ...tested, mneme: version, 'mneme-tools': version }
+  const made = (JSON.parse(creator) as Manifest).version
+  return [
+    ...Object.entries({ ...dependencies, ...devDependencies })
+      .filter(([name, wanted]) => own[name] !== wanted)
+      .map(([name, wanted]) => `${name} ${wanted} is tested as ${own[name] ?? 'nothing'}`),
+    ...(made === version ? [] : [`version ${made} is not that of the library, ${version}`]),
+  ]
+}

@@ -10,6 +10,7 @@ import { allTestsRun, clearNames, explicitTypes, noSleep, plainForms, tablesOfCo
 import { layers, sharedSupport, toolsLayers } from './layers.ts'
 import {
   boundEntries,
+  differentStarter,
   differentTools,
   disorderedDecisions,
   incompleteStores,
@@ -30,7 +31,7 @@ const paths = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--
   .toString()
   .split('\0')
   .filter((path) => path !== '' && existsSync(join(root, path)) && statSync(join(root, path)).isFile())
-const code = paths.filter((path) => /^(src|tools|examples|scripts|bench|test)\//.test(path))
+const code = paths.filter((path) => /^(src|tools|create-mneme|examples|scripts|bench|test)\//.test(path))
 const sources = parse(Object.fromEntries(code.filter(isTypeScript).map((path) => [path, read(path)])))
 
 /** Fails with a line for each thing found. */
@@ -103,5 +104,10 @@ describe('the tree keeps the rule that', () => {
 
   test('the tools are released with the library, and tested with what they need', () => {
     holdsNone(differentTools(read('tools/package.json'), read('package.json')))
+  })
+
+  test('new projects begin with what is tested', () => {
+    const [starter, creator] = [read('examples/starter/package.json'), read('create-mneme/package.json')]
+    holdsNone(differentStarter(starter, creator, read('package.json')))
   })
 })
