@@ -12,6 +12,7 @@ import { waitAtMost } from '../runtime/environment.ts'
 import { deepFreeze } from '../runtime/freeze.ts'
 import type { Observing } from '../runtime/observing.ts'
 import { Membership, type MembershipOptions } from './membership.ts'
+import { membersIn } from './outside.ts'
 import type { Placement } from './placement.ts'
 import { Router } from './router.ts'
 import { Serving } from './serving.ts'
@@ -149,21 +150,13 @@ export class ClusterNode {
 
   status(): ClusterStatus {
     const { id: self, view, placement } = this.#membership
-    const names = [...new Set(view.members.flatMap(({ knows }) => Object.keys(knows)))]
+    const { epoch, members, owners, shardsTakenOver } = membersIn(view, placement, this.#sharing)
     return deepFreeze({
       self,
-      epoch: view.epoch,
-      members: view.members.map(({ id, address, joinedAt, isLeaving }) => ({
-        id,
-        address,
-        joinedAt: new Date(joinedAt),
-        isLeaving,
-        isHeard: this.#membership.isHeard(id),
-        shards: Object.fromEntries(names.map((name) => [name, placement.shardsOf(name).get(id) ?? 0])),
-        follows: this.#sharing.followersOf(id),
-      })),
-      owners: Object.fromEntries(names.map((name) => [name, placement.ownersOf(name).map((owner) => owner?.id)])),
-      shardsTakenOver: Object.keys(view.takenOver).length,
+      epoch,
+      members: members.map((member) => ({ ...member, isHeard: this.#membership.isHeard(member.id) })),
+      owners,
+      shardsTakenOver,
       liveAggregates: this.#kernel!.load.liveAggregates,
       commandsForwarded: this.#router!.forwarded,
       longestPauseMs: this.#router!.longestPauseMs,

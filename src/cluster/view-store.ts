@@ -87,8 +87,7 @@ export class ViewStore {
   }
 
   async #load(): Promise<void> {
-    const { checkpoint, values } = await this.#store.loadRowsWithCheckpoint(viewName, [key])
-    this.#adopt({ ...fromJson(values[0]), epoch: checkpoint.position })
+    this.#adopt(await storedView(this.#store))
   }
 
   #adopt(view: View): void {
@@ -97,4 +96,10 @@ export class ViewStore {
     this.#view = view
     this.#onChange(view)
   }
+}
+
+/** The view as it is stored; that of epoch 0 if there is none. @throws StoreError */
+export async function storedView(store: Pick<ProjectionStore, 'loadRowsWithCheckpoint'>): Promise<View> {
+  const { checkpoint, values } = await store.loadRowsWithCheckpoint(viewName, [key])
+  return { ...fromJson(values[0]), epoch: checkpoint.position }
 }

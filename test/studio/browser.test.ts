@@ -97,6 +97,10 @@ describe('The studio in a browser', { skip: noBrowser || leftOut }, () => {
       ['#/cause/the%20request', '5 commands'],
       ['#/catalogue', 'withdraw'],
       ['#/followers', 'balances'],
+      ['#/rows/balances', 'ada'],
+      ['#/row/balances/ada/2', 'MoneyDeposited'],
+      ['#/reaction/move%20money', 'Nothing is scheduled.'],
+      ['#/cluster', 'No process has joined'],
     ]
     const looks = [
       { width: 1400, colorScheme: 'light' },

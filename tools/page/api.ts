@@ -2,6 +2,7 @@
 import type {
   CatalogueView,
   ChangeView,
+  ClusterInfo,
   CommandsView,
   DevelopmentView,
   ErrorView,
@@ -12,9 +13,13 @@ import type {
   OutcomeView,
   ParkedView,
   ReasonsView,
+  RowEndView,
+  RowsView,
   SentCommand,
   StepsView,
+  TimersView,
   TraceView,
+  WaitingView,
   WorldQuestion,
   WorldView,
 } from '../src/studio/views.ts'
@@ -22,6 +27,12 @@ import type {
 export interface Stream {
   readonly aggregate: string
   readonly id: string
+}
+
+/** A row of a projection. */
+export interface RowName {
+  readonly projection: string
+  readonly key: string
 }
 
 /** Which events of the log are shown. */
@@ -80,6 +91,19 @@ export const api = {
     sequence: number,
     signal?: AbortSignal,
   ): Promise<ReasonsView> => ask('/api/reasons', { aggregate, id, path: JSON.stringify(path), sequence }, signal),
+  rows: (projection: string, key: string, after?: string): Promise<RowsView> =>
+    ask('/api/rows', { projection, key, after }),
+  row: {
+    steps: (row: RowName, from: number, count: number, signal?: AbortSignal): Promise<StepsView> =>
+      ask('/api/row/steps', { ...row, from, count }, signal),
+    end: (row: RowName, signal?: AbortSignal): Promise<RowEndView> => ask('/api/row/end', { ...row }, signal),
+    reasons: (row: RowName, path: ChangeView['path'], sequence: number, signal?: AbortSignal): Promise<ReasonsView> =>
+      ask('/api/row/reasons', { ...row, path: JSON.stringify(path), sequence }, signal),
+  },
+  waiting: (reaction: string, after?: string): Promise<WaitingView> =>
+    ask('/api/reactions/waiting', { reaction, after }),
+  timers: (reaction: string, after?: string): Promise<TimersView> => ask('/api/reactions/timers', { reaction, after }),
+  cluster: (): Promise<{ readonly cluster: ClusterInfo | null }> => ask('/api/cluster'),
   trace: (id: string, signal?: AbortSignal): Promise<{ readonly trace: TraceView | null }> =>
     ask('/api/trace', { id }, signal),
   catalogue: (): Promise<{ readonly catalogue?: CatalogueView }> => ask('/api/catalogue'),

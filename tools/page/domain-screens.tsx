@@ -161,7 +161,13 @@ function FollowerRow({ follower }: { readonly follower: FollowerView }) {
   return (
     <tr>
       <th scope="row">
-        {name} <span class="faint">{kind}</span>
+        <a
+          href={link([kind === 'projection' ? 'rows' : 'reaction', name])}
+          title={kind === 'projection' ? 'Its rows' : 'What it has still to do'}
+        >
+          {name}
+        </a>{' '}
+        <span class="faint">{kind}</span>
         {failure !== undefined && <Failure message={failure} />}
       </th>
       <td>

@@ -4,11 +4,14 @@ import { render } from 'preact'
 import type { Info } from '../src/studio/views.ts'
 import { api } from './api.ts'
 import { CauseScreen } from './cause-screen.tsx'
+import { ClusterScreen } from './cluster-screen.tsx'
 import { CodeScreen, CodeTrouble, Differing, watchCode } from './code-screen.tsx'
 import { CatalogueScreen, FollowersScreen } from './domain-screens.tsx'
 import { LogScreen, logKey } from './log-screen.tsx'
 import { Failure } from './parts.tsx'
 import { go, link, place } from './place.ts'
+import { ReactionScreen } from './reaction-screen.tsx'
+import { RowScreen, RowsScreen } from './rows-screen.tsx'
 import { StreamScreen, streamKey } from './stream-screen.tsx'
 import { WhatIfScreen } from './what-if-screen.tsx'
 
@@ -16,12 +19,20 @@ const screens = [
   { path: 'log', name: 'Log', screen: LogScreen },
   { path: 'catalogue', name: 'Catalogue', screen: CatalogueScreen },
   { path: 'followers', name: 'Projections', screen: FollowersScreen },
+  { path: 'cluster', name: 'Cluster', screen: ClusterScreen },
 ] as const
 const codeScreen = { path: 'code', name: 'Code', screen: CodeScreen } as const
 /** Those that the page has now: code only changes under `mneme dev`. */
 const screensNow = () => (info.value?.isDevelopment ? [...screens, codeScreen] : screens)
 
-const others = { stream: StreamScreen, cause: CauseScreen, 'what-if': WhatIfScreen } as const
+const others = {
+  stream: StreamScreen,
+  cause: CauseScreen,
+  rows: RowsScreen,
+  row: RowScreen,
+  reaction: ReactionScreen,
+  'what-if': WhatIfScreen,
+} as const
 
 const info = signal<Info | undefined>(undefined)
 const failure = signal<string | undefined>(undefined)
@@ -100,14 +111,14 @@ function Help() {
     <aside class="panel keys">
       <h3>Keys</h3>
       <dl class="facts">
-        <dt>1 2 3 4</dt>
+        <dt>1 2 3 4 5</dt>
         <dd>the screens</dd>
         <dt>/</dt>
         <dd>open a stream or a command</dd>
         <dt>j k, Enter</dt>
         <dd>in the log: the next or the previous event, and its stream</dd>
         <dt>← →</dt>
-        <dd>in a stream: the previous or the next version, ten of them with Shift</dd>
+        <dd>in a stream or a row: the previous or the next version, ten of them with Shift</dd>
         <dt>Page Up, Page Down, Home, End</dt>
         <dd>a hundred versions, the first, the last</dd>
         <dt>?</dt>
@@ -129,10 +140,12 @@ addEventListener('keydown', (pressed) => {
   // Enter on a button or a link is theirs.
   if (key === 'Enter' && target instanceof HTMLElement && target.closest('a, button')) return
   const screen = screensNow()[Number(key) - 1]
-  const isUsed =
-    (place.value.path[0] === 'stream' ? streamKey(key, shiftKey) : logKey(key)) || otherKey(key, screen?.path)
+  const isUsed = (isOnVersions() ? streamKey(key, shiftKey) : logKey(key)) || otherKey(key, screen?.path)
   if (isUsed) pressed.preventDefault()
 })
+
+/** Whether the screen has a slider. */
+const isOnVersions = () => place.value.path[0] === 'stream' || place.value.path[0] === 'row'
 
 function otherKey(key: string, screen: string | undefined): boolean {
   if (screen !== undefined) go(link([screen]))

@@ -2,20 +2,22 @@
 import { useSignal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
 import type { ChangeView, Json, ReasonsView } from '../src/studio/views.ts'
-import { api, type Stream } from './api.ts'
 import { pathText } from './apply-changes.ts'
 import { Failure, shortJson, Type } from './parts.tsx'
 import type { Steps } from './steps.ts'
 
+/** Asks which events made the value at a path what it is after an event. */
+export type AskReasons = (path: ChangeView['path'], sequence: number, signal?: AbortSignal) => Promise<ReasonsView>
+
 interface ReasonsProps {
-  readonly stream: Stream
+  readonly ask: AskReasons
   readonly steps: Steps
   readonly path: ChangeView['path']
   readonly value: Json | undefined
   readonly onClose: () => void
 }
 
-export function Reasons({ stream, steps, path, value, onClose }: ReasonsProps) {
+export function Reasons({ ask, steps, path, value, onClose }: ReasonsProps) {
   const found = useSignal<ReasonsView['reasons']>([])
   const next = useSignal<number | undefined>(undefined)
   const isReading = useSignal(true)
@@ -25,7 +27,7 @@ export function Reasons({ stream, steps, path, value, onClose }: ReasonsProps) {
   const read = async (from: number, signal?: AbortSignal) => {
     isReading.value = true
     try {
-      const page = await api.reasons(stream, path, from, signal)
+      const page = await ask(path, from, signal)
       found.value = [...found.value, ...page.reasons]
       next.value = page.next
     } catch (error) {
@@ -55,10 +57,10 @@ export function Reasons({ stream, steps, path, value, onClose }: ReasonsProps) {
       </h3>
       {failure.value !== undefined && <Failure message={failure.value} />}
       <ol class="plain">
-        {found.value.map(({ event, before, after }) => (
-          <li key={event.sequence}>
-            <button type="button" onClick={() => steps.moveTo(event.sequence)}>
-              <span class="faint">{event.sequence}</span>
+        {found.value.map(({ event, number = event.sequence, before, after }) => (
+          <li key={number}>
+            <button type="button" onClick={() => steps.moveTo(number)}>
+              <span class="faint">{number}</span>
               <Type name={event.type} />
               <span>
                 {before !== undefined && <del>{shortJson(before)}</del>}
@@ -76,7 +78,7 @@ export function Reasons({ stream, steps, path, value, onClose }: ReasonsProps) {
         </button>
       )}
       {!isReading.value && next.value === undefined && found.value.length === 0 && failure.value === undefined && (
-        <p class="empty">No event changed it: it is as the aggregate began.</p>
+        <p class="empty">No event changed it: it is as it began.</p>
       )}
     </div>
   )

@@ -59,10 +59,11 @@ export class Steps {
     return page && step && { sequence, step, state: stateAt(page, index) }
   })
 
-  /** The events around a sequence that are here. */
-  readonly around = computed<readonly StepView[]>(() => {
+  /** The events around a sequence that are here, with their numbers. */
+  readonly around = computed<readonly { readonly number: number; readonly step: StepView }[]>(() => {
     this.#version.value
-    return this.#pages.get(pageOf(this.sequence.value))?.steps ?? []
+    const { from, steps } = this.#pages.get(pageOf(this.sequence.value)) ?? { from: 1, steps: [] }
+    return steps.map((step, i) => ({ number: from + i, step }))
   })
 
   /** Begins at a sequence, or at the end. */

@@ -1,5 +1,6 @@
 /** One stream, with a slider over its versions: the state there, what its event changed, and what caused it. */
 import { useSignal } from '@preact/signals'
+import type { ComponentChildren } from 'preact'
 import { useEffect, useMemo, useRef } from 'preact/hooks'
 import type { ChangeView } from '../src/studio/views.ts'
 import { api, type Stream } from './api.ts'
@@ -7,9 +8,9 @@ import { valueAt } from './apply-changes.ts'
 import { CauseTree } from './cause-screen.tsx'
 import { ChangeTable } from './change-table.tsx'
 import { JsonView } from './json-view.tsx'
-import { Facts, Failure, Line, Time, Type } from './parts.tsx'
+import { Facts, Failure, Line, StreamName, Time, Type } from './parts.tsx'
 import { go, link, place, streamLink } from './place.ts'
-import { Reasons } from './reasons.tsx'
+import { type AskReasons, Reasons } from './reasons.tsx'
 import { Steps, type StepsSource } from './steps.ts'
 
 /** How often the end of the stream is asked for. */
@@ -20,21 +21,65 @@ const sourceOf = (stream: Stream): StepsSource => ({
   end: async (signal) => (await api.end(stream, signal)).end,
 })
 
+export function StreamScreen() {
+  const [, aggregate = '', id = '', at] = place.value.path
+  const stream = { aggregate, id }
+  return (
+    <Versions
+      key={JSON.stringify(stream)}
+      source={() => sourceOf(stream)}
+      at={at}
+      linkTo={(sequence) => streamLink(aggregate, id, sequence)}
+      ask={(path, sequence, signal) => api.reasons(stream, path, sequence, signal)}
+      what="State"
+      beginning="This is the initial state of the aggregate."
+      heading={(sequence) => (
+        <div class="title">
+          <h2>
+            {aggregate}/<b>{id}</b>
+          </h2>
+          <a class="action" href={link(['what-if', aggregate, id, String(sequence)])}>
+            Try a command here
+          </a>
+        </div>
+      )}
+    />
+  )
+}
+
 /** What the keys move. */
 let current: Steps | undefined
 
-export function StreamScreen() {
-  const [, aggregate = '', id = '', at] = place.value.path
-  const steps = useMemo(() => new Steps(sourceOf({ aggregate, id })), [aggregate, id])
+interface VersionsProps {
+  /** What stands above the slider of a version. */
+  readonly heading: (sequence: number) => ComponentChildren
+  readonly source: () => StepsSource
+  /** The version in the address. */
+  readonly at: string | undefined
+  readonly linkTo: (sequence: number) => string
+  readonly ask: AskReasons
+  /** What has the versions: a state or a row. */
+  readonly what: 'State' | 'Row'
+  readonly beginning: string
+  /** Whether there is more to look through for further versions at once. */
+  readonly isLooking?: () => boolean
+}
+
+/** A slider over events, with what was after each. */
+export function Versions({ heading, source, at, linkTo, isLooking, ...parts }: VersionsProps) {
+  const steps = useMemo(() => new Steps(source()), [])
   useEffect(() => {
     current = steps
     void steps.open(at === undefined ? undefined : Number(at))
-    const timer = setInterval(() => {
+    let timer: ReturnType<typeof setTimeout> | undefined
+    const look = async () => {
       // What does not work is told by the next question that somebody asks.
-      if (document.visibilityState === 'visible') steps.lookAtEnd().catch(() => {})
-    }, lookMs)
+      if (document.visibilityState === 'visible') await steps.lookAtEnd().catch(() => {})
+      timer = setTimeout(look, isLooking?.() ? 0 : lookMs)
+    }
+    timer = setTimeout(look, isLooking === undefined ? lookMs : 0)
     return () => {
-      clearInterval(timer)
+      clearTimeout(timer)
       current = undefined
       steps.close()
     }
@@ -51,23 +96,16 @@ export function StreamScreen() {
     // Browsers refuse to change the address too often.
     const timer = setTimeout(() => {
       written.current = steps.sequence.value
-      go(streamLink(aggregate, id, written.current), { isSame: true })
+      go(linkTo(written.current), { isSame: true })
     }, 250)
     return () => clearTimeout(timer)
   }, [sequence])
   return (
     <section class="stream">
-      <div class="title">
-        <h2>
-          {aggregate}/<b>{id}</b>
-        </h2>
-        <a class="action" href={link(['what-if', aggregate, id, String(sequence)])}>
-          Try a command here
-        </a>
-      </div>
+      {heading(sequence)}
       <Slider steps={steps} />
       {steps.failure.value !== undefined && <Failure message={steps.failure.value} />}
-      <Version steps={steps} stream={{ aggregate, id }} />
+      <Version steps={steps} {...parts} />
     </section>
   )
 }
@@ -109,7 +147,11 @@ function Slider({ steps }: { readonly steps: Steps }) {
   )
 }
 
-function Version({ steps, stream }: { readonly steps: Steps; readonly stream: Stream }) {
+interface VersionProps extends Pick<VersionsProps, 'ask' | 'what' | 'beginning'> {
+  readonly steps: Steps
+}
+
+function Version({ steps, ask, what, beginning }: VersionProps) {
   const picked = useSignal<ChangeView['path'] | undefined>(undefined)
   const shown = steps.shown.value
   if (shown === undefined) return <p class="empty">{steps.failure.value === undefined && 'Loading ...'}</p>
@@ -117,7 +159,9 @@ function Version({ steps, stream }: { readonly steps: Steps; readonly stream: St
   return (
     <div class="version">
       <div class="panel">
-        <h3>State at {sequence}</h3>
+        <h3>
+          {what} at {sequence}
+        </h3>
         {state === undefined ? (
           <p class="empty">Without the code of the domain there are no states.</p>
         ) : (
@@ -126,7 +170,7 @@ function Version({ steps, stream }: { readonly steps: Steps; readonly stream: St
         {picked.value !== undefined && state !== undefined && (
           <Reasons
             steps={steps}
-            stream={stream}
+            ask={ask}
             path={picked.value}
             value={valueAt(state, picked.value)}
             onClose={() => (picked.value = undefined)}
@@ -137,13 +181,18 @@ function Version({ steps, stream }: { readonly steps: Steps; readonly stream: St
         {step === undefined ? (
           <>
             <h3>No event yet</h3>
-            <p class="empty">This is the initial state of the aggregate.</p>
+            <p class="empty">{beginning}</p>
           </>
         ) : (
           <>
             <h3>
               <Type name={step.event.type} />
             </h3>
+            {what === 'Row' && (
+              <p>
+                <StreamName {...step.event} />
+              </p>
+            )}
             <ChangeList changes={step.changes} more={step.more} hasState={state !== undefined} />
             <h4>Data</h4>
             <JsonView value={step.event.data} />
@@ -183,16 +232,23 @@ function EventList({ steps }: { readonly steps: Steps }) {
   const sequence = steps.sequence.value
   const list = useRef<HTMLOListElement>(null)
   useEffect(() => {
-    list.current?.querySelector('[aria-current="true"]')?.scrollIntoView({ block: 'nearest' })
+    // Only the list is moved, and not the page, in which it may be far below.
+    const all = list.current
+    const item = all?.querySelector<HTMLElement>('[aria-current="true"]')
+    if (all && item) {
+      const { offsetTop: top, offsetHeight: height } = item
+      if (top < all.scrollTop) all.scrollTop = top
+      else if (top + height > all.scrollTop + all.clientHeight) all.scrollTop = top + height - all.clientHeight
+    }
   }, [sequence, steps.around.value])
   return (
     <div class="panel list">
       <h3>Events</h3>
       <ol ref={list}>
-        {steps.around.value.map(({ event }) => (
-          <li key={event.sequence} aria-current={event.sequence === sequence}>
-            <button type="button" onClick={() => steps.moveTo(event.sequence)}>
-              <span class="faint">{event.sequence}</span> <Type name={event.type} />
+        {steps.around.value.map(({ number, step: { event } }) => (
+          <li key={number} aria-current={number === sequence}>
+            <button type="button" onClick={() => steps.moveTo(number)}>
+              <span class="faint">{number}</span> <Type name={event.type} />
               <Line value={event.data} />
               <Time at={event.recordedAt} />
             </button>

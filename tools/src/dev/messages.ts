@@ -5,6 +5,8 @@ import type { TargetOptions } from '../config/load-target.ts'
 export interface ServeOptions {
   readonly target: TargetOptions
   readonly isAllowedInProduction: boolean
+  /** Whether commands can be sent from the page. */
+  readonly isWritable: boolean
   /** Where the states by this code are kept for the next one. */
   readonly baseline: string
 }

@@ -64,6 +64,7 @@ async function serve(target: Target, { port, token, before }: Start, changes: Co
   await using inspection = await openInspection(target, { isRunning: true })
   await using studio = await startStudio(inspection, {
     isAllowedInProduction: options.isAllowedInProduction,
+    isWritable: options.isWritable,
     token,
     development: () => changes.view(),
     ...(port !== undefined && { port }),

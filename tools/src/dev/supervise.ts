@@ -82,10 +82,10 @@ class Supervisor {
 
   /** Loads the code as it is now, and lets it take over if it works. */
   async #build(): Promise<void> {
-    const { target, isAllowedInProduction } = this.#options
+    const { target, isAllowedInProduction, isWritable } = this.#options
     const baseline = join(this.#folder, `states-${++this.#builds}`)
     const onFiles = (found: readonly LoadedFile[]) => this.#files.add(found)
-    const next = new UserProcess({ target, isAllowedInProduction, baseline }, onFiles)
+    const next = new UserProcess({ target, isAllowedInProduction, isWritable, baseline }, onFiles)
     const loaded = await Promise.race([next.loaded, this.#aborted])
     if (loaded === undefined || loaded.failure !== undefined) {
       await next.stop()

@@ -4,7 +4,7 @@ import type { ServerResponse } from 'node:http'
 import { follow } from '../../../src/index.ts'
 import type { Inspection } from '../inspection/index.ts'
 import { briefEventView } from './event-view.ts'
-import { filtersOf, whole } from './routes.ts'
+import { filtersOf, whole } from './question.ts'
 
 /** How often a line is sent that means nothing, so that a connection that is gone is noticed. */
 const beatMs = 15_000

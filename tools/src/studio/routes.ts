@@ -1,15 +1,18 @@
 /** What the page may ask for. Every answer is bounded. */
 import type { StreamId } from '../../../src/index.ts'
 import { ToolsError } from '../errors.ts'
-import { type CauseNode, type EventQuery, type Inspection, readEventsPage, traceCauses } from '../inspection/index.ts'
+import { type CauseNode, type Inspection, readEventsPage, traceCauses } from '../inspection/index.ts'
 import { briefText } from './brief.ts'
 import { catalogueView } from './catalogue.ts'
+import { clusterOf } from './cluster.ts'
 import { commandsView } from './commands.ts'
 import { briefEventView, eventView } from './event-view.ts'
+import { filtersOf, pathIn, type Route, whole } from './question.ts'
+import { reactionRoutes } from './reactions.ts'
+import { rowRoutes } from './rows.ts'
 import { StateLine, storedSteps } from './state-line.ts'
 import type {
   CauseView,
-  ChangeView,
   DevelopmentView,
   EventsView,
   EventView,
@@ -34,9 +37,6 @@ export interface Modes {
   readonly development?: () => DevelopmentView
 }
 
-/** Answers one question. */
-type Route = (query: URLSearchParams, signal: AbortSignal) => Promise<object>
-
 /** The routes by their paths. */
 export function routesOf(inspection: Inspection, { development, isWritable }: Modes): ReadonlyMap<string, Route> {
   const lines = new Map<string, StateLine>()
@@ -54,6 +54,9 @@ export function routesOf(inspection: Inspection, { development, isWritable }: Mo
     ['/api/commands', async (query) => commandsView(inspection, query.get('aggregate') ?? '')],
     ['/api/followers', async () => ({ followers: await followersOf(inspection) })],
     ['/api/parked', async () => ({ parked: await parkedOf(inspection) })],
+    ['/api/cluster', async () => ({ cluster: await clusterOf(inspection) })],
+    ...rowRoutes(inspection),
+    ...reactionRoutes(inspection),
   ])
 }
 
@@ -63,16 +66,6 @@ async function infoOf({ store, domain }: Inspection): Promise<Omit<Info, 'isDeve
 }
 
 // -- events ----------------------------------------------------------------------------------------------------
-
-/** The filters of a question for events. */
-export function filtersOf(query: URLSearchParams): Pick<EventQuery, 'types' | 'aggregates' | 'tags'> {
-  const [types, aggregates, tags] = ['type', 'aggregate', 'tag'].map((name) => query.getAll(name).filter(Boolean))
-  return {
-    ...(types!.length > 0 && { types: types! }),
-    ...(aggregates!.length > 0 && { aggregates: aggregates! }),
-    ...(tags!.length > 0 && { tags: tags! }),
-  }
-}
 
 async function eventsOf(inspection: Inspection, query: URLSearchParams, signal: AbortSignal): Promise<EventsView> {
   const { store } = inspection
@@ -143,18 +136,6 @@ async function reasonsOf(
   const line = lineOf(inspection, lines, stream)
   if (line === undefined) return { reasons: [] }
   return line.reasons(pathIn(query), whole(query, 'sequence', 0, end), reasonsMax, signal)
-}
-
-/** A path in a state, as JSON. */
-function pathIn(query: URLSearchParams): ChangeView['path'] {
-  const isPart = (part: unknown) => typeof part === 'string' || typeof part === 'number'
-  try {
-    const path: unknown = JSON.parse(query.get('path') ?? '')
-    if (Array.isArray(path) && path.every(isPart)) return path
-  } catch {
-    // It is told below.
-  }
-  throw new ToolsError('USAGE', 'path must be a list of keys and indexes')
 }
 
 /** The states of a stream; nothing without the code of its aggregate. */
@@ -239,18 +220,4 @@ async function parkedOf(inspection: Inspection): Promise<readonly ParkedView[]> 
     ),
   )
   return (await Promise.all(all)).flat()
-}
-
-/** A whole number of the question. */
-export function whole(
-  query: URLSearchParams,
-  name: string,
-  otherwise: number,
-  most: number = Number.MAX_SAFE_INTEGER,
-): number {
-  const text = query.get(name)
-  if (text === null || text === '') return otherwise
-  const number = Number(text)
-  if (/^\d+$/.test(text) && Number.isSafeInteger(number)) return Math.min(number, most)
-  throw new ToolsError('USAGE', `${name} must be a whole number`)
 }

@@ -150,7 +150,7 @@ const side = <Name extends string>(name: Name, value: Json | undefined) =>
   (value === undefined ? {} : { [name]: brief(value, valueMax).value }) as { readonly [_ in Name]?: Json }
 
 /** The value at a path; `undefined` if there is nothing. */
-function valueAt(state: Json, path: ChangeView['path']): Json | undefined {
+export function valueAt(state: Json, path: ChangeView['path']): Json | undefined {
   let value: Json | undefined = state
   for (const key of path) {
     if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined

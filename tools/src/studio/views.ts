@@ -77,7 +77,13 @@ export interface StepsView {
 /** What has made a value of a state what it is. */
 export interface ReasonsView {
   /** The events that changed the value, newest first. A side is absent if the value was or is not there. */
-  readonly reasons: readonly { readonly event: EventView; readonly before?: Json; readonly after?: Json }[]
+  readonly reasons: readonly {
+    readonly event: EventView
+    /** Of a row: which of its events it is, from 1. */
+    readonly number?: number
+    readonly before?: Json
+    readonly after?: Json
+  }[]
   /** If there may be earlier ones: ask again with this sequence. */
   readonly next?: number
 }
@@ -129,6 +135,48 @@ export interface ParkedView extends Pick<EventView, 'position' | 'aggregate' | '
   readonly projection: string
   readonly reason: string
   readonly parkedAt: string
+}
+
+/** Some rows of a projection, in the order of their keys. */
+export interface RowsView {
+  readonly rows: readonly { readonly key: string; readonly row: Json }[]
+  /** What to ask for the next ones. */
+  readonly next?: string
+}
+
+/** How many events have touched a row, and how far the log was looked through for them. */
+export interface RowEndView {
+  readonly end: number
+  readonly looked: number
+  readonly head: number
+}
+
+/** What a reaction has still to do, as the library tells it: why, and since or until when. */
+export interface WaitingView {
+  readonly items: readonly Json[]
+  readonly next?: string
+  /** Whether another process runs it, so that it is not known here what is in progress. */
+  readonly isElsewhere: boolean
+}
+
+/** The scheduled commands of a reaction, in the order in which they are due. */
+export interface TimersView {
+  readonly timers: readonly Json[]
+  readonly next?: string
+}
+
+/** What the store knows of a cluster. */
+export interface ClusterInfo {
+  readonly epoch: number
+  readonly members: readonly {
+    readonly id: string
+    readonly address: string
+    readonly joinedAt: string
+    readonly isLeaving: boolean
+    readonly shards: Readonly<Record<string, number>>
+    readonly follows: readonly string[]
+  }[]
+  readonly shardsTakenOver: number
 }
 
 /** What changed code has made different, under `mneme dev`. */

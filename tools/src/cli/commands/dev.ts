@@ -7,6 +7,7 @@ import { type CommonOptions, type Runtime, sessionOf, withCommonOptions } from '
 interface DevOptions extends CommonOptions {
   readonly port?: number
   readonly allowProduction?: boolean
+  readonly write?: boolean
 }
 
 export function addDev(program: Command, runtime: Runtime): void {
@@ -14,11 +15,13 @@ export function addDev(program: Command, runtime: Runtime): void {
     .description('run the domain with the studio, and again after each change of a file')
     .option('--port <port>', 'the port, 4611 by default; 0 for any that is free', whole)
     .option('--allow-production', 'start it also where NODE_ENV is production')
-    .action(async ({ port, allowProduction = false, json: _, ...target }: DevOptions) => {
-      const { output, signal } = sessionOf(runtime, { ...target, json: _ ?? false })
+    .option('--write', 'let the studio send commands')
+    .action(async ({ port, allowProduction = false, write: isWritable = false, json, ...target }: DevOptions) => {
+      const { output, signal } = sessionOf(runtime, { ...target, ...(json !== undefined && { json }) })
       await supervise({
         target,
         isAllowedInProduction: allowProduction,
+        isWritable,
         port,
         signal,
         reporting: {
