@@ -53,6 +53,7 @@ export interface SqlTag {
 /** PostgreSQL cuts longer names, and two names would become one. */
 const identifierBytesMax = 63
 
+/** Makes statements of SQL as templates: values in them become parameters. */
 export const sql: SqlTag = Object.freeze(
   Object.assign(
     (text: TemplateStringsArray, ...parts: readonly SqlPart[]): SqlStatement<any> => {
