@@ -20,8 +20,8 @@ export function commandIdOf(headers: Headers): string | undefined {
 }
 
 /**
- * The sequence that a command expects: that of `If-Match` (with quotes or without), or 0 if `If-None-Match: *` says that
- * there must be nothing.
+ * The sequence that a command expects: that of `If-Match` (with quotes or without), or 0 if `If-None-Match: *` says
+ * that there must be nothing.
  *
  * @throws HttpError `REQUEST_MALFORMED`
  */
