@@ -17,6 +17,8 @@ import type {
   RowsView,
   SentCommand,
   StepsView,
+  TestQuestion,
+  TestView,
   TimersView,
   TraceView,
   WaitingView,
@@ -110,6 +112,7 @@ export const api = {
   development: (): Promise<{ readonly development: DevelopmentView | null }> => ask('/api/development'),
   commands: (aggregate: string): Promise<CommandsView> => ask('/api/commands', { aggregate }),
   world: (question: WorldQuestion, signal?: AbortSignal): Promise<WorldView> => post('/api/world', question, signal),
+  test: (question: TestQuestion, signal?: AbortSignal): Promise<TestView> => post('/api/test', question, signal),
   /** Really sends a command. */
   send: (command: SentCommand): Promise<OutcomeView> => post('/api/send', command),
   parked: (): Promise<{ readonly parked: readonly ParkedView[] }> => ask('/api/parked'),

@@ -9,9 +9,10 @@ import { CauseTree } from './cause-screen.tsx'
 import { ChangeTable } from './change-table.tsx'
 import { JsonView } from './json-view.tsx'
 import { Facts, Failure, Line, StreamName, Time, Type } from './parts.tsx'
-import { go, link, place, streamLink } from './place.ts'
+import { go, place, streamLink } from './place.ts'
 import { type AskReasons, Reasons } from './reasons.tsx'
 import { Steps, type StepsSource } from './steps.ts'
+import { StreamTitle } from './stream-title.tsx'
 
 /** How often the end of the stream is asked for. */
 const lookMs = 2000
@@ -33,16 +34,7 @@ export function StreamScreen() {
       ask={(path, sequence, signal) => api.reasons(stream, path, sequence, signal)}
       what="State"
       beginning="This is the initial state of the aggregate."
-      heading={(sequence) => (
-        <div class="title">
-          <h2>
-            {aggregate}/<b>{id}</b>
-          </h2>
-          <a class="action" href={link(['what-if', aggregate, id, String(sequence)])}>
-            Try a command here
-          </a>
-        </div>
-      )}
+      heading={(sequence) => <StreamTitle stream={stream} sequence={sequence} />}
     />
   )
 }

@@ -10,6 +10,7 @@ import { CommandForm } from './command-form.tsx'
 import { Failure } from './parts.tsx'
 import { go, link, place, streamLink } from './place.ts'
 import { SendIt } from './send-it.tsx'
+import { TestPanel } from './test-panel.tsx'
 import { type World, worldAt, worldLink } from './world.ts'
 import { OtherEvents } from './world-events.tsx'
 import { BothWorlds, Outcome } from './world-parts.tsx'
@@ -84,15 +85,29 @@ function WhatIf({ stream, at, isWritable }: WhatIfProps) {
   }, [key])
   const goTo = (next: World, from: number = sequence.value) =>
     go(worldLink({ ...stream, sequence: from }, next, commands.value ?? []))
+  const isTesting = useSignal(false)
   const isReal = world.edits.length === 0 && sequence.value === end.value
   return (
     <section class="what-if">
-      <h2>
-        What if: <a href={streamLink(aggregate, id, sequence.value)}>{`${aggregate}/${id}`}</a>
-      </h2>
+      <div class="title">
+        <h2>
+          What if: <a href={streamLink(aggregate, id, sequence.value)}>{`${aggregate}/${id}`}</a>
+        </h2>
+        <span class="actions">
+          <button type="button" aria-expanded={isTesting.value} onClick={() => (isTesting.value = !isTesting.value)}>
+            Copy as a test
+          </button>
+        </span>
+      </div>
       {failure.value !== undefined && <Failure message={failure.value} />}
       {end.value !== undefined && (
         <ForkedAt sequence={sequence.value} end={end.value} onChange={(next) => goTo(world, next)} />
+      )}
+      {isTesting.value && view.value !== undefined && (
+        <TestPanel
+          question={{ ...stream, sequence: sequence.value, ...world }}
+          onClose={() => (isTesting.value = false)}
+        />
       )}
       {view.value !== undefined && (
         <div class="version">

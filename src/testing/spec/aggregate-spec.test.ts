@@ -100,6 +100,15 @@ describe('A spec passes', () => {
       .leaves({ booked: ['A'], since: epoch })
   })
 
+  test('when the given events leave the state that is expected', () => {
+    spec(Booking)
+      .leaves({ booked: [], since: undefined })
+      .given(a)
+      .leaves({ since: epoch, booked: ['A'] })
+      .when.book({ seat: 'A' })
+      .rejects('Taken')
+  })
+
   test('with the time that was set, for decisions and for given events', () => {
     const early = new Date('2026-01-01T00:00:00Z')
     const late = '2026-02-02T00:00:00.000Z'
@@ -178,6 +187,8 @@ describe('A spec fails', () => {
       failure(() => given.when.book({ seat: 'B' }).leaves({ booked: [], since: epoch })),
       /the state/,
     )
+    const message = failure(() => given.leaves({ booked: [], since: epoch }))
+    assert.match(message, /booking after 1 event\nexpected: the state .*booked: \[\]/)
   })
 
   test('with a stack that begins at the line of the test', () => {

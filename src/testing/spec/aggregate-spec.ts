@@ -52,6 +52,8 @@ export interface Spec<State, Kinds, Cmds extends Commands> {
   given(...events: NewEventOf<Kinds>[]): Spec<State, Kinds, Cmds>
   /** Sets the time of the events and the command that follow. By default the beginning of 1970. */
   at(now: Date | string): Spec<State, Kinds, Cmds>
+  /** The state after the history equals this. Throws an AssertionError if it does not. */
+  leaves(state: State): Spec<State, Kinds, Cmds>
   /**
    * Decides a command, with the options that a caller could give. New ids are `id-1`, `id-2` and so on. Throws
    * `COMMAND_INVALID` if the schema refuses the input.
@@ -84,16 +86,23 @@ export function aggregateSpec<State, Kinds, Cmds extends Commands>(
 }
 
 function specOf(history: History): Spec<unknown, any, Commands> {
-  const names = [...history.definition.decisions.keys()]
-  return Object.freeze({
+  const { definition, sequence } = history
+  const names = [...definition.decisions.keys()]
+  const self = Object.freeze({
     given: (...events: NewEvent[]) => specOf(events.reduce(record, history)),
     at: (now: Date | string) => specOf({ ...history, nowMs: timeOf(now) }),
+    leaves: (state: unknown) => {
+      const told = `${definition.name} after ${sequence} ${sequence === 1 ? 'event' : 'events'}`
+      compare(told, 'the state', history.state, state, self.leaves)
+      return self
+    },
     when: Object.freeze(
       Object.fromEntries(
         names.map((name) => [name, (input: unknown, options?: SpecOptions) => tried(history, name, input, options)]),
       ),
     ),
-  })
+  }) as Spec<unknown, any, Commands>
+  return self
 }
 
 /** An event as a replay would give it. */

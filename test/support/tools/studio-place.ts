@@ -25,7 +25,7 @@ export interface StudioPlace {
 let built: URL | undefined
 
 /** The page, built once in a process. */
-function builtPage(): URL {
+export function builtPage(): URL {
   if (built !== undefined) return built
   const folder = mkdtempSync(join(tmpdir(), 'mneme-studio-'))
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }))

@@ -8,6 +8,7 @@ import { pathToFileURL } from 'node:url'
 import { ToolsError } from '../errors.ts'
 import type { AnyDomain, Target } from '../inspection/index.ts'
 import type { Config } from './config.ts'
+import { LoadedModules } from './loaded-modules.ts'
 import { namedStore } from './named-store.ts'
 
 /** What the command line says about it. */
@@ -32,6 +33,20 @@ export async function loadTarget(
   options: TargetOptions,
   { mayCreate, cwd = process.cwd() }: { readonly mayCreate: boolean; readonly cwd?: string },
 ): Promise<Target> {
+  const loaded = new LoadedModules()
+  try {
+    return await targetOf(options, mayCreate, cwd, loaded)
+  } finally {
+    loaded.stop()
+  }
+}
+
+async function targetOf(
+  options: TargetOptions,
+  mayCreate: boolean,
+  cwd: string,
+  loaded: LoadedModules,
+): Promise<Target> {
   const path = options.config === undefined ? findConfig(cwd) : resolve(cwd, options.config)
   // A store without code is looked at as it is, also below a folder with a configuration of something else.
   const isNeeded = options.config !== undefined || options.store === undefined
@@ -45,7 +60,8 @@ export async function loadTarget(
     })
   }
   const keys = named === undefined ? config.keys : undefined
-  return { store, ...(domain && { domain }), ...(keys && { keys }) }
+  const code = domain && (await loaded.codeOf(domain))
+  return { store, ...(domain && { domain }), ...(keys && { keys }), ...(code && { code }) }
 }
 
 /** The configuration in this folder or the nearest one above. */

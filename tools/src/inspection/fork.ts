@@ -42,7 +42,7 @@ export interface ForkOptions {
 }
 
 /** The store in memory, and the domain that runs on it. */
-export interface Fork extends Pick<RunningDomain, 'dispatch' | 'read'>, AsyncDisposable {
+export interface Fork extends Pick<RunningDomain, 'dispatch' | 'read' | 'history'>, AsyncDisposable {
   readonly stream: StreamId
   readonly store: EventStore
   /** The last sequence that was copied. */
@@ -79,6 +79,7 @@ export async function fork(
     sequence: copied,
     dispatch: started.running.dispatch,
     read: started.running.read,
+    history: started.running.history,
     async [Symbol.asyncDispose]() {
       await started.stop()
       await store.close()

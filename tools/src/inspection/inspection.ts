@@ -42,6 +42,8 @@ export interface Target {
   readonly keys?: StoreFactory
   /** Where warnings go. The console by default. */
   readonly log?: Logger
+  /** Where the domain comes from: the module that exports it, and all that were loaded with it, as paths. */
+  readonly code?: { readonly module: string; readonly modules: readonly string[] }
 }
 
 /** A command as data. */
@@ -62,6 +64,8 @@ export interface RunningDomain {
   read(stream: StreamId, at?: { readonly sequence?: number; readonly time?: Date }): Promise<StateReading>
   /** An event of an instance, with its personal values, which the store alone cannot give. */
   event(stream: StreamId, sequence: number): Promise<RecordedEvent | undefined>
+  /** The events of an instance, in order, with their personal values. */
+  history(stream: StreamId): AsyncIterable<RecordedEvent>
   readonly projections: Projections<string>
   readonly reactions: Reactions<string>
   /** What reads the rows, the state or the tables of a projection, by the projection's key in the domain. */
@@ -212,6 +216,7 @@ export async function running(
         for await (const event of history) return event
         return undefined
       },
+      history: ({ aggregate, id }) => started[keys.get(aggregate)!]!(id).history(),
       projections: parts.projections,
       reactions: parts.reactions,
       readModel: (key) => started[key as keyof typeof started],

@@ -6,7 +6,8 @@ import type { IncomingMessage } from 'node:http'
 import { ToolsError } from '../errors.ts'
 import type { Inspection } from '../inspection/index.ts'
 import { sendCommand } from './commands.ts'
-import type { Json, SentCommand, TriedCommand, WorldQuestion } from './views.ts'
+import { testView } from './test-text/test-text.ts'
+import type { Json, SentCommand, TestQuestion, TriedCommand, WorldQuestion } from './views.ts'
 import { worldView } from './world.ts'
 
 /** The greatest body of a question, in bytes. */
@@ -24,6 +25,7 @@ export interface Post {
 export function postsOf(inspection: Inspection): ReadonlyMap<string, Post> {
   return new Map<string, Post>([
     ['/api/world', { writes: false, answer: async (body, signal) => worldView(inspection, worldIn(body), signal) }],
+    ['/api/test', { writes: false, answer: async (body, signal) => testView(inspection, testIn(body), signal) }],
     ['/api/send', { writes: true, answer: async (body) => sendCommand(inspection, sentIn(body)) }],
   ])
 }
@@ -97,6 +99,12 @@ function worldIn(body: Json): WorldQuestion {
     }),
     commands: listOf(commands, 'commands', commandsMax).map(commandOf),
   }
+}
+
+function testIn(body: Json): TestQuestion {
+  const { expectation, state } = fieldsOf(body, 'the question')
+  if (expectation !== 'same' && expectation !== 'different') return refuse('expectation must be same or different')
+  return { ...worldIn(body), expectation, ...(state !== undefined && { state }) }
 }
 
 function sentIn(body: Json): SentCommand {

@@ -315,3 +315,24 @@ export interface SentCommand extends TriedCommand {
   /** The last sequence of the stream that the sender has seen. */
   readonly expectedSequence: number
 }
+
+// -- tests ------------------------------------------------------------------------------------------------------------
+
+/** A test of a version (without commands), or of the last command in another world. */
+export interface TestQuestion extends WorldQuestion {
+  /** That it does what it does, or that it must do something else. */
+  readonly expectation: 'same' | 'different'
+  /** The state that should be, if it is another one than that which is. */
+  readonly state?: Json
+}
+
+export interface TestView {
+  /** The text of a file of TypeScript. */
+  readonly text: string
+  /** What the file may be called. */
+  readonly file: string
+  /** The state that it expects. Absent if it expects a rejection. */
+  readonly state?: Json
+  /** The command that is tested. Absent if the one that made the events was not found. */
+  readonly command?: string
+}
