@@ -9,6 +9,13 @@ export interface Needs {
   personal: boolean
 }
 
+interface LiteralOptions {
+  /** Whether personal values are written as their values. */
+  readonly isPlain?: boolean
+  /** The column in which it begins. */
+  readonly indent?: number
+}
+
 /** A value that no literal can say, such as an instance of a class. */
 class NoLiteral extends Error {}
 
@@ -18,10 +25,10 @@ const depthMax = 100
 /**
  * A value as an expression. A personal value is `Personal.of(...)`, or its value alone where a schema takes that.
  *
- * @param isPlain whether personal values are written as their values
  * @throws NoLiteral
  */
-export function literal(value: unknown, needs: Needs, { isPlain = false, indent = 0 } = {}): string {
+export function literal(value: unknown, needs: Needs, options: LiteralOptions = {}): string {
+  const { isPlain = false, indent = 0 } = options
   if (indent > depthMax * 2) throw new NoLiteral('it is nested too deeply')
   if (value === undefined || value === null || typeof value === 'boolean') return String(value)
   if (typeof value === 'string') return text(value)
