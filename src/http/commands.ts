@@ -7,7 +7,7 @@ import { malformed, readJson } from './body.ts'
 import { shownEvent } from './events.ts'
 import { answer, checkRead, deadline, type Exchange, hooked, parametersOf, written } from './exchange.ts'
 import { problemResponse, rejectionProblem } from './problem.ts'
-import { commandIdOf, etagOf, expectedSequenceOf, positionHeader } from './request-headers.ts'
+import { commandIdOf, etagOf, expectedSequenceOf, positionHeader, traceOf } from './request-headers.ts'
 import { aggregateOf } from './routes.ts'
 
 /**
@@ -33,8 +33,10 @@ export async function sendCommand(exchange: Exchange): Promise<Response> {
   const isAllowed = maySend === undefined || (await hooked('maySend', () => maySend(asked))) === true
   if (!isAllowed) throw new HttpError('REQUEST_FORBIDDEN', { what: 'send this command' })
   if (wantsState) await checkRead(exchange, { kind: 'state', aggregate: key, id })
-  const metadata = await hooked('metadata', () => settings.metadata?.(asked))
-  const outcome = await decided(exchange, { ...command, ...(metadata !== undefined && { metadata }) })
+  const given = await hooked('metadata', () => settings.metadata?.(asked))
+  const isRecord = given === undefined || (typeof given === 'object' && given !== null)
+  const metadata = isRecord ? { ...traceOf(request.headers), ...given } : given
+  const outcome = await decided(exchange, { ...command, metadata })
   if (!outcome.accepted) return rejected(exchange, outcome.rejection as AnyRejection)
   return accepted(exchange, outcome, wantsState)
 }

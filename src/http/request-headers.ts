@@ -20,8 +20,8 @@ export function commandIdOf(headers: Headers): string | undefined {
 }
 
 /**
- * The sequence that a command expects: that of `If-Match` (with quotes or without), or 0 if `If-None-Match: *` says
- * that there must be nothing.
+ * The sequence that a command expects: that of `If-Match`, with quotes or without, or 0 if `If-None-Match: *` says that
+ * there must be nothing.
  *
  * @throws HttpError `REQUEST_MALFORMED`
  */
@@ -33,6 +33,19 @@ export function expectedSequenceOf(headers: Headers): number | undefined {
   if (match === null) return undefined
   const sequence = wholeNumber(/^\s*"(.*)"\s*$/.exec(match)?.[1] ?? match)
   return sequence ?? malformed('If-Match is not one ETag as the service gives it, such as "3"')
+}
+
+/**
+ * The trace that the sender of a request is in, as metadata of its command: `traceparent` and `tracestate` as W3C Trace
+ * Context writes them. What is not written so is left out.
+ */
+export function traceOf(headers: Headers): { readonly traceparent?: string; readonly tracestate?: string } {
+  const [traceparent] =
+    /^(?!ff)[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(?=-|$)/.exec(headers.get('traceparent') ?? '') ?? []
+  if (traceparent === undefined) return {}
+  const tracestate = headers.get('tracestate')
+  const isGood = tracestate !== null && /^[\x20-\x7e]{1,512}$/.test(tracestate)
+  return { traceparent, ...(isGood && { tracestate }) }
 }
 
 /** The ETag of a sequence. */

@@ -100,6 +100,24 @@ test('a line that fails at any request loses and doubles nothing', async () => {
   await ada.open({ owner: 'Ada' })
   for (let i = 1; i <= 3; i++) assert.equal((await ada.deposit({ amount: 1 })).state.balance, i)
   assert.equal((await bank.account('ada').read()).sequence, 4)
+  // Its caller repeats a command whose answer was lost, with the id that the error has.
+  let isLost = true
+  const impatient = client<typeof Bank>('http://bank.example', {
+    triesMax: 1,
+    async fetch(url, init) {
+      const response = await handle(new Request(url, init))
+      if (isLost) throw new TypeError('terminated')
+      return response
+    },
+  })
+  const lost: unknown = await impatient
+    .account('ada')
+    .deposit({ amount: 1 })
+    .catch((error) => error)
+  assert.ok(lost instanceof ProblemError)
+  isLost = false
+  const repeated = await impatient.account('ada').deposit({ amount: 1 }, { commandId: lost.commandId! })
+  assert.deepEqual([repeated.sequence, (await bank.account('ada').read()).sequence], [5, 5])
   const away = client<typeof Bank>('http://bank.example', {
     triesMax: 1,
     fetch: () => Promise.reject(new TypeError('x')),
@@ -114,6 +132,83 @@ test('an answer that is not of a service is refused', async () => {
   for (const response of [new Response('<html>'), Response.json({}), new Response('bad gateway', { status: 502 })]) {
     const odd = client<typeof Bank>('http://bank.example', { triesMax: 1, fetch: async () => response })
     await assert.rejects(odd.account('ada').state(), { code: 'ANSWER_UNKNOWN' })
+  }
+})
+
+test('a broken answer to a command is a problem with its id', async () => {
+  const marked = { 'Content-Type': 'application/vnd.mneme+json' }
+  for (const text of ['{"state":', 'null', '5', '{}', '{"$date":1}', '{"sequence":"1"}']) {
+    const odd = client<typeof Bank>('http://bank.example', {
+      fetch: async () => new Response(text, { headers: marked }),
+    })
+    await assert.rejects(odd.account('ada').deposit({ amount: 1 }, { commandId: 'c-1' }), (error) => {
+      assert.ok(error instanceof ProblemError, text)
+      assert.deepEqual([error.code, error.commandId], ['ANSWER_UNKNOWN', 'c-1'])
+      return true
+    })
+  }
+  for (const text of ['{"events":', 'null', '{}', '{"rows":5}', '{"events":{}}', '{"ids":5}', '{"count":"1"}']) {
+    const odd = client<typeof Bank>('http://bank.example', {
+      fetch: async () => new Response(text, { headers: marked }),
+    })
+    const unknown = { code: 'ANSWER_UNKNOWN' }
+    await assert.rejects(odd.account('ada').history().next(), unknown, text)
+    await assert.rejects(odd.account('ada').read(), unknown, text)
+    await assert.rejects(odd.balances.find(), unknown, text)
+    await assert.rejects(odd.balances.count(), unknown, text)
+    await assert.rejects(odd.account.ids(), unknown, text)
+  }
+})
+
+test('a history whose pages are empty ends', async () => {
+  const headers = { 'Content-Type': 'application/vnd.mneme+json' }
+  const fetch = async () => new Response('{"events":[],"next":{"from":1}}', { headers })
+  const odd = client<typeof Bank>('http://bank.example', { fetch })
+  assert.deepEqual(await Array.fromAsync(odd.account('ada').history()), [])
+})
+
+test('an answer that is no stream of events ends the following', async () => {
+  const sse = { 'Content-Type': 'text/event-stream' }
+  for (const response of [() => new Response('<html>'), () => Response.json({})]) {
+    const odd = client<typeof Bank>('http://bank.example', { fetch: async () => response() })
+    await assert.rejects(odd.events().next(), { code: 'ANSWER_UNKNOWN' })
+  }
+  for (const text of [
+    'id: 1\ndata: {"position":\n\n',
+    'event: problem\ndata: <html>\n\n',
+    'event: problem\ndata: 5\n\n',
+  ]) {
+    const fetch = async () => new Response(text, { headers: sse })
+    await assert.rejects(client<typeof Bank>('http://bank.example', { fetch }).events().next(), {
+      code: 'ANSWER_UNKNOWN',
+    })
+  }
+})
+
+test('what happens while the line is cut is not missed, also if it was cut before the first event', async () => {
+  await using bank = await Bank.start()
+  await bank.account('ada').open({ owner: 'Ada' })
+  const handle = http(bank)
+  let requests = 0
+  const remote = client<typeof Bank>('http://bank.example', {
+    async fetch(url, init) {
+      const response = await handle(new Request(url, init))
+      if (requests++ > 0) return response
+      // The first message comes through, and then the line breaks.
+      const reader = response.body!.getReader()
+      const { value } = await reader.read()
+      await reader.cancel()
+      await bank.account('ada').deposit({ amount: 7 })
+      return new Response(value!, response)
+    },
+  })
+  const { value } = await remote.events({ from: 'now' }).next()
+  assert.deepEqual([value?.type, value?.data], ['MoneyDeposited', { amount: 7 }])
+})
+
+test('the number of tries must be one', () => {
+  for (const triesMax of [0, Number.NaN, 1.5, '3' as never]) {
+    assert.throws(() => client<typeof Bank>('http://bank.example', { triesMax }), TypeError)
   }
 })
 

@@ -45,7 +45,7 @@ function partOf(connection: Connection, name: string): object {
   const projection = `/projections/${segmentOf(name)}`
   return Object.assign((id: string) => handle(connection, `${aggregate}/${segmentOf(id)}`, { aggregate: name, id }), {
     ids: ({ signal, ...page }: { signal?: AbortSignal } = {}) =>
-      connection.read(`${aggregate}${queryOf(parametersOf(page))}`, { signal }),
+      connection.read(`${aggregate}${queryOf(parametersOf(page))}`, { signal, expects: hasList('ids') }),
     state: (wait: RemoteWaitOptions = {}) => connection.read(projection, waiting(wait)),
     async get(key: string, wait: RemoteWaitOptions = {}) {
       const found = await connection.ask(`${projection}/${segmentOf(key)}`, waiting(wait))
@@ -55,12 +55,13 @@ function partOf(connection: Connection, name: string): object {
     },
     count: async ({ where, or }: any = {}, wait: RemoteWaitOptions = {}) => {
       const written = queryOf(jsonParameters({ where, or }))
-      const { count } = await connection.read(`/counts/${segmentOf(name)}${written}`, waiting(wait))
+      const expects = (value: any) => Number.isSafeInteger(value?.count)
+      const { count } = await connection.read(`/counts/${segmentOf(name)}${written}`, { ...waiting(wait), expects })
       return count
     },
     async find({ where, or, orderBy, limit, after }: any = {}, wait: RemoteWaitOptions = {}) {
       const written = [...jsonParameters({ where, or, orderBy }), ...parametersOf({ limit, after })]
-      return connection.read(`${projection}${queryOf(written)}`, waiting(wait))
+      return connection.read(`${projection}${queryOf(written)}`, { ...waiting(wait), expects: hasList('rows') })
     },
   })
 }
@@ -69,7 +70,10 @@ type Stream = { readonly aggregate: string; readonly id: string }
 
 function handle(connection: Connection, path: string, stream: Stream): object {
   const read = ({ signal, sequence, time }: any = {}) =>
-    connection.read(`${path}${queryOf(parametersOf({ sequence, time: time?.toISOString() }))}`, { signal })
+    connection.read(`${path}${queryOf(parametersOf({ sequence, time: time?.toISOString() }))}`, {
+      signal,
+      expects: hasSequence,
+    })
   const attempts = proxy(
     (name) => (data: unknown, options?: RemoteCommandOptions) => send(connection, path, name, data, options),
   )
@@ -109,6 +113,8 @@ async function send(
     },
     ...(data !== undefined && { body: JSON.stringify(data) }),
     signal,
+    commandId,
+    expects: hasSequence,
   })
   if ('value' in found) return { accepted: true, ...(found.value as Omit<Accepted<unknown, unknown>, 'accepted'>) }
   const { code, details, type } = found.problem.problem
@@ -122,10 +128,11 @@ async function* history(connection: Connection, path: string, options: any): Asy
   let range = { from, to }
   while (left > 0) {
     const page = parametersOf({ ...range, direction, limit: Math.min(left, 100) })
-    const { events, next } = await connection.read(`${path}/events${queryOf(page)}`, { signal })
+    const expects = hasList('events')
+    const { events, next } = await connection.read(`${path}/events${queryOf(page)}`, { signal, expects })
     yield* events
     left -= events.length
-    if (next === undefined) return
+    if (next === undefined || events.length === 0) return
     range = { ...range, ...next }
   }
 }
@@ -141,6 +148,12 @@ function proxy(memberOf: (name: string) => unknown): object {
     },
   })
 }
+
+const hasSequence = (value: any): boolean => Number.isSafeInteger(value?.sequence)
+const hasList =
+  (name: string) =>
+  (value: any): boolean =>
+    Array.isArray(value?.[name])
 
 const waiting = ({ atLeast, signal }: RemoteWaitOptions): object => ({
   ...(atLeast !== undefined && { headers: { 'Mneme-Position': String(atLeast) } }),

@@ -4,7 +4,7 @@
  */
 import { decode } from '../../domain/encoding.ts'
 import type { Json } from '../../domain/json.ts'
-import { rest } from '../../runtime/timers.ts'
+import { startTimer, stopTimer } from '../../runtime/timers.ts'
 import { markedType } from '../representation.ts'
 import { ProblemError } from './problem-error.ts'
 
@@ -22,6 +22,10 @@ interface Sent {
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string
   readonly signal?: AbortSignal | undefined
+  /** The id of the command, if it is one. */
+  readonly commandId?: string
+  /** Whether a value can be the answer. */
+  readonly expects?: (value: any) => boolean
 }
 
 /** The longest pause between two tries. */
@@ -32,18 +36,19 @@ export class Connection {
   readonly #options: ClientOptions
 
   constructor(url: string, options: ClientOptions) {
+    const { triesMax = 1 } = options
+    if (!Number.isSafeInteger(triesMax) || triesMax < 1) throw new TypeError('triesMax must be a whole number from 1')
     this.#url = url.replace(/\/+$/, '')
     this.#options = options
   }
 
   /** The answer to a request, decoded; a problem if there is one. @throws ProblemError; the signal's reason */
   async ask(path: string, sent: Sent = {}): Promise<{ readonly value: unknown } | { readonly problem: ProblemError }> {
-    const commandId = sent.headers?.['Idempotency-Key']
     const triesMax = this.#options.triesMax ?? 3
     for (let tries = 1; ; tries++) {
-      const found = await this.#once(path, sent, commandId)
+      const found = await this.#once(path, sent)
       if ('value' in found || !found.problem.retryable || tries >= triesMax) return found
-      await rest(Math.random() * Math.min(pauseMsMax, 100 * 2 ** tries))
+      await pause(Math.random() * Math.min(pauseMsMax, 100 * 2 ** tries), sent.signal)
       sent.signal?.throwIfAborted()
     }
   }
@@ -55,7 +60,8 @@ export class Connection {
     return found.value
   }
 
-  async #once(path: string, sent: Sent, commandId: string | undefined): ReturnType<Connection['ask']> {
+  async #once(path: string, sent: Sent): ReturnType<Connection['ask']> {
+    const { commandId } = sent
     let response: Response
     let text: string
     try {
@@ -67,15 +73,18 @@ export class Connection {
     }
     if (!response.ok) return { problem: problemIn(response, text, commandId) }
     const isMarked = response.headers.get('content-type')?.startsWith(markedType) === true
-    return isMarked ? { value: decode(JSON.parse(text)) } : { problem: unknown(response.status, commandId) }
+    const found = isMarked ? decoded(text) : undefined
+    const isGood = found !== undefined && sent.expects?.(found.value) !== false
+    return isGood ? found : { problem: unknown(response.status, commandId) }
   }
 
   /** Sends a request, once. */
-  async open(path: string, accept: string, { signal, headers, ...sent }: Sent): Promise<Response> {
+  async open(path: string, accept: string, { method, headers, body, signal }: Sent): Promise<Response> {
     const own = await this.#options.headers?.()
     const send = this.#options.fetch ?? fetch
     return send(`${this.#url}${path}`, {
-      ...sent,
+      ...(method !== undefined && { method }),
+      ...(body !== undefined && { body }),
       headers: { ...own, Accept: accept, ...headers },
       ...(signal !== undefined && { signal }),
     })
@@ -85,14 +94,34 @@ export class Connection {
 const unreachable = (commandId: string | undefined, cause: unknown): ProblemError =>
   new ProblemError({ code: 'UNREACHABLE', status: 0, retryable: true, title: 'No answer' }, commandId, cause)
 
-const unknown = (status: number, commandId: string | undefined): ProblemError => {
+/** The value in an answer; nothing if it is broken. */
+export function decoded(text: string): { readonly value: unknown } | undefined {
+  try {
+    return { value: decode(JSON.parse(text)) }
+  } catch {
+    return undefined
+  }
+}
+
+/** Waits for some milliseconds, or until the signal is aborted. */
+export async function pause(forMs: number, signal: AbortSignal | undefined): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const end = () => resolve()
+  const timer = startTimer(end, forMs)
+  if (signal?.aborted === true) end()
+  signal?.addEventListener('abort', end, { once: true })
+  await promise
+  stopTimer(timer)
+  signal?.removeEventListener('abort', end)
+}
+
+export const unknown = (status: number, commandId?: string): ProblemError => {
   const retryable = status === 502 || status === 503 || status === 504
   return new ProblemError({ code: 'ANSWER_UNKNOWN', status, retryable, title: 'Another answer' }, commandId)
 }
 
 /** The problem of an answer. What a proxy answers is none. */
-export function problemIn(response: Response, text: string, commandId?: string): ProblemError {
-  const { status } = response
+export function problemIn({ status }: { readonly status: number }, text: string, commandId?: string): ProblemError {
   try {
     const problem = JSON.parse(text) as Readonly<Record<string, Json>>
     if (typeof problem['code'] === 'string') return new ProblemError({ ...problem, status }, commandId)

@@ -1,8 +1,6 @@
 /** Follows server-sent events. When the stream ends or breaks, it connects again after the last event. */
-import { decode } from '../../domain/encoding.ts'
-import { rest } from '../../runtime/timers.ts'
 import { markedType } from '../representation.ts'
-import { type Connection, problemIn } from './connection.ts'
+import { type Connection, decoded, pause, problemIn, unknown } from './connection.ts'
 import { ProblemError } from './problem-error.ts'
 
 /** The longest pause before it connects again. */
@@ -23,37 +21,54 @@ export async function* followed(
   const ended = signal === undefined ? left.signal : AbortSignal.any([signal, left.signal])
   const query = parameters.length === 0 ? '' : `?${new URLSearchParams(parameters)}`
   let last: string | undefined
+  /** How often it has connected in vain since the last event. */
   let failures = 0
   try {
     while (true) {
       try {
         const headers = last === undefined ? {} : { 'Last-Event-ID': last }
         const accept = `text/event-stream, ${markedType}`
+        failures++
         const response = await connection.open(`${path}${query}`, accept, { headers, signal: ended })
         if (!response.ok) throw problemIn(response, await response.text())
+        const isStream = response.headers.get('content-type')?.startsWith('text/event-stream') === true
+        if (!isStream) throw unknown(response.status)
         for await (const { id, event, data } of messagesOf(response)) {
-          if (event === 'problem') throw new ProblemError(JSON.parse(data))
-          yield decode(JSON.parse(data))
-          last = id
-          failures = 0
+          if (data !== undefined) yield eventIn(event, data)
+          last = id ?? last
+          if (data !== undefined) failures = 0
         }
       } catch (error) {
         signal?.throwIfAborted()
         if (error instanceof ProblemError && !error.retryable) throw error
-        failures++
       }
       signal?.throwIfAborted()
-      await rest(Math.random() * Math.min(pauseMsMax, 50 * 2 ** failures))
+      await pause(Math.random() * Math.min(pauseMsMax, 50 * 2 ** failures), signal)
+      signal?.throwIfAborted()
     }
   } finally {
     left.abort()
   }
 }
 
+/** The event in a message. @throws ProblemError if there is a problem in its place, or it is broken */
+function eventIn(event: string | undefined, data: string): unknown {
+  if (event === 'problem') throw problemIn({ status: statusIn(data) }, data)
+  const found = decoded(data)
+  if (found === undefined) throw unknown(200)
+  return found.value
+}
+
+function statusIn(problem: string): number {
+  const { status } = (decoded(problem)?.value ?? {}) as { readonly status?: unknown }
+  return typeof status === 'number' ? status : 500
+}
+
 interface Message {
   readonly id: string | undefined
   readonly event: string | undefined
-  readonly data: string
+  /** Missing in the first message, which only says where the stream begins. */
+  readonly data: string | undefined
 }
 
 /** The messages of a response. A message that is cut off is left out. */
@@ -84,6 +99,6 @@ function messageIn(part: string): Message | undefined {
     const colon = line.indexOf(':')
     if (colon > 0) fields.set(line.slice(0, colon), line.slice(colon + 1).replace(/^ /, ''))
   }
-  const data = fields.get('data')
-  return data === undefined ? undefined : { id: fields.get('id'), event: fields.get('event'), data }
+  const message = { id: fields.get('id'), event: fields.get('event'), data: fields.get('data') }
+  return message.id === undefined && message.data === undefined ? undefined : message
 }
