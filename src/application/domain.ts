@@ -5,6 +5,7 @@ import type { RecordedEvent } from '../domain/event.ts'
 import { HandledKinds } from '../domain/handled-kinds.ts'
 import { checkKeys, checkOption, listExpected } from '../domain/options.ts'
 import type { AnyReaction } from '../domain/reaction.ts'
+import { closeBoxes } from '../kernel/personal/boxes.ts'
 import type { StoredEvent } from '../store/store.ts'
 import { readableEvent } from './readable-event.ts'
 import {
@@ -30,7 +31,8 @@ export interface Domain<A, P, R = {}> {
   start(options?: StartOptions): Promise<Running<A, P, R>>
   /**
    * An event that was read from a store, as the readers of a running domain get it: upcast to its newest revision. If
-   * no aggregate of the domain declares the event, its data is as it is stored.
+   * no aggregate of the domain declares the event, its data is as it is stored. Personal values read as `forgotten`: only
+   * a running domain has their keys.
    *
    *     const { events } = await store.readAll({ from: 1, to: 100 })
    *     events.map((event) => Bank.upcast(event))
@@ -119,7 +121,10 @@ export function domain<A extends Aggregates, P extends ProjectionsByName = {}, R
     reactions: reactions as R,
     start: (options: StartOptions = {}) =>
       start({ aggregates, projections, reactions, kinds, carry: [...carry] }, options) as Promise<Running<A, P, R>>,
-    upcast: (stored: StoredEvent) => readableEvent(folds.get(stored.stream.aggregate), stored),
+    upcast(stored: StoredEvent) {
+      closeBoxes(stored.data)
+      return readableEvent(folds.get(stored.stream.aggregate), stored)
+    },
   })
 }
 

@@ -3,7 +3,19 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
 import { recorder } from '../../test/support/kernel/rig.ts'
-import { aggregate, domain, event, hasCode, type MnemeError, memory } from '../index.ts'
+import {
+  aggregate,
+  domain,
+  event,
+  forgotten,
+  hasCode,
+  type MnemeError,
+  memory,
+  type Personal,
+  personal,
+  type Store,
+  type StoredEvent,
+} from '../index.ts'
 
 const noted = (revisions: 1 | 2, text: z.ZodType<string> = z.string()) => {
   const Noted = event('Noted', z.object({ text }))
@@ -110,4 +122,47 @@ test('a domain upcasts an event that was read from a store, or says why it canno
   // Of an aggregate that it does not have, it knows nothing better than what is stored.
   const stranger = { ...events[0]!, stream: { aggregate: 'other', id: 'a' } }
   assert.deepEqual(newer.upcast(stranger).data, { text: 'first' })
+})
+
+test('a domain upcasts an event with personal values that nobody has opened, and spoils them for nobody', async (t) => {
+  const fields = { subject: ({ id }: { readonly id: string }) => id, fields: ['email'] } as const
+  const data = z.object({ id: z.string(), email: z.email() })
+  const Joined = event('Joined', data).personal(fields)
+  const Members = domain({
+    aggregates: {
+      member: aggregate('member', () => ({ email: undefined as unknown }))
+        .on(Joined, (_, { email }) => ({ email }))
+        .command('join', personal(data, fields), (_, joined) => Joined(joined)),
+    },
+  })
+  const kept = await memory().open({ warn: () => {}, now: Date.now })
+  t.after(() => kept.close())
+  // The same objects at each reading, as a store may return them, and no longer those that were sealed here.
+  const copies = new Map<number, StoredEvent>()
+  const copy = (stored: StoredEvent) => {
+    const known = copies.get(stored.position) ?? { ...stored, data: JSON.parse(JSON.stringify(stored.data)) }
+    copies.set(stored.position, known)
+    return known
+  }
+  const methods = {
+    readStream: async (...args: Parameters<Store['readStream']>) => (await kept.readStream(...args)).map(copy),
+    close: async () => {},
+  }
+  const lent = new Proxy(kept, {
+    get(target, name) {
+      const found: unknown = Object.hasOwn(methods, name) ? Reflect.get(methods, name) : Reflect.get(target, name)
+      return typeof found === 'function' ? found.bind(target) : found
+    },
+  })
+  const options = { store: { name: 'kept', open: async () => lent }, log: recorder() }
+  const first = await Members.start(options)
+  await first.member('m').join({ id: 'ada', email: 'ada@example.org' })
+  await first.stop()
+  const stream = { aggregate: 'member', id: 'm' }
+  const [stored] = await lent.readStream(stream, { from: 1, to: 2 })
+  const { email } = Members.upcast(stored!).data as { readonly email: Personal<string> }
+  assert.deepEqual([email.value, String(email)], [forgotten, '[personal]'])
+  await using second = await Members.start(options)
+  const read = (await second.member('m').state()).email as Personal<string>
+  assert.equal(read.value, 'ada@example.org')
 })

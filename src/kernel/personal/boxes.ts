@@ -47,6 +47,29 @@ function openedBox(box: Box, key: SubjectKey): Json {
   return Object.freeze(own)
 }
 
+/** The key of values for which no key was asked. It opens nothing, so they read as forgotten. */
+const noKey: SubjectKey = Object.freeze({
+  id: '',
+  subject: 'unknown',
+  isDestroyed: true,
+  isConfirmed: true,
+  seal: () => '',
+  open: () => '',
+})
+
+/**
+ * Connects each box that has no value yet with one that reads as forgotten, for readers that have no keys. A reader with
+ * keys copies such a box.
+ */
+export function closeBoxes(json: Json): void {
+  if (typeof json !== 'object' || json === null) return
+  if (boxKeyOf(json) !== undefined) {
+    const box = json as Box
+    if (valueIn(box) === undefined) adopt(box, personalFrom({ subject: noKey.subject, key: noKey, box }))
+  } else if (!Array.isArray(json) && isClearBox(json)) clearBox(json)
+  else for (const part of Object.values(json)) closeBoxes(part)
+}
+
 /** Whether JSON holds a personal value that was stored before its field was declared as personal. */
 function isClearBox(json: Json): json is JsonObject & { readonly $personal: readonly [string, string] } {
   const { $personal } = json as JsonObject

@@ -1,10 +1,14 @@
 /** The server of the studio: whom it answers, and what it answers. */
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { get as ask, request } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
 import { TransferBank } from '../../../examples/transfer/bank.ts'
 import { aggregate, domain, event, memory, personal, projection } from '../../../src/index.ts'
+import { sqlite } from '../../../src/store/sqlite/index.ts'
 import { filledStore, studioPlace, watching } from '../../../test/support/tools/studio-place.ts'
 import { applyChanges } from '../../page/apply-changes.ts'
 import { openInspection, stateAt } from '../inspection/index.ts'
@@ -267,15 +271,18 @@ describe('The studio', () => {
     assert.deepEqual(base, await bank.account('ada').state({ sequence: 1000 }))
   })
 
-  test('masks personal data', async (t) => {
-    const data = z.object({ person: z.string(), email: z.string() })
+  test('masks personal data, and reads the events that have them on a real store', async (t) => {
+    const data = z.object({ person: z.string(), email: z.email() })
     const fields = { subject: ({ person }: { readonly person: string }) => person, fields: ['email'] } as const
     const Joined = event('Joined', data).personal(fields)
     const Member = aggregate('member', () => ({ emails: [] as readonly unknown[] }))
       .on(Joined, ({ emails }, { email }) => ({ emails: [...emails, email] }))
       .command('join', personal(data, fields), (_, joined) => Joined(joined))
     const Members = domain({ aggregates: { member: Member } })
-    const store = memory()
+    const folder = mkdtempSync(join(tmpdir(), 'mneme-studio-'))
+    t.after(() => rmSync(folder, { recursive: true, force: true }))
+    // Only a store that gives its events as text shows whether their values can be read without keys.
+    const store = sqlite(join(folder, 'members.db'))
     {
       await using members = await Members.start({ store })
       await members.member('m1').join({ person: 'ada', email: 'ada@example.org' })
@@ -284,7 +291,10 @@ describe('The studio', () => {
     for (const path of ['/api/events', '/api/steps?aggregate=member&id=m1']) {
       const text = await (await ask(path)).text()
       assert.ok(text.includes('[personal]') && !text.includes('ada@'), text)
+      assert.ok(!text.includes('unreadable') && !text.includes('failure'), text)
     }
+    const { base, steps } = await json<StepsView>(await ask('/api/steps?aggregate=member&id=m1'))
+    assert.deepEqual(applyChanges(base, steps[0]!.changes), { emails: ['[personal]'] })
   })
 
   test('masks personal data that were stored before their field was declared as personal', async (t) => {
