@@ -38,7 +38,8 @@ describe('The package', () => {
   after(() => rmSync(folder, { recursive: true, force: true }))
 
   test('holds what a user needs and nothing else', () => {
-    const wanted = /^(dist\/.*\.(js|d\.ts|sql)|docs\/.*\.md|bench\/results\.md|package\.json|llms\.txt|[A-Z]+(\.md)?)$/
+    const wanted =
+      /^(dist\/.*\.(js|d\.ts|sql)|docs\/.*\.md|docs\/images\/[\w-]+\.png|bench\/results\.md|package\.json|llms\.txt|[A-Z]+(\.md)?)$/
     const files = filesIn(unpacked)
     assert.deepEqual(
       files.filter((path) => !wanted.test(path) || /\.test\b|\.test-d\b|\.fixture\b/.test(path)),
