@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { client } from '../../src/http/client/index.ts'
 import { http } from '../../src/http/index.ts'
+import { memory, tenants } from '../../src/index.ts'
 import { Bank } from '../bank/bank.ts'
 
 const json = { 'Content-Type': 'application/json' }
@@ -67,6 +68,21 @@ test('hooks decide who may do what', async () => {
   assert.equal(await send('ada', {}), 401)
   assert.equal(await send('eve', { Authorization: 's-1' }), 403)
   assert.equal(await send('ada', { Authorization: 's-1' }), 200)
+})
+
+test('each request gets to the domain of its tenant', async () => {
+  const stores = new Map([['acme', memory()]])
+  await using banks = tenants(Bank, { start: (name) => ({ store: stores.get(name)! }) })
+  const sessions = new Map([['s-1', { company: 'acme' }]])
+  // #region tenants
+  const handle = http(banks, {
+    user: (request) => sessions.get(request.headers.get('Authorization') ?? '') ?? new Response(null, { status: 401 }),
+    tenant: ({ user }) => user.company,
+  })
+  // #endregion
+  const ask = async (headers: Record<string, string>) =>
+    (await handle(new Request('http://bank.example/aggregates/account/ada', { headers }))).status
+  assert.deepEqual([await ask({}), await ask({ Authorization: 's-1' })], [401, 200])
 })
 
 test('a client has the types of the domain', async () => {

@@ -9,11 +9,17 @@ import { problemOf, problemResponse, statusOf } from './problem.ts'
 import { marked, markedType, plain, plainType, type Reveals } from './representation.ts'
 import { numberMax, wholeNumber } from './request-headers.ts'
 
-/** What all requests have in common. */
-export interface Service {
+/** What requests to one domain have in common. */
+export interface Service extends Shared {
   /** The running domain. */
   readonly bank: any
   readonly inside: Inside
+  /** Keeps the domain running until something is over. */
+  readonly hold?: (isOver: Promise<void>) => void
+}
+
+/** What all requests have in common. */
+export interface Shared {
   readonly settings: Settings
   /** How many streams of events are open. Long polls count too. */
   readonly streams: { open: number }
@@ -36,21 +42,24 @@ export interface Read {
   readonly [part: string]: unknown
 }
 
-/**
- * Begins the exchange: asks who sends the request.
- *
- * @returns a response if this function answers itself
- */
-export async function begin(
-  service: Service,
-  request: Request,
-  params: Exchange['params'],
-): Promise<Exchange | Response> {
-  const { user: userOf, mayReveal } = service.settings
+/** Finds the domain that a request is for, and has it answered. */
+export type Lend = (sent: Sent, answer: (service: Service) => Promise<Response>) => Promise<Response>
+
+/** A request, and who has sent it. */
+type Sent = Pick<Exchange, 'request' | 'user'>
+
+/** Has a request answered: asks who sends it, and finds its domain. A hook may answer itself. */
+export async function exchanged(
+  { settings }: Shared,
+  lend: Lend,
+  { request, params }: Pick<Exchange, 'request' | 'params'>,
+  handle: (exchange: Exchange) => Promise<Response>,
+): Promise<Response> {
+  const { user: userOf, mayReveal } = settings
   const user = await hooked('user', () => userOf?.(request))
   if (user instanceof Response) return user
   const reveals: Reveals = (subject) => mayReveal?.({ user, request, subject }) === true
-  return { service, request, params, user, reveals }
+  return lend({ request, user }, (service) => handle({ service, request, params, user, reveals }))
 }
 
 /**
@@ -175,7 +184,7 @@ export function wholeParameter(name: string, text: string | undefined, most: num
 }
 
 /** The greatest number of items in a page: at least one. @throws HttpError `REQUEST_MALFORMED` */
-export function limitOf({ settings }: Service, text: string | undefined): number {
+export function limitOf({ settings }: Shared, text: string | undefined): number {
   const { pageSizeMax } = settings
   const limit = wholeParameter('limit', text, pageSizeMax) ?? Math.min(100, pageSizeMax)
   return limit === 0 ? malformed(`limit is not a whole number from 1 to ${pageSizeMax}`) : limit

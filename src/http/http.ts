@@ -9,7 +9,6 @@
  * Tidy: imports a package because routes are matched by Hono, an optional peer dependency of this entry.
  */
 import { type Context, Hono } from 'hono'
-import { insideOf } from '../application/inside.ts'
 import { HttpError } from '../domain/error.ts'
 import { warnTo } from '../runtime/logger.ts'
 import { malformed } from './body.ts'
@@ -17,9 +16,17 @@ import { sendCommand } from './commands.ts'
 import { readAggregateStream, readLogStream } from './durable-streams/reads.ts'
 import { eventStreamType, followAggregate, followLog } from './event-stream.ts'
 import { readHistory } from './events.ts'
-import { accepts, begin, type Exchange, failed, type Service } from './exchange.ts'
+import { accepts, type Exchange, exchanged, failed, type Lend, type Shared } from './exchange.ts'
+import { lendingOf } from './lending.ts'
 import { readDocument } from './openapi/document.ts'
-import { type AnyRunning, type HttpOptions, settle } from './options.ts'
+import {
+  type AnyRunning,
+  type HttpOptions,
+  type Lending,
+  type Settings,
+  settle,
+  type TenantsHttpOptions,
+} from './options.ts'
 import { checkOrigin, crossOriginHeaders, preflight } from './origin.ts'
 import { idIn } from './path.ts'
 import { problemOf } from './problem.ts'
@@ -62,7 +69,26 @@ const routes: Readonly<Record<string, Partial<Record<'GET' | 'POST', Handler>>>>
  */
 export function http<Bank extends AnyRunning, User = undefined>(
   bank: Bank,
-  options: HttpOptions<Bank, User> = {},
+  options?: HttpOptions<Bank, User>,
+): (request: Request) => Promise<Response>
+/**
+ * Serves the domains of many tenants. The option `tenant` says whose domain a request is for. It is kept open until the
+ * request is answered, and as long as a stream lasts.
+ *
+ *     const handle = http(banks, {
+ *       user: (request) => userOf(request) ?? new Response(null, { status: 401 }),
+ *       tenant: ({ user }) => user.company,
+ *     })
+ *
+ * @throws DefinitionError `OPTION_INVALID`
+ */
+export function http<Bank extends AnyRunning, User = undefined>(
+  tenants: Lending<Bank>,
+  options: TenantsHttpOptions<Bank, User>,
+): (request: Request) => Promise<Response>
+export function http(
+  bank: unknown,
+  options: Partial<TenantsHttpOptions<any, any>> = {},
 ): (request: Request) => Promise<Response> {
   const settings = settle(options)
   const warn = warnTo(settings.log ?? console)
@@ -70,30 +96,35 @@ export function http<Bank extends AnyRunning, User = undefined>(
     if (problemOf(cause).status !== 500) return
     warn({ code: 'REQUEST_FAILED', message: 'A request was answered with the status 500', cause })
   }
-  const service: Service = { bank, inside: insideOf(bank), settings, streams: { open: 0 }, report }
+  const shared: Shared = { settings, streams: { open: 0 }, report }
+  const lend = lendingOf(bank, shared)
   const failure = (error: unknown, headers?: Readonly<Record<string, string>>) => {
     report(error)
     return failed(error, headers)
   }
-  const app = routed(service, failure)
+  const app = routed(shared, lend, failure)
   return async (request) => {
     try {
       checkOrigin(request, settings)
       checkPath(request)
-      return withHeaders(preflight(request, settings) ?? (await app.fetch(request)), request, service)
+      return withHeaders(preflight(request, settings) ?? (await app.fetch(request)), request, settings)
     } catch (error) {
-      return withHeaders(failure(error), request, service)
+      return withHeaders(failure(error), request, settings)
     }
   }
 }
 
-function routed(service: Service, failure: (error: unknown, headers?: Record<string, string>) => Response): Hono {
-  const app = new Hono().basePath(service.settings.basePath)
+function routed(
+  shared: Shared,
+  lend: Lend,
+  failure: (error: unknown, headers?: Record<string, string>) => Response,
+): Hono {
+  const app = new Hono().basePath(shared.settings.basePath)
   const handled = (handler: Handler) => async (context: Context) => {
     try {
       const params = Object.entries<string>(context.req.param()).map(([name, value]) => [name, idIn(value)])
-      const exchange = await begin(service, context.req.raw, Object.fromEntries(params))
-      return exchange instanceof Response ? exchange : await handler(exchange)
+      const request = { request: context.req.raw, params: Object.fromEntries(params) }
+      return await exchanged(shared, lend, request, handler)
     } catch (error) {
       return failure(error)
     }
@@ -120,7 +151,7 @@ function checkPath({ url }: Request): void {
 }
 
 /** A response with the headers that all have. A response from outside may have headers that cannot be changed. */
-function withHeaders(response: Response, request: Request, { settings }: Service): Response {
+function withHeaders(response: Response, request: Request, settings: Settings): Response {
   const crossOrigin = crossOriginHeaders(request, settings)
   const policy = 'Access-Control-Allow-Origin' in crossOrigin ? 'cross-origin' : 'same-origin'
   const own = { 'X-Content-Type-Options': 'nosniff', 'Cross-Origin-Resource-Policy': policy }

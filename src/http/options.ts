@@ -116,8 +116,24 @@ export interface HttpOptions<Bank extends AnyRunning, User = undefined> extends 
   readonly log?: Logger
 }
 
+/** The domains of many tenants, as `tenants` returns them. */
+export interface Lending<Bank> {
+  use<Result>(tenant: string, work: (bank: Bank) => Result | Promise<Result>): Promise<Result>
+  wake(tenants: Iterable<string>): Promise<unknown>
+}
+
+export interface TenantsHttpOptions<Bank extends AnyRunning, User = undefined> extends HttpOptions<Bank, User> {
+  /**
+   * The tenant whose domain a request is for. Its sender is known by then. A `Response` is the answer, for instance one
+   * with the status 404 for a tenant that does not exist.
+   */
+  readonly tenant: (asked: Sender<User>) => string | Response | Promise<string | Response>
+}
+
 /** The options with their defaults. */
-export type Settings = HttpOptions<any, unknown> & Required<HttpLimits> & { readonly basePath: string }
+export type Settings = HttpOptions<any, unknown> &
+  Partial<Pick<TenantsHttpOptions<any, unknown>, 'tenant'>> &
+  Required<HttpLimits> & { readonly basePath: string }
 
 const limits = {
   bodySizeMax: 1_048_576,
@@ -131,12 +147,12 @@ const limits = {
   longPollMs: 20_000,
 } as const
 
-const hooks = ['user', 'maySend', 'mayRead', 'mayReveal', 'metadata'] as const
+const hooks = ['user', 'tenant', 'maySend', 'mayRead', 'mayReveal', 'metadata'] as const
 const lists = ['conflicts', 'origins', 'hosts'] as const
 const known = [...Object.keys(limits), ...hooks, ...lists, 'showMetadata', 'basePath', 'log']
 
 /** @throws DefinitionError `OPTION_INVALID` */
-export function settle(options: HttpOptions<any, any>): Settings {
+export function settle(options: Partial<TenantsHttpOptions<any, any>>): Settings {
   checkKeys('http(bank, options)', options, known)
   for (const name of Object.keys(limits) as readonly (keyof HttpLimits)[]) checkWhole(name, options[name], 1)
   for (const name of hooks) checkOption(name, options[name], (found) => typeof found === 'function', 'a function')

@@ -8,12 +8,15 @@ import type { Service } from './exchange.ts'
  * @returns a function that gives it back, once
  * @throws OverloadError `OVERLOADED` if there is none
  */
-export function takePlace({ streams, settings: { streamsMax } }: Service): () => void {
+export function takePlace({ streams, hold, settings: { streamsMax } }: Service): () => void {
   if (streams.open >= streamsMax) throw new OverloadError('OVERLOADED', { queue: 'streamsMax', sizeMax: streamsMax })
   streams.open++
+  const { promise: isOver, resolve } = Promise.withResolvers<void>()
+  hold?.(isOver)
   let isTaken = true
   return () => {
     if (isTaken) streams.open--
     isTaken = false
+    resolve()
   }
 }

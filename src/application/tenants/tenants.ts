@@ -5,6 +5,7 @@ import { checkKeys, checkOption, checkWhole, refuseOption } from '../../domain/o
 import type { Environment } from '../../runtime/environment.ts'
 import { type Logger, TenantLogger, warnTo } from '../../runtime/logger.ts'
 import type { Domain } from '../domain.ts'
+import { insideOf, rememberInside } from '../inside.ts'
 import type { Aggregates, ClusterInfo, Load, ProjectionsByName, ReactionsByName, Running } from '../running.ts'
 import type { StartOptions } from '../start-options.ts'
 import { systemEnvironment } from '../system-environment.ts'
@@ -151,7 +152,8 @@ export function tenants<A extends Aggregates, P extends ProjectionsByName, R ext
       const { bank, release } = (await pool.borrow(tenant)) as unknown as Loan<Running<A, P, R>>
       try {
         const { stop: _, [Symbol.asyncDispose]: __, ...lent } = bank
-        return await work(Object.freeze(lent))
+        rememberInside(Object.freeze(lent), insideOf(bank))
+        return await work(lent)
       } finally {
         release()
       }
