@@ -1,8 +1,10 @@
 /** Work that one process at a time does. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { sleep } from '../../runtime/environment.ts'
 import type { Warning } from '../../runtime/warning.ts'
 import { memory } from '../../store/memory/index.ts'
+import type { LeaseStore } from '../../store/store.ts'
 import { faultyStore } from '../../testing/faulty-store.ts'
 import { manualEnvironment } from '../../testing/manual-environment.ts'
 import { Singleton, type SingletonWork } from './singleton.ts'
@@ -63,6 +65,33 @@ describe('A singleton', () => {
     lose(false)
     await environment.advance(pollIntervalMs)
     assert.ok(one.isHere)
+    await one.stop()
+  })
+
+  test('does not begin its work if the answer about the lease comes when the lease is over', async () => {
+    const environment = manualEnvironment()
+    const store = await memory().open({ now: environment.now, warn: () => {} })
+    let isSlow = true
+    const slow: LeaseStore = {
+      async acquireLease(...args) {
+        const lease = await store.acquireLease(...args)
+        if (isSlow) await sleep(environment, leaseMs)
+        return lease
+      },
+      releaseLease: (...args) => store.releaseLease(...args),
+    }
+    let begun = 0
+    const work: SingletonWork = (signal) => {
+      begun++
+      return untilAborted(signal)
+    }
+    const options = { environment, warn() {}, leaseMs, pollIntervalMs, betterPlace: undefined }
+    const one = new Singleton({ ...options, store: slow, name: 'work', owner: 'one', work })
+    await environment.advance(3 * leaseMs)
+    assert.equal(begun, 0)
+    isSlow = false
+    await environment.advance(2 * leaseMs)
+    assert.equal(begun, 1)
     await one.stop()
   })
 

@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { CancelledError } from '../domain/error.ts'
+import { manualEnvironment } from '../testing/manual-environment.ts'
+import { Serving } from './serving.ts'
+import type { Message, Packet } from './wire.ts'
+
+const turn = () => new Promise((resolve) => setImmediate(resolve))
+
+test('A decision that waits for a fence gets the answer, also when the caller has given the command up', async () => {
+  const environment = manualEnvironment()
+  const said: Message[] = []
+  let passed = false
+  const serving = new Serving({
+    id: 'owner',
+    link: { send: (text) => said.push(...(JSON.parse(text) as Packet).messages), close() {} },
+    environment,
+    keys: undefined,
+    epoch: () => 1,
+    onEpoch() {},
+    // The kernel answers a command that is given up at once, while its decision waits.
+    dispatch: (_, name, __, { fence, signal }) =>
+      new Promise((_resolve, reject) => {
+        signal!.addEventListener('abort', () => reject(new CancelledError('ABORTED', { what: name })))
+        void fence!().then(() => {
+          passed = true
+        })
+      }),
+    onState() {},
+    onEnd() {},
+  })
+  const hear = async (message: Message) => {
+    const at = environment.elapsed()
+    serving.onText(JSON.stringify({ at, seen: at, got: 0, epoch: 1, messages: [message] } satisfies Packet))
+    await turn()
+  }
+  const stream = { aggregate: 'account', id: 'ada' }
+  const sent = { stream, name: 'deposit', commandId: 'c', idBy: 'reaction', isRepeated: false, hasFence: true } as const
+  await hear({ say: 'command', n: 1, command: sent })
+  const asked = said.find((message) => message.say === 'ask fence')
+  assert.ok(asked !== undefined)
+  await hear({ say: 'cancel', n: 1 })
+  assert.ok(said.some(({ say }) => say === 'reply'))
+  await hear({ say: 'fence', n: 1, nth: asked.nth })
+  assert.ok(passed)
+  serving.close()
+})
