@@ -216,6 +216,31 @@ export const plantedBugs: readonly PlantedBug[] = [
     find: 'return declared !== undefined && isNewFor(declared, event)',
     replace: 'return declared?.from === -1 && isNewFor(declared, event)',
   },
+  // -- the cluster -----------------------------------------------------------------------------------------------
+  {
+    name: 'a state that the last owner has handed over is believed to be the newest',
+    file: 'kernel/handed-state.ts',
+    find: 'if (sequence === known.sequence && checksum === known.checksum) return known',
+    replace: 'if (sequence >= known.sequence) return { ...known, sequence, checksum: checksum! }',
+  },
+  {
+    name: 'a command has another id when its owner was lost',
+    file: 'cluster/router.ts',
+    find: 'const sent = { ...command, isRepeated: wasSent }',
+    replace: 'const sent = { ...command, ...(wasSent && { commandId: this.#options.environment.newCommandId() }) }',
+  },
+  {
+    name: 'a process decides what it has loaded without asking whether it still owns the stream',
+    file: 'kernel/actor.ts',
+    find: 'return ownership === undefined || tryUpTo',
+    replace: 'return ownership !== undefined || tryUpTo',
+  },
+  {
+    name: 'a singleton begins with a lease that is over',
+    file: 'projection/running/singleton.ts',
+    find: 'leads && !this.#isEnding ?',
+    replace: 'leads ?',
+  },
   // -- the store -------------------------------------------------------------------------------------------------
   {
     name: 'the store does not look what a commit expects',
