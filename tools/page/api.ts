@@ -106,8 +106,9 @@ export const api = {
     ask('/api/reactions/waiting', { reaction, after }),
   timers: (reaction: string, after?: string): Promise<TimersView> => ask('/api/reactions/timers', { reaction, after }),
   cluster: (): Promise<{ readonly cluster: ClusterInfo | null }> => ask('/api/cluster'),
-  trace: (id: string, signal?: AbortSignal): Promise<{ readonly trace: TraceView | null }> =>
-    ask('/api/trace', { id }, signal),
+  /** @param near only what is near this position is looked at */
+  trace: (id: string, near?: number, signal?: AbortSignal): Promise<{ readonly trace: TraceView | null }> =>
+    ask('/api/trace', { id, near }, signal),
   catalogue: (): Promise<{ readonly catalogue?: CatalogueView }> => ask('/api/catalogue'),
   development: (): Promise<{ readonly development: DevelopmentView | null }> => ask('/api/development'),
   commands: (aggregate: string): Promise<CommandsView> => ask('/api/commands', { aggregate }),

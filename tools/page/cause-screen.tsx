@@ -19,7 +19,7 @@ export function CauseScreen() {
 /**
  * @param id of a command or a correlation
  * @param position of the event that is marked
- * @param isQuiet whether it is left out if there is only one command, and is read only when the reader has stopped
+ * @param isQuiet whether only those near the position are looked for, when the reader has stopped, and one command is left out
  */
 export function CauseTree({
   id,
@@ -37,7 +37,7 @@ export function CauseTree({
     failure.value = undefined
     const ending = new AbortController()
     const read = () =>
-      api.trace(id, ending.signal).then(
+      api.trace(id, isQuiet ? position : undefined, ending.signal).then(
         (answer) => {
           trace.value = answer.trace
         },
@@ -59,7 +59,14 @@ export function CauseTree({
   if (isQuiet && commands < 2) return null
   return (
     <>
-      {isQuiet && <h4>Cause and effects</h4>}
+      {isQuiet && (
+        <h4>
+          Cause and effects nearby{' '}
+          <a href={link(['cause', id])} title="Those in the whole log">
+            all
+          </a>
+        </h4>
+      )}
       {!isQuiet && (
         <p class="faint">
           {commands} {commands === 1 ? 'command' : 'commands'} under the correlation <code>{correlationId}</code>

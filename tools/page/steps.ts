@@ -9,6 +9,8 @@ import { applyChanges } from './apply-changes.ts'
 const pageSize = 100
 /** How many pages are kept. */
 const pagesMax = 50
+/** How many events before its end the next page is read. */
+const aheadMax = 40
 
 interface Page extends StepsView {
   /** The states after the events that were asked for, by index. */
@@ -33,11 +35,13 @@ export class Steps {
   readonly #source: StepsSource
   readonly #pages = new Map<number, Page>()
   #isReading = false
+  #isForward = true
   /** Rises when a page has come. */
   readonly #version = signal(0)
   readonly sequence = signal<number>(-1)
   readonly end = signal(0)
-  readonly failure = signal<string | undefined>(undefined)
+  /** Why something could not be asked. */
+  readonly #error = signal<string | undefined>(undefined)
   #ended = new AbortController()
 
   constructor(source: StepsSource) {
@@ -59,6 +63,12 @@ export class Steps {
     return page && step && { sequence, step, state: stateAt(page, index) }
   })
 
+  /** Why there are no states here, or why they could not be asked for. */
+  readonly failure = computed<string | undefined>(() => {
+    this.#version.value
+    return this.#error.value ?? this.#pages.get(pageOf(this.sequence.value))?.failure
+  })
+
   /** The events around a sequence that are here, with their numbers. */
   readonly around = computed<readonly { readonly number: number; readonly step: StepView }[]>(() => {
     this.#version.value
@@ -77,7 +87,9 @@ export class Steps {
   }
 
   moveTo(sequence: number): void {
+    const before = this.sequence.peek()
     this.sequence.value = Math.max(0, Math.min(sequence, this.end.value))
+    if (this.sequence.value !== before) this.#isForward = this.sequence.value > before
     this.#want()
   }
 
@@ -96,8 +108,9 @@ export class Steps {
    * read after it.
    */
   #want(): void {
-    if (this.shown.peek() !== undefined || this.#isReading) return
-    const sequence = this.sequence.peek()
+    if (this.#isReading) return
+    const sequence = this.shown.peek() === undefined ? this.sequence.peek() : this.#ahead()
+    if (sequence === undefined) return
     const first = pageOf(sequence) * pageSize + 1
     const page = this.#pages.get(pageOf(sequence))
     // A page of large states ends before this event, so the next part begins with it.
@@ -105,6 +118,13 @@ export class Steps {
     this.#read(isPart ? Math.max(1, sequence) : first)
       .then(() => this.#want())
       .catch((error: unknown) => this.#tell(error))
+  }
+
+  /** The next page in the direction in which the slider moves, shortly before it is needed. */
+  #ahead(): number | undefined {
+    const sequence = this.sequence.peek() + (this.#isForward ? aheadMax : -aheadMax)
+    const isThere = sequence < 1 || sequence > this.end.peek() || this.#pages.has(pageOf(sequence))
+    return isThere ? undefined : sequence
   }
 
   async #read(from: number): Promise<StepsView> {
@@ -117,7 +137,7 @@ export class Steps {
       this.#pages.set(page, { ...read, states: [] })
       if (this.#pages.size > pagesMax) this.#pages.delete(this.#pages.keys().next().value!)
       this.end.value = Math.max(read.end, this.end.value)
-      this.failure.value = read.failure
+      this.#error.value = undefined
       this.#version.value++
       return read
     } finally {
@@ -126,7 +146,7 @@ export class Steps {
   }
 
   #tell(error: unknown): void {
-    if (!this.#ended.signal.aborted) this.failure.value = (error as Error).message
+    if (!this.#ended.signal.aborted) this.#error.value = (error as Error).message
   }
 }
 

@@ -2,7 +2,7 @@
 import { useSignal } from '@preact/signals'
 import type { ComponentChildren } from 'preact'
 import { useEffect, useMemo, useRef } from 'preact/hooks'
-import type { ChangeView } from '../src/studio/views.ts'
+import type { ChangeView, StepView } from '../src/studio/views.ts'
 import { api, type Stream } from './api.ts'
 import { valueAt } from './apply-changes.ts'
 import { CauseTree } from './cause-screen.tsx'
@@ -145,7 +145,10 @@ interface VersionProps extends Pick<VersionsProps, 'ask' | 'what' | 'beginning'>
 
 function Version({ steps, ask, what, beginning }: VersionProps) {
   const picked = useSignal<ChangeView['path'] | undefined>(undefined)
-  const shown = steps.shown.value
+  // While a page is on its way, what was shown before stays.
+  const last = useRef(steps.shown.value)
+  const shown = steps.shown.value ?? last.current
+  last.current = shown
   if (shown === undefined) return <p class="empty">{steps.failure.value === undefined && 'Loading ...'}</p>
   const { sequence, step, state } = shown
   return (
@@ -219,35 +222,53 @@ function ChangeList({
   return <ChangeTable changes={changes} more={more} />
 }
 
-/** The events of the page around the version. */
+/** How long the slider has to stand still before the list shows other events. */
+const listMs = 100
+
+/** The events of the page around the version. While the slider moves on to other pages, the list waits. */
 function EventList({ steps }: { readonly steps: Steps }) {
-  const sequence = steps.sequence.value
+  const listed = useSignal(steps.around.value)
   const list = useRef<HTMLOListElement>(null)
+  const around = steps.around.value
   useEffect(() => {
-    // Only the list is moved, and not the page, in which it may be far below.
+    if (around === listed.value) return
+    const timer = setTimeout(() => {
+      listed.value = around
+    }, listMs)
+    return () => clearTimeout(timer)
+  }, [around])
+  const sequence = steps.sequence.value
+  // Only two items change when the slider moves, so they are not made again.
+  const items = useMemo(() => listed.value.map(({ number, step }) => item(steps, number, step)), [listed.value])
+  useEffect(() => {
     const all = list.current
-    const item = all?.querySelector<HTMLElement>('[aria-current="true"]')
-    if (all && item) {
-      const { offsetTop: top, offsetHeight: height } = item
-      if (top < all.scrollTop) all.scrollTop = top
-      else if (top + height > all.scrollTop + all.clientHeight) all.scrollTop = top + height - all.clientHeight
-    }
-  }, [sequence, steps.around.value])
+    all?.querySelector('[aria-current]')?.removeAttribute('aria-current')
+    const index = sequence - (listed.value[0]?.number ?? 0)
+    const current = all?.children[index] as HTMLElement | undefined
+    if (!all || !current) return
+    current.setAttribute('aria-current', 'true')
+    // Only the list is moved, and not the page, in which it may be far below.
+    const { offsetTop: top, offsetHeight: height } = current
+    if (top < all.scrollTop) all.scrollTop = top
+    else if (top + height > all.scrollTop + all.clientHeight) all.scrollTop = top + height - all.clientHeight
+  }, [sequence, listed.value])
   return (
     <div class="panel list">
       <h3>Events</h3>
-      <ol ref={list}>
-        {steps.around.value.map(({ number, step: { event } }) => (
-          <li key={number} aria-current={number === sequence}>
-            <button type="button" onClick={() => steps.moveTo(number)}>
-              <span class="faint">{number}</span> <Type name={event.type} />
-              <Line value={event.data} />
-              <Time at={event.recordedAt} />
-            </button>
-          </li>
-        ))}
-      </ol>
+      <ol ref={list}>{items}</ol>
     </div>
+  )
+}
+
+function item(steps: Steps, number: number, { event }: StepView) {
+  return (
+    <li key={number}>
+      <button type="button" onClick={() => steps.moveTo(number)}>
+        <span class="faint">{number}</span> <Type name={event.type} />
+        <Line value={event.data} />
+        <Time at={event.recordedAt} />
+      </button>
+    </li>
   )
 }
 

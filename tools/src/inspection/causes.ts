@@ -29,6 +29,9 @@ export interface CauseTree {
 export interface TraceOptions {
   /** The greatest number of events in the tree, 10,000 by default. */
   readonly eventsMax?: number
+  /** The positions `[from, to)` that are looked through; all by default. */
+  readonly from?: number
+  readonly to?: number
   readonly signal?: AbortSignal
   /** Is told the last position that was examined. */
   readonly onProgress?: (examined: number) => void
@@ -49,9 +52,8 @@ export function correlationOf({ metadata, commitId }: Pick<StoredEvent, 'metadat
 export async function traceCauses(
   store: EventStore,
   id: string,
-  { eventsMax = eventsMaxDefault, signal, onProgress }: TraceOptions = {},
+  { eventsMax = eventsMaxDefault, onProgress, ...reading }: TraceOptions = {},
 ): Promise<CauseTree | undefined> {
-  const reading = { ...(signal && { signal }) }
   const correlationId = await correlationWith(store, id, reading, onProgress)
   if (correlationId === undefined) return undefined
   const events: StoredEvent[] = []
@@ -69,7 +71,7 @@ export async function traceCauses(
 async function correlationWith(
   store: EventStore,
   id: string,
-  reading: { readonly signal?: AbortSignal },
+  reading: Pick<TraceOptions, 'from' | 'to' | 'signal'>,
   onProgress: TraceOptions['onProgress'],
 ): Promise<string | undefined> {
   for await (const event of readEvents(store, { ...reading, direction: 'backward' }, onProgress)) {

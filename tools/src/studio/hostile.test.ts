@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { get, type IncomingMessage } from 'node:http'
 import { describe, type TestContext, test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import { z } from 'zod'
 import { TransferBank } from '../../../examples/transfer/bank.ts'
 import {
@@ -245,6 +246,33 @@ describe('The studio', () => {
       assert.deepEqual(steps.shown.value!.state, { n: sequence })
     }
   })
+})
+
+test('the page of the studio reads ahead of a slider that moves, each page once', async (t) => {
+  const end = 1000
+  const asked: number[] = []
+  const step = (sequence: number) => ({ event: { sequence }, changes: [], more: 0 }) as unknown as StepsView['steps'][0]
+  const steps = new Steps({
+    async steps(from, count) {
+      asked.push(from)
+      return { from, end, base: { n: from }, steps: Array.from({ length: count }, (_, i) => step(from + i)) }
+    },
+    end: async () => end,
+  })
+  t.after(() => steps.close())
+  await steps.open(150)
+  for (let sequence = 150; sequence <= 350; sequence++) {
+    steps.moveTo(sequence)
+    // What is asked for here comes before the next frame.
+    await setImmediate()
+    assert.equal(steps.shown.value?.sequence, sequence, 'it is there already')
+  }
+  assert.deepEqual(asked, [101, 201, 301])
+  for (let sequence = 349; sequence >= 90; sequence--) {
+    steps.moveTo(sequence)
+    await setImmediate()
+  }
+  assert.deepEqual(asked, [101, 201, 301, 1])
 })
 
 /** The steps as the page has them. */

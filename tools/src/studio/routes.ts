@@ -26,6 +26,8 @@ import type {
 
 const pageMax = 500
 const stepsMax = 200
+/** How far around an event its causes and effects are looked for. */
+const nearMax = 5000
 /** How many streams keep states. */
 const linesMax = 8
 
@@ -160,7 +162,10 @@ async function traceOf(
 ): Promise<{ readonly trace: TraceView | null }> {
   const id = query.get('id') ?? ''
   if (id === '') throw new ToolsError('USAGE', 'A trace needs the id of a command or a correlation')
-  const tree = await traceCauses(store, id, { eventsMax: 1000, signal })
+  // Beside an event only what is near it is looked at: a whole log takes seconds.
+  const near = whole(query, 'near', 0)
+  const bounds = near === 0 ? {} : { from: Math.max(1, near - nearMax), to: near + nearMax + 1 }
+  const tree = await traceCauses(store, id, { eventsMax: 1000, signal, ...bounds })
   if (tree === undefined) return { trace: null }
   const { correlationId, roots, commands, isCut } = tree
   return { trace: { correlationId, roots: roots.map(causeView), commands, isCut } }

@@ -198,6 +198,7 @@ describe('The studio', () => {
     const { ask } = await studioPlace(t, { store })
     const { trace } = await json<{ readonly trace: TraceView }>(await ask('/api/trace?id=the%20request'))
     assert.deepEqual([trace.commands, trace.roots.length, trace.roots[0]!.effects.length], [5, 1, 2])
+    assert.deepEqual(await json(await ask('/api/trace?id=the%20request&near=8')), { trace })
     assert.deepEqual(await json(await ask('/api/trace?id=nothing')), { trace: null })
     const { catalogue } = await json<{ readonly catalogue: CatalogueView }>(await ask('/api/catalogue'))
     assert.deepEqual(
