@@ -31,8 +31,8 @@ export interface Domain<A, P, R = {}> {
   start(options?: StartOptions): Promise<Running<A, P, R>>
   /**
    * An event that was read from a store, as the readers of a running domain get it: upcast to its newest revision. If
-   * no aggregate of the domain declares the event, its data is as it is stored. Personal values read as `forgotten`: only
-   * a running domain has their keys.
+   * no aggregate of the domain declares the event, its data is as it is stored. Personal values read as `forgotten`:
+   * only a running domain has their keys.
    *
    *     const { events } = await store.readAll({ from: 1, to: 100 })
    *     events.map((event) => Bank.upcast(event))

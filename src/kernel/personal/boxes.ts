@@ -58,8 +58,8 @@ const noKey: SubjectKey = Object.freeze({
 })
 
 /**
- * Connects each box that has no value yet with one that reads as forgotten, for readers that have no keys. A reader with
- * keys copies such a box.
+ * Connects each box that has no value yet with one that reads as forgotten, for readers that have no keys. A reader
+ * with keys copies such a box.
  */
 export function closeBoxes(json: Json): void {
   if (typeof json !== 'object' || json === null) return
