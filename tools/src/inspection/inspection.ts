@@ -62,8 +62,6 @@ export interface RunningDomain {
   dispatch(command: CommandData): Promise<Accepted<unknown, RecordedEvent> | Rejected<unknown>>
   /** The instance of an aggregate, by the aggregate's stored name. */
   read(stream: StreamId, at?: { readonly sequence?: number; readonly time?: Date }): Promise<StateReading>
-  /** An event of an instance, with its personal values, which the store alone cannot give. */
-  event(stream: StreamId, sequence: number): Promise<RecordedEvent | undefined>
   /** The events of an instance, in order, with their personal values. */
   history(stream: StreamId): AsyncIterable<RecordedEvent>
   readonly projections: Projections<string>
@@ -211,11 +209,6 @@ export async function running(
     running: {
       dispatch: (command) => parts.try.dispatch(command),
       read: ({ aggregate, id }, at) => started[keys.get(aggregate)!]!(id).read(at),
-      event: async ({ aggregate, id }, sequence) => {
-        const history = started[keys.get(aggregate)!]!(id).history({ from: sequence, to: sequence + 1 })
-        for await (const event of history) return event
-        return undefined
-      },
       history: ({ aggregate, id }) => started[keys.get(aggregate)!]!(id).history(),
       projections: parts.projections,
       reactions: parts.reactions,

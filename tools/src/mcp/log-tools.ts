@@ -1,6 +1,6 @@
 /** Tools that read the log: streams, events and causes. They need no code of the domain. */
 import { z } from 'zod'
-import type { Json, StoredEvent, StreamId } from '../../../src/index.ts'
+import type { Json, StoredEvent } from '../../../src/index.ts'
 import { ToolsError } from '../errors.ts'
 import {
   type CauseNode,
@@ -8,7 +8,6 @@ import {
   type Inspection,
   readEventsPage,
   type ShownEvent,
-  shown,
   shownEvent,
   traceCauses,
 } from '../inspection/index.ts'
@@ -66,7 +65,7 @@ const readEvents = tool({
       signal,
     }
     const page = await readEventsPage(inspection.store, query, input.limit)
-    const views = await viewsOf(inspection, page.events)
+    const views = page.events.map((event) => viewOf(inspection, event))
     const some = fitting(views, (event) => ({ ...event, data: cutValue(event.data ?? null), metadata: {} }))
     const last = some.at(-1)
     const placeOf = ({ position, sequence }: EventView) => (query.stream === undefined ? position : sequence)
@@ -88,31 +87,10 @@ function boundsIn(cursor: string): { readonly from: number; readonly to: number 
 
 type EventView = Omit<ShownEvent, 'data'> & { readonly data?: Json }
 
-/**
- * Events to look at. Only a running domain can read events with personal values. If it cannot read one either, nobody
- * knows which of its data is personal, so the data is left out.
- */
-async function viewsOf(inspection: Inspection, events: readonly StoredEvent[]): Promise<readonly EventView[]> {
-  const views: EventView[] = []
-  for (const event of events) {
-    const { data, ...rest } = shownEvent(inspection, event)
-    if (rest.unreadable === undefined) views.push({ ...rest, data })
-    else views.push(await viewOf(inspection, event.stream, rest))
-  }
-  return views
-}
-
-async function viewOf(
-  inspection: Inspection,
-  stream: StreamId,
-  { unreadable, ...rest }: Omit<ShownEvent, 'data'>,
-): Promise<EventView> {
-  try {
-    const event = await (await inspection.aggregates()).event(stream, rest.sequence)
-    return { ...rest, data: shown(event?.data) }
-  } catch {
-    return { ...rest, ...(unreadable !== undefined && { unreadable: unreadable.slice(0, 1000) }) }
-  }
+/** An event. If the domain cannot read it, nobody knows which of its data is personal, so the data is left out. */
+function viewOf(inspection: Pick<Inspection, 'domain'>, event: StoredEvent): EventView {
+  const { data, unreadable, ...rest } = shownEvent(inspection, event)
+  return unreadable === undefined ? { ...rest, data } : { ...rest, unreadable: unreadable.slice(0, 1000) }
 }
 
 const trace = tool({
@@ -132,8 +110,7 @@ const trace = tool({
     }
     const all = inOrder(tree.roots)
     const [from = 0] = input.cursor === undefined ? [] : numbersIn(input.cursor, 1)
-    const views: CommandView[] = []
-    for (const node of all.slice(from, from + input.limit)) views.push(await commandView(inspection, node))
+    const views = all.slice(from, from + input.limit).map((node) => commandView(inspection, node))
     const cut = (node: CommandView) => ({ ...node, events: `${node.events.length} events; read them with read_events` })
     const some = fitting(views, cut)
     const next = from + some.length
@@ -151,12 +128,15 @@ interface CommandView {
   readonly events: readonly EventView[] | string
 }
 
-async function commandView(
-  inspection: Inspection,
+const commandView = (
+  inspection: Pick<Inspection, 'domain'>,
   { commandId, causationId, stream, events }: CauseNode,
-): Promise<CommandView> {
-  return { commandId, causationId: causationId ?? null, ...stream, events: await viewsOf(inspection, events) }
-}
+): CommandView => ({
+  commandId,
+  causationId: causationId ?? null,
+  ...stream,
+  events: events.map((event) => viewOf(inspection, event)),
+})
 
 /** The commands of a tree, causes before effects, in the order of the log. */
 function inOrder(roots: readonly CauseNode[]): readonly CauseNode[] {
