@@ -10,9 +10,11 @@ import type {
   EventView,
   FollowerView,
   Info,
+  ManageQuestion,
   OutcomeView,
   ParkedView,
   ReasonsView,
+  RebuildView,
   RowEndView,
   RowsView,
   SentCommand,
@@ -116,6 +118,8 @@ export const api = {
   test: (question: TestQuestion, signal?: AbortSignal): Promise<TestView> => post('/api/test', question, signal),
   /** Really sends a command. */
   send: (command: SentCommand): Promise<OutcomeView> => post('/api/send', command),
+  manage: (question: ManageQuestion): Promise<object> => post('/api/manage', question),
+  rebuilds: (): Promise<{ readonly rebuilds: readonly RebuildView[] }> => ask('/api/rebuilds'),
   parked: (): Promise<{ readonly parked: readonly ParkedView[] }> => ask('/api/parked'),
   followers: (): Promise<{ readonly followers: readonly FollowerView[] }> => ask('/api/followers'),
   /** Calls back for each new event from a position on. @returns a function that ends that */

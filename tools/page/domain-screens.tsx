@@ -1,8 +1,10 @@
 /** The catalogue of the domain, and its projections and reactions. */
 import { useSignal } from '@preact/signals'
+import type { ComponentChildren } from 'preact'
 import { useEffect } from 'preact/hooks'
-import type { CatalogueView, FollowerView, ParkedView } from '../src/studio/views.ts'
+import type { CatalogueView, FollowerView, Info, ParkedView, RebuildView } from '../src/studio/views.ts'
 import { api } from './api.ts'
+import { ManageButton, Rebuild } from './manage-buttons.tsx'
 import { Failure, Time, Type } from './parts.tsx'
 import { link } from './place.ts'
 
@@ -81,16 +83,20 @@ export function CatalogueScreen() {
 
 const everyMs = 2000
 
-export function FollowersScreen() {
+export function FollowersScreen({ info }: { readonly info: Info | undefined }) {
+  const isWritable = info?.isWritable ?? false
   const found = useSignal<readonly FollowerView[] | undefined>(undefined)
   const parked = useSignal<readonly ParkedView[]>([])
+  const rebuilds = useSignal<readonly RebuildView[]>([])
   const failure = useSignal<string | undefined>(undefined)
   useEffect(() => {
     let timer: ReturnType<typeof setTimeout> | undefined
     let isOver = false
     const read = async () => {
       try {
-        const [{ followers }, { parked: aside }] = await Promise.all([api.followers(), api.parked()])
+        const asked = [api.followers(), api.parked(), api.rebuilds()] as const
+        const [{ followers }, { parked: aside }, { rebuilds: begun }] = await Promise.all(asked)
+        rebuilds.value = begun
         found.value = followers
         parked.value = aside
         failure.value = undefined
@@ -124,21 +130,39 @@ export function FollowersScreen() {
           </thead>
           <tbody>
             {list.map((each) => (
-              <FollowerRow key={`${each.kind} ${each.name}`} follower={each} />
+              <FollowerRow key={`${each.kind} ${each.name}`} follower={each}>
+                {isWritable && each.kind === 'projection' && (
+                  <Rebuild
+                    name={each.name}
+                    rebuild={rebuilds.value.find(({ projection }) => projection === each.name)}
+                  />
+                )}
+              </FollowerRow>
             ))}
           </tbody>
         </table>
       )}
-      {parked.value.length > 0 && <ParkedList parked={parked.value} />}
+      {parked.value.length > 0 && <ParkedList parked={parked.value} isWritable={isWritable} />}
     </section>
   )
 }
 
 /** Events that projections have put aside, and why. */
-function ParkedList({ parked }: { readonly parked: readonly ParkedView[] }) {
+function ParkedList({ parked, isWritable }: { readonly parked: readonly ParkedView[]; readonly isWritable: boolean }) {
+  const names = [...new Set(parked.map(({ projection }) => projection))]
   return (
     <>
       <h3 class="apart">Parked events</h3>
+      {isWritable &&
+        names.map((name) => (
+          <p key={name}>
+            <ManageButton
+              label={`Handle those of ${name} again`}
+              question={`Handle all parked events of ${name} again?`}
+              asked={{ action: 'retry', projection: name }}
+            />
+          </p>
+        ))}
       <ul class="plain">
         {parked.map(({ projection, position, aggregate, id, type, reason, parkedAt }) => (
           <li key={`${projection} ${position}`} class="panel">
@@ -149,6 +173,13 @@ function ParkedList({ parked }: { readonly parked: readonly ParkedView[] }) {
             <span class="faint">by {projection}, </span>
             <Time at={parkedAt} />
             <div>{reason}</div>
+            {isWritable && (
+              <ManageButton
+                label={`Skip ${position}`}
+                question={`${projection} will never handle the event at position ${position}. Skip it?`}
+                asked={{ action: 'skip', projection, position }}
+              />
+            )}
           </li>
         ))}
       </ul>
@@ -156,7 +187,13 @@ function ParkedList({ parked }: { readonly parked: readonly ParkedView[] }) {
   )
 }
 
-function FollowerRow({ follower }: { readonly follower: FollowerView }) {
+function FollowerRow({
+  follower,
+  children,
+}: {
+  readonly follower: FollowerView
+  readonly children: ComponentChildren
+}) {
   const { kind, name, position, head, lagMs, parked, failure } = follower
   return (
     <tr>
@@ -169,6 +206,7 @@ function FollowerRow({ follower }: { readonly follower: FollowerView }) {
         </a>{' '}
         <span class="faint">{kind}</span>
         {failure !== undefined && <Failure message={failure} />}
+        <div class="manage">{children}</div>
       </th>
       <td>
         {position} <progress max={Math.max(1, head)} value={position} aria-label={`${position} of ${head}`} />

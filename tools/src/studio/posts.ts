@@ -6,8 +6,9 @@ import type { IncomingMessage } from 'node:http'
 import { ToolsError } from '../errors.ts'
 import type { Inspection } from '../inspection/index.ts'
 import { sendCommand } from './commands.ts'
+import type { Managing } from './managing.ts'
 import { testView } from './test-text/test-text.ts'
-import type { Json, SentCommand, TestQuestion, TriedCommand, WorldQuestion } from './views.ts'
+import type { Json, ManageQuestion, SentCommand, TestQuestion, TriedCommand, WorldQuestion } from './views.ts'
 import { worldView } from './world.ts'
 
 /** The greatest body of a question, in bytes. */
@@ -22,10 +23,11 @@ export interface Post {
 }
 
 /** The posts by their paths. */
-export function postsOf(inspection: Inspection): ReadonlyMap<string, Post> {
+export function postsOf(inspection: Inspection, managing: Managing): ReadonlyMap<string, Post> {
   return new Map<string, Post>([
     ['/api/world', { writes: false, answer: async (body, signal) => worldView(inspection, worldIn(body), signal) }],
     ['/api/test', { writes: false, answer: async (body, signal) => testView(inspection, testIn(body), signal) }],
+    ['/api/manage', { writes: true, answer: async (body) => managing.do(managedIn(body)) }],
     ['/api/send', { writes: true, answer: async (body) => sendCommand(inspection, sentIn(body)) }],
   ])
 }
@@ -105,6 +107,16 @@ function testIn(body: Json): TestQuestion {
   const { expectation, state } = fieldsOf(body, 'the question')
   if (expectation !== 'same' && expectation !== 'different') return refuse('expectation must be same or different')
   return { ...worldIn(body), expectation, ...(state !== undefined && { state }) }
+}
+
+function managedIn(body: Json): ManageQuestion {
+  const { action, projection, position } = fieldsOf(body, 'the question')
+  if (action !== 'rebuild' && action !== 'retry' && action !== 'skip') return refuse('there is no such action')
+  return {
+    action,
+    projection: textOf(projection, 'projection'),
+    ...(position !== undefined && { position: wholeOf(position, 'position') }),
+  }
 }
 
 function sentIn(body: Json): SentCommand {

@@ -7,6 +7,7 @@ import { catalogueView } from './catalogue.ts'
 import { clusterOf } from './cluster.ts'
 import { commandsView } from './commands.ts'
 import { briefEventView, eventView } from './event-view.ts'
+import type { Managing } from './managing.ts'
 import { filtersOf, pathIn, type Route, whole } from './question.ts'
 import { reactionRoutes } from './reactions.ts'
 import { rowRoutes } from './rows.ts'
@@ -40,7 +41,11 @@ export interface Modes {
 }
 
 /** The routes by their paths. */
-export function routesOf(inspection: Inspection, { development, isWritable }: Modes): ReadonlyMap<string, Route> {
+export function routesOf(
+  inspection: Inspection,
+  { development, isWritable }: Modes,
+  managing: Pick<Managing, 'rebuilds'>,
+): ReadonlyMap<string, Route> {
   const lines = new Map<string, StateLine>()
   const modes = { isDevelopment: development !== undefined, isWritable: isWritable === true }
   return new Map<string, Route>([
@@ -56,6 +61,7 @@ export function routesOf(inspection: Inspection, { development, isWritable }: Mo
     ['/api/commands', async (query) => commandsView(inspection, query.get('aggregate') ?? '')],
     ['/api/followers', async () => ({ followers: await followersOf(inspection) })],
     ['/api/parked', async () => ({ parked: await parkedOf(inspection) })],
+    ['/api/rebuilds', async () => ({ rebuilds: managing.rebuilds })],
     ['/api/cluster', async () => ({ cluster: await clusterOf(inspection) })],
     ...rowRoutes(inspection),
     ...reactionRoutes(inspection),

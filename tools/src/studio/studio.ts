@@ -11,6 +11,7 @@ import { ToolsError } from '../errors.ts'
 import type { Inspection } from '../inspection/index.ts'
 import { type Guard, guard, safeHeaders } from './guard.ts'
 import { sendLive } from './live.ts'
+import { Managing } from './managing.ts'
 import { type PageFile, pageFiles } from './page-files.ts'
 import { bodyOf, postsOf } from './posts.ts'
 import { type Modes, routesOf } from './routes.ts'
@@ -104,8 +105,9 @@ function answering({
   options,
   ended,
 }: Parts): (request: IncomingMessage, response: ServerResponse) => void {
-  const routes = routesOf(inspection, options)
-  const posts = postsOf(inspection)
+  const managing = new Managing(inspection)
+  const routes = routesOf(inspection, options, managing)
+  const posts = postsOf(inspection, managing)
   let live = 0
   const handle = async (request: IncomingMessage, response: ServerResponse, signal: AbortSignal): Promise<void> => {
     const { method = 'GET', headers, url: path = '' } = request

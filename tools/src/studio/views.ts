@@ -336,3 +336,22 @@ export interface TestView {
   /** The command that is tested. Absent if the one that made the events was not found. */
   readonly command?: string
 }
+
+// -- managing projections -----------------------------------------------------------------------------------------------
+
+export interface ManageQuestion {
+  readonly action: 'rebuild' | 'retry' | 'skip'
+  /** Its stored name. */
+  readonly projection: string
+  /** The event that is skipped. */
+  readonly position?: number
+}
+
+/** The last rebuild of a projection that this studio has begun. */
+export interface RebuildView {
+  readonly projection: string
+  readonly status: 'running' | 'done' | 'failed'
+  readonly position: number
+  readonly head: number
+  readonly failure?: string
+}

@@ -1,0 +1,86 @@
+/** Projections and parked events, managed through the studio. */
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { z } from 'zod'
+import { aggregate, domain, event, memory, projection, type StoreFactory } from '../../../src/index.ts'
+import { until } from '../../../test/support/kernel/rig.ts'
+import { studioPlace } from '../../../test/support/tools/studio-place.ts'
+import type { ParkedView, RebuildView } from './views.ts'
+
+const Noted = event('Noted', z.object({ n: z.number() }))
+const Pad = aggregate('pad', () => ({}))
+  .on(Noted)
+  .command('note', z.object({ n: z.number() }), (_, data) => Noted(data))
+
+/** Pads whose projection refuses a number. */
+const pads = (refused: number) => {
+  const Sum = projection('the sum', () => ({ sum: 0 }))
+    .on(Noted, ({ sum }, { n }) => {
+      if (n === refused) throw new Error(`not ${n}`)
+      return { sum: sum + n }
+    })
+    .onFailure({ giveUp: 'park' })
+  return domain({ aggregates: { pad: Pad }, projections: { sum: Sum } })
+}
+
+/** A store in which the projection has parked the second of three events. */
+async function parkedStore(): Promise<StoreFactory> {
+  const store = memory()
+  await using running = await pads(2).start({ store, projections: 'manual', log: { warn() {} } })
+  for (const n of [1, 2, 3]) await running.pad(`p${n}`).note({ n })
+  await running.projections.runOnce('sum')
+  return store
+}
+
+describe('Projections in the studio', () => {
+  test('are rebuilt, and parked events are handled again or skipped', async (t) => {
+    const { post, ask } = await studioPlace(t, { store: await parkedStore(), domain: pads(2) }, { isWritable: true })
+    const parked = async () =>
+      ((await (await ask('/api/parked')).json()) as { readonly parked: readonly ParkedView[] }).parked
+    const manage = async (question: object) => {
+      const response = await post('/api/manage', { projection: 'the sum', ...question })
+      assert.equal(response.status, 200, await response.clone().text())
+      return response.json()
+    }
+    const [aside] = await parked()
+    assert.deepEqual(await manage({ action: 'retry' }), { handled: 0, parked: 1 })
+    await manage({ action: 'skip', position: aside!.position })
+    assert.deepEqual(await parked(), [])
+    await manage({ action: 'rebuild' })
+    const rebuilds = async () =>
+      ((await (await ask('/api/rebuilds')).json()) as { readonly rebuilds: readonly RebuildView[] }).rebuilds
+    await until('the rebuild is done', async () => (await rebuilds())[0]?.status === 'done')
+    assert.deepEqual(await rebuilds(), [{ projection: 'the sum', status: 'done', position: 3, head: 3 }])
+    // It was skipped in the rows before, and the new ones have parked it again.
+    assert.equal((await parked()).length, 1)
+  })
+
+  test('are handled again with code that can do it', async (t) => {
+    const { post } = await studioPlace(t, { store: await parkedStore(), domain: pads(0) }, { isWritable: true })
+    const answer = await post('/api/manage', { action: 'retry', projection: 'the sum' })
+    assert.deepEqual(await answer.json(), { handled: 1, parked: 0 })
+  })
+
+  test('stay as they are unless the studio was started to write, and if a question is wrong', async (t) => {
+    const store = await parkedStore()
+    const reading = await studioPlace(t, { store, domain: pads(0) })
+    for (const action of ['rebuild', 'retry', 'skip']) {
+      const refused = await reading.post('/api/manage', { action, projection: 'the sum', position: 2 })
+      assert.equal(refused.status, 403, action)
+    }
+    const writing = await studioPlace(t, { store, domain: pads(0) }, { isWritable: true })
+    for (const [question, code] of [
+      [{ action: 'drop', projection: 'the sum' }, 'USAGE'],
+      [{ action: 'skip', projection: 'the sum' }, 'USAGE'],
+      [{ action: 'skip', projection: 'the sum', position: 'x' }, 'USAGE'],
+      [{ action: 'retry', projection: 'nothing' }, 'FOLLOWER_UNKNOWN'],
+      [{ action: 'retry' }, 'USAGE'],
+    ] as const) {
+      const answer = await writing.post('/api/manage', question)
+      const { error } = (await answer.json()) as { readonly error: { readonly code: string } }
+      assert.deepEqual([answer.status, error.code], [400, code], JSON.stringify(question))
+    }
+    const { parked } = (await (await reading.ask('/api/parked')).json()) as { readonly parked: readonly ParkedView[] }
+    assert.equal(parked.length, 1)
+  })
+})
