@@ -337,7 +337,7 @@ export interface TestView {
   readonly command?: string
 }
 
-// -- managing projections -----------------------------------------------------------------------------------------------
+// -- managing projections --------------------------------------------------------------------------------------------
 
 export interface ManageQuestion {
   readonly action: 'rebuild' | 'retry' | 'skip'
