@@ -27,6 +27,8 @@ test('the document has each route, with the schemas of commands and events', asy
     events.map((one: any) => one.properties.type.const),
     ['AccountOpened', 'MoneyDeposited', 'MoneyWithdrawn'],
   )
+  const { responses } = body.paths['/aggregates/account/{id}/events'].get
+  assert.ok('text/event-stream' in responses['200'].content && '410' in responses)
   const ids = Object.values<any>(body.paths).flatMap((path) => Object.values<any>(path).map((each) => each.operationId))
   assert.equal(new Set(ids).size, ids.length)
 })

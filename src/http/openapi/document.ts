@@ -2,6 +2,7 @@
 import type { ProjectionsByName } from '../../application/running.ts'
 import type { AnyAggregate, Fold } from '../../domain/aggregate.ts'
 import type { AnyProjection } from '../../domain/projection.ts'
+import { eventStreamType } from '../event-stream.ts'
 import { answer, checkRead, type Exchange, parametersOf, type Service } from '../exchange.ts'
 import { problemType } from '../problem.ts'
 import { markedType, plainType } from '../representation.ts'
@@ -97,7 +98,9 @@ function aggregatePaths(key: string, aggregate: AnyAggregate, limit: object): ob
         answerHeaders,
       ),
     },
-    [`${base}/{id}/events`]: { get: operation(`${key} events`, history, [id, ...range, query('limit', limit)]) },
+    [`${base}/{id}/events`]: {
+      get: followable(operation(`${key} events`, history, [id, ...range, query('limit', limit)])),
+    },
     ...Object.fromEntries(commands),
   }
 }
@@ -188,15 +191,26 @@ const answerHeaders = {
   'Mneme-Position': { description: 'The position of the last event.', schema: sequence },
 }
 
+/** The operation also answers with a stream of events, to those who accept one. */
+function followable(one: Operation): Operation {
+  const { 200: found, ...others } = one.responses
+  const content = { ...found!.content, [eventStreamType]: { schema: { type: 'string' } } }
+  const gone = { ...problemResponse, description: 'The place in Last-Event-ID is not there any more.' }
+  return { ...one, responses: { ...others, 200: { ...found, content }, 410: gone } }
+}
+
+interface Operation {
+  readonly responses: Readonly<Record<string, { readonly content?: object; readonly [part: string]: unknown }>>
+}
+
 const operation = (
   name: string,
   schema: object,
   parameters: readonly object[],
   problems: Problems = readProblems,
   headers?: object,
-): object => ({
-  operationId: name.replaceAll(/\W+/g, '_'),
-  parameters,
+): Operation => ({
+  ...{ operationId: name.replaceAll(/\W+/g, '_'), parameters },
   responses: {
     200: {
       description: 'The answer.',
