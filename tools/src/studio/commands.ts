@@ -1,5 +1,6 @@
 /** The commands of an aggregate as a form needs them, and a command that is really sent. */
 import { MnemeError, type RecordedEvent } from '../../../src/index.ts'
+import { ToolsError } from '../errors.ts'
 import {
   type CommandData,
   changesBetween,
@@ -65,10 +66,17 @@ export function briefOutcome({ events, rejection, failure, state, changes, ...re
   }
 }
 
-/** Sends a command to the real domain, if the stream still ends where the sender has seen it end. */
+/**
+ * Sends a command to the real domain, if the stream still ends where the sender has seen it end.
+ *
+ * @throws ToolsError `USAGE` if a personal value is only shown in it
+ */
 export async function sendCommand(inspection: Inspection, sent: SentCommand): Promise<OutcomeView> {
   const { aggregate, id, name, data, commandId, expectedSequence } = sent
   const stream = inspection.stream(aggregate, id)
+  // An address has it in place of what somebody typed. It would be stored as if it were the value.
+  if (JSON.stringify(data).includes('"[personal]"'))
+    throw new ToolsError('USAGE', 'The command has [personal] in place of a personal value. Type the value again')
   const running = await inspection.aggregates()
   const command = { ...stream, name, data, commandId, expectedSequence, metadata: { user: 'studio' } }
   return briefOutcome(await outcomeOf(running, command, { sequence: expectedSequence }))

@@ -168,6 +168,8 @@ describe('A command that is sent', () => {
       [{ user: 'studio' }],
     )
     assert.ok(writes.includes('append'))
+    const masked = { ...deposit, name: 'open', data: { owner: '[personal]' }, commandId: 'fourth', expectedSequence: 6 }
+    assert.equal((await post('/api/send', masked)).status, 400, 'an address is no value')
   })
 
   test('comes from the page itself, as JSON of a bounded size', async (t) => {
