@@ -13,7 +13,7 @@ const charge: Charge = async ({ id, signal, ...payment }) => {
 }
 
 const { factory: store } = chosenStore('shop.db')
-const shop = await shopWith(charge).start({ store, leaseMs: 2000, pollIntervalMs: 50 })
+const shop = await shopWith(charge).start({ store, leaseMs: 2000 })
 const { fetch: app } = routes(shop, SHOP_SECRET)
 const server = serve({ fetch: app, hostname: '127.0.0.1', port: 0 }, ({ port }) => process.send?.(port))
 

@@ -10,6 +10,10 @@ export class Listeners {
     return () => this.#listeners.delete(own)
   }
 
+  get isEmpty(): boolean {
+    return this.#listeners.size === 0
+  }
+
   notify(): void {
     for (const listener of this.#listeners) {
       try {

@@ -14,7 +14,7 @@ const stateOf = async (pots: RunningRows) => (await pots.projections.status('row
 const follow = (options: StartRows) => startRows({ projections: 'automatic', pollIntervalMs: 5, ...options })
 const isRunning = (pots: RunningRows) => until('it runs', async () => (await stateOf(pots)) === 'running')
 
-await onEveryStore('Of several domains', ({ place, severalWriters, injectedClock }) => {
+await onEveryStore('Of several domains', ({ name, place, severalWriters, injectedClock }) => {
   const testHere = testWhere(severalWriters)
   const testWithClock = testWhere(severalWriters && injectedClock)
 
@@ -30,6 +30,24 @@ await onEveryStore('Of several domains', ({ place, severalWriters, injectedClock
     }
     assert.deepEqual([await stateOf(first), await stateOf(second)], ['running', 'standby'])
     for (const pots of [first, second]) await checkRows(pots)
+  })
+
+  testHere('none lets its readers wait for a poll, or for an event that nobody handles', async (t) => {
+    const store = await place(t)
+    const rarely = { pollIntervalMs: 600_000, leaseMs: 3_600_000 }
+    await using first = await follow({ store, ...rarely })
+    await isRunning(first)
+    await using second = await follow({ store, ...rarely })
+    const isThere = async (position: number) => {
+      for (const pots of [first, second]) await pots.rows.get('a', { atLeast: position, timeoutMs: 60_000 })
+    }
+    for (let i = 0; i < 3; i++) {
+      // A server without change streams wakes nobody, so there the process that leads writes.
+      const writer = name === 'mongodb' ? first : second
+      await isThere((await writer.pot('a').put({ amount: i })).position)
+      await isThere((await writer.pot('a').put({ amount: i, keys: [] })).position)
+      await isThere((await writer.pot('a').rustle({ times: 2 })).position)
+    }
   })
 
   testHere('another takes over at once from one that stops in the middle of the work', async (t) => {

@@ -1,7 +1,6 @@
 /**
- * Where a projection or reaction is in the log: its checkpoint, and what is in memory of the rows beside it. Both are
- * read together and change together. Only one operation uses them at a time. Each stepper has a bookmark, and adds only
- * how it handles events.
+ * Where a projection or reaction is in the log: its checkpoint, and what is in memory of the rows beside it. Both
+ * change together. One operation at a time uses them. Each stepper has a bookmark, and adds how it handles events.
  */
 import { hasCode, ProjectionError, StoreError } from '../../domain/error.ts'
 import { Breath } from '../../runtime/breath.ts'
@@ -16,6 +15,7 @@ import { retiredAt } from './generations.ts'
 import { parkPassedOver } from './passed-over.ts'
 import { type Retry, retryParked } from './retry-parked.ts'
 import type { StepResult } from './step.ts'
+import { passUnhandled } from './unhandled.ts'
 
 export class Bookmark {
   readonly #options: BookmarkOptions
@@ -66,9 +66,9 @@ export class Bookmark {
 
   // -- one at a time; none of these may call another ---------------------------------------------------------
 
-  /** Reads where the checkpoint is, while another runner moves it. */
-  look(): Promise<void> {
-    return this.#exclusive.run(() => this.#look())
+  /** Reads where the checkpoint is, while another runner moves it. @param wanted a position that a reader waits for */
+  look(wanted = 0): Promise<void> {
+    return this.#exclusive.run(() => this.#look(wanted))
   }
 
   /**
@@ -307,9 +307,7 @@ export class Bookmark {
     return result
   }
 
-  async #takeOverIfStale(): Promise<boolean> {
-    return !this.#isStale || this.#takeOver()
-  }
+  #takeOverIfStale = async (): Promise<boolean> => !this.#isStale || this.#takeOver()
 
   /**
    * Takes the stored checkpoint over, then reads the rows beside it. In this order no other process can change them
@@ -346,8 +344,10 @@ export class Bookmark {
   }
 
   /** Reads where the checkpoint is, and notes if it was moved. */
-  async #look(): Promise<void> {
+  async #look(wanted = 0): Promise<void> {
     if (!(await this.#find('once'))) this.#isStale = true
+    const isOwn = this.#location.isBehind !== true && !this.isUnsettled
+    if (isOwn && this.position < wanted) await passUnhandled(this.#checkpoint, wanted, this.#options)
   }
 
   /** Checks which program made what is stored: once for each term, or again. @throws `PROJECTION_CHANGED` */

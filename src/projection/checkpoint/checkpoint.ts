@@ -174,7 +174,7 @@ export class Checkpoint {
     if (rows.length > 0 || passed >= unsavedMax || (when !== 'soon' && passed > 0)) {
       return this.#save(this.#at(to), rows, when)
     }
-    if (to.position > this.#handled.position) this.#reach(to)
+    this.pass(to)
     return Promise.resolve(true)
   }
 
@@ -191,6 +191,11 @@ export class Checkpoint {
       return { to: next, rows }
     })
     return this.#arrive(next, saving)
+  }
+
+  /** Passes positions without saving, because they have no event to handle. */
+  pass(to: LogPlace): void {
+    if (to.position > this.#handled.position) this.#reach(to)
   }
 
   /** Saves the positions that were passed without saving. Returns false if this runner was overtaken. */

@@ -92,6 +92,11 @@ export class Recognition<H extends { readonly kind: AnyEventKind } = any> {
     this.#begun = coverage === 'onward' ? store.head().catch(() => undefined) : Promise.resolve(undefined)
   }
 
+  /** The events that this program handles. */
+  get kinds(): HandledKinds<H> {
+    return this.#options.kinds
+  }
+
   /** The rows of a program that begins after a position, with nothing from a previous program. */
   newRows(position: number): readonly Row[] {
     this.#declaredFrom = position

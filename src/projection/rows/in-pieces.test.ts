@@ -310,10 +310,10 @@ describe('Many readers that wait for positions', () => {
       waiters.wait((i * 7) % 100, 60_000, undefined).then(() => told.push((i * 7) % 100)),
     )
     waiters.reach(49)
-    assert.equal(waiters.someoneWaits, true)
+    assert.equal(waiters.nearest === undefined, false)
     waiters.reach(100)
     await Promise.all(waits)
-    assert.equal(waiters.someoneWaits, false)
+    assert.equal(waiters.nearest, undefined)
     assert.deepEqual(
       told,
       [...told].sort((a, b) => a - b),
@@ -342,7 +342,7 @@ describe('Many readers that wait for positions', () => {
       2500,
       'those behind the position that was reached',
     )
-    assert.equal(waiters.someoneWaits, false)
+    assert.equal(waiters.nearest, undefined)
     assert.ok(time.turns >= 1)
     assert.ok(time.longestMs <= longestMax, `${time.longestMs} ms without a turn`)
   })
@@ -363,7 +363,7 @@ describe('Many readers that wait for positions', () => {
     looks[2]!.resolve()
     await environment.advance(10)
     assert.deepEqual(await codes, ['PROJECTION_BEHIND', 'ok', 'ANOTHER', 'PROJECTION_BEHIND'])
-    assert.equal(waiters.someoneWaits, false)
+    assert.equal(waiters.nearest, undefined)
   })
 
   test('learn what ended their wait: the position, the time limit, the signal, or the end', async () => {
@@ -379,7 +379,7 @@ describe('Many readers that wait for positions', () => {
     waiters.reach(7)
     waiters.end()
     assert.deepEqual(await codes, ['ok', 'ok', 'PROJECTION_BEHIND', 'STOPPED', 'ENOUGH', 'ok'])
-    assert.equal(waiters.someoneWaits, false)
+    assert.equal(waiters.nearest, undefined)
     await assert.rejects(wait(8), { code: 'STOPPED' })
     waiters.begin()
     const again = wait(8)

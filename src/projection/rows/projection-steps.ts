@@ -114,7 +114,9 @@ export class ProjectionSteps implements Stepper {
     if (folded === undefined) return { events: 0, caughtUp: false }
     const { rows, failed } = folded
     if (failed === undefined || giveUp === 'park') {
-      if (!(await this.bookmark.save(examined, rows, 'soon'))) return undefined
+      // Readers in other processes wait for a position with a handled event, also if it changes no row.
+      const when = events.length > 0 ? 'now' : 'soon'
+      if (!(await this.bookmark.save(examined, rows, when))) return undefined
       if (failed !== undefined) this.#warn('park', failed)
       return { events: events.length, caughtUp: isLast, handled: events }
     }

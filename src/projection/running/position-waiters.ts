@@ -48,8 +48,9 @@ export class PositionWaiters {
     return this.#failure
   }
 
-  get someoneWaits(): boolean {
-    return this.#positions.length > 0
+  /** The first position that somebody waits for. */
+  get nearest(): number | undefined {
+    return this.#positions[0]
   }
 
   /**

@@ -22,6 +22,7 @@ import { observedStep } from './observed-step.ts'
 import { PositionWaiters } from './position-waiters.ts'
 import type { RunnerOptions } from './runner-options.ts'
 import { runThrough } from './single-run.ts'
+import { standBy } from './stand-by.ts'
 import {
   lagOf,
   nextBehind,
@@ -236,7 +237,7 @@ export class Runner {
     const leads = this.#state === 'running' && this.#leader.isSafe
     const isThere = this.bookmark.position >= atLeast
     const mayLook = isThere || (this.#state !== 'preparing' && this.#waiters.failure === undefined)
-    const look = !leads && mayLook ? this.bookmark.look() : undefined
+    const look = !leads && mayLook ? this.bookmark.look(atLeast) : undefined
     this.#asked.abort()
     await this.#waiters.wait(atLeast, timeoutMs, signal, look)
     // A leader that has just reached the position has read the log. Otherwise the position may belong to another log.
@@ -327,20 +328,13 @@ export class Runner {
     }
   }
 
-  /** Waits before asking for the lease again. If readers wait, it reads meanwhile how far the other process is. */
-  async #standBy(follower: Follower, restMs: number, signal: AbortSignal): Promise<void> {
+  #standBy(follower: Follower, restMs: number, signal: AbortSignal): Promise<void> {
     const { environment } = this.#options
-    const end = environment.elapsed() + restMs
-    for (let mostMs = restMs; mostMs > 0 && !signal.aborted; mostMs = end - environment.elapsed()) {
-      if (this.#waiters.someoneWaits) {
-        follower.mark()
-        await this.bookmark.look()
-        await follower.wait(signal, { examined: () => this.bookmark.position, mostMs })
-      } else {
-        this.#asked = new AbortController()
-        await sleep(environment, mostMs, this.#asked.signal, { background: true })
-      }
+    const asked = () => {
+      this.#asked = new AbortController()
+      return this.#asked.signal
     }
+    return standBy({ environment, bookmark: this.bookmark, waiters: this.#waiters, follower, asked }, restMs, signal)
   }
 
   #step(signal: AbortSignal): Promise<StepResult> {

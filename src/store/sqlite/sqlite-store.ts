@@ -44,6 +44,7 @@ import { codeOf, errorOf, Failure, factsOf, storeNamed } from './database/failur
 import { FilesInPlace } from './database/files-in-place.ts'
 import { packCheckpoint, packCommits, packRows, placeOf, unpackResults } from './database/protocol.ts'
 import { EventReader } from './log/event-reader.ts'
+import { OtherWriters } from './log/other-writers.ts'
 import { checkSqlite, openForReading } from './opening/connection.ts'
 import { cutWords } from './opening/cut-check.ts'
 import type { Settings } from './options.ts'
@@ -71,6 +72,7 @@ export class SqliteStore implements Store {
   readonly #pages: RowPages
   readonly #tables: TableReaders
   readonly #listeners = new Listeners()
+  readonly #others: OtherWriters
   /** Reads in progress. The writer counts the writes. */
   readonly #calls: OpenCalls
 
@@ -92,6 +94,8 @@ export class SqliteStore implements Store {
     this.#events = new EventReader(database, settings, this.#breath)
     this.#tables = new TableReaders(settings)
     this.#pages = new RowPages(database, settings.prefix, this.#breath)
+    const onGrown = () => this.#listeners.notify()
+    this.#others = new OtherWriters({ path: settings.path, head: () => this.#events.head(), onGrown })
   }
 
   /** @throws StoreError, DefinitionError */
@@ -127,7 +131,11 @@ export class SqliteStore implements Store {
     const size = commits.reduce((sum, commit) => sum + commit.size, 0)
     const request = { commits: packCommits(commits), writer: writer ?? null, now: this.#now() }
     const results = unpackResults(await this.#writer.call('append', request, size), commits)
-    if (results.some(({ status }) => status === 'stored')) this.#listeners.notify()
+    const last = results.findLast((result) => result.status === 'stored')
+    if (last !== undefined) {
+      this.#others.appended(last.position)
+      this.#listeners.notify()
+    }
     return results
   }
 
@@ -162,7 +170,12 @@ export class SqliteStore implements Store {
   }
 
   onAppend(listener: () => void): () => void {
-    return this.#listeners.add(listener)
+    const remove = this.#listeners.add(listener)
+    this.#others.watch()
+    return () => {
+      remove()
+      if (this.#listeners.isEmpty) this.#others.close()
+    }
   }
 
   async saveSnapshot(snapshot: Snapshot, { keep }: { readonly keep: number }): Promise<void> {
@@ -236,6 +249,7 @@ export class SqliteStore implements Store {
     return this.#calls.close(async () => {
       await this.#writer.settled()
       await this.#tables.close()
+      this.#others.close()
       this.#database.close()
       await this.#writer.close()
     })

@@ -1,0 +1,25 @@
+/**
+ * A leader does not save each position that has no event to handle. Nobody in another process should wait for such a
+ * position. So a process that stands by reads for itself whether there is anything to handle up to it. Only a program
+ * that could have made the live rows may do so: rows of another revision may need events that it does not handle.
+ */
+import type { BookmarkOptions } from './bookmark-options.ts'
+import type { Checkpoint } from './checkpoint.ts'
+
+const pageSize = 100
+
+/**
+ * Notes positions after the checkpoint as handled, up to a wanted one, if none of them has an event to handle.
+ *
+ * @throws StoreError `LOG_REPLACED`
+ */
+export async function passUnhandled(
+  checkpoint: Checkpoint,
+  wanted: number,
+  { store, recognition: { kinds } }: Pick<BookmarkOptions, 'store' | 'recognition'>,
+): Promise<void> {
+  const behind = checkpoint.place
+  const range = { from: behind.position + 1, to: wanted + 1 }
+  const page = await store.readAll(range, { ...kinds.filters, limit: pageSize, behind })
+  if (kinds.among(page.events).length === 0) checkpoint.pass({ position: page.examined, checksum: page.checksum })
+}
