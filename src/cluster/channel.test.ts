@@ -4,7 +4,10 @@ import { isDeepStrictEqual } from 'node:util'
 import { Channel } from './channel.ts'
 import type { Message } from './wire.ts'
 
-const turn = () => new Promise((resolve) => setImmediate(resolve))
+/** So many turns of the event loop that both sides have said what they had to say. */
+const turn = async () => {
+  for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve))
+}
 const command = (n: number, size: number): string =>
   JSON.stringify({ say: 'command', n, command: { data: '"ü\u0000'.repeat(size / 4) } })
 
@@ -12,7 +15,7 @@ const command = (n: number, size: number): string =>
 function pair(texts: string[]) {
   const line: string[] = []
   const heard: Message[] = []
-  const environment = { elapsed: () => 0 }
+  const environment = { elapsed: () => 0, defer: (callback: () => void) => void setImmediate(callback) }
   const epoch = () => 1
   const here = new Channel({ environment, epoch, send: (text) => line.push(text), next: () => texts.shift() })
   const there = new Channel({ environment, epoch, send: (text) => here.hear(text), next: () => undefined })

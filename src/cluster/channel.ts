@@ -8,18 +8,19 @@
  * - Short messages (a cancellation, a question, its answer) go first.
  */
 import type { Environment } from '../runtime/environment.ts'
-import { soon } from '../runtime/timers.ts'
 import { type Message, messageLengthMax, type Packet } from './wire.ts'
 
 /** How long a packet may be before no further message joins it, and how long a piece may be, in characters. */
 const packetLengthMax = 65_536
 /** How much may be under way, in characters, when a command, a reply or a piece is sent. */
 const windowMax = 1_000_000
+/** How long a side that hears something may say nothing, in milliseconds. */
+const quietMs = 100
 /** A side that has received so much tells it, even if it has nothing else to say. */
 const receivedMax = 65_536
 
 interface ChannelOptions {
-  readonly environment: Pick<Environment, 'elapsed'>
+  readonly environment: Pick<Environment, 'elapsed' | 'defer'>
   /** The epoch of the own view. */
   readonly epoch: () => number
   /** The own id, if the first packet is to tell it. */
@@ -43,6 +44,8 @@ export class Channel {
   readonly #long: Long[] = []
   #isFlushing = false
   #isOver = false
+  /** When the last packet was sent. */
+  #spokeAt = Number.NEGATIVE_INFINITY
   /** Whether a packet has to be sent even if there is no message. */
   #mustSpeak = false
   /** Characters that were sent; of those, the ones that the other side has received. */
@@ -77,21 +80,32 @@ export class Channel {
     this.flushSoon()
   }
 
+  /** The same, unless a packet has shown that a moment ago. */
+  speakAgain(): void {
+    if (this.#options.environment.elapsed() - this.#spokeAt >= quietMs) this.speak()
+  }
+
   /** Whether nothing of a message waits. */
   get isEmpty(): boolean {
     return this.#short.length === 0 && this.#long.length === 0
   }
 
-  /** Whether the other side has received everything that was sent. */
-  get hasArrived(): boolean {
-    return this.#arrived === this.#sent
+  /** The characters that were sent so far. */
+  get sent(): number {
+    return this.#sent
+  }
+
+  /** How many of them the other side has received. */
+  get arrived(): number {
+    return this.#arrived
   }
 
   /** There may be something that `next` gives. */
   flushSoon(): void {
     if (this.#isFlushing || this.#isOver) return
     this.#isFlushing = true
-    soon(() => {
+    // What else is said in this turn of the event loop goes with it.
+    this.#options.environment.defer(() => {
       this.#isFlushing = false
       this.#flush()
     })
@@ -137,7 +151,8 @@ export class Channel {
       this.#mustSpeak = false
       this.#told = this.#received
       const first = this.#sent === 0 && from !== undefined && { from }
-      const head = { at: environment.elapsed(), seen: this.#newest, got: this.#received, epoch: epoch(), ...first }
+      this.#spokeAt = environment.elapsed()
+      const head = { at: this.#spokeAt, seen: this.#newest, got: this.#received, epoch: epoch(), ...first }
       const text = `${JSON.stringify(head).slice(0, -1)},"messages":[${messages.join()}]}`
       this.#sent += text.length
       send(text)

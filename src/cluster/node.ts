@@ -3,7 +3,7 @@ import type { AnyAggregate } from '../domain/aggregate.ts'
 import type { Outcome } from '../domain/outcome.ts'
 import type { StreamId } from '../domain/stream.ts'
 import type { DispatchOptions } from '../kernel/dispatch-options.ts'
-import type { HandedState } from '../kernel/handed-state.ts'
+import type { HeldState } from '../kernel/handed-state.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import { Moved } from '../kernel/moved.ts'
 import type { Ownership } from '../kernel/ownership.ts'
@@ -33,7 +33,7 @@ export interface NodeOptions extends MembershipOptions {
   readonly routeTimeoutMs: number
 }
 
-/** How long a member that leaves hands states over, in milliseconds. The rest is loaded. */
+/** How long states of streams that go to another member are handed over, in milliseconds. The rest is loaded. */
 const handOverMsMax = 2000
 
 export class ClusterNode {
@@ -73,7 +73,7 @@ export class ClusterNode {
     const address = await transport.listen((link) => this.#serve(link))
     const knows = Object.fromEntries(aggregates.map((aggregate) => [aggregate.name, knowledgeOf(aggregate)]))
     const joinedAt = Math.floor(environment.now())
-    await membership.join({ address, joinedAt, knows, follows }, (isOwned) => kernel.disown(isOwned))
+    await membership.join({ address, joinedAt, knows, follows }, (isOwned) => this.#handOn(kernel.disown(isOwned)))
   }
 
   dispatch(stream: StreamId, name: string, data: unknown, options: DispatchOptions): Promise<Outcome> {
@@ -99,17 +99,33 @@ export class ClusterNode {
   }
 
   /** Gives states in memory to the owners that their streams will have. */
-  async #handOver(after: Placement): Promise<void> {
+  #handOver(after: Placement): Promise<void> {
+    return waitAtMost(this.#options.environment, handOverMsMax, this.#give(this.#kernel?.states() ?? [], after))
+  }
+
+  /** Gives states that were dropped to the present owners of their streams. One that leaves has done it before. */
+  #handOn(dropped: readonly HeldState[]): void {
+    const { elapsed } = this.#options.environment
     const membership = this.#membership
-    const handed = new Map<string, { readonly owner: Member; readonly states: (() => HandedState | undefined)[] }>()
-    for (const { stream, take } of this.#kernel?.states() ?? []) {
-      const owner = after.ownerOf(stream)
+    if (dropped.length === 0 || membership.isLeaving) return
+    const droppedAt = elapsed()
+    const isLate = () => elapsed() - droppedAt > handOverMsMax
+    const states = dropped.map(({ stream, take }) => ({ stream, take: () => (isLate() ? undefined : take()) }))
+    void this.#give(states, membership.placement)
+  }
+
+  /** Resolves when the states have arrived, or never will. */
+  async #give(states: Iterable<HeldState>, owners: Placement): Promise<void> {
+    const membership = this.#membership
+    const given = new Map<Member, HeldState['take'][]>()
+    for (const { stream, take } of states) {
+      const owner = owners.ownerOf(stream)
       if (owner === undefined || owner.id === membership.id) continue
-      if (!handed.has(owner.id)) handed.set(owner.id, { owner, states: [] })
-      handed.get(owner.id)!.states.push(take)
+      const takes = given.get(owner)
+      if (takes === undefined) given.set(owner, [take])
+      else takes.push(take)
     }
-    const sending = [...handed.values()].map(({ owner, states }) => membership.peerOf(owner).handOver(states))
-    await waitAtMost(this.#options.environment, handOverMsMax, Promise.all(sending))
+    await Promise.all([...given].map(([owner, takes]) => membership.peerOf(owner).handOver(takes)))
   }
 
   /** Waits until commands that were sent to other members are answered, and answers are sent to them. */
@@ -136,16 +152,23 @@ export class ClusterNode {
       keys: this.#options.keys,
       epoch: () => membership.epoch,
       onEpoch: (epoch) => membership.hearEpoch(epoch),
-      async dispatch(stream, name, data, options, epoch) {
-        if (!membership.owns(stream) && epoch > membership.epoch) await membership.refresh().catch(() => {})
-        if (!membership.owns(stream)) throw new Moved()
-        return kernel.dispatch(stream, name, data, options)
+      dispatch: (stream, name, data, options, epoch) => {
+        if (membership.owns(stream)) return kernel.dispatch(stream, name, data, options)
+        if (epoch <= membership.epoch) throw new Moved()
+        return this.#dispatchLater(stream, name, data, options)
       },
       onState: (handed) => kernel.receive(handed),
       onEnd: () => this.#servings.delete(serving),
     })
     this.#servings.add(serving)
     return serving
+  }
+
+  /** The sender knows a newer view. @throws Moved */
+  async #dispatchLater(stream: StreamId, name: string, data: unknown, options: DispatchOptions): Promise<Outcome> {
+    await this.#membership.refresh().catch(() => {})
+    if (!this.#membership.owns(stream)) throw new Moved()
+    return this.#kernel!.dispatch(stream, name, data, options)
   }
 
   status(): ClusterStatus {

@@ -1,7 +1,7 @@
 /** Tells an observer of a command that is sent to another member. */
 import { marked } from '../kernel/command-observation.ts'
 import type { Observing } from '../runtime/observing.ts'
-import { PeerLost } from './peer.ts'
+import { PeerLost } from './peer-lost.ts'
 import type { Reply, SentCommand } from './wire.ts'
 
 /** Where a command goes, and what sends it. */

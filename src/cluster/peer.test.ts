@@ -2,11 +2,12 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { manualEnvironment } from '../testing/manual-environment.ts'
 import { Channel } from './channel.ts'
-import { Peer, PeerLost, silentMs } from './peer.ts'
+import { Peer, silentMs } from './peer.ts'
+import { PeerLost } from './peer-lost.ts'
 import type { LinkEvents, Transport } from './transport.ts'
 import type { Message, SentCommand } from './wire.ts'
 
-const ids = { commandId: 'c', idBy: 'caller', isRepeated: false, hasFence: false } as const
+const ids = { commandId: 'c', idBy: 'caller' } as const
 const command: SentCommand = { stream: { aggregate: 'a', id: '1' }, name: 'n', ...ids }
 
 /** A peer for the member `other`, and what is heard at its address, where a process with the id `listening` answers. */

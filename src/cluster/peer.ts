@@ -12,6 +12,7 @@ import { InputError } from '../domain/error.ts'
 import type { HandedState } from '../kernel/handed-state.ts'
 import type { Environment } from '../runtime/environment.ts'
 import { Channel } from './channel.ts'
+import { PeerLost } from './peer-lost.ts'
 import { type Link, LinkError, type Transport } from './transport.ts'
 import { encodeError, type Message, messageLengthMax, type Reply, type SentCommand } from './wire.ts'
 
@@ -29,21 +30,6 @@ const againMs = 25
 const unansweredMax = 8_000_000
 /** A longer state is not handed over. Commands would wait behind it. */
 const stateLengthMax = 1_000_000
-
-/** The member gave no answer, and will not decide the command. */
-export class PeerLost extends Error {
-  override readonly name = 'PeerLost'
-  /** `refused`: its process has ended. `silent`: that is unknown. `closed`: it is no member any more. */
-  readonly kind: 'refused' | 'silent' | 'closed'
-  /** Whether the command was sent, so that it may be stored. */
-  readonly wasSent: boolean
-
-  constructor(kind: 'refused' | 'silent' | 'closed', wasSent: boolean, options?: ErrorOptions) {
-    super(`The other member of the cluster is lost: ${kind}`, options)
-    this.kind = kind
-    this.wasSent = wasSent
-  }
-}
 
 interface Waiting {
   readonly command: SentCommand
@@ -81,6 +67,8 @@ export class Peer {
   /** States that are handed over when no command waits, and who waits until they have arrived. */
   #states: (() => HandedState | undefined)[] = []
   #whenHanded: (() => void)[] = []
+  /** How much was sent when the last of them was. */
+  #handedAt: number | undefined
   #link: Link | undefined
   /** What is said over the present link. */
   #channel: Channel | undefined
@@ -188,15 +176,23 @@ export class Peer {
 
   /** Gives states to the other member, which will own their streams. Resolves when they have arrived, or never will. */
   handOver(states: readonly (() => HandedState | undefined)[]): Promise<void> {
-    const channel = this.#channel
-    if (channel === undefined || states.length === 0) return Promise.resolve()
-    this.#states.push(...states)
-    channel.flushSoon()
+    if (states.length === 0 || (this.#channel === undefined && !this.#isOpening)) return Promise.resolve()
+    for (const state of states) this.#states.push(state)
+    this.#handedAt = undefined
+    this.#channel?.flushSoon()
     return new Promise((resolve) => this.#whenHanded.push(resolve))
+  }
+
+  /** Ends the hand-over when everything has arrived that was sent until the last state. */
+  #lookAtStates(channel: Channel): void {
+    if (this.#whenHanded.length === 0 || this.#states.length > 0 || !channel.isEmpty) return
+    this.#handedAt ??= channel.sent
+    if (channel.arrived >= this.#handedAt) this.#endHanding()
   }
 
   #endHanding(): void {
     this.#states = []
+    this.#handedAt = undefined
     for (const resolve of this.#whenHanded.splice(0)) resolve()
   }
 
@@ -381,7 +377,7 @@ export class Peer {
         else waiting.resolve({ ...message.reply, wasRepeated })
       } else if (message.say === 'ask fence') void this.#askFence(channel, message.n, message.nth)
     }
-    if (this.#states.length === 0 && channel.isEmpty && channel.hasArrived) this.#endHanding()
+    this.#lookAtStates(channel)
     return true
   }
 

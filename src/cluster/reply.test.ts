@@ -7,7 +7,7 @@ import { replyText } from './reply.ts'
 import { decodeError, type Message, type Reply, type SentCommand } from './wire.ts'
 
 const stream = { aggregate: 'a', id: '1' }
-const ids = { commandId: 'c', idBy: 'caller', isRepeated: false, hasFence: false } as const
+const ids = { commandId: 'c', idBy: 'caller' } as const
 const command: SentCommand = { stream, name: 'n', ...ids }
 
 function replyTo(outcome: Outcome): Reply {

@@ -16,7 +16,8 @@ import type { Observing } from '../runtime/observing.ts'
 import { checkMetadata, checkTags } from '../store/commit.ts'
 import type { Membership } from './membership.ts'
 import { observedForward } from './observed-forward.ts'
-import { PeerLost, silentMs } from './peer.ts'
+import { silentMs } from './peer.ts'
+import { PeerLost } from './peer-lost.ts'
 import type { Member } from './view.ts'
 import { decodeError, decodeOutcome, encodeData, opened, type SentCommand } from './wire.ts'
 
@@ -127,7 +128,7 @@ export class Router {
           await this.#unlessAborted(options, sleep(environment, restMs, membership.ended))
           continue
         }
-        if ('error' in answer) throw answer.error
+        if ('error' in answer) throw withReason(answer.error, journey)
         if (tries > 0) this.longestPauseMs = Math.max(this.longestPauseMs, environment.elapsed() - begunAt)
         return answer
       }
@@ -148,7 +149,7 @@ export class Router {
     }
     try {
       if (owner.id === membership.id) return await this.#decideHere(journey)
-      const sent = { ...command, isRepeated: wasSent }
+      const sent = wasSent ? ({ ...command, isRepeated: true } as const) : command
       const send = (marked: SentCommand) => membership.peerOf(owner).send(marked, options.fence, options.signal)
       const { observing } = this.#options
       const to = owner.address
@@ -163,7 +164,7 @@ export class Router {
       if ('error' in reply) throw decodeError(reply.error)
       const load = async (sequence: number) => (await kernel.state(stream, { sequence })).state
       try {
-        return frozen(await decodeOutcome(stream, await opened(reply.outcome, this.#options.keys), load))
+        return frozen(await decodeOutcome(command, await opened(reply.outcome, this.#options.keys), load))
       } catch (cause) {
         // It is decided, and perhaps stored.
         throw new OutcomeUnknownError('OUTCOME_UNKNOWN', { stream, commandId: command.commandId }, cause)
@@ -182,7 +183,7 @@ export class Router {
   /** @throws Moved */
   async #decideHere({ stream, name, data, options, command, isCounted, wasSent }: Journey): Promise<Outcome> {
     const { commandId, idBy } = command
-    const id = idBy === 'member' && { ownId: commandId, isRepeated: wasSent }
+    const id = idBy === undefined && { ownId: commandId, isRepeated: wasSent }
     // The kernel counts it now.
     if (isCounted) this.underWay--
     try {
@@ -213,9 +214,8 @@ export class Router {
       name,
       ...(data !== undefined && { data: encodeData(data) }),
       commandId: commandId ?? derivedId ?? ownId ?? this.#options.environment.newCommandId(),
-      idBy: commandId !== undefined ? 'caller' : derivedId !== undefined ? 'reaction' : 'member',
-      isRepeated: false,
-      hasFence: fence !== undefined,
+      idBy: commandId !== undefined ? 'caller' : derivedId !== undefined ? 'reaction' : undefined,
+      hasFence: fence === undefined ? undefined : true,
       ...(expectedSequence !== undefined && { expectedSequence }),
       ...(metadata !== undefined && { metadata: checkMetadata(metadata) }),
       ...(tags !== undefined && { tags: checkTags(tags) }),
@@ -255,6 +255,12 @@ const looked: readonly string[] = ['DECIDE_FAILED', 'SEQUENCE_UNEXPECTED', 'COMM
 function perhapsStored({ stream, command: { commandId } }: Journey, error: unknown): unknown {
   if (!(error instanceof MnemeError) || looked.includes(error.code)) return error
   return new OutcomeUnknownError('OUTCOME_UNKNOWN', { stream, commandId }, error)
+}
+
+/** The signal's own reason does not come back from another member. */
+function withReason(error: unknown, journey: Journey): unknown {
+  const { signal } = journey.options
+  return signal?.aborted && hasCode(error, 'ABORTED') ? cut(journey, 'ABORTED', signal.reason) : error
 }
 
 /** The search for the owner ends, because the caller or this process does not go on. */

@@ -44,10 +44,16 @@ interface ServingOptions {
   readonly onEnd: () => void
 }
 
+/** A command that is being handled. */
+interface Handling {
+  /** Ends the wait for its answer. Absent before it waits. */
+  abort: ((reason: unknown) => void) | undefined
+  isAborted: boolean
+}
+
 export class Serving implements LinkEvents {
   readonly #options: ServingOptions
-  /** Ends the commands that are being handled. */
-  readonly #handled = new Map<number, AbortController>()
+  readonly #handled = new Map<number, Handling>()
   /** Replies that are not sent, by number. They become JSON only then. */
   readonly #replies = new Map<number, { readonly command: SentCommand; readonly result: Result }>()
   readonly #channel: Channel
@@ -83,11 +89,12 @@ export class Serving implements LinkEvents {
     this.#options.onEpoch(epoch)
     for (const message of messages) {
       if (message.say === 'command') void this.#handle(message.n, message.command, epoch)
-      else if (message.say === 'cancel') this.#handled.get(message.n)?.abort()
+      else if (message.say === 'cancel') this.#abort(this.#handled.get(message.n))
       else if (message.say === 'fence') this.#passFence(message)
       else if (message.say === 'state') void this.#receive(message.handed)
     }
-    this.#channel.speak()
+    if (messages.some(({ say }) => say === 'state')) this.#channel.speak()
+    else this.#channel.speakAgain()
     soon(this.#wake)
   }
 
@@ -97,7 +104,7 @@ export class Serving implements LinkEvents {
     this.#replies.clear()
     this.#cancelWatch()
     this.#wake()
-    for (const abort of this.#handled.values()) abort.abort()
+    for (const handling of this.#handled.values()) this.#abort(handling)
     for (const { reject } of this.#fences.values()) reject(new Moved())
     this.#options.onEnd()
   }
@@ -140,29 +147,35 @@ export class Serving implements LinkEvents {
   }
 
   async #handle(n: number, command: SentCommand, epoch: number): Promise<void> {
-    const abort = new AbortController()
-    this.#handled.set(n, abort)
+    const handling: Handling = { abort: undefined, isAborted: false }
+    this.#handled.set(n, handling)
     let result: Result
     try {
-      const { stream, name, data, commandId, idBy, isRepeated, expectedSequence, metadata, tags } = command
-      const fence = () => this.#fence(n, command.hasFence)
+      const { stream, name, data, commandId, idBy, isRepeated, hasFence = false } = command
+      const { expectedSequence, metadata, tags } = command
       const id =
         idBy === 'caller'
           ? { commandId }
           : idBy === 'reaction'
             ? { derivedId: commandId }
-            : { ownId: commandId, isRepeated }
+            : { ownId: commandId, isRepeated: isRepeated ?? false }
       const options: DispatchOptions = {
         ...id,
-        fence,
-        isStillClear: () => this.#isValid(),
+        fence: () => this.#fence(n, hasFence),
+        isStillClear: this.#isValid,
+        isClearAtFirst: !hasFence,
         mayFailMoved: true,
-        signal: abort.signal,
+        onWaiting: (abort) => {
+          handling.abort = abort
+          if (handling.isAborted) abort(undefined)
+        },
         expectedSequence,
         ...(metadata && { metadata }),
         ...(tags && { tags }),
       }
-      const input = data === undefined ? undefined : decodeData(await opened(data, this.#options.keys))
+      const { keys } = this.#options
+      const json = data === undefined || keys === undefined ? data : await opened(data, keys)
+      const input = json === undefined ? undefined : decodeData(json)
       result = { outcome: await this.#options.dispatch(Object.freeze(stream), name, input, options, epoch) }
     } catch (error) {
       result = error instanceof Moved || hasCode(error, 'STOPPED') ? { moved: true } : { error }
@@ -171,6 +184,12 @@ export class Serving implements LinkEvents {
     if (this.#isClosed) return
     this.#replies.set(n, { command, result })
     this.#channel.flushSoon()
+  }
+
+  #abort(handling: Handling | undefined): void {
+    if (handling === undefined) return
+    handling.isAborted = true
+    handling.abort?.(undefined)
   }
 
   #nextReply(): string | undefined {
@@ -198,9 +217,8 @@ export class Serving implements LinkEvents {
   }
 
   /** Whether the sender certainly still waits. */
-  #isValid(): boolean {
-    return !this.#isClosed && this.#options.environment.elapsed() - this.#channel.seenThere <= validMs
-  }
+  readonly #isValid = (): boolean =>
+    !this.#isClosed && this.#options.environment.elapsed() - this.#channel.seenThere <= validMs
 
   #passFence({ nth, error }: Message & { readonly say: 'fence' }): void {
     const fence = this.#fences.get(nth)

@@ -38,7 +38,11 @@ describe('Over the wire', () => {
 
   test('rejections keep details that JSON does not have', async () => {
     const rejection = reject('TooLate', { since: new Date(5), ids: new Set(['a']) })
-    const got = await decodeOutcome(stream, overTheWire(encodeOutcome({ accepted: false, rejection })), load)
+    const got = await decodeOutcome(
+      { stream, commandId: 'c' },
+      overTheWire(encodeOutcome({ accepted: false, rejection })),
+      load,
+    )
     assert.ok(!got.accepted)
     assert.deepEqual(got.rejection, rejection)
   })
@@ -62,9 +66,12 @@ describe('Over the wire', () => {
 
   test('an outcome without its state is given the loaded one', async () => {
     const outcome = { accepted: true, state: 'own', sequence: 4, position: 9, events: [] } as const
-    assert.deepEqual(await decodeOutcome(stream, overTheWire(encodeOutcome(outcome, false)), load), {
-      ...outcome,
-      state: 'loaded',
-    })
+    assert.deepEqual(
+      await decodeOutcome({ stream, commandId: 'c' }, overTheWire(encodeOutcome(outcome, false)), load),
+      {
+        ...outcome,
+        state: 'loaded',
+      },
+    )
   })
 })

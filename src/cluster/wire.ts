@@ -20,12 +20,12 @@ export interface SentCommand {
   /** Absent if the data was left out. */
   readonly data?: Json
   readonly commandId: string
-  /** Who made the id: the caller, a reaction (`derivedCommandId`), or the member that sends the command. */
-  readonly idBy: 'caller' | 'reaction' | 'member'
+  /** Who made the id: the caller, or a reaction (`derivedCommandId`). Absent: the member that sends the command. */
+  readonly idBy?: 'caller' | 'reaction' | undefined
   /** Whether it was sent before, so that it may be stored already. */
-  readonly isRepeated: boolean
+  readonly isRepeated?: true | undefined
   /** Whether its sender has to be asked before each decision. */
-  readonly hasFence: boolean
+  readonly hasFence?: true | undefined
   readonly expectedSequence?: number | undefined
   readonly metadata?: JsonObject | undefined
   readonly tags?: readonly string[] | undefined
@@ -85,45 +85,59 @@ export function encodeOutcome(outcome: Outcome, hasState = true): Json {
     return { code, details: encode('The details of a rejection', details) }
   }
   const { state, sequence, position, events } = outcome
-  const sent = { sequence, position, events: events.map(encodeEvent) }
-  return hasState ? { ...sent, state: encode('A state', state) } : sent
+  const sent: SentOutcome = {
+    sequence,
+    position,
+    recordedAt: events[0]?.recordedAt.getTime(),
+    events: events.map(encodeEvent),
+    state: hasState ? encode('A state', state) : undefined,
+  }
+  return sent as unknown as Json
 }
 
 /** @param load loads the state at a sequence, if it was not sent */
 export async function decodeOutcome(
-  stream: StreamId,
+  { stream, commandId }: Pick<SentCommand, 'stream' | 'commandId'>,
   json: Json,
   load: (sequence: number) => Promise<unknown>,
 ): Promise<Outcome> {
-  const sent = json as unknown as SentOutcome
+  const sent = json as unknown as SentOutcome | { readonly code: string; readonly details: Json }
   if ('code' in sent) return { accepted: false, rejection: new Rejection(sent.code, decode(sent.details)) }
-  const { sequence, position } = sent
+  const { sequence, position, recordedAt = 0 } = sent
   const state = sent.state === undefined ? await load(sequence) : decode(sent.state)
-  const events = sent.events.map((event) => decodeEvent(stream, event))
+  // A commit has the id of its command, and its events are adjacent.
+  const before = sent.events.length - 1
+  const events = sent.events.map(({ type, data, metadata, tags = [], revision = 1 }, i): RecordedEvent => {
+    const [place, at] = [sequence - before + i, position - before + i]
+    const facts = { stream, sequence: place, position: at, recordedAt: new Date(recordedAt), commitId: commandId }
+    return { type, data: decode(data), metadata, tags, revision, ...facts }
+  })
   return { accepted: true, state, sequence, position, events }
 }
 
-type SentOutcome =
-  | { readonly code: string; readonly details: Json }
-  | {
-      readonly sequence: number
-      readonly position: number
-      readonly events: readonly SentEvent[]
-      readonly state?: Json
-    }
+interface SentOutcome {
+  readonly sequence: number
+  readonly position: number
+  /** Of all events. Absent if there are none. */
+  readonly recordedAt: number | undefined
+  readonly events: readonly SentEvent[]
+  readonly state: Json | undefined
+}
 
-type SentEvent = Omit<RecordedEvent, 'stream' | 'recordedAt' | 'data'> & {
-  readonly recordedAt: number
+/** What the other side cannot know. `tags` are absent if there are none, and `revision` if it is the first. */
+interface SentEvent extends Pick<RecordedEvent, 'type' | 'metadata'> {
   readonly data: Json
+  readonly tags: RecordedEvent['tags'] | undefined
+  readonly revision: number | undefined
 }
 
-function encodeEvent({ stream: _, data, recordedAt, ...others }: RecordedEvent): Json {
-  return { ...others, data: encode('An event', data), recordedAt: recordedAt.getTime() } as unknown as Json
-}
-
-function decodeEvent(stream: StreamId, { data, recordedAt, ...others }: SentEvent): RecordedEvent {
-  return { ...others, stream, data: decode(data), recordedAt: new Date(recordedAt) }
-}
+const encodeEvent = ({ type, data, metadata, tags, revision }: RecordedEvent): SentEvent => ({
+  type,
+  data: encode('An event', data),
+  metadata,
+  tags: tags.length === 0 ? undefined : tags,
+  revision: revision === 1 ? undefined : revision,
+})
 
 // -- errors ----------------------------------------------------------------------------------------------------------
 

@@ -29,6 +29,8 @@ export interface CheckedCommand {
   readonly isDerived: boolean
   readonly fence?: Fence | undefined
   readonly isStillClear?: (() => boolean) | undefined
+  /** Whether the fence need not be asked yet. */
+  readonly isClearAtFirst?: boolean
   /** Whether an earlier try may have stored it, so that no answer may say that it had no effect. */
   readonly isRepeated?: boolean
   /** The sequence at which the aggregate must be for it to be decided. */

@@ -18,6 +18,10 @@ export interface DispatchOptions extends CommandOptions {
   readonly fence?: Fence
   /** Whether the fence, which let it pass, would still do so. Asked at the moment of the decision. */
   readonly isStillClear?: () => boolean
+  /** Whether the fence need not be asked before `isStillClear` says no. */
+  readonly isClearAtFirst?: boolean
+  /** Called when it begins to wait for its answer, with a function that ends the wait as `signal` does. */
+  readonly onWaiting?: (abort: (reason: unknown) => void) => void
   /** The `span` of the handled event or the timer that sends it. */
   readonly parent?: number | undefined
 }

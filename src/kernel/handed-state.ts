@@ -19,6 +19,12 @@ export interface HandedState extends Omit<LoadedState, 'state'> {
   readonly state: Json
 }
 
+/** A state in memory. It becomes JSON when it is taken. */
+export interface HeldState {
+  readonly stream: StreamId
+  readonly take: () => HandedState | undefined
+}
+
 /** A state for the next owner, or `undefined` if it cannot be sent. */
 export function handedState(type: AggregateType, stream: StreamId, loaded: LoadedState): HandedState | undefined {
   const { stateRevision, fingerprint } = type

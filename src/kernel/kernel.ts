@@ -29,7 +29,7 @@ import { checkCallersId } from './command-id.ts'
 import { type Begun, marked, tellRefused, tellStarted } from './command-observation.ts'
 import { digestOf, digestWithin } from './digest.ts'
 import type { DispatchOptions } from './dispatch-options.ts'
-import { type HandedState, handedState, receivedState } from './handed-state.ts'
+import { type HandedState, type HeldState, handedState, receivedState } from './handed-state.ts'
 import { type HistoryRead, historyOf } from './history.ts'
 import type { KernelLimits } from './limits.ts'
 import { Looks } from './looks.ts'
@@ -37,7 +37,7 @@ import { type Ownership, originOf } from './ownership.ts'
 import { Passivation } from './passivation.ts'
 import { abandoned, PendingCommand } from './pending-command.ts'
 import type { KeyRing } from './personal/key-ring.ts'
-import { ownValues, sealingFence } from './personal/sealing-fence.ts'
+import { fencing, ownValues } from './personal/sealing-fence.ts'
 import { type Registered, readState } from './read-state.ts'
 import { Readings } from './readings.ts'
 import type { LoadedState, Until } from './rehydrate.ts'
@@ -172,7 +172,7 @@ export class Kernel {
     this.#checkRoom(live, options)
     const actor = live ?? new Actor(this.#context, registered.type, stream)
     const outcome = pending.outcome()
-    if (signal !== undefined) pending.listenTo(signal, stream)
+    if (signal !== undefined || options.onWaiting !== undefined) pending.listenTo(options, stream)
     // From here on nothing throws: what is counted here, the answer counts back.
     this.#inFlight++
     actor.post(pending)
@@ -225,18 +225,22 @@ export class Kernel {
   }
 
   /** Drops the states of streams that this process does not own any more. Commands in progress end first. */
-  disown(isOwned: (stream: StreamId) => boolean): void {
-    for (const { live } of this.#types.values()) {
+  disown(isOwned: (stream: StreamId) => boolean): readonly HeldState[] {
+    const dropped: HeldState[] = []
+    for (const { type, live } of this.#types.values()) {
       for (const actor of live.values()) {
-        if (isOwned(actor.stream)) continue
+        const { stream, loaded } = actor
+        if (isOwned(stream)) continue
+        if (loaded !== undefined) dropped.push({ stream, take: () => handedState(type, stream, loaded) })
         if (actor.idle) this.#passivation.remove(actor)
         else actor.disown()
       }
     }
+    return dropped
   }
 
   /** The states in memory, for other owners of their streams. Each is taken when it is asked for. */
-  *states(): Generator<{ readonly stream: StreamId; readonly take: () => HandedState | undefined }> {
+  *states(): Generator<HeldState> {
     for (const { type, live } of this.#types.values()) {
       for (const actor of live.values()) {
         const { stream } = actor
@@ -302,8 +306,7 @@ export class Kernel {
         repeatable: commandId !== undefined || isRepeated,
         mark: { name, digest: digest ?? digestOf(leftOutData(decision.schema, checked.value)) },
         isDerived: options.commandId === undefined && derivedId !== undefined,
-        fence: keys === undefined ? options.fence : sealingFence(keys, decision.schema, input.value, options.fence),
-        isStillClear: options.isStillClear,
+        ...fencing(keys, decision.schema, input.value, options),
         isRepeated,
         expectedSequence: options.expectedSequence,
         metadata: checkMetadata(options.metadata),

@@ -9,7 +9,7 @@ import type { CommandMark } from '../store/commit.ts'
 import type { CheckedCommand } from './checked-command.ts'
 import { endOf, failedWith } from './command-observation.ts'
 import type { Decided } from './decide.ts'
-import type { Fence } from './dispatch-options.ts'
+import type { DispatchOptions, Fence } from './dispatch-options.ts'
 
 export class PendingCommand implements CheckedCommand {
   readonly name: string
@@ -25,6 +25,7 @@ export class PendingCommand implements CheckedCommand {
   readonly metadata: JsonObject
   readonly tags: readonly string[]
   readonly origin: CheckedCommand['origin']
+  readonly #isClearAtFirst: boolean
   #isClear: boolean
   readonly isStillClear: (() => boolean) | undefined
   readonly isRepeated: boolean
@@ -52,7 +53,8 @@ export class PendingCommand implements CheckedCommand {
     this.isDerived = command.isDerived
     this.fence = command.fence
     this.expectedSequence = command.expectedSequence
-    this.#isClear = command.fence === undefined
+    this.#isClearAtFirst = command.isClearAtFirst ?? command.fence === undefined
+    this.#isClear = this.#isClearAtFirst
     this.isStillClear = command.isStillClear
     this.isRepeated = command.isRepeated ?? false
     this.metadata = command.metadata
@@ -103,15 +105,18 @@ export class PendingCommand implements CheckedCommand {
     })
   }
 
-  /** Ends the caller's wait when the signal is aborted. A command that was sent may still be stored. */
-  listenTo(signal: AbortSignal, stream: StreamId): void {
-    const abort = () => {
+  /** Ends the caller's wait when the signal is aborted, or its sender says so. What was sent may still be stored. */
+  listenTo({ signal, onWaiting }: DispatchOptions, stream: StreamId): void {
+    const abort = (reason: unknown) => {
       const { name, commandId } = this
-      if (this.isSent) this.fail(new OutcomeUnknownError('OUTCOME_UNKNOWN', { stream, commandId }, signal.reason))
-      else this.fail(new CancelledError('ABORTED', { what: `The command ${name}` }, signal.reason))
+      if (this.isSent) this.fail(new OutcomeUnknownError('OUTCOME_UNKNOWN', { stream, commandId }, reason))
+      else this.fail(new CancelledError('ABORTED', { what: `The command ${name}` }, reason))
     }
-    signal.addEventListener('abort', abort, { once: true })
-    this.#unlisten = () => signal.removeEventListener('abort', abort)
+    onWaiting?.(abort)
+    if (signal === undefined) return
+    const onAbort = () => abort(signal.reason)
+    signal.addEventListener('abort', onAbort, { once: true })
+    this.#unlisten = () => signal.removeEventListener('abort', onAbort)
   }
 
   /** The signal has no effect on it from now on. */
@@ -122,7 +127,7 @@ export class PendingCommand implements CheckedCommand {
   /** Prepares it to be decided again, or for the first time on another state. */
   beginAgain(): void {
     this.#isSent = false
-    this.#isClear = this.fence === undefined
+    this.#isClear = this.#isClearAtFirst
   }
 
   /** Notes that its fence let it pass. */

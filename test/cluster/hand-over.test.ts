@@ -1,10 +1,12 @@
 /** A member that stops gives the states of its aggregates to the next owners. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { shardOf } from '../../src/cluster/placement.ts'
 import { memory } from '../../src/index.ts'
 import { faultyStore } from '../../src/testing/faulty-store.ts'
 import { LocalNetwork } from '../support/cluster/local-network.ts'
 import { clusterOn, type Member, settled, startMember } from '../support/cluster/vaults.ts'
+import { until } from '../support/kernel/rig.ts'
 
 const ids = Array.from({ length: 20 }, (_, i) => `vault ${i}`)
 
@@ -36,6 +38,31 @@ test('The next owner decides on states that it was given, and reads no events', 
     assert.deepEqual([state.amount, state.since, sequence], [2, new Map([['last', new Date(5)]]), 2])
   }
   await staying.stop()
+})
+
+test('A member that joins is given the states of streams that it owns now, and reads no events of them', async () => {
+  const network = new LocalNetwork()
+  const store = memory()
+  const first = await startMember(store, { cluster: clusterOn(network, 60_000) })
+  for (const id of ids) await first.vault(id).put({ amount: 1 })
+  let reads = 0
+  const counted = faultyStore(store, ({ method }) => {
+    if (method === 'readStream') reads++
+    return undefined
+  })
+  const second = await startMember(counted, { cluster: clusterOn(network, 60_000) })
+  await settled([first, second])
+  const { owners, self } = second.cluster.status()
+  const own = ids.filter((id) => owners['vault']![shardOf({ aggregate: 'vault', id })] === self)
+  assert.ok(own.length > 0)
+  await until('its states have arrived', () => second.load().liveAggregates === own.length)
+  assert.equal(first.load().liveAggregates, ids.length - own.length)
+  for (const id of own) {
+    const { state, sequence } = await first.vault(id).put({ amount: 1 })
+    assert.deepEqual([state.amount, sequence], [2, 2])
+  }
+  assert.equal(reads, 0)
+  await Promise.all([first.stop(), second.stop()])
 })
 
 test('The next owner asks the store whether a state that it was given is the newest', async () => {

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { type TestContext, test } from 'node:test'
 import type { CommandOptions } from '../../src/domain/command.ts'
-import { hasCode, memory } from '../../src/index.ts'
+import { hasCode, type MnemeError, memory } from '../../src/index.ts'
 import { sqlite } from '../../src/store/sqlite/index.ts'
 import { faultyStore } from '../../src/testing/faulty-store.ts'
 import { LocalNetwork } from '../support/cluster/local-network.ts'
@@ -114,6 +114,31 @@ test('A command whose answer was lost is not decided again by the next owner', a
   release()
   await busy
   await stopped
+})
+
+test('A command whose caller has aborted it is not decided by its owner any more', async (t) => {
+  const { asking, owner, hold } = await two(t)
+  const id = await vaultOf(asking)
+  const release = hold('append')
+  const before = owner.vault(id).put({ amount: 100 })
+  await until('the owner is busy', () => owner.load().commandsInFlight === 1)
+  const caller = new AbortController()
+  const options = { commandId: 'mine', signal: caller.signal }
+  const answer = asking
+    .vault(id)
+    .put({ amount: 1 }, options)
+    .catch((error: MnemeError) => error)
+  await until('the owner has the command', () => owner.load().commandsInFlight === 2)
+  const reason = new Error('enough')
+  caller.abort(reason)
+  const error = await answer
+  await until('the owner has dropped it', () => owner.load().commandsInFlight === 1)
+  release()
+  await before
+  assert.equal((await commitsOf(asking, id)).includes('mine'), false)
+  // On a machine that stands still, the caller is told that it may have been decided.
+  assert.ok(hasCode(error, 'ABORTED') || hasCode(error, 'OUTCOME_UNKNOWN'))
+  assert.equal(error.cause, hasCode(error, 'ABORTED') ? reason : error.cause)
 })
 
 test('All members can stop at the same time, and every command that was sent before is decided', async () => {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
+import { createSecretKey, randomBytes } from 'node:crypto'
 import { describe, test } from 'node:test'
 import { FrameReader, FrameWriter } from './frames.ts'
 
-const key = randomBytes(32)
+const key = createSecretKey(randomBytes(32))
 const texts = ['', 'a', 'ä'.repeat(1000), 'z'.repeat(100_000)]
 const framesOf = (written: readonly string[], with_ = key): readonly Buffer[] => {
   const writer = new FrameWriter(with_, 'client')
@@ -35,7 +35,7 @@ describe('Frames', () => {
     assert.throws(read([frames[0]!, frames[2]!]), /wrong proof/)
     assert.throws(read([frames[0]!, frames[0]!]), /wrong proof/)
     assert.throws(read(frames, 'server'), /wrong proof/)
-    assert.throws(read(framesOf(texts, randomBytes(32))), /wrong proof/)
+    assert.throws(read(framesOf(texts, createSecretKey(randomBytes(32)))), /wrong proof/)
   })
 
   test('that say they are endless are refused before they are read, and so are all before the first proof', () => {

@@ -6,7 +6,7 @@
  * The first frame of each side is empty: it only shows that the side has the secret. Before it, a reader takes nothing
  * else, so a stranger cannot fill its memory.
  */
-import { createHmac, timingSafeEqual } from 'node:crypto'
+import { createHmac, type KeyObject, timingSafeEqual } from 'node:crypto'
 
 /** The longest text, in bytes. */
 const textBytesMax = 1024 * 1024
@@ -16,16 +16,16 @@ const headBytes = 4 + proofBytes
 /** Which side sends. */
 export type Side = 'client' | 'server'
 
-function proofOf(key: Buffer, side: Side, number: number, text: Buffer): Buffer {
+function proofOf(key: KeyObject, side: Side, number: number, text: Buffer): Buffer {
   return createHmac('sha256', key).update(`${side} ${number} `).update(text).digest().subarray(0, proofBytes)
 }
 
 export class FrameWriter {
-  readonly #key: Buffer
+  readonly #key: KeyObject
   readonly #side: Side
   #number = 0
 
-  constructor(key: Buffer, side: Side) {
+  constructor(key: KeyObject, side: Side) {
     this.#key = key
     this.#side = side
   }
@@ -42,7 +42,7 @@ export class FrameWriter {
 }
 
 export class FrameReader {
-  readonly #key: Buffer
+  readonly #key: KeyObject
   readonly #side: Side
   #number = 0
   #chunks: Buffer[] = []
@@ -51,7 +51,7 @@ export class FrameReader {
   #needed = headBytes
 
   /** @param side the side that sends */
-  constructor(key: Buffer, side: Side) {
+  constructor(key: KeyObject, side: Side) {
     this.#key = key
     this.#side = side
   }

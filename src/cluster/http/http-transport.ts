@@ -2,7 +2,7 @@
  * Links over HTTP. A link begins as a request that asks for an upgrade, so that proxies and firewalls see HTTP, and is
  * a plain connection from then on. Both sides prove that they have the secret, without sending it.
  */
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHmac, createSecretKey, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto'
 import { type ClientRequest, createServer, type IncomingMessage, request, type Server } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { ClusterError } from '../../domain/error.ts'
@@ -144,7 +144,7 @@ export class HttpTransport implements Transport {
   }
 
   /** Makes a socket a link. @param begin called when the other side has shown its secret; returns what is to happen */
-  #link(socket: Socket, side: Side, key: Buffer, begin: (link: Link) => LinkEvents, head: Buffer): Link {
+  #link(socket: Socket, side: Side, key: KeyObject, begin: (link: Link) => LinkEvents, head: Buffer): Link {
     this.#sockets.add(socket)
     socket.setNoDelay(true)
     socket.unref()
@@ -192,8 +192,8 @@ export class HttpTransport implements Transport {
     return createHmac('sha256', this.#options.secret).update(`proof ${asking} ${asked}`).digest('hex')
   }
 
-  #key(asking: string, asked: string): Buffer {
-    return createHmac('sha256', this.#options.secret).update(`key ${asking} ${asked}`).digest()
+  #key(asking: string, asked: string): KeyObject {
+    return createSecretKey(createHmac('sha256', this.#options.secret).update(`key ${asking} ${asked}`).digest())
   }
 }
 

@@ -4,7 +4,8 @@ import { personalFrom } from '../../domain/personal.ts'
 import { replacePersonal, unsealedIn } from '../../domain/personal-schema.ts'
 import type { Schema } from '../../domain/schema.ts'
 import { SealedValue } from '../../domain/sealed-value.ts'
-import type { Fence } from '../dispatch-options.ts'
+import type { CheckedCommand } from '../checked-command.ts'
+import type { DispatchOptions, Fence } from '../dispatch-options.ts'
 import type { KeyRing } from './key-ring.ts'
 
 /**
@@ -22,18 +23,24 @@ export function ownValues(keys: KeyRing, schema: Schema, input: unknown): unknow
   })
 }
 
+/** The fence of a checked command: what seals its personal fields, and what its sender wants to be asked. */
+export function fencing(
+  keys: KeyRing | undefined,
+  schema: Schema,
+  input: unknown,
+  { fence: own, isStillClear, isClearAtFirst = false }: DispatchOptions,
+): Pick<CheckedCommand, 'fence' | 'isStillClear' | 'isClearAtFirst'> {
+  const fence = keys === undefined ? own : sealingFence(keys, schema, input, own)
+  return { fence, isStillClear, isClearAtFirst: fence === undefined || (fence === own && isClearAtFirst) }
+}
+
 /**
  * Seals the personal fields of a command. If their keys are in memory, as usual, that is done at once. Otherwise the
  * keys are loaded while the aggregate is, and a fence waits for them.
  *
  * @param fence the fence that the command has besides
  */
-export function sealingFence(
-  keys: KeyRing,
-  schema: Schema,
-  input: unknown,
-  fence: Fence | undefined,
-): Fence | undefined {
+function sealingFence(keys: KeyRing, schema: Schema, input: unknown, fence: Fence | undefined): Fence | undefined {
   const unsealed = unsealedIn(schema, input)
   if (keys.sealNow(unsealed)) return fence
   const sealed = keys.seal(unsealed)

@@ -158,9 +158,9 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'commands of reactions have no fence',
-    file: 'kernel/kernel.ts',
-    find: 'fence: keys === undefined ? options.fence :',
-    replace: 'fence: keys === undefined ? undefined :',
+    file: 'kernel/personal/sealing-fence.ts',
+    find: 'const fence = keys === undefined ? own :',
+    replace: 'const fence = keys === undefined ? undefined :',
   },
   {
     name: 'a reaction forgets the rejections that it was given',
