@@ -5,7 +5,9 @@ import { manualEnvironment } from '../testing/manual-environment.ts'
 import { Serving } from './serving.ts'
 import type { Message, Packet } from './wire.ts'
 
-const turn = () => new Promise((resolve) => setImmediate(resolve))
+const turn = async () => {
+  for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve))
+}
 
 test('A decision that waits for a fence gets the answer, also when the caller has given the command up', async () => {
   const environment = manualEnvironment()
@@ -19,9 +21,9 @@ test('A decision that waits for a fence gets the answer, also when the caller ha
     epoch: () => 1,
     onEpoch() {},
     // The kernel answers a command that is given up at once, while its decision waits.
-    dispatch: (_, name, __, { fence, signal }) =>
+    dispatch: (_, name, __, { fence, onWaiting }) =>
       new Promise((_resolve, reject) => {
-        signal!.addEventListener('abort', () => reject(new CancelledError('ABORTED', { what: name })))
+        onWaiting!(() => reject(new CancelledError('ABORTED', { what: name })))
         void fence!().then(() => {
           passed = true
         })
@@ -35,7 +37,7 @@ test('A decision that waits for a fence gets the answer, also when the caller ha
     await turn()
   }
   const stream = { aggregate: 'account', id: 'ada' }
-  const sent = { stream, name: 'deposit', commandId: 'c', idBy: 'reaction', isRepeated: false, hasFence: true } as const
+  const sent = { stream, name: 'deposit', commandId: 'c', idBy: 'reaction', hasFence: true } as const
   await hear({ say: 'command', n: 1, command: sent })
   const asked = said.find((message) => message.say === 'ask fence')
   assert.ok(asked !== undefined)

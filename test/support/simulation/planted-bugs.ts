@@ -226,7 +226,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a command has another id when its owner was lost',
     file: 'cluster/router.ts',
-    find: 'const sent = { ...command, isRepeated: wasSent }',
+    find: 'const sent = wasSent ? ({ ...command, isRepeated: true } as const) : command',
     replace: 'const sent = { ...command, ...(wasSent && { commandId: this.#options.environment.newCommandId() }) }',
   },
   {
