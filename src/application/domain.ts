@@ -75,7 +75,7 @@ const reserved: ReadonlySet<string> = new Set([
 ])
 
 /** Mneme stores its own data under names that begin like this. */
-const ownNames: readonly string[] = ['reaction ', 'generations ', 'rebuilt ', 'personal ', 'cluster ']
+const ownNames: readonly string[] = ['reaction ', 'generations ', 'rebuilt ', 'paused ', 'personal ', 'cluster ']
 
 /**
  * Describes a domain.

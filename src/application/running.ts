@@ -202,8 +202,13 @@ export interface Managed<Name extends PropertyKey> {
   stop(name: Name): Promise<void>
   /** The status, if it is started and neither stopped nor failed. */
   lookup(name: Name): Promise<ProjectionStatus | undefined>
-  /** Handles no events until `resume`. It keeps the lease, so no other process does either. Rows can still be read. */
+  /**
+   * Lets no process handle events until `resume`, whichever calls it, also after restarts. What this process has begun
+   * is finished and saved. In another process it is given up, as when it is taken over; there, nothing is saved once
+   * this has returned. Rows can still be read. Parked events can be retried and skipped in any process meanwhile.
+   */
   pause(name: Name): Promise<void>
+  /** Ends a pause. All processes notice it within `pollIntervalMs`. */
   resume(name: Name): Promise<void>
   /** What it does, its position, how far it is behind, what is parked, and why it has failed. */
   status(name: Name): Promise<ProjectionStatus>
@@ -211,8 +216,8 @@ export interface Managed<Name extends PropertyKey> {
    * Handles all events that are in the log now. For domains started with `projections: 'manual'`. If another process is
    * doing this, it waits for that process.
    *
-   * @throws ProjectionError `PROJECTION_FAILED`; `PROJECTION_ELSEWHERE` if another process leads and makes no progress
-   *   for longer than `leaseMs`
+   * @throws ProjectionError `PROJECTION_FAILED`, `PROJECTION_PAUSED`; `PROJECTION_ELSEWHERE` if another process leads and
+   *   makes no progress for longer than `leaseMs`
    */
   runOnce(name: Name): Promise<RunResult>
   /**

@@ -14,6 +14,7 @@ import {
   named,
   placed,
   type RetryFacts,
+  restingSince,
   untilLedBy,
   wordsOf,
 } from './error-words.ts'
@@ -417,10 +418,16 @@ export const catalogue = {
       readonly waitedMs: number
       readonly retrying?: RetryFacts
       readonly leader?: { readonly until: Date }
+      readonly pausedSince?: Date
     }) =>
-      `${called(f.projection)} did not reach position ${f.atLeast} within ${f.waitedMs} ms; it is at ${f.position}${untilLedBy(f.leader)}`,
+      `${called(f.projection)} did not reach position ${f.atLeast} within ${f.waitedMs} ms; it is at ${f.position}${restingSince(f.pausedSince)}${untilLedBy(f.leader)}`,
     'Wait longer with `timeoutMs`, or look at the status of the projection.',
     true,
+  ),
+  PROJECTION_PAUSED: entry(
+    (f: { readonly projection: string; readonly since: Date }) =>
+      `${called(f.projection)} handles nothing, because it is paused since ${f.since.toISOString()}`,
+    'Let somebody resume it: `resume(name)`, or `mneme projections resume`. A pause holds in all processes, and over restarts.',
   ),
   PROJECTION_UNPREPARED: entry(
     (f: { readonly projection: string }) => `${called(f.projection)} does not run, because its .prepare threw`,

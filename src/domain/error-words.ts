@@ -52,3 +52,7 @@ export interface RetryFacts {
 /** Until when another process leads, if one does. */
 export const untilLedBy = (leader: { readonly until: Date } | undefined): string =>
   leader === undefined ? '' : `; another process holds its lease until ${leader.until.toISOString()}`
+
+/** Since when a projection or reaction is paused, if it is. */
+export const restingSince = (since: Date | undefined): string =>
+  since === undefined ? '' : `; it is paused since ${since.toISOString()}, until somebody resumes it`

@@ -216,6 +216,7 @@ export class StoreError<Code extends StoreCode = StoreCode> extends MnemeError<C
 type ProjectionCode =
   | 'PROJECTION_FAILED'
   | 'PROJECTION_BEHIND'
+  | 'PROJECTION_PAUSED'
   | 'PROJECTION_UNPREPARED'
   | 'PROJECTION_OUTDATED'
   | 'PROJECTION_CHANGED'

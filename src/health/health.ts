@@ -87,15 +87,16 @@ export function health(running: Examined, options: HealthOptions = {}): Health {
 }
 
 function judge(
-  { state, position, lag, parked, failure }: ProjectionStatus,
+  { state, position, lag, parked, pausedSince, failure }: ProjectionStatus,
   isNeeded: boolean,
   lagMsMax: number,
 ): Check {
   // Rows of an older revision cannot be read.
   const isUnfit = state === 'preparing' || (isNeeded && (state === 'failed' || lag.ms > lagMsMax))
-  const isOdd = state === 'failed' || parked > 0 || failure !== undefined
+  const isOdd = state === 'failed' || parked > 0 || pausedSince !== undefined || failure !== undefined
   const status = isUnfit ? 'fail' : isOdd ? 'warn' : 'pass'
-  return { status, state, position, lag, parked, ...(failure !== undefined && { code: failure.code }) }
+  const paused = pausedSince && { pausedSince }
+  return { status, state, position, lag, parked, ...paused, ...(failure !== undefined && { code: failure.code }) }
 }
 
 function membership({ self, members, epoch }: ClusterStatus): Check {

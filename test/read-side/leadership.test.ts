@@ -146,23 +146,6 @@ await onEveryStore('Of several domains', ({ name, place, severalWriters, injecte
     await checkRows(leading)
   })
 
-  testHere('a paused one keeps the others from running the projection, until it is stopped', async (t) => {
-    const store = await place(t)
-    const first = await follow({ store, leaseMs: 3_600_000 })
-    await isRunning(first)
-    await first.projections.pause('rows')
-    await using second = await follow({ store, leaseMs: 3_600_000 })
-    await until('it rests', async () => {
-      await second.pot('z').rustle({ times: 1 })
-      return (await stateOf(first)) === 'paused'
-    })
-    const { position } = await second.pot('a').put({ amount: 1 })
-    assert.equal(await stateOf(second), 'standby')
-    assert.equal(await second.rows.get('a'), undefined)
-    await first.stop()
-    assert.deepEqual((await second.rows.get('a', { atLeast: position }))?.amounts, [1])
-  })
-
   testHere('each command of a reaction is sent once, although its leader changes', async (t) => {
     const store = await place(t)
     const start = () => deliveryDomain().start({ store, pollIntervalMs: 5, log: { warn: () => {} } })

@@ -73,12 +73,15 @@ await onEveryStore('A projection by its name', ({ place }) => {
     assert.deepEqual(await rowsOf(pots, position), { a: [1, 2] })
   })
 
-  test('can be paused, stopped and started again', async (t) => {
+  test('stays paused when it is stopped and started again', async (t) => {
     await using pots = await startRows({ store: await place(t), projections: 'automatic' })
     await pots.projections.pause('rows')
     await pots.projections.stop('rows')
     await pots.projections.start('rows')
     const { position } = await pots.pot('a').put({ amount: 1 })
+    await until('it rests again', async () => (await stateOf(pots)) === 'paused')
+    assert.deepEqual(await rowsOf(pots), {})
+    await pots.projections.resume('rows')
     assert.deepEqual(await rowsOf(pots, position), { a: [1] })
   })
 

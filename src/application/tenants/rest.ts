@@ -43,12 +43,12 @@ export async function restOf(bank: OpenDomain, { projections, reactions }: Parts
   }
 }
 
-/** Whether it will handle events, here or in the process that leads. */
-function isAtWork({ state }: ProjectionStatus): boolean {
+/** Whether it will handle events, here or in the process that leads. A pause lasts, also where the domain is stopped. */
+function isAtWork({ state, pausedSince }: ProjectionStatus): boolean {
+  if (state === 'paused' || pausedSince !== undefined) return false
   return state !== 'stopped' && state !== 'failed' && state !== 'outdated'
 }
 
-/** A pause belongs to this process: it would be over if the domain were stopped. */
 function hasCaughtUp({ state, lag, retrying }: ProjectionStatus): boolean {
   return (state === 'running' || state === 'standby') && lag.events === 0 && retrying === undefined
 }

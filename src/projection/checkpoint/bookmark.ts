@@ -6,12 +6,13 @@ import { hasCode, ProjectionError, StoreError } from '../../domain/error.ts'
 import { Breath } from '../../runtime/breath.ts'
 import { Exclusive } from '../../runtime/exclusive.ts'
 import type { LogPlace, Row, Checkpoint as StoredCheckpoint } from '../../store/store.ts'
-import { listParked, type ParkedEvent, ParkedEvents } from '../stored/parked-events.ts'
+import { ParkedEvents } from '../stored/parked-events.ts'
 import { beginFirst, type Place, placeInLog } from './beginning.ts'
 import type { BookmarkOptions, KnownRows, RowLocation } from './bookmark-options.ts'
 import { Checkpoint, checkNote, type When, type Work } from './checkpoint.ts'
 import { deleteForgotten } from './forgetting.ts'
 import { retiredAt } from './generations.ts'
+import { type Intervention, intervene } from './intervention.ts'
 import { parkPassedOver } from './passed-over.ts'
 import { type Retry, retryParked } from './retry-parked.ts'
 import type { StepResult } from './step.ts'
@@ -44,12 +45,11 @@ export class Bookmark {
     this.#known = rows === undefined ? [this.parked] : [rows, this.parked]
   }
 
-  /** The position up to which the log is handled. */
+  /** The position up to which the log is handled; `here` is the same as a place in the log. */
   get position(): number {
     return this.here.position
   }
 
-  /** The same as a place in the log. */
   get here(): LogPlace {
     return this.#checkpoint.place
   }
@@ -135,7 +135,7 @@ export class Bookmark {
   step(work: () => Promise<StepResult | undefined>): Promise<StepResult> {
     const nothing = { events: 0, caughtUp: false }
     return this.#exclusive.run(async () => {
-      if (!(await this.#takeOverIfStale())) return nothing
+      if (!(await this.#takeOverIfStale()) || this.#options.lead.isPaused?.()) return nothing
       try {
         return (await work()) ?? this.#overtaken(nothing)
       } catch (error) {
@@ -215,20 +215,21 @@ export class Bookmark {
     })
   }
 
+  /** Changes rows from any process, or, with an empty list, only lets whoever leads take over again. */
+  intervene<Result>(work: (storage: string) => Promise<Intervention<Result>>): Promise<Result> {
+    return this.#exclusive.run(() => intervene(this, this.#checkpoint, () => this.#find('never'), work))
+  }
+
   // -- at any time ---------------------------------------------------------------------------------------
+
+  /** Whether this process has taken over last, and knows all that is stored. */
+  async leads(): Promise<boolean> {
+    return !this.#isStale && (await this.isCurrent())
+  }
 
   /** Whether the stored rows were made by the same functions as this program's, or nothing is stored yet. */
   isOwn(): Promise<boolean> {
     return this.#options.recognition.isOwn(this.storage)
-  }
-
-  /** The parked events as they are stored. It does not wait for a step, because users ask while a step takes long. */
-  async listParked(): Promise<readonly ParkedEvent[]> {
-    for (;;) {
-      const { storage } = this
-      const parked = await listParked(this.#options.store, storage, new Breath(this.#options.environment))
-      if (storage === this.storage) return parked
-    }
   }
 
   // -- within a step -------------------------------------------------------------------------------------
@@ -327,6 +328,7 @@ export class Bookmark {
       await this.#find('again')
       if (!(await this.#forget(breath))) return this.#overtaken(false)
     } while (!((await parkPassedOver(this.#checkpoint, recognition, environment, breath)) && (await raise())))
+    await this.#options.lead.onTakenOver?.()
     const { term } = this.#checkpoint
     if (term !== this.#ownTerm + 1) this.#othersLed++
     this.#ownTerm = term

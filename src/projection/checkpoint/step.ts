@@ -40,6 +40,10 @@ export interface StepperContext {
   readonly during: <Result>(work: () => Promise<Result>) => Promise<Result>
   /** Called when it turns out that another process has taken over. */
   readonly onOvertaken: () => void
+  /** Called when the term was raised to take over. Absent if nobody can pause the work. */
+  readonly onTakenOver?: () => Promise<unknown>
+  /** Whether no step may be taken. */
+  readonly isPaused?: () => boolean
   /** The failures that are tried again. */
   readonly tries: Tries
 }

@@ -54,6 +54,11 @@ export class Leader {
     return this.#leadership.isSafe
   }
 
+  /** Whether this process has the lease, or may have it. */
+  get isHeld(): boolean {
+    return this.#leadership.held
+  }
+
   /** The time until which another process leads, if it did at the last question. */
   get othersUntil(): number | undefined {
     return this.#leadership.othersUntil

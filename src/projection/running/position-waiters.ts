@@ -15,6 +15,7 @@ export interface HeldUp {
   readonly retrying: Retrying | undefined
   /** The time until which another process has the lease. */
   readonly othersUntil: number | undefined
+  readonly pausedSince?: Date | undefined
 }
 
 interface Waiter {
@@ -123,7 +124,7 @@ export class PositionWaiters {
   }
 
   #behind(atLeast: number, waitedMs: number): ProjectionError {
-    const { retrying: { error, ...retrying } = {}, othersUntil } = this.#why()
+    const { retrying: { error, ...retrying } = {}, othersUntil, pausedSince } = this.#why()
     const facts = {
       projection: this.#projection,
       position: this.#position,
@@ -131,6 +132,7 @@ export class PositionWaiters {
       waitedMs,
       ...(error !== undefined && { retrying }),
       ...(othersUntil !== undefined && { leader: { until: new Date(othersUntil) } }),
+      ...(pausedSince !== undefined && { pausedSince }),
     }
     return new ProjectionError('PROJECTION_BEHIND', facts, error)
   }

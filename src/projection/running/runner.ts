@@ -6,23 +6,24 @@
 import { hasCode, type MnemeError } from '../../domain/error.ts'
 import { Breath } from '../../runtime/breath.ts'
 import { DueTime } from '../../runtime/due-time.ts'
-import { sleep } from '../../runtime/environment.ts'
 import { Exclusive } from '../../runtime/exclusive.ts'
 import type { Bookmark } from '../checkpoint/bookmark.ts'
+import { Pausing } from '../checkpoint/pausing.ts'
 import type { Retry } from '../checkpoint/retry-parked.ts'
 import type { RetryResult, StepperContext, StepResult } from '../checkpoint/step.ts'
 import type { Stepper } from '../checkpoint/stepper.ts'
 import { givenIfFinal, isFinal, isNewer, isStillLeft, LeftToNewer } from '../failures/blame.ts'
 import { calledOf, Tries } from '../failures/tries.ts'
 import type { Follower } from '../log/tail.ts'
-import type { ParkedEvent } from '../stored/parked-events.ts'
+import { listParkedBeside, type ParkedEvent } from '../stored/parked-events.ts'
 import { isInPlace } from './in-place.ts'
 import { Leader } from './leader.ts'
 import { observedStep } from './observed-step.ts'
 import { PositionWaiters } from './position-waiters.ts'
+import { restWhilePaused } from './resting.ts'
 import type { RunnerOptions } from './runner-options.ts'
 import { runThrough } from './single-run.ts'
-import { standBy } from './stand-by.ts'
+import { type StandingBy, standBy } from './stand-by.ts'
 import {
   lagOf,
   nextBehind,
@@ -30,6 +31,7 @@ import {
   type ProjectionStatus,
   type RunnerView,
   type RunResult,
+  statusOf,
   type WaitOptions,
 } from './status.ts'
 
@@ -49,10 +51,10 @@ export class Runner {
   #failure: MnemeError | undefined
   #running: Promise<void> | undefined
   #follower: Follower | undefined
-  /** Aborted when a reader begins to wait for a position, and at the end. */
   #asked = new AbortController()
   #stopping = new AbortController()
-  #resume: PromiseWithResolvers<void> | undefined
+  readonly #pausing: Pausing
+  readonly #standing: Omit<StandingBy, 'follower'>
   readonly #tries: Tries
   /** The position or the scheduled command at which this program stood back, and how often. */
   #stoodBack: { readonly before: number | string; times: number } = { before: -1, times: 0 }
@@ -61,9 +63,13 @@ export class Runner {
     const { name, store, environment, owner, leaseMs, stepper, warn } = options
     this.#options = options
     this.#breath = new Breath(environment)
+    this.#pausing = new Pausing(name, store)
     const during: StepperContext['during'] = (work) => this.#leader.during(work)
     this.#tries = new Tries({ called: calledOf(name), environment, warn, observing: options.observing, during })
-    const heldUp = () => ({ retrying: this.#tries.current, othersUntil: this.#leader.othersUntil })
+    const heldUp = () => {
+      const { othersUntil } = this.#leader
+      return { retrying: this.#tries.current, othersUntil, pausedSince: this.#pausing.since }
+    }
     this.#waiters = new PositionWaiters(name, environment, heldUp)
     this.#leader = new Leader({
       name,
@@ -85,10 +91,14 @@ export class Runner {
       },
       keepLead: () => this.#leader.keep(),
       onOvertaken: () => this.#leader.doubt(),
+      onTakenOver: () => this.#pausing.look(),
+      isPaused: () => this.#pausing.since !== undefined,
       during,
       tries: this.#tries,
     })
-    this.bookmark = this.#steps.bookmark
+    const { bookmark } = this.#steps
+    this.bookmark = bookmark
+    this.#standing = { environment, bookmark, waiters: this.#waiters, asked: () => this.#untilAsked() }
   }
 
   /** Whether it was started and neither stopped nor failed. */
@@ -115,48 +125,41 @@ export class Runner {
   async stop(): Promise<void> {
     this.#stopping.abort()
     this.#asked.abort()
-    this.resume()
     await this.#running
     if (this.#state !== 'failed') this.#state = 'stopped'
     this.#tries.clear()
     this.#waiters.end()
   }
 
-  /** Handles nothing until `resume`, and keeps other processes from handling events. Readers can still read. */
-  pause(): void {
-    if (this.alive) this.#resume ??= Promise.withResolvers()
+  /** Lets no process handle anything until `resume`. Once this resolves, no other one saves a step. */
+  async pause(): Promise<void> {
+    await this.#pausing.set(this.#options.environment.now())
+    if (!(await this.bookmark.leads())) await this.bookmark.intervene(async () => ({ rows: [], result: undefined }))
+    this.#follower?.hint()
   }
 
-  resume(): void {
-    this.#resume?.resolve()
-    this.#resume = undefined
+  async resume(): Promise<void> {
+    await this.#pausing.set(undefined)
+    this.#asked.abort()
   }
 
   async status(): Promise<ProjectionStatus> {
     const { name, store, environment } = this.#options
+    const pausedSince = await this.#pausing.look()
     const unfit = await this.#lookIfIdle().then(() => undefined, givenIfFinal)
     const { here } = this.bookmark
     const { head, lag, replaced } = await lagOf(store, here, environment.now(), this.alive)
-    const parked = (await this.bookmark.listParked()).length
+    const parked = (await listParkedBeside(this.bookmark, store, new Breath(environment))).length
     const failure = this.#failure ?? unfit ?? replaced
-    const retrying = this.#tries.current
-    return {
-      name,
-      state: this.#state,
-      position: here.position,
-      head,
-      lag,
-      parked,
-      ...(retrying !== undefined && { retrying }),
-      ...(failure !== undefined && { failure }),
-    }
+    const facts = { name, state: this.#state, position: here.position, head, lag, parked }
+    return statusOf(facts, { pausedSince, retrying: this.#tries.current, failure })
   }
 
   /**
    * Handles the log as it is now, from the stored checkpoint on. If another process does so, it waits for that process.
    *
-   * @throws ProjectionError `PROJECTION_FAILED`; `PROJECTION_ELSEWHERE` if the other process makes no progress for
-   *   longer than a lease
+   * @throws ProjectionError `PROJECTION_FAILED`, `PROJECTION_PAUSED`; `PROJECTION_ELSEWHERE` if the other process makes no
+   *   progress for longer than a lease
    */
   runOnce(): Promise<RunResult> {
     return this.#single.run(async () => {
@@ -167,7 +170,10 @@ export class Runner {
         await this.#orFail(this.#steps.prepare(signal))
       }
       const { store, environment, leaseMs } = this.#options
-      const step = () => this.#step(signal)
+      const step = () => {
+        this.#pausing.refuse()
+        return this.#step(signal)
+      }
       const { askAgainMs } = this.#leader
       const parts = { bookmark: this.bookmark, step, breath: this.#breath, leader: this.#leader, askAgainMs }
       const run = () => this.#orFail(runThrough({ store, environment, leaseMs, ...parts }, signal))
@@ -185,12 +191,13 @@ export class Runner {
   /** The parked events, in the order of the log. */
   async parked(): Promise<readonly ParkedEvent[]> {
     await this.#lookIfIdle()
-    return this.bookmark.listParked()
+    return listParkedBeside(this.bookmark, this.#options.store, new Breath(this.#options.environment))
   }
 
   /** Reads the checkpoint if this process does not move it, because another one may have. */
   async #lookIfIdle(): Promise<void> {
-    if (this.#state !== 'running' && this.#state !== 'paused' && this.#failure === undefined) await this.bookmark.look()
+    const mayMoveIt = this.#state === 'running' || (this.#state === 'paused' && this.#leader.isHeld)
+    if (!mayMoveIt && this.#failure === undefined) await this.bookmark.look()
   }
 
   /** Tries parked events again. @throws ProjectionError `PROJECTION_ELSEWHERE` */
@@ -238,6 +245,8 @@ export class Runner {
     const isThere = this.bookmark.position >= atLeast
     const mayLook = isThere || (this.#state !== 'preparing' && this.#waiters.failure === undefined)
     const look = !leads && mayLook ? this.bookmark.look(atLeast) : undefined
+    // It is told if the wait is in vain.
+    if (!isThere && !leads) void this.#pausing.look().catch(() => {})
     this.#asked.abort()
     await this.#waiters.wait(atLeast, timeoutMs, signal, look)
     // A leader that has just reached the position has read the log. Otherwise the position may belong to another log.
@@ -264,10 +273,19 @@ export class Runner {
   // -- following -----------------------------------------------------------------------------------------
 
   async #follow(from: number, signal: AbortSignal): Promise<void> {
-    const follower = this.#options.tail.follow()
+    const { tail, environment } = this.#options
+    const follower = tail.follow()
     this.#follower = follower
+    const onPaused = () => {
+      this.#state = 'paused'
+      return this.#untilAsked()
+    }
+    const [pausing, bookmark, leader] = [this.#pausing, this.bookmark, this.#leader]
+    const resting = { environment, pausing, bookmark, leader, onPaused }
     while (!signal.aborted && this.#failure === undefined) {
       try {
+        await restWhilePaused(resting, signal)
+        if (signal.aborted) break
         this.#state = 'preparing'
         await this.#steps.prepare(signal)
         await this.#lead(from, follower, signal)
@@ -281,7 +299,7 @@ export class Runner {
     await this.#leader.releaseSaved()
   }
 
-  /** Stands by until this process leads, then takes steps as long as it leads. */
+  /** Stands by until this process leads, then takes steps as long as it leads and is not paused. */
   async #lead(from: number, follower: Follower, signal: AbortSignal): Promise<void> {
     const { environment } = this.#options
     const leaseMs = this.#leader.restMs
@@ -290,27 +308,21 @@ export class Runner {
       this.#tries.rest()
       // A new leader writes its recognition a moment after it has got the lease, so this looks twice.
       if (asked <= 2 || this.bookmark.isUnsettled) await this.bookmark.look()
-      await this.#standBy(follower, this.#leader.askAgainMs, signal)
+      await standBy({ ...this.#standing, follower }, this.#leader.askAgainMs, signal)
       if (signal.aborted) return
     }
+    if (this.#pausing.since !== undefined) return
     await this.bookmark.beginBehind(from - 1)
     // When there will be work even if the log does not grow.
     const due = new DueTime(environment)
     let mayHaveGrown = true
     let { renewals, tenure } = this.#leader
     while (!signal.aborted && (await this.#leader.takeTurn())) {
-      if (this.#leader.renewals !== renewals && !(await isInPlace(this.bookmark))) mayHaveGrown = true
+      if (this.#leader.renewals !== renewals && !(await isInPlace(this.bookmark, this.#pausing))) mayHaveGrown = true
       // Another process may have led: what there is to do, and when, may have changed.
       if (this.#leader.tenure !== tenure) mayHaveGrown = true
       ;({ renewals, tenure } = this.#leader)
-      if (this.#resume !== undefined) {
-        this.#state = 'paused'
-        mayHaveGrown = true
-        // Work in progress may be done by now.
-        await this.bookmark.flush()
-        await Promise.race([this.#resume.promise, sleep(environment, leaseMs, signal)])
-        continue
-      }
+      if (this.#pausing.since !== undefined) return
       this.#state = 'running'
       if (mayHaveGrown || due.isOver) {
         follower.mark()
@@ -328,13 +340,10 @@ export class Runner {
     }
   }
 
-  #standBy(follower: Follower, restMs: number, signal: AbortSignal): Promise<void> {
-    const { environment } = this.#options
-    const asked = () => {
-      this.#asked = new AbortController()
-      return this.#asked.signal
-    }
-    return standBy({ environment, bookmark: this.bookmark, waiters: this.#waiters, follower, asked }, restMs, signal)
+  /** A signal that is aborted when a reader begins to wait for a position, when it is resumed, and at the end. */
+  #untilAsked(): AbortSignal {
+    this.#asked = new AbortController()
+    return this.#asked.signal
   }
 
   #step(signal: AbortSignal): Promise<StepResult> {
@@ -359,7 +368,7 @@ export class Runner {
       do {
         this.#tries.standBack(this.#stoodBack.times++, cause, leaseMs)
         await this.#leader.release()
-        await this.#standBy(follower, leaseMs, signal)
+        await standBy({ ...this.#standing, follower }, leaseMs, signal)
         await this.bookmark.look()
       } while (!isPreparing && !signal.aborted && (await stays()))
     } catch (error) {

@@ -8,7 +8,7 @@ import type { PositionWaiters } from './position-waiters.ts'
 const lookLeastMs = 5
 const lookMostMs = 100
 
-interface StandingBy {
+export interface StandingBy {
   readonly environment: Environment
   readonly bookmark: Bookmark
   readonly waiters: PositionWaiters

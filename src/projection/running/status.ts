@@ -22,7 +22,7 @@ export interface WaitOptions {
 
 /**
  * `preparing`: its rows or tables are brought to this program's revision. `running`: this process follows the log.
- * `standby`: another process does. `paused`: no process does until `resume`. `outdated`: the next event is newer than
+ * `standby`: another process does. `paused`: no process does, until `resume`. `outdated`: the next event is newer than
  * this program, which leaves it to a newer one. `failed`: the next event cannot be handled. `stopped`: not started.
  */
 export type ProjectionState = 'preparing' | 'running' | 'standby' | 'paused' | 'outdated' | 'failed' | 'stopped'
@@ -41,11 +41,22 @@ export interface ProjectionStatus {
   readonly lag: { readonly events: number; readonly ms: number }
   /** How many events are parked. */
   readonly parked: number
+  /** Since when it is paused, in all processes. Absent if it is not. */
+  readonly pausedSince?: Date
   /** The failure that is tried again now: of an event, a scheduled command, or the store. */
   readonly retrying?: Retrying
   /** Why it has failed. */
   readonly failure?: MnemeError
 }
+
+/** A status. What is not known of it, or not so, is left out. */
+export const statusOf = (
+  facts: Omit<ProjectionStatus, 'pausedSince' | 'retrying' | 'failure'>,
+  more: { readonly [Key in 'pausedSince' | 'retrying' | 'failure']: ProjectionStatus[Key] | undefined },
+): ProjectionStatus => ({
+  ...facts,
+  ...Object.fromEntries(Object.entries(more).filter(([, value]) => value !== undefined)),
+})
 
 /** What a process knows of a projection or reaction. */
 export interface RunnerView {

@@ -140,6 +140,22 @@ export async function listParked(
   return parked
 }
 
+/**
+ * The parked events beside a checkpoint. It does not wait for a step, because users ask while a step takes long. Rows
+ * that are built again may become live meanwhile.
+ */
+export async function listParkedBeside(
+  checkpoint: { readonly storage: string },
+  store: ProjectionStore,
+  breath: Breath,
+): Promise<readonly ParkedEvent[]> {
+  for (;;) {
+    const { storage } = checkpoint
+    const parked = await listParked(store, storage, breath)
+    if (storage === checkpoint.storage) return parked
+  }
+}
+
 /** A parked event, as it is stored, with its place in the list. */
 export interface ListedParkedEvent extends ParkedEvent {
   readonly place: string

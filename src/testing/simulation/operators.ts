@@ -40,12 +40,21 @@ export class Operators {
    */
   async operate(processes: readonly SimulatedProcess[], operation: Operation): Promise<void> {
     this.#working++
+    let mustResume = false
     for (const process of processes) {
       // Its work ends with the process: nothing that the process waits for comes then.
-      const isElsewhere = await Promise.race([this.#tryIn(process, operation), process.died])
-      if (isElsewhere !== true) break
+      const work = mustResume ? this.#resume(process, operation) : this.#tryIn(process, operation)
+      const isElsewhere = await Promise.race([work, process.died])
+      // A pause lasts, although who wanted to end it has died.
+      if (operation.kind === 'pause' && isElsewhere === undefined) mustResume = true
+      else if (isElsewhere !== true) break
     }
     this.#working--
+  }
+
+  /** Ends all pauses: those of processes that died, and those that an older state of the store had. */
+  async resumeAll([process]: readonly SimulatedProcess[], parts: readonly Part[]): Promise<void> {
+    for (const part of parts) await managedBy(process!, part).resume(part.key)
   }
 
   /** @returns whether only another process can do it */
@@ -60,6 +69,18 @@ export class Operators {
       world.tell(`${process.name}: ${what} failed: ${error}`)
       if (operation.kind === 'rebuild') marks.meet('a rebuild fails')
       return codeOf(error) === 'PROJECTION_ELSEWHERE'
+    }
+  }
+
+  /** @returns whether it has to be done in another process */
+  async #resume(process: SimulatedProcess, operation: Operation): Promise<boolean> {
+    try {
+      if (process.started === undefined) return true
+      await managedBy(process, operation).resume(operation.key)
+      this.#options.world.tell(`${process.name}: resumes ${operation.key}`)
+      return false
+    } catch {
+      return true
     }
   }
 

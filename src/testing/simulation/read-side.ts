@@ -43,7 +43,7 @@ async function standAt(position: number, processes: readonly SimulatedProcess[])
       if (failure !== undefined) {
         throw new Broken('projections and reactions go on', `${key}: ${failure}`, failure)
       }
-      isLed.set(name, isLed.get(name) || state === 'running' || state === 'paused')
+      isLed.set(name, isLed.get(name) || state === 'running')
       // While rows of a new revision are made, reads get the old ones.
       if (here !== position || state === 'preparing') areThere = false
     }

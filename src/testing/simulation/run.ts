@@ -286,6 +286,8 @@ class Simulation {
     await this.#until('every operator has finished', () => this.#operators.working === 0)
     await this.#deployNewest()
     for (const [what, isSo] of this.#cluster?.settling(this.#processes.all) ?? []) await this.#until(what, isSo)
+    const resumed = this.#operators.resumeAll(this.#processes.all, partsOf(this.#newest.domain))
+    await this.#until('pauses end', this.#wait(resumed))
     await this.#until('what has handled another log can be repaired', this.#wait(this.#repairAll()))
     await this.#until('projections and reactions catch up', this.#wait(caughtUp(this.#rest)))
     await this.#until('every scheduled command is sent when it is due', this.#wait(sent(this.#rest, scheduledMsMax)))
