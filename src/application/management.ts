@@ -2,6 +2,7 @@
 import { ProjectionError } from '../domain/error.ts'
 import { checkKeys, checkOption, checkSignal, checkWhole } from '../domain/options.ts'
 import type { TableReader } from '../projection/code/table-reader.ts'
+import type { ByHand } from '../projection/reactions/by-hand.ts'
 import type { TimersOptions, TimersPage } from '../projection/reactions/scheduled-commands.ts'
 import type { WaitingList, WaitingOptions } from '../projection/reactions/waiting.ts'
 import type { ReadModelReader } from '../projection/reading/read-model.ts'
@@ -22,6 +23,8 @@ export interface ManagedProjection {
   readonly timers?: (options: TimersOptions) => Promise<TimersPage>
   /** Only for reactions. */
   readonly waiting?: WaitingList
+  /** Only for reactions. */
+  readonly byHand?: ByHand
 }
 
 /** The methods that manage reactions. */
@@ -34,6 +37,9 @@ export function reactionManagement(
     ...managed,
     timers: async (name: string, options: TimersOptions = {}) => namedIn(reactions, name).timers!(options),
     waiting: async (name: string, options: WaitingOptions = {}) => namedIn(reactions, name).waiting!.page(options),
+    cancelTimer: async (name: string, id: string) => namedIn(reactions, name).byHand!.cancelTimer(id),
+    sendTimer: async (name: string, id: string) => namedIn(reactions, name).byHand!.sendTimer(id),
+    handBack: async (name: string) => namedIn(reactions, name).byHand!.handBack(),
   })
 }
 

@@ -216,8 +216,8 @@ export interface Managed<Name extends PropertyKey> {
    * Handles all events that are in the log now. For domains started with `projections: 'manual'`. If another process is
    * doing this, it waits for that process.
    *
-   * @throws ProjectionError `PROJECTION_FAILED`, `PROJECTION_PAUSED`; `PROJECTION_ELSEWHERE` if another process leads and
-   *   makes no progress for longer than `leaseMs`
+   * @throws ProjectionError `PROJECTION_FAILED`, `PROJECTION_PAUSED`; `PROJECTION_ELSEWHERE` if another process leads
+   *   and makes no progress for longer than `leaseMs`
    */
   runOnce(name: Name): Promise<RunResult>
   /**
@@ -302,6 +302,19 @@ export interface Reactions<Name extends PropertyKey> extends Managed<Name> {
    * @throws DefinitionError `OPTION_INVALID`; InputError `ID_INVALID`; StoreError
    */
   waiting(name: Name, options?: WaitingOptions): Promise<WaitingPage>
+  /**
+   * Cancels a scheduled command (`id` of `timers`), from any process. One that is just being sent may be handled.
+   *
+   * @throws ProjectionError `TIMER_UNKNOWN` if it was sent or cancelled; DefinitionError `OPTION_INVALID`
+   */
+  cancelTimer(name: Name, id: string): Promise<void>
+  /** Lets the process that runs the reaction send a scheduled command now. @throws as `cancelTimer` */
+  sendTimer(name: Name, id: string): Promise<void>
+  /**
+   * Hands all that is parked back to the process that runs the reaction, from any process: it tries that again before
+   * all other events, as the policy says. Returns how much there was. `retryParked` does it in this process.
+   */
+  handBack(name: Name): Promise<number>
 }
 
 /** How much a domain has to do. */

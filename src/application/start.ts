@@ -19,6 +19,7 @@ import { CodeSteps, type CodeStepsOptions } from '../projection/code/code-steps.
 import { TableReader } from '../projection/code/table-reader.ts'
 import { StreamTail } from '../projection/log/stream-tail.ts'
 import { Tail } from '../projection/log/tail.ts'
+import { ByHand } from '../projection/reactions/by-hand.ts'
 import type { Sending } from '../projection/reactions/reaction-call.ts'
 import { ReactionSteps } from '../projection/reactions/reaction-steps.ts'
 import { listTimers, type TimersOptions } from '../projection/reactions/scheduled-commands.ts'
@@ -248,7 +249,9 @@ function reactionsOf(
       const runner = new Runner({ ...shared, name, stepper })
       const { store, environment } = shared
       const waiting = new WaitingList({ name, reaction, kinds, store, environment, runner, flow: () => steps?.flow })
-      return [key, { runner, timers, waiting }]
+      const { bookmark } = runner
+      const byHand = new ByHand({ name, store, environment, bookmark, onChanged: () => runner.hint() })
+      return [key, { runner, timers, waiting, byHand }]
     }),
   )
 }

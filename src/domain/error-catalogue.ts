@@ -424,6 +424,11 @@ export const catalogue = {
     'Wait longer with `timeoutMs`, or look at the status of the projection.',
     true,
   ),
+  TIMER_UNKNOWN: entry(
+    (f: { readonly projection: string; readonly id: string }) =>
+      `${called(f.projection)} has no scheduled command with the id ${brief(f.id)}`,
+    'It was sent or cancelled. List the scheduled commands, and give one of their ids.',
+  ),
   PROJECTION_PAUSED: entry(
     (f: { readonly projection: string; readonly since: Date }) =>
       `${called(f.projection)} handles nothing, because it is paused since ${f.since.toISOString()}`,

@@ -83,6 +83,7 @@ const facts: { readonly [Code in ErrorCode]: FactsOf<Code> } = {
   SQL_FAILED: { store: 'sqlite', statement: 'SELECT 1', reason: 'it has no rows' },
   TRANSACTION_TOO_LONG: { store: 'sqlite', transactionMsMax: 500 },
   PROJECTION_FAILED: { projection: 'p', position: 5, event: 'X' },
+  TIMER_UNKNOWN: { projection: 'reaction p', id: '1:0' },
   PROJECTION_PAUSED: { projection: 'p', since: new Date(0) },
   PROJECTION_BEHIND: { projection: 'p', position: 5, atLeast: 9, waitedMs: 100 },
   PROJECTION_UNPREPARED: { projection: 'p' },

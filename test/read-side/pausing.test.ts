@@ -72,12 +72,11 @@ await onEveryStore('A pause', ({ place, severalWriters }) => {
     await leading.pot('b').put({ amount: 3 })
     await rowsOf(leading, position + 1)
     await using outside = await startRows(options)
-    assert.deepEqual(await codesOf([outside.projections.skipParked('rows', 3)]), ['PROJECTION_ELSEWHERE'])
     await outside.projections.pause('rows')
     await rests(leading)
     await until('nobody has the lease', async () => {
       const [code] = await codesOf([outside.projections.skipParked('rows', 3)])
-      return code === undefined || code !== 'PROJECTION_ELSEWHERE'
+      return code !== 'PROJECTION_ELSEWHERE'
     })
     sick.clear()
     assert.deepEqual(await outside.projections.retryParked('rows'), { handled: 1, parked: 0 })

@@ -33,7 +33,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 )
 
 /** Errors that calls at any time may cause. */
-const expected = new Set(['PARKED_UNKNOWN', 'PROJECTION_ELSEWHERE', 'STOPPED'])
+const expected = new Set(['PARKED_UNKNOWN', 'PROJECTION_ELSEWHERE', 'PROJECTION_PAUSED', 'STOPPED'])
 
 test('rows are the fold of the log when everything is recovered and retried, whatever came before', async () => {
   const property = fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {

@@ -43,7 +43,7 @@ export async function restOf(bank: OpenDomain, { projections, reactions }: Parts
   }
 }
 
-/** Whether it will handle events, here or in the process that leads. A pause lasts, also where the domain is stopped. */
+/** Whether it will handle events, here or in the process that leads. A pause lasts, also if the domain is stopped. */
 function isAtWork({ state, pausedSince }: ProjectionStatus): boolean {
   if (state === 'paused' || pausedSince !== undefined) return false
   return state !== 'stopped' && state !== 'failed' && state !== 'outdated'

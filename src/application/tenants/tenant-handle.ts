@@ -50,7 +50,7 @@ export function tenantHandle({ aggregates, projections, reactions }: Definition,
     ...called(borrow, (bank) => bank, ['dispatch', 'parseCommand', 'head', 'load', 'forget']),
     try: Object.freeze(called(borrow, (bank) => bank.try, ['dispatch'])),
     projections: Object.freeze({ ...management('projections', []), ...rebuilding }),
-    reactions: Object.freeze(management('reactions', ['timers', 'waiting'])),
+    reactions: Object.freeze(management('reactions', ['timers', 'waiting', 'cancelTimer', 'sendTimer', 'handBack'])),
     events: iterated(borrow, (bank) => bank, 'events'),
     cluster: Object.freeze({
       ...called(borrow, (bank) => bank.cluster, ['status']),

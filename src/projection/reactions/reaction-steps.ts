@@ -21,7 +21,7 @@ import { Overtaken } from '../failures/blame.ts'
 import { beforeNewer, refuseNewer } from '../failures/newer-events.ts'
 import { Growth } from '../log/growth.ts'
 import { readEach } from '../log/read-each.ts'
-import { behindKey, isParkedUpTo, type ParkedEvent, unparkedRow } from '../stored/parked-events.ts'
+import { behindKey, isParkedUpTo, type ParkedEvent, unparkedRow, wasPassedOver } from '../stored/parked-events.ts'
 import { isKeyed, isTimerUpTo } from '../stored/timer-row.ts'
 import { DueCommands } from './due-commands.ts'
 import { EventFlow } from './event-flow.ts'
@@ -310,9 +310,11 @@ export class ReactionSteps implements Stepper {
   #warnOfPassedOver(): void {
     const { othersLed, parked } = this.bookmark
     if (this.#warnedIn === othersLed) return
-    this.#warnedIn = othersLed
     const { name, warn, kinds } = this.#options
-    const count = [...parked.passedOver()].filter((event) => kinds.of(event) !== undefined).length
+    const isNew = (event: ParkedEvent) => wasPassedOver(event) && kinds.of(event) !== undefined
+    const count = [...parked.passedOver()].filter(isNew).length
+    if (count === 0) return
+    this.#warnedIn = othersLed
     const what = count === 1 ? 'one event' : `${count} events`
     const message = `The ${name} now handles ${what} that a program which does not handle such events passed over`
     warn({ code: 'REACTION_PASSED_OVER', message })

@@ -4,13 +4,15 @@ import { unboxed } from '../../domain/personal-fields.ts'
 import type { PlainCommand } from '../../domain/plain-command.ts'
 import type { ProjectionStore, Row } from '../../store/store.ts'
 import type { RowPlace } from '../stored/row-value.ts'
-import { commandOf, positionOfTimer, timerIn, timerPrefix } from '../stored/timer-row.ts'
+import { commandOf, idOfTimer, positionOfTimer, timerIn, timerPrefix } from '../stored/timer-row.ts'
 
 const limitDefault = 100
 const limitMax = 1000
 
 /** A scheduled command that is not sent yet. */
 export interface ScheduledCommand {
+  /** Identifies it within its reaction, also when it gets another time. */
+  readonly id: string
   readonly command: PlainCommand
   /** When it is sent, or sent again. */
   readonly dueAt: Date
@@ -56,6 +58,7 @@ function scheduledOf(place: RowPlace, row: Row): ScheduledCommand {
   const timer = timerIn(place, row)
   const { dueAt, userKey, tries = 0 } = timer
   return {
+    id: idOfTimer(row.key),
     command: unboxed(commandOf(timer)) as PlainCommand,
     dueAt: new Date(dueAt),
     ...(userKey !== undefined && { key: userKey }),

@@ -135,7 +135,7 @@ export class Runner {
   async pause(): Promise<void> {
     await this.#pausing.set(this.#options.environment.now())
     if (!(await this.bookmark.leads())) await this.bookmark.intervene(async () => ({ rows: [], result: undefined }))
-    this.#follower?.hint()
+    this.hint()
   }
 
   async resume(): Promise<void> {
@@ -158,8 +158,8 @@ export class Runner {
   /**
    * Handles the log as it is now, from the stored checkpoint on. If another process does so, it waits for that process.
    *
-   * @throws ProjectionError `PROJECTION_FAILED`, `PROJECTION_PAUSED`; `PROJECTION_ELSEWHERE` if the other process makes no
-   *   progress for longer than a lease
+   * @throws ProjectionError `PROJECTION_FAILED`, `PROJECTION_PAUSED`; `PROJECTION_ELSEWHERE` if the other process makes
+   *   no progress for longer than a lease
    */
   runOnce(): Promise<RunResult> {
     return this.#single.run(async () => {
@@ -181,7 +181,6 @@ export class Runner {
     })
   }
 
-  /** What this process knows. */
   async look(): Promise<RunnerView> {
     await this.#lookIfIdle()
     const { isSafe: leads, othersUntil } = this.#leader
@@ -209,8 +208,12 @@ export class Runner {
     const retry = () => this.bookmark.retryParked(signal, { size, attempt, tally })
     const parked = await this.#leader.lead('Retrying parked events', retry)
     // A handled event may have scheduled commands.
-    this.#follower?.hint()
+    this.hint()
     return { ...tally, parked }
+  }
+
+  hint(): void {
+    this.#follower?.hint()
   }
 
   /** Deletes a parked event without handling it. @throws ProjectionError `PARKED_UNKNOWN`, `PROJECTION_ELSEWHERE` */
@@ -269,8 +272,6 @@ export class Runner {
       throw error
     }
   }
-
-  // -- following -----------------------------------------------------------------------------------------
 
   async #follow(from: number, signal: AbortSignal): Promise<void> {
     const { tail, environment } = this.#options

@@ -227,9 +227,35 @@ export function parkedRow(
   return { key, value: { ...value, command: timer.command, timer: { ...timer } } }
 }
 
+/**
+ * The rows that let the process which runs a reaction try everything again that is parked: first of all events, in the
+ * order of the log. Parked commands become timers again, which are already due.
+ */
+export async function handedBackRows(
+  store: ProjectionStore,
+  storage: string,
+  breath: Breath,
+): Promise<{ readonly rows: readonly Row[]; readonly result: number }> {
+  const rows: Row[] = []
+  let result = 0
+  for await (const { key, value } of parkedRows(store, storage, breath)) {
+    const { timer } = parkedOf(value!)
+    // Without keys, none of them queues behind another one that is handed back. Who fails again gets its keys back.
+    if (timer === undefined) rows.push({ key, value: { ...(value as JsonObject), keys: [], isPassedOver: true } })
+    else rows.push(withoutValue(key), { key: key.slice(parkedKey(positionOf(key)).length + 1), value: { ...timer } })
+    result++
+  }
+  return { rows, result }
+}
+
+const passedOverReason = 'it was passed over by a program that does not handle it'
+
+/** Whether an event is parked because it was passed over, and nobody has handed it back. */
+export const wasPassedOver = ({ reason }: ParkedEvent): boolean => reason === passedOverReason
+
 /** The row that parks an event that was passed over by a program which does not handle it. */
 export function passedOverRow(event: StoredEvent, parkedAt: number): Row {
-  const { key, value } = parkedRow(event, [], 'it was passed over by a program that does not handle it', parkedAt)
+  const { key, value } = parkedRow(event, [], passedOverReason, parkedAt)
   return { key, value: { ...(value as JsonObject), isPassedOver: true } }
 }
 

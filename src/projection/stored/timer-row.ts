@@ -107,6 +107,9 @@ export const userKeyOf = (key: string): string => key.slice(keyedPrefix.length)
 /** The part of a timer's key that identifies the command. It does not change when the command gets a new time. */
 export const nameOfTimer = (key: string): string => key.slice(timerPrefix.length + digits + 1)
 
+/** The same for people: the position of the event that scheduled it, and which of its commands it is. */
+export const idOfTimer = (key: string): string => nameOfTimer(key).split(':').map(Number).join(':')
+
 /** The position of the event that scheduled a command. */
 export const positionOfTimer = (key: string): number => Number(nameOfTimer(key).split(':')[0])
 

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { root } from '../../../../scripts/package.ts'
 import { sqlite } from '../../../../src/store/sqlite/index.ts'
+import { until } from '../../../../test/support/kernel/rig.ts'
 import { type Ended, settled, toolsPlace } from '../../../../test/support/tools/mneme.ts'
 import { Orders } from '../../../../test/support/tools/orders.ts'
 
@@ -118,5 +119,48 @@ describe('mneme reactions and mneme parked', () => {
     const { code, err } = await mneme(['parked', 'retry', 'reminders', '--json', ...theStore])
     assert.equal(code, 1)
     assert.equal(JSON.parse(err).error.code, 'PROJECTION_ELSEWHERE')
+  })
+
+  test('decide about what another process runs: pause it, cancel and send commands, hand parked events back', async (t) => {
+    const { each, folder } = await toolsPlace(t)
+    await fill(folder)
+    const store = sqlite(join(folder, 'bank.db'))
+    const options = { store, log: { warn: () => {} }, leaseMs: 2000, pollIntervalMs: 20 }
+    await using orders = await Orders.start(options)
+    await orders.reactions.progress('reminders', { everyMs: 20 })
+    const [before, unasked, cancelled, gone, sent, handed, paused, list, unknown] = await each([
+      ['reactions', 'timers', 'reminders', '--json', ...theStore],
+      ['reactions', 'cancel', 'reminders', '1:0', ...theStore],
+      ['reactions', 'cancel', 'reminders', '1:0', '--yes', ...theStore],
+      ['reactions', 'cancel', 'reminders', '1:0', '--yes', '--json', ...theStore],
+      ['reactions', 'retry', 'reminders', '3:0', ...theStore],
+      ['reactions', 'retry', 'reminders', ...theStore],
+      ['projections', 'pause', 'items', ...theStore],
+      ['projections', '--json', ...theStore],
+      ['reactions', 'pause', 'items', '--json', ...theStore],
+    ])
+    assert.deepEqual(
+      values(before!).map(({ id }) => id),
+      ['1:0', '3:0', '4:0'],
+    )
+    assert.match(unasked!.err, /will never be sent\. Nobody can be asked\. Give --yes/)
+    assert.deepEqual([cancelled!.code, cancelled!.out], [0, 'the scheduled command 1:0 was cancelled\n'])
+    assert.deepEqual([gone!.code, JSON.parse(gone!.err).error.code], [1, 'TIMER_UNKNOWN'])
+    assert.equal(sent!.out, 'the scheduled command 3:0 is due now\n')
+    assert.equal(handed!.out, '1 handed back to reminders\n')
+    assert.match(paused!.out, /^items {2}position \d of \d, .*paused since \d{4}-.*, 1 parked\n$/)
+    assert.equal(typeof values(list!)[0].pausedSince, 'string')
+    assert.deepEqual([unknown!.code, JSON.parse(unknown!.err).error.code], [2, 'FOLLOWER_UNKNOWN'])
+    await until('o3 is reminded', async () => (await orders.order('o3').state()).reminders === 1)
+    await until('it rests', async () => (await orders.projections.status('items')).state === 'paused')
+    // The lease is given back a moment later.
+    await until('it is skipped', async () => {
+      const [skipped] = await each([['parked', 'skip', 'items', '2', '--yes', ...theStore]])
+      return skipped!.code === 0
+    })
+    const [resumed] = await each([['projections', 'resume', 'items', ...theStore]])
+    assert.doesNotMatch(resumed!.out, /paused|parked/)
+    await orders.projections.progress('items', { everyMs: 20 })
+    assert.equal((await orders.order('o1').state()).reminders, 0)
   })
 })

@@ -4,7 +4,7 @@ import type { Job, RowComparison } from '../../../../src/index.ts'
 import { shown } from '../../inspection/index.ts'
 import { whole } from '../arguments.ts'
 import { exitCodes } from '../ending.ts'
-import { followerNamed, followersOf, statusText, statusValue } from '../followers.ts'
+import { addPausing, followerNamed, followersOf, statusText, statusValue } from '../followers.ts'
 import { jsonLine, type Output, plain } from '../output.ts'
 import { showProgress } from '../progress.ts'
 import {
@@ -31,6 +31,7 @@ export function addProjections(program: Command, runtime: Runtime): void {
     .action((name: string, options: CommonOptions) =>
       withStore(sessionOf(runtime, options), options, (session) => list(session, name)),
     )
+  addPausing(group, runtime, 'projection')
   withCommonOptions(group.command('rebuild'))
     .description('build all rows again beside the live ones, and make them live in one step')
     .argument('<name>')

@@ -1,9 +1,10 @@
 /** `mneme reactions`: where reactions are, what they wait for, and their scheduled commands. */
 import type { Command } from 'commander'
-import type { ScheduledCommand, Waiting } from '../../../../src/index.ts'
+import type { Reactions, ScheduledCommand, Waiting } from '../../../../src/index.ts'
 import { shown } from '../../inspection/index.ts'
 import { whole } from '../arguments.ts'
-import { followerNamed, followersOf, statusText, statusValue } from '../followers.ts'
+import { confirm } from '../confirm.ts'
+import { addPausing, followerNamed, followersOf, statusText, statusValue } from '../followers.ts'
 import { jsonLine, type Output, plain, streamText } from '../output.ts'
 import {
   type CommonOptions,
@@ -22,6 +23,10 @@ interface WaitingOptions extends PageOptions {
   readonly key?: string
 }
 
+interface CancelOptions extends CommonOptions {
+  readonly yes?: boolean
+}
+
 export function addReactions(program: Command, runtime: Runtime): void {
   const group = program.command('reactions').description('where reactions are, and what they wait for')
   withCommonOptions(group.command('list', { isDefault: true }))
@@ -34,6 +39,22 @@ export function addReactions(program: Command, runtime: Runtime): void {
     .option('--limit <number>', 'at most so many', whole, 100)
     .action((name: string, options: WaitingOptions) =>
       withStore(sessionOf(runtime, options), options, (session) => waiting(session, name, options)),
+    )
+  addPausing(group, runtime, 'reaction')
+  withCommonOptions(group.command('cancel'))
+    .description('cancel a scheduled command, for ever, whichever process runs the reaction')
+    .argument('<name>')
+    .argument('<id>', 'its id, which timers shows')
+    .option('--yes', 'do not ask')
+    .action((name: string, id: string, options: CancelOptions) =>
+      withStore(sessionOf(runtime, options), options, (session) => cancel(session, name, id, options)),
+    )
+  withCommonOptions(group.command('retry'))
+    .description('let the process that runs it try what is parked again, or send a scheduled command now')
+    .argument('<name>')
+    .argument('[id]', 'of a scheduled command; without it, all that is parked')
+    .action((name: string, id: string | undefined, options: CommonOptions) =>
+      withStore(sessionOf(runtime, options), options, (session) => retry(session, name, id)),
     )
   withCommonOptions(group.command('timers'))
     .description('the scheduled commands of a reaction, in the order in which they are due')
@@ -52,6 +73,35 @@ async function list(session: StoreSession): Promise<void> {
     const status = await managed.status(name)
     await output.result(statusValue(kind, name, status), () => statusText(name, status, output))
   }
+}
+
+/** The reactions of the domain, among which is the one with a name. @throws ToolsError `FOLLOWER_UNKNOWN` */
+async function reactionsWith(session: StoreSession, name: string): Promise<Reactions<string>> {
+  const running = await session.inspection.everything()
+  followerNamed(followersOf(session, running, ['reaction']), name)
+  return running.reactions
+}
+
+async function cancel(session: StoreSession, name: string, id: string, { yes }: CancelOptions): Promise<void> {
+  const { output, signal } = session
+  const reactions = await reactionsWith(session, name)
+  await confirm(`The scheduled command ${plain(id)} of ${name} will never be sent.`, yes === true, signal)
+  await reactions.cancelTimer(name, id)
+  await output.result({ name, cancelled: id }, `the scheduled command ${plain(id)} was cancelled`)
+}
+
+async function retry(session: StoreSession, name: string, id: string | undefined): Promise<void> {
+  const { output } = session
+  const reactions = await reactionsWith(session, name)
+  if (id !== undefined) {
+    await reactions.sendTimer(name, id)
+    await output.result({ name, due: id }, `the scheduled command ${plain(id)} is due now`)
+  } else {
+    const handedBack = await reactions.handBack(name)
+    await output.result({ name, handedBack }, `${handedBack.toLocaleString('en')} handed back to ${plain(name)}`)
+  }
+  const { pausedSince } = await reactions.status(name)
+  if (pausedSince !== undefined) output.note(`It is paused since ${pausedSince.toISOString()}.`)
 }
 
 /** The most that the library returns in one page. */
@@ -127,10 +177,10 @@ async function timers(session: StoreSession, name: string, { limit }: PageOption
   output.note('There may be more: give a greater --limit.')
 }
 
-function timerText({ command, dueAt, key, position, failures }: ScheduledCommand, output: Output): string {
+function timerText({ id: timer, command, dueAt, key, position, failures }: ScheduledCommand, output: Output): string {
   const { aggregate, id, name, data } = command
   const sent = `${output.style('bold', plain(name))} to ${streamText({ aggregate, id })} ${jsonLine(shown(data))}`
   const keyed = key === undefined ? '' : `, key ${plain(key)}`
   const failed = failures === 0 ? '' : output.style('yellow', `, ${failures} failed`)
-  return `${dueAt.toISOString()}  ${sent}  from position ${position}${keyed}${failed}`
+  return `${dueAt.toISOString()}  ${timer}  ${sent}  from position ${position}${keyed}${failed}`
 }
