@@ -215,7 +215,7 @@ export class Bookmark {
     })
   }
 
-  /** Changes rows from any process, or, with an empty list, only lets whoever leads take over again. */
+  /** Changes rows from any process. An empty list only lets the leader take over again. */
   intervene<Result>(work: (storage: string) => Promise<Intervention<Result>>): Promise<Result> {
     return this.#exclusive.run(() => intervene(this, this.#checkpoint, () => this.#find('never'), work))
   }
@@ -345,7 +345,6 @@ export class Bookmark {
     return lead.during(() => deleteForgotten(this.#checkpoint, store, isKept, breath))
   }
 
-  /** Reads where the checkpoint is, and notes if it was moved. */
   async #look(wanted = 0): Promise<void> {
     if (!(await this.#find('once'))) this.#isStale = true
     const isOwn = this.#location.isBehind !== true && !this.isUnsettled

@@ -193,7 +193,6 @@ export class Runner {
     return listParkedBeside(this.bookmark, this.#options.store, new Breath(this.#options.environment))
   }
 
-  /** Reads the checkpoint if this process does not move it, because another one may have. */
   async #lookIfIdle(): Promise<void> {
     const mayMoveIt = this.#state === 'running' || (this.#state === 'paused' && this.#leader.isHeld)
     if (!mayMoveIt && this.#failure === undefined) await this.bookmark.look()
@@ -275,14 +274,13 @@ export class Runner {
 
   async #follow(from: number, signal: AbortSignal): Promise<void> {
     const { tail, environment } = this.#options
-    const follower = tail.follow()
-    this.#follower = follower
+    this.#follower = tail.follow()
+    const follower = this.#follower
     const onPaused = () => {
       this.#state = 'paused'
       return this.#untilAsked()
     }
-    const [pausing, bookmark, leader] = [this.#pausing, this.bookmark, this.#leader]
-    const resting = { environment, pausing, bookmark, leader, onPaused }
+    const resting = { environment, pausing: this.#pausing, bookmark: this.bookmark, leader: this.#leader, onPaused }
     while (!signal.aborted && this.#failure === undefined) {
       try {
         await restWhilePaused(resting, signal)
@@ -341,7 +339,7 @@ export class Runner {
     }
   }
 
-  /** A signal that is aborted when a reader begins to wait for a position, when it is resumed, and at the end. */
+  /** Aborted when a reader begins to wait for a position, when it is resumed, and at the end. */
   #untilAsked(): AbortSignal {
     this.#asked = new AbortController()
     return this.#asked.signal
