@@ -151,18 +151,6 @@ export const plantedBugs: readonly PlantedBug[] = [
     replace: 'return this.#save({ ...this.#at(this.#handled), term: this.#saved.term }, rows)',
   },
   {
-    name: 'a runner believes that nobody has overtaken it',
-    file: 'projection/checkpoint/checkpoint.ts',
-    find: 'return (await this.#store.loadCheckpoint(this.#name)).term === this.#saved.term',
-    replace: 'return (await this.#store.loadCheckpoint(this.#name)).term >= 0',
-  },
-  {
-    name: 'commands of reactions have no fence',
-    file: 'kernel/personal/sealing-fence.ts',
-    find: 'const fence = keys === undefined ? own :',
-    replace: 'const fence = keys === undefined ? undefined :',
-  },
-  {
     name: 'a reaction forgets the rejections that it was given',
     file: 'projection/reactions/reaction-rows.ts',
     find: 'return this.#answers.get(positionOfAnswer(key))?.get(key)',
