@@ -4,7 +4,7 @@ import type { ComponentChildren } from 'preact'
 import { useEffect } from 'preact/hooks'
 import type { CatalogueView, FollowerView, Info, ParkedView, RebuildView } from '../src/studio/views.ts'
 import { api } from './api.ts'
-import { ManageButton, Rebuild } from './manage-buttons.tsx'
+import { ManageButton, Pause, Rebuild } from './manage-buttons.tsx'
 import { Failure, Time, Type } from './parts.tsx'
 import { link } from './place.ts'
 
@@ -132,10 +132,13 @@ export function FollowersScreen({ info }: { readonly info: Info | undefined }) {
             {list.map((each) => (
               <FollowerRow key={`${each.kind} ${each.name}`} follower={each}>
                 {isWritable && each.kind === 'projection' && (
-                  <Rebuild
-                    name={each.name}
-                    rebuild={rebuilds.value.find(({ projection }) => projection === each.name)}
-                  />
+                  <>
+                    <Pause name={each.name} isPaused={each.pausedSince !== undefined} />
+                    <Rebuild
+                      name={each.name}
+                      rebuild={rebuilds.value.find(({ projection }) => projection === each.name)}
+                    />
+                  </>
                 )}
               </FollowerRow>
             ))}
@@ -194,7 +197,7 @@ function FollowerRow({
   readonly follower: FollowerView
   readonly children: ComponentChildren
 }) {
-  const { kind, name, position, head, lagMs, parked, failure } = follower
+  const { kind, name, position, head, lagMs, parked, pausedSince, failure } = follower
   return (
     <tr>
       <th scope="row">
@@ -205,6 +208,11 @@ function FollowerRow({
           {name}
         </a>{' '}
         <span class="faint">{kind}</span>
+        {pausedSince !== undefined && (
+          <div class="faint">
+            paused since <Time at={pausedSince} />
+          </div>
+        )}
         {failure !== undefined && <Failure message={failure} />}
         <div class="manage">{children}</div>
       </th>

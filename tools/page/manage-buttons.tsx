@@ -1,4 +1,4 @@
-/** Buttons that manage a projection: its rows are built again, and parked events are handled again or dropped. */
+/** Buttons that manage a projection: a pause, a rebuild, and what becomes of parked events. */
 import { useSignal } from '@preact/signals'
 import type { ManageQuestion, RebuildView } from '../src/studio/views.ts'
 import { api } from './api.ts'
@@ -50,5 +50,22 @@ export function Rebuild({ name, rebuild }: { readonly name: string; readonly reb
       {status === 'done' && <span class="accepted"> rebuilt up to {position}</span>}
       {failure !== undefined && <Failure message={failure} />}
     </>
+  )
+}
+
+/** The button that pauses a projection in all processes, or resumes it. */
+export function Pause({ name, isPaused }: { readonly name: string; readonly isPaused: boolean }) {
+  return isPaused ? (
+    <ManageButton
+      label="Resume"
+      question={`Shall ${name} handle events again?`}
+      asked={{ action: 'resume', projection: name }}
+    />
+  ) : (
+    <ManageButton
+      label="Pause"
+      question={`Shall ${name} rest in all processes, until it is resumed?`}
+      asked={{ action: 'pause', projection: name }}
+    />
   )
 }

@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { aggregate, domain, event, memory, projection, type StoreFactory } from '../../../src/index.ts'
 import { until } from '../../../test/support/kernel/rig.ts'
 import { studioPlace } from '../../../test/support/tools/studio-place.ts'
-import type { ParkedView, RebuildView } from './views.ts'
+import type { FollowerView, ParkedView, RebuildView } from './views.ts'
 
 const Noted = event('Noted', z.object({ n: z.number() }))
 const Pad = aggregate('pad', () => ({}))
@@ -55,6 +55,26 @@ describe('Projections in the studio', () => {
     assert.equal((await parked()).length, 1)
   })
 
+  test('are paused in all processes until they are resumed', async (t) => {
+    const store = await parkedStore()
+    const { post, ask } = await studioPlace(t, { store, domain: pads(0) }, { isWritable: true })
+    const pausedSince = async () => {
+      const { followers } = (await (await ask('/api/followers')).json()) as {
+        readonly followers: readonly FollowerView[]
+      }
+      return followers[0]!.pausedSince
+    }
+    const manage = async (action: string) => (await post('/api/manage', { action, projection: 'the sum' })).status
+    assert.equal(await pausedSince(), undefined)
+    assert.equal(await manage('pause'), 200)
+    assert.ok(Date.parse((await pausedSince())!) > 0)
+    await using elsewhere = await pads(0).start({ store, projections: 'manual', log: { warn() {} } })
+    await assert.rejects(elsewhere.projections.runOnce('sum'), { code: 'PROJECTION_PAUSED' })
+    assert.equal(await manage('resume'), 200)
+    assert.equal(await pausedSince(), undefined)
+    await elsewhere.projections.runOnce('sum')
+  })
+
   test('are handled again with code that can do it', async (t) => {
     const { post } = await studioPlace(t, { store: await parkedStore(), domain: pads(0) }, { isWritable: true })
     const answer = await post('/api/manage', { action: 'retry', projection: 'the sum' })
@@ -64,7 +84,7 @@ describe('Projections in the studio', () => {
   test('stay as they are unless the studio was started to write, and if a question is wrong', async (t) => {
     const store = await parkedStore()
     const reading = await studioPlace(t, { store, domain: pads(0) })
-    for (const action of ['rebuild', 'retry', 'skip']) {
+    for (const action of ['rebuild', 'pause', 'resume', 'retry', 'skip']) {
       const refused = await reading.post('/api/manage', { action, projection: 'the sum', position: 2 })
       assert.equal(refused.status, 403, action)
     }

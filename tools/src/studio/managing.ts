@@ -1,4 +1,7 @@
-/** Managing projections from the studio: their rows are built again, and parked events are handled again or dropped. */
+/**
+ * Managing projections from the studio: they are paused and resumed, their rows are built again, and parked events are
+ * handled again or dropped.
+ */
 import { ToolsError } from '../errors.ts'
 import type { Inspection } from '../inspection/index.ts'
 import type { ManageQuestion, RebuildView } from './views.ts'
@@ -29,6 +32,10 @@ export class Managing {
       throw new ToolsError('FOLLOWER_UNKNOWN', `The domain has no projection ${JSON.stringify(projection)}`)
     const [key] = found
     const { projections } = await this.#inspection.projections()
+    if (action === 'pause' || action === 'resume') {
+      await projections[action](key)
+      return {}
+    }
     if (action === 'retry') return projections.retryParked(key)
     if (action === 'skip') {
       if (position === undefined) throw new ToolsError('USAGE', 'Which event is skipped? Give its position')

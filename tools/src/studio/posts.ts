@@ -109,11 +109,13 @@ function testIn(body: Json): TestQuestion {
   return { ...worldIn(body), expectation, ...(state !== undefined && { state }) }
 }
 
+const actions: readonly ManageQuestion['action'][] = ['rebuild', 'pause', 'resume', 'retry', 'skip']
+
 function managedIn(body: Json): ManageQuestion {
   const { action, projection, position } = fieldsOf(body, 'the question')
-  if (action !== 'rebuild' && action !== 'retry' && action !== 'skip') return refuse('there is no such action')
+  const known = actions.find((each) => each === action) ?? refuse('there is no such action')
   return {
-    action,
+    action: known,
     projection: textOf(projection, 'projection'),
     ...(position !== undefined && { position: wholeOf(position, 'position') }),
   }

@@ -198,9 +198,10 @@ async function followersOf(inspection: Inspection): Promise<readonly FollowerVie
   const head = await store.head()
   const { projections } = await inspection.projections()
   const shownProjections = Object.entries(domain.projections).map(async ([key, { name }]): Promise<FollowerView> => {
-    const { position, lag, parked, failure } = await projections.status(key)
+    const { position, lag, parked, pausedSince, failure } = await projections.status(key)
+    const paused = pausedSince && { pausedSince: pausedSince.toISOString() }
     const failed = failure && { failure: failure.message }
-    return { kind: 'projection', name, position, head, lagMs: lag.ms, parked, ...failed }
+    return { kind: 'projection', name, position, head, lagMs: lag.ms, parked, ...paused, ...failed }
   })
   // A running reaction would store where it begins, so only its checkpoint is read.
   const shownReactions = Object.values(domain.reactions).map(async ({ name }): Promise<FollowerView> => {

@@ -127,6 +127,8 @@ export interface FollowerView {
   /** How old the oldest event is that it has not handled, in milliseconds. Absent for reactions. */
   readonly lagMs?: number
   readonly parked?: number
+  /** Since when it is paused, in all processes. */
+  readonly pausedSince?: string
   readonly failure?: string
 }
 
@@ -340,7 +342,7 @@ export interface TestView {
 // -- managing projections --------------------------------------------------------------------------------------------
 
 export interface ManageQuestion {
-  readonly action: 'rebuild' | 'retry' | 'skip'
+  readonly action: 'rebuild' | 'pause' | 'resume' | 'retry' | 'skip'
   /** Its stored name. */
   readonly projection: string
   /** The event that is skipped. */
