@@ -5,6 +5,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { watched } from '../../../test/support/kernel/rig.ts'
 import type { Environment } from '../../runtime/environment.ts'
+import type { LeaseStore } from '../../store/store.ts'
 import { manualEnvironment } from '../../testing/manual-environment.ts'
 import { Leadership } from './leadership.ts'
 
@@ -14,7 +15,7 @@ async function leaders() {
   const [watch, environment] = [watched(), manualEnvironment()]
   const store = await watch.store.open({ now: environment.now, warn: () => {} })
   const leader = (owner: string) => new Leadership({ store, environment, name: 'lease', owner, durationMs })
-  return { watch, environment, first: leader('first'), second: leader('second') }
+  return { watch, environment, store, first: leader('first'), second: leader('second') }
 }
 
 describe('A lease', () => {
@@ -25,6 +26,26 @@ describe('A lease', () => {
     await environment.advance(durationMs / 2)
     assert.ok(await first.keep())
     assert.equal(watch.count('acquireLease'), 2)
+  })
+
+  test('is not ended by a release that arrives late, when it is held again', async () => {
+    const { environment, store, first, second } = await leaders()
+    let arrive = async () => {}
+    const late: LeaseStore = {
+      acquireLease: (...args) => store.acquireLease(...args),
+      async releaseLease(...args) {
+        arrive = () => store.releaseLease(...args)
+        throw new Error('no answer')
+      },
+    }
+    const leader = new Leadership({ store: late, environment, name: 'lease', owner: 'late', durationMs })
+    assert.ok(await leader.keep())
+    await assert.rejects(leader.release(), /no answer/)
+    await environment.advance(durationMs)
+    assert.ok(await leader.keep())
+    await arrive()
+    assert.ok(leader.isSafe)
+    assert.deepEqual([await first.keep(), await second.keep()], [false, false])
   })
 
   test('is held without a break as long as it is renewed in time', async () => {

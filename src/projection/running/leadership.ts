@@ -22,6 +22,9 @@ export interface LeadershipOptions {
 
 export class Leadership {
   readonly #options: LeadershipOptions
+  /** The owner as the store knows it: another one after each time that was perhaps not ended. */
+  #owner: string
+  #released = 0
   /** The time until which no other process can have it, by the clock that cannot be set. */
   #heldUntil = Number.NEGATIVE_INFINITY
   #renewAt = Number.NEGATIVE_INFINITY
@@ -37,6 +40,7 @@ export class Leadership {
 
   constructor(options: LeadershipOptions) {
     this.#options = options
+    this.#owner = options.owner
   }
 
   get held(): boolean {
@@ -107,11 +111,20 @@ export class Leadership {
     await this.#asking?.catch(() => {})
     if (!this.#held) return
     this.#lose()
-    await this.#options.store.releaseLease(this.#options.name, this.#options.owner)
+    const { store, name } = this.#options
+    const owner = this.#owner
+    try {
+      await store.releaseLease(name, owner)
+    } catch (error) {
+      // The store may get it later. It must not end the lease that this process has by then.
+      this.#owner = `${this.#options.owner} ${++this.#released}`
+      throw error
+    }
   }
 
   async #ask(): Promise<boolean> {
-    const { store, environment, name, owner, durationMs } = this.#options
+    const { store, environment, name, durationMs } = this.#options
+    const owner = this.#owner
     this.#held = false
     this.#renewals++
     const askedAt = environment.elapsed()
