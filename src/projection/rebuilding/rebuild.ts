@@ -308,7 +308,7 @@ export class Rebuilder {
     // The owner alone is not enough: two rebuilds of one process exclude each other too.
     const id = `${owner} ${environment.newId()}`
     const name = `rebuild ${projection.name}`
-    const lease = new Leadership({ store, environment, name, owner: id, durationMs: leaseMs })
+    const lease = new Leadership({ store, environment, name, owner: id, durationMs: leaseMs, isFenced: true })
     if (!(await lease.keep())) this.#refuse()
     try {
       return await work(lease)

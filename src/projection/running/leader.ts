@@ -7,7 +7,7 @@ import { ProjectionError } from '../../domain/error.ts'
 import { Leadership, type LeadershipOptions } from './leadership.ts'
 import { type BetterPlace, Yielding } from './yielding.ts'
 
-export interface LeaderOptions extends Omit<LeadershipOptions, 'name'> {
+export interface LeaderOptions extends Omit<LeadershipOptions, 'name' | 'isFenced'> {
   /** The projection or reaction. */
   readonly name: string
   /** Takes the stored checkpoint over. */
@@ -34,7 +34,7 @@ export class Leader {
 
   constructor(options: LeaderOptions) {
     this.#options = options
-    this.#leadership = new Leadership({ ...options, name: `projection ${options.name}` })
+    this.#leadership = new Leadership({ ...options, name: `projection ${options.name}`, isFenced: true })
     const { betterPlace, name, environment } = options
     this.#yielding = new Yielding({ betterPlace, name, environment, askAgainMs: this.askAgainMs })
   }

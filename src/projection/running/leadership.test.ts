@@ -14,7 +14,8 @@ const durationMs = 1000
 async function leaders() {
   const [watch, environment] = [watched(), manualEnvironment()]
   const store = await watch.store.open({ now: environment.now, warn: () => {} })
-  const leader = (owner: string) => new Leadership({ store, environment, name: 'lease', owner, durationMs })
+  const leader = (owner: string) =>
+    new Leadership({ store, environment, name: 'lease', owner, durationMs, isFenced: true })
   return { watch, environment, store, first: leader('first'), second: leader('second') }
 }
 
@@ -38,7 +39,14 @@ describe('A lease', () => {
         throw new Error('no answer')
       },
     }
-    const leader = new Leadership({ store: late, environment, name: 'lease', owner: 'late', durationMs })
+    const leader = new Leadership({
+      store: late,
+      environment,
+      name: 'lease',
+      owner: 'late',
+      durationMs,
+      isFenced: false,
+    })
     assert.ok(await leader.keep())
     await assert.rejects(leader.release(), /no answer/)
     await environment.advance(durationMs)
@@ -46,6 +54,19 @@ describe('A lease', () => {
     await arrive()
     assert.ok(leader.isSafe)
     assert.deepEqual([await first.keep(), await second.keep()], [false, false])
+  })
+
+  test('is had again at once after it could not be given back, if something else fences the work', async () => {
+    const { store, environment } = await leaders()
+    const failing: LeaseStore = {
+      acquireLease: (...args) => store.acquireLease(...args),
+      releaseLease: () => Promise.reject(new Error('no answer')),
+    }
+    const options = { store: failing, environment, name: 'lease', owner: 'fenced', durationMs, isFenced: true }
+    const leader = new Leadership(options)
+    assert.ok(await leader.keep())
+    await assert.rejects(leader.release(), /no answer/)
+    assert.ok(await leader.keep())
   })
 
   test('is held without a break as long as it is renewed in time', async () => {
@@ -128,7 +149,14 @@ describe('A lease', () => {
       after: (ms, callback) => environment.after(ms > 1 ? ms - 0.5 : ms, callback),
     }
     const store = await watched().store.open({ now: environment.now, warn: () => {} })
-    const leader = new Leadership({ store, environment: early, name: 'lease', owner: 'early', durationMs })
+    const leader = new Leadership({
+      store,
+      environment: early,
+      name: 'lease',
+      owner: 'early',
+      durationMs,
+      isFenced: true,
+    })
     await leader.keep()
     const { tenure } = leader
     const gate = Promise.withResolvers<void>()
@@ -164,7 +192,14 @@ describe('A lease', () => {
       },
     }
     const store = await watched().store.open({ now: environment.now, warn: () => {} })
-    const leader = new Leadership({ store, environment: counting, name: 'lease', owner: 'counted', durationMs })
+    const leader = new Leadership({
+      store,
+      environment: counting,
+      name: 'lease',
+      owner: 'counted',
+      durationMs,
+      isFenced: true,
+    })
     await leader.keep()
     for (let i = 0; i < 1000; i++) {
       await leader.during(async () => {})

@@ -18,11 +18,16 @@ export interface LeadershipOptions {
   /** Unique for each running domain. */
   readonly owner: string
   readonly durationMs: number
+  /**
+   * Whether something else fences the work, such as a term. Then two processes may hold the lease for a moment, and the
+   * owner need not wait for the end of a lease that it could not give back.
+   */
+  readonly isFenced: boolean
 }
 
 export class Leadership {
   readonly #options: LeadershipOptions
-  /** The owner as the store knows it: another one after each time that was perhaps not ended. */
+  /** The owner as the store knows it. If nothing else fences the work: another one after each time that may go on. */
   #owner: string
   #released = 0
   /** The time until which no other process can have it, by the clock that cannot be set. */
@@ -117,7 +122,7 @@ export class Leadership {
       await store.releaseLease(name, owner)
     } catch (error) {
       // The store may get it later. It must not end the lease that this process has by then.
-      this.#owner = `${this.#options.owner} ${++this.#released}`
+      if (!this.#options.isFenced) this.#owner = `${this.#options.owner} ${++this.#released}`
       throw error
     }
   }

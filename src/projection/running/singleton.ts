@@ -43,7 +43,14 @@ export class Singleton {
   constructor(options: SingletonOptions) {
     const { name, store, environment, owner, leaseMs: durationMs, betterPlace } = options
     this.#options = options
-    this.#leadership = new Leadership({ store, environment, owner, durationMs, name: `singleton ${name}` })
+    this.#leadership = new Leadership({
+      store,
+      environment,
+      owner,
+      durationMs,
+      name: `singleton ${name}`,
+      isFenced: false,
+    })
     this.#yielding = new Yielding({ betterPlace, name, environment, askAgainMs: this.#askAgainMs })
     this.#running = this.#run()
   }
