@@ -218,9 +218,10 @@ await onEveryStore({ title: 'What a reaction has to do', quickOn: ['memory', 'sq
     await shops.shop('b').order({ job: 'quick', group: 'three' })
     const ofOne = ['1 a parked RangeError', '2 b behind parked']
     await becomes(shops as Shops, [...ofOne, '3 a parked RangeError'])
-    assert.deepEqual((await listed(shops as Shops, { key: 'one' })).waiting, ofOne)
+    // The checkpoint may come a moment after the rows, and pages show that.
+    await becomes(shops as Shops, ofOne, { key: 'one' })
     const ofA = { key: { aggregate: 'shop', id: 'a' } }
-    assert.deepEqual((await listed(shops as Shops, ofA)).waiting, ['1 a parked RangeError', '3 a parked RangeError'])
+    await becomes(shops as Shops, ['1 a parked RangeError', '3 a parked RangeError'], ofA)
   })
 
   if (store.severalWriters) {
