@@ -8,7 +8,7 @@ import { type FSWatcher, watch } from 'node:fs'
 import { startTimer, stopTimer, type Timer } from '../../../runtime/timers.ts'
 
 /** The pauses between a change and the looks after it, in milliseconds. */
-const firstMs = 2
+const firstMs = 8
 const lastMs = 512
 
 interface OtherWritersOptions {
@@ -34,12 +34,10 @@ export class OtherWriters {
 
   /** Begins to watch. A second call changes nothing. */
   watch(): void {
-    if (this.#watcher !== undefined) return
+    if (this.#watcher !== undefined || this.#timer !== undefined) return
     try {
       this.#known = this.#options.head()
-      const { path } = this.#options
-      this.#watcher = watch(`${path}-wal`, { persistent: false }, () => this.#lookSoon())
-      this.#watcher.on('error', () => this.close())
+      this.#watchFile()
     } catch {
       // Reads show what is wrong with the file. If it cannot be watched, there are the polls.
     }
@@ -57,7 +55,16 @@ export class OtherWriters {
     this.#watcher = undefined
   }
 
+  #watchFile(): void {
+    const { path } = this.#options
+    this.#watcher = watch(`${path}-wal`, { persistent: false }, () => this.#lookSoon())
+    this.#watcher.on('error', () => this.close())
+  }
+
+  /** Until the next look, nothing is watched: a busy file changes thousands of times a second. */
   #lookSoon(): void {
+    this.#watcher?.close()
+    this.#watcher = undefined
     this.#pauseMs = firstMs
     if (this.#timer === undefined) this.#lookLater()
   }
@@ -72,6 +79,7 @@ export class OtherWriters {
     this.#pauseMs *= 2
     let head = this.#known
     try {
+      if (this.#watcher === undefined) this.#watchFile()
       head = this.#options.head()
     } catch {
       return
