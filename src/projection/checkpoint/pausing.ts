@@ -15,6 +15,7 @@ export class Pausing {
   readonly #name: string
   readonly #record: string
   #since: Date | undefined
+  #term = 0
 
   /** @param name the name under which the projection or reaction is stored */
   constructor(name: string, store: ProjectionStore) {
@@ -60,7 +61,11 @@ export class Pausing {
     const stored = await this.#store.loadCheckpoint(this.#record)
     const place = { store: this.#store, storage: this.#record }
     const { since } = formedNote<{ readonly since?: number }>(place, stored.note, isNote)
-    this.#since = since === undefined ? undefined : new Date(since)
+    // Each change raises the term. An answer that comes late must not hide what is known since.
+    if (stored.term >= this.#term) {
+      this.#term = stored.term
+      this.#since = since === undefined ? undefined : new Date(since)
+    }
     return stored
   }
 }

@@ -22,6 +22,8 @@ export async function restWhilePaused(options: RestOptions, signal: AbortSignal)
   let released: Promise<void> | undefined
   while (!signal.aborted && (await pausing.look()) !== undefined) {
     const roused = onPaused()
+    // Who has stopped it meanwhile has not ended this wait.
+    if (signal.aborted) break
     if (released === undefined) await bookmark.flush()
     released ??= leader.releaseSaved()
     await sleep(environment, leader.askAgainMs, roused, { background: true })
