@@ -6,7 +6,8 @@
 import type { BookmarkOptions } from './bookmark-options.ts'
 import type { Checkpoint } from './checkpoint.ts'
 
-const pageSize = 100
+/** Few, because events that others need are only looked for. */
+const pageSize = 10
 
 /**
  * Notes positions after the checkpoint as handled, up to a wanted one, if none of them has an event to handle.

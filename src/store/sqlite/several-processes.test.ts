@@ -127,12 +127,18 @@ test('every acknowledged commit of a killed process is stored, and none in part'
 test('followers hear at once of what another process appends', { timeout: 120_000 }, async (context) => {
   const path = await freshPath(context)
   const store = await openStore(context, path)
+  let heard = Promise.withResolvers<void>()
+  const end = store.onAppend(() => heard.resolve())
   for (const round of [1, 2, 3]) {
-    const heard = Promise.withResolvers<void>()
-    const end = store.onAppend(heard.resolve)
+    heard = Promise.withResolvers<void>()
     await inOtherProcess(path, { do: 'append', name: `round ${round}`, streams, commits: 2 })
     await heard.promise
     assert.ok((await store.head()) > 2 * (round - 1))
-    end()
   }
+  end()
+  // A listener that comes later hears as well.
+  heard = Promise.withResolvers<void>()
+  store.onAppend(() => heard.resolve())
+  await inOtherProcess(path, { do: 'append', name: 'last', streams, commits: 2 })
+  await heard.promise
 })

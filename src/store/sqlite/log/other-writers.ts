@@ -35,12 +35,8 @@ export class OtherWriters {
   /** Begins to watch. A second call changes nothing. */
   watch(): void {
     if (this.#watcher !== undefined || this.#timer !== undefined) return
-    try {
-      this.#known = this.#options.head()
-      this.#watchFile()
-    } catch {
-      // Reads show what is wrong with the file. If it cannot be watched, there are the polls.
-    }
+    this.#watchFile()
+    this.#known = Math.max(this.#known, this.#head())
   }
 
   /** This process has appended up to a position, and wakes its followers itself. */
@@ -56,9 +52,21 @@ export class OtherWriters {
   }
 
   #watchFile(): void {
-    const { path } = this.#options
-    this.#watcher = watch(`${path}-wal`, { persistent: false }, () => this.#lookSoon())
-    this.#watcher.on('error', () => this.close())
+    try {
+      this.#watcher = watch(`${this.#options.path}-wal`, { persistent: false }, () => this.#lookSoon())
+      this.#watcher.on('error', () => this.close())
+    } catch {
+      // Where it cannot be watched, there are the polls.
+    }
+  }
+
+  /** Where the log ends; what is known if it cannot be read. Reads show what is wrong with the file. */
+  #head(): number {
+    try {
+      return this.#options.head()
+    } catch {
+      return this.#known
+    }
   }
 
   /** Until the next look, nothing is watched: a busy file changes thousands of times a second. */
@@ -77,13 +85,8 @@ export class OtherWriters {
   #look(): void {
     this.#timer = undefined
     this.#pauseMs *= 2
-    let head = this.#known
-    try {
-      if (this.#watcher === undefined) this.#watchFile()
-      head = this.#options.head()
-    } catch {
-      return
-    }
+    if (this.#watcher === undefined) this.#watchFile()
+    const head = this.#head()
     if (head > this.#known) {
       this.#known = head
       this.#options.onGrown()
