@@ -37,3 +37,12 @@ export class ToolsError extends Error {
     this.kind = kinds[code]
   }
 }
+
+/** What was thrown, in words. Code of users may throw anything, and give an error any message. */
+export function wordsOf(thrown: unknown): string {
+  try {
+    return String(thrown instanceof Error ? thrown.message : thrown)
+  } catch {
+    return 'an error without a message'
+  }
+}

@@ -1,7 +1,7 @@
 /** Reads arguments of the command line. What makes no sense is refused with the name of the option. */
 import { InvalidArgumentError } from 'commander'
 import type { StreamId } from '../../../src/index.ts'
-import { ToolsError } from '../errors.ts'
+import { ToolsError, wordsOf } from '../errors.ts'
 
 /** A whole number from 0. */
 export function whole(text: string): number {
@@ -26,7 +26,7 @@ export function jsonOf(what: string, text: string): unknown {
   try {
     return JSON.parse(text)
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
+    const reason = wordsOf(cause)
     throw new ToolsError('USAGE', `${what} is not JSON: ${reason}`, { cause })
   }
 }

@@ -1,7 +1,7 @@
 /** The program `mneme`: its commands, and how errors are told. */
 import { Command, CommanderError } from 'commander'
 import { MnemeError } from '../../../src/index.ts'
-import { ToolsError } from '../errors.ts'
+import { ToolsError, wordsOf } from '../errors.ts'
 import { addCompletion } from './commands/completion.ts'
 import { addDev } from './commands/dev.ts'
 import { addEvents } from './commands/events.ts'
@@ -96,7 +96,7 @@ function facts(error: unknown): { readonly code: string; readonly message: strin
     return { code: error.code, message: `${error.message}\nIf there should be one, mneme migrate makes or updates it.` }
   }
   if (error instanceof ToolsError || error instanceof MnemeError) return error
-  if (!(error instanceof Error)) return { code: 'UNEXPECTED', message: String(error) }
+  if (!(error instanceof Error)) return { code: 'UNEXPECTED', message: wordsOf(error) }
   const { code, syscall, message, stack = message } = error as NodeJS.ErrnoException
   // A file or a pipe of the user's, such as one that is full or may not be written.
   return code !== undefined && syscall !== undefined ? { code, message } : { code: 'UNEXPECTED', message: stack }

@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { ToolsError } from '../errors.ts'
+import { ToolsError, wordsOf } from '../errors.ts'
 import type { AnyDomain, Target } from '../inspection/index.ts'
 import type { Config } from './config.ts'
 import { LoadedModules } from './loaded-modules.ts'
@@ -127,7 +127,7 @@ async function load(
   try {
     return await import(pathToFileURL(path).href)
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
+    const reason = wordsOf(cause)
     throw new ToolsError(code, `${path} cannot be loaded: ${reason}`, { cause })
   }
 }

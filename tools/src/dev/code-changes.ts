@@ -2,10 +2,12 @@
  * What changed code makes of the same log: which states and which rows differ now. States are compared with those that
  * the code before has left; rows with the ones that are stored. At most some differences are kept, and all are counted.
  */
+
 import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { setImmediate } from 'node:timers/promises'
 import type { Json } from '../../../src/index.ts'
+import { wordsOf } from '../errors.ts'
 import { changesBetween, type Inspection, shown } from '../inspection/index.ts'
 import type { DevelopmentView, RowsComparedView, StateDifferenceView, StatesComparedView } from '../studio/views.ts'
 import { type StateByCode, type StatesByCode, stateByCode } from './states-by-code.ts'
@@ -106,7 +108,7 @@ export class CodeChanges {
         Object.assign(found, { differing, rows, differences: differences.map(rowDifference), isOver: true })
       } catch (error) {
         signal.throwIfAborted()
-        found.left = error instanceof Error ? error.message : String(error)
+        found.left = wordsOf(error)
       }
     }
   }

@@ -4,8 +4,10 @@
  *
  * Tidy: a program, so it has no exports.
  */
+
 import { rename, writeFile } from 'node:fs/promises'
 import { loadTarget } from '../config/load-target.ts'
+import { wordsOf } from '../errors.ts'
 import { type Inspection, openInspection, type Target } from '../inspection/index.ts'
 import { startStudio } from '../studio/index.ts'
 import { CodeChanges } from './code-changes.ts'
@@ -37,11 +39,11 @@ noteLoadedFiles((file) => {
 
 /** What went wrong, with the place in the user's code if there is one. */
 function described(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  const { cause, message } = error
+  const message = wordsOf(error)
+  const cause = error instanceof Error ? error.cause : undefined
   if (!(cause instanceof Error)) return message
   // What stands before the name of the error says where it is, also if it is no line of a stack.
-  const lines = (cause.stack ?? '').split('\n').filter((line) => !/^\s+at .*(node:internal|<anonymous>)/.test(line))
+  const lines = `${cause.stack ?? ''}`.split('\n').filter((line) => !/^\s+at .*(node:internal|<anonymous>)/.test(line))
   return [message, ...lines.slice(0, linesMax)].join('\n').trimEnd()
 }
 

@@ -3,8 +3,10 @@
  * written last are computed, from all their events: a snapshot may have been made by other code. The work is bounded;
  * it is not told what is left out, but how much.
  */
+
 import { setImmediate } from 'node:timers/promises'
 import type { AnyAggregate, Json, StreamId } from '../../../src/index.ts'
+import { wordsOf } from '../errors.ts'
 import { applied, type Inspection, initialState, readEvents, shown } from '../inspection/index.ts'
 
 /** A state, or why there is none. */
@@ -84,7 +86,7 @@ export async function stateByCode(
     return { ...place, state: shown(state) }
   } catch (error) {
     signal.throwIfAborted()
-    const message = error instanceof Error ? error.message : String(error)
+    const message = wordsOf(error)
     return { ...place, failure: at === 0 ? message : `At sequence ${at}: ${message}` }
   }
 }

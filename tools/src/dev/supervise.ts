@@ -3,11 +3,13 @@
  * that works, the process with the old code ends what it has begun, and then the new one opens the store at the same
  * address. So code that cannot be loaded takes nothing away, and no two processes use the store at once.
  */
+
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { wordsOf } from '../errors.ts'
 import type { LoadedFile, ServeOptions } from './messages.ts'
 import { UserProcess } from './user-process.ts'
 import { WatchedFiles } from './watched-files.ts'
@@ -109,7 +111,7 @@ class Supervisor {
       this.#hasStarted = true
       this.#port = Number(new URL(address).port)
     } catch (error) {
-      this.#tellBroken((error as Error).message)
+      this.#tellBroken(wordsOf(error))
       return
     }
     void next.ended.then((reason) => {

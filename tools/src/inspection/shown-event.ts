@@ -1,5 +1,7 @@
 /** A stored event as people look at it: upcast if the domain is there, and told apart if it cannot be read. */
+
 import type { Json, RecordedEvent, StoredEvent } from '../../../src/index.ts'
+import { wordsOf } from '../errors.ts'
 import type { Inspection } from './inspection.ts'
 import { shown } from './shown.ts'
 
@@ -27,7 +29,7 @@ export function shownEvent({ domain }: Pick<Inspection, 'domain'>, stored: Store
   try {
     event = domain.upcast(stored)
   } catch (error) {
-    return { ...withData(stored, stored.data), unreadable: error instanceof Error ? error.message : String(error) }
+    return { ...withData(stored, stored.data), unreadable: wordsOf(error) }
   }
   return withData(stored, event.data)
 }

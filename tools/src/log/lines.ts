@@ -1,5 +1,5 @@
 /** Lines of an exported log, read from a file or a stream, one at a time. */
-import { ToolsError } from '../errors.ts'
+import { ToolsError, wordsOf } from '../errors.ts'
 import { fromCloudEvent, isCloudEvent, toCloudEvent } from './cloud-event.ts'
 import { type EventRecord, parseRecord } from './record.ts'
 
@@ -21,7 +21,7 @@ export function recordIn(text: string, line: number): EventRecord {
     value = JSON.parse(text)
     if (isCloudEvent(value)) value = fromCloudEvent(value)
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
+    const reason = wordsOf(cause)
     throw new ToolsError('LINE_INVALID', `Line ${line} is not JSON: ${reason}`, { cause })
   }
   return parseRecord(value, line)

@@ -3,7 +3,9 @@
  * each other, commits are whole and found by their ids, each event fits its checksum (which the store checks at every
  * read), and the domain can read it. What is wrong is told, and the check goes on behind it.
  */
+
 import { type EventStore, hasCode, type StoredEvent } from '../../../src/index.ts'
+import { wordsOf } from '../errors.ts'
 import { isSameCommit } from './read-log.ts'
 import { LogDigest, recordOf } from './record.ts'
 import { streamKey, TextNumbers } from './text-numbers.ts'
@@ -160,7 +162,7 @@ class Verification {
     try {
       this.#options.upcast?.(event)
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error)
+      const message = wordsOf(error)
       await this.#tell({ position: event.position, what: 'unreadable', message })
     }
   }

@@ -3,7 +3,7 @@
  * answer has at most so many items and bytes, and a cursor says where the next one begins.
  */
 import { type Json, MnemeError } from '../../../src/index.ts'
-import { ToolsError } from '../errors.ts'
+import { ToolsError, wordsOf } from '../errors.ts'
 
 /** The greatest size of what an answer lists, in bytes of JSON. */
 export const bytesMax = 40_000
@@ -60,6 +60,6 @@ export function pageOf<Item>(
 /** An error as whoever asked gets it: a code, what happened and what to do. */
 export function told(error: unknown): Json {
   const isOurs = error instanceof ToolsError || error instanceof MnemeError
-  const message = error instanceof Error ? error.message : String(error)
+  const message = wordsOf(error)
   return { error: { code: isOurs ? error.code : 'UNEXPECTED', message: message.slice(0, 2000) } }
 }

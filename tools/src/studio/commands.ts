@@ -1,6 +1,6 @@
 /** The commands of an aggregate as a form needs them, and a command that is really sent. */
 import { MnemeError, type RecordedEvent } from '../../../src/index.ts'
-import { ToolsError } from '../errors.ts'
+import { ToolsError, wordsOf } from '../errors.ts'
 import {
   type CommandData,
   changesBetween,
@@ -40,7 +40,7 @@ export async function outcomeOf(
     outcome = await running.dispatch(command)
   } catch (error) {
     const code = error instanceof MnemeError ? error.code : 'UNEXPECTED'
-    return { ...nothing, failure: { code, message: error instanceof Error ? error.message : String(error) } }
+    return { ...nothing, failure: { code, message: wordsOf(error) } }
   }
   if (!outcome.accepted) {
     const { code, details } = shown(outcome.rejection) as { readonly code: string; readonly details?: Json }

@@ -2,7 +2,7 @@
  * Managing projections from the studio: they are paused and resumed, their rows are built again, and parked events are
  * handled again or dropped.
  */
-import { ToolsError } from '../errors.ts'
+import { ToolsError, wordsOf } from '../errors.ts'
 import type { Inspection } from '../inspection/index.ts'
 import type { ManageQuestion, RebuildView } from './views.ts'
 
@@ -58,7 +58,7 @@ export class Managing {
       const { position } = await job
       this.#rebuilds.set(projection, { projection, status: 'done', position, head: position })
     } catch (error) {
-      const failure = error instanceof Error ? error.message : String(error)
+      const failure = wordsOf(error)
       this.#rebuilds.set(projection, { ...last(), status: 'failed', failure })
     }
   }

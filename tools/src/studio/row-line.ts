@@ -3,8 +3,10 @@
  * Stores have no index of them, so the log is looked through, a part at a time. What is found is kept: the positions,
  * and the row after every hundredth.
  */
+
 import { isDeepStrictEqual } from 'node:util'
 import type { AnyProjection, RecordedEvent, StoredEvent } from '../../../src/index.ts'
+import { wordsOf } from '../errors.ts'
 import { changesBetween, type Inspection, readEventsPage, shown } from '../inspection/index.ts'
 import { brief } from './brief.ts'
 import { eventView } from './event-view.ts'
@@ -139,7 +141,7 @@ export class RowLine {
       if (!this.#handles(event) || !isTouched) return
       this.#row = this.#after(this.#row, { stored, event })
     } catch (error) {
-      this.#failure = `At position ${stored.position}: ${error instanceof Error ? error.message : String(error)}`
+      this.#failure = `At position ${stored.position}: ${wordsOf(error)}`
       return
     }
     this.#positions.push(stored.position)

@@ -3,8 +3,10 @@
  * it was computed, so any state of a long stream costs a thousand events at most, except the first time. States are
  * frozen by nobody here: they are what `evolve` returns, and are only shown.
  */
+
 import { isDeepStrictEqual } from 'node:util'
 import type { AnyAggregate, StreamId } from '../../../src/index.ts'
+import { wordsOf } from '../errors.ts'
 import { applied, changesBetween, type Inspection, initialState, readEvents, shown } from '../inspection/index.ts'
 import { brief } from './brief.ts'
 import { briefEventView } from './event-view.ts'
@@ -174,5 +176,4 @@ export async function storedSteps(
 }
 
 /** What an error says, shortened: the code of the user may say anything. */
-const said = (error: unknown): string =>
-  brief(error instanceof Error ? error.message : String(error), valueMax).value as string
+const said = (error: unknown): string => brief(wordsOf(error), valueMax).value as string

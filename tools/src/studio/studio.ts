@@ -7,7 +7,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { MnemeError } from '../../../src/index.ts'
-import { ToolsError } from '../errors.ts'
+import { ToolsError, wordsOf } from '../errors.ts'
 import type { Inspection } from '../inspection/index.ts'
 import { type Guard, guard, safeHeaders } from './guard.ts'
 import { sendLive } from './live.ts'
@@ -83,7 +83,7 @@ async function listen(server: Server, port: number): Promise<void> {
   try {
     await once(server, 'listening')
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
+    const reason = wordsOf(cause)
     const advice = 'Give another one with --port, or --port 0 for any that is free'
     throw new ToolsError('STUDIO_UNFIT', `Port ${port} cannot be used: ${reason}`, { advice, cause })
   }
@@ -156,7 +156,7 @@ function answering({
 }
 
 function tell(response: ServerResponse, error: unknown): void {
-  const message = error instanceof Error ? error.message : String(error)
+  const message = wordsOf(error)
   if (error instanceof ToolsError) sendError(response, error.kind === 'usage' ? 400 : 500, error.code, message)
   else sendError(response, 500, error instanceof MnemeError ? error.code : 'UNEXPECTED', message)
 }

@@ -1,5 +1,7 @@
 /** A world beside the real one: what would be if other commands had been sent, or other events had been stored. */
+
 import type { EventStore, StreamId } from '../../../src/index.ts'
+import { wordsOf } from '../errors.ts'
 import { changesBetween, type Fork, fork, type Inspection, readEvents, shown, stateAt } from '../inspection/index.ts'
 import { brief, briefChanges } from './brief.ts'
 import { briefOutcome, outcomeOf } from './commands.ts'
@@ -81,7 +83,7 @@ async function stateOf(read: () => Promise<Json>): Promise<Pick<SideView, 'state
   try {
     return { state: await read() }
   } catch (error) {
-    return { failure: error instanceof Error ? error.message : String(error) }
+    return { failure: wordsOf(error) }
   }
 }
 
