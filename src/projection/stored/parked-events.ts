@@ -181,8 +181,7 @@ export async function parkedPage(
   return { events, next: next?.slice(ownMark.length) }
 }
 
-/** In the order of the log, because their keys have that order. */
-/** @throws StoreError `STORE_CORRUPT` */
+/** In the order of the log, because their keys have that order. @throws StoreError `STORE_CORRUPT` */
 async function* parkedRows(store: ProjectionStore, storage: string, breath: Breath): AsyncGenerator<Row> {
   for await (const rows of rowPages(store, storage, { prefix: parkedPrefix, limit: pageSize })) {
     for (const row of rows) {
