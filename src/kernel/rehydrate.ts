@@ -13,6 +13,7 @@ import type { Environment } from '../runtime/environment.ts'
 import { deepFreeze } from '../runtime/freeze.ts'
 import type { Observing } from '../runtime/observing.ts'
 import type { Warn } from '../runtime/warning.ts'
+import { boundAfter } from '../store/range.ts'
 import type { EventStore, SnapshotStore, StoredEvent } from '../store/store.ts'
 import type { AggregateType } from './aggregate-type.ts'
 import { evolved } from './evolved.ts'
@@ -165,14 +166,12 @@ async function apply(
   seen: Seen | undefined,
 ): Promise<LoadedState> {
   const { sequence: last = Number.POSITIVE_INFINITY, timeMs } = until
-  // The number after the greatest whole one is none.
-  const to = last < Number.MAX_SAFE_INTEGER ? last + 1 : Number.POSITIVE_INFINITY
   const breath = new Breath(environment)
   let loaded = known
   let chosen = known
   // The last known event is read again, to see whether this is still the same log.
   for (let from = Math.max(known.sequence, 1); ; from = loaded.sequence + 1) {
-    const page = await events.readStream(stream, { from, to }, { limit: pageSize })
+    const page = await events.readStream(stream, { from, to: boundAfter(last) }, { limit: pageSize })
     const isFirst = from === known.sequence
     if (isFirst && page[0]?.checksum !== known.checksum) throw new StreamReplaced()
     if (isFirst) loaded = { ...known, position: page[0]!.position }

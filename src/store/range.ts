@@ -23,6 +23,10 @@ export function range(from: number, to: number = Number.POSITIVE_INFINITY): Rang
   return Object.freeze({ from, to: Math.max(from, to) })
 }
 
+/** The upper bound of a range that ends with a number. The one after the greatest whole number is infinite. */
+export const boundAfter = (last: number): number =>
+  last < Number.MAX_SAFE_INTEGER ? last + 1 : Number.POSITIVE_INFINITY
+
 /** @throws InputError `RANGE_INVALID` */
 export function checkRange({ from, to }: Range): void {
   const refuse = (reason: string): never => {

@@ -48,6 +48,8 @@ await onEveryStore('Of several domains', ({ name, place, severalWriters, injecte
       await isThere((await writer.pot('a').put({ amount: i, keys: [] })).position)
       await isThere((await writer.pot('a').rustle({ times: 2 })).position)
     }
+    const never = { atLeast: Number.MAX_SAFE_INTEGER, timeoutMs: 1 }
+    assert.deepEqual(await codesOf([second.rows.get('a', never)]), ['PROJECTION_BEHIND'])
   })
 
   testHere('another takes over at once from one that stops in the middle of the work', async (t) => {

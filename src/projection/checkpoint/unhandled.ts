@@ -3,6 +3,7 @@
  * position. So a process that stands by reads for itself whether there is anything to handle up to it. Only a program
  * that could have made the live rows may do so: rows of another revision may need events that it does not handle.
  */
+import { boundAfter } from '../../store/range.ts'
 import type { BookmarkOptions } from './bookmark-options.ts'
 import type { Checkpoint } from './checkpoint.ts'
 
@@ -20,7 +21,7 @@ export async function passUnhandled(
   { store, recognition: { kinds } }: Pick<BookmarkOptions, 'store' | 'recognition'>,
 ): Promise<void> {
   const behind = checkpoint.place
-  const range = { from: behind.position + 1, to: wanted + 1 }
+  const range = { from: behind.position + 1, to: boundAfter(wanted) }
   const page = await store.readAll(range, { ...kinds.filters, limit: pageSize, behind })
   if (kinds.among(page.events).length === 0) checkpoint.pass({ position: page.examined, checksum: page.checksum })
 }
