@@ -8,7 +8,11 @@ export interface Place {
   readonly query: URLSearchParams
 }
 
+/** The address of what is shown. The browser tells a change of it only later. */
+let known = location.hash
+
 function read(): Place {
+  known = location.hash
   const [path = '', query = ''] = location.hash.slice(1).split('?')
   return { path: path.split('/').filter(Boolean).map(decoded), query: new URLSearchParams(query) }
 }
@@ -27,10 +31,17 @@ addEventListener('hashchange', () => {
   place.value = read()
 })
 
-/** Goes to a place, without a step in the history of the browser if it is the same screen. */
+/**
+ * Goes to a place, without a step in the history of the browser if it is the same screen. Who has left that screen is
+ * not called back.
+ */
 export function go(to: string, { isSame = false } = {}): void {
   if (isSame) {
+    if (location.hash !== known) return
     history.replaceState(null, '', to)
     place.value = read()
-  } else location.hash = to
+  } else {
+    location.hash = to
+    known = location.hash
+  }
 }

@@ -82,7 +82,9 @@ export function Versions({ heading, source, at, linkTo, isLooking, ...parts }: V
   useEffect(() => {
     if (wanted !== undefined && wanted !== written.current && steps.sequence.value >= 0) steps.moveTo(wanted)
   }, [wanted, steps])
-  const sequence = Math.max(0, steps.sequence.value)
+  // Until the steps are there, it is the one in the address, so that a link that is clicked early leads to it.
+  const asked = wanted !== undefined && Number.isSafeInteger(wanted) ? Math.max(0, wanted) : 0
+  const sequence = steps.sequence.value < 0 ? asked : steps.sequence.value
   useEffect(() => {
     if (steps.sequence.value < 0) return
     // Browsers refuse to change the address too often.
