@@ -41,13 +41,18 @@ export class Pausing {
     return this.#since
   }
 
-  /** Stores that it is paused since a time (in milliseconds since 1970), unless it is already, or that it is not. */
+  /**
+   * Stores that it is paused since a time (in milliseconds since 1970), unless it is already, or that it is not. It
+   * writes even if nothing changes, so that an older change whose answer was lost, and which the store gets later, does
+   * not undo what the caller was told.
+   */
   async set(since: number | undefined): Promise<void> {
-    for (;;) {
+    for (let isFenced = false; ; isFenced = true) {
       const from = await this.#load()
-      if ((this.#since === undefined) === (since === undefined)) return
-      // The term counts the changes of the record.
-      const to = { ...from, term: from.term + 1, note: since === undefined ? {} : { since } }
+      if (isFenced && (this.#since === undefined) === (since === undefined)) return
+      // The term counts the changes of the record. A pause goes on since it began.
+      const note = since === undefined ? {} : { since: this.#since?.getTime() ?? since }
+      const to = { ...from, term: from.term + 1, note }
       try {
         await this.#store.saveStep(this.#record, { from, to, rows: [] })
       } catch (error) {
