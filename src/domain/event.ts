@@ -67,12 +67,28 @@ export interface Revision {
   readonly upcast: (previous: any) => unknown
 }
 
+declare const inputAndOutput: unique symbol
+
+/** Data of which a schema changes the type: what goes in, and what comes out. For the compiler only. */
+export interface Parsed<in out Input, in out Output> {
+  readonly [inputAndOutput]: readonly [Input, Output]
+}
+
+/** The data that a schema describes: one type if it does not change it. Messages and editors then show it once. */
+type ParsedBy<S extends Schema> =
+  (<T>() => T extends In<S> ? 1 : 2) extends <T>() => T extends Out<S> ? 1 : 2 ? Out<S> : Parsed<In<S>, Out<S>>
+
+/** What goes in. */
+type InputOf<Data> = 0 extends 1 & Data ? any : [Data] extends [Parsed<infer Input, any>] ? Input : Data
+/** What comes out. */
+type OutputOf<Data> = 0 extends 1 & Data ? any : [Data] extends [Parsed<any, infer Output>] ? Output : Data
+
 /**
  * A kind of event. Calling it makes an event. `Type` is the name on disk and must never change. The constant that holds
- * the kind may be renamed.
+ * the kind may be renamed. `Data` is the type of its data; `Parsed`, if the schema changes the type.
  */
-export interface EventKind<out Type extends string, in out Input, in out Output, in out TaggedBy = unknown> {
-  (...args: Args<Input>): MadeEvent<Type, Input>
+export interface EventKind<out Type extends string, in out Data, in out TaggedBy = unknown> {
+  (...args: Args<InputOf<Data>>): MadeEvent<Type, InputOf<Data>>
   readonly type: Type
   readonly family: Family
   readonly revisions: readonly Revision[]
@@ -85,13 +101,13 @@ export interface EventKind<out Type extends string, in out Input, in out Output,
   revise<S extends Schema>(
     schema: S &
       ([Out<S>] extends [TaggedBy] ? unknown : 'its tags are made from the revision before: call .tagged last'),
-    upcast: (previous: Output) => In<S>,
-  ): EventKind<Type, In<S>, Out<S>, TaggedBy>
+    upcast: (previous: OutputOf<Data>) => In<S>,
+  ): EventKind<Type, ParsedBy<S>, TaggedBy>
   /**
    * Sets the tags that an event of this kind gets, made from its data (the newest schema's output). Reads can filter by
    * them.
    */
-  tagged(tags: (data: Output) => readonly string[]): EventKind<Type, Input, Output, Output>
+  tagged(tags: (data: OutputOf<Data>) => readonly string[]): EventKind<Type, Data, OutputOf<Data>>
   /**
    * Declares fields of the newest revision as personal. Their values are `Personal`, stored encrypted with a key of the
    * subject, until `forget(subject)` destroys it. Tags are made without them: call `tagged` afterwards.
@@ -101,26 +117,32 @@ export interface EventKind<out Type extends string, in out Input, in out Output,
    *
    * @throws DefinitionError
    */
-  personal<const Field extends PersonalField<Output>>(
-    declaration: PersonalDeclaration<Output, Field>,
-  ): EventKind<Type, WithPersonal<Input, Field>, WithPersonal<Output, Field>, TaggedBy>
+  personal<const Field extends PersonalField<OutputOf<Data>>>(
+    declaration: PersonalDeclaration<OutputOf<Data>, Field>,
+  ): EventKind<Type, PersonalIn<Data, Field>, TaggedBy>
   /**
    * Whether an event is of this kind, in any revision. It narrows the type. A stored event is of this kind if its
    * aggregate declares the kind in a domain of this process. If no aggregate declares the kind, or if the event was
    * written by hand, only the type is compared.
    */
-  is(event: NewEvent): event is EventOf<EventKind<Type, Input, Output>>
+  is(event: NewEvent): event is RecordedEvent<Type, OutputOf<Data>>
 }
 
-export type AnyEventKind = EventKind<string, any, any, any>
+/** The data with personal fields. */
+type PersonalIn<Data, Field extends string> =
+  Data extends Parsed<infer Input, infer Output>
+    ? Parsed<WithPersonal<Input, Field>, WithPersonal<Output, Field>>
+    : WithPersonal<Data, Field>
+
+export type AnyEventKind = EventKind<string, any, any>
 /** The data of a kind of event, as readers get it. */
-export type DataOf<Kind> = Kind extends EventKind<string, any, infer Output, any> ? Output : never
+export type DataOf<Kind> = Kind extends EventKind<string, infer Data, any> ? OutputOf<Data> : never
 /** The event as `decide` returns it. */
 export type NewEventOf<Kind> =
-  Kind extends EventKind<infer Type, infer Input, any, any> ? MadeEvent<Type, Input> : never
+  Kind extends EventKind<infer Type, infer Data, any> ? MadeEvent<Type, InputOf<Data>> : never
 /** The event as the store returns it. */
 export type EventOf<Kind> =
-  Kind extends EventKind<infer Type, any, infer Output, any> ? RecordedEvent<Type, Output> : never
+  Kind extends EventKind<infer Type, infer Data, any> ? RecordedEvent<Type, OutputOf<Data>> : never
 
 /**
  * Defines a kind of event.
@@ -132,7 +154,7 @@ export type EventOf<Kind> =
 export function event<const Type extends string, S extends Schema>(
   type: Type,
   schema: S,
-): EventKind<Type, In<S>, Out<S>> {
+): EventKind<Type, ParsedBy<S>> {
   checkId('the type of an event', type)
   return kind(familyOf(type), [{ schema: checkSchema(type, schema), upcast: (data) => data }], undefined)
 }

@@ -61,6 +61,7 @@ export {
   type Family,
   type NewEvent,
   type NewEventOf,
+  type Parsed,
   type RecordedEvent,
   type Revision,
 } from './event.ts'

@@ -80,6 +80,15 @@ const mistakes: Readonly<Record<string, readonly [code: string, message: string]
     `Type '"do0"' is not assignable to type '"do1" | "do10" | "do2" | "do3" | "do4" | "do5" | "do6" | "do7" | "do8" | "do9"'. Did you mean '"do10"'?
 Type '{}' is not assignable to type '{ amount: number; lines: { article: string; amount: number; note?: string | undefined; }[]; to?: { street: string; city: string; zip: string; } | undefined; field1: string; } | { amount: number; lines: { ...; }[]; to?: { ...; } | undefined; field2: string; } | ... 7 more ... | { ...; }'.`,
   ],
+  // What an editor shows of a kind.
+  'an event kind in the wrong place': [
+    `const joined: string = Joined`,
+    `Type 'EventKind<"Joined", { nick: string; }, unknown>' is not assignable to type 'string'.`,
+  ],
+  'an event kind whose schema parses': [
+    `const ended: string = event('Ended', z.object({ at: z.coerce.date<Date | string>() }))`,
+    `Type 'EventKind<"Ended", Parsed<{ at: string | Date; }, { at: Date; }>, unknown>' is not assignable to type 'string'.`,
+  ],
   'a row field that does not exist': [
     `await world.rows7.find({ where: { sum: 1 } })`,
     `Object literal may only specify known properties, and 'sum' does not exist in type 'Where<{ total: number; city: string; lastAt: Date | undefined; }>'.`,
