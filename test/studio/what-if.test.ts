@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
+import { memory } from '../../src/index.ts'
 import { leftOut } from '../support/size.ts'
 import { barriers, noBrowser, openPage, startBrowser } from '../support/tools/browser.ts'
 import { filledStore, studioPlace } from '../support/tools/studio-place.ts'
@@ -73,5 +74,39 @@ describe('Commands in the studio in a browser', { skip: noBrowser || leftOut }, 
     await page.getByRole('link', { name: 'See version 6 of account/ada' }).click()
     await page.locator('.version .json').first().getByText('42', { exact: true }).waitFor()
     await page.getByText('studio', { exact: true }).waitFor()
+  })
+
+  test('a reaction is paused and resumed after a question, and only in a studio that may write', async (t) => {
+    const store = await filledStore()
+    const reading = await studioPlace(t, { store })
+    const writing = await studioPlace(t, { store }, { isWritable: true })
+    await using opened = await openPage(browser, writing.studio.address)
+    const { page } = opened
+    await page.goto(new URL('/#/followers', page.url()).href)
+    const row = page.getByRole('row', { name: /move money/ })
+    await row.getByRole('button', { name: 'Pause' }).click()
+    await row.getByRole('button', { name: 'Yes' }).click()
+    await row.getByText('paused since').waitFor()
+    assert.deepEqual(await barriers(page), [])
+    await using looked = await openPage(browser, reading.studio.address)
+    await looked.page.goto(new URL('/#/followers', looked.page.url()).href)
+    await looked.page
+      .getByRole('row', { name: /move money/ })
+      .getByText('paused since')
+      .waitFor()
+    assert.equal(await looked.page.getByRole('button', { name: /Pause|Resume/ }).count(), 0)
+    await row.getByRole('button', { name: 'Resume' }).click()
+    await row.getByRole('button', { name: 'Yes' }).click()
+    await row.getByRole('button', { name: 'Pause' }).waitFor()
+  })
+
+  test('a reaction that has never run says where it begins', async (t) => {
+    const { studio } = await studioPlace(t, { store: memory() })
+    await using opened = await openPage(browser, studio.address)
+    const { page } = opened
+    await page.goto(new URL('/#/followers', page.url()).href)
+    await page.getByText('has never run; begins at the first event').waitFor()
+    await page.getByRole('link', { name: 'move money' }).click()
+    await page.getByText('It has never run. It begins at the first event.').waitFor()
   })
 })

@@ -5,7 +5,7 @@ import { useEffect } from 'preact/hooks'
 import type { CatalogueView, FollowerView, Info, ParkedView, RebuildView } from '../src/studio/views.ts'
 import { api } from './api.ts'
 import { ManageButton, Pause, Rebuild } from './manage-buttons.tsx'
-import { Failure, Time, Type } from './parts.tsx'
+import { Begins, Failure, Time, Type } from './parts.tsx'
 import { link } from './place.ts'
 
 const noDomain = 'Without the code of the domain there is nothing to show here. Start the studio with --domain.'
@@ -131,14 +131,19 @@ export function FollowersScreen({ info }: { readonly info: Info | undefined }) {
           <tbody>
             {list.map((each) => (
               <FollowerRow key={`${each.kind} ${each.name}`} follower={each}>
+                {isWritable && <Pause follower={each} />}
                 {isWritable && each.kind === 'projection' && (
-                  <>
-                    <Pause name={each.name} isPaused={each.pausedSince !== undefined} />
-                    <Rebuild
-                      name={each.name}
-                      rebuild={rebuilds.value.find(({ projection }) => projection === each.name)}
-                    />
-                  </>
+                  <Rebuild
+                    name={each.name}
+                    rebuild={rebuilds.value.find(({ projection }) => projection === each.name)}
+                  />
+                )}
+                {isWritable && each.kind === 'reaction' && each.parked !== undefined && each.parked > 0 && (
+                  <ManageButton
+                    label="Hand back"
+                    question={`Hand all that ${each.name} has parked back to the process that runs it?`}
+                    asked={{ action: 'retry', kind: 'reaction', name: each.name }}
+                  />
                 )}
               </FollowerRow>
             ))}
@@ -162,7 +167,7 @@ function ParkedList({ parked, isWritable }: { readonly parked: readonly ParkedVi
             <ManageButton
               label={`Handle those of ${name} again`}
               question={`Handle all parked events of ${name} again?`}
-              asked={{ action: 'retry', projection: name }}
+              asked={{ action: 'retry', kind: 'projection', name }}
             />
           </p>
         ))}
@@ -180,7 +185,7 @@ function ParkedList({ parked, isWritable }: { readonly parked: readonly ParkedVi
               <ManageButton
                 label={`Skip ${position}`}
                 question={`${projection} will never handle the event at position ${position}. Skip it?`}
-                asked={{ action: 'skip', projection, position }}
+                asked={{ action: 'skip', kind: 'projection', name: projection, position }}
               />
             )}
           </li>
@@ -197,7 +202,7 @@ function FollowerRow({
   readonly follower: FollowerView
   readonly children: ComponentChildren
 }) {
-  const { kind, name, position, head, lagMs, parked, pausedSince, failure } = follower
+  const { kind, name, position, head, lagMs, parked, pausedSince, failure, beginning } = follower
   return (
     <tr>
       <th scope="row">
@@ -211,6 +216,11 @@ function FollowerRow({
         {pausedSince !== undefined && (
           <div class="faint">
             paused since <Time at={pausedSince} />
+          </div>
+        )}
+        {beginning !== undefined && (
+          <div class="faint">
+            has never run; begins <Begins beginning={beginning} />
           </div>
         )}
         {failure !== undefined && <Failure message={failure} />}

@@ -1,6 +1,6 @@
-/** Buttons that manage a projection: a pause, a rebuild, and what becomes of parked events. */
+/** Buttons that manage projections and reactions: a pause, a rebuild, and what becomes of parked events. */
 import { useSignal } from '@preact/signals'
-import type { ManageQuestion, RebuildView } from '../src/studio/views.ts'
+import type { FollowerView, ManageQuestion, RebuildView } from '../src/studio/views.ts'
 import { api } from './api.ts'
 import { Confirmed, Failure } from './parts.tsx'
 
@@ -45,7 +45,7 @@ export function Rebuild({ name, rebuild }: { readonly name: string; readonly reb
       <ManageButton
         label="Rebuild"
         question={`Build all rows of ${name} again? The live ones stay until it is done.`}
-        asked={{ action: 'rebuild', projection: name }}
+        asked={{ action: 'rebuild', kind: 'projection', name }}
       />
       {status === 'done' && <span class="accepted"> rebuilt up to {position}</span>}
       {failure !== undefined && <Failure message={failure} />}
@@ -53,19 +53,24 @@ export function Rebuild({ name, rebuild }: { readonly name: string; readonly reb
   )
 }
 
-/** The button that pauses a projection in all processes, or resumes it. */
-export function Pause({ name, isPaused }: { readonly name: string; readonly isPaused: boolean }) {
-  return isPaused ? (
-    <ManageButton
-      label="Resume"
-      question={`Shall ${name} handle events again?`}
-      asked={{ action: 'resume', projection: name }}
-    />
-  ) : (
+/** The button that pauses a projection or reaction in all processes, or resumes it. */
+export function Pause({ follower: { kind, name, pausedSince, beginning } }: { readonly follower: FollowerView }) {
+  if (pausedSince !== undefined) {
+    return (
+      <ManageButton
+        label="Resume"
+        question={`Shall ${name} handle events again?`}
+        asked={{ action: 'resume', kind, name }}
+      />
+    )
+  }
+  // Like the start of its domain, a pause stores where a reaction begins.
+  const begins = beginning === undefined || beginning === 'first' ? '' : ' It has never run, and begins with that.'
+  return (
     <ManageButton
       label="Pause"
-      question={`Shall ${name} rest in all processes, until it is resumed?`}
-      asked={{ action: 'pause', projection: name }}
+      question={`Shall ${name} rest in all processes, until it is resumed?${begins}`}
+      asked={{ action: 'pause', kind, name }}
     />
   )
 }

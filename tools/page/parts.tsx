@@ -1,6 +1,6 @@
 /** Small parts that several screens share. */
 import { useSignal } from '@preact/signals'
-import type { EventView, Json } from '../src/studio/views.ts'
+import type { BeginningView, EventView, Json } from '../src/studio/views.ts'
 import { link, streamLink } from './place.ts'
 
 /** A type of event always has the same colour. */
@@ -38,6 +38,18 @@ export function Time({ at }: { readonly at: string }) {
     <time dateTime={at} title={at}>
       {isToday ? time : `${dateFormat.format(date)} ${time}`}
     </time>
+  )
+}
+
+/** Where a reaction begins that has never run. */
+export function Begins({ beginning }: { readonly beginning: BeginningView }) {
+  if (beginning === 'first') return <>at the first event</>
+  if (beginning === 'now') return <>behind the last event that is there when its domain is started</>
+  if (typeof beginning === 'number') return <>at position {beginning}</>
+  return (
+    <>
+      with what is recorded from <Time at={beginning.time} /> on
+    </>
   )
 }
 

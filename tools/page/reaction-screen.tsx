@@ -1,9 +1,9 @@
 /** What a reaction has still to do, and its scheduled commands. */
 import { useSignal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
-import type { Json } from '../src/studio/views.ts'
+import type { BeginningView, Json } from '../src/studio/views.ts'
 import { api } from './api.ts'
-import { Failure, Line, Time, Type } from './parts.tsx'
+import { Begins, Failure, Line, Time, Type } from './parts.tsx'
 import { place, streamLink } from './place.ts'
 
 type Fields = Readonly<Record<string, Json>>
@@ -12,6 +12,7 @@ interface List {
   readonly items: readonly Json[]
   readonly next?: string
   readonly isElsewhere?: boolean
+  readonly beginning?: BeginningView
 }
 
 export function ReactionScreen() {
@@ -62,11 +63,16 @@ function Pages({ read, shown, empty }: PagesProps) {
   useEffect(() => void more(), [])
   if (failure.value !== undefined) return <Failure message={failure.value} />
   if (found.value === undefined) return <p class="empty">Loading ...</p>
-  const { items, next, isElsewhere } = found.value
+  const { items, next, isElsewhere, beginning } = found.value
   return (
     <>
       {isElsewhere && <p class="faint">Another process runs it. What is in progress there is shown as unhandled.</p>}
-      {items.length === 0 && <p class="empty">{empty}</p>}
+      {beginning !== undefined && (
+        <p class="faint">
+          It has never run. It begins <Begins beginning={beginning} />.
+        </p>
+      )}
+      {items.length === 0 && <p class="empty">{beginning === undefined ? empty : 'Nothing is waiting.'}</p>}
       <ul class="plain">
         {items.map((item, i) => (
           <li key={String(i)} class="panel">

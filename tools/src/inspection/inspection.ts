@@ -6,6 +6,7 @@
 import type {
   Accepted,
   AnyAggregate,
+  Beginning,
   Json,
   Logger,
   Projections,
@@ -27,7 +28,7 @@ import { changedStore } from './changed-store.ts'
 export interface AnyDomain {
   readonly aggregates: Readonly<Record<string, AnyAggregate>>
   readonly projections: Readonly<Record<string, { readonly name: string }>>
-  readonly reactions: Readonly<Record<string, { readonly name: string }>>
+  readonly reactions: Readonly<Record<string, { readonly name: string; readonly beginning: Beginning }>>
   start(options?: StartOptions): Promise<AsyncDisposable>
   upcast(stored: StoredEvent): RecordedEvent
 }
@@ -108,7 +109,22 @@ export interface Inspection extends AsyncDisposable {
    * @throws ToolsError `DOMAIN_NEEDED`
    */
   everything(): Promise<RunningDomain>
+  /**
+   * One reaction, which only runs if it is started, by its key in the domain. `reactions` is absent if asking it would
+   * store where it begins, because it has never run and does not begin at the first event.
+   *
+   * @param mayBegin whether that may be stored: then `reactions` is there
+   * @throws ToolsError `DOMAIN_NEEDED`
+   */
+  reaction(key: string, mayBegin?: boolean): Promise<ReactionReading>
   close(): Promise<void>
+}
+
+/** A reaction, as far as it can be asked without storing anything. */
+export interface ReactionReading {
+  /** Whether a program has run it, paused it or started its domain. */
+  readonly hasBegun: boolean
+  readonly reactions?: Reactions<string>
 }
 
 export interface InspectionOptions {
@@ -166,10 +182,24 @@ export async function openInspection(
       return start('projections', describe({ aggregates, projections: projections as {} }))
     },
     everything,
+    reaction: async (key: string, mayBegin = false) => {
+      const described = needed(domain)
+      const { [key]: named } = described.reactions
+      const { position, term } = await store.loadCheckpoint(`reaction ${named!.name}`)
+      const hasBegun = term > 0 || position > 0
+      if (isRunning) return { hasBegun, reactions: (await everything()).reactions }
+      if (!hasBegun && !mayBegin && isStored(named!.beginning)) return { hasBegun }
+      const { aggregates } = described
+      const alone = describe({ aggregates, reactions: { [key]: named } as {} })
+      return { hasBegun, reactions: (await start(`reaction ${key}`, alone)).reactions }
+    },
     close,
     [Symbol.asyncDispose]: close,
   })
 }
+
+/** Whether the start of a domain stores where a reaction begins: it depends on the log at that time. */
+const isStored = (beginning: Beginning) => beginning !== 'first' && !(beginning instanceof Date)
 
 function needed(domain: AnyDomain | undefined): AnyDomain {
   if (domain !== undefined) return domain

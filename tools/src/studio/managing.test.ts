@@ -38,7 +38,7 @@ describe('Projections in the studio', () => {
     const parked = async () =>
       ((await (await ask('/api/parked')).json()) as { readonly parked: readonly ParkedView[] }).parked
     const manage = async (question: object) => {
-      const response = await post('/api/manage', { projection: 'the sum', ...question })
+      const response = await post('/api/manage', { kind: 'projection', name: 'the sum', ...question })
       assert.equal(response.status, 200, await response.clone().text())
       return response.json()
     }
@@ -64,7 +64,8 @@ describe('Projections in the studio', () => {
       }
       return followers[0]!.pausedSince
     }
-    const manage = async (action: string) => (await post('/api/manage', { action, projection: 'the sum' })).status
+    const manage = async (action: string) =>
+      (await post('/api/manage', { action, kind: 'projection', name: 'the sum' })).status
     assert.equal(await pausedSince(), undefined)
     assert.equal(await manage('pause'), 200)
     assert.ok(Date.parse((await pausedSince())!) > 0)
@@ -77,7 +78,7 @@ describe('Projections in the studio', () => {
 
   test('are handled again with code that can do it', async (t) => {
     const { post } = await studioPlace(t, { store: await parkedStore(), domain: pads(0) }, { isWritable: true })
-    const answer = await post('/api/manage', { action: 'retry', projection: 'the sum' })
+    const answer = await post('/api/manage', { action: 'retry', kind: 'projection', name: 'the sum' })
     assert.deepEqual(await answer.json(), { handled: 1, parked: 0 })
   })
 
@@ -85,16 +86,18 @@ describe('Projections in the studio', () => {
     const store = await parkedStore()
     const reading = await studioPlace(t, { store, domain: pads(0) })
     for (const action of ['rebuild', 'pause', 'resume', 'retry', 'skip']) {
-      const refused = await reading.post('/api/manage', { action, projection: 'the sum', position: 2 })
+      const refused = await reading.post('/api/manage', { action, kind: 'projection', name: 'the sum', position: 2 })
       assert.equal(refused.status, 403, action)
     }
     const writing = await studioPlace(t, { store, domain: pads(0) }, { isWritable: true })
     for (const [question, code] of [
-      [{ action: 'drop', projection: 'the sum' }, 'USAGE'],
-      [{ action: 'skip', projection: 'the sum' }, 'USAGE'],
-      [{ action: 'skip', projection: 'the sum', position: 'x' }, 'USAGE'],
-      [{ action: 'retry', projection: 'nothing' }, 'FOLLOWER_UNKNOWN'],
-      [{ action: 'retry' }, 'USAGE'],
+      [{ action: 'drop', kind: 'projection', name: 'the sum' }, 'USAGE'],
+      [{ action: 'skip', kind: 'projection', name: 'the sum' }, 'USAGE'],
+      [{ action: 'skip', kind: 'projection', name: 'the sum', position: 'x' }, 'USAGE'],
+      [{ action: 'retry', kind: 'projection', name: 'nothing' }, 'FOLLOWER_UNKNOWN'],
+      [{ action: 'retry', kind: 'projection' }, 'USAGE'],
+      [{ action: 'retry', name: 'the sum' }, 'USAGE'],
+      [{ action: 'retry', kind: 'reaction', name: 'the sum' }, 'FOLLOWER_UNKNOWN'],
     ] as const) {
       const answer = await writing.post('/api/manage', question)
       const { error } = (await answer.json()) as { readonly error: { readonly code: string } }

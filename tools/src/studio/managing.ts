@@ -1,10 +1,10 @@
 /**
- * Managing projections from the studio: they are paused and resumed, their rows are built again, and parked events are
- * handled again or dropped.
+ * Managing projections and reactions from the studio: they are paused and resumed, and parked events are handled again.
+ * Of projections, rows are built again and parked events dropped.
  */
 import { ToolsError, wordsOf } from '../errors.ts'
 import type { Inspection } from '../inspection/index.ts'
-import type { ManageQuestion, RebuildView } from './views.ts'
+import type { FollowerView, ManageQuestion, RebuildView } from './views.ts'
 
 /** One rebuild of a projection at a time, with what is known of the last one. */
 export class Managing {
@@ -25,12 +25,22 @@ export class Managing {
    *
    * @throws ToolsError `FOLLOWER_UNKNOWN`; what the library throws
    */
-  async do({ action, projection, position }: ManageQuestion): Promise<object> {
-    const { domain } = this.#inspection
-    const found = Object.entries(domain?.projections ?? {}).find(([, { name }]) => name === projection)
-    if (found === undefined)
-      throw new ToolsError('FOLLOWER_UNKNOWN', `The domain has no projection ${JSON.stringify(projection)}`)
-    const [key] = found
+  async do(question: ManageQuestion): Promise<object> {
+    const { kind, name } = question
+    const key = keyOf(this.#inspection, kind, name)
+    return kind === 'projection' ? this.#doToProjection(key, question) : this.#doToReaction(key, question)
+  }
+
+  async #doToReaction(key: string, { action }: ManageQuestion): Promise<object> {
+    if (action === 'rebuild' || action === 'skip')
+      throw new ToolsError('USAGE', `A reaction cannot ${action}: it has no rows, and skips nothing`)
+    const { reactions } = await this.#inspection.reaction(key, true)
+    if (action === 'retry') return { handedBack: await reactions!.handBack(key) }
+    await reactions![action](key)
+    return {}
+  }
+
+  async #doToProjection(key: string, { action, name: projection, position }: ManageQuestion): Promise<object> {
     const { projections } = await this.#inspection.projections()
     if (action === 'pause' || action === 'resume') {
       await projections[action](key)
@@ -62,4 +72,16 @@ export class Managing {
       this.#rebuilds.set(projection, { ...last(), status: 'failed', failure })
     }
   }
+}
+
+/**
+ * The key in the domain of a projection or reaction, by its stored name.
+ *
+ * @throws ToolsError `FOLLOWER_UNKNOWN`
+ */
+export function keyOf({ domain }: Inspection, kind: FollowerView['kind'], name: string): string {
+  const all = (kind === 'projection' ? domain?.projections : domain?.reactions) ?? {}
+  const found = Object.entries(all).find(([, each]) => each.name === name)
+  if (found !== undefined) return found[0]
+  throw new ToolsError('FOLLOWER_UNKNOWN', `The domain has no ${kind} ${JSON.stringify(name)}`)
 }

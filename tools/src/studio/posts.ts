@@ -112,11 +112,13 @@ function testIn(body: Json): TestQuestion {
 const actions: readonly ManageQuestion['action'][] = ['rebuild', 'pause', 'resume', 'retry', 'skip']
 
 function managedIn(body: Json): ManageQuestion {
-  const { action, projection, position } = fieldsOf(body, 'the question')
+  const { action, kind, name, position } = fieldsOf(body, 'the question')
   const known = actions.find((each) => each === action) ?? refuse('there is no such action')
+  if (kind !== 'projection' && kind !== 'reaction') return refuse('kind must be projection or reaction')
   return {
     action: known,
-    projection: textOf(projection, 'projection'),
+    kind,
+    name: textOf(name, 'name'),
     ...(position !== undefined && { position: wholeOf(position, 'position') }),
   }
 }

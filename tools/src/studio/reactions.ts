@@ -1,12 +1,13 @@
 /**
- * What reactions have still to do. A domain that is started stores where reactions begin that have never run, and the
- * studio may store nothing. So they are asked only if all of them have begun.
+ * What reactions have still to do. A domain that is started stores where those reactions begin that have never run and
+ * do not begin at the first event, and the studio may store nothing. So nothing is asked of those.
  */
-import { ToolsError } from '../errors.ts'
+import type { Beginning } from '../../../src/index.ts'
 import { type Inspection, shown } from '../inspection/index.ts'
 import { brief } from './brief.ts'
+import { keyOf } from './managing.ts'
 import { type Route, whole } from './question.ts'
-import type { Json, TimersView, WaitingView } from './views.ts'
+import type { BeginningView, FollowerView, Json, TimersView, WaitingView } from './views.ts'
 
 const pageMax = 100
 const itemMax = 5000
@@ -18,20 +19,28 @@ export function reactionRoutes(inspection: Inspection): readonly (readonly [path
   ]
 }
 
-async function reactionOf(inspection: Inspection, query: URLSearchParams) {
-  const { domain, store } = inspection
-  const name = query.get('reaction') ?? ''
-  const all = Object.entries(domain?.reactions ?? {})
-  const found = all.find(([, each]) => each.name === name)
-  if (found === undefined)
-    throw new ToolsError('FOLLOWER_UNKNOWN', `The domain has no reaction ${JSON.stringify(name)}`)
-  for (const [, each] of all) {
-    const { term } = await store.loadCheckpoint(`reaction ${each.name}`)
-    if (term === 0)
-      throw new ToolsError('NOT_FOUND', `The reaction ${each.name} has never run, so it has stored nothing yet`)
-  }
-  const { reactions } = await inspection.everything()
-  return { key: found[0], reactions }
+/** Where a reaction is. @param key of the domain @param head of the log */
+export async function reactionView(inspection: Inspection, key: string, head: number): Promise<FollowerView> {
+  const { name } = inspection.domain!.reactions[key]!
+  const { hasBegun, reactions } = await inspection.reaction(key)
+  const never = beginningOf(inspection, key, hasBegun)
+  if (reactions === undefined) return { kind: 'reaction', name, position: 0, head, ...never }
+  const { position, lag, parked, pausedSince, failure } = await reactions.status(key)
+  const paused = pausedSince && { pausedSince: pausedSince.toISOString() }
+  const failed = failure && { failure: failure.message }
+  return { kind: 'reaction', name, position, head, lagMs: lag.ms, parked, ...paused, ...failed, ...never }
+}
+
+function beginningOf({ domain }: Inspection, key: string, hasBegun: boolean): { readonly beginning?: BeginningView } {
+  if (hasBegun) return {}
+  const { beginning }: { readonly beginning: Beginning } = domain!.reactions[key]!
+  return { beginning: beginning instanceof Date ? { time: beginning.toISOString() } : beginning }
+}
+
+async function reactionIn(inspection: Inspection, query: URLSearchParams) {
+  const key = keyOf(inspection, 'reaction', query.get('reaction') ?? '')
+  const { hasBegun, reactions } = await inspection.reaction(key)
+  return { key, reactions, never: beginningOf(inspection, key, hasBegun) }
 }
 
 const pageOf = (query: URLSearchParams) => {
@@ -42,13 +51,16 @@ const pageOf = (query: URLSearchParams) => {
 const item = (value: unknown): Json => brief(shown(value), itemMax).value
 
 async function waitingOf(inspection: Inspection, query: URLSearchParams): Promise<WaitingView> {
-  const { key, reactions } = await reactionOf(inspection, query)
+  const { key, reactions, never } = await reactionIn(inspection, query)
+  if (reactions === undefined) return { items: [], isElsewhere: false, ...never }
   const { waiting, next, leader } = await reactions.waiting(key, pageOf(query))
-  return { items: waiting.map(item), ...(next !== undefined && { next }), isElsewhere: typeof leader === 'object' }
+  const isElsewhere = typeof leader === 'object'
+  return { items: waiting.map(item), ...(next !== undefined && { next }), isElsewhere, ...never }
 }
 
 async function timersOf(inspection: Inspection, query: URLSearchParams): Promise<TimersView> {
-  const { key, reactions } = await reactionOf(inspection, query)
+  const { key, reactions } = await reactionIn(inspection, query)
+  if (reactions === undefined) return { timers: [] }
   const { timers, next } = await reactions.timers(key, pageOf(query))
   return { timers: timers.map(item), ...(next !== undefined && { next }) }
 }

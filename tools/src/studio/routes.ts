@@ -9,7 +9,7 @@ import { commandsView } from './commands.ts'
 import { briefEventView, eventView } from './event-view.ts'
 import type { Managing } from './managing.ts'
 import { filtersOf, pathIn, type Route, whole } from './question.ts'
-import { reactionRoutes } from './reactions.ts'
+import { reactionRoutes, reactionView } from './reactions.ts'
 import { rowRoutes } from './rows.ts'
 import { StateLine, storedSteps } from './state-line.ts'
 import type {
@@ -203,11 +203,7 @@ async function followersOf(inspection: Inspection): Promise<readonly FollowerVie
     const failed = failure && { failure: failure.message }
     return { kind: 'projection', name, position, head, lagMs: lag.ms, parked, ...paused, ...failed }
   })
-  // A running reaction would store where it begins, so only its checkpoint is read.
-  const shownReactions = Object.values(domain.reactions).map(async ({ name }): Promise<FollowerView> => {
-    const { position } = await store.loadCheckpoint(`reaction ${name}`)
-    return { kind: 'reaction', name, position, head }
-  })
+  const shownReactions = Object.keys(domain.reactions).map((key) => reactionView(inspection, key, head))
   return Promise.all([...shownProjections, ...shownReactions])
 }
 

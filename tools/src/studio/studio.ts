@@ -40,7 +40,7 @@ const portDefault = 4611
 /** How long answers may go on when the studio ends. */
 const closeMs = 200
 
-const readOnly = 'The studio only reads. Start it with --write to send commands and manage projections'
+const readOnly = 'The studio only reads. Start it with --write to send commands and manage projections and reactions'
 
 /** How many readers may wait for new events. */
 const liveMax = 20

@@ -124,13 +124,18 @@ export interface FollowerView {
   readonly name: string
   readonly position: number
   readonly head: number
-  /** How old the oldest event is that it has not handled, in milliseconds. Absent for reactions. */
+  /** How old the oldest event is that it has not handled, in milliseconds. Absent if it cannot be asked. */
   readonly lagMs?: number
   readonly parked?: number
   /** Since when it is paused, in all processes. */
   readonly pausedSince?: string
   readonly failure?: string
+  /** Where a reaction will begin. Only of those that have never run. */
+  readonly beginning?: BeginningView
 }
+
+/** At the first event, behind the last one, at a position, or with what was recorded from a time on. */
+export type BeginningView = 'first' | 'now' | number | { readonly time: string }
 
 /** An event that a projection has put aside. */
 export interface ParkedView extends Pick<EventView, 'position' | 'aggregate' | 'id' | 'type'> {
@@ -159,6 +164,8 @@ export interface WaitingView {
   readonly next?: string
   /** Whether another process runs it, so that it is not known here what is in progress. */
   readonly isElsewhere: boolean
+  /** Where it will begin, if it has never run. */
+  readonly beginning?: BeginningView
 }
 
 /** The scheduled commands of a reaction, in the order in which they are due. */
@@ -339,12 +346,14 @@ export interface TestView {
   readonly command?: string
 }
 
-// -- managing projections --------------------------------------------------------------------------------------------
+// -- managing projections and reactions ------------------------------------------------------------------------------
 
 export interface ManageQuestion {
+  /** Reactions are not rebuilt, and skip nothing. Their `retry` hands what is parked to the process that runs them. */
   readonly action: 'rebuild' | 'pause' | 'resume' | 'retry' | 'skip'
+  readonly kind: FollowerView['kind']
   /** Its stored name. */
-  readonly projection: string
+  readonly name: string
   /** The event that is skipped. */
   readonly position?: number
 }

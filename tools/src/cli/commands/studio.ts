@@ -15,7 +15,7 @@ export function addStudio(program: Command, runtime: Runtime): void {
     .description('show the log in a browser on this machine')
     .option('--port <port>', 'the port, 4611 by default; 0 for any that is free', whole)
     .option('--allow-production', 'start it also where NODE_ENV is production')
-    .option('--write', 'let it send commands and manage projections; otherwise it only reads')
+    .option('--write', 'let it send commands and manage projections and reactions; otherwise it only reads')
     .action((options: StudioCommandOptions) =>
       withStore(sessionOf(runtime, options), options, async ({ inspection, output, signal }) => {
         const { port, allowProduction = false, write: isWritable = false } = options
@@ -27,7 +27,9 @@ export function addStudio(program: Command, runtime: Runtime): void {
         })
         const { address } = studio
         await output.result({ address }, `The studio is at ${output.style('underline', address)}`)
-        output.note(`${isWritable ? 'It can send commands and manage projections.' : 'It only reads.'} Ctrl+C ends it.`)
+        output.note(
+          `${isWritable ? 'It can send commands and manage projections and reactions.' : 'It only reads.'} Ctrl+C ends it.`,
+        )
         await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
       }),
     )
