@@ -1,9 +1,11 @@
 /**
  * What caused what. A command that a reaction sends has the id of the command before it as `causationId`, and the
- * `correlationId` of the first one, or its id if it has none. Stores have no index of metadata, so a trace reads the
- * log: once to find the correlation if only the id of a command is known, and once for its commits.
+ * `correlationId` of the first one, or its id if it has none. Stores have no index of metadata (decision 0030), so a
+ * trace reads the log forward. It begins as late as it can: ids that the library makes say where their commands are
+ * (`command-place.ts`), and nothing of a correlation lies before the command that began it.
  */
 import type { EventStore, StoredEvent, StreamId } from '../../../src/index.ts'
+import { causePositionIn, eventAt, eventNear, positionBefore, timeIn } from './command-place.ts'
 import { readEvents } from './reading.ts'
 
 /** A command that stored events, and the commands that these events led to. */
@@ -29,12 +31,14 @@ export interface CauseTree {
 export interface TraceOptions {
   /** The greatest number of events in the tree, 10,000 by default. */
   readonly eventsMax?: number
-  /** The positions `[from, to)` that are looked through; all by default. */
+  /** The stream of the command. An id that a caller has chosen is then looked up, and what lies before is left out. */
+  readonly stream?: StreamId
+  /** The positions `[from, to)` that are looked through; by default all that may belong to the tree. */
   readonly from?: number
   readonly to?: number
   readonly signal?: AbortSignal
-  /** Is told the last position that was examined. */
-  readonly onProgress?: (examined: number) => void
+  /** Is told how many positions were examined, and how many there are to examine. */
+  readonly onProgress?: (examined: number, total: number) => void
 }
 
 const eventsMaxDefault = 10_000
@@ -52,33 +56,108 @@ export function correlationOf({ metadata, commitId }: Pick<StoredEvent, 'metadat
 export async function traceCauses(
   store: EventStore,
   id: string,
-  { eventsMax = eventsMaxDefault, onProgress, ...reading }: TraceOptions = {},
+  options: TraceOptions = {},
 ): Promise<CauseTree | undefined> {
-  const correlationId = await correlationWith(store, id, reading, onProgress)
-  if (correlationId === undefined) return undefined
-  const events: StoredEvent[] = []
-  let isCut = false
-  for await (const event of readEvents(store, reading, onProgress)) {
-    if (correlationOf(event) !== correlationId) continue
-    isCut = events.length >= eventsMax
-    if (isCut) break
-    events.push(event)
+  const { stream, from = 1 } = options
+  if (stream !== undefined || options.from === undefined) {
+    const place = await placeOf(store, id, options)
+    const tree = place && (await treeFrom(store, place, options))
+    // The id of a reaction's command says where its cause is, also if the command was rejected.
+    const isFound = tree !== undefined && hasCommand(tree, id)
+    if (isFound || stream !== undefined) return isFound ? tree : undefined
   }
-  return { correlationId, ...treeOf(events), isCut }
+  let other: string | undefined
+  const tree = await treeFrom(store, { correlationId: id, from }, options, (event) => {
+    if (event.commitId === id) other = correlationOf(event)
+  })
+  if (tree.commands > 0) return tree
+  return other === undefined ? undefined : treeFrom(store, { correlationId: other, from }, options)
 }
 
-/** Newest first: what somebody traces has usually happened lately. */
-async function correlationWith(
+/** Whether a tree has a command. One that was cut may have had it. */
+function hasCommand({ roots, isCut }: CauseTree, id: string): boolean {
+  const waiting = [...roots]
+  for (let node = waiting.pop(); node !== undefined; node = waiting.pop()) {
+    if (node.commandId === id) return true
+    waiting.push(...node.effects)
+  }
+  return isCut
+}
+
+/** A correlation, and a position before which nothing of it lies. */
+interface CorrelationPlace {
+  readonly correlationId: string
+  readonly from: number
+}
+
+/** Where the correlation of a command begins, if that can be said without reading the log. */
+async function placeOf(
   store: EventStore,
   id: string,
-  reading: Pick<TraceOptions, 'from' | 'to' | 'signal'>,
-  onProgress: TraceOptions['onProgress'],
-): Promise<string | undefined> {
-  for await (const event of readEvents(store, { ...reading, direction: 'backward' }, onProgress)) {
-    const correlation = correlationOf(event)
-    if (correlation === id || event.commitId === id) return correlation
+  { stream, from: least = 1, signal }: TraceOptions,
+): Promise<CorrelationPlace | undefined> {
+  const event = await eventOf(store, id, stream, signal)
+  if (event === undefined) return undefined
+  const correlationId = correlationOf(event)
+  // Nobody can name an id that the library makes before it is made. One that was chosen may have been used before.
+  const time = timeIn(correlationId)
+  const from =
+    time === undefined
+      ? stream !== undefined && correlationId === id
+        ? event.position
+        : 1
+      : Math.min(event.position, await positionBefore(store, time))
+  return { correlationId, from: Math.max(from, least) }
+}
+
+/** An event of the correlation of a command, if it can be found without reading the log. */
+async function eventOf(
+  store: EventStore,
+  id: string,
+  stream: StreamId | undefined,
+  signal: AbortSignal | undefined,
+): Promise<StoredEvent | undefined> {
+  if (stream !== undefined) {
+    const receipt = await store.findCommit(stream, id)
+    return receipt && eventAt(store, receipt.position - receipt.count + 1)
   }
-  return undefined
+  const position = causePositionIn(id)
+  if (position !== undefined) return eventAt(store, position)
+  const time = timeIn(id)
+  return time === undefined ? undefined : eventNear(store, id, time, signal)
+}
+
+/** @param onOther is told the events that are not of the correlation */
+async function treeFrom(
+  store: EventStore,
+  { correlationId, from }: CorrelationPlace,
+  { eventsMax = eventsMaxDefault, from: least = 1, to = Number.POSITIVE_INFINITY, signal, onProgress }: TraceOptions,
+  onOther: (event: StoredEvent) => void = () => {},
+): Promise<CauseTree> {
+  const head = await store.head()
+  const events: StoredEvent[] = []
+  let isCut = false
+  const read = async (from: number, to: number) => {
+    const total = Math.min(to, head + 1) - from
+    const onPage = (examined: number) => onProgress?.(examined - from + 1, total)
+    for await (const event of readEvents(store, { from, to, ...(signal && { signal }) }, onPage)) {
+      if (correlationOf(event) !== correlationId) {
+        onOther(event)
+        continue
+      }
+      isCut = events.length >= eventsMax
+      if (isCut) break
+      events.push(event)
+    }
+  }
+  await read(from, to)
+  // The clock of the process that made the id was wrong, or the id is of another log: all may lie anywhere.
+  const hasBeginning = events.some(({ commitId }) => commitId === correlationId)
+  if (from > least && !hasBeginning && !isCut) {
+    await read(least, Math.min(from, to))
+    events.sort((a, b) => a.position - b.position)
+  }
+  return { correlationId, ...treeOf(events), isCut }
 }
 
 function treeOf(events: readonly StoredEvent[]): Pick<CauseTree, 'roots' | 'commands'> {

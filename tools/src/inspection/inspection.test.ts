@@ -86,6 +86,7 @@ await onEveryStore('An inspection', (store) => {
     const leaf = tree.roots[0]!.effects[1]!.effects[0]!.commandId
     assert.deepEqual(await traceCauses(inspection.store, leaf), tree)
     assert.equal(await traceCauses(inspection.store, 'nobody'), undefined)
+    assert.deepEqual(await traceCauses(inspection.store, 'the request', { stream: tree.roots[0]!.stream }), tree)
     const last = tree.roots[0]!.events[0]!.position
     const part = (await traceCauses(inspection.store, 'the request', { to: last + 1 }))!
     assert.deepEqual([part.commands, part.roots[0]!.effects], [1, []])

@@ -97,8 +97,8 @@ const trace = tool({
   name: 'trace',
   description:
     'What caused what: all commands under a correlation id, in the order of the log, each with its cause and its ' +
-    'events. Takes the id of any command too (commitId of an event). It reads the whole log. A command that was ' +
-    'rejected leaves no event.',
+    'events. Takes the id of any command too (commitId of an event). It reads the log from where the command is, or all ' +
+    'of it if a caller has chosen the id. A command that was rejected leaves no event.',
   input: { command_or_correlation_id: text(), limit: limit(50, 200), cursor: cursor() },
   async answer({ input, inspection, signal }) {
     const id = input.command_or_correlation_id

@@ -105,9 +105,11 @@ describe('mneme trace', () => {
   test('shows the tree of commands, from any of them', async (t) => {
     const { each, folder } = await toolsPlace(t)
     await fill(folder)
-    const [tree, json, unknown] = await each([
+    const [tree, json, looked, bounded, unknown] = await each([
       ['trace', 'the request'],
       ['trace', '~move money:6:credited', '--json'],
+      ['trace', 'the request', '--stream', 'transfer/t1', '--json'],
+      ['trace', 'the request', '--from', '4', '--to', '6', '--json'],
       ['trace', 'nothing', '--json'],
     ])
     done(tree!)
@@ -124,6 +126,7 @@ transfer/t1 #1  TransferRequested  position 4, command "the request"
     const { correlationId, roots } = JSON.parse(json!.out)
     assert.deepEqual([correlationId, roots[0].events[0].data.amount], ['the request', 30])
     assert.equal(roots[0].effects[1].effects[1].commandId, '~move money:6:credited')
+    assert.deepEqual([looked!.out, JSON.parse(bounded!.out).commands], [json!.out, 2])
     assert.deepEqual([unknown!.code, JSON.parse(unknown!.err).error.code], [1, 'NOT_FOUND'])
   })
 })

@@ -1,7 +1,9 @@
 /** `mneme trace`: which commands led to which, as a tree. */
 import type { Command } from 'commander'
+import type { StreamId } from '../../../../src/index.ts'
 import { ToolsError } from '../../errors.ts'
 import { type CauseNode, type CauseTree, shownEvent, traceCauses } from '../../inspection/index.ts'
+import { streamName, whole } from '../arguments.ts'
 import { type Output, plain, streamText } from '../output.ts'
 import { showProgress } from '../progress.ts'
 import {
@@ -13,20 +15,27 @@ import {
   withStore,
 } from '../session.ts'
 
+interface TraceCommandOptions extends CommonOptions {
+  readonly stream?: StreamId
+  readonly from?: number
+  readonly to?: number
+}
+
 export function addTrace(program: Command, runtime: Runtime): void {
   withCommonOptions(program.command('trace'))
     .description('the tree of commands under a correlation, from its id or the id of any of its commands')
     .argument('<id>', 'a correlation id or a command id')
-    .action((id: string, options: CommonOptions) =>
-      withStore(sessionOf(runtime, options), options, (session) => print(session, id)),
+    .option('--stream <aggregate/id>', 'the stream of the command: its id is looked up there', streamName)
+    .option('--from <position>', 'the first position that is looked at', whole)
+    .option('--to <position>', 'only what lies before this position', whole)
+    .action((id: string, options: TraceCommandOptions) =>
+      withStore(sessionOf(runtime, options), options, (session) => print(session, id, options)),
     )
 }
 
-async function print({ inspection, output, signal }: StoreSession, id: string): Promise<void> {
-  const total = await inspection.store.head()
-  const progress = showProgress({ verb: 'reading', unit: 'events', total, stream: process.stderr })
-  const tree = await traceCauses(inspection.store, id, { signal, onProgress: (examined) => progress.at(examined) })
-  progress.end()
+async function print(session: StoreSession, id: string, options: TraceCommandOptions): Promise<void> {
+  const { inspection, output } = session
+  const tree = await traced(session, id, options)
   if (tree === undefined) {
     throw new ToolsError('NOT_FOUND', `No event has the correlation or the command id ${JSON.stringify(id)}`, {
       advice: 'A command that was rejected, or had nothing to do, leaves no event',
@@ -40,6 +49,33 @@ async function print({ inspection, output, signal }: StoreSession, id: string): 
   })
   const { correlationId, roots, commands, isCut } = tree
   await output.result({ correlationId, commands, isCut, roots: roots.map(asJson) }, () => treeText(tree, output))
+}
+
+async function traced(
+  { inspection, signal }: StoreSession,
+  id: string,
+  { stream, from, to }: TraceCommandOptions,
+): Promise<CauseTree | undefined> {
+  let progress: ReturnType<typeof showProgress> | undefined
+  let shownTotal: number | undefined
+  try {
+    return await traceCauses(inspection.store, id, {
+      signal,
+      ...(stream && { stream: inspection.stream(stream.aggregate, stream.id) }),
+      ...(from !== undefined && { from }),
+      ...(to !== undefined && { to }),
+      onProgress(examined, total) {
+        // The log may be read twice, from different places.
+        if (total !== shownTotal) progress?.end()
+        if (total !== shownTotal)
+          progress = showProgress({ verb: 'reading', unit: 'events', total, stream: process.stderr })
+        shownTotal = total
+        progress?.at(examined)
+      },
+    })
+  } finally {
+    progress?.end()
+  }
 }
 
 function treeText({ correlationId, roots, commands, isCut }: CauseTree, output: Output): string {
