@@ -2,7 +2,7 @@
 import { marked } from '../kernel/command-observation.ts'
 import type { Observing } from '../runtime/observing.ts'
 import { PeerLost } from './peer-lost.ts'
-import type { Reply, SentCommand } from './wire.ts'
+import type { Answered, SentCommand } from './wire.ts'
 
 /** Where a command goes, and what sends it. */
 interface Way {
@@ -12,12 +12,12 @@ interface Way {
 }
 
 /** Sends a command with the metadata that the observer gives it, and tells when it is sent and how that ends. */
-export async function observedForward<Answer extends Reply>(
+export async function observedForward(
   observing: Observing,
   sent: SentCommand,
   { to, parent }: Way,
-  send: (command: SentCommand) => Promise<Answer>,
-): Promise<Answer> {
+  send: (command: SentCommand) => Promise<Answered>,
+): Promise<Answered> {
   const { stream, name: command, commandId } = sent
   const id = observing.nextSpan()
   const beganAt = observing.elapsed()
@@ -25,9 +25,9 @@ export async function observedForward<Answer extends Reply>(
   const { metadata = {} } = marked(observing, stream, command, given, { span: id, to })
   const span = observing.start('forward', { parent, stream, command, commandId, to, metadata }, beganAt, id)
   try {
-    const reply = await send({ ...sent, metadata })
-    span.end({ outcome: 'moved' in reply ? 'moved' : 'answered' })
-    return reply
+    const answered = await send({ ...sent, metadata })
+    span.end({ outcome: 'moved' in answered.reply ? 'moved' : 'answered' })
+    return answered
   } catch (error) {
     span.end({ outcome: error instanceof PeerLost ? 'lost' : 'answered', error })
     throw error

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import type { Environment } from '../runtime/environment.ts'
 import { manualEnvironment } from '../testing/manual-environment.ts'
 import { Channel } from './channel.ts'
 import { Peer, silentMs } from './peer.ts'
@@ -89,5 +90,61 @@ describe('The way to another member', () => {
     assert.equal(heard.length, 1)
     peer.close()
     assert.equal(environment.timers, 0)
+  })
+
+  test('keeps the process alive while a command that was sent over a broken link waits for the next one', async () => {
+    const environment = manualEnvironment()
+    let foreground = 0
+    const after: Environment['after'] = (delayMs, callback, { background } = { background: false }) => {
+      if (!background) foreground++
+      let isOver = background
+      const end = () => {
+        if (!isOver) foreground--
+        isOver = true
+      }
+      const cancel = environment.after(delayMs, () => {
+        end()
+        callback()
+      })
+      return () => {
+        end()
+        cancel()
+      }
+    }
+    const links: LinkEvents[] = []
+    const transport: Transport = {
+      async connect(_, events) {
+        links.push(events)
+        // Only over the first link, the other side says a word.
+        const there = new Channel({
+          environment,
+          epoch: () => 1,
+          from: 'other',
+          send: events.onText,
+          next: () => undefined,
+        })
+        if (links.length === 1) queueMicrotask(() => there.speak())
+        return { send() {}, close() {} }
+      },
+      listen: async () => 'here:1',
+      close: async () => {},
+    }
+    const peer = new Peer({
+      ...{ id: 'other', address: 'there:1', transport, environment: { ...environment, after } },
+      epoch: () => 1,
+      onEpoch() {},
+    })
+    peer.open()
+    await environment.advance(1)
+    assert.equal(foreground, 0)
+    const sent = assert.rejects(peer.send(command), lost('closed', true))
+    await environment.advance(1)
+    assert.ok(foreground > 0)
+    links[0]!.onClose()
+    await environment.advance(1)
+    assert.equal(links.length, 2)
+    assert.ok(foreground > 0)
+    peer.close()
+    await sent
   })
 })

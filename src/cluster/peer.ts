@@ -14,7 +14,7 @@ import type { Environment } from '../runtime/environment.ts'
 import { Channel } from './channel.ts'
 import { PeerLost } from './peer-lost.ts'
 import { type Link, LinkError, type Transport } from './transport.ts'
-import { encodeError, type Message, messageLengthMax, type Reply, type SentCommand } from './wire.ts'
+import { type Answered, encodeError, type Message, messageLengthMax, type SentCommand } from './wire.ts'
 
 /** How often a member lets the other side know that it is there. */
 const pingMs = 250
@@ -41,7 +41,9 @@ interface Waiting {
   wasRepeated: boolean
   /** What its fence has thrown, which loses its class on the way. */
   fenceError: { readonly error: unknown } | undefined
-  readonly resolve: (reply: Reply & { readonly wasRepeated: boolean }) => void
+  /** Called when nobody waits for it any more. */
+  release: (() => void) | undefined
+  readonly resolve: (answered: Answered) => void
   readonly reject: (error: unknown) => void
 }
 
@@ -103,43 +105,36 @@ export class Peer {
    * @param signal ends the owner's work if it has not decided
    * @throws PeerLost
    */
-  send(
-    command: SentCommand,
-    fence?: () => Promise<void>,
-    signal?: AbortSignal,
-  ): Promise<Reply & { readonly wasRepeated: boolean }> {
+  send(command: SentCommand, fence?: () => Promise<void>, signal?: AbortSignal): Promise<Answered> {
     if (this.#isClosed) return Promise.reject(new PeerLost('closed', false))
     if (this.#isSilent) {
       this.open()
       return Promise.reject(new PeerLost('silent', false))
     }
     const n = ++this.#last
-    const reply = new Promise<Reply & { readonly wasRepeated: boolean }>((resolve, reject) => {
-      this.#waiting.set(n, {
-        command,
-        fence,
-        size: 0,
-        wasSent: false,
-        wasRepeated: false,
-        fenceError: undefined,
-        resolve,
-        reject,
-      })
+    return new Promise((resolve, reject) => {
+      const sending = { size: 0, wasSent: false, wasRepeated: false, fenceError: undefined }
+      this.#waiting.set(n, { command, fence, ...sending, release: this.#bindTo(n, signal), resolve, reject })
+      this.#unsent.add(n)
+      if (this.#channel === undefined) void this.#open()
+      else {
+        this.#channel.flushSoon()
+        if (this.#waiting.size === 1) this.#ping()
+      }
     })
-    this.#unsent.add(n)
-    if (this.#channel === undefined) void this.#open()
-    else {
-      this.#channel.flushSoon()
-      if (this.#waiting.size === 1) this.#ping()
-    }
+  }
+
+  /** What a command that begins to wait needs beside it. @returns ends that, if it needs anything */
+  #bindTo(n: number, signal: AbortSignal | undefined): (() => void) | undefined {
     // A link that is being opened in the background does not keep the process alive.
     const release = this.#link === undefined ? this.#hold() : undefined
+    if (signal === undefined) return release
     const cancel = () => this.#cancel(n)
-    signal?.addEventListener('abort', cancel, { once: true })
-    return reply.finally(() => {
+    signal.addEventListener('abort', cancel, { once: true })
+    return () => {
       release?.()
-      signal?.removeEventListener('abort', cancel)
-    })
+      signal.removeEventListener('abort', cancel)
+    }
   }
 
   /** The wait for a command that was not sent over the present link ends at once, and for another one soon. */
@@ -160,6 +155,7 @@ export class Peer {
     if (waiting === undefined) return undefined
     this.#waiting.delete(n)
     if (!this.#unsent.delete(n)) this.#unanswered -= waiting.size
+    waiting.release?.()
     return waiting
   }
 
@@ -261,8 +257,9 @@ export class Peer {
     opened.promise.catch(() => {})
     let link: Link | undefined
     link = await transport.connect(address, events, silentMs)
+    // A link does not keep the process alive by itself. Commands that were sent over the last one must.
     const cancel = environment.after(silentMs, () => opened.reject(new LinkError('failed', 'No word came')), {
-      background: true,
+      background: this.#waiting.size === 0,
     })
     try {
       await opened.promise
@@ -303,7 +300,10 @@ export class Peer {
     const waiting = [...this.#waiting.values()]
     this.#waiting.clear()
     this.#unsent.clear()
-    for (const { wasSent, reject } of waiting) reject(new PeerLost(kind, wasSent, { cause }))
+    for (const { wasSent, release, reject } of waiting) {
+      release?.()
+      reject(new PeerLost(kind, wasSent, { cause }))
+    }
   }
 
   // -- talking -------------------------------------------------------------------------------------------------
@@ -371,10 +371,11 @@ export class Peer {
         const waiting = this.#take(message.n)
         if (waiting === undefined) continue
         const { fenceError, wasRepeated } = waiting
+        const { reply } = message
         // What was sent before may be stored, even if the member does not decide it any more.
-        if ('moved' in message.reply && wasRepeated) waiting.reject(new PeerLost('closed', true))
-        else if ('error' in message.reply && fenceError !== undefined) waiting.reject(fenceError.error)
-        else waiting.resolve({ ...message.reply, wasRepeated })
+        if ('moved' in reply && wasRepeated) waiting.reject(new PeerLost('closed', true))
+        else if ('error' in reply && fenceError !== undefined) waiting.reject(fenceError.error)
+        else waiting.resolve({ reply, wasRepeated })
       } else if (message.say === 'ask fence') void this.#askFence(channel, message.n, message.nth)
     }
     this.#lookAtStates(channel)

@@ -19,7 +19,7 @@ import { observedForward } from './observed-forward.ts'
 import { silentMs } from './peer.ts'
 import { PeerLost } from './peer-lost.ts'
 import type { Member } from './view.ts'
-import { decodeError, decodeOutcome, encodeData, opened, type SentCommand } from './wire.ts'
+import { type Answered, decodeError, decodeOutcome, encodeData, opened, type SentCommand } from './wire.ts'
 
 interface RouterOptions {
   readonly kernel: Kernel
@@ -120,7 +120,12 @@ export class Router {
         if (options.signal?.aborted) throw cut(journey, 'ABORTED', options.signal.reason)
         if (membership.ended.aborted) throw cut(journey, 'STOPPED')
         if (environment.elapsed() - begunAt > routeTimeoutMs) throw unreachable(journey)
-        const answer = await this.#try(journey).catch((error: unknown) => ({ error }))
+        let answer: Outcome | { readonly error: unknown } | undefined
+        try {
+          answer = await this.#try(journey)
+        } catch (error) {
+          answer = { error }
+        }
         if (answer === undefined) continue
         // The lost owner may live, and decide it on a later state. A "no" or an error would not be the only answer.
         const restMs = journey.lostAt + silentMs - environment.elapsed()
@@ -150,21 +155,20 @@ export class Router {
     try {
       if (owner.id === membership.id) return await this.#decideHere(journey)
       const sent = wasSent ? ({ ...command, isRepeated: true } as const) : command
-      const send = (marked: SentCommand) => membership.peerOf(owner).send(marked, options.fence, options.signal)
-      const { observing } = this.#options
-      const to = owner.address
-      const reply =
-        observing === undefined ? await send(sent) : await observedForward(observing, sent, { to, ...options }, send)
+      const { reply, wasRepeated } = await this.#send(owner, sent, options)
       if ('moved' in reply) {
         journey.last = new Error(`The member ${owner.address} does not own the stream in epoch ${membership.epoch}`)
         return undefined
       }
       this.forwarded++
-      journey.wasSent ||= reply.wasRepeated
+      journey.wasSent ||= wasRepeated
       if ('error' in reply) throw decodeError(reply.error)
       const load = async (sequence: number) => (await kernel.state(stream, { sequence })).state
       try {
-        return frozen(await decodeOutcome(command, await opened(reply.outcome, this.#options.keys), load))
+        const { keys } = this.#options
+        const readable = keys === undefined ? reply.outcome : await opened(reply.outcome, keys)
+        const outcome = decodeOutcome(command, readable, load)
+        return frozen(outcome instanceof Promise ? await outcome : outcome)
       } catch (cause) {
         // It is decided, and perhaps stored.
         throw new OutcomeUnknownError('OUTCOME_UNKNOWN', { stream, commandId: command.commandId }, cause)
@@ -212,14 +216,22 @@ export class Router {
     return {
       stream,
       name,
-      ...(data !== undefined && { data: encodeData(data) }),
+      data: data === undefined ? undefined : encodeData(data),
       commandId: commandId ?? derivedId ?? ownId ?? this.#options.environment.newCommandId(),
       idBy: commandId !== undefined ? 'caller' : derivedId !== undefined ? 'reaction' : undefined,
       hasFence: fence === undefined ? undefined : true,
-      ...(expectedSequence !== undefined && { expectedSequence }),
-      ...(metadata !== undefined && { metadata: checkMetadata(metadata) }),
-      ...(tags !== undefined && { tags: checkTags(tags) }),
+      expectedSequence,
+      metadata: metadata && checkMetadata(metadata),
+      tags: tags && checkTags(tags),
     }
+  }
+
+  #send(owner: Member, sent: SentCommand, { fence, signal, parent }: DispatchOptions): Promise<Answered> {
+    const { membership, observing } = this.#options
+    const peer = membership.peerOf(owner)
+    if (observing === undefined) return peer.send(sent, fence, signal)
+    const to = owner.address
+    return observedForward(observing, sent, { to, parent }, (marked) => peer.send(marked, fence, signal))
   }
 
   /** Waits for something that never throws, or until the caller does not wait any more. */

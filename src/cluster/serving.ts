@@ -151,31 +151,11 @@ export class Serving implements LinkEvents {
     this.#handled.set(n, handling)
     let result: Result
     try {
-      const { stream, name, data, commandId, idBy, isRepeated, hasFence = false } = command
-      const { expectedSequence, metadata, tags } = command
-      const id =
-        idBy === 'caller'
-          ? { commandId }
-          : idBy === 'reaction'
-            ? { derivedId: commandId }
-            : { ownId: commandId, isRepeated: isRepeated ?? false }
-      const options: DispatchOptions = {
-        ...id,
-        fence: () => this.#fence(n, hasFence),
-        isStillClear: this.#isValid,
-        isClearAtFirst: !hasFence,
-        mayFailMoved: true,
-        onWaiting: (abort) => {
-          handling.abort = abort
-          if (handling.isAborted) abort(undefined)
-        },
-        expectedSequence,
-        ...(metadata && { metadata }),
-        ...(tags && { tags }),
-      }
+      const { stream, name, data } = command
       const { keys } = this.#options
       const json = data === undefined || keys === undefined ? data : await opened(data, keys)
       const input = json === undefined ? undefined : decodeData(json)
+      const options = this.#optionsOf(n, command, handling)
       result = { outcome: await this.#options.dispatch(Object.freeze(stream), name, input, options, epoch) }
     } catch (error) {
       result = error instanceof Moved || hasCode(error, 'STOPPED') ? { moved: true } : { error }
@@ -184,6 +164,28 @@ export class Serving implements LinkEvents {
     if (this.#isClosed) return
     this.#replies.set(n, { command, result })
     this.#channel.flushSoon()
+  }
+
+  #optionsOf(n: number, command: SentCommand, handling: Handling): DispatchOptions {
+    const { commandId, idBy, isRepeated, hasFence = false, expectedSequence, metadata, tags } = command
+    const isOwn = idBy === undefined
+    const options: DispatchOptions = {
+      commandId: idBy === 'caller' ? commandId : undefined,
+      derivedId: idBy === 'reaction' ? commandId : undefined,
+      ownId: isOwn ? commandId : undefined,
+      isRepeated: isOwn && isRepeated === true,
+      fence: () => this.#fence(n, hasFence),
+      isStillClear: this.#isValid,
+      isClearAtFirst: !hasFence,
+      mayFailMoved: true,
+      onWaiting: (abort) => {
+        handling.abort = abort
+        if (handling.isAborted) abort(undefined)
+      },
+      expectedSequence,
+    }
+    if (metadata === undefined && tags === undefined) return options
+    return { ...options, ...(metadata && { metadata }), ...(tags && { tags }) }
   }
 
   #abort(handling: Handling | undefined): void {

@@ -18,7 +18,7 @@ export interface SentCommand {
   readonly stream: StreamId
   readonly name: string
   /** Absent if the data was left out. */
-  readonly data?: Json
+  readonly data?: Json | undefined
   readonly commandId: string
   /** Who made the id: the caller, or a reaction (`derivedCommandId`). Absent: the member that sends the command. */
   readonly idBy?: 'caller' | 'reaction' | undefined
@@ -33,6 +33,12 @@ export interface SentCommand {
 
 /** The answer of the owner. `moved`: the command was not decided, because another member owns the stream. */
 export type Reply = { readonly outcome: Json } | { readonly error: Json } | { readonly moved: true }
+
+/** A reply that has come. `wasRepeated`: the command was sent more than once, so an earlier reply may be lost. */
+export interface Answered {
+  readonly reply: Reply
+  readonly wasRepeated: boolean
+}
 
 /** One thing that a member says. `n` is the number that the sender of a command has given it. */
 export type Message =
@@ -96,15 +102,14 @@ export function encodeOutcome(outcome: Outcome, hasState = true): Json {
 }
 
 /** @param load loads the state at a sequence, if it was not sent */
-export async function decodeOutcome(
+export function decodeOutcome(
   { stream, commandId }: Pick<SentCommand, 'stream' | 'commandId'>,
   json: Json,
   load: (sequence: number) => Promise<unknown>,
-): Promise<Outcome> {
+): Outcome | Promise<Outcome> {
   const sent = json as unknown as SentOutcome | { readonly code: string; readonly details: Json }
   if ('code' in sent) return { accepted: false, rejection: new Rejection(sent.code, decode(sent.details)) }
   const { sequence, position, recordedAt = 0 } = sent
-  const state = sent.state === undefined ? await load(sequence) : decode(sent.state)
   // A commit has the id of its command, and its events are adjacent.
   const before = sent.events.length - 1
   const events = sent.events.map(({ type, data, metadata, tags = [], revision = 1 }, i): RecordedEvent => {
@@ -112,7 +117,8 @@ export async function decodeOutcome(
     const facts = { stream, sequence: place, position: at, recordedAt: new Date(recordedAt), commitId: commandId }
     return { type, data: decode(data), metadata, tags, revision, ...facts }
   })
-  return { accepted: true, state, sequence, position, events }
+  const withState = (state: unknown): Outcome => ({ accepted: true, state, sequence, position, events })
+  return sent.state === undefined ? load(sequence).then(withState) : withState(decode(sent.state))
 }
 
 interface SentOutcome {
