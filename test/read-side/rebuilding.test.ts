@@ -5,7 +5,7 @@ import { setImmediate } from 'node:timers/promises'
 import type { Progress } from '../../src/index.ts'
 import type { StoreFactory } from '../../src/store/store.ts'
 import { manualEnvironment } from '../../src/testing/manual-environment.ts'
-import { codesOf, recorder, until, watched } from '../support/kernel/rig.ts'
+import { againWhile, codesOf, recorder, until, watched } from '../support/kernel/rig.ts'
 import {
   checkRows,
   type Folded,
@@ -153,18 +153,12 @@ await onEveryStore(aRebuild, ({ name, place }) => {
   test('loses and doubles no event that is appended meanwhile, again and again', async (t) => {
     await using pots = await startRows({ store: await place(t), projections: 'automatic' })
     let position = 0
-    let isWriting = true
-    const writing = (async () => {
+    const fill = async () => {
       for (let i = 0; i < 60; i++) ({ position } = await pots.pot(`p${i % 5}`).fill({ amounts: amounts(i * 100, 20) }))
-      isWriting = false
-    })()
-    let rebuilds = 0
-    for (; isWriting; rebuilds++) {
-      await pots.projections.rebuild('rows')
-      await setImmediate()
     }
-    await writing
-    assert.ok(rebuilds > 0)
+    await againWhile(fill, async () => {
+      await pots.projections.rebuild('rows')
+    })
     await rowsOf(pots, position)
     await checkRows(pots)
   })
@@ -207,17 +201,13 @@ await onEveryStore(aComparison, ({ place }) => {
 
   test('finds nothing if nothing is different, even while events are appended and handled', async (t) => {
     await using pots = await startRows({ store: await place(t), projections: 'automatic' })
-    let isWriting = true
-    const writing = (async () => {
+    const fill = async () => {
       for (let i = 0; i < 60; i++) await pots.pot(`p${i % 5}`).fill({ amounts: amounts(i * 100, 20) })
-      isWriting = false
-    })()
-    for (let comparisons = 0; isWriting || comparisons === 0; comparisons++) {
+    }
+    await againWhile(fill, async () => {
       const { differing, differences } = await pots.projections.compare('rows')
       assert.equal(differing, 0, JSON.stringify(differences))
-      await setImmediate()
-    }
-    await writing
+    })
   })
 
   test('finds rows that are on one side only', async (t) => {
@@ -276,30 +266,26 @@ await onEveryStore(several, ({ place, severalWriters, injectedClock }) => {
     await using rebuilding = await startRows({ store })
     await using running = await follow({ store })
     await using standby = await follow({ store })
-    let isOn = true
-    const rebuilds = (async () => {
-      let count = 0
-      while (isOn) {
-        // A domain that has just started may be cleaning up after a rebuild that it found in progress.
-        const refusals = await codesOf([Promise.resolve(rebuilding.projections.rebuild('rows'))])
-        if (refusals[0] === 'ok') count++
-        else assert.deepEqual(refusals, ['REBUILD_RUNNING'])
-        await setImmediate()
-      }
-      return count
-    })()
-    for (let i = 0; i < sized(41, 21); i++) {
-      const { position } = await running.pot('a').put({ amount: i })
-      for (const pots of [running, standby, rebuilding]) {
-        if (pots === rebuilding && i % 20 > 0) continue
-        if (pots === rebuilding) await pots.projections.runOnce('rows')
-        const row = await pots.rows.get('a', { atLeast: position })
-        assert.equal(row?.amounts.at(-1), i)
-        assert.equal((await rowsOf(pots, position))['a']?.at(-1), i)
+    let rebuilds = 0
+    const read = async () => {
+      for (let i = 0; i < sized(41, 21); i++) {
+        const { position } = await running.pot('a').put({ amount: i })
+        for (const pots of [running, standby, rebuilding]) {
+          if (pots === rebuilding && i % 20 > 0) continue
+          if (pots === rebuilding) await pots.projections.runOnce('rows')
+          const row = await pots.rows.get('a', { atLeast: position })
+          assert.equal(row?.amounts.at(-1), i)
+          assert.equal((await rowsOf(pots, position))['a']?.at(-1), i)
+        }
       }
     }
-    isOn = false
-    assert.ok((await rebuilds) > 0)
+    await againWhile(read, async () => {
+      // A domain that has just started may be cleaning up after a rebuild that it found in progress.
+      const refusals = await codesOf([Promise.resolve(rebuilding.projections.rebuild('rows'))])
+      if (refusals[0] === 'ok') rebuilds++
+      else assert.deepEqual(refusals, ['REBUILD_RUNNING'])
+    })
+    assert.ok(rebuilds > 0)
     await checkRows(running)
   })
 

@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { z } from 'zod'
 import { Bank } from '../../../examples/bank/bank.ts'
+import { allOf } from '../../../test/support/kernel/rig.ts'
 import { sized } from '../../../test/support/size.ts'
 import { aggregate, CommandRejected, domain, event, type Personal, personal, projection, reject } from '../../index.ts'
 import { http } from '../index.ts'
@@ -233,15 +234,17 @@ test('events are followed over a line that breaks again and again', async () => 
   await bank.account('ada').open({ owner: 'Ada' })
   const stop = new AbortController()
   const seen: number[] = []
-  const writing = (async () => {
+  const write = async () => {
     for (let i = 0; i < 20; i++) await bank.account('ada').deposit({ amount: 1 })
-  })()
-  for await (const { position, data } of remote.events({ types: ['MoneyDeposited'], signal: stop.signal })) {
-    seen.push(position)
-    assert.equal(data.amount, 1)
-    if (seen.length === 20) break
   }
-  await writing
+  const follow = async () => {
+    for await (const { position, data } of remote.events({ types: ['MoneyDeposited'], signal: stop.signal })) {
+      seen.push(position)
+      assert.equal(data.amount, 1)
+      if (seen.length === 20) break
+    }
+  }
+  await allOf([write(), follow()])
   assert.deepEqual(
     seen,
     Array.from({ length: 20 }, (_, i) => i + 2),

@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setImmediate as settled } from 'node:timers/promises'
 import { systemEnvironment } from '../../application/system-environment.ts'
 import { memory } from '../../index.ts'
 import { Breath } from '../../runtime/breath.ts'
@@ -14,6 +15,31 @@ import { Generations, retiredAt } from './generations.ts'
 const breath = new Breath(systemEnvironment)
 const open = () => memory().open({ now: () => 0, warn: () => {} })
 const of = (store: Store, revision = 1) => new Generations('p', revision, store)
+
+/** A store whose next answer of a method can be held back. */
+async function slow() {
+  const store = await open()
+  const held = new Map<string, Promise<void>>()
+  const holding = new Proxy(store, {
+    get(target, name) {
+      const value = Reflect.get(target, name)
+      if (typeof value !== 'function') return value
+      return async (...args: readonly unknown[]) => {
+        const gate = held.get(String(name))
+        held.delete(String(name))
+        const answer = await value.apply(target, args)
+        await gate
+        return answer
+      }
+    },
+  })
+  const holdNext = (method: 'loadCheckpoint' | 'loadRows' | 'saveStep') => {
+    const gate = Promise.withResolvers<void>()
+    held.set(method, gate.promise)
+    return gate
+  }
+  return { store: holding, other: store, holdNext }
+}
 
 test('at first the rows under the name of the projection are live, with the first revision', async () => {
   const generations = of(await open(), 2)
@@ -93,4 +119,66 @@ test('a program with an older revision is refused', async () => {
     assert.deepEqual(facts, { projection: 'p', revision: 2, live: 3 })
     return code === 'PROJECTION_OUTDATED'
   })
+})
+
+test('a reader whose answer comes late does not keep a build of its process from finishing', async () => {
+  const { store, holdNext } = await slow()
+  const generations = of(store)
+  const gate = holdNext('loadCheckpoint')
+  const reading = generations.load()
+  const built = await generations.begin('x', false)
+  gate.resolve()
+  await reading
+  assert.ok(generations.isBuilding(built))
+  await generations.finish(built)
+  assert.deepEqual(generations.live, built)
+})
+
+test('an answer that comes late brings no rows back that were live before', async () => {
+  const { store, other, holdNext } = await slow()
+  const [one, elsewhere] = [of(store), of(other)]
+  await elsewhere.finish(await elsewhere.begin('x', false))
+  const gate = holdNext('loadRows')
+  const reading = one.load()
+  // The answer that is held back is about the rows before these.
+  await settled()
+  const built = await elsewhere.begin('y', false)
+  await elsewhere.finish(built)
+  await one.load()
+  assert.deepEqual(one.live, built)
+  gate.resolve()
+  await reading
+  assert.deepEqual(one.live, built)
+})
+
+test('a change whose answer comes late hides no change of another process', async () => {
+  const { store, other, holdNext } = await slow()
+  const [one, elsewhere] = [of(store), of(other)]
+  await one.load()
+  const gate = holdNext('saveStep')
+  const beginning = one.begin('x', false)
+  await settled()
+  const built = await elsewhere.begin('y', false)
+  await elsewhere.finish(built)
+  await one.load()
+  gate.resolve()
+  await beginning
+  assert.deepEqual(one.live, built)
+})
+
+test('rows that are retired while others are being deleted are not forgotten', async () => {
+  const { store, other, holdNext } = await slow()
+  const [one, elsewhere] = [of(store), of(other)]
+  const first = await one.begin('x', false)
+  await one.finish(first)
+  const gate = holdNext('loadCheckpoint')
+  const tidying = one.tidy(breath)
+  await elsewhere.finish(await elsewhere.begin('y', false))
+  await one.load()
+  gate.resolve()
+  await tidying
+  assert.equal(one.hasLeftovers, true)
+  await one.tidy(breath)
+  assert.equal((await other.loadCheckpoint(first.storage)).position, retiredAt)
+  assert.equal(one.hasLeftovers, false)
 })

@@ -87,12 +87,17 @@ export class Generations {
    *   StoreError `STORE_CORRUPT`
    */
   async load(): Promise<void> {
-    // The version is read first. If the record is newer than that, the next change only conflicts.
-    const { position: version } = await this.#store.loadCheckpoint(this.#recordName)
-    if (version !== this.#version) {
+    for (;;) {
+      const known = this.#version
+      // The version is read first. If the record is newer than that, the next change only conflicts.
+      const { position: version } = await this.#store.loadCheckpoint(this.#recordName)
+      if (version === known) break
       const [stored] = await this.#store.loadRows(this.#recordName, [recordKey])
+      // A change by this process, or another reader, was faster. What this one has read may be older than that.
+      if (this.#version !== known) continue
       this.#record = formedRow({ store: this.#store, storage: this.#recordName }, recordKey, stored, isStoredRecord)
       this.#version = version
+      break
     }
     this.#loaded = true
     const { revision } = this.live
@@ -155,7 +160,10 @@ export class Generations {
   async tidy(breath: Breath): Promise<void> {
     const { retired } = this.#record
     for (const storage of retired) await this.#retire(storage, breath)
-    if (retired.length > 0) await this.#change({ ...this.#record, retired: [] })
+    if (retired.length === 0) return
+    // More may have been retired meanwhile.
+    const left = this.#record.retired.filter((storage) => !retired.includes(storage))
+    await this.#change({ ...this.#record, retired: left })
   }
 
   async #retire(storage: string, breath: Breath): Promise<void> {
@@ -187,6 +195,8 @@ export class Generations {
     const rows = [{ key: recordKey, value: next as unknown as JsonObject }]
     const at = (position: number) => ({ ...noCheckpoint, position })
     await this.#store.saveStep(this.#recordName, { from: at(from), to: at(to), rows })
+    // If a reader was faster, it knows this change, and perhaps later ones of other processes.
+    if (this.#version !== from) return
     this.#version = to
     this.#record = next
   }

@@ -139,3 +139,29 @@ export async function codesOf(promises: readonly Promise<unknown>[]): Promise<re
   const results = await Promise.allSettled(promises)
   return results.map((result) => (result.status === 'fulfilled' ? 'ok' : String(result.reason?.code ?? result.reason)))
 }
+
+/**
+ * Waits until all have ended, also if one fails. Throws what failed; if several did, an error with all messages and
+ * causes, because one may have made the others fail.
+ */
+export async function allOf(works: readonly Promise<unknown>[]): Promise<void> {
+  const results = await Promise.allSettled(works)
+  const failures = results.filter((result) => result.status === 'rejected').map(({ reason }) => reason)
+  if (failures.length > 1) throw new AggregateError(failures, failures.map(String).join('\nand '))
+  if (failures.length === 1) throw failures[0]
+}
+
+/** Does something again and again, at least once, until other work has ended. It waits for both, also if one fails. */
+export async function againWhile(work: () => Promise<void>, again: () => Promise<void>): Promise<void> {
+  let isOver = false
+  const working = work().finally(() => {
+    isOver = true
+  })
+  const repeating = async () => {
+    do {
+      await again()
+      await setImmediate()
+    } while (!isOver)
+  }
+  await allOf([working, repeating()])
+}

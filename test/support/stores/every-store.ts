@@ -122,7 +122,7 @@ export const testWhere = (able: boolean): typeof test => (able ? test : ((() => 
 /** The stores that the names of wanted tests say, as in `--name='on sqlite'`. No server of another one is started. */
 const namedStores: readonly string[] = process.execArgv
   .filter((arg) => arg.startsWith('--test-name-pattern'))
-  .flatMap((arg) => [...arg.matchAll(/\bon (memory|file|sqlite|postgres|mongodb)\b/g)].map(([, name]) => name!))
+  .flatMap((arg) => [...arg.matchAll(/\bon (memory|file|sqlite|postgres|mongodb|nats)\b/g)].map(([, name]) => name!))
 
 /** What tests on every store are listed under, and where the quick run does them. */
 interface EveryStore {
