@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import type { Managed, ProjectionStatus } from '../../../src/index.ts'
 import { ToolsError } from '../errors.ts'
 import type { RunningDomain } from '../inspection/index.ts'
-import { type Output, oneLine, plain } from './output.ts'
+import { counted, type Output, oneLine, plain } from './output.ts'
 import {
   type CommonOptions,
   type Runtime,
@@ -63,7 +63,7 @@ export function statusText(name: string, status: ProjectionStatus, output: Pick<
   const { position, head, lag, parked, pausedSince, failure } = status
   const isBehind = lag.events > 0
   const seconds = (lag.ms / 1000).toLocaleString('en', { maximumFractionDigits: 1 })
-  const behind = isBehind ? `${lag.events.toLocaleString('en')} events and ${seconds} s behind` : 'caught up'
+  const behind = isBehind ? `${counted(lag.events, 'event')} and ${seconds} s behind` : 'caught up'
   const parts = [
     `position ${position.toLocaleString('en')} of ${head.toLocaleString('en')}`,
     output.style(isBehind ? 'yellow' : 'green', behind),

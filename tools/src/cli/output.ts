@@ -71,6 +71,10 @@ export class Output {
   }
 }
 
+/** `1 event`, `1,382 events`: a word of which the plural has an s. */
+export const counted = (count: number, word: string): string =>
+  `${count.toLocaleString('en')} ${word}${count === 1 ? '' : 's'}`
+
 /** A text that may come from outside, such as an id: as it is if it is harmless, otherwise quoted and escaped. */
 export const plain = (text: string): string =>
   /^[\p{L}\p{N}_.:@+#~-]+$/u.test(text) ? text : harmless(JSON.stringify(text))

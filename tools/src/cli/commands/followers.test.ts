@@ -37,7 +37,7 @@ describe('mneme projections', () => {
       ['projections', 'status', 'itmes', ...theStore],
       ['projections', 'compare', 'items', ...theStore],
     ])
-    assert.match(list!.out, /^items {2}position 3 of 4, 1 events and [\d.,]+ s behind, 1 parked\n$/)
+    assert.match(list!.out, /^items {2}position 3 of 4, 1 event and [\d.,]+ s behind, 1 parked\n$/)
     const { position, head, parked } = values(status!)[0]
     assert.deepEqual([position, head, parked], [3, 4, 1])
     assert.equal(unknown!.code, 2)
@@ -56,7 +56,7 @@ describe('mneme projections', () => {
     const found = values(differs)[0]
     assert.deepEqual([differs.code, found.differing, found.differences], [1, 1, [difference]])
     assert.match(rebuilt.out, /^items was rebuilt from \d events, up to position 4\n$/)
-    const text = 'different: 1 of 1 rows of items at position 4\n  tea: {"count":6} -> {"count":3}\n'
+    const text = 'different: 1 of 1 row of items at position 4\n  tea: {"count":6} -> {"count":3}\n'
     assert.deepEqual([again!.code, again!.out], [1, text])
     assert.match(after!.out, /^items {2}position 4 of 4, caught up, 1 parked\n$/)
   })
@@ -76,7 +76,7 @@ describe('mneme reactions and mneme parked', () => {
       ['parked', 'skip', 'items', '3', '--yes', ...theStore],
       ['parked', 'retry', 'reminders', '--json', ...theStore],
     ])
-    assert.match(list!.out, /^reminders {2}position 3 of 4, 1 events and .* behind, 1 parked\n$/)
+    assert.match(list!.out, /^reminders {2}position 3 of 4, 1 event and .* behind, 1 parked\n$/)
     assert.equal(
       settled(waiting!.out, folder),
       `     2  order/o2  OrderPlaced  parked since TIME (Error)

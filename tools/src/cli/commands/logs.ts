@@ -7,7 +7,7 @@ import { importLog } from '../../log/import-log.ts'
 import type { LogFormat } from '../../log/lines.ts'
 import { type VerifySummary, verifyLog } from '../../log/verify-log.ts'
 import { exitCodes } from '../ending.ts'
-import { type Output, oneLine, plain } from '../output.ts'
+import { counted, type Output, oneLine, plain } from '../output.ts'
 import { showProgress } from '../progress.ts'
 import {
   type CommonOptions,
@@ -70,10 +70,10 @@ async function verify({ inspection, output, signal }: StoreSession): Promise<num
 }
 
 function verifiedText({ events, streams, findings, isWhole, digest }: VerifySummary, output: Output): string {
-  const size = `${events.toLocaleString('en')} events in ${streams.toLocaleString('en')} streams`
+  const size = `${counted(events, 'event')} in ${counted(streams, 'stream')}`
   if (findings === 0) return `${output.style('green', 'good')}: ${size}, ${digest}`
   const more = isWhole ? '' : ', and the rest was not examined'
-  return `${output.style('red', 'not good')}: ${size}, ${findings} findings${more}`
+  return `${output.style('red', 'not good')}: ${size}, ${counted(findings, 'finding')}${more}`
 }
 
 async function exportLog({ inspection, output, signal }: StoreSession, { out, format }: ExportOptions): Promise<void> {
@@ -116,5 +116,5 @@ async function importFile({ inspection, output, signal }: StoreSession, file: st
 /** `1,000 events written to bank.jsonl (400 were there already), sha256:...` */
 function summaryText(what: string, { events, kept, digest }: LogSummary): string {
   const before = kept > 0 ? ` (${kept.toLocaleString('en')} were there already)` : ''
-  return `${events.toLocaleString('en')} events ${what}${before}, ${digest}`
+  return `${counted(events, 'event')} ${what}${before}, ${digest}`
 }

@@ -1,6 +1,7 @@
 /** `mneme migrate`: makes or updates the tables of a store, or prints the SQL for a person who may. */
 import type { Command } from 'commander'
 import { ToolsError } from '../../errors.ts'
+import { counted } from '../output.ts'
 import {
   type CommonOptions,
   type Runtime,
@@ -44,5 +45,5 @@ async function postgresSql({ store, schema }: MigrateOptions): Promise<string> {
 async function report({ inspection, output }: StoreSession): Promise<void> {
   const { name } = inspection.store
   const head = await inspection.store.head()
-  await output.result({ store: name, head }, `${name} is ready; its log has ${head.toLocaleString('en')} events`)
+  await output.result({ store: name, head }, `${name} is ready; its log has ${counted(head, 'event')}`)
 }

@@ -5,7 +5,7 @@ import { shown } from '../../inspection/index.ts'
 import { whole } from '../arguments.ts'
 import { exitCodes } from '../ending.ts'
 import { addPausing, followerNamed, followersOf, statusText, statusValue } from '../followers.ts'
-import { jsonLine, type Output, plain } from '../output.ts'
+import { counted, jsonLine, type Output, plain } from '../output.ts'
 import { showProgress } from '../progress.ts'
 import {
   type CommonOptions,
@@ -67,7 +67,7 @@ async function rebuild(session: StoreSession, name: string): Promise<void> {
   const { position, events } = await watched('rebuilding', running.projections.rebuild(name, { signal }))
   await output.result(
     { name, position, events },
-    `${plain(name)} was rebuilt from ${events.toLocaleString('en')} events, up to position ${position}`,
+    `${plain(name)} was rebuilt from ${counted(events, 'event')}, up to position ${position}`,
   )
 }
 
@@ -89,7 +89,7 @@ async function compare(session: StoreSession, name: string, limit: number): Prom
 
 function comparisonText(name: string, found: RowComparison, output: Output): string {
   const { position, rows, differing, differences } = found
-  const summary = `${rows.toLocaleString('en')} rows of ${plain(name)} at position ${position}`
+  const summary = `${counted(rows, 'row')} of ${plain(name)} at position ${position}`
   if (differing === 0) return `${output.style('green', 'equal')}: ${summary}`
   const side = (row: unknown) => (row === undefined ? 'no row' : jsonLine(shown(row)))
   const lines = differences.map(({ key, live, rebuilt }) => {

@@ -179,7 +179,8 @@ async function timers(session: StoreSession, name: string, { limit }: PageOption
 
 function timerText({ id: timer, command, dueAt, key, position, failures }: ScheduledCommand, output: Output): string {
   const { aggregate, id, name, data } = command
-  const sent = `${output.style('bold', plain(name))} to ${streamText({ aggregate, id })} ${jsonLine(shown(data))}`
+  const given = data === undefined ? '' : ` ${jsonLine(shown(data))}`
+  const sent = `${output.style('bold', plain(name))} to ${streamText({ aggregate, id })}${given}`
   const keyed = key === undefined ? '' : `, key ${plain(key)}`
   const failed = failures === 0 ? '' : output.style('yellow', `, ${failures} failed`)
   return `${dueAt.toISOString()}  ${timer}  ${sent}  from position ${position}${keyed}${failed}`

@@ -4,7 +4,7 @@ import type { StreamId } from '../../../../src/index.ts'
 import { ToolsError } from '../../errors.ts'
 import { type CauseNode, type CauseTree, shownEvent, traceCauses } from '../../inspection/index.ts'
 import { streamName, whole } from '../arguments.ts'
-import { type Output, plain, streamText } from '../output.ts'
+import { counted, type Output, plain, streamText } from '../output.ts'
 import { showProgress } from '../progress.ts'
 import {
   type CommonOptions,
@@ -79,8 +79,7 @@ async function traced(
 }
 
 function treeText({ correlationId, roots, commands, isCut }: CauseTree, output: Output): string {
-  const count = `${commands} ${commands === 1 ? 'command' : 'commands'}`
-  const lines = [output.style('bold', `correlation ${plain(correlationId)}: ${count}`)]
+  const lines = [output.style('bold', `correlation ${plain(correlationId)}: ${counted(commands, 'command')}`)]
   // Not recursive, because a chain of causes may be long.
   const waiting = roots.toReversed().map((node) => ({ node, indent: '', isLast: true, isRoot: true }))
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
