@@ -134,6 +134,13 @@ export class SealedValue {
     return key.isDestroyed ? undefined : (value.#text ?? openedText(key, value.#box!))
   }
 
+  /** Gives a value its text again, as if it had never been sealed: its key was destroyed before it was used. */
+  static renew(value: SealedValue, text: string): void {
+    value.#text = text
+    value.#key = undefined
+    value.#box = undefined
+  }
+
   /** Drops the text of a sealed value. From now on only its key gives it back. */
   static release(value: SealedValue): void {
     if (value.#key !== undefined) value.#text = undefined

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { z } from 'zod'
 import { aggregate, domain, event, forgotten, hasCode, memory, personal, type StoreFactory } from '../../src/index.ts'
+import { faultyStore } from '../../src/testing/index.ts'
 import { ada, impatient, Shop, secrets } from '../support/personal/shop.ts'
 import { onEveryStore, type StoreUnderTest, testWhere } from '../support/stores/every-store.ts'
 
@@ -239,3 +240,57 @@ test('a snapshot of plain values is not used once the fields are personal', asyn
   await using second = await domain({ aggregates: { thing: after } }).start({ store, log: { warn: () => {} } })
   assert.equal((await second.thing('1').state()).email.value, 'a@b.org')
 })
+
+/** Lets a call to a store wait for another one's end. */
+function held() {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const reached = Promise.withResolvers<void>()
+  const hold = () => {
+    reached.resolve()
+    return promise
+  }
+  return { hold, reached: reached.promise, let: resolve }
+}
+
+for (const method of ['readStream', 'append'] as const) {
+  test(`a command that waits for ${method} while its person is forgotten is decided on what was sent`, async (t) => {
+    const seen: unknown[] = []
+    const data = personal(z.object({ person: z.string(), email: z.string() }), {
+      subject: ({ person }) => person,
+      fields: ['email'],
+    })
+    const Moved = event('Moved', data)
+    const Person = aggregate('person', () => ({ moves: 0 }))
+      .on(Moved, ({ moves }) => ({ moves: moves + 1 }))
+      .command('move', data, (_, { person, email }) => {
+        seen.push(email.value)
+        return Moved({ person, email })
+      })
+    const People = domain({ aggregates: { person: Person } })
+    const place = memory()
+    const wait = held()
+    let isHeld = false
+    const store = faultyStore(place, (call) => {
+      if (!isHeld || call.method !== method) return undefined
+      isHeld = false
+      return wait.hold()
+    })
+    const environment = impatient()
+    const [one, other] = [await People.start({ store, environment }), await People.start({ store: place, environment })]
+    t.after(() => Promise.all([one.stop(), other.stop()]))
+    await one.person('a').move({ person: 'ada', email: 'first' })
+    isHeld = true
+    const id = method === 'append' ? 'a' : 'b'
+    const moving = one.person(id).move({ person: 'ada', email: 'second' })
+    await wait.reached
+    await one.forget('ada')
+    if (method === 'append') await other.person('a').move({ person: 'ada', email: 'between' })
+    wait.let()
+    const { events } = await moving
+    assert.deepEqual(seen.filter((email) => email !== 'first' && email !== 'between').at(-1), 'second')
+    assert.ok(!seen.includes(forgotten))
+    assert.equal(events[0]!.data.email.value, 'second')
+    assert.equal((await one.forget('ada')).keys.length, 2)
+    assert.equal(events[0]!.data.email.value, forgotten)
+  })
+}

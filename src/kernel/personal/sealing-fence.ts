@@ -5,7 +5,7 @@ import { replacePersonal, unsealedIn } from '../../domain/personal-schema.ts'
 import type { Schema } from '../../domain/schema.ts'
 import { SealedValue } from '../../domain/sealed-value.ts'
 import type { CheckedCommand } from '../checked-command.ts'
-import type { DispatchOptions, Fence } from '../dispatch-options.ts'
+import type { DispatchOptions } from '../dispatch-options.ts'
 import type { KeyRing } from './key-ring.ts'
 
 /**
@@ -28,26 +28,59 @@ export function fencing(
   keys: KeyRing | undefined,
   schema: Schema,
   input: unknown,
-  { fence: own, isStillClear, isClearAtFirst = false }: DispatchOptions,
+  { fence: own, isStillClear: isOwnClear, isClearAtFirst: isOwnClearAtFirst = false }: DispatchOptions,
 ): Pick<CheckedCommand, 'fence' | 'isStillClear' | 'isClearAtFirst'> {
-  const fence = keys === undefined ? own : sealingFence(keys, schema, input, own)
-  return { fence, isStillClear, isClearAtFirst: fence === undefined || (fence === own && isClearAtFirst) }
+  const isClearAtFirst = own === undefined || isOwnClearAtFirst
+  if (keys === undefined) return { fence: own, isStillClear: isOwnClear, isClearAtFirst }
+  const unsealed = unsealedIn(schema, input)
+  if (unsealed.length === 0 && keys.sealNow(unsealed)) return { fence: own, isStillClear: isOwnClear, isClearAtFirst }
+  const sealing = new Sealing(keys, unsealed)
+  const fence = async () => {
+    await sealing.finish()
+    await own?.()
+  }
+  const isStillClear = () => sealing.isValid && isOwnClear?.() !== false
+  return { fence, isStillClear, isClearAtFirst: sealing.isDone && isClearAtFirst }
 }
 
 /**
  * Seals the personal fields of a command. If their keys are in memory, as usual, that is done at once. Otherwise the
  * keys are loaded while the aggregate is, and a fence waits for them.
  *
- * @param fence the fence that the command has besides
+ * Somebody may be forgotten while the command waits. It then counts as one that came afterwards: its fields are sealed
+ * again, with a new key. Else it would be decided on data that nobody has sent, since they would read as forgotten.
  */
-function sealingFence(keys: KeyRing, schema: Schema, input: unknown, fence: Fence | undefined): Fence | undefined {
-  const unsealed = unsealedIn(schema, input)
-  if (keys.sealNow(unsealed)) return fence
-  const sealed = keys.seal(unsealed)
-  sealed.catch(() => {})
-  return async () => {
-    await sealed
-    await keys.confirm()
-    await fence?.()
+class Sealing {
+  readonly #keys: KeyRing
+  readonly #values: readonly SealedValue[]
+  readonly #texts: readonly string[]
+  readonly #begun: Promise<void> | undefined
+
+  constructor(keys: KeyRing, values: readonly SealedValue[]) {
+    this.#keys = keys
+    this.#values = values
+    this.#texts = values.map((value) => SealedValue.textOf(value)!)
+    if (keys.sealNow(values)) return
+    this.#begun = keys.seal(values)
+    this.#begun.catch(() => {})
+  }
+
+  /** Whether nothing has to be waited for. */
+  get isDone(): boolean {
+    return this.#begun === undefined
+  }
+
+  /** Whether no key was destroyed since. */
+  get isValid(): boolean {
+    return !this.#values.some(({ isForgotten }) => isForgotten)
+  }
+
+  async finish(): Promise<void> {
+    await this.#begun
+    for (const [i, value] of this.#values.entries()) {
+      if (value.isForgotten) SealedValue.renew(value, this.#texts[i]!)
+    }
+    await this.#keys.seal(this.#values)
+    await this.#keys.confirm()
   }
 }
