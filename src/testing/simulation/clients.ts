@@ -4,6 +4,7 @@ import type { Random } from '../random.ts'
 import { codeOf, isUnknown } from './checks.ts'
 import { type Attempt, type ClientCommand, type History, markOf, type StateRead, type Told } from './history.ts'
 import type { Marks } from './marks.ts'
+import type { PersonalData } from './personal-data.ts'
 import type { SimulatedProcess } from './process.ts'
 import type { Witness } from './witness.ts'
 import type { World } from './world.ts'
@@ -13,6 +14,7 @@ export interface ClientsOptions {
   readonly witness: Witness
   readonly history: History
   readonly marks: Marks
+  readonly personal: PersonalData
   /** The process at a place if it is there, else another one; nothing if all are down. */
   readonly reach: (preferred: number) => SimulatedProcess | undefined
 }
@@ -25,6 +27,7 @@ const tryAgain: ReadonlySet<string | undefined> = new Set([
   'OVERLOADED',
   'CONFLICT',
   'OWNER_UNREACHABLE',
+  'KEYS_UNCONFIRMED',
 ])
 
 export class Clients {
@@ -59,7 +62,7 @@ export class Clients {
   read(aggregate: string, id: string, preferred: number): Promise<void> {
     return this.#counted(async () => {
       const process = await this.#reach(preferred)
-      const { history, witness } = this.#options
+      const { history, witness, personal } = this.#options
       const stream = { aggregate, id }
       const sent = witness.at(stream)
       const { name, version } = process
@@ -68,6 +71,7 @@ export class Clients {
       const told = await this.#ask(process, async (started) => {
         const state = await started[version.keyOf(aggregate)](id).state()
         read.ended = witness.at(stream)
+        personal.saw(process, state)
         return state
       })
       if ('value' in told) read.told = { state: told.value }
@@ -93,7 +97,7 @@ export class Clients {
   }
 
   async #sendOnce(known: ClientCommand, process: SimulatedProcess): Promise<Told> {
-    const { world, witness } = this.#options
+    const { world, witness, personal } = this.#options
     const { client, command, commandId, attempts } = known
     const attempt: Attempt = {
       process: process.name,
@@ -106,9 +110,12 @@ export class Clients {
     attempts.push(attempt)
     const { aggregate, id, name, data } = command
     world.tell(`client ${client} sends ${name} on ${aggregate} ${id} to ${process.name} ${JSON.stringify(data)}`)
-    const answer = await this.#ask(process, (started) =>
-      started['try'].dispatch({ ...command, metadata: markOf(client), ...(commandId !== undefined && { commandId }) }),
-    )
+    const answer = await this.#ask(process, async (started) => {
+      const sent = { ...command, metadata: markOf(client), ...(commandId !== undefined && { commandId }) }
+      const outcome = await started['try'].dispatch(sent)
+      personal.saw(process, outcome)
+      return outcome
+    })
     const told = toldOf(answer)
     attempt.nowMs = process.environment.now()
     attempt.ended = witness.at(command)

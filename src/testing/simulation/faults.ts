@@ -55,6 +55,8 @@ export interface FaultRates {
   readonly breakLink: number
   /** Lines between two members of a cluster that are cut for up to 20 seconds, for each command of a client. */
   readonly cut: number
+  /** Operators who forget somebody, for each command of a client. Only if the simulation is told whom. */
+  readonly forget: number
 }
 
 export const noFaults: FaultRates = Object.freeze({
@@ -80,6 +82,7 @@ export const noFaults: FaultRates = Object.freeze({
   restoreLog: 0,
   breakLink: 0,
   cut: 0,
+  forget: 0,
 })
 
 /** The most of each that a run may have: within it Mneme keeps all promises. */
@@ -107,6 +110,7 @@ const worst: FaultRates = Object.freeze({
   restoreLog: 0,
   breakLink: 0.03,
   cut: 0.1,
+  forget: 0.2,
 })
 
 export const faultNames = Object.keys(noFaults) as readonly (keyof FaultRates)[]

@@ -49,6 +49,10 @@ export const markNames = [
   'a member that leaves gives a state to the next owner',
   'a member that gives no answer is removed by another one',
   'a shard is taken over from a member that cannot be reached',
+  'somebody is forgotten of whom something is stored',
+  'a personal value reads as forgotten',
+  'a process reads a value for a while although its key is destroyed',
+  'a personal value cannot be read while the key store is out of reach',
 ] as const
 export type Mark = (typeof markNames)[number]
 

@@ -1,6 +1,7 @@
 /**
  * Keeps the real world out of a run: what would make it other than its seed says throws, so that its stack shows who
- * asked. One run at a time, since this is the whole program's.
+ * asked. Nothing is garbage meanwhile, because when garbage is collected is chance. One run at a time, since this is
+ * the whole program's.
  */
 
 type Functions = Record<string, unknown>
@@ -17,6 +18,27 @@ const outside = (): readonly (readonly [object: Functions, prefix: string, names
   [performance as unknown as Functions, 'performance.', ['now']],
   [crypto as unknown as Functions, 'crypto.', ['randomUUID', 'getRandomValues']],
 ]
+
+/** What garbage collection decides: as if there were none. */
+const keeping: Functions = {
+  WeakRef: class<Target> {
+    readonly #target: Target
+
+    constructor(target: Target) {
+      this.#target = target
+    }
+
+    deref(): Target {
+      return this.#target
+    }
+  },
+  FinalizationRegistry: class {
+    register(): void {}
+    unregister(): boolean {
+      return false
+    }
+  },
+}
 
 let last: Promise<unknown> = Promise.resolve()
 
@@ -36,16 +58,18 @@ export function withoutOutside<Result>(work: () => Promise<Result>): Promise<Res
 
 function refuseAll(): () => void {
   const undo: (() => void)[] = []
-  for (const [object, prefix, names] of outside()) {
-    for (const name of names) {
-      const own = Object.getOwnPropertyDescriptor(object, name)
-      Object.defineProperty(object, name, { value: refusal(prefix + name), configurable: true, writable: true })
-      undo.push(() => {
-        if (own === undefined) delete object[name]
-        else Object.defineProperty(object, name, own)
-      })
-    }
+  const replace = (object: Functions, name: string, value: unknown) => {
+    const own = Object.getOwnPropertyDescriptor(object, name)
+    Object.defineProperty(object, name, { value, configurable: true, writable: true })
+    undo.push(() => {
+      if (own === undefined) delete object[name]
+      else Object.defineProperty(object, name, own)
+    })
   }
+  for (const [object, prefix, names] of outside()) {
+    for (const name of names) replace(object, name, refusal(prefix + name))
+  }
+  for (const [name, value] of Object.entries(keeping)) replace(globalThis as unknown as Functions, name, value)
   return () => {
     for (const each of undo) each()
   }

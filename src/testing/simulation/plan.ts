@@ -39,6 +39,8 @@ export type Action = { readonly atMs: number; readonly process: number } & (
   | { readonly kind: 'restore' | 'restoreLog'; readonly changes: number; readonly forMs: number }
   /** The process ends, in good order or not, and starts again with a version of the domain. */
   | { readonly kind: 'deploy'; readonly version: number; readonly isCrash: boolean }
+  /** An operator forgets somebody. */
+  | { readonly kind: 'forget'; readonly subject: string }
   | Operation
 )
 
@@ -63,6 +65,8 @@ export interface PlanOptions {
   readonly rows: readonly string[]
   /** How many versions are deployed after the first. */
   readonly upgrades: number
+  /** Whom operators forget, if they do. */
+  readonly forget: ((random: Random) => string) | undefined
 }
 
 /** The mean pauses between commands, of which each run has one. */
@@ -109,12 +113,13 @@ export function makePlan(options: PlanOptions): Plan {
   const deployments = deploymentsUntil(atMs, new Random(seed ^ 0x5eed), options)
   const restores = restoresUntil(atMs, new Random(seed ^ 0x01d), options)
   const cuts = cutsUntil(atMs, new Random(seed ^ 0xc07), options)
+  const forgettings = forgettingsUntil(atMs, new Random(seed ^ 0xf0), options)
   return {
     seed,
     profile,
     processes,
     rates,
-    actions: [...actions, ...deployments, ...restores, ...cuts].sort((a, b) => a.atMs - b.atMs),
+    actions: [...actions, ...deployments, ...restores, ...cuts, ...forgettings].sort((a, b) => a.atMs - b.atMs),
   }
 }
 
@@ -137,6 +142,17 @@ function* cutsUntil(endMs: number, random: Random, { steps, rates, processes }: 
     const process = random.int(0, processes - 1)
     const other = (process + random.int(1, processes - 1)) % processes
     yield { atMs: endMs * random.next(), process, kind: 'cut', other, forMs: random.int(10, 20_000) }
+  }
+}
+
+/** People who are forgotten. */
+function* forgettingsUntil(endMs: number, random: Random, options: PlanOptions): Generator<Action> {
+  const { steps, rates, processes, forget } = options
+  if (forget === undefined) return
+  for (let step = 0; step < steps; step++) {
+    if (!random.chance(rates.forget)) continue
+    const [atMs, process] = [endMs * random.next(), random.int(0, processes - 1)]
+    yield { atMs, process, kind: 'forget', subject: forget(random) }
   }
 }
 

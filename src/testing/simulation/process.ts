@@ -3,6 +3,7 @@
  * timers, random numbers and ids, all of which are the world's. What a process that has crashed waited for never comes.
  */
 import type { StartOptions } from '../../application/start-options.ts'
+import type { Cipher } from '../../runtime/cipher.ts'
 import type { Environment } from '../../runtime/environment.ts'
 import type { Warning } from '../../runtime/warning.ts'
 import type { StoreFactory } from '../../store/store.ts'
@@ -31,13 +32,22 @@ export class SimulatedProcess implements Owner {
   /** The domain, once it is started. */
   started: Started | undefined
 
-  /** @param name unique for each life of a process */
-  constructor(name: string, version: Version, world: World, skewMs: number) {
+  /**
+   * @param name unique for each life of a process
+   * @param cipherOf makes its encryption, from what makes its ids
+   */
+  constructor(
+    name: string,
+    version: Version,
+    world: World,
+    skewMs: number,
+    cipherOf: (newText: () => string) => Cipher,
+  ) {
     this.name = name
     this.version = version
     this.#world = world
     this.#skewMs = skewMs
-    this.environment = this.#environment()
+    this.environment = this.#environment(cipherOf)
     const { promise, resolve } = Promise.withResolvers<void>()
     this.died = promise
     this.#die = resolve
@@ -100,7 +110,7 @@ export class SimulatedProcess implements Owner {
     this.#skewMs = byMs
   }
 
-  #environment(): Environment {
+  #environment(cipherOf: (newText: () => string) => Cipher): Environment {
     const world = this.#world
     const random = world.random.fork()
     const id = (length: number) => `${this.name}-${String(++this.#ids).padStart(length - this.name.length - 1, '0')}`
@@ -113,6 +123,7 @@ export class SimulatedProcess implements Owner {
       random: () => random.next(),
       newId: () => id(this.name.length + 8),
       newCommandId: () => `~${id(22)}`,
+      cipher: cipherOf(() => id(22)),
     }
   }
 }

@@ -10,6 +10,7 @@ import { Broken, isExpected } from './checks.ts'
 import type { History, Reading } from './history.ts'
 import type { Marks } from './marks.ts'
 import type { Network } from './network.ts'
+import type { PersonalData } from './personal-data.ts'
 import type { Action } from './plan.ts'
 import { SimulatedProcess } from './process.ts'
 import type { SimulatedCluster } from './simulated-cluster.ts'
@@ -25,6 +26,7 @@ export interface ProcessesOptions {
   readonly cluster: SimulatedCluster | undefined
   readonly history: History
   readonly marks: Marks
+  readonly personal: PersonalData
   readonly versions: readonly Version[]
   readonly options: StartOptions
   /** Ends the run. */
@@ -124,9 +126,10 @@ export class Processes {
   }
 
   #boot(place: number, skewMs: number): void {
-    const { world, network, cluster, marks, versions, fail } = this.#options
+    const { world, network, cluster, marks, personal, versions, fail } = this.#options
     const version = this.#deployed[place]!
-    const process = new SimulatedProcess(`p${place + 1}.${++this.#lives}`, version, world, skewMs)
+    const name = `p${place + 1}.${++this.#lives}`
+    const process = new SimulatedProcess(name, version, world, skewMs, (newText) => personal.cipherOf(newText))
     this.#all[place] = process
     world.tell(`${process.name} starts${versions.length > 1 ? ` version ${version.number}` : ''}`)
     const onWarning = (code: string) => {
@@ -151,7 +154,7 @@ export class Processes {
 
   /** Reads the log as long as the process is there. */
   #subscribe(process: SimulatedProcess, place: number): void {
-    const { world, witness, history, marks } = this.#options
+    const { world, witness, history, marks, personal } = this.#options
     const begin = (): Reading => ({ places: [], era: witness.era, failure: undefined })
     const seen = (place === 0 ? this.#reading : undefined) ?? begin()
     if (place === 0) this.#reading = seen
@@ -160,8 +163,9 @@ export class Processes {
       while (process.started !== undefined) {
         const after = seen.places.at(-1) ?? { position: 0 }
         try {
-          for await (const { position, checksum } of process.started.events({ after })) {
+          for await (const { position, checksum, data } of process.started.events({ after })) {
             seen.places.push({ position, checksum })
+            personal.saw(process, data)
             seen.era = witness.era
           }
           return

@@ -1,5 +1,5 @@
 /** The projections and reactions of a run: whether they have caught up, and whether their rows are right. */
-import { inspect, isDeepStrictEqual } from 'node:util'
+import { inspect } from 'node:util'
 import { type AnyProjection, singleKey } from '../../domain/projection.ts'
 import type { FoundPage } from '../../projection/reading/query.ts'
 import type { WaitOptions } from '../../projection/running/status.ts'
@@ -8,6 +8,7 @@ import { Broken } from './checks.ts'
 import type { Part } from './plan.ts'
 import type { SimulatedProcess } from './process.ts'
 import { rowsAfter } from './replay.ts'
+import { isSame } from './same.ts'
 import type { AnyDomain, Version } from './version.ts'
 import type { Witness } from './witness.ts'
 import type { World } from './world.ts'
@@ -114,7 +115,7 @@ export function checkRows(
       const made = rowsAfter(projection, version.aggregates, events, left)
       const expected: Rows =
         projection.shape === 'state' ? { state: made.get(singleKey) ?? projection.initial() } : Object.fromEntries(made)
-      if (isDeepStrictEqual(found, expected)) return made
+      if (isSame(found, expected)) return made
       first ??= expected
     } catch (error) {
       // An event that cannot be folded was not handled.

@@ -5,14 +5,17 @@
 import type { StartOptions } from '../../application/start-options.ts'
 import type { PlainCommand } from '../../domain/plain-command.ts'
 import { Random } from '../random.ts'
+import { Backups, type Restoring } from './backups.ts'
 import { Broken, checkAll, Evidence } from './checks.ts'
 import { Clients } from './clients.ts'
 import { checkInvariants, type Invariants } from './end-of-run.ts'
 import { type FaultRates, noFaults } from './faults.ts'
+import { Forgettings } from './forgettings.ts'
 import { emptyHistory, type History } from './history.ts'
 import { type Mark, Marks } from './marks.ts'
 import { type Answer, type Call, Network } from './network.ts'
 import { Operators } from './operators.ts'
+import { PersonalData } from './personal-data.ts'
 import type { Action, Plan } from './plan.ts'
 import { beginMs, type SimulatedProcess } from './process.ts'
 import { Processes } from './processes.ts'
@@ -58,14 +61,11 @@ const pageMax = 6
 /** All must have come to rest after so long without faults, in milliseconds. */
 const restMsMax = 300_000
 
-/** So often in a row, operators find nothing to repair before everything counts as repaired. */
-const calmMin = 30
 /** So long after faults end, every scheduled command that is due until then must have been sent, in milliseconds. */
 const scheduledMsMax = 150_000
 
 /** What happens to a process, or what an operator does there. */
-type Befalling = Exclude<Action, { readonly kind: 'command' | 'repeat' | 'state' | 'deploy' } | Restoring>
-type Restoring = Extract<Action, { readonly changes: number }>
+type Befalling = Exclude<Action, { readonly kind: 'command' | 'repeat' | 'state' | 'deploy' | 'forget' } | Restoring>
 
 /** Runs a plan. Never throws what a broken promise is. */
 export async function runPlan(options: RunOptions, plan: Plan): Promise<Run> {
@@ -108,17 +108,22 @@ class Simulation {
   readonly #clients: Clients
   readonly #operators: Operators
   readonly #processes: Processes
+  readonly #personal: PersonalData
+  readonly #forgettings: Forgettings
+  readonly #backups: Backups
   #failure: Broken | undefined
   #areFaultsOver = false
-  /** The changes of the store before faults began. It is never set back further. */
-  #changesMin = 0
 
   constructor(options: RunOptions, plan: Plan, world: World, store: SimulatedStore, clock: { skewMs: number }) {
     this.#clock = clock
     this.#options = options
     this.#plan = plan
     this.#store = store
-    const [witness, history, marks] = [new Witness(store), this.#history, this.#marks]
+    const fail = (broken: Broken) => this.#fail(broken)
+    const [history, marks] = [this.#history, this.#marks]
+    const personal = new PersonalData({ world, marks, fail })
+    this.#personal = personal
+    const witness = new Witness(store, (event) => personal.opened(event))
     this.#witness = witness
     this.#world = world
     this.#network = new Network(world, store, noFaults, {
@@ -132,10 +137,10 @@ class Simulation {
       witness,
       history,
       marks,
+      personal,
       reach: (preferred) => this.#processes.reach(preferred),
     })
     this.#operators = new Operators({ world, history, marks })
-    const fail = (broken: Broken) => this.#fail(broken)
     const connected = { world, network: this.#network, marks, profile: store.profile, fail }
     this.#cluster = options.isCluster ? new SimulatedCluster(connected) : undefined
     const parts = {
@@ -145,10 +150,31 @@ class Simulation {
       network: this.#network,
       history,
       marks,
+      personal,
       versions: options.versions,
       options: options.options,
     }
     this.#processes = new Processes({ ...parts, fail }, plan.processes)
+    const [network, processes, operators, newest] = [
+      this.#network,
+      this.#processes,
+      this.#operators,
+      this.#newest.domain,
+    ]
+    this.#backups = new Backups({
+      world,
+      store,
+      witness,
+      network,
+      history,
+      marks,
+      personal,
+      processes,
+      operators,
+      newest,
+    })
+    const log = () => witness.events
+    this.#forgettings = new Forgettings({ world, personal, log, processes: () => processes.all, fail })
   }
 
   resultWith(broken: Broken | undefined): Run {
@@ -167,7 +193,7 @@ class Simulation {
       await this.#until('the first commands are answered', sending)
     }
     this.#network.rates = this.#plan.rates
-    this.#changesMin = this.#store.changes
+    this.#backups.changesMin = this.#store.changes
     let next = 0
     for (const action of this.#plan.actions) {
       this.#world.after(action.atMs, action.kind, () => {
@@ -181,6 +207,7 @@ class Simulation {
 
   #done(call: Call, answer: Answer): void {
     this.#marks.done(call, answer)
+    if (call.method === 'saveStep' && !('error' in answer)) this.#personal.changed(call.args[0], call.args[1].rows)
     if (call.method !== 'saveSnapshot' || 'error' in answer) return
     this.#history.snapshots.push({ era: this.#witness.era, version: call.process.version, snapshot: call.args[0] })
   }
@@ -194,10 +221,14 @@ class Simulation {
       this.#tell(process, action.kind, `of client ${action.client}`)
       void this.#clients.repeat(action.client, place)
     } else if (action.kind === 'state') void this.#clients.read(action.aggregate, action.id, place)
-    else if ('changes' in action) void this.#restore(action)
+    else if ('changes' in action) void this.#backups.restore(action)
     else if (action.kind === 'deploy') {
       this.#processes.deploy(place, { ...action, isCrash: action.isCrash && !this.#isOneProcess })
-    } else if (process.started !== undefined && !process.isDead) this.#befall(process, place, action)
+    } else if (process.started === undefined || process.isDead) return
+    else if (action.kind === 'forget') {
+      this.#tell(process, action.kind, `of ${action.subject}`)
+      void this.#forgettings.begin(process, action.subject)
+    } else this.#befall(process, place, action)
   }
 
   /** Lets something happen to a process that is there. */
@@ -240,32 +271,6 @@ class Simulation {
     for (const each of isShared ? this.#processes.all : [process]) each.setClock(byMs)
   }
 
-  /** Ends all processes, and sets the store back. They start again within some time. */
-  async #restore({ kind, changes, forMs }: Restoring): Promise<void> {
-    const isAll = kind === 'restore'
-    this.#network.count(kind)
-    this.#network.disconnect()
-    this.#processes.crashAll(forMs, this.#world.random)
-    await this.#store.restore(Math.max(this.#changesMin, this.#store.changes - changes), isAll ? 'all' : 'log')
-    const head = await this.#witness.wasRestored()
-    this.#world.tell(`${kind} of an older state: the log ends at ${head}`)
-    this.#marks.meet(isAll ? 'the store goes back to an older state' : 'only the log goes back to an older state')
-    for (const skipped of this.#history.skipped.values()) {
-      for (const position of skipped) if (position > head) skipped.delete(position)
-    }
-    if (isAll) return
-    const reactions = partsOf(this.#newest.domain).filter(({ of }) => of === 'reactions')
-    this.#operators.logWentBack(reactions.map(({ key }) => key))
-    this.#world.after(forMs, 'an operator looks', () => void this.#repair())
-  }
-
-  /** An operator repairs what has handled another log. */
-  async #repair(): Promise<void> {
-    for (const part of partsOf(this.#newest.domain)) {
-      await this.#operators.repair(this.#processes.from(0), part, this.#witness.keptSince(0))
-    }
-  }
-
   #tell(process: SimulatedProcess, what: keyof FaultRates, how: string): void {
     this.#network.count(what)
     this.#world.tell(`${process.name}: ${what} ${how}`)
@@ -283,12 +288,12 @@ class Simulation {
       this.#setClock(process, 0)
     }
     await this.#until('every client is answered', () => this.#clients.waiting === 0)
-    await this.#until('every operator has finished', () => this.#operators.working === 0)
+    await this.#until('every operator has finished', () => this.#operators.working + this.#forgettings.working === 0)
     await this.#deployNewest()
     for (const [what, isSo] of this.#cluster?.settling(this.#processes.all) ?? []) await this.#until(what, isSo)
     const resumed = this.#operators.resumeAll(this.#processes.all, partsOf(this.#newest.domain))
     await this.#until('pauses end', this.#wait(resumed))
-    await this.#until('what has handled another log can be repaired', this.#wait(this.#repairAll()))
+    await this.#until('what has handled another log can be repaired', this.#wait(this.#backups.repairAll()))
     await this.#until('projections and reactions catch up', this.#wait(caughtUp(this.#rest)))
     await this.#until('every scheduled command is sent when it is due', this.#wait(sent(this.#rest, scheduledMsMax)))
     await this.#until('projections and reactions catch up', this.#wait(caughtUp(this.#rest)))
@@ -299,10 +304,12 @@ class Simulation {
     await this.#until('projections and reactions catch up', this.#wait(caughtUp(this.#rest)))
     const { events } = this.#witness
     await this.#until('every subscription comes to the end of the log', () => this.#processes.haveRead(events.length))
+    await this.#until('whoever was named is forgotten', this.#wait(this.#forgettings.finish(this.#processes.all[0]!)))
     const deciders = this.#options.isCluster ? this.#options.versions : undefined
-    const evidence = new Evidence(this.#witness, this.#history, deciders)
+    const evidence = new Evidence(this.#witness, this.#history, deciders, (isSo) => this.#personal.isEither(isSo))
     checkAll(evidence)
     const rows = await this.#checkReadSide()
+    this.#personal.hideForgotten()
     checkInvariants(this.#options.invariants, this.#newest, evidence, rows)
     for (const process of this.#processes.all) {
       await this.#until('a process stops', this.#wait(process.started!.stop()))
@@ -322,19 +329,6 @@ class Simulation {
     await this.#until('every process comes back', () => this.#processes.areThere)
   }
 
-  /** Waits until nothing has stopped because it has handled another log. */
-  async #repairAll(): Promise<void> {
-    if (this.#witness.era === 0) return
-    // A process that stands by notices it later than the one that leads.
-    for (let calm = 0; calm < calmMin; calm++) {
-      await this.#world.pause(500, 'looks')
-      const [processes, kept] = [this.#processes.all, this.#witness.keptSince(0)]
-      for (const part of partsOf(this.#newest.domain)) {
-        if (await this.#operators.repair(processes, part, kept)) calm = 0
-      }
-    }
-  }
-
   get #rest(): RestOptions {
     return { world: this.#world, witness: this.#witness, processes: this.#processes.all }
   }
@@ -349,6 +343,7 @@ class Simulation {
         for (let isDone = false; !isDone; ) {
           const { length } = this.#witness.events
           const found = await this.#result(readRows(process, key, projection, this.#witness, restMsMax))
+          this.#personal.saw(process, found)
           const parked = await this.#result(process.started!.projections.parked(key))
           // A timer may have come due meanwhile.
           if (this.#witness.events.length !== length) continue

@@ -51,6 +51,11 @@ export interface SimulateOptions<A, P, R, C extends CommandOf<A> = CommandOf<A>>
   readonly cluster?: boolean
   /** How often what goes wrong. By default the seed draws it: anything from calm to hostile. */
   readonly faults?: Partial<FaultRates>
+  /**
+   * Whom an operator forgets next: a subject of personal fields. Without it nobody is forgotten. Take all chance from
+   * `random`.
+   */
+  readonly forget?: (random: Random) => string
   /** Commands that are sent before faults begin, one after the other. */
   readonly first?: readonly CommandOf<A>[]
   /** Options with which each process starts the domain. */
@@ -135,6 +140,7 @@ const known = [
   'profile',
   'cluster',
   'faults',
+  'forget',
   'first',
   'options',
   'invariants',
@@ -162,12 +168,13 @@ export async function simulate<
 >(options: SimulateOptions<A, P, R, C>): Promise<SimulationReport> {
   checkKeys('simulate(options)', options, known)
   const { domain, command, seed, steps = 40, processes = 2, first = [], invariants = {}, minimise = true } = options
-  const { upgrades = [], reset = () => {}, cluster: isCluster = false } = options
+  const { upgrades = [], reset = () => {}, cluster: isCluster = false, forget } = options
   const { profile = drawProfile(seed, isCluster) } = options
   checkOption('domain', domain ?? null, isDomain, 'what domain(...) returns')
   checkOption('upgrades', upgrades, areDomains, 'a list of what domain(...) returns')
   checkOption('reset', reset, (found) => typeof found === 'function', 'a function')
   checkOption('command', command ?? null, (found) => typeof found === 'function', 'a function that returns a command')
+  checkOption('forget', forget, (found) => typeof found === 'function', 'a function that returns whom to forget')
   checkWhole('seed', seed ?? null, 0)
   checkWhole('steps', steps, 1)
   checkWhole('processes', processes, 1)
@@ -195,6 +202,7 @@ export async function simulate<
     parts: parts.filter(isFirst),
     rows: [...new Set(versions.flatMap((version) => rowsOf(version.domain).map(([key]) => key)))],
     upgrades: upgrades.length,
+    forget,
   })
   const start = options.options ?? {}
   const given: RunOptions = {

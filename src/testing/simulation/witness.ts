@@ -50,9 +50,12 @@ export class Witness {
   /** Where the log ended at the beginning of each era. */
   readonly #beginnings: number[] = [0]
   #reading: Promise<void> = Promise.resolve()
+  readonly #opened: (event: StoredEvent) => StoredEvent
 
-  constructor(store: SimulatedStore) {
+  /** @param opened an event with its personal values */
+  constructor(store: SimulatedStore, opened: (event: StoredEvent) => StoredEvent = (event) => event) {
     this.#store = store
+    this.#opened = opened
     // It is read before the next thing happens.
     store.onAppend(() => {
       this.#reading = this.#reading.then(() => this.#read())
@@ -98,7 +101,7 @@ export class Witness {
     for (;;) {
       const range = { from: this.events.length + 1, to: Number.POSITIVE_INFINITY }
       const page: Page = await this.#store.call('readAll', [range])
-      for (const event of page.events) this.log.add(event)
+      for (const event of page.events) this.log.add(this.#opened(event))
       if (page.isLast) return
     }
   }

@@ -204,6 +204,49 @@ export const plantedBugs: readonly PlantedBug[] = [
     find: 'return declared !== undefined && isNewFor(declared, event)',
     replace: 'return declared?.from === -1 && isNewFor(declared, event)',
   },
+  // -- personal fields -------------------------------------------------------------------------------------------
+  {
+    name: 'a command is decided although somebody was forgotten since its fields were sealed',
+    file: 'kernel/personal/sealing-fence.ts',
+    find: 'return !this.#values.some(({ isForgotten }) => isForgotten)',
+    replace: 'return true',
+  },
+  {
+    name: 'a certificate is given without waiting for processes that have the key',
+    file: 'kernel/personal/key-ring.ts',
+    find: 'await sleep(environment, waitForOthersMs)',
+    replace: 'await sleep(environment, 1)',
+  },
+  {
+    name: 'keys are used as long as they are in memory',
+    file: 'kernel/personal/key-ring.ts',
+    find: 'return this.#options.environment.elapsed() - this.#confirmedAt <= keyAgeMaxMs',
+    replace: 'return this.#confirmedAt > 0',
+  },
+  {
+    name: 'an answer about destroyed keys counts from when it came, not from when it was asked for',
+    file: 'kernel/personal/key-ring.ts',
+    find: 'this.#confirmedAt = askedAt',
+    replace: 'this.#confirmedAt = environment.elapsed()',
+  },
+  {
+    name: 'a key that was destroyed elsewhere is looked for only once',
+    file: 'kernel/personal/key-ring.ts',
+    find: 'if (count > this.#destroyed) {',
+    replace: 'if (count > this.#destroyed && this.#destroyed === 0) {',
+  },
+  {
+    name: 'a key that was loaded before it was destroyed is believed',
+    file: 'kernel/personal/key-ring.ts',
+    find: 'if (found >= known) return result',
+    replace: 'if (found >= 0) return result',
+  },
+  {
+    name: 'a key that is destroyed again is not named in the certificate',
+    file: 'kernel/personal/key-rows.ts',
+    find: 'value: { format, keys: destroyed.map((each) => ({ ...each })) }',
+    replace: 'value: { format, keys: destroyed.slice(-1).map((each) => ({ ...each })) }',
+  },
   // -- the cluster -----------------------------------------------------------------------------------------------
   {
     name: 'a state that the last owner has handed over is believed to be the newest',

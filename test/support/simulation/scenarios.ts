@@ -2,6 +2,7 @@
 import type { SimulationReport } from '../../../src/testing/simulation/simulate.ts'
 import { members } from './members.ts'
 import { parcels } from './parcels.ts'
+import { people } from './people.ts'
 import { seats } from './seats.ts'
 import { transfers } from './transfers.ts'
 import { upgrades } from './upgrades.ts'
@@ -21,4 +22,5 @@ export const scenarios: readonly Scenario[] = [
   { name: 'parcels', run: parcels, oneOf: 1 },
   { name: 'upgrades', run: upgrades, oneOf: 1 },
   { name: 'members', run: members, oneOf: 4 },
+  { name: 'people', run: people, oneOf: 2 },
 ]
