@@ -148,8 +148,7 @@ function nextSteps(folder: string, { needs }: StoreChoice): string {
     ...(path === '' ? [] : [`  cd ${/^[\w./-]+$/.test(path) ? path : JSON.stringify(path)}`]),
     '  npm install',
     '  npm test              the rules, and the bank over HTTP',
-    '  npm run dev           serves the bank at http://localhost:3000',
-    '  npm run studio        shows its events in a browser',
+    '  npm run dev           serves the bank at http://localhost:3000, with the studio, and again after each change',
   ]
   const first = needs === undefined ? '' : `\n${needs}\n`
   return `\nThe project is in ${path === '' ? 'this folder' : path}.\n${first}\nNext:\n\n${steps.join('\n')}\n\n`

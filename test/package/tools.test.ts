@@ -7,11 +7,10 @@ import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { text } from 'node:stream/consumers'
 import { after, before, describe, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { asInstalled, pack, packCreate, packTools, root } from '../../scripts/package.ts'
+import { until } from '../support/kernel/rig.ts'
 import { leftOut } from '../support/size.ts'
 
 describe('The packed tools', { skip: leftOut ?? false }, () => {
@@ -116,12 +115,14 @@ describe('The packed tools', { skip: leftOut ?? false }, () => {
     inBank('npm', 'install', '--prefer-offline', '--no-audit', '--no-fund')
     lap('installed')
 
-    await using first = await served(bank, env)
-    assert.equal((await fetch(`${first.origin}/openapi.json`)).status, 200)
+    const [program = '', ...options] = given.scripts.dev.split(' ')
+    await using developed = running(bank, join(bank, 'node_modules/.bin', program), [...options, '--port', '0'], env)
+    const studio = await developed.told(/The studio is at (\S+)/)
+    assert.equal((await fetch(await developed.origin('deposit'))).status, 200)
+    assert.equal((await fetch(studio, { redirect: 'manual' })).status, 303)
     lap('the first page')
-    await first.send('open', { owner: 'Ada' })
-    await first.send('deposit', { amount: 100 })
-    await first[Symbol.asyncDispose]()
+    await developed.send('open', { owner: 'Ada' })
+    await developed.send('deposit', { amount: 100 })
     assert.match(inBank('npx', 'mneme', 'events'), /account\/ada #2 +MoneyDeposited +\{"amount":100\}/)
     assert.match(inBank('npm', 'test'), /pass 5/)
     inBank('npm', 'run', 'types')
@@ -131,30 +132,58 @@ describe('The packed tools', { skip: leftOut ?? false }, () => {
       writeFileSync(join(bank, 'src', file), asInstalled(readFileSync(join(root, 'examples/tutorial', file), 'utf8')))
     assert.match(inBank('npm', 'test'), /pass 7/)
     inBank('npm', 'run', 'types')
-    await using second = await served(bank, env)
-    const { state } = await second.send('deposit', { amount: 5, source: 'salary' })
+    await developed.origin('source')
+    const { state } = await developed.send('deposit', { amount: 5, source: 'salary' })
     assert.equal(state.balance, 105)
-    await second[Symbol.asyncDispose]()
+    await developed[Symbol.asyncDispose]()
     assert.match(inBank('npx', 'mneme', 'events'), /#2 .*\{"amount":100,"source":"unknown"\}\n.*"source":"salary"/)
     lap('a changed event')
+
+    await using started = running(bank, process.execPath, ['src/main.ts'], env)
+    await started.origin('source')
+    assert.equal((await started.send('deposit', { amount: 5, source: 'salary' })).state.balance, 110)
   })
 })
 
-/** The bank of a project, served until it is disposed. */
-async function served(cwd: string, env: NodeJS.ProcessEnv) {
-  const child = spawn(process.execPath, ['src/main.ts'], {
-    cwd,
-    env: { ...env, PORT: '0' },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+/** A program that serves the bank of a project, until it is disposed. */
+function running(cwd: string, program: string, args: readonly string[], env: NodeJS.ProcessEnv) {
+  const child = spawn(program, args, { cwd, env: { ...env, PORT: '0' }, stdio: ['ignore', 'pipe', 'pipe'] })
   const closed = once(child, 'close')
-  const errors = text(child.stderr)
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
-  const { value: line = '' } = (await lines.next()) as { readonly value?: string }
-  const origin = /http:\/\/localhost:\d+/.exec(line)?.[0]
-  assert.ok(origin !== undefined, line === '' ? await errors : line)
+  let printed = ''
+  let isOver = false
+  let more = Promise.withResolvers<void>()
+  const news = () => {
+    more.resolve()
+    more = Promise.withResolvers()
+  }
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      printed += text
+      news()
+    })
+  child.once('exit', () => {
+    isOver = true
+    news()
+  })
+  /** The last that it has printed of this kind. */
+  const told = async (pattern: RegExp) => {
+    const last = () => [...printed.matchAll(new RegExp(pattern, 'g'))].at(-1)?.[1]
+    while (last() === undefined && !isOver) await more.promise
+    return last() ?? assert.fail(printed)
+  }
+  let origin = ''
   return {
-    origin,
+    told,
+    /** The address of the description of the bank, once that has a word. After a change it is another one. */
+    async origin(word: string) {
+      await until(`the bank knows ${word}`, async () => {
+        assert.ok(!isOver, printed)
+        origin = await told(/The bank is at (http:\S+)\/openapi.json/)
+        const answer = await fetch(`${origin}/openapi.json`).catch(() => undefined)
+        return (await answer?.text())?.includes(word) === true
+      })
+      return `${origin}/openapi.json`
+    },
     async send(command: string, data: object) {
       const headers = { 'content-type': 'application/json' }
       const body = JSON.stringify(data)

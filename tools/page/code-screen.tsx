@@ -46,7 +46,7 @@ export function CodeTrouble() {
       )}
       {notRunning !== undefined && (
         <div class="failure" role="alert">
-          <b>The domain does not run.</b>
+          <b>The domain, or the server beside it, does not run.</b>
           <pre>{notRunning}</pre>
         </div>
       )}

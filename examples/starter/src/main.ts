@@ -1,18 +1,10 @@
-/** Serves the bank over HTTP. Everybody may do everything: say who may do what before others can reach it. */
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { getRequestListener } from '@hono/node-server'
-import { http } from '../../../src/http/index.ts'
+/** The program: the bank on its store, with its server, until it is interrupted. */
 import { Bank } from './bank.ts'
+import { serve } from './server.ts'
 import { store } from './store.ts'
 
 const bank = await Bank.start({ store })
-const server = createServer(getRequestListener(http(bank)))
-const port = Number(process.env['PORT'] ?? 3000)
-server.listen(port, 'localhost', () => {
-  const { port } = server.address() as AddressInfo
-  console.log(`The bank is at http://localhost:${port}/openapi.json`)
-})
+const server = serve(bank)
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, async () => {

@@ -73,12 +73,14 @@ test('a configuration that cannot work is refused with what is wrong', async (t)
     'none.ts': 'export const a = 1',
     'store.ts': 'export default { store: "bank.db" }',
     'domain.ts': `import { memory } from ${library}\nexport default { store: memory(), domain: {} }`,
+    'serve.ts': `import { memory } from ${library}\nexport default { store: memory(), serve: 3000 }`,
     'empty.ts': 'export default {}',
   })
   const refused: [config: string, code: string, message: RegExp][] = [
     ['none.ts', 'CONFIG_INVALID', /exports no configuration\. Write export default defineConfig/],
     ['store.ts', 'CONFIG_INVALID', /store is not a store, such as sqlite\('bank\.db'\)\.$/],
     ['domain.ts', 'CONFIG_INVALID', /domain is not what domain\(\.\.\.\) returns\.$/],
+    ['serve.ts', 'CONFIG_INVALID', /serve is not a function\.$/],
     ['empty.ts', 'USAGE', /No store is given\. Give --store/],
     ['absent.ts', 'CONFIG_INVALID', /There is no file/],
   ]

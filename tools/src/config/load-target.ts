@@ -61,7 +61,9 @@ async function targetOf(
   }
   const keys = named === undefined ? config.keys : undefined
   const code = domain && (await loaded.codeOf(domain))
-  return { store, ...(domain && { domain }), ...(keys && { keys }), ...(code && { code }) }
+  // It is made for the domain of the configuration.
+  const serve = options.domain === undefined ? config.serve : undefined
+  return { store, ...(domain && { domain }), ...(keys && { keys }), ...(code && { code }), ...(serve && { serve }) }
 }
 
 /** The configuration in this folder or the nearest one above. */
@@ -83,11 +85,12 @@ async function loadConfig(path: string): Promise<Config> {
     const advice = 'Write export default defineConfig({ domain, store })'
     throw new ToolsError('CONFIG_INVALID', `${path} exports no configuration`, { advice })
   }
-  const { domain, store, events, keys } = config as Config
+  const { domain, store, events, keys, serve } = config as Config
   const refuse = (what: string, expected: string) => {
     throw new ToolsError('CONFIG_INVALID', `In ${path}, ${what} is not ${expected}`)
   }
   if (domain !== undefined && !isDomain(domain)) refuse('domain', 'what domain(...) returns')
+  if (serve !== undefined && typeof serve !== 'function') refuse('serve', 'a function')
   for (const [name, factory] of Object.entries({ store, events, keys })) {
     if (factory !== undefined && typeof factory?.open !== 'function') refuse(name, "a store, such as sqlite('bank.db')")
   }

@@ -132,6 +132,33 @@ const code = (fold: string) => `
   ${fold}
 `
 
+/** Serves the sum of b. */
+const config = `
+  import { createServer } from 'node:http'
+  import { defineConfig } from ${at('tools/src/index.ts')}
+  import { sqlite } from ${at('src/store/sqlite/index.ts')}
+  import { Counters } from './src/counters.ts'
+  export const config = defineConfig({
+    domain: Counters,
+    store: sqlite('counters.db'),
+    async serve(counters) {
+      const server = createServer(async ({ url }, response) => {
+        if (url === '/endless') response.writeHead(200).flushHeaders()
+        else response.end(JSON.stringify(await counters.counter('b').state()))
+      })
+      server.listen(0, '127.0.0.1', () => console.log('serving', server.address().port))
+      return {
+        async [Symbol.asyncDispose]() {
+          console.log('closing')
+          // It can still be asked.
+          await counters.counter('b').state()
+          await server[Symbol.asyncDispose]()
+        },
+      }
+    },
+  })
+`
+
 test('mneme dev starts again when a file changes, and goes on when the code is broken', {
   skip: leftOut,
 }, async (t) => {
@@ -142,7 +169,8 @@ test('mneme dev starts again when a file changes, and goes on when the code is b
   const fold = (body: string) => writeFile(join(folder, 'src/fold.ts'), `export const fold = ${body}`)
   await fold('(sum: number, n: number) => sum + n')
   await writeFile(join(folder, 'src/counters.ts'), code(''))
-  const child = start(['dev', '--store', 'counters.db', '--domain', 'src/counters.ts', '--port', '0', '--json'])
+  await writeFile(join(folder, 'mneme.config.ts'), config)
+  const child = start(['dev', '--port', '0', '--json'])
   t.after(() => child.kill('SIGKILL'))
   let told = ''
   child.stderr!.setEncoding('utf8').on('data', (text: string) => {
@@ -165,10 +193,22 @@ test('mneme dev starts again when a file changes, and goes on when the code is b
     return found!
   }
   const first = await seen(({ kept }) => kept === 2)
+  /** What the server says that the configuration starts. */
+  const served = async (start: number, path: string) => {
+    const ports = () => [...told.matchAll(/serving (\d+)\n/g)].map(([, port]) => port)
+    await until('the server listens', () => ports().length === start)
+    return fetch(`http://127.0.0.1:${ports().at(-1)}${path}`)
+  }
+  assert.deepEqual(await (await served(1, '/')).json(), { sum: 5 })
+  // An answer that never ends holds nothing up.
+  const endless = await served(1, '/endless')
   await fold('(sum: number, n: number) => sum + n * 2')
   const second = await seen(({ build, rows }) => build !== first.build && rows[0]?.isOver === true)
   assert.deepEqual([second.states!.differing, second.rows[0]!.differing], [2, 2])
   assert.deepEqual(second.states!.differences[0]!.changes, [{ path: ['sum'], before: 5, after: 10 }])
+  await assert.rejects(endless.text())
+  assert.deepEqual(await (await served(2, '/')).json(), { sum: 10 })
+  assert.match(told, /serving \d+\n.*closing\n.*serving \d+\n/s)
 
   await fold('(sum: number, n: number) => sum + ')
   const broken = await seen(({ broken }) => broken !== undefined)
@@ -181,6 +221,10 @@ test('mneme dev starts again when a file changes, and goes on when the code is b
   await fold('(sum: number, n: number) => sum + n * 2')
   const third = await seen(({ build, states }) => build !== second.build && states?.isOver === true)
   assert.deepEqual([third.broken, third.states!.differing], [undefined, 0])
+
+  await writeFile(join(folder, 'mneme.config.ts'), config.replace('const server', 'throw new Error("no server")\n$&'))
+  await seen(({ notRunning }) => notRunning?.includes('no server') === true)
+  await until('the terminal says so too', () => told.includes('no server'))
 
   child.kill('SIGINT')
   const [exit] = await once(child, 'close')

@@ -17,6 +17,8 @@ import { statesBy } from './states-by-code.ts'
 
 /** How long the rest may take when nobody waits for it any more. */
 const goneMs = 5000
+/** How long the user's server may send answers after the domain has stopped. */
+const servedMs = 1000
 /** How many lines of an error are told. */
 const linesMax = 8
 
@@ -62,7 +64,18 @@ async function load(): Promise<Target> {
 
 type Start = Extract<ToProcess, { readonly kind: 'start' }>
 
-async function serve(target: Target, { port, token, before }: Start, changes: CodeChanges): Promise<void> {
+async function serve(target: Target, start: Start, changes: CodeChanges): Promise<void> {
+  const { ended } = await whileWanted(target, start, changes)
+  // A page that follows events keeps its connection for ever, so nobody waits for that.
+  await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, servedMs))])
+}
+
+/** @returns whether the user's server has ended, since the domain has stopped */
+async function whileWanted(
+  target: Target,
+  { port, token, before }: Start,
+  changes: CodeChanges,
+): Promise<{ readonly ended: Promise<void> }> {
   await using inspection = await openInspection(target, { isRunning: true })
   await using studio = await startStudio(inspection, {
     isAllowedInProduction: options.isAllowedInProduction,
@@ -72,21 +85,43 @@ async function serve(target: Target, { port, token, before }: Start, changes: Co
     ...(port !== undefined && { port }),
   })
   await tell({ kind: 'started', address: studio.address })
-  const work = [run(inspection, changes), compare(inspection, before, changes)]
+  const served = run(inspection, changes)
+  const compared = compare(inspection, before, changes)
   await new Promise<void>((resolve) => {
     if (signal.aborted) resolve()
     signal.addEventListener('abort', () => resolve(), { once: true })
   })
+  // It takes no more requests, but may still answer those that it has.
+  const ended = disposed(await served)
   // Before the domain stops, so that nothing reads a store that is closed.
-  await Promise.all(work)
+  await compared
+  return { ended }
 }
 
-async function run(inspection: Inspection, changes: CodeChanges): Promise<void> {
-  if (inspection.domain === undefined) return
+/** Starts the domain, and then what belongs to it. @returns what the user's `serve` returned */
+async function run(inspection: Inspection, changes: CodeChanges): Promise<unknown> {
+  const { domain, target } = inspection
+  if (domain === undefined) return undefined
   try {
-    await inspection.everything()
+    const { started } = await inspection.everything()
+    return await target.serve?.(started)
   } catch (error) {
-    changes.notRunning(described(error))
+    const message = described(error)
+    changes.notRunning(message)
+    console.error(message)
+    return undefined
+  }
+}
+
+async function disposed(served: unknown): Promise<void> {
+  const { [Symbol.asyncDispose]: end, [Symbol.dispose]: endNow } = (served ?? {}) as Partial<
+    AsyncDisposable & Disposable
+  >
+  try {
+    if (end !== undefined) await end.call(served)
+    else endNow?.call(served)
+  } catch (error) {
+    console.error(described(error))
   }
 }
 

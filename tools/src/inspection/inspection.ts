@@ -45,6 +45,8 @@ export interface Target {
   readonly log?: Logger
   /** Where the domain comes from: the module that exports it, and all that were loaded with it, as paths. */
   readonly code?: { readonly module: string; readonly modules: readonly string[] }
+  /** Starts what runs beside the domain: `serve` of a configuration. Only `mneme dev` calls it. */
+  readonly serve?: (running: AsyncDisposable) => unknown
 }
 
 /** A command as data. */
@@ -60,6 +62,8 @@ export interface CommandData {
 
 /** The parts of a running domain that do not depend on its types. */
 export interface RunningDomain {
+  /** What the domain's `start` returned. */
+  readonly started: AsyncDisposable
   dispatch(command: CommandData): Promise<Accepted<unknown, RecordedEvent> | Rejected<unknown>>
   /** The instance of an aggregate, by the aggregate's stored name. */
   read(stream: StreamId, at?: { readonly sequence?: number; readonly time?: Date }): Promise<StateReading>
@@ -237,6 +241,7 @@ export async function running(
   }
   return {
     running: {
+      started,
       dispatch: (command) => parts.try.dispatch(command),
       read: ({ aggregate, id }, at) => started[keys.get(aggregate)!]!(id).read(at),
       history: ({ aggregate, id }) => started[keys.get(aggregate)!]!(id).history(),

@@ -195,7 +195,7 @@ export interface DevelopmentView {
   readonly startedAt: string
   /** Why the newest code cannot be loaded. What is shown is by the code before. */
   readonly broken?: string
-  /** Why the domain has not started. */
+  /** Why the domain has not started, or the program's own server has not. */
   readonly notRunning?: string
   readonly notCompared?: string
   /** How many states are kept to be compared with those by the next code; absent while they are computed. */
