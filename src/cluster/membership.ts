@@ -44,7 +44,7 @@ export class Membership {
   #beating: Promise<void> | undefined
   readonly #removing = new Map<string, Promise<void>>()
   /** Streams whose shards are to be taken over, with their present owners. */
-  readonly #lost: { readonly stream: StreamId; readonly owner: Member }[] = []
+  readonly #lost: { readonly stream: StreamId; readonly owner: Member | undefined }[] = []
   #takingOver: Promise<void> = Promise.resolve()
   /** When this member lost a shard, by the shard. */
   readonly #lostAt = new Map<number, number>()
@@ -220,8 +220,13 @@ export class Membership {
     this.#options.warn({ code: 'MEMBER_REMOVED', message })
   }
 
-  /** Takes over the shard of a stream from a member that cannot be reached from here. @throws StoreError */
-  async takeOver(stream: StreamId, owner: Member): Promise<void> {
+  /**
+   * Takes over the shard of a stream that no other member decides: its owner cannot be reached from here, or it has
+   * none. A member that leaves does so too, because it still has to answer the commands that it was given before.
+   *
+   * @throws StoreError
+   */
+  async takeOver(stream: StreamId, owner: Member | undefined): Promise<void> {
     const { environment } = this.#options
     const lostAt = this.#lostAt.get(shardOf(stream))
     const restMs = lostAt === undefined ? 0 : lostAt + keepMs - environment.elapsed()
@@ -236,11 +241,17 @@ export class Membership {
     const lost = this.#lost.splice(0)
     if (lost.length === 0) return
     await this.#views.change((view) => {
-      if (!view.members.some(({ id, isLeaving }) => id === this.id && !isLeaving)) return undefined
+      const isMember = isIn(view, this.id)
+      // One that was taken for ended enters again by itself, unless it leaves.
+      if (!isMember && !this.#isLeaving) return undefined
+      const leaving: Member = { ...this.#self!, isLeaving: true }
+      const content = isMember ? view : withMember(view, leaving, this.#options.secretProof)
       const placement = new Placement(view)
-      const wanted = lost.filter(({ stream, owner }) => placement.ownerOf(stream)?.id === owner.id)
-      const shards = wanted.map(({ stream }) => shardOf(stream))
-      return shards.length === 0 ? undefined : withTakenOver(view, shards, this.id)
+      const wanted = lost.filter(({ stream, owner }) => placement.ownerOf(stream)?.id === owner?.id)
+      const taken = withTakenOver(content, [...new Set(wanted.map(({ stream }) => shardOf(stream)))], this.id)
+      // It cannot decide what another program knows better.
+      const isUseful = wanted.some(({ stream }) => new Placement(taken).isOwner(this.id, stream))
+      return isUseful ? taken : undefined
     })
   }
 

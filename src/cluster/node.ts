@@ -92,10 +92,13 @@ export class ClusterNode {
     return this.#shared.sharing
   }
 
-  /** Gives all streams to other members. If there are none, waits until the commands under way come back here. */
+  /**
+   * Gives all streams to other members, and waits for the commands that were sent to them. If the others are lost, those
+   * commands are decided here, so the kernel must not be stopped before.
+   */
   async leave(): Promise<void> {
     await this.#membership.leave((after) => this.#handOver(after))
-    if (this.#membership.view.members.length === 1) await this.#router?.drain()
+    await this.#router?.drain()
   }
 
   /** Gives states in memory to the owners that their streams will have. */

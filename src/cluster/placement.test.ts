@@ -45,6 +45,23 @@ describe('The placement of streams', () => {
     assert.equal(ownersIn(members, { [shard]: 'gone' })[0], usual)
   })
 
+  test('lets a member that leaves keep what it has taken over, and nothing else', () => {
+    const shard = shardOf(streams[0]!)
+    const leaving = { ...member('m1'), isLeaving: true }
+    for (const [others, owner] of [
+      [[], undefined],
+      [[member('m2')], 'm2'],
+    ] as const) {
+      const members = [leaving, ...others]
+      const owners = ownersIn(members, { [shard]: 'm1' })
+      for (const [i, stream] of streams.entries()) assert.equal(owners[i], shardOf(stream) === shard ? 'm1' : owner)
+      const placement = new Placement({ members, takenOver: { [shard]: 'm1' } })
+      assert.deepEqual([placement.isOwner('m1', streams[0]!), placement.isOwner('m2', streams[0]!)], [true, false])
+    }
+    const newer = member('m2', { a: { commands: ['x', 'y'], events: { E: 1 } } })
+    assert.equal(ownersIn([leaving, newer], { [shard]: 'm1' })[0], 'm2')
+  })
+
   test('prefers members that know more of the aggregate', () => {
     const old = member('old', { a: { commands: ['x'], events: { E: 1 } } })
     const known = (commands: readonly string[], events: Readonly<Record<string, number>>) =>

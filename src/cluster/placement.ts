@@ -27,7 +27,8 @@ export class Placement {
   constructor({ members, takenOver }: Pick<View, 'members' | 'takenOver'>) {
     this.#byId = new Map(members.map((member) => [member.id, member]))
     this.#members = members.filter(({ isLeaving }) => !isLeaving)
-    this.#only = this.#members.length === 1 ? this.#members[0] : undefined
+    const isUndivided = this.#members.length === 1 && Object.keys(takenOver).length === 0
+    this.#only = isUndivided ? this.#members[0] : undefined
     this.#takenOver = takenOver
   }
 
@@ -63,10 +64,13 @@ export class Placement {
   }
 
   #ownersFor(aggregate: string): readonly (Member | undefined)[] {
-    const able = ableOf(this.#members, aggregate)
+    const members = this.#members
+    const able = ableOf(members, aggregate)
+    // A member that leaves may have taken over a shard to answer its last commands.
+    const canTake = (taker: Member) => able.includes(taker) || ableOf([...members, taker], aggregate).includes(taker)
     return Array.from({ length: shardCount }, (_, shard) => {
       const taker = this.#byId.get(this.#takenOver[shard] ?? '')
-      return taker !== undefined && able.includes(taker) ? taker : highest(able, shard)
+      return taker !== undefined && canTake(taker) ? taker : highest(able, shard)
     })
   }
 }

@@ -150,6 +150,8 @@ export class Router {
     const owner = membership.placement.ownerOf(stream)
     if (owner === undefined) {
       journey.last = new Error(`No member knows the aggregate ${stream.aggregate}`)
+      // The others are gone while this one leaves.
+      if (membership.isLeaving) await this.#unlessAborted(options, this.#replace(undefined, journey))
       return undefined
     }
     try {
@@ -179,7 +181,7 @@ export class Router {
       journey.last = error
       if (error.wasSent) journey.lostAt = this.#options.environment.elapsed()
       journey.wasSent ||= error.wasSent
-      await this.#unlessAborted(options, this.#replace(owner, journey, error))
+      await this.#unlessAborted(options, this.#replace(owner, journey, error.kind))
       return undefined
     }
   }
@@ -198,12 +200,13 @@ export class Router {
     }
   }
 
-  /** An owner gives no answer: removes it if it has ended, and otherwise takes the shard over. */
-  async #replace(owner: Member, journey: Journey, { kind }: PeerLost): Promise<void> {
+  /** An owner gives no answer, or there is none: removes it if it has ended, and otherwise takes the shard over. */
+  async #replace(owner: Member | undefined, journey: Journey, kind?: PeerLost['kind']): Promise<void> {
     const { membership } = this.#options
     try {
       if (kind === 'closed') return
-      if (kind === 'refused' || (await membership.hasEnded(owner))) await membership.remove(owner, kind)
+      if (owner === undefined || kind === undefined) await membership.takeOver(journey.stream, undefined)
+      else if (kind === 'refused' || (await membership.hasEnded(owner))) await membership.remove(owner, kind)
       else await membership.takeOver(journey.stream, owner)
     } catch (error) {
       // The store is unavailable, perhaps only for a moment.
