@@ -15,6 +15,7 @@ import {
   personal,
 } from '../../src/index.ts'
 import { epochsOf, type Member, secret, settled, startMember, Vaults } from '../support/cluster/vaults.ts'
+import { until } from '../support/kernel/rig.ts'
 import { sized } from '../support/size.ts'
 import { onEveryStore, testWhere } from '../support/stores/every-store.ts'
 
@@ -169,6 +170,9 @@ test('Personal values of a command that another member decided can be read, unti
 test('Many large commands to one member are answered, and nobody is taken for lost', async () => {
   const members = await startAll(2, memory())
   const [one, other] = members as [Member, Member]
+  await until('they hear each other', () =>
+    members.every(({ cluster }) => cluster.status().members.every(({ isHeard }) => isHeard)),
+  )
   const { epoch } = one.cluster.status()
   // The first member does not own all of them.
   const large = { amount: 1, note: 'x'.repeat(200_000) }
