@@ -93,8 +93,8 @@ export class ClusterNode {
   }
 
   /**
-   * Gives all streams to other members, and waits for the commands that were sent to them. If the others are lost, those
-   * commands are decided here, so the kernel must not be stopped before.
+   * Gives all streams to other members, and waits for the commands that were sent to them. If the others are lost, this
+   * member decides those commands, so the kernel must not be stopped before.
    */
   async leave(): Promise<void> {
     await this.#membership.leave((after) => this.#handOver(after))

@@ -82,8 +82,6 @@ export class Kernel {
   readonly #breath: Breath
   #inFlight = 0
   #stopping = false
-  /** Whether the wait for commands in progress has ended. */
-  #isOver = false
   #whenQuiet: (() => void) | undefined
 
   constructor(options: KernelOptions) {
@@ -167,8 +165,7 @@ export class Kernel {
   #send(stream: StreamId, name: string, data: unknown, options: DispatchOptions, begun?: Begun): Promise<Outcome> {
     const registered = this.#types.get(stream.aggregate)!
     // A command that was admitted before may come back from another process that was lost.
-    const isRefused = this.#isOver || (this.#stopping && !options.isAdmitted)
-    if (isRefused) throw new CancelledError('STOPPED', { what: `The command ${name}` })
+    if (this.#stopping && !options.isAdmitted) throw new CancelledError('STOPPED', { what: `The command ${name}` })
     const pending = this.#check(registered.type, name, data, options, this.#keys)
     const { signal } = options
     if (signal?.aborted) throw new CancelledError('ABORTED', { what: `The command ${name}` }, signal.reason)
@@ -269,7 +266,6 @@ export class Kernel {
   async stop(): Promise<void> {
     this.#stopping = true
     await waitAtMost(this.#environment, this.#limits.stopTimeoutMs, this.#drain())
-    this.#isOver = true
     this.abandonAll()
     this.#passivation.stop()
   }
