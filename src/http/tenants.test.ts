@@ -15,7 +15,7 @@ function manyBanks() {
     if (!stores.has(name)) stores.set(name, memory())
     return stores.get(name)!
   }
-  return tenants(Bank, { start: (name) => ({ store: storeOf(name) }), log: { warn() {} }, openMax: 2, waitMs: 1 })
+  return tenants(Bank, { start: (name) => ({ store: storeOf(name) }), log: { warn() {} }, openMax: 2 })
 }
 
 const tenantOf = ({ request }: { readonly request: Request }): string | Response =>
