@@ -16,7 +16,8 @@ test('the document has each route, with the schemas of commands and events', asy
   assert.deepEqual(Object.keys(body.paths).sort(), [
     ...['/aggregates/account', '/aggregates/account/{id}', '/aggregates/account/{id}/deposit'],
     ...['/aggregates/account/{id}/events', '/aggregates/account/{id}/open', '/aggregates/account/{id}/withdraw'],
-    ...['/counts/balances', '/projections/balances', '/projections/balances/{key}'],
+    ...['/counts/balances', '/events', '/projections/balances', '/projections/balances/{key}'],
+    ...['/streams', '/streams/account/{id}'],
   ])
   const { post } = body.paths['/aggregates/account/{id}/deposit']
   const { schema } = post.requestBody.content['application/json']
@@ -29,19 +30,33 @@ test('the document has each route, with the schemas of commands and events', asy
   )
   const { responses } = body.paths['/aggregates/account/{id}/events'].get
   assert.ok('text/event-stream' in responses['200'].content && '410' in responses)
+  const log = body.paths['/events'].get
+  assert.deepEqual(Object.keys(log.responses['200'].content), ['text/event-stream'])
+  assert.deepEqual(
+    log.parameters.map((one: any) => one.name),
+    ['from', 'types', 'aggregates', 'tags', 'Last-Event-ID'],
+  )
+  const stream = body.paths['/streams/account/{id}'].get
+  assert.deepEqual(stream.responses['200'].content['application/json'].schema.items.anyOf, events)
+  assert.ok(['204', '304', '404', '410'].every((status) => status in stream.responses))
   const ids = Object.values<any>(body.paths).flatMap((path) => Object.values<any>(path).map((each) => each.operationId))
   assert.equal(new Set(ids).size, ids.length)
 })
 
 test('what a request must be by the document is what the service takes', async () => {
   await using bank = await Bank.start()
-  const { get, post } = requests(http(bank, { basePath: '/api' }))
+  // Streams end at once, so that their answers can be read.
+  const handle = http(bank, { basePath: '/api', streamMsMax: 1 })
+  const { get, post } = requests(handle)
   const { body } = await get('/api/openapi.json')
   assert.deepEqual(body.servers, [{ url: '/api' }])
   const [server] = body.servers
   for (const [path, operations] of Object.entries<any>(body.paths)) {
     const address = `${server.url}${path.replace('{id}', 'ada').replace('{key}', 'ada')}`
-    if ('get' in operations) assert.ok([200, 404].includes((await get(address)).status), address)
+    if (path === '/events') {
+      const response = await handle(new Request(`http://bank.example${address}`))
+      assert.deepEqual([response.status, await response.text()], [200, ': events\n\n'])
+    } else if ('get' in operations) assert.ok([200, 404].includes((await get(address)).status), address)
     else assert.equal((await post(address, { none: 1 })).body.code, 'COMMAND_INVALID')
   }
 })

@@ -1,14 +1,24 @@
 /** The OpenAPI document (3.1) of a service, made from the schemas of its commands and events. */
 import type { ProjectionsByName } from '../../application/running.ts'
-import type { AnyAggregate, Fold } from '../../domain/aggregate.ts'
+import type { AnyAggregate } from '../../domain/aggregate.ts'
 import type { AnyProjection } from '../../domain/projection.ts'
-import { eventStreamType } from '../event-stream.ts'
 import { answer, checkRead, type Exchange, parametersOf, type Service } from '../exchange.ts'
-import { problemType } from '../problem.ts'
-import { markedType, plainType } from '../representation.ts'
-import { numberMax } from '../request-headers.ts'
+import { plainType } from '../representation.ts'
 import { jsonSchemaOf } from './json-schema.ts'
+import {
+  eventSchema,
+  header,
+  id,
+  operation,
+  type Problems,
+  problemResponse,
+  problemSchema,
+  query,
+  readProblems,
+  sequence,
+} from './parts.ts'
 import { querySchemas } from './query-schema.ts'
+import { eventPaths, followable, streamPaths } from './stream-paths.ts'
 
 /** `GET /openapi.json` */
 export async function readDocument(exchange: Exchange): Promise<Response> {
@@ -28,37 +38,13 @@ function documentOf({ inside, settings }: Service): object {
     paths: {
       ...Object.assign({}, ...aggregates.map(([key, aggregate]) => aggregatePaths(key, aggregate, limit))),
       ...Object.assign({}, ...projections.map(([key, projection]) => projectionPaths(key, projection, limit))),
+      ...eventPaths(inside.aggregates),
+      ...streamPaths(inside.aggregates),
     },
     components: { schemas: { Problem: problemSchema }, responses: { Problem: problemResponse } },
   }
 }
 
-const problemSchema = {
-  type: 'object',
-  required: ['type', 'title', 'status', 'code', 'retryable'],
-  properties: {
-    type: { type: 'string' },
-    title: { type: 'string' },
-    status: { type: 'integer' },
-    detail: { type: 'string' },
-    code: { type: 'string', description: 'The code of an error, or of a rejection.' },
-    retryable: { type: 'boolean' },
-    details: { description: 'Those of a rejection.' },
-    issues: { type: 'array', items: { type: 'object' } },
-  },
-}
-const problemResponse = {
-  description: 'A problem (RFC 9457), with a code.',
-  content: { [problemType]: { schema: { $ref: '#/components/schemas/Problem' } } },
-}
-
-const sequence = { type: 'integer', minimum: 0, maximum: numberMax }
-const id = { name: 'id', in: 'path', required: true, schema: { type: 'string', pattern: '^[^\\u0000]{1,256}$' } }
-const query = (name: string, schema: object) => ({ name, in: 'query', required: false, schema })
-const header = (name: string, description: string, schema: object) => ({
-  ...{ name, in: 'header', required: false, description },
-  schema,
-})
 const atLeast = header('Mneme-Position', 'The position that the read model must have handled.', sequence)
 
 function aggregatePaths(key: string, aggregate: AnyAggregate, limit: object): object {
@@ -99,7 +85,7 @@ function aggregatePaths(key: string, aggregate: AnyAggregate, limit: object): ob
       ),
     },
     [`${base}/{id}/events`]: {
-      get: followable(operation(`${key} events`, history, [id, ...range, query('limit', limit)])),
+      get: followable(operation(`${key} events`, history, [id, ...range, query('limit', limit)]), event),
     },
     ...Object.fromEntries(commands),
   }
@@ -123,15 +109,6 @@ const bodyOf = (schema: object): object => ({
   required: Object.keys(schema).length > 0,
   content: { [plainType]: { schema } },
 })
-
-function eventSchema({ kind }: Fold): object {
-  const data = jsonSchemaOf(kind.revisions.at(-1)!.schema, 'output')
-  return {
-    type: 'object',
-    required: ['type', 'data', 'sequence', 'position'],
-    properties: { type: { const: kind.type }, data, sequence, position: sequence },
-  }
-}
 
 /** The projections whose rows or states are served. */
 const rowsOf = (projections: ProjectionsByName): [string, AnyProjection][] =>
@@ -167,13 +144,6 @@ function projectionPaths(key: string, { shape, initial }: AnyProjection, limit: 
   }
 }
 
-type Problems = Readonly<Record<number, string>>
-
-const readProblems: Problems = {
-  400: 'The request is malformed.',
-  403: 'Its sender may not do that.',
-  503: 'The service cannot answer now.',
-}
 const waitProblems: Problems = { ...readProblems, 410: 'The log does not have the position that was asked for.' }
 const commandProblems: Problems = {
   ...readProblems,
@@ -190,36 +160,3 @@ const answerHeaders = {
   ETag: { description: 'The sequence, for If-Match.', schema: { type: 'string' } },
   'Mneme-Position': { description: 'The position of the last event.', schema: sequence },
 }
-
-/** The operation also answers with a stream of events, to those who accept one. */
-function followable(one: Operation): Operation {
-  const { 200: found, ...others } = one.responses
-  const content = { ...found!.content, [eventStreamType]: { schema: { type: 'string' } } }
-  const gone = { ...problemResponse, description: 'The place in Last-Event-ID is not there any more.' }
-  return { ...one, responses: { ...others, 200: { ...found, content }, 410: gone } }
-}
-
-interface Operation {
-  readonly responses: Readonly<Record<string, { readonly content?: object; readonly [part: string]: unknown }>>
-}
-
-const operation = (
-  name: string,
-  schema: object,
-  parameters: readonly object[],
-  problems: Problems = readProblems,
-  headers?: object,
-): Operation => ({
-  ...{ operationId: name.replaceAll(/\W+/g, '_'), parameters },
-  responses: {
-    200: {
-      description: 'The answer.',
-      ...(headers !== undefined && { headers }),
-      content: { [plainType]: { schema }, [markedType]: {} },
-    },
-    ...Object.fromEntries(
-      Object.entries(problems).map(([status, description]) => [status, { ...problemResponse, description }]),
-    ),
-    default: { $ref: '#/components/responses/Problem' },
-  },
-})
