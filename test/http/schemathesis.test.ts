@@ -18,8 +18,8 @@ import { onServer } from '../support/servers/server.ts'
 /**
  * A request that the document allows can still be refused for what is in the log: the command is rejected (422) or
  * expects another sequence (412), there is no such row (404), an id was used for another command (409), a position is
- * not in the log (410). And a cursor cannot be made up (400). A read that waits needs an offset (400), which the document
- * can tell in words only.
+ * not in the log (410). And a cursor cannot be made up (400). A read that waits needs an offset (400), which the
+ * document can tell in words only.
  */
 const config = `
 [checks.positive_data_acceptance]
