@@ -4,6 +4,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { cluster } from '../../src/cluster/index.ts'
 import { hasCode, memory, type Tenants, tenants } from '../../src/index.ts'
 import { sqlite } from '../../src/store/sqlite/index.ts'
 import { Bank } from '../bank/bank.ts'
@@ -38,6 +39,24 @@ test('a tenant is opened when it is used', async (context) => {
   assert.equal((await banks.get('../acme').account('ada').state()).balance, 0)
   const files = (await readdir(data)).filter((file) => file.endsWith('.db'))
   assert.deepEqual(files.sort(), ['_2e_2e_2facme.db', 'acme.db'])
+})
+
+test('tenants are spread over the members of a cluster', async (context) => {
+  const data = await folder(context)
+  const secret = 'the same for all members'
+  // #region cluster
+  await using banks = tenants(Bank, {
+    start: (name) => ({ store: sqlite(`${data}/${name}.db`) }),
+    cluster: cluster({ address: '127.0.0.1:0', secret }),
+    catalog: sqlite(`${data}/catalog.sqlite`),
+  })
+  await banks.cluster.join()
+
+  await banks.get('acme').account('ada').open({ owner: 'Ada' }) // decided by the member where acme lives
+  const { members } = await banks.cluster.status()
+  // #endregion
+  assert.equal(members.length, 1)
+  await banks.cluster.remove('acme')
 })
 
 test('an unknown tenant is refused, and all are woken when the program starts', async () => {

@@ -27,9 +27,11 @@ export type {
 export type { StartOptions } from './start-options.ts'
 export { tenantName } from './tenants/tenant-name.ts'
 export {
+  type ClusteredTenants,
   type LentDomain,
   type Tenant,
   type Tenants,
+  type TenantsCluster,
   type TenantsLoad,
   type TenantsOptions,
   tenants,

@@ -1,5 +1,5 @@
 /** The options of `start`. Each has a default. */
-import type { Cluster } from '../cluster/cluster.ts'
+import type { DomainCluster } from '../cluster/cluster.ts'
 import type { AggregateOptions } from '../domain/aggregate.ts'
 import { aggregateOptions, checkAggregateOptions } from '../domain/aggregate.ts'
 import { checkFlag, checkKeys, checkOption, checkWhole, refuseOption } from '../domain/options.ts'
@@ -41,7 +41,7 @@ export interface StartOptions extends AggregateOptions {
    */
   readonly mayAnswerFromStaleState?: boolean
   /** Makes this process a member of a cluster: `cluster({ address, secret })` of `mneme/cluster`. */
-  readonly cluster?: Cluster
+  readonly cluster?: DomainCluster
   /** Where warnings go: a console, a pino logger, or anything with a `warn`. The console by default. */
   readonly log?: Logger
   /**
@@ -95,7 +95,7 @@ export function settle(options: StartOptions): SettledOptions {
   checkOption('log', options.log, (log) => typeof log?.warn === 'function', 'a console, or anything with its warn')
   checkOption('observe', options.observe, isObserver, 'a function, or an object with the method observe')
   checkAggregateOptions(options)
-  const isCluster = (found: Cluster) => typeof found?.node === 'function'
+  const isCluster = (found: DomainCluster) => typeof found?.node === 'function'
   checkOption('cluster', options.cluster, isCluster, 'what cluster(...) of mneme/cluster returns')
   const { store = memory(), projections = 'automatic', pollIntervalMs = 1000, leaseMs = 10_000 } = options
   const { events = store, snapshots = store } = options

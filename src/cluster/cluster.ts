@@ -1,15 +1,19 @@
 /** Makes a process a member of a cluster: `start({ store, cluster: cluster({ address, secret }) })`. */
 import { HttpTransport, proofOf } from './http/http-transport.ts'
-import { ClusterNode, type NodeOptions } from './node.ts'
+import { ClusterNode, type DomainNode, type NodeParts } from './node.ts'
 import { type ClusterOptions, settleCluster } from './options.ts'
+import { TenantsNode, type TenantsParts } from './tenants/tenants-node.ts'
 
-/** What a member gets from the domain that it runs. */
-export type NodeParts = Omit<NodeOptions, 'transport' | 'secretProof' | 'leaseMs' | 'routeTimeoutMs'>
-
-/** How a domain becomes a member of a cluster. It does nothing before the domain is started. */
-export interface Cluster {
+/** How a domain becomes a part of a cluster. */
+export interface DomainCluster {
   /** Makes the member. It joins when the domain is ready. */
-  readonly node: (parts: NodeParts) => ClusterNode
+  readonly node: (parts: NodeParts) => DomainNode
+}
+
+/** How a process becomes a member of a cluster. It does nothing before its domain is started. */
+export interface Cluster extends DomainCluster {
+  /** Makes a member that runs the domains of many tenants. */
+  readonly tenantsNode: (parts: TenantsParts) => TenantsNode
 }
 
 /**
@@ -26,6 +30,10 @@ export function cluster(options: ClusterOptions): Cluster {
     node(parts: NodeParts) {
       const transport = new HttpTransport({ address, advertise, secret })
       return new ClusterNode({ ...parts, transport, secretProof: proofOf(secret), leaseMs, routeTimeoutMs })
+    },
+    tenantsNode(parts: TenantsParts) {
+      const transport = new HttpTransport({ address, advertise, secret })
+      return new TenantsNode({ ...parts, transport, secretProof: proofOf(secret), leaseMs, routeTimeoutMs })
     },
   })
 }

@@ -14,7 +14,7 @@ import { Peer } from './peer.ts'
 import { Placement, shardOf } from './placement.ts'
 import type { Transport } from './transport.ts'
 import { type Content, type Member, type View, withLeaving, withMember, withoutMember, withTakenOver } from './view.ts'
-import { ViewStore } from './view-store.ts'
+import { domainView, ViewStore } from './view-store.ts'
 
 export interface MembershipOptions {
   readonly store: Store
@@ -25,7 +25,12 @@ export interface MembershipOptions {
   readonly secretProof: string
   /** How long a member may be silent before others take its streams over. */
   readonly leaseMs: number
+  /** The name under which the view is stored. That of a domain's members, if it is left out. */
+  readonly viewName?: string
 }
+
+/** Whether this process owns a stream. @param shard its shard, if it is not that of the stream alone */
+export type IsOwned = (stream: StreamId, shard?: number) => boolean
 
 /** How often the last member that leaves looks whether the others are gone, in milliseconds. */
 const lookAgainMs = 20
@@ -44,18 +49,19 @@ export class Membership {
   #beating: Promise<void> | undefined
   readonly #removing = new Map<string, Promise<void>>()
   /** Streams whose shards are to be taken over, with their present owners. */
-  readonly #lost: { readonly stream: StreamId; readonly owner: Member | undefined }[] = []
+  readonly #lost: { readonly stream: StreamId; readonly shard: number; readonly owner: Member | undefined }[] = []
   #takingOver: Promise<void> = Promise.resolve()
   /** When this member lost a shard, by the shard. */
   readonly #lostAt = new Map<number, number>()
   #onChange: (() => void)[] = []
   /** Drops what this process does not own any more. Set when it joins. */
-  #disown: (isOwned: (stream: StreamId) => boolean) => void = () => {}
+  #disown: (isOwned: IsOwned) => void = () => {}
 
   constructor(options: MembershipOptions) {
     this.#options = options
     this.id = options.environment.newId()
-    this.#views = new ViewStore(options.store, options.environment, (view) => this.#adopt(view))
+    const { store, viewName = domainView, environment } = options
+    this.#views = new ViewStore(store, viewName, environment, (view) => this.#adopt(view))
   }
 
   get view(): View {
@@ -80,13 +86,17 @@ export class Membership {
   }
 
   /** @throws StoreError */
-  async confirm(stream: StreamId): Promise<boolean> {
+  async confirm(stream: StreamId, shard?: number): Promise<boolean> {
     await this.#views.refresh()
-    return this.owns(stream)
+    return this.owns(stream, shard)
   }
 
-  owns(stream: StreamId): boolean {
-    return this.#placement.isOwner(this.id, stream)
+  owns(stream: StreamId, shard?: number): boolean {
+    return this.#placement.isOwner(this.id, stream, shard)
+  }
+
+  ownerOf(stream: StreamId, shard?: number): Member | undefined {
+    return this.#placement.ownerOf(stream, shard)
   }
 
   /** Reads the view. @throws StoreError */
@@ -124,10 +134,7 @@ export class Membership {
   // -- coming and going ----------------------------------------------------------------------------------------
 
   /** Becomes a member. @throws StoreError; ClusterError `SECRET_DIFFERS` */
-  async join(
-    self: Omit<Member, 'id' | 'isLeaving'>,
-    disown: (isOwned: (stream: StreamId) => boolean) => void,
-  ): Promise<void> {
+  async join(self: Omit<Member, 'id' | 'isLeaving'>, disown: (isOwned: IsOwned) => void): Promise<void> {
     this.#self = { ...self, id: this.id, isLeaving: false }
     this.#disown = disown
     await this.#renew()
@@ -226,13 +233,13 @@ export class Membership {
    *
    * @throws StoreError
    */
-  async takeOver(stream: StreamId, owner: Member | undefined): Promise<void> {
+  async takeOver(stream: StreamId, owner: Member | undefined, shard: number = shardOf(stream)): Promise<void> {
     const { environment } = this.#options
-    const lostAt = this.#lostAt.get(shardOf(stream))
+    const lostAt = this.#lostAt.get(shard)
     const restMs = lostAt === undefined ? 0 : lostAt + keepMs - environment.elapsed()
     if (restMs > 0) await sleep(environment, restMs, this.ended)
     // Many commands find out at the same time that a member is silent. Their shards go together.
-    this.#lost.push({ stream, owner })
+    this.#lost.push({ stream, shard, owner })
     this.#takingOver = this.#takingOver.catch(() => {}).then(() => this.#takeOverLost())
     return this.#takingOver
   }
@@ -247,10 +254,11 @@ export class Membership {
       const leaving: Member = { ...this.#self!, isLeaving: true }
       const content = isMember ? view : withMember(view, leaving, this.#options.secretProof)
       const placement = new Placement(view)
-      const wanted = lost.filter(({ stream, owner }) => placement.ownerOf(stream)?.id === owner?.id)
-      const taken = withTakenOver(content, [...new Set(wanted.map(({ stream }) => shardOf(stream)))], this.id)
+      const wanted = lost.filter(({ stream, shard, owner }) => placement.ownerOf(stream, shard)?.id === owner?.id)
+      const taken = withTakenOver(content, [...new Set(wanted.map(({ shard }) => shard))], this.id)
       // It cannot decide what another program knows better.
-      const isUseful = wanted.some(({ stream }) => new Placement(taken).isOwner(this.id, stream))
+      const after = new Placement(taken)
+      const isUseful = wanted.some(({ stream, shard }) => after.isOwner(this.id, stream, shard))
       return isUseful ? taken : undefined
     })
   }
@@ -267,9 +275,9 @@ export class Membership {
     }
     for (const member of view.members) if (member.id !== this.id) this.peerOf(member).open()
     const lostAt = this.#options.environment.elapsed()
-    this.#disown((stream) => {
-      const isOwned = this.owns(stream)
-      if (!isOwned && before.ownerOf(stream)?.id === this.id) this.#lostAt.set(shardOf(stream), lostAt)
+    this.#disown((stream, shard = shardOf(stream)) => {
+      const isOwned = this.owns(stream, shard)
+      if (!isOwned && before.ownerOf(stream, shard)?.id === this.id) this.#lostAt.set(shard, lostAt)
       return isOwned
     })
     this.#tellChange()

@@ -15,7 +15,7 @@ import { Membership, type MembershipOptions } from './membership.ts'
 import { membersIn } from './outside.ts'
 import type { Placement } from './placement.ts'
 import { Router } from './router.ts'
-import { Serving } from './serving.ts'
+import { type Decider, Serving } from './serving.ts'
 import { Sharing } from './sharing.ts'
 import type { ClusterStatus } from './status.ts'
 import type { Link } from './transport.ts'
@@ -33,8 +33,14 @@ export interface NodeOptions extends MembershipOptions {
   readonly routeTimeoutMs: number
 }
 
+/** What a member gets from the domain that it runs. */
+export type NodeParts = Omit<NodeOptions, 'transport' | 'secretProof' | 'leaseMs' | 'routeTimeoutMs' | 'viewName'>
+
 /** How long states of streams that go to another member are handed over, in milliseconds. The rest is loaded. */
 const handOverMsMax = 2000
+
+/** What a running domain needs of its place in a cluster. */
+export interface DomainNode extends Pick<ClusterNode, keyof ClusterNode> {}
 
 export class ClusterNode {
   readonly #options: NodeOptions
@@ -148,18 +154,22 @@ export class ClusterNode {
   #serve(link: Link): Serving {
     const membership = this.#membership
     const kernel = this.#kernel!
-    const serving: Serving = new Serving({
-      id: membership.id,
-      link,
-      environment: this.#options.environment,
+    const decider: Decider = {
       keys: this.#options.keys,
-      epoch: () => membership.epoch,
-      onEpoch: (epoch) => membership.hearEpoch(epoch),
       dispatch: (stream, name, data, options, epoch) => {
         if (membership.owns(stream)) return kernel.dispatch(stream, name, data, options)
         if (epoch <= membership.epoch) throw new Moved()
         return this.#dispatchLater(stream, name, data, options)
       },
+    }
+    const serving: Serving = new Serving({
+      id: membership.id,
+      link,
+      environment: this.#options.environment,
+      keys: this.#options.keys,
+      deciderOf: () => decider,
+      epoch: () => membership.epoch,
+      onEpoch: (epoch) => membership.hearEpoch(epoch),
       onState: (handed) => kernel.receive(handed),
       onEnd: () => this.#servings.delete(serving),
     })
@@ -199,7 +209,7 @@ export class ClusterNode {
   }
 }
 
-function knowledgeOf({ decisions, folds }: AnyAggregate): Knowledge {
+export function knowledgeOf({ decisions, folds }: AnyAggregate): Knowledge {
   const events = [...folds.values()].map(({ kind }) => [kind.type, kind.revisions.length] as const)
   return { commands: [...decisions.keys()], events: Object.fromEntries(events) }
 }

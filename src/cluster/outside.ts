@@ -4,7 +4,7 @@ import { Placement } from './placement.ts'
 import { Sharing } from './sharing.ts'
 import type { ClusterStatus, MemberStatus } from './status.ts'
 import type { View } from './view.ts'
-import { storedView } from './view-store.ts'
+import { domainView, storedView } from './view-store.ts'
 
 /** What the store knows of a cluster. What a member knows of itself, such as its live aggregates, is not stored. */
 export interface ClusterView extends Pick<ClusterStatus, 'epoch' | 'owners' | 'shardsTakenOver'> {
@@ -21,7 +21,7 @@ export interface ClusterView extends Pick<ClusterStatus, 'epoch' | 'owners' | 's
 export async function readCluster(
   store: Pick<ProjectionStore, 'loadRowsWithCheckpoint'>,
 ): Promise<ClusterView | undefined> {
-  const view = await storedView(store)
+  const view = await storedView(store, domainView)
   return view.epoch === 0 ? undefined : membersIn(view, new Placement(view), new Sharing(view.members))
 }
 

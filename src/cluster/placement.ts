@@ -33,8 +33,8 @@ export class Placement {
   }
 
   /** The owner of a stream, or `undefined` if no member knows the aggregate. */
-  ownerOf(stream: StreamId): Member | undefined {
-    return this.ownersOf(stream.aggregate)[shardOf(stream)]
+  ownerOf(stream: StreamId, shard: number = shardOf(stream)): Member | undefined {
+    return this.ownersOf(stream.aggregate)[shard]
   }
 
   /** The owner of each shard of an aggregate, by the shard. */
@@ -48,10 +48,10 @@ export class Placement {
   }
 
   /** Whether a member owns a stream. */
-  isOwner(id: string, stream: StreamId): boolean {
+  isOwner(id: string, stream: StreamId, shard?: number): boolean {
     // A lone member need not look for the shard.
     if (this.#only !== undefined) return this.#only.id === id && Object.hasOwn(this.#only.knows, stream.aggregate)
-    return this.ownerOf(stream)?.id === id
+    return this.ownerOf(stream, shard)?.id === id
   }
 
   /** How many shards of an aggregate each member owns, by the member's id. */
@@ -75,7 +75,8 @@ export class Placement {
   }
 }
 
-function highest(members: readonly Member[], shard: number): Member | undefined {
+/** The member with the highest score for a shard. */
+export function highest(members: readonly Member[], shard: number): Member | undefined {
   let best: Member | undefined
   let bestScore = -1
   for (const member of members) {

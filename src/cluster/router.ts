@@ -21,9 +21,27 @@ import { PeerLost } from './peer-lost.ts'
 import type { Member } from './view.ts'
 import { type Answered, decodeError, decodeOutcome, encodeData, opened, type SentCommand } from './wire.ts'
 
+/** What a router has to know of the members. `Membership` does for a domain. */
+export type Owners = Pick<
+  Membership,
+  | 'id'
+  | 'epoch'
+  | 'isLeaving'
+  | 'ended'
+  | 'ownerOf'
+  | 'owns'
+  | 'refresh'
+  | 'peerOf'
+  | 'hasEnded'
+  | 'remove'
+  | 'takeOver'
+>
+
 interface RouterOptions {
+  /** The tenant whose commands these are, if the members run the domains of many. */
+  readonly tenant?: string
   readonly kernel: Kernel
-  readonly membership: Membership
+  readonly membership: Owners
   readonly environment: Environment
   readonly keys: KeyRing | undefined
   /** Absent if nobody observes. */
@@ -147,7 +165,7 @@ export class Router {
   async #try(journey: Journey): Promise<Outcome | undefined> {
     const { stream, options, command, wasSent } = journey
     const { membership, kernel } = this.#options
-    const owner = membership.placement.ownerOf(stream)
+    const owner = membership.ownerOf(stream)
     if (owner === undefined) {
       journey.last = new Error(`No member knows the aggregate ${stream.aggregate}`)
       // The others are gone while this one leaves.
@@ -216,11 +234,13 @@ export class Router {
 
   #commandOf(stream: StreamId, name: string, data: unknown, options: DispatchOptions): SentCommand {
     const { commandId, derivedId, ownId, fence, expectedSequence, metadata, tags } = options
+    const { tenant, environment } = this.#options
     return {
+      tenant,
       stream,
       name,
       data: data === undefined ? undefined : encodeData(data),
-      commandId: commandId ?? derivedId ?? ownId ?? this.#options.environment.newCommandId(),
+      commandId: commandId ?? derivedId ?? ownId ?? environment.newCommandId(),
       idBy: commandId !== undefined ? 'caller' : derivedId !== undefined ? 'reaction' : undefined,
       hasFence: fence === undefined ? undefined : true,
       expectedSequence,

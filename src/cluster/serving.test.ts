@@ -21,13 +21,16 @@ test('A decision that waits for a fence gets the answer, also when the caller ha
     epoch: () => 1,
     onEpoch() {},
     // The kernel answers a command that is given up at once, while its decision waits.
-    dispatch: (_, name, __, { fence, onWaiting }) =>
-      new Promise((_resolve, reject) => {
-        onWaiting!(() => reject(new CancelledError('ABORTED', { what: name })))
-        void fence!().then(() => {
-          passed = true
-        })
-      }),
+    deciderOf: () => ({
+      keys: undefined,
+      dispatch: (_, name, __, { fence, onWaiting }) =>
+        new Promise((_resolve, reject) => {
+          onWaiting!(() => reject(new CancelledError('ABORTED', { what: name })))
+          void fence!().then(() => {
+            passed = true
+          })
+        }),
+    }),
     onState() {},
     onEnd() {},
   })

@@ -22,23 +22,27 @@ import { type Result, replyText } from './reply.ts'
 import type { Link, LinkEvents } from './transport.ts'
 import { decodeData, decodeError, type Message, opened, type SentCommand } from './wire.ts'
 
+/** Decides the commands of one domain. */
+export interface Decider {
+  readonly keys: KeyRing | undefined
+  /** Decides a command here. @throws Moved if this member does not own the stream */
+  dispatch(stream: StreamId, name: string, data: unknown, options: DispatchOptions, epoch: number): Promise<Outcome>
+  /** Ends the use of a domain that was lent. */
+  release?(): void
+}
+
 interface ServingOptions {
   /** The id of this member. */
   readonly id: string
   readonly link: Link
   readonly environment: Environment
+  /** Finds the domain of a command. */
+  readonly deciderOf: (command: SentCommand, epoch: number) => Decider | Promise<Decider>
+  /** The keys of the states that are handed over. */
   readonly keys: KeyRing | undefined
   readonly epoch: () => number
   /** Called with the epoch of the other side's view, before its commands are handled. */
   readonly onEpoch: (epoch: number) => void
-  /** Decides a command here. @throws Moved if this member does not own the stream */
-  readonly dispatch: (
-    stream: StreamId,
-    name: string,
-    data: unknown,
-    options: DispatchOptions,
-    epoch: number,
-  ) => Promise<Outcome>
   /** Called with the state of a stream that this member will own. */
   readonly onState: (handed: HandedState) => void
   readonly onEnd: () => void
@@ -150,16 +154,20 @@ export class Serving implements LinkEvents {
     const handling: Handling = { abort: undefined, isAborted: false }
     this.#handled.set(n, handling)
     let result: Result
+    let decider: Decider | undefined
     try {
+      const found = this.#options.deciderOf(command, epoch)
+      decider = found instanceof Promise ? await found : found
       const { stream, name, data } = command
-      const { keys } = this.#options
+      const { keys } = decider
       const json = data === undefined || keys === undefined ? data : await opened(data, keys)
       const input = json === undefined ? undefined : decodeData(json)
       const options = this.#optionsOf(n, command, handling)
-      result = { outcome: await this.#options.dispatch(Object.freeze(stream), name, input, options, epoch) }
+      result = { outcome: await decider.dispatch(Object.freeze(stream), name, input, options, epoch) }
     } catch (error) {
       result = error instanceof Moved || hasCode(error, 'STOPPED') ? { moved: true } : { error }
     }
+    decider?.release?.()
     this.#handled.delete(n)
     if (this.#isClosed) return
     this.#replies.set(n, { command, result })

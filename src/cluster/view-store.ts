@@ -8,23 +8,28 @@ import { soon } from '../runtime/timers.ts'
 import type { ProjectionStore } from '../store/store.ts'
 import { asJson, type Content, emptyContent, fromJson, type View } from './view.ts'
 
-/** The name under which the view is stored. No projection can have it. */
-export const viewName = 'cluster members'
+/** The name under which the view of a domain's members is stored. No projection can have it. */
+export const domainView = 'cluster members'
 const key = 'view'
 /** How often a change is tried if others change the view at the same time. */
 const triesMax = 100
 
 export class ViewStore {
   readonly #store: ProjectionStore
+  readonly #name: string
   readonly #environment: Environment
   #view: View = { ...emptyContent, epoch: 0 }
   readonly #onChange: (view: View) => void
   #waiting: PromiseWithResolvers<void>[] = []
   #isAsking = false
 
-  /** @param onChange called with each newer view, in order */
-  constructor(store: ProjectionStore, environment: Environment, onChange: (view: View) => void) {
+  /**
+   * @param name under which the view is stored
+   * @param onChange called with each newer view, in order
+   */
+  constructor(store: ProjectionStore, name: string, environment: Environment, onChange: (view: View) => void) {
     this.#store = store
+    this.#name = name
     this.#environment = environment
     this.#onChange = onChange
   }
@@ -60,7 +65,7 @@ export class ViewStore {
       const from = { position: before.epoch, term: before.epoch === 0 ? 0 : 1 }
       const to = { position: before.epoch + 1, term: 1, note: {} }
       try {
-        await this.#store.saveStep(viewName, { from, to, rows: [{ key, value: asJson(content) }] })
+        await this.#store.saveStep(this.#name, { from, to, rows: [{ key, value: asJson(content) }] })
         this.#adopt({ ...content, epoch: to.position })
         return
       } catch (error) {
@@ -76,7 +81,7 @@ export class ViewStore {
     while (this.#waiting.length > 0) {
       const waiting = this.#waiting.splice(0)
       try {
-        const { position } = await this.#store.loadCheckpoint(viewName)
+        const { position } = await this.#store.loadCheckpoint(this.#name)
         if (position !== this.#view.epoch) await this.#load()
         for (const { resolve } of waiting) resolve()
       } catch (error) {
@@ -87,7 +92,7 @@ export class ViewStore {
   }
 
   async #load(): Promise<void> {
-    this.#adopt(await storedView(this.#store))
+    this.#adopt(await storedView(this.#store, this.#name))
   }
 
   #adopt(view: View): void {
@@ -99,7 +104,7 @@ export class ViewStore {
 }
 
 /** The view as it is stored; that of epoch 0 if there is none. @throws StoreError */
-export async function storedView(store: Pick<ProjectionStore, 'loadRowsWithCheckpoint'>): Promise<View> {
-  const { checkpoint, values } = await store.loadRowsWithCheckpoint(viewName, [key])
+export async function storedView(store: Pick<ProjectionStore, 'loadRowsWithCheckpoint'>, name: string): Promise<View> {
+  const { checkpoint, values } = await store.loadRowsWithCheckpoint(name, [key])
   return { ...fromJson(values[0]), epoch: checkpoint.position }
 }

@@ -15,6 +15,8 @@ export const protocol: number = 3
 
 /** A command on its way to the owner of its stream. */
 export interface SentCommand {
+  /** Whose domain it is for, if the members run the domains of many tenants. */
+  readonly tenant?: string | undefined
   readonly stream: StreamId
   readonly name: string
   /** Absent if the data was left out. */

@@ -1,20 +1,17 @@
 /**
  * Keeps the domains of tenants: each is opened when it is first borrowed, once for all who ask, and stopped when it was
  * idle for long enough, or when another tenant needs its place. It is never stopped while somebody borrows it.
- *
- * A domain also works by itself: it handles events and sends scheduled commands. One that has such work is not stopped
- * for being idle. One that is stopped leaves a note of when its next command is due, and is opened again at that time.
- * The notes are in memory: after a restart, `wake` finds what is due.
+ * A domain that has work of its own is not stopped for being idle (`waking.ts`).
  */
-import { CancelledError, hasCode, OverloadError, TenantError } from '../../domain/error.ts'
-import { backOffMs, type Environment, sleep, waitAtMost } from '../../runtime/environment.ts'
+import { CancelledError, OverloadError, TenantError } from '../../domain/error.ts'
+import { type Environment, sleep, waitAtMost } from '../../runtime/environment.ts'
 import type { Warn } from '../../runtime/warning.ts'
-import { DueNotes, type DueTenant } from './due-notes.ts'
 import { type Asked, type Entry, isIdle } from './entry.ts'
 import { KeptFailures } from './kept-failures.ts'
 import { type OpenDomain, type Parts, type Rest, restOf } from './rest.ts'
 import { Slots } from './slots.ts'
 import type { Loan } from './tenant-handle.ts'
+import { Waking } from './waking.ts'
 
 /** The number of calls that may wait until a tenant is open. Over it a call fails with `OVERLOADED`. */
 const callsWaitingMax = 100_000
@@ -31,12 +28,6 @@ const workingMs = 500
 const soonMs = 1_000
 /** How long `stop` waits for a domain that is being opened. */
 const openingMsMax = 30_000
-/** The pause before a domain whose work was interrupted is opened again, and before a failed wake is repeated. */
-const resumeMs = 1_000
-const resumeMsMax = 60_000
-/** The pauses between two looks whether a woken domain has done its work. */
-const doneMsFirst = 10
-const doneMsMax = 500
 
 export interface PoolOptions<Bank extends OpenDomain> {
   readonly open: (tenant: string) => Promise<Bank>
@@ -46,6 +37,8 @@ export interface PoolOptions<Bank extends OpenDomain> {
   readonly waitMs: number
   readonly environment: Environment
   readonly warn: Warn
+  /** Whether a tenant's own work is to be done here. Absent if no other process shares it by a plan. */
+  readonly isHome?: (tenant: string) => boolean
 }
 
 const unknownRest: Rest = Object.freeze({ isQuiet: false, dueAt: Number.POSITIVE_INFINITY })
@@ -55,20 +48,23 @@ export class TenantPool<Bank extends OpenDomain> {
   readonly #slots: Slots
   readonly #entries = new Map<string, Entry<Bank>>()
   readonly #failures: KeptFailures
-  readonly #notes: DueNotes
+  readonly #waking: Waking<Bank>
   readonly #stopping = new AbortController()
   #callsWaiting = 0
   #makingRoom = false
-  /** Wakes in progress, and tenants that wait to be woken. */
-  #wakes = 0
-  readonly #due: DueTenant[] = []
   #cancelTimer: (() => void) | undefined
   #timerAt = Number.POSITIVE_INFINITY
 
   constructor(options: PoolOptions<Bank>) {
     this.#options = options
     this.#slots = new Slots(options.environment, options.openMax)
-    this.#notes = new DueNotes(options.environment)
+    this.#waking = new Waking({
+      ...options,
+      borrow: (tenant) => this.borrow(tenant),
+      restOf: (bank) => this.#restOf(bank),
+      stopping: this.#stopping.signal,
+      lookIn: (delayMs) => this.#setTimer(delayMs),
+    })
     this.#failures = new KeptFailures(options.environment)
   }
 
@@ -79,7 +75,7 @@ export class TenantPool<Bank extends OpenDomain> {
       open: open.length,
       inUse: open.filter(({ holds }) => holds > 0).length,
       waiting: this.#callsWaiting,
-      scheduled: this.#notes.size,
+      scheduled: this.#waking.scheduled,
     }
   }
 
@@ -152,7 +148,7 @@ export class TenantPool<Bank extends OpenDomain> {
         entry.bank = bank
         entry.phase = 'open'
         // A running domain sends its scheduled commands itself.
-        this.#notes.delete(tenant)
+        this.#waking.forget(tenant)
         if (this.#stopping.signal.aborted) void this.#stopOne(entry, unknownRest)
         else if (entry.holds === 0) this.#onIdle()
       },
@@ -277,12 +273,7 @@ export class TenantPool<Bank extends OpenDomain> {
     const { tenant } = entry
     entry.phase = 'stopping'
     entry.stoppingAt = environment.elapsed()
-    // What was interrupted continues soon, even if nobody calls.
-    const noteAt = isQuiet ? dueAt : Math.min(dueAt, environment.now() + resumeMs)
-    if (Number.isFinite(noteAt) && !this.#stopping.signal.aborted) {
-      this.#notes.set(tenant, noteAt)
-      this.#setTimer(noteAt - environment.now())
-    }
+    this.#waking.note(tenant, { isQuiet, dueAt })
     entry.stopped = (async () => {
       try {
         await entry.bank!.stop()
@@ -309,77 +300,26 @@ export class TenantPool<Bank extends OpenDomain> {
     )
   }
 
-  // -- waking --------------------------------------------------------------------------------------------
-
-  /**
-   * Opens a tenant, however long it takes until there is a place, and lets its domain do what it has to do now.
-   *
-   * @param background whether the process may end meanwhile
-   * @throws as `borrow`, but not `TENANTS_BUSY`
-   */
-  async wake(tenant: string, background = false): Promise<void> {
-    const { environment, idleMs } = this.#options
-    const { signal } = this.#stopping
-    const { bank, release } = await this.#borrowAtLast(tenant)
-    try {
-      const end = environment.elapsed() + idleMs
-      for (let waitMs = doneMsFirst; !signal.aborted; waitMs = Math.min(waitMs * 2, doneMsMax)) {
-        const { isQuiet, dueAt } = await this.#restOf(bank)
-        // Work that takes longer continues in the open domain.
-        if ((isQuiet && dueAt > environment.now()) || environment.elapsed() >= end) return
-        await sleep(environment, waitMs, signal, { background })
-      }
-    } finally {
-      release()
-    }
+  /** Opens a tenant, and lets its domain do what it has to do now. @throws as `borrow`, but not `TENANTS_BUSY` */
+  wake(tenant: string): Promise<void> {
+    return this.#waking.wake(tenant)
   }
 
-  async #borrowAtLast(tenant: string): Promise<Loan<Bank>> {
-    for (;;) {
-      try {
-        return await this.borrow(tenant)
-      } catch (error) {
-        if (!hasCode(error, 'TENANTS_BUSY')) throw error
-      }
-    }
+  /** Wakes a tenant in the background, and tries again if that fails. */
+  wakeSoon(tenant: string): void {
+    this.#waking.soon(tenant)
   }
 
   /** How many tenants are woken at the same time. The other places are for callers. */
   get wakesMax(): number {
-    return Math.max(1, Math.floor(this.#options.openMax / 2))
-  }
-
-  /** Wakes the tenants whose time has come. */
-  #wakeDue(): void {
-    this.#due.push(...this.#notes.takeDue())
-    while (this.#wakes < this.wakesMax && this.#due.length > 0 && !this.#stopping.signal.aborted) {
-      this.#wakes++
-      void this.#wakeAgain(this.#due.shift()!)
-    }
-    this.#setTimer(this.#notes.restMs)
-  }
-
-  async #wakeAgain({ tenant, failures }: DueTenant): Promise<void> {
-    const { environment, warn } = this.#options
-    try {
-      await this.wake(tenant, true)
-    } catch (cause) {
-      if (!hasCode(cause, 'STOPPED')) {
-        const pauseMs = backOffMs(environment, failures, resumeMs, resumeMsMax)
-        const message = `${capital(called(tenant))} has work that is due, and could not be opened; it is tried again`
-        if (failures === 0) warn({ code: 'TENANT_NOT_WOKEN', message, cause })
-        this.#notes.set(tenant, environment.now() + pauseMs, failures + 1)
-      }
-    }
-    this.#wakes--
-    this.#wakeDue()
+    return this.#waking.wakesMax
   }
 
   // -- one timer -----------------------------------------------------------------------------------------
 
   #setTimer(wantedMs: number): void {
     const { environment } = this.#options
-    const delayMs = this.#notes.shortened(Math.max(1, wantedMs))
+    const delayMs = this.#waking.shortened(Math.max(1, wantedMs))
     const at = environment.elapsed() + delayMs
     if (at >= this.#timerAt || this.#stopping.signal.aborted) return
     this.#cancelTimer?.()
@@ -390,7 +330,7 @@ export class TenantPool<Bank extends OpenDomain> {
   #onTimer(): void {
     this.#cancelTimer = undefined
     this.#timerAt = Number.POSITIVE_INFINITY
-    this.#wakeDue()
+    this.#waking.wakeDue()
     void this.#sweep()
   }
 }

@@ -1,14 +1,25 @@
 /** Many tenants in one program: a domain for each, on a store of its own, open only while it is in use. */
+import type { Cluster } from '../../cluster/cluster.ts'
 import type { ClusterStatus } from '../../cluster/status.ts'
 import type { CommandOf } from '../../domain/command.ts'
 import { checkKeys, checkOption, checkWhole, refuseOption } from '../../domain/options.ts'
 import type { Environment } from '../../runtime/environment.ts'
 import { type Logger, TenantLogger, warnTo } from '../../runtime/logger.ts'
+import type { StoreFactory } from '../../store/store.ts'
 import type { Domain } from '../domain.ts'
 import { insideOf, rememberInside } from '../inside.ts'
-import type { Aggregates, ClusterInfo, Load, ProjectionsByName, ReactionsByName, Running } from '../running.ts'
+import {
+  type Aggregates,
+  type ClusterInfo,
+  type Load,
+  type ProjectionsByName,
+  type ReactionsByName,
+  type Running,
+  reactionStorageName,
+} from '../running.ts'
 import type { StartOptions } from '../start-options.ts'
 import { systemEnvironment } from '../system-environment.ts'
+import { TenantsMember } from './member.ts'
 import type { OpenDomain } from './rest.ts'
 import { type Loan, tenantHandle } from './tenant-handle.ts'
 import { tenantName } from './tenant-name.ts'
@@ -31,6 +42,16 @@ export interface TenantsOptions {
    * `TENANTS_BUSY`.
    */
   readonly waitMs?: number
+  /**
+   * Makes this process a member of a cluster: `cluster({ address, secret })` of `mneme/cluster`. Each tenant then lives
+   * in one of the members, and each member accepts calls for every tenant. `catalog` has to be given too.
+   */
+  readonly cluster?: Cluster
+  /**
+   * The store in which the members of the cluster find each other and their tenants. All members need the same, and no
+   * other tenants may use it.
+   */
+  readonly catalog?: StoreFactory
   /** Where warnings go, with the name of their tenant. The console by default. */
   readonly log?: Logger
   /** Time, timers, random numbers and ids, for tests. */
@@ -100,7 +121,35 @@ export interface Tenants<A, P, R = {}> extends AsyncDisposable {
   stop(): Promise<void>
 }
 
-const known: readonly (keyof TenantsOptions)[] = ['start', 'idleMs', 'openMax', 'waitMs', 'log', 'environment']
+/** The cluster of the tenants, as this member sees it. */
+export interface TenantsCluster {
+  /**
+   * Becomes a member of the cluster. The tenants whose home is here are opened, one after the other, so that they do
+   * what is due. Call it when the program starts; otherwise the first call to a tenant does it.
+   *
+   * @throws ClusterError `ADDRESS_UNAVAILABLE`, `SECRET_DIFFERS`; StoreError
+   */
+  join(): Promise<void>
+  /** The members. `shards` are those of tenants; each tenant belongs to one. @throws as `join` */
+  status(): Promise<ClusterStatus>
+  /** The status now, and after each change of the members. It ends when this process stops. */
+  changes(): AsyncIterable<ClusterStatus>
+  /**
+   * Strikes a tenant out of the catalog: no member opens it any more unless it is called. Its store is not touched.
+   *
+   * @throws InputError `ID_INVALID`; as `join`
+   */
+  remove(tenant: string): Promise<void>
+}
+
+/** The tenants of a program that is a member of a cluster. */
+export interface ClusteredTenants<A, P, R = {}> extends Tenants<A, P, R> {
+  readonly cluster: TenantsCluster
+}
+
+const known: readonly (keyof TenantsOptions)[] = [
+  ...(['start', 'idleMs', 'openMax', 'waitMs', 'cluster', 'catalog', 'log', 'environment'] as const),
+]
 
 const idleMsDefault = 60_000
 const openMaxDefault = 100
@@ -117,6 +166,14 @@ const waitMsDefault = 10_000
  */
 export function tenants<A extends Aggregates, P extends ProjectionsByName, R extends ReactionsByName>(
   domain: Domain<A, P, R>,
+  options: TenantsOptions & Required<Pick<TenantsOptions, 'cluster' | 'catalog'>>,
+): ClusteredTenants<A, P, R>
+export function tenants<A extends Aggregates, P extends ProjectionsByName, R extends ReactionsByName>(
+  domain: Domain<A, P, R>,
+  options: TenantsOptions,
+): Tenants<A, P, R>
+export function tenants<A extends Aggregates, P extends ProjectionsByName, R extends ReactionsByName>(
+  domain: Domain<A, P, R>,
   options: TenantsOptions,
 ): Tenants<A, P, R> {
   checkOptions(domain, options)
@@ -125,8 +182,17 @@ export function tenants<A extends Aggregates, P extends ProjectionsByName, R ext
   const open = async (tenant: string): Promise<Running<A, P, R>> => {
     const given = await start(tenantName(tenant), tenant)
     checkStore(given)
+    if (member !== undefined && given.cluster !== undefined) {
+      refuseOption('cluster', 'left out for a tenant, because all tenants share one cluster', given.cluster)
+    }
     const logger = new TenantLogger(given.log ?? log, tenant)
-    return domain.start({ ...(options.environment && { environment: options.environment }), ...given, log: logger })
+    const cluster = await member?.clusterOf(tenant)
+    return domain.start({
+      ...(options.environment && { environment: options.environment }),
+      ...given,
+      ...(cluster && { cluster }),
+      log: logger,
+    })
   }
   const parts = { projections: Object.keys(domain.projections), reactions: Object.keys(domain.reactions) }
   // The types of a running domain depend on its definition. The pool needs only what all have.
@@ -136,20 +202,27 @@ export function tenants<A extends Aggregates, P extends ProjectionsByName, R ext
     ...{ idleMs, openMax, waitMs },
     environment,
     warn: warnTo(log),
+    ...(options.cluster && { isHome: (tenant: string) => member!.isHome(tenant) }),
   })
+  const member = memberOf(domain, pool, environment, options)
+  const joined = async <Result>(work: () => Promise<Result>): Promise<Result> => {
+    if (member !== undefined) await member.join()
+    return work()
+  }
+  const borrow = (tenant: string) => joined(() => pool.borrow(tenant))
   let stopped: Promise<void> | undefined
   const stop = () => {
-    stopped ??= pool.stop()
+    stopped ??= member === undefined ? pool.stop() : member.stop(() => pool.stop())
     return stopped
   }
   return Object.freeze({
     get(tenant: string) {
       tenantName(tenant)
-      return tenantHandle(domain, () => pool.borrow(tenant)) as Tenant<A, P, R>
+      return tenantHandle(domain, () => borrow(tenant)) as Tenant<A, P, R>
     },
     async use<Result>(tenant: string, work: (bank: LentDomain<A, P, R>) => Result | Promise<Result>): Promise<Result> {
       tenantName(tenant)
-      const { bank, release } = (await pool.borrow(tenant)) as unknown as Loan<Running<A, P, R>>
+      const { bank, release } = (await borrow(tenant)) as unknown as Loan<Running<A, P, R>>
       try {
         const { stop: _, [Symbol.asyncDispose]: __, ...lent } = bank
         rememberInside(Object.freeze(lent), insideOf(bank))
@@ -158,12 +231,48 @@ export function tenants<A extends Aggregates, P extends ProjectionsByName, R ext
         release()
       }
     },
-    wake: (names: Iterable<string> | AsyncIterable<string>) => wakeAll(pool, names),
+    wake: (names: Iterable<string> | AsyncIterable<string>) => joined(() => wakeAll(pool, names)),
     load: () => pool.load(),
+    ...(member && { cluster: clusterOf(member) }),
     stop,
     [Symbol.asyncDispose]: stop,
   })
 }
+
+/** The membership of the tenants, if they are to be in a cluster. */
+function memberOf(
+  {
+    aggregates,
+    projections,
+    reactions,
+  }: Pick<Domain<Aggregates, ProjectionsByName, ReactionsByName>, 'aggregates' | 'projections' | 'reactions'>,
+  pool: TenantPool<OpenDomain>,
+  environment: Environment,
+  { cluster, catalog, log = console }: TenantsOptions,
+): TenantsMember | undefined {
+  if (cluster === undefined || catalog === undefined) return undefined
+  return new TenantsMember({
+    ...{ cluster, catalog, environment, warn: warnTo(log) },
+    aggregates: Object.values(aggregates),
+    follows: [
+      ...Object.values(projections).map(({ name }) => name),
+      ...Object.values(reactions).map(reactionStorageName),
+    ],
+    borrow: (tenant) => pool.borrow(tenant),
+    wakeSoon: (tenant) => pool.wakeSoon(tenant),
+  })
+}
+
+const clusterOf = (member: TenantsMember): TenantsCluster =>
+  Object.freeze({
+    join: async () => void (await member.join()),
+    status: () => member.status(),
+    changes: () => member.changes(),
+    async remove(tenant: string) {
+      tenantName(tenant)
+      await member.remove(tenant)
+    },
+  })
 
 /** Wakes several at the same time, and goes through the names only as fast as they are woken. */
 async function wakeAll(
@@ -201,12 +310,18 @@ function checkOptions(domain: unknown, options: TenantsOptions): void {
   const isDomain = (found: any) => typeof found?.start === 'function' && typeof found.aggregates === 'object'
   checkOption('domain', domain ?? null, isDomain, 'a domain, as domain(...) makes it')
   checkKeys('tenants(domain, options)', options, known)
-  const { start, idleMs, openMax, waitMs, log } = options ?? {}
+  const { start, idleMs, openMax, waitMs, cluster, catalog, log } = options ?? {}
   if (typeof start !== 'function') {
     refuseOption('start', 'a function that returns the options of start for a tenant, such as { store: ... }', start)
   }
   checkWhole('idleMs', idleMs, 1)
   checkWhole('openMax', openMax, 1)
   checkWhole('waitMs', waitMs, 0)
+  checkOption('cluster', cluster, (found) => typeof found?.tenantsNode === 'function', 'what cluster(...) returns')
+  checkOption('catalog', catalog, (found) => typeof found?.open === 'function', 'a store, such as sqlite(path)')
+  if ((cluster === undefined) !== (catalog === undefined)) {
+    const absent = cluster === undefined ? 'cluster' : 'catalog'
+    refuseOption(absent, `given together with ${cluster === undefined ? 'catalog' : 'cluster'}`, undefined)
+  }
   checkOption('log', log, (found) => typeof found?.warn === 'function', 'a console, or anything with its warn')
 }

@@ -4,7 +4,7 @@
  * not. Texts that meet a cut line wait until it is mended. A process that has ended refuses connections, unless its
  * machine has ended with it: then nobody answers.
  */
-import type { Cluster } from '../../cluster/cluster.ts'
+import type { DomainCluster } from '../../cluster/cluster.ts'
 import { ClusterNode } from '../../cluster/node.ts'
 import { type Link, LinkError, type LinkEvents, type Transport } from '../../cluster/transport.ts'
 import type { FaultRates } from './faults.ts'
@@ -60,7 +60,7 @@ export class Links {
   }
 
   /** Makes a process a member. */
-  clusterOf(process: SimulatedProcess, place: number): Cluster {
+  clusterOf(process: SimulatedProcess, place: number): DomainCluster {
     const transport = this.#transportOf(process, addressOf(place))
     return { node: (parts) => new ClusterNode({ ...parts, ...memberOptions, transport }) }
   }

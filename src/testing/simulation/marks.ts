@@ -4,7 +4,7 @@
  * them.
  */
 import type { View } from '../../cluster/view.ts'
-import { viewName } from '../../cluster/view-store.ts'
+import { domainView } from '../../cluster/view-store.ts'
 import type { StreamId } from '../../domain/stream.ts'
 import type { AppendResult, Lease, ProjectionStep, Row, StoredEvent, StreamEnd } from '../../store/store.ts'
 import { codeOf } from './checks.ts'
@@ -185,7 +185,7 @@ export class Marks implements Watch {
       return
     }
     const taken = rows.some(({ value }) => Object.keys((value as Partial<View>)?.takenOver ?? {}).length > 0)
-    if (projection === viewName && taken) this.meet('a shard is taken over from a member that cannot be reached')
+    if (projection === domainView && taken) this.meet('a shard is taken over from a member that cannot be reached')
     if (to.term > from.term) {
       const others = [...this.#steps.values()].filter((step) => step.projection === projection)
       if (others.some((step) => step.process !== process && !step.process.isDead)) {

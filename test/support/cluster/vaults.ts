@@ -1,7 +1,8 @@
 /** A domain for clusters: vaults that hold money, and several members of one cluster that run it. */
 import { z } from 'zod'
 import type { StartOptions } from '../../../src/application/start-options.ts'
-import { type Cluster, cluster } from '../../../src/cluster/index.ts'
+import type { DomainCluster } from '../../../src/cluster/cluster.ts'
+import { cluster } from '../../../src/cluster/index.ts'
 import { ClusterNode } from '../../../src/cluster/node.ts'
 import { aggregate, domain, event, reject, type StoreFactory } from '../../../src/index.ts'
 import type { LocalNetwork } from './local-network.ts'
@@ -42,7 +43,7 @@ export const startMember = (store: StoreFactory, options: StartOptions = {}): Pr
   Vaults.start({ store, log: { warn() {} }, cluster: cluster({ address: '127.0.0.1:0', secret, leaseMs }), ...options })
 
 /** The cluster of members that talk over a network within this process. */
-export const clusterOn = (network: LocalNetwork, leaseMs = 3000): Cluster => ({
+export const clusterOn = (network: LocalNetwork, leaseMs = 3000): DomainCluster => ({
   node: (parts) =>
     new ClusterNode({
       ...parts,
