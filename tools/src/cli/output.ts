@@ -1,6 +1,6 @@
 /**
  * What the program prints. Results go to the standard output, one line each, and wait if the reader is slow. With
- * `--json` each line is a JSON value. Everything else goes to the standard error output. Colours are only for
+ * `--json` each line is a JSON value. Everything else goes to the standard error output, in the same form. Colours are only for
  * terminals, and `NO_COLOR` turns them off.
  */
 import { styleText } from 'node:util'
@@ -60,9 +60,9 @@ export class Output {
     })
   }
 
-  /** Something to know that is no result. */
-  note(text: string): void {
-    this.#err.write(`${harmless(text)}\n`)
+  /** Something to know that is no result. @param value what it is for programs */
+  note(text: string, value: unknown = { note: text }): void {
+    this.#err.write(`${this.isJson ? jsonLine(value) : harmless(text)}\n`)
   }
 
   /** Colours a text of the results. */

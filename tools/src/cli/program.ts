@@ -1,6 +1,6 @@
 /** The program `mneme`: its commands, and how errors are told. */
 import { Command, CommanderError } from 'commander'
-import { MnemeError } from '../../../src/index.ts'
+import { DefinitionError, MnemeError } from '../../../src/index.ts'
 import { ToolsError, wordsOf } from '../errors.ts'
 import { addCompletion } from './commands/completion.ts'
 import { addDev } from './commands/dev.ts'
@@ -66,8 +66,8 @@ function exitCodeAfter({ aborted, reason }: AbortSignal): number | undefined {
   return aborted && reason instanceof Interrupted ? reason.exitCode : undefined
 }
 
-/** Whether errors are told as JSON, also those of the command line itself. What follows `--` is no option. */
-function wantsJson(args: readonly string[]): boolean {
+/** Whether what is told is JSON, also those of the command line itself. What follows `--` is no option. */
+export function wantsJson(args: readonly string[]): boolean {
   const end = args.indexOf('--')
   return (end === -1 ? args : args.slice(0, end)).includes('--json')
 }
@@ -83,7 +83,9 @@ function tell(error: unknown, isJson: boolean): number {
   const { code, message } = facts(error)
   if (isJson) tellJson(code, message)
   else process.stderr.write(`mneme: ${harmless(message)}\n`)
-  return error instanceof ToolsError && error.kind === 'usage' ? exitCodes.usage : exitCodes.failed
+  // Options of a store that make no sense, or a domain that does not.
+  const isUsage = error instanceof DefinitionError || (error instanceof ToolsError && error.kind === 'usage')
+  return isUsage ? exitCodes.usage : exitCodes.failed
 }
 
 const tellJson = (code: string, message: string): void => {

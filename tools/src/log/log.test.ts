@@ -6,9 +6,10 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, type TestContext, test } from 'node:test'
 import { Bank } from '../../../examples/bank/bank.ts'
-import { commit, memory, type Store, type StoreFactory } from '../../../src/index.ts'
+import { commit, memory, type Store, StoreError, type StoreFactory } from '../../../src/index.ts'
 import { sqlite } from '../../../src/store/sqlite/index.ts'
 import { onEveryStore } from '../../../test/support/stores/every-store.ts'
+import { changedStore } from '../inspection/changed-store.ts'
 import { exportTo, exportToFile } from './export-log.ts'
 import { importLog } from './import-log.ts'
 import type { LogFormat } from './lines.ts'
@@ -176,6 +177,16 @@ describe('An export to a file', () => {
   })
 })
 
+/** Changes what happened. Triggers keep everybody from doing that, but not a disk. */
+function harm(path: string, statement: string): void {
+  const database = new DatabaseSync(path)
+  const triggers = database.prepare(`SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'`).all()
+  for (const { name } of triggers) database.exec(`DROP TRIGGER ${name}`)
+  database.exec(statement)
+  for (const { sql } of triggers) database.exec(String(sql))
+  database.close()
+}
+
 describe('The check of a log', () => {
   test('finds damage on the disk, and goes on behind it', async (t) => {
     const folder = await mkdtemp(join(tmpdir(), 'mneme-verify-'))
@@ -188,19 +199,41 @@ describe('The check of a log', () => {
     const events = Array.from({ length: 10 }, () => ({ type: 'Large', data: 'x'.repeat(500_000) }))
     await store.append([commit({ stream, expected: 0, id: 'c', recordedAt: 1, events })])
     await store.close()
-    const database = new DatabaseSync(path)
-    // They keep everybody from changing what happened, but not a disk.
-    const triggers = database.prepare(`SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'`).all()
-    for (const { name } of triggers) database.exec(`DROP TRIGGER ${name}`)
-    database.exec(`UPDATE events SET data = '{"n":7}' WHERE position = 9`)
-    for (const { sql } of triggers) database.exec(String(sql))
-    database.close()
+    harm(path, `UPDATE events SET data = '{"n":7}' WHERE position = 9`)
     const { findings, digest, isWhole } = await findingsOf(await opened(t, sqlite(path)))
     assert.deepEqual([findings[0]!.what, findings[0]!.position, digest, isWhole], ['damaged', 9, undefined, true])
     assert.deepEqual(
       findings.filter(({ what }) => what !== 'damaged' && what !== 'commit'),
       [],
     )
+  })
+
+  test('finds damage that reading the log does not show', async (t) => {
+    const places = ({ findings }: Awaited<ReturnType<typeof findingsOf>>) =>
+      findings.map(({ what, position }) => `${what} ${position}`)
+    // What a store keeps of a commit beside its events.
+    const folder = await mkdtemp(join(tmpdir(), 'mneme-verify-'))
+    t.after(() => rm(folder, { recursive: true, force: true }))
+    const path = join(folder, 'log.db')
+    const made = await sqlite(path).open(quiet)
+    await fill(made)
+    await made.close()
+    harm(path, "UPDATE events SET command = 'other' WHERE position = 5")
+    assert.deepEqual(places(await findingsOf(await opened(t, sqlite(path)))), ['damaged 5'])
+
+    // An event that another program has stored again: the log has it twice, and its stream cannot be read.
+    const store = await opened(t, memory())
+    await fill(store)
+    const cause = { store: 'a store', where: 'the end of a stream', reason: 'it is wrong' }
+    const twice = changedStore(store, {
+      async readAll(...args) {
+        const page = await store.readAll(...args)
+        const events = page.events.map((event) => (event.position === 6 ? { ...event, sequence: 3 } : event))
+        return { ...page, events }
+      },
+      readStream: () => Promise.reject(new StoreError('STORE_CORRUPT', cause)),
+    })
+    assert.deepEqual(places(await findingsOf(twice)), ['damaged 6'])
   })
 
   test('finds what no store may do', async (t) => {

@@ -4,7 +4,7 @@
  * read), and the domain can read it. What is wrong is told, and the check goes on behind it.
  */
 
-import { type EventStore, hasCode, type StoredEvent } from '../../../src/index.ts'
+import { type EventStore, hasCode, type Receipt, type StoredEvent } from '../../../src/index.ts'
 import { wordsOf } from '../errors.ts'
 import { isSameCommit } from './read-log.ts'
 import { LogDigest, recordOf } from './record.ts'
@@ -60,6 +60,8 @@ class Verification {
   #events = 0
   /** The last position that was read, or found to be damaged. */
   #reached = 0
+  /** What was said of damage: the same may be met again, by its stream or by the id of its commit. */
+  readonly #damages = new Set<string>()
   /** The events of the last commit, which may go on. */
   #open: StoredEvent[] = []
 
@@ -80,6 +82,7 @@ class Verification {
         if (damage !== undefined) {
           isDamaged = true
           this.#reached = damage.position
+          this.#damages.add(damage.message)
           await this.#tell(damage)
         }
         from = next
@@ -147,15 +150,25 @@ class Verification {
     await this.#tell({ position, what: 'sequence', message })
   }
 
-  /** Whether the stream has the event at its sequence, and the one before it earlier in the log. */
+  /** Whether the stream has the event at its sequence, and the one before it earlier in the log. Damage is told. */
   async #isInStream({ stream, sequence, position }: StoredEvent): Promise<boolean> {
     try {
       const near = await this.#store.readStream(stream, { from: Math.max(1, sequence - 1), to: sequence + 1 })
       const before = sequence === 1 ? 0 : near.at(-2)?.position
       return near.at(-1)?.position === position && before !== undefined && before < position
     } catch (error) {
-      return ifDamaged(error) === 'damaged'
+      await this.#damaged(position, error)
+      return true
     }
+  }
+
+  /** Tells damage that is not seen by reading the log, or is told there too. The store says where it is. */
+  async #damaged(position: number, error: unknown): Promise<void> {
+    if (!hasCode(error, 'STORE_CORRUPT')) throw error
+    const { message } = error
+    if (this.#damages.has(message)) return
+    this.#damages.add(message)
+    await this.#tell({ position, what: 'damaged', message })
   }
 
   async #understood(event: StoredEvent): Promise<void> {
@@ -172,8 +185,12 @@ class Verification {
     const [first, last] = [events[0], events.at(-1)]
     if (first === undefined || last === undefined) return
     const { stream, commitId } = first
-    const found = await this.#store.findCommit(stream, commitId).catch(ifDamaged)
-    if (found === 'damaged') return
+    let found: Receipt | undefined
+    try {
+      found = await this.#store.findCommit(stream, commitId)
+    } catch (error) {
+      return this.#damaged(first.position, error)
+    }
     const isThere =
       found?.position === last.position && found.sequence === last.sequence && found.count === events.length
     if (isThere) return
@@ -194,10 +211,4 @@ class Verification {
     this.#findings++
     if (this.#findings >= (this.#options.findingsMax ?? findingsMaxDefault)) throw new TooMany()
   }
-}
-
-/** Damage is told where it is. */
-function ifDamaged(error: unknown): 'damaged' {
-  if (hasCode(error, 'STORE_CORRUPT')) return 'damaged'
-  throw error
 }

@@ -84,6 +84,7 @@ test('with --json, every error is one line of JSON', async (t) => {
     ['ID_INVALID', ['state', 'account', '']],
     ['ENOENT', ['export', '--out', 'none/log.jsonl']],
     ['EISDIR', ['import', '.', '--store', 'sqlite:bank.db']],
+    ['OPTION_INVALID', ['events', '--store', 'sqlite:.']],
   ]
   const ends = await each(runs.map(([, args]) => [...args, '--json']))
   for (const [i, { out, err, code }] of ends.entries()) {
@@ -92,8 +93,13 @@ test('with --json, every error is one line of JSON', async (t) => {
     assert.deepEqual([error.code, err.split('\n').length, out], [expected, 2, ''], args.join(' '))
     assert.equal(code, /^(ID_|E[A-Z]+$)/.test(expected) ? 1 : 2, args.join(' '))
   }
-  const [about] = await each([['state', '--', 'account', '--json']])
+  const [about, nobody, verified] = await each([
+    ['state', '--', 'account', '--json'],
+    ['state', 'account', 'nobody', '--json'],
+    ['verify', '--store', 'bank.db', '--json'],
+  ])
   assert.match(about!.out, /^account\/--json #0/)
+  for (const { err } of [nobody!, verified!]) assert.deepEqual(Object.keys(JSON.parse(err)), ['note'])
 })
 
 test('looking makes no store: not in an empty file, a folder, nor beside the tables of another program', async (t) => {

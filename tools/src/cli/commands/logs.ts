@@ -90,7 +90,7 @@ async function exportLog({ inspection, output, signal }: StoreSession, { out, fo
     }
     const summary = await exportTo(store, (text) => output.write(text), options)
     progress.end()
-    output.note(output.isJson ? JSON.stringify(summary) : summaryText('written', summary))
+    output.note(summaryText('written', summary), summary)
   } finally {
     progress.end()
   }
