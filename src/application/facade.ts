@@ -76,8 +76,8 @@ export function facade({
       },
     }),
     parseCommand: (untrusted: unknown) => parseCommand(kernel, untrusted),
-    projections: management(projections, environment),
-    reactions: reactionManagement(reactions, environment),
+    projections: management(projections, environment, subscriptions.stopped),
+    reactions: reactionManagement(reactions, environment, subscriptions.stopped),
     // Upcast if an aggregate of the domain declares them, otherwise as they are stored.
     events: (options: SubscriptionOptions = {}) =>
       readable((name) => folds.get(name), subscribe(subscriptions, options)),

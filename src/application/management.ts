@@ -1,5 +1,5 @@
 /** The methods that manage projections or reactions by their names. */
-import { ProjectionError } from '../domain/error.ts'
+import { CancelledError, ProjectionError } from '../domain/error.ts'
 import { checkKeys, checkOption, checkSignal, checkWhole } from '../domain/options.ts'
 import type { TableReader } from '../projection/code/table-reader.ts'
 import type { ByHand } from '../projection/reactions/by-hand.ts'
@@ -31,8 +31,9 @@ export interface ManagedProjection {
 export function reactionManagement(
   reactions: ReadonlyMap<string, ManagedProjection>,
   environment: Environment,
+  stopped: AbortSignal,
 ): Reactions<string> {
-  const { rebuild: _, compare: __, ...managed } = management(reactions, environment)
+  const { rebuild: _, compare: __, ...managed } = management(reactions, environment, stopped)
   return Object.freeze({
     ...managed,
     timers: async (name: string, options: TimersOptions = {}) => namedIn(reactions, name).timers!(options),
@@ -50,10 +51,11 @@ function namedIn(projections: ReadonlyMap<string, ManagedProjection>, projection
   throw new ProjectionError('PROJECTION_UNKNOWN', { projection, known: [...projections.keys()] })
 }
 
-/** The methods that manage projections. */
+/** The methods that manage projections. @param stopped aborted when the domain is asked to stop */
 export function management(
   projections: ReadonlyMap<string, ManagedProjection>,
   environment: Environment,
+  stopped: AbortSignal,
 ): Projections<string> {
   const named = (projection: unknown): ManagedProjection => namedIn(projections, projection)
   const rebuilt = (name: string) => {
@@ -68,15 +70,14 @@ export function management(
       checkKeys('start(name, at)', at, ['from'])
       const { from = 1 } = at
       checkWhole('from', from, 1)
-      await checkWithin(runner, from)
+      // Without a position it begins in this very call, so a stop that is asked for next ends it.
+      if (from > 1) await checkWithin(runner, from)
+      refuseIf(stopped, name)
       runner.start(from)
       return runner.status()
     },
     stop: async (name: string) => named(name).runner.stop(),
-    async lookup(name: string) {
-      const { runner } = named(name)
-      return runner.alive ? runner.status() : undefined
-    },
+    lookup: async (name: string) => (named(name).runner.alive ? named(name).runner.status() : undefined),
     pause: async (name: string) => named(name).runner.pause(),
     resume: async (name: string) => named(name).runner.resume(),
     status: async (name: string) => named(name).runner.status(),
@@ -120,9 +121,13 @@ export function management(
   })
 }
 
+/** @throws CancelledError `STOPPED` */
+function refuseIf(stopped: AbortSignal, name: string): void {
+  if (stopped.aborted) throw new CancelledError('STOPPED', { what: `Starting ${name}` })
+}
+
 /** @throws DefinitionError `OPTION_INVALID` for a position that the log has not reached */
 async function checkWithin(runner: ManagedProjection['runner'], from: number): Promise<void> {
-  if (from === 1) return
   const { head } = await runner.status()
   const expected = `at most ${head + 1}, the position after the end of the log`
   checkOption('from', from, (found) => Number(found) <= head + 1, expected)
@@ -140,7 +145,7 @@ async function reset({ runner, rows }: ManagedProjection, options: ResetOptions)
       '1 for a projection with rows, because all of its events make the rows; or use rebuild(name)',
     )
   }
-  await checkWithin(runner, from)
+  if (from > 1) await checkWithin(runner, from)
   checkOption('keep', keep, (found) => typeof found === 'boolean', 'true or false')
   await runner.reset(from - 1, keep)
 }

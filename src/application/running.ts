@@ -189,13 +189,13 @@ export interface RebuildOptions {
  * Manages the projections or reactions of a running domain, by their names in `domain({ projections, reactions })`. If
  * several processes run the domain, a lease lets one of them run each projection, and the others stand by.
  *
- * @throws ProjectionError `PROJECTION_UNKNOWN` from each method
+ * @throws ProjectionError `PROJECTION_UNKNOWN` from each method; CancelledError `STOPPED` from `start`
  */
 export interface Managed<Name extends PropertyKey> {
   /** All names, in the order in which they were declared. */
   readonly names: readonly (Name & string)[]
   /**
-   * Starts to follow the log from the checkpoint on. Starting twice changes nothing. One that has failed tries again.
+   * Starts to follow the log from the checkpoint on, again if it has failed or is being stopped. Twice changes nothing.
    */
   start(name: Name, at?: StartAt): Promise<ProjectionStatus>
   /** Stops after the current step, and gives the lease back. Does nothing if it is not started. */

@@ -34,7 +34,8 @@ export class Singletons {
       },
       stop: async () => {
         await singleton.stop()
-        this.#byName.delete(name)
+        // If it was stopped twice, another one may have its name by now.
+        if (this.#byName.get(name) === singleton) this.#byName.delete(name)
       },
     })
   }

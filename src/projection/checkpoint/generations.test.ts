@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { setImmediate as settled } from 'node:timers/promises'
+import { heldStore } from '../../../test/support/stores/held-store.ts'
 import { systemEnvironment } from '../../application/system-environment.ts'
 import { memory } from '../../index.ts'
 import { Breath } from '../../runtime/breath.ts'
@@ -16,29 +16,17 @@ const breath = new Breath(systemEnvironment)
 const open = () => memory().open({ now: () => 0, warn: () => {} })
 const of = (store: Store, revision = 1) => new Generations('p', revision, store)
 
-/** A store whose next answer of a method can be held back. */
+/** A store whose next answer of a method can be held back, and the same place without delays. */
 async function slow() {
-  const store = await open()
-  const held = new Map<string, Promise<void>>()
-  const holding = new Proxy(store, {
-    get(target, name) {
-      const value = Reflect.get(target, name)
-      if (typeof value !== 'function') return value
-      return async (...args: readonly unknown[]) => {
-        const gate = held.get(String(name))
-        held.delete(String(name))
-        const answer = await value.apply(target, args)
-        await gate
-        return answer
-      }
-    },
-  })
-  const holdNext = (method: 'loadCheckpoint' | 'loadRows' | 'saveStep') => {
-    const gate = Promise.withResolvers<void>()
-    held.set(method, gate.promise)
-    return gate
+  const place = memory()
+  const { store, hold } = heldStore(place)
+  const options = { now: () => 0, warn: () => {} }
+  const [late, other] = await Promise.all([store.open(options), place.open(options)])
+  return {
+    store: late,
+    other,
+    holdNext: (method: 'loadCheckpoint' | 'loadRows' | 'saveStep') => hold('answer', method),
   }
-  return { store: holding, other: store, holdNext }
 }
 
 test('at first the rows under the name of the projection are live, with the first revision', async () => {
@@ -127,7 +115,7 @@ test('a reader whose answer comes late does not keep a build of its process from
   const gate = holdNext('loadCheckpoint')
   const reading = generations.load()
   const built = await generations.begin('x', false)
-  gate.resolve()
+  gate.release()
   await reading
   assert.ok(generations.isBuilding(built))
   await generations.finish(built)
@@ -141,12 +129,12 @@ test('an answer that comes late brings no rows back that were live before', asyn
   const gate = holdNext('loadRows')
   const reading = one.load()
   // The answer that is held back is about the rows before these.
-  await settled()
+  await gate.isThere
   const built = await elsewhere.begin('y', false)
   await elsewhere.finish(built)
   await one.load()
   assert.deepEqual(one.live, built)
-  gate.resolve()
+  gate.release()
   await reading
   assert.deepEqual(one.live, built)
 })
@@ -157,11 +145,11 @@ test('a change whose answer comes late hides no change of another process', asyn
   await one.load()
   const gate = holdNext('saveStep')
   const beginning = one.begin('x', false)
-  await settled()
+  await gate.isThere
   const built = await elsewhere.begin('y', false)
   await elsewhere.finish(built)
   await one.load()
-  gate.resolve()
+  gate.release()
   await beginning
   assert.deepEqual(one.live, built)
 })
@@ -175,7 +163,7 @@ test('rows that are retired while others are being deleted are not forgotten', a
   const tidying = one.tidy(breath)
   await elsewhere.finish(await elsewhere.begin('y', false))
   await one.load()
-  gate.resolve()
+  gate.release()
   await tidying
   assert.equal(one.hasLeftovers, true)
   await one.tidy(breath)

@@ -99,9 +99,8 @@ export class ReadModelReader {
     isWhole: (result: Result) => boolean,
   ): Promise<Result> {
     for (;;) {
-      await this.#reached(wait)
+      const storage = await this.#reached(wait)
       if (this.#runner.unreadable !== undefined) throw this.#runner.unreadable
-      const { storage } = this.#generations.live
       const result = await read(storage)
       if (isWhole(result)) return result
       await this.#generations.load()
@@ -110,17 +109,22 @@ export class ReadModelReader {
     }
   }
 
-  async #reached(wait: WaitOptions): Promise<void> {
+  /** Waits as it is told. @returns the name under which the live rows are stored, which are that far */
+  async #reached(wait: WaitOptions): Promise<string> {
+    const { bookmark } = this.#runner
     await this.#runner.reached(wait)
-    const { storage } = this.#generations.live
     // A running runner reads itself which rows are live.
     if (this.#runner.alive) await this.#generations.loadOnce()
     else await this.#generations.load()
-    if (!this.#runner.alive && !this.#isRecognised) await this.#runner.bookmark.look()
+    if (!this.#runner.alive && !this.#isRecognised) await bookmark.look()
     this.#isRecognised = true
-    // Only then, because it waits for a step in progress, and readers should not wait.
-    if (this.#generations.live.storage !== storage) await this.#runner.bookmark.refresh()
-    // Rows that became live meanwhile may be a little behind the rows before.
-    while (this.#runner.bookmark.position < (wait.atLeast ?? 0)) await this.#runner.reached(wait)
+    for (;;) {
+      const { storage, position } = bookmark
+      // The position is that of other rows. This waits for a step in progress, so it is done only then.
+      if (storage !== this.#generations.live.storage) await bookmark.refresh()
+      // Rows that became live meanwhile may be a little behind the rows before.
+      else if (position < (wait.atLeast ?? 0)) await this.#runner.reached(wait)
+      else return storage
+    }
   }
 }

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
 import { until } from '../../../test/support/kernel/rig.ts'
+import { heldStore } from '../../../test/support/stores/held-store.ts'
 import { aggregate, domain, event, hasCode, memory, projection, type StartOptions } from '../../index.ts'
 import { manualEnvironment } from '../../testing/manual-environment.ts'
 
@@ -48,6 +49,39 @@ describe('A projection', () => {
     await counts.projections.start('sums')
     const atLeast = await add(counts, 5)
     assert.deepEqual(await counts.sums.get('a', { atLeast }), { sum: 5, events: 1 })
+  })
+
+  test('that is started while it is being stopped runs afterwards', async () => {
+    const { store, hold } = heldStore(memory())
+    await using counts = await start({ store })
+    await counts.projections.start('sums')
+    await counts.sums.get('a', { atLeast: await add(counts, 5) })
+    const releasing = hold('question', 'releaseLease')
+    const stopping = counts.projections.stop('sums')
+    await releasing.isThere
+    await counts.projections.start('sums')
+    releasing.release()
+    await stopping
+    assert.equal((await counts.projections.lookup('sums'))?.name, 'sums')
+    assert.deepEqual(await counts.sums.get('a', { atLeast: await add(counts, 7) }), { sum: 12, events: 2 })
+  })
+
+  test('cannot be started when its domain is being stopped', async () => {
+    const counts = await start()
+    const stopping = counts.stop()
+    await assert.rejects(counts.projections.start('sums'), { code: 'STOPPED' })
+    await stopping
+  })
+
+  test('that is stopped, started and stopped at once does not run', async () => {
+    await using counts = await start()
+    await counts.projections.start('sums')
+    const { stop, start: begin, status, lookup } = counts.projections
+    await Promise.all([stop('sums'), begin('sums'), stop('sums')])
+    await stop('sums')
+    assert.equal(await lookup('sums'), undefined)
+    await Promise.all([begin('sums'), stop('sums')])
+    assert.equal((await status('sums')).state, 'stopped')
   })
 
   test('continues from its checkpoint when it is started again', async () => {

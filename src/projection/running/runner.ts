@@ -22,11 +22,12 @@ import { observedStep } from './observed-step.ts'
 import { PositionWaiters } from './position-waiters.ts'
 import { restWhilePaused } from './resting.ts'
 import type { RunnerOptions } from './runner-options.ts'
+import { Runs } from './runs.ts'
 import { runThrough } from './single-run.ts'
 import { type StandingBy, standBy } from './stand-by.ts'
 import {
+  checkStillThere,
   lagOf,
-  nextBehind,
   type ProjectionState,
   type ProjectionStatus,
   type RunnerView,
@@ -49,10 +50,9 @@ export class Runner {
   readonly #single = new Exclusive()
   #state: ProjectionState = 'stopped'
   #failure: MnemeError | undefined
-  #running: Promise<void> | undefined
+  readonly #runs = new Runs()
   #follower: Follower | undefined
   #asked = new AbortController()
-  #stopping = new AbortController()
   readonly #pausing: Pausing
   readonly #standing: Omit<StandingBy, 'follower'>
   readonly #tries: Tries
@@ -112,20 +112,16 @@ export class Runner {
    * @param from the first position to handle, if there is no checkpoint yet
    */
   start(from = 1): void {
-    if (this.alive) return
-    this.#state = 'preparing'
-    this.#failure = undefined
-    this.#waiters.begin()
-    this.#stopping = new AbortController()
-    const { signal } = this.#stopping
-    this.#running = Promise.resolve(this.#running).then(() => this.#follow(from, signal))
+    if (this.alive && !this.#runs.signal.aborted) return
+    this.#prepare()
+    this.#runs.begin((signal) => this.#follow(from, signal))
   }
 
-  /** Ends the run after the step in progress, and saves how far it came. */
+  /** Ends the run after the step in progress, and saves how far it came. It may be started again meanwhile. */
   async stop(): Promise<void> {
-    this.#stopping.abort()
+    const stopping = this.#runs.stop()
     this.#asked.abort()
-    await this.#running
+    if (!(await stopping)) return
     if (this.#state !== 'failed') this.#state = 'stopped'
     this.#tries.clear()
     this.#waiters.end()
@@ -164,7 +160,7 @@ export class Runner {
   runOnce(): Promise<RunResult> {
     return this.#single.run(async () => {
       // The signal of a run that was stopped is aborted. This run needs its own.
-      const { signal } = this.alive ? this.#stopping : new AbortController()
+      const { signal } = this.alive ? this.#runs : new AbortController()
       if (!this.alive) {
         this.#waiters.begin()
         await this.#orFail(this.#steps.prepare(signal))
@@ -200,7 +196,7 @@ export class Runner {
 
   /** Tries parked events again. @throws ProjectionError `PROJECTION_ELSEWHERE` */
   async retryParked(): Promise<RetryResult> {
-    const signal = this.alive ? this.#stopping.signal : new AbortController().signal
+    const signal = this.alive ? this.#runs.signal : new AbortController().signal
     const tally = { handled: 0 }
     const { retrySize: size } = this.#steps
     const attempt: Retry['attempt'] = (some, blocks) => this.#steps.retry(some, blocks, signal)
@@ -252,7 +248,7 @@ export class Runner {
     this.#asked.abort()
     await this.#waiters.wait(atLeast, timeoutMs, signal, look)
     // A leader that has just reached the position has read the log. Otherwise the position may belong to another log.
-    if (isThere || !leads) await this.#checkPlace()
+    if (isThere || !leads) await checkStillThere(this.#options.store, this.bookmark.here, () => this.hint())
   }
 
   /** Why the rows must not be read: the log was replaced, or another definition made the rows. */
@@ -261,19 +257,16 @@ export class Runner {
     return hasCode(failure, 'LOG_REPLACED') || hasCode(failure, 'PROJECTION_CHANGED') ? failure : undefined
   }
 
-  /** @throws StoreError `LOG_REPLACED` if the events that were handled are not in this log */
-  async #checkPlace(): Promise<void> {
-    try {
-      await nextBehind(this.#options.store, this.bookmark.here)
-    } catch (error) {
-      // The run has to notice it too.
-      if (hasCode(error, 'LOG_REPLACED')) this.#follower?.hint()
-      throw error
-    }
+  #prepare(): void {
+    this.#state = 'preparing'
+    this.#failure = undefined
+    this.#waiters.begin()
   }
 
   async #follow(from: number, signal: AbortSignal): Promise<void> {
     const { tail, environment } = this.#options
+    // The run before it may have failed at its end.
+    this.#prepare()
     this.#follower = tail.follow()
     const follower = this.#follower
     const onPaused = () => {

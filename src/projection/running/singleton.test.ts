@@ -1,9 +1,9 @@
 /** Work that one process at a time does. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { domain, memory } from '../../index.ts'
 import { sleep } from '../../runtime/environment.ts'
 import type { Warning } from '../../runtime/warning.ts'
-import { memory } from '../../store/memory/index.ts'
 import type { LeaseStore } from '../../store/store.ts'
 import { faultyStore } from '../../testing/faulty-store.ts'
 import { manualEnvironment } from '../../testing/manual-environment.ts'
@@ -145,4 +145,15 @@ describe('A singleton', () => {
     await one.stop()
     assert.equal(most(), 1)
   })
+})
+
+test('a singleton that is stopped twice does not take the name of the next one', async () => {
+  const environment = manualEnvironment()
+  await using running = await domain({ aggregates: {} }).start({ environment, store: memory() })
+  const begin = () => running.cluster.singleton('work', () => {})
+  const first = begin()
+  await first.stop()
+  begin()
+  await first.stop()
+  assert.throws(begin, { code: 'DEFINITION_INVALID' })
 })

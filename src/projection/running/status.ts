@@ -97,7 +97,22 @@ export async function lagOf(store: EventStore, place: LogPlace, now: number, isF
 }
 
 /** The event after a place, if there is one. @throws StoreError `LOG_REPLACED` if the place is not in this log */
-export async function nextBehind(store: EventStore, place: LogPlace): Promise<StoredEvent | undefined> {
+async function nextBehind(store: EventStore, place: LogPlace): Promise<StoredEvent | undefined> {
   const range = { from: place.position + 1, to: place.position + 2 }
   return (await store.readAll(range, { limit: 1, behind: place })).events[0]
+}
+
+/**
+ * Whether the log is still the one that was handled up to a place.
+ *
+ * @param onReplaced called if it is not: a run that follows it has to notice that too
+ * @throws StoreError `LOG_REPLACED`
+ */
+export async function checkStillThere(store: EventStore, place: LogPlace, onReplaced: () => void): Promise<void> {
+  try {
+    await nextBehind(store, place)
+  } catch (error) {
+    if (hasCode(error, 'LOG_REPLACED')) onReplaced()
+    throw error
+  }
 }
