@@ -1,25 +1,33 @@
 /**
- * Three members in processes of their own under load, while one of them is killed, stands still or stops. Callers of
- * the others get no error, and every answer is what the log says.
+ * Three members in processes of their own under load, while one of them is killed, stands still, stops or is cut off.
+ * Callers of the others get no error, and the history of every vault is linearizable.
+ *
+ * `MNEME_CLUSTER_ROUNDS` asks for each kind of fault so often.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
-import { Callers, checkTold, MemberProcess } from '../support/cluster/members.ts'
+import { silentMs } from '../../src/cluster/peer.ts'
+import { Callers, checkTold, MemberProcess, rounds } from '../support/cluster/members.ts'
 import { storeAt } from '../support/crash/place.ts'
+import { serverKinds, serverPlace } from '../support/crash/server-place.ts'
 import type { Place } from '../support/crash/writer-protocol.ts'
 import { withSeed } from '../support/seed.ts'
-import { findMongodb } from '../support/servers/mongodb-server.ts'
-import { dropSchema, freshSchema } from '../support/servers/postgres-place.ts'
-import { findPostgres } from '../support/servers/postgres-server.ts'
 import { onServer } from '../support/servers/server.ts'
 import { sized } from '../support/size.ts'
 
-type Fault = 'stopped' | 'killed' | 'frozen' | 'killed while another one is frozen'
+type Fault =
+  | 'stopped'
+  | 'killed'
+  | 'frozen'
+  | 'killed while another one is frozen'
+  | 'killed while another one stops'
+  | 'cut off from the others'
+  | 'cut off from the store'
 
 /** Longer than a lease. */
-const frozenMs = 3500
+const awayMs = 3500
 
 /** Many kinds of faults in one run, because most of the time goes into starting processes. */
 async function underLoad(context: TestContext, place: Place, faults: readonly Fault[]): Promise<void> {
@@ -37,13 +45,28 @@ async function underLoad(context: TestContext, place: Place, faults: readonly Fa
       await callers.goOn(random.int(50, 200))
       const at = random.int(0, 2)
       const member = members[at]!
-      if (fault === 'frozen') await member.freeze(frozenMs)
-      else if (fault === 'stopped') {
+      if (fault === 'frozen') await member.freeze(awayMs)
+      else if (fault === 'cut off from the others') await member.cut('others', silentMs + 500)
+      else if (fault === 'cut off from the store') {
+        callers.mayRepeat = true
+        await member.cut('store', awayMs)
+        // By then, each of the callers has probably got an answer since.
+        await callers.goOn(100)
+        callers.mayRepeat = false
+      } else if (fault === 'stopped') {
         members.splice(at, 1)
         await member.stop()
         members.push(await start())
+      } else if (fault === 'killed while another one stops') {
+        const [leaving, ...others] = members.toSpliced(at, 1)
+        // Whoever is given a command now must be able to answer it.
+        members.splice(0, members.length, ...others)
+        const stops = leaving!.stop()
+        await member.kill()
+        await stops
+        members.push(...(await Promise.all([start(), start()])))
       } else {
-        const thaws = fault !== 'killed' && members[(at + 1) % 3]!.freeze(frozenMs)
+        const thaws = fault !== 'killed' && members[(at + 1) % 3]!.freeze(awayMs)
         await member.kill()
         members[at] = await start()
         await thaws
@@ -60,19 +83,21 @@ async function underLoad(context: TestContext, place: Place, faults: readonly Fa
 }
 
 /** The quick run has the first ones. */
-const faults: readonly Fault[] = [
+const kinds: readonly Fault[] = [
   'killed',
-  'frozen',
   'stopped',
+  'killed while another one stops',
   'killed while another one is frozen',
-  'stopped',
-  'stopped',
+  'cut off from the store',
+  'cut off from the others',
+  'frozen',
 ]
+const manyFaults = Array.from({ length: rounds }, () => kinds).flat()
 
 /** @param place a fresh place for a test  @param count how many faults happen */
-function declare(place: (context: TestContext) => Promise<Place>, count: number = faults.length): void {
-  test('members that stop, are killed or stand still are replaced', async (t) =>
-    underLoad(t, await place(t), faults.slice(0, sized(count, 3))))
+function declare(place: (context: TestContext) => Promise<Place>, count: number = kinds.length): void {
+  test('members that stop, are killed, cut off or stand still are replaced', async (t) =>
+    underLoad(t, await place(t), rounds > 1 ? manyFaults : kinds.slice(0, sized(count, 3))))
 }
 
 describe('In a cluster on SQLite', () =>
@@ -82,15 +107,9 @@ describe('In a cluster on SQLite', () =>
     return { store: 'sqlite', path: join(directory, 'log.db') }
   }))
 
-await onServer('In a cluster on PostgreSQL', findPostgres, (server) =>
-  declare(async (t) => {
-    const schema = freshSchema()
-    t.after(() => dropSchema(server, schema))
-    return { store: 'postgres', url: server.url, schema }
-  }),
-)
-
-await onServer('In a cluster on MongoDB', findMongodb, (server) =>
-  // Here each command takes much longer.
-  declare(async () => ({ store: 'mongodb', url: server.url, database: `cluster-${Date.now()}-${process.pid}` }), 4),
-)
+for (const { store, name, find } of serverKinds) {
+  await onServer(`In a cluster on ${name}`, find, (server) =>
+    // On the others, starting and each command take longer.
+    declare(async (t) => serverPlace(t, server, store), store === 'postgres' ? kinds.length : 4),
+  )
+}

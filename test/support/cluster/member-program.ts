@@ -1,9 +1,13 @@
 /** The program of a member that a test runs in a process of its own, and what it is told and says. */
-import { cluster } from '../../../src/cluster/index.ts'
+import type { Cluster } from '../../../src/cluster/cluster.ts'
+import { HttpTransport, proofOf } from '../../../src/cluster/http/http-transport.ts'
+import { ClusterNode } from '../../../src/cluster/node.ts'
 import { MnemeError } from '../../../src/index.ts'
 import { listen, say as sayAnything } from '../../../src/testing/crash/told-program.ts'
+import { faultyStore } from '../../../src/testing/faulty-store.ts'
 import { storeAt } from '../crash/place.ts'
 import type { Place } from '../crash/writer-protocol.ts'
+import { CuttableTransport } from './cuttable-transport.ts'
 import { type Member, secret, Vaults } from './vaults.ts'
 
 /** What a member is told. */
@@ -16,6 +20,8 @@ export type ToMember =
       readonly amount: number
       readonly commandId: string
     }
+  /** Takes its links to others, or its store, from it for a while. */
+  | { readonly tell: 'cut'; readonly from: 'others' | 'store'; readonly forMs: number }
   | { readonly tell: 'stop' }
 
 /** What a member says. */
@@ -25,7 +31,12 @@ export type FromMember =
       readonly say: 'answer'
       readonly commandId: string
       readonly answer: 'yes' | 'no' | 'nothing' | 'error'
+      /** The sequence of what was stored, and the amount of the vault that the answer says. */
+      readonly sequence?: number
+      readonly amount?: number
       readonly why?: string
+      /** Whether the caller may send it again after this error. */
+      readonly mayRepeat?: boolean
       /** How long the caller waited, in milliseconds. */
       readonly tookMs: number
     }
@@ -33,30 +44,57 @@ export type FromMember =
 
 const say = (message: FromMember): void => sayAnything(message)
 
+type Answered = Omit<FromMember & { readonly say: 'answer' }, 'say' | 'commandId' | 'tookMs'>
+
+const transport = new CuttableTransport(new HttpTransport({ address: '127.0.0.1:0', advertise: undefined, secret }))
+let isStoreCut = false
 let member: Member | undefined
+
+async function start(place: Place): Promise<void> {
+  // The answer of the first call is lost. Later ones do not reach the store.
+  let lost = 0
+  const store = faultyStore(storeAt(place), () => {
+    if (!isStoreCut) lost = 0
+    return isStoreCut ? (lost++ === 0 ? 'after' : 'before') : undefined
+  })
+  const proof = { secretProof: proofOf(secret), leaseMs: 3000, routeTimeoutMs: 30_000 }
+  const cluster: Cluster = { node: (parts) => new ClusterNode({ ...parts, transport, ...proof }) }
+  member = await Vaults.start({ store, cluster, log: { warn() {} } })
+}
+
+function cut(from: 'others' | 'store', forMs: number): void {
+  if (from === 'others') transport.cut(forMs)
+  else {
+    isStoreCut = true
+    setTimeout(() => {
+      isStoreCut = false
+    }, forMs)
+  }
+}
 
 async function send({ id, name, amount, commandId }: ToMember & { readonly tell: 'send' }): Promise<void> {
   const sentAt = performance.now()
-  const told = (answer: 'yes' | 'no' | 'nothing' | 'error', why?: string) =>
-    say({ say: 'answer', commandId, answer, tookMs: performance.now() - sentAt, ...(why !== undefined && { why }) })
+  const told = (answered: Answered) =>
+    say({ say: 'answer', commandId, tookMs: performance.now() - sentAt, ...answered })
   try {
     const command = { aggregate: 'vault', id, name, data: { amount }, commandId } as const
     const outcome = await member!.try.dispatch(command)
-    told(!outcome.accepted ? 'no' : outcome.events.length > 0 ? 'yes' : 'nothing')
+    if (outcome.accepted) {
+      const { sequence, state, events } = outcome
+      told({ answer: events.length > 0 ? 'yes' : 'nothing', sequence, amount: state.amount })
+    } else told({ answer: 'no', amount: (outcome.rejection.details as { readonly amount: number }).amount })
   } catch (error) {
-    told('error', error instanceof MnemeError ? `${error.code} ${error.message} ${error.cause}` : String(error))
+    const isKnown = error instanceof MnemeError
+    const mayRepeat = isKnown && (error.retryable || error.code === 'OUTCOME_UNKNOWN')
+    told({ answer: 'error', mayRepeat, why: isKnown ? `${error.code} ${error.message} ${error.cause}` : String(error) })
   }
 }
 
 listen((message: ToMember) => {
   if (message.tell === 'send') void send(message)
-  else if (message.tell === 'start') {
-    const options = { cluster: cluster({ address: '127.0.0.1:0', secret }), log: { warn() {} } }
-    void Vaults.start({ store: storeAt(message.place), ...options }).then((started) => {
-      member = started
-      say({ say: 'started' })
-    })
-  } else {
+  else if (message.tell === 'cut') cut(message.from, message.forMs)
+  else if (message.tell === 'start') void start(message.place).then(() => say({ say: 'started' }))
+  else {
     void member!.stop().then(() => {
       say({ say: 'stopped' })
       process.exit(0)

@@ -4,11 +4,15 @@ import type { TestContext } from 'node:test'
 import type { StoreFactory } from '../../../src/index.ts'
 import { ChildProgram } from '../../../src/testing/crash/child-program.ts'
 import type { Place } from '../crash/writer-protocol.ts'
+import { type Call, type Entry, judge } from '../linearizability/checker.ts'
 import type { FromMember } from './member-program.ts'
 import { Vaults } from './vaults.ts'
 
 const program = new URL('member-program.ts', import.meta.url)
-const timeoutMs = 600_000
+/** How often each kind of fault happens. */
+export const rounds: number = Number(process.env['MNEME_CLUSTER_ROUNDS'] ?? 1)
+/** A process that does not end in this time hangs. */
+const timeoutMs = 600_000 * rounds
 
 type Answer = FromMember & { readonly say: 'answer' }
 
@@ -64,6 +68,12 @@ export class MemberProcess {
     process.kill(this.#child.pid, 'SIGCONT')
   }
 
+  /** Takes its links to others, or its store, from it for a while. */
+  async cut(from: 'others' | 'store', forMs: number): Promise<void> {
+    this.#child.send({ tell: 'cut', from, forMs })
+    await new Promise((resolve) => setTimeout(resolve, forMs))
+  }
+
   #until(what: FromMember['say']): Promise<void> {
     return Promise.race([
       new Promise<void>((resolve) => this.#heard.set(what, resolve)),
@@ -86,8 +96,10 @@ interface Told {
   readonly id: string
   readonly name: 'put' | 'take'
   readonly amount: number
-  readonly answer: Answer['answer']
-  readonly why: string | undefined
+  /** By the clock of the callers, in nanoseconds. */
+  readonly calledAt: number
+  readonly answeredAt: number
+  readonly answer: Answer
 }
 
 /** Callers, each with a vault of its own choice at each time. A caller whose member ends asks another one. */
@@ -95,6 +107,8 @@ export class Callers {
   readonly told = new Map<string, Told>()
   /** How long callers of members waited that did not end meanwhile, in milliseconds. */
   readonly waits: number[] = []
+  /** Whether a caller that gets an error, which says that this is right, sends its command again. */
+  mayRepeat = false
   readonly #members: () => readonly MemberProcess[]
   readonly #random: () => number
   readonly #vaults: number
@@ -127,18 +141,22 @@ export class Callers {
     const commandId = `c${++this.#last}`
     const id = `vault ${this.#whole(this.#vaults)}`
     const name = this.#random() < 0.6 ? 'put' : 'take'
-    const command = { id, name, amount: 1 + this.#whole(9), commandId } as const
+    // To take nothing is to look.
+    const amount = name === 'take' && this.#random() < 0.2 ? 0 : 1 + this.#whole(9)
+    const command = { id, name, amount, commandId } as const
+    const calledAt = performance.now() * 1e6
     for (let isFirst = true; ; isFirst = false) {
       const members = this.#members()
       const member = members[this.#whole(members.length)]!
       const answer = await member.send(command)
-      if (answer === 'ended') {
+      const isAgain = answer !== 'ended' && this.mayRepeat && answer.mayRepeat === true
+      if (answer === 'ended' || isAgain) {
         if (this.#isOver) return
         await new Promise((resolve) => setTimeout(resolve, 5))
         continue
       }
       if (isFirst) this.waits.push(answer.tookMs)
-      this.told.set(commandId, { id, name, amount: command.amount, answer: answer.answer, why: answer.why })
+      this.told.set(commandId, { id, name, amount, calledAt, answeredAt: performance.now() * 1e6, answer })
       for (const { wanted, resolve } of this.#wanted) if (this.told.size >= wanted) resolve()
       return
     }
@@ -150,32 +168,51 @@ export class Callers {
 }
 
 /**
- * Checks the log against what callers were told: each "yes" is stored once, nothing else is, amounts are what the
- * answers make, and the epochs of a stream never go down.
+ * Checks the log against what callers were told: no caller got an error, every answer was right at some moment between
+ * call and answer, each "yes" is stored once and nothing else is, and the epochs of a stream never go down.
  */
 export async function checkTold(store: StoreFactory, told: ReadonlyMap<string, Told>): Promise<void> {
-  const failed = [...told].filter(([, { answer }]) => answer === 'error')
+  const failed = [...told].filter(([, { answer }]) => answer.answer === 'error')
   assert.deepEqual(failed, [], 'no caller gets an error')
   await using bank = await Vaults.start({ store })
-  const stored = new Map<string, number>()
+  const entries = new Map<string, Entry[]>()
   const epochs = new Map<string, number>()
   const head = await bank.head()
   for (let position = 0; position < head; ) {
     for await (const event of bank.events({ after: { position } })) {
       position = event.position
       const { id } = event.stream
-      stored.set(event.commitId, (stored.get(event.commitId) ?? 0) + 1)
+      const { amount } = event.data
+      const entry = { commandId: event.commitId, change: event.type === 'Put' ? amount : -amount }
+      const others = entries.get(id)
+      if (others === undefined) entries.set(id, [entry])
+      else others.push(entry)
       const epoch = event.metadata['clusterEpoch'] as number
       assert.ok(epoch >= (epochs.get(id) ?? 0), `epoch ${epoch} of ${id} after ${epochs.get(id)}`)
       epochs.set(id, epoch)
       if (position >= head) break
     }
   }
-  const amounts = new Map<string, number>()
-  for (const [commandId, { id, name, amount, answer }] of told) {
-    assert.equal(stored.get(commandId) ?? 0, answer === 'yes' ? 1 : 0, `${commandId} was told ${answer}`)
-    if (answer === 'yes') amounts.set(id, (amounts.get(id) ?? 0) + (name === 'put' ? amount : -amount))
+  const calls = Map.groupBy([...told], ([, { id }]) => id)
+  assert.deepEqual(
+    [...entries.keys()].filter((id) => !calls.has(id)),
+    [],
+  )
+  for (const [id, of] of calls) assert.deepEqual(judge(of.map(callOf), entries.get(id) ?? []), [], id)
+}
+
+/** What was told, as the judge of histories knows it. */
+function callOf([commandId, { name, amount, calledAt, answeredAt, answer }]: readonly [string, Told]): Call {
+  const balance = answer.amount!
+  const kind = ({ yes: 'stored', no: 'rejected', nothing: 'nothing', error: 'failed' } as const)[answer.answer]
+  return {
+    commandId,
+    name: name === 'put' ? 'deposit' : amount === 0 ? 'look' : 'withdraw',
+    amount,
+    calledAt,
+    answered: {
+      at: answeredAt,
+      answer: kind === 'stored' ? { kind, sequence: answer.sequence!, balance } : { kind, balance },
+    },
   }
-  assert.equal(stored.size, [...told.values()].filter(({ answer }) => answer === 'yes').length)
-  for (const [id, amount] of amounts) assert.equal((await bank.vault(id).state()).amount, amount, id)
 }

@@ -1,6 +1,9 @@
 /** The judge of histories: it accepts what could have been so, and finds each kind of violation that is planted. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import type { Random } from '../../../src/testing/random.ts'
+import { withSeed } from '../seed.ts'
+import { sized } from '../size.ts'
 import { type Answer, type Call, type Entry, judge, type Name } from './checker.ts'
 
 const stored = (sequence: number, balance: number): Answer => ({ kind: 'stored', sequence, balance })
@@ -121,17 +124,92 @@ describe('A history that cannot have been so', () => {
       assert.match(wrong.join('\n'), reason)
     })
   }
+})
 
-  test('is found among 50,000 calls, and those that are right take no time worth mentioning', () => {
-    const calls: Call[] = []
-    const entries: Entry[] = []
-    for (let i = 0; i < 25_000; i++) {
-      entries.push({ commandId: `d${i}`, change: 1 })
-      calls.push(call(`d${i}`, 'deposit 1', i * 10, i * 10 + 4, stored(i + 1, i + 1)))
-      calls.push(call(`l${i}`, 'look', i * 10 + 5, i * 10 + 9, other('nothing', i + 1)))
-    }
+/**
+ * A history that is right: each call takes effect at its own moment, and some hundred others are under way then. Some
+ * have no answer.
+ */
+function history(size: number, random: Random): { readonly calls: Call[]; readonly entries: Entry[] } {
+  const calls: Call[] = []
+  const entries: Entry[] = []
+  let balance = 0
+  const store = (commandId: string, change: number): Answer => {
+    balance += change
+    entries.push({ commandId, change })
+    return stored(entries.length, balance)
+  }
+  for (let i = 0; i < size; i++) {
+    const commandId = `c${i}`
+    const name = names[random.int(0, names.length - 1)]!
+    const amount = name === 'demand' ? balance + random.int(0, 1) : random.int(1, 1000)
+    const answer =
+      name === 'look'
+        ? other('nothing', balance)
+        : name === 'demand'
+          ? other(amount === balance ? 'nothing' : 'failed', balance)
+          : name === 'withdraw' && amount > balance
+            ? other('rejected', balance)
+            : store(commandId, name === 'deposit' ? amount : -amount)
+    const moment = (i + 1) * apart
+    const answered = { at: moment + random.int(1, longMax), answer }
+    const isAnswered = !random.chance(0.01)
+    calls.push({ commandId, name, amount, calledAt: moment - random.int(1, longMax), ...(isAnswered && { answered }) })
+  }
+  return { calls, entries }
+}
+
+const names: readonly Name[] = ['deposit', 'withdraw', 'look', 'demand']
+/** Nanoseconds between the moments of two calls, and how long a call may take before and after its moment. */
+const [apart, longMax] = [10, 1000]
+const size = sized(1_000_000, 20_000)
+
+test(`Among ${size} calls that overlap nothing wrong is found, in CPU time below 60 s, but each violation that is planted`, async (t) => {
+  await withSeed(async (random) => {
+    const { calls, entries } = history(size, random)
+    const cpu = process.cpuUsage()
     assert.deepEqual(judge(calls, entries), [])
-    calls.push(call('stale', 'look', 200_005, 200_009, other('nothing', 19_999)))
-    assert.match(judge(calls, entries).join(), /^stale .* fits nowhere/)
+    const { user, system } = process.cpuUsage(cpu)
+    t.diagnostic(`${size} operations were judged in ${((user + system) / 1e6).toFixed(1)} s of CPU time`)
+    assert.ok(user + system < 60e6)
+
+    // A look long after the balance was so; an answer that is in no log; two that real time has in another order.
+    const balances = balancesOf(entries)
+    const nearby = new Set(balances.slice(entries.length / 2 - longMax, entries.length / 2 + longMax))
+    const old = balances.findLast((balance, i) => i < entries.length / 2 - longMax && !nearby.has(balance))!
+    const isStored = ({ answered }: Call) => answered?.answer.kind === 'stored'
+    const middle = calls.findIndex((each) => isStored(each) && sequenceOf(each) >= entries.length / 2)
+    const { calledAt } = calls[middle]!
+    calls.push(call('stale', 'look', calledAt, calledAt + 1, other('nothing', old)))
+    calls.push(call('lost', 'deposit 1', calledAt, calledAt + 1, stored(entries.length + 1, 1)))
+    const early = middle - size / 10
+    const first = calls.findIndex((each, i) => i >= early && isStored(each))
+    // Far enough for the one to be answered before the other is called.
+    const second = calls.findIndex((each, i) => i >= first + (3 * longMax) / apart && isStored(each))
+    const [one, another] = [calls[first]!, calls[second]!]
+    calls[first] = at(one, another)
+    calls[second] = at(another, one)
+    const wrong = judge(calls, entries)
+    for (const expected of [/^stale .* fits nowhere/, /^lost .* is not in the log/, misordered(one)]) {
+      assert.ok(
+        wrong.some((each) => expected.test(each)),
+        `${expected}`,
+      )
+    }
   })
 })
+
+const sequenceOf = ({ answered }: Call): number => (answered?.answer.kind === 'stored' ? answered.answer.sequence : 0)
+const misordered = ({ commandId }: Call) => new RegExp(`^${commandId} .* was called after one behind it was answered`)
+/** A call with the times of another one. */
+const at = (one: Call, { calledAt, answered }: Call): Call => ({
+  ...one,
+  calledAt,
+  ...(one.answered && { answered: { at: answered!.at, answer: one.answered.answer } }),
+})
+
+function balancesOf(entries: readonly Entry[]): readonly number[] {
+  const balances = [0]
+  for (const { change } of entries) balances.push(balances.at(-1)! + change)
+  return balances
+}
