@@ -1,5 +1,5 @@
 /** The program of a member that a test runs in a process of its own, and what it is told and says. */
-import type { Cluster } from '../../../src/cluster/cluster.ts'
+import type { DomainCluster } from '../../../src/cluster/cluster.ts'
 import { HttpTransport, proofOf } from '../../../src/cluster/http/http-transport.ts'
 import { ClusterNode } from '../../../src/cluster/node.ts'
 import { MnemeError } from '../../../src/index.ts'
@@ -58,7 +58,7 @@ async function start(place: Place): Promise<void> {
     return isStoreCut ? (lost++ === 0 ? 'after' : 'before') : undefined
   })
   const proof = { secretProof: proofOf(secret), leaseMs: 3000, routeTimeoutMs: 30_000 }
-  const cluster: Cluster = { node: (parts) => new ClusterNode({ ...parts, transport, ...proof }) }
+  const cluster: DomainCluster = { node: (parts) => new ClusterNode({ ...parts, transport, ...proof }) }
   member = await Vaults.start({ store, cluster, log: { warn() {} } })
 }
 
