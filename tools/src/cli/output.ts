@@ -1,6 +1,6 @@
 /**
- * What the program prints. Results go to the standard output, one line each, and wait if the reader is slow. With
- * `--json` each line is a JSON value. Everything else goes to the standard error output, in the same form. Colours are only for
+ * What the program prints. Results go to the standard output, one line each, and wait if the reader is slow. Everything
+ * else goes to the standard error output. With `--json` each line of both is a JSON value. Colours are only for
  * terminals, and `NO_COLOR` turns them off.
  */
 import { styleText } from 'node:util'
