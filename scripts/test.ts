@@ -21,6 +21,7 @@ import { run } from 'node:test'
 import { parseArgs } from 'node:util'
 import { leftOut } from '../test/support/size.ts'
 import { endTogether } from './end-together.ts'
+import { filesInMemory } from './memory-folder.ts'
 import { isEmpty, report } from './test-report.ts'
 
 /** A file that takes longer hangs. */
@@ -60,6 +61,10 @@ if (isAnywhere && names.length > 0) {
   )
 }
 endTogether()
+const inMemory = leftOut === undefined ? undefined : filesInMemory()
+if (inMemory !== undefined) {
+  process.stdout.write(`Temporary files are in memory, in ${inMemory}. The full run has them on the disk.\n`)
+}
 const events = run({
   files,
   // Many tests wait for a disk, a server or a timer, so more files than there are processors keep them busy. In full,
