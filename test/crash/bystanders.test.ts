@@ -15,6 +15,7 @@ import { findMongodb } from '../support/servers/mongodb-server.ts'
 import { findPostgres } from '../support/servers/postgres-server.ts'
 import { onServer } from '../support/servers/server.ts'
 import { sized } from '../support/size.ts'
+import { until } from '../support/until.ts'
 
 const timeoutMs = 300_000
 const rounds = sized(5, 2)
@@ -67,7 +68,7 @@ await onServer('PostgreSQL', findPostgres, (server) => {
         return (await client.query(end, [application])).rowCount ?? 0
       })
     for (let round = 1; round <= rounds; round++) {
-      while ((await ends()) === 0) await new Promise(setImmediate)
+      await until(async () => (await ends()) > 0)
       // What is appended while nobody listens is seen when somebody does again.
       const { position } = await writer.account('ada').deposit({ amount: 1 })
       const row = await follower.balances.get('ada', { atLeast: position, timeoutMs: 20_000 })

@@ -8,7 +8,6 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { setImmediate } from 'node:timers/promises'
 import { Bank } from '../../examples/bank/bank.ts'
 import { ChildProgram } from '../../src/testing/crash/child-program.ts'
 import type { Random } from '../../src/testing/random.ts'
@@ -18,6 +17,7 @@ import type { Place } from '../support/crash/writer-protocol.ts'
 import { withSeed } from '../support/seed.ts'
 import { onServer } from '../support/servers/server.ts'
 import { sized } from '../support/size.ts'
+import { until } from '../support/until.ts'
 
 const leaseMs = 600
 /**
@@ -57,7 +57,7 @@ async function killLeaders(context: TestContext, place: Place, random: Random): 
     const bank = await Bank.start({ store: storeAt(place), ...options })
     try {
       await bank.account('ada').try.open({ owner: 'Ada' })
-      while ((await bank.projections.lookup('balances'))?.state === 'preparing') await setImmediate()
+      await until(async () => (await bank.projections.lookup('balances'))?.state !== 'preparing')
       // On a slow machine the other one may have been silent for longer than its lease; then it does not lead any more.
       if ((await bank.projections.lookup('balances'))?.state === 'standby') takeovers++
       child.kill()

@@ -8,10 +8,12 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { beforeAskingAgain } from '../../src/testing/ask-again.ts'
 import { killRounds } from '../../src/testing/index.ts'
 import { within } from '../support/crash/deadline.ts'
 import { accounts, openingBalance, startBank, type TransferPlace } from '../support/crash/transfer-domain.ts'
 import { sized } from '../support/size.ts'
+import { until } from '../support/until.ts'
 
 const rounds = Number(process.env['MNEME_CRASH_ROUNDS'] ?? sized(24, 3))
 /** Kills between two looks: the next process begins where the last one died. */
@@ -22,11 +24,11 @@ type Bank = Awaited<ReturnType<typeof startBank>>
 
 /** Waits until nothing is left to do for the reactions. */
 async function settle(bank: Bank): Promise<void> {
-  for (;;) {
+  for (let times = 0; ; times++) {
     const some = await Promise.all([bank.reactions.status('moveMoney'), bank.reactions.status('ringLater')])
     for (const { failure } of some) if (failure !== undefined) throw failure
     if (some.every(({ lag, state }) => lag.events === 0 && state === 'running')) return
-    await new Promise(setImmediate)
+    await beforeAskingAgain(times)
   }
 }
 
@@ -59,7 +61,7 @@ async function look(place: TransferPlace, asked: ReadonlySet<string>): Promise<v
 
 async function everyBellRang(bank: Bank, asked: ReadonlySet<string>): Promise<void> {
   for (const id of asked) {
-    while ((await bank.bell(id).state()).rung === 0) await new Promise(setImmediate)
+    await until(async () => (await bank.bell(id).state()).rung > 0)
     assert.equal((await bank.bell(id).state()).rung, 1, `the bell of ${id} rang once`)
   }
 }

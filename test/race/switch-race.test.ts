@@ -23,6 +23,7 @@ import { meets } from '../support/race/tail.ts'
 import { withSeed } from '../support/seed.ts'
 import { sized } from '../support/size.ts'
 import { onEveryStore } from '../support/stores/every-store.ts'
+import { until } from '../support/until.ts'
 
 const timeoutMs = 1_000_000
 
@@ -144,7 +145,7 @@ async function race(
     assert.equal(log.length, events)
     assert.equal(joined.length, subscribers.length, 'all have joined while the log grew')
     const expected = await Promise.all(joined.map((each) => expectedOf(each, log)))
-    while (joined.some(({ positions }, i) => positions.length < expected[i]!.length)) await setImmediate()
+    await until(() => joined.every(({ positions }, i) => positions.length >= expected[i]!.length))
     await running.stop()
     for (const [i, { positions, options, ended }] of joined.entries()) {
       await ended
@@ -221,7 +222,7 @@ async function expectedOf(subscribed: Subscribed, log: readonly StoredEvent[]): 
   const { from = 1 } = options
   const wanted = log.filter((event) => meets(options, event)).map(({ position }) => position)
   if (from !== 'now') return wanted.filter((position) => position >= from)
-  while (positions.length === 0) await setImmediate()
+  await until(() => positions.length > 0)
   const [first, after] = [positions[0]!, await subscribed.after]
   assert.ok(first > before, `nothing from before it joined at ${before}, as ${first}`)
   assert.ok(

@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { type TestContext, test } from 'node:test'
-import { setImmediate } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import type { Client } from 'pg'
 import {
@@ -15,6 +14,7 @@ import {
 import { findPostgres } from '../../../test/support/servers/postgres-server.ts'
 import { onServer } from '../../../test/support/servers/server.ts'
 import { sized } from '../../../test/support/size.ts'
+import { until } from '../../../test/support/until.ts'
 import { at } from '../../testing/checkpoint-at.ts'
 import { Commit } from '../commit.ts'
 import { everything } from '../range.ts'
@@ -28,14 +28,6 @@ const whole = { limit: Number.POSITIVE_INFINITY }
 const unavailable = { code: 'STORE_UNAVAILABLE', retryable: true }
 
 const waitMsMax = 120_000
-
-async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + waitMsMax
-  while (!(await isSo())) {
-    assert.ok(performance.now() < deadline, `still not so after ${waitMsMax} ms: ${isSo}`)
-    await setImmediate()
-  }
-}
 
 /** Appends until the outcome of the commit is known, as the kernel does. */
 async function appendForSure(store: Store, commit: Commit): Promise<void> {

@@ -4,10 +4,10 @@
  */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { setImmediate } from 'node:timers/promises'
 import { findPostgresPair } from '../../../test/support/servers/postgres-pair.ts'
 import { freshSchema, openStore, simpleCommit, withClient } from '../../../test/support/servers/postgres-place.ts'
 import { onServer } from '../../../test/support/servers/server.ts'
+import { beforeAskingAgain } from '../../testing/ask-again.ts'
 import { at } from '../../testing/checkpoint-at.ts'
 import { everything } from '../range.ts'
 import type { Store } from '../store.ts'
@@ -18,12 +18,12 @@ const waitMsMax = 120_000
 /** Waits for the first answer without an error. */
 async function untilItAnswers<Result>(ask: () => Promise<Result>): Promise<Result> {
   const deadline = performance.now() + waitMsMax
-  for (;;) {
+  for (let times = 0; ; times++) {
     try {
       return await ask()
     } catch (error) {
       if (performance.now() > deadline) throw error
-      await setImmediate()
+      await beforeAskingAgain(times)
     }
   }
 }

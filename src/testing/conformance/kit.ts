@@ -4,13 +4,13 @@
  * cases use. It knows only the port.
  */
 import assert from 'node:assert/strict'
-import { setImmediate } from 'node:timers/promises'
 import { hasCode } from '../../domain/error.ts'
 import type { ErrorCode } from '../../domain/error-catalogue.ts'
 import { checkKeys } from '../../domain/options.ts'
 import type { StreamId } from '../../domain/stream.ts'
 import { type Commit, commit, type OfferedCommit, type OfferedEvent } from '../../store/commit.ts'
 import type { Receipt, Store, StoredEvent, StoreFactory } from '../../store/store.ts'
+import { beforeAskingAgain } from '../ask-again.ts'
 
 /** A fresh, empty place for one store. Nothing else uses it. */
 export interface StorePlace {
@@ -199,5 +199,5 @@ export const rejectsWith = (promise: Promise<unknown>, code: ErrorCode): Promise
  * it.
  */
 export async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await isSo())) await setImmediate()
+  for (let times = 0; !(await isSo()); times++) await beforeAskingAgain(times)
 }

@@ -2,12 +2,12 @@
  * What tests of the kernel share: starting vaults on a store, a logger that records codes, a store that counts its
  * calls, and waiting for a condition.
  */
-import assert from 'node:assert/strict'
 import { setImmediate } from 'node:timers/promises'
 import { type Domain, domain, type Logger, memory, type Running, type StartOptions } from '../../../src/index.ts'
 import type { Commit } from '../../../src/store/commit.ts'
 import type { StoredEvent, StoreFactory } from '../../../src/store/store.ts'
 import { type Fault, faultyStore, type StoreCall } from '../../../src/testing/faulty-store.ts'
+import { until as untilSo } from '../until.ts'
 import { Totals, Vault } from './vault.ts'
 
 const Vaults: Domain<{ vault: typeof Vault }, { totals: typeof Totals }> = domain({
@@ -103,16 +103,9 @@ export async function logOf(store: StoreFactory): Promise<readonly StoredEvent[]
   }
 }
 
-const patienceMs = 120_000
-
 /** Waits until a condition is true. Fails with its name if that does not happen. */
-export async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
-  const end = Date.now() + patienceMs
-  while (!(await condition())) {
-    assert.ok(Date.now() < end, `this did not happen: ${what}`)
-    await setImmediate()
-  }
-}
+export const until = (what: string, condition: () => boolean | Promise<boolean>): Promise<void> =>
+  untilSo(condition, what)
 
 /** Lets everything settle that needs no timer and nothing from outside. */
 export async function settled(): Promise<void> {

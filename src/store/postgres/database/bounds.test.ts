@@ -5,7 +5,6 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { type TestContext, test } from 'node:test'
-import { setImmediate } from 'node:timers/promises'
 import type { Client } from 'pg'
 import {
   dropSchema,
@@ -17,6 +16,7 @@ import {
 import { findPostgres } from '../../../../test/support/servers/postgres-server.ts'
 import { onServer } from '../../../../test/support/servers/server.ts'
 import { leftOut, sized } from '../../../../test/support/size.ts'
+import { until } from '../../../../test/support/until.ts'
 import { expectBoundedPages, expectFoundFarBehind } from '../../../testing/conformance/row-listing.ts'
 import { everything } from '../../range.ts'
 import type { LogPlace, ReadAllOptions, Store } from '../../store.ts'
@@ -24,16 +24,7 @@ import { postgres } from '../index.ts'
 import { eventStatements } from '../log/event-statements.ts'
 import { quoted } from './tables.ts'
 
-const waitMsMax = 120_000
 const stream = { aggregate: 'account', id: 'ada' }
-
-async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + waitMsMax
-  while (!(await isSo())) {
-    assert.ok(performance.now() < deadline, `still not so after ${waitMsMax} ms: ${isSo}`)
-    await setImmediate()
-  }
-}
 
 /** Reads a log from end to end, page by page. */
 async function pagesOf(store: Store, options: ReadAllOptions) {

@@ -5,7 +5,6 @@ import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { setImmediate } from 'node:timers/promises'
 import { Pool } from 'pg'
 import {
   dropSchema,
@@ -19,21 +18,12 @@ import { embeddedPrograms } from '../../../../test/support/servers/postgres-prog
 import { findPostgres, nameOf } from '../../../../test/support/servers/postgres-server.ts'
 import { type FindServer, onServer, type TestServer } from '../../../../test/support/servers/server.ts'
 import { sized } from '../../../../test/support/size.ts'
+import { until } from '../../../../test/support/until.ts'
 import type { StoreWarning } from '../../../runtime/warning.ts'
 import { at } from '../../../testing/checkpoint-at.ts'
 import { everything } from '../../range.ts'
 import type { SqlTransaction, Store } from '../../store.ts'
 import { postgres } from '../index.ts'
-
-const waitMsMax = 120_000
-
-async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + waitMsMax
-  while (!(await isSo())) {
-    assert.ok(performance.now() < deadline, `still not so after ${waitMsMax} ms: ${isSo}`)
-    await setImmediate()
-  }
-}
 
 /** A server that requires a password for the role `keen`, and for no other. */
 const findWithPassword: FindServer = async () => {

@@ -1,25 +1,15 @@
 /** Waits: nothing waits for a client that has stopped, and no two transactions wait for each other. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { setImmediate } from 'node:timers/promises'
 import { type Client, Pool } from 'pg'
 import { openStore, simpleCommit, withClient } from '../../../../test/support/servers/postgres-place.ts'
 import { startPostgres } from '../../../../test/support/servers/postgres-process.ts'
 import { embeddedPrograms } from '../../../../test/support/servers/postgres-programs.ts'
 import { findPostgres, nameOf } from '../../../../test/support/servers/postgres-server.ts'
 import { type FindServer, onServer, type TestServer } from '../../../../test/support/servers/server.ts'
+import { until } from '../../../../test/support/until.ts'
 import { everything } from '../../range.ts'
 import { postgres } from '../index.ts'
-
-const waitMsMax = 120_000
-
-async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + waitMsMax
-  while (!(await isSo())) {
-    assert.ok(performance.now() < deadline, `still not so after ${waitMsMax} ms: ${isSo}`)
-    await setImmediate()
-  }
-}
 
 let databases = 0
 

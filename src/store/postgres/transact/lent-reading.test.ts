@@ -1,11 +1,11 @@
 /** Reading tables of users beyond what the conformance kit checks on every store with SQL. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { setImmediate } from 'node:timers/promises'
 import { dropSchema, freshSchema, openStore, withClient } from '../../../../test/support/servers/postgres-place.ts'
 import { findPostgres } from '../../../../test/support/servers/postgres-server.ts'
 import { onServer } from '../../../../test/support/servers/server.ts'
 import { sql } from '../../../domain/sql-statement.ts'
+import { beforeAskingAgain } from '../../../testing/ask-again.ts'
 import type { SqlReading, SqlValue, Store } from '../../store.ts'
 
 const one = sql`SELECT 1 AS one`
@@ -21,7 +21,7 @@ await onServer('Reading tables of users', findPostgres, (server) => {
 
   /** Waits until no session runs a statement with a text in it. */
   const isGone = async (text: string) => {
-    for (;;) {
+    for (let times = 0; ; times++) {
       const { rows } = await withClient(server, (client) =>
         client.query(
           `SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query LIKE $1 AND pid <> pg_backend_pid()`,
@@ -29,7 +29,7 @@ await onServer('Reading tables of users', findPostgres, (server) => {
         ),
       )
       if (rows.length === 0) return
-      await setImmediate()
+      await beforeAskingAgain(times)
     }
   }
 

@@ -1,7 +1,6 @@
 /** Steps with work of their own, beyond what the conformance kit checks on every store with SQL. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { setImmediate } from 'node:timers/promises'
 import {
   dropSchema,
   freshSchema,
@@ -11,19 +10,10 @@ import {
 } from '../../../../test/support/servers/postgres-place.ts'
 import { findPostgres } from '../../../../test/support/servers/postgres-server.ts'
 import { onServer } from '../../../../test/support/servers/server.ts'
+import { until } from '../../../../test/support/until.ts'
 import { at } from '../../../testing/checkpoint-at.ts'
 import type { SqlTransaction, Store } from '../../store.ts'
 import { quoted } from '../database/tables.ts'
-
-const waitMsMax = 120_000
-
-async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + waitMsMax
-  while (!(await isSo())) {
-    assert.ok(performance.now() < deadline, `still not so after ${waitMsMax} ms: ${isSo}`)
-    await setImmediate()
-  }
-}
 
 type Transact = NonNullable<Store['transact']>
 const transact = (store: Store, ...given: Parameters<Transact>): Promise<void> => store.transact!(...given)
